@@ -1,0 +1,69 @@
+/** What the one who failed knows about trying again. */
+export type Remedy = 'retry' | 'wait' | 'give-up'
+
+/**
+ * A failure that was foreseen: one sentence for the reader, a code to search for, and whether trying again can
+ * help. Any other error is a bug and stays as loud as it was.
+ */
+export abstract class Fault extends Error {
+  abstract readonly code: string
+  abstract readonly remedy: Remedy
+
+  override get name(): string {
+    return this.constructor.name
+  }
+}
+
+/** The other side did not answer, or answered that it cannot right now. */
+export class Unavailable extends Fault {
+  readonly code = 'UNAVAILABLE'
+  readonly remedy = 'retry'
+}
+
+/** An answer that is not what the source's contract says. Asked again, it is usually whole. */
+export class Malformed extends Fault {
+  readonly code = 'MALFORMED'
+  readonly remedy = 'retry'
+}
+
+/** The source told us to stop asking for a while. */
+export class RateLimited extends Fault {
+  readonly code = 'RATE_LIMITED'
+  readonly remedy = 'wait'
+  readonly waitMs: number
+
+  constructor(message: string, waitMs: number, options?: ErrorOptions) {
+    super(message, options)
+    this.waitMs = waitMs
+  }
+}
+
+/** The source understood the question and says no: asking again gives the same answer. */
+export class Refused extends Fault {
+  readonly code = 'REFUSED'
+  readonly remedy = 'give-up'
+}
+
+/** The market asked for does not exist on its source. */
+export class UnknownMarket extends Fault {
+  readonly code = 'UNKNOWN_MARKET'
+  readonly remedy = 'give-up'
+}
+
+/** Arguments, configuration or a payload that cannot be used; the message names the remedy. */
+export class InvalidInput extends Fault {
+  readonly code = 'INVALID_INPUT'
+  readonly remedy = 'give-up'
+}
+
+/** A thing around us is not as it must be (an engine, a port, a folder); the message names the remedy. */
+export class Misconfigured extends Fault {
+  readonly code = 'MISCONFIGURED'
+  readonly remedy = 'give-up'
+}
+
+/** The work was told to stop before it was done; what was committed stays. */
+export class Aborted extends Fault {
+  readonly code = 'ABORTED'
+  readonly remedy = 'retry'
+}
