@@ -1,5 +1,6 @@
 import { pino } from 'pino'
 import { PinoPretty as pinoPretty } from 'pino-pretty'
+import type { LogLevel } from '../settings/log-level.ts'
 
 /** One line an event: a name to search for and fields to group by. */
 export type Log = Readonly<{
@@ -8,9 +9,6 @@ export type Log = Readonly<{
   warn(event: string, fields?: object): void
   error(event: string, fields?: object): void
 }>
-
-export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const
-export type LogLevel = (typeof logLevels)[number]
 
 /** Never written out, wherever they stand in a line's fields. */
 const secrets = ['password', 'apiKey', 'authorization', 'connectionString', 'databaseUrl', 'redisUrl']

@@ -1,0 +1,3 @@
+drop table ohlcv_data;
+drop table market_data;
+drop table coins;

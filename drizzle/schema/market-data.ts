@@ -1,0 +1,81 @@
+import { sql } from 'drizzle-orm'
+import {
+  check,
+  index,
+  integer,
+  numeric,
+  pgTable,
+  primaryKey,
+  text,
+  unique,
+  uuid,
+  varchar,
+} from 'drizzle-orm/pg-core'
+import { instant } from './instant-column.ts'
+
+const price = (name: string) => numeric(name, { precision: 24, scale: 8 })
+
+export const coins = pgTable('coins', {
+  id: varchar({ length: 50 }).primaryKey(),
+  symbol: varchar({ length: 20 }).notNull(),
+  name: varchar({ length: 100 }).notNull(),
+  imageUrl: varchar('image_url', { length: 255 }),
+  description: text(),
+  website: varchar({ length: 255 }),
+  whitepaper: varchar({ length: 255 }),
+  blockchainType: varchar('blockchain_type', { length: 50 }),
+  createdAt: instant('created_at').notNull(),
+  updatedAt: instant('updated_at').notNull(),
+})
+
+/** Partitioned by range of timestamp, a day each. */
+export const marketData = pgTable(
+  'market_data',
+  {
+    id: uuid().notNull().defaultRandom(),
+    coinId: varchar('coin_id', { length: 50 })
+      .notNull()
+      .references(() => coins.id),
+    price: price('price').notNull(),
+    marketCap: numeric('market_cap', { precision: 32, scale: 2 }),
+    volume24h: numeric('volume_24h', { precision: 32, scale: 2 }),
+    change24h: numeric('change_24h', { precision: 10, scale: 2 }),
+    timestamp: instant().notNull(),
+    rank: integer(),
+    circulatingSupply: numeric('circulating_supply', { precision: 30, scale: 8 }),
+    maxSupply: numeric('max_supply', { precision: 30, scale: 8 }),
+  },
+  (table) => [
+    primaryKey({ columns: [table.id, table.timestamp] }),
+    unique('market_data_coin_id_timestamp_key').on(table.coinId, table.timestamp),
+    index('idx_market_data_timestamp').on(table.timestamp),
+    check('market_data_price_check', sql`price >= 0 and price <> 'NaN'`),
+  ],
+)
+
+/** Partitioned by list of timeframe, then by range of timestamp. */
+export const ohlcvData = pgTable(
+  'ohlcv_data',
+  {
+    coinId: varchar('coin_id', { length: 50 })
+      .notNull()
+      .references(() => coins.id),
+    timestamp: instant().notNull(),
+    timeframe: varchar({ length: 10 }).notNull(),
+    open: price('open').notNull(),
+    high: price('high').notNull(),
+    low: price('low').notNull(),
+    close: price('close').notNull(),
+    volume: numeric({ precision: 32, scale: 8 }).notNull(),
+  },
+  (table) => [
+    primaryKey({
+      name: 'idx_ohlcv_timeframe_time',
+      columns: [table.coinId, table.timeframe, table.timestamp],
+    }),
+    check(
+      'ohlcv_data_sane',
+      sql`low >= 0 and low <= open and low <= close and high >= open and high >= close and volume >= 0 and high <> 'NaN' and volume <> 'NaN'`,
+    ),
+  ],
+)

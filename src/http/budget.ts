@@ -1,0 +1,153 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Redis } from 'ioredis'
+import type { Pool } from 'pg'
+import {
+  RateLimiterPostgres,
+  RateLimiterRedis,
+  RateLimiterRes,
+  type RateLimiterStoreAbstract,
+} from 'rate-limiter-flexible'
+import { Aborted, RateLimited } from '../fault.ts'
+import { second } from '../market/instant.ts'
+import type { HttpAnswer, HttpRequest, Lane, RateLimit } from './request.ts'
+
+type Costly = Pick<HttpRequest, 'source' | 'weight' | 'rateLimit'>
+
+/** Keeps the whole fleet under each source's limit. Waits where there is nothing left, and never fails for it. */
+export type Budget = Readonly<{
+  /** Returns when the request may be sent. Throws Aborted when the signal says stop first. */
+  take(request: Costly, lane: Lane, signal: AbortSignal): Promise<void>
+  /** Learns from the answer what the source itself has counted. */
+  observe(request: Costly, answer: HttpAnswer): Promise<void>
+  /** Stops everybody's requests to the source for as long as it said. */
+  stop(request: Costly, forMs: number): Promise<void>
+}>
+
+/** For a mirror of one's own: no limit at all. */
+export const unlimitedBudget: Budget = {
+  take: async () => {},
+  observe: async () => {},
+  stop: async () => {},
+}
+
+export type BudgetStore = Readonly<{ redis: Redis } | { pool: Pool }>
+export type BudgetShares = Readonly<{ share: number; backfillShare: number }>
+
+/**
+ * The limit's window is cut into this many slices, each with its part of the points. A counter that starts whenever
+ * it likes could otherwise spend two windows' worth around the moment when the source's own window begins.
+ */
+const slices = 10
+
+/** How many points of one slice a lane may use, and how long the slice is. */
+export function sliceOf({ points, perMs }: RateLimit, { share, backfillShare }: BudgetShares) {
+  const live = Math.max(1, Math.floor((points * share) / slices))
+  return { durationMs: perMs / slices, live, backfill: Math.max(1, Math.floor(live * backfillShare)) }
+}
+
+/** Opens the budget on the store that all processes of the fleet share. */
+export function openBudget(store: BudgetStore, shares: BudgetShares): Budget {
+  const limiters = new Map<string, Record<Lane | 'stopped', RateLimiterStoreAbstract>>()
+  const limitersOf = ({ source, rateLimit }: Costly) => {
+    const known = limiters.get(source)
+    if (known) return known
+    const slice = sliceOf(rateLimit, shares)
+    const open = (name: string, points: number) =>
+      openLimiter(store, `${source}-${name}`, points, slice.durationMs)
+    // A request that costs more than a slice takes a whole slice.
+    const made = {
+      live: open('all', slice.live),
+      backfill: open('backfill', slice.backfill),
+      stopped: open('stopped', 1),
+    }
+    limiters.set(source, made)
+    return made
+  }
+  return {
+    take: async (request, lane, signal) => {
+      const { live, backfill, stopped } = limitersOf(request)
+      await respectStop(request.source, stopped, signal)
+      if (lane === 'backfill') await takePoints(backfill, request.weight, signal)
+      await takePoints(live, request.weight, signal)
+      await respectStop(request.source, stopped, signal)
+    },
+    observe: async (request, { headers }) => {
+      const used = Number(headers[request.rateLimit.usedHeader ?? ''])
+      const { points, perMs } = request.rateLimit
+      // Others share the address: when the source has counted nearly all of it, the rest of its window is not ours.
+      if (Number.isFinite(used) && used > (points * (1 + shares.share)) / 2) {
+        await limitersOf(request).stopped.block('', Math.ceil(perMs / slices / second))
+      }
+    },
+    stop: async (request, forMs) => {
+      await limitersOf(request).stopped.block('', Math.ceil(forMs / second))
+    },
+  }
+}
+
+function openLimiter(
+  store: BudgetStore,
+  keyPrefix: string,
+  points: number,
+  durationMs: number,
+): RateLimiterStoreAbstract {
+  const options = { keyPrefix, points, duration: durationMs / second }
+  return 'redis' in store
+    ? new RateLimiterRedis({ ...options, storeClient: store.redis })
+    : new RateLimiterPostgres({
+        ...options,
+        storeClient: store.pool,
+        storeType: 'pool',
+        tableName: 'request_budget',
+        tableCreated: true,
+        clearExpiredByTimeout: false,
+      })
+}
+
+async function takePoints(
+  limiter: RateLimiterStoreAbstract,
+  weight: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const points = Math.min(weight, limiter.points)
+  for (;;) {
+    try {
+      await limiter.consume('', points)
+      return
+    } catch (rejection) {
+      // The limiter rejects with its answer when nothing is left, and with an error when its store failed.
+      if (!(rejection instanceof RateLimiterRes)) throw rejection
+      await pause(rejection.msBeforeNext, signal)
+    }
+  }
+}
+
+/** A short stop is waited out; for a longer one the work goes back to its queue and makes room for other work. */
+const longestPauseMs = 5 * second
+
+async function respectStop(
+  source: string,
+  stopped: RateLimiterStoreAbstract,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    const state = await stopped.get('')
+    if (!state || state.consumedPoints <= stopped.points || state.msBeforeNext <= 0) return
+    const { msBeforeNext } = state
+    if (msBeforeNext > longestPauseMs) {
+      throw new RateLimited(
+        `${source} has told us to wait ${Math.ceil(msBeforeNext / second)} s more`,
+        msBeforeNext,
+      )
+    }
+    await pause(msBeforeNext, signal)
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await wait(Math.max(ms, 10), undefined, { signal })
+  } catch {
+    throw new Aborted('stopped while waiting for the request budget')
+  }
+}

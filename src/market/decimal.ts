@@ -1,0 +1,98 @@
+declare const decimal: unique symbol
+
+/**
+ * An exact number kept as text, in plain notation (`-12.340`): no exponent, no leading zeros, digits as they came.
+ * No arithmetic of ours touches it between an answer and its `numeric` column.
+ */
+export type Decimal = string & { readonly [decimal]: true }
+
+const plainForm = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/
+const anyForm = /^(-?)0*(\d+)(?:\.(\d+))?(?:e([+-]?\d{1,3}))?$/i
+
+/** Reads a decimal as exchanges write it, exponents included (`1.8E-4`). Throws RangeError on anything else. */
+export function toDecimal(text: string): Decimal {
+  if (plainForm.test(text)) return text as Decimal
+  const parts = anyForm.exec(text)
+  if (!parts) throw new RangeError(`not a decimal: ${text.slice(0, 60)}`)
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] = parts
+  return (sign + shiftPoint(whole, fraction, Number(exponent))) as Decimal
+}
+
+function shiftPoint(whole: string, fraction: string, places: number): string {
+  const digits = whole + fraction
+  const point = whole.length + places
+  const padded = point <= 0 ? '0'.repeat(1 - point) + digits : digits.padEnd(point, '0')
+  const at = Math.max(point, 1)
+  const integer = padded.slice(0, at).replace(/^0+(?=\d)/, '')
+  return at < padded.length ? `${integer}.${padded.slice(at)}` : integer
+}
+
+export const isNegative = (value: Decimal): boolean => value.startsWith('-') && !isZero(value)
+
+export const isZero = (value: Decimal): boolean => !/[1-9]/.test(value)
+
+/** Below zero, zero or above as `a` is less than, equal to or greater than `b`; `1.5` equals `1.50`. */
+export function compareDecimals(a: Decimal, b: Decimal): number {
+  if (a === b) return 0
+  const negativeA = isNegative(a)
+  if (negativeA !== isNegative(b)) return negativeA ? -1 : 1
+  const order = compareMagnitudes(a.startsWith('-') ? a.slice(1) : a, b.startsWith('-') ? b.slice(1) : b)
+  return negativeA ? -order : order
+}
+
+function compareMagnitudes(a: string, b: string): number {
+  const [wholeA = '', fractionA = ''] = a.split('.')
+  const [wholeB = '', fractionB = ''] = b.split('.')
+  if (wholeA.length !== wholeB.length) return wholeA.length - wholeB.length
+  if (wholeA !== wholeB) return wholeA < wholeB ? -1 : 1
+  const places = Math.max(fractionA.length, fractionB.length)
+  const paddedA = fractionA.padEnd(places, '0')
+  const paddedB = fractionB.padEnd(places, '0')
+  return paddedA === paddedB ? 0 : paddedA < paddedB ? -1 : 1
+}
+
+/** A `numeric(precision, scale)` column. */
+export type DecimalType = Readonly<{ precision: number; scale: number }>
+
+/** What a column makes of a value. `vanishes`: not zero, but zero at the column's scale. */
+export type Fit =
+  | Readonly<{ kind: 'exact'; value: Decimal }>
+  | Readonly<{ kind: 'rounded'; value: Decimal }>
+  | Readonly<{ kind: 'overflows' }>
+  | Readonly<{ kind: 'vanishes' }>
+
+/** Fits a value to a column as PostgreSQL would (half away from zero), but says when digits are lost. */
+export function fitTo(value: Decimal, { precision, scale }: DecimalType): Fit {
+  const point = value.indexOf('.')
+  const fractionLength = point === -1 ? 0 : value.length - point - 1
+  if (fractionLength <= scale) {
+    return wholeDigits(value) > precision - scale ? { kind: 'overflows' } : { kind: 'exact', value }
+  }
+  const cut = point + 1 + scale
+  const kept = scale === 0 ? value.slice(0, point) : value.slice(0, cut)
+  const lost = value.slice(cut)
+  if (!/[1-9]/.test(lost)) {
+    return wholeDigits(value) > precision - scale
+      ? { kind: 'overflows' }
+      : { kind: 'exact', value: kept as Decimal }
+  }
+  const rounded = lost.charAt(0) >= '5' ? awayFromZero(kept, scale) : (kept as Decimal)
+  if (isZero(rounded)) return { kind: 'vanishes' }
+  return wholeDigits(rounded) > precision - scale
+    ? { kind: 'overflows' }
+    : { kind: 'rounded', value: rounded }
+}
+
+function wholeDigits(value: string): number {
+  const start = value.startsWith('-') ? 1 : 0
+  const point = value.indexOf('.')
+  const length = (point === -1 ? value.length : point) - start
+  return length === 1 && value[start] === '0' ? 0 : length
+}
+
+function awayFromZero(kept: string, scale: number): Decimal {
+  const sign = kept.startsWith('-') ? '-' : ''
+  const digits = (BigInt(kept.slice(sign.length).replace('.', '')) + 1n).toString().padStart(scale + 1, '0')
+  const text = scale === 0 ? digits : `${digits.slice(0, -scale)}.${digits.slice(-scale)}`
+  return (sign + text) as Decimal
+}

@@ -1,0 +1,102 @@
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { closest } from 'fastest-levenshtein'
+import { z } from 'zod'
+import { InvalidInput } from './fault.ts'
+import { type Environment, readEnvironment } from './settings/environment.ts'
+import { type Configuration, coinsFile, configuration, type FollowedCoin } from './settings/schema.ts'
+import { readYamlFile, type YamlFile } from './settings/yaml-file.ts'
+
+/** Everything an operator decides, read once, checked and frozen. */
+export type Settings = Readonly<Configuration & { environment: Environment; coins: readonly FollowedCoin[] }>
+
+export const projectDir = fileURLToPath(new URL('..', import.meta.url))
+const configDir = join(projectDir, 'config')
+
+/**
+ * Reads the environment, `config/default.yaml`, and over it the operator's own file (`BEACON_CONFIG`) or the one
+ * given. Throws InvalidInput with file, line and path for a mistake.
+ */
+export function readSettings(variables: NodeJS.ProcessEnv, overlay?: string): Settings {
+  const environment = readEnvironment(variables)
+  const overlayFile = overlay ?? environment.configFile
+  const files = [join(configDir, 'default.yaml'), ...(overlayFile ? [resolve(overlayFile)] : [])].map(
+    readYamlFile,
+  )
+  const merged = files.map(({ content }) => content).reduce(layOver)
+  const checked = check(configuration, merged, files)
+  const listFile = resolve(dirname(fileThatHolds(files, ['coinsFile']).name), checked.coinsFile)
+  const coins = followed(
+    check(coinsFile, readYamlFile(listFile).content, [readYamlFile(listFile)]),
+    checked,
+    files,
+  )
+  return Object.freeze({ ...checked, environment, coins })
+}
+
+function layOver(below: unknown, above: unknown): unknown {
+  if (!isRecord(below) || !isRecord(above)) return above
+  const merged: Record<string, unknown> = { ...below }
+  for (const [key, value] of Object.entries(above))
+    merged[key] = key in below ? layOver(below[key], value) : value
+  return merged
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const holds = (file: YamlFile, path: readonly PropertyKey[]): boolean =>
+  path.reduce<unknown>((value, key) => (isRecord(value) ? value[String(key)] : undefined), file.content) !==
+  undefined
+
+const fileThatHolds = (files: readonly YamlFile[], path: readonly PropertyKey[]): YamlFile =>
+  files.findLast((file) => holds(file, path)) ?? (files.at(-1) as YamlFile)
+
+function check<T>(schema: z.ZodType<T>, content: unknown, files: readonly YamlFile[]): T {
+  const result = schema.safeParse(content)
+  if (result.success) return result.data
+  throw new InvalidInput(result.error.issues.map((issue) => describe(issue, schema, files)).join('\n'))
+}
+
+function describe(issue: z.core.$ZodIssue, schema: z.ZodType, files: readonly YamlFile[]): string {
+  const unknownKey = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined
+  const path = unknownKey === undefined ? issue.path : [...issue.path, unknownKey]
+  const file = fileThatHolds(files, path)
+  const place = `${file.name}:${file.lineOf(path) ?? 1}`
+  const name = path.map(String).join('.')
+  if (unknownKey === undefined) return `${place}: ${name || 'the file'} ${issue.message}`
+  const known = knownKeys(schema, issue.path)
+  const hint = known.length > 0 ? `; did you mean "${closest(unknownKey, known)}"?` : ''
+  return `${place}: there is no setting ${name}${hint}`
+}
+
+function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let at: unknown = schema
+  for (const key of path) {
+    if (at instanceof z.ZodObject) at = at.shape[String(key)]
+    else if (at instanceof z.ZodRecord) at = at.valueType
+    else if (at instanceof z.ZodArray) at = at.element
+  }
+  if (at instanceof z.ZodObject) return Object.keys(at.shape)
+  return at instanceof z.ZodRecord && at.keyType instanceof z.ZodEnum ? at.keyType.options.map(String) : []
+}
+
+function followed(
+  coins: readonly FollowedCoin[],
+  { follow }: Configuration,
+  files: readonly YamlFile[],
+): FollowedCoin[] {
+  if (follow === 'all') return [...coins]
+  return follow.map((id) => {
+    const coin = coins.find((candidate) => candidate.id === id)
+    if (coin) return coin
+    const file = fileThatHolds(files, ['follow'])
+    const hint = closest(
+      id,
+      coins.map((candidate) => candidate.id),
+    )
+    throw new InvalidInput(
+      `${file.name}:${file.lineOf(['follow']) ?? 1}: no coin "${id}" in the coins file; did you mean "${hint}"?`,
+    )
+  })
+}

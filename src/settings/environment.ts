@@ -1,0 +1,73 @@
+import { z } from 'zod'
+import { InvalidInput } from '../fault.ts'
+import { logLevels } from './log-level.ts'
+import { sourceIds } from './source-ids.ts'
+
+const url = (...protocols: string[]) =>
+  z.string().refine((text) => protocols.includes(URL.canParse(text) ? new URL(text).protocol : ''), {
+    error: `is not a URL of the form ${protocols.map((protocol) => `${protocol}//host`).join(' or ')}`,
+  })
+
+const environment = z.object({
+  DATABASE_URL: url('postgres:', 'postgresql:').optional(),
+  REDIS_URL: url('redis:', 'rediss:').optional(),
+  BEACON_CONFIG: z.string().optional(),
+  BEACON_DATA_DIR: z.string().default('.beacon'),
+  BEACON_HTTP_HOST: z.string().default('127.0.0.1'),
+  BEACON_HTTP_PORT: z.coerce.number({ error: 'is not a port number' }).int().min(0).max(65_535).default(3000),
+  BEACON_HTTP_PASSWORD: z.string().min(8, { error: 'is shorter than 8 characters' }).optional(),
+  BEACON_LOG_LEVEL: z.enum(logLevels, { error: `is none of ${logLevels.join(', ')}` }).default('info'),
+  COINGECKO_API_KEY: z.string().optional(),
+  BEACON_BUDGET: z.enum(['unlimited', 'limited'], { error: 'is not "unlimited"' }).default('limited'),
+})
+
+export type Environment = Readonly<{
+  databaseUrl?: string
+  redisUrl?: string
+  configFile?: string
+  dataDir: string
+  httpHost: string
+  httpPort: number
+  httpPassword?: string
+  logLevel: (typeof logLevels)[number]
+  coingeckoApiKey?: string
+  unlimitedBudget: boolean
+  /** Source id → the only host to ask, from `<SOURCE>_BASE_URL`. */
+  baseUrls: Readonly<Record<string, string>>
+}>
+
+/** Reads the environment once. An empty variable counts as unset. Throws InvalidInput naming every mistake. */
+export function readEnvironment(variables: NodeJS.ProcessEnv): Environment {
+  const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''))
+  const result = environment.safeParse(given)
+  const mistakes = result.error?.issues.map(({ path, message }) => `${path.join('.')} ${message}`) ?? []
+  const baseUrls: Record<string, string> = {}
+  for (const id of sourceIds) {
+    const name = `${id.toUpperCase().replaceAll('-', '_')}_BASE_URL`
+    const value = given[name]
+    if (value === undefined) continue
+    const checked = url('http:', 'https:').safeParse(value)
+    if (checked.success) baseUrls[id] = value.replace(/\/+$/, '')
+    else mistakes.push(`${name} ${checked.error.issues[0]?.message}`)
+  }
+  if (!result.success || mistakes.length > 0) {
+    throw new InvalidInput(`the environment has mistakes: ${mistakes.join('; ')}`)
+  }
+  const { data } = result
+  return Object.freeze({
+    ...optional('databaseUrl', data.DATABASE_URL),
+    ...optional('redisUrl', data.REDIS_URL),
+    ...optional('configFile', data.BEACON_CONFIG),
+    dataDir: data.BEACON_DATA_DIR,
+    httpHost: data.BEACON_HTTP_HOST,
+    httpPort: data.BEACON_HTTP_PORT,
+    ...optional('httpPassword', data.BEACON_HTTP_PASSWORD),
+    logLevel: data.BEACON_LOG_LEVEL,
+    ...optional('coingeckoApiKey', data.COINGECKO_API_KEY),
+    unlimitedBudget: data.BEACON_BUDGET === 'unlimited',
+    baseUrls,
+  })
+}
+
+const optional = <K extends string>(key: K, value: string | undefined): Partial<Record<K, string>> =>
+  value === undefined ? {} : ({ [key]: value } as Partial<Record<K, string>>)

@@ -1,0 +1,165 @@
+import { z } from 'zod'
+import { type Fault, Malformed, Refused, UnknownMarket } from '../fault.ts'
+import type { HttpAnswer } from '../http/request.ts'
+import type { CandleRow } from '../market/candle.ts'
+import type { CoinPriceRow } from '../market/coin-price.ts'
+import { type Instant, toInstant } from '../market/instant.ts'
+import type { Timeframe } from '../market/timeframe.ts'
+import { parseJson, readDecimal } from './json.ts'
+import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+
+// https://developers.binance.com/docs/binance-spot-api-docs/rest-api
+// Names are case-sensitive: 1m is a minute and 1M a month.
+const intervals: Readonly<Record<Timeframe, string>> = {
+  '1m': '1m',
+  '5m': '5m',
+  '15m': '15m',
+  '30m': '30m',
+  '1h': '1h',
+  '4h': '4h',
+  '1d': '1d',
+}
+
+const pageSize = 1_000
+const klinesWeight = 2
+
+function klinesRequest({ symbol, timeframe, range }: CandleQuery): SourceRequest {
+  return {
+    path: '/api/v3/klines',
+    query: {
+      symbol,
+      interval: intervals[timeframe],
+      // Both bounds filter on the open time, and both are inclusive.
+      startTime: String(range.from),
+      endTime: String(range.to - 1),
+      limit: String(pageSize),
+    },
+    weight: klinesWeight,
+  }
+}
+
+function parseKlines(text: string): CandleRow[] {
+  const rows = parseJson('binance', text)
+  if (!Array.isArray(rows)) throw new Malformed('binance sent klines that are not an array')
+  if (rows.length > pageSize)
+    throw new Malformed(`binance sent ${rows.length} klines, more than a page holds`)
+  return rows.map(readKline)
+}
+
+/** Row: [open time ms, "open", "high", "low", "close", "base volume", close time ms, "quote volume", …] */
+function readKline(row: unknown): CandleRow {
+  if (!Array.isArray(row)) throw new Malformed('binance sent a kline that is not an array')
+  const openTime = readInstant(row[0])
+  if (openTime === undefined)
+    throw new Malformed('binance sent a kline whose first column is not a time in milliseconds')
+  const open = readDecimal(row[1])
+  const high = readDecimal(row[2])
+  const low = readDecimal(row[3])
+  const close = readDecimal(row[4])
+  const volume = readDecimal(row[5])
+  if (!open || !high || !low || !close || !volume) {
+    const column = [open, high, low, close, volume].findIndex((value) => !value) + 1
+    return { raw: row, openTime, flaw: `${klineColumns[column]} is not a decimal string` }
+  }
+  return { raw: row, candle: { openTime, open, high, low, close, volume } }
+}
+
+const klineColumns = ['open time', 'open', 'high', 'low', 'close', 'volume']
+
+/** Milliseconds have 13 digits in our lifetime; 10 would be seconds and 16 microseconds, which were not asked for. */
+const readInstant = (value: unknown): Instant | undefined =>
+  Number.isSafeInteger(value) && Number(value) >= 1e12 && Number(value) < 1e13
+    ? toInstant(Number(value))
+    : undefined
+
+const listing = z.object({
+  symbols: z.array(
+    z.object({ symbol: z.string(), status: z.string(), baseAsset: z.string(), quoteAsset: z.string() }),
+  ),
+})
+
+function parseListing(text: string): ListedMarket[] {
+  const result = listing.safeParse(parseJson('binance', text))
+  if (!result.success)
+    throw new Malformed(
+      `binance sent a listing of another shape at ${result.error.issues[0]?.path.join('.')}`,
+    )
+  return result.data.symbols.map(({ symbol, status, baseAsset, quoteAsset }) => ({
+    symbol,
+    base: baseAsset,
+    quote: quoteAsset,
+    trading: status === 'TRADING',
+  }))
+}
+
+const ticker = z.object({
+  symbol: z.string(),
+  lastPrice: z.string(),
+  priceChangePercent: z.string(),
+  quoteVolume: z.string(),
+  closeTime: z.number(),
+})
+
+/** Rolling 24 hours, not a UTC day. The volume is the one in the quote asset: of a dollar market, dollars. */
+function parseTickers(text: string): CoinPriceRow[] {
+  const rows = parseJson('binance', text)
+  if (!Array.isArray(rows)) throw new Malformed('binance sent tickers that are not an array')
+  return rows.map((raw): CoinPriceRow => {
+    const row = ticker.safeParse(raw)
+    if (!row.success)
+      return { raw, flaw: `${row.error.issues[0]?.path.join('.')} is missing or of another type` }
+    const { symbol, lastPrice, priceChangePercent, quoteVolume, closeTime } = row.data
+    const timestamp = readInstant(closeTime)
+    const price = readDecimal(lastPrice)
+    const change24h = readDecimal(priceChangePercent)
+    const volume24h = readDecimal(quoteVolume)
+    if (timestamp === undefined || !price || !change24h || !volume24h) {
+      return { raw, market: symbol, flaw: 'a time or a number of the ticker cannot be read' }
+    }
+    return { raw, price: { market: symbol, timestamp, price, change24h, volume24h } }
+  })
+}
+
+/** The price list of the API: up to 20 symbols cost 2, up to 100 cost 40. */
+const tickersRequest = (symbols: readonly string[]): SourceRequest => ({
+  path: '/api/v3/ticker/24hr',
+  query: { symbols: JSON.stringify(symbols) },
+  weight: symbols.length <= 20 ? 2 : 40,
+})
+
+const errorBody = z.object({ code: z.number(), msg: z.string() })
+
+/** Errors are `{"code":-1121,"msg":"Invalid symbol."}` with HTTP 400; what a 429, 418 or 5xx means, its status says. */
+function classify({ status, text }: HttpAnswer): Fault | undefined {
+  if (status !== 400) return undefined
+  const body = errorBody.safeParse(parseJson('binance', text))
+  if (!body.success) return undefined
+  const { code, msg } = body.data
+  if (code === -1121) return new UnknownMarket(`binance does not know this market (${msg})`)
+  return new Refused(`binance refused the request: ${msg} (${code})`)
+}
+
+export const binance = {
+  id: 'binance',
+  // The host for market data alone: the same paths and answers as api.binance.com.
+  baseUrl: 'https://data-api.binance.vision',
+  // 6,000 points a minute and address; every answer tells how many the running minute has used.
+  rateLimit: { points: 6_000, perMs: 60_000, usedHeader: 'x-mbx-used-weight-1m' },
+  classify,
+  candles: {
+    timeframes: Object.keys(intervals) as Timeframe[],
+    pageSize,
+    weight: klinesWeight,
+    request: klinesRequest,
+    parse: parseKlines,
+  },
+  listing: {
+    request: (symbol) => ({
+      path: '/api/v3/exchangeInfo',
+      query: symbol === undefined ? {} : { symbol },
+      weight: 20,
+    }),
+    parse: parseListing,
+  },
+  prices: { pageSize: 100, request: tickersRequest, parse: parseTickers },
+} as const satisfies Source
