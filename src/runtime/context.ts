@@ -1,0 +1,25 @@
+import type { Pool } from 'pg'
+import type { HttpClient } from '../http/request.ts'
+import type { Settings } from '../settings.ts'
+import type { PartitionCache } from '../store/partition-cache.ts'
+import type { Clock } from './clock.ts'
+import type { Log } from './log.ts'
+
+/** Puts work of another job into its queue, by the job's name; returns the queue's ids. */
+export type Enqueue = (jobName: string, payloads: readonly object[]) => Promise<string[]>
+
+/** All that a job may reach. */
+export type Context = Readonly<{
+  clock: Clock
+  log: Log
+  settings: Settings
+  pool: Pool
+  http: HttpClient
+  /** The leaves of partitioned tables that this process has seen. */
+  partitions: PartitionCache
+  enqueue: Enqueue
+  /** Aborts when the process is stopping or the queue has given the job to another. */
+  signal: AbortSignal
+  /** The row of ingest_runs that this run is recorded in. */
+  runId: string
+}>

@@ -1,0 +1,86 @@
+import { join, resolve } from 'node:path'
+import { Misconfigured } from '../fault.ts'
+import type { Clock } from './clock.ts'
+import { ensureDatabase } from './embedded/beacon-database.ts'
+import { hasCode } from './embedded/error-code.ts'
+import { chooseHome, dataDirOf, type Home } from './embedded/home.ts'
+import { inTurn, leaveMark, livingMarks, type Mark } from './embedded/marks.ts'
+import { settledPostmaster, stopPostmaster } from './embedded/postmaster.ts'
+import { readPassword, role, startServer } from './embedded/server.ts'
+import type { Log } from './log.ts'
+
+/** A PostgreSQL server of our own that this process uses, perhaps together with others. */
+export type EmbeddedPostgres = Readonly<{
+  /** Names the database `beacon`, its role and its generated password: not for logs. */
+  url: string
+  /** Whether this call started it, rather than found it running. */
+  startedHere: boolean
+  /** Where it really stands: not the folder asked for if the server's account could not enter that. */
+  dataDir: string
+  /** Says that it is no longer needed; the last one stops it. Calling it again does nothing more. */
+  release(): Promise<void>
+}>
+
+type Options = Readonly<{ dataDir: string; log: Log; clock: Clock }>
+
+/**
+ * Opens the PostgreSQL server whose data stands in `dataDir`: creates it, starts it, or joins the one that runs,
+ * be it shared with another process or left behind by one that was killed. Throws Misconfigured when it cannot run
+ * here, Unavailable when it does not get ready.
+ */
+export async function openEmbeddedPostgres({ dataDir, log, clock }: Options): Promise<EmbeddedPostgres> {
+  try {
+    const home = await chooseHome(resolve(dataDir))
+    return await inTurn(turnsOf(home), () => openHome(home, log, clock))
+  } catch (cause) {
+    if (!hasCode(cause, 'EACCES', 'EPERM', 'EROFS')) throw cause
+    throw new Misconfigured(
+      `${dataDir} belongs to another account or cannot be written: run as that account, set BEACON_DATA_DIR to a ` +
+        'folder of your own, or set DATABASE_URL',
+      { cause },
+    )
+  }
+}
+
+async function openHome(home: Home, log: Log, clock: Clock): Promise<EmbeddedPostgres> {
+  const user = await leaveMark(usersOf(home))
+  try {
+    const startedAt = clock.now()
+    const password = await readPassword(home)
+    const running = await settledPostmaster(dataDirOf(home.folder))
+    const { port, pid } = running ?? (await startServer(home))
+    const url = new URL(`postgresql://${role}:${password}@127.0.0.1:${port}/beacon`)
+    await ensureDatabase(url)
+    if (!running) tellStart(home, log, { port, postgresPid: pid, tookMs: clock.now() - startedAt })
+    let released: Promise<void> | undefined
+    return {
+      url: url.href,
+      startedHere: running === undefined,
+      dataDir: home.folder,
+      release: () => {
+        released ??= inTurn(turnsOf(home), () => leave(home, user))
+        return released
+      },
+    }
+  } catch (error) {
+    await leave(home, user)
+    throw error
+  }
+}
+
+const usersOf = ({ folder }: Home): string => join(folder, 'users')
+const turnsOf = ({ folder }: Home): string => join(folder, 'turns')
+
+/** Only within a turn: nobody may join between the look at the others and the stop. */
+async function leave(home: Home, user: Mark): Promise<void> {
+  await user.remove()
+  const others = await livingMarks(usersOf(home))
+  if (others.length === 0) await stopPostmaster(dataDirOf(home.folder))
+}
+
+function tellStart({ folder, wanted, account }: Home, log: Log, fields: object): void {
+  if (folder !== wanted) {
+    log.info('embedded.relocated', { wanted, dataDir: folder, why: `${account.name} cannot enter ${wanted}` })
+  }
+  log.debug('embedded.started', { dataDir: folder, ...fields })
+}

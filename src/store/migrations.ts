@@ -1,0 +1,319 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Client, DatabaseError } from 'pg'
+import { InvalidInput, Misconfigured, Unavailable } from '../fault.ts'
+import { type Instant, second, toInstant } from '../market/instant.ts'
+
+/** A connection of its own, never one of a pool: the lock lives as long as the connection. */
+export type MigrationTarget = Client | string
+
+/** One step of the schema, as its two files say. */
+export type Migration = Readonly<{ name: string; number: number; up: string; down: string; sha256: string }>
+
+export type MigrationStatus = Readonly<{ name: string; applied: boolean; appliedAt?: Instant }>
+
+type LedgerRow = Readonly<{ name: string; sha256: string; appliedAt: Instant }>
+type Place = Readonly<{ dir?: string }>
+type DownOptions = Place & Readonly<{ to?: string }>
+
+export const migrationsDir = fileURLToPath(new URL('../../drizzle/migrations', import.meta.url))
+
+const nameForm = /^(\d{4})_[a-z0-9_]+$/
+
+/** Any number that nothing else in the database takes for an advisory lock. */
+const lockKey = 4_271_960_301
+/** How long to wait while another process migrates. */
+const turnMs = 600 * second
+/** How long a step waits for a table that is in use, with everybody else queueing behind it. */
+const tableLockMs = 30 * second
+
+/**
+ * Reads the migrations of a folder in their order. Throws Misconfigured when one lacks its way back, when two bear
+ * the same number, or when a number is missing.
+ */
+export async function readMigrations(dir: string = migrationsDir): Promise<Migration[]> {
+  const files = (await readdir(dir)).filter((file) => file.endsWith('.sql'))
+  const names = files
+    .filter((file) => !file.endsWith('.down.sql'))
+    .map((file) => file.slice(0, -'.sql'.length))
+  for (const file of files) {
+    const name = file.replace(/(\.down)?\.sql$/, '')
+    if (!names.includes(name))
+      throw new Misconfigured(`${file} has no ${name}.sql: write it or remove ${file}`)
+  }
+  return Promise.all(names.toSorted().map((name, index) => readMigration(dir, name, index + 1, files)))
+}
+
+/** Applies what is not applied yet, each step in a transaction of its own, and returns their names. */
+export async function migrateUp(
+  target: MigrationTarget,
+  { dir = migrationsDir }: Place = {},
+): Promise<string[]> {
+  const migrations = await readMigrations(dir)
+  return onTarget(target, (client) =>
+    inTurn(client, async () => {
+      await createLedger(client)
+      const applied = checkLedger(await readLedger(client), migrations)
+      const pending = migrations.slice(applied.length)
+      for (const migration of pending) await applyUp(client, migration)
+      return pending.map(({ name }) => name)
+    }),
+  )
+}
+
+/**
+ * Undoes the last applied step; with `to` (a name or its number) all those after it, with `to: '0'` every one.
+ * Returns the names in the order in which they were undone.
+ */
+export async function migrateDown(
+  target: MigrationTarget,
+  { dir = migrationsDir, to }: DownOptions = {},
+): Promise<string[]> {
+  const migrations = await readMigrations(dir)
+  return onTarget(target, (client) =>
+    inTurn(client, async () => {
+      const applied = checkLedger(await readLedger(client), migrations)
+      const undone = applied.slice(countToKeep(applied, to)).toReversed()
+      for (const migration of undone) await applyDown(client, migration)
+      return undone.map(({ name }) => name)
+    }),
+  )
+}
+
+/** Every migration this version or the database knows, in order; `appliedAt` only for those that are applied. */
+export async function migrationStatus(
+  target: MigrationTarget,
+  { dir = migrationsDir }: Place = {},
+): Promise<MigrationStatus[]> {
+  const migrations = await readMigrations(dir)
+  const ledger = await onTarget(target, readLedger)
+  const appliedAt = new Map(ledger.map((row) => [row.name, row.appliedAt]))
+  const names = new Set([...migrations, ...ledger].map(({ name }) => name))
+  return [...names].toSorted().map((name) => {
+    const at = appliedAt.get(name)
+    return at === undefined ? { name, applied: false } : { name, applied: true, appliedAt: at }
+  })
+}
+
+/** Throws Misconfigured unless the applied migrations are, unedited, the first of those this version has. */
+export async function verifyMigrations(
+  target: MigrationTarget,
+  { dir = migrationsDir }: Place = {},
+): Promise<void> {
+  const migrations = await readMigrations(dir)
+  checkLedger(await onTarget(target, readLedger), migrations)
+}
+
+async function readMigration(
+  dir: string,
+  name: string,
+  expected: number,
+  files: readonly string[],
+): Promise<Migration> {
+  const number = Number(nameForm.exec(name)?.[1])
+  if (Number.isNaN(number)) {
+    throw new Misconfigured(`${name}.sql is not named like 0001_market_data.sql: rename it`)
+  }
+  if (number !== expected) {
+    const place = String(expected).padStart(4, '0')
+    const trouble = number < expected ? 'bears a number that is already taken' : `follows a hole at ${place}`
+    throw new Misconfigured(`${name}.sql ${trouble}: number the migrations 0001, 0002 and so on`)
+  }
+  if (!files.includes(`${name}.down.sql`)) {
+    throw new Misconfigured(`${name}.sql has no way back: write ${name}.down.sql`)
+  }
+  const up = await readText(join(dir, `${name}.sql`))
+  const down = await readText(join(dir, `${name}.down.sql`))
+  return { name, number, up, down, sha256: createHash('sha256').update(up).digest('hex') }
+}
+
+/** With the line ends of the repository, whatever the checkout made of them: the hash must not depend on it. */
+const readText = async (path: string): Promise<string> =>
+  (await readFile(path, 'utf8')).replaceAll('\r\n', '\n')
+
+async function createLedger(client: Client): Promise<void> {
+  await client.query(`
+    create table if not exists public.schema_migrations (
+      name text primary key,
+      sha256 text not null,
+      applied_at timestamp not null
+    );
+    comment on table public.schema_migrations is
+      'The migrations applied to this database: name, SHA-256 of the file that was run, and when (UTC).'`)
+}
+
+async function readLedger(client: Client): Promise<LedgerRow[]> {
+  const { rows: found } = await client.query<{ there: boolean }>(
+    `select to_regclass('public.schema_migrations') is not null as there`,
+  )
+  if (!found[0]?.there) return []
+  const { rows } = await client.query<{ name: string; sha256: string; ms: string }>(`
+    select name, sha256, (extract(epoch from applied_at) * 1000)::bigint::text as ms
+    from public.schema_migrations
+    order by name collate "C"`)
+  return rows.map(({ name, sha256, ms }) => ({ name, sha256, appliedAt: toInstant(Number(ms)) }))
+}
+
+/** The migrations that are applied, once it is sure that they are the first of ours and were not edited since. */
+function checkLedger(ledger: readonly LedgerRow[], migrations: readonly Migration[]): Migration[] {
+  return ledger.map((row, index) => {
+    const ours = migrations.find(({ name }) => name === row.name)
+    if (!ours) {
+      throw new Misconfigured(
+        `the database knows the migration ${row.name}, which this version does not have: ` +
+          'run a version that has it',
+      )
+    }
+    if (ours.number !== index + 1) {
+      const missing = migrations[index]?.name
+      throw new Misconfigured(`the database has ${row.name} but not ${missing}: restore it from a backup`)
+    }
+    if (ours.sha256 !== row.sha256) {
+      throw new Misconfigured(
+        `${row.name}.sql was edited after it was applied: put the file back and write a new migration`,
+      )
+    }
+    return ours
+  })
+}
+
+function countToKeep(applied: readonly Migration[], to: string | undefined): number {
+  if (to === undefined) return Math.max(0, applied.length - 1)
+  if (/^0+$/.test(to)) return 0
+  const kept = applied.find(({ name, number }) => name === to || (/^\d+$/.test(to) && number === Number(to)))
+  if (kept) return kept.number
+  const known = applied.map(({ name }) => name).join(', ') || 'none'
+  throw new InvalidInput(
+    `no applied migration is called ${to}: name one of those applied (${known}), or 0 for all`,
+  )
+}
+
+async function applyUp(client: Client, { name, up, sha256 }: Migration): Promise<void> {
+  await inStep(client, `${name}.sql`, up, async () => {
+    // The database's own clock: several machines may migrate in turn.
+    await client.query(
+      `insert into public.schema_migrations (name, sha256, applied_at)
+       values ($1, $2, date_trunc('milliseconds', clock_timestamp() at time zone 'UTC'))`,
+      [name, sha256],
+    )
+  })
+}
+
+async function applyDown(client: Client, { name, down }: Migration): Promise<void> {
+  await inStep(client, `${name}.down.sql`, down, async () => {
+    await client.query('delete from public.schema_migrations where name = $1', [name])
+  })
+}
+
+/**
+ * Runs a file and what the ledger says of it in one transaction. The text goes through EXECUTE, which runs several
+ * statements but refuses a `commit` among them: a file cannot leave half of itself behind.
+ */
+async function inStep(
+  client: Client,
+  file: string,
+  text: string,
+  record: () => Promise<void>,
+): Promise<void> {
+  try {
+    await client.query('begin')
+    await client.query(
+      `select set_config('lock_timeout', $1, true), set_config('beacon.migration', $2, true)`,
+      [`${tableLockMs}ms`, text],
+    )
+    await client.query(`do $$ begin execute current_setting('beacon.migration'); end $$`)
+    await record()
+    await client.query('commit')
+  } catch (cause) {
+    throw await afterwards(client, 'rollback', toFault(file, text, cause))
+  }
+}
+
+function toFault(file: string, text: string, cause: unknown): unknown {
+  if (!(cause instanceof DatabaseError)) {
+    return new Unavailable(`${file} was interrupted and is not applied: try again`, { cause })
+  }
+  const line = cause.internalPosition ? lineAt(text, Number(cause.internalPosition), cause.internalQuery) : ''
+  const message = `${file}${line} failed and was rolled back: ${cause.message}`
+  // Someone else was in the way: a lock not had in time, a deadlock, a server going down.
+  const mayPass = /^(55P03|40P01|40001|57P0|53)/.test(cause.code ?? '')
+  return mayPass ? new Unavailable(`${message}; try again`, { cause }) : new Misconfigured(message, { cause })
+}
+
+/** Where in the file PostgreSQL found the error, if it speaks of the file and not of a function called by it. */
+function lineAt(text: string, position: number, query: string | undefined): string {
+  if (query !== text) return ''
+  return ` (line ${text.slice(0, position).split('\n').length})`
+}
+
+async function onTarget<T>(target: MigrationTarget, work: (client: Client) => Promise<T>): Promise<T> {
+  if (typeof target !== 'string') return workInUtc(target, work)
+  const client = new Client({ connectionString: target, connectionTimeoutMillis: 30 * second })
+  // The query under way rejects with it as well; without a listener a lost connection would end the process.
+  client.on('error', () => {})
+  await connect(client)
+  try {
+    return await workInUtc(client, work)
+  } finally {
+    await client.end()
+  }
+}
+
+async function workInUtc<T>(client: Client, work: (client: Client) => Promise<T>): Promise<T> {
+  await client.query(`set timezone = 'UTC'`)
+  return work(client)
+}
+
+async function connect(client: Client): Promise<void> {
+  try {
+    await client.connect()
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    if (cause instanceof DatabaseError && /^(28|3D)/.test(cause.code ?? '')) {
+      throw new Misconfigured(`the database refuses us (${why}): check DATABASE_URL`, { cause })
+    }
+    throw new Unavailable(`the database does not answer (${why}): check DATABASE_URL and try again`, {
+      cause,
+    })
+  }
+}
+
+/** One process at a time migrates; the next finds what this one did. */
+async function inTurn<T>(client: Client, work: () => Promise<T>): Promise<T> {
+  await takeLock(client)
+  try {
+    const result = await work()
+    await client.query(unlock)
+    return result
+  } catch (error) {
+    throw await afterwards(client, unlock, error)
+  }
+}
+
+const unlock = `select pg_advisory_unlock(${lockKey})`
+
+async function takeLock(client: Client): Promise<void> {
+  try {
+    await client.query('begin')
+    await client.query(`select set_config('lock_timeout', $1, true)`, [`${turnMs}ms`])
+    await client.query('select pg_advisory_lock($1)', [lockKey])
+    await client.query('commit')
+  } catch (cause) {
+    const isBusy = cause instanceof DatabaseError && cause.code === '55P03'
+    const busy = 'another process is still migrating the database: try again when it is done'
+    throw await afterwards(client, 'rollback', isBusy ? new Unavailable(busy, { cause }) : cause)
+  }
+}
+
+/** Cleans up after a failure and gives it back. That fails only where the connection is lost, which then is the failure. */
+async function afterwards(client: Client, cleaning: string, failure: unknown): Promise<unknown> {
+  try {
+    await client.query(cleaning)
+    return failure
+  } catch (error) {
+    const cause = new AggregateError([failure, error])
+    return new Unavailable('the connection to the database was lost: try again', { cause })
+  }
+}

@@ -1,0 +1,98 @@
+import { chmod, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Client } from 'pg'
+import type { TestProject } from 'vitest/node'
+import { systemClock } from '../../src/runtime/clock.ts'
+import { stopPostmaster } from '../../src/runtime/embedded/postmaster.ts'
+import { processIdentity } from '../../src/runtime/embedded/process.ts'
+import { openEmbeddedPostgres } from '../../src/runtime/embedded.ts'
+import { openLog } from '../../src/runtime/log.ts'
+import { Releases } from '../../src/runtime/release.ts'
+import { migrateUp } from '../../src/store/migrations.ts'
+import { openRedis } from './redis.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The maintenance database of the cluster that the test databases are made in. */
+    clusterUrl: string
+    redisUrl: string | undefined
+  }
+}
+
+export const templateName = 'template_beacon'
+
+const releases = new Releases()
+
+/** One cluster and one Redis for the whole run; every test file has a database of its own in it. */
+export async function setup(project: TestProject): Promise<void> {
+  try {
+    await removeLeftovers()
+    const folder = await createFolder()
+    project.provide('clusterUrl', await openCluster(folder))
+    project.provide('redisUrl', await openRedisIfInstalled(folder))
+  } catch (error) {
+    await releases.release()
+    throw error
+  }
+}
+
+export async function teardown(): Promise<void> {
+  await releases.release()
+}
+
+async function createFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), `beacon-test-${process.pid}-`))
+  releases.push(() => rm(folder, { recursive: true, force: true }))
+  // The account that runs the server is not root: it must be able to come in.
+  await chmod(folder, 0o711)
+  return folder
+}
+
+async function openCluster(folder: string): Promise<string> {
+  const log = openLog({ level: 'warn', pretty: true })
+  const server = await openEmbeddedPostgres({ dataDir: join(folder, 'postgres'), log, clock: systemClock })
+  releases.push(server.release)
+  const url = new URL(server.url)
+  url.pathname = '/postgres'
+  await prepare(url)
+  return url.href
+}
+
+/** Nothing here outlives the run, so nothing needs to reach the disk. */
+async function prepare(url: URL): Promise<void> {
+  const client = new Client({ connectionString: url.href })
+  await client.connect()
+  try {
+    for (const setting of ['fsync', 'synchronous_commit', 'full_page_writes']) {
+      await client.query(`alter system set ${setting} = off`)
+    }
+    await client.query('select pg_reload_conf()')
+    await client.query(`create database ${templateName}`)
+  } finally {
+    await client.end()
+  }
+  const template = new URL(url)
+  template.pathname = `/${templateName}`
+  await migrateUp(template.href)
+}
+
+async function openRedisIfInstalled(folder: string): Promise<string | undefined> {
+  const redis = await openRedis(folder)
+  if (redis) releases.push(redis.close)
+  else process.stderr.write('no redis-server or valkey-server was found: the tests on Redis are left out\n')
+  return redis?.url
+}
+
+/** A run that was killed could not stop its server: the next one does. */
+async function removeLeftovers(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const pid = /^beacon-test-(\d+)-/.exec(name)?.[1]
+    if (pid === undefined || (await processIdentity(Number(pid))) !== undefined) continue
+    const folder = join(tmpdir(), name)
+    // Another account's leftovers are its own to remove.
+    if ((await stat(folder)).uid !== process.getuid?.()) continue
+    await stopPostmaster(join(folder, 'postgres/data'))
+    await rm(folder, { recursive: true, force: true })
+  }
+}

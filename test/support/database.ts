@@ -1,0 +1,77 @@
+import { randomUUID } from 'node:crypto'
+import { Client, Pool } from 'pg'
+import { test as base, inject } from 'vitest'
+import type { templateName } from './cluster.ts'
+
+/** A migrated database of its own, empty. */
+export type TestDatabase = Readonly<{ url: string; pool: Pool; drop(): Promise<void> }>
+
+/** A Redis server for the tests; undefined where none is installed. */
+export const redisUrl: string | undefined = inject('redisUrl')
+
+/** The queue engines that can be tested here. */
+export const engines: readonly ('postgres' | 'redis')[] = redisUrl ? ['postgres', 'redis'] : ['postgres']
+
+// The template's setup belongs to the main process: here only its name is wanted, which the type pins.
+const template: typeof templateName = 'template_beacon'
+
+/** Any number: PostgreSQL refuses to copy a template that is just being copied, so they take turns. */
+const cloneLock = 7_300_001
+
+/** Creates a migrated database. The caller drops it. */
+export const createTestDatabase = (clusterUrl = inject('clusterUrl')): Promise<TestDatabase> =>
+  createDatabaseFrom(template, clusterUrl)
+
+/** Creates a database without any tables, for tests of the migrations themselves. The caller drops it. */
+export const createEmptyDatabase = (clusterUrl = inject('clusterUrl')): Promise<TestDatabase> =>
+  createDatabaseFrom('template0', clusterUrl)
+
+async function createDatabaseFrom(source: string, clusterUrl: string): Promise<TestDatabase> {
+  const name = `test_${randomUUID().replaceAll('-', '')}`
+  await onCluster(clusterUrl, async (client) => {
+    await client.query('select pg_advisory_lock($1)', [cloneLock])
+    await client.query(`create database ${name} template ${source}`)
+  })
+  const url = new URL(clusterUrl)
+  url.pathname = `/${name}`
+  const pool = new Pool({ connectionString: url.href, max: 10 })
+  // Tests end servers and connections on purpose; the query under way tells, and an idle one is replaced.
+  pool.on('error', () => {})
+  const drop = async () => {
+    await pool.end()
+    await onCluster(clusterUrl, async (client) => {
+      await client.query(`drop database if exists ${name} with (force)`)
+    })
+  }
+  return { url: url.href, pool, drop }
+}
+
+/**
+ * `test` with a database per test file (`pool`, `databaseUrl`), and for a sentence that needs one to itself
+ * `freshDatabase`.
+ */
+export const test = base
+  .extend('clusterUrl', { scope: 'worker' }, inject('clusterUrl'))
+  .extend('database', { scope: 'file' }, async ({ clusterUrl }, { onCleanup }) => {
+    const database = await createTestDatabase(clusterUrl)
+    onCleanup(database.drop)
+    return database
+  })
+  .extend('databaseUrl', { scope: 'file' }, ({ database }) => database.url)
+  .extend('pool', { scope: 'file' }, ({ database }) => database.pool)
+  .extend('freshDatabase', async ({ clusterUrl }, { onCleanup }) => {
+    const database = await createTestDatabase(clusterUrl)
+    onCleanup(database.drop)
+    return database
+  })
+
+/** The lock taken there goes with the connection. */
+async function onCluster(clusterUrl: string, work: (client: Client) => Promise<void>): Promise<void> {
+  const client = new Client({ connectionString: clusterUrl })
+  await client.connect()
+  try {
+    await work(client)
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,56 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir } from 'node:fs/promises'
+import { createConnection } from 'node:net'
+import { delimiter, join } from 'node:path'
+import { freePort } from '../../src/runtime/embedded/free-port.ts'
+import { exists } from '../../src/runtime/embedded/home.ts'
+import { waitFor } from '../../src/runtime/embedded/wait.ts'
+
+/** A Redis server that keeps nothing, in the folder; undefined where none is installed. */
+export async function openRedis(
+  folder: string,
+): Promise<Readonly<{ url: string; close(): Promise<void> }> | undefined> {
+  const program = (await findProgram('redis-server')) ?? (await findProgram('valkey-server'))
+  if (program === undefined) return undefined
+  const port = await freePort(0)
+  if (port === undefined) throw new Error('no port is free on 127.0.0.1')
+  const dir = join(folder, 'redis')
+  await mkdir(dir)
+  const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir]
+  const volatile = ['--save', '', '--appendonly', 'no', '--maxmemory-policy', 'noeviction']
+  // The shell ends the server when its input ends: that is when we say so, and also when this process is killed.
+  const script = '"$@" & server=$!; cat; kill "$server"; wait "$server"'
+  const shell = spawn('/bin/sh', ['-c', script, 'sh', program, ...settings, ...volatile], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+  })
+  const close = async () => {
+    if (shell.exitCode !== null) return
+    const ended = once(shell, 'exit')
+    shell.stdin.end()
+    await ended
+  }
+  if (await waitFor(() => answers(port), 10_000)) return { url: `redis://127.0.0.1:${port}`, close }
+  await close()
+  throw new Error(`${program} does not answer on port ${port}`)
+}
+
+async function findProgram(name: string): Promise<string | undefined> {
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    if (await exists(join(folder, name))) return join(folder, name)
+  }
+  return undefined
+}
+
+async function answers(port: number): Promise<true | undefined> {
+  const socket = createConnection({ host: '127.0.0.1', port })
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    // Not yet: the one who waits looks again, and tells when it takes too long.
+    return undefined
+  } finally {
+    socket.destroy()
+  }
+}
