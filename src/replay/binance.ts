@@ -1,0 +1,238 @@
+import { day, type Instant, minute, plus } from '../market/instant.ts'
+import { floorTo, isTimeframe } from '../market/timeframe.ts'
+import { type Answer, answered, type Json, ok, type Route } from './answer.ts'
+import { symbolInfo } from './binance-listing.ts'
+import {
+  each,
+  invalid,
+  mandatory,
+  type Parameters,
+  readAsked,
+  readMarket,
+  readParameters,
+  readTime,
+  readWhole,
+  refuse,
+} from './binance-query.ts'
+import {
+  amount,
+  candlesBackFrom,
+  candlesFrom,
+  lastClosedMinute,
+  type ReplayCandle,
+  tradedIn,
+} from './candles.ts'
+import type { RequestLimit } from './limits.ts'
+import { type Market, minuteNumber } from './markets.ts'
+import { amountDecimals, recordingOf, tradedBefore } from './recording.ts'
+
+// https://github.com/binance/binance-spot-api-docs: rest-api.md for the parameters and weights, errors.md for the codes.
+
+/** 6000 weight a minute for one address; a ban begins at two minutes. */
+export const binanceLimit: RequestLimit = {
+  weightPerMinute: 6_000,
+  refusalsBeforeBan: 10,
+  banMs: 2 * minute,
+}
+
+type Endpoint = Readonly<{
+  parameters: readonly string[]
+  weight: (query: URLSearchParams) => number
+  answer: (parameters: Parameters, now: Instant, limit: RequestLimit) => Answer
+}>
+
+const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
+  ['/api/v3/ping', { parameters: [], weight: () => 1, answer: () => ok({}) }],
+  ['/api/v3/time', { parameters: [], weight: () => 1, answer: (_, now) => ok({ serverTime: now }) }],
+  ['/api/v3/exchangeInfo', { parameters: ['symbol', 'symbols'], weight: () => 20, answer: exchangeInfo }],
+  [
+    '/api/v3/klines',
+    {
+      parameters: ['symbol', 'interval', 'startTime', 'endTime', 'timeZone', 'limit'],
+      weight: () => 2,
+      answer: klines,
+    },
+  ],
+  [
+    '/api/v3/ticker/24hr',
+    { parameters: ['symbol', 'symbols', 'type'], weight: dayTickerWeight, answer: dayTicker },
+  ],
+  [
+    '/api/v3/ticker/price',
+    {
+      parameters: ['symbol', 'symbols'],
+      weight: (query) => (query.has('symbol') ? 2 : 4),
+      answer: priceTicker,
+    },
+  ],
+])
+
+/** What Binance answers to a GET of this path. A refused request weighs as much as a served one. */
+export function routeBinance(path: string, query: URLSearchParams, now: Instant, limit: RequestLimit): Route {
+  const endpoint = endpoints.get(path)
+  if (!endpoint)
+    return { weight: 1, answer: { status: 404, body: '<html><body><h2>404 Not found</h2></body></html>' } }
+  return {
+    weight: endpoint.weight(query),
+    answer: answered(() => endpoint.answer(readParameters(query, endpoint.parameters), now, limit)),
+  }
+}
+
+/** The refusal of an address that asked too much; `retryAt` ends the minute or the ban. */
+export const refuseBinance = (
+  verdict: 'refused' | 'banned',
+  retryAt: Instant,
+  limit: RequestLimit,
+): Answer =>
+  verdict === 'refused'
+    ? {
+        status: 429,
+        body: {
+          code: -1003,
+          msg: `Too much request weight used; current limit is ${limit.weightPerMinute} request weight per 1 MINUTE. Please use WebSocket Streams for live updates to avoid polling the API.`,
+        },
+      }
+    : {
+        status: 418,
+        body: {
+          code: -1003,
+          msg: `Way too much request weight used; IP banned until ${retryAt}. Please use WebSocket Streams for live updates to avoid bans.`,
+        },
+      }
+
+function klines(parameters: Parameters, now: Instant): Answer {
+  const market = readMarket(mandatory(parameters, 'symbol'))
+  const timeframe = mandatory(parameters, 'interval')
+  if (!isTimeframe(timeframe)) throw refuse(-1120, 'Invalid interval.')
+  // Another day boundary than UTC is not played.
+  if ((parameters.get('timeZone') ?? '0') !== '0') throw invalid('timeZone')
+  const startTime = readTime(parameters, 'startTime')
+  const endTime = readTime(parameters, 'endTime') ?? now
+  const limit = readWhole(parameters, 'limit') ?? 500
+  // The real one cuts a larger limit to 1000 without a word: whoever relies on that would skip candles.
+  if (limit < 1 || limit > 1_000) throw invalid('limit')
+  const series = { market, timeframe }
+  const rows =
+    startTime === undefined
+      ? take(candlesBackFrom(series, endTime, now), limit).toReversed()
+      : take(candlesFrom(series, { from: startTime, until: endTime }, now), limit)
+  return ok(rows.map(klineRow))
+}
+
+function take<T>(items: Iterable<T>, count: number): T[] {
+  const taken: T[] = []
+  for (const item of items) {
+    taken.push(item)
+    if (taken.length === count) break
+  }
+  return taken
+}
+
+const klineRow = (candle: ReplayCandle): Json => [
+  candle.openTime,
+  candle.open,
+  candle.high,
+  candle.low,
+  candle.close,
+  candle.volume,
+  candle.closeTime,
+  candle.quoteVolume,
+  candle.trades,
+  candle.takerVolume,
+  candle.takerQuoteVolume,
+  '0',
+]
+
+/** The newest price there is: of the minute that runs, or of the last one with trades. */
+function lastPrice(market: Market, now: Instant): number {
+  const running = floorTo('1m', now)
+  const traded = tradedIn(market, { from: running, to: plus(running, minute) }, now)
+  return (traded ?? lastClosedMinute(market, now))?.close ?? 0
+}
+
+function priceTicker(parameters: Parameters, now: Instant): Answer {
+  const price = (market: Market) => amount(lastPrice(market, now), market.priceDecimals)
+  return ok(each(readAsked(parameters), (market) => ({ symbol: market.symbol, price: price(market) })))
+}
+
+function dayTickerWeight(query: URLSearchParams): number {
+  if (query.has('symbol')) return 2
+  const symbols = query.get('symbols')
+  if (symbols === null) return 80
+  const count = symbols.split(',').length
+  return count <= 20 ? 2 : count <= 100 ? 40 : 80
+}
+
+function dayTicker(parameters: Parameters, now: Instant): Answer {
+  const asked = readAsked(parameters)
+  const type = parameters.get('type') ?? 'FULL'
+  if (type !== 'FULL' && type !== 'MINI') throw refuse(-1139, 'Invalid ticker type.')
+  return ok(each(asked, (market) => (type === 'FULL' ? fullTicker(market, now) : miniTicker(market, now))))
+}
+
+/** The last 1440 minutes, the one that runs included. */
+function dayOf(market: Market, now: Instant) {
+  const from = plus(floorTo('1m', now), minute - day)
+  const last = lastPrice(market, now)
+  const quiet = { open: last, high: last, low: last, close: last, volume: 0n, quoteVolume: 0n, trades: 0 }
+  return { from, traded: tradedIn(market, { from, to: plus(from, day) }, now) ?? quiet }
+}
+
+function miniTicker(market: Market, now: Instant) {
+  const { from, traded } = dayOf(market, now)
+  const price = (ticks: number) => amount(ticks, market.priceDecimals)
+  const firstId = tradedBefore(recordingOf(market), Math.max(minuteNumber(from), 0)).trades
+  return {
+    symbol: market.symbol,
+    openPrice: price(traded.open),
+    highPrice: price(traded.high),
+    lowPrice: price(traded.low),
+    lastPrice: price(traded.close),
+    volume: amount(traded.volume, market.volumeDecimals),
+    quoteVolume: amount(traded.quoteVolume, amountDecimals),
+    openTime: plus(now, -day),
+    closeTime: now,
+    firstId: traded.trades === 0 ? -1 : firstId,
+    lastId: traded.trades === 0 ? -1 : firstId + traded.trades - 1,
+    count: traded.trades,
+  }
+}
+
+function fullTicker(market: Market, now: Instant) {
+  const { from, traded } = dayOf(market, now)
+  const price = (ticks: number) => amount(ticks, market.priceDecimals)
+  const change = traded.close - traded.open
+  return {
+    ...miniTicker(market, now),
+    priceChange: price(change),
+    priceChangePercent: traded.open === 0 ? '0.000' : ((100 * change) / traded.open).toFixed(3),
+    weightedAvgPrice: averagePrice(traded.quoteVolume, traded.volume, market),
+    prevClosePrice: price(lastClosedMinute(market, from)?.close ?? traded.open),
+    lastQty: amount(1, market.volumeDecimals),
+    bidPrice: price(traded.close),
+    bidQty: amount(1, market.volumeDecimals),
+    askPrice: price(traded.close + 1),
+    askQty: amount(1, market.volumeDecimals),
+  }
+}
+
+function averagePrice(quoteVolume: bigint, volume: bigint, market: Market) {
+  const average = volume === 0n ? 0n : (quoteVolume * 10n ** BigInt(market.volumeDecimals)) / volume
+  return amount(average, amountDecimals)
+}
+
+function exchangeInfo(parameters: Parameters, now: Instant, limit: RequestLimit): Answer {
+  const asked = readAsked(parameters)
+  return ok({
+    timezone: 'UTC',
+    serverTime: now,
+    rateLimits: [
+      { rateLimitType: 'REQUEST_WEIGHT', interval: 'MINUTE', intervalNum: 1, limit: limit.weightPerMinute },
+      { rateLimitType: 'ORDERS', interval: 'SECOND', intervalNum: 10, limit: 100 },
+      { rateLimitType: 'ORDERS', interval: 'DAY', intervalNum: 1, limit: 200_000 },
+      { rateLimitType: 'RAW_REQUESTS', interval: 'MINUTE', intervalNum: 5, limit: 61_000 },
+    ],
+    exchangeFilters: [],
+    symbols: ('one' in asked ? [asked.one] : asked.many).map(symbolInfo),
+  })
+}

@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto'
+import type { Lie } from './lies.ts'
+
+export type ReplaySource = 'binance' | 'coingecko'
+
+/** Which of the matching requests are lied to; they are counted from 1, since the plan was set. */
+export type When =
+  | 'always'
+  | Readonly<{ nth: number }>
+  | Readonly<{ first: number }>
+  | Readonly<{ every: number }>
+  /** With this probability; the same seed picks the same requests. */
+  | Readonly<{ chance: number; seed: number }>
+
+/** One lie and whom it is told to. What is left out matches everything. */
+export type FaultRule = Readonly<{
+  source?: ReplaySource
+  path?: string
+  query?: Readonly<Record<string, string>>
+  when: When
+  lie: Lie
+}>
+
+/** The first rule that strikes is the lie told; every matching rule counts the request. */
+export type FaultPlan = readonly FaultRule[]
+
+type Asked = Readonly<{ source: ReplaySource; path: string; query: URLSearchParams }>
+
+/** Decides, request by request, which lie of a plan is told. */
+export class FaultPicker {
+  readonly #rules: { rule: FaultRule; matched: number }[]
+
+  constructor(plan: FaultPlan) {
+    this.#rules = plan.map((rule) => ({ rule, matched: 0 }))
+  }
+
+  pick(asked: Asked): Lie | undefined {
+    const matching = this.#rules.filter(({ rule }) => matches(rule, asked))
+    for (const counted of matching) counted.matched += 1
+    return matching.find(({ rule, matched }) => strikes(rule.when, matched))?.rule.lie
+  }
+}
+
+const matches = (rule: FaultRule, { source, path, query }: Asked): boolean =>
+  (rule.source ?? source) === source &&
+  (rule.path ?? path) === path &&
+  Object.entries(rule.query ?? {}).every(([name, value]) => query.get(name) === value)
+
+function strikes(when: When, matched: number): boolean {
+  if (when === 'always') return true
+  if ('nth' in when) return matched === when.nth
+  if ('first' in when) return matched <= when.first
+  if ('every' in when) return matched % when.every === 0
+  return shareOf(when.seed, matched) < when.chance
+}
+
+/** A number from 0 up to 1 that looks random and is always the same for the same two. */
+function shareOf(seed: number, index: number): number {
+  return createHash('sha256').update(`${seed}:${index}`).digest().readUInt32BE(0) / 2 ** 32
+}

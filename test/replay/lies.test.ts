@@ -1,0 +1,258 @@
+import { describe, expect, test } from 'vitest'
+import { day, minute, plus, toInstant } from '../../src/market/instant.ts'
+import { floorTo } from '../../src/market/timeframe.ts'
+import type { When } from '../../src/replay/faults.ts'
+import type { Lie } from '../../src/replay/lies.ts'
+import { halfPast, json, type Playing, play, rowsOf, type Told } from './playing.ts'
+
+const path = 'klines?symbol=BTCUSDT&interval=1m&limit=5'
+
+/** The same question to an exchange that lies and to an honest one. */
+async function ask(lie: Lie): Promise<Readonly<{ told: Told; truth: Told }>> {
+  await using exchange = await play({ faults: [{ when: { nth: 1 }, lie }] })
+  return { told: await exchange.binance(path), truth: await exchange.binance(path) }
+}
+
+async function askRows(lie: Lie) {
+  const { told, truth } = await ask(lie)
+  expect(told.status).toBe(200)
+  return { told: rowsOf(told), truth: rowsOf(truth) }
+}
+
+describe('another answer', () => {
+  test.each([
+    [{ name: 'rate-limited', retryAfterSeconds: 7 }, 429, '7'],
+    [{ name: 'banned', retryAfterSeconds: 120 }, 418, '120'],
+    [{ name: 'server-error', status: 500 }, 500, null],
+    [{ name: 'server-error', status: 503 }, 503, null],
+  ] satisfies [Lie, number, string | null][])('%o', async (lie, status, retryAfter) => {
+    const { told, truth } = await ask(lie)
+    expect([told.status, told.headers.get('retry-after')]).toEqual([status, retryAfter])
+    expect(truth.status).toBe(200)
+  })
+
+  test('html is a page with status 200', async () => {
+    const { told } = await ask({ name: 'html' })
+    expect([told.status, told.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8'])
+    expect(told.text).toMatch(/^<!DOCTYPE html>/)
+  })
+
+  test('redirect points to another host', async () => {
+    const { told } = await ask({ name: 'redirect', to: 'http://192.0.2.1/steal' })
+    expect([told.status, told.headers.get('location')]).toEqual([302, 'http://192.0.2.1/steal'])
+  })
+})
+
+describe('other rows', () => {
+  test('no-rows is an empty list, object-for-rows is no list', async () => {
+    expect((await askRows({ name: 'no-rows' })).told).toEqual([])
+    const { told, truth } = await ask({ name: 'object-for-rows' })
+    expect(json(told)).toEqual({ rows: json(truth) })
+  })
+
+  test('duplicate-row repeats one, conflicting-duplicate with another close', async () => {
+    const same = await askRows({ name: 'duplicate-row', row: 1 })
+    expect(same.told).toEqual(same.truth.toSpliced(1, 0, ...same.truth.slice(1, 2)))
+    const other = await askRows({ name: 'conflicting-duplicate', row: 1 })
+    expect(other.told).toHaveLength(6)
+    expect(other.told[1]).toEqual(other.truth[1])
+    expect(other.told[2]?.[0]).toBe(other.truth[1]?.[0])
+    expect(other.told[2]?.[4]).not.toBe(other.truth[1]?.[4])
+  })
+
+  test('disorder turns them round', async () => {
+    const { told, truth } = await askRows({ name: 'disorder' })
+    expect(told).toEqual(truth.toReversed())
+  })
+
+  test('hole leaves rows out, one-row-short the last', async () => {
+    const hole = await askRows({ name: 'hole', row: 1, rows: 2 })
+    expect(hole.told).toEqual(hole.truth.toSpliced(1, 2))
+    const short = await askRows({ name: 'one-row-short' })
+    expect(short.told).toEqual(short.truth.slice(0, -1))
+  })
+
+  test('future-candle adds an aligned one that has not begun', async () => {
+    const { told, truth } = await askRows({ name: 'future-candle' })
+    expect(told.slice(0, -1)).toEqual(truth)
+    const openTime = Number(told.at(-1)?.[0])
+    expect(openTime).toBeGreaterThan(halfPast)
+    expect(openTime % day).toBe(0)
+  })
+
+  test('unaligned-time moves one off the grid, seconds-for-milliseconds all to another unit', async () => {
+    const { told, truth } = await askRows({ name: 'unaligned-time', row: 0, byMs: 1 })
+    expect(told[0]?.[0]).toBe(Number(truth[0]?.[0]) + 1)
+    expect(told.slice(1)).toEqual(truth.slice(1))
+    const seconds = await askRows({ name: 'seconds-for-milliseconds' })
+    expect(seconds.told.map((row) => 1_000 * Number(row[0]))).toEqual(seconds.truth.map((row) => row[0]))
+  })
+
+  test('high-below-low swaps the two', async () => {
+    const { told, truth } = await askRows({ name: 'high-below-low', row: 0 })
+    expect([told[0]?.[2], told[0]?.[3]]).toEqual([truth[0]?.[3], truth[0]?.[2]])
+    expect(Number(told[0]?.[2])).toBeLessThan(Number(told[0]?.[3]))
+  })
+
+  test.each(['NaN', null, '1e-9', '', '0x10', '-1.00000000'])(
+    'value puts %j where a number was',
+    async (value) => {
+      const { told, truth } = await askRows({ name: 'value', row: 2, column: 4, value })
+      expect(told).toEqual(truth.with(2, truth[2]?.with(4, value ?? Number.NaN) ?? []).map(asSent))
+    },
+  )
+
+  test('value reaches the fields of a coin too', async () => {
+    const lie = { name: 'value', row: 0, column: 'current_price', value: null } as const
+    await using exchange = await play({ faults: [{ source: 'coingecko', when: 'always', lie }] })
+    expect((await exchange.coingecko('coins/markets?vs_currency=usd&ids=bitcoin')).text).toContain(
+      '"current_price":null',
+    )
+  })
+
+  test('missing-column leaves a row one short', async () => {
+    const { told, truth } = await askRows({ name: 'missing-column', row: 0, column: 5 })
+    expect(told[0]).toEqual(truth[0]?.toSpliced(5, 1))
+  })
+
+  test('revision changes one closed candle in every answer that holds it', async () => {
+    const openTime = plus(floorTo('1m', halfPast), -2 * minute)
+    const lie = { name: 'revision', openTime, column: 5, value: '1.00000000' } as const
+    await using exchange = await play({ faults: [{ query: { interval: '1m' }, when: 'always', lie }] })
+    for (const limit of [3, 5]) {
+      const rows = rowsOf(await exchange.binance(`klines?symbol=BTCUSDT&interval=1m&limit=${limit}`))
+      expect(rows.filter((row) => row[5] === '1.00000000').map((row) => row[0])).toEqual([openTime])
+    }
+  })
+
+  test('ignored-start answers the newest rows whatever the start', async () => {
+    const faults = [{ when: 'always', lie: { name: 'ignored-start' } }] as const
+    await using exchange = await play({ faults })
+    const rows = rowsOf(await exchange.binance(`${path}&startTime=${toInstant(halfPast - day)}`))
+    expect(rows.at(-1)?.[0]).toBe(floorTo('1m', halfPast))
+  })
+
+  test('a refusal has no rows to lie about', async () => {
+    await using exchange = await play({ faults: [{ when: 'always', lie: { name: 'disorder' } }] })
+    expect(json(await exchange.binance('klines?symbol=NOPEUSDT&interval=1m'))).toMatchObject({ code: -1121 })
+  })
+})
+
+/** JSON knows no NaN: it is sent as null. */
+const asSent = (row: readonly (string | number)[]) => JSON.parse(JSON.stringify(row))
+
+describe('another delivery', () => {
+  test('cut ends the JSON at the byte, with headers that agree', async () => {
+    const { told, truth } = await ask({ name: 'cut', atByte: 100 })
+    expect(told.text).toBe(truth.text.slice(0, 100))
+    expect(told.headers.get('content-length')).toBe('100')
+    expect(() => json(told)).toThrow(SyntaxError)
+  })
+
+  test.each([
+    { name: 'reset', when: 'before-answer' },
+    { name: 'reset', when: 'within-body' },
+    { name: 'too-long-length', bytes: 10 },
+  ] satisfies Lie[])('%o breaks the connection', async (lie) => {
+    await using exchange = await play({ faults: [{ when: { nth: 1 }, lie }] })
+    await expect(exchange.binance(path)).rejects.toThrow()
+    expect((await exchange.binance(path)).status).toBe(200)
+  })
+
+  test('stall answers nothing until the exchange is closed', async () => {
+    const exchange = await play({ faults: [{ when: { nth: 1 }, lie: { name: 'stall' } }] })
+    const stalled = exchange.binance('ping').then(
+      () => 'answered',
+      () => 'hung up on',
+    )
+    const hasArrived = () => exchange.requests.some(({ source }) => source === 'binance')
+    while (!hasArrived()) await exchange.coingecko('ping')
+    expect((await exchange.binance('ping')).status).toBe(200)
+    await exchange.close()
+    expect(await stalled).toBe('hung up on')
+  })
+
+  test('drip sends the whole truth, a few bytes at a time', async () => {
+    await using exchange = await play({
+      faults: [{ when: 'always', lie: { name: 'drip', bytes: 300, everyMs: 1 } }],
+    })
+    const response = await fetch(`${exchange.binanceUrl}/api/v3/${path}`)
+    const pieces: number[] = []
+    for await (const piece of response.body ?? []) pieces.push(piece.length)
+    exchange.setFaults([])
+    expect(pieces.reduce((sum, length) => sum + length, 0)).toBe((await exchange.binance(path)).text.length)
+    expect(pieces.length).toBeGreaterThan(1)
+  })
+
+  test.each([false, true])('huge-body streams its megabytes, compressed: %s', async (gzip) => {
+    const { told } = await ask({ name: 'huge-body', megabytes: 2, gzip })
+    expect(told.text.length).toBeGreaterThanOrEqual(2 * 1_024 * 1_024)
+    expect(told.headers.get('content-encoding')).toBe(gzip ? 'gzip' : null)
+  })
+
+  test('huge-body stops when the reader hangs up', async () => {
+    const lie = { name: 'huge-body', megabytes: 4_096, gzip: false } as const
+    await using exchange = await play({ faults: [{ when: 'always', lie }] })
+    const reading = new AbortController()
+    const response = await fetch(`${exchange.binanceUrl}/api/v3/ping`, { signal: reading.signal })
+    reading.abort()
+    await expect(response.text()).rejects.toThrow()
+  })
+})
+
+describe('a plan', () => {
+  const lie: Lie = { name: 'server-error', status: 500 }
+
+  async function statuses(exchange: Playing, count: number): Promise<number[]> {
+    const seen: number[] = []
+    for (let asked = 0; asked < count; asked++) seen.push((await exchange.binance('ping')).status)
+    return seen
+  }
+
+  test.each([
+    ['always', [500, 500, 500, 500]],
+    [{ nth: 2 }, [200, 500, 200, 200]],
+    [{ first: 2 }, [500, 500, 200, 200]],
+    [{ every: 2 }, [200, 500, 200, 500]],
+  ] satisfies [When, number[]][])('strikes %j', async (when, expected) => {
+    await using exchange = await play({ faults: [{ when, lie }] })
+    expect(await statuses(exchange, 4)).toEqual(expected)
+  })
+
+  test('strikes by chance, the same for the same seed', async () => {
+    const strikes = async (seed: number) => {
+      await using exchange = await play({ limits: 'none', faults: [{ when: { chance: 0.3, seed }, lie }] })
+      // Awaited here, or the exchange would be closed before it is asked.
+      return await statuses(exchange, 100)
+    }
+    const first = await strikes(7)
+    expect(await strikes(7)).toEqual(first)
+    expect(await strikes(8)).not.toEqual(first)
+    expect(first.filter((status) => status === 500).length).toBeGreaterThan(15)
+    expect(first.filter((status) => status === 500).length).toBeLessThan(45)
+  })
+
+  test('strikes only whom it names, and can be replaced', async () => {
+    const rule = {
+      source: 'binance',
+      path: '/api/v3/klines',
+      query: { symbol: 'BTCUSDT' },
+      when: 'always',
+      lie,
+    } as const
+    await using exchange = await play({ faults: [rule] })
+    expect((await exchange.binance(path)).status).toBe(500)
+    expect((await exchange.binance('klines?symbol=ETHUSDT&interval=1m')).status).toBe(200)
+    expect((await exchange.coingecko('ping')).status).toBe(200)
+    exchange.setFaults([])
+    expect((await exchange.binance(path)).status).toBe(200)
+  })
+
+  test('is written into the list of requests', async () => {
+    await using exchange = await play({
+      faults: [{ when: 'always', lie: { name: 'reset', when: 'before-answer' } }],
+    })
+    await expect(exchange.binance('ping')).rejects.toThrow()
+    expect(exchange.requests.at(-1)).toMatchObject({ status: null, lie: 'reset' })
+  })
+})
