@@ -1,0 +1,101 @@
+import { z } from 'zod'
+import { Aborted, Fault } from '../src/fault.ts'
+import { type PriceSource, priceSources } from '../src/ingest/price-sources.ts'
+import { checkPrices } from '../src/market/coin-price-check.ts'
+import { minute } from '../src/market/instant.ts'
+import { defineJob } from '../src/queue/job.ts'
+import type { Context } from '../src/runtime/context.ts'
+import { toHttpRequest } from '../src/sources/source.ts'
+import { listCoins, upsertCoin } from '../src/store/coins.ts'
+import { withPartitions } from '../src/store/partition-cache.ts'
+import { loadPrices, type PricedCoin } from '../src/store/prices.ts'
+import { quarantine } from '../src/store/quarantine.ts'
+import { databaseOf, inTransaction } from '../src/store/transaction.ts'
+
+/** The price of every followed coin, from the first source that answers. */
+export const ingestPrices = defineJob({
+  name: 'ingest-prices',
+  summary: 'The price, market cap, volume and supply of every followed coin',
+  payload: z.strictObject({}),
+  queueOf: () => 'coingecko',
+  idOf: () => 'ingest-prices',
+  priority: 0,
+  schedules: ({ prices: { every } }) => [
+    {
+      id: 'ingest-prices',
+      pattern:
+        every < 60 * minute ? `20 */${Math.max(1, Math.round(every / minute))} * * * *` : '20 0 * * * *',
+      payload: {},
+      whenMissed: 'run-once',
+    },
+  ],
+  run: async (context, _payload, report) => {
+    const coins = await listCoins(databaseOf(context.pool))
+    if (coins.length === 0) return { received: 0 }
+    const failures: Fault[] = []
+    for (const candidate of priceSources(coins)) {
+      try {
+        return await ingestFrom(context, candidate)
+      } catch (error) {
+        if (!(error instanceof Fault) || error instanceof Aborted) throw error
+        failures.push(error)
+        await report.log(`${candidate.source.id} gave no prices: ${error.message}`)
+        context.log.warn('prices.source-failed', { source: candidate.source.id, reason: error.message })
+      }
+    }
+    throw failures[0] ?? new Error('no source gives prices')
+  },
+})
+
+async function ingestFrom(context: Context, { source, coinIdOf }: PriceSource) {
+  const markets = [...coinIdOf.keys()]
+  let totals = { received: 0, new: 0, unchanged: 0, quarantined: 0, requests: 0 }
+  for (let start = 0; start < markets.length; start += source.prices.pageSize) {
+    const page = await ingestPage(
+      context,
+      { source, coinIdOf },
+      markets.slice(start, start + source.prices.pageSize),
+    )
+    totals = {
+      received: totals.received + page.received,
+      new: totals.new + page.new,
+      unchanged: totals.unchanged + page.unchanged,
+      quarantined: totals.quarantined + page.quarantined,
+      requests: totals.requests + 1,
+    }
+  }
+  return { source: source.id, coins: markets.length, ...totals }
+}
+
+async function ingestPage(context: Context, { source, coinIdOf }: PriceSource, markets: readonly string[]) {
+  const { settings, http, signal, pool, clock, partitions, runId } = context
+  const request = toHttpRequest(source, source.prices.request(markets), settings.environment.baseUrls)
+  const answer = await http.get(request, { lane: 'live', signal })
+  const checked = checkPrices(source.prices.parse(answer.text), answer.answeredAt)
+  // A market that was not asked for is nobody's business.
+  const priced = checked.prices.flatMap((price): PricedCoin[] => {
+    const coinId = coinIdOf.get(price.market)
+    return coinId === undefined ? [] : [{ coinId, price }]
+  })
+  const table = { name: 'market_data', length: settings.prices.partition }
+  const instants = priced.map(({ price }) => price.timestamp)
+  const now = clock.now()
+  const added = await withPartitions(
+    { pool, partitions, lockTimeoutMs: settings.database.lockTimeout },
+    table,
+    instants,
+    () =>
+      inTransaction(pool, async (tx) => {
+        // In the order of their ids, so that two writers never wait for each other.
+        for (const { coinId, price } of priced.toSorted((a, b) => (a.coinId < b.coinId ? -1 : 1))) {
+          if (price.coin) await upsertCoin(tx.db, coinId, price.coin, now)
+        }
+        for (const { raw, reason, market } of checked.rejected) {
+          await quarantine(tx.db, { source: source.id, market: market ?? '', runId, now }, [{ raw, reason }])
+        }
+        return loadPrices(tx, priced)
+      }),
+  )
+  const quarantined = checked.rejected.length
+  return { received: priced.length + quarantined, new: added, unchanged: priced.length - added, quarantined }
+}

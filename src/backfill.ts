@@ -1,0 +1,171 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { Aborted, InvalidInput } from './fault.ts'
+import type { Fleet } from './fleet.ts'
+import { type BackfillChunk, type BackfillPlan, chunksOf } from './ingest/backfill-plan.ts'
+import { type Instant, second } from './market/instant.ts'
+import { candleCount } from './market/range.ts'
+import { hasWorkers } from './runtime/presence.ts'
+import { type Accounting, addAccounting, nothingReceived } from './store/candles.ts'
+import { readOwed } from './store/coverage.ts'
+import { newestRuns, type Run } from './store/runs.ts'
+import { databaseOf } from './store/transaction.ts'
+
+/** A job of the backfill, as it stands in its queue. */
+type QueuedChunk = Readonly<{ id: string; queue: string; chunk: BackfillChunk }>
+
+export type BackfillResult = Accounting &
+  Readonly<{
+    requests: number
+    failed: readonly Readonly<{ chunk: BackfillChunk; error: string }>[]
+    /** Candles that are still owed when all is done. */
+    remaining: number
+  }>
+
+/** Puts the plan's jobs into their queues. */
+export async function enqueueBackfill(
+  { context, engine }: Fleet,
+  plan: BackfillPlan,
+): Promise<QueuedChunk[]> {
+  const chunks = plan.series.flatMap((series) => chunksOf(series, context.settings.candles.chunk))
+  for (const source of new Set(chunks.map((chunk) => chunk.source))) {
+    if (await engine.queue(source).isPaused()) {
+      throw new InvalidInput(
+        `the queue ${source} is paused; let it go on with: beacon queues resume ${source}`,
+      )
+    }
+  }
+  const ids = await context.enqueue('backfill-candles', chunks)
+  return chunks.map((chunk, index) => ({ id: ids[index] ?? '', queue: chunk.source, chunk }))
+}
+
+export type FollowOptions = Readonly<{
+  signal: AbortSignal
+  /** How many of the plan's candles are settled. */
+  onProgress(candles: number): void
+}>
+
+/**
+ * Runs a plan to its end: puts its jobs into the queues, works on them itself when nobody else does, and follows the
+ * record of runs. What the queue loses is put back. Throws Aborted when told to stop; what was loaded stays.
+ */
+export async function runBackfill(
+  fleet: Fleet,
+  plan: BackfillPlan,
+  options: FollowOptions,
+): Promise<BackfillResult> {
+  const { clock, pool } = fleet.context
+  const since = clock.now()
+  const queued = await enqueueBackfill(fleet, plan)
+  const sources = [...new Set(queued.map(({ queue }) => queue))]
+  const workers = (await hasWorkers(pool)) ? undefined : await fleet.work(sources)
+  try {
+    const runs = await followRuns(fleet, plan, queued, since, options)
+    return await summarize(fleet, plan, queued, runs)
+  } catch (error) {
+    await withdraw(fleet, queued)
+    throw error
+  } finally {
+    await workers?.close()
+  }
+}
+
+const pollMs = 250
+const stalledAfterMs = 20 * second
+
+async function followRuns(
+  fleet: Fleet,
+  plan: BackfillPlan,
+  queued: readonly QueuedChunk[],
+  since: Instant,
+  { signal, onProgress }: FollowOptions,
+): Promise<Map<string, Run>> {
+  const { context } = fleet
+  const { clock, pool } = context
+  const ended = new Map<string, Run>()
+  let waiting = queued
+  let settled = 0
+  let movedAt = since
+  while (waiting.length > 0) {
+    await pause(signal)
+    for (const [queue, chunks] of byQueue(waiting)) {
+      const runs = await newestRuns(
+        databaseOf(pool),
+        queue,
+        chunks.map(({ id }) => id),
+        since,
+      )
+      for (const [id, run] of runs) if (hasEnded(run)) ended.set(id, run)
+    }
+    const nowSettled = plan.candles - (await countOwed(fleet, plan))
+    const left = waiting.filter(({ id }) => !ended.has(id))
+    if (left.length < waiting.length || nowSettled !== settled) movedAt = clock.now()
+    waiting = left
+    settled = nowSettled
+    onProgress(settled)
+    if (clock.now() - movedAt > stalledAfterMs) {
+      // Jobs that are there stay as they are; one that the queue has lost comes back.
+      await context.enqueue(
+        'backfill-candles',
+        waiting.map(({ chunk }) => chunk),
+      )
+      movedAt = clock.now()
+    }
+  }
+  return ended
+}
+
+async function pause(signal: AbortSignal): Promise<void> {
+  try {
+    await wait(pollMs, undefined, { signal })
+  } catch {
+    throw new Aborted('stopped; what was loaded stays, and the same command goes on from there')
+  }
+}
+
+const hasEnded = ({ status, willRetry }: Run): boolean =>
+  status === 'done' || (status === 'failed' && !willRetry)
+
+function byQueue(queued: readonly QueuedChunk[]): Map<string, QueuedChunk[]> {
+  const groups = new Map<string, QueuedChunk[]>()
+  for (const chunk of queued) groups.set(chunk.queue, [...(groups.get(chunk.queue) ?? []), chunk])
+  return groups
+}
+
+async function countOwed({ context: { pool } }: Fleet, plan: BackfillPlan): Promise<number> {
+  let owed = 0
+  for (const { series, wanted, candles } of plan.series) {
+    if (candles === 0) continue
+    const ranges = await readOwed(databaseOf(pool), series, wanted, 'retry-refused')
+    owed += ranges.reduce((sum, range) => sum + candleCount(range, series.timeframe), 0)
+  }
+  return owed
+}
+
+async function summarize(
+  fleet: Fleet,
+  plan: BackfillPlan,
+  queued: readonly QueuedChunk[],
+  runs: ReadonlyMap<string, Run>,
+): Promise<BackfillResult> {
+  let accounting: Accounting = nothingReceived
+  let requests = 0
+  const failed: { chunk: BackfillChunk; error: string }[] = []
+  for (const { id, chunk } of queued) {
+    const run = runs.get(id)
+    if (run?.status === 'failed') failed.push({ chunk, error: run.error ?? 'no reason was recorded' })
+    const outcome = run?.outcome as (Accounting & { requests: number }) | null | undefined
+    if (!outcome) continue
+    accounting = addAccounting(accounting, outcome)
+    requests += outcome.requests
+  }
+  return { ...accounting, requests, failed, remaining: await countOwed(fleet, plan) }
+}
+
+/** Takes back what has not begun: whoever stopped the command does not expect the daemon to finish it tomorrow. */
+async function withdraw({ engine }: Fleet, queued: readonly QueuedChunk[]): Promise<void> {
+  for (const { id, queue } of queued) {
+    const job = await engine.queue(queue).getJob(id)
+    const state = await job?.getState()
+    if (job && (state === 'waiting' || state === 'prioritized' || state === 'delayed')) await job.remove()
+  }
+}

@@ -1,0 +1,39 @@
+import { closest } from 'fastest-levenshtein'
+import { InvalidInput } from '../fault.ts'
+import { type Instant, parseDate } from '../market/instant.ts'
+import type { Range } from '../market/range.ts'
+import { isTimeframe, type Timeframe } from '../market/timeframe.ts'
+import type { Settings } from '../settings.ts'
+
+/** Reads a date of the command line. Throws InvalidInput that shows the forms. */
+export function readDate(option: string, text: string, now: Instant): Instant {
+  const instant = parseDate(text, now)
+  if (instant !== undefined) return instant
+  throw new InvalidInput(`${option} ${text} is not a date; write 2024-03-01, 2024-03-01T12:00Z or -30d`)
+}
+
+/** Reads `--from` and `--to`: half-open, UTC, in that order. */
+export function readRange(fromText: string, toText: string, now: Instant): Range {
+  const range = { from: readDate('--from', fromText, now), to: readDate('--to', toText, now) }
+  if (range.from >= range.to) throw new InvalidInput(`--from ${fromText} is not before --to ${toText}`)
+  return range
+}
+
+/** Reads a comma separated list of timeframes, each of which must be kept here. */
+export function readTimeframes(text: string, settings: Settings): Timeframe[] {
+  const kept = Object.keys(settings.timeframes)
+  const names = [...new Set(text.split(',').map((name) => name.trim()))]
+  return names.map((name) => {
+    if (isTimeframe(name) && settings.timeframes[name]) return name
+    throw new InvalidInput(
+      `timeframe "${name}" is not kept here, did you mean "${closest(name, kept)}"? There is ${kept.join(', ')}`,
+    )
+  })
+}
+
+/** Reads a whole number of at least one. */
+export function readCount(option: string, text: string, most: number): number {
+  const count = Number(text)
+  if (Number.isInteger(count) && count >= 1 && count <= most) return count
+  throw new InvalidInput(`${option} ${text} is not a whole number from 1 to ${most}`)
+}

@@ -1,0 +1,50 @@
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { roles } from '../daemon.ts'
+import { openReplayExchange } from '../replay/exchange.ts'
+import { systemClock } from '../runtime/clock.ts'
+import { freePortOr } from '../runtime/free-port.ts'
+import { projectDir, readSettings } from '../settings.ts'
+import { say } from './output.ts'
+import { withSession } from './session.ts'
+import { runDaemon } from './start.ts'
+
+export const demoCommand = (): Command =>
+  new Command('demo')
+    .description(
+      'Run the daemon against the bundled replay exchange, in its own data folder: needs no network.',
+    )
+    .action(async () => {
+      const exchange = await openReplayExchange({ clock: systemClock })
+      try {
+        await runDemo(exchange)
+      } finally {
+        await exchange.close()
+      }
+    })
+
+async function runDemo({
+  binanceUrl,
+  coingeckoUrl,
+}: {
+  binanceUrl: string
+  coingeckoUrl: string
+}): Promise<void> {
+  const own = readSettings(process.env).environment
+  const dataDir = join(own.dataDir, 'demo')
+  // A demo must not write into anybody's real database, whatever the environment names.
+  const { DATABASE_URL: _database, REDIS_URL: _redis, BEACON_CONFIG: _config, ...rest } = process.env
+  const settings = readSettings(
+    {
+      ...rest,
+      BEACON_DATA_DIR: dataDir,
+      BEACON_HTTP_PORT: String(await freePortOr(own.httpPort, own.httpHost)),
+      BINANCE_BASE_URL: binanceUrl,
+      COINGECKO_BASE_URL: coingeckoUrl,
+    },
+    join(projectDir, 'config', 'demo.yaml'),
+  )
+  say('Replaying recorded candles, one a minute, as if they were now. Ctrl-C ends it.')
+  const hint = `Look into its data from another terminal: BEACON_DATA_DIR=${dataDir} npx beacon candles bitcoin 1h --plot`
+  await withSession((session) => runDaemon(session, roles, hint), { settings, logLevel: 'info' })
+}

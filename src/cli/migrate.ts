@@ -1,0 +1,63 @@
+import { Command } from 'commander'
+import { toMinuteText } from '../market/instant.ts'
+import { type MigrationStatus, migrateDown, migrateUp, migrationStatus } from '../store/migrations.ts'
+import { answer, table } from './output.ts'
+import { withServer } from './session.ts'
+
+type JsonOption = Readonly<{ json?: boolean }>
+
+export const migrateCommand = (): Command =>
+  new Command('migrate')
+    .description('The schema of the database.')
+    .addCommand(upCommand())
+    .addCommand(downCommand())
+    .addCommand(statusCommand())
+
+const upCommand = (): Command =>
+  new Command('up')
+    .description(
+      'Apply every migration that is not applied yet. Commands that need the tables do this by themselves.',
+    )
+    .option('--json', 'answer as JSON')
+    .action(({ json }: JsonOption) =>
+      withServer(async (_session, { url }) => {
+        const applied = await migrateUp(url)
+        answer(json, { applied }, () =>
+          applied.length === 0 ? 'The schema is up to date.' : `Applied ${applied.join(', ')}.`,
+        )
+      }),
+    )
+
+const downCommand = (): Command =>
+  new Command('down')
+    .description('Undo the last migration. What its tables hold is lost.')
+    .option('--to <name>', 'undo all that came after this one; 0 undoes everything')
+    .option('--json', 'answer as JSON')
+    .action(({ to, json }: JsonOption & { to?: string }) =>
+      withServer(async (_session, { url }) => {
+        const undone = await migrateDown(url, to === undefined ? {} : { to })
+        answer(json, { undone }, () =>
+          undone.length === 0 ? 'There is nothing to undo.' : `Undid ${undone.join(', ')}.`,
+        )
+      }),
+    )
+
+const statusCommand = (): Command =>
+  new Command('status')
+    .description('Which migrations there are, and which are applied.')
+    .option('--json', 'answer as JSON')
+    .action(({ json }: JsonOption) =>
+      withServer(async (_session, { url }) => {
+        const migrations = await migrationStatus(url)
+        answer(json, { migrations }, () => migrationTable(migrations))
+      }),
+    )
+
+const migrationTable = (migrations: readonly MigrationStatus[]): string =>
+  table(migrations, [
+    { title: 'migration', of: ({ name }) => name },
+    {
+      title: 'applied (UTC)',
+      of: ({ appliedAt }) => (appliedAt === undefined ? 'not yet' : toMinuteText(appliedAt)),
+    },
+  ])

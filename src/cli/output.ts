@@ -1,0 +1,51 @@
+/** What a command answers goes to standard output; everything else to standard error. */
+export const print = (text: string): void => void process.stdout.write(`${text}\n`)
+
+/** For people who watch: progress, hints, what is being done. */
+export const say = (text: string): void => void process.stderr.write(`${text}\n`)
+
+export const printJson = (value: unknown): void => print(JSON.stringify(value, undefined, 2))
+
+/** Prints JSON where it was asked for, text otherwise. */
+export function answer(asJson: boolean | undefined, value: unknown, text: () => string): void {
+  if (asJson) printJson(value)
+  else print(text())
+}
+
+type Column<Row> = Readonly<{ title: string; of(row: Row): string; align?: 'right' }>
+
+/** A table for a terminal: a line of titles, then a line a row. */
+export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
+  const cells = [
+    columns.map(({ title }) => title),
+    ...rows.map((row) => columns.map((column) => column.of(row))),
+  ]
+  const widths = columns.map((_, index) => Math.max(...cells.map((line) => line[index]?.length ?? 0)))
+  const pad = (text: string, index: number) =>
+    columns[index]?.align === 'right' ? text.padStart(widths[index] ?? 0) : text.padEnd(widths[index] ?? 0)
+  return cells.map((line) => line.map(pad).join('  ').trimEnd()).join('\n')
+}
+
+/** `1,234,567` */
+export const countText = (count: number): string => count.toLocaleString('en-US')
+
+/** `12.3 MB`, in powers of ten. */
+export function bytesText(bytes: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB']
+  let amount = bytes
+  let unit = 0
+  while (amount >= 1_000 && unit < units.length - 1) {
+    amount /= 1_000
+    unit += 1
+  }
+  return `${unit === 0 ? amount : amount.toFixed(1)} ${units[unit]}`
+}
+
+/** `3 s`, `12 min`, `5 h`, `2 days`: as exact as a reader needs. */
+export function spanText(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000))
+  if (seconds < 120) return `${seconds} s`
+  if (seconds < 2 * 3_600) return `${Math.round(seconds / 60)} min`
+  if (seconds < 2 * 86_400) return `${Math.round(seconds / 3_600)} h`
+  return `${Math.round(seconds / 86_400)} days`
+}

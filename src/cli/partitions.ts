@@ -1,0 +1,61 @@
+import { Command } from 'commander'
+import { ensurePartitions } from '../../jobs/ensure-partitions.ts'
+import { toIso, toMinuteText } from '../market/instant.ts'
+import { listPartitions, type Partition, partitionedTables } from '../store/partitions.ts'
+import { answer, bytesText, countText, table } from './output.ts'
+import { runHere } from './run-here.ts'
+import { withDatabase, withFleet } from './session.ts'
+
+type JsonOption = Readonly<{ json?: boolean }>
+
+export const partitionsCommand = (): Command =>
+  new Command('partitions')
+    .description('The partitions of the large tables.')
+    .addCommand(listCommand())
+    .addCommand(ensureCommand())
+
+const listCommand = (): Command =>
+  new Command('list')
+    .description('List every partition with its bounds and size.')
+    .option('--json', 'answer as JSON')
+    .action(({ json }: JsonOption) =>
+      withDatabase(async ({ settings, database }) => {
+        const partitions = await listPartitions(
+          database.pool,
+          partitionedTables(settings).map(({ name }) => name),
+        )
+        const asJson = partitions.map(({ range, ...partition }) => ({
+          ...partition,
+          from: toIso(range.from),
+          to: toIso(range.to),
+        }))
+        answer(json, { partitions: asJson }, () =>
+          partitions.length === 0
+            ? 'There are none yet. Make those that will be needed with: beacon partitions ensure'
+            : partitionTable(partitions),
+        )
+      }),
+    )
+
+const partitionTable = (partitions: readonly Partition[]): string =>
+  table(partitions, [
+    { title: 'table', of: (partition) => partition.table },
+    { title: 'partition', of: ({ name }) => name },
+    { title: 'from', of: ({ range }) => toMinuteText(range.from) },
+    { title: 'to', of: ({ range }) => toMinuteText(range.to) },
+    { title: 'rows (estimate)', of: ({ estimatedRows }) => countText(estimatedRows), align: 'right' },
+    { title: 'size', of: ({ bytes }) => bytesText(bytes), align: 'right' },
+  ])
+
+const ensureCommand = (): Command =>
+  new Command('ensure')
+    .description('Make the partitions that will soon be needed, now.')
+    .option('--json', 'answer as JSON')
+    .action(({ json }: JsonOption) =>
+      withFleet(async (session, fleet) => {
+        const { made } = (await runHere(session, fleet, ensurePartitions, {})) as { made: string[] }
+        answer(json, { made }, () =>
+          made.length === 0 ? 'All of them are there.' : `Made ${made.join(', ')}.`,
+        )
+      }),
+    )

@@ -1,0 +1,66 @@
+import { Command } from 'commander'
+import { closest } from 'fastest-levenshtein'
+import { queues } from '../../jobs/catalog.ts'
+import { InvalidInput } from '../fault.ts'
+import { pauseQueue, type QueueCounts, queueOverview, resumeQueue } from '../queue/overview.ts'
+import { answer, countText, table } from './output.ts'
+import { withFleet } from './session.ts'
+
+type JsonOption = Readonly<{ json?: boolean }>
+
+export const queuesCommand = (): Command =>
+  new Command('queues')
+    .description('What stands in the queues.')
+    .option('--json', 'answer as JSON')
+    .action(({ json }: JsonOption) =>
+      withFleet(async (_session, { engine }) => {
+        const counts = await queueOverview(engine, queues)
+        answer(json, { queues: counts }, () => queueTable(counts))
+      }),
+    )
+    .addCommand(
+      switchCommand(
+        'pause',
+        'Let no worker take jobs from a queue; what runs goes on.',
+        pauseQueue,
+        'is paused',
+      ),
+    )
+    .addCommand(
+      switchCommand('resume', 'Let the workers take jobs from a queue again.', resumeQueue, 'goes on'),
+    )
+
+function switchCommand(name: string, description: string, act: typeof pauseQueue, state: string): Command {
+  return new Command(name)
+    .description(description)
+    .argument('<queue>', `one of ${queues.join(', ')}`)
+    .option('--json', 'answer as JSON')
+    .action((queue: string, { json }: JsonOption) =>
+      withFleet(async (_session, { engine }) => {
+        if (!queues.some((known) => known === queue)) {
+          throw new InvalidInput(
+            `there is no queue "${queue}", did you mean "${closest(queue, [...queues])}"?`,
+          )
+        }
+        await act(engine, queue)
+        answer(json, { queue, paused: name === 'pause' }, () => `The queue ${queue} ${state}.`)
+      }),
+    )
+}
+
+const counted = (name: Exclude<keyof QueueCounts, 'queue' | 'paused'>) => ({
+  title: name,
+  of: (counts: QueueCounts) => countText(counts[name]),
+  align: 'right' as const,
+})
+
+const queueTable = (rows: readonly QueueCounts[]): string =>
+  table(rows, [
+    { title: 'queue', of: ({ queue, paused }) => (paused ? `${queue} (paused)` : queue) },
+    counted('waiting'),
+    counted('prioritized'),
+    counted('active'),
+    counted('delayed'),
+    counted('failed'),
+    counted('completed'),
+  ])

@@ -1,0 +1,36 @@
+import type { Fleet } from '../fleet.ts'
+import type { Job, Outcome } from '../queue/job.ts'
+import { finishRun, startRun } from '../store/runs.ts'
+import { databaseOf } from '../store/transaction.ts'
+import { say } from './output.ts'
+import type { Session } from './session.ts'
+
+/** Runs a job in this process, at once, and records the run like any other. */
+export async function runHere<P>(
+  { signal }: Session,
+  { context }: Fleet,
+  job: Job<P>,
+  payload: P,
+): Promise<Outcome> {
+  const { pool, clock } = context
+  const db = databaseOf(pool)
+  const queue = job.queueOf(payload)
+  const runId = await startRun(db, {
+    job: job.name,
+    queue,
+    jobId: `command-${job.name}`,
+    attempt: 1,
+    payload,
+    startedAt: clock.now(),
+  })
+  const report = { progress: async () => {}, log: async (line: string) => say(line) }
+  try {
+    const outcome = await job.run({ ...context, signal, runId }, payload, report)
+    await finishRun(db, runId, { status: 'done', outcome }, clock.now())
+    return outcome
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    await finishRun(db, runId, { status: 'failed', error: reason, willRetry: false }, clock.now())
+    throw error
+  }
+}

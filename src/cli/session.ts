@@ -1,0 +1,61 @@
+import type { Pool } from 'pg'
+import { type Fleet, openFleet } from '../fleet.ts'
+import { type Clock, systemClock } from '../runtime/clock.ts'
+import { type DatabaseServer, openDatabase, openServer } from '../runtime/database.ts'
+import { type Log, openLog } from '../runtime/log.ts'
+import { Releases } from '../runtime/release.ts'
+import type { LogLevel } from '../settings/log-level.ts'
+import { readSettings, type Settings } from '../settings.ts'
+import { type Database, databaseOf } from '../store/transaction.ts'
+
+/** What every command works with; all that it opens is closed when its work ends, or when it is told to stop. */
+export type Session = Readonly<{
+  settings: Settings
+  log: Log
+  clock: Clock
+  releases: Releases
+  signal: AbortSignal
+}>
+
+export type DatabaseSession = Session & Readonly<{ database: DatabaseServer & { pool: Pool }; db: Database }>
+
+type SessionOptions = Readonly<{ settings?: Settings; logLevel?: LogLevel }>
+
+/** Runs a command's work. Ctrl-C aborts `signal`; a second one ends the process at once. */
+export async function withSession<T>(
+  work: (session: Session) => Promise<T>,
+  options: SessionOptions = {},
+): Promise<T> {
+  const settings = options.settings ?? readSettings(process.env)
+  // A command says itself what went wrong, once; who wants every event asks for them.
+  const level = process.env.BEACON_LOG_LEVEL ? settings.environment.logLevel : (options.logLevel ?? 'silent')
+  const log = openLog({ level, pretty: process.stderr.isTTY === true })
+  const releases = new Releases()
+  const stop = new AbortController()
+  const onSignal = () => {
+    if (stop.signal.aborted) process.exit(130)
+    stop.abort()
+  }
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  try {
+    return await work({ settings, log, clock: systemClock, releases, signal: stop.signal })
+  } finally {
+    await releases.release()
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+  }
+}
+
+/** The same, with a database server that may not be migrated yet. */
+export const withServer = <T>(work: (session: Session, server: DatabaseServer) => Promise<T>): Promise<T> =>
+  withSession(async (session) => work(session, await openServer(session)))
+
+/** The same, with the database. */
+export const withDatabase = <T>(work: (session: DatabaseSession) => Promise<T>): Promise<T> =>
+  withSession(async (session) => {
+    const database = await openDatabase(session)
+    return work({ ...session, database, db: databaseOf(database.pool) })
+  })
+
+/** The same, with the database and the queues. */
+export const withFleet = <T>(work: (session: DatabaseSession, fleet: Fleet) => Promise<T>): Promise<T> =>
+  withDatabase(async (session) => work(session, await openFleet(session)))

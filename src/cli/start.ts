@@ -1,0 +1,41 @@
+import { Command } from 'commander'
+import { type Role, roles, startDaemon } from '../daemon.ts'
+import { InvalidInput } from '../fault.ts'
+import { say } from './output.ts'
+import { type Session, withSession } from './session.ts'
+
+export const startCommand = (): Command =>
+  new Command('start')
+    .description('Run the daemon: schedule, workers and web, until it is stopped.')
+    .option('--roles <list>', `which parts this process runs, of ${roles.join(',')}`, roles.join(','))
+    .addHelpText(
+      'after',
+      '\nOne more machine is one more `beacon start` with the same DATABASE_URL and REDIS_URL.',
+    )
+    .action(async (options: { roles: string }) => {
+      const wanted = readRoles(options.roles)
+      await withSession((session) => runDaemon(session, wanted), { logLevel: 'info' })
+    })
+
+function readRoles(list: string): Role[] {
+  return list.split(',').map((name) => {
+    const role = roles.find((candidate) => candidate === name.trim())
+    if (role) return role
+    throw new InvalidInput(`--roles ${name} is unknown; there is ${roles.join(', ')}`)
+  })
+}
+
+/** Runs the daemon until the session is told to stop. */
+export async function runDaemon(session: Session, wanted: readonly Role[], hint?: string): Promise<void> {
+  const { url } = await startDaemon({ ...session, roles: wanted })
+  session.log.info('daemon.ready', { roles: wanted, ...(url ? { url } : {}) })
+  if (url) say(`\n  Beacon Ingest is running: ${url}\n${hint ? `  ${hint}\n` : ''}`)
+  await stopped(session.signal)
+  session.log.info('daemon.stopping')
+}
+
+const stopped = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })

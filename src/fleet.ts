@@ -1,0 +1,114 @@
+import { Redis } from 'ioredis'
+import type { Pool } from 'pg'
+import { jobs, queues } from '../jobs/catalog.ts'
+import { openBudget, unlimitedBudget } from './http/budget.ts'
+import { openHttpClient } from './http/client.ts'
+import { type Engine, openEngine } from './queue/engine.ts'
+import { enqueue } from './queue/enqueue.ts'
+import type { Job } from './queue/job.ts'
+import { startWorkers } from './queue/worker.ts'
+import type { Clock } from './runtime/clock.ts'
+import type { Context } from './runtime/context.ts'
+import type { Log } from './runtime/log.ts'
+import type { Releases } from './runtime/release.ts'
+import type { Settings } from './settings.ts'
+import { finishRun, startRun } from './store/runs.ts'
+import { databaseOf } from './store/transaction.ts'
+
+/** This process's part of the fleet: the queues, and all that their jobs may reach. */
+export type Fleet = Readonly<{
+  engine: Engine
+  context: Omit<Context, 'signal' | 'runId'>
+  /** Runs jobs of these queues until released. */
+  work(names: readonly string[]): Promise<{ close(): Promise<void> }>
+}>
+
+type Surroundings = Readonly<{
+  settings: Settings
+  database: Readonly<{ url: string; pool: Pool }>
+  log: Log
+  clock: Clock
+  releases: Releases
+}>
+
+/** Opens the queue engine, the HTTP client and the budget, and pushes how to close each. */
+export async function openFleet({ settings, database, log, clock, releases }: Surroundings): Promise<Fleet> {
+  const { redisUrl } = settings.environment
+  const engine = await openEngine({
+    ...(redisUrl ? { redisUrl } : {}),
+    databaseUrl: database.url,
+    log,
+    clock,
+  })
+  releases.push(() => engine.close())
+  const http = openHttpClient({
+    clock,
+    budget: openSharedBudget(settings, database.pool, log, releases),
+    timeoutMs: settings.http.timeout,
+    maxBodyBytes: settings.http.maxBodyBytes,
+    secretHeaders: secretHeaders(settings),
+  })
+  releases.push(() => http.close())
+  const context: Fleet['context'] = {
+    clock,
+    log,
+    settings,
+    pool: database.pool,
+    http,
+    partitions: new Set(),
+    enqueue: (name, payloads) => enqueue(engine, jobNamed(name), payloads),
+  }
+  return {
+    engine,
+    context,
+    work: (names) =>
+      startWorkers({
+        engine,
+        jobs,
+        queues: names,
+        context,
+        concurrency: settings.queue.concurrency,
+        onRun: recordRuns(context),
+      }),
+  }
+}
+
+/** Every queue that jobs stand in. */
+export const fleetQueues = queues
+
+export function jobNamed(name: string): Job {
+  const job = jobs.find((candidate) => candidate.name === name)
+  if (!job) throw new Error(`no job is called ${name}`)
+  return job
+}
+
+function openSharedBudget({ environment, budget }: Settings, pool: Pool, log: Log, releases: Releases) {
+  if (environment.unlimitedBudget) return unlimitedBudget
+  if (environment.redisUrl === undefined) return openBudget({ pool }, budget)
+  const redis = new Redis(environment.redisUrl, { connectTimeout: 5_000, socketTimeout: 15_000 })
+  redis.on('error', (error) => log.warn('budget.connection-lost', { reason: error.message }))
+  releases.push(() => redis.disconnect())
+  return openBudget({ redis }, budget)
+}
+
+const secretHeaders = ({
+  environment: { coingeckoApiKey },
+}: Settings): Record<string, Record<string, string>> =>
+  coingeckoApiKey === undefined ? {} : { coingecko: { 'x-cg-demo-api-key': coingeckoApiKey } }
+
+function recordRuns({ pool, clock }: Pick<Context, 'pool' | 'clock'>) {
+  const db = databaseOf(pool)
+  return {
+    started: (run: { jobId: string; job: string; queue: string; payload: unknown; attempt: number }) =>
+      startRun(db, { ...run, startedAt: clock.now() }),
+    finished: (runId: string, end: { outcome?: unknown; fault?: Error; willRetry: boolean }) =>
+      finishRun(
+        db,
+        runId,
+        end.fault
+          ? { status: 'failed', error: end.fault.message, willRetry: end.willRetry }
+          : { status: 'done', outcome: end.outcome },
+        clock.now(),
+      ),
+  }
+}

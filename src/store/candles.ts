@@ -1,0 +1,191 @@
+import { sql } from 'drizzle-orm'
+import type { Candle } from '../market/candle.ts'
+import type { CheckedCandles } from '../market/candle-check.ts'
+import type { Decimal } from '../market/decimal.ts'
+import { earlier, type Instant, plus, toIso } from '../market/instant.ts'
+import { contains, isEmpty, type Range, subtract, union } from '../market/range.ts'
+import { isAligned, timeframeMs } from '../market/timeframe.ts'
+import { copyInto } from './copy.ts'
+import { type Findings, type Series, writeCoverage } from './coverage.ts'
+import { fromMs } from './multirange.ts'
+import { quarantine } from './quarantine.ts'
+import type { Database, Transaction } from './transaction.ts'
+
+/** One answer, checked and ready to be written. */
+export type CandleBatch = Readonly<{
+  series: Series
+  /** The market's name on its source. */
+  symbol: string
+  /** What the answer speaks for. */
+  answered: Range
+  checked: CheckedCandles
+  /** Open times before this have settled: without a candle in the answer, there is none. */
+  settledBefore: Instant
+  now: Instant
+  runId: string
+}>
+
+/** received = new + revised + unchanged + quarantined, for every batch. */
+export type Accounting = Readonly<{
+  received: number
+  new: number
+  revised: number
+  unchanged: number
+  quarantined: number
+}>
+
+export const nothingReceived: Accounting = { received: 0, new: 0, revised: 0, unchanged: 0, quarantined: 0 }
+
+export const addAccounting = (a: Accounting, b: Accounting): Accounting => ({
+  received: a.received + b.received,
+  new: a.new + b.new,
+  revised: a.revised + b.revised,
+  unchanged: a.unchanged + b.unchanged,
+  quarantined: a.quarantined + b.quarantined,
+})
+
+/**
+ * Writes one answer: its candles, the values they replaced, the rows that were not believed, and the coverage of all
+ * of it. Loading the same answer again changes nothing. The partitions must be there.
+ */
+export async function loadCandles(tx: Transaction, batch: CandleBatch): Promise<Accounting> {
+  const { series, checked } = batch
+  await lockSeries(tx.db, series)
+  const merged =
+    checked.candles.length > 0 ? await mergeCandles(tx, batch) : { new: 0, revised: 0, unchanged: 0 }
+  await quarantine(
+    tx.db,
+    {
+      source: series.source,
+      market: batch.symbol,
+      coinId: series.coinId,
+      timeframe: series.timeframe,
+      runId: batch.runId,
+      now: batch.now,
+    },
+    checked.rejected,
+  )
+  await writeCoverage(tx.db, series, findingsOf(batch), batch.now)
+  const quarantined = checked.rejected.length
+  return balanced({ received: checked.candles.length + quarantined, ...merged, quarantined })
+}
+
+/** Writers of one series take turns, so that what is counted as new is new. */
+async function lockSeries(db: Database, { coinId, timeframe }: Series): Promise<void> {
+  await db.execute(
+    sql`select pg_advisory_xact_lock(hashtextextended(${`beacon:series:${coinId}:${timeframe}`}, 0))`,
+  )
+}
+
+const incomingColumns = ['timestamp', 'open', 'high', 'low', 'close', 'volume'] as const
+
+const candleLine = ({ openTime, open, high, low, close, volume }: Candle): string =>
+  `${toIso(openTime)}\t${open}\t${high}\t${low}\t${close}\t${volume}`
+
+async function mergeCandles(
+  tx: Transaction,
+  { series, checked, runId, now }: CandleBatch,
+): Promise<Omit<Accounting, 'received' | 'quarantined'>> {
+  const { candles } = checked
+  // The table lives as long as the connection: one made for each batch would fill the catalog with dead rows.
+  await tx.db.execute(sql`
+    create temporary table if not exists incoming_candles (
+      timestamp timestamp, open decimal(24, 8), high decimal(24, 8), low decimal(24, 8), close decimal(24, 8), volume decimal(32, 8)
+    ) on commit delete rows`)
+  const copied = await copyInto(tx, 'incoming_candles', incomingColumns, candles.map(candleLine))
+  if (copied !== candles.length) throw new Error(`COPY took ${copied} of ${candles.length} candles`)
+  const first = candles[0]?.openTime ?? now
+  const last = candles.at(-1)?.openTime ?? now
+  // The bounds let the planner leave out every partition but the batch's own.
+  const stored = sql`
+    ohlcv_data.coin_id = ${series.coinId} and ohlcv_data.timeframe = ${series.timeframe}
+    and ohlcv_data.timestamp between ${toIso(first)}::timestamp and ${toIso(last)}::timestamp`
+  const values = sql.raw('open, high, low, close, volume')
+  const isChanged = (before: string, after: string) =>
+    sql.raw(`(${valuesOf(before)}) is distinct from (${valuesOf(after)})`)
+  const { rows } = await tx.db.execute<{ existing: string; revised: string; written: string }>(sql`
+    with existing as materialized (
+      select ohlcv_data.timestamp, ${isChanged('ohlcv_data', 'incoming')} as is_changed,
+        ${sql.raw(valuesOf('ohlcv_data', 'old_'))}, ${sql.raw(valuesOf('incoming', 'new_'))}
+      from incoming_candles as incoming join ohlcv_data using (timestamp)
+      where ${stored}
+    ), revisions as (
+      insert into candle_revisions (coin_id, timeframe, timestamp, revised_at, source, run_id,
+        old_open, old_high, old_low, old_close, old_volume, new_open, new_high, new_low, new_close, new_volume)
+      select ${series.coinId}, ${series.timeframe}, timestamp, ${toIso(now)}::timestamp, ${series.source}, ${runId}::uuid,
+        old_open, old_high, old_low, old_close, old_volume, new_open, new_high, new_low, new_close, new_volume
+      from existing where is_changed
+    ), written as (
+      insert into ohlcv_data (coin_id, timeframe, timestamp, ${values})
+      select ${series.coinId}, ${series.timeframe}, timestamp, ${values} from incoming_candles order by timestamp
+      on conflict (coin_id, timeframe, timestamp) do update
+        set (open, high, low, close, volume) = (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume)
+        where ${isChanged('ohlcv_data', 'excluded')}
+      returning timestamp
+    )
+    select (select count(*) from existing) as existing, (select count(*) from existing where is_changed) as revised,
+      (select count(*) from written) as written`)
+  const existing = Number(rows[0]?.existing)
+  const revised = Number(rows[0]?.revised)
+  return { new: Number(rows[0]?.written) - revised, revised, unchanged: existing - revised }
+}
+
+const valuesOf = (table: string, prefix?: string): string =>
+  ['open', 'high', 'low', 'close', 'volume']
+    .map((name) => `${table}.${name}${prefix === undefined ? '' : ` as ${prefix}${name}`}`)
+    .join(', ')
+
+function balanced(accounting: Accounting): Accounting {
+  const { received, new: added, revised, unchanged, quarantined } = accounting
+  if (received !== added + revised + unchanged + quarantined) {
+    throw new Error(`the accounting does not balance: ${JSON.stringify(accounting)}`)
+  }
+  return accounting
+}
+
+/** What the answer has shown: candles, refusals, and in what has settled between them, nothing. */
+function findingsOf({ series: { timeframe }, answered, checked, settledBefore }: CandleBatch): Findings {
+  const slot = (openTime: Instant): Range => ({ from: openTime, to: plus(openTime, timeframeMs[timeframe]) })
+  const stored = union(checked.candles.map(({ openTime }) => slot(openTime)))
+  const refusals = checked.rejected.flatMap(({ openTime }) =>
+    openTime !== undefined && isAligned(openTime, timeframe) && contains(answered, openTime)
+      ? [slot(openTime)]
+      : [],
+  )
+  const refused = union(refusals).flatMap((range) => subtract(range, stored))
+  const settled = { from: answered.from, to: earlier(answered.to, settledBefore) }
+  // A row that cannot even be dated may stand for any of the missing ones: then none of them is known to be missing.
+  const undated = checked.rejected.some(
+    ({ openTime }) => openTime === undefined || !isAligned(openTime, timeframe),
+  )
+  const noTrades = isEmpty(settled) || undated ? [] : subtract(settled, [...stored, ...refused])
+  return { stored, refused, 'no-trades': noTrades }
+}
+
+/** The candles of a coin inside the range, ascending. */
+export async function readCandles(
+  db: Database,
+  { coinId, timeframe }: Omit<Series, 'source'>,
+  { from, to }: Range,
+  newest: number,
+): Promise<Candle[]> {
+  const { rows } = await db.execute<
+    Record<'open' | 'high' | 'low' | 'close' | 'volume', Decimal> & { open_ms: string }
+  >(sql`
+    select extract(epoch from timestamp) * 1000 as open_ms, open, high, low, close, volume
+    from ohlcv_data
+    where coin_id = ${coinId} and timeframe = ${timeframe}
+      and timestamp >= ${toIso(from)}::timestamp and timestamp < ${toIso(to)}::timestamp
+    order by timestamp desc
+    limit ${newest}`)
+  return rows
+    .map(({ open_ms, open, high, low, close, volume }) => ({
+      openTime: fromMs(open_ms),
+      open,
+      high,
+      low,
+      close,
+      volume,
+    }))
+    .reverse()
+}

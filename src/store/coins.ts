@@ -1,0 +1,112 @@
+import { sql } from 'drizzle-orm'
+import { type Instant, toIso } from '../market/instant.ts'
+import type { FollowedCoin } from '../settings/schema.ts'
+import { fromMs } from './multirange.ts'
+import type { Database, Transaction } from './transaction.ts'
+
+/** One market of a coin, in its source's spelling. */
+export type Instrument = Readonly<{
+  coinId: string
+  source: string
+  symbol: string
+  preference: number
+  followedFrom: Instant
+}>
+
+export type Coin = Readonly<{ id: string; symbol: string; name: string; markets: readonly Instrument[] }>
+
+/** The coins that are followed, each with its followed markets in order of preference. */
+export async function listCoins(db: Database): Promise<Coin[]> {
+  const { rows } = await db.execute<{
+    id: string
+    coin_symbol: string
+    name: string
+    source: string
+    symbol: string
+    preference: number
+    from_ms: string
+  }>(sql`
+    select coins.id, coins.symbol as coin_symbol, coins.name, source, instruments.symbol, preference,
+      extract(epoch from followed_from) * 1000 as from_ms
+    from instruments join coins on coins.id = coin_id
+    where followed_to is null
+    order by coins.id, preference, followed_from desc, source, instruments.symbol`)
+  const coins = new Map<string, Coin & { markets: Instrument[] }>()
+  for (const { id, coin_symbol, name, source, symbol, preference, from_ms } of rows) {
+    const coin = coins.get(id) ?? { id, symbol: coin_symbol, name, markets: [] }
+    coin.markets.push({ coinId: id, source, symbol, preference, followedFrom: fromMs(from_ms) })
+    coins.set(id, coin)
+  }
+  return [...coins.values()]
+}
+
+type CoinNames = Readonly<{ symbol: string; name: string; imageUrl?: string }>
+
+/** Makes a coin's row where there is none, and brings its names up to date where there is. */
+export async function upsertCoin(
+  db: Database,
+  id: string,
+  { symbol, name, imageUrl }: CoinNames,
+  now: Instant,
+): Promise<void> {
+  await db.execute(sql`
+    insert into coins (id, symbol, name, image_url, created_at, updated_at)
+    values (${id}, ${symbol}, ${name}, ${imageUrl ?? null}, ${toIso(now)}::timestamp, ${toIso(now)}::timestamp)
+    on conflict (id) do update
+      set symbol = excluded.symbol, name = excluded.name, image_url = coalesce(excluded.image_url, coins.image_url), updated_at = excluded.updated_at
+      where (coins.symbol, coins.name, coins.image_url)
+        is distinct from (excluded.symbol, excluded.name, coalesce(excluded.image_url, coins.image_url))`)
+}
+
+/**
+ * Follows the configured coins that the database has never heard of. A market that was removed by command stays
+ * removed, and nothing that is followed already changes. Returns the coins that are new.
+ */
+export async function followConfigured(
+  { db }: Transaction,
+  coins: readonly FollowedCoin[],
+  now: Instant,
+): Promise<string[]> {
+  const added: string[] = []
+  for (const { id, symbol, name, markets } of coins) {
+    const known = await db.execute(sql`select from instruments where coin_id = ${id} limit 1`)
+    await db.execute(sql`
+      insert into coins (id, symbol, name, created_at, updated_at)
+      values (${id}, ${symbol}, ${name}, ${toIso(now)}::timestamp, ${toIso(now)}::timestamp)
+      on conflict (id) do nothing`)
+    for (const [preference, [source, market]] of Object.entries(markets).entries()) {
+      await db.execute(sql`
+        insert into instruments (coin_id, source, symbol, preference, followed_from)
+        values (${id}, ${source}, ${market}, ${preference}, ${toIso(now)}::timestamp)
+        on conflict do nothing`)
+    }
+    if (known.rows.length === 0) added.push(id)
+  }
+  return added
+}
+
+/** Follows one more market of a coin, after those it has. Returns false when it was followed already. */
+export async function followMarket(
+  { db }: Transaction,
+  market: Pick<Instrument, 'coinId' | 'source' | 'symbol'>,
+  now: Instant,
+): Promise<boolean> {
+  const { rows } = await db.execute(sql`
+    insert into instruments (coin_id, source, symbol, preference, followed_from)
+    select ${market.coinId}, ${market.source}, ${market.symbol}, coalesce(max(preference) + 1, 0), ${toIso(now)}::timestamp
+    from instruments where coin_id = ${market.coinId} and followed_to is null
+    on conflict (coin_id, source, symbol) do update
+      set followed_from = excluded.followed_from, followed_to = null, preference = excluded.preference
+      where instruments.followed_to is not null
+    returning coin_id`)
+  return rows.length > 0
+}
+
+/** Ends every market of a coin; its data stays. Returns how many were followed. */
+export async function unfollowCoin({ db }: Transaction, coinId: string, now: Instant): Promise<number> {
+  const { rows } = await db.execute(sql`
+    update instruments set followed_to = ${toIso(now)}::timestamp
+    where coin_id = ${coinId} and followed_to is null
+    returning coin_id`)
+  return rows.length
+}
