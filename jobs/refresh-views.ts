@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { second } from '../src/market/instant.ts'
 import { defineJob } from '../src/queue/job.ts'
 import { refreshView } from '../src/store/views.ts'
 
@@ -16,6 +17,7 @@ export const refreshViews = defineJob({
       pattern: '5 0 * * *',
       payload: { view },
       whenMissed: 'run-once',
+      missedDelayMs: 30 * second,
     })),
   run: async ({ pool }, { view }) => ({ view, ...(await refreshView(pool, view)) }),
 })

@@ -4,6 +4,7 @@ import type { Fleet } from './fleet.ts'
 import { type BackfillChunk, type BackfillPlan, chunksOf } from './ingest/backfill-plan.ts'
 import { type Instant, second } from './market/instant.ts'
 import { candleCount } from './market/range.ts'
+import type { Workers } from './queue/worker.ts'
 import { hasWorkers } from './runtime/presence.ts'
 import { type Accounting, addAccounting, nothingReceived } from './store/candles.ts'
 import { readOwed } from './store/coverage.ts'
@@ -57,11 +58,17 @@ export async function runBackfill(
   const since = clock.now()
   const queued = await enqueueBackfill(fleet, plan)
   const sources = [...new Set(queued.map(({ queue }) => queue))]
-  const workers = (await hasWorkers(pool)) ? undefined : await fleet.work(sources)
+  let workers: Workers | undefined
+  // The daemon may be stopped while we wait for it.
+  const seeToWorkers = async () => {
+    if (!workers && !(await hasWorkers(pool))) workers = await fleet.work(sources)
+  }
   try {
-    const runs = await followRuns(fleet, plan, queued, since, options)
+    const runs = await followRuns(fleet, plan, queued, since, { ...options, seeToWorkers })
     return await summarize(fleet, plan, queued, runs)
   } catch (error) {
+    // First of all our own workers: they put the jobs that they give up back into the queue.
+    await workers?.close()
     await withdraw(fleet, queued)
     throw error
   } finally {
@@ -77,7 +84,7 @@ async function followRuns(
   plan: BackfillPlan,
   queued: readonly QueuedChunk[],
   since: Instant,
-  { signal, onProgress }: FollowOptions,
+  { signal, onProgress, seeToWorkers }: FollowOptions & { seeToWorkers(): Promise<void> },
 ): Promise<Map<string, Run>> {
   const { context } = fleet
   const { clock, pool } = context
@@ -86,15 +93,13 @@ async function followRuns(
   let settled = 0
   let movedAt = since
   while (waiting.length > 0) {
+    await seeToWorkers()
     await pause(signal)
-    for (const [queue, chunks] of byQueue(waiting)) {
-      const runs = await newestRuns(
-        databaseOf(pool),
-        queue,
-        chunks.map(({ id }) => id),
-        since,
-      )
-      for (const [id, run] of runs) if (hasEnded(run)) ended.set(id, run)
+    for (const [queue, ids] of idsByQueue(waiting)) {
+      for (const some of batches(ids, idsAtOnce)) {
+        const runs = await newestRuns(databaseOf(pool), queue, some, since)
+        for (const [id, run] of runs) if (hasEnded(run)) ended.set(id, run)
+      }
     }
     const nowSettled = plan.candles - (await countOwed(fleet, plan))
     const left = waiting.filter(({ id }) => !ended.has(id))
@@ -125,10 +130,21 @@ async function pause(signal: AbortSignal): Promise<void> {
 const hasEnded = ({ status, willRetry }: Run): boolean =>
   status === 'done' || (status === 'failed' && !willRetry)
 
-function byQueue(queued: readonly QueuedChunk[]): Map<string, QueuedChunk[]> {
-  const groups = new Map<string, QueuedChunk[]>()
-  for (const chunk of queued) groups.set(chunk.queue, [...(groups.get(chunk.queue) ?? []), chunk])
+function idsByQueue(queued: readonly QueuedChunk[]): Map<string, string[]> {
+  const groups = new Map<string, string[]>()
+  for (const { id, queue } of queued) {
+    const ids = groups.get(queue)
+    if (ids) ids.push(id)
+    else groups.set(queue, [id])
+  }
   return groups
+}
+
+/** PostgreSQL takes at most 65,535 parameters. */
+const idsAtOnce = 10_000
+
+function* batches<T>(items: readonly T[], size: number): Generator<T[]> {
+  for (let first = 0; first < items.length; first += size) yield items.slice(first, first + size)
 }
 
 async function countOwed({ context: { pool } }: Fleet, plan: BackfillPlan): Promise<number> {
@@ -161,11 +177,18 @@ async function summarize(
   return { ...accounting, requests, failed, remaining: await countOwed(fleet, plan) }
 }
 
+/** Jobs taken back at a time, so that a long plan is withdrawn before a user loses patience. */
+const withdrawnAtOnce = 20
+
 /** Takes back what has not begun: whoever stopped the command does not expect the daemon to finish it tomorrow. */
 async function withdraw({ engine }: Fleet, queued: readonly QueuedChunk[]): Promise<void> {
-  for (const { id, queue } of queued) {
-    const job = await engine.queue(queue).getJob(id)
-    const state = await job?.getState()
-    if (job && (state === 'waiting' || state === 'prioritized' || state === 'delayed')) await job.remove()
+  for (const some of batches(queued, withdrawnAtOnce)) {
+    await Promise.all(
+      some.map(async ({ id, queue }) => {
+        const state = await engine.queue(queue).getJobState(id)
+        if (state === 'waiting' || state === 'prioritized' || state === 'delayed')
+          await engine.queue(queue).remove(id)
+      }),
+    )
   }
 }

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { backfillCommand } from './cli/backfill.ts'
 import { candlesCommand } from './cli/candles.ts'
@@ -16,7 +14,7 @@ import { startCommand } from './cli/start.ts'
 import { statusCommand } from './cli/status.ts'
 import { viewsCommand } from './cli/views.ts'
 import { Fault, InvalidInput } from './fault.ts'
-import { projectDir } from './settings.ts'
+import { readVersion } from './settings/version.ts'
 
 const commands = [
   startCommand,
@@ -45,12 +43,9 @@ export async function main(argv: readonly string[]): Promise<void> {
 }
 
 function buildProgram(): Command {
-  const { version } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8')) as {
-    version: string
-  }
   const program = new Command('beacon')
     .description('Market data of public crypto exchanges, in PostgreSQL.')
-    .version(version)
+    .version(readVersion())
     .showHelpAfterError('(beacon --help, or beacon COMMAND --help, tells how it is used)')
   for (const build of commands) program.addCommand(build())
   throwInsteadOfExit(program)

@@ -2,6 +2,7 @@ import { schedule as everyProcess } from 'node-cron'
 import { jobs, queues } from '../jobs/catalog.ts'
 import { type Fleet, openFleet } from './fleet.ts'
 import { minute } from './market/instant.ts'
+import { enqueue } from './queue/enqueue.ts'
 import { lastDue, registerSchedules } from './queue/schedule.ts'
 import type { Clock } from './runtime/clock.ts'
 import { type DatabaseServer, openDatabase } from './runtime/database.ts'
@@ -32,7 +33,7 @@ export async function startDaemon({
   clock,
   releases,
 }: DaemonOptions): Promise<{ url: string | undefined }> {
-  const database = await openDatabase({ settings, log, clock, releases })
+  const database = await openDatabase({ settings, log, clock, releases }, 'always')
   const fleet = await openFleet({ settings, database, log, clock, releases })
   log.info('engines.ready', { database: database.kind, queue: fleet.engine.kind })
   if (wanted.includes('scheduler')) await startScheduler(fleet, database, releases)
@@ -74,10 +75,10 @@ async function startScheduler(fleet: Fleet, database: DatabaseServer, releases: 
 }
 
 /** What fell due while nobody was there is done once, now: our own record of runs tells, not the queue. */
-async function enqueueMissed({ context }: Fleet): Promise<void> {
+async function enqueueMissed({ context, engine }: Fleet): Promise<void> {
   const { pool, settings, clock, log } = context
   for (const job of jobs) {
-    for (const { pattern, payload, whenMissed } of job.schedules?.(settings) ?? []) {
+    for (const { pattern, payload, whenMissed, missedDelayMs = 0 } of job.schedules?.(settings) ?? []) {
       if (whenMissed === 'skip') continue
       const last = await lastSuccess(databaseOf(pool), job.name, payload)
       if (last !== undefined && last >= lastDue(pattern, clock.now())) continue
@@ -86,7 +87,7 @@ async function enqueueMissed({ context }: Fleet): Promise<void> {
         payload,
         lastMinutesAgo: last && Math.round((clock.now() - last) / minute),
       })
-      await context.enqueue(job.name, [payload as object])
+      await enqueue(engine, job, [payload], { delayMs: missedDelayMs })
     }
   }
 }

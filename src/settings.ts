@@ -55,19 +55,26 @@ const fileThatHolds = (files: readonly YamlFile[], path: readonly PropertyKey[])
 function check<T>(schema: z.ZodType<T>, content: unknown, files: readonly YamlFile[]): T {
   const result = schema.safeParse(content)
   if (result.success) return result.data
-  throw new InvalidInput(result.error.issues.map((issue) => describe(issue, schema, files)).join('\n'))
+  throw new InvalidInput(result.error.issues.flatMap((issue) => describe(issue, schema, files)).join('\n'))
 }
 
-function describe(issue: z.core.$ZodIssue, schema: z.ZodType, files: readonly YamlFile[]): string {
-  const unknownKey = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined
-  const path = unknownKey === undefined ? issue.path : [...issue.path, unknownKey]
-  const file = fileThatHolds(files, path)
-  const place = `${file.name}:${file.lineOf(path) ?? 1}`
-  const name = path.map(String).join('.')
-  if (unknownKey === undefined) return `${place}: ${name || 'the file'} ${issue.message}`
+function describe(issue: z.core.$ZodIssue, schema: z.ZodType, files: readonly YamlFile[]): string[] {
+  if (issue.code !== 'unrecognized_keys') {
+    return [
+      `${placeOf(issue.path, files)}: ${issue.path.map(String).join('.') || 'the file'} ${issue.message}`,
+    ]
+  }
   const known = knownKeys(schema, issue.path)
-  const hint = known.length > 0 ? `; did you mean "${closest(unknownKey, known)}"?` : ''
-  return `${place}: there is no setting ${name}${hint}`
+  return issue.keys.map((key) => {
+    const path = [...issue.path, key]
+    const hint = known.length > 0 ? `; did you mean "${closest(key, known)}"?` : ''
+    return `${placeOf(path, files)}: there is no setting ${path.map(String).join('.')}${hint}`
+  })
+}
+
+function placeOf(path: readonly PropertyKey[], files: readonly YamlFile[]): string {
+  const file = fileThatHolds(files, path)
+  return `${file.name}:${file.lineOf(path) ?? 1}`
 }
 
 function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {

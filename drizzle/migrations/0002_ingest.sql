@@ -17,13 +17,13 @@ create table candle_coverage (
   coin_id varchar(50) not null references coins (id) on delete cascade,
   timeframe varchar(10) not null,
   source varchar(50) not null,
-  state varchar(20) not null check (state in ('stored', 'no-trades', 'before-listing', 'refused')),
+  state varchar(20) not null check (state in ('stored', 'no-trades', 'refused')),
   ranges tsmultirange not null,
   updated_at timestamp not null,
   primary key (coin_id, timeframe, source, state)
 );
 comment on table candle_coverage is 'What is known of each series, as ranges of open times, written in the transaction that writes the candles. Owed is what is wanted and has no state.';
-comment on column candle_coverage.state is 'stored: in ohlcv_data. no-trades: the source answered without a candle. before-listing: and has none earlier either. refused: quarantined.';
+comment on column candle_coverage.state is 'stored: in ohlcv_data. no-trades: the source answered without a candle. refused: quarantined.';
 
 create table ingest_runs (
   id uuid primary key,

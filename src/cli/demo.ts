@@ -45,6 +45,6 @@ async function runDemo({
     join(projectDir, 'config', 'demo.yaml'),
   )
   say('Replaying recorded candles, one a minute, as if they were now. Ctrl-C ends it.')
-  const hint = `Look into its data from another terminal: BEACON_DATA_DIR=${dataDir} npx beacon candles bitcoin 1h --plot`
+  const hint = `Look into its data from another terminal: BEACON_CONFIG=config/demo.yaml BEACON_DATA_DIR=${dataDir} npx beacon candles bitcoin 1h --plot`
   await withSession((session) => runDaemon(session, roles, hint), { settings, logLevel: 'info' })
 }

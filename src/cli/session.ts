@@ -52,7 +52,7 @@ export const withServer = <T>(work: (session: Session, server: DatabaseServer) =
 /** The same, with the database. */
 export const withDatabase = <T>(work: (session: DatabaseSession) => Promise<T>): Promise<T> =>
   withSession(async (session) => {
-    const database = await openDatabase(session)
+    const database = await openDatabase(session, 'when-new')
     return work({ ...session, database, db: databaseOf(database.pool) })
   })
 

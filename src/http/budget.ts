@@ -34,16 +34,31 @@ export type BudgetStore = Readonly<{ redis: Redis } | { pool: Pool }>
 export type BudgetShares = Readonly<{ share: number; backfillShare: number }>
 
 /**
- * The limit's window is cut into this many slices, each with its part of the points. A counter that starts whenever
- * it likes could otherwise spend two windows' worth around the moment when the source's own window begins.
+ * The limit's window is cut into at most this many slices, each with its part of the points. A counter that starts
+ * whenever it likes could otherwise spend two windows' worth around the moment when the source's own window begins.
  */
-const slices = 10
+const mostSlices = 10
 
-/** How many points of one slice a lane may use, and how long the slice is. */
+/** How many points of one slice a lane may use, and how long the slice is. No window ever holds more than the share. */
 export function sliceOf({ points, perMs }: RateLimit, { share, backfillShare }: BudgetShares) {
-  const live = Math.max(1, Math.floor((points * share) / slices))
-  return { durationMs: perMs / slices, live, backfill: Math.max(1, Math.floor(live * backfillShare)) }
+  const { durationMs, live } = cut(points * share, perMs)
+  return { durationMs, live, backfill: Math.max(1, Math.floor(live * backfillShare)) }
 }
+
+/** A slice of two points or more leaves room for live work beside a backfill; a small limit has fewer, longer ones. */
+function cut(points: number, perMs: number): { durationMs: number; live: number } {
+  for (let slices = mostSlices; slices > 0; slices -= 1) {
+    const durationMs = wholeSeconds(perMs / slices)
+    // A window that begins in the middle of a slice touches one slice more than fit into it.
+    const live = Math.floor(points / (Math.ceil(perMs / durationMs) + 1))
+    if (live >= 2) return { durationMs, live }
+  }
+  // A slice of one point begins with the request that spends it, so no window touches more of them than fit.
+  return { durationMs: wholeSeconds(perMs / (points < 1 ? points : Math.floor(points))), live: 1 }
+}
+
+/** Redis forgets a counter after whole seconds. */
+const wholeSeconds = (ms: number): number => Math.ceil(ms / second) * second
 
 /** Opens the budget on the store that all processes of the fleet share. */
 export function openBudget(store: BudgetStore, shares: BudgetShares): Budget {
@@ -54,7 +69,6 @@ export function openBudget(store: BudgetStore, shares: BudgetShares): Budget {
     const slice = sliceOf(rateLimit, shares)
     const open = (name: string, points: number) =>
       openLimiter(store, `${source}-${name}`, points, slice.durationMs)
-    // A request that costs more than a slice takes a whole slice.
     const made = {
       live: open('all', slice.live),
       backfill: open('backfill', slice.backfill),
@@ -73,14 +87,14 @@ export function openBudget(store: BudgetStore, shares: BudgetShares): Budget {
     },
     observe: async (request, { headers }) => {
       const used = Number(headers[request.rateLimit.usedHeader ?? ''])
-      const { points, perMs } = request.rateLimit
+      const { points } = request.rateLimit
       // Others share the address: when the source has counted nearly all of it, the rest of its window is not ours.
       if (Number.isFinite(used) && used > (points * (1 + shares.share)) / 2) {
-        await limitersOf(request).stopped.block('', Math.ceil(perMs / slices / second))
+        await stopFor(limitersOf(request).stopped, sliceOf(request.rateLimit, shares).durationMs)
       }
     },
     stop: async (request, forMs) => {
-      await limitersOf(request).stopped.block('', Math.ceil(forMs / second))
+      await stopFor(limitersOf(request).stopped, forMs)
     },
   }
 }
@@ -104,12 +118,29 @@ function openLimiter(
       })
 }
 
+/** A stop is only ever made longer: an answer that was under way may know of a shorter one. */
+async function stopFor(stopped: RateLimiterStoreAbstract, ms: number): Promise<void> {
+  const state = await stopped.get('')
+  if (state && state.consumedPoints > stopped.points && state.msBeforeNext >= ms) return
+  await stopped.block('', Math.ceil(ms / second))
+}
+
+/** A request that costs more than a slice takes slice after slice until it is paid. */
 async function takePoints(
   limiter: RateLimiterStoreAbstract,
   weight: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const points = Math.min(weight, limiter.points)
+  for (let left = weight; left > 0; left -= limiter.points) {
+    await takePart(limiter, Math.min(left, limiter.points), signal)
+  }
+}
+
+async function takePart(
+  limiter: RateLimiterStoreAbstract,
+  points: number,
+  signal: AbortSignal,
+): Promise<void> {
   for (;;) {
     try {
       await limiter.consume('', points)

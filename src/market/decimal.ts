@@ -7,7 +7,7 @@ declare const decimal: unique symbol
 export type Decimal = string & { readonly [decimal]: true }
 
 const plainForm = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/
-const anyForm = /^(-?)0*(\d+)(?:\.(\d+))?(?:e([+-]?\d{1,3}))?$/i
+const anyForm = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d{1,3}))?$/i
 
 /** Reads a decimal as exchanges write it, exponents included (`1.8E-4`). Throws RangeError on anything else. */
 export function toDecimal(text: string): Decimal {

@@ -2,10 +2,10 @@ import { join, resolve } from 'node:path'
 import { Client, type Pool } from 'pg'
 import { Misconfigured } from '../fault.ts'
 import type { Settings } from '../settings.ts'
-import { followConfigured } from '../store/coins.ts'
+import { followConfigured, hasFollowed } from '../store/coins.ts'
 import { migrateUp } from '../store/migrations.ts'
 import { openPool, sessionOptions } from '../store/pool.ts'
-import { inTransaction } from '../store/transaction.ts'
+import { databaseOf, inTransaction } from '../store/transaction.ts'
 import type { Clock } from './clock.ts'
 import { openEmbeddedPostgres } from './embedded.ts'
 import type { Log } from './log.ts'
@@ -61,8 +61,14 @@ async function checkServer(url: string, timeoutMs: number): Promise<void> {
   }
 }
 
+/** When the configured coins are followed: at every start of a daemon, by any command only where nothing is followed yet. */
+export type Following = 'always' | 'when-new'
+
 /** Opens the pool on a database that is migrated and follows the configured coins. */
-export async function openDatabase(surroundings: Surroundings): Promise<DatabaseServer & { pool: Pool }> {
+export async function openDatabase(
+  surroundings: Surroundings,
+  following: Following,
+): Promise<DatabaseServer & { pool: Pool }> {
   const { settings, log, clock, releases } = surroundings
   const server = await openServer(surroundings)
   const migrated = await migrateUp(server.url)
@@ -71,6 +77,8 @@ export async function openDatabase(surroundings: Surroundings): Promise<Database
     log.warn('database.connection-lost', { reason: error.message }),
   )
   releases.push(() => pool.end())
-  await inTransaction(pool, (tx) => followConfigured(tx, settings.coins, clock.now()))
+  if (following === 'always' || !(await hasFollowed(databaseOf(pool)))) {
+    await inTransaction(pool, (tx) => followConfigured(tx, settings.coins, clock.now()))
+  }
   return { ...server, pool }
 }

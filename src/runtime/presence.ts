@@ -1,22 +1,59 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { Client, type Pool } from 'pg'
+import { second } from '../market/instant.ts'
 import { sessionOptions } from '../store/pool.ts'
 import type { Log } from './log.ts'
 
 /** Names the advisory lock that every process with workers holds, shared, for as long as it lives. */
 const presenceKey = `hashtextextended('beacon:workers', 0)`
 
-/** Shows other processes that somebody works on the queues. It ends with the process, however that ends. */
+const betweenTriesMs = 5 * second
+
+/**
+ * Shows other processes that somebody works on the queues. It ends with the process, however that ends; should only
+ * its connection end, it is made again.
+ */
 export async function announceWorkers(url: string, log: Log): Promise<{ release(): Promise<void> }> {
+  const stop = new AbortController()
+  let client = await announce(url)
+  const watch = () => {
+    client.once('end', () => {
+      if (!stop.signal.aborted) void again()
+    })
+  }
+  const again = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      try {
+        client = await announce(url)
+        return watch()
+      } catch (error) {
+        log.warn('presence.lost', { reason: error instanceof Error ? error.message : String(error) })
+        await wait(betweenTriesMs, undefined, { signal: stop.signal, ref: false }).catch(() => undefined)
+      }
+    }
+  }
+  watch()
+  return {
+    release: async () => {
+      stop.abort()
+      await client.end()
+    },
+  }
+}
+
+async function announce(url: string): Promise<Client> {
   const client = new Client({
     connectionString: url,
     application_name: 'beacon presence',
+    connectionTimeoutMillis: 10 * second,
     keepAlive: true,
     options: sessionOptions,
   })
-  client.on('error', (error) => log.warn('presence.lost', { reason: error.message }))
+  // A connection that breaks also ends, and its end is what is listened to.
+  client.on('error', () => undefined)
   await client.connect()
   await client.query(`select pg_advisory_lock_shared(${presenceKey})`)
-  return { release: () => client.end() }
+  return client
 }
 
 /** Whether any process of the fleet works on the queues. */
@@ -24,8 +61,9 @@ export async function hasWorkers(pool: Pool): Promise<boolean> {
   const { rows } = await pool.query<{ present: boolean }>(`
     select exists (
       select from pg_locks
-      where locktype = 'advisory' and mode = 'ShareLock' and granted and database = (select oid from pg_database where datname = current_database())
-        and (classid::bigint << 32) + objid::bigint = ${presenceKey} and objsubid = 1
+      where locktype = 'advisory' and mode = 'ShareLock' and granted and objsubid = 1
+        and database = (select oid from pg_database where datname = current_database())
+        and (classid::bigint << 32) + objid::bigint = ${presenceKey}
     ) as present`)
   return rows[0]?.present === true
 }

@@ -18,8 +18,9 @@ const unitsMs: Readonly<Record<string, number>> = {
 /** `90 days`, `2 s`, `15 minutes` → milliseconds; undefined for anything else. */
 export function parseDuration(text: string): number | undefined {
   const parts = /^(\d+(?:\.\d+)?)\s*([a-z]+)$/.exec(text.trim())
-  const unitMs = unitsMs[parts?.[2] ?? '']
-  return parts && unitMs !== undefined ? Math.round(Number(parts[1]) * unitMs) : undefined
+  const unit = parts?.[2] ?? ''
+  const ms = Object.hasOwn(unitsMs, unit) ? Math.round(Number(parts?.[1]) * Number(unitsMs[unit])) : undefined
+  return Number.isSafeInteger(ms) ? ms : undefined
 }
 
 /** The largest unit that keeps the number whole: `2 days`, `36 hours`, `90 s`. */

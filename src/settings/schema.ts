@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { minute } from '../market/instant.ts'
 import { timeframes } from '../market/timeframe.ts'
 import { parseDuration } from './duration.ts'
 import { sourceIds } from './source-ids.ts'
@@ -58,7 +59,8 @@ export const configuration = z.strictObject({
     error: 'is neither "all" nor a list of coin ids',
   }),
   candles: z.strictObject({
-    settleDelay: duration,
+    // The seconds of a cron pattern: a longer one would fall into the next minute.
+    settleDelay: duration.refine((ms) => ms < minute, { error: 'is not shorter than a minute' }),
     absentAfter: duration,
     recheck: z.number().int().min(0).max(100),
     chunk: z.number().int().min(100).max(100_000),

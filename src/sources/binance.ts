@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { type Fault, Malformed, Refused, UnknownMarket } from '../fault.ts'
+import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
 import type { HttpAnswer } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, toInstant } from '../market/instant.ts'
-import type { Timeframe } from '../market/timeframe.ts'
+import { type Instant, minute, second, toInstant } from '../market/instant.ts'
+import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { parseJson, readDecimal } from './json.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
@@ -38,20 +38,23 @@ function klinesRequest({ symbol, timeframe, range }: CandleQuery): SourceRequest
   }
 }
 
-function parseKlines(text: string): CandleRow[] {
+function parseKlines(text: string, { timeframe }: CandleQuery): CandleRow[] {
   const rows = parseJson('binance', text)
   if (!Array.isArray(rows)) throw new Malformed('binance sent klines that are not an array')
   if (rows.length > pageSize)
     throw new Malformed(`binance sent ${rows.length} klines, more than a page holds`)
-  return rows.map(readKline)
+  return rows.map((row) => readKline(row, timeframe))
 }
 
 /** Row: [open time ms, "open", "high", "low", "close", "base volume", close time ms, "quote volume", …] */
-function readKline(row: unknown): CandleRow {
+function readKline(row: unknown, timeframe: Timeframe): CandleRow {
   if (!Array.isArray(row)) throw new Malformed('binance sent a kline that is not an array')
   const openTime = readInstant(row[0])
   if (openTime === undefined)
     throw new Malformed('binance sent a kline whose first column is not a time in milliseconds')
+  // A candle of a longer timeframe also opens on the grid of a shorter one: only its close tells.
+  if (row[6] !== openTime + timeframeMs[timeframe] - 1)
+    return { raw: row, openTime, flaw: `close time is not that of a ${timeframe} candle` }
   const open = readDecimal(row[1])
   const high = readDecimal(row[2])
   const low = readDecimal(row[3])
@@ -107,7 +110,10 @@ function parseTickers(text: string): CoinPriceRow[] {
   return rows.map((raw): CoinPriceRow => {
     const row = ticker.safeParse(raw)
     if (!row.success)
-      return { raw, flaw: `${row.error.issues[0]?.path.join('.')} is missing or of another type` }
+      return {
+        raw,
+        flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type`,
+      }
     const { symbol, lastPrice, priceChangePercent, quoteVolume, closeTime } = row.data
     const timestamp = readInstant(closeTime)
     const price = readDecimal(lastPrice)
@@ -129,14 +135,29 @@ const tickersRequest = (symbols: readonly string[]): SourceRequest => ({
 
 const errorBody = z.object({ code: z.number(), msg: z.string() })
 
-/** Errors are `{"code":-1121,"msg":"Invalid symbol."}` with HTTP 400; what a 429, 418 or 5xx means, its status says. */
-function classify({ status, text }: HttpAnswer): Fault | undefined {
-  if (status !== 400) return undefined
-  const body = errorBody.safeParse(parseJson('binance', text))
+/** Unknown trouble, disconnected, timed out, overloaded: the server's fault, not the question's. */
+const serverCodes: readonly number[] = [-1000, -1001, -1007, -1008]
+
+/** Errors are `{"code":-1121,"msg":"Invalid symbol."}` with HTTP 400; what a 429 or 5xx means, its status says. */
+function classify(answer: HttpAnswer): Fault | undefined {
+  if (answer.status === 418) return banWithoutHeader(answer)
+  if (answer.status !== 400) return undefined
+  const body = errorBody.safeParse(parseJson('binance', answer.text))
   if (!body.success) return undefined
-  const { code, msg } = body.data
+  const { code } = body.data
+  const msg = body.data.msg.slice(0, 200)
   if (code === -1121) return new UnknownMarket(`binance does not know this market (${msg})`)
+  if (code === -1003) return new RateLimited(`binance asks us to slow down for 60 s (${msg})`, minute)
+  if (serverCodes.includes(code)) return new Unavailable(`binance cannot answer now: ${msg} (${code})`)
   return new Refused(`binance refused the request: ${msg} (${code})`)
+}
+
+/** Without Retry-After only the text says when a ban ends, and asking before that makes it longer. */
+function banWithoutHeader({ headers, text, answeredAt }: HttpAnswer): Fault | undefined {
+  const until = /banned until (\d{13})\b/.exec(text)?.[1]
+  if (headers['retry-after'] !== undefined || until === undefined) return undefined
+  const waitMs = Math.max(Number(until) - answeredAt, second)
+  return new RateLimited(`binance has banned this address for ${Math.ceil(waitMs / second)} s`, waitMs)
 }
 
 export const binance = {

@@ -47,7 +47,10 @@ function parseMarkets(text: string): CoinPriceRow[] {
 function readMarket(raw: unknown): CoinPriceRow {
   const parsed = row.safeParse(raw)
   if (!parsed.success)
-    return { raw, flaw: `${parsed.error.issues[0]?.path.join('.')} is missing or of another type` }
+    return {
+      raw,
+      flaw: `${parsed.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type`,
+    }
   const market = parsed.data
   const price = readDecimal(market.current_price)
   if (!price) return { raw, market: market.id, flaw: 'current_price is not a number' }
@@ -68,7 +71,7 @@ function readMarket(raw: unknown): CoinPriceRow {
       ...known('change24h', market.price_change_percentage_24h),
       ...known('circulatingSupply', market.circulating_supply),
       ...known('maxSupply', market.max_supply),
-      ...(isLosslessNumber(market.market_cap_rank) ? { rank: Number(market.market_cap_rank.value) } : {}),
+      ...knownRank(market.market_cap_rank),
     },
   }
 }
@@ -79,11 +82,17 @@ function known<Name extends string>(name: Name, value: unknown): Partial<Record<
   return number === undefined ? {} : ({ [name]: number } as Record<Name, Decimal>)
 }
 
+/** A rank is a small whole number, and what is not one is not known. */
+function knownRank(value: unknown): { rank?: number } {
+  const rank = isLosslessNumber(value) ? Number(value.value) : undefined
+  return rank !== undefined && Number.isInteger(rank) && rank > 0 && rank < 1e6 ? { rank } : {}
+}
+
 const limitBody = z.object({ status: z.object({ error_code: z.unknown() }) })
 
 /** The rate limit was once seen with HTTP 200: then only the body tells. */
 function classify({ status, text }: HttpAnswer): Fault | undefined {
-  if (status !== 200 || !text.startsWith('{"status"')) return undefined
+  if (status !== 200 || !/^\s*\{\s*"status"/.test(text)) return undefined
   const body = limitBody.safeParse(parseLosslessJson('coingecko', text))
   const code =
     body.success && isLosslessNumber(body.data.status.error_code)

@@ -1,9 +1,9 @@
 import { Malformed } from '../fault.ts'
 import type { HttpClient, SendOptions } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
-import { earlier, type Instant, plus } from '../market/instant.ts'
-import { isEmpty, type Range } from '../market/range.ts'
-import { floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { earlier, type Instant, later, plus } from '../market/instant.ts'
+import { contains, isEmpty, type Range } from '../market/range.ts'
+import { floorTo, timeframeMs } from '../market/timeframe.ts'
 import { type CandleQuery, type CandleSource, toHttpRequest } from './source.ts'
 
 /** One answer of a walk. */
@@ -21,7 +21,7 @@ export type WalkReach = Readonly<{ http: HttpClient; baseUrls: Readonly<Record<s
  * Walks a range forward, window by window of one page each. A window is no longer than a page, so a source that
  * ignores one of the bounds cannot make a hole that looks like an hour without trades; and a short page is not
  * believed to be the end: what follows its last row is asked for again. After an empty window the whole rest is
- * asked for at once, so that the years before a listing cost one request.
+ * asked for at once, so that the years before a listing cost a request or two.
  */
 export async function* walkCandles(
   { http, baseUrls }: WalkReach,
@@ -30,32 +30,54 @@ export async function* walkCandles(
   options: SendOptions,
 ): AsyncGenerator<WalkedPage> {
   const { timeframe } = query
-  const pageMs = source.candles.pageSize * timeframeMs[timeframe]
+  const { pageSize } = source.candles
+  const pageMs = pageSize * timeframeMs[timeframe]
+  const ask = async (range: Range) => {
+    const page = { ...query, range }
+    const answer = await http.get(toHttpRequest(source, source.candles.request(page), baseUrls), options)
+    const rows = source.candles.parse(answer.text, page)
+    return { rows, answeredAt: answer.answeredAt }
+  }
   let rest = query.range
   let widen = false
+  let mayWiden = true
   while (!isEmpty(rest)) {
-    const window = widen ? rest : { from: rest.from, to: earlier(plus(rest.from, pageMs), rest.to) }
-    const page = { ...query, range: window }
-    const request = toHttpRequest(source, source.candles.request(page), baseUrls)
-    const answer = await http.get(request, options)
-    const rows = source.candles.parse(answer.text, page)
-    const answered = { from: window.from, to: endOfAnswer(source.id, rows, window, timeframe) }
-    yield { rows, answered, answeredAt: answer.answeredAt }
-    widen = rows.length === 0
-    rest = { from: answered.to, to: rest.to }
+    const window: Range = widen ? rest : { from: rest.from, to: earlier(plus(rest.from, pageMs), rest.to) }
+    const { rows, answeredAt } = await ask(window)
+    const inside = spanOf(source.id, rows, window)
+    // A source that ignores the beginning fills a page with the newest candles, and older ones only look absent.
+    if (widen && inside && rows.length >= pageSize) {
+      const skipped: Range = { from: window.from, to: floorTo(timeframe, inside.first) }
+      mayWiden = isEmpty(skipped) || (await ask(skipped)).rows.length === 0
+    }
+    if (widen && !mayWiden) {
+      widen = false
+      continue
+    }
+    const end = inside
+      ? earlier(plus(floorTo(timeframe, inside.last), timeframeMs[timeframe]), window.to)
+      : window.to
+    yield { rows, answered: { from: window.from, to: end }, answeredAt }
+    widen = mayWiden && rows.length === 0
+    rest = { from: end, to: rest.to }
   }
 }
 
-/** Where the next page begins: after the last row inside the range, or at its end when there is no row. */
-function endOfAnswer(id: string, rows: readonly CandleRow[], range: Range, timeframe: Timeframe): Instant {
-  if (rows.length === 0) return range.to
-  let last: Instant | undefined
+/** The first and the last open time inside the range; undefined where there are no rows. */
+function spanOf(
+  id: string,
+  rows: readonly CandleRow[],
+  range: Range,
+): { first: Instant; last: Instant } | undefined {
+  if (rows.length === 0) return undefined
+  let span: { first: Instant; last: Instant } | undefined
   for (const row of rows) {
     const openTime = 'candle' in row ? row.candle.openTime : row.openTime
-    if (openTime === undefined || openTime < range.from || openTime >= range.to) continue
-    if (last === undefined || openTime > last) last = openTime
+    if (openTime === undefined || !contains(range, openTime)) continue
+    span = span
+      ? { first: earlier(span.first, openTime), last: later(span.last, openTime) }
+      : { first: openTime, last: openTime }
   }
-  if (last === undefined)
-    throw new Malformed(`${id} answered with rows that all lie outside the range asked for`)
-  return earlier(plus(floorTo(timeframe, last), timeframeMs[timeframe]), range.to)
+  if (!span) throw new Malformed(`${id} answered with rows that all lie outside the range asked for`)
+  return span
 }

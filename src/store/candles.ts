@@ -92,6 +92,8 @@ async function mergeCandles(
     create temporary table if not exists incoming_candles (
       timestamp timestamp, open decimal(24, 8), high decimal(24, 8), low decimal(24, 8), close decimal(24, 8), volume decimal(32, 8)
     ) on commit delete rows`)
+  // An earlier batch of the same transaction has left its rows there.
+  await tx.db.execute(sql`delete from incoming_candles`)
   const copied = await copyInto(tx, 'incoming_candles', incomingColumns, candles.map(candleLine))
   if (copied !== candles.length) throw new Error(`COPY took ${copied} of ${candles.length} candles`)
   const first = candles[0]?.openTime ?? now

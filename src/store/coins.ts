@@ -85,6 +85,12 @@ export async function followConfigured(
   return added
 }
 
+/** Whether any coin is, or ever was, followed here. */
+export async function hasFollowed(db: Database): Promise<boolean> {
+  const { rows } = await db.execute(sql`select from instruments limit 1`)
+  return rows.length > 0
+}
+
 /** Follows one more market of a coin, after those it has. Returns false when it was followed already. */
 export async function followMarket(
   { db }: Transaction,

@@ -11,4 +11,7 @@ export type RangeRow = Readonly<{ from_ms: string; to_ms: string }>
 export const toRange = ({ from_ms, to_ms }: RangeRow): Range => ({ from: fromMs(from_ms), to: fromMs(to_ms) })
 
 /** An instant from `extract(epoch …) * 1000`. */
-export const fromMs = (text: string): Instant => toInstant(Math.round(Number(text)))
+export function fromMs(text: string): Instant {
+  if (text === null) throw new TypeError('an instant was expected, and the database has none')
+  return toInstant(Math.round(Number(text)))
+}

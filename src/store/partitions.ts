@@ -90,7 +90,7 @@ export async function listPartitions(pool: Pool, tables: readonly string[]): Pro
   >(sql`
     with leaf as (
       select parent.relname as parent, child.relname as name, child.oid,
-        regexp_match(pg_get_expr(child.relpartbound, child.oid), $$FROM \('([^']+)'\) TO \('([^']+)'\)$$) as bounds,
+        regexp_match(pg_get_expr(child.relpartbound, child.oid), $$FROM [(]'([^']+)'[)] TO [(]'([^']+)'[)]$$) as bounds,
         greatest(child.reltuples, 0)::bigint as estimated_rows
       from pg_inherits
       join pg_class as child on child.oid = inhrelid

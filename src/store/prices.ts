@@ -44,6 +44,8 @@ export async function loadPrices(tx: Transaction, prices: readonly PricedCoin[])
       coin_id varchar(50), price decimal(24, 8), market_cap decimal(32, 2), volume_24h decimal(32, 2), change_24h decimal(10, 2),
       timestamp timestamp, rank integer, circulating_supply decimal(30, 8), max_supply decimal(30, 8)
     ) on commit delete rows`)
+  // An earlier batch of the same transaction has left its rows there.
+  await tx.db.execute(sql`delete from incoming_prices`)
   await copyInto(tx, 'incoming_prices', columns, prices.map(priceLine))
   const names = sql.raw(columns.join(', '))
   const { rows } = await tx.db.execute(sql`

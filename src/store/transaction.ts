@@ -14,15 +14,21 @@ export const databaseOf = (pool: Pool): Database => drizzle(pool)
 export async function inTransaction<T>(pool: Pool, work: (tx: Transaction) => Promise<T>): Promise<T> {
   const client = await connect(pool)
   let broken: Error | undefined
+  // A connection may die between two queries: unheard, its event would end the process. The next query fails of it.
+  const onLoss = (error: Error) => {
+    broken = error
+  }
+  client.on('error', onLoss)
   try {
     await client.query('begin')
     const result = await work({ client, db: drizzle(client) })
     await client.query('commit')
     return result
   } catch (error) {
-    broken = await rollBack(client)
+    broken = (await rollBack(client)) ?? broken
     throw asFault(error)
   } finally {
+    client.off('error', onLoss)
     client.release(broken)
   }
 }
@@ -45,10 +51,11 @@ async function rollBack(client: PoolClient): Promise<Error | undefined> {
 }
 
 /**
- * Classes of errors that another try can overcome: connection (08), resources (53), interference (40, 55), shutdown (57).
+ * Classes of errors that another try can overcome: connection (08), resources (53), interference (40, 55), shutdown (57);
+ * and a server that is read-only for now (25006), or ended a transaction that took too long (25P03, 25P04).
  * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
-const passing = /^(08|40|53|55|57)|^25006$/
+const passing = /^(08|40|53|55|57)|^25(006|P03|P04)$/
 
 /** The SQLSTATE of an error of the server, through the wrapping of drizzle; undefined for any other error. */
 export function sqlStateOf(error: unknown): string | undefined {

@@ -1,0 +1,24 @@
+import { type Instant, minute } from '../market/instant.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Log } from '../runtime/log.ts'
+import { reasonOf } from './when-answering.ts'
+
+const quietMs = minute
+
+/** Told once a minute for each queue and reason: a store that is down fails every retry with the same words. */
+export function connectionErrors({ log, clock }: { log: Log; clock: Clock }) {
+  const told = new Map<string, { at: Instant; unheard: number }>()
+  return (queue: string, error: unknown): void => {
+    const reason = reasonOf(error)
+    const key = `${queue} ${reason}`
+    const now = clock.now()
+    const last = told.get(key)
+    if (last && now - last.at < quietMs) {
+      last.unheard += 1
+      return
+    }
+    for (const [other, { at }] of told) if (now - at >= quietMs) told.delete(other)
+    told.set(key, { at: now, unheard: 0 })
+    log.warn('queue.error', { queue, reason, unheard: last?.unheard ?? 0 })
+  }
+}

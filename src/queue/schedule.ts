@@ -1,0 +1,145 @@
+import { isDeepStrictEqual } from 'node:util'
+import { CronExpressionParser } from 'cron-parser'
+import { Client } from 'pg'
+import { InvalidInput } from '../fault.ts'
+import { type Instant, plus, second, toInstant } from '../market/instant.ts'
+import { systemClock } from '../runtime/clock.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Settings } from '../settings.ts'
+import type { Engine, EngineQueue } from './engine.ts'
+import { heartbeat } from './heartbeat.ts'
+import type { AnyJob, Scheduled } from './job.ts'
+import { jobOptions } from './job-options.ts'
+import { readStorablePayload } from './payload.ts'
+
+export type ScheduleOptions = Readonly<{
+  engine: Engine
+  /** Every queue of the fleet: each gets a heartbeat, and loses what is no longer declared. */
+  queues: readonly string[]
+  jobs: readonly AnyJob[]
+  settings: Settings
+  databaseUrl: string
+  log: Log
+}>
+
+/** Schedulers with this in front of their id are ours; any other was made by hand and stays. */
+const idPrefix = 'beacon.'
+
+type Repeat = Readonly<{ pattern: string; tz: 'UTC' } | { every: number }>
+type Template = Readonly<{ name: string; data: unknown; opts: object }>
+type Wanted = Readonly<{ queue: string; id: string; repeat: Repeat; template: Template }>
+
+/**
+ * Makes the schedule in the queues what the jobs declare; for the whole fleet, whoever calls. Calling it again
+ * writes nothing. To be called at the start and every few minutes: a flushed Redis has lost its schedule. Throws
+ * InvalidInput for a bad pattern or payload, before anything is written.
+ */
+export async function registerSchedules(options: ScheduleOptions): Promise<void> {
+  const { engine, queues, jobs, settings, databaseUrl, log } = options
+  const wanted = [...queues.map(heartbeatOf), ...jobs.flatMap((job) => schedulesOf(job, settings))]
+  for (const scheduler of wanted) {
+    const wrote = await ensureScheduler(engine, databaseUrl, scheduler)
+    if (wrote) log.info('schedule.written', { queue: scheduler.queue, scheduler: scheduler.id })
+  }
+  for (const name of new Set([...queues, ...wanted.map(({ queue }) => queue)])) {
+    const kept = new Set(wanted.filter(({ queue }) => queue === name).map(({ id }) => id))
+    for (const id of await removeOthers(engine.queue(name), kept, databaseUrl)) {
+      log.info('schedule.removed', { queue: name, scheduler: id })
+    }
+  }
+}
+
+const heartbeatOf = (queue: string): Wanted => ({
+  queue,
+  id: `${idPrefix}${heartbeat.jobName}`,
+  repeat: { every: heartbeat.everyMs },
+  template: { name: heartbeat.jobName, data: {}, opts: heartbeat.options },
+})
+
+const schedulesOf = (job: AnyJob, settings: Settings): Wanted[] =>
+  (job.schedules?.(settings) ?? []).map((scheduled) => wantedFor(job, scheduled))
+
+function wantedFor(job: AnyJob, { id, pattern, payload }: Scheduled<unknown>): Wanted {
+  // Refuses a bad pattern with our own words.
+  lastDue(pattern, systemClock.now())
+  const data = readStorablePayload(job, payload)
+  return {
+    queue: job.queueOf(data),
+    id: `${idPrefix}${id}`,
+    repeat: { pattern, tz: 'UTC' },
+    template: { name: job.name, data, opts: jobOptions(job) },
+  }
+}
+
+/** Whether it had to be written: writing an unchanged one would delete a tick that is due and has not run yet. */
+async function ensureScheduler(engine: Engine, databaseUrl: string, wanted: Wanted): Promise<boolean> {
+  const queue = engine.queue(wanted.queue)
+  if (await stands(queue, wanted)) return false
+  return underLock(databaseUrl, lockName(queue, wanted.id), async () => {
+    if (await stands(queue, wanted)) return false
+    await queue.upsertJobScheduler(wanted.id, wanted.repeat, wanted.template)
+    return true
+  })
+}
+
+async function stands(queue: EngineQueue, { id, repeat, template }: Wanted): Promise<boolean> {
+  const stored = await queue.getJobScheduler(id)
+  if (stored === undefined) return false
+  const found = {
+    repeat: 'pattern' in repeat ? { pattern: stored.pattern, tz: stored.tz } : { every: stored.every },
+    name: stored.name,
+    data: stored.template?.data ?? {},
+    opts: stored.template?.opts ?? {},
+  }
+  return isDeepStrictEqual(found, { repeat, ...asStored(template) })
+}
+
+/** JSON leaves out what is undefined. */
+const asStored = (template: Template): Template => JSON.parse(JSON.stringify(template))
+
+async function removeOthers(
+  queue: EngineQueue,
+  kept: ReadonlySet<string>,
+  databaseUrl: string,
+): Promise<string[]> {
+  const schedulers = await queue.getJobSchedulers(0, -1)
+  const others = schedulers.map(({ key }) => key).filter((id) => id.startsWith(idPrefix) && !kept.has(id))
+  for (const id of others) {
+    await underLock(databaseUrl, lockName(queue, id), () => queue.removeJobScheduler(id))
+  }
+  return others
+}
+
+const lockName = (queue: EngineQueue, id: string): string => `schedule ${queue.name} ${id}`
+
+/** Runs the work while no other process of the fleet runs one under the same name. */
+async function underLock<T>(databaseUrl: string, name: string, work: () => Promise<T>): Promise<T> {
+  // A connection of its own: through a pool the lock would be held by whoever gets that connection next.
+  const client = new Client({
+    connectionString: databaseUrl,
+    connectionTimeoutMillis: 5 * second,
+    query_timeout: 60 * second,
+  })
+  // A lost connection loses the lock; the query under way tells, and a write twice is harmless.
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+    await client.query('select pg_advisory_lock(hashtextextended($1, 0))', [name])
+    return await work()
+  } finally {
+    await client.end()
+  }
+}
+
+/** When the pattern (cron in UTC, 5 or 6 fields) was last due, `now` included. Throws InvalidInput for a bad one. */
+export function lastDue(pattern: string, now: Instant): Instant {
+  try {
+    // prev() looks strictly before.
+    const expression = CronExpressionParser.parse(pattern, { currentDate: plus(now, 1), tz: 'UTC' })
+    return toInstant(expression.prev().getTime())
+  } catch (error) {
+    throw new InvalidInput(`"${pattern}" is not a cron pattern of 5 or 6 fields that is ever due`, {
+      cause: error,
+    })
+  }
+}

@@ -1,0 +1,48 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { Aborted, Fault, Unavailable } from '../fault.ts'
+import { second } from '../market/instant.ts'
+import type { Log } from '../runtime/log.ts'
+
+export type Patience = Readonly<{
+  log: Log
+  /** How long to go on asking, in milliseconds. */
+  waitMs: number
+  signal?: AbortSignal
+}>
+
+const firstPauseMs = 250
+const longestPauseMs = 4 * second
+
+/**
+ * Tries until it works. Throws Unavailable with the given sentence when it did not in time, Aborted when told to
+ * stop, and at once what trying again cannot help.
+ */
+export async function whenAnswering<T>(
+  attempt: () => Promise<T>,
+  sentence: string,
+  { log, waitMs, signal }: Patience,
+): Promise<T> {
+  const deadline = AbortSignal.timeout(waitMs)
+  const over = signal ? AbortSignal.any([signal, deadline]) : deadline
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+    if (signal?.aborted) throw new Aborted('stopped while waiting for the queue to answer')
+    try {
+      return await attempt()
+    } catch (error) {
+      if (error instanceof Fault && error.remedy === 'give-up') throw error
+      if (deadline.aborted) throw new Unavailable(sentence, { cause: error })
+      if (pauseMs === firstPauseMs) log.warn('queue.waiting', { reason: reasonOf(error) })
+      await pauseUnlessOver(pauseMs, over)
+    }
+  }
+}
+
+// Ending early is not an error here: the loop sees for itself what is over.
+const pauseUnlessOver = (ms: number, over: AbortSignal): Promise<void> =>
+  over.aborted ? Promise.resolve() : pause(ms, undefined, { signal: over }).catch(() => undefined)
+
+/** One line for what a connection failed with: Node gathers several addresses in an error without a message. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ')
+  return error instanceof Error ? error.message || error.name : String(error)
+}

@@ -1,0 +1,179 @@
+import { Aborted, InvalidInput } from '../fault.ts'
+import type { Context } from '../runtime/context.ts'
+import type { Engine, EngineJob, EngineProcessor, EngineWorker, WorkerOptions } from './engine.ts'
+import { heartbeat } from './heartbeat.ts'
+import type { AnyJob, Outcome } from './job.ts'
+import { readPayload } from './payload.ts'
+import { reportOf } from './report.ts'
+import { runSignal } from './run-signal.ts'
+import { storableError, storableRecord, storableText } from './storable.ts'
+import { carryOut, judge, type Verdict } from './verdict.ts'
+
+export type RunStart = Readonly<{
+  jobId: string
+  job: string
+  queue: string
+  payload: unknown
+  /** 1 the first time. */
+  attempt: number
+}>
+
+/** `outcome` of a run that was done, `fault` of one that was not; its texts can be stored anywhere. */
+export type RunEnd = Readonly<{ outcome?: Outcome; fault?: Error; willRetry: boolean }>
+
+/** Keeps the runs. A run is not begun before it is recorded; one that could not be recorded as ended still ended. */
+export type RunRecorder = Readonly<{
+  started(run: RunStart): Promise<string>
+  finished(runId: string, end: RunEnd): Promise<void>
+}>
+
+/** What every run is given; its own signal and record are added. */
+export type WorkerContext = Omit<Context, 'signal' | 'runId'>
+
+/** Ends the runs that heed their signal, gives the others the settings' grace, and lets go of the rest. */
+export type Workers = Readonly<{ close(): Promise<void> }>
+
+export type StartWorkers = WorkerOptions &
+  Readonly<{
+    engine: Engine
+    jobs: readonly AnyJob[]
+    queues: readonly string[]
+    context: WorkerContext
+    onRun?: RunRecorder
+  }>
+
+/**
+ * Starts one worker for each queue. They are closed by what is returned, and by `engine.close()`. Throws
+ * Unavailable when the store does not answer.
+ */
+export async function startWorkers(options: StartWorkers): Promise<Workers> {
+  const { engine, queues, context } = options
+  const stop = new AbortController()
+  const runJob = jobRunner(options, stop.signal)
+  const graceMs = options.graceMs ?? context.settings.queue.stopGrace
+  const running = await Promise.all(
+    queues.map((queue) => engine.openWorker(queue, runJob, { ...options, graceMs })),
+  )
+  for (const { worker } of running) watch(worker, context)
+  return {
+    close: async () => {
+      stop.abort(new Aborted('the process is stopping'))
+      await Promise.all(running.map((worker) => worker.close()))
+    },
+  }
+}
+
+/** What happens to jobs outside of their run. */
+function watch(worker: EngineWorker, { log }: WorkerContext): void {
+  const queue = worker.name
+  worker.on('stalled', (jobId) => log.warn('job.stalled', { queue, jobId }))
+  worker.on('lockRenewalFailed', (jobIds) => {
+    for (const jobId of jobIds) worker.cancelJob(jobId, 'the queue has given the job to another')
+  })
+  worker.on('failed', (queued, error) => {
+    // The queue itself gave it up, without a run: it had stalled too often.
+    if (queued !== undefined && queued.deferredFailure === undefined) return
+    log.error('job.failed', { job: queued?.name, queue, jobId: queued?.id, reason: error.message })
+  })
+}
+
+function jobRunner({ engine, jobs, context, onRun }: StartWorkers, stop: AbortSignal): EngineProcessor {
+  const catalog = new Map(jobs.map((job) => [job.name, job]))
+  const isStopping = () => engine.closing.aborted || stop.aborted
+  const recorder = tolerant(onRun, context)
+  return async (queued, token, cancelled) => {
+    if (queued.name === heartbeat.jobName) return {}
+    if (isStopping()) return carryOut({ next: 'give-back', willRetry: true }, undefined, queued, token)
+    const startedAt = context.clock.now()
+    const report = reportOf(queued, context.log)
+    const ends = runSignal([engine.closing, stop, cancelled])
+    let runId: string | undefined
+    try {
+      const job = jobOf(catalog, queued)
+      const payload = readPayload(job, queued.data)
+      runId = await recorder.started(startOf(queued, payload))
+      const returned = await job.run({ ...context, signal: ends.signal, runId }, payload, report)
+      const outcome = storableRecord(returned)
+      await recorder.finished(runId, { outcome, willRetry: false })
+      tellDone(context, queued, startedAt, outcome)
+      return outcome
+    } catch (error) {
+      const verdict = judge(error, queued, isStopping())
+      const fault = storableError(error)
+      if (runId !== undefined) await recorder.finished(runId, { fault, willRetry: verdict.willRetry })
+      tellFailed(context, queued, startedAt, fault, verdict)
+      // Before the job is let go of: another worker may have it at once.
+      await report.settled()
+      return carryOut(verdict, error, queued, token)
+    } finally {
+      ends.release()
+      await report.settled()
+    }
+  }
+}
+
+function jobOf(catalog: ReadonlyMap<string, AnyJob>, queued: EngineJob): AnyJob {
+  const job = catalog.get(queued.name)
+  if (job) return job
+  throw new InvalidInput(
+    `there is no job "${storableText(queued.name, 100)}": remove it from the queue ${queued.queueName}`,
+  )
+}
+
+const startOf = (queued: EngineJob, payload: unknown): RunStart => ({
+  jobId: queued.id ?? '',
+  job: queued.name,
+  queue: queued.queueName,
+  payload,
+  attempt: queued.attemptsMade + 1,
+})
+
+/** The work is done or not, whether its end could be written down or not. */
+function tolerant(onRun: RunRecorder | undefined, { log }: WorkerContext): RunRecorder {
+  if (!onRun) return { started: async ({ jobId }) => jobId, finished: async () => undefined }
+  return {
+    started: (run) => onRun.started(run),
+    finished: async (runId, end) => {
+      try {
+        await onRun.finished(runId, end)
+      } catch (error) {
+        log.error('run.unrecorded', { runId, reason: storableError(error).message })
+      }
+    },
+  }
+}
+
+const eventFields = ({ clock }: WorkerContext, queued: EngineJob, startedAt: number) => ({
+  job: queued.name,
+  queue: queued.queueName,
+  jobId: queued.id,
+  attempt: queued.attemptsMade + 1,
+  tookMs: clock.now() - startedAt,
+})
+
+function tellDone(context: WorkerContext, queued: EngineJob, startedAt: number, outcome: Outcome): void {
+  const fields = { ...outcome, ...eventFields(context, queued, startedAt) }
+  if (hadNothingToDo(outcome)) context.log.debug('job.done', fields)
+  else context.log.info('job.done', fields)
+}
+
+const hadNothingToDo = (outcome: Outcome): boolean =>
+  Object.values(outcome).every((value) => (Array.isArray(value) ? value.length === 0 : !value))
+
+function tellFailed(
+  context: WorkerContext,
+  queued: EngineJob,
+  startedAt: number,
+  fault: Error,
+  verdict: Verdict,
+): void {
+  const fields = {
+    ...eventFields(context, queued, startedAt),
+    reason: fault.message,
+    error: fault.name,
+    ...verdict,
+  }
+  if (verdict.next === 'give-back') context.log.info('job.failed', fields)
+  else if (verdict.willRetry) context.log.warn('job.failed', fields)
+  else context.log.error('job.failed', { ...fields, stack: fault.stack })
+}

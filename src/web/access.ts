@@ -1,0 +1,96 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { BlockList, isIP, isIPv6 } from 'node:net'
+import basicAuth from '@fastify/basic-auth'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { RateLimiterMemory } from 'rate-limiter-flexible'
+import { Misconfigured } from '../fault.ts'
+import type { Environment } from '../settings/environment.ts'
+
+/** Whoever watches over the process asks without a password. */
+export const openPaths: ReadonlySet<string> = new Set(['/healthz', '/readyz'])
+
+/** What the environment says of who may come in. */
+export type Access = Pick<Environment, 'httpHost' | 'httpPassword'>
+
+const loopback = new BlockList()
+loopback.addSubnet('127.0.0.0', 8, 'ipv4')
+loopback.addAddress('::1', 'ipv6')
+
+/** Whether only this machine can reach a server that listens there. */
+export function isLoopback(host: string): boolean {
+  const bare = withoutBrackets(host)
+  if (bare.toLowerCase() === 'localhost') return true
+  return isIP(bare) !== 0 && loopback.check(bare, isIPv6(bare) ? 'ipv6' : 'ipv4')
+}
+
+/** Throws Misconfigured for an address that others can reach while no password is set. */
+export function refuseOpenDoor({ httpHost, httpPassword }: Access): void {
+  if (isLoopback(httpHost) || httpPassword !== undefined) return
+  throw new Misconfigured(
+    `${httpHost} can be reached by others: set BEACON_HTTP_PASSWORD, or BEACON_HTTP_HOST to 127.0.0.1`,
+  )
+}
+
+/** Checks every request before its body is read: its Host, its password, and whether its own page sent it. */
+export async function guardAccess(app: FastifyInstance, access: Access): Promise<void> {
+  if (isLoopback(access.httpHost)) app.addHook('onRequest', refuseForeignHost(access.httpHost))
+  if (access.httpPassword !== undefined) await askForPassword(app, access.httpPassword)
+  app.addHook('onRequest', refuseForeignOrigin)
+}
+
+// A page of another site whose name was made to resolve to this machine still says its own name here.
+const refuseForeignHost = (httpHost: string) => async (request: FastifyRequest, reply: FastifyReply) => {
+  const asked = withoutBrackets(request.hostname)
+  if (isLoopback(asked) || asked.toLowerCase() === httpHost.toLowerCase()) return
+  return reply.code(403).send({ error: `ask for this server by its own name: ${httpHost}` })
+}
+
+const withoutBrackets = (host: string): string => host.replace(/^\[(.*)\]$/, '$1')
+
+const readingMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+async function refuseForeignOrigin(request: FastifyRequest, reply: FastifyReply) {
+  if (readingMethods.has(request.method) || isSameOrigin(request)) return
+  return reply.code(403).send({ error: 'only a page of this server may change anything' })
+}
+
+/** The browser's own word where there is one; an older one says where its page is from. */
+function isSameOrigin({ headers }: FastifyRequest): boolean {
+  const site = headers['sec-fetch-site']
+  if (site !== undefined) return site === 'same-origin' || site === 'none'
+  const { origin, host } = headers
+  return origin !== undefined && URL.canParse(origin) && new URL(origin).host === host
+}
+
+/** Wrong passwords from one address within a minute; after them it waits, whatever it sends. */
+const wrongTriesAllowed = 10
+const waitSeconds = 60
+
+async function askForPassword(app: FastifyInstance, password: string): Promise<void> {
+  const wrongTries = new RateLimiterMemory({ points: wrongTriesAllowed, duration: waitSeconds })
+  await app.register(basicAuth, {
+    authenticate: { realm: 'Beacon' },
+    validate: async (_user, tried, request, reply) => {
+      const before = await wrongTries.get(request.ip)
+      if (before !== null && before.consumedPoints >= wrongTriesAllowed) {
+        reply.header('retry-after', Math.ceil(before.msBeforeNext / 1_000))
+        throw httpError(429, 'too many wrong passwords: wait a minute')
+      }
+      if (isSameSecret(tried, password)) return
+      await wrongTries.penalty(request.ip)
+      throw httpError(401, 'the password is wrong: it is BEACON_HTTP_PASSWORD, with any user name')
+    },
+  })
+  app.addHook('onRequest', (request, reply, next) => {
+    if (openPaths.has(request.routeOptions.url ?? '')) next()
+    else app.basicAuth(request, reply, next)
+  })
+}
+
+/** Takes the same time wherever the two differ. */
+const isSameSecret = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b))
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+
+const httpError = (statusCode: number, message: string): Error =>
+  Object.assign(new Error(message), { statusCode })

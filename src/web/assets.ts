@@ -1,0 +1,27 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { extname } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+
+/** Every file the page needs, and no other: a path that is not in this list is not looked for. */
+const names = ['status.css', 'status.js', 'dom.js', 'tip.js', 'words.js', 'icon.svg'] as const
+
+const types: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+}
+
+/** Serves the page's files under `/assets/`. */
+export async function serveAssets(app: FastifyInstance): Promise<void> {
+  for (const name of names) {
+    const content = await readFile(new URL(`assets/${name}`, import.meta.url))
+    const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 16)}"`
+    app.get(`/assets/${name}`, async (request, reply) => {
+      // Asked for again each time, so that no page runs yesterday's script; mostly nothing is sent.
+      reply.headers({ etag, 'cache-control': 'no-cache' })
+      if (request.headers['if-none-match'] === etag) return reply.code(304).send()
+      return reply.type(types[extname(name)] ?? 'application/octet-stream').send(content)
+    })
+  }
+}

@@ -1,0 +1,43 @@
+// One tooltip for the page: shown for what is pointed at or focused, gone with Escape.
+
+/** Shows the `data-tip` of an element in the given tooltip for as long as it is pointed at or focused. */
+export function followTips(tip) {
+  let owner
+
+  const hide = () => {
+    owner?.removeAttribute('aria-describedby')
+    owner = undefined
+    tip.hidden = true
+  }
+
+  const showFor = ({ target }) => {
+    const wanted = target instanceof Element ? target.closest('[data-tip]') : null
+    if (wanted === owner) return
+    hide()
+    if (!wanted) return
+    owner = wanted
+    owner.setAttribute('aria-describedby', tip.id)
+    tip.textContent = wanted.dataset.tip
+    tip.hidden = false
+    placeBeside(tip, wanted.getBoundingClientRect())
+  }
+
+  document.addEventListener('pointerover', showFor)
+  document.addEventListener('focusin', showFor)
+  document.addEventListener('focusout', hide)
+  document.addEventListener('scroll', hide, { capture: true, passive: true })
+  document.addEventListener('keydown', ({ key }) => {
+    if (key === 'Escape') hide()
+  })
+}
+
+const gap = 8
+
+/** Above it where there is room, below it otherwise, and never out of the window. */
+function placeBeside(tip, { left, top, bottom, width }) {
+  const { offsetWidth, offsetHeight } = tip
+  const centred = left + width / 2 - offsetWidth / 2
+  const rightmost = document.documentElement.clientWidth - offsetWidth - gap
+  tip.style.left = `${Math.max(gap, Math.min(centred, rightmost))}px`
+  tip.style.top = `${top > offsetHeight + 2 * gap ? top - offsetHeight - gap : bottom + gap}px`
+}

@@ -1,0 +1,81 @@
+import { createBullBoard } from '@bull-board/api'
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
+import type { IServerAdapter } from '@bull-board/api/typings/app'
+import { FastifyAdapter } from '@bull-board/fastify'
+import { Queue } from 'bullmq'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Engine } from '../queue/engine.ts'
+import { boardPolicy, policyHeader } from './headers.ts'
+
+export const boardPath = '/queues'
+
+/** Those of the status page: the board's own would come from another server. */
+const ownFonts = 'Inter, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Helvetica Neue", Arial, sans-serif'
+
+export type BoardOptions = Readonly<{
+  engine: Engine
+  queues: readonly string[]
+  /** Whether its buttons work: pause, retry, remove. */
+  writable: boolean
+}>
+
+/** Bull Board over every queue, whichever engine they live in. */
+export async function serveBoard(app: FastifyInstance, options: BoardOptions): Promise<void> {
+  const { engine, queues, writable } = options
+  const adapter = new FastifyAdapter()
+  adapter.setBasePath(boardPath)
+  createBullBoard({
+    queues: queues.map((name) => new BullMQAdapter(queueForBoard(engine, name), { readOnlyMode: !writable })),
+    serverAdapter: forBoard(adapter),
+    options: {
+      uiConfig: {
+        boardTitle: 'Beacon queues',
+        hideDocsLink: true,
+        miscLinks: [{ text: 'Status', url: '/' }],
+        theme: { light: { 'font-sans': ownFonts }, dark: { 'font-sans': ownFonts } },
+      },
+    },
+  })
+  // Its own would tell the error's message to the browser.
+  adapter.setErrorHandler((error) => {
+    throw error
+  })
+  await app.register(
+    async (board) => {
+      board.addHook('onRequest', async (_request, reply) => {
+        reply.header(policyHeader, boardPolicy)
+      })
+      board.addHook('onRequest', writable ? refuseDangerous : refuseChanges)
+      await board.register(adapter.registerPlugin())
+    },
+    { prefix: boardPath },
+  )
+}
+
+async function refuseChanges({ method }: FastifyRequest, reply: FastifyReply) {
+  if (method === 'GET' || method === 'HEAD') return
+  return reply.code(405).send({ error: 'the board is read-only' })
+}
+
+/** Any job with any payload, and a queue with all it holds: nobody needs either from a browser. */
+const dangerous = /\/(?:add|obliterate)$/
+
+async function refuseDangerous(request: FastifyRequest, reply: FastifyReply) {
+  if (!dangerous.test(request.routeOptions.url ?? '')) return
+  return reply.code(403).send({ error: 'adding jobs and destroying queues is not for the board' })
+}
+
+/** The board's types know queues on Redis only; it works on both. */
+function queueForBoard(engine: Engine, name: string): Queue {
+  const queue: unknown = engine.queue(name)
+  if (queue instanceof Queue) return queue
+  throw new TypeError(`${name} is not a queue of BullMQ`)
+}
+
+/** The adapter may bring a copy of the board's types with it, a patch apart: to the compiler they are strangers. */
+function forBoard(adapter: unknown): IServerAdapter {
+  if (isServerAdapter(adapter)) return adapter
+  throw new TypeError('not an adapter of the board')
+}
+
+const isServerAdapter = (adapter: unknown): adapter is IServerAdapter => adapter instanceof FastifyAdapter

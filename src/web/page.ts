@@ -1,0 +1,69 @@
+type Part = Readonly<{
+  id: string
+  title: string
+  note: string
+  link?: Readonly<{ href: string; text: string }>
+}>
+
+/** In the order they are read in. */
+const parts: readonly Part[] = [
+  { id: 'freshness', title: 'Freshness', note: 'Age of the newest closed candle of each series' },
+  { id: 'prices', title: 'Last prices', note: 'USD, as the source gave them' },
+  { id: 'runs', title: 'Last runs', note: 'What was done, newest first' },
+  {
+    id: 'queues',
+    title: 'Queues',
+    note: 'Jobs by state',
+    link: { href: '/queues', text: 'Board' },
+  },
+  { id: 'schedule', title: 'Next runs', note: 'What is due' },
+  { id: 'storage', title: 'Storage', note: 'Partitions and their sizes' },
+]
+
+const section = ({ id, title, note, link }: Part): string => `
+      <section id="${id}" class="card" aria-labelledby="${id}-title">
+        <div class="card-head">
+          <h2 id="${id}-title">${title}</h2>
+          <p class="note">${note}</p>
+          ${link ? `<a href="${link.href}">${link.text}<span aria-hidden="true"> →</span></a>` : ''}
+        </div>
+        <div class="card-body" data-part="${id}"><p class="nothing">Waiting for the first answer …</p></div>
+      </section>`
+
+/** The page before it has anything to show: its script fills in each part, and keeps it up to date. */
+export const statusPage = `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <meta name="color-scheme" content="light dark">
+    <meta name="robots" content="noindex">
+    <title>Beacon</title>
+    <link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
+    <link rel="stylesheet" href="/assets/status.css">
+    <script type="module" src="/assets/status.js"></script>
+  </head>
+  <body>
+    <a class="skip" href="#main">Skip to the status</a>
+    <header class="top">
+      <div class="brand"><img src="/assets/icon.svg" alt="" width="28" height="28"><span>Beacon</span></div>
+      <nav aria-label="Pages">
+        <a href="/" aria-current="page">Status</a>
+        <a href="/queues">Queues</a>
+        <a href="/api/status">JSON</a>
+      </nav>
+      <p class="live" data-part="live"></p>
+    </header>
+    <main id="main" tabindex="-1">
+      <h1 class="visually-hidden">Status of the daemon</h1>
+      <noscript><p class="nothing">This page is drawn by a script. The same facts are at <a href="/api/status">/api/status</a>.</p></noscript>
+      <section id="overall" aria-label="Is everything fine?" data-part="overall">
+        <div class="verdict"><p class="sentence">Asking …</p></div>
+      </section>
+      <p class="visually-hidden" role="status" aria-live="polite" data-part="announcement"></p>${parts.map(section).join('')}
+    </main>
+    <footer data-part="footer"></footer>
+    <div id="tip" role="tooltip" hidden></div>
+  </body>
+</html>
+`

@@ -1,0 +1,182 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import type { Pool } from 'pg'
+import { z } from 'zod'
+import { Fault, Misconfigured } from '../fault.ts'
+import { type Instant, second } from '../market/instant.ts'
+import type { Engine } from '../queue/engine.ts'
+import type { AnyJob } from '../queue/job.ts'
+import { reasonOf } from '../queue/when-answering.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Environment } from '../settings/environment.ts'
+import { projectDir, type Settings } from '../settings.ts'
+import { guardAccess, refuseOpenDoor } from './access.ts'
+import { serveAssets } from './assets.ts'
+import { serveBoard } from './board.ts'
+import { openEvents } from './events.ts'
+import { protectAnswers } from './headers.ts'
+import { serveHealth } from './health.ts'
+import { statusPage } from './page.ts'
+import { sharedWhileRunning } from './share.ts'
+import { collectStatus, type Status } from './status/status.ts'
+
+export type WebOptions = Readonly<{
+  settings: Settings
+  pool: Pool
+  engine: Engine
+  jobs: readonly AnyJob[]
+  queues: readonly string[]
+  clock: Clock
+  log: Log
+  /** When the process began; now by default. */
+  startedAt?: Instant
+  /** Whether the buttons of the board work; read-only by default. */
+  boardWritable?: boolean
+  /** How often a watched status page is brought up to date; 3 s by default. */
+  refreshMs?: number
+}>
+
+export type Web = Readonly<{ url: string; close(): Promise<void> }>
+
+/** No request of ours has more to say. */
+const bodyLimitBytes = 64 * 1_024
+const requestLimitMs = 15 * second
+
+/**
+ * Serves the status page, its API, the health checks and the board. Throws Misconfigured when others could come in
+ * without a password, and when the port is taken.
+ */
+export async function openWeb(options: WebOptions): Promise<Web> {
+  const { environment } = options.settings
+  refuseOpenDoor(environment)
+  const app = fastify({
+    logger: false,
+    bodyLimit: bodyLimitBytes,
+    requestTimeout: requestLimitMs,
+    // The streams of events end by themselves; a connection that is only kept alive must not hold up the end.
+    forceCloseConnections: 'idle',
+    routerOptions: { ignoreTrailingSlash: true },
+  })
+  try {
+    answerFailures(app, options.log)
+    await protectAnswers(app)
+    await guardAccess(app, environment)
+    serveHealth(app, options)
+    await serveStatus(app, options)
+    await serveBoard(app, { ...options, writable: options.boardWritable ?? false })
+    const url = await listen(app, environment)
+    return { url, close: () => app.close() }
+  } catch (error) {
+    await app.close()
+    throw error
+  }
+}
+
+async function serveStatus(app: FastifyInstance, options: WebOptions): Promise<void> {
+  const { clock, refreshMs = 3 * second } = options
+  const reach = {
+    ...options,
+    startedAt: options.startedAt ?? clock.now(),
+    version: await readVersion(),
+  }
+  const collect = sharedWhileRunning<Status>(() => collectStatus(reach))
+  const describeFailure = failureSentence(options.log)
+  const events = openEvents({ collect, describeFailure, everyMs: refreshMs })
+  app.addHook('preClose', async () => events.close())
+  await serveAssets(app)
+
+  app.get('/', async (_request, reply) => reply.type('text/html; charset=utf-8').send(statusPage))
+  app.get('/api/status', async (_request, reply) => {
+    try {
+      return await collect()
+    } catch (error) {
+      return reply.code(503).send({ error: describeFailure(error) })
+    }
+  })
+  app.get('/api/events', async (_request, reply) => {
+    const stream = events.listen()
+    if (!stream) return reply.code(503).send({ error: 'too many pages are open: close one' })
+    return reply.type('text/event-stream; charset=utf-8').send(stream)
+  })
+}
+
+/** A fault was phrased for people; of anything else, what went wrong is for the log. */
+const failureSentence =
+  (log: Log) =>
+  (error: unknown): string => {
+    log.warn('status.unavailable', { reason: reasonOf(rootOf(error)) })
+    return error instanceof Fault ? error.message : 'the database does not answer: see the log of the daemon'
+  }
+
+const rootOf = (error: unknown): unknown =>
+  error instanceof Error && error.cause !== undefined ? rootOf(error.cause) : error
+
+function answerFailures(app: FastifyInstance, log: Log): void {
+  app.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ error: 'there is nothing here' }))
+  app.setErrorHandler((error, request, reply) => answerFailure(error, request, reply, log))
+}
+
+function answerFailure(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log) {
+  const status = statusOf(error)
+  if (status < 500 && error instanceof Error) return reply.code(status).send({ error: error.message })
+  log.error('web.failed', {
+    method: request.method,
+    route: request.routeOptions.url,
+    reason: reasonOf(error),
+  })
+  return reply.code(500).send({ error: 'this did not work: see the log of the daemon' })
+}
+
+const statusOf = (error: unknown): number =>
+  error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number'
+    ? error.statusCode
+    : 500
+
+async function listen(
+  app: FastifyInstance,
+  { httpHost: host, httpPort: port }: Environment,
+): Promise<string> {
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    throw withRemedy(error, host, port)
+  }
+  const [address] = app.addresses()
+  return `http://${nameFor(host)}:${typeof address === 'object' ? address.port : port}`
+}
+
+/** A name to type into a browser for what the server listens on. */
+function nameFor(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost'
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function withRemedy(error: unknown, host: string, port: number): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  switch (code) {
+    case 'EADDRINUSE':
+      return new Misconfigured(`port ${port} of ${host} is taken: set BEACON_HTTP_PORT to a free one`, {
+        cause: error,
+      })
+    case 'EACCES':
+      return new Misconfigured(`port ${port} is not for us: set BEACON_HTTP_PORT to one above 1023`, {
+        cause: error,
+      })
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new Misconfigured(`${host} is no address of this machine: set BEACON_HTTP_HOST to one`, {
+        cause: error,
+      })
+    default:
+      return error
+  }
+}
+
+const packageFile = z.object({ version: z.string() })
+
+async function readVersion(): Promise<string> {
+  return packageFile.parse(JSON.parse(await readFile(join(projectDir, 'package.json'), 'utf8'))).version
+}

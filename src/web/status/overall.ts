@@ -1,0 +1,137 @@
+import { type Instant, minute, second } from '../../market/instant.ts'
+import type { Settings } from '../../settings.ts'
+import type { Status } from './status.ts'
+import { counted, lengthInWords } from './words.ts'
+
+/** `ok`: nothing to do. `catching-up`: it is mending itself. `attention`: somebody should look. */
+export type OverallState = 'ok' | 'catching-up' | 'attention'
+
+export type Overall = Readonly<{
+  state: OverallState
+  /** The one thing to know. */
+  sentence: string
+  /** What else there is, the graver first. */
+  others: readonly string[]
+}>
+
+type Facts = Omit<Status, 'overall'>
+type Finding = Readonly<{ state: Exclude<OverallState, 'ok'>; sentence: string }>
+
+/** What a start, or a coin that is new, may take before it is worth a look. */
+const settlingMs = 10 * minute
+
+/** Judges the whole from its parts; the gravest finding gives the state and the sentence. */
+export function judge(facts: Facts, settings: Settings, now: Instant): Overall {
+  const findings = [
+    ...ofFleet(facts),
+    ...ofSeries(facts, now),
+    ...ofPrices(facts, settings, now),
+    ...ofRuns(facts),
+    ...ofTables(facts, now),
+    ...ofOwed(facts),
+  ].toSorted((a, b) => gravity[b.state] - gravity[a.state])
+  const [gravest, ...others] = findings
+  if (!gravest) return { state: 'ok', sentence: whenAllIsWell(facts), others: [] }
+  return { ...gravest, others: others.map(({ sentence }) => sentence) }
+}
+
+const gravity = { 'catching-up': 1, attention: 2 }
+
+const whenAllIsWell = ({ series }: Facts): string =>
+  `Everything is fine: all ${counted(series.length, 'series')} are fresh and complete.`
+
+const attention = (sentence: string): Finding => ({ state: 'attention', sentence })
+const catchingUp = (sentence: string): Finding => ({ state: 'catching-up', sentence })
+const unlessSettling = (settling: boolean): ((sentence: string) => Finding) =>
+  settling ? catchingUp : attention
+
+const isStarting = ({ process: { startedAt } }: Facts, now: Instant): boolean =>
+  now - Date.parse(startedAt) < settlingMs
+
+function ofFleet({ queues, process }: Facts): Finding[] {
+  if (queues === null) return [attention('The queue does not answer: see that its PostgreSQL or Redis runs.')]
+  const paused = queues.filter((queue) => queue.paused).map(({ queue }) => queue)
+  return [
+    ...(process.hasWorkers
+      ? []
+      : [attention('No process works on the queues: start one with the worker role.')]),
+    ...(paused.length === 0
+      ? []
+      : [attention(`The queue ${paused.join(', ')} is paused: \`beacon queues resume\` lets it go on.`)]),
+  ]
+}
+
+function ofSeries(facts: Facts, now: Instant): Finding[] {
+  const { series } = facts
+  if (series.length === 0) return [attention('No coin is followed: `beacon coins add` follows one.')]
+  const findings: Finding[] = []
+  const stale = series.filter(({ state }) => state === 'stale')
+  const [worst] = stale.toSorted((a, b) => lagInCandles(b) - lagInCandles(a))
+  if (worst) {
+    const example = `${worst.coinId} ${worst.timeframe} has had no candle for ${lengthInWords((worst.secondsBehind ?? 0) * second)}`
+    findings.push(
+      unlessSettling(isStarting(facts, now))(`${seriesThat(stale.length, 'is', 'are')} stale: ${example}.`),
+    )
+  }
+  const empty = series.filter(({ state }) => state === 'empty')
+  if (empty.length > 0) {
+    const settling =
+      isStarting(facts, now) || empty.every(({ followedFrom }) => now - Date.parse(followedFrom) < settlingMs)
+    findings.push(unlessSettling(settling)(`${seriesThat(empty.length, 'has', 'have')} no candle yet.`))
+  }
+  const late = series.filter(({ state }) => state === 'late').length
+  if (late > 0) findings.push(catchingUp(`${seriesThat(late, 'is', 'are')} a few candles late.`))
+  return findings
+}
+
+const seriesThat = (count: number, one: string, many: string): string =>
+  count === 1 ? `One series ${one}` : `${counted(count, 'series')} ${many}`
+
+const lengthSeconds = ({ lastOpenTime, lastCloseTime }: Facts['series'][number]): number =>
+  lastOpenTime === null || lastCloseTime === null
+    ? 1
+    : (Date.parse(lastCloseTime) - Date.parse(lastOpenTime)) / second
+
+const lagInCandles = (series: Facts['series'][number]): number =>
+  (series.secondsBehind ?? 0) / lengthSeconds(series)
+
+function ofPrices(facts: Facts, { prices: { every } }: Settings, now: Instant): Finding[] {
+  const { prices, series } = facts
+  const coins = new Set(series.map(({ coinId }) => coinId)).size
+  if (coins === 0) return []
+  if (prices.length === 0) return [unlessSettling(isStarting(facts, now))('There is no price yet.')]
+  const newestAgeMs = Math.min(...prices.map(({ ageSeconds }) => ageSeconds)) * second
+  // A source dates its prices some minutes back, and one call may fail.
+  if (newestAgeMs <= 3 * every + 5 * minute) return []
+  return [unlessSettling(isStarting(facts, now))(`The newest price is ${lengthInWords(newestAgeMs)} old.`)]
+}
+
+function ofRuns({ runs }: Facts): Finding[] {
+  const seen = new Set<string>()
+  return runs.flatMap((run) => {
+    const work = `${run.job} ${JSON.stringify(run.subject)}`
+    if (run.status === 'running' || seen.has(work)) return []
+    seen.add(work)
+    if (run.status !== 'failed') return []
+    const name = [run.job, run.subject.source, run.subject.coinId ?? run.subject.view, run.subject.timeframe]
+      .filter((part) => part !== undefined)
+      .join(' ')
+    return run.willRetry
+      ? [catchingUp(`${name} failed and will be tried again.`)]
+      : [attention(`${name} failed: see its error under the last runs.`)]
+  })
+}
+
+function ofTables({ partitions }: Facts, now: Instant): Finding[] {
+  const ended = partitions
+    .filter(({ newestBound }) => newestBound !== null && Date.parse(newestBound) <= now)
+    .map(({ table }) => table)
+  if (ended.length === 0) return []
+  const tables = ended.length === 1 ? `${ended[0]} has` : `${ended.join(', ')} have`
+  return [attention(`${tables} no partition for new rows: \`beacon partitions ensure\` makes it.`)]
+}
+
+function ofOwed({ series }: Facts): Finding[] {
+  const owed = series.reduce((sum, { owedCandles }) => sum + owedCandles, 0)
+  return owed === 0 ? [] : [catchingUp(`Catching up: ${counted(owed, 'candle')} still to be fetched.`)]
+}

@@ -1,0 +1,129 @@
+import { sql } from 'drizzle-orm'
+import type { Pool } from 'pg'
+import { type Instant, second, toIso } from '../../market/instant.ts'
+import type { Engine } from '../../queue/engine.ts'
+import type { AnyJob } from '../../queue/job.ts'
+import { type QueueCounts, queueOverview } from '../../queue/overview.ts'
+import { reasonOf } from '../../queue/when-answering.ts'
+import { within } from '../../queue/within.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import type { Log } from '../../runtime/log.ts'
+import { hasWorkers } from '../../runtime/presence.ts'
+import type { Settings } from '../../settings.ts'
+import { listCoins } from '../../store/coins.ts'
+import { readLatestPrices } from '../../store/prices.ts'
+import { listRuns } from '../../store/runs.ts'
+import { type Database, databaseOf } from '../../store/transaction.ts'
+import { judge, type Overall } from './overall.ts'
+import { readTables, type TableStatus } from './partitions.ts'
+import { describePrice, type PriceStatus } from './prices.ts'
+import { describeRun, type RunStatus } from './runs.ts'
+import { describeSchedules, type ScheduleStatus } from './schedules.ts'
+import { readSeries, type SeriesStatus } from './series.ts'
+
+export type ProcessStatus = Readonly<{
+  version: string
+  startedAt: string
+  queueEngine: Engine['kind']
+  database: Readonly<{ version: string; bytes: number }>
+  /** Whether any process of the fleet works on the queues. */
+  hasWorkers: boolean
+}>
+
+/** Everything the status page shows. Instants are ISO text, in UTC. */
+export type Status = Readonly<{
+  generatedAt: string
+  overall: Overall
+  series: readonly SeriesStatus[]
+  prices: readonly PriceStatus[]
+  runs: readonly RunStatus[]
+  /** null when the queue does not answer. */
+  queues: readonly QueueCounts[] | null
+  jobs: readonly ScheduleStatus[]
+  partitions: readonly TableStatus[]
+  process: ProcessStatus
+}>
+
+export type StatusReach = Readonly<{
+  settings: Settings
+  pool: Pool
+  engine: Engine
+  jobs: readonly AnyJob[]
+  queues: readonly string[]
+  clock: Clock
+  log: Log
+  startedAt: Instant
+  version: string
+}>
+
+const shownRuns = 30
+const answerLimitMs = 8 * second
+const queueLimitMs = 3 * second
+
+/** Collects the status. Throws Unavailable when the database does not answer in time. */
+export const collectStatus = (reach: StatusReach): Promise<Status> =>
+  within(answerLimitMs, collect(reach), 'the database did not answer in time')
+
+async function collect(reach: StatusReach): Promise<Status> {
+  const { settings, pool, clock, jobs, startedAt } = reach
+  const db = databaseOf(pool)
+  const now = clock.now()
+  const coins = await listCoins(db)
+  const [series, prices, runs, queues, partitions, server, someoneWorks] = await Promise.all([
+    readSeries(db, settings, coins, now),
+    coins.length === 0
+      ? []
+      : readLatestPrices(
+          db,
+          coins.map(({ id }) => id),
+        ),
+    listRuns(db, shownRuns),
+    countQueues(reach),
+    readTables(pool, settings),
+    readServer(db),
+    hasWorkers(pool),
+  ])
+  const facts = {
+    generatedAt: toIso(now),
+    series: inOrderOfRank(
+      series,
+      prices.map(({ coinId }) => coinId),
+    ),
+    prices: prices.map((price) => describePrice(price, now)),
+    runs: runs.map(describeRun),
+    queues,
+    jobs: describeSchedules(jobs, settings, now),
+    partitions,
+    process: {
+      version: reach.version,
+      startedAt: toIso(startedAt),
+      queueEngine: reach.engine.kind,
+      database: server,
+      hasWorkers: someoneWorks,
+    },
+  }
+  return { ...facts, overall: judge(facts, settings, now) }
+}
+
+/** The rest of the page is worth seeing while the queue is down. */
+async function countQueues({ engine, queues, log }: StatusReach): Promise<QueueCounts[] | null> {
+  try {
+    return await within(queueLimitMs, queueOverview(engine, queues), 'the queue did not answer in time')
+  } catch (error) {
+    log.warn('status.queue-unavailable', { reason: reasonOf(error) })
+    return null
+  }
+}
+
+async function readServer(db: Database): Promise<ProcessStatus['database']> {
+  const { rows } = await db.execute<{ version: string; bytes: string }>(sql`
+    select split_part(current_setting('server_version'), ' ', 1) as version, pg_database_size(current_database()) as bytes`)
+  return { version: rows[0]?.version ?? '', bytes: Number(rows[0]?.bytes) }
+}
+
+/** The coins in the order their prices are shown in; those without a price after them. */
+function inOrderOfRank(series: readonly SeriesStatus[], coinIds: readonly string[]): SeriesStatus[] {
+  const places = new Map(coinIds.map((id, place) => [id, place]))
+  const placeOf = ({ coinId }: SeriesStatus) => places.get(coinId) ?? coinIds.length
+  return series.toSorted((a, b) => placeOf(a) - placeOf(b))
+}
