@@ -3,7 +3,7 @@ import { fillRange } from '../src/ingest/fill-range.ts'
 import { candleSource } from '../src/ingest/markets.ts'
 import { toInstant } from '../src/market/instant.ts'
 import { candleCount, type Range } from '../src/market/range.ts'
-import { isAligned, timeframes } from '../src/market/timeframe.ts'
+import { timeframeMs, timeframes } from '../src/market/timeframe.ts'
 import { defineJob } from '../src/queue/job.ts'
 import { coinId } from '../src/settings/schema.ts'
 import { sourceIds } from '../src/settings/source-ids.ts'
@@ -22,11 +22,9 @@ const payload = z
   })
   .refine(({ from, to }) => Date.parse(from) < Date.parse(to), { error: 'from is not before to' })
   .refine(
-    ({ from, to, timeframe }) =>
-      [from, to].every((text) => isAligned(toInstant(Date.parse(text)), timeframe)),
-    {
-      error: 'from and to do not lie on the grid of the timeframe',
-    },
+    // What is no date has been refused already, but gets here all the same: its remainder is NaN.
+    ({ from, to, timeframe }) => [from, to].every((text) => Date.parse(text) % timeframeMs[timeframe] === 0),
+    { error: 'from and to do not lie on the grid of the timeframe' },
   )
 
 /** One stretch of history: whatever of it is still owed is asked for, and nothing else. */

@@ -2,14 +2,14 @@ import { z } from 'zod'
 import { Aborted, Fault, Malformed, RateLimited, Refused, Unavailable } from '../src/fault.ts'
 import { chunksOf } from '../src/ingest/backfill-plan.ts'
 import { type Filled, fillRange } from '../src/ingest/fill-range.ts'
+import { keptHistory } from '../src/ingest/kept-history.ts'
 import { type CandleMarket, candleMarketOf } from '../src/ingest/markets.ts'
-import { type Instant, later, plus, second } from '../src/market/instant.ts'
+import { later, plus, second } from '../src/market/instant.ts'
 import { intersect, isEmpty, type Range } from '../src/market/range.ts'
-import { ceilTo, floorTo, type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
+import { type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
 import { defineJob } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
 import { sourceIds } from '../src/settings/source-ids.ts'
-import type { Settings } from '../src/settings.ts'
 import { hasCandles, sources } from '../src/sources/catalog.ts'
 import { type Accounting, addAccounting, nothingReceived } from '../src/store/candles.ts'
 import { listCoins } from '../src/store/coins.ts'
@@ -86,7 +86,12 @@ async function ingestAll(
       }
     }
   }
-  await Promise.all(Array.from({ length: context.settings.candles.parallelMarkets }, work))
+  const ends = await Promise.allSettled(
+    Array.from({ length: context.settings.candles.parallelMarkets }, work),
+  )
+  // Only now: a job must not end while a part of it goes on.
+  const broken = ends.find((end) => end.status === 'rejected')
+  if (broken) throw broken.reason
   if (failures.length === 0) return total
   const message = `${failures.length} of ${markets.length} markets failed: ${failures.join('; ')}`
   throw canRetry ? new Malformed(message) : new Refused(message)
@@ -102,7 +107,7 @@ async function ingestMarket(
 ): Promise<Filled> {
   const { settings, clock, pool } = context
   const series: Series = { coinId, timeframe, source: source.id }
-  const wanted = wantedRange(settings, timeframe, clock.now())
+  const wanted = keptHistory(settings, timeframe, clock.now())
   const owed = await readOwed(databaseOf(pool), series, wanted, 'settle-for-refused')
   const { recent, older } = divide(wanted, owed, timeframe, source.candles.pageSize, settings.candles.recheck)
   const filled = await fillRange(context, { series, source, symbol, range: recent, lane: 'live' })
@@ -110,16 +115,6 @@ async function ingestMarket(
   const chunks = chunksOf({ series, symbol, owed: older }, settings.candles.chunk)
   if (chunks.length > 0) await context.enqueue('backfill-candles', chunks)
   return filled
-}
-
-/** The candles the daemon keeps complete by itself: as far back as configured, up to the last closed one. */
-function wantedRange({ timeframes: policies, candles }: Settings, timeframe: Timeframe, now: Instant): Range {
-  const policy = policies[timeframe]
-  const lookBackMs = Math.min(policy?.history ?? 0, policy?.keep ?? Number.POSITIVE_INFINITY)
-  return {
-    from: ceilTo(timeframe, plus(now, -lookBackMs)),
-    to: floorTo(timeframe, plus(now, -candles.settleDelay)),
-  }
 }
 
 /**

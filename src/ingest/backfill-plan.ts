@@ -4,12 +4,13 @@ import { InvalidInput } from '../fault.ts'
 import { sliceOf } from '../http/budget.ts'
 import { type Instant, plus, toIso } from '../market/instant.ts'
 import { alignTo, candleCount, intersect, isEmpty, type Range, split } from '../market/range.ts'
-import { floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
 import type { Coin } from '../store/coins.ts'
 import { readOwed, type Series } from '../store/coverage.ts'
 import { candleTable, listPartitions, partitionsOf } from '../store/partitions.ts'
 import { databaseOf } from '../store/transaction.ts'
+import { settledClose } from './kept-history.ts'
 import { type CandleMarket, candleMarketOf, candleSource } from './markets.ts'
 
 /** What somebody wants to have. */
@@ -110,7 +111,7 @@ async function planSeries(
   }
   const series: Series = { coinId: market.coinId, timeframe, source: market.source.id }
   // A candle still open cannot be had: the range ends where the last closed one does.
-  const closed = { from: range.from, to: floorTo(timeframe, plus(now, -settings.candles.settleDelay)) }
+  const closed = { from: range.from, to: settledClose(settings, timeframe, now) }
   const wanted = alignTo(timeframe, intersect(range, closed) ?? { from: range.from, to: range.from })
   const owed = isEmpty(wanted) ? [] : await readOwed(databaseOf(pool), series, wanted, 'retry-refused')
   const { pageSize, weight } = market.source.candles

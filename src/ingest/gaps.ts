@@ -1,11 +1,12 @@
 import type { Pool } from 'pg'
-import { type Instant, plus } from '../market/instant.ts'
+import { earlier, type Instant, later, plus } from '../market/instant.ts'
 import { alignTo, candleCount, type Range, subtract } from '../market/range.ts'
 import { floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
 import type { Coin } from '../store/coins.ts'
-import { type CoverageRange, readCoverage } from '../store/coverage.ts'
+import { type CoverageRange, readCoverage, readFirstStored } from '../store/coverage.ts'
 import { databaseOf } from '../store/transaction.ts'
+import { keptHistory, settledClose } from './kept-history.ts'
 import { candleMarketOf } from './markets.ts'
 
 /**
@@ -33,55 +34,52 @@ export async function findGaps(
   range: Range | undefined,
   now: Instant,
 ): Promise<Gap[]> {
+  const db = databaseOf(pool)
   const gaps: Gap[] = []
   for (const coin of coins) {
     const market = candleMarketOf(coin)
     if (!market) continue
     for (const timeframe of timeframes) {
-      const wanted = wantedRange(settings, timeframe, range, now)
-      const coverage = await readCoverage(databaseOf(pool), { coinId: coin.id, timeframe }, wanted)
+      const wanted = closedPart(settings, timeframe, range, now)
       const series = { coinId: coin.id, timeframe, source: market.source.id }
-      gaps.push(
-        ...gapsOf(
-          wanted,
-          coverage,
-          timeframe,
-          floorTo(timeframe, plus(now, -settings.candles.absentAfter)),
-        ).map((gap) => ({ ...series, ...gap })),
-      )
+      const known = await readCoverage(db, series, wanted)
+      // What another source lacks, this one may have.
+      const coverage = known.filter(({ state, source }) => state === 'stored' || source === series.source)
+      const settledBefore = floorTo(timeframe, plus(now, -settings.candles.absentAfter))
+      const firstStored = await readFirstStored(db, series)
+      const missing = gapsOf(wanted, coverage, timeframe, settledBefore, firstStored)
+      gaps.push(...missing.map((gap) => ({ ...series, ...gap })))
     }
   }
   return gaps
 }
 
-function wantedRange(
-  { timeframes, candles }: Settings,
-  timeframe: Timeframe,
-  range: Range | undefined,
-  now: Instant,
-): Range {
-  const closed = floorTo(timeframe, plus(now, -candles.settleDelay))
-  const from = range?.from ?? plus(now, -(timeframes[timeframe]?.history ?? 0))
-  const wanted = alignTo(timeframe, { from, to: range && range.to < closed ? range.to : closed })
-  return wanted.from < wanted.to ? wanted : { from: wanted.from, to: wanted.from }
+/** The range asked about as far as it is closed by now, or the history that the daemon keeps. */
+function closedPart(settings: Settings, timeframe: Timeframe, range: Range | undefined, now: Instant): Range {
+  if (range === undefined) return keptHistory(settings, timeframe, now)
+  const { from, to } = alignTo(timeframe, range)
+  return { from, to: later(from, earlier(to, settledClose(settings, timeframe, now))) }
 }
 
-/** What of `wanted` is not stored, by cause, ascending. Pure, so that it can be read and tested by itself. */
+/**
+ * What of `wanted` is not stored, by cause, ascending. `firstStored` is the first open time of the whole series, which
+ * may lie before what is wanted. Pure, so that it can be read and tested by itself.
+ */
 export function gapsOf(
   wanted: Range,
   coverage: readonly CoverageRange[],
   timeframe: Timeframe,
   settledBefore: Instant,
+  firstStored: Instant | undefined,
 ): Omit<Gap, 'coinId' | 'timeframe' | 'source'>[] {
   const inState = (state: CoverageRange['state']) =>
     coverage.filter((known) => known.state === state).map(({ range }) => range)
   const stored = inState('stored')
-  const firstStored = stored.reduce((first, range) => Math.min(first, range.from), Number.POSITIVE_INFINITY)
   const withoutStored = (ranges: readonly Range[]) => ranges.flatMap((range) => subtract(range, stored))
   const known: [GapCause, Range][] = [
     ...withoutStored(inState('refused')).map((range): [GapCause, Range] => ['refused', range]),
     ...withoutStored(inState('no-trades')).map((range): [GapCause, Range] => [
-      range.to <= firstStored ? 'before-first' : 'no-trades',
+      firstStored === undefined || range.to <= firstStored ? 'before-first' : 'no-trades',
       range,
     ]),
   ]

@@ -64,11 +64,15 @@ export type EngineOptions = Readonly<{
 const lockDurationMs = 30 * second
 const stalledIntervalMs = 15 * second
 const maxStalledCount = 2
+const retryPauseMs = 2 * second
 
 const usualGraceMs = 10 * second
 
 /** How long the store may take to say that it is ready, or goodbye. */
 const answerLimitMs = 5 * second
+
+/** What the log calls the connections that the queues share. */
+const allQueues = 'all'
 
 /** Keeps our keys apart from those of others in the same Redis. */
 const prefix = 'beacon'
@@ -83,7 +87,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const tell = connectionErrors({ log, clock })
   const store =
     redisUrl === undefined
-      ? await openPostgresStore({ databaseUrl, clock, patience, onError: (error) => tell('', error) })
+      ? await openPostgresStore({ databaseUrl, clock, patience, onError: (error) => tell(allQueues, error) })
       : await openRedisStore({ redisUrl, patience })
   return engineOn(store, { log, patience, tell })
 }
@@ -115,7 +119,7 @@ function engineOn(store: Store, { log, patience, tell }: Parts): Engine {
     queue.waitUntilReady().catch(async (error) => {
       onError(name)(error)
       queues.delete(name)
-      await queue.close()
+      await endWithin(queue.close(), name, log)
     })
     return queue
   }
@@ -123,6 +127,7 @@ function engineOn(store: Store, { log, patience, tell }: Parts): Engine {
   const openWorker: Engine['openWorker'] = (name, processor, options) =>
     whenAnswering(
       async () => {
+        if (closing.signal.aborted) throw closing.signal.reason
         const started = await startWorker(store, checkedName(name), processor, options, onError(name))
         let closed: Promise<void> | undefined
         const close = () => {
@@ -132,7 +137,7 @@ function engineOn(store: Store, { log, patience, tell }: Parts): Engine {
         workers.push({ worker: started.worker, close })
         if (!closing.signal.aborted) return { worker: started.worker, close }
         await close()
-        throw new Aborted('stopped while a worker was being opened')
+        throw closing.signal.reason
       },
       'the queue did not answer: start its PostgreSQL or Redis',
       patience,
@@ -144,7 +149,7 @@ function engineOn(store: Store, { log, patience, tell }: Parts): Engine {
     await Promise.all(
       [...queues].map(([name, queue]) => endWithin(queue.close(), name, log, () => queue.disconnect())),
     )
-    await endWithin(store.close(), '', log)
+    await endWithin(store.close(), allQueues, log)
   }
 
   let closed: Promise<void> | undefined
@@ -196,6 +201,8 @@ async function startWorker(
       lockDuration: options.lockDurationMs ?? lockDurationMs,
       stalledInterval: options.stalledIntervalMs ?? stalledIntervalMs,
       maxStalledCount,
+      // How long to pause after a refused connection: a store that is back is used again soon.
+      runRetryDelay: retryPauseMs,
       // For jobs that others added, without options of their own.
       removeOnComplete: defaultJobOptions.removeOnComplete,
       removeOnFail: defaultJobOptions.removeOnFail,

@@ -29,7 +29,7 @@ export async function whenAnswering<T>(
     try {
       return await attempt()
     } catch (error) {
-      if (error instanceof Fault && error.remedy === 'give-up') throw error
+      if (error instanceof Aborted || (error instanceof Fault && error.remedy === 'give-up')) throw error
       if (deadline.aborted) throw new Unavailable(sentence, { cause: error })
       if (pauseMs === firstPauseMs) log.warn('queue.waiting', { reason: reasonOf(error) })
       await pauseUnlessOver(pauseMs, over)

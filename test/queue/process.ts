@@ -1,0 +1,48 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+/** A process with an engine and a worker of its own, told what to do by its environment. */
+export type WorkingProcess = Readonly<{
+  child: ChildProcess
+  /** Resolves when the process has written that line. */
+  says(line: string): Promise<void>
+  /** How it ended: its status, or the signal that ended it. */
+  ended: Promise<number | string>
+}>
+
+export type Work = Readonly<{
+  databaseUrl: string
+  redisUrl: string | undefined
+  queue: string
+  /** What its job does: finish, or stay for ever. */
+  job: 'finish' | 'stay'
+}>
+
+/** Starts one. The caller sees that it ends. */
+export function startProcess({ databaseUrl, redisUrl, queue, job }: Work): WorkingProcess {
+  const script = fileURLToPath(new URL('working-process.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--import', 'tsx', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      PATH: process.env.PATH,
+      WORK_DATABASE_URL: databaseUrl,
+      ...(redisUrl === undefined ? {} : { WORK_REDIS_URL: redisUrl }),
+      WORK_QUEUE: queue,
+      WORK_JOB: job,
+    },
+  })
+  const ended = once(child, 'exit').then(([status, signal]) => status ?? signal)
+  const lines = createInterface({ input: child.stdout })
+  const said: string[] = []
+  lines.on('line', (line) => said.push(line))
+  const says = async (line: string) => {
+    while (!said.includes(line)) {
+      const outcome = await Promise.race([once(lines, 'line'), ended])
+      if (!Array.isArray(outcome))
+        throw new Error(`the process ended with ${outcome} and never said "${line}"`)
+    }
+  }
+  return { child, says, ended }
+}

@@ -1,0 +1,57 @@
+import { Pool } from 'pg'
+import { z } from 'zod'
+import { openEngine } from '../../src/queue/engine.ts'
+import { defineJob } from '../../src/queue/job.ts'
+import { startWorkers } from '../../src/queue/worker.ts'
+import { systemClock } from '../../src/runtime/clock.ts'
+import { openLog } from '../../src/runtime/log.ts'
+import { readSettings } from '../../src/settings.ts'
+
+/** Works until told to stop by SIGTERM, closes what it opened, and must then end by itself. */
+const {
+  WORK_DATABASE_URL: databaseUrl = '',
+  WORK_REDIS_URL: redisUrl,
+  WORK_QUEUE: queue = '',
+  WORK_JOB: kind,
+} = process.env
+
+const say = (line: string) => process.stdout.write(`${line}\n`)
+
+const job = defineJob({
+  name: 'say',
+  summary: 'Says that it runs',
+  payload: z.strictObject({ text: z.string() }),
+  queueOf: () => queue,
+  priority: 0,
+  run: async (_context, { text }) => {
+    say(`running ${text}`)
+    return kind === 'stay' ? new Promise(() => undefined) : { said: 1 }
+  },
+})
+
+const log = openLog({ level: 'error', pretty: false })
+const engine = await openEngine({ databaseUrl, redisUrl, log, clock: systemClock })
+await startWorkers({
+  engine,
+  jobs: [job],
+  queues: [queue],
+  concurrency: 2,
+  lockDurationMs: 1_000,
+  stalledIntervalMs: 500,
+  graceMs: 200,
+  context: {
+    clock: systemClock,
+    log,
+    settings: readSettings({}),
+    pool: new Pool({ connectionString: databaseUrl }),
+    http: { get: () => Promise.reject(new Error('this job asks nobody')) },
+    enqueue: async () => [],
+    partitions: new Set(),
+  },
+})
+await engine.queue(queue).getJobCounts()
+process.once('SIGTERM', async () => {
+  await engine.close()
+  say('closed')
+})
+say('working')
