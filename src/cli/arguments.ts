@@ -12,10 +12,12 @@ export function readDate(option: string, text: string, now: Instant): Instant {
   throw new InvalidInput(`${option} ${text} is not a date; write 2024-03-01, 2024-03-01T12:00Z or -30d`)
 }
 
-/** Reads `--from` and `--to`: half-open, UTC, in that order. */
+/** Reads `--from` and `--to`: half-open, UTC, in that order, and begun. */
 export function readRange(fromText: string, toText: string, now: Instant): Range {
   const range = { from: readDate('--from', fromText, now), to: readDate('--to', toText, now) }
   if (range.from >= range.to) throw new InvalidInput(`--from ${fromText} is not before --to ${toText}`)
+  if (range.from >= now)
+    throw new InvalidInput(`--from ${fromText} lies in the future: no candle is closed yet`)
   return range
 }
 

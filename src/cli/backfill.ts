@@ -4,7 +4,8 @@ import { type BackfillResult, enqueueBackfill, runBackfill } from '../backfill.t
 import { Fault, InvalidInput } from '../fault.ts'
 import type { Fleet } from '../fleet.ts'
 import { type BackfillPlan, planBackfill, type SeriesPlan } from '../ingest/backfill-plan.ts'
-import { minute, toMinuteText } from '../market/instant.ts'
+import { minute, toIso, toMinuteText } from '../market/instant.ts'
+import type { Range } from '../market/range.ts'
 import { hasWorkers } from '../runtime/presence.ts'
 import { durationText } from '../settings/duration.ts'
 import { listCoins } from '../store/coins.ts'
@@ -56,20 +57,18 @@ async function backfill(
     ...(options.source === undefined ? {} : { source: options.source }),
   }
   const plan = await planBackfill(database.pool, settings, await listCoins(db), wish, now)
-  if (!options.json) say(planText(plan))
-  if (options.dryRun) {
-    if (options.json) printJson({ plan })
-    return
-  }
+  if (options.dryRun) return finish({ plan: planJson(plan) }, planText(plan), options)
+  if (!options.json) say(`${planText(plan)}\n`)
   if (plan.expiring > 0 && !options.force) throw refusal(plan)
-  if (plan.candles === 0) return finish({ plan }, 'Nothing is missing: no request is needed.', options)
+  if (plan.candles === 0)
+    return finish({ plan: planJson(plan) }, 'Nothing is missing: no request is needed.', options)
   if (options.detach) {
     const queued = await enqueueBackfill(fleet, plan)
     const who = (await hasWorkers(database.pool))
       ? 'the daemon works on them'
       : 'they wait for a daemon: npm start'
     return finish(
-      { plan, jobs: queued.map(({ id }) => id) },
+      { plan: planJson(plan), jobs: queued.map(({ id }) => id) },
       `${queued.length} jobs are in the queue; ${who}.`,
       options,
     )
@@ -96,7 +95,7 @@ function finish(value: object, text: string, { json }: BackfillOptions): void {
 }
 
 function report(plan: BackfillPlan, result: BackfillResult, tookMs: number, { json }: BackfillOptions): void {
-  if (json) printJson({ plan, result, tookMs })
+  if (json) printJson({ plan: planJson(plan), result, tookMs })
   else {
     const perSecond = tookMs > 0 ? Math.round((result.received * 1_000) / tookMs) : result.received
     print(
@@ -116,7 +115,8 @@ function report(plan: BackfillPlan, result: BackfillResult, tookMs: number, { js
   }
 }
 
-class Incomplete extends Fault {
+/** The work has ended, and some of what was asked for is still missing. */
+export class Incomplete extends Fault {
   readonly code = 'INCOMPLETE'
   readonly remedy = 'retry'
 }
@@ -141,7 +141,19 @@ function planText(plan: BackfillPlan): string {
         ]
       : []),
   ]
-  return `${lines}\n\n${totals.join('\n')}\n`
+  return `${lines}\n\n${totals.join('\n')}`
+}
+
+const rangeJson = ({ from, to }: Range) => ({ from: toIso(from), to: toIso(to) })
+
+/** The plan for other programs: instants are ISO text, as in every other answer. */
+function planJson({ series, ...totals }: BackfillPlan) {
+  const planned = series.map(({ wanted, owed, ...plan }) => ({
+    ...plan,
+    wanted: rangeJson(wanted),
+    owed: owed.map(rangeJson),
+  }))
+  return { ...totals, series: planned }
 }
 
 const shortened = (names: readonly string[]): string =>

@@ -30,10 +30,10 @@ async function runDemo({
   binanceUrl: string
   coingeckoUrl: string
 }): Promise<void> {
-  const own = readSettings(process.env).environment
-  const dataDir = join(own.dataDir, 'demo')
   // A demo must not write into anybody's real database, whatever the environment names.
   const { DATABASE_URL: _database, REDIS_URL: _redis, BEACON_CONFIG: _config, ...rest } = process.env
+  const own = readSettings(rest).environment
+  const dataDir = join(own.dataDir, 'demo')
   const settings = readSettings(
     {
       ...rest,

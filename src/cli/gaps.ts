@@ -7,6 +7,7 @@ import { toIso, toMinuteText } from '../market/instant.ts'
 import { type Timeframe, timeframes } from '../market/timeframe.ts'
 import { listCoins } from '../store/coins.ts'
 import { readRange, readTimeframes } from './arguments.ts'
+import { Incomplete } from './backfill.ts'
 import { chosenCoins } from './chosen-coins.ts'
 import { answer, countText, print, say, table } from './output.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
@@ -82,6 +83,7 @@ async function repair(
 ): Promise<void> {
   const { settings, clock, database, db, signal } = session
   const coins = await listCoins(db)
+  const failed: string[] = []
   for (const gap of await find(session, coinIds, options)) {
     if (gap.cause !== 'not-fetched' && gap.cause !== 'refused') continue
     const wish = { coinIds: [gap.coinId], timeframes: [gap.timeframe], range: gap.range }
@@ -91,9 +93,10 @@ async function repair(
       `${gap.coinId} ${gap.timeframe}: asking for ${countText(plan.candles)} candles from ${toMinuteText(gap.range.from)}`,
     )
     const result = await runBackfill(fleet, plan, { signal, onProgress: () => {} })
-    for (const { error } of result.failed) say(`failed: ${error}`)
+    failed.push(...result.failed.map(({ error }) => `${gap.coinId} ${gap.timeframe}: ${error}`))
   }
   const left = await find(session, coinIds, options)
   if (!options.json) print('After the repair:')
   showGaps(left, options)
+  if (failed.length > 0) throw new Incomplete(`${failed.length} of the jobs failed, the first, ${failed[0]}`)
 }

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { toMinuteText } from '../market/instant.ts'
+import { toIso, toMinuteText } from '../market/instant.ts'
 import { type MigrationStatus, migrateDown, migrateUp, migrationStatus } from '../store/migrations.ts'
 import { answer, table } from './output.ts'
 import { withServer } from './session.ts'
@@ -49,7 +49,11 @@ const statusCommand = (): Command =>
     .action(({ json }: JsonOption) =>
       withServer(async (_session, { url }) => {
         const migrations = await migrationStatus(url)
-        answer(json, { migrations }, () => migrationTable(migrations))
+        const asJson = migrations.map(({ appliedAt, ...migration }) => ({
+          ...migration,
+          ...(appliedAt === undefined ? {} : { appliedAt: toIso(appliedAt) }),
+        }))
+        answer(json, { migrations: asJson }, () => migrationTable(migrations))
       }),
     )
 

@@ -1,3 +1,10 @@
+// Whoever reads along may leave before the end, as `head` does: the rest goes nowhere, and nothing has failed.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+}
+
 /** What a command answers goes to standard output; everything else to standard error. */
 export const print = (text: string): void => void process.stdout.write(`${text}\n`)
 

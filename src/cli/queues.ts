@@ -35,7 +35,7 @@ function switchCommand(name: string, description: string, act: typeof pauseQueue
     .description(description)
     .argument('<queue>', `one of ${queues.join(', ')}`)
     .option('--json', 'answer as JSON')
-    .action((queue: string, { json }: JsonOption) =>
+    .action((queue: string, _options: JsonOption, command: Command) =>
       withFleet(async (_session, { engine }) => {
         if (!queues.some((known) => known === queue)) {
           throw new InvalidInput(
@@ -43,6 +43,8 @@ function switchCommand(name: string, description: string, act: typeof pauseQueue
           )
         }
         await act(engine, queue)
+        // `queues` has an option of that name too, and takes it wherever it stands.
+        const { json } = command.optsWithGlobals<JsonOption>()
         answer(json, { queue, paused: name === 'pause' }, () => `The queue ${queue} ${state}.`)
       }),
     )

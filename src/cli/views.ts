@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { refreshViews } from '../../jobs/refresh-views.ts'
+import { InvalidInput } from '../fault.ts'
 import { answer, countText } from './output.ts'
 import { runHere } from './run-here.ts'
 import { withFleet } from './session.ts'
@@ -14,8 +15,12 @@ const refreshCommand = (): Command =>
     .option('--json', 'answer as JSON')
     .action((name: string | undefined, { json }: { json?: boolean }) =>
       withFleet(async (session, fleet) => {
+        const { views } = session.settings
+        if (name !== undefined && !views.includes(name)) {
+          throw new InvalidInput(`there is no summary "${name}" to refresh; there is ${views.join(', ')}`)
+        }
         const refreshed: { view: string; rows: number }[] = []
-        for (const view of name === undefined ? session.settings.views : [name]) {
+        for (const view of name === undefined ? views : [name]) {
           refreshed.push(
             (await runHere(session, fleet, refreshViews, { view })) as { view: string; rows: number },
           )

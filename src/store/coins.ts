@@ -42,16 +42,23 @@ export async function listCoins(db: Database): Promise<Coin[]> {
 
 type CoinNames = Readonly<{ symbol: string; name: string; imageUrl?: string }>
 
-/** Makes a coin's row where there is none, and brings its names up to date where there is. */
-export async function upsertCoin(
-  db: Database,
-  id: string,
-  { symbol, name, imageUrl }: CoinNames,
-  now: Instant,
-): Promise<void> {
+/** A source may say anything: what its column cannot hold must not keep a price out. */
+function fitting({ symbol, name, imageUrl }: CoinNames) {
+  const text = (value: string, longest: number) =>
+    [...value.replaceAll('\u0000', '')].slice(0, longest).join('')
+  const isUsable = imageUrl !== undefined && imageUrl.length <= 255 && !imageUrl.includes('\u0000')
+  return { symbol: text(symbol, 20), name: text(name, 100), imageUrl: isUsable ? imageUrl : null }
+}
+
+/**
+ * Makes a coin's row where there is none, and brings its names up to date where there is. Names are cut to their
+ * column's length, and an address of an image that is longer is left out.
+ */
+export async function upsertCoin(db: Database, id: string, names: CoinNames, now: Instant): Promise<void> {
+  const { symbol, name, imageUrl } = fitting(names)
   await db.execute(sql`
     insert into coins (id, symbol, name, image_url, created_at, updated_at)
-    values (${id}, ${symbol}, ${name}, ${imageUrl ?? null}, ${toIso(now)}::timestamp, ${toIso(now)}::timestamp)
+    values (${id}, ${symbol}, ${name}, ${imageUrl}, ${toIso(now)}::timestamp, ${toIso(now)}::timestamp)
     on conflict (id) do update
       set symbol = excluded.symbol, name = excluded.name, image_url = coalesce(excluded.image_url, coins.image_url), updated_at = excluded.updated_at
       where (coins.symbol, coins.name, coins.image_url)

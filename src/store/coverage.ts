@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../market/instant.ts'
 import { type Range, subtract, union } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
-import { multirangeText, type RangeRow, toRange } from './multirange.ts'
+import { fromMs, multirangeText, type RangeRow, toRange } from './multirange.ts'
 import type { Database } from './transaction.ts'
 
 /** The candles of one coin in one timeframe, as one source gives them. */
@@ -29,6 +29,18 @@ export async function readCoverage(
     where coin_id = ${coinId} and timeframe = ${timeframe}
     order by lower(part)`)
   return rows.map((row) => ({ range: toRange(row), state: row.state, source: row.source }))
+}
+
+/** The first open time stored of the series, whichever source it came from; undefined where there is none. */
+export async function readFirstStored(
+  db: Database,
+  { coinId, timeframe }: Omit<Series, 'source'>,
+): Promise<Instant | undefined> {
+  const { rows } = await db.execute<{ from_ms: string | null }>(sql`
+    select extract(epoch from min(lower(ranges))) * 1000 as from_ms from candle_coverage
+    where coin_id = ${coinId} and timeframe = ${timeframe} and state = 'stored' and not isempty(ranges)`)
+  const fromText = rows[0]?.from_ms ?? undefined
+  return fromText === undefined ? undefined : fromMs(fromText)
 }
 
 /** Live work settles for quarantined candles; a backfill asks for them once more. */

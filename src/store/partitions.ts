@@ -8,7 +8,7 @@ import { type Timeframe, timeframes } from '../market/timeframe.ts'
 import type { PartitionLength } from '../settings/schema.ts'
 import type { Settings } from '../settings.ts'
 import { type RangeRow, toRange } from './multirange.ts'
-import { databaseOf, inTransaction, sqlStateOf, type Transaction } from './transaction.ts'
+import { databaseOf, inTransaction, rootMessage, sqlStateOf, type Transaction } from './transaction.ts'
 
 /** A table whose leaves hold a day, a month or a year each. */
 export type PartitionedTable = Readonly<{ name: string; length: PartitionLength; timeframe?: Timeframe }>
@@ -82,11 +82,14 @@ export type Partition = Readonly<{
   estimatedRows: number
 }>
 
-/** Every leaf in the catalog with the bounds that the catalog says, ascending. */
+/**
+ * Every leaf in the catalog with the bounds that the catalog says, ascending. Throws Misconfigured for a leaf without
+ * bounds: what lies in a default partition belongs to no time, and keeps the leaf of its time from being made.
+ */
 export async function listPartitions(pool: Pool, tables: readonly string[]): Promise<Partition[]> {
   if (tables.length === 0) return []
   const { rows } = await databaseOf(pool).execute<
-    RangeRow & { parent: string; name: string; bytes: string; estimated_rows: string }
+    RangeRow & { parent: string; name: string; bounded: boolean; bytes: string; estimated_rows: string }
   >(sql`
     with leaf as (
       select parent.relname as parent, child.relname as name, child.oid,
@@ -97,10 +100,16 @@ export async function listPartitions(pool: Pool, tables: readonly string[]): Pro
       join pg_class as parent on parent.oid = inhparent
       where parent.relname in ${tables} and parent.relnamespace = current_schema()::regnamespace
     )
-    select parent, name, pg_total_relation_size(oid) as bytes, estimated_rows,
+    select parent, name, bounds is not null as bounded, pg_total_relation_size(oid) as bytes, estimated_rows,
       extract(epoch from bounds[1]::timestamp) * 1000 as from_ms, extract(epoch from bounds[2]::timestamp) * 1000 as to_ms
     from leaf
     order by parent, bounds[1]::timestamp`)
+  const unbounded = rows.find(({ bounded }) => !bounded)
+  if (unbounded) {
+    throw new Misconfigured(
+      `partition ${unbounded.name} of ${unbounded.parent} has no bounds in time: move its rows to the table and drop it`,
+    )
+  }
   return rows.map((row) => ({
     table: row.parent,
     name: row.name,
@@ -112,6 +121,9 @@ export async function listPartitions(pool: Pool, tables: readonly string[]): Pro
 
 const tries = 8
 
+const lockNotAvailable = '55P03'
+const overlaps = '42P17'
+
 /**
  * Makes the missing ones of the planned leaves, and returns their names. Each is made beside its parent and attached,
  * which readers and writers do not notice; one process at a time makes any.
@@ -122,13 +134,24 @@ export async function ensurePartitions(
   plans: readonly PartitionPlan[],
   lockTimeoutMs: number,
 ): Promise<string[]> {
-  const existing = new Set((await listPartitions(pool, [table.name])).map(({ name }) => name))
+  const existing = await leafNames(pool, table)
   const missing = plans.filter(({ name }) => !existing.has(name))
   const made: string[] = []
   for (const plan of missing) {
     if (await createWithRetries(pool, table, plan, lockTimeoutMs)) made.push(plan.name)
   }
   return made
+}
+
+/** Names alone: bounds and sizes would wait, without end, for whoever holds a lock on a leaf. */
+async function leafNames(pool: Pool, { name }: PartitionedTable): Promise<Set<string>> {
+  const { rows } = await databaseOf(pool).execute<{ name: string }>(sql`
+    select child.relname as name
+    from pg_inherits
+    join pg_class as child on child.oid = inhrelid
+    join pg_class as parent on parent.oid = inhparent
+    where parent.relname = ${name} and parent.relnamespace = current_schema()::regnamespace`)
+  return new Set(rows.map((row) => row.name))
 }
 
 async function createWithRetries(
@@ -141,8 +164,15 @@ async function createWithRetries(
     try {
       return await inTransaction(pool, (tx) => createPartition(tx, table, plan, lockTimeoutMs))
     } catch (error) {
+      const state = sqlStateOf(error)
+      if (state === overlaps) {
+        throw new Misconfigured(
+          `partition ${plan.name} cannot be made: ${rootMessage(error)}; set the partition length of ${table.name} back to what it was`,
+          { cause: error },
+        )
+      }
       // Another's lock: step back, so that whoever waits behind us gets on, and try again.
-      if (sqlStateOf(error) !== '55P03') throw error
+      if (state !== lockNotAvailable) throw error
       if (attempt === tries)
         throw new Unavailable(
           `could not make partition ${plan.name}: another session holds a lock on its parent`,

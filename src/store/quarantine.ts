@@ -24,7 +24,7 @@ export async function quarantine(
   for (const { raw, reason, openTime } of rejected) {
     await db.execute(sql`
       insert into quarantined_rows (source, market, coin_id, timeframe, timestamp, reason, raw, run_id, quarantined_at)
-      values (${origin.source}, ${origin.market}, ${origin.coinId ?? null}, ${origin.timeframe ?? null},
+      values (${origin.source}, ${marketText(origin.market)}, ${origin.coinId ?? null}, ${origin.timeframe ?? null},
         ${openTime === undefined ? null : toIso(openTime)}::timestamp, ${reason}, ${rawText(raw)}, ${origin.runId}::uuid, ${toIso(origin.now)}::timestamp)
       on conflict do nothing`)
   }
@@ -33,3 +33,6 @@ export async function quarantine(
 /** The row as it stood in the answer, digits and all, without the NUL that no text column can hold. */
 const rawText = (raw: unknown): string =>
   (stringify(raw) ?? 'undefined').replaceAll('\u0000', '\\u0000').slice(0, longestRaw)
+
+/** A row that is not believed may call its market anything. */
+const marketText = (market: string): string => market.replaceAll('\u0000', '').slice(0, 50)

@@ -87,7 +87,8 @@ function isConnectionLoss(error: unknown): boolean {
   return error.cause !== undefined && isConnectionLoss(error.cause)
 }
 
-const rootMessage = (error: unknown): string =>
+/** What the server or the driver said first, without the wrapping. */
+export const rootMessage = (error: unknown): string =>
   error instanceof Error
     ? error.cause === undefined
       ? error.message
