@@ -23,6 +23,7 @@ type DaemonOptions = Readonly<{
   log: Log
   clock: Clock
   releases: Releases
+  signal: AbortSignal
 }>
 
 /** Starts the daemon. Whatever it opens is pushed to `releases`, so that a failing start closes it too. */
@@ -32,9 +33,10 @@ export async function startDaemon({
   log,
   clock,
   releases,
+  signal,
 }: DaemonOptions): Promise<{ url: string | undefined }> {
-  const database = await openDatabase({ settings, log, clock, releases }, 'always')
-  const fleet = await openFleet({ settings, database, log, clock, releases })
+  const database = await openDatabase({ settings, log, clock, releases, signal }, 'always')
+  const fleet = await openFleet({ settings, database, log, clock, releases, signal })
   log.info('engines.ready', { database: database.kind, queue: fleet.engine.kind })
   if (wanted.includes('scheduler')) await startScheduler(fleet, database, releases)
   if (wanted.includes('worker')) {

@@ -29,16 +29,26 @@ type Surroundings = Readonly<{
   log: Log
   clock: Clock
   releases: Releases
+  /** Ends the wait for a store that does not answer. */
+  signal: AbortSignal
 }>
 
 /** Opens the queue engine, the HTTP client and the budget, and pushes how to close each. */
-export async function openFleet({ settings, database, log, clock, releases }: Surroundings): Promise<Fleet> {
+export async function openFleet({
+  settings,
+  database,
+  log,
+  clock,
+  releases,
+  signal,
+}: Surroundings): Promise<Fleet> {
   const { redisUrl } = settings.environment
   const engine = await openEngine({
     ...(redisUrl ? { redisUrl } : {}),
     databaseUrl: database.url,
     log,
     clock,
+    signal,
   })
   releases.push(() => engine.close())
   const http = openHttpClient({

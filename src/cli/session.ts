@@ -47,7 +47,7 @@ export async function withSession<T>(
 
 /** The same, with a database server that may not be migrated yet. */
 export const withServer = <T>(work: (session: Session, server: DatabaseServer) => Promise<T>): Promise<T> =>
-  withSession(async (session) => work(session, await openServer(session)))
+  withSession(async (session) => work(session, await openServer(session, 0)))
 
 /** The same, with the database. */
 export const withDatabase = <T>(work: (session: DatabaseSession) => Promise<T>): Promise<T> =>

@@ -1,7 +1,7 @@
 import { type Instant, minute } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
-import { reasonOf } from './when-answering.ts'
+import { reasonOf } from '../runtime/when-answering.ts'
 
 const quietMs = minute
 

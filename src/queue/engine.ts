@@ -3,13 +3,13 @@ import { Aborted, InvalidInput } from '../fault.ts'
 import { second } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
+import { type Patience, reasonOf, whenAnswering } from '../runtime/when-answering.ts'
+import { within } from '../runtime/within.ts'
 import { connectionErrors } from './connection-errors.ts'
 import { defaultJobOptions } from './job-options.ts'
 import { openPostgresStore } from './postgres-store.ts'
 import { openRedisStore } from './redis-store.ts'
 import type { Store } from './store.ts'
-import { type Patience, reasonOf, whenAnswering } from './when-answering.ts'
-import { within } from './within.ts'
 
 export type EngineQueue = Queue<unknown, unknown, string, unknown, unknown, string, IQueueBackend, unknown>
 export type EngineWorker = Worker<unknown, unknown, string, IQueueBackend, object, unknown>

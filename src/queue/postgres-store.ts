@@ -3,8 +3,8 @@ import { Client, DatabaseError } from 'pg'
 import { Misconfigured } from '../fault.ts'
 import { minute, second } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { type Patience, whenAnswering } from '../runtime/when-answering.ts'
 import type { Store } from './store.ts'
-import { type Patience, whenAnswering } from './when-answering.ts'
 
 const schema = 'bullmq'
 const largestClockDifferenceMs = 5 * second

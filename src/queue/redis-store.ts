@@ -2,8 +2,8 @@ import { type ConnectionOptions, createRedisBackend } from 'bullmq'
 import { Redis } from 'ioredis'
 import { Misconfigured } from '../fault.ts'
 import { second } from '../market/instant.ts'
+import { type Patience, whenAnswering } from '../runtime/when-answering.ts'
 import type { Store } from './store.ts'
-import { type Patience, whenAnswering } from './when-answering.ts'
 
 const connectionLimits = {
   maxRetriesPerRequest: null,

@@ -1,8 +1,8 @@
 import type { Log } from '../runtime/log.ts'
+import { reasonOf } from '../runtime/when-answering.ts'
 import type { EngineJob } from './engine.ts'
 import type { Report } from './job.ts'
 import { storableText } from './storable.ts'
-import { reasonOf } from './when-answering.ts'
 
 /** A report, and the end of everything that was reported so far. */
 export type OrderedReport = Report & Readonly<{ settled(): Promise<void> }>

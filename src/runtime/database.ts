@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path'
-import { Client, type Pool } from 'pg'
+import { Client, DatabaseError, type Pool } from 'pg'
 import { Misconfigured } from '../fault.ts'
+import { minute } from '../market/instant.ts'
 import type { Settings } from '../settings.ts'
 import { followConfigured, hasFollowed } from '../store/coins.ts'
 import { migrateUp } from '../store/migrations.ts'
@@ -10,17 +11,37 @@ import type { Clock } from './clock.ts'
 import { openEmbeddedPostgres } from './embedded.ts'
 import type { Log } from './log.ts'
 import type { Releases } from './release.ts'
+import { whenAnswering } from './when-answering.ts'
 
 /** The server that everything is kept in, and how to reach it. */
 export type DatabaseServer = Readonly<{ url: string; kind: 'embedded' | 'external' }>
 
-type Surroundings = Readonly<{ settings: Settings; log: Log; clock: Clock; releases: Releases }>
+type Surroundings = Readonly<{
+  settings: Settings
+  log: Log
+  clock: Clock
+  releases: Releases
+  /** Ends the wait for a server that does not answer. */
+  signal: AbortSignal
+}>
 
-/** Finds the database server: the one configured, or the embedded one, which is started where it does not run yet. */
-export async function openServer({ settings, log, clock, releases }: Surroundings): Promise<DatabaseServer> {
+/**
+ * Finds the database server: the one configured, or the embedded one, which is started where it does not run yet.
+ * Waits `patienceMs` for a configured one that does not answer.
+ */
+export async function openServer(
+  { settings, log, clock, releases, signal }: Surroundings,
+  patienceMs: number,
+): Promise<DatabaseServer> {
   const { databaseUrl, dataDir } = settings.environment
   if (databaseUrl !== undefined) {
-    await checkServer(databaseUrl, settings.database.connectionTimeout)
+    const { hostname, port } = new URL(databaseUrl)
+    const sentence = `PostgreSQL does not answer at ${hostname}:${port || 5432}: is it running, and is DATABASE_URL right?`
+    await whenAnswering(() => checkServer(databaseUrl, settings.database.connectionTimeout), sentence, {
+      log,
+      waitMs: patienceMs,
+      signal,
+    })
     return { url: databaseUrl, kind: 'external' }
   }
   const embedded = await openEmbeddedPostgres({ dataDir: resolve(join(dataDir, 'postgres')), log, clock })
@@ -37,32 +58,43 @@ async function checkServer(url: string, timeoutMs: number): Promise<void> {
     options: sessionOptions,
   })
   // A connection that breaks while it is used rejects the query; its event is the same news again.
-  client.on('error', () => {})
+  client.on('error', () => undefined)
   try {
     await client.connect()
-  } catch (cause) {
-    const { hostname, port } = new URL(url)
-    throw new Misconfigured(
-      `cannot reach PostgreSQL at ${hostname}:${port || 5432} (${cause instanceof Error ? cause.message || cause.name : cause}): is it running, and is DATABASE_URL right?`,
-      { cause },
-    )
-  }
-  try {
     const { rows } = await client.query<{ version: number }>(
       `select current_setting('server_version_num')::integer / 10000 as version`,
     )
     const version = rows[0]?.version ?? 0
-    if (version < oldestVersion)
+    if (version < oldestVersion) {
       throw new Misconfigured(
         `PostgreSQL ${version} is too old: DATABASE_URL must name version ${oldestVersion} or newer`,
       )
+    }
+  } catch (error) {
+    throw withRemedy(error)
   } finally {
     await client.end()
   }
 }
 
+const remedies: Readonly<Record<string, string>> = {
+  '28000': 'PostgreSQL refuses the login: check the user in DATABASE_URL',
+  '28P01': 'PostgreSQL refuses the password: check DATABASE_URL',
+  '3D000': 'the database does not exist: create it, or change its name in DATABASE_URL',
+}
+
+/** What waiting cannot mend is told at once. */
+function withRemedy(error: unknown): unknown {
+  const sentence =
+    error instanceof DatabaseError && error.code !== undefined ? remedies[error.code] : undefined
+  return sentence === undefined ? error : new Misconfigured(sentence, { cause: error })
+}
+
 /** When the configured coins are followed: at every start of a daemon, by any command only where nothing is followed yet. */
 export type Following = 'always' | 'when-new'
+
+/** A daemon outlasts a database that starts a little later; a command tells at once. */
+const patienceMs: Readonly<Record<Following, number>> = { always: minute, 'when-new': 0 }
 
 /** Opens the pool on a database that is migrated and follows the configured coins. */
 export async function openDatabase(
@@ -70,7 +102,7 @@ export async function openDatabase(
   following: Following,
 ): Promise<DatabaseServer & { pool: Pool }> {
   const { settings, log, clock, releases } = surroundings
-  const server = await openServer(surroundings)
+  const server = await openServer(surroundings, patienceMs[following])
   const migrated = await migrateUp(server.url)
   if (migrated.length > 0) log.debug('schema.migrated', { migrations: migrated })
   const pool = openPool(server.url, settings.database, (error) =>

@@ -1,9 +1,9 @@
 import { createBullBoard } from '@bull-board/api'
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
-import type { IServerAdapter } from '@bull-board/api/typings/app'
 import { FastifyAdapter } from '@bull-board/fastify'
 import { Queue } from 'bullmq'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { second } from '../market/instant.ts'
 import type { Engine } from '../queue/engine.ts'
 import { boardPolicy, policyHeader } from './headers.ts'
 
@@ -11,6 +11,9 @@ export const boardPath = '/queues'
 
 /** Those of the status page: the board's own would come from another server. */
 const ownFonts = 'Inter, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Helvetica Neue", Arial, sans-serif'
+
+/** A queue whose store is gone may not answer at all. */
+const answerLimitMs = 8 * second
 
 export type BoardOptions = Readonly<{
   engine: Engine
@@ -26,7 +29,7 @@ export async function serveBoard(app: FastifyInstance, options: BoardOptions): P
   adapter.setBasePath(boardPath)
   createBullBoard({
     queues: queues.map((name) => new BullMQAdapter(queueForBoard(engine, name), { readOnlyMode: !writable })),
-    serverAdapter: forBoard(adapter),
+    serverAdapter: adapter,
     options: {
       uiConfig: {
         boardTitle: 'Beacon queues',
@@ -42,6 +45,9 @@ export async function serveBoard(app: FastifyInstance, options: BoardOptions): P
   })
   await app.register(
     async (board) => {
+      board.addHook('onRoute', (route) => {
+        route.handlerTimeout = answerLimitMs
+      })
       board.addHook('onRequest', async (_request, reply) => {
         reply.header(policyHeader, boardPolicy)
       })
@@ -71,11 +77,3 @@ function queueForBoard(engine: Engine, name: string): Queue {
   if (queue instanceof Queue) return queue
   throw new TypeError(`${name} is not a queue of BullMQ`)
 }
-
-/** The adapter may bring a copy of the board's types with it, a patch apart: to the compiler they are strangers. */
-function forBoard(adapter: unknown): IServerAdapter {
-  if (isServerAdapter(adapter)) return adapter
-  throw new TypeError('not an adapter of the board')
-}
-
-const isServerAdapter = (adapter: unknown): adapter is IServerAdapter => adapter instanceof FastifyAdapter

@@ -22,6 +22,7 @@ const mostListeners = 50
 export function openEvents({ collect, describeFailure, everyMs }: EventsOptions): Events {
   const listeners = new Set<PassThrough>()
   let timer: NodeJS.Timeout | undefined
+  let underway = false
 
   const send = (text: string) => {
     for (const listener of listeners) {
@@ -31,20 +32,18 @@ export function openEvents({ collect, describeFailure, everyMs }: EventsOptions)
   }
 
   const push = async () => {
+    // Who comes while it is being collected gets it with the others.
+    if (underway) return
+    underway = true
+    clearTimeout(timer)
     try {
       send(eventText('status', await collect()))
     } catch (error) {
       send(eventText('trouble', { error: describeFailure(error) }))
+    } finally {
+      underway = false
     }
-    // Only now the next one: a slow database is not asked twice at the same time.
     timer = listeners.size > 0 ? setTimeout(push, everyMs) : undefined
-    timer?.unref()
-  }
-
-  const greet = async (listener: PassThrough) => {
-    listener.write(`retry: ${everyMs}\n\n`)
-    clearTimeout(timer)
-    await push()
   }
 
   return {
@@ -53,7 +52,8 @@ export function openEvents({ collect, describeFailure, everyMs }: EventsOptions)
       const listener = new PassThrough()
       listener.on('close', () => listeners.delete(listener))
       listeners.add(listener)
-      void greet(listener)
+      listener.write(`retry: ${everyMs}\n\n`)
+      void push()
       return listener
     },
     close() {

@@ -1,17 +1,15 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { Pool } from 'pg'
-import { z } from 'zod'
 import { Fault, Misconfigured } from '../fault.ts'
 import { type Instant, second } from '../market/instant.ts'
 import type { Engine } from '../queue/engine.ts'
 import type { AnyJob } from '../queue/job.ts'
-import { reasonOf } from '../queue/when-answering.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
+import { reasonOf } from '../runtime/when-answering.ts'
 import type { Environment } from '../settings/environment.ts'
-import { projectDir, type Settings } from '../settings.ts'
+import { readVersion } from '../settings/version.ts'
+import type { Settings } from '../settings.ts'
 import { guardAccess, refuseOpenDoor } from './access.ts'
 import { serveAssets } from './assets.ts'
 import { serveBoard } from './board.ts'
@@ -79,7 +77,7 @@ async function serveStatus(app: FastifyInstance, options: WebOptions): Promise<v
   const reach = {
     ...options,
     startedAt: options.startedAt ?? clock.now(),
-    version: await readVersion(),
+    version: readVersion(),
   }
   const collect = sharedWhileRunning<Status>(() => collectStatus(reach))
   const describeFailure = failureSentence(options.log)
@@ -126,7 +124,7 @@ function answerFailure(error: unknown, request: FastifyRequest, reply: FastifyRe
     route: request.routeOptions.url,
     reason: reasonOf(error),
   })
-  return reply.code(500).send({ error: 'this did not work: see the log of the daemon' })
+  return reply.code(status).send({ error: 'this did not work: see the log of the daemon' })
 }
 
 const statusOf = (error: unknown): number =>
@@ -173,10 +171,4 @@ function withRemedy(error: unknown, host: string, port: number): unknown {
     default:
       return error
   }
-}
-
-const packageFile = z.object({ version: z.string() })
-
-async function readVersion(): Promise<string> {
-  return packageFile.parse(JSON.parse(await readFile(join(projectDir, 'package.json'), 'utf8'))).version
 }

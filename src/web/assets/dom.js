@@ -1,25 +1,20 @@
 // A page is drawn whole each time, and only what differs is changed: focus, selection and scrolling stay.
 
-/** An element. A child that is text stays text, whatever it holds; null and false are left out. */
+/** An element. A child that is text stays text, whatever it holds; null, undefined and false are left out. */
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag)
   for (const [name, value] of Object.entries(attributes)) {
-    if (value === true) element.setAttribute(name, '')
-    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value)
+    if (isThere(value)) element.setAttribute(name, value === true ? '' : value)
   }
-  element.append(
-    ...children.flat(2).filter((child) => child !== null && child !== undefined && child !== false),
-  )
+  element.append(...children.flat(2).filter(isThere))
   return element
 }
 
+const isThere = (value) => value !== null && value !== undefined && value !== false
+
 /** Makes the children of a place those given. */
 export function draw(place, ...children) {
-  const wanted = document.createElement(place.tagName)
-  wanted.append(
-    ...children.flat(2).filter((child) => child !== null && child !== undefined && child !== false),
-  )
-  bringInLine(place, wanted)
+  bringInLine(place, h(place.tagName, {}, ...children))
 }
 
 function bringInLine(place, wanted) {

@@ -18,7 +18,7 @@ const overall = {
 }
 const outcome = {
   done: { mark: '✓', word: 'done' },
-  running: { mark: '…', word: 'running' },
+  running: { mark: '▸', word: 'running' },
   failed: { mark: '✗', word: 'failed' },
   abandoned: { mark: '–', word: 'abandoned' },
 }
@@ -279,13 +279,17 @@ function runRow(run, generatedAt) {
     'tr',
     { class: run.status },
     h('th', { scope: 'row' }, run.job),
-    h('td', { class: 'subject' }, about(run.subject) || h('span', { class: 'faint' }, '–')),
+    h('td', { class: 'subject' }, about(run.subject)),
     h(
       'td',
       { class: 'number faint', 'data-label': 'began' },
       time(run.startedAt, `${age(secondsBetween(run.startedAt, generatedAt))} ago`),
     ),
-    h('td', { class: 'number', 'data-label': 'took' }, took(run.tookMs)),
+    h(
+      'td',
+      { class: run.tookMs === null ? 'number zero' : 'number', 'data-label': 'took' },
+      took(run.tookMs),
+    ),
     numberCell('received', counts.received),
     numberCell('new', counts.new),
     numberCell('revised', counts.revised),

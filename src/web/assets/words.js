@@ -18,7 +18,7 @@ export function age(seconds) {
 export const secondsBetween = (from, to) => (Date.parse(to) - Date.parse(from)) / 1000
 
 export function took(ms) {
-  if (ms === null) return '…'
+  if (ms === null) return ''
   if (ms < 1000) return `${ms} ms`
   return ms < 60_000
     ? `${(ms / 1000).toFixed(1)} s`

@@ -133,5 +133,5 @@ function ofTables({ partitions }: Facts, now: Instant): Finding[] {
 
 function ofOwed({ series }: Facts): Finding[] {
   const owed = series.reduce((sum, { owedCandles }) => sum + owedCandles, 0)
-  return owed === 0 ? [] : [catchingUp(`Catching up: ${counted(owed, 'candle')} still to be fetched.`)]
+  return owed === 0 ? [] : [catchingUp(`${counted(owed, 'candle')} still to be fetched.`)]
 }

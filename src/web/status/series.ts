@@ -1,11 +1,16 @@
-import { sql } from 'drizzle-orm'
+import { keptHistory } from '../../ingest/kept-history.ts'
 import { candleMarketOf } from '../../ingest/markets.ts'
-import { type Instant, later, plus, second, toIso } from '../../market/instant.ts'
+import { type Instant, plus, second, toIso } from '../../market/instant.ts'
 import { candleCount, type Range } from '../../market/range.ts'
-import { ceilTo, floorTo, type Timeframe, timeframeMs, timeframes } from '../../market/timeframe.ts'
+import { type Timeframe, timeframeMs, timeframes } from '../../market/timeframe.ts'
 import type { Settings } from '../../settings.ts'
 import type { Coin } from '../../store/coins.ts'
-import { fromMs } from '../../store/multirange.ts'
+import {
+  keyOf,
+  readSeriesCoverage,
+  type SeriesCoverage,
+  type WantedSeries,
+} from '../../store/series-coverage.ts'
 import type { Database } from '../../store/transaction.ts'
 
 /** How far a series lags: measured in its own candles, so that a day's candle may be hours old and fresh. */
@@ -52,8 +57,8 @@ export async function readSeries(
   now: Instant,
 ): Promise<SeriesStatus[]> {
   const followed = followedSeries(settings, coins, now)
-  const known = await readKnown(db, followed)
-  return followed.map((series) => describe(series, known.get(keyOf(series)), settings, now))
+  const known = await readSeriesCoverage(db, followed.map(asWanted))
+  return followed.map((series) => describe(series, known.get(keyOf(asWanted(series))), settings, now))
 }
 
 function followedSeries(settings: Settings, coins: readonly Coin[], now: Instant): Followed[] {
@@ -69,76 +74,22 @@ function followedSeries(settings: Settings, coins: readonly Coin[], now: Instant
         source: market.source.id,
         market: market.symbol,
         timeframe,
-        wanted: wantedRange(settings, timeframe, now),
+        // A candle that has just closed is not missed yet.
+        wanted: keptHistory(settings, timeframe, plus(now, -loadingMs)),
       }))
   })
 }
 
-/** The history that the daemon keeps complete by itself, up to the last candle that has had time to arrive. */
-function wantedRange({ timeframes: policies, candles }: Settings, timeframe: Timeframe, now: Instant): Range {
-  const policy = policies[timeframe]
-  const lookBackMs = Math.min(policy?.history ?? 0, policy?.keep ?? Number.POSITIVE_INFINITY)
-  const from = ceilTo(timeframe, plus(now, -lookBackMs))
-  return { from, to: later(from, floorTo(timeframe, plus(now, -candles.settleDelay - loadingMs))) }
-}
-
-type Known = Readonly<{ storedTo: Instant | undefined; quietTo: Instant | undefined; owedMs: number }>
-
-type KnownRow = Readonly<{
-  coin_id: string
-  timeframe: string
-  stored_to_ms: string | null
-  quiet_to_ms: string | null
-  owed_ms: string | null
-}>
-
-async function readKnown(db: Database, followed: readonly Followed[]): Promise<Map<string, Known>> {
-  if (followed.length === 0) return new Map()
-  const wanted = followed.map(({ coin, timeframe, source, wanted: { from, to } }) => ({
-    coin_id: coin.id,
-    timeframe,
-    source,
-    opens_from: toIso(from),
-    opens_to: toIso(to),
-  }))
-  const { rows } = await db.execute<KnownRow>(sql`
-    with wanted as (
-      select * from jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb)
-        as series (coin_id text, timeframe text, source text, opens_from timestamp, opens_to timestamp)
-    ), known as (
-      select wanted.coin_id, wanted.timeframe, opens_from, opens_to,
-        max(upper(ranges)) filter (where state = 'stored') as stored_to,
-        max(upper(ranges)) filter (where state = 'no-trades' and coverage.source = wanted.source) as quiet_to,
-        range_agg(ranges) filter (where state = 'stored' or coverage.source = wanted.source) as settled
-      from wanted left join candle_coverage as coverage
-        on coverage.coin_id = wanted.coin_id and coverage.timeframe = wanted.timeframe
-      group by wanted.coin_id, wanted.timeframe, opens_from, opens_to
-    )
-    select coin_id, timeframe,
-      extract(epoch from stored_to) * 1000 as stored_to_ms,
-      extract(epoch from quiet_to) * 1000 as quiet_to_ms,
-      (
-        select sum(extract(epoch from upper(part) - lower(part))) * 1000
-        from unnest(tsmultirange(tsrange(opens_from, opens_to)) - coalesce(settled, '{}')) as part
-      ) as owed_ms
-    from known`)
-  return new Map(
-    rows.map((row) => [
-      `${row.coin_id} ${row.timeframe}`,
-      {
-        storedTo: row.stored_to_ms === null ? undefined : fromMs(row.stored_to_ms),
-        quietTo: row.quiet_to_ms === null ? undefined : fromMs(row.quiet_to_ms),
-        owedMs: Number(row.owed_ms ?? 0),
-      },
-    ]),
-  )
-}
-
-const keyOf = ({ coin, timeframe }: Followed): string => `${coin.id} ${timeframe}`
+const asWanted = ({ coin, timeframe, source, wanted }: Followed): WantedSeries => ({
+  coinId: coin.id,
+  timeframe,
+  source,
+  range: wanted,
+})
 
 function describe(
   { coin, source, market, timeframe, wanted }: Followed,
-  known: Known | undefined,
+  known: SeriesCoverage | undefined,
   settings: Settings,
   now: Instant,
 ): SeriesStatus {

@@ -1,19 +1,19 @@
-import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { type Instant, second, toIso } from '../../market/instant.ts'
 import type { Engine } from '../../queue/engine.ts'
 import type { AnyJob } from '../../queue/job.ts'
 import { type QueueCounts, queueOverview } from '../../queue/overview.ts'
-import { reasonOf } from '../../queue/when-answering.ts'
-import { within } from '../../queue/within.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/log.ts'
 import { hasWorkers } from '../../runtime/presence.ts'
+import { reasonOf } from '../../runtime/when-answering.ts'
+import { within } from '../../runtime/within.ts'
 import type { Settings } from '../../settings.ts'
 import { listCoins } from '../../store/coins.ts'
 import { readLatestPrices } from '../../store/prices.ts'
 import { listRuns } from '../../store/runs.ts'
-import { type Database, databaseOf } from '../../store/transaction.ts'
+import { describeServer, type ServerDescription } from '../../store/server.ts'
+import { databaseOf } from '../../store/transaction.ts'
 import { judge, type Overall } from './overall.ts'
 import { readTables, type TableStatus } from './partitions.ts'
 import { describePrice, type PriceStatus } from './prices.ts'
@@ -25,7 +25,7 @@ export type ProcessStatus = Readonly<{
   version: string
   startedAt: string
   queueEngine: Engine['kind']
-  database: Readonly<{ version: string; bytes: number }>
+  database: ServerDescription
   /** Whether any process of the fleet works on the queues. */
   hasWorkers: boolean
 }>
@@ -80,7 +80,7 @@ async function collect(reach: StatusReach): Promise<Status> {
     listRuns(db, shownRuns),
     countQueues(reach),
     readTables(pool, settings),
-    readServer(db),
+    describeServer(db),
     hasWorkers(pool),
   ])
   const facts = {
@@ -113,12 +113,6 @@ async function countQueues({ engine, queues, log }: StatusReach): Promise<QueueC
     log.warn('status.queue-unavailable', { reason: reasonOf(error) })
     return null
   }
-}
-
-async function readServer(db: Database): Promise<ProcessStatus['database']> {
-  const { rows } = await db.execute<{ version: string; bytes: string }>(sql`
-    select split_part(current_setting('server_version'), ' ', 1) as version, pg_database_size(current_database()) as bytes`)
-  return { version: rows[0]?.version ?? '', bytes: Number(rows[0]?.bytes) }
 }
 
 /** The coins in the order their prices are shown in; those without a price after them. */

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Aborted, Fault, Unavailable } from '../fault.ts'
 import { second } from '../market/instant.ts'
-import type { Log } from '../runtime/log.ts'
+import type { Log } from './log.ts'
 
 export type Patience = Readonly<{
   log: Log
@@ -25,13 +25,13 @@ export async function whenAnswering<T>(
   const deadline = AbortSignal.timeout(waitMs)
   const over = signal ? AbortSignal.any([signal, deadline]) : deadline
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
-    if (signal?.aborted) throw new Aborted('stopped while waiting for the queue to answer')
+    if (signal?.aborted) throw new Aborted('stopped while waiting for an answer')
     try {
       return await attempt()
     } catch (error) {
       if (error instanceof Aborted || (error instanceof Fault && error.remedy === 'give-up')) throw error
       if (deadline.aborted) throw new Unavailable(sentence, { cause: error })
-      if (pauseMs === firstPauseMs) log.warn('queue.waiting', { reason: reasonOf(error) })
+      if (pauseMs === firstPauseMs) log.warn('engine.waiting', { for: sentence, reason: reasonOf(error) })
       await pauseUnlessOver(pauseMs, over)
     }
   }
