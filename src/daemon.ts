@@ -4,6 +4,7 @@ import { type Fleet, openFleet } from './fleet.ts'
 import { minute } from './market/instant.ts'
 import { enqueue } from './queue/enqueue.ts'
 import { lastDue, registerSchedules } from './queue/schedule.ts'
+import type { Role } from './roles.ts'
 import type { Clock } from './runtime/clock.ts'
 import { type DatabaseServer, openDatabase } from './runtime/database.ts'
 import type { Log } from './runtime/log.ts'
@@ -13,9 +14,6 @@ import type { Settings } from './settings.ts'
 import { lastSuccess } from './store/runs.ts'
 import { databaseOf } from './store/transaction.ts'
 import { openWeb } from './web/server.ts'
-
-export const roles = ['scheduler', 'worker', 'web'] as const
-export type Role = (typeof roles)[number]
 
 type DaemonOptions = Readonly<{
   settings: Settings

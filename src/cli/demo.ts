@@ -1,9 +1,8 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { roles } from '../daemon.ts'
-import { openReplayExchange } from '../replay/exchange.ts'
+import { roles } from '../roles.ts'
 import { systemClock } from '../runtime/clock.ts'
-import { freePortOr } from '../runtime/free-port.ts'
+import { freePort } from '../runtime/free-port.ts'
 import { projectDir, readSettings } from '../settings.ts'
 import { say } from './output.ts'
 import { withSession } from './session.ts'
@@ -15,6 +14,7 @@ export const demoCommand = (): Command =>
       'Run the daemon against the bundled replay exchange, in its own data folder: needs no network.',
     )
     .action(async () => {
+      const { openReplayExchange } = await import('../replay/exchange.ts')
       const exchange = await openReplayExchange({ clock: systemClock })
       try {
         await runDemo(exchange)
@@ -38,7 +38,7 @@ async function runDemo({
     {
       ...rest,
       BEACON_DATA_DIR: dataDir,
-      BEACON_HTTP_PORT: String(await freePortOr(own.httpPort, own.httpHost)),
+      BEACON_HTTP_PORT: String((await freePort(own.httpPort)) ?? 0),
       BINANCE_BASE_URL: binanceUrl,
       COINGECKO_BASE_URL: coingeckoUrl,
     },

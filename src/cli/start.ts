@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { type Role, roles, startDaemon } from '../daemon.ts'
 import { InvalidInput } from '../fault.ts'
+import { type Role, roles } from '../roles.ts'
 import { say } from './output.ts'
 import { type Session, withSession } from './session.ts'
 
@@ -27,6 +27,8 @@ function readRoles(list: string): Role[] {
 
 /** Runs the daemon until the session is told to stop. */
 export async function runDaemon(session: Session, wanted: readonly Role[], hint?: string): Promise<void> {
+  // The web server is a third of all that is loaded, and no other command needs it.
+  const { startDaemon } = await import('../daemon.ts')
   const { url } = await startDaemon({ ...session, roles: wanted })
   session.log.info('daemon.ready', { roles: wanted, ...(url ? { url } : {}) })
   if (url) say(`\n  Beacon Ingest is running: ${url}\n${hint ? `  ${hint}\n` : ''}`)

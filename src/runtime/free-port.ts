@@ -1,10 +1,19 @@
+import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { hasCode } from './error-code.ts'
 
-/** The wanted port where it is free on the host, otherwise 0: any that is. */
-export function freePortOr(wanted: number, host: string): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer()
-    probe.once('error', () => resolve(0))
-    probe.listen(wanted, host, () => probe.close(() => resolve(wanted)))
-  })
+/** The port on 127.0.0.1 if nobody listens there (0 asks for any free one); undefined when it is taken. */
+export async function freePort(port: number): Promise<number | undefined> {
+  const server = createServer()
+  try {
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    return typeof address === 'object' && address ? address.port : undefined
+  } catch (error) {
+    if (hasCode(error, 'EADDRINUSE', 'EACCES')) return undefined
+    throw error
+  } finally {
+    if (server.listening) await new Promise((resolve) => server.close(resolve))
+  }
 }
