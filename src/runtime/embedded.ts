@@ -2,11 +2,11 @@ import { join, resolve } from 'node:path'
 import { Misconfigured } from '../fault.ts'
 import type { Clock } from './clock.ts'
 import { ensureDatabase } from './embedded/beacon-database.ts'
-import { hasCode } from './embedded/error-code.ts'
 import { chooseHome, dataDirOf, type Home } from './embedded/home.ts'
 import { inTurn, leaveMark, livingMarks, type Mark } from './embedded/marks.ts'
 import { settledPostmaster, stopPostmaster } from './embedded/postmaster.ts'
 import { readPassword, role, startServer } from './embedded/server.ts'
+import { hasCode } from './error-code.ts'
 import type { Log } from './log.ts'
 
 /** A PostgreSQL server of our own that this process uses, perhaps together with others. */

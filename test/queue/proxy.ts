@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createConnection, createServer, type Socket } from 'node:net'
-import { freePort } from '../../src/runtime/embedded/free-port.ts'
+import { freePort } from '../../src/runtime/free-port.ts'
 import type { TestFleet } from './fleet.ts'
 
 /** A door in front of a server: closed at first, and later open, or open and silent. */

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { chown, stat } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { Misconfigured } from '../../fault.ts'
-import { hasCode } from './error-code.ts'
+import { hasCode } from '../error-code.ts'
 
 const execute = promisify(execFile)
 

@@ -4,8 +4,8 @@ import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
 import { Misconfigured } from '../../fault.ts'
+import { hasCode } from '../error-code.ts'
 import { type Account, runAs } from './account.ts'
-import { hasCode } from './error-code.ts'
 import { exists } from './home.ts'
 
 /** Programs that the account can run. */

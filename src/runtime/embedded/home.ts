@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { chmod, mkdir, realpath, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { hasCode } from '../error-code.ts'
 import { type Account, canEnter, isRoot, serverAccount } from './account.ts'
-import { hasCode } from './error-code.ts'
 
 /** Where the server's data, its password and the marks of its users stand, and who runs it. */
 export type Home = Readonly<{ folder: string; wanted: string; account: Account }>

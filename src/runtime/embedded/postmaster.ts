@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Unavailable } from '../../fault.ts'
 import { minute, second } from '../../market/instant.ts'
-import { hasCode } from './error-code.ts'
+import { hasCode } from '../error-code.ts'
 import { commandLine, processIdentity } from './process.ts'
 import { waitFor } from './wait.ts'
 
