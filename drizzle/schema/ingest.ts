@@ -56,7 +56,7 @@ export const ingestRuns = pgTable(
     jobId: varchar('job_id', { length: 255 }).notNull(),
     attempt: integer().notNull(),
     payload: jsonb().notNull(),
-    status: varchar({ length: 20 }).notNull(),
+    status: varchar({ length: 20, enum: ['running', 'done', 'failed', 'abandoned'] }).notNull(),
     willRetry: boolean('will_retry').notNull().default(false),
     startedAt: instant('started_at').notNull(),
     finishedAt: instant('finished_at'),

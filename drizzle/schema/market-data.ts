@@ -11,9 +11,11 @@ import {
   uuid,
   varchar,
 } from 'drizzle-orm/pg-core'
+import type { Decimal } from '../../src/market/decimal.ts'
 import { instant } from './instant-column.ts'
 
-const price = (name: string) => numeric(name, { precision: 24, scale: 8 })
+/** The driver gives a `numeric` as text, digits and all. */
+const price = (name: string) => numeric(name, { precision: 24, scale: 8 }).$type<Decimal>()
 
 export const coins = pgTable('coins', {
   id: varchar({ length: 50 }).primaryKey(),
@@ -66,7 +68,7 @@ export const ohlcvData = pgTable(
     high: price('high').notNull(),
     low: price('low').notNull(),
     close: price('close').notNull(),
-    volume: numeric({ precision: 32, scale: 8 }).notNull(),
+    volume: numeric({ precision: 32, scale: 8 }).$type<Decimal>().notNull(),
   },
   (table) => [
     primaryKey({

@@ -6,6 +6,7 @@ import { findGaps, type Gap, type GapCause } from '../ingest/gaps.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
 import { type Timeframe, timeframes } from '../market/timeframe.ts'
 import { listCoins } from '../store/coins.ts'
+import { forgetAbsence } from '../store/coverage.ts'
 import { readRange, readTimeframes } from './arguments.ts'
 import { Incomplete } from './backfill.ts'
 import { chosenCoins } from './chosen-coins.ts'
@@ -74,7 +75,7 @@ const gapsTable = (gaps: readonly Gap[]): string =>
     { title: 'why', of: ({ cause }) => causes[cause] },
   ])
 
-/** Asks again for what was never answered and for what was refused; what the source does not have stays missing. */
+/** Asks again for what was never answered, what was refused, and what the source said it does not have. */
 async function repair(
   session: DatabaseSession,
   fleet: Fleet,
@@ -85,7 +86,8 @@ async function repair(
   const coins = await listCoins(db)
   const failed: string[] = []
   for (const gap of await find(session, coinIds, options)) {
-    if (gap.cause !== 'not-fetched' && gap.cause !== 'refused') continue
+    if (gap.cause === 'late' || gap.cause === 'before-first') continue
+    if (gap.cause === 'no-trades') await forgetAbsence(db, gap, gap.range, clock.now())
     const wish = { coinIds: [gap.coinId], timeframes: [gap.timeframe], range: gap.range }
     const plan = await planBackfill(database.pool, settings, coins, wish, clock.now())
     if (plan.candles === 0) continue

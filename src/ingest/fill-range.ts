@@ -48,7 +48,7 @@ export async function fillRange(reach: FillReach, filling: Filling): Promise<Fil
     { lane, signal: reach.signal },
   )
   let filled: Filled = { ...nothingReceived, requests: 0, ignored: 0, roundedValues: 0 }
-  for await (const { rows, answered, answeredAt } of walk) {
+  for await (const { rows, answered, answeredAt, requests } of walk) {
     const checked = checkCandles(rows, { timeframe, range: answered, now: answeredAt })
     const accounting = await load(reach, {
       series,
@@ -61,7 +61,7 @@ export async function fillRange(reach: FillReach, filling: Filling): Promise<Fil
     })
     filled = {
       ...addAccounting(filled, accounting),
-      requests: filled.requests + 1,
+      requests: filled.requests + requests,
       ignored: filled.ignored + checked.ignored,
       roundedValues: filled.roundedValues + checked.roundedValues,
     }

@@ -74,9 +74,9 @@ export function checkCandles(rows: readonly CandleRow[], expectation: CandleExpe
 
 const disagreement = 'the answer holds two different rows for this open time'
 
-/** Outside the range, or still open. A row far in the future is a lie, and is judged instead. */
+/** Outside the range, or still open. A row from the future or beside the grid is a lie, and is judged instead. */
 function isNotOurs(openTime: Instant, { range, now, timeframe }: CandleExpectation): boolean {
-  if (openTime > now) return false
+  if (openTime > now || !isAligned(openTime, timeframe)) return false
   return !contains(range, openTime) || plus(openTime, timeframeMs[timeframe]) > now
 }
 

@@ -1,6 +1,6 @@
 import { type CoinPrice, type CoinPriceRow, coinPriceTypes } from './coin-price.ts'
 import { fitTo, isNegative } from './decimal.ts'
-import { type Instant, minute, plus, toIso } from './instant.ts'
+import { day, type Instant, minute, plus, toIso } from './instant.ts'
 
 export type RejectedPrice = Readonly<{ raw: unknown; reason: string; market?: string }>
 
@@ -12,6 +12,9 @@ export type CheckedPrices = Readonly<{
 
 /** A source's clock and ours may differ by this much before a price counts as being from the future. */
 const tolerableMs = 5 * minute
+
+/** Of a coin that nobody trades any more a source goes on giving the last price it had. */
+const staleMs = 7 * day
 
 /** Sorts the rows of one answer into prices for the table and rows to keep aside. `now` is the source's own time. */
 export function checkPrices(rows: readonly CoinPriceRow[], now: Instant): CheckedPrices {
@@ -37,6 +40,8 @@ function judge(
 ): { price: CoinPrice; roundedValues: number } | { reason: string } {
   if (price.timestamp > plus(now, tolerableMs))
     return { reason: `dated in the future, at ${toIso(price.timestamp)}` }
+  if (price.timestamp < plus(now, -staleMs))
+    return { reason: `not a current price, it is of ${toIso(price.timestamp)}` }
   if (isNegative(price.price)) return { reason: `price ${price.price} is negative` }
   const values: Record<string, string> = {}
   let roundedValues = 0

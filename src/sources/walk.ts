@@ -13,15 +13,17 @@ export type WalkedPage = Readonly<{
   answered: Range
   /** The source's clock when it answered. */
   answeredAt: Instant
+  /** How many requests it took since the page before. */
+  requests: number
 }>
 
 export type WalkReach = Readonly<{ http: HttpClient; baseUrls: Readonly<Record<string, string>> }>
 
 /**
- * Walks a range forward, window by window of one page each. A window is no longer than a page, so a source that
- * ignores one of the bounds cannot make a hole that looks like an hour without trades; and a short page is not
- * believed to be the end: what follows its last row is asked for again. After an empty window the whole rest is
- * asked for at once, so that the years before a listing cost a request or two.
+ * Walks a range forward, window by window of one page each. What a source does not have is believed only when asked
+ * twice: a window is no longer than a page, so that a bound it ignores cannot make a hole; what follows the last row
+ * of a short page is asked for again; and an empty window is asked for once more together with all that follows, which
+ * also takes the years before a listing in one step.
  */
 export async function* walkCandles(
   { http, baseUrls }: WalkReach,
@@ -32,34 +34,37 @@ export async function* walkCandles(
   const { timeframe } = query
   const { pageSize } = source.candles
   const pageMs = pageSize * timeframeMs[timeframe]
+  let requests = 0
   const ask = async (range: Range) => {
     const page = { ...query, range }
+    requests += 1
     const answer = await http.get(toHttpRequest(source, source.candles.request(page), baseUrls), options)
-    const rows = source.candles.parse(answer.text, page)
-    return { rows, answeredAt: answer.answeredAt }
+    return { rows: source.candles.parse(answer.text, page), answeredAt: answer.answeredAt }
   }
   let rest = query.range
-  let widen = false
-  let mayWiden = true
+  let wasEmpty = false
   while (!isEmpty(rest)) {
-    const window: Range = widen ? rest : { from: rest.from, to: earlier(plus(rest.from, pageMs), rest.to) }
+    const window: Range = wasEmpty ? rest : { from: rest.from, to: earlier(plus(rest.from, pageMs), rest.to) }
     const { rows, answeredAt } = await ask(window)
-    const inside = spanOf(source.id, rows, window)
-    // A source that ignores the beginning fills a page with the newest candles, and older ones only look absent.
-    if (widen && inside && rows.length >= pageSize) {
-      const skipped: Range = { from: window.from, to: floorTo(timeframe, inside.first) }
-      mayWiden = isEmpty(skipped) || (await ask(skipped)).rows.length === 0
-    }
-    if (widen && !mayWiden) {
-      widen = false
+    const span = spanOf(source.id, rows, window)
+    if (!span && !wasEmpty) {
+      wasEmpty = true
       continue
     }
-    const end = inside
-      ? earlier(plus(floorTo(timeframe, inside.last), timeframeMs[timeframe]), window.to)
+    if (wasEmpty && span && rows.length >= pageSize) {
+      // A source that ignores the beginning fills its page with the newest candles, and older ones only look absent.
+      const skipped: Range = { from: window.from, to: floorTo(timeframe, span.first) }
+      if (!isEmpty(skipped) && (await ask(skipped)).rows.length > 0) {
+        throw new Malformed(`${source.id} left out candles at the beginning of a long range`)
+      }
+    }
+    const to = span
+      ? earlier(plus(floorTo(timeframe, span.last), timeframeMs[timeframe]), window.to)
       : window.to
-    yield { rows, answered: { from: window.from, to: end }, answeredAt }
-    widen = mayWiden && rows.length === 0
-    rest = { from: end, to: rest.to }
+    yield { rows, answered: { from: window.from, to }, answeredAt, requests }
+    requests = 0
+    wasEmpty = false
+    rest = { from: to, to: rest.to }
   }
 }
 

@@ -1,13 +1,12 @@
-import { sql } from 'drizzle-orm'
+import { and, desc, eq, gte, lt, sql } from 'drizzle-orm'
+import { ohlcvData } from '../../drizzle/schema/market-data.ts'
 import type { Candle } from '../market/candle.ts'
 import type { CheckedCandles } from '../market/candle-check.ts'
-import type { Decimal } from '../market/decimal.ts'
 import { earlier, type Instant, plus, toIso } from '../market/instant.ts'
 import { contains, isEmpty, type Range, subtract, union } from '../market/range.ts'
 import { isAligned, timeframeMs } from '../market/timeframe.ts'
 import { copyInto } from './copy.ts'
 import { type Findings, type Series, writeCoverage } from './coverage.ts'
-import { fromMs } from './multirange.ts'
 import { quarantine } from './quarantine.ts'
 import type { Database, Transaction } from './transaction.ts'
 
@@ -164,25 +163,30 @@ function findingsOf({ series: { timeframe }, answered, checked, settledBefore }:
   return { stored, refused, 'no-trades': noTrades }
 }
 
-/** The candles of a coin inside the range, ascending. */
+/** The newest candles of a coin inside the range, at most so many, ascending. */
 export async function readCandles(
   db: Database,
   { coinId, timeframe }: Omit<Series, 'source'>,
   { from, to }: Range,
-  newest: number,
+  most: number,
 ): Promise<Candle[]> {
-  const { rows } = await db.execute<
-    Record<'open' | 'high' | 'low' | 'close' | 'volume', Decimal> & { open_ms: string }
-  >(sql`
-    select extract(epoch from timestamp) * 1000 as open_ms, open, high, low, close, volume
-    from ohlcv_data
-    where coin_id = ${coinId} and timeframe = ${timeframe}
-      and timestamp >= ${toIso(from)}::timestamp and timestamp < ${toIso(to)}::timestamp
-    order by timestamp desc
-    limit ${newest}`)
+  const { timestamp } = ohlcvData
+  const rows = await db
+    .select()
+    .from(ohlcvData)
+    .where(
+      and(
+        eq(ohlcvData.coinId, coinId),
+        eq(ohlcvData.timeframe, timeframe),
+        gte(timestamp, from),
+        lt(timestamp, to),
+      ),
+    )
+    .orderBy(desc(timestamp))
+    .limit(most)
   return rows
-    .map(({ open_ms, open, high, low, close, volume }) => ({
-      openTime: fromMs(open_ms),
+    .map(({ timestamp: openTime, open, high, low, close, volume }) => ({
+      openTime,
       open,
       high,
       low,

@@ -125,6 +125,15 @@ async function lose(
       and candle_coverage.ranges && gone.ranges`)
 }
 
+/** Makes what the source said it has no candle for owed again: an answer may have been wrong. */
+export async function forgetAbsence(db: Database, series: Series, range: Range, now: Instant): Promise<void> {
+  const forgotten = multirangeText([range])
+  await db.execute(sql`
+    update candle_coverage set ranges = ranges - ${forgotten}::tsmultirange, updated_at = ${toIso(now)}::timestamp
+    where coin_id = ${series.coinId} and timeframe = ${series.timeframe} and source = ${series.source} and state = 'no-trades'
+      and ranges && ${forgotten}::tsmultirange`)
+}
+
 export type SeriesSummary = Readonly<{
   coinId: string
   timeframe: Timeframe

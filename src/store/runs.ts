@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { sql } from 'drizzle-orm'
+import { and, desc, eq, gte, inArray, isNull, or, sql } from 'drizzle-orm'
+import { ingestRuns } from '../../drizzle/schema/ingest.ts'
 import { type Instant, toIso } from '../market/instant.ts'
 import { fromMs } from './multirange.ts'
 import type { Database } from './transaction.ts'
@@ -42,42 +43,22 @@ export async function finishRun(db: Database, id: string, end: RunEnd, finishedA
     where id = ${id}::uuid`)
 }
 
-export type Run = Readonly<{
-  id: string
-  job: string
-  queue: string
-  jobId: string
-  attempt: number
-  payload: unknown
-  status: 'running' | 'done' | 'failed' | 'abandoned'
-  willRetry: boolean
-  startedAt: Instant
-  finishedAt: Instant | undefined
-  outcome: unknown
-  error: string | undefined
-}>
+type RunRow = typeof ingestRuns.$inferSelect
 
-type RunRow = Omit<Run, 'startedAt' | 'finishedAt' | 'error'> & {
-  started_ms: string
-  finished_ms: string | null
-  error: string | null
-}
+/** One time a job ran; what is not known yet is undefined. */
+export type Run = Readonly<
+  Omit<RunRow, 'finishedAt' | 'error'> & { finishedAt: Instant | undefined; error: string | undefined }
+>
 
-const columns = sql`id, job, queue, job_id as "jobId", attempt, payload, status, will_retry as "willRetry",
-  extract(epoch from started_at) * 1000 as started_ms, extract(epoch from finished_at) * 1000 as finished_ms, outcome, error`
-
-const toRun = ({ started_ms, finished_ms, error, ...row }: RunRow): Run => ({
+const toRun = ({ finishedAt, error, ...row }: RunRow): Run => ({
   ...row,
-  startedAt: fromMs(started_ms),
-  finishedAt: finished_ms === null ? undefined : fromMs(finished_ms),
+  finishedAt: finishedAt ?? undefined,
   error: error ?? undefined,
 })
 
 /** The newest runs, newest first. */
 export async function listRuns(db: Database, limit: number): Promise<Run[]> {
-  const { rows } = await db.execute<RunRow>(
-    sql`select ${columns} from ingest_runs order by started_at desc limit ${limit}`,
-  )
+  const rows = await db.select().from(ingestRuns).orderBy(desc(ingestRuns.startedAt)).limit(limit)
   return rows.map(toRun)
 }
 
@@ -92,10 +73,17 @@ export async function newestRuns(
   since: Instant,
 ): Promise<Map<string, Run>> {
   if (jobIds.length === 0) return new Map()
-  const { rows } = await db.execute<RunRow>(sql`
-    select distinct on (job_id) ${columns} from ingest_runs
-    where queue = ${queue} and job_id in ${jobIds} and (finished_at is null or finished_at >= ${toIso(since)}::timestamp)
-    order by job_id, started_at desc`)
+  const rows = await db
+    .selectDistinctOn([ingestRuns.jobId])
+    .from(ingestRuns)
+    .where(
+      and(
+        eq(ingestRuns.queue, queue),
+        inArray(ingestRuns.jobId, [...jobIds]),
+        or(isNull(ingestRuns.finishedAt), gte(ingestRuns.finishedAt, since)),
+      ),
+    )
+    .orderBy(ingestRuns.jobId, desc(ingestRuns.startedAt))
   return new Map(rows.map((row) => [row.jobId, toRun(row)]))
 }
 

@@ -3,12 +3,25 @@ import { DatabaseError, type Pool, type PoolClient } from 'pg'
 import { Unavailable } from '../fault.ts'
 
 /** What a function needs to read or write: the pool's own database, or that of a transaction. */
-export type Database = Pick<NodePgDatabase, 'execute' | 'select' | 'insert' | 'update' | 'delete'>
+export type Database = Pick<NodePgDatabase, 'execute' | 'select' | 'selectDistinctOn'>
 
 /** One connection between begin and commit. */
 export type Transaction = Readonly<{ client: PoolClient; db: Database }>
 
-export const databaseOf = (pool: Pool): Database => drizzle(pool)
+/** The pool as a database. What another try can overcome is thrown as Unavailable, as in a transaction. */
+export function databaseOf(pool: Pool): Database {
+  const db: Database = drizzle(pool)
+  const execute = db.execute.bind(db)
+  return Object.assign(db, { execute: (query: Parameters<typeof execute>[0]) => withFaults(execute(query)) })
+}
+
+async function withFaults<T>(work: PromiseLike<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    throw asFault(error)
+  }
+}
 
 /** Begins, works, commits; rolls back and throws when the work throws. A broken connection leaves the pool. */
 export async function inTransaction<T>(pool: Pool, work: (tx: Transaction) => Promise<T>): Promise<T> {

@@ -1,0 +1,215 @@
+import fc from 'fast-check'
+import type { Pool } from 'pg'
+import { describe, expect } from 'vitest'
+import { backfillCandles } from '../../jobs/backfill-candles.ts'
+import { InvalidInput } from '../../src/fault.ts'
+import { type BackfillWish, chunksOf, planBackfill } from '../../src/ingest/backfill-plan.ts'
+import { day, hour, minute, plus, toInstant } from '../../src/market/instant.ts'
+import { candleCount, union } from '../../src/market/range.ts'
+import { type Timeframe, timeframeMs, timeframes } from '../../src/market/timeframe.ts'
+import { readSettings } from '../../src/settings.ts'
+import { listCoins } from '../../src/store/coins.ts'
+import { writeCoverage } from '../../src/store/coverage.ts'
+import { listPartitions, partitionedTables } from '../../src/store/partitions.ts'
+import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { halfPast } from '../replay/playing.ts'
+import { at } from '../store/loading.ts'
+import { test } from '../support/database.ts'
+import { follow, keptReport, startWorking } from './working.ts'
+
+const settings = readSettings({})
+const binanceWeight = 2
+
+const wishOf = (parts: Partial<BackfillWish> = {}): BackfillWish => ({
+  coinIds: ['bitcoin'],
+  timeframes: ['1m'],
+  range: { from: at('2024-02-28T00:00Z'), to: at('2024-03-01T00:00Z') },
+  ...parts,
+})
+
+async function plan(pool: Pool, parts: Partial<BackfillWish> = {}, now = halfPast) {
+  return planBackfill(pool, settings, await listCoins(databaseOf(pool)), wishOf(parts), now)
+}
+
+describe('a plan', () => {
+  test('counts candles, requests and weight of what is owed', async ({ freshDatabase: { pool } }) => {
+    for (const symbol of ['BTCUSDT', 'ETHUSDT']) await follow(pool, symbol)
+    const planned = await plan(pool, { coinIds: ['bitcoin', 'ethereum'], timeframes: ['1m', '1h'] })
+    expect(planned).toMatchObject({
+      candles: 2 * (2_880 + 48),
+      requests: 2 * (3 + 1),
+      weight: 2 * (3 + 1) * binanceWeight,
+      expiring: 0,
+    })
+    expect(
+      planned.series.map(({ series, symbol, requests }) => [
+        series.coinId,
+        series.timeframe,
+        symbol,
+        requests,
+      ]),
+    ).toEqual([
+      ['bitcoin', '1m', 'BTCUSDT', 3],
+      ['bitcoin', '1h', 'BTCUSDT', 1],
+      ['ethereum', '1m', 'ETHUSDT', 3],
+      ['ethereum', '1h', 'ETHUSDT', 1],
+    ])
+    expect(planned.durationMs).toBeGreaterThan(0)
+  })
+
+  test('rounds up to whole requests for each owed stretch by itself', async ({ freshDatabase: { pool } }) => {
+    await follow(pool, 'BTCUSDT')
+    const { from, to } = wishOf().range
+    const series = { coinId: 'bitcoin', timeframe: '1m', source: 'binance' } as const
+    const stored = [
+      { from: plus(from, 10 * minute), to: plus(from, 20 * minute) },
+      { from: plus(from, 1_021 * minute), to: plus(from, 1_031 * minute) },
+    ]
+    await inTransaction(pool, (tx) =>
+      writeCoverage(tx.db, series, { stored, refused: [], 'no-trades': [] }, halfPast),
+    )
+    // 10, 1001 and 1849 candles.
+    expect(await plan(pool)).toMatchObject({
+      candles: candleCount({ from, to }, '1m') - 20,
+      requests: 1 + 2 + 2,
+    })
+  })
+
+  test('of what is all there is empty', async ({ freshDatabase: { pool } }) => {
+    await follow(pool, 'BTCUSDT')
+    const series = { coinId: 'bitcoin', timeframe: '1m', source: 'binance' } as const
+    const stored = [wishOf().range]
+    await inTransaction(pool, (tx) =>
+      writeCoverage(tx.db, series, { stored, refused: [], 'no-trades': [] }, halfPast),
+    )
+    expect(await plan(pool)).toMatchObject({
+      candles: 0,
+      requests: 0,
+      weight: 0,
+      durationMs: 0,
+      partitions: [],
+    })
+  })
+
+  test('ends with the last closed candle', async ({ freshDatabase: { pool } }) => {
+    await follow(pool, 'BTCUSDT')
+    const range = { from: plus(halfPast, -hour), to: plus(halfPast, hour) }
+    expect((await plan(pool, { range })).series[0]?.wanted).toEqual({
+      from: at('2024-03-01T11:35Z'),
+      to: at('2024-03-01T12:34Z'),
+    })
+    const future = { from: plus(halfPast, hour), to: plus(halfPast, 2 * hour) }
+    expect(await plan(pool, { range: future })).toMatchObject({ candles: 0, requests: 0 })
+  })
+
+  test('names exactly the partitions that the work then makes', async ({ freshDatabase: { pool } }) => {
+    await using working = await startWorking(pool)
+    await follow(pool, 'BTCUSDT')
+    const wish: Partial<BackfillWish> = {
+      timeframes: ['1m', '1h', '1d'],
+      range: { from: at('2023-12-30T12:00Z'), to: at('2024-01-02T12:00Z') },
+    }
+    const planned = await plan(pool, wish)
+    for (const series of planned.series) {
+      for (const chunk of chunksOf(series, 1_000))
+        await backfillCandles.run(working.context, backfillCandles.payload.parse(chunk), keptReport())
+    }
+    const tables = partitionedTables(settings).map(({ name }) => name)
+    expect((await listPartitions(pool, tables)).map(({ name }) => name).toSorted()).toEqual(
+      planned.partitions,
+    )
+    expect(await plan(pool, wish)).toMatchObject({ candles: 0, partitions: [] })
+  })
+
+  test('counts as expiring only what lies in leaves that are wholly past the limit', async ({
+    freshDatabase: { pool },
+  }) => {
+    await follow(pool, 'BTCUSDT')
+    // One minute candles are kept for seven days: the limit falls into the 23rd of February.
+    const expiring = async (from: string, to: string) =>
+      (await plan(pool, { range: { from: at(from), to: at(to) } })).expiring
+    expect(await expiring('2024-02-23T00:00Z', '2024-02-24T00:00Z')).toBe(0)
+    expect(await expiring('2024-02-22T23:00Z', '2024-02-24T00:00Z')).toBe(60)
+    expect(await expiring('2024-02-21T00:00Z', '2024-02-22T00:00Z')).toBe(1_440)
+    const daily = await plan(pool, {
+      timeframes: ['1d'],
+      range: { from: at('2020-01-01T00:00Z'), to: at('2021-01-01T00:00Z') },
+    })
+    expect([daily.expiring, daily.series[0]?.keepMs]).toEqual([0, undefined])
+  })
+
+  test.for([
+    [
+      'a coin nobody follows',
+      { coinIds: ['bitcoinn'] },
+      /"bitcoinn".*Did you mean "bitcoin".*beacon coins add bitcoinn/,
+    ],
+    ['a timeframe that is not kept', { timeframes: ['4h'] }, /4h.*1m, 5m, 1h, 1d/],
+    ['a source that is not there', { source: 'nyse' }, /"nyse".*binance/],
+    ['a source without candles', { source: 'coingecko' }, /"coingecko".*binance/],
+    ['a source from the prototype', { source: 'constructor' }, /"constructor".*binance/],
+  ] as const)('refuses %s, and says what there is', async ([, wrong, words], { freshDatabase: { pool } }) => {
+    await follow(pool, 'BTCUSDT')
+    await expect(plan(pool, wrong)).rejects.toThrow(InvalidInput)
+    await expect(plan(pool, wrong)).rejects.toThrow(words)
+  })
+
+  test('refuses a coin where none is followed at all', async ({ freshDatabase: { pool } }) => {
+    await expect(plan(pool)).rejects.toThrow(/no coin "bitcoin" is followed\. Add it/)
+  })
+})
+
+describe('the jobs of a plan', () => {
+  /** Half-open ranges on a timeframe's grid, in any order and overlap. */
+  const owedOf = (timeframe: Timeframe) =>
+    fc
+      .array(fc.tuple(fc.integer({ min: 0, max: 5_000 }), fc.integer({ min: 1, max: 3_000 })), {
+        maxLength: 6,
+      })
+      .map((pairs) =>
+        union(
+          pairs.map(([from, length]) => ({
+            from: toInstant(from * timeframeMs[timeframe]),
+            to: toInstant((from + length) * timeframeMs[timeframe]),
+          })),
+        ),
+      )
+
+  test('are what is owed, whole and without overlap, in chunks that are no longer than asked for', () => {
+    const cases = fc.constantFrom(...timeframes).chain((timeframe) =>
+      fc.record({
+        timeframe: fc.constant(timeframe),
+        owed: owedOf(timeframe),
+        size: fc.integer({ min: 1, max: 1_000 }),
+      }),
+    )
+    fc.assert(
+      fc.property(cases, ({ timeframe, owed, size }) => {
+        const series = { coinId: 'bitcoin', timeframe, source: 'binance' } as const
+        const chunks = chunksOf({ series, symbol: 'BTCUSDT', owed }, size)
+        const ranges = chunks.map(({ from, to }) => ({ from: at(from), to: at(to) }))
+        expect(union(ranges)).toEqual(owed)
+        const count = (all: typeof owed) => all.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
+        expect(count(ranges)).toBe(count(owed))
+        for (const range of ranges) expect(candleCount(range, timeframe)).toBeLessThanOrEqual(size)
+        for (const chunk of chunks) expect(backfillCandles.payload.parse(chunk)).toEqual(chunk)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('of nothing are none', () => {
+    const series = { coinId: 'bitcoin', timeframe: '1m', source: 'binance' } as const
+    expect(chunksOf({ series, symbol: 'BTCUSDT', owed: [] }, 100)).toEqual([])
+  })
+})
+
+test('a plan of fifty years is made at once, and asks for no more than its chunks', async ({
+  freshDatabase: { pool },
+}) => {
+  await follow(pool, 'BTCUSDT')
+  const range = { from: at('1975-01-01T00:00Z'), to: halfPast }
+  const planned = await plan(pool, { timeframes: ['1d'], range })
+  expect(planned.candles).toBe(Math.floor((halfPast - range.from) / day))
+  expect(planned.partitions).toHaveLength(50)
+})

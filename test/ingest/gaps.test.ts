@@ -1,0 +1,163 @@
+import type { Pool } from 'pg'
+import { describe, expect } from 'vitest'
+import { findGaps, gapsOf } from '../../src/ingest/gaps.ts'
+import { day, minute, plus } from '../../src/market/instant.ts'
+import type { Range } from '../../src/market/range.ts'
+import { readSettings } from '../../src/settings.ts'
+import { followMarket, listCoins } from '../../src/store/coins.ts'
+import { type CoverageRange, type Findings, type Series, writeCoverage } from '../../src/store/coverage.ts'
+import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { aCoin, minutes, now, start } from '../store/loading.ts'
+import { test } from '../support/database.ts'
+
+const wanted = minutes(0, 100)
+const settledBefore = minutes(90, 91).from
+
+const known = (state: CoverageRange['state'], range: Range): CoverageRange => ({
+  state,
+  range,
+  source: 'binance',
+})
+const gap = (cause: string, range: Range) => ({ cause, range, candles: (range.to - range.from) / minute })
+const gapsIn = (coverage: readonly CoverageRange[], firstStored = minutes(-50, 0).from) =>
+  gapsOf(wanted, coverage, '1m', settledBefore, firstStored)
+
+describe('what is missing', () => {
+  test('is nothing where all is stored', () => {
+    expect(gapsIn([known('stored', wanted)])).toEqual([])
+    expect(gapsOf(minutes(5, 5), [], '1m', settledBefore, undefined)).toEqual([])
+  })
+
+  test('was not fetched where nothing is known of it', () => {
+    expect(gapsIn([])).toEqual([gap('not-fetched', wanted)])
+    expect(gapsIn([known('stored', minutes(10, 100))])).toEqual([gap('not-fetched', minutes(0, 10))])
+  })
+
+  test('had no trades where its source has none', () => {
+    expect(
+      gapsIn([
+        known('stored', minutes(0, 10)),
+        known('no-trades', minutes(10, 20)),
+        known('stored', minutes(20, 100)),
+      ]),
+    ).toEqual([gap('no-trades', minutes(10, 20))])
+  })
+
+  test('was refused where it lies in quarantine', () => {
+    expect(gapsIn([known('stored', minutes(0, 99)), known('refused', minutes(99, 100))])).toEqual([
+      gap('refused', minutes(99, 100)),
+    ])
+  })
+
+  test('is from before the first candle only where no earlier one is stored, inside the range or before it', () => {
+    const coverage = [known('no-trades', minutes(0, 50)), known('stored', minutes(50, 100))]
+    expect(gapsIn(coverage, minutes(50, 51).from)).toEqual([gap('before-first', minutes(0, 50))])
+    expect(gapsIn(coverage, minutes(-50, 0).from)).toEqual([gap('no-trades', minutes(0, 50))])
+    expect(gapsOf(wanted, [known('no-trades', wanted)], '1m', settledBefore, undefined)).toEqual([
+      gap('before-first', wanted),
+    ])
+  })
+
+  test('is late while it may still be written down', () => {
+    expect(gapsIn([known('stored', minutes(0, 97))])).toEqual([gap('late', minutes(97, 100))])
+    expect(gapsIn([known('stored', minutes(0, 86)), known('stored', minutes(88, 100))])).toEqual([
+      gap('not-fetched', minutes(86, 88)),
+    ])
+    expect(gapsIn([known('stored', minutes(0, 94))])).toEqual([gap('not-fetched', minutes(94, 100))])
+  })
+
+  test('is not what another source has stored', () => {
+    expect(
+      gapsIn([
+        known('refused', minutes(0, 10)),
+        known('no-trades', minutes(10, 20)),
+        { ...known('stored', minutes(5, 15)), source: 'kraken' },
+        known('stored', minutes(20, 100)),
+      ]),
+    ).toEqual([gap('refused', minutes(0, 5)), gap('no-trades', minutes(15, 20))])
+  })
+
+  test('comes in the order of time', () => {
+    const coverage = [
+      known('refused', minutes(50, 51)),
+      known('no-trades', minutes(20, 30)),
+      known('stored', minutes(60, 97)),
+    ]
+    expect(gapsIn(coverage).map(({ range }) => (range.from - start) / minute)).toEqual([
+      0, 20, 30, 50, 51, 97,
+    ])
+  })
+})
+
+describe('the gaps of the followed coins', () => {
+  const settings = readSettings({})
+
+  async function followed(pool: Pool): Promise<Series> {
+    const coinId = await aCoin(pool)
+    await inTransaction(pool, (tx) =>
+      followMarket(tx, { coinId, source: 'binance', symbol: 'COINUSDT' }, now),
+    )
+    return { coinId, timeframe: '1m', source: 'binance' }
+  }
+
+  const find = (pool: Pool, series: Series, findings: Partial<Findings>) =>
+    inTransaction(pool, (tx) =>
+      writeCoverage(tx.db, series, { stored: [], refused: [], 'no-trades': [], ...findings }, now),
+    )
+
+  const gapsOfCoin = async (pool: Pool, { coinId }: Series, range: Range | undefined, at = now) => {
+    const coins = (await listCoins(databaseOf(pool))).filter(({ id }) => id === coinId)
+    return findGaps(pool, settings, coins, ['1m'], range, at)
+  }
+
+  test('name the series, the range, the count and the cause', async ({ pool }) => {
+    const series = await followed(pool)
+    await find(pool, series, { stored: [minutes(0, 50)], 'no-trades': [minutes(50, 60)] })
+    expect(await gapsOfCoin(pool, series, wanted)).toEqual([
+      { ...series, ...gap('no-trades', minutes(50, 60)) },
+      { ...series, ...gap('not-fetched', minutes(60, 100)) },
+    ])
+  })
+
+  test('inside an outage are no gaps from before the first candle', async ({ pool }) => {
+    const series = await followed(pool)
+    await find(pool, series, { stored: [minutes(0, 50), minutes(60, 100)], 'no-trades': [minutes(50, 60)] })
+    expect(await gapsOfCoin(pool, series, minutes(50, 100))).toMatchObject([
+      gap('no-trades', minutes(50, 60)),
+    ])
+  })
+
+  test('are still to be fetched where only another source had nothing, and stand there once', async ({
+    pool,
+  }) => {
+    const series = await followed(pool)
+    await find(pool, series, { 'no-trades': [minutes(0, 10)], stored: [minutes(20, 100)] })
+    await find(
+      pool,
+      { ...series, source: 'kraken' },
+      { 'no-trades': [minutes(0, 15)], stored: [minutes(15, 20)] },
+    )
+    expect(await gapsOfCoin(pool, series, wanted)).toMatchObject([
+      gap('before-first', minutes(0, 10)),
+      gap('not-fetched', minutes(10, 15)),
+    ])
+  })
+
+  test('end with the last closed candle, and begin where the kept history does', async ({ pool }) => {
+    const series = await followed(pool)
+    const [only] = await gapsOfCoin(pool, series, undefined, plus(now, 2_999))
+    expect(only).toMatchObject({
+      cause: 'not-fetched',
+      range: { from: plus(now, -day), to: plus(now, -minute) },
+    })
+    expect(only?.candles).toBe(day / minute - 1)
+    const future = { from: plus(now, day), to: plus(now, 2 * day) }
+    expect(await gapsOfCoin(pool, series, future)).toEqual([])
+  })
+
+  test('are none for a coin without a market that has candles', async ({ pool }) => {
+    const coinId = await aCoin(pool)
+    await inTransaction(pool, (tx) => followMarket(tx, { coinId, source: 'coingecko', symbol: coinId }, now))
+    expect(await gapsOfCoin(pool, { coinId, timeframe: '1m', source: 'coingecko' }, wanted)).toEqual([])
+  })
+})

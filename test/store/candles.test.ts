@@ -1,0 +1,427 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { Pool } from 'pg'
+import { describe, expect } from 'vitest'
+import { Unavailable } from '../../src/fault.ts'
+import { checkCandles } from '../../src/market/candle-check.ts'
+import { toDecimal } from '../../src/market/decimal.ts'
+import { plus } from '../../src/market/instant.ts'
+import {
+  type Accounting,
+  addAccounting,
+  loadCandles,
+  nothingReceived,
+  readCandles,
+} from '../../src/store/candles.ts'
+import { readCoverage, type Series } from '../../src/store/coverage.ts'
+import { candleTable, ensurePartitions, partitionsOf } from '../../src/store/partitions.ts'
+import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { test } from '../support/database.ts'
+import {
+  aBatch,
+  aCandle,
+  aCoin,
+  aSeries,
+  at,
+  candlesIn,
+  endSession,
+  load,
+  minutes,
+  now,
+  pidOf,
+  start,
+  waiting,
+} from './loading.ts'
+
+const day = { from: start, to: plus(start, 86_400_000) }
+
+const stored = (pool: Pool, series: Series) => readCandles(databaseOf(pool), series, day, 10_000)
+const coverage = (pool: Pool, series: Series) => readCoverage(databaseOf(pool), series, day)
+
+/** Everything that the daemon knows of a series, down to when it was written. */
+async function ledger(pool: Pool, { coinId }: Series) {
+  const tables = ['ohlcv_data', 'candle_coverage', 'candle_revisions', 'quarantined_rows']
+  const rows = await Promise.all(
+    tables.map((table) =>
+      pool.query(
+        `select t.*, t.ctid::text, t.xmin::text from ${table} as t where coin_id = $1 order by t::text`,
+        [coinId],
+      ),
+    ),
+  )
+  return rows.map((result) => result.rows)
+}
+
+const unusable = (openTime = start) => ({
+  raw: [openTime, 'NaN'],
+  reason: 'open is not a decimal string',
+  openTime,
+})
+
+describe('loading an answer', () => {
+  test('stores its candles digit by digit', async ({ pool }) => {
+    const series = await aSeries(pool)
+    const digits = {
+      open: '9999999999999999.99999999',
+      high: '9999999999999999.99999999',
+      low: '0.00000001',
+      close: '0.12345678',
+      volume: '999999999999999999999999.99999999',
+    }
+    const candles = [
+      aCandle(start, digits),
+      aCandle(plus(start, 60_000), { low: '0.00000000', volume: '0.00000000' }),
+    ]
+    expect(await load(pool, aBatch(series, candles))).toEqual({ ...nothingReceived, received: 2, new: 2 })
+    expect(await stored(pool, series)).toEqual(candles)
+  })
+
+  test('again changes nothing, not even when it was last written', async ({ pool }) => {
+    const series = await aSeries(pool)
+    const answer = aBatch(series, candlesIn(minutes(0, 100)), {
+      answered: minutes(0, 120),
+      checked: {
+        candles: candlesIn(minutes(0, 100)),
+        rejected: [unusable(minutes(110, 111).from)],
+        ignored: 0,
+        roundedValues: 0,
+      },
+    })
+    await load(pool, answer)
+    const before = await ledger(pool, series)
+    const again = await load(pool, { ...answer, now: plus(now, 60_000) })
+    expect(again).toEqual({ received: 101, new: 0, revised: 0, unchanged: 100, quarantined: 1 })
+    expect(await ledger(pool, series)).toEqual(before)
+  })
+
+  test('replaces a value that its exchange has changed, and keeps the one before', async ({ pool }) => {
+    const series = await aSeries(pool)
+    await load(pool, aBatch(series, candlesIn(minutes(0, 3))))
+    const changed = aCandle(minutes(1, 2).from, { close: '11.50000000', volume: '101.00000000' })
+    const correction = aBatch(series, [aCandle(start), changed])
+    expect(await load(pool, correction)).toEqual({
+      received: 2,
+      new: 0,
+      revised: 1,
+      unchanged: 1,
+      quarantined: 0,
+    })
+    expect((await stored(pool, series))[1]).toEqual(changed)
+    const { rows } = await pool.query('select * from candle_revisions where coin_id = $1', [series.coinId])
+    expect(rows).toMatchObject([
+      {
+        timeframe: '1m',
+        source: 'binance',
+        run_id: correction.runId,
+        old_close: '11.00000000',
+        new_close: '11.50000000',
+        old_volume: '100.00000000',
+        new_volume: '101.00000000',
+        old_open: '10.00000000',
+        new_open: '10.00000000',
+      },
+    ])
+  })
+
+  test('knows 1.5 and 1.50 as the same number', async ({ pool }) => {
+    const series = await aSeries(pool)
+    await load(pool, aBatch(series, [aCandle(start)]))
+    const shorter = aCandle(start, { open: '10', high: '12.0', low: '9', close: '11', volume: '100' })
+    expect(await load(pool, aBatch(series, [shorter]))).toMatchObject({ revised: 0, unchanged: 1 })
+  })
+
+  test('leaves what the batch does not speak of', async ({ pool }) => {
+    const [mine, other] = [await aSeries(pool), await aSeries(pool)]
+    await load(pool, aBatch(other, candlesIn(minutes(0, 5))))
+    await load(pool, aBatch({ ...mine, timeframe: '5m' }, candlesIn(minutes(0, 10), '5m')))
+    await load(pool, aBatch(mine, [aCandle(start, { close: '9.50000000' })]))
+    expect(await stored(pool, other)).toEqual(candlesIn(minutes(0, 5)))
+    expect(await stored(pool, { ...mine, timeframe: '5m' })).toEqual(candlesIn(minutes(0, 10), '5m'))
+  })
+
+  test('keeps a row that is not believed aside, once, with its reason and its digits', async ({ pool }) => {
+    const series = await aSeries(pool)
+    const raw = [start, '1.0', '0.9\u0000', "'; drop table coins; --"]
+    const answer = aBatch(series, [], {
+      answered: minutes(0, 1),
+      checked: {
+        candles: [],
+        rejected: [{ raw, reason: 'high 0.9 is below', openTime: start }],
+        ignored: 0,
+        roundedValues: 0,
+      },
+    })
+    expect(await load(pool, answer)).toEqual({ ...nothingReceived, received: 1, quarantined: 1 })
+    await load(pool, answer)
+    const { rows } = await pool.query('select * from quarantined_rows where coin_id = $1', [series.coinId])
+    expect(rows).toMatchObject([
+      {
+        source: 'binance',
+        market: 'COINUSDT',
+        timeframe: '1m',
+        reason: 'high 0.9 is below',
+        run_id: answer.runId,
+      },
+    ])
+    expect(JSON.parse(rows[0]?.raw)).toEqual(raw)
+    expect(await coverage(pool, series)).toMatchObject([{ state: 'refused', range: minutes(0, 1) }])
+  })
+
+  test('rounds what has more decimals than the table exactly as PostgreSQL would, and counts it', async ({
+    pool,
+  }) => {
+    const series = await aSeries(pool)
+    const long = ['1.000000005', '1.0000000049999', '1.999999995', '0.123456784999', '8.00000000500']
+    const rows = long.map((close, index) => ({
+      raw: close,
+      candle: { ...aCandle(minutes(index, index + 1).from, { low: '0.00000000' }), close: toDecimal(close) },
+    }))
+    const checked = checkCandles(rows, { timeframe: '1m', range: minutes(0, 5), now })
+    expect(checked).toMatchObject({ roundedValues: long.length, rejected: [] })
+    await load(pool, aBatch(series, checked.candles, { checked }))
+    const { rows: expected } = await pool.query(
+      'select value::numeric::decimal(24, 8) as close from unnest($1::text[]) with ordinality as t(value, place) order by place',
+      [long],
+    )
+    expect((await stored(pool, series)).map(({ close }) => ({ close }))).toEqual(expected)
+  })
+
+  test('finds its candles across partitions', async ({ pool }) => {
+    const series = await aSeries(pool)
+    const midnight = { from: minutes(1_430, 1_440).from, to: minutes(1_440, 1_450).to }
+    expect(await load(pool, aBatch(series, candlesIn(midnight)))).toMatchObject({ new: 20 })
+    expect(await load(pool, aBatch(series, candlesIn(midnight)))).toMatchObject({ unchanged: 20 })
+    expect(await readCandles(databaseOf(pool), series, midnight, 100)).toEqual(candlesIn(midnight))
+    expect(await readCandles(databaseOf(pool), series, midnight, 3)).toEqual(candlesIn(midnight).slice(-3))
+  })
+
+  test('serves several series in one transaction, one after the other', async ({ pool }) => {
+    const [one, two] = [await aSeries(pool), await aSeries(pool)]
+    await load(pool, aBatch(one, candlesIn(minutes(0, 1))))
+    const accounting = await inTransaction(pool, async (tx) => [
+      await loadCandles(tx, aBatch(one, candlesIn(minutes(0, 3)))),
+      await loadCandles(tx, aBatch(two, candlesIn(minutes(2, 4)))),
+    ])
+    expect(accounting).toMatchObject([
+      { new: 2, unchanged: 1 },
+      { new: 2, unchanged: 0 },
+    ])
+    expect(await stored(pool, two)).toEqual(candlesIn(minutes(2, 4)))
+  })
+})
+
+describe('what interrupts a load', () => {
+  /** Neither a candle nor a word about one. */
+  async function expectNothing(pool: Pool, series: Series) {
+    expect(await ledger(pool, series)).toEqual([[], [], [], []])
+  }
+
+  test('takes the candles and their coverage away together', async ({ pool }) => {
+    const series = await aSeries(pool)
+    await prepareDay(pool)
+    const failing = inTransaction(pool, async (tx) => {
+      await loadCandles(tx, aBatch(series, candlesIn(minutes(0, 50)), { checked: withRefusal }))
+      throw new Error('out of ideas')
+    })
+    await expect(failing).rejects.toThrow('out of ideas')
+    await expectNothing(pool, series)
+  })
+
+  test('by ending its session before the commit leaves nothing, and the next try is a first one', async ({
+    pool,
+  }) => {
+    const series = await aSeries(pool)
+    await prepareDay(pool)
+    const batch = aBatch(series, candlesIn(minutes(0, 500)))
+    const ended = inTransaction(pool, async (tx) => {
+      await loadCandles(tx, batch)
+      await endSession(pool, await pidOf(tx.client))
+    })
+    await expect(ended).rejects.toThrow(Unavailable)
+    await expectNothing(pool, series)
+    expect(await load(pool, batch)).toMatchObject({ new: 500, unchanged: 0 })
+    expect(await coverage(pool, series)).toMatchObject([{ state: 'stored', range: minutes(0, 500) }])
+  })
+
+  test('by ending its session in the middle of the merge leaves nothing', async ({ pool }) => {
+    const series = await aSeries(pool)
+    await prepareDay(pool)
+    const other = await pool.connect()
+    await other.query('begin')
+    await other.query(
+      `insert into ohlcv_data (coin_id, timestamp, timeframe, open, high, low, close, volume)
+       values ($1, '2024-03-01 00:10', '1m', 1, 1, 1, 1, 1)`,
+      [series.coinId],
+    )
+    const blocked = expect(load(pool, aBatch(series, candlesIn(minutes(0, 100))))).rejects.toThrow(
+      Unavailable,
+    )
+    await waiting(pool, 1)
+    await other.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    )
+    await blocked
+    await other.query('rollback')
+    other.release()
+    await expectNothing(pool, series)
+  })
+
+  test('by a limit on the time of a statement is worth another try', async ({ pool }) => {
+    const series = await aSeries(pool)
+    await prepareDay(pool)
+    const slow = inTransaction(pool, async ({ client, ...tx }) => {
+      await client.query(`set local statement_timeout = '20ms'`)
+      await loadCandles({ client, ...tx }, aBatch(series, candlesIn(minutes(0, 10))))
+      await client.query('select pg_sleep(60)')
+    })
+    await expect(slow).rejects.toThrow(Unavailable)
+    await expectNothing(pool, series)
+  })
+})
+
+const prepareDay = (pool: Pool) => {
+  const table = candleTable('1m', 'day')
+  return ensurePartitions(pool, table, partitionsOf(table, day), 2_000)
+}
+
+const withRefusal = {
+  candles: candlesIn(minutes(0, 50)),
+  rejected: [unusable(minutes(60, 61).from)],
+  ignored: 0,
+  roundedValues: 0,
+}
+
+describe('loads side by side', () => {
+  test('of overlapping stretches of one series count every candle as new exactly once', async ({ pool }) => {
+    const series = await aSeries(pool)
+    await prepareDay(pool)
+    const stretches = Array.from({ length: 12 }, (_, index) => minutes(index * 50, index * 50 + 200))
+    const loads = await Promise.all(stretches.map((range) => load(pool, aBatch(series, candlesIn(range)))))
+    const total = loads.reduce<Accounting>(addAccounting, nothingReceived)
+    expect(total).toEqual({ received: 2_400, new: 750, revised: 0, unchanged: 1_650, quarantined: 0 })
+    expect(await stored(pool, series)).toEqual(candlesIn(minutes(0, 750)))
+    expect(await coverage(pool, series)).toEqual([
+      { state: 'stored', source: 'binance', range: minutes(0, 750) },
+    ])
+  })
+
+  test('of many series in opposite orders never wait for each other in a circle', async ({ pool }) => {
+    const series = await Promise.all(Array.from({ length: 8 }, () => aSeries(pool)))
+    await prepareDay(pool)
+    const loadAll = async (order: readonly Series[]) => {
+      let total: Accounting = nothingReceived
+      for (const one of order)
+        total = addAccounting(total, await load(pool, aBatch(one, candlesIn(minutes(0, 120)))))
+      return total
+    }
+    const [forth, back] = await Promise.all([loadAll(series), loadAll(series.toReversed())])
+    expect(addAccounting(forth, back)).toMatchObject({ new: 8 * 120, unchanged: 8 * 120, revised: 0 })
+  })
+
+  test('of two series in one transaction each, in opposite orders, end one of the two with a fault worth another try', async ({
+    pool,
+  }) => {
+    const [one, two] = [await aSeries(pool), await aSeries(pool)]
+    await prepareDay(pool)
+    const both = (first: Series, second: Series, firstDone: () => Promise<void>) =>
+      inTransaction(pool, async (tx) => {
+        await loadCandles(tx, aBatch(first, candlesIn(minutes(0, 5))))
+        await firstDone()
+        await loadCandles(tx, aBatch(second, candlesIn(minutes(0, 5))))
+      })
+    const meet = meeting(2)
+    const outcomes = await Promise.allSettled([both(one, two, meet), both(two, one, meet)])
+    const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
+    expect(failures).toEqual([expect.any(Unavailable)])
+    expect(await stored(pool, one)).toEqual(candlesIn(minutes(0, 5)))
+    expect(await stored(pool, two)).toEqual(candlesIn(minutes(0, 5)))
+  })
+})
+
+/** Everybody waits until so many have come. */
+function meeting(people: number): () => Promise<void> {
+  let come = 0
+  let open: () => void = () => undefined
+  const all = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return () => {
+    come += 1
+    if (come === people) open()
+    return all
+  }
+}
+
+describe('the tables themselves', () => {
+  test.for([
+    ['a high that is no number', { high: 'NaN' }],
+    ['an open that is no number', { open: 'NaN' }],
+    ['a low that is no number', { low: 'NaN' }],
+    ['all four no numbers', { open: 'NaN', high: 'NaN', low: 'NaN', close: 'NaN' }],
+    ['a volume that is no number', { volume: 'NaN' }],
+    ['a high below the low', { high: '8', low: '9' }],
+    ['an open above the high', { open: '13' }],
+    ['a close below the low', { close: '8' }],
+    ['a negative low', { low: '-1' }],
+    ['a negative volume', { volume: '-0.00000001' }],
+    ['an endless high', { high: 'Infinity' }],
+    ['a price too large', { high: '10000000000000000' }],
+  ] as const)('refuse %s, whoever writes it', async ([, wrong], { pool }) => {
+    await prepareDay(pool)
+    const coin = await aCoin(pool)
+    const row = { open: '10', high: '12', low: '9', close: '11', volume: '100', ...wrong }
+    const insert = pool.query(
+      `insert into ohlcv_data (coin_id, timestamp, timeframe, open, high, low, close, volume)
+       values ($1, '2024-03-01', '1m', $2, $3, $4, $5, $6)`,
+      [coin, row.open, row.high, row.low, row.close, row.volume],
+    )
+    await expect(insert).rejects.toThrow(/ohlcv_data_sane|numeric field overflow/)
+  })
+
+  test('refuse a candle of a coin that nobody knows', async ({ pool }) => {
+    const unknown: Series = { coinId: 'nobody', timeframe: '1m', source: 'binance' }
+    await expect(load(pool, aBatch(unknown, [aCandle(start)]))).rejects.toThrow()
+    expect(await ledger(pool, unknown)).toEqual([[], [], [], []])
+  })
+})
+
+describe('the zone', () => {
+  const openTime = at('2024-02-29T18:31:00Z')
+
+  const textOf = async (pool: Pool, { coinId }: Series) => {
+    const { rows } = await pool.query(`select timestamp::text from ohlcv_data where coin_id = $1`, [coinId])
+    return rows
+  }
+
+  test('of a session does not move an open time, nor a partition', async ({ pool, databaseUrl }) => {
+    const series = await aSeries(pool)
+    const abroad = new Pool({ connectionString: databaseUrl, options: '-c TimeZone=Asia/Kolkata', max: 2 })
+    try {
+      await load(abroad, aBatch(series, [aCandle(openTime)]))
+      expect(await load(pool, aBatch(series, [aCandle(openTime)]))).toMatchObject({ unchanged: 1 })
+      const around = { from: plus(openTime, -60_000), to: plus(openTime, 60_000) }
+      expect(await readCandles(databaseOf(abroad), series, around, 10)).toEqual([aCandle(openTime)])
+      expect(await readCoverage(databaseOf(abroad), series, around)).toEqual(
+        await readCoverage(databaseOf(pool), series, around),
+      )
+    } finally {
+      await abroad.end()
+    }
+    expect(await textOf(pool, series)).toEqual([{ timestamp: '2024-02-29 18:31:00' }])
+  })
+
+  test('of a process does not move an open time', async ({ pool, databaseUrl }) => {
+    const series = await aSeries(pool)
+    const program = fileURLToPath(new URL('loading-process.ts', import.meta.url))
+    await promisify(execFile)(
+      process.execPath,
+      ['--import', 'tsx', program, databaseUrl, series.coinId, String(openTime)],
+      {
+        env: { ...process.env, TZ: 'Asia/Kolkata', PGTZ: 'Asia/Kolkata' },
+      },
+    )
+    expect(await textOf(pool, series)).toEqual([{ timestamp: '2024-02-29 18:31:00' }])
+    expect(await load(pool, aBatch(series, [aCandle(openTime)]))).toMatchObject({ unchanged: 1 })
+  })
+})

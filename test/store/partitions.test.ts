@@ -1,0 +1,255 @@
+import { Pool } from 'pg'
+import { describe, expect } from 'vitest'
+import { Misconfigured, Unavailable } from '../../src/fault.ts'
+import { type Instant, plus } from '../../src/market/instant.ts'
+import { type Timeframe, timeframes } from '../../src/market/timeframe.ts'
+import { loadCandles, readCandles } from '../../src/store/candles.ts'
+import { withPartitions } from '../../src/store/partition-cache.ts'
+import {
+  candleTable,
+  ensurePartitions,
+  listPartitions,
+  partitionAt,
+  partitionsAhead,
+  partitionsOf,
+} from '../../src/store/partitions.ts'
+import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { test } from '../support/database.ts'
+import { aBatch, aCandle, aCoin, aSeries, at, candlesIn, load, minutes, start, waiting } from './loading.ts'
+
+const prices = (length: 'day' | 'month' | 'year') => ({ name: 'market_data', length })
+const minuteTable = candleTable('1m', 'day')
+const range = (from: string, to: string) => ({ from: at(from), to: at(to) })
+
+describe('the leaf of an instant', () => {
+  test.for([
+    ['day', '2024-02-29T23:59:59.999Z', 'market_data_y2024m02d29', '2024-02-29', '2024-03-01'],
+    ['day', '2024-03-01T00:00:00Z', 'market_data_y2024m03d01', '2024-03-01', '2024-03-02'],
+    ['day', '2025-12-31T12:00:00Z', 'market_data_y2025m12d31', '2025-12-31', '2026-01-01'],
+    // Nights on which clocks of other zones jump.
+    ['day', '2026-03-29T01:30:00Z', 'market_data_y2026m03d29', '2026-03-29', '2026-03-30'],
+    ['day', '2026-10-25T01:30:00Z', 'market_data_y2026m10d25', '2026-10-25', '2026-10-26'],
+    ['month', '2024-02-29T00:00:00Z', 'market_data_y2024m02', '2024-02-01', '2024-03-01'],
+    ['month', '2023-02-28T23:59:59Z', 'market_data_y2023m02', '2023-02-01', '2023-03-01'],
+    ['month', '2025-12-31T23:59:59Z', 'market_data_y2025m12', '2025-12-01', '2026-01-01'],
+    ['year', '2024-12-31T23:59:59Z', 'market_data_y2024', '2024-01-01', '2025-01-01'],
+    ['year', '2025-01-01T00:00:00Z', 'market_data_y2025', '2025-01-01', '2026-01-01'],
+    ['year', '2000-02-29T00:00:00Z', 'market_data_y2000', '2000-01-01', '2001-01-01'],
+  ] as const)('of a %s at %s is %s', ([length, instant, name, from, to]) => {
+    expect(partitionAt(prices(length), at(instant))).toEqual({ name, range: range(from, to) })
+  })
+
+  test('is one of those that a range touches, and no more', () => {
+    const names = (from: string, to: string) =>
+      partitionsOf(prices('day'), range(from, to)).map(({ name }) => name)
+    expect(names('2024-02-28T12:00Z', '2024-03-01T00:00Z')).toEqual([
+      'market_data_y2024m02d28',
+      'market_data_y2024m02d29',
+    ])
+    expect(names('2024-03-01T00:00Z', '2024-03-01T00:01Z')).toEqual(['market_data_y2024m03d01'])
+    expect(names('2024-03-01T00:00Z', '2024-03-01T00:00Z')).toEqual([])
+  })
+
+  test('is followed by those that will be needed', () => {
+    const names = partitionsAhead(prices('month'), at('2025-11-30T23:59Z'), 2).map(({ name }) => name)
+    expect(names).toEqual(['market_data_y2025m11', 'market_data_y2025m12', 'market_data_y2026m01'])
+  })
+
+  test.for(timeframes)('of %s candles has a name that PostgreSQL does not cut off', (timeframe) => {
+    expect(partitionAt(candleTable(timeframe, 'day'), start).name.length).toBeLessThan(64)
+  })
+})
+
+const leaves = async (pool: Pool, table: string) =>
+  (await listPartitions(pool, [table])).map(({ name }) => name)
+const planOf = (...days: string[]) => days.map((day) => partitionAt(minuteTable, at(day)))
+
+describe('making partitions', () => {
+  test('makes what is missing, once, with the bounds that the catalog then tells', async ({
+    freshDatabase: { pool },
+  }) => {
+    const plans = planOf('2024-02-29', '2024-03-01')
+    expect(await ensurePartitions(pool, minuteTable, plans, 2_000)).toEqual(plans.map(({ name }) => name))
+    expect(await ensurePartitions(pool, minuteTable, plans, 2_000)).toEqual([])
+    expect(await listPartitions(pool, ['ohlcv_data_1m'])).toMatchObject(plans)
+  })
+
+  test('gives a leaf all that its parent promises', async ({ freshDatabase: { pool } }) => {
+    const plan = partitionAt(minuteTable, start)
+    await ensurePartitions(pool, minuteTable, [plan], 2_000)
+    const { rows } = await pool.query(
+      `select contype, count(*)::integer as count from pg_constraint
+       where conrelid = $1::regclass and contype in ('p', 'f', 'c') group by contype order by contype`,
+      [plan.name],
+    )
+    expect(rows).toEqual([
+      { contype: 'c', count: 1 },
+      { contype: 'f', count: 1 },
+      { contype: 'p', count: 1 },
+    ])
+  })
+
+  test('waits neither for a reader nor for a writer of the table', async ({ freshDatabase: { pool } }) => {
+    const coin = await aCoin(pool)
+    await ensurePartitions(pool, minuteTable, planOf('2024-03-01'), 2_000)
+    const [reader, writer] = [await pool.connect(), await pool.connect()]
+    await reader.query('begin; select count(*) from ohlcv_data')
+    await writer.query('begin')
+    await writer.query(
+      `insert into ohlcv_data (coin_id, timestamp, timeframe, open, high, low, close, volume)
+       values ($1, '2024-03-01', '1m', 1, 1, 1, 1, 1)`,
+      [coin],
+    )
+    // The lock timeout would end the first wait, and eight of them the test.
+    expect(await ensurePartitions(pool, minuteTable, planOf('2024-03-02'), 100)).toHaveLength(1)
+    const quarter = candleTable('15m', 'day')
+    expect(await ensurePartitions(pool, quarter, [partitionAt(quarter, start)], 100)).toHaveLength(1)
+    await writer.query('commit')
+    await reader.query('commit')
+    for (const client of [reader, writer]) client.release()
+    const { rows } = await pool.query('select count(*)::integer as count from ohlcv_data')
+    expect(rows).toEqual([{ count: 1 }])
+  })
+
+  test('by eight sessions at once makes each leaf once', async ({ freshDatabase: { pool, url } }) => {
+    const plans = partitionsOf(minuteTable, range('2024-03-01', '2024-03-21'))
+    const sessions = Array.from({ length: 8 }, () => new Pool({ connectionString: url, max: 2 }))
+    try {
+      const made = await Promise.all(
+        sessions.map((session) => ensurePartitions(session, minuteTable, plans, 10_000)),
+      )
+      expect(made.flat().toSorted()).toEqual(plans.map(({ name }) => name))
+    } finally {
+      await Promise.all(sessions.map((session) => session.end()))
+    }
+    expect(await listPartitions(pool, ['ohlcv_data_1m'])).toMatchObject(plans)
+  })
+
+  test('under a lock that is held gives up in time, with a fault worth another try', async ({
+    freshDatabase: { pool },
+  }) => {
+    await ensurePartitions(pool, minuteTable, planOf('2024-03-01'), 2_000)
+    const holder = await pool.connect()
+    // It takes the leaves that are there as well.
+    await holder.query('begin; lock table ohlcv_data_1m')
+    const held = ensurePartitions(pool, minuteTable, planOf('2024-03-01', '2024-03-02'), 10)
+    await expect(held).rejects.toThrow(Unavailable)
+    await expect(held).rejects.toThrow(/ohlcv_data_1m_y2024m03d02.*lock/)
+    await holder.query('rollback')
+    holder.release()
+    expect(await leaves(pool, 'ohlcv_data_1m')).toEqual(['ohlcv_data_1m_y2024m03d01'])
+  })
+
+  test('tries again until a lock is let go of', async ({ freshDatabase: { pool } }) => {
+    const holder = await pool.connect()
+    await holder.query('begin; lock table ohlcv_data_1m')
+    const making = ensurePartitions(pool, minuteTable, planOf('2024-03-01'), 200)
+    await waiting(pool, 1)
+    await holder.query('rollback')
+    holder.release()
+    expect(await making).toEqual(['ohlcv_data_1m_y2024m03d01'])
+  })
+
+  test('refuses a stray table in the place of a leaf, by its name', async ({ freshDatabase: { pool } }) => {
+    await pool.query('create table ohlcv_data_1m_y2024m03d01 (id int)')
+    const making = ensurePartitions(pool, minuteTable, planOf('2024-03-01'), 2_000)
+    await expect(making).rejects.toThrow(Misconfigured)
+    await expect(making).rejects.toThrow('ohlcv_data_1m_y2024m03d01')
+  })
+
+  test('refuses a leaf of another length over those that are there', async ({ freshDatabase: { pool } }) => {
+    await ensurePartitions(pool, minuteTable, planOf('2024-03-01'), 2_000)
+    const monthly = candleTable('1m', 'month')
+    const making = ensurePartitions(pool, monthly, [partitionAt(monthly, start)], 2_000)
+    await expect(making).rejects.toThrow(Misconfigured)
+    await expect(making).rejects.toThrow(/ohlcv_data_1m_y2024m03 .*ohlcv_data_1m_y2024m03d01/)
+    expect(await leaves(pool, 'ohlcv_data_1m')).toEqual(['ohlcv_data_1m_y2024m03d01'])
+  })
+
+  test.for(['15m', '30m', '4h'] satisfies Timeframe[])(
+    'gives the timeframe %s, which came with the configuration, its branch',
+    async (timeframe, { freshDatabase: { pool } }) => {
+      const series = await aSeries(pool, { timeframe })
+      const candles = candlesIn(range('2024-03-01', '2024-03-02'), timeframe)
+      expect(await load(pool, aBatch(series, candles))).toMatchObject({ new: candles.length })
+      expect(await readCandles(databaseOf(pool), series, range('2024-03-01', '2024-03-02'), 1_000)).toEqual(
+        candles,
+      )
+      expect(await leaves(pool, `ohlcv_data_${timeframe}`)).toEqual([`ohlcv_data_${timeframe}_y2024m03d01`])
+    },
+  )
+})
+
+describe('the list of partitions', () => {
+  test('believes the catalog and not a name', async ({ freshDatabase: { pool } }) => {
+    await pool.query(
+      `create table old_candles partition of ohlcv_data_1m for values from ('2019-12-30') to ('2020-01-03 06:00')`,
+    )
+    expect(await listPartitions(pool, ['ohlcv_data_1m', 'market_data'])).toMatchObject([
+      {
+        table: 'ohlcv_data_1m',
+        name: 'old_candles',
+        range: range('2019-12-30', '2020-01-03T06:00Z'),
+        estimatedRows: 0,
+      },
+    ])
+  })
+
+  test('refuses one without bounds in time, by its name', async ({ freshDatabase: { pool } }) => {
+    await pool.query('create table everything_else partition of ohlcv_data_1m default')
+    const listing = listPartitions(pool, ['ohlcv_data_1m'])
+    await expect(listing).rejects.toThrow(Misconfigured)
+    await expect(listing).rejects.toThrow(/everything_else.*drop it/)
+  })
+
+  test('of nothing is empty', async ({ pool }) => {
+    expect(await listPartitions(pool, [])).toEqual([])
+  })
+})
+
+describe('a write that needs partitions', () => {
+  const dropped = async (pool: Pool) => {
+    await ensurePartitions(pool, minuteTable, planOf('2024-03-01'), 2_000)
+    await pool.query('drop table ohlcv_data_1m_y2024m03d01')
+  }
+
+  test('makes a leaf again that was dropped since it was seen', async ({ freshDatabase: { pool } }) => {
+    const series = await aSeries(pool)
+    const partitions = new Set<string>()
+    const instants: Instant[] = [start]
+    const reach = { pool, partitions, lockTimeoutMs: 2_000 }
+    const write = () =>
+      withPartitions(reach, minuteTable, instants, () =>
+        inTransaction(pool, (tx) => loadCandles(tx, aBatch(series, [aCandle(start)]))),
+      )
+    await write()
+    await dropped(pool)
+    expect([...partitions]).toEqual(['ohlcv_data_1m_y2024m03d01'])
+    expect(await write()).toMatchObject({ new: 1 })
+    expect(await leaves(pool, 'ohlcv_data_1m')).toEqual(['ohlcv_data_1m_y2024m03d01'])
+  })
+
+  test('asks the catalog once for each leaf', async ({ freshDatabase: { pool } }) => {
+    const partitions = new Set<string>()
+    const reach = { pool, partitions, lockTimeoutMs: 2_000 }
+    const instants = [start, minutes(1, 2).from, plus(start, 86_400_000)]
+    await withPartitions(reach, minuteTable, instants, async () => {})
+    expect(await leaves(pool, 'ohlcv_data_1m')).toEqual([...partitions])
+    await dropped(pool)
+    await withPartitions(reach, minuteTable, instants, async () => {})
+    expect(await leaves(pool, 'ohlcv_data_1m')).toEqual(['ohlcv_data_1m_y2024m03d02'])
+  })
+
+  test('fails of anything else at once', async ({ freshDatabase: { pool } }) => {
+    let writes = 0
+    const write = () => {
+      writes += 1
+      return inTransaction(pool, ({ client }) =>
+        client.query(`insert into candle_coverage values ('a', '1m', 'b', 'wrong', '{}', now())`),
+      )
+    }
+    const reach = { pool, partitions: new Set<string>(), lockTimeoutMs: 2_000 }
+    await expect(withPartitions(reach, minuteTable, [start], write)).rejects.toThrow(/state/)
+    expect(writes).toBe(1)
+  })
+})
