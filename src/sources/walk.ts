@@ -43,20 +43,21 @@ export async function* walkCandles(
   }
   let rest = query.range
   let wasEmpty = false
+  let mayWiden = true
   while (!isEmpty(rest)) {
-    const window: Range = wasEmpty ? rest : { from: rest.from, to: earlier(plus(rest.from, pageMs), rest.to) }
+    const page: Range = { from: rest.from, to: earlier(plus(rest.from, pageMs), rest.to) }
+    const window = wasEmpty && mayWiden ? rest : page
     const { rows, answeredAt } = await ask(window)
     const span = spanOf(source.id, rows, window)
     if (!span && !wasEmpty) {
       wasEmpty = true
       continue
     }
-    if (wasEmpty && span && rows.length >= pageSize) {
+    if (wasEmpty && mayWiden && span && rows.length >= pageSize) {
       // A source that ignores the beginning fills its page with the newest candles, and older ones only look absent.
       const skipped: Range = { from: window.from, to: floorTo(timeframe, span.first) }
-      if (!isEmpty(skipped) && (await ask(skipped)).rows.length > 0) {
-        throw new Malformed(`${source.id} left out candles at the beginning of a long range`)
-      }
+      mayWiden = isEmpty(skipped) || (await ask(skipped)).rows.length === 0
+      if (!mayWiden) continue
     }
     const to = span
       ? earlier(plus(floorTo(timeframe, span.last), timeframeMs[timeframe]), window.to)

@@ -10,7 +10,7 @@ import { floorTo, type Timeframe, timeframeMs } from '../../src/market/timeframe
 import type { Lie } from '../../src/replay/lies.ts'
 import { listedAt } from '../../src/replay/markets.ts'
 import { readCandles } from '../../src/store/candles.ts'
-import { readCoverage, readFirstStored } from '../../src/store/coverage.ts'
+import { forgetAbsence, readCoverage, readFirstStored } from '../../src/store/coverage.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { count, keptReport, klinesAsked, startWorking, truth, type Working } from '../ingest/working.ts'
 import { halfPast } from '../replay/playing.ts'
@@ -294,21 +294,39 @@ describe('an exchange that lies', () => {
     },
   )
 
-  test.for([{ name: 'hole', row: someRow, rows: 10 }, { name: 'no-rows' }] satisfies Lie[])(
-    'with %o is believed, and what it holds back is listed as having had no trades',
-    async (lie, { pool }) => {
-      await using working = await startWorking(pool, {
-        faults: [{ source: 'binance', when: { nth: 2 }, lie }],
-      })
-      const coinId = await aCoin(pool)
-      await backfill(working, { coinId })
-      const candles = await stored(pool, coinId)
-      const heldBack = (await gaps(pool, coinId)).reduce((sum, gap) => sum + gap.candles, 0)
-      expect(candles.length).toBeLessThan(2_155)
-      expect(candles.length + heldBack).toBe(2_160)
-      expect((await gaps(pool, coinId)).every(({ cause }) => cause === 'no-trades')).toBe(true)
-    },
-  )
+  test('with an empty page once is not believed: it is asked again', async ({ pool }) => {
+    await using working = await startWorking(pool, {
+      faults: [{ source: 'binance', when: { nth: 2 }, lie: { name: 'no-rows' } }],
+    })
+    const coinId = await aCoin(pool)
+    await backfill(working, { coinId })
+    expect(await stored(pool, coinId)).toEqual(truth(symbol, '1m', withHoles))
+  })
+
+  test('with a hole inside a page is believed, listed as having had no trades, and mended by asking again', async ({
+    pool,
+  }) => {
+    await using working = await startWorking(pool, {
+      faults: [{ source: 'binance', when: { nth: 2 }, lie: { name: 'hole', row: someRow, rows: 10 } }],
+    })
+    const coinId = await aCoin(pool)
+    await backfill(working, { coinId })
+    const heldBack = await gaps(pool, coinId)
+    expect((await stored(pool, coinId)).length).toBe(2_145)
+    expect(heldBack.every(({ cause }) => cause === 'no-trades')).toBe(true)
+    expect(heldBack.reduce((sum, gap) => sum + gap.candles, 0)).toBe(15)
+
+    for (const gap of heldBack)
+      await forgetAbsence(
+        databaseOf(pool),
+        { coinId, timeframe: '1m', source: 'binance' },
+        gap.range,
+        halfPast,
+      )
+    await backfill(working, { coinId })
+    expect(await stored(pool, coinId)).toEqual(truth(symbol, '1m', withHoles))
+    expect((await gaps(pool, coinId)).reduce((sum, gap) => sum + gap.candles, 0)).toBe(5)
+  })
 
   test('gets a row that is not believed kept aside with its reason, once', async ({
     freshDatabase: { pool },
