@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { InvalidInput } from '../fault.ts'
-import { type Role, roles } from '../roles.ts'
+import { type Role, roles } from '../settings/roles.ts'
 import { say } from './output.ts'
 import { type Session, withSession } from './session.ts'
 
