@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { delimiter, join } from 'node:path'
-import { freePort } from '../../src/runtime/embedded/free-port.ts'
+import { freePort } from '../../src/runtime/free-port.ts'
 import { exists } from '../../src/runtime/embedded/home.ts'
 import { waitFor } from '../../src/runtime/embedded/wait.ts'
 

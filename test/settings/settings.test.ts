@@ -1,0 +1,192 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test as base, describe, expect } from 'vitest'
+import { InvalidInput } from '../../src/fault.ts'
+import { day, hour, minute, second } from '../../src/market/instant.ts'
+import { projectDir, readSettings, type Settings } from '../../src/settings.ts'
+
+/** Writes a file of the operator's own and reads the settings with it laid over. */
+type Overlay = Readonly<{ path: string; read(...lines: string[]): Promise<Settings> }>
+
+const test = base
+  .extend('dir', async ({ task: _ }, { onCleanup }) => {
+    const dir = await mkdtemp(join(tmpdir(), 'beacon-settings-'))
+    onCleanup(() => rm(dir, { recursive: true }))
+    return dir
+  })
+  .extend('overlay', ({ dir }): Overlay => {
+    const path = join(dir, 'mine.yaml')
+    const read = async (...lines: string[]) => {
+      await writeFile(path, lines.join('\n'))
+      return readSettings({}, path)
+    }
+    return { path, read }
+  })
+
+describe('the shipped configuration', () => {
+  test('is valid, and every coin has a market', () => {
+    const settings = readSettings({})
+    expect(settings.coins.length).toBeGreaterThan(0)
+    for (const { markets } of settings.coins) expect(Object.keys(markets).length).toBeGreaterThan(0)
+    expect(Object.isFrozen(settings)).toBe(true)
+  })
+
+  test('keeps 1d for ever and the others as long as the schema document says', () => {
+    const { timeframes, prices } = readSettings({})
+    expect(timeframes['1d']?.keep).toBeUndefined()
+    expect(timeframes['1h']?.keep).toBe(90 * day)
+    expect(timeframes['5m']?.keep).toBe(30 * day)
+    expect(timeframes['1m']?.keep).toBe(7 * day)
+    expect(prices.keep).toBe(30 * day)
+  })
+
+  test('asks for prices no more often than a free plan of 10,000 calls a month allows', () => {
+    expect((31 * day) / readSettings({}).prices.every).toBeLessThan(10_000)
+  })
+
+  test('of the demo is valid too, and is laid over the defaults', () => {
+    const demo = readSettings({}, join(projectDir, 'config/demo.yaml'))
+    const defaults = readSettings({})
+    expect(demo.coins.length).toBeLessThan(defaults.coins.length)
+    expect(demo.candles).toEqual({ ...defaults.candles, settleDelay: second })
+    expect(demo.timeframes['1d']).toEqual({ ...defaults.timeframes['1d'], history: 30 * day })
+  })
+})
+
+describe("the operator's own file", () => {
+  test('wins where it says something, key by key, and leaves the rest', async ({ overlay }) => {
+    const settings = await overlay.read(
+      'candles: { settleDelay: 5 s }',
+      'timeframes:',
+      '  1m: { keep: forever }',
+      '  4h: { partition: year, ahead: 1, history: 30 days, keep: 2 days }',
+    )
+    const defaults = readSettings({})
+    expect(settings.candles).toEqual({ ...defaults.candles, settleDelay: 5 * second })
+    expect(settings.timeframes['1m']).toEqual({ ...defaults.timeframes['1m'], keep: undefined })
+    expect(settings.timeframes['4h']?.keep).toBe(2 * day)
+    expect(settings.timeframes['1h']).toEqual(defaults.timeframes['1h'])
+    expect(settings.http).toEqual(defaults.http)
+  })
+
+  test('is found through BEACON_CONFIG', async ({ dir }) => {
+    const path = join(dir, 'mine.yaml')
+    await writeFile(path, 'prices: { every: 10 minutes }')
+    expect(readSettings({ BEACON_CONFIG: path }).prices.every).toBe(10 * minute)
+  })
+
+  test('may be empty', async ({ overlay }) => {
+    expect(await overlay.read('# nothing differs')).toEqual(readSettings({}))
+  })
+
+  test('replaces a list as a whole', async ({ overlay }) => {
+    expect((await overlay.read('views: []')).views).toEqual([])
+  })
+})
+
+describe('the coins that are followed', () => {
+  test('are all of the file, or those that are listed, in that order', async ({ overlay }) => {
+    const { coins } = await overlay.read('follow: [solana, bitcoin]')
+    expect(coins.map(({ id }) => id)).toEqual(['solana', 'bitcoin'])
+  })
+
+  test('must stand in the coins file; the nearest one is named', async ({ overlay }) => {
+    await expect(overlay.read('', 'follow: [bitcion]')).rejects.toThrow(
+      `${overlay.path}:2: no coin "bitcion" in the coins file; did you mean "bitcoin"?`,
+    )
+  })
+
+  test('may stand in a file beside the one that names it', async ({ overlay, dir }) => {
+    await writeFile(join(dir, 'few.yaml'), '- { id: monero, symbol: XMR, name: Monero, markets: {} }')
+    expect((await overlay.read('coinsFile: few.yaml')).coins.map(({ id }) => id)).toEqual(['monero'])
+  })
+
+  test('stand there once, with a usable id and on sources we know', async ({ overlay, dir }) => {
+    const coins = join(dir, 'few.yaml')
+    await writeFile(
+      coins,
+      [
+        '- { id: monero, symbol: XMR, name: Monero, markets: {} }',
+        '- { id: monero, symbol: XMR, name: Monero, markets: {} }',
+        '- { id: "no spaces", symbol: NO, name: No, markets: {} }',
+        '- { id: tron, symbol: TRX, name: TRON, markets: { binanse: TRXUSDT } }',
+      ].join('\n'),
+    )
+    const reading = overlay.read('coinsFile: few.yaml')
+    await expect(reading).rejects.toThrow(`${coins}:3: 2.id is not a coin id such as "bitcoin"`)
+    await expect(reading).rejects.toThrow(
+      `${coins}:4: there is no setting 3.markets.binanse; did you mean "binance"?`,
+    )
+    await writeFile(coins, '- &coin { id: monero, symbol: XMR, name: Monero, markets: {} }\n- *coin')
+    await expect(overlay.read('coinsFile: few.yaml')).rejects.toThrow('1.id "monero" stands here twice')
+  })
+})
+
+describe('a mistake', () => {
+  test('is told with file, line, path and the nearest known key', async ({ overlay }) => {
+    await expect(overlay.read('# mine', 'candles:', '  setleDelay: 5 s')).rejects.toThrow(
+      `${overlay.path}:3: there is no setting candles.setleDelay; did you mean "settleDelay"?`,
+    )
+  })
+
+  test('is told with every other one, each on its line', async ({ overlay }) => {
+    const reading = overlay.read(
+      'htpp: { timeout: 5 s }',
+      'budgets: {}',
+      'candles:',
+      '  recheck: many',
+      '  chunk: 5',
+      'timeframes:',
+      '  1m: { keep: 7 weeks }',
+      '  2m: { partition: day, ahead: 3, history: 1 day, keep: 7 days }',
+      'prices: { every: soon }',
+    )
+    await expect(reading).rejects.toThrow(InvalidInput)
+    for (const part of [
+      `${overlay.path}:1: there is no setting htpp; did you mean "http"?`,
+      `${overlay.path}:2: there is no setting budgets; did you mean "budget"?`,
+      `${overlay.path}:4: candles.recheck `,
+      `${overlay.path}:5: candles.chunk `,
+      `${overlay.path}:7: timeframes.1m.keep is neither a duration such as "90 days" nor "forever"`,
+      `${overlay.path}:8: there is no setting timeframes.2m; did you mean "1m"?`,
+      `${overlay.path}:9: prices.every "soon" is not a duration such as "90 days" or "2 s"`,
+    ]) {
+      await expect(reading).rejects.toThrow(part)
+    }
+  })
+
+  test('of a missing value is told where it should stand', async ({ overlay }) => {
+    await expect(
+      overlay.read('', 'timeframes:', '  4h: { partition: year, ahead: 1, history: 30 days }'),
+    ).rejects.toThrow(`${overlay.path}:3: timeframes.4h.keep is neither a duration`)
+  })
+
+  test.for([
+    ['follow: bitcoin', 'follow is neither "all" nor a list of coin ids'],
+    ['candles: { settleDelay: 60 s }', 'candles.settleDelay is not shorter than a minute'],
+    ['budget: { share: 1.5 }', 'budget.share'],
+    ['budget: { share: 0 }', 'budget.share'],
+    ['views: [drop table]', 'views.0'],
+    ['candles:', 'candles'],
+  ] as const)('such as "%s" stops the reading', async ([line, message], { overlay }) => {
+    await expect(overlay.read(line)).rejects.toThrow(`${overlay.path}:1: ${message}`)
+  })
+
+  test('in the form of the file is told with its line', async ({ overlay }) => {
+    await expect(overlay.read('candles:', '  - a', ' b: [')).rejects.toThrow(
+      new RegExp(`^${overlay.path}:\\d: not valid YAML, `),
+    )
+    await expect(overlay.read('- a list')).rejects.toThrow(`${overlay.path}:1: the file `)
+  })
+
+  test('in the name of the file names it', ({ dir }) => {
+    const missing = join(dir, 'nowhere.yaml')
+    expect(() => readSettings({}, missing)).toThrow(InvalidInput)
+    expect(() => readSettings({ BEACON_CONFIG: missing })).toThrow(missing)
+  })
+})
+
+test('a setting of hours is hours', async ({ overlay }) => {
+  expect((await overlay.read('prices: { every: 2 hours }')).prices.every).toBe(2 * hour)
+})

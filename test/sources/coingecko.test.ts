@@ -1,0 +1,162 @@
+import { describe, expect, test } from 'vitest'
+import { Malformed, RateLimited } from '../../src/fault.ts'
+import type { CoinPriceRow } from '../../src/market/coin-price.ts'
+import { minute } from '../../src/market/instant.ts'
+import { coingecko } from '../../src/sources/coingecko.ts'
+import { anAnswer, at, recorded } from './recorded.ts'
+
+const { parse, request } = coingecko.prices
+
+/** A row as CoinGecko writes it, with some fields written in another way. */
+function aBody(over: Readonly<Record<string, string>> = {}): string {
+  const fields: Record<string, string> = {
+    id: '"bitcoin"',
+    symbol: '"btc"',
+    name: '"Bitcoin"',
+    image: '"https://images/1.png"',
+    current_price: '62000.5',
+    market_cap: '1200000000000',
+    market_cap_rank: '1',
+    total_volume: '33000000000',
+    price_change_percentage_24h: '-0.95302',
+    circulating_supply: '19600000.0',
+    max_supply: '21000000.0',
+    last_updated: '"2024-03-01T12:00:00.123Z"',
+    ...over,
+  }
+  return `[{${Object.entries(fields).map(([name, value]) => `"${name}":${value}`)}}]`
+}
+
+function priceOf(rows: readonly CoinPriceRow[]) {
+  const [row] = rows
+  if (!row || !('price' in row)) throw new Error(`no price: ${JSON.stringify(row)}`)
+  return row.price
+}
+
+const flawOf = (body: string): string | undefined => {
+  const [row] = parse(body)
+  return row && 'flaw' in row ? row.flaw : undefined
+}
+
+describe('asking', () => {
+  test('is for the prices of some coins in dollars, in one call of full precision', () => {
+    expect(request(['bitcoin', 'shiba-inu'])).toEqual({
+      path: '/api/v3/coins/markets',
+      query: {
+        vs_currency: 'usd',
+        ids: 'bitcoin,shiba-inu',
+        per_page: '250',
+        page: '1',
+        precision: 'full',
+      },
+      weight: 1,
+    })
+  })
+})
+
+describe('reading', () => {
+  test('a recorded body tells the coin and the moment', () => {
+    expect(priceOf(parse(recorded('coingecko/markets_2026')))).toMatchObject({
+      market: 'bitcoin',
+      timestamp: at('2026-05-18T12:49:21.599Z'),
+      coin: {
+        symbol: 'BTC',
+        name: 'Bitcoin',
+        imageUrl: 'https://coin-images.coingecko.com/coins/images/1/large/bitcoin.png?1696501400',
+      },
+    })
+  })
+
+  test('the digits of a JSON number are kept, and exponents written out', () => {
+    const { price, marketCap, circulatingSupply } = priceOf(
+      parse(
+        aBody({
+          current_price: '0.00000000412345678901234567890',
+          market_cap: '123456789012345678901234567890.12',
+          circulating_supply: '1.8E+4',
+        }),
+      ),
+    )
+    expect([price, marketCap, circulatingSupply]).toEqual([
+      '0.00000000412345678901234567890',
+      '123456789012345678901234567890.12',
+      '18000',
+    ])
+  })
+
+  test.each([
+    ['market_cap', 'marketCap'],
+    ['total_volume', 'volume24h'],
+    ['price_change_percentage_24h', 'change24h'],
+    ['circulating_supply', 'circulatingSupply'],
+    ['max_supply', 'maxSupply'],
+    ['market_cap_rank', 'rank'],
+  ])('%s of null is absent, not zero', (field, name) => {
+    expect(priceOf(parse(aBody()))).toHaveProperty(name)
+    expect(priceOf(parse(aBody({ [field]: 'null' })))).not.toHaveProperty(name)
+  })
+
+  test.each(['1.5', '-1', '0', '1e30', '"1"'])('a rank of %s is not one', (rank) => {
+    expect(priceOf(parse(aBody({ market_cap_rank: rank })))).not.toHaveProperty('rank')
+  })
+
+  test('a coin without an image has none', () => {
+    expect(priceOf(parse(aBody({ image: 'null' }))).coin).not.toHaveProperty('imageUrl')
+  })
+
+  test('a name and a symbol may be anything', () => {
+    const { coin } = priceOf(parse(aBody({ symbol: '"币安人生"', name: '"\\u2764 \\"quoted\\""' })))
+    expect(coin).toMatchObject({ symbol: '币安人生', name: '❤ "quoted"' })
+  })
+
+  test.each(['null', 'true', '"NaN"', '{}', '[]', '""'])('a price of %s is a flaw', (price) => {
+    expect(parse(aBody({ current_price: price }))[0]).toMatchObject({
+      market: 'bitcoin',
+      flaw: 'current_price is not a number',
+    })
+  })
+
+  test.each([
+    ['last_updated', 'null'],
+    ['last_updated', '"2024-02-30T12:00:00Z"'],
+    ['last_updated', '"yesterday"'],
+    ['last_updated', '1709294400'],
+    ['id', '7'],
+  ])('a %s of %s is a flaw', (field, value) => {
+    expect(flawOf(aBody({ [field]: value }))).toBe(`${field} is missing or of another type`)
+  })
+
+  test('a row that is no object is a flaw, and the others go on', () => {
+    const rows = parse(`["bitcoin",${aBody().slice(1)}`)
+    expect(rows[0]).toMatchObject({ flaw: 'the row is missing or of another type' })
+    expect(rows[1]).toHaveProperty('price')
+  })
+
+  test('a field that says two things is not whole JSON', () => {
+    expect(() => parse('[{"id":"bitcoin","id":"dogecoin"}]')).toThrow(Malformed)
+  })
+
+  test('a body that cannot be read is not quoted', () => {
+    expect(() => parse('<h1>canary</h1>')).toThrow(Malformed)
+    expect(() => parse('<h1>canary</h1>')).not.toThrow('canary')
+  })
+})
+
+describe('the rate limit', () => {
+  test('may come with HTTP 200: then the body tells', () => {
+    const body = recorded('coingecko/error_429')
+    for (const text of [body, JSON.stringify(JSON.parse(body), null, 2), `\n ${body}`]) {
+      expect(coingecko.classify(anAnswer(200, text))).toBeInstanceOf(RateLimited)
+      expect(coingecko.classify(anAnswer(200, text))).toHaveProperty('waitMs', minute)
+    }
+  })
+
+  test('is told by the status where there is one', () => {
+    expect(coingecko.classify(anAnswer(429, recorded('coingecko/error_429')))).toBeUndefined()
+  })
+
+  test('is nothing that another body with a status means', () => {
+    expect(coingecko.classify(anAnswer(200, '{"status":{"error_code":10002}}'))).toBeUndefined()
+    expect(coingecko.classify(anAnswer(200, '{"status":"fine"}'))).toBeUndefined()
+  })
+})
