@@ -1,0 +1,228 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { describe, expect } from 'vitest'
+import { Misconfigured } from '../../src/fault.ts'
+import { isLoopback } from '../../src/web/access.ts'
+import { ask, basic, nextEvent, open } from './asking.ts'
+import { serve, settingsFor, test } from './serving.ts'
+
+const password = 'correct horse'
+
+/** Every kind of route there is, and one that is not. */
+const guarded = [
+  '/',
+  '/api/status',
+  '/assets/status.js',
+  '/assets/status.css',
+  '/queues',
+  '/queues/api/queues',
+  '/queues/static/favicon.ico',
+  '/nothing',
+]
+
+describe('where it listens', () => {
+  test('loopback is known in all its forms', () => {
+    const forms = ['127.0.0.1', '127.8.9.10', 'localhost', 'LOCALHOST', '::1', '[::1]', '::ffff:127.0.0.1']
+    expect(forms.filter((host) => !isLoopback(host))).toEqual([])
+    const others = [
+      '0.0.0.0',
+      '::',
+      '192.168.1.4',
+      'example.com',
+      'localhost.example.com',
+      '127.0.0.1.nip.io',
+      '',
+    ]
+    expect(others.filter(isLoopback)).toEqual([])
+  })
+
+  test('it refuses to be reached by others without a password', async ({ database, engine }) => {
+    for (const host of ['0.0.0.0', '::', '192.168.1.4']) {
+      const opened = serve({ database, engine }, { variables: { BEACON_HTTP_HOST: host } })
+      await expect(opened).rejects.toThrow(Misconfigured)
+      await expect(opened).rejects.toThrow('BEACON_HTTP_PASSWORD')
+    }
+  })
+
+  test('with a password it may be reached by others', async ({ database, engine }) => {
+    const variables = { BEACON_HTTP_HOST: '0.0.0.0', BEACON_HTTP_PASSWORD: password }
+    await using web = await serve({ database, engine }, { variables })
+    const { port } = new URL(web.url)
+    const answer = await ask(`http://127.0.0.1:${port}/api/status`, {
+      headers: { host: 'beacon.example', ...basic(password) },
+    })
+    expect(answer.status).toBe(200)
+  })
+
+  test('a taken port is told with its remedy', async ({ database, engine }) => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const address = other.address()
+    const port = typeof address === 'object' && address ? address.port : 0
+    try {
+      const opened = serve(
+        { database, engine },
+        { settings: settingsFor({ BEACON_HTTP_PORT: String(port) }) },
+      )
+      await expect(opened).rejects.toThrow(Misconfigured)
+      await expect(opened).rejects.toThrow(`port ${port} of 127.0.0.1 is taken: set BEACON_HTTP_PORT`)
+    } finally {
+      other.close()
+    }
+  })
+})
+
+describe('the password', () => {
+  test('every route asks for it but the health checks', async ({ database, engine }) => {
+    await using web = await serve({ database, engine }, { variables: { BEACON_HTTP_PASSWORD: password } })
+    for (const path of guarded) {
+      const none = await ask(web.url + path)
+      expect([path, none.status]).toEqual([path, 401])
+      expect(none.headers['www-authenticate']).toMatch(/^Basic realm="Beacon"/)
+      expect(none.headers['content-security-policy']).toContain("frame-ancestors 'none'")
+      expect([path, (await ask(web.url + path, { headers: basic('wrong') })).status]).toEqual([path, 401])
+      const right = await ask(web.url + path, { headers: basic(password) })
+      expect([path, right.status]).toEqual([path, path === '/nothing' ? 404 : 200])
+    }
+    expect((await ask(`${web.url}/api/events`)).status).toBe(401)
+    expect((await ask(`${web.url}/healthz`)).status).toBe(200)
+    expect((await ask(`${web.url}/readyz`)).status).not.toBe(401)
+  })
+
+  test('the user may have any name, and the password any letter', async ({ database, engine }) => {
+    const odd = 'пароль: ünï'
+    await using web = await serve({ database, engine }, { variables: { BEACON_HTTP_PASSWORD: odd } })
+    for (const user of ['', 'admin', 'jörg']) {
+      expect((await ask(`${web.url}/`, { headers: basic(odd, user) })).status).toBe(200)
+    }
+    for (const authorization of ['Basic', 'Basic !!!', 'Bearer token', 'Basic cGFzc3dvcmQ=']) {
+      expect((await ask(`${web.url}/`, { headers: { authorization } })).status).toBe(401)
+    }
+  })
+
+  test('after ten wrong ones an address waits, with the right one too', async ({ database, engine }) => {
+    await using web = await serve({ database, engine }, { variables: { BEACON_HTTP_PASSWORD: password } })
+    const statuses: number[] = []
+    for (let tried = 0; tried < 12; tried += 1) {
+      statuses.push((await ask(`${web.url}/`, { headers: basic(`wrong ${tried}`) })).status)
+    }
+    expect(statuses).toEqual([...Array(10).fill(401), 429, 429])
+    const right = await ask(`${web.url}/`, { headers: basic(password) })
+    expect(right.status).toBe(429)
+    expect(Number(right.headers['retry-after'])).toBeGreaterThan(0)
+    expect((await ask(`${web.url}/healthz`)).status).toBe(200)
+  })
+})
+
+describe('whose page asks', () => {
+  test('on loopback only its own names are answered', async ({ database, engine }) => {
+    await using web = await serve({ database, engine })
+    const { port } = new URL(web.url)
+    const own = [`127.0.0.1:${port}`, 'localhost', `localhost:${port}`, `[::1]:${port}`, `127.0.0.1`]
+    for (const host of own) {
+      expect([host, (await ask(`${web.url}/`, { headers: { host } })).status]).toEqual([host, 200])
+    }
+    const foreign = [
+      'evil.example',
+      `evil.example:${port}`,
+      '127.0.0.1.nip.io',
+      'localhost.evil.example',
+      '0.0.0.0',
+    ]
+    for (const host of foreign) {
+      for (const path of ['/', '/healthz', '/api/status', '/queues/api/queues']) {
+        const answer = await ask(web.url + path, { headers: { host } })
+        expect([host, path, answer.status]).toEqual([host, path, 403])
+      }
+    }
+  })
+
+  test('only its own page may change anything', async ({ database, engine }) => {
+    await using web = await serve({ database, engine }, { boardWritable: true })
+    const pause = (headers: Record<string, string>, method = 'PUT') =>
+      ask(`${web.url}/queues/api/queues/binance/pause`, { method, headers })
+    const foreign = [
+      {},
+      { origin: 'http://evil.example' },
+      { origin: 'null' },
+      { origin: web.url.replace('http:', 'https:').replace(/\d+$/, '1') },
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site', origin: web.url },
+      { 'content-type': 'text/plain', origin: 'http://evil.example' },
+    ]
+    for (const headers of foreign) {
+      for (const method of ['PUT', 'POST', 'PATCH', 'DELETE']) {
+        expect([headers, method, (await pause(headers, method)).status]).toEqual([headers, method, 403])
+      }
+    }
+    expect(await engine.queue('binance').isPaused()).toBe(false)
+    expect((await pause({ origin: web.url })).status).toBe(200)
+    expect(await engine.queue('binance').isPaused()).toBe(true)
+    const resumed = await ask(`${web.url}/queues/api/queues/binance/resume`, {
+      method: 'PUT',
+      headers: { 'sec-fetch-site': 'same-origin' },
+    })
+    expect(resumed.status).toBe(200)
+  })
+
+  test('it cannot be framed, sniffed or shared with another origin', async ({ database, engine }) => {
+    await using web = await serve({ database, engine })
+    for (const path of [...guarded, '/healthz']) {
+      const { headers } = await ask(web.url + path, { headers: { origin: 'http://evil.example' } })
+      expect(headers['content-security-policy']).toContain("default-src 'none'")
+      expect(headers['content-security-policy']).toContain("script-src 'self';")
+      expect(headers['content-security-policy']).toContain("frame-ancestors 'none'")
+      expect(headers['x-frame-options']).toBe('DENY')
+      expect(headers['x-content-type-options']).toBe('nosniff')
+      expect(headers['referrer-policy']).toBe('no-referrer')
+      expect(headers['access-control-allow-origin']).toBeUndefined()
+      expect(headers['x-powered-by']).toBeUndefined()
+    }
+    const page = await ask(web.url)
+    expect(page.headers['content-security-policy']).toContain("style-src 'self';")
+  })
+})
+
+describe('what it says', () => {
+  test('a large body is refused', async ({ database, engine }) => {
+    await using web = await serve({ database, engine }, { boardWritable: true })
+    const answer = await ask(`${web.url}/queues/api/queues/binance/pause`, {
+      method: 'PUT',
+      headers: { origin: web.url, 'content-type': 'application/json' },
+      body: JSON.stringify('x'.repeat(100_000)),
+    })
+    expect(answer.status).toBe(413)
+  })
+
+  test('a file that is not ours is not there', async ({ database, engine }) => {
+    await using web = await serve({ database, engine })
+    const paths = [
+      '/assets/',
+      '/assets/../server.ts',
+      '/assets/..%2fserver.ts',
+      '/assets/%2e%2e/server.ts',
+      '/assets//etc/passwd',
+      '/queues/static/..%2f..%2f..%2fpackage.json',
+    ]
+    for (const path of paths) {
+      expect([path, (await ask(web.url + path)).status]).toEqual([path, 404])
+    }
+  })
+
+  test('an asset is not sent again to a browser that has it', async ({ database, engine }) => {
+    await using web = await serve({ database, engine })
+    const first = await ask(`${web.url}/assets/status.js`)
+    expect(first.headers['content-type']).toMatch(/^text\/javascript/)
+    const headers = { 'if-none-match': String(first.headers.etag) }
+    const again = await ask(`${web.url}/assets/status.js`, { headers })
+    expect([again.status, again.text]).toEqual([304, ''])
+  })
+
+  test('closing ends the streams that are open', async ({ database, engine }) => {
+    const web = await serve({ database, engine })
+    const stream = await open(`${web.url}/api/events`)
+    await nextEvent(stream, 'status')
+    await web.close()
+    await expect(ask(`${web.url}/healthz`)).rejects.toThrow('ECONNREFUSED')
+  })
+})

@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto'
+import { describe, expect } from 'vitest'
+import { engines, test as withDatabase } from '../support/database.ts'
+import { ask } from './asking.ts'
+import { browserPath, openBrowser, visit } from './browser.ts'
+import { openTestEngine, serve } from './serving.ts'
+
+const image = '<img src="/leak.png" onerror="alert(1)">'
+
+describe.each(engines)('the board on %s', (kind) => {
+  const test = withDatabase
+    .extend('engine', async ({ database }, { onCleanup }) => {
+      const engine = await openTestEngine(database.url, kind)
+      onCleanup(engine.close)
+      return engine
+    })
+    // Redis is shared by the whole run: the name keeps this one apart.
+    .extend('queue', async ({ engine }) => {
+      const name = `board-${randomUUID()}`
+      await engine.queue(name).add('greet', { name: 'world' })
+      return name
+    })
+
+  test('lists every queue and its jobs', async ({ database, engine, queue }) => {
+    await using web = await serve({ database, engine }, { queues: [queue, `${queue}-other`] })
+    const { status, text } = await ask(`${web.url}/queues/api/queues?activeQueue=${queue}&status=waiting`)
+    expect(status).toBe(200)
+    const listed = JSON.parse(text).queues
+    expect(listed.map(({ name }: { name: string }) => name)).toEqual([queue, `${queue}-other`])
+    expect(listed[0]).toMatchObject({ readOnlyMode: true, jobs: [{ name: 'greet' }] })
+    expect((await ask(`${web.url}/queues/`)).status).toBe(200)
+    expect((await ask(`${web.url}/queues/queue/${queue}`)).text).toContain('<base href="/queues/"')
+  })
+
+  test('changes nothing unless it is asked to', async ({ database, engine, queue }) => {
+    await using web = await serve({ database, engine }, { queues: [queue] })
+    const headers = { origin: web.url, 'content-type': 'application/json' }
+    for (const [method, path, body] of [
+      ['PUT', `/api/queues/${queue}/pause`, undefined],
+      ['PUT', `/api/queues/${queue}/empty`, undefined],
+      ['PUT', '/api/queues/pause', undefined],
+      ['POST', `/api/queues/${queue}/add`, '{"name":"evil","data":{}}'],
+      ['PUT', `/api/queues/${queue}/obliterate`, undefined],
+      ['DELETE', `/api/queues/${queue}`, undefined],
+    ] as const) {
+      const sent = body === undefined ? { headers: { origin: web.url } } : { headers, body }
+      const answer = await ask(`${web.url}/queues${path}`, { method, ...sent })
+      expect([path, [404, 405].includes(answer.status)]).toEqual([path, true])
+    }
+    expect(await engine.queue(queue).isPaused()).toBe(false)
+    expect(await engine.queue(queue).getWaitingCount()).toBe(1)
+  })
+
+  test('when writable still adds no job and destroys no queue', async ({ database, engine, queue }) => {
+    await using web = await serve({ database, engine }, { queues: [queue], boardWritable: true })
+    const send = (method: string, path: string, body?: object) =>
+      ask(`${web.url}/queues/api/queues/${queue}/${path}`, {
+        method,
+        headers: { origin: web.url, ...(body ? { 'content-type': 'application/json' } : {}) },
+        ...(body ? { body: JSON.stringify(body) } : {}),
+      })
+    expect((await send('POST', 'add', { name: 'evil', data: {} })).status).toBe(403)
+    expect((await send('PUT', 'obliterate')).status).toBe(403)
+    expect((await send('PUT', 'pause')).status).toBe(200)
+    expect(await engine.queue(queue).isPaused()).toBe(true)
+    expect((await send('PUT', 'resume')).status).toBe(200)
+    expect(await engine.queue(queue).getWaitingCount()).toBe(1)
+  })
+
+  test('tells nothing of an error but that there was one', async ({ database, queue }) => {
+    const closed = await openTestEngine(database.url, kind)
+    await using web = await serve({ database, engine: closed }, { queues: [queue] })
+    await closed.close()
+    const { status, text } = await ask(`${web.url}/queues/api/queues`)
+    expect([500, 503]).toContain(status)
+    expect(JSON.parse(text)).toEqual({ error: 'this did not work: see the log of the daemon' })
+  })
+
+  test.skipIf(browserPath === undefined)(
+    'works in a browser with everything external blocked, and shows hostile jobs as text',
+    async ({ database, engine, queue, onTestFinished }) => {
+      const job = await engine.queue(queue).add(image, { note: image })
+      await using web = await serve({ database, engine }, { queues: [queue] })
+      const browser = await openBrowser()
+      onTestFinished(() => browser.close())
+      await using visited = await visit(browser)
+      const { page, requests, complaints } = visited
+      await page.goto(`${web.url}/queues/queue/${queue}/${job.id}`)
+      await page.getByText(image).first().waitFor()
+      expect(await page.locator('img[src="/leak.png"]').count()).toBe(0)
+      // The board asks for fonts of another server; the policy lets nothing of it out.
+      const outside = requests.filter((url) => !url.startsWith(web.url))
+      expect(outside.filter((url) => !url.startsWith('https://fonts.googleapis.com/'))).toEqual([])
+      expect(complaints.filter((text) => !text.includes('fonts.googleapis.com'))).toEqual([])
+      expect(requests.filter((url) => url.includes('leak.png'))).toEqual([])
+    },
+  )
+})

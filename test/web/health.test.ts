@@ -1,0 +1,72 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { Pool } from 'pg'
+import { expect } from 'vitest'
+import { jobs, queues } from '../../jobs/catalog.ts'
+import { registerSchedules } from '../../src/queue/schedule.ts'
+import { ask } from './asking.ts'
+import { serve, settingsFor, silent, test } from './serving.ts'
+
+const readiness = async (url: string) => {
+  const { status, text } = await ask(`${url}/readyz`)
+  return { status, ...JSON.parse(text) }
+}
+
+test('the process lives', async ({ database, engine }) => {
+  await using web = await serve({ database, engine })
+  const { status, text } = await ask(`${web.url}/healthz`)
+  expect([status, JSON.parse(text)]).toEqual([200, { status: 'ok' }])
+})
+
+test('it is ready once the schedule stands', async ({ database, engine }) => {
+  await using web = await serve({ database, engine })
+  expect(await readiness(web.url)).toEqual({
+    status: 'not ready',
+    checks: {
+      database: { ok: true },
+      queue: { ok: true },
+      schedule: {
+        ok: false,
+        reason: '7 schedules of 7 not registered: start a process with the scheduler role',
+      },
+    },
+  })
+  const settings = settingsFor()
+  await registerSchedules({ engine, jobs, queues, settings, databaseUrl: database.url, log: silent })
+  const ready = await readiness(web.url)
+  expect(ready.checks.schedule).toEqual({ ok: true })
+  expect((await ask(`${web.url}/readyz`)).status).toBe(200)
+})
+
+test('a database that is gone is told without its address', async ({ engine, onTestFinished }) => {
+  const pool = new Pool({ connectionString: 'postgres://user:secret@127.0.0.1:1/nowhere' })
+  onTestFinished(() => pool.end())
+  await using web = await serve({ database: { pool }, engine })
+  const { status, text } = await ask(`${web.url}/readyz`)
+  expect(status).toBe(503)
+  expect(JSON.parse(text).checks.database).toEqual({ ok: false, reason: 'the database does not answer' })
+  expect(text).not.toMatch(/secret|127\.0\.0\.1/)
+})
+
+test('a database that never answers is told within five seconds', async ({ engine, onTestFinished }) => {
+  const silentServer = createServer().listen(0, '127.0.0.1')
+  await once(silentServer, 'listening')
+  const address = silentServer.address()
+  const port = typeof address === 'object' && address ? address.port : 0
+  const pool = new Pool({
+    connectionString: `postgres://127.0.0.1:${port}/nowhere`,
+    connectionTimeoutMillis: 6_000,
+  })
+  pool.on('error', () => {})
+  onTestFinished(async () => {
+    await pool.end()
+    silentServer.close()
+  })
+  await using web = await serve({ database: { pool }, engine })
+  const startedAt = performance.now()
+  const { status, checks } = await readiness(web.url)
+  expect(performance.now() - startedAt).toBeLessThan(5_000)
+  expect(status).toBe('not ready')
+  expect(checks.database.ok).toBe(false)
+  expect(checks.queue).toEqual({ ok: true })
+})

@@ -1,0 +1,191 @@
+import { describe, expect } from 'vitest'
+import { plus, second } from '../../src/market/instant.ts'
+import { announceWorkers } from '../../src/runtime/presence.ts'
+import { Releases } from '../../src/runtime/release.ts'
+import { browserPath, openBrowser, visit } from './browser.ts'
+import { failed, storeOrdinaryDay, storeRun, storeSeries } from './sample.ts'
+import { now, serve, settingsFor, silent, test as withEngine } from './serving.ts'
+
+const settings = settingsFor()
+
+/** A server with an ordinary day behind it, and a browser. */
+const test = withEngine
+  // biome-ignore lint/correctness/noEmptyPattern: vitest reads the names of the fixtures it needs from the pattern
+  .extend('browser', { scope: 'file' }, async ({}, { onCleanup }) => {
+    const browser = await openBrowser()
+    onCleanup(() => browser.close())
+    return browser
+  })
+  .extend('web', async ({ freshDatabase, engine }, { onCleanup }) => {
+    await storeOrdinaryDay(freshDatabase.pool, settings, now)
+    const releases = new Releases()
+    onCleanup(() => releases.release())
+    const presence = await announceWorkers(freshDatabase.url, silent)
+    releases.push(() => presence.release())
+    const web = await serve({ database: freshDatabase, engine }, { startedAt: plus(now, -86_400 * second) })
+    releases.push(() => web.close())
+    return web
+  })
+
+describe.skipIf(browserPath === undefined)('the status page in a browser', () => {
+  test('shows every part, asks nobody else and complains of nothing', async ({ web, browser }) => {
+    await using visited = await visit(browser)
+    const { page, requests, complaints } = visited
+    await page.goto(web.url)
+    await page.getByText('Everything is fine: all 24 series are fresh and complete.').first().waitFor()
+    expect(await page.locator('#freshness .cell.fresh').count()).toBe(24)
+    expect(await page.locator('#prices tbody tr').allInnerTexts()).toHaveLength(6)
+    expect(await page.locator('#prices tbody tr').last().innerText()).toContain('0.00000318')
+    expect(await page.locator('#runs tbody tr').count()).toBe(12)
+    expect(await page.locator('#queues tbody th').allInnerTexts()).toEqual(['binance', 'coingecko', 'upkeep'])
+    expect(await page.locator('#schedule tbody tr').count()).toBe(7)
+    expect(await page.locator('#storage tbody th').allInnerTexts()).toContain('ohlcv_data_1m')
+    expect(await page.title()).toBe('✓ All is well · Beacon')
+    expect(requests.filter((url) => !url.startsWith(`${web.url}/`))).toEqual([])
+    expect(complaints).toEqual([])
+  })
+
+  test('shows what is in an error as text', async ({ web, browser, freshDatabase }) => {
+    const hostile = `<img src=/leak.png onerror="alert('x')"><script>alert(1)</script>`
+    await storeRun(freshDatabase.pool, {
+      job: `ingest${hostile}`,
+      payload: { source: hostile, timeframe: hostile },
+      startedAt: now,
+      end: failed(hostile),
+    })
+    await using visited = await visit(browser)
+    const { page, requests, complaints } = visited
+    await page.goto(web.url)
+    const error = page.locator('#runs .error').first()
+    await error.waitFor()
+    expect(await error.innerText()).toBe(hostile)
+    expect(await page.locator('.sentence').innerText()).toContain(hostile)
+    expect(await page.locator('main img, main script').count()).toBe(0)
+    expect(requests.filter((url) => url.includes('leak'))).toEqual([])
+    expect(complaints).toEqual([])
+  })
+
+  test.for([375, 320, 768, 1280, 1920])(
+    'does not scroll sideways at %i px',
+    async (width, { web, browser }) => {
+      await using visited = await visit(browser, { viewport: { width, height: 812 } })
+      await visited.page.goto(web.url)
+      await visited.page.locator('.cell').first().waitFor()
+      const isWider = 'document.documentElement.scrollWidth > document.documentElement.clientWidth'
+      expect(await visited.page.evaluate(isWider)).toBe(false)
+    },
+  )
+
+  test('brings itself up to date and leaves the focus where it is', async ({
+    web,
+    browser,
+    freshDatabase,
+  }) => {
+    await using visited = await visit(browser)
+    const { page, requests } = visited
+    await page.goto(web.url)
+    const cell = page.locator('#freshness .cell').nth(5)
+    await cell.focus()
+    await storeRun(freshDatabase.pool, { job: 'brand-new', startedAt: plus(now, second) })
+    await page.getByText('brand-new').waitFor()
+    const focused = page.locator('#freshness .cell:focus')
+    expect(await focused.getAttribute('data-tip')).toBe(await cell.getAttribute('data-tip'))
+    expect(requests.filter((url) => url.endsWith('/api/events'))).toHaveLength(1)
+    expect(requests.filter((url) => url.endsWith('/api/status'))).toHaveLength(0)
+  })
+
+  test('asks again and again where events do not come through', async ({ web, browser, freshDatabase }) => {
+    await using visited = await visit(browser)
+    const { page } = visited
+    await page.route('**/api/events', (route) => route.abort())
+    await page.goto(web.url)
+    await page.locator('#freshness .cell').first().waitFor()
+    await storeRun(freshDatabase.pool, { job: 'brand-new', startedAt: plus(now, second) })
+    await page.getByText('brand-new').waitFor()
+  })
+
+  test('says so when the daemon is gone', async ({ web, browser }) => {
+    await using visited = await visit(browser)
+    const { page } = visited
+    await page.goto(web.url)
+    await page.locator('#freshness .cell').first().waitFor()
+    await web.close()
+    await page.locator('.sentence', { hasText: 'The daemon does not answer; trying again.' }).waitFor()
+    expect(await page.locator('#freshness .cell').count()).toBe(24)
+  })
+
+  test('can be used with the keyboard and read aloud', async ({ web, browser, freshDatabase }) => {
+    await storeSeries(freshDatabase.pool, settings, { coinId: 'bitcoin', timeframe: '1m' }, now)
+    await using visited = await visit(browser)
+    const { page } = visited
+    await page.goto(web.url)
+    const cell = page.locator('#freshness .cell').first()
+    await cell.waitFor()
+    for (const landmark of ['banner', 'navigation', 'main', 'contentinfo'] as const) {
+      expect([landmark, await page.getByRole(landmark).count()]).toEqual([landmark, 1])
+    }
+    for (const name of ['Freshness', 'Last prices', 'Last runs', 'Queues', 'Next runs', 'Storage']) {
+      expect([name, await page.getByRole('region', { name }).count()]).toEqual([name, 1])
+    }
+    expect(await page.locator('th:not([scope])').count()).toBe(0)
+    expect(await page.locator('table:not(:has(caption))').count()).toBe(0)
+    expect(await page.getByRole('status').innerText()).toMatch(/^Everything is fine/)
+    expect(await cell.getAttribute('data-tip')).toContain('All 1,440 candles of its history are there')
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate('document.activeElement.className')).toBe('skip')
+    await cell.focus()
+    const tip = page.getByRole('tooltip')
+    expect(await tip.innerText()).toContain('bitcoin 1m · fresh')
+    expect(await cell.getAttribute('aria-describedby')).toBe('tip')
+    await page.keyboard.press('Escape')
+    expect(await tip.count()).toBe(0)
+    await page.getByRole('button', { name: 'Show all 17' }).press('Enter')
+    expect(await page.locator('#runs tbody tr').count()).toBe(17)
+  })
+
+  test.for(['light', 'dark'] as const)(
+    'can be read in %s',
+    async (colorScheme, { web, browser, freshDatabase }) => {
+      await storeRun(freshDatabase.pool, { job: 'refresh-views', startedAt: now, end: failed('it broke') })
+      await using visited = await visit(browser, { colorScheme })
+      const { page } = visited
+      await page.goto(web.url)
+      await page.locator('#runs .error').first().waitFor()
+      const faint = await page.evaluate(contrasts)
+      expect(faint).toEqual([])
+    },
+  )
+})
+
+/** Runs in the page: every piece of text whose contrast to what is behind it is below 4.5 to 1. */
+const contrasts = `(() => {
+  const parse = (text) => {
+    const numbers = (text.match(/[\\d.]+/g) ?? []).map(Number)
+    return { rgb: numbers.slice(0, 3), alpha: numbers[3] ?? 1 }
+  }
+  const luminance = (rgb) => {
+    const [r, g, b] = rgb.map((value) => {
+      const part = value / 255
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
+    })
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+  }
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const { rgb, alpha } = parse(getComputedStyle(at).backgroundColor)
+      if (alpha === 1) return rgb
+    }
+    return [255, 255, 255]
+  }
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+  const faint = []
+  while (texts.nextNode()) {
+    const element = texts.currentNode.parentElement
+    const text = texts.currentNode.data.trim()
+    if (!text || !element.checkVisibility() || element.closest('.visually-hidden, .badge, .skip, noscript')) continue
+    const [a, b] = [luminance(parse(getComputedStyle(element).color).rgb), luminance(behind(element))]
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
+    if (ratio < 4.5 && !element.classList.contains('mark')) faint.push(text + ' ' + ratio.toFixed(2))
+  }
+  return faint
+})()`

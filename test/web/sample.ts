@@ -1,0 +1,192 @@
+import type { Pool } from 'pg'
+import { toDecimal } from '../../src/market/decimal.ts'
+import { hour, type Instant, minute, plus, second } from '../../src/market/instant.ts'
+import { floorTo, type Timeframe, timeframeMs, timeframes } from '../../src/market/timeframe.ts'
+import type { Settings } from '../../src/settings.ts'
+import { followConfigured } from '../../src/store/coins.ts'
+import { type Series, writeCoverage } from '../../src/store/coverage.ts'
+import { ensurePartitions, partitionedTables, partitionsAhead } from '../../src/store/partitions.ts'
+import { loadPrices } from '../../src/store/prices.ts'
+import { finishRun, type RunEnd, startRun } from '../../src/store/runs.ts'
+import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+
+/** Follows the configured coins and makes the partitions of `now`. */
+export async function settle(pool: Pool, settings: Settings, now: Instant): Promise<void> {
+  await inTransaction(pool, (tx) => followConfigured(tx, settings.coins, plus(now, -24 * hour)))
+  for (const table of partitionedTables(settings)) {
+    await ensurePartitions(pool, table, partitionsAhead(table, now, 2), 2_000)
+  }
+}
+
+/** Records the series as stored from the beginning of its history up to so many candles before `now`. */
+export function storeSeries(
+  pool: Pool,
+  settings: Settings,
+  { coinId, timeframe, source = 'binance' }: Omit<Series, 'source'> & { source?: string },
+  now: Instant,
+  candlesMissing = 0,
+): Promise<void> {
+  const lengthMs = timeframeMs[timeframe]
+  const to = plus(floorTo(timeframe, now), -candlesMissing * lengthMs)
+  const from = plus(floorTo(timeframe, now), -(settings.timeframes[timeframe]?.history ?? 0) - lengthMs)
+  const findings = { stored: [{ from, to }], 'no-trades': [], refused: [] }
+  return inTransaction(pool, ({ db }) => writeCoverage(db, { coinId, timeframe, source }, findings, now))
+}
+
+/** Every series of every coin, whole and up to date. */
+export async function storeEverything(pool: Pool, settings: Settings, now: Instant): Promise<void> {
+  for (const { id } of settings.coins) {
+    for (const timeframe of followedTimeframes(settings)) {
+      await storeSeries(pool, settings, { coinId: id, timeframe }, now)
+    }
+  }
+}
+
+export const followedTimeframes = (settings: Settings): Timeframe[] =>
+  timeframes.filter((timeframe) => settings.timeframes[timeframe])
+
+/** Price, change, volume and market cap as they were one day. */
+const quotes: Readonly<Record<string, readonly [string, string, string, string, number]>> = {
+  bitcoin: ['62437.18', '1.94', '38214889120', '1226483012840', 1],
+  ethereum: ['3421.07', '2.51', '19044120384', '411022938401', 2],
+  ripple: ['0.58741', '-0.82', '2240183377', '32104882910', 6],
+  dogecoin: ['0.131954', '12.36', '4012774921', '18938827102', 9],
+  'shiba-inu': ['0.00001284', '9.07', '1783349020', '7566203941', 18],
+  pepe: ['0.00000318', '-4.15', '921884010', '1338920147', 64],
+}
+
+export async function storePrices(pool: Pool, settings: Settings, at: Instant): Promise<void> {
+  const priced = settings.coins.flatMap(({ id, symbol, name }) => {
+    const quote = quotes[id]
+    if (!quote) return []
+    const [price, change24h, volume24h, marketCap, rank] = quote
+    return [
+      {
+        coinId: id,
+        price: {
+          market: id,
+          timestamp: at,
+          price: toDecimal(price),
+          change24h: toDecimal(change24h),
+          volume24h: toDecimal(volume24h),
+          marketCap: toDecimal(marketCap),
+          rank,
+          coin: { symbol, name },
+        },
+      },
+    ]
+  })
+  await inTransaction(pool, (tx) => loadPrices(tx, priced))
+}
+
+type SampleRun = Readonly<{
+  job: string
+  queue?: string
+  payload?: object
+  startedAt: Instant
+  tookMs?: number
+  end?: RunEnd
+  attempt?: number
+}>
+
+let runs = 0
+
+/** Records a run as a worker would; without an end it is running. */
+export async function storeRun(
+  pool: Pool,
+  { job, queue = 'binance', payload = {}, startedAt, tookMs = 700, end, attempt = 1 }: SampleRun,
+): Promise<void> {
+  runs += 1
+  const db = databaseOf(pool)
+  const id = await startRun(db, { job, queue, jobId: `run-${runs}`, attempt, payload, startedAt })
+  if (end) await finishRun(db, id, end, plus(startedAt, tookMs))
+}
+
+export const done = (outcome: object): RunEnd => ({ status: 'done', outcome })
+export const failed = (error: string, willRetry = false): RunEnd => ({ status: 'failed', error, willRetry })
+
+/** What a daemon shows that has been up for a while: mostly well, one coin still filling, one page that failed once. */
+export async function storeOrdinaryDay(pool: Pool, settings: Settings, now: Instant): Promise<void> {
+  await settle(pool, settings, now)
+  await storeEverything(pool, settings, now)
+  await storePrices(pool, settings, plus(now, -42 * second))
+  const counted = (received: number, added: number, revised = 0, quarantined = 0) =>
+    done({
+      received,
+      new: added,
+      revised,
+      unchanged: received - added - revised - quarantined,
+      quarantined,
+    })
+  const minuteAgo = (minutes: number) => plus(floorTo('1m', now), -minutes * minute + 3_004)
+  for (const ago of [6, 5, 4, 3, 2, 1, 0]) {
+    await storeRun(pool, {
+      job: 'ingest-candles',
+      payload: { source: 'binance', timeframe: '1m' },
+      startedAt: minuteAgo(ago),
+      tookMs: 610 + 37 * ago,
+      end: counted(18, 6, ago === 3 ? 1 : 0),
+    })
+  }
+  await storeRun(pool, {
+    job: 'ingest-candles',
+    payload: { source: 'binance', timeframe: '5m' },
+    startedAt: plus(minuteAgo(4), 12),
+    tookMs: 702,
+    end: counted(18, 6),
+  })
+  await storeRun(pool, {
+    job: 'ingest-candles',
+    payload: { source: 'binance', timeframe: '1h' },
+    startedAt: minuteAgo(34),
+    tookMs: 1_240,
+    end: counted(18, 6),
+  })
+  for (const ago of [1, 2, 3]) {
+    await storeRun(pool, {
+      job: 'ingest-prices',
+      queue: 'coingecko',
+      startedAt: plus(minuteAgo(ago), 17_000),
+      tookMs: 480 + 60 * ago,
+      end: done({ received: 6, new: 6, unchanged: 0, quarantined: 0, requests: 1 }),
+    })
+  }
+  const backfill = (coinId: string, symbol: string, from: string, to: string) => ({
+    job: 'backfill-candles',
+    payload: { source: 'binance', symbol, coinId, timeframe: '1m', from, to },
+  })
+  await storeRun(pool, {
+    ...backfill('pepe', 'PEPEUSDT', '2024-02-24T00:00:00Z', '2024-02-27T11:20:00Z'),
+    startedAt: plus(now, -95 * second),
+    tookMs: 3_420,
+    end: counted(5_000, 4_998, 0, 2),
+  })
+  await storeRun(pool, {
+    ...backfill('dogecoin', 'DOGEUSDT', '2024-02-20T00:00:00Z', '2024-02-23T11:20:00Z'),
+    startedAt: plus(now, -170 * second),
+    tookMs: 20_004,
+    end: failed('https://api.binance.com did not answer within 20 s', true),
+  })
+  await storeRun(pool, {
+    ...backfill('dogecoin', 'DOGEUSDT', '2024-02-20T00:00:00Z', '2024-02-23T11:20:00Z'),
+    startedAt: plus(now, -146 * second),
+    attempt: 2,
+    tookMs: 3_180,
+    end: counted(5_000, 5_000),
+  })
+  await storeRun(pool, {
+    job: 'ensure-partitions',
+    queue: 'upkeep',
+    startedAt: plus(floorTo('1h', now), 40 * second),
+    tookMs: 96,
+    end: done({ made: [] }),
+  })
+  await storeRun(pool, {
+    job: 'refresh-views',
+    queue: 'upkeep',
+    payload: { view: 'daily_price_summary' },
+    startedAt: plus(floorTo('1d', now), 5 * minute),
+    tookMs: 1_871,
+    end: done({ view: 'daily_price_summary' }),
+  })
+}

@@ -1,0 +1,342 @@
+import { describe, expect } from 'vitest'
+import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
+import { announceWorkers } from '../../src/runtime/presence.ts'
+import { followMarket, upsertCoin } from '../../src/store/coins.ts'
+import { writeCoverage } from '../../src/store/coverage.ts'
+import { inTransaction } from '../../src/store/transaction.ts'
+import { freshnessOf } from '../../src/web/status/series.ts'
+import type { Status } from '../../src/web/status/status.ts'
+import { ask, nextEvent, open } from './asking.ts'
+import {
+  done,
+  failed,
+  settle,
+  storeEverything,
+  storeOrdinaryDay,
+  storePrices,
+  storeRun,
+  storeSeries,
+} from './sample.ts'
+import { now, serve, settingsFor, silent, test as withEngine } from './serving.ts'
+
+const settings = settingsFor()
+
+/** A fleet that has run for two days, in a database of its own. */
+const test = withEngine
+  .extend('status', async ({ freshDatabase, engine }, { onCleanup }) => {
+    const web = await serve({ database: freshDatabase, engine }, { startedAt: plus(now, -2 * day) })
+    onCleanup(web.close)
+    return async (): Promise<Status> => JSON.parse((await ask(`${web.url}/api/status`)).text)
+  })
+  .extend('workers', async ({ freshDatabase }, { onCleanup }) => {
+    const presence = await announceWorkers(freshDatabase.url, silent)
+    onCleanup(presence.release)
+    return presence
+  })
+
+describe('the whole', () => {
+  test('is fine when every series is fresh and whole', async ({ freshDatabase, status, workers: _ }) => {
+    await storeOrdinaryDay(freshDatabase.pool, settings, now)
+    const { overall, process, generatedAt } = await status()
+    expect(overall).toEqual({
+      state: 'ok',
+      sentence: 'Everything is fine: all 24 series are fresh and complete.',
+      others: [],
+    })
+    expect(generatedAt).toBe('2024-03-01T12:34:20.000Z')
+    expect(process).toMatchObject({
+      version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+      startedAt: '2024-02-28T12:34:20.000Z',
+      queueEngine: 'postgres',
+      hasWorkers: true,
+    })
+    expect(process.database.version).toMatch(/^\d+\.\d+/)
+    expect(process.database.bytes).toBeGreaterThan(1_000_000)
+  })
+
+  test('needs attention when nobody works', async ({ freshDatabase, status }) => {
+    await storeOrdinaryDay(freshDatabase.pool, settings, now)
+    expect((await status()).overall).toMatchObject({
+      state: 'attention',
+      sentence: 'No process works on the queues: start one with the worker role.',
+    })
+  })
+
+  test('needs attention while no coin is followed', async ({ status, workers: _ }) => {
+    expect((await status()).overall.sentence).toBe('No coin is followed: `beacon coins add` follows one.')
+  })
+
+  test('tells the gravest first and the rest after it', async ({ freshDatabase, status, workers: _ }) => {
+    const { pool } = freshDatabase
+    await settle(pool, settings, now)
+    await storePrices(pool, settings, plus(now, -hour))
+    for (const { id } of settings.coins) {
+      for (const timeframe of ['1m', '5m', '1h', '1d'] as const) {
+        const missing =
+          id === 'pepe' && timeframe === '1m' ? 90 : id === 'ripple' && timeframe === '5m' ? 2 : 0
+        await storeSeries(pool, settings, { coinId: id, timeframe }, now, missing)
+      }
+    }
+    await storeRun(pool, { job: 'refresh-views', startedAt: plus(now, -minute), end: failed('no') })
+    expect((await status()).overall).toEqual({
+      state: 'attention',
+      sentence: 'One series is stale: pepe 1m has had no candle for 90 minutes.',
+      others: [
+        'The newest price is 60 minutes old.',
+        'refresh-views failed: see its error under the last runs.',
+        'One series is a few candles late.',
+        '91 candles still to be fetched.',
+      ],
+    })
+  })
+
+  test('is catching up while it has just started', async ({ freshDatabase, engine, workers: _ }) => {
+    await settle(freshDatabase.pool, settings, now)
+    await using web = await serve({ database: freshDatabase, engine }, { startedAt: plus(now, -minute) })
+    const { overall }: Status = JSON.parse((await ask(`${web.url}/api/status`)).text)
+    expect(overall.state).toBe('catching-up')
+    expect(overall.others).toContain('There is no price yet.')
+  })
+
+  test('a failure that a later run made good is no reason', async ({ freshDatabase, status, workers: _ }) => {
+    const { pool } = freshDatabase
+    await settle(pool, settings, now)
+    await storeEverything(pool, settings, now)
+    await storePrices(pool, settings, now)
+    const run = { job: 'ingest-candles', payload: { source: 'binance', timeframe: '1m' } }
+    await storeRun(pool, { ...run, startedAt: plus(now, -2 * minute), end: failed('it was down') })
+    expect((await status()).overall.state).toBe('attention')
+    await storeRun(pool, { ...run, startedAt: plus(now, -minute), end: done({ received: 2 }) })
+    expect((await status()).overall.state).toBe('ok')
+  })
+
+  test('needs attention when new rows have no partition', async ({ freshDatabase, status, workers: _ }) => {
+    const { pool } = freshDatabase
+    await settle(pool, settings, plus(now, -30 * day))
+    await storeEverything(pool, settings, now)
+    const { overall, partitions } = await status()
+    expect([overall.sentence, ...overall.others]).toContain(
+      'ohlcv_data_1m, ohlcv_data_5m, market_data have no partition for new rows: `beacon partitions ensure` makes it.',
+    )
+    expect(partitions.find(({ table }) => table === 'ohlcv_data_1m')).toMatchObject({
+      partitions: 3,
+      newestBound: '2024-02-03T00:00:00.000Z',
+    })
+  })
+
+  test('a paused queue is told', async ({ freshDatabase, engine, status, workers: _ }) => {
+    await storeOrdinaryDay(freshDatabase.pool, settings, now)
+    await engine.queue('coingecko').pause()
+    const { overall, queues } = await status()
+    await engine.queue('coingecko').resume()
+    expect(overall.sentence).toBe('The queue coingecko is paused: `beacon queues resume` lets it go on.')
+    expect(queues?.map(({ queue, paused }) => [queue, paused])).toEqual([
+      ['binance', false],
+      ['coingecko', true],
+      ['upkeep', false],
+    ])
+  })
+})
+
+describe('a series', () => {
+  const candles = { ...settings.candles, settleDelay: 3 * second, absentAfter: 10 * minute }
+  const ago = (ms: number) => plus(now, -ms)
+
+  test('is fresh, late or stale by the length of its own candles', () => {
+    const state = (timeframe: '1m' | '1d', behindMs: number) =>
+      freshnessOf({ lastClose: ago(behindMs), quietTo: undefined, now }, timeframe, candles)
+    expect([90, 123, 124, 300, 301].map((seconds) => state('1m', seconds * second))).toEqual([
+      'fresh',
+      'fresh',
+      'late',
+      'late',
+      'stale',
+    ])
+    expect([24, 36, 37, 120, 121].map((hours) => state('1d', hours * hour))).toEqual([
+      'fresh',
+      'fresh',
+      'late',
+      'late',
+      'stale',
+    ])
+    expect(freshnessOf({ lastClose: undefined, quietTo: undefined, now }, '1m', candles)).toBe('empty')
+  })
+
+  test('of a market without trades is fresh while its source goes on saying so', () => {
+    const quiet = { lastClose: ago(3 * hour), now }
+    expect(freshnessOf({ ...quiet, quietTo: ago(10 * minute) }, '1m', candles)).toBe('fresh')
+    expect(freshnessOf({ ...quiet, quietTo: ago(20 * minute) }, '1m', candles)).toBe('stale')
+    expect(freshnessOf({ ...quiet, quietTo: ago(4 * hour) }, '1m', candles)).toBe('stale')
+  })
+
+  test('says what it has and what it owes', async ({ freshDatabase, status }) => {
+    const { pool } = freshDatabase
+    await settle(pool, settings, now)
+    await storeSeries(pool, settings, { coinId: 'bitcoin', timeframe: '1m' }, now, 3)
+    const { series } = await status()
+    const of = (coinId: string, timeframe: string) =>
+      series.find((one) => one.coinId === coinId && one.timeframe === timeframe)
+    expect(of('bitcoin', '1m')).toEqual({
+      coinId: 'bitcoin',
+      symbol: 'BTC',
+      source: 'binance',
+      market: 'BTCUSDT',
+      timeframe: '1m',
+      lastOpenTime: '2024-03-01T12:30:00.000Z',
+      lastCloseTime: '2024-03-01T12:31:00.000Z',
+      secondsBehind: 200,
+      state: 'late',
+      quiet: false,
+      // The one that closed twenty seconds ago may still be on its way.
+      owedCandles: 2,
+      wantedCandles: 1_440,
+      followedFrom: '2024-02-29T12:34:20.000Z',
+    })
+    expect(of('pepe', '1h')).toMatchObject({
+      lastOpenTime: null,
+      lastCloseTime: null,
+      secondsBehind: null,
+      state: 'empty',
+      owedCandles: 14 * 24 - 1,
+      wantedCandles: 14 * 24 - 1,
+    })
+  })
+
+  test('owes nothing where there were no trades or nothing believable', async ({ freshDatabase, status }) => {
+    const { pool } = freshDatabase
+    await settle(pool, settings, now)
+    const from = plus(now, -3 * day)
+    const [a, b] = [plus(now, -2 * hour), plus(now, -hour)]
+    await inTransaction(pool, ({ db }) =>
+      writeCoverage(
+        db,
+        { coinId: 'bitcoin', timeframe: '1m', source: 'binance' },
+        { stored: [{ from, to: a }], refused: [{ from: a, to: b }], 'no-trades': [{ from: b, to: now }] },
+        now,
+      ),
+    )
+    const [bitcoin] = (await status()).series.filter((one) => one.coinId === 'bitcoin')
+    expect(bitcoin).toMatchObject({ owedCandles: 0, quiet: true, state: 'fresh' })
+  })
+
+  test('that another source has lacks is still owed here', async ({ freshDatabase, status }) => {
+    const { pool } = freshDatabase
+    await settle(pool, settings, now)
+    const everything = { from: plus(now, -3 * day), to: now }
+    await inTransaction(pool, ({ db }) =>
+      writeCoverage(
+        db,
+        { coinId: 'bitcoin', timeframe: '1m', source: 'elsewhere' },
+        { stored: [], refused: [], 'no-trades': [everything] },
+        now,
+      ),
+    )
+    const [bitcoin] = (await status()).series.filter((one) => one.coinId === 'bitcoin')
+    expect(bitcoin).toMatchObject({ owedCandles: 1_440, state: 'empty' })
+  })
+
+  test('stands in the order of its coin’s rank', async ({ freshDatabase, status }) => {
+    await storeOrdinaryDay(freshDatabase.pool, settings, now)
+    const coins = [...new Set((await status()).series.map(({ coinId }) => coinId))]
+    expect(coins).toEqual(['bitcoin', 'ethereum', 'ripple', 'dogecoin', 'shiba-inu', 'pepe'])
+  })
+
+  test('of a coin without candles anywhere is left out', async ({ freshDatabase, status }) => {
+    await inTransaction(freshDatabase.pool, async (tx) => {
+      await upsertCoin(tx.db, 'tether', { symbol: 'USDT', name: 'Tether' }, now)
+      await followMarket(tx, { coinId: 'tether', source: 'coingecko', symbol: 'tether' }, now)
+    })
+    expect((await status()).series).toEqual([])
+  })
+})
+
+describe('what else it says', () => {
+  test('a price keeps its digits', async ({ freshDatabase, status }) => {
+    const { pool } = freshDatabase
+    await settle(pool, settings, now)
+    await storePrices(pool, settings, plus(now, -70 * second))
+    const { prices } = await status()
+    expect(prices.find(({ coinId }) => coinId === 'pepe')).toEqual({
+      coinId: 'pepe',
+      symbol: 'PEPE',
+      at: '2024-03-01T12:33:10.000Z',
+      ageSeconds: 70,
+      price: '0.00000318',
+      change24h: '-4.15',
+      volume24h: '921884010.00',
+      marketCap: '1338920147.00',
+      rank: 64,
+    })
+  })
+
+  test('the last thirty runs, whatever their payload and outcome hold', async ({ freshDatabase, status }) => {
+    const { pool } = freshDatabase
+    for (let index = 0; index < 32; index += 1) {
+      await storeRun(pool, {
+        job: 'upkeep',
+        startedAt: plus(now, -index * minute),
+        end: done([1, 'x', null]),
+      })
+    }
+    await storeRun(pool, {
+      job: 'ingest-candles',
+      payload: { source: 'binance', timeframe: 7, coinId: null, secret: 'x' },
+      startedAt: plus(now, second),
+      tookMs: 250,
+      end: done({ received: 18, new: 6, revised: '2', unchanged: 12 }),
+    })
+    const { runs } = await status()
+    expect(runs).toHaveLength(30)
+    expect(runs[0]).toMatchObject({
+      job: 'ingest-candles',
+      queue: 'binance',
+      status: 'done',
+      tookMs: 250,
+      subject: { source: 'binance' },
+      counts: { received: 18, new: 6, revised: null, unchanged: 12, quarantined: null },
+      error: null,
+    })
+    expect(Object.keys(runs[0]?.subject ?? {})).toEqual(['source'])
+    expect(runs[1]?.counts).toMatchObject({ received: null })
+  })
+
+  test('every schedule and when it runs next, in UTC', async ({ status }) => {
+    const { jobs } = await status()
+    expect(jobs.map(({ id, nextRun }) => [id, nextRun])).toEqual([
+      ['ingest-candles_binance_1m', '2024-03-01T12:35:01.000Z'],
+      ['ingest-candles_binance_5m', '2024-03-01T12:35:01.000Z'],
+      ['ingest-prices', '2024-03-01T12:35:20.000Z'],
+      ['ingest-candles_binance_1h', '2024-03-01T13:00:01.000Z'],
+      ['ensure-partitions', '2024-03-01T13:00:40.000Z'],
+      ['ingest-candles_binance_1d', '2024-03-02T00:00:01.000Z'],
+      ['refresh-views_daily_price_summary', '2024-03-02T00:05:00.000Z'],
+    ])
+    expect(jobs[0]).toMatchObject({
+      job: 'ingest-candles',
+      queue: 'binance',
+      pattern: '1 * * * * *',
+      subject: { source: 'binance', timeframe: '1m' },
+    })
+  })
+
+  test('events bring the same status again while somebody listens', async ({ freshDatabase, engine }) => {
+    await using web = await serve({ database: freshDatabase, engine })
+    const stream = await open(`${web.url}/api/events`)
+    expect(stream.headers['content-type']).toMatch(/^text\/event-stream/)
+    expect(stream.headers['cache-control']).toBe('no-store')
+    expect(await nextEvent(stream, 'status')).toMatchObject({ runs: [] })
+    await storeRun(freshDatabase.pool, { job: 'refresh-views', startedAt: now })
+    const later = await open(`${web.url}/api/events`)
+    expect(await nextEvent(later, 'status')).toMatchObject({ runs: [{ job: 'refresh-views' }] })
+  })
+
+  test('a broken database is told in a sentence, without SQL', async ({ freshDatabase, engine }) => {
+    await freshDatabase.pool.query('alter table ingest_runs rename to elsewhere')
+    await using web = await serve({ database: freshDatabase, engine })
+    const { status, text } = await ask(`${web.url}/api/status`)
+    expect(status).toBe(503)
+    expect(JSON.parse(text)).toEqual({ error: 'the database does not answer: see the log of the daemon' })
+    const trouble = await nextEvent(await open(`${web.url}/api/events`), 'trouble')
+    expect(trouble).toEqual({ error: 'the database does not answer: see the log of the daemon' })
+  })
+})
