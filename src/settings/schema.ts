@@ -14,6 +14,8 @@ const duration = z
     return z.NEVER
   })
 
+const positiveDuration = duration.refine((ms) => ms > 0, { error: 'is not longer than nothing' })
+
 /** Milliseconds, or undefined for ever. */
 const retention = z.union([z.literal('forever').transform(() => undefined), duration], {
   error: 'is neither a duration such as "90 days" nor "forever"',
@@ -68,21 +70,21 @@ export const configuration = z.strictObject({
   }),
   timeframes: z.partialRecord(z.enum(timeframes), timeframePolicy),
   prices: z.strictObject({
-    every: duration,
+    every: positiveDuration,
     partition: z.enum(partitionLengths),
     ahead: positive,
     keep: retention,
   }),
   views: z.array(z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/)),
-  http: z.strictObject({ timeout: duration, maxBodyBytes: z.number().int().min(1_000) }),
+  http: z.strictObject({ timeout: positiveDuration, maxBodyBytes: z.number().int().min(1_000) }),
   budget: z.strictObject({ share: fraction, backfillShare: fraction }),
   queue: z.strictObject({ concurrency: positive.max(100), stopGrace: duration }),
   database: z.strictObject({
     minConnections: z.number().int().min(0),
     maxConnections: z.number().int().min(2).max(1_000),
-    connectionTimeout: duration,
+    connectionTimeout: positiveDuration,
     idleTimeout: duration,
-    lockTimeout: duration,
+    lockTimeout: positiveDuration,
   }),
 })
 

@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir } from 'node:fs/promises'
+import { access, constants, mkdir } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { delimiter, join } from 'node:path'
-import { freePort } from '../../src/runtime/free-port.ts'
-import { exists } from '../../src/runtime/embedded/home.ts'
 import { waitFor } from '../../src/runtime/embedded/wait.ts'
+import { freePort } from '../../src/runtime/free-port.ts'
 
 /** A Redis server that keeps nothing, in the folder; undefined where none is installed. */
 export async function openRedis(
@@ -37,10 +36,17 @@ export async function openRedis(
 
 async function findProgram(name: string): Promise<string | undefined> {
   for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    if (await exists(join(folder, name))) return join(folder, name)
+    if (await isProgram(join(folder, name))) return join(folder, name)
   }
   return undefined
 }
+
+/** A folder of the path that we may not enter holds no program for us. */
+const isProgram = (path: string): Promise<boolean> =>
+  access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  )
 
 async function answers(port: number): Promise<true | undefined> {
   const socket = createConnection({ host: '127.0.0.1', port })

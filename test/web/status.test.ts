@@ -197,8 +197,8 @@ describe('a series', () => {
       lastCloseTime: null,
       secondsBehind: null,
       state: 'empty',
-      owedCandles: 14 * 24 - 1,
-      wantedCandles: 14 * 24 - 1,
+      owedCandles: 14 * 24,
+      wantedCandles: 14 * 24,
     })
   })
 
