@@ -1,0 +1,221 @@
+import { expect, test } from 'vitest'
+import { toInstant } from '../../src/market/instant.ts'
+import { freePort } from '../../src/runtime/free-port.ts'
+import { engines } from '../support/database.ts'
+import type { EndedLine } from './beacon.ts'
+import { differences, openSite, type Site, servedLines, storedLines } from './site.ts'
+
+/** Runs command lines that must end well. */
+async function answers(site: Site, ...lines: readonly string[]): Promise<EndedLine[]> {
+  const ends = await site.runLines(lines)
+  expect(ends.filter(({ code }) => code !== 0)).toEqual([])
+  return ends
+}
+
+const textOf = (answer: EndedLine | undefined): string => answer?.stdout ?? ''
+const jsonOf = (answer: EndedLine | undefined) => JSON.parse(textOf(answer))
+
+const [from, to] = ['2024-03-01T00:00Z', '2024-03-03T00:00Z'].map((iso) => toInstant(Date.parse(iso)))
+const twoDays = { from: from ?? toInstant(0), to: to ?? toInstant(0) }
+const backfillTwoDays = 'backfill bitcoin --timeframe 1h --from 2024-03-01 --to 2024-03-03 --force' as const
+
+test.concurrent('what is stored is shown as text and as JSON', async () => {
+  await using site = await openSite()
+  const [, coverage, coverageJson, table, json, plot, none, prices, pricesJson] = await answers(
+    site,
+    backfillTwoDays,
+    'coverage',
+    'coverage bitcoin --json',
+    'candles bitcoin 1h --last 2',
+    'candles bitcoin 1h --last 48 --json',
+    'candles bitcoin 1h --plot',
+    'candles ethereum 1h',
+    'prices',
+    'prices --json',
+  )
+  expect(textOf(coverage)).toMatch(/^bitcoin +1h +binance +2024-03-01 00:00 +2024-03-03 00:00 +48 +0$/m)
+  expect(jsonOf(coverageJson).series).toEqual([
+    {
+      coinId: 'bitcoin',
+      timeframe: '1h',
+      source: 'binance',
+      stretches: 1,
+      candles: 48,
+      from: '2024-03-01T00:00:00.000Z',
+      to: '2024-03-03T00:00:00.000Z',
+    },
+  ])
+  const served = servedLines('BTCUSDT', '1h', twoDays)
+  const shown = jsonOf(json).candles.map((candle: Record<string, string>) => Object.values(candle).join(' '))
+  expect(shown).toEqual(served)
+  expect(textOf(table).trimEnd().split('\n')).toHaveLength(3)
+  expect(textOf(table)).toContain('2024-03-02 23:00')
+  for (const value of served.at(-1)?.split(' ').slice(1) ?? []) expect(textOf(table)).toContain(value)
+
+  const drawn = textOf(plot).trimEnd().split('\n')
+  expect(drawn).toHaveLength(19)
+  // One column a candle: each has a body of its own.
+  const columns = Array.from({ length: 48 }, (_, index) => drawn.map((line) => line[15 + index]).join(''))
+  expect(columns.filter((column) => /[█░]/.test(column))).toHaveLength(48)
+  expect(drawn.at(-1)).toMatch(/^ +2024-03-01 00:00 +2024-03-02 23:00$/)
+
+  expect(textOf(none)).toMatch(/^No 1h candles of ethereum .* beacon backfill ethereum --timeframe 1h/)
+  expect(textOf(prices)).toMatch(/^No prices are stored yet/)
+  expect(jsonOf(pricesJson)).toEqual({ prices: [] })
+})
+
+test.concurrent('gaps are told with their cause, and repaired where they can be', async () => {
+  await using site = await openSite()
+  site.exchange.setFaults([
+    { path: '/api/v3/klines', when: { nth: 1 }, lie: { name: 'high-below-low', row: 5 } },
+    { path: '/api/v3/klines', when: { nth: 1 }, lie: { name: 'hole', row: 10, rows: 3 } },
+  ])
+  const gapsAround = 'gaps bitcoin --timeframe 1h --from 2024-02-29 --to 2024-03-03'
+  const [partly, text, json] = await site.runLines([backfillTwoDays, gapsAround, `${gapsAround} --json`])
+  expect(partly).toMatchObject({ code: 1 })
+  expect(partly?.stderr).toMatch(/error: 1 candles are still missing; see why with: beacon gaps bitcoin\n$/)
+  expect(text).toMatchObject({ code: 0, stderr: '' })
+  expect(text?.stdout).toMatch(/2024-03-01 05:00 +2024-03-01 06:00 +1 +not believed, kept in quarantine/)
+  expect(jsonOf(json).gaps).toMatchObject([
+    { cause: 'not-fetched', candles: 24, from: '2024-02-29T00:00:00.000Z', to: '2024-03-01T00:00:00.000Z' },
+    { cause: 'refused', candles: 1, from: '2024-03-01T05:00:00.000Z', to: '2024-03-01T06:00:00.000Z' },
+  ])
+
+  site.exchange.setFaults([])
+  const [repaired, before, failed] = await site.runLines([
+    `${gapsAround} --repair --json`,
+    'gaps bitcoin --timeframe 1h --from 2017-08-16 --to 2017-08-18 --repair --json',
+    // The exchange does not know its market.
+    'gaps solana --timeframe 1h --from 2024-03-01 --to 2024-03-02 --repair',
+  ])
+  expect([repaired?.code, before?.code, failed?.code]).toEqual([0, 0, 1])
+  expect(jsonOf(repaired)).toEqual({ gaps: [] })
+  expect(
+    differences(
+      (await storedLines(site, 'bitcoin', '1h')).filter((line) => line >= '2024-03-01'),
+      servedLines('BTCUSDT', '1h', twoDays),
+    ),
+  ).toEqual([])
+  expect(jsonOf(before).gaps).toMatchObject([
+    { cause: 'before-first', candles: 28, to: '2017-08-17T04:00:00.000Z' },
+  ])
+  expect(failed?.stderr).toMatch(
+    /\nerror: 1 of the jobs failed, [^\n]*solana 1h: [^\n]*Invalid symbol[^\n]*\n$/,
+  )
+  expect(failed?.stdout).toMatch(/solana +1h +2024-03-01 00:00 +2024-03-02 00:00 +24 +not fetched yet/)
+})
+
+test.concurrent('coins are added where their source lists them, and removed with their data kept', async () => {
+  await using site = await openSite()
+  const unreachable = { BINANCE_BASE_URL: `http://127.0.0.1:${await freePort(0)}` }
+  const [, added, again, unlisted, second, removed, list, listText, gone, unchecked] = await site.runLines([
+    backfillTwoDays,
+    'coins add frog --market binance:PEPEUSDT --json',
+    'coins add frog --market binance:PEPEUSDT',
+    'coins add frog --market binance:NOPEUSDT',
+    'coins add bitcoin --market coingecko:bitcoin',
+    'coins remove bitcoin --json',
+    'coins list --json',
+    'coins list',
+    'coins remove bitcoin',
+    { line: 'coins add wif --market binance:WIFUSDT', variables: unreachable },
+  ])
+  expect(jsonOf(added)).toEqual({ coinId: 'frog', symbol: 'PEPE', name: 'frog', added: ['binance:PEPEUSDT'] })
+  expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing has changed') })
+  expect(unlisted).toMatchObject({ code: 2, stdout: '' })
+  expect(unlisted?.stderr).toMatch(/^error: binance does not list NOPEUSDT[^\n]+\n$/)
+  expect(second).toMatchObject({ code: 0, stdout: expect.stringContaining('coingecko:bitcoin') })
+  expect(jsonOf(removed)).toEqual({ coinId: 'bitcoin', markets: 2 })
+  const followed = jsonOf(list).coins
+  expect(followed.find(({ id }: { id: string }) => id === 'frog')).toMatchObject({
+    markets: ['binance:PEPEUSDT'],
+  })
+  expect(followed.find(({ id }: { id: string }) => id === 'bitcoin')).toBeUndefined()
+  expect(textOf(listText)).toMatch(/^frog +PEPE +frog +binance:PEPEUSDT$/m)
+  expect(gone?.code).toBe(2)
+  expect(await storedLines(site, 'bitcoin', '1h')).toHaveLength(48)
+
+  expect(unchecked).toMatchObject({ code: 0, stdout: expect.stringContaining('binance:WIFUSDT') })
+  expect(unchecked?.stderr).toMatch(/^Not checked whether WIFUSDT exists: [^\n]+\n$/)
+})
+
+test.concurrent('the schema, the partitions and the summary are looked after by hand', async () => {
+  await using site = await openSite()
+  const ends = await answers(
+    site,
+    backfillTwoDays,
+    'migrate status',
+    'migrate up',
+    'partitions ensure --json',
+    'partitions ensure',
+    'partitions list',
+    'partitions list --json',
+    'views refresh',
+    'views refresh daily_price_summary --json',
+    'migrate down',
+    'migrate status --json',
+    'migrate down --to 0 --json',
+    'migrate down',
+    'migrate up --json',
+  )
+  const [, status, upToDate, ensured, ensuredAgain, list, listJson, refreshed, refreshedJson] = ends
+  expect(textOf(status)).toMatch(/^0001_market_data +\d{4}-\d\d-\d\d \d\d:\d\d/m)
+  expect(textOf(upToDate)).toBe('The schema is up to date.\n')
+  expect(jsonOf(ensured).made.length).toBeGreaterThan(10)
+  expect(textOf(ensuredAgain)).toBe('All of them are there.\n')
+  expect(textOf(list)).toMatch(/^ohlcv_data_1h +ohlcv_data_1h_y2024m03 +2024-03-01 00:00 +2024-04-01 00:00 /m)
+  expect(jsonOf(listJson).partitions).toHaveLength(jsonOf(ensured).made.length + 1)
+  expect(textOf(refreshed)).toBe('daily_price_summary has 2 rows.\n')
+  expect(jsonOf(refreshedJson)).toEqual({ refreshed: [{ view: 'daily_price_summary', rows: 2 }] })
+
+  const [one, statusJson, all, nothing, upAgain] = ends.slice(-5)
+  const names = jsonOf(upAgain).applied
+  expect(textOf(one)).toBe(`Undid ${names.at(-1)}.\n`)
+  expect(jsonOf(statusJson).migrations).toMatchObject(
+    names.map((name: string, index: number) => ({ name, applied: index < names.length - 1 })),
+  )
+  expect(jsonOf(statusJson).migrations[0].appliedAt).toMatch(/^\d{4}-\d\d-\d\dT.*Z$/)
+  expect(jsonOf(all).undone).toEqual(names.slice(0, -1).toReversed())
+  expect(textOf(nothing)).toBe('There is nothing to undo.\n')
+})
+
+test.concurrent.each(engines)('queues are counted, paused and resumed on %s', async (engine) => {
+  await using site = await openSite({ engine, redisNumber: 4 })
+  const detached = `${backfillTwoDays} --detach`
+  const [paused, refused, pausedJson, pausedText, resumed, queued, counted, status, statusJson, done] =
+    await site.runLines([
+      'queues pause binance',
+      detached,
+      'queues --json',
+      'queues',
+      'queues resume binance --json',
+      `${detached} --json`,
+      'queues --json',
+      'status',
+      'status --json',
+      `${backfillTwoDays} --json`,
+    ])
+  expect(paused).toEqual({ code: 0, stdout: 'The queue binance is paused.\n', stderr: '' })
+  expect(refused).toMatchObject({ code: 2, stdout: '' })
+  expect(refused?.stderr).toMatch(/error: the queue binance is paused; .*: beacon queues resume binance\n$/)
+  const nothing = { waiting: 0, prioritized: 0, active: 0, delayed: 0, failed: 0, completed: 0 }
+  expect(jsonOf(pausedJson).queues).toEqual(
+    ['binance', 'coingecko', 'upkeep'].map((queue) => ({ queue, ...nothing, paused: queue === 'binance' })),
+  )
+  expect(textOf(pausedText)).toMatch(/^binance \(paused\) +0 +0 +0 +0 +0 +0$/m)
+  expect(jsonOf(resumed)).toEqual({ queue: 'binance', paused: false })
+  expect(jsonOf(queued).jobs).toHaveLength(1)
+  expect(jsonOf(counted).queues[0]).toMatchObject({ queue: 'binance', prioritized: 1, paused: false })
+
+  expect(status?.code).toBe(0)
+  expect(textOf(status)).toMatch(/^bitcoin +nothing yet/m)
+  expect(textOf(status)).toContain(`Workers: none; start some with npm start. Queue: ${engine}.`)
+  expect(jsonOf(statusJson)).toMatchObject({
+    process: { queueEngine: engine, hasWorkers: false },
+    queues: [{ queue: 'binance', prioritized: 1 }, { queue: 'coingecko' }, { queue: 'upkeep' }],
+  })
+
+  // What was left for the daemon is done by the next who works on the queue.
+  expect(jsonOf(done).result).toMatchObject({ new: 48, remaining: 0 })
+  expect(await storedLines(site, 'bitcoin', '1h')).toHaveLength(48)
+})

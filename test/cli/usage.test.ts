@@ -1,0 +1,179 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { freePort } from '../../src/runtime/free-port.ts'
+import type { EndedLine } from './beacon.ts'
+import { openSite, type Site } from './site.ts'
+
+const commands = [
+  '',
+  ...['start', 'demo', 'backfill', 'gaps', 'coverage', 'candles', 'prices', 'status'],
+  ...['coins', 'coins list', 'coins add', 'coins remove'],
+  ...['migrate', 'migrate up', 'migrate down', 'migrate status'],
+  ...['partitions', 'partitions list', 'partitions ensure', 'views', 'views refresh'],
+  ...['queues', 'queues pause', 'queues resume'],
+]
+
+const misused: readonly (readonly [string, RegExp])[] = [
+  ['frobnicate', /unknown command 'frobnicate'/],
+  ['coins frobnicate', /unknown command 'frobnicate'/],
+  ['queues frobnicate', /too many arguments/],
+  ['coins', /Usage: beacon coins/],
+  ['candles bitcoin', /missing required argument 'timeframe'/],
+  ['backfill --timeframe 1h --from -3d', /missing required argument 'coin'/],
+  ['backfill bitcoin --timeframe 1h', /required option '--from <date>'/],
+  ['coverage --frob', /unknown option '--frob'/],
+]
+
+const bitcoin = 'backfill bitcoin --timeframe 1h'
+
+const refused: readonly (readonly [string, RegExp])[] = [
+  ['start --roles worker,cook', /cook is unknown; there is scheduler, worker, web/],
+  ['backfill bitcoim --timeframe 1h --from -3d', /Did you mean "bitcoin"\?.*beacon coins add/],
+  ['backfill bitcoin --timeframe 1h,7m --from -3d', /"7m" is not kept here, did you mean "1m"\?/],
+  [`${bitcoin} --from -3d --source binanse`, /there is binance/],
+  [`${bitcoin} --from -3d --source coingecko`, /no source of candles "coingecko"/],
+  [`${bitcoin} --from 2024-02-30`, /--from 2024-02-30 is not a date; write 2024-03-01/],
+  [`${bitcoin} --from -3d --to yesterday`, /--to yesterday is not a date/],
+  [`${bitcoin} --from 2024-03-02 --to 2024-03-01`, /2024-03-02 is not before --to 2024-03-01/],
+  [`${bitcoin} --from 2024-03-01 --to 2024-03-01`, /is not before/],
+  [`${bitcoin} --from 2100-01-01 --to 2100-01-02`, /lies in the future/],
+  ['gaps bitcoim', /did you mean "bitcoin"/],
+  ['gaps --timeframe 7m', /"7m" is not kept here/],
+  ['coverage bitcoim', /did you mean "bitcoin"/],
+  ['candles bitcoim 1h', /did you mean "bitcoin"/],
+  ['candles bitcoin 7m', /"7m" is not kept here/],
+  ['candles bitcoin 1h --last 0', /--last 0 is not a whole number from 1/],
+  ['prices bitcoim', /did you mean "bitcoin"/],
+  ['coins remove bitcoim', /did you mean "bitcoin"/],
+  ['coins add Bitcoin! --market binance:BTCUSDT', /is not a coin id/],
+  ['coins add x --market BTCUSDT', /not SOURCE:SYMBOL such as binance:BTCUSDT/],
+  ['coins add x --market nowhere:BTCUSDT', /the sources are binance/],
+  [`coins add x --market binance:${'B'.repeat(51)}`, /longer than any symbol/],
+  ['migrate down --to 9', /0001_market_data/],
+  ['queues pause binanse', /did you mean "binance"/],
+  ['views refresh nothing', /there is daily_price_summary/],
+]
+
+/** Which tables there are, and how many rows each of them holds. */
+async function contents({ database: { pool } }: Site): Promise<unknown[]> {
+  const { rows } = await pool.query(`
+    select relid::regclass::text as name,
+      (xpath('/row/c/text()', query_to_xml('select count(*) as c from ' || relid::regclass, false, true, '')))[1]::text as rows
+    from pg_stat_user_tables where schemaname = 'public' order by 1`)
+  return rows
+}
+
+function expectEach(ends: readonly EndedLine[], wanted: readonly (readonly [string, RegExp])[]): void {
+  expect(ends).toHaveLength(wanted.length)
+  for (const [index, [line, sentence]] of wanted.entries()) {
+    expect({ line, ...ends[index] }).toEqual({
+      line,
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(sentence),
+    })
+  }
+}
+
+test.concurrent('every command tells how it is used', async () => {
+  await using site = await openSite()
+  const helps = await site.runLines(commands.map((command) => `${command} --help`))
+  for (const [index, command] of commands.entries()) {
+    const stdout = expect.stringContaining(`Usage: beacon ${command}`.trimEnd())
+    expect(helps[index]).toEqual({ code: 0, stdout, stderr: '' })
+  }
+})
+
+test.concurrent('what cannot be done is refused with its remedy: nobody is asked and nothing changes', async () => {
+  await using site = await openSite()
+  const past = 'backfill pepe --timeframe 1h --from 2024-03-01 --to 2024-03-02'
+  const fiftyYears = 'backfill bitcoin --timeframe 1m --from 1974-01-01 --to 2024-01-01 --dry-run'
+  await site.runLines(['coins list', 'queues'])
+  const before = await contents(site)
+  const ends = await site.runLines([
+    ...[...misused, ...refused].map(([line]) => line),
+    past,
+    `${past} --dry-run`,
+    `${past} --dry-run --json`,
+    fiftyYears,
+  ])
+  const [expired, planned, plannedJson, long] = ends.splice(-4)
+  expectEach(ends, [...misused, ...refused])
+  for (const { stderr } of ends.slice(misused.length)) expect(stderr).toMatch(/^error: [^\n]+\n$/)
+
+  expect(expired).toMatchObject({ code: 2, stdout: '' })
+  expect(expired?.stderr).toMatch(/error: retention would delete 24 of these [^\n]* --force[^\n]*\n$/)
+  expect(planned).toMatchObject({ code: 0, stderr: '' })
+  expect(planned?.stdout).toMatch(/binance:PEPEUSDT .* 24 +1\n/)
+  expect(planned?.stdout).toContain('ohlcv_data_1h_y2024m03')
+  expect(JSON.parse(plannedJson?.stdout ?? '').plan).toMatchObject({
+    candles: 24,
+    requests: 1,
+    expiring: 24,
+    series: [{ symbol: 'PEPEUSDT', owed: [{ from: '2024-03-01T00:00:00.000Z' }] }],
+  })
+  expect(long).toMatchObject({ code: 0, stdout: expect.stringContaining('26,297,280 candles') })
+
+  expect(site.exchange.requests).toEqual([])
+  expect(await contents(site)).toEqual(before)
+})
+
+test.concurrent('a PostgreSQL that is not there is told at once, in one sentence', async () => {
+  await using site = await openSite()
+  const { code, stdout, stderr, tookMs } = await site.run('coverage', {
+    DATABASE_URL: `postgres://beacon:hidden@127.0.0.1:${await freePort(0)}/beacon`,
+  })
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(stderr).toMatch(/^error: [^\n]+DATABASE_URL[^\n]*\n$/)
+  expect(stderr).not.toContain('hidden')
+  expect(tookMs).toBeLessThan(15_000)
+})
+
+test.concurrent('mistakes in what is configured are told by file and line, or by the name of the variable', async () => {
+  await using site = await openSite()
+  const file = (name: string) => join(site.folder, name)
+  await writeFile(file('key.yaml'), 'candles:\n  settleDelay: 3 s\n  chunks: 100\n')
+  await writeFile(file('value.yaml'), '\nhttp:\n  timeout: soon\n')
+  await writeFile(file('coin.yaml'), 'follow: [bitcoim]\n')
+  const changed = (change: (url: URL) => void) => {
+    const url = new URL(site.database.url)
+    change(url)
+    return { DATABASE_URL: url.href }
+  }
+  const wrongPassword = changed((url) => {
+    url.password = 'wrong'
+  })
+  const wrongName = changed((url) => {
+    url.pathname = '/nothing'
+  })
+  const environments = [
+    { BEACON_CONFIG: file('key.yaml') },
+    { BEACON_CONFIG: file('value.yaml') },
+    { BEACON_CONFIG: file('coin.yaml') },
+    { BEACON_CONFIG: file('missing.yaml') },
+    { DATABASE_URL: 'mysql://here', BEACON_HTTP_PORT: 'http' },
+    wrongPassword,
+    wrongName,
+  ]
+  const ends = await site.runLines(environments.map((variables) => ({ line: 'coverage', variables })))
+  expect(ends.map(({ code, stdout, stderr }) => [code, stdout, stderr])).toEqual(
+    [
+      [2, `${file('key.yaml')}:3: there is no setting candles.chunks; did you mean "chunk"?`],
+      [2, `${file('value.yaml')}:3: http.timeout "soon" is not a duration such as "90 days" or "2 s"`],
+      [2, `${file('coin.yaml')}:1: no coin "bitcoim" in the coins file; did you mean "bitcoin"?`],
+      [2, `${file('missing.yaml')}: does it exist`],
+      [2, 'BEACON_HTTP_PORT is not a port number'],
+      [1, 'the password: check DATABASE_URL'],
+      [1, 'does not exist: create it, or change its name in DATABASE_URL'],
+    ].map(([code, sentence]) => [code, '', expect.stringContaining(String(sentence))]),
+  )
+  for (const { stderr } of ends) expect(stderr).toMatch(/^error: [^\n]+\n$/)
+})
+
+test.concurrent('whoever reads the answer may leave before its end', async () => {
+  await using site = await openSite()
+  const running = site.start('coins list --json')
+  running.closeOutput()
+  expect(await running.ended).toMatchObject({ code: 0, stderr: '' })
+})

@@ -1,0 +1,124 @@
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { hour, plus, toInstant } from '../../src/market/instant.ts'
+import { openReplayExchange, type ReplayExchange } from '../../src/replay/exchange.ts'
+import { systemClock } from '../../src/runtime/clock.ts'
+import { findPostmaster } from '../../src/runtime/embedded/postmaster.ts'
+import { Releases } from '../../src/runtime/release.ts'
+import { type Commands, commandsIn } from '../cli/beacon.ts'
+import { eventually } from '../cli/eventually.ts'
+import { differences, exchangeVariables, openFolder, servedLines } from '../cli/site.ts'
+import { expectGracefulStop, getJson, untilReady } from './ready.ts'
+
+/** A machine on which no database and no queue is configured. */
+type Bare = Commands &
+  Readonly<{
+    exchange: ReplayExchange
+    /** Where the database is kept, and so all else of that kind. */
+    dataDir: string
+    /** The server that runs on the data; undefined when none does. */
+    server(): Promise<number | undefined>
+    [Symbol.asyncDispose](): Promise<void>
+  }>
+
+/** `within`: the part of the data folder that the database stands in. */
+async function openBare(within = ''): Promise<Bare> {
+  const releases = new Releases()
+  const folder = await openFolder(releases)
+  const exchange = await openReplayExchange({ clock: systemClock })
+  releases.push(() => exchange.close())
+  const dataDir = join(folder, 'data', within)
+  const server = async () => (await findPostmaster(join(dataDir, 'postgres/data')))?.pid
+  releases.push(async () => {
+    const pid = await server()
+    if (pid !== undefined) process.kill(pid, 'SIGKILL')
+  })
+  const commands = commandsIn({
+    ...exchangeVariables(exchange),
+    BEACON_DATA_DIR: join(folder, 'data'),
+    BEACON_HTTP_PORT: '0',
+  })
+  releases.push(commands.killAll)
+  return { ...commands, exchange, dataDir, server, [Symbol.asyncDispose]: () => releases.release() }
+}
+
+const status = z.object({
+  series: z.array(
+    z.object({
+      coinId: z.string(),
+      timeframe: z.string(),
+      lastOpenTime: z.string().nullable(),
+      owedCandles: z.number(),
+    }),
+  ),
+})
+
+/** How many coins have candles of every timeframe, with none of their history still to come. */
+async function countWhole(url: string | undefined): Promise<number> {
+  const { series } = status.parse((await getJson(url, '/api/status')).body)
+  const counts = ['1m', '1h', '1d'].map(
+    (timeframe) =>
+      series.filter(
+        (one) => one.timeframe === timeframe && one.lastOpenTime !== null && one.owedCandles === 0,
+      ).length,
+  )
+  return Math.min(...counts)
+}
+
+const candlesAnswer = z.object({ candles: z.array(z.record(z.string(), z.string())) })
+
+test('the demo shows a fortnight of several coins within half a minute, and leaves nothing', async () => {
+  await using bare = await openBare('demo')
+  const startedAt = systemClock.now()
+  const demo = bare.start('demo', {
+    DATABASE_URL: 'postgres://nobody@127.0.0.1:1/real',
+    REDIS_URL: 'redis://127.0.0.1:1',
+    BEACON_CONFIG: '/nowhere.yaml',
+  })
+  const url = await untilReady(demo)
+  const left = startedAt + 30_000 - systemClock.now()
+  await eventually(async () => (await countWhole(url)) >= 5, true, left)
+
+  const hours = 14 * 24 - 1
+  const shown = await bare.run(`candles bitcoin 1h --json --last ${hours}`, { BEACON_DATA_DIR: bare.dataDir })
+  expect(shown).toMatchObject({ code: 0, stderr: '' })
+  const { candles } = candlesAnswer.parse(JSON.parse(shown.stdout))
+  const from = toInstant(Date.parse(candles[0]?.openTime ?? ''))
+  const served = servedLines('BTCUSDT', '1h', { from, to: plus(from, hours * hour) })
+  expect(
+    differences(
+      candles.map((candle) => Object.values(candle).join(' ')),
+      served,
+    ),
+  ).toEqual([])
+
+  await expectGracefulStop(demo, 'SIGINT')
+  expect(await bare.server()).toBeUndefined()
+  // It has an exchange of its own.
+  expect(bare.exchange.requests).toEqual([])
+}, 90_000)
+
+test('commands share a server of their own, adopt it after a kill, and the last one ends it', async () => {
+  await using bare = await openBare()
+  const both = await Promise.all([bare.run('coins list --json'), bare.run('coins list --json')])
+  for (const { code, stdout, stderr } of both) {
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(JSON.parse(stdout).coins.length).toBeGreaterThan(10)
+  }
+  expect(await bare.server()).toBeUndefined()
+
+  const killed = bare.start('start')
+  expect(await getJson(await untilReady(killed), '/readyz')).toMatchObject({ status: 200 })
+  const server = await bare.server()
+  expect(server).toBeDefined()
+  await killed.stop('SIGKILL')
+  expect(await bare.server()).toBe(server)
+
+  const adopting = bare.start('start --roles scheduler')
+  await untilReady(adopting)
+  expect(await bare.server()).toBe(server)
+  expect(await bare.run('coverage')).toMatchObject({ code: 0, stderr: '' })
+  await expectGracefulStop(adopting, 'SIGTERM')
+  expect(await bare.server()).toBeUndefined()
+}, 120_000)
