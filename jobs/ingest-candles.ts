@@ -112,7 +112,7 @@ async function ingestMarket(
   const { recent, older } = divide(wanted, owed, timeframe, source.candles.pageSize, settings.candles.recheck)
   const filled = await fillRange(context, { series, source, symbol, range: recent, lane: 'live' })
   // More than a page is history: it must not hold up the next tick. Asked for only once the market has answered.
-  const chunks = chunksOf({ series, symbol, owed: older }, settings.candles.chunk)
+  const chunks = chunksOf({ series, symbol, owed: older }, settings.candles.chunk, 'on-grid')
   if (chunks.length > 0) await context.enqueue('backfill-candles', chunks)
   return filled
 }

@@ -27,7 +27,9 @@ export async function enqueueBackfill(
   { context, engine }: Fleet,
   plan: BackfillPlan,
 ): Promise<QueuedChunk[]> {
-  const chunks = plan.series.flatMap((series) => chunksOf(series, context.settings.candles.chunk))
+  const chunks = plan.series.flatMap((series) =>
+    chunksOf(series, context.settings.candles.chunk, 'from-start'),
+  )
   for (const source of new Set(chunks.map((chunk) => chunk.source))) {
     if (await engine.queue(source).isPaused()) {
       throw new InvalidInput(
@@ -61,7 +63,7 @@ export async function runBackfill(
   let workers: Workers | undefined
   // The daemon may be stopped while we wait for it.
   const seeToWorkers = async () => {
-    if (!workers && !(await hasWorkers(pool))) workers = await fleet.work(sources)
+    if (!workers && !(await hasWorkers(pool, fleet.engine.kind))) workers = await fleet.work(sources)
   }
   try {
     const runs = await followRuns(fleet, plan, queued, since, { ...options, seeToWorkers })

@@ -34,11 +34,11 @@ export async function startDaemon({
   signal,
 }: DaemonOptions): Promise<{ url: string | undefined }> {
   const database = await openDatabase({ settings, log, clock, releases, signal }, 'always')
-  const fleet = await openFleet({ settings, database, log, clock, releases, signal })
+  const fleet = await openFleet({ settings, database, log, clock, releases, signal }, minute)
   log.info('engines.ready', { database: database.kind, queue: fleet.engine.kind })
   if (wanted.includes('scheduler')) await startScheduler(fleet, database, releases)
   if (wanted.includes('worker')) {
-    const presence = await announceWorkers(database.url, log)
+    const presence = await announceWorkers(database.url, fleet.engine.kind, log)
     releases.push(() => presence.release())
     const workers = await fleet.work(queues)
     releases.push(() => workers.close())

@@ -33,15 +33,11 @@ type Surroundings = Readonly<{
   signal: AbortSignal
 }>
 
-/** Opens the queue engine, the HTTP client and the budget, and pushes how to close each. */
-export async function openFleet({
-  settings,
-  database,
-  log,
-  clock,
-  releases,
-  signal,
-}: Surroundings): Promise<Fleet> {
+/** Opens the queue engine, waiting `patienceMs` for it, the HTTP client and the budget, and pushes how to close each. */
+export async function openFleet(
+  { settings, database, log, clock, releases, signal }: Surroundings,
+  patienceMs: number,
+): Promise<Fleet> {
   const { redisUrl } = settings.environment
   const engine = await openEngine({
     ...(redisUrl ? { redisUrl } : {}),
@@ -49,6 +45,7 @@ export async function openFleet({
     log,
     clock,
     signal,
+    waitMs: patienceMs,
   })
   releases.push(() => engine.close())
   const http = openHttpClient({

@@ -1,8 +1,8 @@
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { closest } from 'fastest-levenshtein'
 import { z } from 'zod'
 import { InvalidInput } from './fault.ts'
+import { didYouMean } from './settings/did-you-mean.ts'
 import { type Environment, readEnvironment } from './settings/environment.ts'
 import { type Configuration, coinsFile, configuration, type FollowedCoin } from './settings/schema.ts'
 import { readYamlFile, type YamlFile } from './settings/yaml-file.ts'
@@ -67,8 +67,7 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodType, files: readonly Ya
   const known = knownKeys(schema, issue.path)
   return issue.keys.map((key) => {
     const path = [...issue.path, key]
-    const hint = known.length > 0 ? `; did you mean "${closest(key, known)}"?` : ''
-    return `${placeOf(path, files)}: there is no setting ${path.map(String).join('.')}${hint}`
+    return `${placeOf(path, files)}: there is no setting ${path.map(String).join('.')}.${didYouMean(key, known)}`
   })
 }
 
@@ -98,12 +97,12 @@ function followed(
     const coin = coins.find((candidate) => candidate.id === id)
     if (coin) return coin
     const file = fileThatHolds(files, ['follow'])
-    const hint = closest(
+    const hint = didYouMean(
       id,
       coins.map((candidate) => candidate.id),
     )
     throw new InvalidInput(
-      `${file.name}:${file.lineOf(['follow']) ?? 1}: no coin "${id}" in the coins file; did you mean "${hint}"?`,
+      `${file.name}:${file.lineOf(['follow']) ?? 1}: no coin "${id}" in the coins file.${hint}`,
     )
   })
 }

@@ -1,8 +1,8 @@
-import { closest } from 'fastest-levenshtein'
 import { InvalidInput } from '../fault.ts'
 import { type Instant, parseDate } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import { isTimeframe, type Timeframe } from '../market/timeframe.ts'
+import { didYouMean } from '../settings/did-you-mean.ts'
 import type { Settings } from '../settings.ts'
 
 /** Reads a date of the command line. Throws InvalidInput that shows the forms. */
@@ -28,7 +28,7 @@ export function readTimeframes(text: string, settings: Settings): Timeframe[] {
   return names.map((name) => {
     if (isTimeframe(name) && settings.timeframes[name]) return name
     throw new InvalidInput(
-      `timeframe "${name}" is not kept here, did you mean "${closest(name, kept)}"? There is ${kept.join(', ')}`,
+      `timeframe "${name}" is not kept here.${didYouMean(name, kept)} There is ${kept.join(', ')}`,
     )
   })
 }

@@ -10,7 +10,7 @@ import { hasWorkers } from '../runtime/presence.ts'
 import { durationText } from '../settings/duration.ts'
 import { listCoins } from '../store/coins.ts'
 import { readRange, readTimeframes } from './arguments.ts'
-import { countText, print, printJson, say, spanText, table } from './output.ts'
+import { counted, countText, print, printJson, say, spanText, table } from './output.ts'
 import { type DatabaseSession, withFleet } from './session.ts'
 
 type BackfillOptions = Readonly<{
@@ -64,12 +64,12 @@ async function backfill(
     return finish({ plan: planJson(plan) }, 'Nothing is missing: no request is needed.', options)
   if (options.detach) {
     const queued = await enqueueBackfill(fleet, plan)
-    const who = (await hasWorkers(database.pool))
+    const who = (await hasWorkers(database.pool, fleet.engine.kind))
       ? 'the daemon works on them'
       : 'they wait for a daemon: npm start'
     return finish(
       { plan: planJson(plan), jobs: queued.map(({ id }) => id) },
-      `${queued.length} jobs are in the queue; ${who}.`,
+      `${counted(queued.length, 'job')} in the queue; ${who}.`,
       options,
     )
   }
@@ -99,7 +99,7 @@ function report(plan: BackfillPlan, result: BackfillResult, tookMs: number, { js
   else {
     const perSecond = tookMs > 0 ? Math.round((result.received * 1_000) / tookMs) : result.received
     print(
-      `${countText(result.new)} new, ${countText(result.revised)} revised, ${countText(result.unchanged)} unchanged, ${countText(result.quarantined)} quarantined candles with ${countText(result.requests)} requests in ${spanText(tookMs)} (${countText(perSecond)} a second).`,
+      `${countText(result.new)} new, ${countText(result.revised)} revised, ${countText(result.unchanged)} unchanged, ${countText(result.quarantined)} quarantined candles with ${counted(result.requests, 'request')} in ${spanText(tookMs)} (${countText(perSecond)} a second).`,
     )
   }
   const [first] = result.failed
@@ -110,7 +110,7 @@ function report(plan: BackfillPlan, result: BackfillResult, tookMs: number, { js
   }
   if (result.remaining > 0) {
     throw new Incomplete(
-      `${countText(result.remaining)} candles are still missing; see why with: beacon gaps ${[...new Set(plan.series.map(({ series }) => series.coinId))].join(' ')}`,
+      `${result.remaining === 1 ? '1 candle is' : `${countText(result.remaining)} candles are`} still missing; see why with: beacon gaps ${[...new Set(plan.series.map(({ series }) => series.coinId))].join(' ')}`,
     )
   }
 }
@@ -133,8 +133,8 @@ function planText(plan: BackfillPlan): string {
   ])
   const duration = plan.durationMs < minute ? 'less than a minute' : `about ${spanText(plan.durationMs)}`
   const totals = [
-    `${countText(plan.candles)} candles, ${countText(plan.requests)} requests of weight ${countText(plan.weight)}, ${duration} at the request budget`,
-    `${plan.partitions.length} partitions to make${plan.partitions.length > 0 ? `: ${shortened(plan.partitions)}` : ''}`,
+    `${counted(plan.candles, 'candle')}, ${counted(plan.requests, 'request')} of weight ${countText(plan.weight)}, ${duration} at the request budget`,
+    `${counted(plan.partitions.length, 'partition')} to make${plan.partitions.length > 0 ? `: ${shortened(plan.partitions)}` : ''}`,
     ...(plan.expiring > 0
       ? [
           `${countText(plan.expiring)} of the candles are past their retention and would be deleted by its next run`,

@@ -10,7 +10,7 @@ import { forgetAbsence } from '../store/coverage.ts'
 import { readRange, readTimeframes } from './arguments.ts'
 import { Incomplete } from './backfill.ts'
 import { chosenCoins } from './chosen-coins.ts'
-import { answer, countText, print, say, table } from './output.ts'
+import { answer, counted, countText, print, say, table } from './output.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
 
 type GapsOptions = Readonly<{
@@ -92,7 +92,7 @@ async function repair(
     const plan = await planBackfill(database.pool, settings, coins, wish, clock.now())
     if (plan.candles === 0) continue
     say(
-      `${gap.coinId} ${gap.timeframe}: asking for ${countText(plan.candles)} candles from ${toMinuteText(gap.range.from)}`,
+      `${gap.coinId} ${gap.timeframe}: asking for ${counted(plan.candles, 'candle')} from ${toMinuteText(gap.range.from)}`,
     )
     const result = await runBackfill(fleet, plan, { signal, onProgress: () => {} })
     failed.push(...result.failed.map(({ error }) => `${gap.coinId} ${gap.timeframe}: ${error}`))

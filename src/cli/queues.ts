@@ -1,8 +1,8 @@
 import { Command } from 'commander'
-import { closest } from 'fastest-levenshtein'
 import { queues } from '../../jobs/catalog.ts'
 import { InvalidInput } from '../fault.ts'
 import { pauseQueue, type QueueCounts, queueOverview, resumeQueue } from '../queue/overview.ts'
+import { didYouMean } from '../settings/did-you-mean.ts'
 import { answer, countText, table } from './output.ts'
 import { withFleet } from './session.ts'
 
@@ -39,7 +39,7 @@ function switchCommand(name: string, description: string, act: typeof pauseQueue
       withFleet(async (_session, { engine }) => {
         if (!queues.some((known) => known === queue)) {
           throw new InvalidInput(
-            `there is no queue "${queue}", did you mean "${closest(queue, [...queues])}"?`,
+            `there is no queue "${queue}".${didYouMean(queue, queues)} There is ${queues.join(', ')}`,
           )
         }
         await act(engine, queue)

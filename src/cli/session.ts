@@ -58,4 +58,4 @@ export const withDatabase = <T>(work: (session: DatabaseSession) => Promise<T>):
 
 /** The same, with the database and the queues. */
 export const withFleet = <T>(work: (session: DatabaseSession, fleet: Fleet) => Promise<T>): Promise<T> =>
-  withDatabase(async (session) => work(session, await openFleet(session)))
+  withDatabase(async (session) => work(session, await openFleet(session, 0)))

@@ -1,10 +1,10 @@
-import { closest } from 'fastest-levenshtein'
 import type { Pool } from 'pg'
 import { InvalidInput } from '../fault.ts'
 import { sliceOf } from '../http/budget.ts'
 import { type Instant, plus, toIso } from '../market/instant.ts'
-import { alignTo, candleCount, intersect, isEmpty, type Range, split } from '../market/range.ts'
+import { alignTo, candleCount, intersect, isEmpty, type Range, split, splitOnGrid } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { didYouMean } from '../settings/did-you-mean.ts'
 import type { Settings } from '../settings.ts'
 import type { Coin } from '../store/coins.ts'
 import { readOwed, type Series } from '../store/coverage.ts'
@@ -77,13 +77,10 @@ function marketOf(coins: readonly Coin[], coinId: string, source: string | undef
   if (source !== undefined) candleSource(source)
   const coin = coins.find(({ id }) => id === coinId)
   if (!coin) {
-    const near =
-      coins.length > 0
-        ? ` Did you mean "${closest(
-            coinId,
-            coins.map(({ id }) => id),
-          )}"?`
-        : ''
+    const near = didYouMean(
+      coinId,
+      coins.map(({ id }) => id),
+    )
     throw new InvalidInput(
       `no coin "${coinId}" is followed.${near} Add it with: beacon coins add ${coinId} --market SOURCE:SYMBOL`,
     )
@@ -187,13 +184,21 @@ export type BackfillChunk = Readonly<{
   to: string
 }>
 
+/**
+ * `from-start`: as few jobs and requests as can be. `on-grid`: cut at the same instants whenever it is done, so that
+ * work that is found again while it still waits is the same work.
+ */
+export type Cutting = 'from-start' | 'on-grid'
+
 /** Cuts what is owed into jobs that are short enough for live work to go in between. */
 export function chunksOf(
   { series, symbol, owed }: Pick<SeriesPlan, 'series' | 'symbol' | 'owed'>,
   candlesPerChunk: number,
+  cutting: Cutting,
 ): BackfillChunk[] {
   const { source, coinId, timeframe } = series
+  const cut = cutting === 'on-grid' ? splitOnGrid : split
   return owed
-    .flatMap((range) => split(range, candlesPerChunk * timeframeMs[timeframe]))
+    .flatMap((range) => cut(range, candlesPerChunk * timeframeMs[timeframe]))
     .map(({ from, to }) => ({ source, symbol, coinId, timeframe, from: toIso(from), to: toIso(to) }))
 }

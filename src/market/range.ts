@@ -31,6 +31,13 @@ export function split({ from, to }: Range, lengthMs: number): Range[] {
   return pieces
 }
 
+/** Cuts a range at every whole multiple of `lengthMs` since 1970. */
+export function splitOnGrid(range: Range, lengthMs: number): Range[] {
+  const first = plus(range.from, lengthMs - (range.from % lengthMs))
+  if (first >= range.to) return isEmpty(range) ? [] : [range]
+  return [{ from: range.from, to: first }, ...split({ from: first, to: range.to }, lengthMs)]
+}
+
 /** Sorts ranges and joins those that touch or overlap. */
 export function union(ranges: readonly Range[]): Range[] {
   const joined: Range[] = []

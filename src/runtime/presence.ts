@@ -4,8 +4,10 @@ import { second } from '../market/instant.ts'
 import { sessionOptions } from '../store/pool.ts'
 import type { Log } from './log.ts'
 
-/** Names the advisory lock that every process with workers holds, shared, for as long as it lives. */
-const presenceKey = `hashtextextended('beacon:workers', 0)`
+/** Names the advisory lock that every process with workers on a kind of queue holds, shared, for as long as it lives. */
+const keyOf = (queueKind: QueueKind): string => `hashtextextended('beacon:workers:${queueKind}', 0)`
+
+type QueueKind = 'redis' | 'postgres'
 
 const betweenTriesMs = 5 * second
 
@@ -13,9 +15,13 @@ const betweenTriesMs = 5 * second
  * Shows other processes that somebody works on the queues. It ends with the process, however that ends; should only
  * its connection end, it is made again.
  */
-export async function announceWorkers(url: string, log: Log): Promise<{ release(): Promise<void> }> {
+export async function announceWorkers(
+  url: string,
+  queueKind: QueueKind,
+  log: Log,
+): Promise<{ release(): Promise<void> }> {
   const stop = new AbortController()
-  let client = await announce(url)
+  let client = await announce(url, queueKind)
   const watch = () => {
     client.once('end', () => {
       if (!stop.signal.aborted) void again()
@@ -24,7 +30,7 @@ export async function announceWorkers(url: string, log: Log): Promise<{ release(
   const again = async (): Promise<void> => {
     while (!stop.signal.aborted) {
       try {
-        client = await announce(url)
+        client = await announce(url, queueKind)
         return watch()
       } catch (error) {
         log.warn('presence.lost', { reason: error instanceof Error ? error.message : String(error) })
@@ -41,7 +47,7 @@ export async function announceWorkers(url: string, log: Log): Promise<{ release(
   }
 }
 
-async function announce(url: string): Promise<Client> {
+async function announce(url: string, queueKind: QueueKind): Promise<Client> {
   const client = new Client({
     connectionString: url,
     application_name: 'beacon presence',
@@ -52,18 +58,18 @@ async function announce(url: string): Promise<Client> {
   // A connection that breaks also ends, and its end is what is listened to.
   client.on('error', () => undefined)
   await client.connect()
-  await client.query(`select pg_advisory_lock_shared(${presenceKey})`)
+  await client.query(`select pg_advisory_lock_shared(${keyOf(queueKind)})`)
   return client
 }
 
-/** Whether any process of the fleet works on the queues. */
-export async function hasWorkers(pool: Pool): Promise<boolean> {
+/** Whether any process of the fleet works on the queues of that kind. */
+export async function hasWorkers(pool: Pool, queueKind: QueueKind): Promise<boolean> {
   const { rows } = await pool.query<{ present: boolean }>(`
     select exists (
       select from pg_locks
       where locktype = 'advisory' and mode = 'ShareLock' and granted and objsubid = 1
         and database = (select oid from pg_database where datname = current_database())
-        and (classid::bigint << 32) + objid::bigint = ${presenceKey}
+        and (classid::bigint << 32) + objid::bigint = ${keyOf(queueKind)}
     ) as present`)
   return rows[0]?.present === true
 }

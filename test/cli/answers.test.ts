@@ -73,7 +73,7 @@ test.concurrent('gaps are told with their cause, and repaired where they can be'
   const gapsAround = 'gaps bitcoin --timeframe 1h --from 2024-02-29 --to 2024-03-03'
   const [partly, text, json] = await site.runLines([backfillTwoDays, gapsAround, `${gapsAround} --json`])
   expect(partly).toMatchObject({ code: 1 })
-  expect(partly?.stderr).toMatch(/error: 1 candles are still missing; see why with: beacon gaps bitcoin\n$/)
+  expect(partly?.stderr).toMatch(/error: 1 candle is still missing; see why with: beacon gaps bitcoin\n$/)
   expect(text).toMatchObject({ code: 0, stderr: '' })
   expect(text?.stdout).toMatch(/2024-03-01 05:00 +2024-03-01 06:00 +1 +not believed, kept in quarantine/)
   expect(jsonOf(json).gaps).toMatchObject([

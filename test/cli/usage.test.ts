@@ -30,7 +30,7 @@ const bitcoin = 'backfill bitcoin --timeframe 1h'
 const refused: readonly (readonly [string, RegExp])[] = [
   ['start --roles worker,cook', /cook is unknown; there is scheduler, worker, web/],
   ['backfill bitcoim --timeframe 1h --from -3d', /Did you mean "bitcoin"\?.*beacon coins add/],
-  ['backfill bitcoin --timeframe 1h,7m --from -3d', /"7m" is not kept here, did you mean "1m"\?/],
+  ['backfill bitcoin --timeframe 1h,7m --from -3d', /"7m" is not kept here\. Did you mean "1m"\?/],
   [`${bitcoin} --from -3d --source binanse`, /there is binance/],
   [`${bitcoin} --from -3d --source coingecko`, /no source of candles "coingecko"/],
   [`${bitcoin} --from 2024-02-30`, /--from 2024-02-30 is not a date; write 2024-03-01/],
@@ -38,20 +38,20 @@ const refused: readonly (readonly [string, RegExp])[] = [
   [`${bitcoin} --from 2024-03-02 --to 2024-03-01`, /2024-03-02 is not before --to 2024-03-01/],
   [`${bitcoin} --from 2024-03-01 --to 2024-03-01`, /is not before/],
   [`${bitcoin} --from 2100-01-01 --to 2100-01-02`, /lies in the future/],
-  ['gaps bitcoim', /did you mean "bitcoin"/],
+  ['gaps bitcoim', /Did you mean "bitcoin"/],
   ['gaps --timeframe 7m', /"7m" is not kept here/],
-  ['coverage bitcoim', /did you mean "bitcoin"/],
-  ['candles bitcoim 1h', /did you mean "bitcoin"/],
+  ['coverage bitcoim', /Did you mean "bitcoin"/],
+  ['candles bitcoim 1h', /Did you mean "bitcoin"/],
   ['candles bitcoin 7m', /"7m" is not kept here/],
   ['candles bitcoin 1h --last 0', /--last 0 is not a whole number from 1/],
-  ['prices bitcoim', /did you mean "bitcoin"/],
-  ['coins remove bitcoim', /did you mean "bitcoin"/],
+  ['prices bitcoim', /Did you mean "bitcoin"/],
+  ['coins remove bitcoim', /Did you mean "bitcoin"/],
   ['coins add Bitcoin! --market binance:BTCUSDT', /is not a coin id/],
   ['coins add x --market BTCUSDT', /not SOURCE:SYMBOL such as binance:BTCUSDT/],
   ['coins add x --market nowhere:BTCUSDT', /the sources are binance/],
   [`coins add x --market binance:${'B'.repeat(51)}`, /longer than any symbol/],
   ['migrate down --to 9', /0001_market_data/],
-  ['queues pause binanse', /did you mean "binance"/],
+  ['queues pause binanse', /Did you mean "binance"/],
   ['views refresh nothing', /there is daily_price_summary/],
 ]
 
@@ -159,9 +159,9 @@ test.concurrent('mistakes in what is configured are told by file and line, or by
   const ends = await site.runLines(environments.map((variables) => ({ line: 'coverage', variables })))
   expect(ends.map(({ code, stdout, stderr }) => [code, stdout, stderr])).toEqual(
     [
-      [2, `${file('key.yaml')}:3: there is no setting candles.chunks; did you mean "chunk"?`],
+      [2, `${file('key.yaml')}:3: there is no setting candles.chunks. Did you mean "chunk"?`],
       [2, `${file('value.yaml')}:3: http.timeout "soon" is not a duration such as "90 days" or "2 s"`],
-      [2, `${file('coin.yaml')}:1: no coin "bitcoim" in the coins file; did you mean "bitcoin"?`],
+      [2, `${file('coin.yaml')}:1: no coin "bitcoim" in the coins file. Did you mean "bitcoin"?`],
       [2, `${file('missing.yaml')}: does it exist`],
       [2, 'BEACON_HTTP_PORT is not a port number'],
       [1, 'the password: check DATABASE_URL'],

@@ -165,7 +165,7 @@ describe.concurrent.each(engines)('a backfill that daemons work for, on %s', (en
     const detached = await site.run(`${backfill} --detach`)
     expect(detached).toMatchObject({
       code: 0,
-      stdout: '5 jobs are in the queue; the daemon works on them.\n',
+      stdout: '5 jobs in the queue; the daemon works on them.\n',
     })
     await untilStalled(site, 4)
     await killed.stop('SIGKILL')

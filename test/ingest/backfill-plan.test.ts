@@ -111,7 +111,7 @@ describe('a plan', () => {
     }
     const planned = await plan(pool, wish)
     for (const series of planned.series) {
-      for (const chunk of chunksOf(series, 1_000))
+      for (const chunk of chunksOf(series, 1_000, 'from-start'))
         await backfillCandles.run(working.context, backfillCandles.payload.parse(chunk), keptReport())
     }
     const tables = partitionedTables(settings).map(({ name }) => name)
@@ -181,12 +181,13 @@ describe('the jobs of a plan', () => {
         timeframe: fc.constant(timeframe),
         owed: owedOf(timeframe),
         size: fc.integer({ min: 1, max: 1_000 }),
+        cutting: fc.constantFrom('from-start' as const, 'on-grid' as const),
       }),
     )
     fc.assert(
-      fc.property(cases, ({ timeframe, owed, size }) => {
+      fc.property(cases, ({ timeframe, owed, size, cutting }) => {
         const series = { coinId: 'bitcoin', timeframe, source: 'binance' } as const
-        const chunks = chunksOf({ series, symbol: 'BTCUSDT', owed }, size)
+        const chunks = chunksOf({ series, symbol: 'BTCUSDT', owed }, size, cutting)
         const ranges = chunks.map(({ from, to }) => ({ from: at(from), to: at(to) }))
         expect(union(ranges)).toEqual(owed)
         const count = (all: typeof owed) => all.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
@@ -198,9 +199,24 @@ describe('the jobs of a plan', () => {
     )
   })
 
+  const minutes = (from: number, to: number) => ({
+    from: toInstant(from * 60_000),
+    to: toInstant(to * 60_000),
+  })
+
+  test('cut on the grid are the same when some of the work has been done meanwhile', () => {
+    const series = { coinId: 'bitcoin', timeframe: '1m', source: 'binance' } as const
+    const cut = (from: number) =>
+      chunksOf({ series, symbol: 'BTCUSDT', owed: [minutes(from, 3_000)] }, 1_000, 'on-grid')
+    expect(cut(250).slice(1)).toEqual(cut(700).slice(1))
+    expect(cut(250).map(({ from }) => at(from))).toEqual(
+      [250, 1_000, 2_000].map((open) => toInstant(open * 60_000)),
+    )
+  })
+
   test('of nothing are none', () => {
     const series = { coinId: 'bitcoin', timeframe: '1m', source: 'binance' } as const
-    expect(chunksOf({ series, symbol: 'BTCUSDT', owed: [] }, 100)).toEqual([])
+    expect(chunksOf({ series, symbol: 'BTCUSDT', owed: [] }, 100, 'from-start')).toEqual([])
   })
 })
 

@@ -195,7 +195,7 @@ describe('a backfill', () => {
     await using working = await startWorking(pool)
     const coinId = await aCoin(pool)
     const series = { coinId, timeframe: '1m', source: 'binance' } as const
-    const chunks = chunksOf({ series, symbol, owed: [withHoles] }, 300)
+    const chunks = chunksOf({ series, symbol, owed: [withHoles] }, 300, 'from-start')
     await Promise.all(
       chunks.map((chunk) =>
         backfillCandles.run(working.context, { ...chunk, source: 'binance' }, keptReport()),

@@ -44,7 +44,7 @@ describe.each(engines)('the engine on %s', (kind) => {
   test('waits for a store that is not there yet, and then works', async () => {
     const { proxy, urls } = await throughProxy(fleet)
     const opening = fleet.open(urls)
-    await eventually(() => fleet.told('queue.waiting')).toHaveLength(1)
+    await eventually(() => fleet.told('engine.waiting')).toHaveLength(1)
     await proxy.open()
     const engine = await opening
     await works(engine)
@@ -55,14 +55,14 @@ describe.each(engines)('the engine on %s', (kind) => {
     const opening = fleet.open({ ...urls, waitMs: 300 })
     await expect(opening).rejects.toThrow(Unavailable)
     await expect(opening).rejects.toThrow(/did not answer within 0.3 s: start it/)
-    expect(fleet.told('queue.waiting')).toHaveLength(1)
+    expect(fleet.told('engine.waiting')).toHaveLength(1)
   })
 
   test('stops waiting when told to', async () => {
     const { urls } = await throughProxy(fleet)
     const stop = new AbortController()
     const opening = fleet.open({ ...urls, signal: stop.signal })
-    await eventually(() => fleet.told('queue.waiting')).toHaveLength(1)
+    await eventually(() => fleet.told('engine.waiting')).toHaveLength(1)
     stop.abort()
     await expect(opening).rejects.toThrow(Aborted)
   })

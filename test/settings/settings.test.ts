@@ -93,7 +93,7 @@ describe('the coins that are followed', () => {
 
   test('must stand in the coins file; the nearest one is named', async ({ overlay }) => {
     await expect(overlay.read('', 'follow: [bitcion]')).rejects.toThrow(
-      `${overlay.path}:2: no coin "bitcion" in the coins file; did you mean "bitcoin"?`,
+      `${overlay.path}:2: no coin "bitcion" in the coins file. Did you mean "bitcoin"?`,
     )
   })
 
@@ -116,7 +116,7 @@ describe('the coins that are followed', () => {
     const reading = overlay.read('coinsFile: few.yaml')
     await expect(reading).rejects.toThrow(`${coins}:3: 2.id is not a coin id such as "bitcoin"`)
     await expect(reading).rejects.toThrow(
-      `${coins}:4: there is no setting 3.markets.binanse; did you mean "binance"?`,
+      `${coins}:4: there is no setting 3.markets.binanse. Did you mean "binance"?`,
     )
     await writeFile(coins, '- &coin { id: monero, symbol: XMR, name: Monero, markets: {} }\n- *coin')
     await expect(overlay.read('coinsFile: few.yaml')).rejects.toThrow('1.id "monero" stands here twice')
@@ -126,7 +126,7 @@ describe('the coins that are followed', () => {
 describe('a mistake', () => {
   test('is told with file, line, path and the nearest known key', async ({ overlay }) => {
     await expect(overlay.read('# mine', 'candles:', '  setleDelay: 5 s')).rejects.toThrow(
-      `${overlay.path}:3: there is no setting candles.setleDelay; did you mean "settleDelay"?`,
+      `${overlay.path}:3: there is no setting candles.setleDelay. Did you mean "settleDelay"?`,
     )
   })
 
@@ -144,12 +144,12 @@ describe('a mistake', () => {
     )
     await expect(reading).rejects.toThrow(InvalidInput)
     for (const part of [
-      `${overlay.path}:1: there is no setting htpp; did you mean "http"?`,
-      `${overlay.path}:2: there is no setting budgets; did you mean "budget"?`,
+      `${overlay.path}:1: there is no setting htpp. Did you mean "http"?`,
+      `${overlay.path}:2: there is no setting budgets. Did you mean "budget"?`,
       `${overlay.path}:4: candles.recheck `,
       `${overlay.path}:5: candles.chunk `,
       `${overlay.path}:7: timeframes.1m.keep is neither a duration such as "90 days" nor "forever"`,
-      `${overlay.path}:8: there is no setting timeframes.2m; did you mean "1m"?`,
+      `${overlay.path}:8: there is no setting timeframes.2m. Did you mean "1m"?`,
       `${overlay.path}:9: prices.every "soon" is not a duration such as "90 days" or "2 s"`,
     ]) {
       await expect(reading).rejects.toThrow(part)

@@ -20,7 +20,7 @@ const test = withEngine
     await storeOrdinaryDay(freshDatabase.pool, settings, now)
     const releases = new Releases()
     onCleanup(() => releases.release())
-    const presence = await announceWorkers(freshDatabase.url, silent)
+    const presence = await announceWorkers(freshDatabase.url, 'postgres', silent)
     releases.push(() => presence.release())
     const web = await serve({ database: freshDatabase, engine }, { startedAt: plus(now, -86_400 * second) })
     releases.push(() => web.close())

@@ -29,7 +29,7 @@ const test = withEngine
     return async (): Promise<Status> => JSON.parse((await ask(`${web.url}/api/status`)).text)
   })
   .extend('workers', async ({ freshDatabase }, { onCleanup }) => {
-    const presence = await announceWorkers(freshDatabase.url, silent)
+    const presence = await announceWorkers(freshDatabase.url, 'postgres', silent)
     onCleanup(presence.release)
     return presence
   })

@@ -81,7 +81,7 @@ async function collect(reach: StatusReach): Promise<Status> {
     countQueues(reach),
     readTables(pool, settings),
     describeServer(db),
-    hasWorkers(pool),
+    hasWorkers(pool, reach.engine.kind),
   ])
   const facts = {
     generatedAt: toIso(now),
