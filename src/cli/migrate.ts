@@ -1,7 +1,13 @@
 import { Command } from 'commander'
 import { toIso, toMinuteText } from '../market/instant.ts'
-import { type MigrationStatus, migrateDown, migrateUp, migrationStatus } from '../store/migrations.ts'
-import { answer, table } from './output.ts'
+import {
+  type MigrationStatus,
+  migrateDown,
+  migrateUp,
+  migrationStatus,
+  verifyMigrations,
+} from '../store/migrations.ts'
+import { answer, counted, table } from './output.ts'
 import { withServer } from './session.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
@@ -12,6 +18,7 @@ export const migrateCommand = (): Command =>
     .addCommand(upCommand())
     .addCommand(downCommand())
     .addCommand(statusCommand())
+    .addCommand(verifyCommand())
 
 const upCommand = (): Command =>
   new Command('up')
@@ -54,6 +61,21 @@ const statusCommand = (): Command =>
           ...(appliedAt === undefined ? {} : { appliedAt: toIso(appliedAt) }),
         }))
         answer(json, { migrations: asJson }, () => migrationTable(migrations))
+      }),
+    )
+
+const verifyCommand = (): Command =>
+  new Command('verify')
+    .description('Check that no applied migration was edited since, and that this version knows them all.')
+    .option('--json', 'answer as JSON')
+    .action(({ json }: JsonOption) =>
+      withServer(async (_session, { url }) => {
+        const verified = await verifyMigrations(url)
+        answer(
+          json,
+          { verified },
+          () => `${counted(verified.length, 'applied migration')}, none of them edited since.`,
+        )
       }),
     )
 

@@ -1,16 +1,10 @@
-import { createHash } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Client, DatabaseError } from 'pg'
 import { InvalidInput, Misconfigured, Unavailable } from '../fault.ts'
 import { type Instant, second, toInstant } from '../market/instant.ts'
+import { type Migration, migrationsDir, readMigrations } from './migration-files.ts'
 
 /** A connection of its own, never one of a pool: the lock lives as long as the connection. */
 export type MigrationTarget = Client | string
-
-/** One step of the schema, as its two files say. */
-export type Migration = Readonly<{ name: string; number: number; up: string; down: string; sha256: string }>
 
 export type MigrationStatus = Readonly<{ name: string; applied: boolean; appliedAt?: Instant }>
 
@@ -18,33 +12,12 @@ type LedgerRow = Readonly<{ name: string; sha256: string; appliedAt: Instant }>
 type Place = Readonly<{ dir?: string }>
 type DownOptions = Place & Readonly<{ to?: string }>
 
-export const migrationsDir = fileURLToPath(new URL('../../drizzle/migrations', import.meta.url))
-
-const nameForm = /^(\d{4})_[a-z0-9_]+$/
-
 /** Any number that nothing else in the database takes for an advisory lock. */
 const lockKey = 4_271_960_301
 /** How long to wait while another process migrates. */
 const turnMs = 600 * second
 /** How long a step waits for a table that is in use, with everybody else queueing behind it. */
 const tableLockMs = 30 * second
-
-/**
- * Reads the migrations of a folder in their order. Throws Misconfigured when one lacks its way back, when two bear
- * the same number, or when a number is missing.
- */
-export async function readMigrations(dir: string = migrationsDir): Promise<Migration[]> {
-  const files = (await readdir(dir)).filter((file) => file.endsWith('.sql'))
-  const names = files
-    .filter((file) => !file.endsWith('.down.sql'))
-    .map((file) => file.slice(0, -'.sql'.length))
-  for (const file of files) {
-    const name = file.replace(/(\.down)?\.sql$/, '')
-    if (!names.includes(name))
-      throw new Misconfigured(`${file} has no ${name}.sql: write it or remove ${file}`)
-  }
-  return Promise.all(names.toSorted().map((name, index) => readMigration(dir, name, index + 1, files)))
-}
 
 /** Applies what is not applied yet, each step in a transaction of its own, and returns their names. */
 export async function migrateUp(
@@ -97,41 +70,17 @@ export async function migrationStatus(
   })
 }
 
-/** Throws Misconfigured unless the applied migrations are, unedited, the first of those this version has. */
+/**
+ * Returns the names of the applied migrations. Throws Misconfigured unless they are, unedited, the first of those this
+ * version has.
+ */
 export async function verifyMigrations(
   target: MigrationTarget,
   { dir = migrationsDir }: Place = {},
-): Promise<void> {
+): Promise<string[]> {
   const migrations = await readMigrations(dir)
-  checkLedger(await onTarget(target, readLedger), migrations)
+  return checkLedger(await onTarget(target, readLedger), migrations).map(({ name }) => name)
 }
-
-async function readMigration(
-  dir: string,
-  name: string,
-  expected: number,
-  files: readonly string[],
-): Promise<Migration> {
-  const number = Number(nameForm.exec(name)?.[1])
-  if (Number.isNaN(number)) {
-    throw new Misconfigured(`${name}.sql is not named like 0001_market_data.sql: rename it`)
-  }
-  if (number !== expected) {
-    const place = String(expected).padStart(4, '0')
-    const trouble = number < expected ? 'bears a number that is already taken' : `follows a hole at ${place}`
-    throw new Misconfigured(`${name}.sql ${trouble}: number the migrations 0001, 0002 and so on`)
-  }
-  if (!files.includes(`${name}.down.sql`)) {
-    throw new Misconfigured(`${name}.sql has no way back: write ${name}.down.sql`)
-  }
-  const up = await readText(join(dir, `${name}.sql`))
-  const down = await readText(join(dir, `${name}.down.sql`))
-  return { name, number, up, down, sha256: createHash('sha256').update(up).digest('hex') }
-}
-
-/** With the line ends of the repository, whatever the checkout made of them: the hash must not depend on it. */
-const readText = async (path: string): Promise<string> =>
-  (await readFile(path, 'utf8')).replaceAll('\r\n', '\n')
 
 async function createLedger(client: Client): Promise<void> {
   await client.query(`

@@ -4,13 +4,8 @@ import { join } from 'node:path'
 import { Client } from 'pg'
 import { test as base, describe, expect } from 'vitest'
 import { InvalidInput, Misconfigured, Unavailable } from '../../src/fault.ts'
-import {
-  migrateDown,
-  migrateUp,
-  migrationStatus,
-  readMigrations,
-  verifyMigrations,
-} from '../../src/store/migrations.ts'
+import { readMigrations } from '../../src/store/migration-files.ts'
+import { migrateDown, migrateUp, migrationStatus, verifyMigrations } from '../../src/store/migrations.ts'
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
 
 type Files = Record<string, string>
