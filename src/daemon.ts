@@ -13,6 +13,7 @@ import type { Role } from './settings/roles.ts'
 import type { Settings } from './settings.ts'
 import { lastSuccess } from './store/runs.ts'
 import { databaseOf } from './store/transaction.ts'
+import { refuseOpenDoor } from './web/access.ts'
 import { openWeb } from './web/server.ts'
 
 type DaemonOptions = Readonly<{
@@ -33,6 +34,8 @@ export async function startDaemon({
   releases,
   signal,
 }: DaemonOptions): Promise<{ url: string | undefined }> {
+  // Before anything is started that would have to be stopped again.
+  if (wanted.includes('web')) refuseOpenDoor(settings.environment)
   const database = await openDatabase({ settings, log, clock, releases, signal }, 'always')
   const fleet = await openFleet({ settings, database, log, clock, releases, signal }, minute)
   log.info('engines.ready', { database: database.kind, queue: fleet.engine.kind })
