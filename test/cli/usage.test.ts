@@ -130,6 +130,13 @@ test.concurrent('a PostgreSQL that is not there is told at once, in one sentence
   expect(tookMs).toBeLessThan(15_000)
 })
 
+test.concurrent('a door open to others without a password is refused before anything is started', async () => {
+  await using site = await openSite()
+  const { code, stderr } = await site.run('start', { BEACON_HTTP_HOST: '0.0.0.0' })
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/^error: [^\n]+BEACON_HTTP_PASSWORD[^\n]*\n$/)
+})
+
 test.concurrent('mistakes in what is configured are told by file and line, or by the name of the variable', async () => {
   await using site = await openSite()
   const file = (name: string) => join(site.folder, name)
