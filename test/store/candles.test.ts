@@ -353,6 +353,74 @@ function meeting(people: number): () => Promise<void> {
   }
 }
 
+describe('the foreign key of the coin', () => {
+  const unknown: Series = { coinId: 'nobody-knows', timeframe: '1m', source: 'binance' }
+
+  test('holds for a coin that nobody knows, also after one that is known in the same transaction', async ({
+    pool,
+  }) => {
+    const known = await aSeries(pool)
+    await ensurePartitions(pool, candleTable('1m', 'day'), partitionsOf(candleTable('1m', 'day'), day), 2_000)
+    await expect(load(pool, aBatch(unknown, candlesIn(minutes(0, 3))))).rejects.toThrow()
+    const both = inTransaction(pool, async (tx) => {
+      await loadCandles(tx, aBatch(known, candlesIn(minutes(0, 3))))
+      await loadCandles(tx, aBatch(unknown, candlesIn(minutes(0, 3))))
+    })
+    await expect(both).rejects.toThrow()
+    expect(await stored(pool, known)).toEqual([])
+  })
+
+  test('is checked again by the server once the load is over', async ({ pool }) => {
+    await load(pool, aBatch(await aSeries(pool), candlesIn(minutes(0, 3))))
+    const { rows } = await pool.query('show session_replication_role')
+    expect(rows).toEqual([{ session_replication_role: 'origin' }])
+  })
+
+  test('keeps the coin from being deleted while its candles are loaded', async ({ pool }) => {
+    const series = await aSeries(pool)
+    let deletion: Promise<unknown> = Promise.resolve()
+    await load(pool, aBatch(series, candlesIn(minutes(0, 1))))
+    await inTransaction(pool, async (tx) => {
+      await loadCandles(tx, aBatch(series, candlesIn(minutes(1, 3))))
+      const other = await pool.connect()
+      deletion = other
+        .query('delete from coins where id = $1', [series.coinId])
+        .finally(() => other.release())
+      deletion.catch(() => undefined)
+      await waiting(pool, 1)
+    })
+    await expect(deletion).rejects.toThrow(/violates foreign key constraint/)
+    expect((await stored(pool, series)).length).toBe(3)
+  })
+
+  test('does its work where the role may not let it rest', async ({ pool, databaseUrl }) => {
+    const role = `loader_${process.pid}`
+    await pool.query(`create role ${role} login password 'loader'`)
+    await pool.query(`grant all on all tables in schema public to ${role}`)
+    const url = new URL(databaseUrl)
+    url.username = role
+    url.password = 'loader'
+    const own = new Pool({ connectionString: url.href, max: 2 })
+    try {
+      const series = await aSeries(pool)
+      await ensurePartitions(
+        pool,
+        candleTable('1m', 'day'),
+        partitionsOf(candleTable('1m', 'day'), day),
+        2_000,
+      )
+      const batch = aBatch(series, candlesIn(minutes(0, 3)))
+      expect(await inTransaction(own, (tx) => loadCandles(tx, batch))).toMatchObject({ new: 3 })
+      const refused = inTransaction(own, (tx) => loadCandles(tx, aBatch(unknown, candlesIn(minutes(0, 3)))))
+      await expect(refused).rejects.toThrow()
+    } finally {
+      await own.end()
+      await pool.query(`drop owned by ${role}`)
+      await pool.query(`drop role ${role}`)
+    }
+  })
+})
+
 describe('the tables themselves', () => {
   test.for([
     ['a high that is no number', { high: 'NaN' }],
