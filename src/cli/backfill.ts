@@ -9,8 +9,9 @@ import type { Range } from '../market/range.ts'
 import { hasWorkers } from '../runtime/presence.ts'
 import { durationText } from '../settings/duration.ts'
 import { listCoins } from '../store/coins.ts'
+import { counted } from '../web/status/words.ts'
 import { readRange, readTimeframes } from './arguments.ts'
-import { counted, countText, print, printJson, say, spanText, table } from './output.ts'
+import { countText, print, printJson, say, spanText, table } from './output.ts'
 import { type DatabaseSession, withFleet } from './session.ts'
 
 type BackfillOptions = Readonly<{

@@ -7,10 +7,11 @@ import { toIso, toMinuteText } from '../market/instant.ts'
 import { type Timeframe, timeframes } from '../market/timeframe.ts'
 import { listCoins } from '../store/coins.ts'
 import { forgetAbsence } from '../store/coverage.ts'
+import { counted } from '../web/status/words.ts'
 import { readRange, readTimeframes } from './arguments.ts'
 import { Incomplete } from './backfill.ts'
 import { chosenCoins } from './chosen-coins.ts'
-import { answer, counted, countText, print, say, table } from './output.ts'
+import { answer, countText, print, say, table } from './output.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
 
 type GapsOptions = Readonly<{

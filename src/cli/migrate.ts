@@ -7,7 +7,8 @@ import {
   migrationStatus,
   verifyMigrations,
 } from '../store/migrations.ts'
-import { answer, counted, table } from './output.ts'
+import { counted } from '../web/status/words.ts'
+import { answer, table } from './output.ts'
 import { withServer } from './session.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>

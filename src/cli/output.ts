@@ -36,10 +36,6 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
 /** `1,234,567` */
 export const countText = (count: number): string => count.toLocaleString('en-US')
 
-/** `1 candle`, `14,220 candles`. */
-export const counted = (count: number, noun: string): string =>
-  `${countText(count)} ${count === 1 ? noun : `${noun}s`}`
-
 /** `12.3 MB`, in powers of ten. */
 export function bytesText(bytes: number): string {
   const units = ['bytes', 'kB', 'MB', 'GB', 'TB']

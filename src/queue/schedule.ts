@@ -39,7 +39,7 @@ export async function registerSchedules(options: ScheduleOptions): Promise<void>
   const wanted = [...queues.map(heartbeatOf), ...jobs.flatMap((job) => schedulesOf(job, settings))]
   for (const scheduler of wanted) {
     const wrote = await ensureScheduler(engine, databaseUrl, scheduler)
-    if (wrote) log.info('schedule.written', { queue: scheduler.queue, scheduler: scheduler.id })
+    if (wrote) log.debug('schedule.written', { queue: scheduler.queue, scheduler: scheduler.id })
   }
   for (const name of new Set([...queues, ...wanted.map(({ queue }) => queue)])) {
     const kept = new Set(wanted.filter(({ queue }) => queue === name).map(({ id }) => id))
