@@ -46,17 +46,19 @@ export const backfillCandles = defineJob({
     const total = owed.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
     let accounting = nothingReceived
     let requests = 0
+    let roundedValues = 0
     let done = 0
     for (const range of owed) {
       const onProgress = (candles: number) => report.progress(done + candles, total)
       const filled = await fillRange(context, { series, source, symbol, range, lane: 'backfill', onProgress })
       accounting = addAccounting(accounting, filled)
       requests += filled.requests
+      roundedValues += filled.roundedValues
       done += candleCount(range, timeframe)
     }
     await report.log(
       `${total} candles were owed: ${accounting.new} new, ${accounting.quarantined} quarantined, ${requests} requests`,
     )
-    return { ...accounting, requests }
+    return { ...accounting, requests, roundedValues }
   },
 })

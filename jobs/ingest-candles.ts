@@ -59,7 +59,7 @@ export function patternAfterClose(timeframe: Timeframe, delayMs: number): string
   return `${seconds} 0 ${hours === 1 ? '*' : hours === 24 ? '0' : `*/${hours}`} * * *`
 }
 
-type Total = Accounting & { requests: number }
+type Total = Accounting & { requests: number; roundedValues: number }
 
 async function ingestAll(
   context: Context,
@@ -69,12 +69,16 @@ async function ingestAll(
   const waiting = [...markets]
   const failures: string[] = []
   let canRetry = false
-  let total: Total = { ...nothingReceived, requests: 0 }
+  let total: Total = { ...nothingReceived, requests: 0, roundedValues: 0 }
   const work = async () => {
     for (let market = waiting.shift(); market; market = waiting.shift()) {
       try {
         const filled = await ingestMarket(context, market, timeframe)
-        total = { ...addAccounting(total, filled), requests: total.requests + filled.requests }
+        total = {
+          ...addAccounting(total, filled),
+          requests: total.requests + filled.requests,
+          roundedValues: total.roundedValues + filled.roundedValues,
+        }
       } catch (error) {
         // One market's trouble is its own; the source's, or ours, is everybody's.
         if (!(error instanceof Fault) || concernsAll(error)) {

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { Aborted, Fault } from '../src/fault.ts'
+import { Aborted, Fault, UnknownMarket } from '../src/fault.ts'
 import { type PriceSource, priceSources } from '../src/ingest/price-sources.ts'
 import { checkPrices } from '../src/market/coin-price-check.ts'
-import { minute } from '../src/market/instant.ts'
+import { hour, minute } from '../src/market/instant.ts'
 import { defineJob } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
 import { toHttpRequest } from '../src/sources/source.ts'
@@ -23,8 +23,7 @@ export const ingestPrices = defineJob({
   schedules: ({ prices: { every } }) => [
     {
       id: 'ingest-prices',
-      pattern:
-        every < 60 * minute ? `20 */${Math.max(1, Math.round(every / minute))} * * * *` : '20 0 * * * *',
+      pattern: patternEvery(every),
       payload: {},
       whenMissed: 'run-once',
     },
@@ -47,24 +46,61 @@ export const ingestPrices = defineJob({
   },
 })
 
-async function ingestFrom(context: Context, { source, coinIdOf }: PriceSource) {
+/** The cron pattern, with seconds, of a length that divides an hour or a day. */
+function patternEvery(ms: number): string {
+  return ms < hour ? `20 */${ms / minute} * * * *` : `20 0 */${ms / hour} * * *`
+}
+
+type Totals = Readonly<{
+  received: number
+  new: number
+  unchanged: number
+  quarantined: number
+  requests: number
+}>
+
+const nothing: Totals = { received: 0, new: 0, unchanged: 0, quarantined: 0, requests: 0 }
+
+const add = (a: Totals, b: Totals): Totals => ({
+  received: a.received + b.received,
+  new: a.new + b.new,
+  unchanged: a.unchanged + b.unchanged,
+  quarantined: a.quarantined + b.quarantined,
+  requests: a.requests + b.requests,
+})
+
+async function ingestFrom(context: Context, candidate: PriceSource) {
+  const { source, coinIdOf } = candidate
   const markets = [...coinIdOf.keys()]
-  let totals = { received: 0, new: 0, unchanged: 0, quarantined: 0, requests: 0 }
+  let totals = nothing
   for (let start = 0; start < markets.length; start += source.prices.pageSize) {
-    const page = await ingestPage(
-      context,
-      { source, coinIdOf },
-      markets.slice(start, start + source.prices.pageSize),
+    totals = add(
+      totals,
+      await ingestMarkets(context, candidate, markets.slice(start, start + source.prices.pageSize)),
     )
-    totals = {
-      received: totals.received + page.received,
-      new: totals.new + page.new,
-      unchanged: totals.unchanged + page.unchanged,
-      quarantined: totals.quarantined + page.quarantined,
-      requests: totals.requests + 1,
-    }
   }
   return { source: source.id, coins: markets.length, ...totals }
+}
+
+/** One market that its source does not know fails the whole question: it is halved until that one stands alone. */
+async function ingestMarkets(
+  context: Context,
+  candidate: PriceSource,
+  markets: readonly string[],
+): Promise<Totals> {
+  try {
+    return { ...(await ingestPage(context, candidate, markets)), requests: 1 }
+  } catch (error) {
+    if (!(error instanceof UnknownMarket)) throw error
+    if (markets.length === 1) {
+      context.log.warn('prices.unknown-market', { source: candidate.source.id, market: markets[0] })
+      return { ...nothing, requests: 1 }
+    }
+    const middle = Math.ceil(markets.length / 2)
+    const first = await ingestMarkets(context, candidate, markets.slice(0, middle))
+    const second = await ingestMarkets(context, candidate, markets.slice(middle))
+    return add({ ...nothing, requests: 1 }, add(first, second))
+  }
 }
 
 async function ingestPage(context: Context, { source, coinIdOf }: PriceSource, markets: readonly string[]) {

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { Aborted, InvalidInput } from './fault.ts'
+import { Aborted, Misconfigured } from './fault.ts'
 import type { Fleet } from './fleet.ts'
 import { type BackfillChunk, type BackfillPlan, chunksOf } from './ingest/backfill-plan.ts'
 import { type Instant, second } from './market/instant.ts'
@@ -10,6 +10,9 @@ import { type Accounting, addAccounting, nothingReceived } from './store/candles
 import { readOwed } from './store/coverage.ts'
 import { newestRuns, type Run } from './store/runs.ts'
 import { databaseOf } from './store/transaction.ts'
+
+/** How the jobs ended, by their ids: in a run, or without one, for the reason that the queue has. */
+type Followed = Readonly<{ runs: ReadonlyMap<string, Run>; givenUp: ReadonlyMap<string, string> }>
 
 /** A job of the backfill, as it stands in its queue. */
 type QueuedChunk = Readonly<{ id: string; queue: string; chunk: BackfillChunk }>
@@ -32,7 +35,7 @@ export async function enqueueBackfill(
   )
   for (const source of new Set(chunks.map((chunk) => chunk.source))) {
     if (await engine.queue(source).isPaused()) {
-      throw new InvalidInput(
+      throw new Misconfigured(
         `the queue ${source} is paused; let it go on with: beacon queues resume ${source}`,
       )
     }
@@ -66,8 +69,8 @@ export async function runBackfill(
     if (!workers && !(await hasWorkers(pool, fleet.engine.kind))) workers = await fleet.work(sources)
   }
   try {
-    const runs = await followRuns(fleet, plan, queued, since, { ...options, seeToWorkers })
-    return await summarize(fleet, plan, queued, runs)
+    const followed = await followRuns(fleet, plan, queued, since, { ...options, seeToWorkers })
+    return await summarize(fleet, plan, queued, followed)
   } catch (error) {
     // First of all our own workers: they put the jobs that they give up back into the queue.
     await workers?.close()
@@ -87,10 +90,11 @@ async function followRuns(
   queued: readonly QueuedChunk[],
   since: Instant,
   { signal, onProgress, seeToWorkers }: FollowOptions & { seeToWorkers(): Promise<void> },
-): Promise<Map<string, Run>> {
+): Promise<Followed> {
   const { context } = fleet
   const { clock, pool } = context
   const ended = new Map<string, Run>()
+  const givenUp = new Map<string, string>()
   let waiting = queued
   let settled = 0
   let movedAt = since
@@ -104,21 +108,34 @@ async function followRuns(
       }
     }
     const nowSettled = plan.candles - (await countOwed(fleet, plan))
-    const left = waiting.filter(({ id }) => !ended.has(id))
+    const left = waiting.filter(({ id }) => !ended.has(id) && !givenUp.has(id))
     if (left.length < waiting.length || nowSettled !== settled) movedAt = clock.now()
     waiting = left
     settled = nowSettled
     onProgress(settled)
     if (clock.now() - movedAt > stalledAfterMs) {
+      for (const [id, reason] of await jobsGivenUp(fleet, waiting)) givenUp.set(id, reason)
+      const lost = waiting.filter(({ id }) => !givenUp.has(id))
       // Jobs that are there stay as they are; one that the queue has lost comes back.
       await context.enqueue(
         'backfill-candles',
-        waiting.map(({ chunk }) => chunk),
+        lost.map(({ chunk }) => chunk),
       )
       movedAt = clock.now()
     }
   }
-  return ended
+  return { runs: ended, givenUp }
+}
+
+/** Jobs that the queue itself gave up, without a run that could tell: a refused payload, or one that stalled too often. */
+async function jobsGivenUp({ engine }: Fleet, queued: readonly QueuedChunk[]): Promise<Map<string, string>> {
+  const reasons = new Map<string, string>()
+  for (const { id, queue } of queued) {
+    if ((await engine.queue(queue).getJobState(id)) !== 'failed') continue
+    const job = await engine.queue(queue).getJob(id)
+    reasons.set(id, job?.failedReason ?? 'the queue gave it up')
+  }
+  return reasons
 }
 
 async function pause(signal: AbortSignal): Promise<void> {
@@ -163,13 +180,15 @@ async function summarize(
   fleet: Fleet,
   plan: BackfillPlan,
   queued: readonly QueuedChunk[],
-  runs: ReadonlyMap<string, Run>,
+  { runs, givenUp }: Followed,
 ): Promise<BackfillResult> {
   let accounting: Accounting = nothingReceived
   let requests = 0
   const failed: { chunk: BackfillChunk; error: string }[] = []
   for (const { id, chunk } of queued) {
     const run = runs.get(id)
+    const reason = givenUp.get(id)
+    if (reason !== undefined) failed.push({ chunk, error: reason })
     if (run?.status === 'failed') failed.push({ chunk, error: run.error ?? 'no reason was recorded' })
     const outcome = run?.outcome as (Accounting & { requests: number }) | null | undefined
     if (!outcome) continue

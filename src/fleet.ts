@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import type { Pool } from 'pg'
-import { jobs, queues } from '../jobs/catalog.ts'
+import { jobs } from '../jobs/catalog.ts'
 import { openBudget, unlimitedBudget } from './http/budget.ts'
 import { openHttpClient } from './http/client.ts'
 import { type Engine, openEngine } from './queue/engine.ts'
@@ -79,9 +79,6 @@ export async function openFleet(
       }),
   }
 }
-
-/** Every queue that jobs stand in. */
-export const fleetQueues = queues
 
 export function jobNamed(name: string): Job {
   const job = jobs.find((candidate) => candidate.name === name)

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { runBackfill } from '../backfill.ts'
+import { InvalidInput } from '../fault.ts'
 import type { Fleet } from '../fleet.ts'
 import { planBackfill } from '../ingest/backfill-plan.ts'
 import { findGaps, type Gap, type GapCause } from '../ingest/gaps.ts'
@@ -17,7 +18,7 @@ import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
 type GapsOptions = Readonly<{
   timeframe?: string
   from?: string
-  to: string
+  to?: string
   repair?: boolean
   json?: boolean
 }>
@@ -28,7 +29,7 @@ export const gapsCommand = (): Command =>
     .argument('[coin...]', 'coin ids; all followed ones when none is named')
     .option('--timeframe <list>', 'timeframes, separated by commas; all that are kept when left out')
     .option('--from <date>', 'first instant, UTC; the history that the daemon keeps when left out')
-    .option('--to <date>', 'end, not included', 'now')
+    .option('--to <date>', 'end, not included; now when left out')
     .option('--repair', 'fill what can be filled')
     .option('--json', 'answer as JSON')
     .action((coinIds: string[], options: GapsOptions) =>
@@ -44,7 +45,8 @@ async function find(
 ): Promise<Gap[]> {
   const now = clock.now()
   const coins = chosenCoins(await listCoins(db), coinIds)
-  const range = options.from === undefined ? undefined : readRange(options.from, options.to, now)
+  if (options.to !== undefined && options.from === undefined) throw new InvalidInput('--to needs a --from')
+  const range = options.from === undefined ? undefined : readRange(options.from, options.to ?? 'now', now)
   return findGaps(database.pool, settings, coins, chosenTimeframes(options, settings), range, now)
 }
 
@@ -87,8 +89,10 @@ async function repair(
   const coins = await listCoins(db)
   const failed: string[] = []
   for (const gap of await find(session, coinIds, options)) {
-    if (gap.cause === 'late' || gap.cause === 'before-first') continue
-    if (gap.cause === 'no-trades') await forgetAbsence(db, gap, gap.range, clock.now())
+    // The years before a listing are asked for again only where somebody names them.
+    if (gap.cause === 'late' || (gap.cause === 'before-first' && options.from === undefined)) continue
+    if (gap.cause === 'no-trades' || gap.cause === 'before-first')
+      await forgetAbsence(db, gap, gap.range, clock.now())
     const wish = { coinIds: [gap.coinId], timeframes: [gap.timeframe], range: gap.range }
     const plan = await planBackfill(database.pool, settings, coins, wish, clock.now())
     if (plan.candles === 0) continue
@@ -101,5 +105,8 @@ async function repair(
   const left = await find(session, coinIds, options)
   if (!options.json) print('After the repair:')
   showGaps(left, options)
-  if (failed.length > 0) throw new Incomplete(`${failed.length} of the jobs failed, the first, ${failed[0]}`)
+  if (failed.length > 0)
+    throw new Incomplete(
+      `${failed.length} of the jobs failed, the first, ${failed[0]}; run the same command again`,
+    )
 }

@@ -24,7 +24,7 @@ export const pricesCommand = (): Command =>
         const asJson = prices.map((price) => ({ ...price, timestamp: toIso(price.timestamp) }))
         answer(json, { prices: asJson }, () =>
           prices.length === 0
-            ? 'No prices are stored yet: the daemon brings them in, npm start.'
+            ? 'No prices are stored yet: a running daemon brings them in, and beacon status tells what it met.'
             : priceTable(prices, clock.now()),
         )
       }),

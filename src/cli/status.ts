@@ -22,7 +22,7 @@ export const statusCommand = (): Command =>
           queues,
           clock,
           log,
-          startedAt: clock.now(),
+          startedAt: undefined,
           version: readVersion(),
         })
         answer(json, status, () => statusText(status))

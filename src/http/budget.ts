@@ -13,7 +13,7 @@ import type { HttpAnswer, HttpRequest, Lane, RateLimit } from './request.ts'
 
 type Costly = Pick<HttpRequest, 'source' | 'weight' | 'rateLimit'>
 
-/** Keeps the whole fleet under each source's limit. Waits where there is nothing left, and never fails for it. */
+/** Keeps the whole fleet under each source's limit. Waits where there is nothing left. */
 export type Budget = Readonly<{
   /** Returns when the request may be sent. Throws Aborted when the signal says stop first. */
   take(request: Costly, lane: Lane, signal: AbortSignal): Promise<void>

@@ -58,10 +58,19 @@ async function get(
   const answer = await send(client, options, request, signal)
   await budget.observe(request, answer)
   const fault = request.classify(answer) ?? faultOfStatus(request, answer, clock)
-  if (fault instanceof RateLimited) await budget.stop(request, fault.waitMs)
+  if (fault instanceof RateLimited) await stopAll(budget, request, fault)
   if (fault) throw fault
   refuseOtherThanJson(request, answer)
   return answer
+}
+
+/** Stops the fleet. That the store of the budget fails must not hide that the source told us to wait. */
+async function stopAll(budget: Budget, request: HttpRequest, fault: RateLimited): Promise<void> {
+  try {
+    await budget.stop(request, fault.waitMs)
+  } catch (cause) {
+    throw new RateLimited(fault.message, fault.waitMs, { cause })
+  }
 }
 
 async function send(

@@ -1,6 +1,6 @@
 import type { Lane } from '../http/request.ts'
 import { checkCandles } from '../market/candle-check.ts'
-import { plus } from '../market/instant.ts'
+import { earlier, plus } from '../market/instant.ts'
 import { candleCount, type Range } from '../market/range.ts'
 import { floorTo } from '../market/timeframe.ts'
 import type { Context } from '../runtime/context.ts'
@@ -55,7 +55,11 @@ export async function fillRange(reach: FillReach, filling: Filling): Promise<Fil
       symbol,
       answered,
       checked,
-      settledBefore: floorTo(timeframe, plus(answeredAt, -reach.settings.candles.absentAfter)),
+      // By the clock that is behind: a source whose clock runs ahead would make late candles absent ones.
+      settledBefore: floorTo(
+        timeframe,
+        plus(earlier(answeredAt, reach.clock.now()), -reach.settings.candles.absentAfter),
+      ),
       now: reach.clock.now(),
       runId: reach.runId,
     })

@@ -20,6 +20,8 @@ export function judge(error: unknown, queued: EngineJob, isStopping: boolean): V
     case 'give-up':
       return { next: 'give-up', willRetry: false }
     case 'wait':
+      // A tick is not kept for later: the next one finds more owed, and after a long ban they would all run at once.
+      if (queued.repeatJobKey !== undefined) return { next: 'give-up', willRetry: false }
       return { next: 'wait', willRetry: true, waitMs: error instanceof RateLimited ? error.waitMs : minute }
     case 'retry':
       return { next: 'retry', willRetry: queued.attemptsMade + 1 < (queued.opts.attempts ?? 1) }

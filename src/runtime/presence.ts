@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { Client, type Pool } from 'pg'
 import { second } from '../market/instant.ts'
 import { sessionOptions } from '../store/pool.ts'
+import { withFaults } from '../store/transaction.ts'
 import type { Log } from './log.ts'
 
 /** Names the advisory lock that every process with workers on a kind of queue holds, shared, for as long as it lives. */
@@ -31,6 +32,8 @@ export async function announceWorkers(
     while (!stop.signal.aborted) {
       try {
         client = await announce(url, queueKind)
+        // Released while it was being made: nobody else would end it.
+        if (stop.signal.aborted) return await client.end()
         return watch()
       } catch (error) {
         log.warn('presence.lost', { reason: error instanceof Error ? error.message : String(error) })
@@ -57,19 +60,26 @@ async function announce(url: string, queueKind: QueueKind): Promise<Client> {
   })
   // A connection that breaks also ends, and its end is what is listened to.
   client.on('error', () => undefined)
-  await client.connect()
-  await client.query(`select pg_advisory_lock_shared(${keyOf(queueKind)})`)
-  return client
+  try {
+    await client.connect()
+    await client.query(`select pg_advisory_lock_shared(${keyOf(queueKind)})`)
+    return client
+  } catch (error) {
+    await client.end()
+    throw error
+  }
 }
 
 /** Whether any process of the fleet works on the queues of that kind. */
 export async function hasWorkers(pool: Pool, queueKind: QueueKind): Promise<boolean> {
-  const { rows } = await pool.query<{ present: boolean }>(`
+  const { rows } = await withFaults(
+    pool.query<{ present: boolean }>(`
     select exists (
       select from pg_locks
       where locktype = 'advisory' and mode = 'ShareLock' and granted and objsubid = 1
         and database = (select oid from pg_database where datname = current_database())
         and (classid::bigint << 32) + objid::bigint = ${keyOf(queueKind)}
-    ) as present`)
+    ) as present`),
+  )
   return rows[0]?.present === true
 }

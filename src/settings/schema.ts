@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { minute } from '../market/instant.ts'
+import { day, hour, minute, second } from '../market/instant.ts'
 import { timeframes } from '../market/timeframe.ts'
 import { parseDuration } from './duration.ts'
 import { sourceIds } from './source-ids.ts'
@@ -23,6 +23,10 @@ const retention = z.union([z.literal('forever').transform(() => undefined), dura
 
 export const partitionLengths = ['day', 'month', 'year'] as const
 export type PartitionLength = (typeof partitionLengths)[number]
+
+/** A cron pattern starts anew with each hour and each day. */
+const isEven = (ms: number): boolean =>
+  (ms < hour && ms % minute === 0 && hour % ms === 0) || (ms % hour === 0 && day % ms === 0)
 
 const positive = z.number().int().min(1)
 const fraction = z.number().gt(0).max(1)
@@ -62,7 +66,7 @@ export const configuration = z.strictObject({
   }),
   candles: z.strictObject({
     // The seconds of a cron pattern: a longer one would fall into the next minute.
-    settleDelay: duration.refine((ms) => ms < minute, { error: 'is not shorter than a minute' }),
+    settleDelay: duration.refine((ms) => ms <= minute - second, { error: 'is longer than 59 s' }),
     absentAfter: duration,
     recheck: z.number().int().min(0).max(100),
     chunk: z.number().int().min(100).max(100_000),
@@ -70,7 +74,9 @@ export const configuration = z.strictObject({
   }),
   timeframes: z.partialRecord(z.enum(timeframes), timeframePolicy),
   prices: z.strictObject({
-    every: positiveDuration,
+    every: positiveDuration.refine(isEven, {
+      error: 'does not divide an hour or a day evenly: 5 minutes, 1 hour',
+    }),
     partition: z.enum(partitionLengths),
     ahead: positive,
     keep: retention,
@@ -89,4 +95,3 @@ export const configuration = z.strictObject({
 })
 
 export type Configuration = z.infer<typeof configuration>
-export type TimeframePolicy = z.infer<typeof timeframePolicy>

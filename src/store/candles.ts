@@ -8,7 +8,7 @@ import { isAligned, timeframeMs } from '../market/timeframe.ts'
 import { copyInto } from './copy.ts'
 import { type Findings, type Series, writeCoverage } from './coverage.ts'
 import { quarantine } from './quarantine.ts'
-import type { Database, Transaction } from './transaction.ts'
+import { type Database, type Transaction, withFaults } from './transaction.ts'
 
 /** One answer, checked and ready to be written. */
 export type CandleBatch = Readonly<{
@@ -183,7 +183,7 @@ export async function readCandles(
   most: number,
 ): Promise<Candle[]> {
   const { timestamp } = ohlcvData
-  const rows = await db
+  const newest = db
     .select()
     .from(ohlcvData)
     .where(
@@ -196,6 +196,7 @@ export async function readCandles(
     )
     .orderBy(desc(timestamp))
     .limit(most)
+  const rows = await withFaults(newest)
   return rows
     .map(({ timestamp: openTime, open, high, low, close, volume }) => ({
       openTime,

@@ -76,7 +76,10 @@ export async function followConfigured(
 ): Promise<string[]> {
   const added: string[] = []
   for (const { id, symbol, name, markets } of coins) {
-    const known = await db.execute(sql`select from instruments where coin_id = ${id} limit 1`)
+    const known = await db.execute<{ followed: boolean }>(
+      sql`select bool_or(followed_to is null) as followed from instruments where coin_id = ${id} having count(*) > 0`,
+    )
+    if (known.rows[0]?.followed === false) continue
     await db.execute(sql`
       insert into coins (id, symbol, name, created_at, updated_at)
       values (${id}, ${symbol}, ${name}, ${toIso(now)}::timestamp, ${toIso(now)}::timestamp)

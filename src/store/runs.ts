@@ -3,7 +3,7 @@ import { and, desc, eq, gte, inArray, isNull, or, sql } from 'drizzle-orm'
 import { ingestRuns } from '../../drizzle/schema/ingest.ts'
 import { type Instant, toIso } from '../market/instant.ts'
 import { fromMs } from './multirange.ts'
-import type { Database } from './transaction.ts'
+import { type Database, withFaults } from './transaction.ts'
 
 export type RunStart = Readonly<{
   job: string
@@ -58,7 +58,7 @@ const toRun = ({ finishedAt, error, ...row }: RunRow): Run => ({
 
 /** The newest runs, newest first. */
 export async function listRuns(db: Database, limit: number): Promise<Run[]> {
-  const rows = await db.select().from(ingestRuns).orderBy(desc(ingestRuns.startedAt)).limit(limit)
+  const rows = await withFaults(db.select().from(ingestRuns).orderBy(desc(ingestRuns.startedAt)).limit(limit))
   return rows.map(toRun)
 }
 
@@ -73,7 +73,7 @@ export async function newestRuns(
   since: Instant,
 ): Promise<Map<string, Run>> {
   if (jobIds.length === 0) return new Map()
-  const rows = await db
+  const newest = db
     .selectDistinctOn([ingestRuns.jobId])
     .from(ingestRuns)
     .where(
@@ -84,6 +84,7 @@ export async function newestRuns(
       ),
     )
     .orderBy(ingestRuns.jobId, desc(ingestRuns.startedAt))
+  const rows = await withFaults(newest)
   return new Map(rows.map((row) => [row.jobId, toRun(row)]))
 }
 

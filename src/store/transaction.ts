@@ -15,7 +15,8 @@ export function databaseOf(pool: Pool): Database {
   return Object.assign(db, { execute: (query: Parameters<typeof execute>[0]) => withFaults(execute(query)) })
 }
 
-async function withFaults<T>(work: PromiseLike<T>): Promise<T> {
+/** What another try can overcome is thrown as Unavailable. */
+export async function withFaults<T>(work: PromiseLike<T>): Promise<T> {
   try {
     return await work
   } catch (error) {

@@ -18,7 +18,7 @@ import { protectAnswers } from './headers.ts'
 import { serveHealth } from './health.ts'
 import { statusPage } from './page.ts'
 import { sharedWhileRunning } from './share.ts'
-import { collectStatus, type Status } from './status/status.ts'
+import { gatherStatus, inTime, type Status } from './status/status.ts'
 
 export type WebOptions = Readonly<{
   settings: Settings
@@ -79,7 +79,9 @@ async function serveStatus(app: FastifyInstance, options: WebOptions): Promise<v
     startedAt: options.startedAt ?? clock.now(),
     version: readVersion(),
   }
-  const collect = sharedWhileRunning<Status>(() => collectStatus(reach))
+  // One at a time, also when it hangs: each one more would hold connections that the jobs need.
+  const gather = sharedWhileRunning<Status>(() => gatherStatus(reach))
+  const collect = () => inTime(gather())
   const describeFailure = failureSentence(options.log)
   const events = openEvents({ collect, describeFailure, everyMs: refreshMs })
   app.addHook('preClose', async () => events.close())

@@ -196,7 +196,7 @@ test.concurrent.each(engines)('queues are counted, paused and resumed on %s', as
       `${backfillTwoDays} --json`,
     ])
   expect(paused).toEqual({ code: 0, stdout: 'The queue binance is paused.\n', stderr: '' })
-  expect(refused).toMatchObject({ code: 2, stdout: '' })
+  expect(refused).toMatchObject({ code: 1, stdout: '' })
   expect(refused?.stderr).toMatch(/error: the queue binance is paused; .*: beacon queues resume binance\n$/)
   const nothing = { waiting: 0, prioritized: 0, active: 0, delayed: 0, failed: 0, completed: 0 }
   expect(jsonOf(pausedJson).queues).toEqual(

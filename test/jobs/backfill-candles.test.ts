@@ -70,6 +70,7 @@ describe('a backfill', () => {
       unchanged: 0,
       quarantined: 0,
       requests: 3,
+      roundedValues: 0,
     })
     expect(await stored(pool, coinId)).toEqual(expected)
     expect(await gaps(pool, coinId)).toEqual(realHoles)

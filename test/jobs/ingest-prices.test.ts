@@ -83,6 +83,20 @@ describe('prices', () => {
     ])
   })
 
+  test('come from binance for every market but the one that it does not know', async ({
+    freshDatabase: { pool },
+  }) => {
+    await using working = await startWorking(pool, { faults: [down('coingecko')] })
+    for (const symbol of ['BTCUSDT', 'ETHUSDT', 'NOPEUSDT', 'XRPUSDT']) await follow(pool, symbol)
+    expect(await ingest(working)).toMatchObject({ source: 'binance', coins: 4, received: 3, new: 3 })
+    expect(working.log.events).toContainEqual(
+      expect.objectContaining({
+        event: 'prices.unknown-market',
+        fields: { source: 'binance', market: 'NOPEUSDT' },
+      }),
+    )
+  })
+
   test.for(['rate-limited', 'html', 'cut', 'object-for-rows'] as const)(
     'come from binance when coingecko answers %s',
     async (name, { freshDatabase: { pool } }) => {

@@ -164,7 +164,8 @@ describe('a mistake', () => {
 
   test.for([
     ['follow: bitcoin', 'follow is neither "all" nor a list of coin ids'],
-    ['candles: { settleDelay: 60 s }', 'candles.settleDelay is not shorter than a minute'],
+    ['candles: { settleDelay: 60 s }', 'candles.settleDelay is longer than 59 s'],
+    ['prices: { every: 7 minutes }', 'prices.every does not divide an hour or a day evenly'],
     ['budget: { share: 1.5 }', 'budget.share'],
     ['budget: { share: 0 }', 'budget.share'],
     ['views: [drop table]', 'views.0'],

@@ -62,6 +62,16 @@ describe('the configured coins', () => {
     ])
   })
 
+  test('stay removed also when another market of theirs is configured', async ({
+    freshDatabase: { pool },
+  }) => {
+    await configure(pool, bitcoin, ethereum)
+    await remove(pool, 'bitcoin')
+    const moved: FollowedCoin = { ...bitcoin, markets: { binance: 'BTCUSDC' } }
+    expect(await configure(pool, moved, ethereum)).toEqual([])
+    expect(await followed(pool)).toEqual([['ethereum', 'binance:ETHUSDT']])
+  })
+
   test('stay removed once they were removed by command', async ({ freshDatabase: { pool } }) => {
     await configure(pool, bitcoin, ethereum)
     expect(await remove(pool, 'bitcoin')).toBe(1)

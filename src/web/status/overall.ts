@@ -46,7 +46,7 @@ const unlessSettling = (settling: boolean): ((sentence: string) => Finding) =>
   settling ? catchingUp : attention
 
 const isStarting = ({ process: { startedAt } }: Facts, now: Instant): boolean =>
-  now - Date.parse(startedAt) < settlingMs
+  startedAt !== null && now - Date.parse(startedAt) < settlingMs
 
 function ofFleet({ queues, process }: Facts): Finding[] {
   if (queues === null) return [attention('The queue does not answer: see that its PostgreSQL or Redis runs.')]

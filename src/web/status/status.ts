@@ -23,7 +23,8 @@ import { readSeries, type SeriesStatus } from './series.ts'
 
 export type ProcessStatus = Readonly<{
   version: string
-  startedAt: string
+  /** null for one that only looks. */
+  startedAt: string | null
   queueEngine: Engine['kind']
   database: ServerDescription
   /** Whether any process of the fleet works on the queues. */
@@ -52,7 +53,8 @@ export type StatusReach = Readonly<{
   queues: readonly string[]
   clock: Clock
   log: Log
-  startedAt: Instant
+  /** When the daemon started; undefined for one that only looks. */
+  startedAt: Instant | undefined
   version: string
 }>
 
@@ -61,10 +63,14 @@ const answerLimitMs = 8 * second
 const queueLimitMs = 3 * second
 
 /** Collects the status. Throws Unavailable when the database does not answer in time. */
-export const collectStatus = (reach: StatusReach): Promise<Status> =>
-  within(answerLimitMs, collect(reach), 'the database did not answer in time')
+export const collectStatus = (reach: StatusReach): Promise<Status> => inTime(gatherStatus(reach))
 
-async function collect(reach: StatusReach): Promise<Status> {
+/** The status, or Unavailable when it takes too long. What is under way goes on, and holds its connections. */
+export const inTime = (status: Promise<Status>): Promise<Status> =>
+  within(answerLimitMs, status, 'the database did not answer in time')
+
+/** The status, however long it takes. */
+export async function gatherStatus(reach: StatusReach): Promise<Status> {
   const { settings, pool, clock, jobs, startedAt } = reach
   const db = databaseOf(pool)
   const now = clock.now()
@@ -96,7 +102,7 @@ async function collect(reach: StatusReach): Promise<Status> {
     partitions,
     process: {
       version: reach.version,
-      startedAt: toIso(startedAt),
+      startedAt: startedAt === undefined ? null : toIso(startedAt),
       queueEngine: reach.engine.kind,
       database: server,
       hasWorkers: someoneWorks,
