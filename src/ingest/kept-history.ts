@@ -9,11 +9,11 @@ export const settledClose = ({ candles }: Settings, timeframe: Timeframe, now: I
 
 /**
  * The open times that the daemon keeps complete by itself: at least as far back as configured, though not further than
- * retention allows, up to the last settled candle.
+ * retention allows, up to the last settled candle; whoever only looks leaves out what closed less than `toleranceMs` ago.
  */
-export function keptHistory(settings: Settings, timeframe: Timeframe, now: Instant): Range {
+export function keptHistory(settings: Settings, timeframe: Timeframe, now: Instant, toleranceMs = 0): Range {
   const policy = settings.timeframes[timeframe]
   const lookBackMs = Math.min(policy?.history ?? 0, policy?.keep ?? Number.POSITIVE_INFINITY)
   const from = floorTo(timeframe, plus(now, -lookBackMs))
-  return { from, to: later(from, settledClose(settings, timeframe, now)) }
+  return { from, to: later(from, settledClose(settings, timeframe, plus(now, -toleranceMs))) }
 }

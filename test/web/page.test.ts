@@ -130,7 +130,7 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     expect(await page.locator('th:not([scope])').count()).toBe(0)
     expect(await page.locator('table:not(:has(caption))').count()).toBe(0)
     expect(await page.getByRole('status').innerText()).toMatch(/^Everything is fine/)
-    expect(await cell.getAttribute('data-tip')).toContain('All 1,440 candles of its history are there')
+    expect(await cell.getAttribute('data-tip')).toContain('All 1,439 candles of its history are there')
     await page.keyboard.press('Tab')
     expect(await page.evaluate('document.activeElement.className')).toBe('skip')
     await cell.focus()

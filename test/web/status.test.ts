@@ -189,7 +189,7 @@ describe('a series', () => {
       quiet: false,
       // The one that closed twenty seconds ago may still be on its way.
       owedCandles: 2,
-      wantedCandles: 1_440,
+      wantedCandles: 1_439,
       followedFrom: '2024-02-29T12:34:20.000Z',
     })
     expect(of('pepe', '1h')).toMatchObject({
@@ -232,7 +232,7 @@ describe('a series', () => {
       ),
     )
     const [bitcoin] = (await status()).series.filter((one) => one.coinId === 'bitcoin')
-    expect(bitcoin).toMatchObject({ owedCandles: 1_440, state: 'empty' })
+    expect(bitcoin).toMatchObject({ owedCandles: 1_439, state: 'empty' })
   })
 
   test('stands in the order of its coin’s rank', async ({ freshDatabase, status }) => {

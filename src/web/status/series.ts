@@ -75,7 +75,7 @@ function followedSeries(settings: Settings, coins: readonly Coin[], now: Instant
         market: market.symbol,
         timeframe,
         // A candle that has just closed is not missed yet.
-        wanted: keptHistory(settings, timeframe, plus(now, -loadingMs)),
+        wanted: keptHistory(settings, timeframe, now, loadingMs),
       }))
   })
 }
