@@ -25,7 +25,11 @@ export function followTips(tip) {
   document.addEventListener('pointerover', showFor)
   document.addEventListener('focusin', showFor)
   document.addEventListener('focusout', hide)
-  document.addEventListener('scroll', hide, { capture: true, passive: true })
+  // Focus may scroll its element into sight: the tip goes with it.
+  const follow = () => {
+    if (owner) placeBeside(tip, owner.getBoundingClientRect())
+  }
+  document.addEventListener('scroll', follow, { capture: true, passive: true })
   document.addEventListener('keydown', ({ key }) => {
     if (key === 'Escape') hide()
   })
