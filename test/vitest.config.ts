@@ -7,8 +7,6 @@ export default defineConfig({
     globalSetup: ['test/support/cluster.ts'],
     // Many tests wait for another process or for a clock: more of them than there are cores make the run shorter.
     maxWorkers: 4,
-    // A loaded machine may delay a real browser or process; a sentence that is false fails twice.
-    retry: process.env.CI ? 1 : 0,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
