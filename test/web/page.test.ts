@@ -137,10 +137,15 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     const tip = page.getByRole('tooltip')
     expect(await tip.innerText()).toContain('bitcoin 1m · fresh')
     expect(await cell.getAttribute('aria-describedby')).toBe('tip')
+    // The page is drawn again: the tip is still there, and still described.
+    await storeRun(freshDatabase.pool, { job: 'brand-new', startedAt: plus(now, second) })
+    await page.getByText('brand-new').waitFor()
+    expect(await tip.innerText()).toContain('bitcoin 1m · fresh')
+    expect(await cell.getAttribute('aria-describedby')).toBe('tip')
     await page.keyboard.press('Escape')
     expect(await tip.count()).toBe(0)
-    await page.getByRole('button', { name: 'Show all 17' }).press('Enter')
-    expect(await page.locator('#runs tbody tr').count()).toBe(17)
+    await page.getByRole('button', { name: 'Show all 18' }).press('Enter')
+    expect(await page.locator('#runs tbody tr').count()).toBe(18)
   })
 
   test.for(['light', 'dark'] as const)(

@@ -2,6 +2,8 @@ import { draw, h } from './dom.js'
 import { followTips } from './tip.js'
 import { age, bytes, count, day, instant, money, percent, price, secondsBetween, took } from './words.js'
 
+const tellRedrawn = followTips(document.getElementById('tip'))
+
 const part = (name) => document.querySelector(`[data-part="${name}"]`)
 
 // A symbol stands beside every colour, and a word beside every symbol.
@@ -385,6 +387,7 @@ function show(status) {
   document.body.classList.remove('lost')
   drawOverall(status)
   drawFreshness(status)
+  tellRedrawn()
   drawPrices(status)
   drawRuns(status)
   drawQueues(status)
@@ -470,5 +473,4 @@ document.addEventListener('click', ({ target }) => {
   drawRuns(latest)
 })
 
-followTips(document.getElementById('tip'))
 watch()

@@ -1,6 +1,9 @@
 // One tooltip for the page: shown for what is pointed at or focused, gone with Escape.
 
-/** Shows the `data-tip` of an element in the given tooltip for as long as it is pointed at or focused. */
+/**
+ * Shows the `data-tip` of an element in the given tooltip for as long as it is pointed at or focused. Returns what to
+ * call after a drawing: it may have taken the element away, or changed what its tip says.
+ */
 export function followTips(tip) {
   let owner
 
@@ -10,16 +13,19 @@ export function followTips(tip) {
     tip.hidden = true
   }
 
+  const show = (wanted) => {
+    owner = wanted
+    owner.setAttribute('aria-describedby', tip.id)
+    tip.textContent = owner.dataset.tip
+    tip.hidden = false
+    placeBeside(tip, owner.getBoundingClientRect())
+  }
+
   const showFor = ({ target }) => {
     const wanted = target instanceof Element ? target.closest('[data-tip]') : null
     if (wanted === owner) return
     hide()
-    if (!wanted) return
-    owner = wanted
-    owner.setAttribute('aria-describedby', tip.id)
-    tip.textContent = wanted.dataset.tip
-    tip.hidden = false
-    placeBeside(tip, wanted.getBoundingClientRect())
+    if (wanted) show(wanted)
   }
 
   document.addEventListener('pointerover', showFor)
@@ -33,6 +39,12 @@ export function followTips(tip) {
   document.addEventListener('keydown', ({ key }) => {
     if (key === 'Escape') hide()
   })
+
+  return () => {
+    if (!owner) return
+    if (owner.isConnected && owner.dataset.tip !== undefined) show(owner)
+    else hide()
+  }
 }
 
 const gap = 8
