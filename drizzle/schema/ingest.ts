@@ -13,6 +13,10 @@ import {
 import { instant } from './instant-column.ts'
 import { coins } from './market-data.ts'
 
+export type Instrument = typeof instruments.$inferSelect
+export type CandleCoverage = typeof candleCoverage.$inferSelect
+export type IngestRun = typeof ingestRuns.$inferSelect
+
 /** Ranges of open times as PostgreSQL writes them: `{["2024-03-01 00:00:00","2024-03-02 00:00:00")}`. */
 const tsmultirange = customType<{ data: string }>({ dataType: () => 'tsmultirange' })
 

@@ -12,10 +12,15 @@ import {
   varchar,
 } from 'drizzle-orm/pg-core'
 import type { Decimal } from '../../src/market/decimal.ts'
+import { decimal, ratio } from './decimal-column.ts'
 import { instant } from './instant-column.ts'
 
-/** The driver gives a `numeric` as text, digits and all. */
-const price = (name: string) => numeric(name, { precision: 24, scale: 8 }).$type<Decimal>()
+export type Coin = typeof coins.$inferSelect
+export type NewCoin = typeof coins.$inferInsert
+export type MarketData = typeof marketData.$inferSelect
+export type NewMarketData = typeof marketData.$inferInsert
+export type OhlcvData = typeof ohlcvData.$inferSelect
+export type NewOhlcvData = typeof ohlcvData.$inferInsert
 
 export const coins = pgTable('coins', {
   id: varchar({ length: 50 }).primaryKey(),
@@ -38,14 +43,14 @@ export const marketData = pgTable(
     coinId: varchar('coin_id', { length: 50 })
       .notNull()
       .references(() => coins.id),
-    price: price('price').notNull(),
-    marketCap: numeric('market_cap', { precision: 32, scale: 2 }),
-    volume24h: numeric('volume_24h', { precision: 32, scale: 2 }),
-    change24h: numeric('change_24h', { precision: 10, scale: 2 }),
+    price: decimal('price').notNull(),
+    marketCap: numeric('market_cap', { precision: 32, scale: 2 }).$type<Decimal>(),
+    volume24h: numeric('volume_24h', { precision: 32, scale: 2 }).$type<Decimal>(),
+    change24h: ratio('change_24h'),
     timestamp: instant().notNull(),
     rank: integer(),
-    circulatingSupply: numeric('circulating_supply', { precision: 30, scale: 8 }),
-    maxSupply: numeric('max_supply', { precision: 30, scale: 8 }),
+    circulatingSupply: numeric('circulating_supply', { precision: 30, scale: 8 }).$type<Decimal>(),
+    maxSupply: numeric('max_supply', { precision: 30, scale: 8 }).$type<Decimal>(),
   },
   (table) => [
     primaryKey({ columns: [table.id, table.timestamp] }),
@@ -64,10 +69,10 @@ export const ohlcvData = pgTable(
       .references(() => coins.id),
     timestamp: instant().notNull(),
     timeframe: varchar({ length: 10 }).notNull(),
-    open: price('open').notNull(),
-    high: price('high').notNull(),
-    low: price('low').notNull(),
-    close: price('close').notNull(),
+    open: decimal('open').notNull(),
+    high: decimal('high').notNull(),
+    low: decimal('low').notNull(),
+    close: decimal('close').notNull(),
     volume: numeric({ precision: 32, scale: 8 }).$type<Decimal>().notNull(),
   },
   (table) => [

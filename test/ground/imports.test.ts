@@ -30,9 +30,9 @@ const imports: readonly Import[] = code.flatMap(importsOf)
 /** From left to right: each may import what stands before it, never what stands beside or behind it. */
 const layers: readonly (readonly string[])[] = [
   ['src/market', 'src/fault.ts'],
-  ['drizzle', 'src/settings', 'src/settings.ts', 'src/http'],
+  ['drizzle', 'src/settings', 'src/settings.ts', 'src/http', 'src/encryption'],
   ['src/sources', 'src/store', 'src/replay'],
-  ['src/runtime'],
+  ['src/runtime', 'src/accounts', 'src/queries'],
   ['src/ingest'],
   ['src/queue'],
   ['jobs'],

@@ -83,7 +83,7 @@ describe('making partitions', () => {
       [plan.name],
     )
     expect(rows).toEqual([
-      { contype: 'c', count: 1 },
+      { contype: 'c', count: 2 },
       { contype: 'f', count: 1 },
       { contype: 'p', count: 1 },
     ])

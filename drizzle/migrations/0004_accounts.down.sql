@@ -1,0 +1,10 @@
+drop table api_connections;
+drop table notifications;
+drop table alerts;
+drop table backtest_results;
+drop table trades;
+drop table positions;
+drop table trading_strategies;
+drop table trading_accounts;
+drop table profiles;
+drop table users;
