@@ -2,6 +2,7 @@ import { chmod, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
+import type { ProvidedContext } from 'vitest'
 import type { TestProject } from 'vitest/node'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { stopPostmaster } from '../../src/runtime/embedded/postmaster.ts'
@@ -10,6 +11,7 @@ import { openEmbeddedPostgres } from '../../src/runtime/embedded.ts'
 import { openLog } from '../../src/runtime/log.ts'
 import { Releases } from '../../src/runtime/release.ts'
 import { migrateUp } from '../../src/store/migrations.ts'
+import { installedDataDir, openInstalledPostgres } from './installed-postgres.ts'
 import { openRedis } from './redis.ts'
 
 declare module 'vitest' {
@@ -17,6 +19,8 @@ declare module 'vitest' {
     /** The maintenance database of the cluster that the test databases are made in. */
     clusterUrl: string
     redisUrl: string | undefined
+    /** A PostgreSQL of the system's packages beside the bundled one; undefined where none is installed. */
+    installedPostgres: Readonly<{ major: number; binDir: string; url: string }> | undefined
   }
 }
 
@@ -31,6 +35,7 @@ export async function setup(project: TestProject): Promise<void> {
     const folder = await createFolder()
     project.provide('clusterUrl', await openCluster(folder))
     project.provide('redisUrl', await openRedisIfInstalled(folder))
+    project.provide('installedPostgres', await openPostgresIfInstalled(folder))
   } catch (error) {
     await releases.release()
     throw error
@@ -68,6 +73,17 @@ async function prepare(url: URL): Promise<void> {
       await client.query(`alter system set ${setting} = off`)
     }
     await client.query('select pg_reload_conf()')
+  } finally {
+    await client.end()
+  }
+  await createTemplate(url)
+}
+
+/** The migrated database that those of the tests are cloned from. */
+async function createTemplate(url: URL): Promise<void> {
+  const client = new Client({ connectionString: url.href })
+  await client.connect()
+  try {
     await client.query(`create database ${templateName}`)
   } finally {
     await client.end()
@@ -84,6 +100,20 @@ async function openRedisIfInstalled(folder: string): Promise<string | undefined>
   return redis?.url
 }
 
+async function openPostgresIfInstalled(folder: string): Promise<ProvidedContext['installedPostgres']> {
+  const postgres = await openInstalledPostgres(folder)
+  if (!postgres) {
+    process.stderr.write(
+      'no PostgreSQL 15 or newer is installed beside the bundled one: the tests on it are left out\n',
+    )
+    return undefined
+  }
+  releases.push(postgres.close)
+  const { close: _, ...server } = postgres
+  await createTemplate(new URL(server.url))
+  return server
+}
+
 /** A run that was killed could not stop its server: the next one does. */
 async function removeLeftovers(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
@@ -93,6 +123,7 @@ async function removeLeftovers(): Promise<void> {
     // Another account's leftovers are its own to remove.
     if ((await stat(folder)).uid !== process.getuid?.()) continue
     await stopPostmaster(join(folder, 'postgres/data'))
+    await stopPostmaster(installedDataDir(folder))
     await rm(folder, { recursive: true, force: true })
   }
 }

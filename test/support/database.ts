@@ -12,6 +12,17 @@ export const redisUrl: string | undefined = inject('redisUrl')
 /** The queue engines that can be tested here. */
 export const engines: readonly ('postgres' | 'redis')[] = redisUrl ? ['postgres', 'redis'] : ['postgres']
 
+/** The PostgreSQL of the system's packages, with its other programs (pg_dump); undefined where there is none. */
+export const installedPostgres = inject('installedPostgres')
+
+/** The servers that a sentence about the schema must hold on: the bundled one, and the oldest supported where installed. */
+export const servers: readonly Readonly<{ server: string; clusterUrl: string }>[] = [
+  { server: 'the bundled PostgreSQL', clusterUrl: inject('clusterUrl') },
+  ...(installedPostgres
+    ? [{ server: `PostgreSQL ${installedPostgres.major}`, clusterUrl: installedPostgres.url }]
+    : []),
+]
+
 // The template's setup belongs to the main process: here only its name is wanted, which the type pins.
 const template: typeof templateName = 'template_beacon'
 
