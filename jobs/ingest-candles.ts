@@ -11,6 +11,7 @@ import { defineJob } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
 import { sourceIds } from '../src/settings/source-ids.ts'
 import { hasCandles, sources } from '../src/sources/catalog.ts'
+import { candlesPerPage } from '../src/sources/source.ts'
 import { type Accounting, addAccounting, nothingReceived } from '../src/store/candles.ts'
 import { listCoins } from '../src/store/coins.ts'
 import { readOwed, type Series } from '../src/store/coverage.ts'
@@ -113,7 +114,13 @@ async function ingestMarket(
   const series: Series = { coinId, timeframe, source: source.id }
   const wanted = keptHistory(settings, timeframe, clock.now())
   const owed = await readOwed(databaseOf(pool), series, wanted, 'settle-for-refused')
-  const { recent, older } = divide(wanted, owed, timeframe, source.candles.pageSize, settings.candles.recheck)
+  const { recent, older } = divide(
+    wanted,
+    owed,
+    timeframe,
+    candlesPerPage(source.candles, timeframe),
+    settings.candles.recheck,
+  )
   const filled = await fillRange(context, { series, source, symbol, range: recent, lane: 'live' })
   // More than a page is history: it must not hold up the next tick. Asked for only once the market has answered.
   const chunks = chunksOf({ series, symbol, owed: older }, settings.candles.chunk, 'on-grid')

@@ -107,7 +107,7 @@ async function ingestPage(context: Context, { source, coinIdOf }: PriceSource, m
   const { settings, http, signal, pool, clock, partitions, runId } = context
   const request = toHttpRequest(source, source.prices.request(markets), settings.environment.baseUrls)
   const answer = await http.get(request, { lane: 'live', signal })
-  const checked = checkPrices(source.prices.parse(answer.text), answer.answeredAt)
+  const checked = checkPrices(source.prices.parse(answer.text, answer.answeredAt), answer.answeredAt)
   // A market that was not asked for is nobody's business.
   const priced = checked.prices.flatMap((price): PricedCoin[] => {
     const coinId = coinIdOf.get(price.market)

@@ -11,7 +11,7 @@ import { Aborted, RateLimited } from '../fault.ts'
 import { second } from '../market/instant.ts'
 import type { HttpAnswer, HttpRequest, Lane, RateLimit } from './request.ts'
 
-type Costly = Pick<HttpRequest, 'source' | 'weight' | 'rateLimit'>
+type Costly = Pick<HttpRequest, 'source' | 'weight' | 'rateLimits'>
 
 /** Keeps the whole fleet under each source's limit. Waits where there is nothing left. */
 export type Budget = Readonly<{
@@ -60,37 +60,43 @@ function cut(points: number, perMs: number): { durationMs: number; live: number 
 /** Redis forgets a counter after whole seconds. */
 const wholeSeconds = (ms: number): number => Math.ceil(ms / second) * second
 
+type Limiters = Readonly<{ limit: RateLimit } & Record<Lane, RateLimiterStoreAbstract>>
+
 /** Opens the budget on the store that all processes of the fleet share. */
 export function openBudget(store: BudgetStore, shares: BudgetShares): Budget {
-  const limiters = new Map<string, Record<Lane | 'stopped', RateLimiterStoreAbstract>>()
-  const limitersOf = ({ source, rateLimit }: Costly) => {
-    const known = limiters.get(source)
-    if (known) return known
-    const slice = sliceOf(rateLimit, shares)
-    const open = (name: string, points: number) =>
-      openLimiter(store, `${source}-${name}`, points, slice.durationMs)
-    const made = {
-      live: open('all', slice.live),
-      backfill: open('backfill', slice.backfill),
-      stopped: open('stopped', 1),
-    }
-    limiters.set(source, made)
+  const known = new Map<string, { stopped: RateLimiterStoreAbstract; windows: readonly Limiters[] }>()
+  const limitersOf = ({ source, rateLimits }: Costly) => {
+    const found = known.get(source)
+    if (found) return found
+    const stopped = openLimiter(store, `${source}-stopped`, 1, second)
+    const windows = rateLimits.map((limit) => {
+      const slice = sliceOf(limit, shares)
+      const open = (name: string, points: number) =>
+        openLimiter(store, `${source}-${name}-${limit.perMs}`, points, slice.durationMs)
+      return { limit, live: open('all', slice.live), backfill: open('backfill', slice.backfill) }
+    })
+    const made = { stopped, windows }
+    known.set(source, made)
     return made
   }
   return {
     take: async (request, lane, signal) => {
-      const { live, backfill, stopped } = limitersOf(request)
+      const { stopped, windows } = limitersOf(request)
       await respectStop(request.source, stopped, signal)
-      if (lane === 'backfill') await takePoints(backfill, request.weight, signal)
-      await takePoints(live, request.weight, signal)
+      for (const { live, backfill } of windows) {
+        if (lane === 'backfill') await takePoints(backfill, request.weight, signal)
+        await takePoints(live, request.weight, signal)
+      }
       await respectStop(request.source, stopped, signal)
     },
     observe: async (request, { headers }) => {
-      const used = Number(headers[request.rateLimit.usedHeader ?? ''])
-      const { points } = request.rateLimit
-      // Others share the address: when the source has counted nearly all of it, the rest of its window is not ours.
-      if (Number.isFinite(used) && used > (points * (1 + shares.share)) / 2) {
-        await stopFor(limitersOf(request).stopped, sliceOf(request.rateLimit, shares).durationMs)
+      const { stopped, windows } = limitersOf(request)
+      for (const { limit } of windows) {
+        const used = Number(headers[limit.usedHeader ?? ''])
+        // Others share the address: when the source has counted nearly all of it, the rest of its window is not ours.
+        if (Number.isFinite(used) && used > (limit.points * (1 + shares.share)) / 2) {
+          await stopFor(stopped, sliceOf(limit, shares).durationMs)
+        }
       }
     },
     stop: async (request, forMs) => {

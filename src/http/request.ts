@@ -15,7 +15,8 @@ export type HttpRequest = Readonly<{
   query: Readonly<Record<string, string>>
   /** Points of the source's rate limit that the request costs. */
   weight: number
-  rateLimit: RateLimit
+  /** All of them hold at once. */
+  rateLimits: readonly RateLimit[]
   /** The fault that the source's answer stands for; undefined leaves it to the status. */
   classify(answer: HttpAnswer): Fault | undefined
 }>

@@ -6,6 +6,7 @@ import { alignTo, candleCount, intersect, isEmpty, type Range, split, splitOnGri
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import type { Settings } from '../settings.ts'
+import { candlesPerPage } from '../sources/source.ts'
 import type { Coin } from '../store/coins.ts'
 import { readOwed, type Series } from '../store/coverage.ts'
 import { candleTable, listPartitions, partitionsOf } from '../store/partitions.ts'
@@ -111,8 +112,9 @@ async function planSeries(
   const closed = { from: range.from, to: settledClose(settings, timeframe, now) }
   const wanted = alignTo(timeframe, intersect(range, closed) ?? { from: range.from, to: range.from })
   const owed = isEmpty(wanted) ? [] : await readOwed(databaseOf(pool), series, wanted, 'retry-refused')
-  const { pageSize, weight } = market.source.candles
-  const requests = owed.reduce((sum, part) => sum + Math.ceil(candleCount(part, timeframe) / pageSize), 0)
+  const { weight } = market.source.candles
+  const perPage = candlesPerPage(market.source.candles, timeframe)
+  const requests = owed.reduce((sum, part) => sum + Math.ceil(candleCount(part, timeframe) / perPage), 0)
   const expired =
     policy.keep === undefined ? [] : expiredParts(series, policy.partition, owed, plus(now, -policy.keep))
   return {
@@ -151,8 +153,8 @@ function durationOf({ budget, environment }: Settings, series: readonly SeriesPl
   } of series)
     bySource.set(source, (bySource.get(source) ?? 0) + weight)
   const durations = [...bySource].map(([id, weight]) => {
-    const slice = sliceOf(candleSource(id).rateLimit, budget)
-    return (weight / slice.backfill) * slice.durationMs
+    const slices = candleSource(id).rateLimits.map((limit) => sliceOf(limit, budget))
+    return Math.max(...slices.map((slice) => (weight / slice.backfill) * slice.durationMs))
   })
   // Sources are asked side by side.
   return Math.max(0, ...durations)

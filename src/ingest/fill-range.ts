@@ -44,7 +44,7 @@ export async function fillRange(reach: FillReach, filling: Filling): Promise<Fil
   const walk = walkCandles(
     { http: reach.http, baseUrls: reach.settings.environment.baseUrls },
     source,
-    { symbol, timeframe, range },
+    { symbol, timeframe, range, asOf: reach.clock.now() },
     { lane, signal: reach.signal },
   )
   let filled: Filled = { ...nothingReceived, requests: 0, ignored: 0, roundedValues: 0 }

@@ -32,7 +32,20 @@ const priceNames = ['open', 'high', 'low', 'close'] as const
 const valueNames = [...priceNames, 'volume'] as const
 
 /** Sorts the rows of one answer into candles for the table, rows to keep aside, and rows to ignore. */
-export function checkCandles(rows: readonly CandleRow[], expectation: CandleExpectation): CheckedCandles {
+export const checkCandles = (rows: readonly CandleRow[], expectation: CandleExpectation): CheckedCandles =>
+  sortOut(rows, expectation, fitted)
+
+/** The same with every digit kept, for candles that longer ones are made of. */
+export const checkExactCandles = (
+  rows: readonly CandleRow[],
+  expectation: CandleExpectation,
+): CheckedCandles => sortOut(rows, expectation, (candle) => ({ candle, roundedValues: 0 }))
+
+function sortOut(
+  rows: readonly CandleRow[],
+  expectation: CandleExpectation,
+  adjust: (candle: Candle) => Verdict,
+): CheckedCandles {
   const byOpenTime = new Map<Instant, { candle: Candle; raw: unknown }>()
   const disputed = new Set<Instant>()
   const rejected: RejectedRow[] = []
@@ -45,7 +58,7 @@ export function checkCandles(rows: readonly CandleRow[], expectation: CandleExpe
       ignored += 1
       continue
     }
-    const verdict = 'candle' in row ? judge(row.candle, expectation) : { reason: row.flaw }
+    const verdict = 'candle' in row ? judge(row.candle, expectation, adjust) : { reason: row.flaw }
     if ('reason' in verdict) {
       rejected.push({ raw: row.raw, reason: verdict.reason, ...(openTime === undefined ? {} : { openTime }) })
       continue
@@ -80,7 +93,11 @@ function isNotOurs(openTime: Instant, { range, now, timeframe }: CandleExpectati
   return !contains(range, openTime) || plus(openTime, timeframeMs[timeframe]) > now
 }
 
-function judge(candle: Candle, { timeframe, now }: CandleExpectation): Verdict {
+function judge(
+  candle: Candle,
+  { timeframe, now }: CandleExpectation,
+  adjust: (candle: Candle) => Verdict,
+): Verdict {
   if (candle.openTime > now) return { reason: `opens in the future, at ${toIso(candle.openTime)}` }
   if (!isAligned(candle.openTime, timeframe))
     return { reason: `${toIso(candle.openTime)} is not on the ${timeframe} grid` }
@@ -93,7 +110,7 @@ function judge(candle: Candle, { timeframe, now }: CandleExpectation): Verdict {
     if (compareDecimals(candle[name], candle.high) > 0)
       return { reason: `${name} ${candle[name]} is above high ${candle.high}` }
   }
-  return fitted(candle)
+  return adjust(candle)
 }
 
 function fitted(candle: Candle): Verdict {

@@ -51,6 +51,25 @@ function compareMagnitudes(a: string, b: string): number {
   return paddedA === paddedB ? 0 : paddedA < paddedB ? -1 : 1
 }
 
+/** The exact sum, with as many digits after the point as the longer of the two has. */
+export function addDecimals(a: Decimal, b: Decimal): Decimal {
+  const places = Math.max(placesOf(a), placesOf(b))
+  const sum = inUnits(a, places) + inUnits(b, places)
+  const digits = (sum < 0n ? -sum : sum).toString().padStart(places + 1, '0')
+  const text = places === 0 ? digits : `${digits.slice(0, -places)}.${digits.slice(-places)}`
+  return (sum < 0n ? `-${text}` : text) as Decimal
+}
+
+/** How many digits stand after the point. */
+export function placesOf(value: Decimal): number {
+  const point = value.indexOf('.')
+  return point === -1 ? 0 : value.length - point - 1
+}
+
+/** The value as a whole number of its smallest places. */
+export const inUnits = (value: Decimal, places: number): bigint =>
+  BigInt(value.replace('.', '') + '0'.repeat(places - placesOf(value)))
+
 /** A `numeric(precision, scale)` column. */
 export type DecimalType = Readonly<{ precision: number; scale: number }>
 

@@ -163,14 +163,16 @@ function banWithoutHeader({ headers, text, answeredAt }: HttpAnswer): Fault | un
 export const binance = {
   id: 'binance',
   // The host for market data alone: the same paths and answers as api.binance.com.
-  baseUrl: 'https://data-api.binance.vision',
+  hosts: ['https://data-api.binance.vision'],
   // 6,000 points a minute and address; every answer tells how many the running minute has used.
-  rateLimit: { points: 6_000, perMs: 60_000, usedHeader: 'x-mbx-used-weight-1m' },
+  rateLimits: [{ points: 6_000, perMs: 60_000, usedHeader: 'x-mbx-used-weight-1m' }],
   classify,
   candles: {
     timeframes: Object.keys(intervals) as Timeframe[],
     pageSize,
     weight: klinesWeight,
+    bounds: 'both',
+    longWindow: 'oldest',
     request: klinesRequest,
     parse: parseKlines,
   },

@@ -103,9 +103,9 @@ function classify({ status, text }: HttpAnswer): Fault | undefined {
 
 export const coingecko = {
   id: 'coingecko',
-  baseUrl: 'https://api.coingecko.com',
+  hosts: ['https://api.coingecko.com'],
   // Without a key the limit is shared by all who use the address: 5 to 15 a minute were seen.
-  rateLimit: { points: 10, perMs: minute },
+  rateLimits: [{ points: 10, perMs: minute }],
   classify,
   prices: { pageSize, request: marketsRequest, parse: parseMarkets },
 } as const satisfies Source

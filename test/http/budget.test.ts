@@ -7,7 +7,7 @@ import { minute, second } from '../../src/market/instant.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { test as base, engines, redisUrl } from '../support/database.ts'
 
-type Asked = Pick<HttpRequest, 'source' | 'weight' | 'rateLimit'>
+type Asked = Pick<HttpRequest, 'source' | 'weight' | 'rateLimits'>
 
 /** The window less what a busy machine may take to notice that a request was let through. */
 const measurableMs = 700
@@ -20,7 +20,7 @@ let sources = 0
 /** A request to a source that nobody else asks. */
 const aRequest = (over: Partial<Asked> = {}): Asked => {
   sources += 1
-  return { source: `asked${sources}`, weight: 1, rateLimit: small, ...over }
+  return { source: `asked${sources}`, weight: 1, rateLimits: [small], ...over }
 }
 
 const never = new AbortController().signal
@@ -170,7 +170,7 @@ describe.each(engines)('on %s', (engine) => {
   })
 
   test('an answer that tells of a nearly spent limit stops everybody for a slice', async ({ fleet }) => {
-    const request = aRequest({ rateLimit: { points: 20, perMs: minute, usedHeader: 'x-used' } })
+    const request = aRequest({ rateLimits: [{ points: 20, perMs: minute, usedHeader: 'x-used' }] })
     await fleet[0].observe(request, anAnswer({ 'x-used': '18' }))
     await fleet[0].observe(request, anAnswer({}))
     await fleet[0].observe(request, anAnswer({ 'x-used': 'many' }))
@@ -180,15 +180,16 @@ describe.each(engines)('on %s', (engine) => {
   })
 
   test('a stop of ours ends the wait for points, and the wait for the end of a stop', async ({ fleet }) => {
+    const limit = { points: 20, perMs: minute }
     for (const prepare of [
       async (request: Asked) => {
-        for (let i = 0; i < sliceOf(request.rateLimit, shares).live; i += 1) {
+        for (let i = 0; i < sliceOf(limit, shares).live; i += 1) {
           await fleet[0].take(request, 'live', never)
         }
       },
       (request: Asked) => fleet[0].stop(request, 4 * second),
     ]) {
-      const request = aRequest({ rateLimit: { points: 20, perMs: minute } })
+      const request = aRequest({ rateLimits: [limit] })
       await prepare(request)
       const startedAt = performance.now()
       await expect(fleet[1].take(request, 'live', AbortSignal.timeout(100))).rejects.toThrow(Aborted)

@@ -48,7 +48,7 @@ async function ask({ options, signal, ...request }: Asking = {}): Promise<HttpAn
         path: '/api/prices',
         query: {},
         weight: 1,
-        rateLimit: { points: 100, perMs: minute },
+        rateLimits: [{ points: 100, perMs: minute }],
         classify: () => undefined,
         ...request,
       },

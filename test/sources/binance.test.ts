@@ -13,6 +13,7 @@ const query: CandleQuery = {
   symbol: 'BTCUSDT',
   timeframe: '1m',
   range: { from, to: plus(from, 10 * minute) },
+  asOf: plus(from, 60 * minute),
 }
 
 type Column = string | number | null | boolean

@@ -4,8 +4,8 @@ import { Fault, Malformed } from '../../src/fault.ts'
 import { timeframes } from '../../src/market/timeframe.ts'
 import { sourceIds } from '../../src/settings/source-ids.ts'
 import { sources } from '../../src/sources/catalog.ts'
-import { type SourceRequest, toHttpRequest } from '../../src/sources/source.ts'
-import { anAnswer, type Contract, recordings } from './recorded.ts'
+import { type Source, type SourceRequest, toHttpRequest } from '../../src/sources/source.ts'
+import { anAnswer, at, type Contract, recordings } from './recorded.ts'
 
 /** Bodies that no endpoint of ours ever answers. */
 const otherShapes = [
@@ -32,12 +32,17 @@ function expectContract(
   expect(request.weight).toBeLessThan(pointsOfTheLimit)
 }
 
+/** A request must fit into each of the limits. */
+const mostPoints = ({ rateLimits }: Source): number => Math.min(...rateLimits.map(({ points }) => points))
+
 /** Cuts a body everywhere, or at a thousand places when it is long. */
 const cuts = (body: string): string[] => {
   const step = Math.max(1, Math.floor(body.length / 1_000))
   const ends = Array.from({ length: Math.ceil(body.length / step) }, (_, index) => index * step)
   return ends.map((end) => body.slice(0, end))
 }
+
+const answeredAt = at('2024-03-01T12:00Z')
 
 test('every source has its recorded bodies', () => {
   expect(Object.keys(recordings).toSorted()).toEqual([...sourceIds].toSorted())
@@ -50,9 +55,11 @@ describe.each(sourceIds)('%s', (id) => {
 
   test('is known by its own id, on an https host, with a limit', () => {
     expect(source.id).toBe(id)
-    expect(source.baseUrl).toMatch(/^https:\/\/[a-z0-9.-]+$/)
-    expect(source.rateLimit.points).toBeGreaterThan(0)
-    expect(source.rateLimit.perMs).toBeGreaterThan(0)
+    for (const host of source.hosts) expect(host).toMatch(/^https:\/\/[a-z0-9.-]+$/)
+    for (const { points, perMs } of source.rateLimits) {
+      expect(points).toBeGreaterThan(0)
+      expect(perMs).toBeGreaterThan(0)
+    }
   })
 
   test('has recordings for just what it offers', () => {
@@ -66,8 +73,13 @@ describe.each(sourceIds)('%s', (id) => {
 
   test('is asked at its own host, or at the one that replaces it', () => {
     const request = { path: '/x', query: { a: '1' }, weight: 3 }
-    const { baseUrl, rateLimit } = source
-    expect(toHttpRequest(source, request, {})).toMatchObject({ source: id, baseUrl, rateLimit, ...request })
+    const { hosts, rateLimits } = source
+    expect(toHttpRequest(source, request, {})).toMatchObject({
+      source: id,
+      baseUrl: hosts[0],
+      rateLimits,
+      ...request,
+    })
     expect(toHttpRequest(source, request, { [id]: 'http://mirror', other: 'http://x' }).baseUrl).toBe(
       'http://mirror',
     )
@@ -131,7 +143,7 @@ describe.each(sourceIds)('%s', (id) => {
     test('a request asks what the contract knows, and at most a page', () => {
       for (const timeframe of candles.timeframes) {
         const request = candles.request({ ...known.query, timeframe })
-        expectContract(request, known.contract, source.rateLimit.points)
+        expectContract(request, known.contract, mostPoints(source))
         expect(request.weight).toBe(candles.weight)
       }
       expect(known.rows).toBeLessThanOrEqual(candles.pageSize)
@@ -167,7 +179,7 @@ describe.each(sourceIds)('%s', (id) => {
 
     test('a request asks what the contract knows', () => {
       for (const request of [listing.request(), listing.request('BTCUSDT')]) {
-        expectContract(request, known.contract, source.rateLimit.points)
+        expectContract(request, known.contract, mostPoints(source))
       }
     })
   })
@@ -178,24 +190,24 @@ describe.each(sourceIds)('%s', (id) => {
     if (!prices || !known) return
 
     test('a recorded body becomes its rows, digit for digit', () => {
-      const rows = prices.parse(known.body)
+      const rows = prices.parse(known.body, answeredAt)
       expect(rows).toHaveLength(known.rows)
       expect(rows.every((row) => 'price' in row)).toBe(true)
       expect(rows[0]).toHaveProperty('price', expect.objectContaining(known.first))
     })
 
     test.each([...otherShapes, ...recording.errors])('refuses a body of another shape: %j', (body) => {
-      expect(() => prices.parse(body)).toThrow(Malformed)
+      expect(() => prices.parse(body, answeredAt)).toThrow(Malformed)
     })
 
     test('refuses a body that is cut, wherever', () => {
-      for (const body of cuts(known.body)) expect(() => prices.parse(body)).toThrow(Malformed)
+      for (const body of cuts(known.body)) expect(() => prices.parse(body, answeredAt)).toThrow(Malformed)
     })
 
     test('refuses any other JSON with a fault, or finds flaws in it, but never invents a price', () => {
       fc.assert(
         fc.property(fc.json(), (body) => {
-          const rows = sayingOf(() => prices.parse(body))
+          const rows = sayingOf(() => prices.parse(body, answeredAt))
           if (rows instanceof Malformed) return
           expect(Array.isArray(rows) && rows.every((row) => 'flaw' in row)).toBe(true)
         }),
@@ -203,7 +215,7 @@ describe.each(sourceIds)('%s', (id) => {
     })
 
     test('a request asks what the contract knows', () => {
-      expectContract(prices.request(known.markets), known.contract, source.rateLimit.points)
+      expectContract(prices.request(known.markets), known.contract, mostPoints(source))
     })
   })
 })

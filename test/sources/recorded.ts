@@ -40,6 +40,7 @@ export const recordings: Readonly<Record<string, Recordings>> = {
         symbol: 'BTCUSDT',
         timeframe: '1h',
         range: { from: at('2020-04-30T21:00Z'), to: at('2020-06-11T13:00Z') },
+        asOf: at('2020-07-01'),
       },
       first: {
         openTime: at('2020-04-30T21:00Z'),

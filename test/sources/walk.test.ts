@@ -70,7 +70,7 @@ async function walk(
   range: Range,
   { from: asked = source, baseUrls = {}, pages = [] }: Walking = {},
 ): Promise<WalkedPage[]> {
-  const query = { symbol: 'BTCUSDT', timeframe: '1m' as const, range }
+  const query = { symbol: 'BTCUSDT', timeframe: '1m' as const, range, asOf: plus(from, 1_000 * minute) }
   for await (const page of walkCandles({ http, baseUrls }, asked, query, options)) pages.push(page)
   return pages
 }

@@ -1,0 +1,15 @@
+import { type Decimal, inUnits, placesOf, toDecimal } from './decimal.ts'
+
+/** A fraction (`0.0123`) as the percentage it is (`1.23`), digit for digit. */
+export const percentOfFraction = (fraction: Decimal): Decimal => toDecimal(`${fraction}e2`)
+
+/** By how many percent a price changed, to four decimals and half away from zero; undefined when it was 0 before. */
+export function percentChange(before: Decimal, after: Decimal): Decimal | undefined {
+  const places = Math.max(placesOf(before), placesOf(after))
+  const [from, to] = [inUnits(before, places), inUnits(after, places)]
+  if (from === 0n) return undefined
+  const scaled = (to - from) * 10n ** 6n
+  const half = from / 2n
+  const quotient = (scaled < 0n ? scaled - half : scaled + half) / from
+  return toDecimal(`${quotient}e-4`)
+}
