@@ -13,7 +13,7 @@ import type { Log } from './runtime/log.ts'
 import type { Releases } from './runtime/release.ts'
 import type { Settings } from './settings.ts'
 import { finishRun, startRun } from './store/runs.ts'
-import { databaseOf } from './store/transaction.ts'
+import { databaseOf, inOwnTransactions } from './store/transaction.ts'
 
 /** This process's part of the fleet: the queues, and all that their jobs may reach. */
 export type Fleet = Readonly<{
@@ -88,7 +88,7 @@ export function jobNamed(name: string): Job {
 
 function openSharedBudget({ environment, budget }: Settings, pool: Pool, log: Log, releases: Releases) {
   if (environment.unlimitedBudget) return unlimitedBudget
-  if (environment.redisUrl === undefined) return openBudget({ pool }, budget)
+  if (environment.redisUrl === undefined) return openBudget({ pool: inOwnTransactions(pool) }, budget)
   const redis = new Redis(environment.redisUrl, { connectTimeout: 5_000, socketTimeout: 15_000 })
   redis.on('error', (error) => log.warn('budget.connection-lost', { reason: error.message }))
   releases.push(() => redis.disconnect())

@@ -4,6 +4,7 @@ import { Misconfigured } from '../fault.ts'
 import { minute, second } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { type Patience, whenAnswering } from '../runtime/when-answering.ts'
+import { refusalOf } from '../store/refusal.ts'
 import type { Store } from './store.ts'
 
 const schema = 'bullmq'
@@ -59,11 +60,14 @@ async function prepare({ databaseUrl, clock }: PostgresStoreOptions): Promise<vo
     connectionString: databaseUrl,
     // Another process may be migrating, and this one then waits for its lock.
     query_timeout: minute,
+    // As the backend does itself.
+    options: `-c search_path=${schema}`,
   })
   // The query under way tells of a lost connection too; unheard, the event would end the process.
   client.on('error', () => undefined)
   try {
     await client.connect()
+    await refusePooler(client)
     await refuseWrongClock(client, clock)
     await runMigrations(client, schema)
   } catch (error) {
@@ -71,6 +75,18 @@ async function prepare({ databaseUrl, clock }: PostgresStoreOptions): Promise<vo
   } finally {
     await client.end()
   }
+}
+
+const pooled =
+  'the queue cannot stand behind a connection pooler such as PgBouncer: set REDIS_URL, or give the address of PostgreSQL itself in DATABASE_URL'
+
+/**
+ * The backend names its schema in the options of each session and listens in one of them. PgBouncer refuses the options,
+ * or is told to leave them out.
+ */
+async function refusePooler(client: Client): Promise<void> {
+  const { rows } = await client.query<{ path: string }>(`select current_setting('search_path') as path`)
+  if (rows[0]?.path !== schema) throw new Misconfigured(pooled)
 }
 
 /** Locks and delays are written in the worker's own time: a wrong clock takes jobs away from healthy workers. */
@@ -87,22 +103,23 @@ async function refuseWrongClock(client: Client, clock: Clock): Promise<void> {
   )
 }
 
-const remedies: Readonly<Record<string, string>> = {
-  '28000': 'PostgreSQL refuses the login: check the user in DATABASE_URL',
-  '28P01': 'PostgreSQL refuses the password: check DATABASE_URL',
-  '3D000': 'the database does not exist: create it, or change its name in DATABASE_URL',
-  '42501': `the database's role may not make the schema "${schema}": grant it create on the database`,
-}
+const notAllowed = '42501'
+const protocolViolation = '08P01'
 
 const needPeople = new Set(['UnsupportedPostgresVersionError', 'SchemaVersionMismatchError'])
 
 function withRemedy(error: unknown): unknown {
-  if (error instanceof DatabaseError && error.code !== undefined) {
-    const sentence = remedies[error.code]
-    if (sentence !== undefined) return new Misconfigured(sentence, { cause: error })
+  const sentence = sentenceOf(error)
+  if (sentence !== undefined) return new Misconfigured(sentence, { cause: error })
+  return refusalOf(error) ?? error
+}
+
+function sentenceOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  if (needPeople.has(error.name)) return error.message
+  if (!(error instanceof DatabaseError)) return undefined
+  if (error.code === notAllowed) {
+    return `the database's role may not make the schema "${schema}": grant it create on the database`
   }
-  if (error instanceof Error && needPeople.has(error.name)) {
-    return new Misconfigured(error.message, { cause: error })
-  }
-  return error
+  return error.code === protocolViolation && /startup parameter/.test(error.message) ? pooled : undefined
 }

@@ -6,6 +6,7 @@ import { type Instant, plus, second, toInstant } from '../market/instant.ts'
 import { systemClock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Settings } from '../settings.ts'
+import type { Coin } from '../store/coins.ts'
 import type { Engine, EngineQueue } from './engine.ts'
 import { heartbeat } from './heartbeat.ts'
 import type { AnyJob, Scheduled } from './job.ts'
@@ -18,6 +19,8 @@ export type ScheduleOptions = Readonly<{
   queues: readonly string[]
   jobs: readonly AnyJob[]
   settings: Settings
+  /** The followed ones: what none of them needs is not scheduled. */
+  coins: readonly Coin[]
   databaseUrl: string
   log: Log
 }>
@@ -31,15 +34,18 @@ type Wanted = Readonly<{ queue: string; id: string; repeat: Repeat; template: Te
 
 /**
  * Makes the schedule in the queues what the jobs declare; for the whole fleet, whoever calls. Calling it again
- * writes nothing. To be called at the start and every few minutes: a flushed Redis has lost its schedule. Throws
- * InvalidInput for a bad pattern or payload, before anything is written.
+ * writes nothing. To be called at the start and every few minutes: a flushed Redis has lost its schedule, and coins
+ * come and go. Returns the ids of the schedules that this call has written. Throws InvalidInput for a bad pattern or
+ * payload, before anything is written.
  */
-export async function registerSchedules(options: ScheduleOptions): Promise<void> {
-  const { engine, queues, jobs, settings, databaseUrl, log } = options
-  const wanted = [...queues.map(heartbeatOf), ...jobs.flatMap((job) => schedulesOf(job, settings))]
+export async function registerSchedules(options: ScheduleOptions): Promise<ReadonlySet<string>> {
+  const { engine, queues, jobs, settings, coins, databaseUrl, log } = options
+  const wanted = [...queues.map(heartbeatOf), ...jobs.flatMap((job) => schedulesOf(job, settings, coins))]
+  const written = new Set<string>()
   for (const scheduler of wanted) {
-    const wrote = await ensureScheduler(engine, databaseUrl, scheduler)
-    if (wrote) log.debug('schedule.written', { queue: scheduler.queue, scheduler: scheduler.id })
+    if (!(await ensureScheduler(engine, databaseUrl, scheduler))) continue
+    written.add(scheduler.id.slice(idPrefix.length))
+    log.debug('schedule.written', { queue: scheduler.queue, scheduler: scheduler.id })
   }
   for (const name of new Set([...queues, ...wanted.map(({ queue }) => queue)])) {
     const kept = new Set(wanted.filter(({ queue }) => queue === name).map(({ id }) => id))
@@ -47,6 +53,7 @@ export async function registerSchedules(options: ScheduleOptions): Promise<void>
       log.info('schedule.removed', { queue: name, scheduler: id })
     }
   }
+  return written
 }
 
 const heartbeatOf = (queue: string): Wanted => ({
@@ -56,8 +63,8 @@ const heartbeatOf = (queue: string): Wanted => ({
   template: { name: heartbeat.jobName, data: {}, opts: heartbeat.options },
 })
 
-const schedulesOf = (job: AnyJob, settings: Settings): Wanted[] =>
-  (job.schedules?.(settings) ?? []).map((scheduled) => wantedFor(job, scheduled))
+const schedulesOf = (job: AnyJob, settings: Settings, coins: readonly Coin[]): Wanted[] =>
+  (job.schedules?.(settings, coins) ?? []).map((scheduled) => wantedFor(job, scheduled))
 
 function wantedFor(job: AnyJob, { id, pattern, payload }: Scheduled<unknown>): Wanted {
   // Refuses a bad pattern with our own words.
@@ -114,7 +121,7 @@ const lockName = (queue: EngineQueue, id: string): string => `schedule ${queue.n
 
 /** Runs the work while no other process of the fleet runs one under the same name. */
 async function underLock<T>(databaseUrl: string, name: string, work: () => Promise<T>): Promise<T> {
-  // A connection of its own: through a pool the lock would be held by whoever gets that connection next.
+  // A connection of its own, so that no pool can be drained by those who wait; the lock ends with its transaction.
   const client = new Client({
     connectionString: databaseUrl,
     connectionTimeoutMillis: 5 * second,
@@ -124,7 +131,8 @@ async function underLock<T>(databaseUrl: string, name: string, work: () => Promi
   client.on('error', () => undefined)
   try {
     await client.connect()
-    await client.query('select pg_advisory_lock(hashtextextended($1, 0))', [name])
+    await client.query('begin')
+    await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [name])
     return await work()
   } finally {
     await client.end()

@@ -1,11 +1,12 @@
 import { join, resolve } from 'node:path'
-import { Client, DatabaseError, type Pool } from 'pg'
+import { Client, type Pool } from 'pg'
 import { Misconfigured } from '../fault.ts'
 import { minute } from '../market/instant.ts'
 import type { Settings } from '../settings.ts'
 import { followConfigured, hasFollowed } from '../store/coins.ts'
 import { migrateUp } from '../store/migrations.ts'
-import { openPool, sessionOptions } from '../store/pool.ts'
+import { openPool } from '../store/pool.ts'
+import { refusalOf } from '../store/refusal.ts'
 import { databaseOf, inTransaction } from '../store/transaction.ts'
 import type { Clock } from './clock.ts'
 import { openEmbeddedPostgres } from './embedded.ts'
@@ -55,7 +56,7 @@ async function checkServer(url: string, timeoutMs: number): Promise<void> {
   const client = new Client({
     connectionString: url,
     connectionTimeoutMillis: timeoutMs,
-    options: sessionOptions,
+    query_timeout: timeoutMs,
   })
   // A connection that breaks while it is used rejects the query; its event is the same news again.
   client.on('error', () => undefined)
@@ -71,23 +72,10 @@ async function checkServer(url: string, timeoutMs: number): Promise<void> {
       )
     }
   } catch (error) {
-    throw withRemedy(error)
+    throw refusalOf(error) ?? error
   } finally {
     await client.end()
   }
-}
-
-const remedies: Readonly<Record<string, string>> = {
-  '28000': 'PostgreSQL refuses the login: check the user in DATABASE_URL',
-  '28P01': 'PostgreSQL refuses the password: check DATABASE_URL',
-  '3D000': 'the database does not exist: create it, or change its name in DATABASE_URL',
-}
-
-/** What waiting cannot mend is told at once. */
-function withRemedy(error: unknown): unknown {
-  const sentence =
-    error instanceof DatabaseError && error.code !== undefined ? remedies[error.code] : undefined
-  return sentence === undefined ? error : new Misconfigured(sentence, { cause: error })
 }
 
 /** When the configured coins are followed: at every start of a daemon, by any command only where nothing is followed yet. */
@@ -95,6 +83,11 @@ export type Following = 'always' | 'when-new'
 
 /** A daemon outlasts a database that starts a little later; a command tells at once. */
 const patienceMs: Readonly<Record<Following, number>> = { always: minute, 'when-new': 0 }
+
+const applicationNames: Readonly<Record<Following, string>> = {
+  always: 'beacon daemon',
+  'when-new': 'beacon command',
+}
 
 /** Opens the pool on a database that is migrated and follows the configured coins. */
 export async function openDatabase(
@@ -105,10 +98,13 @@ export async function openDatabase(
   const server = await openServer(surroundings, patienceMs[following])
   const migrated = await migrateUp(server.url)
   if (migrated.length > 0) log.debug('schema.migrated', { migrations: migrated })
-  const pool = openPool(server.url, settings.database, (error) =>
-    log.warn('database.connection-lost', { reason: error.message }),
+  const pool = openPool(
+    server.url,
+    settings.database,
+    (error) => log.warn('database.connection-lost', { reason: error.message }),
+    applicationNames[following],
   )
-  releases.push(() => pool.end())
+  releases.push(() => pool.close())
   if (following === 'always' || !(await hasFollowed(databaseOf(pool)))) {
     await inTransaction(pool, (tx) => followConfigured(tx, settings.coins, clock.now()))
   }

@@ -11,7 +11,10 @@ export type Log = Readonly<{
 }>
 
 /** Never written out, wherever they stand in a line's fields. */
-const secrets = ['password', 'apiKey', 'authorization', 'connectionString', 'databaseUrl', 'redisUrl']
+const secrets = [
+  ...['password', 'passwordHash', 'apiKey', 'apiSecret', 'passphrase', 'email', 'authorization'],
+  ...['connectionString', 'databaseUrl', 'redisUrl', 'encryptionKeys'],
+]
 
 /** JSON lines on standard error; pretty where a person watches. */
 export function openLog({ level, pretty }: { level: LogLevel; pretty: boolean }): Log {

@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { sql } from 'drizzle-orm'
 import { Client, type Pool } from 'pg'
 import { second } from '../market/instant.ts'
-import { sessionOptions } from '../store/pool.ts'
-import { withFaults } from '../store/transaction.ts'
+import { databaseOf } from '../store/transaction.ts'
 import type { Log } from './log.ts'
 
 /** Names the advisory lock that every process with workers on a kind of queue holds, shared, for as long as it lives. */
@@ -56,13 +56,17 @@ async function announce(url: string, queueKind: QueueKind): Promise<Client> {
     application_name: 'beacon presence',
     connectionTimeoutMillis: 10 * second,
     keepAlive: true,
-    options: sessionOptions,
   })
   // A connection that breaks also ends, and its end is what is listened to.
   client.on('error', () => undefined)
   try {
     await client.connect()
-    await client.query(`select pg_advisory_lock_shared(${keyOf(queueKind)})`)
+    // A transaction that never ends: behind a pooler a session's own lock would stay with another's connection. It has
+    // neither a snapshot nor an id, so that vacuum does not wait for it.
+    await client.query(`
+      begin;
+      set local idle_in_transaction_session_timeout = 0;
+      select pg_advisory_xact_lock_shared(${keyOf(queueKind)})`)
     return client
   } catch (error) {
     await client.end()
@@ -72,8 +76,8 @@ async function announce(url: string, queueKind: QueueKind): Promise<Client> {
 
 /** Whether any process of the fleet works on the queues of that kind. */
 export async function hasWorkers(pool: Pool, queueKind: QueueKind): Promise<boolean> {
-  const { rows } = await withFaults(
-    pool.query<{ present: boolean }>(`
+  const { rows } = await databaseOf(pool).execute<{ present: boolean }>(
+    sql.raw(`
     select exists (
       select from pg_locks
       where locktype = 'advisory' and mode = 'ShareLock' and granted and objsubid = 1

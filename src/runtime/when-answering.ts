@@ -14,8 +14,8 @@ const firstPauseMs = 250
 const longestPauseMs = 4 * second
 
 /**
- * Tries until it works. Throws Unavailable with the given sentence when it did not in time, Aborted when told to
- * stop, and at once what trying again cannot help.
+ * Tries until it works. Throws Unavailable with the given sentence when it did not in time (a Fault has its own),
+ * Aborted when told to stop, and at once what trying again cannot help.
  */
 export async function whenAnswering<T>(
   attempt: () => Promise<T>,
@@ -30,7 +30,7 @@ export async function whenAnswering<T>(
       return await attempt()
     } catch (error) {
       if (error instanceof Aborted || (error instanceof Fault && error.remedy === 'give-up')) throw error
-      if (deadline.aborted) throw new Unavailable(sentence, { cause: error })
+      if (deadline.aborted) throw error instanceof Fault ? error : new Unavailable(sentence, { cause: error })
       if (pauseMs === firstPauseMs) log.warn('engine.waiting', { for: sentence, reason: reasonOf(error) })
       await pauseUnlessOver(pauseMs, over)
     }

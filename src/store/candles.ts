@@ -99,6 +99,7 @@ async function mergeCandles(
 ): Promise<Omit<Accounting, 'received' | 'quarantined'>> {
   const { candles } = checked
   // The table lives as long as the connection: one made for each batch would fill the catalog with dead rows.
+  // Behind a pooler the next client finds it there: with other columns it needs another name.
   await tx.db.execute(sql`
     create temporary table if not exists incoming_candles (
       timestamp timestamp, open decimal(24, 8), high decimal(24, 8), low decimal(24, 8), close decimal(24, 8), volume decimal(32, 8)

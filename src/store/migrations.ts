@@ -2,8 +2,9 @@ import { Client, DatabaseError } from 'pg'
 import { InvalidInput, Misconfigured, Unavailable } from '../fault.ts'
 import { type Instant, second, toInstant } from '../market/instant.ts'
 import { type Migration, migrationsDir, readMigrations } from './migration-files.ts'
+import { refusalOf } from './refusal.ts'
 
-/** A connection of its own, never one of a pool: the lock lives as long as the connection. */
+/** A connection of its own, never one of a pool: whoever migrates may wait long for others. */
 export type MigrationTarget = Client | string
 
 export type MigrationStatus = Readonly<{ name: string; applied: boolean; appliedAt?: Instant }>
@@ -28,6 +29,7 @@ export async function migrateUp(
   return onTarget(target, (client) =>
     inTurn(client, async () => {
       await createLedger(client)
+      await commit(client)
       const applied = checkLedger(await readLedger(client), migrations)
       const pending = migrations.slice(applied.length)
       for (const migration of pending) await applyUp(client, migration)
@@ -157,7 +159,7 @@ async function applyDown(client: Client, { name, down }: Migration): Promise<voi
 }
 
 /**
- * Runs a file and what the ledger says of it in one transaction. The text goes through EXECUTE, which runs several
+ * Runs a file and what the ledger says of it in one transaction, and begins the next. The text goes through EXECUTE, which runs several
  * statements but refuses a `commit` among them: a file cannot leave half of itself behind.
  */
 async function inStep(
@@ -167,16 +169,12 @@ async function inStep(
   record: () => Promise<void>,
 ): Promise<void> {
   try {
-    await client.query('begin')
-    await client.query(
-      `select set_config('lock_timeout', $1, true), set_config('beacon.migration', $2, true)`,
-      [`${tableLockMs}ms`, text],
-    )
+    await setLocally(client, { lock_timeout: `${tableLockMs}ms`, TimeZone: 'UTC', 'beacon.migration': text })
     await client.query(`do $$ begin execute current_setting('beacon.migration'); end $$`)
     await record()
-    await client.query('commit')
+    await commit(client)
   } catch (cause) {
-    throw await afterwards(client, 'rollback', toFault(file, text, cause))
+    throw await afterwards(client, 'rollback and chain', toFault(file, text, cause))
   }
 }
 
@@ -198,62 +196,79 @@ function lineAt(text: string, position: number, query: string | undefined): stri
 }
 
 async function onTarget<T>(target: MigrationTarget, work: (client: Client) => Promise<T>): Promise<T> {
-  if (typeof target !== 'string') return workInUtc(target, work)
-  const client = new Client({ connectionString: target, connectionTimeoutMillis: 30 * second })
+  if (typeof target !== 'string') return work(target)
+  const client = new Client({
+    connectionString: target,
+    application_name: 'beacon migrate',
+    connectionTimeoutMillis: 30 * second,
+    keepAlive: true,
+  })
   // The query under way rejects with it as well; without a listener a lost connection would end the process.
   client.on('error', () => {})
   await connect(client)
   try {
-    return await workInUtc(client, work)
+    return await work(client)
   } finally {
     await client.end()
   }
-}
-
-async function workInUtc<T>(client: Client, work: (client: Client) => Promise<T>): Promise<T> {
-  await client.query(`set timezone = 'UTC'`)
-  return work(client)
 }
 
 async function connect(client: Client): Promise<void> {
   try {
     await client.connect()
   } catch (cause) {
+    const refusal = refusalOf(cause)
+    if (refusal) throw refusal
     const why = cause instanceof Error ? cause.message : String(cause)
-    if (cause instanceof DatabaseError && /^(28|3D)/.test(cause.code ?? '')) {
-      throw new Misconfigured(`the database refuses us (${why}): check DATABASE_URL`, { cause })
-    }
     throw new Unavailable(`the database does not answer (${why}): check DATABASE_URL and try again`, {
       cause,
     })
   }
 }
 
-/** One process at a time migrates; the next finds what this one did. */
+/**
+ * One process at a time migrates; the next finds what this one did. The work begins inside a transaction, and each
+ * `commit` in it begins the next one at once: a pooler then never takes the server's session away between two of them,
+ * and the lock, which is the session's, stays ours.
+ */
 async function inTurn<T>(client: Client, work: () => Promise<T>): Promise<T> {
   await takeLock(client)
   try {
     const result = await work()
-    await client.query(unlock)
+    await client.query(letGo)
     return result
   } catch (error) {
-    throw await afterwards(client, unlock, error)
+    throw await afterwards(client, letGo, error)
   }
 }
 
-const unlock = `select pg_advisory_unlock(${lockKey})`
+const letGo = `select pg_advisory_unlock(${lockKey}); commit`
 
 async function takeLock(client: Client): Promise<void> {
   try {
     await client.query('begin')
-    await client.query(`select set_config('lock_timeout', $1, true)`, [`${turnMs}ms`])
+    await setLocally(client, { lock_timeout: `${turnMs}ms` })
     await client.query('select pg_advisory_lock($1)', [lockKey])
-    await client.query('commit')
+    await commit(client)
   } catch (cause) {
     const isBusy = cause instanceof DatabaseError && cause.code === '55P03'
     const busy = 'another process is still migrating the database: try again when it is done'
     throw await afterwards(client, 'rollback', isBusy ? new Unavailable(busy, { cause }) : cause)
   }
+}
+
+/** Commits and begins the next transaction. What is checked at the end is checked before, so that it cannot fail. */
+async function commit(client: Client): Promise<void> {
+  await client.query('set constraints all immediate; commit and chain')
+}
+
+/** Settings of this transaction alone. The role's limits are for its daily work: a step takes as long as it takes. */
+async function setLocally(client: Client, settings: Readonly<Record<string, string>>): Promise<void> {
+  const all = { statement_timeout: '0', idle_in_transaction_session_timeout: '0', ...settings }
+  await client.query(
+    'select set_config(name, value, true) from unnest($1::text[], $2::text[]) as setting (name, value)',
+    [Object.keys(all), Object.values(all)],
+  )
 }
 
 /** Cleans up after a failure and gives it back. That fails only where the connection is lost, which then is the failure. */

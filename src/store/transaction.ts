@@ -1,6 +1,10 @@
+import { DrizzleQueryError } from 'drizzle-orm'
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
-import { DatabaseError, type Pool, type PoolClient } from 'pg'
-import { Unavailable } from '../fault.ts'
+import { DatabaseError, type Pool, type PoolClient, type QueryConfig } from 'pg'
+import { Fault, Unavailable } from '../fault.ts'
+import { durationText } from '../settings/duration.ts'
+import { BoundedPool, limitSilence, type Purpose } from './pool.ts'
+import { refusalOf } from './refusal.ts'
 
 /** What a function needs to read or write: the pool's own database, or that of a transaction. */
 export type Database = Pick<NodePgDatabase, 'execute' | 'select' | 'selectDistinctOn'>
@@ -8,11 +12,25 @@ export type Database = Pick<NodePgDatabase, 'execute' | 'select' | 'selectDistin
 /** One connection between begin and commit. */
 export type Transaction = Readonly<{ client: PoolClient; db: Database }>
 
-/** The pool as a database. What another try can overcome is thrown as Unavailable, as in a transaction. */
+/**
+ * The pool as a database for short work: each statement is a transaction of its own, for the purpose `answer`. What
+ * another try can overcome is thrown as Unavailable, as in a transaction.
+ */
 export function databaseOf(pool: Pool): Database {
-  const db: Database = drizzle(pool)
+  const db: Database = drizzle({ client: inOwnTransactions(pool) })
   const execute = db.execute.bind(db)
   return Object.assign(db, { execute: (query: Parameters<typeof execute>[0]) => withFaults(execute(query)) })
+}
+
+/**
+ * The same pool, with a transaction of its own for each query: outside of one only the session could limit a statement,
+ * and behind a pooler the session is not ours.
+ */
+export function inOwnTransactions(pool: Pool): Pool {
+  const query = (config: QueryConfig, values: unknown[]) =>
+    inTransaction(pool, ({ client }) => client.query(config, values))
+  // Nothing else is asked of a pool by those who get this one.
+  return new Proxy(pool, { get: (target, key) => (key === 'query' ? query : Reflect.get(target, key)) })
 }
 
 /** What another try can overcome is thrown as Unavailable. */
@@ -24,8 +42,15 @@ export async function withFaults<T>(work: PromiseLike<T>): Promise<T> {
   }
 }
 
-/** Begins, works, commits; rolls back and throws when the work throws. A broken connection leaves the pool. */
-export async function inTransaction<T>(pool: Pool, work: (tx: Transaction) => Promise<T>): Promise<T> {
+/**
+ * Begins, works, commits; rolls back and throws when the work throws. A broken connection leaves the pool. The purpose
+ * says how long one statement may take.
+ */
+export async function inTransaction<T>(
+  pool: Pool,
+  work: (tx: Transaction) => Promise<T>,
+  purpose: Purpose = 'answer',
+): Promise<T> {
   const client = await connect(pool)
   let broken: Error | undefined
   // A connection may die between two queries: unheard, its event would end the process. The next query fails of it.
@@ -34,25 +59,79 @@ export async function inTransaction<T>(pool: Pool, work: (tx: Transaction) => Pr
   }
   client.on('error', onLoss)
   try {
-    await client.query('begin')
-    const result = await work({ client, db: drizzle(client) })
+    await begin(pool, client, purpose)
+    const result = await work({ client, db: drizzle({ client }) })
     await client.query('commit')
     return result
   } catch (error) {
     broken = (await rollBack(client)) ?? broken
-    throw asFault(error)
+    throw timeoutOf(error, pool, purpose) ?? asFault(error)
   } finally {
     client.off('error', onLoss)
     client.release(broken)
   }
 }
 
+/** The limits end with the transaction: behind a pooler the next one on the same connection may be another's. */
+async function begin(pool: Pool, client: PoolClient, purpose: Purpose): Promise<void> {
+  if (!(pool instanceof BoundedPool)) {
+    await client.query('begin')
+    return
+  }
+  const { statementTimeout, idleInTransactionTimeout, connectionTimeout } = pool.settings
+  const statementMs = statementTimeout[purpose]
+  limitSilence(client, connectionTimeout)
+  // One message, so that the limits cost no round trip.
+  await client.query(`
+    begin;
+    set local statement_timeout = ${statementMs};
+    set local idle_in_transaction_session_timeout = ${idleInTransactionTimeout}`)
+  // The server speaks first, unless the connection is dead.
+  limitSilence(client, Math.max(statementMs, idleInTransactionTimeout) + connectionTimeout)
+}
+
 async function connect(pool: Pool): Promise<PoolClient> {
   try {
     return await pool.connect()
   } catch (error) {
-    throw asFault(error)
+    throw refusalOf(error) ?? missedConnection(error, pool) ?? asFault(error)
   }
+}
+
+/** The pool's driver has no codes for these. */
+function missedConnection(error: unknown, { options }: Pool): Unavailable | undefined {
+  const message = error instanceof Error ? error.message : ''
+  const within = durationText(options.connectionTimeoutMillis ?? 0)
+  if (message === 'timeout exceeded when trying to connect') {
+    return new Unavailable(
+      `all ${options.max} connections to the database stayed in use for ${within}: ` +
+        'raise database.maxConnections, or lower queue.concurrency',
+      { cause: error },
+    )
+  }
+  if (/connection timeout|timeout expired|Query read timeout/.test(message)) {
+    return new Unavailable(
+      `the database did not answer within ${within}: is it running, and is DATABASE_URL right?`,
+      { cause: error },
+    )
+  }
+  return isConnectionLoss(error)
+    ? new Unavailable(`the database cannot be reached: ${rootMessage(error)}`, { cause: error })
+    : undefined
+}
+
+const queryCanceled = '57014'
+
+/** A statement that took too long, with the setting that would give it more; undefined for any other error. */
+function timeoutOf(error: unknown, pool: Pool, purpose: Purpose): Unavailable | undefined {
+  if (!(pool instanceof BoundedPool) || sqlStateOf(error) !== queryCanceled) return undefined
+  // The state of a statement that somebody cancelled is the same.
+  if (/user request/.test(rootMessage(error))) return undefined
+  const limit = durationText(pool.settings.statementTimeout[purpose])
+  return new Unavailable(
+    `the database needed more than ${limit} for one statement: raise database.statementTimeout.${purpose}`,
+    { cause: error },
+  )
 }
 
 async function rollBack(client: PoolClient): Promise<Error | undefined> {
@@ -78,6 +157,7 @@ export function sqlStateOf(error: unknown): string | undefined {
 }
 
 function asFault(error: unknown): unknown {
+  if (error instanceof DrizzleQueryError && error.cause instanceof Fault) return error.cause
   const state = sqlStateOf(error)
   if (state !== undefined) {
     return passing.test(state)
@@ -102,9 +182,9 @@ function isConnectionLoss(error: unknown): boolean {
 }
 
 /** What the server or the driver said first, without the wrapping. */
-export const rootMessage = (error: unknown): string =>
-  error instanceof Error
-    ? error.cause === undefined
-      ? error.message
-      : rootMessage(error.cause)
-    : String(error)
+export function rootMessage(error: unknown): string {
+  // Node gathers the tries of several addresses in an error without a message.
+  if (error instanceof AggregateError) return error.errors.map(rootMessage).join('; ')
+  if (!(error instanceof Error)) return String(error)
+  return error.cause === undefined ? error.message : rootMessage(error.cause)
+}

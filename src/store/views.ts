@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { InvalidInput } from '../fault.ts'
-import { databaseOf } from './transaction.ts'
+import { databaseOf, inTransaction, type Transaction } from './transaction.ts'
 
 /** The materialized views of the database, by name. */
 export async function listViews(pool: Pool): Promise<string[]> {
@@ -19,10 +19,12 @@ export async function refreshView(pool: Pool, name: string): Promise<{ rows: num
       `there is no materialized view "${name}"; there is ${known.join(', ') || 'none: run beacon migrate up'}`,
     )
   }
-  const db = databaseOf(pool)
-  await db.execute(sql`refresh materialized view concurrently ${sql.identifier(name)}`)
-  const { rows } = await db.execute<{ rows: string }>(
-    sql`select count(*) as rows from ${sql.identifier(name)}`,
-  )
-  return { rows: Number(rows[0]?.rows) }
+  const refresh = async ({ db }: Transaction) => {
+    await db.execute(sql`refresh materialized view concurrently ${sql.identifier(name)}`)
+    const { rows } = await db.execute<{ rows: string }>(
+      sql`select count(*) as rows from ${sql.identifier(name)}`,
+    )
+    return { rows: Number(rows[0]?.rows) }
+  }
+  return inTransaction(pool, refresh, 'upkeep')
 }

@@ -7,6 +7,8 @@ import type { Log } from '../runtime/log.ts'
 import { reasonOf } from '../runtime/when-answering.ts'
 import { within } from '../runtime/within.ts'
 import type { Settings } from '../settings.ts'
+import { listCoins } from '../store/coins.ts'
+import { databaseOf } from '../store/transaction.ts'
 import { counted } from './status/words.ts'
 
 export type HealthReach = Readonly<{
@@ -35,7 +37,7 @@ export function serveHealth(app: FastifyInstance, reach: HealthReach): void {
 async function checkAll(reach: HealthReach) {
   const { pool, engine, log } = reach
   const [database, queue, schedule] = await Promise.all([
-    check(log, 'database', 'the database does not answer', () => pool.query('select 1')),
+    check(log, 'database', 'the database does not answer', () => databaseOf(pool).execute('select 1')),
     check(log, 'queue', 'the queue does not answer', () => engine.ping()),
     check(log, 'schedule', 'the schedule does not answer', () => missingSchedules(reach)),
   ])
@@ -54,9 +56,15 @@ async function check(log: Log, name: string, sentence: string, work: () => Promi
 }
 
 /** A sentence about the schedules that no queue knows; undefined when all of them stand. */
-async function missingSchedules({ engine, jobs, settings }: HealthReach): Promise<string | undefined> {
+async function missingSchedules({
+  engine,
+  jobs,
+  settings,
+  pool,
+}: HealthReach): Promise<string | undefined> {
+  const coins = await listCoins(databaseOf(pool))
   const wanted = jobs.flatMap((job) =>
-    (job.schedules?.(settings) ?? []).map(({ pattern, payload }) => ({
+    (job.schedules?.(settings, coins) ?? []).map(({ pattern, payload }) => ({
       queue: job.queueOf(payload),
       work: `${job.name} ${pattern}`,
     })),

@@ -1,17 +1,11 @@
 import { toInstant } from '../../src/market/instant.ts'
+import { readSettings } from '../../src/settings.ts'
 import { openPool } from '../../src/store/pool.ts'
 import { aBatch, aCandle, load } from './loading.ts'
 
 // Loads one candle as a process of its own: `loading-process.ts DATABASE_URL COIN_ID OPEN_TIME`.
 const [url = '', coinId = '', openTime = ''] = process.argv.slice(2)
-const sizes = {
-  minConnections: 0,
-  maxConnections: 2,
-  connectionTimeout: 10_000,
-  idleTimeout: 10_000,
-  lockTimeout: 2_000,
-}
-const pool = openPool(url, sizes, (error) => {
+const pool = openPool(url, readSettings({}).database, (error) => {
   throw error
 })
 const series = { coinId, timeframe: '1m', source: 'binance' } as const

@@ -112,7 +112,7 @@ describe('going up', () => {
     expect(await tables(database)).toEqual(['candles', 'coins', 'prices'])
   })
 
-  test('takes a client of the caller and leaves it open, in UTC and without a lock', async ({
+  test('takes a client of the caller and leaves its session as it was, without a lock', async ({
     dir,
     database,
   }) => {
@@ -120,12 +120,39 @@ describe('going up', () => {
     const client = new Client({ connectionString: database.url, options: '-c TimeZone=Asia/Kolkata' })
     await client.connect()
     await migrateUp(client, { dir })
+    expect(client.getTransactionStatus()).toBe('I')
     const { rows } = await client.query(
       `select current_setting('TimeZone') as zone,
          (select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks`,
     )
     await client.end()
-    expect(rows).toEqual([{ zone: 'UTC', locks: 0 }])
+    expect(rows).toEqual([{ zone: 'Asia/Kolkata', locks: 0 }])
+  })
+
+  test('speaks UTC and takes its time, whatever the role is set to', async ({ dir, database }) => {
+    await write(dir, {
+      ...coins,
+      '0001_coins.sql': `create table coins as select current_setting('TimeZone') as zone,
+        current_setting('statement_timeout') as bound`,
+    })
+    const { pathname } = new URL(database.url)
+    await database.pool.query(`alter database ${pathname.slice(1)} set timezone = 'Asia/Kolkata'`)
+    await database.pool.query(`alter database ${pathname.slice(1)} set statement_timeout = '1min'`)
+    await migrateUp(database.url, { dir })
+    expect((await database.pool.query('select * from coins')).rows).toEqual([{ zone: 'UTC', bound: '0' }])
+  })
+
+  test('refuses what a deferred check refuses, and gives its turn back', async ({ dir, database }) => {
+    const dangling = `
+      create table markets (coin text references coins deferrable initially deferred);
+      insert into markets values ('nobody');`
+    await write(dir, coins, candles, { '0002_candles.sql': dangling })
+    await expect(migrateUp(database.url, { dir })).rejects.toThrow(
+      /0002_candles\.sql failed and was rolled back/,
+    )
+    expect(await tables(database)).toEqual(['coins'])
+    await write(dir, candles)
+    expect(await migrateUp(database.url, { dir })).toEqual(['0002_candles'])
   })
 
   test('by six at once is done by one, and the others find nothing to do', async ({ dir, database }) => {

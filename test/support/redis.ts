@@ -34,8 +34,9 @@ export async function openRedis(
   throw new Error(`${program} does not answer on port ${port}`)
 }
 
-async function findProgram(name: string): Promise<string | undefined> {
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+/** The program's path; undefined where it is not installed. Servers may stand where only root's path looks. */
+export async function findProgram(name: string): Promise<string | undefined> {
+  for (const folder of [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']) {
     if (await isProgram(join(folder, name))) return join(folder, name)
   }
   return undefined
