@@ -16,6 +16,7 @@ create table users (
 );
 comment on table users is 'The hub''s users. A row belongs to the user whose id it bears.';
 comment on column users.email is 'Encrypted by the application in the same way each time, so that it is unique and can be looked up.';
+comment on column users.status is 'active, or suspended: may not log in.';
 comment on column users.password is 'A hash made by the application; never the password.';
 
 create table profiles (
@@ -120,6 +121,7 @@ create index idx_trades_account_time on trades (account_id, executed_at);
 create index idx_trades_strategy on trades (strategy_id);
 comment on table trades is 'What was bought and sold; kept for ever.';
 comment on column trades.coin_id is 'As in coins, but no foreign key, as the document has it: an account may trade what we do not follow.';
+comment on column trades.type is 'buy or sell.';
 comment on column trades.fee is 'Below zero where the exchange paid one.';
 comment on constraint trades_account_id_fkey on trades is
   'ON DELETE RESTRICT: trades are kept for ever, so an account that has any cannot be deleted.';

@@ -5,7 +5,19 @@ comment on constraint instruments_coin_id_fkey on instruments is null;
 comment on constraint ohlcv_data_coin_id_fkey on ohlcv_data is null;
 comment on constraint market_data_coin_id_fkey on market_data is null;
 
-alter table ohlcv_data_1d drop constraint ohlcv_data_1d_aligned;
-alter table ohlcv_data_1h drop constraint ohlcv_data_1h_aligned;
-alter table ohlcv_data_5m drop constraint ohlcv_data_5m_aligned;
-alter table ohlcv_data_1m drop constraint ohlcv_data_1m_aligned;
+alter table market_data drop constraint market_data_numbers;
+
+do $$
+declare
+  branch name;
+begin
+  for branch in
+    select child.relname
+    from pg_inherits
+    join pg_class as child on child.oid = inhrelid
+    join pg_constraint on conrelid = child.oid and conname = child.relname || '_aligned'
+    where inhparent = 'ohlcv_data'::regclass
+  loop
+    execute format('alter table %I drop constraint %I', branch, branch || '_aligned');
+  end loop;
+end $$;

@@ -1,10 +1,32 @@
--- A candle opens on the grid of its timeframe: the last wall behind the check of each answer.
--- The constraint stands on each timeframe's branch, and every leaf below has it.
+-- The last wall behind the check of each answer: a candle opens on the grid of its timeframe, and no number is NaN.
+-- The constraint stands on each timeframe's branch, and every leaf below has it. Not only on the four branches that the
+-- migrations make: a timeframe that came with the configuration has one too. Its name, such as 15m, is an interval to
+-- PostgreSQL as well.
 
-alter table ohlcv_data_1m add constraint ohlcv_data_1m_aligned check (timestamp = date_bin('1 minute', timestamp, '1970-01-01'));
-alter table ohlcv_data_5m add constraint ohlcv_data_5m_aligned check (timestamp = date_bin('5 minutes', timestamp, '1970-01-01'));
-alter table ohlcv_data_1h add constraint ohlcv_data_1h_aligned check (timestamp = date_bin('1 hour', timestamp, '1970-01-01'));
-alter table ohlcv_data_1d add constraint ohlcv_data_1d_aligned check (timestamp = date_bin('1 day', timestamp, '1970-01-01'));
+do $$
+declare
+  branch record;
+begin
+  for branch in
+    select child.relname as name, bound.timeframe[1] as timeframe
+    from pg_inherits
+    join pg_class as child on child.oid = inhrelid
+    cross join lateral regexp_match(
+      pg_get_expr(child.relpartbound, child.oid), '^FOR VALUES IN \(''(\d+[mhd])''\)$'
+    ) as bound (timeframe)
+    where inhparent = 'ohlcv_data'::regclass and bound.timeframe is not null
+  loop
+    execute format(
+      $check$alter table %I add constraint %I check (timestamp = date_bin(%L, timestamp, '1970-01-01'))$check$,
+      branch.name, branch.name || '_aligned', branch.timeframe
+    );
+  end loop;
+end $$;
+
+-- NaN is greater than every number: one would spoil every sum and average over its column.
+alter table market_data add constraint market_data_numbers check (
+  market_cap <> 'NaN' and volume_24h <> 'NaN' and change_24h <> 'NaN' and circulating_supply <> 'NaN' and max_supply <> 'NaN'
+);
 
 comment on constraint market_data_coin_id_fkey on market_data is
   'ON DELETE NO ACTION: a coin with prices is not deleted; it is no longer followed.';

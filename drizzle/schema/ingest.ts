@@ -1,30 +1,43 @@
+import { sql } from 'drizzle-orm'
 import {
+  bigint,
   boolean,
+  check,
   customType,
   index,
   integer,
   jsonb,
+  numeric,
   pgTable,
   primaryKey,
   text,
+  uniqueIndex,
   uuid,
   varchar,
 } from 'drizzle-orm/pg-core'
+import type { Decimal } from '../../src/market/decimal.ts'
+import { decimal } from './decimal-column.ts'
 import { instant } from './instant-column.ts'
 import { coins } from './market-data.ts'
 
 export type Instrument = typeof instruments.$inferSelect
 export type CandleCoverage = typeof candleCoverage.$inferSelect
 export type IngestRun = typeof ingestRuns.$inferSelect
+export type CandleRevision = typeof candleRevisions.$inferSelect
+export type QuarantinedRow = typeof quarantinedRows.$inferSelect
+export type RequestBudget = typeof requestBudget.$inferSelect
 
 /** Ranges of open times as PostgreSQL writes them: `{["2024-03-01 00:00:00","2024-03-02 00:00:00")}`. */
 const tsmultirange = customType<{ data: string }>({ dataType: () => 'tsmultirange' })
+
+const volume = (name: string) => numeric(name, { precision: 32, scale: 8 }).$type<Decimal>()
 
 const coinId = () =>
   varchar('coin_id', { length: 50 })
     .notNull()
     .references(() => coins.id, { onDelete: 'cascade' })
 
+/** Which market on which source stands for a coin, the first by `preference`; `symbol` is in the source's spelling. */
 export const instruments = pgTable(
   'instruments',
   {
@@ -35,22 +48,30 @@ export const instruments = pgTable(
     followedFrom: instant('followed_from').notNull(),
     followedTo: instant('followed_to'),
   },
-  (table) => [primaryKey({ columns: [table.coinId, table.source, table.symbol] })],
+  (table) => [
+    primaryKey({ columns: [table.coinId, table.source, table.symbol] }),
+    check('instruments_preference_check', sql`preference >= 0`),
+  ],
 )
 
+/** What is known of each series, as ranges of open times. */
 export const candleCoverage = pgTable(
   'candle_coverage',
   {
     coinId: coinId(),
     timeframe: varchar({ length: 10 }).notNull(),
     source: varchar({ length: 50 }).notNull(),
-    state: varchar({ length: 20 }).notNull(),
+    state: varchar({ length: 20, enum: ['stored', 'no-trades', 'refused'] }).notNull(),
     ranges: tsmultirange().notNull(),
     updatedAt: instant('updated_at').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.coinId, table.timeframe, table.source, table.state] })],
+  (table) => [
+    primaryKey({ columns: [table.coinId, table.timeframe, table.source, table.state] }),
+    check('candle_coverage_state_check', sql`state in ('stored', 'no-trades', 'refused')`),
+  ],
 )
 
+/** One row for each time a job ran. */
 export const ingestRuns = pgTable(
   'ingest_runs',
   {
@@ -71,5 +92,63 @@ export const ingestRuns = pgTable(
     index('idx_ingest_runs_job').on(table.job, table.startedAt),
     index('idx_ingest_runs_job_id').on(table.jobId),
     index('idx_ingest_runs_started_at').on(table.startedAt),
+    check('ingest_runs_status_check', sql`status in ('running', 'done', 'failed', 'abandoned')`),
   ],
 )
+
+/** A closed candle that its exchange changed afterwards: the values before and after. */
+export const candleRevisions = pgTable(
+  'candle_revisions',
+  {
+    coinId: coinId(),
+    timeframe: varchar({ length: 10 }).notNull(),
+    timestamp: instant().notNull(),
+    revisedAt: instant('revised_at').notNull(),
+    source: varchar({ length: 50 }).notNull(),
+    runId: uuid('run_id'),
+    oldOpen: decimal('old_open').notNull(),
+    oldHigh: decimal('old_high').notNull(),
+    oldLow: decimal('old_low').notNull(),
+    oldClose: decimal('old_close').notNull(),
+    oldVolume: volume('old_volume').notNull(),
+    newOpen: decimal('new_open').notNull(),
+    newHigh: decimal('new_high').notNull(),
+    newLow: decimal('new_low').notNull(),
+    newClose: decimal('new_close').notNull(),
+    newVolume: volume('new_volume').notNull(),
+  },
+  (table) => [index('idx_candle_revisions_series').on(table.coinId, table.timeframe, table.timestamp)],
+)
+
+/** A row of an answer that was not believed: `raw` as it came, with the reason. `market` is the source's symbol. */
+export const quarantinedRows = pgTable(
+  'quarantined_rows',
+  {
+    id: uuid().primaryKey().defaultRandom(),
+    source: varchar({ length: 50 }).notNull(),
+    market: varchar({ length: 50 }).notNull(),
+    coinId: varchar('coin_id', { length: 50 }).references(() => coins.id, { onDelete: 'cascade' }),
+    timeframe: varchar({ length: 10 }),
+    timestamp: instant(),
+    reason: text().notNull(),
+    raw: text().notNull(),
+    runId: uuid('run_id'),
+    quarantinedAt: instant('quarantined_at').notNull(),
+  },
+  ({ source, market, timeframe, raw, reason }) => [
+    uniqueIndex('quarantined_rows_row_key').on(
+      source,
+      market,
+      sql`coalesce(${timeframe}, '')`,
+      sql`md5(${raw})`,
+      sql`md5(${reason})`,
+    ),
+  ],
+)
+
+/** How much of each source's rate limit the fleet has used; `expire` is in epoch milliseconds. */
+export const requestBudget = pgTable('request_budget', {
+  key: varchar({ length: 255 }).primaryKey(),
+  points: integer().notNull().default(0),
+  expire: bigint({ mode: 'number' }),
+})

@@ -2,9 +2,9 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { type SQL, sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { Misconfigured, Unavailable } from '../fault.ts'
-import { type Instant, toInstant, toIso } from '../market/instant.ts'
+import { type Instant, second, toInstant, toIso } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
-import { type Timeframe, timeframes } from '../market/timeframe.ts'
+import { type Timeframe, timeframeMs, timeframes } from '../market/timeframe.ts'
 import type { PartitionLength } from '../settings/schema.ts'
 import type { Settings } from '../settings.ts'
 import { type RangeRow, toRange } from './multirange.ts'
@@ -231,6 +231,11 @@ async function ensureTimeframe(
   await db.execute(
     sql`create table ${branch} (like ohlcv_data including defaults including constraints) partition by range (timestamp)`,
   )
+  // As the migrations have it on theirs; the leaves take it over. DDL takes no parameters.
+  const length = sql.raw(`'${timeframeMs[timeframe] / second} seconds'`)
+  await db.execute(sql`
+    alter table ${branch} add constraint ${sql.identifier(`${name}_aligned`)}
+    check (timestamp = date_bin(${length}, timestamp, '1970-01-01'))`)
   await db.execute(
     sql`alter table ohlcv_data attach partition ${branch} for values in (${sql.raw(`'${timeframe}'`)})`,
   )

@@ -1,9 +1,10 @@
 import { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { Misconfigured, Unavailable } from '../../src/fault.ts'
-import { type Instant, plus } from '../../src/market/instant.ts'
-import { type Timeframe, timeframes } from '../../src/market/timeframe.ts'
+import { type Instant, plus, toIso } from '../../src/market/instant.ts'
+import { type Timeframe, timeframeMs, timeframes } from '../../src/market/timeframe.ts'
 import { loadCandles, readCandles } from '../../src/store/candles.ts'
+import { migrateDown, migrateUp } from '../../src/store/migrations.ts'
 import { withPartitions } from '../../src/store/partition-cache.ts'
 import {
   candleTable,
@@ -178,6 +179,58 @@ describe('making partitions', () => {
       expect(await leaves(pool, `ohlcv_data_${timeframe}`)).toEqual([`ohlcv_data_${timeframe}_y2024m03d01`])
     },
   )
+})
+
+const insertFlat = (pool: Pool, table: string, coin: string, timeframe: Timeframe, openTime: Instant) =>
+  pool.query(
+    `insert into ${table} (coin_id, timestamp, timeframe, open, high, low, close, volume)
+     values ($1, $2, $3, 1, 1, 1, 1, 1)`,
+    [coin, toIso(openTime), timeframe],
+  )
+
+/** The branches of ohlcv_data, each with what its open times must be. */
+async function alignments(pool: Pool): Promise<Record<string, string>> {
+  const { rows } = await pool.query<{ name: string; definition: string }>(
+    `select conrelid::regclass::text as name, pg_get_constraintdef(pg_constraint.oid) as definition
+     from pg_constraint join pg_inherits on inhrelid = conrelid
+     where inhparent = 'ohlcv_data'::regclass and conname = conrelid::regclass || '_aligned'`,
+  )
+  return Object.fromEntries(rows.map(({ name, definition }) => [name, definition]))
+}
+
+describe('a candle off the grid of its timeframe', () => {
+  test.for(timeframes)('is refused by the leaf of %s, however it comes', async (timeframe, { pool }) => {
+    const coin = await aCoin(pool)
+    const table = candleTable(timeframe, 'day')
+    const plan = partitionAt(table, start)
+    await ensurePartitions(pool, table, [plan], 2_000)
+    for (const off of [1, 1_000, timeframeMs[timeframe] / 2, timeframeMs[timeframe] - 1]) {
+      for (const door of ['ohlcv_data', table.name, plan.name]) {
+        const writing = insertFlat(pool, door, coin, timeframe, plus(start, off))
+        await expect(writing).rejects.toThrow(`${table.name}_aligned`)
+      }
+    }
+    expect(await insertFlat(pool, 'ohlcv_data', coin, timeframe, start)).toMatchObject({ rowCount: 1 })
+  })
+
+  test('is refused as well by a branch that is older than this rule', async ({
+    freshDatabase: { url, pool },
+  }) => {
+    const quarter = candleTable('15m', 'day')
+    await ensurePartitions(pool, quarter, [partitionAt(quarter, start)], 2_000)
+    const rules = await alignments(pool)
+    expect(Object.keys(rules).toSorted()).toEqual(
+      ['1d', '1h', '1m', '5m', '15m'].map((name) => `ohlcv_data_${name}`).toSorted(),
+    )
+    await migrateDown(url, { to: '0004' })
+    expect(await alignments(pool)).toEqual({})
+    const coin = await aCoin(pool)
+    await insertFlat(pool, 'ohlcv_data', coin, '15m', start)
+    await migrateUp(url)
+    expect(await alignments(pool)).toEqual(rules)
+    const writing = insertFlat(pool, 'ohlcv_data', coin, '15m', plus(start, 1_000))
+    await expect(writing).rejects.toThrow('ohlcv_data_15m_aligned')
+  })
 })
 
 describe('the list of partitions', () => {

@@ -1,99 +1,243 @@
-import { getTableConfig, type PgTable } from 'drizzle-orm/pg-core'
+import { execFile } from 'node:child_process'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
 import type { Pool } from 'pg'
-import { describe, expect } from 'vitest'
-import { candleCoverage, ingestRuns, instruments } from '../../drizzle/schema/ingest.ts'
-import { coins, marketData, ohlcvData } from '../../drizzle/schema/market-data.ts'
-import { readMigrations } from '../../src/store/migration-files.ts'
+import { test as base, describe, expect } from 'vitest'
+import { projectDir } from '../../src/settings.ts'
+import { migrationsDir, readMigrations } from '../../src/store/migration-files.ts'
 import { migrateDown, migrateUp } from '../../src/store/migrations.ts'
-import { createEmptyDatabase, type TestDatabase, test } from '../support/database.ts'
+import { ensurePartitions, partitionAt } from '../../src/store/partitions.ts'
+import { filesBelow } from '../ground/project.ts'
+import { createEmptyDatabase, installedPostgres, servers, type TestDatabase } from '../support/database.ts'
+import { describeSchema, describeTables } from './describe-schema.ts'
+import { createStatements, tablesIn } from './drizzle-statements.ts'
+import { at } from './loading.ts'
+import { testOn } from './on-server.ts'
+import { day, insertValid, validRows } from './valid-rows.ts'
 
-/** A database without a table, for the length of the work. */
-async function onEmptyDatabase(work: (database: TestDatabase) => Promise<void>): Promise<void> {
-  const database = await createEmptyDatabase()
-  try {
-    await work(database)
-  } finally {
-    await database.drop()
+const migrations = await readMigrations()
+const downwards = migrations.map(({ number }) => number).toReversed()
+const execute = promisify(execFile)
+
+/** The schema as a stranger's program and the catalog tell it. */
+type Snapshot = Readonly<{ catalog: readonly string[]; dump: readonly string[] }>
+
+/** Everything a server says of the schema; of a server whose pg_dump is not here, what its catalog says alone. */
+async function snapshot({ url, pool }: TestDatabase): Promise<Snapshot> {
+  const dumper =
+    installedPostgres?.url === new URL('/postgres', url).href ? installedPostgres.binDir : undefined
+  return {
+    catalog: await describeSchema(pool),
+    dump: dumper === undefined ? [] : await dumpSchema(url, dumper),
   }
 }
 
-/** Everything of the schema that the catalog can say: relations, columns, constraints, indexes, views, comments. */
-async function describeSchema(pool: Pool): Promise<unknown> {
-  const { rows } = await pool.query(`
-    select 'relation' as kind, relname as of, relkind::text || coalesce(' ' || pg_get_partkeydef(oid), '') as what
-    from pg_class where relnamespace = 'public'::regnamespace
-    union all
-    select 'column', attrelid::regclass::text || '.' || attname,
-      format_type(atttypid, atttypmod) || case when attnotnull then ' not null' else '' end || coalesce(' default ' || pg_get_expr(adbin, adrelid), '')
-    from pg_attribute join pg_class on pg_class.oid = attrelid left join pg_attrdef on adrelid = attrelid and adnum = attnum
-    where relnamespace = 'public'::regnamespace and attnum > 0 and not attisdropped
-    union all
-    select 'constraint', conrelid::regclass::text || '.' || conname, pg_get_constraintdef(oid)
-    from pg_constraint where connamespace = 'public'::regnamespace
-    union all
-    select 'index', indexname, indexdef from pg_indexes where schemaname = 'public'
-    union all
-    select 'view', matviewname, definition from pg_matviews where schemaname = 'public'
-    union all
-    select 'comment', objoid::regclass::text || '.' || objsubid, description
-    from pg_description where classoid = 'pg_class'::regclass and objoid in (select oid from pg_class where relnamespace = 'public'::regnamespace)
-    order by 1, 2, 3`)
-  return rows
+/** Without the order of columns: a dropped one comes back at the end of its table. */
+const withoutPlaces = (state: Snapshot | undefined): string[] | undefined =>
+  state?.catalog.map((line) => line.replace(/ place \d+$/, '')).toSorted()
+
+const placeless = async ({ pool }: TestDatabase): Promise<string[] | undefined> =>
+  withoutPlaces({ catalog: await describeSchema(pool), dump: [] })
+
+async function dumpSchema(url: string, binDir: string): Promise<string[]> {
+  // The leaves were made with the rows, not by a migration.
+  const options = ['--schema-only', '--exclude-table=*_y[0-9][0-9][0-9][0-9]*', `--dbname=${url}`]
+  const { stdout } = await execute(join(binDir, 'pg_dump'), options, { maxBuffer: 64 * 1024 * 1024 })
+  // Newer ones put another random word there each time.
+  return stdout.split('\n').filter((line) => !/^\\(un)?restrict /.test(line))
 }
 
-const coin = `insert into coins (id, symbol, name, created_at, updated_at) values ('bitcoin', 'BTC', 'Bitcoin', now(), now())`
-
-describe('the migrations', () => {
-  test('up, down and up again leave the same schema, step by step', () =>
-    onEmptyDatabase(async ({ url, pool }) => {
-      const names = (await readMigrations()).map(({ name }) => name)
-      await migrateUp(url)
-      const whole = await describeSchema(pool)
-      for (const name of ['0', ...names.slice(0, -1)]) {
-        await migrateDown(url, { to: name })
-        await migrateUp(url)
-        expect(await describeSchema(pool)).toEqual(whole)
+/**
+ * `folders` has the first none, one, two … migrations alone, `states` what the schema is after them on the way up, and
+ * `database` is a new one without tables.
+ */
+const testSteps = (server: string) =>
+  base
+    .extend('template', { scope: 'file' }, join(tmpdir(), 'beacon-steps-'))
+    .extend('folders', { scope: 'file' }, async ({ template }, { onCleanup }) => {
+      const root = await mkdtemp(template)
+      onCleanup(() => rm(root, { recursive: true }))
+      return Promise.all([0, ...downwards.toReversed()].map((count) => copyOfFirst(root, count)))
+    })
+    .extend('states', { scope: 'file' }, async ({ folders }, { onCleanup }) => {
+      const database = await createEmptyDatabase(server)
+      onCleanup(database.drop)
+      const states: Snapshot[] = []
+      for (const dir of folders) {
+        await migrateUp(database.url, { dir })
+        states.push(await snapshot(database))
       }
-    }))
+      return states
+    })
+    .extend('database', async ({ states: _ }, { onCleanup }) => {
+      const database = await createEmptyDatabase(server)
+      onCleanup(database.drop)
+      return database
+    })
 
-  test('can be undone with data in the tables', () =>
-    onEmptyDatabase(async ({ url, pool }) => {
-      await migrateUp(url)
-      const whole = await describeSchema(pool)
-      await pool.query(coin)
-      await pool.query(
-        `create table ohlcv_data_1d_y2024 partition of ohlcv_data_1d for values from ('2024-01-01') to ('2025-01-01')`,
+async function copyOfFirst(root: string, count: number): Promise<string> {
+  const dir = join(root, String(count))
+  const later = new Set(migrations.slice(count).flatMap(({ name }) => [`${name}.sql`, `${name}.down.sql`]))
+  await cp(migrationsDir, dir, {
+    recursive: true,
+    filter: (path) => !later.has(path.slice(migrationsDir.length + 1)),
+  })
+  return dir
+}
+
+const tableNames = `
+  select relname as name from pg_class
+  where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition
+    and relname <> 'schema_migrations'
+  order by relname`
+
+/** Every row of every table, its values as text. */
+type Contents = ReadonlyMap<string, readonly Readonly<Record<string, string | null>>[]>
+
+async function contents(pool: Pool): Promise<Contents> {
+  const { rows: tables } = await pool.query<{ name: string }>(tableNames)
+  const found = new Map<string, Record<string, string | null>[]>()
+  for (const { name } of tables) {
+    const { rows } = await pool.query<{ row: Record<string, string | null> }>(
+      `select (select jsonb_object_agg(key, value) from jsonb_each_text(to_jsonb(each))) as row from ${name} as each`,
+    )
+    found.set(
+      name,
+      rows.map(({ row }) => row),
+    )
+  }
+  return found
+}
+
+/** The tables of both that lack a row that they had, as far as they still have its columns. */
+const tablesWithLosses = (before: Contents, after: Contents): string[] =>
+  [...after].flatMap(([name, rows]) => {
+    const remains = (was: Readonly<Record<string, string | null>>) =>
+      rows.some((is) =>
+        Object.entries(was).every(([column, value]) => !(column in is) || is[column] === value),
       )
-      await pool.query(`insert into ohlcv_data values ('bitcoin', '2024-03-01', '1d', 1, 2, 1, 2, 10)`)
-      await migrateDown(url, { to: '0' })
-      const { rows } = await pool.query(
-        `select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'm')`,
-      )
-      expect(rows).toEqual([{ relname: 'schema_migrations' }])
-      await migrateUp(url)
-      expect(await describeSchema(pool)).toEqual(whole)
-    }))
+    return (before.get(name) ?? []).every(remains) ? [] : [name]
+  })
+
+/** Rows in every table, and in the view. */
+async function fill(pool: Pool): Promise<void> {
+  const instant = at(`${day}T00:00Z`)
+  for (const table of [
+    { name: 'ohlcv_data_1d', length: 'year' },
+    { name: 'market_data', length: 'day' },
+  ] as const) {
+    await ensurePartitions(pool, table, [partitionAt(table, instant)], 2_000)
+  }
+  const client = await pool.connect()
+  await insertValid(client, Object.keys(validRows))
+  client.release()
+  await pool.query('refresh materialized view daily_price_summary')
+}
+
+const stepping = servers.map(({ server, clusterUrl }) => ({ server, test: testSteps(clusterUrl) }))
+
+describe.each(stepping)('the migrations on $server', ({ test }) => {
+  test('leave the same schema, each when it is undone and done again', async ({
+    folders,
+    states,
+    database,
+  }) => {
+    for (const [number, dir] of folders.entries()) {
+      await migrateUp(database.url, { dir })
+      if (number > 0) {
+        await migrateDown(database.url)
+        expect(await placeless(database)).toEqual(withoutPlaces(states[number - 1]))
+        await migrateUp(database.url, { dir })
+      }
+      expect(await snapshot(database)).toEqual(states[number])
+    }
+  })
+
+  test('leave the same schema, all of them when they are undone and done again', async ({
+    states,
+    database,
+  }) => {
+    await migrateUp(database.url)
+    await migrateDown(database.url, { to: '0' })
+    expect(await snapshot(database)).toEqual(states[0])
+    await migrateUp(database.url)
+    expect(await snapshot(database)).toEqual(states.at(-1))
+  })
+
+  test('do so with rows in every table, and keep those of each table that they do not drop', async ({
+    states,
+    database,
+  }) => {
+    await migrateUp(database.url)
+    await fill(database.pool)
+    let rows = await contents(database.pool)
+    expect([...rows].filter(([, ofTable]) => ofTable.length === 0)).toEqual([])
+    for (const number of downwards) {
+      await migrateDown(database.url, { to: String(number - 1) })
+      expect(await placeless(database)).toEqual(withoutPlaces(states[number - 1]))
+      const kept = await contents(database.pool)
+      expect(tablesWithLosses(rows, kept)).toEqual([])
+      await migrateUp(database.url)
+      expect(await snapshot(database)).toEqual(states.at(-1))
+      rows = await contents(database.pool)
+      expect(tablesWithLosses(kept, rows)).toEqual([])
+    }
+  })
 })
 
-const tables: readonly PgTable[] = [coins, marketData, ohlcvData, instruments, candleCoverage, ingestRuns]
+const modules: Record<string, unknown>[] = await Promise.all(
+  filesBelow(['drizzle/schema'], '.ts').map((path) => import(pathToFileURL(join(projectDir, path)).href)),
+)
+const declaredTables = modules.flatMap(tablesIn)
 
-/** Names by which the two sides call the same type. */
-const sameType: Readonly<Record<string, string>> = { timestamp: 'timestamp without time zone' }
+const migrated = servers.map(({ server, clusterUrl }) => ({ server, test: testOn(clusterUrl) }))
 
-describe('the drizzle schema', () => {
-  test.for(tables.map((table) => getTableConfig(table)))(
-    'says of $name what the database says',
-    async ({ name, columns }, { pool }) => {
-      const { rows } = await pool.query<{ column: string; type: string; required: boolean }>(
-        `select attname as column, format_type(atttypid, atttypmod) as type, attnotnull as required
-       from pg_attribute where attrelid = $1::regclass and attnum > 0 and not attisdropped order by attname`,
-        [name],
-      )
-      const declared = columns.map((column) => {
-        const type = column.getSQLType().replace('varchar', 'character varying').replace(', ', ',')
-        return { column: column.name, type: sameType[type] ?? type, required: column.notNull }
-      })
-      expect(declared.toSorted((a, b) => (a.column < b.column ? -1 : 1))).toEqual(rows)
-    },
-  )
+describe.each(migrated)('the drizzle schema on $server', ({ test }) => {
+  test('declares every table as it is: columns, defaults, keys, checks and indexes', async ({ client }) => {
+    const actual = await describeTables(client, 'public')
+    await client.query(`create schema declared; set local search_path = declared`)
+    for (const statement of createStatements(declaredTables)) await client.query(statement)
+    expect(await describeTables(client, 'declared')).toEqual(actual)
+  })
+})
+
+const actions: Readonly<Record<string, string>> = {
+  a: 'NO ACTION',
+  r: 'RESTRICT',
+  c: 'CASCADE',
+  n: 'SET NULL',
+  d: 'SET DEFAULT',
+}
+
+describe.each(migrated)('the comments on $server', ({ test }) => {
+  test('say of each foreign key what a deletion does, and why', async ({ client }) => {
+    const { rows } = await client.query<{ name: string; action: string; comment: string | null }>(`
+      select conrelid::regclass || '.' || conname as name, confdeltype as action,
+        obj_description(oid, 'pg_constraint') as comment
+      from pg_constraint
+      where contype = 'f' and conparentid = 0 and connamespace = 'public'::regnamespace
+      order by 1`)
+    expect(rows.length).toBeGreaterThan(0)
+    const wrong = rows.filter(
+      ({ action, comment }) =>
+        !comment?.startsWith(`ON DELETE ${actions[action]}: `) || comment.endsWith(': '),
+    )
+    expect(wrong).toEqual([])
+  })
+
+  test('say of each table, view, function and schema what it is for', async ({ client }) => {
+    const { rows } = await client.query<{ name: string }>(`
+      select oid::regclass::text as name from pg_class
+      where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm') and not relispartition
+        and obj_description(oid, 'pg_class') is null
+      union all
+      select oid::regprocedure::text from pg_proc
+      where pronamespace = 'public'::regnamespace and obj_description(oid, 'pg_proc') is null
+      union all
+      select nspname from pg_namespace where nspname = 'api' and obj_description(oid, 'pg_namespace') is null`)
+    expect(rows).toEqual([])
+  })
 })
