@@ -1,6 +1,14 @@
 -- What applications read instead of the tables. A view names its columns: a table may change under it, and whoever reads
 -- the view notices nothing. Each runs with the rights of its reader (security_invoker), so the policies of the tables hold.
 
+do $$
+begin
+  if not has_database_privilege(current_database(), 'create') then
+    raise exception 'the login % may not make the schema api: let the owner of the database run "grant create on database % to %" and try again',
+      current_user, quote_ident(current_database()), quote_ident(current_user);
+  end if;
+end $$;
+
 create schema api;
 comment on schema api is 'Stable views: applications read these, and the tables below may change.';
 grant usage on schema api to beacon_app, beacon_readonly;
