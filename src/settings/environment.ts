@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { InvalidInput } from '../fault.ts'
+import { type EncryptionKey, readEncryptionKeys } from './encryption-keys.ts'
 import { logLevels } from './log-level.ts'
 import { sourceIds } from './source-ids.ts'
 
@@ -7,6 +8,12 @@ const url = (...protocols: string[]) =>
   z.string().refine((text) => protocols.includes(URL.canParse(text) ? new URL(text).protocol : ''), {
     error: `is not a URL of the form ${protocols.map((protocol) => `${protocol}//host`).join(' or ')}`,
   })
+
+function encryptionKeys(text: string, context: z.RefinementCtx): readonly EncryptionKey[] {
+  const { keys, mistakes } = readEncryptionKeys(text)
+  for (const message of mistakes) context.addIssue({ code: 'custom', message })
+  return keys
+}
 
 const environment = z.object({
   DATABASE_URL: url('postgres:', 'postgresql:').optional(),
@@ -16,6 +23,7 @@ const environment = z.object({
   BEACON_HTTP_HOST: z.string().default('127.0.0.1'),
   BEACON_HTTP_PORT: z.coerce.number({ error: 'is not a port number' }).int().min(0).max(65_535).default(3000),
   BEACON_HTTP_PASSWORD: z.string().min(8, { error: 'is shorter than 8 characters' }).optional(),
+  BEACON_ENCRYPTION_KEYS: z.string().transform(encryptionKeys).optional(),
   BEACON_LOG_LEVEL: z.enum(logLevels, { error: `is none of ${logLevels.join(', ')}` }).default('info'),
   COINGECKO_API_KEY: z.string().optional(),
   BEACON_BUDGET: z.enum(['unlimited', 'limited'], { error: 'is not "unlimited"' }).default('limited'),
@@ -29,6 +37,8 @@ export type Environment = Readonly<{
   httpHost: string
   httpPort: number
   httpPassword?: string
+  /** The first writes, all of them read. */
+  encryptionKeys?: readonly EncryptionKey[]
   logLevel: (typeof logLevels)[number]
   coingeckoApiKey?: string
   unlimitedBudget: boolean
@@ -62,6 +72,7 @@ export function readEnvironment(variables: NodeJS.ProcessEnv): Environment {
     httpHost: data.BEACON_HTTP_HOST,
     httpPort: data.BEACON_HTTP_PORT,
     ...optional('httpPassword', data.BEACON_HTTP_PASSWORD),
+    ...(data.BEACON_ENCRYPTION_KEYS && { encryptionKeys: data.BEACON_ENCRYPTION_KEYS }),
     logLevel: data.BEACON_LOG_LEVEL,
     ...optional('coingeckoApiKey', data.COINGECKO_API_KEY),
     unlimitedBudget: data.BEACON_BUDGET === 'unlimited',

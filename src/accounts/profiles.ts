@@ -1,0 +1,59 @@
+import { eq, sql } from 'drizzle-orm'
+import { type Profile as ProfileRow, profiles } from '../../drizzle/schema/users.ts'
+import { encryptedColumns } from '../encryption/encrypted-columns.ts'
+import { toIso } from '../market/instant.ts'
+import { withUser } from '../store/acting.ts'
+import { decryptIfAny, encryptIfAny } from './optional-value.ts'
+import type { Reach } from './reach.ts'
+import { noUser } from './users.ts'
+
+/** How a user wants to be seen; null where they do not say. `preferences` is any JSON. */
+export type ProfileFields = Readonly<{
+  displayName: string | null
+  avatarUrl: string | null
+  preferences: unknown
+}>
+
+export type Profile = ProfileFields & Readonly<Pick<ProfileRow, 'createdAt' | 'updatedAt'>>
+
+/**
+ * Writes the user's whole profile, over the one that may be there. Throws InvalidInput for a text that does not fit, and
+ * when there is no such user.
+ */
+export async function writeProfile(
+  { pool, ring, clock }: Reach,
+  userId: string,
+  { displayName, avatarUrl, preferences }: ProfileFields,
+): Promise<void> {
+  const encryptedName = encryptIfAny(ring, encryptedColumns.displayName, userId, displayName)
+  const encryptedAvatar = encryptIfAny(ring, encryptedColumns.avatarUrl, userId, avatarUrl)
+  const now = toIso(clock.now())
+  const json = preferences === null ? null : JSON.stringify(preferences)
+  await withUser(pool, userId, async ({ db }) => {
+    const { rowCount } = await db.execute(sql`
+      insert into profiles (id, display_name, avatar_url, created_at, updated_at, preferences)
+      select id, ${encryptedName}, ${encryptedAvatar}, ${now}::timestamp, ${now}::timestamp, ${json}::jsonb
+      from users where id = ${userId}::uuid
+      on conflict (id) do update set
+        (display_name, avatar_url, updated_at, preferences) =
+        (excluded.display_name, excluded.avatar_url, excluded.updated_at, excluded.preferences)`)
+    if (rowCount === 0) throw noUser(userId)
+  })
+}
+
+/** The user's profile; undefined when none was written yet. */
+export async function readProfile(
+  { pool, ring }: Pick<Reach, 'pool' | 'ring'>,
+  userId: string,
+): Promise<Profile | undefined> {
+  return withUser(pool, userId, async ({ db }) => {
+    const [row] = await db.select().from(profiles).where(eq(profiles.id, userId))
+    if (!row) return undefined
+    const { id, displayName, avatarUrl, ...rest } = row
+    return {
+      ...rest,
+      displayName: decryptIfAny(ring, encryptedColumns.displayName, id, displayName),
+      avatarUrl: decryptIfAny(ring, encryptedColumns.avatarUrl, id, avatarUrl),
+    }
+  })
+}

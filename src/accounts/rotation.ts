@@ -1,0 +1,280 @@
+import { type SQL, sql } from 'drizzle-orm'
+import type { Pool } from 'pg'
+import { type EncryptedColumn, encryptedColumns } from '../encryption/encrypted-columns.ts'
+import { decrypt, encrypt, isUnderFirstKey } from '../encryption/encrypted-value.ts'
+import type { KeyRing } from '../encryption/key-ring.ts'
+import { Unreadable } from '../encryption/unreadable.ts'
+import { asUpkeep } from '../store/acting.ts'
+import type { Database } from '../store/transaction.ts'
+
+/** What a rotation did, or would do, with one column: numbers of values. */
+export type ColumnRotation = Readonly<{
+  table: string
+  column: string
+  /** Encrypted anew with the first key; in a dry run, those that would be. */
+  rotated: number
+  /** Left as they were, each for the reason that its problem tells. */
+  left: number
+  /** Still under another key for no such reason: others wrote them meanwhile, or the work was stopped. */
+  remaining: number
+}>
+
+/** Why a value was left as it was: a sentence that names table, column and row. */
+export type RotationProblem = Readonly<{ table: string; column: string; rowId: string; why: string }>
+
+export type Rotation = Readonly<{
+  columns: readonly ColumnRotation[]
+  /** The first thousand of them. */
+  problems: readonly RotationProblem[]
+}>
+
+type RotationOptions = Readonly<{
+  /** Only reads, and tells what would be done. */
+  dryRun?: boolean
+  batchRows?: number
+  /** Ends the work between two batches. */
+  signal?: AbortSignal
+  /** After each batch: how many values have been dealt with. */
+  onProgress?: (doneValues: number) => void
+}>
+
+/** A batch is one transaction: its rows are locked for some tenths of a second. */
+const defaultBatchRows = 500
+/** A ring that lacks a key may leave every value as it was: what is kept to be told is bounded. */
+const mostProblems = 1_000
+
+/**
+ * Encrypts everything that is not under the ring's first key with it, batch by batch. What is done is under the first
+ * key, so a rotation that was killed goes on where it was. A value that somebody changes meanwhile stays as they wrote
+ * it. One that cannot be read is left as it was and told of.
+ */
+export async function rotateKeys(
+  pool: Pool,
+  ring: KeyRing,
+  options: RotationOptions = {},
+): Promise<Rotation> {
+  const progress = new Progress()
+  for (const table of tables) await rotateTable(pool, ring, table, progress, options)
+  return progress.result(options.dryRun ? new Map() : await countByColumn(pool, ring))
+}
+
+/** How many values are not under the ring's first key: what a rotation has before it. */
+export async function countToRotate(pool: Pool, ring: KeyRing): Promise<number> {
+  const counts = await countByColumn(pool, ring)
+  return [...counts.values()].reduce((sum, count) => sum + count, 0)
+}
+
+const columns: readonly EncryptedColumn[] = Object.values(encryptedColumns)
+
+type Table = Readonly<{ name: string; columns: readonly EncryptedColumn[] }>
+
+const tables: readonly Table[] = [...new Set(columns.map(({ table }) => table))].map((name) => ({
+  name,
+  columns: columns.filter(({ table }) => table === name),
+}))
+
+async function rotateTable(
+  pool: Pool,
+  ring: KeyRing,
+  table: Table,
+  progress: Progress,
+  { dryRun = false, batchRows = defaultBatchRows, signal, onProgress }: RotationOptions,
+): Promise<void> {
+  let lastId: string | undefined
+  while (!signal?.aborted) {
+    const batch = await asUpkeep(pool, async ({ db }) => {
+      const rows = await readRows(db, ring, table, lastId, batchRows)
+      const { changes, problems } = await planChanges(db, ring, table, rows)
+      const rotated = dryRun ? changes.map(({ column }) => column) : await writeChanges(db, table, changes)
+      return { lastId: rows.at(-1)?.id, rotated, problems }
+    })
+    if (batch.lastId === undefined) return
+    lastId = batch.lastId
+    const doneValues = progress.add(batch)
+    onProgress?.(doneValues)
+  }
+}
+
+/** In SQL: there is a value, and it says that it is under another key than the first. */
+const isUnderOther = ({ first }: KeyRing, { column }: EncryptedColumn): SQL =>
+  sql`not starts_with(${sql.identifier(column)}, ${`${first.id}.`})`
+
+/** Each value under the name of its column. */
+type StoredRow = Readonly<{ id: string } & Record<string, string | null>>
+
+/** The next rows, by id, in which any value is under another key. */
+async function readRows(
+  db: Database,
+  ring: KeyRing,
+  { name, columns }: Table,
+  lastId: string | undefined,
+  limit: number,
+): Promise<StoredRow[]> {
+  const names = columns.map(({ column }) => sql.identifier(column))
+  const anyOther = columns.map((column) => isUnderOther(ring, column))
+  const { rows } = await db.execute<StoredRow>(sql`
+    select id, ${sql.join(names, sql`, `)} from ${sql.identifier(name)}
+    where (${sql.join(anyOther, sql` or `)}) ${lastId === undefined ? sql`` : sql`and id > ${lastId}::uuid`}
+    order by id limit ${limit}`)
+  return rows
+}
+
+type Change = Readonly<{ column: EncryptedColumn; rowId: string; before: string; after: string }>
+
+type Plan = Readonly<{ changes: readonly Change[]; problems: readonly RotationProblem[] }>
+
+async function planChanges(
+  db: Database,
+  ring: KeyRing,
+  { columns }: Table,
+  rows: readonly StoredRow[],
+): Promise<Plan> {
+  const changes: Change[] = []
+  const problems: RotationProblem[] = []
+  for (const row of rows) {
+    for (const column of columns) {
+      const before = row[column.column]
+      if (typeof before !== 'string' || isUnderFirstKey(ring, before)) continue
+      const planned = planChange(ring, column, row.id, before)
+      if ('why' in planned) problems.push(planned)
+      else changes.push(planned)
+    }
+  }
+  const doubles = await findDoubles(db, ring, changes)
+  return {
+    changes: changes.filter(({ rowId }) => !doubles.has(rowId)),
+    problems: [...problems, ...doubles.values()],
+  }
+}
+
+function planChange(
+  ring: KeyRing,
+  column: EncryptedColumn,
+  rowId: string,
+  before: string,
+): Change | RotationProblem {
+  try {
+    const text = decrypt(ring, column, rowId, before)
+    return { column, rowId, before, after: encrypt(ring, column, rowId, text) }
+  } catch (error) {
+    if (!(error instanceof Unreadable)) throw error
+    return { table: column.table, column: column.column, rowId, why: error.message }
+  }
+}
+
+/**
+ * The addresses that another row bears under the first key already, by their row's id. That can only be where a process
+ * did not know all the keys; a person must say which of the two users stays, and the rest need not wait for it.
+ */
+async function findDoubles(
+  db: Database,
+  ring: KeyRing,
+  changes: readonly Change[],
+): Promise<Map<string, RotationProblem>> {
+  const { email } = encryptedColumns
+  const rowIds = new Map(
+    changes.flatMap(({ column, rowId, after }) => (column === email ? [[after, rowId] as const] : [])),
+  )
+  if (rowIds.size === 0) return new Map()
+  const { rows: holders } = await db.execute<{ id: string; email: string }>(
+    sql`select id, email from users where email = any(${sql.param([...rowIds.keys()])}::varchar[])`,
+  )
+  return new Map(
+    holders.map((holder) => {
+      const rowId = rowIds.get(holder.email) ?? ''
+      const why = `users.email of row ${rowId} is the address of row ${holder.id} too, which has it under the key "${ring.first.id}": remove one of the two users, or change the address of one`
+      return [rowId, { table: email.table, column: email.column, rowId, why }]
+    }),
+  )
+}
+
+/** Writes each new value only where the old one still stands. Returns the columns of those that were written. */
+async function writeChanges(
+  db: Database,
+  { name, columns }: Table,
+  changes: readonly Change[],
+): Promise<EncryptedColumn[]> {
+  const rowIds = [...new Set(changes.map(({ rowId }) => rowId))]
+  if (rowIds.length === 0) return []
+  const parts = columns.map((column) => changeOf(column, rowIds, changes))
+  const list = (of: (part: ColumnChange) => SQL, separator = sql`, `): SQL =>
+    sql.join(parts.map(of), separator)
+  const { rows } = await db.execute<Record<string, boolean | null>>(sql`
+    update ${sql.identifier(name)} as stored
+    set ${list(({ assignment }) => assignment)}
+    from unnest(${sql.param(rowIds)}::uuid[], ${list(({ values }) => values)}) as change (id, ${list(({ names }) => names)})
+    where stored.id = change.id and (${list(({ stands }) => stands, sql` or `)})
+    returning ${list(({ written }) => written)}`)
+  return columns.flatMap((column) => rows.filter((row) => row[column.column]).map(() => column))
+}
+
+/** What stands for one column in the statement that writes a batch. */
+type ColumnChange = Readonly<Record<'values' | 'names' | 'stands' | 'assignment' | 'written', SQL>>
+
+function changeOf(
+  column: EncryptedColumn,
+  rowIds: readonly string[],
+  changes: readonly Change[],
+): ColumnChange {
+  const byRow = new Map(changes.filter((change) => change.column === column).map((one) => [one.rowId, one]))
+  const texts = (of: 'before' | 'after') => sql.param(rowIds.map((id) => byRow.get(id)?.[of] ?? null))
+  const name = sql.identifier(column.column)
+  const [before, after] = [
+    sql.identifier(`${column.column}_before`),
+    sql.identifier(`${column.column}_after`),
+  ]
+  const stands = sql`stored.${name} = change.${before}`
+  return {
+    values: sql`${texts('before')}::text[], ${texts('after')}::text[]`,
+    names: sql`${before}, ${after}`,
+    stands,
+    assignment: sql`${name} = case when ${stands} then change.${after} else stored.${name} end`,
+    written: sql`stored.${name} = change.${after} as ${name}`,
+  }
+}
+
+/** Column → how many of its values are under another key than the first. */
+async function countByColumn(pool: Pool, ring: KeyRing): Promise<Map<EncryptedColumn, number>> {
+  return asUpkeep(pool, async ({ db }) => {
+    const counts = new Map<EncryptedColumn, number>()
+    for (const column of columns) {
+      const { rows } = await db.execute<{ count: string }>(
+        sql`select count(*) as count from ${sql.identifier(column.table)} where ${isUnderOther(ring, column)}`,
+      )
+      counts.set(column, Number(rows[0]?.count))
+    }
+    return counts
+  })
+}
+
+type Batch = Readonly<{ rotated: readonly EncryptedColumn[]; problems: readonly RotationProblem[] }>
+
+/** What the batches have come to so far. */
+class Progress {
+  readonly #columns = new Map(columns.map((column) => [column, { rotated: 0, left: 0 }]))
+  readonly #problems: RotationProblem[] = []
+  #doneValues = 0
+
+  add({ rotated, problems }: Batch): number {
+    for (const [column, counts] of this.#columns) {
+      counts.rotated += rotated.filter((one) => one === column).length
+      counts.left += problems.filter(
+        (one) => one.table === column.table && one.column === column.column,
+      ).length
+    }
+    this.#problems.push(...problems.slice(0, mostProblems - this.#problems.length))
+    this.#doneValues += rotated.length + problems.length
+    return this.#doneValues
+  }
+
+  result(others: ReadonlyMap<EncryptedColumn, number>): Rotation {
+    const counted = [...this.#columns].map(([column, { rotated, left }]) => ({
+      table: column.table,
+      column: column.column,
+      rotated,
+      left,
+      remaining: Math.max(0, (others.get(column) ?? 0) - left),
+    }))
+    return { columns: counted, problems: this.#problems }
+  }
+}

@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  type ApiConnectionFields,
+  addApiConnection,
+  listApiConnections,
+  readApiConnection,
+  removeApiConnection,
+  updateApiConnection,
+} from '../../src/accounts/api-connections.ts'
+import { registerUser } from '../../src/accounts/users.ts'
+import { Unreadable } from '../../src/encryption/unreadable.ts'
+import { InvalidInput } from '../../src/fault.ts'
+import { fixedClock } from '../../src/runtime/clock.ts'
+import { createTestDatabase, servers, type TestDatabase } from '../support/database.ts'
+import { aUser, reachOf } from './reaching.ts'
+
+const aConnection = (more: Partial<ApiConnectionFields> = {}): ApiConnectionFields => ({
+  provider: 'kraken',
+  name: 'my account',
+  status: 'active',
+  permissions: ['read', 'trade'],
+  apiKey: 'the key',
+  apiSecret: 'the secret',
+  passphrase: null,
+  ...more,
+})
+
+describe.each(servers)('API connections on $server', ({ clusterUrl }) => {
+  let database: TestDatabase
+  beforeAll(async () => {
+    database = await createTestDatabase(clusterUrl)
+  })
+  afterAll(() => database.drop())
+
+  test('are read as they were added, and their secrets stored encrypted', async () => {
+    const reach = reachOf(database.pool)
+    const user = await registerUser(reach, aUser())
+    const connection = aConnection({ passphrase: '' })
+    const id = await addApiConnection(reach, user, connection)
+    const times = { createdAt: reach.clock.now(), updatedAt: reach.clock.now() }
+    expect(await readApiConnection(reach, user, id.toUpperCase())).toEqual({ ...connection, id, ...times })
+    const { rows } = await database.pool.query(
+      'select api_key, api_secret, passphrase from api_connections where id = $1',
+      [id],
+    )
+    expect(Object.values(rows[0])).toEqual(Array(3).fill(expect.stringMatching(/^new\.[\w-]{38,}$/)))
+  })
+
+  test('are listed without their secrets, the oldest first', async () => {
+    const reach = reachOf(database.pool)
+    const user = await registerUser(reach, aUser())
+    const later = { ...reach, clock: fixedClock('2024-06-01T00:00:00Z') }
+    const second = await addApiConnection(later, user, aConnection({ name: 'second', permissions: null }))
+    const first = await addApiConnection(reach, user, aConnection({ name: 'first' }))
+    const listed = await listApiConnections(reach, user)
+    expect(listed.map(({ id, name, permissions }) => [id, name, permissions])).toEqual([
+      [first, 'first', ['read', 'trade']],
+      [second, 'second', null],
+    ])
+    expect(Object.keys(listed[0] ?? {}).sort()).toEqual(
+      ['id', 'provider', 'name', 'createdAt', 'updatedAt', 'permissions', 'status'].sort(),
+    )
+  })
+
+  test('change in what is named, and in nothing else', async () => {
+    const reach = reachOf(database.pool)
+    const user = await registerUser(reach, aUser())
+    const id = await addApiConnection(reach, user, aConnection())
+    const before = await readApiConnection(reach, user, id)
+    const clock = fixedClock('2024-06-01T00:00:00Z')
+    const changes: readonly Partial<ApiConnectionFields>[] = [
+      { apiKey: 'another key', passphrase: 'now there is one' },
+      { apiSecret: null, permissions: null },
+      { provider: 'okx', name: 'renamed', status: 'revoked', permissions: ['read'] },
+      {},
+    ]
+    let expected = { ...before, updatedAt: clock.now() }
+    for (const change of changes) {
+      await updateApiConnection({ ...reach, clock }, user, id, change)
+      expected = { ...expected, ...change }
+      expect(await readApiConnection(reach, user, id)).toEqual(expected)
+    }
+  })
+
+  test('are gone once they are removed', async () => {
+    const reach = reachOf(database.pool)
+    const user = await registerUser(reach, aUser())
+    const id = await addApiConnection(reach, user, aConnection())
+    await removeApiConnection(reach, user, id)
+    expect(await listApiConnections(reach, user)).toEqual([])
+    await expect(removeApiConnection(reach, user, id)).rejects.toThrow(/has no API connection/)
+  })
+
+  test("another's are neither read, listed, changed nor removed", async () => {
+    const reach = reachOf(database.pool)
+    const [mine, theirs] = [await registerUser(reach, aUser()), await registerUser(reach, aUser())]
+    const id = await addApiConnection(reach, theirs, aConnection())
+    for (const wrongId of [id, randomUUID(), 'no id']) {
+      const refusals = [
+        () => readApiConnection(reach, mine, wrongId),
+        () => updateApiConnection(reach, mine, wrongId, { name: 'mine now' }),
+        () => removeApiConnection(reach, mine, wrongId),
+      ]
+      for (const refusal of refusals) {
+        await expect(refusal).rejects.toThrow(InvalidInput)
+        await expect(refusal).rejects.toThrow(/has no API connection/)
+      }
+    }
+    expect(await listApiConnections(reach, mine)).toEqual([])
+    expect(await readApiConnection(reach, theirs, id)).toMatchObject(aConnection())
+  })
+
+  test('that do not fit are refused before anything is written, and nothing of them is repeated', async () => {
+    const reach = reachOf(database.pool)
+    const user = await registerUser(reach, aUser())
+    const id = await addApiConnection(reach, user, aConnection())
+    const before = await readApiConnection(reach, user, id)
+    const wrong: readonly (readonly [Partial<ApiConnectionFields>, string])[] = [
+      [{ apiKey: 'canary'.repeat(26) }, 'api_connections.api_key has 156 bytes, and 150 fit'],
+      [{ apiSecret: 'canary'.repeat(26) }, 'api_connections.api_secret has 156 bytes'],
+      [{ passphrase: 'canary'.repeat(26) }, 'api_connections.passphrase has 156 bytes'],
+      [{ provider: 'canary'.repeat(9) }, 'provider is longer than 50 characters'],
+      [{ name: '', status: 'canary'.repeat(4) }, 'name is empty; status is longer than 20 characters'],
+    ]
+    for (const [more, sentence] of wrong) {
+      for (const refusal of [
+        () => addApiConnection(reach, user, aConnection(more)),
+        () => updateApiConnection(reach, user, id, more),
+      ]) {
+        await expect(refusal).rejects.toThrow(InvalidInput)
+        await expect(refusal).rejects.toThrow(sentence)
+        await expect(refusal).rejects.not.toThrow('canary')
+      }
+    }
+    expect(await listApiConnections(reach, user)).toHaveLength(1)
+    expect(await readApiConnection(reach, user, id)).toEqual(before)
+    await expect(addApiConnection(reach, randomUUID(), aConnection())).rejects.toThrow(/there is no user/)
+  })
+
+  test('whose secrets were exchanged are refused, by their place', async () => {
+    const reach = reachOf(database.pool)
+    const user = await registerUser(reach, aUser())
+    const [one, other] = [
+      await addApiConnection(reach, user, aConnection()),
+      await addApiConnection(reach, user, aConnection()),
+    ]
+    await database.pool.query('update api_connections set api_key = api_secret where id = $1', [one])
+    await database.pool.query(
+      'update api_connections set api_secret = (select api_secret from api_connections where id = $1) where id = $2',
+      [one, other],
+    )
+    await expect(readApiConnection(reach, user, one)).rejects.toThrow(Unreadable)
+    await expect(readApiConnection(reach, user, one)).rejects.toThrow(`api_connections.api_key of row ${one}`)
+    await expect(readApiConnection(reach, user, other)).rejects.toThrow(
+      `api_connections.api_secret of row ${other}`,
+    )
+  })
+})

@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readProfile, writeProfile } from '../../src/accounts/profiles.ts'
+import { registerUser } from '../../src/accounts/users.ts'
+import { Unreadable } from '../../src/encryption/unreadable.ts'
+import { InvalidInput } from '../../src/fault.ts'
+import { fixedClock } from '../../src/runtime/clock.ts'
+import { createTestDatabase, servers, type TestDatabase } from '../support/database.ts'
+import { aUser, reachOf } from './reaching.ts'
+
+describe.each(servers)('profiles on $server', ({ clusterUrl }) => {
+  let database: TestDatabase
+  beforeAll(async () => {
+    database = await createTestDatabase(clusterUrl)
+  })
+  afterAll(() => database.drop())
+
+  const written = {
+    displayName: 'Ada · 愛 \u0000',
+    avatarUrl: '',
+    preferences: { theme: 'dark', coins: ['bitcoin'] },
+  }
+
+  test('are read as they were written, and stored encrypted', async () => {
+    const reach = reachOf(database.pool)
+    const id = await registerUser(reach, aUser())
+    expect(await readProfile(reach, id)).toBeUndefined()
+    await writeProfile(reach, id, written)
+    const now = reach.clock.now()
+    expect(await readProfile(reach, id)).toEqual({ ...written, createdAt: now, updatedAt: now })
+    const { rows } = await database.pool.query(
+      'select display_name, avatar_url from profiles where id = $1',
+      [id],
+    )
+    expect(Object.values(rows[0])).toEqual(Array(2).fill(expect.stringMatching(/^new\.[\w-]{38,}$/)))
+  })
+
+  test('are replaced whole, and keep the time at which they were made', async () => {
+    const reach = reachOf(database.pool)
+    const id = await registerUser(reach, aUser())
+    await writeProfile(reach, id, written)
+    const clock = fixedClock('2024-06-01T00:00:00Z')
+    await writeProfile({ ...reach, clock }, id, {
+      displayName: null,
+      avatarUrl: 'https://x/1',
+      preferences: null,
+    })
+    expect(await readProfile(reach, id)).toEqual({
+      displayName: null,
+      avatarUrl: 'https://x/1',
+      preferences: null,
+      createdAt: reach.clock.now(),
+      updatedAt: clock.now(),
+    })
+  })
+
+  test('need a user and a text that fits', async () => {
+    const reach = reachOf(database.pool)
+    const id = await registerUser(reach, aUser())
+    await expect(writeProfile(reach, randomUUID(), written)).rejects.toThrow(/there is no user/)
+    const tooLong = writeProfile(reach, id, { ...written, avatarUrl: 'x'.repeat(151) })
+    await expect(tooLong).rejects.toThrow(InvalidInput)
+    await expect(tooLong).rejects.toThrow('profiles.avatar_url has 151 bytes, and 150 fit')
+    expect(await readProfile(reach, id)).toBeUndefined()
+  })
+
+  test('of which a value was copied from another user are refused, by their place', async () => {
+    const reach = reachOf(database.pool)
+    const [mine, theirs] = [await registerUser(reach, aUser()), await registerUser(reach, aUser())]
+    await writeProfile(reach, mine, written)
+    await writeProfile(reach, theirs, written)
+    await database.pool.query(
+      'update profiles set display_name = (select display_name from profiles where id = $1) where id = $2',
+      [mine, theirs],
+    )
+    await expect(readProfile(reach, theirs)).rejects.toThrow(Unreadable)
+    await expect(readProfile(reach, theirs)).rejects.toThrow(
+      `profiles.display_name of row ${theirs} was changed`,
+    )
+    await expect(readProfile(reach, mine)).resolves.toMatchObject({ displayName: written.displayName })
+  })
+})
