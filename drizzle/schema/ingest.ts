@@ -37,7 +37,10 @@ const coinId = () =>
     .notNull()
     .references(() => coins.id, { onDelete: 'cascade' })
 
-/** Which market on which source stands for a coin, the first by `preference`; `symbol` is in the source's spelling. */
+/**
+ * Which market on which source stands for a coin, and from when to when, the first by `preference`; `symbol` is in the
+ * source's spelling.
+ */
 export const instruments = pgTable(
   'instruments',
   {
@@ -47,10 +50,21 @@ export const instruments = pgTable(
     preference: integer().notNull(),
     followedFrom: instant('followed_from').notNull(),
     followedTo: instant('followed_to'),
+    listedFrom: instant('listed_from'),
+    listedTo: instant('listed_to'),
+    lastListedAt: instant('last_listed_at'),
+    missingSince: instant('missing_since'),
+    haltedSince: instant('halted_since'),
+    relistedAt: instant('relisted_at'),
   },
   (table) => [
-    primaryKey({ columns: [table.coinId, table.source, table.symbol] }),
+    primaryKey({ columns: [table.coinId, table.source, table.symbol, table.followedFrom] }),
+    uniqueIndex('instruments_open_key')
+      .on(table.coinId, table.source, table.symbol)
+      .where(sql`listed_to is null`),
     check('instruments_preference_check', sql`preference >= 0`),
+    check('instruments_listed_check', sql`listed_from < listed_to`),
+    check('instruments_relisted_check', sql`relisted_at is null or listed_to is not null`),
   ],
 )
 

@@ -81,6 +81,14 @@ const refused: Readonly<Record<string, Readonly<{ table: string; changes: readon
     ],
   },
   instruments_preference_check: { table: 'instruments', changes: [{ preference: -1 }] },
+  instruments_listed_check: {
+    table: 'instruments',
+    changes: [
+      { listed_from: '2024-03-01', listed_to: '2024-03-01' },
+      { listed_from: '2024-03-02', listed_to: '2024-03-01' },
+    ],
+  },
+  instruments_relisted_check: { table: 'instruments', changes: [{ listed_to: null }] },
 }
 
 function nan(...columns: string[]): Row[] {

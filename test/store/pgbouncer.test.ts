@@ -173,7 +173,15 @@ describe.runIf(hasPgbouncer)('behind PgBouncer in transaction mode', () => {
         ],
       })
       const settings = readSettings({})
-      const options = { engine, queues: [queue], jobs: [job], settings, databaseUrl: url, log: fleet.log }
+      const options = {
+        engine,
+        queues: [queue],
+        jobs: [job],
+        settings,
+        coins: [],
+        databaseUrl: url,
+        log: fleet.log,
+      }
       await everyClient(() => registerSchedules(options))
       expect(fleet.told('schedule.written')).toHaveLength(2)
       expect(await advisoryLocks(direct)).toBe(0)

@@ -181,6 +181,12 @@ export const validRows: Readonly<Record<string, Row>> = {
     preference: 0,
     followed_from: moment,
     followed_to: moment,
+    listed_from: '2023-01-01',
+    listed_to: moment,
+    last_listed_at: moment,
+    missing_since: moment,
+    halted_since: moment,
+    relisted_at: moment,
   },
   candle_coverage: {
     coin_id: 'bitcoin',

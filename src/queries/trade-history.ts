@@ -1,0 +1,92 @@
+import { type SQL, sql } from 'drizzle-orm'
+import { fromTimestamp } from '../../drizzle/schema/instant-column.ts'
+import type { Trade } from '../../drizzle/schema/trading.ts'
+import type { Database } from '../store/transaction.ts'
+import { checkCount, checkId } from './input.ts'
+import { readCursor, writeCursor } from './trade-cursor.ts'
+
+export type TradeHistoryQuery = Readonly<{
+  accountId: string
+  coinId?: string | undefined
+  strategyId?: string | undefined
+  /** `nextCursor` of the page before; the first page has none. */
+  cursor?: string | undefined
+  /** How many trades at most, up to 1000; 50 unless said otherwise. */
+  pageSize?: number
+}>
+
+/** `nextCursor` is absent on the last page. */
+export type TradePage = Readonly<{ trades: readonly Trade[]; nextCursor?: string }>
+
+type TradeRow = Omit<Trade, 'executedAt'> & { executedAt: string }
+
+const largestPage = 1_000
+
+/**
+ * A page of an account's trades, newest first. A page goes on after the last trade of the page before, not after so many
+ * rows: a trade that arrives meanwhile moves none of the others, so paging shows each that was there at the beginning
+ * exactly once. Takes the transaction of `withUser`; the account of another has no trades. Throws InvalidInput for a bad
+ * cursor, id or page size.
+ */
+export async function readTradeHistory(db: Database, query: TradeHistoryQuery): Promise<TradePage> {
+  const wanted = wantedTrades(query)
+  const size = checkCount('pageSize', query.pageSize ?? 50, largestPage)
+  const rows = await inOrderOfIndex(db, () => readTrades(db, wanted, size))
+  const shown = rows.slice(0, size)
+  const trades = shown.map((row) => ({ ...row, executedAt: fromTimestamp(row.executedAt) }))
+  const last = shown.at(-1)
+  return last && rows.length > size ? { trades, nextCursor: writeCursor(last) } : { trades }
+}
+
+/**
+ * One trade more than a page shows, to tell whether there is another page. The time of that one is looked up first, in the
+ * order of the index (account_id, executed_at): what is as old or younger is then all that has to be sorted by id.
+ */
+async function readTrades(db: Database, wanted: SQL, pageSize: number): Promise<TradeRow[]> {
+  const { rows } = await db.execute<TradeRow>(sql`
+    select id, account_id as "accountId", coin_id as "coinId", coin_symbol as "coinSymbol", type, price, amount, fee, total,
+      executed_at::text as "executedAt", strategy_id as "strategyId", profit_loss as "profitLoss"
+    from api.trades
+    where ${wanted} and executed_at >= (
+      select coalesce(
+        (select executed_at from api.trades where ${wanted} order by executed_at desc limit 1 offset ${pageSize}),
+        '-infinity'
+      )
+    )
+    order by executed_at desc, id desc
+    limit ${pageSize + 1}`)
+  return rows
+}
+
+/**
+ * The account is asked for by the query and by the policy, and the planner takes the two for independent: it expects next
+ * to no trades, and would fetch those of a whole account by bitmap to sort them, page after page. Without bitmaps it goes
+ * along the index until the page is full.
+ */
+async function inOrderOfIndex<T>(db: Database, work: () => Promise<T>): Promise<T> {
+  await db.execute(sql`set local enable_bitmapscan to off`)
+  const result = await work()
+  await db.execute(sql`set local enable_bitmapscan to default`)
+  return result
+}
+
+function wantedTrades({ accountId, coinId, strategyId, cursor }: TradeHistoryQuery): SQL {
+  const conditions = [isOwnAccount(checkId('accountId', accountId))]
+  if (cursor !== undefined) conditions.push(isAfter(cursor, accountId))
+  if (coinId !== undefined) conditions.push(sql`coin_id = ${coinId}`)
+  if (strategyId !== undefined) conditions.push(sql`strategy_id = ${checkId('strategyId', strategyId)}::uuid`)
+  return sql.join(conditions, sql` and `)
+}
+
+/**
+ * Whose account it is, is asked here as well as by the policy, which does not bind a superuser. It is asked once, before
+ * any trade is read.
+ */
+const isOwnAccount = (accountId: string): SQL => sql`
+  account_id = ${accountId}::uuid
+  and exists (select from api.trading_accounts where id = ${accountId}::uuid and user_id = current_user_id())`
+
+function isAfter(cursor: string, accountId: string): SQL {
+  const { executedAt, id } = readCursor(cursor, accountId)
+  return sql`(executed_at, id) < (${executedAt}::timestamp, ${id}::uuid)`
+}
