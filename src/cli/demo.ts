@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { systemClock } from '../runtime/clock.ts'
 import { freePort } from '../runtime/free-port.ts'
+import { baseUrlVariables } from '../settings/base-url-variable.ts'
 import { roles } from '../settings/roles.ts'
 import { projectDir, readSettings } from '../settings.ts'
 import { say } from './output.ts'
@@ -17,19 +18,13 @@ export const demoCommand = (): Command =>
       const { openReplayExchange } = await import('../replay/exchange.ts')
       const exchange = await openReplayExchange({ clock: systemClock })
       try {
-        await runDemo(exchange)
+        await runDemo(exchange.urls)
       } finally {
         await exchange.close()
       }
     })
 
-async function runDemo({
-  binanceUrl,
-  coingeckoUrl,
-}: {
-  binanceUrl: string
-  coingeckoUrl: string
-}): Promise<void> {
+async function runDemo(urls: ReadonlyMap<string, string>): Promise<void> {
   // A demo must not write into anybody's real database, whatever the environment names.
   const { DATABASE_URL: _database, REDIS_URL: _redis, BEACON_CONFIG: _config, ...rest } = process.env
   const own = readSettings(rest).environment
@@ -39,8 +34,7 @@ async function runDemo({
       ...rest,
       BEACON_DATA_DIR: dataDir,
       BEACON_HTTP_PORT: String((await freePort(own.httpPort)) ?? 0),
-      BINANCE_BASE_URL: binanceUrl,
-      COINGECKO_BASE_URL: coingeckoUrl,
+      ...baseUrlVariables(urls),
     },
     join(projectDir, 'config', 'demo.yaml'),
   )

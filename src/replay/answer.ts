@@ -1,11 +1,43 @@
-/** What a body can hold. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+import type { Instant } from '../market/instant.ts'
 
-/** One answer before it is sent. A text body is sent as it is, anything else as JSON. */
+/** What a body can hold. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | WrittenNumber
+  | readonly Json[]
+  | { readonly [key: string]: Json }
+
+const mark = '\u0000number:'
+
+/** A JSON number with exactly these digits, for the sources that send more of them than a double holds, or `1.8E-4`. */
+export class WrittenNumber {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+
+  /** As text that toJsonText strips of its quotes. */
+  toJSON(): string {
+    return `${mark}${this.text}`
+  }
+}
+
+const quotedNumber = new RegExp(`"${JSON.stringify(mark).slice(1, -1).replace('\\', '\\\\')}([^"]*)"`, 'g')
+
+/** The body as it is sent. */
+export const toJsonText = (body: Json): string => JSON.stringify(body).replace(quotedNumber, '$1')
+
+/** One answer before it is sent. A text body is sent as it is, as HTML unless a header says otherwise; all else as JSON. */
 export type Answer = Readonly<{
   status: number
   headers?: Readonly<Record<string, string>>
   body: Json
+  /** A file, sent in place of the body. */
+  bytes?: Buffer
 }>
 
 /** One exchange's interface: what a GET of this path is answered at this instant, and what it costs. */
@@ -26,6 +58,11 @@ export class RefusedRequest extends Error {
 }
 
 export const ok = (body: Json): Answer => ({ status: 200, body })
+
+/** The header of a refusal that tells when to ask again: whole seconds, rounded up. */
+export const retryAfter = (retryAt: Instant, now: Instant): Readonly<Record<string, string>> => ({
+  'retry-after': String(Math.max(1, Math.ceil((retryAt - now) / 1_000))),
+})
 
 /** Runs what may refuse. */
 export function answered(work: () => Answer): Answer {

@@ -1,6 +1,6 @@
 import { day, type Instant, minute, plus } from '../market/instant.ts'
 import { floorTo, isTimeframe } from '../market/timeframe.ts'
-import { type Answer, answered, type Json, ok, type Route } from './answer.ts'
+import { type Answer, answered, type Json, ok, type Route, retryAfter } from './answer.ts'
 import { symbolInfo } from './binance-listing.ts'
 import {
   each,
@@ -22,23 +22,16 @@ import {
   type ReplayCandle,
   tradedIn,
 } from './candles.ts'
-import type { RequestLimit } from './limits.ts'
+import type { Face, FaceLimit } from './face.ts'
 import { type Market, minuteNumber } from './markets.ts'
 import { amountDecimals, recordingOf, tradedBefore } from './recording.ts'
 
 // https://github.com/binance/binance-spot-api-docs: rest-api.md for the parameters and weights, errors.md for the codes.
 
-/** 6000 weight a minute for one address; a ban begins at two minutes. */
-export const binanceLimit: RequestLimit = {
-  weightPerMinute: 6_000,
-  refusalsBeforeBan: 10,
-  banMs: 2 * minute,
-}
-
 type Endpoint = Readonly<{
   parameters: readonly string[]
   weight: (query: URLSearchParams) => number
-  answer: (parameters: Parameters, now: Instant, limit: RequestLimit) => Answer
+  answer: (parameters: Parameters, now: Instant, limit: FaceLimit) => Answer
 }>
 
 const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
@@ -68,7 +61,7 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 ])
 
 /** What Binance answers to a GET of this path. A refused request weighs as much as a served one. */
-export function routeBinance(path: string, query: URLSearchParams, now: Instant, limit: RequestLimit): Route {
+function route(path: string, query: URLSearchParams, now: Instant, limit: FaceLimit): Route {
   const endpoint = endpoints.get(path)
   if (!endpoint)
     return { weight: 1, answer: { status: 404, body: '<html><body><h2>404 Not found</h2></body></html>' } }
@@ -78,27 +71,18 @@ export function routeBinance(path: string, query: URLSearchParams, now: Instant,
   }
 }
 
+const pointsPerMinute = ({ windows }: FaceLimit): number => windows[0]?.points ?? 0
+
 /** The refusal of an address that asked too much; `retryAt` ends the minute or the ban. */
-export const refuseBinance = (
-  verdict: 'refused' | 'banned',
-  retryAt: Instant,
-  limit: RequestLimit,
-): Answer =>
-  verdict === 'refused'
-    ? {
-        status: 429,
-        body: {
-          code: -1003,
-          msg: `Too much request weight used; current limit is ${limit.weightPerMinute} request weight per 1 MINUTE. Please use WebSocket Streams for live updates to avoid polling the API.`,
-        },
-      }
-    : {
-        status: 418,
-        body: {
-          code: -1003,
-          msg: `Way too much request weight used; IP banned until ${retryAt}. Please use WebSocket Streams for live updates to avoid bans.`,
-        },
-      }
+function refuseMore(verdict: 'refused' | 'banned', retryAt: Instant, limit: FaceLimit, now: Instant): Answer {
+  const headers = retryAfter(retryAt, now)
+  if (verdict === 'banned') {
+    const msg = `Way too much request weight used; IP banned until ${retryAt}. Please use WebSocket Streams for live updates to avoid bans.`
+    return { status: 418, headers, body: { code: -1003, msg } }
+  }
+  const msg = `Too much request weight used; current limit is ${pointsPerMinute(limit)} request weight per 1 MINUTE. Please use WebSocket Streams for live updates to avoid polling the API.`
+  return { status: 429, headers, body: { code: -1003, msg } }
+}
 
 function klines(parameters: Parameters, now: Instant): Answer {
   const market = readMarket(mandatory(parameters, 'symbol'))
@@ -221,13 +205,13 @@ function averagePrice(quoteVolume: bigint, volume: bigint, market: Market) {
   return amount(average, amountDecimals)
 }
 
-function exchangeInfo(parameters: Parameters, now: Instant, limit: RequestLimit): Answer {
+function exchangeInfo(parameters: Parameters, now: Instant, limit: FaceLimit): Answer {
   const asked = readAsked(parameters)
   return ok({
     timezone: 'UTC',
     serverTime: now,
     rateLimits: [
-      { rateLimitType: 'REQUEST_WEIGHT', interval: 'MINUTE', intervalNum: 1, limit: limit.weightPerMinute },
+      { rateLimitType: 'REQUEST_WEIGHT', interval: 'MINUTE', intervalNum: 1, limit: pointsPerMinute(limit) },
       { rateLimitType: 'ORDERS', interval: 'SECOND', intervalNum: 10, limit: 100 },
       { rateLimitType: 'ORDERS', interval: 'DAY', intervalNum: 1, limit: 200_000 },
       { rateLimitType: 'RAW_REQUESTS', interval: 'MINUTE', intervalNum: 5, limit: 61_000 },
@@ -235,4 +219,36 @@ function exchangeInfo(parameters: Parameters, now: Instant, limit: RequestLimit)
     exchangeFilters: [],
     symbols: ('one' in asked ? [asked.one] : asked.many).map(symbolInfo),
   })
+}
+
+/** 6000 weight a minute for one address; a ban begins at two minutes. */
+export const binanceFace: Face = {
+  source: 'binance',
+  limit: {
+    windows: [{ points: 6_000, perMs: minute, aligned: true }],
+    ban: { afterRefusals: 10, ms: 2 * minute },
+  },
+  route,
+  refuse: refuseMore,
+  headers: ([used = 0]) => ({ 'x-mbx-used-weight': String(used), 'x-mbx-used-weight-1m': String(used) }),
+  candles: {
+    openTime: 0,
+    timeUnitMs: 1,
+    closeTime: 6,
+    high: 2,
+    low: 3,
+    close: 4,
+    fromParameter: 'startTime',
+  },
+  unavailable: (status) => ({
+    status,
+    body: { code: -1000, msg: 'An unknown error occurred while processing the request.' },
+  }),
+  regionRefused: {
+    status: 451,
+    body: {
+      code: 0,
+      msg: "Service unavailable from a restricted location according to 'b. Eligibility' in https://www.binance.com/en/terms. Please contact customer service if you believe you received this message in error.",
+    },
+  },
 }

@@ -1,22 +1,26 @@
 import { day, hour, type Instant, minute, plus, toIso } from '../market/instant.ts'
 import { floorTo } from '../market/timeframe.ts'
-import { type Answer, answered, type Json, ok, RefusedRequest, type Route } from './answer.ts'
+import { type Answer, answered, type Json, ok, RefusedRequest, type Route, retryAfter } from './answer.ts'
 import { amount, lastClosedMinute, tradedIn } from './candles.ts'
-import type { RequestLimit } from './limits.ts'
+import { coinDetails } from './coingecko-details.ts'
+import type { Face } from './face.ts'
 import { listedAt, type Market, markets } from './markets.ts'
 import { amountDecimals, at, recordingOf } from './recording.ts'
 
 // https://docs.coingecko.com/reference/coins-markets
 
-/** What the free plan grants; it refuses but never bans. */
-export const coingeckoLimit: RequestLimit = { weightPerMinute: 30, refusalsBeforeBan: Infinity, banMs: 0 }
-
-/** What CoinGecko answers to a GET of this path: every request weighs one. */
-export function routeCoingecko(path: string, query: URLSearchParams, now: Instant): Route {
-  return { weight: 1, answer: answered(() => answerPath(path, query, now)) }
+/** What the free plan grants; it refuses but never bans. Every request weighs one. */
+export const coingeckoFace: Face = {
+  source: 'coingecko',
+  limit: { windows: [{ points: 30, perMs: minute, aligned: true }] },
+  route: (path, query, now): Route => ({
+    weight: 1,
+    answer: answered(() => answerPath(path, query, now)),
+  }),
+  refuse: (_, retryAt, __, now) => ({ ...overTheLimit, headers: retryAfter(retryAt, now) }),
 }
 
-export const refuseCoingecko: Answer = {
+const overTheLimit: Answer = {
   status: 429,
   body: {
     status: {
@@ -30,6 +34,8 @@ export const refuseCoingecko: Answer = {
 function answerPath(path: string, query: URLSearchParams, now: Instant): Answer {
   if (path === '/api/v3/ping') return ok({ gecko_says: '(V3) To the Moon!' })
   if (path === '/api/v3/coins/markets') return coinsMarkets(query, now)
+  const coinId = /^\/api\/v3\/coins\/([^/]+)$/.exec(path)?.[1]
+  if (coinId !== undefined) return coinDetails(coinId, query, now)
   throw new RefusedRequest(404, { error: 'Incorrect path. Please check https://www.coingecko.com/api/' })
 }
 

@@ -4,19 +4,24 @@ import type { Instant } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import { Releases } from '../runtime/release.ts'
-import type { Answer, Route } from './answer.ts'
-import { binanceLimit, refuseBinance, routeBinance } from './binance.ts'
-import { coingeckoLimit, refuseCoingecko, routeCoingecko } from './coingecko.ts'
-import { FaultPicker, type FaultPlan, type ReplaySource } from './faults.ts'
-import { deliver, type Lie, lieAboutAnswer, lieAboutQuery, refusal } from './lies.ts'
-import { type RequestLimit, RequestMeter } from './limits.ts'
+import type { SourceId } from '../settings/source-ids.ts'
+import { type Answer, type Route, toJsonText } from './answer.ts'
+import { deliver } from './delivery.ts'
+import type { Face, FaceLimit } from './face.ts'
+import { faces as allFaces } from './faces.ts'
+import { FaultPicker, type FaultPlan } from './faults.ts'
+import { type Lie, lieAboutAnswer, lieAboutQuery, refusal } from './lies.ts'
+import { RequestMeter } from './limits.ts'
 
-export type ReplayLimits = 'none' | Readonly<Partial<Record<ReplaySource, Partial<RequestLimit>>>>
+/** What is allowed instead of what the real ones allow. */
+export type ReplayLimits = 'none' | Readonly<Partial<Record<SourceId, FaceLimit>>>
 
 export type ReplayOptions = Readonly<{
   clock: Clock
   host?: string
-  /** Binance listens here and CoinGecko one above; 0 takes two that are free. */
+  /** The sources it speaks as; all of them where that is left out. */
+  faces?: readonly Face[]
+  /** The first of them listens here and each other one above the one before; 0 takes ports that are free. */
   port?: number
   limits?: ReplayLimits
   faults?: FaultPlan
@@ -26,7 +31,7 @@ export type ReplayOptions = Readonly<{
 /** One request as it came in, and the status it was answered with; null when no status was ever sent. */
 export type RecordedRequest = Readonly<{
   method: string
-  source: ReplaySource
+  source: SourceId
   /** With the query. */
   path: string
   at: Instant
@@ -35,8 +40,10 @@ export type RecordedRequest = Readonly<{
 }>
 
 export type ReplayExchange = Readonly<{
-  binanceUrl: string
-  coingeckoUrl: string
+  /** Where it speaks as which source. */
+  urls: ReadonlyMap<SourceId, string>
+  /** The same of one source. Throws RangeError when it does not speak as that one. */
+  urlOf(source: SourceId): string
   /** The newest requests, oldest first, ten thousand at least. */
   requests: readonly RecordedRequest[]
   /** Replaces the lies and starts counting requests anew. */
@@ -45,25 +52,15 @@ export type ReplayExchange = Readonly<{
   close(): Promise<void>
 }>
 
-/** How one of the two is routed, limited and refused. */
-type Interface = Readonly<{
-  source: ReplaySource
-  limit: RequestLimit
-  meter: RequestMeter
-  route: (path: string, query: URLSearchParams, now: Instant) => Route
-  refuse: (verdict: 'refused' | 'banned', retryAt: Instant) => Answer
-  headers: (used: number) => Readonly<Record<string, string>>
-}>
-
 const requestsKept = 10_000
 
 /**
- * Opens an exchange that plays the recorded candles through the interfaces of Binance and CoinGecko, on two local
- * listeners: what it serves depends on the clock alone, and it lies when told to. Throws Misconfigured when a port
- * is taken.
+ * Opens an exchange that plays the recorded candles through the interfaces of many sources, each on a local listener of
+ * its own: what it serves depends on the clock alone, and it lies when told to. Throws Misconfigured when a port is
+ * taken.
  */
 export async function openReplayExchange(options: ReplayOptions): Promise<ReplayExchange> {
-  const { clock, host = '127.0.0.1', port = 0, limits = {}, faults = [], log } = options
+  const { clock, host = '127.0.0.1', faces = allFaces, port = 0, limits = {}, faults = [], log } = options
   const releases = new Releases()
   const requests: RecordedRequest[] = []
   let picker = new FaultPicker(faults)
@@ -73,9 +70,11 @@ export async function openReplayExchange(options: ReplayOptions): Promise<Replay
     requests.push(request)
     log?.debug('replay.request', request)
   }
-  const open = async (face: Interface, facePort: number) => {
+  const open = async (face: Face, facePort: number) => {
+    const limit = limits === 'none' ? face.limit : (limits[face.source] ?? face.limit)
+    const meter = new RequestMeter(limit, { refuses: limits !== 'none' })
     const server = createServer((request, response) => {
-      record(answerRequest({ face, clock, picker }, request, response))
+      record(answerRequest({ face, limit, meter, clock, picker }, request, response))
     })
     // Longer than clients keep theirs, so that none of them is hung up on as it sends.
     server.keepAliveTimeout = 60_000
@@ -84,12 +83,17 @@ export async function openReplayExchange(options: ReplayOptions): Promise<Replay
     return `http://${host}:${listening}`
   }
   try {
-    const binanceUrl = await open(binanceInterface(limits), port)
-    const coingeckoUrl = await open(coingeckoInterface(limits), port === 0 ? 0 : port + 1)
-    log?.info('replay.open', { binanceUrl, coingeckoUrl })
+    const urls = new Map<SourceId, string>()
+    for (const [index, face] of faces.entries())
+      urls.set(face.source, await open(face, port === 0 ? 0 : port + index))
+    log?.info('replay.open', Object.fromEntries(urls))
     return {
-      binanceUrl,
-      coingeckoUrl,
+      urls,
+      urlOf: (source) => {
+        const url = urls.get(source)
+        if (url === undefined) throw new RangeError(`the replay exchange does not speak as ${source}`)
+        return url
+      },
       requests,
       setFaults: (plan) => {
         picker = new FaultPicker(plan)
@@ -102,34 +106,16 @@ export async function openReplayExchange(options: ReplayOptions): Promise<Replay
   }
 }
 
-function binanceInterface(limits: ReplayLimits): Interface {
-  const limit = { ...binanceLimit, ...(limits === 'none' ? {} : limits.binance) }
-  return {
-    source: 'binance',
-    limit,
-    meter: new RequestMeter(limits === 'none' ? undefined : limit),
-    route: (path, query, now) => routeBinance(path, query, now, limit),
-    refuse: (verdict, retryAt) => refuseBinance(verdict, retryAt, limit),
-    headers: (used) => ({ 'x-mbx-used-weight': String(used), 'x-mbx-used-weight-1m': String(used) }),
-  }
-}
-
-function coingeckoInterface(limits: ReplayLimits): Interface {
-  const limit = { ...coingeckoLimit, ...(limits === 'none' ? {} : limits.coingecko) }
-  return {
-    source: 'coingecko',
-    limit,
-    meter: new RequestMeter(limits === 'none' ? undefined : limit),
-    route: routeCoingecko,
-    refuse: () => refuseCoingecko,
-    headers: () => ({}),
-  }
-}
-
-type Serving = Readonly<{ face: Interface; clock: Clock; picker: FaultPicker }>
+type Serving = Readonly<{
+  face: Face
+  limit: FaceLimit
+  meter: RequestMeter
+  clock: Clock
+  picker: FaultPicker
+}>
 
 function answerRequest(
-  { face, clock, picker }: Serving,
+  { face, limit, meter, clock, picker }: Serving,
   request: IncomingMessage,
   response: ServerResponse,
 ): RecordedRequest {
@@ -139,16 +125,16 @@ function answerRequest(
   const query = new URLSearchParams(url.slice(path.length + 1))
   const lie = picker.pick({ source: face.source, path, query })
   const { answer: truth, weight } =
-    method === 'GET' ? face.route(path, lieAboutQuery(lie, query), now) : notAllowed
-  const charge = face.meter.charge(request.socket.remoteAddress ?? '', weight, now)
-  const liar = { now, refuse: face.refuse }
+    method === 'GET' ? face.route(path, lieAboutQuery(lie, query, face), now, limit) : notAllowed
+  const charge = meter.charge(request.socket.remoteAddress ?? '', weight, now)
+  const liar = { now, face, limit, path }
   // A broken limit is refused before anything else is done with the request: then there is nothing to lie about.
   const told = charge.verdict === 'served' ? lie : undefined
   const answer =
     charge.verdict === 'served'
       ? lieAboutAnswer(told, truth, liar)
       : refusal(charge.verdict, charge.retryAt, liar)
-  sendAnswer(response, answer, { now, lie: told, headers: face.headers(charge.used) })
+  sendAnswer(response, answer, { now, lie: told, headers: face.headers?.(charge.used, limit, now) ?? {} })
   return {
     method,
     source: face.source,
@@ -174,10 +160,11 @@ const neverAnswered = (lie: Lie | undefined): boolean =>
 
 const notAllowed: Route = { weight: 1, answer: { status: 405, headers: { allow: 'GET' }, body: '' } }
 
-function encode({ body }: Answer): Readonly<{ type: string; body: Buffer }> {
+function encode({ body, bytes }: Answer): Readonly<{ type: string; body: Buffer }> {
+  if (bytes) return { type: 'binary/octet-stream', body: bytes }
   return typeof body === 'string'
     ? { type: 'text/html; charset=utf-8', body: Buffer.from(body) }
-    : { type: 'application/json;charset=UTF-8', body: Buffer.from(JSON.stringify(body)) }
+    : { type: 'application/json;charset=UTF-8', body: Buffer.from(toJsonText(body)) }
 }
 
 function listen(server: Server, host: string, port: number): Promise<number> {

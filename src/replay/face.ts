@@ -1,12 +1,37 @@
 import type { Instant } from '../market/instant.ts'
 import type { SourceId } from '../settings/source-ids.ts'
 import type { Answer, Route } from './answer.ts'
+import type { Lie } from './lies.ts'
 
 /** What one client address may ask of a source: all windows hold at once. */
 export type FaceLimit = Readonly<{
-  windows: readonly Readonly<{ points: number; perMs: number }>[]
+  windows: readonly LimitWindow[]
   /** After so many refusals in one window the address is banned; each further ban is twice as long. */
   ban?: Readonly<{ afterRefusals: number; ms: number }>
+}>
+
+/**
+ * So many points in any stretch of `perMs`; or, where `aligned`, from one multiple of it on the clock to the next, as
+ * from minute to minute. An aligned window counts what it refuses too, as Binance does. A sliding one does not: whoever
+ * goes on asking would never be let in again.
+ */
+export type LimitWindow = Readonly<{ points: number; perMs: number; aligned?: true }>
+
+/** Where a value stands in a row: the index of a list's column, or the name of an object's field. */
+export type Column = number | string
+
+/** How a candle is written, so that a lie can change it. */
+export type CandleColumns = Readonly<{
+  openTime: Column
+  /** The unit that the times are written in. */
+  timeUnitMs: 1 | 1_000
+  /** The end of the candle, where a row tells it: it moves with the open time. */
+  closeTime?: Column
+  high: Column
+  low: Column
+  close: Column
+  /** The query's parameter that says where to begin, where there is one. */
+  fromParameter?: string
 }>
 
 /** How the replay exchange speaks as one source: what it answers, what it allows, and how it says no. */
@@ -14,8 +39,19 @@ export type Face = Readonly<{
   source: SourceId
   limit: FaceLimit
   route(path: string, query: URLSearchParams, now: Instant, limit: FaceLimit): Route
-  /** What is answered once the limit is broken; `retryAt` is when the client may come again. */
-  refuse(verdict: 'refused' | 'banned', retryAt: Instant, limit: FaceLimit): Answer
+  /**
+   * What is answered once the limit is broken, with the headers that the source adds to it (see retryAfter);
+   * `retryAt` is when the client may come again.
+   */
+  refuse(verdict: 'refused' | 'banned', retryAt: Instant, limit: FaceLimit, now: Instant): Answer
   /** Sent with every answer; `used` is the weight of the running window, window by window. */
   headers?(used: readonly number[], limit: FaceLimit, now: Instant): Readonly<Record<string, string>>
+  /** The candles of its answers: the first list of lists or objects in the body. Absent where it has none. */
+  candles?: CandleColumns
+  /** How it says that it is out of order with an HTTP status of the 500s; an HTML page where that is left out. */
+  unavailable?(status: number): Answer
+  /** How it turns away a region that it does not serve; HTTP 451 where that is left out. */
+  regionRefused?: Answer
+  /** Lies that no other source can tell; undefined for any other lie. */
+  tellLie?(lie: Lie, path: string, now: Instant): Answer | undefined
 }>

@@ -1,20 +1,20 @@
 import { createHash } from 'node:crypto'
+import type { SourceId } from '../settings/source-ids.ts'
 import type { Lie } from './lies.ts'
-
-export type ReplaySource = 'binance' | 'coingecko'
 
 /** Which of the matching requests are lied to; they are counted from 1, since the plan was set. */
 export type When =
   | 'always'
   | Readonly<{ nth: number }>
   | Readonly<{ first: number }>
-  | Readonly<{ every: number }>
+  /** Every so many, the `from`th the first of them where that is told. */
+  | Readonly<{ every: number; from?: number }>
   /** With this probability; the same seed picks the same requests. */
   | Readonly<{ chance: number; seed: number }>
 
 /** One lie and whom it is told to. What is left out matches everything. */
 export type FaultRule = Readonly<{
-  source?: ReplaySource
+  source?: SourceId
   path?: string
   query?: Readonly<Record<string, string>>
   when: When
@@ -24,7 +24,7 @@ export type FaultRule = Readonly<{
 /** The first rule that strikes is the lie told; every matching rule counts the request. */
 export type FaultPlan = readonly FaultRule[]
 
-type Asked = Readonly<{ source: ReplaySource; path: string; query: URLSearchParams }>
+type Asked = Readonly<{ source: SourceId; path: string; query: URLSearchParams }>
 
 /** Decides, request by request, which lie of a plan is told. */
 export class FaultPicker {
@@ -50,7 +50,10 @@ function strikes(when: When, matched: number): boolean {
   if (when === 'always') return true
   if ('nth' in when) return matched === when.nth
   if ('first' in when) return matched <= when.first
-  if ('every' in when) return matched % when.every === 0
+  if ('every' in when) {
+    const from = when.from ?? when.every
+    return matched >= from && (matched - from) % when.every === 0
+  }
   return shareOf(when.seed, matched) < when.chance
 }
 

@@ -1,70 +1,121 @@
-import { type Instant, minute, plus, toInstant } from '../market/instant.ts'
+import { day, type Instant, later, plus } from '../market/instant.ts'
+import type { FaceLimit, LimitWindow } from './face.ts'
 
-/** How much one client address may ask in a calendar minute, and what happens when it goes on asking. */
-export type RequestLimit = Readonly<{
-  weightPerMinute: number
-  /** Requests refused with 429 in one minute before the address is banned. */
-  refusalsBeforeBan: number
-  /** The length of the first ban; each further one is twice as long, three days at the most. */
-  banMs: number
-}>
-
-/** What one request came to. `used` is the weight of the running minute. */
+/** What one request came to. `used` is what each window holds. */
 export type Charge = Readonly<
-  { used: number } & (
+  { used: readonly number[] } & (
     | { verdict: 'served' }
     | { verdict: 'refused'; retryAt: Instant }
     | { verdict: 'banned'; retryAt: Instant }
   )
 >
 
-type Account = { minuteOpen: number; used: number; refusals: number; bans: number; bannedUntil: number }
+type Account = {
+  windows: readonly WindowTally[]
+  refusals: Instant[]
+  bans: number
+  bannedUntil: Instant | undefined
+}
 
-const longestBanMs = 3 * 24 * 60 * minute
+const longestBanMs = 3 * day
 
 /** Counts what each client address has asked for, by the exchange's own clock. */
 export class RequestMeter {
-  readonly #limit: RequestLimit | undefined
+  readonly #limit: FaceLimit
+  readonly #refuses: boolean
   readonly #accounts = new Map<string, Account>()
 
-  /** Without a limit everything is counted and nothing refused. */
-  constructor(limit: RequestLimit | undefined) {
+  /** A meter that does not refuse still counts. */
+  constructor(limit: FaceLimit, { refuses }: Readonly<{ refuses: boolean }>) {
     this.#limit = limit
+    this.#refuses = refuses
   }
 
   charge(address: string, weight: number, now: Instant): Charge {
-    const account = this.#accountOf(address, now)
-    if (now < account.bannedUntil) return banned(account)
-    account.used += weight
-    if (!this.#limit || account.used <= this.#limit.weightPerMinute) {
-      return { verdict: 'served', used: account.used }
-    }
-    account.refusals += 1
-    if (account.refusals > this.#limit.refusalsBeforeBan) {
-      account.bannedUntil = now + Math.min(this.#limit.banMs * 2 ** account.bans, longestBanMs)
-      account.bans += 1
-      return banned(account)
-    }
-    return { verdict: 'refused', used: account.used, retryAt: toInstant(account.minuteOpen + minute) }
+    const account = this.#accountOf(address)
+    const usedNow = () => account.windows.map((window) => window.usedAt(now))
+    if (account.bannedUntil !== undefined && now < account.bannedUntil)
+      return { verdict: 'banned', used: usedNow(), retryAt: account.bannedUntil }
+    const broken = this.#refuses ? account.windows.filter((window) => !window.holds(weight, now)) : []
+    for (const window of account.windows)
+      if (broken.length === 0 || window.limit.aligned) window.add(weight, now)
+    const used = usedNow()
+    if (broken.length === 0) return { verdict: 'served', used }
+    const bannedUntil = this.#banOf(account, broken, now)
+    if (bannedUntil) return { verdict: 'banned', used, retryAt: bannedUntil }
+    const retryAt = broken.map((window) => window.opensFor(weight, now)).reduce(later)
+    return { verdict: 'refused', used, retryAt }
   }
 
-  #accountOf(address: string, now: Instant): Account {
-    const minuteOpen = plus(now, -(now % minute))
-    const account = this.#accounts.get(address) ?? {
-      minuteOpen,
-      used: 0,
-      refusals: 0,
-      bans: 0,
-      bannedUntil: 0,
-    }
-    if (account.minuteOpen !== minuteOpen) Object.assign(account, { minuteOpen, used: 0, refusals: 0 })
-    this.#accounts.set(address, account)
-    return account
+  /** The end of the ban that this refusal brings; undefined where it is only a refusal. */
+  #banOf(account: Account, broken: readonly WindowTally[], now: Instant): Instant | undefined {
+    const { ban } = this.#limit
+    if (!ban) return undefined
+    const since = Math.min(...broken.map(({ limit }) => windowStart(limit, now)))
+    account.refusals = [...account.refusals.filter((at) => at > since), now]
+    if (account.refusals.length <= ban.afterRefusals) return undefined
+    account.bannedUntil = plus(now, Math.min(ban.ms * 2 ** account.bans, longestBanMs))
+    account.bans += 1
+    return account.bannedUntil
+  }
+
+  #accountOf(address: string): Account {
+    const found = this.#accounts.get(address)
+    if (found) return found
+    const windows = this.#limit.windows.map((limit) => new WindowTally(limit))
+    const made: Account = { windows, refusals: [], bans: 0, bannedUntil: undefined }
+    this.#accounts.set(address, made)
+    return made
   }
 }
 
-const banned = ({ used, bannedUntil }: Account): Charge => ({
-  verdict: 'banned',
-  used,
-  retryAt: toInstant(bannedUntil),
-})
+/** What counts lies after this instant. */
+const windowStart = ({ aligned, perMs }: LimitWindow, now: Instant): number =>
+  aligned ? now - (now % perMs) - 1 : now - perMs
+
+/** What one address has used of one window. */
+class WindowTally {
+  readonly limit: LimitWindow
+  /** The oldest first; requests of the same millisecond are one entry. */
+  #entries: { at: Instant; points: number }[] = []
+  #used = 0
+
+  constructor(limit: LimitWindow) {
+    this.limit = limit
+  }
+
+  usedAt(now: Instant): number {
+    this.#forget(now)
+    return this.#used
+  }
+
+  holds(weight: number, now: Instant): boolean {
+    return this.usedAt(now) + weight <= this.limit.points
+  }
+
+  add(points: number, now: Instant): void {
+    this.#used += points
+    const newest = this.#entries.at(-1)
+    if (newest?.at === now) newest.points += points
+    else this.#entries.push({ at: now, points })
+  }
+
+  /** When a request of this weight fits in again. */
+  opensFor(weight: number, now: Instant): Instant {
+    const { aligned, perMs, points } = this.limit
+    if (aligned) return plus(now, perMs - (now % perMs))
+    let left = this.usedAt(now)
+    for (const { at, points: leaving } of this.#entries) {
+      left -= leaving
+      if (left + weight <= points) return plus(at, perMs)
+    }
+    return plus(now, perMs)
+  }
+
+  #forget(now: Instant): void {
+    const start = windowStart(this.limit, now)
+    const kept = this.#entries.findIndex(({ at }) => at > start)
+    const gone = this.#entries.splice(0, kept === -1 ? this.#entries.length : kept)
+    for (const { points } of gone) this.#used -= points
+  }
+}

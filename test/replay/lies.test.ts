@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { day, minute, plus, toInstant } from '../../src/market/instant.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
+import { ok, WrittenNumber } from '../../src/replay/answer.ts'
+import type { Face } from '../../src/replay/face.ts'
 import type { When } from '../../src/replay/faults.ts'
 import type { Lie } from '../../src/replay/lies.ts'
 import { halfPast, json, type Playing, play, rowsOf, type Told } from './playing.ts'
@@ -25,6 +27,8 @@ describe('another answer', () => {
     [{ name: 'banned', retryAfterSeconds: 120 }, 418, '120'],
     [{ name: 'server-error', status: 500 }, 500, null],
     [{ name: 'server-error', status: 503 }, 503, null],
+    [{ name: 'firewall' }, 403, null],
+    [{ name: 'region-refused' }, 451, null],
   ] satisfies [Lie, number, string | null][])('%o', async (lie, status, retryAfter) => {
     const { told, truth } = await ask(lie)
     expect([told.status, told.headers.get('retry-after')]).toEqual([status, retryAfter])
@@ -70,6 +74,17 @@ describe('other rows', () => {
     expect(hole.told).toEqual(hole.truth.toSpliced(1, 2))
     const short = await askRows({ name: 'one-row-short' })
     expect(short.told).toEqual(short.truth.slice(0, -1))
+  })
+
+  test('one-row-more begins a candle too early, open-candle ends with the one that runs', async () => {
+    const more = await askRows({ name: 'one-row-more' })
+    expect(more.told.slice(1)).toEqual(more.truth)
+    expect(more.told[0]?.[0]).toBe(Number(more.truth[0]?.[0]) - minute)
+    const past = `${path}&endTime=${halfPast - day}`
+    await using exchange = await play({ faults: [{ when: 'always', lie: { name: 'open-candle' } }] })
+    const [newest, ...rest] = rowsOf(await exchange.binance(past)).toReversed()
+    expect([newest?.[0], rest.length]).toEqual([floorTo('1m', halfPast), 5])
+    expect(rowsOf(await exchange.binance(path))).toHaveLength(5)
   })
 
   test('future-candle adds an aligned one that has not begun', async () => {
@@ -176,7 +191,7 @@ describe('another delivery', () => {
     await using exchange = await play({
       faults: [{ when: 'always', lie: { name: 'drip', bytes: 300, everyMs: 1 } }],
     })
-    const response = await fetch(`${exchange.binanceUrl}/api/v3/${path}`)
+    const response = await fetch(`${exchange.urlOf('binance')}/api/v3/${path}`)
     const pieces: number[] = []
     for await (const piece of response.body ?? []) pieces.push(piece.length)
     exchange.setFaults([])
@@ -194,7 +209,7 @@ describe('another delivery', () => {
     const lie = { name: 'huge-body', megabytes: 4_096, gzip: false } as const
     await using exchange = await play({ faults: [{ when: 'always', lie }] })
     const reading = new AbortController()
-    const response = await fetch(`${exchange.binanceUrl}/api/v3/ping`, { signal: reading.signal })
+    const response = await fetch(`${exchange.urlOf('binance')}/api/v3/ping`, { signal: reading.signal })
     reading.abort()
     await expect(response.text()).rejects.toThrow()
   })
@@ -254,5 +269,43 @@ describe('a plan', () => {
     })
     await expect(exchange.binance('ping')).rejects.toThrow()
     expect(exchange.requests.at(-1)).toMatchObject({ status: null, lie: 'reset' })
+  })
+})
+
+describe('in an envelope', () => {
+  const row = { t: '1709294400', h: new WrittenNumber('1.8E-4'), l: 2, c: '0.39' }
+  const face: Face = {
+    source: 'binance',
+    limit: { windows: [] },
+    route: () => ({
+      weight: 1,
+      answer: ok({ error: [], result: { last: 5, candles: [row, { ...row, t: '1709298000' }] } }),
+    }),
+    refuse: () => ({ status: 429, body: '' }),
+    candles: { openTime: 't', timeUnitMs: 1_000, high: 'h', low: 'l', close: 'c', fromParameter: 'since' },
+  }
+  const text = async (lie: Lie) => {
+    await using exchange = await play({ faces: [face], faults: [{ when: { nth: 1 }, lie }] })
+    return (await exchange.binance('candles')).text
+  }
+  const first = '{"t":"1709294400","h":1.8E-4,"l":2,"c":"0.39"}'
+  const second = '{"t":"1709298000","h":1.8E-4,"l":2,"c":"0.39"}'
+  const around = (...rows: string[]) => `{"error":[],"result":{"last":5,"candles":[${rows.join(',')}]}}`
+
+  test.each([
+    [{ name: 'cut', atByte: 1_000 }, around(first, second)],
+    [{ name: 'no-rows' }, around()],
+    [{ name: 'disorder' }, around(second, first)],
+    [{ name: 'high-below-low', row: 0 }, around('{"t":"1709294400","h":2,"l":1.8E-4,"c":"0.39"}', second)],
+    [{ name: 'unaligned-time', row: 0, byMs: 1 }, around(first.replace('400', '401'), second)],
+    [{ name: 'conflicting-duplicate', row: 0 }, around(first, first.replace('0.39', '0.38'), second)],
+    [{ name: 'one-row-more' }, around(first.replace('4400', '0800'), first, second)],
+    [
+      { name: 'seconds-for-milliseconds' },
+      around(...[first, second].map((one) => one.replace('00"', '00000"'))),
+    ],
+    [{ name: 'missing-column', row: 1, column: 'l' }, around(first, second.replace('"l":2,', ''))],
+  ] satisfies [Lie, string][])('%o changes the rows, as they are written', async (lie, told) => {
+    expect(await text(lie)).toBe(told)
   })
 })

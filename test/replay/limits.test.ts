@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { minute } from '../../src/market/instant.ts'
+import { minute, plus, second } from '../../src/market/instant.ts'
+import type { FaceLimit } from '../../src/replay/face.ts'
+import { RequestMeter } from '../../src/replay/limits.ts'
 import { fixture, halfPast, json, play } from './playing.ts'
 
 const used = 'x-mbx-used-weight-1m'
@@ -30,7 +32,12 @@ test('adds up the weight of a calendar minute and begins anew with the next', as
 })
 
 describe('an address over the limit', () => {
-  const limits = { binance: { weightPerMinute: 4, refusalsBeforeBan: 2, banMs: 2 * minute } }
+  const limits = {
+    binance: {
+      windows: [{ points: 4, perMs: minute, aligned: true }],
+      ban: { afterRefusals: 2, ms: 2 * minute },
+    },
+  } as const
 
   test('is refused with 429 until the minute ends, in the real words', async () => {
     await using exchange = await play({ limits })
@@ -78,7 +85,7 @@ describe('an address over the limit', () => {
 })
 
 test('tells its limit in exchangeInfo', async () => {
-  await using exchange = await play({ limits: { binance: { weightPerMinute: 1_200 } } })
+  await using exchange = await play({ limits: { binance: { windows: [{ points: 1_200, perMs: minute }] } } })
   expect((await exchange.binance('exchangeInfo')).text).toContain(
     '"interval":"MINUTE","intervalNum":1,"limit":1200',
   )
@@ -120,8 +127,70 @@ test('remembers every request with its instant and status', async () => {
 
 test('says which port is taken, and leaves nothing open', async () => {
   await using exchange = await play()
-  const taken = Number(new URL(exchange.coingeckoUrl).port)
+  const taken = Number(new URL(exchange.urlOf('coingecko')).port)
   await expect(play({ port: taken })).rejects.toThrow(
     `cannot listen on 127.0.0.1:${taken}: choose a free port`,
   )
+})
+
+describe('a meter', () => {
+  const metered = (limit: FaceLimit) => {
+    const meter = new RequestMeter(limit, { refuses: true })
+    return (afterMs: number, weight = 1, address = 'here') => {
+      const { verdict, used, ...more } = meter.charge(address, weight, plus(halfPast, afterMs))
+      return { verdict, used, ...('retryAt' in more && { retryAfterMs: more.retryAt - halfPast }) }
+    }
+  }
+
+  test('counts any stretch of a sliding window, and says when enough of it has passed', () => {
+    const charge = metered({ windows: [{ points: 3, perMs: second }] })
+    expect([charge(0), charge(400, 2)].map(({ used }) => used)).toEqual([[1], [3]])
+    expect(charge(999)).toEqual({ verdict: 'refused', used: [3], retryAfterMs: 1_000 })
+    expect(charge(999, 2)).toEqual({ verdict: 'refused', used: [3], retryAfterMs: 1_400 })
+    expect(charge(1_000)).toEqual({ verdict: 'served', used: [3] })
+    expect(charge(1_399)).toMatchObject({ verdict: 'refused' })
+    expect(charge(1_400, 2)).toEqual({ verdict: 'served', used: [3] })
+  })
+
+  test('begins an aligned window anew on the clock, and counts what it refused', () => {
+    const charge = metered({ windows: [{ points: 3, perMs: minute, aligned: true }] })
+    expect(charge(29_998, 3)).toEqual({ verdict: 'served', used: [3] })
+    expect(charge(29_999)).toEqual({ verdict: 'refused', used: [4], retryAfterMs: 30_000 })
+    expect(charge(30_000, 3)).toEqual({ verdict: 'served', used: [3] })
+  })
+
+  test('holds all windows at once, and lets in when the last of them does', () => {
+    const windows = [
+      { points: 2, perMs: second },
+      { points: 3, perMs: minute },
+    ]
+    const charge = metered({ windows })
+    expect([charge(0, 2), charge(0), charge(1_000)]).toEqual([
+      { verdict: 'served', used: [2, 2] },
+      { verdict: 'refused', used: [2, 2], retryAfterMs: second },
+      { verdict: 'served', used: [1, 3] },
+    ])
+    expect(charge(1_500, 2)).toEqual({ verdict: 'refused', used: [1, 3], retryAfterMs: minute })
+  })
+
+  test('bans at the first refusal where the source does, for twice as long the next time', () => {
+    const charge = metered({ windows: [{ points: 1, perMs: second }], ban: { afterRefusals: 0, ms: minute } })
+    charge(0)
+    expect(charge(1)).toMatchObject({ verdict: 'banned', retryAfterMs: minute + 1 })
+    expect(charge(minute)).toMatchObject({ verdict: 'banned', retryAfterMs: minute + 1 })
+    expect(charge(minute + 1)).toMatchObject({ verdict: 'served' })
+    expect(charge(minute + 2)).toMatchObject({ verdict: 'banned', retryAfterMs: 3 * minute + 2 })
+  })
+
+  test('forgets a refusal with its window', () => {
+    const charge = metered({ windows: [{ points: 1, perMs: second }], ban: { afterRefusals: 1, ms: minute } })
+    const verdicts = [0, 1, 1_001, 1_002, 1_003].map((afterMs) => charge(afterMs).verdict)
+    expect(verdicts).toEqual(['served', 'refused', 'served', 'refused', 'banned'])
+  })
+
+  test('knows addresses apart', () => {
+    const charge = metered({ windows: [{ points: 1, perMs: second }] })
+    charge(0)
+    expect(charge(0, 1, 'there')).toMatchObject({ verdict: 'served' })
+  })
 })

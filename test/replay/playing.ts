@@ -44,8 +44,8 @@ export async function play(
   return {
     ...exchange,
     clock,
-    binance: (path, init) => get(`${exchange.binanceUrl}/api/v3/${path}`, init),
-    coingecko: (path) => get(`${exchange.coingeckoUrl}/api/v3/${path}`),
+    binance: (path, init) => get(`${exchange.urlOf('binance')}/api/v3/${path}`, init),
+    coingecko: (path) => get(`${exchange.urlOf('coingecko')}/api/v3/${path}`),
     [Symbol.asyncDispose]: () => exchange.close(),
   }
 }

@@ -1,0 +1,91 @@
+import type { ServerResponse } from 'node:http'
+import { pipeline, Readable } from 'node:stream'
+import { createGzip } from 'node:zlib'
+import type { Lie } from './lies.ts'
+
+/** Sends the body the way the lie has it; an honest one whole and with its length. */
+export function deliver(lie: Lie | undefined, response: ServerResponse, status: number, body: Buffer): void {
+  switch (lie?.name) {
+    case 'cut':
+      sendWhole(response, status, body.subarray(0, lie.atByte))
+      break
+    case 'reset':
+      if (lie.when === 'before-answer') reset(response)
+      else sendThenReset(response, status, body)
+      break
+    case 'stall':
+      break
+    case 'drip':
+      drip(response, status, body, lie)
+      break
+    case 'too-long-length':
+      sendTooLittle(response, status, body, lie.bytes)
+      break
+    case 'huge-body':
+      sendHuge(response, status, lie)
+      break
+    default:
+      sendWhole(response, status, body)
+  }
+}
+
+function sendWhole(response: ServerResponse, status: number, body: Buffer): void {
+  response.writeHead(status, { 'content-length': body.length })
+  response.end(body)
+}
+
+function reset(response: ServerResponse): void {
+  response.socket?.resetAndDestroy()
+}
+
+function sendThenReset(response: ServerResponse, status: number, body: Buffer): void {
+  response.writeHead(status, { 'content-length': body.length })
+  response.write(body.subarray(0, Math.ceil(body.length / 2)), () => reset(response))
+}
+
+/** Promises more than there is, and closes the connection once that is sent. */
+function sendTooLittle(response: ServerResponse, status: number, body: Buffer, missing: number): void {
+  response.writeHead(status, { 'content-length': body.length + missing })
+  response.write(body, () => response.socket?.end())
+}
+
+function drip(
+  response: ServerResponse,
+  status: number,
+  body: Buffer,
+  pace: { bytes: number; everyMs: number },
+): void {
+  response.writeHead(status, { 'content-length': body.length })
+  let sent = 0
+  const drop = () => {
+    response.write(body.subarray(sent, sent + pace.bytes))
+    sent += pace.bytes
+    if (sent < body.length) return
+    clearInterval(timer)
+    response.end()
+  }
+  const timer = setInterval(drop, pace.everyMs)
+  response.once('close', () => clearInterval(timer))
+  drop()
+}
+
+/** One JSON array of zeros, made as it is sent; compressed it is a few kilobytes that swell in the reader. */
+function sendHuge(
+  response: ServerResponse,
+  status: number,
+  { megabytes, gzip }: { megabytes: number; gzip: boolean },
+) {
+  response.writeHead(status, gzip ? { 'content-encoding': 'gzip' } : {})
+  // The reader is expected to hang up long before the end.
+  const hungUp = () => undefined
+  const source = Readable.from(zeros(megabytes))
+  if (gzip) pipeline(source, createGzip(), response, hungUp)
+  else pipeline(source, response, hungUp)
+}
+
+function* zeros(megabytes: number): Generator<Buffer> {
+  yield Buffer.from('[')
+  const chunk = Buffer.from('0,'.repeat(32 * 1_024))
+  for (let sent = 0; sent < megabytes * 1_024 * 1_024; sent += chunk.length) yield chunk
+  yield Buffer.from('0]')
+}

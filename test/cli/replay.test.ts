@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { commandsIn, type Running } from './beacon.ts'
+import { eventually } from './eventually.ts'
+
+/** The command, once it has said that it plays; ended with the test, however that ends. */
+async function startReplay(line: string): Promise<Running & AsyncDisposable> {
+  const commands = commandsIn({})
+  const running = commands.start(`replay ${line}`, { BEACON_LOG_LEVEL: 'debug' })
+  const started = { ...running, [Symbol.asyncDispose]: () => commands.killAll() }
+  await eventually(() => running.stderr().includes('Ctrl-C ends it.'), true)
+  return started
+}
+
+test.concurrent('prints the variables that lead there, serves, logs every request, and ends well', async () => {
+  await using running = await startReplay('--source coingecko binance --lie firewall --lie-every 2')
+  const lines = running.stdout().trim().split('\n')
+  expect(lines.map((line) => line.split('=')[0])).toEqual(['COINGECKO_BASE_URL', 'BINANCE_BASE_URL'])
+  const ping = async () => (await fetch(`${lines[1]?.split('=')[1]}/api/v3/ping`)).status
+  expect([await ping(), await ping()]).toEqual([200, 403])
+  const { code, stderr } = await running.stop('SIGINT')
+  expect(code).toBe(0)
+  const told = stderr
+    .split('\n')
+    .flatMap((line) => (line.includes('replay.request') ? [JSON.parse(line)] : []))
+  expect(told).toMatchObject([
+    { source: 'binance', path: '/api/v3/ping', status: 200, lie: null },
+    { source: 'binance', path: '/api/v3/ping', status: 403, lie: 'firewall' },
+  ])
+})
+
+test.concurrent('tells the same as JSON', async () => {
+  await using running = await startReplay('--source binance --json')
+  const told = z
+    .array(z.object({ source: z.string(), url: z.url(), variable: z.string() }))
+    .parse(JSON.parse(running.stdout()))
+  expect(told).toMatchObject([{ source: 'binance', variable: 'BINANCE_BASE_URL' }])
+  expect((await running.stop('SIGTERM')).code).toBe(0)
+})
