@@ -1,11 +1,13 @@
 import { isLosslessNumber } from 'lossless-json'
 import { z } from 'zod'
-import { type Fault, Malformed, RateLimited } from '../fault.ts'
+import { type Fault, Malformed, Misconfigured, RateLimited, UnknownMarket } from '../fault.ts'
 import type { HttpAnswer } from '../http/request.ts'
+import { type CoinDetails, readText, readWebAddress } from '../market/coin-details.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import type { Decimal } from '../market/decimal.ts'
 import { minute, toInstant } from '../market/instant.ts'
-import { parseLosslessJson, readDecimal } from './json.ts'
+import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
+import { known } from './known.ts'
+import { readRank } from './rank.ts'
 import type { Source, SourceRequest } from './source.ts'
 
 // https://docs.coingecko.com/reference/coins-markets
@@ -23,18 +25,20 @@ const marketsRequest = (coinIds: readonly string[]): SourceRequest => ({
   weight: 1,
 })
 
+const unknown = z.unknown().optional()
+
 const row = z.object({
   id: z.string(),
   symbol: z.string(),
   name: z.string(),
-  image: z.string().nullish(),
-  current_price: z.unknown(),
-  market_cap: z.unknown(),
-  market_cap_rank: z.unknown(),
-  total_volume: z.unknown(),
-  price_change_percentage_24h: z.unknown(),
-  circulating_supply: z.unknown(),
-  max_supply: z.unknown(),
+  image: unknown,
+  current_price: unknown,
+  market_cap: unknown,
+  market_cap_rank: unknown,
+  total_volume: unknown,
+  price_change_percentage_24h: unknown,
+  circulating_supply: unknown,
+  max_supply: unknown,
   last_updated: z.iso.datetime({ offset: true }),
 })
 
@@ -64,41 +68,48 @@ function readMarket(raw: unknown): CoinPriceRow {
         // Tickers are upper case everywhere else.
         symbol: market.symbol.toUpperCase(),
         name: market.name,
-        ...(market.image ? { imageUrl: market.image } : {}),
+        // A coin without an image has the name of a file here: missing_large.png.
+        ...known('imageUrl', readWebAddress(market.image)),
       },
-      ...known('marketCap', market.market_cap),
-      ...known('volume24h', market.total_volume),
-      ...known('change24h', market.price_change_percentage_24h),
-      ...known('circulatingSupply', market.circulating_supply),
-      ...known('maxSupply', market.max_supply),
-      ...knownRank(market.market_cap_rank),
+      // Any number but the price may be null.
+      ...known('marketCap', readDecimal(market.market_cap)),
+      ...known('volume24h', readDecimal(market.total_volume)),
+      ...known('change24h', readDecimal(market.price_change_percentage_24h)),
+      ...known('circulatingSupply', readDecimal(market.circulating_supply)),
+      ...known('maxSupply', readDecimal(market.max_supply)),
+      ...known('rank', readRank(market.market_cap_rank)),
     },
   }
 }
 
-/** Any number but the price may be null: unknown is absent, not zero. */
-function known<Name extends string>(name: Name, value: unknown): Partial<Record<Name, Decimal>> {
-  const number = readDecimal(value)
-  return number === undefined ? {} : ({ [name]: number } as Record<Name, Decimal>)
-}
+const statusBody = z.union([
+  z.object({ error_code: z.unknown() }).transform(({ error_code }) => error_code),
+  z.object({ status: z.object({ error_code: z.unknown() }) }).transform(({ status }) => status.error_code),
+])
 
-/** A rank is a small whole number, and what is not one is not known. */
-function knownRank(value: unknown): { rank?: number } {
-  const rank = isLosslessNumber(value) ? Number(value.value) : undefined
-  return rank !== undefined && Number.isInteger(rank) && rank > 0 && rank < 1e6 ? { rank } : {}
-}
-
-const limitBody = z.object({ status: z.object({ error_code: z.unknown() }) })
+// https://docs.coingecko.com/docs/common-errors-rate-limit
+/** A key that is missing, of another plan, or sent to the other plan's host. */
+const keyErrors: readonly string[] = ['10002', '10005', '10010', '10011']
 
 /** The rate limit was once seen with HTTP 200: then only the body tells. */
 function classify({ status, text }: HttpAnswer): Fault | undefined {
-  if (status !== 200 || !/^\s*\{\s*"status"/.test(text)) return undefined
-  const body = limitBody.safeParse(parseLosslessJson('coingecko', text))
-  const code =
-    body.success && isLosslessNumber(body.data.status.error_code)
-      ? body.data.status.error_code.value
-      : undefined
-  return code === '429' ? new RateLimited('coingecko asks us to slow down for 60 s', minute) : undefined
+  if (status === 404 && /^\s*\{\s*"error"\s*:\s*"coin not found"/.test(text))
+    return new UnknownMarket('coingecko knows no coin of that id')
+  if (status !== 200 && status !== 400 && status !== 401 && status !== 403) return undefined
+  const code = errorCode(text)
+  if (status === 200)
+    return code === '429' ? new RateLimited('coingecko asks us to slow down for 60 s', minute) : undefined
+  return code !== undefined && keyErrors.includes(code)
+    ? new Misconfigured(
+        `coingecko refuses the API key (error ${code}): set COINGECKO_API_KEY to a key of the demo plan, or leave it out`,
+      )
+    : undefined
+}
+
+function errorCode(text: string): string | undefined {
+  if (!/^\s*\{\s*"(?:status|error_code)"/.test(text)) return undefined
+  const body = statusBody.safeParse(parseLosslessJson('coingecko', text))
+  return body.success && isLosslessNumber(body.data) ? body.data.value : undefined
 }
 
 export const coingecko = {
@@ -109,3 +120,45 @@ export const coingecko = {
   classify,
   prices: { pageSize, request: marketsRequest, parse: parseMarkets },
 } as const satisfies Source
+
+const detailsBody = z.object({
+  id: z.string(),
+  symbol: z.string(),
+  name: z.string(),
+  asset_platform_id: unknown,
+  description: z.object({ en: z.unknown() }).optional().catch(undefined),
+  links: z.object({ homepage: z.unknown(), whitepaper: z.unknown() }).partial().optional().catch(undefined),
+  image: z.object({ large: z.unknown() }).optional().catch(undefined),
+})
+
+// https://docs.coingecko.com/reference/coins-id
+/** What CoinGecko knows of one coin, whose id it is. `parse` throws Malformed where the answer is not about that coin. */
+export const coinDetails = {
+  request: (coinId: string): SourceRequest => ({
+    path: `/api/v3/coins/${encodeURIComponent(coinId)}`,
+    query: { localization: 'false', tickers: 'false', community_data: 'false', developer_data: 'false' },
+    weight: 1,
+  }),
+  parse: (text: string, coinId: string): CoinDetails => {
+    const body = detailsBody.safeParse(parseJson('coingecko', text))
+    if (!body.success)
+      throw new Malformed(
+        `coingecko sent details of another shape at ${body.error.issues[0]?.path.join('.') || 'the top'}`,
+      )
+    const { id, symbol, name, asset_platform_id, description, links, image } = body.data
+    if (id !== coinId)
+      throw new Malformed(`coingecko sent the details of another coin when asked for ${coinId}`)
+    const homepages = Array.isArray(links?.homepage) ? links.homepage : []
+    return {
+      symbol: symbol.toUpperCase(),
+      name,
+      ...known('imageUrl', readWebAddress(image?.large)),
+      ...known('description', readText(description?.en)),
+      // Some are empty, and some are no addresses.
+      ...known('website', homepages.map(readWebAddress).find(Boolean)),
+      ...known('whitepaper', readWebAddress(links?.whitepaper)),
+      // The platform a token is issued on. `platforms` would also name those it was only bridged to.
+      ...known('blockchainType', readText(asset_platform_id, 50)),
+    }
+  },
+}

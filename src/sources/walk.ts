@@ -6,12 +6,14 @@ import { earlier, type Instant, later, plus } from '../market/instant.ts'
 import { contains, isEmpty, type Range } from '../market/range.ts'
 import { ceilTo, floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import {
+  type AnswerRow,
   type CandleEndpoint,
   type CandleQuery,
   type CandleSource,
   reachableFrom,
   toHttpRequest,
 } from './source.ts'
+import { walkTrades } from './walk-trades.ts'
 
 /** One answer of a walk. */
 export type WalkedPage = Readonly<{
@@ -32,7 +34,7 @@ export type WalkReach = Readonly<{ http: HttpClient; baseUrls: Readonly<Record<s
  * of a short page is asked for again; and so is what an empty window speaks for, together with all that follows it
  * where that can be asked in one question, which also takes the years before a listing in one step.
  * A timeframe that the source lacks is made of a shorter one, whole candles at a time. What lies further back than the
- * source reaches is left out: no page speaks for it.
+ * source's candles reach is made of its trades, and left out where it has none to offer: no page speaks for it.
  */
 export async function* walkCandles(
   reach: WalkReach,
@@ -41,15 +43,14 @@ export async function* walkCandles(
   options: SendOptions,
 ): AsyncGenerator<WalkedPage> {
   const { candles } = source
-  const { range, timeframe, asOf } = query
-  const from = later(range.from, reachableFrom(candles, timeframe, asOf))
+  const { timeframe } = query
   const part = candles.madeFrom?.[timeframe]
-  const asked = { ...query, range: { from, to: range.to }, timeframe: part ?? timeframe }
+  const asked = { ...query, timeframe: part ?? timeframe }
   const walk = new WindowWalk(reach, source, asked, options).pages()
   yield* part === undefined ? walk : composePages(walk, part, timeframe)
 }
 
-type Answer = Readonly<{ rows: readonly CandleRow[]; answeredAt: Instant }>
+type Answer = Readonly<{ rows: readonly AnswerRow[]; answeredAt: Instant }>
 type Span = Readonly<{ first: Instant; last: Instant }>
 
 /** What one window came to: its rows up to the last of them, or nothing up to `to`. */
@@ -62,6 +63,8 @@ class WindowWalk {
   readonly #options: SendOptions
   #requests = 0
   #mayWiden: boolean
+  /** What lies before cannot be had as candles any more: it moves on as the walk takes its time. */
+  #reachableFrom: Instant
 
   constructor(reach: WalkReach, source: CandleSource, query: CandleQuery, options: SendOptions) {
     this.#reach = reach
@@ -69,19 +72,69 @@ class WindowWalk {
     this.#query = query
     this.#options = options
     this.#mayWiden = source.candles.longWindow === 'oldest'
+    this.#reachableFrom = reachableFrom(source.candles, query.timeframe, query.asOf)
   }
 
   async *pages(): AsyncGenerator<WalkedPage> {
-    const { range, timeframe } = this.#query
+    const { range, timeframe, asOf } = this.#query
     const pageMs = this.#source.candles.pageSize * timeframeMs[timeframe]
-    for (let from = range.from; from < range.to; ) {
+    let { from } = range
+    const opened = earlier(floorTo(timeframe, this.#source.candles.openedAt ?? from), range.to)
+    if (from < opened) {
+      yield { rows: [], answered: { from, to: opened }, answeredAt: asOf, requests: 0 }
+      from = opened
+    }
+    while (from < range.to) {
+      if (from < this.#reachableFrom) {
+        from = yield* this.#walkTrades({ from, to: range.to })
+        continue
+      }
       const window = { from, to: earlier(plus(from, pageMs), range.to) }
       const { rows, answeredAt, to } =
         (await this.#ask(window)) ?? (await this.#askAgain(window, { from, to: range.to }))
-      yield { rows, answered: { from, to }, answeredAt, requests: this.#requests }
-      this.#requests = 0
+      // It may turn out only now that the window began too far back.
+      if (from < this.#reachableFrom)
+        from = yield* this.#walkTrades({ from, to: earlier(this.#reachableFrom, range.to) })
+      if (from >= to) continue
+      const answered = { from, to }
+      yield { rows: rows.filter(isCandleRow), answered, answeredAt, requests: this.#takeRequests() }
       from = to
     }
+  }
+
+  #takeRequests(): number {
+    const requests = this.#requests
+    this.#requests = 0
+    return requests
+  }
+
+  /** Goes on until the candles can be had, and returns where that is. */
+  async *#walkTrades(range: Range): AsyncGenerator<WalkedPage, Instant> {
+    const { trades } = this.#source.candles
+    if (!trades) return earlier(this.#reachableFrom, range.to)
+    const walk = walkTrades(
+      this.#reach,
+      { source: this.#source, trades },
+      { ...this.#query, range },
+      this.#options,
+    )
+    for await (const page of walk) {
+      this.#learnReach([], page.answeredAt)
+      yield { ...page, requests: page.requests + this.#takeRequests() }
+      if (page.answered.to >= this.#reachableFrom) return page.answered.to
+    }
+    return range.to
+  }
+
+  /** An answer of as many candles as there are to be had does not speak for what lies before the first of them. */
+  #learnReach(rows: readonly AnswerRow[], answeredAt: Instant): void {
+    const { candles } = this.#source
+    const { timeframe } = this.#query
+    const first = firstOf(candles, rows) ?? this.#reachableFrom
+    this.#reachableFrom = [reachableFrom(candles, timeframe, answeredAt), floorTo(timeframe, first)].reduce(
+      later,
+      this.#reachableFrom,
+    )
   }
 
   /** Undefined when the source answered without a row of the window. */
@@ -140,6 +193,8 @@ class WindowWalk {
     const range = { from, to: earlier(plus(from, candles.pageSize * length), closed) }
     if (isEmpty(range) || range.from > window.from) return undefined
     const answer = await this.#get(range, longest)
+    const first = firstOf(candles, answer.rows)
+    if (first !== undefined && first > range.from) return undefined
     const span = this.#spanOf(answer.rows, range)
     const to = earlier(span ? floorTo(longest, span.first) : range.to, rest.to)
     return to > window.to ? { rows: [], answeredAt: answer.answeredAt, to } : undefined
@@ -151,7 +206,9 @@ class WindowWalk {
     const page = { ...this.#query, range, timeframe }
     this.#requests += 1
     const answer = await http.get(toHttpRequest(this.#source, candles.request(page), baseUrls), this.#options)
-    return { rows: candles.parse(answer.text, page), answeredAt: answer.answeredAt }
+    const rows = candles.parse(answer.text, page)
+    if (timeframe === this.#query.timeframe) this.#learnReach(rows, answer.answeredAt)
+    return { rows, answeredAt: answer.answeredAt }
   }
 
   /** The end of the last candle that came: what follows is asked for again. */
@@ -161,11 +218,11 @@ class WindowWalk {
   }
 
   /** The first and the last open time inside the range; undefined where there are no rows. */
-  #spanOf(rows: readonly CandleRow[], range: Range): Span | undefined {
+  #spanOf(rows: readonly AnswerRow[], range: Range): Span | undefined {
     let span: Span | undefined
     let isAstray = false
     for (const row of rows) {
-      const openTime = 'candle' in row ? row.candle.openTime : row.openTime
+      const openTime = openTimeOf(row)
       if (openTime === undefined || !contains(range, openTime)) {
         isAstray ||= openTime === undefined || !this.#mayComeBeside(openTime, range)
         continue
@@ -183,8 +240,26 @@ class WindowWalk {
   /** Beyond a bound that the source does not know, rows are no lie. */
   #mayComeBeside(openTime: Instant, { from, to }: Range): boolean {
     const { bounds } = this.#source.candles
-    return (bounds === 'to' && openTime < from) || (bounds === 'from' && openTime >= to)
+    const honoursFrom = bounds === 'both' || bounds === 'from'
+    const honoursTo = bounds === 'both' || bounds === 'to'
+    return (!honoursFrom && openTime < from) || (!honoursTo && openTime >= to)
   }
+}
+
+const isCandleRow = (row: AnswerRow): row is CandleRow => !('quiet' in row)
+
+/** Undefined for a row whose time cannot be read. */
+const openTimeOf = (row: AnswerRow): Instant | undefined =>
+  'candle' in row ? row.candle.openTime : row.openTime
+
+/** The first open time of an answer that goes back as far as its source can; undefined for any other answer. */
+function firstOf({ depth }: CandleEndpoint, rows: readonly AnswerRow[]): Instant | undefined {
+  if (depth === undefined || rows.length < depth) return undefined
+  return rows
+    .map(openTimeOf)
+    .reduce((first, time) =>
+      first === undefined || time === undefined ? (first ?? time) : earlier(first, time),
+    )
 }
 
 /** The longest of the timeframes that the source has itself. */
@@ -195,6 +270,9 @@ function longestOf({ timeframes, madeFrom }: CandleEndpoint): Timeframe {
   )
 }
 
+/** What has come of a longer timeframe and makes no whole candle yet. */
+type Waiting = Readonly<{ from: Instant; to: Instant; requests: number; answeredAt: Instant }>
+
 /** Turns pages of a shorter timeframe into pages of whole candles of a longer one. */
 async function* composePages(
   pages: AsyncGenerator<WalkedPage>,
@@ -202,28 +280,34 @@ async function* composePages(
   timeframe: Timeframe,
 ): AsyncGenerator<WalkedPage> {
   let rows: CandleRow[] = []
-  let waiting: { from: Instant; requests: number; answeredAt: Instant } | undefined
+  let waiting: Waiting | undefined
   for await (const page of pages) {
+    // Where a page does not go on from the one before, the candle between them will never be whole.
+    if (waiting === undefined || waiting.to !== page.answered.from) rows = []
+    waiting = joined(waiting, page, timeframe)
     rows.push(...page.rows.filter((row) => isOf(row, page.answered)))
-    waiting = {
-      from: waiting?.from ?? page.answered.from,
-      requests: (waiting?.requests ?? 0) + page.requests,
-      // What was read before it was closed is not closed, whatever the time is now.
-      answeredAt: waiting ? earlier(waiting.answeredAt, page.answeredAt) : page.answeredAt,
-    }
     const answered = { from: waiting.from, to: floorTo(timeframe, page.answered.to) }
-    if (isEmpty(answered)) continue
+    if (answered.from >= answered.to) continue
     const { answeredAt, requests } = waiting
     const ready = rows.filter((row) => isOf(row, answered))
     const composed = composeCandles(ready, { timeframe: part, range: answered, now: answeredAt }, timeframe)
     yield { rows: composed, answered, answeredAt, requests }
     rows = rows.filter((row) => !isOf(row, answered))
-    waiting = { from: answered.to, requests: 0, answeredAt: page.answeredAt }
+    waiting = { from: answered.to, to: page.answered.to, requests: 0, answeredAt: page.answeredAt }
   }
+}
+
+function joined(waiting: Waiting | undefined, page: WalkedPage, timeframe: Timeframe): Waiting {
+  const { from, to } = page.answered
+  const requests = (waiting?.requests ?? 0) + page.requests
+  if (waiting === undefined || waiting.to !== from)
+    return { from: ceilTo(timeframe, from), to, requests, answeredAt: page.answeredAt }
+  // What was read before it was closed is not closed, whatever the time is now.
+  return { from: waiting.from, to, requests, answeredAt: earlier(waiting.answeredAt, page.answeredAt) }
 }
 
 /** A row without a time belongs to the page it came with. */
 function isOf(row: CandleRow, range: Range): boolean {
-  const openTime = 'candle' in row ? row.candle.openTime : row.openTime
+  const openTime = openTimeOf(row)
   return openTime === undefined || contains(range, openTime)
 }

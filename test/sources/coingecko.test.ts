@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { Malformed, RateLimited } from '../../src/fault.ts'
+import { Malformed, Misconfigured, RateLimited, UnknownMarket } from '../../src/fault.ts'
 import type { CoinPriceRow } from '../../src/market/coin-price.ts'
 import { minute } from '../../src/market/instant.ts'
-import { coingecko } from '../../src/sources/coingecko.ts'
+import { coinDetails, coingecko } from '../../src/sources/coingecko.ts'
 import { anAnswer, at, recorded } from './recorded.ts'
 
 const { parse, request } = coingecko.prices
@@ -91,18 +91,22 @@ describe('reading', () => {
     ['circulating_supply', 'circulatingSupply'],
     ['max_supply', 'maxSupply'],
     ['market_cap_rank', 'rank'],
-  ])('%s of null is absent, not zero', (field, name) => {
+  ])('%s of null, or left out, is absent, not zero', (field, name) => {
     expect(priceOf(parse(aBody()))).toHaveProperty(name)
     expect(priceOf(parse(aBody({ [field]: 'null' })))).not.toHaveProperty(name)
+    expect(priceOf(parse(aBody().replace(`"${field}":`, '"other":')))).not.toHaveProperty(name)
   })
 
   test.each(['1.5', '-1', '0', '1e30', '"1"'])('a rank of %s is not one', (rank) => {
     expect(priceOf(parse(aBody({ market_cap_rank: rank })))).not.toHaveProperty('rank')
   })
 
-  test('a coin without an image has none', () => {
-    expect(priceOf(parse(aBody({ image: 'null' }))).coin).not.toHaveProperty('imageUrl')
-  })
+  test.each(['null', '""', '"missing_large.png"', '"javascript:alert(1)"', '7'])(
+    'an image of %s is none',
+    (image) => {
+      expect(priceOf(parse(aBody({ image }))).coin).not.toHaveProperty('imageUrl')
+    },
+  )
 
   test('a name and a symbol may be anything', () => {
     const { coin } = priceOf(parse(aBody({ symbol: '"币安人生"', name: '"\\u2764 \\"quoted\\""' })))
@@ -158,5 +162,99 @@ describe('the rate limit', () => {
   test('is nothing that another body with a status means', () => {
     expect(coingecko.classify(anAnswer(200, '{"status":{"error_code":10002}}'))).toBeUndefined()
     expect(coingecko.classify(anAnswer(200, '{"status":"fine"}'))).toBeUndefined()
+  })
+})
+
+describe('an API key', () => {
+  test.each([
+    [401, '{"status":{"error_code":10002,"error_message":"API Key Missing"}}'],
+    [403, '{"status":{"error_code":10005,"error_message":"limited to PRO API subscribers"}}'],
+    [400, '{"status":{"timestamp":"2024-03-01T12:00:00Z","error_code":10011,"error_message":"demo key"}}'],
+    [400, '{"error_code":10010,"status":{"error_message":"change your root URL"}}'],
+  ])('that is refused with HTTP %i is for the operator to mend, and no ban', (status, body) => {
+    const fault = coingecko.classify(anAnswer(status, body))
+    expect(fault).toBeInstanceOf(Misconfigured)
+    expect(fault?.message).toContain('COINGECKO_API_KEY')
+  })
+
+  test('is not what a firewall speaks of', () => {
+    expect(coingecko.classify(anAnswer(403, 'error code: 1020'))).toBeUndefined()
+    expect(coingecko.classify(anAnswer(403, '{"status":{"error_code":1020}}'))).toBeUndefined()
+  })
+})
+
+describe('details', () => {
+  const body = recorded('coingecko/coin_bitcoin_2026')
+
+  /** The recorded body with some of its fields replaced. */
+  const changed = (fields: Readonly<Record<string, unknown>>): string =>
+    JSON.stringify({ ...JSON.parse(body), ...fields })
+
+  test('are asked for without the parts that nobody reads', () => {
+    expect(coinDetails.request('bitcoin')).toEqual({
+      path: '/api/v3/coins/bitcoin',
+      query: { localization: 'false', tickers: 'false', community_data: 'false', developer_data: 'false' },
+      weight: 1,
+    })
+    expect(coinDetails.request('a/b?c').path).toBe('/api/v3/coins/a%2Fb%3Fc')
+  })
+
+  test('of a recorded body are what its page shows; a coin with a chain of its own has no other', () => {
+    expect(coinDetails.parse(body, 'bitcoin')).toEqual({
+      symbol: 'BTC',
+      name: 'Bitcoin',
+      imageUrl: 'https://assets.coingecko.com/coins/images/1/large/bitcoin.png?1696501400',
+      description: 'Bitcoin is the first successful internet money based on peer-to-peer technology...',
+      website: 'http://www.bitcoin.org',
+      whitepaper: 'https://bitcoin.org/bitcoin.pdf',
+    })
+  })
+
+  test('of a token name the chain it is issued on, not those it was bridged to', () => {
+    const text = changed({
+      asset_platform_id: 'ethereum',
+      platforms: { 'polygon-pos': '0x1', ethereum: '0x2' },
+    })
+    expect(coinDetails.parse(text, 'bitcoin')).toHaveProperty('blockchainType', 'ethereum')
+  })
+
+  test('have the first homepage that is an address', () => {
+    const homepage = ['', 'bitcoin.org', 'ftp://bitcoin.org', 'https://bitcoin.org/en/', 'https://b.org']
+    expect(coinDetails.parse(changed({ links: { homepage } }), 'bitcoin')).toHaveProperty(
+      'website',
+      'https://bitcoin.org/en/',
+    )
+  })
+
+  test('keep a description as it came, markup and line ends included', () => {
+    const en = '<a href="https://x.example">X</a> is\r\n\r\n“it”.\u0000 '
+    expect(coinDetails.parse(changed({ description: { en } }), 'bitcoin').description).toBe(
+      '<a href="https://x.example">X</a> is\r\n\r\n“it”. ',
+    )
+  })
+
+  test('that are empty, or of a type that nobody promised, are not known', () => {
+    const nothing = { asset_platform_id: null, description: { en: '' }, links: {}, image: {} }
+    const nonsense = { asset_platform_id: 7, description: 'text', links: [], image: 'missing_large.png' }
+    const lists = { description: [], links: { homepage: 'x', whitepaper: { link: '' } }, image: null }
+    const names = { symbol: 'BTC', name: 'Bitcoin' }
+    for (const fields of [nothing, nonsense, lists])
+      expect(coinDetails.parse(changed({ ...nothing, ...fields }), 'bitcoin')).toEqual(names)
+  })
+
+  test.each(['[]', 'null', '{}', '{"id":"bitcoin"}', '<html>', '', body.slice(0, 300)])(
+    'are refused from a body of another shape: %j',
+    (text) => {
+      expect(() => coinDetails.parse(text, 'bitcoin')).toThrow(Malformed)
+    },
+  )
+
+  test('of another coin than the one asked for are refused', () => {
+    expect(() => coinDetails.parse(body, 'bitcoin-cash')).toThrow(Malformed)
+  })
+
+  test("of a coin that does not exist are that one coin's trouble", () => {
+    expect(coingecko.classify(anAnswer(404, '{"error":"coin not found"}'))).toBeInstanceOf(UnknownMarket)
+    expect(coingecko.classify(anAnswer(404, '{"error":"Incorrect path."}'))).toBeUndefined()
   })
 })

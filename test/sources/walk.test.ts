@@ -2,10 +2,14 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Malformed, Unavailable } from '../../src/fault.ts'
 import type { HttpClient, HttpRequest, SendOptions } from '../../src/http/request.ts'
+import type { Candle } from '../../src/market/candle.ts'
+import { checkCandles } from '../../src/market/candle-check.ts'
+import { toDecimal } from '../../src/market/decimal.ts'
 import { type Instant, minute, plus } from '../../src/market/instant.ts'
 import { candleCount, type Range, union } from '../../src/market/range.ts'
+import { isTimeframe, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import { binance } from '../../src/sources/binance.ts'
-import type { CandleSource } from '../../src/sources/source.ts'
+import type { AnswerRow, CandleEndpoint, CandleQuery, CandleSource } from '../../src/sources/source.ts'
 import { type WalkedPage, walkCandles } from '../../src/sources/walk.ts'
 import { at } from './recorded.ts'
 
@@ -279,4 +283,301 @@ test('whatever is missing at an honest source: every minute comes once or is abs
       },
     ),
   )
+})
+
+/** How a source answers; those that a walk must know of are its own words. */
+type Manner = Readonly<
+  Pick<CandleEndpoint, 'bounds' | 'longWindow'> &
+    Partial<Pick<CandleEndpoint, 'depth' | 'madeFrom' | 'openedAt'>> & {
+      /** Intervals without trades have a row of their own. */
+      fills?: boolean
+      /** The newest minute that it knows of; it moves on by one with each answer where `isSlow`. */
+      now?: number
+      isSlow?: boolean
+      /** Of this candle of each answer nothing can be read. */
+      spoils?: number
+    }
+>
+
+/** A source that has minutes, and hours made of them, and answers as its manner is. */
+class MannerlySource implements HttpClient {
+  readonly asked: [from: number, to: number, timeframe: string][] = []
+  readonly source: CandleSource
+  readonly #has: readonly number[]
+  readonly #manner: Manner
+  #now: number
+
+  constructor(has: readonly number[], manner: Manner) {
+    const { bounds, longWindow, depth, madeFrom, openedAt, now = 1_000_000 } = manner
+    this.#has = has
+    this.#manner = manner
+    this.#now = now
+    const request = ({ range, timeframe }: CandleQuery) => ({
+      path: '/',
+      query: { from: String(minuteOf(range.from)), to: String(minuteOf(range.to)), timeframe },
+      weight: 1,
+    })
+    this.source = {
+      ...binance,
+      candles: {
+        timeframes: ['1m', '5m', '1h'],
+        pageSize,
+        weight: 1,
+        bounds,
+        longWindow,
+        ...(depth === undefined ? {} : { depth }),
+        ...(openedAt === undefined ? {} : { openedAt }),
+        madeFrom: madeFrom ?? { '5m': '1m' },
+        request,
+        parse: (text) => this.#read(JSON.parse(text)),
+      },
+    }
+  }
+
+  async get({ query }: HttpRequest) {
+    const [first, end] = [Number(query.from), Number(query.to)]
+    const timeframe = query.timeframe ?? ''
+    if (!isTimeframe(timeframe)) throw new TypeError(`no timeframe: ${timeframe}`)
+    this.asked.push([first, end, timeframe])
+    if (this.#manner.isSlow) this.#now += 1
+    const text = JSON.stringify(this.#rows(first, end, timeframeMs[timeframe] / minute))
+    return { status: 200, headers: {}, text, answeredAt: plus(from, this.#now * minute) }
+  }
+
+  /** Pairs of an open time and whether there were trades. */
+  #rows(first: number, end: number, length: number): [number, boolean][] {
+    const { bounds, longWindow, depth = Number.POSITIVE_INFINITY, fills } = this.#manner
+    if (longWindow === 'refused' && end - first > pageSize * length) throw new Error('the window is too long')
+    const traded = new Set(this.#has.map((open) => Math.floor(open / length) * length))
+    const oldest = Math.min(...traded)
+    const newest = fills ? Math.floor(this.#now / length) * length : Math.max(...traded)
+    const all =
+      traded.size === 0 ? [] : every(oldest / length, newest / length + 1).map((index) => index * length)
+    const rows = all
+      .filter((open) => fills || traded.has(open))
+      .slice(-Math.min(depth, all.length))
+      .filter((open) => !['both', 'from'].includes(bounds) || open >= first)
+      .filter((open) => !['both', 'to'].includes(bounds) || open < end)
+    const most = Math.max(pageSize, depth === Number.POSITIVE_INFINITY ? 0 : depth)
+    const page = longWindow === 'oldest' ? rows.slice(0, most) : rows.slice(-most)
+    return page.map((open) => [open, traded.has(open)])
+  }
+
+  #read(rows: readonly [number, boolean][]): AnswerRow[] {
+    return rows.map(([open, isTraded]): AnswerRow => {
+      const openTime = plus(from, open * minute)
+      if (!isTraded) return { raw: open, openTime, quiet: true }
+      if (open === this.#manner.spoils) return { raw: open, openTime, flaw: 'spoilt' }
+      const price = toDecimal(String(1_000 + open))
+      const candle = { openTime, open: price, high: price, low: price, close: price, volume: toDecimal('1') }
+      return { raw: open, candle }
+    })
+  }
+}
+
+async function walkMannerly(
+  http: MannerlySource,
+  range: Range,
+  { timeframe = '1m' as Timeframe, asOf = 1_000_000 } = {},
+): Promise<WalkedPage[]> {
+  const query = { symbol: 'X', timeframe, range, asOf: plus(from, asOf * minute) }
+  const pages: WalkedPage[] = []
+  for await (const page of walkCandles({ http, baseUrls: {} }, http.source, query, options)) pages.push(page)
+  return pages
+}
+
+/** What of the pages is believed, as it is for the table. */
+const believed = (pages: readonly WalkedPage[], timeframe: Timeframe): Candle[] =>
+  pages.flatMap(({ rows, answered, answeredAt }) => {
+    const { candles, rejected } = checkCandles(rows, { timeframe, range: answered, now: answeredAt })
+    expect(rejected).toEqual([])
+    return [...candles]
+  })
+
+const within = (has: readonly number[], first: number, end: number) =>
+  has.filter((open) => open >= first && open < end)
+
+/** Five minutes each, made of those of its minutes that are there. */
+function fives(has: readonly number[], first: number, end: number): Candle[] {
+  const groups = new Map<number, number[]>()
+  for (const open of within(has, first, end)) {
+    const five = Math.floor(open / 5) * 5
+    groups.set(five, [...(groups.get(five) ?? []), open])
+  }
+  return [...groups].map(([five, opens]) => {
+    const price = (open = Number.NaN) => toDecimal(String(1_000 + open))
+    const [oldest, newest] = [opens[0], opens.at(-1)]
+    return {
+      openTime: plus(from, five * minute),
+      open: price(oldest),
+      high: price(newest),
+      low: price(oldest),
+      close: price(newest),
+      volume: toDecimal(String(opens.length)),
+    }
+  })
+}
+
+const manners: readonly (readonly [string, Manner])[] = [
+  ['hears both bounds and gives the oldest', { bounds: 'both', longWindow: 'oldest' }],
+  ['hears both bounds and gives the newest', { bounds: 'both', longWindow: 'newest' }],
+  ['hears both bounds and refuses a long window', { bounds: 'both', longWindow: 'refused' }],
+  ['hears only the beginning and gives the oldest', { bounds: 'from', longWindow: 'oldest' }],
+  ['hears only the end and gives the newest', { bounds: 'to', longWindow: 'newest' }],
+  ['hears only the end and refuses a long window', { bounds: 'to', longWindow: 'refused' }],
+  ['fills, and gives the newest', { bounds: 'both', longWindow: 'newest', fills: true, now: 400 }],
+  [
+    'has only its newest, and fills',
+    { bounds: 'from', longWindow: 'newest', fills: true, depth: 450, now: 400 },
+  ],
+  ['has only its newest, and hears no bound', { bounds: 'none', longWindow: 'newest', depth: 450, now: 400 }],
+]
+
+describe.each(manners)('a source that %s', (_, manner) => {
+  const { now: asOf = 1_000_000 } = manner
+  const someMinutes = fc.uniqueArray(fc.integer({ min: -20, max: 300 }))
+
+  test('gives every minute once, or its absence, in a few requests a page', async () => {
+    await fc.assert(
+      fc.asyncProperty(someMinutes, fc.nat({ max: 250 }), async (there, length) => {
+        const has = there.toSorted((a, b) => a - b)
+        const pages = await walkMannerly(new MannerlySource(has, manner), minutes(0, length), { asOf })
+        expect(received(pages).toSorted((a, b) => a - b)).toEqual(within(has, 0, length))
+        expect(pages.reduce((sum, { answered }) => sum + candleCount(answered, '1m'), 0)).toBe(length)
+        expect(union(pages.map(({ answered }) => answered))).toEqual(length === 0 ? [] : [minutes(0, length)])
+        for (const { requests } of pages) expect(requests).toBeLessThanOrEqual(4)
+      }),
+    )
+  })
+
+  test('gives whole candles of a timeframe that it lacks, wherever its pages end', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        someMinutes,
+        fc.nat({ max: 40 }),
+        fc.nat({ max: 40 }),
+        async (there, first, length) => {
+          const has = there.toSorted((a, b) => a - b)
+          const range = minutes(5 * first, 5 * (first + length))
+          const http = new MannerlySource(has, manner)
+          const pages = await walkMannerly(http, range, { timeframe: '5m', asOf })
+          expect(believed(pages, '5m')).toEqual(fives(has, 5 * first, 5 * (first + length)))
+          expect(union(pages.map(({ answered }) => answered))).toEqual(length === 0 ? [] : [range])
+          expect(pages.reduce((sum, { requests }) => sum + requests, 0)).toBe(http.asked.length)
+        },
+      ),
+    )
+  })
+})
+
+describe('a source of which no long window can be asked', () => {
+  test.each([
+    ['both', 'newest'],
+    ['both', 'refused'],
+    ['to', 'newest'],
+    ['to', 'refused'],
+  ] as const)('(%s, %s) is asked for its longest candles until the listing', async (bounds, longWindow) => {
+    const has = every(60_007, 60_100)
+    const http = new MannerlySource(has, { bounds, longWindow })
+    const pages = await walkMannerly(http, minutes(0, 60_050))
+    expect([received(pages), absent(pages).length]).toEqual([every(60_007, 60_050), 60_007])
+    // Ten hours in two requests; every ten minutes would be six thousand.
+    expect(http.asked.length).toBeLessThan(220)
+  })
+
+  test('is not believed to have no shorter candles in an hour that still runs', async () => {
+    const has = [...every(0, 5), ...every(65, 70)]
+    const http = new MannerlySource(has, { bounds: 'both', longWindow: 'newest', now: 75 })
+    const pages = await walkMannerly(http, minutes(0, 75), { asOf: 75 })
+    expect(received(pages)).toEqual(has)
+    expect(http.asked.filter(([, end, timeframe]) => timeframe === '1h' && end > 60)).toEqual([])
+  })
+})
+
+describe('a source that has only its newest candles', () => {
+  const manner: Manner = { bounds: 'from', longWindow: 'newest', fills: true, depth: 30, now: 100 }
+
+  test('is not asked for older ones, and no page speaks for them', async () => {
+    const http = new MannerlySource(every(0, 100), manner)
+    const pages = await walkMannerly(http, minutes(40, 100), { asOf: 100 })
+    expect(received(pages)).toEqual(every(71, 100))
+    expect(absent(pages)).toEqual([])
+    expect(Math.min(...http.asked.map(([first]) => first))).toBeGreaterThanOrEqual(70)
+  })
+
+  test('loses the oldest of them while it is asked, and they do not seem to be absent', async () => {
+    const slow = new MannerlySource(every(0, 200), { ...manner, isSlow: true })
+    const pages = await walkMannerly(slow, minutes(40, 100), { asOf: 100 })
+    expect([received(pages), absent(pages)]).toEqual([every(72, 100), []])
+    const late = new MannerlySource(every(0, 200), { ...manner, now: 110 })
+    const latePages = await walkMannerly(late, minutes(40, 100), { asOf: 100 })
+    expect([received(latePages), absent(latePages)]).toEqual([every(81, 100), []])
+  })
+
+  test('makes no candle of parts of which it has lost some', async () => {
+    const has = every(0, 200)
+    const http = new MannerlySource(has, { ...manner, now: 112 })
+    const pages = await walkMannerly(http, minutes(40, 105), { timeframe: '5m', asOf: 100 })
+    expect(believed(pages, '5m')).toEqual(fives(has, 85, 105))
+    expect(answeredRanges(pages).flat()[0]).toBe(85)
+  })
+
+  test('has as much as a newer listing has: nothing is missing before it', async () => {
+    const http = new MannerlySource(every(90, 100), manner)
+    const pages = await walkMannerly(http, minutes(75, 100), { asOf: 100 })
+    expect([received(pages), absent(pages)]).toEqual([every(90, 100), every(75, 90)])
+  })
+})
+
+describe('a row for an interval without trades', () => {
+  test('is an answer, and no candle: nothing is asked again', async () => {
+    const http = new MannerlySource([0, 9], { bounds: 'both', longWindow: 'oldest', fills: true, now: 50 })
+    const pages = await walkMannerly(http, minutes(1, 9), { asOf: 50 })
+    expect([http.asked.length, pages]).toMatchObject([1, [{ rows: [], answered: minutes(1, 9) }]])
+  })
+})
+
+test('what is older than a source is absent without being asked for', async () => {
+  const http = new MannerlySource(every(200, 300), {
+    bounds: 'both',
+    longWindow: 'oldest',
+    openedAt: plus(from, 190 * minute),
+  })
+  const pages = await walkMannerly(http, minutes(0, 205))
+  expect(pages[0]).toEqual({
+    rows: [],
+    answered: minutes(0, 190),
+    answeredAt: plus(from, 1_000_000 * minute),
+    requests: 0,
+  })
+  expect([received(pages), absent(pages)]).toEqual([every(200, 205), every(0, 200)])
+  expect(Math.min(...http.asked.map(([first]) => first))).toBe(190)
+  expect(absent(await walkMannerly(http, minutes(0, 100)))).toEqual(every(0, 100))
+  expect(http.asked.every(([first]) => first >= 190)).toBe(true)
+})
+
+describe('a candle made of shorter ones', () => {
+  const manner: Manner = { bounds: 'both', longWindow: 'oldest' }
+
+  test('is flawed where one of them is, and the others are not', async () => {
+    const http = new MannerlySource(every(0, 20), { ...manner, spoils: 7 })
+    const pages = await walkMannerly(http, minutes(0, 20), { timeframe: '5m' })
+    expect(pages.flatMap(({ rows }) => rows.filter((row) => 'flaw' in row))).toMatchObject([
+      { openTime: plus(from, 5 * minute), flaw: 'a 1m candle of it is bad: spoilt' },
+    ])
+    expect(pages.flatMap(({ rows }) => rows.filter((row) => 'candle' in row))).toHaveLength(3)
+  })
+
+  test('is not closed while one of them is open', async () => {
+    const http = new MannerlySource(every(0, 9), { ...manner, now: 8 })
+    const pages = await walkMannerly(http, minutes(0, 10), { timeframe: '5m', asOf: 8 })
+    expect(believed(pages, '5m')).toEqual(fives(every(0, 5), 0, 5))
+  })
+
+  test('is not closed where a part was read before its end, though the last answer came after it', async () => {
+    // The second page is read a minute after the first, when the candle of both is over.
+    const http = new MannerlySource(every(0, 15), { ...manner, now: 12, isSlow: true })
+    const pages = await walkMannerly(http, minutes(0, 15), { timeframe: '5m', asOf: 13 })
+    expect(believed(pages, '5m').map(({ openTime }) => minuteOf(openTime))).toEqual([0, 5])
+  })
 })

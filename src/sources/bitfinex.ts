@@ -1,0 +1,226 @@
+import { isLosslessNumber } from 'lossless-json'
+import { z } from 'zod'
+import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
+import type { HttpAnswer } from '../http/request.ts'
+import type { CandleRow } from '../market/candle.ts'
+import type { CoinPriceRow } from '../market/coin-price.ts'
+import { type Instant, minute, second, toInstant } from '../market/instant.ts'
+import { percentOfFraction } from '../market/percent.ts'
+import { type Timeframe, timeframes } from '../market/timeframe.ts'
+import { readCandle, refuseShorterCandles } from './candle-rows.ts'
+import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
+import { known } from './known.ts'
+import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+
+// https://docs.bitfinex.com/reference/rest-public-candles
+// Names are case-sensitive: 1m is a minute and 1M a month. Four hours are not among them, and are made of hours.
+const lengths: Readonly<Record<Timeframe, string>> = {
+  '1m': '1m',
+  '5m': '5m',
+  '15m': '15m',
+  '30m': '30m',
+  '1h': '1h',
+  '4h': '4h',
+  '1d': '1D',
+}
+
+const pageSize = 10_000
+
+const candlesRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest => ({
+  // The symbol may hold a colon, and is not escaped there: tAVAX:USD.
+  path: `/v2/candles/trade:${lengths[timeframe]}:${encodeURIComponent(symbol).replaceAll('%3A', ':')}/hist`,
+  query: {
+    // Both bounds filter on the open time, and both are inclusive.
+    start: String(range.from),
+    end: String(range.to - 1),
+    limit: String(pageSize),
+    // The oldest first: otherwise a long window is cut at its beginning.
+    sort: '1',
+  },
+  weight: 1,
+})
+
+function parseCandles(text: string, { timeframe }: CandleQuery): CandleRow[] {
+  const rows = parseLosslessJson('bitfinex', text)
+  if (!Array.isArray(rows)) throw new Malformed('bitfinex sent candles that are not an array')
+  if (rows.length > pageSize)
+    throw new Malformed(`bitfinex sent ${rows.length} candles, more than a page holds`)
+  const candles = rows.map(readRow)
+  refuseShorterCandles('bitfinex', timeframe, candles)
+  return candles
+}
+
+/** Row: [open time ms, open, close, high, low, volume]. The close comes second; 1e-8 is a number like any other. */
+function readRow(row: unknown): CandleRow {
+  if (!Array.isArray(row)) throw new Malformed('bitfinex sent a candle that is not an array')
+  const openTime = readInstant(row[0])
+  if (openTime === undefined)
+    throw new Malformed('bitfinex sent a candle whose first column is not a time in milliseconds')
+  const [, open, close, high, low, volume] = row
+  return readCandle(row, openTime, { open, high, low, close, volume })
+}
+
+/** Thirteen digits: ten would be seconds. */
+const readInstant = (value: unknown): Instant | undefined =>
+  isLosslessNumber(value) && /^[1-9]\d{12}$/.test(value.value) ? toInstant(Number(value.value)) : undefined
+
+/**
+ * What it calls by another name than everyone else. Its own list (https://api-pub.bitfinex.com/v2/conf/pub:map:currency:sym)
+ * is for people: it writes USDt. LUNA is the coin that fell in 2022, and LUNA2 the one that now has its name.
+ */
+const commonNames: ReadonlyMap<string, string> = new Map([
+  ['ALG', 'ALGO'],
+  ['AMP', 'AMPL'],
+  ['ATO', 'ATOM'],
+  ['BCHABC', 'XEC'],
+  ['BCHN', 'BCH'],
+  ['DAT', 'DATA'],
+  ['DOG', 'MDOGE'],
+  ['DSH', 'DASH'],
+  ['EDO', 'PNT'],
+  ['EUS', 'EURS'],
+  ['EUT', 'EURT'],
+  ['IDX', 'ID'],
+  ['IOT', 'IOTA'],
+  ['IQX', 'IQ'],
+  ['LUNA', 'LUNC'],
+  ['LUNA2', 'LUNA'],
+  ['MNA', 'MANA'],
+  ['QTM', 'QTUM'],
+  ['RBT', 'RBTC'],
+  ['SNG', 'SNGLS'],
+  ['STJ', 'STORJ'],
+  ['TERRAUST', 'USTC'],
+  ['TSD', 'TUSD'],
+  ['UDC', 'USDC'],
+  ['UST', 'USDT'],
+  ['VSY', 'VSYS'],
+  ['WAX', 'WAXP'],
+  ['XCH', 'XCHF'],
+])
+
+const listing = z.tuple([z.array(z.string())])
+
+/** A list in a list. What it names is traded, but for the pairs that are there to try things out. */
+function parseListing(text: string): ListedMarket[] {
+  const listed = listing.safeParse(parseJson('bitfinex', text))
+  if (!listed.success)
+    throw new Malformed(
+      `bitfinex sent a listing of another shape at ${listed.error.issues[0]?.path.join('.') || 'its top'}`,
+    )
+  const [pairs] = listed.data
+  return pairs.map(readPair).filter(({ base, quote }) => !isForTrial(base) && !isForTrial(quote))
+}
+
+/** Without a colon both sides have three letters. */
+function readPair(pair: string): ListedMarket {
+  const at = pair.includes(':') ? pair.indexOf(':') : pair.length - 3
+  const base = pair.slice(0, at)
+  const quote = pair.slice(at).replace(':', '')
+  if (!base || !quote) throw new Malformed(`bitfinex listed ${pair.slice(0, 50)}, which is no pair`)
+  return { symbol: `t${pair}`, base: commonName(base), quote: commonName(quote), trading: true }
+}
+
+const commonName = (asset: string): string => commonNames.get(asset) ?? asset
+
+const isForTrial = (asset: string): boolean => /^(?:TEST.*|AAA|BBB)$/.test(asset)
+
+/** All of them: one that is not listed any more could spoil an answer to those that are named. */
+const tickersRequest = (): SourceRequest => ({ path: '/v2/tickers', query: { symbols: 'ALL' }, weight: 1 })
+
+// https://docs.bitfinex.com/reference/rest-public-tickers
+function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
+  const rows = parseLosslessJson('bitfinex', text)
+  if (!Array.isArray(rows)) throw new Malformed('bitfinex sent tickers that are not an array')
+  return rows.filter(isNoFunding).map((row) => readTicker(row, answeredAt))
+}
+
+/** Rows of what is lent (fUSD) have other columns. */
+function isNoFunding(row: unknown): boolean {
+  if (!Array.isArray(row)) throw new Malformed('bitfinex sent a ticker that is not an array')
+  const [symbol] = row
+  return typeof symbol !== 'string' || !symbol.startsWith('f')
+}
+
+/**
+ * Row: [symbol, bid, bid size, ask, ask size, change, relative change, last, volume, high, low]. Rolling 24 hours, no
+ * time, and the volume is in coins: there is no volume of money.
+ */
+function readTicker(raw: unknown, timestamp: Instant): CoinPriceRow {
+  const [symbol, , , , , , changeRate, last] = Array.isArray(raw) ? raw : []
+  if (typeof symbol !== 'string' || !symbol.startsWith('t'))
+    return { raw, flaw: 'the first column is not the symbol of a market' }
+  const price = readDecimal(last)
+  if (!price) return { raw, market: symbol, flaw: 'the last price is not a number' }
+  const change = readDecimal(changeRate)
+  return {
+    raw,
+    price: {
+      market: symbol,
+      timestamp,
+      price,
+      // Of one, not of a hundred.
+      ...known('change24h', change && percentOfFraction(change)),
+    },
+  }
+}
+
+// https://docs.bitfinex.com/docs/abbreviations-glossary#error--info-codes
+
+const errorBody = z.union([
+  z
+    .tuple([z.literal('error'), z.unknown(), z.unknown()])
+    .rest(z.unknown())
+    .transform(([, code, words]) => ({ code: String(code), words: String(words) })),
+  z
+    .object({ error: z.string(), code: z.unknown().optional() })
+    .transform(({ error, code }) => ({ code: String(code ?? ''), words: error })),
+])
+
+/** An address is blocked for up to this long, and no header tells. */
+const blockMs = minute
+
+/** Maintenance; not available. */
+const serverCodes: readonly string[] = ['20060', '503']
+
+/** Errors are `["error",10020,"symbol: invalid"]` or `{"error":"…"}`, and a mistake of the client has HTTP 500. */
+function classify({ status, headers, text }: HttpAnswer): Fault | undefined {
+  if (status === 429) return headers['retry-after'] === undefined ? slowDown('HTTP 429') : undefined
+  if (!/^\s*(?:\{|\[\s*"error")/.test(text)) return undefined
+  const body = errorBody.safeParse(parseJson('bitfinex', text))
+  if (!body.success) return undefined
+  const { code } = body.data
+  const words = body.data.words.slice(0, 200)
+  if (code === '11010' || /\brate_?limit|^ERR_RATE_LIMIT$/i.test(words)) return slowDown(words)
+  if (serverCodes.includes(code)) return new Unavailable(`bitfinex cannot answer now: ${words} (${code})`)
+  if (code === '10020' && /^symbol\b/i.test(words))
+    return new UnknownMarket(`bitfinex does not know this market (${words})`)
+  if (code !== '10020' && (status >= 500 || status === 403)) return undefined
+  return new Refused(`bitfinex refused the request: ${words}${code && ` (${code})`}`)
+}
+
+const slowDown = (words: string): Fault =>
+  new RateLimited(`bitfinex asks us to slow down for ${blockMs / second} s (${words})`, blockMs)
+
+export const bitfinex = {
+  id: 'bitfinex',
+  hosts: ['https://api-pub.bitfinex.com'],
+  // Older pages of its documentation allow 90.
+  rateLimits: [{ points: 30, perMs: minute }],
+  classify,
+  candles: {
+    timeframes,
+    madeFrom: { '4h': '1h' },
+    pageSize,
+    weight: 1,
+    bounds: 'both',
+    longWindow: 'oldest',
+    request: candlesRequest,
+    parse: parseCandles,
+  },
+  listing: {
+    request: () => ({ path: '/v2/conf/pub:list:pair:exchange', query: {}, weight: 1 }),
+    parse: parseListing,
+  },
+  prices: { pageSize: Number.MAX_SAFE_INTEGER, request: tickersRequest, parse: parseTickers },
+} as const satisfies Source

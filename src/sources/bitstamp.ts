@@ -1,0 +1,221 @@
+import { z } from 'zod'
+import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
+import type { HttpAnswer } from '../http/request.ts'
+import type { CandleRow } from '../market/candle.ts'
+import type { CoinPriceRow } from '../market/coin-price.ts'
+import { type Instant, minute, second, toInstant } from '../market/instant.ts'
+import { candleCount } from '../market/range.ts'
+import { timeframeMs, timeframes } from '../market/timeframe.ts'
+import { readCandle, refuseShorterCandles } from './candle-rows.ts'
+import { parseJson, readDecimal } from './json.ts'
+import { known } from './known.ts'
+import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+
+// https://www.bitstamp.net/api/#tag/Market-info/operation/GetOHLCData
+
+/** A larger limit is refused. */
+const mostRows = 1_000
+
+/**
+ * An answer is the newest rows up to the end, so many as the limit says. Where it holds one of them twice, or leaves one
+ * out, as was seen, the oldest of the window is not among them: these few more make room for it.
+ */
+const spareRows = 10
+const pageSize = mostRows - spareRows
+
+const ohlcRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest => ({
+  path: `/api/v2/ohlc/${encodeURIComponent(symbol)}/`,
+  query: {
+    step: String(timeframeMs[timeframe] / second),
+    limit: String(Math.min(candleCount(range, timeframe) + spareRows, mostRows)),
+    // Not heard beside an end: rows of before it come too.
+    start: String(range.from / second),
+    // A second off the grid it means the same whether it is inclusive or not.
+    end: String(range.to / second - 1),
+  },
+  weight: 1,
+})
+
+const ohlc = z.object({ data: z.object({ pair: z.string().optional(), ohlc: z.array(z.unknown()) }) })
+
+function parseOhlc(text: string, { symbol, timeframe }: CandleQuery): CandleRow[] {
+  const body = ohlc.safeParse(parseJson('bitstamp', text))
+  if (!body.success)
+    throw new Malformed(
+      `bitstamp sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`,
+    )
+  const { pair, ohlc: rows } = body.data.data
+  if (pair !== undefined && symbolOf(pair) !== symbol)
+    throw new Malformed(`bitstamp answered for ${pair.slice(0, 50)} instead of ${symbol}`)
+  if (rows.length > mostRows)
+    throw new Malformed(`bitstamp sent ${rows.length} candles, more than an answer holds`)
+  const candles = rows.map(readRow)
+  refuseShorterCandles('bitstamp', timeframe, candles)
+  return candles
+}
+
+/** `BTC/USD` is a name, `btcusd` the symbol that stands in paths. */
+const symbolOf = (name: string): string => name.replace('/', '').toLowerCase()
+
+const row = z.object({
+  timestamp: z.unknown(),
+  open: z.unknown().optional(),
+  high: z.unknown().optional(),
+  low: z.unknown().optional(),
+  close: z.unknown().optional(),
+  volume: z.unknown().optional(),
+})
+
+function readRow(raw: unknown): CandleRow {
+  const read = row.safeParse(raw)
+  if (!read.success) throw new Malformed('bitstamp sent a candle that is not an object with a time')
+  const { timestamp, open, high, low, close, volume } = read.data
+  const openTime = readSeconds(timestamp)
+  if (openTime === undefined) throw new Malformed('bitstamp sent a candle whose time is not in seconds')
+  return readCandle(raw, openTime, { open, high, low, close, volume })
+}
+
+/** Ten digits in a string: thirteen would be milliseconds. */
+const readSeconds = (value: unknown): Instant | undefined =>
+  typeof value === 'string' && /^[1-9]\d{9}$/.test(value) ? toInstant(Number(value) * second) : undefined
+
+// https://www.bitstamp.net/api/#tag/Market-info/operation/GetMarkets
+
+/** The older listing calls the symbol `url_symbol`, and has spot markets alone. */
+const market = z.object({
+  name: z.string(),
+  market_symbol: z.string().optional(),
+  url_symbol: z.string().optional(),
+  market_type: z.string().optional(),
+  trading: z.string(),
+})
+
+function parseListing(text: string): ListedMarket[] {
+  const listed = z.array(market).safeParse(parseJson('bitstamp', text))
+  if (!listed.success)
+    throw new Malformed(
+      `bitstamp sent a listing of another shape at ${listed.error.issues[0]?.path.join('.')}`,
+    )
+  return listed.data.filter(({ market_type }) => (market_type ?? 'SPOT') === 'SPOT').map(readMarket)
+}
+
+function readMarket({ name, market_symbol, url_symbol, trading }: z.infer<typeof market>): ListedMarket {
+  const symbol = market_symbol ?? url_symbol
+  const [base, quote, ...rest] = name.split('/')
+  if (!symbol || !base || !quote || rest.length > 0)
+    throw new Malformed(`bitstamp listed ${name.slice(0, 50)}, which is no pair with a symbol`)
+  return { symbol, base, quote, trading: trading === 'Enabled' }
+}
+
+// https://www.bitstamp.net/api/#tag/Tickers
+
+/** One market is asked for by itself, several come with all the others. */
+const tickersRequest = (markets: readonly string[]): SourceRequest => {
+  const [symbol, ...others] = markets
+  const isOne = symbol !== undefined && others.length === 0
+  return { path: `/api/v2/ticker/${isOne ? `${encodeURIComponent(symbol)}/` : ''}`, query: {}, weight: 1 }
+}
+
+const ticker = z.object({
+  pair: z.string().optional(),
+  timestamp: z.string(),
+  last: z.string().nullable(),
+  percent_change_24: z.unknown().optional(),
+})
+
+/** Rolling 24 hours. Volumes are in coins: there is no volume of money. */
+function parseTickers(text: string, _: Instant, markets: readonly string[] = []): CoinPriceRow[] {
+  const body = parseJson('bitstamp', text)
+  if (Array.isArray(body)) return body.map((raw) => readTicker(raw))
+  if (!ticker.safeParse(body).success) throw new Malformed('bitstamp sent tickers of another shape')
+  // The ticker of a single market does not name it.
+  return [readTicker(body, markets.length === 1 ? markets[0] : undefined)]
+}
+
+function readTicker(raw: unknown, asked?: string): CoinPriceRow {
+  const read = ticker.safeParse(raw)
+  if (!read.success)
+    return {
+      raw,
+      flaw: `${read.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type`,
+    }
+  const { pair, timestamp: seconds, last, percent_change_24 } = read.data
+  const name = pair === undefined ? asked : symbolOf(pair)
+  if (name === undefined) return { raw, flaw: 'pair is missing' }
+  const timestamp = readSeconds(seconds)
+  const price = readDecimal(last)
+  if (timestamp === undefined || !price)
+    return { raw, market: name, flaw: 'the time or the price of the ticker cannot be read' }
+  return {
+    raw,
+    price: { market: name, timestamp, price, ...known('change24h', readDecimal(percent_change_24)) },
+  }
+}
+
+// https://www.bitstamp.net/api/#section/Response-codes
+
+const errorBody = z.union([
+  z.object({ error: z.string() }).transform(({ error }) => ({ code: '', words: error })),
+  z
+    .object({
+      status: z.literal('error'),
+      reason: z.unknown().optional(),
+      code: z.unknown().optional(),
+      response_code: z.unknown().optional(),
+    })
+    .transform(({ reason, code, response_code }) => ({
+      code: String(response_code ?? code ?? ''),
+      // An object tells the reasons field by field, `__all__` among them.
+      words: typeof reason === 'string' ? reason : (JSON.stringify(reason) ?? 'it does not say why'),
+    })),
+])
+
+/** More than the address, the client or the market may ask. */
+const limitCodes: readonly string[] = ['400.002', '400.067', '400.068']
+
+/** Errors are `{"error":"…"}` or `{"status":"error","reason":…,"code":"…"}`. */
+function classify({ status, headers, text }: HttpAnswer): Fault | undefined {
+  if (status === 429) return headers['retry-after'] === undefined ? slowDown('HTTP 429') : undefined
+  // A page or JSON: only what stands in a path can be unknown.
+  if (status === 404) return new UnknownMarket('bitstamp does not know this market (HTTP 404)')
+  if (!/^\s*\{/.test(text)) return undefined
+  const body = errorBody.safeParse(parseJson('bitstamp', text))
+  if (!body.success) return undefined
+  const { code } = body.data
+  const words = body.data.words.slice(0, 200)
+  if (limitCodes.includes(code)) return slowDown(words)
+  if (/\bmaintenance\b/i.test(words)) return new Unavailable(`bitstamp cannot answer now: ${words}`)
+  if (status >= 500 || status === 403) return undefined
+  return new Refused(`bitstamp refused the request: ${words}${code && ` (${code})`}`)
+}
+
+/** The longer of its windows: it tells neither how long to wait nor which of its limits was broken. */
+const limitMs = 10 * minute
+
+const slowDown = (words: string): Fault =>
+  new RateLimited(`bitstamp asks us to slow down for ${limitMs / second} s (${words})`, limitMs)
+
+export const bitstamp = {
+  id: 'bitstamp',
+  hosts: ['https://www.bitstamp.net'],
+  rateLimits: [
+    { points: 400, perMs: second },
+    { points: 10_000, perMs: limitMs },
+  ],
+  classify,
+  candles: {
+    timeframes,
+    pageSize,
+    weight: 1,
+    openedAt: toInstant(Date.UTC(2011, 7, 1)),
+    bounds: 'to',
+    longWindow: 'newest',
+    request: ohlcRequest,
+    parse: parseOhlc,
+  },
+  listing: {
+    request: () => ({ path: '/api/v2/markets/', query: {}, weight: 1 }),
+    parse: parseListing,
+  },
+  prices: { pageSize: Number.MAX_SAFE_INTEGER, request: tickersRequest, parse: parseTickers },
+} as const satisfies Source

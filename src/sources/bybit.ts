@@ -1,0 +1,227 @@
+import { z } from 'zod'
+import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
+import type { HttpAnswer } from '../http/request.ts'
+import type { CandleRow } from '../market/candle.ts'
+import type { CoinPriceRow } from '../market/coin-price.ts'
+import { type Instant, minute, second, toInstant } from '../market/instant.ts'
+import { percentOfFraction } from '../market/percent.ts'
+import type { Timeframe } from '../market/timeframe.ts'
+import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
+import { parseJson, readDecimal } from './json.ts'
+import { known } from './known.ts'
+import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+
+// https://bybit-exchange.github.io/docs/v5/market/kline
+// Minutes are numbers, and M is a month.
+const intervals: Readonly<Record<Timeframe, string>> = {
+  '1m': '1',
+  '5m': '5',
+  '15m': '15',
+  '30m': '30',
+  '1h': '60',
+  '4h': '240',
+  '1d': 'D',
+}
+
+const pageSize = 1_000
+
+/** Without it Bybit answers with the perpetual contract of the same name. */
+const category = 'spot'
+
+const klineRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest => ({
+  path: '/v5/market/kline',
+  query: {
+    category,
+    symbol,
+    interval: intervals[timeframe],
+    // Both bounds filter on the open time, and both are inclusive. Of a window longer than the limit the newest come.
+    start: String(range.from),
+    end: String(range.to - 1),
+    limit: String(pageSize),
+  },
+  weight: 1,
+})
+
+const envelope = z.object({
+  retCode: z.literal(0),
+  result: z.object({
+    category: z.string().optional(),
+    symbol: z.string().optional(),
+    nextPageCursor: z.string().nullish(),
+    list: z.array(z.unknown()),
+  }),
+  time: z.unknown().optional(),
+})
+
+/** Throws Malformed on an error too: what it means, `classify` has said before. */
+function readEnvelope(text: string): z.infer<typeof envelope> {
+  const body = envelope.safeParse(parseJson('bybit', text))
+  if (!body.success)
+    throw new Malformed(`bybit sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`)
+  const { category: answered } = body.data.result
+  if (answered !== undefined && answered !== category)
+    throw new Malformed(`bybit answered for its ${answered.slice(0, 20)} markets instead of ${category}`)
+  return body.data
+}
+
+function parseKlines(text: string, { symbol, timeframe }: CandleQuery): CandleRow[] {
+  const { result } = readEnvelope(text)
+  if (result.symbol !== undefined && result.symbol !== symbol)
+    throw new Malformed(`bybit answered for ${result.symbol.slice(0, 50)} instead of ${symbol}`)
+  if (result.list.length > pageSize)
+    throw new Malformed(`bybit sent ${result.list.length} candles, more than a page holds`)
+  const candles = result.list.map(readRow)
+  refuseShorterCandles('bybit', timeframe, candles)
+  return candles
+}
+
+/** Row: ["open time ms", "open", "high", "low", "close", "volume", "turnover"] */
+function readRow(row: unknown): CandleRow {
+  if (!Array.isArray(row)) throw new Malformed('bybit sent a candle that is not an array')
+  const openTime = readInstant(row[0])
+  if (openTime === undefined)
+    throw new Malformed('bybit sent a candle whose first column is not a time in milliseconds')
+  const [, open, high, low, close, volume, turnover] = row
+  return withTurnover(readCandle(row, openTime, { open, high, low, close, volume }), turnover)
+}
+
+/** Thirteen digits in a string: ten would be seconds. */
+const readInstant = (value: unknown): Instant | undefined =>
+  typeof value === 'string' && /^[1-9]\d{12}$/.test(value) ? toInstant(Number(value)) : undefined
+
+const instrument = z.object({
+  symbol: z.string(),
+  baseCoin: z.string(),
+  quoteCoin: z.string(),
+  status: z.string(),
+})
+
+function parseListing(text: string): ListedMarket[] {
+  const { result } = readEnvelope(text)
+  // Spot has no pages; if it came to have some, the markets of the others would seem to be delisted.
+  if (result.nextPageCursor) throw new Malformed('bybit sent only the first page of its listing')
+  const instruments = z.array(instrument).safeParse(result.list)
+  if (!instruments.success)
+    throw new Malformed(
+      `bybit sent a listing of another shape at ${instruments.error.issues[0]?.path.join('.')}`,
+    )
+  return instruments.data.map(({ symbol, baseCoin, quoteCoin, status }) => ({
+    symbol,
+    base: baseCoin,
+    quote: quoteCoin,
+    trading: status === 'Trading',
+  }))
+}
+
+const ticker = z.object({
+  symbol: z.string(),
+  lastPrice: z.string(),
+  price24hPcnt: z.unknown().optional(),
+  turnover24h: z.unknown().optional(),
+})
+
+/** Rolling 24 hours; one time for all of them. */
+function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
+  const { result, time } = readEnvelope(text)
+  const timestamp = readInstant(String(time)) ?? answeredAt
+  return result.list.map((raw) => readTicker(raw, timestamp))
+}
+
+function readTicker(raw: unknown, timestamp: Instant): CoinPriceRow {
+  const row = ticker.safeParse(raw)
+  if (!row.success)
+    return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
+  const { symbol, lastPrice, price24hPcnt, turnover24h } = row.data
+  const price = readDecimal(lastPrice)
+  if (!price) return { raw, market: symbol, flaw: 'lastPrice is not a decimal string' }
+  const change = readDecimal(price24hPcnt)
+  return {
+    raw,
+    price: {
+      market: symbol,
+      timestamp,
+      price,
+      // Called a percentage, but 0.0068 is 0.68 %.
+      ...known('change24h', change && percentOfFraction(change)),
+      ...known('volume24h', readDecimal(turnover24h)),
+    },
+  }
+}
+
+// https://bybit-exchange.github.io/docs/v5/error and https://bybit-exchange.github.io/docs/v5/rate-limit
+
+const errorBody = z.object({ retCode: z.number(), retMsg: z.string() })
+
+/** How long an address that asked too much is turned away, whatever else it does in the meantime. */
+const banMs = 10 * minute
+
+/** The window of the limit, where an answer does not say when it ends. */
+const limitMs = 5 * second
+
+/** Timed out, restarting, protecting itself. */
+const serverCodes: readonly number[] = [10000, 10016, 10429, 429]
+
+/** Errors are `{"retCode":10001,"retMsg":"…"}` with HTTP 200. HTTP 403 is a ban, or a region that is not served. */
+function classify(answer: HttpAnswer): Fault | undefined {
+  const { status, text } = answer
+  if (status === 403) return turnedAway(answer)
+  if (!/^\s*\{/.test(text)) return undefined
+  const body = errorBody.safeParse(parseJson('bybit', text))
+  if (!body.success || body.data.retCode === 0) return undefined
+  const { retCode } = body.data
+  const msg = body.data.retMsg.slice(0, 200)
+  if (retCode === 10006) return slowDown(answer, msg)
+  if (retCode === 10018) return banned(msg)
+  if (serverCodes.includes(retCode)) return new Unavailable(`bybit cannot answer now: ${msg} (${retCode})`)
+  if (status >= 500 || status === 429) return undefined
+  // 10001 stands for any wrong parameter: only the words tell which.
+  if (retCode === 10029 || (retCode === 10001 && /symbol/i.test(msg)))
+    return new UnknownMarket(`bybit does not know this market (${msg})`)
+  return new Refused(`bybit refused the request: ${msg} (${retCode})`)
+}
+
+function turnedAway({ headers, text }: HttpAnswer): Fault | undefined {
+  if (/\b(?:country|region|restricted)\b/i.test(text))
+    return new Refused('bybit does not serve this region (HTTP 403)')
+  return headers['retry-after'] === undefined ? banned('HTTP 403') : undefined
+}
+
+const banned = (msg: string): Fault =>
+  new RateLimited(`bybit has banned this address for ${banMs / second} s (${msg})`, banMs)
+
+function slowDown({ headers, answeredAt }: HttpAnswer, msg: string): Fault {
+  const reset = readInstant(headers['x-bapi-limit-reset-timestamp'])
+  const waitMs = reset === undefined ? limitMs : Math.min(Math.max(reset - answeredAt, second), banMs)
+  return new RateLimited(`bybit asks us to slow down for ${Math.ceil(waitMs / second)} s (${msg})`, waitMs)
+}
+
+export const bybit = {
+  id: 'bybit',
+  // The second is another name of the first; the regional ones list other markets.
+  hosts: ['https://api.bybit.com', 'https://api.bytick.com'],
+  rateLimits: [{ points: 600, perMs: limitMs }],
+  classify,
+  candles: {
+    timeframes: Object.keys(intervals) as Timeframe[],
+    pageSize,
+    weight: 1,
+    bounds: 'both',
+    longWindow: 'newest',
+    request: klineRequest,
+    parse: parseKlines,
+  },
+  listing: {
+    request: (symbol) => ({
+      path: '/v5/market/instruments-info',
+      query: { category, ...known('symbol', symbol) },
+      weight: 1,
+    }),
+    parse: parseListing,
+  },
+  prices: {
+    // No market is named: all of them come in one answer.
+    pageSize: Number.MAX_SAFE_INTEGER,
+    request: () => ({ path: '/v5/market/tickers', query: { category }, weight: 1 }),
+    parse: parseTickers,
+  },
+} as const satisfies Source

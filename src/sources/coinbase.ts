@@ -1,0 +1,169 @@
+import { isLosslessNumber } from 'lossless-json'
+import { z } from 'zod'
+import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
+import type { HttpAnswer } from '../http/request.ts'
+import type { CandleRow } from '../market/candle.ts'
+import type { CoinPriceRow } from '../market/coin-price.ts'
+import { type Instant, plus, second, toInstant, toIso } from '../market/instant.ts'
+import { percentChange } from '../market/percent.ts'
+import { timeframeMs } from '../market/timeframe.ts'
+import { readCandle, refuseShorterCandles } from './candle-rows.ts'
+import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
+import { known } from './known.ts'
+import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+
+// https://docs.cdp.coinbase.com/api-reference/exchange-api/rest-api/products/get-product-candles
+
+/** Of a window of more nothing comes but a refusal. */
+const pageSize = 300
+
+const candlesRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest => ({
+  path: `/products/${encodeURIComponent(symbol)}/candles`,
+  query: {
+    granularity: String(timeframeMs[timeframe] / second),
+    // Both bounds are inclusive, and if one were missing the other would not be heard. A millisecond off the grid the
+    // end means the same when it is not inclusive, and never is the beginning.
+    start: toIso(range.from),
+    end: toIso(plus(range.to, -1)),
+  },
+  weight: 1,
+})
+
+function parseCandles(text: string, { timeframe }: CandleQuery): CandleRow[] {
+  const rows = parseLosslessJson('coinbase', text)
+  if (!Array.isArray(rows)) throw new Malformed('coinbase sent candles that are not an array')
+  // A few more than a page were seen, and are no harm.
+  const candles = rows.map(readRow)
+  refuseShorterCandles('coinbase', timeframe, candles)
+  return candles
+}
+
+/** Row: [open time s, low, high, open, close, volume]. The low comes first. */
+function readRow(row: unknown): CandleRow {
+  if (!Array.isArray(row)) throw new Malformed('coinbase sent a candle that is not an array')
+  const openTime = readSeconds(row[0])
+  if (openTime === undefined)
+    throw new Malformed('coinbase sent a candle whose first column is not a time in seconds')
+  const [, low, high, open, close, volume] = row
+  return readCandle(row, openTime, { open, high, low, close, volume })
+}
+
+/** Ten digits: thirteen would be milliseconds. */
+const readSeconds = (value: unknown): Instant | undefined =>
+  isLosslessNumber(value) && /^[1-9]\d{9}$/.test(value.value)
+    ? toInstant(Number(value.value) * second)
+    : undefined
+
+const product = z.object({
+  id: z.string(),
+  base_currency: z.string(),
+  quote_currency: z.string(),
+  status: z.string(),
+  trading_disabled: z.boolean().optional(),
+})
+
+// https://docs.cdp.coinbase.com/api-reference/exchange-api/rest-api/products/get-all-known-trading-pairs
+function parseListing(text: string): ListedMarket[] {
+  const result = z.array(product).safeParse(parseJson('coinbase', text))
+  if (!result.success)
+    throw new Malformed(
+      `coinbase sent a listing of another shape at ${result.error.issues[0]?.path.join('.')}`,
+    )
+  return result.data.map((listed) => ({
+    symbol: listed.id,
+    ...assetsOf(listed),
+    // The others are offline, internal and delisted.
+    trading: listed.status === 'online' && listed.trading_disabled !== true,
+  }))
+}
+
+/** The auction of a coin has that coin as its base, but is a market of its own: BTCAUCTION-USD. */
+function assetsOf({ id, base_currency, quote_currency }: z.infer<typeof product>) {
+  const [base, quote, ...rest] = id.split('-')
+  return base && quote && rest.length === 0 ? { base, quote } : { base: base_currency, quote: quote_currency }
+}
+
+const stats = z.object({ open: z.unknown().optional(), last: z.unknown().optional() })
+
+/** The rolling 24 hours of one product, which the answer does not name. Its volume is in coins: no volume of money. */
+function parseStats(text: string, answeredAt: Instant, markets: readonly string[] = []): CoinPriceRow[] {
+  const [market, ...others] = markets
+  if (market === undefined || others.length > 0)
+    throw new TypeError(`coinbase answers for one market, and was asked for ${markets.length}`)
+  const raw = parseJson('coinbase', text)
+  const body = stats.safeParse(raw)
+  if (!body.success || (body.data.last ?? body.data.open) === undefined)
+    throw new Malformed('coinbase sent statistics of another shape')
+  const price = readDecimal(body.data.last)
+  if (!price) return [{ raw, market, flaw: 'last is not a decimal string' }]
+  const open = readDecimal(body.data.open)
+  return [
+    {
+      raw,
+      price: {
+        market,
+        timestamp: answeredAt,
+        price,
+        ...known('change24h', open && percentChange(open, price)),
+      },
+    },
+  ]
+}
+
+// https://docs.cdp.coinbase.com/exchange/rest-api/requests and https://docs.cdp.coinbase.com/exchange/rest-api/rate-limits
+
+const errorBody = z.object({ message: z.string() })
+
+/** The window of the limit is a second; a little longer, for whoever shares the address. */
+const waitMs = 5 * second
+
+/** Errors are `{"message":"NotFound"}` with a status that fits, and a 429 may be plain text. */
+function classify({ status, headers, text }: HttpAnswer): Fault | undefined {
+  if (status === 429)
+    return headers['retry-after'] === undefined
+      ? new RateLimited(`coinbase asks us to slow down for ${waitMs / second} s`, waitMs)
+      : undefined
+  if (status < 400 || status >= 500 || status === 403 || !/^\s*\{/.test(text)) return undefined
+  const body = errorBody.safeParse(parseJson('coinbase', text))
+  if (!body.success) return undefined
+  const message = body.data.message.slice(0, 200)
+  if (status === 404) return new UnknownMarket(`coinbase does not know this market (${message})`)
+  if (/\bunder maintenance\b/i.test(message)) return new Unavailable(`coinbase cannot answer now: ${message}`)
+  return new Refused(`coinbase refused the request: ${message}`)
+}
+
+export const coinbase = {
+  id: 'coinbase',
+  hosts: ['https://api.exchange.coinbase.com'],
+  // Ten a second; that short bursts of fifteen pass is not counted on.
+  rateLimits: [{ points: 10, perMs: second }],
+  classify,
+  candles: {
+    // Its own lengths are these and six hours: any other is refused.
+    timeframes: ['1m', '5m', '15m', '30m', '1h', '4h', '1d'],
+    madeFrom: { '30m': '15m', '4h': '1h' },
+    pageSize,
+    weight: 1,
+    openedAt: toInstant(Date.UTC(2015, 0, 1)),
+    // Rows of before the start may come too.
+    bounds: 'to',
+    longWindow: 'refused',
+    request: candlesRequest,
+    parse: parseCandles,
+  },
+  listing: {
+    // One product has an answer of another shape.
+    request: () => ({ path: '/products', query: {}, weight: 1 }),
+    parse: parseListing,
+  },
+  prices: {
+    // https://docs.cdp.coinbase.com/api-reference/exchange-api/rest-api/products/get-product-stats
+    pageSize: 1,
+    request: ([market = '']) => ({
+      path: `/products/${encodeURIComponent(market)}/stats`,
+      query: {},
+      weight: 1,
+    }),
+    parse: parseStats,
+  },
+} as const satisfies Source

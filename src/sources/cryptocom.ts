@@ -1,0 +1,228 @@
+import { z } from 'zod'
+import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
+import type { HttpAnswer } from '../http/request.ts'
+import type { CandleRow } from '../market/candle.ts'
+import type { CoinPriceRow } from '../market/coin-price.ts'
+import { type Instant, second, toInstant } from '../market/instant.ts'
+import { percentOfFraction } from '../market/percent.ts'
+import { candleCount } from '../market/range.ts'
+import type { Timeframe } from '../market/timeframe.ts'
+import { readCandle, refuseShorterCandles } from './candle-rows.ts'
+import { parseJson, readDecimal } from './json.ts'
+import { known } from './known.ts'
+import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+
+// https://exchange-docs.crypto.com/exchange/v1/rest-ws/index.html#public-get-candlestick
+// Minutes and hours are written small, days large, and 1M is a month. An answer may use the older name beside it.
+const lengths: Readonly<Record<Timeframe, readonly [name: string, olderName: string]>> = {
+  '1m': ['1m', 'M1'],
+  '5m': ['5m', 'M5'],
+  '15m': ['15m', 'M15'],
+  '30m': ['30m', 'M30'],
+  '1h': ['1h', 'H1'],
+  '4h': ['4h', 'H4'],
+  '1d': ['1D', 'D1'],
+}
+
+const pageSize = 300
+
+const candlesticksRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest => ({
+  path: '/exchange/v1/public/get-candlestick',
+  query: {
+    instrument_name: symbol,
+    timeframe: lengths[timeframe][0],
+    // So many candles back from the end: the start is documented, but not heard. It is sent because a day ago stands in
+    // for it, should it ever be. A millisecond off the grid both bounds mean the same whether they are inclusive or not.
+    count: String(candleCount(range, timeframe)),
+    start_ts: String(Math.max(range.from - 1, 0)),
+    end_ts: String(range.to - 1),
+  },
+  weight: 1,
+})
+
+/** The code is a number or a string. */
+const envelope = z.object({
+  code: z.literal([0, '0']),
+  result: z.object({
+    interval: z.string().optional(),
+    instrument_name: z.string().optional(),
+    data: z.array(z.unknown()),
+  }),
+})
+
+/** Throws Malformed on an error too: what it means, `classify` has said before. */
+function readResult(text: string): z.infer<typeof envelope>['result'] {
+  const body = envelope.safeParse(parseJson('cryptocom', text))
+  if (!body.success)
+    throw new Malformed(
+      `cryptocom sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`,
+    )
+  return body.data.result
+}
+
+function parseCandlesticks(text: string, { symbol, timeframe }: CandleQuery): CandleRow[] {
+  const { interval, instrument_name: market, data } = readResult(text)
+  if (market !== undefined && market !== symbol)
+    throw new Malformed(`cryptocom answered for ${market.slice(0, 50)} instead of ${symbol}`)
+  if (interval !== undefined && !lengths[timeframe].includes(interval))
+    throw new Malformed(`cryptocom sent candles of ${interval.slice(0, 20)} instead of ${timeframe}`)
+  if (data.length > pageSize)
+    throw new Malformed(`cryptocom sent ${data.length} candles, more than a page holds`)
+  const candles = data.map(readRow)
+  refuseShorterCandles('cryptocom', timeframe, candles)
+  return candles
+}
+
+const candlestick = z
+  .object({
+    t: z.unknown(),
+    o: z.unknown(),
+    h: z.unknown(),
+    l: z.unknown(),
+    c: z.unknown(),
+    v: z.unknown(),
+  })
+  .partial()
+
+/** Row: {"o","h","l","c","v": base volume, "t": open time ms}. An interval without trades has one too, with no volume. */
+function readRow(raw: unknown): CandleRow {
+  const row = candlestick.safeParse(raw)
+  const openTime = row.success ? readInstant(row.data.t) : undefined
+  if (!row.success || openTime === undefined)
+    throw new Malformed('cryptocom sent a candle without its open time in milliseconds')
+  const { o: open, h: high, l: low, c: close, v: volume } = row.data
+  return readCandle(raw, openTime, { open, high, low, close, volume })
+}
+
+/** Thirteen digits, as a number and in the documentation as a string: ten would be seconds. */
+const readInstant = (value: unknown): Instant | undefined =>
+  (typeof value === 'number' || typeof value === 'string') && /^[1-9]\d{12}$/.test(String(value))
+    ? toInstant(Number(value))
+    : undefined
+
+const instrument = z.looseObject({ inst_type: z.string() })
+
+const pair = z.object({
+  symbol: z.string(),
+  base_ccy: z.string(),
+  quote_ccy: z.string(),
+  tradable: z.boolean(),
+})
+
+/** Spot pairs alone: perpetuals and futures stand among them. */
+function parseListing(text: string): ListedMarket[] {
+  const instruments = z.array(instrument).safeParse(readResult(text).data)
+  const pairs = z
+    .array(pair)
+    .safeParse(instruments.data?.filter(({ inst_type: type }) => type === 'CCY_PAIR'))
+  if (!pairs.success)
+    throw new Malformed(
+      `cryptocom sent a listing of another shape at "${(instruments.error ?? pairs.error).issues[0]?.path.join('.')}"`,
+    )
+  return pairs.data.map(({ symbol, base_ccy, quote_ccy, tradable }) => ({
+    symbol,
+    base: base_ccy,
+    quote: quote_ccy,
+    trading: tradable,
+  }))
+}
+
+const ticker = z.object({
+  i: z.string(),
+  a: z.unknown().optional(),
+  c: z.unknown().optional(),
+  vv: z.unknown().optional(),
+  t: z.unknown().optional(),
+})
+
+const parseTickers = (text: string): CoinPriceRow[] => readResult(text).data.map(readTicker)
+
+/** Rolling 24 hours: i is the market, a the last price (k is the ask), c the change, vv the volume. Any may be null. */
+function readTicker(raw: unknown): CoinPriceRow {
+  const row = ticker.safeParse(raw)
+  if (!row.success)
+    return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
+  const { i: market, a, c, vv, t } = row.data
+  const timestamp = readInstant(t)
+  const price = readDecimal(a)
+  if (timestamp === undefined || !price)
+    return { raw, market, flaw: 'the time or the last price of the ticker cannot be read' }
+  const change = readDecimal(c)
+  return {
+    raw,
+    price: {
+      market,
+      timestamp,
+      price,
+      // Of one, not of a hundred.
+      ...known('change24h', change && percentOfFraction(change)),
+      // In US dollars, whatever the quote asset is.
+      ...known('volume24h', readDecimal(vv)),
+    },
+  }
+}
+
+// https://exchange-docs.crypto.com/exchange/v1/rest-ws/index.html#response-and-reason-codes
+
+const errorBody = z.object({
+  code: z.union([z.number(), z.string()]).transform(String),
+  message: z.string().default(''),
+})
+
+/** The window of its limits. It never says how long to wait. */
+const limitMs = second
+
+const limitCodes: readonly string[] = ['42901', '10006']
+
+/** Timed out, internal error, maintenance. */
+const serverCodes: readonly string[] = ['40801', '50001', '9010001']
+
+/** Errors are `{"id":-1,"method":"…","code":40004,"message":"…"}`, with a status that mostly fits. */
+function classify({ status, headers, text }: HttpAnswer): Fault | undefined {
+  if (status === 429 && headers['retry-after'] !== undefined) return undefined
+  if (!/^\s*\{/.test(text)) return undefined
+  const body = errorBody.safeParse(parseJson('cryptocom', text))
+  if (!body.success || body.data.code === '0') return undefined
+  const { code } = body.data
+  const message = body.data.message.slice(0, 200)
+  if (limitCodes.includes(code))
+    return new RateLimited(`cryptocom asks us to slow down for ${limitMs / second} s (${message})`, limitMs)
+  if (serverCodes.includes(code)) return new Unavailable(`cryptocom cannot answer now: ${message} (${code})`)
+  if (status >= 500 || status === 429 || status === 403) return undefined
+  if (isAboutMarket(code, message))
+    return new UnknownMarket(`cryptocom does not know this market (${message || code})`)
+  return new Refused(`cryptocom refused the request: ${message} (${code})`)
+}
+
+/** 40004 stands for any wrong argument, and what it says mostly does not tell which: all others of ours are right. */
+const isAboutMarket = (code: string, message: string): boolean =>
+  code === '30003' ||
+  /instrument/i.test(message) ||
+  (code === '40004' && !/timeframe|count|_ts/i.test(message))
+
+export const cryptocom = {
+  id: 'cryptocom',
+  hosts: ['https://api.crypto.com'],
+  // Each endpoint allows an address this much; together they stay below the limit of any one.
+  rateLimits: [{ points: 100, perMs: limitMs }],
+  classify,
+  candles: {
+    timeframes: Object.keys(lengths) as Timeframe[],
+    pageSize,
+    weight: 1,
+    bounds: 'to',
+    longWindow: 'newest',
+    request: candlesticksRequest,
+    parse: parseCandlesticks,
+  },
+  listing: {
+    request: () => ({ path: '/exchange/v1/public/get-instruments', query: {}, weight: 1 }),
+    parse: parseListing,
+  },
+  prices: {
+    // No market is named: all of them come in one answer.
+    pageSize: Number.MAX_SAFE_INTEGER,
+    request: () => ({ path: '/exchange/v1/public/get-tickers', query: {}, weight: 1 }),
+    parse: parseTickers,
+  },
+} as const satisfies Source

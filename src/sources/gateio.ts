@@ -1,0 +1,204 @@
+import { z } from 'zod'
+import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
+import type { HttpAnswer } from '../http/request.ts'
+import type { CandleRow } from '../market/candle.ts'
+import type { CoinPriceRow } from '../market/coin-price.ts'
+import { earlier, type Instant, minute, plus, second, toInstant } from '../market/instant.ts'
+import { timeframeMs, timeframes } from '../market/timeframe.ts'
+import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
+import { parseJson, readDecimal } from './json.ts'
+import { known } from './known.ts'
+import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+
+// https://www.gate.com/docs/developers/apiv4/#market-candlesticks
+
+/** A window of more is refused. */
+const mostRows = 1_000
+
+/** One less, so that a window is not refused either where both of its ends are counted: https://github.com/ccxt/ccxt/issues/10561 */
+const pageSize = mostRows - 1
+
+/** Of the newest 10,000 that can be had, those that do not slip away while a walk is under way. */
+const depth = 9_900
+
+/** Its names of the timeframes are ours. Of a name that it does not know it sends candles of another length. */
+const candlesticksRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest => ({
+  path: '/api/v4/spot/candlesticks',
+  query: {
+    currency_pair: symbol,
+    interval: timeframe,
+    // Seconds; both are inclusive. A limit beside them is refused.
+    from: String(range.from / second),
+    to: String(range.to / second - 1),
+  },
+  weight: 1,
+})
+
+function parseCandlesticks(text: string, query: CandleQuery): CandleRow[] {
+  const rows = parseJson('gateio', text)
+  if (!Array.isArray(rows)) throw new Malformed('gateio sent candles that are not an array')
+  if (rows.length > mostRows)
+    throw new Malformed(`gateio sent ${rows.length} candles, more than an answer holds`)
+  const candles = rows.map((row) => readRow(row, query))
+  refuseShorterCandles('gateio', query.timeframe, candles)
+  return candles
+}
+
+/**
+ * Row: ["open time s", "quote volume", "close", "high", "low", "open", "base volume", "true"]. Older answers end before
+ * the last column, which tells whether the candle is complete.
+ */
+function readRow(row: unknown, { timeframe, asOf }: CandleQuery): CandleRow {
+  if (!Array.isArray(row)) throw new Malformed('gateio sent a candle that is not an array')
+  const openTime = readSeconds(row[0])
+  if (openTime === undefined)
+    throw new Malformed('gateio sent a candle whose first column is not a time in seconds')
+  const [, quoteVolume, close, high, low, open, volume, isComplete = 'true'] = row
+  if (isComplete !== 'true' && isComplete !== 'false')
+    return { raw: row, openTime, flaw: 'the eighth column does not tell whether the candle is complete' }
+  // One that runs says so too, and the clock of the answer leaves it out. This one was over before it was asked for.
+  if (isComplete === 'false' && plus(openTime, timeframeMs[timeframe]) <= asOf)
+    return {
+      raw: row,
+      openTime,
+      flaw: 'gateio says that the candle is not complete, though its time is over',
+    }
+  return withTurnover(readCandle(row, openTime, { open, high, low, close, volume }), quoteVolume)
+}
+
+/** Ten digits in a string: thirteen would be milliseconds. */
+const readSeconds = (value: unknown): Instant | undefined =>
+  typeof value === 'string' && /^[1-9]\d{9}$/.test(value) ? toInstant(Number(value) * second) : undefined
+
+const pair = z.object({
+  id: z.string(),
+  base: z.string(),
+  quote: z.string(),
+  trade_status: z.string(),
+  buy_start: z.unknown().optional(),
+  sell_start: z.unknown().optional(),
+  delisting_time: z.unknown().optional(),
+})
+
+// https://www.gate.com/docs/developers/apiv4/#query-all-supported-currency-pairs
+function parseListing(text: string): ListedMarket[] {
+  const listed = z.array(pair).safeParse(parseJson('gateio', text))
+  if (!listed.success)
+    throw new Malformed(
+      `gateio sent a listing of another shape at ${listed.error.issues[0]?.path.join('.') || 'its top'}`,
+    )
+  return listed.data.map(({ id, base, quote, trade_status, buy_start, sell_start, delisting_time }) => ({
+    symbol: id,
+    base,
+    quote,
+    // The others are untradable, and buyable or sellable where only one side is open.
+    trading: trade_status === 'tradable',
+    ...known('listedAt', firstOf(readMoment(buy_start), readMoment(sell_start))),
+    ...known('delistedAt', readMoment(delisting_time)),
+  }))
+}
+
+/** Seconds in a number here; 0 is not known. */
+const readMoment = (value: unknown): Instant | undefined =>
+  typeof value === 'number' ? readSeconds(String(value)) : undefined
+
+const firstOf = (a: Instant | undefined, b: Instant | undefined): Instant | undefined =>
+  a !== undefined && b !== undefined ? earlier(a, b) : (a ?? b)
+
+const ticker = z.object({
+  currency_pair: z.string(),
+  last: z.unknown().optional(),
+  change_percentage: z.unknown().optional(),
+  quote_volume: z.unknown().optional(),
+})
+
+// https://www.gate.com/docs/developers/apiv4/#get-currency-pair-ticker-information
+function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
+  const rows = parseJson('gateio', text)
+  if (!Array.isArray(rows)) throw new Malformed('gateio sent tickers that are not an array')
+  return rows.map((raw) => readTicker(raw, answeredAt))
+}
+
+/** Rolling 24 hours, and no time. A number may be empty or `nan`. */
+function readTicker(raw: unknown, timestamp: Instant): CoinPriceRow {
+  const row = ticker.safeParse(raw)
+  if (!row.success)
+    return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
+  const { currency_pair: market, last, change_percentage, quote_volume } = row.data
+  const price = readDecimal(last)
+  if (!price) return { raw, market, flaw: 'last is not a decimal string' }
+  return {
+    raw,
+    price: {
+      market,
+      timestamp,
+      price,
+      ...known('change24h', readDecimal(change_percentage)),
+      ...known('volume24h', readDecimal(quote_volume)),
+    },
+  }
+}
+
+// https://www.gate.com/docs/developers/apiv4/#label-list and https://www.gate.com/docs/developers/apiv4/#frequency-limit-rule
+
+const errorBody = z.object({ label: z.string(), message: z.string().optional() })
+
+/** The window of its limits. */
+const limitMs = 10 * second
+
+const limitLabels: readonly string[] = ['TOO_MANY_REQUESTS', 'TOO_FAST']
+const serverLabels: readonly string[] = ['SERVER_ERROR', 'INTERNAL', 'TOO_BUSY']
+/** The second is said of a coin that was delisted. */
+const marketLabels: readonly string[] = ['INVALID_CURRENCY_PAIR', 'INVALID_CURRENCY']
+
+/** Errors are `{"label":"INVALID_CURRENCY_PAIR","message":"…"}`. */
+function classify(answer: HttpAnswer): Fault | undefined {
+  const { status, headers, text } = answer
+  if (status === 429) return headers['retry-after'] === undefined ? slowDown(answer) : undefined
+  if (!/^\s*\{/.test(text)) return undefined
+  const body = errorBody.safeParse(parseJson('gateio', text))
+  if (!body.success) return undefined
+  const label = body.data.label.slice(0, 60)
+  const words = `${(body.data.message ?? '').slice(0, 200)} (${label})`.trimStart()
+  if (limitLabels.includes(label)) return slowDown(answer)
+  if (serverLabels.includes(label)) return new Unavailable(`gateio cannot answer now: ${words}`)
+  if (status >= 500 || status === 403) return undefined
+  if (marketLabels.includes(label)) return new UnknownMarket(`gateio does not know this market: ${words}`)
+  return new Refused(`gateio refused the request: ${words}`)
+}
+
+/** A header tells in seconds when the window begins anew, where it comes. */
+function slowDown({ headers, answeredAt }: HttpAnswer): Fault {
+  const reset = readSeconds(headers['x-gate-ratelimit-reset-timestamp'])
+  const waitMs = reset === undefined ? limitMs : Math.min(Math.max(reset - answeredAt, second), minute)
+  return new RateLimited(`gateio asks us to slow down for ${Math.ceil(waitMs / second)} s`, waitMs)
+}
+
+export const gateio = {
+  id: 'gateio',
+  hosts: ['https://api.gateio.ws'],
+  // Each of its endpoints allows an address this much; together they stay below the limit of any one.
+  rateLimits: [{ points: 200, perMs: limitMs }],
+  classify,
+  candles: {
+    timeframes,
+    pageSize,
+    weight: 1,
+    depth,
+    bounds: 'both',
+    longWindow: 'refused',
+    request: candlesticksRequest,
+    parse: parseCandlesticks,
+  },
+  listing: {
+    // One market has an answer of another shape.
+    request: () => ({ path: '/api/v4/spot/currency_pairs', query: {}, weight: 1 }),
+    parse: parseListing,
+  },
+  prices: {
+    // No market is named: all of them come in one answer.
+    pageSize: Number.MAX_SAFE_INTEGER,
+    request: () => ({ path: '/api/v4/spot/tickers', query: {}, weight: 1 }),
+    parse: parseTickers,
+  },
+} as const satisfies Source

@@ -1,0 +1,288 @@
+import { isLosslessNumber } from 'lossless-json'
+import { z } from 'zod'
+import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
+import type { HttpAnswer } from '../http/request.ts'
+import type { CandleRow } from '../market/candle.ts'
+import type { CoinPriceRow } from '../market/coin-price.ts'
+import { compareDecimals, type Decimal, isNegative, isZero } from '../market/decimal.ts'
+import { type Instant, minute, plus, second, toInstant } from '../market/instant.ts'
+import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { readCandle, refuseShorterCandles } from './candle-rows.ts'
+import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
+import { known } from './known.ts'
+import type { AnswerRow, CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { TradePage, TradeRow } from './trades.ts'
+
+// https://docs.kraken.com/api/docs/rest-api/get-ohlc-data
+// Every length is a number of minutes.
+const intervals: Readonly<Record<Timeframe, string>> = {
+  '1m': '1',
+  '5m': '5',
+  '15m': '15',
+  '30m': '30',
+  '1h': '60',
+  '4h': '240',
+  '1d': '1440',
+}
+
+/** The rows that there are, whatever is asked for: the newest of them, and the last one still runs. */
+const depth = 720
+
+const ohlcRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest => ({
+  path: '/0/public/OHLC',
+  query: {
+    pair: symbol,
+    interval: intervals[timeframe],
+    // Rows of after this second. There is no other bound.
+    since: String(Math.max(range.from / second - 1, 0)),
+  },
+  weight: 1,
+})
+
+const envelope = z.object({ error: z.array(z.string()), result: z.record(z.string(), z.unknown()) })
+
+/** Throws Malformed on an error too: what it means, `classify` has said before. */
+function readResult(text: string, parse: typeof parseJson): Readonly<Record<string, unknown>> {
+  const body = envelope.safeParse(parse('kraken', text))
+  if (!body.success)
+    throw new Malformed(`kraken sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`)
+  if (body.data.error.some(isError)) throw new Malformed('kraken sent an error')
+  return body.data.result
+}
+
+/** A warning comes with a result. */
+const isError = (message: string): boolean => !message.startsWith('W')
+
+/** The rows of the one market of an answer. Kraken calls it by its key, however it was called in the question. */
+function readRows(result: Readonly<Record<string, unknown>>): unknown[] {
+  const [rows, ...others] = Object.entries(result).flatMap(([key, value]) => (key === 'last' ? [] : [value]))
+  if (!Array.isArray(rows) || others.length > 0)
+    throw new Malformed('kraken sent an answer without the rows of one market')
+  return rows
+}
+
+function parseOhlc(text: string, query: CandleQuery): AnswerRow[] {
+  const result = readResult(text, parseJson)
+  const rows = readRows(result)
+  // An answer without rows has nothing to point at.
+  const lastClosed = rows.length === 0 ? toInstant(0) : readSeconds(result.last)
+  if (lastClosed === undefined) throw new Malformed('kraken does not tell which candle was the last to close')
+  const read = rows.map((row) => readRow(row, query, lastClosed))
+  refuseShorterCandles(
+    'kraken',
+    query.timeframe,
+    read.flatMap((row) => ('quiet' in row ? [] : [row])),
+  )
+  return read
+}
+
+/**
+ * Row: [open time s, "open", "high", "low", "close", "vwap", "volume", trades]. An interval without trades has a row as
+ * well, with the close before it; it is no candle, or the same interval would be one here and none when it is made of
+ * its trades.
+ */
+function readRow(row: unknown, { timeframe, asOf }: CandleQuery, lastClosed: Instant): AnswerRow {
+  if (!Array.isArray(row)) throw new Malformed('kraken sent a candle that is not an array')
+  const openTime = readSeconds(row[0])
+  if (openTime === undefined)
+    throw new Malformed('kraken sent a candle whose first column is not a time in seconds')
+  const [, open, high, low, close, vwap, volume, trades] = row
+  if (!Number.isSafeInteger(trades) || trades < 0)
+    return { raw: row, openTime, flaw: 'the eighth column does not tell how many trades there were' }
+  const candle = readCandle(row, openTime, { open, high, low, close, volume })
+  if (trades === 0) return withoutTrades(candle, openTime)
+  // One that runs says so too, and the clock of the answer leaves it out. This one was over before it was asked for.
+  if (openTime > lastClosed && plus(openTime, timeframeMs[timeframe]) <= asOf)
+    return { raw: row, openTime, flaw: 'kraken says that the candle still runs, though its time is over' }
+  return isTurnedRound(candle, readDecimal(vwap))
+    ? { raw: row, openTime, flaw: 'average price and volume stand in the place of each other' }
+    : candle
+}
+
+function withoutTrades(row: CandleRow, openTime: Instant): AnswerRow {
+  if (!('candle' in row)) return row
+  return isZero(row.candle.volume)
+    ? { raw: row.raw, openTime, quiet: true }
+    : { raw: row.raw, openTime, flaw: 'there is a volume, but no trade' }
+}
+
+/** The average lies between the low and the high; where the volume does and the average does not, they changed places. */
+function isTurnedRound(row: CandleRow, vwap: Decimal | undefined): boolean {
+  if (!('candle' in row)) return false
+  const { low, high, volume } = row.candle
+  const isBetween = (value: Decimal) => compareDecimals(value, low) >= 0 && compareDecimals(value, high) <= 0
+  return vwap !== undefined && !isBetween(vwap) && isBetween(volume)
+}
+
+/** Ten digits: thirteen would be milliseconds. */
+const readSeconds = (value: unknown): Instant | undefined =>
+  typeof value === 'number' && /^[1-9]\d{9}$/.test(String(value)) ? toInstant(value * second) : undefined
+
+// https://docs.kraken.com/api/docs/rest-api/get-recent-trades
+const tradesPerAnswer = 1_000
+
+const tradesRequest = (symbol: string, since: bigint): SourceRequest => ({
+  path: '/0/public/Trades',
+  query: { pair: symbol, since: String(since), count: String(tradesPerAnswer) },
+  weight: 1,
+})
+
+function parseTrades(text: string): TradePage {
+  const result = readResult(text, parseLosslessJson)
+  const { last } = result
+  if (typeof last !== 'string' || !/^\d{1,19}$/.test(last))
+    throw new Malformed('kraken does not tell from where on there are more trades')
+  return { rows: readRows(result).map(readTrade), cursor: BigInt(last) }
+}
+
+/** Row: ["price", "volume", time s, "b" or "s", "m" or "l", "", number]. Any of the last two columns may be new. */
+function readTrade(row: unknown): TradeRow {
+  if (!Array.isArray(row)) throw new Malformed('kraken sent a trade that is not an array')
+  const time = readNanoseconds(row[2])
+  const id = isLosslessNumber(row[6]) && /^\d{1,18}$/.test(row[6].value) ? row[6].value : undefined
+  if (time === undefined || id === undefined)
+    throw new Malformed('kraken sent a trade without its time in seconds or its number')
+  const price = readDecimal(row[0])
+  const amount = readDecimal(row[1])
+  if (!price || isNegative(price)) return { raw: row, id, time, flaw: 'its price is not a decimal string' }
+  if (!amount || isNegative(amount)) return { raw: row, id, time, flaw: 'its volume is not a decimal string' }
+  return { raw: row, id, time, price, amount }
+}
+
+/** Seconds with up to nine digits after the point, every one of which counts at the end of a candle. */
+function readNanoseconds(value: unknown): bigint | undefined {
+  const text = isLosslessNumber(value) ? readDecimal(value) : undefined
+  const parts = text === undefined ? null : /^([1-9]\d{9})(?:\.(\d{1,9})\d*)?$/.exec(text)
+  return parts ? BigInt(`${parts[1]}${(parts[2] ?? '').padEnd(9, '0')}`) : undefined
+}
+
+const pair = z.object({
+  altname: z.string().optional(),
+  wsname: z.string().optional(),
+  aclass_base: z.string().optional(),
+  base: z.string(),
+  quote: z.string(),
+  status: z.string().optional(),
+})
+
+/** Its own names of two coins. */
+const commonNames: Readonly<Record<string, string>> = { XBT: 'BTC', XDG: 'DOGE' }
+
+// https://docs.kraken.com/api/docs/rest-api/get-tradable-asset-pairs
+/** A market goes by its key (XXBTZUSD, XBTUSDT): of its names the only one that every answer uses. */
+function parseListing(text: string): ListedMarket[] {
+  const pairs = z.record(z.string(), pair).safeParse(readResult(text, parseJson))
+  if (!pairs.success)
+    throw new Malformed(`kraken sent a listing of another shape at ${pairs.error.issues[0]?.path.join('.')}`)
+  return Object.entries(pairs.data)
+    .filter(([symbol, listed]) => isSpot(symbol, listed))
+    .map(([symbol, { status = 'online', ...listed }]) => ({
+      symbol,
+      ...assetsOf(listed),
+      alsoCalled: namesOf(listed).filter((name) => name !== symbol),
+      // The others are cancel_only, post_only, limit_only and reduce_only.
+      trading: status === 'online',
+    }))
+}
+
+/** People write these two: XBTUSD and XBT/USD. */
+const namesOf = ({ altname, wsname }: z.infer<typeof pair>): string[] =>
+  [altname, wsname].filter((name) => name !== undefined)
+
+/** The others are dark pools, and tokens of shares. */
+const isSpot = (symbol: string, { aclass_base = 'currency' }: z.infer<typeof pair>): boolean =>
+  !symbol.endsWith('.d') && aclass_base === 'currency'
+
+/** Old assets have an X or a Z before their name (XXBT, ZUSD), though not in the name for the sockets (XBT/USD). */
+function assetsOf({ wsname, base, quote }: z.infer<typeof pair>) {
+  const [ownBase = base, ownQuote = quote] = wsname?.split('/') ?? []
+  return { base: commonNames[ownBase] ?? ownBase, quote: commonNames[ownQuote] ?? ownQuote }
+}
+
+const ticker = z.object({ c: z.array(z.unknown()) })
+
+// https://docs.kraken.com/api/docs/rest-api/get-ticker-information
+/**
+ * Of every market its last price. What it calls the open is the one of this day in UTC, which makes no change of 24
+ * hours, and its volume is in coins.
+ */
+const parseTickers = (text: string, answeredAt: Instant): CoinPriceRow[] =>
+  Object.entries(readResult(text, parseJson)).map(([market, raw]): CoinPriceRow => {
+    const row = ticker.safeParse(raw)
+    const price = row.success ? readDecimal(row.data.c[0]) : undefined
+    return price
+      ? { raw, price: { market, timestamp: answeredAt, price } }
+      : { raw, market, flaw: 'its last price is not a decimal string' }
+  })
+
+// https://docs.kraken.com/exchange/guides/general/errors
+
+const errorBody = z.object({ error: z.array(z.string()) })
+
+/** About one request a second: nothing tells what is left. */
+const limit = { points: 15, perMs: 15 * second }
+
+const lockoutMs = 15 * minute
+
+/** Every error comes with HTTP 200, in a list: `{"error":["EQuery:Unknown asset pair"]}`. */
+function classify({ status, headers, text, answeredAt }: HttpAnswer): Fault | undefined {
+  if (status === 429 && headers['retry-after'] !== undefined) return undefined
+  if (!/^\s*\{/.test(text)) return undefined
+  const body = errorBody.safeParse(parseJson('kraken', text))
+  const message = body.success ? body.data.error.find(isError)?.slice(0, 200) : undefined
+  if (message === undefined) return undefined
+  if (/^EService:\s*Throttled/i.test(message)) return throttled(message, answeredAt)
+  if (/Too many requests|Rate limit exceeded/i.test(message)) return slowDown(limit.perMs, message)
+  if (/Temporary lockout/i.test(message)) return slowDown(lockoutMs, message)
+  if (/^EService:|Internal error/i.test(message) || status >= 500)
+    return new Unavailable(`kraken cannot answer now: ${message}`)
+  if (/asset pair/i.test(message)) return new UnknownMarket(`kraken does not know this market (${message})`)
+  return new Refused(`kraken refused the request: ${message}`)
+}
+
+const slowDown = (waitMs: number, message: string): Fault =>
+  new RateLimited(`kraken asks us to slow down for ${Math.ceil(waitMs / second)} s (${message})`, waitMs)
+
+/** It tells the second until when. */
+function throttled(message: string, answeredAt: Instant): Fault {
+  const until = /\b(\d{10})\b/.exec(message)?.[1]
+  const waitMs = until === undefined ? limit.perMs : Number(until) * second - answeredAt
+  return slowDown(Math.min(Math.max(waitMs, second), lockoutMs), message)
+}
+
+export const kraken = {
+  id: 'kraken',
+  hosts: ['https://api.kraken.com'],
+  rateLimits: [limit],
+  classify,
+  candles: {
+    timeframes: Object.keys(intervals) as Timeframe[],
+    // The one that runs takes the place of another.
+    pageSize: depth - 1,
+    weight: 1,
+    depth,
+    trades: {
+      pageSize: tradesPerAnswer,
+      weight: 1,
+      // XBT/USDT had ten million in its first six years. The largest markets have five times as many.
+      perDay: 5_000,
+      request: tradesRequest,
+      parse: parseTrades,
+    },
+    openedAt: toInstant(Date.UTC(2013, 8, 1)),
+    bounds: 'from',
+    longWindow: 'newest',
+    request: ohlcRequest,
+    parse: parseOhlc,
+  },
+  listing: {
+    request: (symbol) => ({ path: '/0/public/AssetPairs', query: known('pair', symbol), weight: 1 }),
+    parse: parseListing,
+  },
+  prices: {
+    // No market is named: all of them come in one answer, while one that is not known would spoil it.
+    pageSize: Number.MAX_SAFE_INTEGER,
+    request: () => ({ path: '/0/public/Ticker', query: {}, weight: 1 }),
+    parse: parseTickers,
+  },
+} as const satisfies Source

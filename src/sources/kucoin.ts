@@ -1,0 +1,209 @@
+import { z } from 'zod'
+import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
+import type { HttpAnswer } from '../http/request.ts'
+import type { CandleRow } from '../market/candle.ts'
+import type { CoinPriceRow } from '../market/coin-price.ts'
+import { type Instant, second, toInstant } from '../market/instant.ts'
+import { percentOfFraction } from '../market/percent.ts'
+import type { Timeframe } from '../market/timeframe.ts'
+import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
+import { parseJson, readDecimal } from './json.ts'
+import { known } from './known.ts'
+import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+
+// https://www.kucoin.com/docs-new/rest/spot-trading/market-data/get-klines
+const types: Readonly<Record<Timeframe, string>> = {
+  '1m': '1min',
+  '5m': '5min',
+  '15m': '15min',
+  '30m': '30min',
+  '1h': '1hour',
+  '4h': '4hour',
+  '1d': '1day',
+}
+
+/** Of a longer window only the newest come, without a word. There is no parameter for it. */
+const pageSize = 1_500
+const candlesWeight = 3
+
+const candlesRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest => ({
+  path: '/api/v1/market/candles',
+  query: {
+    symbol,
+    type: types[timeframe],
+    // Seconds. A second off the grid a bound means the same whether it is inclusive or not.
+    startAt: String(Math.max(range.from / second - 1, 0)),
+    endAt: String(range.to / second - 1),
+  },
+  weight: candlesWeight,
+})
+
+const envelope = z.object({ code: z.literal('200000'), data: z.unknown() })
+
+/** Throws Malformed on an error too: what it means, `classify` has said before. */
+function readData<Data>(text: string, shape: z.ZodType<Data>): Data {
+  const body = envelope.extend({ data: shape }).safeParse(parseJson('kucoin', text))
+  if (!body.success)
+    throw new Malformed(`kucoin sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`)
+  return body.data.data
+}
+
+function parseCandles(text: string, { timeframe }: CandleQuery): CandleRow[] {
+  const rows = readData(text, z.array(z.unknown()))
+  if (rows.length > pageSize)
+    throw new Malformed(`kucoin sent ${rows.length} candles, more than a page holds`)
+  const candles = rows.map(readRow)
+  refuseShorterCandles('kucoin', timeframe, candles)
+  return candles
+}
+
+/** Row: ["open time s", "open", "close", "high", "low", "volume", "turnover"]. The close comes second. */
+function readRow(row: unknown): CandleRow {
+  if (!Array.isArray(row)) throw new Malformed('kucoin sent a candle that is not an array')
+  const openTime = readSeconds(row[0])
+  if (openTime === undefined)
+    throw new Malformed('kucoin sent a candle whose first column is not a time in seconds')
+  const [, open, close, high, low, volume, turnover] = row
+  return withTurnover(readCandle(row, openTime, { open, high, low, close, volume }), turnover)
+}
+
+/** Ten digits in a string: thirteen would be milliseconds. */
+const readSeconds = (value: unknown): Instant | undefined =>
+  typeof value === 'string' && /^[1-9]\d{9}$/.test(value) ? toInstant(Number(value) * second) : undefined
+
+/** The other endpoints write milliseconds, as a number. */
+const readMilliseconds = (value: unknown): Instant | undefined =>
+  typeof value === 'number' && /^[1-9]\d{12}$/.test(String(value)) ? toInstant(value) : undefined
+
+const market = z.object({
+  symbol: z.string(),
+  name: z.string(),
+  baseCurrency: z.string(),
+  quoteCurrency: z.string(),
+  enableTrading: z.boolean(),
+  tradingStartTime: z.unknown().optional(),
+})
+
+// https://www.kucoin.com/docs-new/rest/spot-trading/market-data/get-all-symbols
+const parseListing = (text: string): ListedMarket[] =>
+  readData(text, z.array(market)).map((listed) => ({
+    symbol: listed.symbol,
+    ...assetsOf(listed),
+    trading: listed.enableTrading,
+    ...known('listedAt', readMilliseconds(listed.tradingStartTime)),
+  }))
+
+/** A coin that was renamed keeps its old code everywhere but in the name of its markets: BCHSV-USDT is called BSV-USDT. */
+function assetsOf({ name, baseCurrency, quoteCurrency }: z.infer<typeof market>) {
+  const [base, quote, ...rest] = name.split('-')
+  return base && quote && rest.length === 0 ? { base, quote } : { base: baseCurrency, quote: quoteCurrency }
+}
+
+const ticker = z.object({
+  symbol: z.string(),
+  last: z.unknown().optional(),
+  changeRate: z.unknown().optional(),
+  volValue: z.unknown().optional(),
+})
+
+/** Rolling 24 hours, a snapshot of every other second; one time for all of them. */
+function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
+  const { time, ticker: rows } = readData(
+    text,
+    z.object({ time: z.unknown().optional(), ticker: z.array(z.unknown()) }),
+  )
+  const timestamp = readMilliseconds(time) ?? answeredAt
+  return rows.map((raw) => readTicker(raw, timestamp))
+}
+
+function readTicker(raw: unknown, timestamp: Instant): CoinPriceRow {
+  const row = ticker.safeParse(raw)
+  if (!row.success)
+    return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
+  const { symbol, last, changeRate, volValue } = row.data
+  // Null for a pair that is so new that nobody has traded it.
+  const price = readDecimal(last)
+  if (!price) return { raw, market: symbol, flaw: 'last is not a decimal string' }
+  const change = readDecimal(changeRate)
+  return {
+    raw,
+    price: {
+      market: symbol,
+      timestamp,
+      price,
+      // Of one, not of a hundred.
+      ...known('change24h', change && percentOfFraction(change)),
+      ...known('volume24h', readDecimal(volValue)),
+    },
+  }
+}
+
+// https://www.kucoin.com/docs-new/rate-limit
+
+const errorBody = z.object({ code: z.string(), msg: z.string().optional() })
+
+/** The window of the limit; also how long the firewall blocks an address. */
+const limitMs = 30 * second
+
+/** Internal error, out of service. */
+const serverCodes: readonly string[] = ['500000', '503000']
+
+/** Unavailable and unknown symbols. */
+const marketCodes: readonly string[] = ['400600', '900001']
+
+/** Errors are `{"code":"400100","msg":"…"}`, often with HTTP 200. A page instead of JSON comes from the firewall. */
+function classify(answer: HttpAnswer): Fault | undefined {
+  const { status, headers, text } = answer
+  const isTold = headers['retry-after'] !== undefined
+  if (status === 429) return isTold ? undefined : slowDown(answer)
+  if (!/^\s*\{/.test(text)) return status === 403 && !isTold ? blocked() : undefined
+  const body = errorBody.safeParse(parseJson('kucoin', text))
+  if (!body.success || body.data.code === '200000') return undefined
+  const { code } = body.data
+  const msg = (body.data.msg ?? '').slice(0, 200)
+  if (code === '429000') return slowDown(answer)
+  if (code === '400302') return new Refused(`kucoin does not serve this region (${msg})`)
+  if (serverCodes.includes(code)) return new Unavailable(`kucoin cannot answer now: ${msg} (${code})`)
+  if (status >= 500 || status === 403) return undefined
+  // 400100 stands for any wrong parameter: only the words tell which.
+  if (marketCodes.includes(code) || (code === '400100' && /\b(?:trading pair|symbol)\b/i.test(msg)))
+    return new UnknownMarket(`kucoin does not know this market (${msg})`)
+  return new Refused(`kucoin refused the request: ${msg} (${code})`)
+}
+
+const blocked = (): Fault =>
+  new RateLimited(`kucoin's firewall has blocked this address for ${limitMs / second} s`, limitMs)
+
+/** Its own header counts milliseconds until the window begins anew. */
+function slowDown({ headers }: HttpAnswer): Fault {
+  const reset = headers['gw-ratelimit-reset']
+  const waitMs = reset !== undefined && /^\d{1,6}$/.test(reset) ? Math.max(Number(reset), second) : limitMs
+  return new RateLimited(`kucoin asks us to slow down for ${Math.ceil(waitMs / second)} s`, waitMs)
+}
+
+export const kucoin = {
+  id: 'kucoin',
+  hosts: ['https://api.kucoin.com'],
+  rateLimits: [{ points: 2_000, perMs: limitMs }],
+  classify,
+  candles: {
+    timeframes: Object.keys(types) as Timeframe[],
+    pageSize,
+    weight: candlesWeight,
+    bounds: 'both',
+    longWindow: 'newest',
+    request: candlesRequest,
+    parse: parseCandles,
+  },
+  listing: {
+    // One market has an answer of another shape and costs as much.
+    request: () => ({ path: '/api/v2/symbols', query: {}, weight: 4 }),
+    parse: parseListing,
+  },
+  prices: {
+    // No market is named: all of them come in one answer.
+    pageSize: Number.MAX_SAFE_INTEGER,
+    request: () => ({ path: '/api/v1/market/allTickers', query: {}, weight: 15 }),
+    parse: parseTickers,
+  },
+} as const satisfies Source

@@ -1,0 +1,191 @@
+import { z } from 'zod'
+import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
+import type { HttpAnswer } from '../http/request.ts'
+import type { CandleRow } from '../market/candle.ts'
+import type { CoinPriceRow } from '../market/coin-price.ts'
+import { type Instant, second, toInstant } from '../market/instant.ts'
+import { percentOfFraction } from '../market/percent.ts'
+import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { readCandle, withTurnover } from './candle-rows.ts'
+import { parseJson, readDecimal } from './json.ts'
+import { known } from './known.ts'
+import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+
+// https://mexcdevelop.github.io/apidocs/spot_v3_en/#kline-candlestick-data
+// It looks like Binance, but an hour is 60m here, and 1h is refused.
+const intervals: Readonly<Record<Timeframe, string>> = {
+  '1m': '1m',
+  '5m': '5m',
+  '15m': '15m',
+  '30m': '30m',
+  '1h': '60m',
+  '4h': '4h',
+  '1d': '1d',
+}
+
+/** Half of what is documented; more were never seen. */
+const pageSize = 500
+
+const klinesRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest => ({
+  path: '/api/v3/klines',
+  query: {
+    symbol,
+    interval: intervals[timeframe],
+    // Without an end the start is not heard. The start is inclusive and the end is not; a millisecond off the grid the
+    // end means the same when it is.
+    startTime: String(range.from),
+    endTime: String(range.to - 1),
+    limit: String(pageSize),
+  },
+  weight: 1,
+})
+
+function parseKlines(text: string, { timeframe }: CandleQuery): CandleRow[] {
+  const rows = parseJson('mexc', text)
+  if (!Array.isArray(rows)) throw new Malformed('mexc sent klines that are not an array')
+  if (rows.length > pageSize) throw new Malformed(`mexc sent ${rows.length} klines, more than a page holds`)
+  return rows.map((row) => readKline(row, timeframe))
+}
+
+/** Row: [open time ms, "open", "high", "low", "close", "base volume", close time ms, "quote volume"] */
+function readKline(row: unknown, timeframe: Timeframe): CandleRow {
+  if (!Array.isArray(row)) throw new Malformed('mexc sent a kline that is not an array')
+  const openTime = readInstant(row[0])
+  if (openTime === undefined)
+    throw new Malformed('mexc sent a kline whose first column is not a time in milliseconds')
+  const [, open, high, low, close, volume, closeTime, turnover] = row
+  // A candle of another length may open on the same grid: only its close tells. It is the next open time; on Binance it
+  // is the millisecond before that.
+  const next = openTime + timeframeMs[timeframe]
+  if (closeTime !== next && closeTime !== next - 1)
+    return { raw: row, openTime, flaw: `close time is not that of a ${timeframe} candle` }
+  return withTurnover(readCandle(row, openTime, { open, high, low, close, volume }), turnover)
+}
+
+/** Thirteen digits: ten would be seconds. */
+const readInstant = (value: unknown): Instant | undefined =>
+  typeof value === 'number' && /^[1-9]\d{12}$/.test(String(value)) ? toInstant(value) : undefined
+
+const listing = z.object({
+  symbols: z.array(
+    z.object({
+      symbol: z.string(),
+      status: z.union([z.string(), z.number()]).transform(String),
+      baseAsset: z.string(),
+      quoteAsset: z.string(),
+    }),
+  ),
+})
+
+/** 2 is a pause and 3 the end; the word is the older spelling of 1. */
+const tradingStates: readonly string[] = ['1', 'ENABLED']
+
+/** `isSpotTradingAllowed` says whether the API takes orders: markets where it does not are traded all the same. */
+function parseListing(text: string): ListedMarket[] {
+  const result = listing.safeParse(parseJson('mexc', text))
+  if (!result.success)
+    throw new Malformed(`mexc sent a listing of another shape at ${result.error.issues[0]?.path.join('.')}`)
+  return result.data.symbols.map(({ symbol, status, baseAsset, quoteAsset }) => ({
+    symbol,
+    base: baseAsset,
+    quote: quoteAsset,
+    trading: tradingStates.includes(status),
+  }))
+}
+
+const ticker = z.object({
+  symbol: z.string(),
+  lastPrice: z.unknown().optional(),
+  priceChangePercent: z.unknown().optional(),
+  quoteVolume: z.unknown().optional(),
+  closeTime: z.unknown().optional(),
+})
+
+/** Rolling 24 hours. */
+function parseTickers(text: string): CoinPriceRow[] {
+  const rows = parseJson('mexc', text)
+  if (!Array.isArray(rows)) throw new Malformed('mexc sent tickers that are not an array')
+  return rows.map(readTicker)
+}
+
+function readTicker(raw: unknown): CoinPriceRow {
+  const row = ticker.safeParse(raw)
+  if (!row.success)
+    return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
+  const { symbol, lastPrice, priceChangePercent, quoteVolume, closeTime } = row.data
+  const timestamp = readInstant(closeTime)
+  const price = readDecimal(lastPrice)
+  if (timestamp === undefined || !price)
+    return { raw, market: symbol, flaw: 'the time or the last price of the ticker cannot be read' }
+  const change = readDecimal(priceChangePercent)
+  return {
+    raw,
+    price: {
+      market: symbol,
+      timestamp,
+      price,
+      // Called a percentage, but 0.004 is 0.4 %. On Binance the same field is one.
+      ...known('change24h', change && percentOfFraction(change)),
+      // Null for many markets.
+      ...known('volume24h', readDecimal(quoteVolume)),
+    },
+  }
+}
+
+// https://mexcdevelop.github.io/apidocs/spot_v3_en/#error-code and https://mexcdevelop.github.io/apidocs/spot_v3_en/#limits
+
+const errorBody = z.object({ code: z.number(), msg: z.string().nullish() })
+
+/** The window of the limit, where an answer does not say how long to wait. */
+const limitMs = 10 * second
+
+const limitCodes: readonly number[] = [429, 510]
+
+/** Internal error, not available, timed out. */
+const serverCodes: readonly number[] = [500, 503, 504]
+
+/** Errors are `{"code":-1121,"msg":"Invalid symbol."}` with HTTP 400; what a ban means, its status says. */
+function classify({ status, headers, text }: HttpAnswer): Fault | undefined {
+  if (status === 418 || status === 403) return undefined
+  if (status === 429 && headers['retry-after'] !== undefined) return undefined
+  if (!/^\s*\{/.test(text)) return undefined
+  const body = errorBody.safeParse(parseJson('mexc', text))
+  // Success has a code too, where there is one.
+  if (!body.success || body.data.code === 0 || body.data.code === 200) return undefined
+  const { code } = body.data
+  const msg = (body.data.msg ?? '').slice(0, 200)
+  if (limitCodes.includes(code))
+    return new RateLimited(`mexc asks us to slow down for ${limitMs / second} s (${msg})`, limitMs)
+  if (serverCodes.includes(code)) return new Unavailable(`mexc cannot answer now: ${msg} (${code})`)
+  if (status >= 500 || status === 429) return undefined
+  if (code === 10007 || (code === -1121 && !/interval/i.test(msg)))
+    return new UnknownMarket(`mexc does not know this market (${msg})`)
+  return new Refused(`mexc refused the request: ${msg} (${code})`)
+}
+
+export const mexc = {
+  id: 'mexc',
+  hosts: ['https://api.mexc.com'],
+  // Each endpoint allows an address this much; together they stay below the limit of any one.
+  rateLimits: [{ points: 500, perMs: limitMs }],
+  classify,
+  candles: {
+    timeframes: Object.keys(intervals) as Timeframe[],
+    pageSize,
+    weight: 1,
+    bounds: 'both',
+    longWindow: 'newest',
+    request: klinesRequest,
+    parse: parseKlines,
+  },
+  listing: {
+    request: (symbol) => ({ path: '/api/v3/exchangeInfo', query: known('symbol', symbol), weight: 10 }),
+    parse: parseListing,
+  },
+  prices: {
+    // No market is named: all of them come in one answer.
+    pageSize: Number.MAX_SAFE_INTEGER,
+    request: () => ({ path: '/api/v3/ticker/24hr', query: {}, weight: 40 }),
+    parse: parseTickers,
+  },
+} as const satisfies Source

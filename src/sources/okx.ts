@@ -1,0 +1,217 @@
+import { z } from 'zod'
+import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
+import type { HttpAnswer } from '../http/request.ts'
+import type { CandleRow } from '../market/candle.ts'
+import type { CoinPriceRow } from '../market/coin-price.ts'
+import { type Instant, plus, second, toInstant } from '../market/instant.ts'
+import { percentChange } from '../market/percent.ts'
+import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { isPaidFor, readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
+import { parseJson, readDecimal } from './json.ts'
+import { known } from './known.ts'
+import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+
+// https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-candlesticks-history
+// Names are case-sensitive, and 1h is refused. A plain 1D opens at midnight in Hong Kong, 1Dutc in UTC.
+const bars: Readonly<Record<Timeframe, string>> = {
+  '1m': '1m',
+  '5m': '5m',
+  '15m': '15m',
+  '30m': '30m',
+  '1h': '1H',
+  '4h': '4H',
+  '1d': '1Dutc',
+}
+
+/** A larger limit is cut to this without a word. */
+const pageSize = 100
+
+/** The history reaches from the listing to the candle that runs; the other endpoint keeps only the newest 1440. */
+function candlesRequest({ symbol, timeframe, range }: CandleQuery): SourceRequest {
+  return {
+    path: '/api/v5/market/history-candles',
+    query: {
+      instId: symbol,
+      bar: bars[timeframe],
+      // The newer bound is called `after`, the older one `before`. Both are exclusive; a millisecond off the grid they
+      // mean the same when they are not.
+      before: String(Math.max(range.from - 1, 0)),
+      after: String(range.to - 1),
+      limit: String(pageSize),
+    },
+    weight: 1,
+  }
+}
+
+const envelope = z.object({ code: z.literal('0'), data: z.array(z.unknown()) })
+
+/** Throws Malformed on an error too: what it means, `classify` has said before. */
+function readData(text: string): unknown[] {
+  const body = envelope.safeParse(parseJson('okx', text))
+  if (!body.success)
+    throw new Malformed(`okx sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`)
+  return body.data.data
+}
+
+function parseCandles(text: string, query: CandleQuery): CandleRow[] {
+  const rows = readData(text)
+  if (rows.length > pageSize) throw new Malformed(`okx sent ${rows.length} candles, more than a page holds`)
+  const candles = rows.map((row) => readRow(row, query))
+  refuseShorterCandles('okx', query.timeframe, candles)
+  return candles
+}
+
+/** Row: ["open time ms", "open", "high", "low", "close", "volume", "volCcy", "volCcyQuote", "confirm"] */
+function readRow(row: unknown, { timeframe, asOf }: CandleQuery): CandleRow {
+  if (!Array.isArray(row)) throw new Malformed('okx sent a candle that is not an array')
+  const openTime = readInstant(row[0])
+  if (openTime === undefined)
+    throw new Malformed('okx sent a candle whose first column is not a time in milliseconds')
+  const [, open, high, low, close, volume, volCcy, volCcyQuote, confirm] = row
+  if (confirm !== '0' && confirm !== '1')
+    return { raw: row, openTime, flaw: 'the ninth column does not tell whether the candle is complete' }
+  // One that runs says so too, and the clock of the answer leaves it out. This one was over before it was asked for.
+  if (confirm === '0' && plus(openTime, timeframeMs[timeframe]) <= asOf)
+    return { raw: row, openTime, flaw: 'okx says that the candle is not complete, though its time is over' }
+  const candle = withTurnover(readCandle(row, openTime, { open, high, low, close, volume }), volCcyQuote)
+  return isCountedInContracts(candle, volCcy, volCcyQuote)
+    ? { raw: row, openTime, flaw: 'volume counts contracts: this is not a spot market' }
+    : candle
+}
+
+/** Of a derivative the coins stand in the next column, which for a spot market repeats the turnover. */
+function isCountedInContracts(row: CandleRow, volCcy: unknown, volCcyQuote: unknown): boolean {
+  const coins = readDecimal(volCcy)
+  const turnover = readDecimal(volCcyQuote)
+  if (!('candle' in row) || !coins || !turnover) return false
+  return !isPaidFor(row.candle, turnover, row.candle.volume) && isPaidFor(row.candle, turnover, coins)
+}
+
+/** Thirteen digits in a string: ten would be seconds. */
+const readInstant = (value: unknown): Instant | undefined =>
+  typeof value === 'string' && /^[1-9]\d{12}$/.test(value) ? toInstant(Number(value)) : undefined
+
+const instrument = z.object({
+  instType: z.string(),
+  instId: z.string(),
+  baseCcy: z.string(),
+  quoteCcy: z.string(),
+  state: z.string(),
+  listTime: z.unknown().optional(),
+  expTime: z.unknown().optional(),
+})
+
+function parseListing(text: string): ListedMarket[] {
+  const result = z.array(instrument).safeParse(readData(text))
+  if (!result.success)
+    throw new Malformed(`okx sent a listing of another shape at ${result.error.issues[0]?.path.join('.')}`)
+  return result.data
+    .filter(({ instType }) => instType === 'SPOT')
+    .map(({ instId, baseCcy, quoteCcy, state, listTime, expTime }) => ({
+      symbol: instId,
+      base: baseCcy,
+      quote: quoteCcy,
+      // The others are preopen, suspend, expired and test. What is delisted vanishes.
+      trading: state === 'live',
+      ...known('listedAt', readInstant(listTime)),
+      ...known('delistedAt', readInstant(expTime)),
+    }))
+}
+
+const ticker = z.object({
+  instType: z.string(),
+  instId: z.string(),
+  last: z.string(),
+  open24h: z.unknown().optional(),
+  volCcy24h: z.unknown().optional(),
+  ts: z.string(),
+})
+
+const parseTickers = (text: string): CoinPriceRow[] => readData(text).map(readTicker)
+
+/** Rolling 24 hours. The change is not told, but the price at their beginning is. */
+function readTicker(raw: unknown): CoinPriceRow {
+  const row = ticker.safeParse(raw)
+  if (!row.success)
+    return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
+  const { instType, instId, last, open24h, volCcy24h, ts } = row.data
+  const timestamp = readInstant(ts)
+  const price = readDecimal(last)
+  // A market that has not traded yet has an empty price.
+  if (timestamp === undefined || !price)
+    return { raw, market: instId, flaw: 'the time or the price of the ticker cannot be read' }
+  const before = readDecimal(open24h)
+  return {
+    raw,
+    price: {
+      market: instId,
+      timestamp,
+      price,
+      ...known('change24h', before && percentChange(before, price)),
+      // Money for spot alone: of a derivative these are coins.
+      ...known('volume24h', instType === 'SPOT' ? readDecimal(volCcy24h) : undefined),
+    },
+  }
+}
+
+const errorBody = z.object({ code: z.string(), msg: z.string() })
+
+/** The window of its limits. It never says how long to wait. */
+const limitMs = 2 * second
+
+/** Too many requests from an address, or from an account. */
+const limitCodes: readonly string[] = ['50011', '50061']
+
+/** Not available, timed out, busy, system error. */
+const serverCodes: readonly string[] = ['50001', '50004', '50013', '50026']
+
+/** Errors are `{"code":"51001","msg":"…","data":[]}`, with HTTP 200 or 400; `data` and the order of the fields vary. */
+function classify({ status, headers, text }: HttpAnswer): Fault | undefined {
+  if (status === 429) return headers['retry-after'] === undefined ? slowDown('Too Many Requests') : undefined
+  // A page of the firewall in front of it is told by its status.
+  if (!/^\s*\{/.test(text)) return undefined
+  const body = errorBody.safeParse(parseJson('okx', text))
+  if (!body.success || body.data.code === '0') return undefined
+  const { code } = body.data
+  const msg = body.data.msg.slice(0, 200)
+  if (limitCodes.includes(code)) return slowDown(msg)
+  if (serverCodes.includes(code)) return new Unavailable(`okx cannot answer now: ${msg} (${code})`)
+  if (status >= 500 || status === 403) return undefined
+  if (code === '51001' || (code === '51000' && /\binstId\b/i.test(msg)))
+    return new UnknownMarket(`okx does not know this market (${msg})`)
+  return new Refused(`okx refused the request: ${msg} (${code})`)
+}
+
+const slowDown = (msg: string): Fault =>
+  new RateLimited(`okx asks us to slow down for ${limitMs / second} s (${msg})`, limitMs)
+
+export const okx = {
+  id: 'okx',
+  hosts: ['https://www.okx.com'],
+  // Each of the endpoints that we ask allows an address this much; together they stay below the limit of any one.
+  rateLimits: [{ points: 20, perMs: limitMs }],
+  classify,
+  candles: {
+    timeframes: Object.keys(bars) as Timeframe[],
+    pageSize,
+    weight: 1,
+    bounds: 'both',
+    longWindow: 'newest',
+    request: candlesRequest,
+    parse: parseCandles,
+  },
+  listing: {
+    request: (symbol) => ({
+      path: '/api/v5/public/instruments',
+      query: { instType: 'SPOT', ...known('instId', symbol) },
+      weight: 1,
+    }),
+    parse: parseListing,
+  },
+  prices: {
+    // No market is named: all of them come in one answer.
+    pageSize: Number.MAX_SAFE_INTEGER,
+    request: () => ({ path: '/api/v5/market/tickers', query: { instType: 'SPOT' }, weight: 1 }),
+    parse: parseTickers,
+  },
+} as const satisfies Source

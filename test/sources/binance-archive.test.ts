@@ -1,0 +1,146 @@
+import { describe, expect, test } from 'vitest'
+import { Malformed, Refused } from '../../src/fault.ts'
+import {
+  type ArchiveFile,
+  type ArchiveKind,
+  archiveFileAt,
+  checksumRequest,
+  csvName,
+  isHeaderLine,
+  publishedAt,
+  readArchiveLine,
+  readChecksum,
+  readOpenTime,
+  binanceArchive as source,
+  zipRequest,
+} from '../../src/sources/binance-archive.ts'
+import { anAnswer, at } from './recorded.ts'
+
+const file = (kind: ArchiveKind, iso: string, timeframe: ArchiveFile['timeframe'] = '1h') =>
+  archiveFileAt(kind, 'ANYUSDT', timeframe, at(iso))
+
+describe('a file', () => {
+  test('is named after its market, timeframe and month or day, in UTC', () => {
+    expect(zipRequest(file('monthly', '2024-02-29T23:59:59.999Z', '1m'))).toEqual({
+      path: '/data/spot/monthly/klines/ANYUSDT/1m/ANYUSDT-1m-2024-02.zip',
+      query: {},
+      weight: 1,
+    })
+    expect(checksumRequest(file('daily', '2024-03-01', '4h')).path).toBe(
+      '/data/spot/daily/klines/ANYUSDT/4h/ANYUSDT-4h-2024-03-01.zip.CHECKSUM',
+    )
+    expect(csvName(file('daily', '2024-03-01'))).toBe('ANYUSDT-1h-2024-03-01.csv')
+  })
+
+  test('speaks for a whole month or day', () => {
+    expect(file('monthly', '2024-12-31T23:00Z').range).toEqual({
+      from: at('2024-12-01'),
+      to: at('2025-01-01'),
+    })
+    expect(file('daily', '2024-02-29T12:00Z').range).toEqual({ from: at('2024-02-29'), to: at('2024-03-01') })
+  })
+
+  test('can be counted on a day after the next day, or after the first Monday of the next month', () => {
+    expect(publishedAt(file('daily', '2024-02-28'))).toBe(at('2024-03-01'))
+    // March 2024 begins on a Friday, April on a Monday, September on a Sunday.
+    expect(publishedAt(file('monthly', '2024-02-10'))).toBe(at('2024-03-05'))
+    expect(publishedAt(file('monthly', '2024-03-10'))).toBe(at('2024-04-02'))
+    expect(publishedAt(file('monthly', '2024-08-10'))).toBe(at('2024-09-03'))
+  })
+})
+
+describe('a checksum', () => {
+  const sha256 = 'ab'.repeat(32)
+  const zip = 'ANYUSDT-1h-2024-03.zip'
+  const march = file('monthly', '2024-03-01')
+
+  test.each([
+    `${sha256}  ${zip}`,
+    `${sha256}  ${zip}\n`,
+    `${sha256} *${zip}\r\n`,
+    `${sha256.toUpperCase()}  ${zip}`,
+  ])('is read from %j', (text) => {
+    expect(readChecksum(text, march)).toBe(sha256)
+  })
+
+  test.each([
+    '',
+    sha256,
+    `${sha256}  ANYUSDT-1h-2024-02.zip`,
+    `${sha256.slice(1)}  ${zip}`,
+    `${sha256}  ${zip}\n${sha256}  ${zip}`,
+    '<?xml version="1.0"?><Error/>',
+  ])('is not %j', (text) => {
+    expect(() => readChecksum(text, march)).toThrow(Malformed)
+  })
+})
+
+/** The example of Binance's own documentation, in microseconds. */
+const line =
+  '1735689600000000,4.15070000,4.15870000,4.15060000,4.15540000,539.23000000,1735693199999999,2240.39860900,13,401.82000000,1669.98121300,0'
+const inMilliseconds = line
+  .replace('1735689600000000', '1735689600000')
+  .replace('1735693199999999', '1735693199999')
+const january = file('monthly', '2025-01-01')
+
+describe('a line', () => {
+  test.each([line, inMilliseconds, `${line}\r`.trimEnd()])(
+    'becomes a candle in both units of time: %s',
+    (text) => {
+      expect(readArchiveLine(text, january)).toMatchObject({
+        candle: {
+          openTime: at('2025-01-01T00:00Z'),
+          open: '4.15070000',
+          high: '4.15870000',
+          low: '4.15060000',
+          close: '4.15540000',
+          volume: '539.23000000',
+        },
+      })
+    },
+  )
+
+  test('may be a header, which is no candle', () => {
+    expect(isHeaderLine('open_time,open,high,low,close,volume,close_time')).toBe(true)
+    expect(isHeaderLine(line)).toBe(false)
+  })
+
+  test.each([
+    ['of another month', line, file('monthly', '2025-02-01')],
+    ['of another day', line, file('daily', '2025-01-02')],
+    ['of another timeframe', line, file('monthly', '2025-01-01', '4h')],
+    ['in seconds', line.replace('1735689600000000', '1735689600'), january],
+    ['off the grid', line.replace('1735689600000000', '1735689601000000'), january],
+    ['between two milliseconds', line.replace('1735689600000000', '1735689600000001'), january],
+    ['with a close time a millisecond late', line.replace('1735693199999999', '1735693200000999'), january],
+    [
+      'with a close time in the other unit and value',
+      line.replace('1735693199999999', '1735693199998'),
+      january,
+    ],
+    ['with columns turned round', line.split(',').toReversed().join(','), january],
+    ['with a column less', line.slice(0, line.lastIndexOf(',')), january],
+    ['with a column more', `${line},0`, january],
+    ['of nothing', '', january],
+  ])('%s refuses the file', (_, text, of) => {
+    expect(() => readOpenTime(text, of)).toThrow(Malformed)
+    expect(() => readArchiveLine(text, of)).toThrow(Malformed)
+  })
+
+  test('with a value that is no number is kept aside, and says which', () => {
+    for (const value of ['nan', '', '0x10', 'null']) {
+      expect(readArchiveLine(line.replace('4.15060000', value), january)).toEqual({
+        raw: expect.arrayContaining([value]),
+        openTime: at('2025-01-01T00:00Z'),
+        flaw: 'low is not a decimal',
+      })
+    }
+  })
+})
+
+test('a file that is not there, and one that is not given away, are refusals that nobody need wait after', () => {
+  expect(source.classify(anAnswer(404, '<Error/>'))).toBeInstanceOf(Refused)
+  expect(source.classify(anAnswer(403, '<Error/>'))).toBeInstanceOf(Refused)
+  expect(source.classify(anAnswer(429, '<Error/>'))).toBeUndefined()
+  expect(source.classify(anAnswer(200, ''))).toBeUndefined()
+})

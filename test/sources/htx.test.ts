@@ -1,0 +1,361 @@
+import { describe, expect, test } from 'vitest'
+import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
+import type { CandleRow } from '../../src/market/candle.ts'
+import { checkCandles } from '../../src/market/candle-check.ts'
+import { hour, minute, plus, second } from '../../src/market/instant.ts'
+import { timeframes } from '../../src/market/timeframe.ts'
+import { htx } from '../../src/sources/htx.ts'
+import { type CandleQuery, reachableFrom, type Source } from '../../src/sources/source.ts'
+import { anAnswer, at, recorded, recordings } from './recorded.ts'
+
+const { listing, prices }: Required<Source> = htx
+
+const from = at('2024-03-01T12:00Z')
+const query: CandleQuery = {
+  symbol: 'btcusdt',
+  timeframe: '1m',
+  range: { from, to: plus(from, 10 * minute) },
+  asOf: plus(from, 10 * minute + second),
+}
+
+/** A row in the words of the wire: its numbers are not strings. */
+function aRow(over: Readonly<Record<string, string | undefined>> = {}, openTime: number = from): string {
+  const row: Readonly<Record<string, string | undefined>> = {
+    id: String(openTime / second),
+    open: '62000.0',
+    close: '62050.0',
+    low: '61900.0',
+    high: '62100.0',
+    amount: '1.234',
+    vol: '76507.4',
+    count: '12',
+    ...over,
+  }
+  const fields = Object.entries(row).flatMap(([name, value]) =>
+    value === undefined ? [] : [`"${name}":${value}`],
+  )
+  return `{${fields.join()}}`
+}
+
+const aBody = (rows: readonly string[], channel = 'market.btcusdt.kline.1min') =>
+  `{"ch":"${channel}","status":"ok","ts":1709294401000,"data":[${rows.join()}]}`
+
+const parse = (rows: readonly string[], over: Partial<CandleQuery> = {}, channel?: string): CandleRow[] =>
+  htx.candles.parse(aBody(rows, channel), { ...query, ...over })
+
+const flawOf = (row: string): string | undefined => {
+  const [read] = parse([row])
+  return read && 'flaw' in read ? read.flaw : undefined
+}
+
+describe('asking for candles', () => {
+  test('counts back from now, with some to spare for what closes while the request waits', () => {
+    expect(htx.candles.request(query)).toEqual({
+      path: '/market/history/kline',
+      query: { symbol: 'btcusdt', period: '1min', size: '61' },
+      weight: 1,
+    })
+  })
+
+  test('counts the candles that opened after the range too', () => {
+    expect(htx.candles.request({ ...query, asOf: plus(from, 100 * minute) }).query.size).toBe('150')
+  })
+
+  test('never asks for more than there are', () => {
+    for (const minutes of [1_999, 2_000, 5_000])
+      expect(htx.candles.request({ ...query, asOf: plus(from, minutes * minute) }).query.size).toBe('2000')
+  })
+
+  test('names each length its own way', () => {
+    const periods = timeframes.map((timeframe) => htx.candles.request({ ...query, timeframe }).query.period)
+    expect(periods).toEqual(['1min', '5min', '15min', '30min', '60min', '4hour', '1day'])
+  })
+
+  test('makes days of hours, because its own begin at 16:00 UTC, and has as many hours as of all else', () => {
+    expect(htx.candles.madeFrom).toEqual({ '1d': '1h' })
+    const asOf = at('2024-03-01T12:30Z')
+    expect(reachableFrom(htx.candles, '1h', asOf)).toBe(at('2023-12-09T05:00Z'))
+    expect(reachableFrom(htx.candles, '1d', asOf)).toBe(at('2023-12-10'))
+  })
+})
+
+describe('reading candles', () => {
+  test('a recorded page, newest first, has one that is closed and one that is open', () => {
+    const { body, query: asked } = recordings.htx?.candles ?? expect.fail('not recorded')
+    const rows = htx.candles.parse(body, asked)
+    const { candles, rejected } = checkCandles(rows, {
+      timeframe: '5m',
+      range: { from: at('2021-08-24T01:30Z'), to: at('2021-08-24T01:45Z') },
+      now: asked.asOf,
+    })
+    expect(rejected).toEqual([])
+    expect(candles).toEqual([
+      {
+        openTime: at('2021-08-24T01:35Z'),
+        open: '48994.61',
+        high: '49072.46',
+        low: '48966.72',
+        close: '49056.37',
+        volume: '30.72223100',
+      },
+    ])
+  })
+
+  test('amount counts coins and vol money', () => {
+    expect(parse([aRow()])[0]).toMatchObject({ candle: { volume: '1.234' } })
+    expect(flawOf(aRow({ amount: '76507.4', vol: '1.234' }))).toBe(
+      'volume and turnover stand in the place of each other',
+    )
+  })
+
+  test('fields are known by their names: the close comes before the low and the high', () => {
+    expect(parse([aRow()])[0]).toMatchObject({
+      candle: { openTime: from, open: '62000.0', high: '62100.0', low: '61900.0', close: '62050.0' },
+    })
+  })
+
+  test('exponents are written out, and thirty digits are kept', () => {
+    const tiny = aRow({
+      open: '1.8E-4',
+      close: '1.8E-4',
+      low: '1.8E-4',
+      high: '1.8E-4',
+      amount: '1.0E7',
+      vol: '1800.0',
+    })
+    expect(parse([tiny])[0]).toMatchObject({ candle: { open: '0.00018', volume: '10000000' } })
+    const amount = '9475.108388385344151058123456789'
+    const long = aRow({ amount, vol: '587930475.50000000000000000001' })
+    expect(parse([long])[0]).toMatchObject({ candle: { volume: amount } })
+  })
+
+  test('an interval in which nothing was traded is a candle', () => {
+    const quiet = aRow({
+      open: '62050.0',
+      low: '62050.0',
+      high: '62050.0',
+      amount: '0.0',
+      vol: '0.0',
+      count: '0',
+    })
+    expect(parse([quiet])[0]).toMatchObject({ candle: { close: '62050.0', volume: '0.0' } })
+  })
+
+  test.each([
+    ['milliseconds', String(from)],
+    ['a string', `"${from / second}"`],
+    ['a fraction', `${from / second}.5`],
+    ['nothing', 'null'],
+    ['no field at all', undefined],
+  ])('an open time in %s spoils the page', (_, id) => {
+    expect(() => parse([aRow(), aRow({ id })])).toThrow(Malformed)
+  })
+
+  test.each(['[1709294400,62000.0]', '"row"', 'null'])('%s instead of an object spoils the page', (row) => {
+    expect(() => parse([row])).toThrow(Malformed)
+  })
+
+  test.each([
+    ['open', 'open'],
+    ['high', 'high'],
+    ['low', 'low'],
+    ['close', 'close'],
+    ['amount', 'volume'],
+    ['vol', 'turnover'],
+  ])('without a number as %s the %s is a flaw', (field, name) => {
+    for (const value of ['null', '"nan"', '""', '"0x10"', '{}', undefined])
+      expect(flawOf(aRow({ [field]: value }))).toBe(`${name} is not a decimal string`)
+  })
+
+  test('another market or another length than asked for spoils the page', () => {
+    expect(() => parse([aRow()], {}, 'market.ethusdt.kline.1min')).toThrow('not with the 1m of btcusdt')
+    expect(() => parse([aRow()], {}, 'market.btcusdt.kline.1mon')).toThrow(Malformed)
+    expect(htx.candles.parse(`{"status":"ok","data":[${aRow()}]}`, query)).toHaveLength(1)
+  })
+
+  test('shorter candles than asked for spoil it, whatever it says', () => {
+    const rows = [0, 1, 2, 3].map((minutes) => aRow({}, from + minutes * minute))
+    expect(() => parse(rows, { timeframe: '1h' }, 'market.btcusdt.kline.60min')).toThrow('shorter than 1h')
+  })
+
+  test('days of Singapore, if they were asked for, are rejected', () => {
+    const openTime = at('2024-02-10T16:00Z')
+    const rows = parse([aRow({}, openTime)], { timeframe: '1d' }, 'market.btcusdt.kline.1day')
+    const range = { from: at('2024-02-01'), to: at('2024-03-01') }
+    const { candles, rejected } = checkCandles(rows, { timeframe: '1d', range, now: query.asOf })
+    expect(candles).toEqual([])
+    expect(rejected[0]?.reason).toContain('not on the 1d grid')
+  })
+
+  test('more rows than there are spoil it', () => {
+    const rows = Array.from({ length: 2_001 }, (_, index) => aRow({}, from - index * minute))
+    expect(() => parse(rows)).toThrow('more than there are')
+    expect(parse(rows.slice(1))).toHaveLength(2_000)
+  })
+
+  test('as many rows as were asked for must reach back to the range: what closed meanwhile counts as well', () => {
+    const newest = (late: number) =>
+      Array.from({ length: 61 }, (_, index) => aRow({}, from + (10 + late - index) * minute))
+    expect(parse(newest(50))).toHaveLength(61)
+    expect(() => parse(newest(51))).toThrow('no longer reach back')
+    // Fewer rows are all that the market has.
+    expect(parse(newest(51).slice(1))).toHaveLength(60)
+  })
+
+  test('all rows that there are need not reach back: how far they do is for the walk to see', () => {
+    const asked = { ...query, asOf: plus(from, 3_000 * minute) }
+    const rows = Array.from({ length: 2_000 }, (_, index) => aRow({}, asked.asOf - index * minute))
+    expect(htx.candles.parse(aBody(rows), asked)).toHaveLength(2_000)
+  })
+})
+
+describe('an error of HTX', () => {
+  const said = (code: string, message: string | null, status = 200, headers: Record<string, string> = {}) => {
+    const body = { ts: 1, status: 'error', 'err-code': code, 'err-msg': message }
+    return htx.classify(anAnswer(status, JSON.stringify(body), headers))
+  }
+
+  test('in the recorded words means that there is no such market, with HTTP 200', () => {
+    const fault = htx.classify(anAnswer(200, recorded('htx/error_invalid_symbol')))
+    expect(fault).toBeInstanceOf(UnknownMarket)
+    expect(fault?.message).toBe('htx does not know this market (invalid symbol)')
+    expect(said('invalid-parameter', 'symbol trade not open now')).toBeInstanceOf(UnknownMarket)
+    expect(said('base-symbol-error', null)).toBeInstanceOf(UnknownMarket)
+  })
+
+  test('with the same code about another parameter is not asked again', () => {
+    expect(said('invalid-parameter', 'invalid size')).toBeInstanceOf(Refused)
+    expect(said('invalid-parameter', 'invalid period')?.message).toBe(
+      'htx refused the request: invalid period (invalid-parameter)',
+    )
+    expect(said('base-date-limit-error', 'date less than system limit')).toBeInstanceOf(Refused)
+  })
+
+  test.each([
+    ['429', 'too many request'],
+    ['too-many-requests', null],
+    ['base-request-exceed-frequency-limit', 'Frequency of requests has exceeded the limit'],
+  ])('%s waits for the second of its limit, with any status', (code, message) => {
+    for (const status of [200, 429]) expect(said(code, message, status)).toMatchObject({ waitMs: second })
+    expect(said(code, message)).toBeInstanceOf(RateLimited)
+  })
+
+  test('that says when its window ends waits until then, but no longer than a minute', () => {
+    const expiring = (ms: number) =>
+      said('429', 'too many request', 429, {
+        'x-hb-ratelimit-requests-expire': String(at('2024-03-01T12:00:00Z') + ms),
+      })
+    expect(expiring(7 * second)).toMatchObject({ waitMs: 7 * second })
+    expect(expiring(-7 * second)).toMatchObject({ waitMs: second })
+    expect(expiring(hour)).toMatchObject({ waitMs: minute })
+    expect(said('429', '', 429, { 'retry-after': '7' })).toBeUndefined()
+  })
+
+  test.each([
+    ['gateway-internal-error', 'system busy'],
+    ['timeout', null],
+    ['system-maintenance', 'System is in maintenance!'],
+    ['api-not-support-temp', 'the system is being maintained'],
+  ])('%s about the server is asked again', (code, message) => {
+    for (const status of [200, 500]) expect(said(code, message, status)).toBeInstanceOf(Unavailable)
+  })
+
+  test('in a page of the firewall is told by its status', () => {
+    for (const status of [403, 429, 502])
+      expect(htx.classify(anAnswer(status, '<!DOCTYPE html>'))).toBeUndefined()
+    expect(said('forbidden', 'no', 403)).toBeUndefined()
+  })
+
+  test('is not quoted whole when it is long', () => {
+    expect(said('x'.repeat(10_000), 'x'.repeat(10_000))?.message.length).toBeLessThan(400)
+  })
+})
+
+describe('tickers', () => {
+  const parseOne = (row: string) =>
+    prices.parse(`{"status":"ok","ts":1709294401234,"data":[${row}]}`, from)[0]
+
+  test('are asked for all at once', () => {
+    expect(prices.request(['btcusdt', 'ethusdt'])).toEqual({ path: '/market/tickers', query: {}, weight: 1 })
+  })
+
+  test('tell the volume in money, and no change: their open is that of a day in Singapore', () => {
+    const [row] = prices.parse(recorded('htx/tickers_docs'), from)
+    expect(row && 'price' in row && row.price).toEqual({
+      market: 'smtusdt',
+      timestamp: 1_629_789_355_531,
+      price: '0.00468',
+      volume24h: '170526.0643855023',
+    })
+  })
+
+  test('keep every digit of recorded numbers that have thirty and more', () => {
+    const { tick } =
+      /"tick":\{(?<tick>.*)\}\}$/.exec(recorded('htx/detail_merged_longdecimals'))?.groups ?? {}
+    expect(parseOne(`{"symbol":"btcusdt",${tick}}`)).toMatchObject({
+      price: {
+        price: '9468.900000000000000000',
+        volume24h: '90090730.707133525077464434840000000000000000',
+        timestamp: 1_709_294_401_234,
+      },
+    })
+  })
+
+  test('of a single market, which we never ask for, are another shape', () => {
+    expect(() => prices.parse(recorded('htx/detail_merged_longdecimals'), from)).toThrow(Malformed)
+  })
+
+  test('are of the time of the answer where they have none', () => {
+    const body = '{"status":"ok","data":[{"symbol":"btcusdt","close":62000.1}]}'
+    expect(prices.parse(body, from)[0]).toMatchObject({ price: { timestamp: from, price: '62000.1' } })
+  })
+
+  test.each(['null', '"nan"', '{}'])('with %s as their price are flaws with their market', (close) => {
+    expect(parseOne(`{"symbol":"btcusdt","close":${close}}`)).toMatchObject({
+      market: 'btcusdt',
+      flaw: 'close is not a decimal',
+    })
+    expect(parseOne(`{"close":1.5}`)).toMatchObject({ flaw: 'symbol is missing or of another type' })
+  })
+})
+
+describe('the listing', () => {
+  const listed = (over: Readonly<Record<string, unknown>> = {}, full: unknown = 1) => {
+    const row = { sc: 'btcusdt', bc: 'btc', qc: 'usdt', bcdn: 'BTC', qcdn: 'USDT', state: 'online', te: true }
+    return listing.parse(JSON.stringify({ status: 'ok', data: [{ ...row, ...over }], ts: '1', full }))
+  }
+
+  test('writes in capitals what the market itself writes small, and says since when it is there', () => {
+    expect(listing.parse(recorded('htx/symbols_v2_one'))).toEqual([
+      { symbol: 'ethusdt', base: 'ETH', quote: 'USDT', trading: true, listedAt: at('2018-01-01T04:00Z') },
+    ])
+    expect(listed({ bcdn: null, qcdn: undefined })).toEqual(listed())
+  })
+
+  test('calls a coin that was renamed by the name that is shown', () => {
+    expect(listed({ sc: 'bchausdt', bc: 'bcha', bcdn: 'XEC' })[0]).toMatchObject({
+      symbol: 'bchausdt',
+      base: 'XEC',
+    })
+  })
+
+  test.each(['offline', 'suspend', 'pre-online', 'transfer-board', 'fuse'])(
+    'in the state %s there is no trade',
+    (state) => {
+      expect(listed({ state })[0]?.trading).toBe(false)
+    },
+  )
+
+  test('says where trading is switched off', () => {
+    expect(listed({ te: false })[0]?.trading).toBe(false)
+    expect(listed({ te: undefined })[0]?.trading).toBe(true)
+  })
+
+  test('that tells only what changed spoils it: the others would seem to be delisted', () => {
+    expect(() => listed({}, 0)).toThrow('only what changed')
+  })
+
+  test('is asked for whole', () => {
+    expect(listing.request('btcusdt')).toEqual({ path: '/v2/settings/common/symbols', query: {}, weight: 1 })
+  })
+})
