@@ -1,4 +1,4 @@
-import type { Lane } from '../http/request.ts'
+import type { HttpClient, Lane } from '../http/request.ts'
 import { checkCandles } from '../market/candle-check.ts'
 import { earlier, plus } from '../market/instant.ts'
 import { candleCount, type Range } from '../market/range.ts'
@@ -32,10 +32,17 @@ export type Filling = Readonly<{
 
 export type Filled = Accounting & Readonly<{ requests: number; ignored: number; roundedValues: number }>
 
-export type FillReach = Pick<
-  Context,
-  'http' | 'pool' | 'clock' | 'settings' | 'signal' | 'runId' | 'partitions'
->
+export const nothingFilled: Filled = { ...nothingReceived, requests: 0, ignored: 0, roundedValues: 0 }
+
+export const addFilled = (a: Filled, b: Filled): Filled => ({
+  ...addAccounting(a, b),
+  requests: a.requests + b.requests,
+  ignored: a.ignored + b.ignored,
+  roundedValues: a.roundedValues + b.roundedValues,
+})
+
+export type FillReach = Readonly<{ http: HttpClient }> &
+  Pick<Context, 'pool' | 'clock' | 'settings' | 'signal' | 'runId' | 'partitions'>
 
 /** Asks for a range page by page and writes each page, with its coverage, in a transaction of its own. */
 export async function fillRange(reach: FillReach, filling: Filling): Promise<Filled> {
@@ -47,10 +54,10 @@ export async function fillRange(reach: FillReach, filling: Filling): Promise<Fil
     { symbol, timeframe, range, asOf: reach.clock.now() },
     { lane, signal: reach.signal },
   )
-  let filled: Filled = { ...nothingReceived, requests: 0, ignored: 0, roundedValues: 0 }
+  let filled = nothingFilled
   for await (const { rows, answered, answeredAt, requests } of walk) {
     const checked = checkCandles(rows, { timeframe, range: answered, now: answeredAt })
-    const accounting = await load(reach, {
+    const accounting = await loadPage(reach, {
       series,
       symbol,
       answered,
@@ -74,7 +81,11 @@ export async function fillRange(reach: FillReach, filling: Filling): Promise<Fil
   return filled
 }
 
-async function load({ pool, partitions, settings }: FillReach, batch: CandleBatch): Promise<Accounting> {
+/** Writes one page of candles with its coverage in one transaction, and makes sure of their partitions before. */
+export async function loadPage(
+  { pool, partitions, settings }: Pick<FillReach, 'pool' | 'partitions' | 'settings'>,
+  batch: CandleBatch,
+): Promise<Accounting> {
   const { timeframe } = batch.series
   const table = candleTable(timeframe, settings.timeframes[timeframe]?.partition ?? 'month')
   const openTimes = batch.checked.candles.map(({ openTime }) => openTime)
@@ -82,6 +93,6 @@ async function load({ pool, partitions, settings }: FillReach, batch: CandleBatc
     { pool, partitions, lockTimeoutMs: settings.database.lockTimeout },
     table,
     openTimes,
-    () => inTransaction(pool, (tx) => loadCandles(tx, batch)),
+    () => inTransaction(pool, (tx) => loadCandles(tx, batch), 'load'),
   )
 }

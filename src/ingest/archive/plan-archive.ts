@@ -1,0 +1,92 @@
+import { earlier, type Instant, later } from '../../market/instant.ts'
+import { candleCount, intersect, type Range, subtract } from '../../market/range.ts'
+import { type Timeframe, timeframeMs } from '../../market/timeframe.ts'
+import {
+  type ArchiveFile,
+  type ArchiveKind,
+  archiveFileAt,
+  archiveFrom,
+  bytesPerCandle,
+  publishedAt,
+  requestsPerFile,
+} from '../../sources/binance-archive.ts'
+
+/** `always`: wherever there should be a file. `by-cost`: where it takes no more requests than asking the source. */
+export type ArchiveUse = 'always' | 'by-cost' | 'never'
+
+export type ArchivePlan = Readonly<{
+  files: readonly ArchiveFile[]
+  /** What is owed and in none of the files. */
+  rest: readonly Range[]
+}>
+
+export type ArchiveWish = Readonly<{
+  symbol: string
+  timeframe: Timeframe
+  /** The most candles that one answer of the source holds. */
+  pageSize: number
+  use: ArchiveUse
+}>
+
+/**
+ * Chooses files for what is owed: months, and days where the month's file is not there yet. By cost, a file is worth it
+ * where the source would be asked at least as often, since its budget is what live candles come from too, and where no
+ * more than half of the file would be fetched for nothing.
+ */
+export function planArchive(wish: ArchiveWish, owed: readonly Range[], now: Instant): ArchivePlan {
+  if (wish.use === 'never') return { files: [], rest: owed }
+  const files =
+    owed.length === 0 ? [] : monthsOf(wish, owed).flatMap((month) => filesOf(wish, month, owed, now))
+  const taken = files.map(({ range }) => range)
+  return { files, rest: owed.flatMap((range) => subtract(range, taken)) }
+}
+
+function filesOf(wish: ArchiveWish, month: ArchiveFile, owed: readonly Range[], now: Instant): ArchiveFile[] {
+  const inMonth = partsIn(owed, month.range)
+  if (publishedAt(month) <= now && isWorthIt(wish, month, inMonth)) return [month]
+  return inMonth.length === 0
+    ? []
+    : filesBetween(wish, 'daily', { from: month.range.from, to: earlier(month.range.to, now) }).filter(
+        (file) => publishedAt(file) <= now && isWorthIt(wish, file, partsIn(inMonth, file.range)),
+      )
+}
+
+function monthsOf(wish: ArchiveWish, owed: readonly Range[]): ArchiveFile[] {
+  const from = owed.reduce((first, range) => earlier(first, range.from), owed[0]?.from ?? archiveFrom)
+  const to = owed.reduce((last, range) => later(last, range.to), archiveFrom)
+  return filesBetween(wish, 'monthly', { from: later(from, archiveFrom), to })
+}
+
+function filesBetween({ symbol, timeframe }: ArchiveWish, kind: ArchiveKind, { from, to }: Range) {
+  const files: ArchiveFile[] = []
+  for (let at = from; at < to; ) {
+    const file = archiveFileAt(kind, symbol, timeframe, at)
+    files.push(file)
+    at = file.range.to
+  }
+  return files
+}
+
+const partsIn = (ranges: readonly Range[], within: Range): Range[] =>
+  ranges.flatMap((range) => intersect(range, within) ?? [])
+
+function isWorthIt({ use, pageSize }: ArchiveWish, file: ArchiveFile, parts: readonly Range[]): boolean {
+  if (parts.length === 0) return false
+  const counts = parts.map((part) => candleCount(part, file.timeframe))
+  const isMostOfIt =
+    2 * counts.reduce((sum, count) => sum + count, 0) >= candleCount(file.range, file.timeframe)
+  const requests = counts.reduce((sum, count) => sum + Math.ceil(count / pageSize), 0)
+  return use === 'always' || (isMostOfIt && requests >= requestsPerFile)
+}
+
+/** What the files come to. The bytes are an estimate. */
+export const archiveCost = (files: readonly ArchiveFile[]) => ({
+  monthly: files.filter(({ kind }) => kind === 'monthly').length,
+  daily: files.filter(({ kind }) => kind === 'daily').length,
+  requests: files.length * requestsPerFile,
+  bytes: files.reduce(
+    (sum, { range, timeframe }) => sum + ((range.to - range.from) / timeframeMs[timeframe]) * bytesPerCandle,
+    0,
+  ),
+})
+export type ArchiveCost = ReturnType<typeof archiveCost>

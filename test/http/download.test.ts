@@ -1,0 +1,73 @@
+import { afterAll, expect, test } from 'vitest'
+import { Malformed, RateLimited, Refused, Unavailable } from '../../src/fault.ts'
+import { unlimitedBudget } from '../../src/http/budget.ts'
+import { openHttpClient } from '../../src/http/client.ts'
+import type { HttpRequest } from '../../src/http/request.ts'
+import { binanceArchiveFace } from '../../src/replay/binance-archive.ts'
+import type { Lie } from '../../src/replay/lies.ts'
+import { archiveFileAt, binanceArchive, zipRequest } from '../../src/sources/binance-archive.ts'
+import { toHttpRequest } from '../../src/sources/source.ts'
+import { halfPast, type Playing, play, StandingClock } from '../replay/playing.ts'
+import { at } from '../store/loading.ts'
+
+const taken: string[] = []
+const client = (maxBodyBytes: number) =>
+  openHttpClient({
+    clock: new StandingClock(halfPast),
+    budget: {
+      ...unlimitedBudget,
+      take: async ({ source, weight, rateLimits }, lane) => {
+        taken.push([source, weight, lane, rateLimits[0]?.points].join(' '))
+      },
+    },
+    timeoutMs: 5_000,
+    maxBodyBytes,
+  })
+const http = client(1_000_000)
+const narrow = client(1_000)
+afterAll(() => {
+  http.close()
+  narrow.close()
+})
+
+const file = archiveFileAt('daily', 'BTCUSDT', '1h', at('2024-02-10T00:00Z'))
+const signal = new AbortController().signal
+
+const requestTo = ({ urls }: Playing): HttpRequest =>
+  toHttpRequest(binanceArchive, zipRequest(file), Object.fromEntries(urls))
+
+const served = binanceArchiveFace.route(
+  zipRequest(file).path,
+  new URLSearchParams(),
+  halfPast,
+  binanceArchiveFace.limit,
+).answer.bytes
+
+test('a file comes byte for byte, within the budget of its own host', async () => {
+  await using exchange = await play({ faces: [binanceArchiveFace] })
+  const { bytes, answeredAt } = await http.download(requestTo(exchange), { lane: 'backfill', signal })
+  expect(bytes.length).toBeGreaterThan(1_000)
+  expect(bytes.equals(served ?? Buffer.alloc(0))).toBe(true)
+  expect(answeredAt).toBe(halfPast)
+  expect(taken).toEqual(['binance-archive 1 backfill 1200'])
+})
+
+test('a file longer than the limit is not taken in', async () => {
+  await using exchange = await play({ faces: [binanceArchiveFace] })
+  const download = narrow.download(requestTo(exchange), { lane: 'backfill', signal })
+  await expect(download).rejects.toThrow(Malformed)
+})
+
+test.each([
+  [{ name: 'missing-file' }, Refused],
+  [{ name: 'firewall' }, Refused],
+  [{ name: 'redirect', to: 'http://192.0.2.1/' }, Refused],
+  [{ name: 'rate-limited', retryAfterSeconds: 7 }, RateLimited],
+  [{ name: 'server-error', status: 502 }, Unavailable],
+  [{ name: 'reset', when: 'within-body' }, Unavailable],
+  [{ name: 'too-long-length', bytes: 10 }, Unavailable],
+] satisfies [Lie, unknown][])('%o is a fault, not a file', async (lie, fault) => {
+  await using exchange = await play({ faces: [binanceArchiveFace], faults: [{ when: 'always', lie }] })
+  const download = http.download(requestTo(exchange), { lane: 'backfill', signal })
+  await expect(download).rejects.toThrow(fault)
+})
