@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { Aborted, Fault, UnknownMarket } from '../src/fault.ts'
-import { type PriceSource, priceSources } from '../src/ingest/price-sources.ts'
+import { Aborted, Fault, Unavailable, UnknownMarket } from '../src/fault.ts'
+import { nextQuestions, type PriceQuestion, priceMarketsOf } from '../src/ingest/price-sources.ts'
+import type { CoinPriceRow } from '../src/market/coin-price.ts'
 import { checkPrices } from '../src/market/coin-price-check.ts'
 import { hour, minute } from '../src/market/instant.ts'
 import { defineJob } from '../src/queue/job.ts'
@@ -12,7 +13,7 @@ import { loadPrices, type PricedCoin } from '../src/store/prices.ts'
 import { quarantine } from '../src/store/quarantine.ts'
 import { databaseOf, inTransaction } from '../src/store/transaction.ts'
 
-/** The price of every followed coin, from the first source that answers. */
+/** The price of every followed coin, each from the first of its sources that has one. */
 export const ingestPrices = defineJob({
   name: 'ingest-prices',
   summary: 'The price, market cap, volume and supply of every followed coin',
@@ -31,18 +32,35 @@ export const ingestPrices = defineJob({
   run: async (context, _payload, report) => {
     const coins = await listCoins(databaseOf(context.pool))
     if (coins.length === 0) return { received: 0 }
+    let left = new Map(coins.map((coin) => [coin.id, priceMarketsOf(coin)]))
+    let totals = nothing
     const failures: Fault[] = []
-    for (const candidate of priceSources(coins)) {
-      try {
-        return await ingestFrom(context, candidate)
-      } catch (error) {
-        if (!(error instanceof Fault) || error instanceof Aborted) throw error
-        failures.push(error)
-        await report.log(`${candidate.source.id} gave no prices: ${error.message}`)
-        context.log.warn('prices.source-failed', { source: candidate.source.id, reason: error.message })
+    const priced: Record<string, number> = {}
+    for (let questions = nextQuestions(left); questions.length > 0; questions = nextQuestions(left)) {
+      const failed = new Set<string>()
+      const found = new Set<string>()
+      for (const question of questions) {
+        const { id } = question.source
+        const answered = await ask(context, question)
+        totals = add(totals, answered.totals)
+        for (const coinId of answered.priced) found.add(coinId)
+        if (answered.priced.size > 0) priced[id] = (priced[id] ?? 0) + answered.priced.size
+        if (answered.failure === undefined) continue
+        failed.add(id)
+        failures.push(answered.failure)
+        await report.log(`${id} gave no prices: ${answered.failure.message}`)
+        context.log.warn('prices.source-failed', { source: id, reason: answered.failure.message })
       }
+      // The best market of each has been asked, and a source that failed is not asked for another one.
+      left = new Map(
+        [...left]
+          .filter(([coinId]) => !found.has(coinId))
+          .map(([coinId, [, ...others]]) => [coinId, others.filter(({ source }) => !failed.has(source.id))]),
+      )
     }
-    throw failures[0] ?? new Error('no source gives prices')
+    const [firstFailure] = failures
+    if (firstFailure && left.size === coins.length) throw firstFailure
+    return { coins: coins.length, priced, unpriced: [...left.keys()], ...totals }
   },
 })
 
@@ -69,50 +87,58 @@ const add = (a: Totals, b: Totals): Totals => ({
   requests: a.requests + b.requests,
 })
 
-async function ingestFrom(context: Context, candidate: PriceSource) {
-  const { source, coinIdOf } = candidate
-  const markets = [...coinIdOf.keys()]
+/** What a source has said, until it failed. */
+type Answered = Readonly<{ priced: ReadonlySet<string>; totals: Totals; failure?: Fault }>
+
+/** One market that its source does not know fails the whole page: it is halved until that one stands alone. */
+async function ask(context: Context, question: PriceQuestion): Promise<Answered> {
+  const { source, coinIdsOf } = question
+  const priced = new Set<string>()
   let totals = nothing
-  for (let start = 0; start < markets.length; start += source.prices.pageSize) {
-    totals = add(
-      totals,
-      await ingestMarkets(context, candidate, markets.slice(start, start + source.prices.pageSize)),
-    )
-  }
-  return { source: source.id, coins: markets.length, ...totals }
-}
-
-/** One market that its source does not know fails the whole question: it is halved until that one stands alone. */
-async function ingestMarkets(
-  context: Context,
-  candidate: PriceSource,
-  markets: readonly string[],
-): Promise<Totals> {
-  try {
-    return { ...(await ingestPage(context, candidate, markets)), requests: 1 }
-  } catch (error) {
-    if (!(error instanceof UnknownMarket)) throw error
-    if (markets.length === 1) {
-      context.log.warn('prices.unknown-market', { source: candidate.source.id, market: markets[0] })
-      return { ...nothing, requests: 1 }
+  const waiting = pagesOf([...coinIdsOf.keys()], source.prices.pageSize)
+  for (let page = waiting.shift(); page; page = waiting.shift()) {
+    try {
+      const answered = await ingestPage(context, question, page)
+      for (const coinId of answered.priced) priced.add(coinId)
+      totals = add(totals, { ...answered.totals, requests: 1 })
+    } catch (error) {
+      if (!(error instanceof Fault) || context.signal.aborted) throw error
+      if (error instanceof Aborted) return { priced, totals, failure: new Unavailable(tooLate(source.id)) }
+      if (!(error instanceof UnknownMarket)) return { priced, totals, failure: error }
+      totals = add(totals, { ...nothing, requests: 1 })
+      const middle = Math.ceil(page.length / 2)
+      if (page.length > 1) waiting.unshift(page.slice(0, middle), page.slice(middle))
+      else context.log.warn('prices.unknown-market', { source: source.id, market: page[0] })
     }
-    const middle = Math.ceil(markets.length / 2)
-    const first = await ingestMarkets(context, candidate, markets.slice(0, middle))
-    const second = await ingestMarkets(context, candidate, markets.slice(middle))
-    return add({ ...nothing, requests: 1 }, add(first, second))
   }
+  return { priced, totals }
 }
 
-async function ingestPage(context: Context, { source, coinIdOf }: PriceSource, markets: readonly string[]) {
+const tooLate = (source: string): string =>
+  `${source} has no request to spare in its budget: another source is asked meanwhile`
+
+function pagesOf(markets: readonly string[], pageSize: number): (readonly string[])[] {
+  const pages: (readonly string[])[] = []
+  for (let start = 0; start < markets.length; start += pageSize)
+    pages.push(markets.slice(start, start + pageSize))
+  return pages
+}
+
+async function ingestPage(
+  context: Context,
+  { source, coinIdsOf }: PriceQuestion,
+  markets: readonly string[],
+) {
   const { settings, http, signal, pool, clock, partitions, runId } = context
   const request = toHttpRequest(source, source.prices.request(markets), settings.environment.baseUrls)
-  const answer = await http.get(request, { lane: 'live', signal })
-  const checked = checkPrices(source.prices.parse(answer.text, answer.answeredAt), answer.answeredAt)
-  // A market that was not asked for is nobody's business.
-  const priced = checked.prices.flatMap((price): PricedCoin[] => {
-    const coinId = coinIdOf.get(price.market)
-    return coinId === undefined ? [] : [{ coinId, price }]
-  })
+  // A price that comes after the next one is worth nothing: another source is asked rather than waited for this one.
+  const patience = AbortSignal.timeout(2 * settings.http.timeout)
+  const answer = await http.get(request, { lane: 'live', signal: AbortSignal.any([signal, patience]) })
+  const rows = source.prices.parse(answer.text, answer.answeredAt, markets)
+  const checked = checkPrices(ours(rows, markets), answer.answeredAt)
+  const priced = checked.prices.flatMap((price): PricedCoin[] =>
+    (coinIdsOf.get(price.market) ?? []).map((coinId) => ({ coinId, price })),
+  )
   const table = { name: 'market_data', length: settings.prices.partition }
   const instants = priced.map(({ price }) => price.timestamp)
   const now = clock.now()
@@ -121,17 +147,43 @@ async function ingestPage(context: Context, { source, coinIdOf }: PriceSource, m
     table,
     instants,
     () =>
-      inTransaction(pool, async (tx) => {
-        // In the order of their ids, so that two writers never wait for each other.
-        for (const { coinId, price } of priced.toSorted((a, b) => (a.coinId < b.coinId ? -1 : 1))) {
-          if (price.coin) await upsertCoin(tx.db, coinId, price.coin, now)
-        }
-        for (const { raw, reason, market } of checked.rejected) {
-          await quarantine(tx.db, { source: source.id, market: market ?? '', runId, now }, [{ raw, reason }])
-        }
-        return loadPrices(tx, priced)
-      }),
+      inTransaction(
+        pool,
+        async (tx) => {
+          // In the order of their ids, so that two writers never wait for each other.
+          for (const { coinId, price } of priced.toSorted((a, b) => (a.coinId < b.coinId ? -1 : 1))) {
+            if (price.coin) await upsertCoin(tx.db, coinId, price.coin, now)
+          }
+          for (const { raw, reason, market } of checked.rejected) {
+            await quarantine(tx.db, { source: source.id, market: market ?? '', runId, now }, [
+              { raw, reason },
+            ])
+          }
+          return loadPrices(tx, priced)
+        },
+        'load',
+      ),
   )
   const quarantined = checked.rejected.length
-  return { received: priced.length + quarantined, new: added, unchanged: priced.length - added, quarantined }
+  return {
+    priced: priced.map(({ coinId }) => coinId),
+    totals: {
+      received: priced.length + quarantined,
+      new: added,
+      unchanged: priced.length - added,
+      quarantined,
+    },
+  }
+}
+
+/**
+ * The rows of the markets that were asked for: many sources send all they have, and the others are nobody's business.
+ * A row that does not tell its market can only be ours where no others were sent.
+ */
+function ours(rows: readonly CoinPriceRow[], markets: readonly string[]): CoinPriceRow[] {
+  const asked = new Set(markets)
+  return rows.filter((row) => {
+    const market = 'price' in row ? row.price.market : row.market
+    return market === undefined ? rows.length <= asked.size : asked.has(market)
+  })
 }

@@ -1,38 +1,56 @@
-import type { SourceId } from '../settings/source-ids.ts'
-import { sources } from '../sources/catalog.ts'
-import type { PriceEndpoint, Source } from '../sources/source.ts'
+import { isSourceId, sources } from '../sources/catalog.ts'
+import type { Source } from '../sources/source.ts'
 import type { Coin } from '../store/coins.ts'
 
-/** A source of prices, and which of its markets stands for which coin. */
-export type PriceSource = Readonly<{
-  source: Source & { prices: PriceEndpoint }
-  coinIdOf: ReadonlyMap<string, string>
+/** A source that has prices. */
+export type PricingSource = Source & Required<Pick<Source, 'prices'>>
+
+/** A market that tells a coin's price. */
+export type PriceMarket = Readonly<{ source: PricingSource; symbol: string }>
+
+/** What to ask one source: which of its markets, and the coins that each of them stands for. */
+export type PriceQuestion = Readonly<{
+  source: PricingSource
+  coinIdsOf: ReadonlyMap<string, readonly string[]>
 }>
 
-/** The second is asked only when the first cannot answer. */
-const inOrder: readonly SourceId[] = ['coingecko', 'binance']
+const hasPrices = (source: Source): source is PricingSource => source.prices !== undefined
 
-/** Volume in these is volume in dollars. */
-const dollarQuote = /(USD|USDT|USDC|FDUSD)$/
+/** Sources that price the coin itself, in dollars and over all exchanges; in order of preference. */
+const aggregators: readonly string[] = ['coingecko', 'coinpaprika']
 
-/** Every source of prices in order of preference, with the followed coins it can price. */
-export function priceSources(coins: readonly Coin[]): PriceSource[] {
-  return inOrder.flatMap((id) => {
-    const source: Source = sources[id]
-    const { prices } = source
-    if (!prices) return []
+/** Volume in these is volume in dollars. Bitfinex calls USDT UST. */
+const dollarQuote = /USD[TC]?$/i
+const isDollarMarket = (source: string, symbol: string): boolean =>
+  dollarQuote.test(symbol) || (source === 'bitfinex' && symbol.endsWith('UST'))
+
+/** Where the coin's price can be had, the best first: the aggregators, then its dollar markets in their own order. */
+export function priceMarketsOf({ id, markets: all }: Coin): PriceMarket[] {
+  // A market that has ended may have come back as another coin's.
+  const markets = all.filter(({ listedTo }) => listedTo === undefined)
+  const named = aggregators.flatMap((aggregator) => {
     // CoinGecko's ids are ours.
-    const entries =
-      id === 'coingecko'
-        ? coins.map((coin) => [coin.id, coin.id] as const)
-        : coins.flatMap((coin) => dollarMarket(coin, id))
-    return entries.length === 0 ? [] : [{ source: { ...source, prices }, coinIdOf: new Map(entries) }]
+    if (aggregator === 'coingecko') return [{ source: aggregator, symbol: id }]
+    return markets.filter(({ source }) => source === aggregator)
+  })
+  const traded = markets.filter(
+    ({ source, symbol }) => !aggregators.includes(source) && isDollarMarket(source, symbol),
+  )
+  return [...named, ...traded].flatMap(({ source: name, symbol }) => {
+    const source = isSourceId(name) ? sources[name] : undefined
+    return source && hasPrices(source) ? [{ source, symbol }] : []
   })
 }
 
-function dollarMarket({ id, markets }: Coin, source: SourceId): (readonly [string, string])[] {
-  const market = markets.find(
-    (candidate) => candidate.source === source && dollarQuote.test(candidate.symbol),
-  )
-  return market ? [[market.symbol, id]] : []
+/** One question for each source that is the best one left for some coin, by the markets left for each of them. */
+export function nextQuestions(left: ReadonlyMap<string, readonly PriceMarket[]>): PriceQuestion[] {
+  const questions = new Map<string, { source: PricingSource; coinIdsOf: Map<string, string[]> }>()
+  for (const [coinId, [best]] of left) {
+    if (!best) continue
+    const { source, symbol } = best
+    const question = questions.get(source.id) ?? { source, coinIdsOf: new Map() }
+    questions.set(source.id, question)
+    question.coinIdsOf.set(symbol, [...(question.coinIdsOf.get(symbol) ?? []), coinId])
+  }
+  return [...questions.values()]
 }

@@ -4,10 +4,12 @@ import { ingestPrices } from '../../jobs/ingest-prices.ts'
 import { Aborted, Unavailable } from '../../src/fault.ts'
 import { minute, plus } from '../../src/market/instant.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
+import type { SourceId } from '../../src/settings/source-ids.ts'
 import { readSettings } from '../../src/settings.ts'
+import { followMarket, upsertCoin } from '../../src/store/coins.ts'
 import { listPartitions } from '../../src/store/partitions.ts'
 import { readLatestPrices } from '../../src/store/prices.ts'
-import { databaseOf } from '../../src/store/transaction.ts'
+import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { count, follow, keptReport, startWorking, truth, type Working } from '../ingest/working.ts'
 import { halfPast } from '../replay/playing.ts'
 import { test } from '../support/database.ts'
@@ -20,7 +22,11 @@ const lastClose = (symbol: string) => truth(symbol, '1m', { from: plus(open, -mi
 
 const latest = (pool: Pool, ...coins: string[]) => readLatestPrices(databaseOf(pool), coins)
 
-const down = (source: 'coingecko' | 'binance') =>
+/** Follows one more market of a coin that is followed on Binance. */
+const followAlso = (pool: Pool, coinId: string, source: SourceId, symbol: string) =>
+  inTransaction(pool, (tx) => followMarket(tx, { coinId, source, symbol }, halfPast))
+
+const down = (source: SourceId) =>
   ({ source, when: 'always', lie: { name: 'server-error', status: 503 } }) as const
 
 describe('prices', () => {
@@ -30,8 +36,9 @@ describe('prices', () => {
     await using working = await startWorking(pool)
     for (const symbol of ['BTCUSDT', 'SHIBUSDT']) await follow(pool, symbol)
     expect(await ingest(working)).toEqual({
-      source: 'coingecko',
       coins: 2,
+      priced: { coingecko: 2 },
+      unpriced: [],
       received: 2,
       new: 2,
       unchanged: 0,
@@ -73,7 +80,7 @@ describe('prices', () => {
     await using working = await startWorking(pool, { faults: [down('coingecko')] })
     for (const symbol of ['BTCUSDT', 'ETHUSDT']) await follow(pool, symbol)
     const report = keptReport()
-    expect(await ingest(working, report)).toMatchObject({ source: 'binance', received: 2, new: 2 })
+    expect(await ingest(working, report)).toMatchObject({ priced: { binance: 2 }, received: 2, new: 2 })
     expect(report.lines).toEqual([expect.stringMatching(/^coingecko gave no prices: .*503/)])
     expect(working.log.events).toMatchObject([
       { level: 'warn', event: 'prices.source-failed', fields: { source: 'coingecko' } },
@@ -88,7 +95,13 @@ describe('prices', () => {
   }) => {
     await using working = await startWorking(pool, { faults: [down('coingecko')] })
     for (const symbol of ['BTCUSDT', 'ETHUSDT', 'NOPEUSDT', 'XRPUSDT']) await follow(pool, symbol)
-    expect(await ingest(working)).toMatchObject({ source: 'binance', coins: 4, received: 3, new: 3 })
+    expect(await ingest(working)).toMatchObject({
+      coins: 4,
+      priced: { binance: 3 },
+      unpriced: ['nopeusdt'],
+      received: 3,
+      new: 3,
+    })
     expect(working.log.events).toContainEqual(
       expect.objectContaining({
         event: 'prices.unknown-market',
@@ -110,7 +123,7 @@ describe('prices', () => {
         faults: [{ source: 'coingecko', when: 'always', lie }],
       })
       await follow(pool, 'BTCUSDT')
-      expect(await ingest(working)).toMatchObject({ source: 'binance', new: 1 })
+      expect(await ingest(working)).toMatchObject({ priced: { binance: 1 }, new: 1 })
     },
   )
 
@@ -140,10 +153,10 @@ describe('prices', () => {
       faults: lies.map((lie) => ({ source: 'coingecko', when: 'always', lie })),
     })
     for (const symbol of ['BTCUSDT', 'ETHUSDT']) await follow(pool, symbol)
-    for (const added of [1, 0]) {
+    for (const added of [2, 0]) {
       expect(await ingest(working)).toMatchObject({
-        source: 'coingecko',
-        received: 2,
+        priced: { coingecko: 1, binance: 1 },
+        received: 3,
         new: added,
         quarantined: 1,
       })
@@ -152,7 +165,7 @@ describe('prices', () => {
     expect(rows).toEqual([
       { source: 'coingecko', market: 'bitcoin', reason: 'current_price is not a number', coin_id: null },
     ])
-    expect(await count(pool, 'market_data')).toBe(1)
+    expect(await count(pool, 'market_data')).toBe(2)
   })
 
   test.for([
@@ -166,7 +179,7 @@ describe('prices', () => {
       ] as const
       await using working = await startWorking(pool, { faults })
       for (const symbol of ['BTCUSDT', 'ETHUSDT']) await follow(pool, symbol)
-      expect(await ingest(working)).toMatchObject({ source: 'coingecko', new: 1 })
+      expect(await ingest(working)).toMatchObject({ priced: { coingecko: 1, binance: 1 }, quarantined: 0 })
     },
   )
 
@@ -185,9 +198,121 @@ describe('prices', () => {
       ] as const
       await using working = await startWorking(pool, { faults })
       await follow(pool, 'BTCUSDT')
-      expect(await ingest(working)).toMatchObject({ source: 'coingecko', received: 1 })
+      expect((await ingest(working)).received).toBeGreaterThanOrEqual(1)
+      expect(await count(pool, 'market_data')).toBe(1)
     },
   )
+
+  test('come from coinpaprika for the coins that are named there, and from the exchange for the others', async ({
+    freshDatabase: { pool },
+  }) => {
+    await using working = await startWorking(pool, { faults: [down('coingecko')] })
+    for (const symbol of ['BTCUSDT', 'SHIBUSDT', 'ETHUSDT']) await follow(pool, symbol)
+    await followAlso(pool, 'bitcoin', 'coinpaprika', 'btc-bitcoin')
+    await followAlso(pool, 'shiba-inu', 'coinpaprika', 'shib-shiba-inu')
+    expect(await ingest(working)).toMatchObject({
+      priced: { coinpaprika: 2, binance: 1 },
+      unpriced: [],
+      // Those that nobody follows came with the answer, and went.
+      received: 3,
+      quarantined: 0,
+    })
+    const { rows } = await pool.query(
+      `select coin_id, market_cap is null as no_cap, max_supply, circulating_supply from market_data order by coin_id`,
+    )
+    expect(rows).toEqual([
+      { coin_id: 'bitcoin', no_cap: false, max_supply: '21000000.00000000', circulating_supply: null },
+      { coin_id: 'ethereum', no_cap: true, max_supply: null, circulating_supply: null },
+      { coin_id: 'shiba-inu', no_cap: false, max_supply: null, circulating_supply: null },
+    ])
+    const [bitcoin] = await latest(pool, 'bitcoin')
+    expect(bitcoin?.timestamp).toBe(floorTo('5m', halfPast))
+    // The names of a coin are CoinGecko's.
+    expect(bitcoin?.symbol).toBe('BTCUSDT')
+  })
+
+  test('come from the exchanges in the order of each coin, and pass over one that is down', async ({
+    freshDatabase: { pool },
+  }) => {
+    const faults = [down('coingecko'), down('binance'), down('kucoin')]
+    await using working = await startWorking(pool, { faults })
+    for (const symbol of ['BTCUSDT', 'ETHUSDT', 'XRPUSDT']) await follow(pool, symbol)
+    await followAlso(pool, 'bitcoin', 'kucoin', 'BTC-USDT')
+    await followAlso(pool, 'bitcoin', 'okx', 'BTC-USDT')
+    await followAlso(pool, 'ethereum', 'okx', 'ETH-USDT')
+    // Its best market is not in the answer, and the other one is where nobody answered before.
+    await inTransaction(pool, (tx) => upsertCoin(tx.db, 'dogecoin', { symbol: 'D', name: 'D' }, halfPast))
+    await followAlso(pool, 'dogecoin', 'okx', 'NOPE-USDT')
+    await followAlso(pool, 'dogecoin', 'binance', 'DOGEUSDT')
+    expect(await ingest(working)).toMatchObject({
+      priced: { okx: 2 },
+      unpriced: ['dogecoin', 'ripple'],
+      new: 2,
+    })
+    const asked = working.exchange.requests.map(({ source }) => source)
+    expect(asked.toSorted()).toEqual(['binance', 'coingecko', 'kucoin', 'okx', 'okx', 'okx'])
+    expect(await latest(pool, 'bitcoin')).toMatchObject([{ marketCap: null, rank: null }])
+  })
+
+  test('of bulk tickers are kept aside only where they are of a followed market', async ({
+    freshDatabase: { pool },
+  }) => {
+    const lie = (row: number) => ({ name: 'value', row, column: 'last_updated', value: 'never' }) as const
+    await using working = await startWorking(pool, {
+      faults: [
+        down('coingecko'),
+        { source: 'coinpaprika', when: { nth: 1 }, lie: lie(0) },
+        { source: 'coinpaprika', when: { nth: 2 }, lie: lie(-1) },
+      ],
+    })
+    await follow(pool, 'BTCUSDT')
+    await followAlso(pool, 'bitcoin', 'coinpaprika', 'btc-bitcoin')
+    expect(await ingest(working)).toMatchObject({ priced: { binance: 1 }, received: 2, quarantined: 1 })
+    expect(await ingest(working)).toMatchObject({ priced: { coinpaprika: 1 }, received: 1, quarantined: 0 })
+    const { rows } = await pool.query('select source, market, reason from quarantined_rows')
+    expect(rows).toEqual([
+      { source: 'coinpaprika', market: 'btc-bitcoin', reason: expect.stringContaining('last_updated') },
+    ])
+  })
+
+  test('that came before a source failed stay, and only the others are asked elsewhere', async ({
+    freshDatabase: { pool },
+  }) => {
+    const failing = { name: 'server-error', status: 503 } as const
+    await using working = await startWorking(pool, {
+      faults: [down('coingecko'), { source: 'coinbase', when: { nth: 2 }, lie: failing }],
+    })
+    for (const [coinId, symbol] of [
+      ['bitcoin', 'BTC-USDT'],
+      ['ethereum', 'ETH-USDT'],
+    ] as const) {
+      await inTransaction(pool, (tx) => upsertCoin(tx.db, coinId, { symbol: coinId, name: coinId }, halfPast))
+      await followAlso(pool, coinId, 'coinbase', symbol)
+    }
+    await followAlso(pool, 'ethereum', 'binance', 'ETHUSDT')
+    expect(await ingest(working)).toMatchObject({ priced: { coinbase: 1, binance: 1 }, new: 2 })
+  })
+
+  test('come from the next source where the budget of one lets nobody in', async ({
+    freshDatabase: { pool },
+  }) => {
+    await using working = await startWorking(pool, {
+      settings: (settings) => ({ ...settings, http: { ...settings.http, timeout: 20 } }),
+    })
+    await follow(pool, 'BTCUSDT')
+    const { context } = working
+    const get: typeof context.http.get = (request, options) =>
+      request.source === 'coingecko'
+        ? new Promise((_, reject) => {
+            options.signal.addEventListener('abort', () => reject(new Aborted('stopped while waiting')))
+          })
+        : context.http.get(request, { ...options, signal: context.signal })
+    const report = keptReport()
+    expect(await ingestPrices.run({ ...context, http: { ...context.http, get } }, {}, report)).toMatchObject({
+      priced: { binance: 1 },
+    })
+    expect(report.lines).toEqual([expect.stringContaining('coingecko has no request to spare')])
+  })
 
   test('of nobody are not asked for', async ({ freshDatabase: { pool } }) => {
     await using working = await startWorking(pool)
@@ -197,7 +322,7 @@ describe('prices', () => {
 })
 
 test('the schedule follows the setting, and its payload is one the job takes', () => {
-  const schedules = ingestPrices.schedules?.(readSettings({})) ?? []
+  const schedules = ingestPrices.schedules?.(readSettings({}), []) ?? []
   expect(schedules.map(({ pattern }) => pattern)).toEqual(['20 */5 * * * *'])
   for (const { payload } of schedules) expect(ingestPrices.payload.parse(payload)).toEqual(payload)
 })

@@ -1,0 +1,67 @@
+import { z } from 'zod'
+import { Malformed, UnknownMarket } from '../src/fault.ts'
+import { day, minute, plus } from '../src/market/instant.ts'
+import { defineJob } from '../src/queue/job.ts'
+import type { Context } from '../src/runtime/context.ts'
+import { coinDetails, coingecko } from '../src/sources/coingecko.ts'
+import { toHttpRequest } from '../src/sources/source.ts'
+import { listOwedDetails, markLookedFor, updateCoinDetails } from '../src/store/coin-details.ts'
+import { listCoins } from '../src/store/coins.ts'
+import { databaseOf, inTransaction } from '../src/store/transaction.ts'
+
+/** Details hardly ever change. */
+const staleAfterMs = 7 * day
+
+/** The free plan has 10,000 requests a month, of which prices every five minutes leave 34 a day. */
+const mostCoins = 30
+
+/** Image, description, website, whitepaper and chain of the followed coins, each once a week. */
+export const syncCoins = defineJob({
+  name: 'sync-coins',
+  summary: 'Image, description, website, whitepaper and chain of every followed coin, once a week',
+  payload: z.strictObject({}),
+  queueOf: () => 'coingecko',
+  idOf: () => 'sync-coins',
+  priority: 5,
+  schedules: () => [
+    {
+      id: 'sync-coins',
+      pattern: '50 20 1 * * *',
+      payload: {},
+      whenMissed: 'run-once',
+      missedDelayMs: minute,
+    },
+  ],
+  run: async (context, _payload, report) => {
+    const { pool, clock, log } = context
+    const db = databaseOf(pool)
+    const followed = (await listCoins(db)).map(({ id }) => id)
+    const owed = await listOwedDetails(db, followed, plus(clock.now(), -staleAfterMs), mostCoins)
+    const unknown: string[] = []
+    const unread: string[] = []
+    for (const [index, coinId] of owed.entries()) {
+      try {
+        await syncCoin(context, coinId)
+      } catch (error) {
+        // One coin's trouble is its own; the source's, or ours, is everybody's.
+        if (error instanceof UnknownMarket) {
+          await markLookedFor(db, coinId, clock.now())
+          unknown.push(coinId)
+        } else if (error instanceof Malformed) unread.push(coinId)
+        else throw error
+        log.warn('coins.details-missing', { coin: coinId, reason: error.message })
+        await report.log(`no details of ${coinId}: ${error.message}`)
+      }
+      await report.progress(index + 1, owed.length)
+    }
+    return { updated: owed.length - unknown.length - unread.length, unknown, unread }
+  },
+})
+
+async function syncCoin({ http, signal, settings, pool, clock }: Context, coinId: string): Promise<void> {
+  const request = toHttpRequest(coingecko, coinDetails.request(coinId), settings.environment.baseUrls)
+  // Not live work: prices are asked of the same source, and go first.
+  const answer = await http.get(request, { lane: 'backfill', signal })
+  const details = coinDetails.parse(answer.text, coinId)
+  await inTransaction(pool, (tx) => updateCoinDetails(tx.db, coinId, details, clock.now()), 'load')
+}
