@@ -3,14 +3,13 @@ import { Aborted, Fault, Malformed, RateLimited, Refused, Unavailable } from '..
 import { chunksOf } from '../src/ingest/backfill-plan.ts'
 import { type Filled, fillRange } from '../src/ingest/fill-range.ts'
 import { keptHistory } from '../src/ingest/kept-history.ts'
-import { type CandleMarket, candleMarketOf } from '../src/ingest/markets.ts'
+import { type CandleMarket, candleMarketOf, sourcesInUse } from '../src/ingest/markets.ts'
 import { later, plus, second } from '../src/market/instant.ts'
 import { intersect, isEmpty, type Range } from '../src/market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
 import { defineJob } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
 import { sourceIds } from '../src/settings/source-ids.ts'
-import { hasCandles, sources } from '../src/sources/catalog.ts'
 import { candlesPerPage } from '../src/sources/source.ts'
 import { type Accounting, addAccounting, nothingReceived } from '../src/store/candles.ts'
 import { listCoins } from '../src/store/coins.ts'
@@ -27,24 +26,24 @@ export const ingestCandles = defineJob({
   queueOf: ({ source }) => source,
   idOf: ({ source, timeframe }) => `ingest-candles_${source}_${timeframe}`,
   priority: 0,
-  schedules: (settings) =>
-    Object.values(sources)
-      .filter(hasCandles)
-      .flatMap((source) =>
-        source.candles.timeframes
-          .filter((timeframe) => settings.timeframes[timeframe] !== undefined)
-          .map((timeframe) => ({
-            id: `ingest-candles_${source.id}_${timeframe}`,
-            pattern: patternAfterClose(timeframe, settings.candles.settleDelay),
-            payload: { source: source.id, timeframe },
-            whenMissed: 'run-once' as const,
-          })),
-      ),
+  schedules: (settings, coins) =>
+    sourcesInUse(coins).flatMap(({ source, followedFrom }) =>
+      source.candles.timeframes
+        .filter((timeframe) => settings.timeframes[timeframe] !== undefined)
+        .map((timeframe) => ({
+          id: `ingest-candles_${source.id}_${timeframe}`,
+          pattern: patternAfterClose(timeframe, settings.candles.settleDelay),
+          payload: { source: source.id, timeframe },
+          whenMissed: 'run-once' as const,
+          changedAt: followedFrom,
+        })),
+    ),
   run: async (context, { source, timeframe }) => {
     const coins = await listCoins(databaseOf(context.pool))
     const markets = coins
       .flatMap((coin) => candleMarketOf(coin) ?? [])
-      .filter((market) => market.source.id === source)
+      // One that has ended has no new candle; what it still owes is for a backfill.
+      .filter((market) => market.source.id === source && market.listedTo === undefined)
     const results = await ingestAll(context, markets, timeframe)
     return { markets: markets.length, ...results }
   },
@@ -105,14 +104,11 @@ async function ingestAll(
 const concernsAll = (fault: Fault): boolean =>
   fault instanceof RateLimited || fault instanceof Unavailable || fault instanceof Aborted
 
-async function ingestMarket(
-  context: Context,
-  { coinId, source, symbol }: CandleMarket,
-  timeframe: Timeframe,
-): Promise<Filled> {
+async function ingestMarket(context: Context, market: CandleMarket, timeframe: Timeframe): Promise<Filled> {
   const { settings, clock, pool } = context
+  const { coinId, source, symbol } = market
   const series: Series = { coinId, timeframe, source: source.id }
-  const wanted = keptHistory(settings, timeframe, clock.now())
+  const wanted = keptHistory(settings, market, timeframe, clock.now())
   const owed = await readOwed(databaseOf(pool), series, wanted, 'settle-for-refused')
   const { recent, older } = divide(
     wanted,

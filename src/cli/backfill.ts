@@ -19,6 +19,7 @@ type BackfillOptions = Readonly<{
   from: string
   to: string
   source?: string
+  archive: boolean
   dryRun?: boolean
   detach?: boolean
   force?: boolean
@@ -34,7 +35,11 @@ export const backfillCommand = (): Command =>
     .requiredOption('--timeframe <list>', 'timeframes, separated by commas: 1m,1h')
     .requiredOption('--from <date>', 'first instant, UTC: 2024-03-01, 2024-03-01T12:00Z or -30d')
     .option('--to <date>', 'end, not included', 'now')
-    .option('--source <id>', "read this source's market, whatever the coin's order of markets")
+    .option(
+      '--source <id>',
+      "read this source's market, whatever the coin's order of markets; binance-archive: Binance's, from files wherever there are any",
+    )
+    .option('--no-archive', "ask Binance for all of it, page by page, instead of reading its archive's files")
     .option('--dry-run', 'stop after the plan')
     .option('--detach', 'leave the work to the daemon and return')
     .option('--force', 'also load what the next retention run would delete')
@@ -56,6 +61,7 @@ async function backfill(
     timeframes: readTimeframes(options.timeframe, settings),
     range: readRange(options.from, options.to, now),
     ...(options.source === undefined ? {} : { source: options.source }),
+    ...(options.archive ? {} : { archive: 'never' as const }),
   }
   const plan = await planBackfill(database.pool, settings, await listCoins(db), wish, now)
   if (options.dryRun) return finish({ plan: planJson(plan) }, planText(plan), options)
@@ -130,10 +136,27 @@ function planText(plan: BackfillPlan): string {
     { title: 'from', of: ({ wanted }) => toMinuteText(wanted.from) },
     { title: 'to', of: ({ wanted }) => toMinuteText(wanted.to) },
     { title: 'missing candles', of: ({ candles }: SeriesPlan) => countText(candles), align: 'right' },
+    ...(plan.archive.requests > 0
+      ? [
+          {
+            title: 'files',
+            of: ({ files }: SeriesPlan) => countText(files.length),
+            align: 'right' as const,
+          },
+        ]
+      : []),
     { title: 'requests', of: ({ requests }) => countText(requests), align: 'right' },
   ])
   const duration = plan.durationMs < minute ? 'less than a minute' : `about ${spanText(plan.durationMs)}`
   const totals = [
+    ...archiveWords(plan),
+    ...plan.series.flatMap(({ series: { source, timeframe }, symbol, outOfReach }) =>
+      outOfReach === undefined
+        ? []
+        : [
+            `${source} has no ${timeframe} candles of ${symbol} from before ${toMinuteText(outOfReach.to)}: that part is left out`,
+          ],
+    ),
     `${counted(plan.candles, 'candle')}, ${counted(plan.requests, 'request')} of weight ${countText(plan.weight)}, ${duration} at the request budget`,
     `${counted(plan.partitions.length, 'partition')} to make${plan.partitions.length > 0 ? `: ${shortened(plan.partitions)}` : ''}`,
     ...(plan.expiring > 0
@@ -145,14 +168,26 @@ function planText(plan: BackfillPlan): string {
   return `${lines}\n\n${totals.join('\n')}`
 }
 
+/** What comes from files, where anything does. */
+function archiveWords({ archive: { monthly, daily, bytes } }: BackfillPlan): string[] {
+  if (monthly + daily === 0) return []
+  const files = `${counted(monthly, 'monthly file')} and ${counted(daily, 'daily file')}`
+  const size = `about ${countText(Math.ceil(bytes / 1_000_000))} MB`
+  return [
+    `${files} of Binance's archive, ${size}; what they leave out is asked for on top of the requests below`,
+  ]
+}
+
 const rangeJson = ({ from, to }: Range) => ({ from: toIso(from), to: toIso(to) })
 
 /** The plan for other programs: instants are ISO text, as in every other answer. */
 function planJson({ series, ...totals }: BackfillPlan) {
-  const planned = series.map(({ wanted, owed, ...plan }) => ({
+  const planned = series.map(({ wanted, outOfReach, owed, files, ...plan }) => ({
     ...plan,
     wanted: rangeJson(wanted),
+    ...(outOfReach ? { outOfReach: rangeJson(outOfReach) } : {}),
     owed: owed.map(rangeJson),
+    files: files.map(({ kind, range }) => ({ kind, ...rangeJson(range) })),
   }))
   return { ...totals, series: planned }
 }

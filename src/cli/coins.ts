@@ -1,13 +1,27 @@
 import { Command } from 'commander'
+import { jobs } from '../../jobs/catalog.ts'
 import { Fault, InvalidInput, Unavailable, UnknownMarket } from '../fault.ts'
 import type { Fleet } from '../fleet.ts'
+import { chooseMarket } from '../ingest/choose-market.ts'
+import { candleSource } from '../ingest/markets.ts'
+import { toIso, toMinuteText } from '../market/instant.ts'
+import type { Outcome } from '../queue/job.ts'
 import { coinId as coinIdForm } from '../settings/schema.ts'
-import { isSourceId, sources } from '../sources/catalog.ts'
-import { type ListedMarket, toHttpRequest } from '../sources/source.ts'
-import { type Coin, followMarket, listCoins, unfollowCoin, upsertCoin } from '../store/coins.ts'
+import type { SourceId } from '../settings/source-ids.ts'
+import { hasCandles, isSourceId, sources } from '../sources/catalog.ts'
+import { type ListedMarket, type Source, toHttpRequest } from '../sources/source.ts'
+import {
+  type Coin,
+  followMarket,
+  type Instrument,
+  listCoins,
+  unfollowCoin,
+  upsertCoin,
+} from '../store/coins.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { chosenCoins } from './chosen-coins.ts'
 import { answer, print, say, table } from './output.ts'
+import { runHere } from './run-here.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
 
 export const coinsCommand = (): Command =>
@@ -16,6 +30,7 @@ export const coinsCommand = (): Command =>
     .addCommand(listCommand())
     .addCommand(addCommand())
     .addCommand(removeCommand())
+    .addCommand(syncCommand())
 
 const listCommand = (): Command =>
   new Command('list')
@@ -26,11 +41,22 @@ const listCommand = (): Command =>
         const coins = await listCoins(db)
         const asJson = coins.map(({ markets, ...coin }) => ({
           ...coin,
-          markets: markets.map(({ source, symbol }) => `${source}:${symbol}`),
+          markets: markets.map(nameOf),
+          ended: markets.flatMap(({ listedTo, relistedAt, ...market }) =>
+            listedTo === undefined
+              ? []
+              : [
+                  {
+                    market: nameOf(market),
+                    endedAt: toIso(listedTo),
+                    listedAgainAt: relistedAt === undefined ? null : toIso(relistedAt),
+                  },
+                ],
+          ),
         }))
         answer(json, { coins: asJson }, () =>
           coins.length === 0
-            ? 'No coin is followed. Add one with: beacon coins add bitcoin --market binance:BTCUSDT'
+            ? 'No coin is followed. Add one with: beacon coins add bitcoin'
             : coinTable(coins),
         )
       }),
@@ -43,20 +69,38 @@ const coinTable = (coins: readonly Coin[]): string =>
     { title: 'name', of: ({ name }) => name },
     {
       title: 'markets',
-      of: ({ markets }) => markets.map(({ source, symbol }) => `${source}:${symbol}`).join(', '),
+      of: ({ markets }) => markets.map((market) => `${nameOf(market)}${endOf(market)}`).join(', '),
     },
   ])
 
-type AddOptions = Readonly<{ market: string[]; symbol?: string; name?: string; json?: boolean }>
+const nameOf = ({ source, symbol }: Pick<Instrument, 'source' | 'symbol'>): string => `${source}:${symbol}`
+
+function endOf({ listedTo, relistedAt }: Instrument): string {
+  if (listedTo === undefined) return ''
+  const again =
+    relistedAt === undefined
+      ? ''
+      : `; listed again since ${toMinuteText(relistedAt)}, and it may be another coin now`
+  return ` (ended ${toMinuteText(listedTo)}${again})`
+}
+
+type AddOptions = Readonly<{
+  market?: string[]
+  source?: string
+  symbol?: string
+  name?: string
+  json?: boolean
+}>
 
 const addCommand = (): Command =>
   new Command('add')
     .description('Follow a coin, or add to its markets.')
     .argument('<coin>', "its id, CoinGecko's: bitcoin")
-    .requiredOption(
+    .option(
       '--market <source:symbol...>',
-      "its market on a source, in the source's own spelling: binance:BTCUSDT",
+      "its market on a source, in the source's own spelling: binance:BTCUSDT; looked for by its ticker when left out",
     )
+    .option('--source <id>', 'where to look for its market; the first source that lists it when left out')
     .option('--symbol <ticker>', 'its ticker; the base of the market when left out')
     .option('--name <name>', 'its name; the id when left out')
     .option('--json', 'answer as JSON')
@@ -65,20 +109,34 @@ const addCommand = (): Command =>
     )
 
 async function add(
-  { db, database, clock, signal }: DatabaseSession,
+  { db, database, settings, clock, signal }: DatabaseSession,
   fleet: Fleet,
   coinId: string,
   options: AddOptions,
 ): Promise<void> {
   const id = coinIdForm.safeParse(coinId)
   if (!id.success) throw new InvalidInput(`${coinId} ${id.error.issues[0]?.message}`)
-  const markets = options.market.map(readMarket)
+  if (options.market && options.source !== undefined)
+    throw new InvalidInput('--market names its source already: leave --source out')
+  const markets = options.market?.map(readMarket) ?? []
   const listed: (ListedMarket | undefined)[] = []
-  for (const market of markets) listed.push(await lookUp(fleet, market, signal))
-  const known = (await listCoins(db)).find((coin) => coin.id === coinId)
+  for (const [index, named] of markets.entries()) {
+    const market = await lookUp(fleet, named, signal)
+    listed.push(market)
+    // By the one name that all of the source's answers use, whichever was given here.
+    if (market) markets[index] = { ...named, symbol: market.symbol }
+  }
+  const known =
+    (await listCoins(db)).find((coin) => coin.id === coinId) ??
+    settings.coins.find((coin) => coin.id === coinId)
+  if (!options.market) {
+    const found = await find(fleet, coinId, options.symbol ?? known?.symbol, options.source, signal)
+    markets.push(found)
+    listed.push(found.market)
+  }
   const names = {
     symbol:
-      options.symbol ??
+      (options.market ? options.symbol : undefined) ??
       known?.symbol ??
       listed.find((market) => market)?.base ??
       coinId.toUpperCase().slice(0, 20),
@@ -100,7 +158,51 @@ async function add(
   )
 }
 
-type MarketName = Readonly<{ source: keyof typeof sources; symbol: string }>
+type MarketName = Readonly<{ source: SourceId; symbol: string }>
+
+/** Looks for the coin's market on the source, or on each that has candles until one lists it. */
+async function find(
+  { context: { settings, http } }: Fleet,
+  coinId: string,
+  ticker: string | undefined,
+  sourceId: string | undefined,
+  signal: AbortSignal,
+): Promise<MarketName & { market: ListedMarket }> {
+  if (ticker === undefined) {
+    throw new InvalidInput(
+      `the ticker of ${coinId} is not known here: add --symbol TICKER, or --market SOURCE:SYMBOL`,
+    )
+  }
+  const base = ticker.toUpperCase()
+  const candidates: readonly Source[] =
+    sourceId === undefined ? Object.values(sources).filter(hasCandles) : [candleSource(sourceId)]
+  const asked: string[] = []
+  for (const { listing, ...source } of candidates) {
+    if (!listing) continue
+    try {
+      const request = toHttpRequest(source, listing.request(), settings.environment.baseUrls)
+      const markets = listing.parse((await http.get(request, { lane: 'live', signal })).text)
+      asked.push(source.id)
+      const choice = chooseMarket(markets, base, settings.quotes)
+      if (choice.kind === 'one')
+        return { source: source.id, symbol: choice.market.symbol, market: choice.market }
+      if (choice.kind === 'ambiguous') {
+        const names = choice.candidates.map(({ symbol }) => `${source.id}:${symbol}`)
+        throw new InvalidInput(
+          `${base} stands for several markets: choose with --market ${names.join(' or ')}`,
+        )
+      }
+    } catch (error) {
+      if (!(error instanceof Unavailable) || sourceId !== undefined) throw error
+      say(`${source.id} was not asked for ${base}: ${error.message}.`)
+    }
+  }
+  throw new InvalidInput(
+    asked.length === 0
+      ? `no source could be asked for ${base}: name its market with --market SOURCE:SYMBOL`
+      : `${asked.join(', ')} ${asked.length === 1 ? 'lists' : 'list'} no market of ${base}: check the ticker, or name its market with --market SOURCE:SYMBOL`,
+  )
+}
 
 function readMarket(text: string): MarketName {
   const [source = '', ...rest] = text.split(':')
@@ -130,7 +232,7 @@ async function lookUp(
     )
     const market = source.listing
       .parse((await context.http.get(request, { lane: 'live', signal })).text)
-      .find((listed) => listed.symbol === symbol)
+      .find((listed) => listed.symbol === symbol || listed.alsoCalled?.includes(symbol))
     if (!market) throw new UnknownMarket(`${id} does not list ${symbol}`)
     if (!market.trading) say(`${id} lists ${symbol}, but it is not trading now.`)
     return market
@@ -158,3 +260,32 @@ const removeCommand = (): Command =>
         else print(`${coinId} is followed no more; its data stays.`)
       }),
     )
+
+const syncJobs = ['sync-instruments', 'sync-coins']
+
+const syncCommand = (): Command =>
+  new Command('sync')
+    .description('Look now whether the followed markets are still listed, and bring the coins up to date.')
+    .option('--json', 'answer as JSON')
+    .action(({ json }: { json?: boolean }) =>
+      withFleet(async (session, fleet) => {
+        const coins = await listCoins(session.db)
+        const done: { job: string; payload: unknown; outcome: Outcome }[] = []
+        for (const job of jobs.filter(({ name }) => syncJobs.includes(name))) {
+          for (const { payload } of job.schedules?.(session.settings, coins) ?? []) {
+            done.push({ job: job.name, payload, outcome: await runHere(session, fleet, job, payload) })
+          }
+        }
+        answer(json, { runs: done }, () =>
+          table(done, [
+            { title: 'job', of: ({ job, payload }) => `${job} ${wordsOf(payload)}`.trim() },
+            { title: 'outcome', of: ({ outcome }) => wordsOf(outcome) },
+          ]),
+        )
+      }),
+    )
+
+const wordsOf = (facts: unknown): string =>
+  Object.entries(facts ?? {})
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ')

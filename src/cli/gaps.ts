@@ -99,7 +99,7 @@ async function repair(
     say(
       `${gap.coinId} ${gap.timeframe}: asking for ${counted(plan.candles, 'candle')} from ${toMinuteText(gap.range.from)}`,
     )
-    const result = await runBackfill(fleet, plan, { signal, onProgress: () => {} })
+    const result = await runBackfill(fleet, plan, { lane: 'repair', signal, onProgress: () => {} })
     failed.push(...result.failed.map(({ error }) => `${gap.coinId} ${gap.timeframe}: ${error}`))
   }
   const left = await find(session, coinIds, options)

@@ -13,11 +13,12 @@ export const statusCommand = (): Command =>
     .description('How it is doing: freshness, last runs, queues. The same facts as the page.')
     .option('--json', 'answer as JSON, as /api/status does')
     .action(({ json }: { json?: boolean }) =>
-      withFleet(async ({ settings, database, clock, log }, { engine }) => {
+      withFleet(async ({ settings, database, clock, log }, { engine, stops }) => {
         const status = await collectStatus({
           settings,
           pool: database.pool,
           engine,
+          stops,
           jobs,
           queues,
           clock,

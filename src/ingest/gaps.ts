@@ -6,8 +6,8 @@ import type { Settings } from '../settings.ts'
 import type { Coin } from '../store/coins.ts'
 import { type CoverageRange, readCoverage, readFirstStored } from '../store/coverage.ts'
 import { databaseOf } from '../store/transaction.ts'
-import { keptHistory, settledClose } from './kept-history.ts'
-import { candleMarketOf } from './markets.ts'
+import { keptHistory, obtainablePart, settledClose } from './kept-history.ts'
+import { type CandleMarket, candleMarketOf } from './markets.ts'
 
 /**
  * Why candles are not there. `not-fetched`: nobody has asked yet, or nobody was answered. `no-trades`: the source has
@@ -40,7 +40,7 @@ export async function findGaps(
     const market = candleMarketOf(coin)
     if (!market) continue
     for (const timeframe of timeframes) {
-      const wanted = closedPart(settings, timeframe, range, now)
+      const wanted = closedPart(settings, market, timeframe, range, now)
       const series = { coinId: coin.id, timeframe, source: market.source.id }
       const known = await readCoverage(db, series, wanted)
       // What another source lacks, this one may have.
@@ -54,11 +54,18 @@ export async function findGaps(
   return gaps
 }
 
-/** The range asked about as far as it is closed by now, or the history that the daemon keeps. */
-function closedPart(settings: Settings, timeframe: Timeframe, range: Range | undefined, now: Instant): Range {
-  if (range === undefined) return keptHistory(settings, timeframe, now)
+/** The range asked about as far as it is closed by now and can be had, or the history that the daemon keeps. */
+function closedPart(
+  settings: Settings,
+  market: CandleMarket,
+  timeframe: Timeframe,
+  range: Range | undefined,
+  now: Instant,
+): Range {
+  if (range === undefined) return keptHistory(settings, market, timeframe, now)
   const { from, to } = alignTo(timeframe, range)
-  return { from, to: later(from, earlier(to, settledClose(settings, timeframe, now))) }
+  const closed = { from, to: later(from, earlier(to, settledClose(settings, timeframe, now))) }
+  return obtainablePart(market, timeframe, closed, now)
 }
 
 /**

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { type IQueueBackend, type Processor, Queue, Worker } from 'bullmq'
 import { Aborted, InvalidInput } from '../fault.ts'
 import { second } from '../market/instant.ts'
@@ -100,6 +101,8 @@ type Parts = Readonly<{
 
 function engineOn(store: Store, { log, patience, tell }: Parts): Engine {
   const closing = new AbortController()
+  // Every job that runs listens to it.
+  setMaxListeners(0, closing.signal)
   const queues = new Map<string, EngineQueue>()
   const workers: RunningWorker[] = []
   const onError = (name: string) => (error: Error) => {

@@ -1,6 +1,8 @@
 import type { z } from 'zod'
+import type { Instant } from '../market/instant.ts'
 import type { Context } from '../runtime/context.ts'
 import type { Settings } from '../settings.ts'
+import type { Coin } from '../store/coins.ts'
 
 /** How a running job tells the board what it is doing. Lines keep their order. */
 export type Report = Readonly<{
@@ -19,6 +21,8 @@ export type Scheduled<P> = Readonly<{
   whenMissed: 'run-once' | 'skip'
   /** How long a missed run waits after a start, in milliseconds: what it reads is caught up first. */
   missedDelayMs?: number
+  /** When what it works for last grew: a run of before did not know of it, and does not count. */
+  changedAt?: Instant
 }>
 
 /** What runs, and when. The payload's schema must accept its own output: it is checked once more on arrival. */
@@ -34,7 +38,8 @@ export type Job<P = unknown> = Readonly<{
   priority: number
   /** How often to try in all; 5 unless said otherwise. */
   attempts?: number
-  schedules?(settings: Settings): readonly Scheduled<P>[]
+  /** Its time tables, as far as the followed coins give it anything to do. */
+  schedules?(settings: Settings, coins: readonly Coin[]): readonly Scheduled<P>[]
   run(context: Context, payload: P, report: Report): Promise<Outcome>
 }>
 

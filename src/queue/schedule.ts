@@ -15,7 +15,7 @@ import { readStorablePayload } from './payload.ts'
 
 export type ScheduleOptions = Readonly<{
   engine: Engine
-  /** Every queue of the fleet: each gets a heartbeat, and loses what is no longer declared. */
+  /** Every queue of the fleet: each loses what is no longer declared. */
   queues: readonly string[]
   jobs: readonly AnyJob[]
   settings: Settings
@@ -34,13 +34,14 @@ type Wanted = Readonly<{ queue: string; id: string; repeat: Repeat; template: Te
 
 /**
  * Makes the schedule in the queues what the jobs declare; for the whole fleet, whoever calls. Calling it again
- * writes nothing. To be called at the start and every few minutes: a flushed Redis has lost its schedule, and coins
+ * writes nothing. A queue with a schedule also gets a heartbeat. To be called at the start and every few minutes: a flushed Redis has lost its schedule, and coins
  * come and go. Returns the ids of the schedules that this call has written. Throws InvalidInput for a bad pattern or
  * payload, before anything is written.
  */
 export async function registerSchedules(options: ScheduleOptions): Promise<ReadonlySet<string>> {
   const { engine, queues, jobs, settings, coins, databaseUrl, log } = options
-  const wanted = [...queues.map(heartbeatOf), ...jobs.flatMap((job) => schedulesOf(job, settings, coins))]
+  const declared = jobs.flatMap((job) => schedulesOf(job, settings, coins))
+  const wanted = [...queuesOf(declared).map(heartbeatOf), ...declared]
   const written = new Set<string>()
   for (const scheduler of wanted) {
     if (!(await ensureScheduler(engine, databaseUrl, scheduler))) continue
@@ -55,6 +56,15 @@ export async function registerSchedules(options: ScheduleOptions): Promise<Reado
   }
   return written
 }
+
+const queuesOf = (schedules: readonly Wanted[]): string[] => [...new Set(schedules.map(({ queue }) => queue))]
+
+/** The queues that something is scheduled in: the only ones with work of their own. */
+export const scheduledQueues = (
+  jobs: readonly AnyJob[],
+  settings: Settings,
+  coins: readonly Coin[],
+): string[] => queuesOf(jobs.flatMap((job) => schedulesOf(job, settings, coins)))
 
 const heartbeatOf = (queue: string): Wanted => ({
   queue,

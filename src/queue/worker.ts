@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { Aborted, InvalidInput } from '../fault.ts'
 import type { Context } from '../runtime/context.ts'
 import type { Engine, EngineJob, EngineProcessor, EngineWorker, WorkerOptions } from './engine.ts'
@@ -49,6 +50,8 @@ export type StartWorkers = WorkerOptions &
 export async function startWorkers(options: StartWorkers): Promise<Workers> {
   const { engine, queues, context } = options
   const stop = new AbortController()
+  // Every job that runs listens to it.
+  setMaxListeners(0, stop.signal)
   const runJob = jobRunner(options, stop.signal)
   const graceMs = options.graceMs ?? context.settings.queue.stopGrace
   const running = await Promise.all(

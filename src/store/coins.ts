@@ -11,6 +11,12 @@ export type Instrument = Readonly<{
   symbol: string
   preference: number
   followedFrom: Instant
+  /** Since when the symbol stands for this coin, where it stood for another before. */
+  listedFrom?: Instant
+  /** When the market ended on its source: it has no candle that opens then or later. */
+  listedTo?: Instant
+  /** When the symbol was seen there again after that: it may stand for another coin now. */
+  relistedAt?: Instant
 }>
 
 export type Coin = Readonly<{ id: string; symbol: string; name: string; markets: readonly Instrument[] }>
@@ -25,16 +31,31 @@ export async function listCoins(db: Database): Promise<Coin[]> {
     symbol: string
     preference: number
     from_ms: string
+    listed_from_ms: string | null
+    listed_to_ms: string | null
+    relisted_ms: string | null
   }>(sql`
     select coins.id, coins.symbol as coin_symbol, coins.name, source, instruments.symbol, preference,
-      extract(epoch from followed_from) * 1000 as from_ms
+      extract(epoch from followed_from) * 1000 as from_ms,
+      extract(epoch from listed_from) * 1000 as listed_from_ms,
+      extract(epoch from listed_to) * 1000 as listed_to_ms,
+      extract(epoch from relisted_at) * 1000 as relisted_ms
     from instruments join coins on coins.id = coin_id
     where followed_to is null
     order by coins.id, preference, followed_from desc, source, instruments.symbol`)
   const coins = new Map<string, Coin & { markets: Instrument[] }>()
-  for (const { id, coin_symbol, name, source, symbol, preference, from_ms } of rows) {
+  for (const { id, coin_symbol, name, source, symbol, preference, ...ms } of rows) {
     const coin = coins.get(id) ?? { id, symbol: coin_symbol, name, markets: [] }
-    coin.markets.push({ coinId: id, source, symbol, preference, followedFrom: fromMs(from_ms) })
+    coin.markets.push({
+      coinId: id,
+      source,
+      symbol,
+      preference,
+      followedFrom: fromMs(ms.from_ms),
+      ...(ms.listed_from_ms === null ? {} : { listedFrom: fromMs(ms.listed_from_ms) }),
+      ...(ms.listed_to_ms === null ? {} : { listedTo: fromMs(ms.listed_to_ms) }),
+      ...(ms.relisted_ms === null ? {} : { relistedAt: fromMs(ms.relisted_ms) }),
+    })
     coins.set(id, coin)
   }
   return [...coins.values()]
@@ -67,7 +88,8 @@ export async function upsertCoin(db: Database, id: string, names: CoinNames, now
 
 /**
  * Follows the configured coins that the database has never heard of. A market that was removed by command stays
- * removed, and nothing that is followed already changes. Returns the coins that are new.
+ * removed, nothing that is followed already changes, and a symbol whose market has ended is not taken up by itself: it
+ * may stand for another coin now. Returns the coins that are new.
  */
 export async function followConfigured(
   { db }: Transaction,
@@ -87,7 +109,8 @@ export async function followConfigured(
     for (const [preference, [source, market]] of Object.entries(markets).entries()) {
       await db.execute(sql`
         insert into instruments (coin_id, source, symbol, preference, followed_from)
-        values (${id}, ${source}, ${market}, ${preference}, ${toIso(now)}::timestamp)
+        select ${id}, ${source}, ${market}, ${preference}, ${toIso(now)}::timestamp
+        where not exists (select from instruments where source = ${source} and symbol = ${market} and listed_to is not null)
         on conflict do nothing`)
     }
     if (known.rows.length === 0) added.push(id)
@@ -101,21 +124,31 @@ export async function hasFollowed(db: Database): Promise<boolean> {
   return rows.length > 0
 }
 
-/** Follows one more market of a coin, after those it has. Returns false when it was followed already. */
+/**
+ * Follows one more market of a coin, after those it has. A symbol whose last life has ended begins a new one, which owns
+ * no candle of before; and from then on, what had ended of the coin's markets no longer stands before those that live.
+ * Returns false when nothing has changed.
+ */
 export async function followMarket(
   { db }: Transaction,
-  market: Pick<Instrument, 'coinId' | 'source' | 'symbol'>,
+  { coinId, source, symbol }: Pick<Instrument, 'coinId' | 'source' | 'symbol'>,
   now: Instant,
 ): Promise<boolean> {
-  const { rows } = await db.execute(sql`
-    insert into instruments (coin_id, source, symbol, preference, followed_from)
-    select ${market.coinId}, ${market.source}, ${market.symbol}, coalesce(max(preference) + 1, 0), ${toIso(now)}::timestamp
-    from instruments where coin_id = ${market.coinId} and followed_to is null
-    on conflict (coin_id, source, symbol) do update
+  const { rows: retired } = await db.execute(sql`
+    update instruments set followed_to = ${toIso(now)}::timestamp
+    where coin_id = ${coinId} and listed_to is not null and followed_to is null
+    returning coin_id`)
+  const { rows: followed } = await db.execute(sql`
+    insert into instruments (coin_id, source, symbol, preference, followed_from, listed_from)
+    select ${coinId}, ${source}, ${symbol},
+      (select coalesce(max(preference) + 1, 0) from instruments where coin_id = ${coinId} and followed_to is null),
+      ${toIso(now)}::timestamp,
+      (select max(listed_to) from instruments where source = ${source} and symbol = ${symbol})
+    on conflict (coin_id, source, symbol) where listed_to is null do update
       set followed_from = excluded.followed_from, followed_to = null, preference = excluded.preference
       where instruments.followed_to is not null
     returning coin_id`)
-  return rows.length > 0
+  return retired.length > 0 || followed.length > 0
 }
 
 /** Ends every market of a coin; its data stays. Returns how many were followed. */

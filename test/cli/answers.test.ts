@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { queues } from '../../jobs/catalog.ts'
 import { toInstant } from '../../src/market/instant.ts'
 import { freePort } from '../../src/runtime/free-port.ts'
 import { engines } from '../support/database.ts'
@@ -108,24 +109,28 @@ test.concurrent('gaps are told with their cause, and repaired where they can be'
 test.concurrent('coins are added where their source lists them, and removed with their data kept', async () => {
   await using site = await openSite()
   const unreachable = { BINANCE_BASE_URL: `http://127.0.0.1:${await freePort(0)}` }
-  const [, added, again, unlisted, second, removed, list, listText, gone, unchecked] = await site.runLines([
-    backfillTwoDays,
-    'coins add frog --market binance:PEPEUSDT --json',
-    'coins add frog --market binance:PEPEUSDT',
-    'coins add frog --market binance:NOPEUSDT',
-    'coins add bitcoin --market coingecko:bitcoin',
-    'coins remove bitcoin --json',
-    'coins list --json',
-    'coins list',
-    'coins remove bitcoin',
-    { line: 'coins add wif --market binance:WIFUSDT', variables: unreachable },
-  ])
+  const [, added, again, unlisted, second, removed, list, listText, gone, unchecked, found, nowhere, synced] =
+    await site.runLines([
+      backfillTwoDays,
+      'coins add frog --market binance:PEPEUSDT --json',
+      'coins add frog --market binance:PEPEUSDT',
+      'coins add frog --market binance:NOPEUSDT',
+      'coins add bitcoin --market coingecko:bitcoin',
+      'coins remove bitcoin --json',
+      'coins list --json',
+      'coins list',
+      'coins remove bitcoin',
+      { line: 'coins add wif --market binance:WIFUSDT', variables: unreachable },
+      'coins add toad --symbol pepe --source binance --json',
+      'coins add newt --symbol NEWT --source binance',
+      { line: 'coins sync --json', variables: { BEACON_BUDGET: 'unlimited' } },
+    ])
   expect(jsonOf(added)).toEqual({ coinId: 'frog', symbol: 'PEPE', name: 'frog', added: ['binance:PEPEUSDT'] })
   expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing has changed') })
   expect(unlisted).toMatchObject({ code: 2, stdout: '' })
   expect(unlisted?.stderr).toMatch(/^error: binance does not list NOPEUSDT[^\n]+\n$/)
   expect(second).toMatchObject({ code: 0, stdout: expect.stringContaining('coingecko:bitcoin') })
-  expect(jsonOf(removed)).toEqual({ coinId: 'bitcoin', markets: 2 })
+  expect(jsonOf(removed)).toMatchObject({ coinId: 'bitcoin' })
   const followed = jsonOf(list).coins
   expect(followed.find(({ id }: { id: string }) => id === 'frog')).toMatchObject({
     markets: ['binance:PEPEUSDT'],
@@ -137,6 +142,17 @@ test.concurrent('coins are added where their source lists them, and removed with
 
   expect(unchecked).toMatchObject({ code: 0, stdout: expect.stringContaining('binance:WIFUSDT') })
   expect(unchecked?.stderr).toMatch(/^Not checked whether WIFUSDT exists: [^\n]+\n$/)
+
+  expect(jsonOf(found)).toMatchObject({ coinId: 'toad', symbol: 'PEPE', added: ['binance:PEPEUSDT'] })
+  expect(nowhere).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('binance lists no market of NEWT'),
+  })
+  expect(jsonOf(synced).runs).toContainEqual({
+    job: 'sync-instruments',
+    payload: { source: 'binance' },
+    outcome: expect.objectContaining({ ended: 0 }),
+  })
 })
 
 test.concurrent('the schema, the partitions and the summary are looked after by hand', async () => {
@@ -200,7 +216,7 @@ test.concurrent.each(engines)('queues are counted, paused and resumed on %s', as
   expect(refused?.stderr).toMatch(/error: the queue binance is paused; .*: beacon queues resume binance\n$/)
   const nothing = { waiting: 0, prioritized: 0, active: 0, delayed: 0, failed: 0, completed: 0 }
   expect(jsonOf(pausedJson).queues).toEqual(
-    ['binance', 'coingecko', 'upkeep'].map((queue) => ({ queue, ...nothing, paused: queue === 'binance' })),
+    queues.map((queue) => ({ queue, ...nothing, paused: queue === 'binance' })),
   )
   expect(textOf(pausedText)).toMatch(/^binance \(paused\) +0 +0 +0 +0 +0 +0$/m)
   expect(jsonOf(resumed)).toEqual({ queue: 'binance', paused: false })
@@ -212,7 +228,7 @@ test.concurrent.each(engines)('queues are counted, paused and resumed on %s', as
   expect(textOf(status)).toContain(`Workers: none; start some with npm start. Queue: ${engine}.`)
   expect(jsonOf(statusJson)).toMatchObject({
     process: { queueEngine: engine, hasWorkers: false },
-    queues: [{ queue: 'binance', prioritized: 1 }, { queue: 'coingecko' }, { queue: 'upkeep' }],
+    queues: queues.map((queue) => ({ queue, prioritized: queue === 'binance' ? 1 : 0 })),
   })
 
   // What was left for the daemon is done by the next who works on the queue.

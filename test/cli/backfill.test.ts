@@ -12,7 +12,7 @@ const instant = (iso: string): Instant => toInstant(Date.parse(iso))
 const fortnight: Range = { from: instant('2024-03-01T00:00Z'), to: instant('2024-03-15T00:00Z') }
 const symbols = { bitcoin: 'BTCUSDT', ethereum: 'ETHUSDT' } as const
 const fortnightOf = (coins: string): string =>
-  `backfill ${coins} --timeframe 1m,1h --from 2024-03-01 --to 2024-03-15 --force`
+  `backfill ${coins} --timeframe 1m,1h --from 2024-03-01 --to 2024-03-15 --force --no-archive`
 /** A page has 1,000 candles: 21 of the minutes and one of the hours of each coin. */
 const pagesOfTwo = 44
 
@@ -51,7 +51,7 @@ const untilStalled = (site: Site) => eventually(() => countStalled(site), jobsAt
 /** The open times, the first and the last, that were asked for since the given request. */
 function askedSince({ exchange }: Site, first: number): { market: string; range: Range }[] {
   return exchange.requests.slice(first).flatMap(({ path }) => {
-    const { pathname, searchParams } = new URL(path, exchange.binanceUrl)
+    const { pathname, searchParams } = new URL(path, exchange.urlOf('binance'))
     if (pathname !== '/api/v3/klines') return []
     const [from, to] = ['startTime', 'endTime'].map((name) => toInstant(Number(searchParams.get(name))))
     if (from === undefined || to === undefined) return []

@@ -9,6 +9,7 @@ import { closedCandles } from '../../src/replay/candles.ts'
 import { openReplayExchange, type ReplayExchange } from '../../src/replay/exchange.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { Releases } from '../../src/runtime/release.ts'
+import { baseUrlVariables } from '../../src/settings/base-url-variable.ts'
 import { createTestDatabase, type engines, redisUrl, type TestDatabase } from '../support/database.ts'
 import { type Commands, commandsIn, type Variables } from './beacon.ts'
 
@@ -77,10 +78,7 @@ export async function openFolder(releases: Releases): Promise<string> {
   return folder
 }
 
-export const exchangeVariables = ({ binanceUrl, coingeckoUrl }: ReplayExchange): Variables => ({
-  BINANCE_BASE_URL: binanceUrl,
-  COINGECKO_BASE_URL: coingeckoUrl,
-})
+export const exchangeVariables = ({ urls }: ReplayExchange): Variables => baseUrlVariables(urls)
 
 export async function writeConfig(folder: string, yaml: string): Promise<string> {
   const file = join(folder, 'beacon.yaml')

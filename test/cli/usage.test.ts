@@ -7,11 +7,12 @@ import { openSite, type Site } from './site.ts'
 
 const commands = [
   '',
-  ...['start', 'demo', 'backfill', 'gaps', 'coverage', 'candles', 'prices', 'status'],
-  ...['coins', 'coins list', 'coins add', 'coins remove'],
+  ...['start', 'demo', 'replay', 'backfill', 'gaps', 'coverage', 'candles', 'prices', 'status'],
+  ...['coins', 'coins list', 'coins add', 'coins remove', 'coins sync'],
   ...['migrate', 'migrate up', 'migrate down', 'migrate status'],
   ...['partitions', 'partitions list', 'partitions ensure', 'views', 'views refresh'],
   ...['queues', 'queues pause', 'queues resume'],
+  ...['keys', 'keys generate', 'keys rotate'],
 ]
 
 const misused: readonly (readonly [string, RegExp])[] = [
@@ -29,6 +30,10 @@ const bitcoin = 'backfill bitcoin --timeframe 1h'
 
 const refused: readonly (readonly [string, RegExp])[] = [
   ['start --roles worker,cook', /cook is unknown; there is scheduler, worker, web/],
+  ['replay --source binanse', /Did you mean "binance"/],
+  ['replay --lie htlm', /Did you mean "html"/],
+  ['replay --limits some', /there is real and none/],
+  ['replay --port 65536', /--port 65536 is not a whole number from 1/],
   ['backfill bitcoim --timeframe 1h --from -3d', /Did you mean "bitcoin"\?.*beacon coins add/],
   ['backfill bitcoin --timeframe 1h,7m --from -3d', /"7m" is not kept here\. Did you mean "1m"\?/],
   [`${bitcoin} --from -3d --source binanse`, /there is binance/],
@@ -47,10 +52,13 @@ const refused: readonly (readonly [string, RegExp])[] = [
   ['prices bitcoim', /Did you mean "bitcoin"/],
   ['coins remove bitcoim', /Did you mean "bitcoin"/],
   ['coins add Bitcoin! --market binance:BTCUSDT', /is not a coin id/],
+  ['coins add x', /ticker of x is not known here: add --symbol TICKER/],
+  ['coins add x --market binance:BTCUSDT --source okx', /leave --source out/],
+  ['coins add x --symbol X --source coingecko', /no source of candles "coingecko"/],
   ['coins add x --market BTCUSDT', /not SOURCE:SYMBOL such as binance:BTCUSDT/],
   ['coins add x --market nowhere:BTCUSDT', /the sources are binance/],
   [`coins add x --market binance:${'B'.repeat(51)}`, /longer than any symbol/],
-  ['migrate down --to 9', /0001_market_data/],
+  ['migrate down --to 99', /0001_market_data/],
   ['queues pause binanse', /Did you mean "binance"/],
   ['views refresh nothing', /there is daily_price_summary/],
 ]

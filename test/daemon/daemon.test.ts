@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { queues } from '../../jobs/catalog.ts'
 import { day, hour, type Instant, minute, plus, toInstant, toIso } from '../../src/market/instant.ts'
 import type { Range } from '../../src/market/range.ts'
 import { ceilTo, floorTo, type Timeframe } from '../../src/market/timeframe.ts'
@@ -6,6 +7,7 @@ import { openEngine } from '../../src/queue/engine.ts'
 import type { FaultPlan } from '../../src/replay/faults.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { openLog } from '../../src/runtime/log.ts'
+import { sources } from '../../src/sources/catalog.ts'
 import { eventually } from '../cli/eventually.ts'
 import { differences, openSite, type Site, servedLines, storedLines } from '../cli/site.ts'
 import { engines } from '../support/database.ts'
@@ -53,7 +55,7 @@ async function schedulesOf({ variables }: Site): Promise<Record<string, string[]
   const engine = await openEngine({ databaseUrl, ...(redisUrl ? { redisUrl } : {}), log, clock: systemClock })
   try {
     const found: Record<string, string[]> = {}
-    for (const queue of ['binance', 'coingecko', 'upkeep']) {
+    for (const queue of queues) {
       const schedulers = await engine.queue(queue).getJobSchedulers(0, -1)
       found[queue] = schedulers.map(({ key, pattern, every }) => `${key} ${pattern ?? every}`).toSorted()
     }
@@ -63,7 +65,14 @@ async function schedulesOf({ variables }: Site): Promise<Record<string, string[]
   }
 }
 
+/** Of every source that a coin has a market on, what it lists is looked at once a day. */
+const looksAtListings = Object.values(sources)
+  .filter(({ listing }) => listing !== undefined)
+  .map(({ id }) => `beacon.sync-instruments_${id} 50 17 3 * * *`)
+
 const wantedSchedules = {
+  // Nothing is read from the other sources.
+  ...Object.fromEntries(queues.map((queue) => [queue, []])),
   binance: [
     'beacon.heartbeat 15000',
     'beacon.ingest-candles_binance_1d 1 0 0 * * *',
@@ -71,11 +80,16 @@ const wantedSchedules = {
     'beacon.ingest-candles_binance_1m 1 * * * * *',
     'beacon.ingest-candles_binance_5m 1 */5 * * * *',
   ],
-  coingecko: ['beacon.heartbeat 15000', 'beacon.ingest-prices 20 */1 * * * *'],
+  coingecko: [
+    'beacon.heartbeat 15000',
+    'beacon.ingest-prices 20 */1 * * * *',
+    'beacon.sync-coins 50 20 1 * * *',
+  ],
   upkeep: [
     'beacon.ensure-partitions 40 0 * * * *',
     'beacon.heartbeat 15000',
     expect.stringMatching(/^beacon\.refresh-views\S* /),
+    ...looksAtListings.toSorted(),
   ],
 }
 
@@ -142,7 +156,7 @@ describe.concurrent.each(engines)('the daemon on %s', (engine) => {
   }, 150_000)
 })
 
-const backfill = 'backfill bitcoin --timeframe 1m --from 2024-03-01 --to 2024-03-15 --force'
+const backfill = 'backfill bitcoin --timeframe 1m --from 2024-03-01 --to 2024-03-15 --force --no-archive'
 const fortnight = { from: toInstant(Date.UTC(2024, 2, 1)), to: toInstant(Date.UTC(2024, 2, 15)) }
 
 /** The first four jobs of 5,000 candles stand still at that page of theirs. */

@@ -4,11 +4,12 @@ import { describe, expect } from 'vitest'
 import { backfillCandles } from '../../jobs/backfill-candles.ts'
 import { InvalidInput } from '../../src/fault.ts'
 import { type BackfillWish, chunksOf, planBackfill } from '../../src/ingest/backfill-plan.ts'
+import { findGaps } from '../../src/ingest/gaps.ts'
 import { day, hour, minute, plus, toInstant } from '../../src/market/instant.ts'
 import { candleCount, union } from '../../src/market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../../src/market/timeframe.ts'
 import { readSettings } from '../../src/settings.ts'
-import { listCoins } from '../../src/store/coins.ts'
+import { followMarket, listCoins, upsertCoin } from '../../src/store/coins.ts'
 import { writeCoverage } from '../../src/store/coverage.ts'
 import { listPartitions, partitionedTables } from '../../src/store/partitions.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
@@ -24,6 +25,7 @@ const wishOf = (parts: Partial<BackfillWish> = {}): BackfillWish => ({
   coinIds: ['bitcoin'],
   timeframes: ['1m'],
   range: { from: at('2024-02-28T00:00Z'), to: at('2024-03-01T00:00Z') },
+  archive: 'never',
   ...parts,
 })
 
@@ -136,6 +138,41 @@ describe('a plan', () => {
       range: { from: at('2020-01-01T00:00Z'), to: at('2021-01-01T00:00Z') },
     })
     expect([daily.expiring, daily.series[0]?.keepMs]).toEqual([0, undefined])
+  })
+
+  test('leaves out what its source can no longer give, and refuses a wish for nothing else', async ({
+    freshDatabase: { pool },
+  }) => {
+    const now = halfPast
+    await inTransaction(pool, async (tx) => {
+      await upsertCoin(tx.db, 'bitcoin', { symbol: 'BTC', name: 'Bitcoin' }, now)
+      await followMarket(tx, { coinId: 'bitcoin', source: 'htx', symbol: 'btcusdt' }, now)
+    })
+    // Its newest 2,000 candles, less the ten minutes that the work may wait.
+    const reach = at('2024-02-29T03:25Z')
+    const partly = await plan(pool, { range: { from: plus(reach, -hour), to: plus(reach, hour) } })
+    expect(partly.series[0]).toMatchObject({
+      wanted: { from: reach, to: plus(reach, hour) },
+      outOfReach: { from: plus(reach, -hour), to: reach },
+      candles: 60,
+    })
+    const within = await plan(pool, { range: { from: reach, to: plus(reach, hour) } })
+    expect(within.series[0]?.outOfReach).toBeUndefined()
+    const before = plan(pool, { range: { from: plus(reach, -2 * hour), to: reach } })
+    await expect(before).rejects.toThrow(InvalidInput)
+    await expect(before).rejects.toThrow(
+      'htx has no 1m candles of btcusdt from before 2024-02-29T03:25:00.000Z: ask for a later --from, or for another --source that bitcoin has a market on',
+    )
+    const [coin] = await listCoins(databaseOf(pool))
+    const gaps = await findGaps(
+      pool,
+      settings,
+      coin ? [coin] : [],
+      ['1m'],
+      { from: at('2020-01-01T00:00Z'), to: now },
+      now,
+    )
+    expect(gaps.map(({ range, cause }) => [range.from, cause])).toEqual([[reach, 'not-fetched']])
   })
 
   test.for([

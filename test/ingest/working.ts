@@ -11,6 +11,7 @@ import { closedCandles } from '../../src/replay/candles.ts'
 import type { ReplayOptions } from '../../src/replay/exchange.ts'
 import { findMarket } from '../../src/replay/markets.ts'
 import type { Context } from '../../src/runtime/context.ts'
+import { baseUrlVariables } from '../../src/settings/base-url-variable.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
 import { followMarket, upsertCoin } from '../../src/store/coins.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
@@ -47,10 +48,7 @@ export async function startWorking(pool: Pool, options: WorkingOptions = {}): Pr
     timeoutMs: 20_000,
     maxBodyBytes: 2_000_000,
   })
-  const settings = readSettings({
-    BINANCE_BASE_URL: exchange.binanceUrl,
-    COINGECKO_BASE_URL: exchange.coingeckoUrl,
-  })
+  const settings = readSettings(baseUrlVariables(exchange.urls))
   const context: Context = {
     clock: exchange.clock,
     log,

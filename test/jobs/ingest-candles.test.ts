@@ -2,11 +2,12 @@ import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { divide, ingestCandles, patternAfterClose } from '../../jobs/ingest-candles.ts'
 import { Malformed, RateLimited, Refused, Unavailable } from '../../src/fault.ts'
-import { day, minute, plus, toIso } from '../../src/market/instant.ts'
+import { day, type Instant, minute, plus, toIso } from '../../src/market/instant.ts'
 import { contains, type Range } from '../../src/market/range.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
 import { readSettings } from '../../src/settings.ts'
 import { readCandles } from '../../src/store/candles.ts'
+import type { Coin } from '../../src/store/coins.ts'
 import { readCoverage } from '../../src/store/coverage.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { follow, keptReport, klinesAsked, startWorking, truth, type Working } from '../ingest/working.ts'
@@ -241,13 +242,48 @@ test.for([
   expect(patternAfterClose(timeframe, 3_000)).toBe(pattern)
 })
 
-test('there is one schedule for each source and timeframe that is kept', () => {
-  const schedules = ingestCandles.schedules?.(readSettings({})) ?? []
-  expect(schedules.map(({ id }) => id)).toEqual(
-    ['1m', '5m', '1h', '1d'].map((timeframe) => `ingest-candles_binance_${timeframe}`),
-  )
-  for (const schedule of schedules)
-    expect(ingestCandles.payload.parse(schedule.payload)).toEqual(schedule.payload)
+const aCoin = (
+  id: string,
+  ...markets: { source: string; symbol: string; followedFrom?: Instant }[]
+): Coin => ({
+  id,
+  symbol: id,
+  name: id,
+  markets: markets.map((market, preference) => ({
+    coinId: id,
+    preference,
+    followedFrom: halfPast,
+    ...market,
+  })),
+})
+
+describe('the schedules', () => {
+  const kept = ['1m', '5m', '1h', '1d']
+  const schedulesFor = (...coins: Coin[]) => ingestCandles.schedules?.(readSettings({}), coins) ?? []
+  const idsFor = (...coins: Coin[]) => schedulesFor(...coins).map(({ id }) => id)
+  const onBinance = kept.map((timeframe) => `ingest-candles_binance_${timeframe}`)
+
+  test('are one for each kept timeframe of a source in use', () => {
+    const schedules = schedulesFor(
+      aCoin('bitcoin', { source: 'binance', symbol: 'BTCUSDT' }),
+      aCoin('ethereum', { source: 'binance', symbol: 'ETHUSDT', followedFrom: plus(halfPast, minute) }),
+    )
+    expect(schedules.map(({ id }) => id)).toEqual(onBinance)
+    for (const { payload: scheduled, changedAt } of schedules) {
+      expect(ingestCandles.payload.parse(scheduled)).toEqual(scheduled)
+      expect(changedAt).toBe(plus(halfPast, minute))
+    }
+  })
+
+  test('are none for a source that no coin is read from, also where one could be', () => {
+    expect(idsFor()).toEqual([])
+    expect(idsFor(aCoin('bitcoin', { source: 'coingecko', symbol: 'bitcoin' }))).toEqual([])
+    const second = { source: 'okx', symbol: 'BTC-USDT' }
+    expect(idsFor(aCoin('bitcoin', { source: 'binance', symbol: 'BTCUSDT' }, second))).toEqual(onBinance)
+    expect(idsFor(aCoin('bitcoin', second))).toEqual(
+      kept.map((timeframe) => `ingest-candles_okx_${timeframe}`),
+    )
+  })
 })
 
 test.for([

@@ -5,8 +5,10 @@ import { refreshViews } from '../../jobs/refresh-views.ts'
 import { InvalidInput } from '../../src/fault.ts'
 import { day } from '../../src/market/instant.ts'
 import { readSettings } from '../../src/settings.ts'
+import { sources } from '../../src/sources/catalog.ts'
 import { listPartitions } from '../../src/store/partitions.ts'
 import { keptReport, startWorking } from '../ingest/working.ts'
+import { halfPast } from '../replay/playing.ts'
 import { aBatch, aCandle, aSeries, load, start } from '../store/loading.ts'
 import { test } from '../support/database.ts'
 
@@ -68,7 +70,7 @@ describe('refresh-views', () => {
   })
 
   test('has a schedule at five past midnight for each configured view', () => {
-    expect(refreshViews.schedules?.(readSettings({}))).toMatchObject([
+    expect(refreshViews.schedules?.(readSettings({}), [])).toMatchObject([
       {
         id: 'refresh-views_daily_price_summary',
         pattern: '5 0 * * *',
@@ -95,8 +97,15 @@ describe('the catalog', () => {
 
   test('knows the queue of every scheduled payload, and every payload comes back from its schema as it went in', () => {
     const settings = readSettings({})
+    const followedFrom = halfPast
+    const coins = Object.values(sources).map(({ id: source }, preference) => ({
+      id: source,
+      symbol: source,
+      name: source,
+      markets: [{ coinId: source, source, symbol: source, preference, followedFrom }],
+    }))
     const scheduled = jobs.flatMap((job) =>
-      (job.schedules?.(settings) ?? []).map((schedule) => ({ job, ...schedule })),
+      (job.schedules?.(settings, coins) ?? []).map((schedule) => ({ job, ...schedule })),
     )
     expect(new Set(scheduled.map(({ id }) => id)).size).toBe(scheduled.length)
     for (const { job, id, payload } of scheduled) {

@@ -101,7 +101,10 @@ export class TestFleet {
         log: this.log,
         settings: readSettings({}),
         pool: this.database.pool,
-        http: { get: () => Promise.reject(new Error('these jobs ask nobody')) },
+        http: {
+          get: () => Promise.reject(new Error('these jobs ask nobody')),
+          download: () => Promise.reject(new Error('these jobs ask nobody')),
+        },
         enqueue: async () => [],
         partitions: new Set<string>(),
       },

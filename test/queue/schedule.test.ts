@@ -39,6 +39,7 @@ describe.each(engines)('the schedule on %s', (kind) => {
       queues: [queue],
       jobs,
       settings: readSettings({}),
+      coins: [],
       databaseUrl: fleet.database.url,
       log: fleet.log,
     })
@@ -133,8 +134,9 @@ describe.each(engines)('the schedule on %s', (kind) => {
     await register(engine, queue, [scheduledJob(queue, [{ id: 'say_more' }])])
     expect(await schedulers(engine, queue)).toEqual(['beacon.heartbeat', 'beacon.say_more', 'by-hand'])
     expect(fleet.told('schedule.removed')).toEqual([{ queue, scheduler: 'beacon.say_hello' }])
+    // Nobody needs to listen to a queue without a schedule.
     await register(engine, queue, [])
-    expect(await schedulers(engine, queue)).toEqual(['beacon.heartbeat', 'by-hand'])
+    expect(await schedulers(engine, queue)).toEqual(['by-hand'])
   })
 
   test('comes back after someone removed it', async () => {
@@ -161,14 +163,14 @@ describe.each(engines)('the schedule on %s', (kind) => {
     expect(waiting.map(({ name }) => name).sort()).toEqual(['heartbeat', 'say'])
   })
 
-  test('beats in every queue without keeping its beats, and keeps what others finished', async () => {
+  test('beats in every queue with a schedule, without keeping its beats, and keeps what others finished', async () => {
     const engine = await fleet.open()
     const queue = fleet.freshQueue()
     const job = aJob({ queueOf: () => queue })
     await fleet.work(engine, { queue, jobs: [job] })
     await engine.queue(queue).add('say', { text: 'hello' }, { jobId: 'first' })
     await eventually(() => engine.queue(queue).getJobState('first')).toBe('completed')
-    await register(engine, queue, [job])
+    await register(engine, queue, [scheduledJob(queue, [{}])])
     const beats = async () =>
       (await engine.queue(queue).getJobScheduler('beacon.heartbeat'))?.iterationCount ?? 0
     await eventually(beats).toBeGreaterThan(1)

@@ -22,6 +22,7 @@ describe.concurrent.each(engines)('connections to %s that died silently', (kind)
       queues: [queue],
       jobs: [job],
       settings: readSettings({}),
+      coins: [],
       databaseUrl: fleet.database.url,
       log: fleet.log,
     })

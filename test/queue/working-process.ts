@@ -44,7 +44,10 @@ await startWorkers({
     log,
     settings: readSettings({}),
     pool: new Pool({ connectionString: databaseUrl }),
-    http: { get: () => Promise.reject(new Error('this job asks nobody')) },
+    http: {
+      get: () => Promise.reject(new Error('this job asks nobody')),
+      download: () => Promise.reject(new Error('this job asks nobody')),
+    },
     enqueue: async () => [],
     partitions: new Set(),
   },

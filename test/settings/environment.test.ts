@@ -113,7 +113,7 @@ describe('the only host of a source', () => {
     const { baseUrls } = readEnvironment({
       BINANCE_BASE_URL: 'http://127.0.0.1:9000//',
       COINGECKO_BASE_URL: 'https://mirror/coingecko',
-      KRAKEN_BASE_URL: 'not even a URL, but no source of ours',
+      MTGOX_BASE_URL: 'not even a URL, but no source of ours',
     })
     expect(baseUrls).toEqual({
       binance: 'http://127.0.0.1:9000',

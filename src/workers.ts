@@ -1,0 +1,55 @@
+import { schedule as everyProcess } from 'node-cron'
+import { jobs, queues } from '../jobs/catalog.ts'
+import type { Fleet } from './fleet.ts'
+import type { Engine } from './queue/engine.ts'
+import { scheduledQueues } from './queue/schedule.ts'
+import type { Releases } from './runtime/release.ts'
+import { listCoins } from './store/coins.ts'
+import { databaseOf } from './store/transaction.ts'
+
+const everyFiveSeconds = '*/5 * * * * *'
+
+/**
+ * Works on the queues that something is scheduled in, and on any other from when something waits in it: each worker
+ * keeps some connections to the queue's store, and of most sources a process never needs any.
+ */
+export async function startWorkersWhereNeeded(fleet: Fleet, releases: Releases): Promise<void> {
+  const { log } = fleet.context
+  const started = new Set<string>()
+  const look = async () => {
+    const needed = await queuesInNeed(fleet, started)
+    if (needed.length === 0) return
+    const workers = await fleet.work(needed)
+    releases.push(() => workers.close())
+    for (const queue of needed) started.add(queue)
+  }
+  await look()
+  const task = everyProcess(
+    everyFiveSeconds,
+    async () => {
+      try {
+        await look()
+      } catch (error) {
+        log.warn('workers.not-started', { reason: error instanceof Error ? error.message : String(error) })
+      }
+    },
+    { timezone: 'UTC', noOverlap: true },
+  )
+  releases.push(() => task.destroy())
+}
+
+/** Of the queues without a worker, those that want one. */
+async function queuesInNeed({ engine, context }: Fleet, started: ReadonlySet<string>): Promise<string[]> {
+  const coins = await listCoins(databaseOf(context.pool))
+  const scheduled = new Set(scheduledQueues(jobs, context.settings, coins))
+  const idle = queues.filter((queue) => !started.has(queue))
+  const needed: string[] = []
+  for (const queue of idle) if (scheduled.has(queue) || (await hasJobs(engine, queue))) needed.push(queue)
+  return needed
+}
+
+/** Jobs that wait, and those that a worker left behind when it was killed. */
+async function hasJobs(engine: Engine, queue: string): Promise<boolean> {
+  const counts = await engine.queue(queue).getJobCounts('waiting', 'prioritized', 'delayed', 'active')
+  return Object.values(counts).some((count) => count > 0)
+}

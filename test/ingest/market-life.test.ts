@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest'
+import { judgeLife } from '../../src/ingest/market-life.ts'
+import { day, hour, type Instant, minute, plus } from '../../src/market/instant.ts'
+import type { ListedMarket } from '../../src/sources/source.ts'
+import type { MarketLife } from '../../src/store/instruments.ts'
+import { at } from '../store/loading.ts'
+
+const start = at('2022-05-01T00:00Z')
+
+const followed: MarketLife = {
+  coinId: 'terra-luna',
+  symbol: 'LUNAUSDT',
+  followedFrom: start,
+  listedTo: undefined,
+  lastListedAt: start,
+  missingSince: undefined,
+  haltedSince: undefined,
+  relistedAt: undefined,
+}
+
+const trading: ListedMarket = { symbol: 'LUNAUSDT', base: 'LUNA', quote: 'USDT', trading: true }
+const halted: ListedMarket = { ...trading, trading: false }
+
+/** What becomes of a market when it is looked at, at these times after the start. */
+function look(...looks: readonly (readonly [ms: number, listed: ListedMarket | undefined])[]) {
+  let life = followed
+  const news = looks.map(([ms, listed]) => {
+    const judged = judgeLife(life, listed, plus(start, ms))
+    life = judged.life
+    return judged.news
+  })
+  return { life, news }
+}
+
+const instantAt = (ms: number): Instant => plus(start, ms)
+
+describe('a market', () => {
+  test('that is listed and traded is no news', () => {
+    expect(look([0, trading], [day, trading])).toEqual({
+      life: { ...followed, lastListedAt: instantAt(day) },
+      news: [undefined, undefined],
+    })
+  })
+
+  test('that one listing leaves out lives on when the next has it', () => {
+    expect(look([0, undefined], [2 * hour, trading])).toEqual({
+      life: { ...followed, lastListedAt: instantAt(2 * hour) },
+      news: ['missing', 'back'],
+    })
+  })
+
+  test('has ended when a second look, an hour or more later, misses it too: at the first of them', () => {
+    const { life, news } = look([0, undefined], [hour - minute, undefined], [hour, undefined])
+    expect(news).toEqual(['missing', undefined, 'ended'])
+    expect(life).toEqual({ ...followed, listedTo: start })
+  })
+
+  test('that comes and goes has to be missed twice in a row', () => {
+    const { news } = look([0, undefined], [hour, trading], [2 * hour, undefined], [2.5 * hour, undefined])
+    expect(news).toEqual(['missing', 'back', 'missing', undefined])
+  })
+
+  test('ends when its source says it did', () => {
+    const delisted = { ...halted, delistedAt: instantAt(-3 * hour) }
+    expect(look([0, delisted], [day, delisted])).toMatchObject({
+      life: { listedTo: instantAt(-3 * hour) },
+      news: ['missing', 'ended'],
+    })
+    expect(look([0, { ...trading, delistedAt: instantAt(day) }]).news).toEqual([undefined])
+  })
+
+  test('that is halted lives on for thirty days, and has then ended when it was halted', () => {
+    const { life, news } = look([0, halted], [29 * day, halted], [30 * day, halted])
+    expect(news).toEqual(['halted', undefined, 'ended'])
+    expect(life.listedTo).toBe(start)
+    expect(look([0, halted], [20 * day, trading], [40 * day, halted]).news).toEqual([
+      'halted',
+      'back',
+      'halted',
+    ])
+  })
+
+  test('that is halted and left out of one listing has not ended', () => {
+    const { life, news } = look([0, halted], [day, undefined], [day + minute, halted])
+    expect(news).toEqual(['halted', 'missing', undefined])
+    expect(life.listedTo).toBeUndefined()
+  })
+
+  test('that no listing ever had is misspelt, and has not ended', () => {
+    const unseen = { ...followed, lastListedAt: undefined }
+    expect(judgeLife(unseen, undefined, instantAt(day))).toEqual({ life: unseen, news: 'unlisted' })
+  })
+
+  test('that has ended stays ended: its symbol listed again is told once', () => {
+    const { life, news } = look(
+      [0, undefined],
+      [day, undefined],
+      [2 * day, halted],
+      [3 * day, trading],
+      [4 * day, trading],
+      [5 * day, undefined],
+    )
+    expect(news).toEqual(['missing', 'ended', undefined, 'relisted', undefined, undefined])
+    expect(life).toEqual({ ...followed, listedTo: start, relistedAt: instantAt(3 * day) })
+  })
+})
