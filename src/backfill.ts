@@ -29,10 +29,11 @@ export type BackfillResult = Accounting &
 export async function enqueueBackfill(
   { context, engine }: Fleet,
   plan: BackfillPlan,
+  { lane }: Pick<BackfillChunk, 'lane'> = {},
 ): Promise<QueuedChunk[]> {
-  const chunks = plan.series.flatMap((series) =>
-    chunksOf(series, context.settings.candles.chunk, 'from-start'),
-  )
+  const chunks = plan.series
+    .flatMap((series) => chunksOf(series, context.settings.candles.chunk, 'from-start'))
+    .map((chunk) => (lane === undefined ? chunk : { ...chunk, lane }))
   for (const source of new Set(chunks.map((chunk) => chunk.source))) {
     if (await engine.queue(source).isPaused()) {
       throw new Misconfigured(
@@ -44,11 +45,12 @@ export async function enqueueBackfill(
   return chunks.map((chunk, index) => ({ id: ids[index] ?? '', queue: chunk.source, chunk }))
 }
 
-export type FollowOptions = Readonly<{
-  signal: AbortSignal
-  /** How many of the plan's candles are settled. */
-  onProgress(candles: number): void
-}>
+export type FollowOptions = Pick<BackfillChunk, 'lane'> &
+  Readonly<{
+    signal: AbortSignal
+    /** How many of the plan's candles are settled. */
+    onProgress(candles: number): void
+  }>
 
 /**
  * Runs a plan to its end: puts its jobs into the queues, works on them itself when nobody else does, and follows the
@@ -61,7 +63,7 @@ export async function runBackfill(
 ): Promise<BackfillResult> {
   const { clock, pool } = fleet.context
   const since = clock.now()
-  const queued = await enqueueBackfill(fleet, plan)
+  const queued = await enqueueBackfill(fleet, plan, options)
   const sources = [...new Set(queued.map(({ queue }) => queue))]
   let workers: Workers | undefined
   // The daemon may be stopped while we wait for it.

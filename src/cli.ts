@@ -5,11 +5,13 @@ import { coinsCommand } from './cli/coins.ts'
 import { coverageCommand } from './cli/coverage.ts'
 import { demoCommand } from './cli/demo.ts'
 import { gapsCommand } from './cli/gaps.ts'
+import { keysCommand } from './cli/keys.ts'
 import { migrateCommand } from './cli/migrate.ts'
 import { say } from './cli/output.ts'
 import { partitionsCommand } from './cli/partitions.ts'
 import { pricesCommand } from './cli/prices.ts'
 import { queuesCommand } from './cli/queues.ts'
+import { replayCommand } from './cli/replay.ts'
 import { startCommand } from './cli/start.ts'
 import { statusCommand } from './cli/status.ts'
 import { viewsCommand } from './cli/views.ts'
@@ -19,6 +21,7 @@ import { readVersion } from './settings/version.ts'
 const commands = [
   startCommand,
   demoCommand,
+  replayCommand,
   backfillCommand,
   gapsCommand,
   coverageCommand,
@@ -28,6 +31,7 @@ const commands = [
   migrateCommand,
   partitionsCommand,
   viewsCommand,
+  keysCommand,
   statusCommand,
   queuesCommand,
 ]

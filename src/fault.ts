@@ -38,6 +38,15 @@ export class RateLimited extends Fault {
   }
 }
 
+/** The source does not want to hear of our address for a while: we went on asking, or its firewall says so. */
+export class Banned extends RateLimited {}
+
+/** The host does not serve the region of our address; another one of the source may. */
+export class Blocked extends Fault {
+  readonly code = 'BLOCKED'
+  readonly remedy = 'give-up'
+}
+
 /** The source understood the question and says no: asking again gives the same answer. */
 export class Refused extends Fault {
   readonly code = 'REFUSED'

@@ -1,8 +1,9 @@
 import { Redis } from 'ioredis'
 import type { Pool } from 'pg'
 import { jobs } from '../jobs/catalog.ts'
-import { openBudget, unlimitedBudget } from './http/budget.ts'
+import { type Budget, openBudget, unlimitedBudget } from './http/budget.ts'
 import { openHttpClient } from './http/client.ts'
+import type { Stop } from './http/stops.ts'
 import { type Engine, openEngine } from './queue/engine.ts'
 import { enqueue } from './queue/enqueue.ts'
 import type { Job } from './queue/job.ts'
@@ -11,6 +12,7 @@ import type { Clock } from './runtime/clock.ts'
 import type { Context } from './runtime/context.ts'
 import type { Log } from './runtime/log.ts'
 import type { Releases } from './runtime/release.ts'
+import { sourceIds } from './settings/source-ids.ts'
 import type { Settings } from './settings.ts'
 import { finishRun, startRun } from './store/runs.ts'
 import { databaseOf, inOwnTransactions } from './store/transaction.ts'
@@ -19,6 +21,8 @@ import { databaseOf, inOwnTransactions } from './store/transaction.ts'
 export type Fleet = Readonly<{
   engine: Engine
   context: Omit<Context, 'signal' | 'runId'>
+  /** What stands against asking the sources now: bans, and regions that they do not serve. */
+  stops(): Promise<Stop[]>
   /** Runs jobs of these queues until released. */
   work(names: readonly string[]): Promise<{ close(): Promise<void> }>
 }>
@@ -48,9 +52,11 @@ export async function openFleet(
     waitMs: patienceMs,
   })
   releases.push(() => engine.close())
+  const budget = openSharedBudget({ settings, database, log, clock, releases })
   const http = openHttpClient({
     clock,
-    budget: openSharedBudget(settings, database.pool, log, releases),
+    budget,
+    log,
     timeoutMs: settings.http.timeout,
     maxBodyBytes: settings.http.maxBodyBytes,
     secretHeaders: secretHeaders(settings),
@@ -68,6 +74,7 @@ export async function openFleet(
   return {
     engine,
     context,
+    stops: () => budget.stops(sourceIds),
     work: (names) =>
       startWorkers({
         engine,
@@ -86,13 +93,17 @@ export function jobNamed(name: string): Job {
   return job
 }
 
-function openSharedBudget({ environment, budget }: Settings, pool: Pool, log: Log, releases: Releases) {
+function openSharedBudget(surroundings: Omit<Surroundings, 'signal'>): Budget {
+  const { settings, database, log, clock, releases } = surroundings
+  const { environment, budget } = settings
   if (environment.unlimitedBudget) return unlimitedBudget
-  if (environment.redisUrl === undefined) return openBudget({ pool: inOwnTransactions(pool) }, budget)
+  if (environment.redisUrl === undefined) {
+    return openBudget({ pool: inOwnTransactions(database.pool) }, { ...budget, clock, log })
+  }
   const redis = new Redis(environment.redisUrl, { connectTimeout: 5_000, socketTimeout: 15_000 })
   redis.on('error', (error) => log.warn('budget.connection-lost', { reason: error.message }))
   releases.push(() => redis.disconnect())
-  return openBudget({ redis }, budget)
+  return openBudget({ redis }, { ...budget, clock, log })
 }
 
 const secretHeaders = ({

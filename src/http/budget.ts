@@ -1,26 +1,32 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Redis } from 'ioredis'
-import type { Pool } from 'pg'
-import {
-  RateLimiterPostgres,
-  RateLimiterRedis,
-  RateLimiterRes,
-  type RateLimiterStoreAbstract,
-} from 'rate-limiter-flexible'
 import { Aborted, RateLimited } from '../fault.ts'
-import { second } from '../market/instant.ts'
+import { plus, second, toIso } from '../market/instant.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Log } from '../runtime/log.ts'
+import { type BudgetStore, type LeakyBucket, openLeakyBucket } from './leaky-bucket.ts'
+import { type Pace, paceOf, paymentOf } from './pace.ts'
 import type { HttpAnswer, HttpRequest, Lane, RateLimit } from './request.ts'
+import { openStops, type Stop, type Stops } from './stops.ts'
+import { Turns } from './turns.ts'
 
 type Costly = Pick<HttpRequest, 'source' | 'weight' | 'rateLimits'>
 
-/** Keeps the whole fleet under each source's limit. Waits where there is nothing left. */
+/** Keeps the whole fleet under each source's limits. Waits where there is nothing left. */
 export type Budget = Readonly<{
-  /** Returns when the request may be sent. Throws Aborted when the signal says stop first. */
+  /**
+   * Returns when the request may be sent. Throws RateLimited when the source has told us to wait for long, and Aborted
+   * when the signal says stop first.
+   */
   take(request: Costly, lane: Lane, signal: AbortSignal): Promise<void>
-  /** Learns from the answer what the source itself has counted. */
+  /** Learns from the answer what the source itself has counted: others at our address count too. */
   observe(request: Costly, answer: HttpAnswer): Promise<void>
-  /** Stops everybody's requests to the source for as long as it said. */
-  stop(request: Costly, forMs: number): Promise<void>
+  /**
+   * Tells the whole fleet of a stop, and lets nobody ask the source for as long as it lasts. One that is `unserved` is
+   * only told: which hosts do not serve it, each process finds out for itself.
+   */
+  stop(request: Costly, stop: Omit<Stop, 'source'>, reason: string): Promise<void>
+  /** What stands against asking these sources now. */
+  stops(sources: readonly string[]): Promise<Stop[]>
 }>
 
 /** For a mirror of one's own: no limit at all. */
@@ -28,162 +34,154 @@ export const unlimitedBudget: Budget = {
   take: async () => {},
   observe: async () => {},
   stop: async () => {},
+  stops: async () => [],
 }
 
-export type BudgetStore = Readonly<{ redis: Redis } | { pool: Pool }>
-export type BudgetShares = Readonly<{ share: number; backfillShare: number }>
-
-/**
- * The limit's window is cut into at most this many slices, each with its part of the points. A counter that starts
- * whenever it likes could otherwise spend two windows' worth around the moment when the source's own window begins.
- */
-const mostSlices = 10
-
-/** How many points of one slice a lane may use, and how long the slice is. No window ever holds more than the share. */
-export function sliceOf({ points, perMs }: RateLimit, { share, backfillShare }: BudgetShares) {
-  const { durationMs, live } = cut(points * share, perMs)
-  return { durationMs, live, backfill: Math.max(1, Math.floor(live * backfillShare)) }
-}
-
-/** A slice of two points or more leaves room for live work beside a backfill; a small limit has fewer, longer ones. */
-function cut(points: number, perMs: number): { durationMs: number; live: number } {
-  for (let slices = mostSlices; slices > 0; slices -= 1) {
-    const durationMs = wholeSeconds(perMs / slices)
-    // A window that begins in the middle of a slice touches one slice more than fit into it.
-    const live = Math.floor(points / (Math.ceil(perMs / durationMs) + 1))
-    if (live >= 2) return { durationMs, live }
-  }
-  // A slice of one point begins with the request that spends it, so no window touches more of them than fit.
-  return { durationMs: wholeSeconds(perMs / (points < 1 ? points : Math.floor(points))), live: 1 }
-}
-
-/** Redis forgets a counter after whole seconds. */
-const wholeSeconds = (ms: number): number => Math.ceil(ms / second) * second
-
-type Limiters = Readonly<{ limit: RateLimit } & Record<Lane, RateLimiterStoreAbstract>>
+type Surroundings = Readonly<{
+  /** The part of each limit that is used. */
+  share: number
+  clock: Clock
+  log: Log
+}>
 
 /** Opens the budget on the store that all processes of the fleet share. */
-export function openBudget(store: BudgetStore, shares: BudgetShares): Budget {
-  const known = new Map<string, { stopped: RateLimiterStoreAbstract; windows: readonly Limiters[] }>()
-  const limitersOf = ({ source, rateLimits }: Costly) => {
-    const found = known.get(source)
+export function openBudget(store: BudgetStore, surroundings: Surroundings): Budget {
+  const stops = openStops(store)
+  const opened = new Map<string, SourceBudget>()
+  const budgetOf = ({ source, rateLimits }: Costly) => {
+    const found = opened.get(source)
     if (found) return found
-    const stopped = openLimiter(store, `${source}-stopped`, 1, second)
-    const windows = rateLimits.map((limit) => {
-      const slice = sliceOf(limit, shares)
-      const open = (name: string, points: number) =>
-        openLimiter(store, `${source}-${name}-${limit.perMs}`, points, slice.durationMs)
-      return { limit, live: open('all', slice.live), backfill: open('backfill', slice.backfill) }
-    })
-    const made = { stopped, windows }
-    known.set(source, made)
+    const pace = paceOf(rateLimits, surroundings.share)
+    const bucket = openLeakyBucket(store, source, pace)
+    const made = new SourceBudget({ ...surroundings, source, rateLimits, pace, bucket, stops })
+    opened.set(source, made)
     return made
   }
   return {
-    take: async (request, lane, signal) => {
-      const { stopped, windows } = limitersOf(request)
-      await respectStop(request.source, stopped, signal)
-      for (const { live, backfill } of windows) {
-        if (lane === 'backfill') await takePoints(backfill, request.weight, signal)
-        await takePoints(live, request.weight, signal)
+    take: (request, lane, signal) => budgetOf(request).take(request.weight, lane, signal),
+    observe: (request, answer) => budgetOf(request).observe(answer),
+    stop: (request, stop, reason) => budgetOf(request).stop(stop, reason),
+    stops: async (sources) => {
+      const standing: Stop[] = []
+      // One after another: each takes a connection, and whoever only looks must not take those of the jobs.
+      for (const source of sources) {
+        const stop = await stops.read(source)
+        if (stop) standing.push(stop)
       }
-      await respectStop(request.source, stopped, signal)
-    },
-    observe: async (request, { headers }) => {
-      const { stopped, windows } = limitersOf(request)
-      for (const { limit } of windows) {
-        const used = Number(headers[limit.usedHeader ?? ''])
-        // Others share the address: when the source has counted nearly all of it, the rest of its window is not ours.
-        if (Number.isFinite(used) && used > (limit.points * (1 + shares.share)) / 2) {
-          await stopFor(stopped, sliceOf(limit, shares).durationMs)
-        }
-      }
-    },
-    stop: async (request, forMs) => {
-      await stopFor(limitersOf(request).stopped, forMs)
+      return standing
     },
   }
 }
 
-function openLimiter(
-  store: BudgetStore,
-  keyPrefix: string,
-  points: number,
-  durationMs: number,
-): RateLimiterStoreAbstract {
-  const options = { keyPrefix, points, duration: durationMs / second }
-  return 'redis' in store
-    ? new RateLimiterRedis({ ...options, storeClient: store.redis })
-    : new RateLimiterPostgres({
-        ...options,
-        storeClient: store.pool,
-        storeType: 'pool',
-        tableName: 'request_budget',
-        tableCreated: true,
-        clearExpiredByTimeout: false,
-      })
-}
+type Parts = Surroundings &
+  Readonly<{
+    source: string
+    rateLimits: readonly RateLimit[]
+    pace: Pace
+    bucket: LeakyBucket
+    stops: Stops
+  }>
 
-/** A stop is only ever made longer: an answer that was under way may know of a shorter one. */
-async function stopFor(stopped: RateLimiterStoreAbstract, ms: number): Promise<void> {
-  const state = await stopped.get('')
-  if (state && state.consumedPoints > stopped.points && state.msBeforeNext >= ms) return
-  await stopped.block('', Math.ceil(ms / second))
-}
-
-/** A request that costs more than a slice takes slice after slice until it is paid. */
-async function takePoints(
-  limiter: RateLimiterStoreAbstract,
-  weight: number,
-  signal: AbortSignal,
-): Promise<void> {
-  for (let left = weight; left > 0; left -= limiter.points) {
-    await takePart(limiter, Math.min(left, limiter.points), signal)
-  }
-}
-
-async function takePart(
-  limiter: RateLimiterStoreAbstract,
-  points: number,
-  signal: AbortSignal,
-): Promise<void> {
-  for (;;) {
-    try {
-      await limiter.consume('', points)
-      return
-    } catch (rejection) {
-      // The limiter rejects with its answer when nothing is left, and with an error when its store failed.
-      if (!(rejection instanceof RateLimiterRes)) throw rejection
-      await pause(rejection.msBeforeNext, signal)
-    }
-  }
-}
-
-/** A short stop is waited out; for a longer one the work goes back to its queue and makes room for other work. */
+/** A short wait for the end of a stop is waited out; for a longer one the work goes back to its queue. */
 const longestPauseMs = 5 * second
 
-async function respectStop(
-  source: string,
-  stopped: RateLimiterStoreAbstract,
-  signal: AbortSignal,
-): Promise<void> {
-  for (;;) {
-    const state = await stopped.get('')
-    if (!state || state.consumedPoints <= stopped.points || state.msBeforeNext <= 0) return
-    const { msBeforeNext } = state
-    if (msBeforeNext > longestPauseMs) {
-      throw new RateLimited(
-        `${source} has told us to wait ${Math.ceil(msBeforeNext / second)} s more`,
-        msBeforeNext,
-      )
+class SourceBudget {
+  readonly #parts: Parts
+  /** Of each lane one at a time asks the bucket: it is a few processes that wait for it, and not each of their jobs. */
+  readonly #turns: Readonly<Record<Lane, Turns>> = {
+    live: new Turns(),
+    repair: new Turns(),
+    backfill: new Turns(),
+  }
+  /** Whether this process knows of a stop, and has not yet seen its end. */
+  #knowsOfStop = false
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  async take(weight: number, lane: Lane, signal: AbortSignal): Promise<void> {
+    const { pace, bucket } = this.#parts
+    const { first, rest, held } = paymentOf(pace, weight)
+    const poured = await this.#turns[lane].take(() => this.#pour(first, lane, signal), signal)
+    const emptyInMs = rest > 0 ? await bucket.owe(rest) : poured
+    const sendInMs = emptyInMs - held
+    if (sendInMs > 1) await pause(sendInMs, signal)
+    // A stop fills the bucket: only while we slept can there be one that we do not know of.
+    if (sendInMs > 1 || this.#knowsOfStop) await this.#respectStop(signal)
+  }
+
+  /** Returns the milliseconds until the bucket has leaked dry. */
+  async #pour(points: number, lane: Lane, signal: AbortSignal): Promise<number> {
+    const { pace, bucket } = this.#parts
+    // Whoever is behind us can follow at once when we wait until several of us fit.
+    const followers = Math.floor((pace.brims[lane] / points - 1) / 2)
+    for (;;) {
+      const poured = await bucket.pour(points, lane)
+      if (poured.fits) return poured.emptyInMs
+      if (poured.fitsInMs > longestPauseMs) await this.#respectStop(signal)
+      await pause(poured.fitsInMs + followers * points * pace.perPointMs, signal)
     }
-    await pause(msBeforeNext, signal)
+  }
+
+  /** Waits for the end of a short stop, and throws RateLimited for a longer one. */
+  async #respectStop(signal: AbortSignal): Promise<void> {
+    const { source, stops, log } = this.#parts
+    for (;;) {
+      const stop = await stops.read(source)
+      if (!stop || stop.kind === 'unserved') break
+      this.#knowsOfStop = true
+      if (stop.leftMs > longestPauseMs) {
+        const seconds = Math.ceil(stop.leftMs / second)
+        throw new RateLimited(`${source} has told us to wait ${seconds} s more`, stop.leftMs)
+      }
+      await pause(stop.leftMs, signal)
+    }
+    if (this.#knowsOfStop) log.info('source.ban-ended', { source })
+    this.#knowsOfStop = false
+  }
+
+  async observe({ headers, answeredAt }: HttpAnswer): Promise<void> {
+    const { rateLimits, share, pace, bucket } = this.#parts
+    const slackMs = (pace.burst - 1) * pace.perPointMs
+    for (const { points, perMs, usedHeader } of rateLimits) {
+      const used = Number(headers[usedHeader ?? ''])
+      if (usedHeader === undefined || !Number.isFinite(used)) continue
+      const leftMs = perMs - (answeredAt % perMs)
+      const spare = Math.max(0, points * share - used)
+      // At our own pace the rest of the window would hold too much. The answer tells its time in whole seconds.
+      const tooFastByMs = leftMs - spare * pace.perPointMs
+      if (tooFastByMs > slackMs + second) await bucket.fillFor(tooFastByMs + slackMs)
+    }
+  }
+
+  async stop({ kind, leftMs }: Omit<Stop, 'source'>, reason: string): Promise<void> {
+    const { source, stops, clock, log } = this.#parts
+    const standing = await stops.read(source)
+    if (kind === 'unserved') {
+      // It must not hide a ban, which ends requests to the hosts that do serve us.
+      if (standing && standing.kind !== 'unserved') return
+    } else {
+      await this.#fillUntilEnd(leftMs)
+      this.#knowsOfStop = true
+      // An answer that was under way may know of a shorter stop, or of the same.
+      if (standing && standing.kind !== 'unserved' && standing.leftMs >= leftMs - second) return
+    }
+    await stops.write({ source, kind, leftMs })
+    const event = kind === 'unserved' ? 'source.unserved' : 'source.banned'
+    log.warn(event, { source, kind, until: toIso(plus(clock.now(), leftMs)), reason })
+  }
+
+  /** So full that the next request fits in just when the stop ends. A stop is only ever made longer. */
+  async #fillUntilEnd(leftMs: number): Promise<void> {
+    const { pace, bucket } = this.#parts
+    await bucket.fillFor(leftMs + (pace.burst - 1) * pace.perPointMs)
   }
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   try {
-    await wait(Math.max(ms, 10), undefined, { signal })
+    await wait(Math.ceil(ms), undefined, { signal })
   } catch {
     throw new Aborted('stopped while waiting for the request budget')
   }

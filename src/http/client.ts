@@ -1,15 +1,28 @@
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import axios, { type AxiosInstance, type AxiosResponse, isAxiosError } from 'axios'
-import { Aborted, type Fault, Malformed, RateLimited, Refused, Unavailable } from '../fault.ts'
-import { minute, second, toInstant } from '../market/instant.ts'
+import {
+  Aborted,
+  Banned,
+  Blocked,
+  type Fault,
+  Malformed,
+  RateLimited,
+  Refused,
+  Unavailable,
+} from '../fault.ts'
+import { type Instant, minute, plus, second, toInstant } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
+import type { Log } from '../runtime/log.ts'
 import type { Budget } from './budget.ts'
+import type { Download, Downloader } from './download.ts'
 import type { HttpAnswer, HttpClient, HttpRequest, SendOptions } from './request.ts'
 
 export type HttpOptions = Readonly<{
   clock: Clock
   budget: Budget
+  /** Is told which host does not serve us. */
+  log?: Log
   /** Of a whole request, first byte to last. */
   timeoutMs: number
   maxBodyBytes: number
@@ -23,7 +36,7 @@ const keptHeaders = (response: AxiosResponse): Record<string, string> =>
   )
 
 /** Opens the one client that talks to sources. `close` drops its idle connections. */
-export function openHttpClient(options: HttpOptions): HttpClient & { close(): void } {
+export function openHttpClient(options: HttpOptions): HttpClient & Downloader & { close(): void } {
   const httpAgent = new HttpAgent({ keepAlive: true })
   const httpsAgent = new HttpsAgent({ keepAlive: true })
   const client = axios.create({
@@ -36,10 +49,12 @@ export function openHttpClient(options: HttpOptions): HttpClient & { close(): vo
     responseType: 'text',
     transformResponse: (body: unknown) => body,
     validateStatus: () => true,
-    headers: { accept: 'application/json', 'user-agent': 'beacon-ingest' },
+    headers: { 'user-agent': 'beacon-ingest' },
   })
+  const reach: Reach = { ...options, client, unservedUntil: new Map() }
   return {
-    get: (request, sending) => get(client, options, request, sending),
+    get: (request, sending) => get(reach, request, sending),
+    download: (request, sending) => download(reach, request, sending),
     close: () => {
       httpAgent.destroy()
       httpsAgent.destroy()
@@ -47,50 +62,138 @@ export function openHttpClient(options: HttpOptions): HttpClient & { close(): vo
   }
 }
 
-async function get(
-  client: AxiosInstance,
-  options: HttpOptions,
-  request: HttpRequest,
-  { lane, signal }: SendOptions,
-): Promise<HttpAnswer> {
-  const { clock, budget } = options
-  await budget.take(request, lane, signal)
-  const answer = await send(client, options, request, signal)
-  await budget.observe(request, answer)
-  const fault = request.classify(answer) ?? faultOfStatus(request, answer, clock)
-  if (fault instanceof RateLimited) await stopAll(budget, request, fault)
-  if (fault) throw fault
+type Reach = HttpOptions &
+  Readonly<{
+    client: AxiosInstance
+    /** The hosts that do not serve us, and until when that is believed. */
+    unservedUntil: Map<string, Instant>
+  }>
+
+async function get(reach: Reach, request: HttpRequest, sending: SendOptions): Promise<HttpAnswer> {
+  const { body, ...head } = await ask<string>(reach, request, sending, readText)
+  const answer = { ...head, text: body }
   refuseOtherThanJson(request, answer)
   return answer
 }
 
+async function download(reach: Reach, request: HttpRequest, sending: SendOptions): Promise<Download> {
+  const timeoutMs = downloadPatience * reach.timeoutMs
+  const { body, answeredAt } = await ask<Buffer>({ ...reach, timeoutMs }, request, sending, readBytes)
+  return { bytes: body, answeredAt }
+}
+
+/** A file is some hundred times as long as an answer, and nobody waits for it. */
+const downloadPatience = 5
+
+/** How a body is taken in, and what the words of a refusal are read from. */
+type Reading<Body> = Readonly<{
+  accept: string
+  responseType: 'text' | 'arraybuffer'
+  wordsOf(body: Body): string
+}>
+
+const readText: Reading<string> = {
+  accept: 'application/json',
+  responseType: 'text',
+  wordsOf: (body) => body,
+}
+const readBytes: Reading<Buffer> = {
+  accept: '*/*',
+  responseType: 'arraybuffer',
+  wordsOf: (body) => body.toString('utf8', 0, 2_000),
+}
+
+type Asked<Body> = Omit<HttpAnswer, 'text'> & Readonly<{ body: Body }>
+
+/** How long a host that does not serve our region is left in peace: we may move, and so may the border. */
+const unservedMs = 15 * minute
+
+/** Asks the first host that serves our region. Throws Blocked when none does. */
+async function ask<Body>(
+  reach: Reach,
+  request: HttpRequest,
+  sending: SendOptions,
+  reading: Reading<Body>,
+): Promise<Asked<Body>> {
+  const { clock, budget, log, unservedUntil } = reach
+  const { source, baseUrl, standIns } = request
+  const now = clock.now()
+  const hosts = [baseUrl, ...standIns].filter((host) => (unservedUntil.get(host) ?? 0) <= now)
+  for (const host of hosts) {
+    try {
+      return await askHost(reach, host, request, sending, reading)
+    } catch (error) {
+      if (!(error instanceof Blocked)) throw error
+      unservedUntil.set(host, plus(now, unservedMs))
+      log?.warn('source.host-unserved', { source, host: hostOf(host), reason: error.message })
+    }
+  }
+  const fault = blockedEverywhere(request)
+  if (hosts.length > 0) await budget.stop(request, { kind: 'unserved', leftMs: unservedMs }, fault.message)
+  throw fault
+}
+
+const hostOf = (url: string): string => new URL(url).host
+
+function blockedEverywhere({ source, baseUrl, standIns }: HttpRequest): Blocked {
+  const hosts = [baseUrl, ...standIns].map(hostOf).join(', ')
+  const variable = `${source.toUpperCase().replaceAll('-', '_')}_BASE_URL`
+  return new Blocked(
+    `${source} does not serve the region of this address (asked ${hosts}): ` +
+      `set ${variable} to a host that does, run the daemon elsewhere, or follow the coins on another source`,
+  )
+}
+
+/** One request within the budget. Throws the fault that its answer stands for. */
+async function askHost<Body>(
+  reach: Reach,
+  host: string,
+  request: HttpRequest,
+  { lane, signal }: SendOptions,
+  reading: Reading<Body>,
+): Promise<Asked<Body>> {
+  const { budget } = reach
+  await budget.take(request, lane, signal)
+  const asked = await send(reach, host, request, signal, reading)
+  const { body, ...head } = asked
+  const answer = { ...head, text: reading.wordsOf(body) }
+  await budget.observe(request, answer)
+  const fault = faultOf(request, answer)
+  if (fault instanceof RateLimited) await stopAll(budget, request, fault)
+  if (fault) throw fault
+  return asked
+}
+
 /** Stops the fleet. That the store of the budget fails must not hide that the source told us to wait. */
 async function stopAll(budget: Budget, request: HttpRequest, fault: RateLimited): Promise<void> {
+  const kind = fault instanceof Banned ? 'banned' : 'slow-down'
   try {
-    await budget.stop(request, fault.waitMs)
+    await budget.stop(request, { kind, leftMs: fault.waitMs }, fault.message)
   } catch (cause) {
     throw new RateLimited(fault.message, fault.waitMs, { cause })
   }
 }
 
-async function send(
-  client: AxiosInstance,
-  { clock, timeoutMs, maxBodyBytes, secretHeaders }: HttpOptions,
-  { source, baseUrl, path, query }: HttpRequest,
+async function send<Body>(
+  { client, clock, timeoutMs, maxBodyBytes, secretHeaders }: Reach,
+  baseUrl: string,
+  { source, path, query }: HttpRequest,
   signal: AbortSignal,
-): Promise<HttpAnswer> {
+  { accept, responseType }: Reading<Body>,
+): Promise<Asked<Body>> {
   // The timeout of axios is one of silence: a body that drips for ever would never end.
   const deadline = AbortSignal.timeout(timeoutMs)
   try {
-    const response = await client.get<string>(`${baseUrl}${path}`, {
+    const response = await client.get<Body>(`${baseUrl}${path}`, {
       params: query,
+      responseType,
       signal: AbortSignal.any([signal, deadline]),
-      headers: { ...secretHeaders?.[source] },
+      headers: { accept, ...secretHeaders?.[source] },
     })
     const headers = keptHeaders(response)
     const date = Date.parse(headers.date ?? '')
     const answeredAt = Number.isNaN(date) ? clock.now() : toInstant(date)
-    return { status: response.status, headers, text: response.data, answeredAt }
+    return { status: response.status, headers, body: response.data, answeredAt }
   } catch (error) {
     if (signal.aborted) throw new Aborted(`the request to ${source} was stopped`)
     if (deadline.aborted)
@@ -101,41 +204,49 @@ async function send(
       throw new Malformed(`${source} sent more than ${maxBodyBytes} bytes to ${path}`)
     }
     throw new Unavailable(
-      `${source} cannot be reached at ${new URL(baseUrl).host} (${error.code ?? error.message})`,
+      `${source} cannot be reached at ${hostOf(baseUrl)} (${error.code ?? error.message})`,
     )
   }
+}
+
+/** In the source's own words where it has any, otherwise by the status. */
+function faultOf(request: HttpRequest, answer: HttpAnswer): Fault | undefined {
+  const toldMs = retryAfterMs(answer)
+  const fault = request.classify(answer) ?? faultOfStatus(request, answer, toldMs)
+  // Whoever is out of order and says for how long is not asked before.
+  return fault instanceof Unavailable && toldMs !== undefined
+    ? new RateLimited(`${fault.message}, and asks us to come again in ${toldMs / second} s`, toldMs)
+    : fault
 }
 
 const defaultWaitMs = minute
 
 function faultOfStatus(
   { source, path }: HttpRequest,
-  { status, headers }: HttpAnswer,
-  clock: Clock,
+  { status }: HttpAnswer,
+  toldMs: number | undefined,
 ): Fault | undefined {
   if (status >= 200 && status < 300) return undefined
-  const waitMs = retryAfterMs(headers['retry-after'], clock) ?? defaultWaitMs
+  const waitMs = toldMs ?? defaultWaitMs
   if (status === 429)
     return new RateLimited(`${source} asks us to slow down for ${waitMs / second} s`, waitMs)
   // Binance answers 418 to an address that went on asking after a 429; 403 is its firewall, and other sources' limit.
   if (status === 418 || status === 403)
-    return new RateLimited(
-      `${source} has banned this address for ${waitMs / second} s (HTTP ${status})`,
-      waitMs,
-    )
+    return new Banned(`${source} has banned this address for ${waitMs / second} s (HTTP ${status})`, waitMs)
   if (status >= 500 || status === 408)
     return new Unavailable(`${source} answered ${path} with HTTP ${status}`)
-  if (status === 451) return new Refused(`${source} does not serve this region (HTTP 451)`)
+  if (status === 451) return new Blocked(`${source} does not serve this region (HTTP 451)`)
   if (status >= 300 && status < 400)
     return new Refused(`${source} sent us to another address for ${path}, which is not followed`)
   return new Refused(`${source} refused ${path} with HTTP ${status}`)
 }
 
-/** Retry-After is seconds, or a date. */
-function retryAfterMs(text: string | undefined, clock: Clock): number | undefined {
+/** Retry-After is seconds, or a date by the source's own clock. */
+function retryAfterMs({ headers, answeredAt }: HttpAnswer): number | undefined {
+  const text = headers['retry-after']
   if (text === undefined) return undefined
   const seconds = Number(text)
-  const ms = Number.isFinite(seconds) ? seconds * second : Date.parse(text) - clock.now()
+  const ms = Number.isFinite(seconds) ? seconds * second : Date.parse(text) - answeredAt
   return Number.isFinite(ms) ? Math.max(ms, second) : undefined
 }
 

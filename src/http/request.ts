@@ -1,16 +1,21 @@
 import type { Fault } from '../fault.ts'
 import type { Instant } from '../market/instant.ts'
 
-/** What may be asked of a source's hosts: `points` in every `perMs`, and the header that tells what is used. */
+/**
+ * What may be asked of a source's hosts: `points` in every `perMs`. The header tells what all at our address have used of
+ * the running window, which begins on the multiples of `perMs` of the source's clock.
+ */
 export type RateLimit = Readonly<{ points: number; perMs: number; usedHeader?: string }>
 
-/** Live work goes first; a backfill takes only what live work leaves. */
-export type Lane = 'live' | 'backfill'
+/** Live work goes first, then what is asked for again; a backfill takes only what they leave. */
+export type Lane = 'live' | 'repair' | 'backfill'
 
 /** One GET, complete: where, what, what it costs, and how the source words its refusals. */
 export type HttpRequest = Readonly<{
   source: string
   baseUrl: string
+  /** Asked in this order where the one before does not serve our region. */
+  standIns: readonly string[]
   path: string
   query: Readonly<Record<string, string>>
   /** Points of the source's rate limit that the request costs. */

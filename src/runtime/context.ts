@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import type { Downloader } from '../http/download.ts'
 import type { HttpClient } from '../http/request.ts'
 import type { Settings } from '../settings.ts'
 import type { PartitionCache } from '../store/partition-cache.ts'
@@ -14,7 +15,7 @@ export type Context = Readonly<{
   log: Log
   settings: Settings
   pool: Pool
-  http: HttpClient
+  http: HttpClient & Downloader
   /** The leaves of partitioned tables that this process has seen. */
   partitions: PartitionCache
   enqueue: Enqueue

@@ -16,6 +16,9 @@ const duration = z
 
 const positiveDuration = duration.refine((ms) => ms > 0, { error: 'is not longer than nothing' })
 
+/** A timer of PostgreSQL or of Node cannot be set to more than 24 days. */
+const timeLimit = positiveDuration.refine((ms) => ms <= 7 * day, { error: 'is longer than 7 days' })
+
 /** Milliseconds, or undefined for ever. */
 const retention = z.union([z.literal('forever').transform(() => undefined), duration], {
   error: 'is neither a duration such as "90 days" nor "forever"',
@@ -64,6 +67,7 @@ export const configuration = z.strictObject({
   follow: z.union([z.literal('all'), z.array(coinId).min(1)], {
     error: 'is neither "all" nor a list of coin ids',
   }),
+  quotes: z.array(z.string().regex(/^[A-Z0-9]{2,20}$/, { error: 'is not an asset such as USDT' })).min(1),
   candles: z.strictObject({
     // The seconds of a cron pattern: a longer one would fall into the next minute.
     settleDelay: duration.refine((ms) => ms <= minute - second, { error: 'is longer than 59 s' }),
@@ -83,14 +87,16 @@ export const configuration = z.strictObject({
   }),
   views: z.array(z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/)),
   http: z.strictObject({ timeout: positiveDuration, maxBodyBytes: z.number().int().min(1_000) }),
-  budget: z.strictObject({ share: fraction, backfillShare: fraction }),
+  budget: z.strictObject({ share: fraction }),
   queue: z.strictObject({ concurrency: positive.max(100), stopGrace: duration }),
   database: z.strictObject({
     minConnections: z.number().int().min(0),
     maxConnections: z.number().int().min(2).max(1_000),
-    connectionTimeout: positiveDuration,
-    idleTimeout: duration,
-    lockTimeout: positiveDuration,
+    connectionTimeout: timeLimit,
+    idleTimeout: timeLimit,
+    lockTimeout: timeLimit,
+    statementTimeout: z.strictObject({ answer: timeLimit, load: timeLimit, upkeep: timeLimit }),
+    idleInTransactionTimeout: timeLimit,
   }),
 })
 

@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import type { Pool } from 'pg'
-import { second } from '../market/instant.ts'
+import { minute, plus, second } from '../market/instant.ts'
 import type { Engine } from '../queue/engine.ts'
 import type { AnyJob } from '../queue/job.ts'
+import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import { reasonOf } from '../runtime/when-answering.ts'
 import { within } from '../runtime/within.ts'
@@ -16,6 +17,7 @@ export type HealthReach = Readonly<{
   pool: Pool
   engine: Engine
   jobs: readonly AnyJob[]
+  clock: Clock
   log: Log
 }>
 
@@ -23,6 +25,9 @@ type Check = Readonly<{ ok: true } | { ok: false; reason: string }>
 
 /** All checks run at the same time, so the whole answers within five seconds. */
 const checkLimitMs = 4 * second
+
+/** A coin followed for less may not have its schedule yet. */
+const newCoinMs = 5 * minute
 
 /** `/healthz`: the process lives. `/readyz`: what it needs answers. */
 export function serveHealth(app: FastifyInstance, reach: HealthReach): void {
@@ -61,8 +66,14 @@ async function missingSchedules({
   jobs,
   settings,
   pool,
+  clock,
 }: HealthReach): Promise<string | undefined> {
-  const coins = await listCoins(databaseOf(pool))
+  const followed = await listCoins(databaseOf(pool))
+  // The scheduler looks for new coins every few minutes: until then nothing of theirs is missing.
+  const longEnough = plus(clock.now(), -newCoinMs)
+  const coins = followed.filter(({ markets }) =>
+    markets.every(({ followedFrom }) => followedFrom <= longEnough),
+  )
   const wanted = jobs.flatMap((job) =>
     (job.schedules?.(settings, coins) ?? []).map(({ pattern, payload }) => ({
       queue: job.queueOf(payload),

@@ -60,7 +60,8 @@ export const statusPage = `<!doctype html>
       <section id="overall" aria-label="Is everything fine?" data-part="overall">
         <div class="verdict"><p class="sentence">Asking …</p></div>
       </section>
-      <p class="visually-hidden" role="status" aria-live="polite" data-part="announcement"></p>${parts.map(section).join('')}
+      <p class="visually-hidden" role="status" aria-live="polite" data-part="announcement"></p>
+      <ul id="bans" aria-label="Sources that are not asked now" data-part="bans"></ul>${parts.map(section).join('')}
     </main>
     <footer data-part="footer"></footer>
     <div id="tip" role="tooltip" hidden></div>

@@ -1,6 +1,7 @@
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { Pool } from 'pg'
 import { Fault, Misconfigured } from '../fault.ts'
+import type { Stop } from '../http/stops.ts'
 import { type Instant, second } from '../market/instant.ts'
 import type { Engine } from '../queue/engine.ts'
 import type { AnyJob } from '../queue/job.ts'
@@ -24,6 +25,8 @@ export type WebOptions = Readonly<{
   settings: Settings
   pool: Pool
   engine: Engine
+  /** What stands against asking the sources now. */
+  stops(): Promise<readonly Stop[]>
   jobs: readonly AnyJob[]
   queues: readonly string[]
   clock: Clock

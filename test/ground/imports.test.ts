@@ -37,7 +37,7 @@ const layers: readonly (readonly string[])[] = [
   ['src/queue'],
   ['jobs'],
   ['src/fleet.ts'],
-  ['src/backfill.ts', 'src/web'],
+  ['src/backfill.ts', 'src/scheduler.ts', 'src/workers.ts', 'src/web'],
   ['src/daemon.ts'],
   ['src/cli', 'src/cli.ts'],
 ]

@@ -1,38 +1,39 @@
-import { Redis } from 'ioredis'
-import { describe, expect } from 'vitest'
+import { describe, expect, test as withoutStore } from 'vitest'
 import { Aborted, RateLimited } from '../../src/fault.ts'
-import { type Budget, openBudget, sliceOf, unlimitedBudget } from '../../src/http/budget.ts'
+import { type Budget, openBudget, unlimitedBudget } from '../../src/http/budget.ts'
 import type { HttpAnswer, HttpRequest, Lane, RateLimit } from '../../src/http/request.ts'
-import { minute, second } from '../../src/market/instant.ts'
+import { minute, plus, second, toInstant } from '../../src/market/instant.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
-import { test as base, engines, redisUrl } from '../support/database.ts'
+import { recordingLog } from '../queue/fleet.ts'
+import { engines } from '../support/database.ts'
+import { aSource, testOn } from './stores.ts'
 
 type Asked = Pick<HttpRequest, 'source' | 'weight' | 'rateLimits'>
 
+/** 32 of these points are ours. */
+const small: RateLimit = { points: 40, perMs: 2 * second }
+const allowed = 32
+
 /** The window less what a busy machine may take to notice that a request was let through. */
-const measurableMs = 700
+const measurableMs = 1_600
 
-const shares = { share: 0.8, backfillShare: 0.5 }
-/** 16 of these points are ours: 8 of them in each second, so that two seconds that meet hold no more than 16. */
-const small: RateLimit = { points: 20, perMs: second, usedHeader: 'x-used' }
-
-let sources = 0
-/** A request to a source that nobody else asks. */
-const aRequest = (over: Partial<Asked> = {}): Asked => {
-  sources += 1
-  return { source: `asked${sources}`, weight: 1, rateLimits: [small], ...over }
-}
+const aRequest = (over: Partial<Asked> = {}): Asked => ({
+  source: aSource(),
+  weight: 1,
+  rateLimits: [small],
+  ...over,
+})
 
 const never = new AbortController().signal
 
-const anAnswer = (headers: Record<string, string>): HttpAnswer => ({
+const anAnswer = (headers: Record<string, string>, answeredAt = systemClock.now()): HttpAnswer => ({
   status: 200,
   headers,
   text: '[]',
-  answeredAt: systemClock.now(),
+  answeredAt,
 })
 
-type Spent = Readonly<{ atMs: number; weight: number; lane: Lane }>
+type Spent = Readonly<{ atMs: number; weight: number }>
 
 /** Lets as many through as the budget will until the time is over, from so many askers at once. */
 async function spend(
@@ -51,7 +52,7 @@ async function spend(
         if (error instanceof Aborted) return
         throw error
       }
-      spent.push({ atMs: performance.now(), weight: request.weight, lane })
+      spent.push({ atMs: performance.now(), weight: request.weight })
     }
   }
   await Promise.all(budgets.flatMap((budget) => Array.from({ length: askers }, () => asker(budget))))
@@ -68,139 +69,190 @@ const busiestWindow = (spent: readonly Spent[], lengthMs: number): number =>
     ),
   )
 
-describe('the slices of a limit', () => {
-  base.for([
-    { points: 6_000, perMs: minute },
-    { points: 1_200, perMs: minute },
-    { points: 100, perMs: 10 * second },
-    { points: 30, perMs: minute },
-    { points: 20, perMs: second },
-    { points: 10, perMs: minute },
-    { points: 3, perMs: second },
-    { points: 1, perMs: second },
-  ])('of $points in $perMs ms never come to more than the share', (limit) => {
-    const { durationMs, live, backfill } = sliceOf(limit, { share: 0.8, backfillShare: 0.7 })
-    const touched = Math.ceil(limit.perMs / durationMs) + (live === 1 ? 0 : 1)
-    expect(touched * live).toBeLessThanOrEqual(Math.max(1, limit.points * 0.8))
-    expect(durationMs % second).toBe(0)
-    expect(live).toBeGreaterThanOrEqual(1)
-    expect(backfill).toBeLessThan(live === 1 ? 2 : live)
-  })
-
-  base('use most of a large limit', () => {
-    const { durationMs, live } = sliceOf({ points: 6_000, perMs: minute }, { share: 0.8, backfillShare: 0.7 })
-    expect((live * minute) / durationMs).toBeGreaterThan(0.7 * 6_000)
-  })
-})
-
-describe.each(engines)('on %s', (engine) => {
-  /** Two budgets on one store, each with a connection of its own: two processes of the fleet. */
-  const test = base.extend('fleet', async ({ pool }, { onCleanup }): Promise<[Budget, Budget]> => {
-    if (engine === 'postgres') return [openBudget({ pool }, shares), openBudget({ pool }, shares)]
-    const connections = [new Redis(redisUrl ?? ''), new Redis(redisUrl ?? '')] as const
-    onCleanup(async () => {
-      await Promise.all(connections.map((redis) => redis.quit()))
+// They wait for a clock most of the time: beside each other they take no longer than the longest.
+describe.concurrent.each(engines)('on %s', (engine) => {
+  const test = testOn(engine)
+    .extend('log', () => recordingLog())
+    .extend('fleet', ({ stores, log }): [Budget, Budget] => {
+      const surroundings = { share: 0.8, clock: systemClock, log }
+      return [openBudget(stores[0], surroundings), openBudget(stores[1], surroundings)]
     })
-    return [openBudget({ redis: connections[0] }, shares), openBudget({ redis: connections[1] }, shares)]
-  })
 
-  test('no window holds more than the share, however many ask, and the budget is used', async ({ fleet }) => {
-    const spent = await spend(fleet, aRequest(), 'live', { askers: 10, forMs: 2_400 })
-    expect(busiestWindow(spent, measurableMs)).toBeLessThanOrEqual(small.points * shares.share)
-    expect(weightOf(spent)).toBeGreaterThanOrEqual(2 * sliceOf(small, shares).live)
-  })
+  test.for<Lane>(['live', 'backfill'])(
+    'no window holds more than the share, however many ask in the lane %s, and the share is used',
+    async (lane, { fleet }) => {
+      const spent = await spend(fleet, aRequest(), lane, { askers: 6, forMs: 4_000 })
+      expect(busiestWindow(spent, measurableMs)).toBeLessThanOrEqual(allowed)
+      // Two windows, less what a busy machine sleeps too long.
+      expect(weightOf(spent)).toBeGreaterThan(1.6 * allowed)
+    },
+  )
 
-  test('weights count, also those that are larger than a slice', async ({ fleet }) => {
+  test('weights count, also those that are larger than the burst', async ({ fleet }) => {
     const request = aRequest({ weight: 12 })
-    const spent = await spend(fleet, request, 'live', { askers: 1, forMs: 2_400 })
-    expect(weightOf(spent)).toBeGreaterThanOrEqual(12)
-    expect(weightOf(spent)).toBeLessThanOrEqual(4 * sliceOf(small, shares).live)
+    const spent = await spend(fleet, request, 'backfill', { askers: 1, forMs: 4_000 })
+    expect(weightOf(spent)).toBeGreaterThanOrEqual(24)
+    expect(busiestWindow(spent, measurableMs)).toBeLessThanOrEqual(allowed)
   })
 
-  test('a backfill leaves room for live work at any moment', async ({ fleet }) => {
+  test('several limits hold at once', async ({ fleet }) => {
+    const tight: RateLimit = { points: 5, perMs: second }
+    const request = aRequest({ rateLimits: [small, tight] })
+    const spent = await spend(fleet, request, 'backfill', { askers: 4, forMs: 3_000 })
+    expect(weightOf(spent)).toBeGreaterThanOrEqual(6)
+    expect(weightOf(spent)).toBeLessThanOrEqual(13)
+  })
+
+  test('a backfill leaves live work its turn at any moment', async ({ fleet }) => {
     const request = aRequest()
-    const backfilling = spend(fleet, request, 'backfill', { askers: 10, forMs: 2_400 })
-    const live = await spend(fleet.slice(0, 1), request, 'live', { askers: 2, forMs: 2_400 })
-    const backfilled = await backfilling
-    const { live: slice, backfill } = sliceOf(small, shares)
-    expect(busiestWindow(backfilled, measurableMs)).toBeLessThanOrEqual(2 * backfill)
-    expect(weightOf(backfilled)).toBeLessThanOrEqual(4 * backfill)
-    expect(weightOf(live)).toBeGreaterThanOrEqual(2 * (slice - backfill))
-    expect(busiestWindow([...backfilled, ...live], measurableMs)).toBeLessThanOrEqual(16)
+    const backfilling = spend(fleet, request, 'backfill', { askers: 10, forMs: 3_000 })
+    await expect.poll(() => fleet[0].take(request, 'live', never)).toBeUndefined()
+    const live = await spend(fleet.slice(0, 1), request, 'live', { askers: 4, forMs: 1_500 })
+    await backfilling
+    expect(weightOf(live)).toBeGreaterThan(0.6 * 24)
   })
 
   test('one source at its limit does not hold up another', async ({ fleet: [budget] }) => {
-    const busy = aRequest()
-    for (let i = 0; i < sliceOf(small, shares).live; i += 1) await budget.take(busy, 'live', never)
+    const busy = aRequest({ rateLimits: [{ points: 1, perMs: minute }] })
+    await budget.take(busy, 'live', never)
+    const waiting = budget.take(busy, 'live', AbortSignal.timeout(2_000))
     const startedAt = performance.now()
     await budget.take(aRequest(), 'live', never)
-    expect(performance.now() - startedAt).toBeLessThan(500)
+    expect(performance.now() - startedAt).toBeLessThan(1_500)
+    await expect(waiting).rejects.toThrow(Aborted)
   })
 
   test('a stop stops everybody, and a long one says how long it still takes', async ({ fleet }) => {
     const request = aRequest()
-    await fleet[0].stop(request, 2 * minute)
+    await fleet[0].stop(request, { kind: 'slow-down', leftMs: 2 * minute }, 'slow down')
     for (const budget of fleet) {
-      const fault = await budget.take(request, 'live', never).catch((error: unknown) => error)
-      expect(fault).toBeInstanceOf(RateLimited)
-      if (!(fault instanceof RateLimited)) continue
-      expect(fault.waitMs).toBeGreaterThan(2 * minute - 10 * second)
-      expect(fault.waitMs).toBeLessThanOrEqual(2 * minute)
-      expect(fault.message).toMatch(/^asked\d+ has told us to wait 1\d\d s more$/)
+      for (const lane of ['live', 'repair', 'backfill'] as const) {
+        const fault = await budget.take(request, lane, never).catch((error: unknown) => error)
+        if (!(fault instanceof RateLimited)) throw fault
+        expect(fault.waitMs).toBeGreaterThan(2 * minute - 10 * second)
+        expect(fault.waitMs).toBeLessThanOrEqual(2 * minute)
+        expect(fault.message).toMatch(/^asked-\S+ has told us to wait 1\d\d s more$/)
+      }
     }
     await fleet[1].take(aRequest(), 'live', never)
   })
 
-  test('a short stop is waited out', async ({ fleet: [budget, other] }) => {
+  test('a short stop is waited out, and no more than a second longer', async ({ fleet: [budget, other] }) => {
     const request = aRequest()
-    await budget.stop(request, second)
     const startedAt = performance.now()
+    await budget.stop(request, { kind: 'slow-down', leftMs: 1_300 }, 'slow down')
     await other.take(request, 'live', never)
-    expect(performance.now() - startedAt).toBeGreaterThan(900)
+    const waitedMs = performance.now() - startedAt
+    expect(waitedMs).toBeGreaterThanOrEqual(1_299)
+    expect(waitedMs).toBeLessThan(2_800)
+  })
+
+  test('a stop reaches those who wait for their turn already', async ({ fleet: [budget, other] }) => {
+    const request = aRequest({ rateLimits: [{ points: 2, perMs: 2 * second }] })
+    await budget.take(request, 'live', never)
+    const waiting = other.take(request, 'live', never)
+    await budget.stop(request, { kind: 'banned', leftMs: 2 * minute }, 'banned')
+    await expect(waiting).rejects.toThrow(/wait 1\d\d s more/)
   })
 
   test('a stop is only ever made longer', async ({ fleet: [budget, other] }) => {
     const request = aRequest()
-    await budget.stop(request, 2 * minute)
-    await other.stop(request, second)
-    await other.observe(request, anAnswer({ 'x-used': '20' }))
-    await expect(budget.take(request, 'live', never)).rejects.toThrow(/wait 1[12]\d s more/)
-    await other.stop(request, 10 * minute)
+    const stop = (one: Budget, leftMs: number) =>
+      one.stop(request, { kind: 'slow-down', leftMs }, 'slow down')
+    await Promise.all([stop(budget, 2 * minute), stop(other, second)])
+    await stop(other, second)
+    await expect(budget.take(request, 'backfill', AbortSignal.timeout(2_000))).rejects.toThrow()
+    await stop(other, 10 * minute)
     await expect(budget.take(request, 'live', never)).rejects.toThrow(/wait [56]\d\d s more/)
   })
 
-  test('an answer that tells of a nearly spent limit stops everybody for a slice', async ({ fleet }) => {
-    const request = aRequest({ rateLimits: [{ points: 20, perMs: minute, usedHeader: 'x-used' }] })
-    await fleet[0].observe(request, anAnswer({ 'x-used': '18' }))
-    await fleet[0].observe(request, anAnswer({}))
-    await fleet[0].observe(request, anAnswer({ 'x-used': 'many' }))
-    await fleet[1].take(request, 'live', never)
-    await fleet[0].observe(request, anAnswer({ 'x-used': '19' }))
-    await expect(fleet[1].take(request, 'live', never)).rejects.toThrow(RateLimited)
+  test('a stop is told once, and its end when the source is asked again', async ({ fleet, log }) => {
+    const request = aRequest()
+    const { source } = request
+    const stop = { kind: 'banned', leftMs: 1_500 } as const
+    await fleet[0].stop(request, stop, 'banned for a while')
+    await fleet[1].stop(request, stop, 'banned for a while')
+    expect(await fleet[1].stops([aSource(), source])).toEqual([
+      { source, kind: 'banned', leftMs: expect.any(Number) },
+    ])
+    await fleet[0].take(request, 'live', never)
+    await fleet[0].take(request, 'live', never)
+    expect(await fleet[1].stops([source])).toEqual([])
+    expect(log.events.map(({ event, fields }) => [event, fields])).toEqual([
+      [
+        'source.banned',
+        { source, kind: 'banned', until: expect.stringMatching(/Z$/), reason: 'banned for a while' },
+      ],
+      ['source.ban-ended', { source }],
+    ])
   })
 
-  test('a stop of ours ends the wait for points, and the wait for the end of a stop', async ({ fleet }) => {
-    const limit = { points: 20, perMs: minute }
+  test('that no host serves us is told and stops nobody, and hides no ban', async ({ fleet, log }) => {
+    const request = aRequest()
+    const unserved = { kind: 'unserved', leftMs: minute } as const
+    await fleet[0].stop(request, unserved, 'not here')
+    await fleet[1].take(request, 'live', never)
+    expect(await fleet[1].stops([request.source])).toMatchObject([{ kind: 'unserved' }])
+    await fleet[0].stop(request, { kind: 'banned', leftMs: minute }, 'banned')
+    await fleet[0].stop(request, unserved, 'not here')
+    expect(await fleet[1].stops([request.source])).toMatchObject([{ kind: 'banned' }])
+    expect(log.events.map(({ event }) => event)).toEqual(['source.unserved', 'source.banned'])
+  })
+
+  test('what others at our address have used counts too', async ({ fleet }) => {
+    const limit: RateLimit = { points: 100, perMs: minute, usedHeader: 'x-used' }
+    const request = aRequest({ rateLimits: [limit] })
+    // Twenty seconds are left of the window.
+    const answeredAt = toInstant(Math.floor(systemClock.now() / minute) * minute + 40 * second)
+    const isHeldUp = async () => {
+      const taken = fleet[1].take(request, 'live', AbortSignal.timeout(500))
+      return taken.then(
+        () => false,
+        (error: unknown) => error instanceof Aborted,
+      )
+    }
+    for (const used of ['50', '', 'many'])
+      await fleet[0].observe(request, anAnswer({ 'x-used': used }, answeredAt))
+    await fleet[0].observe(request, anAnswer({}, answeredAt))
+    expect(await isHeldUp()).toBe(false)
+    await fleet[0].observe(request, anAnswer({ 'x-used': '80' }, answeredAt))
+    expect(await isHeldUp()).toBe(true)
+  })
+
+  test('what we ourselves have used at our own pace holds nobody up', async ({ fleet: [budget] }) => {
+    const limit: RateLimit = { points: 6_000, perMs: minute, usedHeader: 'x-used' }
+    const request = aRequest({ rateLimits: [limit] })
+    const begin = toInstant(Math.floor(systemClock.now() / minute) * minute)
+    for (const seconds of [0, 1, 20, 40, 59]) {
+      const used = Math.ceil((seconds + 2) * (4_800 / 62.4))
+      await budget.observe(request, anAnswer({ 'x-used': `${used}` }, plus(begin, seconds * second)))
+    }
+    await budget.take(request, 'live', AbortSignal.timeout(1_000))
+  })
+
+  test('a stop of ours ends the wait for the turn, and for the end of a stop', async ({ fleet }) => {
+    const limit = { points: 1, perMs: minute }
     for (const prepare of [
-      async (request: Asked) => {
-        for (let i = 0; i < sliceOf(limit, shares).live; i += 1) {
-          await fleet[0].take(request, 'live', never)
-        }
-      },
-      (request: Asked) => fleet[0].stop(request, 4 * second),
+      (request: Asked) => fleet[0].take(request, 'live', never),
+      (request: Asked) => fleet[0].stop(request, { kind: 'slow-down', leftMs: 4 * second }, 'slow down'),
     ]) {
       const request = aRequest({ rateLimits: [limit] })
       await prepare(request)
       const startedAt = performance.now()
-      await expect(fleet[1].take(request, 'live', AbortSignal.timeout(100))).rejects.toThrow(Aborted)
+      const ends = [AbortSignal.timeout(100), AbortSignal.timeout(200)].map((signal) =>
+        fleet[1].take(request, 'live', signal).catch((error: unknown) => error),
+      )
+      for (const end of await Promise.all(ends)) expect(end).toBeInstanceOf(Aborted)
       expect(performance.now() - startedAt).toBeLessThan(2_000)
     }
+    await expect(fleet[1].take(aRequest(), 'live', AbortSignal.abort())).rejects.toThrow(Aborted)
   })
 })
 
-base('without a budget nothing waits, whatever was said', async () => {
+withoutStore('without a budget nothing waits, whatever was said', async () => {
   const request = aRequest({ weight: 1_000_000 })
-  await unlimitedBudget.stop(request, minute)
+  await unlimitedBudget.stop(request, { kind: 'banned', leftMs: minute }, 'banned')
   await unlimitedBudget.observe(request, anAnswer({ 'x-used': '1000000' }))
   await unlimitedBudget.take(request, 'backfill', never)
+  expect(await unlimitedBudget.stops([request.source])).toEqual([])
 })

@@ -3,6 +3,8 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   Aborted,
+  Banned,
+  Blocked,
   Fault,
   Malformed,
   RateLimited,
@@ -12,10 +14,11 @@ import {
 } from '../../src/fault.ts'
 import { type Budget, unlimitedBudget } from '../../src/http/budget.ts'
 import { type HttpOptions, openHttpClient } from '../../src/http/client.ts'
-import type { HttpAnswer, HttpRequest } from '../../src/http/request.ts'
-import { minute, second } from '../../src/market/instant.ts'
+import type { HttpAnswer, HttpRequest, SendOptions } from '../../src/http/request.ts'
+import { minute, plus, second } from '../../src/market/instant.ts'
 import { fixedClock } from '../../src/runtime/clock.ts'
 import { freePort } from '../../src/runtime/free-port.ts'
+import { recordingLog } from '../queue/fleet.ts'
 import { json, type MisbehavingServer, openMisbehavingServer } from './misbehaving-server.ts'
 
 const clock = fixedClock('2024-03-01T12:00:00Z')
@@ -28,11 +31,8 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-type Asking = Partial<HttpRequest> & { options?: Partial<HttpOptions>; signal?: AbortSignal }
-
-/** Asks the server once, with an API key, through a client of its own. */
-async function ask({ options, signal, ...request }: Asking = {}): Promise<HttpAnswer> {
-  const client = openHttpClient({
+const clientOf = (options: Partial<HttpOptions> = {}) =>
+  openHttpClient({
     clock,
     budget: unlimitedBudget,
     timeoutMs: 20 * second,
@@ -40,20 +40,34 @@ async function ask({ options, signal, ...request }: Asking = {}): Promise<HttpAn
     secretHeaders: { someone: { 'x-api-key': canary } },
     ...options,
   })
+
+const aRequest = (parts: Partial<HttpRequest> = {}): HttpRequest => ({
+  source: 'someone',
+  baseUrl: server.baseUrl,
+  standIns: [],
+  path: '/api/prices',
+  query: {},
+  weight: 1,
+  rateLimits: [{ points: 100, perMs: minute }],
+  classify: () => undefined,
+  ...parts,
+})
+
+const sending: SendOptions = { lane: 'live', signal: new AbortController().signal }
+
+/** No limit, but what is told of stops is kept. */
+const recordingStops = (stops: unknown[]): Budget => ({
+  ...unlimitedBudget,
+  stop: async (_, stop, reason) => void stops.push({ ...stop, reason }),
+})
+
+type Asking = Partial<HttpRequest> & { options?: Partial<HttpOptions>; signal?: AbortSignal }
+
+/** Asks the server once, with an API key, through a client of its own. */
+async function ask({ options, signal, ...request }: Asking = {}): Promise<HttpAnswer> {
+  const client = clientOf(options)
   try {
-    return await client.get(
-      {
-        source: 'someone',
-        baseUrl: server.baseUrl,
-        path: '/api/prices',
-        query: {},
-        weight: 1,
-        rateLimits: [{ points: 100, perMs: minute }],
-        classify: () => undefined,
-        ...request,
-      },
-      { lane: 'live', signal: signal ?? new AbortController().signal },
-    )
+    return await client.get(aRequest(request), { ...sending, ...(signal && { signal }) })
   } finally {
     client.close()
   }
@@ -152,31 +166,100 @@ describe('slowing down', () => {
     [418, {}, minute],
     [403, {}, minute],
     [403, { 'retry-after': '30' }, 30 * second],
+    [503, { 'retry-after': '90' }, 90 * second],
   ])('HTTP %i with %j waits', async (status, headers, waitMs) => {
-    server.answer(json('{}', { ...headers }, status))
+    // By the source's clock, whatever ours says.
+    server.answer(json('{}', { date: 'Fri, 01 Mar 2024 12:00:00 GMT', ...headers }, status))
     expect(await waitOf()).toBe(waitMs)
   })
 
-  test('stops the source for the whole fleet, for as long as it said', async () => {
-    const stops: number[] = []
-    const budget: Budget = { ...unlimitedBudget, stop: async (_, forMs) => void stops.push(forMs) }
+  test('stops the source for the whole fleet, for as long as it said, and says why', async () => {
+    const stops: unknown[] = []
+    const budget = recordingStops(stops)
     server.answer(json('{}', { 'retry-after': '7' }, 429))
     await faultOf({ options: { budget } })
+    server.answer(json('{}', {}, 418))
+    expect(await faultOf({ options: { budget } })).toBeInstanceOf(Banned)
     server.answer(json('[]'))
     await ask({ options: { budget } })
-    expect(stops).toEqual([7 * second])
+    expect(stops).toEqual([
+      { kind: 'slow-down', leftMs: 7 * second, reason: 'someone asks us to slow down for 7 s' },
+      { kind: 'banned', leftMs: minute, reason: 'someone has banned this address for 60 s (HTTP 418)' },
+    ])
   })
 
   test('in the words of the source counts before the status', async () => {
-    const stops: number[] = []
-    const budget: Budget = { ...unlimitedBudget, stop: async (_, forMs) => void stops.push(forMs) }
+    const stops: unknown[] = []
     server.answer(json('{"slow":"down"}'))
     const fault = await faultOf({
-      options: { budget },
+      options: { budget: recordingStops(stops) },
       classify: ({ text }) => (text.includes('slow') ? new RateLimited('slow down', 5 * minute) : undefined),
     })
     expect(fault).toBeInstanceOf(RateLimited)
-    expect(stops).toEqual([5 * minute])
+    expect(stops).toEqual([{ kind: 'slow-down', leftMs: 5 * minute, reason: 'slow down' }])
+  })
+
+  test('is told although the budget cannot be reached', async () => {
+    const budget = { ...unlimitedBudget, stop: () => Promise.reject(new Error('the store is down')) }
+    server.answer(json('{}', { 'retry-after': '7' }, 429))
+    expect(await faultOf({ options: { budget } })).toMatchObject({ name: 'RateLimited', waitMs: 7 * second })
+  })
+})
+
+describe('a region that is not served', () => {
+  test('is asked for at the next host, which is then asked first', async () => {
+    const other = await openMisbehavingServer()
+    try {
+      server.answer(json('{}', {}, 451))
+      other.answer(json('[1]'))
+      const log = recordingLog()
+      const client = clientOf({ log })
+      const asked = () => client.get(aRequest({ standIns: [other.baseUrl] }), sending)
+      expect([(await asked()).text, (await asked()).text]).toEqual(['[1]', '[1]'])
+      expect([server.requests.length, other.requests.length]).toEqual([1, 2])
+      expect(log.events).toMatchObject([
+        {
+          event: 'source.host-unserved',
+          fields: { source: 'someone', host: new URL(server.baseUrl).host },
+        },
+      ])
+      client.close()
+    } finally {
+      await other.close()
+    }
+  })
+
+  test('is told with what to do where no host serves it, and not asked for again at once', async () => {
+    let now = clock.now()
+    const stops: unknown[] = []
+    const client = clientOf({ clock: { now: () => now }, budget: recordingStops(stops) })
+    const words = { classify: () => new Blocked('someone does not serve your country') }
+    server.answer(json('{}', {}, 403))
+    const asked = () => client.get(aRequest(words), sending).catch((error: unknown) => error)
+    const fault = await asked()
+    const sentence = `someone does not serve the region of this address (asked ${new URL(server.baseUrl).host}): set SOMEONE_BASE_URL to a host that does, run the daemon elsewhere, or follow the coins on another source`
+    expect(fault).toMatchObject({ name: 'Blocked', remedy: 'give-up', message: sentence })
+    expect(await asked()).toMatchObject({ message: sentence })
+    expect(server.requests).toHaveLength(1)
+    expect(stops).toEqual([{ kind: 'unserved', leftMs: 15 * minute, reason: sentence }])
+    now = plus(now, 15 * minute)
+    await asked()
+    expect(server.requests).toHaveLength(2)
+    client.close()
+  })
+
+  test('is no reason to leave a host that is down, or refuses', async () => {
+    const other = await openMisbehavingServer()
+    try {
+      other.answer(json('[]'))
+      for (const status of [503, 404, 429]) {
+        server.answer(json('{}', {}, status))
+        await faultOf({ standIns: [other.baseUrl] })
+      }
+      expect(other.requests).toHaveLength(0)
+    } finally {
+      await other.close()
+    }
   })
 })
 
@@ -186,14 +269,9 @@ describe('a refusal', () => {
     expect(await faultOf()).toBeInstanceOf(Unavailable)
   })
 
-  test.each([400, 401, 404, 410, 422, 451])('HTTP %i is not', async (status) => {
+  test.each([400, 401, 404, 410, 422])('HTTP %i is not', async (status) => {
     server.answer(json('{}', {}, status))
     expect(await faultOf()).toBeInstanceOf(Refused)
-  })
-
-  test('of our region says so', async () => {
-    server.answer(json('{}', {}, 451))
-    expect((await faultOf()).message).toBe('someone does not serve this region (HTTP 451)')
   })
 
   test('may be worded by the source', async () => {
@@ -353,6 +431,7 @@ describe('a stop', () => {
 test('the budget is asked first, and told of every answer', async () => {
   const events: string[] = []
   const budget: Budget = {
+    ...unlimitedBudget,
     take: async ({ weight }, lane) => void events.push(`take ${weight} ${lane}`),
     observe: async (_, { status }) => void events.push(`observe ${status}`),
     stop: async () => void events.push('stop'),

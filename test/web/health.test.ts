@@ -3,9 +3,13 @@ import { createServer } from 'node:net'
 import { Pool } from 'pg'
 import { expect } from 'vitest'
 import { jobs, queues } from '../../jobs/catalog.ts'
+import { minute, plus } from '../../src/market/instant.ts'
 import { registerSchedules } from '../../src/queue/schedule.ts'
+import { followMarket, listCoins } from '../../src/store/coins.ts'
+import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { ask } from './asking.ts'
-import { serve, settingsFor, silent, test } from './serving.ts'
+import { settle } from './sample.ts'
+import { now, serve, settingsFor, silent, test } from './serving.ts'
 
 const readiness = async (url: string) => {
   const { status, text } = await ask(`${url}/readyz`)
@@ -18,7 +22,11 @@ test('the process lives', async ({ database, engine }) => {
   expect([status, JSON.parse(text)]).toEqual([200, { status: 'ok' }])
 })
 
-test('it is ready once the schedule stands', async ({ database, engine }) => {
+test('it is ready once the schedule of the followed coins stands', async ({ database, engine }) => {
+  const settings = settingsFor()
+  await settle(database.pool, settings, now)
+  const coins = await listCoins(databaseOf(database.pool))
+  const count = jobs.flatMap((job) => job.schedules?.(settings, coins) ?? []).length
   await using web = await serve({ database, engine })
   expect(await readiness(web.url)).toEqual({
     status: 'not ready',
@@ -27,15 +35,18 @@ test('it is ready once the schedule stands', async ({ database, engine }) => {
       queue: { ok: true },
       schedule: {
         ok: false,
-        reason: '7 schedules of 7 not registered: start a process with the scheduler role',
+        reason: `${count} schedules of ${count} not registered: start a process with the scheduler role`,
       },
     },
   })
-  const settings = settingsFor()
-  await registerSchedules({ engine, jobs, queues, settings, databaseUrl: database.url, log: silent })
+  await registerSchedules({ engine, jobs, queues, settings, coins, databaseUrl: database.url, log: silent })
   const ready = await readiness(web.url)
   expect(ready.checks.schedule).toEqual({ ok: true })
   expect((await ask(`${web.url}/readyz`)).status).toBe(200)
+  // Its schedule will stand once the scheduler has seen it.
+  const added = { coinId: 'bitcoin', source: 'okx', symbol: 'BTC-USDT' }
+  await inTransaction(database.pool, (tx) => followMarket(tx, added, plus(now, -minute)))
+  expect((await readiness(web.url)).status).toBe('ok')
 })
 
 test('a database that is gone is told without its address', async ({ engine, onTestFinished }) => {

@@ -1,7 +1,10 @@
 import { describe, expect } from 'vitest'
+import { queues } from '../../jobs/catalog.ts'
+import type { Stop } from '../../src/http/stops.ts'
 import { plus, second } from '../../src/market/instant.ts'
 import { announceWorkers } from '../../src/runtime/presence.ts'
 import { Releases } from '../../src/runtime/release.ts'
+import { ask } from './asking.ts'
 import { browserPath, openBrowser, visit } from './browser.ts'
 import { failed, storeOrdinaryDay, storeRun, storeSeries } from './sample.ts'
 import { now, serve, settingsFor, silent, test as withEngine } from './serving.ts'
@@ -37,11 +40,38 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     expect(await page.locator('#prices tbody tr').allInnerTexts()).toHaveLength(6)
     expect(await page.locator('#prices tbody tr').last().innerText()).toContain('0.00000318')
     expect(await page.locator('#runs tbody tr').count()).toBe(12)
-    expect(await page.locator('#queues tbody th').allInnerTexts()).toEqual(['binance', 'coingecko', 'upkeep'])
-    expect(await page.locator('#schedule tbody tr').count()).toBe(7)
+    expect(await page.locator('#queues tbody th').allInnerTexts()).toEqual([...queues])
+    const { jobs: scheduled } = JSON.parse((await ask(`${web.url}/api/status`)).text)
+    expect(await page.locator('#schedule tbody tr').count()).toBe(scheduled.length)
     expect(await page.locator('#storage tbody th').allInnerTexts()).toContain('ohlcv_data_1m')
     expect(await page.title()).toBe('✓ All is well · Beacon')
     expect(requests.filter((url) => !url.startsWith(`${web.url}/`))).toEqual([])
+    expect(complaints).toEqual([])
+  })
+
+  test('shows a banner for each source that is not asked now, until it ends', async ({
+    engine,
+    freshDatabase,
+    browser,
+  }) => {
+    let stops: Stop[] = [
+      { source: 'binance', kind: 'banned', leftMs: 120_000 },
+      { source: 'coingecko', kind: 'slow-down', leftMs: 7_000 },
+    ]
+    await using web = await serve({ database: freshDatabase, engine }, { stops: async () => stops })
+    await using visited = await visit(browser)
+    const { page, complaints } = visited
+    await page.goto(web.url)
+    const banners = page.getByRole('list', { name: 'Sources that are not asked now' }).getByRole('listitem')
+    await banners.first().waitFor()
+    expect(await banners.allInnerTexts()).toEqual([
+      expect.stringMatching(/binance has banned our address\s*until 12:36:20 UTC, in 2 min$/),
+      expect.stringMatching(/coingecko asks us to slow down\s*until 12:34:27 UTC, in 7 s$/),
+    ])
+    expect(await page.evaluate(contrasts)).toEqual([])
+    stops = []
+    await banners.first().waitFor({ state: 'detached' })
+    expect(await page.locator('#bans').isVisible()).toBe(false)
     expect(complaints).toEqual([])
   })
 

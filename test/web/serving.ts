@@ -32,6 +32,7 @@ export async function serve(
     settings: settingsFor(variables),
     pool: database.pool,
     engine,
+    stops: async () => [],
     jobs,
     queues,
     clock: standing,

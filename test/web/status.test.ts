@@ -1,6 +1,12 @@
 import { describe, expect } from 'vitest'
+import { queues as everyQueue } from '../../jobs/catalog.ts'
+import { openBudget } from '../../src/http/budget.ts'
+import type { Stop } from '../../src/http/stops.ts'
 import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
+import { systemClock } from '../../src/runtime/clock.ts'
 import { announceWorkers } from '../../src/runtime/presence.ts'
+import { sourceIds } from '../../src/settings/source-ids.ts'
+import { sources } from '../../src/sources/catalog.ts'
 import { followMarket, upsertCoin } from '../../src/store/coins.ts'
 import { writeCoverage } from '../../src/store/coverage.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
@@ -130,11 +136,9 @@ describe('the whole', () => {
     const { overall, queues } = await status()
     await engine.queue('coingecko').resume()
     expect(overall.sentence).toBe('The queue coingecko is paused: `beacon queues resume` lets it go on.')
-    expect(queues?.map(({ queue, paused }) => [queue, paused])).toEqual([
-      ['binance', false],
-      ['coingecko', true],
-      ['upkeep', false],
-    ])
+    expect(queues?.map(({ queue, paused }) => [queue, paused])).toEqual(
+      everyQueue.map((queue) => [queue, queue === 'coingecko']),
+    )
   })
 })
 
@@ -250,6 +254,53 @@ describe('a series', () => {
   })
 })
 
+describe('what stands against asking a source', () => {
+  test('is told with its end, the graver first', async ({ freshDatabase, engine, workers: _ }) => {
+    await storeOrdinaryDay(freshDatabase.pool, settings, now)
+    const stops = async (): Promise<Stop[]> => [
+      { source: 'coingecko', kind: 'slow-down', leftMs: 30_000 },
+      { source: 'binance', kind: 'banned', leftMs: 2 * minute },
+      { source: 'bybit', kind: 'unserved', leftMs: 15 * minute },
+    ]
+    await using web = await serve({ database: freshDatabase, engine }, { startedAt: now, stops })
+    const { bans, overall }: Status = JSON.parse((await ask(`${web.url}/api/status`)).text)
+    expect(bans).toMatchObject([
+      { source: 'coingecko', until: '2024-03-01T12:34:50.000Z', secondsLeft: 30 },
+      { source: 'binance', until: '2024-03-01T12:36:20.000Z', secondsLeft: 120 },
+      { source: 'bybit', until: '2024-03-01T12:49:20.000Z', secondsLeft: 900 },
+    ])
+    expect(overall.state).toBe('attention')
+    expect([overall.sentence, ...overall.others]).toEqual([
+      'binance has banned our address.',
+      'bybit does not serve our region: give another host in its base URL, or follow its coins on another source.',
+      'coingecko asks us to slow down.',
+    ])
+  })
+
+  test('is told by the store that the fleet shares', async ({ freshDatabase, engine }) => {
+    const { pool } = freshDatabase
+    const budget = openBudget({ pool }, { share: 0.8, clock: systemClock, log: silent })
+    const { rateLimits } = sources.binance
+    const request = { source: 'binance', weight: 1, rateLimits }
+    await budget.stop(request, { kind: 'banned', leftMs: hour }, 'banned')
+    const stops = () => budget.stops(sourceIds)
+    await using web = await serve({ database: freshDatabase, engine }, { stops })
+    const { bans }: Status = JSON.parse((await ask(`${web.url}/api/status`)).text)
+    expect(bans).toMatchObject([{ source: 'binance', kind: 'banned' }])
+  })
+
+  test('hides nothing else where it cannot be read', async ({ freshDatabase, engine, workers: _ }) => {
+    await storeOrdinaryDay(freshDatabase.pool, settings, now)
+    const stops = () => Promise.reject(new Error('connect ECONNREFUSED'))
+    await using web = await serve({ database: freshDatabase, engine }, { startedAt: now, stops })
+    const { bans, series, overall }: Status = JSON.parse((await ask(`${web.url}/api/status`)).text)
+    expect([bans, series.length]).toEqual([null, 24])
+    expect(overall.sentence).toBe(
+      'The request budget does not answer: see that its PostgreSQL or Redis runs.',
+    )
+  })
+})
+
 describe('what else it says', () => {
   test('a price keeps its digits', async ({ freshDatabase, status }) => {
     const { pool } = freshDatabase
@@ -300,7 +351,12 @@ describe('what else it says', () => {
     expect(runs[1]?.counts).toMatchObject({ received: null })
   })
 
-  test('every schedule and when it runs next, in UTC', async ({ status }) => {
+  test('every schedule of a source in use and when it runs next, in UTC', async ({
+    freshDatabase,
+    status,
+  }) => {
+    await settle(freshDatabase.pool, settings, now)
+    const listing = Object.values(sources).filter((source) => source.listing)
     const { jobs } = await status()
     expect(jobs.map(({ id, nextRun }) => [id, nextRun])).toEqual([
       ['ingest-candles_binance_1m', '2024-03-01T12:35:01.000Z'],
@@ -310,6 +366,8 @@ describe('what else it says', () => {
       ['ensure-partitions', '2024-03-01T13:00:40.000Z'],
       ['ingest-candles_binance_1d', '2024-03-02T00:00:01.000Z'],
       ['refresh-views_daily_price_summary', '2024-03-02T00:05:00.000Z'],
+      ['sync-coins', '2024-03-02T01:20:50.000Z'],
+      ...listing.map(({ id }) => [`sync-instruments_${id}`, '2024-03-02T03:17:50.000Z']),
     ])
     expect(jobs[0]).toMatchObject({
       job: 'ingest-candles',

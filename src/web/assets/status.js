@@ -65,6 +65,30 @@ function drawOverall(status) {
   announce(state, sentence)
 }
 
+const banMarks = { 'slow-down': '◔', banned: '✗', unserved: '⊘' }
+
+/** What stands against asking a source, until it ends: everything else on the page about it follows from this. */
+function drawBans({ bans, generatedAt }) {
+  draw(
+    part('bans'),
+    ...(bans ?? []).map(({ kind, sentence, until }) =>
+      h(
+        'li',
+        { class: `ban ${kind}` },
+        mark(banMarks[kind]),
+        h('span', {}, sentence),
+        h(
+          'span',
+          { class: 'until' },
+          kind === 'unserved' ? 'asked again at ' : 'until ',
+          time(until, `${until.slice(11, 19)} UTC`),
+          `, in ${age(secondsBetween(generatedAt, until))}`,
+        ),
+      ),
+    ),
+  )
+}
+
 const otherFindings = (others) =>
   others.length > 0 &&
   h(
@@ -386,6 +410,7 @@ function show(status) {
   latest = status
   document.body.classList.remove('lost')
   drawOverall(status)
+  drawBans(status)
   drawFreshness(status)
   tellRedrawn()
   drawPrices(status)

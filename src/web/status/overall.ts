@@ -24,6 +24,7 @@ const settlingMs = 10 * minute
 export function judge(facts: Facts, settings: Settings, now: Instant): Overall {
   const findings = [
     ...ofFleet(facts),
+    ...ofBans(facts),
     ...ofSeries(facts, now),
     ...ofPrices(facts, settings, now),
     ...ofRuns(facts),
@@ -59,6 +60,16 @@ function ofFleet({ queues, process }: Facts): Finding[] {
       ? []
       : [attention(`The queue ${paused.join(', ')} is paused: \`beacon queues resume\` lets it go on.`)]),
   ]
+}
+
+/** One that is asked to slow down mends itself. The banner says until when. */
+function ofBans({ bans }: Facts): Finding[] {
+  if (bans === null) {
+    return [attention('The request budget does not answer: see that its PostgreSQL or Redis runs.')]
+  }
+  return bans.map(({ kind, sentence }) =>
+    kind === 'slow-down' ? catchingUp(`${sentence}.`) : attention(`${sentence}.`),
+  )
 }
 
 function ofSeries(facts: Facts, now: Instant): Finding[] {

@@ -2,6 +2,7 @@ import { CronExpressionParser } from 'cron-parser'
 import { type Instant, toInstant, toIso } from '../../market/instant.ts'
 import type { AnyJob } from '../../queue/job.ts'
 import type { Settings } from '../../settings.ts'
+import type { Coin } from '../../store/coins.ts'
 import { type Subject, subjectOf } from './runs.ts'
 
 /** One time table of a job. */
@@ -20,11 +21,12 @@ export type ScheduleStatus = Readonly<{
 export function describeSchedules(
   jobs: readonly AnyJob[],
   settings: Settings,
+  coins: readonly Coin[],
   now: Instant,
 ): ScheduleStatus[] {
   return jobs
     .flatMap((job) =>
-      (job.schedules?.(settings) ?? []).map(({ id, pattern, payload }) => ({
+      (job.schedules?.(settings, coins) ?? []).map(({ id, pattern, payload }) => ({
         job: job.name,
         summary: job.summary,
         id,

@@ -64,7 +64,8 @@ export async function readSeries(
 function followedSeries(settings: Settings, coins: readonly Coin[], now: Instant): Followed[] {
   return coins.flatMap((coin) => {
     const market = candleMarketOf(coin)
-    if (!market) return []
+    // A market that has ended has no newest candle to wait for.
+    if (!market || market.listedTo !== undefined) return []
     return timeframes
       .filter(
         (timeframe) => settings.timeframes[timeframe] && market.source.candles.timeframes.includes(timeframe),
@@ -75,7 +76,7 @@ function followedSeries(settings: Settings, coins: readonly Coin[], now: Instant
         market: market.symbol,
         timeframe,
         // A candle that has just closed is not missed yet.
-        wanted: keptHistory(settings, timeframe, now, loadingMs),
+        wanted: keptHistory(settings, market, timeframe, now, loadingMs),
       }))
   })
 }

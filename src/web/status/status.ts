@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import type { Stop } from '../../http/stops.ts'
 import { type Instant, second, toIso } from '../../market/instant.ts'
 import type { Engine } from '../../queue/engine.ts'
 import type { AnyJob } from '../../queue/job.ts'
@@ -14,6 +15,7 @@ import { readLatestPrices } from '../../store/prices.ts'
 import { listRuns } from '../../store/runs.ts'
 import { describeServer, type ServerDescription } from '../../store/server.ts'
 import { databaseOf } from '../../store/transaction.ts'
+import { type BanStatus, describeBan } from './bans.ts'
 import { judge, type Overall } from './overall.ts'
 import { readTables, type TableStatus } from './partitions.ts'
 import { describePrice, type PriceStatus } from './prices.ts'
@@ -35,6 +37,8 @@ export type ProcessStatus = Readonly<{
 export type Status = Readonly<{
   generatedAt: string
   overall: Overall
+  /** null when the store of the request budget does not answer. */
+  bans: readonly BanStatus[] | null
   series: readonly SeriesStatus[]
   prices: readonly PriceStatus[]
   runs: readonly RunStatus[]
@@ -49,6 +53,8 @@ export type StatusReach = Readonly<{
   settings: Settings
   pool: Pool
   engine: Engine
+  /** What stands against asking the sources now. */
+  stops(): Promise<readonly Stop[]>
   jobs: readonly AnyJob[]
   queues: readonly string[]
   clock: Clock
@@ -75,7 +81,7 @@ export async function gatherStatus(reach: StatusReach): Promise<Status> {
   const db = databaseOf(pool)
   const now = clock.now()
   const coins = await listCoins(db)
-  const [series, prices, runs, queues, partitions, server, someoneWorks] = await Promise.all([
+  const [series, prices, runs, queues, stops, partitions, server, someoneWorks] = await Promise.all([
     readSeries(db, settings, coins, now),
     coins.length === 0
       ? []
@@ -85,12 +91,14 @@ export async function gatherStatus(reach: StatusReach): Promise<Status> {
         ),
     listRuns(db, shownRuns),
     countQueues(reach),
+    readStops(reach),
     readTables(pool, settings),
     describeServer(db),
     hasWorkers(pool, reach.engine.kind),
   ])
   const facts = {
     generatedAt: toIso(now),
+    bans: stops === null ? null : stops.map((stop) => describeBan(stop, now)),
     series: inOrderOfRank(
       series,
       prices.map(({ coinId }) => coinId),
@@ -98,7 +106,7 @@ export async function gatherStatus(reach: StatusReach): Promise<Status> {
     prices: prices.map((price) => describePrice(price, now)),
     runs: runs.map(describeRun),
     queues,
-    jobs: describeSchedules(jobs, settings, now),
+    jobs: describeSchedules(jobs, settings, coins, now),
     partitions,
     process: {
       version: reach.version,
@@ -117,6 +125,16 @@ async function countQueues({ engine, queues, log }: StatusReach): Promise<QueueC
     return await within(queueLimitMs, queueOverview(engine, queues), 'the queue did not answer in time')
   } catch (error) {
     log.warn('status.queue-unavailable', { reason: reasonOf(error) })
+    return null
+  }
+}
+
+/** Redis may be down, and the rest of the page is worth seeing then. */
+async function readStops({ stops, log }: StatusReach): Promise<readonly Stop[] | null> {
+  try {
+    return await within(queueLimitMs, stops(), 'the request budget did not answer in time')
+  } catch (error) {
+    log.warn('status.budget-unavailable', { reason: reasonOf(error) })
     return null
   }
 }
