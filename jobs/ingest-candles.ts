@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Aborted, Fault, Malformed, RateLimited, Refused, Unavailable } from '../src/fault.ts'
+import { Aborted, Blocked, Fault, Malformed, RateLimited, Refused, Unavailable } from '../src/fault.ts'
 import { chunksOf } from '../src/ingest/backfill-plan.ts'
 import { type Filled, fillRange } from '../src/ingest/fill-range.ts'
 import { keptHistory } from '../src/ingest/kept-history.ts'
@@ -102,7 +102,7 @@ async function ingestAll(
 }
 
 const concernsAll = (fault: Fault): boolean =>
-  fault instanceof RateLimited || fault instanceof Unavailable || fault instanceof Aborted
+  [RateLimited, Unavailable, Blocked, Aborted].some((kind) => fault instanceof kind)
 
 async function ingestMarket(context: Context, market: CandleMarket, timeframe: Timeframe): Promise<Filled> {
   const { settings, clock, pool } = context

@@ -10,7 +10,7 @@ import { decrypt, encrypt } from '../encryption/encrypted-value.ts'
 import { InvalidInput } from '../fault.ts'
 import { toIso } from '../market/instant.ts'
 import { withUser } from '../store/acting.ts'
-import { checkInput, fittingText, isRowId } from './input.ts'
+import { anyText, checkInput, fittingText, isRowId, storableText } from './input.ts'
 import { decryptIfAny, encryptIfAny } from './optional-value.ts'
 import type { Reach } from './reach.ts'
 import { noUser } from './users.ts'
@@ -19,10 +19,10 @@ const connectionFields = z.object({
   provider: fittingText(50),
   name: fittingText(100),
   status: fittingText(20),
-  permissions: z.array(z.string()).nullable(),
-  apiKey: z.string(),
-  apiSecret: z.string().nullable(),
-  passphrase: z.string().nullable(),
+  permissions: z.array(storableText).nullable(),
+  apiKey: anyText.min(1, { error: 'is empty' }),
+  apiSecret: anyText.nullable(),
+  passphrase: anyText.nullable(),
 })
 
 /** A user's access to an exchange, with what is secret of it; null where the exchange has no such thing. */

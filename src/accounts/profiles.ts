@@ -1,11 +1,19 @@
 import { eq, sql } from 'drizzle-orm'
+import { z } from 'zod'
 import { type Profile as ProfileRow, profiles } from '../../drizzle/schema/users.ts'
 import { encryptedColumns } from '../encryption/encrypted-columns.ts'
 import { toIso } from '../market/instant.ts'
 import { withUser } from '../store/acting.ts'
+import { anyText, checkInput, jsonText } from './input.ts'
 import { decryptIfAny, encryptIfAny } from './optional-value.ts'
 import type { Reach } from './reach.ts'
 import { noUser } from './users.ts'
+
+const profileFields = z.object({
+  displayName: anyText.nullable(),
+  avatarUrl: anyText.nullable(),
+  preferences: jsonText,
+})
 
 /** How a user wants to be seen; null where they do not say. `preferences` is any JSON. */
 export type ProfileFields = Readonly<{
@@ -17,22 +25,22 @@ export type ProfileFields = Readonly<{
 export type Profile = ProfileFields & Readonly<Pick<ProfileRow, 'createdAt' | 'updatedAt'>>
 
 /**
- * Writes the user's whole profile, over the one that may be there. Throws InvalidInput for a text that does not fit, and
- * when there is no such user.
+ * Writes the user's whole profile, over the one that may be there. Throws InvalidInput for what does not fit
+ * or is no JSON, and when there is no such user.
  */
 export async function writeProfile(
   { pool, ring, clock }: Reach,
   userId: string,
-  { displayName, avatarUrl, preferences }: ProfileFields,
+  profile: ProfileFields,
 ): Promise<void> {
+  const { displayName, avatarUrl, preferences } = checkInput(profileFields, profile)
   const encryptedName = encryptIfAny(ring, encryptedColumns.displayName, userId, displayName)
   const encryptedAvatar = encryptIfAny(ring, encryptedColumns.avatarUrl, userId, avatarUrl)
   const now = toIso(clock.now())
-  const json = preferences === null ? null : JSON.stringify(preferences)
   await withUser(pool, userId, async ({ db }) => {
     const { rowCount } = await db.execute(sql`
       insert into profiles (id, display_name, avatar_url, created_at, updated_at, preferences)
-      select id, ${encryptedName}, ${encryptedAvatar}, ${now}::timestamp, ${now}::timestamp, ${json}::jsonb
+      select id, ${encryptedName}, ${encryptedAvatar}, ${now}::timestamp, ${now}::timestamp, ${preferences}::jsonb
       from users where id = ${userId}::uuid
       on conflict (id) do update set
         (display_name, avatar_url, updated_at, preferences) =

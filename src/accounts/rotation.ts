@@ -80,12 +80,16 @@ async function rotateTable(
   progress: Progress,
   { dryRun = false, batchRows = defaultBatchRows, signal, onProgress }: RotationOptions,
 ): Promise<void> {
+  // What a dry run does not write, it has to remember. Under one old key, no two rows can have the same address.
+  const mayMeet = dryRun && ring.all.length > 2
+  const planned: Holders = new Map()
   let lastId: string | undefined
   while (!signal?.aborted) {
     const batch = await asUpkeep(pool, async ({ db }) => {
       const rows = await readRows(db, ring, table, lastId, batchRows)
-      const { changes, problems } = await planChanges(db, ring, table, rows)
+      const { changes, problems } = await planChanges(db, ring, table, rows, planned)
       const rotated = dryRun ? changes.map(({ column }) => column) : await writeChanges(db, table, changes)
+      if (mayMeet) remember(planned, changes)
       return { lastId: rows.at(-1)?.id, rotated, problems }
     })
     if (batch.lastId === undefined) return
@@ -128,6 +132,7 @@ async function planChanges(
   ring: KeyRing,
   { columns }: Table,
   rows: readonly StoredRow[],
+  planned: Holders,
 ): Promise<Plan> {
   const changes: Change[] = []
   const problems: RotationProblem[] = []
@@ -135,12 +140,12 @@ async function planChanges(
     for (const column of columns) {
       const before = row[column.column]
       if (typeof before !== 'string' || isUnderFirstKey(ring, before)) continue
-      const planned = planChange(ring, column, row.id, before)
-      if ('why' in planned) problems.push(planned)
-      else changes.push(planned)
+      const change = planChange(ring, column, row.id, before)
+      if ('why' in change) problems.push(change)
+      else changes.push(change)
     }
   }
-  const doubles = await findDoubles(db, ring, changes)
+  const doubles = await findDoubles(db, changes, planned)
   return {
     changes: changes.filter(({ rowId }) => !doubles.has(rowId)),
     problems: [...problems, ...doubles.values()],
@@ -162,30 +167,58 @@ function planChange(
   }
 }
 
+/** Encrypted address → the row that has it, and its value there. */
+type Holders = Map<string, Readonly<{ rowId: string; value: string }>>
+
 /**
- * The addresses that another row bears under the first key already, by their row's id. That can only be where a process
- * did not know all the keys; a person must say which of the two users stays, and the rest need not wait for it.
+ * The addresses that another row bears too, under the first key already or in the same batch, by their row's id. That
+ * can only be where a process did not know all the keys; a person must say which of the two users stays, and the rest
+ * need not wait for it.
  */
 async function findDoubles(
   db: Database,
-  ring: KeyRing,
   changes: readonly Change[],
+  planned: Holders,
 ): Promise<Map<string, RotationProblem>> {
-  const { email } = encryptedColumns
-  const rowIds = new Map(
-    changes.flatMap(({ column, rowId, after }) => (column === email ? [[after, rowId] as const] : [])),
+  const sameAddress = new Map<string, Change[]>()
+  for (const change of changes) {
+    if (change.column !== encryptedColumns.email) continue
+    sameAddress.set(change.after, [...(sameAddress.get(change.after) ?? []), change])
+  }
+  if (sameAddress.size === 0) return new Map()
+  const holders = await readHolders(db, [...sameAddress.keys()])
+  const doubles = new Map<string, RotationProblem>()
+  for (const [address, ones] of sameAddress) {
+    const holder = holders.get(address) ?? planned.get(address)
+    for (const { rowId } of ones) {
+      const other = holder ?? holderOf(ones.find((one) => one.rowId !== rowId))
+      // Another rotation may have written this very row meanwhile: then the old value stands no more.
+      if (other && other.rowId !== rowId) doubles.set(rowId, doubleOf(rowId, other))
+    }
+  }
+  return doubles
+}
+
+async function readHolders(db: Database, addresses: readonly string[]): Promise<Holders> {
+  const { rows } = await db.execute<{ id: string; email: string }>(
+    sql`select id, email from users where email = any(${sql.param(addresses)}::varchar[])`,
   )
-  if (rowIds.size === 0) return new Map()
-  const { rows: holders } = await db.execute<{ id: string; email: string }>(
-    sql`select id, email from users where email = any(${sql.param([...rowIds.keys()])}::varchar[])`,
-  )
-  return new Map(
-    holders.map((holder) => {
-      const rowId = rowIds.get(holder.email) ?? ''
-      const why = `users.email of row ${rowId} is the address of row ${holder.id} too, which has it under the key "${ring.first.id}": remove one of the two users, or change the address of one`
-      return [rowId, { table: email.table, column: email.column, rowId, why }]
-    }),
-  )
+  return new Map(rows.map(({ id, email }) => [email, { rowId: id, value: email }]))
+}
+
+function remember(planned: Holders, changes: readonly Change[]): void {
+  for (const { column, rowId, before, after } of changes) {
+    if (column === encryptedColumns.email) planned.set(after, { rowId, value: before })
+  }
+}
+
+const holderOf = (change: Change | undefined) => change && { rowId: change.rowId, value: change.before }
+
+function doubleOf(rowId: string, other: Readonly<{ rowId: string; value: string }>): RotationProblem {
+  const { table, column } = encryptedColumns.email
+  const [keyId] = other.value.split('.')
+  const why = `${table}.${column} of row ${rowId} is the address of row ${other.rowId} too, which has it under the key "${keyId}": remove one of the two users, or change the address of one`
+  return { table, column, rowId, why }
 }
 
 /** Writes each new value only where the old one still stands. Returns the columns of those that were written. */

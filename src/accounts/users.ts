@@ -10,7 +10,7 @@ import { Fault, InvalidInput } from '../fault.ts'
 import { toIso } from '../market/instant.ts'
 import { withLogin, withUser } from '../store/acting.ts'
 import type { Database } from '../store/transaction.ts'
-import { checkInput, fittingText } from './input.ts'
+import { anyText, checkInput, fittingText } from './input.ts'
 import type { Reach } from './reach.ts'
 
 /** The address belongs to a user already. */
@@ -22,7 +22,7 @@ export class AddressTaken extends Fault {
 /** What a login needs to know of its user. */
 export type Login = Readonly<Pick<User, 'id' | 'status' | 'tier'> & { passwordHash: string }>
 
-const newUser = z.object({ email: z.string(), passwordHash: fittingText(255), tier: fittingText(50) })
+const newUser = z.object({ email: anyText, passwordHash: fittingText(255), tier: fittingText(50) })
 
 /** `passwordHash` is made by the caller: a password itself has no business here. */
 export type NewUser = Readonly<z.infer<typeof newUser>>

@@ -13,8 +13,12 @@ const slack = 0.03
 /** By how much of a window its requests may arrive closer together than they were sent. */
 const jitter = 0.01
 
-/** How far ahead live work may reserve its turn. */
+/**
+ * How far ahead live work may reserve its turn, and the part of a window that this may come to: a process that stood still
+ * for a while sends all its reserved requests at once.
+ */
 const longestReservationMs = 5 * second
+const reservable = 0.1
 
 /**
  * The fastest pace at which no window of any of the limits ever holds more than the share of its points, wherever the
@@ -25,12 +29,14 @@ export function paceOf(limits: readonly RateLimit[], share: number): Pace {
   const windows = limits.map((limit) => shareOf(limit, share))
   const perPointMs = (1 + slack) * Math.max(...windows.map(({ points, perMs }) => perMs / points))
   const room = Math.min(...windows.map(({ points, perMs }) => points - perMs / perPointMs))
+  const shortestMs = Math.min(...windows.map(({ perMs }) => perMs))
+  const reservationMs = Math.min(longestReservationMs, reservable * shortestMs)
   return {
     perPointMs,
     burst: 1 + room,
     // Whoever waits for the bucket to leak down to a lower brim is overtaken by whoever needs not wait as long.
     brims: {
-      live: 1 + room + longestReservationMs / perPointMs,
+      live: 1 + room + reservationMs / perPointMs,
       repair: 1 + 0.8 * room,
       backfill: 1 + 0.6 * room,
     },

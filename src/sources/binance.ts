@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
+import { Banned, type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
 import type { HttpAnswer } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
@@ -157,7 +157,7 @@ function banWithoutHeader({ headers, text, answeredAt }: HttpAnswer): Fault | un
   const until = /banned until (\d{13})\b/.exec(text)?.[1]
   if (headers['retry-after'] !== undefined || until === undefined) return undefined
   const waitMs = Math.max(Number(until) - answeredAt, second)
-  return new RateLimited(`binance has banned this address for ${Math.ceil(waitMs / second)} s`, waitMs)
+  return new Banned(`binance has banned this address for ${Math.ceil(waitMs / second)} s`, waitMs)
 }
 
 export const binance = {

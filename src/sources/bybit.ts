@@ -1,5 +1,14 @@
 import { z } from 'zod'
-import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
+import {
+  Banned,
+  Blocked,
+  type Fault,
+  Malformed,
+  RateLimited,
+  Refused,
+  Unavailable,
+  UnknownMarket,
+} from '../fault.ts'
 import type { HttpAnswer } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
@@ -182,12 +191,12 @@ function classify(answer: HttpAnswer): Fault | undefined {
 
 function turnedAway({ headers, text }: HttpAnswer): Fault | undefined {
   if (/\b(?:country|region|restricted)\b/i.test(text))
-    return new Refused('bybit does not serve this region (HTTP 403)')
+    return new Blocked('bybit does not serve this region (HTTP 403)')
   return headers['retry-after'] === undefined ? banned('HTTP 403') : undefined
 }
 
 const banned = (msg: string): Fault =>
-  new RateLimited(`bybit has banned this address for ${banMs / second} s (${msg})`, banMs)
+  new Banned(`bybit has banned this address for ${banMs / second} s (${msg})`, banMs)
 
 function slowDown({ headers, answeredAt }: HttpAnswer, msg: string): Fault {
   const reset = readInstant(headers['x-bapi-limit-reset-timestamp'])

@@ -1,5 +1,14 @@
 import { z } from 'zod'
-import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
+import {
+  Banned,
+  Blocked,
+  type Fault,
+  Malformed,
+  RateLimited,
+  Refused,
+  Unavailable,
+  UnknownMarket,
+} from '../fault.ts'
 import type { HttpAnswer } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
@@ -162,7 +171,7 @@ function classify(answer: HttpAnswer): Fault | undefined {
   const { code } = body.data
   const msg = (body.data.msg ?? '').slice(0, 200)
   if (code === '429000') return slowDown(answer)
-  if (code === '400302') return new Refused(`kucoin does not serve this region (${msg})`)
+  if (code === '400302') return new Blocked(`kucoin does not serve this region (${msg})`)
   if (serverCodes.includes(code)) return new Unavailable(`kucoin cannot answer now: ${msg} (${code})`)
   if (status >= 500 || status === 403) return undefined
   // 400100 stands for any wrong parameter: only the words tell which.
@@ -172,7 +181,7 @@ function classify(answer: HttpAnswer): Fault | undefined {
 }
 
 const blocked = (): Fault =>
-  new RateLimited(`kucoin's firewall has blocked this address for ${limitMs / second} s`, limitMs)
+  new Banned(`kucoin's firewall has blocked this address for ${limitMs / second} s`, limitMs)
 
 /** Its own header counts milliseconds until the window begins anew. */
 function slowDown({ headers }: HttpAnswer): Fault {

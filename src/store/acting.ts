@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { InvalidInput, Misconfigured } from '../fault.ts'
-import { inTransaction, sqlStateOf, type Transaction } from './transaction.ts'
+import { inTransaction, sqlStateOf, type Transaction, withFaults } from './transaction.ts'
 
 type Role = 'beacon_app' | 'beacon_upkeep'
 
@@ -68,9 +68,11 @@ const actingAs = <T>(pool: Pool, acting: Acting, work: (tx: Transaction) => Prom
  */
 async function act(tx: Transaction, { role, userId = '', loginEmails = '' }: Acting): Promise<void> {
   try {
-    await tx.db.execute(sql`
-      select set_config('app.user_id', ${userId}, true), set_config('app.login_email', ${loginEmails}, true),
-        set_config('role', ${role}, true)`)
+    await withFaults(
+      tx.db.execute(sql`
+        select set_config('app.user_id', ${userId}, true), set_config('app.login_email', ${loginEmails}, true),
+          set_config('role', ${role}, true)`),
+    )
   } catch (error) {
     throw await roleRefused(tx, role, error)
   }

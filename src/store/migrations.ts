@@ -169,7 +169,13 @@ async function inStep(
   record: () => Promise<void>,
 ): Promise<void> {
   try {
-    await setLocally(client, { lock_timeout: `${tableLockMs}ms`, TimeZone: 'UTC', 'beacon.migration': text })
+    await setLocally(client, {
+      lock_timeout: `${tableLockMs}ms`,
+      TimeZone: 'UTC',
+      // A schema with the login's name would come first otherwise, and take the tables.
+      search_path: 'public',
+      'beacon.migration': text,
+    })
     await client.query(`do $$ begin execute current_setting('beacon.migration'); end $$`)
     await record()
     await commit(client)
@@ -182,6 +188,8 @@ function toFault(file: string, text: string, cause: unknown): unknown {
   if (!(cause instanceof DatabaseError)) {
     return new Unavailable(`${file} was interrupted and is not applied: try again`, { cause })
   }
+  const refusal = refusalOf(cause)
+  if (refusal instanceof Misconfigured) return refusal
   const line = cause.internalPosition ? lineAt(text, Number(cause.internalPosition), cause.internalQuery) : ''
   const message = `${file}${line} failed and was rolled back: ${cause.message}`
   // Someone else was in the way: a lock not had in time, a deadlock, a server going down.
@@ -196,7 +204,7 @@ function lineAt(text: string, position: number, query: string | undefined): stri
 }
 
 async function onTarget<T>(target: MigrationTarget, work: (client: Client) => Promise<T>): Promise<T> {
-  if (typeof target !== 'string') return work(target)
+  if (typeof target !== 'string') return explained(target, work)
   const client = new Client({
     connectionString: target,
     application_name: 'beacon migrate',
@@ -207,9 +215,58 @@ async function onTarget<T>(target: MigrationTarget, work: (client: Client) => Pr
   client.on('error', () => {})
   await connect(client)
   try {
-    return await work(client)
+    return await explained(client, work)
   } finally {
     await client.end()
+  }
+}
+
+/** What the server has against the login or the session is thrown with its remedy. */
+async function explained<T>(client: Client, work: (client: Client) => Promise<T>): Promise<T> {
+  try {
+    return await work(client)
+  } catch (error) {
+    throw refusalOf(error) ?? (await rightsMissing(client, error)) ?? error
+  }
+}
+
+const insufficientPrivilege = '42501'
+
+type Rights = Readonly<{ login: string; mayCreate: boolean; owner: string | null }>
+
+/** Which right the login lacks and who gives it, where it is one that every migration needs; undefined for any other error. */
+async function rightsMissing(client: Client, error: unknown): Promise<Misconfigured | undefined> {
+  const cause = error instanceof Misconfigured ? error.cause : error
+  if (!(cause instanceof DatabaseError) || cause.code !== insufficientPrivilege) return undefined
+  const rights = await readRights(client)
+  if (!rights) return undefined
+  const { login, mayCreate, owner } = rights
+  const refused = `${error instanceof Misconfigured ? error.message : cause.message}: let an administrator run`
+  if (owner !== null) {
+    return new Misconfigured(
+      `${refused} "grant ${owner} to ${login}", or use the login ${owner}, which owns the tables`,
+      { cause },
+    )
+  }
+  return mayCreate
+    ? undefined
+    : new Misconfigured(`${refused} "grant usage, create on schema public to ${login}"`, { cause })
+}
+
+/** Undefined where the server cannot tell any more. `owner` is that of the ledger, where the login has not its rights. */
+async function readRights(client: Client): Promise<Rights | undefined> {
+  try {
+    const { rows } = await client.query<Rights>(`
+      select quote_ident(current_user) as login,
+        has_schema_privilege(public.oid, 'usage') and has_schema_privilege(public.oid, 'create') as "mayCreate",
+        (select quote_ident(pg_get_userbyid(relowner)) from pg_class
+          where relnamespace = public.oid and relname = 'schema_migrations'
+            and not pg_has_role(relowner, 'usage')) as owner
+      from pg_namespace as public
+      where nspname = 'public'`)
+    return rows[0]
+  } catch {
+    return undefined
   }
 }
 
@@ -238,7 +295,8 @@ async function inTurn<T>(client: Client, work: () => Promise<T>): Promise<T> {
     await client.query(letGo)
     return result
   } catch (error) {
-    throw await afterwards(client, letGo, error)
+    // Most failures spoil the transaction, and nothing is unlocked in a spoilt one.
+    throw await afterwards(client, `rollback and chain; ${letGo}`, error)
   }
 }
 

@@ -2,6 +2,8 @@ import { DatabaseError } from 'pg'
 import { type Fault, Misconfigured, Unavailable } from '../fault.ts'
 
 const remedies: Readonly<Record<string, string>> = {
+  '25006':
+    'the database only reads: DATABASE_URL must name the primary, with default_transaction_read_only off',
   '28000': 'PostgreSQL refuses the login: check the user in DATABASE_URL',
   '28P01': 'PostgreSQL refuses the password: check DATABASE_URL',
   '3D000': 'the database does not exist: create it, or change its name in DATABASE_URL',
@@ -9,7 +11,7 @@ const remedies: Readonly<Record<string, string>> = {
 
 const tooManyConnections = '53300'
 
-/** What a server that answers has against a new session, as a sentence with its remedy; undefined for any other error. */
+/** What a server that answers has against a session, as a sentence with its remedy; undefined for any other error. */
 export function refusalOf(error: unknown): Fault | undefined {
   if (!(error instanceof DatabaseError) || error.code === undefined) return undefined
   if (error.code === tooManyConnections) {

@@ -6,15 +6,19 @@ import { durationText } from '../settings/duration.ts'
 import { BoundedPool, limitSilence, type Purpose } from './pool.ts'
 import { refusalOf } from './refusal.ts'
 
-/** What a function needs to read or write: the pool's own database, or that of a transaction. */
+/** What a function needs that reads, or writes by a statement of its own: the pool's database, or that of a transaction. */
 export type Database = Pick<NodePgDatabase, 'execute' | 'select' | 'selectDistinctOn'>
 
+/** What a transaction reads and writes through, also with the row types of drizzle/schema. */
+export type WritableDatabase = Database & Pick<NodePgDatabase, 'insert' | 'update' | 'delete'>
+
 /** One connection between begin and commit. */
-export type Transaction = Readonly<{ client: PoolClient; db: Database }>
+export type Transaction = Readonly<{ client: PoolClient; db: WritableDatabase }>
 
 /**
  * The pool as a database for short work: each statement is a transaction of its own, for the purpose `answer`. What
- * another try can overcome is thrown as Unavailable, as in a transaction.
+ * another try can overcome is thrown by `execute` as Unavailable, as in a transaction, and no error of it tells a
+ * parameter; a `select` needs `withFaults` for both.
  */
 export function databaseOf(pool: Pool): Database {
   const db: Database = drizzle({ client: inOwnTransactions(pool) })
@@ -33,7 +37,7 @@ export function inOwnTransactions(pool: Pool): Pool {
   return new Proxy(pool, { get: (target, key) => (key === 'query' ? query : Reflect.get(target, key)) })
 }
 
-/** What another try can overcome is thrown as Unavailable. */
+/** What another try can overcome is thrown as Unavailable, and no error tells the parameters of its statement. */
 export async function withFaults<T>(work: PromiseLike<T>): Promise<T> {
   try {
     return await work
@@ -63,8 +67,9 @@ export async function inTransaction<T>(
     const result = await work({ client, db: drizzle({ client }) })
     await client.query('commit')
     return result
-  } catch (error) {
+  } catch (failure) {
     broken = (await rollBack(client)) ?? broken
+    const error = withoutParameters(failure)
     throw timeoutOf(error, pool, purpose) ?? asFault(error)
   } finally {
     client.off('error', onLoss)
@@ -72,10 +77,13 @@ export async function inTransaction<T>(
   }
 }
 
-/** The limits end with the transaction: behind a pooler the next one on the same connection may be another's. */
+/** As the migrations made them: a schema with the login's name would come first otherwise. */
+const inPublic = 'begin; set local search_path = public'
+
+/** The limits and the search path end with the transaction: behind a pooler the next one on the same connection may be another's. */
 async function begin(pool: Pool, client: PoolClient, purpose: Purpose): Promise<void> {
   if (!(pool instanceof BoundedPool)) {
-    await client.query('begin')
+    await client.query(inPublic)
     return
   }
   const { statementTimeout, idleInTransactionTimeout, connectionTimeout } = pool.settings
@@ -83,7 +91,7 @@ async function begin(pool: Pool, client: PoolClient, purpose: Purpose): Promise<
   limitSilence(client, connectionTimeout)
   // One message, so that the limits cost no round trip.
   await client.query(`
-    begin;
+    ${inPublic};
     set local statement_timeout = ${statementMs};
     set local idle_in_transaction_session_timeout = ${idleInTransactionTimeout}`)
   // The server speaks first, unless the connection is dead.
@@ -156,8 +164,16 @@ export function sqlStateOf(error: unknown): string | undefined {
   return error instanceof Error && error.cause !== undefined ? sqlStateOf(error.cause) : undefined
 }
 
-function asFault(error: unknown): unknown {
-  if (error instanceof DrizzleQueryError && error.cause instanceof Fault) return error.cause
+/** The message of drizzle holds every parameter, and so what users wrote and what is encrypted. */
+function withoutParameters(error: unknown): unknown {
+  return error instanceof DrizzleQueryError && error.cause !== undefined
+    ? withoutParameters(error.cause)
+    : error
+}
+
+function asFault(failure: unknown): unknown {
+  const error = withoutParameters(failure)
+  if (error instanceof Fault) return error
   const state = sqlStateOf(error)
   if (state !== undefined) {
     return passing.test(state)

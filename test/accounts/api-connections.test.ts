@@ -120,6 +120,10 @@ describe.each(servers)('API connections on $server', ({ clusterUrl }) => {
       [{ apiKey: 'canary'.repeat(26) }, 'api_connections.api_key has 156 bytes, and 150 fit'],
       [{ apiSecret: 'canary'.repeat(26) }, 'api_connections.api_secret has 156 bytes'],
       [{ passphrase: 'canary'.repeat(26) }, 'api_connections.passphrase has 156 bytes'],
+      [{ apiKey: '' }, 'apiKey is empty'],
+      [{ provider: 'canary\0' }, 'provider holds a NUL or half of a character'],
+      [{ name: '\udc00canary' }, 'name holds a NUL or half of a character'],
+      [{ permissions: ['read', 'canary\0'] }, 'permissions.1 holds a NUL or half of a character'],
       [{ provider: 'canary'.repeat(9) }, 'provider is longer than 50 characters'],
       [{ name: '', status: 'canary'.repeat(4) }, 'name is empty; status is longer than 20 characters'],
     ]

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readProfile, writeProfile } from '../../src/accounts/profiles.ts'
+import { type ProfileFields, readProfile, writeProfile } from '../../src/accounts/profiles.ts'
 import { registerUser } from '../../src/accounts/users.ts'
 import { Unreadable } from '../../src/encryption/unreadable.ts'
 import { InvalidInput } from '../../src/fault.ts'
@@ -62,6 +63,38 @@ describe.each(servers)('profiles on $server', ({ clusterUrl }) => {
     await expect(tooLong).rejects.toThrow(InvalidInput)
     await expect(tooLong).rejects.toThrow('profiles.avatar_url has 151 bytes, and 150 fit')
     expect(await readProfile(reach, id)).toBeUndefined()
+  })
+
+  test('that the database would not take are refused before it is asked, and nothing of them is repeated', async () => {
+    const nowhere = reachOf(new Pool({ host: '127.0.0.1', port: 1 }))
+    const itself: { canary?: unknown } = {}
+    itself.canary = itself
+    const { displayName: _, ...nameless } = written
+    const { preferences: __, ...careless } = written
+    const refusals: readonly (readonly [object, string])[] = [
+      [nameless, 'displayName is not a text'],
+      [careless, 'preferences is no JSON'],
+      [{ ...written, preferences: undefined }, 'preferences is no JSON'],
+      [{ ...written, preferences: itself }, 'preferences is no JSON'],
+      [{ ...written, preferences: 1n }, 'preferences is no JSON'],
+      [{ ...written, preferences: ['canary\0'] }, 'preferences holds a NUL or half of a character'],
+      [{ ...written, preferences: { 'canary\ud800': 1 } }, 'preferences holds a NUL or half of a character'],
+      [{ ...written, preferences: '\\\udfff canary' }, 'preferences holds a NUL or half of a character'],
+    ]
+    for (const [profile, sentence] of refusals) {
+      const writing = writeProfile(nowhere, randomUUID(), profile as ProfileFields)
+      await expect(writing).rejects.toThrow(InvalidInput)
+      await expect(writing).rejects.toThrow(sentence)
+      await expect(writing).rejects.not.toThrow('canary')
+    }
+  })
+
+  test('may prefer what only looks like a NUL or half of a character', async () => {
+    const reach = reachOf(database.pool)
+    const id = await registerUser(reach, aUser())
+    const preferences = { '\\u0000': '\\\\ud800 \u0001', face: '😀' }
+    await writeProfile(reach, id, { ...written, preferences })
+    expect(await readProfile(reach, id)).toMatchObject({ preferences })
   })
 
   test('of which a value was copied from another user are refused, by their place', async () => {

@@ -1,3 +1,4 @@
+import type { Pool, PoolClient, QueryConfig } from 'pg'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { addApiConnection, readApiConnection } from '../../src/accounts/api-connections.ts'
 import { readProfile, writeProfile } from '../../src/accounts/profiles.ts'
@@ -12,6 +13,24 @@ import { createTestDatabase, servers, type TestDatabase } from '../support/datab
 import { aUser, reachOf } from './reaching.ts'
 
 const [old, both, newOnly] = [ringOf('old'), ringOf('new', 'old'), ringOf('new')]
+
+/** The same pool, on which something happens right after the first query that holds the text. */
+function afterQuery(pool: Pool, text: string, happen: () => Promise<unknown>): Pool {
+  let happened = false
+  const watched = (client: PoolClient): PoolClient => {
+    const query = async (config: QueryConfig | string, values?: unknown[]) => {
+      const result = await client.query(config, values)
+      if (!happened && typeof config === 'object' && config.text.includes(text)) {
+        happened = true
+        await happen()
+      }
+      return result
+    }
+    return new Proxy(client, { get: (target, key) => (key === 'query' ? query : Reflect.get(target, key)) })
+  }
+  const connect = async () => watched(await pool.connect())
+  return new Proxy(pool, { get: (target, key) => (key === 'connect' ? connect : Reflect.get(target, key)) })
+}
 
 describe.each(servers)('rotating keys on $server', ({ clusterUrl }) => {
   let database: TestDatabase
@@ -129,6 +148,48 @@ describe.each(servers)('rotating keys on $server', ({ clusterUrl }) => {
       `users.email of row ${first.id} is the address of row ${double} too`,
     )
     expect(await second.read(newOnly)).toEqual(second.values)
+  })
+
+  test.each([
+    { batchRows: 10, rotated: 5, left: 2 },
+    { batchRows: 1, rotated: 6, left: 1 },
+  ])(
+    'an address under two old keys is told of, dry or not, $batchRows in a batch',
+    async ({ batchRows, ...counts }) => {
+      const first = await aWholeUser(old)
+      const double = await registerUser(
+        reachOf(database.pool, ringOf('older')),
+        aUser({ email: first.email }),
+      )
+      const other = aUser()
+      const single = await registerUser(reachOf(database.pool, ringOf('older')), other)
+      const ring = ringOf('new', 'old', 'older')
+      const ids = [first.id, double].toSorted()
+      const placed = counts.left === 2 ? ids : ids.slice(1)
+      for (const dryRun of [true, false]) {
+        const rotation = await rotateKeys(database.pool, ring, { batchRows, dryRun })
+        expect(sumOf(rotation)).toEqual({ ...counts, remaining: 0 })
+        expect(rotation.problems.map(({ rowId }) => rowId)).toEqual(placed)
+        for (const { rowId, why } of rotation.problems) {
+          const other = rowId === double ? first.id : double
+          expect(why).toMatch(`users.email of row ${rowId} is the address of row ${other} too`)
+        }
+      }
+      expect(await readEmail(reachOf(database.pool, newOnly), single)).toBe(other.email)
+      await database.pool.query('delete from users where id = $1', [double])
+      await rotateKeys(database.pool, ring)
+      expect(await first.read(newOnly)).toEqual(first.values)
+    },
+  )
+
+  test('a row that another rotation has just written is no double of itself', async () => {
+    const users = [await aWholeUser(old), await aWholeUser(old)]
+    // The other one ends between what this one reads of users, and its look for doubles.
+    const pool = afterQuery(database.pool, '"email" from "users"', () => rotateKeys(database.pool, both))
+    const rotation = await rotateKeys(pool, both)
+    expect(rotation.problems).toEqual([])
+    expect(sumOf(rotation)).toEqual({ rotated: 0, left: 0, remaining: 0 })
+    for (const user of users) expect(await user.read(newOnly)).toEqual(user.values)
   })
 
   test('what somebody writes meanwhile is not lost, and the other values of the row are encrypted anew', async () => {

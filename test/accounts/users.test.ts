@@ -102,6 +102,8 @@ describe.each(servers)('users on $server', ({ clusterUrl }) => {
       [{ email: `canary${'x'.repeat(150)}@x` }, 'the text for users.email has 158 bytes, and 150 fit'],
       [{ email: 'cana\udc00ry@x' }, 'half of a character'],
       [{ passwordHash: '' }, 'passwordHash is empty'],
+      [{ passwordHash: 'canary\0' }, 'passwordHash holds a NUL or half of a character'],
+      [{ tier: 'canary\ud800' }, 'tier holds a NUL or half of a character'],
       [{ tier: 'canary'.repeat(10) }, 'tier is longer than 50 characters'],
     ]
     for (const [more, sentence] of refusals) {

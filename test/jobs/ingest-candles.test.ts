@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { divide, ingestCandles, patternAfterClose } from '../../jobs/ingest-candles.ts'
-import { Malformed, RateLimited, Refused, Unavailable } from '../../src/fault.ts'
+import { Blocked, Malformed, RateLimited, Refused, Unavailable } from '../../src/fault.ts'
 import { day, type Instant, minute, plus, toIso } from '../../src/market/instant.ts'
 import { contains, type Range } from '../../src/market/range.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
@@ -178,6 +178,7 @@ describe('one market in trouble', () => {
     [{ name: 'server-error', status: 503 }, Unavailable],
     [{ name: 'rate-limited', retryAfterSeconds: 30 }, RateLimited],
     [{ name: 'banned', retryAfterSeconds: 120 }, RateLimited],
+    [{ name: 'region-refused' }, Blocked],
   ] as const)(
     'that is everybody’s (%o) ends the job, and nothing of it goes on',
     async ([lie, fault], { freshDatabase: { pool } }) => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { RateLimited, Refused, UnknownMarket } from '../../src/fault.ts'
+import { Blocked, RateLimited, Refused, UnknownMarket } from '../../src/fault.ts'
 import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
 import { candleCount, type Range } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
@@ -201,7 +201,7 @@ describe('refuses', () => {
 
   test('a region', () => {
     const { regionRefused } = kucoinFace
-    expect(regionRefused && kucoin.classify(httpAnswer(regionRefused, halfPast))).toBeInstanceOf(Refused)
+    expect(regionRefused && kucoin.classify(httpAnswer(regionRefused, halfPast))).toBeInstanceOf(Blocked)
   })
 })
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
+import { Blocked, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
 import { hour, minute, plus, second } from '../../src/market/instant.ts'
@@ -225,7 +225,7 @@ describe('an error of Bybit', () => {
   test('with HTTP 403 and a page about our country is not a ban: waiting would not help', () => {
     const page = '<html>The distribution is configured to block access from your country.</html>'
     const fault = bybit.classify(anAnswer(403, page))
-    expect(fault).toBeInstanceOf(Refused)
+    expect(fault).toBeInstanceOf(Blocked)
     expect(fault?.message).toBe('bybit does not serve this region (HTTP 403)')
   })
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
+import { Blocked, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
 import { hour, minute, plus, second } from '../../src/market/instant.ts'
@@ -222,7 +222,7 @@ describe('an error of KuCoin', () => {
 
   test('about our region does not wait', () => {
     for (const status of [200, 403]) {
-      expect(said('400302', 'Unavailable in the U.S.', status)).toBeInstanceOf(Refused)
+      expect(said('400302', 'Unavailable in the U.S.', status)).toBeInstanceOf(Blocked)
       expect(said('400302', 'Unavailable in the U.S.', status)?.message).toContain(
         'does not serve this region',
       )

@@ -7,6 +7,7 @@ import { InvalidInput, Misconfigured, Unavailable } from '../../src/fault.ts'
 import { readMigrations } from '../../src/store/migration-files.ts'
 import { migrateDown, migrateUp, migrationStatus, verifyMigrations } from '../../src/store/migrations.ts'
 import { createEmptyDatabase, type TestDatabase } from '../support/database.ts'
+import { createLogin } from './row-level-security-stage.ts'
 
 type Files = Record<string, string>
 
@@ -37,6 +38,14 @@ const test = base
     const database = await createEmptyDatabase()
     onCleanup(database.drop)
     return database
+  })
+  .extend('login', async ({ database }, { onCleanup }) => {
+    const { name, urlOf, drop } = await createLogin(database.url)
+    onCleanup(async () => {
+      await database.pool.query(`drop owned by ${name} cascade`)
+      await drop()
+    })
+    return { name, url: urlOf(database.url) }
   })
 
 async function write(dir: string, ...parts: Files[]): Promise<void> {
@@ -285,6 +294,81 @@ describe('going down', () => {
     expect(await tables(database)).toEqual(['coins'])
     expect(await migrateUp(database.url, { dir })).toEqual([])
   })
+})
+
+describe('a login', () => {
+  test('that may create nothing in public is told what to grant, and then migrates', async ({
+    dir,
+    database,
+    login,
+  }) => {
+    await write(dir, coins)
+    const refused = migrateUp(login.url, { dir })
+    const grant = `grant usage, create on schema public to ${login.name}`
+    await expect(refused).rejects.toThrow(Misconfigured)
+    await expect(refused).rejects.toThrow(
+      `permission denied for schema public: let an administrator run "${grant}"`,
+    )
+    await database.pool.query(grant)
+    expect(await migrateUp(login.url, { dir })).toEqual(['0001_coins'])
+  })
+
+  test.for([
+    ['up', migrateUp],
+    ['down', migrateDown],
+    ['status', migrationStatus],
+    ['verify', verifyMigrations],
+  ] as const)(
+    'to which the tables do not belong is told so by %s',
+    async ([, migrate], { dir, database, login }) => {
+      await write(dir, coins)
+      await migrateUp(database.url, { dir })
+      await database.pool.query(`grant usage, create on schema public to ${login.name}`)
+      const refused = migrate(login.url, { dir })
+      await expect(refused).rejects.toThrow(Misconfigured)
+      await expect(refused).rejects.toThrow(
+        new RegExp(`schema_migrations: let an administrator run "grant .+ to ${login.name}"`),
+      )
+    },
+  )
+
+  test('with a schema of its own name has its tables in public all the same', async ({
+    dir,
+    database,
+    login,
+  }) => {
+    await database.pool.query(`grant usage, create on schema public to ${login.name}`)
+    await database.pool.query(`create schema ${login.name} authorization ${login.name}`)
+    await write(dir, coins)
+    await migrateUp(login.url, { dir })
+    expect(await tables(database)).toEqual(['coins'])
+    await migrateDown(login.url, { dir })
+    expect(await tables(database)).toEqual([])
+  })
+})
+
+test('a session that only reads is sent to the primary, and has its client back without a lock', async ({
+  dir,
+  database,
+}) => {
+  await write(dir, coins)
+  const client = new Client({
+    connectionString: database.url,
+    options: '-c default_transaction_read_only=on',
+  })
+  await client.connect()
+  try {
+    const refused = migrateUp(client, { dir })
+    await expect(refused).rejects.toThrow(Misconfigured)
+    await expect(refused).rejects.toThrow('DATABASE_URL must name the primary')
+    expect(client.getTransactionStatus()).toBe('I')
+    const { rows } = await client.query(
+      `select from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()`,
+    )
+    expect(rows).toEqual([])
+  } finally {
+    await client.end()
+  }
 })
 
 describe('the status', () => {

@@ -1,9 +1,19 @@
+import { randomUUID } from 'node:crypto'
+import { inspect } from 'node:util'
+import { sql } from 'drizzle-orm'
 import { Pool } from 'pg'
 import { describe, expect } from 'vitest'
+import { coins } from '../../drizzle/schema/market-data.ts'
+import { type NewTradingAccount, tradingAccounts } from '../../drizzle/schema/trading.ts'
 import { Unavailable } from '../../src/fault.ts'
-import { inTransaction } from '../../src/store/transaction.ts'
+import { toDecimal } from '../../src/market/decimal.ts'
+import { toInstant } from '../../src/market/instant.ts'
+import { withUser } from '../../src/store/acting.ts'
+import { databaseOf, inTransaction, sqlStateOf, withFaults } from '../../src/store/transaction.ts'
 import { test } from '../support/database.ts'
 import { endSession, pidOf } from './loading.ts'
+import { aPerson, aRowOf } from './row-level-security-rows.ts'
+import { insertInto } from './row-level-security-stage.ts'
 
 describe('a transaction', () => {
   test('whose session dies between two queries fails, and the process lives on', async ({ pool }) => {
@@ -66,5 +76,61 @@ describe('a transaction', () => {
     const pool = new Pool({ connectionString: nobody.href })
     await expect(inTransaction(pool, async () => undefined)).rejects.toThrow(Unavailable)
     await pool.end()
+  })
+
+  test('finds the tables in public, whatever schema the login has', async ({ freshDatabase: { pool } }) => {
+    await pool.query('create schema authorization current_user')
+    await pool.query('create table coins ()')
+    expect(await inTransaction(pool, ({ db }) => db.select().from(coins))).toEqual([])
+    const { rows } = await databaseOf(pool).execute(sql`select current_setting('search_path') as path`)
+    expect(rows).toEqual([{ path: 'public' }])
+  })
+
+  test('of a user writes rows of the schema, and none of another user', async ({ pool }) => {
+    const [alice, bob] = [aPerson(), aPerson()]
+    for (const person of [alice, bob]) {
+      const { text, values = [] } = insertInto('users', aRowOf('users', person))
+      await withUser(pool, person.id, ({ client }) => client.query(text, [...values]))
+    }
+    const now = toInstant(Date.UTC(2024, 0, 1))
+    const account: NewTradingAccount = {
+      userId: alice.id,
+      name: 'Paper',
+      balance: toDecimal('1.5'),
+      initialBalance: toDecimal('1.5'),
+      currency: 'USD',
+      createdAt: now,
+      updatedAt: now,
+    }
+    const written = await withUser(pool, alice.id, async ({ db }) => {
+      await db.insert(tradingAccounts).values(account)
+      return db.update(tradingAccounts).set({ name: 'Live' }).returning({ name: tradingAccounts.name })
+    })
+    expect(written).toEqual([{ name: 'Live' }])
+    const foreign = withUser(pool, bob.id, ({ db }) => db.insert(tradingAccounts).values(account))
+    await expect(foreign).rejects.toThrow('row-level security')
+    const removed = await withUser(pool, bob.id, ({ db }) => db.delete(tradingAccounts).returning())
+    expect(removed).toEqual([])
+  })
+
+  test('that fails tells no parameter, whichever way it was asked', async ({ pool }) => {
+    const secret = `secret ${randomUUID()}`
+    const statement = sql`select 1 / length(nullif(${secret}, ${secret})), 1 / (length(${secret}) * 0)`
+    const asked = [
+      inTransaction(pool, ({ db }) => db.execute(statement)),
+      databaseOf(pool).execute(statement),
+      withFaults(databaseOf(pool).select({ one: statement }).from(coins)),
+    ]
+    for (const error of await Promise.all(
+      asked.map((one) =>
+        one.then(
+          () => undefined,
+          (reason: unknown) => reason,
+        ),
+      ),
+    )) {
+      expect(sqlStateOf(error)).toBeDefined()
+      expect(inspect(error)).not.toContain(secret)
+    }
   })
 })
