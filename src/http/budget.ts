@@ -120,7 +120,9 @@ class SourceBudget {
       const poured = await bucket.pour(points, lane)
       if (poured.fits) return poured.emptyInMs
       if (poured.fitsInMs > longestPauseMs) await this.#respectStop(signal)
-      await pause(poured.fitsInMs + followers * points * pace.perPointMs, signal)
+      const waitMs = poured.fitsInMs + followers * points * pace.perPointMs
+      // The bucket is filled before the reason is written down: whoever came in between looks again.
+      await pause(Math.min(waitMs, longestPauseMs), signal)
     }
   }
 
@@ -158,24 +160,31 @@ class SourceBudget {
   async stop({ kind, leftMs }: Omit<Stop, 'source'>, reason: string): Promise<void> {
     const { source, stops, clock, log } = this.#parts
     const standing = await stops.read(source)
+    let wholeMs = leftMs
     if (kind === 'unserved') {
       // It must not hide a ban, which ends requests to the hosts that do serve us.
       if (standing && standing.kind !== 'unserved') return
     } else {
-      await this.#fillUntilEnd(leftMs)
+      // Somebody may have been told of a longer one in this moment.
+      const filledMs = await this.#fillUntilEnd(leftMs)
+      if (filledMs > leftMs + second) wholeMs = filledMs
       this.#knowsOfStop = true
       // An answer that was under way may know of a shorter stop, or of the same.
       if (standing && standing.kind !== 'unserved' && standing.leftMs >= leftMs - second) return
     }
-    await stops.write({ source, kind, leftMs })
+    await stops.write({ source, kind, leftMs: wholeMs })
     const event = kind === 'unserved' ? 'source.unserved' : 'source.banned'
-    log.warn(event, { source, kind, until: toIso(plus(clock.now(), leftMs)), reason })
+    log.warn(event, { source, kind, until: toIso(plus(clock.now(), wholeMs)), reason })
   }
 
-  /** So full that the next request fits in just when the stop ends. A stop is only ever made longer. */
-  async #fillUntilEnd(leftMs: number): Promise<void> {
+  /**
+   * So full that the next request fits in just when the stop ends. A stop is only ever made longer. Returns the
+   * milliseconds until its end.
+   */
+  async #fillUntilEnd(leftMs: number): Promise<number> {
     const { pace, bucket } = this.#parts
-    await bucket.fillFor(leftMs + (pace.burst - 1) * pace.perPointMs)
+    const burstMs = (pace.burst - 1) * pace.perPointMs
+    return Math.ceil((await bucket.fillFor(leftMs + burstMs)) - burstMs)
   }
 }
 

@@ -22,8 +22,8 @@ export type LeakyBucket = Readonly<{
   pour(points: number, lane: Lane): Promise<Poured>
   /** Pours in the points, however full it gets. Returns the milliseconds until it has leaked dry. */
   owe(points: number): Promise<number>
-  /** Fills it up, unless it is fuller, so that it leaks dry in so long. */
-  fillFor(ms: number): Promise<void>
+  /** Fills it up, unless it is fuller, so that it leaks dry in so long. Returns the milliseconds until it has. */
+  fillFor(ms: number): Promise<number>
 }>
 
 export function openLeakyBucket(
@@ -53,9 +53,7 @@ export function openLeakyBucket(
       }
     },
     owe: async (points) => (await endless.penalty('', points, wholeSecond)).msBeforeNext,
-    fillFor: async (ms) => {
-      await filling.penalty('', Math.ceil(ms), wholeSecond)
-    },
+    fillFor: async (ms) => (await filling.penalty('', Math.ceil(ms), wholeSecond)).msBeforeNext,
   }
 }
 

@@ -4,6 +4,7 @@ import { type Budget, openBudget, unlimitedBudget } from '../../src/http/budget.
 import { openLeakyBucket } from '../../src/http/leaky-bucket.ts'
 import { paceOf } from '../../src/http/pace.ts'
 import type { HttpAnswer, HttpRequest, Lane, RateLimit } from '../../src/http/request.ts'
+import { openStops } from '../../src/http/stops.ts'
 import { hour, minute, plus, second, toInstant } from '../../src/market/instant.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { recordingLog } from '../queue/fleet.ts'
@@ -160,6 +161,20 @@ describe.concurrent.each(engines)('on %s', (engine) => {
     await budget.take(request, 'live', never)
     const waiting = other.take(request, 'live', never)
     await budget.stop(request, { kind: 'banned', leftMs: 2 * minute }, 'banned')
+    await expect(waiting).rejects.toThrow(/wait 1\d\d s more/)
+  })
+
+  test('a stop whose reason is told only after it took effect reaches those who wait by then', async ({
+    stores,
+    fleet: [budget],
+  }) => {
+    const request = aRequest()
+    const { source, rateLimits } = request
+    await openLeakyBucket(stores[1], source, paceOf(rateLimits, 0.8)).fillFor(2 * minute)
+    const waiting = budget.take(request, 'live', never)
+    // By the time of these answers the one who waits has looked for the reason.
+    for (let answers = 0; answers < 5; answers += 1) expect(await budget.stops([source])).toEqual([])
+    await openStops(stores[1]).write({ source, kind: 'banned', leftMs: 2 * minute })
     await expect(waiting).rejects.toThrow(/wait 1\d\d s more/)
   })
 
