@@ -2,11 +2,11 @@ import { and, desc, eq, gte, lt, sql } from 'drizzle-orm'
 import { ohlcvData } from '../../drizzle/schema/market-data.ts'
 import type { Candle } from '../market/candle.ts'
 import type { CheckedCandles } from '../market/candle-check.ts'
-import { earlier, type Instant, plus, toIso } from '../market/instant.ts'
-import { contains, isEmpty, type Range, subtract, union } from '../market/range.ts'
-import { isAligned, timeframeMs } from '../market/timeframe.ts'
+import { type Instant, toIso } from '../market/instant.ts'
+import type { Range } from '../market/range.ts'
 import { copyInto } from './copy.ts'
-import { type Findings, type Series, writeCoverage } from './coverage.ts'
+import { type Series, writeCoverage } from './coverage.ts'
+import { findingsOf } from './findings.ts'
 import { quarantine } from './quarantine.ts'
 import { type Database, type Transaction, withFaults } from './transaction.ts'
 
@@ -65,7 +65,7 @@ export async function loadCandles(tx: Transaction, batch: CandleBatch): Promise<
     },
     checked.rejected,
   )
-  await writeCoverage(tx.db, series, findingsOf(batch), batch.now)
+  await writeCoverage(tx.db, series, findingsOf({ ...batch, timeframe: series.timeframe }), batch.now)
   const quarantined = checked.rejected.length
   return balanced({ received: checked.candles.length + quarantined, ...merged, quarantined })
 }
@@ -155,25 +155,6 @@ function balanced(accounting: Accounting): Accounting {
     throw new Error(`the accounting does not balance: ${JSON.stringify(accounting)}`)
   }
   return accounting
-}
-
-/** What the answer has shown: candles, refusals, and in what has settled between them, nothing. */
-function findingsOf({ series: { timeframe }, answered, checked, settledBefore }: CandleBatch): Findings {
-  const slot = (openTime: Instant): Range => ({ from: openTime, to: plus(openTime, timeframeMs[timeframe]) })
-  const stored = union(checked.candles.map(({ openTime }) => slot(openTime)))
-  const refusals = checked.rejected.flatMap(({ openTime }) =>
-    openTime !== undefined && isAligned(openTime, timeframe) && contains(answered, openTime)
-      ? [slot(openTime)]
-      : [],
-  )
-  const refused = union(refusals).flatMap((range) => subtract(range, stored))
-  const settled = { from: answered.from, to: earlier(answered.to, settledBefore) }
-  // A row that cannot even be dated may stand for any of the missing ones: then none of them is known to be missing.
-  const undated = checked.rejected.some(
-    ({ openTime }) => openTime === undefined || !isAligned(openTime, timeframe),
-  )
-  const noTrades = isEmpty(settled) || undated ? [] : subtract(settled, [...stored, ...refused])
-  return { stored, refused, 'no-trades': noTrades }
 }
 
 /** The newest candles of a coin inside the range, at most so many, ascending. */
