@@ -1,57 +1,44 @@
 import { Command, CommanderError } from 'commander'
-import { backfillCommand } from './cli/backfill.ts'
-import { candlesCommand } from './cli/candles.ts'
-import { coinsCommand } from './cli/coins.ts'
-import { coverageCommand } from './cli/coverage.ts'
-import { demoCommand } from './cli/demo.ts'
-import { gapsCommand } from './cli/gaps.ts'
-import { keysCommand } from './cli/keys.ts'
-import { migrateCommand } from './cli/migrate.ts'
 import { say } from './cli/output.ts'
-import { partitionsCommand } from './cli/partitions.ts'
-import { pricesCommand } from './cli/prices.ts'
-import { queuesCommand } from './cli/queues.ts'
-import { replayCommand } from './cli/replay.ts'
-import { startCommand } from './cli/start.ts'
-import { statusCommand } from './cli/status.ts'
-import { viewsCommand } from './cli/views.ts'
 import { Fault, InvalidInput } from './fault.ts'
 import { readVersion } from './settings/version.ts'
 
-const commands = [
-  startCommand,
-  demoCommand,
-  replayCommand,
-  backfillCommand,
-  gapsCommand,
-  coverageCommand,
-  candlesCommand,
-  pricesCommand,
-  coinsCommand,
-  migrateCommand,
-  partitionsCommand,
-  viewsCommand,
-  keysCommand,
-  statusCommand,
-  queuesCommand,
-]
+/** Every command by its name, in the order of the help. Each is imported when it is asked for: all of them take a second. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  start: async () => (await import('./cli/start.ts')).startCommand(),
+  demo: async () => (await import('./cli/demo.ts')).demoCommand(),
+  replay: async () => (await import('./cli/replay.ts')).replayCommand(),
+  backfill: async () => (await import('./cli/backfill.ts')).backfillCommand(),
+  gaps: async () => (await import('./cli/gaps.ts')).gapsCommand(),
+  coverage: async () => (await import('./cli/coverage.ts')).coverageCommand(),
+  candles: async () => (await import('./cli/candles.ts')).candlesCommand(),
+  prices: async () => (await import('./cli/prices.ts')).pricesCommand(),
+  coins: async () => (await import('./cli/coins.ts')).coinsCommand(),
+  migrate: async () => (await import('./cli/migrate.ts')).migrateCommand(),
+  partitions: async () => (await import('./cli/partitions.ts')).partitionsCommand(),
+  views: async () => (await import('./cli/views.ts')).viewsCommand(),
+  keys: async () => (await import('./cli/keys.ts')).keysCommand(),
+  status: async () => (await import('./cli/status.ts')).statusCommand(),
+  queues: async () => (await import('./cli/queues.ts')).queuesCommand(),
+}
 
 /** Runs one command line. The exit status is 0 when done, 1 when it failed, 2 when it was used wrongly. */
 export async function main(argv: readonly string[]): Promise<void> {
-  const program = buildProgram()
   try {
+    const program = await buildProgram(argv)
     await program.parseAsync(argv)
   } catch (error) {
     process.exitCode = report(error)
   }
 }
 
-function buildProgram(): Command {
+async function buildProgram([, , name = '']: readonly string[]): Promise<Command> {
   const program = new Command('beacon')
     .description('Market data of public crypto exchanges, in PostgreSQL.')
     .version(readVersion())
     .showHelpAfterError('(beacon --help, or beacon COMMAND --help, tells how it is used)')
-  for (const build of commands) program.addCommand(build())
+  const asked = Object.hasOwn(commands, name) ? commands[name] : undefined
+  for (const load of asked ? [asked] : Object.values(commands)) program.addCommand(await load())
   throwInsteadOfExit(program)
   return program
 }
