@@ -7,6 +7,8 @@ export default defineConfig({
     globalSetup: ['test/support/cluster.ts'],
     // Many tests wait for another process or for a clock: more of them than there are cores make the run shorter.
     maxWorkers: 4,
+    // Nothing here keeps a state of its own in a module, so that one worker need not load all of it anew for each file.
+    isolate: false,
     testTimeout: 60_000,
     // A condition that is waited for comes when the machine gets round to it; one that never comes still fails.
     expect: { poll: { timeout: 20_000 } },
