@@ -137,7 +137,7 @@ const hostOf = (url: string): string => new URL(url).host
 
 function blockedEverywhere({ source, baseUrl, standIns }: HttpRequest): Blocked {
   const hosts = [baseUrl, ...standIns].map(hostOf).join(', ')
-  const variable = `${source.toUpperCase().replaceAll('-', '_')}_BASE_URL`
+  const variable = `${source.toUpperCase().replaceAll(/\W/g, '_')}_BASE_URL`
   return new Blocked(
     `${source} does not serve the region of this address (asked ${hosts}): ` +
       `set ${variable} to a host that does, run the daemon elsewhere, or follow the coins on another source`,

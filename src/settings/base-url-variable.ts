@@ -1,6 +1,6 @@
 /** The variable of the environment that replaces scheme and host of a source: `BINANCE_BASE_URL`. */
 export const baseUrlVariable = (sourceId: string): string =>
-  `${sourceId.toUpperCase().replaceAll('-', '_')}_BASE_URL`
+  `${sourceId.toUpperCase().replaceAll(/\W/g, '_')}_BASE_URL`
 
 /** The same for several, each with its URL. */
 export const baseUrlVariables = (urls: ReadonlyMap<string, string>): Record<string, string> =>

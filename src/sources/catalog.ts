@@ -1,9 +1,10 @@
-import type { SourceId } from '../settings/source-ids.ts'
+import { type AnySourceId, isCcxtSourceId, type SourceId } from '../settings/source-ids.ts'
 import { binance } from './binance.ts'
 import { binanceArchive } from './binance-archive.ts'
 import { bitfinex } from './bitfinex.ts'
 import { bitstamp } from './bitstamp.ts'
 import { bybit } from './bybit.ts'
+import { ccxtSource } from './ccxt.ts'
 import { coinbase } from './coinbase.ts'
 import { coingecko } from './coingecko.ts'
 import { coinpaprika } from './coinpaprika.ts'
@@ -14,9 +15,9 @@ import { kraken } from './kraken.ts'
 import { kucoin } from './kucoin.ts'
 import { mexc } from './mexc.ts'
 import { okx } from './okx.ts'
-import type { CandleSource, Source } from './source.ts'
+import type { CandleProvider, CandleSource, ConversingSource, Source } from './source.ts'
 
-/** Every source by its id. */
+/** Every source with an adapter of ours, by its id. */
 export const sources: Readonly<Record<SourceId, Source>> = {
   binance,
   'binance-archive': binanceArchive,
@@ -38,3 +39,16 @@ export const sources: Readonly<Record<SourceId, Source>> = {
 export const hasCandles = (source: Source): source is CandleSource => source.candles !== undefined
 
 export const isSourceId = (text: string): text is SourceId => Object.hasOwn(sources, text)
+
+export const isAnySourceId = (text: string): text is AnySourceId => isSourceId(text) || isCcxtSourceId(text)
+
+/** The source of that id. Throws Misconfigured or InvalidInput where it is one of ccxt's that cannot be had. */
+export const sourceNamed = (id: AnySourceId): Source | ConversingSource =>
+  isSourceId(id) ? sources[id] : ccxtSource(id)
+
+/** The same, as a source of candles; undefined where it has none. */
+export function candlesFrom(id: AnySourceId): CandleProvider | undefined {
+  if (!isSourceId(id)) return ccxtSource(id)
+  const source = sources[id]
+  return hasCandles(source) ? source : undefined
+}

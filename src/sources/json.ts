@@ -12,6 +12,16 @@ export function parseLosslessJson(source: string, text: string): unknown {
   return guarded(source, text, (body) => parseLossless(body))
 }
 
+/**
+ * Parses an answer for a reader that takes numbers and texts alike: a number that a double would write otherwise becomes
+ * text, and keeps its digits. Throws Malformed.
+ */
+export function parseEitherJson(source: string, text: string): unknown {
+  return guarded(source, text, (body) => parseLossless(body, null, asWritten))
+}
+
+const asWritten = (text: string): number | string => (String(Number(text)) === text ? Number(text) : text)
+
 function guarded(source: string, text: string, parse: (body: string) => unknown): unknown {
   try {
     return parse(text)

@@ -3,13 +3,15 @@ import type { HttpAnswer, HttpRequest, RateLimit } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { day, earlier, type Instant, later, plus, toInstant } from '../market/instant.ts'
-import { candleCount, isEmpty, type Range } from '../market/range.ts'
-import { ceilTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
-import type { SourceId } from '../settings/source-ids.ts'
+import { isEmpty, type Range } from '../market/range.ts'
+import { ceilTo, floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import type { CcxtSourceId, SourceId } from '../settings/source-ids.ts'
 import type { TradePage } from './trades.ts'
 
 /** What to ask; the host, the limit and the API key are added outside. */
 export type SourceRequest = Readonly<{
+  /** Scheme and host, where it is not the source's first. */
+  host?: string
   path: string
   query: Readonly<Record<string, string>>
   weight: number
@@ -38,15 +40,19 @@ export type QuietRow = Readonly<{ raw: unknown; openTime: Instant; quiet: true }
 /** What an answer may hold. */
 export type AnswerRow = CandleRow | QuietRow
 
-export type CandleEndpoint = Readonly<{
+/** What a source's candles are like, however they are asked for. */
+export type CandleTraits = Readonly<{
   timeframes: readonly Timeframe[]
   /** Of these timeframes, the ones it lacks, and the shorter one of its own that each is made of. */
   madeFrom?: Readonly<Partial<Record<Timeframe, Timeframe>>>
   /** The most candles one answer holds. */
   pageSize: number
   weight: number
-  /** How many of its newest candles can be had; absent where all of them since the listing can. */
-  depth?: number
+  /**
+   * How many of its newest candles can be had; absent where all of them since the listing can, and `unknown` where only its
+   * answers tell.
+   */
+  depth?: number | 'unknown'
   /** The single trades that older candles are made of, where there are any. */
   trades?: TradeEndpoint
   /** When the source opened: it has no candle of before, and need not be asked for one. */
@@ -55,11 +61,17 @@ export type CandleEndpoint = Readonly<{
   bounds: 'both' | 'from' | 'to' | 'none'
   /** What it gives for a window longer than a page: its oldest candles, its newest, or a refusal. */
   longWindow: 'oldest' | 'newest' | 'refused'
-  /** Asks for the candles of the range, which is no longer than a page unless `longWindow` is `oldest`. */
-  request(query: CandleQuery): SourceRequest
-  /** Throws Malformed when the answer as a whole is not what the contract says; a bad row is returned as a flaw. */
-  parse(text: string, query: CandleQuery): AnswerRow[]
 }>
+
+/** Candles of which one question brings a page. Pure, so that a recorded answer tests all of it. */
+export type CandleEndpoint = CandleTraits &
+  Readonly<{
+    depth?: number
+    /** Asks for the candles of the range, which is no longer than a page unless `longWindow` is `oldest`. */
+    request(query: CandleQuery): SourceRequest
+    /** Throws Malformed when the answer as a whole is not what the contract says; a bad row is returned as a flaw. */
+    parse(text: string, query: CandleQuery): AnswerRow[]
+  }>
 
 export type TradeEndpoint = Readonly<{
   /** The most trades one answer holds. */
@@ -75,16 +87,16 @@ export type TradeEndpoint = Readonly<{
 
 /** The first open time that the source can still be asked for; the beginning of time where it keeps all. */
 export function reachableFrom(
-  { depth, madeFrom }: CandleEndpoint,
+  { depth, madeFrom }: CandleTraits,
   timeframe: Timeframe,
   asOf: Instant,
 ): Instant {
-  if (depth === undefined) return toInstant(0)
+  if (depth === undefined || depth === 'unknown') return toInstant(0)
   return ceilTo(timeframe, plus(asOf, -depth * timeframeMs[madeFrom?.[timeframe] ?? timeframe]))
 }
 
 /** How many candles of the timeframe one answer brings. */
-export const candlesPerPage = ({ pageSize, madeFrom }: CandleEndpoint, timeframe: Timeframe): number => {
+export const candlesPerPage = ({ pageSize, madeFrom }: CandleTraits, timeframe: Timeframe): number => {
   const part = madeFrom?.[timeframe]
   return part === undefined ? pageSize : Math.floor((pageSize * timeframeMs[part]) / timeframeMs[timeframe])
 }
@@ -92,18 +104,21 @@ export const candlesPerPage = ({ pageSize, madeFrom }: CandleEndpoint, timeframe
 /** What a range costs. It is an estimate where trades have to be asked for. */
 export type WalkCost = Readonly<{ requests: number; weight: number; isEstimate: boolean }>
 
-/** What it takes to walk a range on the timeframe's grid when the source has what it is asked for. */
+/**
+ * What it takes to walk a range on the timeframe's grid when the source has what it is asked for. A page less complete is
+ * asked again from where it ends, and where there is nothing yet one question may cover years.
+ */
 export function costOf(
-  candles: CandleEndpoint,
+  candles: CandleTraits,
   timeframe: Timeframe,
   { from, to }: Range,
   asOf: Instant,
 ): WalkCost {
+  const part = candles.madeFrom?.[timeframe] ?? timeframe
+  const opened = later(from, floorTo(part, candles.openedAt ?? from))
   const reach = reachableFrom(candles, timeframe, asOf)
-  const inPages = { from: later(from, reach), to }
-  const count = isEmpty(inPages) ? 0 : candleCount(inPages, timeframe)
-  const pages = Math.ceil(count / candlesPerPage(candles, timeframe))
-  const inTrades = { from, to: earlier(to, reach) }
+  const pages = Math.ceil(Math.max(0, to - later(opened, reach)) / (candles.pageSize * timeframeMs[part]))
+  const inTrades = { from: opened, to: earlier(to, reach) }
   const { trades } = candles
   const tradePages =
     trades === undefined || isEmpty(inTrades)
@@ -150,12 +165,31 @@ export type Source = Readonly<{
 /** A source that has candles. */
 export type CandleSource = Source & Required<Pick<Source, 'candles'>>
 
+/** Sends one request of a source, within its budget. Throws the fault that the answer stands for. */
+export type Ask = (request: SourceRequest) => Promise<HttpAnswer>
+
+/**
+ * A source that a library reads, which words its questions as it goes along, each after the answer to the one before. All of
+ * them go through `ask`: the client, the budget and the checks are the same as of any other source.
+ */
+export type ConversingSource = Omit<Source, 'id' | 'candles' | 'listing' | 'prices'> &
+  Readonly<{
+    id: CcxtSourceId
+    /** Brings the candles of the range, which is no longer than a page. Throws Malformed like `parse`. */
+    candles: CandleTraits & Readonly<{ converse(ask: Ask, query: CandleQuery): Promise<AnswerRow[]> }>
+    listing: Readonly<{ converse(ask: Ask): Promise<ListedMarket[]> }>
+  }>
+
+/** Whatever candles can be read from. */
+export type CandleProvider = CandleSource | ConversingSource
+
 /** Makes a source's request complete; `baseUrls` are the operator's replacements for all hosts of a source. */
 export function toHttpRequest(
-  { id, hosts, rateLimits, classify }: Source,
-  { path, query, weight }: SourceRequest,
+  { id, hosts, rateLimits, classify }: Pick<Source, 'hosts' | 'rateLimits' | 'classify'> & { id: string },
+  { host, path, query, weight }: SourceRequest,
   baseUrls: Readonly<Record<string, string>>,
 ): HttpRequest {
-  const [baseUrl = hosts[0], ...standIns] = baseUrls[id] === undefined ? hosts : [baseUrls[id]]
+  const own = host === undefined ? hosts : [host]
+  const [baseUrl = hosts[0], ...standIns] = baseUrls[id] === undefined ? own : [baseUrls[id]]
   return { source: id, baseUrl, standIns, path, query, weight, rateLimits, classify }
 }

@@ -3,12 +3,12 @@ import type { SendOptions } from '../http/request.ts'
 import { earlier, type Instant, plus, toIso } from '../market/instant.ts'
 import { contains } from '../market/range.ts'
 import { floorTo } from '../market/timeframe.ts'
-import { type CandleQuery, type Source, type TradeEndpoint, toHttpRequest } from './source.ts'
+import { type CandleProvider, type CandleQuery, type TradeEndpoint, toHttpRequest } from './source.ts'
 import { ofNanoseconds, TradedCandles, type TradeRow, toNanoseconds } from './trades.ts'
 import type { WalkedPage, WalkReach } from './walk.ts'
 
 /** A source that has single trades, and where they are asked for. */
-export type TradeSource = Readonly<{ source: Source; trades: TradeEndpoint }>
+export type TradeSource = Readonly<{ source: CandleProvider; trades: TradeEndpoint }>
 
 /**
  * Makes the candles of a range of the trades in it, asked for from its beginning on. Each page speaks for the whole

@@ -1,17 +1,18 @@
 import { Malformed } from '../fault.ts'
-import type { HttpClient, SendOptions } from '../http/request.ts'
+import type { SendOptions } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
-import { composeCandles } from '../market/compose-candles.ts'
 import { earlier, type Instant, later, plus } from '../market/instant.ts'
 import { contains, isEmpty, type Range } from '../market/range.ts'
 import { ceilTo, floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { type AskReach, askForCandles } from './ask.ts'
+import { composePages } from './compose-pages.ts'
+import { extended, firstIn, firstOf, newestOf, openTimeOf, type RowAnswer, type Span } from './row-times.ts'
 import {
   type AnswerRow,
-  type CandleEndpoint,
+  type CandleProvider,
   type CandleQuery,
-  type CandleSource,
+  type CandleTraits,
   reachableFrom,
-  toHttpRequest,
 } from './source.ts'
 import { walkTrades } from './walk-trades.ts'
 
@@ -26,7 +27,7 @@ export type WalkedPage = Readonly<{
   requests: number
 }>
 
-export type WalkReach = Readonly<{ http: HttpClient; baseUrls: Readonly<Record<string, string>> }>
+export type WalkReach = AskReach
 
 /**
  * Walks a range forward, window by window of one page each. What a source does not have is believed only when asked
@@ -34,11 +35,12 @@ export type WalkReach = Readonly<{ http: HttpClient; baseUrls: Readonly<Record<s
  * of a short page is asked for again; and so is what an empty window speaks for, together with all that follows it
  * where that can be asked in one question, which also takes the years before a listing in one step.
  * A timeframe that the source lacks is made of a shorter one, whole candles at a time. What lies further back than the
- * source's candles reach is made of its trades, and left out where it has none to offer: no page speaks for it.
+ * source's candles reach is made of its trades, and left out where it has none to offer: no page speaks for it. Where only
+ * its answers tell what a source does, its word counts for less: see `#getWhole` and `#doubt`.
  */
 export async function* walkCandles(
   reach: WalkReach,
-  source: CandleSource,
+  source: CandleProvider,
   query: CandleQuery,
   options: SendOptions,
 ): AsyncGenerator<WalkedPage> {
@@ -50,29 +52,29 @@ export async function* walkCandles(
   yield* part === undefined ? walk : composePages(walk, part, timeframe)
 }
 
-type Answer = Readonly<{ rows: readonly AnswerRow[]; answeredAt: Instant }>
-type Span = Readonly<{ first: Instant; last: Instant }>
-
 /** What one window came to: its rows up to the last of them, or nothing up to `to`. */
-type Outcome = Answer & Readonly<{ to: Instant }>
+type Outcome = RowAnswer & Readonly<{ to: Instant }>
 
 class WindowWalk {
   readonly #reach: WalkReach
-  readonly #source: CandleSource
+  readonly #source: CandleProvider
   readonly #query: CandleQuery
   readonly #options: SendOptions
   #requests = 0
   #mayWiden: boolean
   /** What lies before cannot be had as candles any more: it moves on as the walk takes its time. */
   #reachableFrom: Instant
+  /** Whether what is absent from here on is known to be absent, and not just forgotten. */
+  #reachesBack: boolean
 
-  constructor(reach: WalkReach, source: CandleSource, query: CandleQuery, options: SendOptions) {
+  constructor(reach: WalkReach, source: CandleProvider, query: CandleQuery, options: SendOptions) {
     this.#reach = reach
     this.#source = source
     this.#query = query
     this.#options = options
     this.#mayWiden = source.candles.longWindow === 'oldest'
     this.#reachableFrom = reachableFrom(source.candles, query.timeframe, query.asOf)
+    this.#reachesBack = source.candles.depth !== 'unknown'
   }
 
   async *pages(): AsyncGenerator<WalkedPage> {
@@ -92,6 +94,7 @@ class WindowWalk {
       const window = { from, to: earlier(plus(from, pageMs), range.to) }
       const { rows, answeredAt, to } =
         (await this.#ask(window)) ?? (await this.#askAgain(window, { from, to: range.to }))
+      await this.#doubt({ from, to: floorTo(timeframe, firstIn(rows, { from, to })) }, to)
       // It may turn out only now that the window began too far back.
       if (from < this.#reachableFrom)
         from = yield* this.#walkTrades({ from, to: earlier(this.#reachableFrom, range.to) })
@@ -130,18 +133,63 @@ class WindowWalk {
   #learnReach(rows: readonly AnswerRow[], answeredAt: Instant): void {
     const { candles } = this.#source
     const { timeframe } = this.#query
-    const first = firstOf(candles, rows) ?? this.#reachableFrom
+    const first =
+      (candles.depth === 'unknown' ? undefined : firstOf(rows, candles.depth)) ?? this.#reachableFrom
     this.#reachableFrom = [reachableFrom(candles, timeframe, answeredAt), floorTo(timeframe, first)].reduce(
       later,
       this.#reachableFrom,
     )
   }
 
+  /**
+   * Of a source that does not tell how far back it reaches: where the first candle of a walk comes late, those before it
+   * may be absent, or forgotten. They are absent where a still earlier one can be had, or where the longest timeframe has
+   * none there either; otherwise no page speaks for them.
+   */
+  async #doubt(hole: Range, end: Instant): Promise<void> {
+    if (this.#reachesBack || hole.from < this.#reachableFrom) return
+    this.#reachesBack = isEmpty(hole)
+    if (this.#reachesBack) return
+    const { timeframe } = this.#query
+    const before = this.#pageBefore(hole.from, timeframe)
+    const answer = await this.#get(before, timeframe)
+    this.#reachesBack = firstIn(answer.rows, before) < before.to
+    if (this.#reachesBack) return
+    const kept = newestOf(answer, before, timeframe)
+    if (kept !== undefined) this.#reachableFrom = later(this.#reachableFrom, floorTo(timeframe, kept))
+    else if (await this.#longestHas(hole, end)) this.#reachableFrom = later(this.#reachableFrom, hole.to)
+  }
+
+  /** As much as one answer holds, up to there. */
+  #pageBefore(to: Instant, timeframe: Timeframe): Range {
+    const pageMs = this.#source.candles.pageSize * timeframeMs[timeframe]
+    return { from: plus(to, -Math.min(pageMs, to)), to }
+  }
+
+  /** Whether the longest timeframe has a candle of the hole, or does not reach back to it itself. */
+  async #longestHas(hole: Range, end: Instant): Promise<boolean> {
+    const { candles } = this.#source
+    const longest = longestOf(candles)
+    if (timeframeMs[longest] <= timeframeMs[this.#query.timeframe]) return false
+    const from = floorTo(longest, hole.from)
+    const to = earlier(ceilTo(longest, hole.to), plus(from, candles.pageSize * timeframeMs[longest]))
+    const answer = await this.#getWhole({ from, to }, longest)
+    // The one in which the first candle lies proves nothing about those before it.
+    const before = hole.to < end ? floorTo(longest, hole.to) : hole.to
+    const kept = newestOf(answer, { from, to }, longest)
+    return (kept !== undefined && kept > from) || firstIn(answer.rows, { from, to: before }) < before
+  }
+
   /** Undefined when the source answered without a row of the window. */
   async #ask(window: Range): Promise<Outcome | undefined> {
-    const answer = await this.#get(window, this.#query.timeframe)
+    const { timeframe } = this.#query
+    const answer = await this.#getWhole(window, timeframe)
     const span = this.#spanOf(answer.rows, window)
-    return span && { ...answer, to: this.#endOf(span, window) }
+    if (span) return { ...answer, to: this.#endOf(span, window) }
+    const kept = this.#reachesBack ? undefined : newestOf(answer, window, timeframe)
+    if (kept === undefined) return undefined
+    this.#reachableFrom = later(this.#reachableFrom, floorTo(timeframe, kept))
+    return { ...answer, to: window.to }
   }
 
   /** Asks once more for what came out empty, and believes it then. */
@@ -154,7 +202,7 @@ class WindowWalk {
       const probed = await this.#probe(window, rest)
       if (probed) return probed
     }
-    const answer = await this.#get(window, this.#query.timeframe)
+    const answer = await this.#getWhole(window, this.#query.timeframe)
     const span = this.#spanOf(answer.rows, window)
     return { ...answer, to: span ? this.#endOf(span, window) : window.to }
   }
@@ -192,23 +240,44 @@ class WindowWalk {
     const closed = earlier(floorTo(longest, this.#query.asOf), floorTo(longest, plus(rest.to, length - 1)))
     const range = { from, to: earlier(plus(from, candles.pageSize * length), closed) }
     if (isEmpty(range) || range.from > window.from) return undefined
-    const answer = await this.#get(range, longest)
-    const first = firstOf(candles, answer.rows)
+    const answer = await this.#getWhole(range, longest)
+    const first =
+      candles.depth === 'unknown' ? newestOf(answer, range, longest) : firstOf(answer.rows, candles.depth)
     if (first !== undefined && first > range.from) return undefined
     const span = this.#spanOf(answer.rows, range)
     const to = earlier(span ? floorTo(longest, span.first) : range.to, rest.to)
     return to > window.to ? { rows: [], answeredAt: answer.answeredAt, to } : undefined
   }
 
-  async #get(range: Range, timeframe: Timeframe): Promise<Answer> {
-    const { http, baseUrls } = this.#reach
-    const { candles } = this.#source
+  /**
+   * The answer to a question of at most a page. Where only its answers tell what a source does, its page may be shorter than
+   * we believe and hold the newest candles: what is missing at the beginning is asked for again, until it stays so.
+   */
+  async #getWhole(range: Range, timeframe: Timeframe): Promise<RowAnswer> {
+    let answer = await this.#get(range, timeframe)
+    if (this.#source.candles.depth !== 'unknown') return answer
+    const beginning = ({ rows }: RowAnswer) => floorTo(timeframe, firstIn(rows, range))
+    for (let to = beginning(answer); to > range.from && to < range.to; to = beginning(answer)) {
+      // With what lies before the range, as far as a page goes: it shows whether the source reaches back that far.
+      const asked = this.#pageBefore(to, timeframe)
+      const more = await this.#get(asked, timeframe)
+      if (timeframe === this.#query.timeframe) this.#reachesBack ||= firstIn(more.rows, asked) < range.from
+      const missing = more.rows.filter((row) => contains({ from: range.from, to }, openTimeOf(row) ?? to))
+      if (missing.length === 0) return answer
+      answer = {
+        rows: [...missing, ...answer.rows],
+        answeredAt: earlier(more.answeredAt, answer.answeredAt),
+      }
+    }
+    return answer
+  }
+
+  async #get(range: Range, timeframe: Timeframe): Promise<RowAnswer> {
     const page = { ...this.#query, range, timeframe }
-    this.#requests += 1
-    const answer = await http.get(toHttpRequest(this.#source, candles.request(page), baseUrls), this.#options)
-    const rows = candles.parse(answer.text, page)
-    if (timeframe === this.#query.timeframe) this.#learnReach(rows, answer.answeredAt)
-    return { rows, answeredAt: answer.answeredAt }
+    const answer = await askForCandles(this.#reach, this.#source, page, this.#options)
+    this.#requests += answer.requests
+    if (timeframe === this.#query.timeframe) this.#learnReach(answer.rows, answer.answeredAt)
+    return answer
   }
 
   /** The end of the last candle that came: what follows is asked for again. */
@@ -227,9 +296,7 @@ class WindowWalk {
         isAstray ||= openTime === undefined || !this.#mayComeBeside(openTime, range)
         continue
       }
-      span = span
-        ? { first: earlier(span.first, openTime), last: later(span.last, openTime) }
-        : { first: openTime, last: openTime }
+      span = extended(span, openTime)
     }
     if (!span && isAstray) {
       throw new Malformed(`${this.#source.id} answered with rows that all lie outside the range asked for`)
@@ -248,66 +315,10 @@ class WindowWalk {
 
 const isCandleRow = (row: AnswerRow): row is CandleRow => !('quiet' in row)
 
-/** Undefined for a row whose time cannot be read. */
-const openTimeOf = (row: AnswerRow): Instant | undefined =>
-  'candle' in row ? row.candle.openTime : row.openTime
-
-/** The first open time of an answer that goes back as far as its source can; undefined for any other answer. */
-function firstOf({ depth }: CandleEndpoint, rows: readonly AnswerRow[]): Instant | undefined {
-  if (depth === undefined || rows.length < depth) return undefined
-  return rows
-    .map(openTimeOf)
-    .reduce((first, time) =>
-      first === undefined || time === undefined ? (first ?? time) : earlier(first, time),
-    )
-}
-
 /** The longest of the timeframes that the source has itself. */
-function longestOf({ timeframes, madeFrom }: CandleEndpoint): Timeframe {
+function longestOf({ timeframes, madeFrom }: CandleTraits): Timeframe {
   const own = timeframes.filter((timeframe) => madeFrom?.[timeframe] === undefined)
   return own.reduce((longest, timeframe) =>
     timeframeMs[timeframe] > timeframeMs[longest] ? timeframe : longest,
   )
-}
-
-/** What has come of a longer timeframe and makes no whole candle yet. */
-type Waiting = Readonly<{ from: Instant; to: Instant; requests: number; answeredAt: Instant }>
-
-/** Turns pages of a shorter timeframe into pages of whole candles of a longer one. */
-async function* composePages(
-  pages: AsyncGenerator<WalkedPage>,
-  part: Timeframe,
-  timeframe: Timeframe,
-): AsyncGenerator<WalkedPage> {
-  let rows: CandleRow[] = []
-  let waiting: Waiting | undefined
-  for await (const page of pages) {
-    // Where a page does not go on from the one before, the candle between them will never be whole.
-    if (waiting === undefined || waiting.to !== page.answered.from) rows = []
-    waiting = joined(waiting, page, timeframe)
-    rows.push(...page.rows.filter((row) => isOf(row, page.answered)))
-    const answered = { from: waiting.from, to: floorTo(timeframe, page.answered.to) }
-    if (answered.from >= answered.to) continue
-    const { answeredAt, requests } = waiting
-    const ready = rows.filter((row) => isOf(row, answered))
-    const composed = composeCandles(ready, { timeframe: part, range: answered, now: answeredAt }, timeframe)
-    yield { rows: composed, answered, answeredAt, requests }
-    rows = rows.filter((row) => !isOf(row, answered))
-    waiting = { from: answered.to, to: page.answered.to, requests: 0, answeredAt: page.answeredAt }
-  }
-}
-
-function joined(waiting: Waiting | undefined, page: WalkedPage, timeframe: Timeframe): Waiting {
-  const { from, to } = page.answered
-  const requests = (waiting?.requests ?? 0) + page.requests
-  if (waiting === undefined || waiting.to !== from)
-    return { from: ceilTo(timeframe, from), to, requests, answeredAt: page.answeredAt }
-  // What was read before it was closed is not closed, whatever the time is now.
-  return { from: waiting.from, to, requests, answeredAt: earlier(waiting.answeredAt, page.answeredAt) }
-}
-
-/** A row without a time belongs to the page it came with. */
-function isOf(row: CandleRow, range: Range): boolean {
-  const openTime = openTimeOf(row)
-  return openTime === undefined || contains(range, openTime)
 }

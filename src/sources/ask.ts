@@ -1,0 +1,72 @@
+import type { HttpAnswer, HttpClient, SendOptions } from '../http/request.ts'
+import type { Instant } from '../market/instant.ts'
+import {
+  type AnswerRow,
+  type Ask,
+  type CandleProvider,
+  type CandleQuery,
+  type ConversingSource,
+  type ListedMarket,
+  type Source,
+  type SourceRequest,
+  toHttpRequest,
+} from './source.ts'
+
+export type AskReach = Readonly<{ http: HttpClient; baseUrls: Readonly<Record<string, string>> }>
+
+export type CandleAnswer = Readonly<{
+  rows: readonly AnswerRow[]
+  /** The source's clock when it answered last. */
+  answeredAt: Instant
+  requests: number
+}>
+
+/** One window of candles, however many questions of its source's that takes. */
+export async function askForCandles(
+  reach: AskReach,
+  source: CandleProvider,
+  query: CandleQuery,
+  options: SendOptions,
+): Promise<CandleAnswer> {
+  let answeredAt = query.asOf
+  let requests = 0
+  const ask = async (request: SourceRequest): Promise<HttpAnswer> => {
+    requests += 1
+    const answer = await send(reach, source, request, options)
+    answeredAt = answer.answeredAt
+    return answer
+  }
+  const rows = await readCandles(source, ask, query)
+  return { rows, answeredAt, requests }
+}
+
+async function readCandles({ candles }: CandleProvider, ask: Ask, query: CandleQuery): Promise<AnswerRow[]> {
+  if ('converse' in candles) return candles.converse(ask, query)
+  const answer = await ask(candles.request(query))
+  return candles.parse(answer.text, query)
+}
+
+/** A source that tells which markets it has. */
+export type ListingSource = Source | ConversingSource
+
+/** The markets that a source lists, or at least the one asked for; undefined where it lists none at all. */
+export async function askForListing(
+  reach: AskReach,
+  source: ListingSource,
+  options: SendOptions,
+  symbol?: string,
+): Promise<ListedMarket[] | undefined> {
+  const { listing } = source
+  if (listing === undefined) return undefined
+  const ask: Ask = (request) => send(reach, source, request, options)
+  if ('converse' in listing) return listing.converse(ask)
+  const answer = await ask(listing.request(symbol))
+  return listing.parse(answer.text)
+}
+
+const send = (
+  { http, baseUrls }: AskReach,
+  source: ListingSource,
+  request: SourceRequest,
+  options: SendOptions,
+): Promise<HttpAnswer> => http.get(toHttpRequest(source, request, baseUrls), options)
