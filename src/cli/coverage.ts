@@ -2,14 +2,14 @@ import { Command } from 'commander'
 import { toIso, toMinuteText } from '../market/instant.ts'
 import { candleCount } from '../market/range.ts'
 import { listCoins } from '../store/coins.ts'
-import { type SeriesSummary, summarizeCoverage } from '../store/coverage.ts'
+import { type SeriesSummary, summarizeCoverage } from '../store/coverage-summary.ts'
 import { chosenCoins } from './chosen-coins.ts'
 import { answer, countText, table } from './output.ts'
 import { withDatabase } from './session.ts'
 
 export const coverageCommand = (): Command =>
   new Command('coverage')
-    .description('From when to when each series is stored, and how much of it.')
+    .description('From when to when each series is stored, how much of it, and how much is not final yet.')
     .argument('[coin...]', 'coin ids; all followed ones when none is named')
     .option('--json', 'answer as JSON')
     .action((coinIds: string[], { json }: { json?: boolean }) =>
@@ -30,8 +30,9 @@ export const coverageCommand = (): Command =>
       }),
     )
 
-const missing = ({ stored, timeframe, candles }: SeriesSummary): number =>
-  candleCount(stored, timeframe) - candles
+/** Between the first and the last stored candle. */
+const missing = ({ stored, timeframe, candles, absent }: SeriesSummary): number =>
+  candleCount(stored, timeframe) - candles - absent
 
 const coverageTable = (series: readonly SeriesSummary[]): string =>
   table(series, [
@@ -41,5 +42,7 @@ const coverageTable = (series: readonly SeriesSummary[]): string =>
     { title: 'from', of: ({ stored }) => toMinuteText(stored.from) },
     { title: 'to', of: ({ stored }) => toMinuteText(stored.to) },
     { title: 'candles', of: ({ candles }) => countText(candles), align: 'right' },
+    { title: 'provisional', of: ({ provisional }) => countText(provisional), align: 'right' },
+    { title: 'without trades', of: ({ absent }) => countText(absent), align: 'right' },
     { title: 'missing between', of: (row) => countText(missing(row)), align: 'right' },
   ])

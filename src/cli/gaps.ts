@@ -2,8 +2,9 @@ import { Command } from 'commander'
 import { runBackfill } from '../backfill.ts'
 import { InvalidInput } from '../fault.ts'
 import type { Fleet } from '../fleet.ts'
-import { planBackfill } from '../ingest/backfill-plan.ts'
-import { findGaps, type Gap, type GapCause } from '../ingest/gaps.ts'
+import { type BackfillPlan, planBackfill } from '../ingest/backfill-plan.ts'
+import type { GapCause } from '../ingest/gap-causes.ts'
+import { findGaps, type Gap } from '../ingest/gaps.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
 import { type Timeframe, timeframes } from '../market/timeframe.ts'
 import { listCoins } from '../store/coins.ts'
@@ -28,7 +29,10 @@ export const gapsCommand = (): Command =>
     .description('What is missing, and why.')
     .argument('[coin...]', 'coin ids; all followed ones when none is named')
     .option('--timeframe <list>', 'timeframes, separated by commas; all that are kept when left out')
-    .option('--from <date>', 'first instant, UTC; the history that the daemon keeps when left out')
+    .option(
+      '--from <date>',
+      'first instant, UTC: what can no longer be had is told too; the history that the daemon keeps when left out',
+    )
     .option('--to <date>', 'end, not included; now when left out')
     .option('--repair', 'fill what can be filled')
     .option('--json', 'answer as JSON')
@@ -57,10 +61,15 @@ const chosenTimeframes = ({ timeframe }: GapsOptions, settings: DatabaseSession[
 
 const causes: Readonly<Record<GapCause, string>> = {
   'not-fetched': 'not fetched yet',
-  'no-trades': 'the source has no candle: no trades, or its own outage',
-  'before-first': 'before the first candle of the source',
-  refused: 'not believed, kept in quarantine',
+  'our-outage': 'not fetched: the daemon was down, or its runs failed',
   late: 'just closed, the source may still be writing it',
+  'no-trades': 'no trades: the source has no candle',
+  'exchange-outage': 'outage of the source: none of its followed markets has a candle',
+  'before-first': 'not listed yet: before the first candle of the source',
+  'not-listed': 'not listed yet: the symbol stood for another market',
+  delisted: 'the market had ended on its source',
+  'beyond-source': 'older than what its source gives',
+  refused: 'not believed, kept in quarantine',
 }
 
 function showGaps(gaps: readonly Gap[], { json }: GapsOptions): void {
@@ -68,15 +77,57 @@ function showGaps(gaps: readonly Gap[], { json }: GapsOptions): void {
   answer(json, { gaps: asJson }, () => (gaps.length === 0 ? 'Nothing is missing.' : gapsTable(gaps)))
 }
 
+/** Gaps of one series for one cause; more of them than a reader wants to see one by one are told in a line. */
+type GapGroup = Readonly<{ gaps: Some<Gap> }>
+
+const shownOneByOne = 5
+
+function groupsOf(gaps: readonly Gap[]): GapGroup[] {
+  const byCause = grouped(gaps, ({ coinId, timeframe, cause }) => `${coinId} ${timeframe} ${cause}`)
+  return byCause.flatMap((alike): GapGroup[] =>
+    alike.length <= shownOneByOne ? alike.map((gap) => ({ gaps: [gap] })) : [{ gaps: alike }],
+  )
+}
+
+type Some<T> = readonly [T, ...T[]]
+
+/** Puts together what has the same key, in the order in which the keys first come. */
+function grouped<T>(items: readonly T[], keyOf: (item: T) => string): Some<T>[] {
+  const groups = new Map<string, [T, ...T[]]>()
+  for (const item of items) {
+    const group = groups.get(keyOf(item))
+    if (group) group.push(item)
+    else groups.set(keyOf(item), [item])
+  }
+  return [...groups.values()]
+}
+
+const lastOf = ({ gaps }: GapGroup): Gap => gaps.at(-1) ?? gaps[0]
+
+const whyOf = ({ gaps }: GapGroup): string =>
+  `${causes[gaps[0].cause]}${gaps.length === 1 ? '' : ` (${counted(gaps.length, 'gap')})`}`
+
+const candlesIn = (gaps: readonly Gap[]): number => gaps.reduce((sum, { candles }) => sum + candles, 0)
+
 const gapsTable = (gaps: readonly Gap[]): string =>
-  table(gaps, [
-    { title: 'coin', of: ({ coinId }) => coinId },
-    { title: 'timeframe', of: ({ timeframe }) => timeframe },
-    { title: 'from', of: ({ range }) => toMinuteText(range.from) },
-    { title: 'to', of: ({ range }) => toMinuteText(range.to) },
-    { title: 'candles', of: ({ candles }) => countText(candles), align: 'right' },
-    { title: 'why', of: ({ cause }) => causes[cause] },
+  table(groupsOf(gaps), [
+    { title: 'coin', of: ({ gaps: [{ coinId }] }) => coinId },
+    { title: 'timeframe', of: ({ gaps: [{ timeframe }] }) => timeframe },
+    { title: 'from', of: ({ gaps: [{ range }] }) => toMinuteText(range.from) },
+    { title: 'to', of: (group) => toMinuteText(lastOf(group).range.to) },
+    { title: 'candles', of: (group) => countText(candlesIn(group.gaps)), align: 'right' },
+    { title: 'why', of: whyOf },
   ])
+
+/** What asking again may bring. What is late comes by itself, and the rest its source does not have for us. */
+const fillable: readonly GapCause[] = ['not-fetched', 'our-outage', 'refused', 'no-trades', 'exchange-outage']
+
+/** The years before a listing are asked for again only where somebody names them. */
+const isFillable = ({ cause }: Gap, { from }: GapsOptions): boolean =>
+  fillable.includes(cause) || (cause === 'before-first' && from !== undefined)
+
+const isAbsence = ({ cause }: Gap): boolean =>
+  cause === 'no-trades' || cause === 'exchange-outage' || cause === 'before-first'
 
 /** Asks again for what was never answered, what was refused, and what the source said it does not have. */
 async function repair(
@@ -87,21 +138,15 @@ async function repair(
 ): Promise<void> {
   const { settings, clock, database, db, signal } = session
   const coins = await listCoins(db)
-  const failed: string[] = []
-  for (const gap of await find(session, coinIds, options)) {
-    // The years before a listing are asked for again only where somebody names them.
-    if (gap.cause === 'late' || (gap.cause === 'before-first' && options.from === undefined)) continue
-    if (gap.cause === 'no-trades' || gap.cause === 'before-first')
-      await forgetAbsence(db, gap, gap.range, clock.now())
+  const asked = (await find(session, coinIds, options)).filter((gap) => isFillable(gap, options))
+  const plans: BackfillPlan[] = []
+  for (const gap of asked) {
+    if (isAbsence(gap)) await forgetAbsence(db, gap, gap.range, clock.now())
     const wish = { coinIds: [gap.coinId], timeframes: [gap.timeframe], range: gap.range }
-    const plan = await planBackfill(database.pool, settings, coins, wish, clock.now())
-    if (plan.candles === 0) continue
-    say(
-      `${gap.coinId} ${gap.timeframe}: asking for ${counted(plan.candles, 'candle')} from ${toMinuteText(gap.range.from)}`,
-    )
-    const result = await runBackfill(fleet, plan, { lane: 'repair', signal, onProgress: () => {} })
-    failed.push(...result.failed.map(({ error }) => `${gap.coinId} ${gap.timeframe}: ${error}`))
+    plans.push(await planBackfill(database.pool, settings, coins, wish, clock.now()))
   }
+  sayPlans(asked)
+  const failed = await runTogether(fleet, plans, signal)
   const left = await find(session, coinIds, options)
   if (!options.json) print('After the repair:')
   showGaps(left, options)
@@ -109,4 +154,33 @@ async function repair(
     throw new Incomplete(
       `${failed.length} of the jobs failed, the first, ${failed[0]}; run the same command again`,
     )
+}
+
+function sayPlans(gaps: readonly Gap[]): void {
+  for (const own of grouped(gaps, ({ coinId, timeframe }) => `${coinId} ${timeframe}`)) {
+    const [first] = own
+    const where =
+      own.length === 1
+        ? `from ${toMinuteText(first.range.from)}`
+        : `in ${counted(own.length, 'gap')} from ${toMinuteText(first.range.from)} on`
+    say(`${first.coinId} ${first.timeframe}: asking for ${counted(candlesIn(own), 'candle')} ${where}`)
+  }
+}
+
+/** Runs all the plans as one, so that no gap waits for another; returns why jobs failed. */
+async function runTogether(
+  fleet: Fleet,
+  plans: readonly BackfillPlan[],
+  signal: AbortSignal,
+): Promise<string[]> {
+  const [first] = plans
+  if (!first) return []
+  const together: BackfillPlan = {
+    ...first,
+    series: plans.flatMap(({ series }) => series),
+    candles: plans.reduce((sum, { candles }) => sum + candles, 0),
+  }
+  if (together.candles === 0) return []
+  const { failed } = await runBackfill(fleet, together, { lane: 'repair', signal, onProgress: () => {} })
+  return failed.map(({ chunk: { coinId, timeframe }, error }) => `${coinId} ${timeframe}: ${error}`)
 }

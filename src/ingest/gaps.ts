@@ -3,18 +3,21 @@ import { earlier, type Instant, later, plus } from '../market/instant.ts'
 import { alignTo, candleCount, type Range, subtract } from '../market/range.ts'
 import { floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
-import type { Coin } from '../store/coins.ts'
-import { type CoverageRange, readCoverage, readFirstStored } from '../store/coverage.ts'
-import { databaseOf } from '../store/transaction.ts'
-import { keptHistory, obtainablePart, settledClose } from './kept-history.ts'
+import { type Coin, listCoins } from '../store/coins.ts'
+import { type CoverageRange, readCoverage, readFirstStored, type Series } from '../store/coverage.ts'
+import { readUptime } from '../store/ingest-uptime.ts'
+import { readSharedSilence } from '../store/series-coverage.ts'
+import { type Database, databaseOf } from '../store/transaction.ts'
+import {
+  causesOfAbsence,
+  causesOfSilence,
+  downtimeOf,
+  type Evidence,
+  type GapCause,
+  subtractAll,
+} from './gap-causes.ts'
+import { keptHistory, limitsOf, settledClose } from './kept-history.ts'
 import { type CandleMarket, candleMarketOf } from './markets.ts'
-
-/**
- * Why candles are not there. `not-fetched`: nobody has asked yet, or nobody was answered. `no-trades`: the source has
- * none. `before-first`: nor has it any earlier one. `refused`: it has, but they lie in quarantine. `late`: closed so
- * recently that the source may still be writing them down.
- */
-export type GapCause = 'not-fetched' | 'no-trades' | 'before-first' | 'refused' | 'late'
 
 export type Gap = Readonly<{
   coinId: string
@@ -25,7 +28,10 @@ export type Gap = Readonly<{
   cause: GapCause
 }>
 
-/** Everything that is missing of these coins inside the range, or inside the history that the daemon keeps. */
+/**
+ * Everything that is missing of these coins inside the range, or inside the history that the daemon keeps. What can no
+ * longer be had is told where the range goes there.
+ */
 export async function findGaps(
   pool: Pool,
   settings: Settings,
@@ -35,10 +41,14 @@ export async function findGaps(
   now: Instant,
 ): Promise<Gap[]> {
   const db = databaseOf(pool)
+  const followed = (await listCoins(db)).flatMap((coin) => candleMarketOf(coin) ?? [])
   const gaps: Gap[] = []
   for (const coin of coins) {
     const market = candleMarketOf(coin)
     if (!market) continue
+    const others = followed
+      .filter(({ source, coinId }) => source === market.source && coinId !== coin.id)
+      .map(({ coinId }) => coinId)
     for (const timeframe of timeframes) {
       const wanted = closedPart(settings, market, timeframe, range, now)
       const series = { coinId: coin.id, timeframe, source: market.source.id }
@@ -47,14 +57,41 @@ export async function findGaps(
       const coverage = known.filter(({ state, source }) => state === 'stored' || source === series.source)
       const settledBefore = floorTo(timeframe, plus(now, -settings.candles.absentAfter))
       const firstStored = await readFirstStored(db, series)
-      const missing = gapsOf(wanted, coverage, timeframe, settledBefore, firstStored)
+      const evidence = {
+        ...limitsOf(market, timeframe, now),
+        ...(await gather(db, { market, series, others }, coverage, wanted)),
+      }
+      const missing = gapsOf(wanted, coverage, timeframe, settledBefore, firstStored, evidence)
       gaps.push(...missing.map((gap) => ({ ...series, ...gap })))
     }
   }
   return gaps
 }
 
-/** The range asked about as far as it is closed by now and can be had, or the history that the daemon keeps. */
+type Subject = Readonly<{ market: CandleMarket; series: Series; others: readonly string[] }>
+
+/** Looks at the other markets, and at the record of runs, where there is a gap that they may explain. */
+async function gather(
+  db: Database,
+  { market: { followedFrom }, series, others }: Subject,
+  coverage: readonly CoverageRange[],
+  wanted: Range,
+): Promise<Evidence> {
+  const isAbsent = coverage.some(({ state }) => state === 'no-trades')
+  const owed = subtract(
+    wanted,
+    coverage.map(({ range }) => range),
+  )
+  const { timeframe } = series
+  const sharedSilence = isAbsent ? await readSharedSilence(db, series, others, wanted) : []
+  if (owed.every(({ to }) => to <= followedFrom)) return { sharedSilence }
+  const { recordedFrom, up } = await readUptime(db, series, wanted)
+  const onGrid = up.map((range) => alignTo(timeframe, range))
+  const since = recordedFrom === undefined ? undefined : floorTo(timeframe, recordedFrom)
+  return { sharedSilence, downtime: downtimeOf(wanted, floorTo(timeframe, followedFrom), since, onGrid) }
+}
+
+/** The range asked about as far as it is closed by now, or the history that the daemon keeps. */
 function closedPart(
   settings: Settings,
   market: CandleMarket,
@@ -64,8 +101,7 @@ function closedPart(
 ): Range {
   if (range === undefined) return keptHistory(settings, market, timeframe, now)
   const { from, to } = alignTo(timeframe, range)
-  const closed = { from, to: later(from, earlier(to, settledClose(settings, timeframe, now))) }
-  return obtainablePart(market, timeframe, closed, now)
+  return { from, to: later(from, earlier(to, settledClose(settings, timeframe, now))) }
 }
 
 /**
@@ -78,26 +114,26 @@ export function gapsOf(
   timeframe: Timeframe,
   settledBefore: Instant,
   firstStored: Instant | undefined,
+  evidence: Evidence = {},
 ): Omit<Gap, 'coinId' | 'timeframe' | 'source'>[] {
   const inState = (state: CoverageRange['state']) =>
     coverage.filter((known) => known.state === state).map(({ range }) => range)
   const stored = inState('stored')
-  const withoutStored = (ranges: readonly Range[]) => ranges.flatMap((range) => subtract(range, stored))
-  const known: [GapCause, Range][] = [
-    ...withoutStored(inState('refused')).map((range): [GapCause, Range] => ['refused', range]),
-    ...withoutStored(inState('no-trades')).map((range): [GapCause, Range] => [
-      firstStored === undefined || range.to <= firstStored ? 'before-first' : 'no-trades',
-      range,
-    ]),
-  ]
-  const open = subtract(
+  const owed = subtract(
     wanted,
     coverage.map(({ range }) => range),
-  ).map((range): [GapCause, Range] => [
-    range.to > settledBefore && range.to - range.from <= 5 * timeframeMs[timeframe] ? 'late' : 'not-fetched',
-    range,
-  ])
-  return [...known, ...open]
-    .map(([cause, range]) => ({ cause, range, candles: candleCount(range, timeframe) }))
+  )
+  const late = owed.filter(
+    ({ from, to }) => to > settledBefore && to - from <= longestLate * timeframeMs[timeframe],
+  )
+  return [
+    ...subtractAll(inState('refused'), stored).map((range) => ({ cause: 'refused' as const, range })),
+    ...causesOfAbsence(subtractAll(inState('no-trades'), stored), firstStored, evidence),
+    ...causesOfSilence(owed, late, evidence),
+  ]
+    .map(({ cause, range }) => ({ cause, range, candles: candleCount(range, timeframe) }))
     .sort((a, b) => a.range.from - b.range.from)
 }
+
+/** A source that is so many candles behind is not late any more. */
+const longestLate = 5

@@ -12,22 +12,41 @@ export const settledClose = ({ candles }: Settings, timeframe: Timeframe, now: I
 /** Work may wait in its queue for so long: what a source is about to let go of is not promised. */
 const waitingMs = 10 * minute
 
+/** Open times before this closed so long ago, when seen at `seenAt`, that a candle seen unchanged is final. */
+export const finalBefore = ({ candles }: Settings, timeframe: Timeframe, seenAt: Instant): Instant =>
+  floorTo(timeframe, plus(seenAt, -candles.finalAfter))
+
 type Listed = Pick<CandleMarket, 'source' | 'listedFrom' | 'listedTo'>
+
+/** What bounds the open times that can be had of a market. */
+export type Limits = Readonly<{
+  /** What opened earlier, its source no longer gives. */
+  reachableFrom: Instant
+  /** What opened earlier belongs to what the symbol stood for before. */
+  listedFrom: Instant | undefined
+  /** What opens then or later belongs to what the symbol stands for after the market's end. */
+  listedTo: Instant | undefined
+}>
+
+export const limitsOf = (
+  { source: { candles }, listedFrom, listedTo }: Listed,
+  timeframe: Timeframe,
+  now: Instant,
+): Limits => ({
+  // Its single trades reach further than the candles they are made into.
+  reachableFrom: candles.trades ? toInstant(0) : reachableFrom(candles, timeframe, plus(now, waitingMs)),
+  listedFrom: listedFrom === undefined ? undefined : ceilTo(timeframe, listedFrom),
+  listedTo: listedTo === undefined ? undefined : ceilTo(timeframe, listedTo),
+})
 
 /**
  * The open times that can still be had of a market: as far back as its source reaches, and as long as the market is
  * listed there. What its symbol stood for before and after is another market.
  */
-export function obtainable(
-  { source: { candles }, listedFrom, listedTo }: Listed,
-  timeframe: Timeframe,
-  now: Instant,
-): Range {
-  // Its single trades reach further than the candles they are made into.
-  const reach = candles.trades ? toInstant(0) : reachableFrom(candles, timeframe, plus(now, waitingMs))
-  const from = listedFrom === undefined ? reach : later(reach, ceilTo(timeframe, listedFrom))
-  const end = listedTo === undefined ? endOfTime : ceilTo(timeframe, listedTo)
-  return { from, to: later(from, end) }
+export function obtainable(market: Listed, timeframe: Timeframe, now: Instant): Range {
+  const { reachableFrom: reach, listedFrom, listedTo } = limitsOf(market, timeframe, now)
+  const from = listedFrom === undefined ? reach : later(reach, listedFrom)
+  return { from, to: later(from, listedTo ?? endOfTime) }
 }
 
 const endOfTime = toInstant(Date.UTC(9_999, 0))
@@ -53,5 +72,21 @@ export function keptHistory(
   const lookBackMs = Math.min(policy?.history ?? 0, policy?.keep ?? Number.POSITIVE_INFINITY)
   const from = floorTo(timeframe, plus(now, -lookBackMs))
   const range = { from, to: later(from, settledClose(settings, timeframe, plus(now, -toleranceMs))) }
+  return obtainablePart(market, timeframe, range, now)
+}
+
+/**
+ * The open times that a second look may still bring something new of: all that are settled, can be had of the market
+ * and are not about to be deleted again, however far back a backfill has gone.
+ */
+export function lastingHistory(
+  settings: Settings,
+  market: Listed,
+  timeframe: Timeframe,
+  now: Instant,
+): Range {
+  const keepMs = settings.timeframes[timeframe]?.keep
+  const from = keepMs === undefined ? toInstant(0) : ceilTo(timeframe, plus(now, -keepMs))
+  const range = { from, to: later(from, settledClose(settings, timeframe, now)) }
   return obtainablePart(market, timeframe, range, now)
 }

@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm'
-import { type Instant, toIso } from '../market/instant.ts'
+import { day, type Instant, plus, toIso } from '../market/instant.ts'
 import { type Range, subtract, union } from '../market/range.ts'
-import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { floorTo, type Timeframe } from '../market/timeframe.ts'
 import { fromMs, multirangeText, type RangeRow, toRange } from './multirange.ts'
+import { readDiscarded } from './quarantine.ts'
 import type { Database } from './transaction.ts'
 
 /** The candles of one coin in one timeframe, as one source gives them. */
@@ -15,6 +16,17 @@ export type Series = Readonly<{ coinId: string; timeframe: Timeframe; source: st
 export const coverageStates = ['stored', 'no-trades', 'refused'] as const
 export type CoverageState = (typeof coverageStates)[number]
 
+/**
+ * What is to be looked at once more. `provisional`, a part of `stored`: not yet seen unchanged long enough after its
+ * close. The other two, parts of `no-trades` and `refused`: not asked about since the candles were a day, or a month,
+ * old. What was found when it was older needs no second look, so that these stay small.
+ */
+export const pendingStates = ['provisional', 'recheck-after-day', 'recheck-after-month'] as const
+export type PendingState = (typeof pendingStates)[number]
+
+/** How old a candle is, counted from its close, when its absence is looked at once more, in milliseconds. */
+export const recheckAgeMs = { 'recheck-after-day': day, 'recheck-after-month': 30 * day } as const
+
 export type CoverageRange = Readonly<{ range: Range; state: CoverageState; source: string }>
 
 /** Everything known of the series inside the range, whichever source it came from, ascending. */
@@ -26,7 +38,7 @@ export async function readCoverage(
   const { rows } = await db.execute<RangeRow & { state: CoverageState; source: string }>(sql`
     select state, source, extract(epoch from lower(part)) * 1000 as from_ms, extract(epoch from upper(part)) * 1000 as to_ms
     from candle_coverage, unnest(ranges * tsmultirange(tsrange(${toIso(within.from)}::timestamp, ${toIso(within.to)}::timestamp))) as part
-    where coin_id = ${coinId} and timeframe = ${timeframe}
+    where coin_id = ${coinId} and timeframe = ${timeframe} and state in ${coverageStates}
     order by lower(part)`)
   return rows.map((row) => ({ range: toRange(row), state: row.state, source: row.source }))
 }
@@ -62,106 +74,140 @@ export async function readOwed(
       state === 'stored' ||
       (source === series.source && (state === 'no-trades' || persistence === 'settle-for-refused')),
   )
-  return subtract(
-    wanted,
-    settled.map(({ range }) => range),
-  )
+  // What somebody has settled by hand stays settled.
+  const discarded = persistence === 'retry-refused' ? await readDiscarded(db, series, wanted) : []
+  return subtract(wanted, [...settled.map(({ range }) => range), ...discarded])
 }
 
-/** What one answer has shown of a series; the three do not overlap. */
-export type Findings = Readonly<Record<CoverageState, readonly Range[]>>
+/**
+ * What one answer has shown of a series. The three states do not overlap; `provisional` is the part of `stored` that
+ * has not been seen unchanged long enough after its close.
+ */
+export type Findings = Readonly<
+  Record<CoverageState, readonly Range[]> & Partial<Record<'provisional', readonly Range[]>>
+>
 
-/** Adds an answer's findings to the ledger, in the transaction that writes the candles they speak of. */
+export type SeriesFindings = Readonly<{ series: Series; findings: Findings }>
+
+/**
+ * Makes writers of the same series take turns until the transaction ends: what one writes depends on what is there.
+ * Many are locked in the same order by everybody.
+ */
+export async function lockSeries(db: Database, series: readonly Omit<Series, 'source'>[]): Promise<void> {
+  const names = series.map(({ coinId, timeframe }) => `beacon:series:${coinId}:${timeframe}`)
+  if (names.length === 0) return
+  await db.execute(sql`
+    select pg_advisory_xact_lock(key) from (
+      select distinct hashtextextended(name, 0) as key from jsonb_array_elements_text(${JSON.stringify(names)}::jsonb) as name
+      order by key
+    ) as keys`)
+}
+
+/** Adds one answer's findings to the ledger, in the transaction that writes the candles they speak of. */
 export async function writeCoverage(
   db: Database,
   series: Series,
   findings: Findings,
   now: Instant,
 ): Promise<void> {
-  for (const state of coverageStates) {
-    const ranges = union(findings[state])
-    if (ranges.length > 0) await gain(db, series, state, ranges, now)
+  await lockSeries(db, [series])
+  await writeCoverages(db, [{ series, findings }], now)
+}
+
+/**
+ * The same for the answers of many series in one statement; of the same series, the later answer counts. The caller's
+ * transaction holds `lockSeries` of all of them. A later finding replaces an earlier one, and a candle in the table
+ * outweighs both. What is known already is not written.
+ */
+export async function writeCoverages(
+  db: Database,
+  answers: readonly SeriesFindings[],
+  now: Instant,
+): Promise<void> {
+  for (const round of roundsOf(answers)) await writeRound(db, round, now)
+}
+
+/** One statement changes a row once: a second answer of the same series waits for the next. */
+function roundsOf(answers: readonly SeriesFindings[]): SeriesFindings[][] {
+  const rounds: SeriesFindings[][] = []
+  const taken = new Map<string, number>()
+  for (const answer of answers) {
+    const { coinId, timeframe, source } = answer.series
+    const key = `${coinId} ${timeframe} ${source}`
+    const turn = taken.get(key) ?? 0
+    taken.set(key, turn + 1)
+    const round = rounds[turn]
+    if (round) round.push(answer)
+    else rounds.push([answer])
   }
-  // A later finding replaces an earlier one, and a candle in the table outweighs both.
-  await lose(db, series, 'no-trades', findings.refused, now)
-  await lose(db, series, 'refused', findings['no-trades'], now)
+  return rounds
 }
 
-async function gain(
-  db: Database,
-  series: Series,
-  state: CoverageState,
-  ranges: readonly Range[],
-  now: Instant,
-): Promise<void> {
+async function writeRound(db: Database, answers: readonly SeriesFindings[], now: Instant): Promise<void> {
+  const found = answers.map(({ series: { coinId, timeframe, source }, findings }) => ({
+    coin_id: coinId,
+    timeframe,
+    source,
+    stored: multirangeText(union(findings.stored)),
+    absent: multirangeText(union(findings['no-trades'])),
+    refused: multirangeText(union(findings.refused)),
+    provisional: multirangeText(union(findings.provisional ?? [])),
+    // From this open time on, candles are younger than that.
+    day_young: toIso(youngerThan(recheckAgeMs['recheck-after-day'], timeframe, now)),
+    month_young: toIso(youngerThan(recheckAgeMs['recheck-after-month'], timeframe, now)),
+  }))
   await db.execute(sql`
-    insert into candle_coverage (coin_id, timeframe, source, state, ranges, updated_at)
-    values (${series.coinId}, ${series.timeframe}, ${series.source}, ${state}, ${multirangeText(ranges)}::tsmultirange, ${toIso(now)}::timestamp)
-    on conflict (coin_id, timeframe, source, state) do update
-      set ranges = candle_coverage.ranges + excluded.ranges, updated_at = excluded.updated_at
-      where not candle_coverage.ranges @> excluded.ranges`)
-}
-
-async function lose(
-  db: Database,
-  series: Series,
-  state: CoverageState,
-  ranges: readonly Range[],
-  now: Instant,
-): Promise<void> {
-  await db.execute(sql`
-    with gone as (
-      select range_agg(part) as ranges
-      from (
-        select unnest(ranges) as part from candle_coverage
-        where coin_id = ${series.coinId} and timeframe = ${series.timeframe} and source = ${series.source} and state = 'stored'
-        union all
-        select unnest(${multirangeText(union(ranges))}::tsmultirange)
-      ) as parts
+    with answer as materialized (
+      select * from jsonb_to_recordset(${JSON.stringify(found)}::jsonb) as answer (
+        coin_id text, timeframe text, source text, stored tsmultirange, absent tsmultirange, refused tsmultirange,
+        provisional tsmultirange, day_young timestamp, month_young timestamp
+      )
+    ), known as materialized (
+      -- Retention takes ranges away without the lock of each series: read is what it has left.
+      select coverage.coin_id, coverage.timeframe, coverage.source, state, ranges
+      from answer join candle_coverage as coverage using (coin_id, timeframe, source)
+      order by coverage.coin_id, coverage.timeframe, coverage.source, state
+      for update of coverage
+    ), found as (
+      select answer.*, absent + refused as missing, coalesce(kept.ranges, '{}') as kept,
+        tsmultirange(tsrange(day_young, null)) as after_day, tsmultirange(tsrange(month_young, null)) as after_month
+      from answer left join (select * from known where state = 'stored') as kept using (coin_id, timeframe, source)
+    ), changes as (
+      select coin_id, timeframe, source, state, gained, lost
+      from found, lateral (values
+        ('stored', stored, '{}'::tsmultirange),
+        ('no-trades', absent - kept, stored + refused),
+        ('refused', refused - kept, stored + absent),
+        -- What its source has no candle for any more has been looked at as well.
+        ('provisional', provisional, (stored - provisional) + absent),
+        ('recheck-after-day', missing * after_day - kept, stored + (missing - after_day)),
+        ('recheck-after-month', missing * after_month - kept, stored + (missing - after_month))
+      ) as change (state, gained, lost)
+    ), changed as (
+      select coin_id, timeframe, source, state, coalesce(ranges, '{}') as before,
+        (coalesce(ranges, '{}') - lost) + gained as after
+      from changes left join known using (coin_id, timeframe, source, state)
     )
-    update candle_coverage set ranges = candle_coverage.ranges - gone.ranges, updated_at = ${toIso(now)}::timestamp
-    from gone
-    where coin_id = ${series.coinId} and timeframe = ${series.timeframe} and source = ${series.source} and state = ${state}
-      and candle_coverage.ranges && gone.ranges`)
+    insert into candle_coverage (coin_id, timeframe, source, state, ranges, updated_at)
+    select coin_id, timeframe, source, state, after, ${toIso(now)}::timestamp from changed where after <> before
+    on conflict (coin_id, timeframe, source, state) do update
+      set ranges = excluded.ranges, updated_at = excluded.updated_at`)
 }
+
+/** The first open time of which the candle closed less than `ageMs` ago. */
+export const youngerThan = (ageMs: number, timeframe: Timeframe, now: Instant): Instant =>
+  floorTo(timeframe, plus(now, -ageMs))
 
 /** Makes what the source said it has no candle for owed again: an answer may have been wrong. */
 export async function forgetAbsence(db: Database, series: Series, range: Range, now: Instant): Promise<void> {
-  const forgotten = multirangeText([range])
+  const { coinId, timeframe, source } = series
   await db.execute(sql`
-    update candle_coverage set ranges = ranges - ${forgotten}::tsmultirange, updated_at = ${toIso(now)}::timestamp
-    where coin_id = ${series.coinId} and timeframe = ${series.timeframe} and source = ${series.source} and state = 'no-trades'
-      and ranges && ${forgotten}::tsmultirange`)
-}
-
-export type SeriesSummary = Readonly<{
-  coinId: string
-  timeframe: Timeframe
-  source: string
-  stored: Range
-  stretches: number
-  candles: number
-}>
-
-/** One line a series and source: from when to when it is stored, in how many pieces. */
-export async function summarizeCoverage(db: Database, coinIds: readonly string[]): Promise<SeriesSummary[]> {
-  const chosen = coinIds.length === 0 ? sql`true` : sql`coin_id in ${coinIds}`
-  const { rows } = await db.execute<
-    RangeRow & { coin_id: string; timeframe: Timeframe; source: string; stretches: number; stored_ms: string }
-  >(sql`
-    select coin_id, timeframe, source,
-      extract(epoch from lower(ranges)) * 1000 as from_ms, extract(epoch from upper(ranges)) * 1000 as to_ms,
-      (select count(*)::integer from unnest(ranges)) as stretches,
-      (select sum(extract(epoch from upper(part) - lower(part))) * 1000 from unnest(ranges) as part) as stored_ms
-    from candle_coverage
-    where state = 'stored' and not isempty(ranges) and ${chosen}
-    order by coin_id, timeframe, source`)
-  return rows.map((row) => ({
-    coinId: row.coin_id,
-    timeframe: row.timeframe,
-    source: row.source,
-    stored: toRange(row),
-    stretches: row.stretches,
-    candles: Math.round(Number(row.stored_ms) / timeframeMs[row.timeframe]),
-  }))
+    with absent as (
+      select ranges * ${multirangeText([range])}::tsmultirange as ranges from candle_coverage
+      where coin_id = ${coinId} and timeframe = ${timeframe} and source = ${source} and state = 'no-trades'
+    )
+    update candle_coverage as known set ranges = known.ranges - absent.ranges, updated_at = ${toIso(now)}::timestamp
+    from absent
+    where coin_id = ${coinId} and timeframe = ${timeframe} and source = ${source}
+      and state in ('no-trades', 'recheck-after-day', 'recheck-after-month') and known.ranges && absent.ranges`)
 }

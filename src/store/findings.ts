@@ -12,10 +12,24 @@ export type Answer = Readonly<{
   checked: CheckedCandles
   /** Open times before this have settled: without a candle in the answer, there is none. */
   settledBefore: Instant
+  /** Open times before this closed so long ago that a candle seen unchanged is final; all of them unless it is said. */
+  finalBefore?: Instant
+  /** The open times whose stored values the answer has changed. */
+  revised?: readonly Instant[]
 }>
 
-/** What the answer has shown: candles, refusals, and in what has settled between them, nothing. */
-export function findingsOf({ timeframe, answered, checked, settledBefore }: Answer): Findings {
+/**
+ * What the answer has shown: candles, refusals, and in what has settled between them, nothing. A candle that has just
+ * closed, or that came with other values than before, is to be seen once more: it is provisional.
+ */
+export function findingsOf({
+  timeframe,
+  answered,
+  checked,
+  settledBefore,
+  finalBefore,
+  revised = [],
+}: Answer): Findings {
   const slot = (openTime: Instant): Range => ({ from: openTime, to: plus(openTime, timeframeMs[timeframe]) })
   const stored = union(checked.candles.map(({ openTime }) => slot(openTime)))
   const refusals = checked.rejected.flatMap(({ openTime }) =>
@@ -30,5 +44,9 @@ export function findingsOf({ timeframe, answered, checked, settledBefore }: Answ
     ({ openTime }) => openTime === undefined || !isAligned(openTime, timeframe),
   )
   const noTrades = isEmpty(settled) || undated ? [] : subtract(settled, [...stored, ...refused])
-  return { stored, refused, 'no-trades': noTrades }
+  const changed = new Set(revised)
+  const isProvisional = (openTime: Instant) =>
+    changed.has(openTime) || (finalBefore !== undefined && openTime >= finalBefore)
+  const openTimes = checked.candles.map(({ openTime }) => openTime).filter(isProvisional)
+  return { stored, refused, 'no-trades': noTrades, provisional: union(openTimes.map(slot)) }
 }

@@ -1,3 +1,4 @@
+import { type SQL, sql } from 'drizzle-orm'
 import { type Instant, toInstant, toIso } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 
@@ -15,3 +16,15 @@ export function fromMs(text: string): Instant {
   if (text === null) throw new TypeError('an instant was expected, and the database has none')
   return toInstant(Math.round(Number(text)))
 }
+
+/** Ranges as pairs of milliseconds. */
+export type JsonRanges = readonly (readonly [number, number])[]
+
+/** The ranges of a multirange, ascending, as one column of a query; null where there are none. */
+export const rangesJson = (multirange: SQL): SQL => sql`(
+  select jsonb_agg(jsonb_build_array(extract(epoch from lower(part)) * 1000, extract(epoch from upper(part)) * 1000) order by part)
+  from unnest(${multirange}) as part
+)`
+
+export const toRanges = (pairs: JsonRanges | null): Range[] =>
+  (pairs ?? []).map(([from, to]) => ({ from: toInstant(Math.round(from)), to: toInstant(Math.round(to)) }))

@@ -1,8 +1,8 @@
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
-import type { Series } from './coverage.ts'
-import { fromMs } from './multirange.ts'
+import type { PendingState, Series } from './coverage.ts'
+import { fromMs, type JsonRanges, rangesJson, toRanges } from './multirange.ts'
 import type { Database } from './transaction.ts'
 
 /** A series and the open times that are wanted of it. */
@@ -20,6 +20,20 @@ export type SeriesCoverage = Readonly<{
 export const keyOf = ({ coinId, timeframe }: Pick<Series, 'coinId' | 'timeframe'>): string =>
   `${coinId} ${timeframe}`
 
+/** The series as rows that a query can join. */
+function wantedRows(series: readonly WantedSeries[]): SQL {
+  const rows = series.map(({ coinId, timeframe, source, range: { from, to } }) => ({
+    coin_id: coinId,
+    timeframe,
+    source,
+    opens_from: toIso(from),
+    opens_to: toIso(to),
+  }))
+  return sql`
+    select * from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+      as series (coin_id text, timeframe text, source text, opens_from timestamp, opens_to timestamp)`
+}
+
 type CoverageRow = Readonly<{
   coin_id: string
   timeframe: Series['timeframe']
@@ -34,22 +48,14 @@ export async function readSeriesCoverage(
   series: readonly WantedSeries[],
 ): Promise<Map<string, SeriesCoverage>> {
   if (series.length === 0) return new Map()
-  const wanted = series.map(({ coinId, timeframe, source, range: { from, to } }) => ({
-    coin_id: coinId,
-    timeframe,
-    source,
-    opens_from: toIso(from),
-    opens_to: toIso(to),
-  }))
   const { rows } = await db.execute<CoverageRow>(sql`
-    with wanted as (
-      select * from jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb)
-        as series (coin_id text, timeframe text, source text, opens_from timestamp, opens_to timestamp)
-    ), known as (
+    with wanted as (${wantedRows(series)}), known as (
       select wanted.coin_id, wanted.timeframe, opens_from, opens_to,
         max(upper(ranges)) filter (where state = 'stored') as stored_to,
         max(upper(ranges)) filter (where state = 'no-trades' and coverage.source = wanted.source) as quiet_to,
-        range_agg(ranges) filter (where state = 'stored' or coverage.source = wanted.source) as settled
+        range_agg(ranges) filter (
+          where state = 'stored' or (coverage.source = wanted.source and state in ('no-trades', 'refused'))
+        ) as settled
       from wanted left join candle_coverage as coverage
         on coverage.coin_id = wanted.coin_id and coverage.timeframe = wanted.timeframe
       group by wanted.coin_id, wanted.timeframe, opens_from, opens_to
@@ -72,4 +78,94 @@ export async function readSeriesCoverage(
       },
     ]),
   )
+}
+
+/** What there is to ask a series' source for, ascending each; all inside the range that was named. */
+export type Unsettled = Readonly<Record<PendingState | 'owed', readonly Range[]>>
+
+export const nothingUnsettled: Unsettled = {
+  owed: [],
+  provisional: [],
+  'recheck-after-day': [],
+  'recheck-after-month': [],
+}
+
+type UnsettledRow = Readonly<{ coin_id: string; timeframe: Series['timeframe'] }> &
+  Readonly<Record<keyof Unsettled, JsonRanges | null>>
+
+/**
+ * What is owed of many series, and what is to be looked at once more, by `keyOf`, in one query. Quarantined candles are
+ * settled for here, as in live work.
+ */
+export async function readUnsettled(
+  db: Database,
+  series: readonly WantedSeries[],
+): Promise<Map<string, Unsettled>> {
+  if (series.length === 0) return new Map()
+  const { rows } = await db.execute<UnsettledRow>(sql`
+    with wanted as (${wantedRows(series)}), known as (
+      select wanted.coin_id, wanted.timeframe, whole,
+        range_agg(part) filter (
+          where state = 'stored' or (coverage.source = wanted.source and state in ('no-trades', 'refused'))
+        ) as settled,
+        range_agg(part) filter (where state = 'provisional' and coverage.source = wanted.source) as provisional,
+        range_agg(part) filter (where state = 'recheck-after-day' and coverage.source = wanted.source) as after_day,
+        range_agg(part) filter (where state = 'recheck-after-month' and coverage.source = wanted.source) as after_month
+      from wanted
+      cross join lateral (select tsmultirange(tsrange(opens_from, opens_to)) as whole) as window_of
+      left join candle_coverage as coverage
+        on coverage.coin_id = wanted.coin_id and coverage.timeframe = wanted.timeframe
+      -- Of a long history only what is asked about is put together.
+      cross join lateral (select ranges * whole as part) as part_of
+      group by wanted.coin_id, wanted.timeframe, whole
+    )
+    select coin_id, timeframe,
+      ${rangesJson(sql`whole - coalesce(settled, '{}')`)} as owed,
+      ${rangesJson(sql`provisional`)} as provisional,
+      ${rangesJson(sql`after_day`)} as "recheck-after-day",
+      ${rangesJson(sql`after_month`)} as "recheck-after-month"
+    from known`)
+  return new Map(
+    rows.map(({ coin_id, timeframe, ...found }) => [
+      keyOf({ coinId: coin_id, timeframe }),
+      {
+        owed: toRanges(found.owed),
+        provisional: toRanges(found.provisional),
+        'recheck-after-day': toRanges(found['recheck-after-day']),
+        'recheck-after-month': toRanges(found['recheck-after-month']),
+      },
+    ]),
+  )
+}
+
+/** The same of one series. */
+export async function readUnsettledOf(db: Database, series: WantedSeries): Promise<Unsettled> {
+  return (await readUnsettled(db, [series])).get(keyOf(series)) ?? nothingUnsettled
+}
+
+/**
+ * Where the source had no candle of any of these coins: at least one of them was asked for and absent, and of none is
+ * one stored. What lies before a coin's first candle says nothing.
+ */
+export async function readSharedSilence(
+  db: Database,
+  { timeframe, source }: Omit<Series, 'coinId'>,
+  coinIds: readonly string[],
+  within: Range,
+): Promise<Range[]> {
+  if (coinIds.length === 0) return []
+  const { rows } = await db.execute<{ silence: JsonRanges | null }>(sql`
+    with known as (
+      select coin_id, state, ranges, min(lower(ranges)) filter (where state = 'stored') over (partition by coin_id) as first_stored
+      from candle_coverage
+      where source = ${source} and timeframe = ${timeframe} and coin_id in ${coinIds} and state in ('stored', 'no-trades')
+    ), all_known as (
+      select
+        range_agg(ranges * tsmultirange(tsrange(first_stored, null))) filter (where state = 'no-trades' and first_stored is not null) as absent,
+        range_agg(ranges) filter (where state = 'stored') as stored
+      from known
+    )
+    select ${rangesJson(sql`(absent - coalesce(stored, '{}')) * tsmultirange(tsrange(${toIso(within.from)}::timestamp, ${toIso(within.to)}::timestamp))`)} as silence
+    from all_known`)
+  return toRanges(rows[0]?.silence ?? null)
 }

@@ -1,11 +1,12 @@
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { findGaps, gapsOf } from '../../src/ingest/gaps.ts'
-import { day, minute, plus } from '../../src/market/instant.ts'
+import { day, type Instant, minute, plus, toIso } from '../../src/market/instant.ts'
 import type { Range } from '../../src/market/range.ts'
 import { readSettings } from '../../src/settings.ts'
 import { followMarket, listCoins } from '../../src/store/coins.ts'
 import { type CoverageRange, type Findings, type Series, writeCoverage } from '../../src/store/coverage.ts'
+import { finishRun, startRun } from '../../src/store/runs.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { aCoin, minutes, now, start } from '../store/loading.ts'
 import { test } from '../support/database.ts'
@@ -92,10 +93,10 @@ describe('what is missing', () => {
 describe('the gaps of the followed coins', () => {
   const settings = readSettings({})
 
-  async function followed(pool: Pool): Promise<Series> {
+  async function followed(pool: Pool, from: Instant = now): Promise<Series> {
     const coinId = await aCoin(pool)
     await inTransaction(pool, (tx) =>
-      followMarket(tx, { coinId, source: 'binance', symbol: 'COINUSDT' }, now),
+      followMarket(tx, { coinId, source: 'binance', symbol: `COIN${coinId}` }, from),
     )
     return { coinId, timeframe: '1m', source: 'binance' }
   }
@@ -119,7 +120,7 @@ describe('the gaps of the followed coins', () => {
     ])
   })
 
-  test('inside an outage are no gaps from before the first candle', async ({ pool }) => {
+  test('inside the series are no gaps from before the first candle', async ({ freshDatabase: { pool } }) => {
     const series = await followed(pool)
     await find(pool, series, { stored: [minutes(0, 50), minutes(60, 100)], 'no-trades': [minutes(50, 60)] })
     expect(await gapsOfCoin(pool, series, minutes(50, 100))).toMatchObject([
@@ -140,6 +141,119 @@ describe('the gaps of the followed coins', () => {
     expect(await gapsOfCoin(pool, series, wanted)).toMatchObject([
       gap('before-first', minutes(0, 10)),
       gap('not-fetched', minutes(10, 15)),
+    ])
+  })
+
+  describe('where the source had none', () => {
+    const silence = async (pool: Pool, others: readonly Partial<Findings>[]) => {
+      const series = await followed(pool)
+      await find(pool, series, { stored: [minutes(0, 20)], 'no-trades': [minutes(20, 100)] })
+      for (const findings of others) await find(pool, await followed(pool), findings)
+      return gapsOfCoin(pool, series, wanted)
+    }
+
+    test('are its outage as far as no other followed market had any either', async ({
+      freshDatabase: { pool },
+    }) => {
+      const found = await silence(pool, [
+        { stored: [minutes(0, 30), minutes(60, 70)], 'no-trades': [minutes(30, 60), minutes(70, 80)] },
+        { stored: [minutes(0, 50)], 'no-trades': [minutes(50, 90)] },
+      ])
+      expect(found).toMatchObject([
+        gap('no-trades', minutes(20, 50)),
+        gap('exchange-outage', minutes(50, 60)),
+        gap('no-trades', minutes(60, 70)),
+        gap('exchange-outage', minutes(70, 90)),
+        gap('no-trades', minutes(90, 100)),
+      ])
+    })
+
+    test('are not, where the other is not listed yet, or on another source', async ({
+      freshDatabase: { pool },
+    }) => {
+      const elsewhere = await followed(pool)
+      await find(
+        pool,
+        { ...elsewhere, source: 'kraken' },
+        { stored: [minutes(0, 20)], 'no-trades': [minutes(20, 100)] },
+      )
+      const found = await silence(pool, [{ 'no-trades': [minutes(0, 90)], stored: [minutes(90, 100)] }])
+      expect(found).toMatchObject([gap('no-trades', minutes(20, 100))])
+    })
+  })
+
+  describe('that nobody was answered about', () => {
+    const ran = async (pool: Pool, minute: number, status: 'done' | 'failed', timeframe = '1m') => {
+      const startedAt = plus(minutes(minute, minute).from, 3_000)
+      const db = databaseOf(pool)
+      const id = await startRun(db, {
+        job: 'ingest-candles',
+        queue: 'binance',
+        jobId: `${timeframe}-${minute}`,
+        attempt: 1,
+        payload: { source: 'binance', timeframe },
+        startedAt,
+      })
+      const end =
+        status === 'done'
+          ? ({ status, outcome: {} } as const)
+          : ({ status, error: 'no answer', willRetry: false } as const)
+      await finishRun(db, id, end, plus(startedAt, 500))
+    }
+
+    test('are our outage where live ingest did not run, or failed, since the market is followed', async ({
+      freshDatabase: { pool },
+    }) => {
+      const series = await followed(pool, minutes(10, 10).from)
+      for (const minute of [0, 11, 12, 13, 31, 32]) await ran(pool, minute, 'done')
+      for (const minute of [14, 15, 16]) await ran(pool, minute, 'failed')
+      await ran(pool, 20, 'done', '1h')
+      expect(await gapsOfCoin(pool, series, minutes(0, 32))).toMatchObject([
+        gap('not-fetched', minutes(0, 13)),
+        gap('our-outage', minutes(13, 28)),
+        // Whatever closed shortly before the next run that succeeded, that run has asked for.
+        gap('not-fetched', minutes(28, 32)),
+      ])
+    })
+
+    test('are nobody’s where no run is on record', async ({ freshDatabase: { pool } }) => {
+      const series = await followed(pool, minutes(0, 0).from)
+      await ran(pool, 20, 'done', '1h')
+      expect(await gapsOfCoin(pool, series, minutes(0, 30))).toMatchObject([
+        gap('not-fetched', minutes(0, 30)),
+      ])
+    })
+  })
+
+  test('tell what can no longer be had, where the range goes there', async ({ freshDatabase: { pool } }) => {
+    const series = await followed(pool)
+    await pool.query('update instruments set listed_from = $1, listed_to = $2', [
+      toIso(minutes(9, 10).from),
+      toIso(minutes(80, 81).from),
+    ])
+    await find(pool, series, { stored: [minutes(10, 20)], 'no-trades': [minutes(20, 30), minutes(85, 90)] })
+    expect(await gapsOfCoin(pool, series, wanted)).toMatchObject([
+      gap('not-listed', minutes(0, 9)),
+      gap('not-fetched', minutes(9, 10)),
+      gap('no-trades', minutes(20, 30)),
+      gap('not-fetched', minutes(30, 80)),
+      gap('delisted', minutes(80, 85)),
+      gap('delisted', minutes(85, 90)),
+      gap('delisted', minutes(90, 100)),
+    ])
+  })
+
+  test('are older than what the source gives where that keeps only its newest candles', async ({
+    freshDatabase: { pool },
+  }) => {
+    const coinId = await aCoin(pool)
+    await inTransaction(pool, (tx) => followMarket(tx, { coinId, source: 'htx', symbol: 'coinusdt' }, now))
+    const series = { coinId, timeframe: '1m', source: 'htx' } as const
+    // Of its newest 2,000, those that will still be there in ten minutes.
+    const reach = plus(now, -1_990 * minute)
+    expect(await gapsOfCoin(pool, series, { from: plus(now, -3 * day), to: now })).toMatchObject([
+      { cause: 'beyond-source', range: { from: plus(now, -3 * day), to: reach } },
+      { cause: 'not-fetched', range: { from: reach, to: plus(now, -minute) } },
     ])
   })
 

@@ -1,21 +1,24 @@
 import fc from 'fast-check'
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
-import { minute, plus } from '../../src/market/instant.ts'
+import { day, hour, minute, plus, toIso } from '../../src/market/instant.ts'
 import type { Range } from '../../src/market/range.ts'
 import {
-  type CoverageState,
   coverageStates,
   type Findings,
+  forgetAbsence,
+  lockSeries,
   readCoverage,
   readOwed,
   type Series,
-  summarizeCoverage,
   writeCoverage,
+  writeCoverages,
 } from '../../src/store/coverage.ts'
+import { summarizeCoverage } from '../../src/store/coverage-summary.ts'
+import { readUnsettledOf } from '../../src/store/series-coverage.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { test } from '../support/database.ts'
-import { aBatch, aCoin, aSeries, candlesIn, load, minutes, now, start } from './loading.ts'
+import { aBatch, aCandle, aCoin, aSeries, candlesIn, load, minutes, now, start, waiting } from './loading.ts'
 
 const nothing: Findings = { stored: [], 'no-trades': [], refused: [] }
 
@@ -148,67 +151,252 @@ describe('a finding', () => {
 test('a summary tells from when to when a series is stored, and in how many pieces', async ({ pool }) => {
   const [coinId, silent] = [await aCoin(pool), await aCoin(pool)]
   const series = await aSeries(pool, { coinId })
-  await find(pool, series, { stored: [minutes(0, 10), minutes(20, 25)], 'no-trades': [minutes(10, 20)] })
+  await find(pool, series, {
+    stored: [minutes(0, 10), minutes(20, 25)],
+    provisional: [minutes(24, 25)],
+    'no-trades': [minutes(10, 20), minutes(25, 30)],
+  })
   await find(pool, { ...series, coinId: silent }, { 'no-trades': [minutes(0, 10)] })
   expect(await summarizeCoverage(databaseOf(pool), [coinId, silent])).toEqual([
-    { ...series, stored: minutes(0, 25), stretches: 2, candles: 15 },
+    { ...series, stored: minutes(0, 25), stretches: 2, candles: 15, absent: 10, provisional: 1 },
   ])
 })
 
-/** One state for each of the first minutes; `silence` says nothing of it. */
-const slots = 16
-const answer = fc.record({
+/** What the ledger says of each of the first minutes, all states and sources together. */
+async function ledgerOf(pool: Pool, { coinId }: Series): Promise<Map<string, Set<string>>> {
+  const { rows } = await pool.query<{ source: string; state: string; slot: number }>(
+    `select source, state, (extract(epoch from at - $2::timestamp) / 60)::integer as slot
+     from candle_coverage, unnest(ranges) as part, generate_series(lower(part), upper(part) - interval '1 minute', '1 minute') as at
+     where coin_id = $1`,
+    [coinId, toIso(start)],
+  )
+  const ledger = new Map<string, Set<string>>()
+  for (const { source, state, slot } of rows) {
+    const key = `${source} ${slot}`
+    ledger.set(key, (ledger.get(key) ?? new Set()).add(state))
+  }
+  return ledger
+}
+
+const slots = 12
+const outcomes = ['silence', 'stored', 'provisional', 'no-trades', 'refused'] as const
+type Outcome = (typeof outcomes)[number]
+
+/** How old the minutes were when they were asked for. */
+const ages = [hour, 2 * day, 40 * day] as const
+
+const anAnswer = fc.record({
   source: fc.constantFrom('binance', 'kraken'),
-  found: fc.array(fc.constantFrom('silence', ...coverageStates), { minLength: slots, maxLength: slots }),
+  ageMs: fc.constantFrom(...ages),
+  found: fc.array(fc.constantFrom(...outcomes), { minLength: slots, maxLength: slots }),
 })
+type Answer = Readonly<{ source: string; ageMs: number; found: readonly Outcome[] }>
+
+const rangesOf = (found: readonly Outcome[], ...wanted: readonly Outcome[]): Range[] =>
+  found.flatMap((each, slot) => (wanted.includes(each) ? [minutes(slot, slot + 1)] : []))
+
+const findingsIn = ({ found }: Answer): Findings => ({
+  stored: rangesOf(found, 'stored', 'provisional'),
+  provisional: rangesOf(found, 'provisional'),
+  'no-trades': rangesOf(found, 'no-trades'),
+  refused: rangesOf(found, 'refused'),
+})
+
+/** What one minute is in after an answer, by the meaning of the states alone. */
+function after(before: ReadonlySet<string> | undefined, outcome: Outcome, ageMs: number): Set<string> {
+  if (outcome === 'silence') return new Set(before)
+  if (outcome === 'stored') return new Set(['stored'])
+  if (outcome === 'provisional') return new Set(['stored', 'provisional'])
+  if (before?.has('stored')) return new Set(outcome === 'no-trades' ? ['stored'] : before)
+  return new Set([
+    outcome,
+    ...(ageMs < day ? ['recheck-after-day'] : []),
+    ...(ageMs < 30 * day ? ['recheck-after-month'] : []),
+  ])
+}
+
+const allAt = (answer: Answer) => plus(start, slots * minute + answer.ageMs)
 
 test('any answers in any order add up to what each minute has shown last, and a candle outweighs all', async ({
   pool,
 }) => {
   await fc.assert(
-    fc.asyncProperty(fc.array(answer, { minLength: 1, maxLength: 8 }), async (answers) => {
+    fc.asyncProperty(fc.array(anAnswer, { minLength: 1, maxLength: 8 }), async (answers) => {
       const series = await aSeries(pool)
-      const model = new Map<string, CoverageState>()
-      for (const { source, found } of answers) {
-        await find(pool, { ...series, source }, findingsOf(found))
-        for (const [slot, state] of found.entries()) {
+      const model = new Map<string, Set<string>>()
+      for (const answer of answers) {
+        const { source, found, ageMs } = answer
+        await inTransaction(pool, (tx) =>
+          writeCoverage(tx.db, { ...series, source }, findingsIn(answer), allAt(answer)),
+        )
+        for (const [slot, outcome] of found.entries()) {
           const key = `${source} ${slot}`
-          if (state !== 'silence' && model.get(key) !== 'stored') model.set(key, state)
+          const states = after(model.get(key), outcome, ageMs)
+          if (states.size > 0) model.set(key, states)
         }
       }
-      const coverage = await known(pool, series)
-      const seen = new Map(
-        coverage.flatMap(({ range, state, source }) =>
-          slotsOf([range]).map((slot) => [`${source} ${slot}`, state] as const),
-        ),
-      )
-      expect(seen).toEqual(model)
-      // Were a minute in two states of one source, the slots would count more than the map holds.
-      expect(coverage.flatMap(({ range }) => slotsOf([range]))).toHaveLength(model.size)
+      expect(await ledgerOf(pool, series)).toEqual(model)
+      const wanted = minutes(0, slots)
+      const { owed: unsettled } = await readUnsettledOf(databaseOf(pool), { ...series, range: wanted })
       for (const source of ['binance', 'kraken']) {
-        const isOwed = (slot: number, settling: readonly (CoverageState | undefined)[]) =>
-          ![model.get(`binance ${slot}`), model.get(`kraken ${slot}`)].includes('stored') &&
-          !settling.includes(model.get(`${source} ${slot}`))
-        const expected = (settling: readonly CoverageState[]) =>
+        const isOwed = (slot: number, settling: readonly string[]) =>
+          ![model.get(`binance ${slot}`), model.get(`kraken ${slot}`)].some((states) =>
+            states?.has('stored'),
+          ) && !settling.some((state) => model.get(`${source} ${slot}`)?.has(state))
+        const expected = (settling: readonly string[]) =>
           Array.from({ length: slots }, (_, slot) => slot).filter((slot) => isOwed(slot, settling))
-        const wanted = minutes(0, slots)
         expect(slotsOf(await owed(pool, { ...series, source }, wanted))).toEqual(expected(['no-trades']))
-        expect(slotsOf(await owedLive(pool, { ...series, source }, wanted))).toEqual(
-          expected(['no-trades', 'refused']),
-        )
+        const live = expected(['no-trades', 'refused'])
+        expect(slotsOf(await owedLive(pool, { ...series, source }, wanted))).toEqual(live)
+        if (source === series.source) expect(slotsOf(unsettled)).toEqual(live)
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   )
+})
+
+test('answers that come at the same time leave a ledger in order, and lose no candle', async ({ pool }) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(anAnswer, { minLength: 2, maxLength: 6 }), async (answers) => {
+      const series = await aSeries(pool)
+      const other = await aSeries(pool)
+      await Promise.all(
+        answers.map((answer, index) => {
+          const both = [
+            { series: { ...series, source: answer.source }, findings: findingsIn(answer) },
+            { series: { ...other, source: answer.source }, findings: findingsIn(answer) },
+          ]
+          // Whoever comes the other way round waits for nobody who waits for him.
+          const entries = index % 2 === 0 ? both : both.toReversed()
+          return inTransaction(pool, async (tx) => {
+            await lockSeries(
+              tx.db,
+              [series, other].toSorted(() => (index % 2 === 0 ? 1 : -1)),
+            )
+            await writeCoverages(tx.db, entries, allAt(answer))
+          })
+        }),
+      )
+      for (const one of [series, other]) {
+        const ledger = await ledgerOf(pool, one)
+        const primary = [...ledger.values()].map((states) =>
+          coverageStates.filter((state) => states.has(state)),
+        )
+        expect(primary.every((states) => states.length === 1)).toBe(true)
+        for (const [key, states] of ledger) {
+          if (states.has('provisional')) expect([key, states.has('stored')]).toEqual([key, true])
+          if (states.has('recheck-after-day'))
+            expect([key, states.has('recheck-after-month')]).toEqual([key, true])
+          if (states.has('recheck-after-month')) expect([key, states.has('stored')]).toEqual([key, false])
+        }
+        for (const { source, found } of answers)
+          for (const slot of slotsOf(rangesOf(found, 'stored', 'provisional')))
+            expect(ledger.get(`${source} ${slot}`)).toContain('stored')
+      }
+    }),
+    { numRuns: 15 },
+  )
+})
+
+test('answers of many series, and several of one, are written as one after the other would be', async ({
+  pool,
+}) => {
+  const [one, two] = [await aSeries(pool), await aSeries(pool)]
+  await inTransaction(pool, async (tx) => {
+    await lockSeries(tx.db, [one, two])
+    await writeCoverages(
+      tx.db,
+      [
+        { series: one, findings: { ...nothing, 'no-trades': [minutes(0, 10)] } },
+        { series: two, findings: { ...nothing, refused: [minutes(0, 5)] } },
+        { series: one, findings: { ...nothing, stored: [minutes(5, 15)] } },
+        { series: one, findings: { ...nothing, 'no-trades': [minutes(0, 20)] } },
+      ],
+      now,
+    )
+  })
+  expect(await known(pool, one)).toEqual([
+    { source: 'binance', state: 'no-trades', range: minutes(0, 5) },
+    { source: 'binance', state: 'stored', range: minutes(5, 15) },
+    { source: 'binance', state: 'no-trades', range: minutes(15, 20) },
+  ])
+  expect(await known(pool, two)).toEqual([{ source: 'binance', state: 'refused', range: minutes(0, 5) }])
+})
+
+test('what another has taken away meanwhile does not come back', async ({ pool }) => {
+  const series = await aSeries(pool)
+  await find(pool, series, { stored: [minutes(0, 10)] })
+  const trimming = await pool.connect()
+  try {
+    await trimming.query('begin')
+    await trimming.query(
+      'update candle_coverage set ranges = ranges - tsmultirange(tsrange($1, $2)) where coin_id = $3',
+      [toIso(minutes(0, 5).from), toIso(minutes(0, 5).to), series.coinId],
+    )
+    const writing = find(pool, series, { stored: [minutes(10, 20)] })
+    await waiting(pool, 1)
+    await trimming.query('commit')
+    await writing
+  } finally {
+    trimming.release()
+  }
+  expect(await known(pool, series)).toEqual([{ source: 'binance', state: 'stored', range: minutes(5, 20) }])
+})
+
+describe('a candle is provisional', () => {
+  const provisional = async (pool: Pool, series: Series) =>
+    (await readUnsettledOf(databaseOf(pool), { ...series, range: minutes(-100, 100) })).provisional
+  const finalBefore = minutes(8, 9).from
+
+  test('until it was seen unchanged long enough after its close', async ({ pool }) => {
+    const series = await aSeries(pool)
+    await load(pool, aBatch(series, candlesIn(minutes(0, 10)), { finalBefore }))
+    expect(await provisional(pool, series)).toEqual([minutes(8, 10)])
+    await load(pool, aBatch(series, candlesIn(minutes(8, 9)), { finalBefore: minutes(9, 10).from }))
+    expect(await provisional(pool, series)).toEqual([minutes(9, 10)])
+    await load(pool, aBatch(series, candlesIn(minutes(9, 10))))
+    expect(await provisional(pool, series)).toEqual([])
+  })
+
+  test('again once it was revised, however old', async ({ pool }) => {
+    const series = await aSeries(pool)
+    await load(pool, aBatch(series, candlesIn(minutes(0, 10))))
+    const corrected = [aCandle(minutes(4, 5).from, { volume: '1.00000000' })]
+    await load(pool, aBatch(series, corrected))
+    expect(await provisional(pool, series)).toEqual([minutes(4, 5)])
+    await load(pool, aBatch(series, corrected))
+    expect(await provisional(pool, series)).toEqual([])
+  })
+
+  test('and asked for no more when its source has none there any longer', async ({ pool }) => {
+    const series = await aSeries(pool)
+    await load(pool, aBatch(series, candlesIn(minutes(0, 10)), { finalBefore }))
+    await load(pool, aBatch(series, [], { answered: minutes(0, 10) }))
+    expect(await provisional(pool, series)).toEqual([])
+    expect(await known(pool, series)).toEqual([{ source: 'binance', state: 'stored', range: minutes(0, 10) }])
+  })
+})
+
+test('an absence that is forgotten is not to be looked at again either', async ({ pool }) => {
+  const series = await aSeries(pool)
+  const findings = { ...nothing, 'no-trades': [minutes(0, 10)], refused: [minutes(10, 12)] }
+  await inTransaction(pool, (tx) => writeCoverage(tx.db, series, findings, plus(start, hour)))
+  const range = minutes(0, 100)
+  expect(await readUnsettledOf(databaseOf(pool), { ...series, range })).toEqual({
+    owed: [minutes(12, 100)],
+    provisional: [],
+    'recheck-after-day': [minutes(0, 12)],
+    'recheck-after-month': [minutes(0, 12)],
+  })
+  await forgetAbsence(databaseOf(pool), series, minutes(5, 11), now)
+  expect(await readUnsettledOf(databaseOf(pool), { ...series, range })).toMatchObject({
+    owed: [minutes(5, 10), minutes(12, 100)],
+    'recheck-after-day': [minutes(0, 5), minutes(10, 12)],
+    'recheck-after-month': [minutes(0, 5), minutes(10, 12)],
+  })
 })
 
 const slotsOf = (ranges: readonly Range[]): number[] =>
   ranges.flatMap(({ from, to }) =>
     Array.from({ length: (to - from) / minute }, (_, index) => (from - start) / minute + index),
   )
-
-function findingsOf(found: readonly string[]): Findings {
-  const inState = (state: CoverageState) =>
-    found.flatMap((each, slot) => (each === state ? [minutes(slot, slot + 1)] : []))
-  return { stored: inState('stored'), 'no-trades': inState('no-trades'), refused: inState('refused') }
-}

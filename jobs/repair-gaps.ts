@@ -1,0 +1,165 @@
+import { z } from 'zod'
+import { concernsAll, Fault, Malformed, Refused } from '../src/fault.ts'
+import { chunksOf } from '../src/ingest/backfill-plan.ts'
+import { addFilled, type Filled, fillRange, nothingFilled } from '../src/ingest/fill-range.ts'
+import { subtractAll } from '../src/ingest/gap-causes.ts'
+import { keptHistory, lastingHistory } from '../src/ingest/kept-history.ts'
+import { type CandleMarket, candleMarketOf } from '../src/ingest/markets.ts'
+import { planRepair, type RepairPlan, takeTurns } from '../src/ingest/repair-plan.ts'
+import { later, minute, plus } from '../src/market/instant.ts'
+import type { Range } from '../src/market/range.ts'
+import { type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
+import { defineJob } from '../src/queue/job.ts'
+import type { Context } from '../src/runtime/context.ts'
+import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
+import { candlesPerPage } from '../src/sources/source.ts'
+import { type Coin, listCoins } from '../src/store/coins.ts'
+import type { Series } from '../src/store/coverage.ts'
+import { readDiscarded } from '../src/store/quarantine.ts'
+import { keyOf, nothingUnsettled, readUnsettled, type Unsettled } from '../src/store/series-coverage.ts'
+import { type Database, databaseOf } from '../src/store/transaction.ts'
+
+/** A run asks for no more, so that it ends before the next begins even on a slow source; the rest waits an hour. */
+const mostQuestions = 200
+
+/** Every hour: what is still owed of each series of a source, and what is to be looked at once more. */
+export const repairGaps = defineJob({
+  name: 'repair-gaps',
+  summary:
+    'Asks a source again for what is still owed, and once more for what it did not have a day and a month ago',
+  payload: z.strictObject({ source: anySourceId }),
+  queueOf: ({ source }) => queueOfSource(source),
+  idOf: ({ source }) => `repair-gaps_${queueOfSource(source)}`,
+  priority: 5,
+  schedules: (_settings, coins) =>
+    sourcesOf(coins).map((source) => ({
+      id: `repair-gaps_${queueOfSource(source)}`,
+      // No candle closes then that is longer than a minute.
+      pattern: '23 37 * * * *',
+      payload: { source },
+      whenMissed: 'run-once' as const,
+      // Live ingest and its backfills catch up first.
+      missedDelayMs: 2 * minute,
+    })),
+  run: async (context, { source }, report) => {
+    const repairs = await planAll(context, source)
+    const chunks = repairs.flatMap(({ series, market: { symbol }, plan: { stretches } }) =>
+      chunksOf({ series, symbol, owed: stretches }, context.settings.candles.chunk, 'on-grid'),
+    )
+    if (chunks.length > 0) {
+      await context.enqueue(
+        'backfill-candles',
+        chunks.map((chunk) => ({ ...chunk, lane: 'repair' as const })),
+      )
+    }
+    const questions = repairs.map(({ series, market, plan }) =>
+      plan.questions.map((range): Question => ({ series, market, range })),
+    )
+    const { asked, waiting } = takeTurns(questions, mostQuestions, context.clock.now())
+    const { filled, failures } = await askAll(context, asked, (done) => report.progress(done, asked.length))
+    throwIfFailed(failures)
+    const { ignored: _ignored, ...accounting } = filled
+    return {
+      asked: asked.length,
+      waiting,
+      backfills: chunks.length,
+      ...accounting,
+    }
+  },
+})
+
+/** Of markets that have ended, too: of those, only this job brings what they still owe. */
+const sourcesOf = (coins: readonly Coin[]) => [
+  ...new Set(coins.flatMap((coin) => candleMarketOf(coin)?.source.id ?? [])),
+]
+
+type Repair = Readonly<{ series: Series; market: CandleMarket; plan: RepairPlan }>
+
+async function planAll({ pool, settings, clock }: Context, source: string): Promise<Repair[]> {
+  const db = databaseOf(pool)
+  const now = clock.now()
+  const followed = (await listCoins(db))
+    .flatMap((coin) => candleMarketOf(coin) ?? [])
+    .filter((market) => market.source.id === source)
+    .flatMap((market) =>
+      timeframes
+        .filter((name) => settings.timeframes[name] && market.source.candles.timeframes.includes(name))
+        .map((timeframe) => {
+          const series: Series = { coinId: market.coinId, timeframe, source }
+          return { series, market, lasting: lastingHistory(settings, market, timeframe, now) }
+        }),
+    )
+  const unsettled = await readUnsettled(
+    db,
+    followed.map(({ series, lasting }) => ({ ...series, range: lasting })),
+  )
+  const repairs: Repair[] = []
+  for (const { series, market, lasting } of followed) {
+    const known = await withoutDiscarded(db, series, lasting, unsettled.get(keyOf(series)))
+    const { timeframe } = series
+    const pageMs = candlesPerPage(market.source.candles, timeframe) * timeframeMs[timeframe]
+    const kept = withoutLivePage(keptHistory(settings, market, timeframe, now), market, pageMs)
+    repairs.push({ series, market, plan: planRepair(known, { kept, lasting, pageMs }, timeframe, now) })
+  }
+  return repairs
+}
+
+/** What somebody has settled by hand is looked at no more. */
+async function withoutDiscarded(
+  db: Database,
+  series: Series,
+  within: Range,
+  unsettled: Unsettled = nothingUnsettled,
+): Promise<Unsettled> {
+  if (unsettled['recheck-after-month'].length === 0) return unsettled
+  const discarded = await readDiscarded(db, series, within)
+  return {
+    ...unsettled,
+    'recheck-after-day': subtractAll(unsettled['recheck-after-day'], discarded),
+    'recheck-after-month': subtractAll(unsettled['recheck-after-month'], discarded),
+  }
+}
+
+/** What lies within a page of the newest candle, live ingest asks for with each tick; of an ended market, nothing. */
+const withoutLivePage = ({ from, to }: Range, { listedTo }: CandleMarket, pageMs: number): Range => ({
+  from,
+  to: listedTo === undefined ? later(from, plus(to, -pageMs)) : to,
+})
+
+type Question = Omit<Repair, 'plan'> & Readonly<{ range: Range }>
+
+type Failure = Readonly<{ coinId: string; timeframe: Timeframe; fault: Fault }>
+
+async function askAll(
+  context: Context,
+  questions: readonly Question[],
+  onProgress: (done: number) => Promise<void>,
+): Promise<{ filled: Filled; failures: Failure[] }> {
+  let filled = nothingFilled
+  const failures: Failure[] = []
+  for (const [index, { series, market, range }] of questions.entries()) {
+    const { coinId, timeframe } = series
+    // A market that has refused once goes on doing so.
+    if (failures.some((failure) => failure.coinId === coinId)) continue
+    const { source, symbol } = market
+    try {
+      filled = addFilled(filled, await fillRange(context, { series, source, symbol, range, lane: 'repair' }))
+    } catch (error) {
+      // One market's trouble is its own; the source's, or ours, is everybody's.
+      if (!(error instanceof Fault) || concernsAll(error)) throw error
+      failures.push({ coinId, timeframe, fault: error })
+    }
+    await onProgress(index + 1)
+  }
+  return { filled, failures }
+}
+
+/** What a run has brought is committed, and the next try asks only for the rest. */
+function throwIfFailed(failures: readonly Failure[]): void {
+  if (failures.length === 0) return
+  const told = failures.map(({ coinId, timeframe, fault }) => `${coinId} ${timeframe}: ${fault.message}`)
+  const message = `${failures.length} of the markets failed: ${told.join('; ')}`
+  throw failures.some(({ fault }) => fault instanceof Malformed)
+    ? new Malformed(message)
+    : new Refused(message)
+}
