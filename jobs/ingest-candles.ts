@@ -1,37 +1,40 @@
 import { z } from 'zod'
-import { Aborted, Blocked, Fault, Malformed, RateLimited, Refused, Unavailable } from '../src/fault.ts'
+import { concernsAll, Fault, Malformed, Refused } from '../src/fault.ts'
 import { chunksOf } from '../src/ingest/backfill-plan.ts'
-import { type Filled, fillRange } from '../src/ingest/fill-range.ts'
+import { type CheckedPage, checkedPages } from '../src/ingest/fill-range.ts'
+import { Gathering, withoutDawdling } from '../src/ingest/gathering.ts'
 import { keptHistory } from '../src/ingest/kept-history.ts'
+import { loadPages } from '../src/ingest/load-pages.ts'
 import { type CandleMarket, candleMarketOf, sourcesInUse } from '../src/ingest/markets.ts'
-import { later, plus, second } from '../src/market/instant.ts'
+import { earlier, later, plus, second } from '../src/market/instant.ts'
 import { intersect, isEmpty, type Range } from '../src/market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
 import { defineJob } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
-import { sourceIds } from '../src/settings/source-ids.ts'
+import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
 import { candlesPerPage } from '../src/sources/source.ts'
 import { type Accounting, addAccounting, nothingReceived } from '../src/store/candles.ts'
 import { listCoins } from '../src/store/coins.ts'
-import { readOwed, type Series } from '../src/store/coverage.ts'
+import type { Series } from '../src/store/coverage.ts'
+import { keyOf, nothingUnsettled, readUnsettled, type Unsettled } from '../src/store/series-coverage.ts'
 import { databaseOf } from '../src/store/transaction.ts'
 
-const payload = z.strictObject({ source: z.enum(sourceIds), timeframe: z.enum(timeframes) })
+const payload = z.strictObject({ source: anySourceId, timeframe: z.enum(timeframes) })
 
 /** After each close: the newest candles of every followed market, and whatever was missed since. */
 export const ingestCandles = defineJob({
   name: 'ingest-candles',
   summary: 'After each close: the newest candles of every market of a source',
   payload,
-  queueOf: ({ source }) => source,
-  idOf: ({ source, timeframe }) => `ingest-candles_${source}_${timeframe}`,
+  queueOf: ({ source }) => queueOfSource(source),
+  idOf: ({ source, timeframe }) => `ingest-candles_${queueOfSource(source)}_${timeframe}`,
   priority: 0,
   schedules: (settings, coins) =>
     sourcesInUse(coins).flatMap(({ source, followedFrom }) =>
       source.candles.timeframes
         .filter((timeframe) => settings.timeframes[timeframe] !== undefined)
         .map((timeframe) => ({
-          id: `ingest-candles_${source.id}_${timeframe}`,
+          id: `ingest-candles_${queueOfSource(source.id)}_${timeframe}`,
           pattern: patternAfterClose(timeframe, settings.candles.settleDelay),
           payload: { source: source.id, timeframe },
           whenMissed: 'run-once' as const,
@@ -61,24 +64,50 @@ export function patternAfterClose(timeframe: Timeframe, delayMs: number): string
 
 type Total = Accounting & { requests: number; roundedValues: number }
 
+/** What the markets of one tick come to. Their answers are written together as they come. */
+class Tick {
+  readonly #context: Context
+  readonly #gathering = new Gathering()
+  #total: Total = { ...nothingReceived, requests: 0, roundedValues: 0 }
+
+  constructor(context: Context) {
+    this.#context = context
+  }
+
+  async take({ batch, requests, roundedValues }: CheckedPage): Promise<void> {
+    const { clock } = this.#context
+    this.#total.requests += requests
+    this.#total.roundedValues += roundedValues
+    this.#gathering.add(batch, clock.now())
+    if (this.#gathering.isEnough(clock.now())) await this.write()
+  }
+
+  async end(): Promise<Total> {
+    await this.write()
+    return this.#total
+  }
+
+  /** Writes what has come since it last was enough. */
+  async write(): Promise<void> {
+    if (this.#gathering.isEmpty()) return
+    const accounting = await loadPages(this.#context, this.#gathering.take())
+    this.#total = { ...this.#total, ...addAccounting(this.#total, accounting) }
+  }
+}
+
 async function ingestAll(
   context: Context,
   markets: readonly CandleMarket[],
   timeframe: Timeframe,
 ): Promise<Total> {
-  const waiting = [...markets]
+  const waiting = await findWork(context, markets, timeframe)
   const failures: string[] = []
   let canRetry = false
-  let total: Total = { ...nothingReceived, requests: 0, roundedValues: 0 }
+  const tick = new Tick(context)
   const work = async () => {
     for (let market = waiting.shift(); market; market = waiting.shift()) {
       try {
-        const filled = await ingestMarket(context, market, timeframe)
-        total = {
-          ...addAccounting(total, filled),
-          requests: total.requests + filled.requests,
-          roundedValues: total.roundedValues + filled.roundedValues,
-        }
+        await ingestMarket(context, tick, market)
       } catch (error) {
         // One market's trouble is its own; the source's, or ours, is everybody's.
         if (!(error instanceof Fault) || concernsAll(error)) {
@@ -86,14 +115,15 @@ async function ingestAll(
           throw error
         }
         canRetry ||= error instanceof Malformed
-        failures.push(`${market.coinId}: ${error.message}`)
+        failures.push(`${market.series.coinId}: ${error.message}`)
       }
     }
   }
   const ends = await Promise.allSettled(
     Array.from({ length: context.settings.candles.parallelMarkets }, work),
   )
-  // Only now: a job must not end while a part of it goes on.
+  // Only now: a job must not end while a part of it goes on, and what has come is kept whatever became of the rest.
+  const total = await tick.end()
   const broken = ends.find((end) => end.status === 'rejected')
   if (broken) throw broken.reason
   if (failures.length === 0) return total
@@ -101,39 +131,55 @@ async function ingestAll(
   throw canRetry ? new Malformed(message) : new Refused(message)
 }
 
-const concernsAll = (fault: Fault): boolean =>
-  [RateLimited, Unavailable, Blocked, Aborted].some((kind) => fault instanceof kind)
+/** What there is to ask for of one market. */
+type MarketWork = Readonly<{ series: Series; market: CandleMarket; wanted: Range; unsettled: Unsettled }>
 
-async function ingestMarket(context: Context, market: CandleMarket, timeframe: Timeframe): Promise<Filled> {
-  const { settings, clock, pool } = context
-  const { coinId, source, symbol } = market
-  const series: Series = { coinId, timeframe, source: source.id }
-  const wanted = keptHistory(settings, market, timeframe, clock.now())
-  const owed = await readOwed(databaseOf(pool), series, wanted, 'settle-for-refused')
-  const { recent, older } = divide(
-    wanted,
-    owed,
-    timeframe,
-    candlesPerPage(source.candles, timeframe),
-    settings.candles.recheck,
+/** Looks up all markets at once: a tick has hundreds of them, and a question for each would take longer than the answers. */
+async function findWork(
+  { settings, clock, pool }: Context,
+  markets: readonly CandleMarket[],
+  timeframe: Timeframe,
+): Promise<MarketWork[]> {
+  const now = clock.now()
+  const works = markets.map((market) => ({
+    market,
+    series: { coinId: market.coinId, timeframe, source: market.source.id },
+    wanted: keptHistory(settings, market, timeframe, now),
+  }))
+  const all = await readUnsettled(
+    databaseOf(pool),
+    works.map(({ series, wanted }) => ({ ...series, range: wanted })),
   )
-  const filled = await fillRange(context, { series, source, symbol, range: recent, lane: 'live' })
+  return works.map((work) => ({ ...work, unsettled: all.get(keyOf(work.series)) ?? nothingUnsettled }))
+}
+
+async function ingestMarket(
+  context: Context,
+  tick: Tick,
+  { series, market: { source, symbol }, wanted, unsettled }: MarketWork,
+): Promise<void> {
+  const { settings } = context
+  const { recent, older } = divide(wanted, unsettled, {
+    timeframe: series.timeframe,
+    pageSize: candlesPerPage(source.candles, series.timeframe),
+    recheck: settings.candles.recheck,
+  })
+  const pages = checkedPages(context, { series, source, symbol, range: recent, lane: 'live' })
+  for await (const page of withoutDawdling(pages, () => tick.write())) await tick.take(page)
   // More than a page is history: it must not hold up the next tick. Asked for only once the market has answered.
   const chunks = chunksOf({ series, symbol, owed: older }, settings.candles.chunk, 'on-grid')
   if (chunks.length > 0) await context.enqueue('backfill-candles', chunks)
-  return filled
 }
 
 /**
- * Divides what is owed into one recent stretch of at most a page, asked for at once, and the older rest. The newest
- * few closed candles belong to the recent stretch even when they are there: exchanges correct them.
+ * Divides what is not settled into one recent stretch of at most a page, asked for at once, and the older rest of what is
+ * owed. The newest few closed candles belong to the recent stretch even when they are there, and so do those that are
+ * provisional: exchanges correct them.
  */
 export function divide(
   wanted: Range,
-  owed: readonly Range[],
-  timeframe: Timeframe,
-  pageSize: number,
-  recheck: number,
+  { owed, provisional }: Pick<Unsettled, 'owed' | 'provisional'>,
+  { timeframe, pageSize, recheck }: Readonly<{ timeframe: Timeframe; pageSize: number; recheck: number }>,
 ): { recent: Range; older: Range[] } {
   if (isEmpty(wanted)) return { recent: wanted, older: [] }
   const page: Range = {
@@ -141,8 +187,9 @@ export function divide(
     to: wanted.to,
   }
   const recheckFrom = later(page.from, plus(wanted.to, -recheck * timeframeMs[timeframe]))
-  const owedHere = owed.flatMap((range) => intersect(range, page) ?? [])
-  const from = owedHere.reduce((first, range) => (range.from < first ? range.from : first), recheckFrom)
+  const from = [...owed, ...provisional]
+    .flatMap((range) => intersect(range, page)?.from ?? [])
+    .reduce(earlier, recheckFrom)
   const olderPart: Range = { from: wanted.from, to: page.from }
   return {
     recent: { from, to: wanted.to },

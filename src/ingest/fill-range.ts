@@ -4,30 +4,24 @@ import { earlier, plus } from '../market/instant.ts'
 import { candleCount, type Range } from '../market/range.ts'
 import { floorTo } from '../market/timeframe.ts'
 import type { Context } from '../runtime/context.ts'
-import type { CandleSource } from '../sources/source.ts'
+import type { CandleProvider } from '../sources/source.ts'
 import { walkCandles } from '../sources/walk.ts'
-import {
-  type Accounting,
-  addAccounting,
-  type CandleBatch,
-  loadCandles,
-  nothingReceived,
-} from '../store/candles.ts'
+import { type Accounting, addAccounting, type CandleBatch, nothingReceived } from '../store/candles.ts'
 import type { Series } from '../store/coverage.ts'
-import { withPartitions } from '../store/partition-cache.ts'
-import { candleTable } from '../store/partitions.ts'
-import { inTransaction } from '../store/transaction.ts'
+import { Gathering, withoutDawdling } from './gathering.ts'
+import { finalBefore } from './kept-history.ts'
+import { type LoadReach, loadPages } from './load-pages.ts'
 
 /** A stretch of one series to be brought in from its source. */
 export type Filling = Readonly<{
   series: Series
-  source: CandleSource
+  source: CandleProvider
   /** The market in the source's own spelling. */
   symbol: string
   range: Range
   lane: Lane
-  /** Told after each committed page how many candles of the range have been dealt with. */
-  onProgress?: (candles: number) => Promise<void> | void
+  /** Told after each commit how many candles of the range have been dealt with, and what that came to. */
+  onProgress?: (candles: number, filled: Filled) => Promise<void> | void
 }>
 
 export type Filled = Accounting & Readonly<{ requests: number; ignored: number; roundedValues: number }>
@@ -44,55 +38,71 @@ export const addFilled = (a: Filled, b: Filled): Filled => ({
 export type FillReach = Readonly<{ http: HttpClient }> &
   Pick<Context, 'pool' | 'clock' | 'settings' | 'signal' | 'runId' | 'partitions'>
 
-/** Asks for a range page by page and writes each page, with its coverage, in a transaction of its own. */
+/**
+ * Asks for a range page by page and writes them with their coverage, several in one transaction. Where the walk fails,
+ * what came before is written all the same.
+ */
 export async function fillRange(reach: FillReach, filling: Filling): Promise<Filled> {
-  const { series, source, symbol, range, lane } = filling
-  const { timeframe } = series
-  const walk = walkCandles(
-    { http: reach.http, baseUrls: reach.settings.environment.baseUrls },
-    source,
-    { symbol, timeframe, range, asOf: reach.clock.now() },
-    { lane, signal: reach.signal },
-  )
+  const { series, range } = filling
+  const gathering = new Gathering()
   let filled = nothingFilled
-  for await (const { rows, answered, answeredAt, requests } of walk) {
-    const checked = checkCandles(rows, { timeframe, range: answered, now: answeredAt })
-    const accounting = await loadPage(reach, {
-      series,
-      symbol,
-      answered,
-      checked,
-      // By the clock that is behind: a source whose clock runs ahead would make late candles absent ones.
-      settledBefore: floorTo(
-        timeframe,
-        plus(earlier(answeredAt, reach.clock.now()), -reach.settings.candles.absentAfter),
-      ),
-      now: reach.clock.now(),
-      runId: reach.runId,
-    })
-    filled = {
-      ...addAccounting(filled, accounting),
-      requests: filled.requests + requests,
-      ignored: filled.ignored + checked.ignored,
-      roundedValues: filled.roundedValues + checked.roundedValues,
+  let pending = nothingFilled
+  let reached = range.from
+  const commit = async () => {
+    if (gathering.isEmpty()) return
+    const accounting = await loadPages(reach, gathering.take())
+    filled = addFilled(filled, { ...pending, ...accounting })
+    pending = nothingFilled
+    await filling.onProgress?.(candleCount({ from: range.from, to: reached }, series.timeframe), filled)
+  }
+  try {
+    for await (const { batch, ...counts } of withoutDawdling(checkedPages(reach, filling), commit)) {
+      gathering.add(batch, reach.clock.now())
+      pending = addFilled(pending, { ...nothingFilled, ...counts })
+      reached = batch.answered.to
+      if (gathering.isEnough(reach.clock.now())) await commit()
     }
-    await filling.onProgress?.(candleCount({ from: range.from, to: answered.to }, timeframe))
+  } finally {
+    await commit()
   }
   return filled
 }
 
-/** Writes one page of candles with its coverage in one transaction, and makes sure of their partitions before. */
-export async function loadPage(
-  { pool, partitions, settings }: Pick<FillReach, 'pool' | 'partitions' | 'settings'>,
-  batch: CandleBatch,
-): Promise<Accounting> {
-  const { timeframe } = batch.series
-  const table = candleTable(timeframe, settings.timeframes[timeframe]?.partition ?? 'month')
-  const openTimes = batch.checked.candles.map(({ openTime }) => openTime)
-  return withPartitions(
-    { pool, partitions, lockTimeoutMs: settings.database.lockTimeout },
-    table,
-    openTimes,
-    () => inTransaction(pool, (tx) => loadCandles(tx, batch), 'load'),
+/** One page, ready to be written, and what it took. */
+export type CheckedPage = Readonly<{ batch: CandleBatch }> &
+  Pick<Filled, 'requests' | 'ignored' | 'roundedValues'>
+
+/** Asks for a range page by page, and checks what comes. */
+export async function* checkedPages(
+  reach: FillReach,
+  { series, source, symbol, range, lane }: Filling,
+): AsyncGenerator<CheckedPage, void> {
+  const { timeframe } = series
+  const { clock, settings, runId, signal } = reach
+  const walk = walkCandles(
+    { http: reach.http, baseUrls: settings.environment.baseUrls },
+    source,
+    { symbol, timeframe, range, asOf: clock.now() },
+    { lane, signal },
   )
+  for await (const { rows, answered, answeredAt, requests } of walk) {
+    const checked = checkCandles(rows, { timeframe, range: answered, now: answeredAt })
+    const now = clock.now()
+    // By the clock that is behind: a source whose clock runs ahead would make late candles absent ones.
+    const seenAt = earlier(answeredAt, now)
+    const batch: CandleBatch = {
+      series,
+      symbol,
+      answered,
+      checked,
+      settledBefore: floorTo(timeframe, plus(seenAt, -settings.candles.absentAfter)),
+      finalBefore: finalBefore(settings, timeframe, seenAt),
+      now,
+      runId,
+    }
+    yield { batch, requests, ignored: checked.ignored, roundedValues: checked.roundedValues }
+  }
 }
+
+/** Writes one page of candles with its coverage in one transaction, and makes sure of their partitions before. */
+export const loadPage = (reach: LoadReach, page: CandleBatch): Promise<Accounting> => loadPages(reach, [page])

@@ -1,5 +1,5 @@
 import { type Candle, type CandleRow, candleTypes } from './candle.ts'
-import { compareDecimals, type Decimal, fitTo, isNegative } from './decimal.ts'
+import { compareDecimals, fitTo, isNegative } from './decimal.ts'
 import { type Instant, plus, toIso } from './instant.ts'
 import { contains, type Range } from './range.ts'
 import { isAligned, type Timeframe, timeframeMs } from './timeframe.ts'
@@ -114,19 +114,20 @@ function judge(
 }
 
 function fitted(candle: Candle): Verdict {
-  const values: Partial<Record<(typeof valueNames)[number], Decimal>> = {}
+  let fitting = candle
   let roundedValues = 0
   for (const name of valueNames) {
     const type = candleTypes[name]
-    const fitting = fitTo(candle[name], type)
-    if (fitting.kind === 'overflows')
+    const fit = fitTo(candle[name], type)
+    if (fit.kind === 'overflows')
       return { reason: `${name} ${candle[name]} does not fit numeric(${type.precision},${type.scale})` }
-    if (fitting.kind === 'vanishes')
+    if (fit.kind === 'vanishes')
       return { reason: `${name} ${candle[name]} would become 0 at ${type.scale} decimals` }
-    if (fitting.kind === 'rounded') roundedValues += 1
-    values[name] = fitting.value
+    if (fit.kind === 'rounded') roundedValues += 1
+    // Nearly all fit as they are: a copy for each would be most of the work.
+    if (fit.value !== candle[name]) fitting = { ...fitting, [name]: fit.value }
   }
-  return { candle: { ...candle, ...values }, roundedValues }
+  return { candle: fitting, roundedValues }
 }
 
 const isSame = (a: Candle, b: Candle): boolean =>

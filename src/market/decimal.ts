@@ -27,7 +27,9 @@ function shiftPoint(whole: string, fraction: string, places: number): string {
   return at < padded.length ? `${integer}.${padded.slice(at)}` : integer
 }
 
-export const isNegative = (value: Decimal): boolean => value.startsWith('-') && !isZero(value)
+const minus = 45
+
+export const isNegative = (value: Decimal): boolean => value.charCodeAt(0) === minus && !isZero(value)
 
 export const isZero = (value: Decimal): boolean => !/[1-9]/.test(value)
 
@@ -41,15 +43,23 @@ export function compareDecimals(a: Decimal, b: Decimal): number {
 }
 
 function compareMagnitudes(a: string, b: string): number {
-  const [wholeA = '', fractionA = ''] = a.split('.')
-  const [wholeB = '', fractionB = ''] = b.split('.')
-  if (wholeA.length !== wholeB.length) return wholeA.length - wholeB.length
-  if (wholeA !== wholeB) return wholeA < wholeB ? -1 : 1
-  const places = Math.max(fractionA.length, fractionB.length)
-  const paddedA = fractionA.padEnd(places, '0')
-  const paddedB = fractionB.padEnd(places, '0')
-  return paddedA === paddedB ? 0 : paddedA < paddedB ? -1 : 1
+  const [wholeA, wholeB] = [wholeLength(a), wholeLength(b)]
+  if (wholeA !== wholeB) return wholeA - wholeB
+  // Digit stands below digit: as texts of the same length they compare as the numbers do.
+  const length = Math.max(a.length, b.length)
+  const textA = a.length === length ? a : padded(a, length)
+  const textB = b.length === length ? b : padded(b, length)
+  return textA === textB ? 0 : textA < textB ? -1 : 1
 }
+
+function wholeLength(value: string): number {
+  const point = value.indexOf('.')
+  return point === -1 ? value.length : point
+}
+
+/** With zeros after the point up to this length. */
+const padded = (value: string, length: number): string =>
+  (value.includes('.') ? value : `${value}.`).padEnd(length, '0')
 
 /** The exact sum, with as many digits after the point as the longer of the two has. */
 export function addDecimals(a: Decimal, b: Decimal): Decimal {

@@ -2,13 +2,17 @@ import { and, desc, eq, gte, lt, sql } from 'drizzle-orm'
 import { ohlcvData } from '../../drizzle/schema/market-data.ts'
 import type { Candle } from '../market/candle.ts'
 import type { CheckedCandles } from '../market/candle-check.ts'
-import { type Instant, toIso } from '../market/instant.ts'
-import type { Range } from '../market/range.ts'
-import { copyInto } from './copy.ts'
-import { type Series, writeCoverage } from './coverage.ts'
+import { type Instant, later, plus } from '../market/instant.ts'
+import { intersect, type Range } from '../market/range.ts'
+import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { encodeCandles } from './candle-rows.ts'
+import type { IncomingCandles } from './compare-candles.ts'
+import { type Findings, lockSeries, type Series, type SeriesFindings, writeCoverages } from './coverage.ts'
 import { findingsOf } from './findings.ts'
+import type { PartitionPlan } from './partitions.ts'
 import { quarantine } from './quarantine.ts'
 import { type Database, type Transaction, withFaults } from './transaction.ts'
+import { type Written, writeCandles } from './write-candles.ts'
 
 /** One answer, checked and ready to be written. */
 export type CandleBatch = Readonly<{
@@ -20,6 +24,8 @@ export type CandleBatch = Readonly<{
   checked: CheckedCandles
   /** Open times before this have settled: without a candle in the answer, there is none. */
   settledBefore: Instant
+  /** Open times before this closed so long ago that a candle seen unchanged is final; all of them unless it is said. */
+  finalBefore?: Instant
   now: Instant
   runId: string
 }>
@@ -43,117 +49,135 @@ export const addAccounting = (a: Accounting, b: Accounting): Accounting => ({
   quarantined: a.quarantined + b.quarantined,
 })
 
+/** Writes one answer, as `loadBatches` does. */
+export const loadCandles = async (tx: Transaction, batch: CandleBatch): Promise<Accounting> =>
+  (await loadBatches(tx, [batch])).reduce(addAccounting, nothingReceived)
+
 /**
- * Writes one answer: its candles, the values they replaced, the rows that were not believed, and the coverage of all
- * of it. Loading the same answer again changes nothing. The partitions must be there.
+ * Writes answers: their candles, the values they replaced, the rows that were not believed, and the coverage of all of
+ * it. Loading the same answers again changes nothing. The partitions must be there; `leaves` names those that may be
+ * written to directly. Returns the accounting of each batch.
  */
-export async function loadCandles(tx: Transaction, batch: CandleBatch): Promise<Accounting> {
-  const { series, checked } = batch
-  await lockSeries(tx.db, series)
-  await vouchForCoin(tx.db, series.coinId)
-  const merged =
-    checked.candles.length > 0 ? await mergeCandles(tx, batch) : { new: 0, revised: 0, unchanged: 0 }
-  await quarantine(
+export async function loadBatches(
+  tx: Transaction,
+  batches: readonly CandleBatch[],
+  leaves: readonly PartitionPlan[] = [],
+): Promise<Accounting[]> {
+  await lockSeries(
     tx.db,
-    {
-      source: series.source,
-      market: batch.symbol,
-      coinId: series.coinId,
-      timeframe: series.timeframe,
-      runId: batch.runId,
-      now: batch.now,
-    },
-    checked.rejected,
+    batches.map(({ series }) => series),
   )
-  await writeCoverage(tx.db, series, findingsOf({ ...batch, timeframe: series.timeframe }), batch.now)
-  const quarantined = checked.rejected.length
-  return balanced({ received: checked.candles.length + quarantined, ...merged, quarantined })
+  await vouchForCoins(tx.db, [...new Set(batches.map(({ series }) => series.coinId))])
+  const accountings = new Map<CandleBatch, Accounting>()
+  for (const round of roundsOf(batches)) {
+    const written = await writeRound(tx, round.batches, round.timeframe, leaves)
+    for (const [place, batch] of round.batches.entries())
+      accountings.set(batch, written[place] ?? nothingReceived)
+  }
+  return batches.map((batch) => accountings.get(batch) ?? nothingReceived)
 }
 
-/** Writers of one series take turns, so that what is counted as new is new. */
-async function lockSeries(db: Database, { coinId, timeframe }: Series): Promise<void> {
-  await db.execute(
-    sql`select pg_advisory_xact_lock(hashtextextended(${`beacon:series:${coinId}:${timeframe}`}, 0))`,
+/** Batches that can be written together: none of them speaks of what another does. */
+type Round = Readonly<{ timeframe: Timeframe; batches: readonly CandleBatch[] }>
+
+/** Each batch goes into the first round that comes after all it must not go with, sorted there as the index is. */
+function roundsOf(batches: readonly CandleBatch[]): Round[] {
+  const rounds: CandleBatch[][] = []
+  for (const batch of batches) {
+    const last = rounds.findLastIndex((round) => round.some((other) => !canGoTogether(batch, other)))
+    const round = rounds[last + 1]
+    if (round) round.push(batch)
+    else rounds.push([batch])
+  }
+  return rounds.flatMap((round) =>
+    round[0] ? [{ timeframe: round[0].series.timeframe, batches: round.toSorted(byKey) }] : [],
   )
 }
+
+const canGoTogether = ({ series, answered }: CandleBatch, other: CandleBatch): boolean =>
+  series.timeframe === other.series.timeframe &&
+  (series.coinId !== other.series.coinId || intersect(answered, other.answered) === undefined)
+
+const byKey = (a: CandleBatch, b: CandleBatch): number =>
+  a.series.coinId === b.series.coinId
+    ? a.answered.from - b.answered.from
+    : a.series.coinId < b.series.coinId
+      ? -1
+      : 1
+/** Writes batches that can go together: candles, revisions, quarantine, and the coverage of all of it at last. */
+async function writeRound(
+  tx: Transaction,
+  batches: readonly CandleBatch[],
+  timeframe: Timeframe,
+  leaves: readonly PartitionPlan[],
+): Promise<Accounting[]> {
+  const written = await writeCandles(tx, timeframe, batches.map(incomingOf), leaves)
+  const accountings: Accounting[] = []
+  const findings: SeriesFindings[] = []
+  for (const [place, batch] of batches.entries()) {
+    const { added, revised, unchanged } = written[place] ?? nothingWritten
+    await quarantineRejected(tx.db, batch)
+    findings.push({ series: batch.series, findings: findingsOf({ ...batch, timeframe, revised }) })
+    accountings.push(balanced(batch.checked, { added, revised: revised.length, unchanged }))
+  }
+  await writeCoverages(tx.db, bySeries(findings), batches.map(({ now }) => now).reduce(later))
+  return accountings
+}
+
+const nothingWritten: Written = { added: 0, revised: [], unchanged: 0 }
+
+function incomingOf({ series, checked: { candles }, answered, runId, now }: CandleBatch): IncomingCandles {
+  const from = candles[0]?.openTime ?? answered.from
+  const to = plus(candles.at(-1)?.openTime ?? from, candles.length === 0 ? 0 : timeframeMs[series.timeframe])
+  return { series, candles, rows: encodeCandles(series, candles), span: { from, to }, runId, now }
+}
+
+async function quarantineRejected(db: Database, batch: CandleBatch): Promise<void> {
+  const { series, symbol, checked, runId, now } = batch
+  const { source, coinId, timeframe } = series
+  await quarantine(db, { source, market: symbol, coinId, timeframe, runId, now }, checked.rejected)
+}
+
+/** Pages of one series speak of different stretches: together they are one finding. */
+function bySeries(pages: readonly SeriesFindings[]): SeriesFindings[] {
+  const joined = new Map<string, SeriesFindings>()
+  for (const { series, findings } of pages) {
+    const key = `${series.coinId} ${series.timeframe} ${series.source}`
+    const before = joined.get(key)?.findings
+    joined.set(key, { series, findings: before ? joinFindings(before, findings) : findings })
+  }
+  return [...joined.values()]
+}
+
+const joinFindings = (a: Findings, b: Findings): Findings => ({
+  stored: [...a.stored, ...b.stored],
+  refused: [...a.refused, ...b.refused],
+  'no-trades': [...a['no-trades'], ...b['no-trades']],
+  provisional: [...(a.provisional ?? []), ...(b.provisional ?? [])],
+})
 
 /**
- * Checks the coin once and holds it, as the foreign key's trigger does row by row, and then lets the trigger rest: it is
- * more than half of the cost of a load. Where the role may not, or there is no such coin, the trigger does its work.
+ * Checks the coins once and holds them, as the foreign key's trigger does row by row, and then lets the trigger rest: it
+ * is more than half of the cost of a load. Where the role may not, or one is no coin, the trigger does its work.
  */
-async function vouchForCoin(db: Database, coinId: string): Promise<void> {
+async function vouchForCoins(db: Database, coinIds: readonly string[]): Promise<void> {
   await db.execute(sql`
-    with coin as materialized (select from coins where id = ${coinId} for key share)
-    select set_config('session_replication_role', case when exists (select from coin) then 'replica' else 'origin' end, true)
+    with coin as materialized (select from coins where id = any(${sql.param(coinIds)}::text[]) order by id for key share)
+    select set_config(
+      'session_replication_role',
+      case when (select count(*) from coin) = ${coinIds.length}::integer then 'replica' else 'origin' end, true
+    )
     where has_parameter_privilege('session_replication_role', 'set')`)
 }
 
-const incomingColumns = ['timestamp', 'open', 'high', 'low', 'close', 'volume'] as const
-
-const candleLine = ({ openTime, open, high, low, close, volume }: Candle): string =>
-  `${toIso(openTime)}\t${open}\t${high}\t${low}\t${close}\t${volume}`
-
-async function mergeCandles(
-  tx: Transaction,
-  { series, checked, runId, now }: CandleBatch,
-): Promise<Omit<Accounting, 'received' | 'quarantined'>> {
-  const { candles } = checked
-  // The table lives as long as the connection: one made for each batch would fill the catalog with dead rows.
-  // Behind a pooler the next client finds it there: with other columns it needs another name.
-  await tx.db.execute(sql`
-    create temporary table if not exists incoming_candles (
-      timestamp timestamp, open decimal(24, 8), high decimal(24, 8), low decimal(24, 8), close decimal(24, 8), volume decimal(32, 8)
-    ) on commit delete rows`)
-  // An earlier batch of the same transaction has left its rows there.
-  await tx.db.execute(sql`delete from incoming_candles`)
-  const copied = await copyInto(tx, 'incoming_candles', incomingColumns, candles.map(candleLine))
-  if (copied !== candles.length) throw new Error(`COPY took ${copied} of ${candles.length} candles`)
-  const first = candles[0]?.openTime ?? now
-  const last = candles.at(-1)?.openTime ?? now
-  // The bounds let the planner leave out every partition but the batch's own.
-  const stored = sql`
-    ohlcv_data.coin_id = ${series.coinId} and ohlcv_data.timeframe = ${series.timeframe}
-    and ohlcv_data.timestamp between ${toIso(first)}::timestamp and ${toIso(last)}::timestamp`
-  const values = sql.raw('open, high, low, close, volume')
-  const isChanged = (before: string, after: string) =>
-    sql.raw(`(${valuesOf(before)}) is distinct from (${valuesOf(after)})`)
-  const { rows } = await tx.db.execute<{ existing: string; revised: string; written: string }>(sql`
-    with existing as materialized (
-      select ohlcv_data.timestamp, ${isChanged('ohlcv_data', 'incoming')} as is_changed,
-        ${sql.raw(valuesOf('ohlcv_data', 'old_'))}, ${sql.raw(valuesOf('incoming', 'new_'))}
-      from incoming_candles as incoming join ohlcv_data using (timestamp)
-      where ${stored}
-    ), revisions as (
-      insert into candle_revisions (coin_id, timeframe, timestamp, revised_at, source, run_id,
-        old_open, old_high, old_low, old_close, old_volume, new_open, new_high, new_low, new_close, new_volume)
-      select ${series.coinId}, ${series.timeframe}, timestamp, ${toIso(now)}::timestamp, ${series.source}, ${runId}::uuid,
-        old_open, old_high, old_low, old_close, old_volume, new_open, new_high, new_low, new_close, new_volume
-      from existing where is_changed
-    ), written as (
-      insert into ohlcv_data (coin_id, timeframe, timestamp, ${values})
-      select ${series.coinId}, ${series.timeframe}, timestamp, ${values} from incoming_candles order by timestamp
-      on conflict (coin_id, timeframe, timestamp) do update
-        set (open, high, low, close, volume) = (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume)
-        where ${isChanged('ohlcv_data', 'excluded')}
-      returning timestamp
-    )
-    select (select count(*) from existing) as existing, (select count(*) from existing where is_changed) as revised,
-      (select count(*) from written) as written`)
-  const existing = Number(rows[0]?.existing)
-  const revised = Number(rows[0]?.revised)
-  return { new: Number(rows[0]?.written) - revised, revised, unchanged: existing - revised }
-}
-
-const valuesOf = (table: string, prefix?: string): string =>
-  ['open', 'high', 'low', 'close', 'volume']
-    .map((name) => `${table}.${name}${prefix === undefined ? '' : ` as ${prefix}${name}`}`)
-    .join(', ')
-
-function balanced(accounting: Accounting): Accounting {
-  const { received, new: added, revised, unchanged, quarantined } = accounting
-  if (received !== added + revised + unchanged + quarantined) {
+function balanced(
+  { candles, rejected }: CheckedCandles,
+  { added, revised, unchanged }: Readonly<{ added: number; revised: number; unchanged: number }>,
+): Accounting {
+  const quarantined = rejected.length
+  const accounting = { received: candles.length + quarantined, new: added, revised, unchanged, quarantined }
+  if (accounting.received !== added + revised + unchanged + quarantined)
     throw new Error(`the accounting does not balance: ${JSON.stringify(accounting)}`)
-  }
   return accounting
 }
 

@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { escapeIdentifier } from 'pg'
-import { from as copyFrom } from 'pg-copy-streams'
+import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
+import { binaryHeader, binaryTrailer } from './binary-copy.ts'
 import type { Transaction } from './transaction.ts'
 
 const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' }
@@ -27,14 +28,55 @@ function* pieces(lines: Iterable<string>): Generator<string> {
 }
 
 /** Streams lines of COPY's text format into a table and returns how many rows the server took. */
-export async function copyInto(
-  { client }: Transaction,
+export const copyInto = (
+  tx: Transaction,
   table: string,
   columns: readonly string[],
   lines: Iterable<string>,
+): Promise<number> => copy(tx, `${targetOf(table, columns)} from stdin`, pieces(lines))
+
+/** Streams rows of COPY's binary format into a table and returns how many the server took. */
+export const copyRowsInto = (
+  tx: Transaction,
+  table: string,
+  columns: readonly string[],
+  rows: Iterable<Buffer>,
+): Promise<number> => copy(tx, `${targetOf(table, columns)} from stdin (format binary)`, framed(rows))
+
+/** Runs of rows are handed over together in pieces of at least this many bytes: each piece wakes the server up. */
+const bytesPerPiece = 262_144
+
+function* framed(rows: Iterable<Buffer>): Generator<Buffer> {
+  let piece: Buffer[] = [binaryHeader]
+  let length = binaryHeader.length
+  for (const row of rows) {
+    piece.push(row)
+    length += row.length
+    if (length < bytesPerPiece) continue
+    yield* piece.length === 1 ? piece : [Buffer.concat(piece, length)]
+    piece = []
+    length = 0
+  }
+  yield Buffer.concat([...piece, binaryTrailer])
+}
+
+const targetOf = (table: string, columns: readonly string[]): string =>
+  `${escapeIdentifier(table)} (${columns.map(escapeIdentifier).join(', ')})`
+
+async function copy(
+  { client }: Transaction,
+  statement: string,
+  content: Iterable<string | Buffer>,
 ): Promise<number> {
-  const target = `${escapeIdentifier(table)} (${columns.map(escapeIdentifier).join(', ')})`
-  const stream = client.query(copyFrom(`copy ${target} from stdin`))
-  await pipeline(Readable.from(pieces(lines)), stream)
+  const stream = client.query(copyFrom(`copy ${statement}`))
+  await pipeline(Readable.from(content), stream)
   return stream.rowCount ?? 0
+}
+
+/** What a query returns, whole, in COPY's binary format. */
+export async function copyOut({ client }: Transaction, query: string): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of client.query(copyTo(`copy (${query}) to stdout (format binary)`)))
+    chunks.push(chunk)
+  return Buffer.concat(chunks)
 }

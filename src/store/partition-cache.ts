@@ -1,6 +1,7 @@
 import type { Pool } from 'pg'
 import type { Instant } from '../market/instant.ts'
-import { ensurePartitions, type PartitionedTable, type PartitionPlan, partitionAt } from './partitions.ts'
+import { ensurePartitions } from './create-partitions.ts'
+import { type PartitionedTable, type PartitionPlan, partitionAt } from './partitions.ts'
 import { sqlStateOf } from './transaction.ts'
 
 /** The leaves that this process has seen, so that a load need not ask the catalog each time. */
@@ -9,24 +10,24 @@ export type PartitionCache = Set<string>
 export type PartitionReach = Readonly<{ pool: Pool; partitions: PartitionCache; lockTimeoutMs: number }>
 
 /**
- * Makes sure of the leaves that rows at these instants go to, then writes them. Should a leaf have been dropped since
- * it was seen, it is made again and the write is tried once more.
+ * Makes sure of the leaves that rows at these instants go to, then writes them; `write` is told which they are. Should a
+ * leaf have been dropped since it was seen, it is made again and the write is tried once more.
  */
 export async function withPartitions<T>(
   reach: PartitionReach,
   table: PartitionedTable,
   instants: readonly Instant[],
-  write: () => Promise<T>,
+  write: (leaves: readonly PartitionPlan[]) => Promise<T>,
 ): Promise<T> {
   const plans = leavesOf(table, instants)
   await ensureKnown(reach, table, plans)
   try {
-    return await write()
+    return await write(plans)
   } catch (error) {
     if (!isMissingPartition(error)) throw error
     for (const { name } of plans) reach.partitions.delete(name)
     await ensureKnown(reach, table, plans)
-    return write()
+    return write(plans)
   }
 }
 

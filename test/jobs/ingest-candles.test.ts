@@ -9,6 +9,7 @@ import { readSettings } from '../../src/settings.ts'
 import { readCandles } from '../../src/store/candles.ts'
 import type { Coin } from '../../src/store/coins.ts'
 import { readCoverage } from '../../src/store/coverage.ts'
+import { readUnsettledOf } from '../../src/store/series-coverage.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { follow, keptReport, klinesAsked, startWorking, truth, type Working } from '../ingest/working.ts'
 import { halfPast } from '../replay/playing.ts'
@@ -121,6 +122,24 @@ describe('after a close', () => {
     expect((await stored(pool, 'bitcoin')).at(-2)?.volume).toBe('1.25000000')
   })
 
+  test('what was not seen unchanged yet is asked for again after a downtime, and is final then', async ({
+    freshDatabase: { pool },
+  }) => {
+    await using working = await startWorking(pool, { now: plus(open, 3_000) })
+    await follow(pool, 'BTCUSDT')
+    await ingest(working)
+    const newest = { from: lastMinutes(1).from, to: open }
+    const provisional = async () => {
+      const series = { coinId: 'bitcoin', timeframe: '1m', source: 'binance' } as const
+      return (await readUnsettledOf(databaseOf(pool), { ...series, range: lastMinutes(1_000) })).provisional
+    }
+    expect(await provisional()).toEqual([newest])
+    working.exchange.clock.move(10 * minute)
+    await ingest(working)
+    expect(klinesAsked(working).at(-1)?.from).toBe(newest.from)
+    expect(await provisional()).toEqual([])
+  })
+
   test('what was missed while the daemon was down is asked for in one request', async ({
     freshDatabase: { pool },
   }) => {
@@ -141,6 +160,15 @@ describe('after a close', () => {
     await follow(pool, 'BTCUSDT')
     expect(await ingest(working)).toMatchObject({ new: 999, quarantined: 1 })
     expect(await ingest(working)).toMatchObject({ received: 2 })
+  })
+
+  test('the candles of all markets are written in one transaction', async ({ freshDatabase: { pool } }) => {
+    await using working = await startWorking(pool)
+    for (const symbol of ['BTCUSDT', 'ETHUSDT', 'DOGEUSDT', 'SHIBUSDT', 'PEPEUSDT'])
+      await follow(pool, symbol)
+    expect(await ingest(working)).toMatchObject({ markets: 5, new: 5_000 })
+    const { rows } = await pool.query('select count(distinct xmin::text)::integer as count from ohlcv_data')
+    expect(rows).toEqual([{ count: 1 }])
   })
 
   test('without a followed market nobody is asked', async ({ freshDatabase: { pool } }) => {
@@ -199,6 +227,8 @@ describe('one market in trouble', () => {
 
 describe('dividing what is owed', () => {
   const wanted = minutes(0, 5_000)
+  const byPage = { timeframe: '1m', pageSize: 1_000, recheck: 2 } as const
+  const nothing = { owed: [], provisional: [] }
 
   test.for([
     ['nothing', [], minutes(4_998, 5_000), []],
@@ -218,16 +248,24 @@ describe('dividing what is owed', () => {
       [minutes(10, 20), minutes(30, 40)],
     ],
   ] as const)('of %s', ([, owed, recent, older]) => {
-    expect(divide(wanted, owed, '1m', 1_000, 2)).toEqual({ recent, older })
+    expect(divide(wanted, { owed, provisional: [] }, byPage)).toEqual({ recent, older })
+  })
+
+  test('asks again for what is provisional, as far as one page reaches', () => {
+    const provisional = [minutes(3_990, 4_010), minutes(4_700, 4_701)]
+    expect(divide(wanted, { owed: [minutes(4_800, 4_900)], provisional }, byPage)).toEqual({
+      recent: minutes(4_000, 5_000),
+      older: [],
+    })
   })
 
   test('asks for nothing where nothing is wanted', () => {
-    const { recent, older } = divide(minutes(5, 5), [], '1m', 1_000, 2)
+    const { recent, older } = divide(minutes(5, 5), nothing, byPage)
     expect([recent.from >= recent.to, older]).toEqual([true, []])
   })
 
   test('never asks for what is before the wanted', () => {
-    expect(divide(minutes(0, 1), [], '1m', 1_000, 2).recent).toEqual(minutes(0, 1))
+    expect(divide(minutes(0, 1), nothing, byPage).recent).toEqual(minutes(0, 1))
   })
 })
 

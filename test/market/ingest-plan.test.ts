@@ -33,7 +33,8 @@ describe('what is owed, divided', () => {
     to: plus(midnight, to * length),
   })
   const wanted = minutes(0, 100)
-  const divided = (owed: readonly Range[], recheck = 2) => divide(wanted, owed, '1m', pageSize, recheck)
+  const divided = (owed: readonly Range[], recheck = 2, provisional: readonly Range[] = []) =>
+    divide(wanted, { owed, provisional }, { timeframe: '1m', pageSize, recheck })
 
   test('nothing owed is the newest few, asked for again', () => {
     expect(divided([])).toEqual({ recent: minutes(98, 100), older: [] })
@@ -43,6 +44,11 @@ describe('what is owed, divided', () => {
   test('what fits into a page with the newest is asked for at once', () => {
     expect(divided([minutes(99, 100)])).toEqual({ recent: minutes(98, 100), older: [] })
     expect(divided([minutes(92, 94)])).toEqual({ recent: minutes(92, 100), older: [] })
+  })
+
+  test('what is provisional is asked for again, as far as a page reaches', () => {
+    expect(divided([], 2, [minutes(95, 96)])).toEqual({ recent: minutes(95, 100), older: [] })
+    expect(divided([], 2, [minutes(80, 92)])).toEqual({ recent: minutes(90, 100), older: [] })
   })
 
   test('what is older is left to others', () => {
@@ -55,7 +61,12 @@ describe('what is owed, divided', () => {
 
   test('nothing wanted is nothing asked', () => {
     const nothing = minutes(5, 5)
-    expect(divide(nothing, [], '1m', pageSize, 2)).toEqual({ recent: nothing, older: [] })
+    expect(divide(nothing, { owed: [], provisional: [] }, { timeframe: '1m', pageSize, recheck: 2 })).toEqual(
+      {
+        recent: nothing,
+        older: [],
+      },
+    )
   })
 
   test('nothing owed is lost or asked twice, and what is asked at once fits into a page', () => {

@@ -4,18 +4,23 @@ import { promisify } from 'node:util'
 import { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { Unavailable } from '../../src/fault.ts'
+import type { Candle } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
 import { toDecimal } from '../../src/market/decimal.ts'
-import { plus } from '../../src/market/instant.ts'
+import { plus, toIso } from '../../src/market/instant.ts'
+import type { Range } from '../../src/market/range.ts'
 import {
   type Accounting,
   addAccounting,
+  type CandleBatch,
+  loadBatches,
   loadCandles,
   nothingReceived,
   readCandles,
 } from '../../src/store/candles.ts'
 import { readCoverage, type Series } from '../../src/store/coverage.ts'
-import { candleTable, ensurePartitions, partitionsOf } from '../../src/store/partitions.ts'
+import { ensurePartitions } from '../../src/store/create-partitions.ts'
+import { candleTable, partitionsOf } from '../../src/store/partitions.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { test } from '../support/database.ts'
 import {
@@ -45,7 +50,7 @@ async function ledger(pool: Pool, { coinId }: Series) {
   const rows = await Promise.all(
     tables.map((table) =>
       pool.query(
-        `select t.*, t.ctid::text, t.xmin::text from ${table} as t where coin_id = $1 order by t::text`,
+        `select t.*, t.ctid::text, t.xmin::text${table === 'ohlcv_data' ? ', t.xmax::text' : ''} from ${table} as t where coin_id = $1 order by t::text`,
         [coinId],
       ),
     ),
@@ -77,7 +82,7 @@ describe('loading an answer', () => {
     expect(await stored(pool, series)).toEqual(candles)
   })
 
-  test('again changes nothing, not even when it was last written', async ({ pool }) => {
+  test('again changes nothing, not even when it was last written or locked', async ({ pool }) => {
     const series = await aSeries(pool)
     const answer = aBatch(series, candlesIn(minutes(0, 100)), {
       answered: minutes(0, 120),
@@ -211,6 +216,205 @@ describe('loading an answer', () => {
   })
 })
 
+/** All that a test writes lies in these. */
+const leavesOf = (range: Range) => partitionsOf(candleTable('1m', 'day'), range)
+
+const twoDays = { from: start, to: plus(start, 2 * 86_400_000) }
+
+/** As jobs do it: many answers in one transaction, straight into the leaves. */
+async function loadTogether(pool: Pool, batches: readonly CandleBatch[]): Promise<Accounting[]> {
+  await ensurePartitions(pool, candleTable('1m', 'day'), leavesOf(twoDays), 2_000)
+  return inTransaction(pool, (tx) => loadBatches(tx, batches, leavesOf(twoDays)))
+}
+
+/** Rows that another program has written, without a word to the ledger. */
+const writeBeside = (pool: Pool, { coinId }: Series, candles: readonly Candle[]) =>
+  pool.query(
+    `insert into ohlcv_data (coin_id, timeframe, timestamp, open, high, low, close, volume)
+     select $1, '1m', openTime, 10, 12, 9, close, 100
+     from unnest($2::timestamp[], $3::numeric[]) as candle (openTime, close)`,
+    [coinId, candles.map(({ openTime }) => toIso(openTime)), candles.map(({ close }) => close)],
+  )
+
+describe('answers written together', () => {
+  test('are accounted one by one, in the order they were given', async ({ pool }) => {
+    const [one, two, three] = [await aSeries(pool), await aSeries(pool), await aSeries(pool)]
+    await load(pool, aBatch(one, candlesIn(minutes(0, 10))))
+    const refused = aBatch(three, [], {
+      answered: minutes(0, 5),
+      checked: { candles: [], rejected: [unusable()], ignored: 0, roundedValues: 0 },
+    })
+    const changed = [...candlesIn(minutes(0, 9)), aCandle(minutes(9, 10).from, { close: '9.50000000' })]
+    expect(
+      await loadTogether(pool, [
+        refused,
+        aBatch(two, candlesIn(minutes(1_400, 1_500))),
+        aBatch(one, [...changed, ...candlesIn(minutes(10, 12))]),
+      ]),
+    ).toEqual([
+      { ...nothingReceived, received: 1, quarantined: 1 },
+      { ...nothingReceived, received: 100, new: 100 },
+      { ...nothingReceived, received: 12, new: 2, revised: 1, unchanged: 9 },
+    ])
+    const all = await readCandles(databaseOf(pool), two, twoDays, 10_000)
+    expect(all).toEqual(candlesIn(minutes(1_400, 1_500)))
+    expect((await stored(pool, one)).map(({ close }) => close)[9]).toBe('9.50000000')
+    expect(await coverage(pool, three)).toMatchObject([
+      { state: 'refused', range: minutes(0, 1) },
+      { state: 'no-trades', range: minutes(1, 5) },
+    ])
+  })
+
+  test('of one series are one stretch of the ledger, and where they overlap the later one counts', async ({
+    pool,
+  }) => {
+    const series = await aSeries(pool)
+    const corrected = aCandle(minutes(59, 60).from, { close: '9.50000000' })
+    const pages = [
+      aBatch(series, candlesIn(minutes(0, 30))),
+      aBatch(series, candlesIn(minutes(30, 60))),
+      aBatch(series, [corrected, ...candlesIn(minutes(60, 90))]),
+    ]
+    expect(await loadTogether(pool, pages)).toMatchObject([{ new: 30 }, { new: 30 }, { new: 30, revised: 1 }])
+    expect(await coverage(pool, series)).toMatchObject([{ state: 'stored', range: minutes(0, 90) }])
+    expect((await stored(pool, series))[59]).toEqual(corrected)
+  })
+
+  test('again leave every row as it was, in whatever order they come', async ({ pool }) => {
+    const series = await Promise.all(Array.from({ length: 4 }, () => aSeries(pool)))
+    const batches = series.map((one) => aBatch(one, candlesIn(minutes(0, 50))))
+    await loadTogether(pool, batches)
+    const before = await Promise.all(series.map((one) => ledger(pool, one)))
+    expect(await loadTogether(pool, batches.toReversed())).toMatchObject(
+      batches.map(() => ({ unchanged: 50 })),
+    )
+    expect(await Promise.all(series.map((one) => ledger(pool, one)))).toEqual(before)
+  })
+
+  test('of many timeframes find their tables', async ({ pool }) => {
+    const series = await aSeries(pool)
+    const hourly = { ...series, timeframe: '1h' } as const
+    const table = candleTable('1h', 'month')
+    await ensurePartitions(pool, table, partitionsOf(table, day), 2_000)
+    const hours = candlesIn(day, '1h')
+    const batches = [aBatch(hourly, hours), aBatch(series, candlesIn(minutes(0, 5))), aBatch(hourly, hours)]
+    expect(await loadTogether(pool, batches)).toMatchObject([{ new: 24 }, { new: 5 }, { unchanged: 24 }])
+  })
+})
+
+describe('a stretch of changed candles', () => {
+  const changedIn = (range: Range) =>
+    candlesIn(range).map(({ openTime }) => aCandle(openTime, { close: '9.5' }))
+
+  /** Of an hour all but its middle minute. */
+  const aroundTheMiddle = [...changedIn(minutes(0, 30)), ...changedIn(minutes(31, 90))]
+
+  async function expectChanged(pool: Pool, series: Series, loaded: Promise<unknown>) {
+    expect(await loaded).toMatchObject([{ received: 89, new: 0, revised: 89, unchanged: 0 }])
+    const closes = (await stored(pool, series)).map(({ close }) => close)
+    expect(closes).toEqual(
+      Array.from({ length: 100 }, (_, at) => (at === 30 || at >= 90 ? '11.00000000' : '9.50000000')),
+    )
+    const { rows } = await pool.query(
+      `select count(*)::integer as revisions, min(old_close) as old, max(new_close) as new, min(run_id::text) as run
+       from candle_revisions where coin_id = $1`,
+      [series.coinId],
+    )
+    expect(rows).toMatchObject([{ revisions: 89, old: '11.00000000', new: '9.50000000' }])
+  }
+
+  test('replaces what was there, and nothing that the answer does not speak of', async ({ pool }) => {
+    const series = await aSeries(pool)
+    await loadTogether(pool, [aBatch(series, candlesIn(minutes(0, 100)))])
+    await expectChanged(pool, series, loadTogether(pool, [aBatch(series, aroundTheMiddle)]))
+  })
+
+  test('is changed too where the role may not delete', async ({ pool, databaseUrl }) => {
+    const series = await aSeries(pool)
+    await loadTogether(pool, [aBatch(series, candlesIn(minutes(0, 100)))])
+    const role = `updater_${process.pid}`
+    await pool.query(`create role ${role} login password 'updater'`)
+    await pool.query(`grant select, insert, update on all tables in schema public to ${role}`)
+    const url = new URL(databaseUrl)
+    url.username = role
+    url.password = 'updater'
+    const own = new Pool({ connectionString: url.href, max: 1 })
+    try {
+      const loaded = inTransaction(own, (tx) =>
+        loadBatches(tx, [aBatch(series, aroundTheMiddle)], leavesOf(day)),
+      )
+      await expectChanged(pool, series, loaded)
+    } finally {
+      await own.end()
+      await pool.query(`drop owned by ${role}`)
+      await pool.query(`drop role ${role}`)
+    }
+  })
+})
+
+describe('candles that are there although the ledger does not know', () => {
+  test.for([
+    ['straight into the leaves', true],
+    ['through the table', false],
+  ] as const)('are found when they are loaded %s, and nothing is lost', async ([, named], { pool }) => {
+    const series = await aSeries(pool)
+    await prepareDay(pool)
+    const [equal, other] = [aCandle(minutes(3, 4).from), aCandle(minutes(5, 6).from, { close: '9.5' })]
+    await writeBeside(pool, series, [equal, other])
+    const batch = aBatch(series, candlesIn(minutes(0, 10)))
+    const second = aBatch(await aSeries(pool), candlesIn(minutes(0, 10)))
+    const accountings = await inTransaction(pool, (tx) =>
+      loadBatches(tx, [batch, second], named ? leavesOf(day) : []),
+    )
+    expect(accountings).toMatchObject([{ new: 8, revised: 1, unchanged: 1 }, { new: 10 }])
+    expect(await stored(pool, series)).toEqual(candlesIn(minutes(0, 10)))
+    expect(await coverage(pool, series)).toMatchObject([{ state: 'stored', range: minutes(0, 10) }])
+    const { rows } = await pool.query('select old_close from candle_revisions where coin_id = $1', [
+      series.coinId,
+    ])
+    expect(rows).toEqual([{ old_close: '9.50000000' }])
+  })
+
+  test('are waited for while their writer has not committed', async ({ pool }) => {
+    const series = await aSeries(pool)
+    await prepareDay(pool)
+    const other = await pool.connect()
+    await other.query('begin')
+    await other.query(
+      `insert into ohlcv_data (coin_id, timestamp, timeframe, open, high, low, close, volume)
+       values ($1, '2024-03-01 00:01', '1m', 1, 1, 1, 1, 1)`,
+      [series.coinId],
+    )
+    const loading = load(pool, aBatch(series, candlesIn(minutes(0, 3))))
+    await waiting(pool, 1)
+    await other.query('commit')
+    other.release()
+    expect(await loading).toMatchObject({ new: 2, revised: 1 })
+    expect(await stored(pool, series)).toEqual(candlesIn(minutes(0, 3)))
+  })
+})
+
+test('a leaf is not detached while it is written to by its own name', async ({ freshDatabase: { pool } }) => {
+  const series = await aSeries(pool)
+  await prepareDay(pool)
+  const leaf = 'ohlcv_data_1m_y2024m03d01'
+  const detach = `alter table ohlcv_data_1m detach partition ${leaf} concurrently`
+  let detaching: Promise<unknown> = Promise.resolve()
+  await inTransaction(pool, async (tx) => {
+    await loadBatches(tx, [aBatch(series, candlesIn(minutes(0, 3)))], leavesOf(day))
+    detaching = pool.query(detach)
+    await waiting(pool, 1)
+  })
+  await detaching
+  // It is written to by nobody any more, although it is still there and would take the row.
+  const late = inTransaction(pool, (tx) =>
+    loadBatches(tx, [aBatch(series, candlesIn(minutes(5, 6)))], leavesOf(day)),
+  )
+  await expect(late).rejects.toThrow('no partition of relation')
+  const { rows } = await pool.query(`select count(*)::integer as candles from ${leaf}`)
+  expect(rows).toEqual([{ candles: 3 }])
+})
+
 describe('what interrupts a load', () => {
   /** Neither a candle nor a word about one. */
   async function expectNothing(pool: Pool, series: Series) {
@@ -317,6 +521,15 @@ describe('loads side by side', () => {
     }
     const [forth, back] = await Promise.all([loadAll(series), loadAll(series.toReversed())])
     expect(addAccounting(forth, back)).toMatchObject({ new: 8 * 120, unchanged: 8 * 120, revised: 0 })
+  })
+
+  test('of many series in one transaction each, in opposite orders, all get through', async ({ pool }) => {
+    const series = await Promise.all(Array.from({ length: 12 }, () => aSeries(pool)))
+    const batches = series.map((one) => aBatch(one, candlesIn(minutes(0, 60))))
+    const orders = [batches, batches.toReversed(), batches, batches.toReversed()]
+    const loads = await Promise.all(orders.map((order) => loadTogether(pool, order)))
+    const total = loads.flat().reduce<Accounting>(addAccounting, nothingReceived)
+    expect(total).toMatchObject({ new: 12 * 60, unchanged: 3 * 12 * 60, revised: 0 })
   })
 
   test('of two series in one transaction each, in opposite orders, end one of the two with a fault worth another try', async ({

@@ -1,0 +1,85 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Instant } from '../market/instant.ts'
+import { second } from '../market/instant.ts'
+import type { CandleBatch } from '../store/candles.ts'
+
+/** One transaction writes about so many rows: more make it no faster, and are held in memory until then. */
+const enoughRows = 50_000
+
+/** Nor does it lock more series than this: all processes share the server's table of locks. */
+const enoughBatches = 500
+
+/** What came from a source is not kept waiting for the rest for longer, in milliseconds. */
+const longestWaitMs = second
+
+/** A source that has not answered for so long is slow. */
+const dawdlingMs = 3 * second
+
+/**
+ * Hands on what a source answers, and calls `meanwhile` when the next answer lets itself be waited for: what has come
+ * must not lie in memory until a slow source goes on.
+ */
+export async function* withoutDawdling<T>(
+  answers: AsyncGenerator<T, void>,
+  meanwhile: () => Promise<void>,
+): AsyncGenerator<T, void> {
+  try {
+    for (;;) {
+      const next = answers.next()
+      if (!(await settlesWithin(next, dawdlingMs))) await meanwhile()
+      const { done, value } = await next
+      if (done || value === undefined) return
+      yield value
+    }
+  } finally {
+    await answers.return()
+  }
+}
+
+async function settlesWithin(work: Promise<unknown>, limitMs: number): Promise<boolean> {
+  const stop = new AbortController()
+  const settled = () => true
+  try {
+    return await Promise.race([
+      work.then(settled, settled),
+      wait(limitMs, false, { signal: stop.signal }).catch(() => false),
+    ])
+  } finally {
+    stop.abort()
+  }
+}
+
+/** Answers on their way into one transaction. */
+export class Gathering {
+  #batches: CandleBatch[] = []
+  #rows = 0
+  #since: Instant | undefined
+
+  add(batch: CandleBatch, now: Instant): void {
+    this.#batches.push(batch)
+    this.#rows += batch.checked.candles.length + batch.checked.rejected.length
+    this.#since ??= now
+  }
+
+  /** Whether it is time to write them. */
+  isEnough(now: Instant): boolean {
+    return (
+      this.#rows >= enoughRows ||
+      this.#batches.length >= enoughBatches ||
+      (this.#since !== undefined && now - this.#since >= longestWaitMs)
+    )
+  }
+
+  isEmpty(): boolean {
+    return this.#batches.length === 0
+  }
+
+  /** Hands them over, and begins anew. */
+  take(): CandleBatch[] {
+    const batches = this.#batches
+    this.#batches = []
+    this.#rows = 0
+    this.#since = undefined
+    return batches
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * Pages of an exchange, already in memory, into the daily partitions: parsed, checked, encoded, written and committed,
+ * with the ledger. Held against psql and `\copy` of the same rows into the same tables.
+ */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Gathering } from '../../src/ingest/gathering.ts'
+import { loadPages } from '../../src/ingest/load-pages.ts'
+import { checkCandles } from '../../src/market/candle-check.ts'
+import { plus, second, toIso } from '../../src/market/instant.ts'
+import { binance } from '../../src/sources/binance.ts'
+import { type Accounting, addAccounting, type CandleBatch, nothingReceived } from '../../src/store/candles.ts'
+import { type Cost, costOf, rounds, scale } from './measure.ts'
+import { findPsql, runPsql } from './psql.ts'
+import { candlesIn, type Extent, extentRange, inTimeOrder, type RawPage, rawPages } from './raw-pages.ts'
+import { type Row, ratioRow } from './rows.ts'
+import { onStage, reset, runId, type Stage } from './stage.ts'
+
+/** A million candles of 50 coins. */
+const extent: Extent = { coins: 50, pages: Math.max(1, Math.round(20 * scale)) }
+
+/** Writes the pages as jobs do, as many side by side as a process runs, and returns what became of them. */
+export async function loadAll(stage: Stage, pages: readonly RawPage[]): Promise<Accounting> {
+  const waiting = pages.values()
+  const { concurrency } = stage.reach.settings.queue
+  const ends = await Promise.all(Array.from({ length: concurrency }, () => loadSome(stage, waiting)))
+  return ends.reduce(addAccounting, nothingReceived)
+}
+
+async function loadSome({ reach }: Stage, waiting: Iterable<RawPage>): Promise<Accounting> {
+  const gathering = new Gathering()
+  let total = nothingReceived
+  const write = async () => {
+    total = addAccounting(total, await loadPages(reach, gathering.take()))
+  }
+  for (const page of waiting) {
+    gathering.add(batchOf(page), reach.clock.now())
+    if (gathering.isEnough(reach.clock.now())) await write()
+  }
+  if (!gathering.isEmpty()) await write()
+  return total
+}
+
+function batchOf({ coinId, range, body }: RawPage): CandleBatch {
+  const now = plus(range.to, second)
+  const series = { coinId, timeframe: '1m', source: 'binance' } as const
+  const rows = binance.candles.parse(body.toString(), { symbol: coinId, timeframe: '1m', range, asOf: now })
+  const checked = checkCandles(rows, { timeframe: '1m', range, now })
+  const settled = { settledBefore: range.to, finalBefore: range.to }
+  return { series, symbol: coinId, answered: range, checked, ...settled, now, runId }
+}
+
+const columns = 'coin_id, timeframe, timestamp, open, high, low, close, volume'
+
+/** The rows as a file of CSV, in the order of time. */
+async function writeCsv(path: string, pages: readonly RawPage[]): Promise<void> {
+  const lines: { openTime: number; line: string }[] = []
+  for (const page of pages) {
+    const { series, checked } = batchOf(page)
+    for (const { openTime, open, high, low, close, volume } of checked.candles) {
+      const line = [series.coinId, series.timeframe, toIso(openTime), open, high, low, close, volume].join(
+        ',',
+      )
+      lines.push({ openTime, line })
+    }
+  }
+  lines.sort((a, b) => a.openTime - b.openTime)
+  await writeFile(path, `${lines.map(({ line }) => line).join('\n')}\n`)
+}
+
+/** What a user would do with changed rows: into a staging table, and from there over what is there. */
+const upsert = (csv: string): string[] => [
+  'create temporary table staging (like ohlcv_data)',
+  `\\copy staging (${columns}) from '${csv}' csv`,
+  `insert into ohlcv_data (${columns}) select ${columns} from staging
+   on conflict (coin_id, timeframe, timestamp) do update
+     set open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close, volume = excluded.volume`,
+]
+
+const names = ['inTimeOrder', 'coinByCoin', 'equal', 'changed'] as const
+type Name = (typeof names)[number]
+
+/** Every way of loading, round by round beside its baseline. */
+export const benchLoad = (): Promise<Row[]> => onStage(measureLoads)
+
+async function measureLoads(stage: Stage): Promise<Row[]> {
+  const psql = await findPsql()
+  const pages = rawPages(extent)
+  const inTime = inTimeOrder(pages)
+  const changed = inTimeOrder(rawPages(extent, ({ volume }) => `1${volume}`))
+  const [csv, changedCsv] = [join(stage.folder, 'rows.csv'), join(stage.folder, 'changed.csv')]
+  await writeCsv(csv, pages)
+  await writeCsv(changedCsv, changed)
+  const count = candlesIn(extent)
+  const costs = { inTimeOrder: [], coinByCoin: [], equal: [], changed: [] } as Record<Name, Cost[]>
+  const copied: Cost[] = []
+  const upserted: Cost[] = []
+  const load = async (name: Name, from: readonly RawPage[], expected: Partial<Accounting>) => {
+    let accounting = nothingReceived
+    costs[name].push(
+      await costOf(stage.server, async () => {
+        accounting = await loadAll(stage, from)
+      }),
+    )
+    const wrong = Object.entries(expected).find(
+      ([kind, wanted]) => accounting[kind as keyof Accounting] !== wanted,
+    )
+    if (wrong) throw new Error(`${name}: ${JSON.stringify(accounting)}`)
+  }
+  const fresh = () => reset(stage, extent.coins, extentRange(extent))
+  for (let round = 0; round < rounds; round += 1) {
+    await fresh()
+    copied.push(
+      await costOf(stage.server, () =>
+        runPsql(psql, stage.url, [`\\copy ohlcv_data (${columns}) from '${csv}' csv`]),
+      ),
+    )
+    upserted.push(await costOf(stage.server, () => runPsql(psql, stage.url, upsert(changedCsv))))
+    await fresh()
+    await load('inTimeOrder', inTime, { new: count })
+    await load('equal', inTime, { unchanged: count })
+    await load('changed', changed, { revised: count })
+    await fresh()
+    await load('coinByCoin', pages, { new: count })
+  }
+  return rowsOf(costs, copied, upserted, count)
+}
+
+function rowsOf(
+  costs: Readonly<Record<Name, Cost[]>>,
+  copied: readonly Cost[],
+  upserted: readonly Cost[],
+  candles: number,
+): Row[] {
+  const rows = candles.toLocaleString('en')
+  const copy = 'psql \\copy of the same rows as CSV'
+  return [
+    ratioRow(
+      {
+        what: `load ${rows} new candles of ${extent.coins} coins`,
+        against: copy,
+        target: { speed: 2.2 },
+        candles,
+      },
+      costs.inTimeOrder,
+      copied,
+    ),
+    ratioRow(
+      { what: 'load them again, all equal', against: copy, target: { speed: 1.5 }, candles },
+      costs.equal,
+      copied,
+    ),
+    ratioRow(
+      {
+        what: 'load them again, all changed, with revisions',
+        against: 'insert … on conflict do update from a staging table',
+        target: { speed: 0.8 },
+        candles,
+      },
+      costs.changed,
+      upserted,
+    ),
+    ratioRow(
+      {
+        what: 'load new ones, coin after coin',
+        against: 'the same in the order of time',
+        target: { speed: 0.9 },
+        candles,
+      },
+      costs.coinByCoin,
+      costs.inTimeOrder,
+    ),
+  ]
+}

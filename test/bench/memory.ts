@@ -1,0 +1,41 @@
+/** How much memory a backfill of ten million candles takes, by a process that does nothing else. */
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { z } from 'zod'
+import { scale } from './measure.ts'
+import { minutesFrom, onReplay, resetFollowed } from './replayed.ts'
+import { benchStart, onStage } from './stage.ts'
+
+export const memoryExtent = { coins: 50, range: minutesFrom(benchStart, Math.round(200_000 * scale)) }
+
+export const mostMegabytes = 250
+
+export type Memory = Readonly<{
+  candles: number
+  megabytes: number
+  cpuSeconds: number
+  seconds: number
+  isMet: boolean
+}>
+
+const told = z.object({
+  candles: z.number(),
+  mostKilobytes: z.number(),
+  cpuSeconds: z.number(),
+  seconds: z.number(),
+})
+
+const program = fileURLToPath(new URL('memory-process.ts', import.meta.url))
+
+export const benchMemory = (): Promise<Memory> =>
+  onReplay((replay) =>
+    onStage(async (stage) => {
+      await resetFollowed(stage, memoryExtent.coins, memoryExtent.range)
+      const env = { ...process.env, ...replay, BENCH_DATABASE_URL: stage.url }
+      const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', program], { env })
+      const { mostKilobytes, ...rest } = told.parse(JSON.parse(stdout.trim().split('\n').at(-1) ?? ''))
+      const megabytes = mostKilobytes / 1_024
+      return { ...rest, megabytes, isMet: megabytes < mostMegabytes }
+    }),
+  )
