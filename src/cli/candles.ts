@@ -1,23 +1,38 @@
 import { Command } from 'commander'
+import { InvalidInput } from '../fault.ts'
+import { changedValues } from '../ingest/compare-with-source.ts'
 import type { Candle } from '../market/candle.ts'
-import { toInstant, toIso, toMinuteText } from '../market/instant.ts'
+import { type Instant, toInstant, toIso, toMinuteText } from '../market/instant.ts'
+import type { Range } from '../market/range.ts'
+import type { Timeframe } from '../market/timeframe.ts'
 import { readCandles } from '../store/candles.ts'
-import { listCoins } from '../store/coins.ts'
-import { readCount, readTimeframes } from './arguments.ts'
+import { type Revision, readRevisions } from '../store/revisions.ts'
+import type { Database } from '../store/transaction.ts'
+import { readCount, readDate } from './arguments.ts'
 import { drawCandles } from './candle-chart.ts'
-import { chosenCoins } from './chosen-coins.ts'
+import { readSeries } from './one-series.ts'
 import { answer, table } from './output.ts'
 import { type DatabaseSession, withDatabase } from './session.ts'
 
-type CandlesOptions = Readonly<{ last?: string; plot?: boolean; json?: boolean }>
+type CandlesOptions = Readonly<{
+  last?: string
+  from?: string
+  to?: string
+  plot?: boolean
+  revisions?: boolean
+  json?: boolean
+}>
 
 export const candlesCommand = (): Command =>
   new Command('candles')
-    .description('Show the newest stored candles of a coin.')
+    .description('Show the newest stored candles of a coin, or what their source has changed of them.')
     .argument('<coin>', 'coin id')
     .argument('<timeframe>', 'such as 1m or 1h')
     .option('--last <count>', 'how many; 20 unless said otherwise, what fits the terminal with --plot')
+    .option('--from <date>', 'only those that open then or later, UTC: 2024-03-01, 2024-03-01T12:00Z or -30d')
+    .option('--to <date>', 'only those that open before')
     .option('--plot', 'draw them')
+    .option('--revisions', 'show the values that were replaced, and what replaced them')
     .option('--json', 'answer as JSON, prices as exact text')
     .action((coinId: string, timeframe: string, options: CandlesOptions) =>
       withDatabase((session) => showCandles(session, coinId, timeframe, options)),
@@ -26,26 +41,78 @@ export const candlesCommand = (): Command =>
 const longestAnswer = 100_000
 
 async function showCandles(
-  { db, settings }: DatabaseSession,
+  session: DatabaseSession,
   coinId: string,
   name: string,
-  { last, plot, json }: CandlesOptions,
+  options: CandlesOptions,
 ): Promise<void> {
+  const { last, plot, revisions, json } = options
   const width = process.stdout.columns ?? 100
   const count = readCount('--last', last ?? (plot ? String(Math.max(20, width - 16)) : '20'), longestAnswer)
-  const [timeframe = '1h'] = readTimeframes(name, settings)
-  const [coin] = chosenCoins(await listCoins(db), [coinId])
-  const everything = { from: toInstant(0), to: toInstant(Date.UTC(9999, 0, 1)) }
-  const candles = await readCandles(db, { coinId: coin?.id ?? coinId, timeframe }, everything, count)
+  const { timeframe } = await readSeries(session, coinId, name)
+  const range = readSpan(options, session.clock.now())
+  if (revisions) {
+    if (plot) throw new InvalidInput('--plot draws candles: leave --revisions out')
+    return showRevisions(session.db, { coinId, timeframe }, range, count, json)
+  }
+  const candles = await readCandles(session.db, { coinId, timeframe }, range, count)
   const asJson = candles.map(({ openTime, ...values }) => ({ openTime: toIso(openTime), ...values }))
   answer(json, { coinId, timeframe, candles: asJson }, () => {
     if (candles.length === 0)
-      return `No ${timeframe} candles of ${coinId} are stored yet. Bring some in with: beacon backfill ${coinId} --timeframe ${timeframe} --from -7d`
+      return `No ${timeframe} candles of ${coinId} are stored${options.from ? ' there' : ' yet'}. Bring some in with: beacon backfill ${coinId} --timeframe ${timeframe} --from ${options.from ?? '-7d'}`
     return plot
       ? drawCandles(candles, { width, height: 18, colours: process.stdout.isTTY === true })
       : candleTable(candles)
   })
 }
+
+const everything: Range = { from: toInstant(0), to: toInstant(Date.UTC(9999, 0, 1)) }
+
+function readSpan({ from, to }: CandlesOptions, now: Instant): Range {
+  const range = {
+    from: from === undefined ? everything.from : readDate('--from', from, now),
+    to: to === undefined ? everything.to : readDate('--to', to, now),
+  }
+  if (range.from >= range.to) throw new InvalidInput('--from is not before --to')
+  return range
+}
+
+async function showRevisions(
+  db: Database,
+  series: Readonly<{ coinId: string; timeframe: Timeframe }>,
+  range: Range,
+  count: number,
+  json: boolean | undefined,
+): Promise<void> {
+  const revisions = await readRevisions(db, series, range, count)
+  const asJson = revisions.map(({ openTime, revisedAt, runId, ...revision }) => ({
+    openTime: toIso(openTime),
+    revisedAt: toIso(revisedAt),
+    runId: runId ?? null,
+    ...revision,
+  }))
+  answer(json, { ...series, revisions: asJson }, () =>
+    revisions.length === 0
+      ? `No stored ${series.timeframe} candle of ${series.coinId} was changed by its source.`
+      : revisionTable(revisions),
+  )
+}
+
+const revisionTable = (revisions: readonly Revision[]): string =>
+  table(revisions, [
+    { title: 'open time (UTC)', of: ({ openTime }) => toMinuteText(openTime) },
+    { title: 'revised at', of: ({ revisedAt }) => toSecondText(revisedAt) },
+    { title: 'source', of: ({ source }) => source },
+    { title: 'run', of: ({ runId }) => runId?.slice(0, 8) ?? '' },
+    { title: 'what changed', of: changeText },
+  ])
+
+const toSecondText = (instant: Instant): string => toIso(instant).replace('T', ' ').slice(0, 19)
+
+const changeText = ({ old, new: now }: Revision): string =>
+  changedValues(old, now)
+    .map((name) => `${name} ${old[name]} to ${now[name]}`)
+    .join('; ')
 
 const candleTable = (candles: readonly Candle[]): string =>
   table(candles, [

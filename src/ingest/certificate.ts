@@ -1,0 +1,203 @@
+import { sql } from 'drizzle-orm'
+import type { Pool } from 'pg'
+import { InvalidInput } from '../fault.ts'
+import { earlier, type Instant, toMinuteText } from '../market/instant.ts'
+import { alignTo, candleCount, intersect, isEmpty, type Range, union } from '../market/range.ts'
+import type { Timeframe } from '../market/timeframe.ts'
+import type { Settings } from '../settings.ts'
+import { candlesPerPage } from '../sources/source.ts'
+import { type CandleDigest, digestCandles } from '../store/candle-digest.ts'
+import type { Coin } from '../store/coins.ts'
+import { type CoverageRange, readCoverage, type Series } from '../store/coverage.ts'
+import { readDiscarded } from '../store/quarantine.ts'
+import { countRevisions } from '../store/revisions.ts'
+import { type RunBehind, readRunsBehind } from '../store/run-provenance.ts'
+import { readUnsettledOf } from '../store/series-coverage.ts'
+import { inTransaction, type Transaction } from '../store/transaction.ts'
+import type { GapCause } from './gap-causes.ts'
+import { findGaps, type Gap } from './gaps.ts'
+import { settledClose } from './kept-history.ts'
+import { type CandleMarket, candleMarketOf } from './markets.ts'
+
+/** Why an open time has no candle and is not asked for any more; `discarded` was settled by hand. */
+export type AbsenceCause = GapCause | 'discarded'
+
+/** Where stored candles came from; the first of its stretches, and how many there are in all. */
+export type Provenance = Readonly<{
+  source: string
+  candles: number
+  stretches: number
+  ranges: readonly Range[]
+}>
+
+/** What there is of a series, and what is known of the rest: expected = stored + absent + refused + owed. */
+export type Certificate = CandleDigest &
+  Readonly<{
+    coinId: string
+    timeframe: Timeframe
+    /** On the grid, and as far as its candles are closed. */
+    range: Range
+    expected: number
+    /** Whether the parts add up: if not, the ledger and the table disagree. */
+    balances: boolean
+    absent: Readonly<Partial<Record<AbsenceCause, number>>>
+    refused: number
+    owed: number
+    /** Stored candles that were not yet seen unchanged long enough after their close. */
+    provisional: number
+    /** Stored candles that their source has changed, and how often. */
+    revised: number
+    revisions: number
+    sources: readonly Provenance[]
+    /** The first of the runs behind it, and how many there are in all. */
+    runs: readonly RunBehind[]
+    runCount: number
+  }>
+
+export type CertificateWish = Readonly<{ coin: Coin; timeframe: Timeframe; range: Range }>
+
+/** So many stretches of a source, and so many runs, are named one by one. */
+const named = 100
+
+/** A load may be committed between two of our looks, and the two then do not add up. */
+const looks = 3
+
+/** Says what there is of a series, why the rest is not there, and what to compare it by. Throws InvalidInput. */
+export async function certify(
+  pool: Pool,
+  settings: Settings,
+  wish: CertificateWish,
+  now: Instant,
+): Promise<Certificate> {
+  let certificate = await look(pool, settings, wish, now)
+  for (let looked = 1; looked < looks && !certificate.balances; looked += 1)
+    certificate = await look(pool, settings, wish, now)
+  return certificate
+}
+
+async function look(
+  pool: Pool,
+  settings: Settings,
+  wish: CertificateWish,
+  now: Instant,
+): Promise<Certificate> {
+  const { coin, timeframe } = wish
+  const market = candleMarketOf(coin)
+  if (!market) {
+    throw new InvalidInput(
+      `${coin.id} has no market with candles. Add one with: beacon coins add ${coin.id} --market SOURCE:SYMBOL`,
+    )
+  }
+  const range = closedPart(settings, wish, now)
+  const series: Series = { coinId: coin.id, timeframe, source: market.source.id }
+  const gaps = await findGaps(pool, settings, [coin], [timeframe], range, now)
+  const facts = await inTransaction(pool, (tx) => gather(tx, settings, market, series, range), 'upkeep')
+  const expected = candleCount(range, timeframe)
+  const missing = gaps.reduce((sum, gap) => sum + gap.candles, 0)
+  const { discarded, ...certified } = facts
+  return {
+    coinId: coin.id,
+    timeframe,
+    range,
+    expected,
+    balances: expected === certified.candles + missing,
+    ...divide(gaps, discarded, timeframe),
+    ...certified,
+  }
+}
+
+type Facts = Omit<
+  Certificate,
+  'coinId' | 'timeframe' | 'range' | 'expected' | 'balances' | keyof ReturnType<typeof divide>
+> &
+  Readonly<{ discarded: readonly Range[] }>
+
+/** What the tables hold, all of it as of one moment. */
+async function gather(
+  tx: Transaction,
+  settings: Settings,
+  market: CandleMarket,
+  series: Series,
+  range: Range,
+): Promise<Facts> {
+  await tx.db.execute(sql`set transaction isolation level repeatable read, read only`)
+  const { timeframe } = series
+  const sources = provenanceOf(await readCoverage(tx.db, series, range), timeframe)
+  const ids = sources.map(({ source }) => source)
+  let provisional = 0
+  for (const source of ids) {
+    const unsettled = await readUnsettledOf(tx.db, { ...series, source, range })
+    provisional += countOf(unsettled.provisional, timeframe)
+  }
+  const changed = await countRevisions(tx.db, series, range)
+  const behind = await readRunsBehind(tx.db, series, ids, range, {
+    recheck: settings.candles.recheck,
+    perAnswer: candlesPerPage(market.source.candles, timeframe),
+    most: named,
+  })
+  return {
+    ...(await digestCandles(tx, series, range)),
+    sources,
+    provisional,
+    revised: changed.candles,
+    revisions: changed.revisions,
+    runs: behind.runs,
+    runCount: behind.total,
+    discarded: await readDiscarded(tx.db, series, range),
+  }
+}
+
+function provenanceOf(coverage: readonly CoverageRange[], timeframe: Timeframe): Provenance[] {
+  const stored = coverage.filter(({ state }) => state === 'stored')
+  return [...new Set(stored.map(({ source }) => source))].map((source) => {
+    const ranges = union(stored.filter((known) => known.source === source).map(({ range }) => range))
+    const candles = countOf(ranges, timeframe)
+    return { source, candles, stretches: ranges.length, ranges: ranges.slice(0, named) }
+  })
+}
+
+const countOf = (ranges: readonly Range[], timeframe: Timeframe): number =>
+  ranges.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
+
+/** Nobody has answered for these yet, or not for good. */
+const owedCauses: readonly GapCause[] = ['not-fetched', 'our-outage', 'late']
+
+/** Divides what is missing by why it is, and takes what was settled by hand out of what was refused. */
+function divide(
+  gaps: readonly Gap[],
+  discarded: readonly Range[],
+  timeframe: Timeframe,
+): Pick<Certificate, 'absent' | 'refused' | 'owed'> {
+  const absent: Partial<Record<AbsenceCause, number>> = {}
+  const addAbsent = (cause: AbsenceCause, candles: number) => {
+    if (candles > 0) absent[cause] = (absent[cause] ?? 0) + candles
+  }
+  let [refused, owed] = [0, 0]
+  for (const { cause, range, candles } of gaps) {
+    if (cause === 'refused') {
+      const settled = countOf(
+        discarded.flatMap((part) => intersect(part, range) ?? []),
+        timeframe,
+      )
+      addAbsent('discarded', settled)
+      refused += candles - settled
+    } else if (owedCauses.includes(cause)) owed += candles
+    else addAbsent(cause, candles)
+  }
+  return { absent, refused, owed }
+}
+
+/** The open times of the wish that are closed by now, on the grid. Throws InvalidInput when there is none. */
+export function closedPart(
+  settings: Settings,
+  { timeframe, range: asked }: Omit<CertificateWish, 'coin'>,
+  now: Instant,
+): Range {
+  const { from, to } = alignTo(timeframe, asked)
+  const closedTo = settledClose(settings, timeframe, now)
+  const range = { from, to: earlier(to, closedTo) }
+  if (!isEmpty(range)) return range
+  throw new InvalidInput(
+    `no ${timeframe} candle of the range has closed yet: ask for a --from before ${toMinuteText(closedTo)}`,
+  )
+}

@@ -1,0 +1,102 @@
+import { type Instant, plus, toIso } from '../market/instant.ts'
+import { isEmpty, type Range, union } from '../market/range.ts'
+import { isAligned, isTimeframe, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import type { Settings } from '../settings.ts'
+import type { Coin } from '../store/coins.ts'
+import { type QuarantinedRow, type Settlement, type Settling, settleAnswered } from '../store/quarantine.ts'
+import { databaseOf } from '../store/transaction.ts'
+import { type AskReach, askAgain, type Question } from './ask-again.ts'
+import { addFilled, type Filled, nothingFilled } from './fill-range.ts'
+import { obtainablePart, settledClose } from './kept-history.ts'
+import { candleMarketOf } from './markets.ts'
+import type { Patience } from './patience.ts'
+
+/** A row that is not asked for, and why; it stays open unless it was settled before. */
+export type LeftAlone = Readonly<{ row: QuarantinedRow; why: string }>
+
+export type RetryPlan = Readonly<{
+  /** What is settled by what the ledger knows, once the sources were asked. */
+  rows: readonly QuarantinedRow[]
+  questions: readonly Question[]
+  leftAlone: readonly LeftAlone[]
+}>
+
+/** Sorts the rows into what can be asked for again, each market's open times together, and what cannot. */
+export function planRetries(
+  settings: Settings,
+  coins: readonly Coin[],
+  rows: readonly QuarantinedRow[],
+  now: Instant,
+): RetryPlan {
+  const questions = new Map<string, Omit<Question, 'ranges'> & { ranges: Range[] }>()
+  const leftAlone: LeftAlone[] = []
+  const toSettle: QuarantinedRow[] = []
+  for (const row of rows) {
+    const asked = askableOf(settings, coins, row, now)
+    if (typeof asked === 'string') {
+      leftAlone.push({ row, why: asked })
+      continue
+    }
+    toSettle.push(row)
+    // The table has a candle for it already: there is nothing to ask.
+    if (row.isStored) continue
+    const { range, ...market } = asked
+    const { source, coinId, timeframe } = market.series
+    const key = `${source} ${coinId} ${timeframe}`
+    const question = questions.get(key) ?? { ...market, ranges: [] }
+    question.ranges.push(range)
+    questions.set(key, question)
+  }
+  return {
+    rows: toSettle,
+    leftAlone,
+    questions: [...questions.values()].map(({ ranges, ...market }) => ({ ...market, ranges: union(ranges) })),
+  }
+}
+
+type Askable = Omit<Question, 'ranges'> & Readonly<{ range: Range }>
+
+function askableOf(
+  settings: Settings,
+  coins: readonly Coin[],
+  { source, coinId, timeframe, openTime, settled }: QuarantinedRow,
+  now: Instant,
+): Askable | string {
+  if (settled !== undefined && settled.as !== 'discarded') return `it is settled: ${settled.as}`
+  if (timeframe === undefined) return 'it is a price of its moment, which no source gives again'
+  if (coinId === undefined || !isTimeframe(timeframe)) return 'it does not tell which candles it is of'
+  if (openTime === undefined) return 'it could not be dated, so there is no candle to ask for'
+  if (!isAligned(openTime, timeframe)) return `${toIso(openTime)} is not on the ${timeframe} grid`
+  const coin = coins.find(({ id }) => id === coinId)
+  const market = coin && candleMarketOf(coin, source)
+  if (!market) return `${coinId} is no longer followed on ${source}`
+  const range = slotOf(openTime, timeframe)
+  if (range.to > settledClose(settings, timeframe, now)) return 'its candle has not closed yet'
+  if (isEmpty(obtainablePart(market, timeframe, range, now)))
+    return `${source} has no candle of ${market.symbol} from then any more`
+  return { series: { coinId, timeframe, source }, source: market.source, symbol: market.symbol, range }
+}
+
+const slotOf = (openTime: Instant, timeframe: Timeframe): Range => ({
+  from: openTime,
+  to: plus(openTime, timeframeMs[timeframe]),
+})
+
+export type Retried = Filled & Readonly<{ settled: ReadonlyMap<string, Settlement> }>
+
+/**
+ * Asks each market once more for exactly the open times of its rows, and settles the rows whose candle is in the table
+ * now or that their source has none for any more.
+ */
+export async function retryQuarantined(
+  reach: AskReach,
+  plan: RetryPlan,
+  settling: Settling,
+  patience: Patience,
+): Promise<Retried> {
+  let filled = nothingFilled
+  for (const question of plan.questions)
+    filled = addFilled(filled, await askAgain(reach, question, 'retry-quarantine', patience))
+  const ids = plan.rows.map(({ id }) => id)
+  return { ...filled, settled: await settleAnswered(databaseOf(reach.pool), ids, settling) }
+}

@@ -1,0 +1,220 @@
+import { UnknownMarket } from '../fault.ts'
+import type { HttpClient } from '../http/request.ts'
+import { checkCandles } from '../market/candle-check.ts'
+import { plus } from '../market/instant.ts'
+import { candleCount, contains, type Range, split, subtract, union } from '../market/range.ts'
+import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import type { Context } from '../runtime/context.ts'
+import { type WalkedPage, walkCandles } from '../sources/walk.ts'
+import { readCandles } from '../store/candles.ts'
+import { readDiscarded } from '../store/quarantine.ts'
+import { databaseOf } from '../store/transaction.ts'
+import {
+  type Comparison,
+  compareCandles,
+  type Difference,
+  type DifferenceKind,
+  differenceKinds,
+} from './compare-with-source.ts'
+import type { CandleMarket } from './markets.ts'
+import { type Patience, pauseOrThrow } from './patience.ts'
+import type { Stretch, Unread, VerificationPlan } from './verification-plan.ts'
+
+/** What was held against a source. */
+export type Checked = Readonly<{ source: string; symbol: string; candles: number; requests: number }>
+
+export type Mendable = Readonly<{ market: CandleMarket; ranges: readonly Range[] }>
+
+export type Verification = Readonly<{
+  identical: number
+  /** How many of each kind. */
+  counts: Readonly<Record<DifferenceKind, number>>
+  /** The first few of each kind, ascending. */
+  examples: readonly Difference[]
+  /** Open times where a source has a candle that we have not, or another one: what asking again would mend. */
+  mendable: readonly Mendable[]
+  /** Rows that were not believed, where we have no candle either. */
+  quarantined: number
+  /** Candles of the source that somebody has settled not to have. */
+  discarded: number
+  sources: readonly Checked[]
+  /** What could not be read again, for the reasons of the plan and for those that showed on the way. */
+  unread: readonly Unread[]
+}>
+
+export type VerifyReach = Readonly<{ http: HttpClient }> & Pick<Context, 'pool' | 'clock' | 'settings'>
+
+export type VerifyOptions = Patience &
+  Readonly<{
+    /** Told after each answer how many candles of the plan have been dealt with. */
+    onProgress(candles: number): void
+  }>
+
+const examplesOfEach = 5
+
+/**
+ * Reads the plan's stretches once more from their sources and holds them against the table, which it does not change.
+ * Memory is one page.
+ */
+export async function verifyCandles(
+  reach: VerifyReach,
+  plan: VerificationPlan,
+  options: VerifyOptions,
+): Promise<Verification> {
+  const tally = new Tally(plan)
+  for (const stretch of plan.stretches) {
+    const answered: Range[] = []
+    try {
+      for await (const page of walkPatiently(reach, plan.timeframe, stretch, options)) {
+        for await (const comparison of comparePage(reach, plan, stretch, page)) tally.add(stretch, comparison)
+        answered.push(page.answered)
+        tally.count(stretch, page)
+        options.onProgress(tally.done)
+      }
+      tally.leaveOut(stretch, answered, 'unanswered')
+    } catch (error) {
+      if (!(error instanceof UnknownMarket)) throw error
+      tally.leaveOut(stretch, answered, 'market-gone')
+    }
+  }
+  return tally.result()
+}
+
+/** Goes on from the last answer where asking failed, in the lane that leaves the way to everybody else. */
+async function* walkPatiently(
+  { http, settings, clock }: VerifyReach,
+  timeframe: Timeframe,
+  { market: { source, symbol }, range }: Stretch,
+  patience: Patience,
+): AsyncGenerator<WalkedPage> {
+  let { from } = range
+  let failures = 0
+  while (from < range.to) {
+    try {
+      const query = { symbol, timeframe, range: { from, to: range.to }, asOf: clock.now() }
+      const sending = { lane: 'backfill', signal: patience.signal } as const
+      const reach = { http, baseUrls: settings.environment.baseUrls }
+      for await (const page of walkCandles(reach, source, query, sending)) {
+        from = page.answered.to
+        failures = 0
+        yield page
+      }
+      return
+    } catch (error) {
+      failures += 1
+      await pauseOrThrow(error, failures, patience)
+    }
+  }
+}
+
+/** An answer without rows may speak for years, of which the table may hold many. */
+const candlesAtOnce = 10_000
+
+type Compared = Comparison & Readonly<{ discarded: number }>
+
+async function* comparePage(
+  { pool }: VerifyReach,
+  { coinId, timeframe }: VerificationPlan,
+  { market }: Stretch,
+  { rows, answered, answeredAt }: WalkedPage,
+): AsyncGenerator<Compared> {
+  const db = databaseOf(pool)
+  const given = checkCandles(rows, { timeframe, range: answered, now: answeredAt })
+  const series = { coinId, timeframe, source: market.source.id }
+  for (const range of split(answered, candlesAtOnce * timeframeMs[timeframe])) {
+    const stored = await readCandles(db, series, range, candlesAtOnce)
+    const comparison = compareCandles(range, timeframe, given, stored)
+    const isMissing = comparison.differences.some(({ kind }) => kind === 'missing')
+    yield withoutDiscarded(comparison, isMissing ? await readDiscarded(db, series, range) : [])
+  }
+}
+
+/** What somebody has settled not to have is no difference. */
+function withoutDiscarded(comparison: Comparison, settled: readonly Range[]): Compared {
+  const differences = comparison.differences.filter(
+    ({ kind, openTime }) => kind !== 'missing' || !settled.some((range) => contains(range, openTime)),
+  )
+  return { ...comparison, differences, discarded: comparison.differences.length - differences.length }
+}
+
+type Found = Checked & { candles: number; requests: number; market: CandleMarket; mendable: Range[] }
+
+/** Adds up what was found. */
+class Tally {
+  readonly #timeframe: Timeframe
+  readonly #counts: Record<DifferenceKind, number> = { revised: 0, missing: 0, extra: 0, refused: 0 }
+  readonly #examples: Difference[] = []
+  readonly #bySource = new Map<string, Found>()
+  readonly #unread: Unread[]
+  #identical = 0
+  #quarantined = 0
+  #discarded = 0
+  done = 0
+
+  constructor({ timeframe, unread }: VerificationPlan) {
+    this.#timeframe = timeframe
+    this.#unread = [...unread]
+  }
+
+  add({ market }: Stretch, { identical, differences, refusedByBoth, discarded }: Compared): void {
+    this.#identical += identical
+    this.#quarantined += refusedByBoth
+    this.#discarded += discarded
+    for (const { kind } of differences) this.#counts[kind] += 1
+    for (const kind of differenceKinds) {
+      const left = examplesOfEach - this.#examples.filter((example) => example.kind === kind).length
+      this.#examples.push(...differences.filter((difference) => difference.kind === kind).slice(0, left))
+    }
+    const mendable = differences.filter(({ kind }) => kind === 'revised' || kind === 'missing')
+    if (mendable.length === 0) return
+    const lengthMs = timeframeMs[this.#timeframe]
+    const slots = mendable.map(({ openTime }) => ({ from: openTime, to: plus(openTime, lengthMs) }))
+    const found = this.#of(market)
+    found.mendable = union([...found.mendable, ...slots])
+  }
+
+  count({ market }: Stretch, { answered, requests }: WalkedPage): void {
+    const candles = candleCount(answered, this.#timeframe)
+    this.done += candles
+    const found = this.#of(market)
+    found.candles += candles
+    found.requests += requests
+  }
+
+  leaveOut({ market, range }: Stretch, answered: readonly Range[], cause: Unread['cause']): void {
+    for (const rest of subtract(range, answered)) {
+      const candles = candleCount(rest, this.#timeframe)
+      this.#unread.push({ source: market.source.id, range: rest, candles, cause })
+    }
+  }
+
+  #of(market: CandleMarket): Found {
+    const { source, symbol } = market
+    const found = this.#bySource.get(source.id) ?? {
+      source: source.id,
+      symbol,
+      market,
+      candles: 0,
+      requests: 0,
+      mendable: [],
+    }
+    this.#bySource.set(source.id, found)
+    return found
+  }
+
+  result(): Verification {
+    const found = [...this.#bySource.values()]
+    return {
+      identical: this.#identical,
+      counts: this.#counts,
+      examples: this.#examples.toSorted((a, b) => a.openTime - b.openTime),
+      mendable: found.flatMap(({ market, mendable }) =>
+        mendable.length > 0 ? [{ market, ranges: mendable }] : [],
+      ),
+      quarantined: this.#quarantined,
+      discarded: this.#discarded,
+      sources: found.map(({ source, symbol, candles, requests }) => ({ source, symbol, candles, requests })),
+      unread: this.#unread,
+    }
+  }
+}
