@@ -1,21 +1,28 @@
 import { z } from 'zod'
-import { confirmations, fillFromArchive } from '../src/ingest/archive/fill-from-archive.ts'
-import { addFilled, fillRange, nothingFilled } from '../src/ingest/fill-range.ts'
+import {
+  confirmations,
+  type FilledFromFile,
+  fillFromArchive,
+} from '../src/ingest/archive/fill-from-archive.ts'
+import { countRequests, type RequestCount } from '../src/ingest/counted-requests.ts'
+import { addFilled, type Filled, fillRange, nothingFilled } from '../src/ingest/fill-range.ts'
 import { candleSource } from '../src/ingest/markets.ts'
 import { toInstant } from '../src/market/instant.ts'
 import { candleCount, type Range } from '../src/market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
 import { defineJob } from '../src/queue/job.ts'
+import type { Context } from '../src/runtime/context.ts'
 import { coinId } from '../src/settings/schema.ts'
-import { sourceIds } from '../src/settings/source-ids.ts'
+import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
 import { archiveFileAt, archiveKinds } from '../src/sources/binance-archive.ts'
-import { type CandleSource, candlesPerPage } from '../src/sources/source.ts'
+import { type CandleProvider, candlesPerPage } from '../src/sources/source.ts'
 import { readOwed } from '../src/store/coverage.ts'
+import { noteOutcome } from '../src/store/runs.ts'
 import { databaseOf } from '../src/store/transaction.ts'
 
 const payload = z
   .strictObject({
-    source: z.enum(sourceIds),
+    source: anySourceId,
     symbol: z.string().min(1).max(50),
     coinId,
     timeframe: z.enum(timeframes),
@@ -23,7 +30,7 @@ const payload = z
     to: z.iso.datetime(),
     /** The file that holds the stretch; without it the source is asked page by page. */
     archive: z.enum(archiveKinds).exactOptional(),
-    /** Asked for again, it goes before what was never asked for. */
+    /** Asked for again, it goes before what was never asked for, as what live ingest leaves to a backfill was not. */
     lane: z.literal('repair').exactOptional(),
   })
   .refine(({ from, to }) => Date.parse(from) < Date.parse(to), { error: 'from is not before to' })
@@ -43,57 +50,106 @@ const payload = z
     { error: 'from and to do not lie in one file of the archive' },
   )
 
+type Chunk = z.infer<typeof payload>
+
 /** One stretch of history: whatever of it is still owed is asked for, and nothing else. */
 export const backfillCandles = defineJob({
   name: 'backfill-candles',
   summary: 'One stretch of history of one market, as far as it is still missing',
   payload,
-  queueOf: ({ source }) => source,
+  queueOf: ({ source }) => queueOfSource(source),
   idOf: ({ source, symbol, coinId, timeframe, from, to, archive }) =>
     ['backfill', archive ?? source, symbol, coinId, timeframe, Date.parse(from), Date.parse(to)]
       .join('_')
       .replaceAll(':', '-'),
   priority: 10,
-  run: async (context, { source: sourceId, symbol, coinId, timeframe, from, to, archive, lane }, report) => {
-    const source = candleSource(sourceId)
-    const series = { coinId, timeframe, source: sourceId }
-    const chunk: Range = { from: toInstant(Date.parse(from)), to: toInstant(Date.parse(to)) }
-    const owedIn = (range: Range) => readOwed(databaseOf(context.pool), series, range, 'retry-refused')
-    const owed = await owedIn(chunk)
-    const total = countOf(owed, timeframe)
-    let filled = nothingFilled
-    if (archive !== undefined && total > 0) {
-      const file = archiveFileAt(archive, symbol, timeframe, chunk.from)
-      const onProgress = (candles: number) => report.progress(candles, total)
-      filled = await fillFromArchive(context, { series, file, owed, onProgress })
+  run: async (context, chunk, report) => {
+    const counted = countRequests(context.http)
+    const db = databaseOf(context.pool)
+    let done: ChunkDone = nothingDone
+    const note = () => noteOutcome(db, context.runId, outcomeOf(done, counted.count()))
+    try {
+      const whole = await fillChunk({ ...context, http: counted.http }, chunk, async (now, candles, owed) => {
+        done = now
+        await note()
+        await report.progress(candles, owed)
+      })
+      const outcome = outcomeOf(whole.done, counted.count())
+      await report.log(
+        `${whole.owed} candles were owed: ${outcome.new} new, ${outcome.quarantined} quarantined, ${outcome.requests} requests`,
+      )
+      return outcome
+    } catch (error) {
+      // What it took is told of a run that fails too.
+      await note()
+      throw error
     }
-    let done = 0
-    for (const range of owed) {
-      const left =
-        archive === undefined
-          ? [range]
-          : confirmations(await owedIn(range), range, lengthsOf(source, timeframe))
-      done += candleCount(range, timeframe) - countOf(left, timeframe)
-      for (const part of left) {
-        const before = done
-        const onProgress = (candles: number) => report.progress(before + candles, total)
-        const asked = { series, source, symbol, range: part, lane: lane ?? 'backfill', onProgress } as const
-        filled = addFilled(filled, await fillRange(context, asked))
-        done += candleCount(part, timeframe)
-      }
-    }
-    const { ignored: _ignored, ...accounting } = filled
-    await report.log(
-      `${total} candles were owed: ${accounting.new} new, ${accounting.quarantined} quarantined, ${accounting.requests} requests`,
-    )
-    return accounting
   },
 })
+
+/** What has been done for a chunk: pages of its source, and of its file. */
+type ChunkDone = Readonly<{ filled: Filled; files: number }>
+
+const nothingDone: ChunkDone = { filled: nothingFilled, files: 0 }
+
+function outcomeOf({ filled, files }: ChunkDone, { requests, fileRequests }: RequestCount) {
+  const { ignored: _ignored, requests: _pages, ...accounting } = filled
+  return { ...accounting, requests, ...(fileRequests > 0 ? { files, fileRequests } : {}) }
+}
+
+/** Told after each commit what has been done so far, and how many of so many owed candles have been dealt with. */
+type OnDone = (done: ChunkDone, candles: number, owed: number) => Promise<void>
+
+/** Brings in what is owed of a chunk: from its file, and from the source whatever is owed still. */
+async function fillChunk(
+  context: Context,
+  { source: sourceId, symbol, coinId, timeframe, from, to, archive, lane }: Chunk,
+  onDone: OnDone,
+): Promise<{ done: ChunkDone; owed: number }> {
+  const source = candleSource(sourceId)
+  const series = { coinId, timeframe, source: sourceId }
+  const range: Range = { from: toInstant(Date.parse(from)), to: toInstant(Date.parse(to)) }
+  const owedIn = (part: Range) => readOwed(databaseOf(context.pool), series, part, 'retry-refused')
+  const owed = await owedIn(range)
+  const total = countOf(owed, timeframe)
+  let done = nothingDone
+  if (archive !== undefined && total > 0) {
+    const file = archiveFileAt(archive, symbol, timeframe, range.from)
+    const onProgress = (candles: number, { files, ...filled }: FilledFromFile) =>
+      onDone({ filled, files }, candles, total)
+    const { files, ...filled } = await fillFromArchive(context, { series, file, owed, onProgress })
+    done = { filled, files }
+  }
+  let passed = 0
+  for (const stretch of owed) {
+    const left =
+      archive === undefined
+        ? [stretch]
+        : confirmations(await owedIn(stretch), stretch, lengthsOf(source, timeframe))
+    passed += candleCount(stretch, timeframe) - countOf(left, timeframe)
+    for (const part of left) {
+      const [before, passedBefore] = [done, passed]
+      const onProgress = (candles: number, filled: Filled) =>
+        onDone({ ...before, filled: addFilled(before.filled, filled) }, passedBefore + candles, total)
+      const filled = await fillRange(context, {
+        series,
+        source,
+        symbol,
+        range: part,
+        lane: lane ?? 'backfill',
+        onProgress,
+      })
+      done = { ...before, filled: addFilled(before.filled, filled) }
+      passed += candleCount(part, timeframe)
+    }
+  }
+  return { done, owed: total }
+}
 
 const countOf = (ranges: readonly Range[], timeframe: Timeframe): number =>
   ranges.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
 
-const lengthsOf = ({ candles }: CandleSource, timeframe: Timeframe) => ({
+const lengthsOf = ({ candles }: CandleProvider, timeframe: Timeframe) => ({
   candleMs: timeframeMs[timeframe],
   pageMs: candlesPerPage(candles, timeframe) * timeframeMs[timeframe],
 })

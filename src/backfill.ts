@@ -1,29 +1,22 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Aborted, Misconfigured } from './fault.ts'
 import type { Fleet } from './fleet.ts'
-import { type BackfillChunk, type BackfillPlan, chunksOf } from './ingest/backfill-plan.ts'
+import { type BackfillChunk, type BackfillPlan, chunksOf, jobPlanOf } from './ingest/backfill-plan.ts'
+import { type BackfillProgress, ProgressWatch } from './ingest/backfill-progress.ts'
+import { workOfRuns } from './ingest/backfill-result.ts'
+import {
+  type BackfillResult,
+  countOwed,
+  type Followed,
+  type QueuedChunk,
+  summarize,
+} from './ingest/backfill-summary.ts'
 import { type Instant, second } from './market/instant.ts'
-import { candleCount } from './market/range.ts'
 import type { Workers } from './queue/worker.ts'
 import { hasWorkers } from './runtime/presence.ts'
-import { type Accounting, addAccounting, nothingReceived } from './store/candles.ts'
-import { readOwed } from './store/coverage.ts'
-import { newestRuns, type Run } from './store/runs.ts'
+import { queueOfSource } from './settings/source-ids.ts'
+import { type Run, runsSince } from './store/runs.ts'
 import { databaseOf } from './store/transaction.ts'
-
-/** How the jobs ended, by their ids: in a run, or without one, for the reason that the queue has. */
-type Followed = Readonly<{ runs: ReadonlyMap<string, Run>; givenUp: ReadonlyMap<string, string> }>
-
-/** A job of the backfill, as it stands in its queue. */
-type QueuedChunk = Readonly<{ id: string; queue: string; chunk: BackfillChunk }>
-
-export type BackfillResult = Accounting &
-  Readonly<{
-    requests: number
-    failed: readonly Readonly<{ chunk: BackfillChunk; error: string }>[]
-    /** Candles that are still owed when all is done. */
-    remaining: number
-  }>
 
 /** Puts the plan's jobs into their queues. */
 export async function enqueueBackfill(
@@ -34,22 +27,27 @@ export async function enqueueBackfill(
   const chunks = plan.series
     .flatMap((series) => chunksOf(series, context.settings.candles.chunk, 'from-start'))
     .map((chunk) => (lane === undefined ? chunk : { ...chunk, lane }))
-  for (const source of new Set(chunks.map((chunk) => chunk.source))) {
-    if (await engine.queue(source).isPaused()) {
+  for (const queue of new Set(chunks.map(({ source }) => queueOfSource(source)))) {
+    if (await engine.queue(queue).isPaused()) {
       throw new Misconfigured(
-        `the queue ${source} is paused; let it go on with: beacon queues resume ${source}`,
+        `the queue ${queue} is paused; let it go on with: beacon queues resume ${queue}`,
       )
     }
   }
   const ids = await context.enqueue('backfill-candles', chunks)
-  return chunks.map((chunk, index) => ({ id: ids[index] ?? '', queue: chunk.source, chunk }))
+  const now = context.clock.now()
+  return chunks.map((chunk, index) => ({
+    id: ids[index] ?? '',
+    queue: queueOfSource(chunk.source),
+    chunk,
+    planned: jobPlanOf(chunk, now),
+  }))
 }
 
 export type FollowOptions = Pick<BackfillChunk, 'lane'> &
   Readonly<{
     signal: AbortSignal
-    /** How many of the plan's candles are settled. */
-    onProgress(candles: number): void
+    onProgress(progress: BackfillProgress): void
   }>
 
 /**
@@ -72,7 +70,7 @@ export async function runBackfill(
   }
   try {
     const followed = await followRuns(fleet, plan, queued, since, { ...options, seeToWorkers })
-    return await summarize(fleet, plan, queued, followed)
+    return await summarize(pool, plan, queued, followed, since)
   } catch (error) {
     // First of all our own workers: they put the jobs that they give up back into the queue.
     await workers?.close()
@@ -95,8 +93,11 @@ async function followRuns(
 ): Promise<Followed> {
   const { context } = fleet
   const { clock, pool } = context
-  const ended = new Map<string, Run>()
+  const runs = new Map<string, readonly Run[]>()
   const givenUp = new Map<string, string>()
+  const watch = new ProgressWatch({ ...context, stops: fleet.stops }, plan)
+  let endedRequests: ReadonlyMap<string, number> = new Map()
+  const requestsOf = (id: string) => workOfRuns(runs.get(id) ?? [], since).requests
   let waiting = queued
   let settled = 0
   let movedAt = since
@@ -105,16 +106,18 @@ async function followRuns(
     await pause(signal)
     for (const [queue, ids] of idsByQueue(waiting)) {
       for (const some of batches(ids, idsAtOnce)) {
-        const runs = await newestRuns(databaseOf(pool), queue, some, since)
-        for (const [id, run] of runs) if (hasEnded(run)) ended.set(id, run)
+        for (const [id, ofJob] of await runsSince(databaseOf(pool), queue, some, since)) runs.set(id, ofJob)
       }
     }
-    const nowSettled = plan.candles - (await countOwed(fleet, plan))
-    const left = waiting.filter(({ id }) => !ended.has(id) && !givenUp.has(id))
+    const nowSettled = plan.candles - (await countOwed(pool, plan))
+    const isOver = ({ id }: QueuedChunk) => hasEnded(runs.get(id)) || givenUp.has(id)
+    const left = waiting.filter((job) => !isOver(job))
     if (left.length < waiting.length || nowSettled !== settled) movedAt = clock.now()
+    endedRequests = sumBySource(waiting.filter(isOver), requestsOf, endedRequests)
     waiting = left
     settled = nowSettled
-    onProgress(settled)
+    const requests = sumBySource(waiting, requestsOf, endedRequests)
+    onProgress(await watch.look(settled, requests, new Set(waiting.map(({ chunk }) => chunk.source))))
     if (clock.now() - movedAt > stalledAfterMs) {
       for (const [id, reason] of await jobsGivenUp(fleet, waiting)) givenUp.set(id, reason)
       const lost = waiting.filter(({ id }) => !givenUp.has(id))
@@ -126,7 +129,18 @@ async function followRuns(
       movedAt = clock.now()
     }
   }
-  return { runs: ended, givenUp }
+  return { runs, givenUp }
+}
+
+/** What was there before, and what is counted of the jobs, by their sources. */
+function sumBySource(
+  jobs: readonly QueuedChunk[],
+  count: (id: string) => number,
+  before: ReadonlyMap<string, number>,
+): Map<string, number> {
+  const sums = new Map(before)
+  for (const { id, chunk } of jobs) sums.set(chunk.source, (sums.get(chunk.source) ?? 0) + count(id))
+  return sums
 }
 
 /** Jobs that the queue itself gave up, without a run that could tell: a refused payload, or one that stalled too often. */
@@ -148,8 +162,11 @@ async function pause(signal: AbortSignal): Promise<void> {
   }
 }
 
-const hasEnded = ({ status, willRetry }: Run): boolean =>
-  status === 'done' || (status === 'failed' && !willRetry)
+/** By its newest run. */
+function hasEnded(runs: readonly Run[] = []): boolean {
+  const newest = runs.at(-1)
+  return newest?.status === 'done' || (newest?.status === 'failed' && !newest.willRetry)
+}
 
 function idsByQueue(queued: readonly QueuedChunk[]): Map<string, string[]> {
   const groups = new Map<string, string[]>()
@@ -166,38 +183,6 @@ const idsAtOnce = 10_000
 
 function* batches<T>(items: readonly T[], size: number): Generator<T[]> {
   for (let first = 0; first < items.length; first += size) yield items.slice(first, first + size)
-}
-
-async function countOwed({ context: { pool } }: Fleet, plan: BackfillPlan): Promise<number> {
-  let owed = 0
-  for (const { series, wanted, candles } of plan.series) {
-    if (candles === 0) continue
-    const ranges = await readOwed(databaseOf(pool), series, wanted, 'retry-refused')
-    owed += ranges.reduce((sum, range) => sum + candleCount(range, series.timeframe), 0)
-  }
-  return owed
-}
-
-async function summarize(
-  fleet: Fleet,
-  plan: BackfillPlan,
-  queued: readonly QueuedChunk[],
-  { runs, givenUp }: Followed,
-): Promise<BackfillResult> {
-  let accounting: Accounting = nothingReceived
-  let requests = 0
-  const failed: { chunk: BackfillChunk; error: string }[] = []
-  for (const { id, chunk } of queued) {
-    const run = runs.get(id)
-    const reason = givenUp.get(id)
-    if (reason !== undefined) failed.push({ chunk, error: reason })
-    if (run?.status === 'failed') failed.push({ chunk, error: run.error ?? 'no reason was recorded' })
-    const outcome = run?.outcome as (Accounting & { requests: number }) | null | undefined
-    if (!outcome) continue
-    accounting = addAccounting(accounting, outcome)
-    requests += outcome.requests
-  }
-  return { ...accounting, requests, failed, remaining: await countOwed(fleet, plan) }
 }
 
 /** Jobs taken back at a time, so that a long plan is withdrawn before a user loses patience. */

@@ -1,6 +1,11 @@
+import type { Pool } from 'pg'
 import { expect, test } from 'vitest'
 import { toInstant } from '../../src/market/instant.ts'
+import { eventually } from './eventually.ts'
 import { differences, openSite, servedLines, storedLines } from './site.ts'
+
+const waitingForLocks = async (pool: Pool): Promise<number> =>
+  Math.min(1, Number((await pool.query('select count(*) from pg_locks where not granted')).rows[0]?.count))
 
 test('a backfill reads whole months from files, asks for the rest, and its plan says so', async () => {
   await using site = await openSite()
@@ -11,8 +16,10 @@ test('a backfill reads whole months from files, asks for the rest, and its plan 
     `${wish} --dry-run --json`,
   ])
   expect(planned).toMatchObject({ code: 0, stderr: '' })
-  expect(planned?.stdout).toMatch(/BTCUSDT .* 9,216 +1 +1\n/)
-  expect(planned?.stdout).toMatch(/1 monthly file and 0 daily files of Binance's archive, about 1 MB;/)
+  expect(planned?.stdout).toMatch(/BTCUSDT .* 9,216 +1 +1 +2 /)
+  expect(planned?.stdout).toMatch(
+    /1 monthly file and 0 daily files of Binance's archive, about 1 MB in 2 downloads,/,
+  )
   expect(loaded).toMatchObject({ code: 0 })
   expect(JSON.parse(loaded?.stdout ?? '')).toMatchObject({
     plan: {
@@ -22,7 +29,7 @@ test('a backfill reads whole months from files, asks for the rest, and its plan 
         { files: [{ kind: 'monthly', from: '2024-01-01T00:00:00.000Z', to: '2024-02-01T00:00:00.000Z' }] },
       ],
     },
-    result: { received: 9_216, new: 9_216, requests: 1, remaining: 0 },
+    result: { received: 9_216, new: 9_216, requests: 1, files: 1, fileRequests: 2, remaining: 0 },
   })
   const range = { from: toInstant(Date.UTC(2024, 0, 1)), to: toInstant(Date.UTC(2024, 1, 2)) }
   const stored = await storedLines(site, 'bitcoin', '5m')
@@ -33,5 +40,51 @@ test('a backfill reads whole months from files, asks for the rest, and its plan 
     candles: 0,
     requests: 0,
     archive: { monthly: 0, daily: 0, requests: 0, bytes: 0 },
+  })
+})
+
+test('reads several files at once, and goes on in the middle of one when it was killed there', async () => {
+  await using site = await openSite()
+  const { pool } = site.database
+  const wish = 'backfill bitcoin --timeframe 1m --from 2024-01-01 --force --to'
+  const range = { from: toInstant(Date.UTC(2024, 0, 1)), to: toInstant(Date.UTC(2024, 1, 1)) }
+  const holder = await pool.connect()
+  try {
+    // Whoever comes as far as this day waits, and what was committed before is all there is.
+    await holder.query(`
+      begin;
+      create table ohlcv_data_1m_y2024m01d20 partition of ohlcv_data_1m for values from ('2024-01-20') to ('2024-01-21');
+      commit; begin;
+      lock table ohlcv_data_1m_y2024m01d20 in share mode`)
+    // The month, and three days that are being fetched meanwhile.
+    site.exchange.setFaults(
+      ['01', '02', '03'].map((day) => ({
+        path: `/data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-02-${day}.zip`,
+        when: 'always',
+        lie: { name: 'stall' },
+      })),
+    )
+    const killed = site.start(`${wish} 2024-02-04`)
+    await eventually(() => site.exchange.requests.filter(({ lie }) => lie === 'stall').length, 3)
+    await eventually(async () => await waitingForLocks(pool), 1)
+    await killed.stop('SIGKILL')
+    await holder.query('rollback')
+  } finally {
+    holder.release(true)
+  }
+  const before = await storedLines(site, 'bitcoin', '1m')
+  expect(before.length).toBeGreaterThan(0)
+  expect(before.length).toBeLessThan(20 * 1_440)
+
+  site.exchange.setFaults([])
+  const second = await site.run(`${wish} 2024-02-01 --json`)
+  expect(second).toMatchObject({ code: 0 })
+  const stored = await storedLines(site, 'bitcoin', '1m')
+  expect(differences(stored, servedLines('BTCUSDT', '1m', range))).toEqual([])
+  expect(JSON.parse(second.stdout).result).toMatchObject({
+    new: stored.length - before.length,
+    revised: 0,
+    settledBefore: before.length,
+    failed: [],
   })
 })

@@ -43,6 +43,17 @@ const stallAtThirdPages: FaultPlan = [0, 1, 2, 3].map((job) => ({
 }))
 const jobsAtATime = 4
 
+/** Its minutes and its hours. */
+const wholeFortnight = 14 * (1_440 + 24)
+
+/** The second pages take so long that what had come by then is written without waiting for more. */
+const dripSecondPages: FaultPlan = [0, 1, 2, 3].map((job) => ({
+  path: '/api/v3/klines',
+  query: { interval: '1m', startTime: String(plus(fortnight.from, (5_000 * job + 1_000) * minute)) },
+  when: 'always',
+  lie: { name: 'drip', bytes: 100_000, everyMs: 1_200 },
+}))
+
 const countStalled = ({ exchange }: Site): number =>
   exchange.requests.filter(({ lie }) => lie === 'stall').length
 
@@ -73,7 +84,13 @@ async function storedRanges({ database: { pool } }: Site): Promise<Range[]> {
 const report = z.object({
   plan: z.object({ candles: z.number(), requests: z.number() }),
   result: z
-    .object({ received: z.number(), new: z.number(), requests: z.number(), remaining: z.number() })
+    .object({
+      received: z.number(),
+      new: z.number(),
+      requests: z.number(),
+      settledBefore: z.number(),
+      remaining: z.number(),
+    })
     .optional(),
 })
 
@@ -108,25 +125,33 @@ describe.concurrent.each(engines)('backfill on %s', (engine) => {
     expect(await countStored(site)).toBe(stored)
   })
 
-  test('killed in the middle, goes on from there', async () => {
+  test('killed in the middle, goes on from there, and tells what was there and what it did', async () => {
     await using site = await openSite({ engine, redisNumber: 2 })
-    site.exchange.setFaults(stallAtThirdPages)
+    site.exchange.setFaults([...dripSecondPages, ...stallAtThirdPages])
     const killed = site.start(fortnightOf('bitcoin'))
     await untilStalled(site)
     await killed.stop('SIGKILL')
     const there = await storedRanges(site)
+    const stored = await countStored(site)
+    expect(stored).toBeGreaterThan(0)
     const asked = site.exchange.requests.length
-    const pagesLeft = pagesOfTwo / 2 - (asked - jobsAtATime)
 
     site.exchange.setFaults([])
-    expect(await site.run(fortnightOf('bitcoin'))).toMatchObject({ code: 0 })
+    const second = await site.run(`${fortnightOf('bitcoin')} --json`)
+    expect(second).toMatchObject({ code: 0 })
     await expectWhole(site, ['bitcoin'])
     const again = askedSince(site, asked)
       .filter(({ market }) => market === 'BTCUSDT 1m')
       .filter(({ range }) => there.some(({ from, to }) => range.from < to && from <= range.to))
     expect(again).toEqual([])
-    // What waited in the queue when it was killed may be cut otherwise: a page in flight is then asked for by both.
-    expect(site.exchange.requests.length - asked).toBeLessThanOrEqual(pagesLeft + jobsAtATime)
+    const { plan, result } = report.parse(JSON.parse(second.stdout))
+    expect(result).toMatchObject({
+      settledBefore: wholeFortnight - plan.candles,
+      new: (await countStored(site)) - stored,
+      requests: plan.requests,
+      remaining: 0,
+    })
+    expect(plan.requests).toBe(pagesOfTwo / 2 - (asked - jobsAtATime))
   })
 
   test('stopped by Ctrl-C, says so in one sentence, leaves no work behind and goes on later', async () => {

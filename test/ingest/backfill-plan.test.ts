@@ -3,15 +3,23 @@ import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { backfillCandles } from '../../jobs/backfill-candles.ts'
 import { InvalidInput } from '../../src/fault.ts'
-import { type BackfillWish, chunksOf, planBackfill } from '../../src/ingest/backfill-plan.ts'
+import type { Stop } from '../../src/http/stops.ts'
+import { chunksOf, planBackfill } from '../../src/ingest/backfill-plan.ts'
 import { findGaps } from '../../src/ingest/gaps.ts'
+import type { BackfillWish } from '../../src/ingest/series-work.ts'
 import { day, hour, minute, plus, toInstant } from '../../src/market/instant.ts'
 import { candleCount, union } from '../../src/market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../../src/market/timeframe.ts'
-import { readSettings } from '../../src/settings.ts'
+import { readSettings, type Settings } from '../../src/settings.ts'
+import { binance } from '../../src/sources/binance.ts'
+import { kraken } from '../../src/sources/kraken.ts'
+import { okx } from '../../src/sources/okx.ts'
+import { costOf } from '../../src/sources/source.ts'
 import { followMarket, listCoins, upsertCoin } from '../../src/store/coins.ts'
 import { writeCoverage } from '../../src/store/coverage.ts'
-import { listPartitions, partitionedTables } from '../../src/store/partitions.ts'
+import { listPartitions } from '../../src/store/list-partitions.ts'
+import { partitionedTables } from '../../src/store/partitions.ts'
+import { finishRun, startRun } from '../../src/store/runs.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { halfPast } from '../replay/playing.ts'
 import { at } from '../store/loading.ts'
@@ -104,6 +112,61 @@ describe('a plan', () => {
     expect(await plan(pool, { range: future })).toMatchObject({ candles: 0, requests: 0 })
   })
 
+  test('takes as long as its budget and what else is asked of the source allow', async ({
+    freshDatabase: { pool },
+  }) => {
+    await follow(pool, 'BTCUSDT')
+    const coins = await listCoins(databaseOf(pool))
+    const planWith = (chosen: Settings, stops: readonly Stop[] = []) =>
+      planBackfill(pool, chosen, coins, wishOf(), halfPast, stops)
+    const alone = await planWith(settings)
+    const { msPerPoint = 0 } = alone.sources[0] ?? {}
+    expect(alone.sources).toEqual([
+      {
+        source: 'binance',
+        weight: 3 * binanceWeight,
+        durationMs: alone.durationMs,
+        msPerPoint,
+        othersShare: 0,
+        otherBackfills: 0,
+        stoppedMs: 0,
+      },
+    ])
+    expect(alone.durationMs).toBeCloseTo(alone.weight * msPerPoint)
+    // 6,000 points a minute, of which 80 % are ours.
+    expect(msPerPoint / (minute / 4_800)).toBeCloseTo(1, 1)
+
+    const stop = { source: 'binance', kind: 'slow-down', leftMs: minute } as const
+    expect((await planWith(settings, [stop])).durationMs).toBeCloseTo(alone.durationMs + minute)
+
+    const run = { job: 'ingest-candles', queue: 'binance', jobId: 'tick', attempt: 1, payload: {} }
+    const tick = await startRun(databaseOf(pool), { ...run, startedAt: plus(halfPast, -minute) })
+    const halfOfBudget = (15 * minute) / msPerPoint / binanceWeight / 2
+    await finishRun(databaseOf(pool), tick, { status: 'done', outcome: { requests: halfOfBudget } }, halfPast)
+    const besideLive = await planWith(settings)
+    expect(besideLive.durationMs).toBeCloseTo(2 * alone.durationMs)
+    expect(besideLive.sources[0]?.othersShare).toBeCloseTo(0.5)
+
+    const backfill = { ...run, job: 'backfill-candles', jobId: 'other' }
+    await startRun(databaseOf(pool), { ...backfill, startedAt: plus(halfPast, -minute) })
+    expect((await planWith(settings)).durationMs).toBeCloseTo(4 * alone.durationMs)
+
+    const unlimited = readSettings({ BEACON_BUDGET: 'unlimited' })
+    expect(await planWith(unlimited)).toMatchObject({ requests: 3, durationMs: 0 })
+  })
+
+  test('of what is made of trades is an estimate, and says so', async ({ freshDatabase: { pool } }) => {
+    await inTransaction(pool, async (tx) => {
+      await upsertCoin(tx.db, 'bitcoin', { symbol: 'BTC', name: 'Bitcoin' }, halfPast)
+      await followMarket(tx, { coinId: 'bitcoin', source: 'kraken', symbol: 'XBTUSDT' }, halfPast)
+    })
+    // 5,000 trades a day, 1,000 a request; and one page of the candles that can still be had as such.
+    const old = await plan(pool, { range: { from: at('2024-02-01T00:00Z'), to: at('2024-02-11T00:00Z') } })
+    expect(old).toMatchObject({ isEstimate: true, requests: 3 * 18 - 2 })
+    const young = { from: plus(halfPast, -10 * hour), to: plus(halfPast, -hour) }
+    expect(await plan(pool, { range: young })).toMatchObject({ isEstimate: false, requests: 1 })
+  })
+
   test('names exactly the partitions that the work then makes', async ({ freshDatabase: { pool } }) => {
     await using working = await startWorking(pool)
     await follow(pool, 'BTCUSDT')
@@ -120,7 +183,37 @@ describe('a plan', () => {
     expect((await listPartitions(pool, tables)).map(({ name }) => name).toSorted()).toEqual(
       planned.partitions,
     )
-    expect(await plan(pool, wish)).toMatchObject({ candles: 0, partitions: [] })
+    expect(await plan(pool, wish)).toMatchObject({ candles: 0, partitions: [], bytes: 0 })
+  })
+
+  test('tells how much of the disk the work then takes, by what the table has shown of itself', async ({
+    freshDatabase: { pool },
+  }) => {
+    await using working = await startWorking(pool)
+    await follow(pool, 'BTCUSDT')
+    const taken = async (): Promise<number> =>
+      (await listPartitions(pool, ['ohlcv_data_1m', 'ohlcv_data_1h'])).reduce(
+        (sum, leaf) => sum + leaf.bytes,
+        0,
+      )
+    const load = async (from: string, to: string) => {
+      const range = { from: at(from), to: at(to) }
+      const planned = await plan(pool, { timeframes: ['1m', '1h'], range })
+      for (const series of planned.series) {
+        for (const chunk of chunksOf(series, 5_000, 'from-start'))
+          await backfillCandles.run(working.context, backfillCandles.payload.parse(chunk), keptReport())
+      }
+      return planned.bytes
+    }
+    const first = await load('2024-01-01T00:00Z', '2024-01-04T00:00Z')
+    const share = (await taken()) / first
+    expect(share).toBeGreaterThan(0.8)
+    expect(share).toBeLessThan(1.25)
+    // Rows that were changed leave their old ones behind.
+    await pool.query('update ohlcv_data set volume = volume + 1')
+    await pool.query('analyze ohlcv_data')
+    const next = await plan(pool, { range: { from: at('2024-01-04T00:00Z'), to: at('2024-01-07T00:00Z') } })
+    expect(next.bytes / first).toBeGreaterThan(1.3)
   })
 
   test('counts as expiring only what lies in leaves that are wholly past the limit', async ({
@@ -172,7 +265,10 @@ describe('a plan', () => {
       { from: at('2020-01-01T00:00Z'), to: now },
       now,
     )
-    expect(gaps.map(({ range, cause }) => [range.from, cause])).toEqual([[reach, 'not-fetched']])
+    expect(gaps.map(({ range, cause }) => [range.from, cause])).toEqual([
+      [at('2020-01-01T00:00Z'), 'beyond-source'],
+      [reach, 'not-fetched'],
+    ])
   })
 
   test.for([
@@ -197,6 +293,8 @@ describe('a plan', () => {
 })
 
 describe('the jobs of a plan', () => {
+  const since = at('2020-01-01T00:00Z')
+
   /** Half-open ranges on a timeframe's grid, in any order and overlap. */
   const owedOf = (timeframe: Timeframe) =>
     fc
@@ -206,30 +304,43 @@ describe('the jobs of a plan', () => {
       .map((pairs) =>
         union(
           pairs.map(([from, length]) => ({
-            from: toInstant(from * timeframeMs[timeframe]),
-            to: toInstant((from + length) * timeframeMs[timeframe]),
+            from: plus(since, from * timeframeMs[timeframe]),
+            to: plus(since, (from + length) * timeframeMs[timeframe]),
           })),
         ),
       )
 
-  test('are what is owed, whole and without overlap, in chunks that are no longer than asked for', () => {
+  /** Binance has pages of 1,000 candles, OKX of 100, and Kraken makes what is older of trades: 5,000 a day, about. */
+  const bySource = { binance, okx, kraken }
+  const krakenDepth = 720
+  const pageSizes = { binance: 1_000, okx: 100, kraken: 719 } as const
+
+  test('are what is owed, whole and without overlap, in chunks of whole pages no longer than asked for', () => {
     const cases = fc.constantFrom(...timeframes).chain((timeframe) =>
       fc.record({
         timeframe: fc.constant(timeframe),
         owed: owedOf(timeframe),
-        size: fc.integer({ min: 1, max: 1_000 }),
+        source: fc.constantFrom('binance' as const, 'okx' as const, 'kraken' as const),
+        size: fc.integer({ min: 1, max: 5_000 }),
+        reach: fc.option(fc.integer({ min: 0, max: 5_000 }), { nil: undefined }),
         cutting: fc.constantFrom('from-start' as const, 'on-grid' as const),
       }),
     )
     fc.assert(
-      fc.property(cases, ({ timeframe, owed, size, cutting }) => {
-        const series = { coinId: 'bitcoin', timeframe, source: 'binance' } as const
-        const chunks = chunksOf({ series, symbol: 'BTCUSDT', owed }, size, cutting)
+      fc.property(cases, ({ timeframe, source, owed, size, reach, cutting }) => {
+        const series = { coinId: 'bitcoin', timeframe, source } as const
+        const candlesFrom = reach === undefined ? undefined : plus(since, reach * timeframeMs[timeframe])
+        const chunks = chunksOf({ series, symbol: 'BTCUSDT', owed, candlesFrom }, size, cutting)
         const ranges = chunks.map(({ from, to }) => ({ from: at(from), to: at(to) }))
         expect(union(ranges)).toEqual(owed)
         const count = (all: typeof owed) => all.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
         expect(count(ranges)).toBe(count(owed))
-        for (const range of ranges) expect(candleCount(range, timeframe)).toBeLessThanOrEqual(size)
+        for (const range of ranges) {
+          expect(candleCount(range, timeframe)).toBeLessThanOrEqual(Math.max(size, pageSizes[source]))
+          const asOf = plus(candlesFrom ?? range.to, krakenDepth * timeframeMs[timeframe])
+          const { requests } = costOf(bySource[source].candles, timeframe, range, asOf)
+          expect(requests).toBeLessThanOrEqual(24)
+        }
         for (const chunk of chunks) expect(backfillCandles.payload.parse(chunk)).toEqual(chunk)
       }),
       { numRuns: 60 },

@@ -1,16 +1,17 @@
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { backfillCandles } from '../../jobs/backfill-candles.ts'
-import { Aborted, Fault } from '../../src/fault.ts'
-import { chunksOf } from '../../src/ingest/backfill-plan.ts'
+import { Aborted, Fault, Unavailable } from '../../src/fault.ts'
+import { chunksOf, jobPlanOf } from '../../src/ingest/backfill-plan.ts'
 import { gapsOf } from '../../src/ingest/gaps.ts'
-import { type Instant, minute, plus, toInstant, toIso } from '../../src/market/instant.ts'
+import { type Instant, minute, plus, second, toInstant, toIso } from '../../src/market/instant.ts'
 import type { Range } from '../../src/market/range.ts'
 import { floorTo, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import type { Lie } from '../../src/replay/lies.ts'
 import { listedAt } from '../../src/replay/markets.ts'
 import { readCandles } from '../../src/store/candles.ts'
 import { forgetAbsence, readCoverage, readFirstStored } from '../../src/store/coverage.ts'
+import { listRuns, startRun } from '../../src/store/runs.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { count, keptReport, klinesAsked, startWorking, truth, type Working } from '../ingest/working.ts'
 import { halfPast } from '../replay/playing.ts'
@@ -56,6 +57,15 @@ const realHoles = holes.map((range) => ({
   cause: 'no-trades',
   candles: (range.to - range.from) / minute,
 }))
+
+/** The time passes in which a page is not kept waiting for the next: each is written by itself. */
+function slowly({ context, exchange: { clock } }: Working): Working['context'] {
+  const now = () => {
+    clock.move(second)
+    return clock.now()
+  }
+  return { ...context, clock: { now } }
+}
 
 describe('a backfill', () => {
   test('stores exactly what the exchange has closed, and knows its holes as holes', async ({ pool }) => {
@@ -164,7 +174,8 @@ describe('a backfill', () => {
   test('tells how far it is, and at last that it is done', async ({ pool }) => {
     await using working = await startWorking(pool)
     const report = keptReport()
-    await backfill(working, { coinId: await aCoin(pool) }, report)
+    const payload = payloadOf({ coinId: await aCoin(pool) })
+    await backfillCandles.run(slowly(working), payload, report)
     expect(report.steps).toEqual([
       [1_000, 2_160],
       [2_000, 2_160],
@@ -179,7 +190,7 @@ describe('a backfill', () => {
     const coinId = await aCoin(pool)
     const report = keptReport()
     const stopping = { ...report, progress: async () => stop.abort() }
-    await expect(backfillCandles.run(working.context, payloadOf({ coinId }), stopping)).rejects.toThrow(
+    await expect(backfillCandles.run(slowly(working), payloadOf({ coinId }), stopping)).rejects.toThrow(
       Aborted,
     )
     const firstPage = { from: withHoles.from, to: plus(withHoles.from, 1_000 * minute) }
@@ -190,6 +201,35 @@ describe('a backfill', () => {
       unchanged: 0,
     })
     expect(await stored(pool, coinId)).toEqual(truth(symbol, '1m', withHoles))
+  })
+
+  test('that fails has written down what it did until then, and what it asked for', async ({
+    freshDatabase: { pool },
+  }) => {
+    await using working = await startWorking(pool, {
+      faults: [{ when: { nth: 3 }, lie: { name: 'server-error', status: 503 } }],
+    })
+    const payload = payloadOf({ coinId: await aCoin(pool) })
+    const start = { job: 'backfill-candles', queue: 'binance', jobId: 'one', attempt: 1, payload }
+    const runId = await startRun(databaseOf(pool), { ...start, startedAt: halfPast })
+    const failing = backfillCandles.run({ ...working.context, runId }, payload, keptReport())
+    await expect(failing).rejects.toThrow(Unavailable)
+    const [run] = await listRuns(databaseOf(pool), 1)
+    expect(run?.outcome).toMatchObject({ received: 1_995, new: 1_995, requests: 3 })
+    expect(working.exchange.requests).toHaveLength(3)
+  })
+
+  test('whose page ends in a hole asks for the end once more than was planned', async ({ pool }) => {
+    await using working = await startWorking(pool)
+    const hole = holes[0] ?? expect.fail('there is no hole')
+    const range = { from: plus(hole.to, -1_000 * minute), to: plus(hole.to, 500 * minute) }
+    const payload = payloadOf({ coinId: await aCoin(pool), range })
+    expect(jobPlanOf(payload, halfPast)).toMatchObject({ requests: 2 })
+    // The second page begins where the candles of the first one ended, and then ends later than planned.
+    expect(await backfillCandles.run(working.context, payload, keptReport())).toMatchObject({ requests: 2 })
+    const short = payloadOf({ coinId: await aCoin(pool), range: { from: range.from, to: hole.to } })
+    expect(jobPlanOf(short, halfPast)).toMatchObject({ requests: 1 })
+    expect(await backfillCandles.run(working.context, short, keptReport())).toMatchObject({ requests: 3 })
   })
 
   test('in chunks side by side adds up to the same', async ({ pool }) => {

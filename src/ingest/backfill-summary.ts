@@ -1,0 +1,97 @@
+import type { Pool } from 'pg'
+import type { Instant } from '../market/instant.ts'
+import { candleCount } from '../market/range.ts'
+import { readOwed } from '../store/coverage.ts'
+import { type Run, runsOfJob } from '../store/runs.ts'
+import { databaseOf } from '../store/transaction.ts'
+import { type BackfillChunk, type BackfillPlan, isForPlan } from './backfill-plan.ts'
+import {
+  addBeyond,
+  addWork,
+  asPlanned,
+  type BeyondPlan,
+  type JobPlan,
+  nothingDone,
+  type WorkDone,
+  withLeftOver,
+  workOfRuns,
+} from './backfill-result.ts'
+
+/** How the jobs ended, by their ids: in runs, or without one, for the reason that the queue has. */
+export type Followed = Readonly<{
+  runs: ReadonlyMap<string, readonly Run[]>
+  givenUp: ReadonlyMap<string, string>
+}>
+
+/** A job of the backfill, as it stands in its queue. */
+export type QueuedChunk = Readonly<{ id: string; queue: string; chunk: BackfillChunk; planned: JobPlan }>
+
+export type BackfillResult = WorkDone &
+  Readonly<{
+    /** Candles of the wish that were there already, or known to be absent. */
+    settledBefore: number
+    /** How the requests came to differ from the plan's. */
+    beyondPlan: BeyondPlan
+    /** Times that a job failed and was tried again, or was given up. */
+    failedAttempts: number
+    failed: readonly Readonly<{ chunk: BackfillChunk; error: string }>[]
+    /** Candles that are still owed when all is done. */
+    remaining: number
+  }>
+
+/** What all of the jobs came to, now that they have ended. */
+export async function summarize(
+  pool: Pool,
+  plan: BackfillPlan,
+  queued: readonly QueuedChunk[],
+  { runs, givenUp }: Followed,
+  since: Instant,
+): Promise<BackfillResult> {
+  let work = nothingDone
+  let beyondPlan = asPlanned
+  let failedAttempts = 0
+  const failed: { chunk: BackfillChunk; error: string }[] = []
+  for (const { id, chunk, planned } of queued) {
+    const ofJob = runs.get(id) ?? []
+    const ofWish = workOfRuns(ofJob, since)
+    const newest = ofJob.at(-1)
+    const reason = givenUp.get(id)
+    if (reason !== undefined) failed.push({ chunk, error: reason })
+    if (newest?.status === 'failed') failed.push({ chunk, error: newest.error ?? 'no reason was recorded' })
+    failedAttempts += ofJob.filter(({ status, startedAt }) => status !== 'done' && startedAt >= since).length
+    work = addWork(work, ofWish)
+    beyondPlan = addBeyond(beyondPlan, planned, ofWish.requests, ofJob)
+  }
+  const leftOver = await workOfLeftOverJobs(pool, plan, queued, since)
+  work = addWork(work, leftOver)
+  beyondPlan = withLeftOver(beyondPlan, leftOver.requests)
+  const remaining = await countOwed(pool, plan)
+  return { ...work, settledBefore: plan.settled, beyondPlan, failedAttempts, failed, remaining }
+}
+
+/** Jobs of an earlier backfill that was killed still wait in the queue, cut in other places, and do a part of the work. */
+async function workOfLeftOverJobs(
+  pool: Pool,
+  plan: BackfillPlan,
+  queued: readonly QueuedChunk[],
+  since: Instant,
+): Promise<WorkDone> {
+  const ours = new Set(queued.map(({ id }) => id))
+  const queues = [...new Set(queued.map(({ queue }) => queue))]
+  const runs = await runsOfJob(databaseOf(pool), 'backfill-candles', queues, since)
+  return workOfRuns(
+    runs.filter(({ jobId, payload }) => !ours.has(jobId) && isForPlan(payload, plan)),
+    since,
+  )
+}
+
+/** Candles of the plan that are not settled yet. */
+export async function countOwed(pool: Pool, plan: BackfillPlan): Promise<number> {
+  let owed = 0
+  for (const { series, wanted, candles } of plan.series) {
+    if (candles === 0) continue
+    const ranges = await readOwed(databaseOf(pool), series, wanted, 'retry-refused')
+    owed += ranges.reduce((sum, range) => sum + candleCount(range, series.timeframe), 0)
+  }
+  return owed
+}

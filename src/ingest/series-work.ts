@@ -1,0 +1,187 @@
+import type { Pool } from 'pg'
+import { InvalidInput } from '../fault.ts'
+import { type Instant, minute, plus, toIso } from '../market/instant.ts'
+import { alignTo, candleCount, intersect, isEmpty, type Range } from '../market/range.ts'
+import type { Timeframe } from '../market/timeframe.ts'
+import { didYouMean } from '../settings/did-you-mean.ts'
+import type { Settings } from '../settings.ts'
+import { type ArchiveFile, binanceArchive } from '../sources/binance-archive.ts'
+import { candlesPerPage, reachableFrom } from '../sources/source.ts'
+import type { Coin } from '../store/coins.ts'
+import { readOwed, type Series } from '../store/coverage.ts'
+import { candleTable, partitionsOf } from '../store/partitions.ts'
+import { databaseOf } from '../store/transaction.ts'
+import { type ArchiveUse, planArchive } from './archive/plan-archive.ts'
+import { obtainable, settledClose } from './kept-history.ts'
+import { type CandleMarket, candleMarketOf, candleSource } from './markets.ts'
+
+/** What somebody wants to have. */
+export type BackfillWish = Readonly<{
+  coinIds: readonly string[]
+  timeframes: readonly Timeframe[]
+  range: Range
+  /** `binance-archive` is Binance's market by way of its files. */
+  source?: string
+  /** Whether files stand in for requests; by cost unless said otherwise. */
+  archive?: ArchiveUse
+}>
+
+/** What a wish comes to for one series, before it is told what that costs. */
+export type SeriesWork = Readonly<{
+  series: Series
+  symbol: string
+  wanted: Range
+  /** What was wished too, but can no longer be had from the source. */
+  outOfReach: Range | undefined
+  /** What is not there yet. */
+  owed: readonly Range[]
+  candles: number
+  /** Candles that were wished and are settled already: stored, or known to be absent. */
+  settled: number
+  /** The files that some of it comes in. */
+  files: readonly ArchiveFile[]
+  /** From when on the source has candles itself: those of before are made of its trades. */
+  candlesFrom: Instant | undefined
+  /** Candles that the next retention run would remove again, its limit, and what it does with them. */
+  expiring: number
+  keepMs: number | undefined
+  ending: 'drop' | 'archive' | undefined
+}>
+
+/** Works out what is owed of a wish, series by series. Throws InvalidInput for what cannot be wished. */
+export async function workOf(
+  pool: Pool,
+  settings: Settings,
+  coins: readonly Coin[],
+  wish: BackfillWish,
+  now: Instant,
+): Promise<SeriesWork[]> {
+  const works: SeriesWork[] = []
+  for (const coinId of wish.coinIds) {
+    const market = marketOf(coins, coinId, isArchive(wish) ? 'binance' : wish.source)
+    const use = archiveUse(settings, market, wish)
+    for (const timeframe of wish.timeframes)
+      works.push(await planSeries(pool, settings, { market, use }, timeframe, wish.range, now))
+  }
+  return works
+}
+
+/** Jobs run a little later: what a source lets go of meanwhile is made of its trades. */
+export const waitingMs = 10 * minute
+
+const isArchive = ({ source }: BackfillWish): boolean => source === binanceArchive.id
+
+/** Whoever names another host for Binance means its archive too, and may not have one. Throws InvalidInput. */
+function archiveUse(
+  { environment: { baseUrls } }: Settings,
+  { source: { id } }: CandleMarket,
+  wish: BackfillWish,
+): ArchiveUse {
+  if (id !== 'binance') return 'never'
+  const mayAsk = baseUrls.binance === undefined || baseUrls[binanceArchive.id] !== undefined
+  if (!isArchive(wish)) return mayAsk ? (wish.archive ?? 'by-cost') : 'never'
+  if (mayAsk) return 'always'
+  throw new InvalidInput(
+    'BINANCE_BASE_URL replaces the host of binance: set BINANCE_ARCHIVE_BASE_URL too, or unset both',
+  )
+}
+
+function marketOf(coins: readonly Coin[], coinId: string, source: string | undefined): CandleMarket {
+  if (source !== undefined) candleSource(source)
+  const coin = coins.find(({ id }) => id === coinId)
+  if (!coin) {
+    const near = didYouMean(
+      coinId,
+      coins.map(({ id }) => id),
+    )
+    throw new InvalidInput(
+      `no coin "${coinId}" is followed.${near} Add it with: beacon coins add ${coinId} --market SOURCE:SYMBOL`,
+    )
+  }
+  const market = candleMarketOf(coin, source)
+  if (market) return market
+  throw new InvalidInput(
+    `${coinId} has no market ${source ? `on ${source}` : 'with candles'}. Add one with: beacon coins add ${coinId} --market ${source ?? 'SOURCE'}:SYMBOL`,
+  )
+}
+
+async function planSeries(
+  pool: Pool,
+  settings: Settings,
+  { market, use }: Readonly<{ market: CandleMarket; use: ArchiveUse }>,
+  timeframe: Timeframe,
+  range: Range,
+  now: Instant,
+): Promise<SeriesWork> {
+  const policy = settings.timeframes[timeframe]
+  if (!policy || !market.source.candles.timeframes.includes(timeframe)) {
+    throw new InvalidInput(
+      `timeframe ${timeframe} is not kept here; there is ${Object.keys(settings.timeframes).join(', ')}`,
+    )
+  }
+  const series: Series = { coinId: market.coinId, timeframe, source: market.source.id }
+  // A candle still open cannot be had: the range ends where the last closed one does.
+  const closed = { from: range.from, to: settledClose(settings, timeframe, now) }
+  const wished = alignTo(timeframe, intersect(range, closed) ?? { from: range.from, to: range.from })
+  const { wanted, outOfReach } = withinReach(market, timeframe, wished, now)
+  const owed = isEmpty(wanted) ? [] : await readOwed(databaseOf(pool), series, wanted, 'retry-refused')
+  const { candles } = market.source
+  const perPage = candlesPerPage(candles, timeframe)
+  const { files } = planArchive({ symbol: market.symbol, timeframe, pageSize: perPage, use }, owed, now)
+  const expired =
+    policy.keep === undefined ? [] : expiredParts(series, policy.partition, owed, plus(now, -policy.keep))
+  const countOf = (ranges: readonly Range[]) =>
+    ranges.reduce((sum, part) => sum + candleCount(part, timeframe), 0)
+  return {
+    series,
+    symbol: market.symbol,
+    wanted,
+    outOfReach,
+    owed,
+    candles: countOf(owed),
+    settled: countOf([wanted]) - countOf(owed),
+    files,
+    candlesFrom: candles.trades ? reachableFrom(candles, timeframe, plus(now, waitingMs)) : undefined,
+    expiring: countOf(expired),
+    keepMs: policy.keep,
+    ending: policy.then,
+  }
+}
+
+/** Divides a wish by what can be had. Throws InvalidInput when that is nothing of it. */
+function withinReach(
+  market: CandleMarket,
+  timeframe: Timeframe,
+  wished: Range,
+  now: Instant,
+): Pick<SeriesWork, 'wanted' | 'outOfReach'> {
+  const { coinId, source, symbol, listedTo } = market
+  const { from, to } = obtainable(market, timeframe, now)
+  if (isEmpty(wished)) return { wanted: wished, outOfReach: undefined }
+  if (wished.from >= to && listedTo !== undefined) {
+    throw new InvalidInput(
+      `${source.id}:${symbol} ended at ${toIso(listedTo)}: ask for a --from before that, or for another --source that ${coinId} has a market on`,
+    )
+  }
+  const wanted = intersect(wished, { from, to })
+  if (!wanted) {
+    throw new InvalidInput(
+      `${source.id} has no ${timeframe} candles of ${symbol} from before ${toIso(from)}: ask for a later --from, or for another --source that ${coinId} has a market on`,
+    )
+  }
+  return { wanted, outOfReach: wished.from < from ? { from: wished.from, to: from } : undefined }
+}
+
+/** What of the ranges lies in leaves that are wholly past the limit. */
+function expiredParts(
+  { timeframe }: Series,
+  length: Parameters<typeof candleTable>[1],
+  ranges: readonly Range[],
+  limit: Instant,
+): Range[] {
+  return ranges.flatMap((range) =>
+    partitionsOf(candleTable(timeframe, length), range)
+      .filter((leaf) => leaf.range.to <= limit)
+      .flatMap((leaf) => intersect(leaf.range, range) ?? []),
+  )
+}
