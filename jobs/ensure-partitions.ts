@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { defineJob } from '../src/queue/job.ts'
-import { ensurePartitions as ensure, partitionedTables, partitionsAhead } from '../src/store/partitions.ts'
+import { ensurePartitions as ensure } from '../src/store/create-partitions.ts'
+import { partitionedTables, partitionsAhead } from '../src/store/partitions.ts'
 
 /** The leaves that the clock will soon need; never by the data, which may lie about the time. */
 export const ensurePartitions = defineJob({

@@ -1,7 +1,9 @@
 import { Command } from 'commander'
 import { ensurePartitions } from '../../jobs/ensure-partitions.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
-import { listPartitions, type Partition, partitionedTables } from '../store/partitions.ts'
+import { listPartitions, type Partition } from '../store/list-partitions.ts'
+import { partitionedTables } from '../store/partitions.ts'
+import { type PartitionsAhead, partitionsAheadOf } from '../store/partitions-ahead.ts'
 import { answer, bytesText, countText, table } from './output.ts'
 import { runHere } from './run-here.ts'
 import { withDatabase, withFleet } from './session.ts'
@@ -19,20 +21,24 @@ const listCommand = (): Command =>
     .description('List every partition with its bounds and size.')
     .option('--json', 'answer as JSON')
     .action(({ json }: JsonOption) =>
-      withDatabase(async ({ settings, database }) => {
-        const partitions = await listPartitions(
-          database.pool,
-          partitionedTables(settings).map(({ name }) => name),
-        )
+      withDatabase(async ({ settings, database, clock }) => {
+        const tables = partitionedTables(settings).map(({ name }) => name)
+        const partitions = await listPartitions(database.pool, tables)
+        const ahead = partitionsAheadOf(tables, partitions, clock.now())
         const asJson = partitions.map(({ range, ...partition }) => ({
           ...partition,
           from: toIso(range.from),
           to: toIso(range.to),
         }))
-        answer(json, { partitions: asJson }, () =>
+        const aheadAsJson = ahead.map(({ table: name, coveredTo, daysAhead }) => ({
+          table: name,
+          coveredTo: toIso(coveredTo),
+          daysAhead,
+        }))
+        answer(json, { partitions: asJson, ahead: aheadAsJson }, () =>
           partitions.length === 0
             ? 'There are none yet. Make those that will be needed with: beacon partitions ensure'
-            : partitionTable(partitions),
+            : [partitionTable(partitions), aheadTable(ahead)].join('\n\n'),
         )
       }),
     )
@@ -45,6 +51,13 @@ const partitionTable = (partitions: readonly Partition[]): string =>
     { title: 'to', of: ({ range }) => toMinuteText(range.to) },
     { title: 'rows (estimate)', of: ({ estimatedRows }) => countText(estimatedRows), align: 'right' },
     { title: 'size', of: ({ bytes }) => bytesText(bytes), align: 'right' },
+  ])
+
+const aheadTable = (ahead: readonly PartitionsAhead[]): string =>
+  table(ahead, [
+    { title: 'table', of: (one) => one.table },
+    { title: 'new rows have a place until', of: ({ coveredTo }) => toMinuteText(coveredTo) },
+    { title: 'days ahead', of: ({ daysAhead }) => daysAhead.toFixed(1), align: 'right' },
   ])
 
 const ensureCommand = (): Command =>

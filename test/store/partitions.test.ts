@@ -3,17 +3,21 @@ import { describe, expect } from 'vitest'
 import { Misconfigured, Unavailable } from '../../src/fault.ts'
 import { type Instant, plus, toIso } from '../../src/market/instant.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../../src/market/timeframe.ts'
+import { readSettings } from '../../src/settings.ts'
 import { loadCandles, readCandles } from '../../src/store/candles.ts'
+import { ensurePartitions } from '../../src/store/create-partitions.ts'
+import { beginExpiring } from '../../src/store/expiring-partitions.ts'
+import { listPartitions } from '../../src/store/list-partitions.ts'
 import { migrateDown, migrateUp } from '../../src/store/migrations.ts'
 import { withPartitions } from '../../src/store/partition-cache.ts'
 import {
   candleTable,
-  ensurePartitions,
-  listPartitions,
   partitionAt,
+  partitionedTables,
   partitionsAhead,
   partitionsOf,
 } from '../../src/store/partitions.ts'
+import { partitionsAheadOf, readPartitionsAhead } from '../../src/store/partitions-ahead.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { test } from '../support/database.ts'
 import { aBatch, aCandle, aCoin, aSeries, at, candlesIn, load, minutes, start, waiting } from './loading.ts'
@@ -151,6 +155,27 @@ describe('making partitions', () => {
     expect(await making).toEqual(['ohlcv_data_1m_y2024m03d01'])
   })
 
+  test('heals a hole', async ({ freshDatabase: { pool } }) => {
+    const plans = partitionsAhead(minuteTable, start, 2)
+    const names = await ensurePartitions(pool, minuteTable, plans, 2_000)
+    await pool.query(`drop table ${names[1]}`)
+    expect(await ensurePartitions(pool, minuteTable, plans, 2_000)).toEqual([names[1]])
+    expect(await leaves(pool, 'ohlcv_data_1m')).toEqual(names)
+  })
+
+  test('waits its turn where retention has not dropped the leaf yet', async ({ freshDatabase: { pool } }) => {
+    const [plan] = planOf('2024-03-01')
+    if (!plan) throw new Error('there is no plan')
+    await ensurePartitions(pool, minuteTable, [plan], 2_000)
+    const leaf = { ...plan, table: minuteTable.name, ending: 'drop' } as const
+    await inTransaction(pool, ({ db }) => beginExpiring(db, leaf, start))
+    expect(await ensurePartitions(pool, minuteTable, [plan], 2_000)).toEqual([])
+    await pool.query(`alter table ohlcv_data_1m detach partition ${plan.name}`)
+    const making = ensurePartitions(pool, minuteTable, [plan], 2_000)
+    await expect(making).rejects.toThrow(Unavailable)
+    await expect(making).rejects.toThrow(`${plan.name} is just being dropped`)
+  })
+
   test('refuses a stray table in the place of a leaf, by its name', async ({ freshDatabase: { pool } }) => {
     await pool.query('create table ohlcv_data_1m_y2024m03d01 (id int)')
     const making = ensurePartitions(pool, minuteTable, planOf('2024-03-01'), 2_000)
@@ -230,6 +255,34 @@ describe('a candle off the grid of its timeframe', () => {
     expect(await alignments(pool)).toEqual(rules)
     const writing = insertFlat(pool, 'ohlcv_data', coin, '15m', plus(start, 1_000))
     await expect(writing).rejects.toThrow('ohlcv_data_15m_aligned')
+  })
+})
+
+describe('how far rows have a leaf to go to', () => {
+  const now = at('2024-03-01T12:00Z')
+  const ahead = (...days: string[]) =>
+    partitionsAheadOf(
+      ['ohlcv_data_1m'],
+      planOf(...days).map(({ range: held }) => ({ table: 'ohlcv_data_1m', range: held })),
+      now,
+    )
+
+  test.for([
+    [['2024-02-29', '2024-03-01', '2024-03-02', '2024-03-03'], '2024-03-04', 2.5],
+    [['2024-03-01', '2024-03-03'], '2024-03-02', 0.5],
+    [['2024-02-29', '2024-03-02'], '2024-03-01T12:00Z', 0],
+    [[], '2024-03-01T12:00Z', 0],
+  ] as const)('with %o is %s, %f days ahead', ([days, coveredTo, daysAhead]) => {
+    expect(ahead(...days)).toEqual([{ table: 'ohlcv_data_1m', coveredTo: at(coveredTo), daysAhead }])
+  })
+
+  test('is read of every table that the settings speak of', async ({ freshDatabase: { pool } }) => {
+    const settings = readSettings({})
+    await ensurePartitions(pool, minuteTable, planOf('2024-03-01'), 2_000)
+    const read = await readPartitionsAhead(pool, settings, now)
+    expect(read.map(({ table, daysAhead }) => [table, daysAhead])).toEqual(
+      partitionedTables(settings).map(({ name }) => [name, name === 'ohlcv_data_1m' ? 0.5 : 0]),
+    )
   })
 })
 

@@ -1,0 +1,62 @@
+import { sql } from 'drizzle-orm'
+import { check, date, index, integer, numeric, pgTable, primaryKey, varchar } from 'drizzle-orm/pg-core'
+import type { Decimal } from '../../src/market/decimal.ts'
+import { decimal } from './decimal-column.ts'
+import { instant } from './instant-column.ts'
+import { coins } from './market-data.ts'
+
+export type MarketDataDaily = typeof marketDataDaily.$inferSelect
+export type ExpiringPartition = typeof expiringPartitions.$inferSelect
+
+/** Prices that are no longer kept one by one: a row for each coin and UTC day. */
+export const marketDataDaily = pgTable(
+  'market_data_daily',
+  {
+    coinId: varchar('coin_id', { length: 50 })
+      .notNull()
+      .references(() => coins.id),
+    day: date().notNull(),
+    open: decimal('open').notNull(),
+    high: decimal('high').notNull(),
+    low: decimal('low').notNull(),
+    close: decimal('close').notNull(),
+    averagePrice: decimal('average_price').notNull(),
+    marketCap: numeric('market_cap', { precision: 32, scale: 2 }).$type<Decimal>(),
+    volume24h: numeric('volume_24h', { precision: 32, scale: 2 }).$type<Decimal>(),
+    rank: integer(),
+    circulatingSupply: numeric('circulating_supply', { precision: 30, scale: 8 }).$type<Decimal>(),
+    maxSupply: numeric('max_supply', { precision: 30, scale: 8 }).$type<Decimal>(),
+    samples: integer().notNull(),
+    firstAt: instant('first_at').notNull(),
+    lastAt: instant('last_at').notNull(),
+    settledAt: instant('settled_at'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.coinId, table.day] }),
+    index('idx_market_data_daily_day').on(table.day),
+    check(
+      'market_data_daily_sane',
+      sql`low >= 0 and low <= open and low <= close and low <= average_price
+        and high >= open and high >= close and high >= average_price and high <> 'NaN'
+        and market_cap <> 'NaN' and volume_24h <> 'NaN' and circulating_supply <> 'NaN' and max_supply <> 'NaN'
+        and samples > 0 and first_at >= day and first_at <= last_at and last_at < day + 1`,
+    ),
+  ],
+)
+
+/** Partitions that are detached, or about to be, and not dropped yet. */
+export const expiringPartitions = pgTable(
+  'expiring_partitions',
+  {
+    name: varchar({ length: 63 }).primaryKey(),
+    parent: varchar({ length: 63 }).notNull(),
+    holdsFrom: instant('holds_from').notNull(),
+    holdsTo: instant('holds_to').notNull(),
+    ending: varchar({ length: 20, enum: ['drop', 'archive', 'roll-up'] }).notNull(),
+    beganAt: instant('began_at').notNull(),
+  },
+  () => [
+    check('expiring_partitions_ending_check', sql`ending in ('drop', 'archive', 'roll-up')`),
+    check('expiring_partitions_range_check', sql`holds_from < holds_to`),
+  ],
+)

@@ -1,0 +1,40 @@
+import { z } from 'zod'
+import { Unavailable } from '../src/fault.ts'
+import { enforceRetention as enforce } from '../src/ingest/retention.ts'
+import { safekeepingsOf } from '../src/ingest/retention-safekeeping.ts'
+import { lastMidnight } from '../src/ingest/summarise.ts'
+import { minute } from '../src/market/instant.ts'
+import { defineJob } from '../src/queue/job.ts'
+import { databaseOf } from '../src/store/transaction.ts'
+import { areSummarised } from '../src/store/view-refreshes.ts'
+
+/** What is older than it is kept: made safe as its policy says, proved, and dropped. */
+export const enforceRetention = defineJob({
+  name: 'enforce-retention',
+  summary: 'Drops what is older than it is kept, once all that must outlive it is safe',
+  // Whether somebody has agreed that more than half of a table may go at once.
+  payload: z.strictObject({ agreed: z.boolean() }),
+  queueOf: () => 'upkeep',
+  idOf: () => 'enforce-retention',
+  priority: 0,
+  schedules: () => [
+    {
+      id: 'enforce-retention',
+      pattern: '30 0 * * *',
+      payload: { agreed: false },
+      whenMissed: 'run-once',
+      // Until newer candles are there, a clock that runs ahead cannot be told from a daemon that was away.
+      missedDelayMs: 5 * minute,
+    },
+  ],
+  run: async ({ pool, settings, clock, signal }, { agreed }, report) => {
+    // A summary reads what is about to be dropped: the last day's must have been made first.
+    if (!(await areSummarised(databaseOf(pool), settings.views, lastMidnight(clock.now())))) {
+      throw new Unavailable(
+        'the summaries have not been refreshed since yesterday ended, and nothing is dropped before: beacon views refresh',
+      )
+    }
+    const safekeepings = safekeepingsOf({ pool, settings, clock })
+    return { ...(await enforce({ pool, settings, clock, signal, safekeepings }, agreed, report)) }
+  },
+})

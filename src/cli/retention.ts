@@ -1,0 +1,125 @@
+import { Command } from 'commander'
+import { enforceRetention } from '../../jobs/enforce-retention.ts'
+import type { RetentionOutcome } from '../ingest/retention.ts'
+import { type PlannedRows, type RetentionPlan, readRetentionPlan } from '../ingest/retention-plan.ts'
+import { toIso, toMinuteText } from '../market/instant.ts'
+import { endingTexts, type PlannedPartition, type Verdict } from '../store/retention.ts'
+import { answer, bytesText, countText, table } from './output.ts'
+import { runHere } from './run-here.ts'
+import { withDatabase, withFleet } from './session.ts'
+
+type RetentionOptions = Readonly<{ dryRun?: boolean; yes?: boolean; json?: boolean }>
+
+export const retentionCommand = (): Command =>
+  new Command('retention')
+    .description('Drop what is older than it is kept, now; what must outlive it is made safe first.')
+    .option('--dry-run', 'tell what would happen and why, and change nothing')
+    .option('--yes', 'also where more than half of a table would go at once')
+    .option('--json', 'answer as JSON')
+    .action(({ dryRun, yes = false, json }: RetentionOptions) =>
+      dryRun ? rehearse(yes, json) : enforce(yes, json),
+    )
+
+const rehearse = (agreed: boolean, json: boolean | undefined) =>
+  withDatabase(async ({ settings, database: { pool }, clock }) => {
+    const plan = await readRetentionPlan({ pool, settings, clock }, agreed)
+    answer(json, planJson(plan), () => planText(plan))
+  })
+
+const enforce = (agreed: boolean, json: boolean | undefined) =>
+  withFleet(async (session, fleet) => {
+    const outcome = (await runHere(session, fleet, enforceRetention, { agreed })) as RetentionOutcome
+    answer(json, outcome, () => outcomeText(outcome))
+  })
+
+const planJson = ({ asOf, refusal, partitions, rows, unfinished }: RetentionPlan) => ({
+  asOf: toIso(asOf),
+  refusal: refusal ?? null,
+  partitions: partitions.map(({ partition, policy, verdict, reason }) => ({
+    table: partition.table,
+    name: partition.name,
+    from: toIso(partition.range.from),
+    to: toIso(partition.range.to),
+    rows: partition.rows,
+    bytes: partition.bytes,
+    ending: policy.ending,
+    verdict,
+    reason,
+  })),
+  rows: rows.map((planned) => ({
+    table: planned.table,
+    by: planned.by,
+    before: toIso(planned.before),
+    ending: planned.ending,
+    rows: planned.rows ?? null,
+  })),
+  unfinished: unfinished.map(({ table: parent, name, range, ending }) => ({
+    table: parent,
+    name,
+    from: toIso(range.from),
+    to: toIso(range.to),
+    ending,
+  })),
+})
+
+const planText = ({ asOf, refusal, partitions, rows, unfinished }: RetentionPlan): string =>
+  [
+    `As of ${toMinuteText(asOf)} UTC, beacon retention would do this:`,
+    ...(refusal === undefined ? [] : [`nothing, because ${refusal}`]),
+    ...unfinished.map(
+      ({ name }) => `${name} was left detached by a run that was interrupted, and is finished first`,
+    ),
+    partitions.length === 0
+      ? 'There are no partitions that are not kept forever.'
+      : partitionTable(partitions),
+    ...(rows.length === 0 ? [] : [rowTable(rows)]),
+  ].join('\n\n')
+
+const partitionTable = (partitions: readonly PlannedPartition[]): string =>
+  table(partitions, [
+    { title: 'partition', of: ({ partition }) => partition.name },
+    { title: 'from', of: ({ partition }) => toMinuteText(partition.range.from) },
+    { title: 'to', of: ({ partition }) => toMinuteText(partition.range.to) },
+    { title: 'rows', of: ({ partition }) => countText(partition.rows), align: 'right' },
+    { title: 'size', of: ({ partition }) => bytesText(partition.bytes), align: 'right' },
+    { title: 'would be', of: ({ verdict, policy }) => fates[verdict] ?? endingTexts[policy.ending] },
+    { title: 'because', of: ({ reason }) => reason },
+  ])
+
+const fates: Readonly<Record<Verdict, string | undefined>> = {
+  stays: 'kept',
+  'held-back': 'held back',
+  goes: undefined,
+}
+
+const rowTable = (rows: readonly PlannedRows[]): string =>
+  table(rows, [
+    { title: 'table', of: (planned) => planned.table },
+    { title: 'rows older than', of: ({ before, by }) => `${toMinuteText(before)} (${by})` },
+    {
+      title: 'rows',
+      of: (planned) => (planned.rows === undefined ? '' : countText(planned.rows)),
+      align: 'right',
+    },
+    {
+      title: 'would be',
+      of: ({ ending }) => (ending === 'drop' ? 'deleted' : 'archived and deleted, by the job archive-rows'),
+    },
+  ])
+
+function outcomeText({ dropped, rows, bytes, heldBack, deleted }: RetentionOutcome): string {
+  const gone = Object.entries(deleted).filter(([, count]) => count > 0)
+  const sentences = [
+    ...(dropped.length === 0
+      ? []
+      : [
+          `Dropped ${counted(dropped.length, 'partition')} with ${counted(rows, 'row')}, ${bytesText(bytes)}.`,
+        ]),
+    ...gone.map(([name, count]) => `Deleted ${counted(count, 'row')} of ${name}.`),
+    ...(heldBack.length === 0 ? [] : [`Held back ${counted(heldBack.length, 'partition')}, as told above.`]),
+  ]
+  return sentences.length === 0 ? 'Nothing is older than it is kept.' : sentences.join('\n')
+}
+
+const counted = (count: number, word: string): string =>
+  `${countText(count)} ${word}${count === 1 ? '' : 's'}`

@@ -1,0 +1,104 @@
+import { sql } from 'drizzle-orm'
+import type { Pool } from 'pg'
+import { earlier, type Instant, plus } from '../market/instant.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Settings } from '../settings.ts'
+import { readHeldUntil } from '../store/archives.ts'
+import { type ExpiringLeaf, listExpiring } from '../store/expiring-partitions.ts'
+import { listPartitions } from '../store/list-partitions.ts'
+import { countOldRows } from '../store/old-rows.ts'
+import {
+  type CountedPartition,
+  heldBack,
+  type PlannedPartition,
+  planRetention,
+  retentionPolicies,
+} from '../store/retention.ts'
+import { databaseOf, inTransaction } from '../store/transaction.ts'
+import { clockObjection, readClocks } from './retention-clocks.ts'
+
+export type PlanReach = Readonly<{ pool: Pool; settings: Settings; clock: Clock }>
+
+/** The rows of one table that are old enough; `rows` is undefined where another kind of run counts them. */
+export type PlannedRows = Readonly<{
+  table: string
+  by: string
+  before: Instant
+  ending: 'drop' | 'archive'
+  rows: number | undefined
+}>
+
+export type RetentionPlan = Readonly<{
+  asOf: Instant
+  /** Why nothing goes at all: the clocks disagree. */
+  refusal: string | undefined
+  partitions: readonly PlannedPartition[]
+  rows: readonly PlannedRows[]
+  /** Leaves that an interrupted run has left detached, or about to be. */
+  unfinished: readonly ExpiringLeaf[]
+}>
+
+/** What a run would do now, and why; nothing is changed. `agreed`: more than half of a table may go at once. */
+export async function readRetentionPlan(reach: PlanReach, agreed: boolean): Promise<RetentionPlan> {
+  const { pool, settings, clock } = reach
+  const clocks = await readClocks(databaseOf(pool), clock.now())
+  const refusal = clockObjection(clocks, settings)
+  // Of two clocks that agree well enough the one that lets go later.
+  const asOf = earlier(clocks.own, clocks.database)
+  const policies = retentionPolicies(settings)
+  const partitions = await countPartitions(
+    pool,
+    policies.map(({ table }) => table.name),
+  )
+  const restored = await readRestored(pool, partitions, asOf)
+  const planned = planRetention(policies, partitions, { now: asOf, restored, agreed })
+  return {
+    asOf,
+    refusal,
+    partitions: refusal === undefined ? planned : refuseAll(planned),
+    rows: await planRows(reach, asOf),
+    unfinished: await listExpiring(databaseOf(pool)),
+  }
+}
+
+const refuseAll = (planned: readonly PlannedPartition[]): PlannedPartition[] =>
+  planned.map((one) => (one.verdict === 'goes' ? heldBack(one, 'the clocks disagree') : one))
+
+async function readRestored(
+  pool: Pool,
+  partitions: readonly CountedPartition[],
+  now: Instant,
+): Promise<Map<string, Instant>> {
+  const restored = new Map<string, Instant>()
+  for (const { table, name } of partitions) {
+    const until = await readHeldUntil(databaseOf(pool), table, name, now)
+    if (until !== undefined) restored.set(name, until)
+  }
+  return restored
+}
+
+/** Counted, not guessed: the planner has not looked at a new leaf yet, and what is deleted should be known. */
+async function countPartitions(pool: Pool, tables: readonly string[]): Promise<CountedPartition[]> {
+  const counted: CountedPartition[] = []
+  for (const partition of await listPartitions(pool, tables)) {
+    const { rows } = await inTransaction(
+      pool,
+      ({ db }) =>
+        db.execute<{ rows: string }>(sql`select count(*) as rows from ${sql.identifier(partition.name)}`),
+      'upkeep',
+    )
+    counted.push({ ...partition, rows: Number(rows[0]?.rows ?? 0) })
+  }
+  return counted
+}
+
+async function planRows({ pool, settings }: PlanReach, now: Instant): Promise<PlannedRows[]> {
+  const planned: PlannedRows[] = []
+  for (const [table, { by, keep, then }] of Object.entries(settings.retention)) {
+    if (keep === undefined) continue
+    const before = plus(now, -keep)
+    const rows = then === 'drop' ? await countOldRows(pool, { table, by }, before) : undefined
+    planned.push({ table, by, before, ending: then, rows })
+  }
+  return planned
+}

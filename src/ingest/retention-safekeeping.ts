@@ -1,0 +1,10 @@
+import { type ArchiveReach, archiveSafekeeping } from '../archive/archive-partition.ts'
+import { rolledUp } from '../store/rollup.ts'
+import { nothingKept, type Safekeepings } from '../store/safekeeping.ts'
+
+/** What each ending of the configuration means. */
+export const safekeepingsOf = (reach: ArchiveReach): Safekeepings => ({
+  drop: nothingKept,
+  archive: archiveSafekeeping(reach),
+  'roll-up': rolledUp(reach.pool),
+})

@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest'
+import { toIso } from '../../src/market/instant.ts'
+import {
+  daysAgo,
+  freshData,
+  leavesNow,
+  minuteLeaf,
+  priceLeaf,
+  someCandles,
+  somePrices,
+} from '../ingest/retaining.ts'
+import { aCoin } from '../store/loading.ts'
+import { openSite } from './site.ts'
+
+test('beacon retention tells what it would do and why, does it, and then has nothing to do', async () => {
+  await using site = await openSite()
+  const { pool } = site.database
+  const coinId = await aCoin(pool)
+  await freshData(pool, coinId)
+  await someCandles(pool, coinId, daysAgo(9), 20)
+  await someCandles(pool, coinId, daysAgo(7), 500, '5m')
+  await someCandles(pool, coinId, daysAgo(40), 501, '5m')
+  await somePrices(pool, coinId, daysAgo(32), 40)
+  const before = await leavesNow(pool)
+
+  const [told, asJson, refused, wrong] = await site.runLines([
+    'retention --dry-run',
+    'retention --dry-run --json',
+    'retention',
+    'retention --force',
+  ])
+  expect(told).toMatchObject({ code: 0, stderr: '' })
+  const line = (text: string) => told?.stdout.split('\n').find((each) => each.startsWith(text)) ?? ''
+  expect(line(minuteLeaf(9))).toMatch(/ 20 +\S+ kB +dropped +ended more than 7 days ago$/)
+  expect(line(minuteLeaf(1))).toMatch(/ 100 +\S+ kB +kept +kept until \S+ 00:00$/)
+  expect(line(priceLeaf(32))).toMatch(
+    / 40 +\S+ kB +rolled up, compared and dropped +ended more than 30 days ago$/,
+  )
+  expect(line('ohlcv_data_5m')).toMatch(
+    / 288 .* held back .* more than half of ohlcv_data_5m would go at once$/,
+  )
+  expect(line('ingest_runs')).toMatch(/\(started_at\) +0 +deleted$/)
+  expect(line('notifications')).toMatch(/\(created_at\) +archived and deleted, by the job archive-rows$/)
+
+  const plan = JSON.parse(asJson?.stdout ?? '')
+  expect(plan).toMatchObject({ refusal: null, unfinished: [] })
+  expect(plan.partitions).toContainEqual({
+    table: 'market_data',
+    name: priceLeaf(32),
+    from: toIso(daysAgo(32)),
+    to: toIso(daysAgo(31)),
+    rows: 40,
+    bytes: expect.any(Number),
+    ending: 'roll-up',
+    verdict: 'goes',
+    reason: 'ended more than 30 days ago',
+  })
+
+  // It does what nobody has to agree to, and then says what is left.
+  expect(refused).toMatchObject({ code: 1, stdout: '' })
+  expect(refused?.stderr).toContain(`${priceLeaf(32)} is dropped with 40 rows\n`)
+  expect(refused?.stderr).toMatch(
+    /error: more than half of ohlcv_data_5m would go at once.*beacon retention --yes\n$/,
+  )
+  expect(wrong).toMatchObject({ code: 2 })
+
+  const [agreed, nothing] = await site.runLines(['retention --yes', 'retention --json'])
+  expect(agreed).toMatchObject({ code: 0 })
+  expect(agreed?.stdout).toMatch(/^Dropped 2 partitions with 501 rows, \S+ kB\.\n$/)
+  expect(JSON.parse(nothing?.stdout ?? '')).toMatchObject({ dropped: [], rows: 0, bytes: 0, heldBack: [] })
+  const gone = before.filter((name) => !agreedLeaves(plan).has(name))
+  expect(await leavesNow(pool)).toEqual(gone)
+})
+
+const agreedLeaves = ({ partitions }: { partitions: { name: string; verdict: string }[] }) =>
+  new Set(partitions.filter(({ verdict }) => verdict !== 'stays').map(({ name }) => name))
