@@ -21,9 +21,12 @@ export type ArchiveFilling = Readonly<{
   file: ArchiveFile
   /** Of the file's range, ascending: its other candles are left alone. */
   owed: readonly Range[]
-  /** Told after each committed page how many of the owed candles have been passed. */
-  onProgress?: (candles: number) => Promise<void> | void
+  /** Told after each committed page how many of the owed candles have been passed, and what that came to. */
+  onProgress?: (candles: number, filled: FilledFromFile) => Promise<void> | void
 }>
+
+/** `files` is 1 where the file was used. */
+export type FilledFromFile = Filled & Readonly<{ files: number }>
 
 export type ArchiveReach = FillReach & Pick<Context, 'http' | 'log'>
 
@@ -35,9 +38,9 @@ const rowsPerPage = 5_000
  * candle, only the source itself may say. A file that is missing or not what it should be brings nothing, and an event
  * in the log. Throws RateLimited when the archive says to wait, and Aborted.
  */
-export async function fillFromArchive(reach: ArchiveReach, filling: ArchiveFilling): Promise<Filled> {
+export async function fillFromArchive(reach: ArchiveReach, filling: ArchiveFilling): Promise<FilledFromFile> {
   const verified = await verifiedFile(reach, filling.file)
-  if (!verified) return nothingFilled
+  if (!verified) return { ...nothingFilled, files: 0 }
   let filled = nothingFilled
   let passed = 0
   for await (const page of verified.pages(rowsPerPage)) {
@@ -46,9 +49,9 @@ export async function fillFromArchive(reach: ArchiveReach, filling: ArchiveFilli
     if (rows.length === 0) continue
     if (reach.signal.aborted) throw new Aborted(`stopped while loading ${archiveName(filling.file)}`)
     filled = addFilled(filled, await loadRows(reach, filling, { rows, range }))
-    await filling.onProgress?.(passed)
+    await filling.onProgress?.(passed, { ...filled, files: 1 })
   }
-  return filled
+  return { ...filled, files: 1 }
 }
 
 async function verifiedFile(reach: ArchiveReach, file: ArchiveFile): Promise<VerifiedFile | undefined> {

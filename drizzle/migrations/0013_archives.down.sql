@@ -1,0 +1,2 @@
+revoke insert on notifications from beacon_upkeep;
+drop table archives;

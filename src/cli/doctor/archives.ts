@@ -1,0 +1,50 @@
+import { stat } from 'node:fs/promises'
+import { withStorageOf } from '../../archive/storage.ts'
+import { verifyArchive } from '../../archive/verify-archive.ts'
+import { Aborted, Fault } from '../../fault.ts'
+import type { Settings } from '../../settings.ts'
+import { type Archive, isBelieved, listArchives } from '../../store/archives.ts'
+import { databaseOf } from '../../store/transaction.ts'
+import { type Check, error, type Finding } from './check.ts'
+
+/** That the files are there which stand for rows that have left; with `deep`, that each holds what it did. */
+export const archives = (deep: boolean): Check => ({
+  name: 'archives',
+  run: async ({ pool, settings, signal }) => {
+    const believed = (await listArchives(databaseOf(pool))).filter(isBelieved)
+    const findings: Finding[] = []
+    for (const archive of believed) {
+      if (signal.aborted) throw new Aborted('stopped before every archive was looked at: run it again')
+      const problem = await problemOf(settings, archive, deep)
+      if (problem !== undefined) findings.push(error(`${problem}.`, remedyOf(archive)))
+    }
+    return findings
+  },
+})
+
+const remedyOf = ({ id }: Archive): string =>
+  `Put back a copy of the file, and then: beacon archive verify ${id.slice(0, 8)}`
+
+/** What is wrong with the file; one that cannot be looked at keeps none of the others from being looked at. */
+async function problemOf(settings: Settings, archive: Archive, deep: boolean): Promise<string | undefined> {
+  try {
+    await (deep ? verifyArchive(settings, archive) : undefined)
+    return deep ? undefined : await lookAt(settings, archive)
+  } catch (failure) {
+    if (failure instanceof Fault) return failure.message
+    throw failure
+  }
+}
+
+/** A file elsewhere would have to be fetched to be measured: of it only its presence is looked at. */
+const lookAt = (settings: Settings, archive: Archive): Promise<string | undefined> =>
+  withStorageOf(settings, archive, async (storage) => {
+    const { fileName, written } = archive
+    if (storage.place.startsWith('file:')) {
+      const { size } = await storage.withFile(fileName, (path) => stat(path))
+      return size === written?.bytes
+        ? undefined
+        : `${fileName} has ${size} bytes where ${written?.bytes} were written`
+    }
+    return (await storage.has(fileName)) ? undefined : `${fileName} is not in ${storage.place}`
+  })
