@@ -1,23 +1,39 @@
 import { z } from 'zod'
+import { isOutdated, summarise } from '../src/ingest/summarise.ts'
 import { second } from '../src/market/instant.ts'
 import { defineJob } from '../src/queue/job.ts'
-import { refreshView } from '../src/store/views.ts'
 
-/** The summaries, once the day they speak of is over. */
+const payload = z.strictObject({ view: z.string().max(63), when: z.literal('outdated').optional() })
+
+/**
+ * The summaries, once the day they speak of is over; and looked at again each hour, because candles of a day that was
+ * summarised incomplete may have come since.
+ */
 export const refreshViews = defineJob({
   name: 'refresh-views',
   summary: 'Refreshes a materialized view while its readers go on reading',
-  payload: z.strictObject({ view: z.string().max(63) }),
+  payload,
   queueOf: () => 'upkeep',
-  idOf: ({ view }) => `refresh-views_${view}`,
+  idOf: ({ view, when }) => `refresh-views_${view}${when === undefined ? '' : `_${when}`}`,
   priority: 0,
   schedules: ({ views }) =>
-    views.map((view) => ({
-      id: `refresh-views_${view}`,
-      pattern: '5 0 * * *',
-      payload: { view },
-      whenMissed: 'run-once',
-      missedDelayMs: 30 * second,
-    })),
-  run: async ({ pool }, { view }) => ({ view, ...(await refreshView(pool, view)) }),
+    views.flatMap((view) => [
+      {
+        id: `refresh-views_${view}`,
+        pattern: '5 0 * * *',
+        payload: { view },
+        whenMissed: 'run-once',
+        missedDelayMs: 30 * second,
+      },
+      {
+        id: `refresh-views_${view}_outdated`,
+        pattern: '35 * * * *',
+        payload: { view, when: 'outdated' },
+        whenMissed: 'skip',
+      },
+    ]),
+  run: async (context, { view, when }) =>
+    when === undefined || (await isOutdated(context, view))
+      ? { ...(await summarise(context, view)) }
+      : { view, upToDate: true },
 })

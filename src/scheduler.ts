@@ -1,13 +1,14 @@
 import { schedule as everyProcess } from 'node-cron'
-import { jobs, queues } from '../jobs/catalog.ts'
+import { jobs, queuesWith } from '../jobs/catalog.ts'
 import { type Instant, later, minute, plus } from './market/instant.ts'
 import type { Engine } from './queue/engine.ts'
-import { enqueue } from './queue/enqueue.ts'
+import { enqueue, isStanding } from './queue/enqueue.ts'
 import type { Job, Scheduled } from './queue/job.ts'
-import { lastDue, registerSchedules } from './queue/schedule.ts'
+import { lastDue, registerSchedules, underLock } from './queue/schedule.ts'
 import type { Context } from './runtime/context.ts'
 import type { Releases } from './runtime/release.ts'
 import { listCoins } from './store/coins.ts'
+import { readSources } from './store/instruments.ts'
 import { lastSuccess } from './store/runs.ts'
 import { databaseOf } from './store/transaction.ts'
 
@@ -54,6 +55,7 @@ export async function lookAfterSchedules(
   const { engine, context } = reach
   const { settings, log, pool, clock } = context
   const coins = await listCoins(databaseOf(pool))
+  const queues = queuesWith(await readSources(databaseOf(pool)))
   const written = await registerSchedules({ engine, jobs, queues, settings, coins, databaseUrl, log })
   // With some room: the clock of the machine where a coin was added may be behind ours.
   const since = lookedAt === undefined ? undefined : plus(lookedAt, -minute)
@@ -65,28 +67,44 @@ export async function lookAfterSchedules(
     // What is due only now is the schedule's own business.
     return changedAt !== undefined && changedAt >= since ? changedAt : undefined
   }
-  for (const job of jobs) {
-    for (const scheduled of job.schedules?.(settings, coins) ?? []) {
-      if (scheduled.whenMissed === 'skip') continue
-      const wantedSince = mustHaveRunSince(scheduled)
-      if (wantedSince !== undefined) await catchUp(reach, job, scheduled, wantedSince)
-    }
-  }
+  const due = jobs.flatMap((job) =>
+    (job.schedules?.(settings, coins) ?? []).flatMap((scheduled) => {
+      const dueSince = scheduled.whenMissed === 'skip' ? undefined : mustHaveRunSince(scheduled)
+      return dueSince === undefined ? [] : [{ job, scheduled, since: dueSince }]
+    }),
+  )
+  await catchUp(reach, databaseUrl, due)
 }
 
-/** Runs once, now, what has not run well since then: our own record of runs tells, not the queue. */
-async function catchUp(
-  { context: { pool, clock, log }, engine }: Reach,
-  job: Job,
-  { payload, missedDelayMs = 0 }: Scheduled<unknown>,
-  wantedSince: Instant,
-): Promise<void> {
-  const last = await lastSuccess(databaseOf(pool), job.name, payload)
-  if (last !== undefined && last >= wantedSince) return
-  log.debug('schedule.catching-up', {
-    job: job.name,
-    payload,
-    lastMinutesAgo: last && Math.round((clock.now() - last) / minute),
+/** What should have run since then. */
+type Due = Readonly<{ job: Job; scheduled: Scheduled<unknown>; since: Instant }>
+
+/**
+ * Runs once, now, what has not run well since it was due: our own record of runs tells, not the queue. Of all schedulers
+ * that start together one enqueues it, and none again when it is done already.
+ */
+async function catchUp(reach: Reach, databaseUrl: string, due: readonly Due[]): Promise<void> {
+  const missed: Due[] = []
+  for (const one of due) if (!(await hasRun(reach, one))) missed.push(one)
+  // Mostly there is nothing to do, and no need to wait for the others.
+  if (missed.length === 0) return
+  await underLock(databaseUrl, 'catch up', async () => {
+    for (const one of missed) await enqueueMissed(reach, one)
   })
+}
+
+async function hasRun({ context: { pool } }: Reach, { job, scheduled, since }: Due): Promise<boolean> {
+  const last = await lastSuccess(databaseOf(pool), job.name, scheduled.payload)
+  return last !== undefined && last >= since
+}
+
+async function enqueueMissed(reach: Reach, due: Due): Promise<void> {
+  const { engine, context } = reach
+  const { job, scheduled } = due
+  const { payload, missedDelayMs = 0 } = scheduled
+  // In this order: what has just left its queue stands in the record of runs.
+  if (await isStanding(engine, job, payload)) return
+  if (await hasRun(reach, due)) return
+  context.log.debug('schedule.catching-up', { job: job.name, payload })
   await enqueue(engine, job, [payload], { delayMs: missedDelayMs })
 }

@@ -1,32 +1,82 @@
 import { Command } from 'commander'
 import { refreshViews } from '../../jobs/refresh-views.ts'
 import { InvalidInput } from '../fault.ts'
-import { answer, countText } from './output.ts'
+import type { Summarised } from '../ingest/summarise.ts'
+import { toIso, toMinuteText } from '../market/instant.ts'
+import { durationText } from '../settings/duration.ts'
+import { databaseOf } from '../store/transaction.ts'
+import { listRefreshes } from '../store/view-refreshes.ts'
+import { answer, countText, table } from './output.ts'
 import { runHere } from './run-here.ts'
-import { withFleet } from './session.ts'
+import { withDatabase, withFleet } from './session.ts'
+
+type JsonOption = Readonly<{ json?: boolean }>
 
 export const viewsCommand = (): Command =>
-  new Command('views').description('The summaries.').addCommand(refreshCommand())
+  new Command('views').description('The summaries.').addCommand(listCommand()).addCommand(refreshCommand())
+
+const listCommand = (): Command =>
+  new Command('list')
+    .description('List the last refreshes of each summary, and which days were not whole.')
+    .option('--json', 'answer as JSON')
+    .action(({ json }: JsonOption) =>
+      withDatabase(async ({ settings, database }) => {
+        const db = databaseOf(database.pool)
+        const lists = await Promise.all(settings.views.map((view) => listRefreshes(db, view, 5)))
+        const refreshes = lists.flat()
+        const asJson = refreshes.map(({ fingerprint: _, refreshedAt, coversTo, ...refresh }) => ({
+          ...refresh,
+          refreshedAt: toIso(refreshedAt),
+          coversTo: toIso(coversTo),
+        }))
+        answer(json, { refreshes: asJson }, () =>
+          refreshes.length === 0
+            ? 'None has been refreshed yet. Do it now with: beacon views refresh'
+            : table(refreshes, [
+                { title: 'view', of: ({ view }) => view },
+                { title: 'refreshed', of: ({ refreshedAt }) => toMinuteText(refreshedAt) },
+                { title: 'took', of: ({ durationMs }) => durationText(durationMs), align: 'right' },
+                { title: 'rows', of: ({ rows }) => countText(rows), align: 'right' },
+                { title: 'days before', of: ({ coversTo }) => toIso(coversTo).slice(0, 10) },
+                { title: 'not whole', of: ({ incomplete }) => incompleteText(incomplete) },
+              ]),
+        )
+      }),
+    )
+
+const namedCoins = 3
+
+/** `bitcoin (3 h), ethereum (1 h)`, and how many more there are. */
+function incompleteText(incomplete: Summarised['incomplete']): string {
+  const coins = Object.entries(incomplete)
+    .toSorted()
+    .map(([coinId, candles]) => `${coinId} (${candles} h)`)
+  const more = coins.length - namedCoins
+  return [...coins.slice(0, namedCoins), ...(more > 0 ? [`${more} more coins`] : [])].join(', ')
+}
 
 const refreshCommand = (): Command =>
   new Command('refresh')
-    .description('Refresh a summary now, all of them when none is named; readers go on reading meanwhile.')
+    .description(
+      'Refresh a summary now, all of them when none is named; what the sources still owe of yesterday is fetched first. Readers go on reading meanwhile.',
+    )
     .argument('[name]', 'such as daily_price_summary')
     .option('--json', 'answer as JSON')
-    .action((name: string | undefined, { json }: { json?: boolean }) =>
+    .action((name: string | undefined, { json }: JsonOption) =>
       withFleet(async (session, fleet) => {
         const { views } = session.settings
         if (name !== undefined && !views.includes(name)) {
           throw new InvalidInput(`there is no summary "${name}" to refresh; there is ${views.join(', ')}`)
         }
-        const refreshed: { view: string; rows: number }[] = []
+        const refreshed: Summarised[] = []
         for (const view of name === undefined ? views : [name]) {
-          refreshed.push(
-            (await runHere(session, fleet, refreshViews, { view })) as { view: string; rows: number },
-          )
+          refreshed.push((await runHere(session, fleet, refreshViews, { view })) as Summarised)
         }
-        answer(json, { refreshed }, () =>
-          refreshed.map(({ view, rows }) => `${view} has ${countText(rows)} rows.`).join('\n'),
-        )
+        answer(json, { refreshed }, () => refreshed.map(refreshedText).join('\n'))
       }),
     )
+
+function refreshedText({ view, rows, incomplete }: Summarised): string {
+  const missing = incompleteText(incomplete)
+  return `${view} has ${countText(rows)} rows.${missing === '' ? '' : ` Of yesterday there is missing: ${missing}.`}`
+}

@@ -62,6 +62,12 @@ async function addEach<P>(
   return work.map(({ id }) => id)
 }
 
+/** Whether the work waits or runs in its queue now. Only work with an id of its own can be found there. */
+export async function isStanding<P>(engine: Engine, job: Job<P>, payload: P): Promise<boolean> {
+  const state = await engine.queue(job.queueOf(payload)).getJobState(checkedId(job, payload))
+  return !['completed', 'failed', 'unknown'].includes(state)
+}
+
 /**
  * A finished job keeps its id taken for as long as it is shown. Two callers may both see it finished, and the
  * second then removes what the first has just added: it adds the same again, and what runs already stays.

@@ -130,7 +130,7 @@ async function removeOthers(
 const lockName = (queue: EngineQueue, id: string): string => `schedule ${queue.name} ${id}`
 
 /** Runs the work while no other process of the fleet runs one under the same name. */
-async function underLock<T>(databaseUrl: string, name: string, work: () => Promise<T>): Promise<T> {
+export async function underLock<T>(databaseUrl: string, name: string, work: () => Promise<T>): Promise<T> {
   // A connection of its own, so that no pool can be drained by those who wait; the lock ends with its transaction.
   const client = new Client({
     connectionString: databaseUrl,

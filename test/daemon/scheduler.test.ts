@@ -109,4 +109,37 @@ describe('the scheduler', () => {
     await look(scene, plus(noon, 4.5 * minute), plus(noon, 4 * minute))
     expect(await caughtUp(scene)).toEqual([])
   })
+
+  test('that start together, and one later, have what was missed done once between them', async ({
+    freshDatabase,
+    engine,
+  }) => {
+    const { pool, url } = freshDatabase
+    const engines = await Promise.all([1, 2, 3].map(() => openTestEngine(url)))
+    try {
+      const scenes = engines.map((one) => ({ freshDatabase, engine: one }))
+      await Promise.all(scenes.map((scene) => look(scene, noon)))
+      const waiting = await engine.queue('upkeep').getJobs(['waiting', 'prioritized', 'delayed'])
+      const refreshes = waiting.filter(({ id }) => id === 'refresh-views_daily_price_summary')
+      expect(refreshes).toHaveLength(1)
+      // Done and gone from its queue while another starts: the record of runs tells, whatever the queue forgets.
+      const payload = { view: 'daily_price_summary' }
+      const [one] = refreshes
+      const run = await startRun(databaseOf(pool), {
+        job: 'refresh-views',
+        queue: 'upkeep',
+        jobId: one?.id ?? '',
+        attempt: 1,
+        payload,
+        startedAt: noon,
+      })
+      await finishRun(databaseOf(pool), run, { status: 'done', outcome: {} }, noon)
+      await one?.remove()
+      await Promise.all(scenes.map((scene) => look(scene, plus(noon, minute))))
+      const later = await engine.queue('upkeep').getJobs(['waiting', 'prioritized', 'delayed'])
+      expect(later.filter(({ id }) => id === 'refresh-views_daily_price_summary')).toEqual([])
+    } finally {
+      await Promise.all(engines.map((one) => one.close()))
+    }
+  })
 })

@@ -6,7 +6,7 @@ import { InvalidInput } from '../../src/fault.ts'
 import { day } from '../../src/market/instant.ts'
 import { readSettings } from '../../src/settings.ts'
 import { sources } from '../../src/sources/catalog.ts'
-import { listPartitions } from '../../src/store/partitions.ts'
+import { listPartitions } from '../../src/store/list-partitions.ts'
 import { keptReport, startWorking } from '../ingest/working.ts'
 import { halfPast } from '../replay/playing.ts'
 import { aBatch, aCandle, aSeries, load, start } from '../store/loading.ts'
@@ -58,8 +58,8 @@ describe('refresh-views', () => {
     const series = await aSeries(pool, { timeframe: '1h' })
     await load(pool, aBatch(series, [aCandle(start)]))
     const refresh = () => refreshViews.run(working.context, { view: 'daily_price_summary' }, keptReport())
-    expect(await refresh()).toEqual({ view: 'daily_price_summary', rows: 1 })
-    expect(await refresh()).toEqual({ view: 'daily_price_summary', rows: 1 })
+    expect(await refresh()).toMatchObject({ view: 'daily_price_summary', rows: 1 })
+    expect(await refresh()).toMatchObject({ view: 'daily_price_summary', rows: 1 })
   })
 
   test('refuses a view that is not there, by naming those that are', async ({ pool }) => {
@@ -77,15 +77,24 @@ describe('refresh-views', () => {
         payload: { view: 'daily_price_summary' },
         whenMissed: 'run-once',
       },
+      {
+        id: 'refresh-views_daily_price_summary_outdated',
+        pattern: '35 * * * *',
+        payload: { view: 'daily_price_summary', when: 'outdated' },
+      },
     ])
   })
 
-  test.for([null, {}, { view: 1 }, { view: 'v'.repeat(64) }, { view: 'a', force: true }])(
-    'refuses a payload of %o',
-    (hostile) => {
-      expect(refreshViews.payload.safeParse(hostile).success).toBe(false)
-    },
-  )
+  test.for([
+    null,
+    {},
+    { view: 1 },
+    { view: 'v'.repeat(64) },
+    { view: 'a', force: true },
+    { view: 'a', when: 'always' },
+  ])('refuses a payload of %o', (hostile) => {
+    expect(refreshViews.payload.safeParse(hostile).success).toBe(false)
+  })
 })
 
 describe('the catalog', () => {

@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { InvalidInput } from '../../src/fault.ts'
@@ -90,6 +93,36 @@ describe('refreshing a view', () => {
     expect(await summaryOf(pool, series.coinId)).toHaveLength(1)
     await reader.query('commit')
     reader.release()
+  })
+
+  test('in a process that is killed in the middle leaves the old content, and can be done again', async ({
+    freshDatabase: { pool, url },
+  }) => {
+    await pool.query(`
+      create table source (n integer primary key);
+      insert into source values (1);
+      create materialized view slow as select n, pg_advisory_lock_shared(77) is null as waited from source;
+      create unique index on slow (n);
+      insert into source values (2)`)
+    const holder = await pool.connect()
+    await holder.query('select pg_advisory_lock(77)')
+    const script = fileURLToPath(new URL('refreshing-process.ts', import.meta.url))
+    const child = spawn(process.execPath, ['--import', 'tsx', script, url, 'slow'], { stdio: 'inherit' })
+    const refreshing = async () =>
+      (
+        await pool.query(
+          `select from pg_stat_activity where query like 'refresh%' and wait_event = 'advisory'`,
+        )
+      ).rowCount
+    await expect.poll(refreshing).toBe(1)
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    expect((await pool.query('select n from slow')).rows).toEqual([{ n: 1 }])
+    await holder.query('select pg_advisory_unlock(77)')
+    holder.release()
+    await expect.poll(refreshing).toBe(0)
+    expect((await pool.query('select n from slow')).rows).toEqual([{ n: 1 }])
+    expect(await refreshView(pool, 'slow')).toEqual({ rows: 2 })
   })
 
   test('twice at once is one after the other', async ({ pool }) => {
