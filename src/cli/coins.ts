@@ -7,9 +7,10 @@ import { candleSource } from '../ingest/markets.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
 import type { Outcome } from '../queue/job.ts'
 import { coinId as coinIdForm } from '../settings/schema.ts'
-import type { SourceId } from '../settings/source-ids.ts'
-import { hasCandles, isSourceId, sources } from '../sources/catalog.ts'
-import { type ListedMarket, type Source, toHttpRequest } from '../sources/source.ts'
+import type { AnySourceId } from '../settings/source-ids.ts'
+import { askForListing } from '../sources/ask.ts'
+import { hasCandles, isAnySourceId, sourceNamed, sources } from '../sources/catalog.ts'
+import type { CandleProvider, ListedMarket } from '../sources/source.ts'
 import {
   type Coin,
   followMarket,
@@ -18,6 +19,7 @@ import {
   unfollowCoin,
   upsertCoin,
 } from '../store/coins.ts'
+import { listRenames, type RecordedRename } from '../store/instruments.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { chosenCoins } from './chosen-coins.ts'
 import { answer, print, say, table } from './output.ts'
@@ -39,9 +41,19 @@ const listCommand = (): Command =>
     .action(({ json }: { json?: boolean }) =>
       withDatabase(async ({ db }) => {
         const coins = await listCoins(db)
+        const renames = await listRenames(db)
         const asJson = coins.map(({ markets, ...coin }) => ({
           ...coin,
           markets: markets.map(nameOf),
+          renamed: renames
+            .filter(({ coinId }) => coinId === coin.id)
+            .map(({ source, oldSymbol, newSymbol, oldBase, newBase, renamedAt }) => ({
+              market: nameOf({ source, symbol: newSymbol }),
+              oldMarket: nameOf({ source, symbol: oldSymbol }),
+              oldBase,
+              newBase,
+              renamedAt: toIso(renamedAt),
+            })),
           ended: markets.flatMap(({ listedTo, relistedAt, ...market }) =>
             listedTo === undefined
               ? []
@@ -57,23 +69,33 @@ const listCommand = (): Command =>
         answer(json, { coins: asJson }, () =>
           coins.length === 0
             ? 'No coin is followed. Add one with: beacon coins add bitcoin'
-            : coinTable(coins),
+            : coinTable(coins, renames),
         )
       }),
     )
 
-const coinTable = (coins: readonly Coin[]): string =>
+const coinTable = (coins: readonly Coin[], renames: readonly RecordedRename[]): string =>
   table(coins, [
     { title: 'coin', of: ({ id }) => id },
     { title: 'symbol', of: ({ symbol }) => symbol },
     { title: 'name', of: ({ name }) => name },
     {
       title: 'markets',
-      of: ({ markets }) => markets.map((market) => `${nameOf(market)}${endOf(market)}`).join(', '),
+      of: ({ markets }) =>
+        markets.map((market) => `${nameOf(market)}${pastOf(market, renames)}${endOf(market)}`).join(', '),
     },
   ])
 
 const nameOf = ({ source, symbol }: Pick<Instrument, 'source' | 'symbol'>): string => `${source}:${symbol}`
+
+/** What it was called before, where the symbol itself has changed. */
+function pastOf({ coinId, source, symbol }: Instrument, renames: readonly RecordedRename[]): string {
+  const last = renames.findLast(
+    (one) =>
+      one.coinId === coinId && one.source === source && one.newSymbol === symbol && one.oldSymbol !== symbol,
+  )
+  return last === undefined ? '' : ` (${last.oldSymbol} until ${toMinuteText(last.renamedAt)})`
+}
 
 function endOf({ listedTo, relistedAt }: Instrument): string {
   if (listedTo === undefined) return ''
@@ -158,7 +180,7 @@ async function add(
   )
 }
 
-type MarketName = Readonly<{ source: SourceId; symbol: string }>
+type MarketName = Readonly<{ source: AnySourceId; symbol: string }>
 
 /** Looks for the coin's market on the source, or on each that has candles until one lists it. */
 async function find(
@@ -174,14 +196,14 @@ async function find(
     )
   }
   const base = ticker.toUpperCase()
-  const candidates: readonly Source[] =
+  const reach = { http, baseUrls: settings.environment.baseUrls }
+  const candidates: readonly CandleProvider[] =
     sourceId === undefined ? Object.values(sources).filter(hasCandles) : [candleSource(sourceId)]
   const asked: string[] = []
-  for (const { listing, ...source } of candidates) {
-    if (!listing) continue
+  for (const source of candidates) {
     try {
-      const request = toHttpRequest(source, listing.request(), settings.environment.baseUrls)
-      const markets = listing.parse((await http.get(request, { lane: 'live', signal })).text)
+      const markets = await askForListing(reach, source, { lane: 'live', signal })
+      if (!markets) continue
       asked.push(source.id)
       const choice = chooseMarket(markets, base, settings.quotes)
       if (choice.kind === 'one')
@@ -205,11 +227,16 @@ async function find(
 }
 
 function readMarket(text: string): MarketName {
-  const [source = '', ...rest] = text.split(':')
-  const symbol = rest.join(':')
-  if (!isSourceId(source) || !symbol) {
+  // The id of a source of ccxt holds a colon itself, as some symbols do.
+  const [, source = '', symbol = ''] = /^((?:ccxt:)?[^:]*):(.+)$/.exec(text) ?? []
+  if (!isAnySourceId(source)) {
     throw new InvalidInput(
-      `--market ${text} is not SOURCE:SYMBOL such as binance:BTCUSDT; the sources are ${Object.keys(sources).join(', ')}`,
+      `--market ${text} is not SOURCE:SYMBOL such as binance:BTCUSDT; the sources are ${Object.keys(sources).join(', ')}, and ccxt:NAME for any other exchange (ccxt:bitvavo:BTC/EUR)`,
+    )
+  }
+  if (source === 'binance-archive') {
+    throw new InvalidInput(
+      `${text} is no market: the archive's files hold the candles of binance, and a backfill reads them by itself; follow --market binance:${symbol}`,
     )
   }
   if (symbol.length > 50) throw new InvalidInput(`--market ${text} is longer than any symbol`)
@@ -222,17 +249,12 @@ async function lookUp(
   { source: id, symbol }: MarketName,
   signal: AbortSignal,
 ): Promise<ListedMarket | undefined> {
-  const source = sources[id]
-  if (!source.listing) return undefined
+  const { http, settings } = context
+  const reach = { http, baseUrls: settings.environment.baseUrls }
   try {
-    const request = toHttpRequest(
-      source,
-      source.listing.request(symbol),
-      context.settings.environment.baseUrls,
-    )
-    const market = source.listing
-      .parse((await context.http.get(request, { lane: 'live', signal })).text)
-      .find((listed) => listed.symbol === symbol || listed.alsoCalled?.includes(symbol))
+    const listing = await askForListing(reach, sourceNamed(id), { lane: 'live', signal }, symbol)
+    if (!listing) return undefined
+    const market = listing.find((listed) => listed.symbol === symbol || listed.alsoCalled?.includes(symbol))
     if (!market) throw new UnknownMarket(`${id} does not list ${symbol}`)
     if (!market.trading) say(`${id} lists ${symbol}, but it is not trading now.`)
     return market

@@ -3,6 +3,7 @@ import { judgeLife } from '../../src/ingest/market-life.ts'
 import { day, hour, type Instant, minute, plus } from '../../src/market/instant.ts'
 import type { ListedMarket } from '../../src/sources/source.ts'
 import type { MarketLife } from '../../src/store/instruments.ts'
+import type { KnownMarket } from '../../src/store/listed-markets.ts'
 import { at } from '../store/loading.ts'
 
 const start = at('2022-05-01T00:00Z')
@@ -11,6 +12,7 @@ const followed: MarketLife = {
   coinId: 'terra-luna',
   symbol: 'LUNAUSDT',
   followedFrom: start,
+  isFirst: true,
   listedTo: undefined,
   lastListedAt: start,
   missingSince: undefined,
@@ -102,5 +104,65 @@ describe('a market', () => {
     )
     expect(news).toEqual(['missing', 'ended', undefined, 'relisted', undefined, undefined])
     expect(life).toEqual({ ...followed, listedTo: start, relistedAt: instantAt(3 * day) })
+  })
+})
+
+/** What the listing had under the symbol when it was last seen. */
+const known = (parts: Partial<KnownMarket> = {}): KnownMarket => ({
+  symbol: 'LUNAUSDT',
+  base: 'LUNA',
+  quote: 'USDT',
+  alsoCalled: [],
+  listedAt: undefined,
+  appearedAt: instantAt(-day),
+  lastSeenAt: start,
+  ...parts,
+})
+
+describe('a symbol that is taken up by another market between two looks', () => {
+  const relistedAt = instantAt(6 * hour)
+  const anew: ListedMarket = { ...trading, listedAt: relistedAt }
+
+  test('ends the old one when the new one was listed, though no look ever missed it', () => {
+    expect(judgeLife(followed, anew, instantAt(day), known({ listedAt: instantAt(-9 * day) }))).toEqual({
+      life: { ...followed, listedTo: relistedAt, relistedAt: instantAt(day) },
+      news: 'reused',
+      foreignFrom: relistedAt,
+    })
+  })
+
+  test('ends it also where the old one never told since when it was listed', () => {
+    expect(judgeLife(followed, anew, instantAt(day), known()).news).toBe('reused')
+  })
+
+  test('is not meant by a listing date that lies before the last look, however new to us', () => {
+    const dated = { ...trading, listedAt: instantAt(-minute) }
+    expect(judgeLife(followed, dated, instantAt(day), known())).toEqual({
+      life: { ...followed, lastListedAt: instantAt(day) },
+      news: undefined,
+    })
+  })
+
+  test('is not meant by a beginning that was announced, nor by one that was put off', () => {
+    const announced = known({ listedAt: instantAt(3 * hour) })
+    expect(
+      judgeLife(followed, { ...trading, listedAt: instantAt(3 * hour) }, instantAt(day), announced).news,
+    ).toBe(undefined)
+    expect(judgeLife(followed, anew, instantAt(day), announced).news).toBeUndefined()
+  })
+
+  test('and that a look has missed before is another when its coin is called otherwise', () => {
+    const away = { ...followed, missingSince: instantAt(day) }
+    const other = { ...trading, base: 'LUNA2' }
+    expect(judgeLife(away, other, instantAt(day + minute), known())).toMatchObject({
+      news: 'reused',
+      life: { listedTo: instantAt(day), missingSince: undefined },
+      foreignFrom: instantAt(day),
+    })
+    // Without such a look between, the symbol has stayed, and so has the market.
+    expect(judgeLife(followed, other, instantAt(day), known())).toMatchObject({
+      news: undefined,
+      life: { lastListedAt: instantAt(day) },
+    })
   })
 })

@@ -5,13 +5,17 @@ import { syncInstruments } from '../../jobs/sync-instruments.ts'
 import { Malformed } from '../../src/fault.ts'
 import { keptHistory, obtainablePart } from '../../src/ingest/kept-history.ts'
 import { candleMarketOf, sourcesInUse } from '../../src/ingest/markets.ts'
-import { day, hour, type Instant, plus } from '../../src/market/instant.ts'
+import { day, hour, type Instant, plus, toIso } from '../../src/market/instant.ts'
 import { ceilTo, floorTo } from '../../src/market/timeframe.ts'
+import type { SourceId } from '../../src/settings/source-ids.ts'
 import { readSettings } from '../../src/settings.ts'
 import { type Coin, followConfigured, followMarket, listCoins, upsertCoin } from '../../src/store/coins.ts'
+import { readCoverage } from '../../src/store/coverage.ts'
+import { listRenames } from '../../src/store/instruments.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { keptReport, klinesAsked, startWorking, type Working } from '../ingest/working.ts'
 import { halfPast } from '../replay/playing.ts'
+import { aBatch, at, candlesIn, load } from '../store/loading.ts'
 import { test } from '../support/database.ts'
 
 const settings = readSettings({})
@@ -34,20 +38,24 @@ const listingOf = (...symbols: string[]): string =>
     })),
   })
 
-/** A look at a listing of these symbols, at that time. */
-const look = ({ context }: Working, now: Instant, ...symbols: string[]) =>
+/** A look at that body of a source's listing, at that time. */
+const lookAt = ({ context }: Working, source: SourceId, now: Instant, body: string) =>
   syncInstruments.run(
     {
       ...context,
       clock: { now: () => now },
       http: {
         ...context.http,
-        get: async () => ({ status: 200, headers: {}, text: listingOf(...symbols), answeredAt: now }),
+        get: async () => ({ status: 200, headers: {}, text: body, answeredAt: now }),
       },
     },
-    { source: 'binance' },
+    { source },
     keptReport(),
   )
+
+/** A look at a listing of these symbols, at that time. */
+const look = (working: Working, now: Instant, ...symbols: string[]) =>
+  lookAt(working, 'binance', now, listingOf(...symbols))
 
 const coin = async (pool: Pool, coinId: string): Promise<Coin> => {
   const found = (await listCoins(databaseOf(pool))).find(({ id }) => id === coinId)
@@ -68,7 +76,12 @@ describe('the listing of a source', () => {
     await follow(pool, 'bitcoin', 'binance:BTCUSDT', start)
     await follow(pool, 'bitcoin', 'okx:BTC-USDT', start)
     await follow(pool, 'ethereum', 'binance:ETHUSDT', start)
-    expect(await look(working, halfPast, 'BTCUSDT', 'ETHUSDT')).toEqual({ listed: 2, followed: 2, ended: 0 })
+    expect(await look(working, halfPast, 'BTCUSDT', 'ETHUSDT')).toEqual({
+      listed: 2,
+      followed: 2,
+      ended: 0,
+      renamed: 0,
+    })
     // A listing without half of its markets is a lie, until it is told again.
     await look(working, plus(halfPast, hour), 'ETHUSDT')
     expect((await coin(pool, 'bitcoin')).markets[0]?.listedTo).toBeUndefined()
@@ -189,4 +202,178 @@ test('an ended market steps back when another one of the coin is said to be foll
   expect(candleMarketOf(await coin(pool, 'bitcoin'))?.source.id).toBe('binance')
   expect(await follow(pool, 'bitcoin', 'okx:BTC-USDT', plus(start, 3 * day))).toBe(true)
   expect(candleMarketOf(await coin(pool, 'bitcoin'))?.source.id).toBe('okx')
+})
+
+/** OKX's listing: symbol and the moment of its listing, in milliseconds. */
+const okxListing = (markets: Readonly<Record<string, Instant>>): string =>
+  JSON.stringify({
+    code: '0',
+    msg: '',
+    data: Object.entries(markets).map(([instId, listTime]) => ({
+      instType: 'SPOT',
+      instId,
+      baseCcy: instId.split('-')[0],
+      quoteCcy: instId.split('-')[1],
+      state: 'live',
+      listTime: String(listTime),
+      expTime: '',
+    })),
+  })
+
+test('a symbol that is another coin’s by the next look leaves no candle of the other in the first one’s series', async ({
+  freshDatabase: { pool },
+}) => {
+  await using working = await startWorking(pool)
+  const [oldFrom, newFrom] = [at('2021-01-01T00:00Z'), at('2022-05-28T06:00Z')]
+  const lastLook = at('2022-05-28T03:17Z')
+  await follow(pool, 'terra-luna', 'okx:LUNA-USDT', at('2022-05-01T00:00Z'))
+  await lookAt(working, 'okx', lastLook, okxListing({ 'BTC-USDT': oldFrom, 'LUNA-USDT': oldFrom }))
+  // The daemon went on reading what it took for the same market.
+  const hours = { coinId: 'terra-luna', source: 'okx', timeframe: '1h' } as const
+  const days = { ...hours, timeframe: '1d' } as const
+  const around = { from: plus(newFrom, -4 * hour), to: plus(newFrom, 4 * hour) }
+  await load(pool, aBatch(hours, candlesIn(around, '1h'), { answered: around, settledBefore: around.to }))
+  const twoDays = { from: at('2022-05-27T00:00Z'), to: at('2022-05-29T00:00Z') }
+  await load(pool, aBatch(days, candlesIn(twoDays, '1d'), { answered: twoDays, settledBefore: twoDays.to }))
+
+  const nextLook = plus(lastLook, day)
+  const listing = okxListing({ 'BTC-USDT': oldFrom, 'LUNA-USDT': newFrom })
+  expect(await lookAt(working, 'okx', nextLook, listing)).toMatchObject({ ended: 1 })
+  expect(working.log.events.filter(({ event }) => event.startsWith('market.'))).toEqual([
+    {
+      level: 'warn',
+      event: 'market.reused',
+      fields: {
+        coinId: 'terra-luna',
+        market: 'okx:LUNA-USDT',
+        endedAt: toIso(newFrom),
+        // Four hours of the new coin, and the day in which both were traded.
+        candlesSetAside: 5,
+      },
+    },
+  ])
+  const { rows } = await pool.query<{ timeframe: string; newest: string; count: number }>(`
+    select timeframe, to_char(max(timestamp), 'YYYY-MM-DD HH24:MI') as newest, count(*)::integer
+    from ohlcv_data where coin_id = 'terra-luna' group by timeframe order by timeframe`)
+  expect(rows).toEqual([
+    { timeframe: '1d', newest: '2022-05-27 00:00', count: 1 },
+    { timeframe: '1h', newest: '2022-05-28 05:00', count: 4 },
+  ])
+  const quarantined = await pool.query<{ reason: string; raw: string }>(
+    'select reason, raw from quarantined_rows order by timeframe, timestamp',
+  )
+  expect(quarantined.rows).toHaveLength(5)
+  expect(quarantined.rows[1]).toEqual({
+    reason: 'the symbol stands for another market since 2022-05-28T06:00:00.000Z',
+    raw: '["2022-05-28T06:00:00Z", "10.00000000", "12.00000000", "9.00000000", "11.00000000", "100.00000000"]',
+  })
+  const coverage = await readCoverage(databaseOf(pool), days, twoDays)
+  expect(coverage.map(({ state, range }) => [state, range.from])).toEqual([
+    ['stored', twoDays.from],
+    ['refused', plus(twoDays.from, day)],
+  ])
+
+  // Whoever follows the new one begins with its first candle, and a second look finds nothing new.
+  await follow(pool, 'terra-luna-2', 'okx:LUNA-USDT', plus(nextLook, hour))
+  expect(candleMarketOf(await coin(pool, 'terra-luna-2'))).toMatchObject({ listedFrom: newFrom })
+  await lookAt(working, 'okx', plus(nextLook, day), listing)
+  expect(told(working)).toHaveLength(1)
+})
+
+/** Kraken's listing: key, other name, and base. */
+const krakenListing = (
+  ...pairs: readonly (readonly [key: string, altname: string, base: string])[]
+): string =>
+  JSON.stringify({
+    error: [],
+    result: Object.fromEntries(
+      pairs.map(([key, altname, base]) => [
+        key,
+        { altname, wsname: `${base}/USD`, aclass_base: 'currency', base, quote: 'ZUSD', status: 'online' },
+      ]),
+    ),
+  })
+
+test('a market whose source still answers to its old name goes on under the new one', async ({
+  freshDatabase: { pool },
+}) => {
+  await using working = await startWorking(pool)
+  await follow(pool, 'matic', 'kraken:XMATICZUSD', start)
+  await follow(pool, 'matic', 'okx:MATIC-USDT', start)
+  const [first, second] = [plus(start, day), plus(start, 2 * day)]
+  await lookAt(working, 'kraken', first, krakenListing(['XMATICZUSD', 'MATICUSD', 'MATIC']))
+  const renamed = krakenListing(['MATICUSD', 'MATICUSD', 'MATIC'], ['POLUSD', 'POLUSD', 'POL'])
+  expect(await lookAt(working, 'kraken', second, renamed)).toMatchObject({ ended: 0, renamed: 1 })
+  expect((await coin(pool, 'matic')).markets.map(({ source, symbol }) => `${source}:${symbol}`)).toEqual([
+    'kraken:MATICUSD',
+    'okx:MATIC-USDT',
+  ])
+  expect(await listRenames(databaseOf(pool))).toEqual([
+    {
+      coinId: 'matic',
+      source: 'kraken',
+      oldSymbol: 'XMATICZUSD',
+      newSymbol: 'MATICUSD',
+      oldBase: 'MATIC',
+      newBase: 'MATIC',
+      renamedAt: second,
+    },
+  ])
+  expect(working.log.events.at(-1)).toMatchObject({
+    level: 'warn',
+    event: 'market.renamed',
+    fields: { market: 'kraken:XMATICZUSD', newSymbol: 'MATICUSD' },
+  })
+  // The file that still has the old name brings it back as little as another look does.
+  const configured = { id: 'matic', symbol: 'MATIC', name: 'Polygon', markets: { kraken: 'XMATICZUSD' } }
+  await inTransaction(pool, (tx) => followConfigured(tx, [configured], plus(start, 3 * day)))
+  await lookAt(working, 'kraken', plus(start, 3 * day), renamed)
+  expect((await coin(pool, 'matic')).markets).toHaveLength(2)
+  expect(await listRenames(databaseOf(pool))).toHaveLength(1)
+})
+
+/** KuCoin's listing: the symbol that stays, and the name that changes. */
+const kucoinListing = (symbol: string, name: string): string =>
+  JSON.stringify({
+    code: '200000',
+    data: [
+      {
+        symbol,
+        name,
+        baseCurrency: symbol.split('-')[0],
+        quoteCurrency: symbol.split('-')[1],
+        enableTrading: true,
+      },
+    ],
+  })
+
+test('a coin that its source calls otherwise under the same symbol is told and recorded once', async ({
+  freshDatabase: { pool },
+}) => {
+  await using working = await startWorking(pool)
+  await follow(pool, 'bitcoin-cash-sv', 'kucoin:BCHSV-USDT', start)
+  await lookAt(working, 'kucoin', start, kucoinListing('BCHSV-USDT', 'BCHSV-USDT'))
+  for (const days of [1, 2]) {
+    await lookAt(working, 'kucoin', plus(start, days * day), kucoinListing('BCHSV-USDT', 'BSV-USDT'))
+  }
+  expect(await listRenames(databaseOf(pool))).toMatchObject([
+    { oldSymbol: 'BCHSV-USDT', newSymbol: 'BCHSV-USDT', oldBase: 'BCHSV', newBase: 'BSV' },
+  ])
+  expect(told(working)).toEqual([['market.renamed', 'kucoin:BCHSV-USDT']])
+  expect((await coin(pool, 'bitcoin-cash-sv')).markets).toMatchObject([{ symbol: 'BCHSV-USDT' }])
+})
+
+test('a market that only vanished is told with what it may go on as, and followed nowhere', async ({
+  freshDatabase: { pool },
+}) => {
+  await using working = await startWorking(pool)
+  await follow(pool, 'matic', 'binance:MATICUSDT', start)
+  await look(working, start, 'BTCUSDT', 'MATICUSDT')
+  await look(working, plus(start, day), 'BTCUSDT', 'POLUSDT')
+  await look(working, plus(start, 2 * day), 'BTCUSDT', 'POLUSDT')
+  expect(working.log.events.at(-1)).toMatchObject({
+    event: 'market.ended',
+    fields: { market: 'binance:MATICUSDT', candidates: ['POLUSDT'] },
+  })
+  expect(sourcesInUse([await coin(pool, 'matic')])).toEqual([])
 })

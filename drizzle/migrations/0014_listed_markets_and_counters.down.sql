@@ -1,0 +1,3 @@
+drop table fleet_counters;
+drop table instrument_renames;
+drop table listed_markets;
