@@ -43,6 +43,7 @@ export async function openInstalledPostgres(folder: string): Promise<InstalledPo
     synchronous_commit: 'off',
     full_page_writes: 'off',
     timezone: 'UTC',
+    shared_preload_libraries: 'pg_stat_statements',
   }
   const given = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const child = spawn(join(found.binDir, 'postgres'), ['-D', dataDir, ...given], {

@@ -1,0 +1,57 @@
+import { second } from '../market/instant.ts'
+import type { Outcome } from '../queue/job.ts'
+import type { RunRecorder, RunStart } from '../queue/worker.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Counters } from './counters.ts'
+
+type Begun = Readonly<{ run: RunStart; startedAt: number }>
+
+/** The recorder, with how many runs ended how, how long they took, and what became of the rows that they read. */
+export function countedRuns(recorder: RunRecorder, counters: Counters, clock: Clock): RunRecorder {
+  const underway = new Map<string, Begun>()
+  return {
+    started: async (run) => {
+      const startedAt = clock.now()
+      const runId = await recorder.started(run)
+      underway.set(runId, { run, startedAt })
+      return runId
+    },
+    finished: async (runId, end) => {
+      const begun = underway.get(runId)
+      underway.delete(runId)
+      if (begun) {
+        const { job, queue, payload } = begun.run
+        const status = end.fault === undefined ? 'done' : end.willRetry ? 'to-be-tried-again' : 'failed'
+        counters.add('runs', { job, queue, status })
+        counters.observe('runDuration', { job }, (clock.now() - begun.startedAt) / second)
+        if (end.outcome) countRows(counters, payload, end.outcome)
+      }
+      await recorder.finished(runId, end)
+    },
+  }
+}
+
+const results = ['new', 'revised', 'unchanged', 'quarantined'] as const
+
+/** Rows are counted by jobs that say how many they received: of a timeframe they are candles, otherwise prices. */
+function countRows(counters: Counters, payload: unknown, outcome: Outcome): void {
+  if (typeof outcome.received !== 'number') return
+  const { source, timeframe } = namesIn(payload)
+  for (const result of results) {
+    const rows = outcome[result]
+    if (typeof rows !== 'number' || rows === 0) continue
+    if (source !== undefined && timeframe !== undefined)
+      counters.add('candles', { source, timeframe, result }, rows)
+    else counters.add('prices', { result }, rows)
+  }
+}
+
+function namesIn(payload: unknown): { source?: string; timeframe?: string } {
+  if (typeof payload !== 'object' || payload === null) return {}
+  const names = new Map(Object.entries(payload))
+  const [source, timeframe] = [names.get('source'), names.get('timeframe')]
+  return {
+    ...(typeof source === 'string' ? { source } : {}),
+    ...(typeof timeframe === 'string' ? { timeframe } : {}),
+  }
+}

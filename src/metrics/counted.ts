@@ -1,0 +1,60 @@
+/** What every process counts for the fleet; a histogram's buckets are upper bounds, in the unit of its name. */
+export type Counted = Readonly<{
+  name: string
+  help: string
+  labels: readonly string[]
+  buckets?: readonly number[]
+}>
+
+/** Each has labels of few values: sources, lanes and jobs, never coins. */
+export const counted = {
+  requests: {
+    name: 'beacon_source_requests_total',
+    help: 'Requests to a source, by what came of them; held-back are those that the budget did not let out.',
+    labels: ['source', 'outcome'],
+  },
+  requestDuration: {
+    name: 'beacon_source_request_duration_seconds',
+    help: 'From sending a request to the end of its answer or failure, without the wait for the budget.',
+    labels: ['source'],
+    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20],
+  },
+  budgetPoints: {
+    name: 'beacon_budget_points_total',
+    help: 'Points of a source’s rate limit that were spent, by lane.',
+    labels: ['source', 'lane'],
+  },
+  budgetWait: {
+    name: 'beacon_budget_wait_seconds_total',
+    help: 'How long requests waited for the budget, added up, by lane.',
+    labels: ['source', 'lane'],
+  },
+  stops: {
+    name: 'beacon_source_stops_total',
+    help: 'Answers in which a source told us to stop asking, by kind.',
+    labels: ['source', 'kind'],
+  },
+  runs: {
+    name: 'beacon_job_runs_total',
+    help: 'Ended runs of jobs: done, failed for good, or to be tried again.',
+    labels: ['job', 'queue', 'status'],
+  },
+  runDuration: {
+    name: 'beacon_job_run_duration_seconds',
+    help: 'How long runs of a job took, however they ended.',
+    labels: ['job'],
+    buckets: [0.1, 0.5, 1, 5, 15, 60, 300, 1_800],
+  },
+  candles: {
+    name: 'beacon_candles_total',
+    help: 'Candles that answers brought: new, revised, unchanged or quarantined.',
+    labels: ['source', 'timeframe', 'result'],
+  },
+  prices: {
+    name: 'beacon_prices_total',
+    help: 'Prices that answers brought: new, unchanged or quarantined.',
+    labels: ['result'],
+  },
+} as const satisfies Readonly<Record<string, Counted>>
+
+export type CountedName = keyof typeof counted

@@ -1,0 +1,162 @@
+import { statfs } from 'node:fs/promises'
+import { sql } from 'drizzle-orm'
+import { schedule as everyProcess } from 'node-cron'
+import type { Pool } from 'pg'
+import { Fault } from '../fault.ts'
+import { postWebhook } from '../http/webhook.ts'
+import { day, hour, type Instant, plus, second, toIso } from '../market/instant.ts'
+import { floorTo } from '../market/timeframe.ts'
+import type { Releases } from '../runtime/release.ts'
+import type { Settings } from '../settings.ts'
+import { readDatabaseFigures } from '../store/database-figures.ts'
+import { readSamples, writeSample } from '../store/database-samples.ts'
+import {
+  type Concern,
+  type Delivery,
+  forgetIncidents,
+  listOpenIncidents,
+  reconcileIncidents,
+  takeDelivery,
+} from '../store/incidents.ts'
+import { type Database, databaseOf } from '../store/transaction.ts'
+import { findingsOf } from '../web/status/overall.ts'
+import { gatherFacts, type StatusReach } from '../web/status/status.ts'
+import { clockConcerns, databaseConcerns, recentMs, since } from './thresholds.ts'
+
+export type MonitorReach = StatusReach &
+  Readonly<{
+    /** Whether the server's disk is one of this machine. */
+    serverIsHere: boolean
+  }>
+
+const everyMinute = '10 * * * * *'
+
+/** How long incidents that are over are kept. */
+const keptIncidentsMs = 90 * day
+
+/** Looks at everything once a minute until released, in every process; together they tell of everything once. */
+export function startMonitor(reach: MonitorReach, releases: Releases): void {
+  const { log } = reach
+  const monitor = new Monitor(reach)
+  const task = everyProcess(
+    everyMinute,
+    async () => {
+      try {
+        await monitor.look()
+      } catch (error) {
+        // The database is away, most likely: the log is all that is left to tell it to.
+        log.warn('monitor.failed', { reason: error instanceof Error ? error.message : String(error) })
+      }
+    },
+    { timezone: 'UTC', noOverlap: true },
+  )
+  releases.push(() => task.destroy())
+}
+
+/** One process's watch. What it sees twice in a row becomes an incident: a hiccup does not. */
+export class Monitor {
+  readonly #reach: MonitorReach
+  #seenBefore: ReadonlySet<string> = new Set()
+
+  constructor(reach: MonitorReach) {
+    this.#reach = reach
+  }
+
+  async look(): Promise<void> {
+    const { pool, clock, settings, log } = this.#reach
+    const now = clock.now()
+    const concerns = [...(await this.#ofDatabase(now)), ...(await this.#ofEverything(now))]
+    const open = new Set((await listOpenIncidents(databaseOf(pool))).map(({ key }) => key))
+    const standing = concerns.filter(({ key }) => open.has(key) || this.#seenBefore.has(key))
+    this.#seenBefore = new Set(concerns.map(({ key }) => key))
+    const hasWebhook = settings.monitoring.webhook !== undefined
+    const { opened, resolved } = await reconcileIncidents(pool, standing, now, hasWebhook)
+    for (const { key, sentence } of opened) log.warn('alert.opened', { key, sentence })
+    for (const { key, sentence } of resolved) log.info('alert.resolved', { key, sentence })
+    await deliverAll(this.#reach)
+    await forgetIncidents(databaseOf(pool), plus(now, -keptIncidentsMs))
+  }
+
+  async #ofDatabase(now: Instant): Promise<Concern[]> {
+    const { pool, settings, serverIsHere, clock } = this.#reach
+    const db = databaseOf(pool)
+    const [figures, diskFreeBytes, skewMs] = [
+      await readDatabaseFigures(db),
+      serverIsHere ? await readFreeBytes(db) : undefined,
+      await readSkewMs(db, clock),
+    ]
+    const keptFrom = plus(now, -settings.monitoring.keep)
+    await writeSample(pool, floorTo('1m', now), { ...figures, diskFreeBytes }, keptFrom)
+    const samples = await readSamples(db, keptFrom)
+    return [
+      ...databaseConcerns(since(now, samples, recentMs), samples, settings.monitoring),
+      ...clockConcerns(skewMs, settings.monitoring),
+    ]
+  }
+
+  async #ofEverything(now: Instant): Promise<Concern[]> {
+    const findings = findingsOf(await gatherFacts(this.#reach), this.#reach.settings, now)
+    return findings
+      .filter(({ state }) => state === 'attention')
+      .map(({ key, sentence }) => ({ key, sentence }))
+  }
+}
+
+/** Free for others than root, where the server keeps its data. */
+async function readFreeBytes(db: Database): Promise<number> {
+  const { rows } = await db.execute<{ folder: string }>(
+    sql`select current_setting('data_directory') as folder`,
+  )
+  const { bavail, bsize } = await statfs(rows[0]?.folder ?? '/')
+  return bavail * bsize
+}
+
+/** How far our clock is ahead of the database's; half of the way there and back is taken off. */
+async function readSkewMs(db: Database, clock: MonitorReach['clock']): Promise<number> {
+  const before = clock.now()
+  const { rows } = await db.execute<{ now_ms: string }>(
+    sql`select extract(epoch from clock_timestamp()) * 1000 as now_ms`,
+  )
+  const after = clock.now()
+  return (before + after) / 2 - Number(rows[0]?.now_ms)
+}
+
+const mostAtOnce = 20
+
+/** Tells the webhook what it is still to be told. What fails is tried again, later each time. */
+export async function deliverAll({
+  pool,
+  clock,
+  settings,
+  log,
+}: Pick<MonitorReach, 'clock' | 'log'> & Readonly<{ pool: Pool; settings: Pick<Settings, 'monitoring'> }>) {
+  const { webhook } = settings.monitoring
+  if (!webhook) return
+  const deliver = async (delivery: Delivery) => {
+    const now = clock.now()
+    try {
+      await postWebhook(webhook, messageOf(delivery), now)
+      return { delivered: true } as const
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+      log.warn('webhook.failed', { attempts: delivery.attempts + 1, reason: error.message })
+      return { error: error.message, dueAt: plus(now, Math.min(hour, 30 * second * 2 ** delivery.attempts)) }
+    }
+  }
+  for (let count = 0; count < mostAtOnce; count += 1) {
+    if (!(await takeDelivery(pool, clock.now(), deliver))) return
+  }
+}
+
+/** What the webhook gets. The id is the incident's: what comes twice is known by id and event. */
+function messageOf({ event, incident }: Delivery) {
+  const { id, key, sentence, openedAt, resolvedAt } = incident
+  return {
+    event,
+    id,
+    key,
+    sentence,
+    openedAt: toIso(openedAt),
+    ...(resolvedAt === undefined ? {} : { resolvedAt: toIso(resolvedAt) }),
+  }
+}

@@ -1,0 +1,146 @@
+import { desc, isNull, sql } from 'drizzle-orm'
+import type { Pool } from 'pg'
+import { type Incident, incidents } from '../../drizzle/schema/monitoring.ts'
+import { type Instant, toIso } from '../market/instant.ts'
+import { fromMs } from './multirange.ts'
+import { type Database, inTransaction, type Transaction, withFaults } from './transaction.ts'
+
+/** Something that somebody should look at. The key says of which kind, so that it is told once. */
+export type Concern = Readonly<{ key: string; sentence: string }>
+
+export type Changed = Readonly<{ opened: readonly Concern[]; resolved: readonly Concern[] }>
+
+/**
+ * Opens what is new and resolves what is no more, once for the whole fleet: two processes that look at the same time
+ * open nothing twice. With `toWebhook`, what has changed is also put down to be delivered.
+ */
+export async function reconcileIncidents(
+  pool: Pool,
+  concerns: readonly Concern[],
+  now: Instant,
+  toWebhook: boolean,
+): Promise<Changed> {
+  return inTransaction(pool, async (tx) => {
+    // One at a time: in two that overlap, one would resolve what the other has just seen.
+    await tx.db.execute(sql`select pg_advisory_xact_lock(hashtextextended('beacon:incidents', 0))`)
+    const opened = await open(tx, concerns, now)
+    const resolved = await resolve(tx, concerns, now)
+    if (toWebhook) {
+      await announce(tx, opened, 'opened', now)
+      await announce(tx, resolved, 'resolved', now)
+    }
+    return { opened, resolved }
+  })
+}
+
+type IncidentRow = Concern & { id: string }
+
+async function open({ db }: Transaction, concerns: readonly Concern[], now: Instant): Promise<IncidentRow[]> {
+  const { rows } = await db.execute<IncidentRow>(sql`
+    insert into incidents (key, sentence, opened_at)
+    select key, sentence, ${toIso(now)}::timestamp
+    from jsonb_to_recordset(${JSON.stringify(concerns)}::jsonb) as concern (key text, sentence text)
+    on conflict (key) where resolved_at is null do nothing
+    returning id, key, sentence`)
+  return rows
+}
+
+async function resolve(
+  { db }: Transaction,
+  concerns: readonly Concern[],
+  now: Instant,
+): Promise<IncidentRow[]> {
+  const { rows } = await db.execute<IncidentRow>(sql`
+    update incidents set resolved_at = greatest(opened_at, ${toIso(now)}::timestamp)
+    where resolved_at is null
+      and key not in (select jsonb_array_elements_text(${JSON.stringify(concerns.map(({ key }) => key))}::jsonb))
+    returning id, key, sentence`)
+  return rows
+}
+
+async function announce(
+  { db }: Transaction,
+  changed: readonly IncidentRow[],
+  event: 'opened' | 'resolved',
+  now: Instant,
+): Promise<void> {
+  for (const { id } of changed) {
+    await db.execute(sql`
+      insert into webhook_deliveries (incident_id, event, due_at) values (${id}::uuid, ${event}, ${toIso(now)}::timestamp)
+      on conflict (incident_id, event) do nothing`)
+  }
+}
+
+/** What is open, the oldest first. */
+export const listOpenIncidents = (db: Database): Promise<Incident[]> =>
+  withFaults(db.select().from(incidents).where(isNull(incidents.resolvedAt)).orderBy(incidents.openedAt))
+
+/** The newest incidents, open or not, the newest first. */
+export const listIncidents = (db: Database, most: number): Promise<Incident[]> =>
+  withFaults(db.select().from(incidents).orderBy(desc(incidents.openedAt)).limit(most))
+
+/** Of incidents that were resolved before then nothing is kept. */
+export async function forgetIncidents(db: Database, before: Instant): Promise<void> {
+  await db.execute(sql`delete from incidents where resolved_at < ${toIso(before)}::timestamp`)
+}
+
+/** What the webhook is to be told next. */
+export type Delivery = Readonly<{
+  id: string
+  event: 'opened' | 'resolved'
+  attempts: number
+  incident: Readonly<{ id: string; key: string; sentence: string; openedAt: Instant; resolvedAt?: Instant }>
+}>
+
+type DeliveryRow = Readonly<{
+  id: string
+  event: 'opened' | 'resolved'
+  attempts: number
+  incident_id: string
+  key: string
+  sentence: string
+  opened_ms: string
+  resolved_ms: string | null
+}>
+
+/**
+ * Takes the delivery that is due first and holds it while `deliver` tells it: no other process takes it meanwhile, and
+ * one whose process dies is free again. Returns whether there was one.
+ */
+export async function takeDelivery(
+  pool: Pool,
+  now: Instant,
+  deliver: (delivery: Delivery) => Promise<Readonly<{ delivered: true } | { error: string; dueAt: Instant }>>,
+): Promise<boolean> {
+  return inTransaction(pool, async ({ db }) => {
+    const { rows } = await db.execute<DeliveryRow>(sql`
+      select delivery.id, event, attempts, incident_id, key, sentence,
+        extract(epoch from opened_at) * 1000 as opened_ms, extract(epoch from resolved_at) * 1000 as resolved_ms
+      from webhook_deliveries as delivery join incidents on incidents.id = incident_id
+      where delivered_at is null and due_at <= ${toIso(now)}::timestamp
+      order by due_at, event limit 1 for update of delivery skip locked`)
+    const [row] = rows
+    if (!row) return false
+    const { resolved_ms } = row
+    const told = await deliver({
+      id: row.id,
+      event: row.event,
+      attempts: row.attempts,
+      incident: {
+        id: row.incident_id,
+        key: row.key,
+        sentence: row.sentence,
+        openedAt: fromMs(row.opened_ms),
+        ...(resolved_ms === null ? {} : { resolvedAt: fromMs(resolved_ms) }),
+      },
+    })
+    await ('delivered' in told
+      ? db.execute(sql`
+          update webhook_deliveries set attempts = attempts + 1, delivered_at = ${toIso(now)}::timestamp, error = null
+          where id = ${row.id}::uuid`)
+      : db.execute(sql`
+          update webhook_deliveries set attempts = attempts + 1, due_at = ${toIso(told.dueAt)}::timestamp, error = ${told.error}
+          where id = ${row.id}::uuid`))
+    return true
+  })
+}

@@ -1,0 +1,65 @@
+import type { FastifyInstance } from 'fastify'
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import { second } from '../market/instant.ts'
+import type { Log } from '../runtime/log.ts'
+import { reasonOf } from '../runtime/when-answering.ts'
+import { within } from '../runtime/within.ts'
+import { readFleetCounters } from '../store/fleet-counters.ts'
+import { databaseOf } from '../store/transaction.ts'
+import { collectors } from './metrics/catalog.ts'
+import type { MetricsReach } from './metrics/collector.ts'
+import { exposeCounts, exposeReadings, type Reading } from './metrics/exposition.ts'
+import { sharedWhileRunning } from './share.ts'
+
+type Reach = MetricsReach &
+  Readonly<{
+    log: Log
+    /** Adds what this process has just counted to what is shown. */
+    flushCounts?(): Promise<void>
+  }>
+
+/** Prometheus gives up on a scrape after ten seconds by default. */
+const answerLimitMs = 4 * second
+
+/** `/metrics`: what the fleet counts, what its stores tell, and the figures of this process. */
+export function serveMetrics(app: FastifyInstance, reach: Reach): void {
+  const own = new Registry()
+  collectDefaultMetrics({ register: own })
+  // For all who ask at the same time, also when it hangs: each one more would hold connections that the jobs need.
+  const gather = sharedWhileRunning(() => gatherMetrics(reach, own))
+  app.addHook('onClose', async () => own.clear())
+  app.get('/metrics', async (_request, reply) => {
+    const text = await gather()
+    return reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send(text)
+  })
+}
+
+async function gatherMetrics(reach: Reach, own: Registry): Promise<string> {
+  const [counts, readings] = await Promise.all([
+    orNothing(reach, 'counts', async () => {
+      await reach.flushCounts?.()
+      return readFleetCounters(databaseOf(reach.pool))
+    }),
+    Promise.all(
+      collectors.map(async (collector): Promise<Reading> => {
+        return { collector, samples: await orNothing(reach, collector.name, () => collector.collect(reach)) }
+      }),
+    ),
+  ])
+  const all: Reading[] = [
+    { collector: { name: 'counts', gauges: {}, collect: async () => [] }, samples: counts && [] },
+    ...readings,
+  ]
+  const parts = await Promise.all([exposeCounts(counts ?? []), exposeReadings(all), own.metrics()])
+  return parts.join('\n')
+}
+
+/** The other figures are worth knowing while one cannot be read. */
+async function orNothing<T>({ log }: Reach, name: string, read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await within(answerLimitMs, read(), `the figures of ${name} did not come in time`)
+  } catch (error) {
+    log.warn('metrics.unavailable', { collector: name, reason: reasonOf(error) })
+    return undefined
+  }
+}

@@ -1,0 +1,86 @@
+import type { StopKind } from '../../http/stops.ts'
+import { second } from '../../market/instant.ts'
+import { isSourceId, sources } from '../../sources/catalog.ts'
+import { countMarkets, marketStates } from '../../store/instruments.ts'
+import { databaseOf } from '../../store/transaction.ts'
+import { defineCollector } from './collector.ts'
+
+/** How much each source may be asked. */
+export const allowance = defineCollector({
+  name: 'allowance',
+  gauges: {
+    beacon_budget_allowed_points_per_second: {
+      help: 'What the fleet may spend of a source’s rate limit; none where the budget is switched off.',
+      labels: ['source'],
+    },
+  },
+  collect: async ({ settings: { environment, budget } }) =>
+    environment.unlimitedBudget
+      ? []
+      : Object.values(sources).map(({ id, rateLimits }) => ({
+          name: 'beacon_budget_allowed_points_per_second',
+          labels: { source: id },
+          value: Math.min(...rateLimits.map(({ points, perMs }) => (points * budget.share * second) / perMs)),
+        })),
+})
+
+const stopKinds: readonly StopKind[] = ['slow-down', 'banned', 'unserved']
+
+/** Which sources are not asked now. */
+export const stops = defineCollector({
+  name: 'stops',
+  gauges: {
+    beacon_source_stopped: {
+      help: '1 while the fleet does not ask a source, by kind: slow-down, banned, unserved.',
+      labels: ['source', 'kind'],
+    },
+    beacon_source_stop_left_seconds: {
+      help: 'How long a source will not be asked yet; 0 while it is asked.',
+      labels: ['source'],
+    },
+  },
+  collect: async (reach) => {
+    const standing = new Map((await reach.stops()).map((stop) => [stop.source, stop]))
+    // One that ccxt reads is known here while it is stopped.
+    return [...new Set([...Object.keys(sources), ...standing.keys()])].flatMap((source) => {
+      const stop = standing.get(source)
+      return [
+        ...stopKinds.map((kind) => ({
+          name: 'beacon_source_stopped' as const,
+          labels: { source, kind },
+          value: stop?.kind === kind ? 1 : 0,
+        })),
+        {
+          name: 'beacon_source_stop_left_seconds' as const,
+          labels: { source },
+          value: (stop?.leftMs ?? 0) / second,
+        },
+      ]
+    })
+  },
+})
+
+/** Every exchange that ccxt reads lists its markets. */
+const hasListing = (source: string): boolean => !isSourceId(source) || sources[source].listing !== undefined
+
+/** What the sources' listings have shown of the followed markets. */
+export const markets = defineCollector({
+  name: 'markets',
+  gauges: {
+    beacon_markets: {
+      help: 'Followed markets by what their source’s listing last showed of them.',
+      labels: ['source', 'state'],
+    },
+  },
+  collect: async ({ pool }) => {
+    const counts = await countMarkets(databaseOf(pool))
+    const followedOn = [...new Set(counts.map(({ source }) => source))].filter(hasListing)
+    return followedOn.flatMap((source) =>
+      marketStates.map((state) => ({
+        name: 'beacon_markets',
+        labels: { source, state },
+        value: counts.find((one) => one.source === source && one.state === state)?.count ?? 0,
+      })),
+    )
+  },
+})

@@ -1,0 +1,21 @@
+import { allowance, markets, stops } from './asked-sources.ts'
+import type { Collector } from './collector.ts'
+import { candles, prices } from './freshness.ts'
+import { database, incidents, partitions } from './storage.ts'
+import { thisProcess } from './this-process.ts'
+import { jobs, queues } from './work.ts'
+
+/** Everything that is read when somebody asks for the metrics. Another figure is one more collector. */
+export const collectors: readonly Collector[] = [
+  candles,
+  prices,
+  markets,
+  stops,
+  allowance,
+  queues,
+  jobs,
+  partitions,
+  database,
+  incidents,
+  thisProcess,
+]

@@ -1,0 +1,225 @@
+import { once } from 'node:events'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import { expect } from 'vitest'
+import { jobs, queues } from '../../jobs/catalog.ts'
+import { signatureOf } from '../../src/http/webhook.ts'
+import { day, minute } from '../../src/market/instant.ts'
+import { Monitor, type MonitorReach } from '../../src/monitoring/monitor.ts'
+import type { Engine } from '../../src/queue/engine.ts'
+import { readIndexUsage, readSlowStatements } from '../../src/store/database-figures.ts'
+import { ratesOf, readSamples } from '../../src/store/database-samples.ts'
+import { listIncidents, listOpenIncidents } from '../../src/store/incidents.ts'
+import { databaseOf } from '../../src/store/transaction.ts'
+import { follow } from '../ingest/working.ts'
+import { recordingLog } from '../queue/fleet.ts'
+import { halfPast, StandingClock } from '../replay/playing.ts'
+import { createTestDatabase, installedPostgres, type TestDatabase } from '../support/database.ts'
+import { openTestEngine, settingsFor, test } from '../web/serving.ts'
+
+type Told = Readonly<{ headers: IncomingHttpHeaders; body: string }>
+
+const secret = 'a secret of sixteen characters'
+
+/** A receiver of webhooks that answers with the statuses it is given, the last one for ever. */
+async function receive(...statuses: number[]) {
+  const told: Told[] = []
+  const server = createServer(async (request, response) => {
+    let body = ''
+    for await (const piece of request) body += piece
+    told.push({ headers: request.headers, body })
+    response
+      .writeHead((statuses.length > 1 ? statuses.shift() : statuses[0]) ?? 200, { location: '/elsewhere' })
+      .end()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  const port = typeof address === 'object' && address ? address.port : 0
+  return {
+    url: `http://127.0.0.1:${port}/hook`,
+    told,
+    [Symbol.asyncDispose]: async () => {
+      server.close()
+    },
+  }
+}
+
+const watch = (
+  { pool, engine }: Readonly<{ pool: TestDatabase['pool']; engine: Engine }>,
+  url: string | undefined,
+  parts: Partial<MonitorReach> = {},
+) => {
+  const clock = new StandingClock(halfPast)
+  const log = recordingLog()
+  const settings = settingsFor()
+  // The database's clock is of today, and the tests' stands still years before.
+  const monitoring = {
+    ...settings.monitoring,
+    clockSkew: 100 * 365 * day,
+    webhook: url === undefined ? undefined : { url, secret },
+  }
+  const reach: MonitorReach = {
+    settings: { ...settings, monitoring },
+    pool,
+    engine,
+    stops: async () => [],
+    jobs,
+    queues,
+    clock,
+    log,
+    startedAt: undefined,
+    version: '0.0.0',
+    serverIsHere: true,
+    ...parts,
+  }
+  return { clock, log, monitor: new Monitor(reach), another: new Monitor(reach) }
+}
+
+test('a sample of each minute is taken once by the whole fleet, and kept as long as configured', async ({
+  freshDatabase: { pool, url },
+}) => {
+  const engine = await openTestEngine(url)
+  try {
+    const { monitor, another, clock } = watch({ pool, engine }, undefined)
+    const db = databaseOf(pool)
+    await Promise.all([monitor.look(), another.look()])
+    clock.move(minute)
+    await monitor.look()
+    const [first, second, ...more] = await readSamples(db, (halfPast - day) as never)
+    expect(more).toEqual([])
+    expect(first).toMatchObject({
+      averageQueryMs: null,
+      cacheHitRatio: null,
+      connectionsMax: expect.any(Number),
+    })
+    expect(second?.databaseBytes).toBeGreaterThan(1e6)
+    expect(second?.diskFreeBytes).toBeGreaterThan(1e6)
+    expect(second?.connectionsActive).toBeGreaterThan(0)
+    clock.move(8 * day)
+    await monitor.look()
+    expect(await readSamples(db, halfPast)).toHaveLength(1)
+  } finally {
+    await engine.close()
+  }
+})
+
+test('what is wrong twice in a row is told once by the whole fleet, and its end once', async ({
+  freshDatabase: { pool, url },
+}) => {
+  const engine = await openTestEngine(url)
+  await using receiver = await receive(500, 200)
+  try {
+    const { monitor, another, clock, log } = watch({ pool, engine }, receiver.url)
+    const db = databaseOf(pool)
+    const lookAll = () => Promise.all([monitor.look(), another.look()])
+    await lookAll()
+    expect(await listOpenIncidents(db)).toEqual([])
+    clock.move(minute)
+    await lookAll()
+    const opened = await listOpenIncidents(db)
+    expect(opened.map(({ key }) => key).toSorted()).toEqual(['coins.none', 'queue.no-workers'])
+    const alerts = (event: string) =>
+      log.events.filter((one) => one.event === event).map(({ fields }) => fields?.key)
+    expect(alerts('alert.opened').toSorted()).toEqual(['coins.none', 'queue.no-workers'])
+    // The first answer was a failure: it is told again, and the other only once.
+    clock.move(minute)
+    await lookAll()
+    expect(receiver.told).toHaveLength(3)
+    for (const { headers, body } of receiver.told) {
+      const sentAt = Number(headers['x-beacon-timestamp'])
+      expect(headers['x-beacon-signature']).toBe(`sha256=${signatureOf(secret, sentAt as never, body)}`)
+      expect(JSON.parse(body)).toMatchObject({ event: 'opened', sentence: expect.stringMatching(/\.$/) })
+      expect(body + JSON.stringify(headers)).not.toContain(secret)
+    }
+    expect(JSON.stringify(log.events)).not.toContain(secret)
+    await follow(pool, 'BTCUSDT')
+    clock.move(minute)
+    await lookAll()
+    expect((await listOpenIncidents(db)).map(({ key }) => key)).not.toContain('coins.none')
+    expect(alerts('alert.resolved')).toEqual(['coins.none'])
+    expect(receiver.told.map(({ body }) => JSON.parse(body)).at(-1)).toMatchObject({
+      event: 'resolved',
+      key: 'coins.none',
+      resolvedAt: expect.any(String),
+    })
+    expect(await listIncidents(db, 10)).toHaveLength(2)
+  } finally {
+    await engine.close()
+  }
+})
+
+test('a receiver that sends elsewhere is not followed there, and is asked again later', async ({
+  freshDatabase: { pool, url },
+}) => {
+  const engine = await openTestEngine(url)
+  await using receiver = await receive(302)
+  try {
+    const { monitor, clock, log } = watch({ pool, engine }, receiver.url)
+    await monitor.look()
+    clock.move(minute)
+    await monitor.look()
+    const failures = log.events.filter(({ event }) => event === 'webhook.failed')
+    expect(failures.map(({ fields }) => fields?.reason)).toEqual(
+      Array.from({ length: failures.length }, () => 'the webhook answered with status 302'),
+    )
+    expect(receiver.told).toHaveLength(2)
+    clock.move(10 * minute)
+    await monitor.look()
+    expect(receiver.told.length).toBeGreaterThan(2)
+  } finally {
+    await engine.close()
+  }
+})
+
+test('rates are of the minute between, and unknown where the server began to count anew', () => {
+  const before = {
+    activeMs: 100,
+    transactions: 10,
+    blocksHit: 90,
+    blocksRead: 10,
+    indexScans: 8,
+    tableScans: 2,
+  }
+  const after = {
+    activeMs: 300,
+    transactions: 60,
+    blocksHit: 180,
+    blocksRead: 20,
+    indexScans: 8,
+    tableScans: 2,
+  }
+  expect(ratesOf(before, after)).toEqual({ averageQueryMs: 4, cacheHitRatio: 0.9, indexScanRatio: null })
+  expect(ratesOf(after, before)).toEqual({ averageQueryMs: null, cacheHitRatio: null, indexScanRatio: null })
+})
+
+test('indexes are told by size and use, those of partitions as their table’s', async ({ pool }) => {
+  const { largest, unused } = await readIndexUsage(databaseOf(pool), 100)
+  const names = largest.map(({ index }) => index)
+  expect(names).toContain('idx_ohlcv_timeframe_time')
+  expect(new Set(names).size).toBe(names.length)
+  expect(unused.map(({ index }) => index)).not.toContain('coins_pkey')
+})
+
+test('slow statements are unknown where the server does not keep them', async ({ pool }) => {
+  expect(await readSlowStatements(databaseOf(pool), 5)).toBeUndefined()
+})
+
+test.runIf(installedPostgres)(
+  'slow statements are told without what they were about, where the server keeps them',
+  async () => {
+    const database = await createTestDatabase(installedPostgres?.url)
+    try {
+      const db = databaseOf(database.pool)
+      expect(await readSlowStatements(db, 5)).toBeUndefined()
+      await database.pool.query('create extension pg_stat_statements')
+      await database.pool.query(`select 'a secret' as word, pg_sleep(0.02)`)
+      const slow = await readSlowStatements(db, 100)
+      expect(slow?.find(({ text }) => text.includes('pg_sleep'))).toMatchObject({
+        text: 'select $1 as word, pg_sleep($2)',
+        calls: 1,
+        averageMs: expect.any(Number),
+      })
+    } finally {
+      await database.drop()
+    }
+  },
+)
