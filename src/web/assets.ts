@@ -4,7 +4,23 @@ import { extname } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 
 /** Every file the page needs, and no other: a path that is not in this list is not looked for. */
-const names = ['status.css', 'status.js', 'dom.js', 'tip.js', 'words.js', 'icon.svg'] as const
+const names = [
+  'status.css',
+  'status.js',
+  'heatmap.js',
+  'chart.js',
+  'database.js',
+  'sources.js',
+  'dom.js',
+  'tip.js',
+  'words.js',
+  'icon.svg',
+] as const
+
+/** The library that draws candles, as its package has it: with its licence at its head. */
+const chartLibrary = import.meta
+  .resolve('lightweight-charts')
+  .replace(/[^/]+$/, 'lightweight-charts.standalone.production.mjs')
 
 const types: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
@@ -14,8 +30,10 @@ const types: Readonly<Record<string, string>> = {
 
 /** Serves the page's files under `/assets/`. */
 export async function serveAssets(app: FastifyInstance): Promise<void> {
-  for (const name of names) {
-    const content = await readFile(new URL(`assets/${name}`, import.meta.url))
+  const files = new Map<string, URL>(names.map((name) => [name, new URL(`assets/${name}`, import.meta.url)]))
+  files.set('lightweight-charts.js', new URL(chartLibrary))
+  for (const [name, url] of files) {
+    const content = await readFile(url)
     const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 16)}"`
     app.get(`/assets/${name}`, async (request, reply) => {
       // Asked for again each time, so that no page runs yesterday's script; mostly nothing is sent.

@@ -9,6 +9,18 @@ type Part = Readonly<{
 const parts: readonly Part[] = [
   { id: 'freshness', title: 'Freshness', note: 'Age of the newest closed candle of each series' },
   { id: 'prices', title: 'Last prices', note: 'USD, as the source gave them' },
+  {
+    id: 'coverage',
+    title: 'What there is',
+    note: 'Each coin by UTC day: point at a day, or choose it for its gaps',
+  },
+  {
+    id: 'chart',
+    title: 'Candles',
+    note: 'A gap is a gap',
+    link: { href: 'https://www.tradingview.com/', text: 'Charts by TradingView' },
+  },
+  { id: 'sources', title: 'Sources', note: 'What is running: lag, budget and backfills of each' },
   { id: 'runs', title: 'Last runs', note: 'What was done, newest first' },
   {
     id: 'queues',
@@ -18,6 +30,7 @@ const parts: readonly Part[] = [
   },
   { id: 'schedule', title: 'Next runs', note: 'What is due' },
   { id: 'storage', title: 'Storage', note: 'Partitions and their sizes' },
+  { id: 'database', title: 'Database', note: 'The last day, minute by minute' },
 ]
 
 const section = ({ id, title, note, link }: Part): string => `

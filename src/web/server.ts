@@ -12,11 +12,13 @@ import type { Environment } from '../settings/environment.ts'
 import { readVersion } from '../settings/version.ts'
 import type { Settings } from '../settings.ts'
 import { guardAccess, refuseOpenDoor } from './access.ts'
+import { serveApi } from './api.ts'
 import { serveAssets } from './assets.ts'
 import { serveBoard } from './board.ts'
 import { openEvents } from './events.ts'
 import { protectAnswers } from './headers.ts'
 import { serveHealth } from './health.ts'
+import { serveMetrics } from './metrics.ts'
 import { statusPage } from './page.ts'
 import { sharedWhileRunning } from './share.ts'
 import { gatherStatus, inTime, type Status } from './status/status.ts'
@@ -35,6 +37,8 @@ export type WebOptions = Readonly<{
   startedAt?: Instant
   /** Whether the buttons of the board work; read-only by default. */
   boardWritable?: boolean
+  /** Adds what this process has just counted to what the fleet has. */
+  flushCounts?(): Promise<void>
   /** How often a watched status page is brought up to date; 3 s by default. */
   refreshMs?: number
 }>
@@ -65,7 +69,9 @@ export async function openWeb(options: WebOptions): Promise<Web> {
     await protectAnswers(app)
     await guardAccess(app, environment)
     serveHealth(app, options)
+    serveMetrics(app, options)
     await serveStatus(app, options)
+    serveApi(app, options)
     await serveBoard(app, { ...options, writable: options.boardWritable ?? false })
     const url = await listen(app, environment)
     return { url, close: () => app.close() }

@@ -1,9 +1,11 @@
+import axe from 'axe-core'
 import { describe, expect } from 'vitest'
 import { queues } from '../../jobs/catalog.ts'
 import type { Stop } from '../../src/http/stops.ts'
 import { plus, second } from '../../src/market/instant.ts'
 import { announceWorkers } from '../../src/runtime/presence.ts'
 import { Releases } from '../../src/runtime/release.ts'
+import { aBatch, aCandle, load } from '../store/loading.ts'
 import { ask } from './asking.ts'
 import { browserPath, openBrowser, visit } from './browser.ts'
 import { failed, storeOrdinaryDay, storeRun, storeSeries } from './sample.ts'
@@ -154,11 +156,21 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     for (const landmark of ['banner', 'navigation', 'main', 'contentinfo'] as const) {
       expect([landmark, await page.getByRole(landmark).count()]).toEqual([landmark, 1])
     }
-    for (const name of ['Freshness', 'Last prices', 'Last runs', 'Queues', 'Next runs', 'Storage']) {
+    for (const name of [
+      'Freshness',
+      'Last prices',
+      'What there is',
+      'Candles',
+      'Last runs',
+      'Queues',
+      'Next runs',
+      'Storage',
+      'Database',
+    ]) {
       expect([name, await page.getByRole('region', { name }).count()]).toEqual([name, 1])
     }
     expect(await page.locator('th:not([scope])').count()).toBe(0)
-    expect(await page.locator('table:not(:has(caption))').count()).toBe(0)
+    expect(await page.locator('table:not(:has(caption), .chart table)').count()).toBe(0)
     expect(await page.getByRole('status').innerText()).toMatch(/^Everything is fine/)
     expect(await cell.getAttribute('data-tip')).toContain('All 1,439 candles of its history are there')
     await page.keyboard.press('Tab')
@@ -190,6 +202,105 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
       expect(faint).toEqual([])
     },
   )
+
+  test('shows what there is day by day, and why something is not there on the day that is chosen', async ({
+    web,
+    browser,
+    freshDatabase,
+  }) => {
+    await storeSeries(freshDatabase.pool, settings, { coinId: 'shiba-inu', timeframe: '1h' }, now)
+    await freshDatabase.pool.query(
+      `update candle_coverage set ranges = ranges - tsmultirange(tsrange('2024-02-28 05:00', '2024-02-28 08:00'))
+       where coin_id = 'bitcoin' and timeframe = '1h'`,
+    )
+    await using visited = await visit(browser)
+    const { page, complaints } = visited
+    await page.goto(web.url)
+    const bitcoin = page.getByRole('button', { name: /^bitcoin 1h, days: 14 whole, 1 partial, 75 not kept/ })
+    await bitcoin.waitFor()
+    expect(await page.locator('.days').count()).toBe(6)
+    await bitcoin.focus()
+    await page.keyboard.press('ArrowLeft')
+    await page.keyboard.press('ArrowLeft')
+    expect(await page.getByRole('tooltip').innerText()).toContain(
+      '2024-02-28, partial\n21 of 24 stored, 3 missing',
+    )
+    await page.keyboard.press('Enter')
+    await page.getByText('05:00 – 08:00 · 3 candles').waitFor()
+    await page.getByRole('group', { name: 'How far back' }).getByRole('button', { name: '30 days' }).click()
+    await page.getByRole('button', { name: /^bitcoin 1h, days: 14 whole, 1 partial, 15 not kept/ }).waitFor()
+    expect(complaints).toEqual([])
+  })
+
+  test('draws the candles of a series with its gaps, as far back as one likes', async ({
+    web,
+    browser,
+    freshDatabase: { pool },
+  }) => {
+    const minutes = [-300, -299, -298, -290].map((number) =>
+      plus(now, number * 60 * second - (now % (60 * second))),
+    )
+    const candles = minutes.map((openTime, index) => aCandle(openTime, { close: `1${index}.5`, high: '20' }))
+    await load(pool, aBatch({ coinId: 'bitcoin', timeframe: '1m', source: 'binance' }, candles))
+    await using visited = await visit(browser)
+    const { page, complaints } = visited
+    await page.goto(web.url)
+    await page.getByLabel('Coin of the chart').selectOption('bitcoin')
+    const chart = page.getByRole('img', {
+      name: /^4 candles of bitcoin 1m .*the last close 13\.50, 7 missing/,
+    })
+    await chart.waitFor()
+    expect(await page.locator('.chart canvas').count()).toBeGreaterThan(0)
+    await page.getByRole('group', { name: 'How much' }).getByRole('button', { name: '1 year' }).click()
+    await page.getByRole('img', { name: /^[12] candles of bitcoin 1m/ }).waitFor()
+    await page.getByLabel('Coin of the chart').selectOption('pepe')
+    await page.getByRole('img', { name: 'No candles in this range' }).waitFor()
+    expect(complaints).toEqual([])
+  })
+
+  test.for([
+    ['light', 1280],
+    ['dark', 1280],
+    ['light', 360],
+  ] as const)(
+    'has nothing that keeps people out, in %s at %i px',
+    async ([colorScheme, width], { web, browser }) => {
+      await using visited = await visit(browser, { colorScheme, viewport: { width, height: 800 } })
+      const { page } = visited
+      await page.goto(web.url)
+      await page.locator('.days').first().waitFor()
+      await page.evaluate(axe.source)
+      const found: { id: string; nodes: { html: string }[] }[] = await page.evaluate(
+        'axe.run().then((result) => result.violations)',
+      )
+      expect(found.map(({ id, nodes }) => [id, nodes[0]?.html])).toEqual([])
+    },
+  )
+
+  test('shows a hundred coins and a year of each, asking once for all of them', async ({
+    engine,
+    browser,
+    freshDatabase,
+  }) => {
+    await freshDatabase.pool.query(`
+      insert into coins (id, symbol, name, created_at, updated_at)
+      select 'coin-' || n, 'C' || n, 'Coin ' || n, now(), now() from generate_series(1, 100) as n;
+      insert into instruments (coin_id, source, symbol, preference, followed_from)
+      select 'coin-' || n, 'binance', 'C' || n || 'USDT', 0, '2023-01-01' from generate_series(1, 100) as n;
+      insert into candle_coverage (coin_id, timeframe, source, state, ranges, updated_at)
+      select 'coin-' || n, timeframe, 'binance', 'stored', tsmultirange(tsrange('2023-03-01', '2024-03-01 12:00')), now()
+      from generate_series(1, 100) as n, unnest(array['1m', '5m', '1h', '1d']) as timeframe`)
+    await using web = await serve({ database: freshDatabase, engine })
+    await using visited = await visit(browser)
+    const { page, requests, complaints } = visited
+    await page.goto(web.url)
+    await page.locator('.days').nth(99).waitFor()
+    await page.getByRole('group', { name: 'How far back' }).getByRole('button', { name: '1 year' }).click()
+    await page.getByRole('button', { name: /^coin-1 1h, days: 365 whole/ }).waitFor()
+    expect(await page.locator('#freshness .cell').count()).toBe(400)
+    expect(requests.filter((url) => url.includes('/api/coverage'))).toHaveLength(2)
+    expect(complaints).toEqual([])
+  })
 })
 
 /** Runs in the page: every piece of text whose contrast to what is behind it is below 4.5 to 1. */

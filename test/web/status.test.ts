@@ -359,17 +359,21 @@ describe('what else it says', () => {
     const listing = Object.values(sources).filter((source) => source.listing)
     const { jobs } = await status()
     expect(jobs.map(({ id, nextRun }) => [id, nextRun])).toEqual([
+      ['refresh-views_daily_price_summary_outdated', '2024-03-01T12:35:00.000Z'],
       ['ingest-candles_binance_1m', '2024-03-01T12:35:01.000Z'],
       ['ingest-candles_binance_5m', '2024-03-01T12:35:01.000Z'],
       ['ingest-prices', '2024-03-01T12:35:20.000Z'],
+      ['repair-gaps_binance', '2024-03-01T12:37:23.000Z'],
       ['ingest-candles_binance_1h', '2024-03-01T13:00:01.000Z'],
       ['ensure-partitions', '2024-03-01T13:00:40.000Z'],
       ['ingest-candles_binance_1d', '2024-03-02T00:00:01.000Z'],
       ['refresh-views_daily_price_summary', '2024-03-02T00:05:00.000Z'],
+      ['enforce-retention', '2024-03-02T00:30:00.000Z'],
+      ['archive-rows', '2024-03-02T00:32:00.000Z'],
       ['sync-coins', '2024-03-02T01:20:50.000Z'],
       ...listing.map(({ id }) => [`sync-instruments_${id}`, '2024-03-02T03:17:50.000Z']),
     ])
-    expect(jobs[0]).toMatchObject({
+    expect(jobs[1]).toMatchObject({
       job: 'ingest-candles',
       queue: 'binance',
       pattern: '1 * * * * *',

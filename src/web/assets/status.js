@@ -1,10 +1,17 @@
+import { openChart } from './chart.js'
+import { drawDatabase } from './database.js'
 import { draw, h } from './dom.js'
+import { openHeatmap } from './heatmap.js'
+import { drawSources } from './sources.js'
 import { followTips } from './tip.js'
 import { age, bytes, count, day, instant, money, percent, price, secondsBetween, took } from './words.js'
 
 const tellRedrawn = followTips(document.getElementById('tip'))
 
 const part = (name) => document.querySelector(`[data-part="${name}"]`)
+
+const chart = openChart(part('chart'))
+const heatmap = openHeatmap({ place: part('coverage'), choose: chart.choose, tellRedrawn })
 
 // A symbol stands beside every colour, and a word beside every symbol.
 const freshness = {
@@ -419,11 +426,25 @@ function show(status) {
   drawSchedule(status)
   drawStorage(status)
   drawFooter(status)
+  chart.update(status)
+  drawSources(part('sources'))
+  drawSlowly(status)
   draw(
     part('live'),
     h('span', { class: 'dot', 'aria-hidden': 'true' }),
     h('span', {}, h('span', { class: 'wide' }, 'live · '), `${status.generatedAt.slice(11, 19)} UTC`),
   )
+}
+
+const slowlyMs = 60_000
+let drawnSlowlyAt
+
+/** What changes from minute to minute is not asked for with every status. */
+function drawSlowly(status) {
+  if (drawnSlowlyAt !== undefined && performance.now() - drawnSlowlyAt < slowlyMs) return
+  drawnSlowlyAt = performance.now()
+  heatmap.update(status)
+  drawDatabase(part('database'))
 }
 
 /** What was shown stays, dimmed: it was true a moment ago. */

@@ -15,14 +15,24 @@ export type Overall = Readonly<{
 }>
 
 type Facts = Omit<Status, 'overall'>
-type Finding = Readonly<{ state: Exclude<OverallState, 'ok'>; sentence: string }>
+
+/** Something that is not as it should be. The key says of which kind, whatever the numbers in the sentence are. */
+export type Finding = Readonly<{ key: string; state: Exclude<OverallState, 'ok'>; sentence: string }>
 
 /** What a start, or a coin that is new, may take before it is worth a look. */
 const settlingMs = 10 * minute
 
 /** Judges the whole from its parts; the gravest finding gives the state and the sentence. */
 export function judge(facts: Facts, settings: Settings, now: Instant): Overall {
-  const findings = [
+  const [gravest, ...others] = findingsOf(facts, settings, now)
+  if (!gravest) return { state: 'ok', sentence: whenAllIsWell(facts), others: [] }
+  const { state, sentence } = gravest
+  return { state, sentence, others: others.map((other) => other.sentence) }
+}
+
+/** Everything that is not as it should be, the graver first. */
+export function findingsOf(facts: Facts, settings: Settings, now: Instant): Finding[] {
+  return [
     ...ofFleet(facts),
     ...ofBans(facts),
     ...ofSeries(facts, now),
@@ -31,9 +41,6 @@ export function judge(facts: Facts, settings: Settings, now: Instant): Overall {
     ...ofTables(facts, now),
     ...ofOwed(facts),
   ].toSorted((a, b) => gravity[b.state] - gravity[a.state])
-  const [gravest, ...others] = findings
-  if (!gravest) return { state: 'ok', sentence: whenAllIsWell(facts), others: [] }
-  return { ...gravest, others: others.map(({ sentence }) => sentence) }
 }
 
 const gravity = { 'catching-up': 1, attention: 2 }
@@ -41,57 +48,74 @@ const gravity = { 'catching-up': 1, attention: 2 }
 const whenAllIsWell = ({ series }: Facts): string =>
   `Everything is fine: all ${counted(series.length, 'series')} are fresh and complete.`
 
-const attention = (sentence: string): Finding => ({ state: 'attention', sentence })
-const catchingUp = (sentence: string): Finding => ({ state: 'catching-up', sentence })
-const unlessSettling = (settling: boolean): ((sentence: string) => Finding) =>
-  settling ? catchingUp : attention
+const attention = (key: string, sentence: string): Finding => ({ key, state: 'attention', sentence })
+const catchingUp = (key: string, sentence: string): Finding => ({ key, state: 'catching-up', sentence })
+const unlessSettling = (settling: boolean): typeof attention => (settling ? catchingUp : attention)
 
 const isStarting = ({ process: { startedAt } }: Facts, now: Instant): boolean =>
   startedAt !== null && now - Date.parse(startedAt) < settlingMs
 
 function ofFleet({ queues, process }: Facts): Finding[] {
-  if (queues === null) return [attention('The queue does not answer: see that its PostgreSQL or Redis runs.')]
+  if (queues === null)
+    return [attention('queue.silent', 'The queue does not answer: see that its PostgreSQL or Redis runs.')]
   const paused = queues.filter((queue) => queue.paused).map(({ queue }) => queue)
   return [
     ...(process.hasWorkers
       ? []
-      : [attention('No process works on the queues: start one with the worker role.')]),
+      : [attention('queue.no-workers', 'No process works on the queues: start one with the worker role.')]),
     ...(paused.length === 0
       ? []
-      : [attention(`The queue ${paused.join(', ')} is paused: \`beacon queues resume\` lets it go on.`)]),
+      : [
+          attention(
+            'queue.paused',
+            `The queue ${paused.join(', ')} is paused: \`beacon queues resume\` lets it go on.`,
+          ),
+        ]),
   ]
 }
 
 /** One that is asked to slow down mends itself. The banner says until when. */
 function ofBans({ bans }: Facts): Finding[] {
   if (bans === null) {
-    return [attention('The request budget does not answer: see that its PostgreSQL or Redis runs.')]
+    return [
+      attention(
+        'budget.silent',
+        'The request budget does not answer: see that its PostgreSQL or Redis runs.',
+      ),
+    ]
   }
-  return bans.map(({ kind, sentence }) =>
-    kind === 'slow-down' ? catchingUp(`${sentence}.`) : attention(`${sentence}.`),
+  return bans.map(({ source, kind, sentence }) =>
+    (kind === 'slow-down' ? catchingUp : attention)(`source.${kind} ${source}`, `${sentence}.`),
   )
 }
 
 function ofSeries(facts: Facts, now: Instant): Finding[] {
   const { series } = facts
-  if (series.length === 0) return [attention('No coin is followed: `beacon coins add` follows one.')]
+  if (series.length === 0)
+    return [attention('coins.none', 'No coin is followed: `beacon coins add` follows one.')]
   const findings: Finding[] = []
   const stale = series.filter(({ state }) => state === 'stale')
   const [worst] = stale.toSorted((a, b) => lagInCandles(b) - lagInCandles(a))
   if (worst) {
     const example = `${worst.coinId} ${worst.timeframe} has had no candle for ${lengthInWords((worst.secondsBehind ?? 0) * second)}`
     findings.push(
-      unlessSettling(isStarting(facts, now))(`${seriesThat(stale.length, 'is', 'are')} stale: ${example}.`),
+      unlessSettling(isStarting(facts, now))(
+        'series.stale',
+        `${seriesThat(stale.length, 'is', 'are')} stale: ${example}.`,
+      ),
     )
   }
   const empty = series.filter(({ state }) => state === 'empty')
   if (empty.length > 0) {
     const settling =
       isStarting(facts, now) || empty.every(({ followedFrom }) => now - Date.parse(followedFrom) < settlingMs)
-    findings.push(unlessSettling(settling)(`${seriesThat(empty.length, 'has', 'have')} no candle yet.`))
+    findings.push(
+      unlessSettling(settling)('series.empty', `${seriesThat(empty.length, 'has', 'have')} no candle yet.`),
+    )
   }
   const late = series.filter(({ state }) => state === 'late').length
-  if (late > 0) findings.push(catchingUp(`${seriesThat(late, 'is', 'are')} a few candles late.`))
+  if (late > 0)
+    findings.push(catchingUp('series.late', `${seriesThat(late, 'is', 'are')} a few candles late.`))
   return findings
 }
 
@@ -110,11 +134,17 @@ function ofPrices(facts: Facts, { prices: { every } }: Settings, now: Instant): 
   const { prices, series } = facts
   const coins = new Set(series.map(({ coinId }) => coinId)).size
   if (coins === 0) return []
-  if (prices.length === 0) return [unlessSettling(isStarting(facts, now))('There is no price yet.')]
+  if (prices.length === 0)
+    return [unlessSettling(isStarting(facts, now))('prices.none', 'There is no price yet.')]
   const newestAgeMs = Math.min(...prices.map(({ ageSeconds }) => ageSeconds)) * second
   // A source dates its prices some minutes back, and one call may fail.
   if (newestAgeMs <= 3 * every + 5 * minute) return []
-  return [unlessSettling(isStarting(facts, now))(`The newest price is ${lengthInWords(newestAgeMs)} old.`)]
+  return [
+    unlessSettling(isStarting(facts, now))(
+      'prices.old',
+      `The newest price is ${lengthInWords(newestAgeMs)} old.`,
+    ),
+  ]
 }
 
 function ofRuns({ runs }: Facts): Finding[] {
@@ -128,8 +158,8 @@ function ofRuns({ runs }: Facts): Finding[] {
       .filter((part) => part !== undefined)
       .join(' ')
     return run.willRetry
-      ? [catchingUp(`${name} failed and will be tried again.`)]
-      : [attention(`${name} failed: see its error under the last runs.`)]
+      ? [catchingUp(`run.failed ${name}`, `${name} failed and will be tried again.`)]
+      : [attention(`run.failed ${name}`, `${name} failed: see its error under the last runs.`)]
   })
 }
 
@@ -139,10 +169,15 @@ function ofTables({ partitions }: Facts, now: Instant): Finding[] {
     .map(({ table }) => table)
   if (ended.length === 0) return []
   const tables = ended.length === 1 ? `${ended[0]} has` : `${ended.join(', ')} have`
-  return [attention(`${tables} no partition for new rows: \`beacon partitions ensure\` makes it.`)]
+  return [
+    attention(
+      'partitions.ended',
+      `${tables} no partition for new rows: \`beacon partitions ensure\` makes it.`,
+    ),
+  ]
 }
 
 function ofOwed({ series }: Facts): Finding[] {
   const owed = series.reduce((sum, { owedCandles }) => sum + owedCandles, 0)
-  return owed === 0 ? [] : [catchingUp(`${counted(owed, 'candle')} still to be fetched.`)]
+  return owed === 0 ? [] : [catchingUp('candles.owed', `${counted(owed, 'candle')} still to be fetched.`)]
 }

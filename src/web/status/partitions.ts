@@ -1,7 +1,8 @@
 import type { Pool } from 'pg'
 import { type Instant, later, toIso } from '../../market/instant.ts'
 import type { Settings } from '../../settings.ts'
-import { listPartitions, partitionedTables } from '../../store/partitions.ts'
+import { listPartitions } from '../../store/list-partitions.ts'
+import { partitionedTables } from '../../store/partitions.ts'
 
 /** The leaves of one partitioned table, taken together. */
 export type TableStatus = Readonly<{

@@ -77,6 +77,12 @@ export const inTime = (status: Promise<Status>): Promise<Status> =>
 
 /** The status, however long it takes. */
 export async function gatherStatus(reach: StatusReach): Promise<Status> {
+  const facts = await gatherFacts(reach)
+  return { ...facts, overall: judge(facts, reach.settings, reach.clock.now()) }
+}
+
+/** All of the status but the judgement on it. */
+export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'overall'>> {
   const { settings, pool, clock, jobs, startedAt } = reach
   const db = databaseOf(pool)
   const now = clock.now()
@@ -96,7 +102,7 @@ export async function gatherStatus(reach: StatusReach): Promise<Status> {
     describeServer(db),
     hasWorkers(pool, reach.engine.kind),
   ])
-  const facts = {
+  return {
     generatedAt: toIso(now),
     bans: stops === null ? null : stops.map((stop) => describeBan(stop, now)),
     series: inOrderOfRank(
@@ -116,7 +122,6 @@ export async function gatherStatus(reach: StatusReach): Promise<Status> {
       hasWorkers: someoneWorks,
     },
   }
-  return { ...facts, overall: judge(facts, settings, now) }
 }
 
 /** The rest of the page is worth seeing while the queue is down. */

@@ -1,0 +1,186 @@
+import type { FastifyInstance } from 'fastify'
+import type { Pool } from 'pg'
+import { z } from 'zod'
+import { InvalidInput } from '../fault.ts'
+import { findGaps } from '../ingest/gaps.ts'
+import { keptHistory } from '../ingest/kept-history.ts'
+import { candleMarketOf } from '../ingest/markets.ts'
+import { day, type Instant, later, parseDate, plus, toIso } from '../market/instant.ts'
+import { candleCount, intersect, type Range } from '../market/range.ts'
+import { floorTo, type Timeframe, timeframes } from '../market/timeframe.ts'
+import type { Engine } from '../queue/engine.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Settings } from '../settings.ts'
+import { readCandlePoints } from '../store/candle-points.ts'
+import { type Coin, listCoins } from '../store/coins.ts'
+import { candlesOfDay, readCoverageDays } from '../store/coverage-days.ts'
+import { readIndexUsage, readSlowStatements } from '../store/database-figures.ts'
+import { readSamples } from '../store/database-samples.ts'
+import { listIncidents } from '../store/incidents.ts'
+import { databaseOf } from '../store/transaction.ts'
+import { readSources } from './status/sources.ts'
+
+type Reach = Readonly<{ settings: Settings; pool: Pool; clock: Clock; engine: Engine }>
+
+const longestDays = 3_660
+const mostPoints = 2_000
+
+const timeframe = z.enum(timeframes, { error: `is none of ${timeframes.join(', ')}` })
+const date = z.string().max(40).optional()
+const coin = z.string().max(50)
+
+/** What the page asks for beside the status, and whoever scripts against it. Every instant is ISO text in UTC. */
+export function serveApi(app: FastifyInstance, reach: Reach): void {
+  const { pool, clock, settings } = reach
+  const db = databaseOf(pool)
+
+  app.get('/api/coverage', ({ query }) => {
+    const asked = read(z.strictObject({ timeframe, from: date, to: date }), query)
+    return coverage(reach, asked.timeframe, rangeOf(asked, clock.now(), 365 * day))
+  })
+
+  app.get('/api/gaps', async ({ query }) => {
+    const asked = read(z.strictObject({ coin, timeframe, from: date, to: date }), query)
+    const coins = [await followed(reach, asked.coin)]
+    const range = rangeOf(asked, clock.now(), day)
+    const gaps = await findGaps(pool, settings, coins, [asked.timeframe], range, clock.now())
+    return {
+      gaps: gaps.map(({ range: { from, to }, ...gap }) => ({ ...gap, from: toIso(from), to: toIso(to) })),
+    }
+  })
+
+  app.get('/api/candles', async ({ query }) => {
+    const points = z.coerce.number().int().min(10).max(mostPoints).default(mostPoints)
+    const asked = read(z.strictObject({ coin, timeframe, from: date, to: date, points }), query)
+    const { id } = await followed(reach, asked.coin)
+    const range = rangeOf(asked, clock.now(), day)
+    const found = await readCandlePoints(db, { coinId: id, timeframe: asked.timeframe }, range, asked.points)
+    return {
+      pointSeconds: found.pointMs / 1_000,
+      candles: found.points.map(({ openTime, ...point }) => ({ openTime: toIso(openTime), ...point })),
+    }
+  })
+
+  app.get('/api/sources', async () => ({ sources: await readSources(reach, clock.now()) }))
+
+  app.get('/api/alerts', async () => ({
+    alerts: (await listIncidents(db, 100)).map(({ openedAt, resolvedAt, ...incident }) => ({
+      ...incident,
+      openedAt: toIso(openedAt),
+      resolvedAt: resolvedAt && toIso(resolvedAt),
+    })),
+  }))
+
+  app.get('/api/database', async () => {
+    const samples = await readSamples(db, plus(clock.now(), -day))
+    return {
+      samples: samples.map(({ counters: _, sampledAt, ...sample }) => ({
+        sampledAt: toIso(sampledAt),
+        ...sample,
+      })),
+      indexes: await readIndexUsage(db, 20),
+      // null where the server does not keep them: pg_stat_statements is not installed.
+      slowStatements: (await readSlowStatements(db, 10)) ?? null,
+    }
+  })
+}
+
+function read<T>(schema: z.ZodType<T>, query: unknown): T {
+  const result = schema.safeParse(query)
+  if (result.success) return result.data
+  const [issue] = result.error.issues
+  throw badRequest(`${issue?.path.join('.') || 'the query'} ${issue?.message}`)
+}
+
+/** The fault that Fastify answers with status 400 and its sentence. */
+const badRequest = (sentence: string): InvalidInput =>
+  Object.assign(new InvalidInput(sentence), { statusCode: 400 })
+
+async function followed({ pool }: Reach, coinId: string): Promise<Coin> {
+  const coins = await listCoins(databaseOf(pool))
+  const found = coins.find(({ id }) => id === coinId)
+  if (found) return found
+  throw Object.assign(new InvalidInput(`no coin "${coinId}" is followed`), { statusCode: 404 })
+}
+
+/** The range asked about; by default it ends now and is `lengthMs` long. */
+function rangeOf(
+  asked: Readonly<{ from?: string | undefined; to?: string | undefined }>,
+  now: Instant,
+  lengthMs: number,
+): Range {
+  const at = (name: 'from' | 'to', otherwise: Instant) => {
+    const text = asked[name]
+    if (text === undefined) return otherwise
+    const instant = parseDate(text, now)
+    if (instant === undefined)
+      throw badRequest(`${name} is not a date such as 2024-03-01, 2024-03-01T12:00Z or -30d`)
+    return instant
+  }
+  const to = at('to', now)
+  const from = at('from', plus(to, -lengthMs))
+  if (from >= to) throw badRequest('from is not before to')
+  if (to - from > longestDays * day) throw badRequest(`from and to are more than ${longestDays} days apart`)
+  return { from, to }
+}
+
+/** Each array has one number for each day from `from` on. */
+async function coverage({ pool, settings, clock }: Reach, timeframe: Timeframe, asked: Range) {
+  const range = {
+    from: floorTo('1d', asked.from),
+    to: later(floorTo('1d', asked.to), plus(floorTo('1d', plus(asked.to, -1)), day)),
+  }
+  const db = databaseOf(pool)
+  const coins = await listCoins(db)
+  const days = (range.to - range.from) / day
+  const found = await readCoverageDays(
+    db,
+    coins.map(({ id }) => id),
+    timeframe,
+    range,
+  )
+  const byCoin = new Map(coins.map(({ id }) => [id, emptyDays(days)]))
+  for (const { coinId, day: at, ...counts } of found) {
+    const index = (at - range.from) / day
+    const of = byCoin.get(coinId)
+    if (!of) continue
+    of.stored[index] = counts.stored
+    of.absent[index] = counts.absent
+    of.refused[index] = counts.refused
+  }
+  return {
+    timeframe,
+    from: toIso(range.from),
+    days,
+    candlesOfDay: candlesOfDay(timeframe),
+    coins: coins.map((one) => ({
+      coinId: one.id,
+      symbol: one.symbol,
+      ...byCoin.get(one.id),
+      /** How many candles the daemon keeps complete by itself. */
+      wanted: wantedDays(settings, one, timeframe, range, clock.now()),
+    })),
+  }
+}
+
+const emptyDays = (days: number) => ({
+  stored: new Array<number>(days).fill(0),
+  absent: new Array<number>(days).fill(0),
+  refused: new Array<number>(days).fill(0),
+})
+
+function wantedDays(
+  settings: Settings,
+  coin: Coin,
+  timeframe: Timeframe,
+  range: Range,
+  now: Instant,
+): number[] {
+  const market = candleMarketOf(coin)
+  const kept = market && keptHistory(settings, market, timeframe, now)
+  return Array.from({ length: (range.to - range.from) / day }, (_, index) => {
+    const from = plus(range.from, index * day)
+    const part = kept && intersect(kept, { from, to: plus(from, day) })
+    return part ? candleCount(part, timeframe) : 0
+  })
+}
