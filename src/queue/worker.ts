@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { Aborted, InvalidInput } from '../fault.ts'
 import type { Context } from '../runtime/context.ts'
+import { childLog, type Log } from '../runtime/log.ts'
 import type { Engine, EngineJob, EngineProcessor, EngineWorker, WorkerOptions } from './engine.ts'
 import { heartbeat } from './heartbeat.ts'
 import type { AnyJob, Outcome } from './job.ts'
@@ -88,6 +89,7 @@ function jobRunner({ engine, jobs, context, onRun }: StartWorkers, stop: AbortSi
     if (queued.name === heartbeat.jobName) return {}
     if (isStopping()) return carryOut({ next: 'give-back', willRetry: true }, undefined, queued, token)
     const startedAt = context.clock.now()
+    let log = childLog(context.log, identityOf(queued))
     const report = reportOf(queued, context.log)
     const ends = runSignal([engine.closing, stop, cancelled])
     let runId: string | undefined
@@ -95,16 +97,17 @@ function jobRunner({ engine, jobs, context, onRun }: StartWorkers, stop: AbortSi
       const job = jobOf(catalog, queued)
       const payload = readPayload(job, queued.data)
       runId = await recorder.started(startOf(queued, payload))
-      const returned = await job.run({ ...context, signal: ends.signal, runId }, payload, report)
+      log = childLog(log, { runId })
+      const returned = await job.run({ ...context, log, signal: ends.signal, runId }, payload, report)
       const outcome = storableRecord(returned)
       await recorder.finished(runId, { outcome, willRetry: false })
-      tellDone(context, queued, startedAt, outcome)
+      tellDone(log, outcome, context.clock.now() - startedAt)
       return outcome
     } catch (error) {
       const verdict = judge(error, queued, isStopping())
       const fault = storableError(error)
       if (runId !== undefined) await recorder.finished(runId, { fault, willRetry: verdict.willRetry })
-      tellFailed(context, queued, startedAt, fault, verdict)
+      tellFailed(log, fault, verdict, context.clock.now() - startedAt)
       // Before the job is let go of: another worker may have it at once.
       await report.settled()
       return carryOut(verdict, error, queued, token)
@@ -146,37 +149,26 @@ function tolerant(onRun: RunRecorder | undefined, { log }: WorkerContext): RunRe
   }
 }
 
-const eventFields = ({ clock }: WorkerContext, queued: EngineJob, startedAt: number) => ({
+/** What every line of a run says of it, whoever writes the line. */
+const identityOf = (queued: EngineJob) => ({
   job: queued.name,
   queue: queued.queueName,
   jobId: queued.id,
   attempt: queued.attemptsMade + 1,
-  tookMs: clock.now() - startedAt,
 })
 
-function tellDone(context: WorkerContext, queued: EngineJob, startedAt: number, outcome: Outcome): void {
-  const fields = { ...outcome, ...eventFields(context, queued, startedAt) }
-  if (hadNothingToDo(outcome)) context.log.debug('job.done', fields)
-  else context.log.info('job.done', fields)
+function tellDone(log: Log, outcome: Outcome, tookMs: number): void {
+  const fields = { ...outcome, tookMs }
+  if (hadNothingToDo(outcome)) log.debug('job.done', fields)
+  else log.info('job.done', fields)
 }
 
 const hadNothingToDo = (outcome: Outcome): boolean =>
   Object.values(outcome).every((value) => (Array.isArray(value) ? value.length === 0 : !value))
 
-function tellFailed(
-  context: WorkerContext,
-  queued: EngineJob,
-  startedAt: number,
-  fault: Error,
-  verdict: Verdict,
-): void {
-  const fields = {
-    ...eventFields(context, queued, startedAt),
-    reason: fault.message,
-    error: fault.name,
-    ...verdict,
-  }
-  if (verdict.next === 'give-back') context.log.info('job.failed', fields)
-  else if (verdict.willRetry) context.log.warn('job.failed', fields)
-  else context.log.error('job.failed', { ...fields, stack: fault.stack })
+function tellFailed(log: Log, fault: Error, verdict: Verdict, tookMs: number): void {
+  const fields = { tookMs, reason: fault.message, error: fault.name, ...verdict }
+  if (verdict.next === 'give-back') log.info('job.failed', fields)
+  else if (verdict.willRetry) log.warn('job.failed', fields)
+  else log.error('job.failed', { ...fields, stack: fault.stack })
 }

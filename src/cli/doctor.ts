@@ -1,0 +1,101 @@
+import { Command } from 'commander'
+import { Fault, InvalidInput } from '../fault.ts'
+import { openServer } from '../runtime/database.ts'
+import { openPool } from '../store/pool.ts'
+import { counted } from '../web/status/words.ts'
+import { type Check, error, type Finding, type Reach } from './doctor/check.ts'
+import { checks, type Depth, foundations } from './doctor/registry.ts'
+import { answer } from './output.ts'
+import { type Session, withSession } from './session.ts'
+
+type DoctorOptions = Depth & Readonly<{ json?: boolean }>
+
+export const doctorCommand = (): Command =>
+  new Command('doctor')
+    .description('What is wrong, and how to mend it. Exit status 1 when anything is.')
+    .option('--deep', 'also compare what is recorded as stored with every row, and read every archive back')
+    .option(
+      '--mend',
+      'with --deep: let the ledger follow the tables, so that lost candles are asked for again',
+    )
+    .option('--json', 'answer as JSON')
+    .action(async (options: DoctorOptions) => {
+      if (options.mend && !options.deep)
+        throw new InvalidInput('--mend needs --deep: it mends what that finds')
+      const examined = await withSession((session) => examine(session, options))
+      const errors = examined.flatMap(({ findings }) => findings.filter(isError))
+      answer(options.json, { ok: errors.length === 0, checks: examined }, () => textOf(examined))
+      if (errors.length > 0)
+        throw new Unwell(`${counted(errors.length, 'finding')} to see to: each names its remedy`)
+    })
+
+/** Something is wrong, and has been told. */
+class Unwell extends Fault {
+  readonly code = 'UNWELL'
+  readonly remedy = 'give-up'
+}
+
+type Examined = Readonly<{ name: string; findings: readonly Finding[] }>
+
+const isError = ({ severity }: Finding): boolean => severity === 'error'
+
+async function examine(session: Session, depth: Depth): Promise<Examined[]> {
+  const reach = await open(session)
+  if ('severity' in reach) return [{ name: 'database', findings: [reach] }]
+  const examined: Examined[] = []
+  for (const check of foundations) examined.push(await carryOut(check, reach))
+  // Whatever is looked at next is read from the tables.
+  if (examined.some(({ findings }) => findings.some(isError))) return examined
+  for (const check of checks(depth)) examined.push(await carryOut(check, reach))
+  return examined
+}
+
+/** Opens the database as it is, without bringing its tables up to date. */
+async function open(session: Session): Promise<Reach | Finding> {
+  const { settings, releases, clock, signal, log } = session
+  try {
+    const { url } = await openServer(session, 0)
+    const pool = openPool(
+      url,
+      settings.database,
+      ({ message }) => log.warn('database.connection-lost', { reason: message }),
+      'beacon doctor',
+    )
+    releases.push(() => pool.close())
+    return { settings, pool, url, now: clock.now(), clock, log, releases, signal }
+  } catch (failure) {
+    return findingOf(failure, 'Start it, or set DATABASE_URL to where it is.')
+  }
+}
+
+/** A check that cannot be carried out is a finding of its own; the others may still tell why. */
+async function carryOut({ name, run }: Check, reach: Reach): Promise<Examined> {
+  try {
+    return { name, findings: await run(reach) }
+  } catch (failure) {
+    if (reach.signal.aborted) throw failure
+    return { name, findings: [findingOf(failure, 'Mend this first, and ask again.')] }
+  }
+}
+
+/** What was foreseen is told; anything else is a bug, and stays as loud as it was. */
+function findingOf(failure: unknown, remedy: string): Finding {
+  if (!(failure instanceof Fault)) throw failure
+  return error(sentenceOf(failure.message), remedy)
+}
+
+const sentenceOf = (message: string): string =>
+  `${message.charAt(0).toUpperCase()}${message.slice(1)}${/[.?!]$/.test(message) ? '' : '.'}`
+
+function textOf(examined: readonly Examined[]): string {
+  const width = Math.max(...examined.map(({ name }) => name.length))
+  const lines = examined.flatMap(({ name, findings }) =>
+    findings.length === 0
+      ? [`${name.padEnd(width)}  fine`]
+      : findings.flatMap(({ severity, sentence, remedy }) => [
+          `${name.padEnd(width)}  ${severity}: ${sentence}`,
+          `${' '.repeat(width)}  → ${remedy}`,
+        ]),
+  )
+  return lines.join('\n')
+}

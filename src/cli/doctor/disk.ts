@@ -1,0 +1,54 @@
+import { existsSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { day, plus } from '../../market/instant.ts'
+import { untilFullMs } from '../../monitoring/thresholds.ts'
+import { readSamples } from '../../store/database-samples.ts'
+import { databaseOf } from '../../store/transaction.ts'
+import { lengthInWords } from '../../web/status/words.ts'
+import { bytesText } from '../output.ts'
+import { type Check, error, type Finding, type Reach, warning } from './check.ts'
+
+const remedy = 'Make room, give it a larger disk, or shorten what is kept in the configuration.'
+
+/** Below the first nothing can go on for long, below the second somebody should know. */
+const almostNoneBytes = 500_000_000
+const littleBytes = 5_000_000_000
+
+/** That there is room, and will be. */
+export const disk: Check = {
+  name: 'disk',
+  run: async (reach) => [...(await ofDatabase(reach)), ...(await ofDataFolder(reach))],
+}
+
+async function ofDatabase({ pool, settings, now }: Reach): Promise<Finding[]> {
+  const { keep, fullWithin } = settings.monitoring
+  const samples = await readSamples(databaseOf(pool), plus(now, -keep))
+  const leftMs = untilFullMs(samples)
+  const freeBytes = samples.at(-1)?.diskFreeBytes ?? undefined
+  return [
+    ...(leftMs === undefined || leftMs > fullWithin
+      ? []
+      : [
+          (leftMs < day ? error : warning)(
+            `The database's disk will be full in ${lengthInWords(leftMs)} at the pace of the last days.`,
+            remedy,
+          ),
+        ]),
+    ...(freeBytes === undefined ? [] : roomFindings("The database's disk", freeBytes)),
+  ]
+}
+
+/** The embedded server, drafts of the archive, and the archive itself where it lies nowhere else. */
+async function ofDataFolder({ settings }: Reach): Promise<Finding[]> {
+  const folder = resolve(settings.environment.dataDir)
+  if (!existsSync(folder)) return []
+  const { bavail, bsize } = await statfs(folder)
+  return roomFindings(`The disk of the data folder ${folder}`, bavail * bsize)
+}
+
+function roomFindings(what: string, freeBytes: number): Finding[] {
+  if (freeBytes >= littleBytes) return []
+  const tell = freeBytes < almostNoneBytes ? error : warning
+  return [tell(`${what} has ${bytesText(freeBytes)} left.`, remedy)]
+}

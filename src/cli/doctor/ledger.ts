@@ -1,0 +1,89 @@
+import { toIso, toMinuteText } from '../../market/instant.ts'
+import { mendStates, type StateDiscrepancy } from '../../store/coverage-states.ts'
+import {
+  checkDeeply,
+  type Discrepancy,
+  forgetMissingRows,
+  planDeepCheck,
+  type RowDiscrepancy,
+} from '../../store/deep-check.ts'
+import { counted } from '../../web/status/words.ts'
+import { withCountingBar } from '../counting-bar.ts'
+import { say } from '../output.ts'
+import { type Check, error, type Finding, type Reach, warning } from './check.ts'
+
+/** So many discrepancies are told one by one; a lost disk may leave millions. */
+const told = 50
+
+const mendCommand = 'beacon doctor --deep --mend'
+
+/** That the ledger and the tables agree, candle by candle. With `mend`, what can be put right is. */
+export const ledger = (mend: boolean): Check => ({
+  name: 'ledger',
+  run: async (reach) => {
+    const { pool, now, signal } = reach
+    const plan = await planDeepCheck(pool)
+    const findings: Finding[] = []
+    const onDiscrepancy = async (found: Discrepancy) => {
+      const finding = mend ? await mendOne(reach, found) : findingOf(found)
+      if (findings.length < told) findings.push(finding)
+    }
+    const { candles, discrepancies } = await withCountingBar(plan.parts.length, 'parts', (onProgress) =>
+      checkDeeply(pool, plan, { signal, now, onDiscrepancy, onProgress }),
+    )
+    say(
+      `Compared ${counted(candles, 'candle')} in ${counted(plan.partitions, 'partition')} with what is recorded of ${counted(plan.series, 'series')}.`,
+    )
+    const more = discrepancies - findings.length
+    if (more > 0)
+      findings.push(
+        error(`There are ${counted(more, 'discrepancy').replace('ys', 'ies')} more.`, mendCommand),
+      )
+    return findings
+  },
+})
+
+const isOfRows = (found: Discrepancy): found is RowDiscrepancy =>
+  found.kind === 'row-missing' || found.kind === 'row-unrecorded'
+
+function findingOf(found: Discrepancy): Finding {
+  if (!isOfRows(found)) return error(stateSentence(found), mendCommand)
+  return found.kind === 'row-missing'
+    ? error(missingSentence(found), `${mendCommand}, and then: ${gapsCommandOf(found)}`)
+    : error(unrecordedSentence(found), unrecordedRemedy(found))
+}
+
+async function mendOne({ pool, now }: Reach, found: Discrepancy): Promise<Finding> {
+  if (!isOfRows(found)) {
+    await mendStates(pool, found, now)
+    return warning(`${stateSentence(found)} Put in order.`, 'Nothing is left to do.')
+  }
+  if (found.kind === 'row-unrecorded') return error(unrecordedSentence(found), unrecordedRemedy(found))
+  const candles = await forgetMissingRows(pool, found, now)
+  return warning(`${missingSentence(found)} ${counted(candles, 'candle')} owed again.`, gapsCommandOf(found))
+}
+
+const placeOf = ({ coinId, timeframe, range }: Discrepancy): string =>
+  `${coinId} ${timeframe} from ${toMinuteText(range.from)} to ${toMinuteText(range.to)}`
+
+const whereOf = ({ partition }: RowDiscrepancy): string =>
+  partition === undefined ? 'for which there is no partition' : `in ${partition}`
+
+const missingSentence = (found: RowDiscrepancy): string =>
+  `${placeOf(found)}: ${counted(found.candles, 'candle')} recorded as stored, without a row ${whereOf(found)}.`
+
+const unrecordedSentence = (found: RowDiscrepancy): string =>
+  `${placeOf(found)}: ${counted(found.candles, 'candle')} ${whereOf(found)} that nothing is recorded of.`
+
+const stateSentence = (found: StateDiscrepancy): string =>
+  found.kind === 'off-grid'
+    ? `${placeOf(found)}: recorded by ${found.source} as ${found.states}, but not in whole candles that have closed.`
+    : `${placeOf(found)}: recorded by ${found.source} as ${found.states}.`
+
+const rangeOptions = ({ range }: Discrepancy): string => `--from ${toIso(range.from)} --to ${toIso(range.to)}`
+
+const gapsCommandOf = (found: RowDiscrepancy): string =>
+  `beacon gaps ${found.coinId} --timeframe ${found.timeframe} ${rangeOptions(found)} --repair`
+
+const unrecordedRemedy = (found: RowDiscrepancy): string =>
+  `beacon backfill ${found.coinId} --timeframe ${found.timeframe} ${rangeOptions(found)} --force asks their source for them; what is told again after that came from no source: delete it`

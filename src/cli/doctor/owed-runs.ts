@@ -1,0 +1,69 @@
+import { jobs } from '../../../jobs/catalog.ts'
+import { earlier, type Instant, later, minute, plus } from '../../market/instant.ts'
+import type { Scheduled } from '../../queue/job.ts'
+import { lastDue } from '../../queue/schedule.ts'
+import { hasWorkers } from '../../runtime/presence.ts'
+import { listCoins } from '../../store/coins.ts'
+import { lastSuccess } from '../../store/runs.ts'
+import { databaseOf } from '../../store/transaction.ts'
+import { lengthInWords } from '../../web/status/words.ts'
+import { type Check, error, type Finding, type Reach, warning } from './check.ts'
+import { shortened } from './words.ts'
+
+/** What a run may take from when it is due to its end, beside the delay of one that was missed. */
+const patienceMs = 30 * minute
+
+type Owed = Readonly<{ id: string; dueAt: Instant; lastRun: Instant | undefined }>
+
+const ranBefore = ({ lastRun }: Owed): boolean => lastRun !== undefined
+
+/** That what must have run has run well: whatever is caught up after a stop, and so cannot be missed. */
+export const owedRuns: Check = {
+  name: 'runs',
+  run: async (reach): Promise<Finding[]> => {
+    const owed = await findOwed(reach)
+    if (owed.length === 0) return []
+    const queueKind = reach.settings.environment.redisUrl === undefined ? 'postgres' : 'redis'
+    const remedy = (await hasWorkers(reach.pool, queueKind))
+      ? 'See why they fail: beacon status'
+      : 'No process works on the queues, start one: npx beacon start'
+    const namesOf = (some: readonly Owed[]) => shortened(some.map(({ id }) => id))
+    const [overdue, never] = [owed.filter(ranBefore), owed.filter((one) => !ranBefore(one))]
+    const longestMs = reach.now - overdue.reduce((oldest, { dueAt }) => earlier(oldest, dueAt), reach.now)
+    return [
+      ...(overdue.length === 0
+        ? []
+        : [error(`Overdue for ${lengthInWords(longestMs)}: ${namesOf(overdue)}.`, remedy)]),
+      // Before the first start of a daemon nothing has ever run.
+      ...(never.length === 0 ? [] : [warning(`Never ran well: ${namesOf(never)}.`, remedy)]),
+    ]
+  },
+}
+
+async function findOwed({ pool, settings, now }: Reach): Promise<Owed[]> {
+  const db = databaseOf(pool)
+  const coins = await listCoins(db)
+  const owed: Owed[] = []
+  for (const job of jobs) {
+    for (const scheduled of job.schedules?.(settings, coins) ?? []) {
+      if (scheduled.whenMissed === 'skip') continue
+      const { id, payload } = scheduled
+      const dueAt = lastToHaveRun(scheduled, now)
+      if (dueAt === undefined) continue
+      const last = await lastSuccess(db, job.name, payload)
+      if (last === undefined || last < dueAt) owed.push({ id, dueAt, lastRun: last })
+    }
+  }
+  return owed
+}
+
+/** When the last run began that should be over by now; undefined where what it works for is too new for one. */
+function lastToHaveRun(
+  { pattern, changedAt, missedDelayMs = 0 }: Scheduled<unknown>,
+  now: Instant,
+): Instant | undefined {
+  const overBy = plus(now, -patienceMs - missedDelayMs)
+  const due = lastDue(pattern, overBy)
+  if (changedAt === undefined) return due
+  return changedAt > overBy ? undefined : later(due, changedAt)
+}

@@ -1,0 +1,40 @@
+import { archives } from './archives.ts'
+import type { Check } from './check.ts'
+import { clocks } from './clocks.ts'
+import { database, migrations } from './database.ts'
+import { detachedPartitions } from './detached.ts'
+import { disk } from './disk.ts'
+import { ledger } from './ledger.ts'
+import { owedRuns } from './owed-runs.ts'
+import { partitionsAheadOfTime } from './partitions-ahead.ts'
+import { rights } from './rights.ts'
+import { freshness, owedWork } from './series.ts'
+import { serverSettings, versions } from './server.ts'
+import { statements } from './statements.ts'
+
+/** What can be looked at in any database that answers. Where one of these finds an error, the rest is not looked at. */
+export const foundations: readonly Check[] = [database, migrations]
+
+/** What is looked at each time: a new check is a file here and a line in this list. */
+const usual: readonly Check[] = [
+  partitionsAheadOfTime,
+  detachedPartitions,
+  freshness,
+  owedWork,
+  owedRuns,
+  rights,
+  versions,
+  serverSettings,
+  clocks,
+  disk,
+  statements,
+]
+
+export type Depth = Readonly<{ deep?: boolean; mend?: boolean }>
+
+/** What is looked at once the foundations hold. */
+export const checks = ({ deep = false, mend = false }: Depth): readonly Check[] => [
+  ...usual,
+  archives(deep),
+  ...(deep ? [ledger(mend)] : []),
+]

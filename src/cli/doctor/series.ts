@@ -1,0 +1,81 @@
+import { minute, second } from '../../market/instant.ts'
+import { hasWorkers } from '../../runtime/presence.ts'
+import { listCoins } from '../../store/coins.ts'
+import { databaseOf } from '../../store/transaction.ts'
+import { type Freshness, readSeries, type SeriesStatus } from '../../web/status/series.ts'
+import { counted, lengthInWords } from '../../web/status/words.ts'
+import { type Check, error, type Finding, type Reach, warning } from './check.ts'
+import { shortened } from './words.ts'
+
+/** A coin that is new has no candle yet. */
+const settlingMs = 10 * minute
+
+const seriesOf = async ({ pool, settings, now }: Reach): Promise<SeriesStatus[]> => {
+  const db = databaseOf(pool)
+  return readSeries(db, settings, await listCoins(db), now)
+}
+
+/** That the newest candle of each series is there. */
+export const freshness: Check = {
+  name: 'freshness',
+  run: async (reach) => {
+    const series = await seriesOf(reach)
+    if (series.length === 0) return [warning('No coin is followed.', 'beacon coins add COIN')]
+    const queueKind = reach.settings.environment.redisUrl === undefined ? 'postgres' : 'redis'
+    const remedy = (await hasWorkers(reach.pool, queueKind))
+      ? 'See why its runs fail: beacon status'
+      : 'No process works on the queues, start one: npx beacon start'
+    const inState = (state: Freshness) => series.filter((one) => one.state === state)
+    const isNew = ({ followedFrom }: SeriesStatus) => reach.now - Date.parse(followedFrom) < settlingMs
+    const empty = inState('empty')
+    const tell = empty.every(isNew) ? warning : error
+    return [
+      ...groups(inState('stale')).map((group) =>
+        error(`${namesOf(group)} had no candle for ${longest(group)}.`, remedy),
+      ),
+      ...groups(empty).map((group) => tell(`${namesOf(group)} no candle yet.`, remedy)),
+      ...groups(inState('late')).map((group) =>
+        warning(`${namesOf(group)} had no candle for ${longest(group)}.`, remedy),
+      ),
+    ]
+  },
+}
+
+/** That nothing of the history that is kept is still to be fetched. */
+export const owedWork: Check = {
+  name: 'owed',
+  run: async (reach): Promise<Finding[]> => {
+    const owing = (await seriesOf(reach)).filter(({ owedCandles }) => owedCandles > 0)
+    if (owing.length === 0) return []
+    const candles = owing.reduce((sum, { owedCandles }) => sum + owedCandles, 0)
+    const names = [...new Set(owing.map(({ coinId, timeframe }) => `${coinId} ${timeframe}`))]
+    return [
+      warning(
+        `${counted(candles, 'candle')} of ${shortened(names)} still to be fetched.`,
+        'The daemon fetches them; now: beacon gaps --repair',
+      ),
+    ]
+  },
+}
+
+/** The series of one source and timeframe: what is wrong with them mostly has one cause. */
+type Group = readonly [SeriesStatus, ...SeriesStatus[]]
+
+function groups(series: readonly SeriesStatus[]): Group[] {
+  const found = new Map<string, [SeriesStatus, ...SeriesStatus[]]>()
+  for (const one of series) {
+    const group = found.get(`${one.source} ${one.timeframe}`)
+    if (group) group.push(one)
+    else found.set(`${one.source} ${one.timeframe}`, [one])
+  }
+  return [...found.values()]
+}
+
+/** `1m of bitcoin, ethereum (binance) have` */
+const namesOf = (group: Group): string => {
+  const [{ timeframe, source }] = group
+  return `${timeframe} of ${shortened(group.map(({ coinId }) => coinId))} (${source}) ${group.length === 1 ? 'has' : 'have'}`
+}
+
+const longest = (group: Group): string =>
+  lengthInWords(Math.max(...group.map(({ secondsBehind }) => secondsBehind ?? 0)) * second)

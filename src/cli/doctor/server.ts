@@ -1,0 +1,113 @@
+import { readServerParameters, type ServerParameters } from '../../store/server-parameters.ts'
+import { databaseOf } from '../../store/transaction.ts'
+import { type Check, error, type Finding, type Reach, warning } from './check.ts'
+import { type RedisFacts, readRedisFacts, redisSettingsFindings, redisVersionFindings } from './redis.ts'
+
+const oldestNode = 20
+/** What this was last tried on; the oldest is refused before anything is looked at. */
+const newestPostgres = 18
+
+/** That Node, PostgreSQL and Redis are of versions that this works with. */
+export const versions: Check = {
+  name: 'versions',
+  run: async (reach) => {
+    const { major, version } = await readServerParameters(databaseOf(reach.pool))
+    const node = Number(process.versions.node.split('.')[0])
+    return [
+      ...(node >= oldestNode
+        ? []
+        : [error(`Node ${process.versions.node} is too old.`, `Run with Node ${oldestNode} or newer.`)]),
+      ...(major <= newestPostgres
+        ? []
+        : [
+            warning(
+              `PostgreSQL ${version} is newer than what this was tried on.`,
+              `Use PostgreSQL ${newestPostgres}, or look for a newer beacon.`,
+            ),
+          ]),
+      ...(await ofRedis(reach, redisVersionFindings)),
+    ]
+  },
+}
+
+/** That the servers are set up as they must be. */
+export const serverSettings: Check = {
+  name: 'settings',
+  run: async (reach) => [
+    ...postgresFindings(await readServerParameters(databaseOf(reach.pool)), reach.settings.database),
+    ...(await ofRedis(reach, redisSettingsFindings)),
+  ],
+}
+
+/** Where Redis is not used, nothing of it matters. */
+async function ofRedis({ settings }: Reach, judge: (facts: RedisFacts) => Finding[]): Promise<Finding[]> {
+  const { redisUrl } = settings.environment
+  if (redisUrl === undefined) return []
+  const facts = await readRedisFacts(redisUrl)
+  return 'severity' in facts ? [facts] : judge(facts)
+}
+
+/** Beside its pool, a daemon has connections for the queue, its presence and a migration. */
+const besidePool = 10
+
+/** What of the server's parameters would harm us. Pure. */
+export function postgresFindings(
+  server: ServerParameters,
+  { maxConnections: poolSize }: Readonly<{ maxConnections: number }>,
+): Finding[] {
+  return [...connectionFindings(server, poolSize), ...sessionFindings(server), ...durabilityFindings(server)]
+}
+
+function connectionFindings(server: ServerParameters, poolSize: number): Finding[] {
+  const { maxConnections, reservedConnections, sessions, ownSessions } = server
+  const available = maxConnections - reservedConnections
+  const remedy = `Raise max_connections of PostgreSQL, or lower database.maxConnections (${poolSize}).`
+  if (sessions >= available) {
+    return [error(`All ${available} connections that PostgreSQL allows are taken.`, remedy)]
+  }
+  const others = sessions - ownSessions
+  const wanted = poolSize + besidePool + others
+  if (wanted <= available) return []
+  const sentence = `PostgreSQL allows ${available} connections; a daemon may take ${poolSize + besidePool}, and others have ${others}.`
+  return [warning(sentence, remedy)]
+}
+
+function sessionFindings({ timeZone, encoding }: ServerParameters): Finding[] {
+  return [
+    ...(timeZone === 'UTC'
+      ? []
+      : [
+          error(
+            `Sessions have the time zone ${timeZone}: times would be shifted.`,
+            'Let the pooler pass TimeZone on, or: alter role … set timezone to UTC',
+          ),
+        ]),
+    ...(encoding === 'UTF8'
+      ? []
+      : [
+          error(
+            `The database has the encoding ${encoding}.`,
+            'Make one with encoding UTF8, and restore a dump there.',
+          ),
+        ]),
+  ]
+}
+
+const durabilityFindings = ({ fsync, fullPageWrites, autovacuum }: ServerParameters): Finding[] => [
+  ...(fsync && fullPageWrites
+    ? []
+    : [
+        error(
+          'PostgreSQL may lose or spoil what it has stored when the power fails.',
+          'alter system set fsync = on; alter system set full_page_writes = on; select pg_reload_conf()',
+        ),
+      ]),
+  ...(autovacuum
+    ? []
+    : [
+        error(
+          'PostgreSQL does not clean up after itself: autovacuum is off.',
+          'alter system set autovacuum = on; select pg_reload_conf()',
+        ),
+      ]),
+]

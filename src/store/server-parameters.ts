@@ -1,0 +1,50 @@
+import { sql } from 'drizzle-orm'
+import type { Database } from './transaction.ts'
+
+/** How the server is set up, as far as we depend on it. */
+export type ServerParameters = Readonly<{
+  /** `18.1` */
+  version: string
+  major: number
+  maxConnections: number
+  /** Kept for superusers: nobody else gets them. */
+  reservedConnections: number
+  /** Sessions of clients that are there now, ours and others'. */
+  sessions: number
+  /** Of them, ours by their application's name. */
+  ownSessions: number
+  /** What a session of ours speaks. */
+  timeZone: string
+  encoding: string
+  fsync: boolean
+  fullPageWrites: boolean
+  autovacuum: boolean
+}>
+
+export async function readServerParameters(db: Database): Promise<ServerParameters> {
+  const { rows } = await db.execute<ServerParameters>(sql`
+    select split_part(current_setting('server_version'), ' ', 1) as version,
+      current_setting('server_version_num')::integer / 10000 as major,
+      current_setting('max_connections')::integer as "maxConnections",
+      current_setting('superuser_reserved_connections')::integer as "reservedConnections",
+      (select count(*)::integer from pg_stat_activity where backend_type = 'client backend') as sessions,
+      (select count(*)::integer from pg_stat_activity
+        where backend_type = 'client backend' and application_name like 'beacon%') as "ownSessions",
+      current_setting('timezone') as "timeZone",
+      current_setting('server_encoding') as encoding,
+      current_setting('fsync')::boolean as fsync,
+      current_setting('full_page_writes')::boolean as "fullPageWrites",
+      current_setting('autovacuum')::boolean as autovacuum`)
+  const [parameters] = rows
+  if (!parameters) throw new Error('the server has no answer')
+  return parameters
+}
+
+/** How far our clock is ahead of the server's, in milliseconds; `now` is asked before and after, and half of the way is taken off. */
+export async function readClockSkewMs(db: Database, now: () => number): Promise<number> {
+  const before = now()
+  const { rows } = await db.execute<{ now_ms: string }>(
+    sql`select extract(epoch from clock_timestamp()) * 1000 as now_ms`,
+  )
+  return (before + now()) / 2 - Number(rows[0]?.now_ms)
+}

@@ -1,0 +1,159 @@
+import { stripVTControlCharacters } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { statusText } from '../../src/cli/status-text.ts'
+import { hour, minute, toInstant, toIso } from '../../src/market/instant.ts'
+import { timeframes } from '../../src/market/timeframe.ts'
+import { reconcileIncidents } from '../../src/store/incidents.ts'
+import type { RunStatus } from '../../src/web/status/runs.ts'
+import type { SeriesStatus } from '../../src/web/status/series.ts'
+import type { Status } from '../../src/web/status/status.ts'
+import { openSite } from './site.ts'
+
+const now = toInstant(Date.UTC(2024, 2, 1, 12))
+
+const aSeries = (parts: Partial<SeriesStatus> = {}): SeriesStatus => ({
+  coinId: 'bitcoin',
+  symbol: 'BTC',
+  source: 'binance',
+  market: 'BTCUSDT',
+  timeframe: '1m',
+  lastOpenTime: toIso(now),
+  lastCloseTime: toIso(now),
+  secondsBehind: 14,
+  state: 'fresh',
+  quiet: false,
+  owedCandles: 0,
+  wantedCandles: 1_000,
+  followedFrom: toIso(now),
+  ...parts,
+})
+
+const aRun = (parts: Partial<RunStatus> = {}): RunStatus => ({
+  id: 'c0ffee',
+  job: 'ingest-candles',
+  queue: 'binance',
+  jobId: '1',
+  attempt: 1,
+  status: 'done',
+  willRetry: false,
+  startedAt: toIso(now),
+  finishedAt: toIso(now),
+  tookMs: 200,
+  subject: { source: 'binance', timeframe: '1m' },
+  counts: { received: 1, new: 1, revised: 0, unchanged: 0, quarantined: 0 },
+  error: null,
+  ...parts,
+})
+
+const aStatus = (parts: Partial<Status> = {}): Status => ({
+  generatedAt: toIso(now),
+  overall: { state: 'ok', sentence: 'Everything is fine.', others: [] },
+  bans: [],
+  series: [aSeries()],
+  prices: [],
+  runs: [aRun()],
+  queues: [],
+  jobs: [],
+  partitions: [],
+  process: {
+    version: '1.0.0',
+    startedAt: null,
+    queueEngine: 'postgres',
+    database: { version: '18.1', bytes: 12_300_000 },
+    hasWorkers: true,
+  },
+  ...parts,
+})
+
+const many = <T>(count: number, of: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, index) => of(index))
+
+const textOf = (status: Status, alerts: readonly string[] = [], colours = false) =>
+  statusText({ status, alerts, colours })
+
+/** Everything that can be long is long, and there is much of it. */
+const crowded = aStatus({
+  overall: {
+    state: 'attention',
+    sentence: `401 series are stale: ${'coin-'.repeat(9)}x 1m has had no candle for 5 days, and that is how it is.`,
+    others: many(
+      9,
+      (index) => `Another thing of ${index} that is not as it should be, ${'and more '.repeat(9)}.`,
+    ),
+  },
+  series: many(100, (index) =>
+    timeframes.map((timeframe) =>
+      aSeries({
+        coinId: `${'a-long-coin-name-'.repeat(2)}${index}`,
+        timeframe,
+        secondsBehind: index === 99 ? 432_000 : 90 + index,
+        state: index === 99 ? 'stale' : index > 90 ? 'late' : 'fresh',
+      }),
+    ),
+  ).flat(),
+  runs: many(30, (index) =>
+    aRun({
+      status: index % 2 ? 'failed' : 'done',
+      attempt: index + 1,
+      error: index % 2 ? `binance did not answer\nwithin 20 s, ${'again '.repeat(40)}` : null,
+      subject: { source: 'ccxt-bitvavo', coinId: 'a-coin-with-a-long-name', timeframe: '1m' },
+    }),
+  ),
+})
+const alerts = many(12, (index) => `Alert ${index}: ${'something is wrong '.repeat(8)}`)
+
+describe('the status in a terminal', () => {
+  test('fits in 24 lines of 80 columns, whatever there is', () => {
+    const lines = textOf(crowded, alerts).split('\n')
+    expect(lines.length).toBeLessThan(24)
+    expect(lines.filter((line) => line.length > 80)).toEqual([])
+    expect(lines.filter((line) => /^(?:! Alert [012]|and 9 more|and 7 more)/.test(line))).toHaveLength(5)
+    expect(lines.find((line) => line.startsWith('100 coins'))).toMatch(/fresh +late +stale +none yet/)
+    expect(lines.find((line) => line.startsWith('1m'))).toMatch(
+      /91 +8 +1 +2 min +5 days \(a-long-coin-name-a-…\)/,
+    )
+    expect(lines.filter((line) => line.startsWith('03-01 ')).length).toBeGreaterThanOrEqual(3)
+  })
+
+  test('has a line for each coin where they fit, and uses what is left for the runs', () => {
+    const coins = ['bitcoin', 'ethereum', 'ripple']
+    const series = coins.flatMap((coinId) => [
+      aSeries({ coinId }),
+      aSeries({ coinId, timeframe: '1h', secondsBehind: (2 * hour + 5 * minute) / 1_000, state: 'late' }),
+    ])
+    const runs = many(30, () => aRun())
+    const lines = textOf(aStatus({ series, runs })).split('\n')
+    expect(lines).toHaveLength(23)
+    expect(lines.slice(0, 4)).toEqual([
+      'Everything is fine.',
+      '',
+      expect.stringMatching(/^behind +1m +1h$/),
+      expect.stringMatching(/^bitcoin +14 s +2 h late$/),
+    ])
+    expect(lines.filter((line) => line.includes('ingest-candles binance 1m  done'))).toHaveLength(13)
+    expect(lines.at(-1)).toBe('Workers: running. Queue: postgres. PostgreSQL 18.1, 12.3 MB.')
+  })
+
+  test('has colours only where they are asked for, and they take no room', () => {
+    expect(textOf(crowded, alerts)).not.toContain('\u001b')
+    const coloured = textOf(crowded, alerts, true)
+    expect(coloured).toContain('\u001b[31m401 series are stale')
+    expect(coloured).toContain('\u001b[31m! Alert 0')
+    expect(coloured).toContain('\u001b[31mfailed\u001b[39m')
+    expect(stripVTControlCharacters(coloured)).toBe(textOf(crowded, alerts))
+  })
+
+  test('begins with the open alerts that the database has, and JSON is as the page has it', async () => {
+    await using site = await openSite()
+    const sentence = 'The disk will be full in about 3 days: make room.'
+    await reconcileIncidents(site.database.pool, [{ key: 'disk.filling', sentence }], now, false)
+    const [text, json] = await site.runLines(['status', 'status --json'])
+    expect(text).toMatchObject({ code: 0, stderr: '' })
+    expect(text?.stdout).toContain(`\n! ${sentence}\n`)
+    expect(text?.stdout).not.toContain('\u001b')
+    expect(text?.stdout.split('\n').length).toBeLessThanOrEqual(24)
+    const status: Status = JSON.parse(json?.stdout ?? '')
+    expect(Object.keys(status).toSorted()).toEqual(Object.keys(aStatus()).toSorted())
+    expect(status.overall.state).toBe('attention')
+  })
+})
