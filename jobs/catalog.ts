@@ -1,10 +1,13 @@
 import type { Job } from '../src/queue/job.ts'
-import { sourceIds } from '../src/settings/source-ids.ts'
+import { queueOfSource, sourceIds } from '../src/settings/source-ids.ts'
+import { archiveRows } from './archive-rows.ts'
 import { backfillCandles } from './backfill-candles.ts'
+import { enforceRetention } from './enforce-retention.ts'
 import { ensurePartitions } from './ensure-partitions.ts'
 import { ingestCandles } from './ingest-candles.ts'
 import { ingestPrices } from './ingest-prices.ts'
 import { refreshViews } from './refresh-views.ts'
+import { repairGaps } from './repair-gaps.ts'
 import { syncCoins } from './sync-coins.ts'
 import { syncInstruments } from './sync-instruments.ts'
 
@@ -13,11 +16,19 @@ export const jobs: readonly Job[] = [
   ingestCandles,
   ingestPrices,
   backfillCandles,
+  repairGaps,
   syncInstruments,
   ensurePartitions,
   refreshViews,
+  enforceRetention,
+  archiveRows,
   syncCoins,
 ]
 
-/** Every queue there is: one for each source, and one for the upkeep. */
+/** The queues that are always there: one for each source with an adapter of ours, and one for the upkeep. */
 export const queues = [...sourceIds, 'upkeep'] as const
+
+/** Every queue there is, with those of the sources that markets are or were followed on through ccxt. */
+export const queuesWith = (followed: readonly string[]): string[] => [
+  ...new Set([...queues, ...followed.map(queueOfSource)]),
+]

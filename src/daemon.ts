@@ -1,6 +1,7 @@
-import { jobs, queues } from '../jobs/catalog.ts'
+import { jobs, queuesWith } from '../jobs/catalog.ts'
 import { openFleet } from './fleet.ts'
 import { minute } from './market/instant.ts'
+import { startMonitor } from './monitoring/monitor.ts'
 import type { Clock } from './runtime/clock.ts'
 import { openDatabase } from './runtime/database.ts'
 import type { Log } from './runtime/log.ts'
@@ -8,7 +9,10 @@ import { announceWorkers } from './runtime/presence.ts'
 import type { Releases } from './runtime/release.ts'
 import { startScheduler } from './scheduler.ts'
 import type { Role } from './settings/roles.ts'
+import { readVersion } from './settings/version.ts'
 import type { Settings } from './settings.ts'
+import { readSources } from './store/instruments.ts'
+import { databaseOf } from './store/transaction.ts'
 import { refuseOpenDoor } from './web/access.ts'
 import { openWeb } from './web/server.ts'
 import { startWorkersWhereNeeded } from './workers.ts'
@@ -42,17 +46,28 @@ export async function startDaemon({
     releases.push(() => presence.release())
     await startWorkersWhereNeeded(fleet, releases)
   }
-  if (!wanted.includes('web')) return { url: undefined }
-  const web = await openWeb({
+  const watched = {
     settings,
     pool: database.pool,
     engine: fleet.engine,
     stops: fleet.stops,
+    flushCounts: fleet.flushCounts,
     jobs,
-    queues,
+    queues: queuesWith(await readSources(databaseOf(database.pool))),
     clock,
     log,
-  })
+  }
+  startMonitor(
+    {
+      ...watched,
+      startedAt: clock.now(),
+      version: readVersion(),
+      serverIsHere: database.kind === 'embedded',
+    },
+    releases,
+  )
+  if (!wanted.includes('web')) return { url: undefined }
+  const web = await openWeb(watched)
   releases.push(() => web.close())
   return { url: web.url }
 }

@@ -76,3 +76,7 @@ export class Aborted extends Fault {
   readonly code = 'ABORTED'
   readonly remedy = 'retry'
 }
+
+/** Whether a failure is the whole source's trouble, or ours, and not that of one of its markets alone. */
+export const concernsAll = (fault: Fault): boolean =>
+  [RateLimited, Unavailable, Blocked, Aborted].some((kind) => fault instanceof kind)

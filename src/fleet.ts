@@ -4,16 +4,20 @@ import { jobs } from '../jobs/catalog.ts'
 import { type Budget, openBudget, unlimitedBudget } from './http/budget.ts'
 import { openHttpClient } from './http/client.ts'
 import type { Stop } from './http/stops.ts'
+import { countRequests } from './metrics/counted-requests.ts'
+import { countedRuns } from './metrics/counted-runs.ts'
+import { startCounting } from './metrics/counters.ts'
 import { type Engine, openEngine } from './queue/engine.ts'
 import { enqueue } from './queue/enqueue.ts'
 import type { Job } from './queue/job.ts'
-import { startWorkers } from './queue/worker.ts'
+import { type RunRecorder, startWorkers } from './queue/worker.ts'
 import type { Clock } from './runtime/clock.ts'
 import type { Context } from './runtime/context.ts'
 import type { Log } from './runtime/log.ts'
 import type { Releases } from './runtime/release.ts'
 import { sourceIds } from './settings/source-ids.ts'
 import type { Settings } from './settings.ts'
+import { readSources } from './store/instruments.ts'
 import { finishRun, startRun } from './store/runs.ts'
 import { databaseOf, inOwnTransactions } from './store/transaction.ts'
 
@@ -23,6 +27,8 @@ export type Fleet = Readonly<{
   context: Omit<Context, 'signal' | 'runId'>
   /** What stands against asking the sources now: bans, and regions that they do not serve. */
   stops(): Promise<Stop[]>
+  /** Adds what this process has just counted to what the fleet has. */
+  flushCounts(): Promise<void>
   /** Runs jobs of these queues until released. */
   work(names: readonly string[]): Promise<{ close(): Promise<void> }>
 }>
@@ -43,6 +49,9 @@ export async function openFleet(
   patienceMs: number,
 ): Promise<Fleet> {
   const { redisUrl } = settings.environment
+  // Released after the engine, whose last runs count too.
+  const counters = startCounting({ pool: database.pool, clock, log }, releases)
+  const counting = countRequests(counters, clock)
   const engine = await openEngine({
     ...(redisUrl ? { redisUrl } : {}),
     databaseUrl: database.url,
@@ -52,7 +61,7 @@ export async function openFleet(
     waitMs: patienceMs,
   })
   releases.push(() => engine.close())
-  const budget = openSharedBudget({ settings, database, log, clock, releases })
+  const budget = counting.budget(openSharedBudget({ settings, database, log, clock, releases }))
   const http = openHttpClient({
     clock,
     budget,
@@ -67,14 +76,18 @@ export async function openFleet(
     log,
     settings,
     pool: database.pool,
-    http,
+    http: counting.http(http),
     partitions: new Set(),
     enqueue: (name, payloads) => enqueue(engine, jobNamed(name), payloads),
   }
   return {
     engine,
     context,
-    stops: () => budget.stops(sourceIds),
+    stops: async () => {
+      const followed = await readSources(databaseOf(database.pool))
+      return budget.stops([...new Set([...sourceIds, ...followed])])
+    },
+    flushCounts: counters.flush,
     work: (names) =>
       startWorkers({
         engine,
@@ -82,7 +95,7 @@ export async function openFleet(
         queues: names,
         context,
         concurrency: settings.queue.concurrency,
-        onRun: recordRuns(context),
+        onRun: countedRuns(recordRuns(context), counters, clock),
       }),
   }
 }
@@ -111,12 +124,11 @@ const secretHeaders = ({
 }: Settings): Record<string, Record<string, string>> =>
   coingeckoApiKey === undefined ? {} : { coingecko: { 'x-cg-demo-api-key': coingeckoApiKey } }
 
-function recordRuns({ pool, clock }: Pick<Context, 'pool' | 'clock'>) {
+function recordRuns({ pool, clock }: Pick<Context, 'pool' | 'clock'>): RunRecorder {
   const db = databaseOf(pool)
   return {
-    started: (run: { jobId: string; job: string; queue: string; payload: unknown; attempt: number }) =>
-      startRun(db, { ...run, startedAt: clock.now() }),
-    finished: (runId: string, end: { outcome?: unknown; fault?: Error; willRetry: boolean }) =>
+    started: (run) => startRun(db, { ...run, startedAt: clock.now() }),
+    finished: (runId, end) =>
       finishRun(
         db,
         runId,

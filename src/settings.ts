@@ -59,16 +59,26 @@ function check<T>(schema: z.ZodType<T>, content: unknown, files: readonly YamlFi
 }
 
 function describe(issue: z.core.$ZodIssue, schema: z.ZodType, files: readonly YamlFile[]): string[] {
-  if (issue.code !== 'unrecognized_keys') {
+  const unknown = unknownKeys(issue)
+  if (unknown === undefined) {
     return [
       `${placeOf(issue.path, files)}: ${issue.path.map(String).join('.') || 'the file'} ${issue.message}`,
     ]
   }
-  const known = knownKeys(schema, issue.path)
-  return issue.keys.map((key) => {
-    const path = [...issue.path, key]
+  const known = knownKeys(schema, unknown.below)
+  return unknown.keys.map((key) => {
+    const path = [...unknown.below, key]
     return `${placeOf(path, files)}: there is no setting ${path.map(String).join('.')}.${didYouMean(key, known)}`
   })
+}
+
+type UnknownKeys = Readonly<{ below: readonly PropertyKey[]; keys: readonly string[] }>
+
+/** The keys that there is no setting for, where that is what is wrong. */
+function unknownKeys(issue: z.core.$ZodIssue): UnknownKeys | undefined {
+  if (issue.code === 'unrecognized_keys') return { below: issue.path, keys: issue.keys }
+  if (issue.code !== 'invalid_key') return undefined
+  return { below: issue.path.slice(0, -1), keys: [String(issue.path.at(-1))] }
 }
 
 function placeOf(path: readonly PropertyKey[], files: readonly YamlFile[]): string {
@@ -84,7 +94,13 @@ function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
     else if (at instanceof z.ZodArray) at = at.element
   }
   if (at instanceof z.ZodObject) return Object.keys(at.shape)
-  return at instanceof z.ZodRecord && at.keyType instanceof z.ZodEnum ? at.keyType.options.map(String) : []
+  return at instanceof z.ZodRecord ? namedBy(at.keyType) : []
+}
+
+/** The names that a schema of names spells out. */
+function namedBy(names: unknown): string[] {
+  if (names instanceof z.ZodUnion) return names.options.flatMap(namedBy)
+  return names instanceof z.ZodEnum ? names.options.map(String) : []
 }
 
 function followed(

@@ -1,10 +1,11 @@
 import { schedule as everyProcess } from 'node-cron'
-import { jobs, queues } from '../jobs/catalog.ts'
+import { jobs, queuesWith } from '../jobs/catalog.ts'
 import type { Fleet } from './fleet.ts'
 import type { Engine } from './queue/engine.ts'
 import { scheduledQueues } from './queue/schedule.ts'
 import type { Releases } from './runtime/release.ts'
 import { listCoins } from './store/coins.ts'
+import { readSources } from './store/instruments.ts'
 import { databaseOf } from './store/transaction.ts'
 
 const everyFiveSeconds = '*/5 * * * * *'
@@ -40,8 +41,10 @@ export async function startWorkersWhereNeeded(fleet: Fleet, releases: Releases):
 
 /** Of the queues without a worker, those that want one. */
 async function queuesInNeed({ engine, context }: Fleet, started: ReadonlySet<string>): Promise<string[]> {
-  const coins = await listCoins(databaseOf(context.pool))
+  const db = databaseOf(context.pool)
+  const coins = await listCoins(db)
   const scheduled = new Set(scheduledQueues(jobs, context.settings, coins))
+  const queues = queuesWith(await readSources(db))
   const idle = queues.filter((queue) => !started.has(queue))
   const needed: string[] = []
   for (const queue of idle) if (scheduled.has(queue) || (await hasJobs(engine, queue))) needed.push(queue)

@@ -68,20 +68,26 @@ export const instruments = pgTable(
   ],
 )
 
-/** What is known of each series, as ranges of open times. */
+/** What is known of each series, and what is to be looked at once more, as ranges of open times. */
 export const candleCoverage = pgTable(
   'candle_coverage',
   {
     coinId: coinId(),
     timeframe: varchar({ length: 10 }).notNull(),
     source: varchar({ length: 50 }).notNull(),
-    state: varchar({ length: 20, enum: ['stored', 'no-trades', 'refused'] }).notNull(),
+    state: varchar({
+      length: 20,
+      enum: ['stored', 'no-trades', 'refused', 'provisional', 'recheck-after-day', 'recheck-after-month'],
+    }).notNull(),
     ranges: tsmultirange().notNull(),
     updatedAt: instant('updated_at').notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.coinId, table.timeframe, table.source, table.state] }),
-    check('candle_coverage_state_check', sql`state in ('stored', 'no-trades', 'refused')`),
+    check(
+      'candle_coverage_state_check',
+      sql`state in ('stored', 'no-trades', 'refused', 'provisional', 'recheck-after-day', 'recheck-after-month')`,
+    ),
   ],
 )
 
@@ -131,10 +137,17 @@ export const candleRevisions = pgTable(
     newClose: decimal('new_close').notNull(),
     newVolume: volume('new_volume').notNull(),
   },
-  (table) => [index('idx_candle_revisions_series').on(table.coinId, table.timeframe, table.timestamp)],
+  (table) => [
+    index('idx_candle_revisions_series').on(table.coinId, table.timeframe, table.timestamp),
+    index('idx_candle_revisions_revised_at').on(table.revisedAt),
+    index('idx_candle_revisions_summarised').on(table.timestamp).where(sql`timeframe in ('1h', '1d')`),
+  ],
 )
 
-/** A row of an answer that was not believed: `raw` as it came, with the reason. `market` is the source's symbol. */
+/**
+ * A row of an answer that was not believed: `raw` as it came, with the reason. `market` is the source's symbol, and
+ * `settlement` what became of it; null while it is open.
+ */
 export const quarantinedRows = pgTable(
   'quarantined_rows',
   {
@@ -148,14 +161,25 @@ export const quarantinedRows = pgTable(
     raw: text().notNull(),
     runId: uuid('run_id'),
     quarantinedAt: instant('quarantined_at').notNull(),
+    settlement: varchar({ length: 20, enum: ['loaded', 'withdrawn', 'discarded'] }),
+    settledAt: instant('settled_at'),
+    settledBy: varchar('settled_by', { length: 100 }),
+    settledReason: text('settled_reason'),
   },
-  ({ source, market, timeframe, raw, reason }) => [
+  ({ source, market, timeframe, raw, reason, quarantinedAt, coinId, timestamp }) => [
+    index('idx_quarantined_rows_quarantined_at').on(quarantinedAt),
     uniqueIndex('quarantined_rows_row_key').on(
       source,
       market,
       sql`coalesce(${timeframe}, '')`,
       sql`md5(${raw})`,
       sql`md5(${reason})`,
+    ),
+    index('idx_quarantined_rows_series').on(coinId, timeframe, timestamp),
+    check('quarantined_rows_settlement_check', sql`settlement in ('loaded', 'withdrawn', 'discarded')`),
+    check(
+      'quarantined_rows_settled_check',
+      sql`num_nulls(settlement, settled_at, settled_by) in (0, 3) and (settlement is distinct from 'discarded' or settled_reason is not null) and (settlement is not null or settled_reason is null)`,
     ),
   ],
 )

@@ -1,8 +1,9 @@
 import { Command } from 'commander'
-import { queues } from '../../jobs/catalog.ts'
+import { queues, queuesWith } from '../../jobs/catalog.ts'
 import { InvalidInput } from '../fault.ts'
 import { pauseQueue, type QueueCounts, queueOverview, resumeQueue } from '../queue/overview.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
+import { readSources } from '../store/instruments.ts'
 import { answer, countText, table } from './output.ts'
 import { withFleet } from './session.ts'
 
@@ -13,8 +14,8 @@ export const queuesCommand = (): Command =>
     .description('What stands in the queues.')
     .option('--json', 'answer as JSON')
     .action(({ json }: JsonOption) =>
-      withFleet(async (_session, { engine }) => {
-        const counts = await queueOverview(engine, queues)
+      withFleet(async ({ db }, { engine }) => {
+        const counts = await queueOverview(engine, queuesWith(await readSources(db)))
         answer(json, { queues: counts }, () => queueTable(counts))
       }),
     )
@@ -33,13 +34,14 @@ export const queuesCommand = (): Command =>
 function switchCommand(name: string, description: string, act: typeof pauseQueue, state: string): Command {
   return new Command(name)
     .description(description)
-    .argument('<queue>', `one of ${queues.join(', ')}`)
+    .argument('<queue>', `one of ${queues.join(', ')}, and ccxt-NAME for an exchange read through ccxt`)
     .option('--json', 'answer as JSON')
     .action((queue: string, _options: JsonOption, command: Command) =>
-      withFleet(async (_session, { engine }) => {
-        if (!queues.some((known) => known === queue)) {
+      withFleet(async ({ db }, { engine }) => {
+        const known = queuesWith(await readSources(db))
+        if (!known.includes(queue)) {
           throw new InvalidInput(
-            `there is no queue "${queue}".${didYouMean(queue, queues)} There is ${queues.join(', ')}`,
+            `there is no queue "${queue}".${didYouMean(queue, known)} There is ${known.join(', ')}`,
           )
         }
         await act(engine, queue)

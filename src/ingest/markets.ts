@@ -1,13 +1,14 @@
 import { InvalidInput } from '../fault.ts'
 import { type Instant, later } from '../market/instant.ts'
-import { hasCandles, isSourceId, sources } from '../sources/catalog.ts'
-import type { CandleSource } from '../sources/source.ts'
+import { sourceIds } from '../settings/source-ids.ts'
+import { candlesFrom, hasCandles, isAnySourceId, sources } from '../sources/catalog.ts'
+import type { CandleProvider } from '../sources/source.ts'
 import type { Coin } from '../store/coins.ts'
 
 /** The market that a coin's candles are read from. */
 export type CandleMarket = Readonly<{
   coinId: string
-  source: CandleSource
+  source: CandleProvider
   symbol: string
   followedFrom: Instant
   /** Since when the symbol stands for this coin, where it stood for another before. */
@@ -22,9 +23,9 @@ export type CandleMarket = Readonly<{
  */
 export function candleMarketOf({ id, markets }: Coin, sourceId?: string): CandleMarket | undefined {
   for (const { source: name, symbol, followedFrom, listedFrom, listedTo } of markets) {
-    if (!isSourceId(name) || (sourceId !== undefined && name !== sourceId)) continue
-    const source = sources[name]
-    if (hasCandles(source)) {
+    if (!isAnySourceId(name) || (sourceId !== undefined && name !== sourceId)) continue
+    const source = candlesFrom(name)
+    if (source) {
       return {
         coinId: id,
         source,
@@ -39,28 +40,34 @@ export function candleMarketOf({ id, markets }: Coin, sourceId?: string): Candle
 }
 
 /** A source that candles are read from, and since when the last of its markets has been followed. */
-export type SourceInUse = Readonly<{ source: CandleSource; followedFrom: Instant }>
+export type SourceInUse = Readonly<{ source: CandleProvider; followedFrom: Instant }>
 
-/** The sources that the coins' candles are read from, in the order of the catalog; the others need not be asked. */
+/** The sources that the coins' candles are read from, in the order of the catalog and ccxt's after them; the others need not be asked. */
 export function sourcesInUse(coins: readonly Coin[]): SourceInUse[] {
   const markets = coins
     .flatMap((coin) => candleMarketOf(coin) ?? [])
     .filter(({ listedTo }) => listedTo === undefined)
-  return Object.values(sources)
-    .filter(hasCandles)
-    .flatMap((source) => {
-      const followed = markets.filter((market) => market.source === source)
-      const [first, ...others] = followed.map((market) => market.followedFrom)
-      return first === undefined ? [] : [{ source, followedFrom: others.reduce(later, first) }]
-    })
+  return inOrder(new Set(markets.map(({ source }) => source))).flatMap((source) => {
+    const followed = markets.filter((market) => market.source === source)
+    const [first, ...others] = followed.map((market) => market.followedFrom)
+    return first === undefined ? [] : [{ source, followedFrom: others.reduce(later, first) }]
+  })
+}
+
+function inOrder(providers: ReadonlySet<CandleProvider>): CandleProvider[] {
+  const places = new Map<string, number>(sourceIds.map((id, place) => [id, place]))
+  const placeOf = ({ id }: CandleProvider) => places.get(id) ?? sourceIds.length
+  return [...providers].sort((a, b) => placeOf(a) - placeOf(b) || (a.id < b.id ? -1 : 1))
 }
 
 /** The source of that id, which must have candles. Throws InvalidInput naming those that do. */
-export function candleSource(id: string): CandleSource {
-  const source = isSourceId(id) ? sources[id] : undefined
-  if (source && hasCandles(source)) return source
+export function candleSource(id: string): CandleProvider {
+  const source = isAnySourceId(id) ? candlesFrom(id) : undefined
+  if (source) return source
   const known = Object.values(sources)
     .filter(hasCandles)
     .map((candidate) => candidate.id)
-  throw new InvalidInput(`there is no source of candles "${id}"; there is ${known.join(', ')}`)
+  throw new InvalidInput(
+    `there is no source of candles "${id}"; there is ${known.join(', ')}, and ccxt:NAME for any other exchange`,
+  )
 }

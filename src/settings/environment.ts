@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { InvalidInput } from '../fault.ts'
+import { baseUrlVariable } from './base-url-variable.ts'
 import { type EncryptionKey, readEncryptionKeys } from './encryption-keys.ts'
 import { logLevels } from './log-level.ts'
 import { sourceIds } from './source-ids.ts'
@@ -15,9 +16,24 @@ function encryptionKeys(text: string, context: z.RefinementCtx): readonly Encryp
   return keys
 }
 
+const notAnArchivePlace = { error: 'is neither a folder nor of the form s3://bucket/prefix' }
+
+/** A folder's path, `file:///folder`, or `s3://bucket/prefix?endpoint=https://host&region=name`. */
+function isArchivePlace(text: string): boolean {
+  if (!/^[a-z0-9+.-]+:\/\//i.test(text)) return true
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname, username, searchParams } = new URL(text)
+  const endpoint = searchParams.get('endpoint')
+  if (protocol === 'file:') return hostname === ''
+  return (
+    protocol === 's3:' && hostname !== '' && username === '' && (endpoint === null || URL.canParse(endpoint))
+  )
+}
+
 const environment = z.object({
   DATABASE_URL: url('postgres:', 'postgresql:').optional(),
   REDIS_URL: url('redis:', 'rediss:').optional(),
+  ARCHIVE_URL: z.string().refine(isArchivePlace, notAnArchivePlace).optional(),
   BEACON_CONFIG: z.string().optional(),
   BEACON_DATA_DIR: z.string().default('.beacon'),
   BEACON_HTTP_HOST: z.string().default('127.0.0.1'),
@@ -32,6 +48,8 @@ const environment = z.object({
 export type Environment = Readonly<{
   databaseUrl?: string
   redisUrl?: string
+  /** Where files of the archive go; a folder in the data folder when left out. */
+  archiveUrl?: string
   configFile?: string
   dataDir: string
   httpHost: string
@@ -52,8 +70,8 @@ export function readEnvironment(variables: NodeJS.ProcessEnv): Environment {
   const result = environment.safeParse(given)
   const mistakes = result.error?.issues.map(({ path, message }) => `${path.join('.')} ${message}`) ?? []
   const baseUrls: Record<string, string> = {}
-  for (const id of sourceIds) {
-    const name = `${id.toUpperCase().replaceAll('-', '_')}_BASE_URL`
+  for (const id of [...sourceIds, ...ccxtSourcesIn(given)]) {
+    const name = baseUrlVariable(id)
     const value = given[name]
     if (value === undefined) continue
     const checked = url('http:', 'https:').safeParse(value)
@@ -67,6 +85,7 @@ export function readEnvironment(variables: NodeJS.ProcessEnv): Environment {
   return Object.freeze({
     ...optional('databaseUrl', data.DATABASE_URL),
     ...optional('redisUrl', data.REDIS_URL),
+    ...optional('archiveUrl', data.ARCHIVE_URL),
     ...optional('configFile', data.BEACON_CONFIG),
     dataDir: data.BEACON_DATA_DIR,
     httpHost: data.BEACON_HTTP_HOST,
@@ -79,6 +98,13 @@ export function readEnvironment(variables: NodeJS.ProcessEnv): Environment {
     baseUrls,
   })
 }
+
+/** The sources of ccxt that have a variable: `CCXT_BITVAVO_BASE_URL` is for `ccxt:bitvavo`. */
+const ccxtSourcesIn = (variables: Readonly<Record<string, unknown>>): string[] =>
+  Object.keys(variables).flatMap((name) => {
+    const [, exchange] = /^CCXT_([A-Z0-9]+)_BASE_URL$/.exec(name) ?? []
+    return exchange === undefined ? [] : [`ccxt:${exchange.toLowerCase()}`]
+  })
 
 const optional = <K extends string>(key: K, value: string | undefined): Partial<Record<K, string>> =>
   value === undefined ? {} : ({ [key]: value } as Partial<Record<K, string>>)

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { day, hour, minute, second } from '../market/instant.ts'
 import { timeframes } from '../market/timeframe.ts'
 import { parseDuration } from './duration.ts'
-import { sourceIds } from './source-ids.ts'
+import { anySourceId } from './source-ids.ts'
 
 /** Milliseconds, written as a number and a unit. */
 const duration = z
@@ -34,11 +34,58 @@ const isEven = (ms: number): boolean =>
 const positive = z.number().int().min(1)
 const fraction = z.number().gt(0).max(1)
 
-const timeframePolicy = z.strictObject({
-  partition: z.enum(partitionLengths),
-  ahead: positive,
-  history: duration,
+/** What becomes of data that is older than it is kept. */
+export const endings = ['drop', 'archive', 'roll-up'] as const
+export type Ending = (typeof endings)[number]
+
+const ending = <T extends Ending>(...allowed: readonly T[]) =>
+  z.enum(allowed, { error: `is not one of ${allowed.join(', ')}` })
+
+/** What is deleted because nobody said what else to do with it is missed too late. */
+const saysWhatThen = ({ keep, then }: { keep?: number | undefined; then?: Ending | undefined }): boolean =>
+  keep === undefined || then !== undefined
+
+const thenIsMissing = {
+  path: ['then'],
+  error: 'is missing: what is not kept forever needs an end, such as drop',
+}
+
+const webhook = z.strictObject({
+  url: z.url({ protocol: /^https?$/ }),
+  secret: z.string().min(16),
+})
+
+const timeframePolicy = z
+  .strictObject({
+    partition: z.enum(partitionLengths),
+    ahead: positive,
+    history: duration,
+    keep: retention,
+    // biome-ignore lint/suspicious/noThenProperty: a word of the configuration; nobody awaits it.
+    then: ending('drop', 'archive').optional(),
+  })
+  .refine(saysWhatThen, thenIsMissing)
+
+const columnName = /^[a-z_][a-z0-9_]{0,62}$/
+
+const rowPolicy = z.strictObject({
+  by: z.string().regex(columnName, { error: 'is not the name of a column' }),
   keep: retention,
+  // biome-ignore lint/suspicious/noThenProperty: a word of the configuration; nobody awaits it.
+  then: ending('drop', 'archive'),
+})
+
+/** Their leaves go as a whole, with what the ledger says of them. */
+const goesByLeaf = /^(ohlcv_data(_.*)?|market_data)$/
+
+const rowPolicies = z.record(z.string(), rowPolicy).superRefine((policies, context) => {
+  for (const name of Object.keys(policies)) {
+    const message = goesByLeaf.test(name)
+      ? 'has its "keep" where its timeframe, or prices, are set'
+      : 'is not the name of a table'
+    if (goesByLeaf.test(name) || !columnName.test(name))
+      context.addIssue({ code: 'custom', path: [name], message })
+  }
 })
 
 export const coinId = z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,49}$/, {
@@ -49,7 +96,14 @@ export const followedCoin = z.strictObject({
   id: coinId,
   symbol: z.string().min(1).max(20),
   name: z.string().min(1).max(100),
-  markets: z.partialRecord(z.enum(sourceIds), z.string().min(1).max(50)),
+  markets: z.partialRecord(anySourceId, z.string().min(1).max(50)).superRefine((markets, context) => {
+    if (markets['binance-archive'] !== undefined)
+      context.addIssue({
+        code: 'custom',
+        path: ['binance-archive'],
+        message: 'is no market: its files hold the candles of binance, which stands for both',
+      })
+  }),
 })
 export type FollowedCoin = z.infer<typeof followedCoin>
 
@@ -72,20 +126,42 @@ export const configuration = z.strictObject({
     // The seconds of a cron pattern: a longer one would fall into the next minute.
     settleDelay: duration.refine((ms) => ms <= minute - second, { error: 'is longer than 59 s' }),
     absentAfter: duration,
+    finalAfter: duration,
     recheck: z.number().int().min(0).max(100),
     chunk: z.number().int().min(100).max(100_000),
     parallelMarkets: z.number().int().min(1).max(50),
   }),
   timeframes: z.partialRecord(z.enum(timeframes), timeframePolicy),
-  prices: z.strictObject({
-    every: positiveDuration.refine(isEven, {
-      error: 'does not divide an hour or a day evenly: 5 minutes, 1 hour',
-    }),
-    partition: z.enum(partitionLengths),
-    ahead: positive,
-    keep: retention,
-  }),
+  prices: z
+    .strictObject({
+      every: positiveDuration.refine(isEven, {
+        error: 'does not divide an hour or a day evenly: 5 minutes, 1 hour',
+      }),
+      partition: z.enum(partitionLengths),
+      ahead: positive,
+      keep: retention,
+      // biome-ignore lint/suspicious/noThenProperty: a word of the configuration; nobody awaits it.
+      then: ending(...endings).optional(),
+    })
+    .refine(saysWhatThen, thenIsMissing),
+  retention: rowPolicies,
   views: z.array(z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/)),
+  summaries: z.strictObject({ waitForCandles: timeLimit }),
+  archive: z.strictObject({
+    batch: z.number().int().min(100).max(100_000),
+    restoredFor: positiveDuration,
+  }),
+  monitoring: z.strictObject({
+    keep: positiveDuration,
+    averageQuery: positiveDuration,
+    cacheHitRatio: z.number().min(0).max(1),
+    connectionsUsed: fraction,
+    fullWithin: positiveDuration,
+    clockSkew: positiveDuration,
+    webhook: z.union([z.literal('none').transform(() => undefined), webhook], {
+      error: 'is neither "none" nor a url and a secret of at least 16 characters',
+    }),
+  }),
   http: z.strictObject({ timeout: positiveDuration, maxBodyBytes: z.number().int().min(1_000) }),
   budget: z.strictObject({ share: fraction }),
   queue: z.strictObject({ concurrency: positive.max(100), stopGrace: duration }),

@@ -5,7 +5,7 @@ const remedies: Readonly<Record<string, string>> = {
   '25006':
     'the database only reads: DATABASE_URL must name the primary, with default_transaction_read_only off',
   '28000': 'PostgreSQL refuses the login: check the user in DATABASE_URL',
-  '28P01': 'PostgreSQL refuses the password: check DATABASE_URL',
+  '28P01': 'PostgreSQL refuses the password in DATABASE_URL: correct it',
   '3D000': 'the database does not exist: create it, or change its name in DATABASE_URL',
 }
 

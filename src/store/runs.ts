@@ -33,12 +33,13 @@ export type RunEnd =
   | Readonly<{ status: 'done'; outcome: unknown }>
   | Readonly<{ status: 'failed'; error: string; willRetry: boolean }>
 
+/** What a run that failed had noted before stays. */
 export async function finishRun(db: Database, id: string, end: RunEnd, finishedAt: Instant): Promise<void> {
   const outcome = end.status === 'done' ? JSON.stringify(end.outcome) : null
   const error = end.status === 'failed' ? end.error : null
   await db.execute(sql`
     update ingest_runs
-    set status = ${end.status}, finished_at = ${toIso(finishedAt)}::timestamp, outcome = ${outcome}::jsonb, error = ${error},
+    set status = ${end.status}, finished_at = ${toIso(finishedAt)}::timestamp, outcome = coalesce(${outcome}::jsonb, outcome), error = ${error},
       will_retry = ${end.status === 'failed' && end.willRetry}
     where id = ${id}::uuid`)
 }
@@ -63,18 +64,18 @@ export async function listRuns(db: Database, limit: number): Promise<Run[]> {
 }
 
 /**
- * The newest run of each of these jobs of a queue that was still going at `since` or began later, by the queue's id:
- * the same work has the same id, so what ended earlier was another occasion.
+ * The runs of each of these jobs of a queue that were still going at `since` or began later, oldest first, by the queue's
+ * id: the same work has the same id, so what ended earlier was another occasion.
  */
-export async function newestRuns(
+export async function runsSince(
   db: Database,
   queue: string,
   jobIds: readonly string[],
   since: Instant,
-): Promise<Map<string, Run>> {
+): Promise<Map<string, Run[]>> {
   if (jobIds.length === 0) return new Map()
-  const newest = db
-    .selectDistinctOn([ingestRuns.jobId])
+  const chosen = db
+    .select()
     .from(ingestRuns)
     .where(
       and(
@@ -83,9 +84,63 @@ export async function newestRuns(
         or(isNull(ingestRuns.finishedAt), gte(ingestRuns.finishedAt, since)),
       ),
     )
-    .orderBy(ingestRuns.jobId, desc(ingestRuns.startedAt))
-  const rows = await withFaults(newest)
-  return new Map(rows.map((row) => [row.jobId, toRun(row)]))
+    .orderBy(ingestRuns.startedAt)
+  const runs = new Map<string, Run[]>()
+  for (const row of await withFaults(chosen)) {
+    const before = runs.get(row.jobId)
+    if (before) before.push(toRun(row))
+    else runs.set(row.jobId, [toRun(row)])
+  }
+  return runs
+}
+
+/** The runs of a job in these queues that began at `since` or later, whatever they worked on, oldest first. */
+export async function runsOfJob(
+  db: Database,
+  job: string,
+  queues: readonly string[],
+  since: Instant,
+): Promise<Run[]> {
+  if (queues.length === 0) return []
+  const chosen = db
+    .select()
+    .from(ingestRuns)
+    .where(
+      and(eq(ingestRuns.job, job), inArray(ingestRuns.queue, [...queues]), gte(ingestRuns.startedAt, since)),
+    )
+    .orderBy(ingestRuns.startedAt)
+  return (await withFaults(chosen)).map(toRun)
+}
+
+/** Writes down what a run has done so far: that is what is known of it, should it fail or its process die. */
+export async function noteOutcome(db: Database, id: string, outcome: unknown): Promise<void> {
+  await db.execute(sql`
+    update ingest_runs set outcome = ${JSON.stringify(outcome)}::jsonb where id = ${id}::uuid and status = 'running'`)
+}
+
+/** What the jobs of a queue other than backfills have asked for, and how many backfills are running. */
+export type OtherWork = Readonly<{ requests: number; backfills: number }>
+
+/** The other work of each queue that has begun since then; queues without any are left out. */
+export async function readOtherWork(
+  db: Database,
+  queues: readonly string[],
+  since: Instant,
+): Promise<Map<string, OtherWork>> {
+  if (queues.length === 0) return new Map()
+  const { rows } = await db.execute<{ queue: string; requests: string; backfills: string }>(sql`
+    select queue,
+      coalesce(sum((outcome ->> 'requests')::numeric) filter (
+        where job <> 'backfill-candles' and jsonb_typeof(outcome -> 'requests') = 'number'), 0) as requests,
+      count(*) filter (where job = 'backfill-candles' and status = 'running') as backfills
+    from ingest_runs where queue in ${queues} and started_at >= ${toIso(since)}::timestamp
+    group by queue`)
+  return new Map(
+    rows.map(({ queue, requests, backfills }) => [
+      queue,
+      { requests: Number(requests), backfills: Number(backfills) },
+    ]),
+  )
 }
 
 /** When a job last ended well, with a payload that holds the given one; undefined when it never did. */
@@ -95,4 +150,13 @@ export async function lastSuccess(db: Database, job: string, payload: unknown): 
     where job = ${job} and status = 'done' and payload @> ${JSON.stringify(payload)}::jsonb
     order by started_at desc limit 1`)
   return rows[0] && fromMs(rows[0].started_ms)
+}
+
+/** How many runs of a job have ended well since then, by queue. */
+export async function countDone(db: Database, job: string, since: Instant): Promise<Map<string, number>> {
+  const { rows } = await db.execute<{ queue: string; runs: number }>(sql`
+    select queue, count(*)::integer as runs from ingest_runs
+    where job = ${job} and status = 'done' and started_at >= ${toIso(since)}::timestamp
+    group by queue`)
+  return new Map(rows.map(({ queue, runs }) => [queue, runs]))
 }

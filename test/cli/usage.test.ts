@@ -57,6 +57,7 @@ const refused: readonly (readonly [string, RegExp])[] = [
   ['coins add x --symbol X --source coingecko', /no source of candles "coingecko"/],
   ['coins add x --market BTCUSDT', /not SOURCE:SYMBOL such as binance:BTCUSDT/],
   ['coins add x --market nowhere:BTCUSDT', /the sources are binance/],
+  ['coins add x --market binance-archive:BTCUSDT', /is no market: .*follow --market binance:BTCUSDT/],
   [`coins add x --market binance:${'B'.repeat(51)}`, /longer than any symbol/],
   ['migrate down --to 99', /0001_market_data/],
   ['queues pause binanse', /Did you mean "binance"/],
@@ -119,7 +120,7 @@ test.concurrent(
     expect(expired).toMatchObject({ code: 2, stdout: '' })
     expect(expired?.stderr).toMatch(/error: retention would delete 24 of these [^\n]* --force[^\n]*\n$/)
     expect(planned).toMatchObject({ code: 0, stderr: '' })
-    expect(planned?.stdout).toMatch(/binance:PEPEUSDT .* 24 +1\n/)
+    expect(planned?.stdout).toMatch(/binance:PEPEUSDT .* 24 +1 +2 /)
     expect(planned?.stdout).toContain('ohlcv_data_1h_y2024m03')
     expect(JSON.parse(plannedJson?.stdout ?? '').plan).toMatchObject({
       candles: 24,
@@ -186,7 +187,7 @@ test.concurrent('mistakes in what is configured are told by file and line, or by
       [2, `${file('coin.yaml')}:1: no coin "bitcoim" in the coins file. Did you mean "bitcoin"?`],
       [2, `${file('missing.yaml')}: does it exist`],
       [2, 'BEACON_HTTP_PORT is not a port number'],
-      [1, 'the password: check DATABASE_URL'],
+      [1, 'the password in DATABASE_URL: correct it'],
       [1, 'does not exist: create it, or change its name in DATABASE_URL'],
     ].map(([code, sentence]) => [code, '', expect.stringContaining(String(sentence))]),
   )

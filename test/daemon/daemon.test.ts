@@ -79,6 +79,7 @@ const wantedSchedules = {
     'beacon.ingest-candles_binance_1h 1 0 * * * *',
     'beacon.ingest-candles_binance_1m 1 * * * * *',
     'beacon.ingest-candles_binance_5m 1 */5 * * * *',
+    'beacon.repair-gaps_binance 23 37 * * * *',
   ],
   coingecko: [
     'beacon.heartbeat 15000',
@@ -86,9 +87,12 @@ const wantedSchedules = {
     'beacon.sync-coins 50 20 1 * * *',
   ],
   upkeep: [
+    'beacon.archive-rows 32 0 * * *',
+    'beacon.enforce-retention 30 0 * * *',
     'beacon.ensure-partitions 40 0 * * * *',
     'beacon.heartbeat 15000',
-    expect.stringMatching(/^beacon\.refresh-views\S* /),
+    'beacon.refresh-views_daily_price_summary 5 0 * * *',
+    'beacon.refresh-views_daily_price_summary_outdated 35 * * * *',
     ...looksAtListings.toSorted(),
   ],
 }
@@ -182,6 +186,9 @@ describe.concurrent.each(engines)('a backfill that daemons work for, on %s', (en
       stdout: '5 jobs in the queue; the daemon works on them.\n',
     })
     await untilStalled(site, 4)
+    // What has come does not wait in memory for what does not come.
+    const hasTwoPagesEach = async () => (await storedLines(site, 'bitcoin', '1m')).length >= 8_000
+    await eventually(hasTwoPagesEach, true)
     await killed.stop('SIGKILL')
 
     site.exchange.setFaults(stallsAtPage(3))

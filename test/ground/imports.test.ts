@@ -32,12 +32,13 @@ const layers: readonly (readonly string[])[] = [
   ['src/market', 'src/fault.ts'],
   ['drizzle', 'src/settings', 'src/settings.ts', 'src/http', 'src/encryption'],
   ['src/sources', 'src/store', 'src/replay'],
-  ['src/runtime', 'src/accounts', 'src/queries'],
+  ['src/runtime', 'src/accounts', 'src/queries', 'src/archive'],
   ['src/ingest'],
   ['src/queue'],
-  ['jobs'],
+  ['jobs', 'src/metrics'],
   ['src/fleet.ts'],
   ['src/backfill.ts', 'src/scheduler.ts', 'src/workers.ts', 'src/web'],
+  ['src/monitoring'],
   ['src/daemon.ts'],
   ['src/cli', 'src/cli.ts'],
 ]
@@ -94,7 +95,13 @@ const keepers: Readonly<Record<string, readonly string[]>> = {
   bullmq: ['src/queue', 'src/web'],
   fastify: ['src/web'],
   commander: ['src/cli', 'src/cli.ts'],
+  'prom-client': ['src/web'],
   pino: ['src/runtime/log.ts'],
+  hyparquet: ['src/archive'],
+  'hyparquet-writer': ['src/archive'],
+  '@aws-sdk/client-s3': ['src/archive'],
+  '@aws-sdk/lib-storage': ['src/archive'],
+  '@duckdb/node-api': ['src/archive'],
 }
 
 describe('packages with one keeper', () => {

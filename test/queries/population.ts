@@ -1,12 +1,8 @@
 import type { Pool } from 'pg'
 import { plus, toInstant } from '../../src/market/instant.ts'
 import type { Range } from '../../src/market/range.ts'
-import {
-  candleTable,
-  ensurePartitions,
-  type PartitionedTable,
-  partitionsOf,
-} from '../../src/store/partitions.ts'
+import { ensurePartitions } from '../../src/store/create-partitions.ts'
+import { candleTable, type PartitionedTable, partitionsOf } from '../../src/store/partitions.ts'
 
 const dayMs = 86_400_000
 

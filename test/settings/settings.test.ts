@@ -60,7 +60,7 @@ describe("the operator's own file", () => {
       'candles: { settleDelay: 5 s }',
       'timeframes:',
       '  1m: { keep: forever }',
-      '  4h: { partition: year, ahead: 1, history: 30 days, keep: 2 days }',
+      '  4h: { partition: year, ahead: 1, history: 30 days, keep: 2 days, then: drop }',
     )
     const defaults = readSettings({})
     expect(settings.candles).toEqual({ ...defaults.candles, settleDelay: 5 * second })
@@ -111,6 +111,7 @@ describe('the coins that are followed', () => {
         '- { id: monero, symbol: XMR, name: Monero, markets: {} }',
         '- { id: "no spaces", symbol: NO, name: No, markets: {} }',
         '- { id: tron, symbol: TRX, name: TRON, markets: { binanse: TRXUSDT } }',
+        '- { id: stellar, symbol: XLM, name: Stellar, markets: { binance-archive: XLMUSDT } }',
       ].join('\n'),
     )
     const reading = overlay.read('coinsFile: few.yaml')
@@ -118,6 +119,7 @@ describe('the coins that are followed', () => {
     await expect(reading).rejects.toThrow(
       `${coins}:4: there is no setting 3.markets.binanse. Did you mean "binance"?`,
     )
+    await expect(reading).rejects.toThrow(`${coins}:5: 4.markets.binance-archive is no market`)
     await writeFile(coins, '- &coin { id: monero, symbol: XMR, name: Monero, markets: {} }\n- *coin')
     await expect(overlay.read('coinsFile: few.yaml')).rejects.toThrow('1.id "monero" stands here twice')
   })
@@ -139,7 +141,7 @@ describe('a mistake', () => {
       '  chunk: 5',
       'timeframes:',
       '  1m: { keep: 7 weeks }',
-      '  2m: { partition: day, ahead: 3, history: 1 day, keep: 7 days }',
+      '  2m: { partition: day, ahead: 3, history: 1 day, keep: 7 days, then: drop }',
       'prices: { every: soon }',
     )
     await expect(reading).rejects.toThrow(InvalidInput)

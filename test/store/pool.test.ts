@@ -120,7 +120,7 @@ describe('the pool', () => {
       url.password = 'wrong'
       const refused = inTransaction(open({}, url.href), async () => 0)
       await expect(refused).rejects.toThrow(Misconfigured)
-      await expect(refused).rejects.toThrow('PostgreSQL refuses the password: check DATABASE_URL')
+      await expect(refused).rejects.toThrow('PostgreSQL refuses the password in DATABASE_URL: correct it')
     } finally {
       await direct.query(`drop role ${role}`)
     }

@@ -22,8 +22,9 @@ import {
 import { aRow } from './valid-rows.ts'
 
 const everything = 'delete insert select update'
-const market = ['coins', 'market_data', 'ohlcv_data', 'daily_price_summary']
+const market = ['coins', 'market_data', 'market_data_daily', 'ohlcv_data', 'daily_price_summary']
 const ours = ['candle_coverage', 'candle_revisions', 'ingest_runs', 'instruments', 'quarantined_rows']
+const listings = ['fleet_counters', 'instrument_renames', 'listed_markets']
 const users = Object.keys(tablesOfUsers)
 
 const onEach = (names: readonly string[], rights: string) =>
@@ -38,15 +39,34 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
     ...onEach(inApi([...market, ...logsOfUsers, ...users]), 'select'),
   },
   beacon_ingest: {
-    daily_price_summary: 'select',
-    ...onEach(['coins', 'market_data', 'ohlcv_data'], 'insert select update'),
+    ...onEach(['daily_price_summary', 'archives', 'expiring_partitions'], 'select'),
+    ...onEach(['coins', 'market_data', 'market_data_daily', 'ohlcv_data'], 'insert select update'),
     ...onEach(['candle_coverage', 'ingest_runs', 'instruments'], 'insert select update'),
-    ...onEach(['candle_revisions', 'quarantined_rows'], 'insert select'),
-    request_budget: everything,
+    candle_revisions: 'insert select',
+    quarantined_rows:
+      'insert select update(settled_at) update(settled_by) update(settled_reason) update(settlement)',
+    ...onEach(['fleet_counters', 'listed_markets'], 'insert select update'),
+    instrument_renames: 'insert select',
+    ...onEach(['request_budget', 'database_samples', 'incidents', 'webhook_deliveries'], everything),
   },
-  beacon_readonly: onEach([...market, ...ours, ...inApi(market)], 'select'),
+  beacon_readonly: onEach(
+    [
+      ...market,
+      ...ours,
+      ...listings,
+      'view_refreshes',
+      'view_definitions',
+      'database_samples',
+      'incidents',
+      'archives',
+      'expiring_partitions',
+      ...inApi(market),
+    ],
+    'select',
+  ),
   beacon_upkeep: {
-    notifications: 'delete select',
+    archives: 'select update',
+    notifications: 'delete insert select',
     users: 'select(email) select(id) update(email)',
     profiles: 'select(avatar_url) select(display_name) select(id) update(avatar_url) update(display_name)',
     api_connections:

@@ -4,8 +4,10 @@ import {
   finishRun,
   lastSuccess,
   listRuns,
-  newestRuns,
+  noteOutcome,
   type RunStart,
+  readOtherWork,
+  runsSince,
   startRun,
 } from '../../src/store/runs.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
@@ -107,8 +109,8 @@ test('the last success of a job is the newest that ended well with that payload'
   expect(await success()).toBe(plus(now, 2 * minute))
 })
 
-describe('the newest runs', () => {
-  test('are one for each job of the queue, and none that ended before', async ({ pool }) => {
+describe('the runs since an instant', () => {
+  test('are all of each job of the queue, oldest first, and none that ended before', async ({ pool }) => {
     const db = databaseOf(pool)
     const [old, twice, going, foreign] = [aRun(), aRun(), aRun(), aRun({ queue: 'binance' })]
     const ended = async (run: RunStart, afterMs: number) => {
@@ -118,21 +120,64 @@ describe('the newest runs', () => {
       return id
     }
     await ended(old, -minute)
-    await ended(twice, minute)
-    const newest = await ended(twice, 2 * minute)
+    const both = [await ended(twice, minute), await ended(twice, 2 * minute)]
     const running = await startRun(db, { ...going, startedAt: plus(now, -5 * minute) })
     await ended(foreign, minute)
     const ids = [old, twice, going, foreign].map(({ jobId }) => jobId)
-    const found = await newestRuns(db, 'upkeep', [...ids, 'never-run'], now)
-    expect([...found].map(([jobId, { id }]) => [jobId, id]).toSorted()).toEqual(
-      [
-        [twice.jobId, newest],
-        [going.jobId, running],
-      ].toSorted(),
+    const found = await runsSince(db, 'upkeep', [...ids, 'never-run'], now)
+    expect(new Map([...found].map(([jobId, runs]) => [jobId, runs.map(({ id }) => id)]))).toEqual(
+      new Map([
+        [twice.jobId, both],
+        [going.jobId, [running]],
+      ]),
     )
-    expect(await newestRuns(db, 'upkeep', [], now)).toEqual(new Map())
+    expect(await runsSince(db, 'upkeep', [], now)).toEqual(new Map())
   })
 
+  test('tell what a run noted that failed, or whose process died', async ({ pool }) => {
+    const db = databaseOf(pool)
+    const run = aRun()
+    const failed = await startRun(db, run)
+    await noteOutcome(db, failed, { requests: 3 })
+    await finishRun(db, failed, { status: 'failed', error: 'no', willRetry: true }, now)
+    await noteOutcome(db, failed, { requests: 4 })
+    const dead = await startRun(db, { ...run, startedAt: plus(now, minute) })
+    await noteOutcome(db, dead, { requests: 1 })
+    await startRun(db, { ...run, startedAt: plus(now, 2 * minute) })
+    const runs = (await runsSince(db, run.queue, [run.jobId], now)).get(run.jobId) ?? []
+    expect(runs.map(({ status, outcome }) => [status, outcome])).toEqual([
+      ['failed', { requests: 3 }],
+      ['abandoned', { requests: 1 }],
+      ['running', null],
+    ])
+  })
+
+  test('tell what other work asks of a source, and whether backfills run on it', async ({
+    freshDatabase: { pool },
+  }) => {
+    const db = databaseOf(pool)
+    for (const [job, requests, minutes] of [
+      ['ingest-candles', 7, 1],
+      ['ingest-prices', 2, 2],
+      ['ingest-candles', 5, -9],
+      ['backfill-candles', 100, 1],
+      ['sync-coins', 'none', 1],
+    ] as const) {
+      const startedAt = plus(now, minutes * minute)
+      const id = await startRun(db, { ...aRun({ queue: 'binance' }), job, startedAt })
+      await finishRun(db, id, { status: 'done', outcome: { requests } }, startedAt)
+    }
+    await startRun(db, { ...aRun({ queue: 'kraken' }), job: 'backfill-candles', startedAt: now })
+    expect(await readOtherWork(db, ['binance', 'kraken', 'okx'], now)).toEqual(
+      new Map([
+        ['binance', { requests: 9, backfills: 0 }],
+        ['kraken', { requests: 0, backfills: 1 }],
+      ]),
+    )
+  })
+})
+
+describe('the newest runs', () => {
   test('come newest first, and no more than asked for', async ({ freshDatabase: { pool } }) => {
     const db = databaseOf(pool)
     for (const minutes of [1, 3, 2]) await startRun(db, aRun({ startedAt: plus(now, minutes * minute) }))

@@ -1,6 +1,7 @@
 import type { ClientBase } from 'pg'
 import { describe, expect, test as plainTest } from 'vitest'
-import { candleTable, ensurePartitions, partitionsOf } from '../../src/store/partitions.ts'
+import { ensurePartitions } from '../../src/store/create-partitions.ts'
+import { candleTable, partitionsOf } from '../../src/store/partitions.ts'
 import { readText } from '../ground/project.ts'
 import { servers } from '../support/database.ts'
 import { at } from './loading.ts'

@@ -1,0 +1,134 @@
+import { changedValues, type Difference, differenceKinds } from '../ingest/compare-with-source.ts'
+import type { Filled } from '../ingest/fill-range.ts'
+import type { Unread, UnreadCause, VerificationPlan } from '../ingest/verification-plan.ts'
+import type { Verification } from '../ingest/verify.ts'
+import type { Candle } from '../market/candle.ts'
+import { toIso, toMinuteText } from '../market/instant.ts'
+import type { Range } from '../market/range.ts'
+import { counted } from '../web/status/words.ts'
+import { countText } from './output.ts'
+
+const rangeJson = ({ from, to }: Range) => ({ from: toIso(from), to: toIso(to) })
+
+/** Prices as exact text, instants as ISO text. */
+export function verificationJson(plan: VerificationPlan, found: Verification, repaired: Filled | undefined) {
+  const { counts, examples } = found
+  const kinds = differenceKinds.map((kind) => {
+    const some = examples.filter((example) => example.kind === kind)
+    return [kind, { candles: counts[kind], examples: some.map(exampleJson) }]
+  })
+  return {
+    coinId: plan.coinId,
+    timeframe: plan.timeframe,
+    ...rangeJson(plan.wanted),
+    ...(plan.sampled === undefined ? {} : { sampled: plan.sampled }),
+    sources: found.sources,
+    identical: found.identical,
+    ...Object.fromEntries(kinds),
+    quarantined: found.quarantined,
+    discarded: found.discarded,
+    unread: found.unread.map(({ range, ...rest }) => ({ ...rest, ...rangeJson(range) })),
+    ...(repaired === undefined ? {} : { repaired: { new: repaired.new, revised: repaired.revised } }),
+  }
+}
+
+const exampleJson = ({ openTime, stored, given, reason }: Difference) => ({
+  openTime: toIso(openTime),
+  ...(stored === undefined ? {} : { stored: valuesOf(stored) }),
+  ...(given === undefined ? {} : { given: valuesOf(given) }),
+  ...(reason === undefined ? {} : { reason }),
+})
+
+const valuesOf = ({ open, high, low, close, volume }: Candle) => ({ open, high, low, close, volume })
+
+export function verificationText(
+  plan: VerificationPlan,
+  found: Verification,
+  repaired: Filled | undefined,
+): string {
+  const { coinId, timeframe, wanted, sampled } = plan
+  const sources = found.sources.map(
+    ({ source, symbol, candles, requests }) =>
+      `${source}:${symbol} (${counted(candles, 'open time')}, ${counted(requests, 'request')})`,
+  )
+  const against = sources.length === 0 ? 'nothing' : sources.join(', ')
+  const part = sampled ? `, ${sampled.pages} of ${counted(sampled.of, 'page')} by --seed ${sampled.seed}` : ''
+  return [
+    `${coinId} ${timeframe}, ${rangeText(wanted)}${part}, against ${against}`,
+    '',
+    ...countLines(found),
+    ...found.examples.map(exampleText),
+    ...unreadLines(found.unread),
+    ...(repaired === undefined
+      ? []
+      : [
+          `repaired: ${countText(repaired.new)} new, ${countText(repaired.revised)} revised with their old values kept`,
+        ]),
+  ].join('\n')
+}
+
+const rangeText = ({ from, to }: Range): string => `${toMinuteText(from)} to ${toMinuteText(to)}`
+
+function countLines({ identical, counts, quarantined, discarded }: Verification): string[] {
+  const lines: (readonly [string, number, string])[] = [
+    ['identical', identical, ''],
+    ['revised', counts.revised, 'the source has other values'],
+    ['missing', counts.missing, 'the source has it, the table has not'],
+    ['extra', counts.extra, 'the table has it, the source has not'],
+    ...(counts.refused > 0
+      ? [
+          [
+            'refused',
+            counts.refused,
+            'stored, but what the source gives for it now cannot be believed',
+          ] as const,
+        ]
+      : []),
+    ...(quarantined > 0
+      ? [['quarantined', quarantined, 'not stored, and what the source gives cannot be believed'] as const]
+      : []),
+    ...(discarded > 0 ? [['discarded', discarded, 'settled by hand not to be stored'] as const] : []),
+  ]
+  const width = Math.max(...lines.map(([, count]) => countText(count).length))
+  return lines.map(([name, count, words]) =>
+    `${name.padEnd(12)}${countText(count).padStart(width)}  ${words}`.trimEnd(),
+  )
+}
+
+function exampleText({ kind, openTime, stored, given, reason }: Difference): string {
+  const at = `${kind}: ${toMinuteText(openTime)}`
+  if (stored && given) {
+    const changes = changedValues(stored, given).map((name) => `${name} ${stored[name]}, now ${given[name]}`)
+    return `${at}  ${changes.join('; ')}`
+  }
+  const candle = stored ?? given
+  const values = candle ? Object.entries(valuesOf(candle)).map(([name, value]) => `${name} ${value}`) : []
+  return `${at}  ${values.join(' ')}${reason === undefined ? '' : `; ${reason}`}`
+}
+
+/** One line for each source and reason. */
+function unreadLines(unread: readonly Unread[]): string[] {
+  const groups = new Map<string, Unread[]>()
+  for (const stretch of unread) {
+    const key = `${stretch.source} ${stretch.cause}`
+    groups.set(key, [...(groups.get(key) ?? []), stretch])
+  }
+  return [...groups.values()].map((group) => {
+    const candles = group.reduce((sum, stretch) => sum + stretch.candles, 0)
+    const ranges = group.slice(0, 3).map(({ range }) => rangeText(range))
+    const more = group.length > 3 ? [`${countText(group.length - 3)} more`] : []
+    const words = group.slice(0, 1).map(({ source, cause }) => unreadWords(source)[cause])
+    return `not compared: ${counted(candles, 'open time')} (${[...ranges, ...more].join(', ')}): ${words.join()}`
+  })
+}
+
+const unreadWords = (source: string): Readonly<Record<UnreadCause, string>> => ({
+  'past-retention': 'not stored, and past its retention',
+  'beyond-source': `${source} no longer gives what is so old`,
+  'before-listing': `the symbol stood for another market on ${source} then`,
+  ended: `the market had ended on ${source}`,
+  'no-market': `its market on ${source} is no longer followed`,
+  'other-source': `it came from ${source}`,
+  unanswered: `${source} had nothing to say of it`,
+  'market-gone': `${source} does not know the market any more`,
+})

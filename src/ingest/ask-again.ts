@@ -1,0 +1,64 @@
+import { toIso } from '../market/instant.ts'
+import type { Range } from '../market/range.ts'
+import { queueOfSource } from '../settings/source-ids.ts'
+import type { CandleProvider } from '../sources/source.ts'
+import type { Series } from '../store/coverage.ts'
+import type { AskedByCommand } from '../store/run-provenance.ts'
+import { finishRun, startRun } from '../store/runs.ts'
+import { databaseOf } from '../store/transaction.ts'
+import { addFilled, type Filled, type FillReach, fillRange, nothingFilled } from './fill-range.ts'
+import { type Patience, withPatience } from './patience.ts'
+
+/** Open times of one market, ascending, to be asked for whatever the ledger says of them. */
+export type Question = Readonly<{
+  series: Series
+  source: CandleProvider
+  symbol: string
+  ranges: readonly Range[]
+}>
+
+export type AskReach = Omit<FillReach, 'runId' | 'signal'>
+
+/**
+ * Asks for exactly these open times, before any backfill, and loads what comes: a command does so itself, without the
+ * queue. It stands in the record of runs as `job`.
+ */
+export async function askAgain(
+  reach: AskReach,
+  question: Question,
+  job: AskedByCommand,
+  patience: Patience,
+): Promise<Filled> {
+  const { pool, clock } = reach
+  const db = databaseOf(pool)
+  const runId = await startRun(db, { ...runOf(question, job), startedAt: clock.now() })
+  try {
+    const filled = await fillAll({ ...reach, runId, signal: patience.signal }, question, patience)
+    await finishRun(db, runId, { status: 'done', outcome: filled }, clock.now())
+    return filled
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    await finishRun(db, runId, { status: 'failed', error: reason, willRetry: false }, clock.now())
+    throw error
+  }
+}
+
+function runOf({ series, symbol, ranges }: Question, job: AskedByCommand) {
+  const [first, last] = [ranges[0], ranges.at(-1)]
+  const span = first && last ? { from: toIso(first.from), to: toIso(last.to) } : {}
+  const payload = { ...series, symbol, ...span }
+  return { job, queue: queueOfSource(series.source), jobId: `command-${job}`, attempt: 1, payload }
+}
+
+async function fillAll(
+  reach: FillReach,
+  { series, source, symbol, ranges }: Question,
+  patience: Patience,
+): Promise<Filled> {
+  let filled = nothingFilled
+  for (const range of ranges) {
+    const asked = { series, source, symbol, range, lane: 'repair' } as const
+    filled = addFilled(filled, await withPatience(() => fillRange(reach, asked), patience))
+  }
+  return filled
+}

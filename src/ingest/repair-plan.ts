@@ -1,0 +1,68 @@
+import { hour, type Instant, plus } from '../market/instant.ts'
+import { intersect, type Range, split, union } from '../market/range.ts'
+import { floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { recheckAgeMs, youngerThan } from '../store/coverage.ts'
+import type { Unsettled } from '../store/series-coverage.ts'
+import { confirmations } from './archive/fill-from-archive.ts'
+import { subtractAll } from './gap-causes.ts'
+
+/** Live ingest sees to its provisional candles at its next tick; what is still provisional after this it has not. */
+const provisionalForLongMs = hour
+
+/** The open times of a series that a repair looks at. */
+export type RepairScope = Readonly<{
+  /** What the daemon keeps complete, without what live ingest asks for by itself. */
+  kept: Range
+  /** What a second look may still bring something new of. */
+  lasting: Range
+  /** How much one answer brings, in milliseconds. */
+  pageMs: number
+}>
+
+export type RepairPlan = Readonly<{
+  /** To be asked for at once, one request each, ascending. */
+  questions: readonly Range[]
+  /** Owed and longer than a page: work for backfills. */
+  stretches: readonly Range[]
+}>
+
+/**
+ * Works out what of a series is to be asked for again: what is owed, absences that have grown old enough for another
+ * look, and candles that nobody has seen unchanged. Neighbours that fit into one page are one question. Pure, so that
+ * it can be read and tested by itself.
+ */
+export function planRepair(
+  unsettled: Unsettled,
+  { kept, lasting, pageMs }: RepairScope,
+  timeframe: Timeframe,
+  now: Instant,
+): RepairPlan {
+  const owed = unsettled.owed.flatMap((range) => intersect(range, kept) ?? [])
+  const stretches = owed.filter(({ from, to }) => to - from > pageMs)
+  const holes = owed.filter(({ from, to }) => to - from <= pageMs)
+  const dueBefore = (to: Instant) => (range: Range) => intersect(range, { from: lasting.from, to }) ?? []
+  const due = [
+    ...unsettled.provisional.flatMap(dueBefore(floorTo(timeframe, plus(now, -provisionalForLongMs)))),
+    ...(['recheck-after-day', 'recheck-after-month'] as const).flatMap((state) =>
+      unsettled[state].flatMap(dueBefore(youngerThan(recheckAgeMs[state], timeframe, now))),
+    ),
+  ]
+  // A backfill may bring a part of what is due, and then there is nothing to ask.
+  const single = subtractAll(union([...holes, ...due]), stretches)
+  const questions = confirmations(single, lasting, { candleMs: timeframeMs[timeframe], pageMs })
+  return { questions: questions.flatMap((range) => split(range, pageMs)), stretches }
+}
+
+/**
+ * Picks at most so many questions. Another series comes first each hour, so that one that always has much to ask keeps
+ * no other from its turn.
+ */
+export function takeTurns<T>(
+  bySeries: readonly (readonly T[])[],
+  most: number,
+  now: Instant,
+): { asked: T[]; waiting: number } {
+  const first = bySeries.length === 0 ? 0 : Math.floor(now / hour) % bySeries.length
+  const questions = [...bySeries.slice(first), ...bySeries.slice(0, first)].flat()
+  return { asked: questions.slice(0, most), waiting: Math.max(0, questions.length - most) }
+}
