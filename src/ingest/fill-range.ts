@@ -6,7 +6,13 @@ import { floorTo } from '../market/timeframe.ts'
 import type { Context } from '../runtime/context.ts'
 import type { CandleProvider } from '../sources/source.ts'
 import { walkCandles } from '../sources/walk.ts'
-import { type Accounting, addAccounting, type CandleBatch, nothingReceived } from '../store/candles.ts'
+import {
+  type Accounting,
+  addAccounting,
+  type CandleBatch,
+  nothingReceived,
+  toBatch,
+} from '../store/candles.ts'
 import type { Series } from '../store/coverage.ts'
 import { Gathering, withoutDawdling } from './gathering.ts'
 import { finalBefore } from './kept-history.ts'
@@ -90,7 +96,7 @@ export async function* checkedPages(
     const now = clock.now()
     // By the clock that is behind: a source whose clock runs ahead would make late candles absent ones.
     const seenAt = earlier(answeredAt, now)
-    const batch: CandleBatch = {
+    const batch = toBatch({
       series,
       symbol,
       answered,
@@ -99,7 +105,7 @@ export async function* checkedPages(
       finalBefore: finalBefore(settings, timeframe, seenAt),
       now,
       runId,
-    }
+    })
     yield { batch, requests, ignored: checked.ignored, roundedValues: checked.roundedValues }
   }
 }

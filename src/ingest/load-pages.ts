@@ -35,7 +35,7 @@ async function loadTogether(
   const timeframe = pages[0]?.series.timeframe
   if (timeframe === undefined) return nothingReceived
   const table = candleTable(timeframe, settings.timeframes[timeframe]?.partition ?? 'month')
-  const openTimes = pages.flatMap(({ checked }) => checked.candles.map(({ openTime }) => openTime))
+  const openTimes = pages.flatMap(({ rows }) => rows.openTimes)
   const accountings = await withPartitions(
     { pool, partitions, lockTimeoutMs: settings.database.lockTimeout },
     table,
