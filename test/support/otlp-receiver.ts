@@ -60,13 +60,12 @@ export type OtlpReceiver = Readonly<{
   [Symbol.asyncDispose](): Promise<void>
 }>
 
-/** Opens a collector. One that is `silent` takes what it is sent and never answers. */
-export async function openOtlpReceiver({ port = 0, silent = false } = {}): Promise<OtlpReceiver> {
+/** Opens a collector. */
+export async function openOtlpReceiver({ port = 0 } = {}): Promise<OtlpReceiver> {
   const bodies: string[] = []
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk)
-    if (silent) return
     const isTraces = request.method === 'POST' && request.url === '/v1/traces'
     if (isTraces) bodies.push(Buffer.concat(chunks).toString())
     response.writeHead(isTraces ? 200 : 404, { 'content-type': 'application/json' }).end('{}')
