@@ -100,8 +100,8 @@ const received = (span: Sent, resource: Record<string, unknown>): ReceivedSpan =
   parentId: span.parentSpanId || undefined,
   name: span.name,
   kind: kinds[span.kind] ?? 'internal',
-  startMs: Number(span.startTimeUnixNano) / 1e6,
-  endMs: Number(span.endTimeUnixNano) / 1e6,
+  startMs: msOf(span.startTimeUnixNano),
+  endMs: msOf(span.endTimeUnixNano),
   attributes: valuesOf(span.attributes),
   links: span.links,
   exceptions: span.events
@@ -110,6 +110,9 @@ const received = (span: Sent, resource: Record<string, unknown>): ReceivedSpan =
   error: span.status.code === failed ? (span.status.message ?? '') : undefined,
   resource,
 })
+
+/** Nanoseconds since 1970 are more than a number holds exactly. */
+const msOf = (nanos: string): number => Number(BigInt(nanos) / 1_000n) / 1_000
 
 /** A value stands in a record whose key is its type; numbers without a fraction may be text. */
 const valuesOf = (attributes: readonly z.infer<typeof attribute>[]): Record<string, unknown> =>
