@@ -10,10 +10,9 @@ import type { EngineJob } from './engine.ts'
 export function beginRun(tracer: Tracer | undefined, queued: EngineJob): Span | undefined {
   const { name, queueName, id = '', timestamp, opts } = queued
   const isTick = queued.repeatJobKey !== undefined
-  // The clock of whoever enqueued it may be ahead of ours.
-  const now = systemClock.now()
-  const addedAt = Math.min(timestamp, now)
-  const dueAt = Math.min(timestamp + (opts.delay ?? 0), now)
+  // BullMQ makes a tick when the one before it runs, and keeps there when it is due.
+  const dueAt = (isTick ? opts.prevMillis : undefined) ?? timestamp + (opts.delay ?? 0)
+  const beganAt = isTick ? dueAt : timestamp
   const attributes = {
     'messaging.system': 'bullmq',
     'messaging.destination.name': queueName,
@@ -24,13 +23,14 @@ export function beginRun(tracer: Tracer | undefined, queued: EngineJob): Span | 
   const root = tracer?.root(`${queueName} ${id} ${timestamp}`, `${isTick ? 'tick' : 'queued'} ${name}`, {
     kind: 'producer',
     attributes,
-    at: isTick ? dueAt : addedAt,
+    at: beganAt,
     ...(cause === undefined ? {} : { cause }),
   })
   if (!root) return undefined
   if (queued.attemptsStarted <= 1) {
-    root.begin('wait', { at: dueAt, attributes }).end(now)
-    root.end(isTick ? dueAt : addedAt)
+    // The clock of whoever enqueued it may be ahead of ours.
+    root.begin('wait', { at: dueAt, attributes }).end(Math.max(dueAt, systemClock.now()))
+    root.end(beganAt)
   }
   const attempt = queued.attemptsMade + 1
   return root.begin(`run ${name}`, {
