@@ -57,6 +57,7 @@ describe.each(engines)('the trace of a job on %s', (engine) => {
       '    parse',
       '    check',
       '    load',
+      '      partition',
       '      transaction',
       '        connect',
       '        COPY',
