@@ -4,6 +4,7 @@ import { earlier, plus } from '../market/instant.ts'
 import { candleCount, type Range } from '../market/range.ts'
 import { floorTo } from '../market/timeframe.ts'
 import type { Context } from '../runtime/context.ts'
+import { inSpan } from '../runtime/trace.ts'
 import type { CandleProvider } from '../sources/source.ts'
 import { walkCandles } from '../sources/walk.ts'
 import {
@@ -92,7 +93,11 @@ export async function* checkedPages(
     { lane, signal },
   )
   for await (const { rows, answered, answeredAt, requests } of walk) {
-    const checked = checkCandles(rows, { timeframe, range: answered, now: answeredAt })
+    const checked = await inSpan('check', { attributes: { 'beacon.coin': series.coinId } }, (tell) => {
+      const sorted = checkCandles(rows, { timeframe, range: answered, now: answeredAt })
+      tell({ 'beacon.rows': sorted.candles.length, 'beacon.rows.rejected': sorted.rejected.length })
+      return sorted
+    })
     const now = clock.now()
     // By the clock that is behind: a source whose clock runs ahead would make late candles absent ones.
     const seenAt = earlier(answeredAt, now)

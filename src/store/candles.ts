@@ -5,6 +5,7 @@ import type { CheckedCandles, RejectedRow } from '../market/candle-check.ts'
 import { type Instant, later, plus } from '../market/instant.ts'
 import { intersect, type Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { inSpan } from '../runtime/trace.ts'
 import { type CandleRows, encodeCandles } from './candle-rows.ts'
 import type { IncomingCandles } from './compare-candles.ts'
 import { type Findings, lockSeries, type Series, type SeriesFindings, writeCoverages } from './coverage.ts'
@@ -134,7 +135,10 @@ async function writeRound(
     })
     accountings.push(balanced(batch, { added, revised: revised.length, unchanged }))
   }
-  await writeCoverages(tx.db, bySeries(findings), batches.map(({ now }) => now).reduce(later))
+  const found = bySeries(findings)
+  await inSpan('coverage', { attributes: { 'beacon.series': found.length } }, () =>
+    writeCoverages(tx.db, found, batches.map(({ now }) => now).reduce(later)),
+  )
   return accountings
 }
 
