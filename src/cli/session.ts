@@ -1,5 +1,5 @@
 import type { Pool } from 'pg'
-import { type Fleet, openFleet } from '../fleet.ts'
+import type { Fleet } from '../fleet.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
 import { type DatabaseServer, openDatabase, openServer } from '../runtime/database.ts'
 import { type Log, openLog } from '../runtime/log.ts'
@@ -58,4 +58,8 @@ export const withDatabase = <T>(work: (session: DatabaseSession) => Promise<T>):
 
 /** The same, with the database and the queues. */
 export const withFleet = <T>(work: (session: DatabaseSession, fleet: Fleet) => Promise<T>): Promise<T> =>
-  withDatabase(async (session) => work(session, await openFleet(session, 0)))
+  withDatabase(async (session) => {
+    // The queues are half of all that is loaded, and the commands that only read have no use for them.
+    const { openFleet } = await import('../fleet.ts')
+    return work(session, await openFleet(session, 0))
+  })
