@@ -63,8 +63,8 @@ _beacon_after_npx() {
 const described = (name: string, description: string): string =>
   quoted(`${name.replaceAll(':', '\\:')}:${description}`)
 
-function offer({ fixed, living = '', isList }: Values): string {
-  if (fixed.length === 0 && living === '') return '_message "no words are known for this"'
-  const words = [quoted(living), ...fixed.map((word) => quoted(word.replaceAll(':', '\\:')))].join(' ')
+function offer({ fixed, living, isList }: Values): string {
+  if (fixed.length === 0 && living === undefined) return '_message "no words are known for this"'
+  const words = [quoted(living ?? ''), ...fixed.map((word) => quoted(word.replaceAll(':', '\\:')))].join(' ')
   return `${isList ? `compset -P '*,'; ` : ''}_beacon_offer ${words}`
 }
