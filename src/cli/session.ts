@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { Aborted, Fault } from '../fault.ts'
 import type { Fleet } from '../fleet.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
 import { type DatabaseServer, openDatabase, openServer } from '../runtime/database.ts'
@@ -39,6 +40,10 @@ export async function withSession<T>(
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   try {
     return await work({ settings, log, clock: systemClock, releases, signal: stop.signal })
+  } catch (error) {
+    // Ctrl-C reaches a program that was started for the work as well: what it says of that is no news.
+    const isConsequence = stop.signal.aborted && error instanceof Fault && !(error instanceof Aborted)
+    throw isConsequence ? new Aborted('stopped before it was done; run it again', { cause: error }) : error
   } finally {
     await releases.release()
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
