@@ -33,6 +33,14 @@ export async function openEmbeddedPostgres({ dataDir, log, clock }: Options): Pr
     const home = await chooseHome(resolve(dataDir))
     return await inTurn(turnsOf(home), () => openHome(home, log, clock))
   } catch (cause) {
+    if (hasCode(cause, 'ENOTDIR', 'EEXIST')) {
+      throw new Misconfigured(
+        `${dataDir} cannot be a folder, a file is in its way: set BEACON_DATA_DIR to another`,
+        {
+          cause,
+        },
+      )
+    }
     if (!hasCode(cause, 'EACCES', 'EPERM', 'EROFS')) throw cause
     throw new Misconfigured(
       `${dataDir} belongs to another account or cannot be written: run as that account, set BEACON_DATA_DIR to a ` +
