@@ -83,7 +83,7 @@ function sessionFindings({ timeZone, encoding }: ServerParameters): Finding[] {
       : [
           error(
             `Sessions have the time zone ${timeZone}: times would be shifted.`,
-            'Let the pooler pass TimeZone on, or: alter role … set timezone to UTC',
+            "alter role current_user set timezone to 'UTC' -- and let a pooler pass TimeZone on",
           ),
         ]),
     ...(encoding === 'UTF8'
