@@ -6,9 +6,12 @@ import { packageDir } from '../../src/package-dir.ts'
 /** As deep as `src` and `dist`, so that the package is found from there. */
 const outDir = new URL('dist-test/', packageDir)
 
-/** What tests run in processes of their own, to kill them or to give them another environment. */
+/** What tests run in processes of their own, to kill them or to give them another environment; and the benches. */
 const scripts = [
   'archive/archiving-process',
+  'bench/bench',
+  'bench/budget-process',
+  'bench/memory-process',
   'cli/command-lines',
   'ground/print-help',
   'jobs/retention-process',
