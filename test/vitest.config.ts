@@ -9,7 +9,7 @@ export default defineConfig({
     maxWorkers: 4,
     // Nothing here keeps a state of its own in a module, so that one worker need not load all of it anew for each file.
     isolate: false,
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     // A condition that is waited for comes when the machine gets round to it; one that never comes still fails.
     expect: { poll: { timeout: 20_000 } },
     hookTimeout: 60_000,

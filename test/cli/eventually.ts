@@ -8,7 +8,7 @@ const lookEveryMs = 100
  * Waits until what is read equals what is wanted. In place of `expect.poll`, which knows only one test at a time:
  * these take long, mostly waiting for other processes, and run side by side.
  */
-export async function eventually<T>(read: () => Promise<T> | T, wanted: T, withinMs = 30_000): Promise<void> {
+export async function eventually<T>(read: () => Promise<T> | T, wanted: T, withinMs = 60_000): Promise<void> {
   const deadline = AbortSignal.timeout(withinMs)
   let last = await read()
   while (!isDeepStrictEqual(last, wanted) && !deadline.aborted) {

@@ -1,5 +1,4 @@
 import { chmod, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
 import type { ProvidedContext } from 'vitest'
@@ -12,6 +11,7 @@ import { openLog } from '../../src/runtime/log.ts'
 import { Releases } from '../../src/runtime/release.ts'
 import { migrateUp } from '../../src/store/migrations.ts'
 import { installedDataDir, openInstalledPostgres } from './installed-postgres.ts'
+import { memoryFolder } from './memory-folder.ts'
 import { openRedis } from './redis.ts'
 
 declare module 'vitest' {
@@ -47,7 +47,7 @@ export async function teardown(): Promise<void> {
 }
 
 async function createFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), `beacon-test-${process.pid}-`))
+  const folder = await mkdtemp(join(await memoryFolder(), `beacon-test-${process.pid}-`))
   releases.push(() => rm(folder, { recursive: true, force: true }))
   // The account that runs the server is not root: it must be able to come in.
   await chmod(folder, 0o711)
@@ -116,10 +116,11 @@ async function openPostgresIfInstalled(folder: string): Promise<ProvidedContext[
 
 /** A run that was killed could not stop its server: the next one does. */
 async function removeLeftovers(): Promise<void> {
-  for (const name of await readdir(tmpdir())) {
+  const parent = await memoryFolder()
+  for (const name of await readdir(parent)) {
     const pid = /^beacon-test-(\d+)-/.exec(name)?.[1]
     if (pid === undefined || (await processIdentity(Number(pid))) !== undefined) continue
-    const folder = join(tmpdir(), name)
+    const folder = join(parent, name)
     // Another account's leftovers are its own to remove.
     if ((await stat(folder)).uid !== process.getuid?.()) continue
     await stopPostmaster(join(folder, 'postgres/data'))
