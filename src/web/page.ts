@@ -20,17 +20,24 @@ const parts: readonly Part[] = [
     note: 'A gap is a gap',
     link: { href: 'https://www.tradingview.com/', text: 'Charts by TradingView' },
   },
-  { id: 'sources', title: 'Sources', note: 'What is running: lag, budget and backfills of each' },
+  {
+    id: 'sources',
+    title: 'What is running',
+    note: 'Each source: lag, history, budget by lane, backfills',
+  },
   { id: 'runs', title: 'Last runs', note: 'What was done, newest first' },
+  { id: 'jobs', title: 'Upkeep', note: 'Each job, the last time and the next' },
   {
     id: 'queues',
     title: 'Queues',
     note: 'Jobs by state',
     link: { href: '/queues', text: 'Board' },
   },
-  { id: 'schedule', title: 'Next runs', note: 'What is due' },
-  { id: 'storage', title: 'Storage', note: 'Partitions and their sizes' },
+  { id: 'storage', title: 'Partitions', note: 'Size, days ahead, and how long they are kept' },
+  { id: 'archives', title: 'Archive', note: 'What has left the database for files' },
+  { id: 'retention', title: 'Next retention', note: 'What it will do, and why' },
   { id: 'database', title: 'Database', note: 'The last day, minute by minute' },
+  { id: 'alerts', title: 'Alerts', note: 'What began and ended in the last day' },
 ]
 
 const section = ({ id, title, note, link }: Part): string => `

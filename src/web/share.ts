@@ -1,3 +1,5 @@
+import type { Clock } from '../runtime/clock.ts'
+
 /** The work, done once for all who ask while it is under way. */
 export function sharedWhileRunning<T>(work: () => Promise<T>): () => Promise<T> {
   let underway: Promise<T> | undefined
@@ -7,4 +9,15 @@ export function sharedWhileRunning<T>(work: () => Promise<T>): () => Promise<T> 
     })
     return underway
   }
+}
+
+/** The same, and what it gave is told again for so long. What failed is tried again by whoever asks next. */
+export function sharedFor<T>(keptMs: number, clock: Clock, work: () => Promise<T>): () => Promise<T> {
+  let kept: Readonly<{ value: T; at: number }> | undefined
+  const renew = sharedWhileRunning(async () => {
+    const value = await work()
+    kept = { value, at: clock.now() }
+    return value
+  })
+  return async () => (kept && clock.now() - kept.at < keptMs ? kept.value : renew())
 }

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { DatabaseSample } from '../../drizzle/schema/monitoring.ts'
 import { day, hour, minute, plus } from '../../src/market/instant.ts'
-import { clockConcerns, databaseConcerns, untilFullMs } from '../../src/monitoring/thresholds.ts'
+import { clockConcerns, databaseConcerns, indexConcerns } from '../../src/monitoring/thresholds.ts'
 import { readSettings } from '../../src/settings.ts'
+import { untilFullMs } from '../../src/store/until-full.ts'
 import { start } from '../store/loading.ts'
 
 const limits = readSettings({}).monitoring

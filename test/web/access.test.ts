@@ -4,7 +4,7 @@ import { describe, expect } from 'vitest'
 import { Misconfigured } from '../../src/fault.ts'
 import { isLoopback } from '../../src/web/access.ts'
 import { ask, basic, nextEvent, open } from './asking.ts'
-import { serve, settingsFor, test } from './serving.ts'
+import { serve, settingsFor, test, writableBoard } from './serving.ts'
 
 const password = 'correct horse'
 
@@ -138,7 +138,7 @@ describe('whose page asks', () => {
   })
 
   test('only its own page may change anything', async ({ database, engine }) => {
-    await using web = await serve({ database, engine }, { boardWritable: true })
+    await using web = await serve({ database, engine }, { settings: writableBoard() })
     const pause = (headers: Record<string, string>, method = 'PUT') =>
       ask(`${web.url}/queues/api/queues/binance/pause`, { method, headers })
     const foreign = [
@@ -185,7 +185,7 @@ describe('whose page asks', () => {
 
 describe('what it says', () => {
   test('a large body is refused', async ({ database, engine }) => {
-    await using web = await serve({ database, engine }, { boardWritable: true })
+    await using web = await serve({ database, engine }, { settings: writableBoard() })
     const answer = await ask(`${web.url}/queues/api/queues/binance/pause`, {
       method: 'PUT',
       headers: { origin: web.url, 'content-type': 'application/json' },

@@ -3,7 +3,7 @@ import { describe, expect } from 'vitest'
 import { engines, test as withDatabase } from '../support/database.ts'
 import { ask } from './asking.ts'
 import { browserPath, openBrowser, visit } from './browser.ts'
-import { openTestEngine, serve } from './serving.ts'
+import { openTestEngine, serve, writableBoard } from './serving.ts'
 
 const image = '<img src="/leak.png" onerror="alert(1)">'
 
@@ -52,7 +52,7 @@ describe.each(engines)('the board on %s', (kind) => {
   })
 
   test('when writable still adds no job and destroys no queue', async ({ database, engine, queue }) => {
-    await using web = await serve({ database, engine }, { queues: [queue], boardWritable: true })
+    await using web = await serve({ database, engine }, { queues: [queue], settings: writableBoard() })
     const send = (method: string, path: string, body?: object) =>
       ask(`${web.url}/queues/api/queues/${queue}/${path}`, {
         method,

@@ -1,5 +1,7 @@
 // What there is: a row for each coin, a cell for each day.
 import { draw, h } from './dom.js'
+import { ask } from './elements.js'
+import { openRoving } from './roving.js'
 import { count, day } from './words.js'
 
 const dayMs = 86_400_000
@@ -32,6 +34,7 @@ export function openHeatmap({ place, choose, tellRedrawn }) {
     trouble: undefined,
     chosen: undefined,
   }
+  const oneStop = openRoving(place, '.days', { row: '.heatmap-row', sideways: false })
   let asked = 0
 
   async function load() {
@@ -55,6 +58,7 @@ export function openHeatmap({ place, choose, tellRedrawn }) {
   function redraw() {
     draw(place, controls(view), view.trouble ? trouble(view.trouble) : heatmap(view), legend(), detail(view))
     for (const row of place.querySelectorAll('.days')) paint(row, view.coverage)
+    oneStop()
     tellRedrawn()
   }
 
@@ -132,15 +136,6 @@ export function openHeatmap({ place, choose, tellRedrawn }) {
         view.timeframe = view.timeframes.includes('1h') ? '1h' : view.timeframes[0]
       return load()
     },
-  }
-}
-
-async function ask(url) {
-  try {
-    const answer = await fetch(url)
-    return await answer.json()
-  } catch {
-    return { error: 'The daemon does not answer.' }
   }
 }
 

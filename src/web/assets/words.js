@@ -5,6 +5,9 @@ const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFraction
 
 export const count = (number) => (number === null || number === undefined ? '' : whole.format(number))
 
+/** 1 row, 14,220 rows. */
+export const counted = (number, noun) => `${count(number)} ${noun}${number === 1 ? '' : 's'}`
+
 /** 12 s, 4 min, 3 h, 2 d: short enough for a table's cell. */
 export function age(seconds) {
   if (seconds < 0) return 'now'
