@@ -8,7 +8,7 @@ const figures = [
     name: 'Query time',
     of: ({ averageQueryMs }) => averageQueryMs,
     text: (ms) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`,
-    note: () => 'a transaction, on the average',
+    note: () => 'a transaction',
     isBeyond: (ms, { averageQueryMs }) => ms > averageQueryMs,
   },
   {

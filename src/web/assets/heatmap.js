@@ -1,6 +1,6 @@
 // What there is: a row for each coin, a cell for each day.
 import { draw, h } from './dom.js'
-import { ask } from './elements.js'
+import { ask, hidden } from './elements.js'
 import { openRoving } from './roving.js'
 import { count, day } from './words.js'
 
@@ -58,6 +58,7 @@ export function openHeatmap({ place, choose, tellRedrawn }) {
   function redraw() {
     draw(place, controls(view), view.trouble ? trouble(view.trouble) : heatmap(view), legend(), detail(view))
     for (const row of place.querySelectorAll('.days')) paint(row, view.coverage)
+    paintAxis(place.querySelector('.axis'), view.coverage)
     oneStop()
     tellRedrawn()
   }
@@ -204,9 +205,14 @@ function heatmap({ coverage }) {
     ),
     h(
       'div',
-      { class: 'heatmap-row heatmap-ends' },
+      { class: 'heatmap-row' },
       h('span', {}),
-      h('span', {}, h('span', {}, first), h('span', {}, last)),
+      h(
+        'span',
+        { class: 'axis' },
+        hidden(`From ${first} to ${last}`),
+        h('canvas', { 'aria-hidden': 'true' }),
+      ),
     ),
   )
 }
@@ -273,6 +279,43 @@ function paint(row, coverage) {
     Math.max(2 * scale, width - gap),
     canvas.height - 2 * scale,
   )
+}
+
+const monthName = new Intl.DateTimeFormat('en', { month: 'short', timeZone: 'UTC' })
+
+/** `2 Mar`, and of the first of a month its name alone: January with its year. */
+function tick(date) {
+  const month = monthName.format(date)
+  if (date.getUTCDate() > 1) return `${date.getUTCDate()} ${month}`
+  return date.getUTCMonth() === 0 ? `${month} ${date.getUTCFullYear()}` : month
+}
+
+/** The first day of each month, and as many of them as there is room for. */
+function paintAxis(axis, coverage) {
+  const canvas = axis?.querySelector('canvas')
+  if (!canvas || !coverage) return
+  const scale = devicePixelRatio || 1
+  canvas.width = Math.round(axis.clientWidth * scale)
+  canvas.height = Math.round(axis.clientHeight * scale)
+  const { color, fontFamily } = getComputedStyle(axis)
+  const context = canvas.getContext('2d')
+  context.fillStyle = color
+  context.font = `${11.5 * scale}px ${fontFamily}`
+  context.textBaseline = 'top'
+  const width = canvas.width / coverage.days
+  let free = 0
+  for (let at = 0; at < coverage.days; at += 1) {
+    const date = new Date(Date.parse(coverage.from) + at * dayMs)
+    const isFirst = date.getUTCDate() === 1
+    if (!isFirst && at !== 0) continue
+    const text = tick(date)
+    const { width: needed } = context.measureText(text)
+    const left = at * width
+    if (left < free || left + needed > canvas.width) continue
+    context.fillText(text, left, 3 * scale)
+    if (at > 0) context.fillRect(left, 0, scale, 3 * scale)
+    free = left + needed + 8 * scale
+  }
 }
 
 /** Whole is filled, partial as high as its share, without trades a line in the middle, missing a frame. */

@@ -1,7 +1,7 @@
 // The upkeep: when each job ran and runs next, the tables and their partitions, what retention will do, the archive.
 import { draw, h } from './dom.js'
 import { ask, cell, nothing, outcome, table, time } from './elements.js'
-import { age, bytes, count, counted, day, instant, secondsBetween, took } from './words.js'
+import { age, bytes, count, counted, day, instant, secondsBetween, took, until } from './words.js'
 
 /** Asks for what only changes now and then, and draws it. */
 export async function drawUpkeep(
@@ -37,7 +37,7 @@ function drawJobs(place, jobs, now) {
         'number',
         nextRun === null
           ? h('span', { class: 'faint' }, 'when asked')
-          : time(nextRun, `in ${age(secondsBetween(now, nextRun))}`),
+          : time(nextRun, until(secondsBetween(now, nextRun))),
         schedules > 1 && h('span', { class: 'faint' }, ` · ${counted(schedules, 'schedule')}`),
       ),
     ),
@@ -56,7 +56,8 @@ export function drawStorage(place, { partitions }) {
       {},
       h('th', { scope: 'row' }, name),
       cell('partitions', 'number', count(leaves)),
-      cell('rows', 'number', `~ ${count(estimatedRows)}`),
+      // The planner has not looked at a new leaf yet.
+      cell('rows', 'number', estimatedRows === 0 ? '–' : `~ ${count(estimatedRows)}`),
       cell('size', 'number', bytes(size)),
       cell(
         'ahead',

@@ -17,6 +17,9 @@ export function age(seconds) {
   return `${Math.floor(seconds / 86_400)} d`
 }
 
+/** `in 4 min`, or `now` for what is due. */
+export const until = (seconds) => (seconds < 0.5 ? 'now' : `in ${age(seconds)}`)
+
 /** The time since an instant, in seconds, by the clock of the one who reported. */
 export const secondsBetween = (from, to) => (Date.parse(to) - Date.parse(from)) / 1000
 
