@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm'
-import { day, type Instant, toIso } from '../market/instant.ts'
+import { day, earlier, type Instant, later, plus, toIso } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
-import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
-import { fromMs } from './multirange.ts'
+import { floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { type RangeRow, toRange } from './multirange.ts'
 import type { Database } from './transaction.ts'
 
 /** How many candles of a UTC day are in the table, known not to exist, or in quarantine. */
@@ -14,10 +14,10 @@ export type DayCoverage = Readonly<{
   refused: number
 }>
 
-type DayRow = Readonly<{ coin_id: string; day_ms: string; stored: string; absent: string; refused: string }>
+type PartRow = RangeRow & Readonly<{ coin_id: string; state: 'stored' | 'no-trades' | 'refused' }>
 
 /**
- * The ledger of many coins, day by day, in one query; a day of which nothing is known has no row. What several sources
+ * The ledger of many coins, day by day, in one query; a day of which nothing is known is left out. What several sources
  * have stored counts once.
  */
 export async function readCoverageDays(
@@ -27,32 +27,41 @@ export async function readCoverageDays(
   { from, to }: Range,
 ): Promise<DayCoverage[]> {
   if (coinIds.length === 0) return []
-  const { rows } = await db.execute<DayRow>(sql`
+  const { rows } = await db.execute<PartRow>(sql`
     with known as (
       select coin_id, state,
         unnest(range_agg(ranges) * tsmultirange(tsrange(${toIso(from)}::timestamp, ${toIso(to)}::timestamp))) as part
       from candle_coverage
       where timeframe = ${timeframe} and coin_id in ${coinIds} and state in ('stored', 'no-trades', 'refused')
       group by coin_id, state
-    ), daily as (
-      select coin_id, state, day,
-        extract(epoch from least(upper(part), day + interval '1 day') - greatest(lower(part), day)) * 1000 / ${timeframeMs[timeframe]} as candles
-      from known, generate_series(date_trunc('day', lower(part)), upper(part) - interval '1 microsecond', interval '1 day') as day
     )
-    select coin_id, extract(epoch from day) * 1000 as day_ms,
-      coalesce(sum(candles) filter (where state = 'stored'), 0) as stored,
-      coalesce(sum(candles) filter (where state = 'no-trades'), 0) as absent,
-      coalesce(sum(candles) filter (where state = 'refused'), 0) as refused
-    from daily group by coin_id, day`)
-  const count = (text: string) => Math.round(Number(text))
-  return rows.map((row) => ({
-    coinId: row.coin_id,
-    day: fromMs(row.day_ms),
-    // What one source lacks, another may have given.
-    stored: count(row.stored),
-    absent: count(row.absent),
-    refused: count(row.refused),
+    select coin_id, state, extract(epoch from lower(part)) * 1000 as from_ms, extract(epoch from upper(part)) * 1000 as to_ms
+    from known`)
+  return [...countByDay(rows, timeframe).values()].map(({ coinId, day: at, ...counts }) => ({
+    coinId,
+    day: at,
+    stored: Math.round(counts.stored),
+    absent: Math.round(counts.absent),
+    refused: Math.round(counts.refused),
   }))
+}
+
+const countOf = { stored: 'stored', 'no-trades': 'absent', refused: 'refused' } as const
+
+/** Cut into days here: the ledger has few parts, and a year of a hundred coins has many days. */
+function countByDay(rows: readonly PartRow[], timeframe: Timeframe) {
+  const days = new Map<string, { -readonly [Name in keyof DayCoverage]: DayCoverage[Name] }>()
+  for (const { coin_id: coinId, state, ...row } of rows) {
+    const { from, to } = toRange(row)
+    for (let at = floorTo('1d', from); at < to; at = plus(at, day)) {
+      const key = `${coinId} ${at}`
+      const counted = days.get(key) ?? { coinId, day: at, stored: 0, absent: 0, refused: 0 }
+      const partMs = earlier(to, plus(at, day)) - later(from, at)
+      counted[countOf[state]] += partMs / timeframeMs[timeframe]
+      days.set(key, counted)
+    }
+  }
+  return days
 }
 
 /** How many candles of the timeframe a whole day has. */

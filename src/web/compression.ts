@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { constants, createGzip, gzip } from 'node:zlib'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
-const compress = promisify(gzip)
+export const compress = promisify(gzip)
 
 /** Anything shorter is one packet either way. */
 const shortestBytes = 1_400
@@ -25,6 +25,16 @@ export function compressAnswers(app: FastifyInstance): void {
     reply.headers({ 'content-encoding': 'gzip', 'content-length': compressed.length })
     return compressed
   })
+}
+
+/** What was compressed once for everybody, as it is or as it was. */
+export function sendPacked(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { content, compressed }: Readonly<{ content: Buffer; compressed: Buffer }>,
+): FastifyReply {
+  reply.header('vary', 'accept-encoding')
+  return takesGzip(request) ? reply.header('content-encoding', 'gzip').send(compressed) : reply.send(content)
 }
 
 /** The same of a stream that somebody waits for piece by piece: what was written is sent at once. */

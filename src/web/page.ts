@@ -1,3 +1,5 @@
+import { scripts } from './assets.ts'
+
 type Part = Readonly<{
   id: string
   title: string
@@ -61,6 +63,8 @@ export const statusPage = `<!doctype html>
     <title>Beacon</title>
     <link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
     <link rel="stylesheet" href="/assets/status.css">
+    ${scripts.map((name) => `<link rel="modulepreload" href="/assets/${name}">`).join('\n    ')}
+    <script type="module" src="/assets/watch.js"></script>
     <script type="module" src="/assets/status.js"></script>
   </head>
   <body>

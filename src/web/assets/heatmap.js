@@ -57,7 +57,7 @@ export function openHeatmap({ place, choose, tellRedrawn }) {
 
   function redraw() {
     draw(place, controls(view), view.trouble ? trouble(view.trouble) : heatmap(view), legend(), detail(view))
-    for (const row of place.querySelectorAll('.days')) paint(row, view.coverage)
+    paintAll(place.querySelectorAll('.days'), view.coverage)
     paintAxis(place.querySelector('.axis'), view.coverage)
     oneStop()
     tellRedrawn()
@@ -251,18 +251,27 @@ function summaryOf(coverage, coin) {
   return `${coin.coinId} ${coverage.timeframe}, days: ${parts.join(', ')}. Arrow keys go from day to day.`
 }
 
-function paint(row, coverage) {
-  const canvas = row.querySelector('canvas')
-  const coin = coinOf(coverage, row)
-  if (!canvas || !coin) return
-  const scale = devicePixelRatio || 1
-  const { clientWidth, clientHeight } = row
-  canvas.width = Math.round(clientWidth * scale)
-  canvas.height = Math.round(clientHeight * scale)
+const paint = (row, coverage) => paintAll([row], coverage)
+
+/** Every row is measured before the first is painted: painting one would make the browser measure the next anew. */
+function paintAll(rows, coverage) {
+  if (!coverage) return
   const style = getComputedStyle(document.documentElement)
   const colours = Object.fromEntries(
     Object.entries(kinds).map(([kind, { variable }]) => [kind, style.getPropertyValue(variable).trim()]),
   )
+  colours.frame = style.getPropertyValue('--text').trim()
+  const measured = [...rows].map(({ clientWidth, clientHeight }) => ({ clientWidth, clientHeight }))
+  for (const [index, row] of [...rows].entries()) paintRow(row, coverage, measured[index], colours)
+}
+
+function paintRow(row, coverage, { clientWidth, clientHeight }, colours) {
+  const canvas = row.querySelector('canvas')
+  const coin = coinOf(coverage, row)
+  if (!canvas || !coin) return
+  const scale = devicePixelRatio || 1
+  canvas.width = Math.round(clientWidth * scale)
+  canvas.height = Math.round(clientHeight * scale)
   const context = canvas.getContext('2d')
   const width = canvas.width / coverage.days
   const gap = width > 5 * scale ? scale : 0
@@ -271,7 +280,7 @@ function paint(row, coverage) {
     paintDay(context, box, dayOf(coverage, coin, at), colours)
   }
   if (row.dataset.at === undefined || !row.matches(':hover, :focus')) return
-  context.strokeStyle = style.getPropertyValue('--text').trim()
+  context.strokeStyle = colours.frame
   context.lineWidth = 2 * scale
   context.strokeRect(
     Number(row.dataset.at) * width,

@@ -10,6 +10,7 @@ import { openRuns } from './runs.js'
 import { drawSources } from './sources.js'
 import { followTips } from './tip.js'
 import { drawQueues, drawStorage, drawUpkeep } from './upkeep.js'
+import { early, events } from './watch.js'
 import { age, bytes, count, instant, money, percent, price, secondsBetween } from './words.js'
 
 const tellRedrawn = followTips(document.getElementById('tip'))
@@ -239,8 +240,9 @@ function watch() {
     clearTimeout(wait)
     wait = setTimeout(fallBack, patienceMs)
   }
-  const events = new EventSource('/api/events')
-  events.addEventListener('status', heard(show))
+  const heardStatus = heard(show)
+  events.addEventListener('status', heardStatus)
+  if (early.data !== undefined) heardStatus(early)
   events.addEventListener(
     'trouble',
     heard(({ error }) => showTrouble(error)),
