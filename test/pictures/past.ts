@@ -14,6 +14,8 @@ export async function storePast({ pool, clock }: Reach): Promise<void> {
   // The folder was kept.
   if (rowCount !== 0) return
   await storeSamples(pool, now)
+  // As the server does by itself, sooner or later.
+  await pool.query('analyze')
   await pool.query(
     `insert into incidents (key, sentence, opened_at, resolved_at) values
        ('source.slow-down coingecko', 'coingecko asks us to slow down.', $1, $2),
@@ -29,11 +31,13 @@ export async function storePast({ pool, clock }: Reach): Promise<void> {
 
 /** Quiet at night, busy by day, and a little uneven: the same whenever it is drawn. */
 async function storeSamples(pool: Pool, now: Instant): Promise<void> {
+  // Those that were taken while the folder was being filled are of another day.
+  await pool.query('delete from database_samples')
   const from = plus(now, -day)
   const { rows } = await pool.query<{ bytes: string }>('select pg_database_size(current_database()) as bytes')
   const bytes = Number(rows[0]?.bytes)
   const wave = (number: number, period: number) => Math.sin((2 * Math.PI * number) / period)
-  for (let number = 0; number < day / minute; number += 5) {
+  for (let number = 0; number <= day / minute; number += 5) {
     const load = 1 + 0.4 * wave(number, 1_440) + 0.15 * wave(number, 97) + 0.1 * wave(number, 61)
     await pool.query(
       `insert into database_samples (sampled_at, average_query_ms, ping_ms, cache_hit_ratio, index_scan_ratio,

@@ -72,6 +72,7 @@ async function archiveSpring(variables: NodeJS.ProcessEnv): Promise<void> {
     '-92d',
     '--force',
   ])
+  await beacon(variables, ['views', 'refresh'])
   await beacon(variables, ['retention', '--yes'])
 }
 
@@ -114,14 +115,6 @@ async function takeAll(browser: Browser, url: string): Promise<void> {
     await take(page, `status-page-${colorScheme}`, { from: '.top', to: '#sources' })
     await take(page, `upkeep-${colorScheme}`, { from: '#jobs', to: '#alerts' })
   }
-  await using phone = await visit(browser, { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 })
-  await phone.page.goto(url)
-  await settled(phone.page)
-  await phone.page.screenshot({ path: join(target, 'status-page-phone.png') })
-  await using board = await visit(browser, { viewport: { width: 1280, height: 800 } })
-  await board.page.goto(`${url}/queues/queue/binance?status=completed`)
-  await board.page.getByText('ingest-candles').first().waitFor()
-  await board.page.screenshot({ path: join(target, 'board.png') })
 }
 
 /** A month of hours, and every part with what it shows: the pace of the budget is known after two looks. */
@@ -144,7 +137,7 @@ async function settled(page: Page): Promise<void> {
 async function take(page: Page, name: string, { from, to }: Readonly<{ from: string; to: string }>) {
   const [first, last] = [await page.locator(from).boundingBox(), await page.locator(to).boundingBox()]
   if (!first || !last) throw new Error(`${from} or ${to} is not on the page`)
-  const margin = 16
+  const margin = 12
   const top = Math.max(0, first.y - margin)
   await page.screenshot({
     path: join(target, `${name}.png`),

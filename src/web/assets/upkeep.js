@@ -200,12 +200,12 @@ function drawArchives(
     ['Size', bytes(size)],
     ['Newest', newest.name, `${count(newest.rows)} rows, ${instant(newest.createdAt)} UTC`],
     ['Last read back', time(lastVerifiedAt, `${instant(lastVerifiedAt)} UTC`)],
-    [
-      'Not read since',
-      time(longestUnreadAt, `${instant(longestUnreadAt)} UTC`),
-      'the oldest of them: beacon archive verify',
+    instant(longestUnreadAt) !== instant(lastVerifiedAt) && [
+      'Longest not read',
+      time(longestUnreadAt, `since ${instant(longestUnreadAt)} UTC`),
+      'beacon archive verify',
     ],
-  ]
+  ].filter(Boolean)
   draw(
     place,
     h(
