@@ -22,7 +22,7 @@ import { serveHealth } from './health.ts'
 import { serveMetrics } from './metrics.ts'
 import { statusPage } from './page.ts'
 import { boundRate } from './rate.ts'
-import { sharedWhileRunning } from './share.ts'
+import { ahead, sharedWhileRunning } from './share.ts'
 import { gatherStatus, inTime, type Status } from './status/status.ts'
 
 export type WebOptions = Readonly<{
@@ -92,13 +92,18 @@ async function serveStatus(app: FastifyInstance, options: WebOptions): Promise<v
   }
   // One at a time, also when it hangs: each one more would hold connections that the jobs need.
   const gather = sharedWhileRunning<Status>(() => gatherStatus(reach))
-  const collect = () => inTime(gather())
+  // Whoever opens the page asks for its status as soon as its script is there: it is collected in the meantime.
+  const status = ahead(2 * second, gather)
+  const collect = () => inTime(status.take())
   const describeFailure = failureSentence(options.log)
   const events = openEvents({ collect, describeFailure, everyMs: refreshMs })
   app.addHook('preClose', async () => events.close())
   await serveAssets(app)
 
-  app.get('/', async (_request, reply) => reply.type('text/html; charset=utf-8').send(statusPage))
+  app.get('/', async (_request, reply) => {
+    status.begin()
+    return reply.type('text/html; charset=utf-8').send(statusPage)
+  })
   app.get('/api/status', async (_request, reply) => {
     try {
       return await collect()

@@ -35,6 +35,17 @@ export function openHeatmap({ place, choose, tellRedrawn }) {
     chosen: undefined,
   }
   const oneStop = openRoving(place, '.days', { row: '.heatmap-row', sideways: false })
+  // Of a hundred coins some twenty can be seen at a time: each row is painted when it comes into sight.
+  const inSight = new IntersectionObserver(
+    (rows) => {
+      const seen = rows.filter(({ isIntersecting }) => isIntersecting)
+      paintAll(
+        seen.map(({ target }) => target),
+        view.coverage,
+      )
+    },
+    { rootMargin: '2000px' },
+  )
   let asked = 0
 
   async function load() {
@@ -57,7 +68,10 @@ export function openHeatmap({ place, choose, tellRedrawn }) {
 
   function redraw() {
     draw(place, controls(view), view.trouble ? trouble(view.trouble) : heatmap(view), legend(), detail(view))
-    paintAll(place.querySelectorAll('.days'), view.coverage)
+    for (const row of place.querySelectorAll('.days')) {
+      inSight.unobserve(row)
+      inSight.observe(row)
+    }
     paintAxis(place.querySelector('.axis'), view.coverage)
     oneStop()
     tellRedrawn()
