@@ -6,6 +6,7 @@ import { checkPrices } from '../src/market/coin-price-check.ts'
 import { hour, minute } from '../src/market/instant.ts'
 import { defineJob } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
+import { inSpan } from '../src/runtime/trace.ts'
 import { toHttpRequest } from '../src/sources/source.ts'
 import { listCoins, upsertCoin } from '../src/store/coins.ts'
 import { withPartitions } from '../src/store/partition-cache.ts'
@@ -134,8 +135,12 @@ async function ingestPage(
   // A price that comes after the next one is worth nothing: another source is asked rather than waited for this one.
   const patience = AbortSignal.timeout(2 * settings.http.timeout)
   const answer = await http.get(request, { lane: 'live', signal: AbortSignal.any([signal, patience]) })
-  const rows = source.prices.parse(answer.text, answer.answeredAt, markets)
-  const checked = checkPrices(ours(rows, markets), answer.answeredAt)
+  const checked = await inSpan('parse', {}, (tell) => {
+    const rows = source.prices.parse(answer.text, answer.answeredAt, markets)
+    const sorted = checkPrices(ours(rows, markets), answer.answeredAt)
+    tell({ 'beacon.rows': sorted.prices.length, 'beacon.rows.rejected': sorted.rejected.length })
+    return sorted
+  })
   const priced = checked.prices.flatMap((price): PricedCoin[] =>
     (coinIdsOf.get(price.market) ?? []).map((coinId) => ({ coinId, price })),
   )

@@ -15,7 +15,9 @@ import type { Clock } from './runtime/clock.ts'
 import type { Context } from './runtime/context.ts'
 import type { Log } from './runtime/log.ts'
 import type { Releases } from './runtime/release.ts'
+import type { Tracer } from './runtime/trace.ts'
 import { sourceIds } from './settings/source-ids.ts'
+import { readVersion } from './settings/version.ts'
 import type { Settings } from './settings.ts'
 import { readSources } from './store/instruments.ts'
 import { finishRun, startRun } from './store/runs.ts'
@@ -25,6 +27,8 @@ import { databaseOf, inOwnTransactions } from './store/transaction.ts'
 export type Fleet = Readonly<{
   engine: Engine
   context: Omit<Context, 'signal' | 'runId'>
+  /** Undefined where nobody wants traces. */
+  tracer: Tracer | undefined
   /** What stands against asking the sources now: bans, and regions that they do not serve. */
   stops(): Promise<Stop[]>
   /** Adds what this process has just counted to what the fleet has. */
@@ -48,7 +52,8 @@ export async function openFleet(
   { settings, database, log, clock, releases, signal }: Surroundings,
   patienceMs: number,
 ): Promise<Fleet> {
-  const { redisUrl } = settings.environment
+  const { redisUrl, tracesUrl } = settings.environment
+  const tracer = await openTracerIfWanted(tracesUrl, log, releases)
   // Released after the engine, whose last runs count too.
   const counters = startCounting({ pool: database.pool, clock, log }, releases)
   const counting = countRequests(counters, clock)
@@ -83,6 +88,7 @@ export async function openFleet(
   return {
     engine,
     context,
+    tracer,
     stops: async () => {
       const followed = await readSources(databaseOf(database.pool))
       return budget.stops([...new Set([...sourceIds, ...followed])])
@@ -96,8 +102,20 @@ export async function openFleet(
         context,
         concurrency: settings.queue.concurrency,
         onRun: countedRuns(recordRuns(context), counters, clock),
+        tracer,
       }),
   }
+}
+
+/** What it is made of is not even read where nobody wants traces. */
+async function openTracerIfWanted(
+  url: string | undefined,
+  log: Log,
+  releases: Releases,
+): Promise<Tracer | undefined> {
+  if (url === undefined) return undefined
+  const { openTracer } = await import('./tracing/open-tracer.ts')
+  return openTracer({ url, version: readVersion(), log }, releases)
 }
 
 export function jobNamed(name: string): Job {

@@ -1,4 +1,3 @@
-import { schedule as everyProcess } from 'node-cron'
 import { jobs, queuesWith } from '../jobs/catalog.ts'
 import { type Instant, later, minute, plus } from './market/instant.ts'
 import type { Engine } from './queue/engine.ts'
@@ -6,6 +5,7 @@ import { enqueue, isStanding } from './queue/enqueue.ts'
 import type { Job, Scheduled } from './queue/job.ts'
 import { lastDue, registerSchedules, underLock } from './queue/schedule.ts'
 import type { Context } from './runtime/context.ts'
+import { everyProcess } from './runtime/every-process.ts'
 import type { Releases } from './runtime/release.ts'
 import { listCoins } from './store/coins.ts'
 import { readSources } from './store/instruments.ts'
@@ -38,7 +38,7 @@ export async function startScheduler(reach: Reach, databaseUrl: string, releases
         })
       }
     },
-    { timezone: 'UTC', noOverlap: true },
+    log,
   )
   releases.push(() => task.destroy())
 }

@@ -1,8 +1,8 @@
-import { schedule as everyProcess } from 'node-cron'
 import { jobs, queuesWith } from '../jobs/catalog.ts'
 import type { Fleet } from './fleet.ts'
 import type { Engine } from './queue/engine.ts'
 import { scheduledQueues } from './queue/schedule.ts'
+import { everyProcess } from './runtime/every-process.ts'
 import type { Releases } from './runtime/release.ts'
 import { listCoins } from './store/coins.ts'
 import { readSources } from './store/instruments.ts'
@@ -34,7 +34,7 @@ export async function startWorkersWhereNeeded(fleet: Fleet, releases: Releases):
         log.warn('workers.not-started', { reason: error instanceof Error ? error.message : String(error) })
       }
     },
-    { timezone: 'UTC', noOverlap: true },
+    log,
   )
   releases.push(() => task.destroy())
 }

@@ -86,10 +86,16 @@ async function answer(connection: DuckDBConnection, query: string): Promise<Quer
     const reader = await connection.runAndReadAll(query)
     return { columns: reader.deduplicatedColumnNames(), rows: reader.getRowsJson() }
   } catch (error) {
-    throw new InvalidInput(
-      `DuckDB refused the query: ${error instanceof Error ? error.message : String(error)}`,
-    )
+    throw new InvalidInput(`DuckDB refused the query: ${reasonIn(error)}`)
   }
+}
+
+/** What DuckDB says in one line, without the drawing of where in the query that is. */
+function reasonIn(error: unknown): string {
+  const [words = '', line] = (error instanceof Error ? error.message : String(error)).split(
+    /\s*\n+LINE (\d+):/,
+  )
+  return `${words.replaceAll(/\s+/g, ' ')}${line === undefined ? '' : ` (in its line ${line})`}; see docs/archive.md for what it can ask`
 }
 
 /** One table as DuckDB sees it. `contested` files may hold rows that are live, or in a newer file too. */

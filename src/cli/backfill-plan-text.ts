@@ -61,7 +61,10 @@ function totals(plan: BackfillPlan): string[] {
 /** What comes from files, where anything does. */
 function archiveWords({ archive: { monthly, daily, requests, bytes } }: BackfillPlan): string[] {
   if (monthly + daily === 0) return []
-  const files = `${counted(monthly, 'monthly file')} and ${counted(daily, 'daily file')}`
+  const files = [
+    ...(monthly > 0 ? [counted(monthly, 'monthly file')] : []),
+    ...(daily > 0 ? [counted(daily, 'daily file')] : []),
+  ].join(' and ')
   const size = `about ${countText(Math.ceil(bytes / 1_000_000))} MB`
   return [
     `${files} of Binance's archive, ${size} in ${countText(requests)} downloads, each file with its checksum; what they leave out is asked for on top of the requests below`,

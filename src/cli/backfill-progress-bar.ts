@@ -1,6 +1,6 @@
-import { SingleBar } from 'cli-progress'
 import type { BackfillProgress, SourceProgress } from '../ingest/backfill-progress.ts'
 import { countText, say, spanText } from './output.ts'
+import { withTerminalBar } from './terminal-bar.ts'
 
 /** Shows how far the work is, in candles: a bar on a terminal, now and then a line elsewhere. */
 export async function withProgress<T>(
@@ -8,19 +8,18 @@ export async function withProgress<T>(
   work: (onProgress: (progress: BackfillProgress) => void) => Promise<T>,
 ): Promise<T> {
   if (!process.stderr.isTTY) return work(sayEveryTenth())
-  const bar = new SingleBar({
-    format: '{bar} {percentage} % | {value} of {total} candles | {pace}',
-    stream: process.stderr,
-    hideCursor: true,
-    forceRedraw: true,
-  })
-  bar.start(total, 0, { pace: '' })
-  try {
-    return await work((progress) => bar.update(Math.max(0, progress.candles), { pace: paceText(progress) }))
-  } finally {
-    bar.stop()
-  }
+  const longest = besideText({ candles: total, total, perSecond: 99_999, leftMs: 99 * 60_000, sources: [] })
+  return withTerminalBar({ total, longest }, (bar) =>
+    work((progress) =>
+      bar.show(progress.candles, besideText(progress), progress.sources.map(sourceText).join('; ')),
+    ),
+  )
 }
+
+const besideText = (progress: BackfillProgress): string =>
+  [`${countText(Math.max(0, progress.candles))} of ${countText(progress.total)} candles`, speedText(progress)]
+    .filter((part) => part !== '')
+    .join('  ')
 
 function sayEveryTenth(): (progress: BackfillProgress) => void {
   let saidPercent = 0
@@ -35,10 +34,13 @@ function sayEveryTenth(): (progress: BackfillProgress) => void {
 }
 
 /** `9,500 a second, 12 s left; binance: 12 of 44 requests, 41 % of its budget` */
-export function paceText({ perSecond, leftMs, sources }: BackfillProgress): string {
+export const paceText = (progress: BackfillProgress): string =>
+  [speedText(progress), ...progress.sources.map(sourceText)].filter((part) => part !== '').join('; ')
+
+function speedText({ perSecond, leftMs }: BackfillProgress): string {
   const rate = perSecond === undefined ? [] : [`${countText(Math.round(perSecond))} a second`]
   const left = leftMs === undefined || leftMs === 0 ? [] : [`${spanText(leftMs)} left`]
-  return [[...rate, ...left].join(', '), ...sources.map(sourceText)].filter((part) => part !== '').join('; ')
+  return [...rate, ...left].join(', ')
 }
 
 function sourceText({ source, requests, planned, budgetShare, stoppedMs }: SourceProgress): string {

@@ -9,9 +9,9 @@ import { readCandles } from '../store/candles.ts'
 import { type Revision, readRevisions } from '../store/revisions.ts'
 import type { Database } from '../store/transaction.ts'
 import { readCount, readDate } from './arguments.ts'
-import { drawCandles } from './candle-chart.ts'
+import { drawCandles, mostCandles } from './candle-chart.ts'
 import { readSeries } from './one-series.ts'
-import { answer, table } from './output.ts'
+import { answer, hasColours, table, terminalSize } from './output.ts'
 import { type DatabaseSession, withDatabase } from './session.ts'
 
 type CandlesOptions = Readonly<{
@@ -40,6 +40,9 @@ export const candlesCommand = (): Command =>
 
 const longestAnswer = 100_000
 
+/** Taller, a candle chart becomes no clearer. */
+const tallestPlot = 36
+
 async function showCandles(
   session: DatabaseSession,
   coinId: string,
@@ -47,8 +50,8 @@ async function showCandles(
   options: CandlesOptions,
 ): Promise<void> {
   const { last, plot, revisions, json } = options
-  const width = process.stdout.columns ?? 100
-  const count = readCount('--last', last ?? (plot ? String(Math.max(20, width - 16)) : '20'), longestAnswer)
+  const { width, height } = terminalSize()
+  const count = readCount('--last', last ?? (plot ? String(mostCandles(width)) : '20'), longestAnswer)
   const { timeframe } = await readSeries(session, coinId, name)
   const range = readSpan(options, session.clock.now())
   if (revisions) {
@@ -61,7 +64,10 @@ async function showCandles(
     if (candles.length === 0)
       return `No ${timeframe} candles of ${coinId} are stored${options.from ? ' there' : ' yet'}. Bring some in with: beacon backfill ${coinId} --timeframe ${timeframe} --from ${options.from ?? '-7d'}`
     return plot
-      ? drawCandles(candles, { width, height: 18, colours: process.stdout.isTTY === true })
+      ? drawCandles(
+          { coinId, timeframe, candles },
+          { width, height: Math.min(height - 1, tallestPlot), colours: hasColours() },
+        )
       : candleTable(candles)
   })
 }

@@ -1,5 +1,7 @@
-import { SingleBar } from 'cli-progress'
-import { countText, say } from './output.ts'
+import { second } from '../market/instant.ts'
+import { systemClock } from '../runtime/clock.ts'
+import { countText, say, spanText } from './output.ts'
+import { withTerminalBar } from './terminal-bar.ts'
 
 /** Shows how far work is that is counted in `nouns`: a bar on a terminal, a line for each tenth elsewhere. */
 export async function withCountingBar<T>(
@@ -8,19 +10,16 @@ export async function withCountingBar<T>(
   work: (onProgress: (done: number) => void) => Promise<T>,
 ): Promise<T> {
   if (!process.stderr.isTTY) return work(sayEveryTenth(total, nouns))
-  const bar = new SingleBar({
-    format: `{bar} {percentage} % | {value} of {total} ${nouns} | {eta_formatted} left`,
-    stream: process.stderr,
-    hideCursor: true,
-    etaBuffer: 50,
-    forceRedraw: true,
-  })
-  bar.start(total, 0)
-  try {
-    return await work((done) => bar.update(done))
-  } finally {
-    bar.stop()
-  }
+  const startedAt = systemClock.now()
+  const beside = (done: number, leftMs: number | undefined) =>
+    `${countText(done)} of ${countText(total)} ${nouns}${leftMs === undefined ? '' : `  ${spanText(leftMs)} left`}`
+  return withTerminalBar({ total, longest: beside(total, 99 * second) }, (bar) =>
+    work((done) => {
+      const tookMs = systemClock.now() - startedAt
+      const left = done > 0 && done < total ? ((total - done) * tookMs) / done : undefined
+      bar.show(done, beside(done, left))
+    }),
+  )
 }
 
 function sayEveryTenth(total: number, nouns: string): (done: number) => void {

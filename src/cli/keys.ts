@@ -1,4 +1,3 @@
-import { SingleBar } from 'cli-progress'
 import { Command } from 'commander'
 import { countToRotate, type Rotation, rotateKeys } from '../accounts/rotation.ts'
 import { type KeyRing, openKeyRing } from '../encryption/key-ring.ts'
@@ -6,6 +5,7 @@ import { Aborted, Fault, InvalidInput } from '../fault.ts'
 import { openDatabase } from '../runtime/database.ts'
 import { isEncryptionKeyId, newEncryptionKeyEntry, newEncryptionKeyId } from '../settings/encryption-keys.ts'
 import { counted } from '../web/status/words.ts'
+import { withCountingBar } from './counting-bar.ts'
 import { answer, countText, say, table } from './output.ts'
 import { withSession } from './session.ts'
 
@@ -47,7 +47,7 @@ const rotateCommand = (): Command =>
         const ring = openKeyRing(session.settings.environment.encryptionKeys)
         const { pool } = await openDatabase(session, 'when-new')
         const { dryRun = false } = options
-        const rotation = await withProgress(await countToRotate(pool, ring), (onProgress) =>
+        const rotation = await withCountingBar(await countToRotate(pool, ring), 'values', (onProgress) =>
           rotateKeys(pool, ring, { dryRun, signal: session.signal, onProgress }),
         )
         report(ring, rotation, session.signal.aborted, options)
@@ -113,30 +113,3 @@ const columnTable = ({ columns }: Rotation, dryRun: boolean): string =>
     },
     { title: 'left', of: ({ left }) => countText(left), align: 'right' },
   ])
-
-/** Shows how far the work is, in values: a bar on a terminal, a line for each tenth elsewhere. */
-async function withProgress<T>(
-  total: number,
-  work: (onProgress: (done: number) => void) => Promise<T>,
-): Promise<T> {
-  if (!process.stderr.isTTY) {
-    let saidTenths = 0
-    return work((done) => {
-      const tenths = Math.floor((10 * done) / total)
-      if (tenths <= saidTenths) return
-      saidTenths = tenths
-      say(`${countText(done)} of ${countText(total)} values (${10 * tenths} %)`)
-    })
-  }
-  const bar = new SingleBar({
-    format: '{bar} {percentage} % | {value} of {total} values | {eta_formatted} left',
-    stream: process.stderr,
-    hideCursor: true,
-  })
-  bar.start(total, 0)
-  try {
-    return await work((done) => bar.update(done))
-  } finally {
-    bar.stop()
-  }
-}

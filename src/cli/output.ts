@@ -13,6 +13,15 @@ export const say = (text: string): void => void process.stderr.write(`${text}\n`
 
 export const printJson = (value: unknown): void => print(JSON.stringify(value, undefined, 2))
 
+/** What does not tell how large it is, as a pipe, is as large as a terminal has always been. */
+export const terminalSize = (): Readonly<{ width: number; height: number }> => ({
+  width: process.stdout.columns || 80,
+  height: process.stdout.rows || 24,
+})
+
+/** NO_COLOR and the like are heeded; what is no terminal has no colours to ask for. */
+export const hasColours = (): boolean => process.stdout.isTTY === true && process.stdout.hasColors()
+
 /** Prints JSON where it was asked for, text otherwise. */
 export function answer(asJson: boolean | undefined, value: unknown, text: () => string): void {
   if (asJson) printJson(value)

@@ -1,5 +1,7 @@
 import type { Fleet } from '../fleet.ts'
 import type { Job, Outcome } from '../queue/job.ts'
+import { attributesOf, outcomeAttributes } from '../queue/job-trace.ts'
+import { underSpan } from '../runtime/trace.ts'
 import { finishRun, startRun } from '../store/runs.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { say } from './output.ts'
@@ -8,7 +10,7 @@ import type { Session } from './session.ts'
 /** Runs a job in this process, at once, and records the run like any other. */
 export async function runHere<P>(
   { signal }: Session,
-  { context }: Fleet,
+  { context, tracer }: Fleet,
   job: Job<P>,
   payload: P,
 ): Promise<Outcome> {
@@ -23,14 +25,20 @@ export async function runHere<P>(
     payload,
     startedAt: clock.now(),
   })
+  const attributes = { 'beacon.job': job.name, 'beacon.run_id': runId, ...attributesOf(payload) }
+  const span = tracer?.root(runId, `run ${job.name}`, { attributes })
   const report = { progress: async () => {}, log: async (line: string) => say(line) }
   try {
-    const outcome = await job.run({ ...context, signal, runId }, payload, report)
+    const outcome = await underSpan(span, () => job.run({ ...context, signal, runId }, payload, report))
+    span?.tell(outcomeAttributes(outcome))
     await finishRun(db, runId, { status: 'done', outcome }, clock.now())
     return outcome
   } catch (error) {
+    span?.fail(error)
     const reason = error instanceof Error ? error.message : String(error)
     await finishRun(db, runId, { status: 'failed', error: reason, willRetry: false }, clock.now())
     throw error
+  } finally {
+    span?.end()
   }
 }

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
-import { type Fleet, openFleet } from '../fleet.ts'
+import { Aborted, Fault } from '../fault.ts'
+import type { Fleet } from '../fleet.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
 import { type DatabaseServer, openDatabase, openServer } from '../runtime/database.ts'
 import { type Log, openLog } from '../runtime/log.ts'
@@ -39,6 +40,10 @@ export async function withSession<T>(
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   try {
     return await work({ settings, log, clock: systemClock, releases, signal: stop.signal })
+  } catch (error) {
+    // Ctrl-C reaches a program that was started for the work as well: what it says of that is no news.
+    const isConsequence = stop.signal.aborted && error instanceof Fault && !(error instanceof Aborted)
+    throw isConsequence ? new Aborted('stopped before it was done; run it again', { cause: error }) : error
   } finally {
     await releases.release()
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
@@ -58,4 +63,8 @@ export const withDatabase = <T>(work: (session: DatabaseSession) => Promise<T>):
 
 /** The same, with the database and the queues. */
 export const withFleet = <T>(work: (session: DatabaseSession, fleet: Fleet) => Promise<T>): Promise<T> =>
-  withDatabase(async (session) => work(session, await openFleet(session, 0)))
+  withDatabase(async (session) => {
+    // The queues are half of all that is loaded, and the commands that only read have no use for them.
+    const { openFleet } = await import('../fleet.ts')
+    return work(session, await openFleet(session, 0))
+  })

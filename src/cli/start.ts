@@ -25,11 +25,16 @@ function readRoles(list: string): Role[] {
   })
 }
 
-/** Runs the daemon until the session is told to stop. */
-export async function runDaemon(session: Session, wanted: readonly Role[], hint?: string): Promise<void> {
+/** Runs the daemon until the session is told to stop. `hintOf` makes a line to be told once it runs. */
+export async function runDaemon(
+  session: Session,
+  wanted: readonly Role[],
+  hintOf?: () => Promise<string>,
+): Promise<void> {
   // The web server is a third of all that is loaded, and no other command needs it.
   const { startDaemon } = await import('../daemon.ts')
   const { url } = await startDaemon({ ...session, roles: wanted })
+  const hint = await hintOf?.()
   session.log.info('daemon.ready', { roles: wanted, ...(url ? { url } : {}) })
   if (url) say(`\n  Beacon Ingest is running: ${url}\n${hint ? `  ${hint}\n` : ''}`)
   await stopped(session.signal)

@@ -4,7 +4,7 @@ import { readVersion } from '../settings/version.ts'
 import { listOpenIncidents } from '../store/incidents.ts'
 import { readSources } from '../store/instruments.ts'
 import { collectStatus } from '../web/status/status.ts'
-import { answer } from './output.ts'
+import { answer, hasColours } from './output.ts'
 import { withFleet } from './session.ts'
 import { statusText } from './status-text.ts'
 
@@ -27,8 +27,6 @@ export const statusCommand = (): Command =>
           version: readVersion(),
         })
         const alerts = (await listOpenIncidents(db)).map(({ sentence }) => sentence)
-        // NO_COLOR and the like are heeded there; what is no terminal has no colours to ask for.
-        const colours = process.stdout.isTTY === true && process.stdout.hasColors()
-        answer(json, status, () => statusText({ status, alerts, colours }))
+        answer(json, status, () => statusText({ status, alerts, colours: hasColours() }))
       }),
     )

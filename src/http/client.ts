@@ -14,6 +14,7 @@ import {
 import { type Instant, minute, plus, second, toInstant } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
+import { currentSpan, inSpan, type SpanDetails } from '../runtime/trace.ts'
 import type { Budget } from './budget.ts'
 import type { Download, Downloader } from './download.ts'
 import type { HttpAnswer, HttpClient, HttpRequest, SendOptions } from './request.ts'
@@ -145,23 +146,53 @@ function blockedEverywhere({ source, baseUrl, standIns }: HttpRequest): Blocked 
 }
 
 /** One request within the budget. Throws the fault that its answer stands for. */
-async function askHost<Body>(
+function askHost<Body>(
   reach: Reach,
   host: string,
   request: HttpRequest,
-  { lane, signal }: SendOptions,
+  sending: SendOptions,
   reading: Reading<Body>,
 ): Promise<Asked<Body>> {
-  const { budget } = reach
-  await budget.take(request, lane, signal)
-  const asked = await send(reach, host, request, signal, reading)
-  const { body, ...head } = asked
-  const answer = { ...head, text: reading.wordsOf(body) }
-  await budget.observe(request, answer)
-  const fault = faultOf(request, answer)
-  if (fault instanceof RateLimited) await stopAll(budget, request, fault)
-  if (fault) throw fault
-  return asked
+  const { budget, clock } = reach
+  const { lane, signal } = sending
+  const details = currentSpan() ? spanDetails(host, request, sending) : {}
+  return inSpan(`GET ${request.source}`, details, async (tell) => {
+    const askedAt = clock.now()
+    await inSpan('budget', {}, () => budget.take(request, lane, signal))
+    tell({ 'beacon.budget.wait_ms': clock.now() - askedAt })
+    const asked = await send(reach, host, request, signal, reading)
+    const { body, ...head } = asked
+    tell({ 'http.response.status_code': asked.status })
+    const answer = { ...head, text: reading.wordsOf(body) }
+    await budget.observe(request, answer)
+    const fault = faultOf(request, answer)
+    if (fault instanceof RateLimited) await stopAll(budget, request, fault)
+    if (fault) throw fault
+    return asked
+  })
+}
+
+/** What is told of a request: never its headers, nor a password in the address of a mirror. */
+function spanDetails(
+  host: string,
+  { source, path, query, weight }: HttpRequest,
+  { lane }: SendOptions,
+): SpanDetails {
+  const { hostname, port, protocol } = new URL(host)
+  return {
+    kind: 'client',
+    attributes: {
+      'http.request.method': 'GET',
+      'url.scheme': protocol.slice(0, -1),
+      'server.address': hostname,
+      'server.port': port === '' ? undefined : Number(port),
+      'url.path': path,
+      'url.query': new URLSearchParams(query).toString(),
+      'beacon.source': source,
+      'beacon.weight': weight,
+      'beacon.lane': lane,
+    },
+  }
 }
 
 /** Stops the fleet. That the store of the budget fails must not hide that the source told us to wait. */

@@ -4,9 +4,16 @@ import { earlier, plus } from '../market/instant.ts'
 import { candleCount, type Range } from '../market/range.ts'
 import { floorTo } from '../market/timeframe.ts'
 import type { Context } from '../runtime/context.ts'
+import { inSpan } from '../runtime/trace.ts'
 import type { CandleProvider } from '../sources/source.ts'
 import { walkCandles } from '../sources/walk.ts'
-import { type Accounting, addAccounting, type CandleBatch, nothingReceived } from '../store/candles.ts'
+import {
+  type Accounting,
+  addAccounting,
+  type CandleBatch,
+  nothingReceived,
+  toBatch,
+} from '../store/candles.ts'
 import type { Series } from '../store/coverage.ts'
 import { Gathering, withoutDawdling } from './gathering.ts'
 import { finalBefore } from './kept-history.ts'
@@ -86,11 +93,15 @@ export async function* checkedPages(
     { lane, signal },
   )
   for await (const { rows, answered, answeredAt, requests } of walk) {
-    const checked = checkCandles(rows, { timeframe, range: answered, now: answeredAt })
+    const checked = await inSpan('check', { attributes: { 'beacon.coin': series.coinId } }, (tell) => {
+      const sorted = checkCandles(rows, { timeframe, range: answered, now: answeredAt })
+      tell({ 'beacon.rows': sorted.candles.length, 'beacon.rows.rejected': sorted.rejected.length })
+      return sorted
+    })
     const now = clock.now()
     // By the clock that is behind: a source whose clock runs ahead would make late candles absent ones.
     const seenAt = earlier(answeredAt, now)
-    const batch: CandleBatch = {
+    const batch = toBatch({
       series,
       symbol,
       answered,
@@ -99,7 +110,7 @@ export async function* checkedPages(
       finalBefore: finalBefore(settings, timeframe, seenAt),
       now,
       runId,
-    }
+    })
     yield { batch, requests, ignored: checked.ignored, roundedValues: checked.roundedValues }
   }
 }

@@ -57,7 +57,7 @@ export class Gathering {
 
   add(batch: CandleBatch, now: Instant): void {
     this.#batches.push(batch)
-    this.#rows += batch.checked.candles.length + batch.checked.rejected.length
+    this.#rows += batch.rows.openTimes.length + batch.rejected.length
     this.#since ??= now
   }
 

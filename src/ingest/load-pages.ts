@@ -1,5 +1,6 @@
 import { Fault } from '../fault.ts'
 import type { Context } from '../runtime/context.ts'
+import { type Attributes, inSpan } from '../runtime/trace.ts'
 import {
   type Accounting,
   addAccounting,
@@ -35,15 +36,23 @@ async function loadTogether(
   const timeframe = pages[0]?.series.timeframe
   if (timeframe === undefined) return nothingReceived
   const table = candleTable(timeframe, settings.timeframes[timeframe]?.partition ?? 'month')
-  const openTimes = pages.flatMap(({ checked }) => checked.candles.map(({ openTime }) => openTime))
-  const accountings = await withPartitions(
-    { pool, partitions, lockTimeoutMs: settings.database.lockTimeout },
-    table,
-    openTimes,
-    (leaves) => inTransaction(pool, (tx) => loadBatches(tx, pages, leaves), 'load'),
-  )
-  return accountings.reduce(addAccounting, nothingReceived)
+  const openTimes = pages.flatMap(({ rows }) => rows.openTimes)
+  const attributes = { 'beacon.timeframe': timeframe, 'beacon.pages': pages.length }
+  return inSpan('load', { attributes }, async (tell) => {
+    const accountings = await withPartitions(
+      { pool, partitions, lockTimeoutMs: settings.database.lockTimeout },
+      table,
+      openTimes,
+      (leaves) => inTransaction(pool, (tx) => loadBatches(tx, pages, leaves), 'load'),
+    )
+    const accounting = accountings.reduce(addAccounting, nothingReceived)
+    tell(accountingAttributes(accounting))
+    return accounting
+  })
 }
+
+const accountingAttributes = (accounting: Accounting): Attributes =>
+  Object.fromEntries(Object.entries(accounting).map(([name, rows]) => [`beacon.rows.${name}`, rows]))
 
 async function loadOneByOne(reach: LoadReach, pages: readonly CandleBatch[]): Promise<Accounting> {
   let total = nothingReceived

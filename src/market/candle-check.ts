@@ -1,5 +1,5 @@
 import { type Candle, type CandleRow, candleTypes } from './candle.ts'
-import { compareDecimals, fitTo, isNegative } from './decimal.ts'
+import { compareDecimals, type Decimal, fitTo, isFit, isNegative } from './decimal.ts'
 import { type Instant, plus, toIso } from './instant.ts'
 import { contains, type Range } from './range.ts'
 import { isAligned, type Timeframe, timeframeMs } from './timeframe.ts'
@@ -26,7 +26,11 @@ export type CheckedCandles = Readonly<{
   roundedValues: number
 }>
 
-type Verdict = { candle: Candle; roundedValues: number } | { reason: string }
+/** A row that is believed, with its candle as the table takes it. */
+type Accepted = Readonly<{ row: CandleRow; candle: Candle; roundedValues: number }>
+
+/** What becomes of a candle on its way into the table. */
+type Adjusted = Omit<Accepted, 'row'> | Readonly<{ reason: string }>
 
 const priceNames = ['open', 'high', 'low', 'close'] as const
 const valueNames = [...priceNames, 'volume'] as const
@@ -44,14 +48,11 @@ export const checkExactCandles = (
 function sortOut(
   rows: readonly CandleRow[],
   expectation: CandleExpectation,
-  adjust: (candle: Candle) => Verdict,
+  adjust: (candle: Candle) => Adjusted,
 ): CheckedCandles {
-  const byOpenTime = new Map<Instant, { candle: Candle; raw: unknown }>()
-  const disputed = new Set<Instant>()
+  const accepted: Accepted[] = []
   const rejected: RejectedRow[] = []
   let ignored = 0
-  let roundedValues = 0
-
   for (const row of rows) {
     const openTime = 'candle' in row ? row.candle.openTime : row.openTime
     if (openTime !== undefined && isNotOurs(openTime, expectation)) {
@@ -59,30 +60,58 @@ function sortOut(
       continue
     }
     const verdict = 'candle' in row ? judge(row.candle, expectation, adjust) : { reason: row.flaw }
-    if ('reason' in verdict) {
-      rejected.push({ raw: row.raw, reason: verdict.reason, ...(openTime === undefined ? {} : { openTime }) })
-      continue
-    }
-    const { candle } = verdict
-    const twin = byOpenTime.get(candle.openTime)
-    if (!twin) {
-      byOpenTime.set(candle.openTime, { candle, raw: row.raw })
-      roundedValues += verdict.roundedValues
-    } else if (isSame(twin.candle, candle)) {
-      ignored += 1
-    } else {
-      disputed.add(candle.openTime)
-      rejected.push({ raw: row.raw, reason: disagreement, openTime: candle.openTime })
-    }
+    if ('reason' in verdict) rejected.push(rejectedRow(row, verdict.reason, openTime))
+    else accepted.push({ row, candle: verdict.candle, roundedValues: verdict.roundedValues })
   }
-  // Of rows that contradict each other none is believed, the first included.
-  for (const openTime of disputed) {
-    const first = byOpenTime.get(openTime)
-    if (first) rejected.push({ raw: first.raw, reason: disagreement, openTime })
-    byOpenTime.delete(openTime)
+  // Most answers come sorted, and then no row is there twice.
+  const { kept, disputed, repeated } = isAscending(accepted) ? inOrder(accepted) : withoutTwins(accepted)
+  return {
+    candles: kept.map(({ candle }) => candle),
+    rejected: [
+      ...rejected,
+      ...disputed.map(({ row, candle }) => rejectedRow(row, disagreement, candle.openTime)),
+    ],
+    ignored: ignored + repeated,
+    roundedValues: kept.reduce((sum, { roundedValues }) => sum + roundedValues, 0),
   }
-  const candles = [...byOpenTime.values()].map(({ candle }) => candle)
-  return { candles: candles.sort((a, b) => a.openTime - b.openTime), rejected, ignored, roundedValues }
+}
+
+const rejectedRow = ({ raw }: CandleRow, reason: string, openTime: Instant | undefined): RejectedRow => ({
+  raw,
+  reason,
+  ...(openTime === undefined ? {} : { openTime }),
+})
+
+function isAscending(accepted: readonly Accepted[]): boolean {
+  let last = Number.NEGATIVE_INFINITY
+  for (const { candle } of accepted) {
+    if (candle.openTime <= last) return false
+    last = candle.openTime
+  }
+  return true
+}
+
+/** Rows by what is left of them when no open time is there twice. */
+type Settled = Readonly<{ kept: readonly Accepted[]; disputed: readonly Accepted[]; repeated: number }>
+
+const inOrder = (accepted: readonly Accepted[]): Settled => ({ kept: accepted, disputed: [], repeated: 0 })
+
+/** The same row again is one row. Of rows that contradict each other none is believed, the first included. */
+function withoutTwins(accepted: readonly Accepted[]): Settled {
+  const byOpenTime = new Map<Instant, Accepted[]>()
+  for (const one of accepted) {
+    const twins = byOpenTime.get(one.candle.openTime)
+    if (!twins) byOpenTime.set(one.candle.openTime, [one])
+    else if (!twins.some(({ candle }) => isSame(candle, one.candle))) twins.push(one)
+  }
+  const groups = [...byOpenTime.values()]
+  const disputed = groups.filter(({ length }) => length > 1).flat()
+  const kept = groups.filter(({ length }) => length === 1).flat()
+  return {
+    kept: kept.sort((a, b) => a.candle.openTime - b.candle.openTime),
+    disputed,
+    repeated: accepted.length - kept.length - disputed.length,
+  }
 }
 
 const disagreement = 'the answer holds two different rows for this open time'
@@ -96,25 +125,34 @@ function isNotOurs(openTime: Instant, { range, now, timeframe }: CandleExpectati
 function judge(
   candle: Candle,
   { timeframe, now }: CandleExpectation,
-  adjust: (candle: Candle) => Verdict,
-): Verdict {
+  adjust: (candle: Candle) => Adjusted,
+): Adjusted {
   if (candle.openTime > now) return { reason: `opens in the future, at ${toIso(candle.openTime)}` }
   if (!isAligned(candle.openTime, timeframe))
     return { reason: `${toIso(candle.openTime)} is not on the ${timeframe} grid` }
-  for (const name of valueNames) {
-    if (isNegative(candle[name])) return { reason: `${name} ${candle[name]} is negative` }
-  }
-  for (const name of ['open', 'close'] as const) {
-    if (compareDecimals(candle[name], candle.low) < 0)
-      return { reason: `${name} ${candle[name]} is below low ${candle.low}` }
-    if (compareDecimals(candle[name], candle.high) > 0)
-      return { reason: `${name} ${candle[name]} is above high ${candle.high}` }
-  }
-  return adjust(candle)
+  const reason = contradictionOf(candle)
+  return reason === undefined ? adjust(candle) : { reason }
 }
 
-function fitted(candle: Candle): Verdict {
-  let fitting = candle
+function contradictionOf(candle: Candle): string | undefined {
+  const { open, high, low, close } = candle
+  const negative = valueNames.find((name) => isNegative(candle[name]))
+  if (negative) return `${negative} ${candle[negative]} is negative`
+  if (compareDecimals(open, low) < 0) return `open ${open} is below low ${low}`
+  if (compareDecimals(open, high) > 0) return `open ${open} is above high ${high}`
+  if (compareDecimals(close, low) < 0) return `close ${close} is below low ${low}`
+  if (compareDecimals(close, high) > 0) return `close ${close} is above high ${high}`
+  return undefined
+}
+
+/** Nearly all fit as they are: a copy for each would be most of the work. */
+const fitted = (candle: Candle): Adjusted =>
+  valueNames.every((name) => isFit(candle[name], candleTypes[name]))
+    ? { candle, roundedValues: 0 }
+    : fittedByValue(candle)
+
+function fittedByValue(candle: Candle): Adjusted {
+  const values: Record<string, Decimal> = {}
   let roundedValues = 0
   for (const name of valueNames) {
     const type = candleTypes[name]
@@ -124,10 +162,9 @@ function fitted(candle: Candle): Verdict {
     if (fit.kind === 'vanishes')
       return { reason: `${name} ${candle[name]} would become 0 at ${type.scale} decimals` }
     if (fit.kind === 'rounded') roundedValues += 1
-    // Nearly all fit as they are: a copy for each would be most of the work.
-    if (fit.value !== candle[name]) fitting = { ...fitting, [name]: fit.value }
+    values[name] = fit.value
   }
-  return { candle: fitting, roundedValues }
+  return { candle: { ...candle, ...values }, roundedValues }
 }
 
 const isSame = (a: Candle, b: Candle): boolean =>

@@ -31,11 +31,16 @@ const minus = 45
 
 export const isNegative = (value: Decimal): boolean => value.charCodeAt(0) === minus && !isZero(value)
 
+const isUnsigned = (value: Decimal): boolean => value.charCodeAt(0) !== minus
+
 export const isZero = (value: Decimal): boolean => !/[1-9]/.test(value)
 
 /** Below zero, zero or above as `a` is less than, equal to or greater than `b`; `1.5` equals `1.50`. */
 export function compareDecimals(a: Decimal, b: Decimal): number {
   if (a === b) return 0
+  // Nearly always a market writes all its prices with the same places: then they compare as they stand.
+  if (a.length === b.length && isUnsigned(a) && isUnsigned(b) && a.indexOf('.') === b.indexOf('.'))
+    return a < b ? -1 : 1
   const negativeA = isNegative(a)
   if (negativeA !== isNegative(b)) return negativeA ? -1 : 1
   const order = compareMagnitudes(a.startsWith('-') ? a.slice(1) : a, b.startsWith('-') ? b.slice(1) : b)
@@ -82,6 +87,13 @@ export const inUnits = (value: Decimal, places: number): bigint =>
 
 /** A `numeric(precision, scale)` column. */
 export type DecimalType = Readonly<{ precision: number; scale: number }>
+
+/** Whether a column keeps the value as it is, for all to see: what is not may still fit once it is looked at closely. */
+export function isFit(value: Decimal, { precision, scale }: DecimalType): boolean {
+  const point = value.indexOf('.')
+  const whole = point === -1 ? value.length : point
+  return whole <= precision - scale && value.length - whole <= scale + 1
+}
 
 /** What a column makes of a value. `vanishes`: not zero, but zero at the column's scale. */
 export type Fit =

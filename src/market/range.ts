@@ -50,6 +50,21 @@ export function union(ranges: readonly Range[]): Range[] {
   return joined
 }
 
+/** What candles that open at these times cover: the times ascend, and one may be there twice. */
+export function intervalsFrom(openTimes: readonly Instant[], timeframe: Timeframe): Range[] {
+  const length = timeframeMs[timeframe]
+  const joined: { from: Instant; to: Instant }[] = []
+  let last: { from: Instant; to: Instant } | undefined
+  for (const openTime of openTimes) {
+    if (!last || openTime > last.to) {
+      last = { from: openTime, to: openTime }
+      joined.push(last)
+    }
+    last.to = plus(openTime, length)
+  }
+  return joined
+}
+
 /** What of `whole` none of `parts` covers, ascending. */
 export function subtract(whole: Range, parts: readonly Range[]): Range[] {
   const left: Range[] = []

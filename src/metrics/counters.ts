@@ -1,6 +1,6 @@
-import { schedule as everyProcess } from 'node-cron'
 import type { Pool } from 'pg'
 import type { Clock } from '../runtime/clock.ts'
+import { everyProcess } from '../runtime/every-process.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Releases } from '../runtime/release.ts'
 import { reasonOf } from '../runtime/when-answering.ts'
@@ -67,7 +67,7 @@ const everyTenSeconds = '*/10 * * * * *'
 /** Counts for as long as the process lives: adds up every ten seconds, and a last time when it is released. */
 export function startCounting(surroundings: Surroundings, releases: Releases): Counters {
   const counters = openCounters(surroundings)
-  const task = everyProcess(everyTenSeconds, () => counters.flush(), { timezone: 'UTC', noOverlap: true })
+  const task = everyProcess(everyTenSeconds, () => counters.flush(), surroundings.log)
   releases.push(async () => {
     await task.destroy()
     await counters.flush()

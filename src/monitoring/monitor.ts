@@ -1,11 +1,11 @@
 import { statfs } from 'node:fs/promises'
 import { sql } from 'drizzle-orm'
-import { schedule as everyProcess } from 'node-cron'
 import type { Pool } from 'pg'
 import { Fault } from '../fault.ts'
 import { postWebhook } from '../http/webhook.ts'
 import { day, hour, type Instant, plus, second, toIso } from '../market/instant.ts'
 import { floorTo } from '../market/timeframe.ts'
+import { everyProcess } from '../runtime/every-process.ts'
 import type { Releases } from '../runtime/release.ts'
 import type { Settings } from '../settings.ts'
 import { readDatabaseFigures, readIndexUsage } from '../store/database-figures.ts'
@@ -51,7 +51,7 @@ export function startMonitor(reach: MonitorReach, releases: Releases): void {
         log.warn('monitor.failed', { reason: error instanceof Error ? error.message : String(error) })
       }
     },
-    { timezone: 'UTC', noOverlap: true },
+    log,
   )
   releases.push(() => task.destroy())
 }

@@ -1,7 +1,9 @@
 import { InvalidInput } from '../fault.ts'
+import { inSpan } from '../runtime/trace.ts'
 import type { Engine, EngineQueue } from './engine.ts'
 import type { Job } from './job.ts'
 import { jobOptions } from './job-options.ts'
+import { causeOption } from './job-trace.ts'
 import { readStorablePayload } from './payload.ts'
 
 export type EnqueueOptions = Readonly<{
@@ -29,12 +31,16 @@ export async function enqueue<P>(
   options: EnqueueOptions = {},
 ): Promise<string[]> {
   const read = payloads.map((payload) => readStorablePayload(job, payload))
-  return job.idOf ? addEach(engine, job, read, options) : addTogether(engine, job, read, options)
+  const attributes = { 'messaging.system': 'bullmq', 'messaging.batch.message_count': read.length }
+  return inSpan(`enqueue ${job.name}`, { kind: 'producer', attributes }, () =>
+    job.idOf ? addEach(engine, job, read, options) : addTogether(engine, job, read, options),
+  )
 }
 
 function optionsFor<P>(job: Job<P>, { priority, delayMs }: EnqueueOptions) {
   return {
     ...jobOptions(job),
+    ...causeOption(),
     ...(priority === undefined ? {} : { priority }),
     ...(delayMs === undefined ? {} : { delay: delayMs }),
   }

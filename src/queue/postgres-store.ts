@@ -3,7 +3,7 @@ import { Client, DatabaseError } from 'pg'
 import { Misconfigured } from '../fault.ts'
 import { minute, second } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { type Patience, whenAnswering } from '../runtime/when-answering.ts'
+import { type Patience, silenceOf, whenAnswering } from '../runtime/when-answering.ts'
 import { refusalOf } from '../store/refusal.ts'
 import type { Store } from './store.ts'
 
@@ -33,7 +33,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   // First of all: the backend remembers a failed first connection for ever.
   await whenAnswering(
     () => prepare(options),
-    `PostgreSQL did not answer within ${patience.waitMs / second} s: start it, or set DATABASE_URL`,
+    `${silenceOf('PostgreSQL', patience.waitMs)}: start it, or set DATABASE_URL`,
     patience,
   )
   const connection = { ...connectionLimits, connectionString: databaseUrl, max: 3, schema }

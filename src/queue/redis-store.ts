@@ -2,7 +2,7 @@ import { type ConnectionOptions, createRedisBackend } from 'bullmq'
 import { Redis } from 'ioredis'
 import { Misconfigured } from '../fault.ts'
 import { second } from '../market/instant.ts'
-import { type Patience, whenAnswering } from '../runtime/when-answering.ts'
+import { type Patience, silenceOf, whenAnswering } from '../runtime/when-answering.ts'
 import type { Store } from './store.ts'
 
 const connectionLimits = {
@@ -25,7 +25,7 @@ type RedisStoreOptions = Readonly<{ redisUrl: string; patience: Patience }>
 export async function openRedisStore({ redisUrl, patience }: RedisStoreOptions): Promise<Store> {
   await whenAnswering(
     () => withRedis(redisUrl, (redis) => refuseEviction(redis, patience)),
-    `Redis did not answer within ${patience.waitMs / second} s: start it, or check REDIS_URL`,
+    `${silenceOf(`Redis at ${new URL(redisUrl).host}`, patience.waitMs)}: start it, or check REDIS_URL`,
     patience,
   )
   const ofWorker: ConnectionOptions = { ...connectionLimits, url: redisUrl }

@@ -2,9 +2,11 @@ import { setMaxListeners } from 'node:events'
 import { Aborted, InvalidInput } from '../fault.ts'
 import type { Context } from '../runtime/context.ts'
 import { childLog, type Log } from '../runtime/log.ts'
+import { type Span, type Tracer, underSpan } from '../runtime/trace.ts'
 import type { Engine, EngineJob, EngineProcessor, EngineWorker, WorkerOptions } from './engine.ts'
 import { heartbeat } from './heartbeat.ts'
 import type { AnyJob, Outcome } from './job.ts'
+import { attributesOf, beginRun, outcomeAttributes } from './job-trace.ts'
 import { readPayload } from './payload.ts'
 import { reportOf } from './report.ts'
 import { runSignal } from './run-signal.ts'
@@ -42,6 +44,8 @@ export type StartWorkers = WorkerOptions &
     queues: readonly string[]
     context: WorkerContext
     onRun?: RunRecorder
+    /** Left out where nobody wants traces. */
+    tracer?: Tracer | undefined
   }>
 
 /**
@@ -81,13 +85,14 @@ function watch(worker: EngineWorker, { log }: WorkerContext): void {
   })
 }
 
-function jobRunner({ engine, jobs, context, onRun }: StartWorkers, stop: AbortSignal): EngineProcessor {
+function jobRunner(
+  { engine, jobs, context, onRun, tracer }: StartWorkers,
+  stop: AbortSignal,
+): EngineProcessor {
   const catalog = new Map(jobs.map((job) => [job.name, job]))
   const isStopping = () => engine.closing.aborted || stop.aborted
   const recorder = tolerant(onRun, context)
-  return async (queued, token, cancelled) => {
-    if (queued.name === heartbeat.jobName) return {}
-    if (isStopping()) return carryOut({ next: 'give-back', willRetry: true }, undefined, queued, token)
+  const run = async (span: Span | undefined, ...[queued, token, cancelled]: Parameters<EngineProcessor>) => {
     const startedAt = context.clock.now()
     let log = childLog(context.log, identityOf(queued))
     const report = reportOf(queued, context.log)
@@ -98,14 +103,17 @@ function jobRunner({ engine, jobs, context, onRun }: StartWorkers, stop: AbortSi
       const payload = readPayload(job, queued.data)
       runId = await recorder.started(startOf(queued, payload))
       log = childLog(log, { runId })
+      span?.tell({ 'beacon.run_id': runId, ...attributesOf(payload) })
       const returned = await job.run({ ...context, log, signal: ends.signal, runId }, payload, report)
       const outcome = storableRecord(returned)
+      span?.tell(outcomeAttributes(outcome))
       await recorder.finished(runId, { outcome, willRetry: false })
       tellDone(log, outcome, context.clock.now() - startedAt)
       return outcome
     } catch (error) {
       const verdict = judge(error, queued, isStopping())
       const fault = storableError(error)
+      tellSpan(span, error, verdict)
       if (runId !== undefined) await recorder.finished(runId, { fault, willRetry: verdict.willRetry })
       tellFailed(log, fault, verdict, context.clock.now() - startedAt)
       // Before the job is let go of: another worker may have it at once.
@@ -114,7 +122,14 @@ function jobRunner({ engine, jobs, context, onRun }: StartWorkers, stop: AbortSi
     } finally {
       ends.release()
       await report.settled()
+      span?.end()
     }
+  }
+  return async (queued, token, cancelled) => {
+    if (queued.name === heartbeat.jobName) return {}
+    if (isStopping()) return carryOut({ next: 'give-back', willRetry: true }, undefined, queued, token)
+    const span = beginRun(tracer, queued)
+    return underSpan(span, () => run(span, queued, token, cancelled))
   }
 }
 
@@ -165,6 +180,12 @@ function tellDone(log: Log, outcome: Outcome, tookMs: number): void {
 
 const hadNothingToDo = (outcome: Outcome): boolean =>
   Object.values(outcome).every((value) => (Array.isArray(value) ? value.length === 0 : !value))
+
+/** Whoever is told to stop has not failed. */
+function tellSpan(span: Span | undefined, error: unknown, { next, willRetry }: Verdict): void {
+  span?.tell({ 'beacon.next': next, 'beacon.will_retry': willRetry })
+  if (next !== 'give-back') span?.fail(error)
+}
 
 function tellFailed(log: Log, fault: Error, verdict: Verdict, tookMs: number): void {
   const fields = { tookMs, reason: fault.message, error: fault.name, ...verdict }

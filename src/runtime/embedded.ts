@@ -2,9 +2,9 @@ import { join, resolve } from 'node:path'
 import { Misconfigured } from '../fault.ts'
 import type { Clock } from './clock.ts'
 import { ensureDatabase } from './embedded/beacon-database.ts'
-import { chooseHome, dataDirOf, type Home } from './embedded/home.ts'
+import { chooseHome, dataDirOf, exists, type Home } from './embedded/home.ts'
 import { inTurn, leaveMark, livingMarks, type Mark } from './embedded/marks.ts'
-import { settledPostmaster, stopPostmaster } from './embedded/postmaster.ts'
+import { findPostmaster, settledPostmaster, stopPostmaster } from './embedded/postmaster.ts'
 import { readPassword, role, startServer } from './embedded/server.ts'
 import { hasCode } from './error-code.ts'
 import type { Log } from './log.ts'
@@ -33,6 +33,14 @@ export async function openEmbeddedPostgres({ dataDir, log, clock }: Options): Pr
     const home = await chooseHome(resolve(dataDir))
     return await inTurn(turnsOf(home), () => openHome(home, log, clock))
   } catch (cause) {
+    if (hasCode(cause, 'ENOTDIR', 'EEXIST')) {
+      throw new Misconfigured(
+        `${dataDir} cannot be a folder, a file is in its way: set BEACON_DATA_DIR to another`,
+        {
+          cause,
+        },
+      )
+    }
     if (!hasCode(cause, 'EACCES', 'EPERM', 'EROFS')) throw cause
     throw new Misconfigured(
       `${dataDir} belongs to another account or cannot be written: run as that account, set BEACON_DATA_DIR to a ` +
@@ -49,7 +57,7 @@ async function openHome(home: Home, log: Log, clock: Clock): Promise<EmbeddedPos
     const password = await readPassword(home)
     const running = await settledPostmaster(dataDirOf(home.folder))
     const { port, pid } = running ?? (await startServer(home))
-    const url = new URL(`postgresql://${role}:${password}@127.0.0.1:${port}/beacon`)
+    const url = urlOf(password, port)
     await ensureDatabase(url)
     if (!running) tellStart(home, log, { port, postgresPid: pid, tookMs: clock.now() - startedAt })
     let released: Promise<void> | undefined
@@ -67,6 +75,17 @@ async function openHome(home: Home, log: Log, clock: Clock): Promise<EmbeddedPos
     throw error
   }
 }
+
+/** Where the server of the folder is reached that runs already, for a look at it; undefined where none does. */
+export async function findEmbeddedUrl(dataDir: string): Promise<string | undefined> {
+  if (!(await exists(dataDir))) return undefined
+  const home = await chooseHome(resolve(dataDir))
+  const running = await findPostmaster(dataDirOf(home.folder))
+  return running?.status === 'ready' ? urlOf(await readPassword(home), running.port).href : undefined
+}
+
+const urlOf = (password: string, port: number): URL =>
+  new URL(`postgresql://${role}:${password}@127.0.0.1:${port}/beacon`)
 
 const usersOf = ({ folder }: Home): string => join(folder, 'users')
 const turnsOf = ({ folder }: Home): string => join(folder, 'turns')

@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { PinoPretty as pinoPretty } from 'pino-pretty'
 import type { LogLevel } from '../settings/log-level.ts'
+import { currentSpan } from './trace.ts'
 
 /** One line an event: a name to search for and fields to group by. */
 export type Log = Readonly<{
@@ -19,7 +20,10 @@ export function childLog(log: Log, fields: object): Log {
   return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
 }
 
-/** JSON lines on standard error; pretty where a person watches. No secret is ever written out. */
+/**
+ * JSON lines on standard error; pretty where a person watches. No secret is ever written out, and what is written in a traced
+ * job names the trace.
+ */
 export function openLog({ level, pretty }: { level: LogLevel; pretty: boolean }): Log {
   const logger = pino(
     {
@@ -27,6 +31,7 @@ export function openLog({ level, pretty }: { level: LogLevel; pretty: boolean })
       base: { pid: process.pid },
       timestamp: pino.stdTimeFunctions.isoTime,
       messageKey: 'event',
+      mixin: () => currentSpan()?.ids ?? {},
     },
     pretty
       ? pinoPretty({

@@ -13,6 +13,10 @@ export type Patience = Readonly<{
 const firstPauseMs = 250
 const longestPauseMs = 4 * second
 
+/** `Redis does not answer`, or for how long it did not. */
+export const silenceOf = (who: string, waitMs: number): string =>
+  waitMs === 0 ? `${who} does not answer` : `${who} did not answer within ${waitMs / second} s`
+
 /**
  * Tries until it works. Throws Unavailable with the given sentence when it did not in time (a Fault has its own),
  * Aborted when told to stop, and at once what trying again cannot help.

@@ -43,6 +43,10 @@ const environment = z.object({
   BEACON_LOG_LEVEL: z.enum(logLevels, { error: `is none of ${logLevels.join(', ')}` }).default('info'),
   COINGECKO_API_KEY: z.string().optional(),
   BEACON_BUDGET: z.enum(['unlimited', 'limited'], { error: 'is not "unlimited"' }).default('limited'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url('http:', 'https:').optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: url('http:', 'https:').optional(),
+  OTEL_TRACES_EXPORTER: z.string().optional(),
+  OTEL_SDK_DISABLED: z.string().optional(),
 })
 
 export type Environment = Readonly<{
@@ -60,6 +64,8 @@ export type Environment = Readonly<{
   logLevel: (typeof logLevels)[number]
   coingeckoApiKey?: string
   unlimitedBudget: boolean
+  /** Where the traces of jobs are sent; without it there are none. */
+  tracesUrl?: string
   /** Source id → the only host to ask, from `<SOURCE>_BASE_URL`. */
   baseUrls: Readonly<Record<string, string>>
 }>
@@ -95,8 +101,18 @@ export function readEnvironment(variables: NodeJS.ProcessEnv): Environment {
     logLevel: data.BEACON_LOG_LEVEL,
     ...optional('coingeckoApiKey', data.COINGECKO_API_KEY),
     unlimitedBudget: data.BEACON_BUDGET === 'unlimited',
+    ...optional('tracesUrl', tracesUrlOf(data)),
     baseUrls,
   })
+}
+
+/** Read as the other programs of the operator read it: https://opentelemetry.io/docs/specs/otel/protocol/exporter */
+function tracesUrlOf(variables: z.infer<typeof environment>): string | undefined {
+  if (variables.OTEL_SDK_DISABLED?.toLowerCase() === 'true') return undefined
+  if (variables.OTEL_TRACES_EXPORTER === 'none') return undefined
+  const base = variables.OTEL_EXPORTER_OTLP_ENDPOINT
+  const ofAllSignals = base === undefined ? undefined : `${base.replace(/\/+$/, '')}/v1/traces`
+  return variables.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? ofAllSignals
 }
 
 /** The sources of ccxt that have a variable: `CCXT_BITVAVO_BASE_URL` is for `ccxt:bitvavo`. */

@@ -1,5 +1,6 @@
 import type { HttpAnswer, HttpClient, SendOptions } from '../http/request.ts'
 import type { Instant } from '../market/instant.ts'
+import { inSpan } from '../runtime/trace.ts'
 import {
   type AnswerRow,
   type Ask,
@@ -43,7 +44,11 @@ export async function askForCandles(
 async function readCandles({ candles }: CandleProvider, ask: Ask, query: CandleQuery): Promise<AnswerRow[]> {
   if ('converse' in candles) return candles.converse(ask, query)
   const answer = await ask(candles.request(query))
-  return candles.parse(answer.text, query)
+  return inSpan('parse', { attributes: { 'beacon.market': query.symbol } }, (tell) => {
+    const rows = candles.parse(answer.text, query)
+    tell({ 'beacon.rows': rows.length })
+    return rows
+  })
 }
 
 /** A source that tells which markets it has. */

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { Banned, type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
 import type { HttpAnswer } from '../http/request.ts'
-import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, minute, second, toInstant } from '../market/instant.ts'
-import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { minute, second } from '../market/instant.ts'
+import type { Timeframe } from '../market/timeframe.ts'
+import { pageSize, parseKlines, readMilliseconds } from './binance-klines.ts'
 import { parseJson, readDecimal } from './json.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
@@ -20,7 +20,6 @@ const intervals: Readonly<Record<Timeframe, string>> = {
   '1d': '1d',
 }
 
-const pageSize = 1_000
 const klinesWeight = 2
 
 function klinesRequest({ symbol, timeframe, range }: CandleQuery): SourceRequest {
@@ -37,43 +36,6 @@ function klinesRequest({ symbol, timeframe, range }: CandleQuery): SourceRequest
     weight: klinesWeight,
   }
 }
-
-function parseKlines(text: string, { timeframe }: CandleQuery): CandleRow[] {
-  const rows = parseJson('binance', text)
-  if (!Array.isArray(rows)) throw new Malformed('binance sent klines that are not an array')
-  if (rows.length > pageSize)
-    throw new Malformed(`binance sent ${rows.length} klines, more than a page holds`)
-  return rows.map((row) => readKline(row, timeframe))
-}
-
-/** Row: [open time ms, "open", "high", "low", "close", "base volume", close time ms, "quote volume", …] */
-function readKline(row: unknown, timeframe: Timeframe): CandleRow {
-  if (!Array.isArray(row)) throw new Malformed('binance sent a kline that is not an array')
-  const openTime = readInstant(row[0])
-  if (openTime === undefined)
-    throw new Malformed('binance sent a kline whose first column is not a time in milliseconds')
-  // A candle of a longer timeframe also opens on the grid of a shorter one: only its close tells.
-  if (row[6] !== openTime + timeframeMs[timeframe] - 1)
-    return { raw: row, openTime, flaw: `close time is not that of a ${timeframe} candle` }
-  const open = readDecimal(row[1])
-  const high = readDecimal(row[2])
-  const low = readDecimal(row[3])
-  const close = readDecimal(row[4])
-  const volume = readDecimal(row[5])
-  if (!open || !high || !low || !close || !volume) {
-    const column = [open, high, low, close, volume].findIndex((value) => !value) + 1
-    return { raw: row, openTime, flaw: `${klineColumns[column]} is not a decimal string` }
-  }
-  return { raw: row, candle: { openTime, open, high, low, close, volume } }
-}
-
-const klineColumns = ['open time', 'open', 'high', 'low', 'close', 'volume']
-
-/** Milliseconds have 13 digits in our lifetime; 10 would be seconds and 16 microseconds, which were not asked for. */
-const readInstant = (value: unknown): Instant | undefined =>
-  Number.isSafeInteger(value) && Number(value) >= 1e12 && Number(value) < 1e13
-    ? toInstant(Number(value))
-    : undefined
 
 const listing = z.object({
   symbols: z.array(
@@ -115,7 +77,7 @@ function parseTickers(text: string): CoinPriceRow[] {
         flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type`,
       }
     const { symbol, lastPrice, priceChangePercent, quoteVolume, closeTime } = row.data
-    const timestamp = readInstant(closeTime)
+    const timestamp = readMilliseconds(closeTime)
     const price = readDecimal(lastPrice)
     const change24h = readDecimal(priceChangePercent)
     const volume24h = readDecimal(quoteVolume)

@@ -10,6 +10,10 @@ export const binaryHeader = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'l
 /** What comes after them: a row of -1 fields. */
 export const binaryTrailer = Buffer.from([0xff, 0xff])
 
+/** The same bytes to write numbers into: it is several times as fast as the buffer's own methods. */
+export const viewOf = ({ buffer, byteOffset, byteLength }: Buffer): DataView =>
+  new DataView(buffer, byteOffset, byteLength)
+
 /** A field of text with its length before it. */
 export function textField(value: string): Buffer {
   const text = Buffer.from(value)
@@ -30,7 +34,7 @@ export function uuidField(uuid: string): Buffer {
 /** A field of a timestamp with its length before it. */
 export function timestampField(instant: Instant): Buffer {
   const field = Buffer.allocUnsafe(timestampLength)
-  writeTimestamp(field, 0, instant)
+  writeTimestamp(viewOf(field), 0, instant)
   return field
 }
 
@@ -42,21 +46,23 @@ const two32 = 2 ** 32
 export const timestampLength = 12
 
 /** Writes a field of a timestamp and returns where it ends. */
-export function writeTimestamp(target: Buffer, at: number, instant: Instant): number {
+export function writeTimestamp(target: DataView, at: number, instant: Instant): number {
   // At most 2^63 by its type, and less than 2^53 in any year with four digits: a number holds it exactly.
   const micros = (instant - epoch2000) * 1_000
   const high = Math.floor(micros / two32)
-  target.writeInt32BE(8, at)
-  target.writeInt32BE(high, at + 4)
-  return target.writeUInt32BE(micros - high * two32, at + 8)
+  target.setInt32(at, 8)
+  target.setInt32(at + 4, high)
+  target.setUint32(at + 8, micros - high * two32)
+  return at + timestampLength
 }
 
 /** Reads what stands in a field of a timestamp, behind its length. */
 export const readTimestamp = (source: Buffer, at: number): Instant =>
   toInstant((source.readInt32BE(at) * two32 + source.readUInt32BE(at + 4)) / 1_000 + epoch2000)
 
-const [minus, zero] = [45, 48]
-const negative = 0x40
+const minus = 45
+const zero = 48
+const negative = 0x40_00
 const digitsAt = 12
 
 /** No field of this number is longer. */
@@ -66,64 +72,52 @@ export const longestNumeric = (value: Decimal): number => digitsAt + 4 + value.l
  * Writes a field of a number as the server itself would, for a column that keeps `scale` digits after the point: digits
  * to the base of 10,000 without the zeros at either end. Returns where it ends.
  */
-export function writeNumeric(target: Buffer, at: number, value: Decimal, scale: number): number {
+export function writeNumeric(target: DataView, at: number, value: Decimal, scale: number): number {
   const first = value.charCodeAt(0) === minus ? 1 : 0
+  const { length } = value
   const point = value.indexOf('.')
-  const wholeLength = (point === -1 ? value.length : point) - first
-  let weight = Math.ceil(wholeLength / 4) - 1
+  const wholeEnd = point === -1 ? length : point
+  const groups = (wholeEnd - first + 3) >> 2
   const digits = at + digitsAt
+  let weight = groups - 1
   let next = digits
   let end = digits
-  let group = 0
-  let left = wholeLength % 4 || 4
-  for (let index = first; index <= value.length; index += 1) {
-    // Groups meet at the point, so that the last one alone may be short of digits.
-    if (index === point) continue
-    if (index === value.length) {
-      if (left === 4) break
-      group *= 10 ** left
-      left = 0
-    } else {
-      group = group * 10 + value.charCodeAt(index) - zero
-      left -= 1
+  // Groups meet at the point: the first and the last one may be short of digits.
+  for (let index = wholeEnd - 4 * groups; index < length; index += index + 4 === point ? 5 : 4) {
+    const isFull = index >= first && index + 4 <= length
+    const group = isFull ? fullGroup(value, index) : shortGroup(value, index, first)
+    if (group === 0 && next === digits) {
+      weight -= 1
+      continue
     }
-    if (left > 0) continue
-    if (group === 0 && next === digits) weight -= 1
-    else {
-      target[next] = group >> 8
-      target[next + 1] = group & 255
-      next += 2
-      if (group !== 0) end = next
-    }
-    group = 0
-    left = 4
+    target.setUint16(next, group)
+    next += 2
+    if (group !== 0) end = next
   }
-  const places = point === -1 ? 0 : value.length - point - 1
-  writeNumericHead(target, at, (end - digits) / 2, weight, first === 1, Math.max(scale, places))
+  const digitCount = (end - digits) >> 1
+  const places = point === -1 ? 0 : length - point - 1
+  target.setInt32(at, 8 + 2 * digitCount)
+  target.setInt16(at + 4, digitCount)
+  target.setInt16(at + 6, digitCount === 0 ? 0 : weight)
+  target.setUint16(at + 8, first === 1 && digitCount > 0 ? negative : 0)
+  target.setInt16(at + 10, places > scale ? places : scale)
   return end
 }
 
-/** Byte by byte: it is the hottest line of a load, and each call of Buffer checks its bounds. */
-function writeNumericHead(
-  target: Buffer,
-  at: number,
-  digitCount: number,
-  weight: number,
-  isNegative: boolean,
-  scale: number,
-): void {
-  const isZero = digitCount === 0
-  const length = 8 + 2 * digitCount
-  target[at] = 0
-  target[at + 1] = 0
-  target[at + 2] = length >> 8
-  target[at + 3] = length & 255
-  target[at + 4] = digitCount >> 8
-  target[at + 5] = digitCount & 255
-  target[at + 6] = isZero ? 0 : weight >> 8
-  target[at + 7] = isZero ? 0 : weight & 255
-  target[at + 8] = isNegative && !isZero ? negative : 0
-  target[at + 9] = 0
-  target[at + 10] = scale >> 8
-  target[at + 11] = scale & 255
+/** Four digits as one number. */
+const fullGroup = (value: Decimal, index: number): number =>
+  value.charCodeAt(index) * 1_000 +
+  value.charCodeAt(index + 1) * 100 +
+  value.charCodeAt(index + 2) * 10 +
+  value.charCodeAt(index + 3) -
+  zero * 1_111
+
+/** The same where some of the four lie before the first digit or behind the last one, and count as zeros. */
+function shortGroup(value: Decimal, index: number, first: number): number {
+  let group = 0
+  for (let place = index; place < index + 4; place += 1) {
+    group *= 10
+    if (place >= first && place < value.length) group += value.charCodeAt(place) - zero
+  }
+  return group
 }

@@ -1,11 +1,12 @@
 import { and, desc, eq, gte, lt, sql } from 'drizzle-orm'
 import { ohlcvData } from '../../drizzle/schema/market-data.ts'
 import type { Candle } from '../market/candle.ts'
-import type { CheckedCandles } from '../market/candle-check.ts'
+import type { CheckedCandles, RejectedRow } from '../market/candle-check.ts'
 import { type Instant, later, plus } from '../market/instant.ts'
 import { intersect, type Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
-import { encodeCandles } from './candle-rows.ts'
+import { inSpan } from '../runtime/trace.ts'
+import { type CandleRows, encodeCandles } from './candle-rows.ts'
 import type { IncomingCandles } from './compare-candles.ts'
 import { type Findings, lockSeries, type Series, type SeriesFindings, writeCoverages } from './coverage.ts'
 import { findingsOf } from './findings.ts'
@@ -14,14 +15,15 @@ import { quarantine } from './quarantine.ts'
 import { type Database, type Transaction, withFaults } from './transaction.ts'
 import { type Written, writeCandles } from './write-candles.ts'
 
-/** One answer, checked and ready to be written. */
+/** One answer, checked and ready to be written: it may have to wait for others, and is held as it will be sent. */
 export type CandleBatch = Readonly<{
   series: Series
   /** The market's name on its source. */
   symbol: string
   /** What the answer speaks for. */
   answered: Range
-  checked: CheckedCandles
+  rows: CandleRows
+  rejected: readonly RejectedRow[]
   /** Open times before this have settled: without a candle in the answer, there is none. */
   settledBefore: Instant
   /** Open times before this closed so long ago that a candle seen unchanged is final; all of them unless it is said. */
@@ -29,6 +31,16 @@ export type CandleBatch = Readonly<{
   now: Instant
   runId: string
 }>
+
+/** Makes a checked answer ready. */
+export const toBatch = ({
+  checked: { candles, rejected },
+  ...circumstances
+}: Omit<CandleBatch, 'rows' | 'rejected'> & Readonly<{ checked: CheckedCandles }>): CandleBatch => ({
+  ...circumstances,
+  rows: encodeCandles(circumstances.series, candles),
+  rejected,
+})
 
 /** received = new + revised + unchanged + quarantined, for every batch. */
 export type Accounting = Readonly<{
@@ -117,25 +129,32 @@ async function writeRound(
   for (const [place, batch] of batches.entries()) {
     const { added, revised, unchanged } = written[place] ?? nothingWritten
     await quarantineRejected(tx.db, batch)
-    findings.push({ series: batch.series, findings: findingsOf({ ...batch, timeframe, revised }) })
-    accountings.push(balanced(batch.checked, { added, revised: revised.length, unchanged }))
+    findings.push({
+      series: batch.series,
+      findings: findingsOf({ ...batch, openTimes: batch.rows.openTimes, timeframe, revised }),
+    })
+    accountings.push(balanced(batch, { added, revised: revised.length, unchanged }))
   }
-  await writeCoverages(tx.db, bySeries(findings), batches.map(({ now }) => now).reduce(later))
+  const found = bySeries(findings)
+  await inSpan('coverage', { attributes: { 'beacon.series': found.length } }, () =>
+    writeCoverages(tx.db, found, batches.map(({ now }) => now).reduce(later)),
+  )
   return accountings
 }
 
 const nothingWritten: Written = { added: 0, revised: [], unchanged: 0 }
 
-function incomingOf({ series, checked: { candles }, answered, runId, now }: CandleBatch): IncomingCandles {
-  const from = candles[0]?.openTime ?? answered.from
-  const to = plus(candles.at(-1)?.openTime ?? from, candles.length === 0 ? 0 : timeframeMs[series.timeframe])
-  return { series, candles, rows: encodeCandles(series, candles), span: { from, to }, runId, now }
+function incomingOf({ series, rows, answered, runId, now }: CandleBatch): IncomingCandles {
+  const from = rows.openTimes[0] ?? answered.from
+  const last = rows.openTimes.at(-1)
+  const to = last === undefined ? from : plus(last, timeframeMs[series.timeframe])
+  return { series, rows, span: { from, to }, runId, now }
 }
 
 async function quarantineRejected(db: Database, batch: CandleBatch): Promise<void> {
-  const { series, symbol, checked, runId, now } = batch
+  const { series, symbol, rejected, runId, now } = batch
   const { source, coinId, timeframe } = series
-  await quarantine(db, { source, market: symbol, coinId, timeframe, runId, now }, checked.rejected)
+  await quarantine(db, { source, market: symbol, coinId, timeframe, runId, now }, rejected)
 }
 
 /** Pages of one series speak of different stretches: together they are one finding. */
@@ -171,11 +190,11 @@ async function vouchForCoins(db: Database, coinIds: readonly string[]): Promise<
 }
 
 function balanced(
-  { candles, rejected }: CheckedCandles,
+  { rows: { openTimes }, rejected }: CandleBatch,
   { added, revised, unchanged }: Readonly<{ added: number; revised: number; unchanged: number }>,
 ): Accounting {
   const quarantined = rejected.length
-  const accounting = { received: candles.length + quarantined, new: added, revised, unchanged, quarantined }
+  const accounting = { received: openTimes.length + quarantined, new: added, revised, unchanged, quarantined }
   if (accounting.received !== added + revised + unchanged + quarantined)
     throw new Error(`the accounting does not balance: ${JSON.stringify(accounting)}`)
   return accounting

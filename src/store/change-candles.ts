@@ -46,11 +46,11 @@ async function mayDeleteCandles(db: Database): Promise<boolean> {
 
 /** Changed candles that follow each other without a gap. */
 function runsOf(
-  { candles, series: { timeframe } }: IncomingCandles,
+  { rows: { openTimes }, series: { timeframe } }: IncomingCandles,
   changed: readonly ChangedCandle[],
 ): Run[] {
   const runs: { from: number; to: number }[] = []
-  const openTimeOf = (index: number) => candles[index]?.openTime ?? Number.NaN
+  const openTimeOf = (index: number) => openTimes[index] ?? Number.NaN
   for (const { index } of changed) {
     const last = runs.at(-1)
     const follows = last?.to === index && openTimeOf(index) - openTimeOf(index - 1) === timeframeMs[timeframe]
@@ -67,14 +67,15 @@ export async function takeOut(
   stretches: readonly RunsOf[],
 ): Promise<void> {
   for (const { incoming, runs } of stretches) {
-    const { candles, series } = incoming
+    const { rows, series } = incoming
     for (const { from, to } of runs) {
-      const [first, last] = [candles[from], candles[to - 1]]
-      if (!first || !last) throw new RangeError('a stretch reaches beyond its candles')
+      const [first, last] = [rows.openTimes[from], rows.openTimes[to - 1]]
+      if (first === undefined || last === undefined)
+        throw new RangeError('a stretch reaches beyond its candles')
       const { rowCount } = await db.execute(sql`
         delete from ohlcv_data
         where coin_id = ${series.coinId} and timeframe = ${timeframe}
-          and timestamp between ${toIso(first.openTime)}::timestamp and ${toIso(last.openTime)}::timestamp`)
+          and timestamp between ${toIso(first)}::timestamp and ${toIso(last)}::timestamp`)
       refuseOtherCount(rowCount, to - from)
     }
   }
@@ -101,9 +102,7 @@ export async function updateCandles(
   )
   await copyRowsInto(tx, 'incoming_ohlcv_data', candleColumns, rows)
   const openTimes = candles.flatMap(({ incoming, runs }) =>
-    runs.flatMap(({ from, to }) =>
-      [from, to - 1].flatMap((index) => incoming.candles[index]?.openTime ?? []),
-    ),
+    runs.flatMap(({ from, to }) => [from, to - 1].flatMap((index) => incoming.rows.openTimes[index] ?? [])),
   )
   // The bounds let the planner leave out every partition but theirs.
   const { rowCount } = await tx.db.execute(sql`

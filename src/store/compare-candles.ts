@@ -1,6 +1,5 @@
 import { sql } from 'drizzle-orm'
 import { escapeLiteral } from 'pg'
-import type { Candle } from '../market/candle.ts'
 import { earlier, type Instant, later, toIso } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import type { Timeframe } from '../market/timeframe.ts'
@@ -11,10 +10,9 @@ import type { Series } from './coverage.ts'
 import { type RangeRow, toRange } from './multirange.ts'
 import type { Database, Transaction } from './transaction.ts'
 
-/** Candles of one series that are about to be written: ascending, and the same as rows for COPY. */
+/** Candles of one series that are about to be written. */
 export type IncomingCandles = Readonly<{
   series: Series
-  candles: readonly Candle[]
   rows: CandleRows
   /** What they lie in. */
   span: Range
@@ -136,12 +134,12 @@ class Found {
   }
 
   meet(openTime: Instant, before: Buffer): void {
-    const { candles, rows } = this.#incoming
+    const { rows } = this.#incoming
     const from = this.#next
     let index = from
-    while ((candles[index]?.openTime ?? openTime) < openTime) index += 1
+    while ((rows.openTimes[index] ?? openTime) < openTime) index += 1
     // One that the source does not give any more: what there is of it stays.
-    if (candles[index]?.openTime !== openTime) return
+    if (rows.openTimes[index] !== openTime) return
     if (index > from) this.#absent.push({ from, to: index })
     if (valuesOf(rows, index).equals(before)) this.#unchanged += 1
     else this.#changed.push({ index, before })
@@ -149,7 +147,7 @@ class Found {
   }
 
   comparison(): Comparison {
-    const { length } = this.#incoming.candles
+    const { length } = this.#incoming.rows.openTimes
     const rest = this.#next < length ? [{ from: this.#next, to: length }] : []
     return { absent: [...this.#absent, ...rest], changed: this.#changed, unchanged: this.#unchanged }
   }

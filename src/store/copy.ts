@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { escapeIdentifier } from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
+import { inSpan } from '../runtime/trace.ts'
 import { binaryHeader, binaryTrailer } from './binary-copy.ts'
 import type { Transaction } from './transaction.ts'
 
@@ -33,7 +34,7 @@ export const copyInto = (
   table: string,
   columns: readonly string[],
   lines: Iterable<string>,
-): Promise<number> => copy(tx, `${targetOf(table, columns)} from stdin`, pieces(lines))
+): Promise<number> => copy(tx, table, `${targetOf(table, columns)} from stdin`, pieces(lines))
 
 /** Streams rows of COPY's binary format into a table and returns how many the server took. */
 export const copyRowsInto = (
@@ -41,7 +42,7 @@ export const copyRowsInto = (
   table: string,
   columns: readonly string[],
   rows: Iterable<Buffer>,
-): Promise<number> => copy(tx, `${targetOf(table, columns)} from stdin (format binary)`, framed(rows))
+): Promise<number> => copy(tx, table, `${targetOf(table, columns)} from stdin (format binary)`, framed(rows))
 
 /** Runs of rows are handed over together in pieces of at least this many bytes: each piece wakes the server up. */
 const bytesPerPiece = 262_144
@@ -63,14 +64,24 @@ function* framed(rows: Iterable<Buffer>): Generator<Buffer> {
 const targetOf = (table: string, columns: readonly string[]): string =>
   `${escapeIdentifier(table)} (${columns.map(escapeIdentifier).join(', ')})`
 
-async function copy(
+function copy(
   { client }: Transaction,
+  table: string,
   statement: string,
   content: Iterable<string | Buffer>,
 ): Promise<number> {
-  const stream = client.query(copyFrom(`copy ${statement}`))
-  await pipeline(Readable.from(content), stream)
-  return stream.rowCount ?? 0
+  const attributes = {
+    'db.system.name': 'postgresql',
+    'db.operation.name': 'COPY',
+    'db.collection.name': table,
+  }
+  return inSpan('COPY', { kind: 'client', attributes }, async (tell) => {
+    const stream = client.query(copyFrom(`copy ${statement}`))
+    await pipeline(Readable.from(content), stream)
+    const rows = stream.rowCount ?? 0
+    tell({ 'beacon.rows': rows })
+    return rows
+  })
 }
 
 /** What a query returns, whole, in COPY's binary format. */

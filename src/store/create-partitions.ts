@@ -4,6 +4,7 @@ import type { Pool } from 'pg'
 import { Misconfigured, Unavailable } from '../fault.ts'
 import { type Instant, second, toIso } from '../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { inSpan } from '../runtime/trace.ts'
 import type { PartitionedTable, PartitionPlan } from './partitions.ts'
 import { databaseOf, inTransaction, rootMessage, sqlStateOf, type Transaction } from './transaction.ts'
 
@@ -50,7 +51,9 @@ async function createWithRetries(
 ): Promise<boolean> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await inTransaction(pool, (tx) => createPartition(tx, table, plan, lockTimeoutMs))
+      return await inSpan('partition', { attributes: { 'db.collection.name': plan.name } }, () =>
+        inTransaction(pool, (tx) => createPartition(tx, table, plan, lockTimeoutMs)),
+      )
     } catch (error) {
       const state = sqlStateOf(error)
       if (state === overlaps) {

@@ -1,7 +1,7 @@
-import type { CheckedCandles } from '../market/candle-check.ts'
-import { earlier, type Instant, plus } from '../market/instant.ts'
-import { contains, isEmpty, type Range, subtract, union } from '../market/range.ts'
-import { isAligned, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import type { RejectedRow } from '../market/candle-check.ts'
+import { earlier, type Instant } from '../market/instant.ts'
+import { contains, intervalsFrom, isEmpty, type Range, subtract } from '../market/range.ts'
+import { isAligned, type Timeframe } from '../market/timeframe.ts'
 import type { Findings } from './coverage.ts'
 
 /** One checked answer, as far as the ledger is concerned. */
@@ -9,7 +9,9 @@ export type Answer = Readonly<{
   timeframe: Timeframe
   /** What the answer speaks for. */
   answered: Range
-  checked: CheckedCandles
+  /** Of its candles, ascending. */
+  openTimes: readonly Instant[]
+  rejected: readonly RejectedRow[]
   /** Open times before this have settled: without a candle in the answer, there is none. */
   settledBefore: Instant
   /** Open times before this closed so long ago that a candle seen unchanged is final; all of them unless it is said. */
@@ -25,28 +27,27 @@ export type Answer = Readonly<{
 export function findingsOf({
   timeframe,
   answered,
-  checked,
+  openTimes,
+  rejected,
   settledBefore,
   finalBefore,
   revised = [],
 }: Answer): Findings {
-  const slot = (openTime: Instant): Range => ({ from: openTime, to: plus(openTime, timeframeMs[timeframe]) })
-  const stored = union(checked.candles.map(({ openTime }) => slot(openTime)))
-  const refusals = checked.rejected.flatMap(({ openTime }) =>
-    openTime !== undefined && isAligned(openTime, timeframe) && contains(answered, openTime)
-      ? [slot(openTime)]
-      : [],
+  const stored = intervalsFrom(openTimes, timeframe)
+  const refusals = rejected.flatMap(({ openTime }) =>
+    openTime !== undefined && isAligned(openTime, timeframe) && contains(answered, openTime) ? openTime : [],
   )
-  const refused = union(refusals).flatMap((range) => subtract(range, stored))
+  const refused = intervalsFrom(
+    refusals.sort((a, b) => a - b),
+    timeframe,
+  ).flatMap((range) => subtract(range, stored))
   const settled = { from: answered.from, to: earlier(answered.to, settledBefore) }
   // A row that cannot even be dated may stand for any of the missing ones: then none of them is known to be missing.
-  const undated = checked.rejected.some(
-    ({ openTime }) => openTime === undefined || !isAligned(openTime, timeframe),
-  )
+  const undated = rejected.some(({ openTime }) => openTime === undefined || !isAligned(openTime, timeframe))
   const noTrades = isEmpty(settled) || undated ? [] : subtract(settled, [...stored, ...refused])
   const changed = new Set(revised)
   const isProvisional = (openTime: Instant) =>
     changed.has(openTime) || (finalBefore !== undefined && openTime >= finalBefore)
-  const openTimes = checked.candles.map(({ openTime }) => openTime).filter(isProvisional)
-  return { stored, refused, 'no-trades': noTrades, provisional: union(openTimes.map(slot)) }
+  const provisional = intervalsFrom(openTimes.filter(isProvisional), timeframe)
+  return { stored, refused, 'no-trades': noTrades, provisional }
 }

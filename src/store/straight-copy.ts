@@ -71,16 +71,16 @@ function byLeaf(candles: readonly RunsOf[], leaves: readonly PartitionPlan[]): M
 }
 
 function* splitByLeaf(
-  { candles }: IncomingCandles,
+  { rows: { openTimes } }: IncomingCandles,
   { from, to }: Run,
   leaves: readonly PartitionPlan[],
 ): Generator<Run & { table: string }> {
   let start = from
   while (start < to) {
-    const openTime = candles[start]?.openTime ?? Number.NaN
+    const openTime = openTimes[start] ?? Number.NaN
     const leaf = leaves.find(({ range }) => range.from <= openTime && openTime < range.to)
     const isHere = (candle: number) => {
-      const time = candles[candle]?.openTime ?? Number.NaN
+      const time = openTimes[candle] ?? Number.NaN
       return leaf ? time < leaf.range.to : !leaves.some(({ range }) => range.from <= time && time < range.to)
     }
     let end = start + 1

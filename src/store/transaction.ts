@@ -2,6 +2,7 @@ import { DrizzleQueryError } from 'drizzle-orm'
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import { DatabaseError, type Pool, type PoolClient, type QueryConfig } from 'pg'
 import { Fault, Unavailable } from '../fault.ts'
+import { currentSpan, inSpan } from '../runtime/trace.ts'
 import { durationText } from '../settings/duration.ts'
 import { BoundedPool, limitSilence, type Purpose } from './pool.ts'
 import { refusalOf } from './refusal.ts'
@@ -31,11 +32,18 @@ export function databaseOf(pool: Pool): Database {
  * and behind a pooler the session is not ours.
  */
 export function inOwnTransactions(pool: Pool): Pool {
-  const query = (config: QueryConfig, values: unknown[]) =>
-    inTransaction(pool, ({ client }) => client.query(config, values))
+  const query = (config: QueryConfig | string, values: unknown[]) =>
+    inTransaction(pool, ({ client }) => {
+      currentSpan()?.tell({ 'db.query.text': beginningOf(config) })
+      return client.query(config, values)
+    })
   // Nothing else is asked of a pool by those who get this one.
   return new Proxy(pool, { get: (target, key) => (key === 'query' ? query : Reflect.get(target, key)) })
 }
+
+/** Enough of a statement to know it by. Its values are bound, and not in it. */
+const beginningOf = (query: QueryConfig | string): string =>
+  (typeof query === 'string' ? query : query.text).trim().replaceAll(/\s+/g, ' ').slice(0, 200)
 
 /** What another try can overcome is thrown as Unavailable, and no error tells the parameters of its statement. */
 export async function withFaults<T>(work: PromiseLike<T>): Promise<T> {
@@ -50,12 +58,17 @@ export async function withFaults<T>(work: PromiseLike<T>): Promise<T> {
  * Begins, works, commits; rolls back and throws when the work throws. A broken connection leaves the pool. The purpose
  * says how long one statement may take.
  */
-export async function inTransaction<T>(
+export function inTransaction<T>(
   pool: Pool,
   work: (tx: Transaction) => Promise<T>,
   purpose: Purpose = 'answer',
 ): Promise<T> {
-  const client = await connect(pool)
+  const attributes = { 'db.system.name': 'postgresql', 'beacon.purpose': purpose }
+  return inSpan('transaction', { kind: 'client', attributes }, () => transact(pool, work, purpose))
+}
+
+async function transact<T>(pool: Pool, work: (tx: Transaction) => Promise<T>, purpose: Purpose): Promise<T> {
+  const client = await step('connect', purpose, () => connect(pool))
   let broken: Error | undefined
   // A connection may die between two queries: unheard, its event would end the process. The next query fails of it.
   const onLoss = (error: Error) => {
@@ -65,7 +78,7 @@ export async function inTransaction<T>(
   try {
     await begin(pool, client, purpose)
     const result = await work({ client, db: drizzle({ client }) })
-    await client.query('commit')
+    await step('commit', purpose, () => client.query('commit'))
     return result
   } catch (failure) {
     broken = (await rollBack(client)) ?? broken
@@ -76,6 +89,10 @@ export async function inTransaction<T>(
     client.release(broken)
   }
 }
+
+/** What an answer takes is over too soon to be told step by step. */
+const step = <T>(name: string, purpose: Purpose, work: () => Promise<T>): Promise<T> =>
+  purpose === 'answer' ? work() : inSpan(name, {}, work)
 
 /** As the migrations made them: a schema with the login's name would come first otherwise. */
 const inPublic = 'begin; set local search_path = public'

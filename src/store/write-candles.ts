@@ -48,8 +48,8 @@ export async function writeCandles(
   throw new Unavailable('another program writes the same candles at the same time')
 }
 
-function written({ incoming: { candles }, comparison: { absent, changed, unchanged } }: Compared): Written {
-  const revised = changed.flatMap(({ index }) => candles[index]?.openTime ?? [])
+function written({ incoming: { rows }, comparison: { absent, changed, unchanged } }: Compared): Written {
+  const revised = changed.flatMap(({ index }) => rows.openTimes[index] ?? [])
   return { added: absent.reduce((sum, { from, to }) => sum + to - from, 0), revised, unchanged }
 }
 

@@ -4,12 +4,13 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Gathering } from '../../src/ingest/gathering.ts'
 import { loadPages } from '../../src/ingest/load-pages.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
 import { plus, second, toIso } from '../../src/market/instant.ts'
 import { binance } from '../../src/sources/binance.ts'
-import { type Accounting, addAccounting, type CandleBatch, nothingReceived } from '../../src/store/candles.ts'
+import { type Accounting, addAccounting, nothingReceived, toBatch } from '../../src/store/candles.ts'
 import { type Cost, costOf, rounds, scale } from './measure.ts'
 import { findPsql, runPsql } from './psql.ts'
 import { candlesIn, type Extent, extentRange, inTimeOrder, type RawPage, rawPages } from './raw-pages.ts'
@@ -19,29 +20,37 @@ import { onStage, reset, runId, type Stage } from './stage.ts'
 /** A million candles of 50 coins. */
 const extent: Extent = { coins: 50, pages: Math.max(1, Math.round(20 * scale)) }
 
-/** Writes the pages as jobs do, as many side by side as a process runs, and returns what became of them. */
+/**
+ * Writes the pages as jobs do, as many side by side as a process runs, and returns what became of them. Each has coins
+ * of its own: writers of one series take turns.
+ */
 export async function loadAll(stage: Stage, pages: readonly RawPage[]): Promise<Accounting> {
-  const waiting = pages.values()
   const { concurrency } = stage.reach.settings.queue
-  const ends = await Promise.all(Array.from({ length: concurrency }, () => loadSome(stage, waiting)))
+  const shares = Array.from({ length: concurrency }, (_, share) =>
+    pages.filter(({ place }) => place % concurrency === share),
+  )
+  const ends = await Promise.all(shares.map((share) => loadSome(stage, share)))
   return ends.reduce(addAccounting, nothingReceived)
 }
 
-async function loadSome({ reach }: Stage, waiting: Iterable<RawPage>): Promise<Accounting> {
+async function loadSome({ reach }: Stage, pages: readonly RawPage[]): Promise<Accounting> {
   const gathering = new Gathering()
   let total = nothingReceived
   const write = async () => {
     total = addAccounting(total, await loadPages(reach, gathering.take()))
   }
-  for (const page of waiting) {
-    gathering.add(batchOf(page), reach.clock.now())
+  for (const page of pages) {
+    // Over a network each answer comes in a turn of its own, and what others have under way goes on between two.
+    await nextTurn()
+    gathering.add(toBatch(readPage(page)), reach.clock.now())
     if (gathering.isEnough(reach.clock.now())) await write()
   }
   if (!gathering.isEmpty()) await write()
   return total
 }
 
-function batchOf({ coinId, range, body }: RawPage): CandleBatch {
+/** What an answer came to, with the circumstances of its arrival. */
+function readPage({ coinId, range, body }: RawPage) {
   const now = plus(range.to, second)
   const series = { coinId, timeframe: '1m', source: 'binance' } as const
   const rows = binance.candles.parse(body.toString(), { symbol: coinId, timeframe: '1m', range, asOf: now })
@@ -56,7 +65,7 @@ const columns = 'coin_id, timeframe, timestamp, open, high, low, close, volume'
 async function writeCsv(path: string, pages: readonly RawPage[]): Promise<void> {
   const lines: { openTime: number; line: string }[] = []
   for (const page of pages) {
-    const { series, checked } = batchOf(page)
+    const { series, checked } = readPage(page)
     for (const { openTime, open, high, low, close, volume } of checked.candles) {
       const line = [series.coinId, series.timeframe, toIso(openTime), open, high, low, close, volume].join(
         ',',

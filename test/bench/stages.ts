@@ -66,7 +66,10 @@ function ourSteps(pages: readonly RawPage[]): Step[] {
   )
   const found = timed(() =>
     pages.map(({ range }, page) =>
-      findingsOf({ timeframe: '1m', answered: range, checked: candlesOf(page), settledBefore: range.to }),
+      findingsOf({
+        ...{ timeframe: '1m', answered: range, settledBefore: range.to },
+        ...{ openTimes: encoded.result[page]?.openTimes ?? [], rejected: [] },
+      }),
     ),
   )
   return [

@@ -1,11 +1,13 @@
-import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { text } from 'node:stream/consumers'
+import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { timeframes } from '../../src/market/timeframe.ts'
+import { freePort } from '../../src/runtime/free-port.ts'
+import { Releases } from '../../src/runtime/release.ts'
+import { sourceIds } from '../../src/settings/source-ids.ts'
 import { commandsIn } from './beacon.ts'
+import { findShells, offeredBy, type ShellName, shellNames } from './shells.ts'
+import { openFolder, openSite } from './site.ts'
 
 const execute = promisify(execFile)
 const beacon = commandsIn({})
@@ -19,66 +21,113 @@ const commandsOf = (help = ''): string[] =>
   listed(help.split('\nCommands:\n')[1] ?? '', /^ {2}([a-z][\w-]*)/gm)
 const optionsOf = (help = ''): string[] => listed(help, /^ {2}(-\w)?(?:, )?(--[\w-]+)?(?= )/gm)
 
-describe('completion in bash', () => {
-  let script = ''
-  let helps: readonly string[] = []
-  beforeAll(async () => {
-    const [printed, help] = await Promise.all([
-      beacon.run('completion bash'),
-      execute(process.execPath, ['--import', 'tsx', printHelp, '', 'archive', 'archive list', 'candles']),
-    ])
-    expect(printed).toMatchObject({ code: 0, stderr: '' })
-    script = printed.stdout
-    helps = help.stdout.split('\f')
-  }, 60_000)
+const shells = await findShells()
+const scripts = new Map<ShellName, string>()
+let helps: readonly string[] = []
 
-  /** What a real bash offers where the last word stands. */
-  async function offered(...words: readonly string[]): Promise<string[]> {
-    const bash = spawn('bash', ['--norc', '--noprofile', '-s', '--', 'beacon', ...words])
-    const answer = text(bash.stdout)
-    const complaint = text(bash.stderr)
-    bash.stdin.end(`set -u
-source /dev/fd/3 3<<'SCRIPT'
-${script}
-SCRIPT
-[[ $(complete -p beacon) == *_beacon* ]] || exit 3
-COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
-_beacon
-printf '%s\\n' "\${COMPREPLY[@]+"\${COMPREPLY[@]}"}"`)
-    const [code] = await once(bash, 'close')
-    expect([code, await complaint]).toEqual([0, ''])
-    return (await answer).split('\n').filter((line) => line !== '')
+beforeAll(async () => {
+  const [printed, help] = await Promise.all([
+    beacon.runLines(shellNames.map((name) => `completion ${name}`)),
+    execute(process.execPath, ['--import', 'tsx', printHelp, '', 'archive', 'archive list', 'candles']),
+  ])
+  for (const [index, name] of shellNames.entries()) {
+    expect(printed[index]).toMatchObject({ code: 0, stderr: '' })
+    scripts.set(name, printed[index]?.stdout ?? '')
   }
+  helps = help.stdout.split('\f')
+}, 60_000)
 
-  test('offers every command, and every command of a command', async () => {
-    expect(commandsOf(helps[0]).length).toBeGreaterThan(20)
-    expect(await offered('')).toEqual(commandsOf(helps[0]))
-    expect(await offered('archive', '')).toEqual(commandsOf(helps[1]))
-    expect(await offered('do')).toEqual(['doctor'])
-  })
+/** Shells differ in the order of what they offer. */
+const sorted = (words: Iterable<string> = []): string[] => [...words].toSorted()
 
-  test('offers every option of a command, and only its own', async () => {
-    expect(optionsOf(helps[3])).toContain('--plot')
-    expect((await offered('candles', 'bitcoin', '-')).toSorted()).toEqual(optionsOf(helps[3]).toSorted())
-    expect((await offered('archive', 'list', '-')).toSorted()).toEqual(optionsOf(helps[2]).toSorted())
-    expect(await offered('doctor', '--d')).toEqual(['--deep'])
-  })
+describe.each(shells)('completion in $name', (shell) => {
+  test.skipIf(shell.program === undefined)(
+    'offers every command, option and value, and only what may stand there',
+    async () => {
+      const releases = new Releases()
+      try {
+        const expected: readonly (readonly [line: string, words: readonly string[]])[] = [
+          ['beacon ', commandsOf(helps[0])],
+          ['beacon ba', ['backfill']],
+          ['beacon archive ', commandsOf(helps[1])],
+          ['beacon archive list ', []],
+          ['beacon archive list -', optionsOf(helps[2])],
+          ['beacon candles bitcoin -', optionsOf(helps[3])],
+          ['beacon candles --last 3 bitcoin --pl', ['--plot']],
+          ['beacon doctor --d', ['--deep']],
+          ['beacon backfill --source bitf', ['bitfinex']],
+          ['beacon backfill --source=bitf', [shell.name === 'bash' ? 'bitfinex' : '--source=bitfinex']],
+          ['beacon replay --source ', sourceIds],
+          ['beacon gaps --source bitf', []],
+          ['beacon completion ', shellNames],
+          ['beacon start --roles w', ['worker', 'web']],
+          ['beacon start --roles worker,we', ['worker,web']],
+          ['beacon candles bitcoin 1h --last ', []],
+          ['beacon queues pause bitf', ['bitfinex']],
+          ['npx beacon doc', ['doctor']],
+        ]
+        expect(commandsOf(helps[0]).length).toBeGreaterThan(20)
+        expect(optionsOf(helps[3])).toContain('--plot')
+        const offered = await offeredBy(shell, {
+          folder: await openFolder(releases),
+          variables: {},
+          script: scripts.get(shell.name) ?? '',
+          lines: expected.map(([line]) => line),
+        })
+        const asked = expected.map(([line], index) => [line, sorted(offered[index])])
+        expect(asked).toEqual(expected.map(([line, words]) => [line, sorted(words)]))
+      } finally {
+        await releases.release()
+      }
+    },
+  )
 
-  test('offers the values of an option, and files where they are not known', async () => {
-    expect(await offered('backfill', 'bitcoin', '--timeframe', '')).toEqual(timeframes)
-    expect(await offered('gaps', '--source', 'bitf')).toEqual([])
-    expect(await offered('backfill', '--source', 'bitf')).toEqual(['bitfinex'])
-    expect(await offered('completion', '')).toEqual(['bash', 'zsh', 'fish'])
-    expect(await offered('start', '--roles', '')).toEqual([])
+  test.skipIf(shell.program === undefined)('offers what the data has at that moment', async () => {
+    await using site = await openSite({ config: 'follow: [bitcoin, dogecoin]\n' })
+    const { folder, variables, database } = site
+    await site.runLines(['coins add frog --market binance:PEPEUSDT', 'coins remove dogecoin'])
+    await database.pool.query(`
+      insert into archives (id, table_name, partition_name, range_from, range_to, state, place, file_name, columns,
+          created_at, row_count, bytes, sha256, checksums, verified_at, dropped_at)
+        values ('7f3a0000-0000-0000-0000-000000000000', 'ohlcv_data_1h', 'ohlcv_data_1h_y2023m01', '2023-01-01',
+          '2023-02-01', 'dropped', 'file:///gone/', 'x.parquet', '[]', '2024-01-01', 1, 100, repeat('0', 64), '{}',
+          '2024-01-01', '2024-01-01')`)
+    const script = scripts.get(shell.name) ?? ''
+    const expected: readonly (readonly [line: string, words: readonly string[]])[] = [
+      ['beacon coverage ', ['bitcoin', 'frog']],
+      ['beacon coverage bitcoin f', ['frog']],
+      ['beacon candles frog ', ['1m', '5m', '1h', '1d']],
+      ['beacon candles frog 1h ', []],
+      ['beacon backfill frog --timeframe 1m,1', ['1m,1m', '1m,1h', '1m,1d']],
+      ['beacon coins add d', ['dogecoin']],
+      ['beacon archive verify ', ['7f3a0000']],
+      ['beacon views refresh d', ['daily_price_summary']],
+      ['beacon migrate down --to 0002', ['0002_ingest']],
+    ]
+    const asked = { folder, variables, script, lines: expected.map(([line]) => line) }
+    const offered = await offeredBy(shell, asked)
+    expect(expected.map(([line], index) => [line, sorted(offered[index])])).toEqual(
+      expected.map(([line, words]) => [line, sorted(words)]),
+    )
   })
 })
 
-test('zsh and fish get every command too, and another shell a sentence', async () => {
-  const [zsh, fish, other] = await beacon.runLines(['completion zsh', 'completion fish', 'completion csh'])
-  expect(zsh?.stdout).toMatch(/^#compdef beacon\n/)
-  expect(zsh?.stdout).toContain(`'archive list') menu=()`)
-  expect(zsh?.stdout).toMatch(/'doctor:[^']+'/)
-  expect(fish?.stdout).toMatch(/complete -c beacon -n '__beacon_is_at [^\n]+ -f -a 'doctor' -d '/)
-  expect(fish?.stdout).toMatch(/-l deep -d '/)
+test('without a database that answers, coins of the configuration are offered, and nothing is started', async () => {
+  await using site = await openSite({ config: 'follow: [bitcoin, dogecoin]\n' })
+  const away = { DATABASE_URL: `postgres://127.0.0.1:${await freePort(0)}/beacon` }
+  const none = { DATABASE_URL: '' }
+  const ends = await site.runLines([
+    { line: 'completion words', variables: away },
+    { line: 'completion words', variables: none },
+  ])
+  for (const end of ends) {
+    expect(end).toMatchObject({ code: 0, stderr: '' })
+    expect(end.stdout).toContain('coins bitcoin\tBitcoin\ncoins dogecoin\tDogecoin\n')
+    expect(end.stdout).toContain('timeframes 1h\t\n')
+  }
+})
+
+test('another shell is told which there are', async () => {
+  const [other] = await beacon.runLines(['completion csh'])
   expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('bash, zsh, fish') })
 })

@@ -7,10 +7,24 @@ import { openSite, type Site } from './site.ts'
 
 const commands = [
   '',
-  ...['start', 'demo', 'replay', 'backfill', 'gaps', 'coverage', 'candles', 'prices', 'status'],
+  ...[
+    'start',
+    'demo',
+    'replay',
+    'backfill',
+    'gaps',
+    'coverage',
+    'verify',
+    'certificate',
+    'candles',
+    'prices',
+  ],
+  ...['status', 'doctor', 'completion', 'retention'],
+  ...['quarantine', 'quarantine list', 'quarantine show', 'quarantine retry', 'quarantine discard'],
+  ...['archive', 'archive list', 'archive verify', 'archive restore', 'archive query'],
   ...['coins', 'coins list', 'coins add', 'coins remove', 'coins sync'],
-  ...['migrate', 'migrate up', 'migrate down', 'migrate status'],
-  ...['partitions', 'partitions list', 'partitions ensure', 'views', 'views refresh'],
+  ...['migrate', 'migrate up', 'migrate down', 'migrate status', 'migrate verify'],
+  ...['partitions', 'partitions list', 'partitions ensure', 'views', 'views list', 'views refresh'],
   ...['queues', 'queues pause', 'queues resume'],
   ...['keys', 'keys generate', 'keys rotate'],
 ]
@@ -146,6 +160,20 @@ test.concurrent('a PostgreSQL that is not there is told at once, in one sentence
   expect(tookMs).toBeLessThan(15_000)
 })
 
+test.concurrent('a Redis that is not there is told in one sentence, and by the doctor once', async () => {
+  await using site = await openSite()
+  const REDIS_URL = `redis://:hidden@127.0.0.1:${await freePort(0)}`
+  const [status, doctor] = await site.runLines(
+    ['status', 'doctor'].map((line) => ({ line, variables: { REDIS_URL } })),
+  )
+  expect(status).toMatchObject({ code: 1, stdout: '' })
+  expect(status?.stderr).toMatch(/^error: Redis at 127\.0\.0\.1:\d+ does not answer: [^\n]*REDIS_URL\n$/)
+  expect(doctor?.code).toBe(1)
+  expect(doctor?.stdout.match(/error: Redis does not answer/g)).toHaveLength(1)
+  expect(doctor?.stdout).toMatch(/error: No exchange was asked for its time: Redis at /)
+  expect(`${status?.stderr}${doctor?.stdout}`).not.toContain('hidden')
+})
+
 test.concurrent('a door open to others without a password is refused before anything is started', async () => {
   await using site = await openSite()
   const { code, stderr } = await site.run('start', { BEACON_HTTP_HOST: '0.0.0.0' })
@@ -178,6 +206,7 @@ test.concurrent('mistakes in what is configured are told by file and line, or by
     { DATABASE_URL: 'mysql://here', BEACON_HTTP_PORT: 'http' },
     wrongPassword,
     wrongName,
+    { DATABASE_URL: '', BEACON_DATA_DIR: file('key.yaml') },
   ]
   const ends = await site.runLines(environments.map((variables) => ({ line: 'coverage', variables })))
   expect(ends.map(({ code, stdout, stderr }) => [code, stdout, stderr])).toEqual(
@@ -189,6 +218,7 @@ test.concurrent('mistakes in what is configured are told by file and line, or by
       [2, 'BEACON_HTTP_PORT is not a port number'],
       [1, 'the password in DATABASE_URL: correct it'],
       [1, 'does not exist: create it, or change its name in DATABASE_URL'],
+      [1, 'a file is in its way: set BEACON_DATA_DIR to another'],
     ].map(([code, sentence]) => [code, '', expect.stringContaining(String(sentence))]),
   )
   for (const { stderr } of ends) expect(stderr).toMatch(/^error: [^\n]+\n$/)

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
@@ -93,7 +95,20 @@ test('the demo shows a fortnight of several coins within half a minute, and leav
     ),
   ).toEqual([])
 
+  // What it leaves for other terminals takes a command to its data and its exchange.
+  const file = join(bare.dataDir, 'environment')
+  expect(demo.stderr()).toContain(`another terminal: . ${file} && npx beacon`)
+  const variables = Object.fromEntries(
+    [...(await readFile(file, 'utf8')).matchAll(/^export (\w+)='(.*)'$/gm)].map(([, name, value]) => [
+      name,
+      value,
+    ]),
+  )
+  const verified = await bare.run('verify bitcoin --timeframe 1h --from -12h --json', variables)
+  expect(verified).toMatchObject({ code: 0 })
+
   await expectGracefulStop(demo, 'SIGINT')
+  expect(existsSync(file)).toBe(false)
   expect(await bare.server()).toBeUndefined()
   // It has an exchange of its own.
   expect(bare.exchange.requests).toEqual([])

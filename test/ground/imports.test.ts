@@ -35,7 +35,7 @@ const layers: readonly (readonly string[])[] = [
   ['src/runtime', 'src/accounts', 'src/queries', 'src/archive'],
   ['src/ingest'],
   ['src/queue'],
-  ['jobs', 'src/metrics'],
+  ['jobs', 'src/metrics', 'src/tracing'],
   ['src/fleet.ts'],
   ['src/backfill.ts', 'src/scheduler.ts', 'src/workers.ts', 'src/web'],
   ['src/monitoring'],
@@ -44,7 +44,7 @@ const layers: readonly (readonly string[])[] = [
 ]
 
 /** These know nothing of the rest, and all the rest is handed them. */
-const forEverybody = ['src/runtime/clock.ts', 'src/runtime/log.ts', 'src/runtime/release.ts']
+const forEverybody = ['clock', 'log', 'release', 'trace'].map((name) => `src/runtime/${name}.ts`)
 
 /** Two names of one thing, the second the door of the first. */
 const together: readonly (readonly [string, string])[] = [
@@ -102,6 +102,10 @@ const keepers: Readonly<Record<string, readonly string[]>> = {
   '@aws-sdk/client-s3': ['src/archive'],
   '@aws-sdk/lib-storage': ['src/archive'],
   '@duckdb/node-api': ['src/archive'],
+  '@opentelemetry/api': ['src/tracing'],
+  '@opentelemetry/sdk-trace-base': ['src/tracing'],
+  '@opentelemetry/resources': ['src/tracing'],
+  '@opentelemetry/exporter-trace-otlp-http': ['src/tracing'],
 }
 
 describe('packages with one keeper', () => {

@@ -7,6 +7,7 @@ import { enforceRetention } from '../../jobs/enforce-retention.ts'
 import { Aborted, Misconfigured, Unavailable } from '../../src/fault.ts'
 import { readRetentionPlan } from '../../src/ingest/retention-plan.ts'
 import { day, hour, minute, plus, toIso } from '../../src/market/instant.ts'
+import { floorTo } from '../../src/market/timeframe.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
 import { listArchives } from '../../src/store/archives.ts'
@@ -64,7 +65,7 @@ describe('a run of retention', () => {
       pool,
       aBatch(old, [], {
         answered: { from: daysAgo(12), to: daysAgo(10) },
-        checked: { candles: [], rejected: [raw], ignored: 0, roundedValues: 0 },
+        rejected: [raw],
         settledBefore: daysAgo(0),
       }),
     )
@@ -133,6 +134,8 @@ describe('a run of retention', () => {
     await expect(ahead).rejects.toThrow(Misconfigured)
     await expect(ahead).rejects.toThrow(/nothing was deleted: the clock here .*database/)
     expect(await leavesNow(pool)).toEqual(expect.arrayContaining(before))
+    // Less than a day off is no contradiction, with a candle that has just closed.
+    await someCandles(pool, coinId, floorTo('1m', plus(systemClock.now(), -minute)), 1)
     expect(await retain(pool, { now: plus(systemClock.now(), 20 * hour) })).toMatchObject({
       dropped: [minuteLeaf(9)],
     })

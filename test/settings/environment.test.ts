@@ -63,6 +63,26 @@ test('what was read cannot be changed', () => {
   expect(Object.isFrozen(readEnvironment({}))).toBe(true)
 })
 
+describe('the traces of jobs', () => {
+  const tracesUrl = (variables: Record<string, string>) => readEnvironment(variables).tracesUrl
+  const everything = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318/' }
+
+  test('go below the address for all signals, or to one of their own', () => {
+    expect(tracesUrl({})).toBeUndefined()
+    expect(tracesUrl(everything)).toBe('http://collector:4318/v1/traces')
+    const own = { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://tempo/otlp?tenant=1' }
+    expect(tracesUrl({ ...everything, ...own })).toBe('https://tempo/otlp?tenant=1')
+  })
+
+  test('are switched off by the variables that switch them off elsewhere', () => {
+    expect(tracesUrl({ ...everything, OTEL_SDK_DISABLED: 'True' })).toBeUndefined()
+    expect(tracesUrl({ ...everything, OTEL_TRACES_EXPORTER: 'none' })).toBeUndefined()
+    expect(
+      tracesUrl({ ...everything, OTEL_SDK_DISABLED: 'false', OTEL_TRACES_EXPORTER: 'otlp' }),
+    ).toBeDefined()
+  })
+})
+
 describe('mistakes', () => {
   test('are all named in one message', () => {
     const read = () =>
@@ -75,6 +95,7 @@ describe('mistakes', () => {
         BEACON_BUDGET: 'none',
         BINANCE_BASE_URL: 'ftp://mirror',
         COINGECKO_BASE_URL: 'mirror',
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'localhost:4318',
       })
     expect(read).toThrow(InvalidInput)
     for (const part of [
@@ -86,6 +107,7 @@ describe('mistakes', () => {
       'BEACON_BUDGET is not "unlimited"',
       'BINANCE_BASE_URL is not a URL of the form http://host or https://host',
       'COINGECKO_BASE_URL is not a URL',
+      'OTEL_EXPORTER_OTLP_ENDPOINT is not a URL',
     ]) {
       expect(read).toThrow(part)
     }

@@ -102,6 +102,36 @@ describe('reading klines', () => {
 
   test('a row keeps its raw form', () => {
     expect(parse([aRow()])[0]?.raw).toEqual(aRow())
+    expect(parse([aRow(), aRow({ 4: null })]).map(({ raw }) => raw)).toEqual([aRow(), aRow({ 4: null })])
+  })
+
+  test.each(['klines_btcusdt_1h_page1', 'klines_btcusdt_5m_latest24', 'klines_ethbtc_1d_week'])(
+    '%s reads the same when it is laid out otherwise',
+    (name) => {
+      const text = recorded(`binance/${name}`)
+      const asked = {
+        ...query,
+        timeframe: name.includes('_1h_') ? '1h' : name.includes('_5m_') ? '5m' : '1d',
+      } as const
+      const told = (body: string) =>
+        binance.candles
+          .parse(body, asked)
+          .map((row) => ({ raw: row.raw, ...('candle' in row ? row.candle : row) }))
+      expect(told(text)).toEqual(told(JSON.stringify(JSON.parse(text), undefined, 1)))
+    },
+  )
+
+  test.each([
+    ['rows without a comma between them', (row: string) => `[${row}${row}]`],
+    ['a bracket too many in the middle', (row: string) => `[${row}],${row}]`],
+    ['a comma at the end', (row: string) => `[${row},]`],
+    ['nothing but a bracket', () => '['],
+    ['no bracket at the end', (row: string) => `[${row}`],
+    ['something behind the end', (row: string) => `[${row}] `.concat('x')],
+    ['something before the beginning', (row: string) => `x[${row}]`],
+    ['an open time that begins with a zero', (row: string) => `[${row.replace(/\d{13}/, '0709251200000')}]`],
+  ])('%s is not JSON, and spoils the page', (_, layOut) => {
+    expect(() => binance.candles.parse(layOut(JSON.stringify(aRow())), query)).toThrow(Malformed)
   })
 
   test.each([

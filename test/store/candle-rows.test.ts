@@ -10,6 +10,7 @@ import {
   textField,
   timestampLength,
   uuidField,
+  viewOf,
   writeNumeric,
   writeTimestamp,
 } from '../../src/store/binary-copy.ts'
@@ -21,12 +22,12 @@ const scale = 8
 
 function numericField(value: Decimal): Buffer {
   const field = Buffer.alloc(longestNumeric(value))
-  return field.subarray(0, writeNumeric(field, 0, value, scale))
+  return field.subarray(0, writeNumeric(viewOf(field), 0, value, scale))
 }
 
 function timestampField(instant: Instant): Buffer {
   const field = Buffer.alloc(timestampLength)
-  writeTimestamp(field, 0, instant)
+  writeTimestamp(viewOf(field), 0, instant)
   return field
 }
 

@@ -86,12 +86,7 @@ describe('loading an answer', () => {
     const series = await aSeries(pool)
     const answer = aBatch(series, candlesIn(minutes(0, 100)), {
       answered: minutes(0, 120),
-      checked: {
-        candles: candlesIn(minutes(0, 100)),
-        rejected: [unusable(minutes(110, 111).from)],
-        ignored: 0,
-        roundedValues: 0,
-      },
+      rejected: [unusable(minutes(110, 111).from)],
     })
     await load(pool, answer)
     const before = await ledger(pool, series)
@@ -150,12 +145,7 @@ describe('loading an answer', () => {
     const raw = [start, '1.0', '0.9\u0000', "'; drop table coins; --"]
     const answer = aBatch(series, [], {
       answered: minutes(0, 1),
-      checked: {
-        candles: [],
-        rejected: [{ raw, reason: 'high 0.9 is below', openTime: start }],
-        ignored: 0,
-        roundedValues: 0,
-      },
+      rejected: [{ raw, reason: 'high 0.9 is below', openTime: start }],
     })
     expect(await load(pool, answer)).toEqual({ ...nothingReceived, received: 1, quarantined: 1 })
     await load(pool, answer)
@@ -184,7 +174,7 @@ describe('loading an answer', () => {
     }))
     const checked = checkCandles(rows, { timeframe: '1m', range: minutes(0, 5), now })
     expect(checked).toMatchObject({ roundedValues: long.length, rejected: [] })
-    await load(pool, aBatch(series, checked.candles, { checked }))
+    await load(pool, aBatch(series, checked.candles))
     const { rows: expected } = await pool.query(
       'select value::numeric::decimal(24, 8) as close from unnest($1::text[]) with ordinality as t(value, place) order by place',
       [long],
@@ -242,7 +232,7 @@ describe('answers written together', () => {
     await load(pool, aBatch(one, candlesIn(minutes(0, 10))))
     const refused = aBatch(three, [], {
       answered: minutes(0, 5),
-      checked: { candles: [], rejected: [unusable()], ignored: 0, roundedValues: 0 },
+      rejected: [unusable()],
     })
     const changed = [...candlesIn(minutes(0, 9)), aCandle(minutes(9, 10).from, { close: '9.50000000' })]
     expect(
@@ -425,7 +415,7 @@ describe('what interrupts a load', () => {
     const series = await aSeries(pool)
     await prepareDay(pool)
     const failing = inTransaction(pool, async (tx) => {
-      await loadCandles(tx, aBatch(series, candlesIn(minutes(0, 50)), { checked: withRefusal }))
+      await loadCandles(tx, aBatch(series, candlesIn(minutes(0, 50)), { rejected: [aRefusal] }))
       throw new Error('out of ideas')
     })
     await expect(failing).rejects.toThrow('out of ideas')
@@ -489,12 +479,7 @@ const prepareDay = (pool: Pool) => {
   return ensurePartitions(pool, table, partitionsOf(table, day), 2_000)
 }
 
-const withRefusal = {
-  candles: candlesIn(minutes(0, 50)),
-  rejected: [unusable(minutes(60, 61).from)],
-  ignored: 0,
-  roundedValues: 0,
-}
+const aRefusal = unusable(minutes(60, 61).from)
 
 describe('loads side by side', () => {
   test('of overlapping stretches of one series count every candle as new exactly once', async ({ pool }) => {

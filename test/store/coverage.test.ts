@@ -91,8 +91,8 @@ describe('what is owed', () => {
       { raw: ['!'], reason: 'off the grid', openTime: plus(start, 1) },
     ]
     for (const row of undated) {
-      const checked = { candles: candlesIn(minutes(0, 5)), rejected: [row], ignored: 0, roundedValues: 0 }
-      await load(pool, aBatch(series, checked.candles, { checked, answered: minutes(0, 10) }))
+      const parts = { rejected: [row], answered: minutes(0, 10) }
+      await load(pool, aBatch(series, candlesIn(minutes(0, 5)), parts))
       expect(await owedLive(pool, series, minutes(0, 10))).toEqual([minutes(5, 10)])
     }
   })

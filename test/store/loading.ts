@@ -6,6 +6,7 @@ import { toDecimal } from '../../src/market/decimal.ts'
 import { type Instant, plus, toInstant } from '../../src/market/instant.ts'
 import type { Range } from '../../src/market/range.ts'
 import { floorTo, timeframeMs } from '../../src/market/timeframe.ts'
+import { encodeCandles } from '../../src/store/candle-rows.ts'
 import { type Accounting, type CandleBatch, loadCandles } from '../../src/store/candles.ts'
 import { upsertCoin } from '../../src/store/coins.ts'
 import type { Series } from '../../src/store/coverage.ts'
@@ -66,13 +67,12 @@ export function aBatch(
 ): CandleBatch {
   const length = timeframeMs[series.timeframe]
   return {
-    series,
+    ...{ series, rows: encodeCandles(series, candles), rejected: [] },
     symbol: 'COINUSDT',
     answered: {
       from: candles[0]?.openTime ?? start,
       to: plus(candles.at(-1)?.openTime ?? plus(start, -length), length),
     },
-    checked: { candles, rejected: [], ignored: 0, roundedValues: 0 },
     settledBefore: floorTo(series.timeframe, now),
     now,
     runId: randomUUID(),
@@ -85,7 +85,7 @@ export const load = (pool: Pool, batch: CandleBatch): Promise<Accounting> =>
   withPartitions(
     { pool, partitions: new Set(), lockTimeoutMs: 2_000 },
     candleTable(batch.series.timeframe, 'day'),
-    batch.checked.candles.map(({ openTime }) => openTime),
+    batch.rows.openTimes,
     () => inTransaction(pool, (tx) => loadCandles(tx, batch)),
   )
 

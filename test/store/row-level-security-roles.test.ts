@@ -286,9 +286,8 @@ describe.each(stages)('on $server', ({ test }) => {
       })
       const rejected = [{ raw: 'not a candle', reason: 'not believed', openTime: plus(start, 120_000) }]
       const candles = [aCandle(start), aCandle(plus(start, 60_000))]
-      const checked = { candles, rejected, ignored: 0, roundedValues: 0 }
       const first = await inTransaction(pool, (tx) =>
-        loadCandles(tx, aBatch(series, candles, { checked, runId })),
+        loadCandles(tx, aBatch(series, candles, { rejected, runId })),
       )
       expect(first).toEqual({ received: 3, new: 2, revised: 0, unchanged: 0, quarantined: 1 })
       const corrected = [aCandle(start, { close: '11.5' })]

@@ -23,7 +23,7 @@ export const archives = (deep: boolean): Check => ({
 })
 
 const remedyOf = ({ id }: Archive): string =>
-  `Put back a copy of the file, and then: beacon archive verify ${id.slice(0, 8)}`
+  `Put back a copy of the file, and then: npx beacon archive verify ${id.slice(0, 8)}`
 
 /** What is wrong with the file; one that cannot be looked at keeps none of the others from being looked at. */
 async function problemOf(settings: Settings, archive: Archive, deep: boolean): Promise<string | undefined> {

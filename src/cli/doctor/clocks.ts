@@ -1,4 +1,4 @@
-import { Fault, RateLimited, UnknownMarket } from '../../fault.ts'
+import { Fault, RateLimited, Unavailable, UnknownMarket } from '../../fault.ts'
 import { openFleet } from '../../fleet.ts'
 import type { HttpClient } from '../../http/request.ts'
 import { type CandleMarket, candleMarketOf } from '../../ingest/markets.ts'
@@ -23,10 +23,20 @@ export const clocks: Check = {
     const ofDatabase = skewFindings("the database's", skewMs, settings.monitoring.clockSkew)
     const questions = questionsFor(await listCoins(db))
     if (questions.length === 0) return ofDatabase
+    return [...ofDatabase, ...(await ofExchanges(reach, questions))]
+  },
+}
+
+/** Only within the budget: where that is out of reach, nobody is asked. */
+async function ofExchanges(reach: Reach, questions: readonly Question[][]): Promise<Finding[]> {
+  try {
     const { context } = await openFleet({ ...reach, database: reach }, 0)
     const asked = await Promise.all(questions.map((ofSource) => askSource(reach, context.http, ofSource)))
-    return [...ofDatabase, ...asked.flat()]
-  },
+    return asked.flat()
+  } catch (failure) {
+    if (!(failure instanceof Unavailable) || reach.signal.aborted) throw failure
+    return [error(`No exchange was asked for its time: ${failure.message}.`, 'Mend that, and ask again.')]
+  }
 }
 
 function skewFindings(whose: string, skewMs: number, limitMs: number): Finding[] {

@@ -24,6 +24,6 @@ export const migrations: Check = {
     const pending = (await migrationStatus(url)).filter(({ applied }) => !applied).map(({ name }) => name)
     if (pending.length === 0) return []
     const which = shortened(pending)
-    return [error(`The schema is not up to date: ${which} not applied yet.`, 'beacon migrate up')]
+    return [error(`The schema is not up to date: ${which} not applied yet.`, 'npx beacon migrate up')]
   },
 }

@@ -25,7 +25,7 @@ export const detachedPartitions: Check = {
       ...stuck.map(({ name, expiringSince }) =>
         error(
           `${name} was to be dropped since ${expiringSince === undefined ? '' : toMinuteText(expiringSince)} and is still there.`,
-          'beacon retention tells what keeps it',
+          'npx beacon retention tells what keeps it',
         ),
       ),
       ...(pending.length === 0
@@ -33,7 +33,7 @@ export const detachedPartitions: Check = {
         : [
             warning(
               `Detaching ${shortened(pending)} was interrupted; no other partition of its table can go meanwhile.`,
-              'beacon retention goes on with it',
+              'npx beacon retention goes on with it',
             ),
           ]),
     ]
@@ -43,5 +43,21 @@ export const detachedPartitions: Check = {
 const orphanFinding = ({ name, bytes }: DetachedTable): Finding =>
   error(
     `${name} (${bytesText(bytes)}) belongs to no table, and nobody will drop it.`,
-    `Attach it again (alter table … attach partition ${name} …), or: drop table ${name}`,
+    `alter table ${tableOf(name)} attach partition ${name} ${boundsOf(name)} -- or, if nobody wants its rows: drop table ${name}`,
   )
+
+const suffixForm = /_y(\d{4})(?:m(\d{2}))?(?:d(\d{2}))?$/
+
+const tableOf = (name: string): string => name.replace(suffixForm, '')
+
+/** A leaf is named after the year, the month or the day that it holds. */
+function boundsOf(name: string): string {
+  const [, year, month, dayOfMonth] = (suffixForm.exec(name) ?? []).map(Number)
+  const from = new Date(Date.UTC(year || 0, (month || 1) - 1, dayOfMonth || 1))
+  const to = new Date(from)
+  if (dayOfMonth) to.setUTCDate(to.getUTCDate() + 1)
+  else if (month) to.setUTCMonth(to.getUTCMonth() + 1)
+  else to.setUTCFullYear(to.getUTCFullYear() + 1)
+  const [first, end] = [from, to].map((date) => `'${date.toISOString().slice(0, 10)}'`)
+  return `for values from (${first}) to (${end})`
+}

@@ -15,7 +15,7 @@ import { type Check, error, type Finding, type Reach, warning } from './check.ts
 /** So many discrepancies are told one by one; a lost disk may leave millions. */
 const told = 50
 
-const mendCommand = 'beacon doctor --deep --mend'
+const mendCommand = 'npx beacon doctor --deep --mend'
 
 /** That the ledger and the tables agree, candle by candle. With `mend`, what can be put right is. */
 export const ledger = (mend: boolean): Check => ({
@@ -83,7 +83,7 @@ const stateSentence = (found: StateDiscrepancy): string =>
 const rangeOptions = ({ range }: Discrepancy): string => `--from ${toIso(range.from)} --to ${toIso(range.to)}`
 
 const gapsCommandOf = (found: RowDiscrepancy): string =>
-  `beacon gaps ${found.coinId} --timeframe ${found.timeframe} ${rangeOptions(found)} --repair`
+  `npx beacon gaps ${found.coinId} --timeframe ${found.timeframe} ${rangeOptions(found)} --repair`
 
 const unrecordedRemedy = (found: RowDiscrepancy): string =>
-  `beacon backfill ${found.coinId} --timeframe ${found.timeframe} ${rangeOptions(found)} --force asks their source for them; what is told again after that came from no source: delete it`
+  `npx beacon backfill ${found.coinId} --timeframe ${found.timeframe} ${rangeOptions(found)} --force asks their source for them; what is told again after that came from no source: delete it`

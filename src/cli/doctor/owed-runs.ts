@@ -25,7 +25,7 @@ export const owedRuns: Check = {
     if (owed.length === 0) return []
     const queueKind = reach.settings.environment.redisUrl === undefined ? 'postgres' : 'redis'
     const remedy = (await hasWorkers(reach.pool, queueKind))
-      ? 'See why they fail: beacon status'
+      ? 'See why they fail: npx beacon status'
       : 'No process works on the queues, start one: npx beacon start'
     const namesOf = (some: readonly Owed[]) => shortened(some.map(({ id }) => id))
     const [overdue, never] = [owed.filter(ranBefore), owed.filter((one) => !ranBefore(one))]

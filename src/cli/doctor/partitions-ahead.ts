@@ -9,7 +9,7 @@ import {
 } from '../../store/partitions.ts'
 import { type Check, error, type Finding, warning } from './check.ts'
 
-const remedy = 'beacon partitions ensure'
+const remedy = 'npx beacon partitions ensure'
 
 /** That there is somewhere for the next rows to go. */
 export const partitionsAheadOfTime: Check = {

@@ -9,40 +9,55 @@ export const rights: Check = {
   run: async ({ pool }) => accessFindings(await readAccessFlaws(databaseOf(pool))),
 }
 
-type Told = readonly [names: readonly string[], sentence: (names: string) => string, remedy: string]
+type Told = readonly [
+  names: readonly string[],
+  sentence: (names: string) => string,
+  /** What mends one of them: a statement, where one does. */
+  remedy: (name: string) => string,
+]
 
 const accessFindings = (flaws: AccessFlaws): Finding[] =>
-  told(flaws).flatMap(([names, sentence, remedy]) => {
-    const [first = ''] = names
-    return names.length === 0 ? [] : [error(sentence(shortened(names)), remedy.replaceAll('NAME', first))]
-  })
+  told(flaws).flatMap(([names, sentence, remedy]) =>
+    names.length === 0 ? [] : [error(sentence(shortened(names)), [...new Set(names.map(remedy))].join('; '))],
+  )
 
 const told = (flaws: AccessFlaws): readonly Told[] => [
   [
     flaws.unforced,
     (names) => `Row-level security does not bind everybody on ${names}: one user may see another's rows.`,
-    'alter table NAME enable row level security, force row level security',
+    (name) => `alter table ${name} enable row level security, force row level security`,
   ],
   [
     flaws.unguarded,
     (names) => `Rows of users in ${names} are seen by all: there is no policy.`,
-    'Write a migration with a policy for NAME, as 0006_row_level_security has them.',
+    (name) => `Write a migration with a policy for ${name}, as 0006_row_level_security has them.`,
   ],
   [
     flaws.grantedPartitions,
     (names) => `There are rights on partitions, past the rules of their table: ${names}.`,
-    'Revoke them (revoke all on PARTITION from ROLE) and grant them on the table.',
+    (name) => {
+      const [role, partition] = name.split(' on ')
+      return `revoke all on ${partition} from ${role === 'everybody' ? 'public' : role}`
+    },
   ],
-  [flaws.openTables, (names) => `Everybody who logs in may use ${names}.`, 'revoke all on NAME from public'],
-  [flaws.unboundRoles, (names) => `No policy binds ${names}.`, 'alter role NAME nosuperuser nobypassrls'],
+  [
+    flaws.openTables,
+    (names) => `Everybody who logs in may use ${names}.`,
+    (name) => `revoke all on ${name} from public`,
+  ],
+  [
+    flaws.unboundRoles,
+    (names) => `No policy binds ${names}.`,
+    (name) => `alter role ${name} nosuperuser nobypassrls`,
+  ],
   [
     flaws.missingRoles,
     (names) => `The server has no role ${names}.`,
-    'Bring over the roles of the server it came from: pg_dumpall --roles-only',
+    () => 'Bring over the roles of the server it came from: pg_dumpall --roles-only',
   ],
   [
     flaws.shutOutRoles,
     (names) => `The roles ${names} cannot reach any table.`,
-    'grant usage on schema public to NAME',
+    (name) => `grant usage on schema public to ${name}`,
   ],
 ]

@@ -20,10 +20,10 @@ export const freshness: Check = {
   name: 'freshness',
   run: async (reach) => {
     const series = await seriesOf(reach)
-    if (series.length === 0) return [warning('No coin is followed.', 'beacon coins add COIN')]
+    if (series.length === 0) return [warning('No coin is followed.', 'npx beacon coins add COIN')]
     const queueKind = reach.settings.environment.redisUrl === undefined ? 'postgres' : 'redis'
     const remedy = (await hasWorkers(reach.pool, queueKind))
-      ? 'See why its runs fail: beacon status'
+      ? 'See why its runs fail: npx beacon status'
       : 'No process works on the queues, start one: npx beacon start'
     const inState = (state: Freshness) => series.filter((one) => one.state === state)
     const isNew = ({ followedFrom }: SeriesStatus) => reach.now - Date.parse(followedFrom) < settlingMs
@@ -52,7 +52,7 @@ export const owedWork: Check = {
     return [
       warning(
         `${counted(candles, 'candle')} of ${shortened(names)} still to be fetched.`,
-        'The daemon fetches them; now: beacon gaps --repair',
+        'The daemon fetches them; now: npx beacon gaps --repair',
       ),
     ]
   },

@@ -35,16 +35,20 @@ export const serverSettings: Check = {
   name: 'settings',
   run: async (reach) => [
     ...postgresFindings(await readServerParameters(databaseOf(reach.pool)), reach.settings.database),
-    ...(await ofRedis(reach, redisSettingsFindings)),
+    ...(await ofRedis(reach, redisSettingsFindings, () => [])),
   ],
 }
 
-/** Where Redis is not used, nothing of it matters. */
-async function ofRedis({ settings }: Reach, judge: (facts: RedisFacts) => Finding[]): Promise<Finding[]> {
+/** Where Redis is not used, nothing of it matters; that it does not answer is told once. */
+async function ofRedis(
+  { settings }: Reach,
+  judge: (facts: RedisFacts) => Finding[],
+  whenSilent = (silence: Finding): Finding[] => [silence],
+): Promise<Finding[]> {
   const { redisUrl } = settings.environment
   if (redisUrl === undefined) return []
   const facts = await readRedisFacts(redisUrl)
-  return 'severity' in facts ? [facts] : judge(facts)
+  return 'severity' in facts ? whenSilent(facts) : judge(facts)
 }
 
 /** Beside its pool, a daemon has connections for the queue, its presence and a migration. */
@@ -79,7 +83,7 @@ function sessionFindings({ timeZone, encoding }: ServerParameters): Finding[] {
       : [
           error(
             `Sessions have the time zone ${timeZone}: times would be shifted.`,
-            'Let the pooler pass TimeZone on, or: alter role … set timezone to UTC',
+            "alter role current_user set timezone to 'UTC' -- and let a pooler pass TimeZone on",
           ),
         ]),
     ...(encoding === 'UTF8'

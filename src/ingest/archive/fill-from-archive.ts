@@ -11,6 +11,7 @@ import {
   zipRequest,
 } from '../../sources/binance-archive.ts'
 import { toHttpRequest } from '../../sources/source.ts'
+import { toBatch } from '../../store/candles.ts'
 import type { Series } from '../../store/coverage.ts'
 import { addFilled, type Filled, type FillReach, loadPage, nothingFilled } from '../fill-range.ts'
 import { type ArchivePage, type VerifiedFile, verifyArchiveFile } from './archive-rows.ts'
@@ -93,7 +94,7 @@ const ofWhatIsOwed = ({ rows, range }: ArchivePage, owed: readonly Range[]): Arc
 async function loadRows(reach: ArchiveReach, { series, file }: ArchiveFilling, page: ArchivePage) {
   const now = reach.clock.now()
   const checked = checkCandles(page.rows, { timeframe: series.timeframe, range: page.range, now })
-  const accounting = await loadPage(reach, {
+  const batch = toBatch({
     series,
     symbol: file.symbol,
     answered: page.range,
@@ -103,6 +104,7 @@ async function loadRows(reach: ArchiveReach, { series, file }: ArchiveFilling, p
     now,
     runId: reach.runId,
   })
+  const accounting = await loadPage(reach, batch)
   return { ...accounting, requests: 0, ignored: checked.ignored, roundedValues: checked.roundedValues }
 }
 

@@ -1,0 +1,65 @@
+import type { CommandWords, Values } from './command-words.ts'
+import { fetchLiving, flagsOf, followWords, pathText, places, quoted, valueOptions } from './follow-words.ts'
+
+export function bashScript(words: readonly CommandWords[]): string {
+  const values = valueOptions(words).map(
+    (option) => `    ${quoted(`${option.at} ${option.flag}`)}) ${offer(option.values)} ;;`,
+  )
+  const menus = words.map(
+    (command) =>
+      `      ${quoted(pathText(command))}) words=${quoted(command.commands.map(({ name }) => name).join(' '))} options=${quoted(flagsOf(command).join(' '))} ;;`,
+  )
+  const own = places(words).map((place) => `        ${place.pattern}) ${offer(place.values)} ;;`)
+  // Bash takes \`--option=value\` for three words.
+  const skipEquals = `[[ \${COMP_WORDS[i + 1]-} == = ]] && ((++i)); `
+  return `# Completes beacon in bash: source <(beacon completion bash)
+${fetchLiving}
+_beacon_living() {
+  local kind rest
+  _beacon_fetch
+  while read -r kind rest; do
+    [[ $kind == "$1" ]] && words+=" \${rest%%$'\\t'*}"
+  done <<< "$_beacon_known"
+}
+_beacon() {
+  local current="\${COMP_WORDS[COMP_CWORD]}" words='' options='' list=''${followWords(words, { list: 'COMP_WORDS', index: 'COMP_CWORD', first: 1, onEquals: skipEquals })}
+  [[ $previous == = ]] && previous="\${COMP_WORDS[COMP_CWORD - 2]}"
+  [[ $current == = ]] && current=''
+  COMPREPLY=()
+  case "$at $previous" in
+${values.join('\n')}
+    *)
+      case "$at" in
+${menus.join('\n')}
+      esac
+      if [[ $current == -* ]]; then words=$options
+      elif [[ -z $words || $place -gt 0 ]]; then
+        words=''
+        case "$at $place" in
+${own.join('\n')}
+        esac
+      fi ;;
+  esac
+  [[ $list ]] && list="\${current%"\${current##*,}"}"
+  COMPREPLY=($(compgen -P "$list" -W "$words" -- "\${current#"$list"}"))
+}
+complete -F _beacon beacon
+# And after npx, where nothing else completes that.
+_beacon_after_npx() {
+  COMPREPLY=()
+  [[ \${COMP_WORDS[1]-} == beacon && $COMP_CWORD -gt 1 ]] || return
+  local -a line=("\${COMP_WORDS[@]:1}")
+  local -a COMP_WORDS=("\${line[@]}")
+  local COMP_CWORD=$((COMP_CWORD - 1))
+  _beacon
+}
+complete -p npx >/dev/null 2>&1 || complete -o default -F _beacon_after_npx npx`
+}
+
+function offer({ fixed, living, isList }: Values): string {
+  return [
+    ...(fixed.length > 0 ? [`words=${quoted(fixed.join(' '))}`] : ["words=''"]),
+    ...(isList ? ['list=yes'] : []),
+    ...(living === undefined ? [] : [`_beacon_living ${living}`]),
+  ].join('; ')
+}

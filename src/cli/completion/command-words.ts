@@ -1,0 +1,107 @@
+import type { Argument, Command, Option } from 'commander'
+import { queues } from '../../../jobs/catalog.ts'
+import { roles } from '../../settings/roles.ts'
+import { sourceIds } from '../../settings/source-ids.ts'
+import type { LivingKind } from './living-words.ts'
+
+/** What one place of a command line may hold, as far as it is known. */
+export type Values = Readonly<{
+  fixed: readonly string[]
+  /** Words that change while a script stays as it is: it asks for them. */
+  living?: LivingKind
+  /** Several of them, separated by commas. */
+  isList?: boolean
+}>
+
+export type OptionWords = Readonly<{
+  /** `-V` and `--version`. */
+  flags: readonly string[]
+  description: string
+  takesValue: boolean
+  values: Values
+}>
+
+/** An argument; a variadic one holds its place and all after it. */
+export type PlaceWords = Readonly<{ isVariadic: boolean; values: Values }>
+
+/** A command by the words that lead to it; the program itself has none. */
+export type CommandWords = Readonly<{
+  path: readonly string[]
+  commands: readonly Readonly<{ name: string; description: string }>[]
+  options: readonly OptionWords[]
+  places: readonly PlaceWords[]
+}>
+
+const nothing: Values = { fixed: [] }
+const dates: Values = { fixed: ['-1d', '-7d', '-30d', '-90d', '-365d'] }
+const coins: Values = { fixed: [], living: 'coins' }
+const timeframe: Values = { fixed: [], living: 'timeframes' }
+const archives: Values = { fixed: [], living: 'archives' }
+const quarantined: Values = { fixed: [], living: 'quarantined' }
+
+/** By the name of an argument or option, after its command where it means something else elsewhere. */
+const known: Readonly<Record<string, Values>> = {
+  coin: coins,
+  timeframe,
+  queue: { fixed: queues },
+  'archive verify id': archives,
+  'archive restore id': archives,
+  'quarantine show id': quarantined,
+  'quarantine retry id': quarantined,
+  'quarantine discard id': quarantined,
+  'views refresh name': { fixed: [], living: 'views' },
+  'coins add coin': { fixed: [], living: 'unfollowed' },
+  '--coin': coins,
+  '--timeframe': timeframe,
+  '--source': { fixed: sourceIds },
+  '--roles': { fixed: roles, isList: true },
+  '--limits': { fixed: ['real', 'none'] },
+  '--from': dates,
+  '--to': { fixed: ['now', ...dates.fixed] },
+  'migrate down --to': { fixed: ['0'], living: 'migrations' },
+}
+
+/** The program and every command below it, each with what may follow it. */
+export function wordsOf(command: Command, above: readonly string[] = [], depth = 0): CommandWords[] {
+  const path = depth === 0 ? [] : [...above, command.name()]
+  const help = command.createHelp()
+  const below = help.visibleCommands(command)
+  const words: CommandWords = {
+    path,
+    commands: below.map((child) => ({
+      name: child.name(),
+      description: firstSentence(help.subcommandDescription(child)),
+    })),
+    options: help.visibleOptions(command).map((option) => optionWords(option, path)),
+    places: command.registeredArguments.map((argument) => placeWords(argument, path)),
+  }
+  // The built-in `help` completes nothing that the commands do not.
+  return [
+    words,
+    ...command.commands
+      .filter((child) => below.includes(child))
+      .flatMap((child) => wordsOf(child, path, depth + 1)),
+  ]
+}
+
+const optionWords = (option: Option, path: readonly string[]): OptionWords => {
+  const { long, short, description, required, optional, argChoices } = option
+  const values = argChoices ? { fixed: argChoices } : valuesOf(long ?? '', path)
+  return {
+    flags: [short, long].filter((flag) => flag !== undefined && flag !== null),
+    description: firstSentence(description),
+    takesValue: required || optional,
+    values: /<list>/.test(option.flags) ? { ...values, isList: true } : values,
+  }
+}
+
+const placeWords = (argument: Argument, path: readonly string[]): PlaceWords => ({
+  isVariadic: argument.variadic,
+  values: argument.argChoices ? { fixed: argument.argChoices } : valuesOf(argument.name(), path),
+})
+
+const valuesOf = (name: string, path: readonly string[]): Values =>
+  known[[...path, name].join(' ')] ?? known[name] ?? nothing
+
+/** A menu has one line for it. */
+const firstSentence = (text: string): string => /^.*?(?=[.:;](?:\s|$)|$)/s.exec(text)?.[0] ?? text

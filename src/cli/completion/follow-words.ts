@@ -1,0 +1,67 @@
+import type { CommandWords, Values } from './command-words.ts'
+
+export const pathText = ({ path }: CommandWords): string => path.join(' ')
+export const flagsOf = ({ options }: CommandWords): string[] => options.flatMap(({ flags }) => flags)
+
+/** `'it'\''s'`: nothing in it means anything to a shell. */
+export const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
+
+/** A word that leads on to a command, after the words before it: ` archive`, `archive list`. */
+export const steps = (words: readonly CommandWords[]): string[] =>
+  words
+    .filter(({ path }) => path.length > 0)
+    .map(({ path }) => quoted(`${path.slice(0, -1).join(' ')} ${path.at(-1)}`))
+
+type ValueOption = Readonly<{ at: string; flag: string; values: Values }>
+
+/** Every flag that is followed by a value, with the command it belongs to. */
+export const valueOptions = (words: readonly CommandWords[]): ValueOption[] =>
+  words.flatMap((command) =>
+    command.options
+      .filter(({ takesValue }) => takesValue)
+      .flatMap(({ flags, values }) => flags.map((flag) => ({ at: pathText(command), flag, values }))),
+  )
+
+export const flagsWithValue = (words: readonly CommandWords[]): string[] =>
+  valueOptions(words).map(({ at, flag }) => quoted(`${at} ${flag}`))
+
+type Place = Readonly<{ pattern: string; values: Values }>
+
+/** Every argument by its command and its place, as a pattern: `'candles 1'`, `'backfill '*`. */
+export const places = (words: readonly CommandWords[]): Place[] =>
+  words.flatMap((command) =>
+    command.places.map(({ isVariadic, values }, index) => ({
+      pattern: isVariadic ? `${quoted(`${pathText(command)} `)}*` : quoted(`${pathText(command)} ${index}`),
+      values,
+    })),
+  )
+
+type Loop = Readonly<{ list: string; index: string; first: number; onEquals: string }>
+
+/**
+ * What bash and zsh both do: follow the words to the command they lead to (\`at\`), and count the arguments it has
+ * (\`place\`). \`onEquals\` is done after a flag whose value is still to come.
+ */
+export const followWords = (
+  words: readonly CommandWords[],
+  { list, index, first, onEquals }: Loop,
+): string => `
+  local at='' word place=0 previous="\${${list}[${index} - 1]}" i
+  for ((i = ${first}; i < ${index}; i++)); do
+    word="\${${list}[i]}"
+    case "$at $word" in
+      ${steps(words).join(' | ')}) at="\${at:+$at }$word" place=0 ;;
+      ${flagsWithValue(words).join(' | ')}) ${onEquals}((++i)) ;;
+      *) [[ $word == -* ]] || ((++place)) ;;
+    esac
+  done`
+
+/** Fetches the living words into \`_beacon_known\` where they are older than a minute. The same in bash and in zsh. */
+export const fetchLiving = `_beacon_fetch() {
+  (( \${_beacon_until:-0} > SECONDS )) && return
+  if type beacon >/dev/null 2>&1
+  then _beacon_known=$(beacon completion words 2>/dev/null </dev/null)
+  else _beacon_known=$(npx --no -- beacon completion words 2>/dev/null </dev/null)
+  fi
+  _beacon_until=$((SECONDS + 60))
+}`

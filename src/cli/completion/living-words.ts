@@ -1,0 +1,101 @@
+import { join, resolve } from 'node:path'
+import { second } from '../../market/instant.ts'
+import { findEmbeddedUrl } from '../../runtime/embedded.ts'
+import { within } from '../../runtime/within.ts'
+import { readSettings, type Settings } from '../../settings.ts'
+import { listArchives } from '../../store/archives.ts'
+import { listCoins } from '../../store/coins.ts'
+import { readMigrations } from '../../store/migration-files.ts'
+import { openPool } from '../../store/pool.ts'
+import { listQuarantined } from '../../store/quarantine.ts'
+import { databaseOf } from '../../store/transaction.ts'
+import { listViews } from '../../store/views.ts'
+
+/** Kinds of words that a completion script cannot hold, for they change. */
+export type LivingKind =
+  | 'coins'
+  | 'unfollowed'
+  | 'timeframes'
+  | 'archives'
+  | 'quarantined'
+  | 'views'
+  | 'migrations'
+
+export type LivingWord = Readonly<{ kind: LivingKind; word: string; description: string }>
+
+/** Whoever has pressed the key waits. */
+const patienceMs = 2 * second
+
+/** Of what there is much, the newest; nobody reads a longer menu. */
+const most = 50
+
+/**
+ * The words as they are now. Of the database only what it answers at once: where it does not, the coins are those of the
+ * configuration. No server is started for it and no table changed.
+ */
+export async function readLivingWords(variables: NodeJS.ProcessEnv): Promise<LivingWord[]> {
+  const settings = readSettings(variables)
+  return [...(await ofFiles(settings)), ...(await ofDatabase(settings))]
+}
+
+async function ofFiles({ timeframes }: Settings): Promise<LivingWord[]> {
+  const migrations = (await readMigrations()).toReversed()
+  return [
+    ...Object.keys(timeframes).map((word) => ({ kind: 'timeframes' as const, word, description: '' })),
+    ...migrations.map(({ name }) => ({ kind: 'migrations' as const, word: name, description: '' })),
+  ]
+}
+
+async function ofDatabase(settings: Settings): Promise<LivingWord[]> {
+  try {
+    return await within(patienceMs, askDatabase(settings), 'the database is too slow to complete from')
+  } catch {
+    // A key that was pressed is no place for an error: the command that is being written will tell it.
+    return coinWords(settings, settings.coins)
+  }
+}
+
+async function askDatabase(settings: Settings): Promise<LivingWord[]> {
+  const { databaseUrl, dataDir } = settings.environment
+  const url = databaseUrl ?? (await findEmbeddedUrl(resolve(join(dataDir, 'postgres'))))
+  if (url === undefined) return coinWords(settings, settings.coins)
+  const limits = { minConnections: 0, maxConnections: 1, connectionTimeout: patienceMs }
+  const pool = openPool(url, { ...settings.database, ...limits }, () => undefined, 'beacon completion')
+  try {
+    const db = databaseOf(pool)
+    const archives = (await listArchives(db)).toReversed().slice(0, most)
+    const { rows: quarantined } = await listQuarantined(db, { state: 'open' }, most)
+    return [
+      ...coinWords(settings, await listCoins(db)),
+      ...archives.map(({ id, partition, table, state }) => ({
+        kind: 'archives' as const,
+        word: id.slice(0, 8),
+        description: `${partition ?? table}, ${state}`,
+      })),
+      ...quarantined.map(({ id, source, market, reason }) => ({
+        kind: 'quarantined' as const,
+        word: id.slice(0, 8),
+        description: `${source}:${market}, ${reason}`,
+      })),
+      ...(await listViews(pool)).map((word) => ({ kind: 'views' as const, word, description: '' })),
+    ]
+  } finally {
+    await pool.close()
+  }
+}
+
+type Named = Readonly<{ id: string; name: string }>
+
+/** The followed ones, and those of the configuration that are not. */
+function coinWords(settings: Settings, followed: readonly Named[]): LivingWord[] {
+  const ids = new Set(followed.map(({ id }) => id))
+  const others = settings.coins.filter(({ id }) => !ids.has(id))
+  const word = (kind: LivingKind) => (coin: Named) => ({ kind, word: coin.id, description: coin.name })
+  return [...followed.map(word('coins')), ...others.map(word('unfollowed'))]
+}
+
+/** A line each: `coins bitcoin⇥Bitcoin`. */
+export const livingText = (words: readonly LivingWord[]): string =>
+  words
+    .map(({ kind, word, description }) => `${kind} ${word}\t${description.replaceAll(/\s+/g, ' ')}`)
+    .join('\n')

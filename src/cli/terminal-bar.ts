@@ -1,0 +1,50 @@
+import { MultiBar, type Options } from 'cli-progress'
+
+const longestBar = 40
+const shortestBar = 10
+
+/** A bar and the text that belongs to it, which change in their place until the work has ended. */
+export type TerminalBar = Readonly<{
+  /** `beside` stands on the bar's own line, each of `below` on a line of its own. */
+  show(done: number, beside: string, below?: string): void
+}>
+
+type BarOptions = Readonly<{
+  total: number
+  /** The longest that will stand beside the bar: it takes the room that this leaves of the terminal's width. */
+  longest: string
+}>
+
+/** Shows a bar on standard error, which must be a terminal, while the work goes on. */
+export async function withTerminalBar<T>(
+  { total, longest }: BarOptions,
+  work: (bar: TerminalBar) => Promise<T>,
+): Promise<T> {
+  const room = (process.stderr.columns || 80) - longest.length - ' 100 %  '.length - 1
+  const options: Options = {
+    stream: process.stderr,
+    hideCursor: true,
+    forceRedraw: true,
+    barsize: Math.min(longestBar, Math.max(shortestBar, room)),
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    autopadding: true,
+  }
+  const bars = new MultiBar({ ...options, format: '{bar} {percentage} %  {beside}' })
+  const bar = bars.create(total, 0, { beside: '' })
+  const text = bars.create(1, 0, { below: '' }, { format: '{below}' })
+  // Whoever ends the process at once still wants a cursor to type with.
+  const onExit = () => bars.stop()
+  process.once('exit', onExit)
+  try {
+    return await work({
+      show: (done, beside, below = '') => {
+        bar.update(Math.min(total, Math.max(0, done)), { beside })
+        text.update(0, { below })
+      },
+    })
+  } finally {
+    process.off('exit', onExit)
+    bars.stop()
+  }
+}

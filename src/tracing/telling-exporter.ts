@@ -1,0 +1,23 @@
+import type { SpanExporter } from '@opentelemetry/sdk-trace-base'
+
+type ExportResult = Parameters<Parameters<SpanExporter['export']>[1]>[0]
+
+const success: ExportResult = { code: 0 }
+
+/** The exporter, whose failures are told here and to nobody else: once, until it has worked again. */
+export function tellingExporter(
+  exporter: SpanExporter,
+  tell: (failure: Error | undefined) => void,
+): SpanExporter {
+  let isFailing = false
+  return {
+    export: (spans, done) =>
+      exporter.export(spans, ({ error }) => {
+        if ((error !== undefined) !== isFailing) tell(error)
+        isFailing = error !== undefined
+        done(success)
+      }),
+    forceFlush: async () => exporter.forceFlush?.(),
+    shutdown: () => exporter.shutdown(),
+  }
+}
