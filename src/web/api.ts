@@ -14,7 +14,7 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Settings } from '../settings.ts'
 import { readCandlePoints } from '../store/candle-points.ts'
 import { type Coin, listCoins } from '../store/coins.ts'
-import { candlesOfDay, readCoverageDays } from '../store/coverage-days.ts'
+import { candlesOfDay, noCoverage, readCoverageDays } from '../store/coverage-days.ts'
 import { listIncidents } from '../store/incidents.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { sharedFor } from './share.ts'
@@ -143,15 +143,6 @@ async function coverage({ pool, settings, clock }: Reach, timeframe: Timeframe, 
     timeframe,
     range,
   )
-  const byCoin = new Map(coins.map(({ id }) => [id, emptyDays(days)]))
-  for (const { coinId, day: at, ...counts } of found) {
-    const index = (at - range.from) / day
-    const of = byCoin.get(coinId)
-    if (!of) continue
-    of.stored[index] = counts.stored
-    of.absent[index] = counts.absent
-    of.refused[index] = counts.refused
-  }
   return {
     timeframe,
     from: toIso(range.from),
@@ -160,18 +151,12 @@ async function coverage({ pool, settings, clock }: Reach, timeframe: Timeframe, 
     coins: coins.map((one) => ({
       coinId: one.id,
       symbol: one.symbol,
-      ...byCoin.get(one.id),
+      ...(found.get(one.id) ?? noCoverage(days)),
       /** How many candles the daemon keeps complete by itself. */
       wanted: wantedDays(settings, one, timeframe, range, clock.now()),
     })),
   }
 }
-
-const emptyDays = (days: number) => ({
-  stored: new Array<number>(days).fill(0),
-  absent: new Array<number>(days).fill(0),
-  refused: new Array<number>(days).fill(0),
-})
 
 function wantedDays(
   settings: Settings,
@@ -180,11 +165,13 @@ function wantedDays(
   range: Range,
   now: Instant,
 ): number[] {
+  const wanted = new Array<number>((range.to - range.from) / day).fill(0)
   const market = candleMarketOf(coin)
-  const kept = market && keptHistory(settings, market, timeframe, now)
-  return Array.from({ length: (range.to - range.from) / day }, (_, index) => {
-    const from = plus(range.from, index * day)
-    const part = kept && intersect(kept, { from, to: plus(from, day) })
-    return part ? candleCount(part, timeframe) : 0
-  })
+  const kept = market && intersect(keptHistory(settings, market, timeframe, now), range)
+  if (!kept) return wanted
+  for (let at = floorTo('1d', kept.from); at < kept.to; at = plus(at, day)) {
+    const part = intersect(kept, { from: at, to: plus(at, day) })
+    wanted[(at - range.from) / day] = part ? candleCount(part, timeframe) : 0
+  }
+  return wanted
 }

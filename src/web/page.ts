@@ -64,7 +64,7 @@ export const statusPage = `<!doctype html>
     <link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
     <link rel="stylesheet" href="/assets/status.css">
     ${scripts.map((name) => `<link rel="modulepreload" href="/assets/${name}">`).join('\n    ')}
-    <script type="module" src="/assets/watch.js"></script>
+    <script type="module" async src="/assets/watch.js"></script>
     <script type="module" src="/assets/status.js"></script>
   </head>
   <body>

@@ -1,6 +1,6 @@
 // How fresh each series is: a row for each coin, a cell for each timeframe.
 import { draw, h } from './dom.js'
-import { hidden, mark, nothing, table } from './elements.js'
+import { mark, nothing, table } from './elements.js'
 import { age, count, instant } from './words.js'
 
 // A symbol stands beside every colour, and a word beside every symbol. The worst first.
@@ -56,12 +56,17 @@ function state(series) {
   const { symbol, word } = states[series.state]
   const { owedCandles, wantedCandles } = series
   const isWhole = owedCandles === 0 || wantedCandles === 0
+  const behind = series.secondsBehind === null ? 'none' : age(series.secondsBehind)
   return h(
     'button',
-    { type: 'button', class: `cell ${series.state}`, 'data-tip': details(series, word) },
+    {
+      type: 'button',
+      class: `cell ${series.state}`,
+      'aria-label': `${behind}, ${word}`,
+      'data-tip': details(series, word),
+    },
     mark(symbol),
-    h('span', { class: 'age' }, series.secondsBehind === null ? 'none' : age(series.secondsBehind)),
-    hidden(`, ${word}`),
+    h('span', { class: 'age' }, behind),
     !isWhole &&
       h('progress', {
         class: 'history',
