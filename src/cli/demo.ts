@@ -5,7 +5,7 @@ import { systemClock } from '../runtime/clock.ts'
 import { freePort } from '../runtime/free-port.ts'
 import { baseUrlVariables } from '../settings/base-url-variable.ts'
 import { roles } from '../settings/roles.ts'
-import { projectDir, readSettings } from '../settings.ts'
+import { configDir, readSettings } from '../settings.ts'
 import { say } from './output.ts'
 import { withSession } from './session.ts'
 import { runDaemon } from './start.ts'
@@ -34,7 +34,7 @@ async function runDemo(urls: ReadonlyMap<string, string>): Promise<void> {
   const { DATABASE_URL: _database, REDIS_URL: _redis, BEACON_CONFIG: _config, ...rest } = process.env
   const own = readSettings(rest).environment
   const dataDir = resolve(own.dataDir, 'demo')
-  const config = join(projectDir, 'config', 'demo.yaml')
+  const config = join(configDir, 'demo.yaml')
   const variables = { BEACON_DATA_DIR: dataDir, ...baseUrlVariables(urls) }
   const httpPort = String((await freePort(own.httpPort)) ?? 0)
   const settings = readSettings({ ...rest, ...variables, BEACON_HTTP_PORT: httpPort }, config)

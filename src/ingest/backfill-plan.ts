@@ -1,12 +1,12 @@
 import type { Pool } from 'pg'
 import { z } from 'zod'
 import type { Stop } from '../http/stops.ts'
-import { day, earlier, type Instant, later, plus, toInstant, toIso } from '../market/instant.ts'
+import { day, earlier, type Instant, later, plus, second, toInstant, toIso } from '../market/instant.ts'
 import { intersect, type Range, split, splitOnGrid, subtract } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
 import { type ArchiveKind, binanceArchive } from '../sources/binance-archive.ts'
-import { type CandleTraits, candlesPerPage, costOf, type WalkCost } from '../sources/source.ts'
+import { type CandleProvider, candlesPerPage, costOf, type WalkCost } from '../sources/source.ts'
 import type { Coin } from '../store/coins.ts'
 import { type ArchiveCost, archiveCost } from './archive/plan-archive.ts'
 import { durationOf, readPaces, type SourcePace } from './backfill-pace.ts'
@@ -168,7 +168,7 @@ type Cuttable = Pick<SeriesWork, 'series' | 'symbol' | 'owed'> &
 
 /**
  * Cuts what is owed into jobs: one for each file, and the rest so short that live work can go in between. A job holds as
- * many whole pages of candles as fit into `candlesPerChunk`, one at the least, and asks about two dozen times at the most.
+ * many whole pages of candles as fit into `candlesPerChunk` and into some seconds of its source's budget, one at the least.
  */
 export function chunksOf(work: Cuttable, candlesPerChunk: number, cutting: Cutting): BackfillChunk[] {
   const { series, symbol, owed, files = [] } = work
@@ -192,7 +192,7 @@ export function chunksOf(work: Cuttable, candlesPerChunk: number, cutting: Cutti
 /** What no file is asked for, cut into jobs. */
 function stretchesOf(work: Cuttable, candlesPerChunk: number, cutting: Cutting): Range[] {
   const { series, owed, files = [] } = work
-  const lengths = jobLengths(candleSource(series.source).candles, series.timeframe, candlesPerChunk)
+  const lengths = jobLengths(candleSource(series.source), series.timeframe, candlesPerChunk)
   const cut = cutting === 'on-grid' ? splitOnGrid : split
   const taken = files.map(({ range }) => range)
   return owed
@@ -221,11 +221,16 @@ function dividedByReach(
 /** A job asks for no more than it can ask in half a minute of most budgets. */
 const requestsPerJob = 24
 
+/** Pages are all of a kind, so that live work need not wait for so long. */
+const pagesForMs = 6 * second
+
 /** How long a job may be where it asks for pages of candles, and where it asks for trades. */
-function jobLengths(candles: CandleTraits, timeframe: Timeframe, candlesPerChunk: number) {
+function jobLengths({ candles, rateLimits }: CandleProvider, timeframe: Timeframe, candlesPerChunk: number) {
   const length = timeframeMs[timeframe]
   const perPage = candlesPerPage(candles, timeframe)
-  const pages = Math.max(1, Math.min(requestsPerJob, Math.floor(candlesPerChunk / perPage)))
+  const inTime = rateLimits.map(({ points, perMs }) => ((points / candles.weight) * pagesForMs) / perMs)
+  const most = Math.min(requestsPerJob, candlesPerChunk / perPage, ...inTime)
+  const pages = Math.max(1, Math.floor(most))
   const { trades } = candles
   const ofTradesMs = trades ? (requestsPerJob * trades.pageSize * day) / trades.perDay : 0
   const inTrades = Math.max(1, Math.min(candlesPerChunk, Math.floor(ofTradesMs / length)))

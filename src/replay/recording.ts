@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import type { Instant } from '../market/instant.ts'
+import { packageDir } from '../package-dir.ts'
 import { type Market, minuteNumber } from './markets.ts'
 
 /**
@@ -41,7 +42,7 @@ const opened = new Map<string, Recording>()
 export function recordingOf(market: Market): Recording {
   const known = opened.get(market.symbol)
   if (known) return known
-  const file = new URL(`recordings/${market.recording}`, import.meta.url)
+  const file = new URL(`src/replay/recordings/${market.recording}`, packageDir)
   const recording = parseRecording(gunzipSync(readFileSync(file)).toString('latin1'), market)
   opened.set(market.symbol, recording)
   return recording

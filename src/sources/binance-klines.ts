@@ -25,8 +25,8 @@ const usualKline = (() => {
   return new RegExp(String.raw`\[${columns.join(',')}\](?:,(?=\[)|\]$)`, 'y')
 })()
 
-/** What the pattern has found: with the form of the texts it has proved what they are. */
-type UsualColumns = readonly [
+/** What a pattern of all columns up to the close time has found: with the form of the texts it has proved what they are. */
+export type KlineColumns = readonly [
   row: string,
   openTime: string,
   open: Decimal,
@@ -46,7 +46,7 @@ function readUsualKlines(text: string, timeframe: Timeframe): CandleRow[] | unde
   const rows: CandleRow[] = []
   for (let at = 1; at < text.length; at = usualKline.lastIndex) {
     usualKline.lastIndex = at
-    const columns = usualKline.exec(text) as UsualColumns | null
+    const columns = usualKline.exec(text) as KlineColumns | null
     if (!columns || rows.length === pageSize) return undefined
     const [row, openText, open, high, low, close, volume, closeText] = columns
     const openTime = readMilliseconds(Number(openText))

@@ -3,11 +3,12 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Misconfigured } from '../fault.ts'
+import { packageDir } from '../package-dir.ts'
 
 /** One step of the schema, as its two files say. */
 export type Migration = Readonly<{ name: string; number: number; up: string; down: string; sha256: string }>
 
-export const migrationsDir = fileURLToPath(new URL('../../drizzle/migrations', import.meta.url))
+export const migrationsDir = fileURLToPath(new URL('drizzle/migrations', packageDir))
 
 const nameForm = /^(\d{4})_[a-z0-9_]+$/
 

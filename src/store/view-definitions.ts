@@ -6,9 +6,10 @@ import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { Misconfigured } from '../fault.ts'
 import { type Instant, toIso } from '../market/instant.ts'
+import { packageDir } from '../package-dir.ts'
 import { type Database, inTransaction, rootMessage, type Transaction } from './transaction.ts'
 
-export const viewsDir = fileURLToPath(new URL('../../drizzle/views', import.meta.url))
+export const viewsDir = fileURLToPath(new URL('drizzle/views', packageDir))
 
 /**
  * Makes a materialized view from the file of its name, where there is one and the database does not have its text yet.

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import type { FastifyInstance } from 'fastify'
+import { packageDir } from '../package-dir.ts'
 import { compress, sendPacked } from './compression.ts'
 
 /** Every file the page needs, and no other: a path that is not in this list is not looked for. */
@@ -44,7 +45,9 @@ const types: Readonly<Record<string, string>> = {
 
 /** Serves the page's files under `/assets/`. */
 export async function serveAssets(app: FastifyInstance): Promise<void> {
-  const files = new Map<string, URL>(names.map((name) => [name, new URL(`assets/${name}`, import.meta.url)]))
+  const files = new Map<string, URL>(
+    names.map((name) => [name, new URL(`src/web/assets/${name}`, packageDir)]),
+  )
   files.set('lightweight-charts.js', new URL(chartLibrary))
   for (const [name, url] of files) {
     const content = await readFile(url)

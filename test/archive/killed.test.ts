@@ -10,10 +10,11 @@ import { archiveRows } from '../../src/archive/archive-rows.ts'
 import { restoreArchive } from '../../src/archive/restore-archive.ts'
 import { verifyArchive } from '../../src/archive/verify-archive.ts'
 import { plus, toIso } from '../../src/market/instant.ts'
-import { projectDir, readSettings } from '../../src/settings.ts'
+import { readSettings } from '../../src/settings.ts'
 import { type Archive, listArchives } from '../../src/store/archives.ts'
 import { dropPartition } from '../../src/store/drop-partition.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
+import { scriptFile } from '../support/scripts.ts'
 import {
   aMonth,
   aUserWithNotifications,
@@ -33,12 +34,11 @@ const steps = {
 } as const
 
 const execute = promisify(execFile)
-const script = join(projectDir, 'test/archive/archiving-process.ts')
 
 /** Runs the work in a process of its own until each piece stands after its step, where the process is killed. */
 async function killAt(pool: Pool, url: string, dataDir: string, jobs: readonly KilledJob[]): Promise<void> {
-  const args = ['--import', 'tsx', script, url, dataDir, toIso(now), JSON.stringify(jobs)]
-  await expect(execute(process.execPath, args, { cwd: projectDir })).rejects.toMatchObject({
+  const args = [scriptFile('archive/archiving-process'), url, dataDir, toIso(now), JSON.stringify(jobs)]
+  await expect(execute(process.execPath, args)).rejects.toMatchObject({
     signal: 'SIGKILL',
   })
   // The server takes a moment to notice, and until then the dead hold their locks.

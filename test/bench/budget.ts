@@ -9,7 +9,6 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { table } from '../../src/cli/output.ts'
 import { minute, second } from '../../src/market/instant.ts'
 import { RequestMeter } from '../../src/replay/limits.ts'
@@ -19,6 +18,7 @@ import { openLog } from '../../src/runtime/log.ts'
 import { Releases } from '../../src/runtime/release.ts'
 import { migrateUp } from '../../src/store/migrations.ts'
 import { openRedis } from '../support/redis.ts'
+import { scriptFile } from '../support/scripts.ts'
 import { asked, share } from './budget-limits.ts'
 import type { Findings } from './measure.ts'
 
@@ -80,8 +80,7 @@ function openServer(): { open(): Promise<string>; close(): Promise<void>; tallie
 type Stores = Readonly<{ databaseUrl: string; redisUrl: string | undefined }>
 
 function startWorker({ databaseUrl, redisUrl }: Stores, baseUrl: string): ChildProcess {
-  const script = fileURLToPath(new URL('budget-process.ts', import.meta.url))
-  return spawn(process.execPath, ['--import', 'tsx', script], {
+  return spawn(process.execPath, [scriptFile('bench/budget-process')], {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: {
       PATH: process.env.PATH,

@@ -1,8 +1,8 @@
 /** How much memory a backfill of ten million candles takes, by a process that does nothing else. */
 import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { z } from 'zod'
+import { scriptFile } from '../support/scripts.ts'
 import { scale } from './measure.ts'
 import { minutesFrom, onReplay, resetFollowed } from './replayed.ts'
 import { benchStart, onStage } from './stage.ts'
@@ -26,14 +26,14 @@ const told = z.object({
   seconds: z.number(),
 })
 
-const program = fileURLToPath(new URL('memory-process.ts', import.meta.url))
-
 export const benchMemory = (): Promise<Memory> =>
   onReplay((replay) =>
     onStage(async (stage) => {
       await resetFollowed(stage, memoryExtent.coins, memoryExtent.range)
       const env = { ...process.env, ...replay, BENCH_DATABASE_URL: stage.url }
-      const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', program], { env })
+      const { stdout } = await promisify(execFile)(process.execPath, [scriptFile('bench/memory-process')], {
+        env,
+      })
       const { mostKilobytes, ...rest } = told.parse(JSON.parse(stdout.trim().split('\n').at(-1) ?? ''))
       const megabytes = mostKilobytes / 1_024
       return { ...rest, megabytes, isMet: megabytes < mostMegabytes }

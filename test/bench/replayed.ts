@@ -4,13 +4,14 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { minute, plus } from '../../src/market/instant.ts'
 import type { Range } from '../../src/market/range.ts'
+import { packageDir } from '../../src/package-dir.ts'
 import { markets } from '../../src/replay/markets.ts'
 import { Releases } from '../../src/runtime/release.ts'
 import { followMarket } from '../../src/store/coins.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
 import { benchStart, coinIdAt, reset, type Stage } from './stage.ts'
 
-const program = fileURLToPath(new URL('../../src/beacon.mjs', import.meta.url))
+const program = fileURLToPath(new URL('src/beacon.mjs', packageDir))
 
 /** The variables that point to it. */
 export type Replay = Readonly<Record<string, string>>

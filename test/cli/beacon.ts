@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '../../src/runtime/clock.ts'
+import { scriptFile } from '../support/scripts.ts'
 
 const program = fileURLToPath(new URL('../../src/beacon.mjs', import.meta.url))
-const severalLines = fileURLToPath(new URL('command-lines.ts', import.meta.url))
 
 /** Variables of the environment; nothing of the runner's own but where programs are found. */
 export type Variables = Readonly<Record<string, string>>
@@ -56,7 +56,7 @@ export function commandsIn(variables: Variables): Commands {
     start: startBeacon,
     run: (line, more) => startBeacon(line, more).ended,
     runLines: async (lines) => {
-      const asked = ['--import', 'tsx', severalLines, JSON.stringify(lines.map(withVariables))]
+      const asked = [scriptFile('cli/command-lines'), JSON.stringify(lines.map(withVariables))]
       return cutApart(lines.length, await startNode(asked, {}).ended)
     },
     killAll: async () => {

@@ -1,17 +1,16 @@
 import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { freePort } from '../../src/runtime/free-port.ts'
 import { Releases } from '../../src/runtime/release.ts'
 import { sourceIds } from '../../src/settings/source-ids.ts'
+import { scriptFile } from '../support/scripts.ts'
 import { commandsIn } from './beacon.ts'
 import { findShells, offeredBy, type ShellName, shellNames } from './shells.ts'
 import { openFolder, openSite } from './site.ts'
 
 const execute = promisify(execFile)
 const beacon = commandsIn({})
-const printHelp = fileURLToPath(new URL('../ground/print-help.ts', import.meta.url))
 
 /** What a help text lists, by what a reader sees of it: the first words of its lines. */
 const listed = (help: string, form: RegExp): string[] =>
@@ -28,7 +27,7 @@ let helps: readonly string[] = []
 beforeAll(async () => {
   const [printed, help] = await Promise.all([
     beacon.runLines(shellNames.map((name) => `completion ${name}`)),
-    execute(process.execPath, ['--import', 'tsx', printHelp, '', 'archive', 'archive list', 'candles']),
+    execute(process.execPath, [scriptFile('ground/print-help'), '', 'archive', 'archive list', 'candles']),
   ])
   for (const [index, name] of shellNames.entries()) {
     expect(printed[index]).toMatchObject({ code: 0, stderr: '' })

@@ -124,6 +124,7 @@ describe('the image of the daemon', () => {
     const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.*) \S+$/gm)].flatMap(
       ([, names]) => names?.split(' ') ?? [],
     )
-    expect(copied).toEqual(expect.arrayContaining(files))
+    expect(dockerfile).toMatch(/^RUN npm run .*build$/m)
+    expect([...copied, 'dist']).toEqual(expect.arrayContaining(files))
   })
 })

@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { projectDir } from '../../src/settings.ts'
+import { fileURLToPath } from 'node:url'
+import { packageDir } from '../../src/package-dir.ts'
+
+export const projectDir = fileURLToPath(packageDir)
 
 /** The text of one of the project's files. */
 export const readText = (path: string): string => readFileSync(join(projectDir, path), 'utf8')

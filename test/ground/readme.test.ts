@@ -5,8 +5,8 @@ import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { sourceIds } from '../../src/settings/source-ids.ts'
-import { projectDir } from '../../src/settings.ts'
-import { filesBelow, readText } from './project.ts'
+import { scriptFile } from '../support/scripts.ts'
+import { filesBelow, projectDir, readText } from './project.ts'
 
 const readme = readText('README.md')
 const execute = promisify(execFile)
@@ -26,8 +26,7 @@ const commandLines = (page: string): string[][] =>
 
 /** The help of each command, by its words. */
 async function helpTexts(paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const script = join(projectDir, 'test/ground/print-help.ts')
-  const { stdout } = await execute(process.execPath, ['--import', 'tsx', script, ...paths], {
+  const { stdout } = await execute(process.execPath, [scriptFile('ground/print-help'), ...paths], {
     cwd: projectDir,
   })
   const texts = stdout.split('\f')

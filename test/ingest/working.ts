@@ -46,7 +46,7 @@ export async function startWorking(pool: Pool, options: WorkingOptions = {}): Pr
     clock: exchange.clock,
     budget: unlimitedBudget,
     timeoutMs: 20_000,
-    maxBodyBytes: 2_000_000,
+    maxBodyBytes: 20_000_000,
   })
   const settings = readSettings(baseUrlVariables(exchange.urls))
   const context: Context = {

@@ -127,7 +127,7 @@ describe('a backfill from a file', () => {
     await using working = await startWorking(pool, { signal: stop.signal })
     const coinId = await aCoin(pool)
     const month = { from: at('2024-01-01T00:00Z'), to: at('2024-02-01T00:00Z') }
-    const payload = payloadOf(coinId, month, 'monthly', '5m')
+    const payload = payloadOf(coinId, month, 'monthly')
     const steps: number[] = []
     const stopping = {
       ...keptReport(),
@@ -137,15 +137,15 @@ describe('a backfill from a file', () => {
       },
     }
     await expect(backfillCandles.run(working.context, payload, stopping)).rejects.toThrow(Aborted)
-    const kept = (await stored(pool, coinId, month, '5m')).length
-    expect([steps, kept]).toEqual([[5_000], 5_000])
+    const kept = (await stored(pool, coinId, month)).length
+    expect([steps, kept]).toEqual([[20_012], 20_000])
     const fresh = { ...working.context, signal: new AbortController().signal }
-    const expected = truth(symbol, '5m', month)
+    const expected = truth(symbol, '1m', month)
     expect(await backfillCandles.run(fresh, payload, keptReport())).toMatchObject({
       new: expected.length - kept,
       revised: 0,
     })
-    expect(await stored(pool, coinId, month, '5m')).toEqual(expected)
+    expect(await stored(pool, coinId, month)).toEqual(expected)
     expect(unused(working)).toEqual([])
   })
 

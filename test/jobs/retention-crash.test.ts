@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import type { Pool } from 'pg'
 import { expect } from 'vitest'
 import { toIso } from '../../src/market/instant.ts'
@@ -18,12 +17,11 @@ import {
 } from '../ingest/retaining.ts'
 import { aCoin } from '../store/loading.ts'
 import { type TestDatabase, test } from '../support/database.ts'
-
-const script = fileURLToPath(new URL('retention-process.ts', import.meta.url))
+import { scriptFile } from '../support/scripts.ts'
 
 /** Runs retention until it has done the step; returns when the server knows that it is gone, and its turn over. */
 async function killAfter({ pool, url }: TestDatabase, step: string): Promise<void> {
-  const child = spawn(process.execPath, ['--import', 'tsx', script, url, step], {
+  const child = spawn(process.execPath, [scriptFile('jobs/retention-process'), url, step], {
     stdio: ['ignore', 'inherit', 'inherit'],
   })
   const [, signal] = await once(child, 'close')

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { scriptFile } from '../support/scripts.ts'
 
 /** A process with an engine and a worker of its own, told what to do by its environment. */
 export type WorkingProcess = Readonly<{
@@ -22,8 +22,7 @@ export type Work = Readonly<{
 
 /** Starts one. The caller sees that it ends. */
 export function startProcess({ databaseUrl, redisUrl, queue, job }: Work): WorkingProcess {
-  const script = fileURLToPath(new URL('working-process.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', script], {
+  const child = spawn(process.execPath, [scriptFile('queue/working-process')], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       PATH: process.env.PATH,

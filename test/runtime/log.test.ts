@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { enqueue } from '../../src/queue/enqueue.ts'
 import { childLog, withoutSecrets } from '../../src/runtime/log.ts'
-import { projectDir } from '../../src/settings.ts'
+import { projectDir } from '../ground/project.ts'
 import { aJob, eventually, recordingLog, TestFleet } from '../queue/fleet.ts'
 
 const execute = promisify(execFile)

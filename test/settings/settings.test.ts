@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test as base, describe, expect } from 'vitest'
 import { InvalidInput } from '../../src/fault.ts'
 import { day, hour, minute, second } from '../../src/market/instant.ts'
-import { projectDir, readSettings, type Settings } from '../../src/settings.ts'
+import { configDir, readSettings, type Settings } from '../../src/settings.ts'
 
 /** Writes a file of the operator's own and reads the settings with it laid over. */
 type Overlay = Readonly<{ path: string; read(...lines: string[]): Promise<Settings> }>
@@ -46,7 +46,7 @@ describe('the shipped configuration', () => {
   })
 
   test('of the demo is valid too, and is laid over the defaults', () => {
-    const demo = readSettings({}, join(projectDir, 'config/demo.yaml'))
+    const demo = readSettings({}, join(configDir, 'demo.yaml'))
     const defaults = readSettings({})
     expect(demo.coins.length).toBeLessThan(defaults.coins.length)
     expect(demo.candles).toEqual({ ...defaults.candles, settleDelay: second })

@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Pool } from 'pg'
 import { describe, expect } from 'vitest'
@@ -23,6 +22,7 @@ import { ensurePartitions } from '../../src/store/create-partitions.ts'
 import { candleTable, partitionsOf } from '../../src/store/partitions.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { test } from '../support/database.ts'
+import { scriptFile } from '../support/scripts.ts'
 import {
   aBatch,
   aCandle,
@@ -679,10 +679,9 @@ describe('the zone', () => {
 
   test('of a process does not move an open time', async ({ pool, databaseUrl }) => {
     const series = await aSeries(pool)
-    const program = fileURLToPath(new URL('loading-process.ts', import.meta.url))
     await promisify(execFile)(
       process.execPath,
-      ['--import', 'tsx', program, databaseUrl, series.coinId, String(openTime)],
+      [scriptFile('store/loading-process'), databaseUrl, series.coinId, String(openTime)],
       {
         env: { ...process.env, TZ: 'Asia/Kolkata', PGTZ: 'Asia/Kolkata' },
       },

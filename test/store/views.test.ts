@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { InvalidInput } from '../../src/fault.ts'
@@ -9,6 +8,7 @@ import { hour, plus } from '../../src/market/instant.ts'
 import type { Series } from '../../src/store/coverage.ts'
 import { listViews, refreshView } from '../../src/store/views.ts'
 import { test } from '../support/database.ts'
+import { scriptFile } from '../support/scripts.ts'
 import { aBatch, aCandle, aSeries, load, start } from './loading.ts'
 
 const hourly = (number: number, text: Parameters<typeof aCandle>[1] = {}) =>
@@ -106,8 +106,9 @@ describe('refreshing a view', () => {
       insert into source values (2)`)
     const holder = await pool.connect()
     await holder.query('select pg_advisory_lock(77)')
-    const script = fileURLToPath(new URL('refreshing-process.ts', import.meta.url))
-    const child = spawn(process.execPath, ['--import', 'tsx', script, url, 'slow'], { stdio: 'inherit' })
+    const child = spawn(process.execPath, [scriptFile('store/refreshing-process'), url, 'slow'], {
+      stdio: 'inherit',
+    })
     const refreshing = async () =>
       (
         await pool.query(

@@ -50,13 +50,15 @@ async function verifyTimes(file: ArchiveFile, entry: ZipEntry) {
   let rowCount = 0
   let first: Instant | undefined
   let last: Instant | undefined
-  for await (const line of linesOf(entry)) {
-    const openTime = readOpenTime(line, file)
-    if (last !== undefined && openTime <= last)
-      throw new Malformed(`${csvName(file)} goes back from ${toIso(last)} to ${toIso(openTime)}`)
-    first ??= openTime
-    last = openTime
-    rowCount += 1
+  for await (const lines of linesOf(entry)) {
+    for (const line of lines) {
+      const openTime = readOpenTime(line, file)
+      if (last !== undefined && openTime <= last)
+        throw new Malformed(`${csvName(file)} goes back from ${toIso(last)} to ${toIso(openTime)}`)
+      first ??= openTime
+      last = openTime
+    }
+    rowCount += lines.length
   }
   if (first === undefined || last === undefined) throw new Malformed(`${csvName(file)} has no candle`)
   return { rowCount, first, last }
@@ -69,15 +71,17 @@ async function* pagesOf(
 ): AsyncGenerator<ArchivePage> {
   let rows: CandleRow[] = []
   let { from } = file.range
-  for await (const line of linesOf(entry)) {
-    const row = readArchiveLine(line, file)
-    if (rows.length === rowsPerPage) {
-      const to = plus(openTimeOf(rows.at(-1)) ?? from, timeframeMs[file.timeframe])
-      yield { rows, range: { from, to } }
-      rows = []
-      from = to
+  for await (const lines of linesOf(entry)) {
+    for (const line of lines) {
+      const row = readArchiveLine(line, file)
+      if (rows.length === rowsPerPage) {
+        const to = plus(openTimeOf(rows.at(-1)) ?? from, timeframeMs[file.timeframe])
+        yield { rows, range: { from, to } }
+        rows = []
+        from = to
+      }
+      rows.push(row)
     }
-    rows.push(row)
   }
   yield { rows, range: { from, to: file.range.to } }
 }
@@ -87,18 +91,20 @@ const openTimeOf = (row: CandleRow | undefined): Instant | undefined =>
 
 const longestLine = 10_000
 
-/** The lines of the CSV without its header. */
-async function* linesOf(entry: ZipEntry): AsyncGenerator<string> {
+/** The lines of the CSV without its header, as many at a time as are unpacked together. */
+async function* linesOf(entry: ZipEntry): AsyncGenerator<string[]> {
   let isFirst = true
   let rest = ''
+  const withoutHeader = (lines: string[]): string[] => {
+    const isHeader = isFirst && isHeaderLine(lines[0] ?? '')
+    isFirst &&= lines.length === 0
+    return (isHeader ? lines.slice(1) : lines).map((line) => line.trimEnd())
+  }
   for await (const piece of entry.pieces()) {
     const lines = (rest + piece.toString('latin1')).split('\n')
     rest = lines.pop() ?? ''
     if (rest.length > longestLine) throw new Malformed(`${entry.name} has a line without an end`)
-    for (const line of lines) {
-      if (!isFirst || !isHeaderLine(line)) yield line.trimEnd()
-      isFirst = false
-    }
+    yield withoutHeader(lines)
   }
-  if (rest.trim() !== '' && !(isFirst && isHeaderLine(rest))) yield rest.trimEnd()
+  if (rest.trim() !== '') yield withoutHeader([rest])
 }

@@ -32,7 +32,7 @@ export type FilledFromFile = Filled & Readonly<{ files: number }>
 export type ArchiveReach = FillReach & Pick<Context, 'http' | 'log'>
 
 /** One transaction holds no more: a reader of the series waits for no longer than for a chunk of a backfill. */
-const rowsPerPage = 5_000
+const rowsPerPage = 20_000
 
 /**
  * Loads what is owed from a file that has proved to be whole. What the file leaves out stays owed: that there is no

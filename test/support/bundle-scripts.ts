@@ -1,0 +1,4 @@
+// Makes what `npm run bench` runs: bundled, as the program itself is.
+import { setup } from './scripts.ts'
+
+await setup()
