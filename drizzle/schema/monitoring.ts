@@ -27,6 +27,8 @@ export type Counters = Readonly<{
   blocksRead: number
   indexScans: number
   tableScans: number
+  /** Of the tables of which most was read from end to end: how often so, how often through an index, rows so read. */
+  tables?: Readonly<Record<string, readonly [tableScans: number, indexScans: number, rowsRead: number]>>
 }>
 
 /** Figures of the database, one row for each minute; ratios and the average are of the minute before. */

@@ -5,7 +5,7 @@ import { type Restored, restoreArchive, restoreBeside } from '../archive/restore
 import { verifyArchive } from '../archive/verify-archive.ts'
 import { Aborted, Fault } from '../fault.ts'
 import { type Instant, toIso, toMinuteText } from '../market/instant.ts'
-import { type Archive, findArchive, isBelieved, listArchives } from '../store/archives.ts'
+import { type Archive, findArchive, isBelieved, listArchives, recordReadBack } from '../store/archives.ts'
 import { answer, bytesText, countText, say, table } from './output.ts'
 import { type DatabaseSession, withDatabase } from './session.ts'
 
@@ -88,10 +88,11 @@ const verifyCommand = (): Command =>
       }),
     )
 
-async function verdictOf({ settings }: DatabaseSession, archive: Archive): Promise<Verdict> {
+async function verdictOf({ settings, db, clock }: DatabaseSession, archive: Archive): Promise<Verdict> {
   const { id, fileName: file } = archive
   try {
     await verifyArchive(settings, archive)
+    await recordReadBack(db, id, clock.now())
     say(`${file} is sound`)
     return { id, file, sound: true }
   } catch (error) {

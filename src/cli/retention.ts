@@ -1,8 +1,9 @@
 import { Command } from 'commander'
 import { enforceRetention } from '../../jobs/enforce-retention.ts'
+import { describePlan } from '../ingest/describe-retention.ts'
 import type { RetentionOutcome } from '../ingest/retention.ts'
 import { type PlannedRows, type RetentionPlan, readRetentionPlan } from '../ingest/retention-plan.ts'
-import { toIso, toMinuteText } from '../market/instant.ts'
+import { toMinuteText } from '../market/instant.ts'
 import { endingTexts, type PlannedPartition, type Verdict } from '../store/retention.ts'
 import { answer, bytesText, countText, table } from './output.ts'
 import { runHere } from './run-here.ts'
@@ -23,7 +24,7 @@ export const retentionCommand = (): Command =>
 const rehearse = (agreed: boolean, json: boolean | undefined) =>
   withDatabase(async ({ settings, database: { pool }, clock }) => {
     const plan = await readRetentionPlan({ pool, settings, clock }, agreed)
-    answer(json, planJson(plan), () => planText(plan))
+    answer(json, describePlan(plan), () => planText(plan))
   })
 
 const enforce = (agreed: boolean, json: boolean | undefined) =>
@@ -31,36 +32,6 @@ const enforce = (agreed: boolean, json: boolean | undefined) =>
     const outcome = (await runHere(session, fleet, enforceRetention, { agreed })) as RetentionOutcome
     answer(json, outcome, () => outcomeText(outcome))
   })
-
-const planJson = ({ asOf, refusal, partitions, rows, unfinished }: RetentionPlan) => ({
-  asOf: toIso(asOf),
-  refusal: refusal ?? null,
-  partitions: partitions.map(({ partition, policy, verdict, reason }) => ({
-    table: partition.table,
-    name: partition.name,
-    from: toIso(partition.range.from),
-    to: toIso(partition.range.to),
-    rows: partition.rows,
-    bytes: partition.bytes,
-    ending: policy.ending,
-    verdict,
-    reason,
-  })),
-  rows: rows.map((planned) => ({
-    table: planned.table,
-    by: planned.by,
-    before: toIso(planned.before),
-    ending: planned.ending,
-    rows: planned.rows ?? null,
-  })),
-  unfinished: unfinished.map(({ table: parent, name, range, ending }) => ({
-    table: parent,
-    name,
-    from: toIso(range.from),
-    to: toIso(range.to),
-    ending,
-  })),
-})
 
 const planText = ({ asOf, refusal, partitions, rows, unfinished }: RetentionPlan): string =>
   [

@@ -1,17 +1,19 @@
 import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
-import { earlier, type Instant, plus } from '../market/instant.ts'
+import { earlier, type Instant, later, plus } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Settings } from '../settings.ts'
 import { readHeldUntil } from '../store/archives.ts'
 import { type ExpiringLeaf, listExpiring } from '../store/expiring-partitions.ts'
-import { listPartitions } from '../store/list-partitions.ts'
+import { listPartitions, type Partition } from '../store/list-partitions.ts'
 import { countOldRows } from '../store/old-rows.ts'
 import {
   type CountedPartition,
+  expiryOf,
   heldBack,
   type PlannedPartition,
   planRetention,
+  type RetentionPolicy,
   retentionPolicies,
 } from '../store/retention.ts'
 import { databaseOf, inTransaction } from '../store/transaction.ts'
@@ -39,17 +41,36 @@ export type RetentionPlan = Readonly<{
 }>
 
 /** What a run would do now, and why; nothing is changed. `agreed`: more than half of a table may go at once. */
-export async function readRetentionPlan(reach: PlanReach, agreed: boolean): Promise<RetentionPlan> {
+export const readRetentionPlan = (reach: PlanReach, agreed: boolean): Promise<RetentionPlan> =>
+  readPlan(reach, { agreed, at: undefined, isCounted: () => true })
+
+/**
+ * What the run at a later instant would do. Of leaves that stay until then the planner's estimate is enough, where it has
+ * one: counting everything is for those who delete.
+ */
+export const foreseeRetention = (reach: PlanReach, at: Instant): Promise<RetentionPlan> =>
+  readPlan(reach, {
+    agreed: false,
+    at,
+    isCounted: (leaf, policy) => leaf.estimatedRows === 0 || expiryOf(leaf, policy) <= at,
+  })
+
+type Looking = Readonly<{
+  agreed: boolean
+  /** Undefined for now. */
+  at: Instant | undefined
+  isCounted(leaf: Partition, policy: RetentionPolicy): boolean
+}>
+
+async function readPlan(reach: PlanReach, { agreed, at, isCounted }: Looking): Promise<RetentionPlan> {
   const { pool, settings, clock } = reach
   const clocks = await readClocks(databaseOf(pool), clock.now())
   const refusal = clockObjection(clocks, settings)
   // Of two clocks that agree well enough the one that lets go later.
-  const asOf = earlier(clocks.own, clocks.database)
+  const agreedNow = earlier(clocks.own, clocks.database)
+  const asOf = at === undefined ? agreedNow : later(agreedNow, at)
   const policies = retentionPolicies(settings)
-  const partitions = await countPartitions(
-    pool,
-    policies.map(({ table }) => table.name),
-  )
+  const partitions = await countPartitions(pool, policies, isCounted)
   const restored = await readRestored(pool, partitions, asOf)
   const planned = planRetention(policies, partitions, { now: asOf, restored, agreed })
   return {
@@ -78,18 +99,31 @@ async function readRestored(
 }
 
 /** Counted, not guessed: the planner has not looked at a new leaf yet, and what is deleted should be known. */
-async function countPartitions(pool: Pool, tables: readonly string[]): Promise<CountedPartition[]> {
+async function countPartitions(
+  pool: Pool,
+  policies: readonly RetentionPolicy[],
+  isCounted: Looking['isCounted'],
+): Promise<CountedPartition[]> {
+  const byTable = new Map(policies.map((policy) => [policy.table.name, policy]))
   const counted: CountedPartition[] = []
-  for (const partition of await listPartitions(pool, tables)) {
-    const { rows } = await inTransaction(
-      pool,
-      ({ db }) =>
-        db.execute<{ rows: string }>(sql`select count(*) as rows from ${sql.identifier(partition.name)}`),
-      'upkeep',
-    )
-    counted.push({ ...partition, rows: Number(rows[0]?.rows ?? 0) })
+  for (const partition of await listPartitions(pool, [...byTable.keys()])) {
+    const policy = byTable.get(partition.table)
+    const isExact = policy === undefined || isCounted(partition, policy)
+    counted.push({
+      ...partition,
+      rows: isExact ? await countRows(pool, partition) : partition.estimatedRows,
+    })
   }
   return counted
+}
+
+async function countRows(pool: Pool, { name }: Partition): Promise<number> {
+  const { rows } = await inTransaction(
+    pool,
+    ({ db }) => db.execute<{ rows: string }>(sql`select count(*) as rows from ${sql.identifier(name)}`),
+    'upkeep',
+  )
+  return Number(rows[0]?.rows ?? 0)
 }
 
 async function planRows({ pool, settings }: PlanReach, now: Instant): Promise<PlannedRows[]> {

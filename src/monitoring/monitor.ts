@@ -8,8 +8,8 @@ import { floorTo } from '../market/timeframe.ts'
 import { everyProcess } from '../runtime/every-process.ts'
 import type { Releases } from '../runtime/release.ts'
 import type { Settings } from '../settings.ts'
-import { readDatabaseFigures } from '../store/database-figures.ts'
-import { readSamples, writeSample } from '../store/database-samples.ts'
+import { readDatabaseFigures, readIndexUsage } from '../store/database-figures.ts'
+import { readEnds, readSamples, writeSample } from '../store/database-samples.ts'
 import {
   type Concern,
   type Delivery,
@@ -21,7 +21,7 @@ import {
 import { type Database, databaseOf } from '../store/transaction.ts'
 import { findingsOf } from '../web/status/overall.ts'
 import { gatherFacts, type StatusReach } from '../web/status/status.ts'
-import { clockConcerns, databaseConcerns, recentMs, since } from './thresholds.ts'
+import { clockConcerns, databaseConcerns, indexConcerns, recentMs } from './thresholds.ts'
 
 export type MonitorReach = StatusReach &
   Readonly<{
@@ -30,6 +30,9 @@ export type MonitorReach = StatusReach &
   }>
 
 const everyMinute = '10 * * * * *'
+
+/** Of so many indexes it is asked whether anybody uses them, the largest first. */
+const mostIndexes = 50
 
 /** How long incidents that are over are kept. */
 const keptIncidentsMs = 90 * day
@@ -87,9 +90,15 @@ export class Monitor {
     ]
     const keptFrom = plus(now, -settings.monitoring.keep)
     await writeSample(pool, floorTo('1m', now), { ...figures, diskFreeBytes }, keptFrom)
-    const samples = await readSamples(db, keptFrom)
+    const kept = await readEnds(db, keptFrom)
+    const indexes = {
+      usage: await readIndexUsage(db, mostIndexes),
+      kept,
+      ofDay: await readEnds(db, plus(now, -day)),
+    }
     return [
-      ...databaseConcerns(since(now, samples, recentMs), samples, settings.monitoring),
+      ...databaseConcerns(await readSamples(db, plus(now, -recentMs)), kept, settings.monitoring),
+      ...indexConcerns(indexes, settings.monitoring),
       ...clockConcerns(skewMs, settings.monitoring),
     ]
   }

@@ -1,13 +1,12 @@
 import type { DatabaseSample } from '../../drizzle/schema/monitoring.ts'
-import { day, type Instant } from '../market/instant.ts'
+import { day, later, minute } from '../market/instant.ts'
 import { durationText } from '../settings/duration.ts'
 import type { Settings } from '../settings.ts'
+import type { IndexUsage } from '../store/database-figures.ts'
 import type { Concern } from '../store/incidents.ts'
+import { untilFullMs } from '../store/until-full.ts'
 
 type Limits = Settings['monitoring']
-
-/** A trend is believed once the samples span so long. */
-const trendMs = day
 
 /**
  * What of the database is beyond its limits. `recent` are the samples of the last quarter of an hour and `kept` all there
@@ -68,18 +67,62 @@ function filling(kept: readonly DatabaseSample[], { fullWithin }: Limits): Conce
   ]
 }
 
-/**
- * How long the disk lasts at the pace at which the database has grown over the samples; undefined where its disk cannot
- * be seen, it does not grow, or the samples span less than a day.
- */
-export function untilFullMs(kept: readonly DatabaseSample[]): number | undefined {
-  const [first, last] = [kept[0], kept.at(-1)]
-  if (!first || !last || last.diskFreeBytes === null) return undefined
-  const spanMs = last.sampledAt - first.sampledAt
-  const grownBytes = last.databaseBytes - first.databaseBytes
-  if (spanMs < trendMs || grownBytes <= 0) return undefined
-  return (last.diskFreeBytes / grownBytes) * spanMs
+/** What is known of the indexes: all samples that are kept, and those of a day, each as its oldest and its newest. */
+type IndexFacts = Readonly<{
+  usage: Pick<IndexUsage, 'unused' | 'countedFrom'>
+  kept: readonly DatabaseSample[]
+  ofDay: readonly DatabaseSample[]
+}>
+
+/** An index that costs and serves nobody, and a table that one seems to be missing on. */
+export const indexConcerns = (facts: IndexFacts, limits: Limits): Concern[] => [
+  ...unusedIndexes(facts, limits),
+  ...scannedTables(facts, limits),
+]
+
+/** Nobody may judge by less than a day. */
+const watchedMs = day - minute
+
+function unusedIndexes({ usage, kept }: IndexFacts, { unusedIndexBytes }: Limits): Concern[] {
+  const [oldest, newest] = kept
+  if (!oldest || !newest) return []
+  const watchedFrom = later(oldest.sampledAt, usage.countedFrom ?? oldest.sampledAt)
+  if (newest.sampledAt - watchedFrom < watchedMs) return []
+  return usage.unused
+    .filter(({ bytes }) => bytes >= unusedIndexBytes)
+    .map(({ table, index, bytes }) => ({
+      key: `database.unused-index ${index}`,
+      sentence: `Nothing has used the index ${index} of ${table} for a day or longer, and it takes ${megabytes(bytes)}: drop it, or raise monitoring.unusedIndexBytes.`,
+    }))
 }
+
+/** Fewer in a day are the upkeep, which counts and reads whole leaves. */
+const fewestScans = 100
+
+function scannedTables({ ofDay: [first, last] }: IndexFacts, { scannedRows }: Limits): Concern[] {
+  if (!first || !last || last.sampledAt - first.sampledAt < watchedMs) return []
+  return Object.entries(last.counters.tables ?? {}).flatMap(([table, after]) => {
+    const before = first.counters.tables?.[table]
+    if (!before) return []
+    // Less than before: leaves have gone, or the server has begun to count anew.
+    const [tableScans, indexScans, rowsRead] = [0, 1, 2].map(
+      (place) => (after[place] ?? 0) - (before[place] ?? 0),
+    )
+    if (tableScans === undefined || indexScans === undefined || rowsRead === undefined) return []
+    if (indexScans < 0 || tableScans < fewestScans || tableScans <= indexScans) return []
+    const rowsEach = Math.round(rowsRead / tableScans)
+    if (rowsEach < scannedRows) return []
+    const often = `${tableScans.toLocaleString('en')} times in a day, ${rowsEach.toLocaleString('en')} rows each time`
+    return [
+      {
+        key: `database.missing-index ${table}`,
+        sentence: `${table} was read from end to end ${often}, and less often through an index: \`beacon doctor\` names the statements that one may be missing for.`,
+      },
+    ]
+  })
+}
+
+const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6).toLocaleString('en')} MB`
 
 /** Our clock against the database's, which was read between the two instants of ours. */
 export function clockConcerns(skewMs: number, { clockSkew }: Limits): Concern[] {
@@ -91,8 +134,5 @@ export function clockConcerns(skewMs: number, { clockSkew }: Limits): Concern[] 
 
 const percent = (ratio: number): string => `${Math.round(ratio * 100)} %`
 
-/** When the samples begin that a quarter of an hour is judged by. */
-export const recentMs = 15 * 60_000
-
-export const since = (now: Instant, samples: readonly DatabaseSample[], ms: number): DatabaseSample[] =>
-  samples.filter(({ sampledAt }) => sampledAt > now - ms)
+/** What is judged by its average is judged by so long. */
+export const recentMs = 15 * minute

@@ -151,11 +151,16 @@ export const configuration = z.strictObject({
     batch: z.number().int().min(100).max(100_000),
     restoredFor: positiveDuration,
   }),
+  board: z.strictObject({
+    access: z.enum(['read-only', 'writable'], { error: 'is neither read-only nor writable' }),
+  }),
   monitoring: z.strictObject({
     keep: positiveDuration,
     averageQuery: positiveDuration,
     cacheHitRatio: z.number().min(0).max(1),
     connectionsUsed: fraction,
+    unusedIndexBytes: positive,
+    scannedRows: positive,
     fullWithin: positiveDuration,
     clockSkew: positiveDuration,
     webhook: z.union([z.literal('none').transform(() => undefined), webhook], {

@@ -149,6 +149,12 @@ export async function recordVerified(db: Database, id: string, now: Instant): Pr
     update archives set state = 'verified', verified_at = ${toIso(now)}::timestamp where id = ${id}::uuid`)
 }
 
+/** The file was read back once more, and is what it was. */
+export async function recordReadBack(db: Database, id: string, now: Instant): Promise<void> {
+  await db.execute(sql`
+    update archives set verified_at = ${toIso(now)}::timestamp where id = ${id}::uuid and state in ${believedStates}`)
+}
+
 /** The rows of the archive left the table in this very transaction. */
 export async function recordDropped(db: Database, id: string, now: Instant): Promise<void> {
   await db.execute(sql`

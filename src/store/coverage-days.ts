@@ -2,57 +2,65 @@ import { sql } from 'drizzle-orm'
 import { day, type Instant, toIso } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
-import { fromMs } from './multirange.ts'
+import { type RangeRow, toRange } from './multirange.ts'
 import type { Database } from './transaction.ts'
 
-/** How many candles of a UTC day are in the table, known not to exist, or in quarantine. */
-export type DayCoverage = Readonly<{
-  coinId: string
-  day: Instant
-  stored: number
-  absent: number
-  refused: number
-}>
+/** How many candles are in the table, known not to exist, or in quarantine: one number for each day of the range. */
+export type CoverageDays = Readonly<{ stored: number[]; absent: number[]; refused: number[] }>
 
-type DayRow = Readonly<{ coin_id: string; day_ms: string; stored: string; absent: string; refused: string }>
+type PartRow = RangeRow & Readonly<{ coin_id: string; state: 'stored' | 'no-trades' | 'refused' }>
 
 /**
- * The ledger of many coins, day by day, in one query; a day of which nothing is known has no row. What several sources
- * have stored counts once.
+ * The ledger of many coins, day by day, in one query, for a range of whole days; a coin of which nothing is known is left
+ * out. What several sources have stored counts once.
  */
 export async function readCoverageDays(
   db: Database,
   coinIds: readonly string[],
   timeframe: Timeframe,
-  { from, to }: Range,
-): Promise<DayCoverage[]> {
-  if (coinIds.length === 0) return []
-  const { rows } = await db.execute<DayRow>(sql`
+  range: Range,
+): Promise<Map<string, CoverageDays>> {
+  if (coinIds.length === 0) return new Map()
+  const { rows } = await db.execute<PartRow>(sql`
     with known as (
       select coin_id, state,
-        unnest(range_agg(ranges) * tsmultirange(tsrange(${toIso(from)}::timestamp, ${toIso(to)}::timestamp))) as part
+        unnest(range_agg(ranges) * tsmultirange(tsrange(${toIso(range.from)}::timestamp, ${toIso(range.to)}::timestamp))) as part
       from candle_coverage
       where timeframe = ${timeframe} and coin_id in ${coinIds} and state in ('stored', 'no-trades', 'refused')
       group by coin_id, state
-    ), daily as (
-      select coin_id, state, day,
-        extract(epoch from least(upper(part), day + interval '1 day') - greatest(lower(part), day)) * 1000 / ${timeframeMs[timeframe]} as candles
-      from known, generate_series(date_trunc('day', lower(part)), upper(part) - interval '1 microsecond', interval '1 day') as day
     )
-    select coin_id, extract(epoch from day) * 1000 as day_ms,
-      coalesce(sum(candles) filter (where state = 'stored'), 0) as stored,
-      coalesce(sum(candles) filter (where state = 'no-trades'), 0) as absent,
-      coalesce(sum(candles) filter (where state = 'refused'), 0) as refused
-    from daily group by coin_id, day`)
-  const count = (text: string) => Math.round(Number(text))
-  return rows.map((row) => ({
-    coinId: row.coin_id,
-    day: fromMs(row.day_ms),
-    // What one source lacks, another may have given.
-    stored: count(row.stored),
-    absent: count(row.absent),
-    refused: count(row.refused),
-  }))
+    select coin_id, state, extract(epoch from lower(part)) * 1000 as from_ms, extract(epoch from upper(part)) * 1000 as to_ms
+    from known`)
+  const days = (range.to - range.from) / day
+  const coins = new Map<string, CoverageDays>()
+  for (const { coin_id: coinId, state, ...row } of rows) {
+    const coin = coins.get(coinId) ?? noCoverage(days)
+    coins.set(coinId, coin)
+    addPart(coin[countOf[state]], toRange(row), range.from)
+  }
+  for (const counts of coins.values())
+    for (const msByDay of Object.values(counts)) asCandles(msByDay, timeframe)
+  return coins
+}
+
+const countOf = { stored: 'stored', 'no-trades': 'absent', refused: 'refused' } as const
+
+export const noCoverage = (days: number): CoverageDays => ({
+  stored: new Array<number>(days).fill(0),
+  absent: new Array<number>(days).fill(0),
+  refused: new Array<number>(days).fill(0),
+})
+
+/** Cut into days here: the ledger has few parts, and a year of a hundred coins has many days. */
+function addPart(msByDay: number[], { from, to }: Range, first: Instant): void {
+  for (let at = Math.floor((from - first) / day); first + at * day < to; at += 1) {
+    const begin = first + at * day
+    msByDay[at] = (msByDay[at] ?? 0) + Math.min(to, begin + day) - Math.max(from, begin)
+  }
+}
+
+function asCandles(msByDay: number[], timeframe: Timeframe): void {
+  for (const [at, ms] of msByDay.entries()) msByDay[at] = Math.round(ms / timeframeMs[timeframe])
 }
 
 /** How many candles of the timeframe a whole day has. */

@@ -1,5 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Counters } from '../../drizzle/schema/monitoring.ts'
+import type { Instant } from '../market/instant.ts'
+import { fromMs } from './multirange.ts'
 import type { Database } from './transaction.ts'
 
 /** What the server tells of itself in one moment. */
@@ -16,8 +18,13 @@ export type DatabaseFigures = Readonly<{
 }>
 
 type FiguresRow = Readonly<
-  Record<keyof Omit<DatabaseFigures, 'counters' | 'pingMs'> | keyof Counters, string>
+  Record<keyof Omit<DatabaseFigures, 'counters' | 'pingMs'> | keyof Omit<Counters, 'tables'>, string> & {
+    tables: NonNullable<Counters['tables']>
+  }
 >
+
+/** So many tables are told apart: the others are hardly read from end to end. */
+const mostScanned = 10
 
 /** Reads the figures in one statement, and times another one. */
 export async function readDatabaseFigures(db: Database): Promise<DatabaseFigures> {
@@ -25,10 +32,17 @@ export async function readDatabaseFigures(db: Database): Promise<DatabaseFigures
   await db.execute(sql`select 1`)
   const pingMs = performance.now() - startedAt
   const { rows } = await db.execute<FiguresRow>(sql`
+    with scans as (
+      select coalesce(pg_partition_root(relid), relid)::regclass::text as name, sum(seq_scan) as table_scans,
+        coalesce(sum(idx_scan), 0) as index_scans, sum(seq_tup_read) as rows_read
+      from pg_stat_user_tables where schemaname = current_schema()
+      group by 1 order by rows_read desc limit ${mostScanned}
+    )
     select active_time as "activeMs", xact_commit + xact_rollback as transactions,
       blks_hit as "blocksHit", blks_read as "blocksRead",
       (select coalesce(sum(idx_scan), 0) from pg_stat_user_tables) as "indexScans",
       (select coalesce(sum(seq_scan), 0) from pg_stat_user_tables) as "tableScans",
+      (select coalesce(jsonb_object_agg(name, jsonb_build_array(table_scans, index_scans, rows_read)), '{}') from scans) as tables,
       (select count(*) from pg_stat_activity where backend_type = 'client backend' and state <> 'idle') as "connectionsActive",
       (select count(*) from pg_stat_activity where backend_type = 'client backend' and state = 'idle') as "connectionsIdle",
       (select count(*) from pg_stat_activity where wait_event_type = 'Lock') as "connectionsWaiting",
@@ -46,6 +60,7 @@ export async function readDatabaseFigures(db: Database): Promise<DatabaseFigures
       blocksRead: number('blocksRead'),
       indexScans: number('indexScans'),
       tableScans: number('tableScans'),
+      tables: row.tables,
     },
     connectionsActive: number('connectionsActive'),
     connectionsIdle: number('connectionsIdle'),
@@ -88,6 +103,8 @@ export type IndexUse = Readonly<{ table: string; index: string; bytes: number; s
 export type TableScans = Readonly<{ table: string; tableScans: number; indexScans: number; rowsRead: number }>
 
 export type IndexUsage = Readonly<{
+  /** When the server began to count anew; undefined where it never did. */
+  countedFrom: Instant | undefined
   largest: readonly IndexUse[]
   /** Never used, and no key: they cost every write and may go. */
   unused: readonly IndexUse[]
@@ -124,7 +141,11 @@ export async function readIndexUsage(db: Database, most: number): Promise<IndexU
     group by 1
     having sum(seq_scan) > coalesce(sum(idx_scan), 0) and sum(seq_tup_read) > 10000 * sum(seq_scan) and sum(seq_scan) > 100
     order by sum(seq_tup_read) desc limit ${most}`)
+  const { rows: resets } = await db.execute<{ reset_ms: string | null }>(sql`
+    select extract(epoch from stats_reset) * 1000 as reset_ms from pg_stat_database where datname = current_database()`)
+  const resetMs = resets[0]?.reset_ms ?? undefined
   return {
+    countedFrom: resetMs === undefined ? undefined : fromMs(resetMs),
     largest: uses.slice(0, most).map(asUse),
     unused: uses
       .filter(({ key, scans, bytes }) => !key && scans === 0 && bytes > 0)

@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 import { Misconfigured } from '../fault.ts'
 import type { Environment } from '../settings/environment.ts'
+import { httpError } from './http-error.ts'
 
 /** Whoever watches over the process asks without a password. */
 export const openPaths: ReadonlySet<string> = new Set(['/healthz', '/readyz'])
@@ -91,6 +92,3 @@ async function askForPassword(app: FastifyInstance, password: string): Promise<v
 const isSameSecret = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b))
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
-
-const httpError = (statusCode: number, message: string): Error =>
-  Object.assign(new Error(message), { statusCode })

@@ -5,22 +5,31 @@ import { InvalidInput } from '../fault.ts'
 import { findGaps } from '../ingest/gaps.ts'
 import { keptHistory } from '../ingest/kept-history.ts'
 import { candleMarketOf } from '../ingest/markets.ts'
-import { day, type Instant, later, parseDate, plus, toIso } from '../market/instant.ts'
+import { day, type Instant, later, minute, parseDate, plus, second, toIso } from '../market/instant.ts'
 import { candleCount, intersect, type Range } from '../market/range.ts'
 import { floorTo, type Timeframe, timeframes } from '../market/timeframe.ts'
 import type { Engine } from '../queue/engine.ts'
+import type { AnyJob } from '../queue/job.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Settings } from '../settings.ts'
 import { readCandlePoints } from '../store/candle-points.ts'
 import { type Coin, listCoins } from '../store/coins.ts'
-import { candlesOfDay, readCoverageDays } from '../store/coverage-days.ts'
-import { readIndexUsage, readSlowStatements } from '../store/database-figures.ts'
-import { readSamples } from '../store/database-samples.ts'
+import { candlesOfDay, noCoverage, readCoverageDays } from '../store/coverage-days.ts'
 import { listIncidents } from '../store/incidents.ts'
 import { databaseOf } from '../store/transaction.ts'
+import { sharedFor } from './share.ts'
+import { describeAlert } from './status/alerts.ts'
+import { readDatabaseStatus } from './status/database.ts'
 import { readSources } from './status/sources.ts'
+import { readNextRetention, readUpkeep } from './status/upkeep.ts'
 
-type Reach = Readonly<{ settings: Settings; pool: Pool; clock: Clock; engine: Engine }>
+type Reach = Readonly<{
+  settings: Settings
+  pool: Pool
+  clock: Clock
+  engine: Engine
+  jobs: readonly AnyJob[]
+}>
 
 const longestDays = 3_660
 const mostPoints = 2_000
@@ -61,28 +70,23 @@ export function serveApi(app: FastifyInstance, reach: Reach): void {
     }
   })
 
-  app.get('/api/sources', async () => ({ sources: await readSources(reach, clock.now()) }))
-
-  app.get('/api/alerts', async () => ({
-    alerts: (await listIncidents(db, 100)).map(({ openedAt, resolvedAt, ...incident }) => ({
-      ...incident,
-      openedAt: toIso(openedAt),
-      resolvedAt: resolvedAt && toIso(resolvedAt),
-    })),
-  }))
-
-  app.get('/api/database', async () => {
-    const samples = await readSamples(db, plus(clock.now(), -day))
-    return {
-      samples: samples.map(({ counters: _, sampledAt, ...sample }) => ({
-        sampledAt: toIso(sampledAt),
-        ...sample,
-      })),
-      indexes: await readIndexUsage(db, 20),
-      // null where the server does not keep them: pg_stat_statements is not installed.
-      slowStatements: (await readSlowStatements(db, 10)) ?? null,
-    }
+  // Every page that is open asks for these again and again: they are read once for all of them.
+  const sources = sharedFor(2 * second, clock, async () => {
+    const now = clock.now()
+    return { generatedAt: toIso(now), sources: await readSources(reach, now) }
   })
+  app.get('/api/sources', () => sources())
+
+  app.get('/api/alerts', async () => ({ alerts: (await listIncidents(db, 100)).map(describeAlert) }))
+
+  const database = sharedFor(20 * second, clock, () => readDatabaseStatus(reach))
+  app.get('/api/database', () => database())
+
+  const upkeep = sharedFor(20 * second, clock, () => readUpkeep(reach))
+  app.get('/api/upkeep', () => upkeep())
+
+  const retention = sharedFor(5 * minute, clock, () => readNextRetention(reach))
+  app.get('/api/retention', () => retention())
 }
 
 function read<T>(schema: z.ZodType<T>, query: unknown): T {
@@ -139,15 +143,6 @@ async function coverage({ pool, settings, clock }: Reach, timeframe: Timeframe, 
     timeframe,
     range,
   )
-  const byCoin = new Map(coins.map(({ id }) => [id, emptyDays(days)]))
-  for (const { coinId, day: at, ...counts } of found) {
-    const index = (at - range.from) / day
-    const of = byCoin.get(coinId)
-    if (!of) continue
-    of.stored[index] = counts.stored
-    of.absent[index] = counts.absent
-    of.refused[index] = counts.refused
-  }
   return {
     timeframe,
     from: toIso(range.from),
@@ -156,18 +151,12 @@ async function coverage({ pool, settings, clock }: Reach, timeframe: Timeframe, 
     coins: coins.map((one) => ({
       coinId: one.id,
       symbol: one.symbol,
-      ...byCoin.get(one.id),
+      ...(found.get(one.id) ?? noCoverage(days)),
       /** How many candles the daemon keeps complete by itself. */
       wanted: wantedDays(settings, one, timeframe, range, clock.now()),
     })),
   }
 }
-
-const emptyDays = (days: number) => ({
-  stored: new Array<number>(days).fill(0),
-  absent: new Array<number>(days).fill(0),
-  refused: new Array<number>(days).fill(0),
-})
 
 function wantedDays(
   settings: Settings,
@@ -176,11 +165,13 @@ function wantedDays(
   range: Range,
   now: Instant,
 ): number[] {
+  const wanted = new Array<number>((range.to - range.from) / day).fill(0)
   const market = candleMarketOf(coin)
-  const kept = market && keptHistory(settings, market, timeframe, now)
-  return Array.from({ length: (range.to - range.from) / day }, (_, index) => {
-    const from = plus(range.from, index * day)
-    const part = kept && intersect(kept, { from, to: plus(from, day) })
-    return part ? candleCount(part, timeframe) : 0
-  })
+  const kept = market && intersect(keptHistory(settings, market, timeframe, now), range)
+  if (!kept) return wanted
+  for (let at = floorTo('1d', kept.from); at < kept.to; at = plus(at, day)) {
+    const part = intersect(kept, { from: at, to: plus(at, day) })
+    wanted[(at - range.from) / day] = part ? candleCount(part, timeframe) : 0
+  }
+  return wanted
 }

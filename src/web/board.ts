@@ -3,9 +3,11 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import { FastifyAdapter } from '@bull-board/fastify'
 import { Queue } from 'bullmq'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
 import { second } from '../market/instant.ts'
 import type { Engine } from '../queue/engine.ts'
 import { boardPolicy, policyHeader } from './headers.ts'
+import { subjectOf } from './status/runs.ts'
 
 export const boardPath = '/queues'
 
@@ -28,7 +30,7 @@ export async function serveBoard(app: FastifyInstance, options: BoardOptions): P
   const adapter = new FastifyAdapter()
   adapter.setBasePath(boardPath)
   createBullBoard({
-    queues: queues.map((name) => new BullMQAdapter(queueForBoard(engine, name), { readOnlyMode: !writable })),
+    queues: queues.map((name) => adapterFor(engine, name, writable)),
     serverAdapter: adapter,
     options: {
       uiConfig: {
@@ -56,6 +58,33 @@ export async function serveBoard(app: FastifyInstance, options: BoardOptions): P
     },
     { prefix: boardPath },
   )
+}
+
+function adapterFor(engine: Engine, name: string, writable: boolean): BullMQAdapter {
+  const adapter = new BullMQAdapter(queueForBoard(engine, name), { readOnlyMode: !writable })
+  adapter.setFormatter('name', readableName)
+  adapter.setFormatter('progress', percentOf)
+  return adapter
+}
+
+// What stands in a queue may be of anybody: what is not as expected is shown as it is.
+const named = z.object({ name: z.string(), data: z.unknown() })
+const counts = z.object({ done: z.number(), total: z.number().positive() })
+
+/** `backfill-candles · bitcoin 1m binance, 2024-03-01 to 2024-03-04`: what tells it from the others of its name. */
+function readableName(job: unknown): string {
+  const { name, data } = named.parse(job)
+  const { coinId, symbol, view, timeframe, source, from, to } = subjectOf(data)
+  const what = [coinId ?? symbol ?? view, timeframe, source].filter((part) => part !== undefined).join(' ')
+  const when = from && to ? `${from.slice(0, 10)} to ${to.slice(0, 10)}` : ''
+  const told = [what, when].filter((part) => part !== '').join(', ')
+  return told === '' ? name : `${name} · ${told}`
+}
+
+/** Our jobs tell how many of how many; the board draws a circle for a percentage. */
+function percentOf(progress: unknown): unknown {
+  const found = counts.safeParse(progress)
+  return found.success ? Math.round((100 * found.data.done) / found.data.total) : progress
 }
 
 async function refuseChanges({ method }: FastifyRequest, reply: FastifyReply) {

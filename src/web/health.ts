@@ -10,6 +10,7 @@ import { within } from '../runtime/within.ts'
 import type { Settings } from '../settings.ts'
 import { listCoins } from '../store/coins.ts'
 import { databaseOf } from '../store/transaction.ts'
+import { sharedWhileRunning } from './share.ts'
 import { counted } from './status/words.ts'
 
 export type HealthReach = Readonly<{
@@ -32,8 +33,10 @@ const newCoinMs = 5 * minute
 /** `/healthz`: the process lives. `/readyz`: what it needs answers. */
 export function serveHealth(app: FastifyInstance, reach: HealthReach): void {
   app.get('/healthz', async () => ({ status: 'ok' }))
+  // For all who ask at the same time: anybody may.
+  const lookAtAll = sharedWhileRunning(() => checkAll(reach))
   app.get('/readyz', async (_request, reply) => {
-    const checks = await checkAll(reach)
+    const checks = await lookAtAll()
     const ready = Object.values(checks).every(({ ok }) => ok)
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ok' : 'not ready', checks })
   })

@@ -1,3 +1,5 @@
+import { scripts } from './assets.ts'
+
 type Part = Readonly<{
   id: string
   title: string
@@ -20,17 +22,24 @@ const parts: readonly Part[] = [
     note: 'A gap is a gap',
     link: { href: 'https://www.tradingview.com/', text: 'Charts by TradingView' },
   },
-  { id: 'sources', title: 'Sources', note: 'What is running: lag, budget and backfills of each' },
+  {
+    id: 'sources',
+    title: 'What is running',
+    note: 'Each source: lag, history, budget by lane, backfills',
+  },
   { id: 'runs', title: 'Last runs', note: 'What was done, newest first' },
+  { id: 'jobs', title: 'Upkeep', note: 'Each job, the last time and the next' },
   {
     id: 'queues',
     title: 'Queues',
     note: 'Jobs by state',
     link: { href: '/queues', text: 'Board' },
   },
-  { id: 'schedule', title: 'Next runs', note: 'What is due' },
-  { id: 'storage', title: 'Storage', note: 'Partitions and their sizes' },
+  { id: 'storage', title: 'Partitions', note: 'Size, days ahead, and how long they are kept' },
+  { id: 'archives', title: 'Archive', note: 'What has left the database for files' },
+  { id: 'retention', title: 'Next retention', note: 'What it will do, and why' },
   { id: 'database', title: 'Database', note: 'The last day, minute by minute' },
+  { id: 'alerts', title: 'Alerts', note: 'What began and ended in the last day' },
 ]
 
 const section = ({ id, title, note, link }: Part): string => `
@@ -54,6 +63,8 @@ export const statusPage = `<!doctype html>
     <title>Beacon</title>
     <link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
     <link rel="stylesheet" href="/assets/status.css">
+    ${scripts.map((name) => `<link rel="modulepreload" href="/assets/${name}">`).join('\n    ')}
+    <script type="module" async src="/assets/watch.js"></script>
     <script type="module" src="/assets/status.js"></script>
   </head>
   <body>

@@ -15,12 +15,14 @@ import { guardAccess, refuseOpenDoor } from './access.ts'
 import { serveApi } from './api.ts'
 import { serveAssets } from './assets.ts'
 import { serveBoard } from './board.ts'
+import { compressAnswers, compressStream } from './compression.ts'
 import { openEvents } from './events.ts'
 import { protectAnswers } from './headers.ts'
 import { serveHealth } from './health.ts'
 import { serveMetrics } from './metrics.ts'
 import { statusPage } from './page.ts'
-import { sharedWhileRunning } from './share.ts'
+import { boundRate } from './rate.ts'
+import { ahead, sharedWhileRunning } from './share.ts'
 import { gatherStatus, inTime, type Status } from './status/status.ts'
 
 export type WebOptions = Readonly<{
@@ -35,8 +37,6 @@ export type WebOptions = Readonly<{
   log: Log
   /** When the process began; now by default. */
   startedAt?: Instant
-  /** Whether the buttons of the board work; read-only by default. */
-  boardWritable?: boolean
   /** Adds what this process has just counted to what the fleet has. */
   flushCounts?(): Promise<void>
   /** How often a watched status page is brought up to date; 3 s by default. */
@@ -67,12 +67,14 @@ export async function openWeb(options: WebOptions): Promise<Web> {
   try {
     answerFailures(app, options.log)
     await protectAnswers(app)
+    boundRate(app)
     await guardAccess(app, environment)
+    compressAnswers(app)
     serveHealth(app, options)
     serveMetrics(app, options)
     await serveStatus(app, options)
     serveApi(app, options)
-    await serveBoard(app, { ...options, writable: options.boardWritable ?? false })
+    await serveBoard(app, { ...options, writable: options.settings.board.access === 'writable' })
     const url = await listen(app, environment)
     return { url, close: () => app.close() }
   } catch (error) {
@@ -90,13 +92,18 @@ async function serveStatus(app: FastifyInstance, options: WebOptions): Promise<v
   }
   // One at a time, also when it hangs: each one more would hold connections that the jobs need.
   const gather = sharedWhileRunning<Status>(() => gatherStatus(reach))
-  const collect = () => inTime(gather())
+  // Whoever opens the page asks for its status as soon as its script is there: it is collected in the meantime.
+  const status = ahead(2 * second, gather)
+  const collect = () => inTime(status.take())
   const describeFailure = failureSentence(options.log)
   const events = openEvents({ collect, describeFailure, everyMs: refreshMs })
   app.addHook('preClose', async () => events.close())
   await serveAssets(app)
 
-  app.get('/', async (_request, reply) => reply.type('text/html; charset=utf-8').send(statusPage))
+  app.get('/', async (_request, reply) => {
+    status.begin()
+    return reply.type('text/html; charset=utf-8').send(statusPage)
+  })
   app.get('/api/status', async (_request, reply) => {
     try {
       return await collect()
@@ -104,10 +111,10 @@ async function serveStatus(app: FastifyInstance, options: WebOptions): Promise<v
       return reply.code(503).send({ error: describeFailure(error) })
     }
   })
-  app.get('/api/events', async (_request, reply) => {
+  app.get('/api/events', async (request, reply) => {
     const stream = events.listen()
     if (!stream) return reply.code(503).send({ error: 'too many pages are open: close one' })
-    return reply.type('text/event-stream; charset=utf-8').send(stream)
+    return reply.type('text/event-stream; charset=utf-8').send(compressStream(request, reply, stream))
   })
 }
 

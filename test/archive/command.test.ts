@@ -4,6 +4,8 @@ import { expect } from 'vitest'
 import { z } from 'zod'
 import { archivePartition, archiveSafekeeping } from '../../src/archive/archive-partition.ts'
 import { readSettings } from '../../src/settings.ts'
+import { readArchiveSummary } from '../../src/store/archive-summary.ts'
+import { databaseOf } from '../../src/store/transaction.ts'
 import { commandsIn } from '../cli/beacon.ts'
 import { aMonth, dropAsRetention, held, now, reachOf, test } from './archiving.ts'
 
@@ -56,7 +58,12 @@ test('beacon archive shows, checks, asks and puts back what is in files', async 
   })
   expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('DuckDB refused the query') })
   expect(await held(pool, month.coinId)).toEqual(before)
+  const lastVerified = async () => (await readArchiveSummary(databaseOf(pool))).lastVerifiedAt
+  // It was written at an instant long past, and read back just now.
+  const readBackAt = await lastVerified()
+  expect(readBackAt).toBeGreaterThan(now)
   await truncate(join(dataDir, 'archive', fileName), 10)
   const [damaged] = await runLines(['archive verify'])
   expect(damaged).toMatchObject({ code: 1, stderr: expect.stringContaining(`${fileName} has 10 bytes`) })
+  expect(await lastVerified()).toBe(readBackAt)
 })

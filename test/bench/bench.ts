@@ -25,6 +25,7 @@ const others = new Map<string, () => Promise<Findings>>([
   ['archiving', async () => (await import('./archive.ts')).benchArchive()],
   ['indexes', async () => (await import('./indexes.ts')).benchIndexes()],
   ['budget', async () => (await import('./budget.ts')).benchBudget()],
+  ['page', async () => (await import('./page.ts')).benchPage()],
 ])
 
 const benchMemory = async () => (await import('./memory.ts')).benchMemory()

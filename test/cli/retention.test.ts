@@ -52,6 +52,7 @@ test('beacon retention tells what it would do and why, does it, and then has not
     rows: 40,
     bytes: expect.any(Number),
     ending: 'roll-up',
+    keptUntil: toIso(daysAgo(1)),
     verdict: 'goes',
     reason: 'ended more than 30 days ago',
   })

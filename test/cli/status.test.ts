@@ -49,6 +49,7 @@ const aStatus = (parts: Partial<Status> = {}): Status => ({
   generatedAt: toIso(now),
   overall: { state: 'ok', sentence: 'Everything is fine.', others: [] },
   bans: [],
+  alerts: [],
   series: [aSeries()],
   prices: [],
   runs: [aRun()],

@@ -6,6 +6,7 @@ import { signatureOf } from '../../src/http/webhook.ts'
 import { day, minute } from '../../src/market/instant.ts'
 import { Monitor, type MonitorReach } from '../../src/monitoring/monitor.ts'
 import type { Engine } from '../../src/queue/engine.ts'
+import type { Settings } from '../../src/settings.ts'
 import { readIndexUsage, readSlowStatements } from '../../src/store/database-figures.ts'
 import { ratesOf, readSamples } from '../../src/store/database-samples.ts'
 import { listIncidents, listOpenIncidents } from '../../src/store/incidents.ts'
@@ -47,6 +48,7 @@ const watch = (
   { pool, engine }: Readonly<{ pool: TestDatabase['pool']; engine: Engine }>,
   url: string | undefined,
   parts: Partial<MonitorReach> = {},
+  limits: Partial<Settings['monitoring']> = {},
 ) => {
   const clock = new StandingClock(halfPast)
   const log = recordingLog()
@@ -56,6 +58,7 @@ const watch = (
     ...settings.monitoring,
     clockSkew: 100 * 365 * day,
     webhook: url === undefined ? undefined : { url, secret },
+    ...limits,
   }
   const reach: MonitorReach = {
     settings: { ...settings, monitoring },
@@ -142,6 +145,35 @@ test('what is wrong twice in a row is told once by the whole fleet, and its end 
       resolvedAt: expect.any(String),
     })
     expect(await listIncidents(db, 10)).toHaveLength(2)
+  } finally {
+    await engine.close()
+  }
+})
+
+test('an index that nothing has used for a day becomes an alert, which is over when it is gone', async ({
+  freshDatabase: { pool, url },
+}) => {
+  const engine = await openTestEngine(url)
+  try {
+    await pool.query(`
+      create table notes as select n as id, n as other from generate_series(1, 20000) as n;
+      create index idx_notes_other on notes (other)`)
+    const { monitor, clock, log } = watch({ pool, engine }, undefined, {}, { unusedIndexBytes: 100_000 })
+    const alerts = (event: string) =>
+      log.events.flatMap(({ event: name, fields }) =>
+        name === event && String(fields?.key).startsWith('database.unused-index') ? [fields?.key] : [],
+      )
+    await monitor.look()
+    clock.move(day)
+    await monitor.look()
+    expect(alerts('alert.opened')).toEqual([])
+    clock.move(minute)
+    await monitor.look()
+    expect(alerts('alert.opened')).toEqual(['database.unused-index idx_notes_other'])
+    await pool.query('drop index idx_notes_other')
+    clock.move(minute)
+    await monitor.look()
+    expect(alerts('alert.resolved')).toEqual(['database.unused-index idx_notes_other'])
   } finally {
     await engine.close()
   }

@@ -1,10 +1,12 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { fastify } from 'fastify'
 import { describe, expect } from 'vitest'
 import { Misconfigured } from '../../src/fault.ts'
 import { isLoopback } from '../../src/web/access.ts'
+import { boundRate } from '../../src/web/rate.ts'
 import { ask, basic, nextEvent, open } from './asking.ts'
-import { serve, settingsFor, test } from './serving.ts'
+import { serve, settingsFor, test, writableBoard } from './serving.ts'
 
 const password = 'correct horse'
 
@@ -138,7 +140,7 @@ describe('whose page asks', () => {
   })
 
   test('only its own page may change anything', async ({ database, engine }) => {
-    await using web = await serve({ database, engine }, { boardWritable: true })
+    await using web = await serve({ database, engine }, { settings: writableBoard() })
     const pause = (headers: Record<string, string>, method = 'PUT') =>
       ask(`${web.url}/queues/api/queues/binance/pause`, { method, headers })
     const foreign = [
@@ -184,8 +186,21 @@ describe('whose page asks', () => {
 })
 
 describe('what it says', () => {
+  test('an address that asks too much is told to slow down', async () => {
+    await using app = fastify()
+    boundRate(app, { requests: 3, seconds: 60 })
+    app.get('/', async () => 'here')
+    const url = await app.listen({ host: '127.0.0.1', port: 0 })
+    const statuses: number[] = []
+    for (let asked = 0; asked < 4; asked += 1) statuses.push((await ask(url)).status)
+    expect(statuses).toEqual([200, 200, 200, 429])
+    const { headers, text } = await ask(url)
+    expect(Number(headers['retry-after'])).toBeGreaterThan(0)
+    expect(text).toContain('more than 3 requests in 60 s: ask more slowly')
+  })
+
   test('a large body is refused', async ({ database, engine }) => {
-    await using web = await serve({ database, engine }, { boardWritable: true })
+    await using web = await serve({ database, engine }, { settings: writableBoard() })
     const answer = await ask(`${web.url}/queues/api/queues/binance/pause`, {
       method: 'PUT',
       headers: { origin: web.url, 'content-type': 'application/json' },

@@ -1,16 +1,21 @@
+import { EventEmitter, once } from 'node:events'
+import { buffer, text } from 'node:stream/consumers'
+import { createGunzip, gunzipSync } from 'node:zlib'
 import { expect } from 'vitest'
 import { day, hour, minute, plus, toIso } from '../../src/market/instant.ts'
-import { aBatch, aCandle, load } from '../store/loading.ts'
-import { ask } from './asking.ts'
-import { followedTimeframes, settle, storeSeries } from './sample.ts'
-import { now, serve, settingsFor, test } from './serving.ts'
+import { systemClock } from '../../src/runtime/clock.ts'
+import { daysAgo, freshData, minuteLeaf, someCandles } from '../ingest/retaining.ts'
+import { aBatch, aCandle, aCoin, load } from '../store/loading.ts'
+import { ask, open } from './asking.ts'
+import { failed, followedTimeframes, settle, storeOrdinaryDay, storeRun, storeSeries } from './sample.ts'
+import { now, openTestEngine, serve, settingsFor, test } from './serving.ts'
 
 const settings = settingsFor()
 const midnight = plus(now, -(now % day))
 
 const get = async (url: string, path: string) => {
-  const { status, text } = await ask(`${url}${path}`)
-  return { status, body: JSON.parse(text) }
+  const answer = await ask(`${url}${path}`)
+  return { status: answer.status, body: JSON.parse(answer.text) }
 }
 
 test('the coverage of each coin is counted day by day: stored, without trades, refused, wanted', async ({
@@ -102,7 +107,162 @@ test('gaps are told with their causes, and alerts and the database’s figures a
     { coinId: 'bitcoin', timeframe: '1h', candles: 3, cause: expect.any(String) },
   ])
   expect((await get(web.url, '/api/alerts')).body).toEqual({ alerts: [] })
-  expect((await get(web.url, '/api/database')).body).toMatchObject({ samples: [], slowStatements: null })
+  expect((await get(web.url, '/api/database')).body).toMatchObject({
+    newest: null,
+    samples: [],
+    slowStatements: null,
+  })
+})
+
+test('the next retention is told as the command would: what goes by then, how much, and what becomes of it', async ({
+  freshDatabase,
+  engine,
+}) => {
+  const { pool } = freshDatabase
+  const coinId = await aCoin(pool)
+  await freshData(pool, coinId)
+  await someCandles(pool, coinId, daysAgo(9), 20)
+  await someCandles(pool, coinId, daysAgo(7), 30)
+  await someCandles(pool, coinId, daysAgo(3), 100)
+  await pool.query('analyze')
+  await using web = await serve({ database: freshDatabase, engine }, { clock: systemClock })
+  const { status, body } = await get(web.url, '/api/retention')
+  expect(status).toBe(200)
+  expect(body).toMatchObject({ refusal: null, unfinished: [], asOf: body.nextRun })
+  expect(body.nextRun).toMatch(/T00:30:00\.000Z$/)
+  const leaf = (name: string) => body.partitions.find((one: { name: string }) => one.name === name)
+  expect(leaf(minuteLeaf(9))).toMatchObject({ rows: 20, ending: 'drop', verdict: 'goes' })
+  // Kept until the midnight before that run, which is half an hour away at the least.
+  const keptUntil = toIso(daysAgo(-1))
+  const verdict = keptUntil <= body.nextRun ? 'goes' : 'stays'
+  expect(leaf(minuteLeaf(7))).toMatchObject({ rows: 30, keptUntil, verdict })
+  expect(leaf(minuteLeaf(3))).toMatchObject({ rows: 100, verdict: 'stays' })
+})
+
+test('each job is told with its last run and its next, and the archive in sum', async ({
+  freshDatabase,
+  engine,
+}) => {
+  const { pool } = freshDatabase
+  await storeOrdinaryDay(pool, settings, now)
+  await storeRun(pool, { job: 'enforce-retention', startedAt: plus(now, -hour), end: failed('no room') })
+  await pool.query(`
+    insert into archives (id, table_name, partition_name, range_from, range_to, state, place, file_name, columns, row_count,
+      bytes, sha256, checksums, created_at, verified_at)
+    select gen_random_uuid(), 'ohlcv_data_1h', 'leaf_' || n, '2023-01-01', '2023-02-01', state, 'file:///tmp/', 'file-' || n, '[]',
+      100, 1000, '', '{}', timestamp '2024-02-01' + n * interval '1 day', timestamp '2024-02-02' + n * interval '1 day'
+    from unnest(array['verified', 'dropped', 'written', 'discarded']) with ordinality as given (state, n)`)
+  await using web = await serve({ database: freshDatabase, engine })
+  const { body } = await get(web.url, '/api/upkeep')
+  const job = (name: string) => body.jobs.find((one: { job: string }) => one.job === name)
+  expect(job('enforce-retention')).toMatchObject({
+    schedules: 1,
+    nextRun: '2024-03-02T00:30:00.000Z',
+    lastRun: { startedAt: toIso(plus(now, -hour)), status: 'failed', error: 'no room', tookMs: 700 },
+  })
+  expect(job('backfill-candles')).toMatchObject({ schedules: 0, nextRun: null, lastRun: { status: 'done' } })
+  expect(job('sync-coins')).toMatchObject({ lastRun: null })
+  expect(body.archives).toEqual({
+    files: 2,
+    rows: 200,
+    bytes: 2_000,
+    unverified: 1,
+    newest: { name: 'leaf_2', rows: 100, bytes: 1_000, createdAt: '2024-02-03T00:00:00.000Z' },
+    lastVerifiedAt: '2024-02-04T00:00:00.000Z',
+    longestUnreadAt: '2024-02-03T00:00:00.000Z',
+  })
+})
+
+test('a day of the database’s samples comes as the averages of short stretches, with the limits beside them', async ({
+  freshDatabase,
+  engine,
+}) => {
+  await freshDatabase.pool.query(
+    `insert into database_samples (sampled_at, average_query_ms, ping_ms, connections_active, connections_idle,
+       connections_waiting, connections_max, database_bytes, disk_free_bytes, counters)
+     select $1::timestamp - n * interval '1 minute', case when n % 2 = 0 then 4 else 2 end, 1, 2, 3, 0, 100, 2e9 - n * 1e6, 7.2e9, '{}'
+     from generate_series(1, 1500) as n`,
+    [toIso(now)],
+  )
+  await using web = await serve({ database: freshDatabase, engine })
+  const { body } = await get(web.url, '/api/database')
+  expect(body.stepSeconds).toBe(600)
+  expect(body.samples.length).toBeLessThan(150)
+  expect(body.samples[5]).toMatchObject({ averageQueryMs: 3, cacheHitRatio: null, connectionsIdle: 3 })
+  expect(body.newest).toMatchObject({ averageQueryMs: 2, diskFreeBytes: 7.2e9 })
+  expect(body.daysUntilFull).toBe(5)
+  expect(body.limits).toMatchObject({ averageQueryMs: 1_000, cacheHitRatio: 0.9, daysUntilFull: 14 })
+})
+
+test('what a source is at is told with its progress', async ({ freshDatabase }) => {
+  const { pool, url } = freshDatabase
+  await settle(pool, settings, now)
+  const own = await openTestEngine(url)
+  const steps = new EventEmitter()
+  const told = once(steps, 'told')
+  try {
+    await own
+      .queue('binance')
+      .add('backfill-candles', { coinId: 'pepe', timeframe: '1m', source: 'binance', evil: 1 })
+    await own.openWorker(
+      'binance',
+      async (job) => {
+        await job.updateProgress({ done: 300, total: 900 })
+        const end = once(steps, 'end')
+        steps.emit('told')
+        await end
+        return {}
+      },
+      { concurrency: 1 },
+    )
+    await told
+    await using web = await serve({ database: freshDatabase, engine: own })
+    const { body } = await get(web.url, '/api/sources')
+    expect(body.sources).toMatchObject([
+      {
+        source: 'binance',
+        wantedCandles: expect.any(Number),
+        running: [
+          {
+            job: 'backfill-candles',
+            subject: { coinId: 'pepe', timeframe: '1m', source: 'binance' },
+            progress: { done: 300, total: 900 },
+          },
+        ],
+      },
+    ])
+  } finally {
+    steps.emit('end')
+    await own.close()
+  }
+})
+
+test('what is long is sent in fewer bytes to whoever can read it, events too', async ({
+  freshDatabase,
+  engine,
+}) => {
+  await storeOrdinaryDay(freshDatabase.pool, settings, now)
+  await using web = await serve({ database: freshDatabase, engine })
+  const headers = { 'accept-encoding': 'gzip' }
+  for (const path of ['/api/status', '/assets/status.css', '/']) {
+    const [plain, packed] = [await open(`${web.url}${path}`), await open(`${web.url}${path}`, { headers })]
+    expect([path, plain.headers['content-encoding'], packed.headers['content-encoding']]).toEqual([
+      path,
+      undefined,
+      'gzip',
+    ])
+    const sent = await buffer(packed)
+    expect(gunzipSync(sent).toString()).toBe(await text(plain))
+    expect(Number(packed.headers['content-length'])).toBe(sent.length)
+  }
+  const stream = await open(`${web.url}/api/events`, { headers })
+  expect(stream.headers['content-encoding']).toBe('gzip')
+  let events = ''
+  for await (const piece of stream.pipe(createGunzip()).setEncoding('utf8')) {
+    events += piece
+    if (events.includes('"overall"')) break
+  }
+  expect(events).toMatch(/^retry: \d+\n\nevent: status\ndata: \{"generatedAt":/)
 })
 
 test.for([

@@ -3,7 +3,7 @@ import { describe, expect } from 'vitest'
 import { engines, test as withDatabase } from '../support/database.ts'
 import { ask } from './asking.ts'
 import { browserPath, openBrowser, visit } from './browser.ts'
-import { openTestEngine, serve } from './serving.ts'
+import { openTestEngine, serve, writableBoard } from './serving.ts'
 
 const image = '<img src="/leak.png" onerror="alert(1)">'
 
@@ -52,7 +52,7 @@ describe.each(engines)('the board on %s', (kind) => {
   })
 
   test('when writable still adds no job and destroys no queue', async ({ database, engine, queue }) => {
-    await using web = await serve({ database, engine }, { queues: [queue], boardWritable: true })
+    await using web = await serve({ database, engine }, { queues: [queue], settings: writableBoard() })
     const send = (method: string, path: string, body?: object) =>
       ask(`${web.url}/queues/api/queues/${queue}/${path}`, {
         method,
@@ -75,6 +75,59 @@ describe.each(engines)('the board on %s', (kind) => {
     expect([500, 503]).toContain(status)
     expect(JSON.parse(text)).toEqual({ error: 'this did not work: see the log of the daemon' })
   })
+
+  test('names a job by what it is about', async ({ database, engine, queue }) => {
+    const payload = {
+      coinId: 'bitcoin',
+      timeframe: '1m',
+      source: 'binance',
+      from: '2024-03-01T00:00Z',
+      to: '2024-03-04T00:00Z',
+    }
+    const job = await engine.queue(queue).add('backfill-candles', payload)
+    await job.updateProgress({ done: 250, total: 1_000 })
+    await job.log('1000 candles were owed')
+    await using web = await serve({ database, engine }, { queues: [queue] })
+    const api = `${web.url}/queues/api/queues`
+    const { queues: listed } = JSON.parse((await ask(`${api}?activeQueue=${queue}&status=waiting`)).text)
+    expect(listed[0].jobs).toContainEqual(
+      expect.objectContaining({
+        name: 'backfill-candles · bitcoin 1m binance, 2024-03-01 to 2024-03-04',
+        progress: 25,
+        data: payload,
+      }),
+    )
+    expect(JSON.parse((await ask(`${api}/${queue}/${job.id}/logs`)).text)).toEqual(['1000 candles were owed'])
+  })
+
+  test.skipIf(browserPath === undefined)(
+    'has buttons in a browser only where it is writable, and the server refuses them otherwise',
+    async ({ database, engine, queue, onTestFinished }) => {
+      const browser = await openBrowser()
+      onTestFinished(() => browser.close())
+      const pauses = async (url: string) => {
+        await using visited = await visit(browser)
+        const { page } = visited
+        await page.goto(`${url}/queues/queue/${queue}`)
+        await page.getByText('greet').first().waitFor()
+        const buttons = await page.getByRole('button').count()
+        const status = await page.evaluate(
+          `fetch('/queues/api/queues/${queue}/pause', { method: 'PUT' }).then(({ status }) => status)`,
+        )
+        return { buttons, status }
+      }
+      await using closed = await serve({ database, engine }, { queues: [queue] })
+      const readOnly = await pauses(closed.url)
+      expect(readOnly.status).toBe(405)
+      expect(await engine.queue(queue).isPaused()).toBe(false)
+      await using open = await serve({ database, engine }, { queues: [queue], settings: writableBoard() })
+      const writable = await pauses(open.url)
+      expect(writable.status).toBe(200)
+      expect(writable.buttons).toBeGreaterThan(readOnly.buttons)
+      expect(await engine.queue(queue).isPaused()).toBe(true)
+      await engine.queue(queue).resume()
+    },
+  )
 
   test.skipIf(browserPath === undefined)(
     'works in a browser with everything external blocked, and shows hostile jobs as text',

@@ -1,12 +1,16 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { Pool } from 'pg'
-import { expect } from 'vitest'
+import { describe, expect } from 'vitest'
 import { jobs, queues } from '../../jobs/catalog.ts'
 import { minute, plus } from '../../src/market/instant.ts'
+import { openEngine } from '../../src/queue/engine.ts'
 import { registerSchedules } from '../../src/queue/schedule.ts'
+import { systemClock } from '../../src/runtime/clock.ts'
 import { followMarket, listCoins } from '../../src/store/coins.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { proxyTo } from '../queue/proxy.ts'
+import { engines, redisUrl } from '../support/database.ts'
 import { ask } from './asking.ts'
 import { settle } from './sample.ts'
 import { now, serve, settingsFor, silent, test } from './serving.ts'
@@ -80,4 +84,33 @@ test('a database that never answers is told within five seconds', async ({ engin
   expect(status).toBe('not ready')
   expect(checks.database.ok).toBe(false)
   expect(checks.queue).toEqual({ ok: true })
+})
+
+describe.concurrent.each(engines)('a queue on %s', (kind) => {
+  test('that is gone is told within five seconds, and its schedule with it', async ({ database }) => {
+    const proxy = await proxyTo(kind === 'redis' ? (redisUrl ?? '') : database.url)
+    await proxy.open()
+    const engine = await openEngine({
+      databaseUrl: kind === 'redis' ? database.url : proxy.urlTo(database.url),
+      redisUrl: kind === 'redis' ? proxy.urlTo(redisUrl ?? '') : undefined,
+      log: silent,
+      clock: systemClock,
+    })
+    try {
+      await using web = await serve({ database, engine })
+      expect((await readiness(web.url)).checks.queue).toEqual({ ok: true })
+      await proxy.close()
+      const startedAt = performance.now()
+      const { status, checks } = await readiness(web.url)
+      expect(performance.now() - startedAt).toBeLessThan(5_000)
+      expect(status).toBe('not ready')
+      expect(checks).toMatchObject({
+        database: { ok: true },
+        queue: { ok: false, reason: expect.stringMatching(/^the queue does not answer/) },
+      })
+    } finally {
+      await proxy.close()
+      await engine.close()
+    }
+  })
 })

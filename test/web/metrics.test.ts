@@ -59,7 +59,10 @@ async function sampleDatabase(pool: Pool): Promise<void> {
   for (const ago of [2, 1]) {
     const figures = { ...(await readDatabaseFigures(databaseOf(pool))), diskFreeBytes: 5_000_000 }
     const counters = Object.fromEntries(
-      Object.entries(figures.counters).map(([name, value]) => [name, value + 10 / ago]),
+      Object.entries(figures.counters).map(([name, value]) => [
+        name,
+        typeof value === 'number' ? value + 10 / ago : value,
+      ]),
     )
     await writeSample(
       pool,

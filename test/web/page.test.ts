@@ -1,6 +1,7 @@
 import axe from 'axe-core'
+import type { Page } from 'playwright-core'
 import { describe, expect } from 'vitest'
-import { queues } from '../../jobs/catalog.ts'
+import { jobs, queues } from '../../jobs/catalog.ts'
 import type { Stop } from '../../src/http/stops.ts'
 import { plus, second } from '../../src/market/instant.ts'
 import { announceWorkers } from '../../src/runtime/presence.ts'
@@ -8,7 +9,7 @@ import { Releases } from '../../src/runtime/release.ts'
 import { aBatch, aCandle, load } from '../store/loading.ts'
 import { ask } from './asking.ts'
 import { browserPath, openBrowser, visit } from './browser.ts'
-import { failed, storeOrdinaryDay, storeRun, storeSeries } from './sample.ts'
+import { failed, storeOrdinaryDay, storeRun, storeSamples, storeSeries, storeYear } from './sample.ts'
 import { now, serve, settingsFor, silent, test as withEngine } from './serving.ts'
 
 const settings = settingsFor()
@@ -42,10 +43,15 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     expect(await page.locator('#prices tbody tr').allInnerTexts()).toHaveLength(6)
     expect(await page.locator('#prices tbody tr').last().innerText()).toContain('0.00000318')
     expect(await page.locator('#runs tbody tr').count()).toBe(12)
-    expect(await page.locator('#queues tbody th').allInnerTexts()).toEqual([...queues])
-    const { jobs: scheduled } = JSON.parse((await ask(`${web.url}/api/status`)).text)
-    expect(await page.locator('#schedule tbody tr').count()).toBe(scheduled.length)
+    // All of them are empty, and are named all the same.
+    expect(await page.locator('#queues [data-part] a').allInnerTexts()).toEqual([...queues])
+    await page.locator('#jobs tbody tr').first().waitFor()
+    expect(await page.locator('#jobs tbody tr').count()).toBe(jobs.length)
     expect(await page.locator('#storage tbody th').allInnerTexts()).toContain('ohlcv_data_1m')
+    await page.locator('#sources tbody tr').waitFor()
+    await page.getByText('Nothing has left the database for a file yet.').waitFor()
+    await page.getByText('Nobody had to be told of anything in the last day.').waitFor()
+    await page.getByText('The first sample is taken within a minute.').waitFor()
     expect(await page.title()).toBe('✓ All is well · Beacon')
     expect(requests.filter((url) => !url.startsWith(`${web.url}/`))).toEqual([])
     expect(complaints).toEqual([])
@@ -97,12 +103,13 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     expect(complaints).toEqual([])
   })
 
-  test.for([375, 320, 768, 1280, 1920])(
+  test.for([320, 360, 768, 1280, 1920])(
     'does not scroll sideways at %i px',
-    async (width, { web, browser }) => {
+    async (width, { web, browser, freshDatabase }) => {
+      await storeSamples(freshDatabase.pool, now)
       await using visited = await visit(browser, { viewport: { width, height: 812 } })
       await visited.page.goto(web.url)
-      await visited.page.locator('.cell').first().waitFor()
+      await everyPart(visited.page)
       const isWider = 'document.documentElement.scrollWidth > document.documentElement.clientWidth'
       expect(await visited.page.evaluate(isWider)).toBe(false)
     },
@@ -161,11 +168,15 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
       'Last prices',
       'What there is',
       'Candles',
+      'What is running',
       'Last runs',
+      'Upkeep',
       'Queues',
-      'Next runs',
-      'Storage',
+      'Partitions',
+      'Archive',
+      'Next retention',
       'Database',
+      'Alerts',
     ]) {
       expect([name, await page.getByRole('region', { name }).count()]).toEqual([name, 1])
     }
@@ -264,11 +275,12 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     ['light', 360],
   ] as const)(
     'has nothing that keeps people out, in %s at %i px',
-    async ([colorScheme, width], { web, browser }) => {
+    async ([colorScheme, width], { web, browser, freshDatabase }) => {
+      await storeSamples(freshDatabase.pool, now)
       await using visited = await visit(browser, { colorScheme, viewport: { width, height: 800 } })
       const { page } = visited
       await page.goto(web.url)
-      await page.locator('.days').first().waitFor()
+      await everyPart(page)
       await page.evaluate(axe.source)
       const found: { id: string; nodes: { html: string }[] }[] = await page.evaluate(
         'axe.run().then((result) => result.violations)',
@@ -277,31 +289,159 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     },
   )
 
-  test('shows a hundred coins and a year of each, asking once for all of them', async ({
+  test('tells what retention will do next, and what it holds back', async ({ web, browser }) => {
+    await using visited = await visit(browser)
+    const { page, complaints } = visited
+    // The database's clock cannot be set, so that of the server that is asked here is not believed.
+    const next = JSON.parse((await ask(`${web.url}/api/retention`)).text)
+    const leaf = { ...next.partitions[0], keptUntil: '2024-03-01T00:00:00.000Z' }
+    await page.route('**/api/retention', (route) =>
+      route.fulfill({
+        json: {
+          ...next,
+          refusal: null,
+          partitions: [
+            { ...leaf, name: 'leaf_one', verdict: 'goes', ending: 'archive', rows: 1_440, bytes: 2_000_000 },
+            { ...leaf, name: 'leaf_two', verdict: 'held-back', reason: 'it was put back from the archive' },
+          ],
+        },
+      }),
+    )
+    await page.goto(web.url)
+    const retention = page.getByRole('region', { name: 'Next retention' })
+    await retention
+      .getByText('let go of 1 partition with 1,440 rows, 2.0 MB, and hold back 1 partition')
+      .waitFor()
+    await retention.getByText('It runs at 2024-03-02 00:30 UTC, in 11 h.').waitFor()
+    const rows = await retention.locator('tbody tr').allInnerTexts()
+    expect(rows[0]).toMatch(
+      /^leaf_one\t.*\t1,440\t2\.0 MB\t2024-03-02 00:30\tarchived, read back and dropped$/,
+    )
+    expect(rows[1]).toContain('held back: it was put back from the archive')
+    expect(complaints).toEqual([])
+  })
+
+  test('tells of what goes beyond a limit of the database, and of alerts with their beginning and end', async ({
+    web,
+    browser,
+    freshDatabase: { pool },
+  }) => {
+    await storeSamples(pool, now, { cacheHitRatio: 0.5 })
+    await pool.query(`
+      insert into incidents (key, sentence, opened_at, resolved_at) values
+        ('database.cache', 'Memory is short: \`beacon doctor\` says more.', '2024-03-01 12:00', null),
+        ('disk.filling', 'It was full.', '2024-03-01 09:00', '2024-03-01 10:00')`)
+    await using visited = await visit(browser)
+    const { page, complaints } = visited
+    await page.goto(web.url)
+    await page
+      .locator('.verdict.attention .sentence', { hasText: 'Memory is short: beacon doctor says more.' })
+      .waitFor()
+    expect(await page.locator('#alerts li').allInnerTexts()).toEqual([
+      expect.stringMatching(
+        /Memory is short: beacon doctor says more\.\s*2024-03-01 12:00, open for 34 min$/,
+      ),
+      expect.stringMatching(/It was full\.\s*2024-03-01 09:00, over after 60 min$/),
+    ])
+    await page.locator('#database .beyond', { hasText: 'Cache hits, beyond its limit' }).waitFor()
+    expect(await page.locator('#database .beyond').count()).toBe(1)
+    expect(await page.locator('#database .sparkline polyline').count()).toBe(5)
+    expect(complaints).toEqual([])
+  })
+
+  test('many coins are one stop of the Tab key, and arrows go from one to the next', async ({
+    web,
+    browser,
+  }) => {
+    await using visited = await visit(browser)
+    const { page } = visited
+    await page.goto(web.url)
+    const cells = page.locator('#freshness .cell')
+    await cells.first().focus()
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('ArrowRight')
+    expect(await cells.nth(5).evaluate('document.activeElement.dataset.tip')).toBe(
+      await cells.nth(5).getAttribute('data-tip'),
+    )
+    expect(await page.locator('#freshness .cell[tabindex="0"]').count()).toBe(1)
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate('document.activeElement.closest("section").id')).toBe('prices')
+    await page.locator('.days').nth(1).focus()
+    await page.keyboard.press('ArrowDown')
+    expect(await page.evaluate('document.activeElement.dataset.coin')).toBe(
+      await page.locator('.days').nth(2).getAttribute('data-coin'),
+    )
+  })
+
+  test('asks who comes from elsewhere for the password, and shows nothing to a wrong one', async ({
+    freshDatabase,
+    engine,
+    browser,
+  }) => {
+    await storeOrdinaryDay(freshDatabase.pool, settings, now)
+    const variables = { BEACON_HTTP_HOST: '0.0.0.0', BEACON_HTTP_PASSWORD: 'correct horse' }
+    await using web = await serve({ database: freshDatabase, engine }, { variables })
+    const asking = (password: string) => visit(browser, { httpCredentials: { username: 'anyone', password } })
+    await using wrong = await asking('wrong horse')
+    expect((await wrong.page.goto(web.url))?.status()).toBe(401)
+    expect(await wrong.page.locator('body').innerText()).toContain('the password is wrong')
+    expect(await wrong.page.locator('#overall').count()).toBe(0)
+    await using right = await asking('correct horse')
+    await right.page.goto(web.url)
+    // Every part of the page is asked for with it: the events too.
+    await everyPart(right.page)
+    expect(right.requests.filter((url) => url.endsWith('/api/status'))).toEqual([])
+    expect(await right.page.content()).not.toContain('correct horse')
+  })
+
+  test('shows a hundred coins and a year of each, asking a few times and for little', async ({
     engine,
     browser,
     freshDatabase,
   }) => {
-    await freshDatabase.pool.query(`
-      insert into coins (id, symbol, name, created_at, updated_at)
-      select 'coin-' || n, 'C' || n, 'Coin ' || n, now(), now() from generate_series(1, 100) as n;
-      insert into instruments (coin_id, source, symbol, preference, followed_from)
-      select 'coin-' || n, 'binance', 'C' || n || 'USDT', 0, '2023-01-01' from generate_series(1, 100) as n;
-      insert into candle_coverage (coin_id, timeframe, source, state, ranges, updated_at)
-      select 'coin-' || n, timeframe, 'binance', 'stored', tsmultirange(tsrange('2023-03-01', '2024-03-01 12:00')), now()
-      from generate_series(1, 100) as n, unnest(array['1m', '5m', '1h', '1d']) as timeframe`)
-    await using web = await serve({ database: freshDatabase, engine })
+    await storeYear(freshDatabase.pool, 100, now)
+    await using web = await serve({ database: freshDatabase, engine }, { refreshMs: 60_000 })
     await using visited = await visit(browser)
     const { page, requests, complaints } = visited
+    const network = await page.context().newCDPSession(page)
+    let received = 0
+    network.on('Network.dataReceived', ({ encodedDataLength }) => {
+      received += encodedDataLength
+    })
+    await network.send('Network.enable')
     await page.goto(web.url)
+    await everyPart(page)
     await page.locator('.days').nth(99).waitFor()
     await page.getByRole('group', { name: 'How far back' }).getByRole('button', { name: '1 year' }).click()
     await page.getByRole('button', { name: /^coin-1 1h, days: 365 whole/ }).waitFor()
     expect(await page.locator('#freshness .cell').count()).toBe(400)
     expect(requests.filter((url) => url.includes('/api/coverage'))).toHaveLength(2)
+    expect(requests.length).toBeLessThanOrEqual(30)
+    expect(received).toBeLessThan(400_000)
+    // What comes after a hundred coins is not a hundred rows away.
+    const { y } = (await page.locator('#chart').boundingBox()) ?? { y: Number.NaN }
+    expect(y + Number(await page.evaluate('scrollY'))).toBeLessThan(1_600)
     expect(complaints).toEqual([])
   })
 })
+
+/** Waits until each part of the page that asks for itself has something to show. */
+async function everyPart(page: Page): Promise<void> {
+  const parts = [
+    '#freshness .cell',
+    '.days',
+    '.chart canvas',
+    '#sources tbody tr',
+    '#jobs tbody tr',
+    '#database p, #database dl',
+  ]
+  for (const part of [...parts, '#retention .inset', '#alerts [data-part] > *'])
+    await page.locator(part).first().waitFor()
+  await page
+    .locator('.nothing', { hasText: 'Waiting for the first answer' })
+    .first()
+    .waitFor({ state: 'detached' })
+}
 
 /** Runs in the page: every piece of text whose contrast to what is behind it is below 4.5 to 1. */
 const contrasts = `(() => {

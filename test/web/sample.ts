@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import { toDecimal } from '../../src/market/decimal.ts'
-import { hour, type Instant, minute, plus, second } from '../../src/market/instant.ts'
+import { hour, type Instant, minute, plus, second, toIso } from '../../src/market/instant.ts'
 import { floorTo, type Timeframe, timeframeMs, timeframes } from '../../src/market/timeframe.ts'
 import type { Settings } from '../../src/settings.ts'
 import { followConfigured } from '../../src/store/coins.ts'
@@ -190,4 +190,34 @@ export async function storeOrdinaryDay(pool: Pool, settings: Settings, now: Inst
     tookMs: 1_871,
     end: done({ view: 'daily_price_summary' }),
   })
+}
+
+/** Samples of the database, one a minute for an hour. */
+export async function storeSamples(
+  pool: Pool,
+  now: Instant,
+  { cacheHitRatio = 0.99 }: Readonly<{ cacheHitRatio?: number }> = {},
+): Promise<void> {
+  await pool.query(
+    `insert into database_samples (sampled_at, average_query_ms, ping_ms, cache_hit_ratio, index_scan_ratio, connections_active,
+       connections_idle, connections_waiting, connections_max, database_bytes, disk_free_bytes, counters)
+     select $1::timestamp - n * interval '1 minute', 2 + n % 7, 0.3, $2::float8, 0.9, n % 3, 12, 0, 100, 40e6 - n * 1e3, 80e9, '{}'
+     from generate_series(1, 60) as n`,
+    [toIso(now), cacheHitRatio],
+  )
+}
+
+/** So many coins, followed for a year and complete up to `now`. */
+export async function storeYear(pool: Pool, coins: number, now: Instant): Promise<void> {
+  const numbers = `generate_series(1, ${coins}) as n`
+  const year = `'${toIso(plus(now, -366 * 24 * hour))}'::timestamp`
+  await pool.query(`
+    insert into coins (id, symbol, name, created_at, updated_at)
+    select 'coin-' || n, 'C' || n, 'Coin ' || n, ${year}, ${year} from ${numbers};
+    insert into instruments (coin_id, source, symbol, preference, followed_from)
+    select 'coin-' || n, 'binance', 'C' || n || 'USDT', 0, ${year} from ${numbers};
+    insert into candle_coverage (coin_id, timeframe, source, state, ranges, updated_at)
+    select 'coin-' || n, timeframe, 'binance', 'stored',
+      tsmultirange(tsrange(date_trunc('day', ${year}), date_trunc('minute', '${toIso(now)}'::timestamp))), ${year}
+    from ${numbers}, unnest(array['1m', '5m', '1h', '1d']) as timeframe`)
 }

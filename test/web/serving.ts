@@ -19,6 +19,9 @@ const sixCoins = new URL('../../config/demo.yaml', import.meta.url).pathname
 export const settingsFor = (variables: NodeJS.ProcessEnv = {}): Settings =>
   readSettings({ BEACON_HTTP_PORT: '0', ...variables }, sixCoins)
 
+/** The same of a server whose board has buttons. */
+export const writableBoard = (): Settings => ({ ...settingsFor(), board: { access: 'writable' } })
+
 type Reach = Readonly<{ database: Pick<TestDatabase, 'pool'>; engine: Engine }>
 type Serving = Web & Readonly<{ [Symbol.asyncDispose](): Promise<void> }>
 

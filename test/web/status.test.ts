@@ -130,6 +130,32 @@ describe('the whole', () => {
     })
   })
 
+  test('needs attention while the database does, and tells since when; an alert that is over is only told', async ({
+    freshDatabase: { pool },
+    status,
+    workers: _,
+  }) => {
+    await storeOrdinaryDay(pool, settings, now)
+    await pool.query(
+      `insert into incidents (key, sentence, opened_at, resolved_at) values
+        ('database.cache', 'Memory is short.', '2024-03-01 12:00', null),
+        ('series.stale', 'What is judged anew each time.', '2024-03-01 12:00', null),
+        ('disk.filling', 'It was full.', '2024-03-01 09:00', '2024-03-01 10:00'),
+        ('clock.skew', 'Long ago.', '2024-02-01 09:00', '2024-02-01 10:00')`,
+    )
+    const { overall, alerts } = await status()
+    expect(overall).toEqual({ state: 'attention', sentence: 'Memory is short.', others: [] })
+    expect(alerts.map(({ key }) => key).toSorted()).toEqual([
+      'database.cache',
+      'disk.filling',
+      'series.stale',
+    ])
+    expect(alerts.find(({ key }) => key === 'disk.filling')).toMatchObject({
+      openedAt: '2024-03-01T09:00:00.000Z',
+      resolvedAt: '2024-03-01T10:00:00.000Z',
+    })
+  })
+
   test('a paused queue is told', async ({ freshDatabase, engine, status, workers: _ }) => {
     await storeOrdinaryDay(freshDatabase.pool, settings, now)
     await engine.queue('coingecko').pause()

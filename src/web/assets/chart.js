@@ -1,6 +1,7 @@
 // The candles of one series, with their volume. Where there is no candle the chart has none: a gap is a gap.
 
 import { draw, h } from './dom.js'
+import { ask } from './elements.js'
 import { choices } from './heatmap.js'
 import { CandlestickSeries, ColorType, createChart, HistogramSeries } from './lightweight-charts.js'
 import { instant, price } from './words.js'
@@ -163,14 +164,6 @@ export function openChart(place) {
       place.closest('section').scrollIntoView({ behavior: 'smooth', block: 'nearest' })
       return load({ fit: true })
     },
-  }
-}
-
-async function ask(url) {
-  try {
-    return await (await fetch(url)).json()
-  } catch {
-    return { error: 'The daemon does not answer.' }
   }
 }
 

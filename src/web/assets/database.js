@@ -1,95 +1,139 @@
 // The database's five figures, each with the line of its last day.
 import { draw, h } from './dom.js'
-import { bytes, count } from './words.js'
+import { ask, hidden, nothing } from './elements.js'
+import { bytes, count, counted } from './words.js'
 
 const figures = [
   {
     name: 'Query time',
     of: ({ averageQueryMs }) => averageQueryMs,
     text: (ms) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`,
-    note: 'a transaction, on the average',
+    note: () => 'a transaction',
+    isBeyond: (ms, { averageQueryMs }) => ms > averageQueryMs,
   },
   {
     name: 'Index use',
     of: ({ indexScanRatio }) => indexScanRatio,
     text: (ratio) => `${Math.round(ratio * 100)} %`,
-    note: 'of the scans',
+    note: () => 'of the scans',
   },
   {
     name: 'Cache hits',
     of: ({ cacheHitRatio }) => cacheHitRatio,
     text: (ratio) => `${(ratio * 100).toFixed(1)} %`,
-    note: 'of the blocks read',
+    note: () => 'of the blocks read',
+    isBeyond: (ratio, { cacheHitRatio }) => ratio < cacheHitRatio,
   },
   {
     name: 'Disk',
     of: ({ databaseBytes }) => databaseBytes,
     text: bytes,
-    note: ({ diskFreeBytes }) => (diskFreeBytes === null ? 'used' : `used, ${bytes(diskFreeBytes)} free`),
+    note: ({ diskFreeBytes }, { daysUntilFull }) =>
+      [
+        diskFreeBytes === null ? 'used' : `used, ${bytes(diskFreeBytes)} free`,
+        daysUntilFull !== null && `full in ${counted(Math.floor(daysUntilFull), 'day')}`,
+      ]
+        .filter(Boolean)
+        .join(', '),
+    isBeyond: (_, { daysUntilFull: limit }, { daysUntilFull }) =>
+      daysUntilFull !== null && daysUntilFull < limit,
   },
   {
     name: 'Connections',
     of: ({ connectionsActive, connectionsIdle }) => connectionsActive + connectionsIdle,
-    text: count,
-    note: ({ connectionsMax, connectionsWaiting }) =>
-      `of ${connectionsMax}${connectionsWaiting > 0 ? `, ${connectionsWaiting} waiting` : ''}`,
+    text: (number) => count(Math.round(number)),
+    note: ({ connectionsActive, connectionsMax, connectionsWaiting }) =>
+      `of ${connectionsMax}, ${connectionsActive} busy, ${connectionsWaiting} waiting`,
+    isBeyond: (used, { connectionsUsed }, { newest }) => used > connectionsUsed * newest.connectionsMax,
   },
 ]
 
 /** Asks for the samples and draws them. */
 export async function drawDatabase(place) {
-  try {
-    const answer = await (await fetch('/api/database')).json()
-    show(place, answer)
-  } catch {
-    // The page says already that nobody answers; what was drawn stays.
-  }
+  const answer = await ask('/api/database')
+  // The page says already when nobody answers; what was drawn stays.
+  if (answer.samples) show(place, answer)
 }
 
-function show(place, { samples = [], indexes, slowStatements }) {
-  const newest = samples.at(-1)
-  if (!newest) return draw(place, h('p', { class: 'nothing' }, 'The first sample is taken within a minute.'))
-  return draw(
+function show(place, answer) {
+  if (!answer.newest) return draw(place, nothing('The first sample is taken within a minute.'))
+  draw(
     place,
     h(
       'dl',
       { class: 'figures' },
-      figures.map((figure) => drawFigure(figure, samples, newest)),
+      figures.map((figure) => drawFigure(figure, answer)),
     ),
-    indexes?.unused.length > 0 &&
-      h(
-        'p',
-        { class: 'note inset' },
-        `Never used since the statistics began: ${indexes.unused
-          .slice(0, 5)
-          .map(({ index, bytes: size }) => `${index} (${bytes(size)})`)
-          .join(', ')}.`,
-      ),
-    slowStatements?.length > 0 &&
-      h(
-        'p',
-        { class: 'note inset' },
-        `Most time: ${slowStatements[0].text} (${count(slowStatements[0].calls)} times, ${slowStatements[0].averageMs.toFixed(1)} ms each).`,
-      ),
+    h('dl', { class: 'facts' }, facts(answer)),
   )
 }
 
-function drawFigure({ name, of, text, note }, samples, newest) {
-  const known = samples.map(of)
-  const value = known.findLast((one) => one !== null)
+function drawFigure({ name, of, text, note, isBeyond }, answer) {
+  const known = answer.samples.map(of).filter((one) => one !== null)
+  const value = of(answer.newest) ?? known.at(-1)
+  const isWarning = value !== undefined && isBeyond?.(value, answer.limits, answer)
   return h(
     'div',
-    {},
-    h('dt', {}, name),
+    { class: isWarning ? 'beyond' : null },
+    h('dt', {}, name, isWarning && hidden(', beyond its limit')),
     h(
       'dd',
       {},
       h('b', {}, value === undefined ? '–' : text(value)),
-      h('span', {}, typeof note === 'function' ? note(newest) : note),
+      h('span', {}, value === undefined ? 'in a minute' : note(answer.newest, answer)),
     ),
-    sparkline(known.filter((one) => one !== null)),
+    sparkline(known),
   )
 }
+
+/** Smaller ones cost too little for anybody to look at them. */
+const smallestBytes = 1_000_000
+const shown = 3
+
+function facts({ indexes, slowStatements, limits }) {
+  const unused = indexes.unused.filter(({ bytes: size }) => size >= smallestBytes)
+  const { scanned, largest } = indexes
+  return [
+    fact(
+      'Largest indexes',
+      largest
+        .slice(0, shown)
+        .map(({ index, bytes: size, scans }) => [index, `${bytes(size)}, used ${counted(scans, 'time')}`]),
+    ),
+    fact(
+      `Unused indexes (an alert from ${bytes(limits.unusedIndexBytes)} on)`,
+      unused.slice(0, shown).map(({ index, bytes: size }) => [index, bytes(size)]),
+      'none of 1 MB or more',
+    ),
+    fact(
+      'Mostly read from end to end',
+      scanned
+        .slice(0, shown)
+        .map(({ table, tableScans }) => [table, `${counted(tableScans, 'time')}: is an index missing?`]),
+      'no table',
+    ),
+    fact(
+      'Slowest statements',
+      (slowStatements ?? [])
+        .slice(0, shown)
+        .map(({ text, calls, averageMs }) => [
+          text,
+          `${counted(calls, 'time')}, ${averageMs.toFixed(1)} ms each`,
+        ]),
+      slowStatements === null ? 'not kept: pg_stat_statements is not installed' : 'none yet',
+    ),
+  ]
+}
+
+const fact = (name, lines, otherwise) =>
+  h(
+    'div',
+    {},
+    h('dt', {}, name),
+    lines.length === 0
+      ? h('dd', {}, h('span', {}, otherwise))
+      : lines.map(([what, note]) => h('dd', {}, h('code', { title: what }, what), h('span', {}, note))),
+  )
 
 const svg = (tag, attributes) => {
   const element = document.createElementNS('http://www.w3.org/2000/svg', tag)

@@ -1,5 +1,7 @@
 // What there is: a row for each coin, a cell for each day.
 import { draw, h } from './dom.js'
+import { ask, hidden } from './elements.js'
+import { openRoving } from './roving.js'
 import { count, day } from './words.js'
 
 const dayMs = 86_400_000
@@ -32,6 +34,18 @@ export function openHeatmap({ place, choose, tellRedrawn }) {
     trouble: undefined,
     chosen: undefined,
   }
+  const oneStop = openRoving(place, '.days', { row: '.heatmap-row', sideways: false })
+  // Of a hundred coins some twenty can be seen at a time: each row is painted when it comes into sight.
+  const inSight = new IntersectionObserver(
+    (rows) => {
+      const seen = rows.filter(({ isIntersecting }) => isIntersecting)
+      paintAll(
+        seen.map(({ target }) => target),
+        view.coverage,
+      )
+    },
+    { rootMargin: '2000px' },
+  )
   let asked = 0
 
   async function load() {
@@ -54,7 +68,12 @@ export function openHeatmap({ place, choose, tellRedrawn }) {
 
   function redraw() {
     draw(place, controls(view), view.trouble ? trouble(view.trouble) : heatmap(view), legend(), detail(view))
-    for (const row of place.querySelectorAll('.days')) paint(row, view.coverage)
+    for (const row of place.querySelectorAll('.days')) {
+      inSight.unobserve(row)
+      inSight.observe(row)
+    }
+    paintAxis(place.querySelector('.axis'), view.coverage)
+    oneStop()
     tellRedrawn()
   }
 
@@ -135,15 +154,6 @@ export function openHeatmap({ place, choose, tellRedrawn }) {
   }
 }
 
-async function ask(url) {
-  try {
-    const answer = await fetch(url)
-    return await answer.json()
-  } catch {
-    return { error: 'The daemon does not answer.' }
-  }
-}
-
 const trouble = (sentence) => h('p', { class: 'nothing' }, sentence)
 
 const coinOf = ({ coins }, row) => coins.find(({ coinId }) => coinId === row.dataset.coin)
@@ -209,9 +219,14 @@ function heatmap({ coverage }) {
     ),
     h(
       'div',
-      { class: 'heatmap-row heatmap-ends' },
+      { class: 'heatmap-row' },
       h('span', {}),
-      h('span', {}, h('span', {}, first), h('span', {}, last)),
+      h(
+        'span',
+        { class: 'axis' },
+        hidden(`From ${first} to ${last}`),
+        h('canvas', { 'aria-hidden': 'true' }),
+      ),
     ),
   )
 }
@@ -250,18 +265,27 @@ function summaryOf(coverage, coin) {
   return `${coin.coinId} ${coverage.timeframe}, days: ${parts.join(', ')}. Arrow keys go from day to day.`
 }
 
-function paint(row, coverage) {
-  const canvas = row.querySelector('canvas')
-  const coin = coinOf(coverage, row)
-  if (!canvas || !coin) return
-  const scale = devicePixelRatio || 1
-  const { clientWidth, clientHeight } = row
-  canvas.width = Math.round(clientWidth * scale)
-  canvas.height = Math.round(clientHeight * scale)
+const paint = (row, coverage) => paintAll([row], coverage)
+
+/** Every row is measured before the first is painted: painting one would make the browser measure the next anew. */
+function paintAll(rows, coverage) {
+  if (!coverage) return
   const style = getComputedStyle(document.documentElement)
   const colours = Object.fromEntries(
     Object.entries(kinds).map(([kind, { variable }]) => [kind, style.getPropertyValue(variable).trim()]),
   )
+  colours.frame = style.getPropertyValue('--text').trim()
+  const measured = [...rows].map(({ clientWidth, clientHeight }) => ({ clientWidth, clientHeight }))
+  for (const [index, row] of [...rows].entries()) paintRow(row, coverage, measured[index], colours)
+}
+
+function paintRow(row, coverage, { clientWidth, clientHeight }, colours) {
+  const canvas = row.querySelector('canvas')
+  const coin = coinOf(coverage, row)
+  if (!canvas || !coin) return
+  const scale = devicePixelRatio || 1
+  canvas.width = Math.round(clientWidth * scale)
+  canvas.height = Math.round(clientHeight * scale)
   const context = canvas.getContext('2d')
   const width = canvas.width / coverage.days
   const gap = width > 5 * scale ? scale : 0
@@ -270,7 +294,7 @@ function paint(row, coverage) {
     paintDay(context, box, dayOf(coverage, coin, at), colours)
   }
   if (row.dataset.at === undefined || !row.matches(':hover, :focus')) return
-  context.strokeStyle = style.getPropertyValue('--text').trim()
+  context.strokeStyle = colours.frame
   context.lineWidth = 2 * scale
   context.strokeRect(
     Number(row.dataset.at) * width,
@@ -278,6 +302,43 @@ function paint(row, coverage) {
     Math.max(2 * scale, width - gap),
     canvas.height - 2 * scale,
   )
+}
+
+const monthName = new Intl.DateTimeFormat('en', { month: 'short', timeZone: 'UTC' })
+
+/** `2 Mar`, and of the first of a month its name alone: January with its year. */
+function tick(date) {
+  const month = monthName.format(date)
+  if (date.getUTCDate() > 1) return `${date.getUTCDate()} ${month}`
+  return date.getUTCMonth() === 0 ? `${month} ${date.getUTCFullYear()}` : month
+}
+
+/** The first day of each month, and as many of them as there is room for. */
+function paintAxis(axis, coverage) {
+  const canvas = axis?.querySelector('canvas')
+  if (!canvas || !coverage) return
+  const scale = devicePixelRatio || 1
+  canvas.width = Math.round(axis.clientWidth * scale)
+  canvas.height = Math.round(axis.clientHeight * scale)
+  const { color, fontFamily } = getComputedStyle(axis)
+  const context = canvas.getContext('2d')
+  context.fillStyle = color
+  context.font = `${11.5 * scale}px ${fontFamily}`
+  context.textBaseline = 'top'
+  const width = canvas.width / coverage.days
+  let free = 0
+  for (let at = 0; at < coverage.days; at += 1) {
+    const date = new Date(Date.parse(coverage.from) + at * dayMs)
+    const isFirst = date.getUTCDate() === 1
+    if (!isFirst && at !== 0) continue
+    const text = tick(date)
+    const { width: needed } = context.measureText(text)
+    const left = at * width
+    if (left < free || left + needed > canvas.width) continue
+    context.fillText(text, left, 3 * scale)
+    if (at > 0) context.fillRect(left, 0, scale, 3 * scale)
+    free = left + needed + 8 * scale
+  }
 }
 
 /** Whole is filled, partial as high as its share, without trades a line in the middle, missing a frame. */

@@ -1,6 +1,7 @@
 // What goes on with each source: how far behind it is, what of its budget is being spent, and what is still to come.
 import { draw, h } from './dom.js'
-import { age, count, secondsBetween } from './words.js'
+import { about, ask, cell, mark, nothing, table } from './elements.js'
+import { age, count, counted, secondsBetween } from './words.js'
 
 const lanes = ['live', 'repair', 'backfill']
 
@@ -10,46 +11,42 @@ let before
 let asking = false
 
 /** Asks and draws, unless an answer is still to come. */
-export async function drawSources(place) {
+export async function drawSources(place, status) {
   if (asking) return
   asking = true
   try {
-    const { sources } = await (await fetch('/api/sources')).json()
-    if (sources) show(place, sources)
-  } catch {
-    // The page says already that nobody answers; what was drawn stays.
+    const { sources, generatedAt } = await ask('/api/sources')
+    // The page says already when nobody answers; what was drawn stays.
+    if (sources) show(place, sources, { ...status, generatedAt })
   } finally {
     asking = false
   }
 }
 
-function show(place, sources) {
-  const now = performance.now()
+function show(place, sources, { bans, generatedAt }) {
+  const now = Date.parse(generatedAt)
   const paces = new Map(sources.map((one) => [one.source, paceOf(one, now)]))
   if (!before || now - before.at > paceMs) before = { at: now, sources }
-  if (sources.length === 0) return draw(place, h('p', { class: 'nothing' }, 'No coin is followed yet.'))
-  const headings = ['Source', 'Behind', 'Budget used', 'Backfill', 'Done in']
+  if (sources.length === 0) return draw(place, nothing('No coin is followed yet.'))
+  const columns = [
+    ['Source'],
+    ['Behind', 'number'],
+    ['History'],
+    ['Budget used'],
+    ['Backfill'],
+    ['Done in', 'number'],
+  ]
+  const rows = sources.map((one) =>
+    row(one, {
+      pace: paces.get(one.source),
+      ban: bans?.find(({ source }) => source === one.source),
+      now: generatedAt,
+    }),
+  )
   draw(
     place,
-    h(
-      'table',
-      {},
-      h('caption', { class: 'visually-hidden' }, 'Each source that candles are read from'),
-      h(
-        'thead',
-        {},
-        h(
-          'tr',
-          {},
-          headings.map((text) => h('th', { scope: 'col' }, text)),
-        ),
-      ),
-      h(
-        'tbody',
-        {},
-        sources.map((one) => row(one, paces.get(one.source))),
-      ),
-    ),
+    table('Each source that candles are read from', columns, rows, { class: 'stack' }),
+    runningNow(sources, generatedAt),
   )
 }
 
@@ -63,24 +60,36 @@ function paceOf({ source, spentPoints }, now) {
   )
 }
 
-function row({ source, lagSeconds, allowedPointsPerSecond, backfillJobs, backfillDoneAt }, pace) {
+const banned = { 'slow-down': 'slowed down', banned: 'banned', unserved: 'not served here' }
+
+function row(one, { pace, ban, now }) {
+  const { source, lagSeconds, allowedPointsPerSecond, backfillJobs, backfillDoneAt } = one
   return h(
     'tr',
     {},
-    h('th', { scope: 'row' }, h('b', {}, source)),
-    h('td', {}, lagSeconds === null ? 'nothing yet' : age(lagSeconds)),
-    h('td', {}, budget(pace, allowedPointsPerSecond)),
     h(
-      'td',
-      {},
-      backfillJobs === 0 ? h('span', { class: 'faint' }, 'none') : `${count(backfillJobs)} jobs left`,
+      'th',
+      { scope: 'row' },
+      h('b', {}, source),
+      ban && h('span', { class: 'tag' }, `${banned[ban.kind]} until ${ban.until.slice(11, 16)}`),
     ),
-    h(
-      'td',
-      {},
-      backfillDoneAt === null ? '' : `about ${age(secondsBetween(new Date().toISOString(), backfillDoneAt))}`,
+    cell('behind', 'number', lagSeconds === null ? 'nothing yet' : age(lagSeconds)),
+    cell('history', 'wide-cell', history(one)),
+    cell('budget used', 'wide-cell', budget(pace, allowedPointsPerSecond)),
+    cell(
+      'backfill',
+      '',
+      backfillJobs === 0 ? h('span', { class: 'faint' }, 'none') : `${counted(backfillJobs, 'job')} left`,
     ),
+    cell('done in', 'number', backfillDoneAt && `about ${age(secondsBetween(now, backfillDoneAt))}`),
   )
+}
+
+function history({ owedCandles, wantedCandles }) {
+  const share = wantedCandles === 0 ? 1 : (wantedCandles - owedCandles) / wantedCandles
+  // Nearly whole is not whole.
+  const percent = owedCandles === 0 ? '100' : (Math.floor(share * 1000) / 10).toFixed(1)
+  return meter(share, `${percent} %`, owedCandles === 0 ? 'whole' : `${counted(owedCandles, 'candle')} owed`)
 }
 
 function budget(pace, allowed) {
@@ -88,10 +97,38 @@ function budget(pace, allowed) {
   if (!pace) return h('span', { class: 'faint' }, '…')
   const shares = lanes.map((lane) => [lane, Math.min(1, pace[lane] / allowed)])
   const total = shares.reduce((sum, [, share]) => sum + share, 0)
-  const told = shares.flatMap(([lane, share]) => (share > 0 ? [`${lane} ${Math.round(share * 100)} %`] : []))
-  return [
-    h('span', {}, `${Math.round(total * 100)} % `),
-    h('span', { class: 'faint' }, told.join(', ')),
-    h('progress', { class: 'budget', max: 1, value: Math.min(1, total), 'aria-hidden': 'true' }),
-  ]
+  const told = shares.flatMap(([lane, share]) => (share > 0 ? [`${lane} ${inPercent(share)}`] : []))
+  return meter(Math.min(1, total), inPercent(total), told.join(', '))
+}
+
+/** So little that it would round to nothing is still something. */
+const inPercent = (share) => (share > 0 && share < 0.01 ? '< 1 %' : `${Math.round(share * 100)} %`)
+
+const meter = (share, text, note) => [
+  h('span', {}, text, ' '),
+  h('span', { class: 'faint' }, note),
+  h('progress', { class: 'budget', max: 1, value: share, 'aria-hidden': 'true' }),
+]
+
+function runningNow(sources, now) {
+  const running = sources.flatMap(({ running: jobs }) => jobs)
+  return (
+    running.length > 0 &&
+    h(
+      'ul',
+      { class: 'running', 'aria-label': 'Running now' },
+      running.map(({ job, subject, startedAt, progress }) =>
+        h(
+          'li',
+          {},
+          mark('▸'),
+          ` ${job} `,
+          h('span', { class: 'faint' }, about(subject)),
+          progress && ` ${count(progress.done)} of ${count(progress.total)}`,
+          startedAt &&
+            h('span', { class: 'faint' }, ` for ${age(Math.max(0, secondsBetween(startedAt, now)))}`),
+        ),
+      ),
+    )
+  )
 }

@@ -5,6 +5,9 @@ const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFraction
 
 export const count = (number) => (number === null || number === undefined ? '' : whole.format(number))
 
+/** 1 row, 14,220 rows. */
+export const counted = (number, noun) => `${count(number)} ${noun}${number === 1 ? '' : 's'}`
+
 /** 12 s, 4 min, 3 h, 2 d: short enough for a table's cell. */
 export function age(seconds) {
   if (seconds < 0) return 'now'
@@ -13,6 +16,9 @@ export function age(seconds) {
   if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h`
   return `${Math.floor(seconds / 86_400)} d`
 }
+
+/** `in 4 min`, or `now` for what is due. */
+export const until = (seconds) => (seconds < 0.5 ? 'now' : `in ${age(seconds)}`)
 
 /** The time since an instant, in seconds, by the clock of the one who reported. */
 export const secondsBetween = (from, to) => (Date.parse(to) - Date.parse(from)) / 1000

@@ -21,7 +21,7 @@ export const partitions = defineCollector({
     },
   },
   collect: async ({ pool, settings, clock }) => [
-    ...(await readTables(pool, settings)).flatMap(({ table, partitions: leaves, bytes }) => [
+    ...(await readTables(pool, settings, clock.now())).flatMap(({ table, partitions: leaves, bytes }) => [
       { name: 'beacon_partitions' as const, labels: { table }, value: leaves },
       { name: 'beacon_partition_bytes' as const, labels: { table }, value: bytes },
     ]),

@@ -24,7 +24,7 @@ const settlingMs = 10 * minute
 
 /** Judges the whole from its parts; the gravest finding gives the state and the sentence. */
 export function judge(facts: Facts, settings: Settings, now: Instant): Overall {
-  const [gravest, ...others] = findingsOf(facts, settings, now)
+  const [gravest, ...others] = [...findingsOf(facts, settings, now), ...ofAlerts(facts)].toSorted(byGravity)
   if (!gravest) return { state: 'ok', sentence: whenAllIsWell(facts), others: [] }
   const { state, sentence } = gravest
   return { state, sentence, others: others.map((other) => other.sentence) }
@@ -38,18 +38,28 @@ export function findingsOf(facts: Facts, settings: Settings, now: Instant): Find
     ...ofSeries(facts, now),
     ...ofPrices(facts, settings, now),
     ...ofRuns(facts),
-    ...ofTables(facts, now),
+    ...ofTables(facts),
     ...ofOwed(facts),
-  ].toSorted((a, b) => gravity[b.state] - gravity[a.state])
+  ].toSorted(byGravity)
 }
 
 const gravity = { 'catching-up': 1, attention: 2 }
+const byGravity = (a: Finding, b: Finding): number => gravity[b.state] - gravity[a.state]
 
 const whenAllIsWell = ({ series }: Facts): string =>
   `Everything is fine: all ${counted(series.length, 'series')} are fresh and complete.`
 
 const attention = (key: string, sentence: string): Finding => ({ key, state: 'attention', sentence })
 const catchingUp = (key: string, sentence: string): Finding => ({ key, state: 'catching-up', sentence })
+
+/** What only the samples of the monitor show; everything else is judged from what is here. */
+const seenByMonitor = /^(?:database|disk|clock)\./
+
+const ofAlerts = ({ alerts }: Facts): Finding[] =>
+  alerts
+    .filter(({ key, resolvedAt }) => resolvedAt === null && seenByMonitor.test(key))
+    .map(({ key, sentence }) => attention(key, sentence))
+
 const unlessSettling = (settling: boolean): typeof attention => (settling ? catchingUp : attention)
 
 const isStarting = ({ process: { startedAt } }: Facts, now: Instant): boolean =>
@@ -163,9 +173,9 @@ function ofRuns({ runs }: Facts): Finding[] {
   })
 }
 
-function ofTables({ partitions }: Facts, now: Instant): Finding[] {
+function ofTables({ partitions }: Facts): Finding[] {
   const ended = partitions
-    .filter(({ newestBound }) => newestBound !== null && Date.parse(newestBound) <= now)
+    .filter(({ newestBound, daysAhead }) => newestBound !== null && daysAhead <= 0)
     .map(({ table }) => table)
   if (ended.length === 0) return []
   const tables = ended.length === 1 ? `${ended[0]} has` : `${ended.join(', ')} have`

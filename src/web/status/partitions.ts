@@ -1,8 +1,11 @@
 import type { Pool } from 'pg'
-import { type Instant, later, toIso } from '../../market/instant.ts'
+import { day, type Instant, later, toIso } from '../../market/instant.ts'
+import type { Ending } from '../../settings/schema.ts'
 import type { Settings } from '../../settings.ts'
 import { listPartitions } from '../../store/list-partitions.ts'
 import { partitionedTables } from '../../store/partitions.ts'
+import { partitionsAheadOf } from '../../store/partitions-ahead.ts'
+import { retentionPolicies } from '../../store/retention.ts'
 
 /** The leaves of one partitioned table, taken together. */
 export type TableStatus = Readonly<{
@@ -13,24 +16,35 @@ export type TableStatus = Readonly<{
   estimatedRows: number
   /** Up to when rows have a leaf to go to. */
   newestBound: string | null
+  /** For how long from now on, without a hole; 0 where there is no leaf for now. */
+  daysAhead: number
+  /** How long its rows are kept; null for ever. */
+  keptDays: number | null
+  /** What becomes of them then. */
+  ending: Ending | null
 }>
 
 /** One line for each partitioned table that the settings speak of. */
-export async function readTables(pool: Pool, settings: Settings): Promise<TableStatus[]> {
+export async function readTables(pool: Pool, settings: Settings, now: Instant): Promise<TableStatus[]> {
   const names = partitionedTables(settings).map(({ name }) => name)
   const partitions = await listPartitions(pool, names)
-  return names.map((table) => {
+  const policies = new Map(retentionPolicies(settings).map((policy) => [policy.table.name, policy]))
+  return partitionsAheadOf(names, partitions, now).map(({ table, daysAhead }) => {
     const own = partitions.filter((partition) => partition.table === table)
     const newest = own.reduce<Instant | undefined>(
       (bound, { range }) => (bound === undefined ? range.to : later(bound, range.to)),
       undefined,
     )
+    const policy = policies.get(table)
     return {
       table,
       partitions: own.length,
       bytes: own.reduce((sum, { bytes }) => sum + bytes, 0),
       estimatedRows: own.reduce((sum, { estimatedRows }) => sum + estimatedRows, 0),
       newestBound: newest === undefined ? null : toIso(newest),
+      daysAhead: Math.round(daysAhead * 100) / 100,
+      keptDays: policy === undefined ? null : policy.keepMs / day,
+      ending: policy?.ending ?? null,
     }
   })
 }

@@ -1,16 +1,18 @@
 import type { Pool } from 'pg'
+import { z } from 'zod'
 import { candleMarketOf } from '../../ingest/markets.ts'
-import { type Instant, minute, plus, second, toIso } from '../../market/instant.ts'
+import { type Instant, minute, plus, second, toInstant, toIso } from '../../market/instant.ts'
 import { timeframeMs } from '../../market/timeframe.ts'
 import { counted } from '../../metrics/counted.ts'
-import type { Engine } from '../../queue/engine.ts'
-import { queueOverview } from '../../queue/overview.ts'
+import type { Engine, EngineQueue } from '../../queue/engine.ts'
+import { type QueueCounts, queueOverview } from '../../queue/overview.ts'
 import type { Settings } from '../../settings.ts'
 import { isSourceId, sources } from '../../sources/catalog.ts'
 import { listCoins } from '../../store/coins.ts'
 import { readFleetCounters } from '../../store/fleet-counters.ts'
 import { countDone } from '../../store/runs.ts'
 import { databaseOf } from '../../store/transaction.ts'
+import { type Subject, subjectOf } from './runs.ts'
 import { readSeries } from './series.ts'
 
 /** What goes on with one source that candles are read from. */
@@ -22,16 +24,31 @@ export type SourceStatus = Readonly<{
   allowedPointsPerSecond: number | null
   /** Spent so far by lane, ever growing: the difference of two looks is what was spent between them. */
   spentPoints: Readonly<Record<'live' | 'repair' | 'backfill', number>>
+  /** Candles of the kept history that are neither stored nor known to be missing, of so many. */
+  owedCandles: number
+  wantedCandles: number
   /** Jobs of backfills and repairs that wait or run. */
   backfillJobs: number
   /** When they are done at the pace of the last minutes; null where there is none, or no pace yet. */
   backfillDoneAt: string | null
+  /** Some of the jobs that are running now. */
+  running: readonly RunningJob[]
+}>
+
+export type RunningJob = Readonly<{
+  job: string
+  subject: Subject
+  startedAt: string | null
+  /** As far as the job has told: candles, mostly. */
+  progress: Readonly<{ done: number; total: number }> | null
 }>
 
 type Reach = Readonly<{ settings: Settings; pool: Pool; engine: Engine }>
 
 /** The pace of a backfill is that of the last so many minutes. */
 const paceMs = 5 * minute
+
+const shownRunning = 5
 
 /** Every source that a followed coin's candles are read from. */
 export async function readSources({ settings, pool, engine }: Reach, now: Instant): Promise<SourceStatus[]> {
@@ -44,6 +61,7 @@ export async function readSources({ settings, pool, engine }: Reach, now: Instan
     queueOverview(engine, names),
     countDone(db, 'backfill-candles', plus(now, -paceMs)),
   ])
+  const running = await readRunning(engine, queues)
   return names.map((source) => {
     const spent = (lane: string) =>
       counts
@@ -55,22 +73,55 @@ export async function readSources({ settings, pool, engine }: Reach, now: Instan
     const queue = queues.find((one) => one.queue === source)
     const backfillJobs = (queue?.prioritized ?? 0) + (queue?.active ?? 0)
     const perMs = (done.get(source) ?? 0) / paceMs
-    const lags = series.flatMap((one) =>
-      one.source === source && one.secondsBehind !== null
-        ? [one.secondsBehind - timeframeMs[one.timeframe] / second]
-        : [],
+    const own = series.filter((one) => one.source === source)
+    const lags = own.flatMap((one) =>
+      one.secondsBehind !== null ? [one.secondsBehind - timeframeMs[one.timeframe] / second] : [],
     )
     return {
       source,
       lagSeconds: lags.length === 0 ? null : Math.max(0, ...lags),
       allowedPointsPerSecond: allowedOf(source, settings),
       spentPoints: { live: spent('live'), repair: spent('repair'), backfill: spent('backfill') },
+      owedCandles: own.reduce((sum, { owedCandles }) => sum + owedCandles, 0),
+      wantedCandles: own.reduce((sum, { wantedCandles }) => sum + wantedCandles, 0),
       backfillJobs,
       backfillDoneAt:
         backfillJobs === 0 || perMs === 0 ? null : toIso(plus(now, Math.round(backfillJobs / perMs))),
+      running: running.get(source) ?? [],
     }
   })
 }
+
+/** What workers hold at this moment, by queue. */
+async function readRunning(
+  engine: Engine,
+  queues: readonly QueueCounts[],
+): Promise<Map<string, RunningJob[]>> {
+  const busy = queues.filter(({ active }) => active > 0)
+  return new Map(
+    await Promise.all(
+      busy.map(async ({ queue }) => {
+        const jobs = await engine.queue(queue).getJobs(['active'], 0, shownRunning - 1)
+        return [queue, jobs.map(describeRunning)] as const
+      }),
+    ),
+  )
+}
+
+type QueuedJob = Awaited<ReturnType<EngineQueue['getJobs']>>[number]
+
+// Whatever the job of that day wrote: what is not as expected is left out.
+const told = z
+  .object({ done: z.number().min(0), total: z.number().positive() })
+  .nullable()
+  .catch(null)
+
+const describeRunning = ({ name, data, progress, processedOn }: QueuedJob): RunningJob => ({
+  job: name,
+  subject: subjectOf(data),
+  startedAt: processedOn === undefined ? null : toIso(toInstant(processedOn)),
+  progress: told.parse(progress),
+})
 
 function allowedOf(source: string, { environment, budget }: Settings): number | null {
   if (environment.unlimitedBudget || !isSourceId(source)) return null

@@ -11,10 +11,12 @@ import { reasonOf } from '../../runtime/when-answering.ts'
 import { within } from '../../runtime/within.ts'
 import type { Settings } from '../../settings.ts'
 import { listCoins } from '../../store/coins.ts'
+import { listIncidents } from '../../store/incidents.ts'
 import { readLatestPrices } from '../../store/prices.ts'
 import { listRuns } from '../../store/runs.ts'
 import { describeServer, type ServerDescription } from '../../store/server.ts'
 import { databaseOf } from '../../store/transaction.ts'
+import { type AlertStatus, describeAlert, isRecent } from './alerts.ts'
 import { type BanStatus, describeBan } from './bans.ts'
 import { judge, type Overall } from './overall.ts'
 import { readTables, type TableStatus } from './partitions.ts'
@@ -39,6 +41,8 @@ export type Status = Readonly<{
   overall: Overall
   /** null when the store of the request budget does not answer. */
   bans: readonly BanStatus[] | null
+  /** Those that are open and those of the last day, the newest first. */
+  alerts: readonly AlertStatus[]
   series: readonly SeriesStatus[]
   prices: readonly PriceStatus[]
   runs: readonly RunStatus[]
@@ -65,6 +69,7 @@ export type StatusReach = Readonly<{
 }>
 
 const shownRuns = 30
+const mostAlerts = 50
 const answerLimitMs = 8 * second
 const queueLimitMs = 3 * second
 
@@ -87,24 +92,27 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
   const db = databaseOf(pool)
   const now = clock.now()
   const coins = await listCoins(db)
-  const [series, prices, runs, queues, stops, partitions, server, someoneWorks] = await Promise.all([
-    readSeries(db, settings, coins, now),
-    coins.length === 0
-      ? []
-      : readLatestPrices(
-          db,
-          coins.map(({ id }) => id),
-        ),
-    listRuns(db, shownRuns),
-    countQueues(reach),
-    readStops(reach),
-    readTables(pool, settings),
-    describeServer(db),
-    hasWorkers(pool, reach.engine.kind),
-  ])
+  const [series, prices, runs, queues, stops, incidents, partitions, server, someoneWorks] =
+    await Promise.all([
+      readSeries(db, settings, coins, now),
+      coins.length === 0
+        ? []
+        : readLatestPrices(
+            db,
+            coins.map(({ id }) => id),
+          ),
+      listRuns(db, shownRuns),
+      countQueues(reach),
+      readStops(reach),
+      listIncidents(db, mostAlerts),
+      readTables(pool, settings, now),
+      describeServer(db),
+      hasWorkers(pool, reach.engine.kind),
+    ])
   return {
     generatedAt: toIso(now),
     bans: stops === null ? null : stops.map((stop) => describeBan(stop, now)),
+    alerts: incidents.filter((incident) => isRecent(incident, now)).map(describeAlert),
     series: inOrderOfRank(
       series,
       prices.map(({ coinId }) => coinId),
