@@ -11,6 +11,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { startDaemon } from '../../src/daemon.ts'
+import { packageDir } from '../../src/package-dir.ts'
 import { openReplayExchange } from '../../src/replay/exchange.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { openDatabase } from '../../src/runtime/database.ts'
@@ -26,8 +27,8 @@ import { boundless, lies } from './lies.ts'
 import { storePast } from './past.ts'
 
 const configuration = fileURLToPath(new URL('pictures.yaml', import.meta.url))
-const program = join(projectDir, 'src', 'beacon.mjs')
-const target = resolve(process.env.PICTURES ?? join(projectDir, 'docs'))
+const program = fileURLToPath(new URL('src/beacon.mjs', packageDir))
+const target = resolve(process.env.PICTURES ?? fileURLToPath(new URL('docs', packageDir)))
 
 const releases = new Releases()
 const stop = new AbortController()
