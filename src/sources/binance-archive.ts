@@ -1,10 +1,9 @@
 import { type Fault, Malformed, Refused } from '../fault.ts'
 import type { HttpAnswer } from '../http/request.ts'
-import type { CandleRow } from '../market/candle.ts'
+import type { Candle, CandleRow } from '../market/candle.ts'
 import { day, type Instant, minute, plus, toInstant, toIso } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import { floorTo, isAligned, type Timeframe, timeframeMs } from '../market/timeframe.ts'
-import type { KlineColumns } from './binance-klines.ts'
 import { readDecimal } from './json.ts'
 import type { Source, SourceRequest } from './source.ts'
 
@@ -104,30 +103,11 @@ const valueNames = ['open', 'high', 'low', 'close', 'volume'] as const
 /** Some files begin with the names of the columns. */
 export const isHeaderLine = (line: string): boolean => /^[a-z]/i.test(line)
 
-/** A line as all of them are written: whatever else there may be is told by its columns. */
-const usualLine = (() => {
-  const time = String.raw`(\d{13}(?:\d{3})?)`
-  const decimal = String.raw`((?:0|[1-9]\d*)(?:\.\d+)?)`
-  const columns = [time, decimal, decimal, decimal, decimal, decimal, time]
-  return new RegExp(String.raw`^${columns.join(',')}(?:,[\d.]+){5}$`)
-})()
-
-/**
- * The open time of a line. Throws Malformed where the line is not a candle of the file: another timeframe, another
- * month, off the grid, or columns in another order.
- */
-export function readOpenTime(line: string, file: ArchiveFile): Instant {
-  const usual = usualLine.exec(line) as KlineColumns | null
-  if (usual) return readTimes(usual[1], usual[7], file)
-  const columns = line.split(',')
+function readOpenTime(columns: readonly string[], file: ArchiveFile): Instant {
   if (columns.length !== columnCount)
     throw new Malformed(`${csvName(file)} has a line of ${columns.length} columns, not ${columnCount}`)
-  return readTimes(columns[0], columns[6], file)
-}
-
-function readTimes(openText: string | undefined, closeText: string | undefined, file: ArchiveFile): Instant {
-  const openTime = readTime(openText, 0)
-  const closeTime = readTime(closeText, 999)
+  const openTime = readTime(columns[0], 0)
+  const closeTime = readTime(columns[6], 999)
   const { timeframe, range } = file
   const fault = (words: string) => new Malformed(`${csvName(file)} has a line ${words}`)
   if (openTime === undefined || closeTime === undefined) throw fault('without an open and a close time')
@@ -150,18 +130,19 @@ function readTime(text: string | undefined, microseconds: number): Instant | und
   return toInstant(Number(text.slice(0, 13)))
 }
 
-/** Line: open time,open,high,low,close,base volume,close time,quote volume,… Throws as readOpenTime does. */
-export function readArchiveLine(line: string, file: ArchiveFile): CandleRow {
-  const columns = usualLine.exec(line) as KlineColumns | null
-  if (!columns) return readAnyLine(line, file)
-  const [, openText, open, high, low, close, volume, closeText] = columns
-  const openTime = readTimes(openText, closeText, file)
-  return { raw: line, candle: { openTime, open, high, low, close, volume } }
-}
+/** A line of a file: its open time is known, whatever else there is to say of it. */
+export type ArchiveRow =
+  | Extract<CandleRow, { candle: Candle }>
+  | Readonly<{ raw: string; flaw: string; openTime: Instant }>
 
-function readAnyLine(line: string, file: ArchiveFile): CandleRow {
-  const openTime = readOpenTime(line, file)
-  const [open, high, low, close, volume] = line.split(',').slice(1, 6).map(readDecimal)
+/**
+ * Line: open time,open,high,low,close,base volume,close time,quote volume,… Throws Malformed where it is not a candle of
+ * the file: another timeframe, another month, off the grid, or columns in another order.
+ */
+export function readArchiveLine(line: string, file: ArchiveFile): ArchiveRow {
+  const columns = line.split(',')
+  const openTime = readOpenTime(columns, file)
+  const [open, high, low, close, volume] = columns.slice(1, 6).map(readDecimal)
   if (!open || !high || !low || !close || !volume) {
     const flawed = [open, high, low, close, volume].findIndex((value) => !value)
     return { raw: line, openTime, flaw: `${valueNames[flawed]} is not a decimal` }

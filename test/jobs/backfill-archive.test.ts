@@ -120,7 +120,7 @@ describe('a backfill from a file', () => {
     expect(await stored(pool, coinId, quietDay)).toEqual(expected)
   })
 
-  test('that is stopped keeps the pages it has, and the next one brings the rest and no more', async ({
+  test('that is stopped keeps its file, and the next one asks for what the file left out and no more', async ({
     pool,
   }) => {
     const stop = new AbortController()
@@ -138,7 +138,7 @@ describe('a backfill from a file', () => {
     }
     await expect(backfillCandles.run(working.context, payload, stopping)).rejects.toThrow(Aborted)
     const kept = (await stored(pool, coinId, month)).length
-    expect([steps, kept]).toEqual([[20_012], 20_000])
+    expect([steps, kept]).toEqual([[44_640], 44_616])
     const fresh = { ...working.context, signal: new AbortController().signal }
     const expected = truth(symbol, '1m', month)
     expect(await backfillCandles.run(fresh, payload, keptReport())).toMatchObject({
@@ -146,6 +146,15 @@ describe('a backfill from a file', () => {
       revised: 0,
     })
     expect(await stored(pool, coinId, month)).toEqual(expected)
+    expect(unused(working)).toEqual([])
+  })
+
+  test('that is stopped before its file has come brings nothing', async ({ pool }) => {
+    await using working = await startWorking(pool, { signal: AbortSignal.abort() })
+    const coinId = await aCoin(pool)
+    await expect(fromFile(working, coinId, quietDay)).rejects.toThrow(Aborted)
+    expect(await stored(pool, coinId, quietDay)).toEqual([])
+    expect(await coverage(pool, coinId, quietDay)).toEqual([])
     expect(unused(working)).toEqual([])
   })
 

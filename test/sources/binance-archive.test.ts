@@ -10,7 +10,6 @@ import {
   publishedAt,
   readArchiveLine,
   readChecksum,
-  readOpenTime,
   binanceArchive as source,
   zipRequest,
 } from '../../src/sources/binance-archive.ts'
@@ -123,7 +122,6 @@ describe('a line', () => {
     ['with a column more', `${line},0`, january],
     ['of nothing', '', january],
   ])('%s refuses the file', (_, text, of) => {
-    expect(() => readOpenTime(text, of)).toThrow(Malformed)
     expect(() => readArchiveLine(text, of)).toThrow(Malformed)
   })
 

@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto'
 import { deflateRawSync } from 'node:zlib'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Malformed } from '../../../src/fault.ts'
-import { verifyArchiveFile } from '../../../src/ingest/archive/archive-rows.ts'
+import { type ArchiveReading, readArchiveFile } from '../../../src/ingest/archive/archive-rows.ts'
 import { readZip } from '../../../src/ingest/archive/zip.ts'
-import type { Candle } from '../../../src/market/candle.ts'
-import { hour, minute } from '../../../src/market/instant.ts'
-import { type Range, union } from '../../../src/market/range.ts'
+import { checkCandles } from '../../../src/market/candle-check.ts'
+import { hour, minute, plus } from '../../../src/market/instant.ts'
 import type { Timeframe } from '../../../src/market/timeframe.ts'
 import { zipOf } from '../../../src/replay/zip.ts'
-import { archiveFileAt } from '../../../src/sources/binance-archive.ts'
+import { archiveFileAt, readArchiveLine } from '../../../src/sources/binance-archive.ts'
+import { encodeCandles } from '../../../src/store/candle-rows.ts'
+import type { Series } from '../../../src/store/coverage.ts'
 import { at } from '../../store/loading.ts'
 
 const aDay = (timeframe: Timeframe = '1h') =>
@@ -30,29 +32,28 @@ const csv = hours.map((openTime) => line(openTime)).join('\n')
 const checksumOf = (zip: Buffer, of = name) =>
   `${createHash('sha256').update(zip).digest('hex')}  ${of}.zip\n`
 
-const verify = (content: string, entry = `${name}.csv`) => {
+const series: Series = { coinId: 'any', timeframe: '1h', source: 'binance' }
+const whole: ArchiveReading = { series, owed: [aDay().range], now: at('2025-02-01T00:00Z') }
+
+const read = (content: string, { entry = `${name}.csv`, reading = whole } = {}) => {
   const zip = zipOf(entry, content)
-  return verifyArchiveFile(aDay(), zip, checksumOf(zip))
+  return readArchiveFile(aDay(), zip, checksumOf(zip), reading)
 }
 
-async function read(content: string, rowsPerPage = 1_000) {
-  const pages: { times: number[]; range: Range }[] = []
-  const candles: Candle[] = []
-  for await (const { rows, range } of (await verify(content)).pages(rowsPerPage)) {
-    const found = rows.flatMap((row) => ('candle' in row ? [row.candle] : []))
-    candles.push(...found)
-    pages.push({ times: found.map(({ openTime }) => openTime), range })
-  }
-  return { pages, candles }
+/** The same, line by line. */
+function readByText(content: string, { now, series }: ArchiveReading = whole) {
+  const rows = content.split('\n').map((text) => readArchiveLine(text, aDay()))
+  const { candles, ...rest } = checkCandles(rows, { timeframe: '1h', range: aDay().range, now })
+  return { rows: encodeCandles(series, candles), ...rest }
 }
+
+const openTimesOf = async (content: string, reading = whole) =>
+  (await read(content, { reading })).rows.openTimes
 
 describe('a file of the archive', () => {
-  test('tells how many candles it has, its first and its last, and gives them in pages without a gap', async () => {
-    expect(await verify(csv)).toMatchObject({ rowCount: 24, first: hours[0], last: hours.at(-1) })
-    const { pages } = await read(csv, 10)
-    expect(pages.map(({ times }) => times.length)).toEqual([10, 10, 4])
-    expect(pages.flatMap(({ times }) => times)).toEqual(hours)
-    expect(union(pages.map(({ range }) => range))).toEqual([aDay().range])
+  test('gives its candles as the database will get them', async () => {
+    expect(await read(csv)).toEqual(readByText(csv))
+    expect(await openTimesOf(csv)).toEqual(hours)
   })
 
   test.each([
@@ -67,16 +68,59 @@ describe('a file of the archive', () => {
         .join('\n'),
     ],
   ])('with %s is read the same', async (_, content) => {
-    const { candles } = await read(content)
-    expect(candles.map(({ openTime }) => openTime)).toEqual(hours)
-    expect(candles[0]).toMatchObject({ open: '10.5', high: '12.25', low: '9.125', close: '11' })
+    expect(await read(content)).toEqual(readByText(csv))
   })
 
-  test('may leave candles out, and its pages speak for the holes too', async () => {
-    const { pages, candles } = await read(csv.split('\n').toSpliced(5, 7).join('\n'), 5)
-    expect(candles).toHaveLength(17)
-    expect(pages[1]?.range.from).toBe(hours[5])
-    expect(union(pages.map(({ range }) => range))).toEqual([aDay().range])
+  test('may leave candles out', async () => {
+    const kept = hours.toSpliced(5, 7)
+    expect(await openTimesOf(kept.map((openTime) => line(openTime)).join('\n'))).toEqual(kept)
+  })
+
+  test('gives what is owed of it and nothing else', async () => {
+    const part = (from: number, to: number) => ({
+      from: plus(aDay().range.from, from * hour),
+      to: plus(aDay().range.from, to * hour),
+    })
+    const owed = [part(-24, 1), part(3, 5), part(5, 6), part(23, 40)]
+    expect(await openTimesOf(csv, { ...whole, owed })).toEqual([0, 3, 4, 5, 23].map((index) => hours[index]))
+    expect(await openTimesOf(csv, { ...whole, owed: [part(24, 48)] })).toEqual([])
+  })
+
+  test('is refused for what is wrong with it where nothing is owed too', async () => {
+    const owed = [{ from: aDay().range.from, to: plus(aDay().range.from, hour) }]
+    const content = csv.replace('12.25,9.125,11,100.00000001,1735772399999999', '')
+    expect(content).not.toBe(csv)
+    await expect(read(content, { reading: { ...whole, owed } })).rejects.toThrow(Malformed)
+  })
+
+  test('leaves out a candle that is still open, and keeps aside one of the future', async () => {
+    const now = plus(aDay().range.from, 5 * hour + 1)
+    const { rows, rejected, ignored } = await read(csv, { reading: { ...whole, now } })
+    expect([rows.openTimes.length, ignored, rejected.length]).toEqual([5, 1, 18])
+    expect(rejected[0]?.reason).toMatch(/opens in the future/)
+  })
+
+  const digits = (most: number) => fc.stringMatching(new RegExp(`^[0-9]{1,${most}}$`))
+  const number = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.tuple(fc.constantFrom('9', '10', '11'), digits(8)).map((parts) => parts.join('.')),
+    },
+    fc.tuple(digits(28), digits(12)).map((parts) => parts.join('.')),
+    digits(20),
+    fc.constantFrom('0', '-1', '.5', '5.', '1e3', '1.5E-7', '', 'nan', '0.000000001', '00.1', '١', '+1'),
+  )
+  const columns = fc.tuple(number, number, number, number, number)
+  test('is read as its lines would be one by one, whatever its numbers are', async () => {
+    const lineOf = (values: readonly string[], index: number) =>
+      line(hours[index] ?? 0).replace('10.5,12.25,9.125,11,100.00000001', values.join(','))
+    await fc.assert(
+      fc.asyncProperty(fc.array(columns, { minLength: 1, maxLength: 24 }), async (rows) => {
+        const content = Buffer.from(rows.map(lineOf).join('\n'))
+        expect(await read(content.toString())).toEqual(readByText(content.toString('latin1')))
+      }),
+      { numRuns: 300 },
+    )
   })
 
   const lines = csv.split('\n')
@@ -93,26 +137,29 @@ describe('a file of the archive', () => {
     ['a line without an end', `${csv}\n${'1'.repeat(200_000)}`],
     ['a page of HTML in it', '<html><body>We will be back soon</body></html>'],
   ])('is refused with %s', async (_, content) => {
-    await expect(verify(content)).rejects.toThrow(Malformed)
+    await expect(read(content)).rejects.toThrow(Malformed)
   })
 
   test('is refused under the name of another', async () => {
-    await expect(verify(csv, 'ANYUSDT-1h-2025-01-02.csv')).rejects.toThrow(/instead of ANYUSDT-1h-2025-01-01/)
+    const entry = 'ANYUSDT-1h-2025-01-02.csv'
+    await expect(read(csv, { entry })).rejects.toThrow(/instead of ANYUSDT-1h-2025-01-01/)
   })
 
   test('is refused when it is not what its checksum is of', async () => {
     const zip = zipOf(`${name}.csv`, csv)
     const other = checksumOf(Buffer.from('another'))
-    await expect(verifyArchiveFile(aDay(), zip, other)).rejects.toThrow(/checksum/)
-    await expect(verifyArchiveFile(aDay(), zip, checksumOf(zip, 'OTHER'))).rejects.toThrow(Malformed)
-    await expect(verifyArchiveFile(aDay(), zip.subarray(0, -1), checksumOf(zip))).rejects.toThrow(Malformed)
+    await expect(readArchiveFile(aDay(), zip, other, whole)).rejects.toThrow(/checksum/)
+    await expect(readArchiveFile(aDay(), zip, checksumOf(zip, 'OTHER'), whole)).rejects.toThrow(Malformed)
+    await expect(readArchiveFile(aDay(), zip.subarray(0, -1), checksumOf(zip), whole)).rejects.toThrow(
+      Malformed,
+    )
   })
 
   test('that is cut before its checksum was made is refused, wherever it is cut', async () => {
     const zip = zipOf(`${name}.csv`, csv)
     for (let length = 0; length < zip.length; length += 7) {
       const cut = zip.subarray(0, length)
-      await expect(verifyArchiveFile(aDay(), cut, checksumOf(cut))).rejects.toThrow(Malformed)
+      await expect(readArchiveFile(aDay(), cut, checksumOf(cut), whole)).rejects.toThrow(Malformed)
     }
   })
 
@@ -121,7 +168,7 @@ describe('a file of the archive', () => {
     for (let index = 0; index < zip.length; index += 5) {
       const spoilt = Buffer.from(zip)
       spoilt[index] = (spoilt[index] ?? 0) ^ 0xff
-      const outcome = await verifyArchiveFile(aDay(), spoilt, checksumOf(spoilt)).catch(
+      const outcome = await readArchiveFile(aDay(), spoilt, checksumOf(spoilt), whole).catch(
         (error: unknown) => error,
       )
       expect(outcome instanceof Malformed || !(outcome instanceof Error)).toBe(true)
@@ -180,16 +227,19 @@ describe('a zip', () => {
   })
 })
 
-test('a month of minutes is never held as a whole: its pages come while it is being unpacked', async () => {
+test('a month of minutes is never unpacked as a whole, and takes less than it did where it is read', async () => {
   const file = archiveFileAt('monthly', 'ANYUSDT', '1m', at('2025-01-01T00:00Z'))
   const count = 31 * 24 * 60
-  const content = Array.from({ length: count }, (_, index) => line(file.range.from + index * minute, minute))
-  const zip = zipOf('ANYUSDT-1m-2025-01.csv', content.join('\n'))
-  const verified = await verifyArchiveFile(file, zip, checksumOf(zip, 'ANYUSDT-1m-2025-01'))
-  expect(verified.rowCount).toBe(count)
-  const sizes: number[] = []
-  for await (const { rows } of verified.pages(5_000)) sizes.push(rows.length)
-  expect(sizes).toEqual([...Array.from({ length: 8 }, () => 5_000), count - 40_000])
+  const lines = Array.from({ length: count }, (_, index) => line(file.range.from + index * minute, minute))
+  const content = lines.join('\n')
+  const zip = zipOf('ANYUSDT-1m-2025-01.csv', content)
+  const { rows } = await readArchiveFile(file, zip, checksumOf(zip, 'ANYUSDT-1m-2025-01'), {
+    series: { ...series, timeframe: '1m' },
+    owed: [file.range],
+    now: whole.now,
+  })
+  expect(rows.openTimes).toHaveLength(count)
+  expect(rows.bytes.buffer.byteLength).toBeLessThan(7_000_000)
   let pieces = 0
   for await (const piece of readZip(zip).pieces()) {
     expect(piece.length).toBeLessThanOrEqual(64 * 1_024)
