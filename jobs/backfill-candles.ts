@@ -16,7 +16,7 @@ import { coinId } from '../src/settings/schema.ts'
 import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
 import { archiveFileAt, archiveKinds } from '../src/sources/binance-archive.ts'
 import { type CandleProvider, candlesPerPage } from '../src/sources/source.ts'
-import { readOwed } from '../src/store/coverage.ts'
+import { readOwedOf } from '../src/store/owed.ts'
 import { noteOutcome } from '../src/store/runs.ts'
 import { databaseOf } from '../src/store/transaction.ts'
 
@@ -109,7 +109,8 @@ async function fillChunk(
   const source = candleSource(sourceId)
   const series = { coinId, timeframe, source: sourceId }
   const range: Range = { from: toInstant(Date.parse(from)), to: toInstant(Date.parse(to)) }
-  const owedIn = (part: Range) => readOwed(databaseOf(context.pool), series, part, 'retry-refused')
+  const owedIn = (part: Range) =>
+    readOwedOf(databaseOf(context.pool), { ...series, range: part }, 'retry-refused')
   const owed = await owedIn(range)
   const total = countOf(owed, timeframe)
   let before = nothingDone

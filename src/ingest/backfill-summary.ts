@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import type { Instant } from '../market/instant.ts'
 import { candleCount } from '../market/range.ts'
-import { readOwed } from '../store/coverage.ts'
+import { readOwed } from '../store/owed.ts'
 import { type Run, runsOfJob } from '../store/runs.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { type BackfillChunk, type BackfillPlan, isForPlan } from './backfill-plan.ts'
@@ -86,12 +86,15 @@ async function workOfLeftOverJobs(
 }
 
 /** Candles of the plan that are not settled yet. */
-export async function countOwed(pool: Pool, plan: BackfillPlan): Promise<number> {
-  let owed = 0
-  for (const { series, wanted, candles } of plan.series) {
-    if (candles === 0) continue
-    const ranges = await readOwed(databaseOf(pool), series, wanted, 'retry-refused')
-    owed += ranges.reduce((sum, range) => sum + candleCount(range, series.timeframe), 0)
-  }
-  return owed
+export async function countOwed(pool: Pool, { series }: BackfillPlan): Promise<number> {
+  const owing = series.filter(({ candles }) => candles > 0)
+  const owed = await readOwed(
+    databaseOf(pool),
+    owing.map(({ series: one, wanted }) => ({ ...one, range: wanted })),
+    'retry-refused',
+  )
+  return owing.reduce((sum, { series: { timeframe } }, place) => {
+    const ranges = owed[place] ?? []
+    return ranges.reduce((count, range) => count + candleCount(range, timeframe), sum)
+  }, 0)
 }

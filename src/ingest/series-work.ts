@@ -8,7 +8,8 @@ import type { Settings } from '../settings.ts'
 import { type ArchiveFile, binanceArchive } from '../sources/binance-archive.ts'
 import { candlesPerPage, reachableFrom } from '../sources/source.ts'
 import type { Coin } from '../store/coins.ts'
-import { readOwed, type Series } from '../store/coverage.ts'
+import type { Series } from '../store/coverage.ts'
+import { readOwed } from '../store/owed.ts'
 import { candleTable, partitionsOf } from '../store/partitions.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { type ArchiveUse, planArchive } from './archive/plan-archive.ts'
@@ -56,14 +57,17 @@ export async function workOf(
   wish: BackfillWish,
   now: Instant,
 ): Promise<SeriesWork[]> {
-  const works: SeriesWork[] = []
-  for (const coinId of wish.coinIds) {
+  const wanted = wish.coinIds.flatMap((coinId) => {
     const market = marketOf(coins, coinId, isArchive(wish) ? 'binance' : wish.source)
     const use = archiveUse(settings, market, wish)
-    for (const timeframe of wish.timeframes)
-      works.push(await planSeries(pool, settings, { market, use }, timeframe, wish.range, now))
-  }
-  return works
+    return wish.timeframes.map((timeframe) => wantedOf(settings, { market, use }, timeframe, wish.range, now))
+  })
+  const owed = await readOwed(
+    databaseOf(pool),
+    wanted.map(({ series, reach }) => ({ ...series, range: reach.wanted })),
+    'retry-refused',
+  )
+  return wanted.map((series, place) => planSeries(series, owed[place] ?? [], now))
 }
 
 /** Jobs run a little later: what a source lets go of meanwhile is made of its trades. */
@@ -105,14 +109,22 @@ function marketOf(coins: readonly Coin[], coinId: string, source: string | undef
   )
 }
 
-async function planSeries(
-  pool: Pool,
+/** A series of a wish, and how much of the wish its source can serve. */
+type WantedOfWish = Readonly<{
+  series: Series
+  market: CandleMarket
+  use: ArchiveUse
+  policy: NonNullable<Settings['timeframes'][Timeframe]>
+  reach: Pick<SeriesWork, 'wanted' | 'outOfReach'>
+}>
+
+function wantedOf(
   settings: Settings,
   { market, use }: Readonly<{ market: CandleMarket; use: ArchiveUse }>,
   timeframe: Timeframe,
   range: Range,
   now: Instant,
-): Promise<SeriesWork> {
+): WantedOfWish {
   const policy = settings.timeframes[timeframe]
   if (!policy || !market.source.candles.timeframes.includes(timeframe)) {
     throw new InvalidInput(
@@ -123,8 +135,15 @@ async function planSeries(
   // A candle still open cannot be had: the range ends where the last closed one does.
   const closed = { from: range.from, to: settledClose(settings, timeframe, now) }
   const wished = alignTo(timeframe, intersect(range, closed) ?? { from: range.from, to: range.from })
-  const { wanted, outOfReach } = withinReach(market, timeframe, wished, now)
-  const owed = isEmpty(wanted) ? [] : await readOwed(databaseOf(pool), series, wanted, 'retry-refused')
+  return { series, market, use, policy, reach: withinReach(market, timeframe, wished, now) }
+}
+
+function planSeries(
+  { series, market, use, policy, reach }: WantedOfWish,
+  owed: readonly Range[],
+  now: Instant,
+): SeriesWork {
+  const { timeframe } = series
   const { candles } = market.source
   const perPage = candlesPerPage(candles, timeframe)
   const { files } = planArchive({ symbol: market.symbol, timeframe, pageSize: perPage, use }, owed, now)
@@ -135,11 +154,10 @@ async function planSeries(
   return {
     series,
     symbol: market.symbol,
-    wanted,
-    outOfReach,
+    ...reach,
     owed,
     candles: countOf(owed),
-    settled: countOf([wanted]) - countOf(owed),
+    settled: countOf([reach.wanted]) - countOf(owed),
     files,
     candlesFrom: candles.trades ? reachableFrom(candles, timeframe, plus(now, waitingMs)) : undefined,
     expiring: countOf(expired),

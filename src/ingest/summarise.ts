@@ -4,7 +4,8 @@ import { candleCount, intersect, type Range } from '../market/range.ts'
 import { floorTo } from '../market/timeframe.ts'
 import type { Context } from '../runtime/context.ts'
 import { listCoins } from '../store/coins.ts'
-import { readOwed, type Series } from '../store/coverage.ts'
+import type { Series } from '../store/coverage.ts'
+import { readOwed } from '../store/owed.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { ensureView } from '../store/view-definitions.ts'
 import { listRefreshes, recordRefresh, summaryFingerprint } from '../store/view-refreshes.ts'
@@ -76,17 +77,21 @@ type Owing = Readonly<{ market: CandleMarket; series: Series; owed: readonly Ran
 async function owedOf({ pool, settings, clock }: Context, within: Range): Promise<Owing[]> {
   if (settings.timeframes[timeframe] === undefined) return []
   const db = databaseOf(pool)
-  const owing: Owing[] = []
-  for (const coin of await listCoins(db)) {
-    const market = candleMarketOf(coin)
-    if (!market?.source.candles.timeframes.includes(timeframe)) continue
-    const wanted = intersect(within, keptHistory(settings, market, timeframe, clock.now()))
-    if (!wanted) continue
-    const series = { coinId: market.coinId, timeframe, source: market.source.id } as const
-    const owed = await readOwed(db, series, wanted, 'settle-for-refused')
-    if (owed.length > 0) owing.push({ market, series, owed })
-  }
-  return owing
+  const now = clock.now()
+  const followed = (await listCoins(db))
+    .flatMap((coin) => candleMarketOf(coin) ?? [])
+    .filter((market) => market.source.candles.timeframes.includes(timeframe))
+    .flatMap((market) => {
+      const range = intersect(within, keptHistory(settings, market, timeframe, now))
+      const series = { coinId: market.coinId, timeframe, source: market.source.id } as const
+      return range ? [{ market, series, range }] : []
+    })
+  const wanted = followed.map(({ series, range }) => ({ ...series, range }))
+  const owed = await readOwed(db, wanted, 'settle-for-refused')
+  return followed.flatMap(({ market, series }, place) => {
+    const ranges = owed[place] ?? []
+    return ranges.length > 0 ? [{ market, series, owed: ranges }] : []
+  })
 }
 
 /** The sources are asked side by side. One that fails as a whole is not waited for. */

@@ -1,9 +1,8 @@
 import { sql } from 'drizzle-orm'
 import { day, type Instant, plus, toIso } from '../market/instant.ts'
-import { type Range, subtract, union } from '../market/range.ts'
+import { type Range, union } from '../market/range.ts'
 import { floorTo, type Timeframe } from '../market/timeframe.ts'
 import { fromMs, multirangeText, type RangeRow, toRange } from './multirange.ts'
-import { readDiscarded } from './quarantine.ts'
 import type { Database } from './transaction.ts'
 
 /** The candles of one coin in one timeframe, as one source gives them. */
@@ -53,30 +52,6 @@ export async function readFirstStored(
     where coin_id = ${coinId} and timeframe = ${timeframe} and state = 'stored' and not isempty(ranges)`)
   const fromText = rows[0]?.from_ms ?? undefined
   return fromText === undefined ? undefined : fromMs(fromText)
-}
-
-/** Live work settles for quarantined candles; a backfill asks for them once more. */
-export type Persistence = 'settle-for-refused' | 'retry-refused'
-
-/**
- * What is wanted of the series and not settled yet. A stretch stored from another source is there all the same; what
- * another source lacks, this one may have.
- */
-export async function readOwed(
-  db: Database,
-  series: Series,
-  wanted: Range,
-  persistence: Persistence,
-): Promise<Range[]> {
-  const coverage = await readCoverage(db, series, wanted)
-  const settled = coverage.filter(
-    ({ state, source }) =>
-      state === 'stored' ||
-      (source === series.source && (state === 'no-trades' || persistence === 'settle-for-refused')),
-  )
-  // What somebody has settled by hand stays settled.
-  const discarded = persistence === 'retry-refused' ? await readDiscarded(db, series, wanted) : []
-  return subtract(wanted, [...settled.map(({ range }) => range), ...discarded])
 }
 
 /**

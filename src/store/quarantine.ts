@@ -3,7 +3,7 @@ import { stringify } from 'lossless-json'
 import { type Instant, second, toIso } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
-import { fromMs, type RangeRow, toRange } from './multirange.ts'
+import { fromMs, type JsonRanges, rangesJson, toRanges } from './multirange.ts'
 import type { Database } from './transaction.ts'
 
 /** Where rows that were not believed came from. */
@@ -214,28 +214,46 @@ export async function settleAnswered(
   return new Map(rows.map(({ id, settlement }) => [id, settlement]))
 }
 
+/** Where the rows of one open time are looked for: values, or the columns of a query. */
+type Whereabouts = Readonly<Record<'coinId' | 'timeframe' | 'source' | 'from' | 'to' | 'candleLength', SQL>>
+
 /**
- * The open times inside the range that were settled by hand: of the rows that the source gave for them some are
- * discarded, and none is open. They count as absent, and are not asked for again.
+ * A multirange, or null where there are none: the open times that were settled by hand. Of the rows that the source gave
+ * for them some are discarded, and none is open. They count as absent, and are not asked for again.
  */
+export const discardedRanges = ({
+  coinId,
+  timeframe,
+  source,
+  from,
+  to,
+  candleLength,
+}: Whereabouts): SQL => sql`(
+  select range_agg(tsrange(timestamp, timestamp + ${candleLength})) from (
+    select timestamp from quarantined_rows as kept
+    where kept.coin_id = ${coinId} and kept.timeframe = ${timeframe} and kept.source = ${source}
+      and timestamp >= ${from} and timestamp < ${to}
+    group by timestamp
+    having bool_or(settlement = 'discarded') and bool_and(settlement is not null)
+  ) as discarded
+)`
+
+/** Those of one series, ascending. */
 export async function readDiscarded(
   db: Database,
   { coinId, timeframe, source }: Readonly<{ coinId: string; timeframe: Timeframe; source: string }>,
   { from, to }: Range,
 ): Promise<Range[]> {
-  const { rows } = await db.execute<RangeRow>(sql`
-    with discarded as (
-      select timestamp from quarantined_rows
-      where coin_id = ${coinId} and timeframe = ${timeframe} and source = ${source}
-        and timestamp >= ${toIso(from)}::timestamp and timestamp < ${toIso(to)}::timestamp
-      group by timestamp
-      having bool_or(settlement = 'discarded') and bool_and(settlement is not null)
-    )
-    select extract(epoch from lower(part)) * 1000 as from_ms, extract(epoch from upper(part)) * 1000 as to_ms
-    from (
-      select unnest(range_agg(tsrange(timestamp, timestamp + ${`${timeframeMs[timeframe] / second} seconds`}::interval))) as part
-      from discarded
-    ) as parts
-    order by lower(part)`)
-  return rows.map(toRange)
+  const ranges = discardedRanges({
+    coinId: sql`${coinId}`,
+    timeframe: sql`${timeframe}`,
+    source: sql`${source}`,
+    from: sql`${toIso(from)}::timestamp`,
+    to: sql`${toIso(to)}::timestamp`,
+    candleLength: sql`${`${timeframeMs[timeframe] / second} seconds`}::interval`,
+  })
+  const { rows } = await db.execute<{ discarded: JsonRanges | null }>(
+    sql`select ${rangesJson(ranges)} as discarded`,
+  )
+  return toRanges(rows[0]?.discarded ?? null)
 }

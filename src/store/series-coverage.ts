@@ -1,12 +1,10 @@
-import { type SQL, sql } from 'drizzle-orm'
+import { sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import type { PendingState, Series } from './coverage.ts'
 import { fromMs, type JsonRanges, rangesJson, toRanges } from './multirange.ts'
 import type { Database } from './transaction.ts'
-
-/** A series and the open times that are wanted of it. */
-export type WantedSeries = Series & Readonly<{ range: Range }>
+import { type WantedSeries, wantedRows } from './wanted-series.ts'
 
 export type SeriesCoverage = Readonly<{
   /** The close of the last stored candle. */
@@ -19,20 +17,6 @@ export type SeriesCoverage = Readonly<{
 
 export const keyOf = ({ coinId, timeframe }: Pick<Series, 'coinId' | 'timeframe'>): string =>
   `${coinId} ${timeframe}`
-
-/** The series as rows that a query can join. */
-function wantedRows(series: readonly WantedSeries[]): SQL {
-  const rows = series.map(({ coinId, timeframe, source, range: { from, to } }) => ({
-    coin_id: coinId,
-    timeframe,
-    source,
-    opens_from: toIso(from),
-    opens_to: toIso(to),
-  }))
-  return sql`
-    select * from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
-      as series (coin_id text, timeframe text, source text, opens_from timestamp, opens_to timestamp)`
-}
 
 type CoverageRow = Readonly<{
   coin_id: string

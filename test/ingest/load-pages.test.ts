@@ -8,7 +8,8 @@ import { plus } from '../../src/market/instant.ts'
 import { readSettings } from '../../src/settings.ts'
 import { binance } from '../../src/sources/binance.ts'
 import { readCandles } from '../../src/store/candles.ts'
-import { readCoverage, readOwed, type Series } from '../../src/store/coverage.ts'
+import { readCoverage, type Series } from '../../src/store/coverage.ts'
+import { readOwedOf } from '../../src/store/owed.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { aBatch, aSeries, candlesIn, minutes, now } from '../store/loading.ts'
 import { test } from '../support/database.ts'
@@ -120,7 +121,9 @@ describe('filling a range', () => {
     expect(await readCandles(databaseOf(pool), series, range, 5_000)).toEqual(
       truth('BTCUSDT', '1m', minutes(-3_000, -1_000)),
     )
-    expect(await readOwed(databaseOf(pool), series, range, 'retry-refused')).toEqual([minutes(-1_000, 0)])
+    expect(await readOwedOf(databaseOf(pool), { ...series, range }, 'retry-refused')).toEqual([
+      minutes(-1_000, 0),
+    ])
     expect(steps).toEqual([2_000])
   })
 })

@@ -9,12 +9,12 @@ import {
   forgetAbsence,
   lockSeries,
   readCoverage,
-  readOwed,
   type Series,
   writeCoverage,
   writeCoverages,
 } from '../../src/store/coverage.ts'
 import { summarizeCoverage } from '../../src/store/coverage-summary.ts'
+import { readOwed, readOwedOf } from '../../src/store/owed.ts'
 import { readUnsettledOf } from '../../src/store/series-coverage.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { test } from '../support/database.ts'
@@ -26,9 +26,9 @@ const find = (pool: Pool, series: Series, findings: Partial<Findings>) =>
   inTransaction(pool, (tx) => writeCoverage(tx.db, series, { ...nothing, ...findings }, now))
 
 const owed = (pool: Pool, series: Series, wanted = minutes(0, 100)) =>
-  readOwed(databaseOf(pool), series, wanted, 'retry-refused')
+  readOwedOf(databaseOf(pool), { ...series, range: wanted }, 'retry-refused')
 const owedLive = (pool: Pool, series: Series, wanted = minutes(0, 100)) =>
-  readOwed(databaseOf(pool), series, wanted, 'settle-for-refused')
+  readOwedOf(databaseOf(pool), { ...series, range: wanted }, 'settle-for-refused')
 const known = (pool: Pool, series: Series) => readCoverage(databaseOf(pool), series, minutes(-1_000, 1_000))
 
 describe('what is owed', () => {
@@ -65,6 +65,20 @@ describe('what is owed', () => {
     await find(pool, series, { stored: [minutes(0, 100)] })
     expect(await owed(pool, { ...series, timeframe: '5m' })).toEqual([minutes(0, 100)])
     expect(await owed(pool, await aSeries(pool))).toEqual([minutes(0, 100)])
+  })
+
+  test('is told of each series in their order, of one of which nothing is wanted as well', async ({
+    pool,
+  }) => {
+    const [whole, unwanted, half] = [await aSeries(pool), await aSeries(pool), await aSeries(pool)]
+    await find(pool, half, { stored: [minutes(0, 50)] })
+    const wanted = [
+      { ...whole, range: minutes(0, 100) },
+      { ...unwanted, range: minutes(1, 0) },
+      { ...half, range: minutes(40, 60) },
+    ]
+    const found = await readOwed(databaseOf(pool), wanted, 'retry-refused')
+    expect(found).toEqual([[minutes(0, 100)], [], [minutes(50, 60)]])
   })
 
   test('holds refused candles for a backfill, and not for live work', async ({ pool }) => {

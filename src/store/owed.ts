@@ -1,0 +1,58 @@
+import { sql } from 'drizzle-orm'
+import type { Range } from '../market/range.ts'
+import { type JsonRanges, rangesJson, toRanges } from './multirange.ts'
+import { discardedRanges } from './quarantine.ts'
+import type { Database } from './transaction.ts'
+import { type WantedSeries, wantedRows } from './wanted-series.ts'
+
+/** Live work settles for quarantined candles; a backfill asks for them once more. */
+export type Persistence = 'settle-for-refused' | 'retry-refused'
+
+/** What somebody has settled by hand stays settled, however often the rest is asked for again. */
+const discarded = discardedRanges({
+  coinId: sql`wanted.coin_id`,
+  timeframe: sql`wanted.timeframe`,
+  source: sql`wanted.source`,
+  from: sql`opens_from`,
+  to: sql`opens_to`,
+  candleLength: sql`candle_length`,
+})
+
+const settledOfSource = {
+  'settle-for-refused': { states: sql`('no-trades', 'refused')`, byHand: sql`null::tsmultirange` },
+  'retry-refused': { states: sql`('no-trades')`, byHand: discarded },
+} as const
+
+/**
+ * What is wanted and not settled yet, ascending, of each of the series in their order, in one query. A stretch stored from
+ * another source is there all the same; what another source lacks, this one may have.
+ */
+export async function readOwed(
+  db: Database,
+  series: readonly WantedSeries[],
+  persistence: Persistence,
+): Promise<Range[][]> {
+  if (series.length === 0) return []
+  const { states, byHand } = settledOfSource[persistence]
+  const { rows } = await db.execute<{ place: number; owed: JsonRanges | null }>(sql`
+    with wanted as (${wantedRows(series)}), known as (
+      select wanted.*, tsmultirange(tsrange(opens_from, opens_to)) as whole, (
+        select range_agg(ranges * tsmultirange(tsrange(opens_from, opens_to))) from candle_coverage as coverage
+        where coverage.coin_id = wanted.coin_id and coverage.timeframe = wanted.timeframe
+          and (state = 'stored' or (coverage.source = wanted.source and state in ${states}))
+      ) as settled
+      from wanted where opens_from < opens_to
+    )
+    select place, ${rangesJson(sql`whole - coalesce(settled, '{}') - coalesce(${byHand}, '{}')`)} as owed
+    from known as wanted`)
+  const owed = series.map((): Range[] => [])
+  for (const row of rows) owed[row.place] = toRanges(row.owed)
+  return owed
+}
+
+/** The same of one series. */
+export const readOwedOf = async (
+  db: Database,
+  series: WantedSeries,
+  persistence: Persistence,
+): Promise<Range[]> => (await readOwed(db, [series], persistence))[0] ?? []
