@@ -5,7 +5,7 @@ import {
   fillFromArchive,
 } from '../src/ingest/archive/fill-from-archive.ts'
 import { countRequests, type RequestCount } from '../src/ingest/counted-requests.ts'
-import { addFilled, type Filled, fillRange, nothingFilled } from '../src/ingest/fill-range.ts'
+import { addFilled, type Filled, fillRanges, nothingFilled } from '../src/ingest/fill-range.ts'
 import { candleSource } from '../src/ingest/markets.ts'
 import { toInstant } from '../src/market/instant.ts'
 import { candleCount, type Range } from '../src/market/range.ts'
@@ -113,38 +113,28 @@ async function fillChunk(
     readOwedOf(databaseOf(context.pool), { ...series, range: part }, 'retry-refused')
   const owed = await owedIn(range)
   const total = countOf(owed, timeframe)
-  let done = nothingDone
+  let before = nothingDone
+  let left = owed
   if (archive !== undefined && total > 0) {
     const file = archiveFileAt(archive, symbol, timeframe, range.from)
     const onProgress = (candles: number, { files, ...filled }: FilledFromFile) =>
       onDone({ filled, files }, candles, total)
     const { files, ...filled } = await fillFromArchive(context, { series, file, owed, onProgress })
-    done = { filled, files }
+    before = { filled, files }
+    const holes = await owedIn(range)
+    left = owed.flatMap((stretch) => confirmations(holes, stretch, lengthsOf(source, timeframe)))
   }
-  let passed = 0
-  for (const stretch of owed) {
-    const left =
-      archive === undefined
-        ? [stretch]
-        : confirmations(await owedIn(stretch), stretch, lengthsOf(source, timeframe))
-    passed += candleCount(stretch, timeframe) - countOf(left, timeframe)
-    for (const part of left) {
-      const [before, passedBefore] = [done, passed]
-      const onProgress = (candles: number, filled: Filled) =>
-        onDone({ ...before, filled: addFilled(before.filled, filled) }, passedBefore + candles, total)
-      const filled = await fillRange(context, {
-        series,
-        source,
-        symbol,
-        range: part,
-        lane: lane ?? 'backfill',
-        onProgress,
-      })
-      done = { ...before, filled: addFilled(before.filled, filled) }
-      passed += candleCount(part, timeframe)
-    }
-  }
-  return { done, owed: total }
+  const passed = total - countOf(left, timeframe)
+  const doneWith = (filled: Filled): ChunkDone => ({ ...before, filled: addFilled(before.filled, filled) })
+  const filled = await fillRanges(context, {
+    series,
+    source,
+    symbol,
+    ranges: left,
+    lane: lane ?? 'backfill',
+    onProgress: (candles, filled) => onDone(doneWith(filled), passed + candles, total),
+  })
+  return { done: doneWith(filled), owed: total }
 }
 
 const countOf = (ranges: readonly Range[], timeframe: Timeframe): number =>

@@ -166,9 +166,10 @@ async function ingestMarket(
   })
   const pages = checkedPages(context, { series, source, symbol, range: recent, lane: 'live' })
   for await (const page of withoutDawdling(pages, () => tick.write())) await tick.take(page)
+  if (older.length === 0) return
   // More than a page is history: it must not hold up the next tick. Asked for only once the market has answered.
   const chunks = chunksOf({ series, symbol, owed: older }, settings.candles.chunk, 'on-grid')
-  if (chunks.length > 0) await context.enqueue('backfill-candles', chunks)
+  await context.enqueue('backfill-candles', chunks)
 }
 
 /**

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Aborted, Misconfigured } from './fault.ts'
 import type { Fleet } from './fleet.ts'
-import { type BackfillChunk, type BackfillPlan, chunksOf, jobPlanOf } from './ingest/backfill-plan.ts'
+import { type BackfillChunk, type BackfillPlan, chunksOfAll, jobPlanOf } from './ingest/backfill-plan.ts'
 import { type BackfillProgress, ProgressWatch } from './ingest/backfill-progress.ts'
 import { workOfRuns } from './ingest/backfill-result.ts'
 import {
@@ -24,9 +24,9 @@ export async function enqueueBackfill(
   plan: BackfillPlan,
   { lane }: Pick<BackfillChunk, 'lane'> = {},
 ): Promise<QueuedChunk[]> {
-  const chunks = plan.series
-    .flatMap((series) => chunksOf(series, context.settings.candles.chunk, 'from-start'))
-    .map((chunk) => (lane === undefined ? chunk : { ...chunk, lane }))
+  const chunks = chunksOfAll(plan.series, context.settings.candles.chunk).map((chunk) =>
+    lane === undefined ? chunk : { ...chunk, lane },
+  )
   for (const queue of new Set(chunks.map(({ source }) => queueOfSource(source)))) {
     if (await engine.queue(queue).isPaused()) {
       throw new Misconfigured(

@@ -189,6 +189,13 @@ export function chunksOf(work: Cuttable, candlesPerChunk: number, cutting: Cutti
   return [...inFiles, ...stretchesOf(work, candlesPerChunk, cutting).map(chunk)]
 }
 
+/** The jobs of several series. They take turns: those that write the same series would wait for each other. */
+export function chunksOfAll(works: readonly Cuttable[], candlesPerChunk: number): BackfillChunk[] {
+  const lists = works.map((work) => chunksOf(work, candlesPerChunk, 'from-start'))
+  const longest = lists.reduce((most, { length }) => Math.max(most, length), 0)
+  return Array.from({ length: longest }, (_, turn) => lists.flatMap((list) => list[turn] ?? [])).flat()
+}
+
 /** What no file is asked for, cut into jobs. */
 function stretchesOf(work: Cuttable, candlesPerChunk: number, cutting: Cutting): Range[] {
   const { series, owed, files = [] } = work

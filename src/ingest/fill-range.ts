@@ -21,7 +21,7 @@ export type Filling = Readonly<{
   symbol: string
   range: Range
   lane: Lane
-  /** Told after each commit how many candles of the range have been dealt with, and what that came to. */
+  /** Told after each commit how many candles have been dealt with, and what that came to. */
   onProgress?: (candles: number, filled: Filled) => Promise<void> | void
 }>
 
@@ -39,34 +39,56 @@ export const addFilled = (a: Filled, b: Filled): Filled => ({
 export type FillReach = Readonly<{ http: HttpClient }> &
   Pick<Context, 'pool' | 'clock' | 'settings' | 'signal' | 'runId' | 'partitions'>
 
+/** Several stretches of it. */
+export type Fillings = Omit<Filling, 'range'> & Readonly<{ ranges: readonly Range[] }>
+
+/** Asks for a range page by page and writes it, as `fillRanges` does. */
+export const fillRange = (reach: FillReach, { range, ...filling }: Filling): Promise<Filled> =>
+  fillRanges(reach, { ...filling, ranges: [range] })
+
 /**
- * Asks for a range page by page and writes them with their coverage, several in one transaction. Where the walk fails,
- * what came before is written all the same.
+ * Asks for ranges page by page and writes them with their coverage, several pages in one transaction. Where the walk
+ * fails, what came before is written all the same.
  */
-export async function fillRange(reach: FillReach, filling: Filling): Promise<Filled> {
-  const { series, range } = filling
+export async function fillRanges(reach: FillReach, filling: Fillings): Promise<Filled> {
   const gathering = new Gathering()
   let filled = nothingFilled
   let pending = nothingFilled
-  let reached = range.from
+  let reached = 0
   const commit = async () => {
     if (gathering.isEmpty()) return
     const accounting = await loadPages(reach, gathering.take())
     filled = addFilled(filled, { ...pending, ...accounting })
     pending = nothingFilled
-    await filling.onProgress?.(candleCount({ from: range.from, to: reached }, series.timeframe), filled)
+    await filling.onProgress?.(reached, filled)
   }
   try {
-    for await (const { batch, ...counts } of withoutDawdling(checkedPages(reach, filling), commit)) {
+    for await (const { batch, passed, ...counts } of withoutDawdling(pagesOfAll(reach, filling), commit)) {
       gathering.add(batch, reach.clock.now())
       pending = addFilled(pending, { ...nothingFilled, ...counts })
-      reached = batch.answered.to
+      reached = passed
       if (gathering.isEnough(reach.clock.now())) await commit()
     }
   } finally {
     await commit()
   }
   return filled
+}
+
+/** The pages of one range after the other, each with how many candles lie before its end. */
+async function* pagesOfAll(
+  reach: FillReach,
+  { ranges, ...filling }: Fillings,
+): AsyncGenerator<CheckedPage & Readonly<{ passed: number }>, void> {
+  const { timeframe } = filling.series
+  let before = 0
+  for (const range of ranges) {
+    for await (const page of checkedPages(reach, { ...filling, range })) {
+      const { to } = page.batch.answered
+      yield { ...page, passed: before + candleCount({ from: range.from, to }, timeframe) }
+    }
+    before += candleCount(range, timeframe)
+  }
 }
 
 /** One page, ready to be written, and what it took. */

@@ -1,4 +1,3 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import type { Instant } from '../market/instant.ts'
 import { second } from '../market/instant.ts'
 import type { CandleBatch } from '../store/candles.ts'
@@ -36,18 +35,16 @@ export async function* withoutDawdling<T>(
   }
 }
 
-async function settlesWithin(work: Promise<unknown>, limitMs: number): Promise<boolean> {
-  const stop = new AbortController()
-  const settled = () => true
-  try {
-    return await Promise.race([
-      work.then(settled, settled),
-      wait(limitMs, false, { signal: stop.signal }).catch(() => false),
-    ])
-  } finally {
-    stop.abort()
-  }
-}
+/** By a bare timer, since it is set for every answer: ending one by a signal makes an error with a stack. */
+const settlesWithin = (work: Promise<unknown>, limitMs: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, limitMs, false)
+    const settled = () => {
+      clearTimeout(timer)
+      resolve(true)
+    }
+    work.then(settled, settled)
+  })
 
 /** Answers on their way into one transaction. */
 export class Gathering {

@@ -85,9 +85,21 @@ type Round = Readonly<{ timeframe: Timeframe; batches: readonly CandleBatch[] }>
 /** Each batch goes into the first round that comes after all it must not go with, sorted there as the index is. */
 function roundsOf(batches: readonly CandleBatch[]): Round[] {
   const rounds: CandleBatch[][] = []
+  const turns = new Map<CandleBatch, number>()
+  const rivals = new Map<string, CandleBatch[]>()
+  const last = new Map<Timeframe, number>()
   for (const batch of batches) {
-    const last = rounds.findLastIndex((round) => round.some((other) => !canGoTogether(batch, other)))
-    const round = rounds[last + 1]
+    const { coinId, timeframe } = batch.series
+    // There may be hundreds: only those of the same series are looked at one by one.
+    const ofSeries = rivals.get(`${coinId} ${timeframe}`) ?? []
+    const inTheWay = ofSeries.filter(({ answered }) => intersect(answered, batch.answered) !== undefined)
+    const others = [...last].filter(([other]) => other !== timeframe).map(([, turn]) => turn)
+    const turn = 1 + Math.max(-1, ...others, ...inTheWay.map((rival) => turns.get(rival) ?? -1))
+    turns.set(batch, turn)
+    ofSeries.push(batch)
+    rivals.set(`${coinId} ${timeframe}`, ofSeries)
+    last.set(timeframe, Math.max(turn, last.get(timeframe) ?? -1))
+    const round = rounds[turn]
     if (round) round.push(batch)
     else rounds.push([batch])
   }
@@ -95,10 +107,6 @@ function roundsOf(batches: readonly CandleBatch[]): Round[] {
     round[0] ? [{ timeframe: round[0].series.timeframe, batches: round.toSorted(byKey) }] : [],
   )
 }
-
-const canGoTogether = ({ series, answered }: CandleBatch, other: CandleBatch): boolean =>
-  series.timeframe === other.series.timeframe &&
-  (series.coinId !== other.series.coinId || intersect(answered, other.answered) === undefined)
 
 const byKey = (a: CandleBatch, b: CandleBatch): number =>
   a.series.coinId === b.series.coinId

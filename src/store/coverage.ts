@@ -123,20 +123,29 @@ async function writeRound(db: Database, answers: readonly SeriesFindings[], now:
     coin_id: coinId,
     timeframe,
     source,
-    stored: multirangeText(union(findings.stored)),
-    absent: multirangeText(union(findings['no-trades'])),
-    refused: multirangeText(union(findings.refused)),
-    provisional: multirangeText(union(findings.provisional ?? [])),
+    stored: foundText(findings.stored),
+    absent: foundText(findings['no-trades']),
+    refused: foundText(findings.refused),
+    provisional: foundText(findings.provisional),
+  }))
+  const ages = [...new Set(answers.map(({ series }) => series.timeframe))].map((timeframe) => ({
+    timeframe,
     // From this open time on, candles are younger than that.
     day_young: toIso(youngerThan(recheckAgeMs['recheck-after-day'], timeframe, now)),
     month_young: toIso(youngerThan(recheckAgeMs['recheck-after-month'], timeframe, now)),
   }))
   await db.execute(sql`
     with answer as materialized (
-      select * from jsonb_to_recordset(${JSON.stringify(found)}::jsonb) as answer (
+      select coin_id, timeframe, source, coalesce(stored, '{}') as stored, coalesce(absent, '{}') as absent,
+        coalesce(refused, '{}') as refused, coalesce(provisional, '{}') as provisional,
+        tsmultirange(tsrange(day_young, null)) as after_day, tsmultirange(tsrange(month_young, null)) as after_month
+      from jsonb_to_recordset(${JSON.stringify(found)}::jsonb) as answer (
         coin_id text, timeframe text, source text, stored tsmultirange, absent tsmultirange, refused tsmultirange,
-        provisional tsmultirange, day_young timestamp, month_young timestamp
+        provisional tsmultirange
       )
+      join jsonb_to_recordset(${JSON.stringify(ages)}::jsonb) as ages (
+        timeframe text, day_young timestamp, month_young timestamp
+      ) using (timeframe)
     ), known as materialized (
       -- Retention takes ranges away without the lock of each series: read is what it has left.
       select coverage.coin_id, coverage.timeframe, coverage.source, state, ranges
@@ -144,8 +153,7 @@ async function writeRound(db: Database, answers: readonly SeriesFindings[], now:
       order by coverage.coin_id, coverage.timeframe, coverage.source, state
       for update of coverage
     ), found as (
-      select answer.*, absent + refused as missing, coalesce(kept.ranges, '{}') as kept,
-        tsmultirange(tsrange(day_young, null)) as after_day, tsmultirange(tsrange(month_young, null)) as after_month
+      select answer.*, absent + refused as missing, coalesce(kept.ranges, '{}') as kept
       from answer left join (select * from known where state = 'stored') as kept using (coin_id, timeframe, source)
     ), changes as (
       select coin_id, timeframe, source, state, gained, lost
@@ -162,12 +170,18 @@ async function writeRound(db: Database, answers: readonly SeriesFindings[], now:
       select coin_id, timeframe, source, state, coalesce(ranges, '{}') as before,
         (coalesce(ranges, '{}') - lost) + gained as after
       from changes left join known using (coin_id, timeframe, source, state)
+      -- Of most series nothing but the stored ranges changes.
+      where not isempty(gained) or ranges && lost
     )
     insert into candle_coverage (coin_id, timeframe, source, state, ranges, updated_at)
     select coin_id, timeframe, source, state, after, ${toIso(now)}::timestamp from changed where after <> before
     on conflict (coin_id, timeframe, source, state) do update
       set ranges = excluded.ranges, updated_at = excluded.updated_at`)
 }
+
+/** Most findings are of nothing: these are left out. */
+const foundText = (ranges: readonly Range[] = []): string | undefined =>
+  ranges.length === 0 ? undefined : multirangeText(union(ranges))
 
 /** The first open time of which the candle closed less than `ageMs` ago. */
 export const youngerThan = (ageMs: number, timeframe: Timeframe, now: Instant): Instant =>

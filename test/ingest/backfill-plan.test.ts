@@ -4,7 +4,7 @@ import { describe, expect } from 'vitest'
 import { backfillCandles } from '../../jobs/backfill-candles.ts'
 import { InvalidInput } from '../../src/fault.ts'
 import type { Stop } from '../../src/http/stops.ts'
-import { chunksOf, planBackfill } from '../../src/ingest/backfill-plan.ts'
+import { chunksOf, chunksOfAll, planBackfill } from '../../src/ingest/backfill-plan.ts'
 import { findGaps } from '../../src/ingest/gaps.ts'
 import type { BackfillWish } from '../../src/ingest/series-work.ts'
 import { day, hour, minute, plus, toInstant } from '../../src/market/instant.ts'
@@ -365,6 +365,21 @@ describe('the jobs of a plan', () => {
   test('of nothing are none', () => {
     const series = { coinId: 'bitcoin', timeframe: '1m', source: 'binance' } as const
     expect(chunksOf({ series, symbol: 'BTCUSDT', owed: [] }, 100, 'from-start')).toEqual([])
+  })
+
+  test('of several coins take turns, each coin from its start', () => {
+    const work = (coinId: string, length: number) => ({
+      series: { coinId, timeframe: '1m', source: 'binance' } as const,
+      symbol: 'BTCUSDT',
+      owed: [{ from: since, to: plus(since, length * timeframeMs['1m']) }],
+    })
+    const works = [work('a', 3_000), work('b', 1_000), work('c', 2_000)]
+    const jobs = chunksOfAll(works, 1_000)
+    expect(jobs.map(({ coinId }) => coinId).join('')).toBe('abcaca')
+    for (const one of works) {
+      const own = jobs.filter(({ coinId }) => coinId === one.series.coinId)
+      expect(own).toEqual(chunksOf(one, 1_000, 'from-start'))
+    }
   })
 })
 

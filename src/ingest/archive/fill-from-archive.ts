@@ -101,17 +101,17 @@ const batchOf = (
 })
 
 /**
- * Turns what a file has left owed of a stretch into ranges that cost the fewest requests. A candle on either side is
+ * Turns the holes that a file has left in a stretch into ranges that cost the fewest requests. A candle on either side is
  * asked for too, since an answer is believed at once where it begins and ends with candles, and so are candles between
  * two holes that fit into one page.
  */
 export function confirmations(
-  left: readonly Range[],
+  holes: readonly Range[],
   stretch: Range,
   { candleMs, pageMs }: Readonly<{ candleMs: number; pageMs: number }>,
 ): Range[] {
   const joined: Range[] = []
-  for (const hole of left) {
+  for (const hole of holes.flatMap((range) => intersect(range, stretch) ?? [])) {
     const from = later(plus(hole.from, -candleMs), stretch.from)
     const to = earlier(plus(hole.to, candleMs), stretch.to)
     const last = joined.at(-1)
