@@ -6,8 +6,9 @@ import { decrypt, encrypt } from '../../src/encryption/encrypted-value.ts'
 import { readEnvironment } from '../../src/settings/environment.ts'
 import { keyBytesOf, ringOf, ringVariable } from '../encryption/rings.ts'
 import { test as base, type TestDatabase } from '../support/database.ts'
-import { commandsIn, type EndedLine } from './beacon.ts'
+import { commandsIn } from './beacon.ts'
 import { eventually } from './eventually.ts'
+import type { EndedLine } from './line-runner.ts'
 
 const { email, displayName } = encryptedColumns
 const newKey = keyBytesOf('new').toString('base64')
