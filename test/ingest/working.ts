@@ -12,11 +12,14 @@ import type { ReplayOptions } from '../../src/replay/exchange.ts'
 import { findMarket } from '../../src/replay/markets.ts'
 import type { Context } from '../../src/runtime/context.ts'
 import { baseUrlVariables } from '../../src/settings/base-url-variable.ts'
+import { readEnvironment } from '../../src/settings/environment.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
 import { followMarket, upsertCoin } from '../../src/store/coins.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { recordingLog } from '../queue/fleet.ts'
 import { halfPast, type Playing, play } from '../replay/playing.ts'
+
+const defaults = readSettings({})
 
 export type Enqueued = Readonly<{ jobName: string; payloads: readonly object[] }>
 
@@ -48,7 +51,7 @@ export async function startWorking(pool: Pool, options: WorkingOptions = {}): Pr
     timeoutMs: 20_000,
     maxBodyBytes: 20_000_000,
   })
-  const settings = readSettings(baseUrlVariables(exchange.urls))
+  const settings = { ...defaults, environment: readEnvironment(baseUrlVariables(exchange.urls)) }
   const context: Context = {
     clock: exchange.clock,
     log,
