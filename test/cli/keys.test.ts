@@ -77,7 +77,7 @@ const test = base
     const { runLines } = commandsIn({ DATABASE_URL: database.url })
     const ends = await runLines(Object.values(lines))
     return (name: keyof typeof lines): EndedLine =>
-      ends[Object.keys(lines).indexOf(name)] ?? { code: null, stdout: '', stderr: '' }
+      ends[Object.keys(lines).indexOf(name)] ?? { code: -1, stdout: '', stderr: '' }
   })
 
 test('generate prints one entry that can be used as it is, and says how', ({ ends }) => {

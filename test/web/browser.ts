@@ -17,7 +17,13 @@ if (browserPath === undefined) {
 export const openBrowser = (): Promise<Browser> =>
   chromium.launch({
     ...(browserPath === undefined ? {} : { executablePath: browserPath }),
-    args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update'],
+    args: [
+      '--no-sandbox',
+      '--disable-background-networking',
+      '--disable-component-update',
+      // It would start a process for the next page with each one, which nobody opens.
+      '--renderer-process-limit=1',
+    ],
   })
 
 /** A page of its own, and all that it asked for and complained about. */
