@@ -63,7 +63,8 @@ export async function fillRange(reach: FillReach, filling: Filling): Promise<Fil
     await filling.onProgress?.(candleCount({ from: range.from, to: reached }, series.timeframe), filled)
   }
   try {
-    for await (const { batch, ...counts } of withoutDawdling(checkedPages(reach, filling), commit)) {
+    const pages = withoutDawdling(checkedPages(reach, filling), reach.settings.candles.patience, commit)
+    for await (const { batch, ...counts } of pages) {
       gathering.add(batch, reach.clock.now())
       pending = addFilled(pending, { ...nothingFilled, ...counts })
       reached = batch.answered.to
