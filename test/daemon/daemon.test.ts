@@ -180,7 +180,7 @@ describe.concurrent.each(engines)('a backfill that daemons work for, on %s', (en
     site.exchange.setFaults(stallsAtPage(2))
     const killed = site.start('start --roles worker')
     await untilReady(killed)
-    const detached = await site.run(`${backfill} --detach`)
+    const [detached] = await site.runLines([`${backfill} --detach`])
     expect(detached).toMatchObject({
       code: 0,
       stdout: '5 jobs in the queue; the daemon works on them.\n',
