@@ -165,7 +165,8 @@ async function ingestMarket(
     recheck: settings.candles.recheck,
   })
   const pages = checkedPages(context, { series, source, symbol, range: recent, lane: 'live' })
-  for await (const page of withoutDawdling(pages, () => tick.write())) await tick.take(page)
+  const answers = withoutDawdling(pages, settings.candles.patience, () => tick.write())
+  for await (const page of answers) await tick.take(page)
   if (older.length === 0) return
   // More than a page is history: it must not hold up the next tick. Asked for only once the market has answered.
   const chunks = chunksOf({ series, symbol, owed: older }, settings.candles.chunk, 'on-grid')

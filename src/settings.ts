@@ -25,12 +25,8 @@ export function readSettings(variables: NodeJS.ProcessEnv, overlay?: string): Se
   )
   const merged = files.map(({ content }) => content).reduce(layOver)
   const checked = check(configuration, merged, files)
-  const listFile = resolve(dirname(fileThatHolds(files, ['coinsFile']).name), checked.coinsFile)
-  const coins = followed(
-    check(coinsFile, readYamlFile(listFile).content, [readYamlFile(listFile)]),
-    checked,
-    files,
-  )
+  const list = readYamlFile(resolve(dirname(fileThatHolds(files, ['coinsFile']).name), checked.coinsFile))
+  const coins = followed(check(coinsFile, list.content, [list]), checked, files)
   return Object.freeze({ ...checked, environment, coins })
 }
 

@@ -63,7 +63,8 @@ export async function fillRanges(reach: FillReach, filling: Fillings): Promise<F
     await filling.onProgress?.(reached, filled)
   }
   try {
-    for await (const { batch, passed, ...counts } of withoutDawdling(pagesOfAll(reach, filling), commit)) {
+    const pages = withoutDawdling(pagesOfAll(reach, filling), reach.settings.candles.patience, commit)
+    for await (const { batch, passed, ...counts } of pages) {
       gathering.add(batch, reach.clock.now())
       pending = addFilled(pending, { ...nothingFilled, ...counts })
       reached = passed

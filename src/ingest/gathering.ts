@@ -11,21 +11,19 @@ const enoughBatches = 500
 /** What came from a source is not kept waiting for the rest for longer, in milliseconds. */
 const longestWaitMs = second
 
-/** A source that has not answered for so long is slow. */
-const dawdlingMs = 3 * second
-
 /**
- * Hands on what a source answers, and calls `meanwhile` when the next answer lets itself be waited for: what has come
- * must not lie in memory until a slow source goes on.
+ * Hands on what a source answers, and calls `meanwhile` when the next answer takes longer than that: what has come must
+ * not lie in memory until a slow source goes on.
  */
 export async function* withoutDawdling<T>(
   answers: AsyncGenerator<T, void>,
+  patienceMs: number,
   meanwhile: () => Promise<void>,
 ): AsyncGenerator<T, void> {
   try {
     for (;;) {
       const next = answers.next()
-      if (!(await settlesWithin(next, dawdlingMs))) await meanwhile()
+      if (!(await settlesWithin(next, patienceMs))) await meanwhile()
       const { done, value } = await next
       if (done || value === undefined) return
       yield value

@@ -130,6 +130,7 @@ export const configuration = z.strictObject({
     recheck: z.number().int().min(0).max(100),
     chunk: z.number().int().min(100).max(100_000),
     parallelMarkets: z.number().int().min(1).max(50),
+    patience: duration,
   }),
   timeframes: z.partialRecord(z.enum(timeframes), timeframePolicy),
   prices: z

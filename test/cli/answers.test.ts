@@ -3,7 +3,7 @@ import { queues } from '../../jobs/catalog.ts'
 import { toInstant } from '../../src/market/instant.ts'
 import { freePort } from '../../src/runtime/free-port.ts'
 import { engines } from '../support/database.ts'
-import type { EndedLine } from './beacon.ts'
+import type { EndedLine } from './line-runner.ts'
 import { differences, openSite, type Site, servedLines, storedLines } from './site.ts'
 
 /** Runs command lines that must end well. */

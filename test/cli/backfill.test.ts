@@ -118,9 +118,9 @@ describe.concurrent.each(engines)('backfill on %s', (engine) => {
       ...days.map((day) => `ohlcv_data_1m_y2024m03d${day}`),
     ])
 
-    const second = await site.run(`${fortnightOf('bitcoin ethereum')} --json`)
+    const [second] = await site.runLines([`${fortnightOf('bitcoin ethereum')} --json`])
     expect(second).toMatchObject({ code: 0, stderr: '' })
-    expect(report.parse(JSON.parse(second.stdout)).plan).toMatchObject({ candles: 0, requests: 0 })
+    expect(report.parse(JSON.parse(second?.stdout ?? '')).plan).toMatchObject({ candles: 0, requests: 0 })
     expect(site.exchange.requests).toHaveLength(pagesOfTwo)
     expect(await countStored(site)).toBe(stored)
   })
@@ -137,14 +137,14 @@ describe.concurrent.each(engines)('backfill on %s', (engine) => {
     const asked = site.exchange.requests.length
 
     site.exchange.setFaults([])
-    const second = await site.run(`${fortnightOf('bitcoin')} --json`)
+    const [second] = await site.runLines([`${fortnightOf('bitcoin')} --json`])
     expect(second).toMatchObject({ code: 0 })
     await expectWhole(site, ['bitcoin'])
     const again = askedSince(site, asked)
       .filter(({ market }) => market === 'BTCUSDT 1m')
       .filter(({ range }) => there.some(({ from, to }) => range.from < to && from <= range.to))
     expect(again).toEqual([])
-    const { plan, result } = report.parse(JSON.parse(second.stdout))
+    const { plan, result } = report.parse(JSON.parse(second?.stdout ?? ''))
     expect(result).toMatchObject({
       settledBefore: wholeFortnight - plan.candles,
       new: (await countStored(site)) - stored,

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '../../src/runtime/clock.ts'
-import { scriptFile } from '../support/scripts.ts'
+import { type AskedLine, type EndedLine, runInOneProcess } from './line-runner.ts'
 
 const program = fileURLToPath(new URL('../../src/beacon.mjs', import.meta.url))
 
@@ -27,16 +27,14 @@ export type Running = Readonly<{
 /** Arguments separated by spaces, and what is added to the environment for them. */
 export type Line = string | Readonly<{ line: string; variables: Variables }>
 
-export type EndedLine = Omit<Ended, 'tookMs'>
-
 /** The ways to run `beacon` in one environment; a line is what a user would type after its name. */
 export type Commands = Readonly<{
   start(line: string, more?: Variables): Running
   /** Runs one command to its end. */
   run(line: string, more?: Variables): Promise<Ended>
   /**
-   * Runs several command lines one after the other in one process, for what costs little but its start: each begins
-   * with a new session, and nothing is shared between them.
+   * Runs several command lines one after the other in the process that all tests of the worker share, for what costs
+   * little but its start: each begins with a new session, and nothing is shared between them.
    */
   runLines(lines: readonly Line[]): Promise<EndedLine[]>
   /** Ends what a failed test has left running. */
@@ -45,20 +43,16 @@ export type Commands = Readonly<{
 
 export function commandsIn(variables: Variables): Commands {
   const running = new Set<Running>()
-  const startNode = (args: readonly string[], more: Variables) => {
-    const started = start(args, { ...variables, ...more })
+  const startBeacon = (line: string, more: Variables = {}) => {
+    const started = start(argsOf(line), { ...variables, ...more })
     running.add(started)
     started.ended.then(() => running.delete(started))
     return started
   }
-  const startBeacon = (line: string, more: Variables = {}) => startNode([program, ...argsOf(line)], more)
   return {
     start: startBeacon,
     run: (line, more) => startBeacon(line, more).ended,
-    runLines: async (lines) => {
-      const asked = [scriptFile('cli/command-lines'), JSON.stringify(lines.map(withVariables))]
-      return cutApart(lines.length, await startNode(asked, {}).ended)
-    },
+    runLines: (lines) => runInOneProcess(lines.map((line) => asked(line, variables))),
     killAll: async () => {
       await Promise.all([...running].map((each) => each.stop('SIGKILL')))
     },
@@ -67,27 +61,17 @@ export function commandsIn(variables: Variables): Commands {
 
 const argsOf = (line: string): string[] => line.split(' ').filter((part) => part !== '')
 
-function withVariables(line: Line) {
-  return typeof line === 'string'
-    ? { args: argsOf(line), variables: {} }
-    : { args: argsOf(line.line), variables: line.variables }
+function asked(line: Line, variables: Variables): AskedLine {
+  const { line: text, variables: more } = typeof line === 'string' ? { line, variables: {} } : line
+  return { args: argsOf(text), variables: { ...ownVariables(), ...variables, ...more } }
 }
 
-/** The outputs of several command lines, cut apart at their marks. */
-function cutApart(count: number, { code, stdout, stderr }: Ended): EndedLine[] {
-  const [told, said] = [stdout, stderr].map((text) => text.split('\u001e'))
-  if (code !== 0 || told?.length !== count + 1) throw new Error(`${code}: ${stdout}${stderr}`)
-  return told.slice(0, count).map((text, index) => {
-    const [before = '', status = ''] = text.split('\u001f')
-    return { code: Number(status), stdout: before, stderr: said?.[index] ?? '' }
-  })
-}
+const ownVariables = (): Variables => ({ PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' })
 
 function start(args: readonly string[], variables: Variables): Running {
-  const { PATH = '', HOME = '' } = process.env
   const startedAt = systemClock.now()
-  const child = spawn(process.execPath, args, {
-    env: { PATH, HOME, ...variables },
+  const child = spawn(process.execPath, [program, ...args], {
+    env: { ...ownVariables(), ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const texts = { stdout: '', stderr: '' }

@@ -3,7 +3,7 @@ import { leastSkewMs } from '../../src/cli/doctor/clocks.ts'
 import { redisSettingsFindings, redisVersionFindings } from '../../src/cli/doctor/redis.ts'
 import { postgresFindings } from '../../src/cli/doctor/server.ts'
 import { freePort } from '../../src/runtime/free-port.ts'
-import type { EndedLine } from './beacon.ts'
+import type { EndedLine } from './line-runner.ts'
 import { openSite } from './site.ts'
 
 type Told = Readonly<{ severity: string; sentence: string; remedy: string }>

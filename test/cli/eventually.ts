@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { expect } from 'vitest'
 
-const lookEveryMs = 100
+const lookEveryMs = 250
 
 /**
  * Waits until what is read equals what is wanted. In place of `expect.poll`, which knows only one test at a time:

@@ -6,8 +6,9 @@ import { decrypt, encrypt } from '../../src/encryption/encrypted-value.ts'
 import { readEnvironment } from '../../src/settings/environment.ts'
 import { keyBytesOf, ringOf, ringVariable } from '../encryption/rings.ts'
 import { test as base, type TestDatabase } from '../support/database.ts'
-import { commandsIn, type EndedLine } from './beacon.ts'
+import { commandsIn } from './beacon.ts'
 import { eventually } from './eventually.ts'
+import type { EndedLine } from './line-runner.ts'
 
 const { email, displayName } = encryptedColumns
 const newKey = keyBytesOf('new').toString('base64')
@@ -76,7 +77,7 @@ const test = base
     const { runLines } = commandsIn({ DATABASE_URL: database.url })
     const ends = await runLines(Object.values(lines))
     return (name: keyof typeof lines): EndedLine =>
-      ends[Object.keys(lines).indexOf(name)] ?? { code: null, stdout: '', stderr: '' }
+      ends[Object.keys(lines).indexOf(name)] ?? { code: -1, stdout: '', stderr: '' }
   })
 
 test('generate prints one entry that can be used as it is, and says how', ({ ends }) => {

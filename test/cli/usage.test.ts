@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { freePort } from '../../src/runtime/free-port.ts'
-import type { EndedLine } from './beacon.ts'
+import type { EndedLine } from './line-runner.ts'
 import { openSite, type Site } from './site.ts'
 
 const commands = [

@@ -157,7 +157,7 @@ describe.concurrent.each(engines)('the daemon on %s', (engine) => {
     await untilWhole(site, minuteAfter)
     expect(await schedulesOf(site)).toEqual(wantedSchedules)
     await Promise.all([expectGracefulStop(scheduler, 'SIGTERM'), expectGracefulStop(worker, 'SIGTERM')])
-  }, 150_000)
+  }, 240_000)
 })
 
 const backfill = 'backfill bitcoin --timeframe 1m --from 2024-03-01 --to 2024-03-15 --force --no-archive'
@@ -180,7 +180,7 @@ describe.concurrent.each(engines)('a backfill that daemons work for, on %s', (en
     site.exchange.setFaults(stallsAtPage(2))
     const killed = site.start('start --roles worker')
     await untilReady(killed)
-    const detached = await site.run(`${backfill} --detach`)
+    const [detached] = await site.runLines([`${backfill} --detach`])
     expect(detached).toMatchObject({
       code: 0,
       stdout: '5 jobs in the queue; the daemon works on them.\n',
@@ -202,5 +202,5 @@ describe.concurrent.each(engines)('a backfill that daemons work for, on %s', (en
     expect(await command.ended).toMatchObject({ code: 0 })
     const served = servedLines('BTCUSDT', '1m', fortnight)
     expect(differences(await storedLines(site, 'bitcoin', '1m'), served)).toEqual([])
-  }, 120_000)
+  }, 240_000)
 })

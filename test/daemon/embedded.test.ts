@@ -81,9 +81,14 @@ test('the demo shows a fortnight of several coins, and leaves nothing', async ()
   await eventually(async () => (await countWhole(url)) >= 5, true)
 
   const hours = 14 * 24 - 1
-  const shown = await bare.run(`candles bitcoin 1h --json --last ${hours}`, { BEACON_DATA_DIR: bare.dataDir })
+  const [shown] = await bare.runLines([
+    {
+      line: `candles bitcoin 1h --json --last ${hours}`,
+      variables: { BEACON_DATA_DIR: bare.dataDir },
+    },
+  ])
   expect(shown).toMatchObject({ code: 0, stderr: '' })
-  const { candles } = candlesAnswer.parse(JSON.parse(shown.stdout))
+  const { candles } = candlesAnswer.parse(JSON.parse(shown?.stdout ?? ''))
   const from = toInstant(Date.parse(candles[0]?.openTime ?? ''))
   const served = servedLines('BTCUSDT', '1h', { from, to: plus(from, hours * hour) })
   expect(
@@ -102,7 +107,9 @@ test('the demo shows a fortnight of several coins, and leaves nothing', async ()
       value,
     ]),
   )
-  const verified = await bare.run('verify bitcoin --timeframe 1h --from -12h --json', variables)
+  const [verified] = await bare.runLines([
+    { line: 'verify bitcoin --timeframe 1h --from -12h --json', variables },
+  ])
   expect(verified).toMatchObject({ code: 0 })
 
   await expectGracefulStop(demo, 'SIGINT')

@@ -82,6 +82,8 @@ export const summarised = (pool: Pool): Promise<void> =>
     runId: randomUUID(),
   })
 
+const defaults = readSettings({})
+
 export type Retaining = Readonly<{
   agreed?: boolean
   steps?: Steps
@@ -93,7 +95,7 @@ export type Retaining = Readonly<{
 /** One run, as the job does it, with what it has told. */
 export async function retain(
   pool: Pool,
-  { agreed = false, steps, settings = readSettings({}), signal, now: instant = now }: Retaining = {},
+  { agreed = false, steps, settings = defaults, signal, now: instant = now }: Retaining = {},
 ): Promise<RetentionOutcome & { lines: string[] }> {
   const report = keptReport()
   const clock = { now: () => instant }

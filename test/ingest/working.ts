@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { unlimitedBudget } from '../../src/http/budget.ts'
 import { openHttpClient } from '../../src/http/client.ts'
 import type { Candle } from '../../src/market/candle.ts'
-import type { Instant } from '../../src/market/instant.ts'
+import { type Instant, minute } from '../../src/market/instant.ts'
 import type { Range } from '../../src/market/range.ts'
 import type { Timeframe } from '../../src/market/timeframe.ts'
 import type { Report } from '../../src/queue/job.ts'
@@ -12,11 +12,16 @@ import type { ReplayOptions } from '../../src/replay/exchange.ts'
 import { findMarket } from '../../src/replay/markets.ts'
 import type { Context } from '../../src/runtime/context.ts'
 import { baseUrlVariables } from '../../src/settings/base-url-variable.ts'
+import { readEnvironment } from '../../src/settings/environment.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
 import { followMarket, upsertCoin } from '../../src/store/coins.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { recordingLog } from '../queue/fleet.ts'
 import { halfPast, type Playing, play } from '../replay/playing.ts'
+
+const defaults = readSettings({})
+/** A loaded machine takes seconds for an answer: that makes no source a slow one. */
+const candles = { ...defaults.candles, patience: minute }
 
 export type Enqueued = Readonly<{ jobName: string; payloads: readonly object[] }>
 
@@ -48,7 +53,7 @@ export async function startWorking(pool: Pool, options: WorkingOptions = {}): Pr
     timeoutMs: 20_000,
     maxBodyBytes: 20_000_000,
   })
-  const settings = readSettings(baseUrlVariables(exchange.urls))
+  const settings = { ...defaults, candles, environment: readEnvironment(baseUrlVariables(exchange.urls)) }
   const context: Context = {
     clock: exchange.clock,
     log,

@@ -9,6 +9,8 @@ import { Releases } from '../../src/runtime/release.ts'
 import { readSettings } from '../../src/settings.ts'
 import { createEmptyDatabase, redisUrl, type TestDatabase } from '../support/database.ts'
 
+const settings = readSettings({})
+
 export type Event = Readonly<{ level: string; event: string; fields: Record<string, unknown> }>
 
 /** A log that can be read. */
@@ -99,7 +101,7 @@ export class TestFleet {
       context: {
         clock: systemClock,
         log: this.log,
-        settings: readSettings({}),
+        settings,
         pool: this.database.pool,
         http: {
           get: () => Promise.reject(new Error('these jobs ask nobody')),

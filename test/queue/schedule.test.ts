@@ -12,6 +12,8 @@ import { aJob, eventually, TestFleet } from './fleet.ts'
 const yearly = '5 0 1 1 *'
 const everySecond = '* * * * * *'
 
+const settings = readSettings({})
+
 describe.each(engines)('the schedule on %s', (kind) => {
   const fleet = new TestFleet(kind)
 
@@ -38,7 +40,7 @@ describe.each(engines)('the schedule on %s', (kind) => {
       engine,
       queues: [queue],
       jobs,
-      settings: readSettings({}),
+      settings,
       coins: [],
       databaseUrl: fleet.database.url,
       log: fleet.log,

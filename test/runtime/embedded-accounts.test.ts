@@ -1,8 +1,10 @@
 import { chown, mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect } from 'vitest'
 import { findPostmaster } from '../../src/runtime/embedded/postmaster.ts'
 import {
+  test as base,
   cloneCheckout,
   idOf,
   isRoot,
@@ -11,8 +13,10 @@ import {
   pidOf,
   query,
   startUser,
-  test,
 } from './embedded-fixture.ts'
+
+/** Programs are copied there and run, which a folder in memory may refuse. */
+const test = base.extend('parent', { scope: 'worker' }, tmpdir())
 
 describe.runIf(isRoot)('as root', () => {
   test('the server runs as postgres and the data belongs to it', async ({ dir }) => {

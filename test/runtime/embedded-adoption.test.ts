@@ -1,8 +1,9 @@
 import { once } from 'node:events'
-import { mkdir, readdir, readFile, unlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect } from 'vitest'
+import { describe, expect, onTestFinished } from 'vitest'
 import { Misconfigured } from '../../src/fault.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { findPackage, majorVersion } from '../../src/runtime/embedded/binaries.ts'
@@ -90,8 +91,11 @@ describe('where it cannot run', () => {
     await expect(refused).rejects.toThrow(/not installed: .*DATABASE_URL/)
   })
 
-  test('a system without the C library of the programs is refused', async ({ dir }) => {
-    const program = join(dir, 'program')
+  test('a system without the C library of the programs is refused', async () => {
+    // Not in memory, where a program may be refused for that alone.
+    const folder = await mkdtemp(join(tmpdir(), 'beacon-program-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const program = join(folder, 'program')
     await writeFile(program, '#!/lib/ld-of-another-libc.so\n', { mode: 0o755 })
     const refused = majorVersion(program, { name: 'we', credentials: {} })
     await expect(refused).rejects.toThrow(Misconfigured)

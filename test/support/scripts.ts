@@ -16,6 +16,7 @@ const scripts = [
   'ground/print-help',
   'jobs/retention-process',
   'queue/working-process',
+  'runtime/embedded-user',
   'store/loading-process',
   'store/refreshing-process',
 ] as const

@@ -3,6 +3,7 @@ import { type Instant, toInstant } from '../../src/market/instant.ts'
 import { type Engine, openEngine } from '../../src/queue/engine.ts'
 import { type Clock, systemClock } from '../../src/runtime/clock.ts'
 import { type Log, openLog } from '../../src/runtime/log.ts'
+import { readEnvironment } from '../../src/settings/environment.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
 import { openWeb, type Web, type WebOptions } from '../../src/web/server.ts'
 import { redisUrl, type TestDatabase, test as withDatabase } from '../support/database.ts'
@@ -15,9 +16,13 @@ export const standing: Clock = { now: () => now }
 
 const sixCoins = new URL('../../config/demo.yaml', import.meta.url).pathname
 
+const defaults = readSettings({}, sixCoins)
+
 /** The settings of a server on any free port that follows six coins. */
-export const settingsFor = (variables: NodeJS.ProcessEnv = {}): Settings =>
-  readSettings({ BEACON_HTTP_PORT: '0', ...variables }, sixCoins)
+export const settingsFor = (variables: NodeJS.ProcessEnv = {}): Settings => ({
+  ...defaults,
+  environment: readEnvironment({ BEACON_HTTP_PORT: '0', ...variables }),
+})
 
 /** The same of a server whose board has buttons. */
 export const writableBoard = (): Settings => ({ ...settingsFor(), board: { access: 'writable' } })
@@ -40,7 +45,7 @@ export async function serve(
     queues,
     clock: standing,
     log: silent,
-    refreshMs: 200,
+    refreshMs: 1_000,
     ...given,
   })
   return { ...web, [Symbol.asyncDispose]: web.close }
