@@ -84,7 +84,7 @@ const beginning = ({ scripts, icon }: PageFiles): string => `<!doctype html>
       </nav>
       <p class="live" data-part="live"></p>
     </header>
-    <main id="main" tabindex="-1">
+    <main id="main" class="waiting" tabindex="-1">
       <h1 class="visually-hidden">Status of the daemon</h1>
       <noscript><p class="nothing">This page is drawn by a script. The same facts are at <a href="/api/status">/api/status</a>.</p></noscript>
       <section id="overall" aria-label="Is everything fine?" data-part="overall">

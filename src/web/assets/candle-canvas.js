@@ -22,14 +22,20 @@ export function openCanvas(place, pointedAt) {
 
   return {
     /** Shows the points of time, those without a candle left empty; with `fit` all of them at once. */
-    show(points, { precision, fit }) {
+    show(points, { decimals, fit }) {
       shown = points
-      candles.applyOptions({ priceFormat: { type: 'price', precision, minMove: 10 ** -precision } })
+      candles.applyOptions({ priceFormat: priceFormat(decimals) })
       candles.setData(points.map(({ time, candle }) => ({ time, ...candle })))
       volume.setData(volumes(points))
       if (fit) chart.timeScale().fitContent()
     },
   }
+}
+
+/** Grouped as everywhere on the page. */
+function priceFormat(decimals) {
+  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals }
+  return { type: 'custom', minMove: 10 ** -decimals, formatter: new Intl.NumberFormat('en', digits).format }
 }
 
 function volumes(points) {

@@ -69,7 +69,7 @@ export function openChart(place) {
     const byTime = new Map(found.map((one) => [Date.parse(one.openTime) / 1000, one]))
     const points = withGaps(byTime, pointSeconds)
     view.shown = { byTime, last: found.at(-1) }
-    drawing.show(points, { precision: decimalsOf(found), fit })
+    drawing.show(points, { decimals: decimalsOf(found), fit })
     tell(view.shown.last)
     const missing = points.length - byTime.size
     canvas.setAttribute(
@@ -150,8 +150,8 @@ export function openChart(place) {
       )?.lastCloseTime
       const hasClosed = lastClose !== view.lastClose
       view.lastClose = lastClose
-      if (isNew || (hasClosed && view.to === undefined)) return load({ fit: isNew })
-      return drawControls()
+      drawControls()
+      if (isNew || (hasClosed && view.to === undefined)) void load({ fit: isNew })
     },
     /** Shows what lies in the range. */
     choose(coinId, timeframe, { to }) {

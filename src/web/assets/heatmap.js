@@ -30,6 +30,7 @@ export function openHeatmap({ place, choose, tellRedrawn }) {
     timeframe: undefined,
     days: 90,
     timeframes: [],
+    coinIds: [],
     coverage: undefined,
     trouble: undefined,
     chosen: undefined,
@@ -58,7 +59,7 @@ export function openHeatmap({ place, choose, tellRedrawn }) {
     // Somebody may have chosen something else in the meantime.
     if (mine !== asked) return
     view.trouble = answer.error
-    if (answer.coins) view.coverage = answer
+    if (answer.coins) view.coverage = { ...answer, coins: inOrder(answer.coins, view.coinIds) }
     redraw()
   }
 
@@ -139,6 +140,7 @@ export function openHeatmap({ place, choose, tellRedrawn }) {
     /** Takes notice of the series there are, and asks again, for something may have changed. */
     update({ series }) {
       view.timeframes = [...new Set(series.map(({ timeframe }) => timeframe))]
+      view.coinIds = [...new Set(series.map(({ coinId }) => coinId))]
       if (view.timeframes.length === 0)
         return draw(place, h('p', { class: 'nothing' }, 'No coin is followed yet.'))
       if (!view.timeframes.includes(view.timeframe))
@@ -146,6 +148,12 @@ export function openHeatmap({ place, choose, tellRedrawn }) {
       return load()
     },
   }
+}
+
+/** The coins in the order of the page; those that nothing is expected of any more after them. */
+function inOrder(coins, coinIds) {
+  const placeOf = ({ coinId }) => (coinIds.includes(coinId) ? coinIds.indexOf(coinId) : coinIds.length)
+  return coins.toSorted((a, b) => placeOf(a) - placeOf(b))
 }
 
 const trouble = (sentence) => h('p', { class: 'nothing' }, sentence)

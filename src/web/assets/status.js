@@ -163,6 +163,7 @@ function drawFooter({ process }) {
 
 function show(status) {
   document.body.classList.remove('lost')
+  document.getElementById('main').classList.remove('waiting')
   drawOverall(status)
   drawBans(status)
   drawFreshness(part('freshness'), status)
