@@ -38,55 +38,30 @@ const timeframe = z.enum(timeframes, { error: `is none of ${timeframes.join(', '
 const date = z.string().max(40).optional()
 const coin = z.string().max(50)
 
+/** What is answered at an address, to a query that anybody may have written. */
+export type Api = Readonly<Record<`/api/${string}`, (query: unknown) => Promise<unknown>>>
+
 /** What the page asks for beside the status, and whoever scripts against it. Every instant is ISO text in UTC. */
-export function serveApi(app: FastifyInstance, reach: Reach): void {
-  const { pool, clock, settings } = reach
-  const db = databaseOf(pool)
+export function openApi(reach: Reach): Api {
+  const { pool, clock } = reach
+  return {
+    '/api/coverage': (query) => coverage(reach, query),
+    '/api/gaps': (query) => gaps(reach, query),
+    '/api/candles': (query) => candles(reach, query),
+    '/api/alerts': async () => ({ alerts: (await listIncidents(databaseOf(pool), 100)).map(describeAlert) }),
+    // Every page that is open asks for these again and again: they are read once for all of them.
+    '/api/sources': sharedFor(2 * second, clock, async () => {
+      const now = clock.now()
+      return { generatedAt: toIso(now), sources: await readSources(reach, now) }
+    }),
+    '/api/database': sharedFor(20 * second, clock, () => readDatabaseStatus(reach)),
+    '/api/upkeep': sharedFor(20 * second, clock, () => readUpkeep(reach)),
+    '/api/retention': sharedFor(5 * minute, clock, () => readNextRetention(reach)),
+  }
+}
 
-  app.get('/api/coverage', ({ query }) => {
-    const asked = read(z.strictObject({ timeframe, from: date, to: date }), query)
-    return coverage(reach, asked.timeframe, rangeOf(asked, clock.now(), 365 * day))
-  })
-
-  app.get('/api/gaps', async ({ query }) => {
-    const asked = read(z.strictObject({ coin, timeframe, from: date, to: date }), query)
-    const coins = [await followed(reach, asked.coin)]
-    const range = rangeOf(asked, clock.now(), day)
-    const gaps = await findGaps(pool, settings, coins, [asked.timeframe], range, clock.now())
-    return {
-      gaps: gaps.map(({ range: { from, to }, ...gap }) => ({ ...gap, from: toIso(from), to: toIso(to) })),
-    }
-  })
-
-  app.get('/api/candles', async ({ query }) => {
-    const points = z.coerce.number().int().min(10).max(mostPoints).default(mostPoints)
-    const asked = read(z.strictObject({ coin, timeframe, from: date, to: date, points }), query)
-    const { id } = await followed(reach, asked.coin)
-    const range = rangeOf(asked, clock.now(), day)
-    const found = await readCandlePoints(db, { coinId: id, timeframe: asked.timeframe }, range, asked.points)
-    return {
-      pointSeconds: found.pointMs / 1_000,
-      candles: found.points.map(({ openTime, ...point }) => ({ openTime: toIso(openTime), ...point })),
-    }
-  })
-
-  // Every page that is open asks for these again and again: they are read once for all of them.
-  const sources = sharedFor(2 * second, clock, async () => {
-    const now = clock.now()
-    return { generatedAt: toIso(now), sources: await readSources(reach, now) }
-  })
-  app.get('/api/sources', () => sources())
-
-  app.get('/api/alerts', async () => ({ alerts: (await listIncidents(db, 100)).map(describeAlert) }))
-
-  const database = sharedFor(20 * second, clock, () => readDatabaseStatus(reach))
-  app.get('/api/database', () => database())
-
-  const upkeep = sharedFor(20 * second, clock, () => readUpkeep(reach))
-  app.get('/api/upkeep', () => upkeep())
-
-  const retention = sharedFor(5 * minute, clock, () => readNextRetention(reach))
-  app.get('/api/retention', () => retention())
+export function serveApi(app: FastifyInstance, api: Api): void {
+  for (const [path, answer] of Object.entries(api)) app.get(path, ({ query }) => answer(query))
 }
 
 function read<T>(schema: z.ZodType<T>, query: unknown): T {
@@ -100,7 +75,7 @@ function read<T>(schema: z.ZodType<T>, query: unknown): T {
 const badRequest = (sentence: string): InvalidInput =>
   Object.assign(new InvalidInput(sentence), { statusCode: 400 })
 
-async function followed({ pool }: Reach, coinId: string): Promise<Coin> {
+async function followed(pool: Pool, coinId: string): Promise<Coin> {
   const coins = await listCoins(databaseOf(pool))
   const found = coins.find(({ id }) => id === coinId)
   if (found) return found
@@ -128,11 +103,36 @@ function rangeOf(
   return { from, to }
 }
 
+async function gaps({ pool, settings, clock }: Reach, query: unknown) {
+  const asked = read(z.strictObject({ coin, timeframe, from: date, to: date }), query)
+  const coins = [await followed(pool, asked.coin)]
+  const range = rangeOf(asked, clock.now(), day)
+  const found = await findGaps(pool, settings, coins, [asked.timeframe], range, clock.now())
+  return {
+    gaps: found.map(({ range: { from, to }, ...gap }) => ({ ...gap, from: toIso(from), to: toIso(to) })),
+  }
+}
+
+async function candles({ pool, clock }: Reach, query: unknown) {
+  const points = z.coerce.number().int().min(10).max(mostPoints).default(mostPoints)
+  const asked = read(z.strictObject({ coin, timeframe, from: date, to: date, points }), query)
+  const { id: coinId } = await followed(pool, asked.coin)
+  const range = rangeOf(asked, clock.now(), day)
+  const series = { coinId, timeframe: asked.timeframe }
+  const found = await readCandlePoints(databaseOf(pool), series, range, asked.points)
+  return {
+    pointSeconds: found.pointMs / second,
+    candles: found.points.map(({ openTime, ...point }) => ({ openTime: toIso(openTime), ...point })),
+  }
+}
+
 /** Each array has one number for each day from `from` on. */
-async function coverage({ pool, settings, clock }: Reach, timeframe: Timeframe, asked: Range) {
+async function coverage({ pool, settings, clock }: Reach, query: unknown) {
+  const asked = read(z.strictObject({ timeframe, from: date, to: date }), query)
+  const { from, to } = rangeOf(asked, clock.now(), 365 * day)
   const range = {
-    from: floorTo('1d', asked.from),
-    to: later(floorTo('1d', asked.to), plus(floorTo('1d', plus(asked.to, -1)), day)),
+    from: floorTo('1d', from),
+    to: later(floorTo('1d', to), plus(floorTo('1d', plus(to, -1)), day)),
   }
   const db = databaseOf(pool)
   const coins = await listCoins(db)
@@ -140,20 +140,20 @@ async function coverage({ pool, settings, clock }: Reach, timeframe: Timeframe, 
   const found = await readCoverageDays(
     db,
     coins.map(({ id }) => id),
-    timeframe,
+    asked.timeframe,
     range,
   )
   return {
-    timeframe,
+    timeframe: asked.timeframe,
     from: toIso(range.from),
     days,
-    candlesOfDay: candlesOfDay(timeframe),
+    candlesOfDay: candlesOfDay(asked.timeframe),
     coins: coins.map((one) => ({
       coinId: one.id,
       symbol: one.symbol,
       ...(found.get(one.id) ?? noCoverage(days)),
       /** How many candles the daemon keeps complete by itself. */
-      wanted: wantedDays(settings, one, timeframe, range, clock.now()),
+      wanted: wantedDays(settings, one, asked.timeframe, range, clock.now()),
     })),
   }
 }

@@ -1,4 +1,4 @@
-import { scripts } from './assets.ts'
+import type { FirstAnswer } from './first-answers.ts'
 
 type Part = Readonly<{
   id: string
@@ -52,8 +52,16 @@ const section = ({ id, title, note, link }: Part): string => `
         <div class="card-body" data-part="${id}"><p class="nothing">Waiting for the first answer …</p></div>
       </section>`
 
-/** The page before it has anything to show: its script fills in each part, and keeps it up to date. */
-export const statusPage = `<!doctype html>
+/** What a browser must have to show it. */
+export type PageFiles = Readonly<{
+  /** The names of the scripts, the first of which imports the others. */
+  scripts: readonly string[]
+  /** A small picture, as an address that is the picture itself. */
+  icon: string
+}>
+
+/** The page with nothing to show yet. Its scripts are asked for at once, and run when the last of its places is there. */
+const beginning = ({ scripts, icon }: PageFiles): string => `<!doctype html>
 <html lang="en">
   <head>
     <meta charset="utf-8">
@@ -61,16 +69,14 @@ export const statusPage = `<!doctype html>
     <meta name="color-scheme" content="light dark">
     <meta name="robots" content="noindex">
     <title>Beacon</title>
-    <link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
+    <link rel="icon" type="image/svg+xml" href="${icon}">
     <link rel="stylesheet" href="/assets/status.css">
     ${scripts.map((name) => `<link rel="modulepreload" href="/assets/${name}">`).join('\n    ')}
-    <script type="module" async src="/assets/watch.js"></script>
-    <script type="module" src="/assets/status.js"></script>
   </head>
   <body>
     <a class="skip" href="#main">Skip to the status</a>
     <header class="top">
-      <div class="brand"><img src="/assets/icon.svg" alt="" width="28" height="28"><span>Beacon</span></div>
+      <div class="brand"><img src="${icon}" alt="" width="28" height="28"><span>Beacon</span></div>
       <nav aria-label="Pages">
         <a href="/" aria-current="page">Status</a>
         <a href="/queues">Queues</a>
@@ -78,7 +84,7 @@ export const statusPage = `<!doctype html>
       </nav>
       <p class="live" data-part="live"></p>
     </header>
-    <main id="main" tabindex="-1">
+    <main id="main" class="waiting" tabindex="-1">
       <h1 class="visually-hidden">Status of the daemon</h1>
       <noscript><p class="nothing">This page is drawn by a script. The same facts are at <a href="/api/status">/api/status</a>.</p></noscript>
       <section id="overall" aria-label="Is everything fine?" data-part="overall">
@@ -89,6 +95,23 @@ export const statusPage = `<!doctype html>
     </main>
     <footer data-part="footer"></footer>
     <div id="tip" role="tooltip" hidden></div>
+    <script type="module" async src="/assets/status.js"></script>`
+
+const end = `
   </body>
 </html>
 `
+
+// It is data, which no browser runs; and it cannot end the element that it is in.
+const element = ({ question, answer }: FirstAnswer): string => `
+    <script type="application/json" data-question="${question.replaceAll('&', '&amp;')}">${JSON.stringify(answer).replaceAll('<', '\\u003c')}</script>`
+
+/** The page in pieces: all of its places, then each answer that fills one of them, as soon as it has come. */
+export function openPage(files: PageFiles) {
+  const places = beginning(files)
+  return async function* (answers: AsyncIterable<FirstAnswer>): AsyncGenerator<string, void, undefined> {
+    yield places
+    for await (const answer of answers) yield element(answer)
+    yield end
+  }
+}

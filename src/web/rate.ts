@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible'
 import { httpError } from './http-error.ts'
 
-/** What one address may ask in a while. A page asks for two dozen things when it is opened, and then for one a second. */
+/** What one address may ask in a while. A page asks for a handful of things when it is opened, and for few later. */
 const usual = { requests: 600, seconds: 10 }
 
 /** Answers an address that asks too much with 429, before anything is done for it. */

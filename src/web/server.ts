@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { Pool } from 'pg'
 import { Fault, Misconfigured } from '../fault.ts'
@@ -12,17 +13,18 @@ import type { Environment } from '../settings/environment.ts'
 import { readVersion } from '../settings/version.ts'
 import type { Settings } from '../settings.ts'
 import { guardAccess, refuseOpenDoor } from './access.ts'
-import { serveApi } from './api.ts'
+import { openApi, serveApi } from './api.ts'
 import { serveAssets } from './assets.ts'
 import { serveBoard } from './board.ts'
 import { compressAnswers, compressStream } from './compression.ts'
 import { openEvents } from './events.ts'
+import { firstAnswers } from './first-answers.ts'
 import { protectAnswers } from './headers.ts'
 import { serveHealth } from './health.ts'
 import { serveMetrics } from './metrics.ts'
-import { statusPage } from './page.ts'
+import { openPage } from './page.ts'
 import { boundRate } from './rate.ts'
-import { ahead, sharedWhileRunning } from './share.ts'
+import { sharedWhileRunning } from './share.ts'
 import { gatherStatus, inTime, type Status } from './status/status.ts'
 
 export type WebOptions = Readonly<{
@@ -73,7 +75,6 @@ export async function openWeb(options: WebOptions): Promise<Web> {
     serveHealth(app, options)
     serveMetrics(app, options)
     await serveStatus(app, options)
-    serveApi(app, options)
     await serveBoard(app, { ...options, writable: options.settings.board.access === 'writable' })
     const url = await listen(app, environment)
     return { url, close: () => app.close() }
@@ -92,17 +93,17 @@ async function serveStatus(app: FastifyInstance, options: WebOptions): Promise<v
   }
   // One at a time, also when it hangs: each one more would hold connections that the jobs need.
   const gather = sharedWhileRunning<Status>(() => gatherStatus(reach))
-  // Whoever opens the page asks for its status as soon as its script is there: it is collected in the meantime.
-  const status = ahead(2 * second, gather)
-  const collect = () => inTime(status.take())
+  const collect = () => inTime(gather())
   const describeFailure = failureSentence(options.log)
   const events = openEvents({ collect, describeFailure, everyMs: refreshMs })
   app.addHook('preClose', async () => events.close())
-  await serveAssets(app)
+  const page = openPage(await serveAssets(app))
+  const api = openApi(reach)
+  serveApi(app, api)
 
-  app.get('/', async (_request, reply) => {
-    status.begin()
-    return reply.type('text/html; charset=utf-8').send(statusPage)
+  app.get('/', async (request, reply) => {
+    const stream = Readable.from(page(firstAnswers(collect, api)))
+    return reply.type('text/html; charset=utf-8').send(compressStream(request, reply, stream))
   })
   app.get('/api/status', async (_request, reply) => {
     try {

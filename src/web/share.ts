@@ -21,23 +21,3 @@ export function sharedFor<T>(keptMs: number, clock: Clock, work: () => Promise<T
   })
   return async () => (kept && clock.now() - kept.at < keptMs ? kept.value : renew())
 }
-
-/** Work that may be begun before somebody asks for it. */
-export type Ahead<T> = Readonly<{ begin(): void; take(): Promise<T> }>
-
-/** What was begun goes to the first who asks while it is still new; everybody else has it done for them. */
-export function ahead<T>(newMs: number, work: () => Promise<T>): Ahead<T> {
-  let begun: Readonly<{ result: Promise<T>; at: number }> | undefined
-  return {
-    begin: () => {
-      begun = { result: work(), at: performance.now() }
-      // Whoever takes it hears of a failure; it may be that nobody does.
-      begun.result.catch(() => undefined)
-    },
-    take: () => {
-      const waiting = begun
-      begun = undefined
-      return waiting && performance.now() - waiting.at < newMs ? waiting.result : work()
-    },
-  }
-}

@@ -244,7 +244,7 @@ test('what is long is sent in fewer bytes to whoever can read it, events too', a
   await storeOrdinaryDay(freshDatabase.pool, settings, now)
   await using web = await serve({ database: freshDatabase, engine })
   const headers = { 'accept-encoding': 'gzip' }
-  for (const path of ['/api/status', '/assets/status.css', '/']) {
+  for (const path of ['/api/status', '/assets/status.css', '/assets/status.js']) {
     const [plain, packed] = [await open(`${web.url}${path}`), await open(`${web.url}${path}`, { headers })]
     expect([path, plain.headers['content-encoding'], packed.headers['content-encoding']]).toEqual([
       path,

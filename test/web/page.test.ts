@@ -57,6 +57,36 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     expect(complaints).toEqual([])
   })
 
+  test('brings with it all that it shows first, and asks for what it has not brought', async ({
+    web,
+    browser,
+  }) => {
+    await using whole = await visit(browser)
+    await whole.page.goto(web.url)
+    await everyPart(whole.page)
+    expect(askedFirst(whole.requests)).toEqual([])
+    expect(await whole.page.locator('[data-question]').count()).toBe(0)
+    await using bare = await visit(browser)
+    await bare.page.route(`${web.url}/`, async (route) => {
+      const answer = await route.fetch()
+      const body = (await answer.text()).replace(/<script type="application\/json".*?<\/script>/g, '')
+      await route.fulfill({ response: answer, body })
+    })
+    await bare.page.goto(web.url)
+    await everyPart(bare.page)
+    const paths = bare.requests.map((url) => new URL(url).pathname)
+    expect(paths).toEqual(
+      expect.arrayContaining([
+        '/api/sources',
+        '/api/upkeep',
+        '/api/retention',
+        '/api/database',
+        '/api/coverage',
+        '/api/candles',
+      ]),
+    )
+  })
+
   test('shows a banner for each source that is not asked now, until it ends', async ({
     engine,
     freshDatabase,
@@ -301,18 +331,20 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     // The database's clock cannot be set, so that of the server that is asked here is not believed.
     const next = JSON.parse((await ask(`${web.url}/api/retention`)).text)
     const leaf = { ...next.partitions[0], keptUntil: '2024-03-01T00:00:00.000Z' }
-    await page.route('**/api/retention', (route) =>
-      route.fulfill({
-        json: {
-          ...next,
-          refusal: null,
-          partitions: [
-            { ...leaf, name: 'leaf_one', verdict: 'goes', ending: 'archive', rows: 1_440, bytes: 2_000_000 },
-            { ...leaf, name: 'leaf_two', verdict: 'held-back', reason: 'it was put back from the archive' },
-          ],
-        },
-      }),
-    )
+    const plan = {
+      ...next,
+      refusal: null,
+      partitions: [
+        { ...leaf, name: 'leaf_one', verdict: 'goes', ending: 'archive', rows: 1_440, bytes: 2_000_000 },
+        { ...leaf, name: 'leaf_two', verdict: 'held-back', reason: 'it was put back from the archive' },
+      ],
+    }
+    await page.route(`${web.url}/`, async (route) => {
+      const answer = await route.fetch()
+      const brought = /(<script [^>]*data-question="\/api\/retention">).*?(?=<\/script>)/
+      const body = (await answer.text()).replace(brought, (_, start) => start + JSON.stringify(plan))
+      await route.fulfill({ response: answer, body })
+    })
     await page.goto(web.url)
     const retention = page.getByRole('region', { name: 'Next retention' })
     await retention
@@ -421,8 +453,8 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     await page.getByRole('group', { name: 'How far back' }).getByRole('button', { name: '1 year' }).click()
     await page.getByRole('button', { name: /^coin-1 1h, days: 365 whole/ }).waitFor()
     expect(await page.locator('#freshness .cell').count()).toBe(400)
-    expect(requests.filter((url) => url.includes('/api/coverage'))).toHaveLength(2)
-    expect(requests.length).toBeLessThanOrEqual(30)
+    expect(requests.filter((url) => url.includes('/api/coverage'))).toHaveLength(1)
+    expect(requests.length).toBeLessThanOrEqual(12)
     expect(received).toBeLessThan(400_000)
     // What comes after a hundred coins is not a hundred rows away.
     const { y } = (await page.locator('#chart').boundingBox()) ?? { y: Number.NaN }
@@ -430,6 +462,12 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     expect(complaints).toEqual([])
   })
 })
+
+/** What was asked before the page began to listen to events. */
+function askedFirst(requests: readonly string[]): string[] {
+  const listens = requests.findIndex((url) => url.endsWith('/api/events'))
+  return requests.slice(0, listens < 0 ? requests.length : listens).filter((url) => url.includes('/api/'))
+}
 
 /** Waits until each part of the page that asks for itself has something to show. */
 async function everyPart(page: Page): Promise<void> {

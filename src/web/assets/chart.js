@@ -3,7 +3,6 @@
 import { draw, h } from './dom.js'
 import { ask } from './elements.js'
 import { choices } from './heatmap.js'
-import { CandlestickSeries, ColorType, createChart, HistogramSeries } from './lightweight-charts.js'
 import { instant, price } from './words.js'
 
 const dayMs = 86_400_000
@@ -15,6 +14,9 @@ const lengths = [
   ['5 years', 1826],
 ]
 const mostPoints = 1_500
+
+/** Asked for at once: it comes beside the candles. */
+const library = import('./candle-canvas.js')
 
 /** Opens the chart in its place. It asks for its candles when it is told which series to show, and when one has closed. */
 export function openChart(place) {
@@ -32,52 +34,44 @@ export function openChart(place) {
   const summary = h('p', { class: 'note chart-summary', 'aria-live': 'polite' })
   const canvas = h('div', { class: 'chart', role: 'img', 'aria-label': 'No candles yet' })
   place.replaceChildren(controls, canvas, summary)
-  const chart = createChart(canvas, { autoSize: true, layout: { attributionLogo: false }, ...coloursOf() })
-  const candles = chart.addSeries(CandlestickSeries, candleColours())
-  const volume = chart.addSeries(HistogramSeries, {
-    priceScaleId: 'volume',
-    priceFormat: { type: 'volume' },
-    lastValueVisible: false,
-    priceLineVisible: false,
-  })
-  chart.priceScale('volume').applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } })
-  chart.subscribeCrosshairMove(({ time }) => tell(view.shown?.byTime.get(time) ?? view.shown?.last))
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
-    chart.applyOptions(coloursOf())
-    candles.applyOptions(candleColours())
-    if (view.shown) volume.setData(volumes(view.shown))
-  })
+  const pointedAt = (time) => tell(view.shown?.byTime.get(time) ?? view.shown?.last)
+  let opening
+  /** Opened for the first candles: the library measures its place, which is free once the browser has done so itself. */
+  const opened = () => {
+    opening ??= Promise.all([library, laidOut(canvas)]).then(([{ openCanvas }]) =>
+      openCanvas(canvas, pointedAt),
+    )
+    return opening
+  }
 
   let asked = 0
   async function load({ fit }) {
     asked += 1
     const mine = asked
-    const to = view.to ?? new Date(Math.ceil(view.now / 60_000) * 60_000)
-    const from = new Date(to - view.days * dayMs)
+    const range = view.to
+      ? { from: new Date(view.to - view.days * dayMs).toISOString(), to: view.to.toISOString() }
+      : { from: `-${view.days}d` }
     const query = new URLSearchParams({
       coin: view.coinId,
       timeframe: view.timeframe,
-      from: from.toISOString(),
-      to: to.toISOString(),
+      ...range,
       points: mostPoints,
     })
     const answer = await ask(`/api/candles?${query}`)
+    const drawing = await opened()
     if (mine !== asked) return
     view.trouble = answer.error
-    if (answer.candles) show(answer, fit)
+    if (answer.candles) show(answer, drawing, fit)
     drawControls()
   }
 
-  function show({ candles: found, pointSeconds }, fit) {
+  function show({ candles: found, pointSeconds }, drawing, fit) {
     const byTime = new Map(found.map((one) => [Date.parse(one.openTime) / 1000, one]))
-    view.shown = { byTime, pointSeconds, last: found.at(-1) }
-    const precision = decimalsOf(found)
-    candles.applyOptions({ priceFormat: { type: 'price', precision, minMove: 10 ** -precision } })
-    candles.setData(withGaps(view.shown))
-    volume.setData(volumes(view.shown))
-    if (fit) chart.timeScale().fitContent()
+    const points = withGaps(byTime, pointSeconds)
+    view.shown = { byTime, last: found.at(-1) }
+    drawing.show(points, { decimals: decimalsOf(found), fit })
     tell(view.shown.last)
-    const missing = withGaps(view.shown).length - byTime.size
+    const missing = points.length - byTime.size
     canvas.setAttribute(
       'aria-label',
       found.length === 0
@@ -142,21 +136,22 @@ export function openChart(place) {
   })
 
   return {
-    /** Takes notice of the series there are, of the time at the daemon, and of a candle that has closed. */
-    update({ series, generatedAt }) {
-      view.now = Date.parse(generatedAt)
+    /** Takes notice of the series there are, and of a candle that has closed. */
+    update({ series }) {
       view.series = series
       if (series.length === 0) return draw(summary, 'No coin is followed yet.')
       const isNew = view.coinId === undefined
       view.coinId ??= series[0].coinId
-      view.timeframe ??= (series.find(({ timeframe }) => timeframe === '1m') ?? series[0]).timeframe
+      view.timeframe ??= (
+        series.find(({ coinId, timeframe }) => coinId === view.coinId && timeframe === '1m') ?? series[0]
+      ).timeframe
       const lastClose = series.find(
         (one) => one.coinId === view.coinId && one.timeframe === view.timeframe,
       )?.lastCloseTime
       const hasClosed = lastClose !== view.lastClose
       view.lastClose = lastClose
-      if (isNew || (hasClosed && view.to === undefined)) return load({ fit: isNew })
-      return drawControls()
+      drawControls()
+      if (isNew || (hasClosed && view.to === undefined)) void load({ fit: isNew })
     },
     /** Shows what lies in the range. */
     choose(coinId, timeframe, { to }) {
@@ -167,35 +162,28 @@ export function openChart(place) {
   }
 }
 
-/** Every point of time between the first candle and the last one: those without a candle are left empty. */
-function withGaps({ byTime, pointSeconds }) {
+const laidOut = (element) =>
+  new Promise((resolve) => {
+    const sizes = new ResizeObserver(() => {
+      sizes.disconnect()
+      resolve()
+    })
+    sizes.observe(element)
+  })
+
+/** Every point of time between the first candle and the last one. */
+function withGaps(byTime, pointSeconds) {
   const times = [...byTime.keys()]
-  const data = []
+  const points = []
   for (let time = times[0]; time <= times.at(-1); time += pointSeconds) {
     const one = byTime.get(time)
-    data.push(
-      one
-        ? {
-            time,
-            open: Number(one.open),
-            high: Number(one.high),
-            low: Number(one.low),
-            close: Number(one.close),
-          }
-        : { time },
-    )
+    points.push({ time, candle: one && numbersOf(one) })
   }
-  return data
+  return points
 }
 
-function volumes({ byTime }) {
-  const [rises, falls] = ['--green-strong', '--red-strong'].map((name) => `${colour(name)}66`)
-  return [...byTime].map(([time, { open, close, volume }]) => ({
-    time,
-    value: Number(volume),
-    color: Number(close) < Number(open) ? falls : rises,
-  }))
-}
+const numbersOf = (candle) =>
+  Object.fromEntries(['open', 'high', 'low', 'close', 'volume'].map((name) => [name, Number(candle[name])]))
 
 /** As many decimals as the prices have, so that a coin of 0.000004 is not drawn as 0.00. */
 const decimalsOf = (candles) =>
@@ -203,25 +191,3 @@ const decimalsOf = (candles) =>
     2,
     ...candles.slice(-200).map(({ close }) => (close.split('.')[1] ?? '').replace(/0+$/, '').length),
   )
-
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
-
-const coloursOf = () => ({
-  layout: {
-    background: { type: ColorType.Solid, color: colour('--card') },
-    textColor: colour('--quiet'),
-    attributionLogo: false,
-  },
-  grid: { vertLines: { color: colour('--line') }, horzLines: { color: colour('--line') } },
-  rightPriceScale: { borderColor: colour('--line') },
-  timeScale: { borderColor: colour('--line'), timeVisible: true, secondsVisible: false },
-})
-
-const candleColours = () => ({
-  upColor: colour('--green-strong'),
-  borderUpColor: colour('--green-strong'),
-  wickUpColor: colour('--green-strong'),
-  downColor: colour('--red-strong'),
-  borderDownColor: colour('--red-strong'),
-  wickDownColor: colour('--red-strong'),
-})

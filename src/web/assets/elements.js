@@ -1,4 +1,5 @@
 // What every part of the page is made of.
+import { brought } from './brought.js'
 import { h } from './dom.js'
 import { day, instant } from './words.js'
 
@@ -48,10 +49,10 @@ export function about({ source, timeframe, coinId, symbol, view, from, to }) {
   return parts.join(' · ')
 }
 
-/** The answer as an object; one with an error where nobody answers. */
+/** The answer as an object, as the page has brought it or as it is now; one with an error where nobody answers. */
 export async function ask(url) {
   try {
-    return await (await fetch(url)).json()
+    return (await brought(url)) ?? (await (await fetch(url)).json())
   } catch {
     return { error: 'The daemon does not answer.' }
   }

@@ -30,19 +30,21 @@ export function openHeatmap({ place, choose, tellRedrawn }) {
     timeframe: undefined,
     days: 90,
     timeframes: [],
+    coinIds: [],
     coverage: undefined,
     trouble: undefined,
     chosen: undefined,
   }
   const oneStop = openRoving(place, '.days', { row: '.heatmap-row', sideways: false })
-  // Of a hundred coins some twenty can be seen at a time: each row is painted when it comes into sight.
+  // Of a hundred coins some twenty can be seen at a time: each row is painted when it comes into sight, and the axis too.
   const inSight = new IntersectionObserver(
-    (rows) => {
-      const seen = rows.filter(({ isIntersecting }) => isIntersecting)
+    (entries) => {
+      const seen = entries.filter(({ isIntersecting }) => isIntersecting).map(({ target }) => target)
       paintAll(
-        seen.map(({ target }) => target),
+        seen.filter((one) => one.matches('.days')),
         view.coverage,
       )
+      for (const axis of seen.filter((one) => one.matches('.axis'))) paintAxis(axis, view.coverage)
     },
     { rootMargin: '2000px' },
   )
@@ -51,28 +53,22 @@ export function openHeatmap({ place, choose, tellRedrawn }) {
   async function load() {
     asked += 1
     const mine = asked
-    const to = new Date(Math.floor(view.now / dayMs) * dayMs + dayMs)
-    const from = new Date(to - view.days * dayMs)
-    const query = new URLSearchParams({
-      timeframe: view.timeframe,
-      from: day(from.toISOString()),
-      to: day(to.toISOString()),
-    })
+    // Whole days, the last of which is today.
+    const query = new URLSearchParams({ timeframe: view.timeframe, from: `-${view.days - 1}d` })
     const answer = await ask(`/api/coverage?${query}`)
     // Somebody may have chosen something else in the meantime.
     if (mine !== asked) return
     view.trouble = answer.error
-    if (answer.coins) view.coverage = answer
+    if (answer.coins) view.coverage = { ...answer, coins: inOrder(answer.coins, view.coinIds) }
     redraw()
   }
 
   function redraw() {
     draw(place, controls(view), view.trouble ? trouble(view.trouble) : heatmap(view), legend(), detail(view))
-    for (const row of place.querySelectorAll('.days')) {
-      inSight.unobserve(row)
-      inSight.observe(row)
+    for (const one of place.querySelectorAll('.days, .axis')) {
+      inSight.unobserve(one)
+      inSight.observe(one)
     }
-    paintAxis(place.querySelector('.axis'), view.coverage)
     oneStop()
     tellRedrawn()
   }
@@ -141,10 +137,10 @@ export function openHeatmap({ place, choose, tellRedrawn }) {
   }
 
   return {
-    /** Takes notice of the series there are, and of the time at the daemon; asks again, for something may have changed. */
-    update({ series, generatedAt }) {
-      view.now = Date.parse(generatedAt)
+    /** Takes notice of the series there are, and asks again, for something may have changed. */
+    update({ series }) {
       view.timeframes = [...new Set(series.map(({ timeframe }) => timeframe))]
+      view.coinIds = [...new Set(series.map(({ coinId }) => coinId))]
       if (view.timeframes.length === 0)
         return draw(place, h('p', { class: 'nothing' }, 'No coin is followed yet.'))
       if (!view.timeframes.includes(view.timeframe))
@@ -152,6 +148,12 @@ export function openHeatmap({ place, choose, tellRedrawn }) {
       return load()
     },
   }
+}
+
+/** The coins in the order of the page; those that nothing is expected of any more after them. */
+function inOrder(coins, coinIds) {
+  const placeOf = ({ coinId }) => (coinIds.includes(coinId) ? coinIds.indexOf(coinId) : coinIds.length)
+  return coins.toSorted((a, b) => placeOf(a) - placeOf(b))
 }
 
 const trouble = (sentence) => h('p', { class: 'nothing' }, sentence)
@@ -304,18 +306,18 @@ function paintRow(row, coverage, { clientWidth, clientHeight }, colours) {
   )
 }
 
-const monthName = new Intl.DateTimeFormat('en', { month: 'short', timeZone: 'UTC' })
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
 /** `2 Mar`, and of the first of a month its name alone: January with its year. */
 function tick(date) {
-  const month = monthName.format(date)
+  const month = months[date.getUTCMonth()]
   if (date.getUTCDate() > 1) return `${date.getUTCDate()} ${month}`
   return date.getUTCMonth() === 0 ? `${month} ${date.getUTCFullYear()}` : month
 }
 
 /** The first day of each month, and as many of them as there is room for. */
 function paintAxis(axis, coverage) {
-  const canvas = axis?.querySelector('canvas')
+  const canvas = axis.querySelector('canvas')
   if (!canvas || !coverage) return
   const scale = devicePixelRatio || 1
   canvas.width = Math.round(axis.clientWidth * scale)

@@ -1,4 +1,5 @@
 import { drawAlerts } from './alerts.js'
+import { brought } from './brought.js'
 import { openChart } from './chart.js'
 import { drawDatabase } from './database.js'
 import { draw, h } from './dom.js'
@@ -10,7 +11,6 @@ import { openRuns } from './runs.js'
 import { drawSources } from './sources.js'
 import { followTips } from './tip.js'
 import { drawQueues, drawStorage, drawUpkeep } from './upkeep.js'
-import { early, events } from './watch.js'
 import { age, bytes, count, instant, money, percent, price, secondsBetween } from './words.js'
 
 const tellRedrawn = followTips(document.getElementById('tip'))
@@ -163,6 +163,7 @@ function drawFooter({ process }) {
 
 function show(status) {
   document.body.classList.remove('lost')
+  document.getElementById('main').classList.remove('waiting')
   drawOverall(status)
   drawBans(status)
   drawFreshness(part('freshness'), status)
@@ -224,6 +225,7 @@ const pollMs = 5_000
 
 /** Server-sent events, and plain questions where those do not come through. */
 function watch() {
+  const events = new EventSource('/api/events')
   let timer
   let wait
   const heard = (handle) => (event) => {
@@ -240,9 +242,7 @@ function watch() {
     clearTimeout(wait)
     wait = setTimeout(fallBack, patienceMs)
   }
-  const heardStatus = heard(show)
-  events.addEventListener('status', heardStatus)
-  if (early.data !== undefined) heardStatus(early)
+  events.addEventListener('status', heard(show))
   events.addEventListener(
     'trouble',
     heard(({ error }) => showTrouble(error)),
@@ -263,4 +263,13 @@ async function ask() {
   }
 }
 
-watch()
+const newMs = 1_000
+
+/** What the page has brought is new: the next one is not waited for yet. */
+async function begin() {
+  const first = await brought('/api/status')
+  if (first) show(first)
+  setTimeout(watch, first ? newMs : 0)
+}
+
+void begin()

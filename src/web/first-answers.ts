@@ -1,0 +1,62 @@
+import { second } from '../market/instant.ts'
+import { within } from '../runtime/within.ts'
+import type { Api } from './api.ts'
+import type { Status } from './status/status.ts'
+
+/** An answer, and the address where it would have been asked for. */
+export type FirstAnswer = Readonly<{ question: string; answer: unknown }>
+
+/** The page is whole without an answer that takes longer: its script asks for it. */
+const patienceMs = 3 * second
+
+/**
+ * The answers to all that the page asks first, each as soon as it is there, so that none has to be asked for. Its script
+ * puts the same questions, word for word; one that failed is left out, and asked again by it.
+ */
+export async function* firstAnswers(
+  collect: () => Promise<Status>,
+  api: Api,
+): AsyncGenerator<FirstAnswer, void, undefined> {
+  const answerTo = async (question: string): Promise<FirstAnswer> => {
+    const { pathname, searchParams } = new URL(question, 'http://page')
+    return { question, answer: await api[pathname as keyof Api]?.(Object.fromEntries(searchParams)) }
+  }
+  const status = collect()
+  const answers = [
+    status.then((answer) => ({ question: '/api/status', answer })),
+    ...['/api/sources', '/api/upkeep', '/api/retention', '/api/database'].map(answerTo),
+    ...[coverageQuestion, candlesQuestion].map(async (questionOn) => {
+      const question = questionOn(await status)
+      return question === undefined ? undefined : answerTo(question)
+    }),
+  ]
+  yield* asTheyCome(answers.map((answer) => within(patienceMs, answer, 'too late').catch(() => undefined)))
+}
+
+/** The last ninety days, hour by hour where there are hours. */
+function coverageQuestion({ series }: Status): string | undefined {
+  const timeframe = (series.find((one) => one.timeframe === '1h') ?? series[0])?.timeframe
+  return timeframe && `/api/coverage?${new URLSearchParams({ timeframe, from: '-89d' })}`
+}
+
+/** The last day of the first coin, minute by minute where there are minutes. */
+function candlesQuestion({ series }: Status): string | undefined {
+  const [first] = series
+  if (!first) return undefined
+  const { coinId: coin } = first
+  const { timeframe } = series.find((one) => one.coinId === coin && one.timeframe === '1m') ?? first
+  return `/api/candles?${new URLSearchParams({ coin, timeframe, from: '-1d', points: '1500' })}`
+}
+
+async function* asTheyCome<T>(
+  promises: readonly Promise<T | undefined>[],
+): AsyncGenerator<T, void, undefined> {
+  const waiting = new Map(
+    promises.map((promise, place) => [place, promise.then((value) => ({ place, value }))]),
+  )
+  while (waiting.size > 0) {
+    const { place, value } = await Promise.race(waiting.values())
+    waiting.delete(place)
+    if (value !== undefined) yield value
+  }
+}
