@@ -1,5 +1,4 @@
 import type { HttpClient, Lane } from '../http/request.ts'
-import { checkCandles } from '../market/candle-check.ts'
 import { earlier, plus } from '../market/instant.ts'
 import { candleCount, type Range } from '../market/range.ts'
 import { floorTo } from '../market/timeframe.ts'
@@ -7,17 +6,12 @@ import type { Context } from '../runtime/context.ts'
 import { inSpan } from '../runtime/trace.ts'
 import type { CandleProvider } from '../sources/source.ts'
 import { walkCandles } from '../sources/walk.ts'
-import {
-  type Accounting,
-  addAccounting,
-  type CandleBatch,
-  nothingReceived,
-  toBatch,
-} from '../store/candles.ts'
+import { type Accounting, addAccounting, type CandleBatch, nothingReceived } from '../store/candles.ts'
 import type { Series } from '../store/coverage.ts'
 import { Gathering, withoutDawdling } from './gathering.ts'
 import { finalBefore } from './kept-history.ts'
 import { type LoadReach, loadPages } from './load-pages.ts'
+import { prepareRows } from './prepare-rows.ts'
 
 /** A stretch of one series to be brought in from its source. */
 export type Filling = Readonly<{
@@ -115,25 +109,26 @@ export async function* checkedPages(
     { lane, signal },
   )
   for await (const { rows, answered, answeredAt, requests } of walk) {
-    const checked = await inSpan('check', { attributes: { 'beacon.coin': series.coinId } }, (tell) => {
-      const sorted = checkCandles(rows, { timeframe, range: answered, now: answeredAt })
-      tell({ 'beacon.rows': sorted.candles.length, 'beacon.rows.rejected': sorted.rejected.length })
-      return sorted
+    const prepared = await inSpan('check', { attributes: { 'beacon.coin': series.coinId } }, (tell) => {
+      const found = prepareRows(series, rows, { timeframe, range: answered, now: answeredAt })
+      tell({ 'beacon.rows': found.rows.openTimes.length, 'beacon.rows.rejected': found.rejected.length })
+      return found
     })
     const now = clock.now()
     // By the clock that is behind: a source whose clock runs ahead would make late candles absent ones.
     const seenAt = earlier(answeredAt, now)
-    const batch = toBatch({
+    const batch: CandleBatch = {
       series,
       symbol,
       answered,
-      checked,
+      rows: prepared.rows,
+      rejected: prepared.rejected,
       settledBefore: floorTo(timeframe, plus(seenAt, -settings.candles.absentAfter)),
       finalBefore: finalBefore(settings, timeframe, seenAt),
       now,
       runId,
-    })
-    yield { batch, requests, ignored: checked.ignored, roundedValues: checked.roundedValues }
+    }
+    yield { batch, requests, ignored: prepared.ignored, roundedValues: prepared.roundedValues }
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Candle, type CandleRow, candleTypes } from './candle.ts'
+import { type Candle, type CandleRow, candleTypes, openTimeOf } from './candle.ts'
 import { compareDecimals, type Decimal, fitTo, isFit, isNegative } from './decimal.ts'
 import { type Instant, plus, toIso } from './instant.ts'
 import { contains, type Range } from './range.ts'
@@ -54,7 +54,7 @@ function sortOut(
   const rejected: RejectedRow[] = []
   let ignored = 0
   for (const row of rows) {
-    const openTime = 'candle' in row ? row.candle.openTime : row.openTime
+    const openTime = openTimeOf(row)
     if (openTime !== undefined && isNotOurs(openTime, expectation)) {
       ignored += 1
       continue
@@ -117,7 +117,7 @@ function withoutTwins(accepted: readonly Accepted[]): Settled {
 const disagreement = 'the answer holds two different rows for this open time'
 
 /** Outside the range, or still open. A row from the future or beside the grid is a lie, and is judged instead. */
-function isNotOurs(openTime: Instant, { range, now, timeframe }: CandleExpectation): boolean {
+export function isNotOurs(openTime: Instant, { range, now, timeframe }: CandleExpectation): boolean {
   if (openTime > now || !isAligned(openTime, timeframe)) return false
   return !contains(range, openTime) || plus(openTime, timeframeMs[timeframe]) > now
 }

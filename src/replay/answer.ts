@@ -28,14 +28,28 @@ export class WrittenNumber {
 
 const quotedNumber = new RegExp(`"${JSON.stringify(mark).slice(1, -1).replace('\\', '\\\\')}([^"]*)"`, 'g')
 
+/** JSON that is written already: a page of candles is most of what is ever sent. */
+export class WrittenJson {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
 /** The body as it is sent. */
-export const toJsonText = (body: Json): string => JSON.stringify(body).replace(quotedNumber, '$1')
+export const toJsonText = (body: Json | WrittenJson): string =>
+  body instanceof WrittenJson ? body.text : JSON.stringify(body).replace(quotedNumber, '$1')
+
+/** The body for who wants to look into it, or change it. */
+export const toJson = (body: Json | WrittenJson): Json =>
+  body instanceof WrittenJson ? JSON.parse(body.text) : body
 
 /** One answer before it is sent. A text body is sent as it is, as HTML unless a header says otherwise; all else as JSON. */
 export type Answer = Readonly<{
   status: number
   headers?: Readonly<Record<string, string>>
-  body: Json
+  body: Json | WrittenJson
   /** A file, sent in place of the body. */
   bytes?: Buffer
 }>
@@ -57,7 +71,7 @@ export class RefusedRequest extends Error {
   }
 }
 
-export const ok = (body: Json): Answer => ({ status: 200, body })
+export const ok = (body: Json | WrittenJson): Answer => ({ status: 200, body })
 
 /** The header of a refusal that tells when to ask again: whole seconds, rounded up. */
 export const retryAfter = (retryAt: Instant, now: Instant): Readonly<Record<string, string>> => ({

@@ -1,6 +1,6 @@
 import { day, type Instant, minute, plus } from '../market/instant.ts'
 import { floorTo, isTimeframe } from '../market/timeframe.ts'
-import { type Answer, answered, type Json, ok, type Route, retryAfter } from './answer.ts'
+import { type Answer, answered, ok, type Route, retryAfter, WrittenJson } from './answer.ts'
 import { symbolInfo } from './binance-listing.ts'
 import {
   each,
@@ -100,7 +100,7 @@ function klines(parameters: Parameters, now: Instant): Answer {
     startTime === undefined
       ? take(candlesBackFrom(series, endTime, now), limit).toReversed()
       : take(candlesFrom(series, { from: startTime, until: endTime }, now), limit)
-  return ok(rows.map(klineRow))
+  return ok(new WrittenJson(`[${rows.map(klineText).join()}]`))
 }
 
 function take<T>(items: Iterable<T>, count: number): T[] {
@@ -112,20 +112,8 @@ function take<T>(items: Iterable<T>, count: number): T[] {
   return taken
 }
 
-const klineRow = (candle: ReplayCandle): Json => [
-  candle.openTime,
-  candle.open,
-  candle.high,
-  candle.low,
-  candle.close,
-  candle.volume,
-  candle.closeTime,
-  candle.quoteVolume,
-  candle.trades,
-  candle.takerVolume,
-  candle.takerQuoteVolume,
-  '0',
-]
+const klineText = (candle: ReplayCandle): string =>
+  `[${candle.openTime},"${candle.open}","${candle.high}","${candle.low}","${candle.close}","${candle.volume}",${candle.closeTime},"${candle.quoteVolume}",${candle.trades},"${candle.takerVolume}","${candle.takerQuoteVolume}","0"]`
 
 /** The newest price there is: of the minute that runs, or of the last one with trades. */
 function lastPrice(market: Market, now: Instant): number {

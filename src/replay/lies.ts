@@ -1,5 +1,5 @@
 import { type Instant, plus } from '../market/instant.ts'
-import type { Answer, Json } from './answer.ts'
+import { type Answer, type Json, toJson } from './answer.ts'
 import type { Column, Face, FaceLimit } from './face.ts'
 import { lieAboutRows, withRows } from './row-lies.ts'
 
@@ -84,7 +84,9 @@ export function lieAboutAnswer(lie: Lie | undefined, truth: Answer, liar: Liar):
   if (truth.status !== 200) return truth
   return {
     ...truth,
-    body: withRows(truth.body, (rows) => lieAboutRows(lie, rows, liar.face.candles, liar.now)) ?? truth.body,
+    body:
+      withRows(toJson(truth.body), (rows) => lieAboutRows(lie, rows, liar.face.candles, liar.now)) ??
+      truth.body,
   }
 }
 

@@ -2,8 +2,10 @@ import { Malformed } from '../fault.ts'
 import type { Candle, CandleRow } from '../market/candle.ts'
 import type { Decimal } from '../market/decimal.ts'
 import { type Instant, toInstant } from '../market/instant.ts'
+import { type PlainCandle, plainNumbers } from '../market/plain-candle.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { parseJson, readDecimal } from './json.ts'
+import { PlainReader } from './plain-reader.ts'
 import type { CandleQuery } from './source.ts'
 
 /** The most klines one answer holds. */
@@ -13,61 +15,97 @@ export const pageSize = 1_000
 export const parseKlines = (text: string, { timeframe }: CandleQuery): CandleRow[] =>
   readUsualKlines(text, timeframe) ?? readAnyKlines(text, timeframe)
 
-/** A row, column by column, as Binance has always written it, and what stands behind it. */
-const usualKline = (() => {
-  const time = String.raw`([1-9]\d{12})`
-  const decimal = String.raw`"((?:0|[1-9]\d*)\.\d+)"`
-  const amount = String.raw`"\d+\.\d+"`
-  const count = String.raw`(?:0|[1-9]\d*)`
-  const nothing = String.raw`"[\d.]*"`
-  const read = [time, decimal, decimal, decimal, decimal, decimal, time]
-  const columns = [...read, amount, count, amount, amount, nothing]
-  return new RegExp(String.raw`\[${columns.join(',')}\](?:,(?=\[)|\]$)`, 'y')
-})()
+const comma = 44
+const quote = 34
+const opening = 91
+const closing = 93
 
-/** What a pattern of all columns up to the close time has found: with the form of the texts it has proved what they are. */
-export type KlineColumns = readonly [
-  row: string,
-  openTime: string,
-  open: Decimal,
-  high: Decimal,
-  low: Decimal,
-  close: Decimal,
-  volume: Decimal,
-  closeTime: string,
-]
+/** No row that is read here is shorter. */
+const shortestRow = '[1499040000000,"0","0","0","0","0",1499644799999,"0",0,"0","0","0"]'.length
 
 /**
- * Reads an answer that is to the letter what Binance has always written, in half of the time that JSON takes: of the twelve
- * columns six are wanted, and a text is made of no other. Undefined for any other answer, whatever is wrong with it.
+ * Reads an answer that is to the letter what Binance has always written, in a tenth of the time that JSON takes: of the
+ * twelve columns six are wanted, and no text is made of any. Undefined for any other answer, whatever is wrong with it.
  */
 function readUsualKlines(text: string, timeframe: Timeframe): CandleRow[] | undefined {
-  if (!text.startsWith('[[')) return undefined
+  const bytes = Buffer.from(text)
+  const reader = new PlainReader(bytes)
+  if (!reader.follows(opening, opening)) return undefined
+  const most = Math.min(pageSize, Math.ceil(text.length / shortestRow))
+  const numbers = new Float64Array(plainNumbers * most)
   const rows: CandleRow[] = []
-  for (let at = 1; at < text.length; at = usualKline.lastIndex) {
-    usualKline.lastIndex = at
-    const columns = usualKline.exec(text) as KlineColumns | null
-    if (!columns || rows.length === pageSize) return undefined
-    const [row, openText, open, high, low, close, volume, closeText] = columns
-    const openTime = readMilliseconds(Number(openText))
-    if (openTime === undefined || Number(closeText) !== closeTimeOf(openTime, timeframe)) return undefined
-    rows.push(new UsualKline(row, { openTime, open, high, low, close, volume }))
-  }
-  return rows
+  do {
+    const [from, at] = [reader.at - 1, plainNumbers * rows.length]
+    const openTime = rows.length < most ? readUsualKline(reader, numbers, at, timeframe) : undefined
+    if (openTime === undefined) return undefined
+    rows.push(new UsualKline(text, [from, reader.at], { openTime, numbers, at }))
+  } while (reader.follows(comma, opening))
+  return reader.follows(closing) && reader.at === bytes.length ? rows : undefined
 }
+
+/** Reads a row behind its bracket, and returns its open time. */
+function readUsualKline(
+  reader: PlainReader,
+  numbers: Float64Array,
+  at: number,
+  timeframe: Timeframe,
+): Instant | undefined {
+  const openTime = readMilliseconds(reader.digits())
+  if (openTime === undefined || !reader.follows(comma)) return undefined
+  for (let place = at; place < at + plainNumbers; place += 2) {
+    if (!reader.follows(quote) || !reader.number(numbers, place) || !reader.follows(quote, comma))
+      return undefined
+  }
+  const isWhole = reader.digits() === closeTimeOf(openTime, timeframe) && skipUnwanted(reader)
+  return isWhole && reader.follows(closing) ? openTime : undefined
+}
+
+/** Quote volume, number of trades, two volumes of takers, and what means nothing. */
+const skipUnwanted = (reader: PlainReader): boolean =>
+  skipQuoted(reader) &&
+  reader.follows(comma) &&
+  reader.skipAmount() &&
+  skipQuoted(reader) &&
+  skipQuoted(reader) &&
+  skipQuoted(reader)
+
+const skipQuoted = (reader: PlainReader): boolean =>
+  reader.follows(comma, quote) && reader.skipAmount() && reader.follows(quote)
 
 /** Hardly any row is ever wanted as it came: it is read again for the one that is. */
 class UsualKline {
-  readonly candle: Candle
-  readonly #text: string
+  readonly plain: PlainCandle
+  readonly #answer: string
+  readonly #place: readonly [from: number, to: number]
+  #candle: Candle | undefined
 
-  constructor(textAndWhatFollows: string, candle: Candle) {
-    this.#text = textAndWhatFollows
-    this.candle = candle
+  constructor(answer: string, place: readonly [from: number, to: number], plain: PlainCandle) {
+    this.#answer = answer
+    this.#place = place
+    this.plain = plain
   }
 
   get raw(): unknown {
-    return JSON.parse(this.#text.slice(0, -1))
+    return JSON.parse(this.#answer.slice(...this.#place))
+  }
+
+  /** With all digits as they came. */
+  get candle(): Candle {
+    this.#candle ??= this.#read()
+    return this.#candle
+  }
+
+  #read(): Candle {
+    // Each has been read as a number before.
+    const [, open, high, low, close, volume] = this.raw as [
+      number,
+      Decimal,
+      Decimal,
+      Decimal,
+      Decimal,
+      Decimal,
+    ]
+    return { openTime: this.plain.openTime, open, high, low, close, volume }
   }
 }
 

@@ -1,5 +1,5 @@
 import { Malformed } from '../fault.ts'
-import type { Candle, CandleRow } from '../market/candle.ts'
+import { type Candle, type CandleRow, openTimeOf } from '../market/candle.ts'
 import type { Decimal } from '../market/decimal.ts'
 import type { Instant } from '../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
@@ -55,7 +55,7 @@ const tellingGaps = 3
  * a longer one cannot be told from a market that rests between them.
  */
 export function refuseShorterCandles(source: string, timeframe: Timeframe, rows: readonly CandleRow[]): void {
-  const openTimes = rows.flatMap((row) => ('candle' in row ? row.candle.openTime : (row.openTime ?? [])))
+  const openTimes = rows.flatMap((row) => openTimeOf(row) ?? [])
   const sorted = [...new Set(openTimes)].sort((a, b) => a - b)
   const gaps = sorted.slice(1).map((openTime, index) => openTime - (sorted[index] ?? openTime))
   const tooShort = gaps.filter((gap) => gap < timeframeMs[timeframe])

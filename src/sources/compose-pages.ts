@@ -1,9 +1,8 @@
-import type { CandleRow } from '../market/candle.ts'
+import { type CandleRow, openTimeOf } from '../market/candle.ts'
 import { composeCandles } from '../market/compose-candles.ts'
 import { earlier, type Instant } from '../market/instant.ts'
 import { contains, type Range } from '../market/range.ts'
 import { ceilTo, floorTo, type Timeframe } from '../market/timeframe.ts'
-import { openTimeOf } from './row-times.ts'
 import type { WalkedPage } from './walk.ts'
 
 /** What has come of a longer timeframe and makes no whole candle yet. */

@@ -2,7 +2,7 @@ import { isLosslessNumber } from 'lossless-json'
 import { z } from 'zod'
 import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
 import type { HttpAnswer } from '../http/request.ts'
-import type { CandleRow } from '../market/candle.ts'
+import { type CandleRow, openTimeOf } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, minute, second, toInstant } from '../market/instant.ts'
 import { candleCount } from '../market/range.ts'
@@ -95,9 +95,7 @@ function refuseCutOff(rows: readonly CandleRow[], query: CandleQuery): void {
   const size = sizeOf(query)
   // Where all that there are were asked for, the walk knows what to make of it.
   if (size === depth || rows.length < size) return
-  const isReached = rows.some(
-    (row) => ('candle' in row ? row.candle.openTime : (row.openTime ?? 0)) <= query.range.from,
-  )
+  const isReached = rows.some((row) => (openTimeOf(row) ?? 0) <= query.range.from)
   if (!isReached)
     throw new Malformed(`htx's newest ${size} candles no longer reach back to what was asked for`)
 }

@@ -1,3 +1,4 @@
+import { openTimeOf } from '../market/candle.ts'
 import { day, earlier, type Instant, later, plus } from '../market/instant.ts'
 import { candleCount, contains, type Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
@@ -7,10 +8,6 @@ import type { AnswerRow } from './source.ts'
 export type RowAnswer = Readonly<{ rows: readonly AnswerRow[]; answeredAt: Instant }>
 
 export type Span = Readonly<{ first: Instant; last: Instant }>
-
-/** Undefined for a row whose time cannot be read. */
-export const openTimeOf = (row: AnswerRow): Instant | undefined =>
-  'candle' in row ? row.candle.openTime : row.openTime
 
 /** The first open time of an answer that goes back as far as its source can; undefined for any other answer. */
 export function firstOf(rows: readonly AnswerRow[], depth: number | undefined): Instant | undefined {

@@ -1,12 +1,12 @@
 import { Malformed } from '../fault.ts'
 import type { SendOptions } from '../http/request.ts'
-import type { CandleRow } from '../market/candle.ts'
+import { type CandleRow, openTimeOf } from '../market/candle.ts'
 import { earlier, type Instant, later, plus } from '../market/instant.ts'
 import { contains, isEmpty, type Range } from '../market/range.ts'
 import { ceilTo, floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { type AskReach, askForCandles } from './ask.ts'
 import { composePages } from './compose-pages.ts'
-import { extended, firstIn, firstOf, newestOf, openTimeOf, type RowAnswer, type Span } from './row-times.ts'
+import { extended, firstIn, firstOf, newestOf, type RowAnswer, type Span } from './row-times.ts'
 import {
   type AnswerRow,
   type CandleProvider,

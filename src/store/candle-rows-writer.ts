@@ -1,19 +1,31 @@
-import type { Candle } from '../market/candle.ts'
+import { type Candle, candleTypes } from '../market/candle.ts'
+import type { Decimal } from '../market/decimal.ts'
 import type { Instant } from '../market/instant.ts'
-import type { PlainCandle } from '../market/plain-candle.ts'
-import { textField, timestampLength, viewOf, writeTimestamp } from './binary-copy.ts'
-import { type CandleRows, candleColumns, encodeCandles } from './candle-rows.ts'
+import { type PlainCandle, plainNumbers } from '../market/plain-candle.ts'
+import {
+  longestNumeric,
+  textField,
+  timestampLength,
+  viewOf,
+  writeNumeric,
+  writeTimestamp,
+} from './binary-copy.ts'
+import { type CandleRows, fieldCount } from './candle-rows.ts'
 import type { Series } from './coverage.ts'
-
-const numberCount = 5
 
 /** A length, four numbers about the digits, and six digits to the base of 10,000. */
 const longestPlainNumber = 4 + 8 + 2 * 6
 
-/** Rows of one series for COPY, written one candle after the other, ascending, without an object for each. */
+const longestPlainRow = (plainNumbers / 2) * longestPlainNumber
+
+/**
+ * Writes candles of one series out for COPY, ascending, one after the other: the bytes are a fifth of what the candles
+ * take, and no garbage later.
+ */
 export class CandleRowsWriter {
-  readonly #series: Series
   readonly #key: Buffer
+  /** Where in a row its five numbers begin. */
+  readonly #valuesAt: number
   readonly #openTimes: Instant[] = []
   readonly #offsets = [0]
   #bytes: Buffer
@@ -21,32 +33,26 @@ export class CandleRowsWriter {
   #at = 0
 
   /** `expected` is how many there will be, about: more are no trouble. */
-  constructor(series: Series, expected: number) {
-    this.#series = series
-    const { coinId, timeframe } = series
-    this.#key = Buffer.concat([
-      Buffer.from([0, candleColumns.length]),
-      textField(coinId),
-      textField(timeframe),
-    ])
-    this.#bytes = Buffer.allocUnsafe((expected + 1) * this.#longestRow())
+  constructor({ coinId, timeframe }: Series, expected: number) {
+    this.#key = Buffer.concat([fieldCount, textField(coinId), textField(timeframe)])
+    this.#valuesAt = this.#key.length + timestampLength
+    this.#bytes = Buffer.allocUnsafe(expected * (this.#valuesAt + longestPlainRow))
     this.#view = viewOf(this.#bytes)
   }
 
-  addPlain({ openTime, numbers }: PlainCandle): void {
-    this.#makeRoom(this.#longestRow())
-    this.#bytes.set(this.#key, this.#at)
-    let at = writeTimestamp(this.#view, this.#at + this.#key.length, openTime)
-    for (let number = 0; number < 2 * numberCount; number += 2)
-      at = writePlainNumber(this.#view, at, numbers[number] ?? 0, numbers[number + 1] ?? 0)
-    this.#end(openTime, at)
+  addPlain({ openTime, numbers, at }: PlainCandle): void {
+    let end = this.#begin(openTime, longestPlainRow)
+    for (let place = at; place < at + plainNumbers; place += 2)
+      end = writePlainNumber(this.#view, end, numbers[place] ?? 0, numbers[place + 1] ?? 0)
+    this.#end(openTime, end)
   }
 
-  add(candle: Candle): void {
-    const { bytes } = encodeCandles(this.#series, [candle])
-    this.#makeRoom(bytes.length)
-    this.#bytes.set(bytes, this.#at)
-    this.#end(candle.openTime, this.#at + bytes.length)
+  /** One that fits the table. */
+  add({ openTime, ...values }: Candle): void {
+    let end = this.#begin(openTime, longestValues(values))
+    for (const column of valueColumns)
+      end = writeNumeric(this.#view, end, values[column], candleTypes[column].scale)
+    this.#end(openTime, end)
   }
 
   rows(): CandleRows {
@@ -54,12 +60,15 @@ export class CandleRowsWriter {
       openTimes: this.#openTimes,
       bytes: this.#bytes.subarray(0, this.#at),
       offsets: this.#offsets,
-      valuesAt: this.#key.length + timestampLength,
+      valuesAt: this.#valuesAt,
     }
   }
 
-  #longestRow(): number {
-    return this.#key.length + timestampLength + numberCount * longestPlainNumber
+  /** Writes the key of a row, and returns where its numbers begin. */
+  #begin(openTime: Instant, valuesLength: number): number {
+    this.#makeRoom(this.#valuesAt + valuesLength)
+    this.#bytes.set(this.#key, this.#at)
+    return writeTimestamp(this.#view, this.#at + this.#key.length, openTime)
   }
 
   #makeRoom(length: number): void {
@@ -74,6 +83,18 @@ export class CandleRowsWriter {
     this.#at = at
   }
 }
+
+/** The same of candles that are all there. */
+export function encodeCandles(series: Series, candles: readonly Candle[]): CandleRows {
+  const writer = new CandleRowsWriter(series, candles.length)
+  for (const candle of candles) writer.add(candle)
+  return writer.rows()
+}
+
+const valueColumns = ['open', 'high', 'low', 'close', 'volume'] as const
+
+const longestValues = (values: Readonly<Record<(typeof valueColumns)[number], Decimal>>): number =>
+  valueColumns.reduce((sum, column) => sum + longestNumeric(values[column]), 0)
 
 const base = 10_000
 

@@ -1,15 +1,4 @@
-import type { Candle } from '../market/candle.ts'
-import { candleTypes } from '../market/candle.ts'
 import type { Instant } from '../market/instant.ts'
-import {
-  longestNumeric,
-  textField,
-  timestampLength,
-  viewOf,
-  writeNumeric,
-  writeTimestamp,
-} from './binary-copy.ts'
-import type { Series } from './coverage.ts'
 
 /** The columns of the rows below, in their order. */
 export const candleColumns = [
@@ -33,43 +22,8 @@ export type CandleRows = Readonly<{
   valuesAt: number
 }>
 
-const fieldCount = Buffer.from([0, candleColumns.length])
-
-const initialBytesPerRow = 128
-
-/** Writes candles that fit the table out for COPY: the bytes are a fifth of what the candles take, and no garbage later. */
-export function encodeCandles({ coinId, timeframe }: Series, candles: readonly Candle[]): CandleRows {
-  const key = Buffer.concat([fieldCount, textField(coinId), textField(timeframe)])
-  const valuesAt = key.length + timestampLength
-  let bytes = Buffer.allocUnsafe(candles.length * (initialBytesPerRow + key.length))
-  let view = viewOf(bytes)
-  const offsets = [0]
-  let at = 0
-  for (const candle of candles) {
-    const needed = valuesAt + longestRow(candle)
-    if (at + needed > bytes.length) {
-      bytes = Buffer.concat([bytes, Buffer.allocUnsafe(bytes.length + needed)])
-      view = viewOf(bytes)
-    }
-    key.copy(bytes, at)
-    at = writeTimestamp(view, at + key.length, candle.openTime)
-    at = writeNumeric(view, at, candle.open, candleTypes.open.scale)
-    at = writeNumeric(view, at, candle.high, candleTypes.high.scale)
-    at = writeNumeric(view, at, candle.low, candleTypes.low.scale)
-    at = writeNumeric(view, at, candle.close, candleTypes.close.scale)
-    at = writeNumeric(view, at, candle.volume, candleTypes.volume.scale)
-    offsets.push(at)
-  }
-  const openTimes = candles.map(({ openTime }) => openTime)
-  return { openTimes, bytes: bytes.subarray(0, at), offsets, valuesAt }
-}
-
-const longestRow = ({ open, high, low, close, volume }: Candle): number =>
-  longestNumeric(open) +
-  longestNumeric(high) +
-  longestNumeric(low) +
-  longestNumeric(close) +
-  longestNumeric(volume)
+/** The number of columns, before those of each row. */
+export const fieldCount = Buffer.from([0, candleColumns.length])
 
 /** Consecutive rows, from the one up to and without the other. */
 export const rowsBetween = ({ bytes, offsets }: CandleRows, from: number, to: number): Buffer =>

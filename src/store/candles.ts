@@ -1,12 +1,12 @@
 import { and, desc, eq, gte, lt, sql } from 'drizzle-orm'
 import { ohlcvData } from '../../drizzle/schema/market-data.ts'
 import type { Candle } from '../market/candle.ts'
-import type { CheckedCandles, RejectedRow } from '../market/candle-check.ts'
+import type { RejectedRow } from '../market/candle-check.ts'
 import { type Instant, later, plus } from '../market/instant.ts'
 import { intersect, type Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { inSpan } from '../runtime/trace.ts'
-import { type CandleRows, encodeCandles } from './candle-rows.ts'
+import type { CandleRows } from './candle-rows.ts'
 import type { IncomingCandles } from './compare-candles.ts'
 import { type Findings, lockSeries, type Series, type SeriesFindings, writeCoverages } from './coverage.ts'
 import { findingsOf } from './findings.ts'
@@ -31,16 +31,6 @@ export type CandleBatch = Readonly<{
   now: Instant
   runId: string
 }>
-
-/** Makes a checked answer ready. */
-export const toBatch = ({
-  checked: { candles, rejected },
-  ...circumstances
-}: Omit<CandleBatch, 'rows' | 'rejected'> & Readonly<{ checked: CheckedCandles }>): CandleBatch => ({
-  ...circumstances,
-  rows: encodeCandles(circumstances.series, candles),
-  rejected,
-})
 
 /** received = new + revised + unchanged + quarantined, for every batch. */
 export type Accounting = Readonly<{

@@ -6,7 +6,7 @@ import { ingestCandles } from '../../jobs/ingest-candles.ts'
 import { unlimitedBudget } from '../../src/http/budget.ts'
 import { openHttpClient } from '../../src/http/client.ts'
 import type { HttpClient, HttpRequest } from '../../src/http/request.ts'
-import { checkCandles } from '../../src/market/candle-check.ts'
+import { prepareRows } from '../../src/ingest/prepare-rows.ts'
 import { type Instant, minute, plus, second, toInstant, toIso } from '../../src/market/instant.ts'
 import type { Range } from '../../src/market/range.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
@@ -14,7 +14,7 @@ import type { Context } from '../../src/runtime/context.ts'
 import { openLog } from '../../src/runtime/log.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
 import { binance } from '../../src/sources/binance.ts'
-import { candleColumns, encodeCandles } from '../../src/store/candle-rows.ts'
+import { candleColumns, rowsBetween } from '../../src/store/candle-rows.ts'
 import { copyRowsInto } from '../../src/store/copy.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
 import { type Cost, costOf, rounds, scale } from './measure.ts'
@@ -151,13 +151,11 @@ async function copyAnswers({ pool, server }: Stage, { answers, now }: Desk, newe
     inTransaction(pool, async (tx) => {
       const rows = answers.map(({ range, text }, place) => {
         const query = { symbol: 'any', timeframe: '1m', range, asOf: at } as const
-        const { candles } = checkCandles(binance.candles.parse(text, query), {
-          timeframe: '1m',
-          range,
-          now: at,
-        })
         const series = { coinId: coinIdAt(place), timeframe: '1m', source: 'binance' } as const
-        return encodeCandles(series, candles.slice(-Math.min(newest, candles.length))).bytes
+        const parsed = binance.candles.parse(text, query)
+        const { rows } = prepareRows(series, parsed, { timeframe: '1m', range, now: at })
+        const { length } = rows.openTimes
+        return rowsBetween(rows, Math.max(0, length - newest), length)
       })
       await copyRowsInto(tx, 'ohlcv_data', candleColumns, rows)
     }),

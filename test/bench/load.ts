@@ -7,10 +7,11 @@ import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Gathering } from '../../src/ingest/gathering.ts'
 import { loadPages } from '../../src/ingest/load-pages.ts'
-import { checkCandles } from '../../src/market/candle-check.ts'
+import { prepareRows } from '../../src/ingest/prepare-rows.ts'
+import type { CandleRow } from '../../src/market/candle.ts'
 import { plus, second, toIso } from '../../src/market/instant.ts'
 import { binance } from '../../src/sources/binance.ts'
-import { type Accounting, addAccounting, nothingReceived, toBatch } from '../../src/store/candles.ts'
+import { type Accounting, addAccounting, type CandleBatch, nothingReceived } from '../../src/store/candles.ts'
 import { type Cost, costOf, rounds, scale } from './measure.ts'
 import { findPsql, runPsql } from './psql.ts'
 import { candlesIn, type Extent, extentRange, inTimeOrder, type RawPage, rawPages } from './raw-pages.ts'
@@ -42,21 +43,31 @@ async function loadSome({ reach }: Stage, pages: readonly RawPage[]): Promise<Ac
   for (const page of pages) {
     // Over a network each answer comes in a turn of its own, and what others have under way goes on between two.
     await nextTurn()
-    gathering.add(toBatch(readPage(page)), reach.clock.now())
+    gathering.add(readPage(page), reach.clock.now())
     if (gathering.isEnough(reach.clock.now())) await write()
   }
   if (!gathering.isEmpty()) await write()
   return total
 }
 
+const arrivalOf = ({ range }: RawPage) => plus(range.to, second)
+
+const parsePage = (page: RawPage): CandleRow[] =>
+  binance.candles.parse(page.body.toString(), {
+    symbol: page.coinId,
+    timeframe: '1m',
+    range: page.range,
+    asOf: arrivalOf(page),
+  })
+
 /** What an answer came to, with the circumstances of its arrival. */
-function readPage({ coinId, range, body }: RawPage) {
-  const now = plus(range.to, second)
+function readPage(page: RawPage): CandleBatch {
+  const { coinId, range } = page
+  const now = arrivalOf(page)
   const series = { coinId, timeframe: '1m', source: 'binance' } as const
-  const rows = binance.candles.parse(body.toString(), { symbol: coinId, timeframe: '1m', range, asOf: now })
-  const checked = checkCandles(rows, { timeframe: '1m', range, now })
+  const prepared = prepareRows(series, parsePage(page), { timeframe: '1m', range, now })
   const settled = { settledBefore: range.to, finalBefore: range.to }
-  return { series, symbol: coinId, answered: range, checked, ...settled, now, runId }
+  return { series, symbol: coinId, answered: range, ...prepared, ...settled, now, runId }
 }
 
 const columns = 'coin_id, timeframe, timestamp, open, high, low, close, volume'
@@ -65,11 +76,10 @@ const columns = 'coin_id, timeframe, timestamp, open, high, low, close, volume'
 async function writeCsv(path: string, pages: readonly RawPage[]): Promise<void> {
   const lines: { openTime: number; line: string }[] = []
   for (const page of pages) {
-    const { series, checked } = readPage(page)
-    for (const { openTime, open, high, low, close, volume } of checked.candles) {
-      const line = [series.coinId, series.timeframe, toIso(openTime), open, high, low, close, volume].join(
-        ',',
-      )
+    for (const row of parsePage(page)) {
+      if (!('candle' in row)) throw new Error(`the page of ${page.coinId} has a flaw: ${row.flaw}`)
+      const { openTime, open, high, low, close, volume } = row.candle
+      const line = [page.coinId, '1m', toIso(openTime), open, high, low, close, volume].join(',')
       lines.push({ openTime, line })
     }
   }

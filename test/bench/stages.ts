@@ -3,10 +3,10 @@
  * the same rows into tables that have ever more of what the real ones have.
  */
 import { table } from '../../src/cli/output.ts'
+import { prepareRows } from '../../src/ingest/prepare-rows.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
-import { type CheckedCandles, checkCandles } from '../../src/market/candle-check.ts'
 import { binance } from '../../src/sources/binance.ts'
-import { candleColumns, encodeCandles } from '../../src/store/candle-rows.ts'
+import { type CandleRows, candleColumns } from '../../src/store/candle-rows.ts'
 import { copyRowsInto } from '../../src/store/copy.ts'
 import { findingsOf } from '../../src/store/findings.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
@@ -48,34 +48,27 @@ function timed<T>(work: () => T): { took: number; result: T } {
 
 const seriesOf = ({ coinId }: RawPage) => ({ coinId, timeframe: '1m', source: 'binance' }) as const
 
+const prepare = (page: RawPage, rows: readonly CandleRow[]): CandleRows =>
+  prepareRows(seriesOf(page), rows, { timeframe: '1m', range: page.range, now: page.range.to }).rows
+
 function ourSteps(pages: readonly RawPage[]): Step[] {
   const parsed = timed((): CandleRow[][] =>
     pages.map(({ body, range }) =>
       binance.candles.parse(body.toString(), { symbol: 'any', timeframe: '1m', range, asOf: range.to }),
     ),
   )
-  const checked = timed((): CheckedCandles[] =>
-    pages.map(({ range }, page) =>
-      checkCandles(parsed.result[page] ?? [], { timeframe: '1m', range, now: range.to }),
-    ),
-  )
-  const candlesOf = (page: number) =>
-    checked.result[page] ?? { candles: [], rejected: [], ignored: 0, roundedValues: 0 }
-  const encoded = timed(() =>
-    pages.map((page, place) => encodeCandles(seriesOf(page), candlesOf(place).candles)),
-  )
+  const prepared = timed(() => pages.map((page, place) => prepare(page, parsed.result[place] ?? [])))
   const found = timed(() =>
     pages.map(({ range }, page) =>
       findingsOf({
         ...{ timeframe: '1m', answered: range, settledBefore: range.to },
-        ...{ openTimes: encoded.result[page]?.openTimes ?? [], rejected: [] },
+        ...{ openTimes: prepared.result[page]?.openTimes ?? [], rejected: [] },
       }),
     ),
   )
   return [
-    { what: 'ours: parse the JSON, and its rows', seconds: parsed.took },
-    { what: 'ours: check', seconds: checked.took },
-    { what: 'ours: encode for COPY', seconds: encoded.took },
+    { what: 'ours: read the answers', seconds: parsed.took },
+    { what: 'ours: check, and encode for COPY', seconds: prepared.took },
     { what: 'ours: the findings for the ledger', seconds: found.took },
   ]
 }
@@ -118,8 +111,7 @@ async function serverSteps(stage: Stage, pages: readonly RawPage[]): Promise<Ste
   const rows = pages.map((page) => {
     const query = { symbol: 'any', timeframe: '1m', range: page.range, asOf: page.range.to } as const
     const parsed = binance.candles.parse(page.body.toString(), query)
-    const { candles } = checkCandles(parsed, { timeframe: '1m', range: page.range, now: page.range.to })
-    return encodeCandles(seriesOf(page), candles).bytes
+    return prepare(page, parsed).bytes
   })
   for (const statement of tables.flatMap(({ make }) => make)) await stage.pool.query(statement)
   const took = tables.map((): number[] => [])

@@ -2,10 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { toDecimal } from '../../src/market/decimal.ts'
 import { plus } from '../../src/market/instant.ts'
-import { PlainCandle } from '../../src/market/plain-candle.ts'
 import { longestNumeric, viewOf, writeNumeric } from '../../src/store/binary-copy.ts'
-import { encodeCandles } from '../../src/store/candle-rows.ts'
-import { CandleRowsWriter, writePlainNumber } from '../../src/store/candle-rows-writer.ts'
+import { CandleRowsWriter, encodeCandles, writePlainNumber } from '../../src/store/candle-rows-writer.ts'
 import { aCandle, start } from './loading.ts'
 
 const series = { coinId: 'any', timeframe: '1m', source: 'binance' } as const
@@ -29,15 +27,13 @@ describe('a row that is written at once', () => {
   })
 
   test('is the same row as any, among others, however many were expected', () => {
-    const plain = new PlainCandle()
-    plain.numbers.set([10, 0, 12, 0, 9, 0, 11, 0, 100, 0])
+    const numbers = Float64Array.of(0, 0, 10, 0, 12, 0, 9, 0, 11, 0, 100, 0)
     const candles = Array.from({ length: 50 }, (_, index) => aCandle(plus(start, index * 60_000)))
     for (const expected of [0, 1, 50, 100]) {
       const writer = new CandleRowsWriter(series, expected)
       for (const [index, candle] of candles.entries()) {
-        plain.openTime = candle.openTime
         if (index % 3 === 0) writer.add(candle)
-        else writer.addPlain(plain)
+        else writer.addPlain({ openTime: candle.openTime, numbers, at: 2 })
       }
       expect(writer.rows()).toEqual(encodeCandles(series, candles))
     }

@@ -95,8 +95,9 @@ class ContentReader {
   /** Nearly all lines are read where they stand. Of one that there may be something to say of, a text is made. */
   take(lines: Buffer): void {
     const { candle } = this.#usual
+    this.#usual.open(lines)
     for (let at = 0; at < lines.length; ) {
-      const next = this.#usual.read(lines, at)
+      const next = this.#usual.read(at)
       if (next > 0 && isConsistent(candle) && candle.openTime <= this.#closedUpTo) {
         this.#moveOnTo(candle.openTime)
         if (this.#isOwed(candle.openTime)) this.#writer.addPlain(candle)

@@ -10,7 +10,7 @@ import { hour, minute, plus } from '../../../src/market/instant.ts'
 import type { Timeframe } from '../../../src/market/timeframe.ts'
 import { zipOf } from '../../../src/replay/zip.ts'
 import { archiveFileAt, readArchiveLine } from '../../../src/sources/binance-archive.ts'
-import { encodeCandles } from '../../../src/store/candle-rows.ts'
+import { encodeCandles } from '../../../src/store/candle-rows-writer.ts'
 import type { Series } from '../../../src/store/coverage.ts'
 import { at } from '../../store/loading.ts'
 
