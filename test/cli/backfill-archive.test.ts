@@ -41,14 +41,14 @@ test('a backfill reads whole months from files, asks for the rest, and its plan 
   })
 })
 
-test('reads several files at once, and goes on in the middle of one when it was killed there', async () => {
+test('reads several files at once, and leaves nothing of one when it is killed in the middle of it', async () => {
   await using site = await openSite()
   const { pool } = site.database
   const wish = 'backfill bitcoin --timeframe 1m --from 2024-01-01 --force --to'
-  const range = { from: toInstant(Date.UTC(2024, 0, 1)), to: toInstant(Date.UTC(2024, 1, 1)) }
+  const range = { from: toInstant(Date.UTC(2024, 0, 1)), to: toInstant(Date.UTC(2024, 0, 31)) }
   const holder = await pool.connect()
   try {
-    // Whoever comes as far as this day waits, and what was committed before is all there is.
+    // Whoever comes as far as this day waits, with nineteen days written and not committed.
     await holder.query(`
       begin;
       create table ohlcv_data_1m_y2024m01d20 partition of ohlcv_data_1m for values from ('2024-01-20') to ('2024-01-21');
@@ -70,19 +70,18 @@ test('reads several files at once, and goes on in the middle of one when it was 
   } finally {
     holder.release(true)
   }
-  const before = await storedLines(site, 'bitcoin', '1m')
-  expect(before.length).toBeGreaterThan(0)
-  expect(before.length).toBeLessThan(20 * 1_440)
+  expect(await storedLines(site, 'bitcoin', '1m')).toEqual([])
 
   site.exchange.setFaults([])
-  const [second] = await site.runLines([`${wish} 2024-02-01 --json`])
+  // A day less is another job: the killed one is believed to be at work for half a minute.
+  const [second] = await site.runLines([`${wish} 2024-01-31 --json`])
   expect(second).toMatchObject({ code: 0 })
   const stored = await storedLines(site, 'bitcoin', '1m')
   expect(differences(stored, servedLines('BTCUSDT', '1m', range))).toEqual([])
   expect(JSON.parse(second?.stdout ?? '').result).toMatchObject({
-    new: stored.length - before.length,
+    new: stored.length,
     revised: 0,
-    settledBefore: before.length,
+    settledBefore: 0,
     failed: [],
   })
 })
