@@ -116,7 +116,7 @@ function runningNow(sources, now) {
     running.length > 0 &&
     h(
       'ul',
-      { class: 'running', 'aria-label': 'Running now' },
+      { class: 'running-now', 'aria-label': 'Running now' },
       running.map(({ job, subject, startedAt, progress }) =>
         h(
           'li',
