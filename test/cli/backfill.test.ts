@@ -43,6 +43,9 @@ const stallAtThirdPages: FaultPlan = [0, 1, 2, 3].map((job) => ({
 }))
 const jobsAtATime = 4
 
+/** Four jobs for one coin's fortnight, so that some are at work while others wait. */
+const shortJobs = 'candles:\n  chunk: 5000\n'
+
 /** Its minutes and its hours. */
 const wholeFortnight = 14 * (1_440 + 24)
 
@@ -126,7 +129,7 @@ describe.concurrent.each(engines)('backfill on %s', (engine) => {
   })
 
   test('killed in the middle, goes on from there, and tells what was there and what it did', async () => {
-    await using site = await openSite({ engine, redisNumber: 2 })
+    await using site = await openSite({ engine, redisNumber: 2, config: shortJobs })
     site.exchange.setFaults([...dripSecondPages, ...stallAtThirdPages])
     const killed = site.start(fortnightOf('bitcoin'))
     await untilStalled(site)
@@ -155,7 +158,7 @@ describe.concurrent.each(engines)('backfill on %s', (engine) => {
   })
 
   test('stopped by Ctrl-C, says so in one sentence, leaves no work behind and goes on later', async () => {
-    await using site = await openSite({ engine, redisNumber: 3 })
+    await using site = await openSite({ engine, redisNumber: 3, config: shortJobs })
     site.exchange.setFaults(stallAtThirdPages)
     const running = site.start(fortnightOf('bitcoin'))
     await untilStalled(site)

@@ -93,12 +93,12 @@ describe('an hour’s repair', () => {
     // The newest page is live ingest's.
     const [{ jobName, payloads } = { jobName: '', payloads: [] }] = working.enqueued
     expect(jobName).toBe('backfill-candles')
-    expect(payloads.map((payload) => ({ lane: 'backfill', ...payload }).lane)).toEqual(['repair', 'repair'])
+    expect(payloads.map((payload) => ({ lane: 'backfill', ...payload }).lane)).toEqual(['repair'])
     expect([payloads[0], payloads.at(-1)]).toMatchObject([
       { coinId, from: toIso(plus(open, -3 * day)) },
       { coinId, to: toIso(there.from) },
     ])
-    expect(await repair(working)).toMatchObject({ asked: 0, requests: 0, backfills: 2 })
+    expect(await repair(working)).toMatchObject({ asked: 0, requests: 0, backfills: 1 })
   })
 
   test('asks for an absence when it is a day old and when it is a month old, and never again', async ({
