@@ -55,10 +55,11 @@ export class CandleRowsWriter {
     this.#end(openTime, end)
   }
 
+  /** They may have to wait for others: nothing but what they take is held until then. */
   rows(): CandleRows {
     return {
       openTimes: this.#openTimes,
-      bytes: this.#bytes.subarray(0, this.#at),
+      bytes: Buffer.from(this.#bytes.subarray(0, this.#at)),
       offsets: this.#offsets,
       valuesAt: this.#valuesAt,
     }
