@@ -78,7 +78,7 @@ function line(candle: ReplayCandle): string {
 
 /** The newest zips: whoever asks for one has asked for its checksum just before. */
 const made = new Map<string, Buffer>()
-const mostMade = 8
+const mostMade = 24
 
 /** Undefined where there is nothing to put into it. */
 function zipFor(asked: Asked): Buffer | undefined {
