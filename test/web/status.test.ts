@@ -161,7 +161,9 @@ describe('the whole', () => {
     await engine.queue('coingecko').pause()
     const { overall, queues } = await status()
     await engine.queue('coingecko').resume()
-    expect(overall.sentence).toBe('The queue coingecko is paused: `beacon queues resume` lets it go on.')
+    expect(overall.sentence).toBe(
+      'The queue coingecko is paused: `beacon queues resume coingecko` lets it go on.',
+    )
     expect(queues?.map(({ queue, paused }) => [queue, paused])).toEqual(
       everyQueue.map((queue) => [queue, queue === 'coingecko']),
     )

@@ -73,14 +73,12 @@ function ofFleet({ queues, process }: Facts): Finding[] {
     ...(process.hasWorkers
       ? []
       : [attention('queue.no-workers', 'No process works on the queues: start one with the worker role.')]),
-    ...(paused.length === 0
-      ? []
-      : [
-          attention(
-            'queue.paused',
-            `The queue ${paused.join(', ')} is paused: \`beacon queues resume\` lets it go on.`,
-          ),
-        ]),
+    ...paused.map((queue) =>
+      attention(
+        'queue.paused',
+        `The queue ${queue} is paused: \`beacon queues resume ${queue}\` lets it go on.`,
+      ),
+    ),
   ]
 }
 
