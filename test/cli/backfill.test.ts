@@ -6,7 +6,7 @@ import type { Timeframe } from '../../src/market/timeframe.ts'
 import type { FaultPlan } from '../../src/replay/faults.ts'
 import { engines } from '../support/database.ts'
 import { eventually } from './eventually.ts'
-import { differences, openSite, type Site, servedLines, storedLines } from './site.ts'
+import { differences, openSite, type Site, servedLines, shortJobs, storedLines } from './site.ts'
 
 const instant = (iso: string): Instant => toInstant(Date.parse(iso))
 const fortnight: Range = { from: instant('2024-03-01T00:00Z'), to: instant('2024-03-15T00:00Z') }
@@ -42,9 +42,6 @@ const stallAtThirdPages: FaultPlan = [0, 1, 2, 3].map((job) => ({
   lie: { name: 'stall' },
 }))
 const jobsAtATime = 4
-
-/** Four jobs for one coin's fortnight, so that some are at work while others wait. */
-const shortJobs = 'candles:\n  chunk: 5000\n'
 
 /** Its minutes and its hours. */
 const wholeFortnight = 14 * (1_440 + 24)

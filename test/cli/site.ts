@@ -33,6 +33,9 @@ export type Site = Commands &
     [Symbol.asyncDispose](): Promise<void>
   }>
 
+/** A configuration that makes five jobs of a fortnight of minutes, so that some are at work while others wait. */
+export const shortJobs = 'candles:\n  chunk: 5000\n'
+
 export async function openSite({
   engine = 'postgres',
   redisNumber = 15,

@@ -9,7 +9,7 @@ import { systemClock } from '../../src/runtime/clock.ts'
 import { openLog } from '../../src/runtime/log.ts'
 import { sources } from '../../src/sources/catalog.ts'
 import { eventually } from '../cli/eventually.ts'
-import { differences, openSite, type Site, servedLines, storedLines } from '../cli/site.ts'
+import { differences, openSite, type Site, servedLines, shortJobs, storedLines } from '../cli/site.ts'
 import { engines } from '../support/database.ts'
 import { expectGracefulStop, getJson, untilReady } from './ready.ts'
 
@@ -176,7 +176,7 @@ const untilStalled = ({ exchange }: Site, count: number) =>
 
 describe.concurrent.each(engines)('a backfill that daemons work for, on %s', (engine) => {
   test('outlives one that is killed, and is finished by the command when the next is stopped', async () => {
-    await using site = await openSite({ engine, redisNumber: 6 })
+    await using site = await openSite({ engine, redisNumber: 6, config: shortJobs })
     site.exchange.setFaults(stallsAtPage(2))
     const killed = site.start('start --roles worker')
     await untilReady(killed)
