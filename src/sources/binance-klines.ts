@@ -38,7 +38,7 @@ function readUsualKlines(text: string, timeframe: Timeframe): CandleRow[] | unde
     const [from, at] = [reader.at - 1, plainNumbers * rows.length]
     const openTime = rows.length < most ? readUsualKline(reader, numbers, at, timeframe) : undefined
     if (openTime === undefined) return undefined
-    rows.push(new UsualKline(text, [from, reader.at], { openTime, numbers, at }))
+    rows.push(new UsualKline(text, from, reader.at, { openTime, numbers, at }))
   } while (reader.follows(comma, opening))
   return reader.follows(closing) && reader.at === bytes.length ? rows : undefined
 }
@@ -76,17 +76,19 @@ const skipQuoted = (reader: PlainReader): boolean =>
 class UsualKline {
   readonly plain: PlainCandle
   readonly #answer: string
-  readonly #place: readonly [from: number, to: number]
+  readonly #from: number
+  readonly #to: number
   #candle: Candle | undefined
 
-  constructor(answer: string, place: readonly [from: number, to: number], plain: PlainCandle) {
+  constructor(answer: string, from: number, to: number, plain: PlainCandle) {
     this.#answer = answer
-    this.#place = place
+    this.#from = from
+    this.#to = to
     this.plain = plain
   }
 
   get raw(): unknown {
-    return JSON.parse(this.#answer.slice(...this.#place))
+    return JSON.parse(this.#answer.slice(this.#from, this.#to))
   }
 
   /** With all digits as they came. */

@@ -65,12 +65,15 @@ export class PlainReader {
 
   /** Moves on behind an amount that nobody wants; false where there is none. */
   skipAmount(): boolean {
+    const bytes = this.#bytes
     const from = this.at
+    let at = from
     for (;;) {
-      const byte = this.#bytes[this.at] ?? 0
+      const byte = bytes[at] ?? 0
       if (byte !== point && (byte < zero || byte > zero + 9)) break
-      this.at += 1
+      at += 1
     }
-    return this.at > from
+    this.at = at
+    return at > from
   }
 }
