@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events'
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import axios, { type AxiosResponse, isAxiosError } from 'axios'
@@ -17,6 +16,7 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import { currentSpan, inSpan, type SpanDetails } from '../runtime/trace.ts'
 import type { Budget } from './budget.ts'
+import { deadlineOf } from './deadline.ts'
 import type { Download, Downloader } from './download.ts'
 import type { HttpAnswer, HttpClient, HttpRequest, SendOptions } from './request.ts'
 
@@ -242,33 +242,6 @@ async function send<Body>(
     )
   } finally {
     deadline.release()
-  }
-}
-
-/**
- * A signal that aborts with the other one, or when the time is up: the timeout of axios is one of silence, and a body that
- * drips for ever would never end. By hand, since AbortSignal.any costs more, and on Node 20 keeps every signal it ever made
- * for as long as the other lives.
- */
-function deadlineOf(other: AbortSignal, limitMs: number) {
-  const ending = new AbortController()
-  const end = () => ending.abort()
-  let hasPassed = false
-  const timer = setTimeout(() => {
-    hasPassed = true
-    end()
-  }, limitMs)
-  // All requests of a job listen to the same one.
-  setMaxListeners(0, other)
-  other.addEventListener('abort', end)
-  if (other.aborted) end()
-  return {
-    signal: ending.signal,
-    hasPassed: () => hasPassed,
-    release: () => {
-      clearTimeout(timer)
-      other.removeEventListener('abort', end)
-    },
   }
 }
 
