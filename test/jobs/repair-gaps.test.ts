@@ -78,7 +78,7 @@ describe('an hour’s repair', () => {
   test('asks once for the small holes of a page, and leaves what is longer to backfills', async ({
     freshDatabase: { pool },
   }) => {
-    await using working = await startMinutes(pool, 3 * day)
+    await using working = await startMinutes(pool, 20 * day)
     const coinId = await follow(pool, 'BTCUSDT')
     const there = back(2_000, 1_000)
     await fill(working, coinId, there)
@@ -93,12 +93,12 @@ describe('an hour’s repair', () => {
     // The newest page is live ingest's.
     const [{ jobName, payloads } = { jobName: '', payloads: [] }] = working.enqueued
     expect(jobName).toBe('backfill-candles')
-    expect(payloads.map((payload) => ({ lane: 'backfill', ...payload }).lane)).toEqual(['repair'])
+    expect(payloads.map((payload) => ({ lane: 'backfill', ...payload }).lane)).toEqual(['repair', 'repair', 'repair'])
     expect([payloads[0], payloads.at(-1)]).toMatchObject([
-      { coinId, from: toIso(plus(open, -3 * day)) },
+      { coinId, from: toIso(plus(open, -20 * day)) },
       { coinId, to: toIso(there.from) },
     ])
-    expect(await repair(working)).toMatchObject({ asked: 0, requests: 0, backfills: 1 })
+    expect(await repair(working)).toMatchObject({ asked: 0, requests: 0, backfills: 3 })
   })
 
   test('asks for an absence when it is a day old and when it is a month old, and never again', async ({

@@ -35,9 +35,9 @@ function expectContract(
 /** A request must fit into each of the limits. */
 const mostPoints = ({ rateLimits }: Source): number => Math.min(...rateLimits.map(({ points }) => points))
 
-/** Cuts a body everywhere, or at some three hundred places when it is long. */
+/** Cuts a body everywhere, or at a thousand places when it is long. */
 const cuts = (body: string): string[] => {
-  const step = Math.max(1, Math.floor(body.length / 300))
+  const step = Math.max(1, Math.floor(body.length / 1_000))
   const ends = Array.from({ length: Math.ceil(body.length / step) }, (_, index) => index * step)
   return ends.map((end) => body.slice(0, end))
 }
