@@ -93,7 +93,11 @@ describe('an hour’s repair', () => {
     // The newest page is live ingest's.
     const [{ jobName, payloads } = { jobName: '', payloads: [] }] = working.enqueued
     expect(jobName).toBe('backfill-candles')
-    expect(payloads.map((payload) => ({ lane: 'backfill', ...payload }).lane)).toEqual(['repair', 'repair', 'repair'])
+    expect(payloads.map((payload) => ({ lane: 'backfill', ...payload }).lane)).toEqual([
+      'repair',
+      'repair',
+      'repair',
+    ])
     expect([payloads[0], payloads.at(-1)]).toMatchObject([
       { coinId, from: toIso(plus(open, -20 * day)) },
       { coinId, to: toIso(there.from) },
