@@ -1,11 +1,12 @@
 import { z } from 'zod'
-import { concernsAll, Fault, Malformed, Refused } from '../src/fault.ts'
+import { concernsAll, Fault } from '../src/fault.ts'
 import { chunksOf } from '../src/ingest/backfill-plan.ts'
 import { type CheckedPage, checkedPages } from '../src/ingest/fill-range.ts'
 import { Gathering, withoutDawdling } from '../src/ingest/gathering.ts'
 import { keptHistory } from '../src/ingest/kept-history.ts'
 import { loadPages } from '../src/ingest/load-pages.ts'
 import { type CandleMarket, candleMarketOf, sourcesInUse } from '../src/ingest/markets.ts'
+import { MarketsFailed } from '../src/ingest/markets-failed.ts'
 import { earlier, later, plus, second } from '../src/market/instant.ts'
 import { intersect, isEmpty, type Range } from '../src/market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
@@ -101,8 +102,7 @@ async function ingestAll(
   timeframe: Timeframe,
 ): Promise<Total> {
   const waiting = await findWork(context, markets, timeframe)
-  const failures: string[] = []
-  let canRetry = false
+  const failures: { coinId: string; fault: Fault }[] = []
   const tick = new Tick(context)
   const work = async () => {
     for (let market = waiting.shift(); market; market = waiting.shift()) {
@@ -114,8 +114,7 @@ async function ingestAll(
           waiting.length = 0
           throw error
         }
-        canRetry ||= error instanceof Malformed
-        failures.push(`${market.series.coinId}: ${error.message}`)
+        failures.push({ coinId: market.series.coinId, fault: error })
       }
     }
   }
@@ -127,8 +126,11 @@ async function ingestAll(
   const broken = ends.find((end) => end.status === 'rejected')
   if (broken) throw broken.reason
   if (failures.length === 0) return total
-  const message = `${failures.length} of ${markets.length} markets failed: ${failures.join('; ')}`
-  throw canRetry ? new Malformed(message) : new Refused(message)
+  const reasons = failures.map(({ coinId, fault }) => `${coinId}: ${fault.message}`)
+  throw new MarketsFailed(
+    `${failures.length} of ${markets.length} markets failed: ${reasons.join('; ')}`,
+    failures.map(({ fault }) => fault),
+  )
 }
 
 /** What there is to ask for of one market. */

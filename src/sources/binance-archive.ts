@@ -1,9 +1,10 @@
-import { type Fault, Malformed, Refused } from '../fault.ts'
-import type { HttpAnswer } from '../http/request.ts'
+import { Malformed } from '../fault.ts'
 import type { Candle, CandleRow } from '../market/candle.ts'
 import { day, type Instant, minute, plus, toInstant, toIso } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import { floorTo, isAligned, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { binanceArchiveErrors } from './errors/binance-archive-errors.ts'
+import { classifyError } from './errors/classify-error.ts'
 import { readDecimal } from './json.ts'
 import type { Source, SourceRequest } from './source.ts'
 
@@ -150,18 +151,11 @@ export function readArchiveLine(line: string, file: ArchiveFile): ArchiveRow {
   return { raw: line, candle: { openTime, open, high, low, close, volume } }
 }
 
-/** A missing file is 404 with XML. What turns an address away says so for good: it counts no requests. */
-function classify({ status }: HttpAnswer): Fault | undefined {
-  if (status === 404) return new Refused('binance-archive does not have this file (HTTP 404)')
-  if (status === 403) return new Refused('binance-archive does not give this file away (HTTP 403)')
-  return undefined
-}
-
 /** Files of candles, asked for by name. They are Binance's own, and so are stored as such. */
 export const binanceArchive = {
   id: 'binance-archive',
   hosts: ['https://data.binance.vision'],
   // No limit is documented. Ten files a second are more than a database takes in.
   rateLimits: [{ points: 1_200, perMs: minute }],
-  classify,
+  classify: (answer) => classifyError(binanceArchiveErrors, answer),
 } as const satisfies Source

@@ -1,13 +1,14 @@
 import { isLosslessNumber } from 'lossless-json'
 import { z } from 'zod'
-import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
-import type { HttpAnswer } from '../http/request.ts'
+import { Malformed } from '../fault.ts'
 import { type CandleRow, openTimeOf } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, minute, second, toInstant } from '../market/instant.ts'
+import { type Instant, second, toInstant } from '../market/instant.ts'
 import { candleCount } from '../market/range.ts'
 import { ceilTo, type Timeframe } from '../market/timeframe.ts'
 import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
+import { classifyError } from './errors/classify-error.ts'
+import { htxErrors } from './errors/htx-errors.ts'
 import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
@@ -166,62 +167,12 @@ function readTicker(raw: unknown, timestamp: Instant): CoinPriceRow {
   return { raw, price: { market: symbol, timestamp, price, ...known('volume24h', readDecimal(vol)) } }
 }
 
-// https://huobiapi.github.io/docs/spot/v1/en/#error-code
-
-const errorBody = z.object({
-  status: z.literal('error'),
-  'err-code': z.union([z.string(), z.number()]).transform(String),
-  'err-msg': z.string().nullish(),
-})
-
-/** The window of the limit, where an answer does not say when it ends. */
-const limitMs = second
-
-const serverCodes: readonly string[] = [
-  'gateway-internal-error',
-  'timeout',
-  'base-request-timeout',
-  'base-system-error',
-  'system-maintenance',
-]
-
-/** Errors are `{"ts":…,"status":"error","err-code":"invalid-parameter","err-msg":"…"}` with HTTP 200. */
-function classify(answer: HttpAnswer): Fault | undefined {
-  const { status, headers, text } = answer
-  if (status === 429 && headers['retry-after'] !== undefined) return undefined
-  if (!/^\s*\{/.test(text)) return undefined
-  const body = errorBody.safeParse(parseJson('htx', text))
-  if (!body.success) return undefined
-  const code = body.data['err-code'].slice(0, 60)
-  const message = (body.data['err-msg'] ?? '').slice(0, 200)
-  if (
-    status === 429 ||
-    code === '429' ||
-    /too.?many.?request|exceed.*(?:limit|frequency)/i.test(`${code} ${message}`)
-  )
-    return slowDown(answer, message || code)
-  if (serverCodes.includes(code) || /\bmaintain|\bmaintenance\b/i.test(message))
-    return new Unavailable(`htx cannot answer now: ${message} (${code})`)
-  if (status >= 500 || status === 403) return undefined
-  // One code stands for any wrong parameter: only the words tell which.
-  if (/symbol/i.test(`${code} ${message}`))
-    return new UnknownMarket(`htx does not know this market (${message || code})`)
-  return new Refused(`htx refused the request: ${message} (${code})`)
-}
-
-/** Its own header tells the millisecond in which the window ends. */
-function slowDown({ headers, answeredAt }: HttpAnswer, message: string): Fault {
-  const end = readMilliseconds(headers['x-hb-ratelimit-requests-expire'])
-  const waitMs = end === undefined ? limitMs : Math.min(Math.max(end - answeredAt, limitMs), minute)
-  return new RateLimited(`htx asks us to slow down for ${Math.ceil(waitMs / second)} s (${message})`, waitMs)
-}
-
 export const htx = {
   id: 'htx',
   // The second is the same for whoever asks from within Amazon's cloud.
   hosts: ['https://api.huobi.pro', 'https://api-aws.huobi.pro'],
-  rateLimits: [{ points: 10, perMs: limitMs }],
-  classify,
+  rateLimits: [{ points: 10, perMs: second }],
+  classify: (answer) => classifyError(htxErrors, answer),
   candles: {
     timeframes: Object.keys(periods) as Timeframe[],
     madeFrom: { '1d': '1h' },

@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
+import {
+  RangeTooLong,
+  RateLimited,
+  Refused,
+  Unavailable,
+  UnknownError,
+  UnknownMarket,
+} from '../../src/fault.ts'
 import { hour, minute, plus, second, toIso } from '../../src/market/instant.ts'
 import { candleCount, type Range } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
@@ -145,19 +152,26 @@ test('the listing and the statistics are what their source reads', () => {
 describe('refuses', () => {
   const tooLong = `start=2024-01-01&end=${toIso(plus(at('2024-01-01'), 301 * minute))}`
 
-  test.each<[string, number, string, typeof Refused | typeof UnknownMarket]>([
+  test.each<
+    [
+      string,
+      number,
+      string,
+      typeof Refused | typeof RangeTooLong | typeof UnknownError | typeof UnknownMarket,
+    ]
+  >([
     ['/NOPE-USDT/candles?granularity=60', 404, 'NotFound', UnknownMarket],
     ['/BTCUSDT/candles?granularity=60', 404, 'NotFound', UnknownMarket],
     ['/BTC-USDT/candles?granularity=1800', 400, 'Unsupported granularity', Refused],
     ['/BTC-USDT/candles?granularity=14400', 400, 'Unsupported granularity', Refused],
     ['/BTC-USDT/candles?start=2024-01-02&end=2024-01-01', 400, 'start must be before end', Refused],
     ['/BTC-USDT/candles?start=today&end=2024-01-01', 400, 'Invalid start', Refused],
-    ['/BTC-USDT/candles?limit=5', 400, 'Invalid limit', Refused],
+    ['/BTC-USDT/candles?limit=5', 400, 'Invalid limit', UnknownError],
     [
       `/BTC-USDT/candles?${tooLong}`,
       400,
       'granularity too small for the requested time range. Count of aggregations requested exceeds 300',
-      Refused,
+      RangeTooLong,
     ],
   ])('%s with HTTP %i', (path, status, message, kind) => {
     const told = ask(path)
@@ -175,9 +189,8 @@ describe('refuses', () => {
     const { refuse, limit, unavailable } = coinbaseFace
     const refused = refuse('refused', plus(halfPast, second), limit, halfPast)
     expect(coinbase.classify(httpAnswer(refused, halfPast))).toBeInstanceOf(RateLimited)
-    // A status of the 500s says it by itself.
     const told = unavailable?.(503) ?? expect.fail('never out of order')
-    expect(coinbase.classify(httpAnswer(told, halfPast))).toBeUndefined()
+    expect(coinbase.classify(httpAnswer(told, halfPast))).toBeInstanceOf(Unavailable)
     expect(coinbase.classify(httpAnswer({ ...told, status: 400 }, halfPast))).toBeInstanceOf(Unavailable)
   })
 })

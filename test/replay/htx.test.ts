@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Malformed, RateLimited, Refused, UnknownMarket } from '../../src/fault.ts'
+import { BeforeHistory, Malformed, RateLimited, Refused, UnknownMarket } from '../../src/fault.ts'
 import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
 import type { Range } from '../../src/market/range.ts'
 import { floorTo, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
@@ -197,7 +197,7 @@ describe('refuses', () => {
     ['symbol=btcusdt&period=1min&size=2001', Refused],
     ['symbol=btcusdt&period=1min&size=0', Refused],
     ['symbol=btcusdt&period=1min&size=', Refused],
-    ['symbol=btcusdt&period=1min&from=1', Refused],
+    ['symbol=btcusdt&period=1min&from=1', BeforeHistory],
   ])('%s, with HTTP 200', (query, kind) => {
     const { status, body } = ask(`market/history/kline?${query}`)
     expect([status, body.status]).toEqual([200, 'error'])

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { RateLimited, Refused, UnknownMarket } from '../../src/fault.ts'
+import { RateLimited, Refused, UnknownError, UnknownMarket } from '../../src/fault.ts'
 import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
 import { candleCount, type Range } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
@@ -147,7 +147,7 @@ describe('refuses', () => {
     ['market/history-candles?instId=BTC-USDT&limit=0', Refused],
     ['market/history-candles?instId=BTC-USDT&after=-1', Refused],
     ['market/history-candles?instId=BTC-USDT&after=', Refused],
-    ['market/history-candles?instId=BTC-USDT&startTime=1', Refused],
+    ['market/history-candles?instId=BTC-USDT&startTime=1', UnknownError],
     ['market/tickers', Refused],
     ['market/tickers?instType=SWAP', Refused],
     ['market/nothing', Refused],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Malformed, Refused } from '../../src/fault.ts'
+import { Blocked, Malformed, RateLimited, Refused, Unavailable, UnknownError } from '../../src/fault.ts'
 import {
   type ArchiveFile,
   type ArchiveKind,
@@ -136,9 +136,25 @@ describe('a line', () => {
   })
 })
 
-test('a file that is not there, and one that is not given away, are refusals that nobody need wait after', () => {
-  expect(source.classify(anAnswer(404, '<Error/>'))).toBeInstanceOf(Refused)
-  expect(source.classify(anAnswer(403, '<Error/>'))).toBeInstanceOf(Refused)
-  expect(source.classify(anAnswer(429, '<Error/>'))).toBeUndefined()
-  expect(source.classify(anAnswer(200, ''))).toBeUndefined()
+const xml = (code: string) =>
+  `<?xml version="1.0"?>\n<Error><Code>${code}</Code><Message>Words.</Message></Error>`
+
+test.each([
+  [404, xml('NoSuchKey'), Refused],
+  [404, '', Refused],
+  [403, xml('AccessDenied'), Refused],
+  [403, '<html>block access from your country</html>', Blocked],
+  // Asked again, and then its candles come from the API: a firewall of the files must not stop a backfill.
+  [403, '<html>Request blocked</html>', Unavailable],
+  [400, xml('RequestTimeout'), Unavailable],
+  [500, xml('InternalError'), Unavailable],
+  [503, xml('SlowDown'), RateLimited],
+  [429, xml('TooManyRequests'), RateLimited],
+  [400, xml('SomethingNew'), UnknownError],
+])('HTTP %i with %j is a %o', (status, body, Kind) => {
+  expect(source.classify(anAnswer(status, body))).toBeInstanceOf(Kind)
+})
+
+test('a file is no error, whatever it says', () => {
+  expect(source.classify(anAnswer(200, xml('NoSuchKey')))).toBeUndefined()
 })

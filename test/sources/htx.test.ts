@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
+import {
+  BeforeHistory,
+  Malformed,
+  RateLimited,
+  Refused,
+  Unavailable,
+  UnknownError,
+  UnknownMarket,
+} from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
 import { hour, minute, plus, second } from '../../src/market/instant.ts'
@@ -218,17 +226,26 @@ describe('an error of HTX', () => {
   test('in the recorded words means that there is no such market, with HTTP 200', () => {
     const fault = htx.classify(anAnswer(200, recorded('htx/error_invalid_symbol')))
     expect(fault).toBeInstanceOf(UnknownMarket)
-    expect(fault?.message).toBe('htx does not know this market (invalid symbol)')
-    expect(said('invalid-parameter', 'symbol trade not open now')).toBeInstanceOf(UnknownMarket)
+    expect(fault?.message).toBe('htx has no such market (invalid symbol (invalid-parameter))')
+    expect(said('invalid-parameter', 'symbol trade not open now')).toBeInstanceOf(Unavailable)
     expect(said('base-symbol-error', null)).toBeInstanceOf(UnknownMarket)
   })
 
   test('with the same code about another parameter is not asked again', () => {
     expect(said('invalid-parameter', 'invalid size')).toBeInstanceOf(Refused)
     expect(said('invalid-parameter', 'invalid period')?.message).toBe(
-      'htx refused the request: invalid period (invalid-parameter)',
+      'htx rejected the request: invalid period (invalid-parameter)',
     )
-    expect(said('base-date-limit-error', 'date less than system limit')).toBeInstanceOf(Refused)
+  })
+
+  test('with the same code about a broken limit waits, and in unknown words may pass', () => {
+    expect(said('invalid-parameter', 'request limit')).toMatchObject({ waitMs: second })
+    expect(said('invalid-parameter', 'Words.')).toBeInstanceOf(UnknownError)
+  })
+
+  test('about a beginning before the listing is an error of its own kind', () => {
+    expect(said('invalid-parameter', 'invalid from')).toBeInstanceOf(BeforeHistory)
+    expect(said('base-date-limit-error', 'date less than system limit')).toBeInstanceOf(BeforeHistory)
   })
 
   test.each([
@@ -248,7 +265,7 @@ describe('an error of HTX', () => {
     expect(expiring(7 * second)).toMatchObject({ waitMs: 7 * second })
     expect(expiring(-7 * second)).toMatchObject({ waitMs: second })
     expect(expiring(hour)).toMatchObject({ waitMs: minute })
-    expect(said('429', '', 429, { 'retry-after': '7' })).toBeUndefined()
+    expect(said('429', '', 429, { 'retry-after': '7' })).toMatchObject({ waitMs: 7 * second })
   })
 
   test.each([
@@ -261,8 +278,7 @@ describe('an error of HTX', () => {
   })
 
   test('in a page of the firewall is told by its status', () => {
-    for (const status of [403, 429, 502])
-      expect(htx.classify(anAnswer(status, '<!DOCTYPE html>'))).toBeUndefined()
+    for (const status of [403, 502]) expect(htx.classify(anAnswer(status, '<!DOCTYPE html>'))).toBeUndefined()
     expect(said('forbidden', 'no', 403)).toBeUndefined()
   })
 

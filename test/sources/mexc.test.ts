@@ -176,7 +176,7 @@ describe('an error of MEXC', () => {
   test('about another parameter is not asked again', () => {
     expect(said(-1121, 'Invalid interval.')).toBeInstanceOf(Refused)
     expect(said(700003, 'Timestamp for this request is outside of the recvWindow.')?.message).toBe(
-      'mexc refused the request: Timestamp for this request is outside of the recvWindow. (700003)',
+      'mexc rejected the request: Timestamp for this request is outside of the recvWindow. (700003)',
     )
   })
 
@@ -186,14 +186,14 @@ describe('an error of MEXC', () => {
     expect(said(code, 'Too many requests')).toBeInstanceOf(RateLimited)
   })
 
-  test('that says when to come again is left to its header, and so is a ban', () => {
+  test('that says when to come again is waits until then, and a ban for longer than the window', () => {
     const body = '{"code":429,"msg":"Too many requests"}'
-    expect(mexc.classify(anAnswer(429, body, { 'retry-after': '7' }))).toBeUndefined()
+    expect(mexc.classify(anAnswer(429, body, { 'retry-after': '7' }))).toMatchObject({ waitMs: 7 * second })
     for (const status of [418, 403]) expect(mexc.classify(anAnswer(status, body))).toBeUndefined()
   })
 
-  test.each([500, 503, 504])('%i about the server is asked again', (code) => {
-    for (const status of [200, 400, code]) expect(said(code, 'Busy', status)).toBeInstanceOf(Unavailable)
+  test.each([500, 501, 503, 504, 801])('%i about the server is asked again', (code) => {
+    for (const status of [200, 400, 503]) expect(said(code, 'Busy', status)).toBeInstanceOf(Unavailable)
   })
 
   test('is none where the code is that of success', () => {
