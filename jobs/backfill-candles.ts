@@ -63,13 +63,16 @@ export const backfillCandles = defineJob({
       .join('_')
       .replaceAll(':', '-'),
   priority: 10,
+  // Two minutes of tries: an outage of a source is seldom over in the seconds that a tick is given.
+  attempts: 8,
   run: async (context, chunk, report) => {
     const counted = countRequests(context.http)
     const db = databaseOf(context.pool)
     let done: ChunkDone = nothingDone
     const note = () => noteOutcome(db, context.runId, outcomeOf(done, counted.count()))
     try {
-      const whole = await fillChunk({ ...context, http: counted.http }, chunk, async (now, candles, owed) => {
+      const reach = { ...context, http: counted.http }
+      const whole = await fillChunk(reach, chunk, report.attempt, async (now, candles, owed) => {
         done = now
         await note()
         await report.progress(candles, owed)
@@ -104,6 +107,7 @@ type OnDone = (done: ChunkDone, candles: number, owed: number) => Promise<void>
 async function fillChunk(
   context: Context,
   { source: sourceId, symbol, coinId, timeframe, from, to, archive, lane }: Chunk,
+  attempt: number,
   onDone: OnDone,
 ): Promise<{ done: ChunkDone; owed: number }> {
   const source = candleSource(sourceId)
@@ -119,7 +123,7 @@ async function fillChunk(
     const file = archiveFileAt(archive, symbol, timeframe, range.from)
     const onProgress = (candles: number, { files, ...filled }: FilledFromFile) =>
       onDone({ filled, files }, candles, total)
-    const { files, ...filled } = await fillFromArchive(context, { series, file, owed, onProgress })
+    const { files, ...filled } = await fillFromArchive(context, { series, file, owed, attempt, onProgress })
     before = { filled, files }
     const holes = await owedIn(range)
     left = owed.flatMap((stretch) => confirmations(holes, stretch, lengthsOf(source, timeframe)))

@@ -1,8 +1,8 @@
 import type { FaultPlan } from './faults.ts'
 import type { Lie } from './lies.ts'
 
-/** These must be told of which value they lie. */
-type Particular = 'value' | 'missing-column' | 'revision'
+/** These need more than their name. */
+type Particular = 'error-answer' | 'value' | 'missing-column' | 'revision'
 
 export type UsualLie = Exclude<Lie['name'], Particular>
 

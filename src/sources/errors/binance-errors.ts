@@ -44,6 +44,8 @@ export const binanceErrors: ErrorTable = {
     '-1151': 'refused',
     '-1121': 'unknown-market',
     '-1127': 'range-too-long',
+    // "Service unavailable from a restricted location …"
+    '0': [[/restricted location/i, 'blocked']],
     // "System is under maintenance."
     '1': 'retry',
   },

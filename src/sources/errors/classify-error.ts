@@ -50,6 +50,8 @@ const whenInTrouble: readonly ErrorKind[] = ['wait', 'retry', ...whenTurnedAway]
  */
 export function classifyError(table: ErrorTable, answer: HttpAnswer): Fault | undefined {
   const { status } = answer
+  // Of a region that is not served; its words may sound like an outage.
+  if (status === 451) return undefined
   const error = table.read(answer)
   const found = error === undefined ? undefined : kindOf(table, error)
   const kind = status === 429 && found !== 'banned' ? 'wait' : found
