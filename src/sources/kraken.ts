@@ -230,6 +230,7 @@ export const kraken = {
     trades: {
       pageSize: tradesPerAnswer,
       weight: 1,
+      hasConsecutiveIds: true,
       // XBT/USDT had ten million in its first six years. The largest markets have five times as many.
       perDay: 5_000,
       request: tradesRequest,

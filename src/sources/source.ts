@@ -77,6 +77,8 @@ export type TradeEndpoint = Readonly<{
   /** The most trades one answer holds. */
   pageSize: number
   weight: number
+  /** Whether the trades of a market are numbered without a gap. */
+  hasConsecutiveIds?: true
   /** About how many trades a market has in a day: how many there really are is known only once they have come. */
   perDay: number
   /** Asks for the oldest trades from about that moment on, in nanoseconds since 1970. */
