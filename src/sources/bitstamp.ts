@@ -165,7 +165,6 @@ export const bitstamp = {
     timeframes,
     pageSize,
     weight: 1,
-    openedAt: toInstant(Date.UTC(2011, 7, 1)),
     bounds: 'to',
     longWindow: 'newest',
     request: ohlcRequest,

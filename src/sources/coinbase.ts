@@ -123,7 +123,6 @@ export const coinbase = {
     madeFrom: { '30m': '15m', '4h': '1h' },
     pageSize,
     weight: 1,
-    openedAt: toInstant(Date.UTC(2015, 0, 1)),
     // Rows of before the start may come too.
     bounds: 'to',
     longWindow: 'refused',

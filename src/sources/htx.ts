@@ -3,15 +3,15 @@ import { z } from 'zod'
 import { Malformed } from '../fault.ts'
 import { type CandleRow, openTimeOf } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, second, toInstant } from '../market/instant.ts'
-import { candleCount } from '../market/range.ts'
+import { day, earlier, type Instant, second, toInstant } from '../market/instant.ts'
+import { candleCount, contains } from '../market/range.ts'
 import { ceilTo, type Timeframe } from '../market/timeframe.ts'
 import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
 import { classifyError } from './errors/classify-error.ts'
 import { htxErrors } from './errors/htx-errors.ts'
 import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { BeginningEndpoint, CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://huobiapi.github.io/docs/spot/v1/en/#get-klines-candles
 // Its 1day opens at midnight in Singapore, which is 16:00 UTC: days are made of hours instead.
@@ -25,21 +25,65 @@ const periods: Readonly<Record<Timeframe, string>> = {
   '1d': '1day',
 }
 
-/** The rows that there are: the newest of them, and the first one still runs. */
-const depth = 2_000
+/** The newest candles, which are asked for by their number alone. The first one still runs. */
+const mostNewest = 2_000
+
+/** The most candles of a range. */
+const pageSize = 1_000
 
 /** Rows beyond the range: while a request waits for its turn, candles close, and the oldest fall out of the answer. */
 const spareRows = 50
 
-/** How many of the newest candles reach back to the beginning of the range. There is nothing else to ask by. */
-const sizeOf = ({ timeframe, range, asOf }: CandleQuery): number =>
-  Math.min(candleCount({ from: range.from, to: ceilTo(timeframe, asOf) }, timeframe) + spareRows, depth)
+/** How many of the newest candles reach back to the beginning of the range. */
+const newestBackTo = ({ timeframe, range, asOf }: CandleQuery): number =>
+  candleCount({ from: range.from, to: ceilTo(timeframe, asOf) }, timeframe) + spareRows
 
-const klineRequest = (query: CandleQuery): SourceRequest => ({
+const isAmongNewest = (query: CandleQuery): boolean => newestBackTo(query) <= mostNewest
+
+const candlesRequest = (query: CandleQuery): SourceRequest =>
+  isAmongNewest(query)
+    ? newestRequest(query.symbol, periods[query.timeframe], newestBackTo(query))
+    : rangeRequest(query)
+
+const newestRequest = (symbol: string, period: string, size: number): SourceRequest => ({
   path: '/market/history/kline',
-  query: { symbol: query.symbol, period: periods[query.timeframe], size: String(sizeOf(query)) },
+  query: { symbol, period, size: String(size) },
   weight: 1,
 })
+
+/**
+ * Seconds. A second off the grid a bound means the same whether it is inclusive or not. Only a single candle is asked for
+ * from its very beginning: it may be the market's first, and a `from` before that is an error.
+ */
+function rangeRequest({ symbol, timeframe, range }: CandleQuery): SourceRequest {
+  const size = candleCount(range, timeframe)
+  return {
+    path: '/market/history/candles',
+    query: {
+      symbol,
+      period: periods[timeframe],
+      size: String(size),
+      from: String(range.from / second - (size > 1 ? 1 : 0)),
+      to: String(range.to / second - 1),
+    },
+    weight: 1,
+  }
+}
+
+/** Its own days, weeks and months: of one of them an answer holds all that a market ever had. */
+const beginnings: readonly BeginningEndpoint[] = [
+  { period: '1day', lengthMs: day },
+  { period: '1week', lengthMs: 7 * day },
+  { period: '1mon', lengthMs: 31 * day },
+].map(({ period, lengthMs }) => ({
+  lengthMs,
+  request: (symbol) => newestRequest(symbol, period, mostNewest),
+  parse: (text) => {
+    const openTimes = readEnvelope(text, parseLosslessJson).data.map((raw) => openTimeOf(readRow(raw)))
+    const isWhole = openTimes.length < mostNewest
+    return isWhole ? openTimes.reduce((a, b) => (a && b ? earlier(a, b) : (a ?? b)), undefined) : undefined
+  },
+}))
 
 const envelope = z.object({
   status: z.literal('ok'),
@@ -62,9 +106,11 @@ function parseKlines(text: string, query: CandleQuery): CandleRow[] {
   const { ch: channel, data } = readEnvelope(text, parseLosslessJson)
   if (channel !== undefined && channel !== `market.${symbol}.kline.${periods[timeframe]}`)
     throw new Malformed(`htx answered with ${channel.slice(0, 80)}, not with the ${timeframe} of ${symbol}`)
-  if (data.length > depth) throw new Malformed(`htx sent ${data.length} candles, more than there are`)
+  if (data.length > mostNewest)
+    throw new Malformed(`htx sent ${data.length} candles, more than an answer holds`)
   const rows = data.map(readRow)
-  refuseCutOff(rows, query)
+  if (isAmongNewest(query)) refuseCutOff(rows, query)
+  else refuseElsewhere(rows, query)
   refuseShorterCandles('htx', timeframe, rows)
   return rows
 }
@@ -93,12 +139,18 @@ function readRow(raw: unknown): CandleRow {
 
 /** As many rows as were asked for that do not reach back to the range do not speak for its beginning. */
 function refuseCutOff(rows: readonly CandleRow[], query: CandleQuery): void {
-  const size = sizeOf(query)
-  // Where all that there are were asked for, the walk knows what to make of it.
-  if (size === depth || rows.length < size) return
+  const size = newestBackTo(query)
+  if (rows.length < size) return
   const isReached = rows.some((row) => (openTimeOf(row) ?? 0) <= query.range.from)
   if (!isReached)
     throw new Malformed(`htx's newest ${size} candles no longer reach back to what was asked for`)
+}
+
+/** An answer to a range that holds none of it may be the newest candles. */
+function refuseElsewhere(rows: readonly CandleRow[], { range }: CandleQuery): void {
+  const isThere = rows.some((row) => contains(range, openTimeOf(row) ?? range.to))
+  if (rows.length > 0 && !isThere)
+    throw new Malformed('htx answered with rows that all lie outside the range asked for')
 }
 
 /** Ten digits: thirteen would be milliseconds. */
@@ -176,13 +228,12 @@ export const htx = {
   candles: {
     timeframes: Object.keys(periods) as Timeframe[],
     madeFrom: { '1d': '1h' },
-    // The one that runs takes the place of another.
-    pageSize: depth - 1,
+    pageSize,
     weight: 1,
-    depth,
+    beginnings,
     bounds: 'none',
     longWindow: 'newest',
-    request: klineRequest,
+    request: candlesRequest,
     parse: parseKlines,
   },
   listing: {

@@ -236,7 +236,6 @@ export const kraken = {
       request: tradesRequest,
       parse: parseTrades,
     },
-    openedAt: toInstant(Date.UTC(2013, 8, 1)),
     bounds: 'from',
     longWindow: 'newest',
     request: ohlcRequest,

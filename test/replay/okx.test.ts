@@ -5,7 +5,7 @@ import { candleCount, type Range } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { listedAt } from '../../src/replay/markets.ts'
-import { okxFace } from '../../src/replay/okx.ts'
+import { okxFace, okxFaceWith } from '../../src/replay/okx.ts'
 import { okx } from '../../src/sources/okx.ts'
 import { at, recorded } from '../sources/recorded.ts'
 import { halfPast, shapeOf } from './playing.ts'
@@ -98,6 +98,22 @@ describe('a walk through it', () => {
     expect(candles).toEqual(closedAndFilled('ETHUSDT', '1m', rest, halfPast))
     expect(requests).toBe(9)
   })
+
+  test.each([100, 300, 70])(
+    'is the same where an answer holds %i, however many are asked for',
+    async (most) => {
+      const now = halfPast
+      const range = { from: plus(running, -900 * minute), to: running }
+      const { candles, absent, requests } = await walkFace(okxFaceWith(most), okx, {
+        symbol: 'BTC-USDT',
+        timeframe: '1m',
+        range,
+        now,
+      })
+      expect(candles).toEqual(closedAndFilled('BTCUSDT', '1m', range, now))
+      expect([absent, requests]).toEqual([0, Math.ceil(900 / most) + (900 % most === 0 ? 0 : 1)])
+    },
+  )
 
   test('is the same if it left out what was not traded', async () => {
     const say = (text: string) => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { Malformed, RateLimited, Refused, Unavailable, UnknownError, UnknownMarket } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
-import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
+import { hour, minute, plus, second } from '../../src/market/instant.ts'
 import { timeframes } from '../../src/market/timeframe.ts'
 import { bitstamp } from '../../src/sources/bitstamp.ts'
 import type { CandleQuery, Source } from '../../src/sources/source.ts'
@@ -311,9 +311,4 @@ describe('the listing', () => {
       expect(() => listed(over)).toThrow(Malformed)
     },
   )
-})
-
-test('no candle is asked for of before it opened', () => {
-  expect(bitstamp.candles.openedAt % day).toBe(0)
-  expect(bitstamp.candles.openedAt).toBeLessThanOrEqual(at('2011-08-18'))
 })

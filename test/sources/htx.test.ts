@@ -10,7 +10,7 @@ import {
 } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
-import { hour, minute, plus, second } from '../../src/market/instant.ts'
+import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
 import { timeframes } from '../../src/market/timeframe.ts'
 import { htx } from '../../src/sources/htx.ts'
 import { type CandleQuery, reachableFrom, type Source } from '../../src/sources/source.ts'
@@ -69,9 +69,29 @@ describe('asking for candles', () => {
     expect(htx.candles.request({ ...query, asOf: plus(from, 100 * minute) }).query.size).toBe('150')
   })
 
-  test('never asks for more than there are', () => {
-    for (const minutes of [1_999, 2_000, 5_000])
-      expect(htx.candles.request({ ...query, asOf: plus(from, minutes * minute) }).query.size).toBe('2000')
+  test('asks by the range for what may not be among the newest two thousand', () => {
+    const asOf = plus(from, 1_951 * minute)
+    expect(htx.candles.request({ ...query, asOf: plus(asOf, -minute) }).path).toBe('/market/history/kline')
+    expect(htx.candles.request({ ...query, asOf })).toEqual({
+      path: '/market/history/candles',
+      query: {
+        symbol: 'btcusdt',
+        period: '1min',
+        size: '10',
+        from: String(from / second - 1),
+        to: String(from / second + 599),
+      },
+      weight: 1,
+    })
+  })
+
+  test('asks for a single candle from its very beginning, before which there may be nothing', () => {
+    const range = { from, to: plus(from, minute) }
+    expect(htx.candles.request({ ...query, range, asOf: plus(from, 5_000 * minute) }).query).toMatchObject({
+      size: '1',
+      from: String(from / second),
+      to: String(from / second + 59),
+    })
   })
 
   test('names each length its own way', () => {
@@ -79,11 +99,9 @@ describe('asking for candles', () => {
     expect(periods).toEqual(['1min', '5min', '15min', '30min', '60min', '4hour', '1day'])
   })
 
-  test('makes days of hours, because its own begin at 16:00 UTC, and has as many hours as of all else', () => {
+  test('makes days of hours, because its own begin at 16:00 UTC, and has all of both', () => {
     expect(htx.candles.madeFrom).toEqual({ '1d': '1h' })
-    const asOf = at('2024-03-01T12:30Z')
-    expect(reachableFrom(htx.candles, '1h', asOf)).toBe(at('2023-12-09T05:00Z'))
-    expect(reachableFrom(htx.candles, '1d', asOf)).toBe(at('2023-12-10'))
+    for (const timeframe of ['1h', '1d'] as const) expect(reachableFrom(htx.candles, timeframe, from)).toBe(0)
   })
 })
 
@@ -197,7 +215,7 @@ describe('reading candles', () => {
 
   test('more rows than there are spoil it', () => {
     const rows = Array.from({ length: 2_001 }, (_, index) => aRow({}, from - index * minute))
-    expect(() => parse(rows)).toThrow('more than there are')
+    expect(() => parse(rows)).toThrow('more than an answer holds')
     expect(parse(rows.slice(1))).toHaveLength(2_000)
   })
 
@@ -210,10 +228,25 @@ describe('reading candles', () => {
     expect(parse(newest(51).slice(1))).toHaveLength(60)
   })
 
-  test('all rows that there are need not reach back: how far they do is for the walk to see', () => {
+  test('rows of another time than the range spoil it: they may be the newest', () => {
     const asked = { ...query, asOf: plus(from, 3_000 * minute) }
-    const rows = Array.from({ length: 2_000 }, (_, index) => aRow({}, asked.asOf - index * minute))
-    expect(htx.candles.parse(aBody(rows), asked)).toHaveLength(2_000)
+    const rows = (first: number) => [0, 1, 2].map((index) => aRow({}, first - index * minute))
+    expect(() => htx.candles.parse(aBody(rows(asked.asOf)), asked)).toThrow('outside the range')
+    expect(htx.candles.parse(aBody(rows(from)), asked)).toHaveLength(3)
+    expect(htx.candles.parse(aBody([]), asked)).toEqual([])
+  })
+
+  test('the first of its days shows where a market begins, if an answer holds all of them', () => {
+    const [days] = htx.candles.beginnings
+    expect(days?.request('btcusdt').query).toEqual({ symbol: 'btcusdt', period: '1day', size: '2000' })
+    const body = (count: number) =>
+      aBody(
+        Array.from({ length: count }, (_, index) => aRow({}, from - index * day)),
+        'market.btcusdt.kline.1day',
+      )
+    expect(days?.parse(body(3))).toBe(from - 2 * day)
+    expect(days?.parse(body(2_000))).toBeUndefined()
+    expect(days?.parse(aBody([], 'market.btcusdt.kline.1day'))).toBeUndefined()
   })
 })
 

@@ -42,7 +42,7 @@ describe('asking for candles', () => {
         bar: '1m',
         before: String(from - 1),
         after: String(from + 10 * minute - 1),
-        limit: '100',
+        limit: '300',
       },
       weight: 1,
     })
@@ -127,9 +127,9 @@ describe('reading candles', () => {
   })
 
   test('more rows than were asked for spoil the page', () => {
-    const rows = Array.from({ length: 101 }, (_, index) => aRow({}, from + index * minute))
+    const rows = Array.from({ length: 301 }, (_, index) => aRow({}, from + index * minute))
     expect(() => parse(rows)).toThrow('more than a page holds')
-    expect(parse(rows.slice(1))).toHaveLength(100)
+    expect(parse(rows.slice(1))).toHaveLength(300)
   })
 
   test.each([
