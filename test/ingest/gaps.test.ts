@@ -247,7 +247,9 @@ describe('the gaps of the followed coins', () => {
     freshDatabase: { pool },
   }) => {
     const coinId = await aCoin(pool)
-    await inTransaction(pool, (tx) => followMarket(tx, { coinId, source: 'gateio', symbol: 'COIN_USDT' }, now))
+    await inTransaction(pool, (tx) =>
+      followMarket(tx, { coinId, source: 'gateio', symbol: 'COIN_USDT' }, now),
+    )
     const series = { coinId, timeframe: '1m', source: 'gateio' } as const
     // Of its newest 9,900, those that will still be there in ten minutes.
     const reach = plus(now, -9_890 * minute)
