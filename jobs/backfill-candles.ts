@@ -11,8 +11,9 @@ import { toInstant } from '../src/market/instant.ts'
 import { candleCount, type Range } from '../src/market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
 import { defineJob } from '../src/queue/job.ts'
+import { jobIdOf } from '../src/queue/job-id.ts'
 import type { Context } from '../src/runtime/context.ts'
-import { coinId } from '../src/settings/schema.ts'
+import { coinId, marketSymbol } from '../src/settings/schema.ts'
 import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
 import { archiveFileAt, archiveKinds } from '../src/sources/binance-archive.ts'
 import { type CandleProvider, candlesPerPage } from '../src/sources/source.ts'
@@ -23,7 +24,7 @@ import { databaseOf } from '../src/store/transaction.ts'
 const payload = z
   .strictObject({
     source: anySourceId,
-    symbol: z.string().min(1).max(50),
+    symbol: marketSymbol,
     coinId,
     timeframe: z.enum(timeframes),
     from: z.iso.datetime(),
@@ -58,10 +59,10 @@ export const backfillCandles = defineJob({
   summary: 'One stretch of history of one market, as far as it is still missing',
   payload,
   queueOf: ({ source }) => queueOfSource(source),
-  idOf: ({ source, symbol, coinId, timeframe, from, to, archive }) =>
-    ['backfill', archive ?? source, symbol, coinId, timeframe, Date.parse(from), Date.parse(to)]
-      .join('_')
-      .replaceAll(':', '-'),
+  idOf: ({ source, symbol, coinId, timeframe, archive, ...range }) => {
+    const [from, to] = [range.from, range.to].map((text) => String(Date.parse(text)))
+    return jobIdOf('backfill', archive ?? queueOfSource(source), symbol, coinId, timeframe, `${from}-${to}`)
+  },
   priority: 10,
   // Two minutes of tries: an outage of a source is seldom over in the seconds that a tick is given.
   attempts: 8,

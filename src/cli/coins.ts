@@ -5,8 +5,9 @@ import type { Fleet } from '../fleet.ts'
 import { chooseMarket } from '../ingest/choose-market.ts'
 import { candleSource } from '../ingest/markets.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
+import { fittingName } from '../market/name.ts'
 import type { Outcome } from '../queue/job.ts'
-import { coinId as coinIdForm } from '../settings/schema.ts'
+import { coinId as coinIdForm, marketSymbol } from '../settings/schema.ts'
 import type { AnySourceId } from '../settings/source-ids.ts'
 import { askForListing } from '../sources/ask.ts'
 import { hasCandles, isAnySourceId, sourceNamed, sources } from '../sources/catalog.ts'
@@ -25,6 +26,7 @@ import { chosenCoins } from './chosen-coins.ts'
 import { answer, print, say, table } from './output.ts'
 import { runHere } from './run-here.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
+import { shellWord } from './shell-word.ts'
 
 export const coinsCommand = (): Command =>
   new Command('coins')
@@ -161,7 +163,7 @@ async function add(
       (options.market ? options.symbol : undefined) ??
       known?.symbol ??
       listed.find((market) => market)?.base ??
-      coinId.toUpperCase().slice(0, 20),
+      fittingName(coinId.toUpperCase(), 20),
     name: options.name ?? known?.name ?? coinId,
   }
   const now = clock.now()
@@ -209,7 +211,7 @@ async function find(
       if (choice.kind === 'one')
         return { source: source.id, symbol: choice.market.symbol, market: choice.market }
       if (choice.kind === 'ambiguous') {
-        const names = choice.candidates.map(({ symbol }) => `${source.id}:${symbol}`)
+        const names = choice.candidates.map(({ symbol }) => shellWord(`${source.id}:${symbol}`))
         throw new InvalidInput(
           `${base} stands for several markets: choose with --market ${names.join(' or ')}`,
         )
@@ -228,7 +230,7 @@ async function find(
 
 function readMarket(text: string): MarketName {
   // The id of a source of ccxt holds a colon itself, as some symbols do.
-  const [, source = '', symbol = ''] = /^((?:ccxt:)?[^:]*):(.+)$/.exec(text) ?? []
+  const [, source = '', symbol = ''] = /^((?:ccxt:)?[^:]*):(.+)$/s.exec(text) ?? []
   if (!isAnySourceId(source)) {
     throw new InvalidInput(
       `--market ${text} is not SOURCE:SYMBOL such as binance:BTCUSDT; the sources are ${Object.keys(sources).join(', ')}, and ccxt:NAME for any other exchange (ccxt:bitvavo:BTC/EUR)`,
@@ -236,10 +238,11 @@ function readMarket(text: string): MarketName {
   }
   if (source === 'binance-archive') {
     throw new InvalidInput(
-      `${text} is no market: the archive's files hold the candles of binance, and a backfill reads them by itself; follow --market binance:${symbol}`,
+      `${text} is no market: the archive's files hold the candles of binance, and a backfill reads them by itself; follow --market ${shellWord(`binance:${symbol}`)}`,
     )
   }
-  if (symbol.length > 50) throw new InvalidInput(`--market ${text} is longer than any symbol`)
+  const form = marketSymbol.safeParse(symbol)
+  if (!form.success) throw new InvalidInput(`--market ${text} ${form.error.issues[0]?.message}`)
   return { source, symbol }
 }
 

@@ -1,3 +1,5 @@
+import { columnsOf, padded } from './columns.ts'
+
 // Whoever reads along may leave before the end, as `head` does: the rest goes nowhere, and nothing has failed.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -36,9 +38,9 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
     columns.map(({ title }) => title),
     ...rows.map((row) => columns.map((column) => column.of(row))),
   ]
-  const widths = columns.map((_, index) => Math.max(...cells.map((line) => line[index]?.length ?? 0)))
+  const widths = columns.map((_, index) => Math.max(...cells.map((line) => columnsOf(line[index] ?? ''))))
   const pad = (text: string, index: number) =>
-    columns[index]?.align === 'right' ? text.padStart(widths[index] ?? 0) : text.padEnd(widths[index] ?? 0)
+    padded(text, widths[index] ?? 0, columns[index]?.align === 'right' ? 'left' : 'right')
   return cells.map((line) => line.map(pad).join('  ').trimEnd()).join('\n')
 }
 

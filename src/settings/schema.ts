@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { day, hour, minute, second } from '../market/instant.ts'
+import { isName } from '../market/name.ts'
 import { timeframes } from '../market/timeframe.ts'
 import { parseDuration } from './duration.ts'
 import { anySourceId } from './source-ids.ts'
@@ -88,15 +89,24 @@ const rowPolicies = z.record(z.string(), rowPolicy).superRefine((policies, conte
   }
 })
 
-export const coinId = z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,49}$/, {
-  error: 'is not a coin id such as "bitcoin" (CoinGecko\'s, at most 50 characters)',
+const name = (longest: number, error: string) => z.string().refine((text) => isName(text, longest), { error })
+
+/**
+ * CoinGecko's. It tells no form for them: all that were seen are in lower case, one has a space, and commas are what it
+ * separates them by.
+ */
+export const coinId = z.string().refine((text) => isName(text, 50) && !/[A-Z,]/.test(text), {
+  error: 'is not a coin id such as "bitcoin" (CoinGecko\'s, in lower case, at most 50 characters)',
 })
+
+/** A market in its source's own spelling. */
+export const marketSymbol = name(50, 'is not a symbol such as "BTCUSDT" of at most 50 characters')
 
 export const followedCoin = z.strictObject({
   id: coinId,
-  symbol: z.string().min(1).max(20),
-  name: z.string().min(1).max(100),
-  markets: z.partialRecord(anySourceId, z.string().min(1).max(50)).superRefine((markets, context) => {
+  symbol: name(20, 'is not a ticker such as "BTC" of at most 20 characters'),
+  name: name(100, 'is not a name in one line of at most 100 characters'),
+  markets: z.partialRecord(anySourceId, marketSymbol).superRefine((markets, context) => {
     if (markets['binance-archive'] !== undefined)
       context.addIssue({
         code: 'custom',

@@ -92,8 +92,10 @@ export function checksumRequest(file: ArchiveFile): SourceRequest {
  * for anything else.
  */
 export function readChecksum(text: string, file: ArchiveFile): string {
-  const [, sha256, name] = /^([0-9a-f]{64}) [ *](\S+)\s*$/i.exec(text) ?? []
-  if (sha256 === undefined || name !== zipName(file))
+  const [, mark, sha256, name = ''] = /^(\\?)([0-9a-f]{64}) [ *](.+?)\r?\n?$/i.exec(text) ?? []
+  // A backslash before the line says that those in the name are written twice.
+  const plainName = mark === '' ? name : name.replaceAll('\\\\', '\\')
+  if (sha256 === undefined || plainName !== zipName(file))
     throw new Malformed(`the checksum beside ${zipName(file)} is not a line about that file`)
   return sha256.toLowerCase()
 }

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../market/instant.ts'
+import { isName } from '../market/name.ts'
 import { fromMs } from './multirange.ts'
 import type { Database } from './transaction.ts'
 
@@ -61,7 +62,7 @@ const longestName = 50
 
 /** A source may say anything: no market of ours has a name that the columns cannot hold. */
 const fits = ({ symbol, base, quote, alsoCalled = [] }: Market): boolean =>
-  [symbol, base, quote, ...alsoCalled].every((name) => name.length <= longestName && !name.includes('\u0000'))
+  [symbol, base, quote, ...alsoCalled].every((name) => isName(name, longestName))
 
 /** Writes down what a look at the whole listing has shown. What is not in it keeps its last row. */
 export async function recordListing(

@@ -1,6 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { stringify } from 'lossless-json'
 import { type Instant, second, toIso } from '../market/instant.ts'
+import { fittingName } from '../market/name.ts'
 import type { Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { fromMs, type JsonRanges, rangesJson, toRanges } from './multirange.ts'
@@ -38,7 +39,7 @@ const rawText = (raw: unknown): string =>
   (stringify(raw) ?? 'undefined').replaceAll('\u0000', '\\u0000').slice(0, longestRaw)
 
 /** A row that is not believed may call its market anything. */
-const marketText = (market: string): string => market.replaceAll('\u0000', '').slice(0, 50)
+const marketText = (market: string): string => fittingName(market, 50)
 
 /**
  * What became of a row. `loaded`: the table has a candle for its open time. `withdrawn`: its source has none there any

@@ -11,6 +11,7 @@ import { floorTo, type Timeframe, timeframes } from '../market/timeframe.ts'
 import type { Engine } from '../queue/engine.ts'
 import type { AnyJob } from '../queue/job.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { coinId as coin } from '../settings/schema.ts'
 import type { Settings } from '../settings.ts'
 import { readCandlePoints } from '../store/candle-points.ts'
 import { type Coin, listCoins } from '../store/coins.ts'
@@ -36,7 +37,6 @@ const mostPoints = 2_000
 
 const timeframe = z.enum(timeframes, { error: `is none of ${timeframes.join(', ')}` })
 const date = z.string().max(40).optional()
-const coin = z.string().max(50)
 
 /** What is answered at an address, to a query that anybody may have written. */
 export type Api = Readonly<Record<`/api/${string}`, (query: unknown) => Promise<unknown>>>

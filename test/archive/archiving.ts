@@ -43,7 +43,11 @@ export const reachOf = (pool: Pool, settings: Settings, instant: Instant): Archi
 let months = 0
 
 /** A month of 1h candles of a coin of its own, in a partition that no other sentence has, with its coverage. */
-export async function aMonth(pool: Pool, candles = 50): Promise<Leaf & { coinId: string; covered: Range }> {
+export async function aMonth(
+  pool: Pool,
+  candles = 50,
+  called?: string,
+): Promise<Leaf & { coinId: string; covered: Range }> {
   months += 1
   const first = at(
     `${1990 + Math.floor(months / 12)}-${String(1 + (months % 12)).padStart(2, '0')}-01T00:00:00Z`,
@@ -51,7 +55,7 @@ export async function aMonth(pool: Pool, candles = 50): Promise<Leaf & { coinId:
   const table = candleTable('1h', 'month')
   const plan = partitionAt(table, first)
   await ensurePartitions(pool, table, [plan], 2_000)
-  const coinId = await aCoin(pool)
+  const coinId = await aCoin(pool, called)
   await addCandles(pool, coinId, first, candles)
   const covered = { from: first, to: at(new Date(first + candles * 3_600_000).toISOString()) }
   await inTransaction(pool, ({ db }) =>

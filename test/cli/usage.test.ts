@@ -72,7 +72,10 @@ const refused: readonly (readonly [string, RegExp])[] = [
   ['coins add x --market BTCUSDT', /not SOURCE:SYMBOL such as binance:BTCUSDT/],
   ['coins add x --market nowhere:BTCUSDT', /the sources are binance/],
   ['coins add x --market binance-archive:BTCUSDT', /is no market: .*follow --market binance:BTCUSDT/],
-  [`coins add x --market binance:${'B'.repeat(51)}`, /longer than any symbol/],
+  [
+    `coins add x --market binance:${'B'.repeat(51)}`,
+    /is not a symbol such as "BTCUSDT" of at most 50 characters/,
+  ],
   ['migrate down --to 99', /0001_market_data/],
   ['queues pause binanse', /Did you mean "binance"/],
   ['views refresh nothing', /there is daily_price_summary/],

@@ -19,6 +19,7 @@ import { minute, plus, second } from '../../src/market/instant.ts'
 import { fixedClock } from '../../src/runtime/clock.ts'
 import { freePort } from '../../src/runtime/free-port.ts'
 import { recordingLog } from '../queue/fleet.ts'
+import { names } from '../support/names.ts'
 import { json, type MisbehavingServer, openMisbehavingServer } from './misbehaving-server.ts'
 
 const clock = fixedClock('2024-03-01T12:00:00Z')
@@ -97,6 +98,16 @@ const waitOf = async (): Promise<number> => {
   if (!(fault instanceof RateLimited)) throw fault
   return fault.waitMs
 }
+
+describe('a name in what is asked for', () => {
+  test.each(names)('arrives as it is: %s', async (name) => {
+    server.answer(json('{}'))
+    await ask({ path: `/markets/${encodeURIComponent(name)}/candles`, query: { symbol: name, limit: '5' } })
+    const { pathname, searchParams } = new URL(server.requests[0]?.url ?? '', server.baseUrl)
+    expect(pathname.split('/').map(decodeURIComponent)).toEqual(['', 'markets', name, 'candles'])
+    expect(Object.fromEntries(searchParams)).toEqual({ symbol: name, limit: '5' })
+  })
+})
 
 describe('an answer', () => {
   test('arrives as text, digit for digit, with its headers in lower case', async () => {

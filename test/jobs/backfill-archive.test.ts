@@ -27,10 +27,11 @@ const payloadOf = (
   { from, to }: Range,
   archive?: 'monthly' | 'daily',
   timeframe: Timeframe = '1m',
+  market = symbol,
 ) =>
   backfillCandles.payload.parse({
     source: 'binance',
-    symbol,
+    symbol: market,
     coinId,
     timeframe,
     from: new Date(from).toISOString(),
@@ -95,6 +96,18 @@ describe('a backfill from a file', () => {
     const range = { from: at('2025-01-02T00:00Z'), to: at('2025-01-03T00:00Z') }
     await fromFile(working, coinId, range)
     expect(await stored(pool, coinId, range)).toEqual(truth(symbol, '1m', range, at('2025-02-20T12:00Z')))
+    expect(unused(working)).toEqual([])
+  })
+
+  test('of a symbol in Chinese is the same', async ({ pool }) => {
+    await using working = await startWorking(pool)
+    const [byFile, byPage] = [await aCoin(pool), await aCoin(pool)]
+    const [market, { context }] = ['币安人生USDT', working]
+    await backfillCandles.run(context, payloadOf(byFile, quietDay, 'daily', '1m', market), keptReport())
+    expect(askedOf(working, 'binance')).toEqual([])
+    await backfillCandles.run(context, payloadOf(byPage, quietDay, undefined, '1m', market), keptReport())
+    expect(await stored(pool, byFile, quietDay)).toEqual(truth(market, '1m', quietDay))
+    expect(await stored(pool, byPage, quietDay)).toEqual(truth(market, '1m', quietDay))
     expect(unused(working)).toEqual([])
   })
 

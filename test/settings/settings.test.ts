@@ -109,7 +109,7 @@ describe('the coins that are followed', () => {
       [
         '- { id: monero, symbol: XMR, name: Monero, markets: {} }',
         '- { id: monero, symbol: XMR, name: Monero, markets: {} }',
-        '- { id: "no spaces", symbol: NO, name: No, markets: {} }',
+        '- { id: "no,commas", symbol: NO, name: No, markets: {} }',
         '- { id: tron, symbol: TRX, name: TRON, markets: { binanse: TRXUSDT } }',
         '- { id: stellar, symbol: XLM, name: Stellar, markets: { binance-archive: XLMUSDT } }',
       ].join('\n'),

@@ -13,6 +13,7 @@ import {
   binanceArchive as source,
   zipRequest,
 } from '../../src/sources/binance-archive.ts'
+import { names } from '../support/names.ts'
 import { anAnswer, at } from './recorded.ts'
 
 const file = (kind: ArchiveKind, iso: string, timeframe: ArchiveFile['timeframe'] = '1h') =>
@@ -70,6 +71,15 @@ describe('a checksum', () => {
     `${sha256}  ${zip}\n${sha256}  ${zip}`,
     '<?xml version="1.0"?><Error/>',
   ])('is not %j', (text) => {
+    expect(() => readChecksum(text, march)).toThrow(Malformed)
+  })
+
+  test.each(names)('is read beside the file of %s, as sha256sum writes it', (symbol) => {
+    const ofName = archiveFileAt('monthly', symbol, '1h', at('2024-03-01'))
+    const isEscaped = symbol.includes('\\')
+    const written = isEscaped ? symbol.replaceAll('\\', '\\\\') : symbol
+    const text = `${isEscaped ? '\\' : ''}${sha256}  ${written}-1h-2024-03.zip\n`
+    expect(readChecksum(text, ofName)).toBe(sha256)
     expect(() => readChecksum(text, march)).toThrow(Malformed)
   })
 })

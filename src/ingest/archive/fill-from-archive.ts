@@ -66,7 +66,7 @@ async function contentOf(
     // The checksum first: where it is missing, the file need not be fetched.
     const checksum = await fetchFile(reach, checksumRequest(file))
     const zip = await fetchFile(reach, zipRequest(file))
-    return await readArchiveFile(file, zip, checksum.toString('latin1'), { series, owed, now })
+    return await readArchiveFile(file, zip, checksum.toString('utf8'), { series, owed, now })
   } catch (error) {
     if (!(error instanceof Fault) || error instanceof Aborted || error instanceof RateLimited) throw error
     if (error.remedy === 'retry' && attempt < tries) throw error
