@@ -17,13 +17,10 @@ export const isName = (text: string, longest: number): boolean =>
   text !== '..'
 
 /** As much of a text that anybody may have written as can be shown in a line, and fits. */
-export const fittingName = (text: string, longest: number): string =>
-  [
-    ...text
-      .toWellFormed()
-      .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
-      .trim(),
-  ]
-    .slice(0, longest)
-    .join('')
-    .trim()
+export function fittingName(text: string, longest: number): string {
+  const line = text
+    .toWellFormed()
+    .replaceAll(/[\t-\r\u0085\u2028\u2029]+/g, ' ')
+    .replaceAll(/\p{Cc}/gu, '')
+  return [...line.trim()].slice(0, longest).join('').trim()
+}

@@ -30,7 +30,7 @@ describe('a text that anybody may have written', () => {
   test('is cut between characters', () => expect(fittingName('🚀🚀🚀', 2)).toBe('🚀🚀'))
 
   test('neither ends the line nor moves the cursor', () =>
-    expect(fittingName(' Bit\ncoin\u001b[2J\u0000 ', 20)).toBe('Bit coin [2J'))
+    expect(fittingName(' Bit\ncoin\u001b[2J\u0000 ', 20)).toBe('Bit coin[2J'))
 
   test('has no half characters', () => expect(fittingName(`a${'🚀'.slice(0, 1)}`, 20)).toBe('a\ufffd'))
 })
