@@ -13,7 +13,6 @@ type JsonOption = Readonly<{ json?: boolean }>
 
 export const archiveCommand = (): Command =>
   new Command('archive')
-    .description('What has left the database for files, and the way back.')
     .addCommand(listCommand())
     .addCommand(verifyCommand())
     .addCommand(restoreCommand())

@@ -28,9 +28,6 @@ type BackfillOptions = Readonly<{
 
 export const backfillCommand = (): Command =>
   new Command('backfill')
-    .description(
-      'Bring in history: plan, then load whatever is still missing. The same command again goes on where it stopped.',
-    )
     .argument('<coin...>', 'coin ids, as in `beacon coins list`')
     .requiredOption('--timeframe <list>', 'timeframes, separated by commas: 1m,1h')
     .requiredOption('--from <date>', 'first instant, UTC: 2024-03-01, 2024-03-01T12:00Z or -30d')

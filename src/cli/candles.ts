@@ -25,7 +25,6 @@ type CandlesOptions = Readonly<{
 
 export const candlesCommand = (): Command =>
   new Command('candles')
-    .description('Show the newest stored candles of a coin, or what their source has changed of them.')
     .argument('<coin>', 'coin id')
     .argument('<timeframe>', 'such as 1m or 1h')
     .option('--last <count>', 'how many; 20 unless said otherwise, what fits the terminal with --plot')

@@ -14,9 +14,6 @@ type CertificateOptions = Readonly<{ from: string; to: string; sql?: boolean; js
 
 export const certificateCommand = (): Command =>
   new Command('certificate')
-    .description(
-      'What there is of a series, why the rest is not there, where it came from, and a SHA-256 over its candles that any other copy of them has too.',
-    )
     .argument('<coin>', 'coin id')
     .argument('<timeframe>', 'such as 1m or 1h')
     .requiredOption('--from <date>', 'first instant, UTC: 2024-03-01, 2024-03-01T12:00Z or -30d')

@@ -28,7 +28,6 @@ import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
 
 export const coinsCommand = (): Command =>
   new Command('coins')
-    .description('Which coins are followed, and on which markets.')
     .addCommand(listCommand())
     .addCommand(addCommand())
     .addCommand(removeCommand())

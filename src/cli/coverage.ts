@@ -9,7 +9,6 @@ import { withDatabase } from './session.ts'
 
 export const coverageCommand = (): Command =>
   new Command('coverage')
-    .description('From when to when each series is stored, how much of it, and how much is not final yet.')
     .argument('[coin...]', 'coin ids; all followed ones when none is named')
     .option('--json', 'answer as JSON')
     .action((coinIds: string[], { json }: { json?: boolean }) =>

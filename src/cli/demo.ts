@@ -12,9 +12,6 @@ import { runDaemon } from './start.ts'
 
 export const demoCommand = (): Command =>
   new Command('demo')
-    .description(
-      'Run the daemon against the bundled replay exchange, in its own data folder: needs no network.',
-    )
     .addHelpText(
       'after',
       '\nWhile it runs, `. .beacon/demo/environment` in another terminal lets every command work on its data.',

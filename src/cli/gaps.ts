@@ -26,7 +26,6 @@ type GapsOptions = Readonly<{
 
 export const gapsCommand = (): Command =>
   new Command('gaps')
-    .description('What is missing, and why.')
     .argument('[coin...]', 'coin ids; all followed ones when none is named')
     .option('--timeframe <list>', 'timeframes, separated by commas; all that are kept when left out')
     .option(

@@ -11,10 +11,7 @@ import { withDatabase, withFleet } from './session.ts'
 type JsonOption = Readonly<{ json?: boolean }>
 
 export const partitionsCommand = (): Command =>
-  new Command('partitions')
-    .description('The partitions of the large tables.')
-    .addCommand(listCommand())
-    .addCommand(ensureCommand())
+  new Command('partitions').addCommand(listCommand()).addCommand(ensureCommand())
 
 const listCommand = (): Command =>
   new Command('list')

@@ -8,7 +8,6 @@ import { withDatabase } from './session.ts'
 
 export const pricesCommand = (): Command =>
   new Command('prices')
-    .description('Show the newest stored price of each coin, in USD.')
     .argument('[coin...]', 'coin ids; all followed ones when none is named')
     .option('--json', 'answer as JSON, prices as exact text')
     .action((coinIds: string[], { json }: { json?: boolean }) =>

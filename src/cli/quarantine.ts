@@ -21,7 +21,6 @@ import { sayPause } from './verify.ts'
 
 export const quarantineCommand = (): Command =>
   new Command('quarantine')
-    .description('Rows of answers that were not believed: what they are, and what becomes of them.')
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(retryCommand())

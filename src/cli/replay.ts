@@ -20,9 +20,6 @@ type Options = Readonly<{
 
 export const replayCommand = (): Command =>
   new Command('replay')
-    .description(
-      'Play recorded candles as if they were now, through the public interfaces of the sources, until stopped.',
-    )
     .option('--port <first>', 'the first of consecutive ports (default: any that are free)')
     .option('--source <id...>', 'speak as these sources only (default: all)')
     .option('--limits <which>', 'enforce the real limits of each source, or none', 'real')

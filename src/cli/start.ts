@@ -6,7 +6,6 @@ import { type Session, withSession } from './session.ts'
 
 export const startCommand = (): Command =>
   new Command('start')
-    .description('Run the daemon: schedule, workers and web, until it is stopped.')
     .option('--roles <list>', `which parts this process runs, of ${roles.join(',')}`, roles.join(','))
     .addHelpText(
       'after',

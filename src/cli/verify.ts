@@ -29,9 +29,6 @@ export type VerifyOptions = Readonly<{
 
 export const verifyCommand = (): Command =>
   new Command('verify')
-    .description(
-      'Read candles once more from their source and compare them with the table, which stays as it is. Exit status 1 where they differ.',
-    )
     .argument('<coin>', 'coin id')
     .requiredOption('--timeframe <name>', 'such as 1m or 1h')
     .requiredOption('--from <date>', 'first instant, UTC: 2024-03-01, 2024-03-01T12:00Z or -30d')

@@ -13,7 +13,7 @@ import { withDatabase, withFleet } from './session.ts'
 type JsonOption = Readonly<{ json?: boolean }>
 
 export const viewsCommand = (): Command =>
-  new Command('views').description('The summaries.').addCommand(listCommand()).addCommand(refreshCommand())
+  new Command('views').addCommand(listCommand()).addCommand(refreshCommand())
 
 const listCommand = (): Command =>
   new Command('list')

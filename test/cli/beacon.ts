@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { type AskedLine, type EndedLine, runInOneProcess } from './line-runner.ts'
 
-const program = fileURLToPath(new URL('../../src/beacon.mjs', import.meta.url))
+const program = fileURLToPath(new URL('../../dist/beacon.js', import.meta.url))
 
 /** Variables of the environment; nothing of the runner's own but where programs are found. */
 export type Variables = Readonly<Record<string, string>>

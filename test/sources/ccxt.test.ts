@@ -123,7 +123,7 @@ describe('ccxt', () => {
     const elsewhere = createRequire(join(mkdtempSync(join(tmpdir(), 'beacon-ccxt-')), 'here.js'))
     const opening = () => openExchange('ccxt:bitvavo', elsewhere)
     expect(opening).toThrow(Misconfigured)
-    expect(opening).toThrow(/^ccxt:bitvavo is read through ccxt, which is not installed.*npm install ccxt$/)
+    expect(opening).toThrow(/^ccxt:bitvavo needs ccxt, which is not installed: .*npm install ccxt$/)
   })
 
   test('that does not know an exchange, or no spot candles of it, says so', () => {
