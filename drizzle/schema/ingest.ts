@@ -56,12 +56,21 @@ export const instruments = pgTable(
     missingSince: instant('missing_since'),
     haltedSince: instant('halted_since'),
     relistedAt: instant('relisted_at'),
+    marketKey: varchar('market_key', { length: 50 })
+      .notNull()
+      .generatedAlwaysAs(
+        sql`case source when 'kraken' then regexp_replace(upper(translate(symbol, '-_/:', '')), '^X([A-Z]{3})[XZ]([A-Z]{3})$', '\\1\\2') else upper(translate(symbol, '-_/:', '')) end`,
+      ),
+    sharesMarket: boolean('shares_market').notNull().default(false),
   },
   (table) => [
     primaryKey({ columns: [table.coinId, table.source, table.symbol, table.followedFrom] }),
     uniqueIndex('instruments_open_key')
       .on(table.coinId, table.source, table.symbol)
       .where(sql`listed_to is null`),
+    uniqueIndex('instruments_market_key')
+      .on(table.source, table.marketKey)
+      .where(sql`followed_to is null and listed_to is null and not shares_market`),
     check('instruments_preference_check', sql`preference >= 0`),
     check('instruments_listed_check', sql`listed_from < listed_to`),
     check('instruments_relisted_check', sql`relisted_at is null or listed_to is not null`),

@@ -1,0 +1,7 @@
+alter table listed_markets
+  drop column base_name,
+  drop column kind;
+drop index instruments_market_key;
+alter table instruments
+  drop column market_key,
+  drop column shares_market;
