@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Malformed } from '../src/fault.ts'
+import { findingText } from '../src/ingest/listing/finding-text.ts'
 import { type Trading, tradingIn } from '../src/ingest/listing/trading.ts'
 import { type Finding, findDoubts, lifeKey, lookAtListing, type Poll } from '../src/ingest/look-at-listing.ts'
 import { toIso } from '../src/market/instant.ts'
@@ -41,8 +42,8 @@ export const syncInstruments = defineJob({
         payload: { source: id },
         whenMissed: 'run-once' as const,
       })),
-  run: async (context, { source: id }) => {
-    const { settings, http, signal, pool, clock, log, runId } = context
+  run: async (context, { source: id }, report) => {
+    const { settings, http, signal, pool, clock, runId } = context
     const deps = { http, baseUrls: settings.environment.baseUrls }
     const listing = await askForListing(deps, sourceNamed(id), { lane: 'live', signal })
     if (!listing) return { listed: 0, followed: 0 }
@@ -51,13 +52,9 @@ export const syncInstruments = defineJob({
     const trading = await tradingOfDoubted(context, id, poll)
     const look = { ...poll, trading, runId, settings }
     const { followed, findings } = await inTransaction(pool, (tx) => lookAtListing(tx, look), 'load')
-    for (const { news, life, more } of findings) {
-      log[loud.includes(news) ? 'warn' : 'info'](`market.${news}`, {
-        coinId: life.coinId,
-        market: `${id}:${life.symbol}`,
-        ...(life.listedTo === undefined ? {} : { endedAt: toIso(life.listedTo) }),
-        ...more,
-      })
+    for (const finding of findings) {
+      logFinding(context, id, finding)
+      await report.log(findingText(id, finding))
     }
     const count = (...news: Finding['news'][]) => findings.filter((one) => news.includes(one.news)).length
     return {
@@ -68,6 +65,15 @@ export const syncInstruments = defineJob({
     }
   },
 })
+
+function logFinding({ log }: Context, source: string, { news, life, more }: Finding): void {
+  log[loud.includes(news) ? 'warn' : 'info'](`market.${news}`, {
+    coinId: life.coinId,
+    market: `${source}:${life.symbol}`,
+    ...(life.listedTo === undefined ? {} : { endedAt: toIso(life.listedTo) }),
+    ...more,
+  })
+}
 
 /** What the candles show of each tracked market that the listing casts doubt on: hardly ever any. */
 async function tradingOfDoubted(

@@ -2,6 +2,4 @@ alter table listed_markets
   drop column base_name,
   drop column kind;
 drop index instruments_market_key;
-alter table instruments
-  drop column market_key,
-  drop column shares_market;
+alter table instruments drop column shares_market;

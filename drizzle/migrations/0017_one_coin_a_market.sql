@@ -1,30 +1,31 @@
 -- One market is one coin's. Its spellings are one market: case and separators do not count, nor do Kraken's prefixes.
-alter table instruments
-  add column market_key varchar(50) not null generated always as (
-    case source
-      when 'kraken' then regexp_replace(upper(translate(symbol, '-_/:', '')), '^X([A-Z]{3})[XZ]([A-Z]{3})$', '\1\2')
-      else upper(translate(symbol, '-_/:', ''))
-    end
-  ) stored,
-  add column shares_market boolean not null default false;
+alter table instruments add column shares_market boolean not null default false;
+comment on column instruments.shares_market is 'Another coin tracked this market first, from before one market was one coin''s: remove one of the two.';
 
--- Where two coins track one market already, both go on: which of them is right, only a person knows. The doctor reports
--- every one after the first, and no other coin joins them.
+-- Where two coins track one market already, both go on: which of them is right, only a person knows. `beacon coins list`
+-- and the doctor name them, and no other coin joins them.
 update instruments set shares_market = true
 from (
   select coin_id, source, symbol, followed_from,
-    row_number() over (partition by source, market_key order by followed_from, coin_id, symbol) as place
+    row_number() over (
+      partition by source, case source
+        when 'kraken' then regexp_replace(upper(translate(symbol, '-_/:', '')), '^X([A-Z]{3})[XZ]([A-Z]{3})$', '\1\2')
+        else upper(translate(symbol, '-_/:', ''))
+      end
+      order by followed_from, coin_id, symbol
+    ) as place
   from instruments where followed_to is null and listed_to is null
 ) as tracked
 where (instruments.coin_id, instruments.source, instruments.symbol, instruments.followed_from)
     = (tracked.coin_id, tracked.source, tracked.symbol, tracked.followed_from)
   and tracked.place > 1;
 
-create unique index instruments_market_key on instruments (source, market_key)
-  where followed_to is null and listed_to is null and not shares_market;
-
-comment on column instruments.market_key is 'The symbol without what may be written in several ways: equal for all spellings of one market.';
-comment on column instruments.shares_market is 'Another coin tracked this market first, from before one market was one coin''s: remove one of the two.';
+create unique index instruments_market_key on instruments (source, (
+  case source
+    when 'kraken' then regexp_replace(upper(translate(symbol, '-_/:', '')), '^X([A-Z]{3})[XZ]([A-Z]{3})$', '\1\2')
+    else upper(translate(symbol, '-_/:', ''))
+  end
+)) where followed_to is null and listed_to is null and not shares_market;
 
 alter table listed_markets
   add column base_name varchar(200),

@@ -6,7 +6,7 @@ const krakenLegacyPair = /^X([A-Z]{3})[XZ]([A-Z]{3})$/
 
 /**
  * Equal for all spellings of one market on one source: case and separators do not count (tWBTUSD, tWBT:USD), nor do the
- * prefixes of Kraken (XXBTZUSD, XBTUSD, XBT/USD). The column `instruments.market_key` is the same in SQL.
+ * prefixes of Kraken (XXBTZUSD, XBTUSD, XBT/USD). The index `instruments_market_key` has the same in SQL.
  */
 export function marketKey(source: string, symbol: string): string {
   const bare = symbol.replaceAll(separators, '').toUpperCase()

@@ -156,7 +156,7 @@ type LifeOf = Readonly<{
   isTracked: boolean
 }>
 
-/** All lives of a market, whichever way its symbol was spelt in each; the newest first. */
+/** All lives of a market, whichever way its symbol was spelt in each; those that are tracked first. */
 async function readLivesOf(db: Database, source: string, symbol: string): Promise<LifeOf[]> {
   const { rows } = await db.execute<{
     coin_id: string
@@ -171,9 +171,11 @@ async function readLivesOf(db: Database, source: string, symbol: string): Promis
       extract(epoch from listed_from) * 1000 as listed_from_ms,
       extract(epoch from listed_to) * 1000 as listed_to_ms,
       followed_to is null and listed_to is null as is_tracked
-    from instruments where source = ${source} and market_key = ${marketKey(source, symbol)}
+    from instruments where source = ${source}
     order by is_tracked desc, shares_market, followed_from desc, coin_id`)
-  return rows.map((row) => ({
+  const key = marketKey(source, symbol)
+  const same = rows.filter((row) => marketKey(source, row.symbol) === key)
+  return same.map((row) => ({
     coinId: row.coin_id,
     symbol: row.symbol,
     followedFrom: fromMs(row.followed_ms),
@@ -264,22 +266,22 @@ function refuseOthers({ coinId, source, symbol, since }: NewMarket, lives: reado
 }
 
 /**
- * Stops tracking every market of a coin; its data stays. Who shared one with it has it alone from then on. Returns how
- * many were tracked.
+ * Stops tracking every market of a coin; its data stays. A coin that shared one with it has it alone from then on. Returns
+ * how many were tracked.
  */
 export async function unfollowCoin({ db }: Transaction, coinId: string, now: Instant): Promise<number> {
-  const { rows } = await db.execute(sql`
+  const { rows } = await db.execute<{ source: string; symbol: string }>(sql`
     update instruments set followed_to = ${toIso(now)}::timestamp, shares_market = false
     where coin_id = ${coinId} and followed_to is null
-    returning coin_id`)
-  await db.execute(sql`
-    update instruments as first set shares_market = false
-    where shares_market and not exists (
-      select from instruments as other
-      where (other.source, other.market_key) = (first.source, first.market_key)
-        and other.followed_to is null and other.listed_to is null
-        and (other.shares_market, other.followed_from, other.coin_id, other.symbol)
-          < (first.shares_market, first.followed_from, first.coin_id, first.symbol)
-    )`)
+    returning source, symbol`)
+  for (const { source, symbol } of rows) {
+    // The first of those that are left, which is the one that shares with nobody where there is one.
+    const [left] = (await readLivesOf(db, source, symbol)).filter(({ isTracked }) => isTracked)
+    if (!left) continue
+    await db.execute(sql`
+      update instruments set shares_market = false
+      where coin_id = ${left.coinId} and source = ${source} and symbol = ${left.symbol}
+        and followed_to is null and listed_to is null and shares_market`)
+  }
   return rows.length
 }
