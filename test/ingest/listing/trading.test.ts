@@ -10,7 +10,8 @@ import { halfPast, type Playing, play } from '../../replay/playing.ts'
 import { at } from '../../store/loading.ts'
 
 const test = base
-  .extend('exchange', { scope: 'file' }, async (_, { onCleanup }): Promise<Playing> => {
+  // biome-ignore lint/correctness/noEmptyPattern: Vitest reads what a fixture needs from its pattern.
+  .extend('exchange', { scope: 'file' }, async ({}, { onCleanup }): Promise<Playing> => {
     const exchange = await play({ limits: 'none' })
     onCleanup(() => exchange.close())
     return exchange
