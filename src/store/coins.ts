@@ -198,8 +198,15 @@ export type Tracked = Readonly<{
 
 /** When the last life of a market ended, whichever coin's it was; undefined where none has. */
 export async function lastEndOf(db: Database, source: string, symbol: string): Promise<Instant | undefined> {
-  const ends = (await readLivesOf(db, source, symbol)).flatMap(({ listedTo }) => listedTo ?? [])
-  return ends.length === 0 ? undefined : ends.reduce(later)
+  return lastEnd(await readLivesOf(db, source, symbol))
+}
+
+const lastEnd = (lives: readonly LifeOf[]): Instant | undefined =>
+  latest(...lives.map(({ listedTo }) => listedTo))
+
+function latest(...instants: readonly (Instant | undefined)[]): Instant | undefined {
+  const [first, ...others] = instants.filter((instant) => instant !== undefined)
+  return first === undefined ? undefined : others.reduce(later, first)
 }
 
 /**
@@ -215,7 +222,9 @@ export async function followMarket(tx: Transaction, market: NewMarket, now: Inst
   refuseOthers(market, lives)
   const own = lives.find((life) => life.coinId === coinId && life.listedTo === undefined)
   const symbol = own?.symbol ?? market.symbol
-  const listedFrom = since ?? (own ? own.listedFrom : await lastEndOf(db, source, symbol))
+  // What was stopped meanwhile may have been another coin's until then.
+  const begin = own?.isTracked ? own.listedFrom : latest(own?.listedFrom, lastEnd(lives))
+  const listedFrom = since ?? begin
   const listedFromIso = listedFrom === undefined ? null : toIso(listedFrom)
   const { rows: retired } = await db.execute(sql`
     update instruments set followed_to = ${toIso(now)}::timestamp
@@ -249,6 +258,11 @@ export async function endedBefore(
     where coin_id = ${coinId} and source = ${source} and listed_to <= ${toIso(by)}::timestamp`)
   const ms = rows[0]?.ms ?? null
   return ms === null ? undefined : fromMs(ms)
+}
+
+/** Throws InvalidInput where a market is another coin's, so that nothing else need be asked of it. */
+export async function refuseTaken(db: Database, market: NewMarket): Promise<void> {
+  refuseOthers(market, await readLivesOf(db, market.source, market.symbol))
 }
 
 /** A market is one coin's, now and at each instant before. */

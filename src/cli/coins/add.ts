@@ -7,7 +7,14 @@ import { marketKey } from '../../market/market-key.ts'
 import { timeframes } from '../../market/timeframe.ts'
 import { coinId as coinIdForm } from '../../settings/schema.ts'
 import type { Settings } from '../../settings.ts'
-import { type Coin, endedBefore, followMarket, listCoins, upsertCoin } from '../../store/coins.ts'
+import {
+  type Coin,
+  endedBefore,
+  followMarket,
+  listCoins,
+  refuseTaken,
+  upsertCoin,
+} from '../../store/coins.ts'
 import { setAside } from '../../store/foreign-candles.ts'
 import { lockMarkets } from '../../store/instruments.ts'
 import { inTransaction, type Transaction } from '../../store/transaction.ts'
@@ -64,6 +71,7 @@ async function add(
   for (const market of named ?? []) markets.push(await lookUpMarket(fleet, market, signal))
   if (!named) markets.push(await findMarket(fleet, { coinId, ticker, sourceId: options.source }, signal))
   for (const market of markets) {
+    await refuseTaken(db, { coinId, ...market })
     warnOfOtherTicker(market, coinId, ticker)
     if (since !== undefined || isTracked(tracked, market)) continue
     const command = commandFor(coinId, market, options)
@@ -83,9 +91,7 @@ async function add(
     await upsertCoin(tx.db, coinId, names, clock.now())
     return track(tx, { coinId, markets, since, now: clock.now(), settings })
   })
-  answer(options.json, { coinId, ...names, since: since === undefined ? null : toIso(since), ...done }, () =>
-    textOf(coinId, names, since, done),
-  )
+  answer(options.json, { coinId, ...names, ...asJson(done) }, () => textOf(coinId, names, done))
 }
 
 function readSince(text: string | undefined, now: Instant): Instant | undefined {
@@ -136,17 +142,21 @@ type Tracking = Readonly<{
   settings: Settings
 }>
 
-type Done = Readonly<{ added: readonly string[]; candlesSetAside: number }>
+type Done = Readonly<{
+  /** The markets that are new or changed, and since when their candles are the coin's. */
+  added: readonly Readonly<{ market: string; since: Instant | undefined }>[]
+  candlesSetAside: number
+}>
 
 async function track(tx: Transaction, tracking: Tracking): Promise<Done> {
   const { coinId, markets, since, now } = tracking
-  const added: string[] = []
+  const added: { market: string; since: Instant | undefined }[] = []
   let candlesSetAside = 0
   for (const { source, symbol: found } of markets) {
     const market = { coinId, source, symbol: found, ...(since === undefined ? {} : { since }) }
-    const { isChanged, symbol } = await followMarket(tx, market, now)
+    const { isChanged, symbol, listedFrom } = await followMarket(tx, market, now)
     if (!isChanged) continue
-    added.push(`${source}:${symbol}`)
+    added.push({ market: `${source}:${symbol}`, since: listedFrom })
     candlesSetAside += await setEarlierAside(tx, tracking, { source, symbol })
   }
   return { added, candlesSetAside }
@@ -167,17 +177,24 @@ async function setEarlierAside(
   return setAside(tx, from === undefined ? foreign : { ...foreign, from }, kept)
 }
 
+const asJson = ({ added, candlesSetAside }: Done) => ({
+  added: added.map(({ market }) => market),
+  since: added.flatMap(({ market, since }) => (since === undefined ? [] : [{ market, since: toIso(since) }])),
+  candlesSetAside,
+})
+
 function textOf(
   coinId: string,
   { symbol, name }: Readonly<{ symbol: string; name: string }>,
-  since: Instant | undefined,
   { added, candlesSetAside }: Done,
 ): string {
   if (added.length === 0) return `${coinId} was tracked there already; nothing has changed.`
-  const from = since === undefined ? '' : ` from ${toMinuteText(since)} UTC on`
+  const markets = added.map(({ market, since }) =>
+    since === undefined ? market : `${market} since ${toMinuteText(since)} UTC`,
+  )
   const aside =
     candlesSetAside === 0
       ? ''
       : ` ${candlesSetAside} earlier candles are quarantined: beacon quarantine list --coin ${coinId}`
-  return `${name} (${symbol}) is tracked on ${added.join(', ')}${from}.${aside}`
+  return `${name} (${symbol}) is tracked on ${markets.join(', ')}.${aside}`
 }

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
+import { sharersOf } from '../../ingest/listing/shared-markets.ts'
 import { type Instant, toIso, toMinuteText } from '../../market/instant.ts'
-import { marketKey } from '../../market/market-key.ts'
 import { type Coin, type Instrument, listCoins } from '../../store/coins.ts'
 import { listRenames, type RecordedRename } from '../../store/instruments.ts'
 import { answer, table } from '../output.ts'
@@ -55,22 +55,6 @@ function asJson(
 }
 
 const isoOrNull = (at: Instant | undefined): string | null => (at === undefined ? null : toIso(at))
-
-/** The other coins that the same market is tracked as. */
-function sharersOf({ coinId, source, symbol, listedTo }: Instrument, coins: readonly Coin[]): string[] {
-  if (listedTo !== undefined) return []
-  const key = marketKey(source, symbol)
-  return coins
-    .filter(
-      ({ id, markets }) =>
-        id !== coinId &&
-        markets.some(
-          (one) =>
-            one.source === source && one.listedTo === undefined && marketKey(source, one.symbol) === key,
-        ),
-    )
-    .map(({ id }) => id)
-}
 
 const coinTable = (coins: readonly Coin[], renames: readonly RecordedRename[]): string =>
   table(coins, [
