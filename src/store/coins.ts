@@ -1,9 +1,15 @@
 import { sql } from 'drizzle-orm'
-import { InvalidInput } from '../fault.ts'
-import { type Instant, later, toIso } from '../market/instant.ts'
-import { marketKey } from '../market/market-key.ts'
+import { type Instant, toIso } from '../market/instant.ts'
 import type { FollowedCoin } from '../settings/schema.ts'
 import { lockMarkets } from './instruments.ts'
+import {
+  lastEnd,
+  latest,
+  type NewMarket,
+  readLivesOf,
+  refuseOthers,
+  type TakenMarket,
+} from './markets/owners.ts'
 import { fromMs } from './multirange.ts'
 import type { Database, Transaction } from './transaction.ts'
 
@@ -94,13 +100,6 @@ export async function upsertCoin(db: Database, id: string, names: CoinNames, now
         is distinct from (excluded.symbol, excluded.name, coalesce(excluded.image_url, coins.image_url))`)
 }
 
-/** A market that one coin is to track, and another tracks already. */
-export type TakenMarket = Readonly<{ coinId: string; source: string; symbol: string; trackedBy: string }>
-
-/** What to do about a market that is another coin's. */
-export const takenText = ({ coinId, source, symbol, trackedBy }: TakenMarket): string =>
-  `${source}:${symbol} is tracked as ${trackedBy} already, and one market is one coin: to track it as ${coinId}, first stop ${trackedBy} with: beacon coins remove ${trackedBy}`
-
 /**
  * Tracks the configured coins that the database has never heard of. A market that was removed by command stays
  * removed, nothing that is tracked already changes, and a symbol whose market has ended is not taken up by itself: it
@@ -145,49 +144,6 @@ export async function hasFollowed(db: Database): Promise<boolean> {
   return rows.length > 0
 }
 
-/** What one spelling of a market has stood for, and stands for. */
-type LifeOf = Readonly<{
-  coinId: string
-  symbol: string
-  followedFrom: Instant
-  listedFrom: Instant | undefined
-  listedTo: Instant | undefined
-  /** Whether the coin is read from it now; an ended market is not. */
-  isTracked: boolean
-}>
-
-/** All lives of a market, whichever way its symbol was spelt in each; those that are tracked first. */
-async function readLivesOf(db: Database, source: string, symbol: string): Promise<LifeOf[]> {
-  const { rows } = await db.execute<{
-    coin_id: string
-    symbol: string
-    followed_ms: string
-    listed_from_ms: string | null
-    listed_to_ms: string | null
-    is_tracked: boolean
-  }>(sql`
-    select coin_id, symbol,
-      extract(epoch from followed_from) * 1000 as followed_ms,
-      extract(epoch from listed_from) * 1000 as listed_from_ms,
-      extract(epoch from listed_to) * 1000 as listed_to_ms,
-      followed_to is null and listed_to is null as is_tracked
-    from instruments where source = ${source}
-    order by is_tracked desc, shares_market, followed_from desc, coin_id`)
-  const key = marketKey(source, symbol)
-  const same = rows.filter((row) => marketKey(source, row.symbol) === key)
-  return same.map((row) => ({
-    coinId: row.coin_id,
-    symbol: row.symbol,
-    followedFrom: fromMs(row.followed_ms),
-    listedFrom: row.listed_from_ms === null ? undefined : fromMs(row.listed_from_ms),
-    listedTo: row.listed_to_ms === null ? undefined : fromMs(row.listed_to_ms),
-    isTracked: row.is_tracked,
-  }))
-}
-
-/** A market to track; `since` is when the symbol came to stand for this coin, where that is said. */
-export type NewMarket = Pick<Instrument, 'coinId' | 'source' | 'symbol'> & Readonly<{ since?: Instant }>
-
 export type Tracked = Readonly<{
   isChanged: boolean
   /** As it is spelt in the database. */
@@ -195,19 +151,6 @@ export type Tracked = Readonly<{
   /** Since when its candles are the coin's; undefined for as long as there are any. */
   listedFrom: Instant | undefined
 }>
-
-/** When the last life of a market ended, whichever coin's it was; undefined where none has. */
-export async function lastEndOf(db: Database, source: string, symbol: string): Promise<Instant | undefined> {
-  return lastEnd(await readLivesOf(db, source, symbol))
-}
-
-const lastEnd = (lives: readonly LifeOf[]): Instant | undefined =>
-  latest(...lives.map(({ listedTo }) => listedTo))
-
-function latest(...instants: readonly (Instant | undefined)[]): Instant | undefined {
-  const [first, ...others] = instants.filter((instant) => instant !== undefined)
-  return first === undefined ? undefined : others.reduce(later, first)
-}
 
 /**
  * Tracks one more market of a coin, after those it has. A symbol whose last life has ended begins a new one, which owns
@@ -245,38 +188,6 @@ export async function followMarket(tx: Transaction, market: NewMarket, now: Inst
       and listed_from is distinct from ${listedFromIso}::timestamp
     returning coin_id`)
   return { isChanged: retired.length + followed.length + moved.length > 0, symbol, listedFrom }
-}
-
-/** The last end, by then, of a market of the coin on a source: earlier candles are those of that market. */
-export async function endedBefore(
-  { db }: Transaction,
-  { coinId, source }: Pick<Instrument, 'coinId' | 'source'>,
-  by: Instant,
-): Promise<Instant | undefined> {
-  const { rows } = await db.execute<{ ms: string | null }>(sql`
-    select extract(epoch from max(listed_to)) * 1000 as ms from instruments
-    where coin_id = ${coinId} and source = ${source} and listed_to <= ${toIso(by)}::timestamp`)
-  const ms = rows[0]?.ms ?? null
-  return ms === null ? undefined : fromMs(ms)
-}
-
-/** Throws InvalidInput where a market is another coin's, so that nothing else need be asked of it. */
-export async function refuseTaken(db: Database, market: NewMarket): Promise<void> {
-  refuseOthers(market, await readLivesOf(db, market.source, market.symbol))
-}
-
-/** A market is one coin's, now and at each instant before. */
-function refuseOthers({ coinId, source, symbol, since }: NewMarket, lives: readonly LifeOf[]): void {
-  const others = lives.filter((life) => life.coinId !== coinId)
-  const tracked = others.find(({ isTracked }) => isTracked)
-  if (tracked) throw new InvalidInput(takenText({ coinId, source, symbol, trackedBy: tracked.coinId }))
-  const overlapping = others.find(
-    ({ listedTo }) => since !== undefined && listedTo !== undefined && listedTo > since,
-  )
-  if (overlapping?.listedTo !== undefined)
-    throw new InvalidInput(
-      `${source}:${symbol} stood for ${overlapping.coinId} until ${toIso(overlapping.listedTo)}: give --since ${toIso(overlapping.listedTo)} or later`,
-    )
 }
 
 /**

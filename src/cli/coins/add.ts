@@ -7,21 +7,15 @@ import { marketKey } from '../../market/market-key.ts'
 import { timeframes } from '../../market/timeframe.ts'
 import { coinId as coinIdForm } from '../../settings/schema.ts'
 import type { Settings } from '../../settings.ts'
-import {
-  type Coin,
-  endedBefore,
-  followMarket,
-  listCoins,
-  refuseTaken,
-  upsertCoin,
-} from '../../store/coins.ts'
+import { type Coin, followMarket, listCoins, upsertCoin } from '../../store/coins.ts'
 import { setAside } from '../../store/foreign-candles.ts'
 import { lockMarkets } from '../../store/instruments.ts'
+import { endedBefore, refuseTaken } from '../../store/markets/owners.ts'
 import { inTransaction, type Transaction } from '../../store/transaction.ts'
 import { readDate } from '../arguments.ts'
 import { answer, say } from '../output.ts'
 import { type DatabaseSession, withFleet } from '../session.ts'
-import { refuseEarlierCoin } from './beginning.ts'
+import { checkBeginning } from './beginning.ts'
 import { type FoundMarket, findMarket, lookUpMarket } from './find-market.ts'
 import { readMarket } from './market-name.ts'
 
@@ -75,7 +69,7 @@ async function add(
     warnOfOtherTicker(market, coinId, ticker)
     if (since !== undefined || isTracked(tracked, market)) continue
     const command = commandFor(coinId, market, options)
-    await refuseEarlierCoin(fleet, db, { market, command, now: clock.now(), signal })
+    await checkBeginning(fleet, db, { market, command, now: clock.now(), signal })
   }
   const names = {
     symbol:

@@ -1,7 +1,7 @@
 import { UnknownMarket } from '../../fault.ts'
 import type { SendOptions } from '../../http/request.ts'
 import { isZero } from '../../market/decimal.ts'
-import { earlier, type Instant, later, plus, toInstant } from '../../market/instant.ts'
+import { day, earlier, type Instant, later, plus, toInstant } from '../../market/instant.ts'
 import { candleCount, type Range } from '../../market/range.ts'
 import { floorTo, type Timeframe, timeframeMs } from '../../market/timeframe.ts'
 import { type AskReach, askForCandles } from '../../sources/ask.ts'
@@ -78,8 +78,30 @@ function lastSilence(range: Range, traded: readonly Instant[], candleMs: number)
   return silence
 }
 
-/** A long history is looked through in so many pages at the most. */
+/** A long history is read in so many pages at the most. */
 const mostPages = 15
+
+/** The pages of the longest timeframe from an instant back, the newest first: the traded open times of each. */
+async function* pagesBack(
+  deps: AskReach,
+  market: Market,
+  before: Instant,
+  options: SendOptions & Readonly<{ now: Instant }>,
+): AsyncGenerator<readonly Instant[]> {
+  const { candles } = market.source
+  const timeframe = lookedAt.findLast((name) => isOwn(market, name))
+  if (timeframe === undefined) return
+  const pageMs = candles.pageSize * timeframeMs[timeframe]
+  const reach = reachableFrom(candles, timeframe, options.now)
+  const oldest = floorTo(timeframe, later(reach, candles.openedAt ?? toInstant(0)))
+  let to = floorTo(timeframe, before)
+  for (let page = 0; page < mostPages && to > oldest; page += 1) {
+    const from = later(oldest, plus(to, -pageMs))
+    const traded = await tradedTimes(deps, market, timeframe, { from, to }, options)
+    yield traded === 'unknown' ? [] : traded
+    to = from
+  }
+}
 
 /** Whether the symbol was traded before the instant, as far back as its source gives candles. */
 export async function tradedBefore(
@@ -88,18 +110,32 @@ export async function tradedBefore(
   at: Instant,
   options: SendOptions & Readonly<{ now: Instant }>,
 ): Promise<boolean> {
-  const { candles } = market.source
-  const timeframe = lookedAt.findLast((name) => isOwn(market, name))
-  if (timeframe === undefined) return false
-  const pageMs = candles.pageSize * timeframeMs[timeframe]
-  const reach = reachableFrom(candles, timeframe, options.now)
-  const oldest = floorTo(timeframe, later(reach, candles.openedAt ?? toInstant(0)))
-  let to = floorTo(timeframe, at)
-  for (let page = 0; page < mostPages && to > oldest; page += 1) {
-    const from = later(oldest, plus(to, -pageMs))
-    const traded = await tradedTimes(deps, market, timeframe, { from, to }, options)
-    if (traded !== 'unknown' && traded.length > 0) return true
-    to = from
-  }
+  for await (const traded of pagesBack(deps, market, at, options)) if (traded.length > 0) return true
   return false
+}
+
+/** No outage of an exchange was as long, and hardly any coin goes so long without a trade. */
+const longSilenceMs = 10 * day
+
+/** After so many pages without a trade there was none before either. */
+const emptyPages = 2
+
+/** The last long time without a trade that has trades on both sides, by the days of its candles. */
+export async function longSilence(
+  deps: AskReach,
+  market: Market,
+  options: SendOptions & Readonly<{ now: Instant }>,
+): Promise<Range | undefined> {
+  let next: Instant | undefined
+  let empty = 0
+  for await (const traded of pagesBack(deps, market, options.now, options)) {
+    for (const openTime of traded.toReversed()) {
+      const end = floorTo('1d', plus(openTime, day))
+      if (next !== undefined && next - end >= longSilenceMs) return { from: end, to: floorTo('1d', next) }
+      next = openTime
+    }
+    empty = traded.length === 0 ? empty + 1 : 0
+    if (empty === emptyPages) return undefined
+  }
+  return undefined
 }

@@ -1,7 +1,7 @@
 import { test as base, describe, expect } from 'vitest'
 import { unlimitedBudget } from '../../../src/http/budget.ts'
 import { openHttpClient } from '../../../src/http/client.ts'
-import { tradedBefore, tradingIn } from '../../../src/ingest/listing/trading.ts'
+import { longSilence, tradedBefore, tradingIn } from '../../../src/ingest/listing/trading.ts'
 import { candleSource } from '../../../src/ingest/markets.ts'
 import { day, hour, type Instant, plus } from '../../../src/market/instant.ts'
 import { baseUrlVariables } from '../../../src/settings/base-url-variable.ts'
@@ -79,5 +79,21 @@ describe('the candles of a symbol', () => {
     expect(await tradedBefore(deps, gate, at('2017-08-17T04:00Z'), options(halfPast))).toBe(false)
     const unknown = { ...gate, symbol: 'NOPE_USDT' }
     expect(await tradedBefore(deps, unknown, reusedAt, options(halfPast))).toBe(false)
+  })
+})
+
+describe('a long silence', () => {
+  test('has trades on both sides, and is found by days', async ({ deps }) => {
+    expect(await longSilence(deps, gate, options(halfPast))).toEqual({
+      from: silentFrom,
+      to: at('2023-09-01T00:00Z'),
+    })
+  })
+
+  test('is not what lies before the first trade, nor an outage', async ({ deps }) => {
+    const bitcoin = { source: candleSource('binance'), symbol: 'BTCUSDT' }
+    expect(await longSilence(deps, bitcoin, options(halfPast))).toBeUndefined()
+    const before = { ...gate, symbol: 'GTC_USDT' }
+    expect(await longSilence(deps, before, options(halfPast))).toBeUndefined()
   })
 })

@@ -4,7 +4,6 @@ import { InvalidInput } from '../../../src/fault.ts'
 import { day, hour, type Instant, minute, plus } from '../../../src/market/instant.ts'
 import type { FollowedCoin } from '../../../src/settings/schema.ts'
 import {
-  endedBefore,
   followConfigured,
   followMarket,
   listCoins,
@@ -13,6 +12,7 @@ import {
 } from '../../../src/store/coins.ts'
 import { readCoverage } from '../../../src/store/coverage.ts'
 import { setAside } from '../../../src/store/foreign-candles.ts'
+import { endedBefore } from '../../../src/store/markets/owners.ts'
 import { migrateDown, migrateUp } from '../../../src/store/migrations.ts'
 import { databaseOf, inTransaction } from '../../../src/store/transaction.ts'
 import { createTestDatabase, servers, test } from '../../support/database.ts'
