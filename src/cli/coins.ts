@@ -20,7 +20,7 @@ export const coinsCommand = (): Command =>
 
 const removeCommand = (): Command =>
   new Command('remove')
-    .description('Follow a coin no more; its data stays.')
+    .description('Stop tracking a coin; keep its data.')
     .argument('<coin>', 'its id')
     .option('--json', 'answer as JSON')
     .action((coinId: string, { json }: { json?: boolean }) =>
@@ -28,7 +28,7 @@ const removeCommand = (): Command =>
         chosenCoins(await listCoins(db), [coinId])
         const ended = await inTransaction(database.pool, (tx) => unfollowCoin(tx, coinId, clock.now()))
         if (json) answer(json, { coinId, markets: ended }, () => '')
-        else print(`${coinId} is followed no more; its data stays.`)
+        else print(`${coinId} is no longer tracked; its data stays.`)
       }),
     )
 
@@ -36,7 +36,7 @@ const syncJobs = ['sync-instruments', 'sync-coins']
 
 const syncCommand = (): Command =>
   new Command('sync')
-    .description('Look now whether the followed markets are still listed, and bring the coins up to date.')
+    .description('Check now whether the tracked markets are still listed; update the details of the coins.')
     .option('--json', 'answer as JSON')
     .action(({ json }: { json?: boolean }) =>
       withFleet(async (session, fleet) => {
