@@ -18,6 +18,7 @@ const loud: readonly Finding['news'][] = [
   'relisted',
   'reused',
   'renamed',
+  'reread',
   'no-coin',
   'shared',
 ]

@@ -1,4 +1,5 @@
 alter table listed_markets
+  drop column own_base,
   drop column base_name,
   drop column kind;
 drop index instruments_market_key;

@@ -28,7 +28,9 @@ create unique index instruments_market_key on instruments (source, (
 )) where followed_to is null and listed_to is null and not shares_market;
 
 alter table listed_markets
+  add column own_base varchar(50),
   add column base_name varchar(200),
   add column kind varchar(50);
+comment on column listed_markets.own_base is 'What the source itself calls the base, where that is not the usual ticker.';
 comment on column listed_markets.base_name is 'The full name of the base, where the source tells: of two coins with one ticker it differs.';
 comment on column listed_markets.kind is 'What the base is where it is no coin: a tokenised share, a leveraged token.';

@@ -15,6 +15,7 @@ export const listedMarkets = pgTable(
     quote: varchar({ length: 50 }).notNull(),
     alsoCalled: varchar('also_called', { length: 50 }).array().notNull(),
     listedAt: instant('listed_at'),
+    ownBase: varchar('own_base', { length: 50 }),
     baseName: varchar('base_name', { length: 200 }),
     kind: varchar({ length: 50 }),
     appearedAt: instant('appeared_at').notNull(),

@@ -7,14 +7,14 @@ import { setAside } from '../store/foreign-candles.ts'
 import { lockMarkets, type MarketLife, readLives, renameMarket, writeLife } from '../store/instruments.ts'
 import { type KnownMarket, readKnownMarkets, recordListing } from '../store/listed-markets.ts'
 import type { Transaction } from '../store/transaction.ts'
-import { type Doubt, doubtOf, isRenamed } from './listing/doubt.ts'
+import { type Doubt, doubtOf, isRenamed, isReread } from './listing/doubt.ts'
 import type { Trading } from './listing/trading.ts'
 import { type Judged, judgeLife, type News } from './market-life.ts'
 import { candidatesFor, type Listings, provenSuccessor } from './successor.ts'
 
 /** One thing to report of a tracked market. */
 export type Finding = Readonly<{
-  news: News | 'renamed' | 'shared'
+  news: News | 'renamed' | 'reread' | 'shared'
   life: MarketLife
   /** What else is worth knowing of it, by name. */
   more?: Readonly<Record<string, unknown>>
@@ -128,6 +128,12 @@ async function lookAtMarket(
   await writeLife(tx.db, look.source, judged.life)
   const findings: Finding[] = []
   const goesOn = judged.life.listedTo === undefined
+  if (goesOn && listed && isReread(listed, before))
+    findings.push({
+      news: 'reread',
+      life: judged.life,
+      more: { oldBase: before?.base, newBase: listed.base },
+    })
   if (goesOn && listed && isRenamed(listed, before)) {
     findings.push(await rename(tx, look, judged.life, listings, listed))
   }

@@ -27,6 +27,8 @@ export type ListedMarket = Readonly<{
   /** The two assets in the usual spelling (BTC, USDT), whatever the source calls them. */
   base: string
   quote: string
+  /** What the source itself calls the base, where that is not the usual ticker. */
+  ownBase?: string
   /** The coin that the source may mean by this ticker, where elsewhere the ticker is another coin's. */
   baseMayBe?: string
   /** The full name of the base, where the source tells: of two coins with one ticker it differs. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { doubtOf, isRenamed } from '../../src/ingest/listing/doubt.ts'
+import { doubtOf, isRenamed, isReread } from '../../src/ingest/listing/doubt.ts'
 import type { Trading } from '../../src/ingest/listing/trading.ts'
 import { judgeLife } from '../../src/ingest/market-life.ts'
 import { day, hour, type Instant, minute, plus } from '../../src/market/instant.ts'
@@ -116,6 +116,7 @@ const known = (parts: Partial<KnownMarket> = {}): KnownMarket => ({
   base: 'LUNA',
   quote: 'USDT',
   alsoCalled: [],
+  ownBase: undefined,
   baseName: undefined,
   kind: undefined,
   listedAt: undefined,
@@ -256,6 +257,18 @@ describe('a new name under the same symbol', () => {
     expect(isRenamed(trading, before)).toBe(false)
     expect(isRenamed({ ...trading, base: 'luna' }, before)).toBe(false)
   })
+})
+
+test('a ticker that is only read otherwise now is no new name, and one that was always mapped is the same', () => {
+  const wrapped: ListedMarket = { ...trading, base: 'WBTC', ownBase: 'WBT' }
+  const readAsWbt = known({ base: 'WBT' })
+  expect([isRenamed(wrapped, readAsWbt), isReread(wrapped, readAsWbt)]).toEqual([false, true])
+  expect(doubtOf(followed, wrapped, instantAt(9 * day), readAsWbt)).toBeUndefined()
+  const mappedBefore = known({ base: 'WBTC' })
+  expect([isRenamed(wrapped, mappedBefore), isReread(wrapped, mappedBefore)]).toEqual([false, false])
+  const renamed = known({ base: 'LUNC', ownBase: 'LUNA' })
+  const now: ListedMarket = { ...trading, base: 'LUNA', ownBase: 'LUNA2' }
+  expect([isRenamed(now, renamed), isReread(now, renamed)]).toEqual([true, false])
 })
 
 test('a market that turns out to be of no coin is reported once', () => {

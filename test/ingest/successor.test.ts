@@ -27,6 +27,7 @@ const known = (symbol: string, parts: Partial<KnownMarket> = {}): KnownMarket =>
   base: symbol.slice(0, -3),
   quote: 'USD',
   alsoCalled: [],
+  ownBase: undefined,
   baseName: undefined,
   kind: undefined,
   listedAt: undefined,

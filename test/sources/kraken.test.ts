@@ -316,7 +316,14 @@ describe('reading the listing', () => {
 
   test('a recorded pair of today has a status', () => {
     expect(listing.parse(recorded('kraken/assetpairs_2025_status'))).toEqual([
-      { symbol: 'XBTUSDT', base: 'BTC', quote: 'USDT', alsoCalled: ['XBT/USDT'], trading: true },
+      {
+        symbol: 'XBTUSDT',
+        base: 'BTC',
+        ownBase: 'XBT',
+        quote: 'USDT',
+        alsoCalled: ['XBT/USDT'],
+        trading: true,
+      },
     ])
   })
 

@@ -334,6 +334,7 @@ export const validRows: Readonly<Record<string, Row>> = {
     base: 'BTC',
     quote: 'USDT',
     also_called: '{BTC/USDT}',
+    own_base: 'XBT',
     base_name: 'Bitcoin',
     kind: 'tokenized-stock',
     listed_at: moment,

@@ -50,7 +50,18 @@ function isRedated(
 
 /** Whether the source calls the coin otherwise now. The symbol is what a market goes by: beside it that is only a name. */
 export const isRenamed = (listed: ListedMarket, before: KnownMarket | undefined): boolean =>
-  before !== undefined && (differ(before.base, listed.base) || differ(before.baseName, listed.baseName))
+  before !== undefined &&
+  ((differ(before.base, listed.base) && differ(ownBaseOf(before), ownBaseOf(listed))) ||
+    differ(before.baseName, listed.baseName))
+
+/** Whether the source calls the coin as before, and it is known now that this is another coin than it was read as. */
+export const isReread = (listed: ListedMarket, before: KnownMarket | undefined): boolean =>
+  before !== undefined && differ(before.base, listed.base) && !differ(ownBaseOf(before), ownBaseOf(listed))
+
+const ownBaseOf = ({
+  base,
+  ownBase,
+}: Pick<ListedMarket, 'base'> & { ownBase?: string | undefined }): string => ownBase ?? base
 
 const differ = (a: string | undefined, b: string | undefined): boolean =>
   a !== undefined && b !== undefined && a.trim().toUpperCase() !== b.trim().toUpperCase()

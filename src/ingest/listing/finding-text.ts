@@ -28,6 +28,8 @@ export function findingText(source: string, { news, life, more = {} }: Finding):
       return `${market} has a new listing date, ${String(more.newListedAt)}, but was traded through it: it is the same market`
     case 'renamed':
       return `${market} is called ${nameText(more.newSymbol, more.newBase, more.newName)} now, and was ${nameText(more.oldSymbol, more.oldBase, more.oldName)}`
+    case 'reread':
+      return `${market} is a market of ${String(more.newBase)}, and was taken for one of ${String(more.oldBase)}: if ${coinId} is another coin, stop it with: beacon coins remove ${coinId}`
     case 'no-coin':
       return `${market} is ${kindText(more.kind)}: stop it with: beacon coins remove ${coinId}`
     case 'shared':

@@ -1,3 +1,4 @@
+import { known } from '../known.ts'
 import type { ListedMarket } from '../source.ts'
 import { ownTickers, usualEverywhere } from './own-tickers.ts'
 
@@ -22,10 +23,14 @@ export function pairOf(
   source: string,
   ownBase: string,
   ownQuote: string,
-): Pick<ListedMarket, 'base' | 'quote' | 'baseMayBe'> {
+): Pick<ListedMarket, 'base' | 'quote' | 'ownBase' | 'baseMayBe'> {
   const { ticker: base, mayBe } = assetOf(source, ownBase)
-  const quote = assetOf(source, ownQuote).ticker
-  return mayBe === undefined ? { base, quote } : { base, quote, baseMayBe: mayBe }
+  return {
+    base,
+    quote: assetOf(source, ownQuote).ticker,
+    ...known('ownBase', ownBase === base ? undefined : ownBase),
+    ...known('baseMayBe', mayBe),
+  }
 }
 
 /** A source's own ticker is any text: `constructor` is in no table. */

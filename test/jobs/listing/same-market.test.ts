@@ -121,6 +121,20 @@ describe('a poll', () => {
     expect(eventsOf(working)).toEqual([['warn', 'market.no-coin']])
   })
 
+  test('names a market that was taken for another coin’s until its ticker was known', async ({
+    freshDatabase: { pool },
+  }) => {
+    await using working = await startWorking(pool)
+    const market = { coinId: 'whitebit', source: 'bitfinex', symbol: 'tWBTUSD' }
+    await track(pool, market)
+    await seenBefore(pool, market, plus(halfPast, -9 * day), { base: 'WBT' })
+    expect((await poll(working, 'bitfinex')).lines).toEqual([
+      'bitfinex:tWBTUSD (whitebit) is a market of WBTC, and was taken for one of WBT: if whitebit is another coin, stop it with: beacon coins remove whitebit',
+    ])
+    expect((await poll(working, 'bitfinex')).lines).toEqual([])
+    expect((await pool.query('select from instrument_renames')).rowCount).toBe(0)
+  })
+
   test('names markets that two coins have', async ({ freshDatabase: { pool } }) => {
     await using working = await startWorking(pool)
     await track(pool, { coinId: 'bitcoin', source: 'okx', symbol: 'BTC-USDT' })
