@@ -1,7 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { marketKey } from '../../src/market/market-key.ts'
 import type { EndedLine } from './line-runner.ts'
 import { openSite } from './site.ts'
 
@@ -168,38 +167,4 @@ test.concurrent('markets that two coins had before are named until one of them i
   ])
   const { rows } = await site.database.pool.query('select coin_id from instruments where shares_market')
   expect(rows).toEqual([])
-})
-
-test('all spellings of one market are one, in the index as in the code', async () => {
-  await using site = await openSite({ config: 'follow: [ripple]\n' })
-  const { pool } = site.database
-  await site.runLines(['coins list'])
-  await pool.query(`insert into coins (id, symbol, name, created_at, updated_at)
-    values ('a', 'A', 'a', now(), now()), ('b', 'B', 'b', now(), now())`)
-  const pairs: readonly (readonly [source: string, a: string, b: string, same: boolean])[] = [
-    ['bitfinex', 'tWBTUSD', 'tWBT:USD', true],
-    ['bitfinex', 'tWBTUSD', 'tWHBT:USD', false],
-    ['kraken', 'XXBTZUSD', 'XBTUSD', true],
-    ['kraken', 'XXBTZUSD', 'XBT/USD', true],
-    ['kraken', 'XETHXXBT', 'ETHXBT', true],
-    ['kraken', 'XTZUSD', 'TZUSD', false],
-    ['kraken', 'XMLNZEUR', 'XMLNZUSD', false],
-    ['binance', 'XXBTZUSD', 'XBTUSD', false],
-    ['okx', 'BTC-USDT', 'btc-usdt', true],
-    ['bitstamp', 'btcusd', 'BTC/USD', true],
-    ['ccxt:bitvavo', 'BTC/EUR', 'BTC-EUR', true],
-  ]
-  for (const [source, a, b, same] of pairs) {
-    const insert = (coin: string, symbol: string) =>
-      pool.query(
-        `insert into instruments (coin_id, source, symbol, preference, followed_from) values ($1, $2, $3, 0, now())`,
-        [coin, source, symbol],
-      )
-    await insert('a', a)
-    const second = insert('b', b)
-    if (same) await expect(second, `${source} ${b}`).rejects.toThrow('instruments_market_key')
-    else await second
-    expect([source, a, b, marketKey(source, a) === marketKey(source, b)]).toEqual([source, a, b, same])
-    await pool.query(`delete from instruments where coin_id in ('a', 'b')`)
-  }
 })

@@ -2,6 +2,7 @@ import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { InvalidInput } from '../../../src/fault.ts'
 import { day, hour, type Instant, minute, plus } from '../../../src/market/instant.ts'
+import { marketKey } from '../../../src/market/market-key.ts'
 import type { FollowedCoin } from '../../../src/settings/schema.ts'
 import {
   followConfigured,
@@ -202,6 +203,39 @@ describe.each(servers)('a database of before on $server', ({ clusterUrl }) => {
       await drop()
     }
   })
+})
+
+test('all spellings of one market are one, in the index as in the code', async ({
+  freshDatabase: { pool },
+}) => {
+  await pool.query(`insert into coins (id, symbol, name, created_at, updated_at)
+    values ('a', 'A', 'a', now(), now()), ('b', 'B', 'b', now(), now())`)
+  const pairs: readonly (readonly [source: string, a: string, b: string, same: boolean])[] = [
+    ['bitfinex', 'tWBTUSD', 'tWBT:USD', true],
+    ['bitfinex', 'tWBTUSD', 'tWHBT:USD', false],
+    ['kraken', 'XXBTZUSD', 'XBTUSD', true],
+    ['kraken', 'XXBTZUSD', 'XBT/USD', true],
+    ['kraken', 'XETHXXBT', 'ETHXBT', true],
+    ['kraken', 'XTZUSD', 'TZUSD', false],
+    ['kraken', 'XMLNZEUR', 'XMLNZUSD', false],
+    ['binance', 'XXBTZUSD', 'XBTUSD', false],
+    ['okx', 'BTC-USDT', 'btc-usdt', true],
+    ['bitstamp', 'btcusd', 'BTC/USD', true],
+    ['ccxt:bitvavo', 'BTC/EUR', 'BTC-EUR', true],
+  ]
+  for (const [source, a, b, same] of pairs) {
+    const insert = (coin: string, symbol: string) =>
+      pool.query(
+        `insert into instruments (coin_id, source, symbol, preference, followed_from) values ($1, $2, $3, 0, now())`,
+        [coin, source, symbol],
+      )
+    await insert('a', a)
+    const second = insert('b', b)
+    if (same) await expect(second, `${source} ${b}`).rejects.toThrow('instruments_market_key')
+    else await second
+    expect([source, a, b, marketKey(source, a) === marketKey(source, b)]).toEqual([source, a, b, same])
+    await pool.query(`delete from instruments where coin_id in ('a', 'b')`)
+  }
 })
 
 test('a change of another hour is no other beginning', async ({ freshDatabase: { pool } }) => {
