@@ -6,6 +6,7 @@ import {
 } from '../src/ingest/archive/fill-from-archive.ts'
 import { countRequests, type RequestCount } from '../src/ingest/counted-requests.ts'
 import { addFilled, type Filled, fillRanges, nothingFilled } from '../src/ingest/fill-range.ts'
+import { listedPart } from '../src/ingest/kept-history.ts'
 import { candleSource } from '../src/ingest/markets.ts'
 import { toInstant } from '../src/market/instant.ts'
 import { candleCount, type Range } from '../src/market/range.ts'
@@ -16,6 +17,7 @@ import { coinId } from '../src/settings/schema.ts'
 import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
 import { archiveFileAt, archiveKinds } from '../src/sources/binance-archive.ts'
 import { type CandleProvider, candlesPerPage } from '../src/sources/source.ts'
+import { listCoins } from '../src/store/coins.ts'
 import { readOwedOf } from '../src/store/owed.ts'
 import { noteOutcome } from '../src/store/runs.ts'
 import { databaseOf } from '../src/store/transaction.ts'
@@ -108,7 +110,13 @@ async function fillChunk(
 ): Promise<{ done: ChunkDone; owed: number }> {
   const source = candleSource(sourceId)
   const series = { coinId, timeframe, source: sourceId }
-  const range: Range = { from: toInstant(Date.parse(from)), to: toInstant(Date.parse(to)) }
+  const planned: Range = { from: toInstant(Date.parse(from)), to: toInstant(Date.parse(to)) }
+  // A job may have waited while its symbol was found to be another coin's before or after some day.
+  const coins = await listCoins(databaseOf(context.pool))
+  const market = coins
+    .find(({ id }) => id === coinId)
+    ?.markets.find((one) => one.source === sourceId && one.symbol === symbol)
+  const range = market ? listedPart(market, timeframe, planned) : planned
   const owedIn = (part: Range) =>
     readOwedOf(databaseOf(context.pool), { ...series, range: part }, 'retry-refused')
   const owed = await owedIn(range)
@@ -116,7 +124,7 @@ async function fillChunk(
   let before = nothingDone
   let left = owed
   if (archive !== undefined && total > 0) {
-    const file = archiveFileAt(archive, symbol, timeframe, range.from)
+    const file = archiveFileAt(archive, symbol, timeframe, planned.from)
     const onProgress = (candles: number, { files, ...filled }: FilledFromFile) =>
       onDone({ filled, files }, candles, total)
     const { files, ...filled } = await fillFromArchive(context, { series, file, owed, onProgress })

@@ -53,7 +53,7 @@ const commands: Readonly<Record<string, Listed>> = {
     load: async () => (await import('./cli/prices.ts')).pricesCommand,
   },
   coins: {
-    description: 'List, add or remove tracked coins and their markets.',
+    description: 'List, add, remove and check the tracked coins and their markets.',
     load: async () => (await import('./cli/coins.ts')).coinsCommand,
   },
   migrate: {

@@ -1,5 +1,6 @@
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import {
+  type AnyPgColumn,
   bigint,
   boolean,
   check,
@@ -37,6 +38,12 @@ const coinId = () =>
     .notNull()
     .references(() => coins.id, { onDelete: 'cascade' })
 
+/** A market has one coin, however its symbol is spelt: `marketKey` of src/market is the same in TypeScript. */
+const oneSpelling = (source: AnyPgColumn, symbol: AnyPgColumn): SQL => sql`(case ${source}
+  when 'kraken' then regexp_replace(upper(translate(${symbol}, '-_/:', '')), '^X([A-Z]{3})[XZ]([A-Z]{3})$', '\\1\\2')
+  else upper(translate(${symbol}, '-_/:', ''))
+end)`
+
 /**
  * Which market on which source stands for a coin, and from when to when, the first by `preference`; `symbol` is in the
  * source's spelling.
@@ -56,12 +63,16 @@ export const instruments = pgTable(
     missingSince: instant('missing_since'),
     haltedSince: instant('halted_since'),
     relistedAt: instant('relisted_at'),
+    sharesMarket: boolean('shares_market').notNull().default(false),
   },
   (table) => [
     primaryKey({ columns: [table.coinId, table.source, table.symbol, table.followedFrom] }),
     uniqueIndex('instruments_open_key')
       .on(table.coinId, table.source, table.symbol)
       .where(sql`listed_to is null`),
+    uniqueIndex('instruments_market_key')
+      .on(table.source, oneSpelling(table.source, table.symbol))
+      .where(sql`followed_to is null and listed_to is null and not shares_market`),
     check('instruments_preference_check', sql`preference >= 0`),
     check('instruments_listed_check', sql`listed_from < listed_to`),
     check('instruments_relisted_check', sql`relisted_at is null or listed_to is not null`),

@@ -51,6 +51,17 @@ export function obtainable(market: Listed, timeframe: Timeframe, now: Instant): 
 
 const endOfTime = toInstant(Date.UTC(9_999, 0))
 
+/** The part of a range in which the symbol stands for this coin; an empty one where it never does. */
+export function listedPart(
+  { listedFrom, listedTo }: Pick<Listed, 'listedFrom' | 'listedTo'>,
+  timeframe: Timeframe,
+  range: Range,
+): Range {
+  const from = listedFrom === undefined ? range.from : ceilTo(timeframe, listedFrom)
+  const listed = { from, to: listedTo === undefined ? endOfTime : ceilTo(timeframe, listedTo) }
+  return intersect(range, listed) ?? { from: range.to, to: range.to }
+}
+
 /** The part of the range that can be had of the market; an empty one where nothing can. */
 export function obtainablePart(market: Listed, timeframe: Timeframe, range: Range, now: Instant): Range {
   return intersect(range, obtainable(market, timeframe, now)) ?? { from: range.to, to: range.to }

@@ -37,7 +37,10 @@ type Endpoint = Readonly<{
 const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ['/api/v3/ping', { parameters: [], weight: () => 1, answer: () => ok({}) }],
   ['/api/v3/time', { parameters: [], weight: () => 1, answer: (_, now) => ok({ serverTime: now }) }],
-  ['/api/v3/exchangeInfo', { parameters: ['symbol', 'symbols'], weight: () => 20, answer: exchangeInfo }],
+  [
+    '/api/v3/exchangeInfo',
+    { parameters: ['symbol', 'symbols', 'showPermissionSets'], weight: () => 20, answer: exchangeInfo },
+  ],
   [
     '/api/v3/klines',
     {
@@ -205,7 +208,9 @@ function exchangeInfo(parameters: Parameters, now: Instant, limit: FaceLimit): A
       { rateLimitType: 'RAW_REQUESTS', interval: 'MINUTE', intervalNum: 5, limit: 61_000 },
     ],
     exchangeFilters: [],
-    symbols: ('one' in asked ? [asked.one] : asked.many).map(symbolInfo),
+    symbols: ('one' in asked ? [asked.one] : asked.many).map((market) =>
+      symbolInfo(market, parameters.get('showPermissionSets') !== 'false'),
+    ),
   })
 }
 

@@ -4,7 +4,8 @@ import { type Answer, answered, type Json, ok, RefusedRequest, type Route, Writt
 import { candlesBackFrom, candlesFrom, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
 import type { Face } from './face.ts'
-import { type Market, markets } from './markets.ts'
+import { marketsOf } from './listings/odd-markets.ts'
+import type { Market } from './markets.ts'
 
 // https://docs.bitfinex.com/reference/rest-public-candles, and the pages beside it
 
@@ -16,7 +17,18 @@ type Endpoint = Readonly<{
 const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ['/v2/platform/status', { parameters: [], answer: () => [1] }],
   ['/v2/conf/pub:list:pair:exchange', { parameters: [], answer: () => [pairNames()] }],
-  ['/v2/conf/pub:map:currency:sym', { parameters: [], answer: () => [[['UST', 'USDt']]] }],
+  [
+    '/v2/conf/pub:map:currency:sym',
+    {
+      parameters: [],
+      answer: () => [
+        [
+          ['UST', 'USDt'],
+          ['WBT', 'WBTC'],
+        ],
+      ],
+    },
+  ],
   ['/v2/tickers', { parameters: ['symbols'], answer: tickers }],
 ])
 
@@ -62,7 +74,13 @@ function checkParameters(query: URLSearchParams, known: readonly string[]): void
 }
 
 /** What it calls by another name than everyone else. */
-const foreignNames: ReadonlyMap<string, string> = new Map([['USDT', 'UST']])
+const foreignNames: ReadonlyMap<string, string> = new Map([
+  ['USDT', 'UST'],
+  ['WBT', 'WHBT'],
+  ['WBTC', 'WBT'],
+])
+
+const markets = marketsOf('bitfinex')
 
 const nameOf = (asset: string): string => foreignNames.get(asset) ?? asset
 

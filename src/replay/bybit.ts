@@ -5,7 +5,7 @@ import { amount, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
 import type { Face } from './face.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
-import { findMarket, type Market, markets } from './markets.ts'
+import { marketsOf, type OddMarket } from './listings/odd-markets.ts'
 
 // https://bybit-exchange.github.io/docs/v5/market/kline, and the pages beside it
 
@@ -80,9 +80,11 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
   }
 }
 
-function readMarket(symbol: string | null): Market {
+const markets = marketsOf('bybit')
+
+function readMarket(symbol: string | null): OddMarket {
   if (symbol === null || !/^[A-Z0-9]+$/.test(symbol)) throw wrong('symbol')
-  const market = findMarket(symbol)
+  const market = markets.find((listed) => listed.symbol === symbol)
   if (!market) throw new Refusal('Not supported symbols')
   return market
 }
@@ -135,7 +137,7 @@ const candleRow = ({ openTime, open, high, low, close, volume, quoteVolume }: Re
 ]
 
 /** One market where it is named, otherwise all of them. */
-function asked(query: URLSearchParams): readonly Market[] {
+function asked(query: URLSearchParams): readonly OddMarket[] {
   // Of the other categories only the candles are played.
   if (readCategory(query) !== 'spot') throw wrong('category')
   const symbol = query.get('symbol')
@@ -184,6 +186,7 @@ function instruments(query: URLSearchParams): Json {
         maxOrderAmt: '1000000',
       },
       priceFilter: { tickSize: tick },
+      ...market.fields,
     }
   })
   return { nextPageCursor: '', category: 'spot', list }

@@ -5,7 +5,7 @@ import { amount, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
 import type { Face } from './face.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
-import { listedAt, type Market, markets } from './markets.ts'
+import { type Market, markets } from './markets.ts'
 
 // https://www.okx.com/docs-v5/en/
 
@@ -69,6 +69,9 @@ function mandatory(query: URLSearchParams, name: string): string {
   if (value === null) throw refuse('50014', `Parameter ${name} can not be empty.`, 400)
   return value
 }
+
+/** It has dated all of its markets anew, years after they opened: their candles go on through it. */
+const datedAnewAt = Date.UTC(2024, 0, 15, 8)
 
 const symbolOf = ({ base, quote }: Market): string => `${base}-${quote}`
 
@@ -171,7 +174,7 @@ function instruments(query: URLSearchParams): Json {
       instId: symbolOf(market),
       instType: 'SPOT',
       lever: '',
-      listTime: String(listedAt),
+      listTime: String(datedAnewAt),
       lotSz: step,
       maxLmtSz: '9999999999',
       maxMktSz: '1000000',

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { day, hour, minute, second } from '../market/instant.ts'
+import { marketKey } from '../market/market-key.ts'
 import { timeframes } from '../market/timeframe.ts'
 import { parseDuration } from './duration.ts'
 import { anySourceId } from './source-ids.ts'
@@ -109,10 +110,22 @@ export type FollowedCoin = z.infer<typeof followedCoin>
 
 export const coinsFile = z.array(followedCoin).superRefine((coins, context) => {
   const seen = new Set<string>()
-  for (const [index, { id }] of coins.entries()) {
+  const coinOf = new Map<string, string>()
+  for (const [index, { id, markets }] of coins.entries()) {
     if (seen.has(id))
-      context.addIssue({ code: 'custom', path: [index, 'id'], message: `"${id}" stands here twice` })
+      context.addIssue({ code: 'custom', path: [index, 'id'], message: `"${id}" is listed twice` })
     seen.add(id)
+    for (const [source, symbol = ''] of Object.entries(markets)) {
+      const key = `${source}:${marketKey(source, symbol)}`
+      const other = coinOf.get(key)
+      if (other !== undefined)
+        context.addIssue({
+          code: 'custom',
+          path: [index, 'markets', source],
+          message: `"${symbol}" is the market of ${other} already, and one market is one coin: remove it from ${other} or from ${id}`,
+        })
+      coinOf.set(key, other ?? id)
+    }
   }
 })
 

@@ -10,6 +10,7 @@ import { type Timeframe, timeframes } from '../market/timeframe.ts'
 import { readCandle, refuseShorterCandles } from './candle-rows.ts'
 import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
+import { pairOf } from './listing/asset-names.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://docs.bitfinex.com/reference/rest-public-candles
@@ -64,41 +65,6 @@ function readRow(row: unknown): CandleRow {
 const readInstant = (value: unknown): Instant | undefined =>
   isLosslessNumber(value) && /^[1-9]\d{12}$/.test(value.value) ? toInstant(Number(value.value)) : undefined
 
-/**
- * What it calls by another name than everyone else. Its own list (https://api-pub.bitfinex.com/v2/conf/pub:map:currency:sym)
- * is for people: it writes USDt. LUNA is the coin that fell in 2022, and LUNA2 the one that now has its name.
- */
-const commonNames: ReadonlyMap<string, string> = new Map([
-  ['ALG', 'ALGO'],
-  ['AMP', 'AMPL'],
-  ['ATO', 'ATOM'],
-  ['BCHABC', 'XEC'],
-  ['BCHN', 'BCH'],
-  ['DAT', 'DATA'],
-  ['DOG', 'MDOGE'],
-  ['DSH', 'DASH'],
-  ['EDO', 'PNT'],
-  ['EUS', 'EURS'],
-  ['EUT', 'EURT'],
-  ['IDX', 'ID'],
-  ['IOT', 'IOTA'],
-  ['IQX', 'IQ'],
-  ['LUNA', 'LUNC'],
-  ['LUNA2', 'LUNA'],
-  ['MNA', 'MANA'],
-  ['QTM', 'QTUM'],
-  ['RBT', 'RBTC'],
-  ['SNG', 'SNGLS'],
-  ['STJ', 'STORJ'],
-  ['TERRAUST', 'USTC'],
-  ['TSD', 'TUSD'],
-  ['UDC', 'USDC'],
-  ['UST', 'USDT'],
-  ['VSY', 'VSYS'],
-  ['WAX', 'WAXP'],
-  ['XCH', 'XCHF'],
-])
-
 const listing = z.tuple([z.array(z.string())])
 
 /** A list in a list. What it names is traded, but for the pairs that are there to try things out. */
@@ -118,10 +84,8 @@ function readPair(pair: string): ListedMarket {
   const base = pair.slice(0, at)
   const quote = pair.slice(at).replace(':', '')
   if (!base || !quote) throw new Malformed(`bitfinex listed ${pair.slice(0, 50)}, which is no pair`)
-  return { symbol: `t${pair}`, base: commonName(base), quote: commonName(quote), trading: true }
+  return { symbol: `t${pair}`, ...pairOf('bitfinex', base, quote), trading: true }
 }
-
-const commonName = (asset: string): string => commonNames.get(asset) ?? asset
 
 const isForTrial = (asset: string): boolean => /^(?:TEST.*|AAA|BBB)$/.test(asset)
 

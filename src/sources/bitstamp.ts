@@ -9,6 +9,7 @@ import { timeframeMs, timeframes } from '../market/timeframe.ts'
 import { readCandle, refuseShorterCandles } from './candle-rows.ts'
 import { parseJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
+import { pairOf } from './listing/asset-names.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://www.bitstamp.net/api/#tag/Market-info/operation/GetOHLCData
@@ -88,6 +89,7 @@ const market = z.object({
   url_symbol: z.string().optional(),
   market_type: z.string().optional(),
   trading: z.string(),
+  description: z.string().optional(),
 })
 
 function parseListing(text: string): ListedMarket[] {
@@ -99,12 +101,19 @@ function parseListing(text: string): ListedMarket[] {
   return listed.data.filter(({ market_type }) => (market_type ?? 'SPOT') === 'SPOT').map(readMarket)
 }
 
-function readMarket({ name, market_symbol, url_symbol, trading }: z.infer<typeof market>): ListedMarket {
+function readMarket(listed: z.infer<typeof market>): ListedMarket {
+  const { name, market_symbol, url_symbol, trading, description } = listed
   const symbol = market_symbol ?? url_symbol
   const [base, quote, ...rest] = name.split('/')
   if (!symbol || !base || !quote || rest.length > 0)
     throw new Malformed(`bitstamp listed ${name.slice(0, 50)}, which is no pair with a symbol`)
-  return { symbol, base, quote, trading: trading === 'Enabled' }
+  return {
+    symbol,
+    ...pairOf('bitstamp', base, quote),
+    // Bitcoin / U.S. dollar
+    ...known('baseName', description?.split(' / ')[0]),
+    trading: trading === 'Enabled',
+  }
 }
 
 // https://www.bitstamp.net/api/#tag/Tickers

@@ -18,6 +18,8 @@ import type { Timeframe } from '../market/timeframe.ts'
 import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
 import { parseJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
+import { pairOf } from './listing/asset-names.ts'
+import type { OtherKind } from './listing/market-kind.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://bybit-exchange.github.io/docs/v5/market/kline
@@ -103,6 +105,7 @@ const instrument = z.object({
   baseCoin: z.string(),
   quoteCoin: z.string(),
   status: z.string(),
+  symbolType: z.string().optional(),
 })
 
 function parseListing(text: string): ListedMarket[] {
@@ -114,12 +117,19 @@ function parseListing(text: string): ListedMarket[] {
     throw new Malformed(
       `bybit sent a listing of another shape at ${instruments.error.issues[0]?.path.join('.')}`,
     )
-  return instruments.data.map(({ symbol, baseCoin, quoteCoin, status }) => ({
+  return instruments.data.map(({ symbol, baseCoin, quoteCoin, status, symbolType = '' }) => ({
     symbol,
-    base: baseCoin,
-    quote: quoteCoin,
+    ...pairOf('bybit', baseCoin, quoteCoin),
+    ...known('kind', kindOf(symbolType)),
     trading: status === 'Trading',
   }))
+}
+
+/** The empty one, innovation and adventure are coins. */
+function kindOf(symbolType: string): OtherKind | undefined {
+  if (/stocks?$|^etf$/.test(symbolType)) return 'tokenized-stock'
+  if (symbolType === 'commodity') return 'commodity'
+  return symbolType === 'forex' ? 'fiat' : undefined
 }
 
 const ticker = z.object({
@@ -220,11 +230,7 @@ export const bybit = {
     parse: parseKlines,
   },
   listing: {
-    request: (symbol) => ({
-      path: '/v5/market/instruments-info',
-      query: { category, ...known('symbol', symbol) },
-      weight: 1,
-    }),
+    request: () => ({ path: '/v5/market/instruments-info', query: { category }, weight: 1 }),
     parse: parseListing,
   },
   prices: {

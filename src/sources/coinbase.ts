@@ -10,6 +10,7 @@ import { timeframeMs } from '../market/timeframe.ts'
 import { readCandle, refuseShorterCandles } from './candle-rows.ts'
 import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
+import { pairOf } from './listing/asset-names.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://docs.cdp.coinbase.com/api-reference/exchange-api/rest-api/products/get-product-candles
@@ -80,7 +81,9 @@ function parseListing(text: string): ListedMarket[] {
 /** The auction of a coin has that coin as its base, but is a market of its own: BTCAUCTION-USD. */
 function assetsOf({ id, base_currency, quote_currency }: z.infer<typeof product>) {
   const [base, quote, ...rest] = id.split('-')
-  return base && quote && rest.length === 0 ? { base, quote } : { base: base_currency, quote: quote_currency }
+  return base && quote && rest.length === 0
+    ? pairOf('coinbase', base, quote)
+    : pairOf('coinbase', base_currency, quote_currency)
 }
 
 const stats = z.object({ open: z.unknown().optional(), last: z.unknown().optional() })

@@ -10,6 +10,7 @@ import type { Timeframe } from '../market/timeframe.ts'
 import { readCandle, refuseShorterCandles } from './candle-rows.ts'
 import { parseJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
+import { pairOf } from './listing/asset-names.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://exchange-docs.crypto.com/exchange/v1/rest-ws/index.html#public-get-candlestick
@@ -121,8 +122,7 @@ function parseListing(text: string): ListedMarket[] {
     )
   return pairs.data.map(({ symbol, base_ccy, quote_ccy, tradable }) => ({
     symbol,
-    base: base_ccy,
-    quote: quote_ccy,
+    ...pairOf('cryptocom', base_ccy, quote_ccy),
     trading: tradable,
   }))
 }

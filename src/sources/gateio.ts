@@ -3,11 +3,13 @@ import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket
 import type { HttpAnswer } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { earlier, type Instant, minute, plus, second, toInstant } from '../market/instant.ts'
+import { type Instant, minute, plus, second, toInstant } from '../market/instant.ts'
 import { timeframeMs, timeframes } from '../market/timeframe.ts'
 import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
 import { parseJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
+import { pairOf } from './listing/asset-names.ts'
+import { named } from './listing/market-kind.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://www.gate.com/docs/developers/apiv4/#market-candlesticks
@@ -73,10 +75,12 @@ const readSeconds = (value: unknown): Instant | undefined =>
 const pair = z.object({
   id: z.string(),
   base: z.string(),
+  base_name: z.string().nullish(),
   quote: z.string(),
   trade_status: z.string(),
+  type: z.string().nullish(),
+  // From when on the market is open. `sell_start` is a placeholder in most rows.
   buy_start: z.unknown().optional(),
-  sell_start: z.unknown().optional(),
   delisting_time: z.unknown().optional(),
 })
 
@@ -87,13 +91,14 @@ function parseListing(text: string): ListedMarket[] {
     throw new Malformed(
       `gateio sent a listing of another shape at ${listed.error.issues[0]?.path.join('.') || 'its top'}`,
     )
-  return listed.data.map(({ id, base, quote, trade_status, buy_start, sell_start, delisting_time }) => ({
+  return listed.data.map(({ id, base, base_name, quote, type, trade_status, buy_start, delisting_time }) => ({
     symbol: id,
-    base,
-    quote,
+    ...pairOf('gateio', base, quote),
+    ...named(base_name),
+    ...(type === 'premarket' ? { kind: 'pre-market' as const } : {}),
     // The others are untradable, and buyable or sellable where only one side is open.
     trading: trade_status === 'tradable',
-    ...known('listedAt', firstOf(readMoment(buy_start), readMoment(sell_start))),
+    ...known('listedAt', readMoment(buy_start)),
     ...known('delistedAt', readMoment(delisting_time)),
   }))
 }
@@ -101,9 +106,6 @@ function parseListing(text: string): ListedMarket[] {
 /** Seconds in a number here; 0 is not known. */
 const readMoment = (value: unknown): Instant | undefined =>
   typeof value === 'number' ? readSeconds(String(value)) : undefined
-
-const firstOf = (a: Instant | undefined, b: Instant | undefined): Instant | undefined =>
-  a !== undefined && b !== undefined ? earlier(a, b) : (a ?? b)
 
 const ticker = z.object({
   currency_pair: z.string(),

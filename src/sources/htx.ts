@@ -10,6 +10,7 @@ import { ceilTo, type Timeframe } from '../market/timeframe.ts'
 import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
 import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
+import { pairOf } from './listing/asset-names.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://huobiapi.github.io/docs/spot/v1/en/#get-klines-candles
@@ -119,6 +120,7 @@ const market = z.object({
   bcdn: z.string().nullish(),
   qcdn: z.string().nullish(),
   state: z.string(),
+  tags: z.string().nullish(),
   te: z.boolean().optional(),
   toa: z.unknown().optional(),
 })
@@ -131,11 +133,12 @@ function parseListing(text: string): ListedMarket[] {
   const markets = z.array(market).safeParse(data)
   if (!markets.success)
     throw new Malformed(`htx sent a listing of another shape at ${markets.error.issues[0]?.path.join('.')}`)
-  return markets.data.map(({ sc, bc, qc, bcdn, qcdn, state, te, toa }) => ({
+  return markets.data.map(({ sc, bc, qc, bcdn, qcdn, state, te, toa, tags }) => ({
     symbol: sc,
     // A coin that was renamed keeps its old code in all but the name that is shown.
-    base: (bcdn || bc).toUpperCase(),
-    quote: (qcdn || qc).toUpperCase(),
+    ...pairOf('htx', (bcdn || bc).toUpperCase(), (qcdn || qc).toUpperCase()),
+    // Its exchange-traded products multiply a coin.
+    ...known('kind', tags?.split(',').includes('etp') ? ('leveraged-token' as const) : undefined),
     // The others are offline, suspend, pre-online, transfer-board and fuse.
     trading: state === 'online' && te !== false,
     ...known('listedAt', readMilliseconds(toa)),

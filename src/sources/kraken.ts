@@ -10,6 +10,8 @@ import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { readCandle, refuseShorterCandles } from './candle-rows.ts'
 import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
+import { pairOf } from './listing/asset-names.ts'
+import type { OtherKind } from './listing/market-kind.ts'
 import type { AnswerRow, CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 import type { TradePage, TradeRow } from './trades.ts'
 
@@ -165,38 +167,40 @@ const pair = z.object({
   status: z.string().optional(),
 })
 
-/** Its own names of two coins. */
-const commonNames: Readonly<Record<string, string>> = { XBT: 'BTC', XDG: 'DOGE' }
-
 // https://docs.kraken.com/api/docs/rest-api/get-tradable-asset-pairs
 /** A market goes by its key (XXBTZUSD, XBTUSDT): of its names the only one that every answer uses. */
 function parseListing(text: string): ListedMarket[] {
   const pairs = z.record(z.string(), pair).safeParse(readResult(text, parseJson))
   if (!pairs.success)
     throw new Malformed(`kraken sent a listing of another shape at ${pairs.error.issues[0]?.path.join('.')}`)
-  return Object.entries(pairs.data)
-    .filter(([symbol, listed]) => isSpot(symbol, listed))
-    .map(([symbol, { status = 'online', ...listed }]) => ({
-      symbol,
-      ...assetsOf(listed),
-      alsoCalled: namesOf(listed).filter((name) => name !== symbol),
-      // The others are cancel_only, post_only, limit_only and reduce_only.
-      trading: status === 'online',
-    }))
+  return (
+    Object.entries(pairs.data)
+      // The others are dark pools.
+      .filter(([symbol]) => !symbol.endsWith('.d'))
+      .map(([symbol, { status = 'online', ...listed }]) => ({
+        symbol,
+        ...assetsOf(listed),
+        ...known('kind', kindOf(listed)),
+        alsoCalled: namesOf(listed).filter((name) => name !== symbol),
+        // The others are cancel_only, post_only, limit_only and reduce_only.
+        trading: status === 'online',
+      }))
+  )
 }
 
 /** People write these two: XBTUSD and XBT/USD. */
 const namesOf = ({ altname, wsname }: z.infer<typeof pair>): string[] =>
   [altname, wsname].filter((name) => name !== undefined)
 
-/** The others are dark pools, and tokens of shares. */
-const isSpot = (symbol: string, { aclass_base = 'currency' }: z.infer<typeof pair>): boolean =>
-  !symbol.endsWith('.d') && aclass_base === 'currency'
+function kindOf({ aclass_base = 'currency' }: z.infer<typeof pair>): OtherKind | undefined {
+  if (aclass_base === 'currency') return undefined
+  return aclass_base === 'tokenized_asset' ? 'tokenized-stock' : 'other'
+}
 
 /** Old assets have an X or a Z before their name (XXBT, ZUSD), though not in the name for the sockets (XBT/USD). */
 function assetsOf({ wsname, base, quote }: z.infer<typeof pair>) {
   const [ownBase = base, ownQuote = quote] = wsname?.split('/') ?? []
-  return { base: commonNames[ownBase] ?? ownBase, quote: commonNames[ownQuote] ?? ownQuote }
+  return pairOf('kraken', ownBase, ownQuote)
 }
 
 const ticker = z.object({ c: z.array(z.unknown()) })
@@ -276,7 +280,7 @@ export const kraken = {
     parse: parseOhlc,
   },
   listing: {
-    request: (symbol) => ({ path: '/0/public/AssetPairs', query: known('pair', symbol), weight: 1 }),
+    request: () => ({ path: '/0/public/AssetPairs', query: {}, weight: 1 }),
     parse: parseListing,
   },
   prices: {

@@ -18,6 +18,7 @@ import type { Timeframe } from '../market/timeframe.ts'
 import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
 import { parseJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
+import { pairOf } from './listing/asset-names.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://www.kucoin.com/docs-new/rest/spot-trading/market-data/get-klines
@@ -102,10 +103,14 @@ const parseListing = (text: string): ListedMarket[] =>
     ...known('listedAt', readMilliseconds(listed.tradingStartTime)),
   }))
 
-/** A coin that was renamed keeps its old code everywhere but in the name of its markets: BCHSV-USDT is called BSV-USDT. */
+/**
+ * A coin that was renamed keeps its old code everywhere but in the name of its markets: BCHSV-USDT is called BSV-USDT. Such
+ * a name is meant for people, and is the usual one.
+ */
 function assetsOf({ name, baseCurrency, quoteCurrency }: z.infer<typeof market>) {
   const [base, quote, ...rest] = name.split('-')
-  return base && quote && rest.length === 0 ? { base, quote } : { base: baseCurrency, quote: quoteCurrency }
+  const isRenamed = base && quote && rest.length === 0 && base !== baseCurrency
+  return isRenamed ? { base, quote } : pairOf('kucoin', baseCurrency, quoteCurrency)
 }
 
 const ticker = z.object({

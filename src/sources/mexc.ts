@@ -9,6 +9,8 @@ import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { readCandle, withTurnover } from './candle-rows.ts'
 import { parseJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
+import { pairOf } from './listing/asset-names.ts'
+import { named } from './listing/market-kind.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://mexcdevelop.github.io/apidocs/spot_v3_en/#kline-candlestick-data
@@ -73,6 +75,7 @@ const listing = z.object({
       status: z.union([z.string(), z.number()]).transform(String),
       baseAsset: z.string(),
       quoteAsset: z.string(),
+      fullName: z.string().nullish(),
     }),
   ),
 })
@@ -85,10 +88,10 @@ function parseListing(text: string): ListedMarket[] {
   const result = listing.safeParse(parseJson('mexc', text))
   if (!result.success)
     throw new Malformed(`mexc sent a listing of another shape at ${result.error.issues[0]?.path.join('.')}`)
-  return result.data.symbols.map(({ symbol, status, baseAsset, quoteAsset }) => ({
+  return result.data.symbols.map(({ symbol, status, baseAsset, quoteAsset, fullName }) => ({
     symbol,
-    base: baseAsset,
-    quote: quoteAsset,
+    ...pairOf('mexc', baseAsset, quoteAsset),
+    ...named(fullName),
     trading: tradingStates.includes(status),
   }))
 }
@@ -179,7 +182,7 @@ export const mexc = {
     parse: parseKlines,
   },
   listing: {
-    request: (symbol) => ({ path: '/api/v3/exchangeInfo', query: known('symbol', symbol), weight: 10 }),
+    request: () => ({ path: '/api/v3/exchangeInfo', query: {}, weight: 10 }),
     parse: parseListing,
   },
   prices: {

@@ -9,6 +9,8 @@ import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { isPaidFor, readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
 import { parseJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
+import { pairOf } from './listing/asset-names.ts'
+import type { OtherKind } from './listing/market-kind.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-candlesticks-history
@@ -99,7 +101,17 @@ const instrument = z.object({
   state: z.string(),
   listTime: z.unknown().optional(),
   expTime: z.unknown().optional(),
+  instCategory: z.string().optional(),
+  ruleType: z.string().optional(),
 })
+
+/** Of the base: 1 is a coin. */
+const categories: Readonly<Record<string, OtherKind>> = {
+  '3': 'tokenized-stock',
+  '4': 'commodity',
+  '5': 'fiat',
+  '6': 'tokenized-stock',
+}
 
 function parseListing(text: string): ListedMarket[] {
   const result = z.array(instrument).safeParse(readData(text))
@@ -107,10 +119,10 @@ function parseListing(text: string): ListedMarket[] {
     throw new Malformed(`okx sent a listing of another shape at ${result.error.issues[0]?.path.join('.')}`)
   return result.data
     .filter(({ instType }) => instType === 'SPOT')
-    .map(({ instId, baseCcy, quoteCcy, state, listTime, expTime }) => ({
+    .map(({ instId, baseCcy, quoteCcy, state, listTime, expTime, instCategory = '1', ruleType }) => ({
       symbol: instId,
-      base: baseCcy,
-      quote: quoteCcy,
+      ...pairOf('okx', baseCcy, quoteCcy),
+      ...known('kind', ruleType === 'pre_market' ? ('pre-market' as const) : categories[instCategory]),
       // The others are preopen, suspend, expired and test. What is delisted vanishes.
       trading: state === 'live',
       ...known('listedAt', readInstant(listTime)),
@@ -201,11 +213,7 @@ export const okx = {
     parse: parseCandles,
   },
   listing: {
-    request: (symbol) => ({
-      path: '/api/v5/public/instruments',
-      query: { instType: 'SPOT', ...known('instId', symbol) },
-      weight: 1,
-    }),
+    request: () => ({ path: '/api/v5/public/instruments', query: { instType: 'SPOT' }, weight: 1 }),
     parse: parseListing,
   },
   prices: {

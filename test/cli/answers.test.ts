@@ -111,23 +111,48 @@ test.concurrent('gaps are told with their cause, and repaired where they can be'
 test.concurrent('coins are added where their source lists them, and removed with their data kept', async () => {
   await using site = await openSite()
   const unreachable = { BINANCE_BASE_URL: `http://127.0.0.1:${await freePort(0)}` }
-  const [, added, again, unlisted, second, removed, list, listText, gone, unchecked, found, nowhere, synced] =
-    await site.runLines([
-      backfillTwoDays,
-      'coins add frog --market binance:PEPEUSDT --json',
-      'coins add frog --market binance:PEPEUSDT',
-      'coins add frog --market binance:NOPEUSDT',
-      'coins add bitcoin --market coingecko:bitcoin',
-      'coins remove bitcoin --json',
-      'coins list --json',
-      'coins list',
-      'coins remove bitcoin',
-      { line: 'coins add wif --market binance:WIFUSDT', variables: unreachable },
-      'coins add toad --symbol pepe --source binance --json',
-      'coins add newt --symbol NEWT --source binance',
-      { line: 'coins sync --json', variables: { BEACON_BUDGET: 'unlimited' } },
-    ])
-  expect(jsonOf(added)).toEqual({ coinId: 'frog', symbol: 'PEPE', name: 'frog', added: ['binance:PEPEUSDT'] })
+  const [
+    ,
+    ,
+    added,
+    again,
+    unlisted,
+    second,
+    removed,
+    list,
+    listText,
+    gone,
+    unchecked,
+    ,
+    found,
+    nowhere,
+    synced,
+  ] = await site.runLines([
+    backfillTwoDays,
+    // One market is one coin's.
+    'coins remove pepe',
+    'coins add frog --market binance:PEPEUSDT --json',
+    'coins add frog --market binance:PEPEUSDT',
+    'coins add frog --market binance:NOPEUSDT',
+    'coins add bitcoin --market coingecko:bitcoin',
+    'coins remove bitcoin --json',
+    'coins list --json',
+    'coins list',
+    'coins remove bitcoin',
+    { line: 'coins add wif --market binance:WIFUSDT', variables: unreachable },
+    'coins remove frog',
+    'coins add toad --symbol pepe --source binance --json',
+    'coins add newt --symbol NEWT --source binance',
+    { line: 'coins sync --json', variables: { BEACON_BUDGET: 'unlimited' } },
+  ])
+  expect(jsonOf(added)).toEqual({
+    coinId: 'frog',
+    symbol: 'PEPE',
+    name: 'frog',
+    added: ['binance:PEPEUSDT'],
+    since: [],
+    candlesSetAside: 0,
+  })
   expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing has changed') })
   expect(unlisted).toMatchObject({ code: 2, stdout: '' })
   expect(unlisted?.stderr).toMatch(/^error: binance does not list NOPEUSDT[^\n]+\n$/)

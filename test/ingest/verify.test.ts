@@ -27,9 +27,11 @@ const minutesOf = (from: number, to: number): Range => ({
 const symbols = { binance: 'BTCUSDT', okx: 'BTC-USDT', kucoin: 'BTC-USDT' } as const
 type Source = keyof typeof symbols
 
-/** A coin of its own, with a market on each of these sources. */
+/** A coin of its own, with a market on each of these sources, which the coin of the test before gives up. */
 async function aFollowedCoin(pool: Pool, ...on: Source[]): Promise<string> {
   const coinId = await aCoin(pool)
+  for (const { id } of await listCoins(databaseOf(pool)))
+    await inTransaction(pool, (tx) => unfollowCoin(tx, id, halfPast))
   for (const source of on) {
     await inTransaction(pool, (tx) => followMarket(tx, { coinId, source, symbol: symbols[source] }, halfPast))
   }

@@ -40,6 +40,9 @@ const spelled: Readonly<Record<string, string>> = {
   PEPEUSDT: 'tPEPE:UST',
 }
 
+/** What leads to another coin when only its ticker is read. */
+const odd = { WBTCUSD: 'tWBTUSD', WBTUSD: 'tWHBT:USD', WBTUSDT: 'tWHBT:UST' }
+
 const walk = (market: string, timeframe: Timeframe, range: Range, twist: Twist = {}) =>
   walkFace(bitfinexFace, bitfinex, {
     symbol: spelled[market] ?? expect.fail(`${market} is not spelled`),
@@ -168,7 +171,10 @@ test('tickers are those of the last 24 hours, what is lent among them', () => {
     ]),
   )
   const rows = bitfinex.prices.parse(text, halfPast)
-  expect(rows.map((row) => 'price' in row && row.price.market)).toEqual(Object.values(spelled))
+  expect(rows.map((row) => 'price' in row && row.price.market)).toEqual([
+    ...Object.values(spelled),
+    ...Object.values(odd),
+  ])
   const today = { from: plus(running, minute - day), to: plus(running, minute) }
   const minutes = closedPlainly('BTCUSDT', '1m', today, today.to)
   expect(body[1][5]).toBeCloseTo(body[1][7] - Number(minutes[0]?.open), 8)
@@ -179,13 +185,18 @@ test('the listing is a list in a list, with pairs that are there to try things o
   const { text, body } = ask('conf/pub:list:pair:exchange')
   expect(body).toEqual([expect.arrayContaining(['AAABBB', 'TESTBTC:TESTUSD', 'BTCUST', 'DOGE:UST'])])
   const listed = bitfinex.listing.parse(text)
-  expect(listed.map(({ symbol }) => symbol).toSorted()).toEqual(Object.values(spelled).toSorted())
-  expect(listed.map(({ base, quote }) => `${base}${quote}`).toSorted()).toEqual(
-    Object.keys(spelled).toSorted(),
+  const all = { ...spelled, ...odd }
+  expect(Object.fromEntries(listed.map(({ symbol, base, quote }) => [`${base}${quote}`, symbol]))).toEqual(
+    all,
   )
   expect([ask('platform/status').body, ask('conf/pub:map:currency:sym').body]).toEqual([
     [1],
-    [[['UST', 'USDt']]],
+    [
+      [
+        ['UST', 'USDt'],
+        ['WBT', 'WBTC'],
+      ],
+    ],
   ])
 })
 

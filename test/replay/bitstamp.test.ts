@@ -173,7 +173,13 @@ test('tickers are those of the last 24 hours, and only among all do they name th
 
 test('both listings name the markets in its spelling', () => {
   const newer = bitstamp.listing.parse(ask('markets/').text)
-  expect(newer[0]).toEqual({ symbol: 'btcusdt', base: 'BTC', quote: 'USDT', trading: true })
+  expect(newer[0]).toEqual({
+    symbol: 'btcusdt',
+    base: 'BTC',
+    quote: 'USDT',
+    baseName: 'Bitcoin',
+    trading: true,
+  })
   expect(bitstamp.listing.parse(ask('trading-pairs-info/').text)).toEqual(newer)
   const [real] = JSON.parse(recorded('bitstamp/trading_pairs_info_gct'))
   expect(Object.keys(ask('trading-pairs-info/').body[0])).toEqual(Object.keys(real))

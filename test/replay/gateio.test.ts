@@ -170,6 +170,7 @@ test('tickers and pairs have the fields of recorded bodies', () => {
     symbol: 'BTC_USDT',
     base: 'BTC',
     quote: 'USDT',
+    baseName: 'Bitcoin',
     trading: true,
   })
   expect(ask('currency_pairs/BTC_USDT').body).toEqual(pairs.body[0])

@@ -144,6 +144,7 @@ test('tickers and the listing have the shape of recorded bodies', () => {
     symbol: 'BTCUSDT',
     base: 'BTC',
     quote: 'USDT',
+    baseName: 'Bitcoin',
     trading: true,
   })
   expect(ask('exchangeInfo?symbol=ETHUSDT').body.symbols).toHaveLength(1)

@@ -126,7 +126,13 @@ test('tickers are those of the last 24 hours', () => {
 
 test('instruments name the markets in its spelling', () => {
   const listed = okx.listing.parse(JSON.stringify(ask('public/instruments?instType=SPOT').body))
-  expect(listed[0]).toEqual({ symbol: 'BTC-USDT', base: 'BTC', quote: 'USDT', trading: true, listedAt })
+  expect(listed[0]).toEqual({
+    symbol: 'BTC-USDT',
+    base: 'BTC',
+    quote: 'USDT',
+    trading: true,
+    listedAt: at('2024-01-15T08:00Z'),
+  })
   expect(ask('public/instruments?instType=SPOT&instId=ETH-USDT').body.data).toHaveLength(1)
   expect(shapeOf(ask('public/time').body)).toMatchObject({ code: 'string' })
 })

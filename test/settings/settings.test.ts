@@ -121,7 +121,7 @@ describe('the coins that are followed', () => {
     )
     await expect(reading).rejects.toThrow(`${coins}:5: 4.markets.binance-archive is no market`)
     await writeFile(coins, '- &coin { id: monero, symbol: XMR, name: Monero, markets: {} }\n- *coin')
-    await expect(overlay.read('coinsFile: few.yaml')).rejects.toThrow('1.id "monero" stands here twice')
+    await expect(overlay.read('coinsFile: few.yaml')).rejects.toThrow('1.id "monero" is listed twice')
   })
 })
 

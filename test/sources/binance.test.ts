@@ -255,13 +255,12 @@ describe('the listing', () => {
     expect(binance.listing.parse(JSON.stringify({ symbols: [market] }))[0]?.symbol).toBe('币安人生USDT')
   })
 
-  test('is asked for whole or for one market, at the same weight', () => {
-    expect(binance.listing.request(undefined)).toEqual({
+  test('is requested whole, without the permissions that make most of it', () => {
+    expect(binance.listing.request()).toEqual({
       path: '/api/v3/exchangeInfo',
-      query: {},
+      query: { showPermissionSets: 'false' },
       weight: 20,
     })
-    expect(binance.listing.request('BTCUSDT')).toMatchObject({ query: { symbol: 'BTCUSDT' }, weight: 20 })
   })
 })
 

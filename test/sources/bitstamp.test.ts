@@ -282,7 +282,7 @@ describe('the listing', () => {
   test('is read in its newer and in its older shape', () => {
     expect(listed()).toEqual([{ symbol: 'btcusd', base: 'BTC', quote: 'USD', trading: true }])
     const markets = listing.parse(recorded('bitstamp/trading_pairs_info_gct'))
-    expect(markets[0]).toEqual(listed()[0])
+    expect(markets[0]).toEqual({ ...listed()[0], baseName: 'Bitcoin' })
     expect(markets.filter(({ trading }) => !trading).length).toBeGreaterThan(0)
   })
 

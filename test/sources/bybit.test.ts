@@ -308,9 +308,8 @@ describe('the listing', () => {
     expect(listed({ list: [market], nextPageCursor: '' })).toHaveLength(1)
   })
 
-  test('is asked for whole or for one market', () => {
+  test('is requested whole', () => {
     expect(listing.request().query).toEqual({ category: 'spot' })
-    expect(listing.request('BTCUSDT').query).toEqual({ category: 'spot', symbol: 'BTCUSDT' })
   })
 })
 

@@ -357,7 +357,7 @@ describe('the listing', () => {
   })
 
   test('is asked for whole', () => {
-    expect(listing.request('BTC_USD').query).toEqual({})
+    expect(listing.request().query).toEqual({})
   })
 })
 

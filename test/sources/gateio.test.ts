@@ -312,7 +312,7 @@ describe('the listing', () => {
   const listed = (over: Readonly<Record<string, unknown>> = {}) =>
     listing.parse(JSON.stringify([{ ...market, ...over }]))[0]
 
-  test('says since when a market is there, where it knows', () => {
+  test('dates a market by the start of trading, and never by the start of offline orders', () => {
     expect(listing.parse(recorded('gateio/currency_pairs_few'))).toEqual([
       { symbol: 'BTC_USDT', base: 'BTC', quote: 'USDT', trading: true },
       {
@@ -320,11 +320,28 @@ describe('the listing', () => {
         base: 'CHZ',
         quote: 'USDT',
         trading: true,
-        listedAt: at('2020-12-24T04:00Z'),
+        listedAt: at('2020-12-24T06:00Z'),
       },
       { symbol: 'ETH_USDT', base: 'ETH', quote: 'USDT', trading: true },
     ])
-    expect(listed({ buy_start: from / second, sell_start: 0 })?.listedAt).toBe(from)
+    expect(listed({ buy_start: from / second, sell_start: 1_516_378_650 })?.listedAt).toBe(from)
+    for (const buy_start of [0, undefined, null, '', -1, 1_516_378_650_000, 'soon'])
+      expect(listed({ buy_start, sell_start: 1_516_378_650 })).not.toHaveProperty('listedAt')
+  })
+
+  test.each([
+    ['Apple xStock', 'tokenized-stock'],
+    ['Apple Ondo Tokenized', 'tokenized-stock'],
+    ['Ondo', undefined],
+    ['Ondo US Dollar Yield', undefined],
+    ['Stacks', undefined],
+  ])('knows by its full name whether %s is a coin', (base_name, kind) => {
+    expect(listed({ base_name })).toEqual({ ...listed(), baseName: base_name, ...(kind && { kind }) })
+  })
+
+  test('a pre-market is no coin yet', () => {
+    expect(listed({ type: 'premarket' })?.kind).toBe('pre-market')
+    expect(listed({ type: 'normal' })).not.toHaveProperty('kind')
   })
 
   test('tells when a market will be gone', () => {

@@ -356,6 +356,6 @@ describe('the listing', () => {
   })
 
   test('is asked for whole', () => {
-    expect(listing.request('btcusdt')).toEqual({ path: '/v2/settings/common/symbols', query: {}, weight: 1 })
+    expect(listing.request()).toEqual({ path: '/v2/settings/common/symbols', query: {}, weight: 1 })
   })
 })

@@ -316,7 +316,14 @@ describe('reading the listing', () => {
 
   test('a recorded pair of today has a status', () => {
     expect(listing.parse(recorded('kraken/assetpairs_2025_status'))).toEqual([
-      { symbol: 'XBTUSDT', base: 'BTC', quote: 'USDT', alsoCalled: ['XBT/USDT'], trading: true },
+      {
+        symbol: 'XBTUSDT',
+        base: 'BTC',
+        ownBase: 'XBT',
+        quote: 'USDT',
+        alsoCalled: ['XBT/USDT'],
+        trading: true,
+      },
     ])
   })
 
@@ -327,11 +334,11 @@ describe('reading the listing', () => {
 
   test('the token of a share is no coin', () => {
     const text = recorded('kraken/assetpairs_2025_status').replace('"currency"', '"tokenized_asset"')
-    expect(listing.parse(text)).toEqual([])
+    expect(listing.parse(text)).toMatchObject([{ symbol: 'XBTUSDT', kind: 'tokenized-stock' }])
   })
 
-  test('one market can be asked for alone', () => {
-    expect(listing.request('XXBTZUSD').query).toEqual({ pair: 'XXBTZUSD' })
+  test('is requested whole', () => {
+    expect(listing.request().query).toEqual({})
   })
 })
 

@@ -297,9 +297,9 @@ describe('tickers', () => {
 
 describe('the listing', () => {
   const market = {
-    symbol: 'BCHSV-USDT',
-    name: 'BSV-USDT',
-    baseCurrency: 'BCHSV',
+    symbol: 'GALAX-USDT',
+    name: 'GALA-USDT',
+    baseCurrency: 'GALAX',
     quoteCurrency: 'USDT',
     enableTrading: true,
     tradingStartTime: null,
@@ -315,11 +315,11 @@ describe('the listing', () => {
   })
 
   test('a coin that was renamed is known by its new name, and its market by the old one', () => {
-    expect(listed()).toEqual({ symbol: 'BCHSV-USDT', base: 'BSV', quote: 'USDT', trading: true })
+    expect(listed()).toEqual({ symbol: 'GALAX-USDT', base: 'GALA', quote: 'USDT', trading: true })
   })
 
-  test.each(['', 'BSV', 'BSV-', 'A-B-C'])('a name of %j leaves the coins as they are coded', (name) => {
-    expect(listed({ name })).toMatchObject({ base: 'BCHSV', quote: 'USDT' })
+  test.each(['', 'GALA', 'GALA-', 'A-B-C'])('a name of %j leaves the coins as they are coded', (name) => {
+    expect(listed({ name })).toMatchObject({ base: 'GALAX', quote: 'USDT' })
   })
 
   test('tells what does not trade, and when it will', () => {

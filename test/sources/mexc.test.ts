@@ -275,7 +275,7 @@ describe('the listing', () => {
 
   test('names the recorded market', () => {
     expect(listing.parse(recorded('mexc/exchangeInfo_small'))).toEqual([
-      { symbol: 'BROCKUSDT', base: 'BROCK', quote: 'USDT', trading: true },
+      { symbol: 'BROCKUSDT', base: 'BROCK', quote: 'USDT', baseName: 'Bitrock', trading: true },
     ])
   })
 
@@ -294,8 +294,7 @@ describe('the listing', () => {
     expect(listed({ isSpotTradingAllowed: false })[0]?.trading).toBe(true)
   })
 
-  test('is asked for whole or for one market', () => {
+  test('is requested whole', () => {
     expect(listing.request()).toEqual({ path: '/api/v3/exchangeInfo', query: {}, weight: 10 })
-    expect(listing.request('BTCUSDT').query).toEqual({ symbol: 'BTCUSDT' })
   })
 })

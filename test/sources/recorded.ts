@@ -72,7 +72,7 @@ export const recordings: Readonly<Record<string, Recordings>> = {
       body: recorded('binance/exchangeInfo_trimmed'),
       rows: 25,
       markets: ['ETHBTC', 'BTCUSDT'],
-      contract: { path: '/api/v3/exchangeInfo', required: [], allowed: ['symbol'] },
+      contract: { path: '/api/v3/exchangeInfo', required: [], allowed: ['symbol', 'showPermissionSets'] },
     },
     prices: {
       body: recorded('binance/ticker24hr_all_trimmed'),

@@ -21,10 +21,10 @@ const ethereum: FollowedCoin = {
   markets: { binance: 'ETHUSDT' },
 }
 
-const configure = (pool: Pool, ...coins: FollowedCoin[]) =>
-  inTransaction(pool, (tx) => followConfigured(tx, coins, now))
-const add = (pool: Pool, source: string, symbol: string, coinId = 'bitcoin', when = now) =>
-  inTransaction(pool, (tx) => followMarket(tx, { coinId, source, symbol }, when))
+const configure = async (pool: Pool, ...coins: FollowedCoin[]) =>
+  (await inTransaction(pool, (tx) => followConfigured(tx, coins, now))).added
+const add = async (pool: Pool, source: string, symbol: string, coinId = 'bitcoin', when = now) =>
+  (await inTransaction(pool, (tx) => followMarket(tx, { coinId, source, symbol }, when))).isChanged
 const remove = (pool: Pool, coinId: string) => inTransaction(pool, (tx) => unfollowCoin(tx, coinId, now))
 const followed = async (pool: Pool) =>
   (await listCoins(databaseOf(pool))).map(({ id, markets }) => [

@@ -213,6 +213,7 @@ export const validRows: Readonly<Record<string, Row>> = {
     missing_since: moment,
     halted_since: moment,
     relisted_at: moment,
+    shares_market: true,
   },
   candle_coverage: {
     coin_id: 'bitcoin',
@@ -333,6 +334,9 @@ export const validRows: Readonly<Record<string, Row>> = {
     base: 'BTC',
     quote: 'USDT',
     also_called: '{BTC/USDT}',
+    own_base: 'XBT',
+    base_name: 'Bitcoin',
+    kind: 'tokenized-stock',
     listed_at: moment,
     appeared_at: moment,
     last_seen_at: moment,

@@ -231,7 +231,7 @@ test('a ban is an event in the log, a metric and a banner on the page', async ({
       10_000,
     )
     const { listing } = binance
-    const request = toHttpRequest(binance, listing.request('BTCUSDT'), asked.environment.baseUrls)
+    const request = toHttpRequest(binance, listing.request(), asked.environment.baseUrls)
     const sending = { lane: 'live', signal } as const
     await expect(fleet.context.http.get(request, sending)).rejects.toThrow(Banned)
     // Nobody asks again until it is over.

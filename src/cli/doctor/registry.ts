@@ -5,6 +5,7 @@ import { database, migrations } from './database.ts'
 import { detachedPartitions } from './detached.ts'
 import { disk } from './disk.ts'
 import { ledger } from './ledger.ts'
+import { markets } from './markets.ts'
 import { owedRuns } from './owed-runs.ts'
 import { partitionsAheadOfTime } from './partitions-ahead.ts'
 import { rights } from './rights.ts'
@@ -19,6 +20,7 @@ export const foundations: readonly Check[] = [database, migrations]
 const usual: readonly Check[] = [
   partitionsAheadOfTime,
   detachedPartitions,
+  markets,
   freshness,
   owedWork,
   owedRuns,
