@@ -141,6 +141,10 @@ const refused: Readonly<Record<string, Readonly<{ table: string; changes: readon
       { settlement: null, settled_at: null, settled_by: null },
     ],
   },
+  quarantined_rows_seen_check: {
+    table: 'quarantined_rows',
+    changes: [{ times_seen: 0 }, { times_seen: -1 }, { last_seen_at: '2024-03-01 11:59:59' }],
+  },
   instruments_relisted_check: { table: 'instruments', changes: [{ listed_to: null }] },
 }
 
