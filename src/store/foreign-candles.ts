@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { type Instant, plus, toIso } from '../market/instant.ts'
 import { floorTo, isAligned, type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { multirangeText } from './multirange.ts'
-import { orCountAgain, reasonKind } from './quarantine.ts'
+import { orCountAgain, reasonKind } from './quarantine/repeated-rejections.ts'
 import type { Database, Transaction } from './transaction.ts'
 
 /** Candles that turned out to be those of another market, from when on, and why. */

@@ -4,6 +4,7 @@ import { type Instant, second, toIso } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { fromMs, type JsonRanges, rangesJson, toRanges } from './multirange.ts'
+import { orCountAgain, type Rejected, reasonKind, rejectedAlike } from './quarantine/repeated-rejections.ts'
 import type { Database } from './transaction.ts'
 
 /** Where rejected rows came from. */
@@ -18,8 +19,6 @@ export type Origin = Readonly<{
 
 const longestRaw = 10_000
 
-type Rejected = Readonly<{ raw: unknown; reason: string; openTime?: Instant }>
-
 /** Stores rejected rows with their reason; a rejection that is there already is counted. */
 export async function quarantine(db: Database, origin: Origin, rejected: readonly Rejected[]): Promise<void> {
   const now = sql`${toIso(origin.now)}::timestamp`
@@ -33,32 +32,6 @@ export async function quarantine(db: Database, origin: Origin, rejected: readonl
       ${orCountAgain}`)
   }
 }
-
-/** Rows that one answer holds for the same open time and that are rejected alike belong together. */
-function rejectedAlike(rejected: readonly Rejected[]): Rejected[] {
-  const groups = new Map<string, Rejected[]>()
-  for (const row of rejected) {
-    const key = `${row.openTime} ${row.reason}`
-    groups.set(key, [...(groups.get(key) ?? []), row])
-  }
-  return [...groups.values()].flatMap(([first, ...others]) =>
-    first && others.length > 0 ? { ...first, raw: [first, ...others].map(({ raw }) => raw) } : (first ?? []),
-  )
-}
-
-/** The reason without its numbers and times: rejections of one row are the same where it is. */
-export const reasonKind = (reason: string): string => reason.replace(/-?\d[\d.:TZ+-]*/g, 'N').slice(0, 200)
-
-/** The end of an insert. A row that had been answered for is open again; what was decided by hand stays. */
-export const orCountAgain = sql`
-  on conflict on constraint quarantined_rows_row_key do update set
-    times_seen = quarantined_rows.times_seen + 1,
-    last_seen_at = greatest(quarantined_rows.last_seen_at, excluded.last_seen_at),
-    reason = excluded.reason, raw = excluded.raw, run_id = excluded.run_id,
-    (settlement, settled_at, settled_by, settled_reason) = (
-      select settlement, settled_at, settled_by, settled_reason from (select quarantined_rows.*) as was
-      where settlement not in ('loaded', 'withdrawn')
-    )`
 
 /** The row as it stood in the answer, digits and all, without the NUL that no text column can hold. */
 const rawText = (raw: unknown): string =>

@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { type Instant, minute, plus } from '../../src/market/instant.ts'
 import { writeCoverage } from '../../src/store/coverage.ts'
+import { reasonKind } from '../../src/store/quarantine/repeated-rejections.ts'
 import {
   discard,
   findQuarantined,
@@ -10,7 +11,6 @@ import {
   type Origin,
   quarantine,
   readDiscarded,
-  reasonKind,
   settleAnswered,
 } from '../../src/store/quarantine.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
