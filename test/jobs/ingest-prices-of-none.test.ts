@@ -310,9 +310,7 @@ describe('a price a factor of 10 or more away from all that is known', () => {
         source: 'coingecko',
         coinId: 'bitcoin',
         timesSeen: 2,
-        reason: expect.stringMatching(
-          /^price \d+(\.\d+)? is a factor of 10 or more away from \d+(\.\d+)?, the nearest that is known of the coin$/,
-        ),
+        reason: expect.stringMatching(/^price \d+(\.\d+)? is a factor of 10 or more away from \d+(\.\d+)?$/),
       },
     ])
     setFaults(working)

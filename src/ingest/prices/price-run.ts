@@ -149,6 +149,6 @@ const othersThan = ({ source }: PriceAnswer, { wanted: { last }, answers }: Open
 function rejection(answer: PriceAnswer, coin: OpenCoin): RejectedAnswer {
   const { source, market, coinId, raw, price } = answer
   const nearest = nearestTo(price.price, othersThan(answer, coin))
-  const reason = `price ${price.price} is a factor of 10 or more away from ${nearest}, the nearest that is known of the coin`
+  const reason = `price ${price.price} is a factor of 10 or more away from ${nearest}`
   return { source, market, coinId, raw, reason }
 }

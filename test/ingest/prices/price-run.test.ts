@@ -126,7 +126,7 @@ describe('a coin with a stored price', () => {
     })
     expect(run.unpriced).toEqual({
       bitcoin: expect.stringMatching(
-        /^binance: it is down; okx: its price is 0; .*coingecko: price 9 is a factor of 10 or more away from 100, /,
+        /^binance: it is down; okx: its price is 0; .*coingecko: price 9 is a factor of 10 or more away from 100$/,
       ),
     })
   })
