@@ -9,7 +9,7 @@ import { earlier, hour, type Instant, minute } from '../src/market/instant.ts'
 import { defineJob, type Outcome, type Report } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
 import { type Coin, listCoins } from '../src/store/coins.ts'
-import { readLastPrices } from '../src/store/prices.ts'
+import { readLatestPrices } from '../src/store/prices.ts'
 import { databaseOf } from '../src/store/transaction.ts'
 
 /** The price of every tracked coin, each from the first of its sources that has one. */
@@ -43,10 +43,11 @@ async function wantedPrices({ pool, clock }: Context): Promise<WantedPrice[]> {
   const db = databaseOf(pool)
   const coins = await listCoins(db)
   const ids = coins.map(({ id }) => id)
-  const lastPrices = coins.length === 0 ? new Map() : await readLastPrices(db, ids)
+  const latest = ids.length === 0 ? [] : await readLatestPrices(db, ids)
+  const lastOf = new Map(latest.map((price) => [price.coinId, price]))
   const now = clock.now()
   return coins.map((coin) => {
-    const last = lastPrices.get(coin.id)
+    const last = lastOf.get(coin.id)
     return {
       coinId: coin.id,
       markets: priceMarketsOf(coin),

@@ -56,22 +56,6 @@ export async function loadPrices(tx: Transaction, prices: readonly PricedCoin[])
   return rows.length
 }
 
-/** The newest price of each of the coins that is one; earlier versions stored 0 for none. */
-export async function readLastPrices(
-  db: Database,
-  coinIds: readonly string[],
-): Promise<Map<string, Readonly<{ price: Decimal; timestamp: Instant }>>> {
-  const { rows } = await db.execute<{ coin_id: string; price: Decimal; at_ms: string }>(sql`
-    select coin_id, latest.*
-    from unnest(${sql.param(coinIds)}::text[]) as asked (coin_id), lateral (
-      select price, extract(epoch from timestamp) * 1000 as at_ms
-      from market_data where market_data.coin_id = asked.coin_id and price > 0 order by timestamp desc limit 1
-    ) as latest`)
-  return new Map(
-    rows.map(({ coin_id, price, at_ms }) => [coin_id, { price, timestamp: fromMs(at_ms) }] as const),
-  )
-}
-
 /** The newest price of each coin and when it was; coins without one are absent. */
 export type LatestPrice = Readonly<{
   coinId: string

@@ -363,12 +363,4 @@ describe('a price a factor of 10 or more away from all that is known', () => {
     await track(pool, 'bitcoin', 'okx', 'BTC-USDT')
     expect(await ingest(working)).toMatchObject({ priced: { binance: 1 }, quarantined: 1, confirming: 1 })
   })
-
-  test('is nothing that a price of 0 from before can make of a good one', async ({
-    freshDatabase: { pool },
-  }) => {
-    await using working = await startPriced(pool)
-    await pool.query('update market_data set price = 0')
-    expect(await ingest(working)).toMatchObject({ priced: { coingecko: 2 }, quarantined: 0 })
-  })
 })
