@@ -12,6 +12,7 @@ import {
   pgTable,
   primaryKey,
   text,
+  unique,
   uniqueIndex,
   uuid,
   varchar,
@@ -156,8 +157,8 @@ export const candleRevisions = pgTable(
 )
 
 /**
- * A row of an answer that was not believed: `raw` as it came, with the reason. `market` is the source's symbol, and
- * `settlement` what became of it; null while it is open.
+ * A row of an answer that was rejected: `raw` as it came the last time, with the reason, and how often it has come so.
+ * `market` is the source's symbol, and `settlement` what became of it; null while it is open.
  */
 export const quarantinedRows = pgTable(
   'quarantined_rows',
@@ -172,20 +173,20 @@ export const quarantinedRows = pgTable(
     raw: text().notNull(),
     runId: uuid('run_id'),
     quarantinedAt: instant('quarantined_at').notNull(),
+    kind: varchar({ length: 200 }).notNull(),
+    timesSeen: integer('times_seen').notNull().default(1),
+    lastSeenAt: instant('last_seen_at').notNull(),
     settlement: varchar({ length: 20, enum: ['loaded', 'withdrawn', 'discarded'] }),
     settledAt: instant('settled_at'),
     settledBy: varchar('settled_by', { length: 100 }),
     settledReason: text('settled_reason'),
   },
-  ({ source, market, timeframe, raw, reason, quarantinedAt, coinId, timestamp }) => [
-    index('idx_quarantined_rows_quarantined_at').on(quarantinedAt),
-    uniqueIndex('quarantined_rows_row_key').on(
-      source,
-      market,
-      sql`coalesce(${timeframe}, '')`,
-      sql`md5(${raw})`,
-      sql`md5(${reason})`,
-    ),
+  ({ source, market, coinId, timeframe, timestamp, kind, lastSeenAt }) => [
+    index('idx_quarantined_rows_last_seen_at').on(lastSeenAt),
+    unique('quarantined_rows_row_key')
+      .on(source, market, coinId, timeframe, timestamp, kind)
+      .nullsNotDistinct(),
+    check('quarantined_rows_seen_check', sql`times_seen > 0 and quarantined_at <= last_seen_at`),
     index('idx_quarantined_rows_series').on(coinId, timeframe, timestamp),
     check('quarantined_rows_settlement_check', sql`settlement in ('loaded', 'withdrawn', 'discarded')`),
     check(

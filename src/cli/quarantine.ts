@@ -47,7 +47,7 @@ const mostRows = 100_000
 
 const listCommand = (): Command =>
   withFilters(new Command('list'))
-    .description('The newest rows that nobody and nothing has settled.')
+    .description('List unresolved rejected rows, the last seen first.')
     .option('--reason <text>', 'only rows whose reason has this in it')
     .option('--settled', 'only those that are settled')
     .option('--limit <count>', 'how many', '20')
@@ -62,21 +62,24 @@ const listCommand = (): Command =>
     )
 
 function listText(rows: readonly QuarantinedRow[], total: number): string {
-  if (rows.length === 0) return 'No such row lies in quarantine.'
+  if (rows.length === 0) return 'No rows match.'
   const lines = table(rows, [
     { title: 'id', of: ({ id }) => id.slice(0, 8) },
-    { title: 'seen', of: ({ quarantinedAt }) => toMinuteText(quarantinedAt) },
+    { title: 'first seen', of: ({ quarantinedAt }) => toMinuteText(quarantinedAt) },
+    { title: 'last seen', of: ({ lastSeenAt }) => toMinuteText(lastSeenAt) },
+    { title: 'count', of: ({ timesSeen }) => countText(timesSeen), align: 'right' },
     { title: 'market', of: ({ source, market }) => `${source}:${market}` },
     { title: 'timeframe', of: ({ timeframe }) => timeframe ?? 'price' },
     {
       title: 'open time',
-      of: ({ openTime }) => (openTime === undefined ? 'unknown' : toMinuteText(openTime)),
+      of: ({ openTime, timeframe }) =>
+        openTime === undefined ? (timeframe === undefined ? '' : 'unknown') : toMinuteText(openTime),
     },
     { title: 'now', of: (row) => stateWord(row) },
     { title: 'reason', of: ({ reason }) => shortened(reason) },
   ])
   return rows.length < total
-    ? `${lines}\n\nthe newest ${rows.length} of ${countText(total)}; more with --limit`
+    ? `${lines}\n\nthe last ${rows.length} of ${countText(total)} rows; more with --limit`
     : lines
 }
 
@@ -88,11 +91,12 @@ const longestReason = 80
 const shortened = (text: string): string =>
   text.length <= longestReason ? text : `${text.slice(0, longestReason - 1)}…`
 
-function rowJson({ openTime, quarantinedAt, settled, ...row }: QuarantinedRow) {
+function rowJson({ openTime, quarantinedAt, lastSeenAt, settled, ...row }: QuarantinedRow) {
   return {
     ...row,
     openTime: openTime === undefined ? null : toIso(openTime),
     quarantinedAt: toIso(quarantinedAt),
+    lastSeenAt: toIso(lastSeenAt),
     settled: settled === undefined ? null : { ...settled, at: toIso(settled.at) },
   }
 }
@@ -125,12 +129,12 @@ async function rowNamed(db: Database, id: string): Promise<QuarantinedRow> {
 }
 
 function rowText(row: QuarantinedRow): string {
-  const { id, source, market, coinId, timeframe, openTime, quarantinedAt, reason, raw, runId, settled } = row
+  const { id, source, market, coinId, timeframe, openTime, reason, raw, settled } = row
   return [
     `id         ${id}`,
     `market     ${source}:${market}${coinId === undefined ? '' : `, ${coinId}`}`,
-    `of         ${timeframe === undefined ? 'a price' : `a ${timeframe} candle`}, ${openTime === undefined ? 'at a time that could not be read' : `open at ${toMinuteText(openTime)}`}`,
-    `seen       ${toMinuteText(quarantinedAt)}${runId === undefined ? '' : `, by run ${runId}`}`,
+    `of         ${timeframe === undefined ? 'a price' : `a ${timeframe} candle, ${openTime === undefined ? 'open at a time that cannot be read' : `open at ${toMinuteText(openTime)}`}`}`,
+    `seen       ${seenText(row)}`,
     `reason     ${reason}`,
     `raw        ${raw}`,
     ...(row.isStored ? ['table      has a candle for its open time'] : []),
@@ -138,6 +142,12 @@ function rowText(row: QuarantinedRow): string {
       ? 'settled    no'
       : `settled    ${settled.as} at ${toMinuteText(settled.at)} by ${settled.by}${settled.why === undefined ? '' : `: ${settled.why}`}`,
   ].join('\n')
+}
+
+function seenText({ timesSeen, quarantinedAt, lastSeenAt, runId }: QuarantinedRow): string {
+  const run = runId === undefined ? '' : `, by run ${runId}`
+  if (timesSeen === 1) return `once, at ${toMinuteText(quarantinedAt)}${run}`
+  return `${countText(timesSeen)} times, first at ${toMinuteText(quarantinedAt)}, last at ${toMinuteText(lastSeenAt)}${run}`
 }
 
 type RetryOptions = FilterOptions & Readonly<{ all?: boolean; json?: boolean }>

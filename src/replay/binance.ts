@@ -51,7 +51,7 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ],
   [
     '/api/v3/ticker/24hr',
-    { parameters: ['symbol', 'symbols', 'type'], weight: dayTickerWeight, answer: dayTicker },
+    { parameters: ['symbol', 'symbols', 'type', 'symbolStatus'], weight: dayTickerWeight, answer: dayTicker },
   ],
   [
     '/api/v3/ticker/price',
@@ -142,6 +142,11 @@ function dayTicker(parameters: Parameters, now: Instant): Answer {
   const asked = readAsked(parameters)
   const type = parameters.get('type') ?? 'FULL'
   if (type !== 'FULL' && type !== 'MINI') throw refuse(-1139, 'Invalid ticker type.')
+  const status = parameters.get('symbolStatus') ?? 'TRADING'
+  if (!['TRADING', 'HALT', 'BREAK'].includes(status)) throw invalid('symbolStatus')
+  // All of them trade. Of several the others are left out, while a single one is refused.
+  if (status !== 'TRADING' && 'one' in asked) throw refuse(-1220, 'Symbol does not match the status.')
+  if (status !== 'TRADING') return ok([])
   return ok(each(asked, (market) => (type === 'FULL' ? fullTicker(market, now) : miniTicker(market, now))))
 }
 
@@ -217,6 +222,11 @@ function exchangeInfo(parameters: Parameters, now: Instant, limit: FaceLimit): A
 /** 6000 weight a minute for one address; a ban begins at two minutes. */
 export const binanceFace: Face = {
   source: 'binance',
+  tickers: [{ path: '/api/v3/ticker/24hr', at: [0, 'lastPrice'] }],
+  halted: [
+    { path: '/api/v3/exchangeInfo', at: ['symbols', 0, 'status'], value: 'BREAK' },
+    { path: '/api/v3/ticker/24hr', at: [0], onlyWith: 'symbolStatus' },
+  ],
   limit: {
     windows: [{ points: 6_000, perMs: minute, aligned: true }],
     ban: { afterRefusals: 10, ms: 2 * minute },

@@ -34,6 +34,8 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 
 export const bitfinexFace: Face = {
   source: 'bitfinex',
+  tickers: [{ path: '/v2/tickers', at: [1, 7] }],
+  halted: [{ path: '/v2/conf/pub:list:pair:exchange', at: [0, 1] }],
   limit: { windows: [{ points: 30, perMs: minute }] },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
   // No header tells when to come again.

@@ -33,6 +33,8 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 /** Who asks more than 600 times in five seconds is turned away for ten minutes. */
 export const bybitFace: Face = {
   source: 'bybit',
+  tickers: [{ path: '/v5/market/tickers', at: ['result', 'list', 0, 'lastPrice'] }],
+  halted: [{ path: '/v5/market/instruments-info', at: ['result', 'list', 0, 'status'], value: 'PreLaunch' }],
   limit: { windows: [{ points: 600, perMs: 5 * second }], ban: { afterRefusals: 0, ms: 10 * minute } },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
   // A ban has no header that tells its end. What is refused without one is a single endpoint's limit.

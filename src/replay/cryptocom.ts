@@ -26,6 +26,11 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 /** Each endpoint has a limit of its own; here that of one holds for all together. */
 export const cryptocomFace: Face = {
   source: 'cryptocom',
+  // The first row is a derivative.
+  tickers: [{ path: '/exchange/v1/public/get-tickers', at: ['result', 'data', 1, 'a'] }],
+  halted: [
+    { path: '/exchange/v1/public/get-instruments', at: ['result', 'data', 1, 'tradable'], value: false },
+  ],
   limit: { windows: [{ points: 100, perMs: second }] },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
   // No header tells when to come again.

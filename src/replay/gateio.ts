@@ -27,6 +27,8 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 /** Each endpoint has a limit of its own; here one of them holds for all together. */
 export const gateioFace: Face = {
   source: 'gateio',
+  tickers: [{ path: '/api/v4/spot/tickers', at: [0, 'last'] }],
+  halted: [{ path: '/api/v4/spot/currency_pairs', at: [0, 'trade_status'], value: 'untradable' }],
   limit: { windows: [{ points: 200, perMs: 10 * second }] },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
   refuse: (_, retryAt) => ({

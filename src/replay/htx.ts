@@ -29,6 +29,8 @@ const limitMs = second
 
 export const htxFace: Face = {
   source: 'htx',
+  tickers: [{ path: '/market/tickers', at: ['data', 0, 'close'] }],
+  halted: [{ path: '/v2/settings/common/symbols', at: ['data', 0, 'state'], value: 'suspend' }],
   limit: { windows: [{ points: 10, perMs: limitMs }] },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
   refuse: (_, retryAt, __, now) => ({

@@ -29,6 +29,8 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 /** One pool of points for all public endpoints, filled anew every thirty seconds. */
 export const kucoinFace: Face = {
   source: 'kucoin',
+  tickers: [{ path: '/api/v1/market/allTickers', at: ['data', 'ticker', 0, 'last'] }],
+  halted: [{ path: '/api/v2/symbols', at: ['data', 0, 'enableTrading'], value: false }],
   limit: { windows: [{ points: 2_000, perMs: 30 * second, aligned: true }] },
   route: (path, query, now): Route => ({
     weight: endpoints.get(path)?.weight ?? 1,

@@ -2,6 +2,7 @@ import { type Instant, plus } from '../market/instant.ts'
 import { type Answer, type Json, toJson } from './answer.ts'
 import type { Column, Face, FaceLimit } from './face.ts'
 import { lieAboutRows, withRows } from './row-lies.ts'
+import { isPriceFault, type PriceFault, withPriceFault } from './tickers/price-faults.ts'
 
 /** Answers that say something else than what was asked for, whatever it was. */
 export type AnswerLie =
@@ -60,7 +61,7 @@ export type DeliveryLie =
   | Readonly<{ name: 'too-long-length'; bytes: number }>
   | Readonly<{ name: 'huge-body'; megabytes: number; gzip: boolean }>
 
-export type Lie = AnswerLie | FileLie | RowLie | QueryLie | DeliveryLie
+export type Lie = AnswerLie | FileLie | RowLie | PriceFault | QueryLie | DeliveryLie
 
 /** The query the exchange pretends to have been asked. */
 export function lieAboutQuery(
@@ -74,7 +75,13 @@ export function lieAboutQuery(
 }
 
 /** What a liar must know: the time, and how its source speaks. */
-export type Liar = Readonly<{ now: Instant; face: Face; limit: FaceLimit; path: string }>
+export type Liar = Readonly<{
+  now: Instant
+  face: Face
+  limit: FaceLimit
+  path: string
+  query: URLSearchParams
+}>
 
 /** The answer the exchange gives in place of the true one. A refusal is never dressed up: it has no rows. */
 export function lieAboutAnswer(lie: Lie | undefined, truth: Answer, liar: Liar): Answer {
@@ -82,6 +89,7 @@ export function lieAboutAnswer(lie: Lie | undefined, truth: Answer, liar: Liar):
   const inPlaceOf = otherAnswer(lie, liar)
   if (inPlaceOf) return inPlaceOf
   if (truth.status !== 200) return truth
+  if (isPriceFault(lie)) return { ...truth, body: withPriceFault(lie, toJson(truth.body), liar) }
   return {
     ...truth,
     body:

@@ -36,6 +36,8 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 /** Each endpoint has a limit of its own; here the lowest of them holds for all together. */
 export const okxFace: Face = {
   source: 'okx',
+  tickers: [{ path: '/api/v5/market/tickers', at: ['data', 0, 'last'] }],
+  halted: [{ path: '/api/v5/public/instruments', at: ['data', 0, 'state'], value: 'suspend' }],
   limit: { windows: [{ points: 20, perMs: 2 * second }] },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
   // No header tells when to come again.

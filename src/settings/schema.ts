@@ -151,6 +151,7 @@ export const configuration = z.strictObject({
       every: positiveDuration.refine(isEven, {
         error: 'does not divide an hour or a day evenly: 5 minutes, 1 hour',
       }),
+      staleAfter: positiveDuration,
       partition: z.enum(partitionLengths),
       ahead: positive,
       keep: retention,

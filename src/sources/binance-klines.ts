@@ -145,7 +145,7 @@ function readKline(row: unknown, timeframe: Timeframe): CandleRow {
 const klineColumns = ['open time', 'open', 'high', 'low', 'close', 'volume']
 
 /** Milliseconds have 13 digits in our lifetime; 10 would be seconds and 16 microseconds, which were not asked for. */
-export const readMilliseconds = (value: unknown): Instant | undefined =>
+const readMilliseconds = (value: unknown): Instant | undefined =>
   Number.isSafeInteger(value) && Number(value) >= 1e12 && Number(value) < 1e13
     ? toInstant(Number(value))
     : undefined

@@ -5,12 +5,11 @@ import type { HttpAnswer } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, minute, second, toInstant } from '../market/instant.ts'
-import { percentOfFraction } from '../market/percent.ts'
 import { type Timeframe, timeframes } from '../market/timeframe.ts'
 import { readCandle, refuseShorterCandles } from './candle-rows.ts'
-import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
-import { known } from './known.ts'
+import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
+import { fractionAsPercent, readPrice } from './prices/read-price.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://docs.bitfinex.com/reference/rest-public-candles
@@ -111,22 +110,12 @@ function isNoFunding(row: unknown): boolean {
  * time, and the volume is in coins: there is no volume of money.
  */
 function readTicker(raw: unknown, timestamp: Instant): CoinPriceRow {
-  const [symbol, , , , , , changeRate, last] = Array.isArray(raw) ? raw : []
+  const [symbol, , , , , , changeRate, price, traded24h] = Array.isArray(raw) ? raw : []
   if (typeof symbol !== 'string' || !symbol.startsWith('t'))
     return { raw, flaw: 'the first column is not the symbol of a market' }
-  const price = readDecimal(last)
-  if (!price) return { raw, market: symbol, flaw: 'the last price is not a number' }
-  const change = readDecimal(changeRate)
-  return {
-    raw,
-    price: {
-      market: symbol,
-      timestamp,
-      price,
-      // Of one, not of a hundred.
-      ...known('change24h', change && percentOfFraction(change)),
-    },
-  }
+  // Of one, not of a hundred.
+  const change24h = fractionAsPercent(changeRate)
+  return readPrice(raw, { market: symbol, timestamp, price, traded24h, change24h })
 }
 
 // https://docs.bitfinex.com/docs/abbreviations-glossary#error--info-codes

@@ -7,9 +7,10 @@ import { type Instant, minute, second, toInstant } from '../market/instant.ts'
 import { candleCount } from '../market/range.ts'
 import { timeframeMs, timeframes } from '../market/timeframe.ts'
 import { readCandle, refuseShorterCandles } from './candle-rows.ts'
-import { parseJson, readDecimal } from './json.ts'
+import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
+import { readNumber, readPrice, readSeconds, readTicker, type WrittenPrice } from './prices/read-price.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://www.bitstamp.net/api/#tag/Market-info/operation/GetOHLCData
@@ -71,14 +72,14 @@ function readRow(raw: unknown): CandleRow {
   const read = row.safeParse(raw)
   if (!read.success) throw new Malformed('bitstamp sent a candle that is not an object with a time')
   const { timestamp, open, high, low, close, volume } = read.data
-  const openTime = readSeconds(timestamp)
+  const openTime = readOpenTime(timestamp)
   if (openTime === undefined) throw new Malformed('bitstamp sent a candle whose time is not in seconds')
   return readCandle(raw, openTime, { open, high, low, close, volume })
 }
 
 /** Ten digits in a string: thirteen would be milliseconds. */
-const readSeconds = (value: unknown): Instant | undefined =>
-  typeof value === 'string' && /^[1-9]\d{9}$/.test(value) ? toInstant(Number(value) * second) : undefined
+const readOpenTime = (value: unknown): Instant | undefined =>
+  typeof value === 'string' ? readSeconds(value) : undefined
 
 // https://www.bitstamp.net/api/#tag/Market-info/operation/GetMarkets
 
@@ -125,41 +126,45 @@ const tickersRequest = (markets: readonly string[]): SourceRequest => {
   return { path: `/api/v2/ticker/${isOne ? `${encodeURIComponent(symbol)}/` : ''}`, query: {}, weight: 1 }
 }
 
-const ticker = z.object({
-  pair: z.string().optional(),
-  timestamp: z.string(),
-  last: z.string().nullable(),
+/** The ticker of a single market does not name it. */
+const unnamed = z.object({
+  timestamp: z.unknown(),
+  last: z.unknown(),
+  volume: z.unknown().optional(),
   percent_change_24: z.unknown().optional(),
 })
 
+const ticker = unnamed.partial().extend({ pair: z.string() })
+
 /** Rolling 24 hours. Volumes are in coins: there is no volume of money. */
 function parseTickers(text: string, _: Instant, markets: readonly string[] = []): CoinPriceRow[] {
-  const body = parseJson('bitstamp', text)
-  if (Array.isArray(body)) return body.map((raw) => readTicker(raw))
-  if (!ticker.safeParse(body).success) throw new Malformed('bitstamp sent tickers of another shape')
-  // The ticker of a single market does not name it.
-  return [readTicker(body, markets.length === 1 ? markets[0] : undefined)]
+  const body = parseLosslessJson('bitstamp', text)
+  if (Array.isArray(body))
+    return body.map((raw) =>
+      readTicker(raw, ticker, ({ pair, ...fields }) => written(symbolOf(pair), fields)),
+    )
+  const single = unnamed.safeParse(body)
+  if (!single.success) throw new Malformed('bitstamp sent tickers of another shape')
+  const named = ticker.safeParse(body)
+  const [asked, ...others] = markets
+  const market = named.success ? symbolOf(named.data.pair) : others.length === 0 ? asked : undefined
+  return [
+    market === undefined
+      ? { raw: body, flaw: 'pair is missing' }
+      : readPrice(body, written(market, single.data)),
+  ]
 }
 
-function readTicker(raw: unknown, asked?: string): CoinPriceRow {
-  const read = ticker.safeParse(raw)
-  if (!read.success)
-    return {
-      raw,
-      flaw: `${read.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type`,
-    }
-  const { pair, timestamp: seconds, last, percent_change_24 } = read.data
-  const name = pair === undefined ? asked : symbolOf(pair)
-  if (name === undefined) return { raw, flaw: 'pair is missing' }
-  const timestamp = readSeconds(seconds)
-  const price = readDecimal(last)
-  if (timestamp === undefined || !price)
-    return { raw, market: name, flaw: 'the time or the price of the ticker cannot be read' }
-  return {
-    raw,
-    price: { market: name, timestamp, price, ...known('change24h', readDecimal(percent_change_24)) },
-  }
-}
+const written = (
+  market: string,
+  { timestamp, last, volume, percent_change_24 }: Partial<z.infer<typeof unnamed>>,
+): WrittenPrice => ({
+  market,
+  timestamp: readSeconds(timestamp),
+  price: last,
+  traded24h: volume,
+  change24h: readNumber(percent_change_24),
+})
 
 // https://www.bitstamp.net/api/#section/Response-codes
 

@@ -13,13 +13,13 @@ import type { HttpAnswer } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, minute, second, toInstant } from '../market/instant.ts'
-import { percentOfFraction } from '../market/percent.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
-import { parseJson, readDecimal } from './json.ts'
+import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
 import type { OtherKind } from './listing/market-kind.ts'
+import { fractionAsPercent, readMilliseconds, readTicker } from './prices/read-price.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://bybit-exchange.github.io/docs/v5/market/kline
@@ -53,8 +53,11 @@ const klineRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest 
   weight: 1,
 })
 
+/** A number that keeps its digits, where the whole answer is read so. */
+const zero = z.unknown().refine((code) => String(code) === '0')
+
 const envelope = z.object({
-  retCode: z.literal(0),
+  retCode: zero,
   result: z.object({
     category: z.string().optional(),
     symbol: z.string().optional(),
@@ -65,8 +68,8 @@ const envelope = z.object({
 })
 
 /** Throws Malformed on an error too: what it means, `classify` has said before. */
-function readEnvelope(text: string): z.infer<typeof envelope> {
-  const body = envelope.safeParse(parseJson('bybit', text))
+function readEnvelope(text: string, parse = parseJson): z.infer<typeof envelope> {
+  const body = envelope.safeParse(parse('bybit', text))
   if (!body.success)
     throw new Malformed(`bybit sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`)
   const { category: answered } = body.data.result
@@ -134,37 +137,27 @@ function kindOf(symbolType: string): OtherKind | undefined {
 
 const ticker = z.object({
   symbol: z.string(),
-  lastPrice: z.string(),
+  lastPrice: z.unknown().optional(),
   price24hPcnt: z.unknown().optional(),
+  volume24h: z.unknown().optional(),
   turnover24h: z.unknown().optional(),
 })
 
 /** Rolling 24 hours; one time for all of them. */
 function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
-  const { result, time } = readEnvelope(text)
-  const timestamp = readInstant(String(time)) ?? answeredAt
-  return result.list.map((raw) => readTicker(raw, timestamp))
-}
-
-function readTicker(raw: unknown, timestamp: Instant): CoinPriceRow {
-  const row = ticker.safeParse(raw)
-  if (!row.success)
-    return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
-  const { symbol, lastPrice, price24hPcnt, turnover24h } = row.data
-  const price = readDecimal(lastPrice)
-  if (!price) return { raw, market: symbol, flaw: 'lastPrice is not a decimal string' }
-  const change = readDecimal(price24hPcnt)
-  return {
-    raw,
-    price: {
+  const { result, time } = readEnvelope(text, parseLosslessJson)
+  const timestamp = readMilliseconds(time) ?? answeredAt
+  return result.list.map((raw) =>
+    readTicker(raw, ticker, ({ symbol, lastPrice, price24hPcnt, volume24h, turnover24h }) => ({
       market: symbol,
       timestamp,
-      price,
+      price: lastPrice,
+      traded24h: volume24h,
       // Called a percentage, but 0.0068 is 0.68 %.
-      ...known('change24h', change && percentOfFraction(change)),
-      ...known('volume24h', readDecimal(turnover24h)),
-    },
-  }
+      change24h: fractionAsPercent(price24hPcnt),
+      volume24h: turnover24h,
+    })),
+  )
 }
 
 // https://bybit-exchange.github.io/docs/v5/error and https://bybit-exchange.github.io/docs/v5/rate-limit

@@ -6,10 +6,11 @@ import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, minute, plus, second, toInstant } from '../market/instant.ts'
 import { timeframeMs, timeframes } from '../market/timeframe.ts'
 import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
-import { parseJson, readDecimal } from './json.ts'
+import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
 import { named } from './listing/market-kind.ts'
+import { readNumber, readTicker } from './prices/read-price.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://www.gate.com/docs/developers/apiv4/#market-candlesticks
@@ -111,34 +112,25 @@ const ticker = z.object({
   currency_pair: z.string(),
   last: z.unknown().optional(),
   change_percentage: z.unknown().optional(),
+  base_volume: z.unknown().optional(),
   quote_volume: z.unknown().optional(),
 })
 
 // https://www.gate.com/docs/developers/apiv4/#get-currency-pair-ticker-information
-function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
-  const rows = parseJson('gateio', text)
-  if (!Array.isArray(rows)) throw new Malformed('gateio sent tickers that are not an array')
-  return rows.map((raw) => readTicker(raw, answeredAt))
-}
-
 /** Rolling 24 hours, and no time. A number may be empty or `nan`. */
-function readTicker(raw: unknown, timestamp: Instant): CoinPriceRow {
-  const row = ticker.safeParse(raw)
-  if (!row.success)
-    return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
-  const { currency_pair: market, last, change_percentage, quote_volume } = row.data
-  const price = readDecimal(last)
-  if (!price) return { raw, market, flaw: 'last is not a decimal string' }
-  return {
-    raw,
-    price: {
-      market,
-      timestamp,
-      price,
-      ...known('change24h', readDecimal(change_percentage)),
-      ...known('volume24h', readDecimal(quote_volume)),
-    },
-  }
+function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
+  const rows = parseLosslessJson('gateio', text)
+  if (!Array.isArray(rows)) throw new Malformed('gateio sent tickers that are not an array')
+  return rows.map((raw) =>
+    readTicker(raw, ticker, ({ currency_pair, last, change_percentage, base_volume, quote_volume }) => ({
+      market: currency_pair,
+      timestamp: answeredAt,
+      price: last,
+      traded24h: base_volume,
+      change24h: readNumber(change_percentage),
+      volume24h: quote_volume,
+    })),
+  )
 }
 
 // https://www.gate.com/docs/developers/apiv4/#label-list and https://www.gate.com/docs/developers/apiv4/#frequency-limit-rule

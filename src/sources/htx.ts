@@ -8,9 +8,10 @@ import { type Instant, minute, second, toInstant } from '../market/instant.ts'
 import { candleCount } from '../market/range.ts'
 import { ceilTo, type Timeframe } from '../market/timeframe.ts'
 import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
-import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
+import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
+import { readMilliseconds, readTicker } from './prices/read-price.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://huobiapi.github.io/docs/spot/v1/en/#get-klines-candles
@@ -107,12 +108,6 @@ const readSeconds = (value: unknown): Instant | undefined =>
     ? toInstant(Number(value.value) * second)
     : undefined
 
-/** The other times are milliseconds. */
-const readMilliseconds = (value: unknown): Instant | undefined => {
-  const text = isLosslessNumber(value) ? value.value : String(value)
-  return /^[1-9]\d{12}$/.test(text) ? toInstant(Number(text)) : undefined
-}
-
 const market = z.object({
   sc: z.string(),
   bc: z.string(),
@@ -148,6 +143,7 @@ function parseListing(text: string): ListedMarket[] {
 const ticker = z.object({
   symbol: z.string(),
   close: z.unknown().optional(),
+  amount: z.unknown().optional(),
   vol: z.unknown().optional(),
 })
 
@@ -156,17 +152,15 @@ const ticker = z.object({
 function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
   const { data, ts } = readEnvelope(text, parseLosslessJson)
   const timestamp = readMilliseconds(ts) ?? answeredAt
-  return data.map((raw) => readTicker(raw, timestamp))
-}
-
-function readTicker(raw: unknown, timestamp: Instant): CoinPriceRow {
-  const row = ticker.safeParse(raw)
-  if (!row.success)
-    return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
-  const { symbol, close, vol } = row.data
-  const price = readDecimal(close)
-  if (!price) return { raw, market: symbol, flaw: 'close is not a decimal' }
-  return { raw, price: { market: symbol, timestamp, price, ...known('volume24h', readDecimal(vol)) } }
+  return data.map((raw) =>
+    readTicker(raw, ticker, ({ symbol, close, amount, vol }) => ({
+      market: symbol,
+      timestamp,
+      price: close,
+      traded24h: amount,
+      volume24h: vol,
+    })),
+  )
 }
 
 // https://huobiapi.github.io/docs/spot/v1/en/#error-code

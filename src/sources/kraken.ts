@@ -12,6 +12,7 @@ import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
 import type { OtherKind } from './listing/market-kind.ts'
+import { readPrice } from './prices/read-price.ts'
 import type { AnswerRow, CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 import type { TradePage, TradeRow } from './trades.ts'
 
@@ -182,11 +183,13 @@ function parseListing(text: string): ListedMarket[] {
         ...assetsOf(listed),
         ...known('kind', kindOf(listed)),
         alsoCalled: namesOf(listed).filter((name) => name !== symbol),
-        // The others are cancel_only, post_only, limit_only and reduce_only.
-        trading: status === 'online',
+        trading: tradingStates.includes(status),
       }))
   )
 }
+
+/** The others are cancel_only, post_only and reduce_only. Limit orders alone make trades too. */
+const tradingStates: readonly string[] = ['online', 'limit_only']
 
 /** People write these two: XBTUSD and XBT/USD. */
 const namesOf = ({ altname, wsname }: z.infer<typeof pair>): string[] =>
@@ -203,7 +206,7 @@ function assetsOf({ wsname, base, quote }: z.infer<typeof pair>) {
   return pairOf('kraken', ownBase, ownQuote)
 }
 
-const ticker = z.object({ c: z.array(z.unknown()) })
+const ticker = z.object({ c: z.array(z.unknown()), t: z.array(z.unknown()).catch([]) })
 
 // https://docs.kraken.com/api/docs/rest-api/get-ticker-information
 /**
@@ -211,12 +214,12 @@ const ticker = z.object({ c: z.array(z.unknown()) })
  * hours, and its volume is in coins.
  */
 const parseTickers = (text: string, answeredAt: Instant): CoinPriceRow[] =>
-  Object.entries(readResult(text, parseJson)).map(([market, raw]): CoinPriceRow => {
+  Object.entries(readResult(text, parseLosslessJson)).map(([market, raw]): CoinPriceRow => {
     const row = ticker.safeParse(raw)
-    const price = row.success ? readDecimal(row.data.c[0]) : undefined
-    return price
-      ? { raw, price: { market, timestamp: answeredAt, price } }
-      : { raw, market, flaw: 'its last price is not a decimal string' }
+    if (!row.success) return { raw, market, flaw: 'its last price is missing' }
+    const [price] = row.data.c
+    const [, traded24h] = row.data.t
+    return readPrice(raw, { market, timestamp: answeredAt, price, traded24h })
   })
 
 // https://docs.kraken.com/exchange/guides/general/errors

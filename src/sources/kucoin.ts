@@ -13,12 +13,12 @@ import type { HttpAnswer } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, second, toInstant } from '../market/instant.ts'
-import { percentOfFraction } from '../market/percent.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
-import { parseJson, readDecimal } from './json.ts'
+import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
+import { fractionAsPercent, readMilliseconds, readTicker } from './prices/read-price.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://www.kucoin.com/docs-new/rest/spot-trading/market-data/get-klines
@@ -51,8 +51,8 @@ const candlesRequest = ({ symbol, timeframe, range }: CandleQuery): SourceReques
 const envelope = z.object({ code: z.literal('200000'), data: z.unknown() })
 
 /** Throws Malformed on an error too: what it means, `classify` has said before. */
-function readData<Data>(text: string, shape: z.ZodType<Data>): Data {
-  const body = envelope.extend({ data: shape }).safeParse(parseJson('kucoin', text))
+function readData<Data>(text: string, shape: z.ZodType<Data>, parse = parseJson): Data {
+  const body = envelope.extend({ data: shape }).safeParse(parse('kucoin', text))
   if (!body.success)
     throw new Malformed(`kucoin sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`)
   return body.data.data
@@ -80,10 +80,6 @@ function readRow(row: unknown): CandleRow {
 /** Ten digits in a string: thirteen would be milliseconds. */
 const readSeconds = (value: unknown): Instant | undefined =>
   typeof value === 'string' && /^[1-9]\d{9}$/.test(value) ? toInstant(Number(value) * second) : undefined
-
-/** The other endpoints write milliseconds, as a number. */
-const readMilliseconds = (value: unknown): Instant | undefined =>
-  typeof value === 'number' && /^[1-9]\d{12}$/.test(String(value)) ? toInstant(value) : undefined
 
 const market = z.object({
   symbol: z.string(),
@@ -117,6 +113,7 @@ const ticker = z.object({
   symbol: z.string(),
   last: z.unknown().optional(),
   changeRate: z.unknown().optional(),
+  vol: z.unknown().optional(),
   volValue: z.unknown().optional(),
 })
 
@@ -125,31 +122,21 @@ function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
   const { time, ticker: rows } = readData(
     text,
     z.object({ time: z.unknown().optional(), ticker: z.array(z.unknown()) }),
+    parseLosslessJson,
   )
   const timestamp = readMilliseconds(time) ?? answeredAt
-  return rows.map((raw) => readTicker(raw, timestamp))
-}
-
-function readTicker(raw: unknown, timestamp: Instant): CoinPriceRow {
-  const row = ticker.safeParse(raw)
-  if (!row.success)
-    return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
-  const { symbol, last, changeRate, volValue } = row.data
-  // Null for a pair that is so new that nobody has traded it.
-  const price = readDecimal(last)
-  if (!price) return { raw, market: symbol, flaw: 'last is not a decimal string' }
-  const change = readDecimal(changeRate)
-  return {
-    raw,
-    price: {
+  return rows.map((raw) =>
+    readTicker(raw, ticker, ({ symbol, last, changeRate, vol, volValue }) => ({
       market: symbol,
       timestamp,
-      price,
+      // Null for a pair that is so new that nobody has traded it.
+      price: last,
+      traded24h: vol,
       // Of one, not of a hundred.
-      ...known('change24h', change && percentOfFraction(change)),
-      ...known('volume24h', readDecimal(volValue)),
-    },
-  }
+      change24h: fractionAsPercent(changeRate),
+      volume24h: volValue,
+    })),
+  )
 }
 
 // https://www.kucoin.com/docs-new/rate-limit

@@ -4,13 +4,12 @@ import type { HttpAnswer } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, second, toInstant } from '../market/instant.ts'
-import { percentOfFraction } from '../market/percent.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { readCandle, withTurnover } from './candle-rows.ts'
-import { parseJson, readDecimal } from './json.ts'
-import { known } from './known.ts'
+import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
 import { named } from './listing/market-kind.ts'
+import { fractionAsPercent, readMilliseconds, readTicker } from './prices/read-price.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://mexcdevelop.github.io/apidocs/spot_v3_en/#kline-candlestick-data
@@ -100,39 +99,28 @@ const ticker = z.object({
   symbol: z.string(),
   lastPrice: z.unknown().optional(),
   priceChangePercent: z.unknown().optional(),
+  volume: z.unknown().optional(),
   quoteVolume: z.unknown().optional(),
   closeTime: z.unknown().optional(),
 })
 
 /** Rolling 24 hours. */
 function parseTickers(text: string): CoinPriceRow[] {
-  const rows = parseJson('mexc', text)
+  const rows = parseLosslessJson('mexc', text)
   if (!Array.isArray(rows)) throw new Malformed('mexc sent tickers that are not an array')
-  return rows.map(readTicker)
-}
-
-function readTicker(raw: unknown): CoinPriceRow {
-  const row = ticker.safeParse(raw)
-  if (!row.success)
-    return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
-  const { symbol, lastPrice, priceChangePercent, quoteVolume, closeTime } = row.data
-  const timestamp = readInstant(closeTime)
-  const price = readDecimal(lastPrice)
-  if (timestamp === undefined || !price)
-    return { raw, market: symbol, flaw: 'the time or the last price of the ticker cannot be read' }
-  const change = readDecimal(priceChangePercent)
-  return {
-    raw,
-    price: {
+  return rows.map((raw) =>
+    readTicker(raw, ticker, ({ symbol, lastPrice, priceChangePercent, volume, quoteVolume, closeTime }) => ({
       market: symbol,
-      timestamp,
-      price,
+      timestamp: readMilliseconds(closeTime),
+      price: lastPrice,
+      // The number of trades is null for every market.
+      traded24h: volume,
       // Called a percentage, but 0.004 is 0.4 %. On Binance the same field is one.
-      ...known('change24h', change && percentOfFraction(change)),
+      change24h: fractionAsPercent(priceChangePercent),
       // Null for many markets.
-      ...known('volume24h', readDecimal(quoteVolume)),
-    },
-  }
+      volume24h: quoteVolume,
+    })),
+  )
 }
 
 // https://mexcdevelop.github.io/apidocs/spot_v3_en/#error-code and https://mexcdevelop.github.io/apidocs/spot_v3_en/#limits

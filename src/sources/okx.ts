@@ -4,13 +4,13 @@ import type { HttpAnswer } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, plus, second, toInstant } from '../market/instant.ts'
-import { percentChange } from '../market/percent.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { isPaidFor, readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
-import { parseJson, readDecimal } from './json.ts'
+import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
 import type { OtherKind } from './listing/market-kind.ts'
+import { changeSince, readMilliseconds, readTicker } from './prices/read-price.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-candlesticks-history
@@ -48,8 +48,8 @@ function candlesRequest({ symbol, timeframe, range }: CandleQuery): SourceReques
 const envelope = z.object({ code: z.literal('0'), data: z.array(z.unknown()) })
 
 /** Throws Malformed on an error too: what it means, `classify` has said before. */
-function readData(text: string): unknown[] {
-  const body = envelope.safeParse(parseJson('okx', text))
+function readData(text: string, parse = parseJson): unknown[] {
+  const body = envelope.safeParse(parse('okx', text))
   if (!body.success)
     throw new Malformed(`okx sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`)
   return body.data.data
@@ -131,40 +131,28 @@ function parseListing(text: string): ListedMarket[] {
 }
 
 const ticker = z.object({
-  instType: z.string(),
+  instType: z.unknown().optional(),
   instId: z.string(),
-  last: z.string(),
+  last: z.unknown().optional(),
   open24h: z.unknown().optional(),
+  vol24h: z.unknown().optional(),
   volCcy24h: z.unknown().optional(),
-  ts: z.string(),
+  ts: z.unknown().optional(),
 })
 
-const parseTickers = (text: string): CoinPriceRow[] => readData(text).map(readTicker)
-
-/** Rolling 24 hours. The change is not told, but the price at their beginning is. */
-function readTicker(raw: unknown): CoinPriceRow {
-  const row = ticker.safeParse(raw)
-  if (!row.success)
-    return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
-  const { instType, instId, last, open24h, volCcy24h, ts } = row.data
-  const timestamp = readInstant(ts)
-  const price = readDecimal(last)
-  // A market that has not traded yet has an empty price.
-  if (timestamp === undefined || !price)
-    return { raw, market: instId, flaw: 'the time or the price of the ticker cannot be read' }
-  const before = readDecimal(open24h)
-  return {
-    raw,
-    price: {
+/** Rolling 24 hours, with the price at their beginning. A market that has not traded yet has an empty price. */
+const parseTickers = (text: string): CoinPriceRow[] =>
+  readData(text, parseLosslessJson).map((raw) =>
+    readTicker(raw, ticker, ({ instType, instId, last, open24h, vol24h, volCcy24h, ts }) => ({
       market: instId,
-      timestamp,
-      price,
-      ...known('change24h', before && percentChange(before, price)),
+      timestamp: readMilliseconds(ts),
+      price: last,
+      traded24h: vol24h,
+      change24h: changeSince(open24h, last),
       // Money for spot alone: of a derivative these are coins.
-      ...known('volume24h', instType === 'SPOT' ? readDecimal(volCcy24h) : undefined),
-    },
-  }
-}
+      volume24h: instType === 'SPOT' ? volCcy24h : undefined,
+    })),
+  )
 
 const errorBody = z.object({ code: z.string(), msg: z.string() })
 

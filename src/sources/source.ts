@@ -149,6 +149,8 @@ export type ListingEndpoint = Readonly<{
 export type PriceEndpoint = Readonly<{
   /** The most markets one request may name; all of them come at once where it names none. */
   pageSize: number
+  /** Whether the answer leaves out what is not traded now: otherwise the listing has to be asked. */
+  onlyTrading?: true
   /** Asks for the prices of markets in the source's own spelling. */
   request(markets: readonly string[]): SourceRequest
   /**

@@ -24,6 +24,8 @@ export type Instrument = Readonly<{
   listedFrom?: Instant
   /** When the market ended on its source: it has no candle that opens then or later. */
   listedTo?: Instant
+  /** Since when the source's listing shows it without trading, or does not show it. */
+  haltedSince?: Instant
   /** When the symbol was seen there again after that: it may stand for another coin now. */
   relistedAt?: Instant
   /** Another coin tracked this market first, from before one market was one coin's. */
@@ -44,6 +46,7 @@ export async function listCoins(db: Database): Promise<Coin[]> {
     from_ms: string
     listed_from_ms: string | null
     listed_to_ms: string | null
+    halted_ms: string | null
     relisted_ms: string | null
     shares_market: boolean
   }>(sql`
@@ -51,6 +54,7 @@ export async function listCoins(db: Database): Promise<Coin[]> {
       extract(epoch from followed_from) * 1000 as from_ms,
       extract(epoch from listed_from) * 1000 as listed_from_ms,
       extract(epoch from listed_to) * 1000 as listed_to_ms,
+      extract(epoch from coalesce(halted_since, missing_since)) * 1000 as halted_ms,
       extract(epoch from relisted_at) * 1000 as relisted_ms,
       shares_market
     from instruments join coins on coins.id = coin_id
@@ -67,6 +71,7 @@ export async function listCoins(db: Database): Promise<Coin[]> {
       followedFrom: fromMs(ms.from_ms),
       ...(ms.listed_from_ms === null ? {} : { listedFrom: fromMs(ms.listed_from_ms) }),
       ...(ms.listed_to_ms === null ? {} : { listedTo: fromMs(ms.listed_to_ms) }),
+      ...(ms.halted_ms === null ? {} : { haltedSince: fromMs(ms.halted_ms) }),
       ...(ms.relisted_ms === null ? {} : { relistedAt: fromMs(ms.relisted_ms) }),
       ...(shares_market ? { sharesMarket: true as const } : {}),
     })

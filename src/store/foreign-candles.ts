@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { type Instant, plus, toIso } from '../market/instant.ts'
 import { ceilTo, floorTo, isAligned, type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { multirangeText } from './multirange.ts'
+import { orCountAgain, reasonKind } from './quarantine/repeated-rejections.ts'
 import type { Database, Transaction } from './transaction.ts'
 
 /** Candles that turned out to be those of another market, of what time, and why. */
@@ -59,12 +60,13 @@ async function moveCandles(db: Database, foreign: Foreign, timeframe: Timeframe)
         and timestamp >= ${begin}::timestamp and timestamp < ${end}::timestamp
       returning ohlcv_data.*
     ), kept as (
-      insert into quarantined_rows (source, market, coin_id, timeframe, timestamp, reason, raw, run_id, quarantined_at)
-      select ${source}, ${market}, coin_id, timeframe, timestamp, ${reason},
+      insert into quarantined_rows
+        (source, market, coin_id, timeframe, timestamp, reason, kind, raw, run_id, quarantined_at, last_seen_at)
+      select ${source}, ${market}, coin_id, timeframe, timestamp, ${reason}, ${reasonKind(reason)},
         json_build_array(to_char(timestamp, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), open::text, high::text, low::text, close::text, volume::text)::text,
-        ${runId ?? null}::uuid, ${toIso(now)}::timestamp
+        ${runId ?? null}::uuid, ${toIso(now)}::timestamp, ${toIso(now)}::timestamp
       from gone
-      on conflict do nothing
+      ${orCountAgain}
     )
     select count(*)::integer as moved from gone`)
   return rows[0]?.moved ?? 0

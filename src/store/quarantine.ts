@@ -4,9 +4,10 @@ import { type Instant, second, toIso } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { fromMs, type JsonRanges, rangesJson, toRanges } from './multirange.ts'
+import { orCountAgain, type Rejected, reasonKind, rejectedAlike } from './quarantine/repeated-rejections.ts'
 import type { Database } from './transaction.ts'
 
-/** Where rows that were not believed came from. */
+/** Where rejected rows came from. */
 export type Origin = Readonly<{
   source: string
   market: string
@@ -18,18 +19,17 @@ export type Origin = Readonly<{
 
 const longestRaw = 10_000
 
-/** Keeps rows aside with their reason; the same row seen again is kept once. */
-export async function quarantine(
-  db: Database,
-  origin: Origin,
-  rejected: readonly Readonly<{ raw: unknown; reason: string; openTime?: Instant }>[],
-): Promise<void> {
-  for (const { raw, reason, openTime } of rejected) {
+/** Stores rejected rows with their reason; a rejection that is there already is counted. */
+export async function quarantine(db: Database, origin: Origin, rejected: readonly Rejected[]): Promise<void> {
+  const now = sql`${toIso(origin.now)}::timestamp`
+  for (const { raw, reason, openTime } of rejectedAlike(rejected)) {
     await db.execute(sql`
-      insert into quarantined_rows (source, market, coin_id, timeframe, timestamp, reason, raw, run_id, quarantined_at)
+      insert into quarantined_rows
+        (source, market, coin_id, timeframe, timestamp, reason, kind, raw, run_id, quarantined_at, last_seen_at)
       values (${origin.source}, ${marketText(origin.market)}, ${origin.coinId ?? null}, ${origin.timeframe ?? null},
-        ${openTime === undefined ? null : toIso(openTime)}::timestamp, ${reason}, ${rawText(raw)}, ${origin.runId}::uuid, ${toIso(origin.now)}::timestamp)
-      on conflict do nothing`)
+        ${openTime === undefined ? null : toIso(openTime)}::timestamp, ${reason}, ${reasonKind(reason)}, ${rawText(raw)},
+        ${origin.runId}::uuid, ${now}, ${now})
+      ${orCountAgain}`)
   }
 }
 
@@ -37,7 +37,7 @@ export async function quarantine(
 const rawText = (raw: unknown): string =>
   (stringify(raw) ?? 'undefined').replaceAll('\u0000', '\\u0000').slice(0, longestRaw)
 
-/** A row that is not believed may call its market anything. */
+/** A rejected row may call its market anything. */
 const marketText = (market: string): string => market.replaceAll('\u0000', '').slice(0, 50)
 
 /**
@@ -46,7 +46,7 @@ const marketText = (market: string): string => market.replaceAll('\u0000', '').s
  */
 export type Settlement = 'loaded' | 'withdrawn' | 'discarded'
 
-/** One row kept aside; undefined is what it did not tell, and `settled` until it is. */
+/** One rejected row; undefined is what it did not tell, and `settled` until it is. */
 export type QuarantinedRow = Readonly<{
   id: string
   source: string
@@ -57,7 +57,10 @@ export type QuarantinedRow = Readonly<{
   reason: string
   raw: string
   runId: string | undefined
+  /** When it was first seen. */
   quarantinedAt: Instant
+  lastSeenAt: Instant
+  timesSeen: number
   /** Whether the table has a candle for its open time, from this source or another. */
   isStored: boolean
   settled: Readonly<{ as: Settlement; at: Instant; by: string; why: string | undefined }> | undefined
@@ -72,7 +75,7 @@ export type QuarantineFilter = Readonly<{
   state: 'open' | 'settled' | 'all'
 }>
 
-/** The newest of the rows that match, and how many match in all. */
+/** Those of the rows that match that were seen last, and how many match in all. */
 export async function listQuarantined(
   db: Database,
   filter: QuarantineFilter,
@@ -83,7 +86,7 @@ export async function listQuarantined(
     sql`select count(*)::integer as total from quarantined_rows as kept where ${matching}`,
   )
   return {
-    rows: await readRows(db, sql`${matching} order by quarantined_at desc, id limit ${most}`),
+    rows: await readRows(db, sql`${matching} order by last_seen_at desc, id limit ${most}`),
     total: rows[0]?.total ?? 0,
   }
 }
@@ -123,15 +126,18 @@ async function readRows(db: Database, condition: SQL): Promise<QuarantinedRow[]>
     raw: string
     run_id: string | null
     quarantined_ms: string
+    last_seen_ms: string
+    times_seen: number
     is_stored: boolean
     settlement: Settlement | null
     settled_ms: string | null
     settled_by: string | null
     settled_reason: string | null
   }>(sql`
-    select id, source, market, coin_id, timeframe, reason, raw, run_id, settlement, settled_by, settled_reason,
+    select id, source, market, coin_id, timeframe, reason, raw, run_id, times_seen, settlement, settled_by, settled_reason,
       extract(epoch from timestamp) * 1000 as open_ms,
       extract(epoch from quarantined_at) * 1000 as quarantined_ms,
+      extract(epoch from last_seen_at) * 1000 as last_seen_ms,
       extract(epoch from settled_at) * 1000 as settled_ms,
       exists (
         select from candle_coverage as known
@@ -151,6 +157,8 @@ async function readRows(db: Database, condition: SQL): Promise<QuarantinedRow[]>
     raw: row.raw,
     runId: row.run_id ?? undefined,
     quarantinedAt: fromMs(row.quarantined_ms),
+    lastSeenAt: fromMs(row.last_seen_ms),
+    timesSeen: row.times_seen,
     isStored: row.is_stored,
     settled:
       row.settlement === null || row.settled_ms === null || row.settled_by === null

@@ -64,7 +64,7 @@ test.concurrent('what is stored is shown as text and as JSON', async () => {
 
   expect(textOf(none)).toMatch(/^No 1h candles of ethereum .* beacon backfill ethereum --timeframe 1h/)
   expect(textOf(prices)).toMatch(/^No prices are stored yet/)
-  expect(jsonOf(pricesJson)).toEqual({ prices: [] })
+  expect(jsonOf(pricesJson)).toEqual({ prices: [], unpriced: [] })
 })
 
 test.concurrent('gaps are told with their cause, and repaired where they can be', async () => {

@@ -98,6 +98,8 @@ describe('a retry of quarantined rows', () => {
       raw: '[]',
       runId: undefined,
       quarantinedAt: morning,
+      lastSeenAt: morning,
+      timesSeen: 1,
       isStored: false,
       settled: undefined,
     }

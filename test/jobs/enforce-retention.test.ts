@@ -151,8 +151,9 @@ describe('a run of retention', () => {
       [toIso(daysAgo(0))],
     )
     await pool.query(
-      `insert into quarantined_rows (source, market, reason, raw, quarantined_at)
-       select 'a', 'a', 'odd', n::text, $1::timestamp - n * interval '1 day' from generate_series(0, 99) as n`,
+      `insert into quarantined_rows (source, market, reason, kind, raw, quarantined_at, last_seen_at)
+       select 'a', n::text, 'odd', 'odd', n::text, $1::timestamp - interval '99 days', $1::timestamp - n * interval '1 day'
+       from generate_series(0, 99) as n`,
       [toIso(daysAgo(0))],
     )
     expect(await retain(pool)).toMatchObject({

@@ -158,8 +158,8 @@ describe('an hour’s repair', () => {
     const lie = back(49, 48)
     await find(pool, seriesOf(coinId), { refused: [lie] })
     await pool.query(
-      `insert into quarantined_rows (source, market, coin_id, timeframe, timestamp, reason, raw, quarantined_at, settlement, settled_at, settled_by, settled_reason)
-       values ('binance', 'BTCUSDT', $1, '1m', $2, 'high below low', '[]', $2, 'discarded', $2, 'ops', 'never was')`,
+      `insert into quarantined_rows (source, market, coin_id, timeframe, timestamp, reason, kind, raw, quarantined_at, last_seen_at, settlement, settled_at, settled_by, settled_reason)
+       values ('binance', 'BTCUSDT', $1, '1m', $2, 'high below low', 'high below low', '[]', $2, $2, 'discarded', $2, 'ops', 'never was')`,
       [coinId, toIso(lie.from)],
     )
     working.exchange.clock.move(day)

@@ -268,9 +268,15 @@ describe('tickers', () => {
   test('are asked for as a JSON list, also when there is only one', () => {
     expect(binance.prices.request(['BTCUSDT'])).toEqual({
       path: '/api/v3/ticker/24hr',
-      query: { symbols: '["BTCUSDT"]' },
+      query: { symbols: '["BTCUSDT"]', symbolStatus: 'TRADING' },
       weight: 2,
     })
+  })
+
+  test('leave out a market that is halted, and a single one of another status is an unknown market', () => {
+    expect(binance.prices.onlyTrading).toBe(true)
+    const body = { code: -1220, msg: 'The symbol does not match the status.' }
+    expect(binance.classify(anAnswer(400, JSON.stringify(body)))).toBeInstanceOf(UnknownMarket)
   })
 
   test('weigh 2 for up to 20 markets and 40 for up to 100, which are a page', () => {
@@ -283,27 +289,10 @@ describe('tickers', () => {
     expect(() => binance.prices.parse(recorded('binance/ticker24hr_ethbtc'))).toThrow(Malformed)
   })
 
-  test('that are short of a field, or hold something else in it, are flaws with their market', () => {
-    const whole = {
-      symbol: 'BTCUSDT',
-      lastPrice: '62000.1',
-      priceChangePercent: '-1.5',
-      quoteVolume: '10',
-      closeTime: from,
-    }
-    const rows = [
-      { ...whole, lastPrice: 62_000.1 },
-      { ...whole, lastPrice: 'NaN' },
-      { ...whole, closeTime: from / 1_000 },
-      7,
-      whole,
-    ]
-    expect(binance.prices.parse(JSON.stringify(rows))).toEqual([
-      { raw: rows[0], flaw: 'lastPrice is missing or of another type' },
-      { raw: rows[1], market: 'BTCUSDT', flaw: 'a time or a number of the ticker cannot be read' },
-      { raw: rows[2], market: 'BTCUSDT', flaw: 'a time or a number of the ticker cannot be read' },
-      { raw: 7, flaw: 'the row is missing or of another type' },
-      expect.objectContaining({ price: expect.objectContaining({ price: '62000.1', change24h: '-1.5' }) }),
+  test('without a symbol are flaws', () => {
+    expect(binance.prices.parse('[[],{"symbol":7}]')).toMatchObject([
+      { flaw: 'the row is missing or of another type' },
+      { flaw: 'symbol is missing or of another type' },
     ])
   })
 })

@@ -234,7 +234,13 @@ describe('tickers', () => {
     expect(pricesOf([whole])).toEqual([
       {
         raw: whole,
-        price: { market: 'btcusd', timestamp: from, price: '62000.10', change24h: '-1.23' },
+        price: {
+          market: 'btcusd',
+          timestamp: from,
+          price: '62000.10',
+          traded24h: '100',
+          change24h: '-1.23',
+        },
       },
     ])
   })
@@ -249,20 +255,15 @@ describe('tickers', () => {
     ])
   })
 
-  test.each([undefined, null, 'NaN'])('without a change (%j) leave it out', (percent_change_24) => {
+  test.each([undefined, null])('without a change (%j) leave it out', (percent_change_24) => {
     const [row] = pricesOf([{ ...whole, percent_change_24 }])
     expect(row).toHaveProperty('price.price', '62000.10')
     expect(row).not.toHaveProperty('price.change24h')
   })
 
-  test('without a price or a time are flaws with their market', () => {
-    for (const over of [{ last: null }, { last: 'nan' }, { timestamp: String(from) }]) {
-      expect(pricesOf([{ ...whole, ...over }])).toMatchObject([
-        { market: 'btcusd', flaw: 'the time or the price of the ticker cannot be read' },
-      ])
-    }
-    expect(pricesOf([{ ...whole, last: 1 }, 7])).toMatchObject([
-      { flaw: 'last is missing or of another type' },
+  test('without a pair are flaws', () => {
+    expect(pricesOf([{ ...whole, pair: undefined }, null])).toMatchObject([
+      { flaw: 'pair is missing or of another type' },
       { flaw: 'the row is missing or of another type' },
     ])
   })

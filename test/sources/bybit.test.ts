@@ -264,9 +264,12 @@ describe('tickers', () => {
     ])
   })
 
-  test.each([undefined, null, 1, 'soon'])('without a time of their own (%j) are of the answer', (time) => {
-    expect(pricesOf([whole], time)[0]).toHaveProperty('price.timestamp', at('2024-03-01T13:00Z'))
-  })
+  test.each([undefined, null, 1, 'soon', from / second])(
+    'without a time of their own (%j) are of the answer',
+    (time) => {
+      expect(pricesOf([whole], time)[0]).toHaveProperty('price.timestamp', at('2024-03-01T13:00Z'))
+    },
+  )
 
   test('that do not know their change or volume leave it out', () => {
     const [row] = pricesOf([{ ...whole, price24hPcnt: '', turnover24h: undefined }])
@@ -275,12 +278,8 @@ describe('tickers', () => {
     expect(row).not.toHaveProperty('price.volume24h')
   })
 
-  test('without a price are flaws with their market', () => {
-    expect(pricesOf([{ ...whole, lastPrice: '' }])[0]).toMatchObject({
-      market: 'BTCUSDT',
-      flaw: 'lastPrice is not a decimal string',
-    })
-    expect(pricesOf([7])[0]).toEqual({ raw: 7, flaw: 'the row is missing or of another type' })
+  test('without a symbol are flaws', () => {
+    expect(pricesOf([null])[0]).toEqual({ raw: null, flaw: 'the row is missing or of another type' })
   })
 
   test('of perpetual contracts are refused', () => {

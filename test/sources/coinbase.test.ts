@@ -208,6 +208,9 @@ describe('reading the listing', () => {
     [{ status: 'offline' }],
     [{ status: 'internal' }],
     [{ trading_disabled: true }],
+    [{ post_only: true }],
+    [{ cancel_only: true }],
+    [{ auction_mode: true }],
   ])('%j is not trading', (over) => {
     expect(read(over)).toMatchObject({ trading: false })
   })
@@ -230,17 +233,18 @@ describe('reading prices', () => {
       market: 'ETH-USD',
       timestamp: answeredAt,
       price: '201.68000000',
+      traded24h: '143965.79255890',
       change24h: '1.8740',
     })
   })
 
   test('the recorded statistics of before there was a last price have none', () => {
     expect(prices.parse(recorded('coinbase/stats_old'), answeredAt, ['BTC-USD'])).toMatchObject([
-      { market: 'BTC-USD', flaw: 'last is not a decimal string' },
+      { price: { market: 'BTC-USD', price: undefined } },
     ])
   })
 
-  test.each([['null'], ['"0"'], ['"nan"']])('an open of %s makes no change', (open) => {
+  test.each([['null'], ['"0"']])('an open of %s makes no change', (open) => {
     const [row] = prices.parse(`{"open":${open},"last":"5"}`, answeredAt, ['X-USD'])
     expect(row && 'price' in row && row.price).toEqual({ market: 'X-USD', timestamp: answeredAt, price: '5' })
   })

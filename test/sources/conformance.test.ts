@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Fault, Malformed } from '../../src/fault.ts'
+import { checkPrices } from '../../src/market/coin-price-check.ts'
+import { hour } from '../../src/market/instant.ts'
 import { timeframes } from '../../src/market/timeframe.ts'
 import { sourceIds } from '../../src/settings/source-ids.ts'
 import { sources } from '../../src/sources/catalog.ts'
@@ -211,7 +213,11 @@ describe.each(sourceIds)('%s', (id) => {
         fc.property(fc.json(), (body) => {
           const rows = sayingOf(() => prices.parse(body, answeredAt, known.markets))
           if (rows instanceof Malformed) return
-          expect(Array.isArray(rows) && rows.every((row) => 'flaw' in row)).toBe(true)
+          const checked = checkPrices(Array.isArray(rows) ? rows : [], {
+            now: answeredAt,
+            staleAfterMs: hour,
+          })
+          expect(checked.filter(({ kind }) => kind === 'accepted')).toEqual([])
         }),
       )
     })

@@ -327,9 +327,14 @@ describe('reading the listing', () => {
     ])
   })
 
-  test.each(['cancel_only', 'post_only', 'limit_only', 'reduce_only'])('%s is not trading', (status) => {
+  test.each(['cancel_only', 'post_only', 'reduce_only'])('%s is not trading', (status) => {
     const text = recorded('kraken/assetpairs_2025_status').replace('"online"', JSON.stringify(status))
     expect(listing.parse(text)).toMatchObject([{ trading: false }])
+  })
+
+  test('limit orders alone make trades', () => {
+    const text = recorded('kraken/assetpairs_2025_status').replace('"online"', '"limit_only"')
+    expect(listing.parse(text)).toMatchObject([{ trading: true }])
   })
 
   test('the token of a share is no coin', () => {
@@ -351,13 +356,14 @@ describe('reading prices', () => {
       market: 'XXBTZEUR',
       timestamp: answeredAt,
       price: '560.87711',
+      traded24h: '2783',
     })
   })
 
-  test.each([[{}], [{ c: [] }], [{ c: ['nan'] }], [null]])('%j is a flaw of its market alone', (raw) => {
+  test.each([[{}], [{ c: 7 }], [null]])('%j is a flaw of its market alone', (raw) => {
     const text = envelope({ XXBTZUSD: raw, XETHZUSD: { c: ['1', '1'] } })
     expect(prices.parse(text, answeredAt)).toMatchObject([
-      { market: 'XXBTZUSD', flaw: 'its last price is not a decimal string' },
+      { market: 'XXBTZUSD', flaw: 'its last price is missing' },
       { price: { market: 'XETHZUSD' } },
     ])
   })

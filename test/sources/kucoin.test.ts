@@ -273,15 +273,11 @@ describe('tickers', () => {
     ])
   })
 
-  test.each([null, '', undefined])(
-    'of a pair so new that its price is %j are flaws with their market',
-    (last) => {
-      expect(pricesOf([{ ...whole, last }])[0]).toMatchObject({
-        market: 'BTC-USDT',
-        flaw: 'last is not a decimal string',
-      })
-    },
-  )
+  test('of a pair so new that its price is null have none', () => {
+    expect(pricesOf([{ ...whole, last: null }])).toMatchObject([
+      { price: { market: 'BTC-USDT', price: undefined } },
+    ])
+  })
 
   test('that do not know their change or volume leave it out', () => {
     const [row] = pricesOf([{ ...whole, changeRate: null, volValue: undefined }])

@@ -249,13 +249,7 @@ describe('tickers', () => {
     expect(priceOf({ priceChangePercent: null })).not.toHaveProperty('price.change24h')
   })
 
-  test('without a price or a time are flaws with their market', () => {
-    for (const over of [{ lastPrice: null }, { lastPrice: 'nan' }, { lastPrice: 1.5 }, { closeTime: null }]) {
-      expect(priceOf(over)).toMatchObject({
-        market: 'BTCUSDT',
-        flaw: 'the time or the last price of the ticker cannot be read',
-      })
-    }
+  test('without a symbol are flaws', () => {
     expect(priceOf({ symbol: null })).toMatchObject({ flaw: 'symbol is missing or of another type' })
   })
 })

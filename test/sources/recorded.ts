@@ -85,7 +85,7 @@ export const recordings: Readonly<Record<string, Recordings>> = {
         change24h: '-1.502',
         volume24h: '1211.29369168',
       },
-      contract: { path: '/api/v3/ticker/24hr', required: ['symbols'], allowed: [] },
+      contract: { path: '/api/v3/ticker/24hr', required: ['symbols', 'symbolStatus'], allowed: [] },
     },
   },
   // Files alone, which are not asked for as candles, listing or prices.
@@ -587,7 +587,7 @@ export const recordings: Readonly<Record<string, Recordings>> = {
         change24h: '-0.95302',
         circulatingSupply: '20030493.0',
         maxSupply: '21000000.0',
-        rank: 1,
+        rank: '1',
       },
       contract: {
         path: '/api/v3/coins/markets',
@@ -614,7 +614,7 @@ export const recordings: Readonly<Record<string, Recordings>> = {
         change24h: '-0.31',
         marketCap: '1203719139164',
         maxSupply: '21000000',
-        rank: 1,
+        rank: '1',
       },
       contract: { path: '/v1/tickers', required: ['quotes'], allowed: [] },
     },

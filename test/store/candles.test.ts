@@ -82,17 +82,24 @@ describe('loading an answer', () => {
     expect(await stored(pool, series)).toEqual(candles)
   })
 
-  test('again changes nothing, not even when it was last written or locked', async ({ pool }) => {
+  test('again changes nothing, not even when it was last written or locked; a rejected row is counted', async ({
+    pool,
+  }) => {
     const series = await aSeries(pool)
     const answer = aBatch(series, candlesIn(minutes(0, 100)), {
       answered: minutes(0, 120),
       rejected: [unusable(minutes(110, 111).from)],
     })
     await load(pool, answer)
-    const before = await ledger(pool, series)
+    const [candles, known, revised] = await ledger(pool, series)
     const again = await load(pool, { ...answer, now: plus(now, 60_000) })
     expect(again).toEqual({ received: 101, new: 0, revised: 0, unchanged: 100, quarantined: 1 })
-    expect(await ledger(pool, series)).toEqual(before)
+    expect(await ledger(pool, series)).toEqual([
+      candles,
+      known,
+      revised,
+      [expect.objectContaining({ times_seen: 2 })],
+    ])
   })
 
   test('replaces a value that its exchange has changed, and keeps the one before', async ({ pool }) => {
