@@ -8,14 +8,14 @@ import { countRequests, type RequestCount } from '../src/ingest/counted-requests
 import { addFilled, type Filled, fillRanges, nothingFilled } from '../src/ingest/fill-range.ts'
 import { candleSource } from '../src/ingest/markets.ts'
 import { toInstant } from '../src/market/instant.ts'
-import { candleCount, type Range } from '../src/market/range.ts'
+import { type AlignedRange, candleCount, toAlignedRange } from '../src/market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
 import { defineJob } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
 import { coinId } from '../src/settings/schema.ts'
 import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
 import { archiveFileAt, archiveKinds } from '../src/sources/binance-archive.ts'
-import { type CandleProvider, candlesPerPage } from '../src/sources/source.ts'
+import { candlesPerPage } from '../src/sources/source.ts'
 import { readOwedOf } from '../src/store/owed.ts'
 import { noteOutcome } from '../src/store/runs.ts'
 import { databaseOf } from '../src/store/transaction.ts'
@@ -108,8 +108,11 @@ async function fillChunk(
 ): Promise<{ done: ChunkDone; owed: number }> {
   const source = candleSource(sourceId)
   const series = { coinId, timeframe, source: sourceId }
-  const range: Range = { from: toInstant(Date.parse(from)), to: toInstant(Date.parse(to)) }
-  const owedIn = (part: Range) =>
+  const range = toAlignedRange(timeframe, {
+    from: toInstant(Date.parse(from)),
+    to: toInstant(Date.parse(to)),
+  })
+  const owedIn = (part: AlignedRange) =>
     readOwedOf(databaseOf(context.pool), { ...series, range: part }, 'retry-refused')
   const owed = await owedIn(range)
   const total = countOf(owed, timeframe)
@@ -122,7 +125,8 @@ async function fillChunk(
     const { files, ...filled } = await fillFromArchive(context, { series, file, owed, onProgress })
     before = { filled, files }
     const holes = await owedIn(range)
-    left = owed.flatMap((stretch) => confirmations(holes, stretch, lengthsOf(source, timeframe)))
+    const pageSize = candlesPerPage(source.candles, timeframe)
+    left = owed.flatMap((stretch) => confirmations(holes, stretch, { timeframe, pageSize }))
   }
   const passed = total - countOf(left, timeframe)
   const doneWith = (filled: Filled): ChunkDone => ({ ...before, filled: addFilled(before.filled, filled) })
@@ -137,10 +141,5 @@ async function fillChunk(
   return { done: doneWith(filled), owed: total }
 }
 
-const countOf = (ranges: readonly Range[], timeframe: Timeframe): number =>
+const countOf = (ranges: readonly AlignedRange[], timeframe: Timeframe): number =>
   ranges.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
-
-const lengthsOf = ({ candles }: CandleProvider, timeframe: Timeframe) => ({
-  candleMs: timeframeMs[timeframe],
-  pageMs: candlesPerPage(candles, timeframe) * timeframeMs[timeframe],
-})

@@ -6,9 +6,9 @@ import { Gathering, withoutDawdling } from '../src/ingest/gathering.ts'
 import { keptHistory } from '../src/ingest/kept-history.ts'
 import { loadPages } from '../src/ingest/load-pages.ts'
 import { type CandleMarket, candleMarketOf, sourcesInUse } from '../src/ingest/markets.ts'
-import { earlier, later, plus, second } from '../src/market/instant.ts'
-import { intersect, isEmpty, type Range } from '../src/market/range.ts'
-import { type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
+import { earlier, later, second } from '../src/market/instant.ts'
+import { type AlignedRange, intersect, isEmpty } from '../src/market/range.ts'
+import { plusCandles, type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
 import { defineJob } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
 import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
@@ -132,7 +132,12 @@ async function ingestAll(
 }
 
 /** What there is to ask for of one market. */
-type MarketWork = Readonly<{ series: Series; market: CandleMarket; wanted: Range; unsettled: Unsettled }>
+type MarketWork = Readonly<{
+  series: Series
+  market: CandleMarket
+  wanted: AlignedRange
+  unsettled: Unsettled
+}>
 
 /** Looks up all markets at once: a tick has hundreds of them, and a question for each would take longer than the answers. */
 async function findWork(
@@ -179,20 +184,20 @@ async function ingestMarket(
  * provisional: exchanges correct them.
  */
 export function divide(
-  wanted: Range,
+  wanted: AlignedRange,
   { owed, provisional }: Pick<Unsettled, 'owed' | 'provisional'>,
   { timeframe, pageSize, recheck }: Readonly<{ timeframe: Timeframe; pageSize: number; recheck: number }>,
-): { recent: Range; older: Range[] } {
+): { recent: AlignedRange; older: AlignedRange[] } {
   if (isEmpty(wanted)) return { recent: wanted, older: [] }
-  const page: Range = {
-    from: later(wanted.from, plus(wanted.to, -pageSize * timeframeMs[timeframe])),
+  const page: AlignedRange = {
+    from: later(wanted.from, plusCandles(wanted.to, -pageSize, timeframe)),
     to: wanted.to,
   }
-  const recheckFrom = later(page.from, plus(wanted.to, -recheck * timeframeMs[timeframe]))
+  const recheckFrom = later(page.from, plusCandles(wanted.to, -recheck, timeframe))
   const from = [...owed, ...provisional]
     .flatMap((range) => intersect(range, page)?.from ?? [])
     .reduce(earlier, recheckFrom)
-  const olderPart: Range = { from: wanted.from, to: page.from }
+  const olderPart = { from: wanted.from, to: page.from }
   return {
     recent: { from, to: wanted.to },
     older: owed.flatMap((range) => intersect(range, olderPart) ?? []),

@@ -2,7 +2,15 @@ import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { InvalidInput } from '../fault.ts'
 import { earlier, type Instant, toMinuteText } from '../market/instant.ts'
-import { alignTo, candleCount, intersect, isEmpty, type Range, union } from '../market/range.ts'
+import {
+  type AlignedRange,
+  alignTo,
+  candleCount,
+  intersect,
+  isEmpty,
+  type Range,
+  union,
+} from '../market/range.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
 import { candlesPerPage } from '../sources/source.ts'
@@ -27,7 +35,7 @@ export type Provenance = Readonly<{
   source: string
   candles: number
   stretches: number
-  ranges: readonly Range[]
+  ranges: readonly AlignedRange[]
 }>
 
 /** What there is of a series, and what is known of the rest: expected = stored + absent + refused + owed. */
@@ -36,7 +44,7 @@ export type Certificate = CandleDigest &
     coinId: string
     timeframe: Timeframe
     /** On the grid, and as far as its candles are closed. */
-    range: Range
+    range: AlignedRange
     expected: number
     /** Whether the parts add up: if not, the ledger and the table disagree. */
     balances: boolean
@@ -110,7 +118,7 @@ type Facts = Omit<
   Certificate,
   'coinId' | 'timeframe' | 'range' | 'expected' | 'balances' | keyof ReturnType<typeof divide>
 > &
-  Readonly<{ discarded: readonly Range[] }>
+  Readonly<{ discarded: readonly AlignedRange[] }>
 
 /** What the tables hold, all of it as of one moment. */
 async function gather(
@@ -118,7 +126,7 @@ async function gather(
   settings: Settings,
   market: CandleMarket,
   series: Series,
-  range: Range,
+  range: AlignedRange,
 ): Promise<Facts> {
   await tx.db.execute(sql`set transaction isolation level repeatable read, read only`)
   const { timeframe } = series
@@ -156,7 +164,7 @@ function provenanceOf(coverage: readonly CoverageRange[], timeframe: Timeframe):
   })
 }
 
-const countOf = (ranges: readonly Range[], timeframe: Timeframe): number =>
+const countOf = (ranges: readonly AlignedRange[], timeframe: Timeframe): number =>
   ranges.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
 
 /** Nobody has answered for these yet, or not for good. */
@@ -165,7 +173,7 @@ const owedCauses: readonly GapCause[] = ['not-fetched', 'our-outage', 'late']
 /** Divides what is missing by why it is, and takes what was settled by hand out of what was refused. */
 function divide(
   gaps: readonly Gap[],
-  discarded: readonly Range[],
+  discarded: readonly AlignedRange[],
   timeframe: Timeframe,
 ): Pick<Certificate, 'absent' | 'refused' | 'owed'> {
   const absent: Partial<Record<AbsenceCause, number>> = {}
@@ -192,7 +200,7 @@ export function closedPart(
   settings: Settings,
   { timeframe, range: asked }: Omit<CertificateWish, 'coin'>,
   now: Instant,
-): Range {
+): AlignedRange {
   const { from, to } = alignTo(timeframe, asked)
   const closedTo = settledClose(settings, timeframe, now)
   const range = { from, to: earlier(to, closedTo) }

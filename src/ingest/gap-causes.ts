@@ -1,5 +1,6 @@
-import { type Instant, later, toInstant } from '../market/instant.ts'
-import { isEmpty, type Range, subtract, union } from '../market/range.ts'
+import { later, toInstant } from '../market/instant.ts'
+import { type AlignedRange, isEmpty, subtract, union } from '../market/range.ts'
+import { type AlignedInstant, floorTo } from '../market/timeframe.ts'
 import type { Limits } from './kept-history.ts'
 
 /**
@@ -33,25 +34,26 @@ export type GapCause = (typeof gapCauses)[number]
 export type Evidence = Partial<Limits> &
   Readonly<{
     /** Where the source had no candle of any other followed market. */
-    sharedSilence?: readonly Range[]
+    sharedSilence?: readonly AlignedRange[]
     /** Where live ingest should have worked, and did not. */
-    downtime?: readonly Range[]
+    downtime?: readonly AlignedRange[]
   }>
 
-const beginningOfTime = toInstant(Date.UTC(1970, 0))
-const endOfTime = toInstant(Date.UTC(9_999, 0))
-const before = (to: Instant | undefined): Range[] =>
+/** On the grid of every timeframe. */
+const beginningOfTime = floorTo('1d', toInstant(Date.UTC(1970, 0)))
+const endOfTime = floorTo('1d', toInstant(Date.UTC(9_999, 0)))
+const before = (to: AlignedInstant | undefined): AlignedRange[] =>
   to === undefined || to <= beginningOfTime ? [] : [{ from: beginningOfTime, to }]
-const from = (start: Instant | undefined): Range[] =>
+const from = (start: AlignedInstant | undefined): AlignedRange[] =>
   start === undefined ? [] : [{ from: start, to: endOfTime }]
 
-type Claim = readonly [GapCause, readonly Range[]]
-export type Attributed = Readonly<{ cause: GapCause; range: Range }>
+type Claim = readonly [GapCause, readonly AlignedRange[]]
+export type Attributed = Readonly<{ cause: GapCause; range: AlignedRange }>
 
 /** Why what the source has answered without a candle is not there. */
 export const causesOfAbsence = (
-  absent: readonly Range[],
-  firstStored: Instant | undefined,
+  absent: readonly AlignedRange[],
+  firstStored: AlignedInstant | undefined,
   { listedFrom, listedTo, sharedSilence = [] }: Evidence,
 ): Attributed[] =>
   attribute(
@@ -67,8 +69,8 @@ export const causesOfAbsence = (
 
 /** Why what nobody was answered about is not there. */
 export const causesOfSilence = (
-  owed: readonly Range[],
-  late: readonly Range[],
+  owed: readonly AlignedRange[],
+  late: readonly AlignedRange[],
   { listedFrom, listedTo, reachableFrom, downtime = [] }: Evidence,
 ): Attributed[] =>
   attribute(
@@ -84,7 +86,11 @@ export const causesOfSilence = (
   )
 
 /** Divides ranges among the causes that claim a part of them; the first claim counts. */
-function attribute(ranges: readonly Range[], claims: readonly Claim[], otherwise: GapCause): Attributed[] {
+function attribute(
+  ranges: readonly AlignedRange[],
+  claims: readonly Claim[],
+  otherwise: GapCause,
+): Attributed[] {
   const attributed: Attributed[] = []
   let left = union(ranges)
   for (const [cause, claimed] of claims) {
@@ -97,21 +103,21 @@ function attribute(ranges: readonly Range[], claims: readonly Claim[], otherwise
 }
 
 /** What of the ranges none of the parts covers; in one pass, however many there are of both. */
-export function subtractAll(ranges: readonly Range[], parts: readonly Range[]): Range[] {
+export function subtractAll(ranges: readonly AlignedRange[], parts: readonly AlignedRange[]): AlignedRange[] {
   const joined = union(ranges)
   const [first, last] = [joined[0], joined.at(-1)]
   if (!first || !last) return []
-  const hull: Range = { from: first.from, to: last.to }
+  const hull = { from: first.from, to: last.to }
   return subtract(hull, [...parts, ...subtract(hull, joined)])
 }
 
 /** What of the wanted open times live ingest was to see to and did not: since it was both followed and recorded. */
 export function downtimeOf(
-  wanted: Range,
-  followedFrom: Instant,
-  recordedFrom: Instant | undefined,
-  up: readonly Range[],
-): Range[] {
+  wanted: AlignedRange,
+  followedFrom: AlignedInstant,
+  recordedFrom: AlignedInstant | undefined,
+  up: readonly AlignedRange[],
+): AlignedRange[] {
   if (recordedFrom === undefined) return []
   const watched = { from: later(wanted.from, later(followedFrom, recordedFrom)), to: wanted.to }
   return isEmpty(watched) ? [] : subtract(watched, up)

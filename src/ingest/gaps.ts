@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import { earlier, type Instant, later, plus } from '../market/instant.ts'
-import { alignTo, candleCount, type Range, subtract } from '../market/range.ts'
-import { floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { type AlignedRange, alignTo, candleCount, type Range, subtract } from '../market/range.ts'
+import { type AlignedInstant, floorTo, type Timeframe } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
 import { type Coin, listCoins } from '../store/coins.ts'
 import { type CoverageRange, readCoverage, readFirstStored, type Series } from '../store/coverage.ts'
@@ -23,7 +23,7 @@ export type Gap = Readonly<{
   coinId: string
   timeframe: Timeframe
   source: string
-  range: Range
+  range: AlignedRange
   candles: number
   cause: GapCause
 }>
@@ -75,7 +75,7 @@ async function gather(
   db: Database,
   { market: { followedFrom }, series, others }: Subject,
   coverage: readonly CoverageRange[],
-  wanted: Range,
+  wanted: AlignedRange,
 ): Promise<Evidence> {
   const isAbsent = coverage.some(({ state }) => state === 'no-trades')
   const owed = subtract(
@@ -98,7 +98,7 @@ function closedPart(
   timeframe: Timeframe,
   range: Range | undefined,
   now: Instant,
-): Range {
+): AlignedRange {
   if (range === undefined) return keptHistory(settings, market, timeframe, now)
   const { from, to } = alignTo(timeframe, range)
   return { from, to: later(from, earlier(to, settledClose(settings, timeframe, now))) }
@@ -109,11 +109,11 @@ function closedPart(
  * may lie before what is wanted. Pure, so that it can be read and tested by itself.
  */
 export function gapsOf(
-  wanted: Range,
+  wanted: AlignedRange,
   coverage: readonly CoverageRange[],
   timeframe: Timeframe,
-  settledBefore: Instant,
-  firstStored: Instant | undefined,
+  settledBefore: AlignedInstant,
+  firstStored: AlignedInstant | undefined,
   evidence: Evidence = {},
 ): Omit<Gap, 'coinId' | 'timeframe' | 'source'>[] {
   const inState = (state: CoverageRange['state']) =>
@@ -124,7 +124,7 @@ export function gapsOf(
     coverage.map(({ range }) => range),
   )
   const late = owed.filter(
-    ({ from, to }) => to > settledBefore && to - from <= longestLate * timeframeMs[timeframe],
+    (range) => range.to > settledBefore && candleCount(range, timeframe) <= longestLate,
   )
   return [
     ...subtractAll(inState('refused'), stored).map((range) => ({ cause: 'refused' as const, range })),

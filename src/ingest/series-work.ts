@@ -1,8 +1,16 @@
 import type { Pool } from 'pg'
 import { InvalidInput } from '../fault.ts'
 import { type Instant, minute, plus, toIso } from '../market/instant.ts'
-import { alignTo, candleCount, intersect, isEmpty, type Range } from '../market/range.ts'
-import type { Timeframe } from '../market/timeframe.ts'
+import {
+  type AlignedRange,
+  alignTo,
+  candleCount,
+  intersect,
+  isEmpty,
+  type Range,
+  toAlignedRange,
+} from '../market/range.ts'
+import type { AlignedInstant, Timeframe } from '../market/timeframe.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import type { Settings } from '../settings.ts'
 import { type ArchiveFile, binanceArchive } from '../sources/binance-archive.ts'
@@ -31,18 +39,18 @@ export type BackfillWish = Readonly<{
 export type SeriesWork = Readonly<{
   series: Series
   symbol: string
-  wanted: Range
+  wanted: AlignedRange
   /** What was wished too, but can no longer be had from the source. */
-  outOfReach: Range | undefined
+  outOfReach: AlignedRange | undefined
   /** What is not there yet. */
-  owed: readonly Range[]
+  owed: readonly AlignedRange[]
   candles: number
   /** Candles that were wished and are settled already: stored, or known to be absent. */
   settled: number
   /** The files that some of it comes in. */
   files: readonly ArchiveFile[]
   /** From when on the source has candles itself: those of before are made of its trades. */
-  candlesFrom: Instant | undefined
+  candlesFrom: AlignedInstant | undefined
   /** Candles that the next retention run would remove again, its limit, and what it does with them. */
   expiring: number
   keepMs: number | undefined
@@ -140,7 +148,7 @@ function wantedOf(
 
 function planSeries(
   { series, market, use, policy, reach }: WantedOfWish,
-  owed: readonly Range[],
+  owed: readonly AlignedRange[],
   now: Instant,
 ): SeriesWork {
   const { timeframe } = series
@@ -149,7 +157,7 @@ function planSeries(
   const { files } = planArchive({ symbol: market.symbol, timeframe, pageSize: perPage, use }, owed, now)
   const expired =
     policy.keep === undefined ? [] : expiredParts(series, policy.partition, owed, plus(now, -policy.keep))
-  const countOf = (ranges: readonly Range[]) =>
+  const countOf = (ranges: readonly AlignedRange[]) =>
     ranges.reduce((sum, part) => sum + candleCount(part, timeframe), 0)
   return {
     series,
@@ -170,7 +178,7 @@ function planSeries(
 function withinReach(
   market: CandleMarket,
   timeframe: Timeframe,
-  wished: Range,
+  wished: AlignedRange,
   now: Instant,
 ): Pick<SeriesWork, 'wanted' | 'outOfReach'> {
   const { coinId, source, symbol, listedTo } = market
@@ -194,12 +202,12 @@ function withinReach(
 function expiredParts(
   { timeframe }: Series,
   length: Parameters<typeof candleTable>[1],
-  ranges: readonly Range[],
+  ranges: readonly AlignedRange[],
   limit: Instant,
-): Range[] {
+): AlignedRange[] {
   return ranges.flatMap((range) =>
     partitionsOf(candleTable(timeframe, length), range)
       .filter((leaf) => leaf.range.to <= limit)
-      .flatMap((leaf) => intersect(leaf.range, range) ?? []),
+      .flatMap((leaf) => intersect(toAlignedRange(timeframe, leaf.range), range) ?? []),
   )
 }

@@ -1,9 +1,16 @@
 import { UnknownMarket } from '../fault.ts'
 import type { HttpClient } from '../http/request.ts'
 import { checkCandles } from '../market/candle-check.ts'
-import { plus } from '../market/instant.ts'
-import { candleCount, contains, type Range, split, subtract, union } from '../market/range.ts'
-import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import {
+  type AlignedRange,
+  candleCount,
+  candleFrom,
+  contains,
+  split,
+  subtract,
+  union,
+} from '../market/range.ts'
+import type { Timeframe } from '../market/timeframe.ts'
 import type { Context } from '../runtime/context.ts'
 import { type WalkedPage, walkCandles } from '../sources/walk.ts'
 import { readCandles } from '../store/candles.ts'
@@ -23,7 +30,7 @@ import type { Stretch, Unread, VerificationPlan } from './verification-plan.ts'
 /** What was held against a source. */
 export type Checked = Readonly<{ source: string; symbol: string; candles: number; requests: number }>
 
-export type Mendable = Readonly<{ market: CandleMarket; ranges: readonly Range[] }>
+export type Mendable = Readonly<{ market: CandleMarket; ranges: readonly AlignedRange[] }>
 
 export type Verification = Readonly<{
   identical: number
@@ -63,7 +70,7 @@ export async function verifyCandles(
 ): Promise<Verification> {
   const tally = new Tally(plan)
   for (const stretch of plan.stretches) {
-    const answered: Range[] = []
+    const answered: AlignedRange[] = []
     try {
       for await (const page of walkPatiently(reach, plan.timeframe, stretch, options)) {
         for await (const comparison of comparePage(reach, plan, stretch, page)) tally.add(stretch, comparison)
@@ -121,7 +128,7 @@ async function* comparePage(
   const db = databaseOf(pool)
   const given = checkCandles(rows, { timeframe, range: answered, now: answeredAt })
   const series = { coinId, timeframe, source: market.source.id }
-  for (const range of split(answered, candlesAtOnce * timeframeMs[timeframe])) {
+  for (const range of split(answered, timeframe, candlesAtOnce)) {
     const stored = await readCandles(db, series, range, candlesAtOnce)
     const comparison = compareCandles(range, timeframe, given, stored)
     const isMissing = comparison.differences.some(({ kind }) => kind === 'missing')
@@ -130,14 +137,14 @@ async function* comparePage(
 }
 
 /** What somebody has settled not to have is no difference. */
-function withoutDiscarded(comparison: Comparison, settled: readonly Range[]): Compared {
+function withoutDiscarded(comparison: Comparison, settled: readonly AlignedRange[]): Compared {
   const differences = comparison.differences.filter(
     ({ kind, openTime }) => kind !== 'missing' || !settled.some((range) => contains(range, openTime)),
   )
   return { ...comparison, differences, discarded: comparison.differences.length - differences.length }
 }
 
-type Found = Checked & { candles: number; requests: number; market: CandleMarket; mendable: Range[] }
+type Found = Checked & { candles: number; requests: number; market: CandleMarket; mendable: AlignedRange[] }
 
 /** Adds up what was found. */
 class Tally {
@@ -167,8 +174,7 @@ class Tally {
     }
     const mendable = differences.filter(({ kind }) => kind === 'revised' || kind === 'missing')
     if (mendable.length === 0) return
-    const lengthMs = timeframeMs[this.#timeframe]
-    const slots = mendable.map(({ openTime }) => ({ from: openTime, to: plus(openTime, lengthMs) }))
+    const slots = mendable.map(({ openTime }) => candleFrom(openTime, this.#timeframe))
     const found = this.#of(market)
     found.mendable = union([...found.mendable, ...slots])
   }
@@ -181,7 +187,7 @@ class Tally {
     found.requests += requests
   }
 
-  leaveOut({ market, range }: Stretch, answered: readonly Range[], cause: Unread['cause']): void {
+  leaveOut({ market, range }: Stretch, answered: readonly AlignedRange[], cause: Unread['cause']): void {
     for (const rest of subtract(range, answered)) {
       const candles = candleCount(rest, this.#timeframe)
       this.#unread.push({ source: market.source.id, range: rest, candles, cause })

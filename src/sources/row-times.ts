@@ -1,6 +1,6 @@
 import { openTimeOf } from '../market/candle.ts'
 import { day, earlier, type Instant, later, plus } from '../market/instant.ts'
-import { candleCount, contains, type Range } from '../market/range.ts'
+import { type AlignedRange, candleCount, contains, type Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import type { AnswerRow } from './source.ts'
 
@@ -24,7 +24,7 @@ const restMs = day
  */
 export function newestOf(
   { rows, answeredAt }: RowAnswer,
-  asked: Range,
+  asked: AlignedRange,
   timeframe: Timeframe,
 ): Instant | undefined {
   const span = rows.length < candleCount(asked, timeframe) ? undefined : spanOfAll(rows)

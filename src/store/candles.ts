@@ -1,10 +1,9 @@
 import { and, desc, eq, gte, lt, sql } from 'drizzle-orm'
 import { ohlcvData } from '../../drizzle/schema/market-data.ts'
-import type { Candle } from '../market/candle.ts'
-import type { RejectedRow } from '../market/candle-check.ts'
+import type { AlignedCandle, RejectedRow } from '../market/candle.ts'
 import { type Instant, later, plus } from '../market/instant.ts'
-import { intersect, type Range } from '../market/range.ts'
-import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { type AlignedRange, intersect, type Range } from '../market/range.ts'
+import { type AlignedInstant, type Timeframe, timeframeMs, toAligned } from '../market/timeframe.ts'
 import { inSpan } from '../runtime/trace.ts'
 import type { CandleRows } from './candle-rows.ts'
 import type { IncomingCandles } from './compare-candles.ts'
@@ -21,11 +20,11 @@ export type CandleBatch = Readonly<{
   /** The market's name on its source. */
   symbol: string
   /** What the answer speaks for. */
-  answered: Range
+  answered: AlignedRange
   rows: CandleRows
   rejected: readonly RejectedRow[]
   /** Open times before this have settled: without a candle in the answer, there is none. */
-  settledBefore: Instant
+  settledBefore: AlignedInstant
   /** Open times before this closed so long ago that a candle seen unchanged is final; all of them unless it is said. */
   finalBefore?: Instant
   now: Instant
@@ -204,7 +203,7 @@ export async function readCandles(
   { coinId, timeframe }: Omit<Series, 'source'>,
   { from, to }: Range,
   most: number,
-): Promise<Candle[]> {
+): Promise<AlignedCandle[]> {
   const { timestamp } = ohlcvData
   const newest = db
     .select()
@@ -222,7 +221,7 @@ export async function readCandles(
   const rows = await withFaults(newest)
   return rows
     .map(({ timestamp: openTime, open, high, low, close, volume }) => ({
-      openTime,
+      openTime: toAligned(timeframe, openTime),
       open,
       high,
       low,

@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm'
-import type { Range } from '../market/range.ts'
+import { type AlignedRange, toAlignedRange } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { type RangeRow, toRange } from './multirange.ts'
 import type { Database } from './transaction.ts'
@@ -9,7 +9,7 @@ export type SeriesSummary = Readonly<{
   timeframe: Timeframe
   source: string
   /** From the first stored candle to the last. */
-  stored: Range
+  stored: AlignedRange
   stretches: number
   candles: number
   /** Between the first and the last stored candle, those that the source does not have. */
@@ -55,7 +55,7 @@ export async function summarizeCoverage(db: Database, coinIds: readonly string[]
       coinId: row.coin_id,
       timeframe: row.timeframe,
       source: row.source,
-      stored: toRange(row),
+      stored: toAlignedRange(row.timeframe, toRange(row)),
       stretches: row.stretches,
       candles: count(row.stored_ms),
       absent: count(row.absent_ms),

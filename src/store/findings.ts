@@ -1,19 +1,19 @@
-import type { RejectedRow } from '../market/candle-check.ts'
+import type { RejectedRow } from '../market/candle.ts'
 import { earlier, type Instant } from '../market/instant.ts'
-import { contains, intervalsFrom, isEmpty, type Range, subtract } from '../market/range.ts'
-import { isAligned, type Timeframe } from '../market/timeframe.ts'
+import { type AlignedRange, contains, intervalsFrom, isEmpty, subtract } from '../market/range.ts'
+import { type AlignedInstant, isAligned, type Timeframe } from '../market/timeframe.ts'
 import type { Findings } from './coverage.ts'
 
 /** One checked answer, as far as the ledger is concerned. */
 export type Answer = Readonly<{
   timeframe: Timeframe
   /** What the answer speaks for. */
-  answered: Range
+  answered: AlignedRange
   /** Of its candles, ascending. */
-  openTimes: readonly Instant[]
+  openTimes: readonly AlignedInstant[]
   rejected: readonly RejectedRow[]
   /** Open times before this have settled: without a candle in the answer, there is none. */
-  settledBefore: Instant
+  settledBefore: AlignedInstant
   /** Open times before this closed so long ago that a candle seen unchanged is final; all of them unless it is said. */
   finalBefore?: Instant
   /** The open times whose stored values the answer has changed. */

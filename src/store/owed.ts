@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
-import type { Range } from '../market/range.ts'
-import { type JsonRanges, rangesJson, toRanges } from './multirange.ts'
+import type { AlignedRange } from '../market/range.ts'
+import { type JsonRanges, rangesJson, toAlignedRanges } from './multirange.ts'
 import { discardedRanges } from './quarantine.ts'
 import type { Database } from './transaction.ts'
 import { type WantedSeries, wantedRows } from './wanted-series.ts'
@@ -31,7 +31,7 @@ export async function readOwed(
   db: Database,
   series: readonly WantedSeries[],
   persistence: Persistence,
-): Promise<Range[][]> {
+): Promise<AlignedRange[][]> {
   if (series.length === 0) return []
   const { states, byHand } = settledOfSource[persistence]
   const { rows } = await db.execute<{ place: number; owed: JsonRanges | null }>(sql`
@@ -45,9 +45,8 @@ export async function readOwed(
     )
     select place, ${rangesJson(sql`whole - coalesce(settled, '{}') - coalesce(${byHand}, '{}')`)} as owed
     from known as wanted`)
-  const owed = series.map((): Range[] => [])
-  for (const row of rows) owed[row.place] = toRanges(row.owed)
-  return owed
+  const owed = new Map(rows.map((row) => [row.place, row.owed]))
+  return series.map(({ timeframe }, place) => toAlignedRanges(timeframe, owed.get(place) ?? null))
 }
 
 /** The same of one series. */
@@ -55,4 +54,4 @@ export const readOwedOf = async (
   db: Database,
   series: WantedSeries,
   persistence: Persistence,
-): Promise<Range[]> => (await readOwed(db, [series], persistence))[0] ?? []
+): Promise<AlignedRange[]> => (await readOwed(db, [series], persistence))[0] ?? []

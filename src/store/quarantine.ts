@@ -1,9 +1,9 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { stringify } from 'lossless-json'
 import { type Instant, second, toIso } from '../market/instant.ts'
-import type { Range } from '../market/range.ts'
+import type { AlignedRange } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
-import { fromMs, type JsonRanges, rangesJson, toRanges } from './multirange.ts'
+import { fromMs, type JsonRanges, rangesJson, toAlignedRanges } from './multirange.ts'
 import type { Database } from './transaction.ts'
 
 /** Where rows that were not believed came from. */
@@ -229,11 +229,11 @@ export const discardedRanges = ({
   to,
   candleLength,
 }: Whereabouts): SQL => sql`(
-  select range_agg(tsrange(timestamp, timestamp + ${candleLength})) from (
-    select timestamp from quarantined_rows as kept
+  select range_agg(tsrange(open_time, open_time + ${candleLength})) from (
+    select date_bin(${candleLength}, timestamp, '1970-01-01') as open_time from quarantined_rows as kept
     where kept.coin_id = ${coinId} and kept.timeframe = ${timeframe} and kept.source = ${source}
       and timestamp >= ${from} and timestamp < ${to}
-    group by timestamp
+    group by open_time
     having bool_or(settlement = 'discarded') and bool_and(settlement is not null)
   ) as discarded
 )`
@@ -242,8 +242,8 @@ export const discardedRanges = ({
 export async function readDiscarded(
   db: Database,
   { coinId, timeframe, source }: Readonly<{ coinId: string; timeframe: Timeframe; source: string }>,
-  { from, to }: Range,
-): Promise<Range[]> {
+  { from, to }: AlignedRange,
+): Promise<AlignedRange[]> {
   const ranges = discardedRanges({
     coinId: sql`${coinId}`,
     timeframe: sql`${timeframe}`,
@@ -255,5 +255,5 @@ export async function readDiscarded(
   const { rows } = await db.execute<{ discarded: JsonRanges | null }>(
     sql`select ${rangesJson(ranges)} as discarded`,
   )
-  return toRanges(rows[0]?.discarded ?? null)
+  return toAlignedRanges(timeframe, rows[0]?.discarded ?? null)
 }

@@ -1,20 +1,20 @@
 import { describe, expect, test } from 'vitest'
 import { compareCandles } from '../../src/ingest/compare-with-source.ts'
-import type { Candle } from '../../src/market/candle.ts'
-import type { CheckedCandles, RejectedRow } from '../../src/market/candle-check.ts'
+import type { AlignedCandle, RejectedRow } from '../../src/market/candle.ts'
+import type { CheckedCandles } from '../../src/market/candle-check.ts'
 import { aCandle, candlesIn, minutes } from '../store/loading.ts'
 
 const range = minutes(0, 10)
 const slot = (number: number) => minutes(number, number + 1).from
 
-const given = (candles: readonly Candle[], rejected: readonly RejectedRow[] = []): CheckedCandles => ({
+const given = (candles: readonly AlignedCandle[], rejected: readonly RejectedRow[] = []): CheckedCandles => ({
   candles,
   rejected,
   ignored: 0,
   roundedValues: 0,
 })
 
-const compare = (answer: CheckedCandles, stored: readonly Candle[]) => {
+const compare = (answer: CheckedCandles, stored: readonly AlignedCandle[]) => {
   const { differences, ...counts } = compareCandles(range, '1m', answer, stored)
   return { ...counts, differences: differences.map(({ kind, openTime }) => [kind, openTime]) }
 }

@@ -4,8 +4,8 @@ import { backfillCandles } from '../../jobs/backfill-candles.ts'
 import { Aborted, Fault, Unavailable } from '../../src/fault.ts'
 import { chunksOf, jobPlanOf } from '../../src/ingest/backfill-plan.ts'
 import { gapsOf } from '../../src/ingest/gaps.ts'
-import { type Instant, minute, plus, second, toInstant, toIso } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
+import { type Instant, minute, second, toIso } from '../../src/market/instant.ts'
+import type { AlignedRange } from '../../src/market/range.ts'
 import { floorTo, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import type { Lie } from '../../src/replay/lies.ts'
 import { listedAt } from '../../src/replay/markets.ts'
@@ -16,19 +16,19 @@ import { databaseOf } from '../../src/store/transaction.ts'
 import { count, keptReport, klinesAsked, startWorking, truth, type Working } from '../ingest/working.ts'
 import { halfPast } from '../replay/playing.ts'
 import { aCoin } from '../store/loading.ts'
+import { at, plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 
 const symbol = 'BTCUSDT'
-const at = (iso: string) => toInstant(Date.parse(iso))
 
 /** A day and a half with five minutes in which the exchange itself was away: three pages of one minute candles. */
-const withHoles: Range = { from: at('2024-02-25T00:00Z'), to: at('2024-02-26T12:00Z') }
-const holes: Range[] = [
+const withHoles: AlignedRange = { from: at('2024-02-25T00:00Z'), to: at('2024-02-26T12:00Z') }
+const holes: AlignedRange[] = [
   { from: at('2024-02-25T15:43Z'), to: at('2024-02-25T15:45Z') },
   { from: at('2024-02-25T17:46Z'), to: at('2024-02-25T17:49Z') },
 ]
 
-type Wish = Readonly<{ coinId: string; timeframe?: Timeframe; range?: Range; symbol?: string }>
+type Wish = Readonly<{ coinId: string; timeframe?: Timeframe; range?: AlignedRange; symbol?: string }>
 
 const payloadOf = ({ coinId, timeframe = '1m', range = withHoles, symbol: market = symbol }: Wish) => ({
   source: 'binance' as const,

@@ -3,9 +3,10 @@ import { describe, expect, test } from 'vitest'
 import type { Candle, CandleRow } from '../../src/market/candle.ts'
 import { type CandleExpectation, checkCandles } from '../../src/market/candle-check.ts'
 import { toDecimal } from '../../src/market/decimal.ts'
-import { minute, plus, toInstant } from '../../src/market/instant.ts'
+import { minute } from '../../src/market/instant.ts'
+import { at, plus } from '../support/at.ts'
 
-const from = toInstant(Date.parse('2024-03-01T12:00:00Z'))
+const from = at('2024-03-01T12:00:00Z')
 /** An hour of minutes, asked for two hours later. */
 const expectation: CandleExpectation = {
   timeframe: '1m',

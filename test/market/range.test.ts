@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { day, hour, type Instant, toInstant } from '../../src/market/instant.ts'
+import { day, hour, minute, toInstant } from '../../src/market/instant.ts'
 import {
   alignTo,
   candleCount,
@@ -20,8 +20,7 @@ import {
   timeframeMs,
   timeframes,
 } from '../../src/market/timeframe.ts'
-
-const at = (iso: string): Instant => toInstant(Date.parse(iso))
+import { at, atMs } from '../support/at.ts'
 
 /** Small numbers, so that ranges meet, touch, hold each other and are empty. */
 const smallest = 0
@@ -147,11 +146,12 @@ describe('ranges', () => {
 
   test('split are consecutive, no longer than asked, and make the whole again', () => {
     fc.assert(
-      fc.property(aRange, fc.integer({ min: 1, max: 50 }), (whole, lengthMs) => {
-        const pieces = split(whole, lengthMs)
+      fc.property(aRange, fc.integer({ min: 1, max: 50 }), ({ from, to }, candles) => {
+        const whole = { from: atMs(from * minute), to: atMs(to * minute) }
+        const pieces = split(whole, '1m', candles)
         expect(union(pieces)).toEqual(isEmpty(whole) ? [] : [whole])
         for (const [index, piece] of pieces.entries()) {
-          expect(piece.to - piece.from).toBeLessThanOrEqual(lengthMs)
+          expect(candleCount(piece, '1m')).toBeLessThanOrEqual(candles)
           expect(isEmpty(piece)).toBe(false)
           if (index > 0) expect(piece.from).toBe(pieces[index - 1]?.to)
         }

@@ -2,10 +2,11 @@ import { describe, expect, test } from 'vitest'
 import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
-import { hour, minute, plus } from '../../src/market/instant.ts'
+import { hour, minute } from '../../src/market/instant.ts'
 import { type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import { binance } from '../../src/sources/binance.ts'
 import type { CandleQuery } from '../../src/sources/source.ts'
+import { plus } from '../support/at.ts'
 import { anAnswer, at, recorded } from './recorded.ts'
 
 const from = at('2024-03-01T12:00Z')

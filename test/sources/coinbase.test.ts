@@ -3,10 +3,11 @@ import { describe, expect, test } from 'vitest'
 import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
-import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
+import { day, hour, minute, second } from '../../src/market/instant.ts'
 import { timeframeMs } from '../../src/market/timeframe.ts'
 import { coinbase } from '../../src/sources/coinbase.ts'
 import type { CandleQuery, Source } from '../../src/sources/source.ts'
+import { plus } from '../support/at.ts'
 import { anAnswer, at, recorded, recordings } from './recorded.ts'
 
 const { listing, prices }: Required<Source> = coinbase

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
-import { hour, minute, plus, second } from '../../src/market/instant.ts'
+import { hour, minute, second } from '../../src/market/instant.ts'
 import { timeframes } from '../../src/market/timeframe.ts'
 import { kraken } from '../../src/sources/kraken.ts'
 import {
@@ -13,6 +13,7 @@ import {
   reachableFrom,
   type Source,
 } from '../../src/sources/source.ts'
+import { plus } from '../support/at.ts'
 import { anAnswer, at, recorded, recordings } from './recorded.ts'
 
 const { listing, prices }: Required<Source> = kraken

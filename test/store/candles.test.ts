@@ -6,8 +6,8 @@ import { Unavailable } from '../../src/fault.ts'
 import type { Candle } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
 import { toDecimal } from '../../src/market/decimal.ts'
-import { plus, toIso } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
+import { toIso } from '../../src/market/instant.ts'
+import type { AlignedRange } from '../../src/market/range.ts'
 import {
   type Accounting,
   addAccounting,
@@ -21,6 +21,7 @@ import { readCoverage, type Series } from '../../src/store/coverage.ts'
 import { ensurePartitions } from '../../src/store/create-partitions.ts'
 import { candleTable, partitionsOf } from '../../src/store/partitions.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 import { scriptFile } from '../support/scripts.ts'
 import {
@@ -207,7 +208,7 @@ describe('loading an answer', () => {
 })
 
 /** All that a test writes lies in these. */
-const leavesOf = (range: Range) => partitionsOf(candleTable('1m', 'day'), range)
+const leavesOf = (range: AlignedRange) => partitionsOf(candleTable('1m', 'day'), range)
 
 const twoDays = { from: start, to: plus(start, 2 * 86_400_000) }
 
@@ -293,7 +294,7 @@ describe('answers written together', () => {
 })
 
 describe('a stretch of changed candles', () => {
-  const changedIn = (range: Range) =>
+  const changedIn = (range: AlignedRange) =>
     candlesIn(range).map(({ openTime }) => aCandle(openTime, { close: '9.5' }))
 
   /** Of an hour all but its middle minute. */

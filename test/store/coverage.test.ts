@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
-import { day, hour, minute, plus, toIso } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
+import { day, hour, minute, toIso } from '../../src/market/instant.ts'
+import type { AlignedRange } from '../../src/market/range.ts'
 import {
   coverageStates,
   type Findings,
@@ -17,6 +17,7 @@ import { summarizeCoverage } from '../../src/store/coverage-summary.ts'
 import { readOwed, readOwedOf } from '../../src/store/owed.ts'
 import { readUnsettledOf } from '../../src/store/series-coverage.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 import { aBatch, aCandle, aCoin, aSeries, candlesIn, load, minutes, now, start, waiting } from './loading.ts'
 
@@ -206,7 +207,7 @@ const anAnswer = fc.record({
 })
 type Answer = Readonly<{ source: string; ageMs: number; found: readonly Outcome[] }>
 
-const rangesOf = (found: readonly Outcome[], ...wanted: readonly Outcome[]): Range[] =>
+const rangesOf = (found: readonly Outcome[], ...wanted: readonly Outcome[]): AlignedRange[] =>
   found.flatMap((each, slot) => (wanted.includes(each) ? [minutes(slot, slot + 1)] : []))
 
 const findingsIn = ({ found }: Answer): Findings => ({
@@ -410,7 +411,7 @@ test('an absence that is forgotten is not to be looked at again either', async (
   })
 })
 
-const slotsOf = (ranges: readonly Range[]): number[] =>
+const slotsOf = (ranges: readonly AlignedRange[]): number[] =>
   ranges.flatMap(({ from, to }) =>
     Array.from({ length: (to - from) / minute }, (_, index) => (from - start) / minute + index),
   )

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import { toDecimal } from '../../src/market/decimal.ts'
-import { hour, type Instant, minute, plus, second, toIso } from '../../src/market/instant.ts'
+import { hour, type Instant, minute, second, toIso } from '../../src/market/instant.ts'
 import { floorTo, type Timeframe, timeframeMs, timeframes } from '../../src/market/timeframe.ts'
 import type { Settings } from '../../src/settings.ts'
 import { followConfigured } from '../../src/store/coins.ts'
@@ -10,6 +10,7 @@ import { partitionedTables, partitionsAhead } from '../../src/store/partitions.t
 import { loadPrices } from '../../src/store/prices.ts'
 import { finishRun, type RunEnd, startRun } from '../../src/store/runs.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { plus } from '../support/at.ts'
 
 /** Follows the configured coins and makes the partitions of `now`. */
 export async function settle(pool: Pool, settings: Settings, now: Instant): Promise<void> {
