@@ -56,7 +56,7 @@ function parseOhlc(text: string, { symbol, timeframe }: CandleQuery): CandleRow[
 const symbolOf = (name: string): string => name.replace('/', '').toLowerCase()
 
 const row = z.object({
-  timestamp: z.unknown(),
+  timestamp: z.unknown().optional(),
   open: z.unknown().optional(),
   high: z.unknown().optional(),
   low: z.unknown().optional(),

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { expect } from 'vitest'
 import type { HttpAnswer } from '../../src/http/request.ts'
 import type { CandleQuery } from '../../src/sources/source.ts'
 import { at } from '../support/at.ts'
@@ -8,6 +9,9 @@ export const recorded = (name: string): string =>
   readFileSync(new URL(`fixtures/${name}.json`, import.meta.url), 'utf8').trim()
 
 export { at }
+
+/** A row without a time: it concerns no candle in particular. */
+export const undated = { raw: expect.anything(), flaw: expect.stringMatching(/not a time/) }
 
 export const anAnswer = (status: number, text: string, headers: Record<string, string> = {}): HttpAnswer => ({
   status,

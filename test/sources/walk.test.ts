@@ -564,7 +564,10 @@ describe('a candle made of shorter ones', () => {
     const http = new MannerlySource(every(0, 20), { ...manner, spoils: 7 })
     const pages = await walkMannerly(http, minutes(0, 20), { timeframe: '5m' })
     expect(pages.flatMap(({ rows }) => rows.filter((row) => 'flaw' in row))).toMatchObject([
-      { openTime: plus(from, 5 * minute), flaw: 'a 1m candle of it is bad: spoilt' },
+      {
+        openTime: plus(from, 5 * minute),
+        flaw: 'its 1m candle of 2024-03-01 12:07 UTC was rejected: spoilt',
+      },
     ])
     expect(pages.flatMap(({ rows }) => rows.filter((row) => 'candle' in row))).toHaveLength(3)
   })
