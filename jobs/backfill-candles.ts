@@ -30,7 +30,10 @@ const payload = z
     to: z.iso.datetime(),
     /** The file that holds the stretch; without it the source is asked page by page. */
     archive: z.enum(archiveKinds).exactOptional(),
-    /** Asked for again, it goes before what was never asked for, as what live ingest leaves to a backfill was not. */
+    /**
+     * Asked for again, it goes before what was never asked for, as what live ingest leaves to a backfill was not. Rejected
+     * candles of it are asked for too.
+     */
     lane: z.literal('repair').exactOptional(),
   })
   .refine(({ from, to }) => Date.parse(from) < Date.parse(to), { error: 'from is not before to' })
@@ -112,9 +115,9 @@ async function fillChunk(
     from: toInstant(Date.parse(from)),
     to: toInstant(Date.parse(to)),
   })
-  const owedIn = (part: AlignedRange) =>
-    readOwedOf(databaseOf(context.pool), { ...series, range: part }, 'retry-refused')
-  const owed = await owedIn(range)
+  const db = databaseOf(context.pool)
+  const wanted = { ...series, range }
+  const owed = await readOwedOf(db, wanted, lane === 'repair' ? 'retry-refused' : 'settle-for-refused')
   const total = countOf(owed, timeframe)
   let before = nothingDone
   let left = owed
@@ -124,7 +127,8 @@ async function fillChunk(
       onDone({ filled, files }, candles, total)
     const { files, ...filled } = await fillFromArchive(context, { series, file, owed, onProgress })
     before = { filled, files }
-    const holes = await owedIn(range)
+    // Of a line that the file has and that was rejected, the source itself may have a better one.
+    const holes = await readOwedOf(db, wanted, 'retry-refused')
     const pageSize = candlesPerPage(source.candles, timeframe)
     left = owed.flatMap((stretch) => confirmations(holes, stretch, { timeframe, pageSize }))
   }

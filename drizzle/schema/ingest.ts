@@ -159,9 +159,13 @@ export const quarantinedRows = pgTable(
     timestamp: instant(),
     reason: text().notNull(),
     raw: text().notNull(),
+    candle: jsonb().$type<Record<'open' | 'high' | 'low' | 'close' | 'volume', Decimal>>(),
     runId: uuid('run_id'),
     quarantinedAt: instant('quarantined_at').notNull(),
-    settlement: varchar({ length: 20, enum: ['loaded', 'withdrawn', 'discarded'] }),
+    settlement: varchar({
+      length: 20,
+      enum: ['loaded', 'withdrawn', 'discarded', 'accepted', 'superseded'],
+    }),
     settledAt: instant('settled_at'),
     settledBy: varchar('settled_by', { length: 100 }),
     settledReason: text('settled_reason'),
@@ -176,7 +180,10 @@ export const quarantinedRows = pgTable(
       sql`md5(${reason})`,
     ),
     index('idx_quarantined_rows_series').on(coinId, timeframe, timestamp),
-    check('quarantined_rows_settlement_check', sql`settlement in ('loaded', 'withdrawn', 'discarded')`),
+    check(
+      'quarantined_rows_settlement_check',
+      sql`settlement in ('loaded', 'withdrawn', 'discarded', 'accepted', 'superseded')`,
+    ),
     check(
       'quarantined_rows_settled_check',
       sql`num_nulls(settlement, settled_at, settled_by) in (0, 3) and (settlement is distinct from 'discarded' or settled_reason is not null) and (settlement is not null or settled_reason is null)`,

@@ -120,12 +120,15 @@ const rangeJson = ({ from, to }: Range) => ({ from: toIso(from), to: toIso(to) }
 
 /** The plan for other programs: instants are ISO text, as in every other answer. */
 export function planJson({ series, ...whole }: BackfillPlan) {
-  const planned = series.map(({ wanted, outOfReach, owed, files, candlesFrom: _from, ...plan }) => ({
-    ...plan,
-    wanted: rangeJson(wanted),
-    ...(outOfReach ? { outOfReach: rangeJson(outOfReach) } : {}),
-    owed: owed.map(rangeJson),
-    files: files.map(({ kind, range }) => ({ kind, ...rangeJson(range) })),
-  }))
+  const planned = series.map(
+    ({ wanted, outOfReach, owed, rejected, files, candlesFrom: _from, ...plan }) => ({
+      ...plan,
+      wanted: rangeJson(wanted),
+      ...(outOfReach ? { outOfReach: rangeJson(outOfReach) } : {}),
+      owed: owed.map(rangeJson),
+      rejected: rejected.map(rangeJson),
+      files: files.map(({ kind, range }) => ({ kind, ...rangeJson(range) })),
+    }),
+  )
   return { ...whole, series: planned }
 }

@@ -3,10 +3,11 @@ import type { Filled } from '../ingest/fill-range.ts'
 import type { Unread, UnreadCause, VerificationPlan } from '../ingest/verification-plan.ts'
 import type { Verification } from '../ingest/verify.ts'
 import type { Candle } from '../market/candle.ts'
-import { toIso, toMinuteText } from '../market/instant.ts'
+import { earlier, later, toIso, toMinuteText } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import { counted } from '../web/status/words.ts'
 import { countText } from './output.ts'
+import { dateArgument } from './quarantine/inspect.ts'
 
 const rangeJson = ({ from, to }: Range) => ({ from: toIso(from), to: toIso(to) })
 
@@ -58,7 +59,7 @@ export function verificationText(
     '',
     ...countLines(found),
     ...found.examples.map(exampleText),
-    ...unreadLines(found.unread),
+    ...unreadLines(plan, found.unread),
     ...(repaired === undefined
       ? []
       : [
@@ -107,7 +108,7 @@ function exampleText({ kind, openTime, stored, given, reason }: Difference): str
 }
 
 /** One line for each source and reason. */
-function unreadLines(unread: readonly Unread[]): string[] {
+function unreadLines({ coinId, timeframe }: VerificationPlan, unread: readonly Unread[]): string[] {
   const groups = new Map<string, Unread[]>()
   for (const stretch of unread) {
     const key = `${stretch.source} ${stretch.cause}`
@@ -118,12 +119,19 @@ function unreadLines(unread: readonly Unread[]): string[] {
     const ranges = group.slice(0, 3).map(({ range }) => rangeText(range))
     const more = group.length > 3 ? [`${countText(group.length - 3)} more`] : []
     const words = group.slice(0, 1).map(({ source, cause }) => unreadWords(source)[cause])
-    return `not compared: ${counted(candles, 'open time')} (${[...ranges, ...more].join(', ')}): ${words.join()}`
+    const load = group[0]?.cause === 'not-fetched' ? `. Load them with: ${loadLine(group)}` : ''
+    return `not compared: ${counted(candles, 'open time')} (${[...ranges, ...more].join(', ')}): ${words.join()}${load}`
   })
+  function loadLine(group: readonly Unread[]): string {
+    const from = group.map(({ range }) => range.from).reduce(earlier)
+    const to = group.map(({ range }) => range.to).reduce(later)
+    return `beacon backfill ${coinId} --timeframe ${timeframe} --from ${dateArgument(from)} --to ${dateArgument(to)}`
+  }
 }
 
 const unreadWords = (source: string): Readonly<Record<UnreadCause, string>> => ({
   'past-retention': 'not stored, and past its retention',
+  'not-fetched': 'never fetched',
   'beyond-source': `${source} no longer gives what is so old`,
   'before-listing': `the symbol stood for another market on ${source} then`,
   ended: `the market had ended on ${source}`,

@@ -2,22 +2,13 @@ import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { InvalidInput } from '../fault.ts'
 import { earlier, type Instant, toMinuteText } from '../market/instant.ts'
-import {
-  type AlignedRange,
-  alignTo,
-  candleCount,
-  intersect,
-  isEmpty,
-  type Range,
-  union,
-} from '../market/range.ts'
+import { type AlignedRange, alignTo, candleCount, isEmpty, type Range, union } from '../market/range.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
 import { candlesPerPage } from '../sources/source.ts'
 import { type CandleDigest, digestCandles } from '../store/candle-digest.ts'
 import type { Coin } from '../store/coins.ts'
 import { type CoverageRange, readCoverage, type Series } from '../store/coverage.ts'
-import { readDiscarded } from '../store/quarantine.ts'
 import { countRevisions } from '../store/revisions.ts'
 import { type RunBehind, readRunsBehind } from '../store/run-provenance.ts'
 import { readUnsettledOf } from '../store/series-coverage.ts'
@@ -26,9 +17,6 @@ import type { GapCause } from './gap-causes.ts'
 import { findGaps, type Gap } from './gaps.ts'
 import { settledClose } from './kept-history.ts'
 import { type CandleMarket, candleMarketOf } from './markets.ts'
-
-/** Why an open time has no candle and is not asked for any more; `discarded` was settled by hand. */
-export type AbsenceCause = GapCause | 'discarded'
 
 /** Where stored candles came from; the first of its stretches, and how many there are in all. */
 export type Provenance = Readonly<{
@@ -48,7 +36,7 @@ export type Certificate = CandleDigest &
     expected: number
     /** Whether the parts add up: if not, the ledger and the table disagree. */
     balances: boolean
-    absent: Readonly<Partial<Record<AbsenceCause, number>>>
+    absent: Readonly<Partial<Record<GapCause, number>>>
     refused: number
     owed: number
     /** Stored candles that were not yet seen unchanged long enough after their close. */
@@ -102,23 +90,21 @@ async function look(
   const facts = await inTransaction(pool, (tx) => gather(tx, settings, market, series, range), 'upkeep')
   const expected = candleCount(range, timeframe)
   const missing = gaps.reduce((sum, gap) => sum + gap.candles, 0)
-  const { discarded, ...certified } = facts
   return {
     coinId: coin.id,
     timeframe,
     range,
     expected,
-    balances: expected === certified.candles + missing,
-    ...divide(gaps, discarded, timeframe),
-    ...certified,
+    balances: expected === facts.candles + missing,
+    ...divide(gaps),
+    ...facts,
   }
 }
 
 type Facts = Omit<
   Certificate,
   'coinId' | 'timeframe' | 'range' | 'expected' | 'balances' | keyof ReturnType<typeof divide>
-> &
-  Readonly<{ discarded: readonly AlignedRange[] }>
+>
 
 /** What the tables hold, all of it as of one moment. */
 async function gather(
@@ -151,7 +137,6 @@ async function gather(
     revisions: changed.revisions,
     runs: behind.runs,
     runCount: behind.total,
-    discarded: await readDiscarded(tx.db, series, range),
   }
 }
 
@@ -170,27 +155,14 @@ const countOf = (ranges: readonly AlignedRange[], timeframe: Timeframe): number 
 /** Nobody has answered for these yet, or not for good. */
 const owedCauses: readonly GapCause[] = ['not-fetched', 'our-outage', 'late']
 
-/** Divides what is missing by why it is, and takes what was settled by hand out of what was refused. */
-function divide(
-  gaps: readonly Gap[],
-  discarded: readonly AlignedRange[],
-  timeframe: Timeframe,
-): Pick<Certificate, 'absent' | 'refused' | 'owed'> {
-  const absent: Partial<Record<AbsenceCause, number>> = {}
-  const addAbsent = (cause: AbsenceCause, candles: number) => {
-    if (candles > 0) absent[cause] = (absent[cause] ?? 0) + candles
-  }
+/** Divides what is missing by why it is. */
+function divide(gaps: readonly Gap[]): Pick<Certificate, 'absent' | 'refused' | 'owed'> {
+  const absent: Partial<Record<GapCause, number>> = {}
   let [refused, owed] = [0, 0]
-  for (const { cause, range, candles } of gaps) {
-    if (cause === 'refused') {
-      const settled = countOf(
-        discarded.flatMap((part) => intersect(part, range) ?? []),
-        timeframe,
-      )
-      addAbsent('discarded', settled)
-      refused += candles - settled
-    } else if (owedCauses.includes(cause)) owed += candles
-    else addAbsent(cause, candles)
+  for (const { cause, candles } of gaps) {
+    if (cause === 'refused') refused += candles
+    else if (owedCauses.includes(cause)) owed += candles
+    else absent[cause] = (absent[cause] ?? 0) + candles
   }
   return { absent, refused, owed }
 }

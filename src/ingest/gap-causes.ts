@@ -14,7 +14,8 @@ import type { Limits } from './kept-history.ts'
  * - `not-listed`: before its listing the symbol stood for another market.
  * - `delisted`: the market had ended on its source.
  * - `beyond-source`: its source no longer gives what is so old.
- * - `refused`: it has them, but they were not believed and lie in quarantine.
+ * - `refused`: it has them, but they were rejected and are in quarantine.
+ * - `discarded`: the same, and somebody has decided to do without them.
  */
 export const gapCauses = [
   'not-fetched',
@@ -27,6 +28,7 @@ export const gapCauses = [
   'delisted',
   'beyond-source',
   'refused',
+  'discarded',
 ] as const
 export type GapCause = (typeof gapCauses)[number]
 
@@ -35,6 +37,8 @@ export type Evidence = Partial<Limits> &
   Readonly<{
     /** Where the source had no candle of any other followed market. */
     sharedSilence?: readonly AlignedRange[]
+    /** What somebody has resolved by hand not to have. */
+    discarded?: readonly AlignedRange[]
     /** Where live ingest should have worked, and did not. */
     downtime?: readonly AlignedRange[]
   }>
@@ -66,6 +70,12 @@ export const causesOfAbsence = (
     ],
     'no-trades',
   )
+
+/** Why what was rejected is not there. */
+export const causesOfRejection = (
+  rejected: readonly AlignedRange[],
+  { discarded = [] }: Evidence,
+): Attributed[] => attribute(rejected, [['discarded', discarded]], 'refused')
 
 /** Why what nobody was answered about is not there. */
 export const causesOfSilence = (

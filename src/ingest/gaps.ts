@@ -6,10 +6,12 @@ import type { Settings } from '../settings.ts'
 import { type Coin, listCoins } from '../store/coins.ts'
 import { type CoverageRange, readCoverage, readFirstStored, type Series } from '../store/coverage.ts'
 import { readUptime } from '../store/ingest-uptime.ts'
+import { readDiscarded } from '../store/quarantine.ts'
 import { readSharedSilence } from '../store/series-coverage.ts'
 import { type Database, databaseOf } from '../store/transaction.ts'
 import {
   causesOfAbsence,
+  causesOfRejection,
   causesOfSilence,
   downtimeOf,
   type Evidence,
@@ -78,17 +80,20 @@ async function gather(
   wanted: AlignedRange,
 ): Promise<Evidence> {
   const isAbsent = coverage.some(({ state }) => state === 'no-trades')
+  const isRejected = coverage.some(({ state }) => state === 'refused')
   const owed = subtract(
     wanted,
     coverage.map(({ range }) => range),
   )
   const { timeframe } = series
   const sharedSilence = isAbsent ? await readSharedSilence(db, series, others, wanted) : []
-  if (owed.every(({ to }) => to <= followedFrom)) return { sharedSilence }
+  const discarded = isRejected ? await readDiscarded(db, series, wanted) : []
+  const known = { sharedSilence, discarded }
+  if (owed.every(({ to }) => to <= followedFrom)) return known
   const { recordedFrom, up } = await readUptime(db, series, wanted)
   const onGrid = up.map((range) => alignTo(timeframe, range))
   const since = recordedFrom === undefined ? undefined : floorTo(timeframe, recordedFrom)
-  return { sharedSilence, downtime: downtimeOf(wanted, floorTo(timeframe, followedFrom), since, onGrid) }
+  return { ...known, downtime: downtimeOf(wanted, floorTo(timeframe, followedFrom), since, onGrid) }
 }
 
 /** The range asked about as far as it is closed by now, or the history that the daemon keeps. */
@@ -127,7 +132,7 @@ export function gapsOf(
     (range) => range.to > settledBefore && candleCount(range, timeframe) <= longestLate,
   )
   return [
-    ...subtractAll(inState('refused'), stored).map((range) => ({ cause: 'refused' as const, range })),
+    ...causesOfRejection(subtractAll(inState('refused'), stored), evidence),
     ...causesOfAbsence(subtractAll(inState('no-trades'), stored), firstStored, evidence),
     ...causesOfSilence(owed, late, evidence),
   ]

@@ -17,7 +17,7 @@ import { type ArchiveFile, binanceArchive } from '../sources/binance-archive.ts'
 import { candlesPerPage, reachableFrom } from '../sources/source.ts'
 import type { Coin } from '../store/coins.ts'
 import type { Series } from '../store/coverage.ts'
-import { readOwed } from '../store/owed.ts'
+import { readOwed, readRejected } from '../store/owed.ts'
 import { candleTable, partitionsOf } from '../store/partitions.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { type ArchiveUse, planArchive } from './archive/plan-archive.ts'
@@ -33,6 +33,8 @@ export type BackfillWish = Readonly<{
   source?: string
   /** Whether files stand in for requests; by cost unless said otherwise. */
   archive?: ArchiveUse
+  /** Whether rejected candles are asked for once more. */
+  retryRejected?: true
 }>
 
 /** What a wish comes to for one series, before it is told what that costs. */
@@ -47,6 +49,8 @@ export type SeriesWork = Readonly<{
   candles: number
   /** Candles that were wished and are settled already: stored, or known to be absent. */
   settled: number
+  /** Those that are quarantined, and that nobody has resolved. */
+  rejected: readonly AlignedRange[]
   /** The files that some of it comes in. */
   files: readonly ArchiveFile[]
   /** From when on the source has candles itself: those of before are made of its trades. */
@@ -70,12 +74,13 @@ export async function workOf(
     const use = archiveUse(settings, market, wish)
     return wish.timeframes.map((timeframe) => wantedOf(settings, { market, use }, timeframe, wish.range, now))
   })
-  const owed = await readOwed(
-    databaseOf(pool),
-    wanted.map(({ series, reach }) => ({ ...series, range: reach.wanted })),
-    'retry-refused',
+  const db = databaseOf(pool)
+  const ranges = wanted.map(({ series, reach }) => ({ ...series, range: reach.wanted }))
+  const owed = await readOwed(db, ranges, wish.retryRejected ? 'retry-refused' : 'settle-for-refused')
+  const rejected = wish.retryRejected ? [] : await readRejected(db, ranges)
+  return wanted.map((series, place) =>
+    planSeries(series, { owed: owed[place] ?? [], rejected: rejected[place] ?? [] }, now),
   )
-  return wanted.map((series, place) => planSeries(series, owed[place] ?? [], now))
 }
 
 /** Jobs run a little later: what a source lets go of meanwhile is made of its trades. */
@@ -148,7 +153,7 @@ function wantedOf(
 
 function planSeries(
   { series, market, use, policy, reach }: WantedOfWish,
-  owed: readonly AlignedRange[],
+  { owed, rejected }: Pick<SeriesWork, 'owed' | 'rejected'>,
   now: Instant,
 ): SeriesWork {
   const { timeframe } = series
@@ -165,7 +170,8 @@ function planSeries(
     ...reach,
     owed,
     candles: countOf(owed),
-    settled: countOf([reach.wanted]) - countOf(owed),
+    settled: countOf([reach.wanted]) - countOf(owed) - countOf(rejected),
+    rejected,
     files,
     candlesFrom: candles.trades ? reachableFrom(candles, timeframe, plus(now, waitingMs)) : undefined,
     expiring: countOf(expired),

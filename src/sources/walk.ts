@@ -297,11 +297,10 @@ class WindowWalk {
     let isAstray = false
     for (const row of rows) {
       const openTime = openTimeOf(row)
-      if (openTime === undefined || !contains(range, openTime)) {
-        isAstray ||= openTime === undefined || !this.#mayComeBeside(openTime, range)
-        continue
-      }
-      span = extended(span, openTime)
+      // A row without a time is a bad row, and shows nothing of the others.
+      if (openTime === undefined) continue
+      if (contains(range, openTime)) span = extended(span, openTime)
+      else isAstray ||= !this.#mayComeBeside(openTime, range)
     }
     if (!span && isAstray) {
       throw new Malformed(`${this.#source.id} answered with rows that all lie outside the range asked for`)

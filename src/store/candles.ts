@@ -11,6 +11,7 @@ import { type Findings, lockSeries, type Series, type SeriesFindings, writeCover
 import { findingsOf } from './findings.ts'
 import type { PartitionPlan } from './partitions.ts'
 import { quarantine } from './quarantine.ts'
+import { sortRejections } from './stored-rejections.ts'
 import { type Database, type Transaction, withFaults } from './transaction.ts'
 import { type Written, writeCandles } from './write-candles.ts'
 
@@ -121,16 +122,25 @@ async function writeRound(
   leaves: readonly PartitionPlan[],
 ): Promise<Accounting[]> {
   const written = await writeCandles(tx, timeframe, batches.map(incomingOf), leaves)
+  const sorted = await sortRejections(
+    tx.db,
+    timeframe,
+    batches.map(({ series: { coinId }, rejected }) => ({ coinId, rejected })),
+  )
   const accountings: Accounting[] = []
   const findings: SeriesFindings[] = []
   for (const [place, batch] of batches.entries()) {
     const { added, revised, unchanged } = written[place] ?? nothingWritten
-    await quarantineRejected(tx.db, batch)
+    const { known, rejected } = sorted[place] ?? { known: [], rejected: batch.rejected }
+    await quarantineRejected(tx.db, { ...batch, rejected })
+    const openTimes = merged(batch.rows.openTimes, known)
     findings.push({
       series: batch.series,
-      findings: findingsOf({ ...batch, openTimes: batch.rows.openTimes, timeframe, revised }),
+      findings: findingsOf({ ...batch, rejected, openTimes, timeframe, revised }),
     })
-    accountings.push(balanced(batch, { added, revised: revised.length, unchanged }))
+    const quarantined = rejected.length
+    const counts = { added, revised: revised.length, unchanged: unchanged + known.length, quarantined }
+    accountings.push(balanced(batch, counts))
   }
   const found = bySeries(findings)
   await inSpan('coverage', { attributes: { 'beacon.series': found.length } }, () =>
@@ -138,6 +148,9 @@ async function writeRound(
   )
   return accountings
 }
+
+const merged = (a: readonly AlignedInstant[], b: readonly AlignedInstant[]): readonly AlignedInstant[] =>
+  b.length === 0 ? a : [...a, ...b].sort((one, other) => one - other)
 
 const nothingWritten: Written = { added: 0, revised: [], unchanged: 0 }
 
@@ -188,10 +201,10 @@ async function vouchForCoins(db: Database, coinIds: readonly string[]): Promise<
 
 function balanced(
   { rows: { openTimes }, rejected }: CandleBatch,
-  { added, revised, unchanged }: Readonly<{ added: number; revised: number; unchanged: number }>,
+  { added, ...counts }: Omit<Accounting, 'received' | 'new'> & Readonly<{ added: number }>,
 ): Accounting {
-  const quarantined = rejected.length
-  const accounting = { received: openTimes.length + quarantined, new: added, revised, unchanged, quarantined }
+  const { revised, unchanged, quarantined } = counts
+  const accounting = { received: openTimes.length + rejected.length, new: added, ...counts }
   if (accounting.received !== added + revised + unchanged + quarantined)
     throw new Error(`the accounting does not balance: ${JSON.stringify(accounting)}`)
   return accounting

@@ -5,7 +5,7 @@ import { discardedRanges } from './quarantine.ts'
 import type { Database } from './transaction.ts'
 import { type WantedSeries, wantedRows } from './wanted-series.ts'
 
-/** Live work settles for quarantined candles; a backfill asks for them once more. */
+/** Rejected candles are known, and not asked for again, unless a repair wants to know whether the source gives better ones now. */
 export type Persistence = 'settle-for-refused' | 'retry-refused'
 
 /** What somebody has settled by hand stays settled, however often the rest is asked for again. */
@@ -49,7 +49,31 @@ export async function readOwed(
   return series.map(({ timeframe }, place) => toAlignedRanges(timeframe, owed.get(place) ?? null))
 }
 
-/** The same of one series. */
+/**
+ * The rejected candles of each of the series in their order, in one query: nobody has resolved them, and the table has none in
+ * their place.
+ */
+export async function readRejected(db: Database, series: readonly WantedSeries[]): Promise<AlignedRange[][]> {
+  if (series.length === 0) return []
+  const { rows } = await db.execute<{ place: number; rejected: JsonRanges | null }>(sql`
+    with wanted as (${wantedRows(series)}), known as (
+      select wanted.*,
+        range_agg(ranges * tsmultirange(tsrange(opens_from, opens_to))) filter (
+          where state = 'refused' and coverage.source = wanted.source
+        ) as rejected,
+        range_agg(ranges * tsmultirange(tsrange(opens_from, opens_to))) filter (where state = 'stored') as stored
+      from wanted
+      join candle_coverage as coverage on coverage.coin_id = wanted.coin_id and coverage.timeframe = wanted.timeframe
+      where opens_from < opens_to
+      group by place, wanted.coin_id, wanted.timeframe, wanted.source, opens_from, opens_to, candle_length
+    )
+    select place, ${rangesJson(sql`rejected - coalesce(stored, '{}') - coalesce(${discarded}, '{}')`)} as rejected
+    from known as wanted where not isempty(rejected)`)
+  const rejected = new Map(rows.map((row) => [row.place, row.rejected]))
+  return series.map(({ timeframe }, place) => toAlignedRanges(timeframe, rejected.get(place) ?? null))
+}
+
+/** What `readOwed` finds of one series. */
 export const readOwedOf = async (
   db: Database,
   series: WantedSeries,

@@ -1,7 +1,8 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { stringify } from 'lossless-json'
+import type { Candle, RejectedRow } from '../market/candle.ts'
 import { type Instant, second, toIso } from '../market/instant.ts'
-import type { AlignedRange } from '../market/range.ts'
+import type { AlignedRange, Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { fromMs, type JsonRanges, rangesJson, toAlignedRanges } from './multirange.ts'
 import type { Database } from './transaction.ts'
@@ -22,16 +23,26 @@ const longestRaw = 10_000
 export async function quarantine(
   db: Database,
   origin: Origin,
-  rejected: readonly Readonly<{ raw: unknown; reason: string; openTime?: Instant }>[],
+  rejected: readonly RejectedRow[],
 ): Promise<void> {
-  for (const { raw, reason, openTime } of rejected) {
+  for (const { raw, reason, openTime, acceptable, isSuperseded } of rejected) {
+    const settled = isSuperseded
+      ? sql`'superseded', ${toIso(origin.now)}::timestamp, 'beacon'`
+      : sql`null, null, null`
     await db.execute(sql`
-      insert into quarantined_rows (source, market, coin_id, timeframe, timestamp, reason, raw, run_id, quarantined_at)
+      insert into quarantined_rows (
+        source, market, coin_id, timeframe, timestamp, reason, raw, candle, run_id, quarantined_at, settlement, settled_at, settled_by
+      )
       values (${origin.source}, ${marketText(origin.market)}, ${origin.coinId ?? null}, ${origin.timeframe ?? null},
-        ${openTime === undefined ? null : toIso(openTime)}::timestamp, ${reason}, ${rawText(raw)}, ${origin.runId}::uuid, ${toIso(origin.now)}::timestamp)
+        ${openTime === undefined ? null : toIso(openTime)}::timestamp, ${reason}, ${rawText(raw)},
+        ${acceptable === undefined ? null : valuesText(acceptable)}::jsonb, ${origin.runId}::uuid, ${toIso(origin.now)}::timestamp, ${settled})
       on conflict do nothing`)
   }
 }
+
+/** The numbers as texts: as JSON numbers they might lose digits. */
+const valuesText = ({ open, high, low, close, volume }: Candle): string =>
+  JSON.stringify({ open, high, low, close, volume })
 
 /** The row as it stood in the answer, digits and all, without the NUL that no text column can hold. */
 const rawText = (raw: unknown): string =>
@@ -42,9 +53,10 @@ const marketText = (market: string): string => market.replaceAll('\u0000', '').s
 
 /**
  * What became of a row. `loaded`: the table has a candle for its open time. `withdrawn`: its source has none there any
- * more. `discarded`: settled by hand; its open time counts as absent and is not asked for again.
+ * more. `discarded`: resolved by hand; its open time counts as absent and is not asked for again. `accepted`: stored by
+ * hand. `superseded`: the same answer held a later state of the candle.
  */
-export type Settlement = 'loaded' | 'withdrawn' | 'discarded'
+export type Settlement = 'loaded' | 'withdrawn' | 'discarded' | 'accepted' | 'superseded'
 
 /** One row kept aside; undefined is what it did not tell, and `settled` until it is. */
 export type QuarantinedRow = Readonly<{
@@ -56,6 +68,8 @@ export type QuarantinedRow = Readonly<{
   openTime: Instant | undefined
   reason: string
   raw: string
+  /** What can be stored all the same, if anything can. */
+  values: Omit<Candle, 'openTime'> | undefined
   runId: string | undefined
   quarantinedAt: Instant
   /** Whether the table has a candle for its open time, from this source or another. */
@@ -69,6 +83,8 @@ export type QuarantineFilter = Readonly<{
   coinId?: string
   timeframe?: string
   reason?: string
+  /** The candles that the rows concern: it begins and ends with one of any timeframe. */
+  range?: Range
   state: 'open' | 'settled' | 'all'
 }>
 
@@ -94,7 +110,7 @@ const stateConditions = {
   all: sql`true`,
 } as const
 
-function matches({ source, coinId, timeframe, reason, state }: QuarantineFilter): SQL {
+function matches({ source, coinId, timeframe, reason, range, state }: QuarantineFilter): SQL {
   return sql.join(
     [
       stateConditions[state],
@@ -102,6 +118,9 @@ function matches({ source, coinId, timeframe, reason, state }: QuarantineFilter)
       ...(coinId === undefined ? [] : [sql`coin_id = ${coinId}`]),
       ...(timeframe === undefined ? [] : [sql`timeframe = ${timeframe}`]),
       ...(reason === undefined ? [] : [sql`position(lower(${reason}) in lower(reason)) > 0`]),
+      ...(range === undefined
+        ? []
+        : [sql`timestamp >= ${toIso(range.from)}::timestamp and timestamp < ${toIso(range.to)}::timestamp`]),
     ],
     sql` and `,
   )
@@ -121,6 +140,7 @@ async function readRows(db: Database, condition: SQL): Promise<QuarantinedRow[]>
     open_ms: string | null
     reason: string
     raw: string
+    candle: Omit<Candle, 'openTime'> | null
     run_id: string | null
     quarantined_ms: string
     is_stored: boolean
@@ -129,7 +149,7 @@ async function readRows(db: Database, condition: SQL): Promise<QuarantinedRow[]>
     settled_by: string | null
     settled_reason: string | null
   }>(sql`
-    select id, source, market, coin_id, timeframe, reason, raw, run_id, settlement, settled_by, settled_reason,
+    select id, source, market, coin_id, timeframe, reason, raw, candle, run_id, settlement, settled_by, settled_reason,
       extract(epoch from timestamp) * 1000 as open_ms,
       extract(epoch from quarantined_at) * 1000 as quarantined_ms,
       extract(epoch from settled_at) * 1000 as settled_ms,
@@ -149,6 +169,7 @@ async function readRows(db: Database, condition: SQL): Promise<QuarantinedRow[]>
     openTime: row.open_ms === null ? undefined : fromMs(row.open_ms),
     reason: row.reason,
     raw: row.raw,
+    values: row.candle ?? undefined,
     runId: row.run_id ?? undefined,
     quarantinedAt: fromMs(row.quarantined_ms),
     isStored: row.is_stored,
@@ -167,7 +188,10 @@ async function readRows(db: Database, condition: SQL): Promise<QuarantinedRow[]>
 /** Who settles, and when. */
 export type Settling = Readonly<{ by: string; now: Instant }>
 
-/** Settles open rows by hand, and returns the ids of those that were still open. */
+/**
+ * Resolves open rows by hand, together with all other open rows of the same candles, and returns the ids of those that
+ * were still open.
+ */
 export async function discard(
   db: Database,
   ids: readonly string[],
@@ -176,12 +200,20 @@ export async function discard(
   const { rows } = await db.execute<{ id: string }>(sql`
     update quarantined_rows
     set settlement = 'discarded', settled_at = ${toIso(now)}::timestamp, settled_by = ${whoText(by)}, settled_reason = ${why}
-    where id in (select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb)::uuid) and settlement is null
+    where settlement is null and id in (
+      select coalesce(other.id, named.id) from quarantined_rows as named left join quarantined_rows as other on ${isOfSameCandle}
+      where named.id in (select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb)::uuid)
+    )
     returning id`)
   return rows.map(({ id }) => id)
 }
 
-const whoText = (by: string): string => by.slice(0, 100)
+/** Of `named` and `other`: rows of one answer after another, each with its reason, may concern the same candle. */
+export const isOfSameCandle = sql`
+  other.coin_id = named.coin_id and other.timeframe = named.timeframe and other.source = named.source
+  and date_bin(other.timeframe::interval, other.timestamp, '1970-01-01') = date_bin(named.timeframe::interval, named.timestamp, '1970-01-01')`
+
+export const whoText = (by: string): string => by.slice(0, 100)
 
 /**
  * Settles those of the rows that the ledger has an answer for: the table has their candle, or their source has none

@@ -7,7 +7,7 @@ import { fromMs } from './multirange.ts'
 import type { Database } from './transaction.ts'
 
 /** What a command asks for itself stands in the record of runs under one of these names. */
-export const askedByCommand = ['retry-quarantine', 'repair-differences'] as const
+export const askedByCommand = ['retry-quarantine', 'accept-quarantine', 'repair-differences'] as const
 export type AskedByCommand = (typeof askedByCommand)[number]
 
 /** Jobs whose payload tells which candles of which coin they asked for. */

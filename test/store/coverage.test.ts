@@ -99,17 +99,27 @@ describe('what is owed', () => {
     expect(await owed(pool, series, minutes(0, 20))).toEqual([minutes(12, 20)])
   })
 
-  test('is not counted absent where a row of the answer could not even be dated', async ({ pool }) => {
+  test('is nothing of an answer with rows off the grid: each concerns the candle that holds it', async ({
+    pool,
+  }) => {
     const series = await aSeries(pool)
-    const undated = [
-      { raw: ['?'], reason: 'no open time' },
-      { raw: ['!'], reason: 'off the grid', openTime: plus(start, 1) },
-    ]
-    for (const row of undated) {
-      const parts = { rejected: [row], answered: minutes(0, 10) }
-      await load(pool, aBatch(series, candlesIn(minutes(0, 5)), parts))
-      expect(await owedLive(pool, series, minutes(0, 10))).toEqual([minutes(5, 10)])
-    }
+    const rejected = [6, 8].map((minute) => ({
+      raw: [minute],
+      reason: 'off the grid',
+      openTime: plus(minutes(minute, minute + 1).from, 28_789),
+    }))
+    const undated = { raw: ['?'], reason: 'no open time' }
+    const parts = { rejected: [...rejected, undated], answered: minutes(0, 10) }
+    await load(pool, aBatch(series, candlesIn(minutes(0, 5)), parts))
+    expect(await owedLive(pool, series, minutes(0, 10))).toEqual([])
+    expect(await known(pool, series)).toEqual([
+      { source: 'binance', state: 'stored', range: minutes(0, 5) },
+      { source: 'binance', state: 'no-trades', range: minutes(5, 6) },
+      { source: 'binance', state: 'refused', range: minutes(6, 7) },
+      { source: 'binance', state: 'no-trades', range: minutes(7, 8) },
+      { source: 'binance', state: 'refused', range: minutes(8, 9) },
+      { source: 'binance', state: 'no-trades', range: minutes(9, 10) },
+    ])
   })
 })
 

@@ -176,14 +176,7 @@ describe('the states of one series', () => {
       'recheck-after-day without recheck-after-month',
       minutes(25, 26),
     ],
-    ['no-trades', `tsmultirange(tsrange('2030-01-01', null))`, 'off-grid', 'no-trades', undefined],
-    [
-      'no-trades',
-      `tsmultirange(tsrange('2024-03-01 00:10:30', '2024-03-01 00:20:00'))`,
-      'off-grid',
-      'no-trades',
-      undefined,
-    ],
+    ['no-trades', `tsmultirange(tsrange('2030-01-01', '2030-01-02'))`, 'in-future', 'no-trades', undefined],
   ] as const)('disagree: %s as %s', async ([state, change, kind, states, range], { pool }) => {
     const series = await aSeries(pool)
     await load(pool, aBatch(series, candlesIn(minutes(0, 10)), { finalBefore: minutes(9, 10).from }))
