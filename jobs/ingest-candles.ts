@@ -16,6 +16,7 @@ import { candlesPerPage } from '../src/sources/source.ts'
 import { type Accounting, addAccounting, nothingReceived } from '../src/store/candles.ts'
 import { listCoins } from '../src/store/coins.ts'
 import type { Series } from '../src/store/coverage.ts'
+import { noteOutcome } from '../src/store/runs.ts'
 import { keyOf, nothingUnsettled, readUnsettled, type Unsettled } from '../src/store/series-coverage.ts'
 import { databaseOf } from '../src/store/transaction.ts'
 
@@ -125,8 +126,10 @@ async function ingestAll(
   // Only now: a job must not end while a part of it goes on, and what has come is kept whatever became of the rest.
   const total = await tick.end()
   const broken = ends.find((end) => end.status === 'rejected')
+  if (!broken && failures.length === 0) return total
+  // A run that fails has brought candles of other markets all the same.
+  await noteOutcome(databaseOf(context.pool), context.runId, { markets: markets.length, ...total })
   if (broken) throw broken.reason
-  if (failures.length === 0) return total
   const message = `${failures.length} of ${markets.length} markets failed: ${failures.join('; ')}`
   throw canRetry ? new Malformed(message) : new Refused(message)
 }

@@ -3,7 +3,7 @@ import type { Filled } from '../ingest/fill-range.ts'
 import type { Unread, UnreadCause, VerificationPlan } from '../ingest/verification-plan.ts'
 import type { Verification } from '../ingest/verify.ts'
 import type { Candle } from '../market/candle.ts'
-import { earlier, later, toIso, toMinuteText } from '../market/instant.ts'
+import { toIso, toMinuteText } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import { counted } from '../web/status/words.ts'
 import { countText } from './output.ts'
@@ -28,6 +28,7 @@ export function verificationJson(plan: VerificationPlan, found: Verification, re
     ...Object.fromEntries(kinds),
     quarantined: found.quarantined,
     discarded: found.discarded,
+    notFetched: found.notFetched,
     unread: found.unread.map(({ range, ...rest }) => ({ ...rest, ...rangeJson(range) })),
     ...(repaired === undefined ? {} : { repaired: { new: repaired.new, revised: repaired.revised } }),
   }
@@ -57,9 +58,9 @@ export function verificationText(
   return [
     `${coinId} ${timeframe}, ${rangeText(wanted)}${part}, against ${against}`,
     '',
-    ...countLines(found),
+    ...countLines(plan, found),
     ...found.examples.map(exampleText),
-    ...unreadLines(plan, found.unread),
+    ...unreadLines(found.unread),
     ...(repaired === undefined
       ? []
       : [
@@ -70,7 +71,11 @@ export function verificationText(
 
 const rangeText = ({ from, to }: Range): string => `${toMinuteText(from)} to ${toMinuteText(to)}`
 
-function countLines({ identical, counts, quarantined, discarded }: Verification): string[] {
+function countLines(
+  { coinId, timeframe, wanted }: VerificationPlan,
+  { identical, counts, quarantined, discarded, notFetched }: Verification,
+): string[] {
+  const load = `beacon backfill ${coinId} --timeframe ${timeframe} --from ${dateArgument(wanted.from)} --to ${dateArgument(wanted.to)}`
   const lines: (readonly [string, number, string])[] = [
     ['identical', identical, ''],
     ['revised', counts.revised, 'the source has other values'],
@@ -86,9 +91,12 @@ function countLines({ identical, counts, quarantined, discarded }: Verification)
         ]
       : []),
     ...(quarantined > 0
-      ? [['quarantined', quarantined, 'not stored, and what the source gives cannot be believed'] as const]
+      ? [['quarantined', quarantined, 'not stored, since what the source gives is rejected'] as const]
       : []),
     ...(discarded > 0 ? [['discarded', discarded, 'settled by hand not to be stored'] as const] : []),
+    ...(notFetched > 0
+      ? [['not fetched', notFetched, `never asked for. Load them with: ${load}`] as const]
+      : []),
   ]
   const width = Math.max(...lines.map(([, count]) => countText(count).length))
   return lines.map(([name, count, words]) =>
@@ -108,7 +116,7 @@ function exampleText({ kind, openTime, stored, given, reason }: Difference): str
 }
 
 /** One line for each source and reason. */
-function unreadLines({ coinId, timeframe }: VerificationPlan, unread: readonly Unread[]): string[] {
+function unreadLines(unread: readonly Unread[]): string[] {
   const groups = new Map<string, Unread[]>()
   for (const stretch of unread) {
     const key = `${stretch.source} ${stretch.cause}`
@@ -119,19 +127,12 @@ function unreadLines({ coinId, timeframe }: VerificationPlan, unread: readonly U
     const ranges = group.slice(0, 3).map(({ range }) => rangeText(range))
     const more = group.length > 3 ? [`${countText(group.length - 3)} more`] : []
     const words = group.slice(0, 1).map(({ source, cause }) => unreadWords(source)[cause])
-    const load = group[0]?.cause === 'not-fetched' ? `. Load them with: ${loadLine(group)}` : ''
-    return `not compared: ${counted(candles, 'open time')} (${[...ranges, ...more].join(', ')}): ${words.join()}${load}`
+    return `not compared: ${counted(candles, 'open time')} (${[...ranges, ...more].join(', ')}): ${words.join()}`
   })
-  function loadLine(group: readonly Unread[]): string {
-    const from = group.map(({ range }) => range.from).reduce(earlier)
-    const to = group.map(({ range }) => range.to).reduce(later)
-    return `beacon backfill ${coinId} --timeframe ${timeframe} --from ${dateArgument(from)} --to ${dateArgument(to)}`
-  }
 }
 
 const unreadWords = (source: string): Readonly<Record<UnreadCause, string>> => ({
   'past-retention': 'not stored, and past its retention',
-  'not-fetched': 'never fetched',
   'beyond-source': `${source} no longer gives what is so old`,
   'before-listing': `the symbol stood for another market on ${source} then`,
   ended: `the market had ended on ${source}`,

@@ -38,14 +38,13 @@ export type Stretch = Readonly<{ market: CandleMarket; range: AlignedRange }>
 
 /**
  * Why a stretch is not held against anything. `beyond-source`: its source does not reach back so far any more.
- * `past-retention`: nobody has it, and it would not be kept. `not-fetched`: no source was ever asked for it. `before-listing`, `ended`: its market was another then. `no-market`: the coin is no longer followed on its source.
+ * `past-retention`: nobody has it, and it would not be kept. `before-listing`, `ended`: its market was another then. `no-market`: the coin is no longer followed on its source.
  * `other-source`: it came from another source than the one asked for. `unanswered`: its source had nothing to say of it.
  * `market-gone`: its source does not know the market any more.
  */
 export type UnreadCause =
   | 'beyond-source'
   | 'past-retention'
-  | 'not-fetched'
   | 'before-listing'
   | 'ended'
   | 'no-market'
@@ -126,8 +125,8 @@ function marketOf({ coin, timeframe, source }: VerifyWish): CandleMarket {
 }
 
 /**
- * Divides the range among the sources: what is stored belongs to the one it came from, and what was asked for and is not
- * stored to the first. What was never fetched, or taken away by retention, is asked of none.
+ * Divides the range among the sources: what is stored belongs to the one it came from, and what nobody has stored to
+ * the first. What retention has taken away is asked of none.
  */
 function shareOut(
   { wanted, keptFrom }: Readonly<{ wanted: AlignedRange; keptFrom: AlignedInstant }>,
@@ -149,9 +148,7 @@ function shareOut(
   const known = coverage.map(({ range }) => range)
   const expired = subtract({ from: wanted.from, to: later(wanted.from, earlier(keptFrom, wanted.to)) }, known)
   elsewhere.push(...expired.map((range) => unread(first, range, timeframe, 'past-retention')))
-  const neverAsked = left.flatMap((range) => subtract(range, [...known, ...expired]))
-  elsewhere.push(...neverAsked.map((range) => unread(first, range, timeframe, 'not-fetched')))
-  const asked = left.flatMap((range) => subtract(range, [...expired, ...neverAsked]))
+  const asked = left.flatMap((range) => subtract(range, expired))
   return {
     shares: shares.map(([source, share]) => [source, union(source === first ? [...share, ...asked] : share)]),
     elsewhere,

@@ -14,6 +14,7 @@ import type { Timeframe } from '../market/timeframe.ts'
 import type { Context } from '../runtime/context.ts'
 import { type WalkedPage, walkCandles } from '../sources/walk.ts'
 import { readCandles } from '../store/candles.ts'
+import { readCoverage } from '../store/coverage.ts'
 import { readDiscarded } from '../store/quarantine.ts'
 import { databaseOf } from '../store/transaction.ts'
 import {
@@ -44,6 +45,8 @@ export type Verification = Readonly<{
   quarantined: number
   /** Candles of the source that somebody has settled not to have. */
   discarded: number
+  /** Candles of the source that nobody has asked for yet. */
+  notFetched: number
   sources: readonly Checked[]
   /** What could not be read again, for the reasons of the plan and for those that showed on the way. */
   unread: readonly Unread[]
@@ -117,7 +120,7 @@ async function* walkPatiently(
 /** An answer without rows may speak for years, of which the table may hold many. */
 const candlesAtOnce = 10_000
 
-type Compared = Comparison & Readonly<{ discarded: number }>
+type Compared = Comparison & Readonly<{ discarded: number; notFetched: number }>
 
 async function* comparePage(
   { pool }: VerifyReach,
@@ -131,17 +134,31 @@ async function* comparePage(
   for (const range of split(answered, timeframe, candlesAtOnce)) {
     const stored = await readCandles(db, series, range, candlesAtOnce)
     const comparison = compareCandles(range, timeframe, given, stored)
-    const isMissing = comparison.differences.some(({ kind }) => kind === 'missing')
-    yield withoutDiscarded(comparison, isMissing ? await readDiscarded(db, series, range) : [])
+    if (!comparison.differences.some(({ kind }) => kind === 'missing'))
+      yield { ...comparison, discarded: 0, notFetched: 0 }
+    else {
+      const known = (await readCoverage(db, series, range)).map((part) => part.range)
+      yield withoutUnwanted(comparison, await readDiscarded(db, series, range), subtract(range, known))
+    }
   }
 }
 
-/** What somebody has settled not to have is no difference. */
-function withoutDiscarded(comparison: Comparison, settled: readonly AlignedRange[]): Compared {
-  const differences = comparison.differences.filter(
-    ({ kind, openTime }) => kind !== 'missing' || !settled.some((range) => contains(range, openTime)),
-  )
-  return { ...comparison, differences, discarded: comparison.differences.length - differences.length }
+/** What somebody has settled not to have is no difference, and neither is what was never fetched. */
+function withoutUnwanted(
+  comparison: Comparison,
+  settled: readonly AlignedRange[],
+  unknown: readonly AlignedRange[],
+): Compared {
+  const missingIn =
+    (ranges: readonly AlignedRange[]) =>
+    ({ kind, openTime }: Difference) =>
+      kind === 'missing' && ranges.some((range) => contains(range, openTime))
+  const isDiscarded = missingIn(settled)
+  const isUnknown = missingIn(unknown)
+  const notFetched = comparison.differences.filter(isUnknown).length
+  const fetched = comparison.differences.filter((difference) => !isUnknown(difference))
+  const differences = fetched.filter((difference) => !isDiscarded(difference))
+  return { ...comparison, differences, discarded: fetched.length - differences.length, notFetched }
 }
 
 type Found = Checked & { candles: number; requests: number; market: CandleMarket; mendable: AlignedRange[] }
@@ -156,6 +173,7 @@ class Tally {
   #identical = 0
   #quarantined = 0
   #discarded = 0
+  #notFetched = 0
   done = 0
 
   constructor({ timeframe, unread }: VerificationPlan) {
@@ -163,10 +181,11 @@ class Tally {
     this.#unread = [...unread]
   }
 
-  add({ market }: Stretch, { identical, differences, refusedByBoth, discarded }: Compared): void {
+  add({ market }: Stretch, { identical, differences, refusedByBoth, discarded, notFetched }: Compared): void {
     this.#identical += identical
     this.#quarantined += refusedByBoth
     this.#discarded += discarded
+    this.#notFetched += notFetched
     for (const { kind } of differences) this.#counts[kind] += 1
     for (const kind of differenceKinds) {
       const left = examplesOfEach - this.#examples.filter((example) => example.kind === kind).length
@@ -219,6 +238,7 @@ class Tally {
       ),
       quarantined: this.#quarantined,
       discarded: this.#discarded,
+      notFetched: this.#notFetched,
       sources: found.map(({ source, symbol, candles, requests }) => ({ source, symbol, candles, requests })),
       unread: this.#unread,
     }

@@ -129,7 +129,8 @@ describe('a verification', () => {
     const before = asked(working, 'okx')
     expect(await verify(working, coinId)).toMatchObject({
       identical: 6,
-      counts: { revised: 0, missing: 3, extra: 0 },
+      counts: { revised: 0, missing: 0, extra: 0 },
+      notFetched: 3,
       sources: [
         { source: 'binance', candles: 6 },
         { source: 'okx', symbol: 'BTC-USDT', candles: 3 },

@@ -28,19 +28,35 @@ const holes: AlignedRange[] = [
   { from: at('2024-02-25T17:46Z'), to: at('2024-02-25T17:49Z') },
 ]
 
-type Wish = Readonly<{ coinId: string; timeframe?: Timeframe; range?: AlignedRange; symbol?: string }>
+type Wish = Readonly<{
+  coinId: string
+  timeframe?: Timeframe
+  range?: AlignedRange
+  symbol?: string
+  lane?: 'repair'
+}>
 
-const payloadOf = ({ coinId, timeframe = '1m', range = withHoles, symbol: market = symbol }: Wish) => ({
+const payloadOf = ({ coinId, timeframe = '1m', range = withHoles, symbol: market = symbol, lane }: Wish) => ({
   source: 'binance' as const,
   symbol: market,
   coinId,
   timeframe,
   from: toIso(range.from),
   to: toIso(range.to),
+  ...(lane === undefined ? {} : { lane }),
 })
 
 const backfill = ({ context }: Working, wish: Wish, report = keptReport()) =>
   backfillCandles.run(context, payloadOf(wish), report)
+
+/** Asks again for all that is missing, as `beacon gaps --repair` does. */
+async function repair(working: Working, coinId: string): Promise<void> {
+  const { pool } = working.context
+  const series = { coinId, timeframe: '1m', source: 'binance' } as const
+  for (const { cause, range } of await gaps(pool, coinId))
+    if (cause === 'no-trades') await forgetAbsence(databaseOf(pool), series, range, halfPast)
+  await backfill(working, { coinId, lane: 'repair' })
+}
 
 const stored = (pool: Pool, coinId: string, timeframe: Timeframe = '1m', range = withHoles) =>
   readCandles(databaseOf(pool), { coinId, timeframe }, range, 100_000)
@@ -311,7 +327,7 @@ describe('an exchange that lies', () => {
       for (const candle of await stored(pool, coinId)) expect(candle).toEqual(known.get(candle.openTime))
 
       working.exchange.setFaults([])
-      await backfill(working, { coinId })
+      await repair(working, coinId)
       expect(await stored(pool, coinId)).toEqual(expected)
       expect(await gaps(pool, coinId)).toEqual(realHoles)
       expect(await backfill(working, { coinId })).toMatchObject({ requests: 0 })
@@ -376,7 +392,8 @@ describe('an exchange that lies', () => {
     await using working = await startWorking(pool, { faults: [{ source: 'binance', when: 'always', lie }] })
     const coinId = await aCoin(pool)
     expect(await backfill(working, { coinId })).toMatchObject({ received: 2_155, quarantined: 3 })
-    expect(await backfill(working, { coinId })).toMatchObject({ received: 3, quarantined: 3 })
+    expect(await backfill(working, { coinId })).toMatchObject({ received: 0, requests: 0 })
+    expect(await backfill(working, { coinId, lane: 'repair' })).toMatchObject({ received: 3, quarantined: 3 })
     const { rows } = await pool.query(
       `select source, market, timeframe, reason from quarantined_rows where coin_id = $1 order by timestamp`,
       [coinId],
