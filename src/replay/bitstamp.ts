@@ -63,6 +63,7 @@ export const bitstampFace: Face = {
     high: 'high',
     low: 'low',
     close: 'close',
+    volume: 'volume',
     fromParameter: 'start',
   },
   unavailable: (status) => ({

@@ -180,9 +180,12 @@ class Markets {
   }
 }
 
+/** Milliseconds have 13 digits until the year 2286. */
+const latest = 1e13
+
 function readRow({ raw, read }: HeardRow): CandleRow {
   const [openTime, open, high, low, close, volume] = read
-  if (typeof openTime !== 'number' || !Number.isSafeInteger(openTime))
-    return { raw, flaw: 'the open time is not a time' }
+  if (typeof openTime !== 'number' || !Number.isSafeInteger(openTime) || openTime < 0 || openTime >= latest)
+    return { raw, flaw: 'the open time is not a time in milliseconds' }
   return readCandle(raw, toInstant(openTime), { open, high, low, close, volume })
 }

@@ -27,7 +27,9 @@ export function newestOf(
   asked: AlignedRange,
   timeframe: Timeframe,
 ): Instant | undefined {
-  const span = rows.length < candleCount(asked, timeframe) ? undefined : spanOfAll(rows)
+  // A row from the future is a bad row, and shows nothing.
+  const past = rows.filter((row) => (openTimeOf(row) ?? answeredAt) <= answeredAt)
+  const span = past.length < candleCount(asked, timeframe) ? undefined : spanOfAll(past)
   const recent = plus(answeredAt, -Math.max(restMs, 2 * timeframeMs[timeframe]))
   return span && span.last >= recent ? span.first : undefined
 }

@@ -99,7 +99,7 @@ export async function listQuarantined(
     sql`select count(*)::integer as total from quarantined_rows as kept where ${matching}`,
   )
   return {
-    rows: await readRows(db, sql`${matching} order by quarantined_at desc, id limit ${most}`),
+    rows: await readRows(db, sql`${matching} order by quarantined_at desc, timestamp, id limit ${most}`),
     total: rows[0]?.total ?? 0,
   }
 }

@@ -3,6 +3,7 @@ import { compareCandles } from '../../src/ingest/compare-with-source.ts'
 import type { AlignedCandle, RejectedRow } from '../../src/market/candle.ts'
 import type { CheckedCandles } from '../../src/market/candle-check.ts'
 import { aCandle, candlesIn, minutes } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 
 const range = minutes(0, 10)
 const slot = (number: number) => minutes(number, number + 1).from
@@ -67,6 +68,28 @@ describe('a candle', () => {
       refusedByBoth: 1,
       differences: [{ kind: 'refused', openTime: slot(2), stored: aCandle(slot(2)), reason: 'negative' }],
     })
+  })
+
+  test('is identical where it was accepted by hand, and its source still gives it as it was', () => {
+    const cut = {
+      raw: [],
+      reason: 'cut short',
+      openTime: slot(4),
+      acceptable: aCandle(slot(4), { close: '11.5' }),
+    }
+    expect(compare(given([], [cut]), [aCandle(slot(4), { close: '11.50' })])).toMatchObject({
+      identical: 1,
+      differences: [],
+    })
+    expect(compare(given([], [cut]), [aCandle(slot(4), { close: '10' })]).differences).toEqual([
+      ['refused', slot(4)],
+    ])
+  })
+
+  test('is compared with the row that its candle holds, on the grid or beside it', () => {
+    const beside = { raw: [], reason: 'off the grid', openTime: plus(slot(4), 28_789) }
+    expect(compare(given([], [beside]), [aCandle(slot(4))]).differences).toEqual([['refused', slot(4)]])
+    expect(compare(given([], [beside]), [])).toMatchObject({ refusedByBoth: 1, differences: [] })
   })
 
   test('is extra though a row of the answer has no time: that concerns no candle', () => {

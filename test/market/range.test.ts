@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { day, hour, minute, toInstant } from '../../src/market/instant.ts'
 import {
   alignTo,
+  candleAround,
   candleCount,
   contains,
   intersect,
@@ -10,13 +11,16 @@ import {
   type Range,
   split,
   subtract,
+  toAlignedRange,
   union,
+  wholeCandlesIn,
 } from '../../src/market/range.ts'
 import {
   ceilTo,
   floorTo,
   isAligned,
   isTimeframe,
+  plusCandles,
   timeframeMs,
   timeframes,
 } from '../../src/market/timeframe.ts'
@@ -142,6 +146,23 @@ describe('ranges', () => {
         expect(union([...subtract(whole, parts), ...taken])).toEqual(isEmpty(whole) ? [] : [whole])
       }),
     )
+  })
+
+  test('hold whole candles, or are refused', () => {
+    const odd = { from: at('2018-02-09T09:28:14.789Z'), to: at('2018-02-09T11:28:14.789Z') }
+    expect(() => toAlignedRange('1h', odd)).toThrow('2018-02-09T09:28:14.789Z is not on the 1h grid')
+    expect(alignTo('1h', odd)).toEqual({ from: at('2018-02-09T10:00Z'), to: at('2018-02-09T12:00Z') })
+    expect(wholeCandlesIn('1h', odd)).toEqual({ from: at('2018-02-09T10:00Z'), to: at('2018-02-09T11:00Z') })
+    expect(isEmpty(wholeCandlesIn('1d', odd))).toBe(true)
+    expect(candleAround('1h', odd.from)).toEqual({
+      from: at('2018-02-09T09:00Z'),
+      to: at('2018-02-09T10:00Z'),
+    })
+    expect(() => candleCount({ from: odd.from, to: at('2018-02-09T12:00Z') }, '1h')).toThrow(RangeError)
+    expect(() => candleCount(candleAround('1h', odd.from), '1d')).toThrow(
+      '3600000 ms are no whole 1d candles',
+    )
+    expect(() => plusCandles(at('2018-02-09T09:00Z'), 0.471, '1h')).toThrow(RangeError)
   })
 
   test('split are consecutive, no longer than asked, and make the whole again', () => {

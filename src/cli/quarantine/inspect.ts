@@ -9,6 +9,7 @@ export const dateArgument = (instant: Instant): string =>
   instant % day === 0 ? toIso(instant).slice(0, 10) : `${toIso(instant).slice(0, 16)}Z`
 
 const shownByDefault = 20
+const mostShown = 100_000
 
 /** The command that shows the rows: a candle may have one of its file and one of its source. */
 export function inspectCommand(
@@ -19,6 +20,6 @@ export function inspectCommand(
     `beacon quarantine list --coin ${coinId} --timeframe ${timeframe}`,
     `--from ${dateArgument(from)} --to ${dateArgument(to)}`,
     ...(state === 'settled' ? ['--settled'] : []),
-    ...(2 * candles > shownByDefault ? [`--limit ${2 * candles}`] : []),
+    ...(2 * candles > shownByDefault ? [`--limit ${Math.min(2 * candles, mostShown)}`] : []),
   ].join(' ')
 }
