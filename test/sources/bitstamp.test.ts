@@ -111,6 +111,23 @@ describe('reading candles', () => {
     ])
   })
 
+  test('a day that is there twice as it grew is one candle, the later one', () => {
+    const day = at('2019-01-09')
+    const range = { from: day, to: at('2019-01-11') }
+    const asked = { timeframe: '1d', range } as const
+    const earlier = aCandle({ volume: '7389.66772280' }, day)
+    const rows = parse(
+      [earlier, aCandle({ close: '62060.00', volume: '7390.13399203' }, day), aCandle({}, at('2019-01-10'))],
+      asked,
+    )
+    const { candles, rejected } = checked(rows, { ...query, ...asked })
+    expect(candles.map(({ openTime, volume }) => [openTime, volume])).toEqual([
+      [day, '7390.13399203'],
+      [at('2019-01-10'), '1.23400000'],
+    ])
+    expect(rejected).toMatchObject([{ raw: earlier, openTime: day, isSuperseded: true }])
+  })
+
   test('an interval in which nothing was traded is a candle', () => {
     const quiet = aCandle({ open: '1', high: '1', low: '1', close: '1', volume: '0.00000000' })
     expect(parse([quiet])[0]).toMatchObject({ candle: { volume: '0.00000000' } })

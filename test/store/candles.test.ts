@@ -164,6 +164,46 @@ describe('loading an answer', () => {
     expect(await coverage(pool, series)).toMatchObject([{ state: 'refused', range: minutes(0, 1) }])
   })
 
+  test('resolves the earlier state of a candle at once: its later state is stored, and nothing is missing', async ({
+    pool,
+  }) => {
+    const series = await aSeries(pool)
+    const note = { raw: ['earlier'], reason: 'superseded', openTime: start, isSuperseded: true } as const
+    const answer = aBatch(series, candlesIn(minutes(0, 2)), { rejected: [note] })
+    expect(await load(pool, answer)).toMatchObject({ received: 3, new: 2, quarantined: 1 })
+    expect(await coverage(pool, series)).toMatchObject([{ state: 'stored', range: minutes(0, 2) }])
+    const { rows } = await pool.query(
+      'select settlement, settled_by from quarantined_rows where coin_id = $1',
+      [series.coinId],
+    )
+    expect(rows).toEqual([{ settlement: 'superseded', settled_by: 'beacon' }])
+  })
+
+  test('counts a rejected row as unchanged where its candle was accepted, to the digit, and only there', async ({
+    pool,
+  }) => {
+    const series = await aSeries(pool)
+    const [accepted, other] = [minutes(3, 4).from, minutes(4, 5).from]
+    await load(pool, aBatch(series, [aCandle(accepted), aCandle(other, { volume: '100.00000001' })]))
+    const rowOf = (openTime: typeof accepted) => ({
+      raw: [openTime],
+      reason: 'cut short',
+      openTime,
+      acceptable: aCandle(openTime, { close: '11.0' }),
+    })
+    const again = aBatch(series, [], { answered: minutes(0, 8), rejected: [rowOf(accepted), rowOf(other)] })
+    expect(await load(pool, again)).toEqual({ received: 2, new: 0, revised: 0, unchanged: 1, quarantined: 1 })
+    const { rows } = await pool.query('select timestamp from quarantined_rows where coin_id = $1', [
+      series.coinId,
+    ])
+    expect(rows).toHaveLength(1)
+    expect(await coverage(pool, series)).toMatchObject([
+      { state: 'no-trades', range: minutes(0, 3) },
+      { state: 'stored', range: minutes(3, 5) },
+      { state: 'no-trades', range: minutes(5, 8) },
+    ])
+  })
+
   test('rounds what has more decimals than the table exactly as PostgreSQL would, and counts it', async ({
     pool,
   }) => {
