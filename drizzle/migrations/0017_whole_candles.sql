@@ -84,5 +84,41 @@ from quarantined_rows as kept
 cross join lateral regexp_match(kept.settled_reason, '^(accepted|superseded)(?:: (.*))?$', 's') as noted
 where quarantined_rows.id = kept.id and kept.settlement = 'loaded' and noted is not null;
 
+-- All rows with another close than expected had one reason. With the one that they are given now they are the same rows when
+-- they come again, and keep what became of them; a candle that was cut short gets its numbers.
+with told as (
+  select id, source, timeframe, timestamp, timeframe::interval as length, regexp_match(
+    raw, '^\[\d{13},"(\d{1,16}\.?\d{0,8})","(\d{1,16}\.?\d{0,8})","(\d{1,16}\.?\d{0,8})","(\d{1,16}\.?\d{0,8})","(\d{1,24}\.?\d{0,8})",(\d{13}),'
+  ) as written
+  from quarantined_rows
+  where source in ('binance', 'mexc') and timeframe ~ '^\d+[mhd]$' and timestamp is not null
+    and reason = format('close time is not that of a %s candle', timeframe)
+), timed as (
+  select *, timestamp + length as due,
+    -- Binance writes the last millisecond that belongs to the candle, MEXC the first that does not.
+    timestamp '1970-01-01' + (written[6]::bigint + (source = 'binance')::integer) * interval '1 millisecond' as closes
+  from told where written is not null
+), judged as (
+  select *, timestamp <> date_bin(length, timestamp, '1970-01-01') as is_beside, closes > timestamp and closes < due as is_early,
+    format(
+      'closes %s UTC instead of %s',
+      to_char(closes, case when closes = date_trunc('minute', closes) then 'YYYY-MM-DD HH24:MI' else 'YYYY-MM-DD HH24:MI:SS' end),
+      case when closes::date = due::date then to_char(due, 'HH24:MI') else to_char(due, 'YYYY-MM-DD HH24:MI') || ' UTC' end
+    ) as times,
+    (written[3]::numeric <= least(written[1]::numeric, written[4]::numeric)
+      and written[2]::numeric >= greatest(written[1]::numeric, written[4]::numeric)) as is_consistent
+  from timed
+)
+update quarantined_rows as kept
+set reason = case
+    when is_beside then format('%s is not on the %s grid', to_char(kept.timestamp, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), kept.timeframe)
+    when is_early then 'cut short: ' || times
+    else format('not a %s candle: ', kept.timeframe) || times
+  end,
+  candle = case when is_early and is_consistent and not is_beside then jsonb_build_object(
+    'open', written[1], 'high', written[2], 'low', written[3], 'close', written[4], 'volume', written[5]
+  ) end
+from judged where kept.id = judged.id;
+
 comment on column quarantined_rows.candle is 'Open, high, low, close and volume as texts, where the row could be stored; NULL where it never can be.';
 comment on column quarantined_rows.settlement is 'NULL: open. loaded: the table has a candle for its open time. withdrawn: its source has none there any more. discarded: resolved by hand, and not asked for again. accepted: stored by hand. superseded: the same answer held a later state of the candle.';

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { checkCandles } from '../../src/market/candle-check.ts'
 import { toInstant } from '../../src/market/instant.ts'
+import { binance } from '../../src/sources/binance.ts'
 import { checkStates } from '../../src/store/coverage-states.ts'
 import { migrateDown, migrateUp } from '../../src/store/migrations.ts'
 import { readOwedOf } from '../../src/store/owed.ts'
@@ -49,6 +51,50 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
         { from: at('2018-02-11T03:00Z'), to: at('2018-02-11T04:00Z') },
       ])
       expect(await checkStates(db, toInstant(Date.UTC(2026, 0)))).toEqual([])
+    } finally {
+      await drop()
+    }
+  })
+
+  test('rows with another close are what they are when they come again, and one cut short can be accepted', async () => {
+    const { pool, url, drop } = await createTestDatabase(clusterUrl)
+    const hourMs = 3_600_000
+    const rowOf = (openTime: number, closeTime: number, low = '7572.09000000') => [
+      new Date(openTime).toISOString(),
+      `[${openTime},"7599.00000000","7844.00000000","${low}","7784.02000000","1521.53731800",${closeTime},"1.5",7,"0.5","0.7","0"]`,
+    ]
+    const cutShort = rowOf(1_518_048_000_000, 1_518_049_694_788)
+    const beside = rowOf(1_518_319_694_789, 1_518_321_600_999)
+    const longer = rowOf(1_518_048_000_000, 1_518_048_000_000 + 24 * hourMs - 1)
+    const contradictory = rowOf(1_518_051_600_000, 1_518_051_600_999, '7900')
+    try {
+      await migrateDown(url, { to: '0016' })
+      for (const [timestamp, raw] of [cutShort, beside, longer, contradictory])
+        await pool.query(
+          `insert into quarantined_rows (source, market, timeframe, timestamp, reason, raw, quarantined_at)
+           values ('binance', 'BTCUSDT', '1h', $1::timestamptz at time zone 'UTC', 'close time is not that of a 1h candle', $2, now())`,
+          [timestamp, raw],
+        )
+      await migrateUp(url)
+      const { rows } = await pool.query<{ raw: string; reason: string; candle: unknown }>(
+        'select raw, reason, candle from quarantined_rows',
+      )
+      const query = {
+        symbol: 'BTCUSDT',
+        timeframe: '1h',
+        range: { from: at('2018-02-01'), to: at('2018-03-01') },
+        asOf: at('2024-03-01'),
+      } as const
+      expect(rows).toHaveLength(4)
+      for (const { raw, reason, candle } of rows) {
+        const [now] = checkCandles(binance.candles.parse(`[${raw}]`, query), {
+          ...query,
+          now: query.asOf,
+        }).rejected
+        // What contradicts itself is now rejected for that; a row is told once more then.
+        if (raw !== contradictory[1]) expect(reason).toBe(now?.reason)
+        expect(candle).toEqual(raw === cutShort[1] ? { ...now?.acceptable, openTime: undefined } : null)
+      }
     } finally {
       await drop()
     }
