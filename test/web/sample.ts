@@ -219,6 +219,6 @@ export async function storeYear(pool: Pool, coins: number, now: Instant): Promis
     select 'coin-' || n, 'binance', 'C' || n || 'USDT', 0, ${year} from ${numbers};
     insert into candle_coverage (coin_id, timeframe, source, state, ranges, updated_at)
     select 'coin-' || n, timeframe, 'binance', 'stored',
-      tsmultirange(tsrange(date_trunc('day', ${year}), date_trunc('minute', '${toIso(now)}'::timestamp))), ${year}
+      tsmultirange(tsrange(date_trunc('day', ${year}), date_bin(timeframe::interval, '${toIso(now)}'::timestamp, '1970-01-01'))), ${year}
     from ${numbers}, unnest(array['1m', '5m', '1h', '1d']) as timeframe`)
 }
