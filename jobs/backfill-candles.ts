@@ -127,7 +127,7 @@ async function fillChunk(
       onDone({ filled, files }, candles, total)
     const { files, ...filled } = await fillFromArchive(context, { series, file, owed, onProgress })
     before = { filled, files }
-    // Of a line that the file has and that was rejected, the source itself may have a better one.
+    // Where a line of the file was rejected, the source may have a valid candle.
     const holes = await readOwedOf(db, wanted, 'retry-refused')
     const pageSize = candlesPerPage(source.candles, timeframe)
     left = owed.flatMap((stretch) => confirmations(holes, stretch, { timeframe, pageSize }))

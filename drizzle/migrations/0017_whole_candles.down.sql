@@ -9,4 +9,4 @@ alter table quarantined_rows
   add constraint quarantined_rows_settlement_check check (settlement in ('loaded', 'withdrawn', 'discarded')),
   drop column candle;
 drop trigger candle_coverage_whole_candles on candle_coverage;
-drop function hold_whole_candles();
+drop function refuse_partial_candles();

@@ -1,5 +1,5 @@
--- Coverage holds whole candles. A time off the grid spoils the arithmetic of its whole series, so what got in before is
--- taken out: a part of a candle is nothing that is known, and is asked for again.
+-- Coverage holds whole candles. A time off the grid breaks the arithmetic of its whole series: parts of candles that got in
+-- before are removed, and these candles are asked for again.
 
 with length as (
   select *, timeframe::interval as candle from candle_coverage where timeframe ~ '^\d+[mhd]$'
@@ -47,8 +47,8 @@ from repaired
 where known.coin_id = repaired.coin_id and known.timeframe = repaired.timeframe and known.source = repaired.source
   and known.state = repaired.state and known.ranges <> repaired.ranges;
 
--- A check would read the whole set at each write, and some have tens of thousands of ranges: what changes is enough.
-create function hold_whole_candles() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+-- A CHECK would read the whole set at each write, and some have tens of thousands of ranges: checking the change is enough.
+create function refuse_partial_candles() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   candle constant interval := new.timeframe::interval;
   before constant tsmultirange := case when tg_op = 'UPDATE' then old.ranges else '{}' end;
@@ -64,10 +64,10 @@ begin
   end if;
   return new;
 end $$;
-comment on function hold_whole_candles() is 'Keeps times off the grid of the timeframe out of candle_coverage.';
+comment on function refuse_partial_candles() is 'Keeps times off the grid of the timeframe out of candle_coverage.';
 create trigger candle_coverage_whole_candles before insert or update of ranges, timeframe on candle_coverage
-  for each row execute function hold_whole_candles();
--- Loads set session_replication_role, which would let it rest.
+  for each row execute function refuse_partial_candles();
+-- Loads set session_replication_role to replica, which disables other triggers.
 alter table candle_coverage enable always trigger candle_coverage_whole_candles;
 
 -- A rejected candle that could be stored all the same keeps its five numbers, so that an operator can accept it.
@@ -77,16 +77,16 @@ alter table quarantined_rows
   add constraint quarantined_rows_settlement_check check (
     settlement in ('loaded', 'withdrawn', 'discarded', 'accepted', 'superseded')
   );
--- As the way back has noted them.
+-- As the down migration has noted them.
 update quarantined_rows
 set settlement = noted[1], settled_reason = noted[2]
 from quarantined_rows as kept
 cross join lateral regexp_match(kept.settled_reason, '^(accepted|superseded)(?:: (.*))?$', 's') as noted
 where quarantined_rows.id = kept.id and kept.settlement = 'loaded' and noted is not null;
 
--- All rows with another close than expected had one reason. With the one that they are given now they are the same rows when
--- they come again, and keep what became of them; a candle that was cut short gets its numbers.
-with told as (
+-- Rows with an unexpected close time all had one reason. With the reason that is given today they are recognised when they come
+-- again, and stay resolved; a candle that was cut short gets its numbers.
+with flagged as (
   select id, source, timeframe, timestamp, timeframe::interval as length, regexp_match(
     raw, '^\[\d{13},"(\d{1,16}\.?\d{0,8})","(\d{1,16}\.?\d{0,8})","(\d{1,16}\.?\d{0,8})","(\d{1,16}\.?\d{0,8})","(\d{1,24}\.?\d{0,8})",(\d{13}),'
   ) as written
@@ -97,9 +97,9 @@ with told as (
   select *, timestamp + length as due,
     -- Binance writes the last millisecond that belongs to the candle, MEXC the first that does not.
     timestamp '1970-01-01' + (written[6]::bigint + (source = 'binance')::integer) * interval '1 millisecond' as closes
-  from told where written is not null
-), judged as (
-  select *, timestamp <> date_bin(length, timestamp, '1970-01-01') as is_beside, closes > timestamp and closes < due as is_early,
+  from flagged where written is not null
+), explained as (
+  select *, timestamp <> date_bin(length, timestamp, '1970-01-01') as is_off_grid, closes > timestamp and closes < due as is_early,
     format(
       'closes %s UTC instead of %s',
       to_char(closes, case when closes = date_trunc('minute', closes) then 'YYYY-MM-DD HH24:MI' else 'YYYY-MM-DD HH24:MI:SS' end),
@@ -111,14 +111,14 @@ with told as (
 )
 update quarantined_rows as kept
 set reason = case
-    when is_beside then format('%s is not on the %s grid', to_char(kept.timestamp, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), kept.timeframe)
+    when is_off_grid then format('%s is not on the %s grid', to_char(kept.timestamp, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), kept.timeframe)
     when is_early then 'cut short: ' || times
     else format('not a %s candle: ', kept.timeframe) || times
   end,
-  candle = case when is_early and is_consistent and not is_beside then jsonb_build_object(
+  candle = case when is_early and is_consistent and not is_off_grid then jsonb_build_object(
     'open', written[1], 'high', written[2], 'low', written[3], 'close', written[4], 'volume', written[5]
   ) end
-from judged where kept.id = judged.id;
+from explained where kept.id = explained.id;
 
 comment on column quarantined_rows.candle is 'Open, high, low, close and volume as texts, where the row could be stored; NULL where it never can be.';
 comment on column quarantined_rows.settlement is 'NULL: open. loaded: the table has a candle for its open time. withdrawn: its source has none there any more. discarded: resolved by hand, and not asked for again. accepted: stored by hand. superseded: the same answer held a later state of the candle.';

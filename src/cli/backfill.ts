@@ -124,7 +124,7 @@ function report(plan: BackfillPlan, result: BackfillResult, tookMs: number, { js
   }
 }
 
-/** Rejected candles are not asked for again, and missing all the same until somebody has looked at them. */
+/** Rejected candles are not asked for again, and count as missing until they are accepted or discarded. */
 async function refuseRejected(
   db: Database,
   plan: BackfillPlan,

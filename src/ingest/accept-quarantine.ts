@@ -6,7 +6,7 @@ import { isAligned, isTimeframe } from '../market/timeframe.ts'
 import type { Context } from '../runtime/context.ts'
 import { queueOfSource } from '../settings/source-ids.ts'
 import type { Settings } from '../settings.ts'
-import { type Accepting, readStoredOtherwise, settleAccepted } from '../store/accept-quarantined.ts'
+import { type Accepting, readStoredOtherwise, resolveAccepted } from '../store/accept-quarantined.ts'
 import { encodeCandles } from '../store/candle-rows-writer.ts'
 import { type Accounting, addAccounting, type CandleBatch, nothingReceived } from '../store/candles.ts'
 import { lockSeries, type Series } from '../store/coverage.ts'
@@ -86,7 +86,7 @@ function refuseSecond(others: readonly Acceptable[], { id, candle }: Acceptable)
   )
 }
 
-/** What came from the source as a sound candle is not replaced by what was rejected. */
+/** A valid candle of the source is not replaced by a rejected one. */
 async function refuseStored(db: Database, rows: readonly Acceptable[]): Promise<void> {
   const [first] = rows
   if (!first) return
@@ -122,12 +122,12 @@ async function acceptSeries(
       await refuseStored(tx.db, rows)
       const accounting = await loadAll(tx, batches, leaves)
       const ids = rows.map(({ id }) => id)
-      const settled = await settleAccepted(tx.db, ids, accepting)
-      if (settled.accepted.length < ids.length)
+      const resolved = await resolveAccepted(tx.db, ids, accepting)
+      if (resolved.accepted.length < ids.length)
         throw new InvalidInput(
           'a row was resolved meanwhile, and nothing was stored. Inspect them with: beacon quarantine show ID',
         )
-      return { ...accounting, ...settled }
+      return { ...accounting, ...resolved }
     })
     await finishRun(db, runId, { status: 'done', outcome: { ...done, requests: 0 } }, clock.now())
     return done

@@ -15,7 +15,7 @@ import type { Limits } from './kept-history.ts'
  * - `delisted`: the market had ended on its source.
  * - `beyond-source`: its source no longer gives what is so old.
  * - `refused`: it has them, but they were rejected and are in quarantine.
- * - `discarded`: the same, and somebody has decided to do without them.
+ * - `discarded`: the same, and an operator has discarded them.
  */
 export const gapCauses = [
   'not-fetched',
@@ -37,7 +37,7 @@ export type Evidence = Partial<Limits> &
   Readonly<{
     /** Where the source had no candle of any other followed market. */
     sharedSilence?: readonly AlignedRange[]
-    /** What somebody has resolved by hand not to have. */
+    /** Rejected candles that were discarded by hand. */
     discarded?: readonly AlignedRange[]
     /** Where live ingest should have worked, and did not. */
     downtime?: readonly AlignedRange[]

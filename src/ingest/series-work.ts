@@ -49,7 +49,7 @@ export type SeriesWork = Readonly<{
   candles: number
   /** Candles that were wished and are settled already: stored, or known to be absent. */
   settled: number
-  /** Those that are quarantined, and that nobody has resolved. */
+  /** Rejected candles that are quarantined and not resolved. */
   rejected: readonly AlignedRange[]
   /** The files that some of it comes in. */
   files: readonly ArchiveFile[]

@@ -45,7 +45,7 @@ export type Verification = Readonly<{
   quarantined: number
   /** Candles of the source that somebody has settled not to have. */
   discarded: number
-  /** Candles of the source that nobody has asked for yet. */
+  /** Candles of the source that were never asked for. */
   notFetched: number
   sources: readonly Checked[]
   /** What could not be read again, for the reasons of the plan and for those that showed on the way. */
@@ -143,7 +143,7 @@ async function* comparePage(
   }
 }
 
-/** What somebody has settled not to have is no difference, and neither is what was never fetched. */
+/** Discarded candles and candles that were never fetched are no differences. */
 function withoutUnwanted(
   comparison: Comparison,
   settled: readonly AlignedRange[],

@@ -16,7 +16,7 @@ export type Untwinned<Row> = Readonly<{
 
 const valueNames = ['open', 'high', 'low', 'close', 'volume'] as const
 
-/** Leaves one row per open time: of different ones, the last if it is the same candle seen later. */
+/** Keeps one row per open time: of several, the last if it is a later state of the same candle. */
 export function withoutTwins<Row extends Readonly<{ candle: AlignedCandle }>>(
   rows: readonly Row[],
 ): Untwinned<Row> {

@@ -26,14 +26,14 @@ export function composeCandles(
     return known
   }
   for (const candle of candles) partsAt(candle.openTime).good.push(candle)
-  const beside: CandleRow[] = []
+  const others: CandleRow[] = []
   for (const row of rejected) {
     const { reason: flaw, openTime, acceptable: _, ...rest } = row
-    if (openTime === undefined) beside.push({ ...rest, flaw })
-    else if (row.isSuperseded) beside.push({ ...rest, flaw, openTime: floorTo(timeframe, openTime) })
+    if (openTime === undefined) others.push({ ...rest, flaw })
+    else if (row.isSuperseded) others.push({ ...rest, flaw, openTime: floorTo(timeframe, openTime) })
     else partsAt(openTime).bad.push({ ...row, openTime })
   }
-  return [...[...composed].map(([openTime, of]) => rowOf(openTime, of, parts.timeframe)), ...beside]
+  return [...[...composed].map(([openTime, of]) => rowOf(openTime, of, parts.timeframe)), ...others]
 }
 
 function rowOf(openTime: Instant, { good, bad }: Parts, part: Timeframe): CandleRow {

@@ -1,8 +1,8 @@
 import { type Instant, minute, plus, toInstant } from '../market/instant.ts'
 
 /**
- * What an outage leaves behind: the candle in which it began is cut short, none opens until it is over, and those that
- * follow run beside the grid until the exchange puts them back on it.
+ * An outage as it shows in candles: the one in which it began is cut short, none opens until it is over, and the following
+ * ones open off the grid until the exchange corrects that.
  */
 export type Outage = Readonly<{ stoppedAt: Instant; resumedAt: Instant; alignedAt: Instant }>
 
@@ -16,7 +16,7 @@ export const outageOf2018: Outage = {
 /** When a candle opens, and the last millisecond that belongs to it. */
 export type Times = Readonly<{ openTime: Instant; closeTime: Instant }>
 
-/** How far into the next interval the last candle beside the grid reaches. */
+/** How far the last candle off the grid reaches into the next interval. */
 const overlapMs = 999
 
 /** The times of a candle as the outage has left them; undefined where it has left none. */
@@ -26,10 +26,10 @@ export function timesAfter({ stoppedAt, resumedAt, alignedAt }: Outage, times: T
   if (openTime <= stoppedAt) return { openTime, closeTime: plus(stoppedAt, -1) }
   if (closeTime < resumedAt) return undefined
   const lengthMs = Math.ceil((closeTime - openTime) / minute) * minute
-  const beside = plus(openTime, resumedAt % lengthMs)
+  const shifted = plus(openTime, resumedAt % lengthMs)
   const isLast = plus(openTime, lengthMs) >= alignedAt
   return {
-    openTime: beside,
-    closeTime: isLast ? plus(alignedAt, overlapMs) : plus(beside, lengthMs - 1),
+    openTime: shifted,
+    closeTime: isLast ? plus(alignedAt, overlapMs) : plus(shifted, lengthMs - 1),
   }
 }

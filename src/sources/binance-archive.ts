@@ -99,7 +99,7 @@ const columnCount = 12
 export const isHeaderLine = (line: string): boolean => /^[a-z]/i.test(line)
 
 /**
- * Milliseconds have 13 digits in our lifetime, and microseconds, which came with 2025, have 16: each time tells for itself.
+ * Milliseconds have 13 digits until 2286, and microseconds, which came with 2025, have 16. A file may have both.
  * `microseconds` are those beyond the millisecond.
  */
 function readTime(text: string | undefined): Readonly<{ at: Instant; microseconds: number }> | undefined {

@@ -11,7 +11,7 @@ export type Accepting = Settling & Readonly<{ why: string | undefined }>
  * Resolves rows as accepted that were open or discarded, and the other open rows of their candles as loaded, in the
  * transaction that stores the candles. Returns the ids of both.
  */
-export async function settleAccepted(
+export async function resolveAccepted(
   db: Database,
   ids: readonly string[],
   { by, now, why }: Accepting,

@@ -50,8 +50,8 @@ export async function readOwed(
 }
 
 /**
- * The rejected candles of each of the series in their order, in one query: nobody has resolved them, and the table has none in
- * their place.
+ * The rejected candles of each of the series in their order, in one query: those that are not resolved, and that no other
+ * source has filled in.
  */
 export async function readRejected(db: Database, series: readonly WantedSeries[]): Promise<AlignedRange[][]> {
   if (series.length === 0) return []

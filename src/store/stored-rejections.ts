@@ -7,7 +7,7 @@ import type { Database } from './transaction.ts'
 /** The rejected rows of one series. */
 export type Rejections = Readonly<{ coinId: string; rejected: readonly RejectedRow[] }>
 
-/** Rows of an answer whose candle the table has to the digit, since somebody accepted it, and the other rejected rows. */
+/** Open times whose rejected row the table has to the digit, since it was accepted, and the other rejected rows. */
 export type SortedRejections = Readonly<{
   known: readonly AlignedInstant[]
   rejected: readonly RejectedRow[]

@@ -28,7 +28,7 @@ export async function readArchiveFile(
   return content.end()
 }
 
-/** The same of a file whose lines do not ascend: a candle may be there twice, and has to be seen beside itself. */
+/** Reads a file whose lines do not ascend: one candle may have several lines, and these are compared. */
 async function readTogether(
   file: ArchiveFile,
   entry: ZipEntry,
