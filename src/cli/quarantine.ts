@@ -1,21 +1,16 @@
-import { userInfo } from 'node:os'
 import { Command } from 'commander'
 import { Fault, InvalidInput } from '../fault.ts'
 import type { Fleet } from '../fleet.ts'
 import { type LeftAlone, planRetries, retryQuarantined } from '../ingest/retry-quarantine.ts'
-import { toIso, toMinuteText } from '../market/instant.ts'
+import { type Instant, toIso, toMinuteText } from '../market/instant.ts'
 import { listCoins } from '../store/coins.ts'
-import {
-  discard,
-  findQuarantined,
-  listQuarantined,
-  type QuarantinedRow,
-  type QuarantineFilter,
-} from '../store/quarantine.ts'
+import { discard, listQuarantined, type QuarantinedRow, type QuarantineFilter } from '../store/quarantine.ts'
 import type { Database } from '../store/transaction.ts'
 import { counted } from '../web/status/words.ts'
-import { readCount } from './arguments.ts'
+import { readCount, readDate } from './arguments.ts'
 import { answer, countText, say, table } from './output.ts'
+import { acceptCommand } from './quarantine/accept.ts'
+import { accountName, rowNamed, rowsNamed } from './quarantine/named-rows.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
 import { sayPause } from './verify.ts'
 
@@ -24,6 +19,7 @@ export const quarantineCommand = (): Command =>
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(retryCommand())
+    .addCommand(acceptCommand())
     .addCommand(discardCommand())
 
 type FilterOptions = Readonly<{ source?: string; coin?: string; timeframe?: string; reason?: string }>
@@ -41,7 +37,8 @@ const filterOf = ({ source, coin, timeframe, reason }: FilterOptions): Omit<Quar
   ...(reason === undefined ? {} : { reason }),
 })
 
-type ListOptions = FilterOptions & Readonly<{ settled?: boolean; limit: string; json?: boolean }>
+type ListOptions = FilterOptions &
+  Readonly<{ from?: string; to?: string; settled?: boolean; limit: string; json?: boolean }>
 
 const mostRows = 100_000
 
@@ -49,17 +46,32 @@ const listCommand = (): Command =>
   withFilters(new Command('list'))
     .description('List unresolved rejected rows, the last seen first.')
     .option('--reason <text>', 'only rows whose reason has this in it')
+    .option('--from <date>', 'only rows of candles from then on, UTC')
+    .option('--to <date>', 'only rows of candles before then, UTC')
     .option('--settled', 'only those that are settled')
     .option('--limit <count>', 'how many', '20')
     .option('--json', 'answer as JSON')
     .action((options: ListOptions) =>
-      withDatabase(async ({ db }) => {
-        const filter = { ...filterOf(options), state: options.settled ? 'settled' : 'open' } as const
+      withDatabase(async ({ db, clock }) => {
+        const state = options.settled ? 'settled' : 'open'
+        const filter = { ...filterOf(options), ...rangeOf(options, clock.now()), state } as const
         const most = readCount('--limit', options.limit, mostRows)
         const { rows, total } = await listQuarantined(db, filter, most)
         answer(options.json, { total, rows: rows.map(rowJson) }, () => listText(rows, total))
       }),
     )
+
+const beginningOfTime = '1970-01-01'
+
+function rangeOf({ from, to }: ListOptions, now: Instant): Pick<QuarantineFilter, 'range'> {
+  if (from === undefined && to === undefined) return {}
+  const range = {
+    from: readDate('--from', from ?? beginningOfTime, now),
+    to: readDate('--to', to ?? 'now', now),
+  }
+  if (range.from >= range.to) throw new InvalidInput(`--from ${from} is not before --to ${to ?? 'now'}`)
+  return { range }
+}
 
 function listText(rows: readonly QuarantinedRow[], total: number): string {
   if (rows.length === 0) return 'No rows match.'
@@ -112,21 +124,6 @@ const showCommand = (): Command =>
         answer(json, rowJson(row), () => rowText(row))
       }),
     )
-
-async function rowNamed(db: Database, id: string): Promise<QuarantinedRow> {
-  const [row, another] = /^[0-9a-f-]{4,36}$/i.test(id) ? await findQuarantined(db, id) : []
-  if (!row) {
-    throw new InvalidInput(
-      `no row in quarantine has an id that begins with ${id}; see: beacon quarantine list`,
-    )
-  }
-  if (another) {
-    throw new InvalidInput(
-      `the ids of several rows begin with ${id}: write more of it, as in beacon quarantine list --json`,
-    )
-  }
-  return row
-}
 
 function rowText(row: QuarantinedRow): string {
   const { id, source, market, coinId, timeframe, openTime, reason, raw, settled } = row
@@ -222,29 +219,11 @@ async function chosenRows(
   return rows
 }
 
-async function rowsNamed(db: Database, ids: readonly string[]): Promise<QuarantinedRow[]> {
-  const rows = new Map<string, QuarantinedRow>()
-  for (const id of ids) {
-    const row = await rowNamed(db, id)
-    rows.set(row.id, row)
-  }
-  return [...rows.values()]
-}
-
 /** One line for each reason, with how many rows it holds for. */
 function leftAloneLines(leftAlone: readonly LeftAlone[]): string[] {
   const counts = new Map<string, number>()
   for (const { why } of leftAlone) counts.set(why, (counts.get(why) ?? 0) + 1)
   return [...counts].map(([why, count]) => `${counted(count, 'row')} not asked for: ${why}.`)
-}
-
-/** In some containers the account has a number and no name. */
-function accountName(): string {
-  try {
-    return userInfo().username
-  } catch {
-    return `user ${process.getuid?.() ?? 'unknown'}`
-  }
 }
 
 type DiscardOptions = Readonly<{ reason: string; by?: string; json?: boolean }>

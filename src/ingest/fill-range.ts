@@ -1,6 +1,6 @@
 import type { HttpClient, Lane } from '../http/request.ts'
 import { earlier, plus } from '../market/instant.ts'
-import { candleCount, type Range } from '../market/range.ts'
+import { type AlignedRange, candleCount } from '../market/range.ts'
 import { floorTo } from '../market/timeframe.ts'
 import type { Context } from '../runtime/context.ts'
 import { inSpan } from '../runtime/trace.ts'
@@ -19,7 +19,7 @@ export type Filling = Readonly<{
   source: CandleProvider
   /** The market in the source's own spelling. */
   symbol: string
-  range: Range
+  range: AlignedRange
   lane: Lane
   /** Told after each commit how many candles have been dealt with, and what that came to. */
   onProgress?: (candles: number, filled: Filled) => Promise<void> | void
@@ -40,7 +40,7 @@ export type FillReach = Readonly<{ http: HttpClient }> &
   Pick<Context, 'pool' | 'clock' | 'settings' | 'signal' | 'runId' | 'partitions'>
 
 /** Several stretches of it. */
-export type Fillings = Omit<Filling, 'range'> & Readonly<{ ranges: readonly Range[] }>
+export type Fillings = Omit<Filling, 'range'> & Readonly<{ ranges: readonly AlignedRange[] }>
 
 /** Asks for a range page by page and writes it, as `fillRanges` does. */
 export const fillRange = (reach: FillReach, { range, ...filling }: Filling): Promise<Filled> =>

@@ -1,15 +1,17 @@
 import type { Pool } from 'pg'
 import { earlier, type Instant, later, plus } from '../market/instant.ts'
-import { alignTo, candleCount, type Range, subtract } from '../market/range.ts'
-import { floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { type AlignedRange, alignTo, candleCount, type Range, subtract } from '../market/range.ts'
+import { type AlignedInstant, floorTo, type Timeframe } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
 import { type Coin, listCoins } from '../store/coins.ts'
 import { type CoverageRange, readCoverage, readFirstStored, type Series } from '../store/coverage.ts'
 import { readUptime } from '../store/ingest-uptime.ts'
+import { readDiscarded } from '../store/quarantine.ts'
 import { readSharedSilence } from '../store/series-coverage.ts'
 import { type Database, databaseOf } from '../store/transaction.ts'
 import {
   causesOfAbsence,
+  causesOfRejection,
   causesOfSilence,
   downtimeOf,
   type Evidence,
@@ -23,7 +25,7 @@ export type Gap = Readonly<{
   coinId: string
   timeframe: Timeframe
   source: string
-  range: Range
+  range: AlignedRange
   candles: number
   cause: GapCause
 }>
@@ -75,20 +77,23 @@ async function gather(
   db: Database,
   { market: { followedFrom }, series, others }: Subject,
   coverage: readonly CoverageRange[],
-  wanted: Range,
+  wanted: AlignedRange,
 ): Promise<Evidence> {
   const isAbsent = coverage.some(({ state }) => state === 'no-trades')
+  const isRejected = coverage.some(({ state }) => state === 'refused')
   const owed = subtract(
     wanted,
     coverage.map(({ range }) => range),
   )
   const { timeframe } = series
   const sharedSilence = isAbsent ? await readSharedSilence(db, series, others, wanted) : []
-  if (owed.every(({ to }) => to <= followedFrom)) return { sharedSilence }
+  const discarded = isRejected ? await readDiscarded(db, series, wanted) : []
+  const known = { sharedSilence, discarded }
+  if (owed.every(({ to }) => to <= followedFrom)) return known
   const { recordedFrom, up } = await readUptime(db, series, wanted)
   const onGrid = up.map((range) => alignTo(timeframe, range))
   const since = recordedFrom === undefined ? undefined : floorTo(timeframe, recordedFrom)
-  return { sharedSilence, downtime: downtimeOf(wanted, floorTo(timeframe, followedFrom), since, onGrid) }
+  return { ...known, downtime: downtimeOf(wanted, floorTo(timeframe, followedFrom), since, onGrid) }
 }
 
 /** The range asked about as far as it is closed by now, or the history that the daemon keeps. */
@@ -98,7 +103,7 @@ function closedPart(
   timeframe: Timeframe,
   range: Range | undefined,
   now: Instant,
-): Range {
+): AlignedRange {
   if (range === undefined) return keptHistory(settings, market, timeframe, now)
   const { from, to } = alignTo(timeframe, range)
   return { from, to: later(from, earlier(to, settledClose(settings, timeframe, now))) }
@@ -109,11 +114,11 @@ function closedPart(
  * may lie before what is wanted. Pure, so that it can be read and tested by itself.
  */
 export function gapsOf(
-  wanted: Range,
+  wanted: AlignedRange,
   coverage: readonly CoverageRange[],
   timeframe: Timeframe,
-  settledBefore: Instant,
-  firstStored: Instant | undefined,
+  settledBefore: AlignedInstant,
+  firstStored: AlignedInstant | undefined,
   evidence: Evidence = {},
 ): Omit<Gap, 'coinId' | 'timeframe' | 'source'>[] {
   const inState = (state: CoverageRange['state']) =>
@@ -124,10 +129,10 @@ export function gapsOf(
     coverage.map(({ range }) => range),
   )
   const late = owed.filter(
-    ({ from, to }) => to > settledBefore && to - from <= longestLate * timeframeMs[timeframe],
+    (range) => range.to > settledBefore && candleCount(range, timeframe) <= longestLate,
   )
   return [
-    ...subtractAll(inState('refused'), stored).map((range) => ({ cause: 'refused' as const, range })),
+    ...causesOfRejection(subtractAll(inState('refused'), stored), evidence),
     ...causesOfAbsence(subtractAll(inState('no-trades'), stored), firstStored, evidence),
     ...causesOfSilence(owed, late, evidence),
   ]

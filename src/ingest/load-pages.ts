@@ -1,4 +1,5 @@
 import { Fault } from '../fault.ts'
+import type { Timeframe } from '../market/timeframe.ts'
 import type { Context } from '../runtime/context.ts'
 import { type Attributes, inSpan } from '../runtime/trace.ts'
 import {
@@ -9,8 +10,8 @@ import {
   nothingReceived,
 } from '../store/candles.ts'
 import { withPartitions } from '../store/partition-cache.ts'
-import { candleTable } from '../store/partitions.ts'
-import { inTransaction } from '../store/transaction.ts'
+import { candleTable, type PartitionPlan } from '../store/partitions.ts'
+import { inTransaction, type Transaction } from '../store/transaction.ts'
 
 export type LoadReach = Pick<Context, 'pool' | 'partitions' | 'settings'>
 
@@ -29,27 +30,38 @@ export async function loadPages(reach: LoadReach, pages: readonly CandleBatch[])
   }
 }
 
-async function loadTogether(
-  { pool, partitions, settings }: LoadReach,
-  pages: readonly CandleBatch[],
-): Promise<Accounting> {
+async function loadTogether(reach: LoadReach, pages: readonly CandleBatch[]): Promise<Accounting> {
   const timeframe = pages[0]?.series.timeframe
   if (timeframe === undefined) return nothingReceived
-  const table = candleTable(timeframe, settings.timeframes[timeframe]?.partition ?? 'month')
-  const openTimes = pages.flatMap(({ rows }) => rows.openTimes)
   const attributes = { 'beacon.timeframe': timeframe, 'beacon.pages': pages.length }
   return inSpan('load', { attributes }, async (tell) => {
-    const accountings = await withPartitions(
-      { pool, partitions, lockTimeoutMs: settings.database.lockTimeout },
-      table,
-      openTimes,
-      (leaves) => inTransaction(pool, (tx) => loadBatches(tx, pages, leaves), 'load'),
-    )
-    const accounting = accountings.reduce(addAccounting, nothingReceived)
+    const accounting = await inLoad(reach, timeframe, pages, (tx, leaves) => loadAll(tx, pages, leaves))
     tell(accountingAttributes(accounting))
     return accounting
   })
 }
+
+/** Makes sure of the partitions of pages of one timeframe, and does the work in one transaction. */
+export function inLoad<T>(
+  { pool, partitions, settings }: LoadReach,
+  timeframe: Timeframe,
+  pages: readonly CandleBatch[],
+  work: (tx: Transaction, leaves: readonly PartitionPlan[]) => Promise<T>,
+): Promise<T> {
+  return withPartitions(
+    { pool, partitions, lockTimeoutMs: settings.database.lockTimeout },
+    candleTable(timeframe, settings.timeframes[timeframe]?.partition ?? 'month'),
+    pages.flatMap(({ rows }) => rows.openTimes),
+    (leaves) => inTransaction(pool, (tx) => work(tx, leaves), 'load'),
+  )
+}
+
+/** Writes pages in a transaction, and returns what they come to together. */
+export const loadAll = async (
+  tx: Transaction,
+  pages: readonly CandleBatch[],
+  leaves: readonly PartitionPlan[],
+): Promise<Accounting> => (await loadBatches(tx, pages, leaves)).reduce(addAccounting, nothingReceived)
 
 const accountingAttributes = (accounting: Accounting): Attributes =>
   Object.fromEntries(Object.entries(accounting).map(([name, rows]) => [`beacon.rows.${name}`, rows]))

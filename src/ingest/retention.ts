@@ -1,8 +1,8 @@
 import type { Pool } from 'pg'
 import { Aborted, Fault, Misconfigured } from '../fault.ts'
 import { type Instant, plus, toInstant } from '../market/instant.ts'
-import { subtract } from '../market/range.ts'
-import { floorTo } from '../market/timeframe.ts'
+import { subtract, toAlignedRange } from '../market/range.ts'
+import { floorTo, toAligned } from '../market/timeframe.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Settings } from '../settings.ts'
 import { alone } from '../store/alone.ts'
@@ -177,10 +177,10 @@ async function trimLeftovers({ pool, policies, now }: LeafRun): Promise<void> {
       ...(await listPartitions(pool, [name])),
       ...underWay.filter((leaf) => leaf.table === name),
     ]
-    const past = { from: toInstant(0), to: floorTo(timeframe, plus(now, -keepMs)) }
+    const past = { from: toAligned(timeframe, toInstant(0)), to: floorTo(timeframe, plus(now, -keepMs)) }
     const bare = subtract(
       past,
-      leaves.map(({ range }) => range),
+      leaves.map(({ range }) => toAlignedRange(timeframe, range)),
     )
     await inTransaction(pool, ({ db }) => trimLedger(db, timeframe, bare, now), 'upkeep')
   }

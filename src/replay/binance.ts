@@ -241,6 +241,7 @@ export const binanceFace: Face = {
     high: 2,
     low: 3,
     close: 4,
+    volume: 5,
     fromParameter: 'startTime',
   },
   unavailable: (status) => ({

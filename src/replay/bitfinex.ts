@@ -40,7 +40,7 @@ export const bitfinexFace: Face = {
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
   // No header tells when to come again.
   refuse: () => ({ status: 429, body: ['error', 11010, 'ratelimit: error'] }),
-  candles: { openTime: 0, timeUnitMs: 1, close: 2, high: 3, low: 4, fromParameter: 'start' },
+  candles: { openTime: 0, timeUnitMs: 1, close: 2, high: 3, low: 4, volume: 5, fromParameter: 'start' },
   unavailable: (status) => ({
     status,
     body: {

@@ -68,6 +68,7 @@ export const bitstampFace: Face = {
     high: 'high',
     low: 'low',
     close: 'close',
+    volume: 'volume',
     fromParameter: 'start',
   },
   unavailable: (status) => ({

@@ -46,7 +46,7 @@ export const bybitFace: Face = {
           headers: { 'x-bapi-limit-status': '0', 'x-bapi-limit-reset-timestamp': String(retryAt) },
           body: enveloped(10006, 'Too many visits!', {}, now),
         },
-  candles: { openTime: 0, timeUnitMs: 1, high: 2, low: 3, close: 4, fromParameter: 'start' },
+  candles: { openTime: 0, timeUnitMs: 1, high: 2, low: 3, close: 4, volume: 5, fromParameter: 'start' },
   regionRefused: {
     status: 403,
     body: '<html><head><title>ERROR: The request could not be satisfied</title></head><body>The Amazon CloudFront distribution is configured to block access from your country.</body></html>',

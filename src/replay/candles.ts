@@ -54,7 +54,7 @@ export function* candlesFrom(
 ): Generator<ReplayCandle> {
   const end = earlier(until, now)
   const start = ceilTo(timeframe, later(from, floorTo(timeframe, listedAt)))
-  for (let openTime = start; openTime <= end; openTime = plus(openTime, timeframeMs[timeframe])) {
+  for (let openTime: Instant = start; openTime <= end; openTime = plus(openTime, timeframeMs[timeframe])) {
     const candle = candleAt({ market, timeframe }, openTime, now)
     if (candle) yield candle
   }
@@ -68,7 +68,11 @@ export function* candlesBackFrom(
 ): Generator<ReplayCandle> {
   const start = floorTo(timeframe, earlier(until, now))
   const oldest = floorTo(timeframe, listedAt)
-  for (let openTime = start; openTime >= oldest; openTime = plus(openTime, -timeframeMs[timeframe])) {
+  for (
+    let openTime: Instant = start;
+    openTime >= oldest;
+    openTime = plus(openTime, -timeframeMs[timeframe])
+  ) {
     const candle = candleAt({ market, timeframe }, openTime, now)
     if (candle) yield candle
   }

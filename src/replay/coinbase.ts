@@ -31,7 +31,7 @@ export const coinbaseFace: Face = {
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
   // No header tells when to come again.
   refuse: () => ({ status: 429, body: { message: 'Public rate limit exceeded' } }),
-  candles: { openTime: 0, timeUnitMs: 1_000, low: 1, high: 2, close: 4, fromParameter: 'start' },
+  candles: { openTime: 0, timeUnitMs: 1_000, low: 1, high: 2, close: 4, volume: 5, fromParameter: 'start' },
   unavailable: (status) => ({
     status,
     body: { message: 'Coinbase Exchange is currently under maintenance' },

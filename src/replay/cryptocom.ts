@@ -35,7 +35,7 @@ export const cryptocomFace: Face = {
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
   // No header tells when to come again.
   refuse: () => ({ status: 429, body: { id: -1, code: 42901, message: 'TOO_MANY_REQUESTS' } }),
-  candles: { openTime: 't', timeUnitMs: 1, high: 'h', low: 'l', close: 'c' },
+  candles: { openTime: 't', timeUnitMs: 1, high: 'h', low: 'l', close: 'c', volume: 'v' },
   unavailable: (status) => ({ status, body: { id: -1, code: 50001, message: 'INTERNAL_SERVER_ERROR' } }),
 }
 

@@ -31,6 +31,7 @@ export type CandleColumns = Readonly<{
   high: Column
   low: Column
   close: Column
+  volume: Column
   /** The query's parameter that says where to begin, where there is one. */
   fromParameter?: string
 }>

@@ -36,7 +36,7 @@ export const gateioFace: Face = {
     headers: { 'x-gate-ratelimit-reset-timestamp': String(Math.ceil(retryAt / second)) },
     body: { label: 'TOO_MANY_REQUESTS', message: 'Request Rate limit Exceeded (411)' },
   }),
-  candles: { openTime: 0, timeUnitMs: 1_000, close: 2, high: 3, low: 4, fromParameter: 'from' },
+  candles: { openTime: 0, timeUnitMs: 1_000, close: 2, high: 3, low: 4, volume: 6, fromParameter: 'from' },
   unavailable: (status) => ({ status, body: { label: 'SERVER_ERROR', message: 'Internal server error' } }),
 }
 

@@ -42,7 +42,7 @@ export const htxFace: Face = {
     'x-hb-ratelimit-requests-remain': String(Math.max((window?.points ?? 0) - used, 0)),
     'x-hb-ratelimit-requests-expire': String(now + (window?.perMs ?? limitMs)),
   }),
-  candles: { openTime: 'id', timeUnitMs: 1_000, high: 'high', low: 'low', close: 'close' },
+  candles: { openTime: 'id', timeUnitMs: 1_000, high: 'high', low: 'low', close: 'close', volume: 'amount' },
 }
 
 function answerPath(path: string, query: URLSearchParams, now: Instant): Answer {

@@ -46,7 +46,7 @@ export const krakenFace: Face = {
           : 'EGeneral:Too many requests',
       ),
     ),
-  candles: { openTime: 0, timeUnitMs: 1_000, high: 2, low: 3, close: 4, fromParameter: 'since' },
+  candles: { openTime: 0, timeUnitMs: 1_000, high: 2, low: 3, close: 4, volume: 6, fromParameter: 'since' },
   unavailable: (status) => ({ status, body: failure('EService:Unavailable') }),
 }
 

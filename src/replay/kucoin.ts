@@ -49,7 +49,7 @@ export const kucoinFace: Face = {
       'gw-ratelimit-reset': String(perMs - (now % perMs)),
     }
   },
-  candles: { openTime: 0, timeUnitMs: 1_000, close: 2, high: 3, low: 4, fromParameter: 'startAt' },
+  candles: { openTime: 0, timeUnitMs: 1_000, close: 2, high: 3, low: 4, volume: 5, fromParameter: 'startAt' },
   unavailable: (status) => ({ status, body: { code: '500000', msg: 'Internal Server Error' } }),
   regionRefused: {
     status: 200,

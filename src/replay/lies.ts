@@ -1,6 +1,7 @@
 import { type Instant, plus } from '../market/instant.ts'
 import { type Answer, type Json, toJson } from './answer.ts'
 import type { Column, Face, FaceLimit } from './face.ts'
+import type { Outage } from './outage.ts'
 import { lieAboutRows, withRows } from './row-lies.ts'
 import { isPriceFault, type PriceFault, withPriceFault } from './tickers/price-faults.ts'
 
@@ -38,6 +39,10 @@ export type RowLie =
   | Readonly<{ name: 'missing-column'; row: number; column: Column }>
   /** `NaN`, `null`, `1e-9`, `0x10`: whatever a body can hold in place of a number. */
   | Readonly<{ name: 'value'; row: number; column: Column; value: Json }>
+  /** Candles as an outage has left them. */
+  | (Readonly<{ name: 'outage' }> & Outage)
+  /** A row and then the same candle with more volume. */
+  | Readonly<{ name: 'growing-duplicate'; row: number }>
   /** A closed candle whose value is another one from now on, in every answer that holds it. */
   | Readonly<{ name: 'revision'; openTime: Instant; column: Column; value: string }>
 

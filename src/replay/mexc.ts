@@ -55,6 +55,7 @@ export const mexcFace: Face = {
     high: 2,
     low: 3,
     close: 4,
+    volume: 5,
     fromParameter: 'startTime',
   },
   unavailable: (status) => ({ status, body: { code: status, msg: 'Service not available' } }),

@@ -42,7 +42,7 @@ export const okxFace: Face = {
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
   // No header tells when to come again.
   refuse: () => ({ status: 429, body: { msg: 'Too Many Requests', code: '50011' } }),
-  candles: { openTime: 0, timeUnitMs: 1, high: 2, low: 3, close: 4, fromParameter: 'before' },
+  candles: { openTime: 0, timeUnitMs: 1, high: 2, low: 3, close: 4, volume: 5, fromParameter: 'before' },
   unavailable: (status) => ({
     status,
     body: { code: '50001', data: [], msg: 'Service temporarily unavailable. Try again later' },

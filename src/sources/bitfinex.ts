@@ -6,7 +6,7 @@ import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, minute, second, toInstant } from '../market/instant.ts'
 import { type Timeframe, timeframes } from '../market/timeframe.ts'
-import { readCandle, refuseShorterCandles } from './candle-rows.ts'
+import { readCandle, readCandleRows } from './candle-rows.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
 import { fractionAsPercent, readPrice } from './prices/read-price.ts'
@@ -45,17 +45,14 @@ function parseCandles(text: string, { timeframe }: CandleQuery): CandleRow[] {
   if (!Array.isArray(rows)) throw new Malformed('bitfinex sent candles that are not an array')
   if (rows.length > pageSize)
     throw new Malformed(`bitfinex sent ${rows.length} candles, more than a page holds`)
-  const candles = rows.map(readRow)
-  refuseShorterCandles('bitfinex', timeframe, candles)
-  return candles
+  return readCandleRows('bitfinex', timeframe, rows, readRow)
 }
 
 /** Row: [open time ms, open, close, high, low, volume]. The close comes second; 1e-8 is a number like any other. */
 function readRow(row: unknown): CandleRow {
-  if (!Array.isArray(row)) throw new Malformed('bitfinex sent a candle that is not an array')
+  if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readInstant(row[0])
-  if (openTime === undefined)
-    throw new Malformed('bitfinex sent a candle whose first column is not a time in milliseconds')
+  if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in milliseconds' }
   const [, open, close, high, low, volume] = row
   return readCandle(row, openTime, { open, high, low, close, volume })
 }

@@ -6,7 +6,7 @@ import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, minute, second, toInstant } from '../market/instant.ts'
 import { candleCount } from '../market/range.ts'
 import { timeframeMs, timeframes } from '../market/timeframe.ts'
-import { readCandle, refuseShorterCandles } from './candle-rows.ts'
+import { readCandle, readCandleRows } from './candle-rows.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
@@ -51,16 +51,14 @@ function parseOhlc(text: string, { symbol, timeframe }: CandleQuery): CandleRow[
     throw new Malformed(`bitstamp answered for ${pair.slice(0, 50)} instead of ${symbol}`)
   if (rows.length > mostRows)
     throw new Malformed(`bitstamp sent ${rows.length} candles, more than an answer holds`)
-  const candles = rows.map(readRow)
-  refuseShorterCandles('bitstamp', timeframe, candles)
-  return candles
+  return readCandleRows('bitstamp', timeframe, rows, readRow)
 }
 
 /** `BTC/USD` is a name, `btcusd` the symbol that stands in paths. */
 const symbolOf = (name: string): string => name.replace('/', '').toLowerCase()
 
 const row = z.object({
-  timestamp: z.unknown(),
+  timestamp: z.unknown().optional(),
   open: z.unknown().optional(),
   high: z.unknown().optional(),
   low: z.unknown().optional(),
@@ -70,10 +68,10 @@ const row = z.object({
 
 function readRow(raw: unknown): CandleRow {
   const read = row.safeParse(raw)
-  if (!read.success) throw new Malformed('bitstamp sent a candle that is not an object with a time')
+  if (!read.success) return { raw, flaw: 'the row is not an object' }
   const { timestamp, open, high, low, close, volume } = read.data
   const openTime = readOpenTime(timestamp)
-  if (openTime === undefined) throw new Malformed('bitstamp sent a candle whose time is not in seconds')
+  if (openTime === undefined) return { raw, flaw: 'timestamp is not a time in seconds' }
   return readCandle(raw, openTime, { open, high, low, close, volume })
 }
 

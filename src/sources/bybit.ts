@@ -14,7 +14,7 @@ import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, minute, second, toInstant } from '../market/instant.ts'
 import type { Timeframe } from '../market/timeframe.ts'
-import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
+import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
@@ -84,17 +84,14 @@ function parseKlines(text: string, { symbol, timeframe }: CandleQuery): CandleRo
     throw new Malformed(`bybit answered for ${result.symbol.slice(0, 50)} instead of ${symbol}`)
   if (result.list.length > pageSize)
     throw new Malformed(`bybit sent ${result.list.length} candles, more than a page holds`)
-  const candles = result.list.map(readRow)
-  refuseShorterCandles('bybit', timeframe, candles)
-  return candles
+  return readCandleRows('bybit', timeframe, result.list, readRow)
 }
 
 /** Row: ["open time ms", "open", "high", "low", "close", "volume", "turnover"] */
 function readRow(row: unknown): CandleRow {
-  if (!Array.isArray(row)) throw new Malformed('bybit sent a candle that is not an array')
+  if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readInstant(row[0])
-  if (openTime === undefined)
-    throw new Malformed('bybit sent a candle whose first column is not a time in milliseconds')
+  if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in milliseconds' }
   const [, open, high, low, close, volume, turnover] = row
   return withTurnover(readCandle(row, openTime, { open, high, low, close, volume }), turnover)
 }

@@ -5,7 +5,7 @@ import { hour, type Instant, toInstant } from '../market/instant.ts'
 import { candleCount, type Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../market/timeframe.ts'
 import type { CcxtSourceId } from '../settings/source-ids.ts'
-import { readCandle } from './candle-rows.ts'
+import { readCandle, readCandleRows } from './candle-rows.ts'
 import { bend, type Converse, type HeardRow } from './ccxt-conversation.ts'
 import { faultInAnswer } from './ccxt-faults.ts'
 import { nameOf, openExchange } from './ccxt-library.ts'
@@ -165,7 +165,7 @@ class Markets {
     )
     if (rows.length === 0 && !hasList)
       throw new Malformed(`${this.#id} sent an answer without a list of candles`)
-    return rows.map(readRow)
+    return readCandleRows(this.#id, timeframe, rows, readRow)
   }
 
   /** The end of the range, for an exchange that can be told of one. */
@@ -191,9 +191,12 @@ class Markets {
   }
 }
 
+/** Milliseconds have 13 digits until the year 2286. */
+const latest = 1e13
+
 function readRow({ raw, read }: HeardRow): CandleRow {
   const [openTime, open, high, low, close, volume] = read
-  if (typeof openTime !== 'number' || !Number.isSafeInteger(openTime))
-    return { raw, flaw: 'the open time is not a time' }
+  if (typeof openTime !== 'number' || !Number.isSafeInteger(openTime) || openTime < 0 || openTime >= latest)
+    return { raw, flaw: 'the open time is not a time in milliseconds' }
   return readCandle(raw, toInstant(openTime), { open, high, low, close, volume })
 }

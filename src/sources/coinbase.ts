@@ -6,7 +6,7 @@ import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, plus, second, toInstant, toIso } from '../market/instant.ts'
 import { timeframeMs } from '../market/timeframe.ts'
-import { readCandle, refuseShorterCandles } from './candle-rows.ts'
+import { readCandle, readCandleRows } from './candle-rows.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
 import { changeSince, readPrice } from './prices/read-price.ts'
@@ -33,17 +33,14 @@ function parseCandles(text: string, { timeframe }: CandleQuery): CandleRow[] {
   const rows = parseLosslessJson('coinbase', text)
   if (!Array.isArray(rows)) throw new Malformed('coinbase sent candles that are not an array')
   // A few more than a page were seen, and are no harm.
-  const candles = rows.map(readRow)
-  refuseShorterCandles('coinbase', timeframe, candles)
-  return candles
+  return readCandleRows('coinbase', timeframe, rows, readRow)
 }
 
 /** Row: [open time s, low, high, open, close, volume]. The low comes first. */
 function readRow(row: unknown): CandleRow {
-  if (!Array.isArray(row)) throw new Malformed('coinbase sent a candle that is not an array')
+  if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readSeconds(row[0])
-  if (openTime === undefined)
-    throw new Malformed('coinbase sent a candle whose first column is not a time in seconds')
+  if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in seconds' }
   const [, low, high, open, close, volume] = row
   return readCandle(row, openTime, { open, high, low, close, volume })
 }

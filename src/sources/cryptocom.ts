@@ -6,7 +6,7 @@ import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, second, toInstant } from '../market/instant.ts'
 import { candleCount } from '../market/range.ts'
 import type { Timeframe } from '../market/timeframe.ts'
-import { readCandle, refuseShorterCandles } from './candle-rows.ts'
+import { readCandle, readCandleRows } from './candle-rows.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
 import { fractionAsPercent, readMilliseconds, readTicker } from './prices/read-price.ts'
@@ -68,9 +68,7 @@ function parseCandlesticks(text: string, { symbol, timeframe }: CandleQuery): Ca
     throw new Malformed(`cryptocom sent candles of ${interval.slice(0, 20)} instead of ${timeframe}`)
   if (data.length > pageSize)
     throw new Malformed(`cryptocom sent ${data.length} candles, more than a page holds`)
-  const candles = data.map(readRow)
-  refuseShorterCandles('cryptocom', timeframe, candles)
-  return candles
+  return readCandleRows('cryptocom', timeframe, data, readRow)
 }
 
 const candlestick = z
@@ -88,8 +86,7 @@ const candlestick = z
 function readRow(raw: unknown): CandleRow {
   const row = candlestick.safeParse(raw)
   const openTime = row.success ? readInstant(row.data.t) : undefined
-  if (!row.success || openTime === undefined)
-    throw new Malformed('cryptocom sent a candle without its open time in milliseconds')
+  if (!row.success || openTime === undefined) return { raw, flaw: 't is not a time in milliseconds' }
   const { o: open, h: high, l: low, c: close, v: volume } = row.data
   return readCandle(raw, openTime, { open, high, low, close, volume })
 }

@@ -5,7 +5,7 @@ import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, minute, plus, second, toInstant } from '../market/instant.ts'
 import { timeframeMs, timeframes } from '../market/timeframe.ts'
-import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
+import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
@@ -42,9 +42,7 @@ function parseCandlesticks(text: string, query: CandleQuery): CandleRow[] {
   if (!Array.isArray(rows)) throw new Malformed('gateio sent candles that are not an array')
   if (rows.length > mostRows)
     throw new Malformed(`gateio sent ${rows.length} candles, more than an answer holds`)
-  const candles = rows.map((row) => readRow(row, query))
-  refuseShorterCandles('gateio', query.timeframe, candles)
-  return candles
+  return readCandleRows('gateio', query.timeframe, rows, (row) => readRow(row, query))
 }
 
 /**
@@ -52,10 +50,9 @@ function parseCandlesticks(text: string, query: CandleQuery): CandleRow[] {
  * the last column, which tells whether the candle is complete.
  */
 function readRow(row: unknown, { timeframe, asOf }: CandleQuery): CandleRow {
-  if (!Array.isArray(row)) throw new Malformed('gateio sent a candle that is not an array')
+  if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readSeconds(row[0])
-  if (openTime === undefined)
-    throw new Malformed('gateio sent a candle whose first column is not a time in seconds')
+  if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in seconds' }
   const [, quoteVolume, close, high, low, open, volume, isComplete = 'true'] = row
   if (isComplete !== 'true' && isComplete !== 'false')
     return { raw: row, openTime, flaw: 'the eighth column does not tell whether the candle is complete' }

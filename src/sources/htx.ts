@@ -7,7 +7,7 @@ import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, minute, second, toInstant } from '../market/instant.ts'
 import { candleCount } from '../market/range.ts'
 import { ceilTo, type Timeframe } from '../market/timeframe.ts'
-import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
+import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
@@ -64,9 +64,8 @@ function parseKlines(text: string, query: CandleQuery): CandleRow[] {
   if (channel !== undefined && channel !== `market.${symbol}.kline.${periods[timeframe]}`)
     throw new Malformed(`htx answered with ${channel.slice(0, 80)}, not with the ${timeframe} of ${symbol}`)
   if (data.length > depth) throw new Malformed(`htx sent ${data.length} candles, more than there are`)
-  const rows = data.map(readRow)
+  const rows = readCandleRows('htx', timeframe, data, readRow)
   refuseCutOff(rows, query)
-  refuseShorterCandles('htx', timeframe, rows)
   return rows
 }
 
@@ -86,8 +85,7 @@ const kline = z
 function readRow(raw: unknown): CandleRow {
   const row = kline.safeParse(raw)
   const openTime = row.success ? readSeconds(row.data.id) : undefined
-  if (!row.success || openTime === undefined)
-    throw new Malformed('htx sent a candle without its open time in seconds')
+  if (!row.success || openTime === undefined) return { raw, flaw: 'id is not a time in seconds' }
   const { open, high, low, close, amount: volume, vol: turnover } = row.data
   return withTurnover(readCandle(raw, openTime, { open, high, low, close, volume }), turnover)
 }
@@ -97,7 +95,7 @@ function refuseCutOff(rows: readonly CandleRow[], query: CandleQuery): void {
   const size = sizeOf(query)
   // Where all that there are were asked for, the walk knows what to make of it.
   if (size === depth || rows.length < size) return
-  const isReached = rows.some((row) => (openTimeOf(row) ?? 0) <= query.range.from)
+  const isReached = rows.some((row) => (openTimeOf(row) ?? query.range.to) <= query.range.from)
   if (!isReached)
     throw new Malformed(`htx's newest ${size} candles no longer reach back to what was asked for`)
 }

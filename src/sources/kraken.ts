@@ -7,14 +7,14 @@ import type { CoinPriceRow } from '../market/coin-price.ts'
 import { compareDecimals, type Decimal, isNegative, isZero } from '../market/decimal.ts'
 import { type Instant, minute, plus, second, toInstant } from '../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
-import { readCandle, refuseShorterCandles } from './candle-rows.ts'
+import { readCandle, readCandleRows } from './candle-rows.ts'
 import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
 import type { OtherKind } from './listing/market-kind.ts'
 import { readPrice } from './prices/read-price.ts'
 import type { AnswerRow, CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
-import type { TradePage, TradeRow } from './trades.ts'
+import { placeTrades, type TradePage, type TradeRow, type UnplacedTrade } from './trades.ts'
 
 // https://docs.kraken.com/api/docs/rest-api/get-ohlc-data
 // Every length is a number of minutes.
@@ -70,13 +70,7 @@ function parseOhlc(text: string, query: CandleQuery): AnswerRow[] {
   // An answer without rows has nothing to point at.
   const lastClosed = rows.length === 0 ? toInstant(0) : readSeconds(result.last)
   if (lastClosed === undefined) throw new Malformed('kraken does not tell which candle was the last to close')
-  const read = rows.map((row) => readRow(row, query, lastClosed))
-  refuseShorterCandles(
-    'kraken',
-    query.timeframe,
-    read.flatMap((row) => ('quiet' in row ? [] : [row])),
-  )
-  return read
+  return readCandleRows('kraken', query.timeframe, rows, (row) => readRow(row, query, lastClosed))
 }
 
 /**
@@ -85,10 +79,9 @@ function parseOhlc(text: string, query: CandleQuery): AnswerRow[] {
  * its trades.
  */
 function readRow(row: unknown, { timeframe, asOf }: CandleQuery, lastClosed: Instant): AnswerRow {
-  if (!Array.isArray(row)) throw new Malformed('kraken sent a candle that is not an array')
+  if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readSeconds(row[0])
-  if (openTime === undefined)
-    throw new Malformed('kraken sent a candle whose first column is not a time in seconds')
+  if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in seconds' }
   const [, open, high, low, close, vwap, volume, trades] = row
   if (!Number.isSafeInteger(trades) || trades < 0)
     return { raw: row, openTime, flaw: 'the eighth column does not tell how many trades there were' }
@@ -135,16 +128,16 @@ function parseTrades(text: string): TradePage {
   const { last } = result
   if (typeof last !== 'string' || !/^\d{1,19}$/.test(last))
     throw new Malformed('kraken does not tell from where on there are more trades')
-  return { rows: readRows(result).map(readTrade), cursor: BigInt(last) }
+  return { rows: placeTrades('kraken', readRows(result).map(readTrade)), cursor: BigInt(last) }
 }
 
 /** Row: ["price", "volume", time s, "b" or "s", "m" or "l", "", number]. Any of the last two columns may be new. */
-function readTrade(row: unknown): TradeRow {
-  if (!Array.isArray(row)) throw new Malformed('kraken sent a trade that is not an array')
+function readTrade(row: unknown): TradeRow | UnplacedTrade {
+  if (!Array.isArray(row)) return { raw: row, flaw: 'it is not an array' }
   const time = readNanoseconds(row[2])
   const id = isLosslessNumber(row[6]) && /^\d{1,18}$/.test(row[6].value) ? row[6].value : undefined
   if (time === undefined || id === undefined)
-    throw new Malformed('kraken sent a trade without its time in seconds or its number')
+    return { raw: row, flaw: 'its time in seconds or its number is missing' }
   const price = readDecimal(row[0])
   const amount = readDecimal(row[1])
   if (!price || isNegative(price)) return { raw: row, id, time, flaw: 'its price is not a decimal string' }

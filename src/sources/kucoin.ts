@@ -14,7 +14,7 @@ import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, second, toInstant } from '../market/instant.ts'
 import type { Timeframe } from '../market/timeframe.ts'
-import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
+import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
@@ -62,17 +62,14 @@ function parseCandles(text: string, { timeframe }: CandleQuery): CandleRow[] {
   const rows = readData(text, z.array(z.unknown()))
   if (rows.length > pageSize)
     throw new Malformed(`kucoin sent ${rows.length} candles, more than a page holds`)
-  const candles = rows.map(readRow)
-  refuseShorterCandles('kucoin', timeframe, candles)
-  return candles
+  return readCandleRows('kucoin', timeframe, rows, readRow)
 }
 
 /** Row: ["open time s", "open", "close", "high", "low", "volume", "turnover"]. The close comes second. */
 function readRow(row: unknown): CandleRow {
-  if (!Array.isArray(row)) throw new Malformed('kucoin sent a candle that is not an array')
+  if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readSeconds(row[0])
-  if (openTime === undefined)
-    throw new Malformed('kucoin sent a candle whose first column is not a time in seconds')
+  if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in seconds' }
   const [, open, close, high, low, volume, turnover] = row
   return withTurnover(readCandle(row, openTime, { open, high, low, close, volume }), turnover)
 }

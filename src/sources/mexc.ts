@@ -3,9 +3,9 @@ import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket
 import type { HttpAnswer } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, second, toInstant } from '../market/instant.ts'
+import { type Instant, plus, second, toInstant } from '../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
-import { readCandle, withTurnover } from './candle-rows.ts'
+import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
 import { named } from './listing/market-kind.ts'
@@ -45,22 +45,22 @@ function parseKlines(text: string, { timeframe }: CandleQuery): CandleRow[] {
   const rows = parseJson('mexc', text)
   if (!Array.isArray(rows)) throw new Malformed('mexc sent klines that are not an array')
   if (rows.length > pageSize) throw new Malformed(`mexc sent ${rows.length} klines, more than a page holds`)
-  return rows.map((row) => readKline(row, timeframe))
+  return readCandleRows('mexc', timeframe, rows, (row) => readKline(row, timeframe))
 }
 
 /** Row: [open time ms, "open", "high", "low", "close", "base volume", close time ms, "quote volume"] */
 function readKline(row: unknown, timeframe: Timeframe): CandleRow {
-  if (!Array.isArray(row)) throw new Malformed('mexc sent a kline that is not an array')
+  if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readInstant(row[0])
-  if (openTime === undefined)
-    throw new Malformed('mexc sent a kline whose first column is not a time in milliseconds')
+  if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in milliseconds' }
   const [, open, high, low, close, volume, closeTime, turnover] = row
-  // A candle of another length may open on the same grid: only its close tells. It is the next open time; on Binance it
-  // is the millisecond before that.
-  const next = openTime + timeframeMs[timeframe]
-  if (closeTime !== next && closeTime !== next - 1)
-    return { raw: row, openTime, flaw: `close time is not that of a ${timeframe} candle` }
-  return withTurnover(readCandle(row, openTime, { open, high, low, close, volume }), turnover)
+  const closesAt = readInstant(closeTime)
+  if (closesAt === undefined)
+    return { raw: row, openTime, flaw: 'the seventh column is not a time in milliseconds' }
+  const candle = withTurnover(readCandle(row, openTime, { open, high, low, close, volume }), turnover)
+  // It is the next open time; on Binance, which MEXC takes after, it is the millisecond before that.
+  const isLastMs = closesAt === openTime + timeframeMs[timeframe] - 1
+  return 'candle' in candle ? { ...candle, closesAt: isLastMs ? plus(closesAt, 1) : closesAt } : candle
 }
 
 /** Thirteen digits: ten would be seconds. */

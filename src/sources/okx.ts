@@ -5,7 +5,7 @@ import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, plus, second, toInstant } from '../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
-import { isPaidFor, readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
+import { isPaidFor, readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
 import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
@@ -58,17 +58,14 @@ function readData(text: string, parse = parseJson): unknown[] {
 function parseCandles(text: string, query: CandleQuery): CandleRow[] {
   const rows = readData(text)
   if (rows.length > pageSize) throw new Malformed(`okx sent ${rows.length} candles, more than a page holds`)
-  const candles = rows.map((row) => readRow(row, query))
-  refuseShorterCandles('okx', query.timeframe, candles)
-  return candles
+  return readCandleRows('okx', query.timeframe, rows, (row) => readRow(row, query))
 }
 
 /** Row: ["open time ms", "open", "high", "low", "close", "volume", "volCcy", "volCcyQuote", "confirm"] */
 function readRow(row: unknown, { timeframe, asOf }: CandleQuery): CandleRow {
-  if (!Array.isArray(row)) throw new Malformed('okx sent a candle that is not an array')
+  if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readInstant(row[0])
-  if (openTime === undefined)
-    throw new Malformed('okx sent a candle whose first column is not a time in milliseconds')
+  if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in milliseconds' }
   const [, open, high, low, close, volume, volCcy, volCcyQuote, confirm] = row
   if (confirm !== '0' && confirm !== '1')
     return { raw: row, openTime, flaw: 'the ninth column does not tell whether the candle is complete' }

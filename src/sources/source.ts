@@ -3,8 +3,8 @@ import type { HttpAnswer, HttpRequest, RateLimit } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { day, earlier, type Instant, later, plus, toInstant } from '../market/instant.ts'
-import { isEmpty, type Range } from '../market/range.ts'
-import { ceilTo, floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { type AlignedRange, isEmpty } from '../market/range.ts'
+import { type AlignedInstant, ceilTo, floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import type { CcxtSourceId, SourceId } from '../settings/source-ids.ts'
 import type { OtherKind } from './listing/market-kind.ts'
 import type { TradePage } from './trades.ts'
@@ -18,8 +18,13 @@ export type SourceRequest = Readonly<{
   weight: number
 }>
 
-/** A stretch of one market's candles; the range lies on the timeframe's grid. `asOf` is when it is asked for. */
-export type CandleQuery = Readonly<{ symbol: string; timeframe: Timeframe; range: Range; asOf: Instant }>
+/** A range of one market's candles. `asOf` is when it is asked for. */
+export type CandleQuery = Readonly<{
+  symbol: string
+  timeframe: Timeframe
+  range: AlignedRange
+  asOf: Instant
+}>
 
 /** A market as its source lists it. */
 export type ListedMarket = Readonly<{
@@ -99,8 +104,8 @@ export function reachableFrom(
   { depth, madeFrom }: CandleTraits,
   timeframe: Timeframe,
   asOf: Instant,
-): Instant {
-  if (depth === undefined || depth === 'unknown') return toInstant(0)
+): AlignedInstant {
+  if (depth === undefined || depth === 'unknown') return ceilTo(timeframe, toInstant(0))
   return ceilTo(timeframe, plus(asOf, -depth * timeframeMs[madeFrom?.[timeframe] ?? timeframe]))
 }
 
@@ -120,7 +125,7 @@ export type WalkCost = Readonly<{ requests: number; weight: number; isEstimate: 
 export function costOf(
   candles: CandleTraits,
   timeframe: Timeframe,
-  { from, to }: Range,
+  { from, to }: AlignedRange,
   asOf: Instant,
 ): WalkCost {
   const part = candles.madeFrom?.[timeframe] ?? timeframe

@@ -160,7 +160,7 @@ async function comparePart(
       timeframe,
       partition,
       range: toRange(row),
-      candles: Math.ceil(Number(row.missing_ms) / timeframeMs[timeframe]),
+      candles: Math.round(Number(row.missing_ms) / timeframeMs[timeframe]),
     }))
   // Each coin stands there twice, once for each kind.
   return { candles: rows.reduce((sum, { candles }) => sum + candles, 0) / 2, found }
@@ -188,7 +188,7 @@ export async function forgetMissingRows(
           from missing
           where coin_id = ${coinId} and timeframe = ${timeframe} and state in ('stored', 'provisional') and known.ranges && missing.ranges
         )
-        select coalesce(sum(ceil(extract(epoch from upper(part) - lower(part)) / ${timeframeMs[timeframe] / 1_000}::numeric)), 0)::integer as candles
+        select coalesce(sum(extract(epoch from upper(part) - lower(part)) / ${timeframeMs[timeframe] / 1_000}::numeric), 0)::integer as candles
         from missing, unnest(missing.ranges) as part`)
       return rows[0]?.candles ?? 0
     },

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
-import { type Instant, plus, toIso } from '../market/instant.ts'
-import { ceilTo, floorTo, isAligned, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { type Instant, toIso } from '../market/instant.ts'
+import { candleAround } from '../market/range.ts'
+import { ceilTo, floorTo, isAligned, type Timeframe } from '../market/timeframe.ts'
 import { multirangeText } from './multirange.ts'
 import { orCountAgain, reasonKind } from './quarantine/repeated-rejections.ts'
 import type { Database, Transaction } from './transaction.ts'
@@ -88,8 +89,7 @@ function forget(db: Database, foreign: Foreign, timeframe: Timeframe) {
 }
 
 function refuseMixed(db: Database, { coinId, source, now }: Foreign, from: Instant, timeframe: Timeframe) {
-  const openTime = floorTo(timeframe, from)
-  const mixed = multirangeText([{ from: openTime, to: plus(openTime, timeframeMs[timeframe]) }])
+  const mixed = multirangeText([candleAround(timeframe, from)])
   return db.execute(sql`
     insert into candle_coverage (coin_id, timeframe, source, state, ranges, updated_at)
     values (${coinId}, ${timeframe}, ${source}, 'refused', ${mixed}::tsmultirange, ${toIso(now)}::timestamp)

@@ -5,9 +5,9 @@ import { InvalidInput } from '../fault.ts'
 import { findGaps } from '../ingest/gaps.ts'
 import { keptHistory } from '../ingest/kept-history.ts'
 import { candleMarketOf } from '../ingest/markets.ts'
-import { day, type Instant, later, minute, parseDate, plus, second, toIso } from '../market/instant.ts'
-import { candleCount, intersect, type Range } from '../market/range.ts'
-import { floorTo, type Timeframe, timeframes } from '../market/timeframe.ts'
+import { day, type Instant, minute, parseDate, plus, second, toIso } from '../market/instant.ts'
+import { type AlignedRange, candleCount, candleFrom, intersect, type Range } from '../market/range.ts'
+import { ceilTo, floorTo, plusCandles, type Timeframe, timeframes } from '../market/timeframe.ts'
 import type { Engine } from '../queue/engine.ts'
 import type { AnyJob } from '../queue/job.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -132,7 +132,7 @@ async function coverage({ pool, settings, clock }: Reach, query: unknown) {
   const { from, to } = rangeOf(asked, clock.now(), 365 * day)
   const range = {
     from: floorTo('1d', from),
-    to: later(floorTo('1d', to), plus(floorTo('1d', plus(to, -1)), day)),
+    to: ceilTo('1d', to),
   }
   const db = databaseOf(pool)
   const coins = await listCoins(db)
@@ -162,15 +162,15 @@ function wantedDays(
   settings: Settings,
   coin: Coin,
   timeframe: Timeframe,
-  range: Range,
+  range: AlignedRange,
   now: Instant,
 ): number[] {
   const wanted = new Array<number>((range.to - range.from) / day).fill(0)
   const market = candleMarketOf(coin)
   const kept = market && intersect(keptHistory(settings, market, timeframe, now), range)
   if (!kept) return wanted
-  for (let at = floorTo('1d', kept.from); at < kept.to; at = plus(at, day)) {
-    const part = intersect(kept, { from: at, to: plus(at, day) })
+  for (let at = floorTo('1d', kept.from); at < kept.to; at = plusCandles(at, 1, '1d')) {
+    const part = intersect(kept, candleFrom(at, '1d'))
     wanted[(at - range.from) / day] = part ? candleCount(part, timeframe) : 0
   }
   return wanted

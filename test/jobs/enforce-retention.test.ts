@@ -6,7 +6,7 @@ import { describe, expect } from 'vitest'
 import { enforceRetention } from '../../jobs/enforce-retention.ts'
 import { Aborted, Misconfigured, Unavailable } from '../../src/fault.ts'
 import { readRetentionPlan } from '../../src/ingest/retention-plan.ts'
-import { day, hour, minute, plus, toIso } from '../../src/market/instant.ts'
+import { day, hour, minute, toIso } from '../../src/market/instant.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
@@ -29,6 +29,7 @@ import {
 } from '../ingest/retaining.ts'
 import { keptReport, startWorking } from '../ingest/working.ts'
 import { aBatch, aCandle, aCoin, load } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 
 const minuteTable = candleTable('1m', 'day')

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
-import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
-import { candleCount, type Range } from '../../src/market/range.ts'
+import { day, hour, minute, second } from '../../src/market/instant.ts'
+import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { bitfinexFace } from '../../src/replay/bitfinex.ts'
@@ -9,6 +9,7 @@ import { listedAt } from '../../src/replay/markets.ts'
 import { bitfinex } from '../../src/sources/bitfinex.ts'
 import { costOf } from '../../src/sources/source.ts'
 import { at, recorded } from '../sources/recorded.ts'
+import { plus } from '../support/at.ts'
 import { halfPast, shapeOf } from './playing.ts'
 import { closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
 
@@ -43,7 +44,7 @@ const spelled: Readonly<Record<string, string>> = {
 /** What leads to another coin when only its ticker is read. */
 const odd = { WBTCUSD: 'tWBTUSD', WBTUSD: 'tWHBT:USD', WBTUSDT: 'tWHBT:UST' }
 
-const walk = (market: string, timeframe: Timeframe, range: Range, twist: Twist = {}) =>
+const walk = (market: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
   walkFace(bitfinexFace, bitfinex, {
     symbol: spelled[market] ?? expect.fail(`${market} is not spelled`),
     timeframe,
@@ -52,7 +53,7 @@ const walk = (market: string, timeframe: Timeframe, range: Range, twist: Twist =
     twist,
   })
 
-const planned = (timeframe: Timeframe, range: Range): number =>
+const planned = (timeframe: Timeframe, range: AlignedRange): number =>
   costOf(bitfinex.candles, timeframe, range, halfPast).requests
 
 describe('candles', () => {
@@ -106,7 +107,7 @@ describe('candles', () => {
 })
 
 describe('a walk through it', () => {
-  test.each<[string, Timeframe, Range]>([
+  test.each<[string, Timeframe, AlignedRange]>([
     ['ETHUSDT', '1m', { from: at('2024-02-09'), to: at('2024-02-10') }],
     ['SHIBUSDT', '1m', { from: at('2024-02-22'), to: running }],
     ['ETHUSDT', '5m', { from: at('2024-02-01'), to: at('2024-02-11') }],

@@ -2,11 +2,12 @@ import { describe, expect, test } from 'vitest'
 import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
-import { hour, minute, plus } from '../../src/market/instant.ts'
+import { hour, minute } from '../../src/market/instant.ts'
 import { type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import { binance } from '../../src/sources/binance.ts'
 import type { CandleQuery } from '../../src/sources/source.ts'
-import { anAnswer, at, recorded } from './recorded.ts'
+import { plus } from '../support/at.ts'
+import { anAnswer, at, recorded, undated } from './recorded.ts'
 
 const from = at('2024-03-01T12:00Z')
 const query: CandleQuery = {
@@ -140,9 +141,10 @@ describe('reading klines', () => {
     ['a text', String(from)],
     ['a fraction', from + 0.5],
     ['nothing', null],
-  ])('an open time in %s spoils the page', (_, openTime) => {
+  ])('an open time in %s is a flaw of its row alone', (_, openTime) => {
     const row = [openTime, ...aRow().slice(1)]
-    expect(() => parse([aRow(), row])).toThrow(Malformed)
+    expect(parse([aRow(), row])).toEqual([expect.objectContaining({ candle: expect.anything() }), undated])
+    expect(() => parse([row, row])).toThrow('none of them with a time that can be read')
   })
 
   test('an object instead of a row spoils the page', () => {
@@ -176,14 +178,18 @@ describe('reading klines', () => {
   )
 
   test('a row of fewer columns is a flaw', () => {
-    expect(flawOf(aRow().slice(0, 6))).toBe('close time is not that of a 1m candle')
-    expect(flawOf([from])).toBe('close time is not that of a 1m candle')
+    expect(flawOf(aRow().slice(0, 6))).toBe('the seventh column is not a time in milliseconds')
+    expect(flawOf([from])).toBe('the seventh column is not a time in milliseconds')
   })
 
-  test('a candle of another timeframe is a flaw, though it opens on our grid', () => {
-    expect(flawOf(aRow({ 6: from + hour - 1 }))).toBe('close time is not that of a 1m candle')
-    const hours = parse([aRow({ 6: from + hour - 1 })], { timeframe: '1h' })
-    expect(hours[0]).toHaveProperty('candle')
+  test('a candle has its close, which is the last millisecond that belongs to it', () => {
+    expect(parse([aRow({ 6: from + hour - 1 })])[0]).toMatchObject({ closesAt: from + hour })
+    expect(parse([aRow({ 6: from + 28_999 })])[0]).toMatchObject({ closesAt: from + 29_000 })
+  })
+
+  test('candles of a shorter timeframe spoil the page', () => {
+    const rows = [0, 1, 2, 3].map((index) => aRow({}, from + index * minute))
+    expect(() => parse(rows, { timeframe: '1h' })).toThrow('binance sent candles that are shorter than 1h')
   })
 
   test('a NUL in the body is not JSON', () => {

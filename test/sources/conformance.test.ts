@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { Fault, Malformed } from '../../src/fault.ts'
 import { checkPrices } from '../../src/market/coin-price-check.ts'
 import { hour } from '../../src/market/instant.ts'
-import { timeframes } from '../../src/market/timeframe.ts'
+import { candleAround } from '../../src/market/range.ts'
+import { type Timeframe, timeframes } from '../../src/market/timeframe.ts'
 import { sourceIds } from '../../src/settings/source-ids.ts'
 import { sources } from '../../src/sources/catalog.ts'
 import { type Source, type SourceRequest, toHttpRequest } from '../../src/sources/source.ts'
@@ -106,6 +107,10 @@ describe.each(sourceIds)('%s', (id) => {
     const { candles } = source
     const known = recording.candles
     if (!candles || !known) return
+    const askingFor = (timeframe: Timeframe) => {
+      const range = candleAround(timeframe, known.query.range.from)
+      return { ...known.query, timeframe, range }
+    }
 
     test('a recorded body becomes its rows, digit for digit', () => {
       const rows = candles.parse(known.body, known.query)
@@ -146,7 +151,7 @@ describe.each(sourceIds)('%s', (id) => {
 
     test('a request asks what the contract knows, and at most a page', () => {
       for (const timeframe of candles.timeframes) {
-        const request = candles.request({ ...known.query, timeframe })
+        const request = candles.request(askingFor(timeframe))
         expectContract(request, known.contract, mostPoints(source))
         expect(request.weight).toBe(candles.weight)
       }
@@ -157,7 +162,7 @@ describe.each(sourceIds)('%s', (id) => {
     test('only timeframes we know are offered, each asked for in another way', () => {
       expect(timeframes).toEqual(expect.arrayContaining([...candles.timeframes]))
       const asked = candles.timeframes.map((timeframe) =>
-        JSON.stringify(candles.request({ ...known.query, timeframe })),
+        JSON.stringify(candles.request(askingFor(timeframe))),
       )
       expect(new Set(asked).size).toBe(candles.timeframes.length)
     })

@@ -1,13 +1,17 @@
 import { readFileSync } from 'node:fs'
+import { expect } from 'vitest'
 import type { HttpAnswer } from '../../src/http/request.ts'
-import { type Instant, toInstant } from '../../src/market/instant.ts'
 import type { CandleQuery } from '../../src/sources/source.ts'
+import { at } from '../support/at.ts'
 
 /** One recorded body, character for character. */
 export const recorded = (name: string): string =>
   readFileSync(new URL(`fixtures/${name}.json`, import.meta.url), 'utf8').trim()
 
-export const at = (iso: string): Instant => toInstant(Date.parse(iso))
+export { at }
+
+/** A row without a time: it concerns no candle in particular. */
+export const undated = { raw: expect.anything(), flaw: expect.stringMatching(/not a time/) }
 
 export const anAnswer = (status: number, text: string, headers: Record<string, string> = {}): HttpAnswer => ({
   status,

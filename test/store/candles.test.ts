@@ -6,8 +6,8 @@ import { Unavailable } from '../../src/fault.ts'
 import type { Candle } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
 import { toDecimal } from '../../src/market/decimal.ts'
-import { plus, toIso } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
+import { toIso } from '../../src/market/instant.ts'
+import type { AlignedRange } from '../../src/market/range.ts'
 import {
   type Accounting,
   addAccounting,
@@ -21,6 +21,7 @@ import { readCoverage, type Series } from '../../src/store/coverage.ts'
 import { ensurePartitions } from '../../src/store/create-partitions.ts'
 import { candleTable, partitionsOf } from '../../src/store/partitions.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 import { scriptFile } from '../support/scripts.ts'
 import {
@@ -170,6 +171,46 @@ describe('loading an answer', () => {
     expect(await coverage(pool, series)).toMatchObject([{ state: 'refused', range: minutes(0, 1) }])
   })
 
+  test('resolves the earlier state of a candle at once: its later state is stored, and nothing is missing', async ({
+    pool,
+  }) => {
+    const series = await aSeries(pool)
+    const note = { raw: ['earlier'], reason: 'superseded', openTime: start, isSuperseded: true } as const
+    const answer = aBatch(series, candlesIn(minutes(0, 2)), { rejected: [note] })
+    expect(await load(pool, answer)).toMatchObject({ received: 3, new: 2, quarantined: 1 })
+    expect(await coverage(pool, series)).toMatchObject([{ state: 'stored', range: minutes(0, 2) }])
+    const { rows } = await pool.query(
+      'select settlement, settled_by from quarantined_rows where coin_id = $1',
+      [series.coinId],
+    )
+    expect(rows).toEqual([{ settlement: 'superseded', settled_by: 'beacon' }])
+  })
+
+  test('counts a rejected row as unchanged where its candle was accepted, to the digit, and only there', async ({
+    pool,
+  }) => {
+    const series = await aSeries(pool)
+    const [accepted, other] = [minutes(3, 4).from, minutes(4, 5).from]
+    await load(pool, aBatch(series, [aCandle(accepted), aCandle(other, { volume: '100.00000001' })]))
+    const rowOf = (openTime: typeof accepted) => ({
+      raw: [openTime],
+      reason: 'cut short',
+      openTime,
+      acceptable: aCandle(openTime, { close: '11.0' }),
+    })
+    const again = aBatch(series, [], { answered: minutes(0, 8), rejected: [rowOf(accepted), rowOf(other)] })
+    expect(await load(pool, again)).toEqual({ received: 2, new: 0, revised: 0, unchanged: 1, quarantined: 1 })
+    const { rows } = await pool.query('select timestamp from quarantined_rows where coin_id = $1', [
+      series.coinId,
+    ])
+    expect(rows).toHaveLength(1)
+    expect(await coverage(pool, series)).toMatchObject([
+      { state: 'no-trades', range: minutes(0, 3) },
+      { state: 'stored', range: minutes(3, 5) },
+      { state: 'no-trades', range: minutes(5, 8) },
+    ])
+  })
+
   test('rounds what has more decimals than the table exactly as PostgreSQL would, and counts it', async ({
     pool,
   }) => {
@@ -214,7 +255,7 @@ describe('loading an answer', () => {
 })
 
 /** All that a test writes lies in these. */
-const leavesOf = (range: Range) => partitionsOf(candleTable('1m', 'day'), range)
+const leavesOf = (range: AlignedRange) => partitionsOf(candleTable('1m', 'day'), range)
 
 const twoDays = { from: start, to: plus(start, 2 * 86_400_000) }
 
@@ -300,7 +341,7 @@ describe('answers written together', () => {
 })
 
 describe('a stretch of changed candles', () => {
-  const changedIn = (range: Range) =>
+  const changedIn = (range: AlignedRange) =>
     candlesIn(range).map(({ openTime }) => aCandle(openTime, { close: '9.5' }))
 
   /** Of an hour all but its middle minute. */

@@ -1,10 +1,11 @@
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
-import { minute, plus } from '../../src/market/instant.ts'
+import { minute } from '../../src/market/instant.ts'
 import type { FollowedCoin } from '../../src/settings/schema.ts'
 import { followConfigured, followMarket, listCoins, unfollowCoin } from '../../src/store/coins.ts'
 import { readCoverage } from '../../src/store/coverage.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 import { aBatch, candlesIn, load, minutes, now } from './loading.ts'
 

@@ -39,7 +39,11 @@ const closedSets: readonly Readonly<{ table: string; column: string; known: read
   // What becomes of a partition.
   { table: 'expiring_partitions', column: 'ending', known: ['drop', 'archive', 'roll-up'] },
   // What became of a row that was not believed; `discarded` by hand.
-  { table: 'quarantined_rows', column: 'settlement', known: ['loaded', 'withdrawn', 'discarded'] },
+  {
+    table: 'quarantined_rows',
+    column: 'settlement',
+    known: ['loaded', 'withdrawn', 'discarded', 'accepted', 'superseded'],
+  },
   // What a webhook is told of an incident.
   { table: 'webhook_deliveries', column: 'event', known: ['opened', 'resolved'] },
   // Abandoned: its process died.

@@ -18,7 +18,7 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
         [price],
       )
     try {
-      await migrateDown(url, { to: '0018' })
+      await migrateDown(url, { to: '0019' })
       const table = { name: 'market_data', length: 'day' } as const
       await ensurePartitions(pool, table, [partitionAt(table, toInstant(Date.UTC(2024, 2, 1)))], 5_000)
       await pool.query(
@@ -46,7 +46,7 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
         },
       ])
       await expect(insert('0')).rejects.toThrow('market_data_price_check')
-      await migrateDown(url, { to: '0018' })
+      await migrateDown(url, { to: '0019' })
       await insert('0')
       expect(await pricesOf()).toEqual(['0.00000000', '0.00000001', '62000.50000000'])
     } finally {

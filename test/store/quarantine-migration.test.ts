@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { migrateDown, migrateUp } from '../../src/store/migrations.ts'
 import { createTestDatabase, servers } from '../support/database.ts'
 
-const before = '0017'
+const before = '0018'
 
 describe.each(servers)('on $server', ({ clusterUrl }) => {
   test('rejections that differ by their raw text become one with a count, and stay through a way back', async () => {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
-import { type Instant, minute, plus } from '../../src/market/instant.ts'
+import { type Instant, minute } from '../../src/market/instant.ts'
 import { writeCoverage } from '../../src/store/coverage.ts'
 import { reasonKind } from '../../src/store/quarantine/repeated-rejections.ts'
 import {
@@ -14,6 +14,7 @@ import {
   settleAnswered,
 } from '../../src/store/quarantine.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 import { aCoin, aSeries, minutes, now } from './loading.ts'
 
@@ -223,11 +224,43 @@ describe('a discarded open time', () => {
   test('is one whose rows are all settled, some by hand', async ({ pool }) => {
     const { ids, series, origin } = await keep(pool, [1, 2, 3, 5, 9])
     const db = databaseOf(pool)
+    await discard(db, ids, { ...settling, why: 'a test' })
     const another = { raw: ['another'], reason: 'negative', openTime: minutes(3, 4).from }
     await inTransaction(pool, (tx) => quarantine(tx.db, origin, [another]))
-    await discard(db, ids, { ...settling, why: 'a test' })
     expect(await readDiscarded(db, series, minutes(0, 9))).toEqual([minutes(1, 3), minutes(5, 6)])
     expect(await readDiscarded(db, { ...series, source: 'okx' }, minutes(0, 9))).toEqual([])
     expect(await readDiscarded(db, { ...series, coinId: await aCoin(pool) }, minutes(0, 9))).toEqual([])
+  })
+
+  test('holds the rows of its candle, on the grid or beside it, and no other candle', async ({ pool }) => {
+    const { ids, series, origin } = await keep(pool, [1, 2, 4])
+    const db = databaseOf(pool)
+    const beside = { raw: ['beside'], reason: 'off the grid', openTime: plus(minutes(2, 3).from, 28_789) }
+    await inTransaction(pool, (tx) => quarantine(tx.db, origin, [beside]))
+    const [, second = ''] = ids
+    const discarded = await discard(db, [second], { ...settling, why: 'an outage' })
+    expect(discarded).toHaveLength(2)
+    expect(await readDiscarded(db, series, minutes(0, 9))).toEqual([minutes(2, 3)])
+    const open = await listQuarantined(db, { coinId: series.coinId, state: 'open' }, 10)
+    expect(open.rows.map(({ openTime }) => openTime).toSorted()).toEqual([
+      minutes(1, 2).from,
+      minutes(4, 5).from,
+    ])
+  })
+
+  test('is made of whole candles where its only row is off the grid', async ({ pool }) => {
+    const { series, origin } = await keep(pool, [])
+    const db = databaseOf(pool)
+    const openTime = plus(minutes(7, 8).from, 14_789)
+    await inTransaction(pool, (tx) =>
+      quarantine(tx.db, origin, [{ raw: ['beside'], reason: 'off the grid', openTime }]),
+    )
+    const { rows } = await listQuarantined(db, { coinId: series.coinId, state: 'open' }, 1)
+    await discard(
+      db,
+      rows.map(({ id }) => id),
+      { ...settling, why: 'an outage' },
+    )
+    expect(await readDiscarded(db, series, minutes(0, 9))).toEqual([minutes(7, 8)])
   })
 })

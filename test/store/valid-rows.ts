@@ -242,6 +242,7 @@ export const validRows: Readonly<Record<string, Row>> = {
     timestamp: day,
     reason: 'high is below low',
     raw: '["NaN"]',
+    candle: '{"open": "10", "high": "12", "low": "9", "close": "11", "volume": "100"}',
     run_id: '00000000-0000-4000-8000-00000000000d',
     quarantined_at: moment,
     kind: 'high N below low N',

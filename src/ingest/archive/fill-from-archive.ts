@@ -1,6 +1,7 @@
 import { Aborted, Fault, RateLimited } from '../../fault.ts'
-import { earlier, type Instant, later, plus } from '../../market/instant.ts'
-import { candleCount, intersect, type Range } from '../../market/range.ts'
+import { earlier, type Instant, later } from '../../market/instant.ts'
+import { type AlignedRange, candleCount, intersect } from '../../market/range.ts'
+import { plusCandles, type Timeframe } from '../../market/timeframe.ts'
 import type { Context } from '../../runtime/context.ts'
 import {
   type ArchiveFile,
@@ -13,14 +14,15 @@ import { toHttpRequest } from '../../sources/source.ts'
 import type { CandleBatch } from '../../store/candles.ts'
 import type { Series } from '../../store/coverage.ts'
 import { type Filled, type FillReach, loadPage, nothingFilled } from '../fill-range.ts'
-import { type ArchiveContent, readArchiveFile } from './archive-rows.ts'
+import { readArchiveFile } from './archive-rows.ts'
+import type { ArchiveContent } from './content-reader.ts'
 
 /** What of a series is to be brought in from one file. */
 export type ArchiveFilling = Readonly<{
   series: Series
   file: ArchiveFile
   /** Of the file's range, ascending: its other candles are left alone. */
-  owed: readonly Range[]
+  owed: readonly AlignedRange[]
   /** Told once it is committed how many of the owed candles the file spoke for, and what that came to. */
   onProgress?: (candles: number, filled: FilledFromFile) => Promise<void> | void
 }>
@@ -78,7 +80,7 @@ async function fetchFile(
 }
 
 /** How many candles of a part the file speaks for. */
-function countIn(part: Range, { series, file }: ArchiveFilling): number {
+function countIn(part: AlignedRange, { series, file }: ArchiveFilling): number {
   const shared = intersect(part, file.range)
   return shared ? candleCount(shared, series.timeframe) : 0
 }
@@ -106,16 +108,16 @@ const batchOf = (
  * two holes that fit into one page.
  */
 export function confirmations(
-  holes: readonly Range[],
-  stretch: Range,
-  { candleMs, pageMs }: Readonly<{ candleMs: number; pageMs: number }>,
-): Range[] {
-  const joined: Range[] = []
+  holes: readonly AlignedRange[],
+  stretch: AlignedRange,
+  { timeframe, pageSize }: Readonly<{ timeframe: Timeframe; pageSize: number }>,
+): AlignedRange[] {
+  const joined: AlignedRange[] = []
   for (const hole of holes.flatMap((range) => intersect(range, stretch) ?? [])) {
-    const from = later(plus(hole.from, -candleMs), stretch.from)
-    const to = earlier(plus(hole.to, candleMs), stretch.to)
+    const from = later(plusCandles(hole.from, -1, timeframe), stretch.from)
+    const to = earlier(plusCandles(hole.to, 1, timeframe), stretch.to)
     const last = joined.at(-1)
-    if (last && (to - last.from <= pageMs || from < last.to))
+    if (last && (candleCount({ from: last.from, to }, timeframe) <= pageSize || from < last.to))
       joined[joined.length - 1] = { from: last.from, to }
     else joined.push({ from, to })
   }

@@ -2,8 +2,8 @@ import { UnknownMarket } from '../../fault.ts'
 import type { SendOptions } from '../../http/request.ts'
 import { isZero } from '../../market/decimal.ts'
 import { day, earlier, type Instant, later, plus, toInstant } from '../../market/instant.ts'
-import { candleCount, type Range } from '../../market/range.ts'
-import { floorTo, type Timeframe, timeframeMs } from '../../market/timeframe.ts'
+import { type AlignedRange, candleCount, type Range } from '../../market/range.ts'
+import { floorTo, plusCandles, type Timeframe, timeframeMs } from '../../market/timeframe.ts'
 import { type AskReach, askForCandles } from '../../sources/ask.ts'
 import { type CandleProvider, reachableFrom } from '../../sources/source.ts'
 import { silenceMs } from './doubt.ts'
@@ -42,9 +42,9 @@ const isOwn = ({ source: { candles } }: Market, timeframe: Timeframe): boolean =
   candles.timeframes.includes(timeframe) && candles.madeFrom?.[timeframe] === undefined
 
 /** The candle in which the range ends is left out: it may hold the first trades of another market. */
-const onGrid = (timeframe: Timeframe, { from, to }: Range): Range => {
+const onGrid = (timeframe: Timeframe, { from, to }: Range): AlignedRange => {
   const end = floorTo(timeframe, to)
-  return { from: earlier(floorTo(timeframe, from), plus(end, -silenceMs)), to: end }
+  return { from: floorTo(timeframe, earlier(from, plus(end, -silenceMs))), to: end }
 }
 
 /** The open times of the candles with a volume, ascending; `unknown` where the source does not know the symbol. */
@@ -52,7 +52,7 @@ async function tradedTimes(
   deps: AskReach,
   { source, symbol }: Market,
   timeframe: Timeframe,
-  range: Range,
+  range: AlignedRange,
   { now, ...options }: SendOptions & Readonly<{ now: Instant }>,
 ): Promise<Instant[] | 'unknown'> {
   try {
@@ -91,12 +91,11 @@ async function* pagesBack(
   const { candles } = market.source
   const timeframe = lookedAt.findLast((name) => isOwn(market, name))
   if (timeframe === undefined) return
-  const pageMs = candles.pageSize * timeframeMs[timeframe]
   const reach = reachableFrom(candles, timeframe, options.now)
   const oldest = floorTo(timeframe, later(reach, candles.openedAt ?? toInstant(0)))
   let to = floorTo(timeframe, before)
   for (let page = 0; page < mostPages && to > oldest; page += 1) {
-    const from = later(oldest, plus(to, -pageMs))
+    const from = later(oldest, plusCandles(to, -candles.pageSize, timeframe))
     const traded = await tradedTimes(deps, market, timeframe, { from, to }, options)
     yield traded === 'unknown' ? [] : traded
     to = from

@@ -1,21 +1,38 @@
 import { sql } from 'drizzle-orm'
-import type { Instant } from '../../market/instant.ts'
+import type { RejectedRow } from '../../market/candle.ts'
 
-/** A row of an answer, and why it is rejected. */
-export type Rejected = Readonly<{ raw: unknown; reason: string; openTime?: Instant }>
+/** A rejected row with the kind of its reason: what makes it the same rejection when it comes again. */
+export type Rejection = RejectedRow & Readonly<{ kind: string }>
 
-/** Rows that one answer holds for the same open time and that are rejected alike belong together. */
-export function rejectedAlike(rejected: readonly Rejected[]): Rejected[] {
-  const groups = new Map<string, Rejected[]>()
+/**
+ * The rejections of one answer. Rows for the same open time that are rejected alike are one rejection, except where each
+ * could be accepted: those are numbered in their order.
+ */
+export function rejectedAlike(rejected: readonly RejectedRow[]): Rejection[] {
+  const groups = new Map<string, RejectedRow[]>()
   for (const row of rejected) {
     const key = `${row.openTime} ${row.reason}`
     const alike = groups.get(key)
     if (alike) alike.push(row)
     else groups.set(key, [row])
   }
-  return [...groups.values()].flatMap(([first, ...others]) =>
-    first && others.length > 0 ? { ...first, raw: [first, ...others].map(({ raw }) => raw) } : (first ?? []),
-  )
+  return [...groups.values()].flatMap((alike) => {
+    const [acceptable, others] = [alike.filter(isAcceptable), alike.filter((row) => !isAcceptable(row))]
+    return [...acceptable.map(numbered), ...asOne(others)]
+  })
+}
+
+const isAcceptable = ({ acceptable }: RejectedRow): boolean => acceptable !== undefined
+
+const numbered = (row: RejectedRow, index: number): Rejection => ({
+  ...row,
+  kind: index === 0 ? reasonKind(row.reason) : `${reasonKind(row.reason).slice(0, 190)} #${index + 1}`,
+})
+
+function asOne([first, ...others]: readonly RejectedRow[]): Rejection[] {
+  if (!first) return []
+  const raw = others.length > 0 ? [first, ...others].map((row) => row.raw) : first.raw
+  return [{ ...first, raw, kind: reasonKind(first.reason) }]
 }
 
 /** The reason without its numbers and times: rejections of one row are the same where it is. */
@@ -26,7 +43,7 @@ export const orCountAgain = sql`
   on conflict on constraint quarantined_rows_row_key do update set
     times_seen = quarantined_rows.times_seen + 1,
     last_seen_at = greatest(quarantined_rows.last_seen_at, excluded.last_seen_at),
-    reason = excluded.reason, raw = excluded.raw, run_id = excluded.run_id,
+    reason = excluded.reason, raw = excluded.raw, candle = excluded.candle, run_id = excluded.run_id,
     (settlement, settled_at, settled_by, settled_reason) = (
       select settlement, settled_at, settled_by, settled_reason from (select quarantined_rows.*) as was
       where settlement not in ('loaded', 'withdrawn')

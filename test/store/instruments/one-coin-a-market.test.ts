@@ -19,7 +19,7 @@ import { databaseOf, inTransaction } from '../../../src/store/transaction.ts'
 import { createTestDatabase, servers, test } from '../../support/database.ts'
 import { aBatch, at, candlesIn, load, now } from '../loading.ts'
 
-const track = (pool: Pool, coinId: string, market: string, since?: Instant, when = now) =>
+const track = (pool: Pool, coinId: string, market: string, since?: Instant, when: Instant = now) =>
   inTransaction(pool, async (tx) => {
     const [source = '', symbol = ''] = market.split(/:(.*)/)
     await upsertCoin(tx.db, coinId, { symbol: coinId, name: coinId }, when)

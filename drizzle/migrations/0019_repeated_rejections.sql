@@ -12,7 +12,7 @@ set kind = left(regexp_replace(reason, '-?[0-9][0-9.:TZ+-]*', 'N', 'g'), 200), l
 with alike as (
   select id,
     first_value(id) over (
-      same order by (settlement is null) desc, (settlement = 'discarded') desc, quarantined_at desc, id
+      same order by (settlement is null) desc, (settlement in ('discarded', 'accepted')) desc, quarantined_at desc, id
     ) as kept_id,
     count(*) over same as times_seen,
     min(quarantined_at) over same as first_seen_at,
@@ -41,4 +41,4 @@ comment on column quarantined_rows.reason is 'As it was the last time, as are ra
 comment on column quarantined_rows.times_seen is 'In how many answers it was rejected.';
 comment on column quarantined_rows.quarantined_at is 'When it was first seen.';
 
-grant update (reason, raw, run_id, times_seen, last_seen_at) on quarantined_rows to beacon_ingest;
+grant update (reason, raw, candle, run_id, times_seen, last_seen_at) on quarantined_rows to beacon_ingest;

@@ -1,6 +1,6 @@
 -- Each row stays as it was seen last; how often is not kept. Of rows with the same raw text, which are one
 -- again, the one that still needs a decision stays.
-revoke update (reason, raw, run_id) on quarantined_rows from beacon_ingest;
+revoke update (reason, raw, candle, run_id) on quarantined_rows from beacon_ingest;
 comment on column quarantined_rows.quarantined_at is null;
 comment on column quarantined_rows.reason is null;
 drop index idx_quarantined_rows_last_seen_at;
