@@ -6,7 +6,10 @@ alter table quarantined_rows
   add column last_seen_at timestamp;
 
 update quarantined_rows
-set kind = left(regexp_replace(reason, '-?[0-9][0-9.:TZ+-]*', 'N', 'g'), 200), last_seen_at = quarantined_at;
+set last_seen_at = quarantined_at, kind = case when candle is null then left(reason_kind, 200) else left(reason_kind, 160) || ' #' ||
+    md5(concat_ws(' ', candle ->> 'open', candle ->> 'high', candle ->> 'low', candle ->> 'close', candle ->> 'volume')) end
+from (select id, regexp_replace(reason, '-?[0-9][0-9.:TZ+-]*', 'N', 'g') as reason_kind from quarantined_rows) as kinds
+where quarantined_rows.id = kinds.id;
 
 -- Of rows that are one now the newest stays that still needs a decision, or else the newest that was decided by hand.
 with alike as (
@@ -36,7 +39,7 @@ alter table quarantined_rows
   add constraint quarantined_rows_seen_check check (times_seen > 0 and quarantined_at <= last_seen_at);
 create index idx_quarantined_rows_last_seen_at on quarantined_rows (last_seen_at);
 
-comment on column quarantined_rows.kind is 'The reason without its numbers and times. The same kind for the same row again is counted, not kept twice.';
+comment on column quarantined_rows.kind is 'The reason without its numbers and times, and of a candle that can be accepted a hash of its values. The same kind for the same row again is counted, not kept twice.';
 comment on column quarantined_rows.reason is 'As it was the last time, as are raw and run_id.';
 comment on column quarantined_rows.times_seen is 'In how many answers it was rejected.';
 comment on column quarantined_rows.quarantined_at is 'When it was first seen.';

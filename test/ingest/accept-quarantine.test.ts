@@ -106,8 +106,8 @@ describe('a candle that an outage cut short', () => {
     const { coinId, row } = await loadMonth(working)
     await accept(working, [row])
     await pool.query(
-      `insert into quarantined_rows (source, market, coin_id, timeframe, timestamp, reason, raw, candle, quarantined_at)
-       select source, market, coin_id, timeframe, timestamp, reason, 'another', jsonb_set(candle, '{volume}', '"445500"'), quarantined_at
+      `insert into quarantined_rows (source, market, coin_id, timeframe, timestamp, reason, kind, raw, candle, quarantined_at, last_seen_at)
+       select source, market, coin_id, timeframe, timestamp, reason, 'another', 'another', jsonb_set(candle, '{volume}', '"445500"'), quarantined_at, last_seen_at
        from quarantined_rows where id = $1`,
       [row.id],
     )
@@ -137,8 +137,8 @@ describe('a candle that an outage cut short', () => {
     await using working = await startWorking(pool)
     const { coinId, row } = await loadMonth(working)
     await pool.query(
-      `insert into quarantined_rows (source, market, coin_id, timeframe, timestamp, reason, raw, quarantined_at)
-       select source, market, coin_id, timeframe, timestamp + interval '28 minutes', 'off the grid', 'beside', quarantined_at
+      `insert into quarantined_rows (source, market, coin_id, timeframe, timestamp, reason, kind, raw, quarantined_at, last_seen_at)
+       select source, market, coin_id, timeframe, timestamp + interval '28 minutes', 'off the grid', 'off the grid', 'beside', quarantined_at, last_seen_at
        from quarantined_rows where id = $1`,
       [row.id],
     )

@@ -16,7 +16,7 @@ import {
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
-import { aCoin, aSeries, minutes, now } from './loading.ts'
+import { aCandle, aCoin, aSeries, minutes, now } from './loading.ts'
 
 const settling = { by: 'ada', now }
 
@@ -204,6 +204,23 @@ describe('the same rejection again', () => {
     const { origin, rows } = await keep(pool, [1])
     await inTransaction(pool, (tx) => quarantine(tx.db, { ...origin, now: plus(now, -minute) }, rows))
     expect(await newestOf(pool, origin.coinId)).toMatchObject([{ quarantinedAt: now, lastSeenAt: now }])
+  })
+
+  test('is another one where a candle that can be accepted has other values', async ({ pool }) => {
+    const { origin } = await keep(pool, [1])
+    const keepAcceptable = (volume: string) => {
+      const acceptable = aCandle(minutes(1, 2).from, { volume })
+      const row = { raw: volume, reason: 'cut short', openTime: acceptable.openTime, acceptable }
+      return inTransaction(pool, (tx) => quarantine(tx.db, origin, [row]))
+    }
+    await keepAcceptable('1')
+    await keepAcceptable('2')
+    await keepAcceptable('1')
+    const found = (await newestOf(pool, origin.coinId)).filter(({ reason }) => reason === 'cut short')
+    expect(found.map(({ values, timesSeen }) => [values?.volume, timesSeen]).toSorted()).toEqual([
+      ['1', 2],
+      ['2', 1],
+    ])
   })
 
   test('differs by numbers and times alone', () => {

@@ -45,7 +45,7 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
     ...onEach(['candle_coverage', 'ingest_runs', 'instruments'], 'insert select update'),
     candle_revisions: 'insert select',
     quarantined_rows:
-      'insert select update(last_seen_at) update(raw) update(reason) update(run_id) update(settled_at) update(settled_by) update(settled_reason) update(settlement) update(times_seen)',
+      'insert select update(candle) update(last_seen_at) update(raw) update(reason) update(run_id) update(settled_at) update(settled_by) update(settled_reason) update(settlement) update(times_seen)',
     ...onEach(['fleet_counters', 'listed_markets'], 'insert select update'),
     instrument_renames: 'insert select',
     ...onEach(['request_budget', 'database_samples', 'incidents', 'webhook_deliveries'], everything),

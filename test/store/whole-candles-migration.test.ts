@@ -109,13 +109,14 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
         )
       ).rows.map(({ line }) => line)
     try {
+      await migrateDown(url, { to: '0018' })
       await pool.query(`
         insert into quarantined_rows (source, market, reason, raw, candle, quarantined_at, settlement, settled_at, settled_by, settled_reason)
         values ('binance', 'BTCUSDT', 'cut short', '1', '{"open": "1"}', now(), 'accepted', now(), 'ada', 'an outage: of 2018'),
-          ('binance', 'BTCUSDT', 'cut short', '2', null, now(), 'accepted', now(), 'ada', null),
+          ('binance', 'BTCUSDT', 'disputed', '2', null, now(), 'accepted', now(), 'ada', null),
           ('binance', 'BTCUSDT', 'earlier', '3', null, now(), 'superseded', now(), 'beacon', null),
           ('binance', 'BTCUSDT', 'odd', '4', null, now(), 'loaded', now(), 'ada', 'discarded by eve'),
-          ('binance', 'BTCUSDT', 'odd', '5', null, now(), 'discarded', now(), 'ada', 'accepted: no')`)
+          ('binance', 'BTCUSDT', 'future', '5', null, now(), 'discarded', now(), 'ada', 'accepted: no')`)
       const before = await rows()
       await migrateDown(url, { to: '0017' })
       expect(await rows()).toEqual([

@@ -1,38 +1,31 @@
+import { createHash } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import type { RejectedRow } from '../../market/candle.ts'
 
 /** A rejected row with the kind of its reason: what makes it the same rejection when it comes again. */
 export type Rejection = RejectedRow & Readonly<{ kind: string }>
 
-/**
- * The rejections of one answer. Rows for the same open time that are rejected alike are one rejection, except where each
- * could be accepted: those are numbered in their order.
- */
+/** The rejections of one answer: rows for the same open time and of the same kind are one, with the texts of all. */
 export function rejectedAlike(rejected: readonly RejectedRow[]): Rejection[] {
-  const groups = new Map<string, RejectedRow[]>()
+  const groups = new Map<string, Rejection[]>()
   for (const row of rejected) {
-    const key = `${row.openTime} ${row.reason}`
+    const kind = kindOf(row)
+    const key = `${row.openTime} ${kind}`
     const alike = groups.get(key)
-    if (alike) alike.push(row)
-    else groups.set(key, [row])
+    if (alike) alike.push({ ...row, kind })
+    else groups.set(key, [{ ...row, kind }])
   }
-  return [...groups.values()].flatMap((alike) => {
-    const [acceptable, others] = [alike.filter(isAcceptable), alike.filter((row) => !isAcceptable(row))]
-    return [...acceptable.map(numbered), ...asOne(others)]
-  })
+  return [...groups.values()].flatMap(([first, ...others]) =>
+    first && others.length > 0 ? { ...first, raw: [first, ...others].map(({ raw }) => raw) } : (first ?? []),
+  )
 }
 
-const isAcceptable = ({ acceptable }: RejectedRow): boolean => acceptable !== undefined
-
-const numbered = (row: RejectedRow, index: number): Rejection => ({
-  ...row,
-  kind: index === 0 ? reasonKind(row.reason) : `${reasonKind(row.reason).slice(0, 190)} #${index + 1}`,
-})
-
-function asOne([first, ...others]: readonly RejectedRow[]): Rejection[] {
-  if (!first) return []
-  const raw = others.length > 0 ? [first, ...others].map((row) => row.raw) : first.raw
-  return [{ ...first, raw, kind: reasonKind(first.reason) }]
+/** Of a candle that can be accepted the values count too: it is them that an operator decides on. */
+function kindOf({ reason, acceptable }: RejectedRow): string {
+  if (acceptable === undefined) return reasonKind(reason)
+  const { open, high, low, close, volume } = acceptable
+  const values = createHash('md5').update([open, high, low, close, volume].join(' ')).digest('hex')
+  return `${reasonKind(reason).slice(0, 160)} #${values}`
 }
 
 /** The reason without its numbers and times: rejections of one row are the same where it is. */
