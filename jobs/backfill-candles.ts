@@ -6,6 +6,7 @@ import {
 } from '../src/ingest/archive/fill-from-archive.ts'
 import { countRequests, type RequestCount } from '../src/ingest/counted-requests.ts'
 import { addFilled, type Filled, fillRanges, nothingFilled } from '../src/ingest/fill-range.ts'
+import { subtractAll } from '../src/ingest/gap-causes.ts'
 import { candleSource } from '../src/ingest/markets.ts'
 import { toInstant } from '../src/market/instant.ts'
 import { candleCount, type Range } from '../src/market/range.ts'
@@ -17,6 +18,7 @@ import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
 import { archiveFileAt, archiveKinds } from '../src/sources/binance-archive.ts'
 import { type CandleProvider, candlesPerPage } from '../src/sources/source.ts'
 import { readOwedOf } from '../src/store/owed.ts'
+import { throwIfUnplaced, type Unplaced } from '../src/store/partitions/leave-out.ts'
 import { noteOutcome } from '../src/store/runs.ts'
 import { databaseOf } from '../src/store/transaction.ts'
 
@@ -115,13 +117,19 @@ async function fillChunk(
   const total = countOf(owed, timeframe)
   let before = nothingDone
   let left = owed
+  let unplaced: readonly Unplaced[] = []
   if (archive !== undefined && total > 0) {
     const file = archiveFileAt(archive, symbol, timeframe, range.from)
     const onProgress = (candles: number, { files, ...filled }: FilledFromFile) =>
       onDone({ filled, files }, candles, total)
-    const { files, ...filled } = await fillFromArchive(context, { series, file, owed, onProgress })
+    const loaded = await fillFromArchive(context, { series, file, owed, onProgress })
+    const { files, ...filled } = loaded.filled
+    unplaced = loaded.unplaced
     before = { filled, files }
-    const holes = await owedIn(range)
+    const holes = subtractAll(
+      await owedIn(range),
+      unplaced.map((one) => one.range),
+    )
     left = owed.flatMap((stretch) => confirmations(holes, stretch, lengthsOf(source, timeframe)))
   }
   const passed = total - countOf(left, timeframe)
@@ -134,6 +142,7 @@ async function fillChunk(
     lane: lane ?? 'backfill',
     onProgress: (candles, filled) => onDone(doneWith(filled), passed + candles, total),
   })
+  throwIfUnplaced(unplaced, 'candle')
   return { done: doneWith(filled), owed: total }
 }
 

@@ -16,6 +16,7 @@ import { candlesPerPage } from '../src/sources/source.ts'
 import { type Accounting, addAccounting, nothingReceived } from '../src/store/candles.ts'
 import { listCoins } from '../src/store/coins.ts'
 import type { Series } from '../src/store/coverage.ts'
+import { throwIfUnplaced, type Unplaced } from '../src/store/partitions/leave-out.ts'
 import { keyOf, nothingUnsettled, readUnsettled, type Unsettled } from '../src/store/series-coverage.ts'
 import { databaseOf } from '../src/store/transaction.ts'
 
@@ -68,6 +69,7 @@ type Total = Accounting & { requests: number; roundedValues: number }
 class Tick {
   readonly #context: Context
   readonly #gathering = new Gathering()
+  readonly #unplaced: Unplaced[] = []
   #total: Total = { ...nothingReceived, requests: 0, roundedValues: 0 }
 
   constructor(context: Context) {
@@ -87,11 +89,17 @@ class Tick {
     return this.#total
   }
 
+  /** Throws the candles that have no partition; all others are stored. */
+  throwIfUnplaced(): void {
+    throwIfUnplaced(this.#unplaced, 'candle')
+  }
+
   /** Writes what has come since it last was enough. */
   async write(): Promise<void> {
     if (this.#gathering.isEmpty()) return
-    const accounting = await loadPages(this.#context, this.#gathering.take())
+    const { accounting, unplaced } = await loadPages(this.#context, this.#gathering.take())
     this.#total = { ...this.#total, ...addAccounting(this.#total, accounting) }
+    this.#unplaced.push(...unplaced)
   }
 }
 
@@ -126,6 +134,7 @@ async function ingestAll(
   const total = await tick.end()
   const broken = ends.find((end) => end.status === 'rejected')
   if (broken) throw broken.reason
+  tick.throwIfUnplaced()
   if (failures.length === 0) return total
   const message = `${failures.length} of ${markets.length} markets failed: ${failures.join('; ')}`
   throw canRetry ? new Malformed(message) : new Refused(message)

@@ -10,6 +10,7 @@ import { inSpan } from '../src/runtime/trace.ts'
 import { toHttpRequest } from '../src/sources/source.ts'
 import { listCoins, upsertCoin } from '../src/store/coins.ts'
 import { withPartitions } from '../src/store/partition-cache.ts'
+import { throwIfUnplaced, type Unplaced, withoutObstacles } from '../src/store/partitions/leave-out.ts'
 import { loadPrices, type PricedCoin } from '../src/store/prices.ts'
 import { quarantine } from '../src/store/quarantine.ts'
 import { databaseOf, inTransaction } from '../src/store/transaction.ts'
@@ -36,6 +37,7 @@ export const ingestPrices = defineJob({
     let left = new Map(coins.map((coin) => [coin.id, priceMarketsOf(coin)]))
     let totals = nothing
     const failures: Fault[] = []
+    const unplaced: Unplaced[] = []
     const priced: Record<string, number> = {}
     for (let questions = nextQuestions(left); questions.length > 0; questions = nextQuestions(left)) {
       const failed = new Set<string>()
@@ -44,6 +46,7 @@ export const ingestPrices = defineJob({
         const { id } = question.source
         const answered = await ask(context, question)
         totals = add(totals, answered.totals)
+        unplaced.push(...answered.unplaced)
         for (const coinId of answered.priced) found.add(coinId)
         if (answered.priced.size > 0) priced[id] = (priced[id] ?? 0) + answered.priced.size
         if (answered.failure === undefined) continue
@@ -61,6 +64,7 @@ export const ingestPrices = defineJob({
     }
     const [firstFailure] = failures
     if (firstFailure && left.size === coins.length) throw firstFailure
+    throwIfUnplaced(unplaced, 'price')
     return { coins: coins.length, priced, unpriced: [...left.keys()], ...totals }
   },
 })
@@ -89,30 +93,38 @@ const add = (a: Totals, b: Totals): Totals => ({
 })
 
 /** What a source has said, until it failed. */
-type Answered = Readonly<{ priced: ReadonlySet<string>; totals: Totals; failure?: Fault }>
+type Answered = Readonly<{
+  priced: ReadonlySet<string>
+  totals: Totals
+  unplaced: readonly Unplaced[]
+  failure?: Fault
+}>
 
 /** One market that its source does not know fails the whole page: it is halved until that one stands alone. */
 async function ask(context: Context, question: PriceQuestion): Promise<Answered> {
   const { source, coinIdsOf } = question
   const priced = new Set<string>()
+  const unplaced: Unplaced[] = []
   let totals = nothing
   const waiting = pagesOf([...coinIdsOf.keys()], source.prices.pageSize)
   for (let page = waiting.shift(); page; page = waiting.shift()) {
     try {
       const answered = await ingestPage(context, question, page)
       for (const coinId of answered.priced) priced.add(coinId)
+      unplaced.push(...answered.unplaced)
       totals = add(totals, { ...answered.totals, requests: 1 })
     } catch (error) {
       if (!(error instanceof Fault) || context.signal.aborted) throw error
-      if (error instanceof Aborted) return { priced, totals, failure: new Unavailable(tooLate(source.id)) }
-      if (!(error instanceof UnknownMarket)) return { priced, totals, failure: error }
+      if (error instanceof Aborted)
+        return { priced, totals, unplaced, failure: new Unavailable(tooLate(source.id)) }
+      if (!(error instanceof UnknownMarket)) return { priced, totals, unplaced, failure: error }
       totals = add(totals, { ...nothing, requests: 1 })
       const middle = Math.ceil(page.length / 2)
       if (page.length > 1) waiting.unshift(page.slice(0, middle), page.slice(middle))
       else context.log.warn('prices.unknown-market', { source: source.id, market: page[0] })
     }
   }
-  return { priced, totals }
+  return { priced, totals, unplaced }
 }
 
 const tooLate = (source: string): string =>
@@ -147,12 +159,14 @@ async function ingestPage(
   const table = { name: 'market_data', length: settings.prices.partition }
   const instants = priced.map(({ price }) => price.timestamp)
   const now = clock.now()
-  const added = await withPartitions(
+  const describePrice = ({ coinId, price }: PricedCoin) => ({ what: coinId, at: price.timestamp })
+  const { added, placed, unplaced } = await withPartitions(
     { pool, partitions, lockTimeoutMs: settings.database.lockTimeout },
     table,
     instants,
-    () =>
-      inTransaction(
+    async ({ obstacles }) => {
+      const found = withoutObstacles(priced, obstacles, describePrice)
+      const added = await inTransaction(
         pool,
         async (tx) => {
           // In the order of their ids, so that two writers never wait for each other.
@@ -164,20 +178,24 @@ async function ingestPage(
               { raw, reason },
             ])
           }
-          return loadPrices(tx, priced)
+          return loadPrices(tx, found.placed)
         },
         'load',
-      ),
+      )
+      return { added, ...found }
+    },
   )
   const quarantined = checked.rejected.length
   return {
+    // Another source's price of the same time would have no partition either.
     priced: priced.map(({ coinId }) => coinId),
     totals: {
-      received: priced.length + quarantined,
+      received: placed.length + quarantined,
       new: added,
-      unchanged: priced.length - added,
+      unchanged: placed.length - added,
       quarantined,
     },
+    unplaced,
   }
 }
 

@@ -9,17 +9,28 @@ import {
   nothingReceived,
 } from '../store/candles.ts'
 import { withPartitions } from '../store/partition-cache.ts'
+import { leaveOut, type Unplaced } from '../store/partitions/leave-out.ts'
 import { candleTable } from '../store/partitions.ts'
 import { inTransaction } from '../store/transaction.ts'
 
 export type LoadReach = Pick<Context, 'pool' | 'partitions' | 'settings'>
 
+/** What was stored of some pages, and which of their candles have no partition. */
+export type Loaded = Readonly<{ accounting: Accounting; unplaced: readonly Unplaced[] }>
+
+const nothingLoaded: Loaded = { accounting: nothingReceived, unplaced: [] }
+
+const addLoaded = (a: Loaded, b: Loaded): Loaded => ({
+  accounting: addAccounting(a.accounting, b.accounting),
+  unplaced: [...a.unplaced, ...b.unplaced],
+})
+
 /**
  * Writes pages of candles of one timeframe with their coverage in one transaction, and makes sure of their partitions
  * before. A page that the database refuses does not keep the others out: then each is written by itself, and the first
- * refusal is thrown at the end.
+ * refusal is thrown at the end. Nor do candles without a partition: they are left out, and returned.
  */
-export async function loadPages(reach: LoadReach, pages: readonly CandleBatch[]): Promise<Accounting> {
+export async function loadPages(reach: LoadReach, pages: readonly CandleBatch[]): Promise<Loaded> {
   try {
     return await loadTogether(reach, pages)
   } catch (error) {
@@ -32,34 +43,37 @@ export async function loadPages(reach: LoadReach, pages: readonly CandleBatch[])
 async function loadTogether(
   { pool, partitions, settings }: LoadReach,
   pages: readonly CandleBatch[],
-): Promise<Accounting> {
+): Promise<Loaded> {
   const timeframe = pages[0]?.series.timeframe
-  if (timeframe === undefined) return nothingReceived
+  if (timeframe === undefined) return nothingLoaded
   const table = candleTable(timeframe, settings.timeframes[timeframe]?.partition ?? 'month')
   const openTimes = pages.flatMap(({ rows }) => rows.openTimes)
   const attributes = { 'beacon.timeframe': timeframe, 'beacon.pages': pages.length }
-  return inSpan('load', { attributes }, async (tell) => {
-    const accountings = await withPartitions(
+  return inSpan('load', { attributes }, (tell) =>
+    withPartitions(
       { pool, partitions, lockTimeoutMs: settings.database.lockTimeout },
       table,
       openTimes,
-      (leaves) => inTransaction(pool, (tx) => loadBatches(tx, pages, leaves), 'load'),
-    )
-    const accounting = accountings.reduce(addAccounting, nothingReceived)
-    tell(accountingAttributes(accounting))
-    return accounting
-  })
+      async (places) => {
+        const { batches, unplaced } = leaveOut(pages, places.obstacles)
+        const written = await inTransaction(pool, (tx) => loadBatches(tx, batches, places.partitions), 'load')
+        const accounting = written.reduce(addAccounting, nothingReceived)
+        tell(accountingAttributes(accounting))
+        return { accounting, unplaced }
+      },
+    ),
+  )
 }
 
 const accountingAttributes = (accounting: Accounting): Attributes =>
   Object.fromEntries(Object.entries(accounting).map(([name, rows]) => [`beacon.rows.${name}`, rows]))
 
-async function loadOneByOne(reach: LoadReach, pages: readonly CandleBatch[]): Promise<Accounting> {
-  let total = nothingReceived
+async function loadOneByOne(reach: LoadReach, pages: readonly CandleBatch[]): Promise<Loaded> {
+  let total = nothingLoaded
   const refusals: unknown[] = []
   for (const page of pages) {
     try {
-      total = addAccounting(total, await loadTogether(reach, [page]))
+      total = addLoaded(total, await loadTogether(reach, [page]))
     } catch (error) {
       refusals.push(error)
     }

@@ -1,8 +1,11 @@
-import { earlier, type Instant, later, plus } from './instant.ts'
+import { earlier, type Instant, later, plus, toInstant } from './instant.ts'
 import { ceilTo, type Timeframe, timeframeMs } from './timeframe.ts'
 
 /** Half-open: `from` belongs to it, `to` does not. */
 export type Range = Readonly<{ from: Instant; to: Instant }>
+
+/** From before the first market to after the last: the bounds of what has none. */
+export const allTime: Range = { from: toInstant(Date.UTC(1970, 0)), to: toInstant(Date.UTC(9_999, 0)) }
 
 export const isEmpty = ({ from, to }: Range): boolean => from >= to
 

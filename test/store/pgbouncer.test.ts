@@ -87,7 +87,7 @@ describe.runIf(hasPgbouncer)('behind PgBouncer in transaction mode', () => {
     const coinIds = await everyClient(() => aCoin(direct))
     const price = { market: 'COINUSDT', timestamp: start, price: toDecimal('1.50000000') }
     const table = { name: 'market_data', length: 'day' } as const
-    const reach = { pool, partitions: new Set<string>(), lockTimeoutMs: 2_000 }
+    const reach = { pool, partitions: new Map(), lockTimeoutMs: 2_000 }
     const added = await Promise.all(
       coinIds.map((coinId) =>
         withPartitions(reach, table, [start], () =>
