@@ -160,7 +160,7 @@ const countOf = (ranges: readonly Range[], timeframe: Timeframe): number =>
   ranges.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
 
 /** Nobody has answered for these yet, or not for good. */
-const owedCauses: readonly GapCause[] = ['not-fetched', 'our-outage', 'late']
+const owedCauses: readonly GapCause[] = ['not-fetched', 'our-outage', 'no-partition', 'late']
 
 /** Divides what is missing by why it is, and takes what was settled by hand out of what was refused. */
 function divide(

@@ -6,6 +6,7 @@ import type { Limits } from './kept-history.ts'
  * Why candles are not there.
  * - `not-fetched`: nobody has asked yet, or nobody was answered.
  * - `our-outage`: the same, and live ingest did not succeed in that time: the daemon was down, or its runs failed.
+ * - `no-partition`: it cannot be stored, for no partition has its time and none can be made.
  * - `late`: closed so recently that the source may still be writing them down.
  * - `no-trades`: the source has none.
  * - `exchange-outage`: nor has it any of the other followed markets for that time.
@@ -18,6 +19,7 @@ import type { Limits } from './kept-history.ts'
 export const gapCauses = [
   'not-fetched',
   'our-outage',
+  'no-partition',
   'late',
   'no-trades',
   'exchange-outage',
@@ -36,6 +38,8 @@ export type Evidence = Partial<Limits> &
     sharedSilence?: readonly Range[]
     /** Where live ingest should have worked, and did not. */
     downtime?: readonly Range[]
+    /** Where rows cannot be stored. */
+    unplaceable?: readonly Range[]
   }>
 
 const beginningOfTime = toInstant(Date.UTC(1970, 0))
@@ -69,7 +73,7 @@ export const causesOfAbsence = (
 export const causesOfSilence = (
   owed: readonly Range[],
   late: readonly Range[],
-  { listedFrom, listedTo, reachableFrom, downtime = [] }: Evidence,
+  { listedFrom, listedTo, reachableFrom, downtime = [], unplaceable = [] }: Evidence,
 ): Attributed[] =>
   attribute(
     owed,
@@ -77,6 +81,7 @@ export const causesOfSilence = (
       ['not-listed', before(listedFrom)],
       ['delisted', from(listedTo)],
       ['beyond-source', before(reachableFrom)],
+      ['no-partition', unplaceable],
       ['late', late],
       ['our-outage', downtime],
     ],

@@ -10,7 +10,8 @@ import { candlesPerPage, reachableFrom } from '../sources/source.ts'
 import type { Coin } from '../store/coins.ts'
 import type { Series } from '../store/coverage.ts'
 import { readOwed } from '../store/owed.ts'
-import { candleTable, partitionsOf } from '../store/partitions.ts'
+import { type BoundedPartition, isBounded, readPartitions } from '../store/partitions/catalog.ts'
+import { candleTable, missingPartitions, type PartitionedTable } from '../store/partitions.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { type ArchiveUse, planArchive } from './archive/plan-archive.ts'
 import { obtainable, settledClose } from './kept-history.ts'
@@ -67,7 +68,9 @@ export async function workOf(
     wanted.map(({ series, reach }) => ({ ...series, range: reach.wanted })),
     'retry-refused',
   )
-  return wanted.map((series, place) => planSeries(series, owed[place] ?? [], now))
+  const tables = [...new Set(wish.timeframes.map((timeframe) => candleTable(timeframe, 'day').name))]
+  const partitions = (await readPartitions(databaseOf(pool), tables)).filter(isBounded)
+  return wanted.map((series, place) => planSeries(series, owed[place] ?? [], partitions, now))
 }
 
 /** Jobs run a little later: what a source lets go of meanwhile is made of its trades. */
@@ -141,14 +144,16 @@ function wantedOf(
 function planSeries(
   { series, market, use, policy, reach }: WantedOfWish,
   owed: readonly Range[],
+  partitions: readonly BoundedPartition[],
   now: Instant,
 ): SeriesWork {
   const { timeframe } = series
+  const table = candleTable(timeframe, policy.partition)
+  const own = partitions.filter((partition) => partition.table === table.name)
   const { candles } = market.source
   const perPage = candlesPerPage(candles, timeframe)
   const { files } = planArchive({ symbol: market.symbol, timeframe, pageSize: perPage, use }, owed, now)
-  const expired =
-    policy.keep === undefined ? [] : expiredParts(series, policy.partition, owed, plus(now, -policy.keep))
+  const expired = policy.keep === undefined ? [] : expiredParts(table, own, owed, plus(now, -policy.keep))
   const countOf = (ranges: readonly Range[]) =>
     ranges.reduce((sum, part) => sum + candleCount(part, timeframe), 0)
   return {
@@ -190,16 +195,17 @@ function withinReach(
   return { wanted, outOfReach: wished.from < from ? { from: wished.from, to: from } : undefined }
 }
 
-/** What of the ranges lies in leaves that are wholly past the limit. */
+/** What of the ranges lies in partitions that are, or will be, wholly past the limit. */
 function expiredParts(
-  { timeframe }: Series,
-  length: Parameters<typeof candleTable>[1],
+  table: PartitionedTable,
+  partitions: readonly BoundedPartition[],
   ranges: readonly Range[],
   limit: Instant,
 ): Range[] {
+  const taken = partitions.map(({ range }) => range)
   return ranges.flatMap((range) =>
-    partitionsOf(candleTable(timeframe, length), range)
-      .filter((leaf) => leaf.range.to <= limit)
-      .flatMap((leaf) => intersect(leaf.range, range) ?? []),
+    [...taken, ...missingPartitions(table, taken, range).map((plan) => plan.range)]
+      .filter(({ to }) => to <= limit)
+      .flatMap((expired) => intersect(expired, range) ?? []),
   )
 }

@@ -23,8 +23,8 @@ export type MadePartitions = Readonly<{
 }>
 
 /**
- * Makes the partitions that the ranges lack, around those that are there, and returns their names. Throws the first
- * obstacle once everything else is made.
+ * Makes the partitions that the ranges lack, around those that are there, and returns their names. Throws what
+ * is in the way once everything else is made.
  */
 export async function ensurePartitions(
   pool: Pool,
@@ -34,9 +34,18 @@ export async function ensurePartitions(
 ): Promise<string[]> {
   const ranges = plans.map(({ range }) => range)
   const { made, obstacles } = await makePartitions(pool, table, ranges, lockTimeoutMs)
-  const [first] = obstacles
-  if (first) throw first.fault
+  throwObstacles(obstacles)
   return [...made]
+}
+
+/** Throws what is in the way, all of it in one message. */
+export function throwObstacles(obstacles: readonly Obstacle[]): void {
+  const [first, ...others] = obstacles
+  if (!first) return
+  if (others.length === 0) throw first.fault
+  const messages = [...new Set(obstacles.map(({ fault }) => fault.message))]
+  const kind = obstacles.some(({ fault }) => fault.remedy === 'retry') ? Unavailable : Misconfigured
+  throw new kind(messages.join('\n'), { cause: first.fault })
 }
 
 /**
@@ -58,11 +67,8 @@ export async function makePartitions(
     known ?? (await readPartitions(db, [table.name])),
   )
   for (const range of ranges) await maker.fill(range)
-  const detaching = (await detachObstacles(db, maker.partitions)).flatMap((obstacle) =>
-    ranges.flatMap((range): Obstacle[] => {
-      const common = intersect(range, obstacle.range)
-      return common ? [{ ...obstacle, range: common }] : []
-    }),
+  const detaching = (await detachObstacles(db, maker.partitions)).filter((obstacle) =>
+    ranges.some((range) => intersect(range, obstacle.range) !== undefined),
   )
   const { made, partitions, inParent, obstacles } = maker
   return { made, partitions, inParent, obstacles: [...detaching, ...obstacles] }

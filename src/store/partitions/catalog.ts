@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { toInstant } from '../../market/instant.ts'
+import { type Instant, toInstant } from '../../market/instant.ts'
 import { allTime, type Range } from '../../market/range.ts'
 import type { Database } from '../transaction.ts'
 
@@ -74,10 +74,10 @@ async function readWhere(db: Database, condition: SQL): Promise<CatalogPartition
   }))
 }
 
-/** No bound is MINVALUE or MAXVALUE; a timestamp may be infinite as well. */
-function boundOf(text: string | null, otherwise: Range['from']): Range['from'] {
-  const ms = Number(text ?? Number.NaN)
-  return Number.isFinite(ms) ? toInstant(ms) : otherwise
+/** MINVALUE and MAXVALUE are read as no bound; a timestamp may be infinite as well. */
+function boundOf(text: string | null, unbounded: Instant): Instant {
+  const ms = text === null ? unbounded : Number(text)
+  return toInstant(Math.min(Math.max(ms, allTime.from), allTime.to))
 }
 
 export type BoundedPartition = CatalogPartition & Readonly<{ range: Range }>

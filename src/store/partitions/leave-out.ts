@@ -1,7 +1,7 @@
 import { type Fault, Misconfigured, Unavailable } from '../../fault.ts'
 import type { RejectedRow } from '../../market/candle-check.ts'
 import { earlier, type Instant, later, plus, toMinuteText } from '../../market/instant.ts'
-import { contains, type Range, subtract } from '../../market/range.ts'
+import { alignTo, contains, type Range, subtract } from '../../market/range.ts'
 import { isAligned, type Timeframe, timeframeMs } from '../../market/timeframe.ts'
 import type { CandleRows } from '../candle-rows.ts'
 import type { CandleBatch } from '../candles.ts'
@@ -25,7 +25,7 @@ function partsOf(batch: CandleBatch, obstacles: readonly Obstacle[]): CandleBatc
   const { series, answered, rows, rejected } = batch
   const ranges = subtract(
     answered,
-    obstacles.map(({ range }) => range),
+    obstacles.map(({ range }) => alignTo(series.timeframe, range)),
   )
   if (ranges.length === 1 && ranges[0]?.from === answered.from && ranges[0].to === answered.to) return [batch]
   const isDated = ({ openTime }: RejectedRow) =>
