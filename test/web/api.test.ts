@@ -272,7 +272,7 @@ test.for([
   ['/api/coverage?timeframe=1m&from=2024-03-02&to=2024-03-01', 400, 'from is not before to'],
   ['/api/candles?coin=bitcoin&timeframe=1m&points=5000', 400, 'points'],
   ['/api/candles?coin=bitcoin&timeframe=1m&evil=1', 400, 'evil'],
-  ["/api/candles?coin=';drop table coins&timeframe=1m", 404, 'is followed'],
+  ["/api/candles?coin=';drop table coins&timeframe=1m", 404, 'is tracked'],
 ] as const)(
   '%s is refused with %i and the reason',
   async ([path, status, sentence], { database, engine }) => {
