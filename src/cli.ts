@@ -27,7 +27,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   status: async () => (await import('./cli/status.ts')).statusCommand(),
   doctor: async () => (await import('./cli/doctor.ts')).doctorCommand(),
   queues: async () => (await import('./cli/queues.ts')).queuesCommand(),
-  completion: async () => (await import('./cli/completion.ts')).completionCommand(() => buildProgram([])),
+  completion: async () => (await import('./cli/completion.ts')).completionCommand(wholeProgram),
 }
 
 /** Runs one command line. The exit status is 0 when done, 1 when it failed, 2 when it was used wrongly. */
@@ -39,6 +39,9 @@ export async function main(argv: readonly string[]): Promise<void> {
     process.exitCode = report(error)
   }
 }
+
+/** The program with all of its commands. */
+export const wholeProgram = (): Promise<Command> => buildProgram([])
 
 async function buildProgram([, , name = '']: readonly string[]): Promise<Command> {
   const program = new Command('beacon')

@@ -7,7 +7,7 @@ import { candleSource } from '../ingest/markets.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
 import type { Outcome } from '../queue/job.ts'
 import { examine } from '../settings/plain-issues.ts'
-import { coinId as coinIdForm } from '../settings/schema.ts'
+import { coinId as coinIdForm, followedCoin } from '../settings/schema.ts'
 import type { AnySourceId } from '../settings/source-ids.ts'
 import { askForListing } from '../sources/ask.ts'
 import { hasCandles, isAnySourceId, sourceNamed, sources } from '../sources/catalog.ts'
@@ -22,6 +22,7 @@ import {
 } from '../store/coins.ts'
 import { listRenames, type RecordedRename } from '../store/instruments.ts'
 import { inTransaction } from '../store/transaction.ts'
+import { refuseUnfit } from './arguments/fitting-text.ts'
 import { chosenCoins } from './chosen-coins.ts'
 import { answer, print, say, table } from './output.ts'
 import { runHere } from './run-here.ts'
@@ -141,6 +142,8 @@ async function add(
   if (!id.success) throw new InvalidInput(`${coinId} ${id.error.issues[0]?.message}`)
   if (options.market && options.source !== undefined)
     throw new InvalidInput('--market names its source already: leave --source out')
+  refuseUnfit('--symbol', followedCoin.shape.symbol, options.symbol)
+  refuseUnfit('--name', followedCoin.shape.name, options.name)
   const markets = options.market?.map(readMarket) ?? []
   const listed: (ListedMarket | undefined)[] = []
   for (const [index, named] of markets.entries()) {

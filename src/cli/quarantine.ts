@@ -14,6 +14,7 @@ import {
 } from '../store/quarantine.ts'
 import type { Database } from '../store/transaction.ts'
 import { counted } from '../web/status/words.ts'
+import { refuseWrongFilter } from './arguments/quarantine-filter.ts'
 import { readCount } from './arguments.ts'
 import { answer, countText, say, table } from './output.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
@@ -55,8 +56,9 @@ const listCommand = (): Command =>
     .option('--json', 'answer as JSON')
     .action((options: ListOptions) =>
       withDatabase(async ({ db }) => {
-        const filter = { ...filterOf(options), state: options.settled ? 'settled' : 'open' } as const
         const most = readCount('--limit', options.limit, mostRows)
+        await refuseWrongFilter(db, options)
+        const filter = { ...filterOf(options), state: options.settled ? 'settled' : 'open' } as const
         const { rows, total } = await listQuarantined(db, filter, most)
         answer(options.json, { total, rows: rows.map(rowJson) }, () => listText(rows, total))
       }),
@@ -207,7 +209,14 @@ async function chosenRows(
   if (ids.length > 0 === (options.all === true)) {
     throw new InvalidInput('name the rows by their ids, or all open ones with --all')
   }
-  if (ids.length > 0) return rowsNamed(db, ids)
+  if (ids.length > 0) {
+    if (Object.keys(filterOf(options)).length > 0)
+      throw new InvalidInput(
+        '--source, --coin, --timeframe and --reason choose among --all: leave the ids out',
+      )
+    return rowsNamed(db, ids)
+  }
+  await refuseWrongFilter(db, options)
   const { rows, total } = await listQuarantined(db, { ...filterOf(options), state: 'open' }, mostRows)
   if (total > rows.length) say(`the newest ${countText(rows.length)} of ${countText(total)} rows`)
   return rows
@@ -252,6 +261,7 @@ const discardCommand = (): Command =>
     .action((ids: string[], { reason, by = accountName(), json }: DiscardOptions) =>
       withDatabase(async ({ db, clock }) => {
         if (reason.trim() === '') throw new InvalidInput('--reason is empty: say why')
+        if (by.trim() === '') throw new InvalidInput('--by is empty: name the person, or leave it out')
         const rows = await rowsNamed(db, ids)
         const settling = { by, now: clock.now(), why: reason.trim() }
         const discarded = await discard(

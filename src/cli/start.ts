@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { InvalidInput } from '../fault.ts'
+import { didYouMean } from '../settings/did-you-mean.ts'
 import { type Role, roles } from '../settings/roles.ts'
 import { say } from './output.ts'
 import { type Session, withSession } from './session.ts'
@@ -18,10 +19,12 @@ export const startCommand = (): Command =>
     })
 
 function readRoles(list: string): Role[] {
-  return list.split(',').map((name) => {
-    const role = roles.find((candidate) => candidate === name.trim())
+  return [...new Set(list.split(',').map((name) => name.trim()))].map((name) => {
+    const role = roles.find((candidate) => candidate === name)
     if (role) return role
-    throw new InvalidInput(`--roles ${name} is unknown; there is ${roles.join(', ')}`)
+    throw new InvalidInput(
+      `--roles "${name}" is unknown.${didYouMean(name, roles)} There is ${roles.join(', ')}`,
+    )
   })
 }
 

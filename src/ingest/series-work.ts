@@ -131,7 +131,7 @@ function wantedOf(
   const policy = settings.timeframes[timeframe]
   if (!policy || !market.source.candles.timeframes.includes(timeframe)) {
     throw new InvalidInput(
-      `timeframe ${timeframe} is not kept here; there is ${Object.keys(settings.timeframes).join(', ')}`,
+      `timeframe ${timeframe} is not configured, or ${market.source.id} has no such candles; configured timeframes: ${Object.keys(settings.timeframes).join(', ')}`,
     )
   }
   const series: Series = { coinId: market.coinId, timeframe, source: market.source.id }
