@@ -18,6 +18,10 @@ function encryptionKeys(text: string, context: z.RefinementCtx): readonly Encryp
   return keys
 }
 
+const notAPort = { error: 'is not a port number from 0 to 65535' }
+
+const isPort = (text: string): boolean => /^\d{1,5}$/.test(text) && Number(text) <= 65_535
+
 /** What ioredis reads as the number of a database. */
 const namesDatabaseByNumber = (text: string): boolean =>
   !URL.canParse(text) || /^([/]\d*)?$/.test(new URL(text).pathname)
@@ -47,13 +51,7 @@ const environment = z.object({
   BEACON_CONFIG: z.string().optional(),
   BEACON_DATA_DIR: z.string().default('.beacon'),
   BEACON_HTTP_HOST: z.string().default('127.0.0.1'),
-  BEACON_HTTP_PORT: z
-    .string()
-    .refine((text) => /^\d{1,5}$/.test(text) && Number(text) <= 65_535, {
-      error: 'is not a port number from 0 to 65535',
-    })
-    .transform(Number)
-    .default(3000),
+  BEACON_HTTP_PORT: z.string().refine(isPort, notAPort).transform(Number).default(3000),
   BEACON_HTTP_PASSWORD: z.string().min(8, { error: 'is shorter than 8 characters' }).optional(),
   BEACON_ENCRYPTION_KEYS: z.string().transform(encryptionKeys).optional(),
   BEACON_LOG_LEVEL: z.enum(logLevels, { error: `is none of ${logLevels.join(', ')}` }).default('info'),
