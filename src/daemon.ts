@@ -5,7 +5,7 @@ import { startMonitor } from './monitoring/monitor.ts'
 import type { Clock } from './runtime/clock.ts'
 import { openDatabase } from './runtime/database.ts'
 import type { Log } from './runtime/log.ts'
-import { announceWorkers } from './runtime/presence.ts'
+import { announceRoles } from './runtime/presence.ts'
 import type { Releases } from './runtime/release.ts'
 import { startScheduler } from './scheduler.ts'
 import type { Role } from './settings/roles.ts'
@@ -40,12 +40,10 @@ export async function startDaemon({
   const database = await openDatabase({ settings, log, clock, releases, signal }, 'always')
   const fleet = await openFleet({ settings, database, log, clock, releases, signal }, minute)
   log.info('engines.ready', { database: database.kind, queue: fleet.engine.kind })
+  const presence = await announceRoles(database.url, wanted, fleet.engine.kind, log)
+  releases.push(() => presence.release())
   if (wanted.includes('scheduler')) await startScheduler(fleet, database.url, releases)
-  if (wanted.includes('worker')) {
-    const presence = await announceWorkers(database.url, fleet.engine.kind, log)
-    releases.push(() => presence.release())
-    await startWorkersWhereNeeded(fleet, releases)
-  }
+  if (wanted.includes('worker')) await startWorkersWhereNeeded(fleet, releases)
   const watched = {
     settings,
     pool: database.pool,

@@ -4,7 +4,7 @@ import { openBudget } from '../../src/http/budget.ts'
 import type { Stop } from '../../src/http/stops.ts'
 import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
-import { announceWorkers } from '../../src/runtime/presence.ts'
+import { announceRoles } from '../../src/runtime/presence.ts'
 import { sourceIds } from '../../src/settings/source-ids.ts'
 import { sources } from '../../src/sources/catalog.ts'
 import { followMarket, upsertCoin } from '../../src/store/coins.ts'
@@ -35,7 +35,7 @@ const test = withEngine
     return async (): Promise<Status> => JSON.parse((await ask(`${web.url}/api/status`)).text)
   })
   .extend('workers', async ({ freshDatabase }, { onCleanup }) => {
-    const presence = await announceWorkers(freshDatabase.url, 'postgres', silent)
+    const presence = await announceRoles(freshDatabase.url, ['worker'], 'postgres', silent)
     onCleanup(presence.release)
     return presence
   })

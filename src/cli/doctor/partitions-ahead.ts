@@ -70,5 +70,5 @@ function irregularFinding(
   const isPast =
     policy !== undefined && isBounded(partition) && partition.range.to <= plus(now, -policy.keepMs)
   const tell = kind === 'default' || (kind === 'detaching' && !isPast) ? error : warning
-  return tell(`${fact.charAt(0).toUpperCase()}${fact.slice(1)}.`, remedy)
+  return tell(`${fact}.`, remedy)
 }
