@@ -24,6 +24,8 @@ type DaemonOptions = Readonly<{
   clock: Clock
   releases: Releases
   signal: AbortSignal
+  /** Whether the web server may listen on any free port where the wanted one is taken. */
+  anyPort?: boolean
 }>
 
 /** Starts the daemon. Whatever it opens is pushed to `releases`, so that a failing start closes it too. */
@@ -34,6 +36,7 @@ export async function startDaemon({
   clock,
   releases,
   signal,
+  anyPort = false,
 }: DaemonOptions): Promise<{ url: string | undefined }> {
   // Before anything is started that would have to be stopped again.
   if (wanted.includes('web')) refuseOpenDoor(settings.environment)
@@ -65,7 +68,7 @@ export async function startDaemon({
     releases,
   )
   if (!wanted.includes('web')) return { url: undefined }
-  const web = await openWeb(watched)
+  const web = await openWeb({ ...watched, anyPort })
   releases.push(() => web.close())
   return { url: web.url }
 }
