@@ -6,7 +6,6 @@ import { chooseMarket } from '../ingest/choose-market.ts'
 import { candleSource } from '../ingest/markets.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
 import type { Outcome } from '../queue/job.ts'
-import { examine } from '../settings/plain-issues.ts'
 import { coinId as coinIdForm, followedCoin } from '../settings/schema.ts'
 import type { AnySourceId } from '../settings/source-ids.ts'
 import { askForListing } from '../sources/ask.ts'
@@ -138,8 +137,7 @@ async function add(
   coinId: string,
   options: AddOptions,
 ): Promise<void> {
-  const id = examine(coinIdForm, coinId)
-  if (!id.success) throw new InvalidInput(`${coinId} ${id.error.issues[0]?.message}`)
+  refuseUnfit(`"${coinId}"`, coinIdForm, coinId)
   if (options.market && options.source !== undefined)
     throw new InvalidInput('--market names its source already: leave --source out')
   refuseUnfit('--symbol', followedCoin.shape.symbol, options.symbol)

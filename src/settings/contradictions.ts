@@ -113,12 +113,14 @@ const prices: Check = ({ prices: policy }) => {
 const leastRunsMs = 2 * day
 
 const rows: Check = ({ retention = {} }) =>
-  Object.entries(retention).flatMap(([table, { by, keep }]): Contradiction[] => {
+  Object.entries(retention).flatMap(([table, policy]): Contradiction[] => {
     const path = ['retention', table]
-    const ofTable = rowPolicyObjection(table, undefined)
-    if (ofTable !== undefined) return [{ path, message: ofTable }]
-    const ofColumn = rowPolicyObjection(table, by)
-    if (ofColumn !== undefined) return [{ path: [...path, 'by'], message: ofColumn }]
+    const { keep } = policy
+    const objection = rowPolicyObjection(table, policy)
+    if (objection !== undefined) {
+      const { key, message } = objection
+      return [{ path: key === undefined ? path : [...path, key], message }]
+    }
     if (table !== 'ingest_runs' || keep === undefined || keep >= leastRunsMs) return []
     return [
       {

@@ -1,17 +1,25 @@
 import { didYouMean } from './did-you-mean.ts'
+import type { Ending } from './schema.ts'
 
-/** The tables that lose single rows by age, each with the columns whose time may count. */
-export const agingTables: Readonly<Record<string, readonly string[]>> = {
-  backtest_results: ['created_at'],
-  candle_revisions: ['revised_at', 'timestamp'],
-  ingest_runs: ['started_at', 'finished_at'],
-  notifications: ['created_at', 'read_at'],
-  quarantined_rows: ['quarantined_at', 'settled_at'],
-  view_refreshes: ['refreshed_at'],
+type Aging = Readonly<{
+  /** The columns whose time may count. */
+  by: readonly string[]
+  /** Without a primary key its rows cannot be told apart in a file. */
+  archivable: boolean
+}>
+
+/** The tables that lose single rows by age. */
+export const agingTables: Readonly<Record<string, Aging>> = {
+  backtest_results: { by: ['created_at'], archivable: true },
+  candle_revisions: { by: ['revised_at', 'timestamp'], archivable: false },
+  ingest_runs: { by: ['started_at', 'finished_at'], archivable: true },
+  notifications: { by: ['created_at', 'read_at'], archivable: true },
+  quarantined_rows: { by: ['quarantined_at', 'settled_at'], archivable: true },
+  view_refreshes: { by: ['refreshed_at'], archivable: true },
 }
 
-const ofUsers = 'belongs to users: its rows stay until they are removed there'
-const ofOurs = 'is what beacon knows its work by: its rows stay'
+const ofUsers = 'belongs to users, and its rows stay until they are removed there'
+const ofOurs = 'is what beacon knows its work by, and its rows stay'
 
 const ofMonitoring = 'has its "keep" under monitoring'
 
@@ -38,21 +46,31 @@ export const lastingTables: Readonly<Record<string, string>> = {
   database_samples: ofMonitoring,
   incidents: ofMonitoring,
   webhook_deliveries: ofMonitoring,
-  audit_logs: 'is append-only: its rows stay',
-  market_data_daily: 'is what outlives the prices: its rows stay',
+  audit_logs: 'is append-only, and its rows stay',
+  market_data_daily: 'is what outlives the prices, and its rows stay',
 }
 
-/** Why a table can have no policy of its own by that column; undefined where it can. */
-export function rowPolicyObjection(table: string, by: string | undefined): string | undefined {
+type RowPolicy = Readonly<{ by: string; then: Ending }>
+
+export type Objection = Readonly<{ key?: keyof RowPolicy; message: string }>
+
+/** Why a table can have no such policy, and which of its settings is to blame; undefined where it can. */
+export function rowPolicyObjection(table: string, { by, then }: RowPolicy): Objection | undefined {
   if (/^(ohlcv_data(_.*)?|market_data)$/.test(table))
-    return 'has its "keep" where its timeframe, or prices, are set'
+    return { message: 'has its "keep" where its timeframe, or prices, are set' }
   const lasting = Object.hasOwn(lastingTables, table) ? lastingTables[table] : undefined
-  if (lasting !== undefined) return `cannot lose rows by age: it ${lasting}`
-  const columns = Object.hasOwn(agingTables, table) ? agingTables[table] : undefined
-  if (columns === undefined) {
+  if (lasting !== undefined) return { message: `cannot lose rows by age: it ${lasting}` }
+  const aging = Object.hasOwn(agingTables, table) ? agingTables[table] : undefined
+  if (aging === undefined) {
     const known = Object.keys(agingTables)
-    return `is not a table that loses rows by age.${didYouMean(table, known)} There is ${known.join(', ')}`
+    const message = `is not a table that loses rows by age.${didYouMean(table, known)} There is ${known.join(', ')}`
+    return { message }
   }
-  if (by === undefined || columns.includes(by)) return undefined
-  return `has no time in a column "${by}".${didYouMean(by, columns)} There is ${columns.join(', ')}`
+  if (!aging.by.includes(by)) {
+    const hint = didYouMean(by, aging.by)
+    return { key: 'by', message: `has no time in a column "${by}".${hint} There is ${aging.by.join(', ')}` }
+  }
+  return then === 'archive' && !aging.archivable
+    ? { key: 'then', message: 'cannot be archive: the table has no primary key; write drop' }
+    : undefined
 }

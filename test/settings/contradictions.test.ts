@@ -48,7 +48,7 @@ describe('settings that cannot hold together', () => {
     ],
     [
       'retention: { users: { by: created_at, keep: 90 days, then: drop } }',
-      'retention.users cannot lose rows by age: it belongs to users: its rows stay until they are removed there',
+      'retention.users cannot lose rows by age: it belongs to users, and its rows stay until they are removed there',
     ],
     [
       'retention: { trades: { by: executed_at, keep: 90 days, then: archive } }',
@@ -73,6 +73,10 @@ describe('settings that cannot hold together', () => {
     [
       'retention: { constructor: { by: created_at, keep: 90 days, then: drop } }',
       'retention.constructor is not a table that loses rows by age.',
+    ],
+    [
+      'retention: { candle_revisions: { by: revised_at, keep: 30 days, then: archive } }',
+      'retention.candle_revisions.then cannot be archive: the table has no primary key; write drop',
     ],
     [
       'retention: { notifications: { by: user_id } }',

@@ -96,7 +96,7 @@ function describe(alike: readonly Unplaced[], noun: string): string {
   const more = names.length > named ? ` and ${names.length - named} more` : ''
   const from = alike.map(({ range }) => range.from).reduce(earlier)
   const to = alike.map(({ range }) => range.to).reduce(later)
-  return `${rows} ${noun}${rows === 1 ? ' was' : 's were'} not stored, of ${names.slice(0, named).join(', ')}${more} from ${toMinuteText(from)} to ${toMinuteText(to)}`
+  return `${rows.toLocaleString('en')} ${noun}${rows === 1 ? ' was' : 's were'} not stored, of ${names.slice(0, named).join(', ')}${more} from ${toMinuteText(from)} to ${toMinuteText(to)}`
 }
 
 /** The same for rows that have a time each; returns those that have a place. */

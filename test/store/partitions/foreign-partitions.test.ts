@@ -158,7 +158,7 @@ describe('rows without a partition', () => {
     expect(await stored(pool, series)).toEqual([...candlesIn(before), ...candlesIn(after)])
     expect(await stored(pool, other)).toHaveLength(60)
     expect(messageOf(unplaced)).toBe(
-      `1440 candles were not stored, of ${series.coinId} 1m from 2024-03-01 05:00 to 2024-03-02 05:00: ` +
+      `1,440 candles were not stored, of ${series.coinId} 1m from 2024-03-01 05:00 to 2024-03-02 05:00: ` +
         `detaching partition public.by_hand (FOR VALUES FROM ('2024-03-01 05:00:00') TO ('2024-03-02 05:00:00')) from ohlcv_data_1m was interrupted, and its range stays taken until it is finished; ` +
         'run: alter table public.ohlcv_data_1m detach partition public.by_hand finalize',
     )
