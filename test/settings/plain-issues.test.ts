@@ -47,6 +47,7 @@ const spoiled = (value: unknown): fc.Arbitrary<unknown> => {
 }
 
 const someCoins = [{ id: 'bitcoin', symbol: 'BTC', name: 'Bitcoin', markets: { binance: 'BTCUSDT' } }]
+// biome-ignore-start lint/suspicious/noThenProperty: a word of the configuration; nobody awaits it.
 const someSettings = {
   coinsFile: 'coins.yaml',
   follow: ['bitcoin'],
@@ -58,6 +59,7 @@ const someSettings = {
   retention: { notifications: { by: 'created_at', keep: '90 days', then: 'archive' } },
   monitoring: { cacheHitRatio: 0.9, webhook: { url: 'https://x', secret: 'long enough to be one' } },
 }
+// biome-ignore-end lint/suspicious/noThenProperty: a word of the configuration; nobody awaits it.
 
 describe('no message has the words of zod', () => {
   test.for([

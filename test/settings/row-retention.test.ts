@@ -29,6 +29,7 @@ test('a table can be archived where it has a key, and nowhere else', async ({ po
 })
 
 test.for(['market_data', 'ohlcv_data', 'ohlcv_data_15m'])('%s has its policy elsewhere', (table) => {
+  // biome-ignore lint/suspicious/noThenProperty: a word of the configuration; nobody awaits it.
   expect(rowPolicyObjection(table, { by: 'timestamp', then: 'drop' })?.message).toContain(
     'where its timeframe, or prices, are set',
   )

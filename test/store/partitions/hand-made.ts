@@ -1,6 +1,5 @@
 import type { Pool } from 'pg'
 import { loadPages } from '../../../src/ingest/load-pages.ts'
-import type { Range } from '../../../src/market/range.ts'
 import { readSettings } from '../../../src/settings.ts'
 import type { CandleBatch } from '../../../src/store/candles.ts'
 import type { PartitionCache } from '../../../src/store/partition-cache.ts'
@@ -58,5 +57,3 @@ export async function runStatement(pool: Pool, message: string, after: RegExp): 
   if (statement === undefined) throw new Error(`no statement in: ${message}`)
   await pool.query(statement)
 }
-
-export const spanOf = (ranges: readonly Range[]) => ranges.map(({ from, to }) => [from, to])
