@@ -16,7 +16,7 @@ import { candlesPerPage } from '../src/sources/source.ts'
 import { type Accounting, addAccounting, nothingReceived } from '../src/store/candles.ts'
 import { listCoins } from '../src/store/coins.ts'
 import type { Series } from '../src/store/coverage.ts'
-import { throwIfUnplaced, type Unplaced } from '../src/store/partitions/leave-out.ts'
+import { type Unplaced, unplacedFault } from '../src/store/partitions/leave-out.ts'
 import { keyOf, nothingUnsettled, readUnsettled, type Unsettled } from '../src/store/series-coverage.ts'
 import { databaseOf } from '../src/store/transaction.ts'
 
@@ -89,9 +89,9 @@ class Tick {
     return this.#total
   }
 
-  /** Throws the candles that have no partition; all others are stored. */
-  throwIfUnplaced(): void {
-    throwIfUnplaced(this.#unplaced, 'candle')
+  /** Why some candles are not stored; undefined where all are. */
+  get unplaced(): Fault | undefined {
+    return unplacedFault(this.#unplaced, 'candle')
   }
 
   /** Writes what has come since it last was enough. */
@@ -134,9 +134,13 @@ async function ingestAll(
   const total = await tick.end()
   const broken = ends.find((end) => end.status === 'rejected')
   if (broken) throw broken.reason
-  tick.throwIfUnplaced()
-  if (failures.length === 0) return total
-  const message = `${failures.length} of ${markets.length} markets failed: ${failures.join('; ')}`
+  const { unplaced } = tick
+  if (failures.length === 0) {
+    if (unplaced) throw unplaced
+    return total
+  }
+  const others = unplaced ? `; ${unplaced.message}` : ''
+  const message = `${failures.length} of ${markets.length} markets failed: ${failures.join('; ')}${others}`
   throw canRetry ? new Malformed(message) : new Refused(message)
 }
 

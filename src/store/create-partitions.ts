@@ -6,7 +6,7 @@ import { intersect, type Range } from '../market/range.ts'
 import { inSpan } from '../runtime/trace.ts'
 import { ensureBranch } from './partitions/branch.ts'
 import { type CatalogPartition, isBounded, readPartitions } from './partitions/catalog.ts'
-import { detachObstacles, nameObstacles, type Obstacle } from './partitions/obstacles.ts'
+import { detachObstacles, lacksRights, nameObstacles, type Obstacle } from './partitions/obstacles.ts'
 import { boundsClause } from './partitions/statements.ts'
 import { missingPartitions, type PartitionedTable, type PartitionPlan } from './partitions.ts'
 import { databaseOf, inTransaction, rootMessage, sqlStateOf, type Transaction } from './transaction.ts'
@@ -162,16 +162,10 @@ function outcomeOf(error: unknown, { name }: PartitionedTable): Outcome {
   const state = sqlStateOf(error) ?? ''
   if (takenMeanwhile.has(state)) return 'taken'
   if (state === rowsInDefault) return 'in-parent'
-  if (state === insufficientPrivilege) return lacksRights(name, error)
+  if (state === insufficientPrivilege) return lacksRights(name, rootMessage(error), error)
   if (error instanceof Fault) return error
   throw error
 }
-
-const lacksRights = (table: string, error: unknown): Misconfigured =>
-  new Misconfigured(
-    `a partition of ${table} cannot be made: ${rootMessage(error)}; let the owner of ${table} run: beacon partitions ensure; or make our role its owner, with the right to create in schema public`,
-    { cause: error },
-  )
 
 async function createPartition(
   { db }: Transaction,

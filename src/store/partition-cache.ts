@@ -1,12 +1,12 @@
 import type { Pool } from 'pg'
-import { Unavailable } from '../fault.ts'
+import { Misconfigured, Unavailable } from '../fault.ts'
 import { earlier, type Instant, later, plus } from '../market/instant.ts'
 import { contains, intersect, type Range, subtract, union } from '../market/range.ts'
 import { makePartitions } from './create-partitions.ts'
 import { type BoundedPartition, type CatalogPartition, receiving } from './partitions/catalog.ts'
 import type { Obstacle } from './partitions/obstacles.ts'
 import { type PartitionedTable, partitionAt } from './partitions.ts'
-import { sqlStateOf } from './transaction.ts'
+import { rootMessage, sqlStateOf } from './transaction.ts'
 
 /** What is known of a table's partitions; `inParent`: ranges whose rows go through the table all the same. */
 type KnownTable = Readonly<{ partitions: readonly CatalogPartition[]; inParent: readonly Range[] }>
@@ -33,23 +33,34 @@ export async function withPartitions<T>(
   write: (places: Places) => Promise<T>,
 ): Promise<T> {
   const needed = rangesOf(table, instants)
-  try {
-    return await write(await findPlaces(reach, table, needed))
-  } catch (error) {
-    if (!isMissingPartition(error)) throw error
+  let places = await findPlaces(reach, table, needed)
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await write(places)
+    } catch (error) {
+      const relation = partitionLackedBy(error)
+      if (relation === undefined) throw error
+      const inner = places.partitions.find(({ name }) => name === relation)
+      if (inner === undefined && attempt > 1) throw droppedMeanwhile(table, error)
+      reach.partitions.delete(table.name)
+      places = inner ? without(places, inner, error) : await findPlaces(reach, table, needed)
+    }
   }
-  reach.partitions.delete(table.name)
-  const places = await findPlaces(reach, table, needed)
-  try {
-    return await write(places)
-  } catch (error) {
-    if (!isMissingPartition(error)) throw error
-    throw new Unavailable(
-      `partitions of ${table.name} were dropped while rows were being stored; try again`,
-      {
-        cause: error,
-      },
-    )
+}
+
+const droppedMeanwhile = ({ name }: PartitionedTable, cause: unknown): Unavailable =>
+  new Unavailable(`partitions of ${name} were dropped while rows were being stored; try again`, { cause })
+
+/** A partition that is partitioned itself, and has none for some of the rows: they are left out with all of its range. */
+function without({ partitions, obstacles }: Places, inner: BoundedPartition, cause: unknown): Places {
+  const { qualifiedName, table, range } = inner
+  const fault = new Misconfigured(
+    `${qualifiedName}, a partition of ${table}, is partitioned itself and has no partition for some of the rows; make one, or detach it: alter table public.${table} detach partition ${qualifiedName}`,
+    { cause },
+  )
+  return {
+    partitions: partitions.filter((other) => other !== inner),
+    obstacles: [...obstacles, { range, fault }],
   }
 }
 
@@ -98,7 +109,8 @@ const touching = (partitions: readonly CatalogPartition[], ranges: readonly Rang
     ranges.some((range) => intersect(partition.range, range) !== undefined),
   )
 
-/** `no partition of relation "…" found for row` has the state of a broken check. */
-const isMissingPartition = (error: unknown): boolean =>
-  sqlStateOf(error) === '23514' &&
-  /no partition of relation/.test(String(error instanceof Error && error.cause ? error.cause : error))
+/** The relation of `no partition of relation "…" found for row`, which has the state of a broken check. */
+function partitionLackedBy(error: unknown): string | undefined {
+  if (sqlStateOf(error) !== '23514') return undefined
+  return /no partition of relation "(.*)" found for row/.exec(rootMessage(error))?.[1]
+}

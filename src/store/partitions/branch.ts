@@ -11,6 +11,18 @@ type BranchRow = Readonly<{ kind: string; is_attached: boolean; is_pending: bool
 
 /** Finds the branch of a timeframe, or makes it: one that came with the configuration has none yet. */
 export async function ensureBranch(db: Database, name: string, timeframe: Timeframe): Promise<Branch> {
+  const found = await findBranch(db, name, timeframe)
+  if (found !== undefined) return found
+  await createBranch(db, name, timeframe)
+  return 'partitioned'
+}
+
+/** Undefined where there is none, and one can be made. */
+export async function findBranch(
+  db: Database,
+  name: string,
+  timeframe: Timeframe,
+): Promise<Branch | undefined> {
   const { rows } = await db.execute<BranchRow>(sql`
     select relkind as kind, coalesce(inhparent = 'ohlcv_data'::regclass, false) as is_attached,
       coalesce(inhdetachpending, false) as is_pending
@@ -19,13 +31,11 @@ export async function ensureBranch(db: Database, name: string, timeframe: Timefr
   const [found] = rows
   if (found) return stateOf(found, name, timeframe)
   const other = await findOtherBranch(db, timeframe)
-  if (other !== undefined) {
-    return new Misconfigured(
-      `candles of ${timeframe} belong to partition ${other} of ohlcv_data, where ${name} is expected; run: alter table ${other} rename to ${name}`,
-    )
-  }
-  await createBranch(db, name, timeframe)
-  return 'partitioned'
+  return other === undefined
+    ? undefined
+    : new Misconfigured(
+        `candles of ${timeframe} belong to partition ${other} of ohlcv_data, where ${name} is expected; run: alter table ${other} rename to ${name}`,
+      )
 }
 
 function stateOf({ kind, is_attached, is_pending }: BranchRow, name: string, timeframe: Timeframe): Branch {

@@ -39,7 +39,7 @@ export const readWritable = async (
   receiving(
     await readWhere(
       db,
-      sql`child.oid = any(${sql.param(oids)}::oid[]) and parent.relname = ${table} and has_table_privilege(child.oid, 'insert')`,
+      sql`child.oid = any(${sql.param(oids)}::oid[]) and parent.relname = ${table} and has_table_privilege(child.oid, 'insert') and has_schema_privilege(child.relnamespace, 'usage')`,
     ),
   )
 

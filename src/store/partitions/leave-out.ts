@@ -79,12 +79,18 @@ function spanOf(openTimes: readonly Instant[], timeframe: Timeframe): Range | un
 
 /** Ends work whose other rows are stored. */
 export function throwIfUnplaced(unplaced: readonly Unplaced[], noun: 'candle' | 'price'): void {
-  if (unplaced.length === 0) return
+  const fault = unplacedFault(unplaced, noun)
+  if (fault !== undefined) throw fault
+}
+
+/** What was not stored and why, worth another try where that may help; undefined where all was. */
+export function unplacedFault(unplaced: readonly Unplaced[], noun: 'candle' | 'price'): Fault | undefined {
+  if (unplaced.length === 0) return undefined
   const byCause = new Map<string, Unplaced[]>()
   for (const one of unplaced) byCause.set(one.fault.message, [...(byCause.get(one.fault.message) ?? []), one])
   const message = [...byCause].map(([cause, alike]) => `${describe(alike, noun)}: ${cause}`).join('\n')
   const kind = unplaced.some(({ fault }) => fault.remedy === 'retry') ? Unavailable : Misconfigured
-  throw new kind(message)
+  return new kind(message)
 }
 
 const named = 3

@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm'
-import { type Fault, Misconfigured, Unavailable } from '../../fault.ts'
+import { Fault, Misconfigured, Unavailable } from '../../fault.ts'
 import { intersect, type Range } from '../../market/range.ts'
 import { missingPartitions, type PartitionedTable, type PartitionPlan } from '../partitions.ts'
 import type { Database } from '../transaction.ts'
+import { findBranch } from './branch.ts'
 import { type CatalogPartition, isBounded, readPartitions } from './catalog.ts'
 import { boundsClause } from './statements.ts'
 
@@ -16,13 +17,17 @@ export async function findObstacles(
   ranges: readonly Range[],
 ): Promise<Obstacle[]> {
   if (ranges.length === 0) return []
+  const branch = table.timeframe && (await findBranch(db, table.name, table.timeframe))
+  if (branch === 'plain') return []
+  if (branch instanceof Fault) return ranges.map((range) => ({ range, fault: branch }))
   const partitions = await readPartitions(db, [table.name])
   const taken = partitions.filter(isBounded).map(({ range }) => range)
   const missing = new Map(
     ranges.flatMap((range) => missingPartitions(table, taken, range)).map((plan) => [plan.name, plan]),
   )
   const detaching = await detachObstacles(db, partitions)
-  const taking = await nameObstacles(db, table, [...missing.values()])
+  const plans = [...missing.values()]
+  const taking = [...(await rightsObstacles(db, table, plans)), ...(await nameObstacles(db, table, plans))]
   const within = (obstacle: Obstacle) =>
     ranges.flatMap((range): Obstacle[] => {
       const common = intersect(range, obstacle.range)
@@ -56,6 +61,27 @@ async function readExpiringNames(db: Database): Promise<Set<string>> {
   const { rows } = await db.execute<{ name: string }>(sql`select name from expiring_partitions`)
   return new Set(rows.map(({ name }) => name))
 }
+
+/** Partitions that our role may not make. */
+async function rightsObstacles(
+  db: Database,
+  { name }: PartitionedTable,
+  plans: readonly PartitionPlan[],
+): Promise<Obstacle[]> {
+  if (plans.length === 0) return []
+  const { rows } = await db.execute<{ may: boolean }>(sql`
+    select has_schema_privilege('public', 'create') and pg_has_role(relowner, 'usage') as may
+    from pg_class where relname = ${name} and relnamespace = 'public'::regnamespace`)
+  return rows[0]?.may === false
+    ? plans.map(({ range }) => ({ range, fault: lacksRights(name, 'our role may not create tables there') }))
+    : []
+}
+
+export const lacksRights = (table: string, reason: string, cause?: unknown): Misconfigured =>
+  new Misconfigured(
+    `a partition of ${table} cannot be made: ${reason}; let the owner of ${table} run: beacon partitions ensure; or make our role its owner, with the right to create in schema public`,
+    { cause },
+  )
 
 type NameRow = Readonly<{ name: string; kind: string; partition_of: string | null; is_expiring: boolean }>
 

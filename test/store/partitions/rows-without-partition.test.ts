@@ -127,6 +127,22 @@ describe('rows without a partition', () => {
     }
   })
 
+  test('are left out where a partition is partitioned itself and lacks one, with its range', async ({
+    freshDatabase: { pool },
+  }) => {
+    await pool.query(
+      `create table by_hand partition of ohlcv_data_1m ${fiveToFive} partition by list (coin_id);
+       create table by_hand_of_nobody partition of by_hand for values in ('nobody')`,
+    )
+    const series = await aSeries(pool)
+    const whole = aBatch(series, candlesIn(twoDays))
+    const { unplaced } = await loadAs(pool, [whole])
+    expect(messageOf(unplaced)).toMatch(/^1,440 candles .* public\.by_hand, .* is partitioned itself/)
+    expect(await stored(pool, series)).toHaveLength(1_440)
+    await pool.query('create table by_hand_of_others partition of by_hand default')
+    expect(await loadAs(pool, [whole])).toMatchObject({ accounting: { new: 1_440 }, unplaced: [] })
+  })
+
   test('are worth another try where only a lock was in the way', async ({ freshDatabase: { pool } }) => {
     const series = await aSeries(pool)
     await ensurePartitions(pool, minuteTable, [partitionAt(minuteTable, start)], 2_000)
