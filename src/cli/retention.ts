@@ -20,7 +20,7 @@ type RetentionOptions = Readonly<{ dryRun?: boolean; yes?: boolean; json?: boole
 export const retentionCommand = (): Command =>
   new Command('retention')
     .description('Drop what is older than it is kept, now; what must outlive it is made safe first.')
-    .option('--dry-run', 'tell what would happen and why, and change nothing; fails where the run would')
+    .option('--dry-run', 'show what would happen and why, and change nothing; fails where the run would')
     .option('--yes', 'also where more than half of a table would go at once')
     .option('--json', 'answer as JSON')
     .action(({ dryRun, yes = false, json }: RetentionOptions) =>

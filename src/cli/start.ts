@@ -35,7 +35,7 @@ type RunOptions = Readonly<{
   anyPort?: boolean
 }>
 
-/** Runs the daemon until the session is told to stop. */
+/** Runs the daemon until the session ends. */
 export async function runDaemon(
   session: Session,
   wanted: readonly Role[],

@@ -15,7 +15,7 @@ export async function claimFolder(parent: string, name: string): Promise<Claimed
         const path = join(parent, number === 1 ? name : `${name}-${number}`)
         await createEnterable(path)
         const claims = join(path, 'claims')
-        // Left before the look at the others, so that the folder is there; nobody else looks in our turn.
+        // Left before the others are read, so that the folder is there; no other process reads them in our turn.
         const mark = await leaveMark(claims)
         const others = (await livingMarks(claims)).filter((other) => other !== mark.name)
         if (others.length === 0) return { path, release: mark.remove }

@@ -19,7 +19,7 @@ export const examine = <T>(
     error: (issue) => plainMessage(issue, quoting && !isSecret(issue.path)),
   })
 
-/** Each issue as one sentence without its end, led by its path or, at the top, by what was read. */
+/** Each issue in words that begin with its path or, at the top, with what was read. */
 export const plainIssues = (error: z.ZodError, what: string): string[] =>
   error.issues.map(({ path, message }) => `${path.map(String).join('.') || what} ${message}`)
 

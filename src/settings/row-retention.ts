@@ -4,7 +4,7 @@ import type { Ending } from './schema.ts'
 type Aging = Readonly<{
   /** The columns whose time may count. */
   by: readonly string[]
-  /** Without a primary key its rows cannot be told apart in a file. */
+  /** Without a primary key its rows cannot be distinguished in a file. */
   archivable: boolean
 }>
 

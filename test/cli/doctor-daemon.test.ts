@@ -34,24 +34,24 @@ test.concurrent(
   async () => {
     await using site = await openSite({ config: 'follow: [bitcoin]\n' })
     const { url } = site.database
-    const look = async () => {
-      const [told] = await site.runLines(['doctor --json'])
-      if (!told) throw new Error('the line has ended')
-      return findings(told, 'processes').map(({ severity, remedy }) => [severity, remedy])
+    const check = async () => {
+      const [report] = await site.runLines(['doctor --json'])
+      if (!report) throw new Error('the line has ended')
+      return findings(report, 'processes').map(({ severity, remedy }) => [severity, remedy])
     }
-    expect(await look()).toEqual([['error', 'npx beacon start']])
+    expect(await check()).toEqual([['error', 'npx beacon start']])
     await runEverything(site)
-    expect(await look()).toEqual([['warning', 'npx beacon start']])
+    expect(await check()).toEqual([['warning', 'npx beacon start']])
     const worker = await announceRoles(url, ['worker'], 'postgres', recordingLog())
-    expect(await look()).toEqual([
+    expect(await check()).toEqual([
       ['warning', 'npx beacon start --roles scheduler'],
       ['warning', 'npx beacon start --roles web'],
     ])
     const others = await announceRoles(url, ['scheduler', 'web'], 'postgres', recordingLog())
-    expect(await look()).toEqual([])
+    expect(await check()).toEqual([])
     await worker.release()
     await site.database.pool.query('delete from ingest_runs')
-    expect(await look()).toEqual([['error', 'npx beacon start --roles worker']])
+    expect(await check()).toEqual([['error', 'npx beacon start --roles worker']])
     await others.release()
   },
 )
@@ -68,14 +68,14 @@ test.concurrent(
     create table "Other".mine partition of ohlcv_data_1m for values from ('2024-03-01 05:00') to ('2024-03-02 05:00');
     create table renamed partition of ohlcv_data_1h for values from ('2024-03-01') to ('2024-04-01');
     create table leftovers partition of market_data default`)
-    const [told, list, ensured, listJson] = await site.runLines([
+    const [report, list, ensured, listJson] = await site.runLines([
       'doctor --json',
       'partitions list',
       'partitions ensure',
       'partitions list --json',
     ])
-    if (!told) throw new Error('the lines have ended')
-    expect(findings(told, 'partitions')).toMatchObject([
+    if (!report) throw new Error('the lines have ended')
+    expect(findings(report, 'partitions')).toMatchObject([
       {
         ...found(/^public\.leftovers is the DEFAULT partition of market_data/, /^In psql: do \$\$/),
       },

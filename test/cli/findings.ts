@@ -1,17 +1,17 @@
 import { expect } from 'vitest'
 import type { EndedLine } from './line-runner.ts'
 
-type Told = Readonly<{ severity: string; sentence: string; remedy: string }>
+type Finding = Readonly<{ severity: string; sentence: string; remedy: string }>
 
-/** What one check has found, as JSON tells it. */
-export function findings({ stdout }: EndedLine, name: string): readonly Told[] {
-  const { checks }: { checks: { name: string; findings: Told[] }[] } = JSON.parse(stdout)
+/** What one check has found, from the JSON of `beacon doctor`. */
+export function findings({ stdout }: EndedLine, name: string): readonly Finding[] {
+  const { checks }: { checks: { name: string; findings: Finding[] }[] } = JSON.parse(stdout)
   const check = checks.find((one) => one.name === name)
   if (!check) throw new Error(`no check ${name} in ${stdout}`)
   return check.findings
 }
 
-/** An error that says so. */
+/** An error with such words. */
 export const found = (sentence: RegExp, remedy: RegExp) => ({
   severity: 'error',
   sentence: expect.stringMatching(sentence),

@@ -213,16 +213,16 @@ test('it is refused with what is wrong and what there is, and nothing is done', 
     ).rows
   const before = await counts()
   const ends = await site.runLines(cases.map(([args]) => ({ args })))
-  const told = ends.map(({ code, stdout, stderr }, index) => ({
+  const outcomes = ends.map(({ code, stdout, stderr }, index) => ({
     args: cases[index]?.[0],
     code,
     stdout,
     stderr,
   }))
-  expect(told).toEqual(
+  expect(outcomes).toEqual(
     cases.map(([args, message]) => ({ args, code: 2, stdout: '', stderr: expect.stringMatching(message) })),
   )
-  for (const { stderr } of told)
+  for (const { stderr } of outcomes)
     expect(stderr).not.toMatch(/internal error|should not have happened|undefined/)
   expect(site.exchange.requests).toEqual([])
   expect(await counts()).toEqual(before)

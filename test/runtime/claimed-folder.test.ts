@@ -22,7 +22,7 @@ test('folders that are claimed at once are different, and one that is released i
   expect(basename((await claimFolder(parent, 'demo')).path)).toBe('demo-4')
 })
 
-test('the claim of a process that is gone holds nobody up', async ({ parent }) => {
+test('the claim of a process that is gone does not count', async ({ parent }) => {
   const { path, release } = await claimFolder(parent, 'demo')
   await release()
   // The largest pid there can be, and a start that no process has.

@@ -209,7 +209,10 @@ describe('a mistake', () => {
     await expect(overlay.read('- a list')).rejects.toThrow(`${overlay.path}:1: the file `)
   })
 
-  test('of the environment is told with those of the files, all in one message', async ({ overlay, dir }) => {
+  test('of the environment is reported with those of the files, all in one message', async ({
+    overlay,
+    dir,
+  }) => {
     await writeFile(join(dir, 'few.yaml'), '- { id: Monero, symbol: XMR, name: Monero, markets: {} }')
     await writeFile(
       overlay.path,

@@ -69,6 +69,6 @@ function irregularFinding(
   const policy = retentionPolicies(settings).find(({ table }) => table.name === partition.table)
   const isPast =
     policy !== undefined && isBounded(partition) && partition.range.to <= plus(now, -policy.keepMs)
-  const tell = kind === 'default' || (kind === 'detaching' && !isPast) ? error : warning
-  return tell(`${fact}.`, remedy)
+  const severity = kind === 'default' || (kind === 'detaching' && !isPast) ? error : warning
+  return severity(`${fact}.`, remedy)
 }

@@ -19,10 +19,10 @@ export const processes: Check = {
     const absent = roles.filter((role) => !present.has(role))
     if (absent.length === 0) return []
     // Nothing is wrong yet where nothing is due.
-    const tell = !present.has('worker') && (await isWorkOutstanding(reach)) ? error : warning
-    if (absent.length === roles.length) return [tell('No daemon is running.', 'npx beacon start')]
+    const severity = !present.has('worker') && (await isWorkOutstanding(reach)) ? error : warning
+    if (absent.length === roles.length) return [severity('No daemon is running.', 'npx beacon start')]
     return absent.map((role) =>
-      (role === 'worker' ? tell : warning)(missing[role], `npx beacon start --roles ${role}`),
+      (role === 'worker' ? severity : warning)(missing[role], `npx beacon start --roles ${role}`),
     )
   },
 }

@@ -3,7 +3,7 @@ import { type Instant, toInstant } from '../../market/instant.ts'
 import { allTime, type Range } from '../../market/range.ts'
 import type { Database } from '../transaction.ts'
 
-/** One partition as the catalog has it, whoever made it. */
+/** One partition as the catalog has it. */
 export type CatalogPartition = Readonly<{
   /** The partitioned table; its partitions may be in any schema. */
   table: string

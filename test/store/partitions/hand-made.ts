@@ -51,7 +51,7 @@ export async function interruptDetaching(pool: Pool, table: string, partition: s
   }
 }
 
-/** Runs what a message tells to run, up to its end or the next `; or `. */
+/** Runs the statement that a message names. */
 export async function runStatement(pool: Pool, message: string, after: RegExp): Promise<void> {
   const [, statement] = after.exec(message) ?? []
   if (statement === undefined) throw new Error(`no statement in: ${message}`)

@@ -68,7 +68,7 @@ describe('rows without a partition', () => {
     ['renaming it', /rename it: (.*)$/],
   ] as const)(
     'are left out where a table has the name of their partition, until %s',
-    async ([, told], { freshDatabase: { pool } }) => {
+    async ([, remedy], { freshDatabase: { pool } }) => {
       await pool.query('create table ohlcv_data_1m_y2024m03d01 (like ohlcv_data_1m including all)')
       const series = await aSeries(pool)
       const whole = aBatch(series, candlesIn(twoDays))
@@ -77,7 +77,7 @@ describe('rows without a partition', () => {
       expect(messageOf(unplaced)).toContain(
         'table public.ohlcv_data_1m_y2024m03d01 exists and is not attached',
       )
-      await runStatement(pool, messageOf(unplaced), told)
+      await runStatement(pool, messageOf(unplaced), remedy)
       expect(await loadAs(pool, [whole])).toMatchObject({ accounting: { new: 1_440 }, unplaced: [] })
     },
   )
@@ -220,13 +220,13 @@ describe('the branch of a timeframe', () => {
     ],
   ] as const)(
     'that has %s is reported with the statement that helps',
-    async ([, statement, told], { freshDatabase: { pool } }) => {
+    async ([, statement, remedy], { freshDatabase: { pool } }) => {
       await pool.query(statement)
       const series = await aSeries(pool, quarter)
       const batch = aBatch(series, candlesIn(hours, '15m'))
       const { unplaced } = await loadAs(pool, [batch])
       expect(() => throwIfUnplaced(unplaced, 'candle')).toThrow(Misconfigured)
-      await runStatement(pool, messageOf(unplaced), told)
+      await runStatement(pool, messageOf(unplaced), remedy)
       expect(await loadAs(pool, [batch])).toMatchObject({ accounting: { new: 20 }, unplaced: [] })
     },
   )
