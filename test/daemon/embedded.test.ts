@@ -145,7 +145,7 @@ test('demos started at once in one folder have a folder, a port and an exchange 
     if (name.endsWith('_BASE_URL')) expect([name, other[name]]).not.toEqual([name, url])
 
   await demos[1 - second]?.stop('SIGKILL')
-  expect(await getJson(urls[second], '/readyz')).toMatchObject({ status: 200 })
+  await eventually(async () => (await getJson(urls[second], '/readyz')).status, 200)
   const [listed, adopted] = await bare.runLines([
     { line: 'partitions ensure', variables: other },
     // The server of the one that was killed is adopted, and ended.
