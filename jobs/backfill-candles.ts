@@ -6,10 +6,11 @@ import {
 } from '../src/ingest/archive/fill-from-archive.ts'
 import { countRequests, type RequestCount } from '../src/ingest/counted-requests.ts'
 import { addFilled, type Filled, fillRanges, nothingFilled } from '../src/ingest/fill-range.ts'
+import { subtractAll } from '../src/ingest/gap-causes.ts'
 import { listedPart } from '../src/ingest/kept-history.ts'
 import { candleSource } from '../src/ingest/markets.ts'
 import { toInstant } from '../src/market/instant.ts'
-import { type AlignedRange, candleCount, toAlignedRange } from '../src/market/range.ts'
+import { type AlignedRange, alignTo, candleCount, toAlignedRange } from '../src/market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
 import { defineJob } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
@@ -19,6 +20,7 @@ import { archiveFileAt, archiveKinds } from '../src/sources/binance-archive.ts'
 import { candlesPerPage } from '../src/sources/source.ts'
 import { listCoins } from '../src/store/coins.ts'
 import { readOwedOf } from '../src/store/owed.ts'
+import { throwIfUnplaced, type Unplaced } from '../src/store/partitions/leave-out.ts'
 import { noteOutcome } from '../src/store/runs.ts'
 import { databaseOf } from '../src/store/transaction.ts'
 
@@ -130,14 +132,20 @@ async function fillChunk(
   const total = countOf(owed, timeframe)
   let before = nothingDone
   let left = owed
+  let unplaced: readonly Unplaced[] = []
   if (archive !== undefined && total > 0) {
     const file = archiveFileAt(archive, symbol, timeframe, planned.from)
     const onProgress = (candles: number, { files, ...filled }: FilledFromFile) =>
       onDone({ filled, files }, candles, total)
-    const { files, ...filled } = await fillFromArchive(context, { series, file, owed, onProgress })
+    const loaded = await fillFromArchive(context, { series, file, owed, onProgress })
+    const { files, ...filled } = loaded.filled
+    unplaced = loaded.unplaced
     before = { filled, files }
-    // Where a line of the file was rejected, the source may have a valid candle.
-    const holes = await readOwedOf(db, { ...series, range }, 'retry-refused')
+    // Where a line of the file was rejected, the source may have a valid candle; what has no partition, it need not send.
+    const holes = subtractAll(
+      await readOwedOf(db, { ...series, range }, 'retry-refused'),
+      unplaced.map((one) => alignTo(timeframe, one.range)),
+    )
     const pageSize = candlesPerPage(source.candles, timeframe)
     left = owed.flatMap((stretch) => confirmations(holes, stretch, { timeframe, pageSize }))
   }
@@ -151,6 +159,7 @@ async function fillChunk(
     lane: lane ?? 'backfill',
     onProgress: (candles, filled) => onDone(doneWith(filled), passed + candles, total),
   })
+  throwIfUnplaced(unplaced, 'candle')
   return { done: doneWith(filled), owed: total }
 }
 

@@ -16,6 +16,7 @@ import { candlesPerPage } from '../src/sources/source.ts'
 import { type Accounting, addAccounting, nothingReceived } from '../src/store/candles.ts'
 import { listCoins } from '../src/store/coins.ts'
 import type { Series } from '../src/store/coverage.ts'
+import { type Unplaced, unplacedFault } from '../src/store/partitions/leave-out.ts'
 import { noteOutcome } from '../src/store/runs.ts'
 import { keyOf, nothingUnsettled, readUnsettled, type Unsettled } from '../src/store/series-coverage.ts'
 import { databaseOf } from '../src/store/transaction.ts'
@@ -69,6 +70,7 @@ type Total = Accounting & { requests: number; roundedValues: number }
 class Tick {
   readonly #context: Context
   readonly #gathering = new Gathering()
+  readonly #unplaced: Unplaced[] = []
   #total: Total = { ...nothingReceived, requests: 0, roundedValues: 0 }
 
   constructor(context: Context) {
@@ -88,11 +90,17 @@ class Tick {
     return this.#total
   }
 
+  /** Why some candles are not stored; undefined where all are. */
+  get unplaced(): Fault | undefined {
+    return unplacedFault(this.#unplaced, 'candle')
+  }
+
   /** Writes what has come since it last was enough. */
   async write(): Promise<void> {
     if (this.#gathering.isEmpty()) return
-    const accounting = await loadPages(this.#context, this.#gathering.take())
+    const { accounting, unplaced } = await loadPages(this.#context, this.#gathering.take())
     this.#total = { ...this.#total, ...addAccounting(this.#total, accounting) }
+    this.#unplaced.push(...unplaced)
   }
 }
 
@@ -126,11 +134,14 @@ async function ingestAll(
   // Only now: a job must not end while a part of it goes on, and what has come is kept whatever became of the rest.
   const total = await tick.end()
   const broken = ends.find((end) => end.status === 'rejected')
-  if (!broken && failures.length === 0) return total
+  const { unplaced } = tick
+  if (!broken && failures.length === 0 && !unplaced) return total
   // A run that fails has brought candles of other markets all the same.
   await noteOutcome(databaseOf(context.pool), context.runId, { markets: markets.length, ...total })
   if (broken) throw broken.reason
-  const message = `${failures.length} of ${markets.length} markets failed: ${failures.join('; ')}`
+  if (unplaced && failures.length === 0) throw unplaced
+  const others = unplaced ? `; ${unplaced.message}` : ''
+  const message = `${failures.length} of ${markets.length} markets failed: ${failures.join('; ')}${others}`
   throw canRetry ? new Malformed(message) : new Refused(message)
 }
 

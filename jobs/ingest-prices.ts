@@ -9,7 +9,9 @@ import { earlier, hour, type Instant, minute } from '../src/market/instant.ts'
 import { defineJob, type Outcome, type Report } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
 import { type Coin, listCoins } from '../src/store/coins.ts'
+import { type Unplaced, unplacedFault } from '../src/store/partitions/leave-out.ts'
 import { readLatestPrices } from '../src/store/prices.ts'
+import { noteOutcome } from '../src/store/runs.ts'
 import { databaseOf } from '../src/store/transaction.ts'
 
 /** The price of every tracked coin, each from the first of its sources that has one. */
@@ -68,6 +70,7 @@ class Ingestion {
   readonly #trading: TradingMarkets
   readonly #coins: number
   readonly #failures: Fault[] = []
+  readonly #unplaced: Unplaced[] = []
   readonly #counts = { new: 0, unchanged: 0, droppedValues: 0, roundedValues: 0, requests: 0 }
 
   constructor(context: Context, report: Report, wanted: readonly WantedPrice[]) {
@@ -79,7 +82,7 @@ class Ingestion {
   }
 
   async run(): Promise<Outcome> {
-    const { clock, settings } = this.#context
+    const { clock, settings, pool, runId } = this.#context
     const prices = this.#prices
     for (let asked = prices.nextQuestions(); asked.length > 0; asked = prices.nextQuestions())
       for (const question of asked) await this.#ask(question)
@@ -87,7 +90,11 @@ class Ingestion {
     const [firstFailure] = this.#failures
     const { unpriced } = prices
     if (firstFailure && Object.keys(unpriced).length === this.#coins) throw firstFailure
-    return { coins: this.#coins, priced: prices.priced, unpriced, ...this.#balanced() }
+    const outcome = { coins: this.#coins, priced: prices.priced, unpriced, ...this.#balanced() }
+    if (this.#unplaced.length === 0) return outcome
+    // A run that fails has stored the prices that have a partition.
+    await noteOutcome(databaseOf(pool), runId, outcome)
+    throw unplacedFault(this.#unplaced, 'price')
   }
 
   async #ask(question: PriceQuestion): Promise<void> {
@@ -111,16 +118,18 @@ class Ingestion {
   }
 
   async #store(decisions: Decisions): Promise<void> {
-    const added = await storePrices(this.#context, decisions)
+    const { added, unchanged, unplaced } = await storePrices(this.#context, decisions)
     this.#counts.new += added
-    this.#counts.unchanged += decisions.stored.length - added
+    this.#counts.unchanged += unchanged
+    this.#unplaced.push(...unplaced)
   }
 
   #balanced() {
     const { new: added, unchanged, ...counts } = this.#counts
     const { received, withoutPrice, quarantined, confirming } = this.#prices.counts
     const accounting = { received, new: added, unchanged, quarantined, withoutPrice, confirming }
-    if (received !== added + unchanged + quarantined + withoutPrice + confirming)
+    const unplaced = this.#unplaced.length
+    if (received !== added + unchanged + quarantined + withoutPrice + confirming + unplaced)
       throw new Error(`the accounting does not balance: ${JSON.stringify(accounting)}`)
     return { ...accounting, ...counts, requests: counts.requests + this.#trading.requests }
   }

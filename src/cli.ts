@@ -96,7 +96,7 @@ const commands: Readonly<Record<string, Listed>> = {
     description: 'Print a completion script for a shell.',
     load: async () => {
       const { completionCommand } = await import('./cli/completion.ts')
-      return () => completionCommand(() => buildProgram(Object.keys(commands)))
+      return () => completionCommand(wholeProgram)
     },
   },
 }
@@ -111,6 +111,9 @@ export async function main(argv: readonly string[]): Promise<void> {
     process.exitCode = report(error)
   }
 }
+
+/** The program with all of its commands. */
+export const wholeProgram = (): Promise<Command> => buildProgram(Object.keys(commands))
 
 /** The program with these commands whole and the others by name and description, as its help shows them. */
 async function buildProgram(wholeCommands: readonly string[]): Promise<Command> {

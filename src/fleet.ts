@@ -83,7 +83,7 @@ export async function openFleet(
     settings,
     pool: database.pool,
     http: counting.http(http),
-    partitions: new Set(),
+    partitions: new Map(),
     enqueue: (name, payloads) => enqueue(engine, jobNamed(name), payloads),
   }
   return {

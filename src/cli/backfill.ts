@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { enqueueBackfill, runBackfill } from '../backfill.ts'
 import { Fault, InvalidInput } from '../fault.ts'
 import type { Fleet } from '../fleet.ts'
@@ -7,6 +7,7 @@ import { type BackfillResult, type RejectedCandles, readRejectedOf } from '../in
 import { earlier, later, toMinuteText } from '../market/instant.ts'
 import { candleFrom } from '../market/range.ts'
 import { hasWorkers } from '../runtime/presence.ts'
+import { binanceArchive } from '../sources/binance-archive.ts'
 import { listCoins } from '../store/coins.ts'
 import { listQuarantined } from '../store/quarantine.ts'
 import type { Database } from '../store/transaction.ts'
@@ -42,7 +43,7 @@ export const backfillCommand = (): Command =>
       "read this source's market, whatever the coin's order of markets; binance-archive: Binance's, from files wherever there are any",
     )
     .option('--no-archive', "ask Binance for all of it, page by page, instead of reading its archive's files")
-    .option('--dry-run', 'stop after the plan')
+    .addOption(new Option('--dry-run', 'stop after the plan').conflicts('detach'))
     .option('--detach', 'leave the work to the daemon and return')
     .option('--force', 'also load what the next retention run would delete')
     .option('--json', 'answer as JSON')
@@ -57,6 +58,10 @@ async function backfill(
   options: BackfillOptions,
 ): Promise<void> {
   const { settings, clock, database, db } = session
+  if (!options.archive && options.source === binanceArchive.id)
+    throw new InvalidInput(
+      '--source binance-archive reads files, which --no-archive rules out: leave one out',
+    )
   const now = clock.now()
   const wish = {
     coinIds: [...new Set(coinIds)],

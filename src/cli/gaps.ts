@@ -62,6 +62,7 @@ const chosenTimeframes = ({ timeframe }: GapsOptions, settings: DatabaseSession[
 const causes: Readonly<Record<GapCause, string>> = {
   'not-fetched': 'not fetched yet',
   'our-outage': 'not fetched: the daemon was down, or its runs failed',
+  'no-partition': 'cannot be stored',
   late: 'just closed, the source may still be writing it',
   'no-trades': 'no trades: the source has no candle',
   'exchange-outage': 'outage of the source: none of its followed markets has a candle',
@@ -110,7 +111,10 @@ type GapGroup = Readonly<{ gaps: Some<Gap> }>
 const shownOneByOne = 5
 
 function groupsOf(gaps: readonly Gap[]): GapGroup[] {
-  const byCause = grouped(gaps, ({ coinId, timeframe, cause }) => `${coinId} ${timeframe} ${cause}`)
+  const byCause = grouped(
+    gaps,
+    ({ coinId, timeframe, cause, detail = '' }) => `${coinId} ${timeframe} ${cause} ${detail}`,
+  )
   return byCause.flatMap((alike): GapGroup[] =>
     alike.length <= shownOneByOne ? alike.map((gap) => ({ gaps: [gap] })) : [{ gaps: alike }],
   )
@@ -132,7 +136,11 @@ function grouped<T>(items: readonly T[], keyOf: (item: T) => string): Some<T>[] 
 const lastOf = ({ gaps }: GapGroup): Gap => gaps.at(-1) ?? gaps[0]
 
 const whyOf = ({ gaps }: GapGroup): string =>
-  `${causes[gaps[0].cause]}${gaps.length === 1 ? '' : ` (${counted(gaps.length, 'gap')})`}`
+  [
+    causes[gaps[0].cause],
+    ...(gaps.length === 1 ? [] : [` (${counted(gaps.length, 'gap')})`]),
+    ...(gaps[0].detail === undefined ? [] : [`: ${gaps[0].detail}`]),
+  ].join('')
 
 const candlesIn = (gaps: readonly Gap[]): number => gaps.reduce((sum, { candles }) => sum + candles, 0)
 

@@ -7,7 +7,8 @@ import { listCoins } from '../store/coins.ts'
 import { discard, listQuarantined, type QuarantinedRow, type QuarantineFilter } from '../store/quarantine.ts'
 import type { Database } from '../store/transaction.ts'
 import { counted } from '../web/status/words.ts'
-import { readCount, readDate } from './arguments.ts'
+import { refuseWrongFilter } from './arguments/quarantine-filter.ts'
+import { readCount, readRange } from './arguments.ts'
 import { answer, countText, say, table } from './output.ts'
 import { acceptCommand } from './quarantine/accept.ts'
 import { accountName, rowNamed, rowsNamed } from './quarantine/named-rows.ts'
@@ -53,9 +54,10 @@ const listCommand = (): Command =>
     .option('--json', 'answer as JSON')
     .action((options: ListOptions) =>
       withDatabase(async ({ db, clock }) => {
+        const most = readCount('--limit', options.limit, mostRows)
+        await refuseWrongFilter(db, options)
         const state = options.settled ? 'settled' : 'open'
         const filter = { ...filterOf(options), ...rangeOf(options, clock.now()), state } as const
-        const most = readCount('--limit', options.limit, mostRows)
         const { rows, total } = await listQuarantined(db, filter, most)
         answer(options.json, { total, rows: rows.map(rowJson) }, () => listText(rows, total))
       }),
@@ -63,14 +65,10 @@ const listCommand = (): Command =>
 
 const beginningOfTime = '1970-01-01'
 
-function rangeOf({ from, to }: ListOptions, now: Instant): Pick<QuarantineFilter, 'range'> {
-  if (from === undefined && to === undefined) return {}
-  const range = {
-    from: readDate('--from', from ?? beginningOfTime, now),
-    to: readDate('--to', to ?? 'now', now),
-  }
-  if (range.from >= range.to) throw new InvalidInput(`--from ${from} is not before --to ${to ?? 'now'}`)
-  return { range }
+function rangeOf(options: ListOptions, now: Instant): Pick<QuarantineFilter, 'range'> {
+  if (options.from === undefined && options.to === undefined) return {}
+  const { from = beginningOfTime, to = 'now' } = options
+  return { range: readRange(from, to, now) }
 }
 
 function listText(rows: readonly QuarantinedRow[], total: number): string {
@@ -213,7 +211,14 @@ async function chosenRows(
   if (ids.length > 0 === (options.all === true)) {
     throw new InvalidInput('name the rows by their ids, or all open ones with --all')
   }
-  if (ids.length > 0) return rowsNamed(db, ids)
+  if (ids.length > 0) {
+    if (Object.keys(filterOf(options)).length > 0)
+      throw new InvalidInput(
+        '--source, --coin, --timeframe and --reason choose among --all: leave the ids out',
+      )
+    return rowsNamed(db, ids)
+  }
+  await refuseWrongFilter(db, options)
   const { rows, total } = await listQuarantined(db, { ...filterOf(options), state: 'open' }, mostRows)
   if (total > rows.length) say(`the newest ${countText(rows.length)} of ${countText(total)} rows`)
   return rows
@@ -240,6 +245,7 @@ const discardCommand = (): Command =>
     .action((ids: string[], { reason, by = accountName(), json }: DiscardOptions) =>
       withDatabase(async ({ db, clock }) => {
         if (reason.trim() === '') throw new InvalidInput('--reason is empty: say why')
+        if (by.trim() === '') throw new InvalidInput('--by is empty: name the person, or leave it out')
         const rows = await rowsNamed(db, ids)
         const settling = { by, now: clock.now(), why: reason.trim() }
         const discarded = await discard(

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Command } from 'commander'
-import { Fault } from '../fault.ts'
+import { Fault, InvalidInput } from '../fault.ts'
 import type { Fleet } from '../fleet.ts'
 import { askAgain } from '../ingest/ask-again.ts'
 import { addFilled, type Filled, nothingFilled } from '../ingest/fill-range.ts'
@@ -52,6 +52,8 @@ async function verify(
 ): Promise<void> {
   const { settings, clock, db, signal } = session
   const now = clock.now()
+  if (options.seed !== undefined && options.sample === undefined)
+    throw new InvalidInput('--seed chooses the pages of a sample: add --sample PAGES')
   const { coin, timeframe } = await readSeries(session, coinId, options.timeframe)
   const plan = await planVerification(
     db,

@@ -3,6 +3,7 @@ import { refreshViews } from '../../jobs/refresh-views.ts'
 import { InvalidInput } from '../fault.ts'
 import type { Summarised } from '../ingest/summarise.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
+import { didYouMean } from '../settings/did-you-mean.ts'
 import { durationText } from '../settings/duration.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { listRefreshes } from '../store/view-refreshes.ts'
@@ -66,7 +67,9 @@ const refreshCommand = (): Command =>
       withFleet(async (session, fleet) => {
         const { views } = session.settings
         if (name !== undefined && !views.includes(name)) {
-          throw new InvalidInput(`there is no summary "${name}" to refresh; there is ${views.join(', ')}`)
+          throw new InvalidInput(
+            `there is no view "${name}".${didYouMean(name, views)} There is ${views.join(', ')}`,
+          )
         }
         const refreshed: Summarised[] = []
         for (const view of name === undefined ? views : [name]) {

@@ -10,6 +10,7 @@ import { type Accepting, readStoredOtherwise, resolveAccepted } from '../store/a
 import { encodeCandles } from '../store/candle-rows-writer.ts'
 import { type Accounting, addAccounting, type CandleBatch, nothingReceived } from '../store/candles.ts'
 import { lockSeries, type Series } from '../store/coverage.ts'
+import { throwIfUnplaced } from '../store/partitions/leave-out.ts'
 import type { QuarantinedRow } from '../store/quarantine.ts'
 import { finishRun, startRun } from '../store/runs.ts'
 import { type Database, databaseOf } from '../store/transaction.ts'
@@ -117,10 +118,11 @@ async function acceptSeries(
   const runId = await startRun(db, { ...run, jobId: 'command-accept-quarantine', startedAt: clock.now() })
   const batches = sorted.map((row) => batchOf(row, runId, accepting.now))
   try {
-    const done = await inLoad(reach, series.timeframe, batches, async (tx, leaves): Promise<Accepted> => {
+    const done = await inLoad(reach, series.timeframe, batches, async (tx, placed): Promise<Accepted> => {
+      throwIfUnplaced(placed.unplaced, 'candle')
       await lockSeries(tx.db, [series])
       await refuseStored(tx.db, rows)
-      const accounting = await loadAll(tx, batches, leaves)
+      const accounting = await loadAll(tx, placed)
       const ids = rows.map(({ id }) => id)
       const resolved = await resolveAccepted(tx.db, ids, accepting)
       if (resolved.accepted.length < ids.length)

@@ -153,7 +153,7 @@ const countOf = (ranges: readonly AlignedRange[], timeframe: Timeframe): number 
   ranges.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
 
 /** Nobody has answered for these yet, or not for good. */
-const owedCauses: readonly GapCause[] = ['not-fetched', 'our-outage', 'late']
+const owedCauses: readonly GapCause[] = ['not-fetched', 'our-outage', 'no-partition', 'late']
 
 /** Divides what is missing by why it is. */
 function divide(gaps: readonly Gap[]): Pick<Certificate, 'absent' | 'refused' | 'owed'> {

@@ -1,5 +1,5 @@
-import { later, toInstant } from '../market/instant.ts'
-import { type AlignedRange, isEmpty, subtract, union } from '../market/range.ts'
+import { later } from '../market/instant.ts'
+import { type AlignedRange, allTime, isEmpty, subtract, union } from '../market/range.ts'
 import { type AlignedInstant, floorTo } from '../market/timeframe.ts'
 import type { Limits } from './kept-history.ts'
 
@@ -7,6 +7,7 @@ import type { Limits } from './kept-history.ts'
  * Why candles are not there.
  * - `not-fetched`: nobody has asked yet, or nobody was answered.
  * - `our-outage`: the same, and live ingest did not succeed in that time: the daemon was down, or its runs failed.
+ * - `no-partition`: it cannot be stored, for no partition has its time and none can be made.
  * - `late`: closed so recently that the source may still be writing them down.
  * - `no-trades`: the source has none.
  * - `exchange-outage`: nor has it any of the other followed markets for that time.
@@ -20,6 +21,7 @@ import type { Limits } from './kept-history.ts'
 export const gapCauses = [
   'not-fetched',
   'our-outage',
+  'no-partition',
   'late',
   'no-trades',
   'exchange-outage',
@@ -41,11 +43,13 @@ export type Evidence = Partial<Limits> &
     discarded?: readonly AlignedRange[]
     /** Where live ingest should have worked, and did not. */
     downtime?: readonly AlignedRange[]
+    /** Where rows cannot be stored. */
+    unplaceable?: readonly AlignedRange[]
   }>
 
 /** On the grid of every timeframe. */
-const beginningOfTime = floorTo('1d', toInstant(Date.UTC(1970, 0)))
-const endOfTime = floorTo('1d', toInstant(Date.UTC(9_999, 0)))
+const beginningOfTime = floorTo('1d', allTime.from)
+const endOfTime = floorTo('1d', allTime.to)
 const before = (to: AlignedInstant | undefined): AlignedRange[] =>
   to === undefined || to <= beginningOfTime ? [] : [{ from: beginningOfTime, to }]
 const from = (start: AlignedInstant | undefined): AlignedRange[] =>
@@ -81,7 +85,7 @@ export const causesOfRejection = (
 export const causesOfSilence = (
   owed: readonly AlignedRange[],
   late: readonly AlignedRange[],
-  { listedFrom, listedTo, reachableFrom, downtime = [] }: Evidence,
+  { listedFrom, listedTo, reachableFrom, downtime = [], unplaceable = [] }: Evidence,
 ): Attributed[] =>
   attribute(
     owed,
@@ -89,6 +93,7 @@ export const causesOfSilence = (
       ['not-listed', before(listedFrom)],
       ['delisted', from(listedTo)],
       ['beyond-source', before(reachableFrom)],
+      ['no-partition', unplaceable],
       ['late', late],
       ['our-outage', downtime],
     ],

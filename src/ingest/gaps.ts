@@ -1,11 +1,13 @@
 import type { Pool } from 'pg'
 import { earlier, type Instant, later, plus } from '../market/instant.ts'
-import { type AlignedRange, alignTo, candleCount, type Range, subtract } from '../market/range.ts'
+import { type AlignedRange, alignTo, candleCount, intersect, type Range, subtract } from '../market/range.ts'
 import { type AlignedInstant, floorTo, type Timeframe } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
 import { type Coin, listCoins } from '../store/coins.ts'
 import { type CoverageRange, readCoverage, readFirstStored, type Series } from '../store/coverage.ts'
 import { readUptime } from '../store/ingest-uptime.ts'
+import { findObstacles, type Obstacle } from '../store/partitions/obstacles.ts'
+import { candleTable } from '../store/partitions.ts'
 import { readDiscarded } from '../store/quarantine.ts'
 import { readSharedSilence } from '../store/series-coverage.ts'
 import { type Database, databaseOf } from '../store/transaction.ts'
@@ -28,6 +30,8 @@ export type Gap = Readonly<{
   range: AlignedRange
   candles: number
   cause: GapCause
+  /** What is in the way, and what helps, where the cause alone does not say. */
+  detail?: string
 }>
 
 /**
@@ -44,6 +48,7 @@ export async function findGaps(
 ): Promise<Gap[]> {
   const db = databaseOf(pool)
   const followed = (await listCoins(db)).flatMap((coin) => candleMarketOf(coin) ?? [])
+  const obstaclesOf = obstacleReader(db, settings)
   const gaps: Gap[] = []
   for (const coin of coins) {
     const market = candleMarketOf(coin)
@@ -59,15 +64,43 @@ export async function findGaps(
       const coverage = known.filter(({ state, source }) => state === 'stored' || source === series.source)
       const settledBefore = floorTo(timeframe, plus(now, -settings.candles.absentAfter))
       const firstStored = await readFirstStored(db, series)
+      const obstacles = isWhole(wanted, coverage) ? [] : await obstaclesOf(timeframe, wanted)
       const evidence = {
         ...limitsOf(market, timeframe, now),
         ...(await gather(db, { market, series, others }, coverage, wanted)),
+        unplaceable: obstacles.map((obstacle) => alignTo(timeframe, obstacle.range)),
       }
       const missing = gapsOf(wanted, coverage, timeframe, settledBefore, firstStored, evidence)
-      gaps.push(...missing.map((gap) => ({ ...series, ...gap })))
+      gaps.push(...missing.map((gap) => ({ ...series, ...gap, ...detailOf(gap, obstacles) })))
     }
   }
   return gaps
+}
+
+const isWhole = (wanted: Range, coverage: readonly CoverageRange[]): boolean =>
+  subtract(
+    wanted,
+    coverage.map(({ range }) => range),
+  ).length === 0
+
+type ObstacleReader = (timeframe: Timeframe, range: Range) => Promise<readonly Obstacle[]>
+
+/** Most series are wanted of the same range: what is in the way is looked for once. */
+function obstacleReader(db: Database, settings: Settings): ObstacleReader {
+  const found = new Map<string, Promise<readonly Obstacle[]>>()
+  return (timeframe, range) => {
+    const key = `${timeframe} ${range.from} ${range.to}`
+    const table = candleTable(timeframe, settings.timeframes[timeframe]?.partition ?? 'month')
+    const obstacles = found.get(key) ?? findObstacles(db, table, [range])
+    found.set(key, obstacles)
+    return obstacles
+  }
+}
+
+function detailOf({ cause, range }: Pick<Gap, 'cause' | 'range'>, obstacles: readonly Obstacle[]) {
+  if (cause !== 'no-partition') return {}
+  const inTheWay = obstacles.filter((obstacle) => intersect(obstacle.range, range) !== undefined)
+  return { detail: [...new Set(inTheWay.map(({ fault }) => fault.message))].join('; ') }
 }
 
 type Subject = Readonly<{ market: CandleMarket; series: Series; others: readonly string[] }>

@@ -1,15 +1,7 @@
 import type { Pool } from 'pg'
 import { InvalidInput } from '../fault.ts'
 import { type Instant, minute, plus, toIso } from '../market/instant.ts'
-import {
-  type AlignedRange,
-  alignTo,
-  candleCount,
-  intersect,
-  isEmpty,
-  type Range,
-  toAlignedRange,
-} from '../market/range.ts'
+import { type AlignedRange, alignTo, candleCount, intersect, isEmpty, type Range } from '../market/range.ts'
 import type { AlignedInstant, Timeframe } from '../market/timeframe.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import type { Settings } from '../settings.ts'
@@ -18,7 +10,8 @@ import { candlesPerPage, reachableFrom } from '../sources/source.ts'
 import type { Coin } from '../store/coins.ts'
 import type { Series } from '../store/coverage.ts'
 import { readOwed, readRejected } from '../store/owed.ts'
-import { candleTable, partitionsOf } from '../store/partitions.ts'
+import { type BoundedPartition, isBounded, readPartitions } from '../store/partitions/catalog.ts'
+import { candleTable, missingPartitions, type PartitionedTable } from '../store/partitions.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { type ArchiveUse, planArchive } from './archive/plan-archive.ts'
 import { obtainable, settledClose } from './kept-history.ts'
@@ -78,8 +71,10 @@ export async function workOf(
   const ranges = wanted.map(({ series, reach }) => ({ ...series, range: reach.wanted }))
   const owed = await readOwed(db, ranges, wish.retryRejected ? 'retry-refused' : 'settle-for-refused')
   const rejected = wish.retryRejected ? [] : await readRejected(db, ranges)
+  const tables = [...new Set(wish.timeframes.map((timeframe) => candleTable(timeframe, 'day').name))]
+  const partitions = (await readPartitions(db, tables)).filter(isBounded)
   return wanted.map((series, place) =>
-    planSeries(series, { owed: owed[place] ?? [], rejected: rejected[place] ?? [] }, now),
+    planSeries(series, { owed: owed[place] ?? [], rejected: rejected[place] ?? [], partitions }, now),
   )
 }
 
@@ -141,7 +136,7 @@ function wantedOf(
   const policy = settings.timeframes[timeframe]
   if (!policy || !market.source.candles.timeframes.includes(timeframe)) {
     throw new InvalidInput(
-      `timeframe ${timeframe} is not kept here; there is ${Object.keys(settings.timeframes).join(', ')}`,
+      `timeframe ${timeframe} is not configured, or ${market.source.id} has no such candles; configured timeframes: ${Object.keys(settings.timeframes).join(', ')}`,
     )
   }
   const series: Series = { coinId: market.coinId, timeframe, source: market.source.id }
@@ -151,17 +146,22 @@ function wantedOf(
   return { series, market, use, policy, reach: withinReach(market, timeframe, wished, now) }
 }
 
+/** What the database has to do with the wish: missing candles, rejected ones, and partitions of all the tables. */
+type Found = Pick<SeriesWork, 'owed' | 'rejected'> & Readonly<{ partitions: readonly BoundedPartition[] }>
+
 function planSeries(
   { series, market, use, policy, reach }: WantedOfWish,
-  { owed, rejected }: Pick<SeriesWork, 'owed' | 'rejected'>,
+  { owed, rejected, partitions }: Found,
   now: Instant,
 ): SeriesWork {
   const { timeframe } = series
+  const table = candleTable(timeframe, policy.partition)
+  const own = partitions.filter((partition) => partition.table === table.name)
   const { candles } = market.source
   const perPage = candlesPerPage(candles, timeframe)
   const { files } = planArchive({ symbol: market.symbol, timeframe, pageSize: perPage, use }, owed, now)
   const expired =
-    policy.keep === undefined ? [] : expiredParts(series, policy.partition, owed, plus(now, -policy.keep))
+    policy.keep === undefined ? [] : expiredParts(timeframe, table, own, owed, plus(now, -policy.keep))
   const countOf = (ranges: readonly AlignedRange[]) =>
     ranges.reduce((sum, part) => sum + candleCount(part, timeframe), 0)
   return {
@@ -204,16 +204,18 @@ function withinReach(
   return { wanted, outOfReach: wished.from < from ? { from: wished.from, to: from } : undefined }
 }
 
-/** What of the ranges lies in leaves that are wholly past the limit. */
+/** What of the ranges lies in partitions that are, or will be, wholly past the limit. */
 function expiredParts(
-  { timeframe }: Series,
-  length: Parameters<typeof candleTable>[1],
+  timeframe: Timeframe,
+  table: PartitionedTable,
+  partitions: readonly BoundedPartition[],
   ranges: readonly AlignedRange[],
   limit: Instant,
 ): AlignedRange[] {
+  const taken = partitions.map(({ range }) => range)
   return ranges.flatMap((range) =>
-    partitionsOf(candleTable(timeframe, length), range)
-      .filter((leaf) => leaf.range.to <= limit)
-      .flatMap((leaf) => intersect(toAlignedRange(timeframe, leaf.range), range) ?? []),
+    [...taken, ...missingPartitions(table, taken, range).map((plan) => plan.range)]
+      .filter(({ to }) => to <= limit)
+      .flatMap((expired) => intersect(alignTo(timeframe, expired), range) ?? []),
   )
 }

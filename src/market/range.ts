@@ -1,4 +1,4 @@
-import { earlier, type Instant, later } from './instant.ts'
+import { earlier, type Instant, later, toInstant } from './instant.ts'
 import {
   type AlignedInstant,
   ceilTo,
@@ -16,6 +16,9 @@ export type Range = RangeOf<Instant>
 
 /** Whole candles of a timeframe. Coverage, and all that is worked out from it, is made of these alone. */
 export type AlignedRange = RangeOf<AlignedInstant>
+
+/** From before the first market to after the last: the bounds of what has none. */
+export const allTime: Range = { from: toInstant(Date.UTC(1970, 0)), to: toInstant(Date.UTC(9_999, 0)) }
 
 export const isEmpty = ({ from, to }: Range): boolean => from >= to
 

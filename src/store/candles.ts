@@ -9,7 +9,7 @@ import type { CandleRows } from './candle-rows.ts'
 import type { IncomingCandles } from './compare-candles.ts'
 import { type Findings, lockSeries, type Series, type SeriesFindings, writeCoverages } from './coverage.ts'
 import { findingsOf } from './findings.ts'
-import type { PartitionPlan } from './partitions.ts'
+import type { BoundedPartition } from './partitions/catalog.ts'
 import { quarantine } from './quarantine.ts'
 import { sortRejections } from './stored-rejections.ts'
 import { type Database, type Transaction, withFaults } from './transaction.ts'
@@ -57,13 +57,13 @@ export const loadCandles = async (tx: Transaction, batch: CandleBatch): Promise<
 
 /**
  * Writes answers: their candles, the values they replaced, the rows that were not believed, and the coverage of all of
- * it. Loading the same answers again changes nothing. The partitions must be there; `leaves` names those that may be
- * written to directly. Returns the accounting of each batch.
+ * it. Loading the same answers again changes nothing. The partitions must be there; `partitions` are those that may
+ * be written directly. Returns the accounting of each batch.
  */
 export async function loadBatches(
   tx: Transaction,
   batches: readonly CandleBatch[],
-  leaves: readonly PartitionPlan[] = [],
+  partitions: readonly BoundedPartition[] = [],
 ): Promise<Accounting[]> {
   await lockSeries(
     tx.db,
@@ -72,7 +72,7 @@ export async function loadBatches(
   await vouchForCoins(tx.db, [...new Set(batches.map(({ series }) => series.coinId))])
   const accountings = new Map<CandleBatch, Accounting>()
   for (const round of roundsOf(batches)) {
-    const written = await writeRound(tx, round.batches, round.timeframe, leaves)
+    const written = await writeRound(tx, round.batches, round.timeframe, partitions)
     for (const [place, batch] of round.batches.entries())
       accountings.set(batch, written[place] ?? nothingReceived)
   }
@@ -119,9 +119,9 @@ async function writeRound(
   tx: Transaction,
   batches: readonly CandleBatch[],
   timeframe: Timeframe,
-  leaves: readonly PartitionPlan[],
+  partitions: readonly BoundedPartition[],
 ): Promise<Accounting[]> {
-  const written = await writeCandles(tx, timeframe, batches.map(incomingOf), leaves)
+  const written = await writeCandles(tx, timeframe, batches.map(incomingOf), partitions)
   const sorted = await sortRejections(
     tx.db,
     timeframe,

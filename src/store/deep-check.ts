@@ -1,13 +1,13 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { Aborted } from '../fault.ts'
-import { type Instant, toInstant, toIso } from '../market/instant.ts'
-import { type Range, subtract } from '../market/range.ts'
+import { type Instant, toIso } from '../market/instant.ts'
+import { allTime, type Range, subtract } from '../market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../market/timeframe.ts'
 import { lockSeries } from './coverage.ts'
 import { checkStates, type StateDiscrepancy } from './coverage-states.ts'
-import { listPartitions } from './list-partitions.ts'
 import { type RangeRow, toRange } from './multirange.ts'
+import { isBounded, readPartitions } from './partitions/catalog.ts'
 import { type Database, inTransaction } from './transaction.ts'
 
 /** Where the ledger and the candles of one series disagree, within one partition. */
@@ -75,18 +75,17 @@ type Part = Window & Readonly<{ coinIds: readonly string[] }>
 /** So many coins of a day of 1m are 72,000 rows. */
 const coinsAtOnce = 50
 
-const allTime: Range = { from: toInstant(Date.UTC(1970, 0)), to: toInstant(Date.UTC(9_999, 0)) }
-
 /** Divides the work, so that it can be told how far it is. */
 export async function planDeepCheck(pool: Pool): Promise<DeepPlan> {
   const tableOf = (timeframe: Timeframe) => `ohlcv_data_${timeframe}`
-  const leaves = await listPartitions(pool, timeframes.map(tableOf))
+  const leaves = await reading(pool, (db) => readPartitions(db, timeframes.map(tableOf)))
   const coinIds = await reading(pool, (db) => readCoinIds(db))
   const batches = Array.from({ length: Math.ceil(coinIds.length / coinsAtOnce) }, (_, index) =>
     coinIds.slice(index * coinsAtOnce, (index + 1) * coinsAtOnce),
   )
   const windows = timeframes.flatMap((timeframe): Window[] => {
-    const own = leaves.filter(({ table }) => table === tableOf(timeframe))
+    // What is in a DEFAULT partition is between the others.
+    const own = leaves.filter(isBounded).filter(({ table }) => table === tableOf(timeframe))
     const between = subtract(
       allTime,
       own.map(({ range }) => range),

@@ -90,7 +90,7 @@ async function backfill({ pool, settings, http }: Stage): Promise<void> {
         clock: systemClock,
         signal: new AbortController().signal,
         runId: '00000000-0000-4000-8000-000000000000',
-        partitions: new Set(),
+        partitions: new Map(),
       },
       {
         series: { coinId, timeframe: '1m', source: 'binance' },

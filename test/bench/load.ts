@@ -39,7 +39,7 @@ async function loadSome({ reach }: Stage, pages: readonly RawPage[]): Promise<Ac
   const gathering = new Gathering()
   let total = nothingReceived
   const write = async () => {
-    total = addAccounting(total, await loadPages(reach, gathering.take()))
+    total = addAccounting(total, (await loadPages(reach, gathering.take())).accounting)
   }
   for (const page of pages) {
     // Over a network each answer comes in a turn of its own, and what others have under way goes on between two.

@@ -47,7 +47,7 @@ export async function onStage<T>(work: (stage: Stage) => Promise<T>): Promise<T>
     )
     releases.push(() => pool.close())
     await migrateUp(server.url)
-    const reach = { pool, settings, clock: systemClock, partitions: new Set<string>(), runId }
+    const reach = { pool, settings, clock: systemClock, partitions: new Map(), runId }
     return await work({ url: server.url, pool, server: await serverTime(pool), folder, reach })
   } finally {
     await releases.release()

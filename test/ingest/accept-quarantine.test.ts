@@ -9,6 +9,7 @@ import { listQuarantined, type QuarantinedRow } from '../../src/store/quarantine
 import { readRevisions } from '../../src/store/revisions.ts'
 import { listRuns } from '../../src/store/runs.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
+import { interruptDetaching } from '../store/partitions/hand-made.ts'
 import { at, plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 import { backfillFebruary, cutShort, february, sufferOutage } from './outage.ts'
@@ -68,6 +69,21 @@ describe('a candle that an outage cut short', () => {
       status: 'done',
       payload: { coinId, timeframe: '1h', source: 'binance', from: '2018-02-08T00:00:00.000Z' },
     })
+  })
+
+  test('stays rejected while its partition is half detached, and the message has the statement that helps', async ({
+    freshDatabase: { pool },
+  }) => {
+    await using working = await startWorking(pool)
+    const { coinId, row } = await loadMonth(working)
+    await interruptDetaching(pool, 'ohlcv_data_1h', 'ohlcv_data_1h_y2018m02')
+    const accepting = accept(working, [row])
+    await expect(accepting).rejects.toThrow(/^1 candle was not stored, of bitcoin 1h from 2018-02-08 00:00/)
+    await expect(accepting).rejects.toThrow(/detach partition public\.ohlcv_data_1h_y2018m02 finalize/)
+    const [open] = await rowsOf(pool, coinId, cutShort)
+    expect(open?.settled).toBeUndefined()
+    const [run] = await listRuns(databaseOf(pool), 1)
+    expect(run).toMatchObject({ job: 'accept-quarantine', status: 'failed' })
   })
 
   test('stays as it was accepted when its source gives it again, and is no difference', async ({

@@ -16,7 +16,7 @@ import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 import { startWorking, truth, type Working } from './working.ts'
 
-const reachOf = (pool: Pool) => ({ pool, partitions: new Set<string>(), settings: readSettings({}) })
+const reachOf = (pool: Pool) => ({ pool, partitions: new Map(), settings: readSettings({}) })
 
 /** How many transactions have written the candles of a coin. */
 async function transactionsOf(pool: Pool, coinId: string): Promise<number> {
@@ -48,8 +48,8 @@ describe('pages that are written together', () => {
     const pages = [await aSeries(pool), await aSeries(pool)].map((series) =>
       aBatch(series, candlesIn(minutes(0, 9))),
     )
-    expect(await loadPages(reachOf(pool), pages)).toMatchObject({ received: 18, new: 18 })
-    expect(await loadPages(reachOf(pool), [])).toMatchObject({ received: 0 })
+    expect(await loadPages(reachOf(pool), pages)).toMatchObject({ accounting: { received: 18, new: 18 } })
+    expect(await loadPages(reachOf(pool), [])).toMatchObject({ accounting: { received: 0 } })
   })
 })
 

@@ -54,7 +54,7 @@ export async function somePrices(pool: Pool, coinId: string, from: Instant, coun
     },
   }))
   await withPartitions(
-    { pool, partitions: new Set(), lockTimeoutMs: 2_000 },
+    { pool, partitions: new Map(), lockTimeoutMs: 2_000 },
     priceTable,
     prices.map(({ price }) => price.timestamp),
     () => inTransaction(pool, (tx) => loadPrices(tx, prices)),

@@ -125,7 +125,7 @@ describe('a run of retention', () => {
     await someCandles(pool, coinId, daysAgo(3), 10)
     const before = await leavesNow(pool)
     // The clock is right, and nothing has come in for days: it might as well be wrong.
-    await expect(retain(pool)).rejects.toThrow(/nothing was deleted: .*newest candle or price/)
+    await expect(retain(pool)).rejects.toThrow(/nothing is deleted: .*newest candle or price/)
     const settings = readSettings({})
     const { refusal, partitions } = await readRetentionPlan({ pool, settings, clock: systemClock }, false)
     expect(refusal).toMatch('newest candle')
@@ -133,7 +133,7 @@ describe('a run of retention', () => {
     await freshData(pool, coinId)
     const ahead = retain(pool, { now: plus(systemClock.now(), 2 * day) })
     await expect(ahead).rejects.toThrow(Misconfigured)
-    await expect(ahead).rejects.toThrow(/nothing was deleted: the clock here .*database/)
+    await expect(ahead).rejects.toThrow(/nothing is deleted: the clock here .*database/)
     expect(await leavesNow(pool)).toEqual(expect.arrayContaining(before))
     // Less than a day off is no contradiction, with a candle that has just closed.
     await someCandles(pool, coinId, floorTo('1m', plus(systemClock.now(), -minute)), 1)

@@ -7,7 +7,7 @@ import type { Candle } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
 import { toDecimal } from '../../src/market/decimal.ts'
 import { toIso } from '../../src/market/instant.ts'
-import type { AlignedRange } from '../../src/market/range.ts'
+import { type AlignedRange, intersect, type Range } from '../../src/market/range.ts'
 import {
   type Accounting,
   addAccounting,
@@ -19,6 +19,7 @@ import {
 } from '../../src/store/candles.ts'
 import { readCoverage, type Series } from '../../src/store/coverage.ts'
 import { ensurePartitions } from '../../src/store/create-partitions.ts'
+import { readPartitions, receiving } from '../../src/store/partitions/catalog.ts'
 import { candleTable, partitionsOf } from '../../src/store/partitions.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { plus } from '../support/at.ts'
@@ -254,15 +255,21 @@ describe('loading an answer', () => {
   })
 })
 
+const minuteTable = candleTable('1m', 'day')
+
 /** All that a test writes lies in these. */
-const leavesOf = (range: AlignedRange) => partitionsOf(candleTable('1m', 'day'), range)
+const leavesOf = async (pool: Pool, range: Range) =>
+  receiving(await readPartitions(databaseOf(pool), [minuteTable.name])).filter(
+    (partition) => intersect(partition.range, range) !== undefined,
+  )
 
 const twoDays = { from: start, to: plus(start, 2 * 86_400_000) }
 
 /** As jobs do it: many answers in one transaction, straight into the leaves. */
 async function loadTogether(pool: Pool, batches: readonly CandleBatch[]): Promise<Accounting[]> {
-  await ensurePartitions(pool, candleTable('1m', 'day'), leavesOf(twoDays), 2_000)
-  return inTransaction(pool, (tx) => loadBatches(tx, batches, leavesOf(twoDays)))
+  await ensurePartitions(pool, minuteTable, partitionsOf(minuteTable, twoDays), 2_000)
+  const leaves = await leavesOf(pool, twoDays)
+  return inTransaction(pool, (tx) => loadBatches(tx, batches, leaves))
 }
 
 /** Rows that another program has written, without a word to the ledger. */
@@ -378,9 +385,8 @@ describe('a stretch of changed candles', () => {
     url.password = 'updater'
     const own = new Pool({ connectionString: url.href, max: 1 })
     try {
-      const loaded = inTransaction(own, (tx) =>
-        loadBatches(tx, [aBatch(series, aroundTheMiddle)], leavesOf(day)),
-      )
+      const leaves = await leavesOf(pool, day)
+      const loaded = inTransaction(own, (tx) => loadBatches(tx, [aBatch(series, aroundTheMiddle)], leaves))
       await expectChanged(pool, series, loaded)
     } finally {
       await own.end()
@@ -401,9 +407,8 @@ describe('candles that are there although the ledger does not know', () => {
     await writeBeside(pool, series, [equal, other])
     const batch = aBatch(series, candlesIn(minutes(0, 10)))
     const second = aBatch(await aSeries(pool), candlesIn(minutes(0, 10)))
-    const accountings = await inTransaction(pool, (tx) =>
-      loadBatches(tx, [batch, second], named ? leavesOf(day) : []),
-    )
+    const leaves = named ? await leavesOf(pool, day) : []
+    const accountings = await inTransaction(pool, (tx) => loadBatches(tx, [batch, second], leaves))
     expect(accountings).toMatchObject([{ new: 8, revised: 1, unchanged: 1 }, { new: 10 }])
     expect(await stored(pool, series)).toEqual(candlesIn(minutes(0, 10)))
     expect(await coverage(pool, series)).toMatchObject([{ state: 'stored', range: minutes(0, 10) }])
@@ -436,17 +441,18 @@ test('a leaf is not detached while it is written to by its own name', async ({ f
   const series = await aSeries(pool)
   await prepareDay(pool)
   const leaf = 'ohlcv_data_1m_y2024m03d01'
+  const leaves = await leavesOf(pool, day)
   const detach = `alter table ohlcv_data_1m detach partition ${leaf} concurrently`
   let detaching: Promise<unknown> = Promise.resolve()
   await inTransaction(pool, async (tx) => {
-    await loadBatches(tx, [aBatch(series, candlesIn(minutes(0, 3)))], leavesOf(day))
+    await loadBatches(tx, [aBatch(series, candlesIn(minutes(0, 3)))], leaves)
     detaching = pool.query(detach)
     await waiting(pool, 1)
   })
   await detaching
   // It is written to by nobody any more, although it is still there and would take the row.
   const late = inTransaction(pool, (tx) =>
-    loadBatches(tx, [aBatch(series, candlesIn(minutes(5, 6)))], leavesOf(day)),
+    loadBatches(tx, [aBatch(series, candlesIn(minutes(5, 6)))], leaves),
   )
   await expect(late).rejects.toThrow('no partition of relation')
   const { rows } = await pool.query(`select count(*)::integer as candles from ${leaf}`)

@@ -86,7 +86,7 @@ export function aBatch(
 /** Makes the partitions and loads one answer in a transaction of its own. */
 export const load = (pool: Pool, batch: CandleBatch): Promise<Accounting> =>
   withPartitions(
-    { pool, partitions: new Set(), lockTimeoutMs: 2_000 },
+    { pool, partitions: new Map(), lockTimeoutMs: 2_000 },
     candleTable(batch.series.timeframe, 'day'),
     batch.rows.openTimes,
     () => inTransaction(pool, (tx) => loadCandles(tx, batch)),

@@ -4,7 +4,7 @@ import { describe, expect } from 'vitest'
 import { jobs, queues } from '../../jobs/catalog.ts'
 import type { Stop } from '../../src/http/stops.ts'
 import { second } from '../../src/market/instant.ts'
-import { announceWorkers } from '../../src/runtime/presence.ts'
+import { announceRoles } from '../../src/runtime/presence.ts'
 import { Releases } from '../../src/runtime/release.ts'
 import { aBatch, aCandle, load } from '../store/loading.ts'
 import { plus } from '../support/at.ts'
@@ -27,7 +27,7 @@ const test = withEngine
     await storeOrdinaryDay(freshDatabase.pool, settings, now)
     const releases = new Releases()
     onCleanup(() => releases.release())
-    const presence = await announceWorkers(freshDatabase.url, 'postgres', silent)
+    const presence = await announceRoles(freshDatabase.url, ['worker'], 'postgres', silent)
     releases.push(() => presence.release())
     const web = await serve({ database: freshDatabase, engine }, { startedAt: plus(now, -86_400 * second) })
     releases.push(() => web.close())

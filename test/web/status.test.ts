@@ -5,7 +5,7 @@ import type { Stop } from '../../src/http/stops.ts'
 import { day, hour, minute, second } from '../../src/market/instant.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
-import { announceWorkers } from '../../src/runtime/presence.ts'
+import { announceRoles } from '../../src/runtime/presence.ts'
 import { sourceIds } from '../../src/settings/source-ids.ts'
 import { sources } from '../../src/sources/catalog.ts'
 import { followMarket, upsertCoin } from '../../src/store/coins.ts'
@@ -37,7 +37,7 @@ const test = withEngine
     return async (): Promise<Status> => JSON.parse((await ask(`${web.url}/api/status`)).text)
   })
   .extend('workers', async ({ freshDatabase }, { onCleanup }) => {
-    const presence = await announceWorkers(freshDatabase.url, 'postgres', silent)
+    const presence = await announceRoles(freshDatabase.url, ['worker'], 'postgres', silent)
     onCleanup(presence.release)
     return presence
   })

@@ -5,13 +5,14 @@ import { candleMarketOf } from '../../ingest/markets.ts'
 import { type Instant, toIso, toMinuteText } from '../../market/instant.ts'
 import { marketKey } from '../../market/market-key.ts'
 import { timeframes } from '../../market/timeframe.ts'
-import { coinId as coinIdForm } from '../../settings/schema.ts'
+import { coinId as coinIdForm, followedCoin } from '../../settings/schema.ts'
 import type { Settings } from '../../settings.ts'
 import { type Coin, followMarket, listCoins, upsertCoin } from '../../store/coins.ts'
 import { setAside } from '../../store/foreign-candles.ts'
 import { lockMarkets } from '../../store/instruments.ts'
 import { endedBefore, refuseTaken } from '../../store/markets/owners.ts'
 import { inTransaction, type Transaction } from '../../store/transaction.ts'
+import { refuseUnfit } from '../arguments/fitting-text.ts'
 import { readDate } from '../arguments.ts'
 import { answer, say } from '../output.ts'
 import { type DatabaseSession, withFleet } from '../session.ts'
@@ -52,10 +53,11 @@ async function add(
   options: AddOptions,
 ): Promise<void> {
   const { db, database, settings, clock, signal } = session
-  const id = coinIdForm.safeParse(coinId)
-  if (!id.success) throw new InvalidInput(`${coinId} ${id.error.issues[0]?.message}`)
+  refuseUnfit(`"${coinId}"`, coinIdForm, coinId)
   if (options.market && options.source !== undefined)
     throw new InvalidInput('--market names its source already: leave --source out')
+  refuseUnfit('--symbol', followedCoin.shape.symbol, options.symbol)
+  refuseUnfit('--name', followedCoin.shape.name, options.name)
   const since = readSince(options.since, clock.now())
   const named = options.market?.map(readMarket)
   const tracked = (await listCoins(db)).find((coin) => coin.id === coinId)

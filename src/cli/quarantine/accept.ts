@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { InvalidInput } from '../../fault.ts'
 import { type Accepted, acceptQuarantined } from '../../ingest/accept-quarantine.ts'
 import { counted } from '../../web/status/words.ts'
 import { answer } from '../output.ts'
@@ -16,9 +17,11 @@ export const acceptCommand = (): Command =>
     .option('--json', 'answer as JSON')
     .action((ids: string[], { why, by = accountName(), json }: AcceptOptions) =>
       withDatabase(async ({ db, database: { pool }, settings, clock }) => {
+        if (why?.trim() === '') throw new InvalidInput('--why is empty: say why, or leave it out')
+        if (by.trim() === '') throw new InvalidInput('--by is empty: name the person, or leave it out')
         const rows = await rowsNamed(db, ids)
-        const reach = { pool, settings, clock, partitions: new Set<string>() }
-        const accepting = { by, now: clock.now(), why: why?.trim() || undefined }
+        const reach = { pool, settings, clock, partitions: new Map() }
+        const accepting = { by, now: clock.now(), why: why?.trim() }
         const done = await acceptQuarantined(reach, rows, accepting)
         const { accepted, loaded, revised } = done
         answer(json, { accepted, loaded, new: done.new, revised }, () => acceptedText(done, by))

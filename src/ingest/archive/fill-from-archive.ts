@@ -13,7 +13,9 @@ import {
 import { toHttpRequest } from '../../sources/source.ts'
 import type { CandleBatch } from '../../store/candles.ts'
 import type { Series } from '../../store/coverage.ts'
-import { type Filled, type FillReach, loadPage, nothingFilled } from '../fill-range.ts'
+import type { Unplaced } from '../../store/partitions/leave-out.ts'
+import { type Filled, type FillReach, nothingFilled } from '../fill-range.ts'
+import { loadPages } from '../load-pages.ts'
 import { readArchiveFile } from './archive-rows.ts'
 import type { ArchiveContent } from './content-reader.ts'
 
@@ -30,6 +32,9 @@ export type ArchiveFilling = Readonly<{
 /** `files` is 1 where the file was used. */
 export type FilledFromFile = Filled & Readonly<{ files: number }>
 
+/** The same, with its candles that have no partition. */
+export type LoadedFromFile = Readonly<{ filled: FilledFromFile; unplaced: readonly Unplaced[] }>
+
 export type ArchiveReach = FillReach & Pick<Context, 'http' | 'log'>
 
 /**
@@ -37,19 +42,19 @@ export type ArchiveReach = FillReach & Pick<Context, 'http' | 'log'>
  * that there is no candle, only the source itself may say. A file that is missing or not what it should be brings nothing,
  * and an event in the log. Throws RateLimited when the archive says to wait, and Aborted.
  */
-export async function fillFromArchive(reach: ArchiveReach, filling: ArchiveFilling): Promise<FilledFromFile> {
+export async function fillFromArchive(reach: ArchiveReach, filling: ArchiveFilling): Promise<LoadedFromFile> {
   const now = reach.clock.now()
   const content = await contentOf(reach, filling, now)
-  if (!content) return { ...nothingFilled, files: 0 }
+  if (!content) return { filled: { ...nothingFilled, files: 0 }, unplaced: [] }
   if (reach.signal.aborted) throw new Aborted(`stopped while loading ${archiveName(filling.file)}`)
   const { ignored, roundedValues } = content
-  const accounting = await loadPage(reach, batchOf(reach, filling, content, now))
+  const { accounting, unplaced } = await loadPages(reach, [batchOf(reach, filling, content, now)])
   const filled = { ...accounting, requests: 0, ignored, roundedValues, files: 1 }
   await filling.onProgress?.(
     filling.owed.reduce((sum, part) => sum + countIn(part, filling), 0),
     filled,
   )
-  return filled
+  return { filled, unplaced }
 }
 
 /** Undefined where the file is missing or not what it should be. */
