@@ -2,7 +2,7 @@ import type { Candle } from '../market/candle.ts'
 import { plus, toMinuteText } from '../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { priceTicks, timeTicks } from './chart-scale.ts'
-import { headOf } from './columns.ts'
+import { headOf } from './terminal/columns.ts'
 
 type ChartSize = Readonly<{ width: number; height: number; colours: boolean }>
 

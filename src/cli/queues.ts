@@ -4,14 +4,14 @@ import { InvalidInput } from '../fault.ts'
 import { pauseQueue, type QueueCounts, queueOverview, resumeQueue } from '../queue/overview.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import { readSources } from '../store/instruments.ts'
-import { answer, countText, table } from './output.ts'
+import { answer, countText } from './output.ts'
 import { withFleet } from './session.ts'
+import { table } from './terminal/table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
 
 export const queuesCommand = (): Command =>
   new Command('queues')
-    .description('What stands in the queues.')
     .option('--json', 'answer as JSON')
     .action(({ json }: JsonOption) =>
       withFleet(async ({ db }, { engine }) => {

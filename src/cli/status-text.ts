@@ -3,8 +3,9 @@ import { type Timeframe, timeframes } from '../market/timeframe.ts'
 import type { Freshness, SeriesStatus } from '../web/status/series.ts'
 import type { Status } from '../web/status/status.ts'
 import { counted } from '../web/status/words.ts'
-import { columnsOf, cutTo, headOf } from './columns.ts'
-import { bytesText, countText, spanText, table } from './output.ts'
+import { bytesText, countText, spanText } from './output.ts'
+import { columnsOf, cutTo, headOf } from './terminal/columns.ts'
+import { table } from './terminal/table.ts'
 
 /** One fewer than a terminal has: the prompt takes the last. */
 const mostLines = 23

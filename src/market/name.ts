@@ -4,7 +4,7 @@
 const unfit = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u
 
 /** As PostgreSQL counts the length of a text. */
-const lengthOf = (text: string): number => [...text].length
+export const lengthOf = (text: string): number => [...text].length
 
 /** Whether that can be a name of at most so many characters, of whatever alphabet: it is kept and asked for as it is. */
 export const isName = (text: string, longest: number): boolean =>

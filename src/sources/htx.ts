@@ -6,11 +6,13 @@ import type { CoinPriceRow } from '../market/coin-price.ts'
 import { day, earlier, type Instant, second, toInstant } from '../market/instant.ts'
 import { candleCount, contains } from '../market/range.ts'
 import { ceilTo, type Timeframe } from '../market/timeframe.ts'
-import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
+import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
 import { classifyError } from './errors/classify-error.ts'
 import { htxErrors } from './errors/htx-errors.ts'
-import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
+import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
+import { pairOf } from './listing/asset-names.ts'
+import { readMilliseconds, readTicker } from './prices/read-price.ts'
 import type { BeginningEndpoint, CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://huobiapi.github.io/docs/spot/v1/en/#get-klines-candles
@@ -108,10 +110,9 @@ function parseKlines(text: string, query: CandleQuery): CandleRow[] {
     throw new Malformed(`htx answered with ${channel.slice(0, 80)}, not with the ${timeframe} of ${symbol}`)
   if (data.length > mostNewest)
     throw new Malformed(`htx sent ${data.length} candles, more than an answer holds`)
-  const rows = data.map(readRow)
+  const rows = readCandleRows('htx', timeframe, data, readRow)
   if (isAmongNewest(query)) refuseCutOff(rows, query)
   else refuseElsewhere(rows, query)
-  refuseShorterCandles('htx', timeframe, rows)
   return rows
 }
 
@@ -131,8 +132,7 @@ const kline = z
 function readRow(raw: unknown): CandleRow {
   const row = kline.safeParse(raw)
   const openTime = row.success ? readSeconds(row.data.id) : undefined
-  if (!row.success || openTime === undefined)
-    throw new Malformed('htx sent a candle without its open time in seconds')
+  if (!row.success || openTime === undefined) return { raw, flaw: 'id is not a time in seconds' }
   const { open, high, low, close, amount: volume, vol: turnover } = row.data
   return withTurnover(readCandle(raw, openTime, { open, high, low, close, volume }), turnover)
 }
@@ -141,15 +141,16 @@ function readRow(raw: unknown): CandleRow {
 function refuseCutOff(rows: readonly CandleRow[], query: CandleQuery): void {
   const size = newestBackTo(query)
   if (rows.length < size) return
-  const isReached = rows.some((row) => (openTimeOf(row) ?? 0) <= query.range.from)
+  const isReached = rows.some((row) => (openTimeOf(row) ?? query.range.to) <= query.range.from)
   if (!isReached)
     throw new Malformed(`htx's newest ${size} candles no longer reach back to what was asked for`)
 }
 
 /** An answer to a range that holds none of it may be the newest candles. */
 function refuseElsewhere(rows: readonly CandleRow[], { range }: CandleQuery): void {
-  const isThere = rows.some((row) => contains(range, openTimeOf(row) ?? range.to))
-  if (rows.length > 0 && !isThere)
+  // A row without a time is a bad row, and shows nothing of the others.
+  const openTimes = rows.flatMap((row) => openTimeOf(row) ?? [])
+  if (openTimes.length > 0 && !openTimes.some((openTime) => contains(range, openTime)))
     throw new Malformed('htx answered with rows that all lie outside the range asked for')
 }
 
@@ -159,12 +160,6 @@ const readSeconds = (value: unknown): Instant | undefined =>
     ? toInstant(Number(value.value) * second)
     : undefined
 
-/** The other times are milliseconds. */
-const readMilliseconds = (value: unknown): Instant | undefined => {
-  const text = isLosslessNumber(value) ? value.value : String(value)
-  return /^[1-9]\d{12}$/.test(text) ? toInstant(Number(text)) : undefined
-}
-
 const market = z.object({
   sc: z.string(),
   bc: z.string(),
@@ -172,6 +167,7 @@ const market = z.object({
   bcdn: z.string().nullish(),
   qcdn: z.string().nullish(),
   state: z.string(),
+  tags: z.string().nullish(),
   te: z.boolean().optional(),
   toa: z.unknown().optional(),
 })
@@ -184,11 +180,12 @@ function parseListing(text: string): ListedMarket[] {
   const markets = z.array(market).safeParse(data)
   if (!markets.success)
     throw new Malformed(`htx sent a listing of another shape at ${markets.error.issues[0]?.path.join('.')}`)
-  return markets.data.map(({ sc, bc, qc, bcdn, qcdn, state, te, toa }) => ({
+  return markets.data.map(({ sc, bc, qc, bcdn, qcdn, state, te, toa, tags }) => ({
     symbol: sc,
     // A coin that was renamed keeps its old code in all but the name that is shown.
-    base: (bcdn || bc).toUpperCase(),
-    quote: (qcdn || qc).toUpperCase(),
+    ...pairOf('htx', (bcdn || bc).toUpperCase(), (qcdn || qc).toUpperCase()),
+    // Its exchange-traded products multiply a coin.
+    ...known('kind', tags?.split(',').includes('etp') ? ('leveraged-token' as const) : undefined),
     // The others are offline, suspend, pre-online, transfer-board and fuse.
     trading: state === 'online' && te !== false,
     ...known('listedAt', readMilliseconds(toa)),
@@ -198,6 +195,7 @@ function parseListing(text: string): ListedMarket[] {
 const ticker = z.object({
   symbol: z.string(),
   close: z.unknown().optional(),
+  amount: z.unknown().optional(),
   vol: z.unknown().optional(),
 })
 
@@ -206,17 +204,15 @@ const ticker = z.object({
 function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
   const { data, ts } = readEnvelope(text, parseLosslessJson)
   const timestamp = readMilliseconds(ts) ?? answeredAt
-  return data.map((raw) => readTicker(raw, timestamp))
-}
-
-function readTicker(raw: unknown, timestamp: Instant): CoinPriceRow {
-  const row = ticker.safeParse(raw)
-  if (!row.success)
-    return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
-  const { symbol, close, vol } = row.data
-  const price = readDecimal(close)
-  if (!price) return { raw, market: symbol, flaw: 'close is not a decimal' }
-  return { raw, price: { market: symbol, timestamp, price, ...known('volume24h', readDecimal(vol)) } }
+  return data.map((raw) =>
+    readTicker(raw, ticker, ({ symbol, close, amount, vol }) => ({
+      market: symbol,
+      timestamp,
+      price: close,
+      traded24h: amount,
+      volume24h: vol,
+    })),
+  )
 }
 
 export const htx = {

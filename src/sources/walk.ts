@@ -1,9 +1,9 @@
 import { BeforeHistory, Malformed, RangeTooLong } from '../fault.ts'
 import type { SendOptions } from '../http/request.ts'
 import { type CandleRow, openTimeOf } from '../market/candle.ts'
-import { earlier, type Instant, later, plus } from '../market/instant.ts'
-import { contains, isEmpty, type Range } from '../market/range.ts'
-import { ceilTo, floorTo, timeframeMs } from '../market/timeframe.ts'
+import { earlier, type Instant, later } from '../market/instant.ts'
+import { type AlignedRange, candleAround, contains, isEmpty, type Range } from '../market/range.ts'
+import { type AlignedInstant, ceilTo, floorTo, plusCandles, timeframeMs } from '../market/timeframe.ts'
 import type { AskReach } from './ask.ts'
 import { composePages } from './compose-pages.ts'
 import { extended, firstIn, firstOf, newestOf, type RowAnswer, type Span } from './row-times.ts'
@@ -18,7 +18,7 @@ import { walkTrades } from './walk-trades.ts'
 export type WalkedPage = Readonly<{
   rows: readonly CandleRow[]
   /** The part of the range that this answer speaks for: a candle missing here is missing at the source. */
-  answered: Range
+  answered: AlignedRange
   /** The source's clock when it answered. */
   answeredAt: Instant
   /** How many requests it took since the page before. */
@@ -53,7 +53,7 @@ export async function* walkCandles(
 }
 
 /** What one window came to: its rows up to the last of them, or nothing up to `to`. */
-type Outcome = RowAnswer & Readonly<{ to: Instant }>
+type Outcome = RowAnswer & Readonly<{ to: AlignedInstant }>
 
 class WindowWalk {
   readonly #reach: WalkReach
@@ -65,7 +65,7 @@ class WindowWalk {
   readonly #doubt: ReachDoubt
   #mayWiden: boolean
   /** The candle that a range was found to begin with: it is asked for alone, before all that follow. */
-  #firstCandle: Instant | undefined
+  #firstCandle: AlignedInstant | undefined
 
   constructor(reach: WalkReach, source: CandleProvider, query: CandleQuery, options: SendOptions) {
     this.#reach = reach
@@ -100,10 +100,10 @@ class WindowWalk {
   }
 
   /** What the next window comes to; undefined where it could not be asked for as it was, and is different now. */
-  async #outcomeOf(from: Instant): Promise<Outcome | undefined> {
+  async #outcomeOf(from: AlignedInstant): Promise<Outcome | undefined> {
     const { range, timeframe } = this.#query
-    const windowMs = from === this.#firstCandle ? timeframeMs[timeframe] : this.#asker.windowMs(timeframe)
-    const window = { from, to: earlier(plus(from, windowMs), range.to) }
+    const candles = from === this.#firstCandle ? 1 : this.#asker.windowCandles
+    const window = { from, to: earlier(plusCandles(from, candles, timeframe), range.to) }
     const rest = { from, to: range.to }
     try {
       const outcome = (await this.#ask(window)) ?? (await this.#askAgain(window, rest))
@@ -120,7 +120,7 @@ class WindowWalk {
   }
 
   /** Goes on where the candles of the market begin, and speaks for what lies before if the source has shown it. */
-  async #moveToBeginning(rest: Range, rejection: BeforeHistory): Promise<Outcome | undefined> {
+  async #moveToBeginning(rest: AlignedRange, rejection: BeforeHistory): Promise<Outcome | undefined> {
     if (rest.from === this.#firstCandle)
       throw new Malformed(`${this.#source.id} rejects a range that it has accepted: ${rejection.message}`, {
         cause: rejection,
@@ -134,7 +134,7 @@ class WindowWalk {
   }
 
   /** Goes on until the candles can be had, and returns where that is. */
-  async *#walkTrades(range: Range): AsyncGenerator<WalkedPage, Instant> {
+  async *#walkTrades(range: AlignedRange): AsyncGenerator<WalkedPage, AlignedInstant> {
     const { trades } = this.#source.candles
     if (!trades) return earlier(this.#asker.reachableFrom, range.to)
     const walk = walkTrades(
@@ -152,7 +152,7 @@ class WindowWalk {
   }
 
   /** Undefined when the source answered without a row of the window. */
-  async #ask(window: Range): Promise<Outcome | undefined> {
+  async #ask(window: AlignedRange): Promise<Outcome | undefined> {
     const { timeframe } = this.#query
     const answer = await this.#asker.getWhole(window, timeframe)
     const span = this.#spanOf(answer.rows, window)
@@ -165,7 +165,7 @@ class WindowWalk {
   }
 
   /** Asks once more for what came out empty, and believes it then. */
-  async #askAgain(window: Range, rest: Range): Promise<Outcome> {
+  async #askAgain(window: AlignedRange, rest: AlignedRange): Promise<Outcome> {
     if (this.#mayWiden) {
       const widened = await this.#askForRest(rest)
       if (widened) return widened
@@ -180,7 +180,7 @@ class WindowWalk {
   }
 
   /** Undefined when the source answered from somewhere else than the beginning. */
-  async #askForRest(rest: Range): Promise<Outcome | undefined> {
+  async #askForRest(rest: AlignedRange): Promise<Outcome | undefined> {
     const { timeframe } = this.#query
     const answer = await this.#asker.get(rest, timeframe)
     const span = this.#spanOf(answer.rows, rest)
@@ -188,7 +188,7 @@ class WindowWalk {
     const end = this.#endOf(span, rest)
     if (answer.rows.length < this.#source.candles.pageSize) return { ...answer, to: end }
     // A source that ignores the beginning fills its page with the newest candles, and older ones only look absent.
-    const skipped: Range = { from: rest.from, to: floorTo(timeframe, span.first) }
+    const skipped = { from: rest.from, to: floorTo(timeframe, span.first) }
     if (isEmpty(skipped) || (await this.#asker.get(skipped, timeframe)).rows.length === 0)
       return { ...answer, to: end }
     this.#mayWiden = false
@@ -199,18 +199,17 @@ class WindowWalk {
    * Where a long window cannot be asked for, the longest timeframe tells: where that has no candle, the shorter ones
    * have none either. Undefined when it does not reach beyond the window, or cannot be asked for so much.
    */
-  async #probe(window: Range, rest: Range): Promise<Outcome | undefined> {
+  async #probe(window: AlignedRange, rest: AlignedRange): Promise<Outcome | undefined> {
     const { candles } = this.#source
     const longest = longestOf(candles)
     if (timeframeMs[longest] <= timeframeMs[this.#query.timeframe]) return undefined
-    const length = timeframeMs[longest]
     const from = later(
       floorTo(longest, window.from),
       ceilTo(longest, reachableFrom(candles, longest, this.#query.asOf)),
     )
     // The candle that is still open may not be told of yet.
-    const closed = earlier(floorTo(longest, this.#query.asOf), floorTo(longest, plus(rest.to, length - 1)))
-    const range = { from, to: earlier(plus(from, this.#asker.windowMs(longest)), closed) }
+    const closed = earlier(floorTo(longest, this.#query.asOf), ceilTo(longest, rest.to))
+    const range = { from, to: earlier(plusCandles(from, this.#asker.windowCandles, longest), closed) }
     if (isEmpty(range) || range.from > window.from) return undefined
     const answer = await this.#asker.getWhole(range, longest).catch(exceptForItsRange)
     if (answer === undefined) return undefined
@@ -223,9 +222,8 @@ class WindowWalk {
   }
 
   /** The end of the last candle that came: what follows is asked for again. */
-  #endOf({ last }: Span, window: Range): Instant {
-    const { timeframe } = this.#query
-    return earlier(plus(floorTo(timeframe, last), timeframeMs[timeframe]), window.to)
+  #endOf({ last }: Span, window: AlignedRange): AlignedInstant {
+    return earlier(candleAround(this.#query.timeframe, last).to, window.to)
   }
 
   /** The first and the last open time inside the range; undefined where there are no rows. */
@@ -234,11 +232,10 @@ class WindowWalk {
     let isAstray = false
     for (const row of rows) {
       const openTime = openTimeOf(row)
-      if (openTime === undefined || !contains(range, openTime)) {
-        isAstray ||= openTime === undefined || !this.#mayComeBeside(openTime, range)
-        continue
-      }
-      span = extended(span, openTime)
+      // A row without a time is a bad row, and shows nothing of the others.
+      if (openTime === undefined) continue
+      if (contains(range, openTime)) span = extended(span, openTime)
+      else isAstray ||= !this.#mayComeBeside(openTime, range)
     }
     if (!span && isAstray) {
       throw new Malformed(`${this.#source.id} answered with rows that all lie outside the range asked for`)

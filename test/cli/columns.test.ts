@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { columnsOf, cutTo, padded } from '../../src/cli/columns.ts'
-import { table } from '../../src/cli/output.ts'
+import { columnsOf, cutTo, padded } from '../../src/cli/terminal/columns.ts'
+import { table } from '../../src/cli/terminal/table.ts'
 import { names } from '../support/names.ts'
 
 describe('a column of a table', () => {

@@ -121,11 +121,11 @@ describe.each(shells)('completion in $name', (shell) => {
       const { folder, variables, database } = site
       const ids = names.map((name) => name.toLowerCase()).filter((id) => coinId.safeParse(id).success)
       await site.runLines(['coins list'])
-      for (const id of [...ids, 'a$(touch "$FOLDER/carried-out")b'])
+      for (const [index, id] of [...ids, 'a$(touch "$FOLDER/carried-out")b'].entries())
         await database.pool.query(
           `with coin as (insert into coins (id, symbol, name, created_at, updated_at) values ($1, 'X', $1, now(), now()) returning id)
-           insert into instruments (coin_id, source, symbol, preference, followed_from) select id, 'binance', 'XUSDT', 0, now() from coin`,
-          [id],
+           insert into instruments (coin_id, source, symbol, preference, followed_from) select id, 'binance', $2, 0, now() from coin`,
+          [id, `X${index}USDT`],
         )
       const lines = ['beacon coverage ', 'beacon coverage academy']
       const script = scripts.get(shell.name) ?? ''

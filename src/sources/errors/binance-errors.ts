@@ -43,6 +43,8 @@ export const binanceErrors: ErrorTable = {
     '-1130': 'refused',
     '-1151': 'refused',
     '-1121': 'unknown-market',
+    // A market that is halted, where only trading ones are requested.
+    '-1220': 'unknown-market',
     '-1127': 'range-too-long',
     // "Service unavailable from a restricted location …"
     '0': [[/restricted location/i, 'blocked']],

@@ -1,8 +1,8 @@
 import { BeforeHistory } from '../../fault.ts'
 import type { SendOptions } from '../../http/request.ts'
 import { earlier, type Instant, plus } from '../../market/instant.ts'
-import type { Range } from '../../market/range.ts'
-import { ceilTo, floorTo, timeframeMs } from '../../market/timeframe.ts'
+import { type AlignedRange, candleFrom } from '../../market/range.ts'
+import { type AlignedInstant, ceilTo, floorTo, plusCandles, timeframeMs } from '../../market/timeframe.ts'
 import type { AskReach } from '../ask.ts'
 import { type CandleProvider, type CandleQuery, toHttpRequest } from '../source.ts'
 import type { WindowAsker } from './window-asker.ts'
@@ -10,7 +10,7 @@ import type { WindowAsker } from './window-asker.ts'
 /** Where the candles of a market begin, as far as it is known now. */
 export type Beginning = Readonly<{
   /** Nothing before can be had. */
-  at: Instant
+  at: AlignedInstant
   /** Whether the source showed that there is nothing before, and did not only reject the request. */
   isShown: boolean
   /** Whether a range that begins there was accepted: what is shown may still begin a little too early. */
@@ -46,7 +46,7 @@ export class HistoryBeginning {
   }
 
   /** The beginning inside of a range whose own beginning was rejected; its end where it begins later or not at all. */
-  async find(range: Range): Promise<Beginning> {
+  async find(range: AlignedRange): Promise<Beginning> {
     this.#shown ??= this.#readShown()
     const shown = await this.#shown
     if (shown === undefined) return this.#search(range, false)
@@ -59,7 +59,7 @@ export class HistoryBeginning {
     return found.isAccepted ? found : this.#search({ from: to, to: range.to }, false)
   }
 
-  async #search(range: Range, isShown: boolean): Promise<Beginning> {
+  async #search(range: AlignedRange, isShown: boolean): Promise<Beginning> {
     const at = await this.#firstAccepted(range)
     return { at, isShown, isAccepted: at < range.to }
   }
@@ -80,10 +80,10 @@ export class HistoryBeginning {
   }
 
   /** By halves. A rejection that decides is believed only when it comes twice. */
-  async #firstAccepted({ from, to }: Range): Promise<Instant> {
+  async #firstAccepted({ from, to }: AlignedRange): Promise<AlignedInstant> {
     const { timeframe } = this.#query
     const length = timeframeMs[timeframe]
-    let accepted = plus(to, -length)
+    let accepted = plusCandles(to, -1, timeframe)
     if ((await this.#isRejected(accepted)) && (await this.#isRejected(accepted))) return to
     let rejected = from
     while (accepted - rejected > length) {
@@ -91,14 +91,14 @@ export class HistoryBeginning {
       if (await this.#isRejected(middle)) rejected = middle
       else accepted = middle
     }
-    if (accepted <= from || (await this.#isRejected(plus(accepted, -length)))) return accepted
+    if (accepted <= from || (await this.#isRejected(plusCandles(accepted, -1, timeframe)))) return accepted
     return this.#firstAccepted({ from, to: accepted })
   }
 
-  async #isRejected(at: Instant): Promise<boolean> {
+  async #isRejected(at: AlignedInstant): Promise<boolean> {
     const { timeframe } = this.#query
     try {
-      await this.#asker.get({ from: at, to: plus(at, timeframeMs[timeframe]) }, timeframe)
+      await this.#asker.get(candleFrom(at, timeframe), timeframe)
       return false
     } catch (error) {
       if (error instanceof BeforeHistory) return true

@@ -1,6 +1,6 @@
-import { earlier, type Instant, plus } from '../../market/instant.ts'
-import { isEmpty, type Range } from '../../market/range.ts'
-import { ceilTo, floorTo, timeframeMs } from '../../market/timeframe.ts'
+import { earlier } from '../../market/instant.ts'
+import { type AlignedRange, isEmpty } from '../../market/range.ts'
+import { type AlignedInstant, ceilTo, floorTo, plusCandles, timeframeMs } from '../../market/timeframe.ts'
 import { firstIn, newestOf } from '../row-times.ts'
 import type { CandleProvider, CandleQuery } from '../source.ts'
 import { longestOf } from './longest-timeframe.ts'
@@ -23,7 +23,7 @@ export class ReachDoubt {
   }
 
   /** Looks into what is missing before the first candle of an answer that ends there. */
-  async check(hole: Range, end: Instant): Promise<void> {
+  async check(hole: AlignedRange, end: AlignedInstant): Promise<void> {
     const asker = this.#asker
     if (asker.reachesBack || hole.from < asker.reachableFrom) return
     asker.seeReachBack(isEmpty(hole))
@@ -39,11 +39,11 @@ export class ReachDoubt {
   }
 
   /** Whether the longest timeframe has a candle of the hole, or does not reach back to it itself. */
-  async #longestHas(hole: Range, end: Instant): Promise<boolean> {
+  async #longestHas(hole: AlignedRange, end: AlignedInstant): Promise<boolean> {
     const longest = longestOf(this.#source.candles)
     if (timeframeMs[longest] <= timeframeMs[this.#query.timeframe]) return false
     const from = floorTo(longest, hole.from)
-    const to = earlier(ceilTo(longest, hole.to), plus(from, this.#asker.windowMs(longest)))
+    const to = earlier(ceilTo(longest, hole.to), plusCandles(from, this.#asker.windowCandles, longest))
     const answer = await this.#asker.getWhole({ from, to }, longest)
     // The one in which the first candle lies proves nothing about those before it.
     const before = hole.to < end ? floorTo(longest, hole.to) : hole.to

@@ -1,9 +1,15 @@
 import { BeforeHistory, RangeTooLong } from '../../fault.ts'
 import type { SendOptions } from '../../http/request.ts'
 import { openTimeOf } from '../../market/candle.ts'
-import { earlier, type Instant, later, plus } from '../../market/instant.ts'
-import { contains, type Range } from '../../market/range.ts'
-import { floorTo, type Timeframe, timeframeMs } from '../../market/timeframe.ts'
+import { earlier, later } from '../../market/instant.ts'
+import { type AlignedRange, contains } from '../../market/range.ts'
+import {
+  type AlignedInstant,
+  floorTo,
+  plusCandles,
+  type Timeframe,
+  timeframeMs,
+} from '../../market/timeframe.ts'
 import { type AskReach, askForCandles } from '../ask.ts'
 import { firstIn, firstOf, type RowAnswer } from '../row-times.ts'
 import { type CandleProvider, type CandleQuery, reachableFrom } from '../source.ts'
@@ -25,7 +31,7 @@ export class WindowAsker {
   /** So many rows an answer is known to hold without being cut off: one with fewer is whole. */
   #heldRows = 0
   /** What lies before cannot be had as candles any more: it moves on as the walk takes its time. */
-  #reachableFrom: Instant
+  #reachableFrom: AlignedInstant
   /** Whether a source that does not tell how far back it reaches was seen to reach back behind the walk. */
   #reachesBack: boolean
 
@@ -40,12 +46,12 @@ export class WindowAsker {
     this.#reachesBack = candles.depth !== 'unknown'
   }
 
-  get reachableFrom(): Instant {
+  get reachableFrom(): AlignedInstant {
     return this.#reachableFrom
   }
 
   /** Candles of before are not to be had any more. */
-  forgetBefore(instant: Instant): void {
+  forgetBefore(instant: AlignedInstant): void {
     this.#reachableFrom = later(this.#reachableFrom, instant)
   }
 
@@ -69,9 +75,9 @@ export class WindowAsker {
     this.#requests += 1
   }
 
-  /** How long a window may be. */
-  windowMs(timeframe: Timeframe): number {
-    return this.#windowRows * timeframeMs[timeframe]
+  /** How many candles a window may span. */
+  get windowCandles(): number {
+    return this.#windowRows
   }
 
   /** Halves the windows: the source has rejected one for its length. False where they cannot be shorter. */
@@ -82,12 +88,13 @@ export class WindowAsker {
   }
 
   /** As much as one answer is said to hold, up to there. */
-  windowBefore(to: Instant, timeframe: Timeframe): Range {
+  windowBefore(to: AlignedInstant, timeframe: Timeframe): AlignedRange {
     const { mostRows, pageSize } = this.#source.candles
-    return { from: plus(to, -Math.min((mostRows ?? pageSize) * timeframeMs[timeframe], to)), to }
+    const candles = Math.min(mostRows ?? pageSize, to / timeframeMs[timeframe])
+    return { from: plusCandles(to, -candles, timeframe), to }
   }
 
-  async get(range: Range, timeframe: Timeframe): Promise<RowAnswer> {
+  async get(range: AlignedRange, timeframe: Timeframe): Promise<RowAnswer> {
     const page = { ...this.#query, range, timeframe }
     try {
       const answer = await askForCandles(this.#reach, this.#source, page, this.#options)
@@ -105,7 +112,7 @@ export class WindowAsker {
    * The answer to a request of at most a window. Of a window longer than its page a source may give the newest rows: what is
    * missing at the beginning is asked for again, until it stays so, unless an answer was seen to hold more rows than this.
    */
-  async getWhole(range: Range, timeframe: Timeframe): Promise<RowAnswer> {
+  async getWhole(range: AlignedRange, timeframe: Timeframe): Promise<RowAnswer> {
     let answer = await this.get(range, timeframe)
     let newest = answer
     for (let to = this.#missingTo(newest, range, timeframe); to !== undefined; ) {
@@ -113,7 +120,7 @@ export class WindowAsker {
       const more = await this.get(asked, timeframe)
       if (this.#isUnknown() && timeframe === this.#query.timeframe)
         this.seeReachBack(firstIn(more.rows, asked) < range.from)
-      const before: Range = { from: range.from, to }
+      const before = { from: range.from, to }
       const missing = more.rows.filter((row) => contains(before, openTimeOf(row) ?? before.to))
       if (missing.length === 0) {
         this.#heldRows = Math.max(this.#heldRows, newest.rows.length)
@@ -138,10 +145,10 @@ export class WindowAsker {
   /** The end of what is missing at the beginning and worth another request; undefined where there is no such thing. */
   #missingTo(
     { rows }: RowAnswer,
-    range: Range,
+    range: AlignedRange,
     timeframe: Timeframe,
     rowsOfAnswer = rows.length,
-  ): Instant | undefined {
+  ): AlignedInstant | undefined {
     const { longWindow } = this.#source.candles
     const to = floorTo(timeframe, firstIn(rows, range))
     if (to <= range.from) {
