@@ -1,9 +1,12 @@
 import { join, resolve } from 'node:path'
-import { Client, type Pool } from 'pg'
+import type { Client, Pool } from 'pg'
 import { Misconfigured } from '../fault.ts'
 import { minute } from '../market/instant.ts'
 import type { Settings } from '../settings.ts'
 import { followConfigured, hasFollowed } from '../store/coins.ts'
+import { DatabaseServers } from '../store/connection/database-servers.ts'
+import { openClient } from '../store/connection/open-client.ts'
+import { ReadOnlyServer } from '../store/connection/primary-client.ts'
 import { migrateUp } from '../store/migrations.ts'
 import { openPool } from '../store/pool.ts'
 import { refusalOf } from '../store/refusal.ts'
@@ -36,8 +39,8 @@ export async function openServer(
 ): Promise<DatabaseServer> {
   const { databaseUrl, dataDir } = settings.environment
   if (databaseUrl !== undefined) {
-    const { hostname, port } = new URL(databaseUrl)
-    const sentence = `PostgreSQL does not answer at ${hostname}:${port || 5432}: is it running, and is DATABASE_URL right?`
+    const { names } = new DatabaseServers(databaseUrl)
+    const sentence = `PostgreSQL does not answer at ${names}: is it running, and is DATABASE_URL right?`
     await whenAnswering(() => checkServer(databaseUrl, settings.database.connectionTimeout), sentence, {
       log,
       waitMs: patienceMs,
@@ -53,15 +56,13 @@ export async function openServer(
 const oldestVersion = 15
 
 async function checkServer(url: string, timeoutMs: number): Promise<void> {
-  const client = new Client({
-    connectionString: url,
-    connectionTimeoutMillis: timeoutMs,
-    query_timeout: timeoutMs,
-  })
-  // A connection that breaks while it is used rejects the query; its event is the same news again.
-  client.on('error', () => undefined)
+  let client: Client | undefined
   try {
-    await client.connect()
+    client = await openClient(url, {
+      applicationName: 'beacon start',
+      connectionTimeoutMs: timeoutMs,
+      queryTimeoutMs: timeoutMs,
+    })
     const { rows } = await client.query<{ version: number }>(
       `select current_setting('server_version_num')::integer / 10000 as version`,
     )
@@ -72,11 +73,16 @@ async function checkServer(url: string, timeoutMs: number): Promise<void> {
       )
     }
   } catch (error) {
+    if (error instanceof ReadOnlyServer) throw namesNoPrimary(error)
     throw refusalOf(error) ?? error
   } finally {
-    await client.end()
+    await client?.end()
   }
 }
+
+/** Of several servers one may be promoted soon, and is waited for. */
+const namesNoPrimary = (cause: ReadOnlyServer): Misconfigured =>
+  new Misconfigured(`${cause.message}: DATABASE_URL must name the primary`, { cause })
 
 /** When the configured coins are followed: at every start of a daemon, by any command only where nothing is followed yet. */
 export type Following = 'always' | 'when-new'

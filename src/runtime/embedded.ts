@@ -84,8 +84,9 @@ export async function findEmbeddedUrl(dataDir: string): Promise<string | undefin
   return running?.status === 'ready' ? urlOf(await readPassword(home), running.port).href : undefined
 }
 
+/** It speaks no TLS, whatever PGSSLMODE asks of the operator's own servers. */
 const urlOf = (password: string, port: number): URL =>
-  new URL(`postgresql://${role}:${password}@127.0.0.1:${port}/beacon`)
+  new URL(`postgresql://${role}:${password}@127.0.0.1:${port}/beacon?sslmode=disable`)
 
 const usersOf = ({ folder }: Home): string => join(folder, 'users')
 const turnsOf = ({ folder }: Home): string => join(folder, 'turns')

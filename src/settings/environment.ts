@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import { InvalidInput } from '../fault.ts'
 import { baseUrlVariable } from './base-url-variable.ts'
+import { readDatabaseUrl } from './database-url.ts'
 import { type EncryptionKey, readEncryptionKeys } from './encryption-keys.ts'
 import { logLevels } from './log-level.ts'
+import { readRedisUrl } from './redis-url.ts'
 import { sourceIds } from './source-ids.ts'
 
 const url = (...protocols: string[]) =>
@@ -30,9 +32,16 @@ function isArchivePlace(text: string): boolean {
   )
 }
 
+/** A text that its reader has nothing against. */
+const readableBy = (read: (text: string) => unknown) =>
+  z.string().superRefine((text, context) => {
+    const mistake = read(text)
+    if (typeof mistake === 'string') context.addIssue({ code: 'custom', message: mistake })
+  })
+
 const environment = z.object({
-  DATABASE_URL: url('postgres:', 'postgresql:').optional(),
-  REDIS_URL: url('redis:', 'rediss:').optional(),
+  DATABASE_URL: readableBy(readDatabaseUrl).optional(),
+  REDIS_URL: readableBy(readRedisUrl).optional(),
   ARCHIVE_URL: z.string().refine(isArchivePlace, notAnArchivePlace).optional(),
   BEACON_CONFIG: z.string().optional(),
   BEACON_DATA_DIR: z.string().default('.beacon'),
