@@ -1,4 +1,3 @@
-import { Redis } from 'ioredis'
 import type { Pool } from 'pg'
 import { jobs } from '../jobs/catalog.ts'
 import { type Budget, openBudget, unlimitedBudget } from './http/budget.ts'
@@ -66,7 +65,7 @@ export async function openFleet(
     waitMs: patienceMs,
   })
   releases.push(() => engine.close())
-  const budget = counting.budget(openSharedBudget({ settings, database, log, clock, releases }))
+  const budget = counting.budget(openSharedBudget({ settings, database, log, clock }, engine))
   const http = openHttpClient({
     clock,
     budget,
@@ -124,17 +123,14 @@ export function jobNamed(name: string): Job {
   return job
 }
 
-function openSharedBudget(surroundings: Omit<Surroundings, 'signal'>): Budget {
-  const { settings, database, log, clock, releases } = surroundings
+function openSharedBudget(
+  { settings, database, log, clock }: Omit<Surroundings, 'signal' | 'releases'>,
+  { redis }: Engine,
+): Budget {
   const { environment, budget } = settings
   if (environment.unlimitedBudget) return unlimitedBudget
-  if (environment.redisUrl === undefined) {
-    return openBudget({ pool: inOwnTransactions(database.pool) }, { ...budget, clock, log })
-  }
-  const redis = new Redis(environment.redisUrl, { connectTimeout: 5_000, socketTimeout: 15_000 })
-  redis.on('error', (error) => log.warn('budget.connection-lost', { reason: error.message }))
-  releases.push(() => redis.disconnect())
-  return openBudget({ redis }, { ...budget, clock, log })
+  const store = redis ? { redis } : { pool: inOwnTransactions(database.pool) }
+  return openBudget(store, { ...budget, clock, log })
 }
 
 const secretHeaders = ({

@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
 import type { Pool } from 'pg'
 import {
   RateLimiterPostgres,
@@ -11,7 +11,7 @@ import type { Pace } from './pace.ts'
 import type { Lane } from './request.ts'
 
 /** Where all processes of the fleet keep their common budget. */
-export type BudgetStore = Readonly<{ redis: Redis } | { pool: Pool }>
+export type BudgetStore = Readonly<{ redis: Redis | Cluster } | { pool: Pool }>
 
 /** What came of pouring: it is in, and the bucket leaks dry in so long; or it did not fit, and will in so long. */
 export type Poured = Readonly<{ fits: true; emptyInMs: number } | { fits: false; fitsInMs: number }>
@@ -33,7 +33,7 @@ export function openLeakyBucket(
 ): LeakyBucket {
   const open = (brim: number) => {
     const options = {
-      keyPrefix: `beacon:budget:${source}`,
+      keyPrefix: `{beacon}:budget:${source}`,
       points: brim,
       duration: (brim * perPointMs) / second,
     }

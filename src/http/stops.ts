@@ -24,7 +24,11 @@ export function openStops(store: BudgetStore): Stops {
     const found = records.get(source)
     if (found) return found
     // The points of the record are its kind, counted from 1.
-    const made = openLimiter(store, { keyPrefix: `beacon:stop:${source}`, points: kinds.length, duration: 1 })
+    const made = openLimiter(store, {
+      keyPrefix: `{beacon}:stop:${source}`,
+      points: kinds.length,
+      duration: 1,
+    })
     records.set(source, made)
     return made
   }

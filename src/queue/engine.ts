@@ -9,6 +9,7 @@ import { within } from '../runtime/within.ts'
 import { connectionErrors } from './connection-errors.ts'
 import { defaultJobOptions } from './job-options.ts'
 import { openPostgresStore } from './postgres-store.ts'
+import type { RedisClient } from './redis/open-redis.ts'
 import { openRedisStore } from './redis-store.ts'
 import type { Store } from './store.ts'
 
@@ -44,8 +45,10 @@ export type Engine = Readonly<{
   queue(name: string): EngineQueue
   /** Starts taking jobs from a queue. Throws Unavailable when the store does not answer in time. */
   openWorker(name: string, processor: EngineProcessor, options: WorkerOptions): Promise<RunningWorker>
-  /** Throws when the store does not answer. */
-  ping(): Promise<void>
+  /** The connection to Redis that the request budget shares; undefined where the queues live in PostgreSQL. */
+  redis?: RedisClient
+  /** Throws when the store does not answer, or takes no writes: StoreRefusal where it says why. */
+  check(): Promise<void>
   /** Closes the workers, then the queues, then every connection. */
   close(): Promise<void>
 }>
@@ -75,8 +78,8 @@ const answerLimitMs = 5 * second
 /** What the log calls the connections that the queues share. */
 const allQueues = 'all'
 
-/** Keeps our keys apart from those of others in the same Redis. */
-const prefix = 'beacon'
+/** Keeps our keys apart from those of others in the same Redis. The braces keep them together on one node of a cluster. */
+const prefix = '{beacon}'
 
 /**
  * Opens the queues: on Redis where its URL is given, in PostgreSQL otherwise. Throws Unavailable when the store
@@ -89,7 +92,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const store =
     redisUrl === undefined
       ? await openPostgresStore({ databaseUrl, clock, patience, onError: (error) => tell(allQueues, error) })
-      : await openRedisStore({ redisUrl, patience })
+      : await openRedisStore({ redisUrl, patience, onError: (error) => tell(allQueues, error) })
   return engineOn(store, { log, patience, tell })
 }
 
@@ -161,7 +164,8 @@ function engineOn(store: Store, { log, patience, tell }: Parts): Engine {
     closing: closing.signal,
     queue: (name) => queues.get(name) ?? openQueue(name),
     openWorker,
-    ping: store.ping,
+    ...(store.redis ? { redis: store.redis } : {}),
+    check: store.check,
     close: () => {
       closed ??= close()
       return closed

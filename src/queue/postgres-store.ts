@@ -6,8 +6,10 @@ import type { Clock } from '../runtime/clock.ts'
 import { type Patience, silenceOf, whenAnswering } from '../runtime/when-answering.ts'
 import { openClient } from '../store/connection/open-client.ts'
 import { ServerPool } from '../store/connection/server-pool.ts'
+import { serverStateOf } from '../store/connection/server-state.ts'
+import { requireWritable } from '../store/connection/writable.ts'
 import { refusalOf } from '../store/refusal.ts'
-import type { Store } from './store.ts'
+import { type Store, StoreRefusal } from './store.ts'
 
 const schema = 'bullmq'
 const largestClockDifferenceMs = 5 * second
@@ -56,8 +58,13 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
         ? new WorkerBackend(connection, name, options)
         : new PostgresQueueBackend(connection, name, options, false)
     },
-    ping: async () => {
-      await pool.query('select 1')
+    check: async () => {
+      try {
+        await requireWritable(pool)
+      } catch (cause) {
+        const state = serverStateOf(cause)
+        throw state === undefined ? cause : new StoreRefusal(state, { cause })
+      }
     },
     close: async () => {
       await connection.close()

@@ -1,79 +1,99 @@
-import { type ConnectionOptions, createRedisBackend } from 'bullmq'
-import { Redis } from 'ioredis'
+import { createRedisBackend } from 'bullmq'
 import { Misconfigured } from '../fault.ts'
-import { second } from '../market/instant.ts'
+import { minute, second } from '../market/instant.ts'
 import { type Patience, silenceOf, whenAnswering } from '../runtime/when-answering.ts'
-import type { Store } from './store.ts'
+import { within } from '../runtime/within.ts'
+import { type RedisServers, readRedisUrl } from '../settings/redis-url.ts'
+import { serverName } from '../settings/server-list.ts'
+import { openRedis, type RedisClient, type RedisHealth } from './redis/open-redis.ts'
+import { redisRefusal } from './redis/refusal.ts'
+import type { RedisInfo } from './redis/short-connection.ts'
+import { readTopology } from './redis/topology.ts'
+import { type Store, StoreRefusal } from './store.ts'
 
-const connectionLimits = {
-  maxRetriesPerRequest: null,
-  connectTimeout: 5 * second,
-  // Without it a connection that died silently is waited on for ever. A worker blocks for up to 10 s, which
-  // this must outlast, and then finds its other connection dead too: every second here is one more of absence.
-  socketTimeout: 11 * second,
-}
-
-/** Of a queue, not of a worker: a worker's blocking read may last, but whoever enqueues wants an answer. */
+/** Of a queue, not of a worker: a worker's command may last, but whoever enqueues wants an answer. */
 const commandTimeoutMs = 20 * second
 
-type RedisStoreOptions = Readonly<{ redisUrl: string; patience: Patience }>
+/** A refusal makes the client reconnect and send again: meanwhile nothing is answered. */
+const checkLimitMs = 3 * second
+
+/** The key of the write that shows whether writes are taken. */
+const probeKey = '{beacon}:probe'
+
+type RedisStoreOptions = Readonly<{
+  redisUrl: string
+  patience: Patience
+  onError(error: Error): void
+}>
 
 /**
  * Waits for Redis or Valkey. Throws Unavailable when it did not answer in time, and Misconfigured where a person
  * must act.
  */
-export async function openRedisStore({ redisUrl, patience }: RedisStoreOptions): Promise<Store> {
-  await whenAnswering(
-    () => withRedis(redisUrl, (redis) => refuseEviction(redis, patience)),
-    `${silenceOf(`Redis at ${new URL(redisUrl).host}`, patience.waitMs)}: start it, or check REDIS_URL`,
+export async function openRedisStore({ redisUrl, patience, onError }: RedisStoreOptions): Promise<Store> {
+  const servers = serversOf(redisUrl)
+  const names = servers.servers.map(serverName).join(', ')
+  const isCluster = await whenAnswering(
+    async () => {
+      const topology = await readTopology(servers)
+      refuseEviction(topology.info, patience)
+      return topology.isCluster
+    },
+    `${silenceOf(`Redis at ${names}`, patience.waitMs)}: start it, or check REDIS_URL`,
     patience,
   )
-  const ofWorker: ConnectionOptions = { ...connectionLimits, url: redisUrl }
-  const ofQueue: ConnectionOptions = { ...ofWorker, commandTimeout: commandTimeoutMs }
+  const health: RedisHealth = { refusal: undefined }
+  const options = { servers, isCluster, health, onError }
+  // Two for all queues and workers, and one more for each worker, which blocks it.
+  const ofQueues = openRedis({ ...options, commandTimeoutMs })
+  const ofWorkers = openRedis(options)
+  if (!isCluster) await reportFormerKeys(ofQueues, patience)
   return {
     kind: 'redis',
-    backend: (name, queueOptions, use = {}) =>
-      createRedisBackend(
-        name,
-        { ...queueOptions, connection: use.withBlockingConnection ? ofWorker : ofQueue },
-        use,
-      ),
-    ping: () =>
-      withRedis(redisUrl, async (redis) => {
-        await redis.ping()
-      }),
-    close: async () => undefined,
+    redis: ofQueues,
+    backend: (name, queueOptions, use = {}) => {
+      const connection = use.withBlockingConnection ? ofWorkers : ofQueues
+      const backend = createRedisBackend(name, { ...queueOptions, connection }, use)
+      // What it shares with others stays open: only its own connection is cut.
+      return Object.assign(backend, { disconnect: () => backend.disconnectBlocking() })
+    },
+    check: async () => {
+      try {
+        const written = ofWorkers.set(probeKey, '1', 'PX', minute)
+        await within(checkLimitMs, written, 'Redis did not answer in time')
+        health.refusal = undefined
+      } catch (cause) {
+        const refusal = redisRefusal(cause) ?? health.refusal
+        throw refusal === undefined ? cause : new StoreRefusal(refusal, { cause })
+      }
+    },
+    close: async () => {
+      for (const redis of [ofQueues, ofWorkers]) redis.disconnect()
+    },
   }
 }
 
-/** One short connection that fails at once where Redis does not answer. */
-async function withRedis<T>(redisUrl: string, use: (redis: Redis) => Promise<T>): Promise<T> {
-  const redis = new Redis(redisUrl, {
-    lazyConnect: true,
-    connectTimeout: connectionLimits.connectTimeout,
-    commandTimeout: 5 * second,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
+/** Of a version whose keys had no braces: neither its queue nor its budget is read any more. */
+async function reportFormerKeys(redis: RedisClient, { log }: Patience): Promise<void> {
+  if ((await redis.exists('beacon:upkeep:meta')) === 0) return
+  const cli = 'redis-cli -u "$REDIS_URL"'
+  log.warn('queue.former-keys', {
+    reason: 'an earlier version has left its keys in Redis, which are not read any more',
+    remedy: `stop every daemon of that version, then: ${cli} --scan --pattern 'beacon:*' | xargs ${cli} unlink`,
   })
-  let reason: unknown
-  redis.on('error', (error) => {
-    reason = error
-  })
-  try {
-    await redis.connect()
-    return await use(redis)
-  } catch (error) {
-    // ioredis answers "Connection is closed", and tells the reason in its event.
-    throw withRemedy(error, reason)
-  } finally {
-    redis.disconnect()
-  }
+}
+
+/** The settings have read it before: what is wrong with it is reported there. */
+export function serversOf(redisUrl: string): RedisServers {
+  const servers = readRedisUrl(redisUrl)
+  if (typeof servers === 'string') throw new Misconfigured(`REDIS_URL ${servers}`)
+  return servers
 }
 
 /** A Redis that evicts under memory pressure forgets jobs without a word. */
-async function refuseEviction(redis: Redis, { log }: Patience): Promise<void> {
+function refuseEviction(info: RedisInfo, { log }: Patience): void {
   // INFO rather than CONFIG GET: it says the same, and managed servers forbid the other.
-  const policy = /^maxmemory_policy:(\S+)/m.exec(await redis.info('memory'))?.[1]
+  const policy = info.get('maxmemory_policy')
   if (policy === 'noeviction') return
   if (policy === undefined) {
     log.warn('queue.eviction-unknown', { remedy: 'see that maxmemory-policy of Redis is noeviction' })
@@ -82,14 +102,4 @@ async function refuseEviction(redis: Redis, { log }: Patience): Promise<void> {
   throw new Misconfigured(
     `Redis has the maxmemory-policy ${policy} and would lose jobs: set it to noeviction (redis-cli config set maxmemory-policy noeviction)`,
   )
-}
-
-function withRemedy(error: unknown, reason: unknown): unknown {
-  const told = [error, reason].map((one) => (one instanceof Error ? one.message : ''))
-  if (told.some((message) => /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/.test(message))) {
-    return new Misconfigured('Redis refuses the login: check user, password and rights in REDIS_URL', {
-      cause: error,
-    })
-  }
-  return reason ?? error
 }

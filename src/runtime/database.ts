@@ -11,6 +11,7 @@ import { migrateUp } from '../store/migrations.ts'
 import { openPool } from '../store/pool.ts'
 import { refusalOf } from '../store/refusal.ts'
 import { databaseOf, inTransaction } from '../store/transaction.ts'
+import { certificateRefusal } from './certificate-error.ts'
 import type { Clock } from './clock.ts'
 import { openEmbeddedPostgres } from './embedded.ts'
 import type { Log } from './log.ts'
@@ -74,7 +75,10 @@ async function checkServer(url: string, timeoutMs: number): Promise<void> {
     }
   } catch (error) {
     if (error instanceof ReadOnlyServer) throw namesNoPrimary(error)
-    throw refusalOf(error) ?? error
+    const untrusted = certificateRefusal(error, 'PostgreSQL')
+    throw untrusted === undefined
+      ? (refusalOf(error) ?? error)
+      : new Misconfigured(untrusted, { cause: error })
   } finally {
     await client?.end()
   }

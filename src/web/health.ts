@@ -46,7 +46,7 @@ async function checkAll(reach: HealthReach) {
   const { pool, engine, log } = reach
   const [database, queue, schedule] = await Promise.all([
     check(log, 'database', 'the database does not answer', () => databaseOf(pool).execute('select 1')),
-    check(log, 'queue', 'the queue does not answer', () => engine.ping()),
+    check(log, 'queue', 'the queue does not answer', () => engine.check()),
     check(log, 'schedule', 'the schedule does not answer', () => missingSchedules(reach)),
   ])
   return { database, queue, schedule }

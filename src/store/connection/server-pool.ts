@@ -41,6 +41,12 @@ export class ServerPool extends Pool {
     return [...this.#clients].map(socketOf)
   }
 
+  /** Gives up what is not in use, and asks all servers of the URL again which of them takes writes. */
+  leaveServer(): void {
+    this.#servers.lost()
+    this.#giveUp('its server takes no writes any more')
+  }
+
   /** Ends the pool; what has not ended by then is cut. */
   async close(limitMs: number): Promise<void> {
     const cut = setTimeout(() => {
@@ -54,8 +60,7 @@ export class ServerPool extends Pool {
     socketOf(client).once('close', () => this.#clients.delete(client))
     if (!(client instanceof PrimaryClient)) return
     client.onReadOnly(() => {
-      this.#servers.lost()
-      this.#giveUp('its server takes no writes any more')
+      this.leaveServer()
       // After its query has failed with the server's own words.
       setImmediate(() => socketOf(client).destroy(new GivenUp('its server takes no writes any more')))
     })
