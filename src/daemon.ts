@@ -56,11 +56,12 @@ export async function startDaemon({
     queues: queuesWith(await readSources(databaseOf(database.pool))),
     clock,
     log,
+    startedAt: clock.now(),
+    upSinceMs: performance.now(),
   }
   startMonitor(
     {
       ...watched,
-      startedAt: clock.now(),
       version: readVersion(),
       serverIsHere: database.kind === 'embedded',
     },

@@ -24,6 +24,7 @@ export const statusCommand = (): Command =>
           clock,
           log,
           startedAt: undefined,
+          upSinceMs: Number.NEGATIVE_INFINITY,
           version: readVersion(),
         })
         const alerts = (await listOpenIncidents(db)).map(({ sentence }) => sentence)

@@ -12,6 +12,7 @@ import { openPostgresStore } from './postgres-store.ts'
 import type { RedisClient } from './redis/open-redis.ts'
 import { openRedisStore } from './redis-store.ts'
 import type { Store } from './store.ts'
+import { refuseWrongClockOf } from './wrong-clock.ts'
 
 export type EngineQueue = Queue<unknown, unknown, string, unknown, unknown, string, IQueueBackend, unknown>
 export type EngineWorker = Worker<unknown, unknown, string, IQueueBackend, object, unknown>
@@ -89,10 +90,13 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { redisUrl, databaseUrl, log, clock, signal, waitMs = 30 * second } = options
   const patience: Patience = { log, waitMs, ...(signal ? { signal } : {}) }
   const tell = connectionErrors({ log, clock })
+  const onError = (error: Error) => tell(allQueues, error)
+  // The queue in PostgreSQL compares them when it is opened.
+  if (redisUrl !== undefined) await refuseWrongClockOf(databaseUrl, clock, patience)
   const store =
     redisUrl === undefined
-      ? await openPostgresStore({ databaseUrl, clock, patience, onError: (error) => tell(allQueues, error) })
-      : await openRedisStore({ redisUrl, patience, onError: (error) => tell(allQueues, error) })
+      ? await openPostgresStore({ databaseUrl, clock, patience, onError })
+      : await openRedisStore({ redisUrl, patience, onError })
   return engineOn(store, { log, patience, tell })
 }
 

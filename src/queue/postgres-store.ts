@@ -10,9 +10,9 @@ import { serverStateOf } from '../store/connection/server-state.ts'
 import { requireWritable } from '../store/connection/writable.ts'
 import { refusalOf } from '../store/refusal.ts'
 import { type Store, StoreRefusal } from './store.ts'
+import { refuseWrongClock } from './wrong-clock.ts'
 
 const schema = 'bullmq'
-const largestClockDifferenceMs = 5 * second
 
 /** How long a query of a queue may take: without a limit a connection that died silently is waited on for ever. */
 const queryLimitMs = 10 * second
@@ -133,20 +133,6 @@ const pooled =
 async function refusePooler(client: Client): Promise<void> {
   const { rows } = await client.query<{ path: string }>(`select current_setting('search_path') as path`)
   if (rows[0]?.path !== schema) throw new Misconfigured(pooled)
-}
-
-/** Locks and delays are written in the worker's own time: a wrong clock takes jobs away from healthy workers. */
-async function refuseWrongClock(client: Client, clock: Clock): Promise<void> {
-  const before = clock.now()
-  const { rows } = await client.query<{ epoch_ms: string }>(
-    'select (extract(epoch from clock_timestamp()) * 1000)::bigint as epoch_ms',
-  )
-  const middle = (before + clock.now()) / 2
-  const differenceMs = Math.abs(Number(rows[0]?.epoch_ms) - middle)
-  if (differenceMs <= largestClockDifferenceMs) return
-  throw new Misconfigured(
-    `this machine's clock is ${Math.round(differenceMs / second)} s away from the database's: set both by NTP, then start again`,
-  )
 }
 
 const notAllowed = '42501'

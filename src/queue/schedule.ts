@@ -66,9 +66,12 @@ export const scheduledQueues = (
   coins: readonly Coin[],
 ): string[] => queuesOf(jobs.flatMap((job) => schedulesOf(job, settings, coins)))
 
+/** Of each queue that has a schedule. */
+export const heartbeatSchedule = `${idPrefix}${heartbeat.jobName}`
+
 const heartbeatOf = (queue: string): Wanted => ({
   queue,
-  id: `${idPrefix}${heartbeat.jobName}`,
+  id: heartbeatSchedule,
   repeat: { every: heartbeat.everyMs },
   template: { name: heartbeat.jobName, data: {}, opts: heartbeat.options },
 })

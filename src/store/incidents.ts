@@ -12,19 +12,21 @@ export type Changed = Readonly<{ opened: readonly Concern[]; resolved: readonly 
 
 /**
  * Opens what is new and resolves what is no more, once for the whole fleet: two processes that look at the same time
- * open nothing twice. With `toWebhook`, what has changed is also put down to be delivered.
+ * open nothing twice. With `toWebhook`, what has changed is also put down to be delivered. A key that ends in `@` and a name is
+ * of what one process sees of itself: `seenFrom` is ours, and those of others are resolved only once they are long not seen.
  */
 export async function reconcileIncidents(
   pool: Pool,
   concerns: readonly Concern[],
   now: Instant,
   toWebhook: boolean,
+  seenFrom = '',
 ): Promise<Changed> {
   return inTransaction(pool, async (tx) => {
     // One at a time: in two that overlap, one would resolve what the other has just seen.
     await tx.db.execute(sql`select pg_advisory_xact_lock(hashtextextended('beacon:incidents', 0))`)
     const opened = await open(tx, concerns, now)
-    const resolved = await resolve(tx, concerns, now)
+    const resolved = await resolve(tx, concerns, now, seenFrom)
     if (toWebhook) {
       await announce(tx, opened, 'opened', now)
       await announce(tx, resolved, 'resolved', now)
@@ -42,18 +44,25 @@ async function open({ db }: Transaction, concerns: readonly Concern[], now: Inst
     from jsonb_to_recordset(${JSON.stringify(concerns)}::jsonb) as concern (key text, sentence text)
     on conflict (key) where resolved_at is null do nothing
     returning id, key, sentence`)
+  await db.execute(sql`
+    update incidents set seen_at = clock_timestamp() at time zone 'UTC'
+    where resolved_at is null and key in (select jsonb_array_elements_text(${keysOf(concerns)}::jsonb))`)
   return rows
 }
+
+const keysOf = (concerns: readonly Concern[]): string => JSON.stringify(concerns.map(({ key }) => key))
 
 async function resolve(
   { db }: Transaction,
   concerns: readonly Concern[],
   now: Instant,
+  seenFrom: string,
 ): Promise<IncidentRow[]> {
   const { rows } = await db.execute<IncidentRow>(sql`
     update incidents set resolved_at = greatest(opened_at, ${toIso(now)}::timestamp)
-    where resolved_at is null
-      and key not in (select jsonb_array_elements_text(${JSON.stringify(concerns.map(({ key }) => key))}::jsonb))
+    where resolved_at is null and key not in (select jsonb_array_elements_text(${keysOf(concerns)}::jsonb))
+      and (position('@' in key) = 0 or right(key, length(${seenFrom})) = ${seenFrom} or seen_at is null
+        or seen_at < clock_timestamp() at time zone 'UTC' - interval '5 minutes')
     returning id, key, sentence`)
   return rows
 }
@@ -117,7 +126,10 @@ export async function takeDelivery(
       select delivery.id, event, attempts, incident_id, key, sentence,
         extract(epoch from opened_at) * 1000 as opened_ms, extract(epoch from resolved_at) * 1000 as resolved_ms
       from webhook_deliveries as delivery join incidents on incidents.id = incident_id
-      where delivered_at is null and due_at <= ${toIso(now)}::timestamp
+      where delivered_at is null and (due_at <= ${toIso(now)}::timestamp
+        -- Put down by a clock that was ahead: nothing is put off for longer than an hour.
+        or greatest(opened_at, resolved_at) > ${toIso(now)}::timestamp
+        or due_at > ${toIso(now)}::timestamp + interval '1 hour')
       order by due_at, event limit 1 for update of delivery skip locked`)
     const [row] = rows
     if (!row) return false

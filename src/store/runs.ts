@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { and, desc, eq, gte, inArray, isNull, or, sql } from 'drizzle-orm'
 import { ingestRuns } from '../../drizzle/schema/ingest.ts'
 import { type Instant, toIso } from '../market/instant.ts'
+import type { Range } from '../market/range.ts'
 import { fromMs } from './multirange.ts'
 import { type Database, withFaults } from './transaction.ts'
 
@@ -160,3 +161,34 @@ export async function countDone(db: Database, job: string, since: Instant): Prom
     group by queue`)
   return new Map(rows.map(({ queue, runs }) => [queue, runs]))
 }
+
+/** The last run of a job with one payload that has ended. */
+export type EndedRun = Readonly<{
+  job: string
+  payload: unknown
+  endedAt: Instant
+  status: 'done' | 'failed'
+  error: string | undefined
+}>
+
+/** The newest run of each of these jobs and payloads that began and ended in the range. */
+export async function newestEndedRuns(
+  db: Database,
+  jobs: readonly string[],
+  range: Range,
+): Promise<EndedRun[]> {
+  const { rows } = await db.execute<EndedRow>(sql`
+    select distinct on (job, payload)
+      job, payload, status, error, extract(epoch from finished_at) * 1000 as ended_ms
+    from ingest_runs
+    where job = any(${sql.param([...jobs])}::text[]) and status in ('done', 'failed')
+      and started_at >= ${toIso(range.from)}::timestamp and finished_at < ${toIso(range.to)}::timestamp
+    order by job, payload, finished_at desc`)
+  return rows.map(({ ended_ms, error, ...run }) => ({
+    ...run,
+    error: error ?? undefined,
+    endedAt: fromMs(ended_ms),
+  }))
+}
+
+type EndedRow = Omit<EndedRun, 'endedAt' | 'error'> & Readonly<{ error: string | null; ended_ms: string }>

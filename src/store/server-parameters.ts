@@ -39,12 +39,3 @@ export async function readServerParameters(db: Database): Promise<ServerParamete
   if (!parameters) throw new Error('the server has no answer')
   return parameters
 }
-
-/** How far our clock is ahead of the server's, in milliseconds; `now` is asked before and after, and half of the way is taken off. */
-export async function readClockSkewMs(db: Database, now: () => number): Promise<number> {
-  const before = now()
-  const { rows } = await db.execute<{ now_ms: string }>(
-    sql`select extract(epoch from clock_timestamp()) * 1000 as now_ms`,
-  )
-  return (before + now()) / 2 - Number(rows[0]?.now_ms)
-}

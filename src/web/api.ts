@@ -50,13 +50,13 @@ export function openApi(reach: Reach): Api {
     '/api/candles': (query) => candles(reach, query),
     '/api/alerts': async () => ({ alerts: (await listIncidents(databaseOf(pool), 100)).map(describeAlert) }),
     // Every page that is open asks for these again and again: they are read once for all of them.
-    '/api/sources': sharedFor(2 * second, clock, async () => {
+    '/api/sources': sharedFor(2 * second, async () => {
       const now = clock.now()
       return { generatedAt: toIso(now), sources: await readSources(reach, now) }
     }),
-    '/api/database': sharedFor(20 * second, clock, () => readDatabaseStatus(reach)),
-    '/api/upkeep': sharedFor(20 * second, clock, () => readUpkeep(reach)),
-    '/api/retention': sharedFor(5 * minute, clock, () => readNextRetention(reach)),
+    '/api/database': sharedFor(20 * second, () => readDatabaseStatus(reach)),
+    '/api/upkeep': sharedFor(20 * second, () => readUpkeep(reach)),
+    '/api/retention': sharedFor(5 * minute, () => readNextRetention(reach)),
   }
 }
 

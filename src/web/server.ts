@@ -39,6 +39,8 @@ export type WebOptions = Readonly<{
   log: Log
   /** When the process began; now by default. */
   startedAt?: Instant
+  /** The same, as performance.now() counts. */
+  upSinceMs?: number
   /** Adds what this process has just counted to what the fleet has. */
   flushCounts?(): Promise<void>
   /** How often a watched status page is brought up to date; 3 s by default. */
@@ -72,7 +74,7 @@ export async function openWeb(options: WebOptions): Promise<Web> {
     boundRate(app)
     await guardAccess(app, environment)
     compressAnswers(app)
-    serveHealth(app, options)
+    serveHealth(app, { ...options, upSinceMs: options.upSinceMs ?? performance.now() })
     serveMetrics(app, options)
     await serveStatus(app, options)
     await serveBoard(app, { ...options, writable: options.settings.board.access === 'writable' })
@@ -90,10 +92,11 @@ async function serveStatus(app: FastifyInstance, options: WebOptions): Promise<v
     ...options,
     startedAt: options.startedAt ?? clock.now(),
     version: readVersion(),
+    upSinceMs: options.upSinceMs ?? performance.now(),
   }
   // One at a time, also when it hangs: each one more would hold connections that the jobs need.
   const gather = sharedWhileRunning<Status>(() => gatherStatus(reach))
-  const collect = () => inTime(gather())
+  const collect = () => inTime(reach, gather())
   const describeFailure = failureSentence(options.log)
   const events = openEvents({ collect, describeFailure, everyMs: refreshMs })
   app.addHook('preClose', async () => events.close())

@@ -11,6 +11,7 @@ import { readIndexUsage, readSlowStatements } from '../../src/store/database-fig
 import { ratesOf, readSamples } from '../../src/store/database-samples.ts'
 import { listIncidents, listOpenIncidents } from '../../src/store/incidents.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
+import { seenFrom } from '../../src/web/readiness/findings.ts'
 import { follow } from '../ingest/working.ts'
 import { recordingLog } from '../queue/fleet.ts'
 import { halfPast, StandingClock } from '../replay/playing.ts'
@@ -70,6 +71,7 @@ const watch = (
     clock,
     log,
     startedAt: undefined,
+    upSinceMs: performance.now(),
     version: '0.0.0',
     serverIsHere: true,
     ...parts,
@@ -119,14 +121,15 @@ test('what is wrong twice in a row is told once by the whole fleet, and its end 
     clock.move(minute)
     await lookAll()
     const opened = await listOpenIncidents(db)
-    expect(opened.map(({ key }) => key).toSorted()).toEqual(['coins.none', 'queue.no-workers'])
+    const schedule = `schedule.missing ${seenFrom}`
+    expect(opened.map(({ key }) => key).toSorted()).toEqual(['coins.none', 'queue.no-workers', schedule])
     const alerts = (event: string) =>
       log.events.filter((one) => one.event === event).map(({ fields }) => fields?.key)
-    expect(alerts('alert.opened').toSorted()).toEqual(['coins.none', 'queue.no-workers'])
-    // The first answer was a failure: it is told again, and the other only once.
+    expect(alerts('alert.opened').toSorted()).toEqual(['coins.none', 'queue.no-workers', schedule])
+    // The first answer was a failure: it is told again, and the others only once.
     clock.move(minute)
     await lookAll()
-    expect(receiver.told).toHaveLength(3)
+    expect(receiver.told).toHaveLength(4)
     for (const { headers, body } of receiver.told) {
       const sentAt = Number(headers['x-beacon-timestamp'])
       expect(headers['x-beacon-signature']).toBe(`sha256=${signatureOf(secret, sentAt as never, body)}`)
@@ -144,7 +147,7 @@ test('what is wrong twice in a row is told once by the whole fleet, and its end 
       key: 'coins.none',
       resolvedAt: expect.any(String),
     })
-    expect(await listIncidents(db, 10)).toHaveLength(2)
+    expect(await listIncidents(db, 10)).toHaveLength(3)
   } finally {
     await engine.close()
   }
@@ -193,10 +196,10 @@ test('a receiver that sends elsewhere is not followed there, and is asked again 
     expect(failures.map(({ fields }) => fields?.reason)).toEqual(
       Array.from({ length: failures.length }, () => 'the webhook answered with status 302'),
     )
-    expect(receiver.told).toHaveLength(2)
+    expect(receiver.told).toHaveLength(3)
     clock.move(10 * minute)
     await monitor.look()
-    expect(receiver.told.length).toBeGreaterThan(2)
+    expect(receiver.told.length).toBeGreaterThan(3)
   } finally {
     await engine.close()
   }

@@ -24,6 +24,17 @@ describe.each(engines)('the engine on %s', (kind) => {
     await expect(engine.check()).resolves.toBeUndefined()
   })
 
+  test.each([-6_000, 6_000])('refuses a machine whose clock is %i ms off', async (offMs) => {
+    const clock = { now: () => plus(systemClock.now(), offMs) }
+    const opening = fleet.open({ clock })
+    await expect(opening).rejects.toThrow(Misconfigured)
+    await expect(opening).rejects.toThrow(/clock is 6 s (?:ahead of|behind) the database's: set both by NTP/)
+  })
+
+  test('takes a machine whose clock is a little off', async () => {
+    await fleet.open({ clock: { now: () => plus(systemClock.now(), 4_000) } })
+  })
+
   test('gives one queue for one name', async () => {
     const engine = await fleet.open()
     const name = fleet.freshQueue()
@@ -172,17 +183,6 @@ describe.each(engines)('the engine on %s', (kind) => {
 
 describe('the engine on postgres', () => {
   const fleet = new TestFleet('postgres')
-
-  test.each([-6_000, 6_000])('refuses a machine whose clock is %i ms off', async (offMs) => {
-    const clock = { now: () => plus(systemClock.now(), offMs) }
-    const opening = fleet.open({ clock })
-    await expect(opening).rejects.toThrow(Misconfigured)
-    await expect(opening).rejects.toThrow(/clock is 6 s away from the database's: set both by NTP/)
-  })
-
-  test('takes a machine whose clock is a little off', async () => {
-    await fleet.open({ clock: { now: () => plus(systemClock.now(), 4_000) } })
-  })
 
   test('says at once that the database does not exist', async () => {
     const url = new URL(fleet.database.url)
