@@ -10,7 +10,7 @@ import { type Engine, openEngine } from './queue/engine.ts'
 import { enqueue } from './queue/enqueue.ts'
 import type { Job } from './queue/job.ts'
 import { type RunRecorder, startWorkers } from './queue/worker.ts'
-import type { Clock } from './runtime/clock.ts'
+import { type Clock, steadyClock } from './runtime/clock.ts'
 import type { Context } from './runtime/context.ts'
 import type { Log } from './runtime/log.ts'
 import type { Releases } from './runtime/release.ts'
@@ -55,7 +55,7 @@ export async function openFleet(
   const tracer = await openTracerIfWanted(tracesUrl, log, releases)
   // Released after the engine, whose last runs count too.
   const counters = startCounting({ pool: database.pool, clock, log }, releases)
-  const counting = countRequests(counters, clock)
+  const counting = countRequests(counters, steadyClock)
   const engine = await openEngine({
     ...(redisUrl ? { redisUrl } : {}),
     databaseUrl: database.url,
@@ -100,7 +100,7 @@ export async function openFleet(
         queues: names,
         context,
         concurrency: settings.queue.concurrency,
-        onRun: countedRuns(recordRuns(context), counters, clock),
+        onRun: countedRuns(recordRuns(context), counters, steadyClock),
         tracer,
       }),
   }

@@ -2,12 +2,13 @@ import { setMaxListeners } from 'node:events'
 import { type IQueueBackend, type Processor, Queue, Worker } from 'bullmq'
 import { Aborted, InvalidInput } from '../fault.ts'
 import { second } from '../market/instant.ts'
-import type { Clock } from '../runtime/clock.ts'
+import { type Clock, steadyClock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import { type Patience, reasonOf, whenAnswering } from '../runtime/when-answering.ts'
 import { within } from '../runtime/within.ts'
 import { connectionErrors } from './connection-errors.ts'
 import { defaultJobOptions } from './job-options.ts'
+import { lockDurationMs, stalledIntervalMs } from './locks.ts'
 import { openPostgresStore } from './postgres-store.ts'
 import type { RedisClient } from './redis/open-redis.ts'
 import { openRedisStore } from './redis-store.ts'
@@ -50,6 +51,7 @@ export type Engine = Readonly<{
   redis?: RedisClient
   /** Throws when the store does not answer, or takes no writes: StoreRefusal where it says why. */
   check(): Promise<void>
+  shortenLocks: Store['shortenLocks']
   /** Closes the workers, then the queues, then every connection. */
   close(): Promise<void>
 }>
@@ -65,9 +67,6 @@ export type EngineOptions = Readonly<{
   waitMs?: number
 }>
 
-/** BullMQ's lock, renewed at half its time, and how often stalled jobs are looked for. */
-const lockDurationMs = 30 * second
-const stalledIntervalMs = 15 * second
 const maxStalledCount = 2
 const retryPauseMs = 2 * second
 
@@ -89,7 +88,7 @@ const prefix = '{beacon}'
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { redisUrl, databaseUrl, log, clock, signal, waitMs = 30 * second } = options
   const patience: Patience = { log, waitMs, ...(signal ? { signal } : {}) }
-  const tell = connectionErrors({ log, clock })
+  const tell = connectionErrors({ log, clock: steadyClock })
   const onError = (error: Error) => tell(allQueues, error)
   // The queue in PostgreSQL compares them when it is opened.
   if (redisUrl !== undefined) await refuseWrongClockOf(databaseUrl, clock, patience)
@@ -170,6 +169,7 @@ function engineOn(store: Store, { log, patience, tell }: Parts): Engine {
     openWorker,
     ...(store.redis ? { redis: store.redis } : {}),
     check: store.check,
+    shortenLocks: store.shortenLocks,
     close: () => {
       closed ??= close()
       return closed

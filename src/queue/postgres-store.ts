@@ -1,7 +1,7 @@
 import { isPgPool, PostgresConnection, PostgresQueueBackend, runMigrations } from 'bullmq'
 import { type Client, DatabaseError } from 'pg'
 import { Misconfigured } from '../fault.ts'
-import { minute, second } from '../market/instant.ts'
+import { type Instant, minute, second } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { type Patience, silenceOf, whenAnswering } from '../runtime/when-answering.ts'
 import { openClient } from '../store/connection/open-client.ts'
@@ -9,6 +9,7 @@ import { ServerPool } from '../store/connection/server-pool.ts'
 import { serverStateOf } from '../store/connection/server-state.ts'
 import { requireWritable } from '../store/connection/writable.ts'
 import { refusalOf } from '../store/refusal.ts'
+import { lockDurationMs } from './locks.ts'
 import { type Store, StoreRefusal } from './store.ts'
 import { refuseWrongClock } from './wrong-clock.ts'
 
@@ -66,11 +67,29 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
         throw state === undefined ? cause : new StoreRefusal(state, { cause })
       }
     },
+    shortenLocks: (queue, now) => shortenLocks(pool, queue.name, now),
     close: async () => {
       await connection.close()
       await pool.close(connectionTimeoutMs)
     },
   }
+}
+
+/** BullMQ writes both by the worker's clock; a worker that waits for a time of the future is woken. */
+async function shortenLocks(pool: ServerPool, queue: string, now: Instant): Promise<number> {
+  const { rowCount } = await pool.query(
+    `update job set locked_until_ms = $2::bigint + $3
+     where queue = $1 and state = 'active' and locked_until_ms > $2::bigint + $3 + $4`,
+    [queue, now, lockDurationMs, second],
+  )
+  const checks = await pool.query(
+    `update meta set value = $2::bigint
+     where queue = $1 and field = 'stalled-check' and value::bigint > $2::bigint + $3`,
+    [queue, now, second],
+  )
+  const shortened = (rowCount ?? 0) + (checks.rowCount ?? 0)
+  if (shortened > 0) await pool.query(`select pg_notify('bullmq_jobs', $1)`, [queue])
+  return shortened
 }
 
 function openQueuePool(databaseUrl: string): ServerPool {

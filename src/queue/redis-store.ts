@@ -5,6 +5,7 @@ import { type Patience, silenceOf, whenAnswering } from '../runtime/when-answeri
 import { within } from '../runtime/within.ts'
 import { type RedisServers, readRedisUrl } from '../settings/redis-url.ts'
 import { serverName } from '../settings/server-list.ts'
+import { lockDurationMs, stalledIntervalMs } from './locks.ts'
 import { openRedis, type RedisClient, type RedisHealth } from './redis/open-redis.ts'
 import { redisRefusal } from './redis/refusal.ts'
 import type { RedisInfo } from './redis/short-connection.ts'
@@ -67,10 +68,24 @@ export async function openRedisStore({ redisUrl, patience, onError }: RedisStore
         throw refusal === undefined ? cause : new StoreRefusal(refusal, { cause })
       }
     },
+    shortenLocks: async (queue) => {
+      // Its time to live says how long no worker looks for stalled jobs.
+      let shortened = await shorten(ofQueues, queue.toKey('stalled-check'), stalledIntervalMs)
+      for (const { id } of await queue.getActive()) {
+        shortened += await shorten(ofQueues, `${queue.toKey(id ?? '')}:lock`, lockDurationMs)
+      }
+      return shortened
+    },
     close: async () => {
       for (const redis of [ofQueues, ofWorkers]) redis.disconnect()
     },
   }
+}
+
+/** Redis counts by its own clock, and where that is set back a key lives longer. 1 where it did. */
+async function shorten(redis: RedisClient, key: string, longestMs: number): Promise<number> {
+  if ((await redis.pttl(key)) <= longestMs + second) return 0
+  return redis.pexpire(key, longestMs)
 }
 
 /** Of a version whose keys had no braces: neither its queue nor its budget is read any more. */

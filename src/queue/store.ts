@@ -1,6 +1,14 @@
 import type { BackendFactory, IQueueBackend } from 'bullmq'
 import { Unavailable } from '../fault.ts'
+import type { Instant } from '../market/instant.ts'
 import type { RedisClient } from './redis/open-redis.ts'
+
+/** What of a queue its store needs to find the locks of its jobs. */
+export type LockedQueue = Readonly<{
+  name: string
+  toKey(type: string): string
+  getActive(): Promise<readonly Readonly<{ id?: string | undefined }>[]>
+}>
 
 /** Where the queues live. Only here is it known which of the two it is. */
 export type Store = Readonly<{
@@ -10,6 +18,11 @@ export type Store = Readonly<{
   redis?: RedisClient
   /** Asks whether writes are taken, over a connection that the workers use. Throws StoreRefusal where the reason is known. */
   check(): Promise<void>
+  /**
+   * Locks that end later than any lock may were taken while the clock was ahead: they end as if they had been taken now.
+   * Returns how many there were.
+   */
+  shortenLocks(queue: LockedQueue, now: Instant): Promise<number>
   /** Closes what is the store's own; the queues and workers have closed theirs. */
   close(): Promise<void>
 }>

@@ -93,7 +93,7 @@ function jobRunner(
   const isStopping = () => engine.closing.aborted || stop.aborted
   const recorder = tolerant(onRun, context)
   const run = async (span: Span | undefined, ...[queued, token, cancelled]: Parameters<EngineProcessor>) => {
-    const startedAt = context.clock.now()
+    const startedAt = performance.now()
     let log = childLog(context.log, identityOf(queued))
     const report = reportOf(queued, context.log)
     const ends = runSignal([engine.closing, stop, cancelled])
@@ -108,14 +108,14 @@ function jobRunner(
       const outcome = storableRecord(returned)
       span?.tell(outcomeAttributes(outcome))
       await recorder.finished(runId, { outcome, willRetry: false })
-      tellDone(log, outcome, context.clock.now() - startedAt)
+      tellDone(log, outcome, Math.round(performance.now() - startedAt))
       return outcome
     } catch (error) {
       const verdict = judge(error, queued, isStopping())
       const fault = storableError(error)
       tellSpan(span, error, verdict)
       if (runId !== undefined) await recorder.finished(runId, { fault, willRetry: verdict.willRetry })
-      tellFailed(log, fault, verdict, context.clock.now() - startedAt)
+      tellFailed(log, fault, verdict, Math.round(performance.now() - startedAt))
       // Before the job is let go of: another worker may have it at once.
       await report.settled()
       return carryOut(verdict, error, queued, token)

@@ -8,7 +8,7 @@ import { openClient } from '../store/connection/open-client.ts'
 import { readClockSkewMs, skewText } from '../store/database-clock.ts'
 import { refusalOf } from '../store/refusal.ts'
 
-const largestSkewMs = 5 * second
+export const largestSkewMs = 5 * second
 
 /** Schedules, locks and delays are written in the worker's own time: a wrong clock takes jobs away from healthy workers. */
 export async function refuseWrongClock(client: Client, clock: Clock): Promise<void> {

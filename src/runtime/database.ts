@@ -35,7 +35,7 @@ type Surroundings = Readonly<{
  * Waits `patienceMs` for a configured one that does not answer.
  */
 export async function openServer(
-  { settings, log, clock, releases, signal }: Surroundings,
+  { settings, log, releases, signal }: Surroundings,
   patienceMs: number,
 ): Promise<DatabaseServer> {
   const { databaseUrl, dataDir } = settings.environment
@@ -49,7 +49,7 @@ export async function openServer(
     })
     return { url: databaseUrl, kind: 'external' }
   }
-  const embedded = await openEmbeddedPostgres({ dataDir: resolve(join(dataDir, 'postgres')), log, clock })
+  const embedded = await openEmbeddedPostgres({ dataDir: resolve(join(dataDir, 'postgres')), log })
   releases.push(() => embedded.release())
   return { url: embedded.url, kind: 'embedded' }
 }

@@ -1,6 +1,5 @@
 import { join, resolve } from 'node:path'
 import { Misconfigured } from '../fault.ts'
-import type { Clock } from './clock.ts'
 import { ensureDatabase } from './embedded/beacon-database.ts'
 import { chooseHome, dataDirOf, exists, type Home } from './embedded/home.ts'
 import { inTurn, leaveMark, livingMarks, type Mark } from './embedded/marks.ts'
@@ -21,17 +20,17 @@ export type EmbeddedPostgres = Readonly<{
   release(): Promise<void>
 }>
 
-type Options = Readonly<{ dataDir: string; log: Log; clock: Clock }>
+type Options = Readonly<{ dataDir: string; log: Log }>
 
 /**
  * Opens the PostgreSQL server whose data stands in `dataDir`: creates it, starts it, or joins the one that runs,
  * be it shared with another process or left behind by one that was killed. Throws Misconfigured when it cannot run
  * here, Unavailable when it does not get ready.
  */
-export async function openEmbeddedPostgres({ dataDir, log, clock }: Options): Promise<EmbeddedPostgres> {
+export async function openEmbeddedPostgres({ dataDir, log }: Options): Promise<EmbeddedPostgres> {
   try {
     const home = await chooseHome(resolve(dataDir))
-    return await inTurn(turnsOf(home), () => openHome(home, log, clock))
+    return await inTurn(turnsOf(home), () => openHome(home, log))
   } catch (cause) {
     if (hasCode(cause, 'ENOTDIR', 'EEXIST')) {
       throw new Misconfigured(
@@ -50,16 +49,17 @@ export async function openEmbeddedPostgres({ dataDir, log, clock }: Options): Pr
   }
 }
 
-async function openHome(home: Home, log: Log, clock: Clock): Promise<EmbeddedPostgres> {
+async function openHome(home: Home, log: Log): Promise<EmbeddedPostgres> {
   const user = await leaveMark(usersOf(home))
   try {
-    const startedAt = clock.now()
+    const startedAt = performance.now()
     const password = await readPassword(home)
     const running = await settledPostmaster(dataDirOf(home.folder))
     const { port, pid } = running ?? (await startServer(home))
     const url = urlOf(password, port)
     await ensureDatabase(url)
-    if (!running) tellStart(home, log, { port, postgresPid: pid, tookMs: clock.now() - startedAt })
+    if (!running)
+      tellStart(home, log, { port, postgresPid: pid, tookMs: Math.round(performance.now() - startedAt) })
     let released: Promise<void> | undefined
     return {
       url: url.href,

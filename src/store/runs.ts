@@ -40,7 +40,7 @@ export async function finishRun(db: Database, id: string, end: RunEnd, finishedA
   const error = end.status === 'failed' ? end.error : null
   await db.execute(sql`
     update ingest_runs
-    set status = ${end.status}, finished_at = ${toIso(finishedAt)}::timestamp, outcome = coalesce(${outcome}::jsonb, outcome), error = ${error},
+    set status = ${end.status}, finished_at = greatest(started_at, ${toIso(finishedAt)}::timestamp), outcome = coalesce(${outcome}::jsonb, outcome), error = ${error},
       will_retry = ${end.status === 'failed' && end.willRetry}
     where id = ${id}::uuid`)
 }
@@ -149,6 +149,8 @@ export async function lastSuccess(db: Database, job: string, payload: unknown): 
   const { rows } = await db.execute<{ started_ms: string }>(sql`
     select extract(epoch from started_at) * 1000 as started_ms from ingest_runs
     where job = ${job} and status = 'done' and payload @> ${JSON.stringify(payload)}::jsonb
+      -- What a clock that was ahead has recorded did not happen then.
+      and started_at <= clock_timestamp() at time zone 'UTC' + interval '1 minute'
     order by started_at desc limit 1`)
   return rows[0] && fromMs(rows[0].started_ms)
 }

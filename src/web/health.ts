@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
+import { sharedWhileRunning } from '../runtime/share.ts'
 import { type Readiness, type ReadinessReach, readReadiness } from './readiness/readiness.ts'
-import { sharedWhileRunning } from './share.ts'
 
 /** `/healthz`: the process lives. `/readyz`: it can do its work, and does it. */
 export function serveHealth(app: FastifyInstance, reach: ReadinessReach): void {

@@ -112,6 +112,7 @@ describe.skipIf(!sharedRedisUrl)('the queue on Redis as it is run', () => {
       settings: readSettings({}),
       coins: [],
       databaseUrl: fleet.database.url,
+      now: systemClock.now(),
       log: fleet.log,
     }
     await registerSchedules(schedule)

@@ -49,7 +49,16 @@ test('it is ready once the schedule of the followed coins stands', async ({ data
       clock: { ok: true },
     },
   })
-  await registerSchedules({ engine, jobs, queues, settings, coins, databaseUrl: database.url, log: silent })
+  await registerSchedules({
+    engine,
+    jobs,
+    queues,
+    settings,
+    coins,
+    databaseUrl: database.url,
+    now: systemClock.now(),
+    log: silent,
+  })
   const ready = await readiness(web.url)
   expect(ready.checks.schedule).toEqual({ ok: true })
   expect((await ask(`${web.url}/readyz`)).status).toBe(200)

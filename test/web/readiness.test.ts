@@ -51,7 +51,16 @@ async function recordAll(pool: Pool): Promise<void> {
 async function standingSchedule({ pool, url }: TestDatabase, engine: Engine): Promise<void> {
   await settle(pool, settings, longAgo)
   const coins = await listCoins(databaseOf(pool))
-  await registerSchedules({ engine, jobs, queues, settings, coins, databaseUrl: url, log: silent })
+  await registerSchedules({
+    engine,
+    jobs,
+    queues,
+    settings,
+    coins,
+    databaseUrl: url,
+    now: systemClock.now(),
+    log: silent,
+  })
 }
 
 describe('readiness looks at progress', () => {
