@@ -51,6 +51,7 @@ export type Engine = Readonly<{
   redis?: RedisClient
   /** Throws when the store does not answer, or takes no writes: StoreRefusal where it says why. */
   check(): Promise<void>
+  forgetFuture: Store['forgetFuture']
   shortenLocks: Store['shortenLocks']
   /** Closes the workers, then the queues, then every connection. */
   close(): Promise<void>
@@ -169,6 +170,7 @@ function engineOn(store: Store, { log, patience, tell }: Parts): Engine {
     openWorker,
     ...(store.redis ? { redis: store.redis } : {}),
     check: store.check,
+    forgetFuture: store.forgetFuture,
     shortenLocks: store.shortenLocks,
     close: () => {
       closed ??= close()

@@ -67,6 +67,14 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
         throw state === undefined ? cause : new StoreRefusal(state, { cause })
       }
     },
+    forgetFuture: async ({ name }, then) => {
+      // Neither BullMQ's remove nor its clean takes finished runs of a schedule alone.
+      const { rowCount } = await pool.query(
+        `delete from job where queue = $1 and state in ('completed', 'failed') and finished_at_ms > $2`,
+        [name, then],
+      )
+      return rowCount ?? 0
+    },
     shortenLocks: (queue, now) => shortenLocks(pool, queue.name, now),
     close: async () => {
       await connection.close()

@@ -68,6 +68,19 @@ export async function openRedisStore({ redisUrl, patience, onError }: RedisStore
         throw refusal === undefined ? cause : new StoreRefusal(refusal, { cause })
       }
     },
+    forgetFuture: async (queue, then) => {
+      // Neither BullMQ's remove nor its clean takes finished runs of a schedule alone.
+      let removed = 0
+      for (const state of ['completed', 'failed']) {
+        const ids = await ofQueues.zrangebyscore(queue.toKey(state), `(${then}`, '+inf')
+        for (const id of ids) {
+          const key = queue.toKey(id)
+          await ofQueues.del(key, `${key}:logs`, `${key}:dependencies`, `${key}:processed`)
+          removed += await ofQueues.zrem(queue.toKey(state), id)
+        }
+      }
+      return removed
+    },
     shortenLocks: async (queue) => {
       // Its time to live says how long no worker looks for stalled jobs.
       let shortened = await shorten(ofQueues, queue.toKey('stalled-check'), stalledIntervalMs)

@@ -1,4 +1,4 @@
-import { type Instant, second } from '../market/instant.ts'
+import { type Instant, plus, second } from '../market/instant.ts'
 import type { Engine, EngineJob, EngineQueue } from './engine.ts'
 
 /** What was found in the queues that lies in the future: it was written while the clock was ahead. */
@@ -17,7 +17,7 @@ export async function healSetBack(engine: Engine, queues: readonly string[], now
   let [promoted, removed, unlocked] = [0, 0, 0]
   for (const name of queues) {
     const queue = engine.queue(name)
-    removed += (await removeFuture(queue, 'completed', now)) + (await removeFuture(queue, 'failed', now))
+    removed += await engine.forgetFuture(queue, plus(now, toleranceMs))
     promoted += await promoteFuture(queue, now)
     unlocked += await engine.shortenLocks(queue, now)
   }
@@ -40,23 +40,5 @@ async function promoteFuture(queue: EngineQueue, now: Instant): Promise<number> 
     if (page.length < pageSize) return promoted
     // Those that were promoted stand in the way no more.
     first += page.length - early.length
-  }
-}
-
-/** The newest first: in a queue of right times the first of them ends the search. */
-async function removeFuture(
-  queue: EngineQueue,
-  state: 'completed' | 'failed',
-  now: Instant,
-): Promise<number> {
-  let removed = 0
-  for (;;) {
-    const page = await queue.getJobs([state], 0, pageSize - 1)
-    const future = page.filter(
-      (job) => job && Math.max(job.finishedOn ?? 0, job.processedOn ?? 0) > now + toleranceMs,
-    )
-    if (future.length === 0) return removed
-    for (const job of future) await queue.remove(job.id ?? '')
-    removed += future.length
   }
 }

@@ -18,6 +18,8 @@ export type Store = Readonly<{
   redis?: RedisClient
   /** Asks whether writes are taken, over a connection that the workers use. Throws StoreRefusal where the reason is known. */
   check(): Promise<void>
+  /** Removes the finished jobs that ended after then. Returns how many there were. */
+  forgetFuture(queue: LockedQueue, then: Instant): Promise<number>
   /**
    * Locks that end later than any lock may were taken while the clock was ahead: they end as if they had been taken now.
    * Returns how many there were.
