@@ -7,13 +7,16 @@ import { openDatabase } from './runtime/database.ts'
 import type { Log } from './runtime/log.ts'
 import { announceWorkers } from './runtime/presence.ts'
 import type { Releases } from './runtime/release.ts'
+import { sharedWhileRunning } from './runtime/share.ts'
 import { startScheduler } from './scheduler.ts'
 import type { Role } from './settings/roles.ts'
 import { readVersion } from './settings/version.ts'
 import type { Settings } from './settings.ts'
+import { shareOf } from './store/connection/pool-share.ts'
 import { readSources } from './store/instruments.ts'
 import { databaseOf } from './store/transaction.ts'
 import { refuseOpenDoor } from './web/access.ts'
+import { readReadiness } from './web/readiness/readiness.ts'
 import { openWeb } from './web/server.ts'
 import { startWorkersWhereNeeded } from './workers.ts'
 
@@ -25,6 +28,9 @@ type DaemonOptions = Readonly<{
   releases: Releases
   signal: AbortSignal
 }>
+
+/** Of the pool's connections, those that the page, the API and the monitor use together. */
+const lookingConnections = 4
 
 /** Starts the daemon. Whatever it opens is pushed to `releases`, so that a failing start closes it too. */
 export async function startDaemon({
@@ -46,18 +52,17 @@ export async function startDaemon({
     releases.push(() => presence.release())
     await startWorkersWhereNeeded(fleet, releases)
   }
+  const reach = { settings, engine: fleet.engine, jobs, clock, log }
+  const upSinceMs = performance.now()
   const watched = {
-    settings,
-    pool: database.pool,
-    engine: fleet.engine,
+    ...reach,
+    pool: shareOf(database.pool, lookingConnections),
+    // Over the connections of the jobs.
+    readiness: sharedWhileRunning(() => readReadiness({ ...reach, pool: database.pool, upSinceMs })),
     stops: fleet.stops,
     flushCounts: fleet.flushCounts,
-    jobs,
     queues: queuesWith(await readSources(databaseOf(database.pool))),
-    clock,
-    log,
     startedAt: clock.now(),
-    upSinceMs: performance.now(),
   }
   startMonitor(
     {

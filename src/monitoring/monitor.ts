@@ -21,7 +21,6 @@ import {
 } from '../store/incidents.ts'
 import { type Database, databaseOf } from '../store/transaction.ts'
 import { readinessFindings, seenFrom } from '../web/readiness/findings.ts'
-import { readReadiness } from '../web/readiness/readiness.ts'
 import { blockingFindings, describeBlocking } from '../web/status/blocking.ts'
 import type { Finding } from '../web/status/finding.ts'
 import { findingsOf } from '../web/status/overall.ts'
@@ -110,7 +109,7 @@ export class Monitor {
   /** A session that blocks ours has done so for a while already. */
   async #standingObstacles(): Promise<Concern[]> {
     const blocking = await readBlockingSessions(databaseOf(this.#reach.pool))
-    const readiness = readinessFindings(await readReadiness(this.#reach)).map(asConcern)
+    const readiness = readinessFindings(await this.#reach.readiness()).map(asConcern)
     const open = await this.#openKeys()
     const standing = readiness.filter(({ key }) => open.has(key) || this.#obstaclesBefore.has(key))
     this.#obstaclesBefore = new Set(readiness.map(({ key }) => key))

@@ -45,6 +45,9 @@ export async function finishRun(db: Database, id: string, end: RunEnd, finishedA
     where id = ${id}::uuid`)
 }
 
+/** As far ahead as the clock of any process of the fleet may be. */
+const soon = sql`clock_timestamp() at time zone 'UTC' + interval '1 minute'`
+
 type RunRow = typeof ingestRuns.$inferSelect
 
 /** One time a job ran; what is not known yet is undefined. */
@@ -58,9 +61,12 @@ const toRun = ({ finishedAt, error, ...row }: RunRow): Run => ({
   error: error ?? undefined,
 })
 
-/** The newest runs, newest first. */
+/** The newest runs, newest first; without those that a clock that was ahead has recorded at times that are still to come. */
 export async function listRuns(db: Database, limit: number): Promise<Run[]> {
-  const rows = await withFaults(db.select().from(ingestRuns).orderBy(desc(ingestRuns.startedAt)).limit(limit))
+  const begun = sql`${ingestRuns.startedAt} <= ${soon}`
+  const rows = await withFaults(
+    db.select().from(ingestRuns).where(begun).orderBy(desc(ingestRuns.startedAt)).limit(limit),
+  )
   return rows.map(toRun)
 }
 
@@ -150,7 +156,7 @@ export async function lastSuccess(db: Database, job: string, payload: unknown): 
     select extract(epoch from started_at) * 1000 as started_ms from ingest_runs
     where job = ${job} and status = 'done' and payload @> ${JSON.stringify(payload)}::jsonb
       -- What a clock that was ahead has recorded did not happen then.
-      and started_at <= clock_timestamp() at time zone 'UTC' + interval '1 minute'
+      and started_at <= ${soon}
     order by started_at desc limit 1`)
   return rows[0] && fromMs(rows[0].started_ms)
 }

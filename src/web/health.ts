@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import { sharedWhileRunning } from '../runtime/share.ts'
-import { type Readiness, type ReadinessReach, readReadiness } from './readiness/readiness.ts'
+import type { Readiness } from './readiness/readiness.ts'
 
 /** `/healthz`: the process lives. `/readyz`: it can do its work, and does it. */
-export function serveHealth(app: FastifyInstance, reach: ReadinessReach): void {
+export function serveHealth(app: FastifyInstance, readiness: () => Promise<Readiness>): void {
   app.get('/healthz', async () => ({ status: 'ok' }))
   // For all who ask at the same time: anybody may.
-  const read = sharedWhileRunning<Readiness>(() => readReadiness(reach))
+  const read = sharedWhileRunning(readiness)
   app.get('/readyz', async (_request, reply) => {
     const checks = await read()
     const isReady = Object.values(checks).every(({ ok }) => ok)

@@ -25,6 +25,7 @@ import { serveHealth } from './health.ts'
 import { serveMetrics } from './metrics.ts'
 import { openPage } from './page.ts'
 import { boundRate } from './rate.ts'
+import type { Readiness } from './readiness/readiness.ts'
 import { gatherStatus, inTime, type Status } from './status/status.ts'
 
 export type WebOptions = Readonly<{
@@ -33,14 +34,14 @@ export type WebOptions = Readonly<{
   engine: Engine
   /** What stands against asking the sources now. */
   stops(): Promise<readonly Stop[]>
+  /** Whether the work can be done, and is done. */
+  readiness(): Promise<Readiness>
   jobs: readonly AnyJob[]
   queues: readonly string[]
   clock: Clock
   log: Log
   /** When the process began; now by default. */
   startedAt?: Instant
-  /** The same, as performance.now() counts. */
-  upSinceMs?: number
   /** Adds what this process has just counted to what the fleet has. */
   flushCounts?(): Promise<void>
   /** How often a watched status page is brought up to date; 3 s by default. */
@@ -74,7 +75,7 @@ export async function openWeb(options: WebOptions): Promise<Web> {
     boundRate(app)
     await guardAccess(app, environment)
     compressAnswers(app)
-    serveHealth(app, { ...options, upSinceMs: options.upSinceMs ?? performance.now() })
+    serveHealth(app, options.readiness)
     serveMetrics(app, options)
     await serveStatus(app, options)
     await serveBoard(app, { ...options, writable: options.settings.board.access === 'writable' })
@@ -92,7 +93,6 @@ async function serveStatus(app: FastifyInstance, options: WebOptions): Promise<v
     ...options,
     startedAt: options.startedAt ?? clock.now(),
     version: readVersion(),
-    upSinceMs: options.upSinceMs ?? performance.now(),
   }
   // One at a time, also when it hangs: each one more would hold connections that the jobs need.
   const gather = sharedWhileRunning<Status>(() => gatherStatus(reach))

@@ -12,6 +12,7 @@ import { ratesOf, readSamples } from '../../src/store/database-samples.ts'
 import { listIncidents, listOpenIncidents } from '../../src/store/incidents.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { seenFrom } from '../../src/web/readiness/findings.ts'
+import { readReadiness } from '../../src/web/readiness/readiness.ts'
 import { follow } from '../ingest/working.ts'
 import { recordingLog } from '../queue/fleet.ts'
 import { halfPast, StandingClock } from '../replay/playing.ts'
@@ -71,7 +72,7 @@ const watch = (
     clock,
     log,
     startedAt: undefined,
-    upSinceMs: performance.now(),
+    readiness: () => readReadiness({ ...reach, upSinceMs: performance.now() }),
     version: '0.0.0',
     serverIsHere: true,
     ...parts,

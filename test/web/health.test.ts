@@ -9,6 +9,7 @@ import { registerSchedules } from '../../src/queue/schedule.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { followMarket, listCoins } from '../../src/store/coins.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { readReadiness } from '../../src/web/readiness/readiness.ts'
 import { proxyTo } from '../queue/proxy.ts'
 import { engines, redisUrl } from '../support/database.ts'
 import { ask } from './asking.ts'
@@ -16,8 +17,22 @@ import { settle } from './sample.ts'
 import { now, serve as serveAt, settingsFor, silent, test } from './serving.ts'
 
 /** By the machine's own clock, which the database's is compared with. */
-const serve = (...[reach, options]: Parameters<typeof serveAt>) =>
-  serveAt(reach, { clock: systemClock, ...options })
+const serve = (...[reach, options = {}]: Parameters<typeof serveAt>) => {
+  const { pool } = reach.database
+  const parts = {
+    settings: settingsFor(),
+    pool,
+    engine: reach.engine,
+    jobs,
+    log: silent,
+    clock: systemClock,
+    ...options,
+  }
+  return serveAt(reach, {
+    ...options,
+    readiness: () => readReadiness({ ...parts, upSinceMs: performance.now() }),
+  })
+}
 
 const readiness = async (url: string) => {
   const { status, text } = await ask(`${url}/readyz`)

@@ -18,7 +18,7 @@ import { readLatestPrices } from '../../store/prices.ts'
 import { listRuns } from '../../store/runs.ts'
 import { describeServer, type ServerDescription } from '../../store/server.ts'
 import { databaseOf } from '../../store/transaction.ts'
-import { type Readiness, readReadiness } from '../readiness/readiness.ts'
+import type { Readiness } from '../readiness/readiness.ts'
 import { type AlertStatus, describeAlert, isRecent } from './alerts.ts'
 import { type BanStatus, describeBan } from './bans.ts'
 import { type BlockingStatus, describeBlocking } from './blocking.ts'
@@ -67,14 +67,14 @@ export type StatusReach = Readonly<{
   engine: Engine
   /** What stands against asking the sources now. */
   stops(): Promise<readonly Stop[]>
+  /** Whether the work can be done, and is done. */
+  readiness(): Promise<Readiness>
   jobs: readonly AnyJob[]
   queues: readonly string[]
   clock: Clock
   log: Log
   /** When the daemon started; undefined for one that only looks. */
   startedAt: Instant | undefined
-  /** When this process began, as performance.now() counts. */
-  upSinceMs: number
   version: string
 }>
 
@@ -122,19 +122,7 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
   const db = databaseOf(pool)
   const now = clock.now()
   const coins = await listCoins(db)
-  const [
-    series,
-    prices,
-    runs,
-    queues,
-    stops,
-    incidents,
-    partitions,
-    server,
-    someoneWorks,
-    readiness,
-    blocking,
-  ] = await Promise.all([
+  const [series, prices, runs, incidents, partitions, server] = await Promise.all([
     readSeries(db, settings, coins, now),
     coins.length === 0
       ? []
@@ -143,13 +131,15 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
           coins.map(({ id }) => id),
         ),
     listRuns(db, shownRuns),
-    countQueues(reach),
-    readStops(reach),
     listIncidents(db, mostAlerts),
     readTables(pool, settings, now),
     describeServer(db),
+  ])
+  const [queues, stops, someoneWorks, readiness, blocking] = await Promise.all([
+    countQueues(reach),
+    readStops(reach),
     hasWorkers(pool, reach.engine.kind),
-    readReadiness(reach),
+    reach.readiness(),
     readBlockingSessions(db),
   ])
   return {
