@@ -3,6 +3,7 @@ import { hour, type Instant, minute, plus, second, toIso } from '../../market/in
 import type { AnyJob } from '../../queue/job.ts'
 import { idleQueues, pausedQueues } from '../../queue/progress.ts'
 import { lastDue } from '../../queue/schedule.ts'
+import { readBlockingSessions } from '../../store/blocking-sessions.ts'
 import { listCoins } from '../../store/coins.ts'
 import { readDatabaseTime } from '../../store/database-clock.ts'
 import { type EndedRun, newestEndedRuns } from '../../store/runs.ts'
@@ -30,13 +31,15 @@ type Tick = Readonly<{
 }>
 
 /**
- * A message where the work stands still, though everything answers: a queue in which no heartbeat ends, a schedule of the
+ * A message where the work stands still, though everything answers: a session that blocks writes, a queue in which no heartbeat ends, a schedule of the
  * last minutes whose run has not ended, or whose runs fail because the database refuses what they write.
  */
 export async function checkWork(reach: ReadinessReach): Promise<string | undefined> {
   const { engine, pool, upSinceMs } = reach
-  if (performance.now() - upSinceMs < startMs) return undefined
   const db = databaseOf(pool)
+  const [blocking] = await readBlockingSessions(db)
+  if (blocking) return 'a session of another program blocks writes: `beacon status` names it'
+  if (performance.now() - upSinceMs < startMs) return undefined
   const now = await readDatabaseTime(db)
   const ticks = await ticksOf(reach, now)
   const queues = [...new Set(ticks.map(({ queue }) => queue))]
