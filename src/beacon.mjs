@@ -2,6 +2,7 @@
 // `npm run build`, which `npm ci` ends with, bundles the sources into dist/: that starts several times as fast. Where it was
 // not built, or a source is younger, as in a checkout that somebody works on, the sources run as they are.
 import { existsSync, readdirSync, statSync } from 'node:fs'
+import { tooSmallLimit } from './process-limits.mjs'
 
 const packageDir = new URL('..', import.meta.url)
 const bundle = new URL('dist/cli.js', packageDir)
@@ -21,6 +22,12 @@ async function openSources() {
   return import('./cli.ts')
 }
 
-process.setSourceMapsEnabled(true)
-const { main } = isBuilt ? await import(bundle.href) : await openSources()
-await main(process.argv)
+const tooSmall = tooSmallLimit()
+if (tooSmall === undefined) {
+  process.setSourceMapsEnabled(true)
+  const { main } = isBuilt ? await import(bundle.href) : await openSources()
+  await main(process.argv)
+} else {
+  process.stderr.write(`error: ${tooSmall}\n`)
+  process.exitCode = 1
+}

@@ -13,6 +13,7 @@ import type { Role } from './settings/roles.ts'
 import { readVersion } from './settings/version.ts'
 import type { Settings } from './settings.ts'
 import { shareOf } from './store/connection/pool-share.ts'
+import { refuseTooFewConnections } from './store/connection-allowance.ts'
 import { readSources } from './store/instruments.ts'
 import { databaseOf } from './store/transaction.ts'
 import { refuseOpenDoor } from './web/access.ts'
@@ -29,6 +30,9 @@ type DaemonOptions = Readonly<{
   signal: AbortSignal
 }>
 
+/** What an idle daemon holds at most. At work it takes more, as far as it gets them. */
+const neededConnections = 20
+
 /** Of the pool's connections, those that the page, the API and the monitor use together. */
 const lookingConnections = 4
 
@@ -44,6 +48,8 @@ export async function startDaemon({
   // Before anything is started that would have to be stopped again.
   if (wanted.includes('web')) refuseOpenDoor(settings.environment)
   const database = await openDatabase({ settings, log, clock, releases, signal }, 'always')
+  database.keepRunning()
+  await refuseTooFewConnections(databaseOf(database.pool), neededConnections)
   const fleet = await openFleet({ settings, database, log, clock, releases, signal }, minute)
   log.info('engines.ready', { database: database.kind, queue: fleet.engine.kind })
   if (wanted.includes('scheduler')) await startScheduler(fleet, database.url, releases)
@@ -58,7 +64,9 @@ export async function startDaemon({
     ...reach,
     pool: shareOf(database.pool, lookingConnections),
     // Over the connections of the jobs.
-    readiness: sharedWhileRunning(() => readReadiness({ ...reach, pool: database.pool, upSinceMs })),
+    readiness: sharedWhileRunning(() =>
+      readReadiness({ ...reach, pool: database.pool, whyDown: database.whyDown, upSinceMs }),
+    ),
     stops: fleet.stops,
     flushCounts: fleet.flushCounts,
     queues: queuesWith(await readSources(databaseOf(database.pool))),

@@ -19,7 +19,14 @@ import type { Releases } from './release.ts'
 import { whenAnswering } from './when-answering.ts'
 
 /** The server that everything is kept in, and how to reach it. */
-export type DatabaseServer = Readonly<{ url: string; kind: 'embedded' | 'external' }>
+export type DatabaseServer = Readonly<{
+  url: string
+  kind: 'embedded' | 'external'
+  /** From now on starts the embedded server again where it ends by itself; does nothing for another's. */
+  keepRunning(): void
+  /** Why it could not be started again. */
+  whyDown(): string | undefined
+}>
 
 type Surroundings = Readonly<{
   settings: Settings
@@ -47,11 +54,12 @@ export async function openServer(
       waitMs: patienceMs,
       signal,
     })
-    return { url: databaseUrl, kind: 'external' }
+    return { url: databaseUrl, kind: 'external', keepRunning: () => {}, whyDown: () => undefined }
   }
   const embedded = await openEmbeddedPostgres({ dataDir: resolve(join(dataDir, 'postgres')), log })
   releases.push(() => embedded.release())
-  return { url: embedded.url, kind: 'embedded' }
+  const { url, keepRunning, whyDown } = embedded
+  return { url, kind: 'embedded', keepRunning, whyDown }
 }
 
 const oldestVersion = 15

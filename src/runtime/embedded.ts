@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import { Misconfigured } from '../fault.ts'
 import { ensureDatabase } from './embedded/beacon-database.ts'
 import { chooseHome, dataDirOf, exists, type Home } from './embedded/home.ts'
+import { type Keeper, keepRunning } from './embedded/keep-running.ts'
 import { inTurn, leaveMark, livingMarks, type Mark } from './embedded/marks.ts'
 import { findPostmaster, settledPostmaster, stopPostmaster } from './embedded/postmaster.ts'
 import { readPassword, role, startServer } from './embedded/server.ts'
@@ -16,6 +17,10 @@ export type EmbeddedPostgres = Readonly<{
   startedHere: boolean
   /** Where it really stands: not the folder asked for if the server's account could not enter that. */
   dataDir: string
+  /** From now on starts it again where it ends by itself, until it is released. */
+  keepRunning(): void
+  /** Why it does not run, where it is to be kept running and cannot be started. */
+  whyDown(): string | undefined
   /** Says that it is no longer needed; the last one stops it. Calling it again does nothing more. */
   release(): Promise<void>
 }>
@@ -61,12 +66,20 @@ async function openHome(home: Home, log: Log): Promise<EmbeddedPostgres> {
     if (!running)
       tellStart(home, log, { port, postgresPid: pid, tookMs: Math.round(performance.now() - startedAt) })
     let released: Promise<void> | undefined
+    let keeper: Keeper | undefined
     return {
       url: url.href,
       startedHere: running === undefined,
       dataDir: home.folder,
+      keepRunning: () => {
+        keeper ??= keepRunning(home, turnsOf(home), port, log)
+      },
+      whyDown: () => keeper?.whyDown(),
       release: () => {
-        released ??= inTurn(turnsOf(home), () => leave(home, user))
+        released ??= (async () => {
+          await keeper?.stop()
+          await inTurn(turnsOf(home), () => leave(home, user))
+        })()
         return released
       },
     }

@@ -22,6 +22,8 @@ export type ReadinessReach = Readonly<{
   jobs: readonly AnyJob[]
   clock: Clock
   log: Log
+  /** Why an embedded server does not run. */
+  whyDown?(): string | undefined
   /** When this process began, as performance.now() counts. */
   upSinceMs: number
 }>
@@ -40,13 +42,21 @@ export async function readReadiness(reach: ReadinessReach): Promise<Readiness> {
   const check = (name: string, silence: string, work: () => Promise<unknown>) =>
     carryOut(log, name, silence, work)
   const [database, queue, schedule, work, clock] = await Promise.all([
-    check('database', 'the database does not answer', () => requireWritable(pool)),
+    check('database', silenceOfDatabase(reach), () => requireWritable(pool)),
     check('queue', 'the queue does not answer', () => engine.check()),
     check('schedule', 'the schedule does not answer', () => checkSchedule(reach)),
     check('work', 'the record of runs does not answer', () => checkWork(reach)),
     check('clock', 'the clock of the database does not answer', () => checkClock(reach)),
   ])
   return { database, queue, schedule, work, clock }
+}
+
+/** The log of an embedded server may name a file of ours: of that only the kind is for anybody. */
+function silenceOfDatabase({ whyDown }: ReadinessReach): string {
+  const why = whyDown?.()
+  if (why === undefined) return 'the database does not answer'
+  const isFull = /No space left on device/.test(why)
+  return `the embedded PostgreSQL has ended and cannot be started again${isFull ? ': its disk is full' : ''}`
 }
 
 /** A text is what is wrong. What went wrong beyond our own words is for the log. */
