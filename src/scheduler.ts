@@ -129,10 +129,10 @@ async function hasRun({ context: { pool } }: Reach, { job, scheduled, since }: D
 async function enqueueMissed(reach: Reach, due: Due): Promise<void> {
   const { engine, context } = reach
   const { job, scheduled } = due
-  const { payload, missedDelayMs = 0 } = scheduled
+  const { payload, pattern, missedDelayMs = 0 } = scheduled
   // In this order: what has just left its queue stands in the record of runs.
   if (await isStanding(engine, job, payload)) return
   if (await hasRun(reach, due)) return
   context.log.debug('schedule.catching-up', { job: job.name, payload })
-  await enqueue(engine, job, [payload], { delayMs: missedDelayMs })
+  await enqueue(engine, job, [payload], { delayMs: missedDelayMs, untilDue: pattern })
 }

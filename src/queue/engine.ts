@@ -12,6 +12,7 @@ import { lockDurationMs, stalledIntervalMs } from './locks.ts'
 import { openPostgresStore } from './postgres-store.ts'
 import type { RedisClient } from './redis/open-redis.ts'
 import { openRedisStore } from './redis-store.ts'
+import { backoffStrategy } from './retries.ts'
 import type { Store } from './store.ts'
 import { refuseWrongClockOf } from './wrong-clock.ts'
 
@@ -216,6 +217,7 @@ async function startWorker(
       maxStalledCount,
       // How long to pause after a refused connection: a store that is back is used again soon.
       runRetryDelay: retryPauseMs,
+      settings: { backoffStrategy },
       // For jobs that others added, without options of their own.
       removeOnComplete: defaultJobOptions.removeOnComplete,
       removeOnFail: defaultJobOptions.removeOnFail,

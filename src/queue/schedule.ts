@@ -12,6 +12,7 @@ import { heartbeat } from './heartbeat.ts'
 import type { AnyJob, Scheduled } from './job.ts'
 import { jobOptions } from './job-options.ts'
 import { readStorablePayload } from './payload.ts'
+import { nextDue, retriesOf } from './retries.ts'
 
 export type ScheduleOptions = Readonly<{
   engine: Engine
@@ -89,7 +90,7 @@ function wantedFor(job: AnyJob, { id, pattern, payload }: Scheduled<unknown>): W
     queue: job.queueOf(data),
     id: `${idPrefix}${id}`,
     repeat: { pattern, tz: 'UTC' },
-    template: { name: job.name, data, opts: jobOptions(job) },
+    template: { name: job.name, data, opts: { ...jobOptions(job), ...retriesOf(job, pattern) } },
   }
 }
 
@@ -187,10 +188,6 @@ export async function underLock<T>(databaseUrl: string, name: string, work: () =
     await client.end()
   }
 }
-
-/** When the pattern is due next, after `now`. */
-const nextDue = (pattern: string, now: Instant): Instant =>
-  toInstant(CronExpressionParser.parse(pattern, { currentDate: now, tz: 'UTC' }).next().getTime())
 
 /** When the pattern (cron in UTC, 5 or 6 fields) was last due, `now` included. Throws InvalidInput for a bad one. */
 export function lastDue(pattern: string, now: Instant): Instant {
