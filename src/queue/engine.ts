@@ -52,6 +52,7 @@ export type Engine = Readonly<{
   redis?: RedisClient
   /** Throws when the store does not answer, or takes no writes: StoreRefusal where it says why. */
   check(): Promise<void>
+  forgetJob: Store['forgetJob']
   forgetFuture: Store['forgetFuture']
   shortenLocks: Store['shortenLocks']
   /** Closes the workers, then the queues, then every connection. */
@@ -171,6 +172,7 @@ function engineOn(store: Store, { log, patience, tell }: Parts): Engine {
     openWorker,
     ...(store.redis ? { redis: store.redis } : {}),
     check: store.check,
+    forgetJob: store.forgetJob,
     forgetFuture: store.forgetFuture,
     shortenLocks: store.shortenLocks,
     close: () => {

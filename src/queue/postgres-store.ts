@@ -67,8 +67,11 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
         throw state === undefined ? cause : new StoreRefusal(state, { cause })
       }
     },
+    // BullMQ's own remove and clean leave the runs of a schedule alone.
+    forgetJob: async ({ name }, id) => {
+      await pool.query('delete from job where queue = $1 and id = $2', [name, id])
+    },
     forgetFuture: async ({ name }, then) => {
-      // Neither BullMQ's remove nor its clean takes finished runs of a schedule alone.
       const { rowCount } = await pool.query(
         `delete from job where queue = $1 and state in ('completed', 'failed') and finished_at_ms > $2`,
         [name, then],

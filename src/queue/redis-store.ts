@@ -10,7 +10,7 @@ import { openRedis, type RedisClient, type RedisHealth } from './redis/open-redi
 import { redisRefusal } from './redis/refusal.ts'
 import type { RedisInfo } from './redis/short-connection.ts'
 import { readTopology } from './redis/topology.ts'
-import { type Store, StoreRefusal } from './store.ts'
+import { type LockedQueue, type Store, StoreRefusal } from './store.ts'
 
 /** Of a queue, not of a worker: a worker's command may last, but whoever enqueues wants an answer. */
 const commandTimeoutMs = 20 * second
@@ -68,16 +68,13 @@ export async function openRedisStore({ redisUrl, patience, onError }: RedisStore
         throw refusal === undefined ? cause : new StoreRefusal(refusal, { cause })
       }
     },
+    forgetJob: (queue, id) => forgetJob(ofQueues, queue, id),
     forgetFuture: async (queue, then) => {
-      // Neither BullMQ's remove nor its clean takes finished runs of a schedule alone.
       let removed = 0
       for (const state of ['completed', 'failed']) {
         const ids = await ofQueues.zrangebyscore(queue.toKey(state), `(${then}`, '+inf')
-        for (const id of ids) {
-          const key = queue.toKey(id)
-          await ofQueues.del(key, `${key}:logs`, `${key}:dependencies`, `${key}:processed`)
-          removed += await ofQueues.zrem(queue.toKey(state), id)
-        }
+        for (const id of ids) await forgetJob(ofQueues, queue, id)
+        removed += ids.length
       }
       return removed
     },
@@ -93,6 +90,14 @@ export async function openRedisStore({ redisUrl, patience, onError }: RedisStore
       for (const redis of [ofQueues, ofWorkers]) redis.disconnect()
     },
   }
+}
+
+/** BullMQ's own remove and clean leave the runs of a schedule alone. */
+async function forgetJob(redis: RedisClient, queue: LockedQueue, id: string): Promise<void> {
+  for (const set of ['completed', 'failed', 'delayed', 'prioritized']) await redis.zrem(queue.toKey(set), id)
+  for (const list of ['wait', 'paused', 'active']) await redis.lrem(queue.toKey(list), 0, id)
+  const key = queue.toKey(id)
+  await redis.del(key, `${key}:lock`, `${key}:logs`, `${key}:dependencies`, `${key}:processed`)
 }
 
 /** Redis counts by its own clock, and where that is set back a key lives longer. 1 where it did. */

@@ -106,11 +106,28 @@ async function ensureScheduler(
   return underLock(databaseUrl, lockName(queue, wanted.id), async () => {
     const state = await stateOf(queue, wanted, now)
     if (state === 'right') return false
-    // What is only written over keeps its next time where it runs at even intervals.
-    if (state === 'broken') await queue.removeJobScheduler(wanted.id)
+    if (state === 'broken') await removeBroken(engine, queue, wanted, now)
     await queue.upsertJobScheduler(wanted.id, wanted.repeat, wanted.template)
     return true
   })
+}
+
+/**
+ * What is only written over keeps its next time where it runs at even intervals; and a run of the next time that is there
+ * already, begun by a clock that was ahead, stands in the way of the right one.
+ */
+async function removeBroken(
+  engine: Engine,
+  queue: EngineQueue,
+  { id, repeat }: Wanted,
+  now: Instant,
+): Promise<void> {
+  await queue.removeJobScheduler(id)
+  if ('every' in repeat) return
+  const times = [plus(now, -toleranceMs), now, plus(now, toleranceMs)].map((time) =>
+    nextDue(repeat.pattern, time),
+  )
+  for (const time of new Set(times)) await engine.forgetJob(queue, `repeat:${id}:${time}`)
 }
 
 async function stateOf(

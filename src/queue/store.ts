@@ -18,6 +18,8 @@ export type Store = Readonly<{
   redis?: RedisClient
   /** Asks whether writes are taken, over a connection that the workers use. Throws StoreRefusal where the reason is known. */
   check(): Promise<void>
+  /** Removes a job whatever its state, also one that belongs to a schedule or has the lock of a worker that is gone. */
+  forgetJob(queue: LockedQueue, id: string): Promise<void>
   /** Removes the finished jobs that ended after then. Returns how many there were. */
   forgetFuture(queue: LockedQueue, then: Instant): Promise<number>
   /**

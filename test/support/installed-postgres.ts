@@ -58,12 +58,13 @@ export async function startPostgres(
   dataDir: string,
   options: readonly string[],
   account: Awaited<ReturnType<typeof serverAccount>>,
+  variables: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const child = spawn(join(binDir, 'postgres'), ['-D', dataDir, ...options], {
     cwd: '/',
     detached: true,
     stdio: 'ignore',
-    env: serverEnvironment(),
+    env: { ...serverEnvironment(), ...variables },
     ...account.credentials,
   })
   await once(child, 'spawn')
