@@ -80,16 +80,16 @@ function describe({ pid, waiting, waited_ms, since_ms, gid, ...row }: BlockingRo
   }
 }
 
-/** One message that names the session and the statement that ends it. */
+/** One message that names the session and, first of all, the statement that ends it. */
 export function blockingMessage(session: BlockingSession): string {
   const { pid, user, application, query, since, waiting, waitedMs, remedy } = session
   const who =
     pid === 0
       ? 'A prepared transaction'
       : `Session ${pid} of ${user}${application === '' ? '' : ` (${application})`}`
-  const seconds = Math.floor(waitedMs / 1_000)
-  const ours = waiting === 1 ? 'a session of beacon' : `${waiting} sessions of beacon`
+  const blocked = waiting === 1 ? 'a session of beacon' : `${waiting} sessions of beacon`
   const transaction = since === null ? '' : `, in a transaction since ${toIso(since)}`
   const last = query === null ? '' : `; its last statement: ${query}`
-  return `${who} has blocked ${ours} for ${seconds} s${transaction}${last}. End it with: ${remedy}`
+  const seconds = Math.floor(waitedMs / 1_000)
+  return `${who} blocks ${blocked}. End it with: ${remedy}. It has done so for ${seconds} s${transaction}${last}`
 }

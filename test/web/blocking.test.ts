@@ -56,8 +56,8 @@ describe('a session of another program that ours wait for', () => {
     expect(session?.query).toContain('pg_backend_pid')
     expect(blockingMessage(session ?? ({} as never))).toMatch(
       new RegExp(
-        `^Session ${pid} of ${user} \\(psql\\) has blocked a session of beacon for \\d+ s, in a transaction since \\S+Z; ` +
-          `its last statement: select .*\\. End it with: select pg_terminate_backend\\(${pid}\\)$`,
+        `^Session ${pid} of ${user} \\(psql\\) blocks a session of beacon\\. End it with: select pg_terminate_backend\\(${pid}\\)\\. ` +
+          'It has done so for \\d+ s, in a transaction since \\S+Z; its last statement: select ',
       ),
     )
     await databaseOf(ours).execute(session?.remedy ?? '')
