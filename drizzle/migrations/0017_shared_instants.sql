@@ -7,4 +7,4 @@ comment on column request_budget.expire is 'When the time runs out: microseconds
 comment on column request_budget.written_at is 'When expire was written, in the same unit: where that lies in the future, the clock was set back since.';
 
 alter table incidents add column seen_at timestamp;
-comment on column incidents.seen_at is 'When it was seen last, by the database''s clock: what only one process can see, only that one resolves, or nobody any more.';
+comment on column incidents.seen_at is 'When it was seen last, by the database''s clock: what a process sees of itself is resolved once none has seen it for a minute.';

@@ -100,7 +100,7 @@ export class Monitor {
     const obstacles = await this.#standingObstacles()
     const hasWebhook = settings.monitoring.webhook !== undefined
     const concerns = [...obstacles, ...this.#standing]
-    const { opened, resolved } = await reconcileIncidents(pool, concerns, now, hasWebhook, seenFrom)
+    const { opened, resolved } = await reconcileIncidents(pool, concerns, now, hasWebhook)
     for (const { key, sentence } of opened) log.warn('alert.opened', { key, sentence })
     for (const { key, sentence } of resolved) log.info('alert.resolved', { key, sentence })
     await deliverAll(this.#reach)

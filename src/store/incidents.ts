@@ -12,21 +12,20 @@ export type Changed = Readonly<{ opened: readonly Concern[]; resolved: readonly 
 
 /**
  * Opens what is new and resolves what is no more, once for the whole fleet: two processes that look at the same time
- * open nothing twice. With `toWebhook`, what has changed is also put down to be delivered. A key that ends in `@` and a name is
- * of what one process sees of itself: `seenFrom` is ours, and those of others are resolved only once they are long not seen.
+ * open nothing twice. With `toWebhook`, what has changed is also put down to be delivered. A key with `@` is of what a process
+ * sees of itself and others may not: it is resolved once no process has seen it for a minute.
  */
 export async function reconcileIncidents(
   pool: Pool,
   concerns: readonly Concern[],
   now: Instant,
   toWebhook: boolean,
-  seenFrom = '',
 ): Promise<Changed> {
   return inTransaction(pool, async (tx) => {
     // One at a time: in two that overlap, one would resolve what the other has just seen.
     await tx.db.execute(sql`select pg_advisory_xact_lock(hashtextextended('beacon:incidents', 0))`)
     const opened = await open(tx, concerns, now)
-    const resolved = await resolve(tx, concerns, now, seenFrom)
+    const resolved = await resolve(tx, concerns, now)
     if (toWebhook) {
       await announce(tx, opened, 'opened', now)
       await announce(tx, resolved, 'resolved', now)
@@ -34,6 +33,8 @@ export async function reconcileIncidents(
     return { opened, resolved }
   })
 }
+
+const databaseNow = sql`(clock_timestamp() at time zone 'UTC')`
 
 type IncidentRow = Concern & { id: string }
 
@@ -45,7 +46,7 @@ async function open({ db }: Transaction, concerns: readonly Concern[], now: Inst
     on conflict (key) where resolved_at is null do nothing
     returning id, key, sentence`)
   await db.execute(sql`
-    update incidents set seen_at = clock_timestamp() at time zone 'UTC'
+    update incidents set seen_at = ${databaseNow}
     where resolved_at is null and key in (select jsonb_array_elements_text(${keysOf(concerns)}::jsonb))`)
   return rows
 }
@@ -56,13 +57,13 @@ async function resolve(
   { db }: Transaction,
   concerns: readonly Concern[],
   now: Instant,
-  seenFrom: string,
 ): Promise<IncidentRow[]> {
   const { rows } = await db.execute<IncidentRow>(sql`
     update incidents set resolved_at = greatest(opened_at, ${toIso(now)}::timestamp)
     where resolved_at is null and key not in (select jsonb_array_elements_text(${keysOf(concerns)}::jsonb))
-      and (position('@' in key) = 0 or right(key, length(${seenFrom})) = ${seenFrom} or seen_at is null
-        or seen_at < clock_timestamp() at time zone 'UTC' - interval '5 minutes')
+      and (position('@' in key) = 0 or seen_at is null
+        -- Or seen by a clock that was ahead.
+        or seen_at not between ${databaseNow} - interval '1 minute' and ${databaseNow})
     returning id, key, sentence`)
   return rows
 }

@@ -7,6 +7,7 @@ import { Client } from 'pg'
 import { afterAll, expect, test } from 'vitest'
 import { openReplayExchange } from '../../src/replay/exchange.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
+import { findPostmaster } from '../../src/runtime/embedded/postmaster.ts'
 import { commandsIn } from '../cli/beacon.ts'
 import { eventually } from '../cli/eventually.ts'
 import { exchangeVariables } from '../cli/site.ts'
@@ -93,6 +94,8 @@ test.skipIf(disk === undefined)(
       await expectGracefulStop(daemon, 'SIGTERM')
     } finally {
       await commands.killAll()
+      const server = await findPostmaster(join(dataDir, 'postgres/data'))
+      if (server) process.kill(server.pid, 'SIGQUIT')
       await exchange.close()
     }
   },

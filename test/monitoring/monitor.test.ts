@@ -9,7 +9,7 @@ import type { Engine } from '../../src/queue/engine.ts'
 import type { Settings } from '../../src/settings.ts'
 import { readIndexUsage, readSlowStatements } from '../../src/store/database-figures.ts'
 import { ratesOf, readSamples } from '../../src/store/database-samples.ts'
-import { listIncidents, listOpenIncidents } from '../../src/store/incidents.ts'
+import { listIncidents, listOpenIncidents, reconcileIncidents } from '../../src/store/incidents.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { seenFrom } from '../../src/web/readiness/findings.ts'
 import { readReadiness } from '../../src/web/readiness/readiness.ts'
@@ -151,6 +151,24 @@ test('what is wrong twice in a row is told once by the whole fleet, and its end 
     expect(await listIncidents(db, 10)).toHaveLength(3)
   } finally {
     await engine.close()
+  }
+})
+
+test('what only one process sees stays open until no process has seen it for a minute', async ({
+  freshDatabase: { pool },
+}) => {
+  const db = databaseOf(pool)
+  const ofOne = { key: 'queue.refused @a', sentence: 'Redis is full.' }
+  const ofAll = { key: 'coins.none', sentence: 'No coins are tracked.' }
+  const keysOf = (concerns: readonly { key: string }[]) => concerns.map(({ key }) => key)
+  const opened = await reconcileIncidents(pool, [ofOne, ofAll], halfPast, false)
+  expect(keysOf(opened.opened).toSorted()).toEqual([ofAll.key, ofOne.key])
+  expect(keysOf((await reconcileIncidents(pool, [], halfPast, false)).resolved)).toEqual([ofAll.key])
+  expect(keysOf(await listOpenIncidents(db))).toEqual([ofOne.key])
+  for (const seen of ["- interval '2 minutes'", "+ interval '1 day'"]) {
+    await reconcileIncidents(pool, [ofOne], halfPast, false)
+    await pool.query(`update incidents set seen_at = seen_at ${seen}`)
+    expect(keysOf((await reconcileIncidents(pool, [], halfPast, false)).resolved)).toEqual([ofOne.key])
   }
 })
 

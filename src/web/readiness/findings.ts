@@ -11,7 +11,7 @@ const subjects: Readonly<Record<keyof Readiness, string>> = {
   clock: 'clock.skew',
 }
 
-/** What one process sees of itself is its own: another, which may see no trouble, must not resolve it. */
+/** The end of the key of what a process sees of itself: one on another machine may see no trouble. */
 export const seenFrom = `@${hostname()}`
 
 /** A finding for each check that failed. */
