@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import type { Client, Pool } from 'pg'
 import { second } from '../market/instant.ts'
+import { keepChecking } from '../store/connection/keep-checking.ts'
 import { openClient } from '../store/connection/open-client.ts'
 import { databaseOf } from '../store/transaction.ts'
 import type { Log } from './log.ts'
@@ -56,6 +57,7 @@ async function announce(url: string, queueKind: QueueKind): Promise<Client> {
   const client = await openClient(url, {
     applicationName: 'beacon presence',
     connectionTimeoutMs: 10 * second,
+    queryTimeoutMs: 10 * second,
   })
   try {
     // A transaction that never ends: behind a pooler a session's own lock would stay with another's connection. It has
@@ -64,6 +66,7 @@ async function announce(url: string, queueKind: QueueKind): Promise<Client> {
       begin;
       set local idle_in_transaction_session_timeout = 0;
       select pg_advisory_xact_lock_shared(${keyOf(queueKind)})`)
+    keepChecking(client)
     return client
   } catch (error) {
     await client.end()

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../market/instant.ts'
+import { isOwnSession } from './connection/own-sessions.ts'
 import { fromMs } from './multirange.ts'
 import type { Database } from './transaction.ts'
 
@@ -32,7 +33,7 @@ export async function readBlockingSessions(db: Database, waitedMs = enoughMs): P
     with recursive waiting as (
       select pid, clock_timestamp() - query_start as waited
       from pg_stat_activity
-      where datname = current_database() and application_name like 'beacon%'
+      where datname = current_database() and ${isOwnSession}
         and wait_event_type = 'Lock' and wait_event <> 'advisory'
         and clock_timestamp() - query_start >= make_interval(secs => ${waitedMs / 1_000})
     ), line as (
@@ -46,7 +47,7 @@ export async function readBlockingSessions(db: Database, waitedMs = enoughMs): P
       case when blocker = 0 then (select gid from pg_prepared_xacts where database = current_database() order by prepared limit 1) end as gid
     from line left join pg_stat_activity on pg_stat_activity.pid = blocker
     where case when blocker = 0 then true else cardinality(pg_blocking_pids(blocker)) = 0 end
-      and coalesce(application_name, '') not like 'beacon%'
+      and ${isOwnSession} is not true
     group by blocker, usename, application_name, query, xact_start, query_start
     order by 3 desc`)
   return rows.map(describe)

@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm'
+import { isOwnSession } from './connection/own-sessions.ts'
 import type { Database } from './transaction.ts'
 
 /** How the server is set up, as far as we depend on it. */
@@ -29,7 +30,7 @@ export async function readServerParameters(db: Database): Promise<ServerParamete
       current_setting('superuser_reserved_connections')::integer as "reservedConnections",
       (select count(*)::integer from pg_stat_activity where backend_type = 'client backend') as sessions,
       (select count(*)::integer from pg_stat_activity
-        where backend_type = 'client backend' and application_name like 'beacon%') as "ownSessions",
+        where backend_type = 'client backend' and ${isOwnSession}) as "ownSessions",
       current_setting('timezone') as "timeZone",
       current_setting('server_encoding') as encoding,
       current_setting('fsync')::boolean as fsync,

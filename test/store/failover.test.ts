@@ -5,6 +5,7 @@ import { enqueue } from '../../src/queue/enqueue.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { openServer } from '../../src/runtime/database.ts'
 import { waitFor } from '../../src/runtime/embedded/wait.ts'
+import { announceWorkers, hasWorkers } from '../../src/runtime/presence.ts'
 import { Releases } from '../../src/runtime/release.ts'
 import { readSettings } from '../../src/settings.ts'
 import { upsertCoin } from '../../src/store/coins.ts'
@@ -76,7 +77,7 @@ describe.skipIf(!installedPostgres)('a primary and its streaming replica', () =>
     expect(await migrateUp(url)).toEqual([])
   })
 
-  test('the replica that is promoted is followed by the pool and by the queue, and old connections are left', async () => {
+  test('the replica that is promoted is followed by pool, queue and presence, and old connections are left', async () => {
     const url = pair.url('beacon')
     const engine = await fleet.open({ databaseUrl: url })
     const pool = openPool(url, settings, () => {})
@@ -100,6 +101,9 @@ describe.skipIf(!installedPostgres)('a primary and its streaming replica', () =>
     await expect.poll(() => done, minutely).toContain('before')
     await write(pool, 'before')
     await write(behindOneAddress, 'behind')
+    const presence = await announceWorkers(url, 'redis', fleet.log)
+    releases.push(() => presence.release())
+    expect(await hasWorkers(pool, 'redis')).toBe(true)
 
     await pair.replica.query('select pg_promote()')
     // It stays and answers, as the demoted one of a cloud does, and takes no writes any more.
@@ -124,6 +128,7 @@ describe.skipIf(!installedPostgres)('a primary and its streaming replica', () =>
       .poll(() => enqueue(engine, job, [{ text: 'after' }]).then(() => 'taken', String), minutely)
       .toBe('taken')
     await expect.poll(() => done, minutely).toContain('after')
+    await expect.poll(() => hasWorkers(pool, 'redis').catch(String), minutely).toBe(true)
     await pair.primary.stop()
     expect(await written(pool)).toBe(pair.replica.port)
   })

@@ -88,6 +88,16 @@ describe('a session of another program that ours wait for', () => {
     await writing
   })
 
+  test('may be one of the hub, whose name begins as ours do', async ({ ours, other }) => {
+    await other.query(`begin; set local application_name = 'beacon-hub'; lock table ohlcv_data in share mode`)
+    const writing = writeCandle(ours)
+    await expect
+      .poll(async () => (await blockersOf(ours)).map(({ application }) => application))
+      .toEqual(['beacon-hub'])
+    await other.query('rollback')
+    await writing
+  })
+
   test('is never one of ours', async ({ ours }) => {
     await inTransaction(ours, async ({ db }) => {
       await db.execute('lock table ohlcv_data in share mode')

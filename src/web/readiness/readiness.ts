@@ -45,7 +45,7 @@ export async function readReadiness(reach: ReadinessReach): Promise<Readiness> {
     check('database', silenceOfDatabase(reach), () => requireWritable(pool)),
     check('queue', 'the queue does not answer', () => engine.check()),
     check('schedule', 'the schedule does not answer', () => checkSchedule(reach)),
-    check('work', 'the record of runs does not answer', () => checkWork(reach)),
+    check('work', 'the progress of the jobs cannot be read', () => checkWork(reach)),
     check('clock', 'the clock of the database does not answer', () => checkClock(reach)),
   ])
   return { database, queue, schedule, work, clock }
