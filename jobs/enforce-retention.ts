@@ -1,12 +1,9 @@
 import { z } from 'zod'
-import { Unavailable } from '../src/fault.ts'
 import { enforceRetention as enforce } from '../src/ingest/retention.ts'
+import { summaryRefusal } from '../src/ingest/retention-plan.ts'
 import { safekeepingsOf } from '../src/ingest/retention-safekeeping.ts'
-import { lastMidnight } from '../src/ingest/summarise.ts'
 import { minute } from '../src/market/instant.ts'
 import { defineJob } from '../src/queue/job.ts'
-import { databaseOf } from '../src/store/transaction.ts'
-import { areSummarised } from '../src/store/view-refreshes.ts'
 
 /** What is older than it is kept: made safe as its policy says, proved, and dropped. */
 export const enforceRetention = defineJob({
@@ -28,12 +25,8 @@ export const enforceRetention = defineJob({
     },
   ],
   run: async ({ pool, settings, clock, signal }, { agreed }, report) => {
-    // A summary reads what is about to be dropped: the last day's must have been made first.
-    if (!(await areSummarised(databaseOf(pool), settings.views, lastMidnight(clock.now())))) {
-      throw new Unavailable(
-        'the summaries have not been refreshed since yesterday ended, and nothing is dropped before: beacon views refresh',
-      )
-    }
+    const refusal = await summaryRefusal({ pool, settings, clock })
+    if (refusal !== undefined) throw refusal
     const safekeepings = safekeepingsOf({ pool, settings, clock })
     return { ...(await enforce({ pool, settings, clock, signal, safekeepings }, agreed, report)) }
   },

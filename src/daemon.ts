@@ -5,7 +5,7 @@ import { startMonitor } from './monitoring/monitor.ts'
 import type { Clock } from './runtime/clock.ts'
 import { openDatabase } from './runtime/database.ts'
 import type { Log } from './runtime/log.ts'
-import { announceWorkers } from './runtime/presence.ts'
+import { announceRoles } from './runtime/presence.ts'
 import type { Releases } from './runtime/release.ts'
 import { sharedWhileRunning } from './runtime/share.ts'
 import { startScheduler } from './scheduler.ts'
@@ -28,6 +28,8 @@ type DaemonOptions = Readonly<{
   clock: Clock
   releases: Releases
   signal: AbortSignal
+  /** Whether the web server may listen on any free port where the wanted one is taken. */
+  anyPort?: boolean
 }>
 
 /** What an idle daemon holds at most. At work it takes more, as far as it gets them. */
@@ -44,6 +46,7 @@ export async function startDaemon({
   clock,
   releases,
   signal,
+  anyPort = false,
 }: DaemonOptions): Promise<{ url: string | undefined }> {
   // Before anything is started that would have to be stopped again.
   if (wanted.includes('web')) refuseOpenDoor(settings.environment)
@@ -52,12 +55,10 @@ export async function startDaemon({
   await refuseTooFewConnections(databaseOf(database.pool), neededConnections)
   const fleet = await openFleet({ settings, database, log, clock, releases, signal }, minute)
   log.info('engines.ready', { database: database.kind, queue: fleet.engine.kind })
+  const presence = await announceRoles(database.url, wanted, fleet.engine.kind, log)
+  releases.push(() => presence.release())
   if (wanted.includes('scheduler')) await startScheduler(fleet, database.url, releases)
-  if (wanted.includes('worker')) {
-    const presence = await announceWorkers(database.url, fleet.engine.kind, log)
-    releases.push(() => presence.release())
-    await startWorkersWhereNeeded(fleet, releases)
-  }
+  if (wanted.includes('worker')) await startWorkersWhereNeeded(fleet, releases)
   const reach = { settings, engine: fleet.engine, jobs, clock, log }
   const upSinceMs = performance.now()
   const watched = {
@@ -81,7 +82,7 @@ export async function startDaemon({
     releases,
   )
   if (!wanted.includes('web')) return { url: undefined }
-  const web = await openWeb(watched)
+  const web = await openWeb({ ...watched, anyPort })
   releases.push(() => web.close())
   return { url: web.url }
 }

@@ -3,7 +3,7 @@ import { DamagedArchive } from '../archive/damaged-archive.ts'
 import { queryArchive } from '../archive/query-archive.ts'
 import { type Restored, restoreArchive, restoreBeside } from '../archive/restore-archive.ts'
 import { verifyArchive } from '../archive/verify-archive.ts'
-import { Aborted, Fault } from '../fault.ts'
+import { Aborted, Fault, InvalidInput } from '../fault.ts'
 import { type Instant, toIso, toMinuteText } from '../market/instant.ts'
 import { type Archive, findArchive, isBelieved, listArchives, recordReadBack } from '../store/archives.ts'
 import { answer, bytesText, countText, say, table } from './output.ts'
@@ -13,7 +13,6 @@ type JsonOption = Readonly<{ json?: boolean }>
 
 export const archiveCommand = (): Command =>
   new Command('archive')
-    .description('What has left the database for files, and the way back.')
     .addCommand(listCommand())
     .addCommand(verifyCommand())
     .addCommand(restoreCommand())
@@ -149,6 +148,8 @@ const queryCommand = (): Command =>
     .option('--json', 'answer as JSON')
     .action((query: string, { json }: JsonOption) =>
       withDatabase(async ({ database, settings }) => {
+        if (query.trim() === '')
+          throw new InvalidInput('the query is empty: write one, as in beacon archive query --help')
         const { columns, rows } = await queryArchive({ pool: database.pool, settings }, query)
         const asObjects = rows.map((row) =>
           Object.fromEntries(columns.map((name, index) => [name, row[index]])),

@@ -2,7 +2,13 @@ import { Command } from 'commander'
 import { enforceRetention } from '../../jobs/enforce-retention.ts'
 import { describePlan } from '../ingest/describe-retention.ts'
 import type { RetentionOutcome } from '../ingest/retention.ts'
-import { type PlannedRows, type RetentionPlan, readRetentionPlan } from '../ingest/retention-plan.ts'
+import {
+  type PlannedRows,
+  type RetentionPlan,
+  readRetentionPlan,
+  refusalOf,
+  summaryRefusal,
+} from '../ingest/retention-plan.ts'
 import { toMinuteText } from '../market/instant.ts'
 import { endingTexts, type PlannedPartition, type Verdict } from '../store/retention.ts'
 import { answer, bytesText, countText, table } from './output.ts'
@@ -13,8 +19,7 @@ type RetentionOptions = Readonly<{ dryRun?: boolean; yes?: boolean; json?: boole
 
 export const retentionCommand = (): Command =>
   new Command('retention')
-    .description('Drop what is older than it is kept, now; what must outlive it is made safe first.')
-    .option('--dry-run', 'tell what would happen and why, and change nothing')
+    .option('--dry-run', 'show what would happen and why, and change nothing; fails where the run would')
     .option('--yes', 'also where more than half of a table would go at once')
     .option('--json', 'answer as JSON')
     .action(({ dryRun, yes = false, json }: RetentionOptions) =>
@@ -23,8 +28,15 @@ export const retentionCommand = (): Command =>
 
 const rehearse = (agreed: boolean, json: boolean | undefined) =>
   withDatabase(async ({ settings, database: { pool }, clock }) => {
-    const plan = await readRetentionPlan({ pool, settings, clock }, agreed)
-    answer(json, describePlan(plan), () => planText(plan))
+    const reach = { pool, settings, clock }
+    const plan = await readRetentionPlan(reach, agreed)
+    const unsummarised = await summaryRefusal(reach)
+    const refusal = unsummarised ?? refusalOf(plan)
+    const error = refusal?.message ?? null
+    answer(json, { ...describePlan(plan), error }, () =>
+      planText(plan, unsummarised?.message ?? plan.refusal),
+    )
+    if (refusal !== undefined) throw refusal
   })
 
 const enforce = (agreed: boolean, json: boolean | undefined) =>
@@ -33,7 +45,10 @@ const enforce = (agreed: boolean, json: boolean | undefined) =>
     answer(json, outcome, () => outcomeText(outcome))
   })
 
-const planText = ({ asOf, refusal, partitions, rows, unfinished }: RetentionPlan): string =>
+const planText = (
+  { asOf, partitions, rows, unfinished }: RetentionPlan,
+  refusal: string | undefined,
+): string =>
   [
     `As of ${toMinuteText(asOf)} UTC, beacon retention would do this:`,
     ...(refusal === undefined ? [] : [`nothing, because ${refusal}`]),

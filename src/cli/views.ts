@@ -3,6 +3,7 @@ import { refreshViews } from '../../jobs/refresh-views.ts'
 import { InvalidInput } from '../fault.ts'
 import type { Summarised } from '../ingest/summarise.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
+import { didYouMean } from '../settings/did-you-mean.ts'
 import { durationText } from '../settings/duration.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { listRefreshes } from '../store/view-refreshes.ts'
@@ -13,7 +14,7 @@ import { withDatabase, withFleet } from './session.ts'
 type JsonOption = Readonly<{ json?: boolean }>
 
 export const viewsCommand = (): Command =>
-  new Command('views').description('The summaries.').addCommand(listCommand()).addCommand(refreshCommand())
+  new Command('views').addCommand(listCommand()).addCommand(refreshCommand())
 
 const listCommand = (): Command =>
   new Command('list')
@@ -66,7 +67,9 @@ const refreshCommand = (): Command =>
       withFleet(async (session, fleet) => {
         const { views } = session.settings
         if (name !== undefined && !views.includes(name)) {
-          throw new InvalidInput(`there is no summary "${name}" to refresh; there is ${views.join(', ')}`)
+          throw new InvalidInput(
+            `there is no view "${name}".${didYouMean(name, views)} There is ${views.join(', ')}`,
+          )
         }
         const refreshed: Summarised[] = []
         for (const view of name === undefined ? views : [name]) {

@@ -32,16 +32,10 @@ export type DescribedPlan = Readonly<{
   unfinished: readonly Readonly<{ table: string; name: string; from: string; to: string; ending: Ending }>[]
 }>
 
-export const describePlan = ({
-  asOf,
-  refusal,
-  partitions,
-  rows,
-  unfinished,
-}: RetentionPlan): DescribedPlan => ({
-  asOf: toIso(asOf),
-  refusal: refusal ?? null,
-  partitions: partitions.map(({ partition, policy, verdict, reason }) => ({
+export const describePlan = (plan: RetentionPlan): DescribedPlan => ({
+  asOf: toIso(plan.asOf),
+  refusal: plan.refusal ?? null,
+  partitions: plan.partitions.map(({ partition, policy, verdict, reason }) => ({
     table: partition.table,
     name: partition.name,
     ...bounds(partition.range),
@@ -52,14 +46,19 @@ export const describePlan = ({
     verdict,
     reason,
   })),
-  rows: rows.map(({ table, by, before, ending, rows: count }) => ({
+  rows: plan.rows.map(({ table, by, before, ending, rows: count }) => ({
     table,
     by,
     before: toIso(before),
     ending,
     rows: count ?? null,
   })),
-  unfinished: unfinished.map(({ table, name, range, ending }) => ({ table, name, ...bounds(range), ending })),
+  unfinished: plan.unfinished.map(({ table, name, range, ending }) => ({
+    table,
+    name,
+    ...bounds(range),
+    ending,
+  })),
 })
 
 const bounds = ({ from, to }: Readonly<{ from: Instant; to: Instant }>) => ({

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
+import { Misconfigured, Unavailable } from '../fault.ts'
 import { earlier, type Instant, later, plus } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Settings } from '../settings.ts'
@@ -17,7 +18,9 @@ import {
   retentionPolicies,
 } from '../store/retention.ts'
 import { databaseOf, inTransaction } from '../store/transaction.ts'
+import { areSummarised } from '../store/view-refreshes.ts'
 import { clockObjection, readClocks } from './retention-clocks.ts'
+import { lastMidnight } from './summarise.ts'
 
 export type PlanReach = Readonly<{ pool: Pool; settings: Settings; clock: Clock }>
 
@@ -39,6 +42,29 @@ export type RetentionPlan = Readonly<{
   /** Leaves that an interrupted run has left detached, or about to be. */
   unfinished: readonly ExpiringLeaf[]
 }>
+
+/**
+ * What the run that carries out the plan throws: before anything is touched where the clocks disagree, and once the rest is
+ * done where somebody has to agree. Undefined where nothing stands against it.
+ */
+export function refusalOf({ refusal, partitions }: RetentionPlan): Misconfigured | undefined {
+  if (refusal !== undefined) return new Misconfigured(`nothing is deleted: ${refusal}`)
+  const tooMuch = partitions.filter(({ wantsAgreement }) => wantsAgreement)
+  if (tooMuch.length === 0) return undefined
+  const tables = [...new Set(tooMuch.map(({ partition }) => partition.table))].join(', ')
+  return new Misconfigured(
+    `more than half of ${tables} would be deleted at once, and is kept for now: see beacon retention --dry-run, then correct its "keep", or agree with beacon retention --yes`,
+  )
+}
+
+/** Why a run does not even begin: a summary reads what is about to be deleted, and must be of the last day first. */
+export async function summaryRefusal({ pool, settings, clock }: PlanReach): Promise<Unavailable | undefined> {
+  return (await areSummarised(databaseOf(pool), settings.views, lastMidnight(clock.now())))
+    ? undefined
+    : new Unavailable(
+        'the summaries have not been refreshed since yesterday ended, and nothing is deleted before: beacon views refresh',
+      )
+}
 
 /** What a run would do now, and why; nothing is changed. `agreed`: more than half of a table may go at once. */
 export const readRetentionPlan = (reach: PlanReach, agreed: boolean): Promise<RetentionPlan> =>

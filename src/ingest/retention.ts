@@ -1,8 +1,8 @@
 import type { Pool } from 'pg'
-import { Aborted, Fault, Misconfigured } from '../fault.ts'
+import { Aborted, Fault } from '../fault.ts'
 import { type Instant, plus, toInstant } from '../market/instant.ts'
-import { subtract } from '../market/range.ts'
-import { floorTo } from '../market/timeframe.ts'
+import { subtract, toAlignedRange } from '../market/range.ts'
+import { floorTo, toAligned } from '../market/timeframe.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Settings } from '../settings.ts'
 import { alone } from '../store/alone.ts'
@@ -11,12 +11,12 @@ import type { Steps } from '../store/drop-partition.ts'
 import { listExpiring } from '../store/expiring-partitions.ts'
 import { listPartitions } from '../store/list-partitions.ts'
 import { deleteOldRows } from '../store/old-rows.ts'
-import { type PlannedPartition, retentionPolicies } from '../store/retention.ts'
+import { retentionPolicies } from '../store/retention.ts'
 import type { Safekeepings } from '../store/safekeeping.ts'
 import { databaseOf, inTransaction } from '../store/transaction.ts'
 import { trimLedger } from '../store/trim-ledger.ts'
 import { expireLeaf, finishLeaf, type LeafRun } from './retention-leaf.ts'
-import { type PlannedRows, readRetentionPlan } from './retention-plan.ts'
+import { type PlannedRows, readRetentionPlan, refusalOf } from './retention-plan.ts'
 
 export type RetentionReach = Readonly<{
   pool: Pool
@@ -69,9 +69,9 @@ async function enforce(
   report: RetentionReport,
   stillAlone: () => Promise<void>,
 ): Promise<RetentionOutcome> {
-  const { refusal, asOf } = await readRetentionPlan(reach, agreed)
-  if (refusal !== undefined) throw new Misconfigured(`nothing was deleted: ${refusal}`)
-  const run = runOf(reach, asOf)
+  const before = await readRetentionPlan(reach, agreed)
+  if (before.refusal !== undefined) throw refusalOf(before)
+  const run = runOf(reach, before.asOf)
   const tally = new Tally(reach.signal, stillAlone, report)
   for (const leaf of await listExpiring(databaseOf(run.pool)))
     await tally.attempt(leaf.name, () => finishLeaf(run, leaf))
@@ -89,8 +89,8 @@ async function enforce(
   await trimLeftovers(run)
   const deleted = await deleteRows(run, reach.signal, plan.rows)
   tally.throwFirst()
-  const tooMuch = plan.partitions.filter(({ wantsAgreement }) => wantsAgreement)
-  if (tooMuch.length > 0) throw new Misconfigured(agreementWanted(tooMuch))
+  const refusal = refusalOf(plan)
+  if (refusal !== undefined) throw refusal
   return { ...tally.sums, deleted }
 }
 
@@ -177,10 +177,10 @@ async function trimLeftovers({ pool, policies, now }: LeafRun): Promise<void> {
       ...(await listPartitions(pool, [name])),
       ...underWay.filter((leaf) => leaf.table === name),
     ]
-    const past = { from: toInstant(0), to: floorTo(timeframe, plus(now, -keepMs)) }
+    const past = { from: toAligned(timeframe, toInstant(0)), to: floorTo(timeframe, plus(now, -keepMs)) }
     const bare = subtract(
       past,
-      leaves.map(({ range }) => range),
+      leaves.map(({ range }) => toAlignedRange(timeframe, range)),
     )
     await inTransaction(pool, ({ db }) => trimLedger(db, timeframe, bare, now), 'upkeep')
   }
@@ -195,9 +195,4 @@ async function deleteRows(
   for (const { table, by, before, ending } of planned)
     if (ending === 'drop') deleted[table] = await deleteOldRows(pool, { table, by }, before, signal)
   return deleted
-}
-
-function agreementWanted(tooMuch: readonly PlannedPartition[]): string {
-  const tables = [...new Set(tooMuch.map(({ partition }) => partition.table))].join(', ')
-  return `more than half of ${tables} would go at once, and stays for now: look at beacon retention --dry-run, then correct its "keep", or agree with beacon retention --yes`
 }

@@ -40,7 +40,7 @@ export async function openRedisStore({ redisUrl, patience, onError }: RedisStore
       refuseEviction(topology.info, patience)
       return topology.isCluster
     },
-    `${silenceOf(`Redis at ${names}`, patience.waitMs)}: start it, or check REDIS_URL`,
+    `${silenceOf(`Redis at ${names}`, patience.waitMs)}: ${remedyOfSilence(servers)}`,
     patience,
   )
   const health: RedisHealth = { refusal: undefined }
@@ -91,6 +91,9 @@ export async function openRedisStore({ redisUrl, patience, onError }: RedisStore
     },
   }
 }
+
+const remedyOfSilence = ({ tls }: RedisServers): string =>
+  tls ? 'start it with TLS, or write redis:// in REDIS_URL' : 'start it, or check REDIS_URL'
 
 /** BullMQ's own remove and clean leave the runs of a schedule alone. */
 async function forgetJob(redis: RedisClient, queue: LockedQueue, id: string): Promise<void> {

@@ -7,6 +7,7 @@ import { followConfigured, hasFollowed } from '../store/coins.ts'
 import { DatabaseServers } from '../store/connection/database-servers.ts'
 import { openClient } from '../store/connection/open-client.ts'
 import { ReadOnlyServer } from '../store/connection/primary-client.ts'
+import { takenText } from '../store/markets/owners.ts'
 import { migrateUp } from '../store/migrations.ts'
 import { openPool } from '../store/pool.ts'
 import { refusalOf } from '../store/refusal.ts'
@@ -124,7 +125,8 @@ export async function openDatabase(
   )
   releases.push(() => pool.close())
   if (following === 'always' || !(await hasFollowed(databaseOf(pool)))) {
-    await inTransaction(pool, (tx) => followConfigured(tx, settings.coins, clock.now()))
+    const { taken } = await inTransaction(pool, (tx) => followConfigured(tx, settings.coins, clock.now()))
+    for (const market of taken) log.warn('coins.market-taken', { ...market, reason: takenText(market) })
   }
   return { ...server, pool }
 }

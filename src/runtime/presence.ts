@@ -2,29 +2,34 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import type { Client, Pool } from 'pg'
 import { second } from '../market/instant.ts'
+import { type Role, roles } from '../settings/roles.ts'
 import { keepChecking } from '../store/connection/keep-checking.ts'
 import { openClient } from '../store/connection/open-client.ts'
 import { databaseOf } from '../store/transaction.ts'
 import type { Log } from './log.ts'
 
-/** Names the advisory lock that every process with workers on a kind of queue holds, shared, for as long as it lives. */
-const keyOf = (queueKind: QueueKind): string => `hashtextextended('beacon:workers:${queueKind}', 0)`
+/** What the advisory lock is called that every process in a role holds, shared, for as long as it lives. */
+const lockNames: Readonly<Record<Role, string>> = { worker: 'workers', scheduler: 'scheduler', web: 'web' }
+
+const keyOf = (role: Role, queueKind: QueueKind): string =>
+  `hashtextextended('beacon:${lockNames[role]}:${queueKind}', 0)`
 
 type QueueKind = 'redis' | 'postgres'
 
 const betweenTriesMs = 5 * second
 
 /**
- * Shows other processes that somebody works on the queues. It ends with the process, however that ends; should only
- * its connection end, it is made again.
+ * Shows other processes which roles this one has. It ends with the process, however that ends; should only its connection
+ * end, it is made again.
  */
-export async function announceWorkers(
+export async function announceRoles(
   url: string,
+  announced: readonly Role[],
   queueKind: QueueKind,
   log: Log,
 ): Promise<{ release(): Promise<void> }> {
   const stop = new AbortController()
-  let client = await announce(url, queueKind)
+  let client = await announce(url, announced, queueKind)
   const watch = () => {
     client.once('end', () => {
       if (!stop.signal.aborted) void again()
@@ -33,7 +38,7 @@ export async function announceWorkers(
   const again = async (): Promise<void> => {
     while (!stop.signal.aborted) {
       try {
-        client = await announce(url, queueKind)
+        client = await announce(url, announced, queueKind)
         // Released while it was being made: nobody else would end it.
         if (stop.signal.aborted) return await client.end()
         return watch()
@@ -52,7 +57,7 @@ export async function announceWorkers(
   }
 }
 
-async function announce(url: string, queueKind: QueueKind): Promise<Client> {
+async function announce(url: string, announced: readonly Role[], queueKind: QueueKind): Promise<Client> {
   // A connection that breaks also ends, and its end is what is listened to.
   const client = await openClient(url, {
     applicationName: 'beacon presence',
@@ -65,7 +70,7 @@ async function announce(url: string, queueKind: QueueKind): Promise<Client> {
     await client.query(`
       begin;
       set local idle_in_transaction_session_timeout = 0;
-      select pg_advisory_xact_lock_shared(${keyOf(queueKind)})`)
+      select ${announced.map((role) => `pg_advisory_xact_lock_shared(${keyOf(role, queueKind)})`).join(', ')}`)
     keepChecking(client)
     return client
   } catch (error) {
@@ -74,16 +79,19 @@ async function announce(url: string, queueKind: QueueKind): Promise<Client> {
   }
 }
 
-/** Whether any process of the fleet works on the queues of that kind. */
-export async function hasWorkers(pool: Pool, queueKind: QueueKind): Promise<boolean> {
-  const { rows } = await databaseOf(pool).execute<{ present: boolean }>(
+/** The roles that some process of the fleet has, on the queues of that kind. */
+export async function presentRoles(pool: Pool, queueKind: QueueKind): Promise<ReadonlySet<Role>> {
+  const keys = roles.map((role) => `('${role}', ${keyOf(role, queueKind)})`)
+  const { rows } = await databaseOf(pool).execute<{ role: Role }>(
     sql.raw(`
-    select exists (
-      select from pg_locks
-      where locktype = 'advisory' and mode = 'ShareLock' and granted and objsubid = 1
+    select distinct role from (values ${keys.join(', ')}) as known (role, key) join pg_locks
+      on locktype = 'advisory' and mode = 'ShareLock' and granted and objsubid = 1
         and database = (select oid from pg_database where datname = current_database())
-        and (classid::bigint << 32) + objid::bigint = ${keyOf(queueKind)}
-    ) as present`),
+        and (classid::bigint << 32) + objid::bigint = key`),
   )
-  return rows[0]?.present === true
+  return new Set(rows.map(({ role }) => role))
 }
+
+/** Whether any process of the fleet works on the queues of that kind. */
+export const hasWorkers = async (pool: Pool, queueKind: QueueKind): Promise<boolean> =>
+  (await presentRoles(pool, queueKind)).has('worker')

@@ -38,7 +38,8 @@ export function readRedisUrl(text: string): RedisServers | string {
   if (known.sentinel && first === '') {
     return 'names no primary: end it with the name that the Sentinels monitor, redis+sentinel://host:26379/mymaster'
   }
-  if (!/^\d{0,6}$/.test(databaseText)) return 'names no database by its number: redis://host:6379/0'
+  if (!/^\d{0,6}$/.test(databaseText))
+    return 'names a database that is not a number, as in redis://host:6379/0'
   const unknown = [...url.query.keys()].find((name) => !queryNames.has(name))
   if (unknown !== undefined) {
     return `has the parameter ${unknown}, which is unknown: there is ${[...queryNames].join(' and ')}, for Sentinels`

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { type Instant, toInstant, toIso } from '../market/instant.ts'
-import { type Range, union } from '../market/range.ts'
+import { type AlignedRange, union, wholeCandlesIn } from '../market/range.ts'
 import { isTimeframe, type Timeframe } from '../market/timeframe.ts'
 import { coverageStates, lockSeries, type SeriesFindings, writeCoverages } from './coverage.ts'
 import type { Leaf } from './expiring-partitions.ts'
@@ -60,10 +60,15 @@ function findingsOf(timeframe: Timeframe, coverage: readonly ArchivedCoverage[])
   for (const { coinId, source, state, ranges } of coverage) {
     const key = `${coinId} ${source}`
     const before = answers.get(key)?.findings ?? { stored: [], 'no-trades': [], refused: [] }
-    const findings = { ...before, [state]: union([...before[state], ...ranges.map(toRange)]) }
+    const findings = {
+      ...before,
+      [state]: union([...before[state], ...ranges.map((range) => toWholeCandles(timeframe, range))]),
+    }
     answers.set(key, { series: { coinId, source, timeframe }, findings })
   }
   return [...answers.values()]
 }
 
-const toRange = ([from, to]: [number, number]): Range => ({ from: toInstant(from), to: toInstant(to) })
+/** Archives written before coverage was held to the grid may speak of parts of candles: those are asked for again. */
+const toWholeCandles = (timeframe: Timeframe, [from, to]: [number, number]): AlignedRange =>
+  wholeCandlesIn(timeframe, { from: toInstant(from), to: toInstant(to) })

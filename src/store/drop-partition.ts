@@ -1,11 +1,12 @@
 import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import type { Instant } from '../market/instant.ts'
+import { toAlignedRange } from '../market/range.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import { forgetExpiring, type Leaf } from './expiring-partitions.ts'
 import { type Patience, patiently } from './lock-patience.ts'
 import type { Safekeeping } from './safekeeping.ts'
-import { inTransaction, type Transaction } from './transaction.ts'
+import { type Database, inTransaction, type Transaction } from './transaction.ts'
 import { trimLedger } from './trim-ledger.ts'
 
 /** Called between two steps, with the name of the one that is done: a test ends the process there. */
@@ -41,7 +42,7 @@ export const dropPartition = (
       await safekeeping.settle?.(tx.db, leaf, now)
       await steps('proved')
       await lockReferenced(tx, leaf)
-      if (leaf.timeframe !== undefined) await trimLedger(tx.db, leaf.timeframe, [leaf.range], now)
+      await trimLeaf(tx.db, leaf, now)
       await steps('trimmed')
       await tx.db.execute(sql`drop table ${table}`)
       await forgetExpiring(tx.db, leaf)
@@ -69,6 +70,11 @@ async function lockReferenced(tx: Transaction, { name }: Leaf): Promise<void> {
 /** Of a leaf that somebody dropped by hand after it was detached, what is known of its time is left to take back. */
 export const forgetDropped = ({ pool, now }: Omit<DropReach, 'steps'>, leaf: DetachedLeaf): Promise<void> =>
   inTransaction(pool, async ({ db }) => {
-    if (leaf.timeframe !== undefined) await trimLedger(db, leaf.timeframe, [leaf.range], now)
+    await trimLeaf(db, leaf, now)
     await forgetExpiring(db, leaf)
   })
+
+/** A partition of candles begins and ends with a day, and so with a candle of any timeframe. */
+async function trimLeaf(db: Database, { timeframe, range }: DetachedLeaf, now: Instant): Promise<void> {
+  if (timeframe !== undefined) await trimLedger(db, timeframe, [toAlignedRange(timeframe, range)], now)
+}

@@ -10,7 +10,7 @@ import {
   type RunsOf,
   readSuspicions,
 } from './compare-candles.ts'
-import type { PartitionPlan } from './partitions.ts'
+import type { BoundedPartition } from './partitions/catalog.ts'
 import { copyStraight } from './straight-copy.ts'
 import { sqlStateOf, type Transaction } from './transaction.ts'
 
@@ -24,7 +24,7 @@ const tries = 3
 
 /**
  * Writes candles of one timeframe, series by series in the order of the index. What the ledger proves to be absent is
- * copied straight into the leaves; the rest is held against the table first, so that what is there as it should be is
+ * copied straight into the partitions; the rest is held against the table first, so that what is there as it should be is
  * neither written nor locked. The locks of the series must be held. Throws Unavailable while another program writes the
  * same candles.
  */
@@ -32,7 +32,7 @@ export async function writeCandles(
   tx: Transaction,
   timeframe: Timeframe,
   incoming: readonly IncomingCandles[],
-  leaves: readonly PartitionPlan[],
+  partitions: readonly BoundedPartition[],
 ): Promise<Written[]> {
   let suspicions = await readSuspicions(tx.db, timeframe, incoming)
   for (let attempt = 1; attempt <= tries; attempt += 1) {
@@ -41,7 +41,7 @@ export async function writeCandles(
       const comparison = comparisons[place]
       return comparison ? [{ incoming: one, comparison }] : []
     })
-    if (await writeCompared(tx, timeframe, compared, leaves)) return compared.map(written)
+    if (await writeCompared(tx, timeframe, compared, partitions)) return compared.map(written)
     // Somebody has written beside the ledger: from now on only the table itself is believed.
     suspicions = incoming.map(({ span }, place) => ({ place, range: span }))
   }
@@ -60,7 +60,7 @@ async function writeCompared(
   tx: Transaction,
   timeframe: Timeframe,
   compared: readonly Compared[],
-  leaves: readonly PartitionPlan[],
+  partitions: readonly BoundedPartition[],
 ): Promise<boolean> {
   const absent = compared.map(({ incoming, comparison }) => ({ incoming, runs: comparison.absent }))
   const isChanged = compared.some(({ comparison }) => comparison.changed.length > 0)
@@ -68,7 +68,7 @@ async function writeCompared(
   await tx.client.query('savepoint compared')
   try {
     const copied = isChanged ? await change(tx, timeframe, compared) : []
-    await copyStraight(tx, timeframe, joined(absent, copied), leaves)
+    await copyStraight(tx, timeframe, joined(absent, copied), partitions)
   } catch (error) {
     if (sqlStateOf(error) !== uniqueViolation) throw error
     await tx.client.query('rollback to savepoint compared')

@@ -11,7 +11,7 @@ import { databaseOf } from '../../src/store/transaction.ts'
 import { test } from '../support/database.ts'
 import { settingsFor } from '../web/serving.ts'
 
-const program = fileURLToPath(new URL('../../src/beacon.mjs', import.meta.url))
+const program = fileURLToPath(new URL('../../dist/beacon.js', import.meta.url))
 
 /** Runs a command where a process may use less than usual; how it ended. */
 async function runLimited(limit: string, variables: Readonly<Record<string, string>> = {}) {

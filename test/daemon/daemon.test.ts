@@ -99,11 +99,11 @@ const wantedSchedules = {
 
 /** As if nobody had been there since then: neither candles nor a record of runs. */
 async function forgetSince({ database: { pool } }: Site, since: Instant): Promise<void> {
-  await pool.query('delete from ohlcv_data where timestamp >= $1', [toIso(since)])
-  await pool.query(
-    'update candle_coverage set ranges = ranges - tsmultirange(tsrange($1::timestamp, null))',
-    [toIso(since)],
-  )
+  const first = `date_bin(timeframe::interval, $1::timestamp, '1970-01-01')`
+  await pool.query(`delete from ohlcv_data where timestamp >= ${first}`, [toIso(since)])
+  await pool.query(`update candle_coverage set ranges = ranges - tsmultirange(tsrange(${first}, null))`, [
+    toIso(since),
+  ])
   await pool.query('delete from ingest_runs where started_at >= $1', [toIso(since)])
 }
 

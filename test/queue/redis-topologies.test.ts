@@ -230,7 +230,7 @@ describe.skipIf(!sharedRedisUrl)('the queue on Redis as it is run', () => {
       [
         'a number that is no database',
         (at: RedisServer) => `${urlOf(at)}/99`,
-        'Redis has no database 99: end REDIS_URL with a smaller number, or raise databases in redis.conf',
+        'REDIS_URL names database 99, and Redis has 16 (0 to 15): name one of them, or raise "databases" in redis.conf',
       ],
     ])('refuses %s', async (_what, url, message) => {
       await expect(fleet.open({ redisUrl: url(primary) })).rejects.toThrow(new Misconfigured(message))

@@ -47,9 +47,9 @@ describe('REDIS_URL', () => {
     ['redis://cache:99999', /^is not a URL/],
     ['redis://a,,b', /^is not a URL/],
     ['redis://cache:port', /^is not a URL/],
-    ['redis://cache/main', /^names no database by its number/],
+    ['redis://cache/main', /^names a database that is not a number/],
     ['redis+sentinel://a,b', /^names no primary: end it with the name that the Sentinels monitor/],
-    ['redis+sentinel://a/mymaster/main', /^names no database by its number/],
+    ['redis+sentinel://a/mymaster/main', /^names a database that is not a number/],
     ['redis://cache?tls=true', /^has the parameter tls, which is unknown/],
   ])('%s is refused, without what may be a secret', (text, message) => {
     const mistake = readRedisUrl(text.replace('://', '://:canary-7d1c@'))

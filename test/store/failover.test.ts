@@ -5,7 +5,7 @@ import { enqueue } from '../../src/queue/enqueue.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { openServer } from '../../src/runtime/database.ts'
 import { waitFor } from '../../src/runtime/embedded/wait.ts'
-import { announceWorkers, hasWorkers } from '../../src/runtime/presence.ts'
+import { announceRoles, hasWorkers } from '../../src/runtime/presence.ts'
 import { Releases } from '../../src/runtime/release.ts'
 import { readSettings } from '../../src/settings.ts'
 import { upsertCoin } from '../../src/store/coins.ts'
@@ -101,7 +101,7 @@ describe.skipIf(!installedPostgres)('a primary and its streaming replica', () =>
     await expect.poll(() => done, minutely).toContain('before')
     await write(pool, 'before')
     await write(behindOneAddress, 'behind')
-    const presence = await announceWorkers(url, 'redis', fleet.log)
+    const presence = await announceRoles(url, ['worker'], 'redis', fleet.log)
     releases.push(() => presence.release())
     expect(await hasWorkers(pool, 'redis')).toBe(true)
 

@@ -9,7 +9,7 @@ import { ensurePartitions } from '../../src/store/create-partitions.ts'
 import { beginExpiring } from '../../src/store/expiring-partitions.ts'
 import { listPartitions } from '../../src/store/list-partitions.ts'
 import { migrateDown, migrateUp } from '../../src/store/migrations.ts'
-import { withPartitions } from '../../src/store/partition-cache.ts'
+import { type PartitionCache, withPartitions } from '../../src/store/partition-cache.ts'
 import {
   candleTable,
   partitionAt,
@@ -173,7 +173,7 @@ describe('making partitions', () => {
     await pool.query(`alter table ohlcv_data_1m detach partition ${plan.name}`)
     const making = ensurePartitions(pool, minuteTable, [plan], 2_000)
     await expect(making).rejects.toThrow(Unavailable)
-    await expect(making).rejects.toThrow(`${plan.name} is just being dropped`)
+    await expect(making).rejects.toThrow(`retention is deleting table public.${plan.name}`)
   })
 
   test('refuses a stray table in the place of a leaf, by its name', async ({ freshDatabase: { pool } }) => {
@@ -183,13 +183,25 @@ describe('making partitions', () => {
     await expect(making).rejects.toThrow('ohlcv_data_1m_y2024m03d01')
   })
 
-  test('refuses a leaf of another length over those that are there', async ({ freshDatabase: { pool } }) => {
-    await ensurePartitions(pool, minuteTable, planOf('2024-03-01'), 2_000)
+  test('of another length than before fills what those that are there leave free', async ({
+    freshDatabase: { pool },
+  }) => {
+    await ensurePartitions(pool, minuteTable, planOf('2024-03-01', '2024-03-05'), 2_000)
     const monthly = candleTable('1m', 'month')
-    const making = ensurePartitions(pool, monthly, [partitionAt(monthly, start)], 2_000)
-    await expect(making).rejects.toThrow(Misconfigured)
-    await expect(making).rejects.toThrow(/ohlcv_data_1m_y2024m03 .*ohlcv_data_1m_y2024m03d01/)
-    expect(await leaves(pool, 'ohlcv_data_1m')).toEqual(['ohlcv_data_1m_y2024m03d01'])
+    await ensurePartitions(pool, monthly, [partitionAt(monthly, start)], 2_000)
+    expect(await listPartitions(pool, ['ohlcv_data_1m'])).toMatchObject([
+      { name: 'ohlcv_data_1m_y2024m03d01', range: range('2024-03-01', '2024-03-02') },
+      {
+        name: 'ohlcv_data_1m_y2024m03_from_20240302t000000',
+        range: range('2024-03-02', '2024-03-05'),
+      },
+      { name: 'ohlcv_data_1m_y2024m03d05', range: range('2024-03-05', '2024-03-06') },
+      {
+        name: 'ohlcv_data_1m_y2024m03_from_20240306t000000',
+        range: range('2024-03-06', '2024-04-01'),
+      },
+    ])
+    expect(await ensurePartitions(pool, minuteTable, planOf('2024-03-07'), 2_000)).toEqual([])
   })
 
   test.for(['15m', '30m', '4h'] satisfies Timeframe[])(
@@ -305,13 +317,16 @@ describe('the list of partitions', () => {
     await pool.query('create table everything_else partition of ohlcv_data_1m default')
     const listing = listPartitions(pool, ['ohlcv_data_1m'])
     await expect(listing).rejects.toThrow(Misconfigured)
-    await expect(listing).rejects.toThrow(/everything_else.*drop it/)
+    await expect(listing).rejects.toThrow(/public\.everything_else.*drop it/)
   })
 
   test('of nothing is empty', async ({ pool }) => {
     expect(await listPartitions(pool, [])).toEqual([])
   })
 })
+
+const seen = (cache: PartitionCache) =>
+  [...cache.values()].flatMap(({ partitions }) => partitions.map(({ name }) => name))
 
 describe('a write that needs partitions', () => {
   const dropped = async (pool: Pool) => {
@@ -321,7 +336,7 @@ describe('a write that needs partitions', () => {
 
   test('makes a leaf again that was dropped since it was seen', async ({ freshDatabase: { pool } }) => {
     const series = await aSeries(pool)
-    const partitions = new Set<string>()
+    const partitions: PartitionCache = new Map()
     const instants: Instant[] = [start]
     const reach = { pool, partitions, lockTimeoutMs: 2_000 }
     const write = () =>
@@ -330,17 +345,17 @@ describe('a write that needs partitions', () => {
       )
     await write()
     await dropped(pool)
-    expect([...partitions]).toEqual(['ohlcv_data_1m_y2024m03d01'])
+    expect(seen(partitions)).toEqual(['ohlcv_data_1m_y2024m03d01'])
     expect(await write()).toMatchObject({ new: 1 })
     expect(await leaves(pool, 'ohlcv_data_1m')).toEqual(['ohlcv_data_1m_y2024m03d01'])
   })
 
   test('asks the catalog once for each leaf', async ({ freshDatabase: { pool } }) => {
-    const partitions = new Set<string>()
+    const partitions: PartitionCache = new Map()
     const reach = { pool, partitions, lockTimeoutMs: 2_000 }
     const instants = [start, minutes(1, 2).from, plus(start, 86_400_000)]
     await withPartitions(reach, minuteTable, instants, async () => {})
-    expect(await leaves(pool, 'ohlcv_data_1m')).toEqual([...partitions])
+    expect(await leaves(pool, 'ohlcv_data_1m')).toEqual(seen(partitions))
     await dropped(pool)
     await withPartitions(reach, minuteTable, instants, async () => {})
     expect(await leaves(pool, 'ohlcv_data_1m')).toEqual(['ohlcv_data_1m_y2024m03d02'])
@@ -354,7 +369,7 @@ describe('a write that needs partitions', () => {
         client.query(`insert into candle_coverage values ('a', '1m', 'b', 'wrong', '{}', now())`),
       )
     }
-    const reach = { pool, partitions: new Set<string>(), lockTimeoutMs: 2_000 }
+    const reach = { pool, partitions: new Map(), lockTimeoutMs: 2_000 }
     await expect(withPartitions(reach, minuteTable, [start], write)).rejects.toThrow(/state/)
     expect(writes).toBe(1)
   })

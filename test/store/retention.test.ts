@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { day, type Instant, plus, toMinuteText } from '../../src/market/instant.ts'
+import { day, type Instant, toMinuteText } from '../../src/market/instant.ts'
 import { readSettings } from '../../src/settings.ts'
 import {
   type CountedPartition,
@@ -7,6 +7,7 @@ import {
   type RetentionPolicy,
   retentionPolicies,
 } from '../../src/store/retention.ts'
+import { plus } from '../support/at.ts'
 import { at } from './loading.ts'
 
 const table = { name: 'market_data', length: 'day' } as const

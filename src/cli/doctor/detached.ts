@@ -1,11 +1,9 @@
 import { day, toMinuteText } from '../../market/instant.ts'
-import { listPending } from '../../store/detach-partition.ts'
 import { type DetachedTable, listDetached } from '../../store/orphan-partitions.ts'
 import { partitionedTables } from '../../store/partitions.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { bytesText } from '../output.ts'
-import { type Check, error, type Finding, warning } from './check.ts'
-import { shortened } from './words.ts'
+import { type Check, error, type Finding } from './check.ts'
 
 /** Retention runs once a day: what a run has left over, the next one or the one after it finishes. */
 const patienceMs = 2 * day
@@ -16,7 +14,6 @@ export const detachedPartitions: Check = {
   run: async ({ pool, settings, now }): Promise<Finding[]> => {
     const tables = partitionedTables(settings).map(({ name }) => name)
     const detached = await listDetached(databaseOf(pool), tables)
-    const pending = (await listPending(pool, tables)).map(({ name }) => name)
     const stuck = detached.filter(
       ({ expiringSince }) => expiringSince !== undefined && now - expiringSince > patienceMs,
     )
@@ -28,14 +25,6 @@ export const detachedPartitions: Check = {
           'npx beacon retention tells what keeps it',
         ),
       ),
-      ...(pending.length === 0
-        ? []
-        : [
-            warning(
-              `Detaching ${shortened(pending)} was interrupted; no other partition of its table can go meanwhile.`,
-              'npx beacon retention goes on with it',
-            ),
-          ]),
     ]
   },
 }

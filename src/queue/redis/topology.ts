@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis'
+import { type Redis, ReplyError } from 'ioredis'
 import { Misconfigured, Unavailable } from '../../fault.ts'
 import type { RedisServers } from '../../settings/redis-url.ts'
 import { serverName } from '../../settings/server-list.ts'
@@ -95,10 +95,21 @@ async function select(redis: Redis, { database }: RedisServers): Promise<void> {
   try {
     await redis.select(database)
   } catch (cause) {
-    if (!(cause instanceof Error) || !/out of range|NOPERM/.test(cause.message)) throw cause
+    if (!(cause instanceof Error) || !/out of range|invalid DB index/i.test(cause.message)) throw cause
     throw new Misconfigured(
-      `Redis has no database ${database}: end REDIS_URL with a smaller number, or raise databases in redis.conf`,
+      `REDIS_URL names database ${database}, and Redis has ${await databasesOf(redis)}: name one of them, or raise "databases" in redis.conf`,
       { cause },
     )
+  }
+}
+
+/** `16 (0 to 15)`; managed servers do not say. */
+async function databasesOf(redis: Redis): Promise<string> {
+  try {
+    const [, count] = (await redis.config('GET', 'databases')) as string[]
+    return `${count} (0 to ${Number(count) - 1})`
+  } catch (error) {
+    if (error instanceof ReplyError) return 'fewer'
+    throw error
   }
 }

@@ -2,7 +2,8 @@ import type { Pool } from 'pg'
 import { day, type Instant, later, toIso } from '../../market/instant.ts'
 import type { Ending } from '../../settings/schema.ts'
 import type { Settings } from '../../settings.ts'
-import { listPartitions } from '../../store/list-partitions.ts'
+import { hasRange, measurePartitions } from '../../store/list-partitions.ts'
+import { receiving } from '../../store/partitions/catalog.ts'
 import { partitionedTables } from '../../store/partitions.ts'
 import { partitionsAheadOf } from '../../store/partitions-ahead.ts'
 import { retentionPolicies } from '../../store/retention.ts'
@@ -27,14 +28,16 @@ export type TableStatus = Readonly<{
 /** One line for each partitioned table that the settings speak of. */
 export async function readTables(pool: Pool, settings: Settings, now: Instant): Promise<TableStatus[]> {
   const names = partitionedTables(settings).map(({ name }) => name)
-  const partitions = await listPartitions(pool, names)
+  const partitions = await measurePartitions(pool, names)
   const policies = new Map(retentionPolicies(settings).map((policy) => [policy.table.name, policy]))
-  return partitionsAheadOf(names, partitions, now).map(({ table, daysAhead }) => {
+  return partitionsAheadOf(names, receiving(partitions), now).map(({ table, daysAhead }) => {
     const own = partitions.filter((partition) => partition.table === table)
-    const newest = own.reduce<Instant | undefined>(
-      (bound, { range }) => (bound === undefined ? range.to : later(bound, range.to)),
-      undefined,
-    )
+    const newest = own
+      .filter(hasRange)
+      .reduce<Instant | undefined>(
+        (bound, { range }) => (bound === undefined ? range.to : later(bound, range.to)),
+        undefined,
+      )
     const policy = policies.get(table)
     return {
       table,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { nextQuestions, priceMarketsOf } from '../../src/ingest/price-sources.ts'
-import { toInstant } from '../../src/market/instant.ts'
-import type { Coin } from '../../src/store/coins.ts'
+import { nextQuestions, priceMarketsOf } from '../../../src/ingest/prices/price-sources.ts'
+import { toInstant } from '../../../src/market/instant.ts'
+import type { Coin } from '../../../src/store/coins.ts'
 
 const aCoin = (id: string, ...markets: readonly (readonly [string, string])[]): Coin => ({
   id,

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { getHeapStatistics } from 'node:v8'
 
-/** What a command, and a daemon at work, need of the process. The files are those that Node opens at once to load the code, too. */
+/** What a daemon at work needs; loading the code alone opens many files at once. */
 const neededFiles = 256
 const neededHeapMb = 128
 
-/** Where the process may use less than it needs, one message that says so. Asked before anything else is loaded. */
-export function tooSmallLimit() {
+/** Which limit of the process is too small, and what helps; undefined where none is. */
+export function tooSmallLimit(): string | undefined {
   const files = openFilesLimit()
   if (files < neededFiles) {
     return (
@@ -24,13 +24,16 @@ export function tooSmallLimit() {
   return undefined
 }
 
-function openFilesLimit() {
+type Report = Readonly<{ userLimits?: Readonly<{ open_files?: Readonly<{ soft: unknown }> }> }>
+
+function openFilesLimit(): number {
   try {
     const [, limit = ''] = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
     return limit === 'unlimited' ? Number.POSITIVE_INFINITY : Number(limit)
   } catch {
     // Where there is no /proc, Node's report has it; it takes thirty times as long.
-    const { soft } = process.report.getReport().userLimits?.open_files ?? {}
+    const { userLimits } = process.report.getReport() as Report
+    const soft = userLimits?.open_files?.soft
     return typeof soft === 'number' ? soft : Number.POSITIVE_INFINITY
   }
 }
