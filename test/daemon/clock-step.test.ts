@@ -11,8 +11,9 @@ import { Releases } from '../../src/runtime/release.ts'
 import { commandsIn, type Running } from '../cli/beacon.ts'
 import { eventually } from '../cli/eventually.ts'
 import { exchangeVariables, openFolder, openSite, writeConfig } from '../cli/site.ts'
-import { engines, installedPostgres, redisUrl } from '../support/database.ts'
+import { engines, installedPostgres } from '../support/database.ts'
 import { type FakedClock, fakeTimeLibrary, openFakedClock } from '../support/faked-clock.ts'
+import { freshRedisUrl } from '../support/fresh-redis.ts'
 import { startPostgres } from '../support/installed-postgres.ts'
 import { eventsOf, expectGracefulStop, getJson, untilReady } from './ready.ts'
 
@@ -21,7 +22,7 @@ follow: [bitcoin]
 candles: { settleDelay: 1 s }
 timeframes:
   1m: { history: 2 hours }
-  1h: { history: 1 day }
+  1h: { history: 2 days }
 prices: { every: 1 minute }
 `
 
@@ -104,11 +105,10 @@ describe.skipIf(!fakeTimeLibrary || !installedPostgres)(
           clocks.set(name, clock)
           await clock.set(aheadHours * hours)
           const url = await startServer(name, clock)
-          const number = aheadHours === 1 ? 8 : 9
           const commands = commandsIn({
             ...exchangeVariables(exchange),
             ...clock.variables,
-            ...(engine === 'redis' ? { REDIS_URL: `${redisUrl}/${number}` } : {}),
+            ...(engine === 'redis' ? { REDIS_URL: await freshRedisUrl() } : {}),
             DATABASE_URL: url,
             BEACON_CONFIG: await writeConfig(join(folder, name), config),
             BEACON_DATA_DIR: join(folder, name, 'beacon'),

@@ -24,21 +24,20 @@ async function sessionsOf({ database: { pool } }: Site): Promise<string[]> {
   return rows.map((row) => row.application_name)
 }
 
-async function redisClients(number: number): Promise<number> {
+async function redisClients({ variables }: Site): Promise<number> {
+  const { pathname } = new URL(variables.REDIS_URL ?? '')
   const redis = new Redis(redisUrl ?? '')
   try {
     const list = String(await redis.client('LIST'))
-    return list.split('\n').filter((line) => line.includes(` db=${number} `)).length
+    return list.split('\n').filter((line) => line.includes(` db=${pathname.slice(1)} `)).length
   } finally {
     redis.disconnect()
   }
 }
 
-const redisNumber = 4
-
 describe.concurrent.each(engines)('an idle daemon of six coins on %s', (engine) => {
   test('has no more connections open than 20 to PostgreSQL and 8 to Redis, also while its page is read', async () => {
-    await using site = await openSite({ engine, redisNumber, config: sixCoins })
+    await using site = await openSite({ engine, config: sixCoins })
     const daemon = site.start('start')
     const url = await untilReady(daemon)
     await eventually(() => isIdle(site), true)
@@ -51,7 +50,7 @@ describe.concurrent.each(engines)('an idle daemon of six coins on %s', (engine) 
     expect(sessions.length, sessions.join(', ')).toBeLessThanOrEqual(20)
     expect(sessions).toContain('beacon daemon')
     if (engine === 'redis') {
-      const clients = await redisClients(redisNumber)
+      const clients = await redisClients(site)
       expect(clients).toBeLessThanOrEqual(8)
       expect(clients).toBeGreaterThan(2)
     }

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** The library of Debian's package faketime; undefined where it is not installed. */
+/** The library of Debian's package libfaketime; undefined where it is not installed. */
 export const fakeTimeLibrary: string | undefined = listed('/usr/lib')
   .map((folder) => join('/usr/lib', folder, 'faketime'))
   .flatMap((folder) => listed(folder).map((file) => join(folder, file)))
@@ -14,6 +14,12 @@ function listed(folder: string): string[] {
   } catch {
     return [] // no such folder here
   }
+}
+
+if (fakeTimeLibrary === undefined) {
+  process.stderr.write(
+    'no libfaketime was found: the tests that set the clock of whole processes are left out\n',
+  )
 }
 
 /** A clock that whole processes go by. Its file may be read by every account. */
