@@ -57,14 +57,16 @@ const paintFreshness = (line: string, paint: (text: string, colour: Colour) => s
 /** Cut to the width of the terminal. */
 const cut = (line: string): string => cutTo(mostColumns, line)
 
-/** The one sentence to read, on two lines where it is long. */
-function wrapped(sentence: string): string[] {
-  if (columnsOf(sentence) <= mostColumns) return [sentence]
+/** The one sentence to read, on as many lines as it needs, up to these. */
+const mostHeadlines = 4
+
+function wrapped(sentence: string, most = mostHeadlines): string[] {
+  if (columnsOf(sentence) <= mostColumns || most === 1) return [cut(sentence)]
   // A column more, for the space that need not be shown.
   const room = headOf(mostColumns + 1, sentence)
   const at = room.lastIndexOf(' ')
   const first = at > 0 ? room.slice(0, at) : headOf(mostColumns, sentence)
-  return [first, cut(sentence.slice(first.length).trimStart())]
+  return [first, ...wrapped(sentence.slice(first.length).trimStart(), most - 1)]
 }
 
 /** The first so many, and how many more there are; in place of `1 more` it can stand itself. */

@@ -25,7 +25,7 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
     const line = (source: string, timeframe: string, state: string, ...spans: string[]) =>
       `${source} ${timeframe} ${state} {${spans.join()}}`
     try {
-      await migrateDown(url, { to: '0020' })
+      await migrateDown(url, { to: '0021' })
       await pool.query(
         `insert into coins (id, symbol, name, created_at, updated_at) values ('bitcoin', 'BTC', 'Bitcoin', now(), now())`,
       )
@@ -117,7 +117,7 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
         { ...archived[1], ranges: [[ms('2015-01-01'), ms('2015-02-01')]] },
         archived[2],
       ])
-      await migrateDown(url, { to: '0020' })
+      await migrateDown(url, { to: '0021' })
       await migrateUp(url)
       expect(await covered()).toEqual(after)
     } finally {
