@@ -111,10 +111,8 @@ function toAddress(text: string): string {
  * would not do: while a new key comes in, two processes may write the same address under different ones.
  */
 async function claimAddress(db: Database, ring: KeyRing, address: string, userId: string): Promise<void> {
-  const forms = findableForms(ring, encryptedColumns.email, address).toSorted()
-  for (const form of forms) {
-    await db.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`beacon:address:${form}`}, 0))`)
-  }
+  const forms = findableForms(ring, encryptedColumns.email, address)
+  await db.execute(sql`select lock_addresses(${sql.param(forms)}::text[])`)
   // Whoever can name the encrypted address may see the row that bears it, but only for this one look.
   await db.execute(sql`select set_config('app.login_email', ${forms.join(',')}, true)`)
   const holders = await db.select({ id: users.id }).from(users).where(inArray(users.email, forms))

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import { CronExpressionParser } from 'cron-parser'
-import { Client } from 'pg'
 import { InvalidInput } from '../fault.ts'
-import { type Instant, plus, second, toInstant } from '../market/instant.ts'
+import { type Instant, plus, toInstant } from '../market/instant.ts'
 import { systemClock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Settings } from '../settings.ts'
 import type { Coin } from '../store/coins.ts'
+import { underLock } from '../store/locks.ts'
 import type { Engine, EngineQueue } from './engine.ts'
 import { heartbeat } from './heartbeat.ts'
 import type { AnyJob, Scheduled } from './job.ts'
@@ -128,26 +128,6 @@ async function removeOthers(
 }
 
 const lockName = (queue: EngineQueue, id: string): string => `schedule ${queue.name} ${id}`
-
-/** Runs the work while no other process of the fleet runs one under the same name. */
-export async function underLock<T>(databaseUrl: string, name: string, work: () => Promise<T>): Promise<T> {
-  // A connection of its own, so that no pool can be drained by those who wait; the lock ends with its transaction.
-  const client = new Client({
-    connectionString: databaseUrl,
-    connectionTimeoutMillis: 5 * second,
-    query_timeout: 60 * second,
-  })
-  // A lost connection loses the lock; the query under way tells, and a write twice is harmless.
-  client.on('error', () => undefined)
-  try {
-    await client.connect()
-    await client.query('begin')
-    await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [name])
-    return await work()
-  } finally {
-    await client.end()
-  }
-}
 
 /** When the pattern (cron in UTC, 5 or 6 fields) was last due, `now` included. Throws InvalidInput for a bad one. */
 export function lastDue(pattern: string, now: Instant): Instant {

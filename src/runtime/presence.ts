@@ -5,10 +5,16 @@ import { second } from '../market/instant.ts'
 import { databaseOf } from '../store/transaction.ts'
 import type { Log } from './log.ts'
 
-/** Names the advisory lock that every process with workers on a kind of queue holds, shared, for as long as it lives. */
-const keyOf = (queueKind: QueueKind): string => `hashtextextended('beacon:workers:${queueKind}', 0)`
-
 type QueueKind = 'redis' | 'postgres'
+
+/**
+ * The lock that a process with workers holds on the table worker_presence. The two wait neither for themselves nor for
+ * each other, and need a right that only the owner of the table has: no other login can pretend to be a worker.
+ */
+const lockModes: Readonly<Record<QueueKind, Readonly<{ sql: string; name: string }>>> = {
+  redis: { sql: 'row share', name: 'RowShareLock' },
+  postgres: { sql: 'row exclusive', name: 'RowExclusiveLock' },
+}
 
 const betweenTriesMs = 5 * second
 
@@ -66,7 +72,7 @@ async function announce(url: string, queueKind: QueueKind): Promise<Client> {
     await client.query(`
       begin;
       set local idle_in_transaction_session_timeout = 0;
-      select pg_advisory_xact_lock_shared(${keyOf(queueKind)})`)
+      lock table public.worker_presence in ${lockModes[queueKind].sql} mode`)
     return client
   } catch (error) {
     await client.end()
@@ -76,14 +82,12 @@ async function announce(url: string, queueKind: QueueKind): Promise<Client> {
 
 /** Whether any process of the fleet works on the queues of that kind. */
 export async function hasWorkers(pool: Pool, queueKind: QueueKind): Promise<boolean> {
-  const { rows } = await databaseOf(pool).execute<{ present: boolean }>(
-    sql.raw(`
+  const { rows } = await databaseOf(pool).execute<{ present: boolean }>(sql`
     select exists (
       select from pg_locks
-      where locktype = 'advisory' and mode = 'ShareLock' and granted and objsubid = 1
+      where locktype = 'relation' and granted and mode = ${lockModes[queueKind].name}
+        and relation = 'public.worker_presence'::regclass
         and database = (select oid from pg_database where datname = current_database())
-        and (classid::bigint << 32) + objid::bigint = ${keyOf(queueKind)}
-    ) as present`),
-  )
+    ) as present`)
   return rows[0]?.present === true
 }

@@ -5,6 +5,7 @@ import { Misconfigured, Unavailable } from '../fault.ts'
 import { type Instant, second, toIso } from '../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { inSpan } from '../runtime/trace.ts'
+import { takeLocks } from './locks.ts'
 import type { PartitionedTable, PartitionPlan } from './partitions.ts'
 import { databaseOf, inTransaction, rootMessage, sqlStateOf, type Transaction } from './transaction.ts'
 
@@ -83,7 +84,7 @@ async function createPartition(
   lockTimeoutMs: number,
 ): Promise<boolean> {
   await db.execute(sql`select set_config('lock_timeout', ${`${lockTimeoutMs}ms`}, true)`)
-  await db.execute(sql`select pg_advisory_xact_lock(hashtextextended('beacon:partitions', 0))`)
+  await takeLocks(db, ['partitions'])
   if (table.timeframe !== undefined) await ensureTimeframe(db, table, table.timeframe)
   const { rows } = await db.execute<{ parent: string | null; is_going: boolean }>(sql`
     select parent.relname as parent,

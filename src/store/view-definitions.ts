@@ -7,6 +7,7 @@ import type { Pool } from 'pg'
 import { Misconfigured } from '../fault.ts'
 import { type Instant, toIso } from '../market/instant.ts'
 import { packageDir } from '../package-dir.ts'
+import { takeLocks } from './locks.ts'
 import { type Database, inTransaction, rootMessage, type Transaction } from './transaction.ts'
 
 export const viewsDir = fileURLToPath(new URL('drizzle/views', packageDir))
@@ -33,7 +34,7 @@ type Definition = Readonly<{ view: string; file: string; text: string; sha256: s
 
 async function makeOnce({ db, client }: Transaction, definition: Definition): Promise<boolean> {
   const { view, file, text, sha256, now } = definition
-  await db.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`beacon:view:${view}`}, 0))`)
+  await takeLocks(db, [`view ${view}`])
   const { rows: known } = await db.execute<{ sha256: string }>(
     sql`select sha256 from view_definitions where view = ${view}`,
   )
