@@ -1,11 +1,12 @@
 -- Named locks. An advisory lock can be taken by every login that can connect, and the keys in use are shown to all of
 -- them by pg_locks: a user of the hub could stop ingestion and maintenance. A row can only be locked by a role that may
--- update it, and nobody but the owner has a right on these tables.
+-- update it: the owner, and beacon_ingest, which loads candles.
 
 create table locks (
-  name text primary key
+  name varchar(300) primary key
 );
-comment on table locks is 'Named locks: a transaction that holds the row FOR UPDATE has the lock. No role has a right on this table.';
+comment on table locks is 'Named locks: a transaction that holds the row FOR UPDATE has the lock. The roles of users and analysts have no right on it.';
+grant select, insert, update on locks to beacon_ingest;
 
 create table worker_presence (
   queue_engine varchar(20) primary key

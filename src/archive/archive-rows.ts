@@ -8,7 +8,8 @@ import {
   type RowBatch,
   takeRows,
 } from '../store/archived-rows.ts'
-import { type Archive, archivesOf, intendArchive, recordDropped } from '../store/archives.ts'
+import { type Archive, archiveEntry, archivesOf, intendArchive, recordDropped } from '../store/archives.ts'
+import { leaveOutRows, recordMaintenance } from '../store/maintenance-audit.ts'
 import { databaseOf } from '../store/transaction.ts'
 import {
   type ArchiveReach,
@@ -114,6 +115,8 @@ async function takeArchived(
 ): Promise<boolean> {
   try {
     await inRowsTransaction(pool, selection.relation, async ({ db }) => {
+      await recordMaintenance(db, archiveEntry('ARCHIVE', archive))
+      await leaveOutRows(db)
       const taken = await takeRows(db, selection)
       await steps?.('taken')
       if (!archive.written || !sameContent(taken, archive.written.content)) throw new RowsChanged()

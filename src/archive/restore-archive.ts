@@ -10,9 +10,10 @@ import {
 } from '../store/archive-content.ts'
 import { regainCoverage, timeframeOf } from '../store/archived-coverage.ts'
 import { inRowsTransaction } from '../store/archived-rows.ts'
-import { type Archive, isBelieved, recordRestored } from '../store/archives.ts'
+import { type Archive, archiveEntry, isBelieved, recordRestored } from '../store/archives.ts'
 import { copyField } from '../store/copy.ts'
 import { ensurePartitions } from '../store/create-partitions.ts'
+import { leaveOutRows, recordMaintenance } from '../store/maintenance-audit.ts'
 import { type PartitionPlan, partitionedTables, partitionsOf } from '../store/partitions.ts'
 import { fillSideTable, mergeStaged, type RestoredRows, stageRows } from '../store/restore-rows.ts'
 import { databaseOf, inTransaction, type Transaction } from '../store/transaction.ts'
@@ -44,6 +45,8 @@ export async function restoreArchive(reach: ArchiveReach, archive: Archive): Pro
         const staged = await stageRows(tx, archive.columns, lines)
         refuseDifference(archive, staged)
         await steps?.('staged')
+        await recordMaintenance(tx.db, archiveEntry('RESTORE', archive))
+        if (archive.partition === undefined) await leaveOutRows(tx.db)
         const merged = await mergeStaged(tx, archive.table, archive.columns, key, staged.rows)
         await steps?.('merged')
         const timeframe = timeframeOf(archive.table)

@@ -3,7 +3,7 @@ import { Client, type Pool } from 'pg'
 import { Misconfigured } from '../fault.ts'
 import { minute } from '../market/instant.ts'
 import type { Settings } from '../settings.ts'
-import { followConfigured, hasFollowed } from '../store/coins.ts'
+import { followConfigured, hasFollowed, recordConfigured } from '../store/coins.ts'
 import { migrateUp } from '../store/migrations.ts'
 import { openPool } from '../store/pool.ts'
 import { refusalOf } from '../store/refusal.ts'
@@ -106,7 +106,9 @@ export async function openDatabase(
   )
   releases.push(() => pool.close())
   if (following === 'always' || !(await hasFollowed(databaseOf(pool)))) {
-    await inTransaction(pool, (tx) => followConfigured(tx, settings.coins, clock.now()))
+    await inTransaction(pool, async (tx) =>
+      recordConfigured(tx, await followConfigured(tx, settings.coins, clock.now())),
+    )
   }
   return { ...server, pool }
 }

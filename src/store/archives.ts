@@ -15,6 +15,7 @@ import {
 } from './archive-content.ts'
 import { type ArchivedCoverage, coverageForm } from './archived-coverage.ts'
 import type { Leaf } from './expiring-partitions.ts'
+import { type Maintenance, recordMaintenance } from './maintenance-audit.ts'
 import { fromMs } from './multirange.ts'
 import { type Database, withFaults } from './transaction.ts'
 
@@ -227,7 +228,21 @@ export async function settleArchived(db: Database, leaf: Leaf, now: Instant): Pr
   const archive = await verifiedArchiveOf(db, leaf)
   if (!archive) throw new Error(`${leaf.name} is dropped without an archive`)
   await recordDropped(db, archive.id, now)
+  await recordMaintenance(db, archiveEntry('ARCHIVE', archive))
 }
+
+/** What the audit log says of rows that left their table for the archive, or came back. */
+export const archiveEntry = (operation: 'ARCHIVE' | 'RESTORE', archive: Archive): Maintenance => ({
+  operation,
+  table: archive.table,
+  entity: archive.partition ?? archive.table,
+  details: {
+    archive: archive.id,
+    rows: archive.written?.content.rows ?? 0,
+    from: toIso(archive.range.from),
+    to: toIso(archive.range.to),
+  },
+})
 
 /** Whether a verified archive stands for the partition; of its content now, only `archiveObjection` tells. */
 export async function isArchived(db: Database, leaf: Leaf): Promise<boolean> {

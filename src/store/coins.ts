@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../market/instant.ts'
 import type { FollowedCoin } from '../settings/schema.ts'
+import { recordMaintenance } from './maintenance-audit.ts'
 import { fromMs } from './multirange.ts'
 import type { Database, Transaction } from './transaction.ts'
 
@@ -148,8 +149,17 @@ export async function followMarket(
       set followed_from = excluded.followed_from, followed_to = null, preference = excluded.preference
       where instruments.followed_to is not null
     returning coin_id`)
-  return retired.length > 0 || followed.length > 0
+  const hasChanged = retired.length > 0 || followed.length > 0
+  if (hasChanged) await recordCoin({ db }, 'TRACK', coinId, { markets: [`${source}:${symbol}`] })
+  return hasChanged
 }
+
+const recordCoin = (
+  { db }: Pick<Transaction, 'db'>,
+  operation: 'TRACK' | 'UNTRACK',
+  coinId: string,
+  details: Readonly<Record<string, unknown>>,
+): Promise<void> => recordMaintenance(db, { operation, table: 'instruments', entity: coinId, details })
 
 /** Ends every market of a coin; its data stays. Returns how many were followed. */
 export async function unfollowCoin({ db }: Transaction, coinId: string, now: Instant): Promise<number> {
@@ -157,5 +167,11 @@ export async function unfollowCoin({ db }: Transaction, coinId: string, now: Ins
     update instruments set followed_to = ${toIso(now)}::timestamp
     where coin_id = ${coinId} and followed_to is null
     returning coin_id`)
+  if (rows.length > 0) await recordCoin({ db }, 'UNTRACK', coinId, { markets: rows.length })
   return rows.length
+}
+
+/** Writes down that the configuration brought in coins, in the same transaction. */
+export async function recordConfigured(tx: Transaction, coinIds: readonly string[]): Promise<void> {
+  for (const coinId of coinIds) await recordCoin(tx, 'TRACK', coinId, { from: 'configuration' })
 }

@@ -6,6 +6,7 @@ import { type Instant, second, toIso } from '../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { inSpan } from '../runtime/trace.ts'
 import { takeLocks } from './locks.ts'
+import { recordMaintenance } from './maintenance-audit.ts'
 import type { PartitionedTable, PartitionPlan } from './partitions.ts'
 import { databaseOf, inTransaction, rootMessage, sqlStateOf, type Transaction } from './transaction.ts'
 
@@ -113,6 +114,8 @@ async function createPartition(
   await db.execute(
     sql`alter table ${parent} attach partition ${child} for values from (${literal(plan.range.from)}) to (${literal(plan.range.to)})`,
   )
+  const details = { from: toIso(plan.range.from), to: toIso(plan.range.to) }
+  await recordMaintenance(db, { operation: 'CREATE', table: table.name, entity: plan.name, details })
   return true
 }
 
@@ -138,4 +141,10 @@ async function ensureTimeframe(
   await db.execute(
     sql`alter table ohlcv_data attach partition ${branch} for values in (${sql.raw(`'${timeframe}'`)})`,
   )
+  await recordMaintenance(db, {
+    operation: 'CREATE',
+    table: 'ohlcv_data',
+    entity: name,
+    details: { timeframe },
+  })
 }

@@ -7,6 +7,7 @@ import { type Timeframe, timeframeMs, timeframes } from '../market/timeframe.ts'
 import { lockSeries } from './coverage.ts'
 import { checkStates, type StateDiscrepancy } from './coverage-states.ts'
 import { listPartitions } from './list-partitions.ts'
+import { entryOfRows } from './maintenance-audit.ts'
 import { type RangeRow, toRange } from './multirange.ts'
 import { type Database, inTransaction } from './transaction.ts'
 
@@ -187,7 +188,13 @@ export async function forgetMissingRows(
           update candle_coverage as known set ranges = known.ranges - missing.ranges, updated_at = ${toIso(now)}::timestamp
           from missing
           where coin_id = ${coinId} and timeframe = ${timeframe} and state in ('stored', 'provisional') and known.ranges && missing.ranges
-        )
+          returning known.state
+        ), entry as (${entryOfRows('forgotten', {
+          operation: 'REPAIR',
+          table: 'candle_coverage',
+          entity: `${coinId} ${timeframe}`,
+          details: { why: 'recorded as stored without a row', from: toIso(range.from), to: toIso(range.to) },
+        })})
         select coalesce(sum(ceil(extract(epoch from upper(part) - lower(part)) / ${timeframeMs[timeframe] / 1_000}::numeric)), 0)::integer as candles
         from missing, unnest(missing.ranges) as part`)
       return rows[0]?.candles ?? 0

@@ -1,9 +1,10 @@
 import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
-import type { Instant } from '../market/instant.ts'
+import { type Instant, toIso } from '../market/instant.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import { forgetExpiring, type Leaf } from './expiring-partitions.ts'
 import { type Patience, patiently } from './lock-patience.ts'
+import { type Maintenance, recordMaintenance } from './maintenance-audit.ts'
 import type { Safekeeping } from './safekeeping.ts'
 import { inTransaction, type Transaction } from './transaction.ts'
 import { trimLedger } from './trim-ledger.ts'
@@ -45,11 +46,19 @@ export const dropPartition = (
       await steps('trimmed')
       await tx.db.execute(sql`drop table ${table}`)
       await forgetExpiring(tx.db, leaf)
+      await recordMaintenance(tx.db, dropEntry(leaf))
       await steps('dropped')
       return undefined
     },
     'upkeep',
   )
+
+const dropEntry = ({ table, name, range }: Leaf): Maintenance => ({
+  operation: 'DROP',
+  table,
+  entity: name,
+  details: { from: toIso(range.from), to: toIso(range.to) },
+})
 
 /** With a foreign key go its triggers on the other side: had before anything is written, nobody can wait for us in turn. */
 async function lockReferenced(tx: Transaction, { name }: Leaf): Promise<void> {

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { type Instant, plus, toIso } from '../market/instant.ts'
 import { floorTo, isAligned, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { entryOfRows } from './maintenance-audit.ts'
 import { multirangeText } from './multirange.ts'
 import type { Database, Transaction } from './transaction.ts'
 
@@ -60,7 +61,12 @@ async function moveCandles(db: Database, foreign: Foreign, timeframe: Timeframe)
         ${runId}::uuid, ${toIso(now)}::timestamp
       from gone
       on conflict do nothing
-    )
+    ), entry as (${entryOfRows('gone', {
+      operation: 'REMOVE',
+      table: 'ohlcv_data',
+      entity: `${coinId} ${timeframe}`,
+      details: { why: reason, source, market, from: begin, run: runId, to: 'quarantined_rows' },
+    })})
     select count(*)::integer as moved from gone`)
   return rows[0]?.moved ?? 0
 }

@@ -28,12 +28,12 @@ export async function tryLock(db: Database, name: string): Promise<boolean> {
 /** Makes sure of the rows. A row that another transaction is inserting is waited for. */
 export async function createLocks(db: Database, names: readonly string[]): Promise<void> {
   await db.execute(sql`
-    insert into public.locks (name) select name from (${namesOf(names)}) as wanted order by name collate "C"
+    insert into public.locks (name) select name from (${namesOf(names)}) as missing order by name collate "C"
     on conflict do nothing`)
 }
 
 const namesOf = (names: readonly string[]): SQL =>
-  sql`select distinct name from jsonb_array_elements_text(${JSON.stringify(names)}::jsonb) as name`
+  sql`select distinct wanted.name from jsonb_array_elements_text(${JSON.stringify(names)}::jsonb) as wanted (name)`
 
 /** Runs the work while no other process of the fleet runs one under the same name. */
 export async function underLock<T>(databaseUrl: string, name: string, work: () => Promise<T>): Promise<T> {

@@ -3,6 +3,7 @@ import { stringify } from 'lossless-json'
 import { type Instant, second, toIso } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { entryOfRows } from './maintenance-audit.ts'
 import { fromMs, type JsonRanges, rangesJson, toRanges } from './multirange.ts'
 import type { Database } from './transaction.ts'
 
@@ -174,12 +175,24 @@ export async function discard(
   { by, now, why }: Settling & { why: string },
 ): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`
-    update quarantined_rows
-    set settlement = 'discarded', settled_at = ${toIso(now)}::timestamp, settled_by = ${whoText(by)}, settled_reason = ${why}
-    where id in (select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb)::uuid) and settlement is null
-    returning id`)
+    with discarded as (
+      update quarantined_rows
+      set settlement = 'discarded', settled_at = ${toIso(now)}::timestamp, settled_by = ${whoText(by)}, settled_reason = ${why}
+      where id in (select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb)::uuid) and settlement is null
+      returning id
+    ), entry as (${entryOfRows('discarded', {
+      operation: 'DISCARD',
+      table: 'quarantined_rows',
+      entity: ids.length === 1 ? `${ids[0]}` : `${ids.length} rows`,
+      details: { ids: ids.slice(0, mostNamed), why },
+      actor: by,
+    })})
+    select id from discarded`)
   return rows.map(({ id }) => id)
 }
+
+/** So many ids of discarded rows are named in the audit log; the rows themselves say who discarded them. */
+const mostNamed = 100
 
 const whoText = (by: string): string => by.slice(0, 100)
 

@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm'
+import { isClient } from './database-figures.ts'
 import type { Database } from './transaction.ts'
 
 /** How the server is set up, as far as we depend on it. */
@@ -27,9 +28,8 @@ export async function readServerParameters(db: Database): Promise<ServerParamete
       current_setting('server_version_num')::integer / 10000 as major,
       current_setting('max_connections')::integer as "maxConnections",
       current_setting('superuser_reserved_connections')::integer as "reservedConnections",
-      (select count(*)::integer from pg_stat_activity where backend_type = 'client backend') as sessions,
-      (select count(*)::integer from pg_stat_activity
-        where backend_type = 'client backend' and application_name like 'beacon%') as "ownSessions",
+      (select count(*)::integer from pg_stat_activity where ${isClient}) as sessions,
+      (select count(*)::integer from pg_stat_activity where ${isClient} and application_name like 'beacon%') as "ownSessions",
       current_setting('timezone') as "timeZone",
       current_setting('server_encoding') as encoding,
       current_setting('fsync')::boolean as fsync,

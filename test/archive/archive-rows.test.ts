@@ -7,6 +7,7 @@ import { readSettings, type Settings } from '../../src/settings.ts'
 import { withUser } from '../../src/store/acting.ts'
 import { type Archive, archivesOf } from '../../src/store/archives.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
+import { superuserOf } from '../support/database.ts'
 import { aUserWithNotifications, test as base, later, notificationsOf, now, reachOf } from './archiving.ts'
 
 const notifications = { table: 'notifications', by: 'created_at' }
@@ -62,7 +63,7 @@ describe('archiving notifications', () => {
     const ada = await aUserWithNotifications(own, 20, old)
     const rows = await notificationsOf(own, ada)
     await archiveRows(working, notifications, 90 * day)
-    const { rows: logged } = await own.query(
+    const { rows: logged } = await superuserOf(own).query(
       `select from audit_logs where table_name = 'notifications' and operation = 'DELETE' and (old_data ->> 'user_id')::uuid = $1`,
       [ada],
     )
@@ -81,7 +82,7 @@ describe('archiving notifications', () => {
     ]
     const before = await notificationsOf(own, ada)
     await archiveRows(working, notifications, 90 * day)
-    await own.query('delete from users where id = $1', [bob])
+    await superuserOf(own).query('delete from users where id = $1', [bob])
     const [archive] = await archived(own)
     if (!archive) throw new Error('nothing was archived')
     expect(await restoreArchive(working, archive)).toMatchObject({ restored: 30, orphaned: 20, kept: 0 })
@@ -106,7 +107,9 @@ describe('archiving notifications', () => {
     const steps = async (name: string) => {
       if (name !== 'verified' || changes > 0) return
       changes += 1
-      await own.query(`update notifications set read_at = '2024-08-31' where user_id = $1`, [ada])
+      await superuserOf(own).query(`update notifications set read_at = '2024-08-31' where user_id = $1`, [
+        ada,
+      ])
     }
     expect(await archiveRows({ ...working, steps }, notifications, 90 * day)).toMatchObject({
       files: 1,

@@ -16,7 +16,7 @@ import { candleTable, partitionAt } from '../../src/store/partitions.ts'
 import type { Safekeeping } from '../../src/store/safekeeping.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { aCoin, at } from '../store/loading.ts'
-import { test as base } from '../support/database.ts'
+import { test as base, superuserOf } from '../support/database.ts'
 
 /** When the sentences about archives speak; 1h candles of March 2024 are long past their time. */
 export const now = at('2024-09-01T00:30:00Z')
@@ -113,12 +113,12 @@ export async function dropAsRetention(
 /** Old notifications of a user; one in two was read, and titles need every kind of escape. */
 export async function aUserWithNotifications(pool: Pool, count: number, createdAt: Instant): Promise<string> {
   const userId = randomUUID()
-  await pool.query(
+  await superuserOf(pool).query(
     `insert into users (id, email, password, created_at, updated_at, status, tier)
      values ($1::uuid, $1::text || '@example.org', 'hash', now(), now(), 'active', 'free')`,
     [userId],
   )
-  await pool.query(
+  await superuserOf(pool).query(
     `insert into notifications (id, user_id, type, title, message, created_at, read_at, source_id, source_type, priority)
      select gen_random_uuid(), $1, 'alert', 'a\\b' || chr(9) || '"it''s", ' || chr(10) || n, repeat('ü😀 ', n % 5),
        $2::timestamp + n * interval '1 second' + interval '1 microsecond',
@@ -130,7 +130,7 @@ export async function aUserWithNotifications(pool: Pool, count: number, createdA
 }
 
 export const notificationsOf = async (pool: Pool, userId: string): Promise<string[]> => {
-  const { rows } = await pool.query<{ row: string }>(
+  const { rows } = await superuserOf(pool).query<{ row: string }>(
     `select notifications::text as row from notifications where user_id = $1 order by created_at`,
     [userId],
   )

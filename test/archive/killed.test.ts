@@ -14,6 +14,7 @@ import { readSettings } from '../../src/settings.ts'
 import { type Archive, listArchives } from '../../src/store/archives.ts'
 import { dropPartition } from '../../src/store/drop-partition.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
+import { superuserOf } from '../support/database.ts'
 import { scriptFile } from '../support/scripts.ts'
 import {
   aMonth,
@@ -57,7 +58,7 @@ type Scene = Readonly<{
 async function aTableOfRows(pool: Pool, step: string): Promise<string> {
   const table = `notes_${step}`
   await pool.query(`create table ${table} (like notifications including all)`)
-  await pool.query(`insert into ${table} select * from notifications`)
+  await superuserOf(pool).query(`insert into ${table} select * from notifications`)
   return table
 }
 
@@ -165,7 +166,7 @@ describe('a process that is killed', () => {
     async (step, { pool, killed, folder }) => {
       const { reach } = killed
       const table = `notes_${step}`
-      expect(await contentsOf(pool, table)).toEqual(await contentsOf(pool, 'notifications'))
+      expect(await contentsOf(pool, table)).toEqual(await contentsOf(superuserOf(pool), 'notifications'))
       const { signal } = new AbortController()
       const outcome = await archiveRows({ ...reach, signal }, { table, by: 'created_at' }, 0)
       expect(outcome).toEqual({ table, files: 1, rows: 20 })

@@ -24,7 +24,7 @@ const redacted: Readonly<Record<string, readonly string[]>> = {
 
 /** The tables of users, each after those that it refers to, and a change to make there. */
 const changes: Readonly<Record<string, Row>> = {
-  users: { tier: 'pro' },
+  users: { last_login: '2024-05-17T12:00:00' },
   profiles: { preferences: '{"theme": "light"}' },
   trading_accounts: { balance: '0.1' },
   trading_strategies: { is_active: false },
@@ -237,7 +237,7 @@ describe.each(onServers)('the audit log on $server', ({ test }) => {
     test('what was rolled back', async ({ client }) => {
       await insertValid(client, ['users'])
       await client.query('savepoint before')
-      await update(client, 'users', { tier: 'pro' })
+      await update(client, 'users', { last_login: '2024-05-17T12:00:00' })
       await client.query('rollback to savepoint before')
       expect(operations(await logOf(client, 'users'))).toEqual(['INSERT'])
     })
@@ -421,7 +421,7 @@ describe.each(onServers)('the audit log on $server', ({ test }) => {
     test('hears of what its users write, and of what a deletion takes along', async ({ owned }) => {
       await withUser(owned.ownersPool, userId, async ({ client }) => {
         await insertValid(client, ['users', 'profiles'])
-        await update(client, 'users', { tier: 'pro' })
+        await update(client, 'users', { last_login: '2024-05-17T12:00:00' })
         await client.query('delete from users')
       })
       const { rows } = await owned.pool.query<{ what: string }>(
@@ -466,7 +466,7 @@ describe.each(onServers)('the audit log on $server', ({ test }) => {
       await insertValid(client, ['users', 'alerts'])
       await actAs(client, 'beacon_app')
       await update(client, 'alerts', { status: 'paused' })
-      await update(client, 'users', { tier: 'pro' })
+      await update(client, 'users', { last_login: '2024-05-17T12:00:00' })
       const { rows } = await client.query<{ operation: string; table_name: string }>(ofUser)
       expect(rows).toMatchObject([
         { operation: 'UPDATE', table_name: 'users', record_id: userId },

@@ -46,6 +46,16 @@ const closedSets: readonly Readonly<{ table: string; column: string; known: read
   { table: 'ingest_runs', column: 'status', known: ['running', 'done', 'failed', 'abandoned'] },
 ]
 
+/** Timestamps that PostgreSQL stores and that no user's time may be. */
+const tooEarly = ['-infinity', '0044-03-15 00:00:00 BC', '1999-12-31 23:59:59.999999']
+const tooLate = ['infinity', '2200-01-01 00:00:00', '294276-12-31 23:59:59']
+const timesOf = (table: string, columns: readonly string[], values = [...tooEarly, ...tooLate]) => ({
+  [`${table}_times`]: {
+    table,
+    changes: columns.flatMap((column) => values.map((value) => ({ [column]: value }))),
+  },
+})
+
 /** For every other CHECK the changes to a valid row that it must refuse. */
 const refused: Readonly<Record<string, Readonly<{ table: string; changes: readonly Row[] }>>> = {
   incidents_check: { table: 'incidents', changes: [{ resolved_at: '2024-03-01 11:59:59' }] },
@@ -78,6 +88,23 @@ const refused: Readonly<Record<string, Readonly<{ table: string; changes: readon
       { trades_count: -1 },
     ],
   },
+  ...timesOf('users', ['created_at', 'updated_at', 'last_login']),
+  ...timesOf('profiles', ['created_at', 'updated_at']),
+  ...timesOf('trading_accounts', ['created_at', 'updated_at']),
+  ...timesOf('trading_strategies', ['created_at', 'updated_at']),
+  ...timesOf('positions', ['opened_at', 'updated_at']),
+  ...timesOf('trades', ['executed_at']),
+  backtest_results_times: {
+    table: 'backtest_results',
+    changes: [
+      ...tooEarly.map((start_date) => ({ start_date })),
+      ...tooLate.map((end_date) => ({ end_date })),
+      ...[...tooEarly, ...tooLate].map((created_at) => ({ created_at })),
+    ],
+  },
+  ...timesOf('alerts', ['created_at', 'expires_at', 'triggered_at']),
+  ...timesOf('notifications', ['created_at', 'read_at']),
+  ...timesOf('api_connections', ['created_at', 'updated_at']),
   backtest_results_dates: {
     table: 'backtest_results',
     changes: [{ start_date: '2024-01-02', end_date: '2024-01-01' }],

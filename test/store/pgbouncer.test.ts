@@ -13,7 +13,7 @@ import { openPool } from '../../src/store/pool.ts'
 import { loadPrices, readLatestPrices } from '../../src/store/prices.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { aJob, promised, recordingLog, TestFleet } from '../queue/fleet.ts'
-import { test as base, createEmptyDatabase, createTestDatabase } from '../support/database.ts'
+import { test as base, createEmptyDatabase, createTestDatabase, ownersUrlOf } from '../support/database.ts'
 import { hasPgbouncer, openPgbouncer } from '../support/pgbouncer.ts'
 import { aBatch, aCoin, aSeries, candlesIn, load, minutes, start } from './loading.ts'
 
@@ -22,7 +22,7 @@ const serverConnections = 3
 
 const test = base
   .extend('bouncer', { scope: 'file' }, async ({ clusterUrl }, { onCleanup }) => {
-    const bouncer = await openPgbouncer(clusterUrl, serverConnections)
+    const bouncer = await openPgbouncer(ownersUrlOf(clusterUrl), serverConnections)
     onCleanup(bouncer.close)
     return bouncer
   })

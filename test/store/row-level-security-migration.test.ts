@@ -67,7 +67,11 @@ const tests = servers.map(({ server, clusterUrl }) => ({
         await database.superuser.query(
           `alter database ${new URL(database.url).pathname.slice(1)} owner to ${owner.name}`,
         )
-        return { ...database, ownersUrl: owner.urlOf(database.url) }
+        return {
+          url: database.superuserUrl,
+          pool: database.superuser,
+          ownersUrl: owner.urlOf(database.url),
+        }
       }
     }),
 }))

@@ -8,7 +8,7 @@ import { loadPrices } from '../../src/store/prices.ts'
 import { finishRun, startRun } from '../../src/store/runs.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { aBatch, aCandle, now, start } from './loading.ts'
-import { logsOfUsers, tablesOfUsers } from './row-level-security-rows.ts'
+import { aRowOf, logsOfUsers, tablesOfUsers } from './row-level-security-rows.ts'
 import {
   deleteFrom,
   insertInto,
@@ -35,7 +35,12 @@ const inApi = (names: readonly string[]) => names.map((name) => `api.${name}`)
 const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Record<string, string>>>> = {
   beacon_app: {
     ...onEach([...market, ...logsOfUsers], 'select'),
-    ...onEach(users, everything),
+    ...onEach(
+      users.filter((name) => name !== 'users'),
+      everything,
+    ),
+    users:
+      'delete insert(created_at) insert(email) insert(id) insert(last_login) insert(password) insert(updated_at) select update(email) update(id) update(last_login) update(password) update(updated_at)',
     ...onEach(inApi([...market, ...logsOfUsers, ...users]), 'select'),
   },
   beacon_ingest: {
@@ -45,7 +50,7 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
     candle_revisions: 'insert select',
     quarantined_rows:
       'insert select update(settled_at) update(settled_by) update(settled_reason) update(settlement)',
-    ...onEach(['fleet_counters', 'listed_markets'], 'insert select update'),
+    ...onEach(['fleet_counters', 'listed_markets', 'locks'], 'insert select update'),
     instrument_renames: 'insert select',
     ...onEach(['request_budget', 'database_samples', 'incidents', 'webhook_deliveries'], everything),
   },
@@ -67,7 +72,8 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
   beacon_upkeep: {
     archives: 'select update',
     notifications: 'delete insert select',
-    users: 'select(email) select(id) update(email)',
+    users:
+      'select(email) select(id) select(status) select(tier) update(email) update(status) update(tier) update(updated_at)',
     profiles: 'select(avatar_url) select(display_name) select(id) update(avatar_url) update(display_name)',
     api_connections:
       'select(api_key) select(api_secret) select(id) select(passphrase) update(api_key) update(api_secret) update(passphrase)',
@@ -111,6 +117,21 @@ describe.each(stages)('on $server', ({ test }) => {
     }
   })
 
+  test.for(['status', 'tier'])(
+    'no user can set their own %s, neither at first nor later',
+    async (column, { stage }) => {
+      const { alice, dave } = stage
+      const row = { ...aRowOf('users', dave), [column]: 'chosen' }
+      for (const [person, statement] of [
+        [alice, update('users', { [column]: 'chosen' }, alice.id)],
+        [dave, insertInto('users', row)],
+      ] as const)
+        expect(await stage.attempt({ role: 'beacon_app', person }, statement)).toBe(
+          'permission denied for table users',
+        )
+    },
+  )
+
   test('nobody may make tables in public where everybody could before version 15', async ({ stage }) => {
     const { rows } = await stage.database.pool.query(
       `select from pg_namespace, aclexplode(nspacl) where nspname = 'public' and grantee = 0 and privilege_type = 'CREATE'`,
@@ -118,7 +139,9 @@ describe.each(stages)('on $server', ({ test }) => {
     expect(rows).toEqual([])
   })
 
-  test("nobody may call a function that has its owner's rights", async ({ stage }) => {
+  test("nobody may call a function that has its owner's rights, but to lock an address", async ({
+    stage,
+  }) => {
     const { rows } = await stage.database.pool.query<{ name: string; callers: number }>(
       `select proname as name,
          (select count(*)::integer from pg_roles
@@ -126,7 +149,7 @@ describe.each(stages)('on $server', ({ test }) => {
        from pg_proc where pronamespace = 'public'::regnamespace and prosecdef`,
     )
     expect(rows.length).toBeGreaterThan(0)
-    expect(rows.filter(({ callers }) => callers > 0)).toEqual([])
+    expect(rows.filter(({ callers }) => callers > 0)).toEqual([{ name: 'lock_addresses', callers: 1 }])
   })
 
   test('every view runs with the rights of its reader', async ({ stage }) => {
@@ -231,7 +254,7 @@ describe.each(stages)('on $server', ({ test }) => {
 
     test.for([
       'select password from users',
-      "update users set status = 'suspended'",
+      "update users set password = 'known'",
       'delete from users',
       'select preferences from profiles',
       'select permissions from api_connections',

@@ -8,7 +8,7 @@ import { candleTable, partitionAt } from '../../src/store/partitions.ts'
 import { createEmptyDatabase, servers } from '../support/database.ts'
 import { urlAs } from '../support/url-as.ts'
 import { aPerson, firstRowOf, type Person, tablesOfUsers } from './row-level-security-rows.ts'
-import type { Row } from './valid-rows.ts'
+import { type Row, withoutDefaults } from './valid-rows.ts'
 
 /** A login of a name of its own: roles belong to the server, which other tests use in the same moment. */
 export type Login = Readonly<{ name: string; urlOf(databaseUrl: string): string; drop(): Promise<void> }>
@@ -86,7 +86,8 @@ export async function createLeaves({ ownersPool }: OwnedDatabase): Promise<void>
 
 export type Statement = Readonly<{ text: string; values?: readonly unknown[] | undefined }>
 
-export function insertInto(table: string, row: Row): Statement {
+export function insertInto(table: string, full: Row): Statement {
+  const row = withoutDefaults(table, full)
   const columns = Object.keys(row).map(escapeIdentifier).join(', ')
   const places = Object.keys(row).map((_, index) => `$${index + 1}`)
   return {

@@ -283,6 +283,8 @@ export const validRows: Readonly<Record<string, Row>> = {
     restored_at: moment,
     restored_until: moment,
   },
+  locks: { name: 'archive notifications' },
+  worker_presence: { queue_engine: 'redis' },
   request_budget: { key: 'binance', points: 1, expire: 1_709_294_400 },
   view_refreshes: {
     id: '00000000-0000-4000-8000-0000000000a1',
@@ -362,7 +364,8 @@ export function aRow(table: string, changes: Row = {}): Row {
 }
 
 /** Inserts a row into a table, by default its own; `ending` is what stands behind the values. */
-export async function insertRow(client: PoolClient, table: string, row: Row, ending = ''): Promise<void> {
+export async function insertRow(client: PoolClient, table: string, full: Row, ending = ''): Promise<void> {
+  const row = withoutDefaults(table, full)
   const columns = Object.keys(row)
   const names = columns.map((name) => escapeIdentifier(name)).join(', ')
   const places = columns.map((_, index) => `$${index + 1}`).join(', ')
@@ -370,6 +373,12 @@ export async function insertRow(client: PoolClient, table: string, row: Row, end
     `insert into ${escapeIdentifier(table)} (${names}) values (${places}) ${ending}`,
     Object.values(row),
   )
+}
+
+/** The row without what is the column's default: of these columns, the application may write none. */
+export function withoutDefaults(table: string, row: Row): Row {
+  const defaults: Row = table === 'users' ? { status: 'active', tier: 'free' } : {}
+  return Object.fromEntries(Object.entries(row).filter(([column, value]) => defaults[column] !== value))
 }
 
 /** Inserts the valid rows of the tables, in their order. */

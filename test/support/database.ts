@@ -38,6 +38,9 @@ const owner: typeof ownerName = 'hub_owner'
 /** Any number: PostgreSQL refuses to copy a template that is just being copied, so they take turns. */
 const cloneLock = 7_300_001
 
+/** The cluster for the login that owns the databases. */
+export const ownersUrlOf = (clusterUrl: string): string => urlAs(clusterUrl, owner)
+
 /** Creates a migrated database. The caller drops it. */
 export const createTestDatabase = (clusterUrl = inject('clusterUrl')): Promise<TestDatabase> =>
   createDatabaseFrom(template, clusterUrl)
@@ -55,9 +58,10 @@ async function createDatabaseFrom(source: string, clusterUrl: string): Promise<T
   const url = new URL(clusterUrl)
   url.pathname = `/${name}`
   const superuserUrl = url.href
-  const ownerUrl = urlAs(superuserUrl, owner)
+  const ownerUrl = ownersUrlOf(superuserUrl)
   const pool = openTestPool(ownerUrl)
   const superuser = openTestPool(superuserUrl)
+  superusers.set(pool, superuser)
   const drop = async () => {
     await Promise.all([pool.end(), superuser.end()])
     await onCluster(clusterUrl, async (client) => {
@@ -65,6 +69,15 @@ async function createDatabaseFrom(source: string, clusterUrl: string): Promise<T
     })
   }
   return { url: ownerUrl, pool, superuserUrl, superuser, drop }
+}
+
+const superusers = new WeakMap<Pool, Pool>()
+
+/** The superuser's pool on the database of a test's pool: rows of users are arranged by one, past row-level security. */
+export function superuserOf(pool: Pool): Pool {
+  const superuser = superusers.get(pool)
+  if (!superuser) throw new Error('the pool is of no test database')
+  return superuser
 }
 
 function openTestPool(connectionString: string): Pool {
