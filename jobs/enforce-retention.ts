@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { Unavailable } from '../src/fault.ts'
-import { enforceRetention as enforce } from '../src/ingest/retention.ts'
-import { safekeepingsOf } from '../src/ingest/retention-safekeeping.ts'
-import { lastMidnight } from '../src/ingest/summarise.ts'
+import { enforceRetention as enforce } from '../src/lifecycle/retention.ts'
+import { safekeepingsOf } from '../src/lifecycle/retention-safekeeping.ts'
+import { lastMidnight } from '../src/lifecycle/summarise.ts'
 import { minute } from '../src/market/instant.ts'
 import { defineJob } from '../src/queue/job.ts'
+import { areSummarised } from '../src/store/lifecycle/view-refreshes.ts'
 import { databaseOf } from '../src/store/transaction.ts'
-import { areSummarised } from '../src/store/view-refreshes.ts'
 
 /** What is older than it is kept: made safe as its policy says, proved, and dropped. */
 export const enforceRetention = defineJob({

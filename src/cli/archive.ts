@@ -1,11 +1,17 @@
 import { Command } from 'commander'
-import { DamagedArchive } from '../archive/damaged-archive.ts'
-import { queryArchive } from '../archive/query-archive.ts'
-import { type Restored, restoreArchive, restoreBeside } from '../archive/restore-archive.ts'
-import { verifyArchive } from '../archive/verify-archive.ts'
 import { Aborted, Fault } from '../fault.ts'
+import { DamagedArchive } from '../lifecycle/archive/damaged-archive.ts'
+import { queryArchive } from '../lifecycle/archive/query-archive.ts'
+import { type Restored, restoreArchive, restoreBeside } from '../lifecycle/archive/restore-archive.ts'
+import { verifyArchive } from '../lifecycle/archive/verify-archive.ts'
 import { type Instant, toIso, toMinuteText } from '../market/instant.ts'
-import { type Archive, findArchive, isBelieved, listArchives, recordReadBack } from '../store/archives.ts'
+import {
+  type Archive,
+  findArchive,
+  isBelieved,
+  listArchives,
+  recordReadBack,
+} from '../store/lifecycle/archives.ts'
 import { answer, bytesText, countText, say, table } from './output.ts'
 import { type DatabaseSession, withDatabase } from './session.ts'
 

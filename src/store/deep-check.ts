@@ -6,7 +6,7 @@ import { type Range, subtract } from '../market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../market/timeframe.ts'
 import { lockSeries } from './coverage.ts'
 import { checkStates, type StateDiscrepancy } from './coverage-states.ts'
-import { listPartitions } from './list-partitions.ts'
+import { listPartitions } from './lifecycle/list-partitions.ts'
 import { type RangeRow, toRange } from './multirange.ts'
 import { type Database, inTransaction } from './transaction.ts'
 

@@ -8,7 +8,7 @@ import {
   priceLeaf,
   someCandles,
   somePrices,
-} from '../ingest/retaining.ts'
+} from '../lifecycle/retaining.ts'
 import { aCoin } from '../store/loading.ts'
 import { openSite } from './site.ts'
 

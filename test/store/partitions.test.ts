@@ -6,8 +6,9 @@ import { type Timeframe, timeframeMs, timeframes } from '../../src/market/timefr
 import { readSettings } from '../../src/settings.ts'
 import { loadCandles, readCandles } from '../../src/store/candles.ts'
 import { ensurePartitions } from '../../src/store/create-partitions.ts'
-import { beginExpiring } from '../../src/store/expiring-partitions.ts'
-import { listPartitions } from '../../src/store/list-partitions.ts'
+import { beginExpiring } from '../../src/store/lifecycle/expiring-partitions.ts'
+import { listPartitions } from '../../src/store/lifecycle/list-partitions.ts'
+import { partitionsAheadOf, readPartitionsAhead } from '../../src/store/lifecycle/partitions-ahead.ts'
 import { migrateDown, migrateUp } from '../../src/store/migrations.ts'
 import { withPartitions } from '../../src/store/partition-cache.ts'
 import {
@@ -17,7 +18,6 @@ import {
   partitionsAhead,
   partitionsOf,
 } from '../../src/store/partitions.ts'
-import { partitionsAheadOf, readPartitionsAhead } from '../../src/store/partitions-ahead.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { test } from '../support/database.ts'
 import { aBatch, aCandle, aCoin, aSeries, at, candlesIn, load, minutes, start, waiting } from './loading.ts'

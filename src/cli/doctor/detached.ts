@@ -1,6 +1,6 @@
 import { day, toMinuteText } from '../../market/instant.ts'
-import { listPending } from '../../store/detach-partition.ts'
-import { type DetachedTable, listDetached } from '../../store/orphan-partitions.ts'
+import { listPending } from '../../store/lifecycle/detach-partition.ts'
+import { type DetachedTable, listDetached } from '../../store/lifecycle/orphan-partitions.ts'
 import { partitionedTables } from '../../store/partitions.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { bytesText } from '../output.ts'

@@ -2,10 +2,10 @@ import type { Pool } from 'pg'
 import { day, type Instant, later, toIso } from '../../market/instant.ts'
 import type { Ending } from '../../settings/schema.ts'
 import type { Settings } from '../../settings.ts'
-import { listPartitions } from '../../store/list-partitions.ts'
+import { listPartitions } from '../../store/lifecycle/list-partitions.ts'
+import { partitionsAheadOf } from '../../store/lifecycle/partitions-ahead.ts'
+import { retentionPolicies } from '../../store/lifecycle/retention.ts'
 import { partitionedTables } from '../../store/partitions.ts'
-import { partitionsAheadOf } from '../../store/partitions-ahead.ts'
-import { retentionPolicies } from '../../store/retention.ts'
 
 /** The leaves of one partitioned table, taken together. */
 export type TableStatus = Readonly<{

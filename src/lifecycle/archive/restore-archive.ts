@@ -1,0 +1,154 @@
+import { InvalidInput } from '../../fault.ts'
+import { type Instant, plus } from '../../market/instant.ts'
+import type { Settings } from '../../settings.ts'
+import { copyField } from '../../store/copy.ts'
+import { ensurePartitions } from '../../store/create-partitions.ts'
+import {
+  type ArchiveColumn,
+  type Content,
+  differingColumns,
+  readShape,
+  sameContent,
+} from '../../store/lifecycle/archive-content.ts'
+import { regainCoverage, timeframeOf } from '../../store/lifecycle/archived-coverage.ts'
+import { inRowsTransaction } from '../../store/lifecycle/archived-rows.ts'
+import { type Archive, isBelieved, recordRestored } from '../../store/lifecycle/archives.ts'
+import {
+  fillSideTable,
+  mergeStaged,
+  type RestoredRows,
+  stageRows,
+} from '../../store/lifecycle/restore-rows.ts'
+import { type PartitionPlan, partitionedTables, partitionsOf } from '../../store/partitions.ts'
+import { databaseOf, inTransaction, type Transaction } from '../../store/transaction.ts'
+import { type ArchiveReach, aloneWith } from './archive-partition.ts'
+import { formOf } from './column-form.ts'
+import { DamagedArchive } from './damaged-archive.ts'
+import { readParquet } from './read-parquet.ts'
+import { withStorageOf } from './storage.ts'
+import { verifyFile } from './verify-archive.ts'
+
+export type Restored = RestoredRows & Readonly<{ table: string; until: Instant | undefined }>
+
+/**
+ * Puts the rows of an archive back into their table, with what the ledger said of them, once its file is verified: all of
+ * them or none. Rows that are there stay as they are, so doing it twice changes nothing. Retention leaves them alone for
+ * `archive.restoredFor`.
+ */
+export async function restoreArchive(reach: ArchiveReach, archive: Archive): Promise<Restored> {
+  refuseUnfinished(archive)
+  const { pool, settings, clock, steps } = reach
+  return aloneWith(pool, archive.partition ?? archive.table, () =>
+    withVerified(settings, archive, async (lines) => {
+      await ensurePartitionsOf(reach, archive)
+      await steps?.('partition-made')
+      const { key } = await readShape(databaseOf(pool), archive.table)
+      const now = clock.now()
+      const until = plus(now, settings.archive.restoredFor)
+      const rows = await inArchiveTransaction(reach, archive, async (tx) => {
+        const staged = await stageRows(tx, archive.columns, lines)
+        refuseDifference(archive, staged)
+        await steps?.('staged')
+        const merged = await mergeStaged(tx, archive.table, archive.columns, key, staged.rows)
+        await steps?.('merged')
+        const timeframe = timeframeOf(archive.table)
+        if (timeframe !== undefined) await regainCoverage(tx.db, timeframe, archive.coverage, now)
+        await recordRestored(tx.db, archive.id, now, until)
+        await steps?.('recorded')
+        return merged
+      })
+      await steps?.('restored')
+      return { ...rows, table: archive.table, until }
+    }),
+  )
+}
+
+/** A table of its own for the rows of an archive: what an analyst looks at beside the live one. Returns how many. */
+export async function restoreBeside(
+  { pool, settings }: ArchiveReach,
+  archive: Archive,
+  name: string,
+): Promise<number> {
+  refuseUnfinished(archive)
+  if (!/^[a-z_][a-z0-9_]{0,62}$/.test(name)) {
+    throw new InvalidInput(`--into ${name} is not the name of a table: write small letters, digits and "_"`)
+  }
+  return withVerified(settings, archive, (lines) =>
+    inTransaction(
+      pool,
+      async (tx) => {
+        const content = await fillSideTable(tx, name, archive.columns, lines)
+        refuseDifference(archive, content)
+        return content.rows
+      },
+      'upkeep',
+    ),
+  )
+}
+
+function refuseUnfinished(archive: Archive): void {
+  if (isBelieved(archive)) return
+  throw new InvalidInput(`archive ${archive.id} is not finished: its rows are in ${archive.table} still`)
+}
+
+/** Hands on the rows of the file as lines of COPY's text format, once the whole file was found to be what was written. */
+const withVerified = <T>(
+  settings: Settings,
+  archive: Archive,
+  work: (lines: AsyncIterable<string>) => Promise<T>,
+): Promise<T> =>
+  withStorageOf(settings, archive, (storage) =>
+    storage.withFile(archive.fileName, async (path) => {
+      await verifyFile(path, archive)
+      return work(linesOf(path, archive.columns))
+    }),
+  )
+
+const linesPerPiece = 1_000
+
+async function* linesOf(path: string, columns: readonly ArchiveColumn[]): AsyncGenerator<string> {
+  const toSql = columns.map((column) => formOf(column).toSql ?? ((text: string) => text))
+  for await (const { rows, columns: values } of readParquet(path, columns)) {
+    let piece = ''
+    for (let row = 0; row < rows; row += 1) {
+      const fields = values.map((column, index) => {
+        const text = column[row] ?? null
+        return copyField(text === null ? null : toSql[index]?.(text))
+      })
+      piece += `${fields.join('\t')}\n`
+      if ((row + 1) % linesPerPiece > 0 && row + 1 < rows) continue
+      yield piece
+      piece = ''
+    }
+  }
+}
+
+/** What has arrived in the database is what left it. */
+function refuseDifference({ fileName, written }: Archive, arrived: Content): void {
+  if (written && sameContent(written.content, arrived)) return
+  const names = written ? differingColumns(written.content, arrived).join(', ') : ''
+  throw new DamagedArchive(`${fileName} did not come back as it left (${names}): nothing was restored`)
+}
+
+async function ensurePartitionsOf({ pool, settings }: ArchiveReach, archive: Archive): Promise<void> {
+  if (archive.partition === undefined) return
+  const table = partitionedTables(settings).find(({ name }) => name === archive.table)
+  // Of a table that the configuration no longer has, the partition as it was.
+  const plans: PartitionPlan[] = table
+    ? partitionsOf(table, archive.range)
+    : [{ name: archive.partition, range: archive.range }]
+  await ensurePartitions(
+    pool,
+    table ?? { name: archive.table, length: 'day' },
+    plans,
+    settings.database.lockTimeout,
+  )
+}
+
+/** One by one archived rows may belong to users, whom only the role for upkeep sees. */
+const inArchiveTransaction = <T>(
+  { pool }: ArchiveReach,
+  { table, partition }: Archive,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<T> =>
+  partition === undefined ? inRowsTransaction(pool, table, work) : inTransaction(pool, work, 'upkeep')
