@@ -8,6 +8,7 @@ import { ingestCandles } from './ingest-candles.ts'
 import { ingestPrices } from './ingest-prices.ts'
 import { refreshViews } from './refresh-views.ts'
 import { repairGaps } from './repair-gaps.ts'
+import { retryRetention } from './retry-retention.ts'
 import { syncCoins } from './sync-coins.ts'
 import { syncInstruments } from './sync-instruments.ts'
 
@@ -21,6 +22,7 @@ export const jobs: readonly Job[] = [
   ensurePartitions,
   refreshViews,
   enforceRetention,
+  retryRetention,
   archiveRows,
   syncCoins,
 ]

@@ -1,5 +1,7 @@
 import { type Instant, toIso } from '../market/instant.ts'
 import type { Ending } from '../settings/schema.ts'
+import { nameOf } from '../store/lifecycle/list-partitions.ts'
+import type { Hold, HoldKind, RecordedHold } from '../store/lifecycle/partition-holds.ts'
 import { expiryOf, type Verdict } from '../store/lifecycle/retention.ts'
 import type { RetentionPlan } from './retention-plan.ts'
 
@@ -20,6 +22,18 @@ export type DescribedPlan = Readonly<{
     keptUntil: string
     verdict: Verdict
     reason: string
+    /** Whether the rows were counted, and not estimated. */
+    isExact: boolean
+    /** What holds it back; null where nothing does, or what needs nobody. */
+    hold: DescribedHold | null
+  }>[]
+  /** Partitions without bounds in time, which retention never deletes. */
+  unbounded: readonly Readonly<{
+    table: string
+    name: string
+    bounds: string
+    bytes: number
+    hold: DescribedHold
   }>[]
   rows: readonly Readonly<{
     table: string
@@ -29,21 +43,43 @@ export type DescribedPlan = Readonly<{
     /** null where another kind of run counts them. */
     rows: number | null
   }>[]
-  unfinished: readonly Readonly<{ table: string; name: string; from: string; to: string; ending: Ending }>[]
+  /** What the last run could not delete. */
+  holds: readonly HoldStatus[]
 }>
+
+export type HoldStatus = Readonly<
+  DescribedHold & { table: string; name: string; heldSince: string; checkedAt: string }
+>
+
+export type DescribedHold = Readonly<{ kind: HoldKind; reason: string; remedy: string | null }>
+
+const describeHold = ({ kind, reason, remedy }: Hold): DescribedHold => ({
+  kind,
+  reason,
+  remedy: remedy ?? null,
+})
+
+export const describeRecordedHold = (one: RecordedHold): HoldStatus => ({
+  table: one.table,
+  name: nameOf(one),
+  ...describeHold(one.hold),
+  heldSince: toIso(one.heldSince),
+  checkedAt: toIso(one.checkedAt),
+})
 
 export const describePlan = ({
   asOf,
   refusal,
   partitions,
+  unbounded,
   rows,
-  unfinished,
+  holds,
 }: RetentionPlan): DescribedPlan => ({
   asOf: toIso(asOf),
   refusal: refusal ?? null,
-  partitions: partitions.map(({ partition, policy, verdict, reason }) => ({
+  partitions: partitions.map(({ partition, policy, verdict, reason, hold }) => ({
     table: partition.table,
-    name: partition.name,
+    name: nameOf(partition),
     ...bounds(partition.range),
     rows: partition.rows,
     bytes: partition.bytes,
@@ -51,6 +87,15 @@ export const describePlan = ({
     keptUntil: toIso(expiryOf(partition, policy)),
     verdict,
     reason,
+    isExact: partition.isExact,
+    hold: hold ? describeHold(hold) : null,
+  })),
+  unbounded: unbounded.map(({ partition, hold }) => ({
+    table: partition.table,
+    name: nameOf(partition),
+    bounds: partition.bounds,
+    bytes: partition.bytes,
+    hold: describeHold(hold),
   })),
   rows: rows.map(({ table, by, before, ending, rows: count }) => ({
     table,
@@ -59,7 +104,7 @@ export const describePlan = ({
     ending,
     rows: count ?? null,
   })),
-  unfinished: unfinished.map(({ table, name, range, ending }) => ({ table, name, ...bounds(range), ending })),
+  holds: holds.map(describeRecordedHold),
 })
 
 const bounds = ({ from, to }: Readonly<{ from: Instant; to: Instant }>) => ({

@@ -1,29 +1,33 @@
 import type { Pool } from 'pg'
-import { Aborted, Fault, Misconfigured } from '../fault.ts'
-import { type Instant, plus, toInstant } from '../market/instant.ts'
+import { Misconfigured } from '../fault.ts'
+import { plus, toInstant } from '../market/instant.ts'
 import { subtract } from '../market/range.ts'
 import { floorTo } from '../market/timeframe.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Settings } from '../settings.ts'
 import { alone } from '../store/alone.ts'
-import { detachPartition, listPending } from '../store/lifecycle/detach-partition.ts'
-import type { Steps } from '../store/lifecycle/drop-partition.ts'
-import { listExpiring } from '../store/lifecycle/expiring-partitions.ts'
-import { listPartitions } from '../store/lifecycle/list-partitions.ts'
+import { lockPartitionCreation } from '../store/create-partitions.ts'
+import type { Steps } from '../store/lifecycle/delete-partitions.ts'
+import { readPartitions } from '../store/lifecycle/list-partitions.ts'
 import { deleteOldRows } from '../store/lifecycle/old-rows.ts'
-import { type PlannedPartition, retentionPolicies } from '../store/lifecycle/retention.ts'
-import type { Safekeepings } from '../store/lifecycle/safekeeping.ts'
+import { type HeldPartition, listHolds, recordHolds } from '../store/lifecycle/partition-holds.ts'
+import type { PlannedPartition } from '../store/lifecycle/retention.ts'
+import { retentionPolicies } from '../store/lifecycle/retention.ts'
 import { trimLedger } from '../store/lifecycle/trim-ledger.ts'
 import { databaseOf, inTransaction } from '../store/transaction.ts'
-import { expireLeaf, finishLeaf, type LeafRun } from './retention-leaf.ts'
-import { type PlannedRows, readRetentionPlan } from './retention-plan.ts'
+import { deletePlanned } from './delete-planned.ts'
+import { type PlannedRows, type RetentionPlan, readRetentionPlan } from './retention-plan.ts'
+import type { Safekeepings } from './retention-safekeeping.ts'
+import { RetentionTally } from './retention-tally.ts'
 
-export type RetentionReach = Readonly<{
+export type RetentionDeps = Readonly<{
   pool: Pool
   settings: Settings
   clock: Clock
   signal: AbortSignal
   safekeepings: Safekeepings
+  /** After everything else: removes files that nothing is read from any more. */
+  tidy?: () => Promise<void>
   /** Where a test ends the process. */
   steps?: Steps
 }>
@@ -45,150 +49,102 @@ export type RetentionOutcome = Readonly<{
   deleted: Readonly<Record<string, number>>
 }>
 
+const onlyOne = <T>({ pool }: RetentionDeps, work: (stillAlone: () => Promise<void>) => Promise<T>) =>
+  alone(pool, 'retention', 'retention is being applied already: try again when that run is done', work)
+
 /**
- * Lets go of everything that is older than it is kept, one process at a time. Each leaf is made safe, detached, proved
- * once more and dropped; one that cannot go now holds up no other. `agreed`: more than half of a table may go at once.
- * Throws Misconfigured where the clocks disagree, before anything is touched, and where somebody has to agree, after the
- * rest is done.
+ * Deletes everything that is older than it is kept, one process at a time. Each partition goes in a transaction with the
+ * proof that what must outlive it is kept; one that cannot go now holds up no other and is recorded. `agreed`: more than
+ * half of a table may go at once. Throws Misconfigured where the clocks disagree, before anything is touched, and where
+ * somebody has to agree, after the rest is done.
  */
 export const enforceRetention = (
-  reach: RetentionReach,
+  deps: RetentionDeps,
   agreed: boolean,
   report: RetentionReport,
 ): Promise<RetentionOutcome> =>
-  alone(
-    reach.pool,
-    'retention',
-    'retention is being enforced already: try again when that run is done',
-    (stillAlone) => enforce(reach, agreed, report, stillAlone),
-  )
+  onlyOne(deps, async (stillAlone) => {
+    const plan = await readRetentionPlan(deps, agreed)
+    if (plan.refusal !== undefined) throw new Misconfigured(`nothing was deleted: ${plan.refusal}`)
+    const tally = new RetentionTally(deps.signal, stillAlone, report)
+    await deletePlanned(deps, plan, plan.partitions.filter(isGoing), tally, report)
+    for (const { partition, verdict, reason, hold } of plan.partitions)
+      if (verdict === 'held-back') await tally.holdBack(partition, reason, hold)
+    for (const { partition, hold } of plan.unbounded)
+      await tally.holdBack({ ...partition, range: undefined }, hold.reason, hold)
+    await record(deps, tally.held)
+    await trimLeftovers(deps, plan)
+    const deleted = await deleteRows(deps, plan.rows)
+    await deps.tidy?.()
+    tally.throwFirst()
+    const tooMuch = plan.partitions.filter(({ wantsAgreement }) => wantsAgreement)
+    if (tooMuch.length > 0) throw new Misconfigured(agreementWanted(tooMuch))
+    return { ...tally.sums, deleted }
+  })
 
-async function enforce(
-  reach: RetentionReach,
-  agreed: boolean,
+/**
+ * Tries again what the last run could not delete, and nothing else. Costs one query where it could delete everything.
+ * Returns undefined then, and where the clocks disagree or another run is under way.
+ */
+export async function retryHeld(
+  deps: RetentionDeps,
   report: RetentionReport,
-  stillAlone: () => Promise<void>,
-): Promise<RetentionOutcome> {
-  const { refusal, asOf } = await readRetentionPlan(reach, agreed)
-  if (refusal !== undefined) throw new Misconfigured(`nothing was deleted: ${refusal}`)
-  const run = runOf(reach, asOf)
-  const tally = new Tally(reach.signal, stillAlone, report)
-  for (const leaf of await listExpiring(databaseOf(run.pool)))
-    await tally.attempt(leaf.name, () => finishLeaf(run, leaf))
-  await finishOthers(run)
-  // What has come back into its table is judged like any other.
-  const plan = await readRetentionPlan(reach, agreed)
-  const going = plan.partitions.filter(({ verdict }) => verdict === 'goes')
-  for (const [index, { partition, policy }] of going.entries()) {
-    const expire = () => expireLeaf(run, { ...partition, ending: policy.ending })
-    await tally.attempt(partition.name, expire, partition)
-    await report.progress(index + 1, going.length)
-  }
-  for (const { partition, verdict, reason } of plan.partitions)
-    if (verdict === 'held-back') await tally.holdBack(partition.name, reason)
-  await trimLeftovers(run)
-  const deleted = await deleteRows(run, reach.signal, plan.rows)
-  tally.throwFirst()
-  const tooMuch = plan.partitions.filter(({ wantsAgreement }) => wantsAgreement)
-  if (tooMuch.length > 0) throw new Misconfigured(agreementWanted(tooMuch))
-  return { ...tally.sums, deleted }
+): Promise<Omit<RetentionOutcome, 'deleted'> | undefined> {
+  const before = await listHolds(databaseOf(deps.pool))
+  if (before.length === 0) return undefined
+  const names = new Set(before.map(({ schema, name }) => `${schema} ${name}`))
+  const wasHeld = ({ schema, name }: Readonly<{ schema: string; name: string }>) =>
+    names.has(`${schema} ${name}`)
+  return onlyOne(deps, async (stillAlone) => {
+    const plan = await readRetentionPlan(deps, false)
+    if (plan.refusal !== undefined) return undefined
+    const planned = plan.partitions.filter(({ partition }) => wasHeld(partition))
+    const tally = new RetentionTally(deps.signal, stillAlone, report)
+    await deletePlanned(deps, plan, planned.filter(isGoing), tally, report)
+    for (const { partition, verdict, reason, hold } of planned)
+      if (verdict === 'held-back') await tally.holdBack(partition, reason, hold)
+    for (const { partition, hold } of plan.unbounded)
+      if (wasHeld(partition)) await tally.holdBack({ ...partition, range: undefined }, hold.reason, hold)
+    await record(deps, tally.held)
+    await deps.tidy?.()
+    return tally.sums
+  })
 }
 
-/** A detaching waits this often for transactions that may still read the leaf, each time as long as for a lock. */
-const detachTries = 4
+const isGoing = ({ verdict }: PlannedPartition): boolean => verdict === 'goes'
 
-const runOf = ({ pool, settings, signal, safekeepings, steps }: RetentionReach, now: Instant): LeafRun => ({
-  pool,
-  settings,
-  safekeepings,
-  steps: steps ?? (async () => undefined),
-  now,
-  policies: retentionPolicies(settings),
-  detaching: { pool, signal, patience: { waitMs: settings.database.lockTimeout, tries: detachTries } },
-})
+const record = ({ pool, clock }: RetentionDeps, held: readonly HeldPartition[]): Promise<void> =>
+  inTransaction(pool, ({ db }) => recordHolds(db, held, clock.now()))
 
-/** What became of each leaf. A foreseen failure is that leaf's alone, and told at the end. */
-class Tally {
-  readonly #signal: AbortSignal
-  readonly #stillAlone: () => Promise<void>
-  readonly #report: RetentionReport
-  readonly #dropped: string[] = []
-  readonly #heldBack: HeldBack[] = []
-  readonly #failures: Fault[] = []
-  #rows = 0
-  #bytes = 0
-
-  constructor(signal: AbortSignal, stillAlone: () => Promise<void>, report: RetentionReport) {
-    this.#signal = signal
-    this.#stillAlone = stillAlone
-    this.#report = report
-  }
-
-  get sums(): Omit<RetentionOutcome, 'deleted'> {
-    return { dropped: this.#dropped, rows: this.#rows, bytes: this.#bytes, heldBack: this.#heldBack }
-  }
-
-  /** `work` tells why the leaf stays; undefined when it is gone. */
-  async attempt(
-    name: string,
-    work: () => Promise<string | undefined>,
-    held?: Readonly<{ rows: number; bytes: number }>,
-  ): Promise<void> {
-    if (this.#signal.aborted) throw new Aborted('retention was told to stop: the next run goes on from there')
-    await this.#stillAlone()
-    const reason = await work().catch((error) => this.#keep(error))
-    if (reason !== undefined) return this.holdBack(name, reason)
-    this.#dropped.push(name)
-    this.#rows += held?.rows ?? 0
-    this.#bytes += held?.bytes ?? 0
-    await this.#report.log(held ? `${name} is dropped with ${held.rows} rows` : `${name} is dropped`)
-  }
-
-  async holdBack(partition: string, reason: string): Promise<void> {
-    this.#heldBack.push({ partition, reason })
-    await this.#report.log(`${partition} stays: ${reason}`)
-  }
-
-  throwFirst(): void {
-    const [failure] = this.#failures
-    if (failure) throw failure
-  }
-
-  #keep(error: unknown): string {
-    if (!(error instanceof Fault) || error instanceof Aborted) throw error
-    this.#failures.push(error)
-    return error.message
-  }
-}
-
-/** An interrupted detaching keeps every other leaf of its table from being detached, whoever began it. */
-async function finishOthers({ pool, policies, detaching }: LeafRun): Promise<void> {
-  const tables = policies.map(({ table }) => table.name)
-  for (const leaf of await listPending(pool, tables)) await detachPartition(detaching, leaf)
-}
-
-/** What the ledger says of a time that has no leaf and that no run will touch again: nobody asks for it any more. */
-async function trimLeftovers({ pool, policies, now }: LeafRun): Promise<void> {
-  const underWay = await listExpiring(databaseOf(pool))
-  for (const { table, keepMs } of policies) {
+/**
+ * What coverage says of a time that has no partition and that no run will touch again: nobody asks for it any more. Whoever
+ * makes a partition waits meanwhile, so that what is recorded with its rows is not forgotten with the rest.
+ */
+async function trimLeftovers({ pool, settings }: RetentionDeps, { asOf }: RetentionPlan): Promise<void> {
+  for (const { table, keepMs } of retentionPolicies(settings)) {
     const { name, timeframe } = table
     if (timeframe === undefined) continue
-    const leaves = [
-      ...(await listPartitions(pool, [name])),
-      ...underWay.filter((leaf) => leaf.table === name),
-    ]
-    const past = { from: toInstant(0), to: floorTo(timeframe, plus(now, -keepMs)) }
-    const bare = subtract(
-      past,
-      leaves.map(({ range }) => range),
+    await inTransaction(
+      pool,
+      async ({ db }) => {
+        await lockPartitionCreation(db)
+        const { bounded, unbounded } = await readPartitions(db, [name])
+        // Its rows may be of any time.
+        if (unbounded.length > 0) return
+        const past = { from: toInstant(0), to: floorTo(timeframe, plus(asOf, -keepMs)) }
+        const bare = subtract(
+          past,
+          bounded.map(({ range }) => range),
+        )
+        await trimLedger(db, timeframe, bare, asOf)
+      },
+      'upkeep',
     )
-    await inTransaction(pool, ({ db }) => trimLedger(db, timeframe, bare, now), 'upkeep')
   }
 }
 
 async function deleteRows(
-  { pool }: LeafRun,
-  signal: AbortSignal,
+  { pool, signal }: RetentionDeps,
   planned: readonly PlannedRows[],
 ): Promise<Record<string, number>> {
   const deleted: Record<string, number> = {}
@@ -199,5 +155,5 @@ async function deleteRows(
 
 function agreementWanted(tooMuch: readonly PlannedPartition[]): string {
   const tables = [...new Set(tooMuch.map(({ partition }) => partition.table))].join(', ')
-  return `more than half of ${tables} would go at once, and stays for now: look at beacon retention --dry-run, then correct its "keep", or agree with beacon retention --yes`
+  return `more than half of ${tables} would be deleted at once and was kept: check beacon retention --dry-run, then correct its "keep", or agree with beacon retention --yes`
 }

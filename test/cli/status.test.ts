@@ -56,6 +56,7 @@ const aStatus = (parts: Partial<Status> = {}): Status => ({
   queues: [],
   jobs: [],
   partitions: [],
+  holds: [],
   process: {
     version: '1.0.0',
     startedAt: null,

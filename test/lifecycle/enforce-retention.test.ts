@@ -4,16 +4,15 @@ import { join } from 'node:path'
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { enforceRetention } from '../../jobs/enforce-retention.ts'
-import { Aborted, Misconfigured, Unavailable } from '../../src/fault.ts'
+import { Aborted, Misconfigured } from '../../src/fault.ts'
 import { readRetentionPlan } from '../../src/lifecycle/retention-plan.ts'
 import { day, hour, minute, plus, toIso } from '../../src/market/instant.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
 import { readCoverage } from '../../src/store/coverage.ts'
-import { ensurePartitions } from '../../src/store/create-partitions.ts'
 import { listArchives } from '../../src/store/lifecycle/archives.ts'
-import { listExpiring } from '../../src/store/lifecycle/expiring-partitions.ts'
+import { listHolds } from '../../src/store/lifecycle/partition-holds.ts'
 import { candleTable, partitionAt } from '../../src/store/partitions.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { keptReport, startWorking } from '../ingest/working.ts'
@@ -26,12 +25,11 @@ import {
   minuteLeaf,
   priceLeaf,
   retain,
+  retry,
   someCandles,
   somePrices,
   summarised,
 } from './retaining.ts'
-
-const minuteTable = candleTable('1m', 'day')
 
 /** The ledger of a coin's 1m candles, as text; its rows without a range do not show. */
 const ledger = async (pool: Pool, coinId: string) =>
@@ -180,7 +178,7 @@ function withEntry(settings: Settings, table: string): Settings {
 }
 
 describe('a run in the way of others', () => {
-  test('waits for an open reader without holding up anybody, and the next one finishes', async ({
+  test('leaves a partition in its table while a reader has it open, and deletes it within minutes after', async ({
     freshDatabase: { pool },
   }) => {
     const coinId = await aCoin(pool)
@@ -190,22 +188,22 @@ describe('a run in the way of others', () => {
     const settings = { ...defaults, database: { ...defaults.database, lockTimeout: 100 } }
     const reader = await pool.connect()
     await reader.query('begin; select count(*) from ohlcv_data')
-    const waited = retain(pool, { settings })
-    await expect(waited).rejects.toThrow(Unavailable)
-    await expect(waited).rejects.toThrow(`could not detach ${minuteLeaf(9)}`)
-    expect(await listExpiring(databaseOf(pool))).toMatchObject([{ name: minuteLeaf(9), ending: 'drop' }])
-    // Who comes now does not see it, and who wants to load into it is told to come again.
+    const { dropped, heldBack } = await retain(pool, { settings })
+    expect(dropped).toEqual([])
+    expect(heldBack).toEqual([
+      { partition: minuteLeaf(9), reason: expect.stringMatching(/session \d+ of .* uses it: end that/) },
+    ])
+    // Every query still finds its rows, and they can be loaded anew.
     const { rows } = await pool.query('select count(*)::integer as count from ohlcv_data')
-    expect(rows).toEqual([{ count: 101 }])
-    await expect(
-      ensurePartitions(pool, minuteTable, [partitionAt(minuteTable, daysAgo(9))], 100),
-    ).rejects.toThrow(Unavailable)
-    await someCandles(pool, coinId, plus(daysAgo(0), minute), 1)
+    expect(rows).toEqual([{ count: 111 }])
+    await someCandles(pool, coinId, daysAgo(9), 10)
+    expect(await retry(pool, settings)).toEqual([])
+    expect(await listHolds(databaseOf(pool))).toMatchObject([{ name: minuteLeaf(9), hold: { kind: 'lock' } }])
     await reader.query('commit')
     reader.release()
-    expect(await retain(pool, { settings })).toMatchObject({ dropped: [minuteLeaf(9)] })
-    expect(await listExpiring(databaseOf(pool))).toEqual([])
-    await someCandles(pool, coinId, daysAgo(9), 1)
+    expect(await retry(pool, settings)).toEqual([minuteLeaf(9)])
+    expect(await listHolds(databaseOf(pool))).toEqual([])
+    expect(await retry(pool, settings)).toBeUndefined()
   })
 
   test('lets readers and writers go on, each of them soon', async ({ freshDatabase: { pool } }) => {
@@ -243,7 +241,7 @@ describe('a run in the way of others', () => {
   }) => {
     const coinId = await aCoin(pool)
     await freshData(pool, coinId)
-    for (const days of [10, 9]) await someCandles(pool, coinId, daysAgo(days), 10)
+    for (const days of [33, 32]) await somePrices(pool, coinId, daysAgo(days), 10)
     const stop = new AbortController()
     let second: Promise<unknown> = Promise.resolve()
     const steps = async (name: string) => {
@@ -254,93 +252,79 @@ describe('a run in the way of others', () => {
     }
     await expect(retain(pool, { signal: stop.signal, steps })).rejects.toThrow(Aborted)
     expect(await second).toMatchObject({ message: expect.stringContaining('already') })
-    expect(await leavesNow(pool)).not.toContain(minuteLeaf(10))
-    expect(await retain(pool)).toMatchObject({ dropped: [minuteLeaf(9)] })
+    expect(await leavesNow(pool)).not.toContain(priceLeaf(33))
+    expect(await retain(pool)).toMatchObject({ dropped: [priceLeaf(32)] })
   })
 })
 
-describe('a partition on its way out', () => {
-  test('comes back when prices were added after it was proved, and goes with them next time', async ({
+describe('a partition that is old enough', () => {
+  test('stays when prices come between the plan and the proof, and goes with them rolled up', async ({
     freshDatabase: { pool },
   }) => {
     const coinId = await aCoin(pool)
     await freshData(pool, coinId)
     await somePrices(pool, coinId, daysAgo(32), 10)
     const steps = async (name: string) => {
-      if (name === 'begun') await somePrices(pool, coinId, plus(daysAgo(32), 12 * hour), 1)
+      if (name === 'prepared') await somePrices(pool, coinId, plus(daysAgo(32), 12 * hour), 1)
     }
-    const { heldBack, dropped } = await retain(pool, { steps })
-    expect(dropped).toEqual([])
-    expect(heldBack).toMatchObject([
-      { partition: priceLeaf(32), reason: expect.stringContaining('do not agree') },
-    ])
-    const { rows } = await pool.query(
-      'select count(*)::integer as count from market_data where timestamp < $1',
-      [toIso(daysAgo(31))],
-    )
-    expect(rows).toEqual([{ count: 11 }])
-    expect(await listExpiring(databaseOf(pool))).toEqual([])
-    expect(await retain(pool)).toMatchObject({ dropped: [priceLeaf(32)] })
+    expect(await retain(pool, { steps })).toMatchObject({ dropped: [priceLeaf(32)], heldBack: [] })
     expect(await daily(pool, coinId)).toMatchObject([{ samples: 11, settled: true }])
   })
 
-  test('comes back when it is to be kept after all', async ({ freshDatabase: { pool } }) => {
-    const coinId = await aCoin(pool)
-    await freshData(pool, coinId)
-    await someCandles(pool, coinId, daysAgo(9), 10)
-    const stopped = retain(pool, {
-      steps: async (name) => {
-        if (name === 'detached') throw new Unavailable('stopped here')
-      },
-    })
-    await expect(stopped).rejects.toThrow('stopped here')
-    const settings = readSettings({})
-    const minutes = settings.timeframes['1m']
-    if (!minutes) throw new Error('1m is not kept')
-    const longer = {
-      ...settings,
-      timeframes: { ...settings.timeframes, '1m': { ...minutes, keep: 40 * day } },
+  test('is not deleted once its rows have changed after they were archived', async ({
+    freshDatabase: { pool },
+  }) => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'beacon-retention-'))
+    try {
+      const settings = readSettings({ BEACON_DATA_DIR: dataDir })
+      const coinId = await aCoin(pool)
+      await freshData(pool, coinId)
+      await someCandles(pool, coinId, daysAgo(100), 20, '1h')
+      await someCandles(pool, coinId, daysAgo(10), 24, '1h')
+      const steps = async (name: string) => {
+        if (name === 'prepared')
+          await pool.query(`update ohlcv_data set volume = 7 where timestamp = $1`, [toIso(daysAgo(100))])
+      }
+      const leaf = partitionAt(candleTable('1h', 'day'), daysAgo(100)).name
+      expect(await retain(pool, { settings, steps })).toMatchObject({
+        dropped: [],
+        heldBack: [
+          { partition: leaf, reason: expect.stringContaining('it has changed since it was archived') },
+        ],
+      })
+      const { rows } = await pool.query('select candles from summary_days')
+      expect(rows).toEqual([])
+      expect(await retry(pool, settings)).toEqual([leaf])
+    } finally {
+      await rm(dataDir, { recursive: true, force: true })
     }
-    expect(await retain(pool, { settings: longer })).toMatchObject({
-      dropped: [],
-      heldBack: [{ partition: minuteLeaf(9), reason: expect.stringContaining('to be kept now') }],
-    })
-    const { rows } = await pool.query('select count(*)::integer as count from ohlcv_data')
-    expect(rows).toEqual([{ count: 111 }])
-    expect(await ledger(pool, coinId)).toHaveLength(3)
   })
 
-  test('that somebody else has begun to detach holds up no other', async ({ freshDatabase: { pool } }) => {
-    const coinId = await aCoin(pool)
-    await freshData(pool, coinId)
-    for (const days of [9, 3]) await someCandles(pool, coinId, daysAgo(days), 10)
-    const reader = await pool.connect()
-    await reader.query('begin; select count(*) from ohlcv_data')
-    const theirs = await pool.connect()
-    await theirs.query(`set lock_timeout = '50ms'`)
-    const detaching = theirs.query(`alter table ohlcv_data_1m detach partition ${minuteLeaf(3)} concurrently`)
-    await expect(detaching).rejects.toThrow('lock timeout')
-    await reader.query('commit')
-    for (const client of [reader, theirs]) client.release(true)
-    expect(await retain(pool)).toMatchObject({ dropped: [minuteLeaf(9)] })
-    // It is a table of its own now, as was wanted.
-    const { rows } = await pool.query(`select count(*)::integer as count from ${minuteLeaf(3)}`)
-    expect(rows).toEqual([{ count: 10 }])
-  })
-
-  test('and dropped by hand is forgotten with all that is known of it', async ({
+  test('that somebody else has begun to detach is named, and holds up no other', async ({
     freshDatabase: { pool },
   }) => {
     const coinId = await aCoin(pool)
     await freshData(pool, coinId)
-    await someCandles(pool, coinId, daysAgo(9), 10)
-    const steps = async (name: string) => {
-      if (name === 'detached') throw new Unavailable('stopped here')
-    }
-    await expect(retain(pool, { steps })).rejects.toThrow('stopped here')
-    await pool.query(`drop table ${minuteLeaf(9)}`)
-    expect(await retain(pool)).toMatchObject({ dropped: [minuteLeaf(9)] })
-    expect(await ledger(pool, coinId)).toHaveLength(2)
+    for (const days of [10, 9]) await someCandles(pool, coinId, daysAgo(days), 10)
+    const reader = await pool.connect()
+    await reader.query('begin; select count(*) from ohlcv_data')
+    const theirs = await pool.connect()
+    await theirs.query(`set lock_timeout = '50ms'`)
+    const detaching = theirs.query(`alter table ohlcv_data_1m detach partition ${minuteLeaf(9)} concurrently`)
+    await expect(detaching).rejects.toThrow('lock timeout')
+    await reader.query('commit')
+    for (const client of [reader, theirs]) client.release(true)
+    expect(await retain(pool)).toMatchObject({
+      dropped: [minuteLeaf(10)],
+      heldBack: [
+        {
+          partition: minuteLeaf(9),
+          reason: expect.stringContaining(
+            `alter table ohlcv_data_1m detach partition ${minuteLeaf(9)} finalize`,
+          ),
+        },
+      ],
+    })
   })
 })
 

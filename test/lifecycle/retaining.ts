@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Pool } from 'pg'
-import { enforceRetention, type RetentionOutcome } from '../../src/lifecycle/retention.ts'
+import { enforceRetention, type RetentionOutcome, retryHeld } from '../../src/lifecycle/retention.ts'
 import { safekeepingsOf } from '../../src/lifecycle/retention-safekeeping.ts'
 import { toDecimal } from '../../src/market/decimal.ts'
 import { day, type Instant, minute, plus, toInstant } from '../../src/market/instant.ts'
 import { type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
-import type { Steps } from '../../src/store/lifecycle/drop-partition.ts'
+import type { Steps } from '../../src/store/lifecycle/delete-partitions.ts'
 import { recordRefresh } from '../../src/store/lifecycle/view-refreshes.ts'
 import { withPartitions } from '../../src/store/partition-cache.ts'
 import { partitionAt } from '../../src/store/partitions.ts'
@@ -112,6 +112,18 @@ export async function retain(
     report,
   )
   return { ...outcome, lines: report.lines }
+}
+
+/** Tries what the last run could not delete again, as the job does every few minutes. */
+export async function retry(
+  pool: Pool,
+  settings: Settings = defaults,
+): Promise<readonly string[] | undefined> {
+  const clock = { now: () => now }
+  const { signal } = new AbortController()
+  const safekeepings = safekeepingsOf({ pool, settings, clock })
+  const outcome = await retryHeld({ pool, settings, clock, signal, safekeepings }, keptReport())
+  return outcome?.dropped
 }
 
 /** Tables with the name of a leaf, attached or not, that hold the day. */

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { Pool } from 'pg'
 import { expect } from 'vitest'
 import { toIso } from '../../src/market/instant.ts'
-import { listExpiring } from '../../src/store/lifecycle/expiring-partitions.ts'
+import { listHolds } from '../../src/store/lifecycle/partition-holds.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { aCoin } from '../store/loading.ts'
 import { type TestDatabase, test } from '../support/database.ts'
@@ -36,13 +36,21 @@ async function killAfter({ pool, url }: TestDatabase, step: string): Promise<voi
     .toBe(0)
 }
 
-/** Prices that only lie one by one, and those that only live on in a daily row, wherever their leaf is. */
+/** Old candles that a query of the whole table finds. */
+async function oldCandles(pool: Pool): Promise<number> {
+  const { rows } = await pool.query<{ count: number }>(
+    'select count(*)::integer as count from ohlcv_data where timestamp < $1',
+    [toIso(daysAgo(8))],
+  )
+  return rows[0]?.count ?? -1
+}
+
+/** Prices that only lie one by one, and those that only live on in a daily row, as a query of the whole table finds them. */
 async function oldPrices(pool: Pool): Promise<{ raw: number; settled: number }> {
-  const isThere = (await leavesNow(pool)).includes(priceLeaf(32))
-  const raw = isThere ? `(select count(*)::integer from ${priceLeaf(32)})` : '0'
   const { rows } = await pool.query<{ raw: number; settled: number }>(
-    `select ${raw} as raw,
+    `select (select count(*)::integer from market_data where timestamp < $1) as raw,
        (select coalesce(sum(samples), 0)::integer from market_data_daily where settled_at is not null) as settled`,
+    [toIso(daysAgo(31))],
   )
   return rows[0] ?? { raw: -1, settled: -1 }
 }
@@ -67,18 +75,18 @@ test('a run that is killed after any step loses nothing, and the next one goes o
   await someCandles(pool, coinId, daysAgo(9), 20)
   await somePrices(pool, coinId, daysAgo(32), 40)
   // Candles go first: each run takes up what the one before has left.
-  for (const step of ['begun', 'detached', 'gone']) {
+  for (const step of ['several-dropped', 'gone']) {
     await killAfter(freshDatabase, step)
+    expect(await oldCandles(pool), step).toEqual(step === 'gone' ? 0 : 20)
     expect(await believedForNothing(pool), step).toBe(false)
     expect(await oldPrices(pool), step).toEqual({ raw: 40, settled: 0 })
   }
-  for (const step of ['prepared', 'proved', 'trimmed', 'dropped']) {
+  for (const step of ['prepared', 'locked', 'proved', 'trimmed', 'dropped']) {
     await killAfter(freshDatabase, step)
     expect(await oldPrices(pool), step).toEqual({ raw: 40, settled: 0 })
   }
-  expect(await listExpiring(databaseOf(pool))).toMatchObject([{ name: priceLeaf(32) }])
   expect(await retain(pool)).toMatchObject({ dropped: [priceLeaf(32)] })
   expect(await oldPrices(pool)).toEqual({ raw: 0, settled: 40 })
   expect(await leavesNow(pool)).toEqual([minuteLeaf(1), minuteLeaf(0), priceLeaf(1), priceLeaf(0)].toSorted())
-  expect(await listExpiring(databaseOf(pool))).toEqual([])
+  expect(await listHolds(databaseOf(pool))).toEqual([])
 })

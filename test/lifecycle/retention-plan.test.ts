@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { day, type Instant, plus, toMinuteText } from '../../src/market/instant.ts'
 import { readSettings } from '../../src/settings.ts'
+import type { Hold } from '../../src/store/lifecycle/partition-holds.ts'
 import {
   type CountedPartition,
   planRetention,
@@ -13,17 +14,28 @@ const table = { name: 'market_data', length: 'day' } as const
 const policy: RetentionPolicy = { table, keepMs: 30 * day, ending: 'roll-up' }
 const now = at('2024-05-01T00:00:00Z')
 
+let partitions = 0
 const aLeaf = (from: Instant, rows = 100, to = plus(from, day)): CountedPartition => ({
+  oid: ++partitions,
+  schema: 'public',
   table: table.name,
   name: `leaf of ${toMinuteText(from)}`,
   range: { from, to },
   bytes: 8_192,
   estimatedRows: 0,
+  isAnalyzed: true,
+  form: 'plain',
   rows,
+  isExact: true,
 })
 
 const leaves = (...daysAgo: number[]) => daysAgo.map((days) => aLeaf(plus(now, -days * day)))
-const conditions = { now, restored: new Map<string, Instant>(), agreed: false }
+const conditions = {
+  now,
+  restored: new Map<number, Instant>(),
+  holds: new Map<number, Hold>(),
+  agreed: false,
+}
 
 const verdicts = (partitions: readonly CountedPartition[], more: Partial<typeof conditions> = {}) =>
   planRetention([policy], partitions, { ...conditions, ...more }).map(({ verdict }) => verdict)
@@ -75,7 +87,7 @@ describe('what a run would let go of', () => {
     expect(verdicts(heavy, { agreed: true })).toEqual(['goes', 'stays', 'stays', 'stays'])
     expect(planRetention([policy], heavy, conditions)[0]).toMatchObject({
       wantsAgreement: true,
-      reason: 'ended more than 30 days ago, but with it more than half of market_data would go at once',
+      reason: 'ended more than 30 days ago, but more than half of market_data would be deleted at once',
     })
   })
 
@@ -87,11 +99,22 @@ describe('what a run would let go of', () => {
   test('leaves alone what was put back from the archive, and does not count it', () => {
     const partitions = leaves(34, 33, 32, 1, 0)
     const until = at('2024-05-08T00:00:00Z')
-    const restored = new Map(partitions.slice(0, 2).map(({ name }) => [name, until]))
+    const restored = new Map(partitions.slice(0, 2).map(({ oid }) => [oid, until]))
     expect(verdicts(partitions, { restored })).toEqual(['held-back', 'held-back', 'goes', 'stays', 'stays'])
     expect(planRetention([policy], partitions, { ...conditions, restored })[0]?.reason).toMatch(
-      'put back from the archive, and stays until 2024-05-08 00:00',
+      'rows in it were restored from the archive and stay until 2024-05-08 00:00',
     )
+  })
+
+  test('leaves alone what somebody else holds, and does not count it', () => {
+    const partitions = leaves(34, 33, 32, 1, 0)
+    const hold: Hold = { kind: 'object', reason: 'a view depends on it', remedy: 'drop view a' }
+    const holds = new Map(partitions.slice(0, 2).map(({ oid }) => [oid, hold]))
+    expect(verdicts(partitions, { holds })).toEqual(['held-back', 'held-back', 'goes', 'stays', 'stays'])
+    expect(planRetention([policy], partitions, { ...conditions, holds })[0]).toMatchObject({
+      hold,
+      reason: 'ended more than 30 days ago, but a view depends on it: drop view a',
+    })
   })
 
   test('is nothing of a table without a policy', () => {

@@ -1,8 +1,7 @@
 import { enforceRetention } from '../../src/lifecycle/retention.ts'
+import { safekeepingsOf } from '../../src/lifecycle/retention-safekeeping.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { readSettings } from '../../src/settings.ts'
-import { rolledUp } from '../../src/store/lifecycle/rollup.ts'
-import { nothingKept } from '../../src/store/lifecycle/safekeeping.ts'
 import { openPool } from '../../src/store/pool.ts'
 
 // One run of retention as a process of its own, which is killed once a step is done: `retention-process.ts DATABASE_URL STEP`.
@@ -14,8 +13,7 @@ const pool = openPool(url, settings.database, (error) => {
 const steps = async (name: string) => {
   if (name === last) process.kill(process.pid, 'SIGKILL')
 }
-// No partition here is to be archived.
-const safekeepings = { drop: nothingKept, archive: nothingKept, 'roll-up': rolledUp(pool) }
+const safekeepings = safekeepingsOf({ pool, settings, clock: systemClock })
 const reach = {
   pool,
   settings,

@@ -3,8 +3,9 @@ import { describe, expect } from 'vitest'
 import { toDecimal } from '../../src/market/decimal.ts'
 import { day, hour, type Instant, plus, toInstant } from '../../src/market/instant.ts'
 import { ensurePartitions } from '../../src/store/create-partitions.ts'
-import type { Leaf } from '../../src/store/lifecycle/expiring-partitions.ts'
-import { rolledUp, rollUp, rollUpObjection } from '../../src/store/lifecycle/rollup.ts'
+import { listPartitions, type Partition } from '../../src/store/lifecycle/list-partitions.ts'
+import { PartitionHeld } from '../../src/store/lifecycle/partition-holds.ts'
+import { proveRollUp, rolledUp, rollUp } from '../../src/store/lifecycle/rollup.ts'
 import { partitionAt } from '../../src/store/partitions.ts'
 import { loadPrices } from '../../src/store/prices.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
@@ -15,12 +16,14 @@ const table = { name: 'market_data', length: 'day' } as const
 let days = 0
 
 /** A day that no other sentence has. */
-async function aDay(pool: Pool): Promise<Leaf & { from: Instant }> {
+async function aDay(pool: Pool): Promise<Partition & { from: Instant }> {
   days += 1
   const from = toInstant(Date.UTC(2020, 0, 1) + days * day)
   const plan = partitionAt(table, from)
   await ensurePartitions(pool, table, [plan], 2_000)
-  return { table: table.name, ...plan, from }
+  const found = (await listPartitions(pool, [table.name])).find(({ name }) => name === plan.name)
+  if (!found) throw new Error(`there is no partition ${plan.name}`)
+  return { ...found, from }
 }
 
 type Sample = Readonly<{ at: Instant; price: string; cap?: string; rank?: number }>
@@ -51,7 +54,16 @@ const dailyOf = async (pool: Pool, coinId: string) =>
     )
   ).rows
 
-const objectionTo = (pool: Pool, leaf: Leaf) => rollUpObjection(databaseOf(pool), leaf)
+/** Why the prices cannot be deleted yet. */
+async function objectionTo(pool: Pool, partition: Partition): Promise<string | undefined> {
+  try {
+    await proveRollUp(databaseOf(pool), partition)
+    return undefined
+  } catch (error) {
+    if (error instanceof PartitionHeld) return error.hold.reason
+    throw error
+  }
+}
 
 describe('rolling up a day of prices', () => {
   test('keeps first, highest, lowest, last, mean and the last that was known of the rest', async ({
@@ -126,7 +138,7 @@ describe('rolling up a day of prices', () => {
   test('objects to a leaf that ends in the middle of a day', async ({ pool }) => {
     const leaf = await aDay(pool)
     const crooked = { ...leaf, range: { ...leaf.range, to: plus(leaf.range.to, hour) } }
-    expect(await objectionTo(pool, crooked)).toMatch('midnights')
+    await expect(rolledUp(crooked)).rejects.toThrow('midnights')
   })
 
   test('leaves a day alone whose prices are gone, and lets go only of what it was made of', async ({
@@ -140,7 +152,7 @@ describe('rolling up a day of prices', () => {
       { at: plus(leaf.from, 3 * hour), price: '12' },
     )
     await rollUp(databaseOf(pool), leaf)
-    await inTransaction(pool, async ({ db }) => rolledUp(pool).settle?.(db, leaf, leaf.range.to))
+    await inTransaction(pool, async ({ db }) => (await rolledUp(leaf))(db, leaf.range.to))
     const settled = await dailyOf(pool, coinId)
     expect(settled).toMatchObject([{ samples: 2, settled_at: new Date(leaf.range.to) }])
     // One of the two is loaded once more.

@@ -64,14 +64,16 @@ describe('the daily summary', () => {
     ])
   })
 
-  test('takes a day from its daily candle where there are no hourly ones, and says so', async ({ pool }) => {
+  test('takes a day from its daily candle where there are fewer than 24 hourly ones, and says so', async ({
+    pool,
+  }) => {
     const series = await aSeries(pool, { timeframe: '1d' })
     await loadEach(pool, series, hourly(-24, { close: '9.5' }), hourly(0, { close: '10.5' }))
     await loadEach(pool, { ...series, timeframe: '1h' }, hourly(3))
     await refreshView(pool, 'daily_price_summary')
     expect(await summaryOf(pool, series.coinId)).toMatchObject([
       { day: '2024-02-29', close: '9.50000000', candles: 0 },
-      { day: '2024-03-01', close: '11.00000000', candles: 1 },
+      { day: '2024-03-01', close: '10.50000000', candles: 0 },
     ])
   })
 

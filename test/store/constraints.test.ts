@@ -36,8 +36,12 @@ const closedSets: readonly Readonly<{ table: string; column: string; known: read
     column: 'state',
     known: ['writing', 'written', 'verified', 'dropped', 'restored', 'discarded'],
   },
-  // What becomes of a partition.
-  { table: 'expiring_partitions', column: 'ending', known: ['drop', 'archive', 'roll-up'] },
+  // What keeps a partition.
+  {
+    table: 'partition_holds',
+    column: 'kind',
+    known: ['object', 'owner', 'shape', 'lock', 'content', 'storage', 'failure'],
+  },
   // What became of a row that was not believed; `discarded` by hand.
   { table: 'quarantined_rows', column: 'settlement', known: ['loaded', 'withdrawn', 'discarded'] },
   // What a webhook is told of an incident.
@@ -106,7 +110,22 @@ const refused: Readonly<Record<string, Readonly<{ table: string; changes: readon
       { last_at: '2024-03-02 00:00:00' },
     ],
   },
-  expiring_partitions_range_check: { table: 'expiring_partitions', changes: [{ holds_to: day }] },
+  partition_holds_range_check: { table: 'partition_holds', changes: [{ holds_to: day }] },
+  partition_holds_checked_check: { table: 'partition_holds', changes: [{ checked_at: day }] },
+  summary_days_candles_check: { table: 'summary_days', changes: [{ candles: -1 }, { candles: 25 }] },
+  summary_days_sane: {
+    table: 'summary_days',
+    changes: [
+      ...nan('open', 'high', 'low', 'close', 'volume'),
+      ...negative('low', 'volume'),
+      { open: '8.99999999' },
+      { open: '12.00000001' },
+      { close: '8.99999999' },
+      { close: '12.00000001' },
+      { low: '10.00000001' },
+      { high: '10.99999999' },
+    ],
+  },
   // The valid candle goes from 10 to 11, between 9 and 12.
   ohlcv_data_sane: {
     table: 'ohlcv_data',
@@ -271,6 +290,7 @@ const onDelete: Readonly<Record<string, string>> = {
   market_data_coin_id_fkey: 'NO ACTION',
   market_data_daily_coin_id_fkey: 'NO ACTION',
   ohlcv_data_coin_id_fkey: 'NO ACTION',
+  summary_days_coin_id_fkey: 'NO ACTION',
   instruments_coin_id_fkey: 'CASCADE',
   candle_coverage_coin_id_fkey: 'CASCADE',
   candle_revisions_coin_id_fkey: 'CASCADE',

@@ -191,13 +191,24 @@ export const validRows: Readonly<Record<string, Row>> = {
     last_at: '2024-03-01 23:59:59.999999',
     settled_at: moment,
   },
-  expiring_partitions: {
+  partition_holds: {
+    schema_name: 'public',
     name: 'market_data_y2024m03d01',
     parent: 'market_data',
     holds_from: day,
     holds_to: '2024-03-02',
-    ending: 'roll-up',
-    began_at: moment,
+    kind: 'object',
+    reason: 'the view public.mine of somebody else depends on it',
+    remedy: 'drop view public.mine',
+    held_since: moment,
+    checked_at: moment,
+  },
+  summary_days: {
+    coin_id: 'bitcoin',
+    day: '2024-03-01',
+    ...prices,
+    candles: 24,
+    composed_at: moment,
   },
   ohlcv_data: { coin_id: 'bitcoin', timestamp: day, timeframe: '1d', ...prices },
   instruments: {
@@ -264,6 +275,9 @@ export const validRows: Readonly<Record<string, Row>> = {
   },
   archives: {
     id: '00000000-0000-4000-8000-00000000000e',
+    sequence: 1,
+    restored_ranges: '{[2024-03-01,2024-03-02)}',
+    superseded_ranges: '{[2024-03-02,2024-03-03)}',
     table_name: 'ohlcv_data_1h',
     partition_name: 'ohlcv_data_1h_y2024m03',
     range_from: day,

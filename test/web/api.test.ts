@@ -128,7 +128,7 @@ test('the next retention is told as the command would: what goes by then, how mu
   await using web = await serve({ database: freshDatabase, engine }, { clock: systemClock })
   const { status, body } = await get(web.url, '/api/retention')
   expect(status).toBe(200)
-  expect(body).toMatchObject({ refusal: null, unfinished: [], asOf: body.nextRun })
+  expect(body).toMatchObject({ refusal: null, unbounded: [], holds: [], asOf: body.nextRun })
   expect(body.nextRun).toMatch(/T00:30:00\.000Z$/)
   const leaf = (name: string) => body.partitions.find((one: { name: string }) => one.name === name)
   expect(leaf(minuteLeaf(9))).toMatchObject({ rows: 20, ending: 'drop', verdict: 'goes' })

@@ -392,6 +392,7 @@ describe('what else it says', () => {
       ['ingest-candles_binance_5m', '2024-03-01T12:35:01.000Z'],
       ['ingest-prices', '2024-03-01T12:35:20.000Z'],
       ['repair-gaps_binance', '2024-03-01T12:37:23.000Z'],
+      ['retry-retention', '2024-03-01T12:37:25.000Z'],
       ['ingest-candles_binance_1h', '2024-03-01T13:00:01.000Z'],
       ['ensure-partitions', '2024-03-01T13:00:40.000Z'],
       ['ingest-candles_binance_1d', '2024-03-02T00:00:01.000Z'],

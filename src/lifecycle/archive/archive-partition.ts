@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
 import { Fault, Unavailable } from '../../fault.ts'
+import { day, plus } from '../../market/instant.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Settings } from '../../settings.ts'
 import { alone } from '../../store/alone.ts'
@@ -15,18 +16,18 @@ import {
 import { coverageOf } from '../../store/lifecycle/archived-coverage.ts'
 import {
   type Archive,
-  archiveObjection,
-  archivesOf,
+  archivesWithin,
   forgetArchive,
   intendArchive,
   isBelieved,
-  readHeldUntil,
+  listSuperseded,
   recordDiscarded,
+  recordReadBack,
   recordVerified,
   recordWritten,
   settleArchived,
 } from '../../store/lifecycle/archives.ts'
-import type { Leaf } from '../../store/lifecycle/expiring-partitions.ts'
+import { type Partition, relationOf } from '../../store/lifecycle/list-partitions.ts'
 import type { Safekeeping } from '../../store/lifecycle/safekeeping.ts'
 import { databaseOf, inTransaction } from '../../store/transaction.ts'
 import { DamagedArchive } from './damaged-archive.ts'
@@ -35,7 +36,7 @@ import { type ArchiveStorage, withStorage, withStorageOf } from './storage.ts'
 import { verifyArchive, verifyIn } from './verify-archive.ts'
 import { type WrittenFile, writeParquet } from './write-parquet.ts'
 
-export type ArchiveReach = Readonly<{
+export type ArchiveDeps = Readonly<{
   pool: Pool
   settings: Settings
   clock: Clock
@@ -43,38 +44,45 @@ export type ArchiveReach = Readonly<{
   steps?: (name: string) => Promise<void>
 }>
 
-/** How a partition is kept whose policy says `archive`. */
-export const archiveSafekeeping = (reach: ArchiveReach): Safekeeping => ({
-  prepare: async (leaf) => {
-    const heldUntil = await readHeldUntil(databaseOf(reach.pool), leaf.table, leaf.name, reach.clock.now())
-    // It will stay, and its archive goes on saying until when.
-    if (heldUntil === undefined) await archivePartition(reach, leaf)
-  },
-  objection: (db, leaf) => archiveObjection(db, leaf, reach.clock.now()),
-  settle: settleArchived,
-})
+/** How a partition is kept whose policy says `archive`: in a file that was read back, and holds exactly its rows. */
+export const archived =
+  (deps: ArchiveDeps): Safekeeping =>
+  async (partition) => {
+    const archive = await archivePartition(deps, partition)
+    return (db, now) => settleArchived(db, partition, archive, now)
+  }
 
 /**
  * Makes sure that a file, read back, holds exactly what the partition does, and returns its row of the manifest. One that
  * is there already is not written again. What an interrupted run has left is removed first.
  */
-export const archivePartition = (reach: ArchiveReach, leaf: Leaf): Promise<Archive> =>
-  aloneWith(reach.pool, leaf.name, async () => {
-    const archives = await archivesOf(databaseOf(reach.pool), leaf.table, leaf.name)
+export const archivePartition = (deps: ArchiveDeps, partition: Partition): Promise<Archive> =>
+  aloneWith(deps.pool, partition, async () => {
+    const archives = await archivesWithin(databaseOf(deps.pool), partition.table, partition.range)
     await discardUnfinished(
-      reach,
-      archives.filter((one) => !isBelieved(one)),
+      deps,
+      archives.filter((one) => isUnfinished(deps, one, partition)),
     )
     const believed = archives.filter(isBelieved)
-    return (await reused(reach, leaf, believed)) ?? (await archiveAnew(reach, leaf, believed))
+    return (await reused(deps, partition, believed)) ?? (await archiveAnew(deps, partition, believed))
   })
 
-/** Throws Unavailable while another process archives or restores the same. */
-export const aloneWith = <T>(pool: Pool, what: string, work: () => Promise<T>): Promise<T> =>
+/** Another run may be writing one of another range; nobody is for a day. */
+const isUnfinished = ({ clock }: ArchiveDeps, archive: Archive, { range }: Partition): boolean =>
+  !isBelieved(archive) &&
+  ((archive.range.from === range.from && archive.range.to === range.to) ||
+    archive.createdAt < plus(clock.now(), -day))
+
+/** Throws Unavailable while another process archives or restores rows of the same table and time. */
+export const aloneWith = <T>(
+  pool: Pool,
+  { table, range }: Pick<Archive, 'table' | 'range'>,
+  work: () => Promise<T>,
+): Promise<T> =>
   alone(
     pool,
-    `archive:${what}`,
-    `another process is archiving or restoring ${what}: try again when it is done`,
+    `archive:${table}:${range.from}`,
+    `another process is archiving or restoring rows of ${table}: try again when it is done`,
     work,
   )
 
@@ -82,10 +90,10 @@ export const aloneWith = <T>(pool: Pool, what: string, work: () => Promise<T>): 
  * Removes what interrupted runs have left. Where the place it was meant for cannot be used any more, its row stays behind as
  * discarded, and the next run tries again: a place that was written wrong once must not keep everything from being archived.
  */
-export async function discardUnfinished(reach: ArchiveReach, archives: readonly Archive[]): Promise<void> {
+export async function discardUnfinished(deps: ArchiveDeps, archives: readonly Archive[]): Promise<void> {
   for (const archive of archives) {
     try {
-      await discard(reach, archive)
+      await discard(deps, archive)
     } catch (error) {
       if (!(error instanceof Fault)) throw error
     }
@@ -93,31 +101,32 @@ export async function discardUnfinished(reach: ArchiveReach, archives: readonly 
 }
 
 /** Removes a file that nobody believes, and then its row: a file without a row is nobody's. */
-export async function discard({ pool, settings }: ArchiveReach, archive: Archive): Promise<void> {
+export async function discard({ pool, settings }: ArchiveDeps, archive: Archive): Promise<void> {
   const db = databaseOf(pool)
   await recordDiscarded(db, archive.id)
   await withStorageOf(settings, archive, (storage) => storage.remove(archive.fileName))
   await forgetArchive(db, archive.id)
 }
 
-/** A partition that was put back and not changed lies in its old file still. */
+/** A partition that was put back and not changed is still what a file holds. */
 async function reused(
-  reach: ArchiveReach,
-  leaf: Leaf,
+  deps: ArchiveDeps,
+  partition: Partition,
   believed: readonly Archive[],
 ): Promise<Archive | undefined> {
-  if (believed.length === 0) return undefined
-  const { pool, settings, clock } = reach
+  const usable = believed.filter(({ superseded }) => superseded.length === 0)
+  if (usable.length === 0) return undefined
+  const { pool, settings, clock } = deps
   const content = await inTransaction(
     pool,
-    async ({ db }) => contentOf(db, { relation: leaf.name, ...(await readShape(db, leaf.name)) }),
+    async ({ db }) => contentOf(db, { relation: relationOf(partition), ...(await readShape(db, partition)) }),
     'upkeep',
   )
-  for (const archive of believed.toReversed()) {
+  for (const archive of usable.toReversed()) {
     if (!archive.written || !sameContent(archive.written.content, content)) continue
     if (!(await isSound(settings, archive))) continue
-    await recordVerified(databaseOf(pool), archive.id, clock.now())
-    return { ...archive, state: 'verified' }
+    await recordReadBack(databaseOf(pool), archive.id, clock.now())
+    return archive
   }
   return undefined
 }
@@ -133,39 +142,40 @@ async function isSound(settings: Settings, archive: Archive): Promise<boolean> {
   }
 }
 
-async function archiveAnew(reach: ArchiveReach, leaf: Leaf, believed: readonly Archive[]): Promise<Archive> {
-  const { pool, settings } = reach
+async function archiveAnew(
+  deps: ArchiveDeps,
+  partition: Partition,
+  believed: readonly Archive[],
+): Promise<Archive> {
+  const { pool, settings } = deps
   return withStorage(settings, async (storage) => {
     const { archive, selection } = await inTransaction(pool, async ({ db }) => {
-      const shape = await readShape(db, leaf.name)
-      const coverage = await coverageOf(db, leaf)
+      const shape = await readShape(db, partition)
+      const { table, name, range } = partition
+      const coverage = await coverageOf(db, partition)
       const intended = await intendArchive(
         db,
-        {
-          table: leaf.table,
-          partition: leaf.name,
-          range: leaf.range,
-          place: storage.place,
-          ...shape,
-          coverage,
-        },
-        reach.clock.now(),
+        { table, partition: name, range, place: storage.place, ...shape, coverage },
+        deps.clock.now(),
       )
-      return { archive: intended, selection: { relation: leaf.name, ...shape } }
+      return { archive: intended, selection: { relation: relationOf(partition), ...shape } }
     })
-    const { content, file } = await exportTo(reach, storage, archive, selection)
-    const verified = await publish(reach, storage, archive, content, file)
-    // Their rows never left the table, or are in it again: the new file has them as they are now.
-    const isCovered = ({ state, written }: Archive) =>
-      state !== 'dropped' || (written !== undefined && sameContent(written.content, content))
-    for (const old of believed.filter(isCovered)) await discard(reach, old)
+    const { content, file } = await exportTo(deps, storage, archive, selection)
+    const verified = await publish(deps, storage, archive, content, file)
+    // The rows of these never left the table: the new file has them as they are now.
+    for (const old of believed.filter(({ state }) => state === 'verified')) await discard(deps, old)
     return verified
   })
 }
 
+/** Removes the files of which nothing is read any more, since newer ones have all of their rows. */
+export async function discardSuperseded(deps: ArchiveDeps): Promise<void> {
+  await discardUnfinished(deps, await listSuperseded(databaseOf(deps.pool)))
+}
+
 /** Content and file are of one moment of the table. */
 function exportTo(
-  { pool, steps }: ArchiveReach,
+  { pool, steps }: ArchiveDeps,
   storage: ArchiveStorage,
   archive: Archive,
   selection: RowSelection,
@@ -202,13 +212,13 @@ export async function writeDraft(
  * removed, and the rows stay where they are: throws Unavailable, since another try writes another file.
  */
 export async function publish(
-  reach: ArchiveReach,
+  deps: ArchiveDeps,
   storage: ArchiveStorage,
   archive: Archive,
   content: Content,
   { bytes, sha256 }: WrittenFile,
 ): Promise<Archive> {
-  const { pool, clock, steps } = reach
+  const { pool, clock, steps } = deps
   const db = databaseOf(pool)
   const written = { content, bytes, sha256 }
   await steps?.('drafted')
@@ -220,7 +230,7 @@ export async function publish(
     await verifyIn(storage, { ...archive, written })
   } catch (error) {
     if (!(error instanceof DamagedArchive)) throw error
-    await discard(reach, archive)
+    await discard(deps, archive)
     throw new Unavailable(
       `${error.message}; it was removed, and no row was: look at the disk or store it was on`,
       {

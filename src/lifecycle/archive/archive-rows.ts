@@ -1,7 +1,8 @@
 import { Aborted, Unavailable } from '../../fault.ts'
-import { type Instant, plus } from '../../market/instant.ts'
+import { type Instant, plus, toInstant } from '../../market/instant.ts'
 import {
   exportRows,
+  ownTable,
   type RowSelection,
   readShape,
   sameContent,
@@ -13,10 +14,11 @@ import {
   type RowBatch,
   takeRows,
 } from '../../store/lifecycle/archived-rows.ts'
-import { type Archive, archivesOf, intendArchive, recordDropped } from '../../store/lifecycle/archives.ts'
+import { type Archive, intendArchive, recordDropped, rowArchivesOf } from '../../store/lifecycle/archives.ts'
+import { relationOf } from '../../store/lifecycle/list-partitions.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import {
-  type ArchiveReach,
+  type ArchiveDeps,
   aloneWith,
   discard,
   discardUnfinished,
@@ -26,7 +28,9 @@ import {
 import { contentOfFile } from './read-parquet.ts'
 import { type ArchiveStorage, withStorage } from './storage.ts'
 
-export type RowsReach = ArchiveReach & Readonly<{ signal: AbortSignal }>
+export type RowsDeps = ArchiveDeps & Readonly<{ signal: AbortSignal }>
+
+export const allTime = { from: toInstant(0), to: toInstant(Date.UTC(9_999, 0)) }
 
 export type ArchivedRows = Readonly<{ table: string; files: number; rows: number }>
 
@@ -37,15 +41,15 @@ const triesOfBatch = 3
  * Moves rows of a table that are older than `keepMs` to the archive, batch by batch: each batch is written to a file, read
  * back, and deleted in the transaction that records it, if it still is what the file holds.
  */
-export const archiveRows = (reach: RowsReach, aging: AgingRows, keepMs: number): Promise<ArchivedRows> =>
-  aloneWith(reach.pool, aging.table, async () => {
-    const { clock, signal } = reach
+export const archiveRows = (deps: RowsDeps, aging: AgingRows, keepMs: number): Promise<ArchivedRows> =>
+  aloneWith(deps.pool, { table: aging.table, range: allTime }, async () => {
+    const { clock, signal } = deps
     const before = plus(clock.now(), -keepMs)
     let [files, rows] = [0, 0]
-    await discardUnrecorded(reach, aging.table)
-    await withStorage(reach.settings, async (storage) => {
+    await discardUnrecorded(deps, aging.table)
+    await withStorage(deps.settings, async (storage) => {
       while (!signal.aborted) {
-        const archived = await archiveBatch(reach, storage, aging, before)
+        const archived = await archiveBatch(deps, storage, aging, before)
         if (archived === 0) return
         files += 1
         rows += archived
@@ -56,32 +60,37 @@ export const archiveRows = (reach: RowsReach, aging: AgingRows, keepMs: number):
   })
 
 /** Until its rows are deleted, a batch is nobody's: they are in the table, and the next batch has them. */
-async function discardUnrecorded(reach: ArchiveReach, table: string): Promise<void> {
-  const archives = await archivesOf(databaseOf(reach.pool), table)
+async function discardUnrecorded(deps: ArchiveDeps, table: string): Promise<void> {
+  const archives = await rowArchivesOf(databaseOf(deps.pool), table)
   await discardUnfinished(
-    reach,
+    deps,
     archives.filter(({ state }) => state !== 'dropped' && state !== 'restored'),
   )
 }
 
 /** Returns how many rows left the table. */
 async function archiveBatch(
-  reach: ArchiveReach,
+  deps: ArchiveDeps,
   storage: ArchiveStorage,
   aging: AgingRows,
   before: Instant,
 ): Promise<number> {
-  const { pool, settings, clock } = reach
+  const { pool, settings, clock } = deps
   for (let attempt = 1; attempt <= triesOfBatch; attempt += 1) {
-    const shape = await readShape(databaseOf(pool), aging.table)
+    const shape = await readShape(databaseOf(pool), ownTable(aging.table))
     const batch = await inRowsTransaction(pool, aging.table, ({ db }) =>
       nextBatch(db, aging, shape.key, before, settings.archive.batch, clock.now()),
     )
     if (!batch) return 0
-    const selection = { relation: aging.table, columns: shape.columns, key: batch.order, where: batch.where }
-    const archive = await writeBatch(reach, storage, batch, selection)
-    if (await takeArchived(reach, archive, selection)) return archive.written?.content.rows ?? 0
-    await discard(reach, archive)
+    const selection = {
+      relation: relationOf(ownTable(aging.table)),
+      columns: shape.columns,
+      key: batch.order,
+      where: batch.where,
+    }
+    const archive = await writeBatch(deps, storage, aging.table, batch, selection)
+    if (await takeArchived(deps, archive, selection)) return archive.written?.content.rows ?? 0
+    await discard(deps, archive)
   }
   throw new Unavailable(
     `rows of ${aging.table} were changed each time they were being archived: the next run tries again`,
@@ -89,13 +98,13 @@ async function archiveBatch(
 }
 
 async function writeBatch(
-  reach: ArchiveReach,
+  deps: ArchiveDeps,
   storage: ArchiveStorage,
+  table: string,
   { range }: RowBatch,
   selection: RowSelection,
 ): Promise<Archive> {
-  const { pool, clock, steps } = reach
-  const table = selection.relation
+  const { pool, clock, steps } = deps
   const { columns } = selection
   const archive = await intendArchive(
     databaseOf(pool),
@@ -108,17 +117,17 @@ async function writeBatch(
   )
   // What the rows are is read from the draft, and compared with what is deleted; the file must then be the draft.
   const content = await contentOfFile(await storage.draftOf(archive.fileName), columns)
-  return publish(reach, storage, archive, content, file)
+  return publish(deps, storage, archive, content, file)
 }
 
 /** Deletes the rows and records it, unless they are no longer what the file holds: then nothing has happened. */
 async function takeArchived(
-  { pool, clock, steps }: ArchiveReach,
+  { pool, clock, steps }: ArchiveDeps,
   archive: Archive,
   selection: RowSelection,
 ): Promise<boolean> {
   try {
-    await inRowsTransaction(pool, selection.relation, async ({ db }) => {
+    await inRowsTransaction(pool, archive.table, async ({ db }) => {
       const taken = await takeRows(db, selection)
       await steps?.('taken')
       if (!archive.written || !sameContent(taken, archive.written.content)) throw new RowsChanged()

@@ -19,6 +19,8 @@ export type ColumnForm = Readonly<{
   toSql?(text: string): string
   /** The column's type in DuckDB. */
   duckType: string
+  /** The least and the greatest value that it can have there. */
+  duckExtremes: Readonly<{ least: string; greatest: string }>
 }>
 
 /** How a column is written. Throws Misconfigured for a type that has no exact form here. */
@@ -63,8 +65,12 @@ function decimalForm(precision: number, scale: number): ColumnForm {
     encode: (text) => unscaledBytes(text, scale, length),
     decode: (value) => scaledText(bytesOf(value), scale),
     duckType: `decimal(${precision}, ${scale})`,
+    duckExtremes: { least: `-${nines(precision, scale)}`, greatest: nines(precision, scale) },
   }
 }
+
+const nines = (precision: number, scale: number): string =>
+  `${'9'.repeat(precision - scale)}${scale === 0 ? '' : `.${'9'.repeat(scale)}`}`
 
 /** Digits that a double holds exactly, for what most prices have. */
 const quickDigits = 15
@@ -124,6 +130,7 @@ const timestampForm: ColumnForm = {
   decode: (value) => String(value),
   toSql: timestampText,
   duckType: 'timestamp',
+  duckExtremes: { least: '0001-01-01', greatest: '9999-12-31' },
 }
 
 function timestampText(microsText: string): string {
@@ -132,12 +139,16 @@ function timestampText(microsText: string): string {
   return `${new Date(Number((micros - rest) / 1_000n)).toISOString().slice(0, -1)}${String(rest).padStart(3, '0')}`
 }
 
+/** After every text that a column may have. */
+const lastText = String.fromCodePoint(0x10ffff).repeat(4)
+
 const textForm: ColumnForm = {
   element: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },
   statistics: true,
   encode: (text) => text,
   decode: (value) => decoder.decode(bytesOf(value)),
   duckType: 'varchar',
+  duckExtremes: { least: '', greatest: lastText },
 }
 
 /** The text as PostgreSQL has it: parsed and written anew, 1.10 would become 1.1. */
@@ -148,6 +159,7 @@ const jsonForm: ColumnForm = {
   encode: (text) => encoder.encode(text),
   decode: (value) => decoder.decode(bytesOf(value)),
   duckType: 'json',
+  duckExtremes: { least: '""', greatest: '{}' },
 }
 
 const uuidForm: ColumnForm = {
@@ -159,6 +171,10 @@ const uuidForm: ColumnForm = {
       .toString('hex')
       .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'),
   duckType: 'uuid',
+  duckExtremes: {
+    least: '00000000-0000-0000-0000-000000000000',
+    greatest: 'ffffffff-ffff-ffff-ffff-ffffffffffff',
+  },
 }
 
 const integerForm: ColumnForm = {
@@ -167,6 +183,7 @@ const integerForm: ColumnForm = {
   encode: (text) => Number(text),
   decode: (value) => String(value),
   duckType: 'integer',
+  duckExtremes: { least: '-2147483648', greatest: '2147483647' },
 }
 
 const bigintForm: ColumnForm = {
@@ -175,6 +192,7 @@ const bigintForm: ColumnForm = {
   encode: (text) => BigInt(text),
   decode: (value) => String(value),
   duckType: 'bigint',
+  duckExtremes: { least: '-9223372036854775808', greatest: '9223372036854775807' },
 }
 
 const booleanForm: ColumnForm = {
@@ -183,6 +201,7 @@ const booleanForm: ColumnForm = {
   encode: (text) => text === 'true',
   decode: (value) => String(value),
   duckType: 'boolean',
+  duckExtremes: { least: 'false', greatest: 'true' },
 }
 
 const plainForms: Readonly<Record<string, ColumnForm>> = {

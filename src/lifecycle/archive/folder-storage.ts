@@ -70,7 +70,8 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-async function withFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
+/** Does the work with a folder of the archive: what the file system says against it comes as a fault. */
+export async function withFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {

@@ -2,219 +2,207 @@ import { createWriteStream } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import type { DuckDBConnection } from '@duckdb/node-api'
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
-import { InvalidInput, Misconfigured } from '../../fault.ts'
+import { toIso } from '../../market/instant.ts'
 import type { Settings } from '../../settings.ts'
 import {
-  type ArchiveColumn,
   exportCsv,
+  ownTable,
   type RowSelection,
   readAtOneMoment,
   readShape,
 } from '../../store/lifecycle/archive-content.ts'
 import { inRowsTransaction } from '../../store/lifecycle/archived-rows.ts'
-import { type Archive, listArchives } from '../../store/lifecycle/archives.ts'
-import { type Database, databaseOf, inTransaction } from '../../store/transaction.ts'
-import { formOf } from './column-form.ts'
-import { makeDraftFolder } from './folder-storage.ts'
+import { type Archive, listArchives, rowArchivesOf } from '../../store/lifecycle/archives.ts'
+import { readPartitions, relationOf } from '../../store/lifecycle/list-partitions.ts'
+import { holdPartitions, rangeTablesOf } from '../../store/lifecycle/range-tables.ts'
+import { databaseOf, inTransaction, type Transaction } from '../../store/transaction.ts'
+import { answer, placesRead, type QueryAnswer, withDuckDb } from './duck-db.ts'
+import { csvPlace, emptyPlace, parquetPlace, type View, viewText } from './duck-views.ts'
+import { makeDraftFolder, withFolder } from './folder-storage.ts'
+import { type LivePlace, placesOf, type RowPlace, rowPlacesOf } from './row-places.ts'
 import { withStorageOf } from './storage.ts'
+import { verifyOnce } from './verified-files.ts'
 
-export type QueryAnswer = Readonly<{ columns: readonly string[]; rows: readonly (readonly unknown[])[] }>
+type QueryDeps = Readonly<{ pool: Pool; settings: Settings }>
 
-type QueryReach = Readonly<{ pool: Pool; settings: Settings }>
+type Queryable = Readonly<{ table: string; kind: 'partitions' | 'rows' | 'live'; time: string | undefined }>
 
 /** What can be asked for by name: tables whose rows end up in the archive, whole or one by one, and what they refer to. */
-const queryable = (settings: Settings): ReadonlyMap<string, 'leaves' | 'rows' | 'live'> =>
-  new Map([
-    ['coins', 'live'],
-    ['ohlcv_data', 'leaves'],
-    ['market_data', 'leaves'],
-    ...Object.entries(settings.retention)
-      .filter(([, { then }]) => then === 'archive')
-      .map(([table]) => [table, 'rows'] as const),
-  ])
+const queryable = (settings: Settings): Queryable[] => [
+  { table: 'coins', kind: 'live', time: undefined },
+  { table: 'ohlcv_data', kind: 'partitions', time: 'timestamp' },
+  { table: 'market_data', kind: 'partitions', time: 'timestamp' },
+  ...Object.entries(settings.retention)
+    .filter(([, { then }]) => then === 'archive')
+    .map(([table, { by }]): Queryable => ({ table, kind: 'rows', time: by })),
+]
 
 /**
  * Answers a query of DuckDB over tables as if nothing had ever been archived: each view is the live rows and those that
- * are only in files, every row once. Of tables that the query does not name, nothing is read. Numbers with decimals come
- * as text, exactly. Throws Misconfigured where DuckDB is not installed, and InvalidInput for a query it refuses.
+ * are only in files, every row once. Only what the query reads is looked at: live rows of its time, and files, which are
+ * verified first. Numbers with decimals come as text, exactly. Throws DamagedArchive for a file that is not what was
+ * written, and InvalidInput for a query that DuckDB refuses.
  */
-export async function queryArchive({ pool, settings }: QueryReach, query: string): Promise<QueryAnswer> {
-  const { DuckDBInstance } = await loadDuckDb()
-  const drafts = resolve(settings.environment.dataDir, 'archive-drafts')
+export async function queryArchive(deps: QueryDeps, query: string): Promise<QueryAnswer> {
+  const drafts = resolve(deps.settings.environment.dataDir, 'archive-drafts')
   await makeDraftFolder(drafts)
-  const folder = await mkdtemp(join(drafts, 'query-'))
+  const folder = await withFolder(drafts, () => mkdtemp(join(drafts, 'query-')))
   try {
-    const named = [...queryable(settings)].filter(([table]) => new RegExp(`\\b${table}\\b`, 'i').test(query))
-    const views: View[] = []
-    for (const [table, kind] of named) {
-      views.push(
-        kind === 'rows' ? await rowsView(pool, table, folder) : await leavesView(pool, table, folder),
-      )
-    }
-    return await withFilesOf(settings, views, async (paths) => {
-      const instance = await DuckDBInstance.create(':memory:')
-      const connection = await instance.connect()
-      try {
-        for (const view of views) await connection.run(viewText(view, paths))
-        return await answer(connection, query)
-      } finally {
-        connection.closeSync()
-        instance.closeSync()
-      }
-    })
+    const { views, paths, read } = await withFolder(folder, () => prepare(deps, query, folder))
+    const files = archivesOf(views).filter(({ name }) => read.has(name))
+    return await withFilesOf(deps.settings, files, paths, () => ask(query, views, paths))
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-async function loadDuckDb() {
-  try {
-    return await import('@duckdb/node-api')
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error
-    throw new Misconfigured('queries are answered by DuckDB: run npm install @duckdb/node-api', {
-      cause: error,
-    })
-  }
-}
+/** Where the rows of each place are, on this machine, by the place's name. */
+type Paths = Map<string, string>
 
-async function answer(connection: DuckDBConnection, query: string): Promise<QueryAnswer> {
-  try {
-    const reader = await connection.runAndReadAll(query)
-    return { columns: reader.deduplicatedColumnNames(), rows: reader.getRowsJson() }
-  } catch (error) {
-    throw new InvalidInput(`DuckDB refused the query: ${reasonIn(error)}`)
-  }
-}
+type Prepared = Readonly<{ views: readonly View[]; paths: Paths; read: ReadonlySet<string> }>
 
-/** What DuckDB says in one line, without the drawing of where in the query that is. */
-function reasonIn(error: unknown): string {
-  const [words = '', line] = (error instanceof Error ? error.message : String(error)).split(
-    /\s*\n+LINE (\d+):/,
+async function prepare({ pool, settings }: QueryDeps, query: string, folder: string): Promise<Prepared> {
+  const asked = queryable(settings).filter(({ table }) => new RegExp(`\\b${table}\\b`, 'i').test(query))
+  const paths: Paths = new Map()
+  const single: View[] = []
+  for (const one of asked.filter(({ kind }) => kind !== 'partitions'))
+    single.push(await rowsView(pool, one, folder, paths))
+  const partitioned = asked.filter(({ kind }) => kind === 'partitions')
+  const parents = await rangeTablesOf(
+    databaseOf(pool),
+    partitioned.map(({ table }) => table),
   )
-  return `${words.replaceAll(/\s+/g, ' ')}${line === undefined ? '' : ` (in its line ${line})`}; see docs/archive.md for what it can ask`
-}
-
-/** One table as DuckDB sees it. `contested` files may hold rows that are live, or in a newer file too. */
-type View = Readonly<{
-  table: string
-  columns: readonly ArchiveColumn[]
-  key: readonly string[]
-  livePath: string
-  settled: readonly Archive[]
-  contested: readonly Archive[]
-}>
-
-/** Live rows and manifest are of one moment, so that no row is missed between the two. */
-function leavesView(pool: Pool, table: string, folder: string): Promise<View> {
+  // Rows, partitions and manifest are of one moment, and nothing is deleted until the rows are copied.
   return inTransaction(
     pool,
     async (tx) => {
       await readAtOneMoment(tx)
-      const selection = { relation: table, ...(await readShape(tx.db, table)) }
-      const archives = await archivesIn(tx.db, (one) => one === table || one.startsWith(`${table}_`))
-      const leaves = await existing(
-        tx.db,
-        archives.flatMap(({ partition }) => partition ?? []),
-      )
-      const livePath = await exportLive(folder, selection, exportCsv(tx, selection))
-      const isContested = ({ partition = '' }: Archive) =>
-        leaves.has(partition) || archives.filter((one) => one.partition === partition).length > 1
-      return {
-        table,
-        ...selection,
-        livePath,
-        settled: archives.filter((one) => !isContested(one)),
-        contested: archives.filter(isContested),
-      }
+      await holdPartitions(tx, parents)
+      const views = [...single]
+      for (const one of partitioned) views.push(await partitionsView(tx, one, parents))
+      const read = await placesRead(query, views)
+      await exportLive(tx, views, read, folder, paths)
+      return { views, paths, read }
     },
     'upkeep',
   )
 }
 
+const placed = (table: string, places: readonly RowPlace[]): View['places'] =>
+  places.map((place, index) => ({ name: `${table}_place_${index}`, place }))
+
 /** The live rows first: what is archived meanwhile is then in both, and counts once. */
-async function rowsView(pool: Pool, table: string, folder: string): Promise<View> {
-  const selection = { relation: table, ...(await readShape(databaseOf(pool), table)) }
-  const livePath = await inRowsTransaction(pool, table, (tx) =>
-    exportLive(folder, selection, exportCsv(tx, selection)),
-  )
-  const contested = await archivesIn(databaseOf(pool), (one) => one === table)
-  return { table, ...selection, livePath, settled: [], contested }
+async function rowsView(
+  pool: Pool,
+  { table, kind, time }: Queryable,
+  folder: string,
+  paths: Paths,
+): Promise<View> {
+  const shape = await readShape(databaseOf(pool), ownTable(table))
+  const selection = { relation: relationOf(ownTable(table)), ...shape }
+  const path = join(folder, `${table}.csv`)
+  await inRowsTransaction(pool, table, (tx) => writeCsv(tx, selection, path))
+  const archives = kind === 'live' ? [] : await rowArchivesOf(databaseOf(pool), table)
+  const view = { table, ...shape, time, places: placed(table, rowPlacesOf(archives)) }
+  for (const { name, place } of view.places) if (place.kind === 'live') paths.set(name, path)
+  return view
 }
 
-/** Those whose rows have left the table, oldest first. */
-async function archivesIn(db: Database, isWanted: (table: string) => boolean): Promise<Archive[]> {
-  const archives = await listArchives(db)
-  return archives.filter(
-    ({ table, state }) => isWanted(table) && (state === 'dropped' || state === 'restored'),
+async function partitionsView(
+  { db }: Transaction,
+  { table, time }: Queryable,
+  parents: readonly string[],
+): Promise<View> {
+  const own = parents.filter((parent) => parent === table || parent.startsWith(`${table}_`))
+  const archives = (await listArchives(db)).filter(
+    (one) => one.partition !== undefined && (one.table === table || one.table.startsWith(`${table}_`)),
   )
-}
-
-async function existing(db: Database, names: readonly string[]): Promise<ReadonlySet<string>> {
-  if (names.length === 0) return new Set()
-  const { rows } = await db.execute<{ name: string }>(sql`
-    select relname as name from pg_class
-    where relname in ${[...names]} and relnamespace = 'public'::regnamespace`)
-  return new Set(rows.map(({ name }) => name))
+  const places = placesOf(await readPartitions(db, own), archives)
+  return { table, ...(await readShape(db, ownTable(table))), time, places: placed(table, places) }
 }
 
 async function exportLive(
+  tx: Transaction,
+  views: readonly View[],
+  read: ReadonlySet<string>,
   folder: string,
-  { relation }: RowSelection,
-  csv: AsyncIterable<Buffer>,
-): Promise<string> {
-  const path = join(folder, `${relation}.csv`)
-  await pipeline(csv, createWriteStream(path, { mode: 0o600 }))
-  return path
+  paths: Paths,
+): Promise<void> {
+  for (const view of views) {
+    for (const { name, place } of view.places) {
+      if (place.kind === 'file' || paths.has(name) || !read.has(name)) continue
+      const path = join(folder, `${name}.csv`)
+      await writeCsv(tx, liveRows(view, place), path)
+      paths.set(name, path)
+    }
+  }
 }
 
-type Paths = ReadonlyMap<string, string>
+/** Through the table, where a login may have rights that it does not have on each partition. */
+function liveRows({ table, columns, key, time }: View, place: LivePlace): RowSelection {
+  const { timeframe, range, partition } = place
+  const conditions: SQL[] = [
+    ...(timeframe === undefined ? [] : [sql`timeframe = ${timeframe}`]),
+    ...(range === undefined || time === undefined
+      ? []
+      : [
+          sql`${sql.identifier(time)} >= ${toIso(range.from)}::timestamp and ${sql.identifier(time)} < ${toIso(range.to)}::timestamp`,
+        ]),
+  ]
+  return {
+    relation: relationOf(partition ?? ownTable(table)),
+    columns,
+    key,
+    ...(conditions.length > 0 && { where: sql.join(conditions, sql` and `) }),
+  }
+}
 
-/** Does the work while every file of the views is on this machine. */
+async function writeCsv(tx: Transaction, selection: RowSelection, path: string): Promise<void> {
+  await pipeline(exportCsv(tx, selection), createWriteStream(path, { mode: 0o600 }))
+}
+
+type NamedArchive = Readonly<{ name: string; archive: Archive }>
+
+const archivesOf = (views: readonly View[]): NamedArchive[] =>
+  views.flatMap(({ places }) =>
+    places.flatMap(({ name, place }) => (place.kind === 'file' ? [{ name, archive: place.archive }] : [])),
+  )
+
+/** Does the work while every file is on this machine, and is what was written. */
 function withFilesOf<T>(
   settings: Settings,
-  views: readonly View[],
-  work: (paths: Paths) => Promise<T>,
+  files: readonly NamedArchive[],
+  paths: Paths,
+  work: () => Promise<T>,
 ): Promise<T> {
-  const archives = views.flatMap(({ settled, contested }) => [...settled, ...contested])
-  const paths = new Map<string, string>()
-  const next = (index: number): Promise<T> => {
-    const archive = archives[index]
-    if (!archive) return work(paths)
-    return withStorageOf(settings, archive, (storage) =>
-      storage.withFile(archive.fileName, (path) => {
-        paths.set(archive.id, path)
-        return next(index + 1)
-      }),
-    )
-  }
-  return next(0)
+  const [first, ...rest] = files
+  if (!first) return work()
+  const { name, archive } = first
+  return withStorageOf(settings, archive, (storage) =>
+    storage.withFile(archive.fileName, async (path) => {
+      await verifyOnce(settings, archive, path)
+      paths.set(name, path)
+      return withFilesOf(settings, rest, paths, work)
+    }),
+  )
 }
 
-const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`
-const named = (name: string): string => `"${name.replaceAll('"', '""')}"`
-
-function viewText({ table, columns, key, livePath, settled, contested }: View, paths: Paths): string {
-  const names = columns.map(({ name }) => named(name)).join(', ')
-  const keys = key.map(named).join(', ')
-  const types = columns.map((column) => `${quoted(column.name)}: ${quoted(formOf(column).duckType)}`)
-  const live = `select ${names} from read_csv(${quoted(livePath)}, columns = {${types.join(', ')}}, auto_detect = false,
-    header = false, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false)`
-  const fileOf = ({ id }: Archive) => quoted(paths.get(id) ?? '')
-  const parts = [live]
-  if (settled.length > 0) {
-    parts.push(`select ${names} from read_parquet([${settled.map(fileOf).join(', ')}], union_by_name = true)`)
-  }
-  if (contested.length > 0) {
-    const files = contested.map(
-      (one, place) => `select ${names}, ${place} as place from read_parquet(${fileOf(one)})`,
-    )
-    parts.push(`select ${names} from (${files.join(' union all ')}) as file
-      where not exists (select 1 from (${live}) as stored where ${key.map((name) => `stored.${named(name)} = file.${named(name)}`).join(' and ')})
-      qualify row_number() over (partition by ${keys} order by place desc) = 1`)
-  }
-  return `create view ${named(table)} as ${parts.join(' union all ')}`
-}
+const ask = (query: string, views: readonly View[], paths: Paths): Promise<QueryAnswer> =>
+  withDuckDb(async (connection) => {
+    for (const view of views) {
+      for (const { name, place } of view.places) {
+        const path = paths.get(name)
+        const make =
+          path === undefined
+            ? emptyPlace(name, view.columns)
+            : place.kind === 'live'
+              ? csvPlace(name, view.columns, path)
+              : parquetPlace(name, view.columns, path)
+        await connection.run(make)
+      }
+      await connection.run(viewText(view))
+    }
+    return answer(connection, query)
+  })

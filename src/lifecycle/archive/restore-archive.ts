@@ -1,5 +1,6 @@
 import { InvalidInput } from '../../fault.ts'
 import { type Instant, plus } from '../../market/instant.ts'
+import { subtract } from '../../market/range.ts'
 import type { Settings } from '../../settings.ts'
 import { copyField } from '../../store/copy.ts'
 import { ensurePartitions } from '../../store/create-partitions.ts'
@@ -7,65 +8,110 @@ import {
   type ArchiveColumn,
   type Content,
   differingColumns,
+  ownTable,
   readShape,
   sameContent,
 } from '../../store/lifecycle/archive-content.ts'
 import { regainCoverage, timeframeOf } from '../../store/lifecycle/archived-coverage.ts'
 import { inRowsTransaction } from '../../store/lifecycle/archived-rows.ts'
-import { type Archive, isBelieved, recordRestored } from '../../store/lifecycle/archives.ts'
+import {
+  type Archive,
+  archivesWithin,
+  bySequence,
+  findArchive,
+  isBelieved,
+  recordRestored,
+} from '../../store/lifecycle/archives.ts'
+import { listPartitions } from '../../store/lifecycle/list-partitions.ts'
 import {
   fillSideTable,
+  leaveOut,
   mergeStaged,
   type RestoredRows,
   stageRows,
 } from '../../store/lifecycle/restore-rows.ts'
 import { type PartitionPlan, partitionedTables, partitionsOf } from '../../store/partitions.ts'
 import { databaseOf, inTransaction, type Transaction } from '../../store/transaction.ts'
-import { type ArchiveReach, aloneWith } from './archive-partition.ts'
+import { type ArchiveDeps, aloneWith } from './archive-partition.ts'
 import { formOf } from './column-form.ts'
 import { DamagedArchive } from './damaged-archive.ts'
 import { readParquet } from './read-parquet.ts'
 import { withStorageOf } from './storage.ts'
 import { verifyFile } from './verify-archive.ts'
 
-export type Restored = RestoredRows & Readonly<{ table: string; until: Instant | undefined }>
+export type Restored = RestoredRows &
+  Readonly<{
+    table: string
+    until: Instant | undefined
+    /** Newer files of the same time, whose rows were put back first. */
+    also: readonly string[]
+  }>
 
 /**
- * Puts the rows of an archive back into their table, with what the ledger said of them, once its file is verified: all of
- * them or none. Rows that are there stay as they are, so doing it twice changes nothing. Retention leaves them alone for
- * `archive.restoredFor`.
+ * Puts the rows of an archive back into their table, with what coverage said of them, once its file is verified: all of
+ * them or none. Rows that are there stay as they are, so doing it twice changes nothing. Where a newer file holds rows of
+ * the same time, those are put back before, so that every question has the same answer as without restoring. Retention
+ * leaves them alone for `archive.restoredFor`.
  */
-export async function restoreArchive(reach: ArchiveReach, archive: Archive): Promise<Restored> {
+export async function restoreArchive(deps: ArchiveDeps, archive: Archive): Promise<Restored> {
   refuseUnfinished(archive)
-  const { pool, settings, clock, steps } = reach
-  return aloneWith(pool, archive.partition ?? archive.table, () =>
-    withVerified(settings, archive, async (lines) => {
-      await ensurePartitionsOf(reach, archive)
-      await steps?.('partition-made')
-      const { key } = await readShape(databaseOf(pool), archive.table)
-      const now = clock.now()
-      const until = plus(now, settings.archive.restoredFor)
-      const rows = await inArchiveTransaction(reach, archive, async (tx) => {
-        const staged = await stageRows(tx, archive.columns, lines)
-        refuseDifference(archive, staged)
-        await steps?.('staged')
-        const merged = await mergeStaged(tx, archive.table, archive.columns, key, staged.rows)
-        await steps?.('merged')
-        const timeframe = timeframeOf(archive.table)
-        if (timeframe !== undefined) await regainCoverage(tx.db, timeframe, archive.coverage, now)
-        await recordRestored(tx.db, archive.id, now, until)
-        await steps?.('recorded')
-        return merged
-      })
-      await steps?.('restored')
-      return { ...rows, table: archive.table, until }
-    }),
-  )
+  const current = await findArchive(databaseOf(deps.pool), archive.id)
+  const newer = archive.partition === undefined ? [] : await newerThan(deps, current)
+  const also: string[] = []
+  for (const { id } of newer) {
+    await restoreOne(deps, archive, id)
+    also.push(id)
+  }
+  return { ...(await restoreOne(deps, archive, archive.id)), also }
+}
+
+/** Those that are read instead of it for some of its rows, the newest first, and in turn those newer than them. */
+async function newerThan({ pool }: ArchiveDeps, archive: Archive): Promise<Archive[]> {
+  const db = databaseOf(pool)
+  const found = new Map<string, Archive>()
+  const search = async (older: Archive) => {
+    for (const one of await archivesWithin(db, older.table, older.range)) {
+      if (one.state !== 'dropped' || found.has(one.id) || bySequence(one, older) <= 0) continue
+      found.set(one.id, one)
+      await search(one)
+    }
+  }
+  await search(archive)
+  return [...found.values()].toSorted(bySequence).toReversed()
+}
+
+/** What is known of the file is read once nobody else can change it. */
+const restoreOne = (deps: ArchiveDeps, wanted: Archive, id: string): Promise<Omit<Restored, 'also'>> =>
+  aloneWith(deps.pool, wanted, async () => putBack(deps, await findArchive(databaseOf(deps.pool), id)))
+
+function putBack(deps: ArchiveDeps, archive: Archive): Promise<Omit<Restored, 'also'>> {
+  const { pool, settings, clock, steps } = deps
+  return withVerified(settings, archive, async (lines) => {
+    await ensurePartitionsOf(deps, archive)
+    await steps?.('partition-made')
+    const { key } = await readShape(databaseOf(pool), ownTable(archive.table))
+    const now = clock.now()
+    const until = plus(now, settings.archive.restoredFor)
+    const rows = await inArchiveTransaction(deps, archive, async (tx) => {
+      refuseDifference(archive, await stageRows(tx, archive.columns, lines))
+      const staged = await leaveOut(tx, archive.superseded)
+      await steps?.('staged')
+      const merged = await mergeStaged(tx, archive.table, archive.columns, key, staged)
+      await steps?.('merged')
+      const timeframe = timeframeOf(archive.table)
+      if (timeframe !== undefined) await regainCoverage(tx.db, timeframe, archive, now)
+      await recordRestored(tx.db, archive.id, now, until)
+      await steps?.('recorded')
+      return merged
+    })
+    await steps?.('restored')
+    return { ...rows, table: archive.table, until }
+  })
 }
 
 /** A table of its own for the rows of an archive: what an analyst looks at beside the live one. Returns how many. */
 export async function restoreBeside(
-  { pool, settings }: ArchiveReach,
+  { pool, settings }: ArchiveDeps,
   archive: Archive,
   name: string,
 ): Promise<number> {
@@ -130,13 +176,20 @@ function refuseDifference({ fileName, written }: Archive, arrived: Content): voi
   throw new DamagedArchive(`${fileName} did not come back as it left (${names}): nothing was restored`)
 }
 
-async function ensurePartitionsOf({ pool, settings }: ArchiveReach, archive: Archive): Promise<void> {
+/** Makes the partitions of today's length that are missing for the file's range, around those of any length that are there. */
+async function ensurePartitionsOf({ pool, settings }: ArchiveDeps, archive: Archive): Promise<void> {
   if (archive.partition === undefined) return
   const table = partitionedTables(settings).find(({ name }) => name === archive.table)
+  const existing = await listPartitions(pool, [archive.table])
+  const missing = subtract(
+    archive.range,
+    existing.map(({ range }) => range),
+  )
   // Of a table that the configuration no longer has, the partition as it was.
   const plans: PartitionPlan[] = table
-    ? partitionsOf(table, archive.range)
+    ? missing.flatMap((range) => partitionsOf(table, range))
     : [{ name: archive.partition, range: archive.range }]
+  if (missing.length === 0) return
   await ensurePartitions(
     pool,
     table ?? { name: archive.table, length: 'day' },
@@ -147,7 +200,7 @@ async function ensurePartitionsOf({ pool, settings }: ArchiveReach, archive: Arc
 
 /** One by one archived rows may belong to users, whom only the role for upkeep sees. */
 const inArchiveTransaction = <T>(
-  { pool }: ArchiveReach,
+  { pool }: ArchiveDeps,
   { table, partition }: Archive,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> =>

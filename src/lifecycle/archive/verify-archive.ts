@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import type { Settings } from '../../settings.ts'
 import { differingColumns, sameContent } from '../../store/lifecycle/archive-content.ts'
-import type { Archive } from '../../store/lifecycle/archives.ts'
+import type { Archive, Written } from '../../store/lifecycle/archives.ts'
 import { DamagedArchive } from './damaged-archive.ts'
 import { contentOfFile } from './read-parquet.ts'
 import { type ArchiveStorage, withStorageOf } from './storage.ts'
@@ -21,7 +21,18 @@ export const verifyIn = (storage: ArchiveStorage, archive: Archive): Promise<voi
   storage.withFile(archive.fileName, (path) => verifyFile(path, archive))
 
 /** The same of a file on this machine. */
-export async function verifyFile(path: string, { fileName, columns, written }: Archive): Promise<void> {
+export async function verifyFile(path: string, archive: Archive): Promise<void> {
+  const { fileName, columns } = archive
+  const written = await verifyBytes(path, archive)
+  const content = await contentOfFile(path, columns)
+  if (!sameContent(content, written.content)) {
+    const columnNames = differingColumns(content, written.content).join(', ')
+    throw damaged(fileName, `does not hold what the table did (${columnNames || 'the number of rows'})`)
+  }
+}
+
+/** Size and SHA-256 alone: such a file was found to hold what it should when it was written. */
+export async function verifyBytes(path: string, { fileName, written }: Archive): Promise<Written> {
   if (!written) throw new DamagedArchive(`${fileName} was never finished: archive its rows again`)
   const { size } = await stat(path)
   if (size !== written.bytes) {
@@ -30,17 +41,13 @@ export async function verifyFile(path: string, { fileName, columns, written }: A
   const sha256 = await sha256Of(path)
   if (sha256 !== written.sha256)
     throw damaged(fileName, 'has other bytes than were written (its SHA-256 differs)')
-  const content = await contentOfFile(path, columns)
-  if (!sameContent(content, written.content)) {
-    const columnNames = differingColumns(content, written.content).join(', ')
-    throw damaged(fileName, `does not hold what the table did (${columnNames || 'the number of rows'})`)
-  }
+  return written
 }
 
 const damaged = (fileName: string, why: string): DamagedArchive =>
   new DamagedArchive(`${fileName} ${why}: put back a copy of it`)
 
-async function sha256Of(path: string): Promise<string> {
+export async function sha256Of(path: string): Promise<string> {
   const hash = createHash('sha256')
   await pipeline(createReadStream(path), hash)
   return hash.digest('hex')

@@ -10,7 +10,7 @@ export type ArchiveColumn = Readonly<{ name: string; type: string; nullable: boo
 
 /** Rows of one relation, in the order of a key. */
 export type RowSelection = Readonly<{
-  relation: string
+  relation: SQL
   columns: readonly ArchiveColumn[]
   key: readonly string[]
   where?: SQL
@@ -32,10 +32,16 @@ export const hashOfNull = 1
 export const nullMark = '\u001e'
 export const valueMark = '\u001f'
 
+/** A table of the migrations, by the name that they gave it. */
+export const ownTable = (name: string): Readonly<{ schema: string; name: string }> => ({
+  schema: 'public',
+  name,
+})
+
 /** Columns and primary key of a relation. Throws Misconfigured where it has no primary key, or is not there. */
 export async function readShape(
   db: Database,
-  relation: string,
+  { schema, name }: Readonly<{ schema: string; name: string }>,
 ): Promise<Pick<RowSelection, 'columns' | 'key'>> {
   const { rows } = await db.execute<{
     name: string
@@ -47,12 +53,12 @@ export async function readShape(
       array_position(indkey::smallint[], attnum) as place
     from pg_attribute
     left join pg_index on indrelid = attrelid and indisprimary
-    where attrelid = to_regclass(${`public.${quoted(relation)}`}) and attnum > 0 and not attisdropped
+    where attrelid = to_regclass(${`${quoted(schema)}.${quoted(name)}`}) and attnum > 0 and not attisdropped
     order by attnum`)
   const keyed = rows.filter(({ place }) => place !== null)
   if (keyed.length === 0) {
     throw new Misconfigured(
-      `table ${relation} has no primary key here: only a table with one can be archived`,
+      `table ${schema}.${name} has no primary key here: only a table with one can be archived`,
     )
   }
   return {
@@ -75,7 +81,7 @@ const listed = (parts: readonly SQL[]): SQL => sql.join([...parts], sql`, `)
 
 /** Counts and sums the rows. The sums do not depend on their order, and hash texts byte by byte in any collation. */
 export async function contentOf(db: Database, { relation, columns, where }: RowSelection): Promise<Content> {
-  const from = sql`select * from ${sql.identifier(relation)} ${where === undefined ? sql`` : sql`where ${where}`}`
+  const from = sql`select * from ${relation} ${where === undefined ? sql`` : sql`where ${where}`}`
   return contentOfRows(db, from, columns)
 }
 
@@ -126,7 +132,7 @@ const copyText = (query: SQL): string => dialect.sqlToQuery(query.inlineParams()
 
 function ordered({ relation, key, where }: RowSelection, values: readonly SQL[]): SQL {
   return sql`
-    select ${listed(values)} from ${sql.identifier(relation)} ${where === undefined ? sql`` : sql`where ${where}`}
+    select ${listed(values)} from ${relation} ${where === undefined ? sql`` : sql`where ${where}`}
     order by ${listed(key.map((name) => sql`${sql.identifier(name)}`))}`
 }
 

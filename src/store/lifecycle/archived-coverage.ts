@@ -1,11 +1,11 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { type Instant, toInstant, toIso } from '../../market/instant.ts'
-import { type Range, union } from '../../market/range.ts'
+import { type Range, subtract, union } from '../../market/range.ts'
 import { isTimeframe, type Timeframe } from '../../market/timeframe.ts'
 import { coverageStates, lockSeries, type SeriesFindings, writeCoverages } from '../coverage.ts'
 import type { Database } from '../transaction.ts'
-import type { Leaf } from './expiring-partitions.ts'
+import type { Partition } from './list-partitions.ts'
 
 /** What the ledger said of one series in the time of a partition; ranges in milliseconds since 1970. */
 export const coverageForm = z.array(
@@ -25,7 +25,10 @@ export function timeframeOf(table: string): Timeframe | undefined {
 }
 
 /** What the ledger says of all series of a partition in its time; nothing for a table that holds no candles. */
-export async function coverageOf(db: Database, { table, range }: Leaf): Promise<ArchivedCoverage[]> {
+export async function coverageOf(
+  db: Database,
+  { table, range }: Pick<Partition, 'table' | 'range'>,
+): Promise<ArchivedCoverage[]> {
   const timeframe = timeframeOf(table)
   if (timeframe === undefined) return []
   const within = sql`tsmultirange(tsrange(${toIso(range.from)}::timestamp, ${toIso(range.to)}::timestamp))`
@@ -44,10 +47,10 @@ export async function coverageOf(db: Database, { table, range }: Leaf): Promise<
 export async function regainCoverage(
   db: Database,
   timeframe: Timeframe,
-  coverage: readonly ArchivedCoverage[],
+  { coverage, superseded }: Readonly<{ coverage: readonly ArchivedCoverage[]; superseded: readonly Range[] }>,
   now: Instant,
 ): Promise<void> {
-  const answers = findingsOf(timeframe, coverage)
+  const answers = findingsOf(timeframe, coverage, superseded)
   await lockSeries(
     db,
     answers.map(({ series }) => series),
@@ -55,12 +58,19 @@ export async function regainCoverage(
   await writeCoverages(db, answers, now)
 }
 
-function findingsOf(timeframe: Timeframe, coverage: readonly ArchivedCoverage[]): SeriesFindings[] {
+function findingsOf(
+  timeframe: Timeframe,
+  coverage: readonly ArchivedCoverage[],
+  superseded: readonly Range[],
+): SeriesFindings[] {
   const answers = new Map<string, SeriesFindings>()
   for (const { coinId, source, state, ranges } of coverage) {
     const key = `${coinId} ${source}`
     const before = answers.get(key)?.findings ?? { stored: [], 'no-trades': [], refused: [] }
-    const findings = { ...before, [state]: union([...before[state], ...ranges.map(toRange)]) }
+    const findings = {
+      ...before,
+      [state]: union([...before[state], ...ranges.flatMap((range) => subtract(toRange(range), superseded))]),
+    }
     answers.set(key, { series: { coinId, source, timeframe }, findings })
   }
   return [...answers.values()]

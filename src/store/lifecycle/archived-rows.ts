@@ -90,6 +90,6 @@ const floorMs = (text = ''): Instant => toInstant(Math.floor(Number(text)))
 export const takeRows = (db: Database, { relation, columns, where }: RowSelection): Promise<Content> =>
   contentOfRows(
     db,
-    sql`delete from ${sql.identifier(relation)} ${where === undefined ? sql`` : sql`where ${where}`} returning *`,
+    sql`delete from ${relation} ${where === undefined ? sql`` : sql`where ${where}`} returning *`,
     columns,
   )

@@ -3,9 +3,9 @@ import { and, asc, eq, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { type ArchiveRow, archives } from '../../../drizzle/schema/archives.ts'
 import { InvalidInput } from '../../fault.ts'
-import { type Instant, toIso, toMinuteText } from '../../market/instant.ts'
+import { type Instant, toIso } from '../../market/instant.ts'
 import type { Range } from '../../market/range.ts'
-import { fromMs } from '../multirange.ts'
+import { fromMs, multirangeText, parseMultirange, type RangeRow, toRange } from '../multirange.ts'
 import { type Database, withFaults } from '../transaction.ts'
 import {
   type ArchiveColumn,
@@ -16,7 +16,8 @@ import {
   sameContent,
 } from './archive-content.ts'
 import { type ArchivedCoverage, coverageForm } from './archived-coverage.ts'
-import type { Leaf } from './expiring-partitions.ts'
+import { type Partition, relationOf } from './list-partitions.ts'
+import { PartitionHeld } from './partition-holds.ts'
 
 export type ArchiveState = ArchiveRow['state']
 
@@ -42,6 +43,12 @@ export type Archive = Readonly<{
   droppedAt: Instant | undefined
   restoredAt: Instant | undefined
   restoredUntil: Instant | undefined
+  /** The larger, the later its rows left the table. */
+  sequence: number
+  /** Of a partition's file: what was put back into the table, which is read instead. */
+  restored: readonly Range[]
+  /** Of a partition's file: what was archived anew after that; the newer file is read instead. */
+  superseded: readonly Range[]
 }>
 
 /** States in which a file was read back and found equal to the rows it stands for. */
@@ -67,6 +74,9 @@ const toArchive = (row: ArchiveRow): Archive => ({
   droppedAt: row.droppedAt ?? undefined,
   restoredAt: row.restoredAt ?? undefined,
   restoredUntil: row.restoredUntil ?? undefined,
+  sequence: row.sequence,
+  restored: parseMultirange(row.restoredRanges),
+  superseded: parseMultirange(row.supersededRanges),
 })
 
 function writtenOf({ rowCount, bytes, sha256, checksums }: ArchiveRow): Written | undefined {
@@ -88,15 +98,26 @@ async function select(db: Database, condition?: SQL): Promise<Archive[]> {
 
 export const listArchives = (db: Database): Promise<Archive[]> => select(db)
 
-/** What there is of one partition of a table, or, without one, of its rows that were archived one by one. */
-export const archivesOf = (db: Database, table: string, partition?: string): Promise<Archive[]> =>
-  select(
+/** Files of rows of the table that were archived one by one. */
+export const rowArchivesOf = (db: Database, table: string): Promise<Archive[]> =>
+  select(db, and(eq(archives.tableName, table), sql`${archives.partitionName} is null`))
+
+/** Files of partitions of the table that hold any of the range, the older first. */
+export const archivesWithin = async (
+  db: Database,
+  table: string,
+  { from, to }: Range,
+): Promise<Archive[]> => {
+  const found = await select(
     db,
-    and(
-      eq(archives.tableName, table),
-      sql`${archives.partitionName} is not distinct from ${partition ?? null}`,
-    ),
+    sql`table_name = ${table} and partition_name is not null
+      and range_from < ${toIso(to)}::timestamp and range_to > ${toIso(from)}::timestamp`,
   )
+  return found.toSorted(bySequence)
+}
+
+/** The earlier its rows left the table, the earlier. Of two files with the same row, the later one is read. */
+export const bySequence = (a: Archive, b: Archive): number => a.sequence - b.sequence
 
 /** The archive whose id is this or begins so. Throws InvalidInput where there is none, or more than one. */
 export async function findArchive(db: Database, idOrStart: string): Promise<Archive> {
@@ -159,14 +180,18 @@ export async function recordReadBack(db: Database, id: string, now: Instant): Pr
 export async function recordDropped(db: Database, id: string, now: Instant): Promise<void> {
   await db.execute(sql`
     update archives set state = 'dropped', dropped_at = ${toIso(now)}::timestamp,
-      verified_at = coalesce(verified_at, ${toIso(now)}::timestamp), restored_until = null
+      verified_at = coalesce(verified_at, ${toIso(now)}::timestamp), restored_until = null, restored_ranges = '{}',
+      sequence = nextval(pg_get_serial_sequence('archives', 'sequence'))
     where id = ${id}::uuid`)
 }
 
 /** The rows are in the table again, where retention leaves them alone until `until`. */
 export async function recordRestored(db: Database, id: string, now: Instant, until: Instant): Promise<void> {
   await db.execute(sql`
-    update archives set state = 'restored', restored_at = ${toIso(now)}::timestamp, restored_until = ${toIso(until)}::timestamp
+    update archives set state = 'restored', restored_at = ${toIso(now)}::timestamp, restored_until = ${toIso(until)}::timestamp,
+      restored_ranges = case
+        when partition_name is null then '{}' else tsmultirange(tsrange(range_from, range_to)) - superseded_ranges
+      end
     where id = ${id}::uuid`)
 }
 
@@ -180,57 +205,68 @@ export async function forgetArchive(db: Database, id: string): Promise<void> {
   await db.execute(sql`delete from archives where id = ${id}::uuid and state = 'discarded'`)
 }
 
-/**
- * Until when a restored partition is to be left alone; undefined where nothing is held back. `partition` is undefined for
- * rows that were archived one by one.
- */
-export async function readHeldUntil(
+/** Ranges with rows that were put back, and until when retention leaves them alone. */
+export async function readRestoredRanges(
   db: Database,
-  table: string,
-  partition: string | undefined,
   now: Instant,
-): Promise<Instant | undefined> {
-  const { rows } = await db.execute<{ until_ms: string | null }>(sql`
-    select extract(epoch from max(restored_until)) * 1000 as until_ms from archives
-    where table_name = ${table} and partition_name is not distinct from ${partition ?? null}
-      and state = 'restored' and restored_until > ${toIso(now)}::timestamp`)
-  const untilText = rows[0]?.until_ms ?? undefined
-  return untilText === undefined ? undefined : fromMs(untilText)
+): Promise<readonly Readonly<{ table: string; range: Range; until: Instant }>[]> {
+  const { rows } = await db.execute<RangeRow & { table: string; until_ms: string }>(sql`
+    select table_name as table, extract(epoch from lower(part)) * 1000 as from_ms,
+      extract(epoch from upper(part)) * 1000 as to_ms, extract(epoch from restored_until) * 1000 as until_ms
+    from archives, unnest(restored_ranges) as part
+    where restored_until > ${toIso(now)}::timestamp`)
+  return rows.map((row) => ({ table: row.table, range: toRange(row), until: fromMs(row.until_ms) }))
 }
 
-/** The verified archive that speaks for the partition as a whole; undefined where there is none. */
-async function verifiedArchiveOf(db: Database, { table, name }: Leaf): Promise<Archive | undefined> {
-  const archives = await archivesOf(db, table, name)
-  return archives.findLast(({ state }) => state === 'verified')
-}
+const spanOf = ({ range }: Pick<Partition, 'range'>): SQL => sql`${multirangeText([range])}::tsmultirange`
 
 /**
- * Why a partition must stay, as the end of a sentence; undefined when all that it holds lies in a file that was read back.
- * Counts and sums the partition once more: asked in the transaction that drops it, the answer holds.
+ * In the transaction that deletes the partition: throws PartitionHeld unless the archive holds exactly its rows, and says
+ * that they are in the file alone from here on. Of older files from which rows of this time had been put back, the newer
+ * one is read there.
  */
-export async function archiveObjection(db: Database, leaf: Leaf, now: Instant): Promise<string | undefined> {
-  const heldUntil = await readHeldUntil(db, leaf.table, leaf.name, now)
-  if (heldUntil !== undefined) {
-    return `it was put back from the archive, and stays until ${toMinuteText(heldUntil)}`
-  }
-  const archive = await verifiedArchiveOf(db, leaf)
-  if (!archive?.written) return 'it is not in a verified archive yet'
-  const { content: archived } = archive.written
-  const content = await contentOf(db, { relation: leaf.name, columns: archive.columns, key: [] })
-  if (sameContent(content, archived)) return undefined
-  const counts = `${archived.rows} rows in the file, ${content.rows} in the table`
-  return `it has changed since it was archived (${counts}; ${differingColumns(content, archived).join(', ')} differ): the next run archives it again`
-}
-
-/** In the transaction that drops the partition: its rows are in the file alone from here on. */
-export async function settleArchived(db: Database, leaf: Leaf, now: Instant): Promise<void> {
-  const archive = await verifiedArchiveOf(db, leaf)
-  if (!archive) throw new Error(`${leaf.name} is dropped without an archive`)
+export async function settleArchived(
+  db: Database,
+  partition: Partition,
+  archive: Archive,
+  now: Instant,
+): Promise<void> {
+  await refuseChanged(db, partition, archive)
   await recordDropped(db, archive.id, now)
+  const span = spanOf(partition)
+  await db.execute(sql`
+    update archives set superseded_ranges = superseded_ranges + restored_ranges * ${span}
+    where table_name = ${partition.table} and id <> ${archive.id}::uuid and restored_ranges && ${span}`)
 }
 
-/** Whether a verified archive stands for the partition; of its content now, only `archiveObjection` tells. */
-export async function isArchived(db: Database, leaf: Leaf): Promise<boolean> {
-  const archives = await archivesOf(db, leaf.table, leaf.name)
-  return archives.some(({ state }) => state === 'verified' || state === 'dropped')
+async function refuseChanged(db: Database, partition: Partition, archive: Archive): Promise<void> {
+  const { written } = archive
+  if (!written) throw new Error(`the archive ${archive.id} was never written`)
+  const content = await contentOf(db, { relation: relationOf(partition), columns: archive.columns, key: [] })
+  if (sameContent(content, written.content)) return
+  const counts = `${written.content.rows} rows in the file, ${content.rows} in the table`
+  const columns = differingColumns(content, written.content).join(', ')
+  throw new PartitionHeld(
+    'content',
+    `it has changed since it was archived (${counts}; ${columns} differ), and is archived again by the next run`,
+  )
 }
+
+/** In the transaction that deletes a partition: what had been put back into it is not there any more. */
+export async function endRestored(db: Database, partitions: readonly Partition[]): Promise<void> {
+  const [first] = partitions
+  if (!first) return
+  const span = sql`${multirangeText(partitions.map(({ range }) => range))}::tsmultirange`
+  await db.execute(sql`
+    update archives set restored_ranges = restored_ranges - ${span},
+      state = case when isempty(restored_ranges - ${span}) then 'dropped' else state end,
+      restored_until = case when isempty(restored_ranges - ${span}) then null else restored_until end
+    where table_name = ${first.table} and restored_ranges && ${span}`)
+}
+
+/** Files of which nothing is read any more: newer ones have all of their rows, as they were when they were archived anew. */
+export const listSuperseded = (db: Database): Promise<Archive[]> =>
+  select(
+    db,
+    sql`superseded_ranges @> tsmultirange(tsrange(range_from, range_to)) and state in ${believedStates}`,
+  )

@@ -4,6 +4,8 @@ import { type SQL, sql } from 'drizzle-orm'
 import { escapeIdentifier } from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import { InvalidInput, Refused } from '../../fault.ts'
+import type { Range } from '../../market/range.ts'
+import { multirangeText } from '../multirange.ts'
 import { sqlStateOf, type Transaction } from '../transaction.ts'
 import { type ArchiveColumn, type Content, contentOf } from './archive-content.ts'
 
@@ -32,7 +34,7 @@ export async function stageRows(
     sql`create temporary table ${sql.identifier(staging)} (${definitionOf(columns)}) on commit drop`,
   )
   await copyLines({ client, db }, staging, columns, lines)
-  return contentOf(db, { relation: staging, columns, key: [] })
+  return contentOf(db, { relation: sql`${sql.identifier(staging)}`, columns, key: [] })
 }
 
 /** Makes a table of its own for the rows, which nobody but its owner may read, and fills it. */
@@ -49,7 +51,7 @@ export async function fillSideTable(
     throw new InvalidInput(`there is a table ${name} already: name another with --into`, { cause: error })
   }
   await copyLines(tx, name, columns, lines)
-  return contentOf(tx.db, { relation: name, columns, key: [] })
+  return contentOf(tx.db, { relation: sql`${sql.identifier(name)}`, columns, key: [] })
 }
 
 const duplicateTable = '42P07'
@@ -63,6 +65,15 @@ async function copyLines(
   const names = columns.map(({ name }) => escapeIdentifier(name)).join(', ')
   const stream = client.query(copyFrom(`copy ${escapeIdentifier(table)} (${names}) from stdin`))
   await pipeline(Readable.from(lines), stream)
+}
+
+/** Leaves out the staged rows of these times: a newer file has them. Returns how many are left. */
+export async function leaveOut({ db }: Transaction, ranges: readonly Range[]): Promise<number> {
+  const left = sql.identifier(staging)
+  if (ranges.length > 0)
+    await db.execute(sql`delete from ${left} where ${multirangeText(ranges)}::tsmultirange @> timestamp`)
+  const { rows } = await db.execute<{ rows: string }>(sql`select count(*) as rows from ${left}`)
+  return Number(rows[0]?.rows)
 }
 
 /**

@@ -1,9 +1,9 @@
 import { type SQL, sql } from 'drizzle-orm'
-import type { Pool } from 'pg'
 import { day, type Instant, toIso } from '../../market/instant.ts'
 import type { Range } from '../../market/range.ts'
-import { type Database, inTransaction } from '../transaction.ts'
-import type { Leaf } from './expiring-partitions.ts'
+import type { Database } from '../transaction.ts'
+import { type Partition, relationOf } from './list-partitions.ts'
+import { PartitionHeld } from './partition-holds.ts'
 import type { Safekeeping } from './safekeeping.ts'
 
 const values = [
@@ -33,39 +33,39 @@ const inRange = ({ from, to }: Range): SQL =>
   sql`timestamp >= ${toIso(from)}::timestamp and timestamp < ${toIso(to)}::timestamp`
 
 /** A row for each coin and UTC day, exactly as PostgreSQL computes with decimals. */
-const computed = (table: string, range: Range): SQL => sql`
+const computed = (relation: SQL, range: Range): SQL => sql`
   select coin_id, timestamp::date as day,
     (array_agg(price order by timestamp))[1] as open, max(price) as high, min(price) as low,
     (array_agg(price order by timestamp desc))[1] as close, round(avg(price), 8) as average_price,
     ${lastKnown('market_cap')}, ${lastKnown('volume_24h')}, ${lastKnown('rank')},
     ${lastKnown('circulating_supply')}, ${lastKnown('max_supply')},
     count(*)::integer as samples, min(timestamp) as first_at, max(timestamp) as last_at
-  from ${sql.identifier(table)}
+  from ${relation}
   where ${inRange(range)}
   group by coin_id, timestamp::date`
 
+type Prices = Pick<Partition, 'schema' | 'name' | 'range'>
+
 /**
- * Writes the days of the leaf's prices to market_data_daily; doing it again changes only what has changed. A day is left
- * alone once the prices that it was made of are gone.
+ * Writes the days of the partition's prices to market_data_daily; doing it again changes only what has changed. A day is
+ * left alone once the prices that it was made of are gone.
  */
-export const rollUp = (db: Database, { name, range }: Leaf) =>
+export const rollUp = (db: Database, prices: Prices) =>
   db.execute(sql`
     insert into market_data_daily (coin_id, day, ${listed()})
-    select coin_id, day, ${listed()} from (${computed(name, range)}) as prices
+    select coin_id, day, ${listed()} from (${computed(relationOf(prices), prices.range)}) as prices
     on conflict (coin_id, day) do update set (${listed()}) = (${listed('excluded')})
       where market_data_daily.settled_at is null
         and (${listed('market_data_daily')}) is distinct from (${listed('excluded')})`)
 
 /**
- * Why the leaf's prices cannot go: a day that does not say exactly what they say. Of a day that was settled before, they
- * can be no more than some of the prices that it was made of, loaded once more.
+ * Throws PartitionHeld for a day that does not say exactly what the prices say. Of a day whose prices were deleted before,
+ * they can be no more than some of those that it was made of, loaded once more.
  */
-export async function rollUpObjection(db: Database, { name, range }: Leaf): Promise<string | undefined> {
-  if (range.from % day !== 0 || range.to % day !== 0)
-    return 'its bounds are not midnights in UTC: half a day cannot be rolled up'
+export async function proveRollUp(db: Database, prices: Prices): Promise<void> {
   const { rows } = await db.execute<{ differing: number; first: string | null }>(sql`
     select count(*)::integer as differing, min(prices.day || ' of ' || prices.coin_id) as first
-    from (${computed(name, range)}) as prices left join market_data_daily as daily using (coin_id, day)
+    from (${computed(relationOf(prices), prices.range)}) as prices left join market_data_daily as daily using (coin_id, day)
     where case
       when daily.samples is null then true
       when daily.settled_at is null then (${listed('prices')}) is distinct from (${listed('daily')})
@@ -73,23 +73,30 @@ export async function rollUpObjection(db: Database, { name, range }: Leaf): Prom
         or prices.high > daily.high or prices.samples > daily.samples
     end`)
   const { differing = 0, first } = rows[0] ?? {}
-  return differing === 0
-    ? undefined
-    : `${differing} of its daily rows in market_data_daily do not agree with its prices, the first ${first}`
+  if (differing === 0) return
+  throw new PartitionHeld(
+    'content',
+    `${differing} of its daily rows in market_data_daily do not agree with its prices, the first ${first}`,
+  )
 }
 
-const settle = (db: Database, { range }: Leaf, now: Instant) =>
+const settle = (db: Database, { range }: Prices, now: Instant) =>
   db.execute(sql`
     update market_data_daily set settled_at = ${toIso(now)}::timestamp
     where settled_at is null and day >= ${toIso(range.from)}::timestamp and day < ${toIso(range.to)}::timestamp`)
 
-/** Prices go once each of their days is one row. */
-export const rolledUp = (pool: Pool): Safekeeping => ({
-  prepare: async (leaf) => {
-    await inTransaction(pool, ({ db }) => rollUp(db, leaf), 'upkeep')
-  },
-  objection: rollUpObjection,
-  settle: async (db, leaf, now) => {
-    await settle(db, leaf, now)
-  },
-})
+/** Prices are deleted once each of their days is one row. */
+export const rolledUp: Safekeeping = async (partition) => {
+  const { range } = partition
+  if (range.from % day !== 0 || range.to % day !== 0) {
+    throw new PartitionHeld(
+      'shape',
+      'its bounds are not midnights in UTC, and half a day cannot be rolled up',
+    )
+  }
+  return async (db, now) => {
+    await rollUp(db, partition)
+    await proveRollUp(db, partition)
+    await settle(db, partition, now)
+  }
+}

@@ -1,23 +1,12 @@
 import type { Instant } from '../../market/instant.ts'
-import type { Ending } from '../../settings/schema.ts'
-import type { Database } from '../transaction.ts'
-import type { Leaf } from './expiring-partitions.ts'
+import type { WritableDatabase } from '../transaction.ts'
+import type { Partition } from './list-partitions.ts'
 
-/** How what must outlive a leaf is kept. */
-export type Safekeeping = Readonly<{
-  /** Writes it, while the leaf is still part of its table; absent where that is other work, which comes before. */
-  prepare?(leaf: Leaf): Promise<void>
-  /**
-   * Why the leaf must stay, as the end of a sentence; undefined when what must outlive it agrees with its rows. Asked
-   * before it is detached, and again in the transaction that drops it, when its rows cannot change any more.
-   */
-  objection(db: Database, leaf: Leaf): Promise<string | undefined>
-  /** In the transaction that drops the leaf, after the last proof. */
-  settle?(db: Database, leaf: Leaf, now: Instant): Promise<void>
-}>
+/**
+ * In the transaction that deletes a partition, whose rows nobody can change any more: writes what must outlive them, or
+ * proves that it is written. Throws PartitionHeld where it is not: then the transaction has never been.
+ */
+export type Proof = (db: WritableDatabase, now: Instant) => Promise<void>
 
-/** One for each ending that a policy can name. */
-export type Safekeepings = Readonly<Record<Ending, Safekeeping>>
-
-/** Nothing is to outlive it. */
-export const nothingKept: Safekeeping = { objection: async () => undefined }
+/** How what must outlive a partition is kept. What takes long is done before its rows are locked. */
+export type Safekeeping = (partition: Partition) => Promise<Proof>

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
 import type { Stop } from '../../http/stops.ts'
+import { describeRecordedHold, type HoldStatus } from '../../lifecycle/describe-retention.ts'
 import { type Instant, second, toIso } from '../../market/instant.ts'
 import type { Engine } from '../../queue/engine.ts'
 import type { AnyJob } from '../../queue/job.ts'
@@ -12,6 +13,7 @@ import { within } from '../../runtime/within.ts'
 import type { Settings } from '../../settings.ts'
 import { listCoins } from '../../store/coins.ts'
 import { listIncidents } from '../../store/incidents.ts'
+import { listHolds } from '../../store/lifecycle/partition-holds.ts'
 import { readLatestPrices } from '../../store/prices.ts'
 import { listRuns } from '../../store/runs.ts'
 import { describeServer, type ServerDescription } from '../../store/server.ts'
@@ -50,6 +52,8 @@ export type Status = Readonly<{
   queues: readonly QueueCounts[] | null
   jobs: readonly ScheduleStatus[]
   partitions: readonly TableStatus[]
+  /** Partitions that are older than they are kept and could not be deleted. */
+  holds: readonly HoldStatus[]
   process: ProcessStatus
 }>
 
@@ -92,7 +96,7 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
   const db = databaseOf(pool)
   const now = clock.now()
   const coins = await listCoins(db)
-  const [series, prices, runs, queues, stops, incidents, partitions, server, someoneWorks] =
+  const [series, prices, runs, queues, stops, incidents, partitions, holds, server, someoneWorks] =
     await Promise.all([
       readSeries(db, settings, coins, now),
       coins.length === 0
@@ -106,6 +110,7 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
       readStops(reach),
       listIncidents(db, mostAlerts),
       readTables(pool, settings, now),
+      listHolds(db),
       describeServer(db),
       hasWorkers(pool, reach.engine.kind),
     ])
@@ -122,6 +127,7 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
     queues,
     jobs: describeSchedules(jobs, settings, coins, now),
     partitions,
+    holds: holds.map(describeRecordedHold),
     process: {
       version: reach.version,
       startedAt: startedAt === undefined ? null : toIso(startedAt),

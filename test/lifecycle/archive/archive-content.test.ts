@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect } from 'vitest'
 import { HashSum } from '../../../src/lifecycle/archive/text-hash.ts'
 import { contentOfRows, exportRows, readShape } from '../../../src/store/lifecycle/archive-content.ts'
+import { relationOf } from '../../../src/store/lifecycle/list-partitions.ts'
 import { databaseOf, inTransaction } from '../../../src/store/transaction.ts'
 import { testOn } from '../../store/on-server.ts'
 import { servers } from '../../support/database.ts'
@@ -57,7 +58,10 @@ describe('rows that stream out', () => {
   test('leave the connection usable for whoever stops reading', async ({ pool }) => {
     const month = await aMonth(pool, 600)
     const rest = await inTransaction(pool, async (tx) => {
-      for await (const _ of exportRows(tx, { relation: month.name, ...(await readShape(tx.db, month.name)) }))
+      for await (const _ of exportRows(tx, {
+        relation: relationOf(month),
+        ...(await readShape(tx.db, month)),
+      }))
         break
       return tx.db.execute<{ one: number }>(sql`select 1 as one`)
     })
@@ -66,7 +70,7 @@ describe('rows that stream out', () => {
 
   test('tell of an error of the server, which is the last that is heard of it', async ({ pool }) => {
     const selection = {
-      relation: 'nowhere',
+      relation: sql`nowhere`,
       columns: [{ name: 'a', type: 'text', nullable: true }],
       key: ['a'],
     }

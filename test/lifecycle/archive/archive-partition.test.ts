@@ -4,12 +4,13 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { Misconfigured } from '../../../src/fault.ts'
-import { archivePartition, archiveSafekeeping } from '../../../src/lifecycle/archive/archive-partition.ts'
+import { archivePartition } from '../../../src/lifecycle/archive/archive-partition.ts'
 import { DamagedArchive } from '../../../src/lifecycle/archive/damaged-archive.ts'
 import { verifyArchive } from '../../../src/lifecycle/archive/verify-archive.ts'
-import { type Archive, listArchives } from '../../../src/store/lifecycle/archives.ts'
+import { type Archive, listArchives, settleArchived } from '../../../src/store/lifecycle/archives.ts'
+import type { Proof } from '../../../src/store/lifecycle/safekeeping.ts'
 import { databaseOf } from '../../../src/store/transaction.ts'
-import { addCandles, aMonth, dropAsRetention, held, test } from './archiving.ts'
+import { addCandles, aMonth, deleteAsRetention, deleteProven, held, test } from './archiving.ts'
 
 const fileOf = (dataDir: string, { fileName }: Archive): string => join(dataDir, 'archive', fileName)
 
@@ -50,7 +51,7 @@ describe('archiving a partition', () => {
   test('lets the partition go, and puts it into the file alone', async ({ pool, reach, settings }) => {
     const month = await aMonth(pool)
     const archive = await archivePartition(reach, month)
-    expect(await dropAsRetention(reach, month, archiveSafekeeping(reach))).toBeUndefined()
+    expect(await deleteAsRetention(reach, month)).toBeUndefined()
     expect(await statesOf(pool, month.name)).toEqual(['dropped'])
     expect(await held(pool, month.coinId)).toEqual({ rows: [], ledger: [] })
     await verifyArchive(settings, archive)
@@ -60,7 +61,7 @@ describe('archiving a partition', () => {
     const month = await aMonth(pool, 0)
     const archive = await archivePartition(reach, month)
     expect(archive.written?.content.rows).toBe(0)
-    expect(await dropAsRetention(reach, month, archiveSafekeeping(reach))).toBeUndefined()
+    expect(await deleteAsRetention(reach, month)).toBeUndefined()
   })
 
   test('happens once while nothing changes, and anew when something did', async ({
@@ -83,7 +84,7 @@ describe('archiving a partition', () => {
     ['a value that changed', 'update'],
   ] as const)('keeps the partition for %s', async ([, change], { pool, reach }) => {
     const month = await aMonth(pool)
-    await archivePartition(reach, month)
+    const archive = await archivePartition(reach, month)
     if (change === 'insert') await addCandles(pool, month.coinId, month.covered.to, 1)
     else
       await pool.query(
@@ -91,12 +92,10 @@ describe('archiving a partition', () => {
         [month.coinId, new Date(month.range.from).toISOString()],
       )
     const before = await held(pool, month.coinId)
-    expect(await dropAsRetention(reach, month, archiveSafekeeping(reach))).toMatch(
-      /changed since it was archived/,
-    )
+    const stale: Proof = (db, at) => settleArchived(db, month, archive, at)
+    expect(await deleteProven(reach, month, [stale])).toMatch(/changed since it was archived/)
     expect(await held(pool, month.coinId)).toEqual(before)
-    await archiveSafekeeping(reach).prepare?.(month)
-    expect(await dropAsRetention(reach, month, archiveSafekeeping(reach))).toBeUndefined()
+    expect(await deleteAsRetention(reach, month)).toBeUndefined()
   })
 
   test('by two processes at once is done by one of them', async ({ pool, reach }) => {
@@ -110,9 +109,7 @@ describe('archiving a partition', () => {
     const month = await aMonth(pool)
     await writeFile(join(dataDir, 'archive'), 'a file in its place')
     await expect(archivePartition(reach, month)).rejects.toThrow(Misconfigured)
-    expect(await archiveSafekeeping(reach).objection(databaseOf(pool), month)).toMatch(
-      /not in a verified archive/,
-    )
+    expect(await statesOf(pool, month.name)).toEqual(['writing'])
   })
 })
 

@@ -5,7 +5,7 @@ import { restoreArchive } from '../../../src/lifecycle/archive/restore-archive.t
 import { day, plus } from '../../../src/market/instant.ts'
 import { readSettings, type Settings } from '../../../src/settings.ts'
 import { withUser } from '../../../src/store/acting.ts'
-import { type Archive, archivesOf } from '../../../src/store/lifecycle/archives.ts'
+import { type Archive, rowArchivesOf } from '../../../src/store/lifecycle/archives.ts'
 import { databaseOf } from '../../../src/store/transaction.ts'
 import { aUserWithNotifications, test as base, later, notificationsOf, now, reachOf } from './archiving.ts'
 
@@ -27,7 +27,7 @@ const test = base
   }))
 
 const archived = async (pool: Parameters<typeof databaseOf>[0]): Promise<Archive[]> =>
-  archivesOf(databaseOf(pool), 'notifications')
+  rowArchivesOf(databaseOf(pool), 'notifications')
 
 describe('archiving notifications', () => {
   test('moves the old ones of every user to files, batch by batch, and leaves the young', async ({

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { z } from 'zod'
 import {
-  type ArchiveReach,
+  type ArchiveDeps,
+  archived,
   archivePartition,
-  archiveSafekeeping,
 } from '../../../src/lifecycle/archive/archive-partition.ts'
 import { archiveRows } from '../../../src/lifecycle/archive/archive-rows.ts'
 import { restoreArchive } from '../../../src/lifecycle/archive/restore-archive.ts'
@@ -11,7 +11,7 @@ import { toInstant } from '../../../src/market/instant.ts'
 import { fixedClock } from '../../../src/runtime/clock.ts'
 import { readSettings } from '../../../src/settings.ts'
 import { findArchive } from '../../../src/store/lifecycle/archives.ts'
-import { dropPartition } from '../../../src/store/lifecycle/drop-partition.ts'
+import { deletePartition } from '../../../src/store/lifecycle/delete-partitions.ts'
 import { openPool } from '../../../src/store/pool.ts'
 import { databaseOf } from '../../../src/store/transaction.ts'
 
@@ -24,13 +24,19 @@ const pool = openPool(url, settings.database, (error) => {
 })
 
 const instant = z.number().transform(toInstant)
-const leaf = z.object({
+const partition = z.object({
+  oid: z.number(),
+  schema: z.string(),
   table: z.string(),
   name: z.string(),
   range: z.object({ from: instant, to: instant }),
+  form: z.literal('plain'),
+  bytes: z.number(),
+  estimatedRows: z.number(),
+  isAnalyzed: z.boolean(),
 })
 const jobForm = z.discriminatedUnion('work', [
-  z.object({ work: z.enum(['archive', 'drop']), step: z.string(), leaf }),
+  z.object({ work: z.enum(['archive', 'drop']), step: z.string(), partition }),
   z.object({ work: z.literal('restore'), step: z.string(), id: z.string() }),
   z.object({ work: z.literal('rows'), step: z.string(), table: z.string() }),
 ])
@@ -38,16 +44,16 @@ export type KilledJob = z.input<typeof jobForm>
 
 type Job = z.output<typeof jobForm>
 
-async function run(job: Job, reach: Required<ArchiveReach>): Promise<void> {
+async function run(job: Job, reach: Required<ArchiveDeps>): Promise<void> {
   switch (job.work) {
     case 'archive':
-      return void (await archivePartition(reach, job.leaf))
+      return void (await archivePartition(reach, job.partition))
     case 'drop':
-      return void (await dropPartition(
-        { pool, steps: reach.steps, now: reach.clock.now() },
-        { ...job.leaf, timeframe: '1h' },
-        archiveSafekeeping(reach),
-      ))
+      return deletePartition(
+        { pool, steps: reach.steps, now: reach.clock.now(), lockTimeoutMs: 2_000, timeframe: '1h' },
+        job.partition,
+        [await archived(reach)(job.partition)],
+      )
     case 'restore':
       return void (await restoreArchive(reach, await findArchive(databaseOf(pool), job.id)))
     case 'rows': {

@@ -4,15 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
-import type { ArchiveReach } from '../../../src/lifecycle/archive/archive-partition.ts'
+import { type ArchiveDeps, archived } from '../../../src/lifecycle/archive/archive-partition.ts'
 import type { Instant } from '../../../src/market/instant.ts'
 import type { Range } from '../../../src/market/range.ts'
 import { readSettings, type Settings } from '../../../src/settings.ts'
 import { writeCoverage } from '../../../src/store/coverage.ts'
 import { ensurePartitions } from '../../../src/store/create-partitions.ts'
-import { dropPartition } from '../../../src/store/lifecycle/drop-partition.ts'
-import type { Leaf } from '../../../src/store/lifecycle/expiring-partitions.ts'
-import type { Safekeeping } from '../../../src/store/lifecycle/safekeeping.ts'
+import { deletePartition, holdOf } from '../../../src/store/lifecycle/delete-partitions.ts'
+import { listPartitions, type Partition } from '../../../src/store/lifecycle/list-partitions.ts'
+import type { Proof } from '../../../src/store/lifecycle/safekeeping.ts'
 import { candleTable, partitionAt } from '../../../src/store/partitions.ts'
 import { databaseOf, inTransaction } from '../../../src/store/transaction.ts'
 import { aCoin, at } from '../../store/loading.ts'
@@ -34,7 +34,7 @@ export const test = base
   .extend('settings', ({ dataDir }): Settings => readSettings({ BEACON_DATA_DIR: dataDir }))
   .extend('reach', ({ pool, settings }) => reachOf(pool, settings, now))
 
-export const reachOf = (pool: Pool, settings: Settings, instant: Instant): ArchiveReach => ({
+export const reachOf = (pool: Pool, settings: Settings, instant: Instant): ArchiveDeps => ({
   pool,
   settings,
   clock: { now: () => instant },
@@ -43,7 +43,10 @@ export const reachOf = (pool: Pool, settings: Settings, instant: Instant): Archi
 let months = 0
 
 /** A month of 1h candles of a coin of its own, in a partition that no other sentence has, with its coverage. */
-export async function aMonth(pool: Pool, candles = 50): Promise<Leaf & { coinId: string; covered: Range }> {
+export async function aMonth(
+  pool: Pool,
+  candles = 50,
+): Promise<Partition & { coinId: string; covered: Range }> {
   months += 1
   const first = at(
     `${1990 + Math.floor(months / 12)}-${String(1 + (months % 12)).padStart(2, '0')}-01T00:00:00Z`,
@@ -62,7 +65,7 @@ export async function aMonth(pool: Pool, candles = 50): Promise<Leaf & { coinId:
       now,
     ),
   )
-  return { table: table.name, ...plan, coinId, covered }
+  return { ...(await partitionNamed(pool, plan.name)), coinId, covered }
 }
 
 /** Candles whose values need every digit that their columns have. */
@@ -88,26 +91,39 @@ export async function held(pool: Pool, coinId: string): Promise<{ rows: string[]
   return { rows: candles.rows.map(({ row }) => row), ledger: coverage.rows.map(({ line }) => line) }
 }
 
-/** Drops a partition as retention does, once it is part of its table no more; returns why it must stay. */
-export async function dropAsRetention(
-  reach: ArchiveReach,
-  leaf: Leaf,
-  safekeeping: Safekeeping,
+/** The partition as the catalog has it now: the same name may be another one's later. */
+export async function partitionNamed(pool: Pool, name: string): Promise<Partition> {
+  const partitions = await listPartitions(pool, ['ohlcv_data_1h'])
+  const found = partitions.find((one) => one.name === name)
+  if (!found) throw new Error(`there is no partition ${name}`)
+  return found
+}
+
+/** Archives and deletes a partition as retention does; returns why it must stay. */
+export async function deleteAsRetention(
+  deps: ArchiveDeps,
+  { name }: Pick<Partition, 'name'>,
 ): Promise<string | undefined> {
-  const { pool, clock, steps = async () => undefined } = reach
-  await pool.query(`alter table ${leaf.table} detach partition ${leaf.name}`)
-  const objection = await dropPartition(
-    { pool, steps, now: clock.now() },
-    { ...leaf, timeframe: '1h' },
-    safekeeping,
-  )
-  if (objection !== undefined) {
-    const bounds = [leaf.range.from, leaf.range.to].map((instant) => `'${new Date(instant).toISOString()}'`)
-    await pool.query(
-      `alter table ${leaf.table} attach partition ${leaf.name} for values from (${bounds[0]}) to (${bounds[1]})`,
-    )
+  const partition = await partitionNamed(deps.pool, name)
+  const prove = await archived(deps)(partition)
+  return deleteProven(deps, partition, [prove])
+}
+
+/** Deletes a partition once all of this is proved; returns why it must stay. */
+export async function deleteProven(
+  { pool, clock, steps = async () => undefined }: ArchiveDeps,
+  partition: Partition,
+  proofs: readonly Proof[],
+): Promise<string | undefined> {
+  try {
+    const deps = { pool, steps, now: clock.now(), lockTimeoutMs: 2_000, timeframe: '1h' } as const
+    await deletePartition(deps, partition, proofs)
+    return undefined
+  } catch (error) {
+    const hold = holdOf(error)
+    if (!hold) throw error
+    return hold.reason
   }
-  return objection
 }
 
 /** Old notifications of a user; one in two was read, and titles need every kind of escape. */

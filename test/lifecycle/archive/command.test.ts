@@ -2,12 +2,12 @@ import { truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { z } from 'zod'
-import { archivePartition, archiveSafekeeping } from '../../../src/lifecycle/archive/archive-partition.ts'
+import { archivePartition } from '../../../src/lifecycle/archive/archive-partition.ts'
 import { readSettings } from '../../../src/settings.ts'
 import { readArchiveSummary } from '../../../src/store/lifecycle/archive-summary.ts'
 import { databaseOf } from '../../../src/store/transaction.ts'
 import { commandsIn } from '../../cli/beacon.ts'
-import { aMonth, dropAsRetention, held, now, reachOf, test } from './archiving.ts'
+import { aMonth, deleteAsRetention, held, now, reachOf, test } from './archiving.ts'
 
 const listed = z.object({
   archives: z.array(z.object({ id: z.string(), state: z.string(), rows: z.number(), partition: z.string() })),
@@ -22,7 +22,7 @@ test('beacon archive shows, checks, asks and puts back what is in files', async 
   const month = await aMonth(pool)
   const before = await held(pool, month.coinId)
   const { id, fileName } = await archivePartition(reach, month)
-  await dropAsRetention(reach, month, archiveSafekeeping(reach))
+  await deleteAsRetention(reach, month)
   const { runLines } = commandsIn({ DATABASE_URL: url, BEACON_DATA_DIR: dataDir })
   const start = id.slice(0, 8)
   // A line is cut at its spaces; SQL does not mind tabs.

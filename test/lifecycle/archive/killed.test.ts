@@ -5,21 +5,20 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
-import { archivePartition, archiveSafekeeping } from '../../../src/lifecycle/archive/archive-partition.ts'
+import { archivePartition } from '../../../src/lifecycle/archive/archive-partition.ts'
 import { archiveRows } from '../../../src/lifecycle/archive/archive-rows.ts'
 import { restoreArchive } from '../../../src/lifecycle/archive/restore-archive.ts'
 import { verifyArchive } from '../../../src/lifecycle/archive/verify-archive.ts'
 import { plus, toIso } from '../../../src/market/instant.ts'
 import { readSettings } from '../../../src/settings.ts'
 import { type Archive, listArchives } from '../../../src/store/lifecycle/archives.ts'
-import { dropPartition } from '../../../src/store/lifecycle/drop-partition.ts'
 import { databaseOf } from '../../../src/store/transaction.ts'
 import { scriptFile } from '../../support/scripts.ts'
 import {
   aMonth,
   aUserWithNotifications,
   test as base,
-  dropAsRetention,
+  deleteAsRetention,
   held,
   now,
   reachOf,
@@ -28,7 +27,7 @@ import type { KilledJob } from './archiving-process.ts'
 
 const steps = {
   archive: ['intended', 'drafted', 'published', 'written', 'verified'],
-  drop: ['proved', 'dropped'],
+  drop: ['locked', 'proved', 'trimmed', 'dropped'],
   restore: ['partition-made', 'staged', 'merged', 'recorded', 'restored'],
   rows: ['intended', 'drafted', 'published', 'written', 'verified', 'taken', 'recorded'],
 } as const
@@ -87,20 +86,25 @@ const test = base
       const month = await aMonth(pool)
       const before = await held(pool, month.coinId)
       const archive = work === 'archive' ? undefined : await archivePartition(reach, month)
-      if (work === 'restore') await dropAsRetention(reach, month, archiveSafekeeping(reach))
-      if (work === 'drop') await pool.query(`alter table ${month.table} detach partition ${month.name}`)
+      if (work === 'restore') await deleteAsRetention(reach, month)
       scenes.set(`${work} ${step}`, { month, before, archive })
-      jobs.push(work === 'restore' ? { work, step, id: archive?.id ?? '' } : { work, step, leaf: month })
+      jobs.push(
+        work === 'restore'
+          ? { work, step, id: archive?.id ?? '' }
+          : { work, step, partition: { ...month, form: 'plain' } },
+      )
     }
     for (const step of steps.archive) await set('archive', step)
     for (const step of steps.restore) await set('restore', step)
-    await set('drop', 'proved')
+    for (const step of ['locked', 'proved']) await set('drop', step)
     await aUserWithNotifications(pool, 20, plus(now, -3_600_000))
     for (const step of steps.rows) jobs.push({ work: 'rows', step, table: await aTableOfRows(pool, step) })
     await killAt(pool, databaseUrl, folder, jobs)
-    // Once it drops, nobody else gets at the coins.
-    await set('drop', 'dropped')
-    await killAt(pool, databaseUrl, folder, jobs.slice(-1))
+    // Once it has locked the table, nobody else gets at it.
+    for (const step of ['trimmed', 'dropped']) {
+      await set('drop', step)
+      await killAt(pool, databaseUrl, folder, jobs.slice(-1))
+    }
     return { scenes, reach }
   })
 
@@ -131,24 +135,20 @@ describe('a process that is killed', () => {
       const archive = await archivePartition(reach, month)
       expect(await filesOf(folder, month.name)).toEqual([archive.fileName])
       await verifyArchive(reach.settings, archive)
-      expect(await dropAsRetention(reach, month, archiveSafekeeping(reach))).toBeUndefined()
+      expect(await deleteAsRetention(reach, month)).toBeUndefined()
       expect((await archivesOf(pool, month.name)).map(({ state }) => state)).toEqual(['dropped'])
     },
   )
 
   test.for(steps.drop)(
-    'while it drops an archived partition, once %s, keeps it, and the next drops it',
+    'while it deletes an archived partition, once %s, keeps it, and the next deletes it',
     async (step, { pool, killed }) => {
       const { reach } = killed
       const { month, before } = sceneOf(killed.scenes, 'drop', step)
       expect((await contentsOf(pool, month.name)).length).toBe(before.rows.length)
       expect((await archivesOf(pool, month.name)).map(({ state }) => state)).toEqual(['verified'])
-      const objection = await dropPartition(
-        { pool, steps: async () => undefined, now },
-        { ...month, timeframe: '1h' },
-        archiveSafekeeping(reach),
-      )
-      expect(objection).toBeUndefined()
+      expect(await held(pool, month.coinId)).toEqual(before)
+      expect(await deleteAsRetention(reach, month)).toBeUndefined()
       expect(await held(pool, month.coinId)).toEqual({ rows: [], ledger: [] })
     },
   )

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect } from 'vitest'
 import { InvalidInput } from '../../../src/fault.ts'
-import { archivePartition, archiveSafekeeping } from '../../../src/lifecycle/archive/archive-partition.ts'
+import { archivePartition } from '../../../src/lifecycle/archive/archive-partition.ts'
 import { archiveRows } from '../../../src/lifecycle/archive/archive-rows.ts'
 import { queryArchive } from '../../../src/lifecycle/archive/query-archive.ts'
 import { restoreArchive } from '../../../src/lifecycle/archive/restore-archive.ts'
@@ -16,7 +16,7 @@ import {
   aMonth,
   aUserWithNotifications,
   test as base,
-  dropAsRetention,
+  deleteAsRetention,
   now,
   reachOf,
 } from './archiving.ts'
@@ -34,7 +34,7 @@ describe('a query', () => {
   test('sees archived and live candles as one table, each once, exactly', async ({ pool, reach, folder }) => {
     const [archived, live] = [await aMonth(pool, 30), await aMonth(pool, 20)]
     await archivePartition(reach, archived)
-    await dropAsRetention(reach, archived, archiveSafekeeping(reach))
+    await deleteAsRetention(reach, archived)
     const { columns, rows } = await queryArchive(
       reach,
       `select coin_id, count(*) as candles, min(timestamp) as first, max(open) as most, sum(volume) as volume
@@ -63,7 +63,7 @@ describe('a query', () => {
     }
     for (const month of [partly, wholly]) {
       const archive = await archivePartition(reach, month)
-      await dropAsRetention(reach, month, archiveSafekeeping(reach))
+      await deleteAsRetention(reach, month)
       if (month === wholly) await restoreArchive(reach, archive)
     }
     // As a backfill of long ago does, with --force.
@@ -74,7 +74,7 @@ describe('a query', () => {
     expect(await count(wholly)).toEqual([['30', '0']])
     // The few are archived too, and the newer of two values counts.
     await archivePartition(reach, partly)
-    await dropAsRetention(reach, partly, archiveSafekeeping(reach))
+    await deleteAsRetention(reach, partly)
     expect(await count(partly)).toEqual([['30', '3']])
   })
 

@@ -2,22 +2,32 @@ import { truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect } from 'vitest'
 import { InvalidInput } from '../../../src/fault.ts'
-import { archivePartition, archiveSafekeeping } from '../../../src/lifecycle/archive/archive-partition.ts'
+import { archivePartition } from '../../../src/lifecycle/archive/archive-partition.ts'
 import { DamagedArchive } from '../../../src/lifecycle/archive/damaged-archive.ts'
 import { restoreArchive, restoreBeside } from '../../../src/lifecycle/archive/restore-archive.ts'
 import { day, plus } from '../../../src/market/instant.ts'
 import { ensurePartitions } from '../../../src/store/create-partitions.ts'
-import { type Archive, findArchive } from '../../../src/store/lifecycle/archives.ts'
+import { type Archive, findArchive, readRestoredRanges } from '../../../src/store/lifecycle/archives.ts'
 import { candleTable } from '../../../src/store/partitions.ts'
 import { databaseOf } from '../../../src/store/transaction.ts'
-import { addCandles, aMonth, test as base, dropAsRetention, held, later, now, reachOf } from './archiving.ts'
+import { at } from '../../store/loading.ts'
+import {
+  addCandles,
+  aMonth,
+  test as base,
+  deleteAsRetention,
+  held,
+  later,
+  now,
+  reachOf,
+} from './archiving.ts'
 
 /** A month that is in the archive alone. */
 const test = base.extend('archived', async ({ pool, reach }) => {
   const month = await aMonth(pool)
   const before = await held(pool, month.coinId)
   const archive = await archivePartition(reach, month)
-  await dropAsRetention(reach, month, archiveSafekeeping(reach))
+  await deleteAsRetention(reach, month)
   return { month, before, archive }
 })
 
@@ -60,15 +70,17 @@ describe('restoring a partition', () => {
   }) => {
     const { month, archive } = archived
     await restoreArchive(reach, archive)
-    const safekeeping = archiveSafekeeping(reach)
-    await safekeeping.prepare?.(month)
-    expect(await dropAsRetention(reach, month, safekeeping)).toBe(
-      'it was put back from the archive, and stays until 2024-09-08 00:30',
-    )
-    const then = reachOf(pool, settings, later)
-    await archiveSafekeeping(then).prepare?.(month)
-    expect(await dropAsRetention(then, month, archiveSafekeeping(then))).toBeUndefined()
-    expect((await findArchive(databaseOf(pool), archive.id)).state).toBe('dropped')
+    const restored = await readRestoredRanges(databaseOf(pool), now)
+    expect(restored.find(({ range }) => range.from === month.range.from)).toEqual({
+      table: month.table,
+      range: month.range,
+      until: at('2024-09-08T00:30:00Z'),
+    })
+    expect(await readRestoredRanges(databaseOf(pool), later)).toEqual([])
+    expect(await deleteAsRetention(reachOf(pool, settings, later), month)).toBeUndefined()
+    const after = await findArchive(databaseOf(pool), archive.id)
+    expect(after).toMatchObject({ state: 'dropped', restored: [] })
+    expect(after.sequence).toBeGreaterThan(archive.sequence)
   })
 
   test('refuses a damaged file, and puts nothing back', async ({ pool, reach, dataDir, archived }) => {
