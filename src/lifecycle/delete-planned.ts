@@ -100,9 +100,9 @@ async function deleteTogether(work: Work, planned: readonly PlannedPartition[]):
   const most = await partitionsAtOnce(own, first.partition)
   for (let rest = planned; rest.length > 0; ) {
     await tally.proceed()
-    const partitions = rest.map(({ partition }) => partition)
+    const partitions = rest.slice(0, most).map(({ partition }) => partition)
     try {
-      const { deleted, failed } = await deletePartitions(own, partitions, most)
+      const { deleted, failed } = await deletePartitions(own, partitions)
       await own.steps('gone')
       const done = deleted.length + failed.size
       for (const { partition } of rest.slice(0, done)) {
@@ -114,7 +114,7 @@ async function deleteTogether(work: Work, planned: readonly PlannedPartition[]):
       await advance(done)
     } catch (error) {
       // Their parent was not had: none of them can be deleted now.
-      for (const partition of partitions) await tally.fail(partition, error)
+      for (const { partition } of rest) await tally.fail(partition, error)
       await advance(rest.length)
       return
     }

@@ -121,5 +121,5 @@ async function letGo(pool: Pool, at: Instant): Promise<void> {
   const { name } = partitionAt(minuteTable, at)
   const partitions = (await listPartitions(pool, [minuteTable.name])).filter((one) => one.name === name)
   const deps = { pool, lockTimeoutMs: 2_000, steps: async () => {}, now: systemClock.now() }
-  await deletePartitions({ ...deps, timeframe: minuteTable.timeframe }, partitions, 1)
+  await deletePartitions({ ...deps, timeframe: minuteTable.timeframe }, partitions)
 }

@@ -35,9 +35,9 @@ export const deletePartition = (
   inTransaction(
     deps.pool,
     async (tx) => {
-      await refuseAnother(tx.db, partition)
+      await refuseAnother(tx.db, [partition])
       await lockRows(tx, partition, deps.lockTimeoutMs)
-      await refuseAnother(tx.db, partition)
+      await refuseAnother(tx.db, [partition])
       await deps.steps('locked')
       for (const prove of proofs) await prove(tx.db, deps.now)
       await deps.steps('proved')
@@ -80,51 +80,54 @@ export type Deleted = Readonly<{
 const mostMs = 250
 
 /**
- * Deletes partitions of one table that nothing must outlive, many in each transaction: as many as are done in a quarter of
- * a second, and no more than `most`. Those behind them are for the next call.
+ * Deletes partitions of one table that nothing must outlive, in one transaction: all of them at once where nothing is in
+ * the way, and otherwise one by one for a quarter of a second. Those behind are for the next call.
  */
-export const deletePartitions = (
-  deps: DeleteDeps,
-  partitions: readonly Partition[],
-  most: number,
-): Promise<Deleted> =>
+export const deletePartitions = (deps: DeleteDeps, partitions: readonly Partition[]): Promise<Deleted> =>
   inTransaction(
     deps.pool,
     async (tx) => {
-      const deleted: Partition[] = []
-      const failed = new Map<Partition, Error>()
       const [first] = partitions
-      if (!first) return { deleted, failed }
+      if (!first) return { deleted: [], failed: new Map() }
       await lockParent(tx, first, deps.lockTimeoutMs)
-      const startedAt = performance.now()
-      for (const partition of partitions.slice(0, most)) {
-        const failure = await deleteAmong(tx, partition)
-        if (failure) failed.set(partition, failure)
-        else deleted.push(partition)
-        if (performance.now() - startedAt > mostMs) break
-      }
+      const isDone = (await tryDelete(tx, partitions)) === undefined
+      const outcome = isDone ? { deleted: partitions, failed: new Map() } : await oneByOne(tx, partitions)
       await deps.steps('several-dropped')
-      await forget(deps, tx, deleted)
-      return { deleted, failed }
+      await forget(deps, tx, outcome.deleted)
+      return outcome
     },
     'upkeep',
   )
 
-/** Inside a savepoint of its own, so that what stops one stops no other. */
-async function deleteAmong(tx: Transaction, partition: Partition): Promise<Error | undefined> {
+async function oneByOne(tx: Transaction, partitions: readonly Partition[]): Promise<Deleted> {
+  const deleted: Partition[] = []
+  const failed = new Map<Partition, Error>()
+  const startedAt = performance.now()
+  for (const partition of partitions) {
+    const failure = await tryDelete(tx, [partition])
+    if (failure) failed.set(partition, failure)
+    else deleted.push(partition)
+    if (performance.now() - startedAt > mostMs) break
+  }
+  return { deleted, failed }
+}
+
+/** Deletes all of them or none, inside a savepoint, so that what stops one stops no other. Returns what stopped them. */
+async function tryDelete(tx: Transaction, partitions: readonly Partition[]): Promise<Error | undefined> {
   const { db } = tx
-  await db.execute(sql`savepoint before_partition`)
+  await db.execute(sql`savepoint before_partitions`)
   try {
-    if (!(await lockWithParent(tx, partition)))
+    if (!(await lockWithParent(tx, partitions)))
       throw new PartitionHeld('lock', 'a session reads it by its own name')
-    await refuseAnother(db, partition)
-    await refuseBlocked(tx, partition)
-    await db.execute(sql`drop table ${relationOf(partition)}`)
-    await db.execute(sql`release savepoint before_partition`)
+    await refuseAnother(db, partitions)
+    const [hold] = (await readBlockers(db, partitions)).values()
+    if (hold) throw new PartitionHeld(hold.kind, hold.reason, hold.remedy)
+    await db.execute(sql`drop table ${sql.join(partitions.map(relationOf), sql`, `)}`)
+    await db.execute(sql`release savepoint before_partitions`)
     return undefined
   } catch (error) {
     if (!(error instanceof Error) || concernsDatabase(error)) throw error
-    await db.execute(sql`rollback to savepoint before_partition`)
+    await db.execute(sql`rollback to savepoint before_partitions`)
     return error
   }
 }
@@ -147,7 +150,7 @@ export function holdOf(error: unknown): Hold | undefined {
 
 /** Of which a transaction may have so many: a part of what the server has for all sessions together. */
 const shareOfLocks = 0.25
-const mostAtOnce = 200
+const mostAtOnce = 50
 
 /** How many partitions of a table one transaction may drop. Each takes a lock for itself and for each of its indexes. */
 export async function partitionsAtOnce(

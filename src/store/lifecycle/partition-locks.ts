@@ -46,10 +46,11 @@ export async function lockParent(
   throw await heldBySession(tx.db, [await parentOf(tx.db, partition)])
 }
 
-/** One partition whose parent is locked. Whether it was had: who reads it by its own name is not waited for. */
-export const lockWithParent = (tx: Transaction, partition: Partition): Promise<boolean> =>
+/** Partitions whose parent is locked. Whether they were had: who reads one by its own name is not waited for. */
+export const lockWithParent = (tx: Transaction, partitions: readonly Partition[]): Promise<boolean> =>
   tryLock(tx, firstWaitMs, async () => {
-    await tx.db.execute(sql`lock table ${relationOf(partition)} in access exclusive mode`)
+    const names = sql.join(partitions.map(relationOf), sql`, `)
+    await tx.db.execute(sql`lock table ${names} in access exclusive mode`)
   })
 
 const lockParentNow = async (db: Database, { table }: Partition): Promise<void> => {
@@ -136,25 +137,35 @@ async function heldBySession(db: Database, oids: readonly number[]): Promise<Par
 }
 
 /**
- * Throws PartitionHeld unless the table that is locked now is the partition that was planned with: by oid, name, parent
- * and bounds. Somebody may have detached, renamed or replaced it since.
+ * Throws PartitionHeld unless the tables that are locked now are the partitions that were planned with: by oid, name, parent
+ * and bounds. Somebody may have detached, renamed or replaced one since.
  */
-export async function refuseAnother(db: Database, partition: Partition): Promise<void> {
-  const { oid, schema, name, table, range } = partition
-  const { rows } = await db.execute<{ is_same: boolean }>(sql`
-    select parent.oid = ${table}::regclass and not inhdetachpending and child.relkind = 'r'
-      and bounds[1]::timestamp = ${toIso(range.from)}::timestamp
-      and bounds[2]::timestamp = ${toIso(range.to)}::timestamp as is_same
-    from pg_class as child
-    join pg_namespace on pg_namespace.oid = child.relnamespace
-    join pg_inherits on inhrelid = child.oid
-    join pg_class as parent on parent.oid = inhparent
-    cross join lateral (select ${boundsIn(sql`pg_get_expr(child.relpartbound, child.oid)`)} as bounds) as found
-    where child.oid = ${oid}::bigint::oid and nspname = ${schema} and child.relname = ${name}`)
-  if (rows[0]?.is_same === true) return
+export async function refuseAnother(db: Database, partitions: readonly Partition[]): Promise<void> {
+  const planned = partitions.map(({ oid, schema, name, table, range }) => ({
+    oid,
+    schema,
+    name,
+    parent: table,
+    first: toIso(range.from),
+    behind: toIso(range.to),
+  }))
+  const { rows } = await db.execute<{ parent: string }>(sql`
+    select planned.parent
+    from jsonb_to_recordset(${JSON.stringify(planned)}::jsonb) as planned (
+      oid bigint, schema name, name name, parent text, first timestamp, behind timestamp
+    )
+    left join pg_class as child on child.oid = planned.oid::oid and child.relname = planned.name and child.relkind = 'r'
+    left join pg_namespace on pg_namespace.oid = child.relnamespace and nspname = planned.schema
+    left join pg_inherits on inhrelid = child.oid and inhparent = planned.parent::regclass and not inhdetachpending
+    left join lateral (select ${boundsIn(sql`pg_get_expr(child.relpartbound, child.oid)`)} as bounds) as found on true
+    where nspname is null or inhrelid is null
+      or (bounds[1]::timestamp, bounds[2]::timestamp) is distinct from (planned.first, planned.behind)
+    limit 1`)
+  const [other] = rows
+  if (!other) return
   throw new PartitionHeld(
     'shape',
-    `it is no longer the partition of ${table} that it was when the plan was made`,
+    `it is no longer the partition of ${other.parent} that it was when the plan was made`,
     'beacon partitions list shows what there is',
   )
 }
