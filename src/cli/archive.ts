@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { Aborted, Fault } from '../fault.ts'
+import { type Adoption, adoptArchives } from '../lifecycle/archive/adopt-archives.ts'
 import { DamagedArchive } from '../lifecycle/archive/damaged-archive.ts'
 import { queryArchive } from '../lifecycle/archive/query-archive.ts'
 import { type Restored, restoreArchive, restoreBeside } from '../lifecycle/archive/restore-archive.ts'
@@ -24,6 +25,7 @@ export const archiveCommand = (): Command =>
     .addCommand(verifyCommand())
     .addCommand(restoreCommand())
     .addCommand(queryCommand())
+    .addCommand(adoptCommand())
 
 const listCommand = (): Command =>
   new Command('list')
@@ -133,7 +135,7 @@ const restoreCommand = (): Command =>
       }),
     )
 
-function restoredText({ table: name, restored, unchanged, kept, orphaned, until }: Restored): string {
+function restoredText({ table: name, restored, unchanged, kept, orphaned, until, also }: Restored): string {
   const others = [
     ...(unchanged > 0 ? [`${countText(unchanged)} were there already`] : []),
     ...(kept > 0 ? [`${countText(kept)} are there with other values, which stay`] : []),
@@ -141,6 +143,9 @@ function restoredText({ table: name, restored, unchanged, kept, orphaned, until 
   ]
   return [
     `Put ${countText(restored)} rows back into ${name}${others.length > 0 ? `; ${others.join('; ')}` : ''}.`,
+    ...(also.length === 0
+      ? []
+      : [`Restored first, since they are newer: ${also.map((id) => id.slice(0, 8)).join(', ')}.`]),
     ...(until === undefined ? [] : [`Retention leaves them alone until ${toMinuteText(until)}.`]),
   ].join('\n')
 }
@@ -169,6 +174,53 @@ const queryCommand = (): Command =>
         )
       }),
     )
+
+type AdoptOptions = Readonly<{ dryRun?: boolean; json?: boolean }>
+
+const adoptCommand = (): Command =>
+  new Command('adopt')
+    .description('Rebuild the manifest from the files of the archive, also in an empty database.')
+    .option('--dry-run', 'show what would be adopted, and change nothing')
+    .option('--json', 'answer as JSON')
+    .action(({ dryRun = false, json }: AdoptOptions) =>
+      withDatabase(async ({ database, settings, clock }) => {
+        const files = await adoptArchives({ pool: database.pool, settings, clock }, dryRun)
+        const refused = files.filter(({ outcome }) => outcome === 'refused')
+        answer(json, { dryRun, files: files.map(adoptionJson) }, () => adoptionText(files, dryRun))
+        if (refused.length > 0)
+          throw new DamagedArchive(
+            `${refused.length} of ${files.length} files cannot be adopted: each is listed with its reason`,
+          )
+      }),
+    )
+
+const adoptionJson = (one: Adoption) =>
+  one.outcome === 'adopted'
+    ? { ...one, range: undefined, from: toIso(one.range.from), to: toIso(one.range.to) }
+    : one
+
+function adoptionText(files: readonly Adoption[], dryRun: boolean): string {
+  const adopted = files.filter(({ outcome }) => outcome === 'adopted').length
+  if (files.length === 0) return 'There are no files where the archive is.'
+  const rows = table(files, [
+    { title: 'file', of: ({ fileName }) => fileName },
+    { title: 'from', of: (one) => (one.outcome === 'adopted' ? toMinuteText(one.range.from) : '') },
+    { title: 'to', of: (one) => (one.outcome === 'adopted' ? toMinuteText(one.range.to) : '') },
+    {
+      title: 'rows',
+      of: (one) => (one.outcome === 'adopted' ? countText(one.rows) : ''),
+      align: 'right',
+    },
+    { title: 'result', of: (one) => resultText(one, dryRun) },
+  ])
+  return `${rows}\n\n${dryRun ? 'Would adopt' : 'Adopted'} ${countText(adopted)} of ${countText(files.length)} files.`
+}
+
+function resultText(one: Adoption, dryRun: boolean): string {
+  if (one.outcome === 'refused') return one.reason
+  if (one.outcome === 'known') return 'in the manifest already'
+  return dryRun ? 'would be adopted' : 'adopted'
+}
 
 const valueText = (value: unknown): string =>
   typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value ?? '')

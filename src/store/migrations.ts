@@ -2,6 +2,7 @@ import { Client, DatabaseError } from 'pg'
 import { InvalidInput, Misconfigured, Unavailable } from '../fault.ts'
 import { type Instant, second, toInstant } from '../market/instant.ts'
 import { type Migration, migrationsDir, readMigrations } from './migration-files.ts'
+import { refuseLosses } from './migration-losses.ts'
 import { refusalOf } from './refusal.ts'
 
 /** A connection of its own, never one of a pool: whoever migrates may wait long for others. */
@@ -51,6 +52,7 @@ export async function migrateDown(
     inTurn(client, async () => {
       const applied = checkLedger(await readLedger(client), migrations)
       const undone = applied.slice(countToKeep(applied, to)).toReversed()
+      await refuseLosses(client, undone)
       for (const migration of undone) await applyDown(client, migration)
       return undone.map(({ name }) => name)
     }),

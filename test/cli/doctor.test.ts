@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { leastSkewMs } from '../../src/cli/doctor/clocks.ts'
 import { redisSettingsFindings, redisVersionFindings } from '../../src/cli/doctor/redis.ts'
-import { postgresFindings } from '../../src/cli/doctor/server.ts'
+import { lockFindings, postgresFindings } from '../../src/cli/doctor/server.ts'
 import { freePort } from '../../src/runtime/free-port.ts'
 import type { EndedLine } from './line-runner.ts'
 import { openSite } from './site.ts'
@@ -186,6 +186,8 @@ const server = {
   fsync: true,
   fullPageWrites: true,
   autovacuum: true,
+  maxLocksPerTransaction: 64,
+  maxPreparedTransactions: 0,
 }
 
 test.each([
@@ -197,6 +199,16 @@ test.each([
 ])('of a server with %s wrong, so much is said', (_, parts, severities) => {
   const told = postgresFindings({ ...server, ...parts }, { maxConnections: 50 })
   expect(told.map(({ severity }) => severity)).toEqual(severities)
+})
+
+test.each([
+  ['a hundred partitions', 200, [], ''],
+  ['six hundred', 1_200, ['warning'], 'set max_locks_per_transaction = 640 '],
+  ['thousands', 5_208, ['error'], 'set max_locks_per_transaction = 2624 '],
+])('of the locks for %s, so much is said', (_, locks, severities, remedy) => {
+  const told = lockFindings(server, locks, { maxConnections: 50 })
+  expect(told.map(({ severity }) => severity)).toEqual(severities)
+  expect(told.map((one) => one.remedy).join()).toContain(remedy)
 })
 
 test.each([

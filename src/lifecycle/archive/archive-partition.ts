@@ -31,6 +31,7 @@ import { type Partition, relationOf } from '../../store/lifecycle/list-partition
 import type { Safekeeping } from '../../store/lifecycle/safekeeping.ts'
 import { databaseOf, inTransaction } from '../../store/transaction.ts'
 import { DamagedArchive } from './damaged-archive.ts'
+import { factTexts } from './file-facts.ts'
 import { asFault } from './folder-storage.ts'
 import { type ArchiveStorage, withStorage, withStorageOf } from './storage.ts'
 import { verifyArchive, verifyIn } from './verify-archive.ts'
@@ -186,7 +187,7 @@ function exportTo(
       await readAtOneMoment(tx)
       const content = await contentOf(tx.db, selection)
       await steps?.('intended')
-      const file = await writeDraft(storage, archive, exportRows(tx, selection))
+      const file = await writeDraft(storage, archive, exportRows(tx, selection), content)
       return { content, file }
     },
     'upkeep',
@@ -196,12 +197,13 @@ function exportTo(
 /** Writes the rows to where the archive's file is made. */
 export async function writeDraft(
   storage: ArchiveStorage,
-  { id, table, partition, fileName, columns }: Archive,
+  archive: Archive,
   lines: AsyncIterable<Buffer>,
+  content?: Content,
 ): Promise<WrittenFile> {
-  const draft = await storage.draftOf(fileName)
+  const draft = await storage.draftOf(archive.fileName)
   try {
-    return await writeParquet(draft, columns, lines, { archive: id, table, partition: partition ?? '' })
+    return await writeParquet(draft, archive.columns, lines, factTexts(archive, content))
   } catch (error) {
     throw asFault(error, storage.place)
   }

@@ -215,3 +215,28 @@ const plainForms: Readonly<Record<string, ColumnForm>> = {
   bigint: bigintForm,
   boolean: booleanForm,
 }
+
+/** A column of a file that does not say what it was in PostgreSQL. Throws Misconfigured for one that no file of ours has. */
+export function columnOf({
+  name,
+  type,
+  repetition_type,
+  logical_type: logical,
+}: SchemaElement): ArchiveColumn {
+  const sqlType =
+    logical?.type === 'DECIMAL'
+      ? `numeric(${logical.precision},${logical.scale})`
+      : (sqlTypes[logical?.type ?? type ?? ''] ?? sqlTypes[type ?? ''])
+  if (sqlType === undefined) throw new Misconfigured(`column ${name} has a type that no archive has`)
+  return { name, type: sqlType, nullable: repetition_type !== 'REQUIRED' }
+}
+
+const sqlTypes: Readonly<Record<string, string>> = {
+  TIMESTAMP: 'timestamp without time zone',
+  STRING: 'text',
+  JSON: 'jsonb',
+  UUID: 'uuid',
+  INT32: 'integer',
+  INT64: 'bigint',
+  BOOLEAN: 'boolean',
+}

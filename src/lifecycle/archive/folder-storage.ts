@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { access, mkdir, open, rename, rm } from 'node:fs/promises'
+import { access, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { InvalidInput, Misconfigured, Unavailable } from '../../fault.ts'
@@ -34,6 +34,7 @@ export function folderStorage(folder: string): ArchiveStorage {
       return work(pathOf(fileName))
     },
     has: (fileName) => exists(pathOf(fileName)),
+    list: () => withFolder(folder, () => filesIn(folder)),
     remove: (fileName) =>
       withFolder(folder, async () => {
         await rm(draftOf(fileName), { force: true })
@@ -41,6 +42,16 @@ export function folderStorage(folder: string): ArchiveStorage {
       }),
     close: () => undefined,
   }
+}
+
+/** A folder for each table, with its files in it. */
+async function filesIn(folder: string): Promise<string[]> {
+  if (!(await exists(folder))) return []
+  const names = await readdir(folder, { recursive: true })
+  return names
+    .filter((name) => name.endsWith('.parquet'))
+    .map((name) => name.split(sep).join('/'))
+    .toSorted()
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -82,36 +93,42 @@ export async function withFolder<T>(folder: string, work: () => Promise<T>): Pro
 const codeOf = (error: unknown): unknown =>
   error instanceof Error && 'code' in error ? error.code : undefined
 
+/** What may pass by itself, or once somebody has made room. */
+const passing = new Set([
+  'EIO',
+  'EMFILE',
+  'ENFILE',
+  'EBUSY',
+  'ESTALE',
+  'EAGAIN',
+  'ETIMEDOUT',
+  'EINTR',
+  'ENOMEM',
+])
+
 /** What the file system says of the archive, as what to do; any other error stays as it is. */
 export function asFault(error: unknown, path: string): unknown {
-  switch (codeOf(error)) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new Unavailable(
-        `there is no room for the archive in ${path}: make some, and the next run goes on`,
-        {
-          cause: error,
-        },
-      )
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-    case 'ENOTDIR':
-    case 'EEXIST':
-      return new Misconfigured(
-        `the archive's folder ${path} cannot be used: let ARCHIVE_URL name one that may be written`,
-        {
-          cause: error,
-        },
-      )
-    case 'EIO':
-      return new Unavailable(`the disk of the archive in ${path} failed: look at it, and try again`, {
-        cause: error,
-      })
-    default:
-      return error
+  const code = codeOf(error)
+  if (!(error instanceof Error) || typeof code !== 'string' || !isOfFileSystem(error)) return error
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new Unavailable(`there is no room for the archive in ${path}: make room, and it is tried again`, {
+      cause: error,
+    })
   }
+  if (passing.has(code)) {
+    return new Unavailable(`the disk of the archive in ${path} failed (${code}): check it, and try again`, {
+      cause: error,
+    })
+  }
+  return new Misconfigured(
+    `the archive's folder ${path} cannot be used (${code}): make it writable for this user, or set ARCHIVE_URL to one that is`,
+    { cause: error },
+  )
 }
+
+/** The network's errors are of the same kind. */
+const isOfFileSystem = (error: Error): boolean =>
+  'syscall' in error && !/^(connect|getaddrinfo|bind|listen|accept)/.test(String(error.syscall))
 
 /** Where a file that lies elsewhere is put for a while. */
 export async function makeDraftFolder(path: string): Promise<void> {

@@ -1,6 +1,7 @@
-import { open } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { type FileMetaData, parquetMetadataAsync, parquetScan, type SchemaElement } from 'hyparquet'
 import { Fault, Misconfigured } from '../../fault.ts'
+import { type Instant, toInstant } from '../../market/instant.ts'
 import {
   type ArchiveColumn,
   type Content,
@@ -8,7 +9,7 @@ import {
   valueMark,
   wholeRow,
 } from '../../store/lifecycle/archive-content.ts'
-import { type ColumnForm, formOf } from './column-form.ts'
+import { type ColumnForm, columnOf, formOf } from './column-form.ts'
 import { decompressors } from './compression.ts'
 import { DamagedArchive } from './damaged-archive.ts'
 import { HashSum } from './text-hash.ts'
@@ -28,16 +29,7 @@ export async function* readParquet(
   const formed = columns.map((column) => ({ ...column, form: formOf(column) }))
   const handle = await open(path)
   try {
-    const { size } = await handle.stat()
-    const file = {
-      byteLength: size,
-      slice: async (start: number, end = size): Promise<ArrayBuffer> => {
-        const buffer = new ArrayBuffer(Math.max(0, end - start))
-        const { bytesRead } = await handle.read(new Uint8Array(buffer), 0, buffer.byteLength, start)
-        if (bytesRead < buffer.byteLength) throw new RangeError('the file ends too early')
-        return buffer
-      },
-    }
+    const file = await bytesOf(handle)
     const metadata = await parquetMetadataAsync(file)
     refuseUnknownCompression(path, metadata)
     const mistake = differenceOf(metadata.schema, schemaOf(formed, 'both'))
@@ -56,12 +48,68 @@ export async function* readParquet(
       yield { rows: rowEnd - rowStart, columns: texts }
     }
   } catch (error) {
-    throw isOfTheSystem(error) || error instanceof Fault
-      ? error
-      : new DamagedArchive(`${path} cannot be read as a Parquet file: ${String(error)}`, { cause: error })
+    throw asDamage(path, error)
   } finally {
     await handle.close()
   }
+}
+
+async function bytesOf(handle: FileHandle) {
+  const { size } = await handle.stat()
+  return {
+    byteLength: size,
+    slice: async (start: number, end = size): Promise<ArrayBuffer> => {
+      const buffer = new ArrayBuffer(Math.max(0, end - start))
+      const { bytesRead } = await handle.read(new Uint8Array(buffer), 0, buffer.byteLength, start)
+      if (bytesRead < buffer.byteLength) throw new RangeError('the file ends too early')
+      return buffer
+    },
+  }
+}
+
+const asDamage = (path: string, error: unknown): unknown =>
+  isOfTheSystem(error) || error instanceof Fault
+    ? error
+    : new DamagedArchive(`${path} cannot be read as a Parquet file: ${String(error)}`, { cause: error })
+
+export type Footer = Readonly<{
+  /** What the file says of itself, by key. */
+  facts: Readonly<Record<string, string>>
+  columns: readonly ArchiveColumn[]
+}>
+
+/** What a file holds, without reading its rows. Throws DamagedArchive where it is no Parquet file. */
+export async function readFooter(path: string): Promise<Footer> {
+  const handle = await open(path)
+  try {
+    const { key_value_metadata: pairs = [], schema } = await parquetMetadataAsync(await bytesOf(handle))
+    return {
+      facts: Object.fromEntries(pairs.map(({ key, value = '' }) => [key, value])),
+      columns: schema.slice(1).map(columnOf),
+    }
+  } catch (error) {
+    throw asDamage(path, error)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** When the first and the last of a file's rows were, by its first column with a time; undefined where it has no row. */
+export async function timesOfFile(
+  path: string,
+  columns: readonly ArchiveColumn[],
+): Promise<Readonly<{ first: Instant; last: Instant }> | undefined> {
+  const place = columns.findIndex(({ type }) => type.startsWith('timestamp'))
+  let [first, last] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
+  for await (const group of readParquet(path, columns)) {
+    for (const text of group.columns[place] ?? []) {
+      if (text === null) continue
+      const ms = Math.floor(Number(text) / 1_000)
+      first = Math.min(first, ms)
+      last = Math.max(last, ms)
+    }
+  }
+  return first <= last ? { first: toInstant(first), last: toInstant(last) } : undefined
 }
 
 const isOfTheSystem = (error: unknown): boolean => error instanceof Error && 'syscall' in error

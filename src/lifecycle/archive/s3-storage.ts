@@ -8,6 +8,7 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
+  paginateListObjectsV2,
   S3Client,
   S3ServiceException,
 } from '@aws-sdk/client-s3'
@@ -93,6 +94,21 @@ export function s3Storage(url: URL, draftFolder: string): ArchiveStorage {
     }
   }
 
+  async function list(): Promise<string[]> {
+    const start = prefix === '' ? '' : `${prefix}/`
+    const names: string[] = []
+    try {
+      for await (const { Contents: objects = [] } of paginateListObjectsV2(
+        { client },
+        { Bucket: bucket, Prefix: start },
+      ))
+        for (const { Key = '' } of objects) if (Key.endsWith('.parquet')) names.push(Key.slice(start.length))
+    } catch (error) {
+      throw asFault(error, `s3://${bucket}/${prefix}`)
+    }
+    return names.toSorted()
+  }
+
   return {
     place: placeOf(url),
     draftOf: async (fileName) => {
@@ -115,6 +131,7 @@ export function s3Storage(url: URL, draftFolder: string): ArchiveStorage {
     },
     withFile,
     has,
+    list,
     remove: async (fileName) => {
       await rm(draftOf(fileName), { force: true })
       try {

@@ -15,6 +15,8 @@ export type ArchiveStorage = Readonly<{
   withFile<T>(fileName: string, work: (path: string) => Promise<T>): Promise<T>
   /** Whether it is there, whole or not. */
   has(fileName: string): Promise<boolean>
+  /** The names of all files that are there, drafts left out. */
+  list(): Promise<readonly string[]>
   /** Removes the file and its draft; what is not there is removed already. */
   remove(fileName: string): Promise<void>
   close(): void

@@ -55,8 +55,8 @@ export type Archive = Readonly<{
 const believedStates: readonly ArchiveState[] = ['verified', 'dropped', 'restored']
 export const isBelieved = ({ state }: Archive): boolean => believedStates.includes(state)
 
-const columnsForm = z.array(z.object({ name: z.string(), type: z.string(), nullable: z.boolean() }))
-const checksumsForm = z.record(z.string(), z.string())
+export const columnsForm = z.array(z.object({ name: z.string(), type: z.string(), nullable: z.boolean() }))
+export const checksumsForm = z.record(z.string(), z.string())
 
 const toArchive = (row: ArchiveRow): Archive => ({
   id: row.id,
@@ -91,7 +91,7 @@ async function select(db: Database, condition?: SQL): Promise<Archive[]> {
       .select()
       .from(archives)
       .where(condition)
-      .orderBy(asc(archives.tableName), asc(archives.rangeFrom), asc(archives.createdAt)),
+      .orderBy(asc(archives.tableName), asc(archives.rangeFrom), asc(archives.sequence)),
   )
   return rows.map(toArchive)
 }
@@ -270,3 +270,26 @@ export const listSuperseded = (db: Database): Promise<Archive[]> =>
     db,
     sql`superseded_ranges @> tsmultirange(tsrange(range_from, range_to)) and state in ${believedStates}`,
   )
+
+/** A file that says itself what its row of the manifest should be. */
+export type Adopted = Omit<NewArchive, 'partition'> &
+  Readonly<{
+    id: string
+    partition: string | undefined
+    fileName: string
+    coverage: readonly ArchivedCoverage[]
+    written: Written
+    createdAt: Instant
+  }>
+
+/** Writes the manifest's row of a file whose rows are nowhere else, or count where they are. */
+export async function adoptArchive(db: Database, archive: Adopted, now: Instant): Promise<void> {
+  const { id, table, partition, range, place, fileName, columns, coverage, written, createdAt } = archive
+  await db.execute(sql`
+    insert into archives (id, table_name, partition_name, range_from, range_to, state, place, file_name, columns, coverage,
+      row_count, bytes, sha256, checksums, created_at, verified_at, dropped_at)
+    values (${id}::uuid, ${table}, ${partition ?? null}, ${toIso(range.from)}::timestamp, ${toIso(range.to)}::timestamp,
+      'dropped', ${place}, ${fileName}, ${JSON.stringify(columns)}::jsonb, ${JSON.stringify(coverage)}::jsonb,
+      ${written.content.rows}, ${written.bytes}, ${written.sha256}, ${checksumsText(written.content.checksums)}::jsonb,
+      ${toIso(createdAt)}::timestamp, ${toIso(now)}::timestamp, ${toIso(createdAt)}::timestamp)`)
+}
