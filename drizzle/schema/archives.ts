@@ -1,5 +1,16 @@
 import { sql } from 'drizzle-orm'
-import { bigint, check, index, jsonb, pgTable, text, unique, uuid, varchar } from 'drizzle-orm/pg-core'
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  jsonb,
+  pgTable,
+  text,
+  unique,
+  uuid,
+  varchar,
+} from 'drizzle-orm/pg-core'
 import { instant } from './instant-column.ts'
 import { tsmultirange } from './multirange-column.ts'
 
@@ -33,6 +44,7 @@ export const archives = pgTable(
     restoredUntil: instant('restored_until'),
     sequence: bigint({ mode: 'number' }).notNull().generatedByDefaultAsIdentity(),
     restoredRanges: tsmultirange('restored_ranges').notNull().default(sql`'{}'`),
+    counted: boolean().notNull().default(false),
     supersededRanges: tsmultirange('superseded_ranges').notNull().default(sql`'{}'`),
   },
   (table) => [

@@ -110,6 +110,8 @@ const refused: Readonly<Record<string, Readonly<{ table: string; changes: readon
       { last_at: '2024-03-02 00:00:00' },
     ],
   },
+  candle_digests_known_check: { table: 'candle_digests', changes: [{ rows: null }, { sum_low: null }] },
+  archive_digests_known_check: { table: 'archive_digests', changes: [{ rows: null }, { sum_low: null }] },
   partition_holds_range_check: { table: 'partition_holds', changes: [{ holds_to: day }] },
   partition_holds_checked_check: { table: 'partition_holds', changes: [{ checked_at: day }] },
   summary_days_candles_check: { table: 'summary_days', changes: [{ candles: -1 }, { candles: 25 }] },
@@ -291,6 +293,8 @@ const onDelete: Readonly<Record<string, string>> = {
   market_data_daily_coin_id_fkey: 'NO ACTION',
   ohlcv_data_coin_id_fkey: 'NO ACTION',
   summary_days_coin_id_fkey: 'NO ACTION',
+  candle_digests_coin_id_fkey: 'CASCADE',
+  archive_digests_archive_id_fkey: 'CASCADE',
   instruments_coin_id_fkey: 'CASCADE',
   candle_coverage_coin_id_fkey: 'CASCADE',
   candle_revisions_coin_id_fkey: 'CASCADE',
@@ -312,7 +316,11 @@ const another: Value = '00000000-0000-4000-8000-0000000000ff'
 /** A row beside the valid one, so that the key under test is the only way to it. */
 function anotherParent({ parent, parentColumn }: ForeignKey): Row {
   const changes = { [parentColumn]: parent === 'coins' ? 'ethereum' : another }
-  return aRow(parent, parent === 'users' ? { ...changes, email: 'another address' } : changes)
+  const unique: Readonly<Record<string, Row>> = {
+    users: { email: 'another address' },
+    archives: { file_name: 'another file' },
+  }
+  return aRow(parent, { ...changes, ...unique[parent] })
 }
 
 async function deleteParent(client: PoolClient, key: ForeignKey, value: Value): Promise<string> {

@@ -40,9 +40,19 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
     ...onEach(inApi([...published, ...logsOfUsers, ...users]), 'select'),
   },
   beacon_ingest: {
-    ...onEach(['daily_price_summary', 'summary_days', 'archives', 'partition_holds'], 'select'),
+    ...onEach(
+      [
+        'daily_price_summary',
+        'summary_days',
+        'archives',
+        'partition_holds',
+        'archive_digests',
+        'archive_checks',
+      ],
+      'select',
+    ),
     ...onEach(['coins', 'market_data', 'market_data_daily', 'ohlcv_data'], 'insert select update'),
-    ...onEach(['candle_coverage', 'ingest_runs', 'instruments'], 'insert select update'),
+    ...onEach(['candle_coverage', 'candle_digests', 'ingest_runs', 'instruments'], 'insert select update'),
     candle_revisions: 'insert select',
     quarantined_rows:
       'insert select update(settled_at) update(settled_by) update(settled_reason) update(settlement)',
@@ -61,6 +71,9 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
       'incidents',
       'archives',
       'partition_holds',
+      'candle_digests',
+      'archive_digests',
+      'archive_checks',
       ...inApi(published),
     ],
     'select',

@@ -4,6 +4,7 @@ import { subtract } from '../../market/range.ts'
 import type { Settings } from '../../settings.ts'
 import { copyField } from '../../store/copy.ts'
 import { ensurePartitions } from '../../store/create-partitions.ts'
+import { restoreDigests } from '../../store/digests/candle-digests.ts'
 import {
   type ArchiveColumn,
   type Content,
@@ -99,7 +100,11 @@ function putBack(deps: ArchiveDeps, archive: Archive): Promise<Omit<Restored, 'a
       const merged = await mergeStaged(tx, archive.table, archive.columns, key, staged)
       await steps?.('merged')
       const timeframe = timeframeOf(archive.table)
-      if (timeframe !== undefined) await regainCoverage(tx.db, timeframe, archive, now)
+      if (timeframe !== undefined) {
+        await regainCoverage(tx.db, timeframe, archive, now)
+        const isExact = merged.restored === archive.written?.content.rows && archive.isCounted
+        await restoreDigests(tx.db, timeframe, { ...archive, isExact })
+      }
       await recordRestored(tx.db, archive.id, now, until)
       await steps?.('recorded')
       return merged

@@ -5,6 +5,7 @@ import { type ArchiveRow, archives } from '../../../drizzle/schema/archives.ts'
 import { InvalidInput } from '../../fault.ts'
 import { type Instant, toIso } from '../../market/instant.ts'
 import type { Range } from '../../market/range.ts'
+import { moveDigests } from '../digests/archive-digests.ts'
 import { fromMs, multirangeText, parseMultirange, type RangeRow, toRange } from '../multirange.ts'
 import { type Database, withFaults } from '../transaction.ts'
 import {
@@ -15,7 +16,7 @@ import {
   differingColumns,
   sameContent,
 } from './archive-content.ts'
-import { type ArchivedCoverage, coverageForm } from './archived-coverage.ts'
+import { type ArchivedCoverage, coverageForm, timeframeOf } from './archived-coverage.ts'
 import { type Partition, relationOf } from './list-partitions.ts'
 import { PartitionHeld } from './partition-holds.ts'
 
@@ -43,6 +44,8 @@ export type Archive = Readonly<{
   droppedAt: Instant | undefined
   restoredAt: Instant | undefined
   restoredUntil: Instant | undefined
+  /** Whether it is known what each of its series must be. */
+  isCounted: boolean
   /** The larger, the later its rows left the table. */
   sequence: number
   /** Of a partition's file: what was put back into the table, which is read instead. */
@@ -74,6 +77,7 @@ const toArchive = (row: ArchiveRow): Archive => ({
   droppedAt: row.droppedAt ?? undefined,
   restoredAt: row.restoredAt ?? undefined,
   restoredUntil: row.restoredUntil ?? undefined,
+  isCounted: row.counted,
   sequence: row.sequence,
   restored: parseMultirange(row.restoredRanges),
   superseded: parseMultirange(row.supersededRanges),
@@ -233,6 +237,8 @@ export async function settleArchived(
 ): Promise<void> {
   await refuseChanged(db, partition, archive)
   await recordDropped(db, archive.id, now)
+  const timeframe = timeframeOf(partition.table)
+  if (timeframe !== undefined) await moveDigests(db, archive.id, timeframe, partition.range)
   const span = spanOf(partition)
   await db.execute(sql`
     update archives set superseded_ranges = superseded_ranges + restored_ranges * ${span}

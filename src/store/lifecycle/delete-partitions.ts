@@ -1,8 +1,11 @@
 import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import type { Instant } from '../../market/instant.ts'
+import { union } from '../../market/range.ts'
 import type { Timeframe } from '../../market/timeframe.ts'
+import { deleteDigests } from '../digests/candle-digests.ts'
 import { inTransaction, rootMessage, sqlStateOf, type Transaction } from '../transaction.ts'
+import { endRestored } from './archives.ts'
 import { type Partition, relationOf } from './list-partitions.ts'
 import { readBlockers } from './partition-blockers.ts'
 import { type Hold, PartitionHeld } from './partition-holds.ts'
@@ -61,13 +64,11 @@ async function forget(
   { db }: Transaction,
   partitions: readonly Partition[],
 ): Promise<void> {
+  await endRestored(db, partitions)
   if (timeframe === undefined || partitions.length === 0) return
-  await trimLedger(
-    db,
-    timeframe,
-    partitions.map(({ range }) => range),
-    now,
-  )
+  const ranges = partitions.map(({ range }) => range)
+  await trimLedger(db, timeframe, ranges, now)
+  await deleteDigests(db, timeframe, union(ranges))
 }
 
 /** What became of each of several partitions: deleted, or what kept it. */
