@@ -2,6 +2,7 @@ import type { Job } from '../src/queue/job.ts'
 import { queueOfSource, sourceIds } from '../src/settings/source-ids.ts'
 import { archiveRows } from './archive-rows.ts'
 import { backfillCandles } from './backfill-candles.ts'
+import { checkArchive } from './check-archive.ts'
 import { enforceRetention } from './enforce-retention.ts'
 import { ensurePartitions } from './ensure-partitions.ts'
 import { ingestCandles } from './ingest-candles.ts'
@@ -24,6 +25,7 @@ export const jobs: readonly Job[] = [
   enforceRetention,
   retryRetention,
   archiveRows,
+  checkArchive,
   syncCoins,
 ]
 

@@ -1,11 +1,15 @@
 import { Command } from 'commander'
-import { Aborted, Fault } from '../fault.ts'
+import { Aborted, Fault, InvalidInput } from '../fault.ts'
 import { type Adoption, adoptArchives } from '../lifecycle/archive/adopt-archives.ts'
+import { checkArchive } from '../lifecycle/archive/check-archive.ts'
 import { DamagedArchive } from '../lifecycle/archive/damaged-archive.ts'
 import { queryArchive } from '../lifecycle/archive/query-archive.ts'
 import { type Restored, restoreArchive, restoreBeside } from '../lifecycle/archive/restore-archive.ts'
 import { verifyArchive } from '../lifecycle/archive/verify-archive.ts'
 import { type Instant, toIso, toMinuteText } from '../market/instant.ts'
+import { durationText } from '../settings/duration.ts'
+import { type CheckResult, recordCheck } from '../store/digests/archive-checks.ts'
+import { listCoinIds } from '../store/digests/candle-digests.ts'
 import {
   type Archive,
   findArchive,
@@ -13,6 +17,7 @@ import {
   listArchives,
   recordReadBack,
 } from '../store/lifecycle/archives.ts'
+import { withCountingBar } from './counting-bar.ts'
 import { answer, bytesText, countText, say, table } from './output.ts'
 import { type DatabaseSession, withDatabase } from './session.ts'
 
@@ -26,6 +31,7 @@ export const archiveCommand = (): Command =>
     .addCommand(restoreCommand())
     .addCommand(queryCommand())
     .addCommand(adoptCommand())
+    .addCommand(checkCommand())
 
 const listCommand = (): Command =>
   new Command('list')
@@ -174,6 +180,63 @@ const queryCommand = (): Command =>
         )
       }),
     )
+
+type CheckCommandOptions = Readonly<{ accept?: boolean; json?: boolean }>
+
+const checkCommand = (): Command =>
+  new Command('check')
+    .description('Compare rows and files with what was written of them, for the named coins or for all.')
+    .argument('[coin...]', 'such as bitcoin')
+    .option('--accept', 'keep what differs as it is now, and compare with that from now on')
+    .option('--json', 'answer as JSON')
+    .action((coins: string[], { accept = false, json }: CheckCommandOptions) =>
+      withDatabase(async ({ database: { pool }, settings, clock, signal, db }) => {
+        const known = await listCoinIds(db)
+        const unknown = coins.filter((one) => !known.includes(one))
+        if (unknown.length > 0) throw new InvalidInput(`there are no candles of ${unknown.join(', ')}`)
+        const isWhole = coins.length === 0
+        const coinIds = isWhole ? known : coins
+        const result = await withCountingBar(coinIds.length, 'coins', (onProgress) =>
+          checkArchive(
+            { pool, settings, clock, signal },
+            { coinIds, isWhole, accept, onProgress: (done) => onProgress(Math.min(done, coinIds.length)) },
+          ),
+        )
+        await recordCheck(db, result)
+        answer(json, checkJson(result), () => checkText(result))
+        if (result.problems.length > 0)
+          throw new DamagedArchive(
+            `${countText(result.problems.length)} differences from what was written: each is listed with what helps`,
+          )
+      }),
+    )
+
+const checkJson = ({ checkedAt, coinIds, ...result }: CheckResult) => ({
+  ...result,
+  coins: coinIds ?? null,
+  checkedAt: toIso(checkedAt),
+})
+
+const shownProblems = 50
+
+function checkText({
+  series,
+  liveRows,
+  archivedRows,
+  files,
+  counted,
+  problems,
+  durationMs,
+}: CheckResult): string {
+  const shown = problems.slice(0, shownProblems)
+  return [
+    ...shown.map(({ where, problem, remedy }) => `${where}: ${problem}\n  → ${remedy}`),
+    ...(problems.length > shown.length ? [`and ${countText(problems.length - shown.length)} more`] : []),
+    `Compared ${countText(liveRows)} candles of ${countText(series)} series in the table and ${countText(archivedRows)} in ${countText(files)} files with what was written, in ${durationText(Math.max(1_000, Math.round(durationMs / 1_000) * 1_000))}.`,
+    ...(counted === 0 ? [] : [`Counted ${countText(counted)} days, months or files for the first time.`]),
+    ...(problems.length === 0 ? ['Nothing differs.'] : []),
+  ].join('\n')
+}
 
 type AdoptOptions = Readonly<{ dryRun?: boolean; json?: boolean }>
 

@@ -25,6 +25,7 @@ export type TextGroup = Readonly<{ rows: number; columns: readonly (readonly (st
 export async function* readParquet(
   path: string,
   columns: readonly ArchiveColumn[],
+  only?: Readonly<{ column: string; value: string }>,
 ): AsyncGenerator<TextGroup> {
   const formed = columns.map((column) => ({ ...column, form: formOf(column) }))
   const handle = await open(path)
@@ -41,6 +42,7 @@ export async function* readParquet(
       utf8: false,
     })
     for (const { rowStart, rowEnd } of scan.ranges) {
+      if (only !== undefined && !mayHold(metadata, rowStart, only)) continue
       const texts: (string | null)[][] = []
       for (const { name, form } of formed) {
         texts.push(textsOf(form, await scan.readColumn({ column: name, rowStart, rowEnd })))
@@ -52,6 +54,26 @@ export async function* readParquet(
   } finally {
     await handle.close()
   }
+}
+
+/** Whether the row group that begins there may have a row with the value, by the least and greatest that it says. */
+function mayHold(
+  { row_groups: groups }: FileMetaData,
+  rowStart: number,
+  { column, value }: Readonly<{ column: string; value: string }>,
+): boolean {
+  let start = 0
+  for (const group of groups) {
+    if (start === rowStart) {
+      const own = group.columns.find(({ meta_data: data }) => data?.path_in_schema.join('.') === column)
+      const { min_value: least, max_value: greatest } = own?.meta_data?.statistics ?? {}
+      return (
+        typeof least !== 'string' || typeof greatest !== 'string' || (least <= value && value <= greatest)
+      )
+    }
+    start += Number(group.num_rows)
+  }
+  return true
 }
 
 async function bytesOf(handle: FileHandle) {

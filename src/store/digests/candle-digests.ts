@@ -111,6 +111,12 @@ export async function restoreDigests(
     update candle_digests set (rows, sum_high, sum_low) = (null, null, null) where ${within(timeframe, range)}`)
 }
 
+/** Every coin that may have candles. */
+export async function listCoinIds(db: Database): Promise<string[]> {
+  const { rows } = await db.execute<{ id: string }>(sql`select id from coins order by id`)
+  return rows.map(({ id }) => id)
+}
+
 /** What is known of a coin's series; undefined sums where it has not been counted yet. */
 export type KnownDigests = ReadonlyMap<Timeframe, ReadonlyMap<Instant, CandleSums | undefined>>
 
