@@ -29,6 +29,7 @@ import {
   leaveOut,
   mergeStaged,
   type RestoredRows,
+  stagedRows,
   stageRows,
 } from '../../store/lifecycle/restore-rows.ts'
 import { type PartitionPlan, partitionedTables, partitionsOf } from '../../store/partitions.ts'
@@ -103,7 +104,7 @@ function putBack(deps: ArchiveDeps, archive: Archive): Promise<Omit<Restored, 'a
       if (timeframe !== undefined) {
         await regainCoverage(tx.db, timeframe, archive, now)
         const isExact = merged.restored === archive.written?.content.rows && archive.isCounted
-        await restoreDigests(tx.db, timeframe, { ...archive, isExact })
+        await restoreDigests(tx.db, timeframe, { ...archive, isExact, staged: stagedRows })
       }
       await recordRestored(tx.db, archive.id, now, until)
       await steps?.('recorded')

@@ -22,7 +22,7 @@ export async function moveDigests(
   if (!isWholeBuckets(timeframe, range)) return recordCounted(db, archiveId, false)
   await db.execute(sql`
     insert into archive_digests (archive_id, coin_id, bucket, rows, sum_high, sum_low)
-    select ${archiveId}::uuid, coin_id, bucket, rows, sum_high, sum_low from candle_digests where ${own} and rows <> 0`)
+    select ${archiveId}::uuid, coin_id, bucket, rows, sum_high, sum_low from candle_digests where ${own} and rows is distinct from 0`)
   const { rows } = await db.execute<{ unknown: boolean }>(sql`
     select exists (select from candle_digests where ${own} and rows is null) as unknown`)
   await recordCounted(db, archiveId, rows[0]?.unknown === false)

@@ -1,7 +1,7 @@
-import { sql } from 'drizzle-orm'
-import { type Instant, toInstant, toIso } from '../../market/instant.ts'
+import { type SQL, sql } from 'drizzle-orm'
+import { day, type Instant, toInstant, toIso } from '../../market/instant.ts'
 import type { Range } from '../../market/range.ts'
-import type { Timeframe } from '../../market/timeframe.ts'
+import { type Timeframe, timeframeMs } from '../../market/timeframe.ts'
 import type { Series } from '../coverage.ts'
 import type { Database } from '../transaction.ts'
 import { bucketSpan, isWholeBuckets } from './buckets.ts'
@@ -88,11 +88,14 @@ export async function deleteDigests(
   }
 }
 
-/** In the transaction that puts rows of a file into their table: what was counted in the file is counted there. */
+/**
+ * In the transaction that puts rows of a file into their table: what was counted in the file is counted there. Where some
+ * were there before, or the file was never counted, the check counts them.
+ */
 export async function restoreDigests(
   db: Database,
   timeframe: Timeframe,
-  { id, range, isExact }: Readonly<{ id: string; range: Range; isExact: boolean }>,
+  { id, range, isExact, staged }: Readonly<{ id: string; range: Range; isExact: boolean; staged: SQL }>,
 ): Promise<void> {
   if (isExact && isWholeBuckets(timeframe, range)) {
     await db.execute(sql`
@@ -103,9 +106,10 @@ export async function restoreDigests(
           known.rows + excluded.rows, known.sum_high + excluded.sum_high, known.sum_low + excluded.sum_low)`)
     return
   }
+  const bucket = sql.raw(timeframeMs[timeframe] < day ? `'day'` : `'month'`)
   await db.execute(sql`
     insert into candle_digests (coin_id, timeframe, bucket)
-    select distinct coin_id, ${timeframe}, bucket from archive_digests where archive_id = ${id}::uuid
+    select distinct coin_id, ${timeframe}, date_trunc(${bucket}, timestamp) from ${staged}
     on conflict (coin_id, timeframe, bucket) do nothing`)
   await db.execute(sql`
     update candle_digests set (rows, sum_high, sum_low) = (null, null, null) where ${within(timeframe, range)}`)

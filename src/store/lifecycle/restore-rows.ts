@@ -14,6 +14,9 @@ export type RestoredRows = Readonly<{ restored: number; unchanged: number; kept:
 
 const staging = 'incoming_archive'
 
+/** The staged rows, in the transaction that has staged them. */
+export const stagedRows: SQL = sql`${sql.identifier(staging)}`
+
 /** Columns as they were when the rows were archived: the table may have changed since. */
 const definitionOf = (columns: readonly ArchiveColumn[]): SQL =>
   sql.join(
