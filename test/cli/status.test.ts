@@ -57,6 +57,7 @@ const aStatus = (parts: Partial<Status> = {}): Status => ({
   jobs: [],
   partitions: [],
   holds: [],
+  checkProblems: null,
   process: {
     version: '1.0.0',
     startedAt: null,

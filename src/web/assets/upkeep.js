@@ -217,10 +217,9 @@ const span = (from, to) => {
 
 function drawArchives(
   place,
-  { files, rows, bytes: size, unverified, newest, lastVerifiedAt, longestUnreadAt },
+  { files, rows, bytes: size, unverified, newest, lastVerifiedAt, longestUnreadAt, lastCheck },
 ) {
-  if (files === 0) return draw(place, nothing('Nothing has left the database for a file yet.'))
-  const facts = [
+  const fileFacts = () => [
     ['Files', count(files), unverified > 0 && `${count(unverified)} more not read back yet`],
     ['Rows', count(rows)],
     ['Size', bytes(size)],
@@ -231,7 +230,10 @@ function drawArchives(
       time(longestUnreadAt, `since ${instant(longestUnreadAt)} UTC`),
       'beacon archive verify',
     ],
-  ].filter(Boolean)
+  ]
+  const check = lastCheck && ['Last check', ...checkFact(lastCheck)]
+  if (files === 0 && !check) return draw(place, nothing('Nothing has been archived yet.'))
+  const facts = [check, ...(files === 0 ? [] : fileFacts())].filter(Boolean)
   draw(
     place,
     h(
@@ -243,6 +245,17 @@ function drawArchives(
     ),
   )
 }
+
+/** What the last comparison with what was written has found. */
+const checkFact = ({ checkedAt, problems, liveRows, archivedRows, first }) => [
+  time(checkedAt, `${instant(checkedAt)} UTC`),
+  problems === 0
+    ? `${count(liveRows + archivedRows)} candles are as they were written`
+    : [
+        h('b', { class: 'warns' }, `${counted(problems, 'difference')} from what was written`),
+        ...first.map(({ where, problem, remedy }) => h('span', {}, `${where}: ${problem}. ${remedy}`)),
+      ],
+]
 
 /** Most queues have nothing most of the time: they are named, and no more. */
 export function drawQueues(place, { queues }) {

@@ -41,6 +41,7 @@ export function findingsOf(facts: Facts, settings: Settings, now: Instant): Find
     ...ofRuns(facts),
     ...ofTables(facts),
     ...ofHolds(facts),
+    ...ofCheck(facts),
     ...ofOwed(facts),
   ].toSorted(byGravity)
 }
@@ -207,6 +208,16 @@ function ofHolds({ holds, partitions }: Facts): Finding[] {
   return [
     ...[...found].map(([key, one]) => attention(key, heldText(one.first, one.names.length - 1))),
     ...unbounded,
+  ]
+}
+
+function ofCheck({ checkProblems }: Facts): Finding[] {
+  if (checkProblems === null || checkProblems === 0) return []
+  return [
+    attention(
+      'archive.check',
+      `${counted(checkProblems, 'difference')} between what is stored or archived and what was written: \`beacon archive check\` lists them with what helps.`,
+    ),
   ]
 }
 

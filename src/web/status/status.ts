@@ -12,6 +12,7 @@ import { reasonOf } from '../../runtime/when-answering.ts'
 import { within } from '../../runtime/within.ts'
 import type { Settings } from '../../settings.ts'
 import { listCoins } from '../../store/coins.ts'
+import { readLastCheck } from '../../store/digests/archive-checks.ts'
 import { listIncidents } from '../../store/incidents.ts'
 import { listHolds } from '../../store/lifecycle/partition-holds.ts'
 import { readLatestPrices } from '../../store/prices.ts'
@@ -54,6 +55,8 @@ export type Status = Readonly<{
   partitions: readonly TableStatus[]
   /** Partitions that are older than they are kept and could not be deleted. */
   holds: readonly HoldStatus[]
+  /** How many differences the last check of all rows and files has found; null where there was none. */
+  checkProblems: number | null
   process: ProcessStatus
 }>
 
@@ -96,7 +99,7 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
   const db = databaseOf(pool)
   const now = clock.now()
   const coins = await listCoins(db)
-  const [series, prices, runs, queues, stops, incidents, partitions, holds, server, someoneWorks] =
+  const [series, prices, runs, queues, stops, incidents, partitions, holds, check, server, someoneWorks] =
     await Promise.all([
       readSeries(db, settings, coins, now),
       coins.length === 0
@@ -111,6 +114,7 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
       listIncidents(db, mostAlerts),
       readTables(pool, settings, now),
       listHolds(db),
+      readLastCheck(db),
       describeServer(db),
       hasWorkers(pool, reach.engine.kind),
     ])
@@ -128,6 +132,7 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
     jobs: describeSchedules(jobs, settings, coins, now),
     partitions,
     holds: holds.map(describeRecordedHold),
+    checkProblems: check?.problems.length ?? null,
     process: {
       version: reach.version,
       startedAt: startedAt === undefined ? null : toIso(startedAt),
