@@ -164,6 +164,7 @@ test('each job is told with its last run and its next, and the archive in sum', 
   expect(job('sync-coins')).toMatchObject({ lastRun: null })
   expect(body.archives).toEqual({
     files: 2,
+    lastCheck: null,
     rows: 200,
     bytes: 2_000,
     unverified: 1,
