@@ -1,16 +1,21 @@
 import { stat } from 'node:fs/promises'
+import { sql } from 'drizzle-orm'
+import type { Pool } from 'pg'
 import { Fault } from '../../fault.ts'
-import { plus, toInstant } from '../../market/instant.ts'
+import { type Instant, plus, toInstant } from '../../market/instant.ts'
 import type { Range } from '../../market/range.ts'
 import { timeframeMs } from '../../market/timeframe.ts'
 import { type ArchiveColumn, sameContent } from '../../store/lifecycle/archive-content.ts'
 import { timeframeOf } from '../../store/lifecycle/archived-coverage.ts'
 import { type Adopted, adoptArchive, listArchives } from '../../store/lifecycle/archives.ts'
+import { stagedRows, stageRows } from '../../store/lifecycle/restore-rows.ts'
+import { keepDays, summarisedTables } from '../../store/lifecycle/summary-days.ts'
 import { databaseOf, inTransaction } from '../../store/transaction.ts'
 import type { ArchiveDeps } from './archive-partition.ts'
 import { DamagedArchive } from './damaged-archive.ts'
 import { readFacts } from './file-facts.ts'
 import { contentOfFile, readFooter, timesOfFile } from './read-parquet.ts'
+import { linesOf } from './restore-archive.ts'
 import { type ArchiveStorage, withStorage } from './storage.ts'
 import { sha256Of } from './verify-archive.ts'
 
@@ -59,9 +64,33 @@ export const adoptArchives = (
       await inTransaction(pool, async ({ db }) => {
         for (const one of inOrder) await adoptArchive(db, one, clock.now())
       })
+      for (const one of inOrder) await keepItsDays(pool, storage, one, clock.now())
     }
     return [...outcomes, ...inOrder.map(adoptionOf)].toSorted((a, b) => (a.fileName < b.fileName ? -1 : 1))
   })
+
+/** Days of its candles are in the summary again, of the coins that there are. */
+async function keepItsDays(
+  pool: Pool,
+  storage: ArchiveStorage,
+  adopted: Adopted,
+  now: Instant,
+): Promise<void> {
+  const { table, fileName, columns } = adopted
+  const timeframe = summarisedTables.get(table)
+  if (timeframe === undefined) return
+  await storage.withFile(fileName, (path) =>
+    inTransaction(
+      pool,
+      async (tx) => {
+        await stageRows(tx, columns, linesOf(path, columns))
+        const known = sql`(select * from ${stagedRows} where coin_id in (select id from coins)) as staged`
+        await keepDays(tx.db, known, timeframe, now)
+      },
+      'upkeep',
+    ),
+  )
+}
 
 const adoptionOf = ({ id, fileName, table, range, written }: Adopted): Adoption => ({
   fileName,

@@ -158,7 +158,8 @@ const withVerified = <T>(
 
 const linesPerPiece = 1_000
 
-async function* linesOf(path: string, columns: readonly ArchiveColumn[]): AsyncGenerator<string> {
+/** The rows of a file as lines of COPY's text format. */
+export async function* linesOf(path: string, columns: readonly ArchiveColumn[]): AsyncGenerator<string> {
   const toSql = columns.map((column) => formOf(column).toSql ?? ((text: string) => text))
   for await (const { rows, columns: values } of readParquet(path, columns)) {
     let piece = ''
