@@ -1,17 +1,17 @@
 import { z } from 'zod'
 import { Unavailable } from '../src/fault.ts'
-import { enforceRetention as enforce } from '../src/ingest/retention.ts'
-import { safekeepingsOf } from '../src/ingest/retention-safekeeping.ts'
-import { lastMidnight } from '../src/ingest/summarise.ts'
+import { enforceRetention as enforce } from '../src/lifecycle/retention.ts'
+import { retentionDepsOf } from '../src/lifecycle/retention-deps.ts'
+import { lastMidnight } from '../src/lifecycle/summarise.ts'
 import { minute } from '../src/market/instant.ts'
 import { defineJob } from '../src/queue/job.ts'
+import { areSummarised } from '../src/store/lifecycle/view-refreshes.ts'
 import { databaseOf } from '../src/store/transaction.ts'
-import { areSummarised } from '../src/store/view-refreshes.ts'
 
-/** What is older than it is kept: made safe as its policy says, proved, and dropped. */
+/** What is older than it is kept: made safe as its policy says, proved, and deleted. */
 export const enforceRetention = defineJob({
   name: 'enforce-retention',
-  summary: 'Drops what is older than it is kept, once all that must outlive it is safe',
+  summary: 'Deletes what is older than it is kept, once all that must outlive it is safe',
   // Whether somebody has agreed that more than half of a table may go at once.
   payload: z.strictObject({ agreed: z.boolean() }),
   queueOf: () => 'upkeep',
@@ -27,14 +27,14 @@ export const enforceRetention = defineJob({
       missedDelayMs: 5 * minute,
     },
   ],
-  run: async ({ pool, settings, clock, signal }, { agreed }, report) => {
-    // A summary reads what is about to be dropped: the last day's must have been made first.
+  run: async (context, { agreed }, report) => {
+    const { pool, settings, clock } = context
+    // A summary reads what is about to be deleted: the last day's must have been made first.
     if (!(await areSummarised(databaseOf(pool), settings.views, lastMidnight(clock.now())))) {
       throw new Unavailable(
-        'the summaries have not been refreshed since yesterday ended, and nothing is dropped before: beacon views refresh',
+        'the summaries have not been refreshed since yesterday ended, and nothing is deleted before: beacon views refresh',
       )
     }
-    const safekeepings = safekeepingsOf({ pool, settings, clock })
-    return { ...(await enforce({ pool, settings, clock, signal, safekeepings }, agreed, report)) }
+    return { ...(await enforce(retentionDepsOf(context), agreed, report)) }
   },
 })

@@ -1,9 +1,15 @@
 import { Command } from 'commander'
 import { ensurePartitions } from '../../jobs/ensure-partitions.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
-import { listPartitions, type Partition } from '../store/list-partitions.ts'
+import {
+  nameOf,
+  type Partition,
+  readPartitions,
+  type UnboundedPartition,
+} from '../store/lifecycle/list-partitions.ts'
+import { type PartitionsAhead, partitionsAheadOf } from '../store/lifecycle/partitions-ahead.ts'
 import { partitionedTables } from '../store/partitions.ts'
-import { type PartitionsAhead, partitionsAheadOf } from '../store/partitions-ahead.ts'
+import { databaseOf } from '../store/transaction.ts'
 import { answer, bytesText, countText, table } from './output.ts'
 import { runHere } from './run-here.ts'
 import { withDatabase, withFleet } from './session.ts'
@@ -23,7 +29,7 @@ const listCommand = (): Command =>
     .action(({ json }: JsonOption) =>
       withDatabase(async ({ settings, database, clock }) => {
         const tables = partitionedTables(settings).map(({ name }) => name)
-        const partitions = await listPartitions(database.pool, tables)
+        const { bounded: partitions, unbounded } = await readPartitions(databaseOf(database.pool), tables)
         const ahead = partitionsAheadOf(tables, partitions, clock.now())
         const asJson = partitions.map(({ range, ...partition }) => ({
           ...partition,
@@ -35,10 +41,14 @@ const listCommand = (): Command =>
           coveredTo: toIso(coveredTo),
           daysAhead,
         }))
-        answer(json, { partitions: asJson, ahead: aheadAsJson }, () =>
-          partitions.length === 0
+        answer(json, { partitions: asJson, unbounded, ahead: aheadAsJson }, () =>
+          partitions.length + unbounded.length === 0
             ? 'There are none yet. Make those that will be needed with: beacon partitions ensure'
-            : [partitionTable(partitions), aheadTable(ahead)].join('\n\n'),
+            : [
+                partitionTable(partitions),
+                ...(unbounded.length === 0 ? [] : [unboundedTable(unbounded)]),
+                aheadTable(ahead),
+              ].join('\n\n'),
         )
       }),
     )
@@ -46,9 +56,19 @@ const listCommand = (): Command =>
 const partitionTable = (partitions: readonly Partition[]): string =>
   table(partitions, [
     { title: 'table', of: (partition) => partition.table },
-    { title: 'partition', of: ({ name }) => name },
+    { title: 'partition', of: (partition) => nameOf(partition) },
     { title: 'from', of: ({ range }) => toMinuteText(range.from) },
     { title: 'to', of: ({ range }) => toMinuteText(range.to) },
+    { title: 'rows (estimate)', of: ({ estimatedRows }) => countText(estimatedRows), align: 'right' },
+    { title: 'size', of: ({ bytes }) => bytesText(bytes), align: 'right' },
+  ])
+
+/** Whose rows belong to no time: retention never deletes them. */
+const unboundedTable = (unbounded: readonly UnboundedPartition[]): string =>
+  table(unbounded, [
+    { title: 'table', of: (partition) => partition.table },
+    { title: 'without bounds in time', of: (partition) => nameOf(partition) },
+    { title: 'bounds', of: ({ bounds }) => bounds },
     { title: 'rows (estimate)', of: ({ estimatedRows }) => countText(estimatedRows), align: 'right' },
     { title: 'size', of: ({ bytes }) => bytesText(bytes), align: 'right' },
   ])

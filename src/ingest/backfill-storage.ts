@@ -2,7 +2,7 @@ import type { Pool } from 'pg'
 import type { Range } from '../market/range.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
-import { listPartitions, type Partition } from '../store/list-partitions.ts'
+import { listPartitions, type Partition } from '../store/lifecycle/list-partitions.ts'
 import { candleTable, partitionsOf } from '../store/partitions.ts'
 
 /** What one series takes in the database. */

@@ -76,6 +76,9 @@ async function createWithRetries(
   }
 }
 
+/** Until the transaction ends, nobody else makes a partition. */
+export const lockPartitionCreation = (db: Transaction['db']): Promise<void> => takeLocks(db, ['partitions'])
+
 const literal = (instant: Instant): SQL => sql.raw(`'${toIso(instant)}'`)
 
 async function createPartition(
@@ -85,21 +88,19 @@ async function createPartition(
   lockTimeoutMs: number,
 ): Promise<boolean> {
   await db.execute(sql`select set_config('lock_timeout', ${`${lockTimeoutMs}ms`}, true)`)
-  await takeLocks(db, ['partitions'])
+  await lockPartitionCreation(db)
   if (table.timeframe !== undefined) await ensureTimeframe(db, table, table.timeframe)
-  const { rows } = await db.execute<{ parent: string | null; is_going: boolean }>(sql`
+  const { rows } = await db.execute<{ parent: string | null; is_detaching: boolean }>(sql`
     select parent.relname as parent,
-      coalesce(inhdetachpending, false) or exists (
-        select from expiring_partitions as expiring where expiring.name = child.relname and parent.oid is null
-      ) as is_going
+      coalesce(inhdetachpending, false) as is_detaching
     from pg_class as child
     left join pg_inherits on inhrelid = child.oid
     left join pg_class as parent on parent.oid = inhparent
     where child.relname = ${plan.name} and child.relnamespace = current_schema()::regnamespace`)
   const [found] = rows
-  if (found?.is_going)
-    throw new Unavailable(
-      `partition ${plan.name} is just being dropped by retention: try again when it is gone`,
+  if (found?.is_detaching)
+    throw new Misconfigured(
+      `DETACH PARTITION of ${plan.name} was interrupted: finish it with alter table ${table.name} detach partition ${plan.name} finalize`,
     )
   if (found?.parent === table.name) return false
   if (found)

@@ -6,7 +6,8 @@ import { type Range, subtract } from '../market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../market/timeframe.ts'
 import { lockSeries } from './coverage.ts'
 import { checkStates, type StateDiscrepancy } from './coverage-states.ts'
-import { listPartitions } from './list-partitions.ts'
+import { forgetDigests } from './digests/candle-digests.ts'
+import { listPartitions } from './lifecycle/list-partitions.ts'
 import { entryOfRows } from './maintenance-audit.ts'
 import { type RangeRow, toRange } from './multirange.ts'
 import { type Database, inTransaction } from './transaction.ts'
@@ -180,6 +181,7 @@ export async function forgetMissingRows(
     pool,
     async ({ db }) => {
       await lockSeries(db, [{ coinId, timeframe }])
+      await forgetDigests(db, { coinId, timeframe }, range)
       const { rows } = await db.execute<{ candles: number }>(sql`
         with ${recordedAndPresent(timeframe, range, [coinId])}, missing as (
           select coalesce(recorded.ranges, '{}') - coalesce(present.ranges, '{}') as ranges

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
-import { type Instant, plus, toIso } from '../market/instant.ts'
+import { type Instant, plus, toInstant, toIso } from '../market/instant.ts'
 import { floorTo, isAligned, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { forgetDigests } from './digests/candle-digests.ts'
 import { entryOfRows } from './maintenance-audit.ts'
 import { multirangeText } from './multirange.ts'
 import type { Database, Transaction } from './transaction.ts'
@@ -30,11 +31,14 @@ export async function setAside(
   let moved = 0
   for (const timeframe of new Set([...covered, ...kept])) {
     moved += await moveCandles(db, foreign, timeframe)
+    await forgetDigests(db, { coinId: foreign.coinId, timeframe }, { from: foreign.from, to: endOfTime })
     await forget(db, foreign, timeframe)
     if (!isAligned(foreign.from, timeframe)) await refuseMixed(db, foreign, timeframe)
   }
   return moved
 }
+
+const endOfTime = toInstant(Date.UTC(9_999, 0))
 
 async function coveredTimeframes(db: Database, { coinId, source }: Foreign): Promise<Timeframe[]> {
   const { rows } = await db.execute<{ timeframe: Timeframe }>(sql`

@@ -2,6 +2,7 @@ import { type Client, DatabaseError } from 'pg'
 import { InvalidInput, Misconfigured, Unavailable } from '../fault.ts'
 import { type Instant, second, toInstant } from '../market/instant.ts'
 import { type Migration, migrationsDir, readMigrations } from './migration-files.ts'
+import { refuseLosses } from './migration-losses.ts'
 import { type MigrationTarget, onTarget } from './migration-target.ts'
 import { refusalOf } from './refusal.ts'
 
@@ -47,8 +48,10 @@ export async function migrateDown(
       return []
     }
     const applied = await inTurn(client, async () => checkLedger(await readLedger(client), migrations))
+    const undone = applied.slice(countToKeep(applied, to)).toReversed()
+    await refuseLosses(client, undone)
     const done: string[] = []
-    for (const migration of applied.slice(countToKeep(applied, to)).toReversed())
+    for (const migration of undone)
       if (await applyDown(client, migrations, migration)) done.push(migration.name)
     return done
   })

@@ -28,3 +28,12 @@ export const rangesJson = (multirange: SQL): SQL => sql`(
 
 export const toRanges = (pairs: JsonRanges | null): Range[] =>
   (pairs ?? []).map(([from, to]) => ({ from: toInstant(Math.round(from)), to: toInstant(Math.round(to)) }))
+
+/** Ranges from the text of a `tsmultirange`, ascending. */
+export const parseMultirange = (text: string): Range[] =>
+  [...text.matchAll(/[[(]"?([^",]+)"?,"?([^",)\]]+)"?[)\]]/g)].map(([, from = '', to = '']) => ({
+    from: parseTimestamp(from),
+    to: parseTimestamp(to),
+  }))
+
+const parseTimestamp = (text: string): Instant => toInstant(Date.parse(`${text.replace(' ', 'T')}Z`))

@@ -20,6 +20,8 @@ export type ServerParameters = Readonly<{
   fsync: boolean
   fullPageWrites: boolean
   autovacuum: boolean
+  maxLocksPerTransaction: number
+  maxPreparedTransactions: number
 }>
 
 export async function readServerParameters(db: Database): Promise<ServerParameters> {
@@ -34,7 +36,9 @@ export async function readServerParameters(db: Database): Promise<ServerParamete
       current_setting('server_encoding') as encoding,
       current_setting('fsync')::boolean as fsync,
       current_setting('full_page_writes')::boolean as "fullPageWrites",
-      current_setting('autovacuum')::boolean as autovacuum`)
+      current_setting('autovacuum')::boolean as autovacuum,
+      current_setting('max_locks_per_transaction')::integer as "maxLocksPerTransaction",
+      current_setting('max_prepared_transactions')::integer as "maxPreparedTransactions"`)
   const [parameters] = rows
   if (!parameters) throw new Error('the server has no answer')
   return parameters

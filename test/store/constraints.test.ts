@@ -36,8 +36,12 @@ const closedSets: readonly Readonly<{ table: string; column: string; known: read
     column: 'state',
     known: ['writing', 'written', 'verified', 'dropped', 'restored', 'discarded'],
   },
-  // What becomes of a partition.
-  { table: 'expiring_partitions', column: 'ending', known: ['drop', 'archive', 'roll-up'] },
+  // What keeps a partition.
+  {
+    table: 'partition_holds',
+    column: 'kind',
+    known: ['object', 'owner', 'shape', 'lock', 'content', 'storage', 'failure'],
+  },
   // What became of a row that was not believed; `discarded` by hand.
   { table: 'quarantined_rows', column: 'settlement', known: ['loaded', 'withdrawn', 'discarded'] },
   // What a webhook is told of an incident.
@@ -133,7 +137,24 @@ const refused: Readonly<Record<string, Readonly<{ table: string; changes: readon
       { last_at: '2024-03-02 00:00:00' },
     ],
   },
-  expiring_partitions_range_check: { table: 'expiring_partitions', changes: [{ holds_to: day }] },
+  candle_digests_known_check: { table: 'candle_digests', changes: [{ rows: null }, { sum_low: null }] },
+  archive_digests_known_check: { table: 'archive_digests', changes: [{ rows: null }, { sum_low: null }] },
+  partition_holds_range_check: { table: 'partition_holds', changes: [{ holds_to: day }] },
+  partition_holds_checked_check: { table: 'partition_holds', changes: [{ checked_at: day }] },
+  summary_days_candles_check: { table: 'summary_days', changes: [{ candles: -1 }, { candles: 25 }] },
+  summary_days_sane: {
+    table: 'summary_days',
+    changes: [
+      ...nan('open', 'high', 'low', 'close', 'volume'),
+      ...negative('low', 'volume'),
+      { open: '8.99999999' },
+      { open: '12.00000001' },
+      { close: '8.99999999' },
+      { close: '12.00000001' },
+      { low: '10.00000001' },
+      { high: '10.99999999' },
+    ],
+  },
   // The valid candle goes from 10 to 11, between 9 and 12.
   ohlcv_data_sane: {
     table: 'ohlcv_data',
@@ -298,6 +319,9 @@ const onDelete: Readonly<Record<string, string>> = {
   market_data_coin_id_fkey: 'NO ACTION',
   market_data_daily_coin_id_fkey: 'NO ACTION',
   ohlcv_data_coin_id_fkey: 'NO ACTION',
+  summary_days_coin_id_fkey: 'NO ACTION',
+  candle_digests_coin_id_fkey: 'CASCADE',
+  archive_digests_archive_id_fkey: 'CASCADE',
   instruments_coin_id_fkey: 'CASCADE',
   candle_coverage_coin_id_fkey: 'CASCADE',
   candle_revisions_coin_id_fkey: 'CASCADE',
@@ -319,7 +343,11 @@ const another: Value = '00000000-0000-4000-8000-0000000000ff'
 /** A row beside the valid one, so that the key under test is the only way to it. */
 function anotherParent({ parent, parentColumn }: ForeignKey): Row {
   const changes = { [parentColumn]: parent === 'coins' ? 'ethereum' : another }
-  return aRow(parent, parent === 'users' ? { ...changes, email: 'another address' } : changes)
+  const unique: Readonly<Record<string, Row>> = {
+    users: { email: 'another address' },
+    archives: { file_name: 'another file' },
+  }
+  return aRow(parent, { ...changes, ...unique[parent] })
 }
 
 async function deleteParent(client: PoolClient, key: ForeignKey, value: Value): Promise<string> {

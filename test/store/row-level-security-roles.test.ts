@@ -22,7 +22,8 @@ import {
 import { aRow } from './valid-rows.ts'
 
 const everything = 'delete insert select update'
-const market = ['coins', 'market_data', 'market_data_daily', 'ohlcv_data', 'daily_price_summary']
+const published = ['coins', 'market_data', 'market_data_daily', 'ohlcv_data', 'daily_price_summary']
+const market = [...published, 'summary_days']
 const ours = ['candle_coverage', 'candle_revisions', 'ingest_runs', 'instruments', 'quarantined_rows']
 const listings = ['fleet_counters', 'instrument_renames', 'listed_markets']
 const users = Object.keys(tablesOfUsers)
@@ -41,12 +42,22 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
     ),
     users:
       'delete insert(created_at) insert(email) insert(id) insert(last_login) insert(password) insert(updated_at) select update(email) update(id) update(last_login) update(password) update(updated_at)',
-    ...onEach(inApi([...market, ...logsOfUsers, ...users]), 'select'),
+    ...onEach(inApi([...published, ...logsOfUsers, ...users]), 'select'),
   },
   beacon_ingest: {
-    ...onEach(['daily_price_summary', 'archives', 'expiring_partitions'], 'select'),
+    ...onEach(
+      [
+        'daily_price_summary',
+        'summary_days',
+        'archives',
+        'partition_holds',
+        'archive_digests',
+        'archive_checks',
+      ],
+      'select',
+    ),
     ...onEach(['coins', 'market_data', 'market_data_daily', 'ohlcv_data'], 'insert select update'),
-    ...onEach(['candle_coverage', 'ingest_runs', 'instruments'], 'insert select update'),
+    ...onEach(['candle_coverage', 'candle_digests', 'ingest_runs', 'instruments'], 'insert select update'),
     candle_revisions: 'insert select',
     quarantined_rows:
       'insert select update(settled_at) update(settled_by) update(settled_reason) update(settlement)',
@@ -64,13 +75,17 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
       'database_samples',
       'incidents',
       'archives',
-      'expiring_partitions',
-      ...inApi(market),
+      'partition_holds',
+      'candle_digests',
+      'archive_digests',
+      'archive_checks',
+      ...inApi(published),
     ],
     'select',
   ),
   beacon_upkeep: {
     archives: 'select update',
+    archives_sequence_seq: 'usage',
     notifications: 'delete insert select',
     users:
       'select(email) select(id) select(status) select(tier) update(email) update(status) update(tier) update(updated_at)',
@@ -203,9 +218,9 @@ describe.each(stages)('on $server', ({ test }) => {
   })
 
   const reaching: readonly Readonly<{ role: (typeof roles)[number]; relations: readonly string[] }>[] = [
-    { role: 'beacon_app', relations: [...market, ...inApi(market)] },
+    { role: 'beacon_app', relations: [...market, ...inApi(published)] },
     { role: 'beacon_ingest', relations: market },
-    { role: 'beacon_readonly', relations: [...market, ...inApi(market)] },
+    { role: 'beacon_readonly', relations: [...market, ...inApi(published)] },
   ]
   test.for(reaching)('$role reads the market', async ({ role, relations }, { stage }) => {
     for (const relation of relations) expect(await stage.attempt({ role }, select(relation))).toBe(0)

@@ -4,7 +4,7 @@ import { createGunzip, gunzipSync } from 'node:zlib'
 import { expect } from 'vitest'
 import { day, hour, minute, plus, toIso } from '../../src/market/instant.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
-import { daysAgo, freshData, minuteLeaf, someCandles } from '../ingest/retaining.ts'
+import { daysAgo, freshData, minuteLeaf, someCandles } from '../lifecycle/retaining.ts'
 import { aBatch, aCandle, aCoin, load } from '../store/loading.ts'
 import { ask, open } from './asking.ts'
 import { failed, followedTimeframes, settle, storeOrdinaryDay, storeRun, storeSeries } from './sample.ts'
@@ -128,7 +128,7 @@ test('the next retention is told as the command would: what goes by then, how mu
   await using web = await serve({ database: freshDatabase, engine }, { clock: systemClock })
   const { status, body } = await get(web.url, '/api/retention')
   expect(status).toBe(200)
-  expect(body).toMatchObject({ refusal: null, unfinished: [], asOf: body.nextRun })
+  expect(body).toMatchObject({ refusal: null, unbounded: [], holds: [], asOf: body.nextRun })
   expect(body.nextRun).toMatch(/T00:30:00\.000Z$/)
   const leaf = (name: string) => body.partitions.find((one: { name: string }) => one.name === name)
   expect(leaf(minuteLeaf(9))).toMatchObject({ rows: 20, ending: 'drop', verdict: 'goes' })
@@ -164,6 +164,7 @@ test('each job is told with its last run and its next, and the archive in sum', 
   expect(job('sync-coins')).toMatchObject({ lastRun: null })
   expect(body.archives).toEqual({
     files: 2,
+    lastCheck: null,
     rows: 200,
     bytes: 2_000,
     unverified: 1,

@@ -1,6 +1,6 @@
 import { day } from '../../market/instant.ts'
 import type { Settings } from '../../settings.ts'
-import { listPartitions } from '../../store/list-partitions.ts'
+import { listPartitions } from '../../store/lifecycle/list-partitions.ts'
 import {
   type PartitionedTable,
   partitionAt,

@@ -7,6 +7,7 @@ import { disk } from './disk.ts'
 import { ledger } from './ledger.ts'
 import { owedRuns } from './owed-runs.ts'
 import { partitionsAheadOfTime } from './partitions-ahead.ts'
+import { retention } from './retention.ts'
 import { rights } from './rights.ts'
 import { freshness, owedWork } from './series.ts'
 import { serverSettings, versions } from './server.ts'
@@ -19,6 +20,7 @@ export const foundations: readonly Check[] = [database, migrations]
 const usual: readonly Check[] = [
   partitionsAheadOfTime,
   detachedPartitions,
+  retention,
   freshness,
   owedWork,
   owedRuns,

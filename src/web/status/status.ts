@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
 import type { Stop } from '../../http/stops.ts'
+import { describeRecordedHold, type HoldStatus } from '../../lifecycle/describe-retention.ts'
 import { type Instant, second, toIso } from '../../market/instant.ts'
 import type { Engine } from '../../queue/engine.ts'
 import type { AnyJob } from '../../queue/job.ts'
@@ -11,7 +12,9 @@ import { reasonOf } from '../../runtime/when-answering.ts'
 import { within } from '../../runtime/within.ts'
 import type { Settings } from '../../settings.ts'
 import { listCoins } from '../../store/coins.ts'
+import { readLastCheck } from '../../store/digests/archive-checks.ts'
 import { listIncidents } from '../../store/incidents.ts'
+import { listHolds } from '../../store/lifecycle/partition-holds.ts'
 import { readLatestPrices } from '../../store/prices.ts'
 import { listRuns } from '../../store/runs.ts'
 import { describeServer, type ServerDescription } from '../../store/server.ts'
@@ -50,6 +53,10 @@ export type Status = Readonly<{
   queues: readonly QueueCounts[] | null
   jobs: readonly ScheduleStatus[]
   partitions: readonly TableStatus[]
+  /** Partitions that are older than they are kept and could not be deleted. */
+  holds: readonly HoldStatus[]
+  /** How many differences the last check of all rows and files has found; null where there was none. */
+  checkProblems: number | null
   process: ProcessStatus
 }>
 
@@ -92,7 +99,7 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
   const db = databaseOf(pool)
   const now = clock.now()
   const coins = await listCoins(db)
-  const [series, prices, runs, queues, stops, incidents, partitions, server, someoneWorks] =
+  const [series, prices, runs, queues, stops, incidents, partitions, holds, check, server, someoneWorks] =
     await Promise.all([
       readSeries(db, settings, coins, now),
       coins.length === 0
@@ -106,6 +113,8 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
       readStops(reach),
       listIncidents(db, mostAlerts),
       readTables(pool, settings, now),
+      listHolds(db),
+      readLastCheck(db),
       describeServer(db),
       hasWorkers(pool, reach.engine.kind),
     ])
@@ -122,6 +131,8 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
     queues,
     jobs: describeSchedules(jobs, settings, coins, now),
     partitions,
+    holds: holds.map(describeRecordedHold),
+    checkProblems: check?.problems.length ?? null,
     process: {
       version: reach.version,
       startedAt: startedAt === undefined ? null : toIso(startedAt),
