@@ -44,7 +44,6 @@ alter table audit_logs no force row level security;
 delete from audit_logs where operation not in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE');
 alter table audit_logs force row level security;
 alter table audit_logs
-  drop constraint audit_logs_maintenance_check,
   drop constraint audit_logs_operation_known,
   add constraint audit_logs_operation_known check (operation in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE'));
 comment on table audit_logs is

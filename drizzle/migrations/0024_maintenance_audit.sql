@@ -5,16 +5,15 @@
 
 alter table audit_logs
   drop constraint audit_logs_operation_known,
-  add constraint audit_logs_operation_known check (operation in (
-    'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE',
-    'CREATE', 'ARCHIVE', 'DROP', 'RESTORE', 'PURGE', 'REPLACE', 'REMOVE', 'REPAIR', 'DISCARD', 'TRACK', 'UNTRACK'
-  )),
-  -- An entry of maintenance belongs to no user, and says who did it to what.
-  add constraint audit_logs_maintenance_check check (
+  add constraint audit_logs_operation_known check (
     operation in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
+    -- An entry of maintenance belongs to no user, and says who did it to what.
     or (
-      user_id is null and record_id is null and old_data is null and new_data ->> 'actor' is not null
-      and new_data ->> 'entity' is not null
+      operation in (
+        'CREATE', 'ARCHIVE', 'DROP', 'RESTORE', 'PURGE', 'REPLACE', 'REMOVE', 'REPAIR', 'DISCARD', 'TRACK', 'UNTRACK'
+      )
+      and user_id is null and record_id is null and old_data is null
+      and new_data ->> 'actor' is not null and new_data ->> 'entity' is not null
     )
   );
 comment on table audit_logs is

@@ -43,12 +43,8 @@ export const auditLogs = pgTable(
     index('idx_audit_logs_timestamp').on(table.timestamp),
     check(
       'audit_logs_operation_known',
-      sql.raw(`operation in (${listed([...writes, ...maintenanceOperations])})`),
-    ),
-    check(
-      'audit_logs_maintenance_check',
       sql.raw(
-        `operation in (${listed(writes)}) or (user_id is null and record_id is null and old_data is null and new_data ->> 'actor' is not null and new_data ->> 'entity' is not null)`,
+        `operation in (${listed(writes)}) or (operation in (${listed(maintenanceOperations)}) and user_id is null and record_id is null and old_data is null and new_data ->> 'actor' is not null and new_data ->> 'entity' is not null)`,
       ),
     ),
   ],
