@@ -123,7 +123,7 @@ const refuseAll = (planned: readonly PlannedPartition[]): PlannedPartition[] =>
 const unboundedHold = ({ schema, name, table, bounds }: UnboundedPartition): Hold => ({
   kind: 'shape',
   reason: `it has no bounds in time (${bounds}), so retention never deletes its rows`,
-  remedy: `alter table ${table} detach partition ${schema}.${name}; insert into ${table} select * from ${schema}.${name}; drop table ${schema}.${name}`,
+  remedy: `alter table ${table} detach partition ${schema}.${name} -- then load or insert its rows anew, each into a partition of its time`,
 })
 
 async function planRows({ pool, settings }: PlanDeps, now: Instant): Promise<PlannedRows[]> {
