@@ -6,17 +6,21 @@ import {
 } from '../src/ingest/archive/fill-from-archive.ts'
 import { countRequests, type RequestCount } from '../src/ingest/counted-requests.ts'
 import { addFilled, type Filled, fillRanges, nothingFilled } from '../src/ingest/fill-range.ts'
+import { subtractAll } from '../src/ingest/gap-causes.ts'
+import { listedPart } from '../src/ingest/kept-history.ts'
 import { candleSource } from '../src/ingest/markets.ts'
 import { toInstant } from '../src/market/instant.ts'
-import { candleCount, type Range } from '../src/market/range.ts'
+import { type AlignedRange, alignTo, candleCount, toAlignedRange } from '../src/market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
 import { defineJob } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
 import { coinId } from '../src/settings/schema.ts'
 import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
 import { archiveFileAt, archiveKinds } from '../src/sources/binance-archive.ts'
-import { type CandleProvider, candlesPerPage } from '../src/sources/source.ts'
+import { candlesPerPage } from '../src/sources/source.ts'
+import { listCoins } from '../src/store/coins.ts'
 import { readOwedOf } from '../src/store/owed.ts'
+import { throwIfUnplaced, type Unplaced } from '../src/store/partitions/leave-out.ts'
 import { noteOutcome } from '../src/store/runs.ts'
 import { databaseOf } from '../src/store/transaction.ts'
 
@@ -30,7 +34,10 @@ const payload = z
     to: z.iso.datetime(),
     /** The file that holds the stretch; without it the source is asked page by page. */
     archive: z.enum(archiveKinds).exactOptional(),
-    /** Asked for again, it goes before what was never asked for, as what live ingest leaves to a backfill was not. */
+    /**
+     * Asked for again, it goes before what was never asked for, as what live ingest leaves to a backfill was not. Rejected
+     * candles of it are asked for too.
+     */
     lane: z.literal('repair').exactOptional(),
   })
   .refine(({ from, to }) => Date.parse(from) < Date.parse(to), { error: 'from is not before to' })
@@ -108,21 +115,39 @@ async function fillChunk(
 ): Promise<{ done: ChunkDone; owed: number }> {
   const source = candleSource(sourceId)
   const series = { coinId, timeframe, source: sourceId }
-  const range: Range = { from: toInstant(Date.parse(from)), to: toInstant(Date.parse(to)) }
-  const owedIn = (part: Range) =>
-    readOwedOf(databaseOf(context.pool), { ...series, range: part }, 'retry-refused')
+  const planned = toAlignedRange(timeframe, {
+    from: toInstant(Date.parse(from)),
+    to: toInstant(Date.parse(to)),
+  })
+  const db = databaseOf(context.pool)
+  // A job may have waited while its symbol was found to be another coin's before or after some day.
+  const coins = await listCoins(db)
+  const market = coins
+    .find(({ id }) => id === coinId)
+    ?.markets.find((one) => one.source === sourceId && one.symbol === symbol)
+  const range = market ? listedPart(market, timeframe, planned) : planned
+  const owedIn = (part: AlignedRange) =>
+    readOwedOf(db, { ...series, range: part }, lane === 'repair' ? 'retry-refused' : 'settle-for-refused')
   const owed = await owedIn(range)
   const total = countOf(owed, timeframe)
   let before = nothingDone
   let left = owed
+  let unplaced: readonly Unplaced[] = []
   if (archive !== undefined && total > 0) {
-    const file = archiveFileAt(archive, symbol, timeframe, range.from)
+    const file = archiveFileAt(archive, symbol, timeframe, planned.from)
     const onProgress = (candles: number, { files, ...filled }: FilledFromFile) =>
       onDone({ filled, files }, candles, total)
-    const { files, ...filled } = await fillFromArchive(context, { series, file, owed, onProgress })
+    const loaded = await fillFromArchive(context, { series, file, owed, onProgress })
+    const { files, ...filled } = loaded.filled
+    unplaced = loaded.unplaced
     before = { filled, files }
-    const holes = await owedIn(range)
-    left = owed.flatMap((stretch) => confirmations(holes, stretch, lengthsOf(source, timeframe)))
+    // Where a line of the file was rejected, the source may have a valid candle; what has no partition, it need not send.
+    const holes = subtractAll(
+      await readOwedOf(db, { ...series, range }, 'retry-refused'),
+      unplaced.map((one) => alignTo(timeframe, one.range)),
+    )
+    const pageSize = candlesPerPage(source.candles, timeframe)
+    left = owed.flatMap((stretch) => confirmations(holes, stretch, { timeframe, pageSize }))
   }
   const passed = total - countOf(left, timeframe)
   const doneWith = (filled: Filled): ChunkDone => ({ ...before, filled: addFilled(before.filled, filled) })
@@ -134,13 +159,9 @@ async function fillChunk(
     lane: lane ?? 'backfill',
     onProgress: (candles, filled) => onDone(doneWith(filled), passed + candles, total),
   })
+  throwIfUnplaced(unplaced, 'candle')
   return { done: doneWith(filled), owed: total }
 }
 
-const countOf = (ranges: readonly Range[], timeframe: Timeframe): number =>
+const countOf = (ranges: readonly AlignedRange[], timeframe: Timeframe): number =>
   ranges.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
-
-const lengthsOf = ({ candles }: CandleProvider, timeframe: Timeframe) => ({
-  candleMs: timeframeMs[timeframe],
-  pageMs: candlesPerPage(candles, timeframe) * timeframeMs[timeframe],
-})

@@ -1,12 +1,9 @@
 import { z } from 'zod'
-import { Unavailable } from '../src/fault.ts'
 import { enforceRetention as enforce } from '../src/lifecycle/retention.ts'
 import { retentionDepsOf } from '../src/lifecycle/retention-deps.ts'
-import { lastMidnight } from '../src/lifecycle/summarise.ts'
+import { summaryRefusal } from '../src/lifecycle/retention-plan.ts'
 import { minute } from '../src/market/instant.ts'
 import { defineJob } from '../src/queue/job.ts'
-import { areSummarised } from '../src/store/lifecycle/view-refreshes.ts'
-import { databaseOf } from '../src/store/transaction.ts'
 
 /** What is older than it is kept: made safe as its policy says, proved, and deleted. */
 export const enforceRetention = defineJob({
@@ -28,13 +25,8 @@ export const enforceRetention = defineJob({
     },
   ],
   run: async (context, { agreed }, report) => {
-    const { pool, settings, clock } = context
-    // A summary reads what is about to be deleted: the last day's must have been made first.
-    if (!(await areSummarised(databaseOf(pool), settings.views, lastMidnight(clock.now())))) {
-      throw new Unavailable(
-        'the summaries have not been refreshed since yesterday ended, and nothing is deleted before: beacon views refresh',
-      )
-    }
+    const refusal = await summaryRefusal(context)
+    if (refusal !== undefined) throw refusal
     return { ...(await enforce(retentionDepsOf(context), agreed, report)) }
   },
 })

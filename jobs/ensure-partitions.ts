@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { defineJob } from '../src/queue/job.ts'
-import { ensurePartitions as ensure } from '../src/store/create-partitions.ts'
+import { makePartitions, throwObstacles } from '../src/store/create-partitions.ts'
+import type { Obstacle } from '../src/store/partitions/obstacles.ts'
 import { partitionedTables, partitionsAhead } from '../src/store/partitions.ts'
 
 /** The leaves that the clock will soon need; never by the data, which may lie about the time. */
@@ -16,12 +17,17 @@ export const ensurePartitions = defineJob({
   ],
   run: async ({ pool, settings, clock }) => {
     const made: string[] = []
+    const obstacles: Obstacle[] = []
     for (const table of partitionedTables(settings)) {
       const ahead =
         table.timeframe === undefined ? settings.prices.ahead : settings.timeframes[table.timeframe]?.ahead
-      const plans = partitionsAhead(table, clock.now(), ahead ?? 1)
-      made.push(...(await ensure(pool, table, plans, settings.database.lockTimeout)))
+      const ranges = partitionsAhead(table, clock.now(), ahead ?? 1).map(({ range }) => range)
+      const outcome = await makePartitions(pool, table, ranges, settings.database.lockTimeout)
+      made.push(...outcome.made)
+      obstacles.push(...outcome.obstacles)
     }
+    // Only now: what is in the way of one table keeps no other without partitions.
+    throwObstacles(obstacles)
     return { made }
   },
 })

@@ -6,9 +6,9 @@ import { Gathering, withoutDawdling } from '../src/ingest/gathering.ts'
 import { keptHistory } from '../src/ingest/kept-history.ts'
 import { loadPages } from '../src/ingest/load-pages.ts'
 import { type CandleMarket, candleMarketOf, sourcesInUse } from '../src/ingest/markets.ts'
-import { earlier, later, plus, second } from '../src/market/instant.ts'
-import { intersect, isEmpty, type Range } from '../src/market/range.ts'
-import { type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
+import { earlier, later, second } from '../src/market/instant.ts'
+import { type AlignedRange, intersect, isEmpty } from '../src/market/range.ts'
+import { plusCandles, type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
 import { defineJob } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
 import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
@@ -16,6 +16,8 @@ import { candlesPerPage } from '../src/sources/source.ts'
 import { type Accounting, addAccounting, nothingReceived } from '../src/store/candles.ts'
 import { listCoins } from '../src/store/coins.ts'
 import type { Series } from '../src/store/coverage.ts'
+import { type Unplaced, unplacedFault } from '../src/store/partitions/leave-out.ts'
+import { noteOutcome } from '../src/store/runs.ts'
 import { keyOf, nothingUnsettled, readUnsettled, type Unsettled } from '../src/store/series-coverage.ts'
 import { databaseOf } from '../src/store/transaction.ts'
 
@@ -68,6 +70,7 @@ type Total = Accounting & { requests: number; roundedValues: number }
 class Tick {
   readonly #context: Context
   readonly #gathering = new Gathering()
+  readonly #unplaced: Unplaced[] = []
   #total: Total = { ...nothingReceived, requests: 0, roundedValues: 0 }
 
   constructor(context: Context) {
@@ -87,11 +90,17 @@ class Tick {
     return this.#total
   }
 
+  /** Why some candles are not stored; undefined where all are. */
+  get unplaced(): Fault | undefined {
+    return unplacedFault(this.#unplaced, 'candle')
+  }
+
   /** Writes what has come since it last was enough. */
   async write(): Promise<void> {
     if (this.#gathering.isEmpty()) return
-    const accounting = await loadPages(this.#context, this.#gathering.take())
+    const { accounting, unplaced } = await loadPages(this.#context, this.#gathering.take())
     this.#total = { ...this.#total, ...addAccounting(this.#total, accounting) }
+    this.#unplaced.push(...unplaced)
   }
 }
 
@@ -125,14 +134,24 @@ async function ingestAll(
   // Only now: a job must not end while a part of it goes on, and what has come is kept whatever became of the rest.
   const total = await tick.end()
   const broken = ends.find((end) => end.status === 'rejected')
+  const { unplaced } = tick
+  if (!broken && failures.length === 0 && !unplaced) return total
+  // A run that fails has brought candles of other markets all the same.
+  await noteOutcome(databaseOf(context.pool), context.runId, { markets: markets.length, ...total })
   if (broken) throw broken.reason
-  if (failures.length === 0) return total
-  const message = `${failures.length} of ${markets.length} markets failed: ${failures.join('; ')}`
+  if (unplaced && failures.length === 0) throw unplaced
+  const others = unplaced ? `; ${unplaced.message}` : ''
+  const message = `${failures.length} of ${markets.length} markets failed: ${failures.join('; ')}${others}`
   throw canRetry ? new Malformed(message) : new Refused(message)
 }
 
 /** What there is to ask for of one market. */
-type MarketWork = Readonly<{ series: Series; market: CandleMarket; wanted: Range; unsettled: Unsettled }>
+type MarketWork = Readonly<{
+  series: Series
+  market: CandleMarket
+  wanted: AlignedRange
+  unsettled: Unsettled
+}>
 
 /** Looks up all markets at once: a tick has hundreds of them, and a question for each would take longer than the answers. */
 async function findWork(
@@ -179,20 +198,20 @@ async function ingestMarket(
  * provisional: exchanges correct them.
  */
 export function divide(
-  wanted: Range,
+  wanted: AlignedRange,
   { owed, provisional }: Pick<Unsettled, 'owed' | 'provisional'>,
   { timeframe, pageSize, recheck }: Readonly<{ timeframe: Timeframe; pageSize: number; recheck: number }>,
-): { recent: Range; older: Range[] } {
+): { recent: AlignedRange; older: AlignedRange[] } {
   if (isEmpty(wanted)) return { recent: wanted, older: [] }
-  const page: Range = {
-    from: later(wanted.from, plus(wanted.to, -pageSize * timeframeMs[timeframe])),
+  const page: AlignedRange = {
+    from: later(wanted.from, plusCandles(wanted.to, -pageSize, timeframe)),
     to: wanted.to,
   }
-  const recheckFrom = later(page.from, plus(wanted.to, -recheck * timeframeMs[timeframe]))
+  const recheckFrom = later(page.from, plusCandles(wanted.to, -recheck, timeframe))
   const from = [...owed, ...provisional]
     .flatMap((range) => intersect(range, page)?.from ?? [])
     .reduce(earlier, recheckFrom)
-  const olderPart: Range = { from: wanted.from, to: page.from }
+  const olderPart = { from: wanted.from, to: page.from }
   return {
     recent: { from, to: wanted.to },
     older: owed.flatMap((range) => intersect(range, olderPart) ?? []),

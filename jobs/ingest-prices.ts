@@ -1,20 +1,20 @@
 import { z } from 'zod'
-import { Aborted, Fault, Unavailable, UnknownMarket } from '../src/fault.ts'
-import { nextQuestions, type PriceQuestion, priceMarketsOf } from '../src/ingest/price-sources.ts'
-import type { CoinPriceRow } from '../src/market/coin-price.ts'
-import { checkPrices } from '../src/market/coin-price-check.ts'
-import { hour, minute } from '../src/market/instant.ts'
-import { defineJob } from '../src/queue/job.ts'
+import type { Fault } from '../src/fault.ts'
+import { type AnsweredPage, askForPrices } from '../src/ingest/prices/ask-prices.ts'
+import { type Decisions, PriceRun, type WantedPrice } from '../src/ingest/prices/price-run.ts'
+import { type PriceQuestion, priceMarketsOf } from '../src/ingest/prices/price-sources.ts'
+import { storePrices } from '../src/ingest/prices/store-prices.ts'
+import { TradingMarkets } from '../src/ingest/prices/trading-markets.ts'
+import { earlier, hour, type Instant, minute } from '../src/market/instant.ts'
+import { defineJob, type Outcome, type Report } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
-import { inSpan } from '../src/runtime/trace.ts'
-import { toHttpRequest } from '../src/sources/source.ts'
-import { listCoins, upsertCoin } from '../src/store/coins.ts'
-import { withPartitions } from '../src/store/partition-cache.ts'
-import { loadPrices, type PricedCoin } from '../src/store/prices.ts'
-import { quarantine } from '../src/store/quarantine.ts'
-import { databaseOf, inTransaction } from '../src/store/transaction.ts'
+import { type Coin, listCoins } from '../src/store/coins.ts'
+import { type Unplaced, unplacedFault } from '../src/store/partitions/leave-out.ts'
+import { readLatestPrices } from '../src/store/prices.ts'
+import { noteOutcome } from '../src/store/runs.ts'
+import { databaseOf } from '../src/store/transaction.ts'
 
-/** The price of every followed coin, each from the first of its sources that has one. */
+/** The price of every tracked coin, each from the first of its sources that has one. */
 export const ingestPrices = defineJob({
   name: 'ingest-prices',
   summary: 'The price, market cap, volume and supply of every followed coin',
@@ -31,37 +31,8 @@ export const ingestPrices = defineJob({
     },
   ],
   run: async (context, _payload, report) => {
-    const coins = await listCoins(databaseOf(context.pool))
-    if (coins.length === 0) return { received: 0 }
-    let left = new Map(coins.map((coin) => [coin.id, priceMarketsOf(coin)]))
-    let totals = nothing
-    const failures: Fault[] = []
-    const priced: Record<string, number> = {}
-    for (let questions = nextQuestions(left); questions.length > 0; questions = nextQuestions(left)) {
-      const failed = new Set<string>()
-      const found = new Set<string>()
-      for (const question of questions) {
-        const { id } = question.source
-        const answered = await ask(context, question)
-        totals = add(totals, answered.totals)
-        for (const coinId of answered.priced) found.add(coinId)
-        if (answered.priced.size > 0) priced[id] = (priced[id] ?? 0) + answered.priced.size
-        if (answered.failure === undefined) continue
-        failed.add(id)
-        failures.push(answered.failure)
-        await report.log(`${id} gave no prices: ${answered.failure.message}`)
-        context.log.warn('prices.source-failed', { source: id, reason: answered.failure.message })
-      }
-      // The best market of each has been asked, and a source that failed is not asked for another one.
-      left = new Map(
-        [...left]
-          .filter(([coinId]) => !found.has(coinId))
-          .map(([coinId, [, ...others]]) => [coinId, others.filter(({ source }) => !failed.has(source.id))]),
-      )
-    }
-    const [firstFailure] = failures
-    if (firstFailure && left.size === coins.length) throw firstFailure
-    return { coins: coins.length, priced, unpriced: [...left.keys()], ...totals }
+    const wanted = await wantedPrices(context)
+    return wanted.length === 0 ? { received: 0 } : new Ingestion(context, report, wanted).run()
   },
 })
 
@@ -70,125 +41,96 @@ function patternEvery(ms: number): string {
   return ms < hour ? `20 */${ms / minute} * * * *` : `20 0 */${ms / hour} * * *`
 }
 
-type Totals = Readonly<{
-  received: number
-  new: number
-  unchanged: number
-  quarantined: number
-  requests: number
-}>
-
-const nothing: Totals = { received: 0, new: 0, unchanged: 0, quarantined: 0, requests: 0 }
-
-const add = (a: Totals, b: Totals): Totals => ({
-  received: a.received + b.received,
-  new: a.new + b.new,
-  unchanged: a.unchanged + b.unchanged,
-  quarantined: a.quarantined + b.quarantined,
-  requests: a.requests + b.requests,
-})
-
-/** What a source has said, until it failed. */
-type Answered = Readonly<{ priced: ReadonlySet<string>; totals: Totals; failure?: Fault }>
-
-/** One market that its source does not know fails the whole page: it is halved until that one stands alone. */
-async function ask(context: Context, question: PriceQuestion): Promise<Answered> {
-  const { source, coinIdsOf } = question
-  const priced = new Set<string>()
-  let totals = nothing
-  const waiting = pagesOf([...coinIdsOf.keys()], source.prices.pageSize)
-  for (let page = waiting.shift(); page; page = waiting.shift()) {
-    try {
-      const answered = await ingestPage(context, question, page)
-      for (const coinId of answered.priced) priced.add(coinId)
-      totals = add(totals, { ...answered.totals, requests: 1 })
-    } catch (error) {
-      if (!(error instanceof Fault) || context.signal.aborted) throw error
-      if (error instanceof Aborted) return { priced, totals, failure: new Unavailable(tooLate(source.id)) }
-      if (!(error instanceof UnknownMarket)) return { priced, totals, failure: error }
-      totals = add(totals, { ...nothing, requests: 1 })
-      const middle = Math.ceil(page.length / 2)
-      if (page.length > 1) waiting.unshift(page.slice(0, middle), page.slice(middle))
-      else context.log.warn('prices.unknown-market', { source: source.id, market: page[0] })
-    }
-  }
-  return { priced, totals }
-}
-
-const tooLate = (source: string): string =>
-  `${source} has no request to spare in its budget: another source is asked meanwhile`
-
-function pagesOf(markets: readonly string[], pageSize: number): (readonly string[])[] {
-  const pages: (readonly string[])[] = []
-  for (let start = 0; start < markets.length; start += pageSize)
-    pages.push(markets.slice(start, start + pageSize))
-  return pages
-}
-
-async function ingestPage(
-  context: Context,
-  { source, coinIdsOf }: PriceQuestion,
-  markets: readonly string[],
-) {
-  const { settings, http, signal, pool, clock, partitions, runId } = context
-  const request = toHttpRequest(source, source.prices.request(markets), settings.environment.baseUrls)
-  // A price that comes after the next one is worth nothing: another source is asked rather than waited for this one.
-  const patience = AbortSignal.timeout(2 * settings.http.timeout)
-  const answer = await http.get(request, { lane: 'live', signal: AbortSignal.any([signal, patience]) })
-  const checked = await inSpan('parse', {}, (tell) => {
-    const rows = source.prices.parse(answer.text, answer.answeredAt, markets)
-    const sorted = checkPrices(ours(rows, markets), answer.answeredAt)
-    tell({ 'beacon.rows': sorted.prices.length, 'beacon.rows.rejected': sorted.rejected.length })
-    return sorted
-  })
-  const priced = checked.prices.flatMap((price): PricedCoin[] =>
-    (coinIdsOf.get(price.market) ?? []).map((coinId) => ({ coinId, price })),
-  )
-  const table = { name: 'market_data', length: settings.prices.partition }
-  const instants = priced.map(({ price }) => price.timestamp)
+async function wantedPrices({ pool, clock }: Context): Promise<WantedPrice[]> {
+  const db = databaseOf(pool)
+  const coins = await listCoins(db)
+  const ids = coins.map(({ id }) => id)
+  const latest = ids.length === 0 ? [] : await readLatestPrices(db, ids)
+  const lastOf = new Map(latest.map((price) => [price.coinId, price]))
   const now = clock.now()
-  const added = await withPartitions(
-    { pool, partitions, lockTimeoutMs: settings.database.lockTimeout },
-    table,
-    instants,
-    () =>
-      inTransaction(
-        pool,
-        async (tx) => {
-          // In the order of their ids, so that two writers never wait for each other.
-          for (const { coinId, price } of priced.toSorted((a, b) => (a.coinId < b.coinId ? -1 : 1))) {
-            if (price.coin) await upsertCoin(tx.db, coinId, price.coin, now)
-          }
-          for (const { raw, reason, market } of checked.rejected) {
-            await quarantine(tx.db, { source: source.id, market: market ?? '', runId, now }, [
-              { raw, reason },
-            ])
-          }
-          return loadPrices(tx, priced)
-        },
-        'load',
-      ),
-  )
-  const quarantined = checked.rejected.length
-  return {
-    priced: priced.map(({ coinId }) => coinId),
-    totals: {
-      received: priced.length + quarantined,
-      new: added,
-      unchanged: priced.length - added,
-      quarantined,
-    },
-  }
+  return coins.map((coin) => {
+    const last = lastOf.get(coin.id)
+    return {
+      coinId: coin.id,
+      markets: priceMarketsOf(coin),
+      last: last?.price,
+      withoutPriceSince: last?.timestamp ?? trackedSince(coin, now),
+    }
+  })
 }
 
-/**
- * The rows of the markets that were asked for: many sources send all they have, and the others are nobody's business.
- * A row that does not tell its market can only be ours where no others were sent.
- */
-function ours(rows: readonly CoinPriceRow[], markets: readonly string[]): CoinPriceRow[] {
-  const asked = new Set(markets)
-  return rows.filter((row) => {
-    const market = 'price' in row ? row.price.market : row.market
-    return market === undefined ? rows.length <= asked.size : asked.has(market)
-  })
+const trackedSince = ({ markets }: Coin, now: Instant): Instant =>
+  markets.map(({ followedFrom }) => followedFrom).reduce(earlier, now)
+
+/** One run of the job, and its accounting. */
+class Ingestion {
+  readonly #context: Context
+  readonly #report: Report
+  readonly #prices: PriceRun
+  readonly #trading: TradingMarkets
+  readonly #coins: number
+  readonly #failures: Fault[] = []
+  readonly #unplaced: Unplaced[] = []
+  readonly #counts = { new: 0, unchanged: 0, droppedValues: 0, roundedValues: 0, requests: 0 }
+
+  constructor(context: Context, report: Report, wanted: readonly WantedPrice[]) {
+    this.#context = context
+    this.#report = report
+    this.#prices = new PriceRun(wanted)
+    this.#trading = new TradingMarkets(context)
+    this.#coins = wanted.length
+  }
+
+  async run(): Promise<Outcome> {
+    const { clock, settings, pool, runId } = this.#context
+    const prices = this.#prices
+    for (let asked = prices.nextQuestions(); asked.length > 0; asked = prices.nextQuestions())
+      for (const question of asked) await this.#ask(question)
+    await this.#store(prices.finish(clock.now(), settings.prices.staleAfter))
+    const [firstFailure] = this.#failures
+    const { unpriced } = prices
+    if (firstFailure && Object.keys(unpriced).length === this.#coins) throw firstFailure
+    const outcome = { coins: this.#coins, priced: prices.priced, unpriced, ...this.#balanced() }
+    if (this.#unplaced.length === 0) return outcome
+    // A run that fails has stored the prices that have a partition.
+    await noteOutcome(databaseOf(pool), runId, outcome)
+    throw unplacedFault(this.#unplaced, 'price')
+  }
+
+  async #ask(question: PriceQuestion): Promise<void> {
+    const { log } = this.#context
+    const deps = { ...this.#context, trading: this.#trading }
+    const { requests, failure } = await askForPrices(deps, question, (page) => this.#take(question, page))
+    this.#counts.requests += requests
+    if (failure === undefined) return
+    this.#failures.push(failure)
+    this.#prices.fail(question, failure.message)
+    await this.#report.log(`${question.source.id} gave no prices: ${failure.message}`)
+    log.warn('prices.source-failed', { source: question.source.id, reason: failure.message })
+  }
+
+  async #take({ source }: PriceQuestion, { answers, dropped, roundedValues }: AnsweredPage): Promise<void> {
+    this.#counts.droppedValues += dropped.length
+    this.#counts.roundedValues += roundedValues
+    if (dropped.length > 0)
+      this.#context.log.warn('prices.values-dropped', { source: source.id, values: dropped })
+    await this.#store(this.#prices.take(answers))
+  }
+
+  async #store(decisions: Decisions): Promise<void> {
+    const { added, unchanged, unplaced } = await storePrices(this.#context, decisions)
+    this.#counts.new += added
+    this.#counts.unchanged += unchanged
+    this.#unplaced.push(...unplaced)
+  }
+
+  #balanced() {
+    const { new: added, unchanged, ...counts } = this.#counts
+    const { received, withoutPrice, quarantined, confirming } = this.#prices.counts
+    const accounting = { received, new: added, unchanged, quarantined, withoutPrice, confirming }
+    const unplaced = this.#unplaced.length
+    if (received !== added + unchanged + quarantined + withoutPrice + confirming + unplaced)
+      throw new Error(`the accounting does not balance: ${JSON.stringify(accounting)}`)
+    return { ...accounting, ...counts, requests: counts.requests + this.#trading.requests }
+  }
 }

@@ -6,9 +6,9 @@ import { subtractAll } from '../src/ingest/gap-causes.ts'
 import { keptHistory, lastingHistory } from '../src/ingest/kept-history.ts'
 import { type CandleMarket, candleMarketOf } from '../src/ingest/markets.ts'
 import { planRepair, type RepairPlan, takeTurns } from '../src/ingest/repair-plan.ts'
-import { later, minute, plus } from '../src/market/instant.ts'
-import type { Range } from '../src/market/range.ts'
-import { type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
+import { later, minute } from '../src/market/instant.ts'
+import type { AlignedRange } from '../src/market/range.ts'
+import { plusCandles, type Timeframe, timeframes } from '../src/market/timeframe.ts'
 import { defineJob } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
 import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
@@ -97,9 +97,10 @@ async function planAll({ pool, settings, clock }: Context, source: string): Prom
   for (const { series, market, lasting } of followed) {
     const known = await withoutDiscarded(db, series, lasting, unsettled.get(keyOf(series)))
     const { timeframe } = series
-    const pageMs = candlesPerPage(market.source.candles, timeframe) * timeframeMs[timeframe]
-    const kept = withoutLivePage(keptHistory(settings, market, timeframe, now), market, pageMs)
-    repairs.push({ series, market, plan: planRepair(known, { kept, lasting, pageMs }, timeframe, now) })
+    const pageSize = candlesPerPage(market.source.candles, timeframe)
+    const history = keptHistory(settings, market, timeframe, now)
+    const kept = market.listedTo === undefined ? withoutLivePage(history, timeframe, pageSize) : history
+    repairs.push({ series, market, plan: planRepair(known, { kept, lasting, pageSize }, timeframe, now) })
   }
   return repairs
 }
@@ -108,7 +109,7 @@ async function planAll({ pool, settings, clock }: Context, source: string): Prom
 async function withoutDiscarded(
   db: Database,
   series: Series,
-  within: Range,
+  within: AlignedRange,
   unsettled: Unsettled = nothingUnsettled,
 ): Promise<Unsettled> {
   if (unsettled['recheck-after-month'].length === 0) return unsettled
@@ -120,13 +121,14 @@ async function withoutDiscarded(
   }
 }
 
-/** What lies within a page of the newest candle, live ingest asks for with each tick; of an ended market, nothing. */
-const withoutLivePage = ({ from, to }: Range, { listedTo }: CandleMarket, pageMs: number): Range => ({
-  from,
-  to: listedTo === undefined ? later(from, plus(to, -pageMs)) : to,
-})
+/** What lies within a page of the newest candle, live ingest asks for with each tick, unless the market has ended. */
+const withoutLivePage = (
+  { from, to }: AlignedRange,
+  timeframe: Timeframe,
+  pageSize: number,
+): AlignedRange => ({ from, to: later(from, plusCandles(to, -pageSize, timeframe)) })
 
-type Question = Omit<Repair, 'plan'> & Readonly<{ range: Range }>
+type Question = Omit<Repair, 'plan'> & Readonly<{ range: AlignedRange }>
 
 type Failure = Readonly<{ coinId: string; timeframe: Timeframe; fault: Fault }>
 

@@ -1,20 +1,32 @@
 import { z } from 'zod'
 import { Malformed } from '../src/fault.ts'
-import { type Finding, lookAtListing } from '../src/ingest/look-at-listing.ts'
+import { findingText } from '../src/ingest/listing/finding-text.ts'
+import { type Trading, tradingIn } from '../src/ingest/listing/trading.ts'
+import { type Finding, findDoubts, lifeKey, lookAtListing, type Poll } from '../src/ingest/look-at-listing.ts'
 import { toIso } from '../src/market/instant.ts'
 import { defineJob } from '../src/queue/job.ts'
-import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
+import type { Context } from '../src/runtime/context.ts'
+import { type AnySourceId, anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
 import { askForListing } from '../src/sources/ask.ts'
-import { isAnySourceId, isSourceId, sourceNamed, sources } from '../src/sources/catalog.ts'
+import { candlesFrom, isAnySourceId, isSourceId, sourceNamed, sources } from '../src/sources/catalog.ts'
 import { inTransaction } from '../src/store/transaction.ts'
 
 /** What somebody should look at. */
-const loud: readonly Finding['news'][] = ['unlisted', 'ended', 'relisted', 'reused', 'renamed']
+const loud: readonly Finding['news'][] = [
+  'unlisted',
+  'ended',
+  'relisted',
+  'reused',
+  'renamed',
+  'reread',
+  'no-coin',
+  'shared',
+]
 
-/** What its source lists of every followed market: which have ended or been renamed, and whose symbol is another's now. */
+/** What its source lists of every tracked market: which have ended or been renamed, and whose symbol is another's now. */
 export const syncInstruments = defineJob({
   name: 'sync-instruments',
-  summary: 'Looks whether the followed markets of a source are still listed',
+  summary: 'Check whether the tracked markets of a source are still listed, and are still the same coins',
   payload: z.strictObject({ source: anySourceId }),
   // Once a day each: a queue of their own would keep a worker busy with waiting on every source that a market is on.
   queueOf: () => 'upkeep',
@@ -31,21 +43,19 @@ export const syncInstruments = defineJob({
         payload: { source: id },
         whenMissed: 'run-once' as const,
       })),
-  run: async ({ settings, http, signal, pool, clock, log, runId }, { source: id }) => {
-    const reach = { http, baseUrls: settings.environment.baseUrls }
-    const listing = await askForListing(reach, sourceNamed(id), { lane: 'live', signal })
+  run: async (context, { source: id }, report) => {
+    const { settings, http, signal, pool, clock, runId } = context
+    const deps = { http, baseUrls: settings.environment.baseUrls }
+    const listing = await askForListing(deps, sourceNamed(id), { lane: 'live', signal })
     if (!listing) return { listed: 0, followed: 0 }
     if (listing.length === 0) throw new Malformed(`${id} lists no market at all`)
-    const now = clock.now()
-    const look = { source: id, listing, now, runId, settings }
+    const poll: Poll = { source: id, listing, now: clock.now() }
+    const trading = await tradingOfDoubted(context, id, poll)
+    const look = { ...poll, trading, runId, settings }
     const { followed, findings } = await inTransaction(pool, (tx) => lookAtListing(tx, look), 'load')
-    for (const { news, life, more } of findings) {
-      log[loud.includes(news) ? 'warn' : 'info'](`market.${news}`, {
-        coinId: life.coinId,
-        market: `${id}:${life.symbol}`,
-        ...(life.listedTo === undefined ? {} : { endedAt: toIso(life.listedTo) }),
-        ...more,
-      })
+    for (const finding of findings) {
+      logFinding(context, id, finding)
+      await report.log(findingText(id, finding))
     }
     const count = (...news: Finding['news'][]) => findings.filter((one) => news.includes(one.news)).length
     return {
@@ -56,3 +66,32 @@ export const syncInstruments = defineJob({
     }
   },
 })
+
+function logFinding({ log }: Context, source: string, { news, life, more }: Finding): void {
+  log[loud.includes(news) ? 'warn' : 'info'](`market.${news}`, {
+    coinId: life.coinId,
+    market: `${source}:${life.symbol}`,
+    ...(life.listedTo === undefined ? {} : { endedAt: toIso(life.listedTo) }),
+    ...more,
+  })
+}
+
+/** What the candles show of each tracked market that the listing casts doubt on: hardly ever any. */
+async function tradingOfDoubted(
+  { pool, http, settings, signal }: Context,
+  id: AnySourceId,
+  poll: Poll,
+): Promise<Map<string, Trading>> {
+  const trading = new Map<string, Trading>()
+  const source = candlesFrom(id)
+  if (!source) return trading
+  const deps = { http, baseUrls: settings.environment.baseUrls }
+  for (const { life, doubt } of await inTransaction(pool, (tx) => findDoubts(tx, poll))) {
+    const market = { source, symbol: life.symbol }
+    trading.set(
+      lifeKey(life),
+      await tradingIn(deps, market, doubt.range, { lane: 'live', signal, now: poll.now }),
+    )
+  }
+  return trading
+}

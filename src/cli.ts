@@ -1,52 +1,130 @@
 import { Command, CommanderError } from 'commander'
 import { say } from './cli/output.ts'
 import { Fault, InvalidInput } from './fault.ts'
-import { withoutSecrets } from './runtime/log.ts'
+import { withoutSecrets } from './runtime/redaction.ts'
 import { readVersion } from './settings/version.ts'
 
-/** Every command by its name, in the order of the help. Each is imported when it is asked for: all of them take a second. */
-const commands: Readonly<Record<string, () => Promise<Command>>> = {
-  start: async () => (await import('./cli/start.ts')).startCommand(),
-  demo: async () => (await import('./cli/demo.ts')).demoCommand(),
-  replay: async () => (await import('./cli/replay.ts')).replayCommand(),
-  backfill: async () => (await import('./cli/backfill.ts')).backfillCommand(),
-  gaps: async () => (await import('./cli/gaps.ts')).gapsCommand(),
-  coverage: async () => (await import('./cli/coverage.ts')).coverageCommand(),
-  verify: async () => (await import('./cli/verify.ts')).verifyCommand(),
-  certificate: async () => (await import('./cli/certificate.ts')).certificateCommand(),
-  quarantine: async () => (await import('./cli/quarantine.ts')).quarantineCommand(),
-  candles: async () => (await import('./cli/candles.ts')).candlesCommand(),
-  prices: async () => (await import('./cli/prices.ts')).pricesCommand(),
-  coins: async () => (await import('./cli/coins.ts')).coinsCommand(),
-  migrate: async () => (await import('./cli/migrate.ts')).migrateCommand(),
-  partitions: async () => (await import('./cli/partitions.ts')).partitionsCommand(),
-  views: async () => (await import('./cli/views.ts')).viewsCommand(),
-  retention: async () => (await import('./cli/retention.ts')).retentionCommand(),
-  archive: async () => (await import('./cli/archive.ts')).archiveCommand(),
-  keys: async () => (await import('./cli/keys.ts')).keysCommand(),
-  status: async () => (await import('./cli/status.ts')).statusCommand(),
-  doctor: async () => (await import('./cli/doctor.ts')).doctorCommand(),
-  queues: async () => (await import('./cli/queues.ts')).queuesCommand(),
-  completion: async () => (await import('./cli/completion.ts')).completionCommand(() => buildProgram([])),
+type Listed = Readonly<{ description: string; load(): Promise<() => Command> }>
+
+/** Every command by its name, in the order of the help; each is imported only when it is used. */
+const commands: Readonly<Record<string, Listed>> = {
+  start: {
+    description: 'Run the daemon: schedule, workers and web.',
+    load: async () => (await import('./cli/start.ts')).startCommand,
+  },
+  demo: {
+    description: 'Run the daemon against the bundled replay exchange; needs no network.',
+    load: async () => (await import('./cli/demo.ts')).demoCommand,
+  },
+  replay: {
+    description: 'Serve recorded candles through the interfaces of the exchanges.',
+    load: async () => (await import('./cli/replay.ts')).replayCommand,
+  },
+  backfill: {
+    description: 'Load missing history; run it again to resume.',
+    load: async () => (await import('./cli/backfill.ts')).backfillCommand,
+  },
+  gaps: {
+    description: 'List missing candles and why they are missing.',
+    load: async () => (await import('./cli/gaps.ts')).gapsCommand,
+  },
+  coverage: {
+    description: 'Show from when to when each series is complete.',
+    load: async () => (await import('./cli/coverage.ts')).coverageCommand,
+  },
+  verify: {
+    description: 'Compare stored candles with their source; exit status 1 if they differ.',
+    load: async () => (await import('./cli/verify.ts')).verifyCommand,
+  },
+  certificate: {
+    description: 'Show coverage, the reason for each gap, and a checksum to compare with another copy.',
+    load: async () => (await import('./cli/certificate.ts')).certificateCommand,
+  },
+  quarantine: {
+    description: 'List, retry or discard rejected rows.',
+    load: async () => (await import('./cli/quarantine.ts')).quarantineCommand,
+  },
+  candles: {
+    description: 'Show the newest stored candles of a coin, or their revisions.',
+    load: async () => (await import('./cli/candles.ts')).candlesCommand,
+  },
+  prices: {
+    description: 'Show the newest stored price of each coin, in USD.',
+    load: async () => (await import('./cli/prices.ts')).pricesCommand,
+  },
+  coins: {
+    description: 'List, add, remove and check the tracked coins and their markets.',
+    load: async () => (await import('./cli/coins.ts')).coinsCommand,
+  },
+  migrate: {
+    description: 'Change or check the database schema.',
+    load: async () => (await import('./cli/migrate.ts')).migrateCommand,
+  },
+  partitions: {
+    description: 'List partitions, or create those ahead.',
+    load: async () => (await import('./cli/partitions.ts')).partitionsCommand,
+  },
+  views: {
+    description: 'Refresh the summaries, or list their refreshes.',
+    load: async () => (await import('./cli/views.ts')).viewsCommand,
+  },
+  retention: {
+    description: 'Apply retention now; archives and roll-ups are written and verified first.',
+    load: async () => (await import('./cli/retention.ts')).retentionCommand,
+  },
+  archive: {
+    description: 'List, verify, restore or query archived data.',
+    load: async () => (await import('./cli/archive.ts')).archiveCommand,
+  },
+  keys: {
+    description: 'Generate an encryption key, or rotate keys.',
+    load: async () => (await import('./cli/keys.ts')).keysCommand,
+  },
+  status: {
+    description: 'Show alerts, freshness and recent runs.',
+    load: async () => (await import('./cli/status.ts')).statusCommand,
+  },
+  doctor: {
+    description: 'Check everything and print how to repair what is wrong; exit status 1 if anything is.',
+    load: async () => (await import('./cli/doctor.ts')).doctorCommand,
+  },
+  queues: {
+    description: 'Show, pause or resume the queues.',
+    load: async () => (await import('./cli/queues.ts')).queuesCommand,
+  },
+  completion: {
+    description: 'Print a completion script for a shell.',
+    load: async () => {
+      const { completionCommand } = await import('./cli/completion.ts')
+      return () => completionCommand(wholeProgram)
+    },
+  },
 }
 
 /** Runs one command line. The exit status is 0 when done, 1 when it failed, 2 when it was used wrongly. */
 export async function main(argv: readonly string[]): Promise<void> {
   try {
-    const program = await buildProgram(argv)
+    // The second word too, for `beacon help COMMAND`.
+    const program = await buildProgram(argv.slice(2, 4))
     await program.parseAsync(argv)
   } catch (error) {
     process.exitCode = report(error)
   }
 }
 
-async function buildProgram([, , name = '']: readonly string[]): Promise<Command> {
+/** The program with all of its commands. */
+export const wholeProgram = (): Promise<Command> => buildProgram(Object.keys(commands))
+
+/** The program with these commands whole and the others by name and description, as its help shows them. */
+async function buildProgram(wholeCommands: readonly string[]): Promise<Command> {
   const program = new Command('beacon')
     .description('Market data of public crypto exchanges, in PostgreSQL.')
     .version(readVersion())
-    .showHelpAfterError('(beacon --help, or beacon COMMAND --help, tells how it is used)')
-  const asked = Object.hasOwn(commands, name) ? commands[name] : undefined
-  for (const load of asked ? [asked] : Object.values(commands)) program.addCommand(await load())
+    .showHelpAfterError('(see beacon --help, or beacon COMMAND --help)')
+  for (const [name, { description, load }] of Object.entries(commands)) {
+    const command = wholeCommands.includes(name) ? (await load())() : new Command(name)
+    program.addCommand(command.description(description))
+  }
   throwInsteadOfExit(program)
   return program
 }

@@ -5,7 +5,7 @@ import { startMonitor } from './monitoring/monitor.ts'
 import type { Clock } from './runtime/clock.ts'
 import { openDatabase } from './runtime/database.ts'
 import type { Log } from './runtime/log.ts'
-import { announceWorkers } from './runtime/presence.ts'
+import { announceRoles } from './runtime/presence.ts'
 import type { Releases } from './runtime/release.ts'
 import { startScheduler } from './scheduler.ts'
 import type { Role } from './settings/roles.ts'
@@ -24,6 +24,8 @@ type DaemonOptions = Readonly<{
   clock: Clock
   releases: Releases
   signal: AbortSignal
+  /** Whether the web server may listen on any free port where the wanted one is taken. */
+  anyPort?: boolean
 }>
 
 /** Starts the daemon. Whatever it opens is pushed to `releases`, so that a failing start closes it too. */
@@ -34,18 +36,17 @@ export async function startDaemon({
   clock,
   releases,
   signal,
+  anyPort = false,
 }: DaemonOptions): Promise<{ url: string | undefined }> {
   // Before anything is started that would have to be stopped again.
   if (wanted.includes('web')) refuseOpenDoor(settings.environment)
   const database = await openDatabase({ settings, log, clock, releases, signal }, 'always')
   const fleet = await openFleet({ settings, database, log, clock, releases, signal }, minute)
   log.info('engines.ready', { database: database.kind, queue: fleet.engine.kind })
+  const presence = await announceRoles(database.url, wanted, fleet.engine.kind, log)
+  releases.push(() => presence.release())
   if (wanted.includes('scheduler')) await startScheduler(fleet, database.url, releases)
-  if (wanted.includes('worker')) {
-    const presence = await announceWorkers(database.url, fleet.engine.kind, log)
-    releases.push(() => presence.release())
-    await startWorkersWhereNeeded(fleet, releases)
-  }
+  if (wanted.includes('worker')) await startWorkersWhereNeeded(fleet, releases)
   const watched = {
     settings,
     pool: database.pool,
@@ -67,7 +68,7 @@ export async function startDaemon({
     releases,
   )
   if (!wanted.includes('web')) return { url: undefined }
-  const web = await openWeb(watched)
+  const web = await openWeb({ ...watched, anyPort })
   releases.push(() => web.close())
   return { url: web.url }
 }

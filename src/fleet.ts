@@ -7,6 +7,7 @@ import type { Stop } from './http/stops.ts'
 import { countRequests } from './metrics/counted-requests.ts'
 import { countedRuns } from './metrics/counted-runs.ts'
 import { startCounting } from './metrics/counters.ts'
+import { missingPackage } from './missing-package.ts'
 import { type Engine, openEngine } from './queue/engine.ts'
 import { enqueue } from './queue/enqueue.ts'
 import type { Job } from './queue/job.ts'
@@ -82,7 +83,7 @@ export async function openFleet(
     settings,
     pool: database.pool,
     http: counting.http(http),
-    partitions: new Set(),
+    partitions: new Map(),
     enqueue: (name, payloads) => enqueue(engine, jobNamed(name), payloads),
   }
   return {
@@ -114,8 +115,21 @@ async function openTracerIfWanted(
   releases: Releases,
 ): Promise<Tracer | undefined> {
   if (url === undefined) return undefined
-  const { openTracer } = await import('./tracing/open-tracer.ts')
+  const { openTracer } = await loadTracing()
   return openTracer({ url, version: readVersion(), log }, releases)
+}
+
+async function loadTracing() {
+  try {
+    return await import('./tracing/open-tracer.ts')
+  } catch (error) {
+    throw missingPackage(error, 'OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed', [
+      '@opentelemetry/api',
+      '@opentelemetry/exporter-trace-otlp-http',
+      '@opentelemetry/resources',
+      '@opentelemetry/sdk-trace-base',
+    ])
+  }
 }
 
 export function jobNamed(name: string): Job {

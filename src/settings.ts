@@ -1,10 +1,11 @@
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { z } from 'zod'
 import { InvalidInput } from './fault.ts'
 import { packageDir } from './package-dir.ts'
+import { checkContent, fileThatHolds, layOver, placeOf, readableSections } from './settings/config-files.ts'
+import { findContradictions, type Sections } from './settings/contradictions.ts'
 import { didYouMean } from './settings/did-you-mean.ts'
-import { type Environment, readEnvironment } from './settings/environment.ts'
+import { checkEnvironment, type Environment } from './settings/environment.ts'
 import { type Configuration, coinsFile, configuration, type FollowedCoin } from './settings/schema.ts'
 import { readYamlFile, type YamlFile } from './settings/yaml-file.ts'
 
@@ -15,106 +16,71 @@ export const configDir = fileURLToPath(new URL('config', packageDir))
 
 /**
  * Reads the environment, `config/default.yaml`, and over it the operator's own file (`BEACON_CONFIG`) or the one
- * given. Throws InvalidInput with file, line and path for a mistake.
+ * given. Throws InvalidInput with every mistake of all of them, those of files with line and path.
  */
 export function readSettings(variables: NodeJS.ProcessEnv, overlay?: string): Settings {
-  const environment = readEnvironment(variables)
-  const overlayFile = overlay ?? environment.configFile
-  const files = [join(configDir, 'default.yaml'), ...(overlayFile ? [resolve(overlayFile)] : [])].map(
-    readYamlFile,
-  )
-  const merged = files.map(({ content }) => content).reduce(layOver)
-  const checked = check(configuration, merged, files)
-  const list = readYamlFile(resolve(dirname(fileThatHolds(files, ['coinsFile']).name), checked.coinsFile))
-  const coins = followed(check(coinsFile, list.content, [list]), checked, files)
+  const { data: environment, mistakes: ofEnvironment } = checkEnvironment(variables)
+  const ofFiles = readFiles(overlay ?? variables.BEACON_CONFIG)
+  const mistakes = [...ofEnvironment.map((mistake) => `environment: ${mistake}`), ...ofFiles.mistakes]
+  const { checked, coins } = ofFiles
+  if (environment === undefined || checked === undefined || coins === undefined || mistakes.length > 0)
+    throw mistaken(mistakes)
   return Object.freeze({ ...checked, environment, coins })
 }
 
-function layOver(below: unknown, above: unknown): unknown {
-  if (!isRecord(below) || !isRecord(above)) return above
-  const merged: Record<string, unknown> = { ...below }
-  for (const [key, value] of Object.entries(above))
-    merged[key] = key in below ? layOver(below[key], value) : value
-  return merged
+function mistaken(mistakes: readonly string[]): InvalidInput {
+  const [first = '', ...others] = mistakes
+  return new InvalidInput(
+    others.length === 0
+      ? first
+      : [`${mistakes.length} settings are wrong:`, ...mistakes.map((mistake) => `  ${mistake}`)].join('\n'),
+  )
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+type ReadFiles = Readonly<{
+  checked?: Configuration | undefined
+  coins?: readonly FollowedCoin[] | undefined
+  mistakes: readonly string[]
+}>
 
-const holds = (file: YamlFile, path: readonly PropertyKey[]): boolean =>
-  path.reduce<unknown>((value, key) => (isRecord(value) ? value[String(key)] : undefined), file.content) !==
-  undefined
-
-const fileThatHolds = (files: readonly YamlFile[], path: readonly PropertyKey[]): YamlFile =>
-  files.findLast((file) => holds(file, path)) ?? (files.at(-1) as YamlFile)
-
-function check<T>(schema: z.ZodType<T>, content: unknown, files: readonly YamlFile[]): T {
-  const result = schema.safeParse(content)
-  if (result.success) return result.data
-  throw new InvalidInput(result.error.issues.flatMap((issue) => describe(issue, schema, files)).join('\n'))
-}
-
-function describe(issue: z.core.$ZodIssue, schema: z.ZodType, files: readonly YamlFile[]): string[] {
-  const unknown = unknownKeys(issue)
-  if (unknown === undefined) {
-    return [
-      `${placeOf(issue.path, files)}: ${issue.path.map(String).join('.') || 'the file'} ${issue.message}`,
-    ]
+function readFiles(overlay: string | undefined): ReadFiles {
+  const read = [join(configDir, 'default.yaml'), ...(overlay ? [resolve(overlay)] : [])].map(readYamlFile)
+  const files = read.flatMap(({ file }) => file ?? [])
+  const unread = read.flatMap((one) => one.mistakes)
+  if (unread.length > 0) return { mistakes: unread }
+  const merged = files.map(({ content }) => content).reduce(layOver)
+  const { data: checked, mistakes } = checkContent(configuration, merged, files)
+  const sections = readableSections(configuration, merged)
+  const coins = readCoins(sections, files)
+  return {
+    checked,
+    coins: coins.coins,
+    mistakes: [...mistakes, ...contradictionsIn(sections, files), ...coins.mistakes],
   }
-  const known = knownKeys(schema, unknown.below)
-  return unknown.keys.map((key) => {
-    const path = [...unknown.below, key]
-    return `${placeOf(path, files)}: there is no setting ${path.map(String).join('.')}.${didYouMean(key, known)}`
-  })
 }
 
-type UnknownKeys = Readonly<{ below: readonly PropertyKey[]; keys: readonly string[] }>
+const contradictionsIn = (sections: Sections, files: readonly YamlFile[]): string[] =>
+  findContradictions(sections).map(
+    ({ path, others = [], message }) => `${placeOf(files, path, ...others)}: ${path.join('.')} ${message}`,
+  )
 
-/** The keys that there is no setting for, where that is what is wrong. */
-function unknownKeys(issue: z.core.$ZodIssue): UnknownKeys | undefined {
-  if (issue.code === 'unrecognized_keys') return { below: issue.path, keys: issue.keys }
-  if (issue.code !== 'invalid_key') return undefined
-  return { below: issue.path.slice(0, -1), keys: [String(issue.path.at(-1))] }
-}
-
-function placeOf(path: readonly PropertyKey[], files: readonly YamlFile[]): string {
-  const file = fileThatHolds(files, path)
-  return `${file.name}:${file.lineOf(path) ?? 1}`
-}
-
-function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  let at: unknown = schema
-  for (const key of path) {
-    if (at instanceof z.ZodObject) at = at.shape[String(key)]
-    else if (at instanceof z.ZodRecord) at = at.valueType
-    else if (at instanceof z.ZodArray) at = at.element
+function readCoins({ coinsFile: name, follow }: Sections, files: readonly YamlFile[]): ReadFiles {
+  // What is wrong with the setting itself is among the mistakes.
+  if (name === undefined) return { mistakes: [] }
+  const { file, mistakes: unread } = readYamlFile(
+    resolve(dirname(fileThatHolds(files, ['coinsFile']).name), name),
+  )
+  if (file === undefined) return { mistakes: unread }
+  const { data, mistakes } = checkContent(coinsFile, file.content, [file])
+  if (data === undefined || follow === undefined) return { mistakes }
+  if (follow === 'all') return { coins: data, mistakes }
+  const chosen = follow.map((id) => data.find((coin) => coin.id === id) ?? id)
+  const unknown = chosen.filter((one) => typeof one === 'string')
+  const known = data.map(({ id }) => id)
+  return {
+    coins: chosen.filter((one) => typeof one !== 'string'),
+    mistakes: unknown.map(
+      (id) => `${placeOf(files, ['follow'])}: no coin "${id}" in the coins file.${didYouMean(id, known)}`,
+    ),
   }
-  if (at instanceof z.ZodObject) return Object.keys(at.shape)
-  return at instanceof z.ZodRecord ? namedBy(at.keyType) : []
-}
-
-/** The names that a schema of names spells out. */
-function namedBy(names: unknown): string[] {
-  if (names instanceof z.ZodUnion) return names.options.flatMap(namedBy)
-  return names instanceof z.ZodEnum ? names.options.map(String) : []
-}
-
-function followed(
-  coins: readonly FollowedCoin[],
-  { follow }: Configuration,
-  files: readonly YamlFile[],
-): FollowedCoin[] {
-  if (follow === 'all') return [...coins]
-  return follow.map((id) => {
-    const coin = coins.find((candidate) => candidate.id === id)
-    if (coin) return coin
-    const file = fileThatHolds(files, ['follow'])
-    const hint = didYouMean(
-      id,
-      coins.map((candidate) => candidate.id),
-    )
-    throw new InvalidInput(
-      `${file.name}:${file.lineOf(['follow']) ?? 1}: no coin "${id}" in the coins file.${hint}`,
-    )
-  })
 }

@@ -1,5 +1,6 @@
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import {
+  type AnyPgColumn,
   bigint,
   boolean,
   check,
@@ -10,6 +11,7 @@ import {
   pgTable,
   primaryKey,
   text,
+  unique,
   uniqueIndex,
   uuid,
   varchar,
@@ -34,6 +36,12 @@ const coinId = () =>
     .notNull()
     .references(() => coins.id, { onDelete: 'cascade' })
 
+/** A market has one coin, however its symbol is spelt: `marketKey` of src/market is the same in TypeScript. */
+const oneSpelling = (source: AnyPgColumn, symbol: AnyPgColumn): SQL => sql`(case ${source}
+  when 'kraken' then regexp_replace(upper(translate(${symbol}, '-_/:', '')), '^X([A-Z]{3})[XZ]([A-Z]{3})$', '\\1\\2')
+  else upper(translate(${symbol}, '-_/:', ''))
+end)`
+
 /**
  * Which market on which source stands for a coin, and from when to when, the first by `preference`; `symbol` is in the
  * source's spelling.
@@ -53,12 +61,16 @@ export const instruments = pgTable(
     missingSince: instant('missing_since'),
     haltedSince: instant('halted_since'),
     relistedAt: instant('relisted_at'),
+    sharesMarket: boolean('shares_market').notNull().default(false),
   },
   (table) => [
     primaryKey({ columns: [table.coinId, table.source, table.symbol, table.followedFrom] }),
     uniqueIndex('instruments_open_key')
       .on(table.coinId, table.source, table.symbol)
       .where(sql`listed_to is null`),
+    uniqueIndex('instruments_market_key')
+      .on(table.source, oneSpelling(table.source, table.symbol))
+      .where(sql`followed_to is null and listed_to is null and not shares_market`),
     check('instruments_preference_check', sql`preference >= 0`),
     check('instruments_listed_check', sql`listed_from < listed_to`),
     check('instruments_relisted_check', sql`relisted_at is null or listed_to is not null`),
@@ -142,8 +154,8 @@ export const candleRevisions = pgTable(
 )
 
 /**
- * A row of an answer that was not believed: `raw` as it came, with the reason. `market` is the source's symbol, and
- * `settlement` what became of it; null while it is open.
+ * A row of an answer that was rejected: `raw` as it came the last time, with the reason, and how often it has come so.
+ * `market` is the source's symbol, and `settlement` what became of it; null while it is open.
  */
 export const quarantinedRows = pgTable(
   'quarantined_rows',
@@ -156,24 +168,31 @@ export const quarantinedRows = pgTable(
     timestamp: instant(),
     reason: text().notNull(),
     raw: text().notNull(),
+    candle: jsonb().$type<Record<'open' | 'high' | 'low' | 'close' | 'volume', Decimal>>(),
     runId: uuid('run_id'),
     quarantinedAt: instant('quarantined_at').notNull(),
-    settlement: varchar({ length: 20, enum: ['loaded', 'withdrawn', 'discarded'] }),
+    kind: varchar({ length: 200 }).notNull(),
+    timesSeen: integer('times_seen').notNull().default(1),
+    lastSeenAt: instant('last_seen_at').notNull(),
+    settlement: varchar({
+      length: 20,
+      enum: ['loaded', 'withdrawn', 'discarded', 'accepted', 'superseded'],
+    }),
     settledAt: instant('settled_at'),
     settledBy: varchar('settled_by', { length: 100 }),
     settledReason: text('settled_reason'),
   },
-  ({ source, market, timeframe, raw, reason, quarantinedAt, coinId, timestamp }) => [
-    index('idx_quarantined_rows_quarantined_at').on(quarantinedAt),
-    uniqueIndex('quarantined_rows_row_key').on(
-      source,
-      market,
-      sql`coalesce(${timeframe}, '')`,
-      sql`md5(${raw})`,
-      sql`md5(${reason})`,
-    ),
+  ({ source, market, coinId, timeframe, timestamp, kind, lastSeenAt }) => [
+    index('idx_quarantined_rows_last_seen_at').on(lastSeenAt),
+    unique('quarantined_rows_row_key')
+      .on(source, market, coinId, timeframe, timestamp, kind)
+      .nullsNotDistinct(),
+    check('quarantined_rows_seen_check', sql`times_seen > 0 and quarantined_at <= last_seen_at`),
     index('idx_quarantined_rows_series').on(coinId, timeframe, timestamp),
-    check('quarantined_rows_settlement_check', sql`settlement in ('loaded', 'withdrawn', 'discarded')`),
+    check(
+      'quarantined_rows_settlement_check',
+      sql`settlement in ('loaded', 'withdrawn', 'discarded', 'accepted', 'superseded')`,
+    ),
     check(
       'quarantined_rows_settled_check',
       sql`num_nulls(settlement, settled_at, settled_by) in (0, 3) and (settlement is distinct from 'discarded' or settled_reason is not null) and (settlement is not null or settled_reason is null)`,

@@ -56,7 +56,7 @@ export const marketData = pgTable(
     primaryKey({ columns: [table.id, table.timestamp] }),
     unique('market_data_coin_id_timestamp_key').on(table.coinId, table.timestamp),
     index('idx_market_data_timestamp').on(table.timestamp),
-    check('market_data_price_check', sql`price >= 0 and price <> 'NaN'`),
+    check('market_data_price_check', sql`price > 0 and price <> 'NaN'`),
     check(
       'market_data_numbers',
       sql`market_cap <> 'NaN' and volume_24h <> 'NaN' and change_24h <> 'NaN' and circulating_supply <> 'NaN' and max_supply <> 'NaN'`,

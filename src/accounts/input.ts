@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { InvalidInput } from '../fault.ts'
+import { examine, plainIssues } from '../settings/plain-issues.ts'
 
 /** A text that will be encrypted: any, for a ciphertext holds what the database would not take. */
 export const anyText = z.string({ error: 'is not a text' })
@@ -41,10 +42,9 @@ function jsonOf(value: unknown): string | undefined {
  * holds: it may be a secret. Told here, nothing that was handed over gets into a message of the database.
  */
 export function checkInput<T>(schema: z.ZodType<T>, input: unknown): T {
-  const result = schema.safeParse(input)
+  const result = examine(schema, input)
   if (result.success) return result.data
-  const mistakes = result.error.issues.map(({ path, message }) => `${path.map(String).join('.')} ${message}`)
-  throw new InvalidInput(`${mistakes.join('; ')}: correct it and try again`)
+  throw new InvalidInput(`${plainIssues(result.error, 'the input').join('; ')}: correct it and try again`)
 }
 
 /** Whether the text may be the id of a row; the database would not take it into a comparison otherwise. */

@@ -25,7 +25,6 @@ type JsonOption = Readonly<{ json?: boolean }>
 
 export const archiveCommand = (): Command =>
   new Command('archive')
-    .description('What has left the database for files, and the way back.')
     .addCommand(listCommand())
     .addCommand(verifyCommand())
     .addCommand(restoreCommand())
@@ -166,6 +165,8 @@ const queryCommand = (): Command =>
     .option('--json', 'answer as JSON')
     .action((query: string, { json }: JsonOption) =>
       withDatabase(async ({ database, settings }) => {
+        if (query.trim() === '')
+          throw new InvalidInput('the query is empty: write one, as in beacon archive query --help')
         const { columns, rows } = await queryArchive({ pool: database.pool, settings }, query)
         const asObjects = rows.map((row) =>
           Object.fromEntries(columns.map((name, index) => [name, row[index]])),

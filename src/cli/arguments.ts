@@ -1,6 +1,6 @@
 import { InvalidInput } from '../fault.ts'
 import { type Instant, parseDate } from '../market/instant.ts'
-import type { Range } from '../market/range.ts'
+import { allTime, type Range } from '../market/range.ts'
 import { isTimeframe, type Timeframe } from '../market/timeframe.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import type { Settings } from '../settings.ts'
@@ -8,8 +8,11 @@ import type { Settings } from '../settings.ts'
 /** Reads a date of the command line. Throws InvalidInput that shows the forms. */
 export function readDate(option: string, text: string, now: Instant): Instant {
   const instant = parseDate(text, now)
-  if (instant !== undefined) return instant
-  throw new InvalidInput(`${option} ${text} is not a date; write 2024-03-01, 2024-03-01T12:00Z or -30d`)
+  if (instant === undefined)
+    throw new InvalidInput(`${option} ${text} is not a date; write 2024-03-01, 2024-03-01T12:00Z or -30d`)
+  if (instant < allTime.from)
+    throw new InvalidInput(`${option} ${text} is before 1970: no market is that old`)
+  return instant
 }
 
 /** Reads `--from` and `--to`: half-open, UTC, in that order, and begun. */
@@ -21,21 +24,21 @@ export function readRange(fromText: string, toText: string, now: Instant): Range
   return range
 }
 
-/** Reads a comma separated list of timeframes, each of which must be kept here. */
+/** Reads a comma separated list of timeframes, each of which must be configured. */
 export function readTimeframes(text: string, settings: Settings): Timeframe[] {
-  const kept = Object.keys(settings.timeframes)
+  const configured = Object.keys(settings.timeframes)
   const names = [...new Set(text.split(',').map((name) => name.trim()))]
   return names.map((name) => {
     if (isTimeframe(name) && settings.timeframes[name]) return name
     throw new InvalidInput(
-      `timeframe "${name}" is not kept here.${didYouMean(name, kept)} There is ${kept.join(', ')}`,
+      `timeframe "${name}" is not configured.${didYouMean(name, configured)} Configured timeframes: ${configured.join(', ')}`,
     )
   })
 }
 
 /** Reads a whole number of at least one. */
 export function readCount(option: string, text: string, most: number): number {
-  const count = Number(text)
-  if (Number.isInteger(count) && count >= 1 && count <= most) return count
+  const count = /^\d+$/.test(text) ? Number(text) : Number.NaN
+  if (count >= 1 && count <= most) return count
   throw new InvalidInput(`${option} ${text} is not a whole number from 1 to ${most}`)
 }

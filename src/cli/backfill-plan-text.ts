@@ -1,6 +1,6 @@
 import type { BackfillPlan, SeriesPlan, SourceLoad } from '../ingest/backfill-plan.ts'
 import { minute, second, toIso, toMinuteText } from '../market/instant.ts'
-import type { Range } from '../market/range.ts'
+import { candleCount, type Range } from '../market/range.ts'
 import { durationText } from '../settings/duration.ts'
 import { counted } from '../web/status/words.ts'
 import { bytesText, countText, spanText, table } from './output.ts'
@@ -37,7 +37,10 @@ export function planText(plan: BackfillPlan): string {
 
 function totals(plan: BackfillPlan): string[] {
   const { settled, partitions } = plan
-  const there = settled > 0 ? `, ${countText(settled)} there already` : ''
+  const rejected = plan.series.reduce((sum, one) => sum + rejectedIn(one), 0)
+  const there =
+    (settled > 0 ? `, ${countText(settled)} there already` : '') +
+    (rejected > 0 ? `, ${countText(rejected)} rejected and in quarantine` : '')
   const names = partitions.length > 0 ? `: ${shortened(partitions)}` : ''
   return [
     ...archiveWords(plan),
@@ -57,6 +60,9 @@ function totals(plan: BackfillPlan): string[] {
       : []),
   ]
 }
+
+const rejectedIn = ({ rejected, series: { timeframe } }: SeriesPlan): number =>
+  rejected.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
 
 /** What comes from files, where anything does. */
 function archiveWords({ archive: { monthly, daily, requests, bytes } }: BackfillPlan): string[] {
@@ -120,12 +126,15 @@ const rangeJson = ({ from, to }: Range) => ({ from: toIso(from), to: toIso(to) }
 
 /** The plan for other programs: instants are ISO text, as in every other answer. */
 export function planJson({ series, ...whole }: BackfillPlan) {
-  const planned = series.map(({ wanted, outOfReach, owed, files, candlesFrom: _from, ...plan }) => ({
-    ...plan,
-    wanted: rangeJson(wanted),
-    ...(outOfReach ? { outOfReach: rangeJson(outOfReach) } : {}),
-    owed: owed.map(rangeJson),
-    files: files.map(({ kind, range }) => ({ kind, ...rangeJson(range) })),
-  }))
+  const planned = series.map(
+    ({ wanted, outOfReach, owed, rejected, files, candlesFrom: _from, ...plan }) => ({
+      ...plan,
+      wanted: rangeJson(wanted),
+      ...(outOfReach ? { outOfReach: rangeJson(outOfReach) } : {}),
+      owed: owed.map(rangeJson),
+      rejected: rejected.map(rangeJson),
+      files: files.map(({ kind, range }) => ({ kind, ...rangeJson(range) })),
+    }),
+  )
   return { ...whole, series: planned }
 }

@@ -1,17 +1,23 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { enqueueBackfill, runBackfill } from '../backfill.ts'
 import { Fault, InvalidInput } from '../fault.ts'
 import type { Fleet } from '../fleet.ts'
 import { type BackfillPlan, planBackfill } from '../ingest/backfill-plan.ts'
-import type { BackfillResult } from '../ingest/backfill-summary.ts'
+import { type BackfillResult, type RejectedCandles, readRejectedOf } from '../ingest/backfill-summary.ts'
+import { earlier, later, toMinuteText } from '../market/instant.ts'
+import { candleFrom } from '../market/range.ts'
 import { hasWorkers } from '../runtime/presence.ts'
+import { binanceArchive } from '../sources/binance-archive.ts'
 import { listCoins } from '../store/coins.ts'
+import { listQuarantined } from '../store/quarantine.ts'
+import type { Database } from '../store/transaction.ts'
 import { counted } from '../web/status/words.ts'
 import { readRange, readTimeframes } from './arguments.ts'
 import { planJson, planText, retentionWords } from './backfill-plan-text.ts'
 import { withProgress } from './backfill-progress-bar.ts'
 import { resultText } from './backfill-report.ts'
 import { countText, print, printJson, say } from './output.ts'
+import { dateArgument, inspectCommand } from './quarantine/inspect.ts'
 import { type DatabaseSession, withFleet } from './session.ts'
 
 type BackfillOptions = Readonly<{
@@ -28,9 +34,6 @@ type BackfillOptions = Readonly<{
 
 export const backfillCommand = (): Command =>
   new Command('backfill')
-    .description(
-      'Bring in history: plan, then load whatever is still missing. The same command again goes on where it stopped.',
-    )
     .argument('<coin...>', 'coin ids, as in `beacon coins list`')
     .requiredOption('--timeframe <list>', 'timeframes, separated by commas: 1m,1h')
     .requiredOption('--from <date>', 'first instant, UTC: 2024-03-01, 2024-03-01T12:00Z or -30d')
@@ -40,7 +43,7 @@ export const backfillCommand = (): Command =>
       "read this source's market, whatever the coin's order of markets; binance-archive: Binance's, from files wherever there are any",
     )
     .option('--no-archive', "ask Binance for all of it, page by page, instead of reading its archive's files")
-    .option('--dry-run', 'stop after the plan')
+    .addOption(new Option('--dry-run', 'stop after the plan').conflicts('detach'))
     .option('--detach', 'leave the work to the daemon and return')
     .option('--force', 'also load what the next retention run would delete')
     .option('--json', 'answer as JSON')
@@ -55,6 +58,10 @@ async function backfill(
   options: BackfillOptions,
 ): Promise<void> {
   const { settings, clock, database, db } = session
+  if (!options.archive && options.source === binanceArchive.id)
+    throw new InvalidInput(
+      '--source binance-archive reads files, which --no-archive rules out: leave one out',
+    )
   const now = clock.now()
   const wish = {
     coinIds: [...new Set(coinIds)],
@@ -68,8 +75,12 @@ async function backfill(
   if (options.dryRun) return finish({ plan: planJson(plan) }, planText(plan), options)
   if (!options.json) say(`${planText(plan)}\n`)
   if (plan.expiring > 0 && !options.force) throw refusal(plan)
-  if (plan.candles === 0)
-    return finish({ plan: planJson(plan) }, 'Nothing is missing: no request is needed.', options)
+  if (plan.candles === 0) {
+    const rejected = await readRejectedOf(database.pool, plan)
+    const rest = rejected.length > 0 ? 'Everything else is known' : 'Nothing is missing'
+    finish({ plan: planJson(plan) }, `${rest}: no request is needed.`, options)
+    return refuseRejected(db, plan, rejected)
+  }
   if (options.detach) {
     const queued = await enqueueBackfill(fleet, plan)
     const who = (await hasWorkers(database.pool, fleet.engine.kind))
@@ -86,6 +97,7 @@ async function backfill(
     runBackfill(fleet, plan, { signal: session.signal, onProgress }),
   )
   report(plan, result, clock.now() - startedAt, options)
+  await refuseRejected(db, plan, result.rejected)
 }
 
 const refusal = (plan: BackfillPlan): InvalidInput =>
@@ -109,9 +121,38 @@ function report(plan: BackfillPlan, result: BackfillResult, tookMs: number, { js
   }
   if (result.remaining > 0) {
     throw new Incomplete(
-      `${result.remaining === 1 ? '1 candle is' : `${countText(result.remaining)} candles are`} still missing; see why with: beacon gaps ${[...new Set(plan.series.map(({ series }) => series.coinId))].join(' ')}`,
+      `${result.remaining === 1 ? '1 candle is' : `${countText(result.remaining)} candles are`} still missing; see why with: ${gapsLine(plan)}`,
     )
   }
+}
+
+/** Rejected candles are not asked for again, and count as missing until they are accepted or discarded. */
+async function refuseRejected(
+  db: Database,
+  plan: BackfillPlan,
+  rejected: readonly RejectedCandles[],
+): Promise<void> {
+  const [first, ...others] = rejected
+  if (!first) return
+  const candles = rejected.reduce((sum, series) => sum + series.candles, 0)
+  const filter = { coinId: first.coinId, timeframe: first.timeframe, state: 'open' } as const
+  const { rows } = await listQuarantined(db, { ...filter, range: candleFrom(first.from, first.timeframe) }, 1)
+  const reason = rows[0] ? ` (${rows[0].reason})` : ''
+  const at = `${toMinuteText(first.from)} UTC`
+  const what =
+    candles === 1
+      ? `1 candle is missing: ${at} was rejected${reason}. Inspect it`
+      : `${countText(candles)} candles are missing: they were rejected, the first, of ${at}${reason}. Inspect them`
+  throw new Incomplete(`${what} with: ${others.length === 0 ? inspectCommand(first) : gapsLine(plan)}`)
+}
+
+/** The command that says of each candle of the plan why it is missing. */
+function gapsLine({ series }: BackfillPlan): string {
+  const coinIds = [...new Set(series.map((plan) => plan.series.coinId))]
+  const timeframes = [...new Set(series.map((plan) => plan.series.timeframe))]
+  const from = series.map(({ wanted }) => wanted.from).reduce(earlier)
+  const to = series.map(({ wanted }) => wanted.to).reduce(later)
+  return `beacon gaps ${coinIds.join(' ')} --timeframe ${timeframes} --from ${dateArgument(from)} --to ${dateArgument(to)}`
 }
 
 /** The work has ended, and some of what was asked for is still missing. */

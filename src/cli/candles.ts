@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { InvalidInput } from '../fault.ts'
 import { changedValues } from '../ingest/compare-with-source.ts'
 import type { Candle } from '../market/candle.ts'
@@ -25,13 +25,12 @@ type CandlesOptions = Readonly<{
 
 export const candlesCommand = (): Command =>
   new Command('candles')
-    .description('Show the newest stored candles of a coin, or what their source has changed of them.')
     .argument('<coin>', 'coin id')
     .argument('<timeframe>', 'such as 1m or 1h')
     .option('--last <count>', 'how many; 20 unless said otherwise, what fits the terminal with --plot')
     .option('--from <date>', 'only those that open then or later, UTC: 2024-03-01, 2024-03-01T12:00Z or -30d')
     .option('--to <date>', 'only those that open before')
-    .option('--plot', 'draw them')
+    .addOption(new Option('--plot', 'draw them').conflicts(['revisions', 'json']))
     .option('--revisions', 'show the values that were replaced, and what replaced them')
     .option('--json', 'answer as JSON, prices as exact text')
     .action((coinId: string, timeframe: string, options: CandlesOptions) =>
@@ -54,10 +53,7 @@ async function showCandles(
   const count = readCount('--last', last ?? (plot ? String(mostCandles(width)) : '20'), longestAnswer)
   const { timeframe } = await readSeries(session, coinId, name)
   const range = readSpan(options, session.clock.now())
-  if (revisions) {
-    if (plot) throw new InvalidInput('--plot draws candles: leave --revisions out')
-    return showRevisions(session.db, { coinId, timeframe }, range, count, json)
-  }
+  if (revisions) return showRevisions(session.db, { coinId, timeframe }, range, count, json)
   const candles = await readCandles(session.db, { coinId, timeframe }, range, count)
   const asJson = candles.map(({ openTime, ...values }) => ({ openTime: toIso(openTime), ...values }))
   answer(json, { coinId, timeframe, candles: asJson }, () => {
@@ -79,7 +75,8 @@ function readSpan({ from, to }: CandlesOptions, now: Instant): Range {
     from: from === undefined ? everything.from : readDate('--from', from, now),
     to: to === undefined ? everything.to : readDate('--to', to, now),
   }
-  if (range.from >= range.to) throw new InvalidInput('--from is not before --to')
+  if (range.from >= range.to) throw new InvalidInput(`--from ${from} is not before --to ${to}`)
+  if (range.from > now) throw new InvalidInput(`--from ${from} lies in the future: no candle is closed yet`)
   return range
 }
 

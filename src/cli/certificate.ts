@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { Fault } from '../fault.ts'
 import { type Certificate, type CertificateWish, certify, closedPart } from '../ingest/certificate.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
@@ -14,14 +14,16 @@ type CertificateOptions = Readonly<{ from: string; to: string; sql?: boolean; js
 
 export const certificateCommand = (): Command =>
   new Command('certificate')
-    .description(
-      'What there is of a series, why the rest is not there, where it came from, and a SHA-256 over its candles that any other copy of them has too.',
-    )
     .argument('<coin>', 'coin id')
     .argument('<timeframe>', 'such as 1m or 1h')
     .requiredOption('--from <date>', 'first instant, UTC: 2024-03-01, 2024-03-01T12:00Z or -30d')
     .option('--to <date>', 'end, not included', 'now')
-    .option('--sql', 'only print the statement whose output the SHA-256 is of, for psql and sha256sum')
+    .addOption(
+      new Option(
+        '--sql',
+        'only print the statement whose output the SHA-256 is of, for psql and sha256sum',
+      ).conflicts('json'),
+    )
     .option('--json', 'answer as JSON')
     .action((coinId: string, timeframe: string, options: CertificateOptions) =>
       withDatabase((session) => showCertificate(session, coinId, timeframe, options)),

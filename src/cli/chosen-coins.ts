@@ -5,7 +5,7 @@ import type { Coin } from '../store/coins.ts'
 /** The followed coins that were named, or all of them. Throws InvalidInput for one that is not followed. */
 export function chosenCoins(coins: readonly Coin[], coinIds: readonly string[]): Coin[] {
   if (coinIds.length === 0) return [...coins]
-  return coinIds.map((coinId) => {
+  return [...new Set(coinIds)].map((coinId) => {
     const coin = coins.find(({ id }) => id === coinId)
     if (coin) return coin
     const hint = didYouMean(

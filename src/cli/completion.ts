@@ -7,7 +7,6 @@ const shells: readonly Shell[] = ['bash', 'zsh', 'fish']
 /** `whole` builds the program with every command: the script is made from the commands as they are. */
 export const completionCommand = (whole: () => Promise<Command>): Command =>
   new Command('completion')
-    .description('Print what lets a shell complete commands, options, coins and other values.')
     .addArgument(new Argument('<shell>', 'the shell that will read it').choices(shells))
     .addHelpText(
       'after',

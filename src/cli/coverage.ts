@@ -9,7 +9,6 @@ import { withDatabase } from './session.ts'
 
 export const coverageCommand = (): Command =>
   new Command('coverage')
-    .description('From when to when each series is stored, how much of it, and how much is not final yet.')
     .argument('[coin...]', 'coin ids; all followed ones when none is named')
     .option('--json', 'answer as JSON')
     .action((coinIds: string[], { json }: { json?: boolean }) =>
@@ -31,8 +30,8 @@ export const coverageCommand = (): Command =>
     )
 
 /** Between the first and the last stored candle. */
-const missing = ({ stored, timeframe, candles, absent }: SeriesSummary): number =>
-  candleCount(stored, timeframe) - candles - absent
+const missing = ({ stored, timeframe, candles, absent, rejected }: SeriesSummary): number =>
+  candleCount(stored, timeframe) - candles - absent - rejected
 
 const coverageTable = (series: readonly SeriesSummary[]): string =>
   table(series, [
@@ -44,5 +43,6 @@ const coverageTable = (series: readonly SeriesSummary[]): string =>
     { title: 'candles', of: ({ candles }) => countText(candles), align: 'right' },
     { title: 'provisional', of: ({ provisional }) => countText(provisional), align: 'right' },
     { title: 'without trades', of: ({ absent }) => countText(absent), align: 'right' },
+    { title: 'rejected', of: ({ rejected }) => countText(rejected), align: 'right' },
     { title: 'missing between', of: (row) => countText(missing(row)), align: 'right' },
   ])

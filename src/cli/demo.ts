@@ -1,23 +1,21 @@
 import { rm, writeFile } from 'node:fs/promises'
-import { join, relative, resolve } from 'node:path'
+import { basename, join, relative, resolve } from 'node:path'
 import { Command } from 'commander'
+import { claimFolder } from '../runtime/claimed-folder.ts'
 import { systemClock } from '../runtime/clock.ts'
-import { freePort } from '../runtime/free-port.ts'
 import { baseUrlVariables } from '../settings/base-url-variable.ts'
 import { roles } from '../settings/roles.ts'
 import { configDir, readSettings } from '../settings.ts'
 import { say } from './output.ts'
-import { withSession } from './session.ts'
+import { type Session, withSession } from './session.ts'
 import { runDaemon } from './start.ts'
 
 export const demoCommand = (): Command =>
   new Command('demo')
-    .description(
-      'Run the daemon against the bundled replay exchange, in its own data folder: needs no network.',
-    )
     .addHelpText(
       'after',
-      '\nWhile it runs, `. .beacon/demo/environment` in another terminal lets every command work on its data.',
+      '\nWhile it runs, `. .beacon/demo/environment` in another terminal lets every command work on its data.' +
+        '\nA second demo at the same time has its own folder (.beacon/demo-2), port and environment file.',
     )
     .action(async () => {
       const { openReplayExchange } = await import('../replay/exchange.ts')
@@ -30,31 +28,43 @@ export const demoCommand = (): Command =>
     })
 
 async function runDemo(urls: ReadonlyMap<string, string>): Promise<void> {
-  // A demo must not write into anybody's real database, whatever the environment names.
-  const { DATABASE_URL: _database, REDIS_URL: _redis, BEACON_CONFIG: _config, ...rest } = process.env
-  const own = readSettings(rest).environment
-  const dataDir = resolve(own.dataDir, 'demo')
+  const rest = withoutEngines(process.env)
+  // Each demo has a folder of its own: one that runs beside it has another database, exchange and environment file.
+  const claimed = await claimFolder(resolve(readSettings(rest).environment.dataDir), 'demo')
   const config = join(configDir, 'demo.yaml')
-  const variables = { BEACON_DATA_DIR: dataDir, ...baseUrlVariables(urls) }
-  const httpPort = String((await freePort(own.httpPort)) ?? 0)
-  const settings = readSettings({ ...rest, ...variables, BEACON_HTTP_PORT: httpPort }, config)
-  say('Replaying recorded candles, one a minute, as if they were now. Ctrl-C ends it.')
-  await withSession(
-    (session) =>
-      runDaemon(session, roles, async () => {
-        const file = join(dataDir, 'environment')
-        await writeFile(file, environmentText({ ...variables, BEACON_CONFIG: config }))
-        session.releases.push(() => rm(file, { force: true }))
-        return `Look into its data from another terminal: . ${shortPath(file)} && npx beacon candles bitcoin 1h --plot`
-      }),
-    { settings, logLevel: 'info' },
-  )
+  const variables = { BEACON_DATA_DIR: claimed.path, ...baseUrlVariables(urls) }
+  try {
+    const settings = readSettings({ ...rest, ...variables }, config)
+    if (basename(claimed.path) !== 'demo')
+      say(`Another demo is running: this one has its data in ${shortPath(claimed.path)}.`)
+    say('Replaying recorded candles, one a minute, as if they were now. Ctrl-C ends it.')
+    const hintOf = async (session: Session) => {
+      const file = join(claimed.path, 'environment')
+      await writeFile(file, environmentText({ ...variables, BEACON_CONFIG: config }))
+      session.releases.push(() => rm(file, { force: true }))
+      return `Look into its data from another terminal: . ${shortPath(file)} && npx beacon candles bitcoin 1h --plot`
+    }
+    await withSession(
+      (session) => runDaemon(session, roles, { hintOf: () => hintOf(session), anyPort: true }),
+      { settings, logLevel: 'info' },
+    )
+  } finally {
+    await claimed.release()
+  }
 }
+
+/** A demo must not write into a real database, queue or archive, whatever the environment names. */
+const engines = ['DATABASE_URL', 'REDIS_URL', 'ARCHIVE_URL'] as const
+
+const withoutEngines = (variables: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(
+    Object.entries(variables).filter(([name]) => ![...engines, 'BEACON_CONFIG'].includes(name)),
+  )
 
 /** For a shell to read: what takes any command to the demo, its exchange included. */
 const environmentText = (variables: Readonly<Record<string, string>>): string =>
   [
-    'unset DATABASE_URL REDIS_URL',
+    `unset ${engines.join(' ')}`,
     ...Object.entries(variables).map(([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'`),
     '',
   ].join('\n')

@@ -12,7 +12,6 @@ type DoctorOptions = Depth & Readonly<{ json?: boolean }>
 
 export const doctorCommand = (): Command =>
   new Command('doctor')
-    .description('What is wrong, and how to mend it. Exit status 1 when anything is.')
     .option('--deep', 'also compare what is recorded as stored with every row, and read every archive back')
     .option(
       '--mend',

@@ -14,6 +14,7 @@ import { readRange, readTimeframes } from './arguments.ts'
 import { Incomplete } from './backfill.ts'
 import { chosenCoins } from './chosen-coins.ts'
 import { answer, countText, print, say, table } from './output.ts'
+import { inspectCommand } from './quarantine/inspect.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
 
 type GapsOptions = Readonly<{
@@ -26,7 +27,6 @@ type GapsOptions = Readonly<{
 
 export const gapsCommand = (): Command =>
   new Command('gaps')
-    .description('What is missing, and why.')
     .argument('[coin...]', 'coin ids; all followed ones when none is named')
     .option('--timeframe <list>', 'timeframes, separated by commas; all that are kept when left out')
     .option(
@@ -62,6 +62,7 @@ const chosenTimeframes = ({ timeframe }: GapsOptions, settings: DatabaseSession[
 const causes: Readonly<Record<GapCause, string>> = {
   'not-fetched': 'not fetched yet',
   'our-outage': 'not fetched: the daemon was down, or its runs failed',
+  'no-partition': 'cannot be stored',
   late: 'just closed, the source may still be writing it',
   'no-trades': 'no trades: the source has no candle',
   'exchange-outage': 'outage of the source: none of its followed markets has a candle',
@@ -69,12 +70,39 @@ const causes: Readonly<Record<GapCause, string>> = {
   'not-listed': 'not listed yet: the symbol stood for another market',
   delisted: 'the market had ended on its source',
   'beyond-source': 'older than what its source gives',
-  refused: 'not believed, kept in quarantine',
+  refused: 'rejected, in quarantine',
+  discarded: 'rejected, and discarded by hand: not asked for again',
 }
 
 function showGaps(gaps: readonly Gap[], { json }: GapsOptions): void {
-  const asJson = gaps.map(({ range, ...gap }) => ({ ...gap, from: toIso(range.from), to: toIso(range.to) }))
-  answer(json, { gaps: asJson }, () => (gaps.length === 0 ? 'Nothing is missing.' : gapsTable(gaps)))
+  const asJson = gaps.map((gap) => {
+    const { range, ...rest } = gap
+    const inspect = isRejected(gap) ? { inspect: inspectLine([gap]) } : {}
+    return { ...rest, from: toIso(range.from), to: toIso(range.to), ...inspect }
+  })
+  answer(json, { gaps: asJson }, () =>
+    gaps.length === 0 ? 'Nothing is missing.' : [gapsTable(gaps), ...inspectLines(gaps)].join('\n'),
+  )
+}
+
+const isRejected = ({ cause }: Gap): boolean => cause === 'refused' || cause === 'discarded'
+
+/** The command that shows the rows of rejected candles of one series and cause, which ascend. */
+function inspectLine(gaps: Some<Gap>): string {
+  const [{ coinId, timeframe, cause, range }] = gaps
+  const { to } = (gaps.at(-1) ?? gaps[0]).range
+  const inspected = { coinId, timeframe, candles: candlesIn(gaps), from: range.from, to }
+  return inspectCommand(inspected, cause === 'discarded' ? 'settled' : 'open')
+}
+
+function inspectLines(gaps: readonly Gap[]): string[] {
+  const bySeries = grouped(
+    gaps.filter(isRejected),
+    ({ coinId, timeframe, cause }) => `${coinId} ${timeframe} ${cause}`,
+  )
+  return bySeries.length === 0
+    ? []
+    : ['', 'Inspect the rejected candles with:', ...bySeries.map((own) => `  ${inspectLine(own)}`)]
 }
 
 /** Gaps of one series for one cause; more of them than a reader wants to see one by one are told in a line. */
@@ -83,7 +111,10 @@ type GapGroup = Readonly<{ gaps: Some<Gap> }>
 const shownOneByOne = 5
 
 function groupsOf(gaps: readonly Gap[]): GapGroup[] {
-  const byCause = grouped(gaps, ({ coinId, timeframe, cause }) => `${coinId} ${timeframe} ${cause}`)
+  const byCause = grouped(
+    gaps,
+    ({ coinId, timeframe, cause, detail = '' }) => `${coinId} ${timeframe} ${cause} ${detail}`,
+  )
   return byCause.flatMap((alike): GapGroup[] =>
     alike.length <= shownOneByOne ? alike.map((gap) => ({ gaps: [gap] })) : [{ gaps: alike }],
   )
@@ -105,7 +136,11 @@ function grouped<T>(items: readonly T[], keyOf: (item: T) => string): Some<T>[] 
 const lastOf = ({ gaps }: GapGroup): Gap => gaps.at(-1) ?? gaps[0]
 
 const whyOf = ({ gaps }: GapGroup): string =>
-  `${causes[gaps[0].cause]}${gaps.length === 1 ? '' : ` (${counted(gaps.length, 'gap')})`}`
+  [
+    causes[gaps[0].cause],
+    ...(gaps.length === 1 ? [] : [` (${counted(gaps.length, 'gap')})`]),
+    ...(gaps[0].detail === undefined ? [] : [`: ${gaps[0].detail}`]),
+  ].join('')
 
 const candlesIn = (gaps: readonly Gap[]): number => gaps.reduce((sum, { candles }) => sum + candles, 0)
 
@@ -142,7 +177,12 @@ async function repair(
   const plans: BackfillPlan[] = []
   for (const gap of asked) {
     if (isAbsence(gap)) await forgetAbsence(db, gap, gap.range, clock.now())
-    const wish = { coinIds: [gap.coinId], timeframes: [gap.timeframe], range: gap.range }
+    const wish = {
+      coinIds: [gap.coinId],
+      timeframes: [gap.timeframe],
+      range: gap.range,
+      retryRejected: true,
+    } as const
     plans.push(await planBackfill(database.pool, settings, coins, wish, clock.now()))
   }
   sayPlans(asked)

@@ -10,10 +10,7 @@ import { answer, countText, say, table } from './output.ts'
 import { withSession } from './session.ts'
 
 export const keysCommand = (): Command =>
-  new Command('keys')
-    .description('The keys that personal data and API credentials are encrypted with.')
-    .addCommand(generateCommand())
-    .addCommand(rotateCommand())
+  new Command('keys').addCommand(generateCommand()).addCommand(rotateCommand())
 
 type GenerateOptions = Readonly<{ id?: string; json?: boolean }>
 

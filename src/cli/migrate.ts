@@ -15,7 +15,6 @@ type JsonOption = Readonly<{ json?: boolean }>
 
 export const migrateCommand = (): Command =>
   new Command('migrate')
-    .description('The schema of the database.')
     .addCommand(upCommand())
     .addCommand(downCommand())
     .addCommand(statusCommand())

@@ -1,77 +1,98 @@
 import { Command } from 'commander'
 import { ensurePartitions } from '../../jobs/ensure-partitions.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
-import {
-  nameOf,
-  type Partition,
-  readPartitions,
-  type UnboundedPartition,
-} from '../store/lifecycle/list-partitions.ts'
+import { type MeasuredPartition, measurePartitions, nameOf } from '../store/lifecycle/list-partitions.ts'
 import { type PartitionsAhead, partitionsAheadOf } from '../store/lifecycle/partitions-ahead.ts'
+import { readPartitions, receiving } from '../store/partitions/catalog.ts'
+import { type IrregularPartition, irregularPartitions } from '../store/partitions/irregular.ts'
 import { partitionedTables } from '../store/partitions.ts'
-import { databaseOf } from '../store/transaction.ts'
-import { answer, bytesText, countText, table } from './output.ts'
+import { answer, bytesText, countText, say, table } from './output.ts'
 import { runHere } from './run-here.ts'
-import { withDatabase, withFleet } from './session.ts'
+import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
 
 export const partitionsCommand = (): Command =>
-  new Command('partitions')
-    .description('The partitions of the large tables.')
-    .addCommand(listCommand())
-    .addCommand(ensureCommand())
+  new Command('partitions').addCommand(listCommand()).addCommand(ensureCommand())
 
 const listCommand = (): Command =>
   new Command('list')
     .description('List every partition with its bounds and size.')
     .option('--json', 'answer as JSON')
     .action(({ json }: JsonOption) =>
-      withDatabase(async ({ settings, database, clock }) => {
-        const tables = partitionedTables(settings).map(({ name }) => name)
-        const { bounded: partitions, unbounded } = await readPartitions(databaseOf(database.pool), tables)
-        const ahead = partitionsAheadOf(tables, partitions, clock.now())
-        const asJson = partitions.map(({ range, ...partition }) => ({
-          ...partition,
-          from: toIso(range.from),
-          to: toIso(range.to),
-        }))
-        const aheadAsJson = ahead.map(({ table: name, coveredTo, daysAhead }) => ({
-          table: name,
-          coveredTo: toIso(coveredTo),
-          daysAhead,
-        }))
-        answer(json, { partitions: asJson, unbounded, ahead: aheadAsJson }, () =>
-          partitions.length + unbounded.length === 0
-            ? 'There are none yet. Make those that will be needed with: beacon partitions ensure'
-            : [
-                partitionTable(partitions),
-                ...(unbounded.length === 0 ? [] : [unboundedTable(unbounded)]),
-                aheadTable(ahead),
-              ].join('\n\n'),
+      withDatabase(async ({ settings, db, clock }) => {
+        const tables = partitionedTables(settings)
+        const names = tables.map(({ name }) => name)
+        const { all: partitions } = await measurePartitions(db, names)
+        const irregular = irregularPartitions(tables, partitions)
+        const ahead = partitionsAheadOf(names, receiving(partitions), clock.now())
+        answer(
+          json,
+          {
+            partitions: partitions.map((partition) => partitionJson(partition, irregular)),
+            ahead: ahead.map(aheadJson),
+          },
+          () =>
+            partitions.length === 0
+              ? 'There are none yet. Make those that will be needed with: beacon partitions ensure'
+              : [
+                  partitionTable(partitions, irregular),
+                  ...irregular.map(irregularText),
+                  aheadTable(ahead),
+                ].join('\n\n'),
         )
       }),
     )
 
-const partitionTable = (partitions: readonly Partition[]): string =>
-  table(partitions, [
+const irregularityOf = (
+  { oid }: MeasuredPartition,
+  irregular: readonly IrregularPartition[],
+): IrregularPartition | undefined => irregular.find(({ partition }) => partition.oid === oid)
+
+function partitionJson(partition: MeasuredPartition, irregular: readonly IrregularPartition[]) {
+  const { oid: _oid, range, qualifiedName: _name, isDetachPending: _pending, ...rest } = partition
+  const found = irregularityOf(partition, irregular)
+  return {
+    ...rest,
+    from: range === undefined ? null : toIso(range.from),
+    to: range === undefined ? null : toIso(range.to),
+    irregular: found === undefined ? null : { kind: found.kind, fact: found.fact, remedy: found.remedy },
+  }
+}
+
+const aheadJson = ({ table: name, coveredTo, daysAhead }: PartitionsAhead) => ({
+  table: name,
+  coveredTo: toIso(coveredTo),
+  daysAhead,
+})
+
+const kindTexts: Readonly<Record<IrregularPartition['kind'], string>> = {
+  default: 'default partition',
+  detaching: 'being detached',
+  bounds: 'other bounds',
+  name: 'other name',
+}
+
+const irregularText = ({ fact, remedy }: IrregularPartition): string => `${fact}.\n→ ${remedy}`
+
+function partitionTable(
+  partitions: readonly MeasuredPartition[],
+  irregular: readonly IrregularPartition[],
+): string {
+  const noteOf = (partition: MeasuredPartition) => {
+    const found = irregularityOf(partition, irregular)
+    return found === undefined ? '' : kindTexts[found.kind]
+  }
+  return table(partitions, [
     { title: 'table', of: (partition) => partition.table },
     { title: 'partition', of: (partition) => nameOf(partition) },
-    { title: 'from', of: ({ range }) => toMinuteText(range.from) },
-    { title: 'to', of: ({ range }) => toMinuteText(range.to) },
+    { title: 'from', of: ({ range }) => (range === undefined ? '' : toMinuteText(range.from)) },
+    { title: 'to', of: ({ range }) => (range === undefined ? '' : toMinuteText(range.to)) },
     { title: 'rows (estimate)', of: ({ estimatedRows }) => countText(estimatedRows), align: 'right' },
     { title: 'size', of: ({ bytes }) => bytesText(bytes), align: 'right' },
+    ...(irregular.length === 0 ? [] : [{ title: 'note', of: noteOf }]),
   ])
-
-/** Whose rows belong to no time: retention never deletes them. */
-const unboundedTable = (unbounded: readonly UnboundedPartition[]): string =>
-  table(unbounded, [
-    { title: 'table', of: (partition) => partition.table },
-    { title: 'without bounds in time', of: (partition) => nameOf(partition) },
-    { title: 'bounds', of: ({ bounds }) => bounds },
-    { title: 'rows (estimate)', of: ({ estimatedRows }) => countText(estimatedRows), align: 'right' },
-    { title: 'size', of: ({ bytes }) => bytesText(bytes), align: 'right' },
-  ])
+}
 
 const aheadTable = (ahead: readonly PartitionsAhead[]): string =>
   table(ahead, [
@@ -86,9 +107,20 @@ const ensureCommand = (): Command =>
     .option('--json', 'answer as JSON')
     .action(({ json }: JsonOption) =>
       withFleet(async (session, fleet) => {
+        await sayIrregular(session)
         const { made } = (await runHere(session, fleet, ensurePartitions, {})) as { made: string[] }
         answer(json, { made }, () =>
           made.length === 0 ? 'All of them are there.' : `Made ${made.join(', ')}.`,
         )
       }),
     )
+
+/** What partitions are made around, or cannot be made for. */
+async function sayIrregular({ settings, db }: DatabaseSession): Promise<void> {
+  const tables = partitionedTables(settings)
+  const partitions = await readPartitions(
+    db,
+    tables.map(({ name }) => name),
+  )
+  for (const { fact } of irregularPartitions(tables, partitions)) say(`note: ${fact}; see: beacon doctor`)
+}

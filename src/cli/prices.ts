@@ -1,31 +1,32 @@
 import { Command } from 'commander'
-import { type Instant, toIso } from '../market/instant.ts'
-import { listCoins } from '../store/coins.ts'
+import { z } from 'zod'
+import { type Instant, toIso, toMinuteText } from '../market/instant.ts'
+import { type Coin, listCoins } from '../store/coins.ts'
 import { type LatestPrice, readLatestPrices } from '../store/prices.ts'
+import { readLastOutcome } from '../store/runs.ts'
+import type { Database } from '../store/transaction.ts'
 import { chosenCoins } from './chosen-coins.ts'
 import { answer, spanText, table } from './output.ts'
 import { withDatabase } from './session.ts'
 
 export const pricesCommand = (): Command =>
   new Command('prices')
-    .description('Show the newest stored price of each coin, in USD.')
     .argument('[coin...]', 'coin ids; all followed ones when none is named')
     .option('--json', 'answer as JSON, prices as exact text')
     .action((coinIds: string[], { json }: { json?: boolean }) =>
       withDatabase(async ({ db, clock }) => {
         const coins = chosenCoins(await listCoins(db), coinIds)
-        const prices =
-          coins.length === 0
-            ? []
-            : await readLatestPrices(
-                db,
-                coins.map(({ id }) => id),
-              )
+        const ids = coins.map(({ id }) => id)
+        const prices = coins.length === 0 ? [] : await readLatestPrices(db, ids)
+        const lastRun = await readLastRun(db, coins)
         const asJson = prices.map((price) => ({ ...price, timestamp: toIso(price.timestamp) }))
-        answer(json, { prices: asJson }, () =>
-          prices.length === 0
-            ? 'No prices are stored yet: a running daemon brings them in, and beacon status tells what it met.'
-            : priceTable(prices, clock.now()),
+        answer(json, { prices: asJson, unpriced: lastRun?.unpriced ?? [] }, () =>
+          [
+            prices.length === 0
+              ? 'No prices are stored yet: a running daemon brings them in; see beacon status.'
+              : priceTable(prices, clock.now()),
+            ...(lastRun === undefined || lastRun.unpriced.length === 0 ? [] : [unpricedText(lastRun)]),
+          ].join('\n\n'),
         )
       }),
     )
@@ -41,3 +42,31 @@ const priceTable = (prices: readonly LatestPrice[], now: Instant): string =>
     { title: 'market cap', of: ({ marketCap }) => marketCap ?? '', align: 'right' },
     { title: 'age', of: ({ timestamp }) => spanText(now - timestamp), align: 'right' },
   ])
+
+type Unpriced = Readonly<{ coinId: string; why: string }>
+
+/** The last run of the job that reads prices, with those of the coins that it has found no price of. */
+type LastRun = Readonly<{ startedAt: Instant; unpriced: readonly Unpriced[] }>
+
+// An outcome is whatever the job of that version wrote.
+const outcomeOf = z.object({ unpriced: z.record(z.string(), z.string()) }).catch({ unpriced: {} })
+
+async function readLastRun(db: Database, coins: readonly Coin[]): Promise<LastRun | undefined> {
+  const run = await readLastOutcome(db, 'ingest-prices')
+  if (run === undefined) return undefined
+  const whys = new Map(Object.entries(outcomeOf.parse(run.outcome).unpriced))
+  const unpriced = coins.flatMap(({ id }) => {
+    const why = whys.get(id)
+    return why === undefined ? [] : [{ coinId: id, why }]
+  })
+  return { startedAt: run.startedAt, unpriced }
+}
+
+const unpricedText = ({ startedAt, unpriced }: LastRun): string =>
+  [
+    `Without a price in the last run, at ${toMinuteText(startedAt)} UTC:`,
+    table(unpriced, [
+      { title: 'coin', of: ({ coinId }) => coinId },
+      { title: 'why', of: ({ why }) => why },
+    ]),
+  ].join('\n')

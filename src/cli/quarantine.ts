@@ -1,30 +1,26 @@
-import { userInfo } from 'node:os'
 import { Command } from 'commander'
 import { Fault, InvalidInput } from '../fault.ts'
 import type { Fleet } from '../fleet.ts'
 import { type LeftAlone, planRetries, retryQuarantined } from '../ingest/retry-quarantine.ts'
-import { toIso, toMinuteText } from '../market/instant.ts'
+import { type Instant, toIso, toMinuteText } from '../market/instant.ts'
 import { listCoins } from '../store/coins.ts'
-import {
-  discard,
-  findQuarantined,
-  listQuarantined,
-  type QuarantinedRow,
-  type QuarantineFilter,
-} from '../store/quarantine.ts'
+import { discard, listQuarantined, type QuarantinedRow, type QuarantineFilter } from '../store/quarantine.ts'
 import type { Database } from '../store/transaction.ts'
 import { counted } from '../web/status/words.ts'
-import { readCount } from './arguments.ts'
+import { refuseWrongFilter } from './arguments/quarantine-filter.ts'
+import { readCount, readRange } from './arguments.ts'
 import { answer, countText, say, table } from './output.ts'
+import { acceptCommand } from './quarantine/accept.ts'
+import { accountName, rowNamed, rowsNamed } from './quarantine/named-rows.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
 import { sayPause } from './verify.ts'
 
 export const quarantineCommand = (): Command =>
   new Command('quarantine')
-    .description('Rows of answers that were not believed: what they are, and what becomes of them.')
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(retryCommand())
+    .addCommand(acceptCommand())
     .addCommand(discardCommand())
 
 type FilterOptions = Readonly<{ source?: string; coin?: string; timeframe?: string; reason?: string }>
@@ -42,42 +38,58 @@ const filterOf = ({ source, coin, timeframe, reason }: FilterOptions): Omit<Quar
   ...(reason === undefined ? {} : { reason }),
 })
 
-type ListOptions = FilterOptions & Readonly<{ settled?: boolean; limit: string; json?: boolean }>
+type ListOptions = FilterOptions &
+  Readonly<{ from?: string; to?: string; settled?: boolean; limit: string; json?: boolean }>
 
 const mostRows = 100_000
 
 const listCommand = (): Command =>
   withFilters(new Command('list'))
-    .description('The newest rows that nobody and nothing has settled.')
+    .description('List unresolved rejected rows, the last seen first.')
     .option('--reason <text>', 'only rows whose reason has this in it')
+    .option('--from <date>', 'only rows of candles from then on, UTC')
+    .option('--to <date>', 'only rows of candles before then, UTC')
     .option('--settled', 'only those that are settled')
     .option('--limit <count>', 'how many', '20')
     .option('--json', 'answer as JSON')
     .action((options: ListOptions) =>
-      withDatabase(async ({ db }) => {
-        const filter = { ...filterOf(options), state: options.settled ? 'settled' : 'open' } as const
+      withDatabase(async ({ db, clock }) => {
         const most = readCount('--limit', options.limit, mostRows)
+        await refuseWrongFilter(db, options)
+        const state = options.settled ? 'settled' : 'open'
+        const filter = { ...filterOf(options), ...rangeOf(options, clock.now()), state } as const
         const { rows, total } = await listQuarantined(db, filter, most)
         answer(options.json, { total, rows: rows.map(rowJson) }, () => listText(rows, total))
       }),
     )
 
+const beginningOfTime = '1970-01-01'
+
+function rangeOf(options: ListOptions, now: Instant): Pick<QuarantineFilter, 'range'> {
+  if (options.from === undefined && options.to === undefined) return {}
+  const { from = beginningOfTime, to = 'now' } = options
+  return { range: readRange(from, to, now) }
+}
+
 function listText(rows: readonly QuarantinedRow[], total: number): string {
-  if (rows.length === 0) return 'No such row lies in quarantine.'
+  if (rows.length === 0) return 'No rows match.'
   const lines = table(rows, [
     { title: 'id', of: ({ id }) => id.slice(0, 8) },
-    { title: 'seen', of: ({ quarantinedAt }) => toMinuteText(quarantinedAt) },
+    { title: 'first seen', of: ({ quarantinedAt }) => toMinuteText(quarantinedAt) },
+    { title: 'last seen', of: ({ lastSeenAt }) => toMinuteText(lastSeenAt) },
+    { title: 'count', of: ({ timesSeen }) => countText(timesSeen), align: 'right' },
     { title: 'market', of: ({ source, market }) => `${source}:${market}` },
     { title: 'timeframe', of: ({ timeframe }) => timeframe ?? 'price' },
     {
       title: 'open time',
-      of: ({ openTime }) => (openTime === undefined ? 'unknown' : toMinuteText(openTime)),
+      of: ({ openTime, timeframe }) =>
+        openTime === undefined ? (timeframe === undefined ? '' : 'unknown') : toMinuteText(openTime),
     },
     { title: 'now', of: (row) => stateWord(row) },
     { title: 'reason', of: ({ reason }) => shortened(reason) },
   ])
   return rows.length < total
-    ? `${lines}\n\nthe newest ${rows.length} of ${countText(total)}; more with --limit`
+    ? `${lines}\n\nthe last ${rows.length} of ${countText(total)} rows; more with --limit`
     : lines
 }
 
@@ -89,11 +101,12 @@ const longestReason = 80
 const shortened = (text: string): string =>
   text.length <= longestReason ? text : `${text.slice(0, longestReason - 1)}…`
 
-function rowJson({ openTime, quarantinedAt, settled, ...row }: QuarantinedRow) {
+function rowJson({ openTime, quarantinedAt, lastSeenAt, settled, ...row }: QuarantinedRow) {
   return {
     ...row,
     openTime: openTime === undefined ? null : toIso(openTime),
     quarantinedAt: toIso(quarantinedAt),
+    lastSeenAt: toIso(lastSeenAt),
     settled: settled === undefined ? null : { ...settled, at: toIso(settled.at) },
   }
 }
@@ -110,28 +123,13 @@ const showCommand = (): Command =>
       }),
     )
 
-async function rowNamed(db: Database, id: string): Promise<QuarantinedRow> {
-  const [row, another] = /^[0-9a-f-]{4,36}$/i.test(id) ? await findQuarantined(db, id) : []
-  if (!row) {
-    throw new InvalidInput(
-      `no row in quarantine has an id that begins with ${id}; see: beacon quarantine list`,
-    )
-  }
-  if (another) {
-    throw new InvalidInput(
-      `the ids of several rows begin with ${id}: write more of it, as in beacon quarantine list --json`,
-    )
-  }
-  return row
-}
-
 function rowText(row: QuarantinedRow): string {
-  const { id, source, market, coinId, timeframe, openTime, quarantinedAt, reason, raw, runId, settled } = row
+  const { id, source, market, coinId, timeframe, openTime, reason, raw, settled } = row
   return [
     `id         ${id}`,
     `market     ${source}:${market}${coinId === undefined ? '' : `, ${coinId}`}`,
-    `of         ${timeframe === undefined ? 'a price' : `a ${timeframe} candle`}, ${openTime === undefined ? 'at a time that could not be read' : `open at ${toMinuteText(openTime)}`}`,
-    `seen       ${toMinuteText(quarantinedAt)}${runId === undefined ? '' : `, by run ${runId}`}`,
+    `of         ${timeframe === undefined ? 'a price' : `a ${timeframe} candle, ${openTime === undefined ? 'open at a time that cannot be read' : `open at ${toMinuteText(openTime)}`}`}`,
+    `seen       ${seenText(row)}`,
     `reason     ${reason}`,
     `raw        ${raw}`,
     ...(row.isStored ? ['table      has a candle for its open time'] : []),
@@ -139,6 +137,12 @@ function rowText(row: QuarantinedRow): string {
       ? 'settled    no'
       : `settled    ${settled.as} at ${toMinuteText(settled.at)} by ${settled.by}${settled.why === undefined ? '' : `: ${settled.why}`}`,
   ].join('\n')
+}
+
+function seenText({ timesSeen, quarantinedAt, lastSeenAt, runId }: QuarantinedRow): string {
+  const run = runId === undefined ? '' : `, by run ${runId}`
+  if (timesSeen === 1) return `once, at ${toMinuteText(quarantinedAt)}${run}`
+  return `${countText(timesSeen)} times, first at ${toMinuteText(quarantinedAt)}, last at ${toMinuteText(lastSeenAt)}${run}`
 }
 
 type RetryOptions = FilterOptions & Readonly<{ all?: boolean; json?: boolean }>
@@ -207,19 +211,17 @@ async function chosenRows(
   if (ids.length > 0 === (options.all === true)) {
     throw new InvalidInput('name the rows by their ids, or all open ones with --all')
   }
-  if (ids.length > 0) return rowsNamed(db, ids)
+  if (ids.length > 0) {
+    if (Object.keys(filterOf(options)).length > 0)
+      throw new InvalidInput(
+        '--source, --coin, --timeframe and --reason choose among --all: leave the ids out',
+      )
+    return rowsNamed(db, ids)
+  }
+  await refuseWrongFilter(db, options)
   const { rows, total } = await listQuarantined(db, { ...filterOf(options), state: 'open' }, mostRows)
   if (total > rows.length) say(`the newest ${countText(rows.length)} of ${countText(total)} rows`)
   return rows
-}
-
-async function rowsNamed(db: Database, ids: readonly string[]): Promise<QuarantinedRow[]> {
-  const rows = new Map<string, QuarantinedRow>()
-  for (const id of ids) {
-    const row = await rowNamed(db, id)
-    rows.set(row.id, row)
-  }
-  return [...rows.values()]
 }
 
 /** One line for each reason, with how many rows it holds for. */
@@ -227,15 +229,6 @@ function leftAloneLines(leftAlone: readonly LeftAlone[]): string[] {
   const counts = new Map<string, number>()
   for (const { why } of leftAlone) counts.set(why, (counts.get(why) ?? 0) + 1)
   return [...counts].map(([why, count]) => `${counted(count, 'row')} not asked for: ${why}.`)
-}
-
-/** In some containers the account has a number and no name. */
-function accountName(): string {
-  try {
-    return userInfo().username
-  } catch {
-    return `user ${process.getuid?.() ?? 'unknown'}`
-  }
 }
 
 type DiscardOptions = Readonly<{ reason: string; by?: string; json?: boolean }>
@@ -252,6 +245,7 @@ const discardCommand = (): Command =>
     .action((ids: string[], { reason, by = accountName(), json }: DiscardOptions) =>
       withDatabase(async ({ db, clock }) => {
         if (reason.trim() === '') throw new InvalidInput('--reason is empty: say why')
+        if (by.trim() === '') throw new InvalidInput('--by is empty: name the person, or leave it out')
         const rows = await rowsNamed(db, ids)
         const settling = { by, now: clock.now(), why: reason.trim() }
         const discarded = await discard(

@@ -11,7 +11,6 @@ type JsonOption = Readonly<{ json?: boolean }>
 
 export const queuesCommand = (): Command =>
   new Command('queues')
-    .description('What stands in the queues.')
     .option('--json', 'answer as JSON')
     .action(({ json }: JsonOption) =>
       withFleet(async ({ db }, { engine }) => {

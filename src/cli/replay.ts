@@ -14,20 +14,17 @@ type Options = Readonly<{
   source?: readonly string[]
   limits: string
   lie?: readonly string[]
-  lieEvery: string
+  lieEvery?: string
   json?: true
 }>
 
 export const replayCommand = (): Command =>
   new Command('replay')
-    .description(
-      'Play recorded candles as if they were now, through the public interfaces of the sources, until stopped.',
-    )
     .option('--port <first>', 'the first of consecutive ports (default: any that are free)')
     .option('--source <id...>', 'speak as these sources only (default: all)')
     .option('--limits <which>', 'enforce the real limits of each source, or none', 'real')
     .option('--lie <name...>', 'lie now and then: several lies take turns')
-    .option('--lie-every <count>', 'lie about every so manieth request', '5')
+    .option('--lie-every <count>', 'lie about every so manieth request; 5 when left out')
     .option('--json', 'print the URLs as JSON')
     .addHelpText(
       'after',
@@ -41,6 +38,8 @@ async function replay({ clock, log, releases, signal }: Session, options: Option
   const { faces } = await import('../replay/faces.ts')
   const { openReplayExchange } = await import('../replay/exchange.ts')
   const { inTurn } = await import('../replay/usual-lies.ts')
+  if (options.lieEvery !== undefined && options.lie === undefined)
+    throw new InvalidInput('--lie-every says how often to lie: add --lie NAME')
   const chosen = chooseFaces(faces, options.source)
   const exchange = await openReplayExchange({
     clock,
@@ -48,7 +47,10 @@ async function replay({ clock, log, releases, signal }: Session, options: Option
     faces: chosen,
     port: readFirstPort(options.port, chosen.length),
     ...(readLimits(options.limits) === 'none' && { limits: 'none' }),
-    faults: inTurn(await readLies(options.lie ?? []), readCount('--lie-every', options.lieEvery, 1_000_000)),
+    faults: inTurn(
+      await readLies(options.lie ?? []),
+      readCount('--lie-every', options.lieEvery ?? '5', 1_000_000),
+    ),
   })
   releases.push(() => exchange.close())
   const variables = baseUrlVariables(exchange.urls)

@@ -7,6 +7,8 @@ import {
   type PlannedRows,
   type RetentionPlan,
   readRetentionPlan,
+  refusalOf,
+  summaryRefusal,
 } from '../lifecycle/retention-plan.ts'
 import { toMinuteText } from '../market/instant.ts'
 import { nameOf } from '../store/lifecycle/list-partitions.ts'
@@ -20,8 +22,7 @@ type RetentionOptions = Readonly<{ dryRun?: boolean; yes?: boolean; json?: boole
 
 export const retentionCommand = (): Command =>
   new Command('retention')
-    .description('Apply retention now. Archives, roll-ups and summaries are written and verified first.')
-    .option('--dry-run', 'show what would be deleted and why, and change nothing')
+    .option('--dry-run', 'show what would be deleted and why, and change nothing; fails where the run would')
     .option('--yes', 'also delete more than half of a table at once')
     .option('--json', 'answer as JSON')
     .action(({ dryRun, yes = false, json }: RetentionOptions) =>
@@ -30,8 +31,15 @@ export const retentionCommand = (): Command =>
 
 const rehearse = (agreed: boolean, json: boolean | undefined) =>
   withDatabase(async ({ settings, database: { pool }, clock }) => {
-    const plan = await readRetentionPlan({ pool, settings, clock }, agreed)
-    answer(json, describePlan(plan), () => planText(plan))
+    const deps = { pool, settings, clock }
+    const plan = await readRetentionPlan(deps, agreed)
+    const unsummarised = await summaryRefusal(deps)
+    const refusal = unsummarised ?? refusalOf(plan)
+    const error = refusal?.message ?? null
+    answer(json, { ...describePlan(plan), error }, () =>
+      planText(plan, unsummarised?.message ?? plan.refusal),
+    )
+    if (refusal !== undefined) throw refusal
   })
 
 const enforce = (agreed: boolean, json: boolean | undefined) =>
@@ -40,7 +48,10 @@ const enforce = (agreed: boolean, json: boolean | undefined) =>
     answer(json, outcome, () => outcomeText(outcome))
   })
 
-const planText = ({ asOf, refusal, partitions, unbounded, rows, holds }: RetentionPlan): string =>
+const planText = (
+  { asOf, partitions, unbounded, rows, holds }: RetentionPlan,
+  refusal: string | undefined,
+): string =>
   [
     `As of ${toMinuteText(asOf)} UTC, beacon retention would do this:`,
     ...(refusal === undefined ? [] : [`nothing, because ${refusal}`]),

@@ -1,12 +1,12 @@
 import { Command } from 'commander'
 import { InvalidInput } from '../fault.ts'
+import { didYouMean } from '../settings/did-you-mean.ts'
 import { type Role, roles } from '../settings/roles.ts'
 import { say } from './output.ts'
 import { type Session, withSession } from './session.ts'
 
 export const startCommand = (): Command =>
   new Command('start')
-    .description('Run the daemon: schedule, workers and web, until it is stopped.')
     .option('--roles <list>', `which parts this process runs, of ${roles.join(',')}`, roles.join(','))
     .addHelpText(
       'after',
@@ -18,23 +18,35 @@ export const startCommand = (): Command =>
     })
 
 function readRoles(list: string): Role[] {
-  return list.split(',').map((name) => {
-    const role = roles.find((candidate) => candidate === name.trim())
+  return [...new Set(list.split(',').map((name) => name.trim()))].map((name) => {
+    const role = roles.find((candidate) => candidate === name)
     if (role) return role
-    throw new InvalidInput(`--roles ${name} is unknown; there is ${roles.join(', ')}`)
+    throw new InvalidInput(
+      `--roles "${name}" is unknown.${didYouMean(name, roles)} There is ${roles.join(', ')}`,
+    )
   })
 }
 
-/** Runs the daemon until the session is told to stop. `hintOf` makes a line to be told once it runs. */
+type RunOptions = Readonly<{
+  /** Makes a line that is shown once the daemon runs. */
+  hintOf?: () => Promise<string>
+  /** Whether the web server may listen on any free port where the wanted one is taken. */
+  anyPort?: boolean
+}>
+
+/** Runs the daemon until the session ends. */
 export async function runDaemon(
   session: Session,
   wanted: readonly Role[],
-  hintOf?: () => Promise<string>,
+  { hintOf, anyPort = false }: RunOptions = {},
 ): Promise<void> {
   // The web server is a third of all that is loaded, and no other command needs it.
   const { startDaemon } = await import('../daemon.ts')
-  const { url } = await startDaemon({ ...session, roles: wanted })
+  const { url } = await startDaemon({ ...session, roles: wanted, anyPort })
   const hint = await hintOf?.()
+  const { httpPort } = session.settings.environment
+  if (url && httpPort !== 0 && !url.endsWith(`:${httpPort}`))
+    say(`Port ${httpPort} is taken: another one is used.`)
   session.log.info('daemon.ready', { roles: wanted, ...(url ? { url } : {}) })
   if (url) say(`\n  Beacon Ingest is running: ${url}\n${hint ? `  ${hint}\n` : ''}`)
   await stopped(session.signal)

@@ -10,7 +10,6 @@ import { statusText } from './status-text.ts'
 
 export const statusCommand = (): Command =>
   new Command('status')
-    .description('How it is doing: alerts, freshness, last runs. The same facts as the page.')
     .option('--json', 'answer as JSON, as /api/status does')
     .action(({ json }: { json?: boolean }) =>
       withFleet(async ({ settings, database, db, clock, log }, { engine, stops }) => {

@@ -7,6 +7,7 @@ import { toIso, toMinuteText } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import { counted } from '../web/status/words.ts'
 import { countText } from './output.ts'
+import { dateArgument } from './quarantine/inspect.ts'
 
 const rangeJson = ({ from, to }: Range) => ({ from: toIso(from), to: toIso(to) })
 
@@ -27,6 +28,7 @@ export function verificationJson(plan: VerificationPlan, found: Verification, re
     ...Object.fromEntries(kinds),
     quarantined: found.quarantined,
     discarded: found.discarded,
+    notFetched: found.notFetched,
     unread: found.unread.map(({ range, ...rest }) => ({ ...rest, ...rangeJson(range) })),
     ...(repaired === undefined ? {} : { repaired: { new: repaired.new, revised: repaired.revised } }),
   }
@@ -56,7 +58,7 @@ export function verificationText(
   return [
     `${coinId} ${timeframe}, ${rangeText(wanted)}${part}, against ${against}`,
     '',
-    ...countLines(found),
+    ...countLines(plan, found),
     ...found.examples.map(exampleText),
     ...unreadLines(found.unread),
     ...(repaired === undefined
@@ -69,7 +71,11 @@ export function verificationText(
 
 const rangeText = ({ from, to }: Range): string => `${toMinuteText(from)} to ${toMinuteText(to)}`
 
-function countLines({ identical, counts, quarantined, discarded }: Verification): string[] {
+function countLines(
+  { coinId, timeframe, wanted }: VerificationPlan,
+  { identical, counts, quarantined, discarded, notFetched }: Verification,
+): string[] {
+  const load = `beacon backfill ${coinId} --timeframe ${timeframe} --from ${dateArgument(wanted.from)} --to ${dateArgument(wanted.to)}`
   const lines: (readonly [string, number, string])[] = [
     ['identical', identical, ''],
     ['revised', counts.revised, 'the source has other values'],
@@ -85,9 +91,12 @@ function countLines({ identical, counts, quarantined, discarded }: Verification)
         ]
       : []),
     ...(quarantined > 0
-      ? [['quarantined', quarantined, 'not stored, and what the source gives cannot be believed'] as const]
+      ? [['quarantined', quarantined, 'not stored, since what the source gives is rejected'] as const]
       : []),
     ...(discarded > 0 ? [['discarded', discarded, 'settled by hand not to be stored'] as const] : []),
+    ...(notFetched > 0
+      ? [['not fetched', notFetched, `never asked for. Load them with: ${load}`] as const]
+      : []),
   ]
   const width = Math.max(...lines.map(([, count]) => countText(count).length))
   return lines.map(([name, count, words]) =>

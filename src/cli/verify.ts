@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Command } from 'commander'
-import { Fault } from '../fault.ts'
+import { Fault, InvalidInput } from '../fault.ts'
 import type { Fleet } from '../fleet.ts'
 import { askAgain } from '../ingest/ask-again.ts'
 import { addFilled, type Filled, nothingFilled } from '../ingest/fill-range.ts'
@@ -29,9 +29,6 @@ export type VerifyOptions = Readonly<{
 
 export const verifyCommand = (): Command =>
   new Command('verify')
-    .description(
-      'Read candles once more from their source and compare them with the table, which stays as it is. Exit status 1 where they differ.',
-    )
     .argument('<coin>', 'coin id')
     .requiredOption('--timeframe <name>', 'such as 1m or 1h')
     .requiredOption('--from <date>', 'first instant, UTC: 2024-03-01, 2024-03-01T12:00Z or -30d')
@@ -55,6 +52,8 @@ async function verify(
 ): Promise<void> {
   const { settings, clock, db, signal } = session
   const now = clock.now()
+  if (options.seed !== undefined && options.sample === undefined)
+    throw new InvalidInput('--seed chooses the pages of a sample: add --sample PAGES')
   const { coin, timeframe } = await readSeries(session, coinId, options.timeframe)
   const plan = await planVerification(
     db,

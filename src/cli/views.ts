@@ -5,6 +5,7 @@ import { InvalidInput } from '../fault.ts'
 import { describeRecordedHold } from '../lifecycle/describe-retention.ts'
 import type { Summarised } from '../lifecycle/summarise.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
+import { didYouMean } from '../settings/did-you-mean.ts'
 import { durationText } from '../settings/duration.ts'
 import { nameOf } from '../store/lifecycle/list-partitions.ts'
 import { holdText, listHolds, type RecordedHold } from '../store/lifecycle/partition-holds.ts'
@@ -18,7 +19,7 @@ import { withDatabase, withFleet } from './session.ts'
 type JsonOption = Readonly<{ json?: boolean }>
 
 export const viewsCommand = (): Command =>
-  new Command('views').description('The summaries.').addCommand(listCommand()).addCommand(refreshCommand())
+  new Command('views').addCommand(listCommand()).addCommand(refreshCommand())
 
 const listCommand = (): Command =>
   new Command('list')
@@ -81,7 +82,9 @@ const refreshCommand = (): Command =>
       withFleet(async (session, fleet) => {
         const { views } = session.settings
         if (name !== undefined && !views.includes(name)) {
-          throw new InvalidInput(`there is no summary "${name}" to refresh; there is ${views.join(', ')}`)
+          throw new InvalidInput(
+            `there is no view "${name}".${didYouMean(name, views)} There is ${views.join(', ')}`,
+          )
         }
         const refreshed: Summarised[] = []
         for (const view of name === undefined ? views : [name]) {

@@ -1,5 +1,5 @@
 import { toIso } from '../market/instant.ts'
-import type { Range } from '../market/range.ts'
+import type { AlignedRange } from '../market/range.ts'
 import { queueOfSource } from '../settings/source-ids.ts'
 import type { CandleProvider } from '../sources/source.ts'
 import type { Series } from '../store/coverage.ts'
@@ -14,7 +14,7 @@ export type Question = Readonly<{
   series: Series
   source: CandleProvider
   symbol: string
-  ranges: readonly Range[]
+  ranges: readonly AlignedRange[]
 }>
 
 export type AskReach = Omit<FillReach, 'runId' | 'signal'>

@@ -2,8 +2,15 @@ import type { Pool } from 'pg'
 import { z } from 'zod'
 import type { Stop } from '../http/stops.ts'
 import { day, earlier, type Instant, later, plus, toInstant, toIso } from '../market/instant.ts'
-import { intersect, type Range, split, splitOnGrid, subtract } from '../market/range.ts'
-import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import {
+  type AlignedRange,
+  intersect,
+  split,
+  splitOnGrid,
+  subtract,
+  toAlignedRange,
+} from '../market/range.ts'
+import { plusCandles, type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
 import { type ArchiveKind, binanceArchive } from '../sources/binance-archive.ts'
 import { type CandleTraits, candlesPerPage, costOf, type WalkCost } from '../sources/source.ts'
@@ -152,7 +159,10 @@ export function isForPlan(payload: unknown, { series }: BackfillPlan): boolean {
 export function jobPlanOf({ source, timeframe, from, to, archive }: BackfillChunk, now: Instant): JobPlan {
   const isFile = archive !== undefined
   if (isFile) return { requests: 0, weight: 0, isEstimate: false, isFile }
-  const range = { from: toInstant(Date.parse(from)), to: toInstant(Date.parse(to)) }
+  const range = toAlignedRange(timeframe, {
+    from: toInstant(Date.parse(from)),
+    to: toInstant(Date.parse(to)),
+  })
   return { ...costOf(candleSource(source).candles, timeframe, range, plus(now, waitingMs)), isFile }
 }
 
@@ -173,7 +183,7 @@ type Cuttable = Pick<SeriesWork, 'series' | 'symbol' | 'owed'> &
 export function chunksOf(work: Cuttable, candlesPerChunk: number, cutting: Cutting): BackfillChunk[] {
   const { series, symbol, owed, files = [] } = work
   const { source, coinId, timeframe } = series
-  const chunk = ({ from, to }: Range) => ({
+  const chunk = ({ from, to }: AlignedRange) => ({
     source,
     symbol,
     coinId,
@@ -197,7 +207,7 @@ export function chunksOfAll(works: readonly Cuttable[], candlesPerChunk: number)
 }
 
 /** What no file is asked for, cut into jobs. */
-function stretchesOf(work: Cuttable, candlesPerChunk: number, cutting: Cutting): Range[] {
+function stretchesOf(work: Cuttable, candlesPerChunk: number, cutting: Cutting): AlignedRange[] {
   const { series, owed, files = [] } = work
   const lengths = jobLengths(candleSource(series.source).candles, series.timeframe, candlesPerChunk)
   const cut = cutting === 'on-grid' ? splitOnGrid : split
@@ -205,22 +215,27 @@ function stretchesOf(work: Cuttable, candlesPerChunk: number, cutting: Cutting):
   return owed
     .flatMap((range) => subtract(range, taken))
     .flatMap((range) => {
-      const { older, newer } = dividedByReach(work, range, lengths.tradesMs, cutting)
-      return [...cut(older, lengths.tradesMs), ...cut(newer, lengths.pagesMs)]
+      const { older, newer } = dividedByReach(work, range, lengths.ofTrades, cutting)
+      return [
+        ...cut(older, series.timeframe, lengths.ofTrades),
+        ...cut(newer, series.timeframe, lengths.ofPages),
+      ]
     })
 }
 
 /** On the grid the border lies on it too, so that it does not move with every minute. */
 function dividedByReach(
-  { series, candlesFrom }: Cuttable,
-  range: Range,
-  tradesMs: number,
+  { series: { source, timeframe }, candlesFrom }: Cuttable,
+  range: AlignedRange,
+  candlesPerJob: number,
   cutting: Cutting,
-): Readonly<{ older: Range; newer: Range }> {
-  const { trades } = candleSource(series.source).candles
+): Readonly<{ older: AlignedRange; newer: AlignedRange }> {
+  const { trades } = candleSource(source).candles
   if (!trades) return { older: { from: range.from, to: range.from }, newer: range }
   const reach = candlesFrom ?? range.to
-  const exact = cutting === 'from-start' ? reach : plus(reach, (tradesMs - (reach % tradesMs)) % tradesMs)
+  const before = (reach / timeframeMs[timeframe]) % candlesPerJob
+  const exact =
+    cutting === 'from-start' || before === 0 ? reach : plusCandles(reach, candlesPerJob - before, timeframe)
   const border = later(range.from, earlier(exact, range.to))
   return { older: { from: range.from, to: border }, newer: { from: border, to: range.to } }
 }
@@ -228,13 +243,12 @@ function dividedByReach(
 /** A job asks for no more than it can ask in half a minute of most budgets. */
 const requestsPerJob = 24
 
-/** How long a job may be where it asks for pages of candles, and where it asks for trades. */
+/** How many candles a job may have where it asks for pages of them, and where it asks for trades. */
 function jobLengths(candles: CandleTraits, timeframe: Timeframe, candlesPerChunk: number) {
-  const length = timeframeMs[timeframe]
   const perPage = candlesPerPage(candles, timeframe)
   const pages = Math.max(1, Math.min(requestsPerJob, Math.floor(candlesPerChunk / perPage)))
   const { trades } = candles
   const ofTradesMs = trades ? (requestsPerJob * trades.pageSize * day) / trades.perDay : 0
-  const inTrades = Math.max(1, Math.min(candlesPerChunk, Math.floor(ofTradesMs / length)))
-  return { pagesMs: pages * perPage * length, tradesMs: inTrades * length }
+  const ofTrades = Math.max(1, Math.min(candlesPerChunk, Math.floor(ofTradesMs / timeframeMs[timeframe])))
+  return { ofPages: pages * perPage, ofTrades }
 }

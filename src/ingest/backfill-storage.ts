@@ -2,8 +2,10 @@ import type { Pool } from 'pg'
 import type { Range } from '../market/range.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
-import { listPartitions, type Partition } from '../store/lifecycle/list-partitions.ts'
-import { candleTable, partitionsOf } from '../store/partitions.ts'
+import { type MeasuredPartition, measurePartitions } from '../store/lifecycle/list-partitions.ts'
+import { isBounded } from '../store/partitions/catalog.ts'
+import { candleTable, missingPartitions } from '../store/partitions.ts'
+import { databaseOf } from '../store/transaction.ts'
 
 /** What one series takes in the database. */
 export type SeriesStorage = Readonly<{
@@ -31,16 +33,17 @@ export async function storageOf(
   series: readonly Owed[],
 ): Promise<SeriesStorage[]> {
   const tables = [...new Set(series.map(({ series: { timeframe } }) => tableOf(settings, timeframe).name))]
-  const leaves = await listPartitions(pool, tables)
-  const existing = new Set(leaves.map(({ name }) => name))
+  const { all: leaves } = await measurePartitions(databaseOf(pool), tables)
   const planned = new Set<string>()
   return series.map(({ series: { timeframe }, owed, candles }) => {
     const table = tableOf(settings, timeframe)
-    const names = new Set(owed.flatMap((range) => partitionsOf(table, range).map(({ name }) => name)))
-    const partitions = [...names].filter((name) => !existing.has(name)).toSorted()
+    const own = leaves.filter((leaf) => leaf.table === table.name)
+    const taken = own.filter(isBounded).map(({ range }) => range)
+    const missing = owed.flatMap((range) => missingPartitions(table, taken, range))
+    const partitions = [...new Set(missing.map(({ name }) => name))].toSorted()
     const made = partitions.filter((name) => !planned.has(name))
     for (const name of made) planned.add(name)
-    const perCandle = bytesPerCandleOf(leaves.filter((leaf) => leaf.table === table.name))
+    const perCandle = bytesPerCandleOf(own)
     return { partitions, bytes: Math.round(candles * perCandle) + made.length * bytesPerLeaf }
   })
 }
@@ -52,7 +55,7 @@ const tableOf = ({ timeframes }: Settings, timeframe: Timeframe) =>
 const enoughRows = 1_000
 
 /** Measured over the leaves whose rows the server has counted. */
-function bytesPerCandleOf(leaves: readonly Partition[]): number {
+function bytesPerCandleOf(leaves: readonly MeasuredPartition[]): number {
   const counted = leaves.filter(({ estimatedRows }) => estimatedRows > 0)
   const rows = counted.reduce((sum, { estimatedRows }) => sum + estimatedRows, 0)
   if (rows < enoughRows) return usualBytesPerCandle

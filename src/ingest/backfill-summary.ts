@@ -1,7 +1,8 @@
 import type { Pool } from 'pg'
 import type { Instant } from '../market/instant.ts'
-import { candleCount } from '../market/range.ts'
-import { readOwed } from '../store/owed.ts'
+import { type AlignedRange, candleCount } from '../market/range.ts'
+import type { Series } from '../store/coverage.ts'
+import { readOwed, readRejected } from '../store/owed.ts'
 import { type Run, runsOfJob } from '../store/runs.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { type BackfillChunk, type BackfillPlan, isForPlan } from './backfill-plan.ts'
@@ -37,7 +38,12 @@ export type BackfillResult = WorkDone &
     failed: readonly Readonly<{ chunk: BackfillChunk; error: string }>[]
     /** Candles that are still owed when all is done. */
     remaining: number
+    /** Candles of the wish that are quarantined when all is done, series by series. */
+    rejected: readonly RejectedCandles[]
   }>
+
+/** The rejected candles of a series, and the range from the first to the last of them. */
+export type RejectedCandles = Series & AlignedRange & Readonly<{ candles: number }>
 
 /** What all of the jobs came to, now that they have ended. */
 export async function summarize(
@@ -66,7 +72,21 @@ export async function summarize(
   work = addWork(work, leftOver)
   beyondPlan = withLeftOver(beyondPlan, leftOver.requests)
   const remaining = await countOwed(pool, plan)
-  return { ...work, settledBefore: plan.settled, beyondPlan, failedAttempts, failed, remaining }
+  const rejected = await readRejectedOf(pool, plan)
+  return { ...work, settledBefore: plan.settled, beyondPlan, failedAttempts, failed, remaining, rejected }
+}
+
+/** What of the plan's ranges is quarantined now. */
+export async function readRejectedOf(pool: Pool, { series }: BackfillPlan): Promise<RejectedCandles[]> {
+  const wanted = series.map(({ series: one, wanted: range }) => ({ ...one, range }))
+  const rejected = await readRejected(databaseOf(pool), wanted)
+  return series.flatMap(({ series: one }, place) => {
+    const ranges = rejected[place] ?? []
+    const [first, last] = [ranges[0], ranges.at(-1)]
+    if (!first || !last) return []
+    const candles = ranges.reduce((count, range) => count + candleCount(range, one.timeframe), 0)
+    return [{ ...one, candles, from: first.from, to: last.to }]
+  })
 }
 
 /** Jobs of an earlier backfill that was killed still wait in the queue, cut in other places, and do a part of the work. */
@@ -91,7 +111,7 @@ export async function countOwed(pool: Pool, { series }: BackfillPlan): Promise<n
   const owed = await readOwed(
     databaseOf(pool),
     owing.map(({ series: one, wanted }) => ({ ...one, range: wanted })),
-    'retry-refused',
+    'settle-for-refused',
   )
   return owing.reduce((sum, { series: { timeframe } }, place) => {
     const ranges = owed[place] ?? []

@@ -2,14 +2,13 @@ import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { InvalidInput } from '../fault.ts'
 import { earlier, type Instant, toMinuteText } from '../market/instant.ts'
-import { alignTo, candleCount, intersect, isEmpty, type Range, union } from '../market/range.ts'
+import { type AlignedRange, alignTo, candleCount, isEmpty, type Range, union } from '../market/range.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
 import { candlesPerPage } from '../sources/source.ts'
 import { type CandleDigest, digestCandles } from '../store/candle-digest.ts'
 import type { Coin } from '../store/coins.ts'
 import { type CoverageRange, readCoverage, type Series } from '../store/coverage.ts'
-import { readDiscarded } from '../store/quarantine.ts'
 import { countRevisions } from '../store/revisions.ts'
 import { type RunBehind, readRunsBehind } from '../store/run-provenance.ts'
 import { readUnsettledOf } from '../store/series-coverage.ts'
@@ -19,15 +18,12 @@ import { findGaps, type Gap } from './gaps.ts'
 import { settledClose } from './kept-history.ts'
 import { type CandleMarket, candleMarketOf } from './markets.ts'
 
-/** Why an open time has no candle and is not asked for any more; `discarded` was settled by hand. */
-export type AbsenceCause = GapCause | 'discarded'
-
 /** Where stored candles came from; the first of its stretches, and how many there are in all. */
 export type Provenance = Readonly<{
   source: string
   candles: number
   stretches: number
-  ranges: readonly Range[]
+  ranges: readonly AlignedRange[]
 }>
 
 /** What there is of a series, and what is known of the rest: expected = stored + absent + refused + owed. */
@@ -36,11 +32,11 @@ export type Certificate = CandleDigest &
     coinId: string
     timeframe: Timeframe
     /** On the grid, and as far as its candles are closed. */
-    range: Range
+    range: AlignedRange
     expected: number
     /** Whether the parts add up: if not, the ledger and the table disagree. */
     balances: boolean
-    absent: Readonly<Partial<Record<AbsenceCause, number>>>
+    absent: Readonly<Partial<Record<GapCause, number>>>
     refused: number
     owed: number
     /** Stored candles that were not yet seen unchanged long enough after their close. */
@@ -94,23 +90,21 @@ async function look(
   const facts = await inTransaction(pool, (tx) => gather(tx, settings, market, series, range), 'upkeep')
   const expected = candleCount(range, timeframe)
   const missing = gaps.reduce((sum, gap) => sum + gap.candles, 0)
-  const { discarded, ...certified } = facts
   return {
     coinId: coin.id,
     timeframe,
     range,
     expected,
-    balances: expected === certified.candles + missing,
-    ...divide(gaps, discarded, timeframe),
-    ...certified,
+    balances: expected === facts.candles + missing,
+    ...divide(gaps),
+    ...facts,
   }
 }
 
 type Facts = Omit<
   Certificate,
   'coinId' | 'timeframe' | 'range' | 'expected' | 'balances' | keyof ReturnType<typeof divide>
-> &
-  Readonly<{ discarded: readonly Range[] }>
+>
 
 /** What the tables hold, all of it as of one moment. */
 async function gather(
@@ -118,7 +112,7 @@ async function gather(
   settings: Settings,
   market: CandleMarket,
   series: Series,
-  range: Range,
+  range: AlignedRange,
 ): Promise<Facts> {
   await tx.db.execute(sql`set transaction isolation level repeatable read, read only`)
   const { timeframe } = series
@@ -143,7 +137,6 @@ async function gather(
     revisions: changed.revisions,
     runs: behind.runs,
     runCount: behind.total,
-    discarded: await readDiscarded(tx.db, series, range),
   }
 }
 
@@ -156,33 +149,20 @@ function provenanceOf(coverage: readonly CoverageRange[], timeframe: Timeframe):
   })
 }
 
-const countOf = (ranges: readonly Range[], timeframe: Timeframe): number =>
+const countOf = (ranges: readonly AlignedRange[], timeframe: Timeframe): number =>
   ranges.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
 
 /** Nobody has answered for these yet, or not for good. */
-const owedCauses: readonly GapCause[] = ['not-fetched', 'our-outage', 'late']
+const owedCauses: readonly GapCause[] = ['not-fetched', 'our-outage', 'no-partition', 'late']
 
-/** Divides what is missing by why it is, and takes what was settled by hand out of what was refused. */
-function divide(
-  gaps: readonly Gap[],
-  discarded: readonly Range[],
-  timeframe: Timeframe,
-): Pick<Certificate, 'absent' | 'refused' | 'owed'> {
-  const absent: Partial<Record<AbsenceCause, number>> = {}
-  const addAbsent = (cause: AbsenceCause, candles: number) => {
-    if (candles > 0) absent[cause] = (absent[cause] ?? 0) + candles
-  }
+/** Divides what is missing by why it is. */
+function divide(gaps: readonly Gap[]): Pick<Certificate, 'absent' | 'refused' | 'owed'> {
+  const absent: Partial<Record<GapCause, number>> = {}
   let [refused, owed] = [0, 0]
-  for (const { cause, range, candles } of gaps) {
-    if (cause === 'refused') {
-      const settled = countOf(
-        discarded.flatMap((part) => intersect(part, range) ?? []),
-        timeframe,
-      )
-      addAbsent('discarded', settled)
-      refused += candles - settled
-    } else if (owedCauses.includes(cause)) owed += candles
-    else addAbsent(cause, candles)
+  for (const { cause, candles } of gaps) {
+    if (cause === 'refused') refused += candles
+    else if (owedCauses.includes(cause)) owed += candles
+    else absent[cause] = (absent[cause] ?? 0) + candles
   }
   return { absent, refused, owed }
 }
@@ -192,7 +172,7 @@ export function closedPart(
   settings: Settings,
   { timeframe, range: asked }: Omit<CertificateWish, 'coin'>,
   now: Instant,
-): Range {
+): AlignedRange {
   const { from, to } = alignTo(timeframe, asked)
   const closedTo = settledClose(settings, timeframe, now)
   const range = { from, to: earlier(to, closedTo) }

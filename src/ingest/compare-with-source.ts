@@ -1,9 +1,8 @@
-import type { Candle } from '../market/candle.ts'
+import type { AlignedCandle, Candle, RejectedRow } from '../market/candle.ts'
 import type { CheckedCandles } from '../market/candle-check.ts'
 import { compareDecimals } from '../market/decimal.ts'
-import type { Instant } from '../market/instant.ts'
-import { contains, type Range } from '../market/range.ts'
-import { isAligned, type Timeframe } from '../market/timeframe.ts'
+import { type AlignedRange, contains } from '../market/range.ts'
+import { type AlignedInstant, floorTo, type Timeframe } from '../market/timeframe.ts'
 
 /**
  * How one open time compares. `revised`: both have a candle, and they differ. `missing`: the source has one that we
@@ -15,17 +14,17 @@ export type DifferenceKind = (typeof differenceKinds)[number]
 
 export type Difference = Readonly<{
   kind: DifferenceKind
-  openTime: Instant
+  openTime: AlignedInstant
   stored?: Candle
   given?: Candle
-  /** Why the source's row is not believed. */
+  /** Why the source's row is rejected. */
   reason?: string
 }>
 
 export type Comparison = Readonly<{
   identical: number
   differences: readonly Difference[]
-  /** Open times for which neither has a candle that could be believed. */
+  /** Open times for which the table has no candle, and the source only rows that are rejected. */
   refusedByBoth: number
 }>
 
@@ -36,17 +35,17 @@ export const changedValues = (a: Omit<Candle, 'openTime'>, b: Omit<Candle, 'open
   valueNames.filter((name) => compareDecimals(a[name], b[name]) !== 0)
 
 /**
- * Holds what a source gave for a range, rounded as the columns round, against what the table has there. Both are
- * ascending. Pure, so that it can be read and tested by itself.
+ * Compares what a source gave for a range, rounded as the columns round, with what the table has there. Both are ascending.
+ * A stored candle that was accepted by hand is as the source gives it, though its row is rejected each time.
  */
 export function compareCandles(
-  range: Range,
+  range: AlignedRange,
   timeframe: Timeframe,
   given: CheckedCandles,
-  stored: readonly Candle[],
+  stored: readonly AlignedCandle[],
 ): Comparison {
   const ours = new Map(stored.map((candle) => [candle.openTime, candle]))
-  const theirs = new Set<Instant>()
+  const theirs = new Set<AlignedInstant>()
   const differences: Difference[] = []
   let identical = 0
   for (const candle of given.candles) {
@@ -57,17 +56,18 @@ export function compareCandles(
     else if (changedValues(own, candle).length === 0) identical += 1
     else differences.push({ kind: 'revised', openTime: candle.openTime, stored: own, given: candle })
   }
-  const reasons = refusalsByTime(given, timeframe)
+  const rejected = rejectedByCandle(given, timeframe)
   for (const candle of stored) {
-    if (theirs.has(candle.openTime)) continue
-    const reason = reasons.byTime.get(candle.openTime) ?? reasons.undated
-    differences.push(
-      reason === undefined
-        ? { kind: 'extra', openTime: candle.openTime, stored: candle }
-        : { kind: 'refused', openTime: candle.openTime, stored: candle, reason },
-    )
+    const { openTime } = candle
+    if (theirs.has(openTime)) continue
+    const rows = rejected.get(openTime) ?? []
+    const [first] = rows
+    if (!first) differences.push({ kind: 'extra', openTime, stored: candle })
+    else if (rows.some(({ acceptable }) => acceptable && changedValues(candle, acceptable).length === 0))
+      identical += 1
+    else differences.push({ kind: 'refused', openTime, stored: candle, reason: first.reason })
   }
-  const refusedByBoth = [...reasons.byTime.keys()].filter(
+  const refusedByBoth = [...rejected.keys()].filter(
     (time) => contains(range, time) && !ours.has(time) && !theirs.has(time),
   ).length
   return {
@@ -77,13 +77,13 @@ export function compareCandles(
   }
 }
 
-/** A row that cannot even be dated may stand for any open time that is not told of. */
-function refusalsByTime({ rejected }: CheckedCandles, timeframe: Timeframe) {
-  const byTime = new Map<Instant, string>()
-  let undated: string | undefined
-  for (const { openTime, reason } of rejected) {
-    if (openTime !== undefined && isAligned(openTime, timeframe)) byTime.set(openTime, reason)
-    else undated = reason
+/** The rejected rows by the candle that they concern. */
+function rejectedByCandle({ rejected }: CheckedCandles, timeframe: Timeframe) {
+  const byCandle = new Map<AlignedInstant, RejectedRow[]>()
+  for (const row of rejected) {
+    if (row.openTime === undefined) continue
+    const openTime = floorTo(timeframe, row.openTime)
+    byCandle.set(openTime, [...(byCandle.get(openTime) ?? []), row])
   }
-  return { byTime, undated }
+  return byCandle
 }

@@ -1,6 +1,6 @@
 import type { HttpClient, Lane } from '../http/request.ts'
 import { earlier, plus } from '../market/instant.ts'
-import { candleCount, type Range } from '../market/range.ts'
+import { type AlignedRange, candleCount } from '../market/range.ts'
 import { floorTo } from '../market/timeframe.ts'
 import type { Context } from '../runtime/context.ts'
 import { inSpan } from '../runtime/trace.ts'
@@ -8,9 +8,10 @@ import type { CandleProvider } from '../sources/source.ts'
 import { walkCandles } from '../sources/walk.ts'
 import { type Accounting, addAccounting, type CandleBatch, nothingReceived } from '../store/candles.ts'
 import type { Series } from '../store/coverage.ts'
+import { throwIfUnplaced, type Unplaced } from '../store/partitions/leave-out.ts'
 import { Gathering, withoutDawdling } from './gathering.ts'
 import { finalBefore } from './kept-history.ts'
-import { type LoadReach, loadPages } from './load-pages.ts'
+import { loadPages } from './load-pages.ts'
 import { prepareRows } from './prepare-rows.ts'
 
 /** A stretch of one series to be brought in from its source. */
@@ -19,7 +20,7 @@ export type Filling = Readonly<{
   source: CandleProvider
   /** The market in the source's own spelling. */
   symbol: string
-  range: Range
+  range: AlignedRange
   lane: Lane
   /** Told after each commit how many candles have been dealt with, and what that came to. */
   onProgress?: (candles: number, filled: Filled) => Promise<void> | void
@@ -40,7 +41,7 @@ export type FillReach = Readonly<{ http: HttpClient }> &
   Pick<Context, 'pool' | 'clock' | 'settings' | 'signal' | 'runId' | 'partitions'>
 
 /** Several stretches of it. */
-export type Fillings = Omit<Filling, 'range'> & Readonly<{ ranges: readonly Range[] }>
+export type Fillings = Omit<Filling, 'range'> & Readonly<{ ranges: readonly AlignedRange[] }>
 
 /** Asks for a range page by page and writes it, as `fillRanges` does. */
 export const fillRange = (reach: FillReach, { range, ...filling }: Filling): Promise<Filled> =>
@@ -48,17 +49,20 @@ export const fillRange = (reach: FillReach, { range, ...filling }: Filling): Pro
 
 /**
  * Asks for ranges page by page and writes them with their coverage, several pages in one transaction. Where the walk
- * fails, what came before is written all the same.
+ * fails, what came before is written all the same. Candles without a partition keep no others out; they are thrown at the
+ * end, as Misconfigured or Unavailable.
  */
 export async function fillRanges(reach: FillReach, filling: Fillings): Promise<Filled> {
   const gathering = new Gathering()
   let filled = nothingFilled
   let pending = nothingFilled
+  let unplaced: readonly Unplaced[] = []
   let reached = 0
   const commit = async () => {
     if (gathering.isEmpty()) return
-    const accounting = await loadPages(reach, gathering.take())
-    filled = addFilled(filled, { ...pending, ...accounting })
+    const loaded = await loadPages(reach, gathering.take())
+    filled = addFilled(filled, { ...pending, ...loaded.accounting })
+    unplaced = [...unplaced, ...loaded.unplaced]
     pending = nothingFilled
     await filling.onProgress?.(reached, filled)
   }
@@ -73,6 +77,7 @@ export async function fillRanges(reach: FillReach, filling: Fillings): Promise<F
   } finally {
     await commit()
   }
+  throwIfUnplaced(unplaced, 'candle')
   return filled
 }
 
@@ -132,6 +137,3 @@ export async function* checkedPages(
     yield { batch, requests, ignored: prepared.ignored, roundedValues: prepared.roundedValues }
   }
 }
-
-/** Writes one page of candles with its coverage in one transaction, and makes sure of their partitions before. */
-export const loadPage = (reach: LoadReach, page: CandleBatch): Promise<Accounting> => loadPages(reach, [page])

@@ -1,15 +1,19 @@
 import type { Pool } from 'pg'
 import { earlier, type Instant, later, plus } from '../market/instant.ts'
-import { alignTo, candleCount, type Range, subtract } from '../market/range.ts'
-import { floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { type AlignedRange, alignTo, candleCount, intersect, type Range, subtract } from '../market/range.ts'
+import { type AlignedInstant, floorTo, type Timeframe } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
 import { type Coin, listCoins } from '../store/coins.ts'
 import { type CoverageRange, readCoverage, readFirstStored, type Series } from '../store/coverage.ts'
 import { readUptime } from '../store/ingest-uptime.ts'
+import { findObstacles, type Obstacle } from '../store/partitions/obstacles.ts'
+import { candleTable } from '../store/partitions.ts'
+import { readDiscarded } from '../store/quarantine.ts'
 import { readSharedSilence } from '../store/series-coverage.ts'
 import { type Database, databaseOf } from '../store/transaction.ts'
 import {
   causesOfAbsence,
+  causesOfRejection,
   causesOfSilence,
   downtimeOf,
   type Evidence,
@@ -23,9 +27,11 @@ export type Gap = Readonly<{
   coinId: string
   timeframe: Timeframe
   source: string
-  range: Range
+  range: AlignedRange
   candles: number
   cause: GapCause
+  /** What is in the way, and what helps, where the cause alone does not say. */
+  detail?: string
 }>
 
 /**
@@ -42,6 +48,7 @@ export async function findGaps(
 ): Promise<Gap[]> {
   const db = databaseOf(pool)
   const followed = (await listCoins(db)).flatMap((coin) => candleMarketOf(coin) ?? [])
+  const obstaclesOf = obstacleReader(db, settings)
   const gaps: Gap[] = []
   for (const coin of coins) {
     const market = candleMarketOf(coin)
@@ -57,15 +64,43 @@ export async function findGaps(
       const coverage = known.filter(({ state, source }) => state === 'stored' || source === series.source)
       const settledBefore = floorTo(timeframe, plus(now, -settings.candles.absentAfter))
       const firstStored = await readFirstStored(db, series)
+      const obstacles = isWhole(wanted, coverage) ? [] : await obstaclesOf(timeframe, wanted)
       const evidence = {
         ...limitsOf(market, timeframe, now),
         ...(await gather(db, { market, series, others }, coverage, wanted)),
+        unplaceable: obstacles.map((obstacle) => alignTo(timeframe, obstacle.range)),
       }
       const missing = gapsOf(wanted, coverage, timeframe, settledBefore, firstStored, evidence)
-      gaps.push(...missing.map((gap) => ({ ...series, ...gap })))
+      gaps.push(...missing.map((gap) => ({ ...series, ...gap, ...detailOf(gap, obstacles) })))
     }
   }
   return gaps
+}
+
+const isWhole = (wanted: Range, coverage: readonly CoverageRange[]): boolean =>
+  subtract(
+    wanted,
+    coverage.map(({ range }) => range),
+  ).length === 0
+
+type ObstacleReader = (timeframe: Timeframe, range: Range) => Promise<readonly Obstacle[]>
+
+/** Most series are wanted of the same range: what is in the way is looked for once. */
+function obstacleReader(db: Database, settings: Settings): ObstacleReader {
+  const found = new Map<string, Promise<readonly Obstacle[]>>()
+  return (timeframe, range) => {
+    const key = `${timeframe} ${range.from} ${range.to}`
+    const table = candleTable(timeframe, settings.timeframes[timeframe]?.partition ?? 'month')
+    const obstacles = found.get(key) ?? findObstacles(db, table, [range])
+    found.set(key, obstacles)
+    return obstacles
+  }
+}
+
+function detailOf({ cause, range }: Pick<Gap, 'cause' | 'range'>, obstacles: readonly Obstacle[]) {
+  if (cause !== 'no-partition') return {}
+  const inTheWay = obstacles.filter((obstacle) => intersect(obstacle.range, range) !== undefined)
+  return { detail: [...new Set(inTheWay.map(({ fault }) => fault.message))].join('; ') }
 }
 
 type Subject = Readonly<{ market: CandleMarket; series: Series; others: readonly string[] }>
@@ -75,20 +110,23 @@ async function gather(
   db: Database,
   { market: { followedFrom }, series, others }: Subject,
   coverage: readonly CoverageRange[],
-  wanted: Range,
+  wanted: AlignedRange,
 ): Promise<Evidence> {
   const isAbsent = coverage.some(({ state }) => state === 'no-trades')
+  const isRejected = coverage.some(({ state }) => state === 'refused')
   const owed = subtract(
     wanted,
     coverage.map(({ range }) => range),
   )
   const { timeframe } = series
   const sharedSilence = isAbsent ? await readSharedSilence(db, series, others, wanted) : []
-  if (owed.every(({ to }) => to <= followedFrom)) return { sharedSilence }
+  const discarded = isRejected ? await readDiscarded(db, series, wanted) : []
+  const known = { sharedSilence, discarded }
+  if (owed.every(({ to }) => to <= followedFrom)) return known
   const { recordedFrom, up } = await readUptime(db, series, wanted)
   const onGrid = up.map((range) => alignTo(timeframe, range))
   const since = recordedFrom === undefined ? undefined : floorTo(timeframe, recordedFrom)
-  return { sharedSilence, downtime: downtimeOf(wanted, floorTo(timeframe, followedFrom), since, onGrid) }
+  return { ...known, downtime: downtimeOf(wanted, floorTo(timeframe, followedFrom), since, onGrid) }
 }
 
 /** The range asked about as far as it is closed by now, or the history that the daemon keeps. */
@@ -98,7 +136,7 @@ function closedPart(
   timeframe: Timeframe,
   range: Range | undefined,
   now: Instant,
-): Range {
+): AlignedRange {
   if (range === undefined) return keptHistory(settings, market, timeframe, now)
   const { from, to } = alignTo(timeframe, range)
   return { from, to: later(from, earlier(to, settledClose(settings, timeframe, now))) }
@@ -109,11 +147,11 @@ function closedPart(
  * may lie before what is wanted. Pure, so that it can be read and tested by itself.
  */
 export function gapsOf(
-  wanted: Range,
+  wanted: AlignedRange,
   coverage: readonly CoverageRange[],
   timeframe: Timeframe,
-  settledBefore: Instant,
-  firstStored: Instant | undefined,
+  settledBefore: AlignedInstant,
+  firstStored: AlignedInstant | undefined,
   evidence: Evidence = {},
 ): Omit<Gap, 'coinId' | 'timeframe' | 'source'>[] {
   const inState = (state: CoverageRange['state']) =>
@@ -124,10 +162,10 @@ export function gapsOf(
     coverage.map(({ range }) => range),
   )
   const late = owed.filter(
-    ({ from, to }) => to > settledBefore && to - from <= longestLate * timeframeMs[timeframe],
+    (range) => range.to > settledBefore && candleCount(range, timeframe) <= longestLate,
   )
   return [
-    ...subtractAll(inState('refused'), stored).map((range) => ({ cause: 'refused' as const, range })),
+    ...causesOfRejection(subtractAll(inState('refused'), stored), evidence),
     ...causesOfAbsence(subtractAll(inState('no-trades'), stored), firstStored, evidence),
     ...causesOfSilence(owed, late, evidence),
   ]

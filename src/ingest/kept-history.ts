@@ -1,12 +1,12 @@
 import { type Instant, later, minute, plus, toInstant } from '../market/instant.ts'
-import { intersect, type Range } from '../market/range.ts'
-import { ceilTo, floorTo, type Timeframe } from '../market/timeframe.ts'
+import { type AlignedRange, intersect } from '../market/range.ts'
+import { type AlignedInstant, ceilTo, floorTo, type Timeframe, toAligned } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
 import { reachableFrom } from '../sources/source.ts'
 import type { CandleMarket } from './markets.ts'
 
 /** The close of the last candle that has had time to be written down by its exchange. */
-export const settledClose = ({ candles }: Settings, timeframe: Timeframe, now: Instant): Instant =>
+export const settledClose = ({ candles }: Settings, timeframe: Timeframe, now: Instant): AlignedInstant =>
   floorTo(timeframe, plus(now, -candles.settleDelay))
 
 /** Work may wait in its queue for so long: what a source is about to let go of is not promised. */
@@ -21,11 +21,11 @@ type Listed = Pick<CandleMarket, 'source' | 'listedFrom' | 'listedTo'>
 /** What bounds the open times that can be had of a market. */
 export type Limits = Readonly<{
   /** What opened earlier, its source no longer gives. */
-  reachableFrom: Instant
+  reachableFrom: AlignedInstant
   /** What opened earlier belongs to what the symbol stood for before. */
-  listedFrom: Instant | undefined
+  listedFrom: AlignedInstant | undefined
   /** What opens then or later belongs to what the symbol stands for after the market's end. */
-  listedTo: Instant | undefined
+  listedTo: AlignedInstant | undefined
 }>
 
 export const limitsOf = (
@@ -34,7 +34,9 @@ export const limitsOf = (
   now: Instant,
 ): Limits => ({
   // Its single trades reach further than the candles they are made into.
-  reachableFrom: candles.trades ? toInstant(0) : reachableFrom(candles, timeframe, plus(now, waitingMs)),
+  reachableFrom: candles.trades
+    ? toAligned(timeframe, toInstant(0))
+    : reachableFrom(candles, timeframe, plus(now, waitingMs)),
   listedFrom: listedFrom === undefined ? undefined : ceilTo(timeframe, listedFrom),
   listedTo: listedTo === undefined ? undefined : ceilTo(timeframe, listedTo),
 })
@@ -43,16 +45,32 @@ export const limitsOf = (
  * The open times that can still be had of a market: as far back as its source reaches, and as long as the market is
  * listed there. What its symbol stood for before and after is another market.
  */
-export function obtainable(market: Listed, timeframe: Timeframe, now: Instant): Range {
+export function obtainable(market: Listed, timeframe: Timeframe, now: Instant): AlignedRange {
   const { reachableFrom: reach, listedFrom, listedTo } = limitsOf(market, timeframe, now)
   const from = listedFrom === undefined ? reach : later(reach, listedFrom)
-  return { from, to: later(from, listedTo ?? endOfTime) }
+  return { from, to: later(from, listedTo ?? floorTo(timeframe, endOfTime)) }
 }
 
 const endOfTime = toInstant(Date.UTC(9_999, 0))
 
+/** The part of a range in which the symbol stands for this coin; an empty one where it never does. */
+export function listedPart(
+  { listedFrom, listedTo }: Pick<Listed, 'listedFrom' | 'listedTo'>,
+  timeframe: Timeframe,
+  range: AlignedRange,
+): AlignedRange {
+  const from = listedFrom === undefined ? range.from : ceilTo(timeframe, listedFrom)
+  const listed = { from, to: ceilTo(timeframe, listedTo ?? endOfTime) }
+  return intersect(range, listed) ?? { from: range.to, to: range.to }
+}
+
 /** The part of the range that can be had of the market; an empty one where nothing can. */
-export function obtainablePart(market: Listed, timeframe: Timeframe, range: Range, now: Instant): Range {
+export function obtainablePart(
+  market: Listed,
+  timeframe: Timeframe,
+  range: AlignedRange,
+  now: Instant,
+): AlignedRange {
   return intersect(range, obtainable(market, timeframe, now)) ?? { from: range.to, to: range.to }
 }
 
@@ -67,7 +85,7 @@ export function keptHistory(
   timeframe: Timeframe,
   now: Instant,
   toleranceMs = 0,
-): Range {
+): AlignedRange {
   const policy = settings.timeframes[timeframe]
   const lookBackMs = Math.min(policy?.history ?? 0, policy?.keep ?? Number.POSITIVE_INFINITY)
   const from = floorTo(timeframe, plus(now, -lookBackMs))
@@ -84,9 +102,9 @@ export function lastingHistory(
   market: Listed,
   timeframe: Timeframe,
   now: Instant,
-): Range {
+): AlignedRange {
   const keepMs = settings.timeframes[timeframe]?.keep
-  const from = keepMs === undefined ? toInstant(0) : ceilTo(timeframe, plus(now, -keepMs))
+  const from = ceilTo(timeframe, keepMs === undefined ? toInstant(0) : plus(now, -keepMs))
   const range = { from, to: later(from, settledClose(settings, timeframe, now)) }
   return obtainablePart(market, timeframe, range, now)
 }

@@ -1,4 +1,5 @@
 import { Fault } from '../fault.ts'
+import type { Timeframe } from '../market/timeframe.ts'
 import type { Context } from '../runtime/context.ts'
 import { type Attributes, inSpan } from '../runtime/trace.ts'
 import {
@@ -9,17 +10,29 @@ import {
   nothingReceived,
 } from '../store/candles.ts'
 import { withPartitions } from '../store/partition-cache.ts'
+import type { BoundedPartition } from '../store/partitions/catalog.ts'
+import { leaveOut, type Placed, type Unplaced } from '../store/partitions/leave-out.ts'
 import { candleTable } from '../store/partitions.ts'
-import { inTransaction } from '../store/transaction.ts'
+import { inTransaction, type Transaction } from '../store/transaction.ts'
 
 export type LoadReach = Pick<Context, 'pool' | 'partitions' | 'settings'>
+
+/** What was stored of some pages, and which of their candles have no partition. */
+export type Loaded = Readonly<{ accounting: Accounting; unplaced: readonly Unplaced[] }>
+
+const nothingLoaded: Loaded = { accounting: nothingReceived, unplaced: [] }
+
+const addLoaded = (a: Loaded, b: Loaded): Loaded => ({
+  accounting: addAccounting(a.accounting, b.accounting),
+  unplaced: [...a.unplaced, ...b.unplaced],
+})
 
 /**
  * Writes pages of candles of one timeframe with their coverage in one transaction, and makes sure of their partitions
  * before. A page that the database refuses does not keep the others out: then each is written by itself, and the first
- * refusal is thrown at the end.
+ * refusal is thrown at the end. Nor do candles without a partition: they are left out, and returned.
  */
-export async function loadPages(reach: LoadReach, pages: readonly CandleBatch[]): Promise<Accounting> {
+export async function loadPages(reach: LoadReach, pages: readonly CandleBatch[]): Promise<Loaded> {
   try {
     return await loadTogether(reach, pages)
   } catch (error) {
@@ -29,37 +42,56 @@ export async function loadPages(reach: LoadReach, pages: readonly CandleBatch[])
   }
 }
 
-async function loadTogether(
-  { pool, partitions, settings }: LoadReach,
-  pages: readonly CandleBatch[],
-): Promise<Accounting> {
+async function loadTogether(reach: LoadReach, pages: readonly CandleBatch[]): Promise<Loaded> {
   const timeframe = pages[0]?.series.timeframe
-  if (timeframe === undefined) return nothingReceived
-  const table = candleTable(timeframe, settings.timeframes[timeframe]?.partition ?? 'month')
-  const openTimes = pages.flatMap(({ rows }) => rows.openTimes)
+  if (timeframe === undefined) return nothingLoaded
   const attributes = { 'beacon.timeframe': timeframe, 'beacon.pages': pages.length }
   return inSpan('load', { attributes }, async (tell) => {
-    const accountings = await withPartitions(
-      { pool, partitions, lockTimeoutMs: settings.database.lockTimeout },
-      table,
-      openTimes,
-      (leaves) => inTransaction(pool, (tx) => loadBatches(tx, pages, leaves), 'load'),
-    )
-    const accounting = accountings.reduce(addAccounting, nothingReceived)
-    tell(accountingAttributes(accounting))
-    return accounting
+    const loaded = await inLoad(reach, timeframe, pages, async (tx, { unplaced, ...placed }) => ({
+      accounting: await loadAll(tx, placed),
+      unplaced,
+    }))
+    tell(accountingAttributes(loaded.accounting))
+    return loaded
   })
 }
+
+/** Pages as far as they have partitions, and these. */
+type PlacedPages = Placed & Readonly<{ partitions: readonly BoundedPartition[] }>
+
+/** Makes sure of the partitions of pages of one timeframe, and does the work in one transaction. */
+export function inLoad<T>(
+  { pool, partitions, settings }: LoadReach,
+  timeframe: Timeframe,
+  pages: readonly CandleBatch[],
+  work: (tx: Transaction, placed: PlacedPages) => Promise<T>,
+): Promise<T> {
+  return withPartitions(
+    { pool, partitions, lockTimeoutMs: settings.database.lockTimeout },
+    candleTable(timeframe, settings.timeframes[timeframe]?.partition ?? 'month'),
+    pages.flatMap(({ rows }) => rows.openTimes),
+    (places) => {
+      const placed = { ...leaveOut(pages, places.obstacles), partitions: places.partitions }
+      return inTransaction(pool, (tx) => work(tx, placed), 'load')
+    },
+  )
+}
+
+/** Writes pages in a transaction, and returns what they come to together. */
+export const loadAll = async (
+  tx: Transaction,
+  { batches, partitions }: Omit<PlacedPages, 'unplaced'>,
+): Promise<Accounting> => (await loadBatches(tx, batches, partitions)).reduce(addAccounting, nothingReceived)
 
 const accountingAttributes = (accounting: Accounting): Attributes =>
   Object.fromEntries(Object.entries(accounting).map(([name, rows]) => [`beacon.rows.${name}`, rows]))
 
-async function loadOneByOne(reach: LoadReach, pages: readonly CandleBatch[]): Promise<Accounting> {
-  let total = nothingReceived
+async function loadOneByOne(reach: LoadReach, pages: readonly CandleBatch[]): Promise<Loaded> {
+  let total = nothingLoaded
   const refusals: unknown[] = []
   for (const page of pages) {
     try {
-      total = addAccounting(total, await loadTogether(reach, [page]))
+      total = addLoaded(total, await loadTogether(reach, [page]))
     } catch (error) {
       refusals.push(error)
     }

@@ -2,9 +2,20 @@ import { day, hour, type Instant } from '../market/instant.ts'
 import type { ListedMarket } from '../sources/source.ts'
 import type { MarketLife } from '../store/instruments.ts'
 import type { KnownMarket } from '../store/listed-markets.ts'
+import { type Doubt, doubtOf, isRenamed } from './listing/doubt.ts'
+import type { Trading } from './listing/trading.ts'
 
-/** What a look at the listing has shown of a market, where that is news. */
-export type News = 'unlisted' | 'missing' | 'halted' | 'back' | 'ended' | 'relisted' | 'reused'
+/** What a poll of the listing has shown of a market, where that is news. */
+export type News =
+  | 'unlisted'
+  | 'missing'
+  | 'halted'
+  | 'back'
+  | 'ended'
+  | 'relisted'
+  | 'reused'
+  | 'redated'
+  | 'no-coin'
 
 export type Judged = Readonly<{
   life: MarketLife
@@ -13,14 +24,15 @@ export type Judged = Readonly<{
   foreignFrom?: Instant
 }>
 
-/** A source lies now and then: that a market is gone is believed when a second look, so much later, finds the same. */
-const believedAfterMs = hour
+/** Listings are incomplete now and then: a market is gone when a second poll, so much later, finds the same. */
+const confirmedAfterMs = hour
 
 /** A market that is listed but not traded for so long has ended: some sources never take one off their list. */
 const haltedForGoodMs = 30 * day
 
 /**
- * Judges a followed market by what its source lists under its symbol now, and listed there when the symbol was last seen.
+ * Judges a tracked market by what its source lists under its symbol now, and listed there when the symbol was last seen;
+ * `trading` is what its candles show of the time that the listing casts doubt on.
  * Pure, so that it can be read and tested by itself.
  */
 export function judgeLife(
@@ -28,6 +40,7 @@ export function judgeLife(
   listed: ListedMarket | undefined,
   now: Instant,
   before?: KnownMarket,
+  trading: Trading = 'unknown',
 ): Judged {
   if (life.listedTo !== undefined) {
     const isNews = listed?.trading === true && life.relistedAt === undefined
@@ -35,36 +48,39 @@ export function judgeLife(
   }
   const delistedAt = listed?.delistedAt
   if (!listed || (delistedAt !== undefined && delistedAt <= now)) return judgeMissing(life, delistedAt, now)
-  const anotherFrom = beganAnew(life, listed, before)
+  // Another coin's name, and a poll between in which there was none: nothing proves that they are the same.
+  if (life.lastListedAt !== undefined && life.missingSince !== undefined && isRenamed(listed, before))
+    return reuse(life, life.missingSince, now)
+  const doubt = doubtOf(life, listed, now, before)
+  const anotherFrom = doubt && beganAnew(doubt, trading)
   if (anotherFrom !== undefined) return reuse(life, anotherFrom, now)
+  const judged = judgeListed(life, listed, now)
+  return judged.news === undefined ? { ...judged, news: otherNews(listed, before, doubt) } : judged
+}
+
+/** From when on the symbol stands for another market; undefined where its candles go on from one to the other. */
+function beganAnew({ kind, range }: Doubt, trading: Trading): Instant | undefined {
+  if (trading === 'traded') return undefined
+  if (kind === 'new-listing-date') return range.to
+  // A symbol is what a market goes by: a name beside it proves nothing by itself.
+  return trading === 'unknown' ? undefined : trading.silentUntil
+}
+
+function judgeListed(life: MarketLife, listed: ListedMarket, now: Instant): Judged {
   const seen: MarketLife = { ...life, lastListedAt: now, missingSince: undefined }
   if (!listed.trading) return judgeHalted(seen, now)
   const wasAway = life.missingSince !== undefined || life.haltedSince !== undefined
-  return {
-    life: { ...seen, haltedSince: undefined },
-    news: wasAway ? 'back' : undefined,
-  }
+  return { life: { ...seen, haltedSince: undefined }, news: wasAway ? 'back' : undefined }
 }
 
-/** Since when the symbol stands for another market than the one we last saw there; undefined while it is the same. */
-function beganAnew(
-  { lastListedAt, missingSince }: MarketLife,
-  listed: ListedMarket,
+function otherNews(
+  { kind }: ListedMarket,
   before: KnownMarket | undefined,
-): Instant | undefined {
-  if (lastListedAt === undefined) return undefined
-  // Another coin's name, and a look between in which there was none: nothing proves that they are the same.
-  if (missingSince !== undefined && isRenamed(listed, before)) return missingSince
-  const { listedAt } = listed
-  if (listedAt === undefined || listedAt <= lastListedAt) return undefined
-  // When we last saw it, it had not begun either: its beginning was only put off.
-  const wasAnnounced = before?.listedAt !== undefined && before.listedAt > lastListedAt
-  return wasAnnounced ? undefined : listedAt
+  doubt: Doubt | undefined,
+): News | undefined {
+  if (kind !== undefined && before?.kind !== kind) return 'no-coin'
+  return doubt?.kind === 'new-listing-date' ? 'redated' : undefined
 }
-
-/** Whether the source calls the coin otherwise now. The symbol is what a market goes by: beside it that is only a name. */
-export const isRenamed = ({ base }: ListedMarket, before: KnownMarket | undefined): boolean =>
-  before !== undefined && before.base.toUpperCase() !== base.toUpperCase()
 
 const reuse = (life: MarketLife, from: Instant, now: Instant): Judged => ({
   life: { ...life, listedTo: from, relistedAt: now, missingSince: undefined, haltedSince: undefined },
@@ -77,7 +93,7 @@ function judgeMissing(life: MarketLife, delistedAt: Instant | undefined, now: In
   // A spelling that its listing does not know, though its candles may: that is no end.
   if (lastListedAt === undefined && delistedAt === undefined) return { life, news: 'unlisted' }
   if (missingSince === undefined) return { life: { ...life, missingSince: now }, news: 'missing' }
-  if (now - missingSince < believedAfterMs) return { life, news: undefined }
+  if (now - missingSince < confirmedAfterMs) return { life, news: undefined }
   return end(life, delistedAt ?? missingSince)
 }
 

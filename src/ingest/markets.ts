@@ -1,5 +1,6 @@
 import { InvalidInput } from '../fault.ts'
 import { type Instant, later } from '../market/instant.ts'
+import { didYouMean } from '../settings/did-you-mean.ts'
 import { sourceIds } from '../settings/source-ids.ts'
 import { candlesFrom, hasCandles, isAnySourceId, sources } from '../sources/catalog.ts'
 import type { CandleProvider } from '../sources/source.ts'
@@ -68,6 +69,6 @@ export function candleSource(id: string): CandleProvider {
     .filter(hasCandles)
     .map((candidate) => candidate.id)
   throw new InvalidInput(
-    `there is no source of candles "${id}"; there is ${known.join(', ')}, and ccxt:NAME for any other exchange`,
+    `there is no source of candles "${id}".${didYouMean(id, known)} There is ${known.join(', ')}, and ccxt:NAME for any other exchange`,
   )
 }

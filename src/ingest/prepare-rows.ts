@@ -51,7 +51,7 @@ function preparePlain(
     const isInOrder = last === undefined || openTime > last
     if (!isInOrder || openTime > now || !isAligned(openTime, timeframe) || !isConsistent(plain))
       return undefined
-    writer.addPlain(plain)
+    writer.addPlain(openTime, plain)
     last = openTime
   }
   return { rows: writer.rows(), rejected: [], ignored, roundedValues: 0 }

@@ -1,6 +1,6 @@
 import { hour, type Instant, plus } from '../market/instant.ts'
-import { intersect, type Range, split, union } from '../market/range.ts'
-import { floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { type AlignedRange, candleCount, intersect, split, union } from '../market/range.ts'
+import { type AlignedInstant, floorTo, type Timeframe } from '../market/timeframe.ts'
 import { recheckAgeMs, youngerThan } from '../store/coverage.ts'
 import type { Unsettled } from '../store/series-coverage.ts'
 import { confirmations } from './archive/fill-from-archive.ts'
@@ -12,18 +12,18 @@ const provisionalForLongMs = hour
 /** The open times of a series that a repair looks at. */
 export type RepairScope = Readonly<{
   /** What the daemon keeps complete, without what live ingest asks for by itself. */
-  kept: Range
+  kept: AlignedRange
   /** What a second look may still bring something new of. */
-  lasting: Range
-  /** How much one answer brings, in milliseconds. */
-  pageMs: number
+  lasting: AlignedRange
+  /** How many candles one answer brings. */
+  pageSize: number
 }>
 
 export type RepairPlan = Readonly<{
   /** To be asked for at once, one request each, ascending. */
-  questions: readonly Range[]
+  questions: readonly AlignedRange[]
   /** Owed and longer than a page: work for backfills. */
-  stretches: readonly Range[]
+  stretches: readonly AlignedRange[]
 }>
 
 /**
@@ -33,14 +33,16 @@ export type RepairPlan = Readonly<{
  */
 export function planRepair(
   unsettled: Unsettled,
-  { kept, lasting, pageMs }: RepairScope,
+  { kept, lasting, pageSize }: RepairScope,
   timeframe: Timeframe,
   now: Instant,
 ): RepairPlan {
   const owed = unsettled.owed.flatMap((range) => intersect(range, kept) ?? [])
-  const stretches = owed.filter(({ from, to }) => to - from > pageMs)
-  const holes = owed.filter(({ from, to }) => to - from <= pageMs)
-  const dueBefore = (to: Instant) => (range: Range) => intersect(range, { from: lasting.from, to }) ?? []
+  const isLong = (range: AlignedRange) => candleCount(range, timeframe) > pageSize
+  const stretches = owed.filter(isLong)
+  const holes = owed.filter((range) => !isLong(range))
+  const dueBefore = (to: AlignedInstant) => (range: AlignedRange) =>
+    intersect(range, { from: lasting.from, to }) ?? []
   const due = [
     ...unsettled.provisional.flatMap(dueBefore(floorTo(timeframe, plus(now, -provisionalForLongMs)))),
     ...(['recheck-after-day', 'recheck-after-month'] as const).flatMap((state) =>
@@ -49,8 +51,8 @@ export function planRepair(
   ]
   // A backfill may bring a part of what is due, and then there is nothing to ask.
   const single = subtractAll(union([...holes, ...due]), stretches)
-  const questions = confirmations(single, lasting, { candleMs: timeframeMs[timeframe], pageMs })
-  return { questions: questions.flatMap((range) => split(range, pageMs)), stretches }
+  const questions = confirmations(single, lasting, { timeframe, pageSize })
+  return { questions: questions.flatMap((range) => split(range, timeframe, pageSize)), stretches }
 }
 
 /**

@@ -1,6 +1,6 @@
-import { type Instant, plus, toIso } from '../market/instant.ts'
-import { isEmpty, type Range, union } from '../market/range.ts'
-import { isAligned, isTimeframe, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import type { Instant } from '../market/instant.ts'
+import { type AlignedRange, candleAround, isEmpty, union } from '../market/range.ts'
+import { isTimeframe } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
 import type { Coin } from '../store/coins.ts'
 import { type QuarantinedRow, type Settlement, type Settling, settleAnswered } from '../store/quarantine.ts'
@@ -28,7 +28,7 @@ export function planRetries(
   rows: readonly QuarantinedRow[],
   now: Instant,
 ): RetryPlan {
-  const questions = new Map<string, Omit<Question, 'ranges'> & { ranges: Range[] }>()
+  const questions = new Map<string, Omit<Question, 'ranges'> & { ranges: AlignedRange[] }>()
   const leftAlone: LeftAlone[] = []
   const toSettle: QuarantinedRow[] = []
   for (const row of rows) {
@@ -54,7 +54,7 @@ export function planRetries(
   }
 }
 
-type Askable = Omit<Question, 'ranges'> & Readonly<{ range: Range }>
+type Askable = Omit<Question, 'ranges'> & Readonly<{ range: AlignedRange }>
 
 function askableOf(
   settings: Settings,
@@ -66,21 +66,16 @@ function askableOf(
   if (timeframe === undefined) return 'it is a price of its moment, which no source gives again'
   if (coinId === undefined || !isTimeframe(timeframe)) return 'it does not tell which candles it is of'
   if (openTime === undefined) return 'it could not be dated, so there is no candle to ask for'
-  if (!isAligned(openTime, timeframe)) return `${toIso(openTime)} is not on the ${timeframe} grid`
   const coin = coins.find(({ id }) => id === coinId)
   const market = coin && candleMarketOf(coin, source)
   if (!market) return `${coinId} is no longer followed on ${source}`
-  const range = slotOf(openTime, timeframe)
+  // A row off the grid concerns the candle that holds it.
+  const range = candleAround(timeframe, openTime)
   if (range.to > settledClose(settings, timeframe, now)) return 'its candle has not closed yet'
   if (isEmpty(obtainablePart(market, timeframe, range, now)))
     return `${source} has no candle of ${market.symbol} from then any more`
   return { series: { coinId, timeframe, source }, source: market.source, symbol: market.symbol, range }
 }
-
-const slotOf = (openTime: Instant, timeframe: Timeframe): Range => ({
-  from: openTime,
-  to: plus(openTime, timeframeMs[timeframe]),
-})
 
 export type Retried = Filled & Readonly<{ settled: ReadonlyMap<string, Settlement> }>
 

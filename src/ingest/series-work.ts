@@ -1,16 +1,17 @@
 import type { Pool } from 'pg'
 import { InvalidInput } from '../fault.ts'
 import { type Instant, minute, plus, toIso } from '../market/instant.ts'
-import { alignTo, candleCount, intersect, isEmpty, type Range } from '../market/range.ts'
-import type { Timeframe } from '../market/timeframe.ts'
+import { type AlignedRange, alignTo, candleCount, intersect, isEmpty, type Range } from '../market/range.ts'
+import type { AlignedInstant, Timeframe } from '../market/timeframe.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import type { Settings } from '../settings.ts'
 import { type ArchiveFile, binanceArchive } from '../sources/binance-archive.ts'
 import { candlesPerPage, reachableFrom } from '../sources/source.ts'
 import type { Coin } from '../store/coins.ts'
 import type { Series } from '../store/coverage.ts'
-import { readOwed } from '../store/owed.ts'
-import { candleTable, partitionsOf } from '../store/partitions.ts'
+import { readOwed, readRejected } from '../store/owed.ts'
+import { type BoundedPartition, isBounded, readPartitions } from '../store/partitions/catalog.ts'
+import { candleTable, missingPartitions, type PartitionedTable } from '../store/partitions.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { type ArchiveUse, planArchive } from './archive/plan-archive.ts'
 import { obtainable, settledClose } from './kept-history.ts'
@@ -25,24 +26,28 @@ export type BackfillWish = Readonly<{
   source?: string
   /** Whether files stand in for requests; by cost unless said otherwise. */
   archive?: ArchiveUse
+  /** Whether rejected candles are asked for once more. */
+  retryRejected?: true
 }>
 
 /** What a wish comes to for one series, before it is told what that costs. */
 export type SeriesWork = Readonly<{
   series: Series
   symbol: string
-  wanted: Range
+  wanted: AlignedRange
   /** What was wished too, but can no longer be had from the source. */
-  outOfReach: Range | undefined
+  outOfReach: AlignedRange | undefined
   /** What is not there yet. */
-  owed: readonly Range[]
+  owed: readonly AlignedRange[]
   candles: number
   /** Candles that were wished and are settled already: stored, or known to be absent. */
   settled: number
+  /** Rejected candles that are quarantined and not resolved. */
+  rejected: readonly AlignedRange[]
   /** The files that some of it comes in. */
   files: readonly ArchiveFile[]
   /** From when on the source has candles itself: those of before are made of its trades. */
-  candlesFrom: Instant | undefined
+  candlesFrom: AlignedInstant | undefined
   /** Candles that the next retention run would remove again, its limit, and what it does with them. */
   expiring: number
   keepMs: number | undefined
@@ -62,12 +67,15 @@ export async function workOf(
     const use = archiveUse(settings, market, wish)
     return wish.timeframes.map((timeframe) => wantedOf(settings, { market, use }, timeframe, wish.range, now))
   })
-  const owed = await readOwed(
-    databaseOf(pool),
-    wanted.map(({ series, reach }) => ({ ...series, range: reach.wanted })),
-    'retry-refused',
+  const db = databaseOf(pool)
+  const ranges = wanted.map(({ series, reach }) => ({ ...series, range: reach.wanted }))
+  const owed = await readOwed(db, ranges, wish.retryRejected ? 'retry-refused' : 'settle-for-refused')
+  const rejected = wish.retryRejected ? [] : await readRejected(db, ranges)
+  const tables = [...new Set(wish.timeframes.map((timeframe) => candleTable(timeframe, 'day').name))]
+  const partitions = (await readPartitions(db, tables)).filter(isBounded)
+  return wanted.map((series, place) =>
+    planSeries(series, { owed: owed[place] ?? [], rejected: rejected[place] ?? [], partitions }, now),
   )
-  return wanted.map((series, place) => planSeries(series, owed[place] ?? [], now))
 }
 
 /** Jobs run a little later: what a source lets go of meanwhile is made of its trades. */
@@ -128,7 +136,7 @@ function wantedOf(
   const policy = settings.timeframes[timeframe]
   if (!policy || !market.source.candles.timeframes.includes(timeframe)) {
     throw new InvalidInput(
-      `timeframe ${timeframe} is not kept here; there is ${Object.keys(settings.timeframes).join(', ')}`,
+      `timeframe ${timeframe} is not configured, or ${market.source.id} has no such candles; configured timeframes: ${Object.keys(settings.timeframes).join(', ')}`,
     )
   }
   const series: Series = { coinId: market.coinId, timeframe, source: market.source.id }
@@ -138,18 +146,23 @@ function wantedOf(
   return { series, market, use, policy, reach: withinReach(market, timeframe, wished, now) }
 }
 
+/** What the database has to do with the wish: missing candles, rejected ones, and partitions of all the tables. */
+type Found = Pick<SeriesWork, 'owed' | 'rejected'> & Readonly<{ partitions: readonly BoundedPartition[] }>
+
 function planSeries(
   { series, market, use, policy, reach }: WantedOfWish,
-  owed: readonly Range[],
+  { owed, rejected, partitions }: Found,
   now: Instant,
 ): SeriesWork {
   const { timeframe } = series
+  const table = candleTable(timeframe, policy.partition)
+  const own = partitions.filter((partition) => partition.table === table.name)
   const { candles } = market.source
   const perPage = candlesPerPage(candles, timeframe)
   const { files } = planArchive({ symbol: market.symbol, timeframe, pageSize: perPage, use }, owed, now)
   const expired =
-    policy.keep === undefined ? [] : expiredParts(series, policy.partition, owed, plus(now, -policy.keep))
-  const countOf = (ranges: readonly Range[]) =>
+    policy.keep === undefined ? [] : expiredParts(timeframe, table, own, owed, plus(now, -policy.keep))
+  const countOf = (ranges: readonly AlignedRange[]) =>
     ranges.reduce((sum, part) => sum + candleCount(part, timeframe), 0)
   return {
     series,
@@ -157,7 +170,8 @@ function planSeries(
     ...reach,
     owed,
     candles: countOf(owed),
-    settled: countOf([reach.wanted]) - countOf(owed),
+    settled: countOf([reach.wanted]) - countOf(owed) - countOf(rejected),
+    rejected,
     files,
     candlesFrom: candles.trades ? reachableFrom(candles, timeframe, plus(now, waitingMs)) : undefined,
     expiring: countOf(expired),
@@ -170,7 +184,7 @@ function planSeries(
 function withinReach(
   market: CandleMarket,
   timeframe: Timeframe,
-  wished: Range,
+  wished: AlignedRange,
   now: Instant,
 ): Pick<SeriesWork, 'wanted' | 'outOfReach'> {
   const { coinId, source, symbol, listedTo } = market
@@ -190,16 +204,18 @@ function withinReach(
   return { wanted, outOfReach: wished.from < from ? { from: wished.from, to: from } : undefined }
 }
 
-/** What of the ranges lies in leaves that are wholly past the limit. */
+/** What of the ranges lies in partitions that are, or will be, wholly past the limit. */
 function expiredParts(
-  { timeframe }: Series,
-  length: Parameters<typeof candleTable>[1],
-  ranges: readonly Range[],
+  timeframe: Timeframe,
+  table: PartitionedTable,
+  partitions: readonly BoundedPartition[],
+  ranges: readonly AlignedRange[],
   limit: Instant,
-): Range[] {
+): AlignedRange[] {
+  const taken = partitions.map(({ range }) => range)
   return ranges.flatMap((range) =>
-    partitionsOf(candleTable(timeframe, length), range)
-      .filter((leaf) => leaf.range.to <= limit)
-      .flatMap((leaf) => intersect(leaf.range, range) ?? []),
+    [...taken, ...missingPartitions(table, taken, range).map((plan) => plan.range)]
+      .filter(({ to }) => to <= limit)
+      .flatMap((expired) => intersect(alignTo(timeframe, expired), range) ?? []),
   )
 }

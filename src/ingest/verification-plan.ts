@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { InvalidInput } from '../fault.ts'
 import { earlier, type Instant, later, plus, toMinuteText } from '../market/instant.ts'
 import {
+  type AlignedRange,
   alignTo,
   candleCount,
   intersect,
@@ -11,7 +12,7 @@ import {
   subtract,
   union,
 } from '../market/range.ts'
-import { ceilTo, floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { type AlignedInstant, ceilTo, floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
 import { candlesPerPage } from '../sources/source.ts'
 import type { Coin } from '../store/coins.ts'
@@ -33,7 +34,7 @@ export type VerifyWish = Readonly<{
 }>
 
 /** A stretch to be read once more from one market. */
-export type Stretch = Readonly<{ market: CandleMarket; range: Range }>
+export type Stretch = Readonly<{ market: CandleMarket; range: AlignedRange }>
 
 /**
  * Why a stretch is not held against anything. `beyond-source`: its source does not reach back so far any more.
@@ -51,13 +52,18 @@ export type UnreadCause =
   | 'unanswered'
   | 'market-gone'
 
-export type Unread = Readonly<{ source: string; range: Range; candles: number; cause: UnreadCause }>
+export type Unread = Readonly<{
+  source: string
+  range: AlignedRange
+  candles: number
+  cause: UnreadCause
+}>
 
 export type VerificationPlan = Readonly<{
   coinId: string
   timeframe: Timeframe
   /** On the grid, and as far as its candles have settled. */
-  wanted: Range
+  wanted: AlignedRange
   stretches: readonly Stretch[]
   /** Candles of the stretches. */
   candles: number
@@ -123,15 +129,15 @@ function marketOf({ coin, timeframe, source }: VerifyWish): CandleMarket {
  * the first. What retention has taken away is asked of none.
  */
 function shareOut(
-  { wanted, keptFrom }: Readonly<{ wanted: Range; keptFrom: Instant }>,
+  { wanted, keptFrom }: Readonly<{ wanted: AlignedRange; keptFrom: AlignedInstant }>,
   coverage: readonly CoverageRange[],
   first: string,
   { timeframe, source: only }: VerifyWish,
-): { shares: [string, Range[]][]; elsewhere: Unread[] } {
+): { shares: [string, AlignedRange[]][]; elsewhere: Unread[] } {
   const stored = coverage.filter(({ state }) => state === 'stored')
-  const shares: [string, Range[]][] = []
+  const shares: [string, AlignedRange[]][] = []
   const elsewhere: Unread[] = []
-  let left: Range[] = [wanted]
+  let left: AlignedRange[] = [wanted]
   for (const source of new Set([first, ...stored.map((known) => known.source)])) {
     const own = stored.filter((known) => known.source === source).map(({ range }) => range)
     const share = left.flatMap((range) => own.flatMap((part) => intersect(range, part) ?? []))
@@ -149,7 +155,7 @@ function shareOut(
   }
 }
 
-const unread = (source: string, range: Range, timeframe: Timeframe, cause: UnreadCause): Unread => ({
+const unread = (source: string, range: AlignedRange, timeframe: Timeframe, cause: UnreadCause): Unread => ({
   source,
   range,
   candles: candleCount(range, timeframe),
@@ -161,7 +167,7 @@ function reachOf(
   coin: Coin,
   source: string,
   timeframe: Timeframe,
-  ranges: readonly Range[],
+  ranges: readonly AlignedRange[],
   now: Instant,
 ): { stretches: Stretch[]; unread: Unread[] } {
   const market = candleMarketOf(coin, source)
@@ -179,7 +185,11 @@ function reachOf(
   }
 }
 
-function causeOf({ listedFrom, listedTo }: CandleMarket, timeframe: Timeframe, rest: Range): UnreadCause {
+function causeOf(
+  { listedFrom, listedTo }: CandleMarket,
+  timeframe: Timeframe,
+  rest: AlignedRange,
+): UnreadCause {
   if (listedTo !== undefined && rest.from >= ceilTo(timeframe, listedTo)) return 'ended'
   return listedFrom !== undefined && rest.to <= ceilTo(timeframe, listedFrom)
     ? 'before-listing'
@@ -193,8 +203,9 @@ function sampleOf(
 ): Pick<VerificationPlan, 'stretches' | 'sampled'> {
   if (sample === undefined) return { stretches, sampled: undefined }
   const pages = stretches.flatMap(({ market, range }) => {
-    const pageMs = candlesPerPage(market.source.candles, timeframe) * timeframeMs[timeframe]
-    return splitOnGrid(range, pageMs).map((page) => {
+    const perPage = candlesPerPage(market.source.candles, timeframe)
+    const pageMs = perPage * timeframeMs[timeframe]
+    return splitOnGrid(range, timeframe, perPage).map((page) => {
       const place = `${seed} ${market.source.id} ${timeframe} ${Math.floor(page.from / pageMs)}`
       return { market, range: page, draw: createHash('sha256').update(place).digest('hex') }
     })

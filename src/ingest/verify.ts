@@ -1,12 +1,20 @@
 import { UnknownMarket } from '../fault.ts'
 import type { HttpClient } from '../http/request.ts'
 import { checkCandles } from '../market/candle-check.ts'
-import { plus } from '../market/instant.ts'
-import { candleCount, contains, type Range, split, subtract, union } from '../market/range.ts'
-import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import {
+  type AlignedRange,
+  candleCount,
+  candleFrom,
+  contains,
+  split,
+  subtract,
+  union,
+} from '../market/range.ts'
+import type { Timeframe } from '../market/timeframe.ts'
 import type { Context } from '../runtime/context.ts'
 import { type WalkedPage, walkCandles } from '../sources/walk.ts'
 import { readCandles } from '../store/candles.ts'
+import { readCoverage } from '../store/coverage.ts'
 import { readDiscarded } from '../store/quarantine.ts'
 import { databaseOf } from '../store/transaction.ts'
 import {
@@ -23,7 +31,7 @@ import type { Stretch, Unread, VerificationPlan } from './verification-plan.ts'
 /** What was held against a source. */
 export type Checked = Readonly<{ source: string; symbol: string; candles: number; requests: number }>
 
-export type Mendable = Readonly<{ market: CandleMarket; ranges: readonly Range[] }>
+export type Mendable = Readonly<{ market: CandleMarket; ranges: readonly AlignedRange[] }>
 
 export type Verification = Readonly<{
   identical: number
@@ -37,6 +45,8 @@ export type Verification = Readonly<{
   quarantined: number
   /** Candles of the source that somebody has settled not to have. */
   discarded: number
+  /** Candles of the source that were never asked for. */
+  notFetched: number
   sources: readonly Checked[]
   /** What could not be read again, for the reasons of the plan and for those that showed on the way. */
   unread: readonly Unread[]
@@ -63,7 +73,7 @@ export async function verifyCandles(
 ): Promise<Verification> {
   const tally = new Tally(plan)
   for (const stretch of plan.stretches) {
-    const answered: Range[] = []
+    const answered: AlignedRange[] = []
     try {
       for await (const page of walkPatiently(reach, plan.timeframe, stretch, options)) {
         for await (const comparison of comparePage(reach, plan, stretch, page)) tally.add(stretch, comparison)
@@ -110,7 +120,7 @@ async function* walkPatiently(
 /** An answer without rows may speak for years, of which the table may hold many. */
 const candlesAtOnce = 10_000
 
-type Compared = Comparison & Readonly<{ discarded: number }>
+type Compared = Comparison & Readonly<{ discarded: number; notFetched: number }>
 
 async function* comparePage(
   { pool }: VerifyReach,
@@ -121,23 +131,37 @@ async function* comparePage(
   const db = databaseOf(pool)
   const given = checkCandles(rows, { timeframe, range: answered, now: answeredAt })
   const series = { coinId, timeframe, source: market.source.id }
-  for (const range of split(answered, candlesAtOnce * timeframeMs[timeframe])) {
+  for (const range of split(answered, timeframe, candlesAtOnce)) {
     const stored = await readCandles(db, series, range, candlesAtOnce)
     const comparison = compareCandles(range, timeframe, given, stored)
-    const isMissing = comparison.differences.some(({ kind }) => kind === 'missing')
-    yield withoutDiscarded(comparison, isMissing ? await readDiscarded(db, series, range) : [])
+    if (!comparison.differences.some(({ kind }) => kind === 'missing'))
+      yield { ...comparison, discarded: 0, notFetched: 0 }
+    else {
+      const known = (await readCoverage(db, series, range)).map((part) => part.range)
+      yield withoutUnwanted(comparison, await readDiscarded(db, series, range), subtract(range, known))
+    }
   }
 }
 
-/** What somebody has settled not to have is no difference. */
-function withoutDiscarded(comparison: Comparison, settled: readonly Range[]): Compared {
-  const differences = comparison.differences.filter(
-    ({ kind, openTime }) => kind !== 'missing' || !settled.some((range) => contains(range, openTime)),
-  )
-  return { ...comparison, differences, discarded: comparison.differences.length - differences.length }
+/** Discarded candles and candles that were never fetched are no differences. */
+function withoutUnwanted(
+  comparison: Comparison,
+  settled: readonly AlignedRange[],
+  unknown: readonly AlignedRange[],
+): Compared {
+  const missingIn =
+    (ranges: readonly AlignedRange[]) =>
+    ({ kind, openTime }: Difference) =>
+      kind === 'missing' && ranges.some((range) => contains(range, openTime))
+  const isDiscarded = missingIn(settled)
+  const isUnknown = missingIn(unknown)
+  const notFetched = comparison.differences.filter(isUnknown).length
+  const fetched = comparison.differences.filter((difference) => !isUnknown(difference))
+  const differences = fetched.filter((difference) => !isDiscarded(difference))
+  return { ...comparison, differences, discarded: fetched.length - differences.length, notFetched }
 }
 
-type Found = Checked & { candles: number; requests: number; market: CandleMarket; mendable: Range[] }
+type Found = Checked & { candles: number; requests: number; market: CandleMarket; mendable: AlignedRange[] }
 
 /** Adds up what was found. */
 class Tally {
@@ -149,6 +173,7 @@ class Tally {
   #identical = 0
   #quarantined = 0
   #discarded = 0
+  #notFetched = 0
   done = 0
 
   constructor({ timeframe, unread }: VerificationPlan) {
@@ -156,10 +181,11 @@ class Tally {
     this.#unread = [...unread]
   }
 
-  add({ market }: Stretch, { identical, differences, refusedByBoth, discarded }: Compared): void {
+  add({ market }: Stretch, { identical, differences, refusedByBoth, discarded, notFetched }: Compared): void {
     this.#identical += identical
     this.#quarantined += refusedByBoth
     this.#discarded += discarded
+    this.#notFetched += notFetched
     for (const { kind } of differences) this.#counts[kind] += 1
     for (const kind of differenceKinds) {
       const left = examplesOfEach - this.#examples.filter((example) => example.kind === kind).length
@@ -167,8 +193,7 @@ class Tally {
     }
     const mendable = differences.filter(({ kind }) => kind === 'revised' || kind === 'missing')
     if (mendable.length === 0) return
-    const lengthMs = timeframeMs[this.#timeframe]
-    const slots = mendable.map(({ openTime }) => ({ from: openTime, to: plus(openTime, lengthMs) }))
+    const slots = mendable.map(({ openTime }) => candleFrom(openTime, this.#timeframe))
     const found = this.#of(market)
     found.mendable = union([...found.mendable, ...slots])
   }
@@ -181,7 +206,7 @@ class Tally {
     found.requests += requests
   }
 
-  leaveOut({ market, range }: Stretch, answered: readonly Range[], cause: Unread['cause']): void {
+  leaveOut({ market, range }: Stretch, answered: readonly AlignedRange[], cause: Unread['cause']): void {
     for (const rest of subtract(range, answered)) {
       const candles = candleCount(rest, this.#timeframe)
       this.#unread.push({ source: market.source.id, range: rest, candles, cause })
@@ -213,6 +238,7 @@ class Tally {
       ),
       quarantined: this.#quarantined,
       discarded: this.#discarded,
+      notFetched: this.#notFetched,
       sources: found.map(({ source, symbol, candles, requests }) => ({ source, symbol, candles, requests })),
       unread: this.#unread,
     }

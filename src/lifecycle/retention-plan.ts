@@ -1,13 +1,14 @@
 import type { Pool } from 'pg'
+import { Misconfigured, Unavailable } from '../fault.ts'
 import { earlier, type Instant, later, plus } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Settings } from '../settings.ts'
 import { readRestoredRanges } from '../store/lifecycle/archives.ts'
 import { countPartitions } from '../store/lifecycle/count-partitions.ts'
 import {
+  measurePartitions,
   type Partition,
   type Partitions,
-  readPartitions,
   type UnboundedPartition,
 } from '../store/lifecycle/list-partitions.ts'
 import { countOldRows } from '../store/lifecycle/old-rows.ts'
@@ -21,8 +22,10 @@ import {
   type RetentionPolicy,
   retentionPolicies,
 } from '../store/lifecycle/retention.ts'
+import { areSummarised } from '../store/lifecycle/view-refreshes.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { clockObjection, readClocks } from './retention-clocks.ts'
+import { lastMidnight } from './summarise.ts'
 
 export type PlanDeps = Readonly<{ pool: Pool; settings: Settings; clock: Clock }>
 
@@ -49,6 +52,32 @@ export type RetentionPlan = Readonly<{
   holds: readonly RecordedHold[]
 }>
 
+/**
+ * What the run that carries out the plan throws: before anything is touched where the clocks disagree, and once the rest is
+ * done where somebody has to agree. Undefined where nothing stands against it.
+ */
+export function refusalOf({
+  refusal,
+  partitions,
+}: Pick<RetentionPlan, 'refusal' | 'partitions'>): Misconfigured | undefined {
+  if (refusal !== undefined) return new Misconfigured(`nothing is deleted: ${refusal}`)
+  const tooMuch = partitions.filter(({ wantsAgreement }) => wantsAgreement)
+  if (tooMuch.length === 0) return undefined
+  const tables = [...new Set(tooMuch.map(({ partition }) => partition.table))].join(', ')
+  return new Misconfigured(
+    `more than half of ${tables} would be deleted at once, and is kept for now: check beacon retention --dry-run, then correct its "keep", or agree with beacon retention --yes`,
+  )
+}
+
+/** Why a run does not even begin: a summary reads what is about to be deleted, and must be of the last day first. */
+export async function summaryRefusal({ pool, settings, clock }: PlanDeps): Promise<Unavailable | undefined> {
+  return (await areSummarised(databaseOf(pool), settings.views, lastMidnight(clock.now())))
+    ? undefined
+    : new Unavailable(
+        'the summaries have not been refreshed since yesterday ended, and nothing is deleted before: beacon views refresh',
+      )
+}
+
 /** What a run would do now, and why; nothing is changed. `agreed`: more than half of a table may go at once. */
 export const readRetentionPlan = (deps: PlanDeps, agreed: boolean): Promise<RetentionPlan> =>
   readPlan(deps, agreed)
@@ -66,7 +95,7 @@ async function readPlan(deps: PlanDeps, agreed: boolean, at?: Instant): Promise<
   const agreedNow = earlier(clocks.own, clocks.database)
   const asOf = at === undefined ? agreedNow : later(agreedNow, at)
   const policies = retentionPolicies(settings)
-  const partitions = await readPartitions(
+  const partitions = await measurePartitions(
     db,
     policies.map(({ table }) => table.name),
   )

@@ -1,14 +1,13 @@
 import type { Pool } from 'pg'
-import { Misconfigured } from '../fault.ts'
 import { plus, toInstant } from '../market/instant.ts'
-import { subtract } from '../market/range.ts'
-import { floorTo } from '../market/timeframe.ts'
+import { alignTo, subtract } from '../market/range.ts'
+import { floorTo, toAligned } from '../market/timeframe.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Settings } from '../settings.ts'
 import { alone } from '../store/alone.ts'
 import { lockPartitionCreation } from '../store/create-partitions.ts'
 import type { Steps } from '../store/lifecycle/delete-partitions.ts'
-import { readPartitions } from '../store/lifecycle/list-partitions.ts'
+import { measurePartitions } from '../store/lifecycle/list-partitions.ts'
 import { deleteOldRows } from '../store/lifecycle/old-rows.ts'
 import { type HeldPartition, listHolds, recordHolds } from '../store/lifecycle/partition-holds.ts'
 import type { PlannedPartition } from '../store/lifecycle/retention.ts'
@@ -16,7 +15,7 @@ import { retentionPolicies } from '../store/lifecycle/retention.ts'
 import { trimLedger } from '../store/lifecycle/trim-ledger.ts'
 import { databaseOf, inTransaction } from '../store/transaction.ts'
 import { deletePlanned } from './delete-planned.ts'
-import { type PlannedRows, type RetentionPlan, readRetentionPlan } from './retention-plan.ts'
+import { type PlannedRows, type RetentionPlan, readRetentionPlan, refusalOf } from './retention-plan.ts'
 import type { Safekeepings } from './retention-safekeeping.ts'
 import { RetentionTally } from './retention-tally.ts'
 
@@ -65,7 +64,7 @@ export const enforceRetention = (
 ): Promise<RetentionOutcome> =>
   onlyOne(deps, async (stillAlone) => {
     const plan = await readRetentionPlan(deps, agreed)
-    if (plan.refusal !== undefined) throw new Misconfigured(`nothing was deleted: ${plan.refusal}`)
+    if (plan.refusal !== undefined) throw refusalOf(plan)
     const tally = new RetentionTally(deps.signal, stillAlone, report)
     await deletePlanned(deps, plan, plan.partitions.filter(isGoing), tally, report)
     for (const { partition, verdict, reason, hold } of plan.partitions)
@@ -77,8 +76,8 @@ export const enforceRetention = (
     const deleted = await deleteRows(deps, plan.rows)
     await deps.tidy?.()
     tally.throwFirst()
-    const tooMuch = plan.partitions.filter(({ wantsAgreement }) => wantsAgreement)
-    if (tooMuch.length > 0) throw new Misconfigured(agreementWanted(tooMuch))
+    const refusal = refusalOf(plan)
+    if (refusal !== undefined) throw refusal
     return { ...tally.sums, deleted }
   })
 
@@ -128,13 +127,13 @@ async function trimLeftovers({ pool, settings }: RetentionDeps, { asOf }: Retent
       pool,
       async ({ db }) => {
         await lockPartitionCreation(db)
-        const { bounded, unbounded } = await readPartitions(db, [name])
+        const { bounded, unbounded } = await measurePartitions(db, [name])
         // Its rows may be of any time.
         if (unbounded.length > 0) return
-        const past = { from: toInstant(0), to: floorTo(timeframe, plus(asOf, -keepMs)) }
+        const past = { from: toAligned(timeframe, toInstant(0)), to: floorTo(timeframe, plus(asOf, -keepMs)) }
         const bare = subtract(
           past,
-          bounded.map(({ range }) => range),
+          bounded.map(({ range }) => alignTo(timeframe, range)),
         )
         await trimLedger(db, timeframe, bare, asOf)
       },
@@ -151,9 +150,4 @@ async function deleteRows(
   for (const { table, by, before, ending } of planned)
     if (ending === 'drop') deleted[table] = await deleteOldRows(pool, { table, by }, before, signal)
   return deleted
-}
-
-function agreementWanted(tooMuch: readonly PlannedPartition[]): string {
-  const tables = [...new Set(tooMuch.map(({ partition }) => partition.table))].join(', ')
-  return `more than half of ${tables} would be deleted at once and was kept: check beacon retention --dry-run, then correct its "keep", or agree with beacon retention --yes`
 }

@@ -2,9 +2,9 @@ import { Aborted, concernsAll, Fault } from '../fault.ts'
 import { fillRange } from '../ingest/fill-range.ts'
 import { keptHistory } from '../ingest/kept-history.ts'
 import { type CandleMarket, candleMarketOf } from '../ingest/markets.ts'
-import { day, type Instant, plus } from '../market/instant.ts'
-import { candleCount, intersect, type Range } from '../market/range.ts'
-import { floorTo } from '../market/timeframe.ts'
+import type { Instant } from '../market/instant.ts'
+import { type AlignedRange, candleCount, intersect } from '../market/range.ts'
+import { type AlignedInstant, floorTo, plusCandles } from '../market/timeframe.ts'
 import type { Context } from '../runtime/context.ts'
 import { listCoins } from '../store/coins.ts'
 import type { Series } from '../store/coverage.ts'
@@ -26,7 +26,7 @@ export type Summarised = Readonly<{
 }>
 
 /** When the last day that is over ended. */
-export const lastMidnight = (now: Instant): Instant => floorTo('1d', now)
+export const lastMidnight = (now: Instant): AlignedInstant => floorTo('1d', now)
 
 /** Whether a day has ended since the view was refreshed, or candles of a day that was over have come or changed. */
 export async function isOutdated({ pool, clock }: Pick<Context, 'pool' | 'clock'>, view: string) {
@@ -45,7 +45,7 @@ export async function summarise(context: Context, view: string): Promise<Summari
   const db = databaseOf(pool)
   await ensureView(pool, view, clock.now())
   const coversTo = lastMidnight(clock.now())
-  const yesterday = { from: plus(coversTo, -day), to: coversTo }
+  const yesterday = { from: plusCandles(coversTo, -1, '1d'), to: coversTo }
   await fetchOwed(context, yesterday)
   const fingerprint = await summaryFingerprint(db, coversTo)
   const incomplete = Object.fromEntries(
@@ -71,10 +71,10 @@ export async function summarise(context: Context, view: string): Promise<Summari
   return { view, rows, durationMs, incomplete }
 }
 
-type Owing = Readonly<{ market: CandleMarket; series: Series; owed: readonly Range[] }>
+type Owing = Readonly<{ market: CandleMarket; series: Series; owed: readonly AlignedRange[] }>
 
 /** The followed markets that still owe hourly candles of the day. */
-async function owedOf({ pool, settings, clock }: Context, within: Range): Promise<Owing[]> {
+async function owedOf({ pool, settings, clock }: Context, within: AlignedRange): Promise<Owing[]> {
   if (settings.timeframes[timeframe] === undefined) return []
   const db = databaseOf(pool)
   const now = clock.now()
@@ -95,7 +95,7 @@ async function owedOf({ pool, settings, clock }: Context, within: Range): Promis
 }
 
 /** The sources are asked side by side. One that fails as a whole is not waited for. */
-async function fetchOwed(context: Context, day: Range): Promise<void> {
+async function fetchOwed(context: Context, day: AlignedRange): Promise<void> {
   const owing = await owedOf(context, day)
   const sources = new Set(owing.map(({ series }) => series.source))
   const limit = AbortSignal.timeout(context.settings.summaries.waitForCandles)

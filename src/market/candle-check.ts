@@ -1,41 +1,47 @@
-import { type Candle, type CandleRow, candleTypes, openTimeOf } from './candle.ts'
+import type { RejectedRow } from './candle.ts'
+import {
+  type AlignedCandle,
+  type Candle,
+  type CandleRow,
+  candleTypes,
+  isAlignedCandle,
+  openTimeOf,
+} from './candle.ts'
+import { withoutTwins } from './candle-twins.ts'
 import { compareDecimals, type Decimal, fitTo, isFit, isNegative } from './decimal.ts'
-import { type Instant, plus, toIso } from './instant.ts'
-import { contains, type Range } from './range.ts'
-import { isAligned, type Timeframe, timeframeMs } from './timeframe.ts'
+import { type Instant, plus, toIso, toMinuteText } from './instant.ts'
+import type { AlignedRange } from './range.ts'
+import { type Timeframe, timeframeMs } from './timeframe.ts'
 
 /** What is asked of every row of an answer. */
 export type CandleExpectation = Readonly<{
   timeframe: Timeframe
   /** The open times that were asked for. */
-  range: Range
+  range: AlignedRange
   /** The source's own time: a candle is closed when its interval ended at or before it. */
   now: Instant
 }>
 
-/** A row that is kept aside, with its reason in words. */
-export type RejectedRow = Readonly<{ raw: unknown; reason: string; openTime?: Instant }>
-
 export type CheckedCandles = Readonly<{
   /** Ascending, one per open time, ready for the table. */
-  candles: readonly Candle[]
+  candles: readonly AlignedCandle[]
   rejected: readonly RejectedRow[]
-  /** Rows that are nobody's fault and nobody's business: still open, outside the range, or the same row again. */
+  /** Rows of candles that are still open or outside the range, and the same row again. */
   ignored: number
   /** Values that had more decimals than the table keeps. */
   roundedValues: number
 }>
 
-/** A row that is believed, with its candle as the table takes it. */
-type Accepted = Readonly<{ row: CandleRow; candle: Candle; roundedValues: number }>
+/** A row with its candle as the table takes it. */
+type Accepted = Readonly<{ row: CandleRow; candle: AlignedCandle; roundedValues: number }>
 
 /** What becomes of a candle on its way into the table. */
-type Adjusted = Omit<Accepted, 'row'> | Readonly<{ reason: string }>
+type Adjusted = Omit<Accepted, 'row'> | Pick<RejectedRow, 'reason' | 'acceptable'>
 
 const priceNames = ['open', 'high', 'low', 'close'] as const
 const valueNames = [...priceNames, 'volume'] as const
 
-/** Sorts the rows of one answer into candles for the table, rows to keep aside, and rows to ignore. */
+/** Sorts the rows of one answer into candles for the table, rows to quarantine, and rows to ignore. */
 export const checkCandles = (rows: readonly CandleRow[], expectation: CandleExpectation): CheckedCandles =>
   sortOut(rows, expectation, fitted)
 
@@ -48,7 +54,7 @@ export const checkExactCandles = (
 function sortOut(
   rows: readonly CandleRow[],
   expectation: CandleExpectation,
-  adjust: (candle: Candle) => Adjusted,
+  adjust: (candle: AlignedCandle) => Adjusted,
 ): CheckedCandles {
   const accepted: Accepted[] = []
   const rejected: RejectedRow[] = []
@@ -59,27 +65,44 @@ function sortOut(
       ignored += 1
       continue
     }
-    const verdict = 'candle' in row ? judge(row.candle, expectation, adjust) : { reason: row.flaw }
-    if ('reason' in verdict) rejected.push(rejectedRow(row, verdict.reason, openTime))
-    else accepted.push({ row, candle: verdict.candle, roundedValues: verdict.roundedValues })
+    const checked = checkRow(row, expectation, adjust)
+    if ('reason' in checked) rejected.push(checked)
+    else accepted.push(checked)
   }
   // Most answers come sorted, and then no row is there twice.
-  const { kept, disputed, repeated } = isAscending(accepted) ? inOrder(accepted) : withoutTwins(accepted)
+  if (isAscending(accepted))
+    return { candles: accepted.map(candleOf), rejected, ignored, roundedValues: roundedIn(accepted) }
+  const { kept, superseded, disputed, repeated } = withoutTwins(accepted)
   return {
-    candles: kept.map(({ candle }) => candle),
+    candles: kept.map(candleOf),
     rejected: [
       ...rejected,
-      ...disputed.map(({ row, candle }) => rejectedRow(row, disagreement, candle.openTime)),
+      ...superseded.map(({ row, candle }) => ({
+        ...rejectedAs(row, supersession, candle),
+        isSuperseded: true as const,
+      })),
+      ...disputed.map(({ row, candle }) => ({
+        ...rejectedAs(row, disagreement, candle),
+        acceptable: candle,
+      })),
     ],
     ignored: ignored + repeated,
-    roundedValues: kept.reduce((sum, { roundedValues }) => sum + roundedValues, 0),
+    roundedValues: roundedIn(kept),
   }
 }
 
-const rejectedRow = ({ raw }: CandleRow, reason: string, openTime: Instant | undefined): RejectedRow => ({
+const supersession = 'the answer holds a later state of this candle, which was taken instead'
+const disagreement = 'the answer holds two different rows for this open time'
+
+const candleOf = ({ candle }: Accepted): AlignedCandle => candle
+
+const roundedIn = (accepted: readonly Accepted[]): number =>
+  accepted.reduce((sum, { roundedValues }) => sum + roundedValues, 0)
+
+const rejectedAs = ({ raw }: CandleRow, reason: string, { openTime }: AlignedCandle): RejectedRow => ({
   raw,
   reason,
-  ...(openTime === undefined ? {} : { openTime }),
+  openTime,
 })
 
 function isAscending(accepted: readonly Accepted[]): boolean {
@@ -91,50 +114,60 @@ function isAscending(accepted: readonly Accepted[]): boolean {
   return true
 }
 
-/** Rows by what is left of them when no open time is there twice. */
-type Settled = Readonly<{ kept: readonly Accepted[]; disputed: readonly Accepted[]; repeated: number }>
-
-const inOrder = (accepted: readonly Accepted[]): Settled => ({ kept: accepted, disputed: [], repeated: 0 })
-
-/** The same row again is one row. Of rows that contradict each other none is believed, the first included. */
-function withoutTwins(accepted: readonly Accepted[]): Settled {
-  const byOpenTime = new Map<Instant, Accepted[]>()
-  for (const one of accepted) {
-    const twins = byOpenTime.get(one.candle.openTime)
-    if (!twins) byOpenTime.set(one.candle.openTime, [one])
-    else if (!twins.some(({ candle }) => isSame(candle, one.candle))) twins.push(one)
-  }
-  const groups = [...byOpenTime.values()]
-  const disputed = groups.filter(({ length }) => length > 1).flat()
-  const kept = groups.filter(({ length }) => length === 1).flat()
-  return {
-    kept: kept.sort((a, b) => a.candle.openTime - b.candle.openTime),
-    disputed,
-    repeated: accepted.length - kept.length - disputed.length,
-  }
-}
-
-const disagreement = 'the answer holds two different rows for this open time'
-
-/** Outside the range, or still open. A row from the future or beside the grid is a lie, and is judged instead. */
+/** Of a candle outside the range, or still open. A row from the future is none of these. */
 export function isNotOurs(openTime: Instant, { range, now, timeframe }: CandleExpectation): boolean {
-  if (openTime > now || !isAligned(openTime, timeframe)) return false
-  return !contains(range, openTime) || plus(openTime, timeframeMs[timeframe]) > now
+  if (openTime > now) return false
+  const lengthMs = timeframeMs[timeframe]
+  const begin = openTime - (openTime % lengthMs)
+  return begin < range.from || begin >= range.to || begin + lengthMs > now
 }
 
-function judge(
+function checkRow(
+  row: CandleRow,
+  expectation: CandleExpectation,
+  adjust: (candle: AlignedCandle) => Adjusted,
+): Accepted | RejectedRow {
+  if (!('candle' in row)) {
+    const { flaw, acceptable, ...rest } = row
+    const fit = acceptable && checkCandle(acceptable, undefined, expectation, adjust)
+    return { ...rest, reason: flaw, ...(fit && 'candle' in fit ? { acceptable: fit.candle } : {}) }
+  }
+  const { raw, candle, closesAt } = row
+  const adjusted = checkCandle(candle, closesAt, expectation, adjust)
+  return 'reason' in adjusted ? { raw, openTime: candle.openTime, ...adjusted } : { row, ...adjusted }
+}
+
+function checkCandle(
   candle: Candle,
+  closesAt: Instant | undefined,
   { timeframe, now }: CandleExpectation,
-  adjust: (candle: Candle) => Adjusted,
+  adjust: (candle: AlignedCandle) => Adjusted,
 ): Adjusted {
-  if (candle.openTime > now) return { reason: `opens in the future, at ${toIso(candle.openTime)}` }
-  if (!isAligned(candle.openTime, timeframe))
-    return { reason: `${toIso(candle.openTime)} is not on the ${timeframe} grid` }
-  const reason = contradictionOf(candle)
-  return reason === undefined ? adjust(candle) : { reason }
+  const { openTime } = candle
+  if (openTime > now) return { reason: `opens in the future, at ${toIso(openTime)}` }
+  if (!isAlignedCandle(candle, timeframe))
+    return { reason: `${toIso(openTime)} is not on the ${timeframe} grid` }
+  const contradiction = contradictionOf(candle)
+  if (contradiction !== undefined) return { reason: contradiction }
+  const adjusted = adjust(candle)
+  const wrongClose = wrongCloseOf(openTime, closesAt, timeframe)
+  if ('reason' in adjusted || wrongClose === undefined) return adjusted
+  const { reason, isEarly } = wrongClose
+  return isEarly ? { reason, acceptable: adjusted.candle } : { reason }
 }
 
-function contradictionOf(candle: Candle): string | undefined {
+/** What is wrong with the close that the source reports. One that is early is that of a candle which an outage cut short. */
+function wrongCloseOf(openTime: Instant, closesAt: Instant | undefined, timeframe: Timeframe) {
+  const due = plus(openTime, timeframeMs[timeframe])
+  if (closesAt === undefined || closesAt === due) return undefined
+  const [closes, wanted] = [toMinuteText(closesAt), toMinuteText(due)]
+  const isSameDay = closes.slice(0, 10) === wanted.slice(0, 10)
+  const times = `closes ${closes} UTC instead of ${isSameDay ? wanted.slice(11) : `${wanted} UTC`}`
+  const isEarly = closesAt > openTime && closesAt < due
+  return { isEarly, reason: isEarly ? `cut short: ${times}` : `not a ${timeframe} candle: ${times}` }
+}
+
+function contradictionOf(candle: AlignedCandle): string | undefined {
   const { open, high, low, close } = candle
   const negative = valueNames.find((name) => isNegative(candle[name]))
   if (negative) return `${negative} ${candle[negative]} is negative`
@@ -146,12 +179,12 @@ function contradictionOf(candle: Candle): string | undefined {
 }
 
 /** Nearly all fit as they are: a copy for each would be most of the work. */
-const fitted = (candle: Candle): Adjusted =>
+const fitted = (candle: AlignedCandle): Adjusted =>
   valueNames.every((name) => isFit(candle[name], candleTypes[name]))
     ? { candle, roundedValues: 0 }
     : fittedByValue(candle)
 
-function fittedByValue(candle: Candle): Adjusted {
+function fittedByValue(candle: AlignedCandle): Adjusted {
   const values: Record<string, Decimal> = {}
   let roundedValues = 0
   for (const name of valueNames) {
@@ -166,6 +199,3 @@ function fittedByValue(candle: Candle): Adjusted {
   }
   return { candle: { ...candle, ...values }, roundedValues }
 }
-
-const isSame = (a: Candle, b: Candle): boolean =>
-  valueNames.every((name) => compareDecimals(a[name], b[name]) === 0)

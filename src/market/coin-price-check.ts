@@ -1,66 +1,177 @@
-import { type CoinPrice, type CoinPriceRow, coinPriceTypes } from './coin-price.ts'
-import { fitTo, isNegative } from './decimal.ts'
-import { day, type Instant, minute, plus, toIso } from './instant.ts'
+import {
+  type CoinPrice,
+  type CoinPriceRow,
+  coinPriceTypes,
+  type OptionalNumber,
+  optionalNumbers,
+  type ReadPrice,
+} from './coin-price.ts'
+import { compareDecimals, type Decimal, fitTo, isNegative, isZero, toDecimal } from './decimal.ts'
+import { type Instant, minute, plus, toIso } from './instant.ts'
 
-export type RejectedPrice = Readonly<{ raw: unknown; reason: string; market?: string }>
+/** `now` is the source's own time. */
+export type PriceExpectation = Readonly<{ now: Instant; staleAfterMs: number }>
 
-export type CheckedPrices = Readonly<{
-  prices: readonly CoinPrice[]
-  rejected: readonly RejectedPrice[]
-  roundedValues: number
-}>
+/** A number that is left out of its row, by the name of its field. */
+export type DroppedNumber = Readonly<{ market: string; name: OptionalNumber; why: string }>
+
+/** A price as the table takes it, what was left out of it, and how many of its values lost decimals. */
+type Accepted = Readonly<{ price: CoinPrice; dropped: readonly DroppedNumber[]; roundedValues: number }>
+
+/** What becomes of one row. Where a source has no price, nothing is wrong; a rejected row is a fault. */
+export type CheckedPrice = Readonly<{ raw: unknown }> &
+  (
+    | (Readonly<{ kind: 'accepted' }> & Accepted)
+    | Readonly<{ kind: 'no-price'; market: string; why: string }>
+    | Readonly<{ kind: 'rejected'; market: string | undefined; reason: string }>
+  )
 
 /** A source's clock and ours may differ by this much before a price counts as being from the future. */
 const tolerableMs = 5 * minute
 
-/** Of a coin that nobody trades any more a source goes on giving the last price it had. */
-const staleMs = 7 * day
+/** Decides for each row of one answer whether it is a price of now, no price, or a fault. */
+export const checkPrices = (
+  rows: readonly CoinPriceRow[],
+  expectation: PriceExpectation,
+): readonly CheckedPrice[] => withoutRepeats(rows.map((row) => checkRow(row, expectation)))
 
-/** Sorts the rows of one answer into prices for the table and rows to keep aside. `now` is the source's own time. */
-export function checkPrices(rows: readonly CoinPriceRow[], now: Instant): CheckedPrices {
-  const prices: CoinPrice[] = []
-  const rejected: RejectedPrice[] = []
-  let roundedValues = 0
+function checkRow(row: CoinPriceRow, expectation: PriceExpectation): CheckedPrice {
+  const { raw } = row
+  if ('flaw' in row) return { raw, kind: 'rejected', market: row.market, reason: row.flaw }
+  const { market } = row.price
+  const why = whyNoPrice(row.price, expectation)
+  if (why !== undefined) return { raw, kind: 'no-price', market, why }
+  const essential = checkEssential(row.price, expectation)
+  return 'reason' in essential
+    ? { raw, kind: 'rejected', market, reason: essential.reason }
+    : { raw, kind: 'accepted', ...withOptional(row.price, essential) }
+}
+
+/** Zero, nothing and a price of long ago stand for "not known", whichever way a source writes them. */
+function whyNoPrice(
+  { price, timestamp, traded24h }: ReadPrice,
+  { now, staleAfterMs }: PriceExpectation,
+): string | undefined {
+  if (price === undefined) return 'it gives no price'
+  if (!isNumber(price)) return /^nan$/i.test(price.unreadable) ? 'it gives no price' : undefined
+  if (isZero(price)) return 'its price is 0'
+  if (timestamp !== undefined && timestamp < plus(now, -staleAfterMs))
+    return `its price is of ${toIso(timestamp)}`
+  // Then its last price is a day old or older, whatever time stands beside it.
+  if (isNumber(traded24h) && isZero(traded24h)) return 'it had no trade in 24 hours'
+  return undefined
+}
+
+const isNumber = (reading: unknown): reading is Decimal => typeof reading === 'string'
+
+/** A number as its column keeps it. */
+type Kept<Value = Decimal> = Readonly<{ value: Value; isRounded: boolean }>
+
+/** The two without which there is no row. */
+type Essential = Readonly<{ price: Kept; timestamp: Instant }>
+
+function checkEssential(
+  { price, timestamp }: ReadPrice,
+  { now }: PriceExpectation,
+): Essential | Readonly<{ reason: string }> {
+  if (!isNumber(price)) return { reason: 'the price is not a number' }
+  if (timestamp === undefined) return { reason: 'the time of the price is missing or not a time' }
+  if (timestamp > plus(now, tolerableMs)) return { reason: `dated in the future, at ${toIso(timestamp)}` }
+  if (isNegative(price)) return { reason: `price ${price} is negative` }
+  const fit = fitTo(price, coinPriceTypes.price)
+  if (fit.kind === 'overflows') return { reason: `price ${overflow('price', price)}` }
+  if (fit.kind === 'vanishes')
+    return { reason: `price ${price} would become 0 at ${coinPriceTypes.price.scale} decimals` }
+  return { price: { value: fit.value, isRounded: fit.kind === 'rounded' }, timestamp }
+}
+
+function overflow(name: keyof typeof coinPriceTypes, value: Decimal): string {
+  const { precision, scale } = coinPriceTypes[name]
+  return `${value} does not fit numeric(${precision},${scale})`
+}
+
+/** The price with what else can be kept of its row; whatever cannot is left out of it, and named. */
+function withOptional(read: ReadPrice, { price, timestamp }: Essential): Accepted {
+  const { market, coin } = read
+  const numbers: Record<string, Decimal | number> = {}
+  const dropped: DroppedNumber[] = []
+  let roundedValues = Number(price.isRounded)
+  for (const name of optionalNumbers) {
+    const checked = checkOptional(name, read[name])
+    if (checked === undefined) continue
+    if ('why' in checked) dropped.push({ market, name, why: checked.why })
+    else {
+      numbers[name] = checked.value
+      roundedValues += Number(checked.isRounded)
+    }
+  }
+  const named = coin === undefined ? {} : { coin }
+  return { price: { market, timestamp, price: price.value, ...numbers, ...named }, dropped, roundedValues }
+}
+
+/** Undefined where the source does not know it. */
+type Checked = Kept<Decimal | number> | Readonly<{ why: string }> | undefined
+
+function checkOptional(name: OptionalNumber, reading: ReadPrice[OptionalNumber]): Checked {
+  if (reading === undefined) return undefined
+  if (!isNumber(reading)) return { why: 'not a number' }
+  if (name === 'rank') return checkRank(reading)
+  return name === 'change24h' ? checkChange(reading) : checkSize(name, reading)
+}
+
+/**
+ * A source that does not know one of these writes 0. So it is with the volume too: beside a price there were trades,
+ * since an exchange's ticker without any is no price.
+ */
+function checkSize(name: Exclude<OptionalNumber, 'rank' | 'change24h'>, size: Decimal): Checked {
+  if (isNegative(size)) return { why: `${size} is negative` }
+  const fit = fitTo(size, coinPriceTypes[name])
+  if (fit.kind === 'overflows') return { why: overflow(name, size) }
+  if (fit.kind === 'vanishes' || isZero(fit.value)) return undefined
+  return { value: fit.value, isRounded: fit.kind === 'rounded' }
+}
+
+const everything = toDecimal('-100')
+
+/** A change of exactly 0 is one. */
+function checkChange(percent: Decimal): Checked {
+  if (compareDecimals(percent, everything) < 0) return { why: `${percent} is a fall by more than 100 %` }
+  const fit = fitTo(percent, coinPriceTypes.change24h)
+  if (fit.kind === 'overflows') return { why: overflow('change24h', percent) }
+  if (fit.kind === 'vanishes') return { value: toDecimal('0'), isRounded: true }
+  return { value: fit.value, isRounded: fit.kind === 'rounded' }
+}
+
+const mostRank = 1e6
+
+/** From 1 on; 0 is how a source writes that it has none. */
+function checkRank(reading: Decimal): Checked {
+  if (isZero(reading)) return undefined
+  const rank = Number(reading)
+  return Number.isInteger(rank) && rank > 0 && rank < mostRank
+    ? { value: rank, isRounded: false }
+    : { why: `${reading} is not a rank` }
+}
+
+/** The same price twice is one. Of prices that differ none is accepted. */
+function withoutRepeats(rows: readonly CheckedPrice[]): readonly CheckedPrice[] {
+  const byMarket = new Map<string, CoinPrice[]>()
   for (const row of rows) {
-    const verdict = 'price' in row ? judge(row.price, now) : { reason: row.flaw }
-    if ('reason' in verdict) {
-      const market = 'price' in row ? row.price.market : row.market
-      rejected.push({ raw: row.raw, reason: verdict.reason, ...(market === undefined ? {} : { market }) })
-    } else {
-      prices.push(verdict.price)
-      roundedValues += verdict.roundedValues
-    }
+    if (row.kind !== 'accepted') continue
+    const different = byMarket.get(row.price.market) ?? []
+    if (!different.some((other) => isSame(other, row.price))) different.push(row.price)
+    byMarket.set(row.price.market, different)
   }
-  return { prices, rejected, roundedValues }
+  return rows.flatMap((row): CheckedPrice[] => {
+    if (row.kind !== 'accepted') return [row]
+    const { raw, price } = row
+    const [first, ...others] = byMarket.get(price.market) ?? []
+    if (others.length === 0) return first === price ? [row] : []
+    return [
+      { raw, kind: 'rejected', market: price.market, reason: 'the answer holds two prices of this market' },
+    ]
+  })
 }
 
-function judge(
-  price: CoinPrice,
-  now: Instant,
-): { price: CoinPrice; roundedValues: number } | { reason: string } {
-  if (price.timestamp > plus(now, tolerableMs))
-    return { reason: `dated in the future, at ${toIso(price.timestamp)}` }
-  if (price.timestamp < plus(now, -staleMs))
-    return { reason: `not a current price, it is of ${toIso(price.timestamp)}` }
-  if (isNegative(price.price)) return { reason: `price ${price.price} is negative` }
-  const values: Record<string, string> = {}
-  let roundedValues = 0
-  for (const name of Object.keys(coinPriceTypes) as (keyof typeof coinPriceTypes)[]) {
-    const value = price[name]
-    if (value === undefined) continue
-    const type = coinPriceTypes[name]
-    const fitting = fitTo(value, type)
-    if (fitting.kind === 'overflows') {
-      return { reason: `${name} ${value} does not fit numeric(${type.precision},${type.scale})` }
-    }
-    // Only a price may not become zero: 0.001 % of change rounds to 0.00 like any other change.
-    if (fitting.kind === 'vanishes' && name === 'price') {
-      return { reason: `price ${value} would become 0 at ${type.scale} decimals` }
-    }
-    if (fitting.kind === 'exact') values[name] = fitting.value
-    else roundedValues += 1
-    if (fitting.kind === 'rounded') values[name] = fitting.value
-    if (fitting.kind === 'vanishes') values[name] = '0'
-  }
-  return { price: { ...price, ...values }, roundedValues }
-}
+const isSame = (a: CoinPrice, b: CoinPrice): boolean =>
+  a.timestamp === b.timestamp && compareDecimals(a.price, b.price) === 0

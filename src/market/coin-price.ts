@@ -1,7 +1,7 @@
 import type { Decimal, DecimalType } from './decimal.ts'
 import type { Instant } from './instant.ts'
 
-/** What a source says of one coin at one moment: money in USD, change in percent. What it does not know is absent. */
+/** The price of one coin at one moment: money in USD, change in percent. What the source does not know is absent. */
 export type CoinPrice = Readonly<{
   /** The coin in the source's own spelling: `bitcoin` for CoinGecko, `BTCUSDT` for an exchange. */
   market: string
@@ -14,8 +14,10 @@ export type CoinPrice = Readonly<{
   circulatingSupply?: Decimal
   maxSupply?: Decimal
   /** What the source knows of the coin itself. */
-  coin?: Readonly<{ symbol: string; name: string; imageUrl?: string }>
+  coin?: CoinNames
 }>
+
+export type CoinNames = Readonly<{ symbol: string; name: string; imageUrl?: string }>
 
 /** The columns of `market_data` that hold these numbers. */
 export const coinPriceTypes = {
@@ -27,7 +29,35 @@ export const coinPriceTypes = {
   maxSupply: { precision: 30, scale: 8 },
 } as const satisfies Partial<Record<keyof CoinPrice, DecimalType>>
 
-/** A row of a price answer: a price, or what could not be read as one. `raw` is the row as it stood in the answer. */
+/** A field that should hold a number: the number, undefined where there is none, or the text that is not one. */
+export type Reading = Decimal | Unreadable | undefined
+export type Unreadable = Readonly<{ unreadable: string }>
+
+/** The numbers beside a price: each may be wrong or missing without harm to it. */
+export const optionalNumbers = [
+  'marketCap',
+  'volume24h',
+  'change24h',
+  'circulatingSupply',
+  'maxSupply',
+  'rank',
+] as const
+export type OptionalNumber = (typeof optionalNumbers)[number]
+
+/** A price as its source wrote it, unchecked. */
+export type ReadPrice = Readonly<
+  {
+    market: string
+    /** Undefined where the answer holds no time that can be read. */
+    timestamp: Instant | undefined
+    price: Reading
+    /** How many trades, or coins, changed hands in the last 24 hours, where the source counts them. */
+    traded24h?: Reading
+    coin?: CoinNames | undefined
+  } & { [Name in OptionalNumber]?: Reading }
+>
+
+/** A row of a price answer, or why it cannot be read at all. `raw` is the row as it stood in the answer. */
 export type CoinPriceRow = Readonly<
-  { raw: unknown } & ({ price: CoinPrice } | { flaw: string; market?: string })
+  { raw: unknown } & ({ price: ReadPrice } | { flaw: string; market?: string })
 >

@@ -1,13 +1,16 @@
-import type { Candle, CandleRow } from './candle.ts'
+import type { Candle, CandleRow, RejectedRow } from './candle.ts'
 import { type CandleExpectation, checkExactCandles } from './candle-check.ts'
 import { addDecimals, compareDecimals } from './decimal.ts'
-import type { Instant } from './instant.ts'
+import { type Instant, toMinuteText } from './instant.ts'
 import { floorTo, type Timeframe } from './timeframe.ts'
+
+/** What a candle of the longer timeframe is made of. */
+type Parts = Readonly<{ good: Candle[]; bad: (RejectedRow & { openTime: Instant })[] }>
 
 /**
  * Makes candles of a longer timeframe of the rows of a shorter one: first open, highest high, lowest low, last close,
- * and the exact sum of the volumes. `parts` says what the rows are: their timeframe, the range they speak for (on the
- * grid of the longer one) and the source's time. One that has a bad part is a flawed row, since it cannot be known.
+ * and the exact sum of the volumes. `parts` says what the rows are: their timeframe, the range they speak for and the
+ * source's time. A candle with a rejected part is a flawed row; where the part could be accepted, the candle can be too.
  */
 export function composeCandles(
   rows: readonly CandleRow[],
@@ -15,29 +18,48 @@ export function composeCandles(
   timeframe: Timeframe,
 ): CandleRow[] {
   const { candles, rejected } = checkExactCandles(rows, parts)
-  const flaws = new Map<Instant, string>()
-  const homeless: CandleRow[] = []
-  for (const { raw, reason, openTime } of rejected) {
-    if (openTime === undefined) homeless.push({ raw, flaw: reason })
-    else flaws.set(floorTo(timeframe, openTime), `a ${parts.timeframe} candle of it is bad: ${reason}`)
+  const composed = new Map<Instant, Parts>()
+  const partsAt = (openTime: Instant): Parts => {
+    const at = floorTo(timeframe, openTime)
+    const known = composed.get(at) ?? { good: [], bad: [] }
+    composed.set(at, known)
+    return known
   }
-  const groups = new Map<Instant, [Candle, ...Candle[]]>()
-  for (const candle of candles) {
-    const openTime = floorTo(timeframe, candle.openTime)
-    const group = groups.get(openTime)
-    if (group) group.push(candle)
-    else groups.set(openTime, [candle])
+  for (const candle of candles) partsAt(candle.openTime).good.push(candle)
+  const others: CandleRow[] = []
+  for (const row of rejected) {
+    const { reason: flaw, openTime, acceptable: _, ...rest } = row
+    if (openTime === undefined) others.push({ ...rest, flaw })
+    else if (row.isSuperseded) others.push({ ...rest, flaw, openTime: floorTo(timeframe, openTime) })
+    else partsAt(openTime).bad.push({ ...row, openTime })
   }
-  const whole = [...groups].filter(([openTime]) => !flaws.has(openTime))
-  return [
-    ...whole.map(([openTime, group]) => ({ raw: group, candle: compose(openTime, group) })),
-    ...[...flaws].map(([openTime, flaw]) => ({ raw: groups.get(openTime) ?? null, openTime, flaw })),
-    ...homeless,
-  ]
+  return [...[...composed].map(([openTime, of]) => rowOf(openTime, of, parts.timeframe)), ...others]
 }
 
-/** The parts are ascending. */
-function compose(openTime: Instant, [first, ...others]: [Candle, ...Candle[]]): Candle {
+function rowOf(openTime: Instant, { good, bad }: Parts, part: Timeframe): CandleRow {
+  const [first] = bad
+  if (!first) return { raw: good, candle: compose(openTime, good) }
+  const more = bad.length > 1 ? `, and ${bad.length - 1} more of its ${part} candles` : ''
+  const acceptable = composeAccepted(openTime, good, bad)
+  return {
+    raw: [...good, ...bad.map(({ raw }) => raw)],
+    openTime,
+    flaw: `its ${part} candle of ${toMinuteText(first.openTime)} UTC was rejected${more}: ${first.reason}`,
+    ...(acceptable === undefined ? {} : { acceptable }),
+  }
+}
+
+/** The candle with its rejected parts accepted; undefined where one cannot be, or two are for the same open time. */
+function composeAccepted(openTime: Instant, good: readonly Candle[], bad: Parts['bad']): Candle | undefined {
+  const accepted = bad.flatMap(({ acceptable }) => acceptable ?? [])
+  const all = [...good, ...accepted].sort((a, b) => a.openTime - b.openTime)
+  const isOncePerTime = all.every((candle, index) => candle.openTime !== all[index - 1]?.openTime)
+  return accepted.length === bad.length && isOncePerTime ? compose(openTime, all) : undefined
+}
+
+/** The parts are ascending, and at least one. */
+function compose(openTime: Instant, [first, ...others]: readonly Candle[]): Candle {
+  if (!first) throw new RangeError('a candle is made of at least one part')
   let { high, low, close, volume } = first
   for (const part of others) {
     if (compareDecimals(part.high, high) > 0) high = part.high

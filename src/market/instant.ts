@@ -15,8 +15,8 @@ export function toInstant(epochMs: number): Instant {
 
 export const plus = (instant: Instant, ms: number): Instant => toInstant(instant + ms)
 
-export const earlier = (a: Instant, b: Instant): Instant => (a < b ? a : b)
-export const later = (a: Instant, b: Instant): Instant => (a > b ? a : b)
+export const earlier = <T extends Instant>(a: T, b: T): T => (a < b ? a : b)
+export const later = <T extends Instant>(a: T, b: T): T => (a > b ? a : b)
 
 /** `2024-03-01T12:00:00.000Z` */
 export const toIso = (instant: Instant): string => new Date(instant).toISOString()

@@ -1,4 +1,4 @@
-import { day, hour, type Instant, minute, toInstant } from './instant.ts'
+import { day, hour, type Instant, minute, plus, toInstant, toIso } from './instant.ts'
 
 /** The length of one candle, in milliseconds. Every timeframe begins at a whole multiple of it since 1970 (UTC). */
 export const timeframeMs = {
@@ -17,17 +17,36 @@ export const timeframes = Object.keys(timeframeMs) as Timeframe[]
 
 export const isTimeframe = (text: string): text is Timeframe => Object.hasOwn(timeframeMs, text)
 
-export const isAligned = (instant: Instant, timeframe: Timeframe): boolean =>
+declare const aligned: unique symbol
+
+/**
+ * An instant on the grid of a timeframe: one of its candles opens then, and the one before closes. Only the functions below
+ * make one, so that nothing off the grid gets into coverage or into any arithmetic on whole candles.
+ */
+export type AlignedInstant = Instant & { readonly [aligned]: true }
+
+export const isAligned = (instant: Instant, timeframe: Timeframe): instant is AlignedInstant =>
   instant % timeframeMs[timeframe] === 0
 
 /** The open time of the candle that holds the instant. */
-export function floorTo(timeframe: Timeframe, instant: Instant): Instant {
+export function floorTo(timeframe: Timeframe, instant: Instant): AlignedInstant {
   const length = timeframeMs[timeframe]
-  return toInstant(Math.floor(instant / length) * length)
+  return toAligned(timeframe, toInstant(Math.floor(instant / length) * length))
 }
 
 /** The first open time at or after the instant. */
-export function ceilTo(timeframe: Timeframe, instant: Instant): Instant {
+export function ceilTo(timeframe: Timeframe, instant: Instant): AlignedInstant {
   const length = timeframeMs[timeframe]
-  return toInstant(Math.ceil(instant / length) * length)
+  return toAligned(timeframe, toInstant(Math.ceil(instant / length) * length))
+}
+
+/** The same instant, where it lies on the grid. Throws RangeError. */
+export function toAligned(timeframe: Timeframe, instant: Instant): AlignedInstant {
+  if (isAligned(instant, timeframe)) return instant
+  throw new RangeError(`${toIso(instant)} is not on the ${timeframe} grid`)
+}
+
+/** So many candles later, or earlier where the count is negative. Throws RangeError for a part of a candle. */
+export function plusCandles(instant: AlignedInstant, count: number, timeframe: Timeframe): AlignedInstant {
+  return toAligned(timeframe, plus(instant, count * timeframeMs[timeframe]))
 }

@@ -31,14 +31,22 @@ export function countedRuns(recorder: RunRecorder, counters: Counters, clock: Cl
   }
 }
 
-const results = ['new', 'revised', 'unchanged', 'quarantined'] as const
+/** The fields of an outcome, as the label calls them. */
+const results: Readonly<Record<string, string>> = {
+  new: 'new',
+  revised: 'revised',
+  unchanged: 'unchanged',
+  quarantined: 'quarantined',
+  withoutPrice: 'without-price',
+  confirming: 'confirming',
+}
 
 /** Rows are counted by jobs that say how many they received: of a timeframe they are candles, otherwise prices. */
 function countRows(counters: Counters, payload: unknown, outcome: Outcome): void {
   if (typeof outcome.received !== 'number') return
   const { source, timeframe } = namesIn(payload)
-  for (const result of results) {
-    const rows = outcome[result]
+  for (const [name, result] of Object.entries(results)) {
+    const rows = outcome[name]
     if (typeof rows !== 'number' || rows === 0) continue
     if (source !== undefined && timeframe !== undefined)
       counters.add('candles', { source, timeframe, result }, rows)

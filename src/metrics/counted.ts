@@ -52,7 +52,7 @@ export const counted = {
   },
   prices: {
     name: 'beacon_prices_total',
-    help: 'Prices that answers brought: new, unchanged or quarantined.',
+    help: 'Prices in answers: new, unchanged, quarantined, without-price, or confirming that of another source.',
     labels: ['result'],
   },
 } as const satisfies Readonly<Record<string, Counted>>

@@ -1,15 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
-import { z } from 'zod'
 import { InvalidInput } from '../fault.ts'
+import { examine, plainIssues } from '../settings/plain-issues.ts'
 import type { Job } from './job.ts'
 import { storable } from './storable.ts'
 
 /** The payload as the job's schema reads it. Throws InvalidInput that says what is wrong with it. */
 export function readPayload<P>(job: Job<P>, payload: unknown): P {
-  const result = job.payload.safeParse(payload)
+  const result = examine(job.payload, payload, { quoting: true })
   if (result.success) return result.data
   throw new InvalidInput(
-    `the payload of ${job.name} cannot be used: ${z.prettifyError(result.error).replaceAll(/\s+/g, ' ')}`,
+    `the payload of ${job.name} cannot be used: ${plainIssues(result.error, 'it').join('; ')}`,
   )
 }
 

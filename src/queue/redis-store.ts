@@ -1,5 +1,5 @@
 import { type ConnectionOptions, createRedisBackend } from 'bullmq'
-import { Redis } from 'ioredis'
+import { Redis, ReplyError } from 'ioredis'
 import { Misconfigured } from '../fault.ts'
 import { second } from '../market/instant.ts'
 import { type Patience, silenceOf, whenAnswering } from '../runtime/when-answering.ts'
@@ -25,7 +25,7 @@ type RedisStoreOptions = Readonly<{ redisUrl: string; patience: Patience }>
 export async function openRedisStore({ redisUrl, patience }: RedisStoreOptions): Promise<Store> {
   await whenAnswering(
     () => withRedis(redisUrl, (redis) => refuseEviction(redis, patience)),
-    `${silenceOf(`Redis at ${new URL(redisUrl).host}`, patience.waitMs)}: start it, or check REDIS_URL`,
+    `${silenceOf(`Redis at ${new URL(redisUrl).host}`, patience.waitMs)}: ${remedyOfSilence(redisUrl)}`,
     patience,
   )
   const ofWorker: ConnectionOptions = { ...connectionLimits, url: redisUrl }
@@ -46,8 +46,16 @@ export async function openRedisStore({ redisUrl, patience }: RedisStoreOptions):
   }
 }
 
-/** One short connection that fails at once where Redis does not answer. */
-async function withRedis<T>(redisUrl: string, use: (redis: Redis) => Promise<T>): Promise<T> {
+const remedyOfSilence = (redisUrl: string): string =>
+  redisUrl.startsWith('rediss:')
+    ? 'start it with TLS, or write redis:// in REDIS_URL'
+    : 'start it, or check REDIS_URL'
+
+/**
+ * One short connection that fails at once where Redis does not answer. Throws Misconfigured where it refuses the login, or
+ * has no database of the number that the URL names: the client would use another without a word.
+ */
+export async function withRedis<T>(redisUrl: string, use: (redis: Redis) => Promise<T>): Promise<T> {
   const redis = new Redis(redisUrl, {
     lazyConnect: true,
     connectTimeout: connectionLimits.connectTimeout,
@@ -61,12 +69,45 @@ async function withRedis<T>(redisUrl: string, use: (redis: Redis) => Promise<T>)
   })
   try {
     await redis.connect()
+    await selectDatabase(redis)
     return await use(redis)
   } catch (error) {
     // ioredis answers "Connection is closed", and tells the reason in its event.
     throw withRemedy(error, reason)
   } finally {
     redis.disconnect()
+  }
+}
+
+async function selectDatabase(redis: Redis): Promise<void> {
+  const { db = 0 } = redis.options
+  if (db === 0) return
+  try {
+    await redis.select(db)
+  } catch (cause) {
+    const text = cause instanceof Error ? cause.message : ''
+    if (/cluster mode/.test(text)) {
+      throw new Misconfigured(
+        `REDIS_URL names database ${db}, and a cluster has no other than 0: leave /${db} out`,
+        { cause },
+      )
+    }
+    if (!/out of range|invalid DB index/i.test(text)) throw cause
+    throw new Misconfigured(
+      `REDIS_URL names database ${db}, and Redis has ${await databasesOf(redis)}: name one of them, or raise "databases" in redis.conf`,
+      { cause },
+    )
+  }
+}
+
+/** `16 (0 to 15)`; managed servers do not say. */
+async function databasesOf(redis: Redis): Promise<string> {
+  try {
+    const [, count] = (await redis.config('GET', 'databases')) as string[]
+    return `${count} (0 to ${Number(count) - 1})`
+  } catch (error) {
+    if (error instanceof ReplyError) return 'fewer'
+    throw error
   }
 }
 
@@ -85,6 +126,7 @@ async function refuseEviction(redis: Redis, { log }: Patience): Promise<void> {
 }
 
 function withRemedy(error: unknown, reason: unknown): unknown {
+  if (error instanceof Misconfigured) return error
   const told = [error, reason].map((one) => (one instanceof Error ? one.message : ''))
   if (told.some((message) => /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/.test(message))) {
     return new Misconfigured('Redis refuses the login: check user, password and rights in REDIS_URL', {

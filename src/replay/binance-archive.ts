@@ -7,6 +7,7 @@ import { closedCandles, type ReplayCandle } from './candles.ts'
 import type { Face } from './face.ts'
 import type { Lie } from './lies.ts'
 import { findMarket } from './markets.ts'
+import { type Outage, timesAfter } from './outage.ts'
 import { zipOf } from './zip.ts'
 
 // https://github.com/binance/binance-public-data: paths, columns, checksums, and when a file is there.
@@ -52,9 +53,13 @@ const firstMondayFrom = (monthEnd: Instant): Instant =>
 /** From here on the archive tells times in microseconds. */
 const microsecondsFrom = Date.UTC(2025, 0)
 
-function csvOf({ symbol, timeframe, range, publishedAt }: Asked): string {
+function csvOf({ symbol, timeframe, range, publishedAt }: Asked, outage?: Outage): string {
   // All of them have closed when the file is made, so it is the same for ever.
-  const lines = closedCandles(symbol, timeframe, range, publishedAt).map(line)
+  const candles = closedCandles(symbol, timeframe, range, publishedAt)
+  const lines = candles.flatMap((candle) => {
+    const times = outage ? timesAfter(outage, candle) : candle
+    return times ? [line({ ...candle, ...times })] : []
+  })
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`
 }
 
@@ -133,6 +138,8 @@ function tellLie(lie: Lie, path: string, now: Instant): Answer | undefined {
       const other = { ...asked, range: { from: plus(from, from - to), to: from } }
       return fileAnswer(asked, zipOf(`${asked.name}.csv`, csvOf(other)))
     }
+    case 'outage':
+      return fileAnswer(asked, zipOf(`${asked.name}.csv`, csvOf(asked, lie)))
     default:
       return undefined
   }

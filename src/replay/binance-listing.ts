@@ -2,8 +2,8 @@ import type { Json } from './answer.ts'
 import { amount } from './candles.ts'
 import type { Market } from './markets.ts'
 
-/** One market as exchangeInfo tells it. */
-export const symbolInfo = (market: Market): Json => ({
+/** One market as exchangeInfo tells it, with its sets of permissions or without. */
+export const symbolInfo = (market: Market, hasPermissionSets: boolean): Json => ({
   symbol: market.symbol,
   status: 'TRADING',
   baseAsset: market.base,
@@ -33,7 +33,7 @@ export const symbolInfo = (market: Market): Json => ({
   isMarginTradingAllowed: true,
   filters: symbolFilters(market),
   permissions: [],
-  permissionSets: [['SPOT', 'MARGIN']],
+  permissionSets: hasPermissionSets ? [['SPOT', 'MARGIN']] : [],
   defaultSelfTradePreventionMode: 'EXPIRE_MAKER',
   allowedSelfTradePreventionModes: ['EXPIRE_TAKER', 'EXPIRE_MAKER', 'EXPIRE_BOTH', 'DECREMENT'],
 })

@@ -37,7 +37,10 @@ type Endpoint = Readonly<{
 const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ['/api/v3/ping', { parameters: [], weight: () => 1, answer: () => ok({}) }],
   ['/api/v3/time', { parameters: [], weight: () => 1, answer: (_, now) => ok({ serverTime: now }) }],
-  ['/api/v3/exchangeInfo', { parameters: ['symbol', 'symbols'], weight: () => 20, answer: exchangeInfo }],
+  [
+    '/api/v3/exchangeInfo',
+    { parameters: ['symbol', 'symbols', 'showPermissionSets'], weight: () => 20, answer: exchangeInfo },
+  ],
   [
     '/api/v3/klines',
     {
@@ -48,7 +51,7 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ],
   [
     '/api/v3/ticker/24hr',
-    { parameters: ['symbol', 'symbols', 'type'], weight: dayTickerWeight, answer: dayTicker },
+    { parameters: ['symbol', 'symbols', 'type', 'symbolStatus'], weight: dayTickerWeight, answer: dayTicker },
   ],
   [
     '/api/v3/ticker/price',
@@ -139,6 +142,11 @@ function dayTicker(parameters: Parameters, now: Instant): Answer {
   const asked = readAsked(parameters)
   const type = parameters.get('type') ?? 'FULL'
   if (type !== 'FULL' && type !== 'MINI') throw refuse(-1139, 'Invalid ticker type.')
+  const status = parameters.get('symbolStatus') ?? 'TRADING'
+  if (!['TRADING', 'HALT', 'BREAK'].includes(status)) throw invalid('symbolStatus')
+  // All of them trade. Of several the others are left out, while a single one is refused.
+  if (status !== 'TRADING' && 'one' in asked) throw refuse(-1220, 'Symbol does not match the status.')
+  if (status !== 'TRADING') return ok([])
   return ok(each(asked, (market) => (type === 'FULL' ? fullTicker(market, now) : miniTicker(market, now))))
 }
 
@@ -205,13 +213,20 @@ function exchangeInfo(parameters: Parameters, now: Instant, limit: FaceLimit): A
       { rateLimitType: 'RAW_REQUESTS', interval: 'MINUTE', intervalNum: 5, limit: 61_000 },
     ],
     exchangeFilters: [],
-    symbols: ('one' in asked ? [asked.one] : asked.many).map(symbolInfo),
+    symbols: ('one' in asked ? [asked.one] : asked.many).map((market) =>
+      symbolInfo(market, parameters.get('showPermissionSets') !== 'false'),
+    ),
   })
 }
 
 /** 6000 weight a minute for one address; a ban begins at two minutes. */
 export const binanceFace: Face = {
   source: 'binance',
+  tickers: [{ path: '/api/v3/ticker/24hr', at: [0, 'lastPrice'] }],
+  halted: [
+    { path: '/api/v3/exchangeInfo', at: ['symbols', 0, 'status'], value: 'BREAK' },
+    { path: '/api/v3/ticker/24hr', at: [0], onlyWith: 'symbolStatus' },
+  ],
   limit: {
     windows: [{ points: 6_000, perMs: minute, aligned: true }],
     ban: { afterRefusals: 10, ms: 2 * minute },
@@ -226,6 +241,7 @@ export const binanceFace: Face = {
     high: 2,
     low: 3,
     close: 4,
+    volume: 5,
     fromParameter: 'startTime',
   },
   unavailable: (status) => ({

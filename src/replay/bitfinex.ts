@@ -4,7 +4,8 @@ import { type Answer, answered, type Json, ok, RefusedRequest, type Route, Writt
 import { candlesBackFrom, candlesFrom, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
 import type { Face } from './face.ts'
-import { type Market, markets } from './markets.ts'
+import { marketsOf } from './listings/odd-markets.ts'
+import type { Market } from './markets.ts'
 
 // https://docs.bitfinex.com/reference/rest-public-candles, and the pages beside it
 
@@ -16,17 +17,30 @@ type Endpoint = Readonly<{
 const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ['/v2/platform/status', { parameters: [], answer: () => [1] }],
   ['/v2/conf/pub:list:pair:exchange', { parameters: [], answer: () => [pairNames()] }],
-  ['/v2/conf/pub:map:currency:sym', { parameters: [], answer: () => [[['UST', 'USDt']]] }],
+  [
+    '/v2/conf/pub:map:currency:sym',
+    {
+      parameters: [],
+      answer: () => [
+        [
+          ['UST', 'USDt'],
+          ['WBT', 'WBTC'],
+        ],
+      ],
+    },
+  ],
   ['/v2/tickers', { parameters: ['symbols'], answer: tickers }],
 ])
 
 export const bitfinexFace: Face = {
   source: 'bitfinex',
+  tickers: [{ path: '/v2/tickers', at: [1, 7] }],
+  halted: [{ path: '/v2/conf/pub:list:pair:exchange', at: [0, 1] }],
   limit: { windows: [{ points: 30, perMs: minute }] },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
   // No header tells when to come again.
   refuse: () => ({ status: 429, body: ['error', 11010, 'ratelimit: error'] }),
-  candles: { openTime: 0, timeUnitMs: 1, close: 2, high: 3, low: 4, fromParameter: 'start' },
+  candles: { openTime: 0, timeUnitMs: 1, close: 2, high: 3, low: 4, volume: 5, fromParameter: 'start' },
   unavailable: (status) => ({
     status,
     body: {
@@ -62,7 +76,13 @@ function checkParameters(query: URLSearchParams, known: readonly string[]): void
 }
 
 /** What it calls by another name than everyone else. */
-const foreignNames: ReadonlyMap<string, string> = new Map([['USDT', 'UST']])
+const foreignNames: ReadonlyMap<string, string> = new Map([
+  ['USDT', 'UST'],
+  ['WBT', 'WHBT'],
+  ['WBTC', 'WBT'],
+])
+
+const markets = marketsOf('bitfinex')
 
 const nameOf = (asset: string): string => foreignNames.get(asset) ?? asset
 

@@ -41,6 +41,11 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 
 export const bitstampFace: Face = {
   source: 'bitstamp',
+  tickers: [
+    { path: '/api/v2/ticker/', at: [0, 'last'] },
+    { path: /^\/api\/v2\/ticker\/[^/]+\/$/, at: ['last'] },
+  ],
+  halted: [{ path: '/api/v2/markets/', at: [0, 'trading'], value: 'Disabled' }],
   limit: {
     windows: [
       { points: 400, perMs: second },
@@ -63,6 +68,7 @@ export const bitstampFace: Face = {
     high: 'high',
     low: 'low',
     close: 'close',
+    volume: 'volume',
     fromParameter: 'start',
   },
   unavailable: (status) => ({

@@ -5,7 +5,7 @@ import { amount, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
 import type { Face } from './face.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
-import { findMarket, type Market, markets } from './markets.ts'
+import { marketsOf, type OddMarket } from './listings/odd-markets.ts'
 
 // https://bybit-exchange.github.io/docs/v5/market/kline, and the pages beside it
 
@@ -33,6 +33,8 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 /** Who asks more than 600 times in five seconds is turned away for ten minutes. */
 export const bybitFace: Face = {
   source: 'bybit',
+  tickers: [{ path: '/v5/market/tickers', at: ['result', 'list', 0, 'lastPrice'] }],
+  halted: [{ path: '/v5/market/instruments-info', at: ['result', 'list', 0, 'status'], value: 'PreLaunch' }],
   limit: { windows: [{ points: 600, perMs: 5 * second }], ban: { afterRefusals: 0, ms: 10 * minute } },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
   // A ban has no header that tells its end. What is refused without one is a single endpoint's limit.
@@ -44,7 +46,7 @@ export const bybitFace: Face = {
           headers: { 'x-bapi-limit-status': '0', 'x-bapi-limit-reset-timestamp': String(retryAt) },
           body: enveloped(10006, 'Too many visits!', {}, now),
         },
-  candles: { openTime: 0, timeUnitMs: 1, high: 2, low: 3, close: 4, fromParameter: 'start' },
+  candles: { openTime: 0, timeUnitMs: 1, high: 2, low: 3, close: 4, volume: 5, fromParameter: 'start' },
   regionRefused: {
     status: 403,
     body: '<html><head><title>ERROR: The request could not be satisfied</title></head><body>The Amazon CloudFront distribution is configured to block access from your country.</body></html>',
@@ -80,9 +82,11 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
   }
 }
 
-function readMarket(symbol: string | null): Market {
+const markets = marketsOf('bybit')
+
+function readMarket(symbol: string | null): OddMarket {
   if (symbol === null || !/^[A-Z0-9]+$/.test(symbol)) throw wrong('symbol')
-  const market = findMarket(symbol)
+  const market = markets.find((listed) => listed.symbol === symbol)
   if (!market) throw new Refusal('Not supported symbols')
   return market
 }
@@ -135,7 +139,7 @@ const candleRow = ({ openTime, open, high, low, close, volume, quoteVolume }: Re
 ]
 
 /** One market where it is named, otherwise all of them. */
-function asked(query: URLSearchParams): readonly Market[] {
+function asked(query: URLSearchParams): readonly OddMarket[] {
   // Of the other categories only the candles are played.
   if (readCategory(query) !== 'spot') throw wrong('category')
   const symbol = query.get('symbol')
@@ -184,6 +188,7 @@ function instruments(query: URLSearchParams): Json {
         maxOrderAmt: '1000000',
       },
       priceFilter: { tickSize: tick },
+      ...market.fields,
     }
   })
   return { nextPageCursor: '', category: 'spot', list }

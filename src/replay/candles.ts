@@ -1,7 +1,7 @@
 import type { Candle } from '../market/candle.ts'
 import { type Decimal, toDecimal } from '../market/decimal.ts'
 import { earlier, type Instant, later, minute, plus } from '../market/instant.ts'
-import type { Range } from '../market/range.ts'
+import { type Range, subtract } from '../market/range.ts'
 import { ceilTo, floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { findMarket, listedAt, type Market, minuteNumber } from './markets.ts'
 import {
@@ -54,7 +54,7 @@ export function* candlesFrom(
 ): Generator<ReplayCandle> {
   const end = earlier(until, now)
   const start = ceilTo(timeframe, later(from, floorTo(timeframe, listedAt)))
-  for (let openTime = start; openTime <= end; openTime = plus(openTime, timeframeMs[timeframe])) {
+  for (let openTime: Instant = start; openTime <= end; openTime = plus(openTime, timeframeMs[timeframe])) {
     const candle = candleAt({ market, timeframe }, openTime, now)
     if (candle) yield candle
   }
@@ -68,7 +68,11 @@ export function* candlesBackFrom(
 ): Generator<ReplayCandle> {
   const start = floorTo(timeframe, earlier(until, now))
   const oldest = floorTo(timeframe, listedAt)
-  for (let openTime = start; openTime >= oldest; openTime = plus(openTime, -timeframeMs[timeframe])) {
+  for (
+    let openTime: Instant = start;
+    openTime >= oldest;
+    openTime = plus(openTime, -timeframeMs[timeframe])
+  ) {
     const candle = candleAt({ market, timeframe }, openTime, now)
     if (candle) yield candle
   }
@@ -82,7 +86,7 @@ export function candleAt(
 ): ReplayCandle | undefined {
   const closeTime = plus(openTime, timeframeMs[timeframe] - 1)
   const values =
-    timeframe === '1m' && closeTime < now
+    timeframe === '1m' && closeTime < now && market.silent === undefined
       ? minuteValues(market, openTime)
       : candleValues(tradedIn(market, { from: openTime, to: plus(closeTime, 1) }, now), market)
   return values && { openTime, closeTime, ...values }
@@ -109,9 +113,16 @@ function minuteValues(market: Market, openTime: Instant): CandleValues | undefin
 /** All that was traded in whole minutes of the range by now, the minute still running included as far as it is. */
 export function tradedIn(market: Market, { from, to }: Range, now: Instant): RecordedMinute | undefined {
   const running = floorTo('1m', now)
-  const whole = minutesTraded(recordingOf(market), minuteNumber(from), minuteNumber(earlier(to, running)))
+  const whole = wholeMinutes(market, { from, to: earlier(to, running) })
   const partial = from <= running && running < to ? partialMinute(market, running, now) : undefined
   return whole && partial ? joined(whole, partial) : (whole ?? partial)
+}
+
+function wholeMinutes(market: Market, range: Range): RecordedMinute | undefined {
+  const [first, second] = subtract(range, market.silent ? [market.silent] : [])
+    .map(({ from, to }) => minutesTraded(recordingOf(market), minuteNumber(from), minuteNumber(to)))
+    .filter((traded) => traded !== undefined)
+  return first && second ? joined(first, second) : first
 }
 
 /** The newest minute with trades that has closed by now; undefined where there is none since the listing. */

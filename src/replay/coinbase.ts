@@ -25,11 +25,13 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 /** Ten requests a second; the bursts of fifteen that the real one lets pass are refused. */
 export const coinbaseFace: Face = {
   source: 'coinbase',
+  tickers: [{ path: /^\/products\/[^/]+\/stats$/, at: ['last'] }],
+  halted: [{ path: '/products', at: [0, 'post_only'], value: true }],
   limit: { windows: [{ points: 10, perMs: second }] },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
   // No header tells when to come again.
   refuse: () => ({ status: 429, body: { message: 'Public rate limit exceeded' } }),
-  candles: { openTime: 0, timeUnitMs: 1_000, low: 1, high: 2, close: 4, fromParameter: 'start' },
+  candles: { openTime: 0, timeUnitMs: 1_000, low: 1, high: 2, close: 4, volume: 5, fromParameter: 'start' },
   unavailable: (status) => ({
     status,
     body: { message: 'Coinbase Exchange is currently under maintenance' },

@@ -12,6 +12,7 @@ import { amountDecimals, at, recordingOf } from './recording.ts'
 /** What the free plan grants; it refuses but never bans. Every request weighs one. */
 export const coingeckoFace: Face = {
   source: 'coingecko',
+  tickers: [{ path: '/api/v3/coins/markets', at: [0, 'current_price'] }],
   limit: { windows: [{ points: 30, perMs: minute, aligned: true }] },
   route: (path, query, now): Route => ({
     weight: 1,

@@ -13,6 +13,7 @@ const overTheLimit = { error: 'you have reached maximum request limit' }
 /** What the free plan grants. Every request weighs one. */
 export const coinpaprikaFace: Face = {
   source: 'coinpaprika',
+  tickers: [{ path: '/v1/tickers', at: [0, 'quotes', 'USD', 'price'] }],
   limit: {
     windows: [
       { points: 10, perMs: second },

@@ -26,11 +26,16 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 /** Each endpoint has a limit of its own; here that of one holds for all together. */
 export const cryptocomFace: Face = {
   source: 'cryptocom',
+  // The first row is a derivative.
+  tickers: [{ path: '/exchange/v1/public/get-tickers', at: ['result', 'data', 1, 'a'] }],
+  halted: [
+    { path: '/exchange/v1/public/get-instruments', at: ['result', 'data', 1, 'tradable'], value: false },
+  ],
   limit: { windows: [{ points: 100, perMs: second }] },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
   // No header tells when to come again.
   refuse: () => ({ status: 429, body: { id: -1, code: 42901, message: 'TOO_MANY_REQUESTS' } }),
-  candles: { openTime: 't', timeUnitMs: 1, high: 'h', low: 'l', close: 'c' },
+  candles: { openTime: 't', timeUnitMs: 1, high: 'h', low: 'l', close: 'c', volume: 'v' },
   unavailable: (status) => ({ status, body: { id: -1, code: 50001, message: 'INTERNAL_SERVER_ERROR' } }),
 }
 

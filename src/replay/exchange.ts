@@ -127,7 +127,7 @@ function answerRequest(
   const { answer: truth, weight } =
     method === 'GET' ? face.route(path, lieAboutQuery(lie, query, face), now, limit) : notAllowed
   const charge = meter.charge(request.socket.remoteAddress ?? '', weight, now)
-  const liar = { now, face, limit, path }
+  const liar = { now, face, limit, path, query }
   // A broken limit is refused before anything else is done with the request: then there is nothing to lie about.
   const told = charge.verdict === 'served' ? lie : undefined
   const answer =

@@ -2,6 +2,7 @@ import type { Instant } from '../market/instant.ts'
 import type { SourceId } from '../settings/source-ids.ts'
 import type { Answer, Route } from './answer.ts'
 import type { Lie } from './lies.ts'
+import type { HaltedPlace, Place } from './tickers/places.ts'
 
 /** What one client address may ask of a source: all windows hold at once. */
 export type FaceLimit = Readonly<{
@@ -30,6 +31,7 @@ export type CandleColumns = Readonly<{
   high: Column
   low: Column
   close: Column
+  volume: Column
   /** The query's parameter that says where to begin, where there is one. */
   fromParameter?: string
 }>
@@ -48,6 +50,10 @@ export type Face = Readonly<{
   headers?(used: readonly number[], limit: FaceLimit, now: Instant): Readonly<Record<string, string>>
   /** The candles of its answers: the first list of lists or objects in the body. Absent where it has none. */
   candles?: CandleColumns
+  /** Where the price of the first ticker stands, in all of its answers that have one. */
+  tickers?: readonly Place[]
+  /** What its answers say otherwise once the first market is not traded any more. */
+  halted?: readonly HaltedPlace[]
   /** How it says that it is out of order with an HTTP status of the 500s; an HTML page where that is left out. */
   unavailable?(status: number): Answer
   /** How it turns away a region that it does not serve; HTTP 451 where that is left out. */

@@ -1,5 +1,4 @@
-import type { Instant } from '../market/instant.ts'
-import { earlier, plus } from '../market/instant.ts'
+import { earlier, type Instant, plus } from '../market/instant.ts'
 import { floorTo, timeframeMs } from '../market/timeframe.ts'
 import { amount, candlesBackFrom, type ReplayCandle, type Series } from './candles.ts'
 
@@ -14,7 +13,7 @@ export function* filledCandlesBackFrom(
 ): Generator<ReplayCandle> {
   const { timeframe } = series
   const length = timeframeMs[timeframe]
-  let openTime = floorTo(timeframe, earlier(until, now))
+  let openTime: Instant = floorTo(timeframe, earlier(until, now))
   for (const candle of candlesBackFrom(series, until, now)) {
     for (; openTime > candle.openTime; openTime = plus(openTime, -length))
       yield quietCandle(candle, openTime, length)

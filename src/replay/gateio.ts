@@ -5,7 +5,7 @@ import { amount, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
 import type { Face } from './face.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
-import { type Market, markets } from './markets.ts'
+import { marketsOf, type OddMarket } from './listings/odd-markets.ts'
 
 // https://www.gate.com/docs/developers/apiv4/#spot
 
@@ -27,6 +27,8 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 /** Each endpoint has a limit of its own; here one of them holds for all together. */
 export const gateioFace: Face = {
   source: 'gateio',
+  tickers: [{ path: '/api/v4/spot/tickers', at: [0, 'last'] }],
+  halted: [{ path: '/api/v4/spot/currency_pairs', at: [0, 'trade_status'], value: 'untradable' }],
   limit: { windows: [{ points: 200, perMs: 10 * second }] },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
   refuse: (_, retryAt) => ({
@@ -34,7 +36,7 @@ export const gateioFace: Face = {
     headers: { 'x-gate-ratelimit-reset-timestamp': String(Math.ceil(retryAt / second)) },
     body: { label: 'TOO_MANY_REQUESTS', message: 'Request Rate limit Exceeded (411)' },
   }),
-  candles: { openTime: 0, timeUnitMs: 1_000, close: 2, high: 3, low: 4, fromParameter: 'from' },
+  candles: { openTime: 0, timeUnitMs: 1_000, close: 2, high: 3, low: 4, volume: 6, fromParameter: 'from' },
   unavailable: (status) => ({ status, body: { label: 'SERVER_ERROR', message: 'Internal server error' } }),
 }
 
@@ -56,9 +58,11 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
   return ok(endpoint.answer(query, now))
 }
 
-const idOf = ({ base, quote }: Market): string => `${base}_${quote}`
+const markets = marketsOf('gateio')
 
-function readMarket(id: string): Market {
+const idOf = ({ base, quote }: OddMarket): string => `${base}_${quote}`
+
+function readMarket(id: string): OddMarket {
   const market = markets.find((listed) => idOf(listed) === id)
   if (!market) throw refuse('INVALID_CURRENCY_PAIR', `Invalid currency pair ${id}`)
   return market
@@ -134,17 +138,22 @@ function tickers(query: URLSearchParams, now: Instant): Json {
   })
 }
 
-const listedPair = (market: Market): Json => ({
+const listedPair = (market: OddMarket): Json => ({
   id: idOf(market),
   base: market.base,
+  base_name: market.coinName,
   quote: market.quote,
+  quote_name: 'Tether',
   fee: '0.2',
   min_base_amount: shortened(amount(1, market.volumeDecimals)),
   min_quote_amount: '3',
   amount_precision: market.volumeDecimals,
   precision: market.priceDecimals,
   trade_status: 'tradable',
-  sell_start: 0,
+  // The same in most rows, whenever the market was opened.
+  sell_start: 1_516_378_650,
   buy_start: 0,
   delisting_time: 0,
+  type: 'normal',
+  ...market.fields,
 })

@@ -29,6 +29,8 @@ const limitMs = second
 
 export const htxFace: Face = {
   source: 'htx',
+  tickers: [{ path: '/market/tickers', at: ['data', 0, 'close'] }],
+  halted: [{ path: '/v2/settings/common/symbols', at: ['data', 0, 'state'], value: 'suspend' }],
   limit: { windows: [{ points: 10, perMs: limitMs }] },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
   refuse: (_, retryAt, __, now) => ({
@@ -40,7 +42,7 @@ export const htxFace: Face = {
     'x-hb-ratelimit-requests-remain': String(Math.max((window?.points ?? 0) - used, 0)),
     'x-hb-ratelimit-requests-expire': String(now + (window?.perMs ?? limitMs)),
   }),
-  candles: { openTime: 'id', timeUnitMs: 1_000, high: 'high', low: 'low', close: 'close' },
+  candles: { openTime: 'id', timeUnitMs: 1_000, high: 'high', low: 'low', close: 'close', volume: 'amount' },
 }
 
 function answerPath(path: string, query: URLSearchParams, now: Instant): Answer {

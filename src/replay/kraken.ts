@@ -33,6 +33,8 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 /** About one request a second. */
 export const krakenFace: Face = {
   source: 'kraken',
+  tickers: [{ path: '/0/public/Ticker', at: ['result', '*', 'c', 0] }],
+  halted: [{ path: '/0/public/AssetPairs', at: ['result', '*', 'status'], value: 'cancel_only' }],
   limit: { windows: [{ points: 15, perMs: 15 * second }] },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
   // A ban tells its end, a broken limit does not.
@@ -44,7 +46,7 @@ export const krakenFace: Face = {
           : 'EGeneral:Too many requests',
       ),
     ),
-  candles: { openTime: 0, timeUnitMs: 1_000, high: 2, low: 3, close: 4, fromParameter: 'since' },
+  candles: { openTime: 0, timeUnitMs: 1_000, high: 2, low: 3, close: 4, volume: 6, fromParameter: 'since' },
   unavailable: (status) => ({ status, body: failure('EService:Unavailable') }),
 }
 

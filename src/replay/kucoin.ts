@@ -29,6 +29,8 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 /** One pool of points for all public endpoints, filled anew every thirty seconds. */
 export const kucoinFace: Face = {
   source: 'kucoin',
+  tickers: [{ path: '/api/v1/market/allTickers', at: ['data', 'ticker', 0, 'last'] }],
+  halted: [{ path: '/api/v2/symbols', at: ['data', 0, 'enableTrading'], value: false }],
   limit: { windows: [{ points: 2_000, perMs: 30 * second, aligned: true }] },
   route: (path, query, now): Route => ({
     weight: endpoints.get(path)?.weight ?? 1,
@@ -47,7 +49,7 @@ export const kucoinFace: Face = {
       'gw-ratelimit-reset': String(perMs - (now % perMs)),
     }
   },
-  candles: { openTime: 0, timeUnitMs: 1_000, close: 2, high: 3, low: 4, fromParameter: 'startAt' },
+  candles: { openTime: 0, timeUnitMs: 1_000, close: 2, high: 3, low: 4, volume: 5, fromParameter: 'startAt' },
   unavailable: (status) => ({ status, body: { code: '500000', msg: 'Internal Server Error' } }),
   regionRefused: {
     status: 200,

@@ -1,7 +1,9 @@
 import { type Instant, plus } from '../market/instant.ts'
 import { type Answer, type Json, toJson } from './answer.ts'
 import type { Column, Face, FaceLimit } from './face.ts'
+import type { Outage } from './outage.ts'
 import { lieAboutRows, withRows } from './row-lies.ts'
+import { isPriceFault, type PriceFault, withPriceFault } from './tickers/price-faults.ts'
 
 /** Answers that say something else than what was asked for, whatever it was. */
 export type AnswerLie =
@@ -37,6 +39,10 @@ export type RowLie =
   | Readonly<{ name: 'missing-column'; row: number; column: Column }>
   /** `NaN`, `null`, `1e-9`, `0x10`: whatever a body can hold in place of a number. */
   | Readonly<{ name: 'value'; row: number; column: Column; value: Json }>
+  /** Candles as an outage has left them. */
+  | (Readonly<{ name: 'outage' }> & Outage)
+  /** A row and then the same candle with more volume. */
+  | Readonly<{ name: 'growing-duplicate'; row: number }>
   /** A closed candle whose value is another one from now on, in every answer that holds it. */
   | Readonly<{ name: 'revision'; openTime: Instant; column: Column; value: string }>
 
@@ -60,7 +66,7 @@ export type DeliveryLie =
   | Readonly<{ name: 'too-long-length'; bytes: number }>
   | Readonly<{ name: 'huge-body'; megabytes: number; gzip: boolean }>
 
-export type Lie = AnswerLie | FileLie | RowLie | QueryLie | DeliveryLie
+export type Lie = AnswerLie | FileLie | RowLie | PriceFault | QueryLie | DeliveryLie
 
 /** The query the exchange pretends to have been asked. */
 export function lieAboutQuery(
@@ -74,7 +80,13 @@ export function lieAboutQuery(
 }
 
 /** What a liar must know: the time, and how its source speaks. */
-export type Liar = Readonly<{ now: Instant; face: Face; limit: FaceLimit; path: string }>
+export type Liar = Readonly<{
+  now: Instant
+  face: Face
+  limit: FaceLimit
+  path: string
+  query: URLSearchParams
+}>
 
 /** The answer the exchange gives in place of the true one. A refusal is never dressed up: it has no rows. */
 export function lieAboutAnswer(lie: Lie | undefined, truth: Answer, liar: Liar): Answer {
@@ -82,6 +94,7 @@ export function lieAboutAnswer(lie: Lie | undefined, truth: Answer, liar: Liar):
   const inPlaceOf = otherAnswer(lie, liar)
   if (inPlaceOf) return inPlaceOf
   if (truth.status !== 200) return truth
+  if (isPriceFault(lie)) return { ...truth, body: withPriceFault(lie, toJson(truth.body), liar) }
   return {
     ...truth,
     body:

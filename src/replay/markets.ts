@@ -1,7 +1,9 @@
 import { type Instant, minute, toInstant } from '../market/instant.ts'
+import type { Range } from '../market/range.ts'
+import { floorTo } from '../market/timeframe.ts'
 
 /** Every market of the replay exchange begins here: the instant of the first candle Binance ever served. */
-export const listedAt: Instant = toInstant(Date.UTC(2017, 7, 17, 4))
+export const listedAt = floorTo('1h', toInstant(Date.UTC(2017, 7, 17, 4)))
 
 /** The replay exchange's whole minutes since the listing; negative before it. */
 export const minuteNumber = (instant: Instant): number => Math.floor((instant - listedAt) / minute)
@@ -21,6 +23,8 @@ export type Market = Readonly<{
   /** Digits after the point of the recorded prices (the tick) and volumes (the lot step). */
   priceDecimals: number
   volumeDecimals: number
+  /** Nothing is traded then: between the end of one coin under the symbol and the listing of the next. */
+  silent?: Range
 }>
 
 const images = 'https://coin-images.coingecko.com/coins/images'

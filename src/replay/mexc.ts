@@ -36,6 +36,8 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 /** Each endpoint has a limit of its own; here that of one holds for all together. A ban begins at two minutes. */
 export const mexcFace: Face = {
   source: 'mexc',
+  tickers: [{ path: '/api/v3/ticker/24hr', at: [0, 'lastPrice'] }],
+  halted: [{ path: '/api/v3/exchangeInfo', at: ['symbols', 0, 'status'], value: '2' }],
   limit: { windows: [{ points: 500, perMs: 10 * second }], ban: { afterRefusals: 10, ms: 2 * minute } },
   route: (path, query, now): Route => ({
     weight: endpoints.get(path)?.weight(query) ?? 1,
@@ -53,6 +55,7 @@ export const mexcFace: Face = {
     high: 2,
     low: 3,
     close: 4,
+    volume: 5,
     fromParameter: 'startTime',
   },
   unavailable: (status) => ({ status, body: { code: status, msg: 'Service not available' } }),

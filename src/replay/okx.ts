@@ -5,7 +5,7 @@ import { amount, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
 import type { Face } from './face.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
-import { listedAt, type Market, markets } from './markets.ts'
+import { type Market, markets } from './markets.ts'
 
 // https://www.okx.com/docs-v5/en/
 
@@ -36,11 +36,13 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 /** Each endpoint has a limit of its own; here the lowest of them holds for all together. */
 export const okxFace: Face = {
   source: 'okx',
+  tickers: [{ path: '/api/v5/market/tickers', at: ['data', 0, 'last'] }],
+  halted: [{ path: '/api/v5/public/instruments', at: ['data', 0, 'state'], value: 'suspend' }],
   limit: { windows: [{ points: 20, perMs: 2 * second }] },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
   // No header tells when to come again.
   refuse: () => ({ status: 429, body: { msg: 'Too Many Requests', code: '50011' } }),
-  candles: { openTime: 0, timeUnitMs: 1, high: 2, low: 3, close: 4, fromParameter: 'before' },
+  candles: { openTime: 0, timeUnitMs: 1, high: 2, low: 3, close: 4, volume: 5, fromParameter: 'before' },
   unavailable: (status) => ({
     status,
     body: { code: '50001', data: [], msg: 'Service temporarily unavailable. Try again later' },
@@ -69,6 +71,9 @@ function mandatory(query: URLSearchParams, name: string): string {
   if (value === null) throw refuse('50014', `Parameter ${name} can not be empty.`, 400)
   return value
 }
+
+/** It has dated all of its markets anew, years after they opened: their candles go on through it. */
+const datedAnewAt = Date.UTC(2024, 0, 15, 8)
 
 const symbolOf = ({ base, quote }: Market): string => `${base}-${quote}`
 
@@ -171,7 +176,7 @@ function instruments(query: URLSearchParams): Json {
       instId: symbolOf(market),
       instType: 'SPOT',
       lever: '',
-      listTime: String(listedAt),
+      listTime: String(datedAnewAt),
       lotSz: step,
       maxLmtSz: '9999999999',
       maxMktSz: '1000000',

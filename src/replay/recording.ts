@@ -53,7 +53,9 @@ export function recordedMinute(market: Market, openTime: Instant): RecordedMinut
   const number = minuteNumber(openTime)
   const recording = recordingOf(market)
   const slot = number % recording.slots
-  return number < 0 || recording.present[slot] === 0 ? undefined : minuteAt(recording, slot)
+  const isSilent =
+    market.silent !== undefined && openTime >= market.silent.from && openTime < market.silent.to
+  return number < 0 || isSilent || recording.present[slot] === 0 ? undefined : minuteAt(recording, slot)
 }
 
 /** The sums of everything traded before a minute, counted from the listing. */

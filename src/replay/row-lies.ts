@@ -1,7 +1,8 @@
-import { day, type Instant } from '../market/instant.ts'
+import { day, type Instant, toInstant } from '../market/instant.ts'
 import { type Json, WrittenNumber } from './answer.ts'
 import type { CandleColumns, Column } from './face.ts'
 import type { Lie } from './lies.ts'
+import { type Outage, timesAfter } from './outage.ts'
 
 const isList = (body: Json): body is readonly Json[] => Array.isArray(body)
 
@@ -74,6 +75,12 @@ function lieAboutCandles(lie: Lie, rows: readonly Json[], { columns, now }: Writ
       return rows.map((row) => move(row, timeOf(row) * (columns.timeUnitMs === 1 ? 1e-3 : 1e3) - timeOf(row)))
     case 'high-below-low':
       return change(rows, lie.row, (row) => [swap(row, columns.high, columns.low)])
+    case 'outage':
+      return rows.flatMap((row) => afterOutage(row, lie, columns))
+    case 'growing-duplicate':
+      return change(rows, lie.row, (row) =>
+        isNewestFirst(rows, timeOf) ? [grown(row, columns), row] : [row, grown(row, columns)],
+      )
     case 'revision':
       return rows.map((row) =>
         timeOf(row) === lie.openTime
@@ -88,6 +95,11 @@ const change = (rows: readonly Json[], index: number, become: (row: Json) => rea
   rows.flatMap((row, i) => (i === (index < 0 ? rows.length + index : index) ? become(row) : [row]))
 
 type TimeOf = (row: Json) => number
+
+const isNewestFirst = ([first, ...others]: readonly Json[], timeOf: TimeOf): boolean => {
+  const last = others.at(-1)
+  return first !== undefined && last !== undefined && timeOf(first) > timeOf(last)
+}
 
 /** Rows in any order with one more before the oldest of them. */
 function withOneBefore(rows: readonly Json[], timeOf: TimeOf, make: (oldest: Json, stepMs: number) => Json) {
@@ -151,6 +163,24 @@ function moveTime(row: Json, byMs: number, { openTime, closeTime, timeUnitMs }: 
     (to, { key, time }) => setColumn(to, key, sameKind(column(row, key), String(time))),
     row,
   )
+}
+
+/** Of a source whose rows tell when a candle closes. */
+function afterOutage(row: Json, outage: Outage, columns: CandleColumns): Json[] {
+  const { closeTime: closeColumn, timeUnitMs } = columns
+  if (closeColumn === undefined) return [row]
+  const closeTime = toInstant(Number(textOf(column(row, closeColumn))) * timeUnitMs)
+  const times = timesAfter(outage, { openTime: toInstant(openTimeOf(row, columns)), closeTime })
+  if (times === undefined) return []
+  const write = (to: Json, key: Column, instant: Instant) =>
+    setColumn(to, key, sameKind(column(to, key), String(instant / timeUnitMs)))
+  return [write(write(row, columns.openTime, times.openTime), closeColumn, times.closeTime)]
+}
+
+/** A digit more before the point. */
+function grown(row: Json, { volume }: CandleColumns): Json {
+  const old = column(row, volume)
+  return setColumn(row, volume, sameKind(old, `1${textOf(old)}`))
 }
 
 /** Another last digit: as good a price as the true one. */

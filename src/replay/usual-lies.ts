@@ -1,5 +1,6 @@
 import type { FaultPlan } from './faults.ts'
 import type { Lie } from './lies.ts'
+import { outageOf2018 } from './outage.ts'
 
 /** These must be told of which value they lie. */
 type Particular = 'value' | 'missing-column' | 'revision'
@@ -29,6 +30,12 @@ export const usualLies: Readonly<{ [Name in UsualLie]: Extract<Lie, { name: Name
   'unaligned-time': { name: 'unaligned-time', row: 0, byMs: 1 },
   'seconds-for-milliseconds': { name: 'seconds-for-milliseconds' },
   'high-below-low': { name: 'high-below-low', row: 0 },
+  'zero-price': { name: 'zero-price' },
+  'null-price': { name: 'null-price' },
+  'far-price': { name: 'far-price' },
+  'halted-market': { name: 'halted-market' },
+  'growing-duplicate': { name: 'growing-duplicate', row: 0 },
+  outage: { name: 'outage', ...outageOf2018 },
   'ignored-start': { name: 'ignored-start' },
   'missing-file': { name: 'missing-file' },
   'wrong-checksum': { name: 'wrong-checksum' },

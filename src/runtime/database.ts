@@ -4,6 +4,7 @@ import { Misconfigured } from '../fault.ts'
 import { minute } from '../market/instant.ts'
 import type { Settings } from '../settings.ts'
 import { followConfigured, hasFollowed, recordConfigured } from '../store/coins.ts'
+import { takenText } from '../store/markets/owners.ts'
 import { migrateUp } from '../store/migrations.ts'
 import { openPool } from '../store/pool.ts'
 import { refusalOf } from '../store/refusal.ts'
@@ -106,9 +107,12 @@ export async function openDatabase(
   )
   releases.push(() => pool.close())
   if (following === 'always' || !(await hasFollowed(databaseOf(pool)))) {
-    await inTransaction(pool, async (tx) =>
-      recordConfigured(tx, await followConfigured(tx, settings.coins, clock.now())),
-    )
+    const { taken } = await inTransaction(pool, async (tx) => {
+      const result = await followConfigured(tx, settings.coins, clock.now())
+      await recordConfigured(tx, result.added)
+      return result
+    })
+    for (const market of taken) log.warn('coins.market-taken', { ...market, reason: takenText(market) })
   }
   return { ...server, pool }
 }

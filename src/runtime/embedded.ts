@@ -1,12 +1,11 @@
 import { join, resolve } from 'node:path'
-import { Misconfigured } from '../fault.ts'
 import type { Clock } from './clock.ts'
 import { ensureDatabase } from './embedded/beacon-database.ts'
 import { chooseHome, dataDirOf, exists, type Home } from './embedded/home.ts'
 import { inTurn, leaveMark, livingMarks, type Mark } from './embedded/marks.ts'
 import { findPostmaster, settledPostmaster, stopPostmaster } from './embedded/postmaster.ts'
 import { readPassword, role, startServer } from './embedded/server.ts'
-import { hasCode } from './error-code.ts'
+import { folderFault } from './folder-fault.ts'
 import type { Log } from './log.ts'
 
 /** A PostgreSQL server of our own that this process uses, perhaps together with others. */
@@ -32,21 +31,8 @@ export async function openEmbeddedPostgres({ dataDir, log, clock }: Options): Pr
   try {
     const home = await chooseHome(resolve(dataDir))
     return await inTurn(turnsOf(home), () => openHome(home, log, clock))
-  } catch (cause) {
-    if (hasCode(cause, 'ENOTDIR', 'EEXIST')) {
-      throw new Misconfigured(
-        `${dataDir} cannot be a folder, a file is in its way: set BEACON_DATA_DIR to another`,
-        {
-          cause,
-        },
-      )
-    }
-    if (!hasCode(cause, 'EACCES', 'EPERM', 'EROFS')) throw cause
-    throw new Misconfigured(
-      `${dataDir} belongs to another account or cannot be written: run as that account, set BEACON_DATA_DIR to a ` +
-        'folder of your own, or set DATABASE_URL',
-      { cause },
-    )
+  } catch (error) {
+    throw folderFault(error, dataDir) ?? error
   }
 }
 

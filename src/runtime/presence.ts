@@ -2,14 +2,18 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { Client, type Pool } from 'pg'
 import { second } from '../market/instant.ts'
+import { type Role, roles } from '../settings/roles.ts'
 import { databaseOf } from '../store/transaction.ts'
 import type { Log } from './log.ts'
 
 type QueueKind = 'redis' | 'postgres'
 
+/** The table that every process in a role holds a lock on for as long as it lives. */
+const tableOf = (role: Role): string => `public.${role}_presence`
+
 /**
- * The lock that a process with workers holds on the table worker_presence. The two wait neither for themselves nor for
- * each other, and need a right that only the owner of the table has: no other login can pretend to be a worker.
+ * The two wait neither for themselves nor for each other, and need a right that only the owner of the table has: no other
+ * login can pretend to be a worker.
  */
 const lockModes: Readonly<Record<QueueKind, Readonly<{ sql: string; name: string }>>> = {
   redis: { sql: 'row share', name: 'RowShareLock' },
@@ -19,16 +23,17 @@ const lockModes: Readonly<Record<QueueKind, Readonly<{ sql: string; name: string
 const betweenTriesMs = 5 * second
 
 /**
- * Shows other processes that somebody works on the queues. It ends with the process, however that ends; should only
- * its connection end, it is made again.
+ * Shows other processes which roles this one has. It ends with the process, however that ends; should only its connection
+ * end, it is made again.
  */
-export async function announceWorkers(
+export async function announceRoles(
   url: string,
+  announced: readonly Role[],
   queueKind: QueueKind,
   log: Log,
 ): Promise<{ release(): Promise<void> }> {
   const stop = new AbortController()
-  let client = await announce(url, queueKind)
+  let client = await announce(url, announced, queueKind)
   const watch = () => {
     client.once('end', () => {
       if (!stop.signal.aborted) void again()
@@ -37,7 +42,7 @@ export async function announceWorkers(
   const again = async (): Promise<void> => {
     while (!stop.signal.aborted) {
       try {
-        client = await announce(url, queueKind)
+        client = await announce(url, announced, queueKind)
         // Released while it was being made: nobody else would end it.
         if (stop.signal.aborted) return await client.end()
         return watch()
@@ -56,7 +61,7 @@ export async function announceWorkers(
   }
 }
 
-async function announce(url: string, queueKind: QueueKind): Promise<Client> {
+async function announce(url: string, announced: readonly Role[], queueKind: QueueKind): Promise<Client> {
   const client = new Client({
     connectionString: url,
     application_name: 'beacon presence',
@@ -72,7 +77,7 @@ async function announce(url: string, queueKind: QueueKind): Promise<Client> {
     await client.query(`
       begin;
       set local idle_in_transaction_session_timeout = 0;
-      lock table public.worker_presence in ${lockModes[queueKind].sql} mode`)
+      ${announced.map((role) => `lock table ${tableOf(role)} in ${lockModes[queueKind].sql} mode`).join('; ')}`)
     return client
   } catch (error) {
     await client.end()
@@ -80,14 +85,19 @@ async function announce(url: string, queueKind: QueueKind): Promise<Client> {
   }
 }
 
-/** Whether any process of the fleet works on the queues of that kind. */
-export async function hasWorkers(pool: Pool, queueKind: QueueKind): Promise<boolean> {
-  const { rows } = await databaseOf(pool).execute<{ present: boolean }>(sql`
-    select exists (
-      select from pg_locks
-      where locktype = 'relation' and granted and mode = ${lockModes[queueKind].name}
-        and relation = 'public.worker_presence'::regclass
-        and database = (select oid from pg_database where datname = current_database())
-    ) as present`)
-  return rows[0]?.present === true
+/** The roles that some process of the fleet has, on the queues of that kind. */
+export async function presentRoles(pool: Pool, queueKind: QueueKind): Promise<ReadonlySet<Role>> {
+  const tables = sql.join(
+    roles.map((role) => sql`(${role}, ${tableOf(role)}::regclass::oid)`),
+    sql`, `,
+  )
+  const { rows } = await databaseOf(pool).execute<{ role: Role }>(sql`
+    select distinct role from (values ${tables}) as known (role, relation) join pg_locks using (relation)
+    where locktype = 'relation' and granted and mode = ${lockModes[queueKind].name}
+      and database = (select oid from pg_database where datname = current_database())`)
+  return new Set(rows.map(({ role }) => role))
 }
+
+/** Whether any process of the fleet works on the queues of that kind. */
+export const hasWorkers = async (pool: Pool, queueKind: QueueKind): Promise<boolean> =>
+  (await presentRoles(pool, queueKind)).has('worker')

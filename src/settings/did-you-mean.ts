@@ -4,7 +4,8 @@ import { closest, distance } from 'fastest-levenshtein'
 export function didYouMean(text: string, known: readonly string[]): string {
   if (known.length === 0) return ''
   const nearest = closest(text, known)
-  return distance(text, nearest) <= Math.max(2, Math.floor(text.length / 3))
+  const changes = distance(text, nearest)
+  return changes < text.length && changes <= Math.max(2, Math.floor(text.length / 3))
     ? ` Did you mean "${nearest}"?`
     : ''
 }

@@ -3,7 +3,9 @@ import { InvalidInput } from '../fault.ts'
 import { baseUrlVariable } from './base-url-variable.ts'
 import { type EncryptionKey, readEncryptionKeys } from './encryption-keys.ts'
 import { logLevels } from './log-level.ts'
+import { examine, plainIssues } from './plain-issues.ts'
 import { sourceIds } from './source-ids.ts'
+import { ccxtSourcesIn, unknownVariables } from './variables.ts'
 
 const url = (...protocols: string[]) =>
   z.string().refine((text) => protocols.includes(URL.canParse(text) ? new URL(text).protocol : ''), {
@@ -15,6 +17,14 @@ function encryptionKeys(text: string, context: z.RefinementCtx): readonly Encryp
   for (const message of mistakes) context.addIssue({ code: 'custom', message })
   return keys
 }
+
+const notAPort = { error: 'is not a port number from 0 to 65535' }
+
+const isPort = (text: string): boolean => /^\d{1,5}$/.test(text) && Number(text) <= 65_535
+
+/** What ioredis reads as the number of a database. */
+const namesDatabaseByNumber = (text: string): boolean =>
+  !URL.canParse(text) || /^([/]\d*)?$/.test(new URL(text).pathname)
 
 const notAnArchivePlace = { error: 'is neither a folder nor of the form s3://bucket/prefix' }
 
@@ -32,12 +42,16 @@ function isArchivePlace(text: string): boolean {
 
 const environment = z.object({
   DATABASE_URL: url('postgres:', 'postgresql:').optional(),
-  REDIS_URL: url('redis:', 'rediss:').optional(),
+  REDIS_URL: url('redis:', 'rediss:')
+    .refine(namesDatabaseByNumber, {
+      error: 'names a database that is not a number, as in redis://host:6379/0',
+    })
+    .optional(),
   ARCHIVE_URL: z.string().refine(isArchivePlace, notAnArchivePlace).optional(),
   BEACON_CONFIG: z.string().optional(),
   BEACON_DATA_DIR: z.string().default('.beacon'),
   BEACON_HTTP_HOST: z.string().default('127.0.0.1'),
-  BEACON_HTTP_PORT: z.coerce.number({ error: 'is not a port number' }).int().min(0).max(65_535).default(3000),
+  BEACON_HTTP_PORT: z.string().refine(isPort, notAPort).transform(Number).default(3000),
   BEACON_HTTP_PASSWORD: z.string().min(8, { error: 'is shorter than 8 characters' }).optional(),
   BEACON_ENCRYPTION_KEYS: z.string().transform(encryptionKeys).optional(),
   BEACON_LOG_LEVEL: z.enum(logLevels, { error: `is none of ${logLevels.join(', ')}` }).default('info'),
@@ -70,24 +84,45 @@ export type Environment = Readonly<{
   baseUrls: Readonly<Record<string, string>>
 }>
 
+type CheckedEnvironment = Readonly<{ data: Environment | undefined; mistakes: readonly string[] }>
+
 /** Reads the environment once. An empty variable counts as unset. Throws InvalidInput naming every mistake. */
 export function readEnvironment(variables: NodeJS.ProcessEnv): Environment {
+  const { data, mistakes } = checkEnvironment(variables)
+  if (data !== undefined) return data
+  throw new InvalidInput(mistakes.map((mistake) => `environment: ${mistake}`).join('\n'))
+}
+
+/** The same, with the mistakes returned. None of them quotes a value: it may hold a password. */
+export function checkEnvironment(variables: NodeJS.ProcessEnv): CheckedEnvironment {
   const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''))
-  const result = environment.safeParse(given)
-  const mistakes = result.error?.issues.map(({ path, message }) => `${path.join('.')} ${message}`) ?? []
+  const result = examine(environment, given)
+  const { baseUrls, mistakes: wrongUrls } = readBaseUrls(given)
+  const mistakes = [
+    ...(result.success ? [] : plainIssues(result.error, 'the environment')),
+    ...wrongUrls,
+    ...unknownVariables(given, Object.keys(environment.shape)),
+  ]
+  return result.success && mistakes.length === 0
+    ? { data: environmentOf(result.data, baseUrls), mistakes }
+    : { data: undefined, mistakes }
+}
+
+function readBaseUrls(given: Readonly<Record<string, string | undefined>>) {
   const baseUrls: Record<string, string> = {}
+  const mistakes: string[] = []
   for (const id of [...sourceIds, ...ccxtSourcesIn(given)]) {
     const name = baseUrlVariable(id)
     const value = given[name]
     if (value === undefined) continue
-    const checked = url('http:', 'https:').safeParse(value)
+    const checked = examine(url('http:', 'https:'), value)
     if (checked.success) baseUrls[id] = value.replace(/\/+$/, '')
-    else mistakes.push(`${name} ${checked.error.issues[0]?.message}`)
+    else mistakes.push(...checked.error.issues.map(({ message }) => `${name} ${message}`))
   }
-  if (!result.success || mistakes.length > 0) {
-    throw new InvalidInput(`the environment has mistakes: ${mistakes.join('; ')}`)
-  }
-  const { data } = result
+  return { baseUrls, mistakes }
+}
+
+function environmentOf(data: z.infer<typeof environment>, baseUrls: Environment['baseUrls']): Environment {
   return Object.freeze({
     ...optional('databaseUrl', data.DATABASE_URL),
     ...optional('redisUrl', data.REDIS_URL),
@@ -114,13 +149,6 @@ function tracesUrlOf(variables: z.infer<typeof environment>): string | undefined
   const ofAllSignals = base === undefined ? undefined : `${base.replace(/\/+$/, '')}/v1/traces`
   return variables.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? ofAllSignals
 }
-
-/** The sources of ccxt that have a variable: `CCXT_BITVAVO_BASE_URL` is for `ccxt:bitvavo`. */
-const ccxtSourcesIn = (variables: Readonly<Record<string, unknown>>): string[] =>
-  Object.keys(variables).flatMap((name) => {
-    const [, exchange] = /^CCXT_([A-Z0-9]+)_BASE_URL$/.exec(name) ?? []
-    return exchange === undefined ? [] : [`ccxt:${exchange.toLowerCase()}`]
-  })
 
 const optional = <K extends string>(key: K, value: string | undefined): Partial<Record<K, string>> =>
   value === undefined ? {} : ({ [key]: value } as Partial<Record<K, string>>)

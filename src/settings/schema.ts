@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { day, hour, minute, second } from '../market/instant.ts'
+import { marketKey } from '../market/market-key.ts'
 import { timeframes } from '../market/timeframe.ts'
 import { parseDuration } from './duration.ts'
 import { anySourceId } from './source-ids.ts'
@@ -14,7 +15,7 @@ const duration = z
     return z.NEVER
   })
 
-const positiveDuration = duration.refine((ms) => ms > 0, { error: 'is not longer than nothing' })
+const positiveDuration = duration.refine((ms) => ms > 0, { error: 'must be greater than zero' })
 
 /** A timer of PostgreSQL or of Node cannot be set to more than 24 days. */
 const timeLimit = positiveDuration.refine((ms) => ms <= 7 * day, { error: 'is longer than 7 days' })
@@ -51,7 +52,7 @@ const thenIsMissing = {
 }
 
 const webhook = z.strictObject({
-  url: z.url({ protocol: /^https?$/ }),
+  url: z.url({ protocol: /^https?$/, error: 'is not a URL of the form http://host or https://host' }),
   secret: z.string().min(16),
 })
 
@@ -66,27 +67,20 @@ const timeframePolicy = z
   })
   .refine(saysWhatThen, thenIsMissing)
 
-const columnName = /^[a-z_][a-z0-9_]{0,62}$/
-
 const rowPolicy = z.strictObject({
-  by: z.string().regex(columnName, { error: 'is not the name of a column' }),
+  by: z.string(),
   keep: retention,
   // biome-ignore lint/suspicious/noThenProperty: a word of the configuration; nobody awaits it.
   then: ending('drop', 'archive'),
 })
 
-/** Their leaves go as a whole, with what the ledger says of them. */
-const goesByLeaf = /^(ohlcv_data(_.*)?|market_data)$/
-
-const rowPolicies = z.record(z.string(), rowPolicy).superRefine((policies, context) => {
-  for (const name of Object.keys(policies)) {
-    const message = goesByLeaf.test(name)
-      ? 'has its "keep" where its timeframe, or prices, are set'
-      : 'is not the name of a table'
-    if (goesByLeaf.test(name) || !columnName.test(name))
-      context.addIssue({ code: 'custom', path: [name], message })
-  }
-})
+/** A list without repetitions. */
+const distinct = <T extends z.ZodType<string>>(entry: T) =>
+  z.array(entry).superRefine((entries, context) => {
+    for (const [index, one] of entries.entries())
+      if (entries.indexOf(one) < index)
+        context.addIssue({ code: 'custom', path: [index], message: `"${one}" is listed twice: remove one` })
+  })
 
 export const coinId = z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,49}$/, {
   error: 'is not a coin id such as "bitcoin" (CoinGecko\'s, at most 50 characters)',
@@ -109,19 +103,35 @@ export type FollowedCoin = z.infer<typeof followedCoin>
 
 export const coinsFile = z.array(followedCoin).superRefine((coins, context) => {
   const seen = new Set<string>()
-  for (const [index, { id }] of coins.entries()) {
+  const coinOf = new Map<string, string>()
+  for (const [index, { id, markets }] of coins.entries()) {
     if (seen.has(id))
-      context.addIssue({ code: 'custom', path: [index, 'id'], message: `"${id}" stands here twice` })
+      context.addIssue({
+        code: 'custom',
+        path: [index, 'id'],
+        message: `"${id}" is listed twice: remove one`,
+      })
     seen.add(id)
+    for (const [source, symbol = ''] of Object.entries(markets)) {
+      const key = `${source}:${marketKey(source, symbol)}`
+      const other = coinOf.get(key) ?? id
+      if (other !== id)
+        context.addIssue({
+          code: 'custom',
+          path: [index, 'markets', source],
+          message: `"${symbol}" is the market of ${other} already, and one market is one coin: remove it from ${other} or from ${id}`,
+        })
+      coinOf.set(key, other)
+    }
   }
 })
 
 export const configuration = z.strictObject({
   coinsFile: z.string(),
-  follow: z.union([z.literal('all'), z.array(coinId).min(1)], {
+  follow: z.union([z.literal('all'), distinct(coinId).min(1)], {
     error: 'is neither "all" nor a list of coin ids',
   }),
-  quotes: z.array(z.string().regex(/^[A-Z0-9]{2,20}$/, { error: 'is not an asset such as USDT' })).min(1),
+  quotes: distinct(z.string().regex(/^[A-Z0-9]{2,20}$/, { error: 'is not an asset such as USDT' })).min(1),
   candles: z.strictObject({
     // The seconds of a cron pattern: a longer one would fall into the next minute.
     settleDelay: duration.refine((ms) => ms <= minute - second, { error: 'is longer than 59 s' }),
@@ -138,6 +148,7 @@ export const configuration = z.strictObject({
       every: positiveDuration.refine(isEven, {
         error: 'does not divide an hour or a day evenly: 5 minutes, 1 hour',
       }),
+      staleAfter: positiveDuration,
       partition: z.enum(partitionLengths),
       ahead: positive,
       keep: retention,
@@ -145,8 +156,8 @@ export const configuration = z.strictObject({
       then: ending(...endings).optional(),
     })
     .refine(saysWhatThen, thenIsMissing),
-  retention: rowPolicies,
-  views: z.array(z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/)),
+  retention: z.record(z.string(), rowPolicy),
+  views: distinct(z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/, { error: 'is not the name of a view' })),
   summaries: z.strictObject({ waitForCandles: timeLimit }),
   archive: z.strictObject({
     batch: z.number().int().min(100).max(100_000),

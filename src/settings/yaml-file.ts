@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { isMap, isPair, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
-import { InvalidInput } from '../fault.ts'
 
 type Path = readonly PropertyKey[]
 
@@ -12,32 +11,55 @@ export type YamlFile = Readonly<{
   lineOf(path: Path): number | undefined
 }>
 
-/** Reads a YAML file. Throws InvalidInput with file and line when it cannot be read or is not YAML. */
-export function readYamlFile(file: string): YamlFile {
+type ReadYaml = Readonly<{ file: YamlFile | undefined; mistakes: readonly string[] }>
+
+/** Reads a YAML file; the mistakes have file and line where it cannot be read or is not YAML. */
+export function readYamlFile(name: string): ReadYaml {
+  const text = readText(name)
+  if (text === undefined)
+    return {
+      file: undefined,
+      mistakes: [`cannot read the configuration file ${name}: does it exist and may we read it?`],
+    }
   const lines = new LineCounter()
-  const document = parseDocument(readText(file), { lineCounter: lines })
+  const document = parseDocument(text, { lineCounter: lines })
+  // What comes after the first is mostly its consequence.
   const [problem] = document.errors
   if (problem) {
-    const line = lines.linePos(problem.pos[0]).line
-    throw new InvalidInput(`${file}:${line}: not valid YAML, ${problem.message.split('\n')[0]}`)
+    const what = problem.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '')
+    const { line } = lines.linePos(problem.pos[0])
+    return { file: undefined, mistakes: [`${name}:${line}: not valid YAML, ${what}`] }
   }
-  return {
-    name: file,
-    content: document.toJS() ?? {},
+  const content = contentOf(document)
+  if (content === undefined)
+    return { file: undefined, mistakes: [`${name}:1: its aliases expand to more than can be read`] }
+  const file: YamlFile = {
+    name,
+    content,
     lineOf: (path) => {
       const offset = offsetOf(document.contents, path)
       return offset === undefined ? undefined : lines.linePos(offset).line
     },
   }
+  return { file, mistakes: [] }
 }
 
-function readText(file: string): string {
+/** Undefined where aliases of aliases are too many: the parser stops at a hundred. */
+function contentOf(document: ReturnType<typeof parseDocument>): unknown {
+  try {
+    return document.toJS() ?? {}
+  } catch (error) {
+    if (error instanceof ReferenceError) return undefined
+    throw error
+  }
+}
+
+function readText(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new InvalidInput(`cannot read the configuration file ${file}: does it exist and may we read it?`, {
-      cause,
-    })
+  } catch {
+    // Whatever the reason: the mistake names the file.
+    return undefined
   }
 }
 

@@ -1,6 +1,7 @@
 import type { HttpAnswer, HttpClient, SendOptions } from '../http/request.ts'
-import type { Instant } from '../market/instant.ts'
+import { type Instant, toInstant } from '../market/instant.ts'
 import { inSpan } from '../runtime/trace.ts'
+import { completeListing } from './listing/complete-listing.ts'
 import {
   type AnswerRow,
   type Ask,
@@ -54,19 +55,23 @@ async function readCandles({ candles }: CandleProvider, ask: Ask, query: CandleQ
 /** A source that tells which markets it has. */
 export type ListingSource = Source | ConversingSource
 
-/** The markets that a source lists, or at least the one asked for; undefined where it lists none at all. */
+/** The markets that a source lists; undefined where it has no listing. */
 export async function askForListing(
   reach: AskReach,
   source: ListingSource,
   options: SendOptions,
-  symbol?: string,
 ): Promise<ListedMarket[] | undefined> {
   const { listing } = source
   if (listing === undefined) return undefined
-  const ask: Ask = (request) => send(reach, source, request, options)
-  if ('converse' in listing) return listing.converse(ask)
-  const answer = await ask(listing.request(symbol))
-  return listing.parse(answer.text)
+  let answeredAt = toInstant(0)
+  const ask: Ask = async (request) => {
+    const answer = await send(reach, source, request, options)
+    answeredAt = answer.answeredAt
+    return answer
+  }
+  const markets =
+    'converse' in listing ? await listing.converse(ask) : listing.parse((await ask(listing.request())).text)
+  return completeListing(markets, answeredAt)
 }
 
 const send = (

@@ -1,10 +1,10 @@
 import { type Fault, Malformed, Refused } from '../fault.ts'
 import type { HttpAnswer } from '../http/request.ts'
-import type { Candle, CandleRow } from '../market/candle.ts'
+import type { CandleRow } from '../market/candle.ts'
 import { day, type Instant, minute, plus, toInstant, toIso } from '../market/instant.ts'
-import type { Range } from '../market/range.ts'
-import { floorTo, isAligned, type Timeframe, timeframeMs } from '../market/timeframe.ts'
-import { readDecimal } from './json.ts'
+import { type AlignedRange, candleAround, toAlignedRange } from '../market/range.ts'
+import { floorTo, type Timeframe } from '../market/timeframe.ts'
+import { readCandle } from './candle-rows.ts'
 import type { Source, SourceRequest } from './source.ts'
 
 // https://github.com/binance/binance-public-data: zip files of klines, each with its sha256 beside it.
@@ -18,11 +18,11 @@ export type ArchiveFile = Readonly<{
   symbol: string
   timeframe: Timeframe
   /** The open times that it speaks for. */
-  range: Range
+  range: AlignedRange
 }>
 
 /** The first month that the archive has a file of. */
-export const archiveFrom: Instant = toInstant(Date.UTC(2017, 7, 1))
+export const archiveFrom = floorTo('1d', toInstant(Date.UTC(2017, 7, 1)))
 
 /** A file and its checksum are asked for one after the other. */
 export const requestsPerFile = 2
@@ -40,18 +40,14 @@ export const archiveFileAt = (
   kind,
   symbol,
   timeframe,
-  range: kind === 'monthly' ? monthOf(instant) : dayOf(instant),
+  range: kind === 'monthly' ? monthOf(instant) : candleAround('1d', instant),
 })
 
-function monthOf(instant: Instant): Range {
+function monthOf(instant: Instant): AlignedRange {
   const date = new Date(instant)
   const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()]
-  return { from: toInstant(Date.UTC(year, month)), to: toInstant(Date.UTC(year, month + 1)) }
-}
-
-function dayOf(instant: Instant): Range {
-  const from = floorTo('1d', instant)
-  return { from, to: plus(from, day) }
+  const [from, to] = [Date.UTC(year, month), Date.UTC(year, month + 1)]
+  return toAlignedRange('1d', { from: toInstant(from), to: toInstant(to) })
 }
 
 const monday = 1
@@ -98,56 +94,42 @@ export function readChecksum(text: string, file: ArchiveFile): string {
 }
 
 const columnCount = 12
-const valueNames = ['open', 'high', 'low', 'close', 'volume'] as const
 
 /** Some files begin with the names of the columns. */
 export const isHeaderLine = (line: string): boolean => /^[a-z]/i.test(line)
 
-function readOpenTime(columns: readonly string[], file: ArchiveFile): Instant {
-  if (columns.length !== columnCount)
-    throw new Malformed(`${csvName(file)} has a line of ${columns.length} columns, not ${columnCount}`)
-  const openTime = readTime(columns[0], 0)
-  const closeTime = readTime(columns[6], 999)
-  const { timeframe, range } = file
-  const fault = (words: string) => new Malformed(`${csvName(file)} has a line ${words}`)
-  if (openTime === undefined || closeTime === undefined) throw fault('without an open and a close time')
-  if (openTime < range.from || openTime >= range.to)
-    throw fault(`of ${toIso(openTime)}, which is not its own`)
-  if (!isAligned(openTime, timeframe)) throw fault(`of ${toIso(openTime)}, off the ${timeframe} grid`)
-  if (closeTime !== openTime + timeframeMs[timeframe] - 1)
-    throw fault(`of ${toIso(openTime)} whose close time is not that of a ${timeframe} candle`)
-  return openTime
+/**
+ * Milliseconds have 13 digits until 2286, and microseconds, which came with 2025, have 16. A file may have both.
+ * `microseconds` are those beyond the millisecond.
+ */
+function readTime(text: string | undefined): Readonly<{ at: Instant; microseconds: number }> | undefined {
+  if (text === undefined || !/^[1-9](\d{12}|\d{15})$/.test(text)) return undefined
+  return { at: toInstant(Number(text.slice(0, 13))), microseconds: Number(text.slice(13)) }
 }
 
 /**
- * Milliseconds have 13 digits in our lifetime, and microseconds, which came with 2025, have 16: each line tells for
- * itself. `microseconds` are those beyond the millisecond.
+ * Line: open time,open,high,low,close,base volume,close time,quote volume,… One that cannot be read is a flaw. Whether the
+ * candle is one of the file, the reader of the file decides.
  */
-function readTime(text: string | undefined, microseconds: number): Instant | undefined {
-  if (text === undefined || !/^[1-9]\d+$/.test(text)) return undefined
-  if (text.length === 13) return toInstant(Number(text))
-  if (text.length !== 16 || Number(text.slice(13)) !== microseconds) return undefined
-  return toInstant(Number(text.slice(0, 13)))
-}
-
-/** A line of a file: its open time is known, whatever else there is to say of it. */
-export type ArchiveRow =
-  | Extract<CandleRow, { candle: Candle }>
-  | Readonly<{ raw: string; flaw: string; openTime: Instant }>
-
-/**
- * Line: open time,open,high,low,close,base volume,close time,quote volume,… Throws Malformed where it is not a candle of
- * the file: another timeframe, another month, off the grid, or columns in another order.
- */
-export function readArchiveLine(line: string, file: ArchiveFile): ArchiveRow {
+export function readArchiveLine(line: string, { timeframe }: ArchiveFile): CandleRow {
   const columns = line.split(',')
-  const openTime = readOpenTime(columns, file)
-  const [open, high, low, close, volume] = columns.slice(1, 6).map(readDecimal)
-  if (!open || !high || !low || !close || !volume) {
-    const flawed = [open, high, low, close, volume].findIndex((value) => !value)
-    return { raw: line, openTime, flaw: `${valueNames[flawed]} is not a decimal` }
-  }
-  return { raw: line, candle: { openTime, open, high, low, close, volume } }
+  if (columns.length !== columnCount)
+    return { raw: line, flaw: `the line has ${columns.length} columns instead of ${columnCount}` }
+  const [openText, open, high, low, close, volume, closeText] = columns
+  const opened = readTime(openText)
+  if (!opened) return { raw: line, flaw: 'the first column is not a time' }
+  const { at: openTime, microseconds } = opened
+  if (microseconds !== 0)
+    return {
+      raw: line,
+      openTime,
+      flaw: `${toIso(openTime)} and ${microseconds} µs is not on the ${timeframe} grid`,
+    }
+  const closed = readTime(closeText)
+  if (!closed) return { raw: line, openTime, flaw: 'the seventh column is not a time' }
+  const row = readCandle(line, openTime, { open, high, low, close, volume })
+  // The last millisecond, or microsecond, that belongs to the candle.
+  return 'candle' in row ? { ...row, closesAt: plus(closed.at, 1) } : row
 }
 
 /** A missing file is 404 with XML. What turns an address away says so for good: it counts no requests. */

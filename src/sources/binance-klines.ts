@@ -1,10 +1,11 @@
 import { Malformed } from '../fault.ts'
 import type { Candle, CandleRow } from '../market/candle.ts'
 import type { Decimal } from '../market/decimal.ts'
-import { type Instant, toInstant } from '../market/instant.ts'
+import { type Instant, plus, toInstant } from '../market/instant.ts'
 import { type PlainCandle, plainNumbers } from '../market/plain-candle.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
-import { parseJson, readDecimal } from './json.ts'
+import { readCandle, readCandleRows } from './candle-rows.ts'
+import { parseJson } from './json.ts'
 import { PlainReader } from './plain-reader.ts'
 import type { CandleQuery } from './source.ts'
 
@@ -119,33 +120,24 @@ function readAnyKlines(text: string, timeframe: Timeframe): CandleRow[] {
   if (!Array.isArray(rows)) throw new Malformed('binance sent klines that are not an array')
   if (rows.length > pageSize)
     throw new Malformed(`binance sent ${rows.length} klines, more than a page holds`)
-  return rows.map((row) => readKline(row, timeframe))
+  return readCandleRows('binance', timeframe, rows, readKline)
 }
 
 /** Row: [open time ms, "open", "high", "low", "close", "base volume", close time ms, "quote volume", …] */
-function readKline(row: unknown, timeframe: Timeframe): CandleRow {
-  if (!Array.isArray(row)) throw new Malformed('binance sent a kline that is not an array')
+function readKline(row: unknown): CandleRow {
+  if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readMilliseconds(row[0])
-  if (openTime === undefined)
-    throw new Malformed('binance sent a kline whose first column is not a time in milliseconds')
-  if (row[6] !== closeTimeOf(openTime, timeframe))
-    return { raw: row, openTime, flaw: `close time is not that of a ${timeframe} candle` }
-  const open = readDecimal(row[1])
-  const high = readDecimal(row[2])
-  const low = readDecimal(row[3])
-  const close = readDecimal(row[4])
-  const volume = readDecimal(row[5])
-  if (!open || !high || !low || !close || !volume) {
-    const column = [open, high, low, close, volume].findIndex((value) => !value) + 1
-    return { raw: row, openTime, flaw: `${klineColumns[column]} is not a decimal string` }
-  }
-  return { raw: row, candle: { openTime, open, high, low, close, volume } }
+  if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in milliseconds' }
+  const [, open, high, low, close, volume, closeTime] = row
+  const lastMs = readMilliseconds(closeTime)
+  if (lastMs === undefined)
+    return { raw: row, openTime, flaw: 'the seventh column is not a time in milliseconds' }
+  const candle = readCandle(row, openTime, { open, high, low, close, volume })
+  return 'candle' in candle ? { ...candle, closesAt: plus(lastMs, 1) } : candle
 }
 
-const klineColumns = ['open time', 'open', 'high', 'low', 'close', 'volume']
-
 /** Milliseconds have 13 digits in our lifetime; 10 would be seconds and 16 microseconds, which were not asked for. */
-export const readMilliseconds = (value: unknown): Instant | undefined =>
+const readMilliseconds = (value: unknown): Instant | undefined =>
   Number.isSafeInteger(value) && Number(value) >= 1e12 && Number(value) < 1e13
     ? toInstant(Number(value))
     : undefined

@@ -4,8 +4,10 @@ import type { HttpAnswer } from '../http/request.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { minute, second } from '../market/instant.ts'
 import type { Timeframe } from '../market/timeframe.ts'
-import { pageSize, parseKlines, readMilliseconds } from './binance-klines.ts'
-import { parseJson, readDecimal } from './json.ts'
+import { pageSize, parseKlines } from './binance-klines.ts'
+import { parseJson, parseLosslessJson } from './json.ts'
+import { pairOf } from './listing/asset-names.ts'
+import { readMilliseconds, readNumber, readTicker } from './prices/read-price.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://developers.binance.com/docs/binance-spot-api-docs/rest-api
@@ -51,47 +53,41 @@ function parseListing(text: string): ListedMarket[] {
     )
   return result.data.symbols.map(({ symbol, status, baseAsset, quoteAsset }) => ({
     symbol,
-    base: baseAsset,
-    quote: quoteAsset,
+    ...pairOf('binance', baseAsset, quoteAsset),
     trading: status === 'TRADING',
   }))
 }
 
 const ticker = z.object({
   symbol: z.string(),
-  lastPrice: z.string(),
-  priceChangePercent: z.string(),
-  quoteVolume: z.string(),
-  closeTime: z.number(),
+  lastPrice: z.unknown().optional(),
+  priceChangePercent: z.unknown().optional(),
+  quoteVolume: z.unknown().optional(),
+  count: z.unknown().optional(),
+  closeTime: z.unknown().optional(),
 })
 
 /** Rolling 24 hours, not a UTC day. The volume is the one in the quote asset: of a dollar market, dollars. */
 function parseTickers(text: string): CoinPriceRow[] {
-  const rows = parseJson('binance', text)
+  const rows = parseLosslessJson('binance', text)
   if (!Array.isArray(rows)) throw new Malformed('binance sent tickers that are not an array')
-  return rows.map((raw): CoinPriceRow => {
-    const row = ticker.safeParse(raw)
-    if (!row.success)
-      return {
-        raw,
-        flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type`,
-      }
-    const { symbol, lastPrice, priceChangePercent, quoteVolume, closeTime } = row.data
-    const timestamp = readMilliseconds(closeTime)
-    const price = readDecimal(lastPrice)
-    const change24h = readDecimal(priceChangePercent)
-    const volume24h = readDecimal(quoteVolume)
-    if (timestamp === undefined || !price || !change24h || !volume24h) {
-      return { raw, market: symbol, flaw: 'a time or a number of the ticker cannot be read' }
-    }
-    return { raw, price: { market: symbol, timestamp, price, change24h, volume24h } }
-  })
+  return rows.map((raw) =>
+    readTicker(raw, ticker, ({ symbol, lastPrice, priceChangePercent, quoteVolume, count, closeTime }) => ({
+      market: symbol,
+      // Of the last trade, more or less: it stands still where there are none.
+      timestamp: readMilliseconds(closeTime),
+      price: lastPrice,
+      traded24h: count,
+      change24h: readNumber(priceChangePercent),
+      volume24h: quoteVolume,
+    })),
+  )
 }
 
-/** The price list of the API: up to 20 symbols cost 2, up to 100 cost 40. */
+/** The price list of the API: up to 20 symbols cost 2, up to 100 cost 40. Markets of another status are left out. */
 const tickersRequest = (symbols: readonly string[]): SourceRequest => ({
   path: '/api/v3/ticker/24hr',
-  query: { symbols: JSON.stringify(symbols) },
+  query: { symbols: JSON.stringify(symbols), symbolStatus: 'TRADING' },
   weight: symbols.length <= 20 ? 2 : 40,
 })
 
@@ -109,6 +105,7 @@ function classify(answer: HttpAnswer): Fault | undefined {
   const { code } = body.data
   const msg = body.data.msg.slice(0, 200)
   if (code === -1121) return new UnknownMarket(`binance does not know this market (${msg})`)
+  if (code === -1220) return new UnknownMarket(`binance does not trade this market now (${msg})`)
   if (code === -1003) return new RateLimited(`binance asks us to slow down for 60 s (${msg})`, minute)
   if (serverCodes.includes(code)) return new Unavailable(`binance cannot answer now: ${msg} (${code})`)
   return new Refused(`binance refused the request: ${msg} (${code})`)
@@ -139,12 +136,9 @@ export const binance = {
     parse: parseKlines,
   },
   listing: {
-    request: (symbol) => ({
-      path: '/api/v3/exchangeInfo',
-      query: symbol === undefined ? {} : { symbol },
-      weight: 20,
-    }),
+    // Without the sets of permissions, which make most of its ten megabytes.
+    request: () => ({ path: '/api/v3/exchangeInfo', query: { showPermissionSets: 'false' }, weight: 20 }),
     parse: parseListing,
   },
-  prices: { pageSize: 100, request: tickersRequest, parse: parseTickers },
+  prices: { pageSize: 100, request: tickersRequest, parse: parseTickers, onlyTrading: true },
 } as const satisfies Source

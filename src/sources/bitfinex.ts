@@ -5,11 +5,11 @@ import type { HttpAnswer } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, minute, second, toInstant } from '../market/instant.ts'
-import { percentOfFraction } from '../market/percent.ts'
 import { type Timeframe, timeframes } from '../market/timeframe.ts'
-import { readCandle, refuseShorterCandles } from './candle-rows.ts'
-import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
-import { known } from './known.ts'
+import { readCandle, readCandleRows } from './candle-rows.ts'
+import { parseJson, parseLosslessJson } from './json.ts'
+import { pairOf } from './listing/asset-names.ts'
+import { fractionAsPercent, readPrice } from './prices/read-price.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://docs.bitfinex.com/reference/rest-public-candles
@@ -45,17 +45,14 @@ function parseCandles(text: string, { timeframe }: CandleQuery): CandleRow[] {
   if (!Array.isArray(rows)) throw new Malformed('bitfinex sent candles that are not an array')
   if (rows.length > pageSize)
     throw new Malformed(`bitfinex sent ${rows.length} candles, more than a page holds`)
-  const candles = rows.map(readRow)
-  refuseShorterCandles('bitfinex', timeframe, candles)
-  return candles
+  return readCandleRows('bitfinex', timeframe, rows, readRow)
 }
 
 /** Row: [open time ms, open, close, high, low, volume]. The close comes second; 1e-8 is a number like any other. */
 function readRow(row: unknown): CandleRow {
-  if (!Array.isArray(row)) throw new Malformed('bitfinex sent a candle that is not an array')
+  if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readInstant(row[0])
-  if (openTime === undefined)
-    throw new Malformed('bitfinex sent a candle whose first column is not a time in milliseconds')
+  if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in milliseconds' }
   const [, open, close, high, low, volume] = row
   return readCandle(row, openTime, { open, high, low, close, volume })
 }
@@ -63,41 +60,6 @@ function readRow(row: unknown): CandleRow {
 /** Thirteen digits: ten would be seconds. */
 const readInstant = (value: unknown): Instant | undefined =>
   isLosslessNumber(value) && /^[1-9]\d{12}$/.test(value.value) ? toInstant(Number(value.value)) : undefined
-
-/**
- * What it calls by another name than everyone else. Its own list (https://api-pub.bitfinex.com/v2/conf/pub:map:currency:sym)
- * is for people: it writes USDt. LUNA is the coin that fell in 2022, and LUNA2 the one that now has its name.
- */
-const commonNames: ReadonlyMap<string, string> = new Map([
-  ['ALG', 'ALGO'],
-  ['AMP', 'AMPL'],
-  ['ATO', 'ATOM'],
-  ['BCHABC', 'XEC'],
-  ['BCHN', 'BCH'],
-  ['DAT', 'DATA'],
-  ['DOG', 'MDOGE'],
-  ['DSH', 'DASH'],
-  ['EDO', 'PNT'],
-  ['EUS', 'EURS'],
-  ['EUT', 'EURT'],
-  ['IDX', 'ID'],
-  ['IOT', 'IOTA'],
-  ['IQX', 'IQ'],
-  ['LUNA', 'LUNC'],
-  ['LUNA2', 'LUNA'],
-  ['MNA', 'MANA'],
-  ['QTM', 'QTUM'],
-  ['RBT', 'RBTC'],
-  ['SNG', 'SNGLS'],
-  ['STJ', 'STORJ'],
-  ['TERRAUST', 'USTC'],
-  ['TSD', 'TUSD'],
-  ['UDC', 'USDC'],
-  ['UST', 'USDT'],
-  ['VSY', 'VSYS'],
-  ['WAX', 'WAXP'],
-  ['XCH', 'XCHF'],
-])
 
 const listing = z.tuple([z.array(z.string())])
 
@@ -118,10 +80,8 @@ function readPair(pair: string): ListedMarket {
   const base = pair.slice(0, at)
   const quote = pair.slice(at).replace(':', '')
   if (!base || !quote) throw new Malformed(`bitfinex listed ${pair.slice(0, 50)}, which is no pair`)
-  return { symbol: `t${pair}`, base: commonName(base), quote: commonName(quote), trading: true }
+  return { symbol: `t${pair}`, ...pairOf('bitfinex', base, quote), trading: true }
 }
-
-const commonName = (asset: string): string => commonNames.get(asset) ?? asset
 
 const isForTrial = (asset: string): boolean => /^(?:TEST.*|AAA|BBB)$/.test(asset)
 
@@ -147,22 +107,12 @@ function isNoFunding(row: unknown): boolean {
  * time, and the volume is in coins: there is no volume of money.
  */
 function readTicker(raw: unknown, timestamp: Instant): CoinPriceRow {
-  const [symbol, , , , , , changeRate, last] = Array.isArray(raw) ? raw : []
+  const [symbol, , , , , , changeRate, price, traded24h] = Array.isArray(raw) ? raw : []
   if (typeof symbol !== 'string' || !symbol.startsWith('t'))
     return { raw, flaw: 'the first column is not the symbol of a market' }
-  const price = readDecimal(last)
-  if (!price) return { raw, market: symbol, flaw: 'the last price is not a number' }
-  const change = readDecimal(changeRate)
-  return {
-    raw,
-    price: {
-      market: symbol,
-      timestamp,
-      price,
-      // Of one, not of a hundred.
-      ...known('change24h', change && percentOfFraction(change)),
-    },
-  }
+  // Of one, not of a hundred.
+  const change24h = fractionAsPercent(changeRate)
+  return readPrice(raw, { market: symbol, timestamp, price, traded24h, change24h })
 }
 
 // https://docs.bitfinex.com/docs/abbreviations-glossary#error--info-codes

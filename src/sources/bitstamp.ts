@@ -6,9 +6,11 @@ import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, minute, second, toInstant } from '../market/instant.ts'
 import { candleCount } from '../market/range.ts'
 import { timeframeMs, timeframes } from '../market/timeframe.ts'
-import { readCandle, refuseShorterCandles } from './candle-rows.ts'
-import { parseJson, readDecimal } from './json.ts'
+import { readCandle, readCandleRows } from './candle-rows.ts'
+import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
+import { pairOf } from './listing/asset-names.ts'
+import { readNumber, readPrice, readSeconds, readTicker, type WrittenPrice } from './prices/read-price.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://www.bitstamp.net/api/#tag/Market-info/operation/GetOHLCData
@@ -49,16 +51,14 @@ function parseOhlc(text: string, { symbol, timeframe }: CandleQuery): CandleRow[
     throw new Malformed(`bitstamp answered for ${pair.slice(0, 50)} instead of ${symbol}`)
   if (rows.length > mostRows)
     throw new Malformed(`bitstamp sent ${rows.length} candles, more than an answer holds`)
-  const candles = rows.map(readRow)
-  refuseShorterCandles('bitstamp', timeframe, candles)
-  return candles
+  return readCandleRows('bitstamp', timeframe, rows, readRow)
 }
 
 /** `BTC/USD` is a name, `btcusd` the symbol that stands in paths. */
 const symbolOf = (name: string): string => name.replace('/', '').toLowerCase()
 
 const row = z.object({
-  timestamp: z.unknown(),
+  timestamp: z.unknown().optional(),
   open: z.unknown().optional(),
   high: z.unknown().optional(),
   low: z.unknown().optional(),
@@ -68,16 +68,16 @@ const row = z.object({
 
 function readRow(raw: unknown): CandleRow {
   const read = row.safeParse(raw)
-  if (!read.success) throw new Malformed('bitstamp sent a candle that is not an object with a time')
+  if (!read.success) return { raw, flaw: 'the row is not an object' }
   const { timestamp, open, high, low, close, volume } = read.data
-  const openTime = readSeconds(timestamp)
-  if (openTime === undefined) throw new Malformed('bitstamp sent a candle whose time is not in seconds')
+  const openTime = readOpenTime(timestamp)
+  if (openTime === undefined) return { raw, flaw: 'timestamp is not a time in seconds' }
   return readCandle(raw, openTime, { open, high, low, close, volume })
 }
 
 /** Ten digits in a string: thirteen would be milliseconds. */
-const readSeconds = (value: unknown): Instant | undefined =>
-  typeof value === 'string' && /^[1-9]\d{9}$/.test(value) ? toInstant(Number(value) * second) : undefined
+const readOpenTime = (value: unknown): Instant | undefined =>
+  typeof value === 'string' ? readSeconds(value) : undefined
 
 // https://www.bitstamp.net/api/#tag/Market-info/operation/GetMarkets
 
@@ -88,6 +88,7 @@ const market = z.object({
   url_symbol: z.string().optional(),
   market_type: z.string().optional(),
   trading: z.string(),
+  description: z.string().optional(),
 })
 
 function parseListing(text: string): ListedMarket[] {
@@ -99,12 +100,19 @@ function parseListing(text: string): ListedMarket[] {
   return listed.data.filter(({ market_type }) => (market_type ?? 'SPOT') === 'SPOT').map(readMarket)
 }
 
-function readMarket({ name, market_symbol, url_symbol, trading }: z.infer<typeof market>): ListedMarket {
+function readMarket(listed: z.infer<typeof market>): ListedMarket {
+  const { name, market_symbol, url_symbol, trading, description } = listed
   const symbol = market_symbol ?? url_symbol
   const [base, quote, ...rest] = name.split('/')
   if (!symbol || !base || !quote || rest.length > 0)
     throw new Malformed(`bitstamp listed ${name.slice(0, 50)}, which is no pair with a symbol`)
-  return { symbol, base, quote, trading: trading === 'Enabled' }
+  return {
+    symbol,
+    ...pairOf('bitstamp', base, quote),
+    // Bitcoin / U.S. dollar
+    ...known('baseName', description?.split(' / ')[0]),
+    trading: trading === 'Enabled',
+  }
 }
 
 // https://www.bitstamp.net/api/#tag/Tickers
@@ -116,41 +124,45 @@ const tickersRequest = (markets: readonly string[]): SourceRequest => {
   return { path: `/api/v2/ticker/${isOne ? `${encodeURIComponent(symbol)}/` : ''}`, query: {}, weight: 1 }
 }
 
-const ticker = z.object({
-  pair: z.string().optional(),
-  timestamp: z.string(),
-  last: z.string().nullable(),
+/** The ticker of a single market does not name it. */
+const unnamed = z.object({
+  timestamp: z.unknown(),
+  last: z.unknown(),
+  volume: z.unknown().optional(),
   percent_change_24: z.unknown().optional(),
 })
 
+const ticker = unnamed.partial().extend({ pair: z.string() })
+
 /** Rolling 24 hours. Volumes are in coins: there is no volume of money. */
 function parseTickers(text: string, _: Instant, markets: readonly string[] = []): CoinPriceRow[] {
-  const body = parseJson('bitstamp', text)
-  if (Array.isArray(body)) return body.map((raw) => readTicker(raw))
-  if (!ticker.safeParse(body).success) throw new Malformed('bitstamp sent tickers of another shape')
-  // The ticker of a single market does not name it.
-  return [readTicker(body, markets.length === 1 ? markets[0] : undefined)]
+  const body = parseLosslessJson('bitstamp', text)
+  if (Array.isArray(body))
+    return body.map((raw) =>
+      readTicker(raw, ticker, ({ pair, ...fields }) => written(symbolOf(pair), fields)),
+    )
+  const single = unnamed.safeParse(body)
+  if (!single.success) throw new Malformed('bitstamp sent tickers of another shape')
+  const named = ticker.safeParse(body)
+  const [asked, ...others] = markets
+  const market = named.success ? symbolOf(named.data.pair) : others.length === 0 ? asked : undefined
+  return [
+    market === undefined
+      ? { raw: body, flaw: 'pair is missing' }
+      : readPrice(body, written(market, single.data)),
+  ]
 }
 
-function readTicker(raw: unknown, asked?: string): CoinPriceRow {
-  const read = ticker.safeParse(raw)
-  if (!read.success)
-    return {
-      raw,
-      flaw: `${read.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type`,
-    }
-  const { pair, timestamp: seconds, last, percent_change_24 } = read.data
-  const name = pair === undefined ? asked : symbolOf(pair)
-  if (name === undefined) return { raw, flaw: 'pair is missing' }
-  const timestamp = readSeconds(seconds)
-  const price = readDecimal(last)
-  if (timestamp === undefined || !price)
-    return { raw, market: name, flaw: 'the time or the price of the ticker cannot be read' }
-  return {
-    raw,
-    price: { market: name, timestamp, price, ...known('change24h', readDecimal(percent_change_24)) },
-  }
-}
+const written = (
+  market: string,
+  { timestamp, last, volume, percent_change_24 }: Partial<z.infer<typeof unnamed>>,
+): WrittenPrice => ({
+  market,
+  timestamp: readSeconds(timestamp),
+  price: last,
+  traded24h: volume,
+  change24h: readNumber(percent_change_24),
+})
 
 // https://www.bitstamp.net/api/#section/Response-codes
 

@@ -1,9 +1,10 @@
 import { Malformed } from '../fault.ts'
 import { type Candle, type CandleRow, openTimeOf } from '../market/candle.ts'
 import type { Decimal } from '../market/decimal.ts'
-import type { Instant } from '../market/instant.ts'
-import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { type Instant, minute } from '../market/instant.ts'
+import { isAligned, type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { readDecimal } from './json.ts'
+import type { AnswerRow } from './source.ts'
 
 /** The five numbers of a row as they stand in the answer, told apart by whoever knows the order of its columns. */
 export type WrittenCandle = Readonly<Record<'open' | 'high' | 'low' | 'close' | 'volume', unknown>>
@@ -47,18 +48,50 @@ export function isPaidFor({ low, high }: Candle, money: Decimal, coins: Decimal)
   return price >= Number(low) * (1 - tolerance) && price <= Number(high) * (1 + tolerance)
 }
 
-/** Fewer distances than these may come from a single row that is misplaced. */
-const tellingGaps = 3
+/**
+ * Reads the rows of an answer one by one: a bad one is a flaw, and concerns no other. Throws Malformed where the answer as
+ * a whole is of another shape: no row has a time, or they are candles of a shorter timeframe.
+ */
+export function readCandleRows<Written, Row extends AnswerRow>(
+  source: string,
+  timeframe: Timeframe,
+  written: readonly Written[],
+  read: (row: Written) => Row,
+): Row[] {
+  const rows = written.map((row) => read(row))
+  refuseUndated(source, rows)
+  refuseShorterCandles(source, timeframe, rows)
+  return rows
+}
+
+/** One row without a time is a bad row. Where none has one, times are written in another way, and nothing is known. */
+function refuseUndated(source: string, rows: readonly AnswerRow[]): void {
+  const [first] = rows
+  if (first === undefined || rows.some((row) => openTimeOf(row) !== undefined)) return
+  const flaw = 'flaw' in first ? first.flaw : ''
+  throw new Malformed(
+    `${source} sent ${rows.length} candles, none of them with a time that can be read: ${flaw}`,
+  )
+}
+
+/** A misplaced row makes two short distances. */
+const fewestMisplaced = 2
+const fewestDistances = 3
 
 /**
- * Throws Malformed where the rows are candles of a shorter timeframe, some of which open on the grid of ours. Those of
- * a longer one cannot be told from a market that rests between them.
+ * Candles of a shorter timeframe open on minutes, some of them on the grid of ours. Rows that an outage has moved off the
+ * grid are as far apart as they should be, and a few misplaced ones stand between many that are not. Those of a longer
+ * timeframe cannot be told from a market without trades.
  */
-export function refuseShorterCandles(source: string, timeframe: Timeframe, rows: readonly CandleRow[]): void {
-  const openTimes = rows.flatMap((row) => openTimeOf(row) ?? [])
-  const sorted = [...new Set(openTimes)].sort((a, b) => a - b)
-  const gaps = sorted.slice(1).map((openTime, index) => openTime - (sorted[index] ?? openTime))
-  const tooShort = gaps.filter((gap) => gap < timeframeMs[timeframe])
-  if (gaps.length >= tellingGaps && tooShort.length > gaps.length / 2)
+function refuseShorterCandles(source: string, timeframe: Timeframe, rows: readonly AnswerRow[]): void {
+  const openTimes = [...new Set(rows.flatMap((row) => openTimeOf(row) ?? []))].sort((a, b) => a - b)
+  const misplaced = openTimes.filter((openTime) => !isAligned(openTime, timeframe))
+  const distances = openTimes.slice(1).map((openTime, index) => openTime - (openTimes[index] ?? openTime))
+  const tooShort = distances.filter((ms) => ms < timeframeMs[timeframe] && ms % minute === 0)
+  if (
+    misplaced.length >= fewestMisplaced &&
+    distances.length >= fewestDistances &&
+    tooShort.length > distances.length / 2
+  )
     throw new Malformed(`${source} sent candles that are shorter than ${timeframe}`)
 }

@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module'
 import type ccxt from 'ccxt'
 import type { Exchange } from 'ccxt'
-import { InvalidInput, Misconfigured } from '../fault.ts'
+import { InvalidInput } from '../fault.ts'
+import { missingPackage } from '../missing-package.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import type { CcxtSourceId } from '../settings/source-ids.ts'
 
@@ -41,9 +42,6 @@ function loadCcxt(id: CcxtSourceId, require: NodeJS.Require): Ccxt {
   try {
     return require('ccxt')
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND')) throw error
-    throw new Misconfigured(
-      `${id} is read through ccxt, which is not installed here: install it with npm install ccxt`,
-    )
+    throw missingPackage(error, `${id} needs ccxt, which is not installed`, ['ccxt'])
   }
 }

@@ -5,11 +5,12 @@ import { hour, type Instant, toInstant } from '../market/instant.ts'
 import { candleCount, type Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../market/timeframe.ts'
 import type { CcxtSourceId } from '../settings/source-ids.ts'
-import { readCandle } from './candle-rows.ts'
+import { readCandle, readCandleRows } from './candle-rows.ts'
 import { bend, type Converse, type HeardRow } from './ccxt-conversation.ts'
 import { faultInAnswer } from './ccxt-faults.ts'
 import { nameOf, openExchange } from './ccxt-library.ts'
 import { known } from './known.ts'
+import { isTokenizedStockName, type OtherKind } from './listing/market-kind.ts'
 import type { Ask, CandleQuery, CandleTraits, ConversingSource, ListedMarket } from './source.ts'
 
 const opened = new Map<CcxtSourceId, ConversingSource>()
@@ -105,6 +106,14 @@ const takesUntil = (exchange: Exchange): boolean =>
     /until/i.test(String(Reflect.get(exchange, name))),
   )
 
+/** Each exchange marks its tokens of shares in fields of its own. */
+const kindOf = (info: unknown): OtherKind | undefined =>
+  typeof info === 'object' &&
+  info !== null &&
+  Object.values(info).some((value) => typeof value === 'string' && isTokenizedStockName(value))
+    ? 'tokenized-stock'
+    : undefined
+
 /** A market that is not in the listing may be new, but not every minute. */
 const listingMs = hour
 
@@ -130,10 +139,12 @@ class Markets {
     if (spot.length === 0) throw new Malformed(`${this.#id} lists no spot market at all`)
     this.#exchange.setMarkets(spot)
     this.#listedAt = answeredAt
-    return spot.map(({ symbol, id, base, quote, active, created }) => ({
+    // ccxt has put the tickers into the usual spelling itself.
+    return spot.map(({ symbol, id, base, quote, active, created, info }) => ({
       symbol,
       base,
       quote,
+      ...known('kind', kindOf(info)),
       ...(id === symbol ? {} : { alsoCalled: [String(id)] }),
       trading: active !== false,
       ...known('listedAt', Number.isSafeInteger(created) ? toInstant(Number(created)) : undefined),
@@ -154,7 +165,7 @@ class Markets {
     )
     if (rows.length === 0 && !hasList)
       throw new Malformed(`${this.#id} sent an answer without a list of candles`)
-    return rows.map(readRow)
+    return readCandleRows(this.#id, timeframe, rows, readRow)
   }
 
   /** The end of the range, for an exchange that can be told of one. */
@@ -180,9 +191,12 @@ class Markets {
   }
 }
 
+/** Milliseconds have 13 digits until the year 2286. */
+const latest = 1e13
+
 function readRow({ raw, read }: HeardRow): CandleRow {
   const [openTime, open, high, low, close, volume] = read
-  if (typeof openTime !== 'number' || !Number.isSafeInteger(openTime))
-    return { raw, flaw: 'the open time is not a time' }
+  if (typeof openTime !== 'number' || !Number.isSafeInteger(openTime) || openTime < 0 || openTime >= latest)
+    return { raw, flaw: 'the open time is not a time in milliseconds' }
   return readCandle(raw, toInstant(openTime), { open, high, low, close, volume })
 }

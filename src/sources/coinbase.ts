@@ -5,11 +5,11 @@ import type { HttpAnswer } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, plus, second, toInstant, toIso } from '../market/instant.ts'
-import { percentChange } from '../market/percent.ts'
 import { timeframeMs } from '../market/timeframe.ts'
-import { readCandle, refuseShorterCandles } from './candle-rows.ts'
-import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
-import { known } from './known.ts'
+import { readCandle, readCandleRows } from './candle-rows.ts'
+import { parseJson, parseLosslessJson } from './json.ts'
+import { pairOf } from './listing/asset-names.ts'
+import { changeSince, readPrice } from './prices/read-price.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://docs.cdp.coinbase.com/api-reference/exchange-api/rest-api/products/get-product-candles
@@ -33,17 +33,14 @@ function parseCandles(text: string, { timeframe }: CandleQuery): CandleRow[] {
   const rows = parseLosslessJson('coinbase', text)
   if (!Array.isArray(rows)) throw new Malformed('coinbase sent candles that are not an array')
   // A few more than a page were seen, and are no harm.
-  const candles = rows.map(readRow)
-  refuseShorterCandles('coinbase', timeframe, candles)
-  return candles
+  return readCandleRows('coinbase', timeframe, rows, readRow)
 }
 
 /** Row: [open time s, low, high, open, close, volume]. The low comes first. */
 function readRow(row: unknown): CandleRow {
-  if (!Array.isArray(row)) throw new Malformed('coinbase sent a candle that is not an array')
+  if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readSeconds(row[0])
-  if (openTime === undefined)
-    throw new Malformed('coinbase sent a candle whose first column is not a time in seconds')
+  if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in seconds' }
   const [, low, high, open, close, volume] = row
   return readCandle(row, openTime, { open, high, low, close, volume })
 }
@@ -60,6 +57,9 @@ const product = z.object({
   quote_currency: z.string(),
   status: z.string(),
   trading_disabled: z.boolean().optional(),
+  cancel_only: z.boolean().optional(),
+  post_only: z.boolean().optional(),
+  auction_mode: z.boolean().optional(),
 })
 
 // https://docs.cdp.coinbase.com/api-reference/exchange-api/rest-api/products/get-all-known-trading-pairs
@@ -72,42 +72,41 @@ function parseListing(text: string): ListedMarket[] {
   return result.data.map((listed) => ({
     symbol: listed.id,
     ...assetsOf(listed),
-    // The others are offline, internal and delisted.
-    trading: listed.status === 'online' && listed.trading_disabled !== true,
+    trading: isTrading(listed),
   }))
 }
+
+/** Other states are offline, internal and delisted. Where orders can only be posted or cancelled there are no trades. */
+const isTrading = (listed: z.infer<typeof product>): boolean =>
+  listed.status === 'online' &&
+  ![listed.trading_disabled, listed.cancel_only, listed.post_only, listed.auction_mode].includes(true)
 
 /** The auction of a coin has that coin as its base, but is a market of its own: BTCAUCTION-USD. */
 function assetsOf({ id, base_currency, quote_currency }: z.infer<typeof product>) {
   const [base, quote, ...rest] = id.split('-')
-  return base && quote && rest.length === 0 ? { base, quote } : { base: base_currency, quote: quote_currency }
+  return base && quote && rest.length === 0
+    ? pairOf('coinbase', base, quote)
+    : pairOf('coinbase', base_currency, quote_currency)
 }
 
-const stats = z.object({ open: z.unknown().optional(), last: z.unknown().optional() })
+const stats = z.object({
+  open: z.unknown().optional(),
+  last: z.unknown().optional(),
+  volume: z.unknown().optional(),
+})
 
 /** The rolling 24 hours of one product, which the answer does not name. Its volume is in coins: no volume of money. */
 function parseStats(text: string, answeredAt: Instant, markets: readonly string[] = []): CoinPriceRow[] {
   const [market, ...others] = markets
   if (market === undefined || others.length > 0)
     throw new TypeError(`coinbase answers for one market, and was asked for ${markets.length}`)
-  const raw = parseJson('coinbase', text)
+  const raw = parseLosslessJson('coinbase', text)
   const body = stats.safeParse(raw)
-  if (!body.success || (body.data.last ?? body.data.open) === undefined)
+  if (!body.success || Object.keys(body.data).length === 0)
     throw new Malformed('coinbase sent statistics of another shape')
-  const price = readDecimal(body.data.last)
-  if (!price) return [{ raw, market, flaw: 'last is not a decimal string' }]
-  const open = readDecimal(body.data.open)
-  return [
-    {
-      raw,
-      price: {
-        market,
-        timestamp: answeredAt,
-        price,
-        ...known('change24h', open && percentChange(open, price)),
-      },
-    },
-  ]
+  const { open, last, volume } = body.data
+  const change24h = changeSince(open, last)
+  return [readPrice(raw, { market, timestamp: answeredAt, price: last, traded24h: volume, change24h })]
 }
 
 // https://docs.cdp.coinbase.com/exchange/rest-api/requests and https://docs.cdp.coinbase.com/exchange/rest-api/rate-limits

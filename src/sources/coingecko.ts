@@ -3,11 +3,11 @@ import { z } from 'zod'
 import { type Fault, Malformed, Misconfigured, RateLimited, UnknownMarket } from '../fault.ts'
 import type { HttpAnswer } from '../http/request.ts'
 import { type CoinDetails, readText, readWebAddress } from '../market/coin-details.ts'
-import type { CoinPriceRow } from '../market/coin-price.ts'
-import { minute, toInstant } from '../market/instant.ts'
-import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
+import type { CoinNames, CoinPriceRow } from '../market/coin-price.ts'
+import { minute } from '../market/instant.ts'
+import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
-import { readRank } from './rank.ts'
+import { readIsoTime, readNumber, readTicker } from './prices/read-price.ts'
 import type { Source, SourceRequest } from './source.ts'
 
 // https://docs.coingecko.com/reference/coins-markets
@@ -29,8 +29,8 @@ const unknown = z.unknown().optional()
 
 const row = z.object({
   id: z.string(),
-  symbol: z.string(),
-  name: z.string(),
+  symbol: unknown,
+  name: unknown,
   image: unknown,
   current_price: unknown,
   market_cap: unknown,
@@ -39,47 +39,33 @@ const row = z.object({
   price_change_percentage_24h: unknown,
   circulating_supply: unknown,
   max_supply: unknown,
-  last_updated: z.iso.datetime({ offset: true }),
+  last_updated: unknown,
 })
 
 function parseMarkets(text: string): CoinPriceRow[] {
   const rows = parseLosslessJson('coingecko', text)
   if (!Array.isArray(rows)) throw new Malformed('coingecko sent markets that are not an array')
-  return rows.map(readMarket)
+  return rows.map((raw) =>
+    readTicker(raw, row, (market) => ({
+      market: market.id,
+      timestamp: readIsoTime(market.last_updated),
+      price: market.current_price,
+      coin: readNames(market),
+      marketCap: market.market_cap,
+      volume24h: market.total_volume,
+      change24h: readNumber(market.price_change_percentage_24h),
+      circulatingSupply: market.circulating_supply,
+      maxSupply: market.max_supply,
+      rank: market.market_cap_rank,
+    })),
+  )
 }
 
-function readMarket(raw: unknown): CoinPriceRow {
-  const parsed = row.safeParse(raw)
-  if (!parsed.success)
-    return {
-      raw,
-      flaw: `${parsed.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type`,
-    }
-  const market = parsed.data
-  const price = readDecimal(market.current_price)
-  if (!price) return { raw, market: market.id, flaw: 'current_price is not a number' }
-  return {
-    raw,
-    price: {
-      market: market.id,
-      timestamp: toInstant(Date.parse(market.last_updated)),
-      price,
-      coin: {
-        // Tickers are upper case everywhere else.
-        symbol: market.symbol.toUpperCase(),
-        name: market.name,
-        // A coin without an image has the name of a file here: missing_large.png.
-        ...known('imageUrl', readWebAddress(market.image)),
-      },
-      // Any number but the price may be null.
-      ...known('marketCap', readDecimal(market.market_cap)),
-      ...known('volume24h', readDecimal(market.total_volume)),
-      ...known('change24h', readDecimal(market.price_change_percentage_24h)),
-      ...known('circulatingSupply', readDecimal(market.circulating_supply)),
-      ...known('maxSupply', readDecimal(market.max_supply)),
-      ...known('rank', readRank(market.market_cap_rank)),
-    },
-  }
+/** A coin without an image has the name of a file there: missing_large.png. */
+function readNames({ symbol, name, image }: z.infer<typeof row>): CoinNames | undefined {
+  if (typeof symbol !== 'string' || typeof name !== 'string') return undefined
+  // Tickers are upper case everywhere else.
+  return { symbol: symbol.toUpperCase(), name, ...known('imageUrl', readWebAddress(image)) }
 }
 
 const statusBody = z.union([

@@ -2,11 +2,9 @@ import { z } from 'zod'
 import { type Fault, Malformed, RateLimited, Refused } from '../fault.ts'
 import type { HttpAnswer } from '../http/request.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Decimal, isZero } from '../market/decimal.ts'
-import { hour, minute, toInstant } from '../market/instant.ts'
-import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
-import { known } from './known.ts'
-import { readRank } from './rank.ts'
+import { hour, minute } from '../market/instant.ts'
+import { parseJson, parseLosslessJson } from './json.ts'
+import { readIsoTime, readNumber, readTicker } from './prices/read-price.ts'
 import type { Source } from './source.ts'
 
 const unknown = z.unknown().optional()
@@ -24,51 +22,28 @@ const row = z.object({
   // The free plan leaves it out.
   circulating_supply: unknown,
   max_supply: unknown,
-  last_updated: z.iso.datetime({ offset: true }),
-  quotes: z.object({ USD: quote }),
+  last_updated: unknown,
+  quotes: z.object({ USD: quote.catch({}) }).catch({ USD: {} }),
 })
 
 // https://docs.coinpaprika.com/api-reference/tickers/get-tickers-for-all-active-coins
 function parseTickers(text: string): CoinPriceRow[] {
   const rows = parseLosslessJson('coinpaprika', text)
   if (!Array.isArray(rows)) throw new Malformed('coinpaprika sent tickers that are not an array')
-  return rows.map(readTicker)
-}
-
-const named = z.object({ id: z.string() })
-
-function readTicker(raw: unknown): CoinPriceRow {
-  const parsed = row.safeParse(raw)
-  if (!parsed.success) {
-    const { data } = named.safeParse(raw)
-    const flaw = `${parsed.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type`
-    return { raw, flaw, ...known('market', data?.id) }
-  }
-  const { id: market, rank, circulating_supply, max_supply, last_updated, quotes } = parsed.data
-  const { price: priceText, volume_24h, market_cap, percent_change_24h } = quotes.USD
-  const price = readDecimal(priceText)
-  if (!price) return { raw, market, flaw: 'quotes.USD.price is not a number' }
-  return {
-    raw,
-    price: {
-      market,
-      timestamp: toInstant(Date.parse(last_updated)),
-      price,
+  return rows.map((raw) =>
+    readTicker(raw, row, ({ id, last_updated, quotes: { USD }, ...coin }) => ({
+      market: id,
+      timestamp: readIsoTime(last_updated),
+      price: USD.price,
       // No names: those of CoinGecko are ours, and the two spell some coins differently.
-      ...known('volume24h', readDecimal(volume_24h)),
-      ...known('change24h', readDecimal(percent_change_24h)),
-      ...known('marketCap', moreThanZero(market_cap)),
-      ...known('circulatingSupply', moreThanZero(circulating_supply)),
-      ...known('maxSupply', moreThanZero(max_supply)),
-      ...known('rank', readRank(rank)),
-    },
-  }
-}
-
-/** A supply or a market cap that is not known is written as 0, and a coin without a highest supply has 0 of it. */
-function moreThanZero(value: unknown): Decimal | undefined {
-  const number = readDecimal(value)
-  return number === undefined || isZero(number) ? undefined : number
+      volume24h: USD.volume_24h,
+      change24h: readNumber(USD.percent_change_24h),
+      marketCap: USD.market_cap,
+      circulatingSupply: coin.circulating_supply,
+      maxSupply: coin.max_supply,
+      rank: coin.rank,
+    })),
+  )
 }
 
 const errorBody = z.object({ error: z.string() })

@@ -1,12 +1,12 @@
 import { type CandleRow, openTimeOf } from '../market/candle.ts'
 import { composeCandles } from '../market/compose-candles.ts'
 import { earlier, type Instant } from '../market/instant.ts'
-import { contains, type Range } from '../market/range.ts'
+import { type AlignedRange, contains, type Range } from '../market/range.ts'
 import { ceilTo, floorTo, type Timeframe } from '../market/timeframe.ts'
 import type { WalkedPage } from './walk.ts'
 
 /** What has come of a longer timeframe and makes no whole candle yet. */
-type Waiting = Readonly<{ from: Instant; to: Instant; requests: number; answeredAt: Instant }>
+type Waiting = AlignedRange & Readonly<{ requests: number; answeredAt: Instant }>
 
 /** Turns pages of a shorter timeframe into pages of whole candles of a longer one. */
 export async function* composePages(

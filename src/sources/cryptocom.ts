@@ -4,12 +4,12 @@ import type { HttpAnswer } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, second, toInstant } from '../market/instant.ts'
-import { percentOfFraction } from '../market/percent.ts'
 import { candleCount } from '../market/range.ts'
 import type { Timeframe } from '../market/timeframe.ts'
-import { readCandle, refuseShorterCandles } from './candle-rows.ts'
-import { parseJson, readDecimal } from './json.ts'
-import { known } from './known.ts'
+import { readCandle, readCandleRows } from './candle-rows.ts'
+import { parseJson, parseLosslessJson } from './json.ts'
+import { pairOf } from './listing/asset-names.ts'
+import { fractionAsPercent, readMilliseconds, readTicker } from './prices/read-price.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://exchange-docs.crypto.com/exchange/v1/rest-ws/index.html#public-get-candlestick
@@ -42,7 +42,7 @@ const candlesticksRequest = ({ symbol, timeframe, range }: CandleQuery): SourceR
 
 /** The code is a number or a string. */
 const envelope = z.object({
-  code: z.literal([0, '0']),
+  code: z.unknown().refine((code) => String(code) === '0'),
   result: z.object({
     interval: z.string().optional(),
     instrument_name: z.string().optional(),
@@ -51,8 +51,8 @@ const envelope = z.object({
 })
 
 /** Throws Malformed on an error too: what it means, `classify` has said before. */
-function readResult(text: string): z.infer<typeof envelope>['result'] {
-  const body = envelope.safeParse(parseJson('cryptocom', text))
+function readResult(text: string, parse = parseJson): z.infer<typeof envelope>['result'] {
+  const body = envelope.safeParse(parse('cryptocom', text))
   if (!body.success)
     throw new Malformed(
       `cryptocom sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`,
@@ -68,9 +68,7 @@ function parseCandlesticks(text: string, { symbol, timeframe }: CandleQuery): Ca
     throw new Malformed(`cryptocom sent candles of ${interval.slice(0, 20)} instead of ${timeframe}`)
   if (data.length > pageSize)
     throw new Malformed(`cryptocom sent ${data.length} candles, more than a page holds`)
-  const candles = data.map(readRow)
-  refuseShorterCandles('cryptocom', timeframe, candles)
-  return candles
+  return readCandleRows('cryptocom', timeframe, data, readRow)
 }
 
 const candlestick = z
@@ -88,8 +86,7 @@ const candlestick = z
 function readRow(raw: unknown): CandleRow {
   const row = candlestick.safeParse(raw)
   const openTime = row.success ? readInstant(row.data.t) : undefined
-  if (!row.success || openTime === undefined)
-    throw new Malformed('cryptocom sent a candle without its open time in milliseconds')
+  if (!row.success || openTime === undefined) return { raw, flaw: 't is not a time in milliseconds' }
   const { o: open, h: high, l: low, c: close, v: volume } = row.data
   return readCandle(raw, openTime, { open, high, low, close, volume })
 }
@@ -121,8 +118,7 @@ function parseListing(text: string): ListedMarket[] {
     )
   return pairs.data.map(({ symbol, base_ccy, quote_ccy, tradable }) => ({
     symbol,
-    base: base_ccy,
-    quote: quote_ccy,
+    ...pairOf('cryptocom', base_ccy, quote_ccy),
     trading: tradable,
   }))
 }
@@ -131,36 +127,26 @@ const ticker = z.object({
   i: z.string(),
   a: z.unknown().optional(),
   c: z.unknown().optional(),
+  v: z.unknown().optional(),
   vv: z.unknown().optional(),
   t: z.unknown().optional(),
 })
 
-const parseTickers = (text: string): CoinPriceRow[] => readResult(text).data.map(readTicker)
-
-/** Rolling 24 hours: i is the market, a the last price (k is the ask), c the change, vv the volume. Any may be null. */
-function readTicker(raw: unknown): CoinPriceRow {
-  const row = ticker.safeParse(raw)
-  if (!row.success)
-    return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
-  const { i: market, a, c, vv, t } = row.data
-  const timestamp = readInstant(t)
-  const price = readDecimal(a)
-  if (timestamp === undefined || !price)
-    return { raw, market, flaw: 'the time or the last price of the ticker cannot be read' }
-  const change = readDecimal(c)
-  return {
-    raw,
-    price: {
-      market,
-      timestamp,
-      price,
+/** Rolling 24 hours: i is the market, a the last price (k is the ask), c the change, v and vv the volume. Any may be null. */
+const parseTickers = (text: string): CoinPriceRow[] =>
+  readResult(text, parseLosslessJson).data.map((raw) =>
+    readTicker(raw, ticker, ({ i, a, c, v, vv, t }) => ({
+      market: i,
+      // Of the ticker: it moves on without a trade.
+      timestamp: readMilliseconds(t),
+      price: a,
+      traded24h: v,
       // Of one, not of a hundred.
-      ...known('change24h', change && percentOfFraction(change)),
+      change24h: fractionAsPercent(c),
       // In US dollars, whatever the quote asset is.
-      ...known('volume24h', readDecimal(vv)),
-    },
-  }
-}
+      volume24h: vv,
+    })),
+  )
 
 // https://exchange-docs.crypto.com/exchange/v1/rest-ws/index.html#response-and-reason-codes
 

@@ -3,11 +3,14 @@ import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket
 import type { HttpAnswer } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { earlier, type Instant, minute, plus, second, toInstant } from '../market/instant.ts'
+import { type Instant, minute, plus, second, toInstant } from '../market/instant.ts'
 import { timeframeMs, timeframes } from '../market/timeframe.ts'
-import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
-import { parseJson, readDecimal } from './json.ts'
+import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
+import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
+import { pairOf } from './listing/asset-names.ts'
+import { named } from './listing/market-kind.ts'
+import { readNumber, readTicker } from './prices/read-price.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://www.gate.com/docs/developers/apiv4/#market-candlesticks
@@ -39,9 +42,7 @@ function parseCandlesticks(text: string, query: CandleQuery): CandleRow[] {
   if (!Array.isArray(rows)) throw new Malformed('gateio sent candles that are not an array')
   if (rows.length > mostRows)
     throw new Malformed(`gateio sent ${rows.length} candles, more than an answer holds`)
-  const candles = rows.map((row) => readRow(row, query))
-  refuseShorterCandles('gateio', query.timeframe, candles)
-  return candles
+  return readCandleRows('gateio', query.timeframe, rows, (row) => readRow(row, query))
 }
 
 /**
@@ -49,10 +50,9 @@ function parseCandlesticks(text: string, query: CandleQuery): CandleRow[] {
  * the last column, which tells whether the candle is complete.
  */
 function readRow(row: unknown, { timeframe, asOf }: CandleQuery): CandleRow {
-  if (!Array.isArray(row)) throw new Malformed('gateio sent a candle that is not an array')
+  if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readSeconds(row[0])
-  if (openTime === undefined)
-    throw new Malformed('gateio sent a candle whose first column is not a time in seconds')
+  if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in seconds' }
   const [, quoteVolume, close, high, low, open, volume, isComplete = 'true'] = row
   if (isComplete !== 'true' && isComplete !== 'false')
     return { raw: row, openTime, flaw: 'the eighth column does not tell whether the candle is complete' }
@@ -73,10 +73,12 @@ const readSeconds = (value: unknown): Instant | undefined =>
 const pair = z.object({
   id: z.string(),
   base: z.string(),
+  base_name: z.string().nullish(),
   quote: z.string(),
   trade_status: z.string(),
+  type: z.string().nullish(),
+  // From when on the market is open. `sell_start` is a placeholder in most rows.
   buy_start: z.unknown().optional(),
-  sell_start: z.unknown().optional(),
   delisting_time: z.unknown().optional(),
 })
 
@@ -87,13 +89,14 @@ function parseListing(text: string): ListedMarket[] {
     throw new Malformed(
       `gateio sent a listing of another shape at ${listed.error.issues[0]?.path.join('.') || 'its top'}`,
     )
-  return listed.data.map(({ id, base, quote, trade_status, buy_start, sell_start, delisting_time }) => ({
+  return listed.data.map(({ id, base, base_name, quote, type, trade_status, buy_start, delisting_time }) => ({
     symbol: id,
-    base,
-    quote,
+    ...pairOf('gateio', base, quote),
+    ...named(base_name),
+    ...(type === 'premarket' ? { kind: 'pre-market' as const } : {}),
     // The others are untradable, and buyable or sellable where only one side is open.
     trading: trade_status === 'tradable',
-    ...known('listedAt', firstOf(readMoment(buy_start), readMoment(sell_start))),
+    ...known('listedAt', readMoment(buy_start)),
     ...known('delistedAt', readMoment(delisting_time)),
   }))
 }
@@ -102,41 +105,29 @@ function parseListing(text: string): ListedMarket[] {
 const readMoment = (value: unknown): Instant | undefined =>
   typeof value === 'number' ? readSeconds(String(value)) : undefined
 
-const firstOf = (a: Instant | undefined, b: Instant | undefined): Instant | undefined =>
-  a !== undefined && b !== undefined ? earlier(a, b) : (a ?? b)
-
 const ticker = z.object({
   currency_pair: z.string(),
   last: z.unknown().optional(),
   change_percentage: z.unknown().optional(),
+  base_volume: z.unknown().optional(),
   quote_volume: z.unknown().optional(),
 })
 
 // https://www.gate.com/docs/developers/apiv4/#get-currency-pair-ticker-information
-function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
-  const rows = parseJson('gateio', text)
-  if (!Array.isArray(rows)) throw new Malformed('gateio sent tickers that are not an array')
-  return rows.map((raw) => readTicker(raw, answeredAt))
-}
-
 /** Rolling 24 hours, and no time. A number may be empty or `nan`. */
-function readTicker(raw: unknown, timestamp: Instant): CoinPriceRow {
-  const row = ticker.safeParse(raw)
-  if (!row.success)
-    return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
-  const { currency_pair: market, last, change_percentage, quote_volume } = row.data
-  const price = readDecimal(last)
-  if (!price) return { raw, market, flaw: 'last is not a decimal string' }
-  return {
-    raw,
-    price: {
-      market,
-      timestamp,
-      price,
-      ...known('change24h', readDecimal(change_percentage)),
-      ...known('volume24h', readDecimal(quote_volume)),
-    },
-  }
+function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
+  const rows = parseLosslessJson('gateio', text)
+  if (!Array.isArray(rows)) throw new Malformed('gateio sent tickers that are not an array')
+  return rows.map((raw) =>
+    readTicker(raw, ticker, ({ currency_pair, last, change_percentage, base_volume, quote_volume }) => ({
+      market: currency_pair,
+      timestamp: answeredAt,
+      price: last,
+      traded24h: base_volume,
+      change24h: readNumber(change_percentage),
+      volume24h: quote_volume,
+    })),
+  )
 }
 
 // https://www.gate.com/docs/developers/apiv4/#label-list and https://www.gate.com/docs/developers/apiv4/#frequency-limit-rule

@@ -7,9 +7,11 @@ import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, minute, second, toInstant } from '../market/instant.ts'
 import { candleCount } from '../market/range.ts'
 import { ceilTo, type Timeframe } from '../market/timeframe.ts'
-import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
-import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
+import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
+import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
+import { pairOf } from './listing/asset-names.ts'
+import { readMilliseconds, readTicker } from './prices/read-price.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://huobiapi.github.io/docs/spot/v1/en/#get-klines-candles
@@ -62,9 +64,8 @@ function parseKlines(text: string, query: CandleQuery): CandleRow[] {
   if (channel !== undefined && channel !== `market.${symbol}.kline.${periods[timeframe]}`)
     throw new Malformed(`htx answered with ${channel.slice(0, 80)}, not with the ${timeframe} of ${symbol}`)
   if (data.length > depth) throw new Malformed(`htx sent ${data.length} candles, more than there are`)
-  const rows = data.map(readRow)
+  const rows = readCandleRows('htx', timeframe, data, readRow)
   refuseCutOff(rows, query)
-  refuseShorterCandles('htx', timeframe, rows)
   return rows
 }
 
@@ -84,8 +85,7 @@ const kline = z
 function readRow(raw: unknown): CandleRow {
   const row = kline.safeParse(raw)
   const openTime = row.success ? readSeconds(row.data.id) : undefined
-  if (!row.success || openTime === undefined)
-    throw new Malformed('htx sent a candle without its open time in seconds')
+  if (!row.success || openTime === undefined) return { raw, flaw: 'id is not a time in seconds' }
   const { open, high, low, close, amount: volume, vol: turnover } = row.data
   return withTurnover(readCandle(raw, openTime, { open, high, low, close, volume }), turnover)
 }
@@ -95,7 +95,7 @@ function refuseCutOff(rows: readonly CandleRow[], query: CandleQuery): void {
   const size = sizeOf(query)
   // Where all that there are were asked for, the walk knows what to make of it.
   if (size === depth || rows.length < size) return
-  const isReached = rows.some((row) => (openTimeOf(row) ?? 0) <= query.range.from)
+  const isReached = rows.some((row) => (openTimeOf(row) ?? query.range.to) <= query.range.from)
   if (!isReached)
     throw new Malformed(`htx's newest ${size} candles no longer reach back to what was asked for`)
 }
@@ -106,12 +106,6 @@ const readSeconds = (value: unknown): Instant | undefined =>
     ? toInstant(Number(value.value) * second)
     : undefined
 
-/** The other times are milliseconds. */
-const readMilliseconds = (value: unknown): Instant | undefined => {
-  const text = isLosslessNumber(value) ? value.value : String(value)
-  return /^[1-9]\d{12}$/.test(text) ? toInstant(Number(text)) : undefined
-}
-
 const market = z.object({
   sc: z.string(),
   bc: z.string(),
@@ -119,6 +113,7 @@ const market = z.object({
   bcdn: z.string().nullish(),
   qcdn: z.string().nullish(),
   state: z.string(),
+  tags: z.string().nullish(),
   te: z.boolean().optional(),
   toa: z.unknown().optional(),
 })
@@ -131,11 +126,12 @@ function parseListing(text: string): ListedMarket[] {
   const markets = z.array(market).safeParse(data)
   if (!markets.success)
     throw new Malformed(`htx sent a listing of another shape at ${markets.error.issues[0]?.path.join('.')}`)
-  return markets.data.map(({ sc, bc, qc, bcdn, qcdn, state, te, toa }) => ({
+  return markets.data.map(({ sc, bc, qc, bcdn, qcdn, state, te, toa, tags }) => ({
     symbol: sc,
     // A coin that was renamed keeps its old code in all but the name that is shown.
-    base: (bcdn || bc).toUpperCase(),
-    quote: (qcdn || qc).toUpperCase(),
+    ...pairOf('htx', (bcdn || bc).toUpperCase(), (qcdn || qc).toUpperCase()),
+    // Its exchange-traded products multiply a coin.
+    ...known('kind', tags?.split(',').includes('etp') ? ('leveraged-token' as const) : undefined),
     // The others are offline, suspend, pre-online, transfer-board and fuse.
     trading: state === 'online' && te !== false,
     ...known('listedAt', readMilliseconds(toa)),
@@ -145,6 +141,7 @@ function parseListing(text: string): ListedMarket[] {
 const ticker = z.object({
   symbol: z.string(),
   close: z.unknown().optional(),
+  amount: z.unknown().optional(),
   vol: z.unknown().optional(),
 })
 
@@ -153,17 +150,15 @@ const ticker = z.object({
 function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
   const { data, ts } = readEnvelope(text, parseLosslessJson)
   const timestamp = readMilliseconds(ts) ?? answeredAt
-  return data.map((raw) => readTicker(raw, timestamp))
-}
-
-function readTicker(raw: unknown, timestamp: Instant): CoinPriceRow {
-  const row = ticker.safeParse(raw)
-  if (!row.success)
-    return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
-  const { symbol, close, vol } = row.data
-  const price = readDecimal(close)
-  if (!price) return { raw, market: symbol, flaw: 'close is not a decimal' }
-  return { raw, price: { market: symbol, timestamp, price, ...known('volume24h', readDecimal(vol)) } }
+  return data.map((raw) =>
+    readTicker(raw, ticker, ({ symbol, close, amount, vol }) => ({
+      market: symbol,
+      timestamp,
+      price: close,
+      traded24h: amount,
+      volume24h: vol,
+    })),
+  )
 }
 
 // https://huobiapi.github.io/docs/spot/v1/en/#error-code

@@ -7,11 +7,14 @@ import type { CoinPriceRow } from '../market/coin-price.ts'
 import { compareDecimals, type Decimal, isNegative, isZero } from '../market/decimal.ts'
 import { type Instant, minute, plus, second, toInstant } from '../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
-import { readCandle, refuseShorterCandles } from './candle-rows.ts'
+import { readCandle, readCandleRows } from './candle-rows.ts'
 import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
+import { pairOf } from './listing/asset-names.ts'
+import type { OtherKind } from './listing/market-kind.ts'
+import { readPrice } from './prices/read-price.ts'
 import type { AnswerRow, CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
-import type { TradePage, TradeRow } from './trades.ts'
+import { placeTrades, type TradePage, type TradeRow, type UnplacedTrade } from './trades.ts'
 
 // https://docs.kraken.com/api/docs/rest-api/get-ohlc-data
 // Every length is a number of minutes.
@@ -67,13 +70,7 @@ function parseOhlc(text: string, query: CandleQuery): AnswerRow[] {
   // An answer without rows has nothing to point at.
   const lastClosed = rows.length === 0 ? toInstant(0) : readSeconds(result.last)
   if (lastClosed === undefined) throw new Malformed('kraken does not tell which candle was the last to close')
-  const read = rows.map((row) => readRow(row, query, lastClosed))
-  refuseShorterCandles(
-    'kraken',
-    query.timeframe,
-    read.flatMap((row) => ('quiet' in row ? [] : [row])),
-  )
-  return read
+  return readCandleRows('kraken', query.timeframe, rows, (row) => readRow(row, query, lastClosed))
 }
 
 /**
@@ -82,10 +79,9 @@ function parseOhlc(text: string, query: CandleQuery): AnswerRow[] {
  * its trades.
  */
 function readRow(row: unknown, { timeframe, asOf }: CandleQuery, lastClosed: Instant): AnswerRow {
-  if (!Array.isArray(row)) throw new Malformed('kraken sent a candle that is not an array')
+  if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readSeconds(row[0])
-  if (openTime === undefined)
-    throw new Malformed('kraken sent a candle whose first column is not a time in seconds')
+  if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in seconds' }
   const [, open, high, low, close, vwap, volume, trades] = row
   if (!Number.isSafeInteger(trades) || trades < 0)
     return { raw: row, openTime, flaw: 'the eighth column does not tell how many trades there were' }
@@ -132,16 +128,16 @@ function parseTrades(text: string): TradePage {
   const { last } = result
   if (typeof last !== 'string' || !/^\d{1,19}$/.test(last))
     throw new Malformed('kraken does not tell from where on there are more trades')
-  return { rows: readRows(result).map(readTrade), cursor: BigInt(last) }
+  return { rows: placeTrades('kraken', readRows(result).map(readTrade)), cursor: BigInt(last) }
 }
 
 /** Row: ["price", "volume", time s, "b" or "s", "m" or "l", "", number]. Any of the last two columns may be new. */
-function readTrade(row: unknown): TradeRow {
-  if (!Array.isArray(row)) throw new Malformed('kraken sent a trade that is not an array')
+function readTrade(row: unknown): TradeRow | UnplacedTrade {
+  if (!Array.isArray(row)) return { raw: row, flaw: 'it is not an array' }
   const time = readNanoseconds(row[2])
   const id = isLosslessNumber(row[6]) && /^\d{1,18}$/.test(row[6].value) ? row[6].value : undefined
   if (time === undefined || id === undefined)
-    throw new Malformed('kraken sent a trade without its time in seconds or its number')
+    return { raw: row, flaw: 'its time in seconds or its number is missing' }
   const price = readDecimal(row[0])
   const amount = readDecimal(row[1])
   if (!price || isNegative(price)) return { raw: row, id, time, flaw: 'its price is not a decimal string' }
@@ -165,41 +161,45 @@ const pair = z.object({
   status: z.string().optional(),
 })
 
-/** Its own names of two coins. */
-const commonNames: Readonly<Record<string, string>> = { XBT: 'BTC', XDG: 'DOGE' }
-
 // https://docs.kraken.com/api/docs/rest-api/get-tradable-asset-pairs
 /** A market goes by its key (XXBTZUSD, XBTUSDT): of its names the only one that every answer uses. */
 function parseListing(text: string): ListedMarket[] {
   const pairs = z.record(z.string(), pair).safeParse(readResult(text, parseJson))
   if (!pairs.success)
     throw new Malformed(`kraken sent a listing of another shape at ${pairs.error.issues[0]?.path.join('.')}`)
-  return Object.entries(pairs.data)
-    .filter(([symbol, listed]) => isSpot(symbol, listed))
-    .map(([symbol, { status = 'online', ...listed }]) => ({
-      symbol,
-      ...assetsOf(listed),
-      alsoCalled: namesOf(listed).filter((name) => name !== symbol),
-      // The others are cancel_only, post_only, limit_only and reduce_only.
-      trading: status === 'online',
-    }))
+  return (
+    Object.entries(pairs.data)
+      // The others are dark pools.
+      .filter(([symbol]) => !symbol.endsWith('.d'))
+      .map(([symbol, { status = 'online', ...listed }]) => ({
+        symbol,
+        ...assetsOf(listed),
+        ...known('kind', kindOf(listed)),
+        alsoCalled: namesOf(listed).filter((name) => name !== symbol),
+        trading: tradingStates.includes(status),
+      }))
+  )
 }
+
+/** The others are cancel_only, post_only and reduce_only. Limit orders alone make trades too. */
+const tradingStates: readonly string[] = ['online', 'limit_only']
 
 /** People write these two: XBTUSD and XBT/USD. */
 const namesOf = ({ altname, wsname }: z.infer<typeof pair>): string[] =>
   [altname, wsname].filter((name) => name !== undefined)
 
-/** The others are dark pools, and tokens of shares. */
-const isSpot = (symbol: string, { aclass_base = 'currency' }: z.infer<typeof pair>): boolean =>
-  !symbol.endsWith('.d') && aclass_base === 'currency'
+function kindOf({ aclass_base = 'currency' }: z.infer<typeof pair>): OtherKind | undefined {
+  if (aclass_base === 'currency') return undefined
+  return aclass_base === 'tokenized_asset' ? 'tokenized-stock' : 'other'
+}
 
 /** Old assets have an X or a Z before their name (XXBT, ZUSD), though not in the name for the sockets (XBT/USD). */
 function assetsOf({ wsname, base, quote }: z.infer<typeof pair>) {
   const [ownBase = base, ownQuote = quote] = wsname?.split('/') ?? []
-  return { base: commonNames[ownBase] ?? ownBase, quote: commonNames[ownQuote] ?? ownQuote }
+  return pairOf('kraken', ownBase, ownQuote)
 }
 
-const ticker = z.object({ c: z.array(z.unknown()) })
+const ticker = z.object({ c: z.array(z.unknown()), t: z.array(z.unknown()).catch([]) })
 
 // https://docs.kraken.com/api/docs/rest-api/get-ticker-information
 /**
@@ -207,12 +207,12 @@ const ticker = z.object({ c: z.array(z.unknown()) })
  * hours, and its volume is in coins.
  */
 const parseTickers = (text: string, answeredAt: Instant): CoinPriceRow[] =>
-  Object.entries(readResult(text, parseJson)).map(([market, raw]): CoinPriceRow => {
+  Object.entries(readResult(text, parseLosslessJson)).map(([market, raw]): CoinPriceRow => {
     const row = ticker.safeParse(raw)
-    const price = row.success ? readDecimal(row.data.c[0]) : undefined
-    return price
-      ? { raw, price: { market, timestamp: answeredAt, price } }
-      : { raw, market, flaw: 'its last price is not a decimal string' }
+    if (!row.success) return { raw, market, flaw: 'its last price is missing' }
+    const [price] = row.data.c
+    const [, traded24h] = row.data.t
+    return readPrice(raw, { market, timestamp: answeredAt, price, traded24h })
   })
 
 // https://docs.kraken.com/exchange/guides/general/errors
@@ -276,7 +276,7 @@ export const kraken = {
     parse: parseOhlc,
   },
   listing: {
-    request: (symbol) => ({ path: '/0/public/AssetPairs', query: known('pair', symbol), weight: 1 }),
+    request: () => ({ path: '/0/public/AssetPairs', query: {}, weight: 1 }),
     parse: parseListing,
   },
   prices: {

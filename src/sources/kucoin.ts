@@ -13,11 +13,12 @@ import type { HttpAnswer } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, second, toInstant } from '../market/instant.ts'
-import { percentOfFraction } from '../market/percent.ts'
 import type { Timeframe } from '../market/timeframe.ts'
-import { readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
-import { parseJson, readDecimal } from './json.ts'
+import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
+import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
+import { pairOf } from './listing/asset-names.ts'
+import { fractionAsPercent, readMilliseconds, readTicker } from './prices/read-price.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://www.kucoin.com/docs-new/rest/spot-trading/market-data/get-klines
@@ -50,8 +51,8 @@ const candlesRequest = ({ symbol, timeframe, range }: CandleQuery): SourceReques
 const envelope = z.object({ code: z.literal('200000'), data: z.unknown() })
 
 /** Throws Malformed on an error too: what it means, `classify` has said before. */
-function readData<Data>(text: string, shape: z.ZodType<Data>): Data {
-  const body = envelope.extend({ data: shape }).safeParse(parseJson('kucoin', text))
+function readData<Data>(text: string, shape: z.ZodType<Data>, parse = parseJson): Data {
+  const body = envelope.extend({ data: shape }).safeParse(parse('kucoin', text))
   if (!body.success)
     throw new Malformed(`kucoin sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`)
   return body.data.data
@@ -61,17 +62,14 @@ function parseCandles(text: string, { timeframe }: CandleQuery): CandleRow[] {
   const rows = readData(text, z.array(z.unknown()))
   if (rows.length > pageSize)
     throw new Malformed(`kucoin sent ${rows.length} candles, more than a page holds`)
-  const candles = rows.map(readRow)
-  refuseShorterCandles('kucoin', timeframe, candles)
-  return candles
+  return readCandleRows('kucoin', timeframe, rows, readRow)
 }
 
 /** Row: ["open time s", "open", "close", "high", "low", "volume", "turnover"]. The close comes second. */
 function readRow(row: unknown): CandleRow {
-  if (!Array.isArray(row)) throw new Malformed('kucoin sent a candle that is not an array')
+  if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readSeconds(row[0])
-  if (openTime === undefined)
-    throw new Malformed('kucoin sent a candle whose first column is not a time in seconds')
+  if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in seconds' }
   const [, open, close, high, low, volume, turnover] = row
   return withTurnover(readCandle(row, openTime, { open, high, low, close, volume }), turnover)
 }
@@ -79,10 +77,6 @@ function readRow(row: unknown): CandleRow {
 /** Ten digits in a string: thirteen would be milliseconds. */
 const readSeconds = (value: unknown): Instant | undefined =>
   typeof value === 'string' && /^[1-9]\d{9}$/.test(value) ? toInstant(Number(value) * second) : undefined
-
-/** The other endpoints write milliseconds, as a number. */
-const readMilliseconds = (value: unknown): Instant | undefined =>
-  typeof value === 'number' && /^[1-9]\d{12}$/.test(String(value)) ? toInstant(value) : undefined
 
 const market = z.object({
   symbol: z.string(),
@@ -102,16 +96,21 @@ const parseListing = (text: string): ListedMarket[] =>
     ...known('listedAt', readMilliseconds(listed.tradingStartTime)),
   }))
 
-/** A coin that was renamed keeps its old code everywhere but in the name of its markets: BCHSV-USDT is called BSV-USDT. */
+/**
+ * A coin that was renamed keeps its old code everywhere but in the name of its markets: BCHSV-USDT is called BSV-USDT. Such
+ * a name is meant for people, and is the usual one.
+ */
 function assetsOf({ name, baseCurrency, quoteCurrency }: z.infer<typeof market>) {
   const [base, quote, ...rest] = name.split('-')
-  return base && quote && rest.length === 0 ? { base, quote } : { base: baseCurrency, quote: quoteCurrency }
+  const isRenamed = base && quote && rest.length === 0 && base !== baseCurrency
+  return isRenamed ? { base, quote } : pairOf('kucoin', baseCurrency, quoteCurrency)
 }
 
 const ticker = z.object({
   symbol: z.string(),
   last: z.unknown().optional(),
   changeRate: z.unknown().optional(),
+  vol: z.unknown().optional(),
   volValue: z.unknown().optional(),
 })
 
@@ -120,31 +119,21 @@ function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
   const { time, ticker: rows } = readData(
     text,
     z.object({ time: z.unknown().optional(), ticker: z.array(z.unknown()) }),
+    parseLosslessJson,
   )
   const timestamp = readMilliseconds(time) ?? answeredAt
-  return rows.map((raw) => readTicker(raw, timestamp))
-}
-
-function readTicker(raw: unknown, timestamp: Instant): CoinPriceRow {
-  const row = ticker.safeParse(raw)
-  if (!row.success)
-    return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
-  const { symbol, last, changeRate, volValue } = row.data
-  // Null for a pair that is so new that nobody has traded it.
-  const price = readDecimal(last)
-  if (!price) return { raw, market: symbol, flaw: 'last is not a decimal string' }
-  const change = readDecimal(changeRate)
-  return {
-    raw,
-    price: {
+  return rows.map((raw) =>
+    readTicker(raw, ticker, ({ symbol, last, changeRate, vol, volValue }) => ({
       market: symbol,
       timestamp,
-      price,
+      // Null for a pair that is so new that nobody has traded it.
+      price: last,
+      traded24h: vol,
       // Of one, not of a hundred.
-      ...known('change24h', change && percentOfFraction(change)),
-      ...known('volume24h', readDecimal(volValue)),
-    },
-  }
+      change24h: fractionAsPercent(changeRate),
+      volume24h: volValue,
+    })),
+  )
 }
 
 // https://www.kucoin.com/docs-new/rate-limit

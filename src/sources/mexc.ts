@@ -3,12 +3,13 @@ import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket
 import type { HttpAnswer } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, second, toInstant } from '../market/instant.ts'
-import { percentOfFraction } from '../market/percent.ts'
+import { type Instant, plus, second, toInstant } from '../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
-import { readCandle, withTurnover } from './candle-rows.ts'
-import { parseJson, readDecimal } from './json.ts'
-import { known } from './known.ts'
+import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
+import { parseJson, parseLosslessJson } from './json.ts'
+import { pairOf } from './listing/asset-names.ts'
+import { named } from './listing/market-kind.ts'
+import { fractionAsPercent, readMilliseconds, readTicker } from './prices/read-price.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://mexcdevelop.github.io/apidocs/spot_v3_en/#kline-candlestick-data
@@ -44,22 +45,22 @@ function parseKlines(text: string, { timeframe }: CandleQuery): CandleRow[] {
   const rows = parseJson('mexc', text)
   if (!Array.isArray(rows)) throw new Malformed('mexc sent klines that are not an array')
   if (rows.length > pageSize) throw new Malformed(`mexc sent ${rows.length} klines, more than a page holds`)
-  return rows.map((row) => readKline(row, timeframe))
+  return readCandleRows('mexc', timeframe, rows, (row) => readKline(row, timeframe))
 }
 
 /** Row: [open time ms, "open", "high", "low", "close", "base volume", close time ms, "quote volume"] */
 function readKline(row: unknown, timeframe: Timeframe): CandleRow {
-  if (!Array.isArray(row)) throw new Malformed('mexc sent a kline that is not an array')
+  if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readInstant(row[0])
-  if (openTime === undefined)
-    throw new Malformed('mexc sent a kline whose first column is not a time in milliseconds')
+  if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in milliseconds' }
   const [, open, high, low, close, volume, closeTime, turnover] = row
-  // A candle of another length may open on the same grid: only its close tells. It is the next open time; on Binance it
-  // is the millisecond before that.
-  const next = openTime + timeframeMs[timeframe]
-  if (closeTime !== next && closeTime !== next - 1)
-    return { raw: row, openTime, flaw: `close time is not that of a ${timeframe} candle` }
-  return withTurnover(readCandle(row, openTime, { open, high, low, close, volume }), turnover)
+  const closesAt = readInstant(closeTime)
+  if (closesAt === undefined)
+    return { raw: row, openTime, flaw: 'the seventh column is not a time in milliseconds' }
+  const candle = withTurnover(readCandle(row, openTime, { open, high, low, close, volume }), turnover)
+  // It is the next open time; on Binance, which MEXC takes after, it is the millisecond before that.
+  const isLastMs = closesAt === openTime + timeframeMs[timeframe] - 1
+  return 'candle' in candle ? { ...candle, closesAt: isLastMs ? plus(closesAt, 1) : closesAt } : candle
 }
 
 /** Thirteen digits: ten would be seconds. */
@@ -73,6 +74,7 @@ const listing = z.object({
       status: z.union([z.string(), z.number()]).transform(String),
       baseAsset: z.string(),
       quoteAsset: z.string(),
+      fullName: z.string().nullish(),
     }),
   ),
 })
@@ -85,10 +87,10 @@ function parseListing(text: string): ListedMarket[] {
   const result = listing.safeParse(parseJson('mexc', text))
   if (!result.success)
     throw new Malformed(`mexc sent a listing of another shape at ${result.error.issues[0]?.path.join('.')}`)
-  return result.data.symbols.map(({ symbol, status, baseAsset, quoteAsset }) => ({
+  return result.data.symbols.map(({ symbol, status, baseAsset, quoteAsset, fullName }) => ({
     symbol,
-    base: baseAsset,
-    quote: quoteAsset,
+    ...pairOf('mexc', baseAsset, quoteAsset),
+    ...named(fullName),
     trading: tradingStates.includes(status),
   }))
 }
@@ -97,39 +99,28 @@ const ticker = z.object({
   symbol: z.string(),
   lastPrice: z.unknown().optional(),
   priceChangePercent: z.unknown().optional(),
+  volume: z.unknown().optional(),
   quoteVolume: z.unknown().optional(),
   closeTime: z.unknown().optional(),
 })
 
 /** Rolling 24 hours. */
 function parseTickers(text: string): CoinPriceRow[] {
-  const rows = parseJson('mexc', text)
+  const rows = parseLosslessJson('mexc', text)
   if (!Array.isArray(rows)) throw new Malformed('mexc sent tickers that are not an array')
-  return rows.map(readTicker)
-}
-
-function readTicker(raw: unknown): CoinPriceRow {
-  const row = ticker.safeParse(raw)
-  if (!row.success)
-    return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
-  const { symbol, lastPrice, priceChangePercent, quoteVolume, closeTime } = row.data
-  const timestamp = readInstant(closeTime)
-  const price = readDecimal(lastPrice)
-  if (timestamp === undefined || !price)
-    return { raw, market: symbol, flaw: 'the time or the last price of the ticker cannot be read' }
-  const change = readDecimal(priceChangePercent)
-  return {
-    raw,
-    price: {
+  return rows.map((raw) =>
+    readTicker(raw, ticker, ({ symbol, lastPrice, priceChangePercent, volume, quoteVolume, closeTime }) => ({
       market: symbol,
-      timestamp,
-      price,
+      timestamp: readMilliseconds(closeTime),
+      price: lastPrice,
+      // The number of trades is null for every market.
+      traded24h: volume,
       // Called a percentage, but 0.004 is 0.4 %. On Binance the same field is one.
-      ...known('change24h', change && percentOfFraction(change)),
+      change24h: fractionAsPercent(priceChangePercent),
       // Null for many markets.
-      ...known('volume24h', readDecimal(quoteVolume)),
-    },
-  }
+      volume24h: quoteVolume,
+    })),
+  )
 }
 
 // https://mexcdevelop.github.io/apidocs/spot_v3_en/#error-code and https://mexcdevelop.github.io/apidocs/spot_v3_en/#limits
@@ -179,7 +170,7 @@ export const mexc = {
     parse: parseKlines,
   },
   listing: {
-    request: (symbol) => ({ path: '/api/v3/exchangeInfo', query: known('symbol', symbol), weight: 10 }),
+    request: () => ({ path: '/api/v3/exchangeInfo', query: {}, weight: 10 }),
     parse: parseListing,
   },
   prices: {

@@ -4,11 +4,13 @@ import type { HttpAnswer } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, plus, second, toInstant } from '../market/instant.ts'
-import { percentChange } from '../market/percent.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
-import { isPaidFor, readCandle, refuseShorterCandles, withTurnover } from './candle-rows.ts'
-import { parseJson, readDecimal } from './json.ts'
+import { isPaidFor, readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
+import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
+import { pairOf } from './listing/asset-names.ts'
+import type { OtherKind } from './listing/market-kind.ts'
+import { changeSince, readMilliseconds, readTicker } from './prices/read-price.ts'
 import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-candlesticks-history
@@ -46,8 +48,8 @@ function candlesRequest({ symbol, timeframe, range }: CandleQuery): SourceReques
 const envelope = z.object({ code: z.literal('0'), data: z.array(z.unknown()) })
 
 /** Throws Malformed on an error too: what it means, `classify` has said before. */
-function readData(text: string): unknown[] {
-  const body = envelope.safeParse(parseJson('okx', text))
+function readData(text: string, parse = parseJson): unknown[] {
+  const body = envelope.safeParse(parse('okx', text))
   if (!body.success)
     throw new Malformed(`okx sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`)
   return body.data.data
@@ -56,17 +58,14 @@ function readData(text: string): unknown[] {
 function parseCandles(text: string, query: CandleQuery): CandleRow[] {
   const rows = readData(text)
   if (rows.length > pageSize) throw new Malformed(`okx sent ${rows.length} candles, more than a page holds`)
-  const candles = rows.map((row) => readRow(row, query))
-  refuseShorterCandles('okx', query.timeframe, candles)
-  return candles
+  return readCandleRows('okx', query.timeframe, rows, (row) => readRow(row, query))
 }
 
 /** Row: ["open time ms", "open", "high", "low", "close", "volume", "volCcy", "volCcyQuote", "confirm"] */
 function readRow(row: unknown, { timeframe, asOf }: CandleQuery): CandleRow {
-  if (!Array.isArray(row)) throw new Malformed('okx sent a candle that is not an array')
+  if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readInstant(row[0])
-  if (openTime === undefined)
-    throw new Malformed('okx sent a candle whose first column is not a time in milliseconds')
+  if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in milliseconds' }
   const [, open, high, low, close, volume, volCcy, volCcyQuote, confirm] = row
   if (confirm !== '0' && confirm !== '1')
     return { raw: row, openTime, flaw: 'the ninth column does not tell whether the candle is complete' }
@@ -99,7 +98,17 @@ const instrument = z.object({
   state: z.string(),
   listTime: z.unknown().optional(),
   expTime: z.unknown().optional(),
+  instCategory: z.string().optional(),
+  ruleType: z.string().optional(),
 })
+
+/** Of the base: 1 is a coin. */
+const categories: Readonly<Record<string, OtherKind>> = {
+  '3': 'tokenized-stock',
+  '4': 'commodity',
+  '5': 'fiat',
+  '6': 'tokenized-stock',
+}
 
 function parseListing(text: string): ListedMarket[] {
   const result = z.array(instrument).safeParse(readData(text))
@@ -107,10 +116,10 @@ function parseListing(text: string): ListedMarket[] {
     throw new Malformed(`okx sent a listing of another shape at ${result.error.issues[0]?.path.join('.')}`)
   return result.data
     .filter(({ instType }) => instType === 'SPOT')
-    .map(({ instId, baseCcy, quoteCcy, state, listTime, expTime }) => ({
+    .map(({ instId, baseCcy, quoteCcy, state, listTime, expTime, instCategory = '1', ruleType }) => ({
       symbol: instId,
-      base: baseCcy,
-      quote: quoteCcy,
+      ...pairOf('okx', baseCcy, quoteCcy),
+      ...known('kind', ruleType === 'pre_market' ? ('pre-market' as const) : categories[instCategory]),
       // The others are preopen, suspend, expired and test. What is delisted vanishes.
       trading: state === 'live',
       ...known('listedAt', readInstant(listTime)),
@@ -119,40 +128,28 @@ function parseListing(text: string): ListedMarket[] {
 }
 
 const ticker = z.object({
-  instType: z.string(),
+  instType: z.unknown().optional(),
   instId: z.string(),
-  last: z.string(),
+  last: z.unknown().optional(),
   open24h: z.unknown().optional(),
+  vol24h: z.unknown().optional(),
   volCcy24h: z.unknown().optional(),
-  ts: z.string(),
+  ts: z.unknown().optional(),
 })
 
-const parseTickers = (text: string): CoinPriceRow[] => readData(text).map(readTicker)
-
-/** Rolling 24 hours. The change is not told, but the price at their beginning is. */
-function readTicker(raw: unknown): CoinPriceRow {
-  const row = ticker.safeParse(raw)
-  if (!row.success)
-    return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
-  const { instType, instId, last, open24h, volCcy24h, ts } = row.data
-  const timestamp = readInstant(ts)
-  const price = readDecimal(last)
-  // A market that has not traded yet has an empty price.
-  if (timestamp === undefined || !price)
-    return { raw, market: instId, flaw: 'the time or the price of the ticker cannot be read' }
-  const before = readDecimal(open24h)
-  return {
-    raw,
-    price: {
+/** Rolling 24 hours, with the price at their beginning. A market that has not traded yet has an empty price. */
+const parseTickers = (text: string): CoinPriceRow[] =>
+  readData(text, parseLosslessJson).map((raw) =>
+    readTicker(raw, ticker, ({ instType, instId, last, open24h, vol24h, volCcy24h, ts }) => ({
       market: instId,
-      timestamp,
-      price,
-      ...known('change24h', before && percentChange(before, price)),
+      timestamp: readMilliseconds(ts),
+      price: last,
+      traded24h: vol24h,
+      change24h: changeSince(open24h, last),
       // Money for spot alone: of a derivative these are coins.
-      ...known('volume24h', instType === 'SPOT' ? readDecimal(volCcy24h) : undefined),
-    },
-  }
-}
+      volume24h: instType === 'SPOT' ? volCcy24h : undefined,
+    })),
+  )
 
 const errorBody = z.object({ code: z.string(), msg: z.string() })
 
@@ -201,11 +198,7 @@ export const okx = {
     parse: parseCandles,
   },
   listing: {
-    request: (symbol) => ({
-      path: '/api/v5/public/instruments',
-      query: { instType: 'SPOT', ...known('instId', symbol) },
-      weight: 1,
-    }),
+    request: () => ({ path: '/api/v5/public/instruments', query: { instType: 'SPOT' }, weight: 1 }),
     parse: parseListing,
   },
   prices: {

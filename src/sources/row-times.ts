@@ -1,6 +1,6 @@
 import { openTimeOf } from '../market/candle.ts'
 import { day, earlier, type Instant, later, plus } from '../market/instant.ts'
-import { candleCount, contains, type Range } from '../market/range.ts'
+import { type AlignedRange, candleCount, contains, type Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import type { AnswerRow } from './source.ts'
 
@@ -24,10 +24,12 @@ const restMs = day
  */
 export function newestOf(
   { rows, answeredAt }: RowAnswer,
-  asked: Range,
+  asked: AlignedRange,
   timeframe: Timeframe,
 ): Instant | undefined {
-  const span = rows.length < candleCount(asked, timeframe) ? undefined : spanOfAll(rows)
+  // A row from the future is a bad row, and shows nothing.
+  const past = rows.filter((row) => (openTimeOf(row) ?? answeredAt) <= answeredAt)
+  const span = past.length < candleCount(asked, timeframe) ? undefined : spanOfAll(past)
   const recent = plus(answeredAt, -Math.max(restMs, 2 * timeframeMs[timeframe]))
   return span && span.last >= recent ? span.first : undefined
 }

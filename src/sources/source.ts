@@ -3,9 +3,10 @@ import type { HttpAnswer, HttpRequest, RateLimit } from '../http/request.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { day, earlier, type Instant, later, plus, toInstant } from '../market/instant.ts'
-import { isEmpty, type Range } from '../market/range.ts'
-import { ceilTo, floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { type AlignedRange, isEmpty } from '../market/range.ts'
+import { type AlignedInstant, ceilTo, floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import type { CcxtSourceId, SourceId } from '../settings/source-ids.ts'
+import type { OtherKind } from './listing/market-kind.ts'
 import type { TradePage } from './trades.ts'
 
 /** What to ask; the host, the limit and the API key are added outside. */
@@ -17,15 +18,28 @@ export type SourceRequest = Readonly<{
   weight: number
 }>
 
-/** A stretch of one market's candles; the range lies on the timeframe's grid. `asOf` is when it is asked for. */
-export type CandleQuery = Readonly<{ symbol: string; timeframe: Timeframe; range: Range; asOf: Instant }>
+/** A range of one market's candles. `asOf` is when it is asked for. */
+export type CandleQuery = Readonly<{
+  symbol: string
+  timeframe: Timeframe
+  range: AlignedRange
+  asOf: Instant
+}>
 
 /** A market as its source lists it. */
 export type ListedMarket = Readonly<{
   symbol: string
-  /** The two assets in the common spelling (BTC, USDT), whatever the source calls them. */
+  /** The two assets in the usual spelling (BTC, USDT), whatever the source calls them. */
   base: string
   quote: string
+  /** What the source itself calls the base, where that is not the usual ticker. */
+  ownBase?: string
+  /** The coin that the source may mean by this ticker, where elsewhere the ticker is another coin's. */
+  baseMayBe?: string
+  /** The full name of the base, where the source tells: of two coins with one ticker it differs. */
+  baseName?: string
+  /** Absent where the base is a coin. */
+  kind?: OtherKind
   /** What else the source calls it: a question by one of these is answered too. */
   alsoCalled?: readonly string[]
   trading: boolean
@@ -90,8 +104,8 @@ export function reachableFrom(
   { depth, madeFrom }: CandleTraits,
   timeframe: Timeframe,
   asOf: Instant,
-): Instant {
-  if (depth === undefined || depth === 'unknown') return toInstant(0)
+): AlignedInstant {
+  if (depth === undefined || depth === 'unknown') return ceilTo(timeframe, toInstant(0))
   return ceilTo(timeframe, plus(asOf, -depth * timeframeMs[madeFrom?.[timeframe] ?? timeframe]))
 }
 
@@ -111,7 +125,7 @@ export type WalkCost = Readonly<{ requests: number; weight: number; isEstimate: 
 export function costOf(
   candles: CandleTraits,
   timeframe: Timeframe,
-  { from, to }: Range,
+  { from, to }: AlignedRange,
   asOf: Instant,
 ): WalkCost {
   const part = candles.madeFrom?.[timeframe] ?? timeframe
@@ -131,14 +145,17 @@ export function costOf(
   }
 }
 
+/** Always the whole listing: what a ticker stands for shows only beside all others. */
 export type ListingEndpoint = Readonly<{
-  request(symbol?: string): SourceRequest
+  request(): SourceRequest
   parse(text: string): ListedMarket[]
 }>
 
 export type PriceEndpoint = Readonly<{
   /** The most markets one request may name; all of them come at once where it names none. */
   pageSize: number
+  /** Whether the answer leaves out what is not traded now: otherwise the listing has to be asked. */
+  onlyTrading?: true
   /** Asks for the prices of markets in the source's own spelling. */
   request(markets: readonly string[]): SourceRequest
   /**

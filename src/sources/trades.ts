@@ -1,3 +1,4 @@
+import { Malformed } from '../fault.ts'
 import type { Candle, CandleRow } from '../market/candle.ts'
 import { addDecimals, compareDecimals, type Decimal } from '../market/decimal.ts'
 import { type Instant, toInstant } from '../market/instant.ts'
@@ -14,12 +15,35 @@ export type TradeRow = Readonly<
   } & ({ price: Decimal; amount: Decimal } | { flaw: string })
 >
 
+/** A row of an answer without the time or the number that a trade is put in its place by. */
+export type UnplacedTrade = Readonly<{ raw: unknown; flaw: string }>
+
 /** One answer of trades. */
 export type TradePage = Readonly<{
   rows: readonly TradeRow[]
   /** Where the source says to go on, in nanoseconds since 1970. */
   cursor: bigint
 }>
+
+/**
+ * An unplaced trade belongs to the candle of the trade before it or of the one behind it: these two cannot be known, and all
+ * others can. Throws Malformed where no trade of the answer has a place.
+ */
+export function placeTrades(source: string, rows: readonly (TradeRow | UnplacedTrade)[]): TradeRow[] {
+  const placed = rows.flatMap((row, index) => {
+    if (!isPlaced(row)) return []
+    const neighbour = [rows[index - 1], rows[index + 1]].find((one) => one && !isPlaced(one))
+    const { raw, id, time } = row
+    return neighbour && 'flaw' in neighbour
+      ? [{ raw, id, time, flaw: `a trade beside it cannot be placed, ${neighbour.flaw}` }]
+      : [row]
+  })
+  if (rows.length > 0 && placed.length === 0)
+    throw new Malformed(`${source} sent ${rows.length} trades, none of them with a time and a number`)
+  return placed
+}
+
+const isPlaced = (row: TradeRow | UnplacedTrade): row is TradeRow => 'time' in row
 
 const nanosecondsPerMs = 1_000_000n
 

@@ -2,7 +2,7 @@ import { Malformed } from '../fault.ts'
 import type { SendOptions } from '../http/request.ts'
 import { earlier, type Instant, plus, toIso } from '../market/instant.ts'
 import { contains } from '../market/range.ts'
-import { floorTo } from '../market/timeframe.ts'
+import { type AlignedInstant, floorTo } from '../market/timeframe.ts'
 import { type CandleProvider, type CandleQuery, type TradeEndpoint, toHttpRequest } from './source.ts'
 import { ofNanoseconds, TradedCandles, type TradeRow, toNanoseconds } from './trades.ts'
 import type { WalkedPage, WalkReach } from './walk.ts'
@@ -69,7 +69,7 @@ class TradeWalk {
   async *pages(): AsyncGenerator<WalkedPage> {
     const { range, timeframe } = this.#query
     const candles = new TradedCandles(timeframe)
-    let answered = range.from
+    let answered: AlignedInstant = range.from
     let answer = await this.#first()
     // Where the first trade comes late, the next answer must go on from there before the time until then is believed
     // to be empty: a source that does not hear where to begin answers with its newest trades.
@@ -104,7 +104,7 @@ class TradeWalk {
   }
 
   /** The end of the whole candles that an answer settles. Without a new trade it says that there are none to come. */
-  #reachOf({ fresh, last }: Answer): Instant {
+  #reachOf({ fresh, last }: Answer): AlignedInstant {
     const { range, timeframe } = this.#query
     if (fresh.length === 0 || last === undefined) return range.to
     // A millisecond less, for the trades whose time was rounded.

@@ -1,9 +1,16 @@
 import { Malformed } from '../fault.ts'
 import type { SendOptions } from '../http/request.ts'
 import { type CandleRow, openTimeOf } from '../market/candle.ts'
-import { earlier, type Instant, later, plus } from '../market/instant.ts'
-import { contains, isEmpty, type Range } from '../market/range.ts'
-import { ceilTo, floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { earlier, type Instant, later } from '../market/instant.ts'
+import { type AlignedRange, candleAround, contains, isEmpty, type Range } from '../market/range.ts'
+import {
+  type AlignedInstant,
+  ceilTo,
+  floorTo,
+  plusCandles,
+  type Timeframe,
+  timeframeMs,
+} from '../market/timeframe.ts'
 import { type AskReach, askForCandles } from './ask.ts'
 import { composePages } from './compose-pages.ts'
 import { extended, firstIn, firstOf, newestOf, type RowAnswer, type Span } from './row-times.ts'
@@ -20,7 +27,7 @@ import { walkTrades } from './walk-trades.ts'
 export type WalkedPage = Readonly<{
   rows: readonly CandleRow[]
   /** The part of the range that this answer speaks for: a candle missing here is missing at the source. */
-  answered: Range
+  answered: AlignedRange
   /** The source's clock when it answered. */
   answeredAt: Instant
   /** How many requests it took since the page before. */
@@ -53,7 +60,7 @@ export async function* walkCandles(
 }
 
 /** What one window came to: its rows up to the last of them, or nothing up to `to`. */
-type Outcome = RowAnswer & Readonly<{ to: Instant }>
+type Outcome = RowAnswer & Readonly<{ to: AlignedInstant }>
 
 class WindowWalk {
   readonly #reach: WalkReach
@@ -63,7 +70,7 @@ class WindowWalk {
   #requests = 0
   #mayWiden: boolean
   /** What lies before cannot be had as candles any more: it moves on as the walk takes its time. */
-  #reachableFrom: Instant
+  #reachableFrom: AlignedInstant
   /** Whether what is absent from here on is known to be absent, and not just forgotten. */
   #reachesBack: boolean
 
@@ -79,7 +86,7 @@ class WindowWalk {
 
   async *pages(): AsyncGenerator<WalkedPage> {
     const { range, timeframe, asOf } = this.#query
-    const pageMs = this.#source.candles.pageSize * timeframeMs[timeframe]
+    const { pageSize } = this.#source.candles
     let { from } = range
     const opened = earlier(floorTo(timeframe, this.#source.candles.openedAt ?? from), range.to)
     if (from < opened) {
@@ -91,7 +98,7 @@ class WindowWalk {
         from = yield* this.#walkTrades({ from, to: range.to })
         continue
       }
-      const window = { from, to: earlier(plus(from, pageMs), range.to) }
+      const window = { from, to: earlier(plusCandles(from, pageSize, timeframe), range.to) }
       const { rows, answeredAt, to } =
         (await this.#ask(window)) ?? (await this.#askAgain(window, { from, to: range.to }))
       await this.#doubt({ from, to: floorTo(timeframe, firstIn(rows, { from, to })) }, to)
@@ -112,7 +119,7 @@ class WindowWalk {
   }
 
   /** Goes on until the candles can be had, and returns where that is. */
-  async *#walkTrades(range: Range): AsyncGenerator<WalkedPage, Instant> {
+  async *#walkTrades(range: AlignedRange): AsyncGenerator<WalkedPage, AlignedInstant> {
     const { trades } = this.#source.candles
     if (!trades) return earlier(this.#reachableFrom, range.to)
     const walk = walkTrades(
@@ -146,7 +153,7 @@ class WindowWalk {
    * may be absent, or forgotten. They are absent where a still earlier one can be had, or where the longest timeframe has
    * none there either; otherwise no page speaks for them.
    */
-  async #doubt(hole: Range, end: Instant): Promise<void> {
+  async #doubt(hole: AlignedRange, end: AlignedInstant): Promise<void> {
     if (this.#reachesBack || hole.from < this.#reachableFrom) return
     this.#reachesBack = isEmpty(hole)
     if (this.#reachesBack) return
@@ -161,18 +168,18 @@ class WindowWalk {
   }
 
   /** As much as one answer holds, up to there. */
-  #pageBefore(to: Instant, timeframe: Timeframe): Range {
-    const pageMs = this.#source.candles.pageSize * timeframeMs[timeframe]
-    return { from: plus(to, -Math.min(pageMs, to)), to }
+  #pageBefore(to: AlignedInstant, timeframe: Timeframe): AlignedRange {
+    const candles = Math.min(this.#source.candles.pageSize, to / timeframeMs[timeframe])
+    return { from: plusCandles(to, -candles, timeframe), to }
   }
 
   /** Whether the longest timeframe has a candle of the hole, or does not reach back to it itself. */
-  async #longestHas(hole: Range, end: Instant): Promise<boolean> {
+  async #longestHas(hole: AlignedRange, end: AlignedInstant): Promise<boolean> {
     const { candles } = this.#source
     const longest = longestOf(candles)
     if (timeframeMs[longest] <= timeframeMs[this.#query.timeframe]) return false
     const from = floorTo(longest, hole.from)
-    const to = earlier(ceilTo(longest, hole.to), plus(from, candles.pageSize * timeframeMs[longest]))
+    const to = earlier(ceilTo(longest, hole.to), plusCandles(from, candles.pageSize, longest))
     const answer = await this.#getWhole({ from, to }, longest)
     // The one in which the first candle lies proves nothing about those before it.
     const before = hole.to < end ? floorTo(longest, hole.to) : hole.to
@@ -181,7 +188,7 @@ class WindowWalk {
   }
 
   /** Undefined when the source answered without a row of the window. */
-  async #ask(window: Range): Promise<Outcome | undefined> {
+  async #ask(window: AlignedRange): Promise<Outcome | undefined> {
     const { timeframe } = this.#query
     const answer = await this.#getWhole(window, timeframe)
     const span = this.#spanOf(answer.rows, window)
@@ -193,7 +200,7 @@ class WindowWalk {
   }
 
   /** Asks once more for what came out empty, and believes it then. */
-  async #askAgain(window: Range, rest: Range): Promise<Outcome> {
+  async #askAgain(window: AlignedRange, rest: AlignedRange): Promise<Outcome> {
     if (this.#mayWiden) {
       const widened = await this.#askForRest(rest)
       if (widened) return widened
@@ -208,7 +215,7 @@ class WindowWalk {
   }
 
   /** Undefined when the source answered from somewhere else than the beginning. */
-  async #askForRest(rest: Range): Promise<Outcome | undefined> {
+  async #askForRest(rest: AlignedRange): Promise<Outcome | undefined> {
     const { timeframe } = this.#query
     const answer = await this.#get(rest, timeframe)
     const span = this.#spanOf(answer.rows, rest)
@@ -216,7 +223,7 @@ class WindowWalk {
     const end = this.#endOf(span, rest)
     if (answer.rows.length < this.#source.candles.pageSize) return { ...answer, to: end }
     // A source that ignores the beginning fills its page with the newest candles, and older ones only look absent.
-    const skipped: Range = { from: rest.from, to: floorTo(timeframe, span.first) }
+    const skipped = { from: rest.from, to: floorTo(timeframe, span.first) }
     if (isEmpty(skipped) || (await this.#get(skipped, timeframe)).rows.length === 0)
       return { ...answer, to: end }
     this.#mayWiden = false
@@ -227,18 +234,17 @@ class WindowWalk {
    * Where a long window cannot be asked for, the longest timeframe tells: where that has no candle, the shorter ones
    * have none either. Undefined when it does not reach beyond the window.
    */
-  async #probe(window: Range, rest: Range): Promise<Outcome | undefined> {
+  async #probe(window: AlignedRange, rest: AlignedRange): Promise<Outcome | undefined> {
     const { candles } = this.#source
     const longest = longestOf(candles)
     if (timeframeMs[longest] <= timeframeMs[this.#query.timeframe]) return undefined
-    const length = timeframeMs[longest]
     const from = later(
       floorTo(longest, window.from),
       ceilTo(longest, reachableFrom(candles, longest, this.#query.asOf)),
     )
     // The candle that is still open may not be told of yet.
-    const closed = earlier(floorTo(longest, this.#query.asOf), floorTo(longest, plus(rest.to, length - 1)))
-    const range = { from, to: earlier(plus(from, candles.pageSize * length), closed) }
+    const closed = earlier(floorTo(longest, this.#query.asOf), ceilTo(longest, rest.to))
+    const range = { from, to: earlier(plusCandles(from, candles.pageSize, longest), closed) }
     if (isEmpty(range) || range.from > window.from) return undefined
     const answer = await this.#getWhole(range, longest)
     const first =
@@ -253,7 +259,7 @@ class WindowWalk {
    * The answer to a question of at most a page. Where only its answers tell what a source does, its page may be shorter than
    * we believe and hold the newest candles: what is missing at the beginning is asked for again, until it stays so.
    */
-  async #getWhole(range: Range, timeframe: Timeframe): Promise<RowAnswer> {
+  async #getWhole(range: AlignedRange, timeframe: Timeframe): Promise<RowAnswer> {
     let answer = await this.#get(range, timeframe)
     if (this.#source.candles.depth !== 'unknown') return answer
     const beginning = ({ rows }: RowAnswer) => floorTo(timeframe, firstIn(rows, range))
@@ -272,7 +278,7 @@ class WindowWalk {
     return answer
   }
 
-  async #get(range: Range, timeframe: Timeframe): Promise<RowAnswer> {
+  async #get(range: AlignedRange, timeframe: Timeframe): Promise<RowAnswer> {
     const page = { ...this.#query, range, timeframe }
     const answer = await askForCandles(this.#reach, this.#source, page, this.#options)
     this.#requests += answer.requests
@@ -281,9 +287,8 @@ class WindowWalk {
   }
 
   /** The end of the last candle that came: what follows is asked for again. */
-  #endOf({ last }: Span, window: Range): Instant {
-    const { timeframe } = this.#query
-    return earlier(plus(floorTo(timeframe, last), timeframeMs[timeframe]), window.to)
+  #endOf({ last }: Span, window: AlignedRange): AlignedInstant {
+    return earlier(candleAround(this.#query.timeframe, last).to, window.to)
   }
 
   /** The first and the last open time inside the range; undefined where there are no rows. */
@@ -292,11 +297,10 @@ class WindowWalk {
     let isAstray = false
     for (const row of rows) {
       const openTime = openTimeOf(row)
-      if (openTime === undefined || !contains(range, openTime)) {
-        isAstray ||= openTime === undefined || !this.#mayComeBeside(openTime, range)
-        continue
-      }
-      span = extended(span, openTime)
+      // A row without a time is a bad row, and shows nothing of the others.
+      if (openTime === undefined) continue
+      if (contains(range, openTime)) span = extended(span, openTime)
+      else isAstray ||= !this.#mayComeBeside(openTime, range)
     }
     if (!span && isAstray) {
       throw new Malformed(`${this.#source.id} answered with rows that all lie outside the range asked for`)

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Decimal } from '../market/decimal.ts'
 import { type Instant, toIso } from '../market/instant.ts'
-import { candleCount, type Range } from '../market/range.ts'
+import { alignTo, candleCount, type Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { fromMs } from './multirange.ts'
 import type { Database } from './transaction.ts'
@@ -37,7 +37,7 @@ export async function readCandlePoints(
   range: Range,
   most: number,
 ): Promise<CandlePoints> {
-  const each = Math.max(1, Math.ceil(candleCount(range, timeframe) / most))
+  const each = Math.max(1, Math.ceil(candleCount(alignTo(timeframe, range), timeframe) / most))
   const pointMs = each * timeframeMs[timeframe]
   const { rows } = await db.execute<PointRow>(sql`
     select extract(epoch from date_bin(${`${pointMs} milliseconds`}::interval, timestamp, '2001-01-01')) * 1000 as open_ms,

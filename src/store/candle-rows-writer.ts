@@ -1,7 +1,7 @@
-import { type Candle, candleTypes } from '../market/candle.ts'
+import { type AlignedCandle, candleTypes } from '../market/candle.ts'
 import type { Decimal } from '../market/decimal.ts'
-import type { Instant } from '../market/instant.ts'
 import { type PlainCandle, plainNumbers } from '../market/plain-candle.ts'
+import type { AlignedInstant } from '../market/timeframe.ts'
 import {
   longestNumeric,
   textField,
@@ -26,7 +26,7 @@ export class CandleRowsWriter {
   readonly #key: Buffer
   /** Where in a row its five numbers begin. */
   readonly #valuesAt: number
-  readonly #openTimes: Instant[] = []
+  readonly #openTimes: AlignedInstant[] = []
   readonly #offsets = [0]
   #bytes: Buffer
   #view: DataView
@@ -40,7 +40,7 @@ export class CandleRowsWriter {
     this.#view = viewOf(this.#bytes)
   }
 
-  addPlain({ openTime, numbers, at }: PlainCandle): void {
+  addPlain(openTime: AlignedInstant, { numbers, at }: Pick<PlainCandle, 'numbers' | 'at'>): void {
     let end = this.#begin(openTime, longestPlainRow)
     for (let place = at; place < at + plainNumbers; place += 2)
       end = writePlainNumber(this.#view, end, numbers[place] ?? 0, numbers[place + 1] ?? 0)
@@ -48,7 +48,7 @@ export class CandleRowsWriter {
   }
 
   /** One that fits the table. */
-  add({ openTime, ...values }: Candle): void {
+  add({ openTime, ...values }: AlignedCandle): void {
     let end = this.#begin(openTime, longestValues(values))
     for (const column of valueColumns)
       end = writeNumeric(this.#view, end, values[column], candleTypes[column].scale)
@@ -66,7 +66,7 @@ export class CandleRowsWriter {
   }
 
   /** Writes the key of a row, and returns where its numbers begin. */
-  #begin(openTime: Instant, valuesLength: number): number {
+  #begin(openTime: AlignedInstant, valuesLength: number): number {
     this.#makeRoom(this.#valuesAt + valuesLength)
     this.#bytes.set(this.#key, this.#at)
     return writeTimestamp(this.#view, this.#at + this.#key.length, openTime)
@@ -78,7 +78,7 @@ export class CandleRowsWriter {
     this.#view = viewOf(this.#bytes)
   }
 
-  #end(openTime: Instant, at: number): void {
+  #end(openTime: AlignedInstant, at: number): void {
     this.#openTimes.push(openTime)
     this.#offsets.push(at)
     this.#at = at
@@ -86,7 +86,7 @@ export class CandleRowsWriter {
 }
 
 /** The same of candles that are all there. */
-export function encodeCandles(series: Series, candles: readonly Candle[]): CandleRows {
+export function encodeCandles(series: Series, candles: readonly AlignedCandle[]): CandleRows {
   const writer = new CandleRowsWriter(series, candles.length)
   for (const candle of candles) writer.add(candle)
   return writer.rows()

@@ -1,4 +1,4 @@
-import type { Instant } from '../market/instant.ts'
+import type { AlignedInstant } from '../market/timeframe.ts'
 
 /** The columns of the rows below, in their order. */
 export const candleColumns = [
@@ -14,7 +14,7 @@ export const candleColumns = [
 
 /** Candles of one series, ascending, as rows of COPY's binary format one behind the other. */
 export type CandleRows = Readonly<{
-  openTimes: readonly Instant[]
+  openTimes: readonly AlignedInstant[]
   bytes: Buffer
   /** Where each row begins, and as one more where the last one ends. */
   offsets: readonly number[]

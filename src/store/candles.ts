@@ -1,17 +1,17 @@
 import { and, desc, eq, gte, lt, sql } from 'drizzle-orm'
 import { ohlcvData } from '../../drizzle/schema/market-data.ts'
-import type { Candle } from '../market/candle.ts'
-import type { RejectedRow } from '../market/candle-check.ts'
+import type { AlignedCandle, RejectedRow } from '../market/candle.ts'
 import { type Instant, later, plus } from '../market/instant.ts'
-import { intersect, type Range } from '../market/range.ts'
-import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { type AlignedRange, intersect, type Range } from '../market/range.ts'
+import { type AlignedInstant, type Timeframe, timeframeMs, toAligned } from '../market/timeframe.ts'
 import { inSpan } from '../runtime/trace.ts'
 import type { CandleRows } from './candle-rows.ts'
 import type { IncomingCandles } from './compare-candles.ts'
 import { type Findings, lockSeries, type Series, type SeriesFindings, writeCoverages } from './coverage.ts'
 import { findingsOf } from './findings.ts'
-import type { PartitionPlan } from './partitions.ts'
+import type { BoundedPartition } from './partitions/catalog.ts'
 import { quarantine } from './quarantine.ts'
+import { sortRejections } from './stored-rejections.ts'
 import { type Database, type Transaction, withFaults } from './transaction.ts'
 import { type Written, writeCandles } from './write-candles.ts'
 
@@ -21,11 +21,11 @@ export type CandleBatch = Readonly<{
   /** The market's name on its source. */
   symbol: string
   /** What the answer speaks for. */
-  answered: Range
+  answered: AlignedRange
   rows: CandleRows
   rejected: readonly RejectedRow[]
   /** Open times before this have settled: without a candle in the answer, there is none. */
-  settledBefore: Instant
+  settledBefore: AlignedInstant
   /** Open times before this closed so long ago that a candle seen unchanged is final; all of them unless it is said. */
   finalBefore?: Instant
   now: Instant
@@ -57,13 +57,13 @@ export const loadCandles = async (tx: Transaction, batch: CandleBatch): Promise<
 
 /**
  * Writes answers: their candles, the values they replaced, the rows that were not believed, and the coverage of all of
- * it. Loading the same answers again changes nothing. The partitions must be there; `leaves` names those that may be
- * written to directly. Returns the accounting of each batch.
+ * it. Loading the same answers again changes nothing. The partitions must be there; `partitions` are those that may
+ * be written directly. Returns the accounting of each batch.
  */
 export async function loadBatches(
   tx: Transaction,
   batches: readonly CandleBatch[],
-  leaves: readonly PartitionPlan[] = [],
+  partitions: readonly BoundedPartition[] = [],
 ): Promise<Accounting[]> {
   await lockSeries(
     tx.db,
@@ -72,7 +72,7 @@ export async function loadBatches(
   await vouchForCoins(tx.db, [...new Set(batches.map(({ series }) => series.coinId))])
   const accountings = new Map<CandleBatch, Accounting>()
   for (const round of roundsOf(batches)) {
-    const written = await writeRound(tx, round.batches, round.timeframe, leaves)
+    const written = await writeRound(tx, round.batches, round.timeframe, partitions)
     for (const [place, batch] of round.batches.entries())
       accountings.set(batch, written[place] ?? nothingReceived)
   }
@@ -119,19 +119,28 @@ async function writeRound(
   tx: Transaction,
   batches: readonly CandleBatch[],
   timeframe: Timeframe,
-  leaves: readonly PartitionPlan[],
+  partitions: readonly BoundedPartition[],
 ): Promise<Accounting[]> {
-  const written = await writeCandles(tx, timeframe, batches.map(incomingOf), leaves)
+  const written = await writeCandles(tx, timeframe, batches.map(incomingOf), partitions)
+  const sorted = await sortRejections(
+    tx.db,
+    timeframe,
+    batches.map(({ series: { coinId }, rejected }) => ({ coinId, rejected })),
+  )
   const accountings: Accounting[] = []
   const findings: SeriesFindings[] = []
   for (const [place, batch] of batches.entries()) {
     const { added, revised, unchanged } = written[place] ?? nothingWritten
-    await quarantineRejected(tx.db, batch)
+    const { known, rejected } = sorted[place] ?? { known: [], rejected: batch.rejected }
+    await quarantineRejected(tx.db, { ...batch, rejected })
+    const openTimes = merged(batch.rows.openTimes, known)
     findings.push({
       series: batch.series,
-      findings: findingsOf({ ...batch, openTimes: batch.rows.openTimes, timeframe, revised }),
+      findings: findingsOf({ ...batch, rejected, openTimes, timeframe, revised }),
     })
-    accountings.push(balanced(batch, { added, revised: revised.length, unchanged }))
+    const quarantined = rejected.length
+    const counts = { added, revised: revised.length, unchanged: unchanged + known.length, quarantined }
+    accountings.push(balanced(batch, counts))
   }
   const found = bySeries(findings)
   await inSpan('coverage', { attributes: { 'beacon.series': found.length } }, () =>
@@ -139,6 +148,9 @@ async function writeRound(
   )
   return accountings
 }
+
+const merged = (a: readonly AlignedInstant[], b: readonly AlignedInstant[]): readonly AlignedInstant[] =>
+  b.length === 0 ? a : [...a, ...b].sort((one, other) => one - other)
 
 const nothingWritten: Written = { added: 0, revised: [], unchanged: 0 }
 
@@ -189,10 +201,10 @@ async function vouchForCoins(db: Database, coinIds: readonly string[]): Promise<
 
 function balanced(
   { rows: { openTimes }, rejected }: CandleBatch,
-  { added, revised, unchanged }: Readonly<{ added: number; revised: number; unchanged: number }>,
+  { added, ...counts }: Omit<Accounting, 'received' | 'new'> & Readonly<{ added: number }>,
 ): Accounting {
-  const quarantined = rejected.length
-  const accounting = { received: openTimes.length + quarantined, new: added, revised, unchanged, quarantined }
+  const { revised, unchanged, quarantined } = counts
+  const accounting = { received: openTimes.length + rejected.length, new: added, ...counts }
   if (accounting.received !== added + revised + unchanged + quarantined)
     throw new Error(`the accounting does not balance: ${JSON.stringify(accounting)}`)
   return accounting
@@ -204,7 +216,7 @@ export async function readCandles(
   { coinId, timeframe }: Omit<Series, 'source'>,
   { from, to }: Range,
   most: number,
-): Promise<Candle[]> {
+): Promise<AlignedCandle[]> {
   const { timestamp } = ohlcvData
   const newest = db
     .select()
@@ -222,7 +234,7 @@ export async function readCandles(
   const rows = await withFaults(newest)
   return rows
     .map(({ timestamp: openTime, open, high, low, close, volume }) => ({
-      openTime,
+      openTime: toAligned(timeframe, openTime),
       open,
       high,
       low,

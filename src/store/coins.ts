@@ -1,7 +1,16 @@
 import { sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../market/instant.ts'
 import type { FollowedCoin } from '../settings/schema.ts'
+import { lockMarkets } from './instruments.ts'
 import { recordMaintenance } from './maintenance-audit.ts'
+import {
+  lastEnd,
+  latest,
+  type NewMarket,
+  readLivesOf,
+  refuseOthers,
+  type TakenMarket,
+} from './markets/owners.ts'
 import { fromMs } from './multirange.ts'
 import type { Database, Transaction } from './transaction.ts'
 
@@ -16,8 +25,12 @@ export type Instrument = Readonly<{
   listedFrom?: Instant
   /** When the market ended on its source: it has no candle that opens then or later. */
   listedTo?: Instant
+  /** Since when the source's listing shows it without trading, or does not show it. */
+  haltedSince?: Instant
   /** When the symbol was seen there again after that: it may stand for another coin now. */
   relistedAt?: Instant
+  /** Another coin tracked this market first, from before one market was one coin's. */
+  sharesMarket?: true
 }>
 
 export type Coin = Readonly<{ id: string; symbol: string; name: string; markets: readonly Instrument[] }>
@@ -34,18 +47,22 @@ export async function listCoins(db: Database): Promise<Coin[]> {
     from_ms: string
     listed_from_ms: string | null
     listed_to_ms: string | null
+    halted_ms: string | null
     relisted_ms: string | null
+    shares_market: boolean
   }>(sql`
     select coins.id, coins.symbol as coin_symbol, coins.name, source, instruments.symbol, preference,
       extract(epoch from followed_from) * 1000 as from_ms,
       extract(epoch from listed_from) * 1000 as listed_from_ms,
       extract(epoch from listed_to) * 1000 as listed_to_ms,
-      extract(epoch from relisted_at) * 1000 as relisted_ms
+      extract(epoch from coalesce(halted_since, missing_since)) * 1000 as halted_ms,
+      extract(epoch from relisted_at) * 1000 as relisted_ms,
+      shares_market
     from instruments join coins on coins.id = coin_id
     where followed_to is null
     order by coins.id, preference, followed_from desc, source, instruments.symbol`)
   const coins = new Map<string, Coin & { markets: Instrument[] }>()
-  for (const { id, coin_symbol, name, source, symbol, preference, ...ms } of rows) {
+  for (const { id, coin_symbol, name, source, symbol, preference, shares_market, ...ms } of rows) {
     const coin = coins.get(id) ?? { id, symbol: coin_symbol, name, markets: [] }
     coin.markets.push({
       coinId: id,
@@ -55,7 +72,9 @@ export async function listCoins(db: Database): Promise<Coin[]> {
       followedFrom: fromMs(ms.from_ms),
       ...(ms.listed_from_ms === null ? {} : { listedFrom: fromMs(ms.listed_from_ms) }),
       ...(ms.listed_to_ms === null ? {} : { listedTo: fromMs(ms.listed_to_ms) }),
+      ...(ms.halted_ms === null ? {} : { haltedSince: fromMs(ms.halted_ms) }),
       ...(ms.relisted_ms === null ? {} : { relistedAt: fromMs(ms.relisted_ms) }),
+      ...(shares_market ? { sharesMarket: true as const } : {}),
     })
     coins.set(id, coin)
   }
@@ -88,16 +107,19 @@ export async function upsertCoin(db: Database, id: string, names: CoinNames, now
 }
 
 /**
- * Follows the configured coins that the database has never heard of. A market that was removed by command stays
- * removed, nothing that is followed already changes, and a symbol whose market has ended is not taken up by itself: it
- * may stand for another coin now. Returns the coins that are new.
+ * Tracks the configured coins that the database has never heard of. A market that was removed by command stays
+ * removed, nothing that is tracked already changes, and a symbol whose market has ended is not taken up by itself: it
+ * may stand for another coin now. Returns the coins that are new, and the markets that another coin has.
  */
 export async function followConfigured(
-  { db }: Transaction,
+  tx: Transaction,
   coins: readonly FollowedCoin[],
   now: Instant,
-): Promise<string[]> {
+): Promise<Readonly<{ added: readonly string[]; taken: readonly TakenMarket[] }>> {
+  const { db } = tx
+  await lockMarkets(tx)
   const added: string[] = []
+  const taken: TakenMarket[] = []
   for (const { id, symbol, name, markets } of coins) {
     const known = await db.execute<{ followed: boolean }>(
       sql`select bool_or(followed_to is null) as followed from instruments where coin_id = ${id} having count(*) > 0`,
@@ -108,15 +130,18 @@ export async function followConfigured(
       values (${id}, ${symbol}, ${name}, ${toIso(now)}::timestamp, ${toIso(now)}::timestamp)
       on conflict (id) do nothing`)
     for (const [preference, [source, market]] of Object.entries(markets).entries()) {
+      if (market === undefined) continue
+      const lives = await readLivesOf(db, source, market)
+      const other = lives.find(({ coinId, isTracked }) => isTracked && coinId !== id)
+      if (other) taken.push({ coinId: id, source, symbol: market, trackedBy: other.coinId })
+      if (other || lives.some(({ coinId, listedTo }) => coinId === id || listedTo !== undefined)) continue
       await db.execute(sql`
         insert into instruments (coin_id, source, symbol, preference, followed_from)
-        select ${id}, ${source}, ${market}, ${preference}, ${toIso(now)}::timestamp
-        where not exists (select from instruments where source = ${source} and symbol = ${market} and listed_to is not null)
-        on conflict do nothing`)
+        values (${id}, ${source}, ${market}, ${preference}, ${toIso(now)}::timestamp)`)
     }
     if (known.rows.length === 0) added.push(id)
   }
-  return added
+  return { added, taken }
 }
 
 /** Whether any coin is, or ever was, followed here. */
@@ -125,16 +150,31 @@ export async function hasFollowed(db: Database): Promise<boolean> {
   return rows.length > 0
 }
 
+export type Tracked = Readonly<{
+  isChanged: boolean
+  /** As it is spelt in the database. */
+  symbol: string
+  /** Since when its candles are the coin's; undefined for as long as there are any. */
+  listedFrom: Instant | undefined
+}>
+
 /**
- * Follows one more market of a coin, after those it has. A symbol whose last life has ended begins a new one, which owns
+ * Tracks one more market of a coin, after those it has. A symbol whose last life has ended begins a new one, which owns
  * no candle of before; and from then on, what had ended of the coin's markets no longer stands before those that live.
- * Returns false when nothing has changed.
+ * Throws InvalidInput where the market is another coin's.
  */
-export async function followMarket(
-  { db }: Transaction,
-  { coinId, source, symbol }: Pick<Instrument, 'coinId' | 'source' | 'symbol'>,
-  now: Instant,
-): Promise<boolean> {
+export async function followMarket(tx: Transaction, market: NewMarket, now: Instant): Promise<Tracked> {
+  const { db } = tx
+  const { coinId, source, since } = market
+  await lockMarkets(tx)
+  const lives = await readLivesOf(db, source, market.symbol)
+  refuseOthers(market, lives)
+  const own = lives.find((life) => life.coinId === coinId && life.listedTo === undefined)
+  const symbol = own?.symbol ?? market.symbol
+  // What was stopped meanwhile may have been another coin's until then.
+  const begin = own?.isTracked ? own.listedFrom : latest(own?.listedFrom, lastEnd(lives))
+  const listedFrom = since ?? begin
+  const listedFromIso = listedFrom === undefined ? null : toIso(listedFrom)
   const { rows: retired } = await db.execute(sql`
     update instruments set followed_to = ${toIso(now)}::timestamp
     where coin_id = ${coinId} and listed_to is not null and followed_to is null
@@ -143,15 +183,19 @@ export async function followMarket(
     insert into instruments (coin_id, source, symbol, preference, followed_from, listed_from)
     select ${coinId}, ${source}, ${symbol},
       (select coalesce(max(preference) + 1, 0) from instruments where coin_id = ${coinId} and followed_to is null),
-      ${toIso(now)}::timestamp,
-      (select max(listed_to) from instruments where source = ${source} and symbol = ${symbol})
+      ${toIso(now)}::timestamp, ${listedFromIso}::timestamp
     on conflict (coin_id, source, symbol) where listed_to is null do update
       set followed_from = excluded.followed_from, followed_to = null, preference = excluded.preference
       where instruments.followed_to is not null
     returning coin_id`)
-  const hasChanged = retired.length > 0 || followed.length > 0
-  if (hasChanged) await recordCoin({ db }, 'TRACK', coinId, { markets: [`${source}:${symbol}`] })
-  return hasChanged
+  const { rows: moved } = await db.execute(sql`
+    update instruments set listed_from = ${listedFromIso}::timestamp
+    where coin_id = ${coinId} and source = ${source} and symbol = ${symbol} and listed_to is null
+      and listed_from is distinct from ${listedFromIso}::timestamp
+    returning coin_id`)
+  const isChanged = retired.length + followed.length + moved.length > 0
+  if (isChanged) await recordCoin({ db }, 'TRACK', coinId, { markets: [`${source}:${symbol}`] })
+  return { isChanged, symbol, listedFrom }
 }
 
 const recordCoin = (
@@ -161,13 +205,25 @@ const recordCoin = (
   details: Readonly<Record<string, unknown>>,
 ): Promise<void> => recordMaintenance(db, { operation, table: 'instruments', entity: coinId, details })
 
-/** Ends every market of a coin; its data stays. Returns how many were followed. */
+/**
+ * Stops tracking every market of a coin; its data stays. A coin that shared one with it has it alone from then on. Returns
+ * how many were tracked.
+ */
 export async function unfollowCoin({ db }: Transaction, coinId: string, now: Instant): Promise<number> {
-  const { rows } = await db.execute(sql`
-    update instruments set followed_to = ${toIso(now)}::timestamp
+  const { rows } = await db.execute<{ source: string; symbol: string }>(sql`
+    update instruments set followed_to = ${toIso(now)}::timestamp, shares_market = false
     where coin_id = ${coinId} and followed_to is null
-    returning coin_id`)
+    returning source, symbol`)
   if (rows.length > 0) await recordCoin({ db }, 'UNTRACK', coinId, { markets: rows.length })
+  for (const { source, symbol } of rows) {
+    // The first of those that are left, which is the one that shares with nobody where there is one.
+    const [left] = (await readLivesOf(db, source, symbol)).filter(({ isTracked }) => isTracked)
+    if (!left) continue
+    await db.execute(sql`
+      update instruments set shares_market = false
+      where coin_id = ${left.coinId} and source = ${source} and symbol = ${left.symbol}
+        and followed_to is null and listed_to is null and shares_market`)
+  }
   return rows.length
 }
 

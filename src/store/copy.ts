@@ -34,15 +34,17 @@ export const copyInto = (
   table: string,
   columns: readonly string[],
   lines: Iterable<string>,
-): Promise<number> => copy(tx, table, `${targetOf(table, columns)} from stdin`, pieces(lines))
+): Promise<number> =>
+  copy(tx, table, `${escapeIdentifier(table)} (${columnList(columns)}) from stdin`, pieces(lines))
 
-/** Streams rows of COPY's binary format into a table and returns how many the server took. */
+/** Streams rows of COPY's binary format into a table, by its quoted name, and returns how many the server took. */
 export const copyRowsInto = (
   tx: Transaction,
   table: string,
   columns: readonly string[],
   rows: Iterable<Buffer>,
-): Promise<number> => copy(tx, table, `${targetOf(table, columns)} from stdin (format binary)`, framed(rows))
+): Promise<number> =>
+  copy(tx, table, `${table} (${columnList(columns)}) from stdin (format binary)`, framed(rows))
 
 /** Runs of rows are handed over together in pieces of at least this many bytes: each piece wakes the server up. */
 const bytesPerPiece = 262_144
@@ -61,8 +63,7 @@ function* framed(rows: Iterable<Buffer>): Generator<Buffer> {
   yield Buffer.concat([...piece, binaryTrailer])
 }
 
-const targetOf = (table: string, columns: readonly string[]): string =>
-  `${escapeIdentifier(table)} (${columns.map(escapeIdentifier).join(', ')})`
+const columnList = (columns: readonly string[]): string => columns.map(escapeIdentifier).join(', ')
 
 function copy(
   { client }: Transaction,

@@ -2,7 +2,7 @@ import { type SQL, sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { hour, type Instant, plus, toIso } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
-import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import type { Timeframe } from '../market/timeframe.ts'
 import { lockSeries, type Series } from './coverage.ts'
 import { entryOfRows } from './maintenance-audit.ts'
 import { type RangeRow, toRange } from './multirange.ts'
@@ -12,9 +12,9 @@ import { type Database, inTransaction } from './transaction.ts'
 export type StateDiscrepancy = Readonly<{
   /**
    * `states-overlap`: it is in two states that exclude each other. `state-alone`: a second look is due at what is not
-   * in the state that it belongs to. `off-grid`: it does not hold whole candles, or reaches into the future.
+   * in the state that it belongs to. `in-future`: it speaks of candles that cannot have closed yet.
    */
-  kind: 'states-overlap' | 'state-alone' | 'off-grid'
+  kind: 'states-overlap' | 'state-alone' | 'in-future'
   coinId: string
   timeframe: Timeframe
   source: string
@@ -35,16 +35,10 @@ const bySeries = sql`
 /** A candle that its source says has closed may still be open by our clock. */
 const clocksDifferMs = hour
 
-/** The parts of each series' ranges, and whether they are of whole candles that have closed. */
-const parts = (now: Instant): SQL => {
-  const lengths = Object.entries(timeframeMs).map(([timeframe, ms]) => ({ timeframe, seconds: ms / 1_000 }))
-  return sql`
-    select coin_id, timeframe, source, state, part,
-      not lower_inf(part) and not upper_inf(part) and upper(part) <= ${toIso(plus(now, clocksDifferMs))}::timestamp
-        and extract(epoch from lower(part)) % seconds = 0 and extract(epoch from upper(part)) % seconds = 0 as is_whole
-    from candle_coverage join jsonb_to_recordset(${JSON.stringify(lengths)}::jsonb) as length (timeframe text, seconds numeric) using (timeframe),
-      unnest(ranges) as part`
-}
+/** The parts of each series' ranges, and whether their candles have closed. */
+const parts = (now: Instant): SQL => sql`
+  select coin_id, timeframe, source, state, part, upper(part) <= ${toIso(plus(now, clocksDifferMs))}::timestamp as has_closed
+  from candle_coverage, unnest(ranges) as part`
 
 type FoundRow = RangeRow &
   Readonly<{
@@ -69,8 +63,8 @@ export async function checkStates(db: Database, now: Instant): Promise<StateDisc
       ) as rule (kind, states, ranges)
       where not isempty(ranges)
       union all
-      select coin_id, timeframe, source, 'off-grid', state, range_agg(part) from (${parts(now)}) as parts
-      where not is_whole
+      select coin_id, timeframe, source, 'in-future', state, range_agg(part) from (${parts(now)}) as parts
+      where not has_closed
       group by coin_id, timeframe, source, state
     )
     select kind, coin_id, timeframe, source, states,
@@ -88,7 +82,7 @@ export async function checkStates(db: Database, now: Instant): Promise<StateDisc
 }
 
 /**
- * Puts the states of a series in order again: what is not of whole candles is forgotten, a candle outweighs an absence,
+ * Puts the states of a series in order again: what has not closed is forgotten, a candle outweighs an absence,
  * an absence a refusal, and a second look stays due only where it belongs.
  */
 export async function mendStates(
@@ -104,7 +98,7 @@ export async function mendStates(
       await db.execute(sql`
         with whole as (
           select coin_id, timeframe, source, state, range_agg(part) as ranges from (${parts(now)}) as parts
-          where is_whole and ${ofSeries}
+          where has_closed and ${ofSeries}
           group by coin_id, timeframe, source, state
         ), series as (${bySeries} from whole group by coin_id, timeframe, source), mended as (
           select state, ranges from series, lateral (values

@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm'
-import type { Range } from '../market/range.ts'
+import { type AlignedRange, toAlignedRange } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { type RangeRow, toRange } from './multirange.ts'
 import type { Database } from './transaction.ts'
@@ -9,11 +9,13 @@ export type SeriesSummary = Readonly<{
   timeframe: Timeframe
   source: string
   /** From the first stored candle to the last. */
-  stored: Range
+  stored: AlignedRange
   stretches: number
   candles: number
   /** Between the first and the last stored candle, those that the source does not have. */
   absent: number
+  /** The same of those that were rejected. */
+  rejected: number
   /** Of the stored candles, those not yet seen unchanged long enough after their close. */
   provisional: number
 }>
@@ -25,7 +27,7 @@ export async function summarizeCoverage(db: Database, coinIds: readonly string[]
     sql`coalesce((select sum(extract(epoch from upper(part) - lower(part))) * 1000 from unnest(${ranges}) as part), 0)`
   const { rows } = await db.execute<
     RangeRow &
-      Record<'stored_ms' | 'absent_ms' | 'provisional_ms', string> & {
+      Record<'stored_ms' | 'absent_ms' | 'rejected_ms' | 'provisional_ms', string> & {
         coin_id: string
         timeframe: Timeframe
         source: string
@@ -36,6 +38,7 @@ export async function summarizeCoverage(db: Database, coinIds: readonly string[]
       select coin_id, timeframe, source,
         range_agg(ranges) filter (where state = 'stored') as stored,
         range_agg(ranges) filter (where state = 'no-trades') as absent,
+        range_agg(ranges) filter (where state = 'refused') as rejected,
         range_agg(ranges) filter (where state = 'provisional') as provisional
       from candle_coverage where ${chosen}
       group by coin_id, timeframe, source
@@ -45,6 +48,7 @@ export async function summarizeCoverage(db: Database, coinIds: readonly string[]
       (select count(*)::integer from unnest(stored)) as stretches,
       ${lengthOf(sql`stored`)} as stored_ms,
       ${lengthOf(sql`absent * tsmultirange(range_merge(stored))`)} as absent_ms,
+      ${lengthOf(sql`rejected * tsmultirange(range_merge(stored))`)} as rejected_ms,
       ${lengthOf(sql`provisional`)} as provisional_ms
     from series
     where not isempty(stored)
@@ -55,10 +59,11 @@ export async function summarizeCoverage(db: Database, coinIds: readonly string[]
       coinId: row.coin_id,
       timeframe: row.timeframe,
       source: row.source,
-      stored: toRange(row),
+      stored: toAlignedRange(row.timeframe, toRange(row)),
       stretches: row.stretches,
       candles: count(row.stored_ms),
       absent: count(row.absent_ms),
+      rejected: count(row.rejected_ms),
       provisional: count(row.provisional_ms),
     }
   })

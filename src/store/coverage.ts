@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { day, type Instant, plus, toIso } from '../market/instant.ts'
-import { type Range, union } from '../market/range.ts'
-import { floorTo, type Timeframe } from '../market/timeframe.ts'
+import { type AlignedRange, toAlignedRange, union } from '../market/range.ts'
+import { type AlignedInstant, floorTo, type Timeframe, toAligned } from '../market/timeframe.ts'
 import { takeLocks } from './locks.ts'
 import { fromMs, multirangeText, type RangeRow, toRange } from './multirange.ts'
 import type { Database } from './transaction.ts'
@@ -27,32 +27,36 @@ export type PendingState = (typeof pendingStates)[number]
 /** How old a candle is, counted from its close, when its absence is looked at once more, in milliseconds. */
 export const recheckAgeMs = { 'recheck-after-day': day, 'recheck-after-month': 30 * day } as const
 
-export type CoverageRange = Readonly<{ range: Range; state: CoverageState; source: string }>
+export type CoverageRange = Readonly<{ range: AlignedRange; state: CoverageState; source: string }>
 
 /** Everything known of the series inside the range, whichever source it came from, ascending. */
 export async function readCoverage(
   db: Database,
   { coinId, timeframe }: Omit<Series, 'source'>,
-  within: Range,
+  within: AlignedRange,
 ): Promise<CoverageRange[]> {
   const { rows } = await db.execute<RangeRow & { state: CoverageState; source: string }>(sql`
     select state, source, extract(epoch from lower(part)) * 1000 as from_ms, extract(epoch from upper(part)) * 1000 as to_ms
     from candle_coverage, unnest(ranges * tsmultirange(tsrange(${toIso(within.from)}::timestamp, ${toIso(within.to)}::timestamp))) as part
     where coin_id = ${coinId} and timeframe = ${timeframe} and state in ${coverageStates}
     order by lower(part)`)
-  return rows.map((row) => ({ range: toRange(row), state: row.state, source: row.source }))
+  return rows.map((row) => ({
+    range: toAlignedRange(timeframe, toRange(row)),
+    state: row.state,
+    source: row.source,
+  }))
 }
 
 /** The first open time stored of the series, whichever source it came from; undefined where there is none. */
 export async function readFirstStored(
   db: Database,
   { coinId, timeframe }: Omit<Series, 'source'>,
-): Promise<Instant | undefined> {
+): Promise<AlignedInstant | undefined> {
   const { rows } = await db.execute<{ from_ms: string | null }>(sql`
     select extract(epoch from min(lower(ranges))) * 1000 as from_ms from candle_coverage
     where coin_id = ${coinId} and timeframe = ${timeframe} and state = 'stored' and not isempty(ranges)`)
   const fromText = rows[0]?.from_ms ?? undefined
-  return fromText === undefined ? undefined : fromMs(fromText)
+  return fromText === undefined ? undefined : toAligned(timeframe, fromMs(fromText))
 }
 
 /**
@@ -60,7 +64,7 @@ export async function readFirstStored(
  * has not been seen unchanged long enough after its close.
  */
 export type Findings = Readonly<
-  Record<CoverageState, readonly Range[]> & Partial<Record<'provisional', readonly Range[]>>
+  Record<CoverageState, readonly AlignedRange[]> & Partial<Record<'provisional', readonly AlignedRange[]>>
 >
 
 export type SeriesFindings = Readonly<{ series: Series; findings: Findings }>
@@ -121,10 +125,10 @@ async function writeRound(db: Database, answers: readonly SeriesFindings[], now:
     coin_id: coinId,
     timeframe,
     source,
-    stored: foundText(findings.stored),
-    absent: foundText(findings['no-trades']),
-    refused: foundText(findings.refused),
-    provisional: foundText(findings.provisional),
+    stored: foundText(timeframe, findings.stored),
+    absent: foundText(timeframe, findings['no-trades']),
+    refused: foundText(timeframe, findings.refused),
+    provisional: foundText(timeframe, findings.provisional),
   }))
   const ages = [...new Set(answers.map(({ series }) => series.timeframe))].map((timeframe) => ({
     timeframe,
@@ -177,16 +181,23 @@ async function writeRound(db: Database, answers: readonly SeriesFindings[], now:
       set ranges = excluded.ranges, updated_at = excluded.updated_at`)
 }
 
-/** Most findings are of nothing: these are left out. */
-const foundText = (ranges: readonly Range[] = []): string | undefined =>
-  ranges.length === 0 ? undefined : multirangeText(union(ranges))
+/** Most findings are of nothing: these are left out. Throws RangeError where they are of another timeframe. */
+const foundText = (timeframe: Timeframe, ranges: readonly AlignedRange[] = []): string | undefined =>
+  ranges.length === 0
+    ? undefined
+    : multirangeText(union(ranges).map((range) => toAlignedRange(timeframe, range)))
 
 /** The first open time of which the candle closed less than `ageMs` ago. */
-export const youngerThan = (ageMs: number, timeframe: Timeframe, now: Instant): Instant =>
+export const youngerThan = (ageMs: number, timeframe: Timeframe, now: Instant): AlignedInstant =>
   floorTo(timeframe, plus(now, -ageMs))
 
 /** Makes what the source said it has no candle for owed again: an answer may have been wrong. */
-export async function forgetAbsence(db: Database, series: Series, range: Range, now: Instant): Promise<void> {
+export async function forgetAbsence(
+  db: Database,
+  series: Series,
+  range: AlignedRange,
+  now: Instant,
+): Promise<void> {
   const { coinId, timeframe, source } = series
   await db.execute(sql`
     with absent as (

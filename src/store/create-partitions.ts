@@ -1,23 +1,33 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { type SQL, sql } from 'drizzle-orm'
+import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
-import { Misconfigured, Unavailable } from '../fault.ts'
-import { type Instant, second, toIso } from '../market/instant.ts'
-import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { Fault, Misconfigured, Unavailable } from '../fault.ts'
+import { toIso } from '../market/instant.ts'
+import { intersect, type Range } from '../market/range.ts'
 import { inSpan } from '../runtime/trace.ts'
 import { takeLocks } from './locks.ts'
 import { recordMaintenance } from './maintenance-audit.ts'
-import type { PartitionedTable, PartitionPlan } from './partitions.ts'
+import { ensureBranch } from './partitions/branch.ts'
+import { type CatalogPartition, isBounded, readPartitions } from './partitions/catalog.ts'
+import { detachObstacles, lacksRights, nameObstacles, type Obstacle } from './partitions/obstacles.ts'
+import { boundsClause } from './partitions/statements.ts'
+import { missingPartitions, type PartitionedTable, type PartitionPlan } from './partitions.ts'
 import { databaseOf, inTransaction, rootMessage, sqlStateOf, type Transaction } from './transaction.ts'
 
-const tries = 8
-
-const lockNotAvailable = '55P03'
-const overlaps = '42P17'
+/** What became of ranges that rows are to be stored in. */
+export type MadePartitions = Readonly<{
+  made: readonly string[]
+  /** The partitions of the table as they are now. */
+  partitions: readonly CatalogPartition[]
+  /** Ranges without a partition of their own whose rows the table takes all the same: a DEFAULT partition has some of them. */
+  inParent: readonly Range[]
+  /** Ranges whose rows cannot be stored now. */
+  obstacles: readonly Obstacle[]
+}>
 
 /**
- * Makes the missing ones of the planned leaves, and returns their names. Each is made beside its parent and attached,
- * which readers and writers do not notice; one process at a time makes any.
+ * Makes the partitions that the ranges lack, around those that are there, and returns their names. Throws what
+ * is in the way once everything else is made.
  */
 export async function ensurePartitions(
   pool: Pool,
@@ -25,53 +35,128 @@ export async function ensurePartitions(
   plans: readonly PartitionPlan[],
   lockTimeoutMs: number,
 ): Promise<string[]> {
-  const existing = await leafNames(pool, table)
-  const missing = plans.filter(({ name }) => !existing.has(name))
-  const made: string[] = []
-  for (const plan of missing) {
-    if (await createWithRetries(pool, table, plan, lockTimeoutMs)) made.push(plan.name)
-  }
-  return made
+  const ranges = plans.map(({ range }) => range)
+  const { made, obstacles } = await makePartitions(pool, table, ranges, lockTimeoutMs)
+  throwObstacles(obstacles)
+  return [...made]
 }
 
-/** Names alone: bounds and sizes would wait, without end, for whoever holds a lock on a leaf. */
-async function leafNames(pool: Pool, { name }: PartitionedTable): Promise<Set<string>> {
-  const { rows } = await databaseOf(pool).execute<{ name: string }>(sql`
-    select child.relname as name
-    from pg_inherits
-    join pg_class as child on child.oid = inhrelid
-    join pg_class as parent on parent.oid = inhparent
-    where parent.relname = ${name} and parent.relnamespace = current_schema()::regnamespace and not inhdetachpending`)
-  return new Set(rows.map((row) => row.name))
+/** Throws what is in the way, all of it in one message. */
+export function throwObstacles(obstacles: readonly Obstacle[]): void {
+  const [first, ...others] = obstacles
+  if (!first) return
+  if (others.length === 0) throw first.fault
+  const messages = [...new Set(obstacles.map(({ fault }) => fault.message))]
+  const kind = obstacles.some(({ fault }) => fault.remedy === 'retry') ? Unavailable : Misconfigured
+  throw new kind(messages.join('\n'), { cause: first.fault })
 }
 
-async function createWithRetries(
+/**
+ * The same, with what could not be made returned. Each partition is made beside its parent and attached, which readers
+ * and writers do not notice; one process at a time makes any. `known`: the partitions as they were read before.
+ */
+export async function makePartitions(
   pool: Pool,
   table: PartitionedTable,
-  plan: PartitionPlan,
+  ranges: readonly Range[],
   lockTimeoutMs: number,
-): Promise<boolean> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await inSpan('partition', { attributes: { 'db.collection.name': plan.name } }, () =>
-        inTransaction(pool, (tx) => createPartition(tx, table, plan, lockTimeoutMs)),
-      )
-    } catch (error) {
-      const state = sqlStateOf(error)
-      if (state === overlaps) {
-        throw new Misconfigured(
-          `partition ${plan.name} cannot be made: ${rootMessage(error)}; set the partition length of ${table.name} back to what it was`,
-          { cause: error },
-        )
-      }
-      // Another's lock: step back, so that whoever waits behind us gets on, and try again.
-      if (state !== lockNotAvailable) throw error
+  known?: readonly CatalogPartition[],
+): Promise<MadePartitions> {
+  const db = databaseOf(pool)
+  const maker = new PartitionMaker(
+    pool,
+    table,
+    lockTimeoutMs,
+    known ?? (await readPartitions(db, [table.name])),
+  )
+  for (const range of ranges) await maker.fill(range)
+  const detaching = detachObstacles(maker.partitions).filter((obstacle) =>
+    ranges.some((range) => intersect(range, obstacle.range) !== undefined),
+  )
+  const { made, partitions, inParent, obstacles } = maker
+  return { made, partitions, inParent, obstacles: [...detaching, ...obstacles] }
+}
+
+const tries = 8
+
+const lockNotAvailable = '55P03'
+const insufficientPrivilege = '42501'
+/** `partition "a" would overlap partition "b"`, and `relation "a" already exists`: another has made one since. */
+const takenMeanwhile = new Set(['42P17', '42P07'])
+/** `updated partition constraint for default partition "a" would be violated by some row` */
+const rowsInDefault = '23514'
+
+/**
+ * The partition; or that rows go through the parent, to its DEFAULT partition or because it has none at all; or that
+ * another has taken some of the range; or what is in the way.
+ */
+type Outcome = CatalogPartition | 'in-parent' | 'taken' | Fault
+
+class PartitionMaker {
+  readonly #pool: Pool
+  readonly #table: PartitionedTable
+  readonly #lockTimeoutMs: number
+  readonly made: string[] = []
+  readonly inParent: Range[] = []
+  readonly obstacles: Obstacle[] = []
+  partitions: readonly CatalogPartition[]
+
+  constructor(
+    pool: Pool,
+    table: PartitionedTable,
+    lockTimeoutMs: number,
+    partitions: readonly CatalogPartition[],
+  ) {
+    this.#pool = pool
+    this.#table = table
+    this.#lockTimeoutMs = lockTimeoutMs
+    this.partitions = partitions
+  }
+
+  /** Makes what the range lacks; where another was faster, once more from what the catalog has now. */
+  async fill(range: Range): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      const taken = [...this.partitions.filter(isBounded), ...this.obstacles].map((one) => one.range)
+      const plans = missingPartitions(this.#table, [...taken, ...this.inParent], range)
+      let isTaken = false
+      for (const plan of plans) isTaken = (await this.#make(plan)) || isTaken
+      if (!isTaken) return
       if (attempt === tries)
-        throw new Unavailable(
-          `could not make partition ${plan.name}: another session holds a lock on its parent`,
-          { cause: error },
+        throw new Unavailable(`the partitions of ${this.#table.name} change too often; try again`)
+      this.partitions = await readPartitions(databaseOf(this.#pool), [this.#table.name])
+    }
+  }
+
+  /** Returns whether another has taken some of the range. */
+  async #make({ name, range }: PartitionPlan): Promise<boolean> {
+    const outcome = await this.#createWithRetries({ name, range })
+    if (outcome === 'taken') return true
+    if (outcome === 'in-parent') this.inParent.push(range)
+    else if (outcome instanceof Fault) this.obstacles.push({ range, fault: outcome })
+    else {
+      this.made.push(name)
+      this.partitions = [...this.partitions, outcome]
+    }
+    return false
+  }
+
+  async #createWithRetries(plan: PartitionPlan): Promise<Outcome> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await inSpan('partition', { attributes: { 'db.collection.name': plan.name } }, () =>
+          inTransaction(this.#pool, (tx) => createPartition(tx, this.#table, plan, this.#lockTimeoutMs)),
         )
-      await wait(50 * attempt)
+      } catch (error) {
+        // Another's lock: step back, so that sessions waiting behind us get on, and try again.
+        if (sqlStateOf(error) !== lockNotAvailable) return outcomeOf(error, this.#table)
+        if (attempt === tries) {
+          return new Unavailable(
+            `could not make partition ${plan.name}: another session holds a lock on ${this.#table.name}`,
+            { cause: error },
+          )
+        }
+        await wait(50 * attempt)
+      }
     }
   }
 }
@@ -79,73 +164,59 @@ async function createWithRetries(
 /** Until the transaction ends, nobody else makes a partition. */
 export const lockPartitionCreation = (db: Transaction['db']): Promise<void> => takeLocks(db, ['partitions'])
 
-const literal = (instant: Instant): SQL => sql.raw(`'${toIso(instant)}'`)
+function outcomeOf(error: unknown, { name }: PartitionedTable): Outcome {
+  const state = sqlStateOf(error) ?? ''
+  if (takenMeanwhile.has(state)) return 'taken'
+  if (state === rowsInDefault) return 'in-parent'
+  if (state === insufficientPrivilege) return lacksRights(name, rootMessage(error), error)
+  if (error instanceof Fault) return error
+  throw error
+}
 
 async function createPartition(
   { db }: Transaction,
   table: PartitionedTable,
   plan: PartitionPlan,
   lockTimeoutMs: number,
-): Promise<boolean> {
+): Promise<Outcome> {
   await db.execute(sql`select set_config('lock_timeout', ${`${lockTimeoutMs}ms`}, true)`)
   await lockPartitionCreation(db)
-  if (table.timeframe !== undefined) await ensureTimeframe(db, table, table.timeframe)
-  const { rows } = await db.execute<{ parent: string | null; is_detaching: boolean }>(sql`
-    select parent.relname as parent,
-      coalesce(inhdetachpending, false) as is_detaching
-    from pg_class as child
-    left join pg_inherits on inhrelid = child.oid
-    left join pg_class as parent on parent.oid = inhparent
-    where child.relname = ${plan.name} and child.relnamespace = current_schema()::regnamespace`)
-  const [found] = rows
-  if (found?.is_detaching)
-    throw new Misconfigured(
-      `DETACH PARTITION of ${plan.name} was interrupted: finish it with alter table ${table.name} detach partition ${plan.name} finalize`,
-    )
-  if (found?.parent === table.name) return false
-  if (found)
-    throw new Misconfigured(
-      `table ${plan.name} exists but is no partition of ${table.name}: attach it or rename it`,
-    )
+  if (table.timeframe !== undefined) {
+    const branch = await ensureBranch(db, table.name, table.timeframe)
+    if (branch === 'plain') return 'in-parent'
+    if (branch !== 'partitioned') return branch
+  }
+  const [obstacle] = await nameObstacles(db, table, [plan])
+  if (obstacle) return (await isTaken(db, table, plan)) ? 'taken' : obstacle.fault
   const parent = sql.identifier(table.name)
   const child = sql.identifier(plan.name)
+  const bounds = boundsClause(plan.range)
   await db.execute(
     sql`create table ${child} (like ${parent} including defaults including constraints including storage)`,
   )
-  await db.execute(
-    sql`alter table ${parent} attach partition ${child} for values from (${literal(plan.range.from)}) to (${literal(plan.range.to)})`,
-  )
+  await db.execute(sql`alter table ${parent} attach partition ${child} ${sql.raw(bounds)}`)
   const details = { from: toIso(plan.range.from), to: toIso(plan.range.to) }
   await recordMaintenance(db, { operation: 'CREATE', table: table.name, entity: plan.name, details })
-  return true
+  const { rows } = await db.execute<{ oid: string }>(sql`select ${plan.name}::regclass::oid as oid`)
+  return {
+    table: table.name,
+    oid: Number(rows[0]?.oid),
+    schema: 'public',
+    name: plan.name,
+    qualifiedName: `public.${plan.name}`,
+    bounds,
+    range: plan.range,
+    relation: 'table',
+    isDetachPending: false,
+  }
 }
 
-/** The first level of ohlcv_data: a timeframe that came with the configuration gets its branch here. */
-async function ensureTimeframe(
+/** Whether another process has made a partition there while we waited for our turn. */
+async function isTaken(
   db: Transaction['db'],
   { name }: PartitionedTable,
-  timeframe: Timeframe,
-): Promise<void> {
-  const { rows } = await db.execute(
-    sql`select from pg_class where relname = ${name} and relnamespace = current_schema()::regnamespace`,
-  )
-  if (rows.length > 0) return
-  const branch = sql.identifier(name)
-  await db.execute(
-    sql`create table ${branch} (like ohlcv_data including defaults including constraints) partition by range (timestamp)`,
-  )
-  // As the migrations have it on theirs; the leaves take it over. DDL takes no parameters.
-  const length = sql.raw(`'${timeframeMs[timeframe] / second} seconds'`)
-  await db.execute(sql`
-    alter table ${branch} add constraint ${sql.identifier(`${name}_aligned`)}
-    check (timestamp = date_bin(${length}, timestamp, '1970-01-01'))`)
-  await db.execute(
-    sql`alter table ohlcv_data attach partition ${branch} for values in (${sql.raw(`'${timeframe}'`)})`,
-  )
-  await recordMaintenance(db, {
-    operation: 'CREATE',
-    table: 'ohlcv_data',
-    entity: name,
-    details: { timeframe },
-  })
+  { range }: PartitionPlan,
+): Promise<boolean> {
+  const partitions = await readPartitions(db, [name])
+  return partitions.some((other) => isBounded(other) && intersect(other.range, range) !== undefined)
 }

@@ -1,15 +1,15 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { Aborted } from '../fault.ts'
-import { type Instant, toInstant, toIso } from '../market/instant.ts'
-import { type Range, subtract } from '../market/range.ts'
+import { type Instant, toIso } from '../market/instant.ts'
+import { allTime, type Range, subtract } from '../market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../market/timeframe.ts'
 import { lockSeries } from './coverage.ts'
 import { checkStates, type StateDiscrepancy } from './coverage-states.ts'
 import { forgetDigests } from './digests/candle-digests.ts'
-import { listPartitions } from './lifecycle/list-partitions.ts'
 import { entryOfRows } from './maintenance-audit.ts'
 import { type RangeRow, toRange } from './multirange.ts'
+import { isBounded, readPartitions } from './partitions/catalog.ts'
 import { type Database, inTransaction } from './transaction.ts'
 
 /** Where the ledger and the candles of one series disagree, within one partition. */
@@ -77,18 +77,17 @@ type Part = Window & Readonly<{ coinIds: readonly string[] }>
 /** So many coins of a day of 1m are 72,000 rows. */
 const coinsAtOnce = 50
 
-const allTime: Range = { from: toInstant(Date.UTC(1970, 0)), to: toInstant(Date.UTC(9_999, 0)) }
-
 /** Divides the work, so that it can be told how far it is. */
 export async function planDeepCheck(pool: Pool): Promise<DeepPlan> {
   const tableOf = (timeframe: Timeframe) => `ohlcv_data_${timeframe}`
-  const leaves = await listPartitions(pool, timeframes.map(tableOf))
+  const leaves = await reading(pool, (db) => readPartitions(db, timeframes.map(tableOf)))
   const coinIds = await reading(pool, (db) => readCoinIds(db))
   const batches = Array.from({ length: Math.ceil(coinIds.length / coinsAtOnce) }, (_, index) =>
     coinIds.slice(index * coinsAtOnce, (index + 1) * coinsAtOnce),
   )
   const windows = timeframes.flatMap((timeframe): Window[] => {
-    const own = leaves.filter(({ table }) => table === tableOf(timeframe))
+    // What is in a DEFAULT partition is between the others.
+    const own = leaves.filter(isBounded).filter(({ table }) => table === tableOf(timeframe))
     const between = subtract(
       allTime,
       own.map(({ range }) => range),
@@ -162,7 +161,7 @@ async function comparePart(
       timeframe,
       partition,
       range: toRange(row),
-      candles: Math.ceil(Number(row.missing_ms) / timeframeMs[timeframe]),
+      candles: Math.round(Number(row.missing_ms) / timeframeMs[timeframe]),
     }))
   // Each coin stands there twice, once for each kind.
   return { candles: rows.reduce((sum, { candles }) => sum + candles, 0) / 2, found }
@@ -197,7 +196,7 @@ export async function forgetMissingRows(
           entity: `${coinId} ${timeframe}`,
           details: { why: 'recorded as stored without a row', from: toIso(range.from), to: toIso(range.to) },
         })})
-        select coalesce(sum(ceil(extract(epoch from upper(part) - lower(part)) / ${timeframeMs[timeframe] / 1_000}::numeric)), 0)::integer as candles
+        select coalesce(sum(extract(epoch from upper(part) - lower(part)) / ${timeframeMs[timeframe] / 1_000}::numeric), 0)::integer as candles
         from missing, unnest(missing.ranges) as part`)
       return rows[0]?.candles ?? 0
     },

@@ -1,19 +1,19 @@
-import type { RejectedRow } from '../market/candle-check.ts'
+import type { RejectedRow } from '../market/candle.ts'
 import { earlier, type Instant } from '../market/instant.ts'
-import { contains, intervalsFrom, isEmpty, type Range, subtract } from '../market/range.ts'
-import { isAligned, type Timeframe } from '../market/timeframe.ts'
+import { type AlignedRange, contains, intervalsFrom, isEmpty, subtract } from '../market/range.ts'
+import { type AlignedInstant, floorTo, type Timeframe } from '../market/timeframe.ts'
 import type { Findings } from './coverage.ts'
 
 /** One checked answer, as far as the ledger is concerned. */
 export type Answer = Readonly<{
   timeframe: Timeframe
   /** What the answer speaks for. */
-  answered: Range
+  answered: AlignedRange
   /** Of its candles, ascending. */
-  openTimes: readonly Instant[]
+  openTimes: readonly AlignedInstant[]
   rejected: readonly RejectedRow[]
   /** Open times before this have settled: without a candle in the answer, there is none. */
-  settledBefore: Instant
+  settledBefore: AlignedInstant
   /** Open times before this closed so long ago that a candle seen unchanged is final; all of them unless it is said. */
   finalBefore?: Instant
   /** The open times whose stored values the answer has changed. */
@@ -21,8 +21,9 @@ export type Answer = Readonly<{
 }>
 
 /**
- * What the answer has shown: candles, refusals, and in what has settled between them, nothing. A candle that has just
- * closed, or that came with other values than before, is to be seen once more: it is provisional.
+ * What the answer has shown of each candle that it speaks for: stored, rejected, or, where it has had time to come, that
+ * there is none. A rejected row concerns the candle that holds its time, and one without a time concerns none. A candle
+ * that has just closed, or that came with other values than before, is to be seen once more: it is provisional.
  */
 export function findingsOf({
   timeframe,
@@ -35,16 +36,14 @@ export function findingsOf({
 }: Answer): Findings {
   const stored = intervalsFrom(openTimes, timeframe)
   const refusals = rejected.flatMap(({ openTime }) =>
-    openTime !== undefined && isAligned(openTime, timeframe) && contains(answered, openTime) ? openTime : [],
+    openTime !== undefined && contains(answered, openTime) ? floorTo(timeframe, openTime) : [],
   )
   const refused = intervalsFrom(
     refusals.sort((a, b) => a - b),
     timeframe,
   ).flatMap((range) => subtract(range, stored))
   const settled = { from: answered.from, to: earlier(answered.to, settledBefore) }
-  // A row that cannot even be dated may stand for any of the missing ones: then none of them is known to be missing.
-  const undated = rejected.some(({ openTime }) => openTime === undefined || !isAligned(openTime, timeframe))
-  const noTrades = isEmpty(settled) || undated ? [] : subtract(settled, [...stored, ...refused])
+  const noTrades = isEmpty(settled) ? [] : subtract(settled, [...stored, ...refused])
   const changed = new Set(revised)
   const isProvisional = (openTime: Instant) =>
     changed.has(openTime) || (finalBefore !== undefined && openTime >= finalBefore)

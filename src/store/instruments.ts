@@ -1,6 +1,7 @@
 import { asc, sql } from 'drizzle-orm'
 import { instrumentRenames } from '../../drizzle/schema/listings.ts'
 import { type Instant, toIso } from '../market/instant.ts'
+import { takeLocks } from './locks.ts'
 import { fromMs } from './multirange.ts'
 import { type Database, type Transaction, withFaults } from './transaction.ts'
 
@@ -21,7 +22,12 @@ export type MarketLife = Readonly<{
   haltedSince: Instant | undefined
   /** When its symbol was seen again after its end. */
   relistedAt: Instant | undefined
+  /** Whether another coin tracked this market first, from before one market was one coin's. */
+  sharesMarket: boolean
 }>
+
+/** Held to the end of a transaction that gives a market to a coin: two at once must not both find it free. */
+export const lockMarkets = ({ db }: Transaction): Promise<void> => takeLocks(db, ['markets'])
 
 /** The followed markets of a source, those that have ended included. */
 export async function readLives({ db }: Transaction, source: string): Promise<MarketLife[]> {
@@ -35,8 +41,9 @@ export async function readLives({ db }: Transaction, source: string): Promise<Ma
     missing_ms: string | null
     halted_ms: string | null
     relisted_ms: string | null
+    shares_market: boolean
   }>(sql`
-    select coin_id, symbol,
+    select coin_id, symbol, shares_market,
       extract(epoch from followed_from) * 1000 as followed_ms,
       extract(epoch from listed_to) * 1000 as ended_ms,
       extract(epoch from last_listed_at) * 1000 as seen_ms,
@@ -61,6 +68,7 @@ export async function readLives({ db }: Transaction, source: string): Promise<Ma
     missingSince: instantOf(row.missing_ms),
     haltedSince: instantOf(row.halted_ms),
     relistedAt: instantOf(row.relisted_ms),
+    sharesMarket: row.shares_market,
   }))
 }
 

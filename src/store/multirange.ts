@@ -1,9 +1,13 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { type Instant, toInstant, toIso } from '../market/instant.ts'
-import type { Range } from '../market/range.ts'
+import { type AlignedRange, type Range, toAlignedRange } from '../market/range.ts'
+import type { Timeframe } from '../market/timeframe.ts'
 
-/** Ranges as the text of a `tsmultirange`. */
-export const multirangeText = (ranges: readonly Range[]): string =>
+/** Ranges as the text of a `tsmultirange`: of whole candles, since nothing else is written into coverage. */
+export const multirangeText = (ranges: readonly AlignedRange[]): string => spansText(ranges)
+
+/** The same of any ranges. */
+export const spansText = (ranges: readonly Range[]): string =>
   `{${ranges.map(({ from, to }) => `[${toIso(from)},${toIso(to)})`).join(',')}}`
 
 /** Bounds as SQL gives them with `extract(epoch …) * 1000`: text of a number of milliseconds. */
@@ -37,3 +41,7 @@ export const parseMultirange = (text: string): Range[] =>
   }))
 
 const parseTimestamp = (text: string): Instant => toInstant(Date.parse(`${text.replace(' ', 'T')}Z`))
+
+/** The same of ranges that hold whole candles. Throws RangeError where they do not. */
+export const toAlignedRanges = (timeframe: Timeframe, pairs: JsonRanges | null): AlignedRange[] =>
+  toRanges(pairs).map((range) => toAlignedRange(timeframe, range))

@@ -1,11 +1,11 @@
 import { sql } from 'drizzle-orm'
-import type { Range } from '../market/range.ts'
-import { type JsonRanges, rangesJson, toRanges } from './multirange.ts'
+import type { AlignedRange } from '../market/range.ts'
+import { type JsonRanges, rangesJson, toAlignedRanges } from './multirange.ts'
 import { discardedRanges } from './quarantine.ts'
 import type { Database } from './transaction.ts'
 import { type WantedSeries, wantedRows } from './wanted-series.ts'
 
-/** Live work settles for quarantined candles; a backfill asks for them once more. */
+/** Rejected candles are known, and not asked for again, unless a repair wants to know whether the source gives better ones now. */
 export type Persistence = 'settle-for-refused' | 'retry-refused'
 
 /** What somebody has settled by hand stays settled, however often the rest is asked for again. */
@@ -31,7 +31,7 @@ export async function readOwed(
   db: Database,
   series: readonly WantedSeries[],
   persistence: Persistence,
-): Promise<Range[][]> {
+): Promise<AlignedRange[][]> {
   if (series.length === 0) return []
   const { states, byHand } = settledOfSource[persistence]
   const { rows } = await db.execute<{ place: number; owed: JsonRanges | null }>(sql`
@@ -45,14 +45,37 @@ export async function readOwed(
     )
     select place, ${rangesJson(sql`whole - coalesce(settled, '{}') - coalesce(${byHand}, '{}')`)} as owed
     from known as wanted`)
-  const owed = series.map((): Range[] => [])
-  for (const row of rows) owed[row.place] = toRanges(row.owed)
-  return owed
+  const owed = new Map(rows.map((row) => [row.place, row.owed]))
+  return series.map(({ timeframe }, place) => toAlignedRanges(timeframe, owed.get(place) ?? null))
 }
 
-/** The same of one series. */
+/**
+ * The rejected candles of each of the series in their order, in one query: those that are not resolved, and that no other
+ * source has filled in.
+ */
+export async function readRejected(db: Database, series: readonly WantedSeries[]): Promise<AlignedRange[][]> {
+  if (series.length === 0) return []
+  const { rows } = await db.execute<{ place: number; rejected: JsonRanges | null }>(sql`
+    with wanted as (${wantedRows(series)}), known as (
+      select wanted.*,
+        range_agg(ranges * tsmultirange(tsrange(opens_from, opens_to))) filter (
+          where state = 'refused' and coverage.source = wanted.source
+        ) as rejected,
+        range_agg(ranges * tsmultirange(tsrange(opens_from, opens_to))) filter (where state = 'stored') as stored
+      from wanted
+      join candle_coverage as coverage on coverage.coin_id = wanted.coin_id and coverage.timeframe = wanted.timeframe
+      where opens_from < opens_to
+      group by place, wanted.coin_id, wanted.timeframe, wanted.source, opens_from, opens_to, candle_length
+    )
+    select place, ${rangesJson(sql`rejected - coalesce(stored, '{}') - coalesce(${discarded}, '{}')`)} as rejected
+    from known as wanted where not isempty(rejected)`)
+  const rejected = new Map(rows.map((row) => [row.place, row.rejected]))
+  return series.map(({ timeframe }, place) => toAlignedRanges(timeframe, rejected.get(place) ?? null))
+}
+
+/** What `readOwed` finds of one series. */
 export const readOwedOf = async (
   db: Database,
   series: WantedSeries,
   persistence: Persistence,
-): Promise<Range[]> => (await readOwed(db, [series], persistence))[0] ?? []
+): Promise<AlignedRange[]> => (await readOwed(db, [series], persistence))[0] ?? []

@@ -1,59 +1,116 @@
 import type { Pool } from 'pg'
-import type { Instant } from '../market/instant.ts'
-import { ensurePartitions } from './create-partitions.ts'
-import { type PartitionedTable, type PartitionPlan, partitionAt } from './partitions.ts'
-import { sqlStateOf } from './transaction.ts'
+import { Misconfigured, Unavailable } from '../fault.ts'
+import { earlier, type Instant, later, plus } from '../market/instant.ts'
+import { contains, intersect, type Range, subtract, union } from '../market/range.ts'
+import { makePartitions } from './create-partitions.ts'
+import { type BoundedPartition, type CatalogPartition, receiving } from './partitions/catalog.ts'
+import type { Obstacle } from './partitions/obstacles.ts'
+import { type PartitionedTable, partitionAt } from './partitions.ts'
+import { rootMessage, sqlStateOf } from './transaction.ts'
 
-/** The leaves that this process has seen, so that a load need not ask the catalog each time. */
-export type PartitionCache = Set<string>
+/** What is known of a table's partitions; `inParent`: ranges whose rows go through the table all the same. */
+type KnownTable = Readonly<{ partitions: readonly CatalogPartition[]; inParent: readonly Range[] }>
+
+/** The partitions that this process has seen, by table, so that a load need not read the catalog each time. */
+export type PartitionCache = Map<string, KnownTable>
 
 export type PartitionReach = Readonly<{ pool: Pool; partitions: PartitionCache; lockTimeoutMs: number }>
 
+/** Where rows go: the partitions of their times, and the ranges whose rows must be left out. */
+export type Places = Readonly<{
+  partitions: readonly BoundedPartition[]
+  obstacles: readonly Obstacle[]
+}>
+
 /**
- * Makes sure of the leaves that rows at these instants go to, then writes them; `write` is told which they are. Should a
- * leaf have been dropped since it was seen, it is made again and the write is tried once more.
+ * Makes sure of the partitions that rows at these instants go to, then writes them; `write` leaves out what has an
+ * obstacle. Should a partition have been dropped since it was seen, it is made again and the write is tried once more.
  */
 export async function withPartitions<T>(
   reach: PartitionReach,
   table: PartitionedTable,
   instants: readonly Instant[],
-  write: (leaves: readonly PartitionPlan[]) => Promise<T>,
+  write: (places: Places) => Promise<T>,
 ): Promise<T> {
-  const plans = leavesOf(table, instants)
-  await ensureKnown(reach, table, plans)
-  try {
-    return await write(plans)
-  } catch (error) {
-    if (!isMissingPartition(error)) throw error
-    for (const { name } of plans) reach.partitions.delete(name)
-    await ensureKnown(reach, table, plans)
-    return write(plans)
+  const needed = rangesOf(table, instants)
+  let places = await findPlaces(reach, table, needed)
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await write(places)
+    } catch (error) {
+      const relation = partitionLackedBy(error)
+      if (relation === undefined) throw error
+      const inner = places.partitions.find(({ name }) => name === relation)
+      if (inner === undefined && attempt > 1) throw droppedMeanwhile(table, error)
+      reach.partitions.delete(table.name)
+      places = inner ? without(places, inner, error) : await findPlaces(reach, table, needed)
+    }
   }
 }
 
-function leavesOf(table: PartitionedTable, instants: readonly Instant[]): PartitionPlan[] {
-  const plans = new Map<string, PartitionPlan>()
-  let last: PartitionPlan | undefined
+const droppedMeanwhile = ({ name }: PartitionedTable, cause: unknown): Unavailable =>
+  new Unavailable(`partitions of ${name} were dropped while rows were being stored; try again`, { cause })
+
+/** A partition that is partitioned itself, and has none for some of the rows: they are left out with all of its range. */
+function without({ partitions, obstacles }: Places, inner: BoundedPartition, cause: unknown): Places {
+  const { qualifiedName, table, range } = inner
+  const fault = new Misconfigured(
+    `${qualifiedName}, a partition of ${table}, is partitioned itself and has no partition for some of the rows; make one, or detach it: alter table public.${table} detach partition ${qualifiedName}`,
+    { cause },
+  )
+  return {
+    partitions: partitions.filter((other) => other !== inner),
+    obstacles: [...obstacles, { range, fault }],
+  }
+}
+
+/** What the instants span in each usual partition. */
+function rangesOf(table: PartitionedTable, instants: readonly Instant[]): Range[] {
+  const spans = new Map<Instant, { from: Instant; to: Instant }>()
+  let usual: Range | undefined
   for (const instant of instants) {
-    if (last && instant >= last.range.from && instant < last.range.to) continue
-    last = partitionAt(table, instant)
-    plans.set(last.name, last)
+    // Most instants come ascending.
+    if (!usual || !contains(usual, instant)) usual = partitionAt(table, instant).range
+    const span = spans.get(usual.from) ?? { from: instant, to: instant }
+    span.from = earlier(span.from, instant)
+    span.to = later(span.to, plus(instant, 1))
+    spans.set(usual.from, span)
   }
-  return [...plans.values()]
+  return [...spans.values()]
 }
 
-async function ensureKnown(
-  { pool, partitions, lockTimeoutMs }: PartitionReach,
+async function findPlaces(
+  { pool, partitions: cache, lockTimeoutMs }: PartitionReach,
   table: PartitionedTable,
-  plans: readonly PartitionPlan[],
-): Promise<void> {
-  const unseen = plans.filter(({ name }) => !partitions.has(name))
-  if (unseen.length === 0) return
-  await ensurePartitions(pool, table, unseen, lockTimeoutMs)
-  for (const { name } of unseen) partitions.add(name)
+  needed: readonly Range[],
+): Promise<Places> {
+  const known = cache.get(table.name)
+  const lacking = known ? needed.filter((range) => !isCovered(range, known)) : needed
+  if (lacking.length === 0) return { partitions: touching(known?.partitions ?? [], needed), obstacles: [] }
+  const { partitions, inParent, obstacles } = await makePartitions(
+    pool,
+    table,
+    lacking,
+    lockTimeoutMs,
+    known?.partitions,
+  )
+  // What is in the way may be gone the next time.
+  if (obstacles.length > 0) cache.delete(table.name)
+  else cache.set(table.name, { partitions, inParent: union([...(known?.inParent ?? []), ...inParent]) })
+  return { partitions: touching(partitions, needed), obstacles }
 }
 
-/** `no partition of relation "…" found for row` has the state of a broken check. */
-const isMissingPartition = (error: unknown): boolean =>
-  sqlStateOf(error) === '23514' &&
-  /no partition of relation/.test(String(error instanceof Error && error.cause ? error.cause : error))
+const isCovered = (range: Range, { partitions, inParent }: KnownTable): boolean =>
+  subtract(range, [...touching(partitions, [range]).map((partition) => partition.range), ...inParent])
+    .length === 0
+
+const touching = (partitions: readonly CatalogPartition[], ranges: readonly Range[]): BoundedPartition[] =>
+  receiving(partitions).filter((partition) =>
+    ranges.some((range) => intersect(partition.range, range) !== undefined),
+  )
+
+/** The relation of `no partition of relation "…" found for row`, which has the state of a broken check. */
+function partitionLackedBy(error: unknown): string | undefined {
+  if (sqlStateOf(error) !== '23514') return undefined
+  return /no partition of relation "(.*)" found for row/.exec(rootMessage(error))?.[1]
+}

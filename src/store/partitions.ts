@@ -1,7 +1,7 @@
-import { type Instant, toInstant } from '../market/instant.ts'
-import type { Range } from '../market/range.ts'
+import { type Instant, toInstant, toIso } from '../market/instant.ts'
+import { type Range, subtract } from '../market/range.ts'
 import { type Timeframe, timeframes } from '../market/timeframe.ts'
-import type { PartitionLength } from '../settings/schema.ts'
+import { type PartitionLength, partitionLengths } from '../settings/schema.ts'
 import type { Settings } from '../settings.ts'
 
 /** A table whose leaves hold a day, a month or a year each. */
@@ -67,3 +67,35 @@ export function partitionsAhead(table: PartitionedTable, now: Instant, ahead: nu
     plans.push(partitionAt(table, last.range.to))
   return plans
 }
+
+/**
+ * The partitions to make so that a range has one everywhere: of each usual one, what no other takes. A partition with
+ * bounds of its own, or of another length, leaves a part of a usual one free.
+ */
+export const missingPartitions = (
+  table: PartitionedTable,
+  taken: readonly Range[],
+  range: Range,
+): PartitionPlan[] =>
+  partitionsOf(table, range).flatMap((usual) =>
+    subtract(usual.range, taken)
+      .filter(({ from, to }) => from < range.to && to > range.from)
+      .map((free) => (isSame(free, usual.range) ? usual : { name: partName(usual, free), range: free })),
+  )
+
+const isSame = (a: Range, b: Range): boolean => a.from === b.from && a.to === b.to
+
+/** `ohlcv_data_1h_y2024m05_from_20240521t050000`: a part of a usual partition. */
+const partName = ({ name }: PartitionPlan, { from }: Range): string =>
+  `${name}_from_${toIso(from)
+    .replaceAll(/[-:Z]|[.]000/g, '')
+    .replace('T', 't')
+    .replace('.', '_')}`
+
+/** Whether we would have made a partition of this name and these bounds, now or with another length in the settings. */
+export const isOwnForm = (table: string, { name, range }: PartitionPlan): boolean =>
+  partitionLengths.some((length) => {
+    const usual = partitionAt({ name: table, length }, range.from)
+    if (name === usual.name) return isSame(range, usual.range)
+    return name === partName(usual, range) && range.to <= usual.range.to
+  })

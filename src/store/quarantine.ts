@@ -1,13 +1,15 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { stringify } from 'lossless-json'
+import type { Candle, RejectedRow } from '../market/candle.ts'
 import { type Instant, second, toIso } from '../market/instant.ts'
-import type { Range } from '../market/range.ts'
+import type { AlignedRange, Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { entryOfRows } from './maintenance-audit.ts'
-import { fromMs, type JsonRanges, rangesJson, toRanges } from './multirange.ts'
+import { fromMs, type JsonRanges, rangesJson, toAlignedRanges } from './multirange.ts'
+import { orCountAgain, rejectedAlike } from './quarantine/repeated-rejections.ts'
 import type { Database } from './transaction.ts'
 
-/** Where rows that were not believed came from. */
+/** Where rejected rows came from. */
 export type Origin = Readonly<{
   source: string
   market: string
@@ -19,35 +21,46 @@ export type Origin = Readonly<{
 
 const longestRaw = 10_000
 
-/** Keeps rows aside with their reason; the same row seen again is kept once. */
+/** Stores rejected rows with their reason; a rejection that is there already is counted. */
 export async function quarantine(
   db: Database,
   origin: Origin,
-  rejected: readonly Readonly<{ raw: unknown; reason: string; openTime?: Instant }>[],
+  rejected: readonly RejectedRow[],
 ): Promise<void> {
-  for (const { raw, reason, openTime } of rejected) {
+  const now = sql`${toIso(origin.now)}::timestamp`
+  for (const { raw, reason, kind, openTime, acceptable, isSuperseded } of rejectedAlike(rejected)) {
+    const settled = isSuperseded ? sql`'superseded', ${now}, 'beacon'` : sql`null, null, null`
     await db.execute(sql`
-      insert into quarantined_rows (source, market, coin_id, timeframe, timestamp, reason, raw, run_id, quarantined_at)
+      insert into quarantined_rows (
+        source, market, coin_id, timeframe, timestamp, reason, kind, raw, candle, run_id, quarantined_at, last_seen_at,
+        settlement, settled_at, settled_by
+      )
       values (${origin.source}, ${marketText(origin.market)}, ${origin.coinId ?? null}, ${origin.timeframe ?? null},
-        ${openTime === undefined ? null : toIso(openTime)}::timestamp, ${reason}, ${rawText(raw)}, ${origin.runId}::uuid, ${toIso(origin.now)}::timestamp)
-      on conflict do nothing`)
+        ${openTime === undefined ? null : toIso(openTime)}::timestamp, ${reason}, ${kind}, ${rawText(raw)},
+        ${acceptable === undefined ? null : valuesText(acceptable)}::jsonb, ${origin.runId}::uuid, ${now}, ${now}, ${settled})
+      ${orCountAgain}`)
   }
 }
+
+/** The numbers as texts: as JSON numbers they might lose digits. */
+const valuesText = ({ open, high, low, close, volume }: Candle): string =>
+  JSON.stringify({ open, high, low, close, volume })
 
 /** The row as it stood in the answer, digits and all, without the NUL that no text column can hold. */
 const rawText = (raw: unknown): string =>
   (stringify(raw) ?? 'undefined').replaceAll('\u0000', '\\u0000').slice(0, longestRaw)
 
-/** A row that is not believed may call its market anything. */
+/** A rejected row may call its market anything. */
 const marketText = (market: string): string => market.replaceAll('\u0000', '').slice(0, 50)
 
 /**
  * What became of a row. `loaded`: the table has a candle for its open time. `withdrawn`: its source has none there any
- * more. `discarded`: settled by hand; its open time counts as absent and is not asked for again.
+ * more. `discarded`: resolved by hand; its open time counts as absent and is not asked for again. `accepted`: stored by
+ * hand. `superseded`: the same answer held a later state of the candle.
  */
-export type Settlement = 'loaded' | 'withdrawn' | 'discarded'
+export type Settlement = 'loaded' | 'withdrawn' | 'discarded' | 'accepted' | 'superseded'
 
-/** One row kept aside; undefined is what it did not tell, and `settled` until it is. */
+/** One rejected row; undefined is what it did not tell, and `settled` until it is. */
 export type QuarantinedRow = Readonly<{
   id: string
   source: string
@@ -57,8 +70,13 @@ export type QuarantinedRow = Readonly<{
   openTime: Instant | undefined
   reason: string
   raw: string
+  /** What can be stored all the same, if anything can. */
+  values: Omit<Candle, 'openTime'> | undefined
   runId: string | undefined
+  /** When it was first seen. */
   quarantinedAt: Instant
+  lastSeenAt: Instant
+  timesSeen: number
   /** Whether the table has a candle for its open time, from this source or another. */
   isStored: boolean
   settled: Readonly<{ as: Settlement; at: Instant; by: string; why: string | undefined }> | undefined
@@ -70,10 +88,12 @@ export type QuarantineFilter = Readonly<{
   coinId?: string
   timeframe?: string
   reason?: string
+  /** The candles that the rows concern: it begins and ends with one of any timeframe. */
+  range?: Range
   state: 'open' | 'settled' | 'all'
 }>
 
-/** The newest of the rows that match, and how many match in all. */
+/** Those of the rows that match that were seen last, and how many match in all. */
 export async function listQuarantined(
   db: Database,
   filter: QuarantineFilter,
@@ -84,7 +104,7 @@ export async function listQuarantined(
     sql`select count(*)::integer as total from quarantined_rows as kept where ${matching}`,
   )
   return {
-    rows: await readRows(db, sql`${matching} order by quarantined_at desc, id limit ${most}`),
+    rows: await readRows(db, sql`${matching} order by last_seen_at desc, timestamp, id limit ${most}`),
     total: rows[0]?.total ?? 0,
   }
 }
@@ -95,7 +115,7 @@ const stateConditions = {
   all: sql`true`,
 } as const
 
-function matches({ source, coinId, timeframe, reason, state }: QuarantineFilter): SQL {
+function matches({ source, coinId, timeframe, reason, range, state }: QuarantineFilter): SQL {
   return sql.join(
     [
       stateConditions[state],
@@ -103,6 +123,9 @@ function matches({ source, coinId, timeframe, reason, state }: QuarantineFilter)
       ...(coinId === undefined ? [] : [sql`coin_id = ${coinId}`]),
       ...(timeframe === undefined ? [] : [sql`timeframe = ${timeframe}`]),
       ...(reason === undefined ? [] : [sql`position(lower(${reason}) in lower(reason)) > 0`]),
+      ...(range === undefined
+        ? []
+        : [sql`timestamp >= ${toIso(range.from)}::timestamp and timestamp < ${toIso(range.to)}::timestamp`]),
     ],
     sql` and `,
   )
@@ -122,17 +145,21 @@ async function readRows(db: Database, condition: SQL): Promise<QuarantinedRow[]>
     open_ms: string | null
     reason: string
     raw: string
+    candle: Omit<Candle, 'openTime'> | null
     run_id: string | null
     quarantined_ms: string
+    last_seen_ms: string
+    times_seen: number
     is_stored: boolean
     settlement: Settlement | null
     settled_ms: string | null
     settled_by: string | null
     settled_reason: string | null
   }>(sql`
-    select id, source, market, coin_id, timeframe, reason, raw, run_id, settlement, settled_by, settled_reason,
+    select id, source, market, coin_id, timeframe, reason, raw, candle, run_id, times_seen, settlement, settled_by, settled_reason,
       extract(epoch from timestamp) * 1000 as open_ms,
       extract(epoch from quarantined_at) * 1000 as quarantined_ms,
+      extract(epoch from last_seen_at) * 1000 as last_seen_ms,
       extract(epoch from settled_at) * 1000 as settled_ms,
       exists (
         select from candle_coverage as known
@@ -150,8 +177,11 @@ async function readRows(db: Database, condition: SQL): Promise<QuarantinedRow[]>
     openTime: row.open_ms === null ? undefined : fromMs(row.open_ms),
     reason: row.reason,
     raw: row.raw,
+    values: row.candle ?? undefined,
     runId: row.run_id ?? undefined,
     quarantinedAt: fromMs(row.quarantined_ms),
+    lastSeenAt: fromMs(row.last_seen_ms),
+    timesSeen: row.times_seen,
     isStored: row.is_stored,
     settled:
       row.settlement === null || row.settled_ms === null || row.settled_by === null
@@ -168,7 +198,10 @@ async function readRows(db: Database, condition: SQL): Promise<QuarantinedRow[]>
 /** Who settles, and when. */
 export type Settling = Readonly<{ by: string; now: Instant }>
 
-/** Settles open rows by hand, and returns the ids of those that were still open. */
+/**
+ * Resolves open rows by hand, together with all other open rows of the same candles, and returns the ids of those that
+ * were still open.
+ */
 export async function discard(
   db: Database,
   ids: readonly string[],
@@ -178,7 +211,10 @@ export async function discard(
     with discarded as (
       update quarantined_rows
       set settlement = 'discarded', settled_at = ${toIso(now)}::timestamp, settled_by = ${whoText(by)}, settled_reason = ${why}
-      where id in (select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb)::uuid) and settlement is null
+      where settlement is null and id in (
+        select coalesce(other.id, named.id) from quarantined_rows as named left join quarantined_rows as other on ${isOfSameCandle}
+        where named.id in (select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb)::uuid)
+      )
       returning id
     ), entry as (${entryOfRows('discarded', {
       operation: 'DISCARD',
@@ -194,7 +230,12 @@ export async function discard(
 /** So many ids of discarded rows are named in the audit log; the rows themselves say who discarded them. */
 const mostNamed = 100
 
-const whoText = (by: string): string => by.slice(0, 100)
+/** Of `named` and `other`: rows of one answer after another, each with its reason, may concern the same candle. */
+export const isOfSameCandle = sql`
+  other.coin_id = named.coin_id and other.timeframe = named.timeframe and other.source = named.source
+  and date_bin(other.timeframe::interval, other.timestamp, '1970-01-01') = date_bin(named.timeframe::interval, named.timestamp, '1970-01-01')`
+
+export const whoText = (by: string): string => by.slice(0, 100)
 
 /**
  * Settles those of the rows that the ledger has an answer for: the table has their candle, or their source has none
@@ -242,11 +283,11 @@ export const discardedRanges = ({
   to,
   candleLength,
 }: Whereabouts): SQL => sql`(
-  select range_agg(tsrange(timestamp, timestamp + ${candleLength})) from (
-    select timestamp from quarantined_rows as kept
+  select range_agg(tsrange(open_time, open_time + ${candleLength})) from (
+    select date_bin(${candleLength}, timestamp, '1970-01-01') as open_time from quarantined_rows as kept
     where kept.coin_id = ${coinId} and kept.timeframe = ${timeframe} and kept.source = ${source}
       and timestamp >= ${from} and timestamp < ${to}
-    group by timestamp
+    group by open_time
     having bool_or(settlement = 'discarded') and bool_and(settlement is not null)
   ) as discarded
 )`
@@ -255,8 +296,8 @@ export const discardedRanges = ({
 export async function readDiscarded(
   db: Database,
   { coinId, timeframe, source }: Readonly<{ coinId: string; timeframe: Timeframe; source: string }>,
-  { from, to }: Range,
-): Promise<Range[]> {
+  { from, to }: AlignedRange,
+): Promise<AlignedRange[]> {
   const ranges = discardedRanges({
     coinId: sql`${coinId}`,
     timeframe: sql`${timeframe}`,
@@ -268,5 +309,5 @@ export async function readDiscarded(
   const { rows } = await db.execute<{ discarded: JsonRanges | null }>(
     sql`select ${rangesJson(ranges)} as discarded`,
   )
-  return toRanges(rows[0]?.discarded ?? null)
+  return toAlignedRanges(timeframe, rows[0]?.discarded ?? null)
 }

@@ -7,7 +7,7 @@ import { fromMs } from './multirange.ts'
 import type { Database } from './transaction.ts'
 
 /** What a command asks for itself stands in the record of runs under one of these names. */
-export const askedByCommand = ['retry-quarantine', 'repair-differences'] as const
+export const askedByCommand = ['retry-quarantine', 'accept-quarantine', 'repair-differences'] as const
 export type AskedByCommand = (typeof askedByCommand)[number]
 
 /** Jobs whose payload tells which candles of which coin they asked for. */
@@ -27,8 +27,8 @@ export type RunBehind = Readonly<{
 /**
  * The runs that may have brought candles of the range, the first of them ascending, and how many there are in all: what
  * was asked for by range and overlaps it, and what asked these sources for their newest candles while those of the range
- * closed, or until `recheck` candles later, or as the first after that, as far as one answer reaches back; and what has
- * changed one of them. A run that failed may have brought a part.
+ * closed, or until `recheck` candles later, or after that up to the first that was done, as far as one answer reaches back;
+ * and what has changed one of them. A run that failed may have brought a part.
  */
 export async function readRunsBehind(
   db: Database,
@@ -67,12 +67,13 @@ export async function readRunsBehind(
           and timestamp >= ${from}::timestamp and timestamp < ${to}::timestamp
       )
       union
-      (
-        select * from ingest_runs
-        where ${isLive} and started_at >= ${seenTo}::timestamp and started_at < ${candlesLater(perAnswer)}::timestamp
-          and status = 'done'
-        order by started_at limit 1
-      )
+      select * from ingest_runs
+      where ${isLive} and started_at >= ${seenTo}::timestamp and started_at < ${candlesLater(perAnswer)}::timestamp
+        and (status = 'done' or (outcome ->> 'new')::integer > 0)
+        and started_at <= coalesce(
+          (select min(started_at) from ingest_runs where ${isLive} and started_at >= ${seenTo}::timestamp and status = 'done'),
+          'infinity'
+        )
     )
     select id, job, payload ->> 'source' as source, status, extract(epoch from started_at) * 1000 as started_ms,
       extract(epoch from finished_at) * 1000 as finished_ms, count(*) over ()::integer as total

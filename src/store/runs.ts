@@ -152,6 +152,21 @@ export async function lastSuccess(db: Database, job: string, payload: unknown): 
   return rows[0] && fromMs(rows[0].started_ms)
 }
 
+/** What the newest run of a job that ended well has done, and when it began. */
+export async function readLastOutcome(
+  db: Database,
+  job: string,
+): Promise<Readonly<{ startedAt: Instant; outcome: unknown }> | undefined> {
+  const chosen = db
+    .select({ startedAt: ingestRuns.startedAt, outcome: ingestRuns.outcome })
+    .from(ingestRuns)
+    .where(and(eq(ingestRuns.job, job), eq(ingestRuns.status, 'done')))
+    .orderBy(desc(ingestRuns.startedAt))
+    .limit(1)
+  const [run] = await withFaults(chosen)
+  return run
+}
+
 /** How many runs of a job have ended well since then, by queue. */
 export async function countDone(db: Database, job: string, since: Instant): Promise<Map<string, number>> {
   const { rows } = await db.execute<{ queue: string; runs: number }>(sql`

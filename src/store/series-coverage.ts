@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../market/instant.ts'
-import type { Range } from '../market/range.ts'
+import type { AlignedRange } from '../market/range.ts'
 import type { PendingState, Series } from './coverage.ts'
-import { fromMs, type JsonRanges, rangesJson, toRanges } from './multirange.ts'
+import { fromMs, type JsonRanges, rangesJson, toAlignedRanges } from './multirange.ts'
 import type { Database } from './transaction.ts'
 import { type WantedSeries, wantedRows } from './wanted-series.ts'
 
@@ -65,7 +65,7 @@ export async function readSeriesCoverage(
 }
 
 /** What there is to ask a series' source for, ascending each; all inside the range that was named. */
-export type Unsettled = Readonly<Record<PendingState | 'owed', readonly Range[]>>
+export type Unsettled = Readonly<Record<PendingState | 'owed', readonly AlignedRange[]>>
 
 export const nothingUnsettled: Unsettled = {
   owed: [],
@@ -113,10 +113,10 @@ export async function readUnsettled(
     rows.map(({ coin_id, timeframe, ...found }) => [
       keyOf({ coinId: coin_id, timeframe }),
       {
-        owed: toRanges(found.owed),
-        provisional: toRanges(found.provisional),
-        'recheck-after-day': toRanges(found['recheck-after-day']),
-        'recheck-after-month': toRanges(found['recheck-after-month']),
+        owed: toAlignedRanges(timeframe, found.owed),
+        provisional: toAlignedRanges(timeframe, found.provisional),
+        'recheck-after-day': toAlignedRanges(timeframe, found['recheck-after-day']),
+        'recheck-after-month': toAlignedRanges(timeframe, found['recheck-after-month']),
       },
     ]),
   )
@@ -135,8 +135,8 @@ export async function readSharedSilence(
   db: Database,
   { timeframe, source }: Omit<Series, 'coinId'>,
   coinIds: readonly string[],
-  within: Range,
-): Promise<Range[]> {
+  within: AlignedRange,
+): Promise<AlignedRange[]> {
   if (coinIds.length === 0) return []
   const { rows } = await db.execute<{ silence: JsonRanges | null }>(sql`
     with known as (
@@ -151,5 +151,5 @@ export async function readSharedSilence(
     )
     select ${rangesJson(sql`(absent - coalesce(stored, '{}')) * tsmultirange(tsrange(${toIso(within.from)}::timestamp, ${toIso(within.to)}::timestamp))`)} as silence
     from all_known`)
-  return toRanges(rows[0]?.silence ?? null)
+  return toAlignedRanges(timeframe, rows[0]?.silence ?? null)
 }

@@ -1,11 +1,11 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { second, toIso } from '../market/instant.ts'
-import type { Range } from '../market/range.ts'
+import type { AlignedRange } from '../market/range.ts'
 import { timeframeMs } from '../market/timeframe.ts'
 import type { Series } from './coverage.ts'
 
 /** A series and the open times that are wanted of it. */
-export type WantedSeries = Series & Readonly<{ range: Range }>
+export type WantedSeries = Series & Readonly<{ range: AlignedRange }>
 
 /**
  * The series as rows that a query can join, each with its place in the list: place, coin_id, timeframe, source, opens_from,

@@ -14,7 +14,7 @@ import {
 import { bucketsOf } from './digests/buckets.ts'
 import { addToDigests, type SeriesSums } from './digests/candle-digests.ts'
 import { addRows, type CandleHashes, hashesOf } from './digests/candle-hash.ts'
-import type { PartitionPlan } from './partitions.ts'
+import type { BoundedPartition } from './partitions/catalog.ts'
 import { copyStraight } from './straight-copy.ts'
 import { sqlStateOf, type Transaction } from './transaction.ts'
 
@@ -28,7 +28,7 @@ const tries = 3
 
 /**
  * Writes candles of one timeframe, series by series in the order of the index. What the ledger proves to be absent is
- * copied straight into the leaves; the rest is held against the table first, so that what is there as it should be is
+ * copied straight into the partitions; the rest is held against the table first, so that what is there as it should be is
  * neither written nor locked. The locks of the series must be held. Throws Unavailable while another program writes the
  * same candles.
  */
@@ -36,7 +36,7 @@ export async function writeCandles(
   tx: Transaction,
   timeframe: Timeframe,
   incoming: readonly IncomingCandles[],
-  leaves: readonly PartitionPlan[],
+  partitions: readonly BoundedPartition[],
 ): Promise<Written[]> {
   let suspicions = await readSuspicions(tx.db, timeframe, incoming)
   for (let attempt = 1; attempt <= tries; attempt += 1) {
@@ -45,7 +45,7 @@ export async function writeCandles(
       const comparison = comparisons[place]
       return comparison ? [{ incoming: one, comparison }] : []
     })
-    if (await writeCompared(tx, timeframe, compared, leaves)) {
+    if (await writeCompared(tx, timeframe, compared, partitions)) {
       await addToDigests(tx.db, timeframe, digestChanges(timeframe, compared))
       return compared.map(written)
     }
@@ -83,7 +83,7 @@ async function writeCompared(
   tx: Transaction,
   timeframe: Timeframe,
   compared: readonly Compared[],
-  leaves: readonly PartitionPlan[],
+  partitions: readonly BoundedPartition[],
 ): Promise<boolean> {
   const absent = compared.map(({ incoming, comparison }) => ({ incoming, runs: comparison.absent }))
   const isChanged = compared.some(({ comparison }) => comparison.changed.length > 0)
@@ -91,7 +91,7 @@ async function writeCompared(
   await tx.client.query('savepoint compared')
   try {
     const copied = isChanged ? await change(tx, timeframe, compared) : []
-    await copyStraight(tx, timeframe, joined(absent, copied), leaves)
+    await copyStraight(tx, timeframe, joined(absent, copied), partitions)
   } catch (error) {
     if (sqlStateOf(error) !== uniqueViolation) throw error
     await tx.client.query('rollback to savepoint compared')

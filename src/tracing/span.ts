@@ -8,7 +8,7 @@ import {
   trace,
 } from '@opentelemetry/api'
 import { Fault } from '../fault.ts'
-import { withoutSecrets } from '../runtime/log.ts'
+import { withoutSecrets } from '../runtime/redaction.ts'
 import type { Attributes, Span, SpanDetails } from '../runtime/trace.ts'
 
 /** The span of OpenTelemetry in our words. No text of it holds a secret. */

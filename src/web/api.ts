@@ -5,12 +5,14 @@ import { InvalidInput } from '../fault.ts'
 import { findGaps } from '../ingest/gaps.ts'
 import { keptHistory } from '../ingest/kept-history.ts'
 import { candleMarketOf } from '../ingest/markets.ts'
-import { day, type Instant, later, minute, parseDate, plus, second, toIso } from '../market/instant.ts'
-import { candleCount, intersect, type Range } from '../market/range.ts'
-import { floorTo, type Timeframe, timeframes } from '../market/timeframe.ts'
+import { day, type Instant, minute, parseDate, plus, second, toIso } from '../market/instant.ts'
+import { type AlignedRange, candleCount, candleFrom, intersect, type Range } from '../market/range.ts'
+import { ceilTo, floorTo, plusCandles, type Timeframe, timeframes } from '../market/timeframe.ts'
 import type { Engine } from '../queue/engine.ts'
 import type { AnyJob } from '../queue/job.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { didYouMean } from '../settings/did-you-mean.ts'
+import { examine, plainIssues } from '../settings/plain-issues.ts'
 import type { Settings } from '../settings.ts'
 import { readCandlePoints } from '../store/candle-points.ts'
 import { type Coin, listCoins } from '../store/coins.ts'
@@ -65,10 +67,9 @@ export function serveApi(app: FastifyInstance, api: Api): void {
 }
 
 function read<T>(schema: z.ZodType<T>, query: unknown): T {
-  const result = schema.safeParse(query)
+  const result = examine(schema, query, { quoting: true })
   if (result.success) return result.data
-  const [issue] = result.error.issues
-  throw badRequest(`${issue?.path.join('.') || 'the query'} ${issue?.message}`)
+  throw badRequest(plainIssues(result.error, 'the query').join('; '))
 }
 
 /** The fault that Fastify answers with status 400 and its sentence. */
@@ -79,7 +80,11 @@ async function followed(pool: Pool, coinId: string): Promise<Coin> {
   const coins = await listCoins(databaseOf(pool))
   const found = coins.find(({ id }) => id === coinId)
   if (found) return found
-  throw Object.assign(new InvalidInput(`no coin "${coinId}" is followed`), { statusCode: 404 })
+  const near = didYouMean(
+    coinId,
+    coins.map(({ id }) => id),
+  )
+  throw Object.assign(new InvalidInput(`no coin "${coinId}" is tracked.${near}`), { statusCode: 404 })
 }
 
 /** The range asked about; by default it ends now and is `lengthMs` long. */
@@ -114,7 +119,13 @@ async function gaps({ pool, settings, clock }: Reach, query: unknown) {
 }
 
 async function candles({ pool, clock }: Reach, query: unknown) {
-  const points = z.coerce.number().int().min(10).max(mostPoints).default(mostPoints)
+  const points = z
+    .string()
+    .refine((text) => /^\d{2,4}$/.test(text) && Number(text) >= 10 && Number(text) <= mostPoints, {
+      error: `is not a whole number from 10 to ${mostPoints}`,
+    })
+    .transform(Number)
+    .default(mostPoints)
   const asked = read(z.strictObject({ coin, timeframe, from: date, to: date, points }), query)
   const { id: coinId } = await followed(pool, asked.coin)
   const range = rangeOf(asked, clock.now(), day)
@@ -132,7 +143,7 @@ async function coverage({ pool, settings, clock }: Reach, query: unknown) {
   const { from, to } = rangeOf(asked, clock.now(), 365 * day)
   const range = {
     from: floorTo('1d', from),
-    to: later(floorTo('1d', to), plus(floorTo('1d', plus(to, -1)), day)),
+    to: ceilTo('1d', to),
   }
   const db = databaseOf(pool)
   const coins = await listCoins(db)
@@ -162,15 +173,15 @@ function wantedDays(
   settings: Settings,
   coin: Coin,
   timeframe: Timeframe,
-  range: Range,
+  range: AlignedRange,
   now: Instant,
 ): number[] {
   const wanted = new Array<number>((range.to - range.from) / day).fill(0)
   const market = candleMarketOf(coin)
   const kept = market && intersect(keptHistory(settings, market, timeframe, now), range)
   if (!kept) return wanted
-  for (let at = floorTo('1d', kept.from); at < kept.to; at = plus(at, day)) {
-    const part = intersect(kept, { from: at, to: plus(at, day) })
+  for (let at = floorTo('1d', kept.from); at < kept.to; at = plusCandles(at, 1, '1d')) {
+    const part = intersect(kept, candleFrom(at, '1d'))
     wanted[(at - range.from) / day] = part ? candleCount(part, timeframe) : 0
   }
   return wanted

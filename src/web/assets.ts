@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import type { FastifyInstance } from 'fastify'
+import { Misconfigured } from '../fault.ts'
 import { packageDir } from '../package-dir.ts'
 import { compress, sendPacked } from './compression.ts'
 import type { PageFiles } from './page.ts'
-import { readBundle } from './page-bundle.ts'
+
+const pageDir = new URL('dist/page/', packageDir)
 
 const types: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
@@ -16,8 +18,9 @@ const theFirstFirst = (a: string, b: string): number => Number(b === 'status.js'
 
 /** Serves the page's files under `/assets/`, every file it needs and no other; returns what it has to name. */
 export async function serveAssets(app: FastifyInstance): Promise<PageFiles> {
-  const files = await readBundle()
-  for (const { name, content } of files) {
+  const names = (await readPageDir()).filter((name) => extname(name) in types)
+  for (const name of names) {
+    const content = await readFile(new URL(name, pageDir))
     const packed = { content, compressed: await compress(content) }
     const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 16)}"`
     app.get(`/assets/${name}`, async (request, reply) => {
@@ -27,9 +30,17 @@ export async function serveAssets(app: FastifyInstance): Promise<PageFiles> {
       return sendPacked(request, reply.type(types[extname(name)] ?? 'application/octet-stream'), packed)
     })
   }
-  const icon = await readFile(new URL('src/web/assets/icon.svg', packageDir), 'utf8')
+  const icon = await readFile(new URL('icon.svg', pageDir), 'utf8')
   return {
-    scripts: files.flatMap(({ name }) => (extname(name) === '.js' ? [name] : [])).toSorted(theFirstFirst),
+    scripts: names.filter((name) => extname(name) === '.js').toSorted(theFirstFirst),
     icon: `data:image/svg+xml,${encodeURIComponent(icon)}`,
+  }
+}
+
+async function readPageDir(): Promise<string[]> {
+  try {
+    return await readdir(pageDir)
+  } catch (cause) {
+    throw new Misconfigured('the files of the status page are not built: run npm run build', { cause })
   }
 }

@@ -7,6 +7,7 @@ import { type Instant, second } from '../market/instant.ts'
 import type { Engine } from '../queue/engine.ts'
 import type { AnyJob } from '../queue/job.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { hasCode } from '../runtime/error-code.ts'
 import type { Log } from '../runtime/log.ts'
 import { reasonOf } from '../runtime/when-answering.ts'
 import type { Environment } from '../settings/environment.ts'
@@ -43,6 +44,8 @@ export type WebOptions = Readonly<{
   flushCounts?(): Promise<void>
   /** How often a watched status page is brought up to date; 3 s by default. */
   refreshMs?: number
+  /** Whether any free port will do where the wanted one is taken. */
+  anyPort?: boolean
 }>
 
 export type Web = Readonly<{ url: string; close(): Promise<void> }>
@@ -76,7 +79,7 @@ export async function openWeb(options: WebOptions): Promise<Web> {
     serveMetrics(app, options)
     await serveStatus(app, options)
     await serveBoard(app, { ...options, writable: options.settings.board.access === 'writable' })
-    const url = await listen(app, environment)
+    const url = await listen(app, environment, options.anyPort ?? false)
     return { url, close: () => app.close() }
   } catch (error) {
     await app.close()
@@ -153,11 +156,14 @@ const statusOf = (error: unknown): number =>
 
 async function listen(
   app: FastifyInstance,
-  { httpHost: host, httpPort: port }: Environment,
+  { httpHost: host, httpPort: port }: Pick<Environment, 'httpHost' | 'httpPort'>,
+  anyPort: boolean,
 ): Promise<string> {
   try {
     await app.listen({ host, port })
   } catch (error) {
+    if (anyPort && port !== 0 && hasCode(error, 'EADDRINUSE'))
+      return listen(app, { httpHost: host, httpPort: 0 }, false)
     throw withRemedy(error, host, port)
   }
   const [address] = app.addresses()

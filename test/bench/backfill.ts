@@ -11,8 +11,8 @@ import { unlimitedBudget } from '../../src/http/budget.ts'
 import { openHttpClient } from '../../src/http/client.ts'
 import type { HttpClient } from '../../src/http/request.ts'
 import { fillRange } from '../../src/ingest/fill-range.ts'
-import { day, plus, second, toInstant, toIso } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
+import { day, second, toInstant, toIso } from '../../src/market/instant.ts'
+import type { AlignedRange } from '../../src/market/range.ts'
 import { openReplayExchange } from '../../src/replay/exchange.ts'
 import { markets } from '../../src/replay/markets.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
@@ -26,11 +26,12 @@ import { migrateUp } from '../../src/store/migrations.ts'
 import { candleTable, partitionsOf } from '../../src/store/partitions.ts'
 import { openPool } from '../../src/store/pool.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
+import { atMs, plus } from '../support/at.ts'
 import { type Findings, median, rounds, seconds } from './measure.ts'
 
 const days = Number(process.env.BENCH_DAYS ?? 7)
-const from = toInstant(Date.UTC(2024, 2, 1))
-const range: Range = { from, to: plus(from, days * day) }
+const from = atMs(Date.UTC(2024, 2, 1))
+const range: AlignedRange = { from, to: plus(from, days * day) }
 
 type Bench = Readonly<{ name: string; against: string; ours(): Promise<number>; baseline(): Promise<number> }>
 type Stage = Readonly<{ pool: Pool; settings: Settings; http: HttpClient }>
@@ -89,7 +90,7 @@ async function backfill({ pool, settings, http }: Stage): Promise<void> {
         clock: systemClock,
         signal: new AbortController().signal,
         runId: '00000000-0000-4000-8000-000000000000',
-        partitions: new Set(),
+        partitions: new Map(),
       },
       {
         series: { coinId, timeframe: '1m', source: 'binance' },

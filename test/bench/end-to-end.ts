@@ -14,6 +14,7 @@ import { Releases } from '../../src/runtime/release.ts'
 import { readSettings } from '../../src/settings.ts'
 import { listCoins } from '../../src/store/coins.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
+import { atMs } from '../support/at.ts'
 import { type Cost, costOf, rounds, scale } from './measure.ts'
 import { minutesFrom, onReplay, type Replay, resetFollowed, symbolAt } from './replayed.ts'
 import { type Row, ratioRow } from './rows.ts'
@@ -170,7 +171,7 @@ async function tuplesWritten({ pool }: Stage): Promise<number> {
 
 /** A year of two coins; whole months of it, so that files alone can hold it. */
 const yearDays = Math.max(31, Math.round(366 * scale))
-const year: Extent = { coins: 2, range: minutesFrom(toInstant(Date.UTC(2024, 0)), yearDays * 1_440) }
+const year: Extent = { coins: 2, range: minutesFrom(atMs(Date.UTC(2024, 0)), yearDays * 1_440) }
 
 /** Zips of whole months against the pages of the same candles. */
 export const benchArchive = (): Promise<Row[]> =>

@@ -7,8 +7,8 @@ import { unlimitedBudget } from '../../src/http/budget.ts'
 import { openHttpClient } from '../../src/http/client.ts'
 import type { HttpClient, HttpRequest } from '../../src/http/request.ts'
 import { prepareRows } from '../../src/ingest/prepare-rows.ts'
-import { type Instant, minute, plus, second, toInstant, toIso } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
+import { type Instant, minute, second, toIso } from '../../src/market/instant.ts'
+import type { AlignedRange } from '../../src/market/range.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
 import type { Context } from '../../src/runtime/context.ts'
 import { openLog } from '../../src/runtime/log.ts'
@@ -17,6 +17,7 @@ import { binance } from '../../src/sources/binance.ts'
 import { candleColumns, rowsBetween } from '../../src/store/candle-rows.ts'
 import { copyRowsInto } from '../../src/store/copy.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
+import { atMs, plus } from '../support/at.ts'
 import { type Cost, costOf, rounds, scale } from './measure.ts'
 import { minutesFrom, onReplay, type Replay, resetFollowed } from './replayed.ts'
 import { type Row, ratioRow } from './rows.ts'
@@ -89,10 +90,10 @@ type Desk = Readonly<{
 }>
 
 /** The answer for one market; all of them belong to the coin that is asked for, whatever its name. */
-type Answered = Readonly<{ request: HttpRequest; range: Range; text: string }>
+type Answered = Readonly<{ request: HttpRequest; range: AlignedRange; text: string }>
 
 function openDesk(stage: Stage, replay: Replay): Desk {
-  let now = benchStart
+  let now: Instant = benchStart
   const clock = { now: () => now }
   const settings: Settings = readSettings({ ...replay })
   const answers: Answered[] = []
@@ -121,9 +122,9 @@ function openDesk(stage: Stage, replay: Replay): Desk {
   }
 }
 
-const rangeOf = ({ startTime, endTime }: Readonly<Record<string, string>>): Range => ({
-  from: toInstant(Number(startTime)),
-  to: toInstant(Number(endTime) + 1),
+const rangeOf = ({ startTime, endTime }: Readonly<Record<string, string>>): AlignedRange => ({
+  from: atMs(Number(startTime)),
+  to: atMs(Number(endTime) + 1),
 })
 
 const silent = { progress: async () => undefined, log: async () => undefined }

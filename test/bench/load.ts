@@ -9,9 +9,10 @@ import { Gathering } from '../../src/ingest/gathering.ts'
 import { loadPages } from '../../src/ingest/load-pages.ts'
 import { prepareRows } from '../../src/ingest/prepare-rows.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
-import { plus, second, toIso } from '../../src/market/instant.ts'
+import { second, toIso } from '../../src/market/instant.ts'
 import { binance } from '../../src/sources/binance.ts'
 import { type Accounting, addAccounting, type CandleBatch, nothingReceived } from '../../src/store/candles.ts'
+import { plus } from '../support/at.ts'
 import { type Cost, costOf, rounds, scale } from './measure.ts'
 import { findPsql, runPsql } from './psql.ts'
 import { candlesIn, type Extent, extentRange, inTimeOrder, type RawPage, rawPages } from './raw-pages.ts'
@@ -38,7 +39,7 @@ async function loadSome({ reach }: Stage, pages: readonly RawPage[]): Promise<Ac
   const gathering = new Gathering()
   let total = nothingReceived
   const write = async () => {
-    total = addAccounting(total, await loadPages(reach, gathering.take()))
+    total = addAccounting(total, (await loadPages(reach, gathering.take())).accounting)
   }
   for (const page of pages) {
     // Over a network each answer comes in a turn of its own, and what others have under way goes on between two.

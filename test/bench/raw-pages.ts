@@ -1,17 +1,18 @@
-import { minute, plus } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
+import { minute } from '../../src/market/instant.ts'
+import type { AlignedRange } from '../../src/market/range.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { closedCandles, type ReplayCandle } from '../../src/replay/candles.ts'
 import { markets } from '../../src/replay/markets.ts'
+import { plus } from '../support/at.ts'
 import { benchStart, coinIdAt } from './stage.ts'
 
 /** One answer of Binance, as it comes over the wire, for a stretch of a coin. */
-export type RawPage = Readonly<{ coinId: string; place: number; range: Range; body: Buffer }>
+export type RawPage = Readonly<{ coinId: string; place: number; range: AlignedRange; body: Buffer }>
 
 /** A history of 1m candles: for each of so many coins so many pages, of a thousand candles unless said otherwise. */
 export type Extent = Readonly<{ coins: number; pages: number; rowsPerPage?: number }>
 
-export const extentRange = ({ pages, rowsPerPage = 1_000 }: Extent): Range => ({
+export const extentRange = ({ pages, rowsPerPage = 1_000 }: Extent): AlignedRange => ({
   from: benchStart,
   to: plus(benchStart, pages * rowsPerPage * minute),
 })

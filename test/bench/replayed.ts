@@ -11,7 +11,7 @@ import { followMarket } from '../../src/store/coins.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
 import { benchStart, coinIdAt, reset, type Stage } from './stage.ts'
 
-const program = fileURLToPath(new URL('src/beacon.mjs', packageDir))
+const program = fileURLToPath(new URL('dist/beacon.js', packageDir))
 
 /** The variables that point to it. */
 export type Replay = Readonly<Record<string, string>>

@@ -2,8 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Pool } from 'pg'
-import { day, type Instant, plus, toInstant, toIso } from '../../src/market/instant.ts'
+import { day, plus, toInstant, toIso } from '../../src/market/instant.ts'
 import type { Range } from '../../src/market/range.ts'
+import { floorTo } from '../../src/market/timeframe.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import type { Context } from '../../src/runtime/context.ts'
 import { openEmbeddedPostgres } from '../../src/runtime/embedded.ts'
@@ -17,7 +18,7 @@ import { openPool } from '../../src/store/pool.ts'
 import { type ServerTime, serverTime } from './server-time.ts'
 
 /** The first minute that the benches speak of: a past that every replayed market has. */
-export const benchStart: Instant = toInstant(Date.UTC(2024, 2, 1))
+export const benchStart = floorTo('1d', toInstant(Date.UTC(2024, 2, 1)))
 
 /** The bundled server as the daemon itself runs it, on new data. */
 export type Stage = Readonly<{
@@ -46,7 +47,7 @@ export async function onStage<T>(work: (stage: Stage) => Promise<T>): Promise<T>
     )
     releases.push(() => pool.close())
     await migrateUp(server.url)
-    const reach = { pool, settings, clock: systemClock, partitions: new Set<string>(), runId }
+    const reach = { pool, settings, clock: systemClock, partitions: new Map(), runId }
     return await work({ url: server.url, pool, server: await serverTime(pool), folder, reach })
   } finally {
     await releases.release()

@@ -34,7 +34,9 @@ test.concurrent('what is stored is shown as text and as JSON', async () => {
     'prices',
     'prices --json',
   )
-  expect(textOf(coverage)).toMatch(/^bitcoin +1h +binance +2024-03-01 00:00 +2024-03-03 00:00 +48 +0 +0 +0$/m)
+  expect(textOf(coverage)).toMatch(
+    /^bitcoin +1h +binance +2024-03-01 00:00 +2024-03-03 00:00 +48 +0 +0 +0 +0$/m,
+  )
   expect(jsonOf(coverageJson).series).toEqual([
     {
       coinId: 'bitcoin',
@@ -43,6 +45,7 @@ test.concurrent('what is stored is shown as text and as JSON', async () => {
       stretches: 1,
       candles: 48,
       absent: 0,
+      rejected: 0,
       provisional: 0,
       from: '2024-03-01T00:00:00.000Z',
       to: '2024-03-03T00:00:00.000Z',
@@ -64,7 +67,7 @@ test.concurrent('what is stored is shown as text and as JSON', async () => {
 
   expect(textOf(none)).toMatch(/^No 1h candles of ethereum .* beacon backfill ethereum --timeframe 1h/)
   expect(textOf(prices)).toMatch(/^No prices are stored yet/)
-  expect(jsonOf(pricesJson)).toEqual({ prices: [] })
+  expect(jsonOf(pricesJson)).toEqual({ prices: [], unpriced: [] })
 })
 
 test.concurrent('gaps are told with their cause, and repaired where they can be', async () => {
@@ -76,12 +79,24 @@ test.concurrent('gaps are told with their cause, and repaired where they can be'
   const gapsAround = 'gaps bitcoin --timeframe 1h --from 2024-02-29 --to 2024-03-03'
   const [partly, text, json] = await site.runLines([backfillTwoDays, gapsAround, `${gapsAround} --json`])
   expect(partly).toMatchObject({ code: 1 })
-  expect(partly?.stderr).toMatch(/error: 1 candle is still missing; see why with: beacon gaps bitcoin\n$/)
+  const inspect =
+    'beacon quarantine list --coin bitcoin --timeframe 1h --from 2024-03-01T05:00Z --to 2024-03-01T06:00Z'
+  expect(partly?.stderr).toMatch(
+    /error: 1 candle is missing: 2024-03-01 05:00 UTC was rejected \(open .*\)\./,
+  )
+  expect(partly?.stderr.trimEnd()).toMatch(new RegExp(`Inspect it with: ${inspect}$`))
   expect(text).toMatchObject({ code: 0, stderr: '' })
-  expect(text?.stdout).toMatch(/2024-03-01 05:00 +2024-03-01 06:00 +1 +not believed, kept in quarantine/)
+  expect(text?.stdout).toMatch(/2024-03-01 05:00 +2024-03-01 06:00 +1 +rejected, in quarantine/)
+  expect(text?.stdout).toContain(`Inspect the rejected candles with:\n  ${inspect}\n`)
   expect(jsonOf(json).gaps).toMatchObject([
     { cause: 'not-fetched', candles: 24, from: '2024-02-29T00:00:00.000Z', to: '2024-03-01T00:00:00.000Z' },
-    { cause: 'refused', candles: 1, from: '2024-03-01T05:00:00.000Z', to: '2024-03-01T06:00:00.000Z' },
+    {
+      cause: 'refused',
+      candles: 1,
+      from: '2024-03-01T05:00:00.000Z',
+      to: '2024-03-01T06:00:00.000Z',
+      inspect,
+    },
   ])
 
   site.exchange.setFaults([])
@@ -111,23 +126,48 @@ test.concurrent('gaps are told with their cause, and repaired where they can be'
 test.concurrent('coins are added where their source lists them, and removed with their data kept', async () => {
   await using site = await openSite()
   const unreachable = { BINANCE_BASE_URL: `http://127.0.0.1:${await freePort(0)}` }
-  const [, added, again, unlisted, second, removed, list, listText, gone, unchecked, found, nowhere, synced] =
-    await site.runLines([
-      backfillTwoDays,
-      'coins add frog --market binance:PEPEUSDT --json',
-      'coins add frog --market binance:PEPEUSDT',
-      'coins add frog --market binance:NOPEUSDT',
-      'coins add bitcoin --market coingecko:bitcoin',
-      'coins remove bitcoin --json',
-      'coins list --json',
-      'coins list',
-      'coins remove bitcoin',
-      { line: 'coins add wif --market binance:WIFUSDT', variables: unreachable },
-      'coins add toad --symbol pepe --source binance --json',
-      'coins add newt --symbol NEWT --source binance',
-      { line: 'coins sync --json', variables: { BEACON_BUDGET: 'unlimited' } },
-    ])
-  expect(jsonOf(added)).toEqual({ coinId: 'frog', symbol: 'PEPE', name: 'frog', added: ['binance:PEPEUSDT'] })
+  const [
+    ,
+    ,
+    added,
+    again,
+    unlisted,
+    second,
+    removed,
+    list,
+    listText,
+    gone,
+    unchecked,
+    ,
+    found,
+    nowhere,
+    synced,
+  ] = await site.runLines([
+    backfillTwoDays,
+    // One market is one coin's.
+    'coins remove pepe',
+    'coins add frog --market binance:PEPEUSDT --json',
+    'coins add frog --market binance:PEPEUSDT',
+    'coins add frog --market binance:NOPEUSDT',
+    'coins add bitcoin --market coingecko:bitcoin',
+    'coins remove bitcoin --json',
+    'coins list --json',
+    'coins list',
+    'coins remove bitcoin',
+    { line: 'coins add wif --market binance:WIFUSDT', variables: unreachable },
+    'coins remove frog',
+    'coins add toad --symbol pepe --source binance --json',
+    'coins add newt --symbol NEWT --source binance',
+    { line: 'coins sync --json', variables: { BEACON_BUDGET: 'unlimited' } },
+  ])
+  expect(jsonOf(added)).toEqual({
+    coinId: 'frog',
+    symbol: 'PEPE',
+    name: 'frog',
+    added: ['binance:PEPEUSDT'],
+    since: [],
+    candlesSetAside: 0,
+  })
   expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing has changed') })
   expect(unlisted).toMatchObject({ code: 2, stdout: '' })
   expect(unlisted?.stderr).toMatch(/^error: binance does not list NOPEUSDT[^\n]+\n$/)

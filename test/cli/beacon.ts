@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { type AskedLine, type EndedLine, runInOneProcess } from './line-runner.ts'
 
-const program = fileURLToPath(new URL('../../src/beacon.mjs', import.meta.url))
+const program = fileURLToPath(new URL('../../dist/beacon.js', import.meta.url))
 
 /** Variables of the environment; nothing of the runner's own but where programs are found. */
 export type Variables = Readonly<Record<string, string>>
@@ -24,8 +24,11 @@ export type Running = Readonly<{
   stop(signal: NodeJS.Signals): Promise<Ended>
 }>
 
-/** Arguments separated by spaces, and what is added to the environment for them. */
-export type Line = string | Readonly<{ line: string; variables: Variables }>
+/** Arguments separated by spaces, or as they are; and what is added to the environment for them. */
+export type Line =
+  | string
+  | Readonly<{ line: string; variables: Variables }>
+  | Readonly<{ args: readonly string[] }>
 
 /** The ways to run `beacon` in one environment; a line is what a user would type after its name. */
 export type Commands = Readonly<{
@@ -62,6 +65,8 @@ export function commandsIn(variables: Variables): Commands {
 const argsOf = (line: string): string[] => line.split(' ').filter((part) => part !== '')
 
 function asked(line: Line, variables: Variables): AskedLine {
+  if (typeof line !== 'string' && 'args' in line)
+    return { args: [...line.args], variables: { ...ownVariables(), ...variables } }
   const { line: text, variables: more } = typeof line === 'string' ? { line, variables: {} } : line
   return { args: argsOf(text), variables: { ...ownVariables(), ...variables, ...more } }
 }

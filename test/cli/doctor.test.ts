@@ -3,18 +3,8 @@ import { leastSkewMs } from '../../src/cli/doctor/clocks.ts'
 import { redisSettingsFindings, redisVersionFindings } from '../../src/cli/doctor/redis.ts'
 import { lockFindings, postgresFindings } from '../../src/cli/doctor/server.ts'
 import { freePort } from '../../src/runtime/free-port.ts'
-import type { EndedLine } from './line-runner.ts'
+import { findings, found } from './findings.ts'
 import { openSite } from './site.ts'
-
-type Told = Readonly<{ severity: string; sentence: string; remedy: string }>
-
-/** What one check has found, as JSON tells it. */
-function findings({ stdout }: EndedLine, name: string): readonly Told[] {
-  const { checks }: { checks: { name: string; findings: Told[] }[] } = JSON.parse(stdout)
-  const check = checks.find((one) => one.name === name)
-  if (!check) throw new Error(`no check ${name} in ${stdout}`)
-  return check.findings
-}
 
 const stored = { from: '2024-03-01T00:00Z', to: '2024-03-03T00:00Z' }
 const gone = '--from 2024-03-01T05:00:00.000Z --to 2024-03-01T06:00:00.000Z'
@@ -38,7 +28,9 @@ test.concurrent(
     ])
     if (!fresh || !unreached || !stale) throw new Error('the lines have ended')
     expect(fresh).toMatchObject({ code: 1, stderr: expect.stringMatching(/^error: \d+ findings to see to/) })
-    expect(fresh.stdout).toMatch(/^database +fine\nmigrations +fine\npartitions +error: ohlcv_data_1m has no/)
+    expect(fresh.stdout).toMatch(
+      /^database +fine\nmigrations +fine\nprocesses +error: No daemon is running\.\n +→ npx beacon start\npartitions +error: ohlcv_data_1m has no/,
+    )
     expect(fresh.stdout).toMatch(/\n +→ npx beacon partitions ensure\n/)
     expect(unreached.code).toBe(1)
     expect(findings(unreached, 'database')).toMatchObject([
@@ -165,13 +157,6 @@ test.concurrent('each thing that was made wrong is found, once, with what mends 
   expect(kept?.stderr).toMatch(/^error: the summaries have not been refreshed .*: beacon views refresh\n$/)
   if (!mended) throw new Error('the lines have ended')
   expect([...findings(mended, 'detached'), ...findings(mended, 'rights')]).toEqual([])
-})
-
-/** An error that says so. */
-const found = (sentence: RegExp, remedy: RegExp) => ({
-  severity: 'error',
-  sentence: expect.stringMatching(sentence),
-  remedy: expect.stringMatching(remedy),
 })
 
 const server = {

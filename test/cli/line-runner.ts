@@ -26,7 +26,10 @@ export function runInOneProcess(lines: readonly AskedLine[]): Promise<EndedLine[
 
 async function runNow(lines: readonly AskedLine[]): Promise<EndedLine[]> {
   runner ??= startRunner()
-  const gone = once(runner, 'exit', { signal: AbortSignal.timeout(patienceMs) })
+  const ended = new AbortController()
+  const gone = once(runner, 'exit', {
+    signal: AbortSignal.any([ended.signal, AbortSignal.timeout(patienceMs)]),
+  })
   const outputs = [runner.stdout, runner.stderr].map((stream) => untilMarked(stream, lines.length))
   runner.send(lines)
   try {
@@ -39,6 +42,8 @@ async function runNow(lines: readonly AskedLine[]): Promise<EndedLine[]> {
     runner.kill('SIGKILL')
     runner = undefined
     throw error
+  } finally {
+    ended.abort()
   }
 }
 

@@ -216,13 +216,17 @@ describe('a row in quarantine', () => {
       source: 'binance',
       market: 'ETHUSDT',
       openTime: '2024-03-01T05:00:00.000Z',
+      timesSeen: 1,
       settled: null,
     })
+    expect(kept.lastSeenAt).toBe(kept.quarantinedAt)
+    expect(damaged('list').stdout).toMatch(/^id +first seen +last seen +count +market /)
     expect(damaged('list').stdout).toMatch(
       new RegExp(`^${kept.id.slice(0, 8)} .* binance:ETHUSDT +1h +2024-03-01 05:00 +open `, 'm'),
     )
-    expect(damaged('list of nothing').stdout).toBe('No such row lies in quarantine.\n')
+    expect(damaged('list of nothing').stdout).toBe('No rows match.\n')
     expect(damaged('show').stdout).toContain(`raw        ${kept.raw}`)
+    expect(damaged('show').stdout).toMatch(/^seen +once, at \d{4}-/m)
     expect(damaged('show of nothing').code).toBe(2)
   })
 

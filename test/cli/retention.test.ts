@@ -8,6 +8,7 @@ import {
   priceLeaf,
   someCandles,
   somePrices,
+  summarised,
 } from '../lifecycle/retaining.ts'
 import { aCoin } from '../store/loading.ts'
 import { openSite } from './site.ts'
@@ -29,7 +30,9 @@ test('beacon retention tells what it would do and why, does it, and then has not
     'retention',
     'retention --force',
   ])
-  expect(told).toMatchObject({ code: 0, stderr: '' })
+  // The message that the run ends with, and its exit status.
+  expect(told).toMatchObject({ code: 1, stderr: refused?.stderr.split('\n').slice(-2).join('\n') })
+  expect(asJson?.code).toBe(1)
   const line = (text: string) => told?.stdout.split('\n').find((each) => each.startsWith(text)) ?? ''
   expect(line(minuteLeaf(9))).toMatch(/ 20 +\S+ kB +dropped +ended more than 7 days ago$/)
   expect(line(minuteLeaf(1))).toMatch(/ 100 +\S+ kB +kept +kept until \S+ 00:00$/)
@@ -43,7 +46,12 @@ test('beacon retention tells what it would do and why, does it, and then has not
   expect(line('notifications')).toMatch(/\(created_at\) +archived and deleted, by the job archive-rows$/)
 
   const plan = JSON.parse(asJson?.stdout ?? '')
-  expect(plan).toMatchObject({ refusal: null, unbounded: [], holds: [] })
+  expect(plan).toMatchObject({
+    refusal: null,
+    error: expect.stringMatching(/^more than half of ohlcv_data_5m/),
+    unbounded: [],
+    holds: [],
+  })
   expect(plan.partitions).toContainEqual({
     table: 'market_data',
     name: priceLeaf(32),
@@ -67,7 +75,12 @@ test('beacon retention tells what it would do and why, does it, and then has not
   )
   expect(wrong).toMatchObject({ code: 2 })
 
-  const [agreed, nothing] = await site.runLines(['retention --yes', 'retention --json'])
+  const [agreeing, agreed, nothing] = await site.runLines([
+    'retention --dry-run --yes',
+    'retention --yes',
+    'retention --json',
+  ])
+  expect(agreeing).toMatchObject({ code: 0, stderr: '' })
   expect(agreed).toMatchObject({ code: 0 })
   expect(agreed?.stdout).toMatch(/^Dropped 2 partitions with 501 rows, \S+ kB\.\n$/)
   expect(JSON.parse(nothing?.stdout ?? '')).toMatchObject({ dropped: [], rows: 0, bytes: 0, heldBack: [] })
@@ -77,3 +90,32 @@ test('beacon retention tells what it would do and why, does it, and then has not
 
 const agreedLeaves = ({ partitions }: { partitions: { name: string; verdict: string }[] }) =>
   new Set(partitions.filter(({ verdict }) => verdict !== 'stays').map(({ name }) => name))
+
+test.for([
+  ['the summaries are not of the last day', false, /^error: the summaries have not been refreshed/],
+  [
+    'the clocks disagree',
+    true,
+    /^error: nothing is deleted: the clock says .* newest candle or price is of /,
+  ],
+] as const)(
+  'beacon retention --dry-run fails where %s, as the run does',
+  async ([, isSummarised, message]) => {
+    await using site = await openSite()
+    const { pool } = site.database
+    await someCandles(pool, await aCoin(pool), daysAgo(9), 20)
+    if (isSummarised) await summarised(pool)
+    const [rehearsed, asJson, run] = await site.runLines([
+      'retention --dry-run',
+      'retention --dry-run --json',
+      'retention',
+    ])
+    expect(run).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(message) })
+    // Each was run a moment later than the one before.
+    const withoutTime = (text: string | undefined) => text?.replace(/clock says \S+ \S+/, 'clock says')
+    const error = `error: ${JSON.parse(asJson?.stdout ?? '').error}\n`
+    expect([rehearsed?.stderr, error].map(withoutTime)).toEqual(Array(2).fill(withoutTime(run?.stderr)))
+    expect([rehearsed?.code, asJson?.code]).toEqual([1, 1])
+    expect(rehearsed?.stdout).toContain('\nnothing, because the ')
+  },
+)

@@ -24,7 +24,7 @@ export async function findShells(): Promise<Shell[]> {
   return shells
 }
 
-const beacon = fileURLToPath(new URL('../../src/beacon.mjs', import.meta.url))
+const beacon = fileURLToPath(new URL('../../dist/beacon.js', import.meta.url))
 
 type Asking = Readonly<{
   folder: string

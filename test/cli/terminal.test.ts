@@ -6,7 +6,7 @@ import { findProgram } from '../support/redis.ts'
 import { openSite, type Site } from './site.ts'
 
 const execute = promisify(execFile)
-const beacon = fileURLToPath(new URL('../../src/beacon.mjs', import.meta.url))
+const beacon = fileURLToPath(new URL('../../dist/beacon.js', import.meta.url))
 
 const script = await findProgram('script')
 if (script === undefined) process.stderr.write('no script was found: nothing is tried on a terminal\n')

@@ -7,6 +7,7 @@ import { hour, plus, toInstant } from '../../src/market/instant.ts'
 import { openReplayExchange, type ReplayExchange } from '../../src/replay/exchange.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { findPostmaster } from '../../src/runtime/embedded/postmaster.ts'
+import { freePort } from '../../src/runtime/free-port.ts'
 import { Releases } from '../../src/runtime/release.ts'
 import { type Commands, commandsIn } from '../cli/beacon.ts'
 import { eventually } from '../cli/eventually.ts'
@@ -101,12 +102,7 @@ test('the demo shows a fortnight of several coins, and leaves nothing', async ()
   // What it leaves for other terminals takes a command to its data and its exchange.
   const file = join(bare.dataDir, 'environment')
   expect(demo.stderr()).toContain(`another terminal: . ${file} && npx beacon`)
-  const variables = Object.fromEntries(
-    [...(await readFile(file, 'utf8')).matchAll(/^export (\w+)='(.*)'$/gm)].map(([, name, value]) => [
-      name,
-      value,
-    ]),
-  )
+  const variables = await readExports(file)
   const [verified] = await bare.runLines([
     { line: 'verify bitcoin --timeframe 1h --from -12h --json', variables },
   ])
@@ -117,6 +113,51 @@ test('the demo shows a fortnight of several coins, and leaves nothing', async ()
   expect(await bare.server()).toBeUndefined()
   // It has an exchange of its own.
   expect(bare.exchange.requests).toEqual([])
+}, 240_000)
+
+/** What a shell would read from the file. */
+async function readExports(file: string): Promise<Record<string, string>> {
+  const exports = (await readFile(file, 'utf8')).matchAll(/^export (\w+)='(.*)'$/gm)
+  return Object.fromEntries([...exports].map(([, name = '', value = '']) => [name, value]))
+}
+
+test('demos started at once in one folder have a folder, a port and an exchange each, and one outlives the other', async () => {
+  await using bare = await openBare('demo')
+  const wanted = String(await freePort(0))
+  const demos = [1, 2].map(() =>
+    bare.start('demo', { BEACON_HTTP_PORT: wanted, ARCHIVE_URL: 's3://real-bucket/archive' }),
+  )
+  const urls = await Promise.all(demos.map(untilReady))
+  expect(new Set(urls).size).toBe(2)
+  expect(urls).toContain(`http://127.0.0.1:${wanted}`)
+  const said = demos.map((demo) => demo.stderr())
+  expect(said.filter((text) => text.includes(`Port ${wanted} is taken: another one is used.`))).toHaveLength(
+    1,
+  )
+  const second = demos.findIndex((demo) => demo.stderr().includes(`has its data in ${bare.dataDir}-2.`))
+  expect(second).not.toBe(-1)
+
+  const files = [bare.dataDir, `${bare.dataDir}-2`].map((folder) => join(folder, 'environment'))
+  const [first, other] = await Promise.all(files.map(readExports))
+  if (!first || !other) throw new Error('there are two files')
+  expect([first.BEACON_DATA_DIR, other.BEACON_DATA_DIR]).toEqual([bare.dataDir, `${bare.dataDir}-2`])
+  for (const [name, url] of Object.entries(first))
+    if (name.endsWith('_BASE_URL')) expect([name, other[name]]).not.toEqual([name, url])
+
+  await demos[1 - second]?.stop('SIGKILL')
+  await eventually(async () => (await getJson(urls[second], '/readyz')).status, 200)
+  const [listed, adopted] = await bare.runLines([
+    { line: 'partitions ensure', variables: other },
+    // The server of the one that was killed is adopted, and ended.
+    { line: 'partitions list', variables: first },
+  ])
+  expect([listed?.code, adopted?.code]).toEqual([0, 0])
+  expect(await bare.server()).toBeUndefined()
+
+  const remaining = demos[second]
+  if (!remaining) throw new Error('one is left')
+  await expectGracefulStop(remaining, 'SIGINT')
+  expect(files.map((file) => existsSync(file))).toEqual([true, false])
 }, 240_000)
 
 test('commands share a server of their own, adopt it after a kill, and the last one ends it', async () => {

@@ -30,6 +30,7 @@ const imports: readonly Import[] = code.flatMap(importsOf)
 /** From left to right: each may import what stands before it, never what stands beside or behind it. */
 const layers: readonly (readonly string[])[] = [
   ['src/market', 'src/fault.ts', 'src/package-dir.ts'],
+  ['src/missing-package.ts'],
   ['drizzle', 'src/settings', 'src/settings.ts', 'src/http', 'src/encryption'],
   ['src/sources', 'src/store', 'src/replay'],
   ['src/runtime', 'src/accounts', 'src/queries'],
@@ -42,10 +43,11 @@ const layers: readonly (readonly string[])[] = [
   ['src/monitoring'],
   ['src/daemon.ts'],
   ['src/cli', 'src/cli.ts'],
+  ['src/beacon.ts'],
 ]
 
 /** These know nothing of the rest, and all the rest is handed them. */
-const forEverybody = ['clock', 'log', 'release', 'trace'].map((name) => `src/runtime/${name}.ts`)
+const forEverybody = ['clock', 'log', 'redaction', 'release', 'trace'].map((name) => `src/runtime/${name}.ts`)
 
 /** Two names of one thing, the second the door of the first. */
 const together: readonly (readonly [string, string])[] = [

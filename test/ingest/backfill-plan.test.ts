@@ -7,8 +7,8 @@ import type { Stop } from '../../src/http/stops.ts'
 import { chunksOf, chunksOfAll, planBackfill } from '../../src/ingest/backfill-plan.ts'
 import { findGaps } from '../../src/ingest/gaps.ts'
 import type { BackfillWish } from '../../src/ingest/series-work.ts'
-import { day, hour, minute, plus, toInstant } from '../../src/market/instant.ts'
-import { candleCount, union } from '../../src/market/range.ts'
+import { day, hour, minute, toInstant } from '../../src/market/instant.ts'
+import { candleCount, toAlignedRange, union } from '../../src/market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../../src/market/timeframe.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
 import { binance } from '../../src/sources/binance.ts'
@@ -23,6 +23,7 @@ import { finishRun, startRun } from '../../src/store/runs.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { halfPast } from '../replay/playing.ts'
 import { at } from '../store/loading.ts'
+import { atMs, plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 import { follow, keptReport, startWorking } from './working.ts'
 
@@ -69,7 +70,7 @@ describe('a plan', () => {
 
   test('rounds up to whole requests for each owed stretch by itself', async ({ freshDatabase: { pool } }) => {
     await follow(pool, 'BTCUSDT')
-    const { from, to } = wishOf().range
+    const { from, to } = toAlignedRange('1m', wishOf().range)
     const series = { coinId: 'bitcoin', timeframe: '1m', source: 'binance' } as const
     const stored = [
       { from: plus(from, 10 * minute), to: plus(from, 20 * minute) },
@@ -88,7 +89,7 @@ describe('a plan', () => {
   test('of what is all there is empty', async ({ freshDatabase: { pool } }) => {
     await follow(pool, 'BTCUSDT')
     const series = { coinId: 'bitcoin', timeframe: '1m', source: 'binance' } as const
-    const stored = [wishOf().range]
+    const stored = [toAlignedRange('1m', wishOf().range)]
     await inTransaction(pool, (tx) =>
       writeCoverage(tx.db, series, { stored, refused: [], 'no-trades': [] }, halfPast),
     )
@@ -348,8 +349,8 @@ describe('the jobs of a plan', () => {
   })
 
   const minutes = (from: number, to: number) => ({
-    from: toInstant(from * 60_000),
-    to: toInstant(to * 60_000),
+    from: atMs(from * 60_000),
+    to: atMs(to * 60_000),
   })
 
   test('cut on the grid are the same when some of the work has been done meanwhile', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type BackfillChunk, chunksOf, jobPlanOf } from '../../src/ingest/backfill-plan.ts'
-import { later, minute, plus } from '../../src/market/instant.ts'
+import { later, minute } from '../../src/market/instant.ts'
 import { ceilTo, floorTo, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import { faces } from '../../src/replay/faces.ts'
 import { listedAt } from '../../src/replay/markets.ts'
@@ -10,6 +10,7 @@ import { walkCandles } from '../../src/sources/walk.ts'
 import { halfPast } from '../replay/playing.ts'
 import { clientOf } from '../replay/walking.ts'
 import { at } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 
 const candleSources = Object.values(sources).filter(hasCandles)
 

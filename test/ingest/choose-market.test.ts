@@ -40,3 +40,22 @@ test('nothing is chosen where only other quotes are listed', () => {
 test('a coin that is not listed has no market', () => {
   expect(chooseMarket(listing, 'LUNA', quotes)).toEqual({ kind: 'none' })
 })
+
+test('a ticker that may be another coin there is left to a person, unless the coin is listed beside it', () => {
+  const gasDao = market('GAS', 'USDT', { baseMayBe: 'GasDAO' })
+  const gas = market('GAS', 'USDT', { symbol: 'GASNEO-USDT' })
+  expect(chooseMarket([gasDao], 'GAS', quotes)).toEqual({ kind: 'disputed', candidates: [gasDao] })
+  expect(chooseMarket([gasDao, gas], 'GAS', quotes)).toEqual({ kind: 'one', market: gas })
+  // Not even where only the disputed one has the preferred quote.
+  const inEuro = { ...gas, quote: 'EUR' }
+  expect(chooseMarket([gasDao, inEuro], 'GAS', quotes)).toEqual({ kind: 'ambiguous', candidates: [inEuro] })
+})
+
+test('what is no coin is not chosen, and said to be none', () => {
+  const share = market('AAPLX', 'USDT', { kind: 'tokenized-stock' })
+  const halted = market('AAPLX', 'USDC', { kind: 'tokenized-stock', trading: false })
+  expect(chooseMarket([share, ...listing], 'AAPLX', quotes)).toEqual({ kind: 'no-coin', market: share })
+  expect(chooseMarket([halted], 'AAPLX', quotes)).toEqual({ kind: 'none' })
+  const coin = market('AAPLX', 'USDC')
+  expect(chooseMarket([share, coin], 'AAPLX', quotes)).toEqual({ kind: 'one', market: coin })
+})

@@ -1,20 +1,21 @@
 import { describe, expect, test } from 'vitest'
 import { compareCandles } from '../../src/ingest/compare-with-source.ts'
-import type { Candle } from '../../src/market/candle.ts'
-import type { CheckedCandles, RejectedRow } from '../../src/market/candle-check.ts'
+import type { AlignedCandle, RejectedRow } from '../../src/market/candle.ts'
+import type { CheckedCandles } from '../../src/market/candle-check.ts'
 import { aCandle, candlesIn, minutes } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 
 const range = minutes(0, 10)
 const slot = (number: number) => minutes(number, number + 1).from
 
-const given = (candles: readonly Candle[], rejected: readonly RejectedRow[] = []): CheckedCandles => ({
+const given = (candles: readonly AlignedCandle[], rejected: readonly RejectedRow[] = []): CheckedCandles => ({
   candles,
   rejected,
   ignored: 0,
   roundedValues: 0,
 })
 
-const compare = (answer: CheckedCandles, stored: readonly Candle[]) => {
+const compare = (answer: CheckedCandles, stored: readonly AlignedCandle[]) => {
   const { differences, ...counts } = compareCandles(range, '1m', answer, stored)
   return { ...counts, differences: differences.map(({ kind, openTime }) => [kind, openTime]) }
 }
@@ -69,9 +70,31 @@ describe('a candle', () => {
     })
   })
 
-  test('is not called extra while a row of the answer could not even be dated', () => {
-    expect(compare(given([], [{ raw: [], reason: 'no time' }]), [aCandle(slot(4))]).differences).toEqual([
+  test('is identical where it was accepted by hand, and its source still gives it as it was', () => {
+    const cut = {
+      raw: [],
+      reason: 'cut short',
+      openTime: slot(4),
+      acceptable: aCandle(slot(4), { close: '11.5' }),
+    }
+    expect(compare(given([], [cut]), [aCandle(slot(4), { close: '11.50' })])).toMatchObject({
+      identical: 1,
+      differences: [],
+    })
+    expect(compare(given([], [cut]), [aCandle(slot(4), { close: '10' })]).differences).toEqual([
       ['refused', slot(4)],
+    ])
+  })
+
+  test('is compared with the row that its candle holds, on the grid or beside it', () => {
+    const beside = { raw: [], reason: 'off the grid', openTime: plus(slot(4), 28_789) }
+    expect(compare(given([], [beside]), [aCandle(slot(4))]).differences).toEqual([['refused', slot(4)]])
+    expect(compare(given([], [beside]), [])).toMatchObject({ refusedByBoth: 1, differences: [] })
+  })
+
+  test('is extra though a row of the answer has no time: that concerns no candle', () => {
+    expect(compare(given([], [{ raw: [], reason: 'no time' }]), [aCandle(slot(4))]).differences).toEqual([
+      ['extra', slot(4)],
     ])
   })
 

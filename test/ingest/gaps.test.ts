@@ -1,25 +1,30 @@
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { findGaps, gapsOf } from '../../src/ingest/gaps.ts'
-import { day, type Instant, minute, plus, toIso } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
+import { day, type Instant, minute, toIso } from '../../src/market/instant.ts'
+import type { AlignedRange } from '../../src/market/range.ts'
 import { readSettings } from '../../src/settings.ts'
 import { followMarket, listCoins } from '../../src/store/coins.ts'
 import { type CoverageRange, type Findings, type Series, writeCoverage } from '../../src/store/coverage.ts'
 import { finishRun, startRun } from '../../src/store/runs.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { aCoin, minutes, now, start } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 
 const wanted = minutes(0, 100)
 const settledBefore = minutes(90, 91).from
 
-const known = (state: CoverageRange['state'], range: Range): CoverageRange => ({
+const known = (state: CoverageRange['state'], range: AlignedRange): CoverageRange => ({
   state,
   range,
   source: 'binance',
 })
-const gap = (cause: string, range: Range) => ({ cause, range, candles: (range.to - range.from) / minute })
+const gap = (cause: string, range: AlignedRange) => ({
+  cause,
+  range,
+  candles: (range.to - range.from) / minute,
+})
 const gapsIn = (coverage: readonly CoverageRange[], firstStored = minutes(-50, 0).from) =>
   gapsOf(wanted, coverage, '1m', settledBefore, firstStored)
 
@@ -106,7 +111,7 @@ describe('the gaps of the followed coins', () => {
       writeCoverage(tx.db, series, { stored: [], refused: [], 'no-trades': [], ...findings }, now),
     )
 
-  const gapsOfCoin = async (pool: Pool, { coinId }: Series, range: Range | undefined, at = now) => {
+  const gapsOfCoin = async (pool: Pool, { coinId }: Series, range: AlignedRange | undefined, at = now) => {
     const coins = (await listCoins(databaseOf(pool))).filter(({ id }) => id === coinId)
     return findGaps(pool, settings, coins, ['1m'], range, at)
   }

@@ -4,7 +4,7 @@ import { Unavailable } from '../../src/fault.ts'
 import { fillRange } from '../../src/ingest/fill-range.ts'
 import { Gathering } from '../../src/ingest/gathering.ts'
 import { loadPages } from '../../src/ingest/load-pages.ts'
-import { plus } from '../../src/market/instant.ts'
+
 import { readSettings } from '../../src/settings.ts'
 import { binance } from '../../src/sources/binance.ts'
 import { readCandles } from '../../src/store/candles.ts'
@@ -12,10 +12,11 @@ import { readCoverage, type Series } from '../../src/store/coverage.ts'
 import { readOwedOf } from '../../src/store/owed.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { aBatch, aSeries, candlesIn, minutes, now } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 import { startWorking, truth, type Working } from './working.ts'
 
-const reachOf = (pool: Pool) => ({ pool, partitions: new Set<string>(), settings: readSettings({}) })
+const reachOf = (pool: Pool) => ({ pool, partitions: new Map(), settings: readSettings({}) })
 
 /** How many transactions have written the candles of a coin. */
 async function transactionsOf(pool: Pool, coinId: string): Promise<number> {
@@ -47,8 +48,8 @@ describe('pages that are written together', () => {
     const pages = [await aSeries(pool), await aSeries(pool)].map((series) =>
       aBatch(series, candlesIn(minutes(0, 9))),
     )
-    expect(await loadPages(reachOf(pool), pages)).toMatchObject({ received: 18, new: 18 })
-    expect(await loadPages(reachOf(pool), [])).toMatchObject({ received: 0 })
+    expect(await loadPages(reachOf(pool), pages)).toMatchObject({ accounting: { received: 18, new: 18 } })
+    expect(await loadPages(reachOf(pool), [])).toMatchObject({ accounting: { received: 0 } })
   })
 })
 

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { doubtOf, isRenamed, isReread } from '../../src/ingest/listing/doubt.ts'
+import type { Trading } from '../../src/ingest/listing/trading.ts'
 import { judgeLife } from '../../src/ingest/market-life.ts'
 import { day, hour, type Instant, minute, plus } from '../../src/market/instant.ts'
 import type { ListedMarket } from '../../src/sources/source.ts'
@@ -18,6 +20,7 @@ const followed: MarketLife = {
   missingSince: undefined,
   haltedSince: undefined,
   relistedAt: undefined,
+  sharesMarket: false,
 }
 
 const trading: ListedMarket = { symbol: 'LUNAUSDT', base: 'LUNA', quote: 'USDT', trading: true }
@@ -113,6 +116,9 @@ const known = (parts: Partial<KnownMarket> = {}): KnownMarket => ({
   base: 'LUNA',
   quote: 'USDT',
   alsoCalled: [],
+  ownBase: undefined,
+  baseName: undefined,
+  kind: undefined,
   listedAt: undefined,
   appearedAt: instantAt(-day),
   lastSeenAt: start,
@@ -145,10 +151,9 @@ describe('a symbol that is taken up by another market between two looks', () => 
 
   test('is not meant by a beginning that was announced, nor by one that was put off', () => {
     const announced = known({ listedAt: instantAt(3 * hour) })
-    expect(
-      judgeLife(followed, { ...trading, listedAt: instantAt(3 * hour) }, instantAt(day), announced).news,
-    ).toBe(undefined)
-    expect(judgeLife(followed, anew, instantAt(day), announced).news).toBeUndefined()
+    const waiting = { ...followed, haltedSince: start }
+    for (const listedAt of [instantAt(3 * hour), relistedAt])
+      expect(judgeLife(waiting, { ...trading, listedAt }, instantAt(day), announced).news).toBe('back')
   })
 
   test('and that a look has missed before is another when its coin is called otherwise', () => {
@@ -165,4 +170,109 @@ describe('a symbol that is taken up by another market between two looks', () => 
       life: { lastListedAt: instantAt(day) },
     })
   })
+})
+
+describe('a new listing date', () => {
+  const before = known({ listedAt: instantAt(-900 * day) })
+  const redated: ListedMarket = { ...trading, listedAt: instantAt(6 * hour) }
+  const judge = (proof: Trading, listed = redated, life = followed) =>
+    judgeLife(life, listed, instantAt(day), before, proof)
+
+  test('of a market that was traded through it is only a new date', () => {
+    expect(judge('traded')).toEqual({
+      life: { ...followed, lastListedAt: instantAt(day) },
+      news: 'redated',
+    })
+  })
+
+  test('before which nothing was traded is that of another market', () => {
+    expect(judge({ silentUntil: instantAt(6 * hour) })).toMatchObject({
+      news: 'reused',
+      life: { listedTo: instantAt(6 * hour) },
+      foreignFrom: instantAt(6 * hour),
+    })
+  })
+
+  test('that no candle can speak for ends the market: nothing proves that it is the same', () => {
+    expect(judge('unknown').news).toBe('reused')
+  })
+
+  test('asks for the candles of the day before it', () => {
+    expect(doubtOf(followed, redated, instantAt(day), before)).toEqual({
+      kind: 'new-listing-date',
+      range: { from: instantAt(-18 * hour), to: instantAt(6 * hour) },
+    })
+    expect(doubtOf(followed, trading, instantAt(day), before)).toBeUndefined()
+  })
+
+  test('of a market that had halted before is in doubt also where later polls still saw it halted', () => {
+    const waiting = { ...followed, haltedSince: instantAt(-3 * day), lastListedAt: start }
+    const again = { ...trading, listedAt: instantAt(-hour) }
+    expect(doubtOf(waiting, again, instantAt(day), before)?.kind).toBe('new-listing-date')
+    expect(doubtOf({ ...waiting, haltedSince: undefined }, again, instantAt(day), before)).toBeUndefined()
+  })
+
+  test('that lies ahead ends a market that has stopped trading, and not one that trades', () => {
+    const ahead = { ...trading, listedAt: instantAt(9 * day) }
+    expect(judge('unknown', ahead)).toMatchObject({ news: undefined, life: { listedTo: undefined } })
+    expect(judge('unknown', { ...ahead, trading: false })).toMatchObject({
+      news: 'reused',
+      life: { listedTo: instantAt(9 * day) },
+    })
+    // Once the date is past, the candles tell: it was not announced, as the market traded when it was last seen.
+    const later = { ...followed, lastListedAt: instantAt(day) }
+    const after = instantAt(10 * day)
+    const announced = known({ listedAt: instantAt(9 * day) })
+    expect(doubtOf(later, ahead, after, announced)?.kind).toBe('new-listing-date')
+  })
+})
+
+describe('a new name under the same symbol', () => {
+  const before = known({ baseName: 'UniLayer' })
+  const renamed: ListedMarket = { ...trading, baseName: 'Solayer' }
+
+  test('is only a name while polls and trades go on', () => {
+    expect(doubtOf(followed, renamed, instantAt(day), before)).toBeUndefined()
+    expect(judgeLife(followed, renamed, instantAt(day), before).news).toBeUndefined()
+    expect(judgeLife(followed, renamed, instantAt(9 * day), before, 'traded').news).toBeUndefined()
+    expect(judgeLife(followed, renamed, instantAt(9 * day), before, 'unknown').news).toBeUndefined()
+  })
+
+  test('after days without a poll and a day without a trade is another coin', () => {
+    expect(doubtOf(followed, renamed, instantAt(9 * day), before)).toEqual({
+      kind: 'new-name',
+      range: { from: start, to: instantAt(9 * day) },
+    })
+    const silentUntil = instantAt(5 * day)
+    expect(judgeLife(followed, renamed, instantAt(9 * day), before, { silentUntil })).toMatchObject({
+      news: 'reused',
+      life: { listedTo: silentUntil },
+      foreignFrom: silentUntil,
+    })
+  })
+
+  test('that is only written otherwise is none', () => {
+    const same = { ...trading, baseName: ' UNILAYER' }
+    expect(isRenamed(same, before)).toBe(false)
+    expect(isRenamed(trading, before)).toBe(false)
+    expect(isRenamed({ ...trading, base: 'luna' }, before)).toBe(false)
+  })
+})
+
+test('a ticker that is only read otherwise now is no new name, and one that was always mapped is the same', () => {
+  const wrapped: ListedMarket = { ...trading, base: 'WBTC', ownBase: 'WBT' }
+  const readAsWbt = known({ base: 'WBT' })
+  expect([isRenamed(wrapped, readAsWbt), isReread(wrapped, readAsWbt)]).toEqual([false, true])
+  expect(doubtOf(followed, wrapped, instantAt(9 * day), readAsWbt)).toBeUndefined()
+  const mappedBefore = known({ base: 'WBTC' })
+  expect([isRenamed(wrapped, mappedBefore), isReread(wrapped, mappedBefore)]).toEqual([false, false])
+  const renamed = known({ base: 'LUNC', ownBase: 'LUNA' })
+  const now: ListedMarket = { ...trading, base: 'LUNA', ownBase: 'LUNA2' }
+  expect([isRenamed(now, renamed), isReread(now, renamed)]).toEqual([true, false])
+})
+
+test('a market that turns out to be of no coin is reported once', () => {
+  const share: ListedMarket = { ...trading, kind: 'tokenized-stock' }
+  expect(judgeLife(followed, share, instantAt(day), known()).news).toBe('no-coin')
+  expect(judgeLife(followed, share, instantAt(day), known({ kind: 'tokenized-stock' })).news).toBeUndefined()
 })

@@ -2,13 +2,14 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { prepareRows } from '../../src/ingest/prepare-rows.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
-import { minute, plus, toInstant } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
+import { minute, toInstant } from '../../src/market/instant.ts'
+import type { AlignedRange } from '../../src/market/range.ts'
 import { binance } from '../../src/sources/binance.ts'
 import { start } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 
 const series = { coinId: 'any', timeframe: '1m', source: 'binance' } as const
-const range: Range = { from: start, to: plus(start, 20 * minute) }
+const range: AlignedRange = { from: start, to: plus(start, 20 * minute) }
 /** The last but one minute has just closed. */
 const now = plus(start, 19 * minute)
 

@@ -19,6 +19,7 @@ const life: MarketLife = {
   missingSince: undefined,
   haltedSince: undefined,
   relistedAt: undefined,
+  sharesMarket: false,
 }
 
 const known = (symbol: string, parts: Partial<KnownMarket> = {}): KnownMarket => ({
@@ -26,6 +27,9 @@ const known = (symbol: string, parts: Partial<KnownMarket> = {}): KnownMarket =>
   base: symbol.slice(0, -3),
   quote: 'USD',
   alsoCalled: [],
+  ownBase: undefined,
+  baseName: undefined,
+  kind: undefined,
   listedAt: undefined,
   appearedAt: before,
   lastSeenAt: lastLook,

@@ -5,21 +5,22 @@ import { fillRange } from '../../src/ingest/fill-range.ts'
 import { candleSource } from '../../src/ingest/markets.ts'
 import { planVerification, type VerifyWish } from '../../src/ingest/verification-plan.ts'
 import { type Verification, verifyCandles } from '../../src/ingest/verify.ts'
-import { hour, minute, plus, toIso } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
+import { hour, minute, toIso } from '../../src/market/instant.ts'
+import type { AlignedRange } from '../../src/market/range.ts'
 import { type Coin, followMarket, listCoins, unfollowCoin } from '../../src/store/coins.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { halfPast } from '../replay/playing.ts'
 import { aCoin, at } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 import { startWorking, type Working } from './working.ts'
 
 const morning = at('2024-03-01T00:00:00Z')
-const hours = (from: number, to: number): Range => ({
+const hours = (from: number, to: number): AlignedRange => ({
   from: plus(morning, from * hour),
   to: plus(morning, to * hour),
 })
-const minutesOf = (from: number, to: number): Range => ({
+const minutesOf = (from: number, to: number): AlignedRange => ({
   from: plus(morning, from * minute),
   to: plus(morning, to * minute),
 })
@@ -27,9 +28,11 @@ const minutesOf = (from: number, to: number): Range => ({
 const symbols = { binance: 'BTCUSDT', okx: 'BTC-USDT', kucoin: 'BTC-USDT' } as const
 type Source = keyof typeof symbols
 
-/** A coin of its own, with a market on each of these sources. */
+/** A coin of its own, with a market on each of these sources, which the coin of the test before gives up. */
 async function aFollowedCoin(pool: Pool, ...on: Source[]): Promise<string> {
   const coinId = await aCoin(pool)
+  for (const { id } of await listCoins(databaseOf(pool)))
+    await inTransaction(pool, (tx) => unfollowCoin(tx, id, halfPast))
   for (const source of on) {
     await inTransaction(pool, (tx) => followMarket(tx, { coinId, source, symbol: symbols[source] }, halfPast))
   }
@@ -40,7 +43,7 @@ const load = (
   { context }: Working,
   coinId: string,
   on: Source,
-  range: Range,
+  range: AlignedRange,
   timeframe: '1h' | '1m' = '1h',
 ) =>
   fillRange(context, {
@@ -128,7 +131,8 @@ describe('a verification', () => {
     const before = asked(working, 'okx')
     expect(await verify(working, coinId)).toMatchObject({
       identical: 6,
-      counts: { revised: 0, missing: 3, extra: 0 },
+      counts: { revised: 0, missing: 0, extra: 0 },
+      notFetched: 3,
       sources: [
         { source: 'binance', candles: 6 },
         { source: 'okx', symbol: 'BTC-USDT', candles: 3 },

@@ -60,7 +60,7 @@ export async function startWorking(pool: Pool, options: WorkingOptions = {}): Pr
     settings: adjust(settings),
     pool,
     http,
-    partitions: new Set(),
+    partitions: new Map(),
     enqueue: async (jobName, payloads) => {
       enqueued.push({ jobName, payloads })
       return payloads.map(() => randomUUID())

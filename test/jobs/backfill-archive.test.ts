@@ -3,8 +3,8 @@ import { describe, expect } from 'vitest'
 import { backfillCandles } from '../../jobs/backfill-candles.ts'
 import { Aborted, RateLimited } from '../../src/fault.ts'
 import { chunksOf, planBackfill } from '../../src/ingest/backfill-plan.ts'
-import { day, minute, plus } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
+import { day, minute } from '../../src/market/instant.ts'
+import type { AlignedRange } from '../../src/market/range.ts'
 import type { Timeframe } from '../../src/market/timeframe.ts'
 import type { Lie } from '../../src/replay/lies.ts'
 import { readCandles } from '../../src/store/candles.ts'
@@ -14,17 +14,18 @@ import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { follow, keptReport, startWorking, truth, type Working } from '../ingest/working.ts'
 import { halfPast } from '../replay/playing.ts'
 import { aCoin, at } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 
 const symbol = 'BTCUSDT'
 
 /** A day with five minutes in two stretches in which the exchange was away. */
-const withHoles: Range = { from: at('2024-02-25T00:00Z'), to: at('2024-02-26T00:00Z') }
-const quietDay: Range = { from: at('2024-02-13T00:00Z'), to: at('2024-02-14T00:00Z') }
+const withHoles: AlignedRange = { from: at('2024-02-25T00:00Z'), to: at('2024-02-26T00:00Z') }
+const quietDay: AlignedRange = { from: at('2024-02-13T00:00Z'), to: at('2024-02-14T00:00Z') }
 
 const payloadOf = (
   coinId: string,
-  { from, to }: Range,
+  { from, to }: AlignedRange,
   archive?: 'monthly' | 'daily',
   timeframe: Timeframe = '1m',
 ) =>
@@ -41,15 +42,15 @@ const payloadOf = (
 const fromFile = (
   { context }: Working,
   coinId: string,
-  range: Range,
+  range: AlignedRange,
   kind: 'monthly' | 'daily' = 'daily',
   report = keptReport(),
 ) => backfillCandles.run(context, payloadOf(coinId, range, kind), report)
 
-const stored = (pool: Pool, coinId: string, range: Range, timeframe: Timeframe = '1m') =>
+const stored = (pool: Pool, coinId: string, range: AlignedRange, timeframe: Timeframe = '1m') =>
   readCandles(databaseOf(pool), { coinId, timeframe }, range, 100_000)
 
-const coverage = (pool: Pool, coinId: string, range: Range) =>
+const coverage = (pool: Pool, coinId: string, range: AlignedRange) =>
   readCoverage(databaseOf(pool), { coinId, timeframe: '1m' }, range)
 
 const askedOf = ({ exchange }: Working, source: string): string[] =>

@@ -4,8 +4,8 @@ import { backfillCandles } from '../../jobs/backfill-candles.ts'
 import { Aborted, Fault, Unavailable } from '../../src/fault.ts'
 import { chunksOf, jobPlanOf } from '../../src/ingest/backfill-plan.ts'
 import { gapsOf } from '../../src/ingest/gaps.ts'
-import { type Instant, minute, plus, second, toInstant, toIso } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
+import { type Instant, minute, second, toIso } from '../../src/market/instant.ts'
+import type { AlignedRange } from '../../src/market/range.ts'
 import { floorTo, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import type { Lie } from '../../src/replay/lies.ts'
 import { listedAt } from '../../src/replay/markets.ts'
@@ -16,31 +16,47 @@ import { databaseOf } from '../../src/store/transaction.ts'
 import { count, keptReport, klinesAsked, startWorking, truth, type Working } from '../ingest/working.ts'
 import { halfPast } from '../replay/playing.ts'
 import { aCoin } from '../store/loading.ts'
+import { at, plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 
 const symbol = 'BTCUSDT'
-const at = (iso: string) => toInstant(Date.parse(iso))
 
 /** A day and a half with five minutes in which the exchange itself was away: three pages of one minute candles. */
-const withHoles: Range = { from: at('2024-02-25T00:00Z'), to: at('2024-02-26T12:00Z') }
-const holes: Range[] = [
+const withHoles: AlignedRange = { from: at('2024-02-25T00:00Z'), to: at('2024-02-26T12:00Z') }
+const holes: AlignedRange[] = [
   { from: at('2024-02-25T15:43Z'), to: at('2024-02-25T15:45Z') },
   { from: at('2024-02-25T17:46Z'), to: at('2024-02-25T17:49Z') },
 ]
 
-type Wish = Readonly<{ coinId: string; timeframe?: Timeframe; range?: Range; symbol?: string }>
+type Wish = Readonly<{
+  coinId: string
+  timeframe?: Timeframe
+  range?: AlignedRange
+  symbol?: string
+  lane?: 'repair'
+}>
 
-const payloadOf = ({ coinId, timeframe = '1m', range = withHoles, symbol: market = symbol }: Wish) => ({
+const payloadOf = ({ coinId, timeframe = '1m', range = withHoles, symbol: market = symbol, lane }: Wish) => ({
   source: 'binance' as const,
   symbol: market,
   coinId,
   timeframe,
   from: toIso(range.from),
   to: toIso(range.to),
+  ...(lane === undefined ? {} : { lane }),
 })
 
 const backfill = ({ context }: Working, wish: Wish, report = keptReport()) =>
   backfillCandles.run(context, payloadOf(wish), report)
+
+/** Asks again for all that is missing, as `beacon gaps --repair` does. */
+async function repair(working: Working, coinId: string): Promise<void> {
+  const { pool } = working.context
+  const series = { coinId, timeframe: '1m', source: 'binance' } as const
+  for (const { cause, range } of await gaps(pool, coinId))
+    if (cause === 'no-trades') await forgetAbsence(databaseOf(pool), series, range, halfPast)
+  await backfill(working, { coinId, lane: 'repair' })
+}
 
 const stored = (pool: Pool, coinId: string, timeframe: Timeframe = '1m', range = withHoles) =>
   readCandles(databaseOf(pool), { coinId, timeframe }, range, 100_000)
@@ -311,7 +327,7 @@ describe('an exchange that lies', () => {
       for (const candle of await stored(pool, coinId)) expect(candle).toEqual(known.get(candle.openTime))
 
       working.exchange.setFaults([])
-      await backfill(working, { coinId })
+      await repair(working, coinId)
       expect(await stored(pool, coinId)).toEqual(expected)
       expect(await gaps(pool, coinId)).toEqual(realHoles)
       expect(await backfill(working, { coinId })).toMatchObject({ requests: 0 })
@@ -376,7 +392,8 @@ describe('an exchange that lies', () => {
     await using working = await startWorking(pool, { faults: [{ source: 'binance', when: 'always', lie }] })
     const coinId = await aCoin(pool)
     expect(await backfill(working, { coinId })).toMatchObject({ received: 2_155, quarantined: 3 })
-    expect(await backfill(working, { coinId })).toMatchObject({ received: 3, quarantined: 3 })
+    expect(await backfill(working, { coinId })).toMatchObject({ received: 0, requests: 0 })
+    expect(await backfill(working, { coinId, lane: 'repair' })).toMatchObject({ received: 3, quarantined: 3 })
     const { rows } = await pool.query(
       `select source, market, timeframe, reason from quarantined_rows where coin_id = $1 order by timestamp`,
       [coinId],

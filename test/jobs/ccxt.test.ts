@@ -5,8 +5,8 @@ import { jobs, queuesWith } from '../../jobs/catalog.ts'
 import { ingestCandles } from '../../jobs/ingest-candles.ts'
 import { syncInstruments } from '../../jobs/sync-instruments.ts'
 import { sourcesInUse } from '../../src/ingest/markets.ts'
-import { minute, plus, toInstant, toIso } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
+import { minute, toIso } from '../../src/market/instant.ts'
+import type { AlignedRange } from '../../src/market/range.ts'
 import type { FaultPlan } from '../../src/replay/faults.ts'
 import { type AnySourceId, queueOfSource, type SourceId } from '../../src/settings/source-ids.ts'
 import type { Settings } from '../../src/settings.ts'
@@ -18,12 +18,11 @@ import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { keptReport, startWorking, truth, type Working } from '../ingest/working.ts'
 import { halfPast } from '../replay/playing.ts'
 import { aCoin } from '../store/loading.ts'
+import { at, plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 
-const at = (iso: string) => toInstant(Date.parse(iso))
-
 /** Half a day with five minutes in which the exchange itself was away; some exchanges fill them. */
-const range: Range = { from: at('2024-02-25T12:00Z'), to: at('2024-02-26T00:00Z') }
+const range: AlignedRange = { from: at('2024-02-25T12:00Z'), to: at('2024-02-26T00:00Z') }
 const candles = 715
 
 /** ccxt's sources ask the same replayed exchanges as ours. */

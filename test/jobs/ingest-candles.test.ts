@@ -2,8 +2,8 @@ import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { divide, ingestCandles, patternAfterClose } from '../../jobs/ingest-candles.ts'
 import { Blocked, Malformed, RateLimited, Refused, Unavailable } from '../../src/fault.ts'
-import { day, type Instant, minute, plus, toIso } from '../../src/market/instant.ts'
-import { contains, type Range } from '../../src/market/range.ts'
+import { day, type Instant, minute, toIso } from '../../src/market/instant.ts'
+import { type AlignedRange, contains } from '../../src/market/range.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
 import { readSettings } from '../../src/settings.ts'
 import { readCandles } from '../../src/store/candles.ts'
@@ -14,6 +14,7 @@ import { databaseOf } from '../../src/store/transaction.ts'
 import { follow, keptReport, klinesAsked, startWorking, truth, type Working } from '../ingest/working.ts'
 import { halfPast } from '../replay/playing.ts'
 import { minutes } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 
 const payload = { source: 'binance', timeframe: '1m' } as const
@@ -21,9 +22,9 @@ const ingest = ({ context }: Working) => ingestCandles.run(context, payload, kep
 
 /** The open minute: what comes before it is closed. */
 const open = floorTo('1m', halfPast)
-const lastMinutes = (count: number): Range => ({ from: plus(open, -count * minute), to: open })
+const lastMinutes = (count: number): AlignedRange => ({ from: plus(open, -count * minute), to: open })
 
-const stored = (pool: Pool, coinId: string, range: Range = lastMinutes(3_000)) =>
+const stored = (pool: Pool, coinId: string, range: AlignedRange = lastMinutes(3_000)) =>
   readCandles(databaseOf(pool), { coinId, timeframe: '1m' }, range, 100_000)
 
 describe('after a close', () => {

@@ -38,12 +38,17 @@ describe('prices', () => {
     expect(await ingest(working)).toEqual({
       coins: 2,
       priced: { coingecko: 2 },
-      unpriced: [],
-      received: 2,
+      unpriced: {},
+      // Their first prices are compared with those of another source.
+      received: 4,
       new: 2,
       unchanged: 0,
       quarantined: 0,
-      requests: 1,
+      withoutPrice: 0,
+      confirming: 2,
+      droppedValues: 0,
+      roundedValues: expect.any(Number),
+      requests: 2,
     })
     const prices = new Map((await latest(pool)).map((price) => [price.coinId, price]))
     expect(prices.get('bitcoin')).toMatchObject({
@@ -98,7 +103,7 @@ describe('prices', () => {
     expect(await ingest(working)).toMatchObject({
       coins: 4,
       priced: { binance: 3 },
-      unpriced: ['nopeusdt'],
+      unpriced: { nopeusdt: expect.stringMatching(/^coingecko: .*503; binance: binance does not know/) },
       received: 3,
       new: 3,
     })
@@ -148,7 +153,7 @@ describe('prices', () => {
   test('that are not believed are kept aside, and the rest of the answer lives', async ({
     freshDatabase: { pool },
   }) => {
-    const lies = [{ name: 'value', row: 0, column: 'current_price', value: 'NaN' } as const]
+    const lies = [{ name: 'value', row: 0, column: 'current_price', value: -7 } as const]
     await using working = await startWorking(pool, {
       faults: lies.map((lie) => ({ source: 'coingecko', when: 'always', lie })),
     })
@@ -156,14 +161,21 @@ describe('prices', () => {
     for (const added of [2, 0]) {
       expect(await ingest(working)).toMatchObject({
         priced: { coingecko: 1, binance: 1 },
-        received: 3,
         new: added,
         quarantined: 1,
       })
     }
-    const { rows } = await pool.query('select source, market, reason, coin_id from quarantined_rows')
+    const { rows } = await pool.query(
+      'select source, market, reason, coin_id, times_seen from quarantined_rows',
+    )
     expect(rows).toEqual([
-      { source: 'coingecko', market: 'bitcoin', reason: 'current_price is not a number', coin_id: null },
+      {
+        source: 'coingecko',
+        market: 'bitcoin',
+        reason: 'price -7 is negative',
+        coin_id: 'bitcoin',
+        times_seen: 2,
+      },
     ])
     expect(await count(pool, 'market_data')).toBe(2)
   })
@@ -212,9 +224,10 @@ describe('prices', () => {
     await followAlso(pool, 'shiba-inu', 'coinpaprika', 'shib-shiba-inu')
     expect(await ingest(working)).toMatchObject({
       priced: { coinpaprika: 2, binance: 1 },
-      unpriced: [],
-      // Those that nobody follows came with the answer, and went.
-      received: 3,
+      unpriced: {},
+      // Those that nobody tracks came with the answer, and are not counted.
+      received: 5,
+      confirming: 2,
       quarantined: 0,
     })
     const { rows } = await pool.query(
@@ -246,11 +259,15 @@ describe('prices', () => {
     await followAlso(pool, 'dogecoin', 'binance', 'DOGEUSDT')
     expect(await ingest(working)).toMatchObject({
       priced: { okx: 2 },
-      unpriced: ['dogecoin', 'ripple'],
+      unpriced: {
+        dogecoin: expect.stringContaining('okx: it is not in the answer'),
+        ripple: expect.stringContaining('binance: binance answered'),
+      },
       new: 2,
     })
     const asked = working.exchange.requests.map(({ source }) => source)
-    expect(asked.toSorted()).toEqual(['binance', 'coingecko', 'kucoin', 'okx', 'okx', 'okx'])
+    // A listing each time, once.
+    expect(asked.toSorted()).toEqual(['binance', 'coingecko', 'kucoin', 'okx', 'okx', 'okx', 'okx'])
     expect(await latest(pool, 'bitcoin')).toMatchObject([{ marketCap: null, rank: null }])
   })
 
@@ -271,7 +288,11 @@ describe('prices', () => {
     expect(await ingest(working)).toMatchObject({ priced: { coinpaprika: 1 }, received: 1, quarantined: 0 })
     const { rows } = await pool.query('select source, market, reason from quarantined_rows')
     expect(rows).toEqual([
-      { source: 'coinpaprika', market: 'btc-bitcoin', reason: expect.stringContaining('last_updated') },
+      {
+        source: 'coinpaprika',
+        market: 'btc-bitcoin',
+        reason: 'the time of the price is missing or not a time',
+      },
     ])
   })
 
@@ -280,7 +301,10 @@ describe('prices', () => {
   }) => {
     const failing = { name: 'server-error', status: 503 } as const
     await using working = await startWorking(pool, {
-      faults: [down('coingecko'), { source: 'coinbase', when: { nth: 2 }, lie: failing }],
+      faults: [
+        down('coingecko'),
+        { source: 'coinbase', path: '/products/ETH-USDT/stats', when: 'always', lie: failing },
+      ],
     })
     for (const [coinId, symbol] of [
       ['bitcoin', 'BTC-USDT'],

@@ -4,8 +4,8 @@ import { repairGaps } from '../../jobs/repair-gaps.ts'
 import { Refused } from '../../src/fault.ts'
 import { fillRange } from '../../src/ingest/fill-range.ts'
 import { planRepair, takeTurns } from '../../src/ingest/repair-plan.ts'
-import { day, hour, minute, plus, toInstant, toIso } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
+import { day, hour, minute, toInstant, toIso } from '../../src/market/instant.ts'
+import type { AlignedRange } from '../../src/market/range.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
 import { binance } from '../../src/sources/binance.ts'
@@ -17,12 +17,13 @@ import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { follow, keptReport, klinesAsked, startWorking, truth, type Working } from '../ingest/working.ts'
 import { halfPast } from '../replay/playing.ts'
 import { minutes, start } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 
 const open = floorTo('1m', halfPast)
 
 /** From so many minutes before the open one to so many. */
-const back = (from: number, to: number): Range => ({
+const back = (from: number, to: number): AlignedRange => ({
   from: plus(open, -from * minute),
   to: plus(open, -to * minute),
 })
@@ -47,7 +48,7 @@ const find = (pool: Pool, series: Series, findings: Partial<Findings>, now = hal
     writeCoverage(tx.db, series, { stored: [], 'no-trades': [], refused: [], ...findings }, now),
   )
 
-async function fill({ context }: Working, coinId: string, range: Range): Promise<void> {
+async function fill({ context }: Working, coinId: string, range: AlignedRange): Promise<void> {
   const [market] = (await listCoins(databaseOf(context.pool))).find(({ id }) => id === coinId)?.markets ?? []
   await fillRange(context, {
     series: seriesOf(coinId),
@@ -59,7 +60,7 @@ async function fill({ context }: Working, coinId: string, range: Range): Promise
 }
 
 /** Takes away what a lost disk, or a wrong answer, would. */
-async function lose(pool: Pool, coinId: string, { from, to }: Range): Promise<void> {
+async function lose(pool: Pool, coinId: string, { from, to }: AlignedRange): Promise<void> {
   const range = [coinId, toIso(from), toIso(to)]
   await pool.query('delete from ohlcv_data where coin_id = $1 and timestamp >= $2 and timestamp < $3', range)
   await pool.query(
@@ -68,10 +69,10 @@ async function lose(pool: Pool, coinId: string, { from, to }: Range): Promise<vo
   )
 }
 
-const stored = (pool: Pool, coinId: string, range: Range) =>
+const stored = (pool: Pool, coinId: string, range: AlignedRange) =>
   readCandles(databaseOf(pool), { coinId, timeframe: '1m' }, range, 100_000)
 
-const unsettled = (pool: Pool, coinId: string, range: Range) =>
+const unsettled = (pool: Pool, coinId: string, range: AlignedRange) =>
   readUnsettledOf(databaseOf(pool), { ...seriesOf(coinId), range })
 
 describe('an hour’s repair', () => {
@@ -158,8 +159,8 @@ describe('an hour’s repair', () => {
     const lie = back(49, 48)
     await find(pool, seriesOf(coinId), { refused: [lie] })
     await pool.query(
-      `insert into quarantined_rows (source, market, coin_id, timeframe, timestamp, reason, raw, quarantined_at, settlement, settled_at, settled_by, settled_reason)
-       values ('binance', 'BTCUSDT', $1, '1m', $2, 'high below low', '[]', $2, 'discarded', $2, 'ops', 'never was')`,
+      `insert into quarantined_rows (source, market, coin_id, timeframe, timestamp, reason, kind, raw, quarantined_at, last_seen_at, settlement, settled_at, settled_by, settled_reason)
+       values ('binance', 'BTCUSDT', $1, '1m', $2, 'high below low', 'high below low', '[]', $2, $2, 'discarded', $2, 'ops', 'never was')`,
       [coinId, toIso(lie.from)],
     )
     working.exchange.clock.move(day)
@@ -242,7 +243,7 @@ describe('the plan of a repair', () => {
   const plan = (parts: Partial<Unsettled>, kept = minutes(0, 10_000)) =>
     planRepair(
       { owed: [], provisional: [], 'recheck-after-day': [], 'recheck-after-month': [], ...parts },
-      { kept, lasting: minutes(-5_000, 10_000), pageMs: 1_000 * minute },
+      { kept, lasting: minutes(-5_000, 10_000), pageSize: 1_000 },
       '1m',
       now,
     )
@@ -253,7 +254,7 @@ describe('the plan of a repair', () => {
     expect(
       planRepair(
         { owed: [], provisional: [], 'recheck-after-day': [young], 'recheck-after-month': [young] },
-        { kept: young, lasting: young, pageMs: hour },
+        { kept: young, lasting: young, pageSize: 60 },
         '1m',
         now,
       ),

@@ -5,10 +5,11 @@ import { syncInstruments } from '../../jobs/sync-instruments.ts'
 import { Malformed } from '../../src/fault.ts'
 import { keptHistory, obtainablePart } from '../../src/ingest/kept-history.ts'
 import { candleMarketOf, sourcesInUse } from '../../src/ingest/markets.ts'
-import { day, hour, type Instant, plus, toIso } from '../../src/market/instant.ts'
+import { day, hour, type Instant, toIso } from '../../src/market/instant.ts'
 import { ceilTo, floorTo } from '../../src/market/timeframe.ts'
 import type { SourceId } from '../../src/settings/source-ids.ts'
 import { readSettings } from '../../src/settings.ts'
+import { sources } from '../../src/sources/catalog.ts'
 import { type Coin, followConfigured, followMarket, listCoins, upsertCoin } from '../../src/store/coins.ts'
 import { readCoverage } from '../../src/store/coverage.ts'
 import { listRenames } from '../../src/store/instruments.ts'
@@ -16,6 +17,7 @@ import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { keptReport, klinesAsked, startWorking, type Working } from '../ingest/working.ts'
 import { halfPast } from '../replay/playing.ts'
 import { aBatch, at, candlesIn, load } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 
 const settings = readSettings({})
@@ -24,7 +26,7 @@ const follow = (pool: Pool, coinId: string, market: string, now: Instant) =>
   inTransaction(pool, async (tx) => {
     const [source = '', symbol = ''] = market.split(':')
     await upsertCoin(tx.db, coinId, { symbol: coinId.slice(0, 20), name: coinId }, now)
-    return followMarket(tx, { coinId, source, symbol }, now)
+    return (await followMarket(tx, { coinId, source, symbol }, now)).isChanged
   })
 
 /** Binance's listing of these symbols, all of them traded. */
@@ -38,19 +40,30 @@ const listingOf = (...symbols: string[]): string =>
     })),
   })
 
-/** A look at that body of a source's listing, at that time. */
-const lookAt = ({ context }: Working, source: SourceId, now: Instant, body: string) =>
+/** A poll that answers with that body of a source's listing, and with that one of candles, at that time. */
+const lookAt = (
+  { context }: Working,
+  source: SourceId,
+  now: Instant,
+  body: string,
+  candles?: string,
+  report = keptReport(),
+) =>
   syncInstruments.run(
     {
       ...context,
       clock: { now: () => now },
       http: {
         ...context.http,
-        get: async () => ({ status: 200, headers: {}, text: body, answeredAt: now }),
+        get: async ({ path }) => {
+          const isListing = sources[source].listing?.request().path === path
+          if (!isListing && candles === undefined) throw new Error(`${path} is requested`)
+          return { status: 200, headers: {}, text: isListing ? body : (candles ?? ''), answeredAt: now }
+        },
       },
     },
     { source },
-    keptReport(),
+    report,
   )
 
 /** A look at a listing of these symbols, at that time. */
@@ -220,6 +233,24 @@ const okxListing = (markets: Readonly<Record<string, Instant>>): string =>
     })),
   })
 
+/** OKX's candles of these hours, each with a trade or without. */
+const okxCandles = (hours: readonly (readonly [openTime: Instant, volume: string])[]): string =>
+  JSON.stringify({
+    code: '0',
+    msg: '',
+    data: hours.map(([openTime, volume]) => [
+      String(openTime),
+      '1',
+      '1',
+      '1',
+      '1',
+      volume,
+      volume,
+      volume,
+      '1',
+    ]),
+  })
+
 test('a symbol that is another coin’s by the next look leaves no candle of the other in the first one’s series', async ({
   freshDatabase: { pool },
 }) => {
@@ -238,7 +269,8 @@ test('a symbol that is another coin’s by the next look leaves no candle of the
 
   const nextLook = plus(lastLook, day)
   const listing = okxListing({ 'BTC-USDT': oldFrom, 'LUNA-USDT': newFrom })
-  expect(await lookAt(working, 'okx', nextLook, listing)).toMatchObject({ ended: 1 })
+  // The source itself has no trade in the day before.
+  expect(await lookAt(working, 'okx', nextLook, listing, okxCandles([]))).toMatchObject({ ended: 1 })
   expect(working.log.events.filter(({ event }) => event.startsWith('market.'))).toEqual([
     {
       level: 'warn',
@@ -247,6 +279,8 @@ test('a symbol that is another coin’s by the next look leaves no candle of the
         coinId: 'terra-luna',
         market: 'okx:LUNA-USDT',
         endedAt: toIso(newFrom),
+        oldListedAt: toIso(oldFrom),
+        newListedAt: toIso(newFrom),
         // Four hours of the new coin, and the day in which both were traded.
         candlesSetAside: 5,
       },
@@ -351,16 +385,16 @@ test('a coin that its source calls otherwise under the same symbol is told and r
   freshDatabase: { pool },
 }) => {
   await using working = await startWorking(pool)
-  await follow(pool, 'bitcoin-cash-sv', 'kucoin:BCHSV-USDT', start)
-  await lookAt(working, 'kucoin', start, kucoinListing('BCHSV-USDT', 'BCHSV-USDT'))
+  await follow(pool, 'gala', 'kucoin:GALAX-USDT', start)
+  await lookAt(working, 'kucoin', start, kucoinListing('GALAX-USDT', 'GALAX-USDT'))
   for (const days of [1, 2]) {
-    await lookAt(working, 'kucoin', plus(start, days * day), kucoinListing('BCHSV-USDT', 'BSV-USDT'))
+    await lookAt(working, 'kucoin', plus(start, days * day), kucoinListing('GALAX-USDT', 'GALA-USDT'))
   }
   expect(await listRenames(databaseOf(pool))).toMatchObject([
-    { oldSymbol: 'BCHSV-USDT', newSymbol: 'BCHSV-USDT', oldBase: 'BCHSV', newBase: 'BSV' },
+    { oldSymbol: 'GALAX-USDT', newSymbol: 'GALAX-USDT', oldBase: 'GALAX', newBase: 'GALA' },
   ])
-  expect(told(working)).toEqual([['market.renamed', 'kucoin:BCHSV-USDT']])
-  expect((await coin(pool, 'bitcoin-cash-sv')).markets).toMatchObject([{ symbol: 'BCHSV-USDT' }])
+  expect(told(working)).toEqual([['market.renamed', 'kucoin:GALAX-USDT']])
+  expect((await coin(pool, 'gala')).markets).toMatchObject([{ symbol: 'GALAX-USDT' }])
 })
 
 test('a market that only vanished is told with what it may go on as, and followed nowhere', async ({

@@ -6,7 +6,7 @@ import { describe, expect } from 'vitest'
 import { enforceRetention } from '../../jobs/enforce-retention.ts'
 import { Aborted, Misconfigured } from '../../src/fault.ts'
 import { readRetentionPlan } from '../../src/lifecycle/retention-plan.ts'
-import { day, hour, minute, plus, toIso } from '../../src/market/instant.ts'
+import { day, hour, minute, toIso } from '../../src/market/instant.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
@@ -17,6 +17,7 @@ import { candleTable, partitionAt } from '../../src/store/partitions.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { keptReport, startWorking } from '../ingest/working.ts'
 import { aBatch, aCandle, aCoin, load } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 import {
   daysAgo,
@@ -122,7 +123,7 @@ describe('a run of retention', () => {
     await someCandles(pool, coinId, daysAgo(3), 10)
     const before = await leavesNow(pool)
     // The clock is right, and nothing has come in for days: it might as well be wrong.
-    await expect(retain(pool)).rejects.toThrow(/nothing was deleted: .*newest candle or price/)
+    await expect(retain(pool)).rejects.toThrow(/nothing is deleted: .*newest candle or price/)
     const settings = readSettings({})
     const { refusal, partitions } = await readRetentionPlan({ pool, settings, clock: systemClock }, false)
     expect(refusal).toMatch('newest candle')
@@ -130,7 +131,7 @@ describe('a run of retention', () => {
     await freshData(pool, coinId)
     const ahead = retain(pool, { now: plus(systemClock.now(), 2 * day) })
     await expect(ahead).rejects.toThrow(Misconfigured)
-    await expect(ahead).rejects.toThrow(/nothing was deleted: the clock here .*database/)
+    await expect(ahead).rejects.toThrow(/nothing is deleted: the clock here .*database/)
     expect(await leavesNow(pool)).toEqual(expect.arrayContaining(before))
     // Less than a day off is no contradiction, with a candle that has just closed.
     await someCandles(pool, coinId, floorTo('1m', plus(systemClock.now(), -minute)), 1)
@@ -149,8 +150,9 @@ describe('a run of retention', () => {
       [toIso(daysAgo(0))],
     )
     await pool.query(
-      `insert into quarantined_rows (source, market, reason, raw, quarantined_at)
-       select 'a', 'a', 'odd', n::text, $1::timestamp - n * interval '1 day' from generate_series(0, 99) as n`,
+      `insert into quarantined_rows (source, market, reason, kind, raw, quarantined_at, last_seen_at)
+       select 'a', n::text, 'odd', 'odd', n::text, $1::timestamp - interval '99 days', $1::timestamp - n * interval '1 day'
+       from generate_series(0, 99) as n`,
       [toIso(daysAgo(0))],
     )
     expect(await retain(pool)).toMatchObject({

@@ -13,7 +13,8 @@ import {
 import { checkArchive } from '../../src/lifecycle/archive/check-archive.ts'
 import { queryArchive } from '../../src/lifecycle/archive/query-archive.ts'
 import { restoreArchive } from '../../src/lifecycle/archive/restore-archive.ts'
-import { day, hour, type Instant, plus, toIso } from '../../src/market/instant.ts'
+import { day, hour, toIso } from '../../src/market/instant.ts'
+import type { AlignedInstant } from '../../src/market/timeframe.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
 import { loadCandles } from '../../src/store/candles.ts'
 import { isBelieved, listArchives } from '../../src/store/lifecycle/archives.ts'
@@ -25,6 +26,7 @@ import { withPartitions } from '../../src/store/partition-cache.ts'
 import { candleTable } from '../../src/store/partitions.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { aBatch, aCandle, aCoin, at } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 import { createTestDatabase, servers } from '../support/database.ts'
 
 const first = at('2024-01-01T00:00:00Z')
@@ -122,7 +124,7 @@ async function carryOut(world: World, one: Operation): Promise<void> {
 async function loadSome(
   world: World,
   coin: number,
-  from: Instant,
+  from: AlignedInstant,
   hours: number,
   value: number,
 ): Promise<void> {
@@ -135,7 +137,7 @@ async function loadSome(
   const length = settings.timeframes['1h']?.partition ?? 'month'
   try {
     await withPartitions(
-      { pool, partitions: new Set(), lockTimeoutMs: 2_000 },
+      { pool, partitions: new Map(), lockTimeoutMs: 2_000 },
       candleTable('1h', length),
       batch.rows.openTimes,
       () => inTransaction(pool, (tx) => loadCandles(tx, batch)),

@@ -3,8 +3,8 @@ import type { Pool } from 'pg'
 import { enforceRetention, type RetentionOutcome, retryHeld } from '../../src/lifecycle/retention.ts'
 import { safekeepingsOf } from '../../src/lifecycle/retention-safekeeping.ts'
 import { toDecimal } from '../../src/market/decimal.ts'
-import { day, type Instant, minute, plus, toInstant } from '../../src/market/instant.ts'
-import { type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
+import { day, type Instant, minute, toInstant } from '../../src/market/instant.ts'
+import { type AlignedInstant, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
 import type { Steps } from '../../src/store/lifecycle/delete-partitions.ts'
@@ -15,13 +15,14 @@ import { loadPrices } from '../../src/store/prices.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { keptReport } from '../ingest/working.ts'
 import { aBatch, candlesIn, load } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 
 // The database's clock cannot be set: what is old is old as seen from now.
 const now = systemClock.now()
 const midnight = toInstant(Math.floor(now / day) * day)
 
 /** A midnight before the last one. */
-export const daysAgo = (days: number): Instant => plus(midnight, -days * day)
+export const daysAgo = (days: number): AlignedInstant => plus(midnight, -days * day)
 
 export const priceTable = { name: 'market_data', length: 'day' } as const
 export const priceLeaf = (days: number): string => partitionAt(priceTable, daysAgo(days)).name
@@ -32,7 +33,7 @@ export const minuteLeaf = (days: number): string =>
 export async function someCandles(
   pool: Pool,
   coinId: string,
-  from: Instant,
+  from: AlignedInstant,
   count: number,
   timeframe: Timeframe = '1m',
 ): Promise<void> {
@@ -53,7 +54,7 @@ export async function somePrices(pool: Pool, coinId: string, from: Instant, coun
     },
   }))
   await withPartitions(
-    { pool, partitions: new Set(), lockTimeoutMs: 2_000 },
+    { pool, partitions: new Map(), lockTimeoutMs: 2_000 },
     priceTable,
     prices.map(({ price }) => price.timestamp),
     () => inTransaction(pool, (tx) => loadPrices(tx, prices)),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { day, type Instant, plus, toMinuteText } from '../../src/market/instant.ts'
+import { day, type Instant, toMinuteText } from '../../src/market/instant.ts'
 import { readSettings } from '../../src/settings.ts'
 import type { Hold } from '../../src/store/lifecycle/partition-holds.ts'
 import {
@@ -9,6 +9,7 @@ import {
   retentionPolicies,
 } from '../../src/store/lifecycle/retention.ts'
 import { at } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 
 const table = { name: 'market_data', length: 'day' } as const
 const policy: RetentionPolicy = { table, keepMs: 30 * day, ending: 'roll-up' }
@@ -24,7 +25,10 @@ const aLeaf = (from: Instant, rows = 100, to = plus(from, day)): CountedPartitio
   bytes: 8_192,
   estimatedRows: 0,
   isAnalyzed: true,
-  form: 'plain',
+  qualifiedName: '',
+  bounds: '',
+  relation: 'table',
+  isDetachPending: false,
   rows,
   isExact: true,
 })

@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Pool } from 'pg'
 import { expect } from 'vitest'
-import { day, hour, type Instant, plus, toIso } from '../../src/market/instant.ts'
+import { day, hour, toIso } from '../../src/market/instant.ts'
+import type { AlignedInstant } from '../../src/market/timeframe.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
 import { refreshView } from '../../src/store/lifecycle/views.ts'
 import { aBatch, aCandle, aCoin, load } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 import { test as base } from '../support/database.ts'
 import { daysAgo, freshData, retain } from './retaining.ts'
 
@@ -16,7 +18,7 @@ const test = base.extend('settings', async ({ pool: _ }, { onCleanup }): Promise
   return readSettings({ BEACON_DATA_DIR: dataDir })
 })
 
-const hours = (pool: Pool, coinId: string, from: Instant, count: number, close = '11') =>
+const hours = (pool: Pool, coinId: string, from: AlignedInstant, count: number, close = '11') =>
   load(
     pool,
     aBatch(
@@ -25,7 +27,7 @@ const hours = (pool: Pool, coinId: string, from: Instant, count: number, close =
     ),
   )
 
-const daily = (pool: Pool, coinId: string, at: Instant, close: string) =>
+const daily = (pool: Pool, coinId: string, at: AlignedInstant, close: string) =>
   load(pool, aBatch({ coinId, timeframe: '1d', source: 'binance' }, [aCandle(at, { close, volume: '5' })]))
 
 async function summaryOf(pool: Pool, coinId: string) {
@@ -38,7 +40,7 @@ async function summaryOf(pool: Pool, coinId: string) {
   return rows
 }
 
-const dateOf = (instant: Instant): string => toIso(instant).slice(0, 10)
+const dateOf = (instant: AlignedInstant): string => toIso(instant).slice(0, 10)
 
 test('each day of deleted hourly candles stays in the summary: whole ones composed, partial ones as they were', async ({
   freshDatabase: { pool },

@@ -3,11 +3,12 @@ import { once } from 'node:events'
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { InvalidInput } from '../../src/fault.ts'
-import type { Candle } from '../../src/market/candle.ts'
-import { hour, plus } from '../../src/market/instant.ts'
+import type { AlignedCandle } from '../../src/market/candle.ts'
+import { hour } from '../../src/market/instant.ts'
 import type { Series } from '../../src/store/coverage.ts'
 import { listViews, refreshView } from '../../src/store/lifecycle/views.ts'
 import { aBatch, aCandle, aSeries, load, start } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 import { scriptFile } from '../support/scripts.ts'
 
@@ -15,7 +16,7 @@ const hourly = (number: number, text: Parameters<typeof aCandle>[1] = {}) =>
   aCandle(plus(start, number * hour), text)
 
 /** Loads candles one by one, in the order in which they stand. */
-async function loadEach(pool: Pool, series: Series, ...candles: Candle[]) {
+async function loadEach(pool: Pool, series: Series, ...candles: AlignedCandle[]) {
   for (const candle of candles) await load(pool, aBatch(series, [candle]))
 }
 

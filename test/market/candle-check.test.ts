@@ -3,9 +3,10 @@ import { describe, expect, test } from 'vitest'
 import type { Candle, CandleRow } from '../../src/market/candle.ts'
 import { type CandleExpectation, checkCandles } from '../../src/market/candle-check.ts'
 import { toDecimal } from '../../src/market/decimal.ts'
-import { minute, plus, toInstant } from '../../src/market/instant.ts'
+import { minute } from '../../src/market/instant.ts'
+import { at, plus } from '../support/at.ts'
 
-const from = toInstant(Date.parse('2024-03-01T12:00:00Z'))
+const from = at('2024-03-01T12:00:00Z')
 /** An hour of minutes, asked for two hours later. */
 const expectation: CandleExpectation = {
   timeframe: '1m',
@@ -92,8 +93,10 @@ describe('a row kept aside, with its reason', () => {
     ])
   })
 
-  test('an open time off the grid, even outside the range', () => {
-    expect(reasons([aRow(-0.5)])).toEqual(['2024-03-01T11:59:30.000Z is not on the 1m grid'])
+  test('an open time off the grid of a candle that is not asked for, or still open, is for another answer', () => {
+    expect(check([aRow(-0.5), aRow(60.5)])).toMatchObject({ rejected: [], ignored: 2 })
+    const now = plus(from, 10 * minute + 40_000)
+    expect(check([aRow(10.5)], { now })).toMatchObject({ rejected: [], ignored: 1 })
   })
 
   test('an open time in the future, even outside the range', () => {
@@ -140,16 +143,117 @@ describe('a row that is ignored', () => {
   })
 })
 
-describe('rows that contradict each other', () => {
-  test('are none of them believed, the first included', () => {
-    const { candles, rejected } = check([aRow(0), aRow(0, { close: '9' }), aRow(1)])
+describe('a candle whose source reports its close', () => {
+  const closing = (ms: number) => ({ ...aRow(0), closesAt: plus(from, ms) })
+
+  test('is accepted where that is the end of its interval', () => {
+    expect(check([closing(minute)])).toMatchObject({ candles: [aRow(0).candle], rejected: [] })
+  })
+
+  test('is rejected where an outage cut it short, and can be accepted by hand', () => {
+    expect(check([closing(28_789)]).rejected).toEqual([
+      {
+        raw: aRow(0).raw,
+        reason: 'cut short: closes 2024-03-01 12:00:28 UTC instead of 12:01',
+        openTime: from,
+        acceptable: aRow(0).candle,
+      },
+    ])
+    const day = { from: at('2024-02-29'), to: at('2024-03-01') }
+    const row = { ...aRow(-720), closesAt: at('2024-02-29T20:00Z') }
+    expect(
+      reasons([{ ...row, candle: { ...row.candle, openTime: day.from } }], { timeframe: '1d', range: day }),
+    ).toEqual(['cut short: closes 2024-02-29 20:00 UTC instead of 2024-03-01 00:00 UTC'])
+  })
+
+  test('is rejected for good where it is of a longer timeframe, or closes before it opens', () => {
+    expect(check([closing(5 * minute)]).rejected).toEqual([
+      {
+        raw: aRow(0).raw,
+        reason: 'not a 1m candle: closes 2024-03-01 12:05 UTC instead of 12:01',
+        openTime: from,
+      },
+    ])
+    expect(check([closing(0)]).rejected[0]).not.toHaveProperty('acceptable')
+  })
+
+  test('cannot be accepted where something else is wrong with it', () => {
+    const contradictory = { ...aRow(0, { low: '13' }), closesAt: plus(from, 1_000) }
+    expect(check([contradictory]).rejected).toEqual([
+      { raw: contradictory.raw, reason: 'open 10 is below low 13', openTime: from },
+    ])
+    const tooLarge = { ...aRow(0, { high: '1e16' }), closesAt: plus(from, 1_000) }
+    expect(check([tooLarge]).rejected[0]).not.toHaveProperty('acceptable')
+    const offGrid = { ...aRow(0.5), closesAt: plus(from, 31_000) }
+    expect(check([offGrid]).rejected[0]).not.toHaveProperty('acceptable')
+  })
+
+  test('can be accepted as the table would have rounded it', () => {
+    const row = { ...aRow(0, { open: '10.123456785' }), closesAt: plus(from, 1_000) }
+    expect(check([row]).rejected[0]?.acceptable?.open).toBe('10.12345679')
+  })
+})
+
+describe('a candle that the answer holds twice as it grew', () => {
+  const earlier = aRow(0, { open: '4000', high: '4036', low: '3960', close: '3987', volume: '7389.66772280' })
+  const later = aRow(0, { open: '4000', high: '4036', low: '3960', close: '3990', volume: '7390.13399203' })
+  const note = {
+    raw: earlier.raw,
+    reason: 'the answer holds a later state of this candle, which was taken instead',
+    openTime: from,
+    isSuperseded: true,
+  }
+
+  test('is taken in its later state, and the earlier one is noted', () => {
+    expect(check([earlier, later, aRow(1)])).toEqual({
+      candles: [later.candle, aRow(1).candle],
+      rejected: [note],
+      ignored: 0,
+      roundedValues: 0,
+    })
+  })
+
+  test('has its later state first where the answer begins with its newest candle', () => {
+    expect(check([aRow(1), later, earlier])).toMatchObject({
+      candles: [later.candle, aRow(1).candle],
+      rejected: [note],
+    })
+  })
+
+  test('may be there three times', () => {
+    const last = aRow(0, { open: '4000', high: '4040', low: '3950', close: '3951', volume: '7391' })
+    const { candles, rejected } = check([earlier, later, last, last, aRow(1)])
+    expect([candles[0], rejected.length]).toEqual([last.candle, 2])
+  })
+
+  test.each<[string, Values]>([
+    ['another open', { open: '4001' }],
+    ['a lower high', { high: '4035' }],
+    ['a higher low', { low: '3961' }],
+    ['less volume', { volume: '7389' }],
+    ['the same volume and another close', { volume: '7389.66772280' }],
+  ])('is disputed with %s: then it is no later state', (_, values) => {
+    const { open, high, low, close, volume } = later.candle
+    const other = aRow(0, { open, high, low, close, volume, ...values })
+    const { candles, rejected } = check([earlier, other, aRow(1)])
     expect(candles).toEqual([aRow(1).candle])
     expect(rejected.map(({ reason }) => reason)).toEqual(
       Array(2).fill('the answer holds two different rows for this open time'),
     )
   })
+})
 
-  test('are not believed again when one of them is repeated', () => {
+describe('rows that contradict each other', () => {
+  test('are none of them accepted, the first included, but one can be by hand', () => {
+    const { candles, rejected } = check([aRow(0), aRow(0, { close: '9' }), aRow(1)])
+    expect(candles).toEqual([aRow(1).candle])
+    expect(rejected.map(({ reason }) => reason)).toEqual(
+      Array(2).fill('the answer holds two different rows for this open time'),
+    )
+    expect(rejected.map(({ acceptable }) => acceptable?.close)).toEqual(['11', '9'])
+  })
+
+  test('are not accepted again when one of them is repeated', () => {
     const { candles, rejected, ignored } = check([aRow(0), aRow(0, { close: '9' }), aRow(0)])
     expect([candles, rejected.length, ignored]).toEqual([[], 2, 1])
   })

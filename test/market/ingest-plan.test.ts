@@ -2,9 +2,10 @@ import { CronExpressionParser } from 'cron-parser'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { divide, patternAfterClose } from '../../jobs/ingest-candles.ts'
-import { plus, second, toInstant } from '../../src/market/instant.ts'
-import { candleCount, type Range, subtract, union } from '../../src/market/range.ts'
+import { second, toInstant } from '../../src/market/instant.ts'
+import { type AlignedRange, candleCount, subtract, union } from '../../src/market/range.ts'
 import { isAligned, timeframeMs, timeframes } from '../../src/market/timeframe.ts'
+import { plus } from '../support/at.ts'
 
 const midnight = toInstant(Date.parse('2024-02-28T00:00:00Z'))
 
@@ -28,12 +29,12 @@ describe('the pattern after the close', () => {
 describe('what is owed, divided', () => {
   const pageSize = 10
   const length = timeframeMs['1m']
-  const minutes = (from: number, to: number): Range => ({
+  const minutes = (from: number, to: number): AlignedRange => ({
     from: plus(midnight, from * length),
     to: plus(midnight, to * length),
   })
   const wanted = minutes(0, 100)
-  const divided = (owed: readonly Range[], recheck = 2, provisional: readonly Range[] = []) =>
+  const divided = (owed: readonly AlignedRange[], recheck = 2, provisional: readonly AlignedRange[] = []) =>
     divide(wanted, { owed, provisional }, { timeframe: '1m', pageSize, recheck })
 
   test('nothing owed is the newest few, asked for again', () => {

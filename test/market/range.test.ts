@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { day, hour, type Instant, toInstant } from '../../src/market/instant.ts'
+import { day, hour, minute, toInstant } from '../../src/market/instant.ts'
 import {
   alignTo,
+  candleAround,
   candleCount,
   contains,
   intersect,
@@ -10,18 +11,20 @@ import {
   type Range,
   split,
   subtract,
+  toAlignedRange,
   union,
+  wholeCandlesIn,
 } from '../../src/market/range.ts'
 import {
   ceilTo,
   floorTo,
   isAligned,
   isTimeframe,
+  plusCandles,
   timeframeMs,
   timeframes,
 } from '../../src/market/timeframe.ts'
-
-const at = (iso: string): Instant => toInstant(Date.parse(iso))
+import { at, atMs } from '../support/at.ts'
 
 /** Small numbers, so that ranges meet, touch, hold each other and are empty. */
 const smallest = 0
@@ -145,13 +148,31 @@ describe('ranges', () => {
     )
   })
 
+  test('hold whole candles, or are refused', () => {
+    const odd = { from: at('2018-02-09T09:28:14.789Z'), to: at('2018-02-09T11:28:14.789Z') }
+    expect(() => toAlignedRange('1h', odd)).toThrow('2018-02-09T09:28:14.789Z is not on the 1h grid')
+    expect(alignTo('1h', odd)).toEqual({ from: at('2018-02-09T10:00Z'), to: at('2018-02-09T12:00Z') })
+    expect(wholeCandlesIn('1h', odd)).toEqual({ from: at('2018-02-09T10:00Z'), to: at('2018-02-09T11:00Z') })
+    expect(isEmpty(wholeCandlesIn('1d', odd))).toBe(true)
+    expect(candleAround('1h', odd.from)).toEqual({
+      from: at('2018-02-09T09:00Z'),
+      to: at('2018-02-09T10:00Z'),
+    })
+    expect(() => candleCount({ from: odd.from, to: at('2018-02-09T12:00Z') }, '1h')).toThrow(RangeError)
+    expect(() => candleCount(candleAround('1h', odd.from), '1d')).toThrow(
+      '3600000 ms are no whole 1d candles',
+    )
+    expect(() => plusCandles(at('2018-02-09T09:00Z'), 0.471, '1h')).toThrow(RangeError)
+  })
+
   test('split are consecutive, no longer than asked, and make the whole again', () => {
     fc.assert(
-      fc.property(aRange, fc.integer({ min: 1, max: 50 }), (whole, lengthMs) => {
-        const pieces = split(whole, lengthMs)
+      fc.property(aRange, fc.integer({ min: 1, max: 50 }), ({ from, to }, candles) => {
+        const whole = { from: atMs(from * minute), to: atMs(to * minute) }
+        const pieces = split(whole, '1m', candles)
         expect(union(pieces)).toEqual(isEmpty(whole) ? [] : [whole])
         for (const [index, piece] of pieces.entries()) {
-          expect(piece.to - piece.from).toBeLessThanOrEqual(lengthMs)
+          expect(candleCount(piece, '1m')).toBeLessThanOrEqual(candles)
           expect(isEmpty(piece)).toBe(false)
           if (index > 0) expect(piece.from).toBe(pieces[index - 1]?.to)
         }

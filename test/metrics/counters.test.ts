@@ -173,7 +173,8 @@ test('a run is counted by its end, and its rows by what became of them', async (
   const rows = { received: 10, new: 6, revised: 1, unchanged: 3, quarantined: 0 }
   await run('ingest-candles', candles, { outcome: rows, willRetry: false })
   await run('backfill-candles', candles, { outcome: rows, willRetry: false })
-  await run('ingest-prices', {}, { outcome: { received: 6, new: 6, unchanged: 0 }, willRetry: false })
+  const prices = { received: 9, new: 6, unchanged: 0, withoutPrice: 2, confirming: 1 }
+  await run('ingest-prices', {}, { outcome: prices, willRetry: false })
   // It counts something else by the same word.
   await run('refresh-views', { view: 'daily_price_summary' }, { outcome: { new: 4 }, willRetry: false })
   await run('ingest-candles', candles, { fault: new Unavailable('away'), willRetry: true })
@@ -186,7 +187,11 @@ test('a run is counted by its end, and its rows by what became of them', async (
     'beacon_candles_total result=revised source=binance timeframe=1m': 2,
     'beacon_candles_total result=unchanged source=binance timeframe=1m': 6,
   })
-  expect(Object.fromEntries(isOf('beacon_prices_total'))).toEqual({ 'beacon_prices_total result=new': 6 })
+  expect(Object.fromEntries(isOf('beacon_prices_total'))).toEqual({
+    'beacon_prices_total result=new': 6,
+    'beacon_prices_total result=without-price': 2,
+    'beacon_prices_total result=confirming': 1,
+  })
   expect(Object.fromEntries(isOf('beacon_job_runs_total'))).toEqual({
     'beacon_job_runs_total job=backfill-candles queue=binance status=done': 1,
     'beacon_job_runs_total job=ingest-candles queue=binance status=done': 1,

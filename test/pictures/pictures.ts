@@ -26,7 +26,7 @@ import { boundless, lies } from './lies.ts'
 import { storePast } from './past.ts'
 
 const configuration = fileURLToPath(new URL('pictures.yaml', import.meta.url))
-const program = fileURLToPath(new URL('src/beacon.mjs', packageDir))
+const program = fileURLToPath(new URL('dist/beacon.js', packageDir))
 const target = resolve(process.env.PICTURES ?? fileURLToPath(new URL('docs', packageDir)))
 
 const releases = new Releases()

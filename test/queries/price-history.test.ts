@@ -1,13 +1,14 @@
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { InvalidInput } from '../../src/fault.ts'
-import type { Candle } from '../../src/market/candle.ts'
+import type { AlignedCandle } from '../../src/market/candle.ts'
 import { addDecimals, compareDecimals, type Decimal, toDecimal } from '../../src/market/decimal.ts'
-import { plus } from '../../src/market/instant.ts'
+
 import { readChart, readDailySummary, readPriceHistory } from '../../src/queries/price-history.ts'
 import { refreshView } from '../../src/store/lifecycle/views.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { aBatch, aSeries, load, minutes } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 
 const minute = 60_000
@@ -15,7 +16,7 @@ const minute = 60_000
 /** A number that looks like chance, and is the same every time. */
 const scattered = (seed: number, below: number): number => (seed * 7_919 + 104_729) % below
 
-function aScatteredCandle(index: number): Candle {
+function aScatteredCandle(index: number): AlignedCandle {
   const price = (offset: number) =>
     toDecimal(`${1_000 + offset}.${String(scattered(index, 99_999_989)).padStart(8, '0')}`)
   return {
@@ -29,7 +30,7 @@ function aScatteredCandle(index: number): Candle {
 }
 
 /** Two hours of candles with holes, over midnight, so that two partitions hold them. */
-async function aHistory(pool: Pool): Promise<{ coinId: string; candles: Candle[] }> {
+async function aHistory(pool: Pool): Promise<{ coinId: string; candles: AlignedCandle[] }> {
   const series = await aSeries(pool)
   const indexes = Array.from({ length: 120 }, (_, index) => 1_380 + index)
   const candles = indexes.filter((index) => scattered(index, 5) > 0).map(aScatteredCandle)
@@ -42,7 +43,7 @@ const most = (values: readonly Decimal[]) => values.reduce((a, b) => (compareDec
 const least = (values: readonly Decimal[]) => values.reduce((a, b) => (compareDecimals(a, b) > 0 ? b : a))
 
 /** The same by hand. */
-const pointOf = (pointCandles: readonly Candle[]) => ({
+const pointOf = (pointCandles: readonly AlignedCandle[]) => ({
   open: pointCandles[0]?.open,
   high: most(pointCandles.map(({ high }) => high)),
   low: least(pointCandles.map(({ low }) => low)),

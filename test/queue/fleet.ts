@@ -108,7 +108,7 @@ export class TestFleet {
           download: () => Promise.reject(new Error('these jobs ask nobody')),
         },
         enqueue: async () => [],
-        partitions: new Set<string>(),
+        partitions: new Map(),
       },
     })
   }

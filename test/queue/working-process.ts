@@ -49,7 +49,7 @@ await startWorkers({
       download: () => Promise.reject(new Error('this job asks nobody')),
     },
     enqueue: async () => [],
-    partitions: new Set(),
+    partitions: new Map(),
   },
 })
 await engine.queue(queue).getJobCounts()

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { readZip } from '../../src/ingest/archive/zip.ts'
-import { type Instant, plus, toInstant } from '../../src/market/instant.ts'
+import { plus } from '../../src/market/instant.ts'
 import { binanceArchiveFace } from '../../src/replay/binance-archive.ts'
 import { closedCandles } from '../../src/replay/candles.ts'
+import { at } from '../support/at.ts'
 import { play } from './playing.ts'
 
-const at = (iso: string): Instant => toInstant(Date.parse(iso))
 const now = at('2026-02-10T12:00Z')
 
 const get = (path: string, when = now) =>

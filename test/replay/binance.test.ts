@@ -249,6 +249,15 @@ describe('exchangeInfo', () => {
 })
 
 describe('ticker', () => {
+  test('leaves out what is not of the status asked for, or refuses it where it is alone', async () => {
+    await using exchange = await play()
+    const asked = (query: string) => exchange.binance(`ticker/24hr?${query}`)
+    expect(json(await asked('symbols=["BTCUSDT"]&symbolStatus=TRADING'))).toHaveLength(1)
+    expect(json(await asked('symbols=["BTCUSDT"]&symbolStatus=BREAK'))).toEqual([])
+    expect(json(await asked('symbol=BTCUSDT&symbolStatus=HALT'))).toMatchObject({ code: -1220 })
+    expect(json(await asked('symbolStatus=OPEN'))).toMatchObject({ code: -1130 })
+  })
+
   test('of one symbol is an object of the recorded shape, of several an array', async () => {
     const one = json(await exchange.binance('ticker/24hr?symbol=BTCUSDT'))
     const recorded = shapeOf(fixture('binance_ticker24hr_ethbtc'))

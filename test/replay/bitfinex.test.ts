@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
-import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
-import { candleCount, type Range } from '../../src/market/range.ts'
+import { day, hour, minute, second } from '../../src/market/instant.ts'
+import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { bitfinexFace } from '../../src/replay/bitfinex.ts'
@@ -9,6 +9,7 @@ import { listedAt } from '../../src/replay/markets.ts'
 import { bitfinex } from '../../src/sources/bitfinex.ts'
 import { costOf } from '../../src/sources/source.ts'
 import { at, recorded } from '../sources/recorded.ts'
+import { plus } from '../support/at.ts'
 import { halfPast, shapeOf } from './playing.ts'
 import { closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
 
@@ -40,7 +41,10 @@ const spelled: Readonly<Record<string, string>> = {
   PEPEUSDT: 'tPEPE:UST',
 }
 
-const walk = (market: string, timeframe: Timeframe, range: Range, twist: Twist = {}) =>
+/** What leads to another coin when only its ticker is read. */
+const odd = { WBTCUSD: 'tWBTUSD', WBTUSD: 'tWHBT:USD', WBTUSDT: 'tWHBT:UST' }
+
+const walk = (market: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
   walkFace(bitfinexFace, bitfinex, {
     symbol: spelled[market] ?? expect.fail(`${market} is not spelled`),
     timeframe,
@@ -49,7 +53,7 @@ const walk = (market: string, timeframe: Timeframe, range: Range, twist: Twist =
     twist,
   })
 
-const planned = (timeframe: Timeframe, range: Range): number =>
+const planned = (timeframe: Timeframe, range: AlignedRange): number =>
   costOf(bitfinex.candles, timeframe, range, halfPast).requests
 
 describe('candles', () => {
@@ -103,7 +107,7 @@ describe('candles', () => {
 })
 
 describe('a walk through it', () => {
-  test.each<[string, Timeframe, Range]>([
+  test.each<[string, Timeframe, AlignedRange]>([
     ['ETHUSDT', '1m', { from: at('2024-02-09'), to: at('2024-02-10') }],
     ['SHIBUSDT', '1m', { from: at('2024-02-22'), to: running }],
     ['ETHUSDT', '5m', { from: at('2024-02-01'), to: at('2024-02-11') }],
@@ -168,7 +172,10 @@ test('tickers are those of the last 24 hours, what is lent among them', () => {
     ]),
   )
   const rows = bitfinex.prices.parse(text, halfPast)
-  expect(rows.map((row) => 'price' in row && row.price.market)).toEqual(Object.values(spelled))
+  expect(rows.map((row) => 'price' in row && row.price.market)).toEqual([
+    ...Object.values(spelled),
+    ...Object.values(odd),
+  ])
   const today = { from: plus(running, minute - day), to: plus(running, minute) }
   const minutes = closedPlainly('BTCUSDT', '1m', today, today.to)
   expect(body[1][5]).toBeCloseTo(body[1][7] - Number(minutes[0]?.open), 8)
@@ -179,13 +186,18 @@ test('the listing is a list in a list, with pairs that are there to try things o
   const { text, body } = ask('conf/pub:list:pair:exchange')
   expect(body).toEqual([expect.arrayContaining(['AAABBB', 'TESTBTC:TESTUSD', 'BTCUST', 'DOGE:UST'])])
   const listed = bitfinex.listing.parse(text)
-  expect(listed.map(({ symbol }) => symbol).toSorted()).toEqual(Object.values(spelled).toSorted())
-  expect(listed.map(({ base, quote }) => `${base}${quote}`).toSorted()).toEqual(
-    Object.keys(spelled).toSorted(),
+  const all = { ...spelled, ...odd }
+  expect(Object.fromEntries(listed.map(({ symbol, base, quote }) => [`${base}${quote}`, symbol]))).toEqual(
+    all,
   )
   expect([ask('platform/status').body, ask('conf/pub:map:currency:sym').body]).toEqual([
     [1],
-    [[['UST', 'USDt']]],
+    [
+      [
+        ['UST', 'USDt'],
+        ['WBT', 'WBTC'],
+      ],
+    ],
   ])
 })
 

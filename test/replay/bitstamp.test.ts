@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
-import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
+import { day, hour, minute, second } from '../../src/market/instant.ts'
+import type { AlignedRange } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { bitstampFace } from '../../src/replay/bitstamp.ts'
@@ -9,6 +9,7 @@ import { listedAt } from '../../src/replay/markets.ts'
 import { bitstamp } from '../../src/sources/bitstamp.ts'
 import { costOf } from '../../src/sources/source.ts'
 import { at, recorded } from '../sources/recorded.ts'
+import { plus } from '../support/at.ts'
 import { halfPast, shapeOf } from './playing.ts'
 import { closedAndFilled, closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
 
@@ -30,7 +31,7 @@ function ask(path: string) {
 const candlesOf = (rest: string): Record<string, string>[] => ask(`ohlc/btcusdt/?${rest}`).body.data.ohlc
 const timesOf = (rest: string): number[] => candlesOf(rest).map(({ timestamp }) => 1_000 * Number(timestamp))
 
-const walk = (symbol: string, timeframe: Timeframe, range: Range, twist: Twist = {}) =>
+const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
   walkFace(bitstampFace, bitstamp, {
     symbol: symbol.toLowerCase(),
     timeframe,
@@ -39,11 +40,11 @@ const walk = (symbol: string, timeframe: Timeframe, range: Range, twist: Twist =
     twist,
   })
 
-const planned = (timeframe: Timeframe, range: Range): number =>
+const planned = (timeframe: Timeframe, range: AlignedRange): number =>
   costOf(bitstamp.candles, timeframe, range, halfPast).requests
 
 /** A stretch with seven minutes in which nothing was traded. */
-const rest: Range = { from: at('2024-02-09T00:00Z'), to: at('2024-02-10T00:00Z') }
+const rest: AlignedRange = { from: at('2024-02-09T00:00Z'), to: at('2024-02-10T00:00Z') }
 
 describe('ohlc', () => {
   test('has the shape of a recorded body, the oldest first, the one that runs last', () => {
@@ -77,7 +78,7 @@ describe('ohlc', () => {
 })
 
 describe('a walk through it', () => {
-  test.each<[string, Timeframe, Range]>([
+  test.each<[string, Timeframe, AlignedRange]>([
     ['ETHUSDT', '1m', rest],
     ['ETHUSDT', '5m', { from: at('2024-02-06'), to: at('2024-02-11') }],
     ['BTCUSDT', '1m', { from: at('2024-02-08T23:44Z'), to: at('2024-02-09T01:48Z') }],
@@ -173,7 +174,13 @@ test('tickers are those of the last 24 hours, and only among all do they name th
 
 test('both listings name the markets in its spelling', () => {
   const newer = bitstamp.listing.parse(ask('markets/').text)
-  expect(newer[0]).toEqual({ symbol: 'btcusdt', base: 'BTC', quote: 'USDT', trading: true })
+  expect(newer[0]).toEqual({
+    symbol: 'btcusdt',
+    base: 'BTC',
+    quote: 'USDT',
+    baseName: 'Bitcoin',
+    trading: true,
+  })
   expect(bitstamp.listing.parse(ask('trading-pairs-info/').text)).toEqual(newer)
   const [real] = JSON.parse(recorded('bitstamp/trading_pairs_info_gct'))
   expect(Object.keys(ask('trading-pairs-info/').body[0])).toEqual(Object.keys(real))

@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { RateLimited, Refused, UnknownMarket } from '../../src/fault.ts'
-import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
-import { candleCount, type Range } from '../../src/market/range.ts'
+import { day, hour, minute, second } from '../../src/market/instant.ts'
+import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { bybitFace } from '../../src/replay/bybit.ts'
 import { listedAt } from '../../src/replay/markets.ts'
 import { bybit } from '../../src/sources/bybit.ts'
 import { at, recorded } from '../sources/recorded.ts'
+import { plus } from '../support/at.ts'
 import { halfPast, shapeOf } from './playing.ts'
 import { closedAndFilled, closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
 
@@ -28,11 +29,11 @@ function ask(path: string) {
 const spot = (rest: string) => ask(`kline?category=spot&symbol=BTCUSDT&${rest}`).body.result
 const timesOf = (rest: string): number[] => spot(rest).list.map(([openTime]: string[]) => Number(openTime))
 
-const walk = (symbol: string, timeframe: Timeframe, range: Range, twist: Twist = {}) =>
+const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
   walkFace(bybitFace, bybit, { symbol, timeframe, range, now: halfPast, twist })
 
 /** A stretch with seven minutes in which nothing was traded. */
-const rest: Range = { from: at('2024-02-09T00:00Z'), to: at('2024-02-10T00:00Z') }
+const rest: AlignedRange = { from: at('2024-02-09T00:00Z'), to: at('2024-02-10T00:00Z') }
 
 describe('kline', () => {
   test('has the shape of a recorded body, newest first, the one that runs among them', () => {
@@ -86,7 +87,7 @@ describe('kline', () => {
 })
 
 describe('a walk through it', () => {
-  test.each<[string, Timeframe, Range]>([
+  test.each<[string, Timeframe, AlignedRange]>([
     ['ETHUSDT', '1m', rest],
     ['ETHUSDT', '5m', { from: at('2024-02-07'), to: at('2024-02-11') }],
     ['BTCUSDT', '1m', { from: at('2024-02-08T23:44Z'), to: at('2024-02-09T01:48Z') }],

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
-import { hour, minute, plus, second, toIso } from '../../src/market/instant.ts'
-import { candleCount, type Range } from '../../src/market/range.ts'
+import { hour, minute, second, toIso } from '../../src/market/instant.ts'
+import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { coinbaseFace } from '../../src/replay/coinbase.ts'
@@ -9,6 +9,7 @@ import { listedAt, markets } from '../../src/replay/markets.ts'
 import { coinbase } from '../../src/sources/coinbase.ts'
 import { candlesPerPage, type Source } from '../../src/sources/source.ts'
 import { at, recorded } from '../sources/recorded.ts'
+import { plus } from '../support/at.ts'
 import { halfPast } from './playing.ts'
 import { closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
 
@@ -30,7 +31,7 @@ function ask(path: string, now = halfPast) {
 const timesOf = (rest: string, now = halfPast): number[] =>
   ask(`/BTC-USDT/candles?${rest}`, now).body.map(([openTime]: number[]) => second * Number(openTime))
 
-const walk = (symbol: string, timeframe: Timeframe, range: Range, twist: Twist = {}) =>
+const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
   walkFace(coinbaseFace, coinbase, {
     symbol: `${symbol.slice(0, -4)}-USDT`,
     timeframe,
@@ -40,7 +41,7 @@ const walk = (symbol: string, timeframe: Timeframe, range: Range, twist: Twist =
   })
 
 /** A stretch with seven minutes in which nothing was traded. */
-const rest: Range = { from: at('2024-02-09T10:00Z'), to: at('2024-02-10T00:00Z') }
+const rest: AlignedRange = { from: at('2024-02-09T10:00Z'), to: at('2024-02-10T00:00Z') }
 
 describe('candles', () => {
   test('are numbers as in a recorded body, newest first, the low before the high', () => {
@@ -85,7 +86,7 @@ describe('candles', () => {
 })
 
 describe('a walk through it', () => {
-  test.each<[string, Timeframe, Range]>([
+  test.each<[string, Timeframe, AlignedRange]>([
     ['ETHUSDT', '1m', rest],
     ['BTCUSDT', '1m', { from: at('2024-02-28'), to: running }],
     ['ETHUSDT', '5m', { from: at('2024-02-09'), to: at('2024-02-11') }],

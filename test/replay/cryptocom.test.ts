@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
-import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
-import { candleCount, type Range } from '../../src/market/range.ts'
+import { day, hour, minute, second } from '../../src/market/instant.ts'
+import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { cryptocomFace } from '../../src/replay/cryptocom.ts'
 import { listedAt } from '../../src/replay/markets.ts'
 import { cryptocom } from '../../src/sources/cryptocom.ts'
 import { at, recorded } from '../sources/recorded.ts'
+import { plus } from '../support/at.ts'
 import { halfPast, shapeOf } from './playing.ts'
 import { closedAndFilled, closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
 
@@ -32,7 +33,7 @@ const rowsOf = (rest: string): Row[] =>
   ask(`get-candlestick?instrument_name=BTC_USDT&${rest}`).body.result.data
 const timesOf = (rest: string): number[] => rowsOf(rest).map(({ t }) => t)
 
-const walk = (symbol: string, timeframe: Timeframe, range: Range, twist: Twist = {}) =>
+const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
   walkFace(cryptocomFace, cryptocom, {
     symbol: `${symbol.slice(0, -4)}_USDT`,
     timeframe,
@@ -42,7 +43,7 @@ const walk = (symbol: string, timeframe: Timeframe, range: Range, twist: Twist =
   })
 
 /** A stretch with seven minutes in which nothing was traded. */
-const rest: Range = { from: at('2024-02-09T10:00Z'), to: at('2024-02-10T00:00Z') }
+const rest: AlignedRange = { from: at('2024-02-09T10:00Z'), to: at('2024-02-10T00:00Z') }
 
 describe('candles', () => {
   test('have the shape of a recorded body', () => {
@@ -81,7 +82,7 @@ describe('candles', () => {
 })
 
 describe('a walk through it', () => {
-  test.each<[string, Timeframe, Range]>([
+  test.each<[string, Timeframe, AlignedRange]>([
     ['ETHUSDT', '1m', rest],
     ['BTCUSDT', '1m', { from: at('2024-02-08T23:44Z'), to: at('2024-02-09T01:48Z') }],
     ['ETHUSDT', '5m', { from: at('2024-02-09'), to: at('2024-02-11') }],

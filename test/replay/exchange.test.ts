@@ -5,7 +5,7 @@ import { openHttpClient } from '../../src/http/client.ts'
 import type { HttpAnswer } from '../../src/http/request.ts'
 import type { Candle, CandleRow } from '../../src/market/candle.ts'
 import { compareDecimals } from '../../src/market/decimal.ts'
-import { day, hour, minute, plus } from '../../src/market/instant.ts'
+import { day, hour, minute } from '../../src/market/instant.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
 import { closedCandles } from '../../src/replay/candles.ts'
 import type { Face } from '../../src/replay/face.ts'
@@ -22,6 +22,7 @@ import {
 } from '../../src/sources/source.ts'
 import { walkCandles } from '../../src/sources/walk.ts'
 import { readText } from '../ground/project.ts'
+import { plus } from '../support/at.ts'
 import { halfPast, type Playing, play, StandingClock } from './playing.ts'
 
 test('speaks as every source', () => {

@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
-import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
+import { day, hour, minute, second } from '../../src/market/instant.ts'
+import type { AlignedRange } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { gateioFace } from '../../src/replay/gateio.ts'
 import { gateio } from '../../src/sources/gateio.ts'
 import { costOf, reachableFrom } from '../../src/sources/source.ts'
 import { at, recorded } from '../sources/recorded.ts'
+import { plus } from '../support/at.ts'
 import { halfPast } from './playing.ts'
 import { closedAndFilled, closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
 
@@ -30,7 +31,7 @@ const candlesticks = (rest: string) => ask(`candlesticks?currency_pair=BTC_USDT&
 const timesOf = (rest: string): number[] =>
   candlesticks(rest).body.map(([openTime]: string[]) => 1_000 * Number(openTime))
 
-const walk = (symbol: string, timeframe: Timeframe, range: Range, twist: Twist = {}) =>
+const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
   walkFace(gateioFace, gateio, {
     symbol: `${symbol.slice(0, -4)}_USDT`,
     timeframe,
@@ -39,11 +40,11 @@ const walk = (symbol: string, timeframe: Timeframe, range: Range, twist: Twist =
     twist,
   })
 
-const planned = (timeframe: Timeframe, range: Range): number =>
+const planned = (timeframe: Timeframe, range: AlignedRange): number =>
   costOf(gateio.candles, timeframe, range, halfPast).requests
 
 /** A stretch with five minutes in which nothing was traded. */
-const rest: Range = { from: at('2024-02-25T12:00Z'), to: at('2024-02-26T06:00Z') }
+const rest: AlignedRange = { from: at('2024-02-25T12:00Z'), to: at('2024-02-26T06:00Z') }
 
 describe('candlesticks', () => {
   test('have the shape of a recorded body, the oldest first, the one that runs last', () => {
@@ -96,7 +97,7 @@ describe('candlesticks', () => {
 })
 
 describe('a walk through it', () => {
-  test.each<[string, Timeframe, Range]>([
+  test.each<[string, Timeframe, AlignedRange]>([
     ['BTCUSDT', '1m', rest],
     ['ETHUSDT', '1m', { from: at('2024-02-28'), to: running }],
     ['ETHUSDT', '5m', { from: at('2024-02-06'), to: at('2024-02-11') }],
@@ -170,6 +171,7 @@ test('tickers and pairs have the fields of recorded bodies', () => {
     symbol: 'BTC_USDT',
     base: 'BTC',
     quote: 'USDT',
+    baseName: 'Bitcoin',
     trading: true,
   })
   expect(ask('currency_pairs/BTC_USDT').body).toEqual(pairs.body[0])

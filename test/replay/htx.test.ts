@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { Malformed, RateLimited, Refused, UnknownMarket } from '../../src/fault.ts'
-import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
+import { day, hour, minute, second } from '../../src/market/instant.ts'
+import type { AlignedRange } from '../../src/market/range.ts'
 import { floorTo, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { htxFace } from '../../src/replay/htx.ts'
 import { listedAt } from '../../src/replay/markets.ts'
 import { htx } from '../../src/sources/htx.ts'
 import { at, recorded } from '../sources/recorded.ts'
+import { plus } from '../support/at.ts'
 import { halfPast } from './playing.ts'
 import { closedAndFilled, closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
 
@@ -23,12 +24,12 @@ function ask(path: string, now = halfPast) {
 const kline = (rest: string) => ask(`market/history/kline?symbol=btcusdt&${rest}`)
 const timesOf = (rest: string): number[] => kline(rest).body.data.map(({ id }: { id: number }) => id * second)
 
-const walk = (symbol: string, timeframe: Timeframe, range: Range, twist: Twist = {}, now = halfPast) =>
+const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}, now = halfPast) =>
   walkFace(htxFace, htx, { symbol: symbol.toLowerCase(), timeframe, range, now, twist })
 
 /** Of a day of which the market traded but for seven minutes. */
 const evening = at('2024-02-10T00:00:20Z')
-const rest: Range = { from: at('2024-02-09T10:00Z'), to: at('2024-02-10T00:00Z') }
+const rest: AlignedRange = { from: at('2024-02-09T10:00Z'), to: at('2024-02-10T00:00Z') }
 
 /** The body of klines with only those that are kept. */
 const keeping =
@@ -92,7 +93,7 @@ describe('klines', () => {
 })
 
 describe('a walk through it', () => {
-  test.each<[string, Timeframe, Range]>([
+  test.each<[string, Timeframe, AlignedRange]>([
     ['ETHUSDT', '1m', { from: at('2024-03-01T02:00Z'), to: running }],
     ['ETHUSDT', '5m', { from: at('2024-02-27'), to: at('2024-02-29') }],
     ['XRPUSDT', '15m', { from: at('2024-02-15'), to: floorTo('15m', halfPast) }],

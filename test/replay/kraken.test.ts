@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
 import type { HttpClient } from '../../src/http/request.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
-import { day, hour, type Instant, minute, plus, second } from '../../src/market/instant.ts'
-import { candleCount, type Range, union } from '../../src/market/range.ts'
+import { day, hour, type Instant, minute, second } from '../../src/market/instant.ts'
+import { type AlignedRange, candleCount, union } from '../../src/market/range.ts'
 import { floorTo, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { krakenFace } from '../../src/replay/kraken.ts'
@@ -12,6 +12,7 @@ import { kraken } from '../../src/sources/kraken.ts'
 import { type CandleQuery, costOf, type Source } from '../../src/sources/source.ts'
 import { walkCandles } from '../../src/sources/walk.ts'
 import { at, recorded } from '../sources/recorded.ts'
+import { plus } from '../support/at.ts'
 import { halfPast } from './playing.ts'
 import { closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
 
@@ -37,7 +38,7 @@ const timesOf = (rows: readonly Row[]): number[] => rows.map(([openTime]) => sec
 
 const ownNames: Readonly<Record<string, string>> = { BTCUSDT: 'XBTUSDT', DOGEUSDT: 'XDGUSDT' }
 
-const walk = (symbol: string, timeframe: Timeframe, range: Range, twist: Twist = {}) =>
+const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
   walkFace(krakenFace, kraken, {
     symbol: ownNames[symbol] ?? symbol,
     timeframe,
@@ -47,7 +48,7 @@ const walk = (symbol: string, timeframe: Timeframe, range: Range, twist: Twist =
   })
 
 /** The newest closed candles, so many of them. */
-const newest = (timeframe: Timeframe, count: number): Range => {
+const newest = (timeframe: Timeframe, count: number): AlignedRange => {
   const to = floorTo(timeframe, halfPast)
   return { from: plus(to, -count * timeframeMs[timeframe]), to }
 }
@@ -133,7 +134,7 @@ describe('trades', () => {
 })
 
 describe('a walk through its newest candles', () => {
-  test.each<[string, Timeframe, Range]>([
+  test.each<[string, Timeframe, AlignedRange]>([
     ['BTCUSDT', '1m', newest('1m', 719)],
     ['BTCUSDT', '5m', newest('5m', 500)],
     ['ETHUSDT', '15m', newest('15m', 719)],
@@ -156,10 +157,10 @@ describe('a walk through its newest candles', () => {
 })
 
 /** A stretch with seven minutes in which nothing was traded. */
-const rest: Range = { from: at('2024-02-09T10:00Z'), to: at('2024-02-10T00:00Z') }
+const rest: AlignedRange = { from: at('2024-02-09T10:00Z'), to: at('2024-02-10T00:00Z') }
 
 describe('a walk through its trades', () => {
-  test.each<[string, Timeframe, Range]>([
+  test.each<[string, Timeframe, AlignedRange]>([
     ['ETHUSDT', '1m', rest],
     ['BTCUSDT', '5m', { from: at('2022-06-03T00:05Z'), to: at('2022-06-04T07:10Z') }],
     ['BTCUSDT', '1h', { from: at('2022-06-01'), to: at('2022-06-03') }],
@@ -225,7 +226,7 @@ test('a walk that takes its time goes back to the trades for what it has lost me
   }
   const query: CandleQuery = { symbol: 'ETHUSDT', timeframe: '1m', range, asOf: halfPast }
   const options = { lane: 'backfill', signal: new AbortController().signal } as const
-  const answered: Range[] = []
+  const answered: AlignedRange[] = []
   const openTimes: Instant[] = []
   for await (const page of walkCandles({ http, baseUrls: {} }, kraken, query, options)) {
     answered.push(page.answered)

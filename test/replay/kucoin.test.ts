@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { Blocked, RateLimited, Refused, UnknownMarket } from '../../src/fault.ts'
-import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
-import { candleCount, type Range } from '../../src/market/range.ts'
+import { day, hour, minute, second } from '../../src/market/instant.ts'
+import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { kucoinFace } from '../../src/replay/kucoin.ts'
 import { listedAt } from '../../src/replay/markets.ts'
 import { kucoin } from '../../src/sources/kucoin.ts'
 import { at, recorded } from '../sources/recorded.ts'
+import { plus } from '../support/at.ts'
 import { halfPast } from './playing.ts'
 import { closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
 
@@ -30,7 +31,7 @@ const timesOf = (rest: string): number[] =>
     ([openTime]: string[]) => 1_000 * Number(openTime),
   )
 
-const walk = (symbol: string, timeframe: Timeframe, range: Range, twist: Twist = {}) =>
+const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
   walkFace(kucoinFace, kucoin, {
     symbol: `${symbol.slice(0, -4)}-USDT`,
     timeframe,
@@ -40,7 +41,7 @@ const walk = (symbol: string, timeframe: Timeframe, range: Range, twist: Twist =
   })
 
 /** A stretch with seven minutes in which nothing was traded. */
-const rest: Range = { from: at('2024-02-09T10:00Z'), to: at('2024-02-10T00:00Z') }
+const rest: AlignedRange = { from: at('2024-02-09T10:00Z'), to: at('2024-02-10T00:00Z') }
 
 describe('candles', () => {
   test('have the shape of a recorded body, newest first, the one that runs among them', () => {
@@ -95,7 +96,7 @@ describe('candles', () => {
 })
 
 describe('a walk through it', () => {
-  test.each<[string, Timeframe, Range]>([
+  test.each<[string, Timeframe, AlignedRange]>([
     ['ETHUSDT', '1m', rest],
     ['SHIBUSDT', '1m', { from: at('2024-02-27'), to: running }],
     ['ETHUSDT', '5m', { from: at('2024-02-01'), to: at('2024-02-11') }],

@@ -5,6 +5,7 @@ import { ok, WrittenNumber } from '../../src/replay/answer.ts'
 import type { Face } from '../../src/replay/face.ts'
 import type { When } from '../../src/replay/faults.ts'
 import type { Lie } from '../../src/replay/lies.ts'
+import { outageOf2018 } from '../../src/replay/outage.ts'
 import { halfPast, json, type Playing, play, rowsOf, type Told } from './playing.ts'
 
 const path = 'klines?symbol=BTCUSDT&interval=1m&limit=5'
@@ -62,6 +63,28 @@ describe('other rows', () => {
     expect(other.told[1]).toEqual(other.truth[1])
     expect(other.told[2]?.[0]).toBe(other.truth[1]?.[0])
     expect(other.told[2]?.[4]).not.toBe(other.truth[1]?.[4])
+  })
+
+  test('growing-duplicate repeats one with more volume, the later state of it last', async () => {
+    const { told, truth } = await askRows({ name: 'growing-duplicate', row: 1 })
+    expect(told.toSpliced(2, 1)).toEqual(truth)
+    expect(Number(told[2]?.[5])).toBeGreaterThan(Number(truth[1]?.[5]))
+  })
+
+  test('outage leaves the candles of February 2018 as Binance has them', async () => {
+    const hours = 'klines?symbol=BTCUSDT&interval=1h&limit=1000&startTime=1518044400000&endTime=1518325199999'
+    await using exchange = await play({
+      faults: [{ when: { nth: 1 }, lie: { name: 'outage', ...outageOf2018 } }],
+    })
+    const times = rowsOf(await exchange.binance(hours)).map((row) => [row[0], row[6]])
+    const beside = Array.from({ length: 43 }, (_, index) => 1_518_168_494_789 + index * 3_600_000)
+    expect(times).toEqual([
+      [1_518_044_400_000, 1_518_047_999_999],
+      [1_518_048_000_000, 1_518_049_694_788],
+      ...beside.slice(0, -1).map((openTime) => [openTime, openTime + 3_599_999]),
+      [1_518_319_694_789, 1_518_321_600_999],
+      [1_518_321_600_000, 1_518_325_199_999],
+    ])
   })
 
   test('disorder turns them round', async () => {
@@ -282,7 +305,15 @@ describe('in an envelope', () => {
       answer: ok({ error: [], result: { last: 5, candles: [row, { ...row, t: '1709298000' }] } }),
     }),
     refuse: () => ({ status: 429, body: '' }),
-    candles: { openTime: 't', timeUnitMs: 1_000, high: 'h', low: 'l', close: 'c', fromParameter: 'since' },
+    candles: {
+      openTime: 't',
+      timeUnitMs: 1_000,
+      high: 'h',
+      low: 'l',
+      close: 'c',
+      volume: 'v',
+      fromParameter: 'since',
+    },
   }
   const text = async (lie: Lie) => {
     await using exchange = await play({ faces: [face], faults: [{ when: { nth: 1 }, lie }] })

@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
-import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
-import { candleCount, type Range } from '../../src/market/range.ts'
+import { day, hour, minute, second } from '../../src/market/instant.ts'
+import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { listedAt } from '../../src/replay/markets.ts'
 import { mexcFace } from '../../src/replay/mexc.ts'
 import { mexc } from '../../src/sources/mexc.ts'
 import { at, recorded } from '../sources/recorded.ts'
+import { plus } from '../support/at.ts'
 import { halfPast } from './playing.ts'
 import { closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
 
@@ -28,11 +29,11 @@ function ask(path: string) {
 const timesOf = (rest: string): number[] =>
   ask(`klines?symbol=BTCUSDT&${rest}`).body.map(([openTime]: [number]) => openTime)
 
-const walk = (symbol: string, timeframe: Timeframe, range: Range, twist: Twist = {}) =>
+const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
   walkFace(mexcFace, mexc, { symbol, timeframe, range, now: halfPast, twist })
 
 /** A stretch with seven minutes in which nothing was traded. */
-const rest: Range = { from: at('2024-02-09T10:00Z'), to: at('2024-02-10T00:00Z') }
+const rest: AlignedRange = { from: at('2024-02-09T10:00Z'), to: at('2024-02-10T00:00Z') }
 
 describe('klines', () => {
   test('have the eight columns of a recorded body and close where the next one opens', () => {
@@ -75,7 +76,7 @@ describe('klines', () => {
 })
 
 describe('a walk through it', () => {
-  test.each<[string, Timeframe, Range]>([
+  test.each<[string, Timeframe, AlignedRange]>([
     ['ETHUSDT', '1m', rest],
     ['ETHUSDT', '5m', { from: at('2024-02-01'), to: at('2024-02-11') }],
     ['XRPUSDT', '15m', { from: at('2024-02-15'), to: floorTo('15m', halfPast) }],
@@ -144,6 +145,7 @@ test('tickers and the listing have the shape of recorded bodies', () => {
     symbol: 'BTCUSDT',
     base: 'BTC',
     quote: 'USDT',
+    baseName: 'Bitcoin',
     trading: true,
   })
   expect(ask('exchangeInfo?symbol=ETHUSDT').body.symbols).toHaveLength(1)

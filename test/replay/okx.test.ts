@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { RateLimited, Refused, UnknownMarket } from '../../src/fault.ts'
-import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
-import { candleCount, type Range } from '../../src/market/range.ts'
+import { day, hour, minute, second } from '../../src/market/instant.ts'
+import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { listedAt } from '../../src/replay/markets.ts'
 import { okxFace } from '../../src/replay/okx.ts'
 import { okx } from '../../src/sources/okx.ts'
 import { at, recorded } from '../sources/recorded.ts'
+import { plus } from '../support/at.ts'
 import { halfPast, shapeOf } from './playing.ts'
 import { closedAndFilled, closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
 
@@ -23,11 +24,11 @@ function ask(path: string) {
 const history = (rest: string): string[][] => ask(`market/history-candles?instId=BTC-USDT&${rest}`).body.data
 const timesOf = (rows: readonly string[][]): number[] => rows.map(([openTime]) => Number(openTime))
 
-const walk = (symbol: string, timeframe: Timeframe, range: Range, twist: Twist = {}) =>
+const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
   walkFace(okxFace, okx, { symbol: `${symbol.slice(0, -4)}-USDT`, timeframe, range, now: halfPast, twist })
 
 /** A stretch with seven minutes in which nothing was traded. */
-const rest: Range = { from: at('2024-02-09T10:00Z'), to: at('2024-02-10T00:00Z') }
+const rest: AlignedRange = { from: at('2024-02-09T10:00Z'), to: at('2024-02-10T00:00Z') }
 
 describe('candles', () => {
   test('have the shape of a recorded body, newest first, the one that runs among them', () => {
@@ -67,7 +68,7 @@ describe('candles', () => {
 })
 
 describe('a walk through it', () => {
-  test.each<[string, Timeframe, Range]>([
+  test.each<[string, Timeframe, AlignedRange]>([
     ['ETHUSDT', '1m', rest],
     ['ETHUSDT', '5m', { from: at('2024-02-09'), to: at('2024-02-11') }],
     ['BTCUSDT', '1m', { from: at('2024-02-08T23:44Z'), to: at('2024-02-09T01:48Z') }],
@@ -126,7 +127,13 @@ test('tickers are those of the last 24 hours', () => {
 
 test('instruments name the markets in its spelling', () => {
   const listed = okx.listing.parse(JSON.stringify(ask('public/instruments?instType=SPOT').body))
-  expect(listed[0]).toEqual({ symbol: 'BTC-USDT', base: 'BTC', quote: 'USDT', trading: true, listedAt })
+  expect(listed[0]).toEqual({
+    symbol: 'BTC-USDT',
+    base: 'BTC',
+    quote: 'USDT',
+    trading: true,
+    listedAt: at('2024-01-15T08:00Z'),
+  })
   expect(ask('public/instruments?instType=SPOT&instId=ETH-USDT').body.data).toHaveLength(1)
   expect(shapeOf(ask('public/time').body)).toMatchObject({ code: 'string' })
 })

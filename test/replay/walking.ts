@@ -3,8 +3,8 @@ import type { HttpClient, SendOptions } from '../../src/http/request.ts'
 import type { Candle } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
 import { type Decimal, toDecimal } from '../../src/market/decimal.ts'
-import { earlier, type Instant, plus } from '../../src/market/instant.ts'
-import { candleCount, type Range } from '../../src/market/range.ts'
+import { earlier, type Instant } from '../../src/market/instant.ts'
+import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import { type Answer, toJsonText } from '../../src/replay/answer.ts'
 import { closedCandles } from '../../src/replay/candles.ts'
@@ -12,6 +12,7 @@ import type { Face } from '../../src/replay/face.ts'
 import { hasCandles } from '../../src/sources/catalog.ts'
 import type { Source } from '../../src/sources/source.ts'
 import { walkCandles } from '../../src/sources/walk.ts'
+import { plus } from '../support/at.ts'
 
 /** What a test makes of a face: how it hears a question, and what it says in place of an answer. */
 export type Twist = Readonly<{
@@ -57,7 +58,7 @@ export type Walked = Readonly<{
 export type Walk = Readonly<{
   symbol: string
   timeframe: Timeframe
-  range: Range
+  range: AlignedRange
   now: Instant
   twist?: Twist
 }>
@@ -79,14 +80,18 @@ export async function walkFace(face: Face, source: Source, { now, twist, ...walk
 }
 
 /** The replay's own closed candles, as a source that writes no trailing zeros has them. */
-export const closedPlainly = (symbol: string, timeframe: Timeframe, range: Range, now: Instant): Candle[] =>
-  closedCandles(symbol, timeframe, range, now).map(plainCandle)
+export const closedPlainly = (
+  symbol: string,
+  timeframe: Timeframe,
+  range: AlignedRange,
+  now: Instant,
+): Candle[] => closedCandles(symbol, timeframe, range, now).map(plainCandle)
 
 /** The same, with a candle at the last close for every interval in which nothing was traded. */
 export function closedAndFilled(
   symbol: string,
   timeframe: Timeframe,
-  range: Range,
+  range: AlignedRange,
   now: Instant,
 ): readonly Candle[] {
   const length = timeframeMs[timeframe]

@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { enqueue } from '../../src/queue/enqueue.ts'
-import { childLog, withoutSecrets } from '../../src/runtime/log.ts'
+import { childLog } from '../../src/runtime/log.ts'
+import { withoutSecrets } from '../../src/runtime/redaction.ts'
 import { projectDir } from '../ground/project.ts'
 import { aJob, eventually, recordingLog, TestFleet } from '../queue/fleet.ts'
 
@@ -11,7 +12,7 @@ const execute = promisify(execFile)
 /** What a process writes that runs this with a `log`, first as JSON and then for a person. */
 async function written(script: string): Promise<{ json: string[]; pretty: string }> {
   const whole = `
-    import { openLog } from './src/runtime/log.ts'
+    import { openLog } from '../../src/runtime/log.ts'
     for (const pretty of [false, true]) {
       const log = openLog({ level: 'info', pretty })
       ${script}

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { marketKey } from '../../src/market/market-key.ts'
 import { readSettings } from '../../src/settings.ts'
 import { isSourceId, sources } from '../../src/sources/catalog.ts'
+import { assetOf } from '../../src/sources/listing/asset-names.ts'
 import type { ListedMarket } from '../../src/sources/source.ts'
 import { at, recorded } from '../sources/recorded.ts'
 
@@ -54,11 +56,23 @@ describe('the coins that are shipped', () => {
     expect(misspelt).toEqual([])
   })
 
-  test('never share a market', () => {
+  test('never share a market, however it is spelt', () => {
     const markets = coins.flatMap(({ markets: all }) =>
-      Object.entries(all).map(([source, market]) => `${source}:${market}`),
+      Object.entries(all).map(([source, market = '']) => `${source}:${marketKey(source, market)}`),
     )
     expect(markets.filter((market, index) => markets.indexOf(market) !== index)).toEqual([])
+  })
+
+  test('have tickers that are no other coin on any of their sources', () => {
+    const disputed = coins.flatMap(({ symbol, markets }) =>
+      Object.keys(markets).filter((source) => assetOf(source, symbol).mayBe !== undefined),
+    )
+    expect(disputed).toEqual([])
+    const pairs = coins.flatMap(({ symbol, markets: { bitfinex } }) =>
+      bitfinex === undefined ? [] : [{ symbol, pair: bitfinex.slice(1) }],
+    )
+    const listed = sources.bitfinex.listing?.parse(JSON.stringify([pairs.map(({ pair }) => pair)]))
+    expect(listed?.map(({ base }) => base)).toEqual(pairs.map(({ symbol }) => symbol))
   })
 })
 

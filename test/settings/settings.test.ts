@@ -60,7 +60,7 @@ describe("the operator's own file", () => {
       'candles: { settleDelay: 5 s }',
       'timeframes:',
       '  1m: { keep: forever }',
-      '  4h: { partition: year, ahead: 1, history: 30 days, keep: 2 days, then: drop }',
+      '  4h: { partition: year, ahead: 1, history: 2 days, keep: 2 days, then: drop }',
     )
     const defaults = readSettings({})
     expect(settings.candles).toEqual({ ...defaults.candles, settleDelay: 5 * second })
@@ -121,7 +121,9 @@ describe('the coins that are followed', () => {
     )
     await expect(reading).rejects.toThrow(`${coins}:5: 4.markets.binance-archive is no market`)
     await writeFile(coins, '- &coin { id: monero, symbol: XMR, name: Monero, markets: {} }\n- *coin')
-    await expect(overlay.read('coinsFile: few.yaml')).rejects.toThrow('1.id "monero" stands here twice')
+    await expect(overlay.read('coinsFile: few.yaml')).rejects.toThrow(
+      '1.id "monero" is listed twice: remove one',
+    )
   })
 })
 
@@ -148,8 +150,8 @@ describe('a mistake', () => {
     for (const part of [
       `${overlay.path}:1: there is no setting htpp. Did you mean "http"?`,
       `${overlay.path}:2: there is no setting budgets. Did you mean "budget"?`,
-      `${overlay.path}:4: candles.recheck `,
-      `${overlay.path}:5: candles.chunk `,
+      `${overlay.path}:4: candles.recheck is "many", not a number`,
+      `${overlay.path}:5: candles.chunk is 5, and must be at least 100`,
       `${overlay.path}:7: timeframes.1m.keep is neither a duration such as "90 days" nor "forever"`,
       `${overlay.path}:8: there is no setting timeframes.2m. Did you mean "1m"?`,
       `${overlay.path}:9: prices.every "soon" is not a duration such as "90 days" or "2 s"`,
@@ -168,10 +170,24 @@ describe('a mistake', () => {
     ['follow: bitcoin', 'follow is neither "all" nor a list of coin ids'],
     ['candles: { settleDelay: 60 s }', 'candles.settleDelay is longer than 59 s'],
     ['prices: { every: 7 minutes }', 'prices.every does not divide an hour or a day evenly'],
-    ['budget: { share: 1.5 }', 'budget.share'],
-    ['budget: { share: 0 }', 'budget.share'],
-    ['views: [drop table]', 'views.0'],
-    ['candles:', 'candles'],
+    ['budget: { share: 1.5 }', 'budget.share is 1.5, and must be at most 1'],
+    ['budget: { share: 0 }', 'budget.share is 0, and must be greater than 0'],
+    ['views: [drop table]', 'views.0 is not the name of a view'],
+    ['candles:', 'candles is empty: it must be a section with settings'],
+    ['candles: [1]', 'candles is a list, not a section with settings'],
+    ['quotes: []', 'quotes is empty'],
+    ['quotes: [USDT, EUR, USDT]', 'quotes.2 "USDT" is listed twice: remove one'],
+    ['follow: [bitcoin, bitcoin]', 'follow.1 "bitcoin" is listed twice: remove one'],
+    ['queue: { concurrency: 2.5 }', 'queue.concurrency is 2.5, not a whole number'],
+    [
+      'timeframes: { 1h: { partition: week } }',
+      'timeframes.1h.partition is "week", not one of day, month, year',
+    ],
+    ['coinsFile: 3', 'coinsFile is 3, not a text'],
+    [
+      'monitoring: { webhook: { url: "ftp://x", secret: hush } }',
+      'monitoring.webhook.url is not a URL of the form http://host',
+    ],
   ] as const)('such as "%s" stops the reading', async ([line, message], { overlay }) => {
     await expect(overlay.read(line)).rejects.toThrow(`${overlay.path}:1: ${message}`)
   })
@@ -181,6 +197,36 @@ describe('a mistake', () => {
       new RegExp(`^${overlay.path}:\\d: not valid YAML, `),
     )
     await expect(overlay.read('- a list')).rejects.toThrow(`${overlay.path}:1: the file `)
+  })
+
+  test('of the environment is reported with those of the files, all in one message', async ({
+    overlay,
+    dir,
+  }) => {
+    await writeFile(join(dir, 'few.yaml'), '- { id: Monero, symbol: XMR, name: Monero, markets: {} }')
+    await writeFile(
+      overlay.path,
+      ['coinsFile: few.yaml', 'http: { timeout: soon }', 'database: { minConnections: 60 }'].join('\n'),
+    )
+    const read = () =>
+      readSettings({
+        BEACON_CONFIG: overlay.path,
+        BEACON_HTTP_PROT: '4000',
+        BINANC_BASE_URL: 'http://127.0.0.1:9000',
+        REDIS_URL: 'redis://cache/first',
+      })
+    expect(read).toThrow(InvalidInput)
+    expect(read).toThrow(
+      [
+        '6 settings are wrong:',
+        '  environment: REDIS_URL names a database that is not a number, as in redis://host:6379/0',
+        '  environment: BEACON_HTTP_PROT is unknown. Did you mean "BEACON_HTTP_PORT"?',
+        '  environment: BINANC_BASE_URL is not read: if BINANCE_BASE_URL is meant, rename it; otherwise unset it for beacon',
+        `  ${overlay.path}:2: http.timeout "soon" is not a duration such as "90 days" or "2 s"`,
+        `  ${overlay.path}:3: database.minConnections is 60, more than maxConnections (50)`,
+        `  ${join(dir, 'few.yaml')}:1: 0.id is not a coin id such as "bitcoin" (CoinGecko's, at most 50 characters)`,
+      ].join('\n'),
+    )
   })
 
   test('in the name of the file names it', ({ dir }) => {

@@ -105,32 +105,49 @@ describe('a line', () => {
   })
 
   test.each([
-    ['of another month', line, file('monthly', '2025-02-01')],
-    ['of another day', line, file('daily', '2025-01-02')],
-    ['of another timeframe', line, file('monthly', '2025-01-01', '4h')],
-    ['in seconds', line.replace('1735689600000000', '1735689600'), january],
-    ['off the grid', line.replace('1735689600000000', '1735689601000000'), january],
-    ['between two milliseconds', line.replace('1735689600000000', '1735689600000001'), january],
-    ['with a close time a millisecond late', line.replace('1735693199999999', '1735693200000999'), january],
-    [
-      'with a close time in the other unit and value',
-      line.replace('1735693199999999', '1735693199998'),
-      january,
-    ],
-    ['with columns turned round', line.split(',').toReversed().join(','), january],
-    ['with a column less', line.slice(0, line.lastIndexOf(',')), january],
-    ['with a column more', `${line},0`, january],
-    ['of nothing', '', january],
-  ])('%s refuses the file', (_, text, of) => {
-    expect(() => readArchiveLine(text, of)).toThrow(Malformed)
+    ['in seconds', line.replace('1735689600000000', '1735689600'), 'the first column is not a time'],
+    ['with columns turned round', line.split(',').toReversed().join(','), 'the first column is not a time'],
+    ['with a column less', line.slice(0, line.lastIndexOf(',')), 'the line has 11 columns instead of 12'],
+    ['with a column more', `${line},0`, 'the line has 13 columns instead of 12'],
+    ['of nothing', '', 'the line has 1 columns instead of 12'],
+  ])('%s is a flaw, and concerns no candle', (_, text, flaw) => {
+    expect(readArchiveLine(text, january)).toEqual({ raw: text, flaw })
   })
 
-  test('with a value that is no number is kept aside, and says which', () => {
+  test('between two milliseconds is off the grid, and a flaw of the candle that holds it', () => {
+    const text = line.replace('1735689600000000', '1735689600000001')
+    expect(readArchiveLine(text, january)).toEqual({
+      raw: text,
+      openTime: at('2025-01-01T00:00Z'),
+      flaw: '2025-01-01T00:00:00.000Z and 1 µs is not on the 1h grid',
+    })
+  })
+
+  test.each([
+    ['1735693199999999', at('2025-01-01T01:00Z')],
+    ['1735693199999', at('2025-01-01T01:00Z')],
+    ['1735691294788000', at('2025-01-01T00:28:14.789Z')],
+    ['1735691294788999', at('2025-01-01T00:28:14.789Z')],
+  ])('closes at the end of what is the last of it: %s', (text, closesAt) => {
+    expect(readArchiveLine(line.replace('1735693199999999', text), january)).toMatchObject({ closesAt })
+  })
+
+  test('without a close time is a flaw of its candle', () => {
+    const text = line.replace('1735693199999999', 'later')
+    const openTime = at('2025-01-01T00:00Z')
+    expect(readArchiveLine(text, january)).toEqual({
+      raw: text,
+      openTime,
+      flaw: 'the seventh column is not a time',
+    })
+  })
+
+  test('with a value that is no number is a flaw of its candle, and says which', () => {
     for (const value of ['nan', '', '0x10', 'null']) {
       expect(readArchiveLine(line.replace('4.15060000', value), january)).toEqual({
         raw: expect.stringContaining(`,${value},`),
         openTime: at('2025-01-01T00:00Z'),
-        flaw: 'low is not a decimal',
+        flaw: 'low is not a decimal string',
       })
     }
   })

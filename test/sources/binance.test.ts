@@ -2,11 +2,12 @@ import { describe, expect, test } from 'vitest'
 import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
-import { hour, minute, plus } from '../../src/market/instant.ts'
+import { hour, minute } from '../../src/market/instant.ts'
 import { type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import { binance } from '../../src/sources/binance.ts'
 import type { CandleQuery } from '../../src/sources/source.ts'
-import { anAnswer, at, recorded } from './recorded.ts'
+import { plus } from '../support/at.ts'
+import { anAnswer, at, recorded, undated } from './recorded.ts'
 
 const from = at('2024-03-01T12:00Z')
 const query: CandleQuery = {
@@ -140,9 +141,10 @@ describe('reading klines', () => {
     ['a text', String(from)],
     ['a fraction', from + 0.5],
     ['nothing', null],
-  ])('an open time in %s spoils the page', (_, openTime) => {
+  ])('an open time in %s is a flaw of its row alone', (_, openTime) => {
     const row = [openTime, ...aRow().slice(1)]
-    expect(() => parse([aRow(), row])).toThrow(Malformed)
+    expect(parse([aRow(), row])).toEqual([expect.objectContaining({ candle: expect.anything() }), undated])
+    expect(() => parse([row, row])).toThrow('none of them with a time that can be read')
   })
 
   test('an object instead of a row spoils the page', () => {
@@ -176,14 +178,18 @@ describe('reading klines', () => {
   )
 
   test('a row of fewer columns is a flaw', () => {
-    expect(flawOf(aRow().slice(0, 6))).toBe('close time is not that of a 1m candle')
-    expect(flawOf([from])).toBe('close time is not that of a 1m candle')
+    expect(flawOf(aRow().slice(0, 6))).toBe('the seventh column is not a time in milliseconds')
+    expect(flawOf([from])).toBe('the seventh column is not a time in milliseconds')
   })
 
-  test('a candle of another timeframe is a flaw, though it opens on our grid', () => {
-    expect(flawOf(aRow({ 6: from + hour - 1 }))).toBe('close time is not that of a 1m candle')
-    const hours = parse([aRow({ 6: from + hour - 1 })], { timeframe: '1h' })
-    expect(hours[0]).toHaveProperty('candle')
+  test('a candle has its close, which is the last millisecond that belongs to it', () => {
+    expect(parse([aRow({ 6: from + hour - 1 })])[0]).toMatchObject({ closesAt: from + hour })
+    expect(parse([aRow({ 6: from + 28_999 })])[0]).toMatchObject({ closesAt: from + 29_000 })
+  })
+
+  test('candles of a shorter timeframe spoil the page', () => {
+    const rows = [0, 1, 2, 3].map((index) => aRow({}, from + index * minute))
+    expect(() => parse(rows, { timeframe: '1h' })).toThrow('binance sent candles that are shorter than 1h')
   })
 
   test('a NUL in the body is not JSON', () => {
@@ -255,13 +261,12 @@ describe('the listing', () => {
     expect(binance.listing.parse(JSON.stringify({ symbols: [market] }))[0]?.symbol).toBe('币安人生USDT')
   })
 
-  test('is asked for whole or for one market, at the same weight', () => {
-    expect(binance.listing.request(undefined)).toEqual({
+  test('is requested whole, without the permissions that make most of it', () => {
+    expect(binance.listing.request()).toEqual({
       path: '/api/v3/exchangeInfo',
-      query: {},
+      query: { showPermissionSets: 'false' },
       weight: 20,
     })
-    expect(binance.listing.request('BTCUSDT')).toMatchObject({ query: { symbol: 'BTCUSDT' }, weight: 20 })
   })
 })
 
@@ -269,9 +274,15 @@ describe('tickers', () => {
   test('are asked for as a JSON list, also when there is only one', () => {
     expect(binance.prices.request(['BTCUSDT'])).toEqual({
       path: '/api/v3/ticker/24hr',
-      query: { symbols: '["BTCUSDT"]' },
+      query: { symbols: '["BTCUSDT"]', symbolStatus: 'TRADING' },
       weight: 2,
     })
+  })
+
+  test('leave out a market that is halted, and a single one of another status is an unknown market', () => {
+    expect(binance.prices.onlyTrading).toBe(true)
+    const body = { code: -1220, msg: 'The symbol does not match the status.' }
+    expect(binance.classify(anAnswer(400, JSON.stringify(body)))).toBeInstanceOf(UnknownMarket)
   })
 
   test('weigh 2 for up to 20 markets and 40 for up to 100, which are a page', () => {
@@ -284,27 +295,10 @@ describe('tickers', () => {
     expect(() => binance.prices.parse(recorded('binance/ticker24hr_ethbtc'))).toThrow(Malformed)
   })
 
-  test('that are short of a field, or hold something else in it, are flaws with their market', () => {
-    const whole = {
-      symbol: 'BTCUSDT',
-      lastPrice: '62000.1',
-      priceChangePercent: '-1.5',
-      quoteVolume: '10',
-      closeTime: from,
-    }
-    const rows = [
-      { ...whole, lastPrice: 62_000.1 },
-      { ...whole, lastPrice: 'NaN' },
-      { ...whole, closeTime: from / 1_000 },
-      7,
-      whole,
-    ]
-    expect(binance.prices.parse(JSON.stringify(rows))).toEqual([
-      { raw: rows[0], flaw: 'lastPrice is missing or of another type' },
-      { raw: rows[1], market: 'BTCUSDT', flaw: 'a time or a number of the ticker cannot be read' },
-      { raw: rows[2], market: 'BTCUSDT', flaw: 'a time or a number of the ticker cannot be read' },
-      { raw: 7, flaw: 'the row is missing or of another type' },
-      expect.objectContaining({ price: expect.objectContaining({ price: '62000.1', change24h: '-1.5' }) }),
+  test('without a symbol are flaws', () => {
+    expect(binance.prices.parse('[[],{"symbol":7}]')).toMatchObject([
+      { flaw: 'the row is missing or of another type' },
+      { flaw: 'symbol is missing or of another type' },
     ])
   })
 })

@@ -2,11 +2,12 @@ import { describe, expect, test } from 'vitest'
 import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
-import { hour, minute, plus, second } from '../../src/market/instant.ts'
+import { hour, minute, second } from '../../src/market/instant.ts'
 import { timeframes } from '../../src/market/timeframe.ts'
 import { bitfinex } from '../../src/sources/bitfinex.ts'
 import type { CandleQuery, Source } from '../../src/sources/source.ts'
-import { anAnswer, at, recorded, recordings } from './recorded.ts'
+import { plus } from '../support/at.ts'
+import { anAnswer, at, recorded, recordings, undated } from './recorded.ts'
 
 const { listing, prices }: Required<Source> = bitfinex
 
@@ -148,8 +149,10 @@ describe('reading candles', () => {
     ['a string', `"${from}"`],
     ['a fraction', `${from}.5`],
     ['nothing', 'null'],
-  ])('an open time in %s spoils the page', (_, openTime) => {
-    expect(() => parse([aRow(), aRow({ 0: openTime })])).toThrow(Malformed)
+  ])('an open time in %s is a flaw of its row alone', (_, openTime) => {
+    const rows = parse([aRow(), aRow({ 0: openTime })])
+    expect(rows).toEqual([expect.objectContaining({ candle: expect.anything() }), undated])
+    expect(() => parse([aRow({ 0: openTime })])).toThrow('none of them with a time that can be read')
   })
 
   test.each([
@@ -274,12 +277,9 @@ describe('tickers', () => {
     expect(row).not.toHaveProperty('price.change24h')
   })
 
-  test('without a price, or without a symbol, are flaws', () => {
-    expect(pricesOf('["tBTCUSD",1,1,1,1,0,0,null,5,1,1]', '[1,2]', '["BTCUSD"]')).toMatchObject([
-      { market: 'tBTCUSD', flaw: 'the last price is not a number' },
-      { flaw: 'the first column is not the symbol of a market' },
-      { flaw: 'the first column is not the symbol of a market' },
-    ])
+  test('without a symbol are flaws', () => {
+    const flaw = 'the first column is not the symbol of a market'
+    expect(pricesOf('[1,2]', '["BTCUSD"]')).toMatchObject([{ flaw }, { flaw }])
   })
 
   test('that are an error are refused', () => {

@@ -2,11 +2,13 @@ import { describe, expect, test } from 'vitest'
 import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
-import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
+import { day, hour, minute, second } from '../../src/market/instant.ts'
+import { candleAround } from '../../src/market/range.ts'
 import { timeframes } from '../../src/market/timeframe.ts'
 import { bitstamp } from '../../src/sources/bitstamp.ts'
 import type { CandleQuery, Source } from '../../src/sources/source.ts'
-import { anAnswer, at, recorded, recordings } from './recorded.ts'
+import { plus } from '../support/at.ts'
+import { anAnswer, at, recorded, recordings, undated } from './recorded.ts'
 
 const { listing, prices }: Required<Source> = bitstamp
 
@@ -52,7 +54,10 @@ describe('asking for candles', () => {
   })
 
   test('a step is the length in seconds', () => {
-    const steps = timeframes.map((timeframe) => bitstamp.candles.request({ ...query, timeframe }).query.step)
+    const steps = timeframes.map((timeframe) => {
+      const range = candleAround(timeframe, query.range.from)
+      return bitstamp.candles.request({ ...query, timeframe, range }).query.step
+    })
     expect(steps).toEqual(['60', '300', '900', '1800', '3600', '14400', '86400'])
   })
 
@@ -106,6 +111,23 @@ describe('reading candles', () => {
     ])
   })
 
+  test('a day that is there twice as it grew is one candle, the later one', () => {
+    const day = at('2019-01-09')
+    const range = { from: day, to: at('2019-01-11') }
+    const asked = { timeframe: '1d', range } as const
+    const earlier = aCandle({ volume: '7389.66772280' }, day)
+    const rows = parse(
+      [earlier, aCandle({ close: '62060.00', volume: '7390.13399203' }, day), aCandle({}, at('2019-01-10'))],
+      asked,
+    )
+    const { candles, rejected } = checked(rows, { ...query, ...asked })
+    expect(candles.map(({ openTime, volume }) => [openTime, volume])).toEqual([
+      [day, '7390.13399203'],
+      [at('2019-01-10'), '1.23400000'],
+    ])
+    expect(rejected).toMatchObject([{ raw: earlier, openTime: day, isSuperseded: true }])
+  })
+
   test('an interval in which nothing was traded is a candle', () => {
     const quiet = aCandle({ open: '1', high: '1', low: '1', close: '1', volume: '0.00000000' })
     expect(parse([quiet])[0]).toMatchObject({ candle: { volume: '0.00000000' } })
@@ -123,8 +145,10 @@ describe('reading candles', () => {
     ['milliseconds', String(from)],
     ['a number', from / second],
     ['nothing', undefined],
-  ])('a time in %s spoils the page', (_, timestamp) => {
-    expect(() => parse([aCandle(), aCandle({ timestamp })])).toThrow(Malformed)
+  ])('a time in %s is a flaw of its row alone', (_, timestamp) => {
+    const rows = parse([aCandle(), aCandle({ timestamp })])
+    expect(rows).toEqual([expect.objectContaining({ candle: expect.anything() }), undated])
+    expect(() => parse([aCandle({ timestamp })])).toThrow('none of them with a time that can be read')
   })
 
   test('every digit is kept, and exponents are written out', () => {
@@ -234,7 +258,13 @@ describe('tickers', () => {
     expect(pricesOf([whole])).toEqual([
       {
         raw: whole,
-        price: { market: 'btcusd', timestamp: from, price: '62000.10', change24h: '-1.23' },
+        price: {
+          market: 'btcusd',
+          timestamp: from,
+          price: '62000.10',
+          traded24h: '100',
+          change24h: '-1.23',
+        },
       },
     ])
   })
@@ -249,20 +279,15 @@ describe('tickers', () => {
     ])
   })
 
-  test.each([undefined, null, 'NaN'])('without a change (%j) leave it out', (percent_change_24) => {
+  test.each([undefined, null])('without a change (%j) leave it out', (percent_change_24) => {
     const [row] = pricesOf([{ ...whole, percent_change_24 }])
     expect(row).toHaveProperty('price.price', '62000.10')
     expect(row).not.toHaveProperty('price.change24h')
   })
 
-  test('without a price or a time are flaws with their market', () => {
-    for (const over of [{ last: null }, { last: 'nan' }, { timestamp: String(from) }]) {
-      expect(pricesOf([{ ...whole, ...over }])).toMatchObject([
-        { market: 'btcusd', flaw: 'the time or the price of the ticker cannot be read' },
-      ])
-    }
-    expect(pricesOf([{ ...whole, last: 1 }, 7])).toMatchObject([
-      { flaw: 'last is missing or of another type' },
+  test('without a pair are flaws', () => {
+    expect(pricesOf([{ ...whole, pair: undefined }, null])).toMatchObject([
+      { flaw: 'pair is missing or of another type' },
       { flaw: 'the row is missing or of another type' },
     ])
   })
@@ -282,7 +307,7 @@ describe('the listing', () => {
   test('is read in its newer and in its older shape', () => {
     expect(listed()).toEqual([{ symbol: 'btcusd', base: 'BTC', quote: 'USD', trading: true }])
     const markets = listing.parse(recorded('bitstamp/trading_pairs_info_gct'))
-    expect(markets[0]).toEqual(listed()[0])
+    expect(markets[0]).toEqual({ ...listed()[0], baseName: 'Bitcoin' })
     expect(markets.filter(({ trading }) => !trading).length).toBeGreaterThan(0)
   })
 

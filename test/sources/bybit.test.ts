@@ -2,11 +2,12 @@ import { describe, expect, test } from 'vitest'
 import { Blocked, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
-import { hour, minute, plus, second } from '../../src/market/instant.ts'
+import { hour, minute, second } from '../../src/market/instant.ts'
 import { timeframes } from '../../src/market/timeframe.ts'
 import { bybit } from '../../src/sources/bybit.ts'
 import type { CandleQuery, Source } from '../../src/sources/source.ts'
-import { anAnswer, at, recorded, recordings } from './recorded.ts'
+import { plus } from '../support/at.ts'
+import { anAnswer, at, recorded, recordings, undated } from './recorded.ts'
 
 const { listing, prices }: Required<Source> = bybit
 
@@ -113,8 +114,10 @@ describe('reading candles', () => {
     ['microseconds', `${from}000`],
     ['a number', from],
     ['nothing', null],
-  ])('an open time in %s spoils the page', (_, openTime) => {
-    expect(() => parse([aRow(), aRow({ 0: openTime })])).toThrow(Malformed)
+  ])('an open time in %s is a flaw of its row alone', (_, openTime) => {
+    const rows = parse([aRow(), aRow({ 0: openTime })])
+    expect(rows).toEqual([expect.objectContaining({ candle: expect.anything() }), undated])
+    expect(() => parse([aRow({ 0: openTime })])).toThrow('none of them with a time that can be read')
   })
 
   test('an object instead of a row spoils the page', () => {
@@ -264,9 +267,12 @@ describe('tickers', () => {
     ])
   })
 
-  test.each([undefined, null, 1, 'soon'])('without a time of their own (%j) are of the answer', (time) => {
-    expect(pricesOf([whole], time)[0]).toHaveProperty('price.timestamp', at('2024-03-01T13:00Z'))
-  })
+  test.each([undefined, null, 1, 'soon', from / second])(
+    'without a time of their own (%j) are of the answer',
+    (time) => {
+      expect(pricesOf([whole], time)[0]).toHaveProperty('price.timestamp', at('2024-03-01T13:00Z'))
+    },
+  )
 
   test('that do not know their change or volume leave it out', () => {
     const [row] = pricesOf([{ ...whole, price24hPcnt: '', turnover24h: undefined }])
@@ -275,12 +281,8 @@ describe('tickers', () => {
     expect(row).not.toHaveProperty('price.volume24h')
   })
 
-  test('without a price are flaws with their market', () => {
-    expect(pricesOf([{ ...whole, lastPrice: '' }])[0]).toMatchObject({
-      market: 'BTCUSDT',
-      flaw: 'lastPrice is not a decimal string',
-    })
-    expect(pricesOf([7])[0]).toEqual({ raw: 7, flaw: 'the row is missing or of another type' })
+  test('without a symbol are flaws', () => {
+    expect(pricesOf([null])[0]).toEqual({ raw: null, flaw: 'the row is missing or of another type' })
   })
 
   test('of perpetual contracts are refused', () => {
@@ -308,9 +310,8 @@ describe('the listing', () => {
     expect(listed({ list: [market], nextPageCursor: '' })).toHaveLength(1)
   })
 
-  test('is asked for whole or for one market', () => {
+  test('is requested whole', () => {
     expect(listing.request().query).toEqual({ category: 'spot' })
-    expect(listing.request('BTCUSDT').query).toEqual({ category: 'spot', symbol: 'BTCUSDT' })
   })
 })
 

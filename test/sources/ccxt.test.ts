@@ -18,8 +18,8 @@ import { openHttpClient } from '../../src/http/client.ts'
 import type { SendOptions } from '../../src/http/request.ts'
 import type { Candle } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
-import { hour, minute, plus, toInstant } from '../../src/market/instant.ts'
-import { candleCount, type Range } from '../../src/market/range.ts'
+import { hour, minute } from '../../src/market/instant.ts'
+import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import type { SourceId } from '../../src/settings/source-ids.ts'
 import { type AskReach, askForCandles, askForListing } from '../../src/sources/ask.ts'
@@ -31,6 +31,7 @@ import { walkCandles } from '../../src/sources/walk.ts'
 import { json, type MisbehavingServer, openMisbehavingServer } from '../http/misbehaving-server.ts'
 import { recordingLog } from '../queue/fleet.ts'
 import { halfPast, type Playing, play } from '../replay/playing.ts'
+import { at, plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 
 /** ccxt's name of an exchange that the replay plays, and ours. */
@@ -78,7 +79,7 @@ afterAll(async () => {
 
 type Walked = Readonly<{ candles: readonly Candle[]; spokenFor: number; requests: number }>
 
-type Wish = Readonly<{ symbol: string; timeframe: Timeframe; range: Range }>
+type Wish = Readonly<{ symbol: string; timeframe: Timeframe; range: AlignedRange }>
 
 async function walk(source: CandleProvider, wish: Wish, asked: AskReach = reach): Promise<Walked> {
   const { timeframe } = wish
@@ -99,7 +100,7 @@ async function walk(source: CandleProvider, wish: Wish, asked: AskReach = reach)
   return walked
 }
 
-const newest = (timeframe: Timeframe, candles: number): Range => {
+const newest = (timeframe: Timeframe, candles: number): AlignedRange => {
   const to = floorTo(timeframe, halfPast)
   return { from: plus(to, -candles * timeframeMs[timeframe]), to }
 }
@@ -123,7 +124,7 @@ describe('ccxt', () => {
     const elsewhere = createRequire(join(mkdtempSync(join(tmpdir(), 'beacon-ccxt-')), 'here.js'))
     const opening = () => openExchange('ccxt:bitvavo', elsewhere)
     expect(opening).toThrow(Misconfigured)
-    expect(opening).toThrow(/^ccxt:bitvavo is read through ccxt, which is not installed.*npm install ccxt$/)
+    expect(opening).toThrow(/^ccxt:bitvavo needs ccxt, which is not installed: .*npm install ccxt$/)
   })
 
   test('that does not know an exchange, or no spot candles of it, says so', () => {
@@ -193,7 +194,7 @@ describe('a market', () => {
   })
 
   test('that was listed later has no candles of before, and few questions show it', async () => {
-    const range = { from: toInstant(Date.UTC(2012, 0)), to: toInstant(Date.UTC(2017, 8)) }
+    const range = { from: at('2012-01-01'), to: at('2017-09-01') }
     const own = await walk(sources.binance as CandleProvider, { symbol: 'BTCUSDT', timeframe: '1h', range })
     const walked = await walk(ccxtSource('ccxt:binance'), { symbol: 'BTC/USDT', timeframe: '1h', range })
     expect(walked.candles).toEqual(own.candles)

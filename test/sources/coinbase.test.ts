@@ -3,11 +3,12 @@ import { describe, expect, test } from 'vitest'
 import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
-import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
+import { day, hour, minute, second } from '../../src/market/instant.ts'
 import { timeframeMs } from '../../src/market/timeframe.ts'
 import { coinbase } from '../../src/sources/coinbase.ts'
 import type { CandleQuery, Source } from '../../src/sources/source.ts'
-import { anAnswer, at, recorded, recordings } from './recorded.ts'
+import { plus } from '../support/at.ts'
+import { anAnswer, at, recorded, recordings, undated } from './recorded.ts'
 
 const { listing, prices }: Required<Source> = coinbase
 
@@ -155,8 +156,10 @@ describe('reading candles', () => {
     ['text', `"${from / second}"`],
     ['a fraction of a second', `${from / second}.5`],
     ['nothing', 'null'],
-  ])('an open time in %s spoils the page', (_, openTime) => {
-    expect(() => parse([aRow(), aRow({ 0: openTime })])).toThrow(Malformed)
+  ])('an open time in %s is a flaw of its row alone', (_, openTime) => {
+    const rows = parse([aRow(), aRow({ 0: openTime })])
+    expect(rows).toEqual([expect.objectContaining({ candle: expect.anything() }), undated])
+    expect(() => parse([aRow({ 0: openTime })])).toThrow('none of them with a time that can be read')
   })
 
   test('an object instead of a row spoils the page, as it comes from another interface of Coinbase', () => {
@@ -208,6 +211,9 @@ describe('reading the listing', () => {
     [{ status: 'offline' }],
     [{ status: 'internal' }],
     [{ trading_disabled: true }],
+    [{ post_only: true }],
+    [{ cancel_only: true }],
+    [{ auction_mode: true }],
   ])('%j is not trading', (over) => {
     expect(read(over)).toMatchObject({ trading: false })
   })
@@ -230,17 +236,18 @@ describe('reading prices', () => {
       market: 'ETH-USD',
       timestamp: answeredAt,
       price: '201.68000000',
+      traded24h: '143965.79255890',
       change24h: '1.8740',
     })
   })
 
   test('the recorded statistics of before there was a last price have none', () => {
     expect(prices.parse(recorded('coinbase/stats_old'), answeredAt, ['BTC-USD'])).toMatchObject([
-      { market: 'BTC-USD', flaw: 'last is not a decimal string' },
+      { price: { market: 'BTC-USD', price: undefined } },
     ])
   })
 
-  test.each([['null'], ['"0"'], ['"nan"']])('an open of %s makes no change', (open) => {
+  test.each([['null'], ['"0"']])('an open of %s makes no change', (open) => {
     const [row] = prices.parse(`{"open":${open},"last":"5"}`, answeredAt, ['X-USD'])
     expect(row && 'price' in row && row.price).toEqual({ market: 'X-USD', timestamp: answeredAt, price: '5' })
   })

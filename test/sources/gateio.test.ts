@@ -2,12 +2,13 @@ import { describe, expect, test } from 'vitest'
 import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
-import { hour, minute, plus, second } from '../../src/market/instant.ts'
+import { hour, minute, second } from '../../src/market/instant.ts'
 import { candleCount } from '../../src/market/range.ts'
 import { timeframes } from '../../src/market/timeframe.ts'
 import { gateio } from '../../src/sources/gateio.ts'
 import { type CandleQuery, reachableFrom, type Source } from '../../src/sources/source.ts'
-import { anAnswer, at, recorded, recordings } from './recorded.ts'
+import { plus } from '../support/at.ts'
+import { anAnswer, at, recorded, recordings, undated } from './recorded.ts'
 
 const { listing, prices }: Required<Source> = gateio
 
@@ -152,8 +153,10 @@ describe('reading candles', () => {
     ['milliseconds', String(from)],
     ['a number', from / second],
     ['nothing', null],
-  ])('an open time in %s spoils the page', (_, openTime) => {
-    expect(() => parse([aRow(), aRow({ 0: openTime })])).toThrow(Malformed)
+  ])('an open time in %s is a flaw of its row alone', (_, openTime) => {
+    const rows = parse([aRow(), aRow({ 0: openTime })])
+    expect(rows).toEqual([expect.objectContaining({ candle: expect.anything() }), undated])
+    expect(() => parse([aRow({ 0: openTime })])).toThrow('none of them with a time that can be read')
   })
 
   test.each([
@@ -289,18 +292,18 @@ describe('tickers', () => {
     ])
   })
 
-  test.each(['nan', '', null, undefined])('that say %j do not know', (value) => {
+  test.each(['', null, undefined])('that say %j do not know', (value) => {
     const [row] = pricesOf({ ...whole, change_percentage: value, quote_volume: value })
     expect(row).toHaveProperty('price.price', '62000.1')
     expect(row).not.toHaveProperty('price.change24h')
     expect(row).not.toHaveProperty('price.volume24h')
     expect(pricesOf({ ...whole, last: value })).toMatchObject([
-      { market: 'BTC_USDT', flaw: 'last is not a decimal string' },
+      { price: { market: 'BTC_USDT', price: undefined } },
     ])
   })
 
   test('without a market are flaws', () => {
-    expect(pricesOf({ ...whole, currency_pair: undefined }, 7)).toMatchObject([
+    expect(pricesOf({ ...whole, currency_pair: undefined }, null)).toMatchObject([
       { flaw: 'currency_pair is missing or of another type' },
       { flaw: 'the row is missing or of another type' },
     ])
@@ -312,7 +315,7 @@ describe('the listing', () => {
   const listed = (over: Readonly<Record<string, unknown>> = {}) =>
     listing.parse(JSON.stringify([{ ...market, ...over }]))[0]
 
-  test('says since when a market is there, where it knows', () => {
+  test('dates a market by the start of trading, and never by the start of offline orders', () => {
     expect(listing.parse(recorded('gateio/currency_pairs_few'))).toEqual([
       { symbol: 'BTC_USDT', base: 'BTC', quote: 'USDT', trading: true },
       {
@@ -320,11 +323,28 @@ describe('the listing', () => {
         base: 'CHZ',
         quote: 'USDT',
         trading: true,
-        listedAt: at('2020-12-24T04:00Z'),
+        listedAt: at('2020-12-24T06:00Z'),
       },
       { symbol: 'ETH_USDT', base: 'ETH', quote: 'USDT', trading: true },
     ])
-    expect(listed({ buy_start: from / second, sell_start: 0 })?.listedAt).toBe(from)
+    expect(listed({ buy_start: from / second, sell_start: 1_516_378_650 })?.listedAt).toBe(from)
+    for (const buy_start of [0, undefined, null, '', -1, 1_516_378_650_000, 'soon'])
+      expect(listed({ buy_start, sell_start: 1_516_378_650 })).not.toHaveProperty('listedAt')
+  })
+
+  test.each([
+    ['Apple xStock', 'tokenized-stock'],
+    ['Apple Ondo Tokenized', 'tokenized-stock'],
+    ['Ondo', undefined],
+    ['Ondo US Dollar Yield', undefined],
+    ['Stacks', undefined],
+  ])('knows by its full name whether %s is a coin', (base_name, kind) => {
+    expect(listed({ base_name })).toEqual({ ...listed(), baseName: base_name, ...(kind && { kind }) })
+  })
+
+  test('a pre-market is no coin yet', () => {
+    expect(listed({ type: 'premarket' })?.kind).toBe('pre-market')
+    expect(listed({ type: 'normal' })).not.toHaveProperty('kind')
   })
 
   test('tells when a market will be gone', () => {

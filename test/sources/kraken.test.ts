@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
-import { hour, minute, plus, second } from '../../src/market/instant.ts'
+import { hour, minute, second } from '../../src/market/instant.ts'
 import { timeframes } from '../../src/market/timeframe.ts'
 import { kraken } from '../../src/sources/kraken.ts'
 import {
@@ -13,7 +13,8 @@ import {
   reachableFrom,
   type Source,
 } from '../../src/sources/source.ts'
-import { anAnswer, at, recorded, recordings } from './recorded.ts'
+import { plus } from '../support/at.ts'
+import { anAnswer, at, recorded, recordings, undated } from './recorded.ts'
 
 const { listing, prices }: Required<Source> = kraken
 const { trades } = kraken.candles
@@ -193,8 +194,10 @@ describe('reading candles', () => {
     ['text', String(from / second)],
     ['a fraction of a second', from / second + 0.5],
     ['nothing', null],
-  ])('an open time in %s spoils the page', (_, openTime) => {
-    expect(() => parse([aRow(), aRow({ 0: openTime })])).toThrow(Malformed)
+  ])('an open time in %s is a flaw of its row alone', (_, openTime) => {
+    const rows = parse([aRow(), aRow({ 0: openTime })])
+    expect(rows).toEqual([expect.objectContaining({ candle: expect.anything() }), undated])
+    expect(() => parse([aRow({ 0: openTime })])).toThrow('none of them with a time that can be read')
   })
 
   test.each([
@@ -273,8 +276,16 @@ describe('reading trades', () => {
     ['a time in milliseconds', { 2: '1709294400123' }],
     ['a time in text', { 2: '"1709294400.1"' }],
     ['no number', { 6: 'null' }],
-  ])('%s spoils the page', (_, over) => {
-    expect(() => read([aTrade(), aTrade(over)])).toThrow(Malformed)
+  ])('%s makes a flaw of the trades beside it, whose candles it may belong to', (_, over) => {
+    const ids = ['40', '41', '42', '43', '44']
+    const rows = ids.map((id) => aTrade(id === '42' ? over : { 6: id }))
+    expect(read(rows).rows.map((row) => [row.id, 'flaw' in row])).toEqual([
+      ['40', false],
+      ['41', true],
+      ['43', true],
+      ['44', false],
+    ])
+    expect(() => read([aTrade(over), aTrade(over)])).toThrow('none of them with a time and a number')
   })
 
   test.each(['1709294400', '"later"', 'null'])('a cursor of %s spoils the page', (last) => {
@@ -316,22 +327,34 @@ describe('reading the listing', () => {
 
   test('a recorded pair of today has a status', () => {
     expect(listing.parse(recorded('kraken/assetpairs_2025_status'))).toEqual([
-      { symbol: 'XBTUSDT', base: 'BTC', quote: 'USDT', alsoCalled: ['XBT/USDT'], trading: true },
+      {
+        symbol: 'XBTUSDT',
+        base: 'BTC',
+        ownBase: 'XBT',
+        quote: 'USDT',
+        alsoCalled: ['XBT/USDT'],
+        trading: true,
+      },
     ])
   })
 
-  test.each(['cancel_only', 'post_only', 'limit_only', 'reduce_only'])('%s is not trading', (status) => {
+  test.each(['cancel_only', 'post_only', 'reduce_only'])('%s is not trading', (status) => {
     const text = recorded('kraken/assetpairs_2025_status').replace('"online"', JSON.stringify(status))
     expect(listing.parse(text)).toMatchObject([{ trading: false }])
   })
 
-  test('the token of a share is no coin', () => {
-    const text = recorded('kraken/assetpairs_2025_status').replace('"currency"', '"tokenized_asset"')
-    expect(listing.parse(text)).toEqual([])
+  test('limit orders alone make trades', () => {
+    const text = recorded('kraken/assetpairs_2025_status').replace('"online"', '"limit_only"')
+    expect(listing.parse(text)).toMatchObject([{ trading: true }])
   })
 
-  test('one market can be asked for alone', () => {
-    expect(listing.request('XXBTZUSD').query).toEqual({ pair: 'XXBTZUSD' })
+  test('the token of a share is no coin', () => {
+    const text = recorded('kraken/assetpairs_2025_status').replace('"currency"', '"tokenized_asset"')
+    expect(listing.parse(text)).toMatchObject([{ symbol: 'XBTUSDT', kind: 'tokenized-stock' }])
+  })
+
+  test('is requested whole', () => {
+    expect(listing.request().query).toEqual({})
   })
 })
 
@@ -344,13 +367,14 @@ describe('reading prices', () => {
       market: 'XXBTZEUR',
       timestamp: answeredAt,
       price: '560.87711',
+      traded24h: '2783',
     })
   })
 
-  test.each([[{}], [{ c: [] }], [{ c: ['nan'] }], [null]])('%j is a flaw of its market alone', (raw) => {
+  test.each([[{}], [{ c: 7 }], [null]])('%j is a flaw of its market alone', (raw) => {
     const text = envelope({ XXBTZUSD: raw, XETHZUSD: { c: ['1', '1'] } })
     expect(prices.parse(text, answeredAt)).toMatchObject([
-      { market: 'XXBTZUSD', flaw: 'its last price is not a decimal string' },
+      { market: 'XXBTZUSD', flaw: 'its last price is missing' },
       { price: { market: 'XETHZUSD' } },
     ])
   })

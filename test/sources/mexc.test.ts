@@ -2,11 +2,12 @@ import { describe, expect, test } from 'vitest'
 import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
-import { hour, minute, plus, second } from '../../src/market/instant.ts'
+import { hour, minute, second } from '../../src/market/instant.ts'
 import { timeframes } from '../../src/market/timeframe.ts'
 import { mexc } from '../../src/sources/mexc.ts'
 import type { CandleQuery, Source } from '../../src/sources/source.ts'
-import { anAnswer, at, recorded, recordings } from './recorded.ts'
+import { plus } from '../support/at.ts'
+import { anAnswer, at, recorded, recordings, undated } from './recorded.ts'
 
 const { listing, prices }: Required<Source> = mexc
 
@@ -87,22 +88,21 @@ describe('reading candles', () => {
 
   test('a candle closes where the next one opens, or a millisecond before', () => {
     for (const closeTime of [from + minute, from + minute - 1])
-      expect(parse([aRow({ 6: closeTime })])[0]).toHaveProperty('candle')
+      expect(parse([aRow({ 6: closeTime })])[0]).toMatchObject({ closesAt: from + minute })
+    expect(parse([aRow({ 6: from + 30 * second })])[0]).toMatchObject({ closesAt: from + 30 * second })
   })
 
   test.each([
-    ['longer', from + 5 * minute],
-    ['shorter', from + 30 * second],
     ['written in seconds', (from + minute) / second],
     ['not there', null],
   ])('a close time that is %s is a flaw', (_, closeTime) => {
-    expect(flawOf(aRow({ 6: closeTime }))).toBe('close time is not that of a 1m candle')
+    expect(flawOf(aRow({ 6: closeTime }))).toBe('the seventh column is not a time in milliseconds')
   })
 
-  test('hours in place of days are flaws, though one of them opens with the day', () => {
-    const midnight = at('2024-03-01')
-    const rows = parse([aRow({ 6: midnight + hour }, midnight)], { timeframe: '1d' })
-    expect(rows[0]).toMatchObject({ openTime: midnight, flaw: 'close time is not that of a 1d candle' })
+  test('hours in place of days spoil the page', () => {
+    const hours = [0, 1, 2, 3].map((index) => at('2024-03-01') + index * hour)
+    const rows = hours.map((openTime) => aRow({ 6: openTime + hour }, openTime))
+    expect(() => parse(rows, { timeframe: '1d' })).toThrow('mexc sent candles that are shorter than 1d')
   })
 
   test('days that do not begin in UTC are rejected', () => {
@@ -118,8 +118,10 @@ describe('reading candles', () => {
     ['seconds', from / second],
     ['a string', String(from)],
     ['nothing', null],
-  ])('an open time in %s spoils the page', (_, openTime) => {
-    expect(() => parse([aRow(), aRow({ 0: openTime })])).toThrow(Malformed)
+  ])('an open time in %s is a flaw of its row alone', (_, openTime) => {
+    const rows = parse([aRow(), aRow({ 0: openTime })])
+    expect(rows).toEqual([expect.objectContaining({ candle: expect.anything() }), undated])
+    expect(() => parse([aRow({ 0: openTime })])).toThrow('none of them with a time that can be read')
   })
 
   test('an object instead of a row, or of the rows, spoils the page', () => {
@@ -249,13 +251,7 @@ describe('tickers', () => {
     expect(priceOf({ priceChangePercent: null })).not.toHaveProperty('price.change24h')
   })
 
-  test('without a price or a time are flaws with their market', () => {
-    for (const over of [{ lastPrice: null }, { lastPrice: 'nan' }, { lastPrice: 1.5 }, { closeTime: null }]) {
-      expect(priceOf(over)).toMatchObject({
-        market: 'BTCUSDT',
-        flaw: 'the time or the last price of the ticker cannot be read',
-      })
-    }
+  test('without a symbol are flaws', () => {
     expect(priceOf({ symbol: null })).toMatchObject({ flaw: 'symbol is missing or of another type' })
   })
 })
@@ -275,7 +271,7 @@ describe('the listing', () => {
 
   test('names the recorded market', () => {
     expect(listing.parse(recorded('mexc/exchangeInfo_small'))).toEqual([
-      { symbol: 'BROCKUSDT', base: 'BROCK', quote: 'USDT', trading: true },
+      { symbol: 'BROCKUSDT', base: 'BROCK', quote: 'USDT', baseName: 'Bitrock', trading: true },
     ])
   })
 
@@ -294,8 +290,7 @@ describe('the listing', () => {
     expect(listed({ isSpotTradingAllowed: false })[0]?.trading).toBe(true)
   })
 
-  test('is asked for whole or for one market', () => {
+  test('is requested whole', () => {
     expect(listing.request()).toEqual({ path: '/api/v3/exchangeInfo', query: {}, weight: 10 })
-    expect(listing.request('BTCUSDT').query).toEqual({ symbol: 'BTCUSDT' })
   })
 })

@@ -1,13 +1,17 @@
 import { readFileSync } from 'node:fs'
+import { expect } from 'vitest'
 import type { HttpAnswer } from '../../src/http/request.ts'
-import { type Instant, toInstant } from '../../src/market/instant.ts'
 import type { CandleQuery } from '../../src/sources/source.ts'
+import { at } from '../support/at.ts'
 
 /** One recorded body, character for character. */
 export const recorded = (name: string): string =>
   readFileSync(new URL(`fixtures/${name}.json`, import.meta.url), 'utf8').trim()
 
-export const at = (iso: string): Instant => toInstant(Date.parse(iso))
+export { at }
+
+/** A row without a time: it concerns no candle in particular. */
+export const undated = { raw: expect.anything(), flaw: expect.stringMatching(/not a time/) }
 
 export const anAnswer = (status: number, text: string, headers: Record<string, string> = {}): HttpAnswer => ({
   status,
@@ -72,7 +76,7 @@ export const recordings: Readonly<Record<string, Recordings>> = {
       body: recorded('binance/exchangeInfo_trimmed'),
       rows: 25,
       markets: ['ETHBTC', 'BTCUSDT'],
-      contract: { path: '/api/v3/exchangeInfo', required: [], allowed: ['symbol'] },
+      contract: { path: '/api/v3/exchangeInfo', required: [], allowed: ['symbol', 'showPermissionSets'] },
     },
     prices: {
       body: recorded('binance/ticker24hr_all_trimmed'),
@@ -85,7 +89,7 @@ export const recordings: Readonly<Record<string, Recordings>> = {
         change24h: '-1.502',
         volume24h: '1211.29369168',
       },
-      contract: { path: '/api/v3/ticker/24hr', required: ['symbols'], allowed: [] },
+      contract: { path: '/api/v3/ticker/24hr', required: ['symbols', 'symbolStatus'], allowed: [] },
     },
   },
   // Files alone, which are not asked for as candles, listing or prices.
@@ -587,7 +591,7 @@ export const recordings: Readonly<Record<string, Recordings>> = {
         change24h: '-0.95302',
         circulatingSupply: '20030493.0',
         maxSupply: '21000000.0',
-        rank: 1,
+        rank: '1',
       },
       contract: {
         path: '/api/v3/coins/markets',
@@ -614,7 +618,7 @@ export const recordings: Readonly<Record<string, Recordings>> = {
         change24h: '-0.31',
         marketCap: '1203719139164',
         maxSupply: '21000000',
-        rank: 1,
+        rank: '1',
       },
       contract: { path: '/v1/tickers', required: ['quotes'], allowed: [] },
     },

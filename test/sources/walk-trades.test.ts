@@ -4,12 +4,13 @@ import { Malformed } from '../../src/fault.ts'
 import type { HttpClient, HttpRequest, SendOptions } from '../../src/http/request.ts'
 import type { Candle } from '../../src/market/candle.ts'
 import { addDecimals, type Decimal, toDecimal } from '../../src/market/decimal.ts'
-import { type Instant, minute, plus } from '../../src/market/instant.ts'
-import { type Range, union } from '../../src/market/range.ts'
+import { type Instant, minute } from '../../src/market/instant.ts'
+import { type AlignedRange, union } from '../../src/market/range.ts'
 import { kraken } from '../../src/sources/kraken.ts'
 import { TradedCandles } from '../../src/sources/trades.ts'
 import type { WalkedPage } from '../../src/sources/walk.ts'
 import { walkTrades } from '../../src/sources/walk-trades.ts'
+import { plus } from '../support/at.ts'
 import { at } from './recorded.ts'
 
 const from = at('2024-03-01T12:00Z')
@@ -71,12 +72,12 @@ function inSeconds(time: bigint): string {
   return `${rounded / 10_000_000n}.${String(rounded % 10_000_000n).padStart(7, '0')}`
 }
 
-const minutes = (first: number, end: number): Range => ({
+const minutes = (first: number, end: number): AlignedRange => ({
   from: plus(from, first * minute),
   to: plus(from, end * minute),
 })
 
-async function walk(http: HttpClient, range: Range, pages: WalkedPage[] = []): Promise<WalkedPage[]> {
+async function walk(http: HttpClient, range: AlignedRange, pages: WalkedPage[] = []): Promise<WalkedPage[]> {
   const query = { symbol: 'X', timeframe: '1m', range, asOf: plus(from, 1_000 * minute) } as const
   for await (const page of walkTrades({ http, baseUrls: {} }, source, query, options)) pages.push(page)
   return pages
@@ -95,7 +96,7 @@ const answeredRanges = (pages: readonly WalkedPage[]): number[][] =>
   pages.map(({ answered }) => [minuteOf(answered.from), minuteOf(answered.to)])
 
 /** The candles of the trades in a range, added up the slow way. */
-function addedUp(told: readonly Told[], { from: first, to }: Range): Candle[] {
+function addedUp(told: readonly Told[], { from: first, to }: AlignedRange): Candle[] {
   const byMinute = new Map<number, Made[]>()
   for (const one of made(told)) {
     const openTime = Number(one.time / 60_000_000_000n) * minute
@@ -296,7 +297,12 @@ describe('a walk through trades', () => {
 describe('a source of trades that lies is found out', () => {
   const busy = Array.from({ length: 40 }, (_, index) => index * 10)
 
-  async function expectLie(behave: Behaviour, range: Range, says: RegExp, told: readonly Told[] = busy) {
+  async function expectLie(
+    behave: Behaviour,
+    range: AlignedRange,
+    says: RegExp,
+    told: readonly Told[] = busy,
+  ) {
     const pages: WalkedPage[] = []
     const walking = walk(new MemoryTrades(told, behave), range, pages)
     await expect(walking).rejects.toThrow(Malformed)

@@ -2,10 +2,11 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { SendOptions } from '../../src/http/request.ts'
 import { toDecimal } from '../../src/market/decimal.ts'
-import { type Instant, minute, plus } from '../../src/market/instant.ts'
+import { type Instant, minute } from '../../src/market/instant.ts'
 import { floorTo, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import type { AnswerRow, CandleQuery, ConversingSource } from '../../src/sources/source.ts'
 import { walkCandles } from '../../src/sources/walk.ts'
+import { plus } from '../support/at.ts'
 import { at } from './recorded.ts'
 
 const from = at('2024-03-01T12:00Z')

@@ -5,12 +5,13 @@ import type { HttpClient, HttpRequest, SendOptions } from '../../src/http/reques
 import type { Candle } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
 import { toDecimal } from '../../src/market/decimal.ts'
-import { type Instant, minute, plus } from '../../src/market/instant.ts'
-import { candleCount, type Range, union } from '../../src/market/range.ts'
+import { type Instant, minute } from '../../src/market/instant.ts'
+import { type AlignedRange, candleCount, union } from '../../src/market/range.ts'
 import { isTimeframe, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import { binance } from '../../src/sources/binance.ts'
 import type { AnswerRow, CandleEndpoint, CandleQuery, CandleSource } from '../../src/sources/source.ts'
 import { type WalkedPage, walkCandles } from '../../src/sources/walk.ts'
+import { plus } from '../support/at.ts'
 import { at } from './recorded.ts'
 
 const from = at('2024-03-01T12:00Z')
@@ -21,7 +22,7 @@ const pageSize = 10
 const source: CandleSource = { ...binance, candles: { ...binance.candles, pageSize } }
 
 /** So many minutes from the beginning. */
-const minutes = (first: number, end: number): Range => ({
+const minutes = (first: number, end: number): AlignedRange => ({
   from: plus(from, first * minute),
   to: plus(from, end * minute),
 })
@@ -71,7 +72,7 @@ type Walking = Readonly<{
 
 async function walk(
   http: HttpClient,
-  range: Range,
+  range: AlignedRange,
   { from: asked = source, baseUrls = {}, pages = [] }: Walking = {},
 ): Promise<WalkedPage[]> {
   const query = { symbol: 'BTCUSDT', timeframe: '1m' as const, range, asOf: plus(from, 1_000 * minute) }
@@ -377,7 +378,7 @@ class MannerlySource implements HttpClient {
 
 async function walkMannerly(
   http: MannerlySource,
-  range: Range,
+  range: AlignedRange,
   { timeframe = '1m' as Timeframe, asOf = 1_000_000 } = {},
 ): Promise<WalkedPage[]> {
   const query = { symbol: 'X', timeframe, range, asOf: plus(from, asOf * minute) }
@@ -563,7 +564,10 @@ describe('a candle made of shorter ones', () => {
     const http = new MannerlySource(every(0, 20), { ...manner, spoils: 7 })
     const pages = await walkMannerly(http, minutes(0, 20), { timeframe: '5m' })
     expect(pages.flatMap(({ rows }) => rows.filter((row) => 'flaw' in row))).toMatchObject([
-      { openTime: plus(from, 5 * minute), flaw: 'a 1m candle of it is bad: spoilt' },
+      {
+        openTime: plus(from, 5 * minute),
+        flaw: 'its 1m candle of 2024-03-01 12:07 UTC was rejected: spoilt',
+      },
     ])
     expect(pages.flatMap(({ rows }) => rows.filter((row) => 'candle' in row))).toHaveLength(3)
   })

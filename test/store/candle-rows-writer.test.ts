@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { toDecimal } from '../../src/market/decimal.ts'
-import { plus } from '../../src/market/instant.ts'
+
 import { longestNumeric, viewOf, writeNumeric } from '../../src/store/binary-copy.ts'
 import { CandleRowsWriter, encodeCandles, writePlainNumber } from '../../src/store/candle-rows-writer.ts'
+import { plus } from '../support/at.ts'
 import { aCandle, start } from './loading.ts'
 
 const series = { coinId: 'any', timeframe: '1m', source: 'binance' } as const
@@ -33,7 +34,7 @@ describe('a row that is written at once', () => {
       const writer = new CandleRowsWriter(series, expected)
       for (const [index, candle] of candles.entries()) {
         if (index % 3 === 0) writer.add(candle)
-        else writer.addPlain({ openTime: candle.openTime, numbers, at: 2 })
+        else writer.addPlain(candle.openTime, { numbers, at: 2 })
       }
       expect(writer.rows()).toEqual(encodeCandles(series, candles))
     }

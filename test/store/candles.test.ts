@@ -6,8 +6,8 @@ import { Unavailable } from '../../src/fault.ts'
 import type { Candle } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
 import { toDecimal } from '../../src/market/decimal.ts'
-import { plus, toIso } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
+import { toIso } from '../../src/market/instant.ts'
+import { type AlignedRange, intersect, type Range } from '../../src/market/range.ts'
 import {
   type Accounting,
   addAccounting,
@@ -19,8 +19,10 @@ import {
 } from '../../src/store/candles.ts'
 import { readCoverage, type Series } from '../../src/store/coverage.ts'
 import { ensurePartitions } from '../../src/store/create-partitions.ts'
+import { readPartitions, receiving } from '../../src/store/partitions/catalog.ts'
 import { candleTable, partitionsOf } from '../../src/store/partitions.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 import { scriptFile } from '../support/scripts.ts'
 import {
@@ -82,17 +84,24 @@ describe('loading an answer', () => {
     expect(await stored(pool, series)).toEqual(candles)
   })
 
-  test('again changes nothing, not even when it was last written or locked', async ({ pool }) => {
+  test('again changes nothing, not even when it was last written or locked; a rejected row is counted', async ({
+    pool,
+  }) => {
     const series = await aSeries(pool)
     const answer = aBatch(series, candlesIn(minutes(0, 100)), {
       answered: minutes(0, 120),
       rejected: [unusable(minutes(110, 111).from)],
     })
     await load(pool, answer)
-    const before = await ledger(pool, series)
+    const [candles, known, revised] = await ledger(pool, series)
     const again = await load(pool, { ...answer, now: plus(now, 60_000) })
     expect(again).toEqual({ received: 101, new: 0, revised: 0, unchanged: 100, quarantined: 1 })
-    expect(await ledger(pool, series)).toEqual(before)
+    expect(await ledger(pool, series)).toEqual([
+      candles,
+      known,
+      revised,
+      [expect.objectContaining({ times_seen: 2 })],
+    ])
   })
 
   test('replaces a value that its exchange has changed, and keeps the one before', async ({ pool }) => {
@@ -163,6 +172,46 @@ describe('loading an answer', () => {
     expect(await coverage(pool, series)).toMatchObject([{ state: 'refused', range: minutes(0, 1) }])
   })
 
+  test('resolves the earlier state of a candle at once: its later state is stored, and nothing is missing', async ({
+    pool,
+  }) => {
+    const series = await aSeries(pool)
+    const note = { raw: ['earlier'], reason: 'superseded', openTime: start, isSuperseded: true } as const
+    const answer = aBatch(series, candlesIn(minutes(0, 2)), { rejected: [note] })
+    expect(await load(pool, answer)).toMatchObject({ received: 3, new: 2, quarantined: 1 })
+    expect(await coverage(pool, series)).toMatchObject([{ state: 'stored', range: minutes(0, 2) }])
+    const { rows } = await pool.query(
+      'select settlement, settled_by from quarantined_rows where coin_id = $1',
+      [series.coinId],
+    )
+    expect(rows).toEqual([{ settlement: 'superseded', settled_by: 'beacon' }])
+  })
+
+  test('counts a rejected row as unchanged where its candle was accepted, to the digit, and only there', async ({
+    pool,
+  }) => {
+    const series = await aSeries(pool)
+    const [accepted, other] = [minutes(3, 4).from, minutes(4, 5).from]
+    await load(pool, aBatch(series, [aCandle(accepted), aCandle(other, { volume: '100.00000001' })]))
+    const rowOf = (openTime: typeof accepted) => ({
+      raw: [openTime],
+      reason: 'cut short',
+      openTime,
+      acceptable: aCandle(openTime, { close: '11.0' }),
+    })
+    const again = aBatch(series, [], { answered: minutes(0, 8), rejected: [rowOf(accepted), rowOf(other)] })
+    expect(await load(pool, again)).toEqual({ received: 2, new: 0, revised: 0, unchanged: 1, quarantined: 1 })
+    const { rows } = await pool.query('select timestamp from quarantined_rows where coin_id = $1', [
+      series.coinId,
+    ])
+    expect(rows).toHaveLength(1)
+    expect(await coverage(pool, series)).toMatchObject([
+      { state: 'no-trades', range: minutes(0, 3) },
+      { state: 'stored', range: minutes(3, 5) },
+      { state: 'no-trades', range: minutes(5, 8) },
+    ])
+  })
+
   test('rounds what has more decimals than the table exactly as PostgreSQL would, and counts it', async ({
     pool,
   }) => {
@@ -206,15 +255,21 @@ describe('loading an answer', () => {
   })
 })
 
+const minuteTable = candleTable('1m', 'day')
+
 /** All that a test writes lies in these. */
-const leavesOf = (range: Range) => partitionsOf(candleTable('1m', 'day'), range)
+const leavesOf = async (pool: Pool, range: Range) =>
+  receiving(await readPartitions(databaseOf(pool), [minuteTable.name])).filter(
+    (partition) => intersect(partition.range, range) !== undefined,
+  )
 
 const twoDays = { from: start, to: plus(start, 2 * 86_400_000) }
 
 /** As jobs do it: many answers in one transaction, straight into the leaves. */
 async function loadTogether(pool: Pool, batches: readonly CandleBatch[]): Promise<Accounting[]> {
-  await ensurePartitions(pool, candleTable('1m', 'day'), leavesOf(twoDays), 2_000)
-  return inTransaction(pool, (tx) => loadBatches(tx, batches, leavesOf(twoDays)))
+  await ensurePartitions(pool, minuteTable, partitionsOf(minuteTable, twoDays), 2_000)
+  const leaves = await leavesOf(pool, twoDays)
+  return inTransaction(pool, (tx) => loadBatches(tx, batches, leaves))
 }
 
 /** Rows that another program has written, without a word to the ledger. */
@@ -293,7 +348,7 @@ describe('answers written together', () => {
 })
 
 describe('a stretch of changed candles', () => {
-  const changedIn = (range: Range) =>
+  const changedIn = (range: AlignedRange) =>
     candlesIn(range).map(({ openTime }) => aCandle(openTime, { close: '9.5' }))
 
   /** Of an hour all but its middle minute. */
@@ -330,9 +385,8 @@ describe('a stretch of changed candles', () => {
     url.password = 'updater'
     const own = new Pool({ connectionString: url.href, max: 1 })
     try {
-      const loaded = inTransaction(own, (tx) =>
-        loadBatches(tx, [aBatch(series, aroundTheMiddle)], leavesOf(day)),
-      )
+      const leaves = await leavesOf(pool, day)
+      const loaded = inTransaction(own, (tx) => loadBatches(tx, [aBatch(series, aroundTheMiddle)], leaves))
       await expectChanged(pool, series, loaded)
     } finally {
       await own.end()
@@ -353,9 +407,8 @@ describe('candles that are there although the ledger does not know', () => {
     await writeBeside(pool, series, [equal, other])
     const batch = aBatch(series, candlesIn(minutes(0, 10)))
     const second = aBatch(await aSeries(pool), candlesIn(minutes(0, 10)))
-    const accountings = await inTransaction(pool, (tx) =>
-      loadBatches(tx, [batch, second], named ? leavesOf(day) : []),
-    )
+    const leaves = named ? await leavesOf(pool, day) : []
+    const accountings = await inTransaction(pool, (tx) => loadBatches(tx, [batch, second], leaves))
     expect(accountings).toMatchObject([{ new: 8, revised: 1, unchanged: 1 }, { new: 10 }])
     expect(await stored(pool, series)).toEqual(candlesIn(minutes(0, 10)))
     expect(await coverage(pool, series)).toMatchObject([{ state: 'stored', range: minutes(0, 10) }])
@@ -388,17 +441,18 @@ test('a leaf is not detached while it is written to by its own name', async ({ f
   const series = await aSeries(pool)
   await prepareDay(pool)
   const leaf = 'ohlcv_data_1m_y2024m03d01'
+  const leaves = await leavesOf(pool, day)
   const detach = `alter table ohlcv_data_1m detach partition ${leaf} concurrently`
   let detaching: Promise<unknown> = Promise.resolve()
   await inTransaction(pool, async (tx) => {
-    await loadBatches(tx, [aBatch(series, candlesIn(minutes(0, 3)))], leavesOf(day))
+    await loadBatches(tx, [aBatch(series, candlesIn(minutes(0, 3)))], leaves)
     detaching = pool.query(detach)
     await waiting(pool, 1)
   })
   await detaching
   // It is written to by nobody any more, although it is still there and would take the row.
   const late = inTransaction(pool, (tx) =>
-    loadBatches(tx, [aBatch(series, candlesIn(minutes(5, 6)))], leavesOf(day)),
+    loadBatches(tx, [aBatch(series, candlesIn(minutes(5, 6)))], leaves),
   )
   await expect(late).rejects.toThrow('no partition of relation')
   const { rows } = await pool.query(`select count(*)::integer as candles from ${leaf}`)

@@ -1,10 +1,11 @@
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
-import { minute, plus } from '../../src/market/instant.ts'
+import { minute } from '../../src/market/instant.ts'
 import type { FollowedCoin } from '../../src/settings/schema.ts'
 import { followConfigured, followMarket, listCoins, unfollowCoin } from '../../src/store/coins.ts'
 import { readCoverage } from '../../src/store/coverage.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 import { aBatch, candlesIn, load, minutes, now } from './loading.ts'
 
@@ -21,10 +22,10 @@ const ethereum: FollowedCoin = {
   markets: { binance: 'ETHUSDT' },
 }
 
-const configure = (pool: Pool, ...coins: FollowedCoin[]) =>
-  inTransaction(pool, (tx) => followConfigured(tx, coins, now))
-const add = (pool: Pool, source: string, symbol: string, coinId = 'bitcoin', when = now) =>
-  inTransaction(pool, (tx) => followMarket(tx, { coinId, source, symbol }, when))
+const configure = async (pool: Pool, ...coins: FollowedCoin[]) =>
+  (await inTransaction(pool, (tx) => followConfigured(tx, coins, now))).added
+const add = async (pool: Pool, source: string, symbol: string, coinId = 'bitcoin', when = now) =>
+  (await inTransaction(pool, (tx) => followMarket(tx, { coinId, source, symbol }, when))).isChanged
 const remove = (pool: Pool, coinId: string) => inTransaction(pool, (tx) => unfollowCoin(tx, coinId, now))
 const followed = async (pool: Pool) =>
   (await listCoins(databaseOf(pool))).map(({ id, markets }) => [

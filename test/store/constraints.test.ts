@@ -43,7 +43,11 @@ const closedSets: readonly Readonly<{ table: string; column: string; known: read
     known: ['object', 'owner', 'shape', 'lock', 'content', 'storage', 'failure'],
   },
   // What became of a row that was not believed; `discarded` by hand.
-  { table: 'quarantined_rows', column: 'settlement', known: ['loaded', 'withdrawn', 'discarded'] },
+  {
+    table: 'quarantined_rows',
+    column: 'settlement',
+    known: ['loaded', 'withdrawn', 'discarded', 'accepted', 'superseded'],
+  },
   // What a webhook is told of an incident.
   { table: 'webhook_deliveries', column: 'event', known: ['opened', 'resolved'] },
   // Abandoned: its process died.
@@ -113,7 +117,10 @@ const refused: Readonly<Record<string, Readonly<{ table: string; changes: readon
     table: 'backtest_results',
     changes: [{ start_date: '2024-01-02', end_date: '2024-01-01' }],
   },
-  market_data_price_check: { table: 'market_data', changes: [...nan('price'), ...negative('price')] },
+  market_data_price_check: {
+    table: 'market_data',
+    changes: [...nan('price'), ...negative('price'), { price: '0' }],
+  },
   market_data_numbers: {
     table: 'market_data',
     changes: nan('market_cap', 'volume_24h', 'change_24h', 'circulating_supply', 'max_supply'),
@@ -188,6 +195,10 @@ const refused: Readonly<Record<string, Readonly<{ table: string; changes: readon
       { settled_reason: null },
       { settlement: null, settled_at: null, settled_by: null },
     ],
+  },
+  quarantined_rows_seen_check: {
+    table: 'quarantined_rows',
+    changes: [{ times_seen: 0 }, { times_seen: -1 }, { last_seen_at: '2024-03-01 11:59:59' }],
   },
   instruments_relisted_check: { table: 'instruments', changes: [{ listed_to: null }] },
 }

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
-import { day, hour, minute, plus, toIso } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
+import { day, hour, minute, toIso } from '../../src/market/instant.ts'
+import type { AlignedRange } from '../../src/market/range.ts'
 import {
   coverageStates,
   type Findings,
@@ -17,6 +17,7 @@ import { summarizeCoverage } from '../../src/store/coverage-summary.ts'
 import { readOwed, readOwedOf } from '../../src/store/owed.ts'
 import { readUnsettledOf } from '../../src/store/series-coverage.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 import { aBatch, aCandle, aCoin, aSeries, candlesIn, load, minutes, now, start, waiting } from './loading.ts'
 
@@ -98,17 +99,27 @@ describe('what is owed', () => {
     expect(await owed(pool, series, minutes(0, 20))).toEqual([minutes(12, 20)])
   })
 
-  test('is not counted absent where a row of the answer could not even be dated', async ({ pool }) => {
+  test('is nothing of an answer with rows off the grid: each concerns the candle that holds it', async ({
+    pool,
+  }) => {
     const series = await aSeries(pool)
-    const undated = [
-      { raw: ['?'], reason: 'no open time' },
-      { raw: ['!'], reason: 'off the grid', openTime: plus(start, 1) },
-    ]
-    for (const row of undated) {
-      const parts = { rejected: [row], answered: minutes(0, 10) }
-      await load(pool, aBatch(series, candlesIn(minutes(0, 5)), parts))
-      expect(await owedLive(pool, series, minutes(0, 10))).toEqual([minutes(5, 10)])
-    }
+    const rejected = [6, 8].map((minute) => ({
+      raw: [minute],
+      reason: 'off the grid',
+      openTime: plus(minutes(minute, minute + 1).from, 28_789),
+    }))
+    const undated = { raw: ['?'], reason: 'no open time' }
+    const parts = { rejected: [...rejected, undated], answered: minutes(0, 10) }
+    await load(pool, aBatch(series, candlesIn(minutes(0, 5)), parts))
+    expect(await owedLive(pool, series, minutes(0, 10))).toEqual([])
+    expect(await known(pool, series)).toEqual([
+      { source: 'binance', state: 'stored', range: minutes(0, 5) },
+      { source: 'binance', state: 'no-trades', range: minutes(5, 6) },
+      { source: 'binance', state: 'refused', range: minutes(6, 7) },
+      { source: 'binance', state: 'no-trades', range: minutes(7, 8) },
+      { source: 'binance', state: 'refused', range: minutes(8, 9) },
+      { source: 'binance', state: 'no-trades', range: minutes(9, 10) },
+    ])
   })
 })
 
@@ -172,7 +183,7 @@ test('a summary tells from when to when a series is stored, and in how many piec
   })
   await find(pool, { ...series, coinId: silent }, { 'no-trades': [minutes(0, 10)] })
   expect(await summarizeCoverage(databaseOf(pool), [coinId, silent])).toEqual([
-    { ...series, stored: minutes(0, 25), stretches: 2, candles: 15, absent: 10, provisional: 1 },
+    { ...series, stored: minutes(0, 25), stretches: 2, candles: 15, absent: 10, rejected: 0, provisional: 1 },
   ])
 })
 
@@ -206,7 +217,7 @@ const anAnswer = fc.record({
 })
 type Answer = Readonly<{ source: string; ageMs: number; found: readonly Outcome[] }>
 
-const rangesOf = (found: readonly Outcome[], ...wanted: readonly Outcome[]): Range[] =>
+const rangesOf = (found: readonly Outcome[], ...wanted: readonly Outcome[]): AlignedRange[] =>
   found.flatMap((each, slot) => (wanted.includes(each) ? [minutes(slot, slot + 1)] : []))
 
 const findingsIn = ({ found }: Answer): Findings => ({
@@ -410,7 +421,7 @@ test('an absence that is forgotten is not to be looked at again either', async (
   })
 })
 
-const slotsOf = (ranges: readonly Range[]): number[] =>
+const slotsOf = (ranges: readonly AlignedRange[]): number[] =>
   ranges.flatMap(({ from, to }) =>
     Array.from({ length: (to - from) / minute }, (_, index) => (from - start) / minute + index),
   )

@@ -32,7 +32,10 @@ function createTable(config: ReturnType<typeof getTableConfig>): string {
     ...config.columns.map(columnLine),
     ...(single.length > 0 ? [`primary key (${listed(single)})`] : []),
     ...config.primaryKeys.map(({ name, columns }) => `${constraint(name)}primary key (${listed(columns)})`),
-    ...config.uniqueConstraints.map(({ name, columns }) => `${constraint(name)}unique (${listed(columns)})`),
+    ...config.uniqueConstraints.map(
+      ({ name, columns, nullsNotDistinct }) =>
+        `${constraint(name)}unique ${nullsNotDistinct ? 'nulls not distinct ' : ''}(${listed(columns)})`,
+    ),
     ...config.checks.map(({ name, value }) => `${constraint(name)}check (${textOf(value)})`),
   ]
   return `create table ${quoted(config.name)} (${parts.join(', ')})`

@@ -1,6 +1,6 @@
-import { toInstant } from '../../src/market/instant.ts'
 import { readSettings } from '../../src/settings.ts'
 import { openPool } from '../../src/store/pool.ts'
+import { atMs } from '../support/at.ts'
 import { aBatch, aCandle, load } from './loading.ts'
 
 // Loads one candle as a process of its own: `loading-process.ts DATABASE_URL COIN_ID OPEN_TIME`.
@@ -9,5 +9,5 @@ const pool = openPool(url, readSettings({}).database, (error) => {
   throw error
 })
 const series = { coinId, timeframe: '1m', source: 'binance' } as const
-await load(pool, aBatch(series, [aCandle(toInstant(Number(openTime)))]))
+await load(pool, aBatch(series, [aCandle(atMs(Number(openTime)))]))
 await pool.end()

@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { Pool, PoolClient } from 'pg'
 import { expect } from 'vitest'
-import type { Candle } from '../../src/market/candle.ts'
+import type { AlignedCandle } from '../../src/market/candle.ts'
 import { toDecimal } from '../../src/market/decimal.ts'
-import { type Instant, plus, toInstant } from '../../src/market/instant.ts'
-import type { Range } from '../../src/market/range.ts'
-import { floorTo, timeframeMs } from '../../src/market/timeframe.ts'
+import type { AlignedRange } from '../../src/market/range.ts'
+import { type AlignedInstant, floorTo, timeframeMs } from '../../src/market/timeframe.ts'
 import { encodeCandles } from '../../src/store/candle-rows-writer.ts'
 import { type Accounting, type CandleBatch, loadCandles } from '../../src/store/candles.ts'
 import { upsertCoin } from '../../src/store/coins.ts'
@@ -13,13 +12,14 @@ import type { Series } from '../../src/store/coverage.ts'
 import { withPartitions } from '../../src/store/partition-cache.ts'
 import { candleTable } from '../../src/store/partitions.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { at, plus } from '../support/at.ts'
 
-export const at = (iso: string): Instant => toInstant(Date.parse(iso))
+export { at }
 
 /** The first minute of the day that most sentences speak of. */
 export const start = at('2024-03-01T00:00:00Z')
 export const now = at('2024-03-02T12:00:00Z')
-export const minutes = (from: number, to: number): Range => ({
+export const minutes = (from: number, to: number): AlignedRange => ({
   from: plus(start, from * 60_000),
   to: plus(start, to * 60_000),
 })
@@ -44,7 +44,7 @@ export const aSeries = async (pool: Pool, parts: Partial<Series> = {}): Promise<
 type CandleText = Partial<Record<'open' | 'high' | 'low' | 'close' | 'volume', string>>
 
 /** A sane candle; prices and volume have the eight decimals that the table gives back. */
-export const aCandle = (openTime: Instant, text: CandleText = {}): Candle => ({
+export const aCandle = (openTime: AlignedInstant, text: CandleText = {}): AlignedCandle => ({
   openTime,
   open: toDecimal(text.open ?? '10.00000000'),
   high: toDecimal(text.high ?? '12.00000000'),
@@ -54,7 +54,10 @@ export const aCandle = (openTime: Instant, text: CandleText = {}): Candle => ({
 })
 
 /** One candle for each open time of the range. */
-export function candlesIn({ from, to }: Range, timeframe: Series['timeframe'] = '1m'): Candle[] {
+export function candlesIn(
+  { from, to }: AlignedRange,
+  timeframe: Series['timeframe'] = '1m',
+): AlignedCandle[] {
   const length = timeframeMs[timeframe]
   return Array.from({ length: (to - from) / length }, (_, index) => aCandle(plus(from, index * length)))
 }
@@ -62,7 +65,7 @@ export function candlesIn({ from, to }: Range, timeframe: Series['timeframe'] = 
 /** An answer that speaks for exactly its candles' span, of which all has settled. */
 export function aBatch(
   series: Series,
-  candles: readonly Candle[],
+  candles: readonly AlignedCandle[],
   parts: Partial<CandleBatch> = {},
 ): CandleBatch {
   const length = timeframeMs[series.timeframe]
@@ -83,7 +86,7 @@ export function aBatch(
 /** Makes the partitions and loads one answer in a transaction of its own. */
 export const load = (pool: Pool, batch: CandleBatch): Promise<Accounting> =>
   withPartitions(
-    { pool, partitions: new Set(), lockTimeoutMs: 2_000 },
+    { pool, partitions: new Map(), lockTimeoutMs: 2_000 },
     candleTable(batch.series.timeframe, 'day'),
     batch.rows.openTimes,
     () => inTransaction(pool, (tx) => loadCandles(tx, batch)),

@@ -1,7 +1,7 @@
 import { DatabaseError, Pool, type PoolClient } from 'pg'
 import { describe, expect } from 'vitest'
 import { Unavailable } from '../../src/fault.ts'
-import { announceWorkers, hasWorkers } from '../../src/runtime/presence.ts'
+import { announceRoles, hasWorkers } from '../../src/runtime/presence.ts'
 import { alone } from '../../src/store/alone.ts'
 import { takeLocks } from '../../src/store/locks.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
@@ -111,7 +111,7 @@ describe.each(tests)('on $server', ({ test }) => {
     await session.query('begin')
     await session.query(`select pg_advisory_xact_lock_shared(hashtextextended('beacon:workers:postgres', 0))`)
     expect(await hasWorkers(pool, 'postgres')).toBe(false)
-    const presence = await announceWorkers(databaseUrl, 'postgres', recordingLog())
+    const presence = await announceRoles(databaseUrl, ['worker'], 'postgres', recordingLog())
     expect([await hasWorkers(pool, 'postgres'), await hasWorkers(pool, 'redis')]).toEqual([true, false])
     await presence.release()
     await expect.poll(() => hasWorkers(pool, 'postgres')).toBe(false)

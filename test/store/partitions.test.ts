@@ -6,10 +6,10 @@ import { type Timeframe, timeframeMs, timeframes } from '../../src/market/timefr
 import { readSettings } from '../../src/settings.ts'
 import { loadCandles, readCandles } from '../../src/store/candles.ts'
 import { ensurePartitions } from '../../src/store/create-partitions.ts'
-import { listPartitions, readPartitions } from '../../src/store/lifecycle/list-partitions.ts'
+import { listPartitions, measurePartitions } from '../../src/store/lifecycle/list-partitions.ts'
 import { partitionsAheadOf, readPartitionsAhead } from '../../src/store/lifecycle/partitions-ahead.ts'
 import { migrateDown, migrateUp } from '../../src/store/migrations.ts'
-import { withPartitions } from '../../src/store/partition-cache.ts'
+import { type PartitionCache, withPartitions } from '../../src/store/partition-cache.ts'
 import {
   candleTable,
   partitionAt,
@@ -175,7 +175,9 @@ describe('making partitions', () => {
     for (const client of [reader, theirs]) client.release(true)
     const making = ensurePartitions(pool, minuteTable, [plan], 2_000)
     await expect(making).rejects.toThrow(Misconfigured)
-    await expect(making).rejects.toThrow(`alter table ohlcv_data_1m detach partition ${plan.name} finalize`)
+    await expect(making).rejects.toThrow(
+      `alter table public.ohlcv_data_1m detach partition public.${plan.name} finalize`,
+    )
   })
 
   test('refuses a stray table in the place of a leaf, by its name', async ({ freshDatabase: { pool } }) => {
@@ -185,13 +187,25 @@ describe('making partitions', () => {
     await expect(making).rejects.toThrow('ohlcv_data_1m_y2024m03d01')
   })
 
-  test('refuses a leaf of another length over those that are there', async ({ freshDatabase: { pool } }) => {
-    await ensurePartitions(pool, minuteTable, planOf('2024-03-01'), 2_000)
+  test('of another length than before fills what those that are there leave free', async ({
+    freshDatabase: { pool },
+  }) => {
+    await ensurePartitions(pool, minuteTable, planOf('2024-03-01', '2024-03-05'), 2_000)
     const monthly = candleTable('1m', 'month')
-    const making = ensurePartitions(pool, monthly, [partitionAt(monthly, start)], 2_000)
-    await expect(making).rejects.toThrow(Misconfigured)
-    await expect(making).rejects.toThrow(/ohlcv_data_1m_y2024m03 .*ohlcv_data_1m_y2024m03d01/)
-    expect(await leaves(pool, 'ohlcv_data_1m')).toEqual(['ohlcv_data_1m_y2024m03d01'])
+    await ensurePartitions(pool, monthly, [partitionAt(monthly, start)], 2_000)
+    expect(await listPartitions(pool, ['ohlcv_data_1m'])).toMatchObject([
+      { name: 'ohlcv_data_1m_y2024m03d01', range: range('2024-03-01', '2024-03-02') },
+      {
+        name: 'ohlcv_data_1m_y2024m03_from_20240302t000000',
+        range: range('2024-03-02', '2024-03-05'),
+      },
+      { name: 'ohlcv_data_1m_y2024m03d05', range: range('2024-03-05', '2024-03-06') },
+      {
+        name: 'ohlcv_data_1m_y2024m03_from_20240306t000000',
+        range: range('2024-03-06', '2024-04-01'),
+      },
+    ])
+    expect(await ensurePartitions(pool, minuteTable, planOf('2024-03-07'), 2_000)).toEqual([])
   })
 
   test.for(['15m', '30m', '4h'] satisfies Timeframe[])(
@@ -303,13 +317,15 @@ describe('the list of partitions', () => {
     ])
   })
 
-  test('tells one without bounds in time from the others', async ({ freshDatabase: { pool } }) => {
+  test('distinguishes one without bounds in time from the others', async ({ freshDatabase: { pool } }) => {
     await pool.query(`
       create table everything_else partition of ohlcv_data_1m default;
       create table long_ago partition of ohlcv_data_1m for values from (minvalue) to ('2000-01-01')`)
-    const { bounded, unbounded } = await readPartitions(databaseOf(pool), ['ohlcv_data_1m'])
+    const { bounded, unbounded } = await measurePartitions(databaseOf(pool), ['ohlcv_data_1m'])
     expect(bounded).toEqual([])
-    expect(unbounded).toMatchObject([
+    expect(
+      unbounded.map(({ name, bounds }) => ({ name, bounds })).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    ).toEqual([
       { name: 'everything_else', bounds: 'DEFAULT' },
       { name: 'long_ago', bounds: "FOR VALUES FROM (MINVALUE) TO ('2000-01-01 00:00:00')" },
     ])
@@ -320,6 +336,9 @@ describe('the list of partitions', () => {
   })
 })
 
+const seen = (cache: PartitionCache) =>
+  [...cache.values()].flatMap(({ partitions }) => partitions.map(({ name }) => name))
+
 describe('a write that needs partitions', () => {
   const dropped = async (pool: Pool) => {
     await ensurePartitions(pool, minuteTable, planOf('2024-03-01'), 2_000)
@@ -328,7 +347,7 @@ describe('a write that needs partitions', () => {
 
   test('makes a leaf again that was dropped since it was seen', async ({ freshDatabase: { pool } }) => {
     const series = await aSeries(pool)
-    const partitions = new Set<string>()
+    const partitions: PartitionCache = new Map()
     const instants: Instant[] = [start]
     const reach = { pool, partitions, lockTimeoutMs: 2_000 }
     const write = () =>
@@ -337,17 +356,17 @@ describe('a write that needs partitions', () => {
       )
     await write()
     await dropped(pool)
-    expect([...partitions]).toEqual(['ohlcv_data_1m_y2024m03d01'])
+    expect(seen(partitions)).toEqual(['ohlcv_data_1m_y2024m03d01'])
     expect(await write()).toMatchObject({ new: 1 })
     expect(await leaves(pool, 'ohlcv_data_1m')).toEqual(['ohlcv_data_1m_y2024m03d01'])
   })
 
   test('asks the catalog once for each leaf', async ({ freshDatabase: { pool } }) => {
-    const partitions = new Set<string>()
+    const partitions: PartitionCache = new Map()
     const reach = { pool, partitions, lockTimeoutMs: 2_000 }
     const instants = [start, minutes(1, 2).from, plus(start, 86_400_000)]
     await withPartitions(reach, minuteTable, instants, async () => {})
-    expect(await leaves(pool, 'ohlcv_data_1m')).toEqual([...partitions])
+    expect(await leaves(pool, 'ohlcv_data_1m')).toEqual(seen(partitions))
     await dropped(pool)
     await withPartitions(reach, minuteTable, instants, async () => {})
     expect(await leaves(pool, 'ohlcv_data_1m')).toEqual(['ohlcv_data_1m_y2024m03d02'])
@@ -361,7 +380,7 @@ describe('a write that needs partitions', () => {
         client.query(`insert into candle_coverage values ('a', '1m', 'b', 'wrong', '{}', now())`),
       )
     }
-    const reach = { pool, partitions: new Set<string>(), lockTimeoutMs: 2_000 }
+    const reach = { pool, partitions: new Map(), lockTimeoutMs: 2_000 }
     await expect(withPartitions(reach, minuteTable, [start], write)).rejects.toThrow(/state/)
     expect(writes).toBe(1)
   })

@@ -3,7 +3,7 @@ import { describe, expect } from 'vitest'
 import { Misconfigured, Unavailable } from '../../src/fault.ts'
 import { toDecimal } from '../../src/market/decimal.ts'
 import { registerSchedules } from '../../src/queue/schedule.ts'
-import { announceWorkers, hasWorkers } from '../../src/runtime/presence.ts'
+import { announceRoles, hasWorkers } from '../../src/runtime/presence.ts'
 import { readSettings } from '../../src/settings.ts'
 import { readCandles } from '../../src/store/candles.ts'
 import { readMigrations } from '../../src/store/migration-files.ts'
@@ -85,7 +85,7 @@ describe.runIf(hasPgbouncer)('behind PgBouncer in transaction mode', () => {
     const coinIds = await everyClient(() => aCoin(direct))
     const price = { market: 'COINUSDT', timestamp: start, price: toDecimal('1.50000000') }
     const table = { name: 'market_data', length: 'day' } as const
-    const reach = { pool, partitions: new Set<string>(), lockTimeoutMs: 2_000 }
+    const reach = { pool, partitions: new Map(), lockTimeoutMs: 2_000 }
     const added = await Promise.all(
       coinIds.map((coinId) =>
         withPartitions(reach, table, [start], () =>
@@ -151,7 +151,7 @@ describe.runIf(hasPgbouncer)('behind PgBouncer in transaction mode', () => {
   })
 
   test('workers show themselves as long as they live', async ({ abroad: { pool, url } }) => {
-    const presence = await announceWorkers(url, 'redis', recordingLog())
+    const presence = await announceRoles(url, ['worker'], 'redis', recordingLog())
     await everyClient(() => databaseOf(pool).execute('select 1'))
     expect(await hasWorkers(pool, 'redis')).toBe(true)
     await presence.release()

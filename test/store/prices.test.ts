@@ -20,7 +20,7 @@ const aPrice = (parts: Partial<CoinPrice> = {}): CoinPrice => ({
 
 const write = (pool: Pool, ...prices: PricedCoin[]) =>
   withPartitions(
-    { pool, partitions: new Set(), lockTimeoutMs: 2_000 },
+    { pool, partitions: new Map(), lockTimeoutMs: 2_000 },
     { name: 'market_data', length: 'day' },
     prices.map(({ price }) => price.timestamp),
     () => inTransaction(pool, (tx) => loadPrices(tx, prices)),

@@ -1,12 +1,13 @@
 import { runMigrations } from 'bullmq'
 import { describe, expect } from 'vitest'
 import { toDecimal } from '../../src/market/decimal.ts'
-import { plus } from '../../src/market/instant.ts'
+
 import { loadCandles } from '../../src/store/candles.ts'
 import { followConfigured, upsertCoin } from '../../src/store/coins.ts'
 import { loadPrices } from '../../src/store/prices.ts'
 import { finishRun, startRun } from '../../src/store/runs.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { plus } from '../support/at.ts'
 import { aBatch, aCandle, now, start } from './loading.ts'
 import { aRowOf, logsOfUsers, tablesOfUsers } from './row-level-security-rows.ts'
 import {
@@ -60,7 +61,7 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
     ...onEach(['candle_coverage', 'candle_digests', 'ingest_runs', 'instruments'], 'insert select update'),
     candle_revisions: 'insert select',
     quarantined_rows:
-      'insert select update(settled_at) update(settled_by) update(settled_reason) update(settlement)',
+      'insert select update(candle) update(last_seen_at) update(raw) update(reason) update(run_id) update(settled_at) update(settled_by) update(settled_reason) update(settlement) update(times_seen)',
     ...onEach(['fleet_counters', 'listed_markets', 'locks'], 'insert select update'),
     instrument_renames: 'insert select',
     ...onEach(['request_budget', 'database_samples', 'incidents', 'webhook_deliveries'], everything),

@@ -97,7 +97,7 @@ describe.each(engines)('the trace of a job on %s', (engine) => {
     expect(new URLSearchParams(String(asked['url.query'])).get('symbol')).toBe('BTCUSDT')
     expect(named(spans, 'load').attributes).toMatchObject({ 'beacon.rows.new': candles, 'beacon.pages': 1 })
     expect(named(spans, 'COPY').attributes).toMatchObject({
-      'db.collection.name': 'ohlcv_data_1m_y2024m03d01',
+      'db.collection.name': 'public.ohlcv_data_1m_y2024m03d01',
       'beacon.rows': candles,
     })
   })

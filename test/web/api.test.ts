@@ -2,10 +2,11 @@ import { EventEmitter, once } from 'node:events'
 import { buffer, text } from 'node:stream/consumers'
 import { createGunzip, gunzipSync } from 'node:zlib'
 import { expect } from 'vitest'
-import { day, hour, minute, plus, toIso } from '../../src/market/instant.ts'
+import { day, hour, minute, toIso } from '../../src/market/instant.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { daysAgo, freshData, minuteLeaf, someCandles } from '../lifecycle/retaining.ts'
 import { aBatch, aCandle, aCoin, load } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 import { ask, open } from './asking.ts'
 import { failed, followedTimeframes, settle, storeOrdinaryDay, storeRun, storeSeries } from './sample.ts'
 import { now, openTestEngine, serve, settingsFor, test } from './serving.ts'
@@ -271,9 +272,16 @@ test.for([
   ['/api/coverage?timeframe=1m&from=yesterday', 400, 'from is not a date'],
   ['/api/coverage?timeframe=1m&from=2000-01-01', 400, 'days apart'],
   ['/api/coverage?timeframe=1m&from=2024-03-02&to=2024-03-01', 400, 'from is not before to'],
-  ['/api/candles?coin=bitcoin&timeframe=1m&points=5000', 400, 'points'],
-  ['/api/candles?coin=bitcoin&timeframe=1m&evil=1', 400, 'evil'],
-  ["/api/candles?coin=';drop table coins&timeframe=1m", 404, 'is followed'],
+  ['/api/coverage?timeframe=1m&timeframe=1h', 400, 'timeframe is none of'],
+  ['/api/candles', 400, 'coin is missing: it must be a text; timeframe is none of 1m'],
+  ['/api/candles?coin=bitcoin&timeframe=1m&points=5000', 400, 'points is not a whole number from 10 to 2000'],
+  ['/api/candles?coin=bitcoin&timeframe=1m&points=1e3', 400, 'points is not a whole number from 10 to 2000'],
+  ['/api/candles?coin=bitcoin&timeframe=1m&points=', 400, 'points is not a whole number from 10 to 2000'],
+  [`/api/candles?coin=${'b'.repeat(51)}&timeframe=1m`, 400, 'coin has more than 50 characters'],
+  ['/api/candles?coin=a&coin=b&timeframe=1m', 400, 'coin is a list, not a text'],
+  ['/api/gaps?coin=bitcoin&timefarme=1m', 400, 'the query has no "timefarme". Did you mean "timeframe"?'],
+  ['/api/candles?coin=bitcoin&timeframe=1m&evil=1', 400, 'the query has no "evil". There is coin, timeframe'],
+  ["/api/candles?coin=';drop table coins&timeframe=1m", 404, 'is tracked'],
 ] as const)(
   '%s is refused with %i and the reason',
   async ([path, status, sentence], { database, engine }) => {

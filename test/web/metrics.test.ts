@@ -9,7 +9,7 @@ import { counted } from '../../src/metrics/counted.ts'
 import { openCounters } from '../../src/metrics/counters.ts'
 import { openReplayExchange } from '../../src/replay/exchange.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
-import { announceWorkers } from '../../src/runtime/presence.ts'
+import { announceRoles } from '../../src/runtime/presence.ts'
 import { Releases } from '../../src/runtime/release.ts'
 import { baseUrlVariables } from '../../src/settings/base-url-variable.ts'
 import { binance } from '../../src/sources/binance.ts'
@@ -163,7 +163,7 @@ describe('the metrics', () => {
     expect(valueIn(exposed, 'beacon_candles_owed', series)).toBe(12)
     expect(valueIn(exposed, 'beacon_candles_behind_seconds', series)).toBe(64 * 60 + 20)
     expect(valueIn(exposed, 'beacon_workers_present')).toBe(0)
-    const presence = await announceWorkers(databaseUrl, 'postgres', silent)
+    const presence = await announceRoles(databaseUrl, ['worker'], 'postgres', silent)
     const busy = await scrape(web.url)
     await presence.release()
     expect(valueIn(busy, 'beacon_workers_present')).toBe(1)
@@ -231,7 +231,7 @@ test('a ban is an event in the log, a metric and a banner on the page', async ({
       10_000,
     )
     const { listing } = binance
-    const request = toHttpRequest(binance, listing.request('BTCUSDT'), asked.environment.baseUrls)
+    const request = toHttpRequest(binance, listing.request(), asked.environment.baseUrls)
     const sending = { lane: 'live', signal } as const
     await expect(fleet.context.http.get(request, sending)).rejects.toThrow(Banned)
     // Nobody asks again until it is over.

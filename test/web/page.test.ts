@@ -3,10 +3,11 @@ import type { Page } from 'playwright-core'
 import { describe, expect } from 'vitest'
 import { jobs, queues } from '../../jobs/catalog.ts'
 import type { Stop } from '../../src/http/stops.ts'
-import { plus, second } from '../../src/market/instant.ts'
-import { announceWorkers } from '../../src/runtime/presence.ts'
+import { second } from '../../src/market/instant.ts'
+import { announceRoles } from '../../src/runtime/presence.ts'
 import { Releases } from '../../src/runtime/release.ts'
 import { aBatch, aCandle, load } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
 import { ask } from './asking.ts'
 import { browserPath, openBrowser, visit } from './browser.ts'
 import { failed, storeOrdinaryDay, storeRun, storeSamples, storeSeries, storeYear } from './sample.ts'
@@ -26,7 +27,7 @@ const test = withEngine
     await storeOrdinaryDay(freshDatabase.pool, settings, now)
     const releases = new Releases()
     onCleanup(() => releases.release())
-    const presence = await announceWorkers(freshDatabase.url, 'postgres', silent)
+    const presence = await announceRoles(freshDatabase.url, ['worker'], 'postgres', silent)
     releases.push(() => presence.release())
     const web = await serve({ database: freshDatabase, engine }, { startedAt: plus(now, -86_400 * second) })
     releases.push(() => web.close())

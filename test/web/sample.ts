@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import { toDecimal } from '../../src/market/decimal.ts'
-import { hour, type Instant, minute, plus, second, toIso } from '../../src/market/instant.ts'
+import { hour, type Instant, minute, second, toIso } from '../../src/market/instant.ts'
 import { floorTo, type Timeframe, timeframeMs, timeframes } from '../../src/market/timeframe.ts'
 import type { Settings } from '../../src/settings.ts'
 import { followConfigured } from '../../src/store/coins.ts'
@@ -10,6 +10,7 @@ import { partitionedTables, partitionsAhead } from '../../src/store/partitions.t
 import { loadPrices } from '../../src/store/prices.ts'
 import { finishRun, type RunEnd, startRun } from '../../src/store/runs.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { plus } from '../support/at.ts'
 
 /** Follows the configured coins and makes the partitions of `now`. */
 export async function settle(pool: Pool, settings: Settings, now: Instant): Promise<void> {
@@ -218,6 +219,6 @@ export async function storeYear(pool: Pool, coins: number, now: Instant): Promis
     select 'coin-' || n, 'binance', 'C' || n || 'USDT', 0, ${year} from ${numbers};
     insert into candle_coverage (coin_id, timeframe, source, state, ranges, updated_at)
     select 'coin-' || n, timeframe, 'binance', 'stored',
-      tsmultirange(tsrange(date_trunc('day', ${year}), date_trunc('minute', '${toIso(now)}'::timestamp))), ${year}
+      tsmultirange(tsrange(date_trunc('day', ${year}), date_bin(timeframe::interval, '${toIso(now)}'::timestamp, '1970-01-01'))), ${year}
     from ${numbers}, unnest(array['1m', '5m', '1h', '1d']) as timeframe`)
 }

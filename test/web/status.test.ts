@@ -2,9 +2,10 @@ import { describe, expect } from 'vitest'
 import { queues as everyQueue } from '../../jobs/catalog.ts'
 import { openBudget } from '../../src/http/budget.ts'
 import type { Stop } from '../../src/http/stops.ts'
-import { day, hour, minute, plus, second } from '../../src/market/instant.ts'
+import { day, hour, minute, second } from '../../src/market/instant.ts'
+import { floorTo } from '../../src/market/timeframe.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
-import { announceWorkers } from '../../src/runtime/presence.ts'
+import { announceRoles } from '../../src/runtime/presence.ts'
 import { sourceIds } from '../../src/settings/source-ids.ts'
 import { sources } from '../../src/sources/catalog.ts'
 import { followMarket, upsertCoin } from '../../src/store/coins.ts'
@@ -14,6 +15,7 @@ import { recordHolds } from '../../src/store/lifecycle/partition-holds.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { freshnessOf } from '../../src/web/status/series.ts'
 import type { Status } from '../../src/web/status/status.ts'
+import { plus } from '../support/at.ts'
 import { ask, nextEvent, open } from './asking.ts'
 import {
   done,
@@ -37,7 +39,7 @@ const test = withEngine
     return async (): Promise<Status> => JSON.parse((await ask(`${web.url}/api/status`)).text)
   })
   .extend('workers', async ({ freshDatabase }, { onCleanup }) => {
-    const presence = await announceWorkers(freshDatabase.url, 'postgres', silent)
+    const presence = await announceRoles(freshDatabase.url, ['worker'], 'postgres', silent)
     onCleanup(presence.release)
     return presence
   })
@@ -278,13 +280,14 @@ describe('a series', () => {
   test('owes nothing where there were no trades or nothing believable', async ({ freshDatabase, status }) => {
     const { pool } = freshDatabase
     await settle(pool, settings, now)
-    const from = plus(now, -3 * day)
-    const [a, b] = [plus(now, -2 * hour), plus(now, -hour)]
+    const to = floorTo('1m', now)
+    const from = plus(to, -3 * day)
+    const [a, b] = [plus(to, -2 * hour), plus(to, -hour)]
     await inTransaction(pool, ({ db }) =>
       writeCoverage(
         db,
         { coinId: 'bitcoin', timeframe: '1m', source: 'binance' },
-        { stored: [{ from, to: a }], refused: [{ from: a, to: b }], 'no-trades': [{ from: b, to: now }] },
+        { stored: [{ from, to: a }], refused: [{ from: a, to: b }], 'no-trades': [{ from: b, to }] },
         now,
       ),
     )
@@ -295,7 +298,8 @@ describe('a series', () => {
   test('that another source has lacks is still owed here', async ({ freshDatabase, status }) => {
     const { pool } = freshDatabase
     await settle(pool, settings, now)
-    const everything = { from: plus(now, -3 * day), to: now }
+    const to = floorTo('1m', now)
+    const everything = { from: plus(to, -3 * day), to }
     await inTransaction(pool, ({ db }) =>
       writeCoverage(
         db,

@@ -48,6 +48,7 @@ const known: Readonly<Record<string, Values>> = {
   'archive restore id': archives,
   'quarantine show id': quarantined,
   'quarantine retry id': quarantined,
+  'quarantine accept id': quarantined,
   'quarantine discard id': quarantined,
   'views refresh name': { fixed: [], living: 'views' },
   'coins add coin': { fixed: [], living: 'unfollowed' },

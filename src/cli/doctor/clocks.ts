@@ -2,9 +2,9 @@ import { Fault, RateLimited, Unavailable, UnknownMarket } from '../../fault.ts'
 import { openFleet } from '../../fleet.ts'
 import type { HttpClient } from '../../http/request.ts'
 import { type CandleMarket, candleMarketOf } from '../../ingest/markets.ts'
-import { type PriceMarket, priceMarketsOf } from '../../ingest/price-sources.ts'
-import { plus, second } from '../../market/instant.ts'
-import { floorTo, timeframeMs } from '../../market/timeframe.ts'
+import { type PriceMarket, priceMarketsOf } from '../../ingest/prices/price-sources.ts'
+import { second } from '../../market/instant.ts'
+import { floorTo, plusCandles } from '../../market/timeframe.ts'
 import { askForCandles, type ListingSource } from '../../sources/ask.ts'
 import { toHttpRequest } from '../../sources/source.ts'
 import { type Coin, listCoins } from '../../store/coins.ts'
@@ -73,7 +73,7 @@ const candleQuestion = ({ source, symbol }: CandleMarket): Question => ({
   ask: (http, { clock, settings, signal }) => {
     const timeframe = source.candles.timeframes[0] ?? '1h'
     const to = floorTo(timeframe, clock.now())
-    const range = { from: plus(to, -timeframeMs[timeframe]), to }
+    const range = { from: plusCandles(to, -1, timeframe), to }
     const reach = { http, baseUrls: settings.environment.baseUrls }
     const query = { symbol, timeframe, range, asOf: clock.now() }
     return askForCandles(reach, source, query, { lane: 'live', signal })

@@ -1,28 +1,17 @@
-import { listPartitions, nameOf, type Partition } from '../../store/lifecycle/list-partitions.ts'
 import { type DetachedTable, listDetached } from '../../store/lifecycle/orphan-partitions.ts'
 import { partitionedTables } from '../../store/partitions.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { bytesText } from '../output.ts'
-import { type Check, error, type Finding, warning } from './check.ts'
+import { type Check, error, type Finding } from './check.ts'
 
 /** That no partition stands beside its table, where no query finds its rows. */
 export const detachedPartitions: Check = {
   name: 'detached',
   run: async ({ pool, settings }): Promise<Finding[]> => {
     const tables = partitionedTables(settings).map(({ name }) => name)
-    const interrupted = (await listPartitions(pool, tables)).filter(({ form }) => form === 'detaching')
-    return [
-      ...(await listDetached(databaseOf(pool), tables)).map(orphanFinding),
-      ...interrupted.map(interruptedFinding),
-    ]
+    return (await listDetached(databaseOf(pool), tables)).map(orphanFinding)
   },
 }
-
-const interruptedFinding = (partition: Partition): Finding =>
-  warning(
-    `DETACH CONCURRENTLY of ${nameOf(partition)} was interrupted: queries of ${partition.table} do not see its rows.`,
-    `alter table ${partition.table} detach partition ${nameOf(partition)} finalize -- and attach it again to keep its rows`,
-  )
 
 const orphanFinding = ({ name, bytes }: DetachedTable): Finding =>
   error(

@@ -76,8 +76,8 @@ const unrecordedSentence = (found: RowDiscrepancy): string =>
   `${placeOf(found)}: ${counted(found.candles, 'candle')} ${whereOf(found)} that nothing is recorded of.`
 
 const stateSentence = (found: StateDiscrepancy): string =>
-  found.kind === 'off-grid'
-    ? `${placeOf(found)}: recorded by ${found.source} as ${found.states}, but not in whole candles that have closed.`
+  found.kind === 'in-future'
+    ? `${placeOf(found)}: recorded by ${found.source} as ${found.states}, before its candles have closed.`
     : `${placeOf(found)}: recorded by ${found.source} as ${found.states}.`
 
 const rangeOptions = ({ range }: Discrepancy): string => `--from ${toIso(range.from)} --to ${toIso(range.to)}`

@@ -40,7 +40,11 @@ export const owedRuns: Check = {
   },
 }
 
-async function findOwed({ pool, settings, now }: Reach): Promise<Owed[]> {
+/** Whether something that was due has not run well since. */
+export const isWorkOutstanding = async (reach: Reach): Promise<boolean> =>
+  (await findOwed(reach, 0)).length > 0
+
+async function findOwed({ pool, settings, now }: Reach, toleranceMs = patienceMs): Promise<Owed[]> {
   const db = databaseOf(pool)
   const coins = await listCoins(db)
   const owed: Owed[] = []
@@ -48,7 +52,7 @@ async function findOwed({ pool, settings, now }: Reach): Promise<Owed[]> {
     for (const scheduled of job.schedules?.(settings, coins) ?? []) {
       if (scheduled.whenMissed === 'skip') continue
       const { id, payload } = scheduled
-      const dueAt = lastToHaveRun(scheduled, now)
+      const dueAt = lastToHaveRun(scheduled, plus(now, -toleranceMs))
       if (dueAt === undefined) continue
       const last = await lastSuccess(db, job.name, payload)
       if (last === undefined || last < dueAt) owed.push({ id, dueAt, lastRun: last })
@@ -57,12 +61,12 @@ async function findOwed({ pool, settings, now }: Reach): Promise<Owed[]> {
   return owed
 }
 
-/** When the last run began that should be over by now; undefined where what it works for is too new for one. */
+/** When the last run began that should be over by then; undefined where what it works for is too new for one. */
 function lastToHaveRun(
   { pattern, changedAt, missedDelayMs = 0 }: Scheduled<unknown>,
-  now: Instant,
+  then: Instant,
 ): Instant | undefined {
-  const overBy = plus(now, -patienceMs - missedDelayMs)
+  const overBy = plus(then, -missedDelayMs)
   const due = lastDue(pattern, overBy)
   if (changedAt === undefined) return due
   return changedAt > overBy ? undefined : later(due, changedAt)

@@ -1,36 +1,20 @@
-import { Redis } from 'ioredis'
-import { second } from '../../market/instant.ts'
+import { Fault } from '../../fault.ts'
+import { withRedis } from '../../queue/redis-store.ts'
 import { reasonOf } from '../../runtime/when-answering.ts'
 import { error, type Finding, warning } from './check.ts'
 
 /** What Redis tells of itself: `redis_version` → `7.2.4`. */
 export type RedisFacts = ReadonlyMap<string, string>
 
-/** Asks Redis for its facts over one short connection; a finding where it does not answer. */
+/** Asks Redis for its facts over one short connection; a finding where it does not answer, or not to us. */
 export async function readRedisFacts(url: string): Promise<RedisFacts | Finding> {
-  const redis = new Redis(url, {
-    lazyConnect: true,
-    connectTimeout: 5 * second,
-    commandTimeout: 5 * second,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
-  })
-  let reason: unknown
-  // ioredis answers "Connection is closed", and tells the reason in its event.
-  redis.on('error', (cause) => {
-    reason = cause
-  })
   try {
-    await redis.connect()
-    const info = await redis.info()
+    const info = await withRedis(url, (redis) => redis.info())
     return new Map([...info.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name = '', value = '']) => [name, value]))
   } catch (cause) {
-    return error(
-      `Redis does not answer (${reasonOf(reason ?? cause)}).`,
-      'Start it, or set REDIS_URL to where it is.',
-    )
-  } finally {
-    redis.disconnect()
+    return cause instanceof Fault
+      ? error(`${cause.message}.`, 'Correct REDIS_URL, and ask again.')
+      : error(`Redis does not answer (${reasonOf(cause)}).`, 'Start it, or set REDIS_URL to where it is.')
   }
 }
 

@@ -5,8 +5,10 @@ import { database, migrations } from './database.ts'
 import { detachedPartitions } from './detached.ts'
 import { disk } from './disk.ts'
 import { ledger } from './ledger.ts'
+import { markets } from './markets.ts'
 import { owedRuns } from './owed-runs.ts'
 import { partitionsAheadOfTime } from './partitions-ahead.ts'
+import { processes } from './processes.ts'
 import { retention } from './retention.ts'
 import { rights } from './rights.ts'
 import { freshness, owedWork } from './series.ts'
@@ -18,9 +20,11 @@ export const foundations: readonly Check[] = [database, migrations]
 
 /** What is looked at each time: a new check is a file here and a line in this list. */
 const usual: readonly Check[] = [
+  processes,
   partitionsAheadOfTime,
   detachedPartitions,
   retention,
+  markets,
   freshness,
   owedWork,
   owedRuns,

@@ -7,14 +7,13 @@ import { type Check, error, type Finding } from './check.ts'
 export const retention: Check = {
   name: 'retention',
   run: async ({ pool, settings, clock }) => {
-    const { partitions, unbounded, holds } = await readRetentionPlan({ pool, settings, clock }, false)
+    const { partitions, holds } = await readRetentionPlan({ pool, settings, clock }, false)
     const found = new Map<string, Finding>()
-    // What is seen now replaces what the last run saw.
-    for (const one of holds) found.set(nameOf(one), findingOf(nameOf(one), one.hold))
+    // What is seen now replaces what the last run saw; what has no bounds in time is a finding of the partitions.
+    for (const one of holds.filter(({ range }) => range !== undefined))
+      found.set(nameOf(one), findingOf(nameOf(one), one.hold))
     for (const { partition, hold } of partitions)
       if (hold) found.set(nameOf(partition), findingOf(nameOf(partition), hold))
-    for (const { partition, hold } of unbounded)
-      found.set(nameOf(partition), findingOf(nameOf(partition), hold))
     return [...found.values()]
   },
 }

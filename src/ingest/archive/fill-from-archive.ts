@@ -1,6 +1,7 @@
 import { Aborted, Fault, RateLimited } from '../../fault.ts'
-import { earlier, type Instant, later, plus } from '../../market/instant.ts'
-import { candleCount, intersect, type Range } from '../../market/range.ts'
+import { earlier, type Instant, later } from '../../market/instant.ts'
+import { type AlignedRange, candleCount, intersect } from '../../market/range.ts'
+import { plusCandles, type Timeframe } from '../../market/timeframe.ts'
 import type { Context } from '../../runtime/context.ts'
 import {
   type ArchiveFile,
@@ -12,21 +13,27 @@ import {
 import { toHttpRequest } from '../../sources/source.ts'
 import type { CandleBatch } from '../../store/candles.ts'
 import type { Series } from '../../store/coverage.ts'
-import { type Filled, type FillReach, loadPage, nothingFilled } from '../fill-range.ts'
-import { type ArchiveContent, readArchiveFile } from './archive-rows.ts'
+import type { Unplaced } from '../../store/partitions/leave-out.ts'
+import { type Filled, type FillReach, nothingFilled } from '../fill-range.ts'
+import { loadPages } from '../load-pages.ts'
+import { readArchiveFile } from './archive-rows.ts'
+import type { ArchiveContent } from './content-reader.ts'
 
 /** What of a series is to be brought in from one file. */
 export type ArchiveFilling = Readonly<{
   series: Series
   file: ArchiveFile
   /** Of the file's range, ascending: its other candles are left alone. */
-  owed: readonly Range[]
+  owed: readonly AlignedRange[]
   /** Told once it is committed how many of the owed candles the file spoke for, and what that came to. */
   onProgress?: (candles: number, filled: FilledFromFile) => Promise<void> | void
 }>
 
 /** `files` is 1 where the file was used. */
 export type FilledFromFile = Filled & Readonly<{ files: number }>
+
+/** The same, with its candles that have no partition. */
+export type LoadedFromFile = Readonly<{ filled: FilledFromFile; unplaced: readonly Unplaced[] }>
 
 export type ArchiveReach = FillReach & Pick<Context, 'http' | 'log'>
 
@@ -35,19 +42,19 @@ export type ArchiveReach = FillReach & Pick<Context, 'http' | 'log'>
  * that there is no candle, only the source itself may say. A file that is missing or not what it should be brings nothing,
  * and an event in the log. Throws RateLimited when the archive says to wait, and Aborted.
  */
-export async function fillFromArchive(reach: ArchiveReach, filling: ArchiveFilling): Promise<FilledFromFile> {
+export async function fillFromArchive(reach: ArchiveReach, filling: ArchiveFilling): Promise<LoadedFromFile> {
   const now = reach.clock.now()
   const content = await contentOf(reach, filling, now)
-  if (!content) return { ...nothingFilled, files: 0 }
+  if (!content) return { filled: { ...nothingFilled, files: 0 }, unplaced: [] }
   if (reach.signal.aborted) throw new Aborted(`stopped while loading ${archiveName(filling.file)}`)
   const { ignored, roundedValues } = content
-  const accounting = await loadPage(reach, batchOf(reach, filling, content, now))
+  const { accounting, unplaced } = await loadPages(reach, [batchOf(reach, filling, content, now)])
   const filled = { ...accounting, requests: 0, ignored, roundedValues, files: 1 }
   await filling.onProgress?.(
     filling.owed.reduce((sum, part) => sum + countIn(part, filling), 0),
     filled,
   )
-  return filled
+  return { filled, unplaced }
 }
 
 /** Undefined where the file is missing or not what it should be. */
@@ -78,7 +85,7 @@ async function fetchFile(
 }
 
 /** How many candles of a part the file speaks for. */
-function countIn(part: Range, { series, file }: ArchiveFilling): number {
+function countIn(part: AlignedRange, { series, file }: ArchiveFilling): number {
   const shared = intersect(part, file.range)
   return shared ? candleCount(shared, series.timeframe) : 0
 }
@@ -106,16 +113,16 @@ const batchOf = (
  * two holes that fit into one page.
  */
 export function confirmations(
-  holes: readonly Range[],
-  stretch: Range,
-  { candleMs, pageMs }: Readonly<{ candleMs: number; pageMs: number }>,
-): Range[] {
-  const joined: Range[] = []
+  holes: readonly AlignedRange[],
+  stretch: AlignedRange,
+  { timeframe, pageSize }: Readonly<{ timeframe: Timeframe; pageSize: number }>,
+): AlignedRange[] {
+  const joined: AlignedRange[] = []
   for (const hole of holes.flatMap((range) => intersect(range, stretch) ?? [])) {
-    const from = later(plus(hole.from, -candleMs), stretch.from)
-    const to = earlier(plus(hole.to, candleMs), stretch.to)
+    const from = later(plusCandles(hole.from, -1, timeframe), stretch.from)
+    const to = earlier(plusCandles(hole.to, 1, timeframe), stretch.to)
     const last = joined.at(-1)
-    if (last && (to - last.from <= pageMs || from < last.to))
+    if (last && (candleCount({ from: last.from, to }, timeframe) <= pageSize || from < last.to))
       joined[joined.length - 1] = { from: last.from, to }
     else joined.push({ from, to })
   }

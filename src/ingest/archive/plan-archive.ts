@@ -1,6 +1,6 @@
 import { earlier, type Instant, later } from '../../market/instant.ts'
-import { candleCount, intersect, type Range, subtract } from '../../market/range.ts'
-import { type Timeframe, timeframeMs } from '../../market/timeframe.ts'
+import { type AlignedRange, candleCount, intersect, type Range, subtract } from '../../market/range.ts'
+import type { Timeframe } from '../../market/timeframe.ts'
 import {
   type ArchiveFile,
   type ArchiveKind,
@@ -17,7 +17,7 @@ export type ArchiveUse = 'always' | 'by-cost' | 'never'
 export type ArchivePlan = Readonly<{
   files: readonly ArchiveFile[]
   /** What is owed and in none of the files. */
-  rest: readonly Range[]
+  rest: readonly AlignedRange[]
 }>
 
 export type ArchiveWish = Readonly<{
@@ -33,7 +33,7 @@ export type ArchiveWish = Readonly<{
  * where the source would be asked at least as often, since its budget is what live candles come from too, and where no
  * more than half of the file would be fetched for nothing.
  */
-export function planArchive(wish: ArchiveWish, owed: readonly Range[], now: Instant): ArchivePlan {
+export function planArchive(wish: ArchiveWish, owed: readonly AlignedRange[], now: Instant): ArchivePlan {
   if (wish.use === 'never') return { files: [], rest: owed }
   const files =
     owed.length === 0 ? [] : monthsOf(wish, owed).flatMap((month) => filesOf(wish, month, owed, now))
@@ -41,7 +41,12 @@ export function planArchive(wish: ArchiveWish, owed: readonly Range[], now: Inst
   return { files, rest: owed.flatMap((range) => subtract(range, taken)) }
 }
 
-function filesOf(wish: ArchiveWish, month: ArchiveFile, owed: readonly Range[], now: Instant): ArchiveFile[] {
+function filesOf(
+  wish: ArchiveWish,
+  month: ArchiveFile,
+  owed: readonly AlignedRange[],
+  now: Instant,
+): ArchiveFile[] {
   const inMonth = partsIn(owed, month.range)
   if (publishedAt(month) <= now && isWorthIt(wish, month, inMonth)) return [month]
   return inMonth.length === 0
@@ -51,7 +56,7 @@ function filesOf(wish: ArchiveWish, month: ArchiveFile, owed: readonly Range[], 
       )
 }
 
-function monthsOf(wish: ArchiveWish, owed: readonly Range[]): ArchiveFile[] {
+function monthsOf(wish: ArchiveWish, owed: readonly AlignedRange[]): ArchiveFile[] {
   const from = owed.reduce((first, range) => earlier(first, range.from), owed[0]?.from ?? archiveFrom)
   const to = owed.reduce((last, range) => later(last, range.to), archiveFrom)
   return filesBetween(wish, 'monthly', { from: later(from, archiveFrom), to })
@@ -67,10 +72,14 @@ function filesBetween({ symbol, timeframe }: ArchiveWish, kind: ArchiveKind, { f
   return files
 }
 
-const partsIn = (ranges: readonly Range[], within: Range): Range[] =>
+const partsIn = (ranges: readonly AlignedRange[], within: AlignedRange): AlignedRange[] =>
   ranges.flatMap((range) => intersect(range, within) ?? [])
 
-function isWorthIt({ use, pageSize }: ArchiveWish, file: ArchiveFile, parts: readonly Range[]): boolean {
+function isWorthIt(
+  { use, pageSize }: ArchiveWish,
+  file: ArchiveFile,
+  parts: readonly AlignedRange[],
+): boolean {
   if (parts.length === 0) return false
   const counts = parts.map((part) => candleCount(part, file.timeframe))
   const isMostOfIt =
@@ -84,9 +93,6 @@ export const archiveCost = (files: readonly ArchiveFile[]) => ({
   monthly: files.filter(({ kind }) => kind === 'monthly').length,
   daily: files.filter(({ kind }) => kind === 'daily').length,
   requests: files.length * requestsPerFile,
-  bytes: files.reduce(
-    (sum, { range, timeframe }) => sum + ((range.to - range.from) / timeframeMs[timeframe]) * bytesPerCandle,
-    0,
-  ),
+  bytes: files.reduce((sum, { range, timeframe }) => sum + candleCount(range, timeframe) * bytesPerCandle, 0),
 })
 export type ArchiveCost = ReturnType<typeof archiveCost>

@@ -11,7 +11,7 @@ import { countCandles } from '../../store/digests/count-candles.ts'
 import { readAtOneMoment } from '../../store/lifecycle/archive-content.ts'
 import { timeframeOf } from '../../store/lifecycle/archived-coverage.ts'
 import { type Archive, listArchives } from '../../store/lifecycle/archives.ts'
-import { readPartitions } from '../../store/lifecycle/list-partitions.ts'
+import { measurePartitions } from '../../store/lifecycle/list-partitions.ts'
 import { holdPartitions, rangeTablesOf } from '../../store/lifecycle/range-tables.ts'
 import { databaseOf, inTransaction, type Transaction } from '../../store/transaction.ts'
 import type { ArchiveDeps } from './archive-partition.ts'
@@ -88,7 +88,7 @@ async function filesToCheck({ pool }: CheckDeps): Promise<Archive[]> {
     await readAtOneMoment(tx)
     await holdPartitions(tx, parents)
     const archives = (await listArchives(tx.db)).filter(({ table }) => timeframeOf(table) !== undefined)
-    const places = placesOf(await readPartitions(tx.db, parents), archives)
+    const places = placesOf(await measurePartitions(tx.db, parents), archives)
     return places.flatMap((place) => (place.kind === 'file' ? [place.archive] : []))
   })
 }
@@ -102,7 +102,7 @@ async function checkCoin(deps: CheckDeps, coinId: string, accept: boolean, tally
     async (tx) => {
       await readAtOneMoment(tx)
       await holdPartitions(tx, parents)
-      const live = placesOf(await readPartitions(tx.db, parents), [])
+      const live = placesOf(await measurePartitions(tx.db, parents), [])
       const known = await readDigests(tx.db, coinId)
       const timeframes = new Set([...known.keys(), ...live.flatMap(({ timeframe }) => timeframe ?? [])])
       const buckets: (readonly [Timeframe, Instant])[] = []

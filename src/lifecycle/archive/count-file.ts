@@ -1,6 +1,7 @@
-import type { Candle } from '../../market/candle.ts'
+import type { AlignedCandle } from '../../market/candle.ts'
 import { type Decimal, toDecimal } from '../../market/decimal.ts'
 import { type Instant, toInstant } from '../../market/instant.ts'
+import { type Timeframe, toAligned } from '../../market/timeframe.ts'
 import { encodeCandles } from '../../store/candle-rows-writer.ts'
 import { bucketsOf } from '../../store/digests/buckets.ts'
 import type { SeriesSums } from '../../store/digests/candle-digests.ts'
@@ -24,7 +25,7 @@ export async function countFile(
   const hashes = new Map<string, Map<Instant, CandleHashes>>()
   const only = coinId === undefined ? undefined : { column: 'coin_id', value: coinId }
   for await (const group of readParquet(path, columns, only)) {
-    for (const [coin, candles] of candlesOf(group, places)) {
+    for (const [coin, candles] of candlesOf(group, places, timeframe)) {
       if (coinId !== undefined && coin !== coinId) continue
       const own = hashes.get(coin) ?? new Map<Instant, CandleHashes>()
       hashes.set(coin, own)
@@ -37,17 +38,18 @@ export async function countFile(
 function candlesOf(
   { rows, columns }: TextGroup,
   places: ReadonlyMap<string, number>,
-): ReadonlyMap<string, Candle[]> {
+  timeframe: Timeframe,
+): ReadonlyMap<string, AlignedCandle[]> {
   const column = (name: string) => columns[places.get(name) ?? -1] ?? []
   const [coins, times] = [column('coin_id'), column('timestamp')]
   const [open, high, low, close, volume] = ['open', 'high', 'low', 'close', 'volume'].map(column)
-  const found = new Map<string, Candle[]>()
+  const found = new Map<string, AlignedCandle[]>()
   for (let row = 0; row < rows; row += 1) {
     const coin = coins[row] ?? ''
     const candles = found.get(coin) ?? []
     if (candles.length === 0) found.set(coin, candles)
     candles.push({
-      openTime: toInstant(Number(times[row]) / 1_000),
+      openTime: toAligned(timeframe, toInstant(Number(times[row]) / 1_000)),
       open: decimalAt(open, row),
       high: decimalAt(high, row),
       low: decimalAt(low, row),

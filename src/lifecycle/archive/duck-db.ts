@@ -1,15 +1,13 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { InvalidInput, Misconfigured } from '../../fault.ts'
+import { InvalidInput } from '../../fault.ts'
+import { missingPackage } from '../../missing-package.ts'
 import { emptyPlace, outline, type View, viewText } from './duck-views.ts'
 
 async function loadDuckDb() {
   try {
     return await import('@duckdb/node-api')
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error
-    throw new Misconfigured('queries are answered by DuckDB: run npm install @duckdb/node-api', {
-      cause: error,
-    })
+    throw missingPackage(error, 'archive queries need DuckDB, which is not installed', ['@duckdb/node-api'])
   }
 }
 

@@ -15,7 +15,7 @@ import {
 } from '../../store/lifecycle/archive-content.ts'
 import { inRowsTransaction } from '../../store/lifecycle/archived-rows.ts'
 import { type Archive, listArchives, rowArchivesOf } from '../../store/lifecycle/archives.ts'
-import { readPartitions, relationOf } from '../../store/lifecycle/list-partitions.ts'
+import { measurePartitions, relationOf } from '../../store/lifecycle/list-partitions.ts'
 import { holdPartitions, rangeTablesOf } from '../../store/lifecycle/range-tables.ts'
 import { databaseOf, inTransaction, type Transaction } from '../../store/transaction.ts'
 import { answer, placesRead, type QueryAnswer, withDuckDb } from './duck-db.ts'
@@ -119,7 +119,7 @@ async function partitionsView(
   const archives = (await listArchives(db)).filter(
     (one) => one.partition !== undefined && (one.table === table || one.table.startsWith(`${table}_`)),
   )
-  const places = placesOf(await readPartitions(db, own), archives)
+  const places = placesOf(await measurePartitions(db, own), archives)
   return { table, ...(await readShape(db, ownTable(table))), time, places: placed(table, places) }
 }
 

@@ -73,8 +73,8 @@ function livePlaces({ bounded, unbounded }: Partitions): LivePlace[] {
   return tables.flatMap((table): LivePlace[] => {
     const timeframe = timeframeOf(table)
     const own = bounded.filter((one) => one.table === table)
-    const hidden = own.filter(({ form }) => form === 'detaching')
-    const seen = own.filter(({ form }) => form !== 'detaching')
+    const hidden = own.filter(({ isDetachPending }) => isDetachPending)
+    const seen = own.filter(({ isDetachPending }) => !isDetachPending)
     const whole = unbounded.some((one) => one.table === table)
     const ranges: readonly (Range | undefined)[] = whole ? [undefined] : monthsOf(seen)
     return [

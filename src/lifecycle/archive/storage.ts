@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { missingPackage } from '../../missing-package.ts'
 import type { Settings } from '../../settings.ts'
 import { folderStorage } from './folder-storage.ts'
 
@@ -30,10 +31,21 @@ export const openStorage = ({ environment }: Settings): Promise<ArchiveStorage> 
 export async function openStorageAt(place: string, dataDir: string): Promise<ArchiveStorage> {
   if (place.startsWith('s3://')) {
     // Its client is large, and only who uses it should wait for it.
-    const { s3Storage } = await import('./s3-storage.ts')
+    const { s3Storage } = await loadS3Storage()
     return s3Storage(new URL(place), resolve(dataDir, 'archive-drafts'))
   }
   return folderStorage(resolve(place.startsWith('file://') ? fileURLToPath(place) : place))
+}
+
+async function loadS3Storage() {
+  try {
+    return await import('./s3-storage.ts')
+  } catch (error) {
+    throw missingPackage(error, 'an archive in S3 needs the AWS SDK, which is not installed', [
+      '@aws-sdk/client-s3',
+      '@aws-sdk/lib-storage',
+    ])
+  }
 }
 
 /** Does the work with the storage for new files, and closes it. */

@@ -34,7 +34,7 @@ async function enterable(wanted: string): Promise<string> {
 }
 
 /** Creates the folder and those above it. Root's own umask must not keep the server's account out of them. */
-async function createEnterable(folder: string): Promise<void> {
+export async function createEnterable(folder: string): Promise<void> {
   const first = await mkdir(folder, { recursive: true })
   if (first === undefined || !isRoot()) return
   for (let created = folder; created.startsWith(first); created = dirname(created))

@@ -1,7 +1,14 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { type Instant, toInstant, toIso } from '../../market/instant.ts'
-import { type Range, subtract, union } from '../../market/range.ts'
+import {
+  type AlignedRange,
+  alignTo,
+  type Range,
+  subtract,
+  union,
+  wholeCandlesIn,
+} from '../../market/range.ts'
 import { isTimeframe, type Timeframe } from '../../market/timeframe.ts'
 import { coverageStates, lockSeries, type SeriesFindings, writeCoverages } from '../coverage.ts'
 import type { Database } from '../transaction.ts'
@@ -64,16 +71,22 @@ function findingsOf(
   superseded: readonly Range[],
 ): SeriesFindings[] {
   const answers = new Map<string, SeriesFindings>()
+  const replaced = superseded.map((range) => alignTo(timeframe, range))
   for (const { coinId, source, state, ranges } of coverage) {
     const key = `${coinId} ${source}`
     const before = answers.get(key)?.findings ?? { stored: [], 'no-trades': [], refused: [] }
     const findings = {
       ...before,
-      [state]: union([...before[state], ...ranges.flatMap((range) => subtract(toRange(range), superseded))]),
+      [state]: union([
+        ...before[state],
+        ...ranges.flatMap((range) => subtract(toWholeCandles(timeframe, range), replaced)),
+      ]),
     }
     answers.set(key, { series: { coinId, source, timeframe }, findings })
   }
   return [...answers.values()]
 }
 
-const toRange = ([from, to]: [number, number]): Range => ({ from: toInstant(from), to: toInstant(to) })
+/** Archives written before coverage was held to the grid may speak of parts of candles: those are asked for again. */
+const toWholeCandles = (timeframe: Timeframe, [from, to]: [number, number]): AlignedRange =>
+  wholeCandlesIn(timeframe, { from: toInstant(from), to: toInstant(to) })

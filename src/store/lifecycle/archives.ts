@@ -7,7 +7,7 @@ import { type Instant, toIso } from '../../market/instant.ts'
 import type { Range } from '../../market/range.ts'
 import { moveDigests } from '../digests/archive-digests.ts'
 import { type Maintenance, recordMaintenance } from '../maintenance-audit.ts'
-import { fromMs, multirangeText, parseMultirange, type RangeRow, toRange } from '../multirange.ts'
+import { fromMs, parseMultirange, type RangeRow, spansText, toRange } from '../multirange.ts'
 import { type Database, withFaults } from '../transaction.ts'
 import {
   type ArchiveColumn,
@@ -236,7 +236,7 @@ export const archiveEntry = (operation: 'ARCHIVE' | 'RESTORE', archive: Archive)
   },
 })
 
-const spanOf = ({ range }: Pick<Partition, 'range'>): SQL => sql`${multirangeText([range])}::tsmultirange`
+const spanOf = ({ range }: Pick<Partition, 'range'>): SQL => sql`${spansText([range])}::tsmultirange`
 
 /**
  * In the transaction that deletes the partition: throws PartitionHeld unless the archive holds exactly its rows, and says
@@ -277,7 +277,7 @@ async function refuseChanged(db: Database, partition: Partition, archive: Archiv
 export async function endRestored(db: Database, partitions: readonly Partition[]): Promise<void> {
   const [first] = partitions
   if (!first) return
-  const span = sql`${multirangeText(partitions.map(({ range }) => range))}::tsmultirange`
+  const span = sql`${spansText(partitions.map(({ range }) => range))}::tsmultirange`
   await db.execute(sql`
     update archives set restored_ranges = restored_ranges - ${span},
       state = case when isempty(restored_ranges - ${span}) then 'dropped' else state end,

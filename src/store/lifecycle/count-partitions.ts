@@ -17,7 +17,9 @@ export async function countPartitions(
   isWanted: (partition: Partition) => boolean,
 ): Promise<CountedPartition[]> {
   const isCounted = (one: Partition) =>
-    one.form === 'plain' && (!one.isAnalyzed || (isWanted(one) && one.bytes <= countedBytes))
+    one.relation === 'table' &&
+    !one.isDetachPending &&
+    (!one.isAnalyzed || (isWanted(one) && one.bytes <= countedBytes))
   const counts = await countExactly(pool, partitions.filter(isCounted))
   return partitions.map((partition) => {
     const rows = counts.get(partition.oid)

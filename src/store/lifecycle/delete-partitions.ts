@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { type Instant, toIso } from '../../market/instant.ts'
-import { union } from '../../market/range.ts'
+import { alignTo, union } from '../../market/range.ts'
 import type { Timeframe } from '../../market/timeframe.ts'
 import { deleteDigests } from '../digests/candle-digests.ts'
 import { type Maintenance, recordMaintenance } from '../maintenance-audit.ts'
@@ -69,7 +69,12 @@ async function forget(
   for (const partition of partitions) await recordMaintenance(db, dropEntry(partition))
   if (timeframe === undefined || partitions.length === 0) return
   const ranges = partitions.map(({ range }) => range)
-  await trimLedger(db, timeframe, ranges, now)
+  await trimLedger(
+    db,
+    timeframe,
+    ranges.map((range) => alignTo(timeframe, range)),
+    now,
+  )
   await deleteDigests(db, timeframe, union(ranges))
 }
 

@@ -1,89 +1,62 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
-import type { Range } from '../../market/range.ts'
-import { type RangeRow, toRange } from '../multirange.ts'
+import { allTime } from '../../market/range.ts'
+import {
+  type BoundedPartition,
+  type CatalogPartition,
+  isBounded,
+  readPartitions,
+} from '../partitions/catalog.ts'
 import { type Database, databaseOf } from '../transaction.ts'
 
-/** A partition as the catalog has it. Its oid says which table is meant; its name is for people and statements. */
-export type PartitionIdentity = Readonly<{ oid: number; schema: string; table: string; name: string }>
-
-/**
- * `plain`: a table of rows. `partitioned` and `foreign`: its rows are elsewhere. `detaching`: somebody's interrupted
- * DETACH CONCURRENTLY, whose rows no new query of the parent sees.
- */
-export type PartitionForm = 'plain' | 'partitioned' | 'foreign' | 'detaching'
+export type PartitionIdentity = Pick<CatalogPartition, 'oid' | 'schema' | 'table' | 'name'>
 
 type Measured = Readonly<{ bytes: number; estimatedRows: number; isAnalyzed: boolean }>
 
-/** A partition with bounds in time. */
-export type Partition = PartitionIdentity & Measured & Readonly<{ range: Range; form: PartitionForm }>
+export type MeasuredPartition = CatalogPartition & Measured
+
+/** A partition with both bounds in time. */
+export type Partition = BoundedPartition & Measured
 
 /** A DEFAULT partition, or one that is open to one side. */
-export type UnboundedPartition = PartitionIdentity & Measured & Readonly<{ bounds: string }>
+export type UnboundedPartition = MeasuredPartition
 
 export type Partitions = Readonly<{
-  /** By table and time. */
+  /** In the order of the catalog: by table and time. */
+  all: readonly MeasuredPartition[]
   bounded: readonly Partition[]
   unbounded: readonly UnboundedPartition[]
 }>
 
-type Row = RangeRow &
-  Readonly<{
-    oid: number
-    schema: string
-    parent: string
-    name: string
-    form: PartitionForm
-    bounds: string
-    bounded: boolean
-    bytes: string
-    rows: string
-  }>
+type SizeRow = Readonly<{ oid: string; bytes: string; rows: string }>
 
-/** Every partition of the tables, in whatever schema it is, with the bounds that the catalog has. */
-export async function readPartitions(db: Database, tables: readonly string[]): Promise<Partitions> {
-  if (tables.length === 0) return { bounded: [], unbounded: [] }
-  const { rows } = await db.execute<Row>(sql`
-    with partition as (
-      select parent.relname as parent, child.oid, child.relname as name, nspname as schema,
-        case
-          when inhdetachpending then 'detaching' when child.relkind = 'r' then 'plain'
-          when child.relkind = 'f' then 'foreign' else 'partitioned'
-        end as form,
-        pg_get_expr(child.relpartbound, child.oid) as bounds, child.reltuples::bigint as rows
-      from pg_inherits
-      join pg_class as child on child.oid = inhrelid
-      join pg_namespace on pg_namespace.oid = child.relnamespace
-      join pg_class as parent on parent.oid = inhparent
-      where parent.relname in ${tables} and parent.relnamespace = current_schema()::regnamespace
-    ), dated as (
-      select partition.*, found[1]::timestamp as first, found[2]::timestamp as behind
-      from partition left join lateral (select ${boundsIn(sql`bounds`)} as found) as dates on true
-    )
-    select oid::bigint::float8 as oid, schema, parent, name, form, bounds, rows, pg_total_relation_size(oid) as bytes,
-      coalesce(isfinite(first) and isfinite(behind), false) as bounded,
-      extract(epoch from first) * 1000 as from_ms, extract(epoch from behind) * 1000 as to_ms
-    from dated
-    order by parent, first, name`)
+/** Every partition of the tables, in whatever schema it is, with its size. */
+export async function measurePartitions(db: Database, tables: readonly string[]): Promise<Partitions> {
+  const partitions = await readPartitions(db, tables)
+  const { rows } = await db.execute<SizeRow>(sql`
+    select oid, pg_total_relation_size(oid) as bytes, reltuples::bigint as rows
+    from pg_class where oid = any(${sql.param(partitions.map(({ oid }) => oid))}::oid[])`)
+  const sizes = new Map(rows.map((row) => [Number(row.oid), row]))
+  const all = partitions.flatMap((partition): MeasuredPartition[] => {
+    const size = sizes.get(partition.oid)
+    // Dropped meanwhile.
+    return size?.bytes == null ? [] : [{ ...partition, ...measureOf(size) }]
+  })
   return {
-    bounded: rows
-      .filter(({ bounded }) => bounded)
-      .map((row) => ({ ...measured(row), range: toRange(row), form: row.form })),
-    unbounded: rows
-      .filter(({ bounded }) => !bounded)
-      .map((row) => ({ ...measured(row), bounds: row.bounds ?? 'DEFAULT' })),
+    all,
+    bounded: all.filter(hasBothBounds),
+    unbounded: all.filter((partition) => !hasBothBounds(partition)),
   }
 }
 
-const measured = ({ oid, schema, parent, name, bytes, rows }: Row): PartitionIdentity & Measured => ({
-  oid,
-  schema,
-  table: parent,
-  name,
+const measureOf = ({ bytes, rows }: SizeRow): Measured => ({
   bytes: Number(bytes),
   estimatedRows: Math.max(0, Number(rows)),
   isAnalyzed: Number(rows) >= 0,
 })
+
+const hasBothBounds = (partition: MeasuredPartition): partition is Partition =>
+  isBounded(partition) && partition.range.from > allTime.from && partition.range.to < allTime.to
 
 /** Both bounds of a range partition in time, as texts. */
 export const boundsIn = (expression: SQL): SQL =>
@@ -91,7 +64,7 @@ export const boundsIn = (expression: SQL): SQL =>
 
 /** The partitions with bounds in time. */
 export const listPartitions = async (pool: Pool, tables: readonly string[]): Promise<readonly Partition[]> =>
-  (await readPartitions(databaseOf(pool), tables)).bounded
+  (await measurePartitions(databaseOf(pool), tables)).bounded
 
 /** The partition in a statement. */
 export const relationOf = ({ schema, name }: Pick<PartitionIdentity, 'schema' | 'name'>): SQL =>

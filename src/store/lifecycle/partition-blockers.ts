@@ -31,15 +31,16 @@ export async function readBlockers(
 /** What is no table of rows is not ours to delete. */
 function formHold(partition: Partition): Hold | undefined {
   const [name, parent] = [nameOf(partition), partition.table]
-  switch (partition.form) {
-    case 'plain':
+  if (partition.isDetachPending) {
+    return {
+      kind: 'shape',
+      reason: `somebody's DETACH PARTITION of it was interrupted, and queries of ${parent} do not see its rows`,
+      remedy: `alter table ${parent} detach partition ${name} finalize`,
+    }
+  }
+  switch (partition.relation) {
+    case 'table':
       return undefined
-    case 'detaching':
-      return {
-        kind: 'shape',
-        reason: `somebody's DETACH PARTITION of it was interrupted, and queries of ${parent} do not see its rows`,
-        remedy: `alter table ${parent} detach partition ${name} finalize`,
-      }
     case 'foreign':
       return {
         kind: 'shape',

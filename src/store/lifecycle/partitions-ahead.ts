@@ -2,8 +2,9 @@ import type { Pool } from 'pg'
 import { day, type Instant } from '../../market/instant.ts'
 import { contains } from '../../market/range.ts'
 import type { Settings } from '../../settings.ts'
+import { type BoundedPartition, readPartitions, receiving } from '../partitions/catalog.ts'
 import { partitionedTables } from '../partitions.ts'
-import { listPartitions, type Partition } from './list-partitions.ts'
+import { databaseOf } from '../transaction.ts'
 
 /** How far rows of a table have a leaf to go to, without a hole. */
 export type PartitionsAhead = Readonly<{
@@ -21,12 +22,12 @@ export async function readPartitionsAhead(
   now: Instant,
 ): Promise<PartitionsAhead[]> {
   const tables = partitionedTables(settings).map(({ name }) => name)
-  return partitionsAheadOf(tables, await listPartitions(pool, tables), now)
+  return partitionsAheadOf(tables, receiving(await readPartitions(databaseOf(pool), tables)), now)
 }
 
 export const partitionsAheadOf = (
   tables: readonly string[],
-  partitions: readonly Pick<Partition, 'table' | 'range'>[],
+  partitions: readonly Pick<BoundedPartition, 'table' | 'range'>[],
   now: Instant,
 ): PartitionsAhead[] =>
   tables.map((table) => {

@@ -5,7 +5,7 @@ import { escapeIdentifier } from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import { InvalidInput, Refused } from '../../fault.ts'
 import type { Range } from '../../market/range.ts'
-import { multirangeText } from '../multirange.ts'
+import { spansText } from '../multirange.ts'
 import { sqlStateOf, type Transaction } from '../transaction.ts'
 import { type ArchiveColumn, type Content, contentOf } from './archive-content.ts'
 
@@ -74,7 +74,7 @@ async function copyLines(
 export async function leaveOut({ db }: Transaction, ranges: readonly Range[]): Promise<number> {
   const left = sql.identifier(staging)
   if (ranges.length > 0)
-    await db.execute(sql`delete from ${left} where ${multirangeText(ranges)}::tsmultirange @> timestamp`)
+    await db.execute(sql`delete from ${left} where ${spansText(ranges)}::tsmultirange @> timestamp`)
   const { rows } = await db.execute<{ rows: string }>(sql`select count(*) as rows from ${left}`)
   return Number(rows[0]?.rows)
 }

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../../market/instant.ts'
-import { type Range, union } from '../../market/range.ts'
+import { type AlignedRange, union } from '../../market/range.ts'
 import type { Timeframe } from '../../market/timeframe.ts'
 import { multirangeText } from '../multirange.ts'
 import type { Database } from '../transaction.ts'
@@ -12,7 +12,7 @@ import type { Database } from '../transaction.ts'
 export async function trimLedger(
   db: Database,
   timeframe: Timeframe,
-  ranges: readonly Range[],
+  ranges: readonly AlignedRange[],
   now: Instant,
 ): Promise<void> {
   const gone = sql`${multirangeText(union(ranges))}::tsmultirange`

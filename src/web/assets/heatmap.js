@@ -371,6 +371,7 @@ const causes = {
   'no-trades': 'no trades',
   'not-fetched': 'not fetched yet',
   refused: 'in quarantine',
+  'no-partition': 'cannot be stored: see beacon gaps',
   late: 'closed just now',
 }
 

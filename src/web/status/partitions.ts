@@ -2,9 +2,10 @@ import type { Pool } from 'pg'
 import { day, type Instant, later, toIso } from '../../market/instant.ts'
 import type { Ending } from '../../settings/schema.ts'
 import type { Settings } from '../../settings.ts'
-import { nameOf, readPartitions } from '../../store/lifecycle/list-partitions.ts'
+import { measurePartitions, nameOf } from '../../store/lifecycle/list-partitions.ts'
 import { partitionsAheadOf } from '../../store/lifecycle/partitions-ahead.ts'
 import { retentionPolicies } from '../../store/lifecycle/retention.ts'
+import { isBounded, receiving } from '../../store/partitions/catalog.ts'
 import { partitionedTables } from '../../store/partitions.ts'
 import { databaseOf } from '../../store/transaction.ts'
 
@@ -30,14 +31,16 @@ export type TableStatus = Readonly<{
 /** One line for each partitioned table that the settings speak of. */
 export async function readTables(pool: Pool, settings: Settings, now: Instant): Promise<TableStatus[]> {
   const names = partitionedTables(settings).map(({ name }) => name)
-  const { bounded: partitions, unbounded } = await readPartitions(databaseOf(pool), names)
+  const { all: partitions, unbounded } = await measurePartitions(databaseOf(pool), names)
   const policies = new Map(retentionPolicies(settings).map((policy) => [policy.table.name, policy]))
-  return partitionsAheadOf(names, partitions, now).map(({ table, daysAhead }) => {
+  return partitionsAheadOf(names, receiving(partitions), now).map(({ table, daysAhead }) => {
     const own = partitions.filter((partition) => partition.table === table)
-    const newest = own.reduce<Instant | undefined>(
-      (bound, { range }) => (bound === undefined ? range.to : later(bound, range.to)),
-      undefined,
-    )
+    const newest = own
+      .filter(isBounded)
+      .reduce<Instant | undefined>(
+        (bound, { range }) => (bound === undefined ? range.to : later(bound, range.to)),
+        undefined,
+      )
     const policy = policies.get(table)
     return {
       table,

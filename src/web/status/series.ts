@@ -1,7 +1,7 @@
 import { keptHistory } from '../../ingest/kept-history.ts'
 import { candleMarketOf } from '../../ingest/markets.ts'
 import { type Instant, plus, second, toIso } from '../../market/instant.ts'
-import { candleCount, type Range } from '../../market/range.ts'
+import { type AlignedRange, candleCount } from '../../market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../../market/timeframe.ts'
 import type { Settings } from '../../settings.ts'
 import type { Coin } from '../../store/coins.ts'
@@ -39,7 +39,7 @@ type Followed = Readonly<{
   source: string
   market: string
   timeframe: Timeframe
-  wanted: Range
+  wanted: AlignedRange
 }>
 
 /** What a closed candle may take from its close to the table, beside the settle delay. */

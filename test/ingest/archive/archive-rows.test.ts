@@ -3,16 +3,18 @@ import { deflateRawSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Malformed } from '../../../src/fault.ts'
-import { type ArchiveReading, readArchiveFile } from '../../../src/ingest/archive/archive-rows.ts'
+import { readArchiveFile } from '../../../src/ingest/archive/archive-rows.ts'
+import type { ArchiveReading } from '../../../src/ingest/archive/content-reader.ts'
 import { readZip } from '../../../src/ingest/archive/zip.ts'
 import { checkCandles } from '../../../src/market/candle-check.ts'
-import { hour, minute, plus } from '../../../src/market/instant.ts'
+import { hour, minute } from '../../../src/market/instant.ts'
 import type { Timeframe } from '../../../src/market/timeframe.ts'
 import { zipOf } from '../../../src/replay/zip.ts'
 import { archiveFileAt, readArchiveLine } from '../../../src/sources/binance-archive.ts'
 import { encodeCandles } from '../../../src/store/candle-rows-writer.ts'
 import type { Series } from '../../../src/store/coverage.ts'
 import { at } from '../../store/loading.ts'
+import { plus } from '../../support/at.ts'
 
 const aDay = (timeframe: Timeframe = '1h') =>
   archiveFileAt('daily', 'ANYUSDT', timeframe, at('2025-01-01T00:00Z'))
@@ -86,11 +88,12 @@ describe('a file of the archive', () => {
     expect(await openTimesOf(csv, { ...whole, owed: [part(24, 48)] })).toEqual([])
   })
 
-  test('is refused for what is wrong with it where nothing is owed too', async () => {
+  test('is refused for what is wrong with it where nothing is missing too', async () => {
     const owed = [{ from: aDay().range.from, to: plus(aDay().range.from, hour) }]
-    const content = csv.replace('12.25,9.125,11,100.00000001,1735772399999999', '')
-    expect(content).not.toBe(csv)
-    await expect(read(content, { reading: { ...whole, owed } })).rejects.toThrow(Malformed)
+    const content = hours.map((openTime, index) => line(openTime, index < 8 ? hour : minute)).join('\n')
+    await expect(read(content, { reading: { ...whole, owed } })).rejects.toThrow(
+      '16 of 24 lines are no 1h candles of it',
+    )
   })
 
   test('leaves out a candle that is still open, and keeps aside one of the future', async () => {
@@ -127,17 +130,72 @@ describe('a file of the archive', () => {
   test.each([
     ['no line at all', ''],
     ['only a header', 'open_time,open,high,low,close,volume,close_time,a,b,c,d,e\n'],
-    ['a line of the day before', [line(aDay().range.from - hour), ...lines].join('\n')],
-    ['a line of the day after', [...lines, line(aDay().range.to)].join('\n')],
-    ['a line twice', [...lines, lines.at(-1)].join('\n')],
-    ['its lines turned round', lines.toReversed().join('\n')],
+    ['the lines of the day before', hours.map((openTime) => line(openTime - 24 * hour)).join('\n')],
     ['minutes for hours', line(aDay().range.from, minute)],
-    ['a header in the middle', lines.toSpliced(3, 0, 'open_time,open').join('\n')],
-    ['half a line at its end', csv.slice(0, -40)],
+    ['a candle off the grid in every line', hours.map((openTime) => line(openTime + 1_000)).join('\n')],
+    ['its columns turned round', lines.map((text) => text.split(',').toReversed().join()).join('\n')],
     ['a line without an end', `${csv}\n${'1'.repeat(200_000)}`],
     ['a page of HTML in it', '<html><body>We will be back soon</body></html>'],
   ])('is refused with %s', async (_, content) => {
     await expect(read(content)).rejects.toThrow(Malformed)
+  })
+
+  const at28 = 28 * minute + 14_789
+  test.each<[string, string, string]>([
+    [
+      'off the grid',
+      line(hours[3] ?? 0).replace('1735700400000000', `${aDay().range.from + 3 * hour + at28}000`),
+      'is not on the 1h grid',
+    ],
+    ['cut short', line(hours[3] ?? 0, at28), 'cut short: closes 2025-01-01 03:28:14 UTC instead of 04:00'],
+    [
+      'with a number that is none',
+      line(hours[3] ?? 0).replace('9.125', 'nan'),
+      'low is not a decimal string',
+    ],
+  ])('keeps all candles but the one of a line %s', async (_, bad, reason) => {
+    const { rows, rejected } = await read(lines.toSpliced(3, 1, bad).join('\n'))
+    expect(rows.openTimes).toEqual(hours.toSpliced(3, 1))
+    expect(rejected).toMatchObject([{ raw: bad, reason: expect.stringContaining(reason) }])
+    expect(Math.floor(Number(rejected[0]?.openTime) / hour)).toBe(Math.floor(Number(hours[3]) / hour))
+  })
+
+  test.each<[string, readonly string[], string]>([
+    [
+      'of the day before',
+      [line(aDay().range.from - hour), ...lines],
+      '2024-12-31T23:00:00.000Z is not in ANYUSDT-1h-2025-01-01.csv',
+    ],
+    [
+      'of the day after',
+      [...lines, line(aDay().range.to)],
+      '2025-01-02T00:00:00.000Z is not in ANYUSDT-1h-2025-01-01.csv',
+    ],
+    [
+      'that is a header in the middle',
+      lines.toSpliced(3, 0, 'open_time,open'),
+      'the line has 2 columns instead of 12',
+    ],
+    ['that was cut at its end', [...lines, '1735772400000000,10.5'], 'the line has 2 columns instead of 12'],
+  ])('rejects a line %s, which concerns no candle of it', async (_, content, reason) => {
+    const { rows, rejected } = await read(content.join('\n'))
+    expect(rows.openTimes).toEqual(hours)
+    expect(rejected.map((row) => row.reason)).toEqual([reason])
+  })
+
+  test('may have its lines in any order, and one of them twice', async () => {
+    const { rows, ignored } = await read([...lines.toReversed(), lines[7]].join('\n'))
+    expect([rows, ignored]).toEqual([(await read(csv)).rows, 1])
+    expect(await openTimesOf([...lines, lines.at(-1), ''].join('\n'))).toEqual(hours)
+  })
+
+  test('with two lines for one candle takes the later state of it, and disputes what is none', async () => {
+    const grown = lines[7]?.replace('100.00000001', '101') ?? ''
+    const { rejected, rows } = await read(lines.toSpliced(8, 0, grown).join('\n'))
+    expect([rows.openTimes.length, rejected[0]?.isSuperseded, rejected[0]?.raw]).toEqual([24, true, lines[7]])
+    const other = lines[7]?.replace('10.5', '10.6') ?? ''
+    const disputed = await read(lines.toSpliced(8, 0, other).join('\n'))
+    expect([disputed.rows.openTimes.length, disputed.rejected.length]).toEqual([23, 2])
   })
 
   test('is refused under the name of another', async () => {

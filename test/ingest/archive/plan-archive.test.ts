@@ -2,23 +2,29 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { confirmations } from '../../../src/ingest/archive/fill-from-archive.ts'
 import { type ArchiveUse, archiveCost, planArchive } from '../../../src/ingest/archive/plan-archive.ts'
-import { hour, minute, plus, toInstant } from '../../../src/market/instant.ts'
-import { intersect, type Range, subtract, union } from '../../../src/market/range.ts'
+import { hour, minute } from '../../../src/market/instant.ts'
+import { type AlignedRange, intersect, subtract, union } from '../../../src/market/range.ts'
 import type { Timeframe } from '../../../src/market/timeframe.ts'
 import { archiveName } from '../../../src/sources/binance-archive.ts'
 import { at } from '../../store/loading.ts'
+import { atMs, plus } from '../../support/at.ts'
 
 /** A Sunday: the file of the 8th can be counted on, that of February too. */
 const now = at('2024-03-10T12:34:30Z')
 
-const range = (from: string, to: string): Range => ({ from: at(from), to: at(to) })
+const range = (from: string, to: string): AlignedRange => ({ from: at(from), to: at(to) })
 
-function plan(owed: readonly Range[], timeframe: Timeframe = '1m', use: ArchiveUse = 'by-cost', when = now) {
+function plan(
+  owed: readonly AlignedRange[],
+  timeframe: Timeframe = '1m',
+  use: ArchiveUse = 'by-cost',
+  when = now,
+) {
   const { files, rest } = planArchive({ symbol: 'ANYUSDT', timeframe, pageSize: 1_000, use }, owed, when)
   return { names: files.map((file) => archiveName(file).slice('ANYUSDT-'.length)), rest, files }
 }
 
-const lengthOf = (ranges: readonly Range[]): number =>
+const lengthOf = (ranges: readonly AlignedRange[]): number =>
   ranges.reduce((sum, { from, to }) => sum + to - from, 0)
 
 describe('the files of a plan', () => {
@@ -101,12 +107,12 @@ describe('the files of a plan', () => {
 })
 
 describe('what a file leaves out', () => {
-  const minutes = (from: number, to: number): Range => ({
-    from: toInstant(from * minute),
-    to: toInstant(to * minute),
+  const minutes = (from: number, to: number): AlignedRange => ({
+    from: atMs(from * minute),
+    to: atMs(to * minute),
   })
 
-  const lengths = { candleMs: minute, pageMs: 1_000 * minute }
+  const lengths = { timeframe: '1m', pageSize: 1_000 } as const
   const whole = minutes(0, 44_640)
 
   test('is asked for with a candle on either side, in as few requests as hold it', () => {

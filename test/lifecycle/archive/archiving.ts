@@ -6,7 +6,8 @@ import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { type ArchiveDeps, archived } from '../../../src/lifecycle/archive/archive-partition.ts'
 import type { Instant } from '../../../src/market/instant.ts'
-import type { Range } from '../../../src/market/range.ts'
+import type { AlignedRange } from '../../../src/market/range.ts'
+import { floorTo } from '../../../src/market/timeframe.ts'
 import { readSettings, type Settings } from '../../../src/settings.ts'
 import { writeCoverage } from '../../../src/store/coverage.ts'
 import { ensurePartitions } from '../../../src/store/create-partitions.ts'
@@ -46,7 +47,7 @@ let months = 0
 export async function aMonth(
   pool: Pool,
   candles = 50,
-): Promise<Partition & { coinId: string; covered: Range }> {
+): Promise<Partition & { coinId: string; covered: AlignedRange }> {
   months += 1
   const first = at(
     `${1990 + Math.floor(months / 12)}-${String(1 + (months % 12)).padStart(2, '0')}-01T00:00:00Z`,
@@ -61,7 +62,11 @@ export async function aMonth(
     writeCoverage(
       db,
       { coinId, timeframe: '1h', source: 'binance' },
-      { stored: [covered], 'no-trades': [{ from: covered.to, to: plan.range.to }], refused: [] },
+      {
+        stored: [covered],
+        'no-trades': [{ from: covered.to, to: floorTo('1h', plan.range.to) }],
+        refused: [],
+      },
       now,
     ),
   )

@@ -92,7 +92,7 @@ const test = base
       jobs.push(
         work === 'restore'
           ? { work, step, id: archive?.id ?? '' }
-          : { work, step, partition: { ...month, form: 'plain' } },
+          : { work, step, partition: { ...month, relation: 'table', isDetachPending: false } },
       )
     }
     for (const step of steps.archive) await set('archive', step)

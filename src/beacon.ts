@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+import { main } from './cli.ts'
+
+process.setSourceMapsEnabled(true)
+await main(process.argv)

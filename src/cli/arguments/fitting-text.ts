@@ -1,0 +1,10 @@
+import type { z } from 'zod'
+import { InvalidInput } from '../../fault.ts'
+import { examine, plainIssues } from '../../settings/plain-issues.ts'
+
+/** Throws InvalidInput where the text of an option is not as the schema wants it. */
+export function refuseUnfit(option: string, schema: z.ZodType<string>, text: string | undefined): void {
+  if (text === undefined) return
+  const read = examine(schema, text, { quoting: true })
+  if (!read.success) throw new InvalidInput(plainIssues(read.error, option).join('; '))
+}

@@ -1,0 +1,196 @@
+import { Command } from 'commander'
+import { InvalidInput } from '../../fault.ts'
+import type { Fleet } from '../../fleet.ts'
+import { candleMarketOf } from '../../ingest/markets.ts'
+import { type Instant, toIso, toMinuteText } from '../../market/instant.ts'
+import { marketKey } from '../../market/market-key.ts'
+import { timeframes } from '../../market/timeframe.ts'
+import { coinId as coinIdForm, followedCoin } from '../../settings/schema.ts'
+import type { Settings } from '../../settings.ts'
+import { type Coin, followMarket, listCoins, upsertCoin } from '../../store/coins.ts'
+import { setAside } from '../../store/foreign-candles.ts'
+import { lockMarkets } from '../../store/instruments.ts'
+import { endedBefore, refuseTaken } from '../../store/markets/owners.ts'
+import { inTransaction, type Transaction } from '../../store/transaction.ts'
+import { refuseUnfit } from '../arguments/fitting-text.ts'
+import { readDate } from '../arguments.ts'
+import { answer, say } from '../output.ts'
+import { type DatabaseSession, withFleet } from '../session.ts'
+import { checkBeginning } from './beginning.ts'
+import { type FoundMarket, findMarket, lookUpMarket } from './find-market.ts'
+import { readMarket } from './market-name.ts'
+
+type AddOptions = Readonly<{
+  market?: string[]
+  source?: string
+  symbol?: string
+  name?: string
+  since?: string
+  json?: boolean
+}>
+
+export const addCommand = (): Command =>
+  new Command('add')
+    .description('Track a coin, or add to its markets.')
+    .argument('<coin>', "its id, CoinGecko's: bitcoin")
+    .option(
+      '--market <source:symbol...>',
+      "its market on a source, in the source's own spelling: binance:BTCUSDT; looked for by its ticker when left out",
+    )
+    .option('--source <id>', 'where to look for its market; the first source that lists it when left out')
+    .option('--symbol <ticker>', 'its ticker; the base of the market when left out')
+    .option('--name <name>', 'its name; the id when left out')
+    .option('--since <date>', 'when the symbol came to stand for this coin; earlier candles are left out')
+    .option('--json', 'answer as JSON')
+    .action((coinId: string, options: AddOptions) =>
+      withFleet((session, fleet) => add(session, fleet, coinId, options)),
+    )
+
+async function add(
+  session: DatabaseSession,
+  fleet: Fleet,
+  coinId: string,
+  options: AddOptions,
+): Promise<void> {
+  const { db, database, settings, clock, signal } = session
+  refuseUnfit(`"${coinId}"`, coinIdForm, coinId)
+  if (options.market && options.source !== undefined)
+    throw new InvalidInput('--market names its source already: leave --source out')
+  refuseUnfit('--symbol', followedCoin.shape.symbol, options.symbol)
+  refuseUnfit('--name', followedCoin.shape.name, options.name)
+  const since = readSince(options.since, clock.now())
+  const named = options.market?.map(readMarket)
+  const tracked = (await listCoins(db)).find((coin) => coin.id === coinId)
+  const known = tracked ?? settings.coins.find((coin) => coin.id === coinId)
+  const ticker = options.symbol ?? known?.symbol
+  const markets: FoundMarket[] = []
+  for (const market of named ?? []) markets.push(await lookUpMarket(fleet, market, signal))
+  if (!named) markets.push(await findMarket(fleet, { coinId, ticker, sourceId: options.source }, signal))
+  for (const market of markets) {
+    await refuseTaken(db, { coinId, ...market })
+    warnOfOtherTicker(market, coinId, ticker)
+    if (since !== undefined || isTracked(tracked, market)) continue
+    const command = commandFor(coinId, market, options)
+    await checkBeginning(fleet, db, { market, command, now: clock.now(), signal })
+  }
+  const names = {
+    symbol:
+      (named ? options.symbol : undefined) ??
+      known?.symbol ??
+      markets.find(({ listed }) => listed)?.listed?.base ??
+      coinId.toUpperCase().slice(0, 20),
+    name: options.name ?? known?.name ?? coinId,
+  }
+  const done = await inTransaction(database.pool, async (tx) => {
+    // The lock comes before any row: two commands wait for each other in one order.
+    await lockMarkets(tx)
+    await upsertCoin(tx.db, coinId, names, clock.now())
+    return track(tx, { coinId, markets, since, now: clock.now(), settings })
+  })
+  answer(options.json, { coinId, ...names, ...asJson(done) }, () => textOf(coinId, names, done))
+}
+
+function readSince(text: string | undefined, now: Instant): Instant | undefined {
+  if (text === undefined) return undefined
+  const since = readDate('--since', text, now)
+  if (since > now) throw new InvalidInput(`--since ${text} lies in the future: no candle is closed yet`)
+  return since
+}
+
+const isTracked = (coin: Coin | undefined, { source, symbol }: FoundMarket): boolean =>
+  coin?.markets.some(
+    (market) =>
+      market.source === source &&
+      market.listedTo === undefined &&
+      marketKey(source, market.symbol) === marketKey(source, symbol),
+  ) ?? false
+
+/** An id and a symbol that a person puts together are checked by the one thing that both have. */
+function warnOfOtherTicker(
+  { source, symbol, listed }: FoundMarket,
+  coinId: string,
+  ticker: string | undefined,
+): void {
+  if (listed === undefined || ticker === undefined || listed.base === ticker.toUpperCase()) return
+  say(
+    `${source}:${symbol} is a market of ${listed.base}${listed.baseName === undefined ? '' : ` (${listed.baseName})`}, and the ticker of ${coinId} is ${ticker}: stop it with beacon coins remove ${coinId} if that is another coin.`,
+  )
+}
+
+function commandFor(
+  coinId: string,
+  { source, symbol }: FoundMarket,
+  { symbol: ticker, name }: AddOptions,
+): string {
+  const quoted = (text: string) => (/^[\w.:/-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)
+  return [
+    `beacon coins add ${coinId} --market ${quoted(`${source}:${symbol}`)}`,
+    ...(ticker === undefined ? [] : [`--symbol ${quoted(ticker)}`]),
+    ...(name === undefined ? [] : [`--name ${quoted(name)}`]),
+  ].join(' ')
+}
+
+type Tracking = Readonly<{
+  coinId: string
+  markets: readonly FoundMarket[]
+  since: Instant | undefined
+  now: Instant
+  settings: Settings
+}>
+
+type Done = Readonly<{
+  /** The markets that are new or changed, and since when their candles are the coin's. */
+  added: readonly Readonly<{ market: string; since: Instant | undefined }>[]
+  candlesSetAside: number
+}>
+
+async function track(tx: Transaction, tracking: Tracking): Promise<Done> {
+  const { coinId, markets, since, now } = tracking
+  const added: { market: string; since: Instant | undefined }[] = []
+  let candlesSetAside = 0
+  for (const { source, symbol: found } of markets) {
+    const market = { coinId, source, symbol: found, ...(since === undefined ? {} : { since }) }
+    const { isChanged, symbol, listedFrom } = await followMarket(tx, market, now)
+    if (!isChanged) continue
+    added.push({ market: `${source}:${symbol}`, since: listedFrom })
+    candlesSetAside += await setEarlierAside(tx, tracking, { source, symbol })
+  }
+  return { added, candlesSetAside }
+}
+
+/** What was stored of the symbol from before the coin's own beginning is another coin's. */
+async function setEarlierAside(
+  tx: Transaction,
+  { coinId, since, now, settings }: Tracking,
+  { source, symbol }: Readonly<{ source: string; symbol: string }>,
+): Promise<number> {
+  const coin = (await listCoins(tx.db)).find(({ id }) => id === coinId)
+  if (since === undefined || !coin || candleMarketOf(coin, source)?.symbol !== symbol) return 0
+  const from = await endedBefore(tx, { coinId, source }, since)
+  const reason = `the symbol stands for ${coinId} only since ${toIso(since)}`
+  const foreign = { coinId, source, market: symbol, to: since, reason, now }
+  const kept = timeframes.filter((timeframe) => settings.timeframes[timeframe])
+  return setAside(tx, from === undefined ? foreign : { ...foreign, from }, kept)
+}
+
+const asJson = ({ added, candlesSetAside }: Done) => ({
+  added: added.map(({ market }) => market),
+  since: added.flatMap(({ market, since }) => (since === undefined ? [] : [{ market, since: toIso(since) }])),
+  candlesSetAside,
+})
+
+function textOf(
+  coinId: string,
+  { symbol, name }: Readonly<{ symbol: string; name: string }>,
+  { added, candlesSetAside }: Done,
+): string {
+  if (added.length === 0) return `${coinId} was tracked there already; nothing has changed.`
+  const markets = added.map(({ market, since }) =>
+    since === undefined ? market : `${market} since ${toMinuteText(since)} UTC`,
+  )
+  const aside =
+    candlesSetAside === 0
+      ? ''
+      : ` ${candlesSetAside} earlier candles are quarantined: beacon quarantine list --coin ${coinId}`
+  return `${name} (${symbol}) is tracked on ${markets.join(', ')}.${aside}`
+}

@@ -1,0 +1,24 @@
+import { InvalidInput } from '../../fault.ts'
+import type { AnySourceId } from '../../settings/source-ids.ts'
+import { isAnySourceId, sources } from '../../sources/catalog.ts'
+
+/** A market as a person names it. */
+export type MarketName = Readonly<{ source: AnySourceId; symbol: string }>
+
+/** Reads SOURCE:SYMBOL. Throws InvalidInput that shows the form. */
+export function readMarket(text: string): MarketName {
+  // The id of a source of ccxt holds a colon itself, as some symbols do.
+  const [, source = '', symbol = ''] = /^((?:ccxt:)?[^:]*):(.+)$/.exec(text) ?? []
+  if (!isAnySourceId(source)) {
+    throw new InvalidInput(
+      `--market ${text} is not SOURCE:SYMBOL such as binance:BTCUSDT; the sources are ${Object.keys(sources).join(', ')}, and ccxt:NAME for any other exchange (ccxt:bitvavo:BTC/EUR)`,
+    )
+  }
+  if (source === 'binance-archive') {
+    throw new InvalidInput(
+      `${text} is no market: the archive's files hold the candles of binance, and a backfill reads them by itself; follow --market binance:${symbol}`,
+    )
+  }
+  if (symbol.length > 50) throw new InvalidInput(`--market ${text} is longer than any symbol`)
+  return { source, symbol }
+}

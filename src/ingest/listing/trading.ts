@@ -1,0 +1,140 @@
+import { UnknownMarket } from '../../fault.ts'
+import type { SendOptions } from '../../http/request.ts'
+import { isZero } from '../../market/decimal.ts'
+import { day, earlier, type Instant, later, plus, toInstant } from '../../market/instant.ts'
+import { type AlignedRange, candleCount, type Range } from '../../market/range.ts'
+import { floorTo, plusCandles, type Timeframe, timeframeMs } from '../../market/timeframe.ts'
+import { type AskReach, askForCandles } from '../../sources/ask.ts'
+import { type CandleProvider, reachableFrom } from '../../sources/source.ts'
+import { silenceMs } from './doubt.ts'
+
+/** What the candles of a symbol show of a time: traded on every day of it, a silence and its end, or nothing. */
+export type Trading = 'traded' | Readonly<{ silentUntil: Instant }> | 'unknown'
+
+type Market = Readonly<{ source: CandleProvider; symbol: string }>
+
+/** The timeframes that are looked at, the finest first: a source keeps its longer candles longer. */
+const lookedAt: readonly Timeframe[] = ['1h', '4h', '1d']
+
+/** Reads the candles of a range of a symbol, at most a page of them. */
+export async function tradingIn(
+  deps: AskReach,
+  market: Market,
+  range: Range,
+  options: SendOptions & Readonly<{ now: Instant }>,
+): Promise<Trading> {
+  const { candles } = market.source
+  const timeframe = lookedAt.find(
+    (name) =>
+      isOwn(market, name) &&
+      reachableFrom(candles, name, options.now) <= floorTo(name, range.from) &&
+      candleCount(onGrid(name, range), name) <= candles.pageSize,
+  )
+  if (timeframe === undefined) return 'unknown'
+  const whole = onGrid(timeframe, range)
+  const traded = await tradedTimes(deps, market, timeframe, whole, options)
+  if (traded === 'unknown') return 'unknown'
+  const silence = lastSilence(whole, traded, timeframeMs[timeframe])
+  return silence === undefined ? 'traded' : { silentUntil: silence.to }
+}
+
+const isOwn = ({ source: { candles } }: Market, timeframe: Timeframe): boolean =>
+  candles.timeframes.includes(timeframe) && candles.madeFrom?.[timeframe] === undefined
+
+/** The candle in which the range ends is left out: it may hold the first trades of another market. */
+const onGrid = (timeframe: Timeframe, { from, to }: Range): AlignedRange => {
+  const end = floorTo(timeframe, to)
+  return { from: floorTo(timeframe, earlier(from, plus(end, -silenceMs))), to: end }
+}
+
+/** The open times of the candles with a volume, ascending; `unknown` where the source does not know the symbol. */
+async function tradedTimes(
+  deps: AskReach,
+  { source, symbol }: Market,
+  timeframe: Timeframe,
+  range: AlignedRange,
+  { now, ...options }: SendOptions & Readonly<{ now: Instant }>,
+): Promise<Instant[] | 'unknown'> {
+  try {
+    const { rows } = await askForCandles(deps, source, { symbol, timeframe, range, asOf: now }, options)
+    return rows
+      .flatMap((row) => ('candle' in row && !isZero(row.candle.volume) ? [row.candle.openTime] : []))
+      .filter((openTime) => openTime >= range.from && openTime < range.to)
+      .toSorted((a, b) => a - b)
+  } catch (error) {
+    if (error instanceof UnknownMarket) return 'unknown'
+    throw error
+  }
+}
+
+/** The last stretch without a trade that is as long as tells one market from another. */
+function lastSilence(range: Range, traded: readonly Instant[], candleMs: number): Range | undefined {
+  let from = range.from
+  let silence: Range | undefined
+  for (const openTime of [...traded, range.to]) {
+    if (openTime - from >= silenceMs) silence = { from, to: openTime }
+    from = later(from, plus(openTime, candleMs))
+  }
+  return silence
+}
+
+/** A long history is read in so many pages at the most. */
+const mostPages = 15
+
+/** The pages of the longest timeframe from an instant back, the newest first: the traded open times of each. */
+async function* pagesBack(
+  deps: AskReach,
+  market: Market,
+  before: Instant,
+  options: SendOptions & Readonly<{ now: Instant }>,
+): AsyncGenerator<readonly Instant[]> {
+  const { candles } = market.source
+  const timeframe = lookedAt.findLast((name) => isOwn(market, name))
+  if (timeframe === undefined) return
+  const reach = reachableFrom(candles, timeframe, options.now)
+  const oldest = floorTo(timeframe, later(reach, candles.openedAt ?? toInstant(0)))
+  let to = floorTo(timeframe, before)
+  for (let page = 0; page < mostPages && to > oldest; page += 1) {
+    const from = later(oldest, plusCandles(to, -candles.pageSize, timeframe))
+    const traded = await tradedTimes(deps, market, timeframe, { from, to }, options)
+    yield traded === 'unknown' ? [] : traded
+    to = from
+  }
+}
+
+/** Whether the symbol was traded before the instant, as far back as its source gives candles. */
+export async function tradedBefore(
+  deps: AskReach,
+  market: Market,
+  at: Instant,
+  options: SendOptions & Readonly<{ now: Instant }>,
+): Promise<boolean> {
+  for await (const traded of pagesBack(deps, market, at, options)) if (traded.length > 0) return true
+  return false
+}
+
+/** No outage of an exchange was as long, and hardly any coin goes so long without a trade. */
+const longSilenceMs = 10 * day
+
+/** After so many pages without a trade there was none before either. */
+const emptyPages = 2
+
+/** The last long time without a trade that has trades on both sides, by the days of its candles. */
+export async function longSilence(
+  deps: AskReach,
+  market: Market,
+  options: SendOptions & Readonly<{ now: Instant }>,
+): Promise<Range | undefined> {
+  let next: Instant | undefined
+  let empty = 0
+  for await (const traded of pagesBack(deps, market, options.now, options)) {
+    for (const openTime of traded.toReversed()) {
+      const end = floorTo('1d', plus(openTime, day))
+      if (next !== undefined && next - end >= longSilenceMs) return { from: end, to: floorTo('1d', next) }
+      next = openTime
+    }
+    empty = traded.length === 0 ? empty + 1 : 0
+    if (empty === emptyPages) return undefined
+  }
+  return undefined
+}

@@ -1,0 +1,139 @@
+import { Aborted, Fault, Unavailable, UnknownMarket } from '../../fault.ts'
+import type { CoinPriceRow } from '../../market/coin-price.ts'
+import { type CheckedPrice, checkPrices, type DroppedNumber } from '../../market/coin-price-check.ts'
+import type { Context } from '../../runtime/context.ts'
+import { inSpan } from '../../runtime/trace.ts'
+import { toHttpRequest } from '../../sources/source.ts'
+import { absentAnswers, type CoinAnswer, coinAnswersOf } from './coin-answers.ts'
+import type { PriceQuestion } from './price-sources.ts'
+import type { TradingMarkets } from './trading-markets.ts'
+
+type Deps = Pick<Context, 'http' | 'log' | 'settings' | 'signal'> & Readonly<{ trading: TradingMarkets }>
+
+/** One answer of a source, coin by coin, with the numbers that were left out of its prices. */
+export type AnsweredPage = Readonly<{
+  answers: readonly CoinAnswer[]
+  dropped: readonly DroppedNumber[]
+  roundedValues: number
+}>
+
+/** How many requests that took, and what ended it early. */
+export type Asked = Readonly<{ requests: number; failure?: Fault }>
+
+/**
+ * Asks a source page by page, and hands on each as it comes. One market that its source does not know fails the whole
+ * page: it is halved until that one stands alone.
+ */
+export async function askForPrices(
+  deps: Deps,
+  question: PriceQuestion,
+  take: (page: AnsweredPage) => Promise<void>,
+): Promise<Asked> {
+  const { source, coinIdsOf } = question
+  const waiting = pagesOf([...coinIdsOf.keys()], source.prices.pageSize)
+  let requests = 0
+  for (let page = waiting.shift(); page; page = waiting.shift()) {
+    requests += 1
+    const answered = await pageOrFault(deps, question, page)
+    if (!(answered instanceof Fault)) await take(answered)
+    else if (!(answered instanceof UnknownMarket)) return { requests, failure: answered }
+    else if (page.length === 1) await take(unknownMarket(deps, question, page, answered))
+    else {
+      const middle = Math.ceil(page.length / 2)
+      waiting.unshift(page.slice(0, middle), page.slice(middle))
+    }
+  }
+  return { requests }
+}
+
+/** A fault of the source is one more answer of it; it is the run that ends when we are stopping. */
+async function pageOrFault(
+  deps: Deps,
+  question: PriceQuestion,
+  page: readonly string[],
+): Promise<AnsweredPage | Fault> {
+  try {
+    return await askPage(deps, question, page)
+  } catch (error) {
+    if (!(error instanceof Fault) || deps.signal.aborted) throw error
+    if (!(error instanceof Aborted)) return error
+    return new Unavailable(
+      `${question.source.id} has no request to spare in its budget: another source is asked meanwhile`,
+    )
+  }
+}
+
+function unknownMarket(
+  { log }: Deps,
+  { source, coinIdsOf }: PriceQuestion,
+  markets: readonly string[],
+  { message }: UnknownMarket,
+): AnsweredPage {
+  log.warn('prices.unknown-market', { source: source.id, market: markets[0] })
+  const answers = absentAnswers(markets, message, (market) =>
+    (coinIdsOf.get(market) ?? []).map((coinId) => ({ source: source.id, market, coinId })),
+  )
+  return { answers, dropped: [], roundedValues: 0 }
+}
+
+function pagesOf(markets: readonly string[], pageSize: number): (readonly string[])[] {
+  const pages: (readonly string[])[] = []
+  for (let start = 0; start < markets.length; start += pageSize)
+    pages.push(markets.slice(start, start + pageSize))
+  return pages
+}
+
+async function askPage(
+  deps: Deps,
+  question: PriceQuestion,
+  markets: readonly string[],
+): Promise<AnsweredPage> {
+  const { http, settings, signal, trading } = deps
+  const { source } = question
+  const request = toHttpRequest(source, source.prices.request(markets), settings.environment.baseUrls)
+  // A price that comes after the next one is worth nothing: another source is asked rather than waited for this one.
+  const limit = AbortSignal.timeout(2 * settings.http.timeout)
+  const answer = await http.get(request, { lane: 'live', signal: AbortSignal.any([signal, limit]) })
+  const checked = await inSpan('parse', {}, (tell) => {
+    const rows = source.prices.parse(answer.text, answer.answeredAt, markets)
+    const expectation = { now: answer.answeredAt, staleAfterMs: settings.prices.staleAfter }
+    const sorted = checkPrices(rowsOf(rows, markets), expectation)
+    const count = (kind: CheckedPrice['kind']) => sorted.filter((row) => row.kind === kind).length
+    tell({ 'beacon.rows': count('accepted'), 'beacon.rows.rejected': count('rejected') })
+    return sorted
+  })
+  const rows = await withoutHalted(trading, question, checked)
+  const accepted = rows.flatMap((row) => (row.kind === 'accepted' ? [row] : []))
+  return {
+    answers: coinAnswersOf(question, markets, rows),
+    dropped: accepted.flatMap(({ dropped }) => dropped),
+    roundedValues: accepted.reduce((sum, { roundedValues }) => sum + roundedValues, 0),
+  }
+}
+
+/** The last price of a market that has stopped trading is no price of now. */
+async function withoutHalted(
+  trading: TradingMarkets,
+  question: PriceQuestion,
+  rows: readonly CheckedPrice[],
+): Promise<readonly CheckedPrice[]> {
+  if (!rows.some(({ kind }) => kind === 'accepted')) return rows
+  const isTrading = await trading.of(question)
+  return rows.map((row) =>
+    row.kind === 'accepted' && !isTrading(row.price.market)
+      ? { raw: row.raw, kind: 'no-price', market: row.price.market, why: 'it is not trading' }
+      : row,
+  )
+}
+
+/**
+ * The rows of the markets that were asked for, since many sources send all they have. A row that does not name its
+ * market can only be one of them where no others were sent.
+ */
+function rowsOf(rows: readonly CoinPriceRow[], markets: readonly string[]): CoinPriceRow[] {
+  const asked = new Set(markets)
+  return rows.filter((row) => {
+    const market = 'price' in row ? row.price.market : row.market
+    return market === undefined ? rows.length <= asked.size : asked.has(market)
+  })
+}

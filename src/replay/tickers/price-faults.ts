@@ -1,0 +1,41 @@
+import { toDecimal } from '../../market/decimal.ts'
+import { type Json, WrittenNumber } from '../answer.ts'
+import type { Face } from '../face.ts'
+import { changeAt, isAt } from './places.ts'
+
+/** About the first market of an answer: it has no price, a thousand times its price, or is not traded any more. */
+export type PriceFault =
+  | Readonly<{ name: 'zero-price' }>
+  | Readonly<{ name: 'null-price' }>
+  | Readonly<{ name: 'far-price' }>
+  | Readonly<{ name: 'halted-market' }>
+
+export const isPriceFault = (fault: Readonly<{ name: string }>): fault is PriceFault =>
+  fault.name === 'halted-market' || Object.hasOwn(otherPrices, fault.name)
+
+type Asked = Readonly<{ face: Face; path: string; query: URLSearchParams }>
+
+/** The body with the fault; as it is where it has no such market. */
+export function withPriceFault({ name }: PriceFault, body: Json, { face, path, query }: Asked): Json {
+  if (name !== 'halted-market') {
+    return (face.tickers ?? [])
+      .filter((place) => isAt(place, path))
+      .reduce((changed, { at }) => changeAt(changed, at, otherPrices[name]), body)
+  }
+  return (face.halted ?? [])
+    .filter((place) => isAt(place, path) && (place.onlyWith === undefined || query.has(place.onlyWith)))
+    .reduce((changed, { at, value }) => changeAt(changed, at, () => value), body)
+}
+
+/** The same kind of value with another text. */
+function rewritten(old: Json, rewrite: (text: string) => string): Json {
+  if (typeof old === 'string') return rewrite(old)
+  if (old instanceof WrittenNumber) return new WrittenNumber(rewrite(old.text))
+  return typeof old === 'number' ? Number(rewrite(String(old))) : old
+}
+
+const otherPrices: Readonly<Record<Exclude<PriceFault['name'], 'halted-market'>, (old: Json) => Json>> = {
+  'zero-price': (old) => rewritten(old, (text) => text.replace(/[1-9]/g, '0').replace(/^0+(?=\d)/, '')),
+  'null-price': () => null,
+  'far-price': (old) => rewritten(old, (text) => toDecimal(`${toDecimal(text)}e3`)),
+}

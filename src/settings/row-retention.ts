@@ -1,0 +1,84 @@
+import { didYouMean } from './did-you-mean.ts'
+import type { Ending } from './schema.ts'
+
+type Aging = Readonly<{
+  /** The columns whose time may count. */
+  by: readonly string[]
+  /** Without a primary key its rows cannot be distinguished in a file. */
+  archivable: boolean
+}>
+
+/** The tables that lose single rows by age. */
+export const agingTables: Readonly<Record<string, Aging>> = {
+  backtest_results: { by: ['created_at'], archivable: true },
+  candle_revisions: { by: ['revised_at', 'timestamp'], archivable: false },
+  ingest_runs: { by: ['started_at', 'finished_at'], archivable: true },
+  notifications: { by: ['created_at', 'read_at'], archivable: true },
+  quarantined_rows: { by: ['last_seen_at', 'quarantined_at', 'settled_at'], archivable: true },
+  view_refreshes: { by: ['refreshed_at'], archivable: true },
+}
+
+const ofUsers = 'belongs to users, and its rows stay until they are removed there'
+const ofOurs = 'is what beacon knows its work by, and its rows stay'
+
+const ofMonitoring = 'has its "keep" under monitoring'
+
+/** Why the other tables keep their rows. */
+export const lastingTables: Readonly<Record<string, string>> = {
+  alerts: ofUsers,
+  api_connections: ofUsers,
+  positions: ofUsers,
+  profiles: ofUsers,
+  trades: ofUsers,
+  trading_accounts: ofUsers,
+  trading_strategies: ofUsers,
+  users: ofUsers,
+  archives: ofOurs,
+  candle_coverage: ofOurs,
+  coins: ofOurs,
+  archive_checks: ofOurs,
+  archive_digests: ofOurs,
+  candle_digests: ofOurs,
+  locks: ofOurs,
+  partition_holds: ofOurs,
+  scheduler_presence: ofOurs,
+  summary_days: 'is what outlives the hourly candles, and its rows stay',
+  web_presence: ofOurs,
+  worker_presence: ofOurs,
+  fleet_counters: ofOurs,
+  instrument_renames: ofOurs,
+  instruments: ofOurs,
+  listed_markets: ofOurs,
+  request_budget: ofOurs,
+  view_definitions: ofOurs,
+  database_samples: ofMonitoring,
+  incidents: ofMonitoring,
+  webhook_deliveries: ofMonitoring,
+  audit_logs: 'is append-only, and its rows stay',
+  market_data_daily: 'is what outlives the prices, and its rows stay',
+}
+
+type RowPolicy = Readonly<{ by: string; then: Ending }>
+
+export type Objection = Readonly<{ key?: keyof RowPolicy; message: string }>
+
+/** Why a table can have no such policy, and which of its settings is to blame; undefined where it can. */
+export function rowPolicyObjection(table: string, { by, then }: RowPolicy): Objection | undefined {
+  if (/^(ohlcv_data(_.*)?|market_data)$/.test(table))
+    return { message: 'has its "keep" where its timeframe, or prices, are set' }
+  const lasting = Object.hasOwn(lastingTables, table) ? lastingTables[table] : undefined
+  if (lasting !== undefined) return { message: `cannot lose rows by age: it ${lasting}` }
+  const aging = Object.hasOwn(agingTables, table) ? agingTables[table] : undefined
+  if (aging === undefined) {
+    const known = Object.keys(agingTables)
+    const message = `is not a table that loses rows by age.${didYouMean(table, known)} There is ${known.join(', ')}`
+    return { message }
+  }
+  if (!aging.by.includes(by)) {
+    const hint = didYouMean(by, aging.by)
+    return { key: 'by', message: `has no time in a column "${by}".${hint} There is ${aging.by.join(', ')}` }
+  }
+  return then === 'archive' && !aging.archivable
+    ? { key: 'then', message: 'cannot be archive: the table has no primary key; write drop' }
+    : undefined
+}

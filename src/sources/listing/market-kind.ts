@@ -1,0 +1,58 @@
+import { known } from '../known.ts'
+import type { ListedMarket } from '../source.ts'
+
+/** What is traded on a market whose base is no coin, in words that go after "is". */
+export const otherKinds = {
+  'tokenized-stock': 'a tokenised share or fund',
+  'leveraged-token': 'a leveraged token',
+  'pre-market': 'a pre-market of something not issued yet',
+  fiat: 'money of a state',
+  commodity: 'a tokenised commodity',
+  other: 'no coin by its own listing',
+} as const
+export type OtherKind = keyof typeof otherKinds
+
+/** The states' money that exchanges list as a base. The codes of many others are the tickers of coins too. */
+const fiatTickers: ReadonlySet<string> = new Set(
+  'AED ARS AUD BRL CAD CHF CNH COP CZK DKK EUR GBP HKD IDR INR JPY KRW MXN NGN NOK NZD PLN RON RUB SEK SGD THB TRY TWD UAH USD ZAR'.split(
+    ' ',
+  ),
+)
+
+/** How issuers call their tokens of shares: xStocks and Ondo's are on most exchanges. */
+const tokenizedStockName = /\bx-?stocks?\b|\bondo tokenized\b|\btokenized (?:stocks?|shares?|etfs?)\b/i
+
+export const isTokenizedStockName = (name: string): boolean => tokenizedStockName.test(name)
+
+/** The full name of a base as its source gives it, and the kind that it tells. */
+export const named = (fullName: string | null | undefined): Pick<ListedMarket, 'baseName' | 'kind'> => ({
+  ...known('baseName', fullName || undefined),
+  ...(fullName && isTokenizedStockName(fullName) ? { kind: 'tokenized-stock' } : {}),
+})
+
+/** BTC3L, ETH5S. */
+const leveragedTicker = /^(.+?)(?:[2-9]|1\d)[LS]$/
+
+/** Fills in what no field of a listing tells: fiat, and the tokens that multiply another base of the same listing. */
+export function withKinds(listing: readonly ListedMarket[]): ListedMarket[] {
+  const bases = new Set(listing.map(({ base }) => base))
+  return listing.map((market) => ({ ...market, ...known('kind', market.kind ?? impliedKind(market, bases)) }))
+}
+
+function impliedKind({ base }: ListedMarket, bases: ReadonlySet<string>): OtherKind | undefined {
+  if (fiatTickers.has(base)) return 'fiat'
+  return isLeveraged(base, bases) ? 'leveraged-token' : undefined
+}
+
+/** JUP is no leveraged J: there is no JDOWN. */
+function isLeveraged(base: string, bases: ReadonlySet<string>): boolean {
+  const [, multiplied] = leveragedTicker.exec(base) ?? []
+  if (multiplied !== undefined && bases.has(multiplied)) return true
+  const [, underlying] = /^(.+)(?:UP|DOWN)$/.exec(base) ?? []
+  return (
+    underlying !== undefined &&
+    bases.has(underlying) &&
+    bases.has(`${underlying}UP`) &&
+    bases.has(`${underlying}DOWN`)
+  )
+}

@@ -1,0 +1,96 @@
+import { isLosslessNumber } from 'lossless-json'
+import { z } from 'zod'
+import type { CoinNames, CoinPriceRow, Reading } from '../../market/coin-price.ts'
+import { type Instant, second, toInstant } from '../../market/instant.ts'
+import { percentChange, percentOfFraction } from '../../market/percent.ts'
+import { readDecimal } from '../json.ts'
+import { known } from '../known.ts'
+
+/** The fields of one price as they stand in the answer: `src/market/coin-price-check.ts` decides what they are worth. */
+export type WrittenPrice = Readonly<{
+  market: string
+  timestamp: Instant | undefined
+  price: unknown
+  /** Trades or coins of the last 24 hours, where the source counts them. */
+  traded24h?: unknown
+  /** Made by `readNumber`, `fractionAsPercent` or `changeSince`. */
+  change24h?: Reading
+  volume24h?: unknown
+  marketCap?: unknown
+  circulatingSupply?: unknown
+  maxSupply?: unknown
+  rank?: unknown
+  coin?: CoinNames | undefined
+}>
+
+/** One row of an answer. A row that `shape` does not fit names no market: it is a flaw. */
+export function readTicker<Fields>(
+  raw: unknown,
+  shape: z.ZodType<Fields>,
+  write: (fields: Fields) => WrittenPrice,
+): CoinPriceRow {
+  const row = shape.safeParse(raw)
+  if (row.success) return readPrice(raw, write(row.data))
+  return { raw, flaw: `${row.error.issues[0]?.path.join('.') || 'the row'} is missing or of another type` }
+}
+
+export const readPrice = (raw: unknown, written: WrittenPrice): CoinPriceRow => ({
+  raw,
+  price: {
+    market: written.market,
+    timestamp: written.timestamp,
+    price: readNumber(written.price),
+    ...known('traded24h', readNumber(written.traded24h)),
+    ...known('change24h', written.change24h),
+    ...known('volume24h', readNumber(written.volume24h)),
+    ...known('marketCap', readNumber(written.marketCap)),
+    ...known('circulatingSupply', readNumber(written.circulatingSupply)),
+    ...known('maxSupply', readNumber(written.maxSupply)),
+    ...known('rank', readNumber(written.rank)),
+    ...known('coin', written.coin),
+  },
+})
+
+const longestUnreadable = 40
+
+/** Reads a field that should hold a number; null and empty text are how sources write that they have none. */
+export function readNumber(value: unknown): Reading {
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'string' && value.trim() === '') return undefined
+  return (
+    readDecimal(value) ?? {
+      unreadable: (typeof value === 'string' ? value : typeof value).slice(0, longestUnreadable),
+    }
+  )
+}
+
+const isDecimal = (reading: Reading) => typeof reading === 'string'
+
+/** A change that is written as a part of one: 0.0068 is 0.68 %. */
+export function fractionAsPercent(value: unknown): Reading {
+  const fraction = readNumber(value)
+  return isDecimal(fraction) ? percentOfFraction(fraction) : fraction
+}
+
+/** The change from the price of 24 hours ago, for sources that tell this one alone. */
+export function changeSince(before: unknown, price: unknown): Reading {
+  const [from, to] = [readNumber(before), readNumber(price)]
+  if (!isDecimal(from)) return from
+  return isDecimal(to) ? percentChange(from, to) : undefined
+}
+
+const textOf = (value: unknown): string => (isLosslessNumber(value) ? value.value : String(value))
+
+/** A time in milliseconds, as a number or as text: thirteen digits, since ten would be seconds. */
+export const readMilliseconds = (value: unknown): Instant | undefined =>
+  /^[1-9]\d{12}$/.test(textOf(value)) ? toInstant(Number(textOf(value))) : undefined
+
+export const readSeconds = (value: unknown): Instant | undefined =>
+  /^[1-9]\d{9}$/.test(textOf(value)) ? toInstant(Number(textOf(value)) * second) : undefined
+
+const isoTime = z.iso.datetime({ offset: true })
+
+export function readIsoTime(value: unknown): Instant | undefined {
+  const { data } = isoTime.safeParse(value)
+  return data === undefined ? undefined : toInstant(Date.parse(data))
+}

@@ -1,0 +1,97 @@
+import { type SQL, sql } from 'drizzle-orm'
+import { type Instant, toInstant } from '../../market/instant.ts'
+import { allTime, type Range } from '../../market/range.ts'
+import type { Database } from '../transaction.ts'
+
+/** `table` has rows of its own; those of the others are elsewhere. */
+export type RelationKind = 'table' | 'partitioned' | 'foreign'
+
+/** One partition as the catalog has it. Its oid says which table is meant; its name is for people and statements. */
+export type CatalogPartition = Readonly<{
+  /** The partitioned table; its partitions may be in any schema. */
+  table: string
+  oid: number
+  schema: string
+  name: string
+  /** Schema and name, quoted where they must be: ready for SQL. */
+  qualifiedName: string
+  /** `FOR VALUES FROM ('2024-03-01 00:00:00') TO ('2024-03-02 00:00:00')`, or `DEFAULT`. */
+  bounds: string
+  relation: RelationKind
+  /** Undefined for a DEFAULT partition. */
+  range: Range | undefined
+  /** An interrupted DETACH CONCURRENTLY: no new row goes there, and its range stays taken. */
+  isDetachPending: boolean
+}>
+
+type CatalogRow = Omit<CatalogPartition, 'oid' | 'range'> &
+  Readonly<{ oid: string; isDefault: boolean; from_ms: string | null; to_ms: string | null }>
+
+/**
+ * The partitions of these tables, ascending. The bounds are read without the partition's oid: with it, the server would
+ * wait for a lock that another session holds on the partition.
+ */
+export const readPartitions = async (db: Database, tables: readonly string[]): Promise<CatalogPartition[]> =>
+  tables.length === 0 ? [] : readWhere(db, sql`parent.relname in ${tables}`)
+
+/** Those of the table's partitions that our role may write to directly, by their oids. */
+export const readWritable = async (
+  db: Database,
+  table: string,
+  oids: readonly number[],
+): Promise<BoundedPartition[]> =>
+  receiving(
+    await readWhere(
+      db,
+      sql`child.oid = any(${sql.param(oids)}::oid[]) and parent.relname = ${table} and has_table_privilege(child.oid, 'insert') and has_schema_privilege(child.relnamespace, 'usage')`,
+    ),
+  )
+
+async function readWhere(db: Database, condition: SQL): Promise<CatalogPartition[]> {
+  const { rows } = await db.execute<CatalogRow>(sql`
+    with partition as (
+      select parent.relname as "table", child.oid, schema.nspname as schema, child.relname as name,
+        format('%I.%I', schema.nspname, child.relname) as "qualifiedName",
+        pg_get_expr(child.relpartbound, 0) as bounds, inhdetachpending as "isDetachPending",
+        case child.relkind when 'r' then 'table' when 'f' then 'foreign' else 'partitioned' end as relation
+      from pg_inherits
+      join pg_class as child on child.oid = inhrelid
+      join pg_namespace as schema on schema.oid = child.relnamespace
+      join pg_class as parent on parent.oid = inhparent
+      where ${condition} and parent.relnamespace = 'public'::regnamespace
+    ), bound as (
+      select *, bounds = 'DEFAULT' as "isDefault",
+        regexp_match(bounds, $$FROM [(](?:'([^']+)'|MINVALUE)[)] TO [(](?:'([^']+)'|MAXVALUE)[)]$$) as ends
+      from partition
+    )
+    select *, ceil(extract(epoch from ends[1]::timestamp) * 1000) as from_ms,
+      ceil(extract(epoch from ends[2]::timestamp) * 1000) as to_ms
+    from bound order by "table", ends[1]::timestamp nulls first`)
+  return rows.map(({ oid, from_ms, to_ms, isDefault, ...row }) => ({
+    table: row.table,
+    oid: Number(oid),
+    schema: row.schema,
+    name: row.name,
+    qualifiedName: row.qualifiedName,
+    bounds: row.bounds,
+    relation: row.relation,
+    range: isDefault ? undefined : { from: boundOf(from_ms, allTime.from), to: boundOf(to_ms, allTime.to) },
+    isDetachPending: row.isDetachPending,
+  }))
+}
+
+/** MINVALUE and MAXVALUE are read as no bound; a timestamp may be infinite as well. */
+function boundOf(text: string | null, unbounded: Instant): Instant {
+  const ms = text === null ? unbounded : Number(text)
+  return toInstant(Math.min(Math.max(ms, allTime.from), allTime.to))
+}
+
+export type BoundedPartition = CatalogPartition & Readonly<{ range: Range }>
+
+export const isBounded = <Partition extends CatalogPartition>(
+  partition: Partition,
+): partition is Partition & Readonly<{ range: Range }> => partition.range !== undefined
+
+/** Those that new rows go to by their time. */
+export const receiving = (partitions: readonly CatalogPartition[]): BoundedPartition[] =>
+  partitions.filter(isBounded).filter(({ isDetachPending }) => !isDetachPending)

@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto'
+import { sql } from 'drizzle-orm'
+import type { RejectedRow } from '../../market/candle.ts'
+
+/** A rejected row with the kind of its reason: what makes it the same rejection when it comes again. */
+export type Rejection = RejectedRow & Readonly<{ kind: string }>
+
+/** The rejections of one answer: rows for the same open time and of the same kind are one, with the texts of all. */
+export function rejectedAlike(rejected: readonly RejectedRow[]): Rejection[] {
+  const groups = new Map<string, Rejection[]>()
+  for (const row of rejected) {
+    const kind = kindOf(row)
+    const key = `${row.openTime} ${kind}`
+    const alike = groups.get(key)
+    if (alike) alike.push({ ...row, kind })
+    else groups.set(key, [{ ...row, kind }])
+  }
+  return [...groups.values()].flatMap(([first, ...others]) =>
+    first && others.length > 0 ? { ...first, raw: [first, ...others].map(({ raw }) => raw) } : (first ?? []),
+  )
+}
+
+/** Of a candle that can be accepted the values count too: it is them that an operator decides on. */
+function kindOf({ reason, acceptable }: RejectedRow): string {
+  if (acceptable === undefined) return reasonKind(reason)
+  const { open, high, low, close, volume } = acceptable
+  const values = createHash('md5').update([open, high, low, close, volume].join(' ')).digest('hex')
+  return `${reasonKind(reason).slice(0, 160)} #${values}`
+}
+
+/** The reason without its numbers and times: rejections of one row are the same where it is. */
+export const reasonKind = (reason: string): string => reason.replace(/-?\d[\d.:TZ+-]*/g, 'N').slice(0, 200)
+
+/** The end of an insert. A row that had been answered for is open again; what was decided by hand stays. */
+export const orCountAgain = sql`
+  on conflict on constraint quarantined_rows_row_key do update set
+    times_seen = quarantined_rows.times_seen + 1,
+    last_seen_at = greatest(quarantined_rows.last_seen_at, excluded.last_seen_at),
+    reason = excluded.reason, raw = excluded.raw, candle = excluded.candle, run_id = excluded.run_id,
+    (settlement, settled_at, settled_by, settled_reason) = (
+      select settlement, settled_at, settled_by, settled_reason from (select quarantined_rows.*) as was
+      where settlement not in ('loaded', 'withdrawn')
+    )`

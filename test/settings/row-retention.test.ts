@@ -1,0 +1,36 @@
+import { expect } from 'vitest'
+import { agingTables, lastingTables, rowPolicyObjection } from '../../src/settings/row-retention.ts'
+import { readShape } from '../../src/store/lifecycle/archive-content.ts'
+import { databaseOf } from '../../src/store/transaction.ts'
+import { test } from '../support/database.ts'
+
+test('every table either loses rows by a time that it has, or says why it keeps them', async ({ pool }) => {
+  const { rows } = await pool.query<{ name: string; times: string[] | null }>(`
+    select relname as name, array_agg(attname::text) filter (where atttypid = 'timestamp'::regtype) as times
+    from pg_class join pg_attribute on attrelid = pg_class.oid and attnum > 0
+    where relnamespace = 'public'::regnamespace and relkind = 'r' and not relispartition and relname not like 'beacon_%'
+      and relname <> 'schema_migrations'
+    group by relname order by relname`)
+  const listed = [...Object.keys(agingTables), ...Object.keys(lastingTables)].toSorted()
+  expect(listed).toEqual(rows.map(({ name }) => name))
+  for (const { name, times } of rows)
+    for (const column of agingTables[name]?.by ?? [])
+      expect([name, times]).toEqual([name, expect.arrayContaining([column])])
+})
+
+test('a table can be archived where it has a key, and nowhere else', async ({ pool }) => {
+  for (const [table, { archivable }] of Object.entries(agingTables)) {
+    const reading = readShape(databaseOf(pool), { schema: 'public', name: table }).then(
+      () => true,
+      () => false,
+    )
+    expect([table, await reading]).toEqual([table, archivable])
+  }
+})
+
+test.for(['market_data', 'ohlcv_data', 'ohlcv_data_15m'])('%s has its policy elsewhere', (table) => {
+  // biome-ignore lint/suspicious/noThenProperty: a word of the configuration; nobody awaits it.
+  expect(rowPolicyObjection(table, { by: 'timestamp', then: 'drop' })?.message).toContain(
+    'where its timeframe, or prices, are set',
+  )
+})
