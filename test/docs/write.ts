@@ -3,7 +3,6 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Pool } from 'pg'
-import { systemClock } from '../../src/runtime/clock.ts'
 import { openEmbeddedPostgres } from '../../src/runtime/embedded.ts'
 import { openLog } from '../../src/runtime/log.ts'
 import { Releases } from '../../src/runtime/release.ts'
@@ -18,7 +17,7 @@ try {
   // As root, the server runs as another account, which must be able to enter.
   await chmod(folder, 0o711)
   const log = openLog({ level: 'warn', pretty: true })
-  const server = await openEmbeddedPostgres({ dataDir: join(folder, 'postgres'), log, clock: systemClock })
+  const server = await openEmbeddedPostgres({ dataDir: join(folder, 'postgres'), log })
   releases.push(server.release)
   await migrateUp(server.url)
   const pool = new Pool({ connectionString: server.url })
