@@ -43,7 +43,7 @@ type ValueSchema = Readonly<{
 /** docs/configuration.md: the keys and values from the schema, the defaults and reasons from the default configuration. */
 export function configurationPage(defaults: string): string {
   const schema = z.toJSONSchema(configuration, { io: 'input' }) as ValueSchema
-  const contents = parseDocument(defaults).contents
+  const { contents } = parseDocument(defaults)
   if (!isMap(contents)) throw new Error('the default configuration is not a map')
   const single: string[][] = []
   const sections: string[] = []
@@ -128,7 +128,7 @@ function entryOf(map: unknown, key: string): Entry | undefined {
   const pair = map.items[index]
   if (!pair || !isScalar(pair.key)) return undefined
   // The parser gives what stands above the first key of a map to the map.
-  const comment = (index === 0 ? map.commentBefore : pair.key.commentBefore) ?? ''
+  const comment = pair.key.commentBefore ?? (index === 0 ? map.commentBefore : undefined) ?? ''
   return { value: pair.value, comment }
 }
 
