@@ -6,8 +6,9 @@ import { verifyArchive } from '../archive/verify-archive.ts'
 import { Aborted, Fault, InvalidInput } from '../fault.ts'
 import { type Instant, toIso, toMinuteText } from '../market/instant.ts'
 import { type Archive, findArchive, isBelieved, listArchives, recordReadBack } from '../store/archives.ts'
-import { answer, bytesText, countText, say, table } from './output.ts'
+import { answer, bytesText, countText, say } from './output.ts'
 import { type DatabaseSession, withDatabase } from './session.ts'
+import { table } from './terminal/table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
 

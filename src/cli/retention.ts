@@ -11,9 +11,10 @@ import {
 } from '../ingest/retention-plan.ts'
 import { toMinuteText } from '../market/instant.ts'
 import { endingTexts, type PlannedPartition, type Verdict } from '../store/retention.ts'
-import { answer, bytesText, countText, table } from './output.ts'
+import { answer, bytesText, countText } from './output.ts'
 import { runHere } from './run-here.ts'
 import { withDatabase, withFleet } from './session.ts'
+import { table } from './terminal/table.ts'
 
 type RetentionOptions = Readonly<{ dryRun?: boolean; yes?: boolean; json?: boolean }>
 

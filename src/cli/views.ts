@@ -7,9 +7,10 @@ import { didYouMean } from '../settings/did-you-mean.ts'
 import { durationText } from '../settings/duration.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { listRefreshes } from '../store/view-refreshes.ts'
-import { answer, countText, table } from './output.ts'
+import { answer, countText } from './output.ts'
 import { runHere } from './run-here.ts'
 import { withDatabase, withFleet } from './session.ts'
+import { table } from './terminal/table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
 
