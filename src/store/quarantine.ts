@@ -5,6 +5,7 @@ import { type Instant, second, toIso } from '../market/instant.ts'
 import { fittingName } from '../market/name.ts'
 import type { AlignedRange, Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { entryOfRows } from './maintenance-audit.ts'
 import { fromMs, type JsonRanges, rangesJson, toAlignedRanges } from './multirange.ts'
 import { orCountAgain, rejectedAlike } from './quarantine/repeated-rejections.ts'
 import type { Database } from './transaction.ts'
@@ -208,15 +209,27 @@ export async function discard(
   { by, now, why }: Settling & { why: string },
 ): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`
-    update quarantined_rows
-    set settlement = 'discarded', settled_at = ${toIso(now)}::timestamp, settled_by = ${whoText(by)}, settled_reason = ${why}
-    where settlement is null and id in (
-      select coalesce(other.id, named.id) from quarantined_rows as named left join quarantined_rows as other on ${isOfSameCandle}
-      where named.id in (select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb)::uuid)
-    )
-    returning id`)
+    with discarded as (
+      update quarantined_rows
+      set settlement = 'discarded', settled_at = ${toIso(now)}::timestamp, settled_by = ${whoText(by)}, settled_reason = ${why}
+      where settlement is null and id in (
+        select coalesce(other.id, named.id) from quarantined_rows as named left join quarantined_rows as other on ${isOfSameCandle}
+        where named.id in (select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb)::uuid)
+      )
+      returning id
+    ), entry as (${entryOfRows('discarded', {
+      operation: 'DISCARD',
+      table: 'quarantined_rows',
+      entity: ids.length === 1 ? `${ids[0]}` : `${ids.length} rows`,
+      details: { ids: ids.slice(0, mostNamed), why },
+      actor: by,
+    })})
+    select id from discarded`)
   return rows.map(({ id }) => id)
 }
+
+/** So many ids of discarded rows are named in the audit log; the rows themselves say who discarded them. */
+const mostNamed = 100
 
 /** Of `named` and `other`: rows of one answer after another, each with its reason, may concern the same candle. */
 export const isOfSameCandle = sql`

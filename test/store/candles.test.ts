@@ -400,12 +400,12 @@ describe('a stretch of changed candles', () => {
     await expectChanged(pool, series, loadTogether(pool, [aBatch(series, aroundTheMiddle)]))
   })
 
-  test('is changed too where the role may not delete', async ({ pool, databaseUrl }) => {
+  test('is changed too where the role may not delete', async ({ pool, superuser, databaseUrl }) => {
     const series = await aSeries(pool)
     await loadTogether(pool, [aBatch(series, candlesIn(minutes(0, 100)))])
     const role = `updater_${process.pid}`
-    await pool.query(`create role ${role} login password 'updater'`)
-    await pool.query(`grant select, insert, update on all tables in schema public to ${role}`)
+    await superuser.query(`create role ${role} login password 'updater'`)
+    await superuser.query(`grant select, insert, update on all tables in schema public to ${role}`)
     const url = new URL(databaseUrl)
     url.username = role
     url.password = 'updater'
@@ -416,8 +416,8 @@ describe('a stretch of changed candles', () => {
       await expectChanged(pool, series, loaded)
     } finally {
       await own.end()
-      await pool.query(`drop owned by ${role}`)
-      await pool.query(`drop role ${role}`)
+      await superuser.query(`drop owned by ${role}`)
+      await superuser.query(`drop role ${role}`)
     }
   })
 })
@@ -671,10 +671,10 @@ describe('the foreign key of the coin', () => {
     expect((await stored(pool, series)).length).toBe(3)
   })
 
-  test('does its work where the role may not let it rest', async ({ pool, databaseUrl }) => {
+  test('does its work where the role may not let it rest', async ({ pool, superuser, databaseUrl }) => {
     const role = `loader_${process.pid}`
-    await pool.query(`create role ${role} login password 'loader'`)
-    await pool.query(`grant all on all tables in schema public to ${role}`)
+    await superuser.query(`create role ${role} login password 'loader'`)
+    await superuser.query(`grant all on all tables in schema public to ${role}`)
     const url = new URL(databaseUrl)
     url.username = role
     url.password = 'loader'
@@ -693,8 +693,8 @@ describe('the foreign key of the coin', () => {
       await expect(refused).rejects.toThrow()
     } finally {
       await own.end()
-      await pool.query(`drop owned by ${role}`)
-      await pool.query(`drop role ${role}`)
+      await superuser.query(`drop owned by ${role}`)
+      await superuser.query(`drop role ${role}`)
     }
   })
 })

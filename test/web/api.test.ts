@@ -7,7 +7,7 @@ import { systemClock } from '../../src/runtime/clock.ts'
 import { coinId } from '../../src/settings/schema.ts'
 import { followMarket, upsertCoin } from '../../src/store/coins.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
-import { daysAgo, freshData, minuteLeaf, someCandles } from '../ingest/retaining.ts'
+import { daysAgo, freshData, minuteLeaf, someCandles } from '../lifecycle/retaining.ts'
 import { aBatch, aCandle, aCoin, load } from '../store/loading.ts'
 import { plus } from '../support/at.ts'
 import { names } from '../support/names.ts'
@@ -133,7 +133,7 @@ test('the next retention is told as the command would: what goes by then, how mu
   await using web = await serve({ database: freshDatabase, engine }, { clock: systemClock })
   const { status, body } = await get(web.url, '/api/retention')
   expect(status).toBe(200)
-  expect(body).toMatchObject({ refusal: null, unfinished: [], asOf: body.nextRun })
+  expect(body).toMatchObject({ refusal: null, unbounded: [], holds: [], asOf: body.nextRun })
   expect(body.nextRun).toMatch(/T00:30:00\.000Z$/)
   const leaf = (name: string) => body.partitions.find((one: { name: string }) => one.name === name)
   expect(leaf(minuteLeaf(9))).toMatchObject({ rows: 20, ending: 'drop', verdict: 'goes' })
@@ -169,6 +169,7 @@ test('each job is told with its last run and its next, and the archive in sum', 
   expect(job('sync-coins')).toMatchObject({ lastRun: null })
   expect(body.archives).toEqual({
     files: 2,
+    lastCheck: null,
     rows: 200,
     bytes: 2_000,
     unverified: 1,
