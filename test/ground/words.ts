@@ -6,7 +6,7 @@ const replaced: readonly (readonly [RegExp, string])[] = [
   [/\bledgers?\b/i, 'coverage'],
   [/\bleaf\b(?! partition)|\bleaves\b(?= of a)/i, 'partition'],
   [/\btell(?:s|ing)?\b|\btold\b/i, 'report; show'],
-  [/\bwhoever\b|\bwhatever\b|\bnobody\b/i, 'name the subject'],
+  [/\bwhoever\b|\bnobody\b/i, 'name the subject'],
   [/\bso many\b|\bso manieth\b/i, 'a number'],
   [/\bpatience\b/i, 'timeout'],
   [/\bupkeep\b/i, 'maintenance'],
