@@ -33,6 +33,7 @@ begin
   return null;
 end $$;
 
+revoke insert on audit_logs from beacon_ingest;
 revoke select, insert, delete on audit_logs from beacon_upkeep;
 drop policy audit_logs_upkeep_delete on audit_logs;
 drop policy audit_logs_upkeep_read on audit_logs;

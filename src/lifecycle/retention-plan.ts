@@ -149,10 +149,10 @@ function restoredPartitions(
 const refuseAll = (planned: readonly PlannedPartition[]): PlannedPartition[] =>
   planned.map((one) => (one.verdict === 'goes' ? heldBack(one, 'the clocks disagree') : one))
 
-const unboundedHold = ({ schema, name, table, bounds }: UnboundedPartition): Hold => ({
+const unboundedHold = ({ qualifiedName, table, bounds }: UnboundedPartition): Hold => ({
   kind: 'shape',
   reason: `it has no bounds in time (${bounds}), so retention never deletes its rows`,
-  remedy: `alter table ${table} detach partition ${schema}.${name} -- then load or insert its rows anew, each into a partition of its time`,
+  remedy: `alter table ${table} detach partition ${qualifiedName} -- then load or insert its rows anew, each into a partition of its time`,
 })
 
 async function planRows({ pool, settings }: PlanDeps, now: Instant): Promise<PlannedRows[]> {

@@ -48,8 +48,8 @@ export class RetentionTally {
   }
 
   async holdBack(partition: Subject, reason: string, hold?: Hold): Promise<void> {
-    const { schema, table, name, range } = partition
-    if (hold) this.#held.push({ schema, table, name, range, hold })
+    const { schema, table, name, qualifiedName, range } = partition
+    if (hold) this.#held.push({ schema, table, name, qualifiedName, range, hold })
     this.#heldBack.push({ partition: nameOf(partition), reason })
     await this.#report.log(`${nameOf(partition)} stays: ${reason}`)
   }

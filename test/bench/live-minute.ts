@@ -106,7 +106,7 @@ function openDesk(stage: Stage, replay: Replay): Desk {
   }
   return {
     context: {
-      ...{ pool: stage.pool, partitions: stage.reach.partitions, settings, clock, runId },
+      ...{ pool: stage.pool, partitions: stage.reach.partitions, settings, clock, steadyClock: clock, runId },
       http: { get: remember, download: http.download },
       log: openLog({ level: 'error', pretty: false }),
       enqueue: async (_name, payloads) => payloads.map(() => 'waiting'),

@@ -56,6 +56,7 @@ export async function startWorking(pool: Pool, options: WorkingOptions = {}): Pr
   const settings = { ...defaults, candles, environment: readEnvironment(baseUrlVariables(exchange.urls)) }
   const context: Context = {
     clock: exchange.clock,
+    steadyClock: exchange.clock,
     log,
     settings: adjust(settings),
     pool,

@@ -62,10 +62,10 @@ const obstacles: readonly (readonly [string, string, string, string])[] = [
 describe.each(servers.map(({ server, clusterUrl }) => ({ server, test: testOn(clusterUrl), clusterUrl })))(
   'a partition that somebody else depends on, on $server',
   ({ test, clusterUrl }) => {
-    const withDatabase = async (work: (pool: Pool) => Promise<void>) => {
-      const { pool, drop } = await createTestDatabase(clusterUrl)
+    const withDatabase = async (work: (pool: Pool, superuser: Pool) => Promise<void>) => {
+      const { pool, superuser, drop } = await createTestDatabase(clusterUrl)
       try {
-        await work(pool)
+        await work(pool, superuser)
       } finally {
         await drop()
       }
@@ -100,20 +100,22 @@ describe.each(servers.map(({ server, clusterUrl }) => ({ server, test: testOn(cl
     )
 
     test('stays where it belongs to another role, with the statement that helps', async () => {
-      await withDatabase(async (pool) => {
+      await withDatabase(async (pool, superuser) => {
         const [login, owner] = [0, 1].map(() => `role_${randomUUID().slice(0, 8)}`)
         const coinId = await aCoin(pool)
         await freshData(pool, coinId)
         for (const days of [10, 9]) await someCandles(pool, coinId, daysAgo(days), 10)
-        await pool.query(`create role ${login}; create role ${owner}; alter schema public owner to ${login}`)
-        await pool.query(`
+        await superuser.query(
+          `create role ${login}; create role ${owner}; alter schema public owner to ${login}`,
+        )
+        await superuser.query(`
           do $$ declare one record; begin
             for one in select oid::regclass as name from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'm') loop
               execute format('alter table %s owner to ${login}', one.name);
             end loop;
           end $$`)
-        await pool.query(`alter table ${held} owner to ${owner}`)
-        const acting = await createActing(pool, login ?? '')
+        await superuser.query(`alter table ${held} owner to ${owner}`)
+        const acting = await createActing(superuser, login ?? '')
         try {
           expect(await retain(acting)).toMatchObject({
             dropped: [other],
@@ -128,10 +130,10 @@ describe.each(servers.map(({ server, clusterUrl }) => ({ server, test: testOn(cl
           })
         } finally {
           await acting.end()
-          await pool.query(
+          await superuser.query(
             `reassign owned by ${login}, ${owner} to current_user; drop owned by ${login}, ${owner}`,
           )
-          await pool.query(`drop role ${login}; drop role ${owner}`)
+          await superuser.query(`drop role ${login}; drop role ${owner}`)
         }
       })
     })

@@ -438,7 +438,16 @@ describe.each(onServers)('the audit log on $server', ({ test }) => {
       expect(await refusal(client, () => client.query(entry(valid, 'DELETE')))).toBe(denied)
     })
 
-    for (const role of ['beacon_app', 'beacon_ingest', 'beacon_readonly'])
+    test('takes those of what beacon_ingest changes by command, and nothing that passes for a user', async ({
+      client,
+    }) => {
+      await actAs(client, 'beacon_ingest')
+      await client.query(entry(valid, 'REPLACE'))
+      expect(await refusal(client, () => client.query(entry(valid, 'DELETE')))).toBe(denied)
+      expect(await refusal(client, () => client.query('select from audit_logs'))).toBe(denied)
+    })
+
+    for (const role of ['beacon_app', 'beacon_readonly'])
       test(`takes none from ${role}`, async ({ client }) => {
         await actAs(client, role)
         expect(await refusal(client, () => client.query(entry(valid)))).toBe(denied)

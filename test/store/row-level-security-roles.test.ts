@@ -64,6 +64,7 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
       'insert select update(candle) update(last_seen_at) update(raw) update(reason) update(run_id) update(settled_at) update(settled_by) update(settled_reason) update(settlement) update(times_seen)',
     ...onEach(['fleet_counters', 'listed_markets', 'locks'], 'insert select update'),
     instrument_renames: 'insert select',
+    audit_logs: 'insert',
     ...onEach(['request_budget', 'database_samples', 'incidents', 'webhook_deliveries'], everything),
   },
   beacon_readonly: onEach(

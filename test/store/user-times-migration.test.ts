@@ -21,15 +21,7 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
     const { superuser, url, drop } = await createTestDatabase(clusterUrl)
     try {
       await migrateDown(url, { to: await versionBefore('user_times') })
-      const client = await superuser.connect()
-      await insertValid(client, [
-        'users',
-        'notifications',
-        'alerts',
-        'trading_strategies',
-        'backtest_results',
-      ])
-      client.release()
+      await settle(superuser, ['notifications', 'alerts', 'trading_strategies', 'backtest_results'])
       await superuser.query(`
         update users set last_login = 'infinity';
         update notifications set created_at = '-infinity', read_at = '0044-03-15 BC';
@@ -56,7 +48,7 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
         where table_name = 'notifications' and operation = 'UPDATE' order by timestamp desc limit 1`)
       expect(logged).toEqual([{ user_id: null, told: '-infinity', read: '0044-03-15T00:00:00 BC' }])
       const { rows: bound } = await superuser.query(
-        `select relforcerowsecurity as forced from pg_class where relname in ('users', 'notifications', 'alerts')`,
+        `select relforcerowsecurity as forced from pg_class where relname in ('users', 'notifications', 'alerts') and relnamespace = 'public'::regnamespace`,
       )
       expect(bound).toEqual([{ forced: true }, { forced: true }, { forced: true }])
     } finally {

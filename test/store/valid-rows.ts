@@ -325,6 +325,8 @@ export const validRows: Readonly<Record<string, Row>> = {
   },
   locks: { name: 'archive notifications' },
   worker_presence: { queue_engine: 'redis' },
+  scheduler_presence: { queue_engine: 'redis' },
+  web_presence: { queue_engine: 'redis' },
   archive_digests: {
     archive_id: '00000000-0000-4000-8000-00000000000e',
     coin_id: 'bitcoin',

@@ -146,7 +146,7 @@ describe('the whole', () => {
       range: { from: plus(now, -10 * day), to: plus(now, -9 * day) },
       hold: { kind: 'object', reason: 'the view a of somebody else depends on it', remedy: 'drop view a' },
     } as const
-    const holds = ['old_1', 'old_2'].map((name) => ({ ...hold, name }))
+    const holds = ['old_1', 'old_2'].map((name) => ({ ...hold, name, qualifiedName: `public.${name}` }))
     await inTransaction(pool, ({ db }) => recordHolds(db, holds, now))
     await pool.query('create table everything_else partition of ohlcv_data_1h default')
     const result = {

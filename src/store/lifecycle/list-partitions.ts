@@ -70,6 +70,6 @@ export const listPartitions = async (pool: Pool, tables: readonly string[]): Pro
 export const relationOf = ({ schema, name }: Pick<PartitionIdentity, 'schema' | 'name'>): SQL =>
   sql`${sql.identifier(schema)}.${sql.identifier(name)}`
 
-/** The partition for people: with its schema where that is not the parent's. */
-export const nameOf = ({ schema, name }: Pick<PartitionIdentity, 'schema' | 'name'>): string =>
-  schema === 'public' ? name : `${schema}.${name}`
+/** The partition for people and the statements they paste: with its schema where that is not the parent's. */
+export const nameOf = ({ qualifiedName }: Pick<CatalogPartition, 'qualifiedName'>): string =>
+  qualifiedName.replace(/^public\./, '')

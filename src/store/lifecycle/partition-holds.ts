@@ -1,10 +1,10 @@
-import { sql } from 'drizzle-orm'
+import { getTableColumns, sql } from 'drizzle-orm'
 import { type PartitionHold, partitionHolds } from '../../../drizzle/schema/retention.ts'
 import { Fault } from '../../fault.ts'
 import { type Instant, toIso } from '../../market/instant.ts'
 import type { Range } from '../../market/range.ts'
+import type { CatalogPartition } from '../partitions/catalog.ts'
 import { type Database, type WritableDatabase, withFaults } from '../transaction.ts'
-import type { PartitionIdentity } from './list-partitions.ts'
 
 export type HoldKind = PartitionHold['kind']
 
@@ -32,7 +32,7 @@ export class PartitionHeld extends Fault {
 export const holdText = ({ reason, remedy }: Pick<Hold, 'reason' | 'remedy'>): string =>
   remedy === undefined ? reason : `${reason}: ${remedy}`
 
-export type HeldPartition = Pick<PartitionIdentity, 'schema' | 'table' | 'name'> &
+export type HeldPartition = Pick<CatalogPartition, 'schema' | 'table' | 'name' | 'qualifiedName'> &
   Readonly<{ range: Range | undefined; hold: Hold }>
 
 /** What the last run could not delete, with since when. */
@@ -40,12 +40,19 @@ export type RecordedHold = HeldPartition & Readonly<{ heldSince: Instant; checke
 
 export async function listHolds(db: Database): Promise<RecordedHold[]> {
   const rows = await withFaults(
-    db.select().from(partitionHolds).orderBy(partitionHolds.parent, partitionHolds.holdsFrom),
+    db
+      .select({
+        ...getTableColumns(partitionHolds),
+        qualifiedName: sql<string>`format('%I.%I', schema_name, name)`,
+      })
+      .from(partitionHolds)
+      .orderBy(partitionHolds.parent, partitionHolds.holdsFrom),
   )
   return rows.map((row) => ({
     schema: row.schemaName,
     table: row.parent,
     name: row.name,
+    qualifiedName: row.qualifiedName,
     range:
       row.holdsFrom === null || row.holdsTo === null ? undefined : { from: row.holdsFrom, to: row.holdsTo },
     hold: { kind: row.kind, reason: row.reason, remedy: row.remedy ?? undefined },
