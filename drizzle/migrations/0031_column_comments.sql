@@ -148,7 +148,7 @@ comment on column ingest_runs.attempt is 'Attempt of the job, from 1.';
 comment on column ingest_runs.payload is 'What the job was about.';
 comment on column ingest_runs.status is
   'running, done, failed, or abandoned: its process died, and another run does the job.';
-comment on column ingest_runs.will_retry is 'Whether a failed run is followed by another attempt.';
+comment on column ingest_runs.will_retry is 'Whether the job is tried again after a failed run.';
 comment on column ingest_runs.started_at is 'Start of the run.';
 comment on column ingest_runs.finished_at is 'End of the run; NULL while it runs.';
 comment on column ingest_runs.outcome is 'What the job returned, such as its counts.';
