@@ -6,8 +6,9 @@ import { verifyArchive } from '../archive/verify-archive.ts'
 import { Aborted, Fault, InvalidInput } from '../fault.ts'
 import { type Instant, toIso, toMinuteText } from '../market/instant.ts'
 import { type Archive, findArchive, isBelieved, listArchives, recordReadBack } from '../store/archives.ts'
-import { answer, bytesText, countText, say, table } from './output.ts'
+import { answer, bytesText, countText, say } from './output.ts'
 import { type DatabaseSession, withDatabase } from './session.ts'
+import { table } from './table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
 
@@ -56,10 +57,20 @@ const archiveTable = (archives: readonly Archive[]): string =>
     { title: 'what', of: (archive) => archive.partition ?? archive.table },
     { title: 'from', of: ({ range }) => toMinuteText(range.from) },
     { title: 'to', of: ({ range }) => toMinuteText(range.to) },
-    { title: 'rows', of: ({ written }) => (written ? countText(written.content.rows) : ''), align: 'right' },
-    { title: 'size', of: ({ written }) => (written ? bytesText(written.bytes) : ''), align: 'right' },
+    {
+      title: 'rows',
+      of: ({ written }) => (written ? countText(written.content.rows) : ''),
+      align: 'right',
+      leaveOut: 2,
+    },
+    {
+      title: 'size',
+      of: ({ written }) => (written ? bytesText(written.bytes) : ''),
+      align: 'right',
+      leaveOut: 1,
+    },
     { title: 'state', of: ({ state }) => state },
-    { title: 'file', of: ({ place, fileName }) => `${place.replace(/\?.*$/, '')}${fileName}` },
+    { title: 'file', of: ({ place, fileName }) => `${place.replace(/\?.*$/, '')}${fileName}`, wraps: true },
   ])
 
 type Verdict = Readonly<{ id: string; file: string; sound: boolean; problem?: string }>
@@ -159,7 +170,11 @@ const queryCommand = (): Command =>
             ? 'Done.'
             : table(
                 rows,
-                columns.map((title, index) => ({ title, of: (row) => valueText(row[index]) })),
+                columns.map((title, index) => ({
+                  title,
+                  of: (row) => valueText(row[index]),
+                  wraps: true as const,
+                })),
               ),
         )
       }),

@@ -16,7 +16,7 @@ import { readRange, readTimeframes } from './arguments.ts'
 import { planJson, planText, retentionWords } from './backfill-plan-text.ts'
 import { withProgress } from './backfill-progress-bar.ts'
 import { resultText } from './backfill-report.ts'
-import { countText, print, printJson, say } from './output.ts'
+import { countText, print, printJson, say, terminalSize } from './output.ts'
 import { dateArgument, inspectCommand } from './quarantine/inspect.ts'
 import { type DatabaseSession, withFleet } from './session.ts'
 
@@ -73,7 +73,7 @@ async function backfill(
   const coins = await listCoins(db)
   const plan = await planBackfill(database.pool, settings, coins, wish, now, await fleet.stops())
   if (options.dryRun) return finish({ plan: planJson(plan) }, planText(plan), options)
-  if (!options.json) say(`${planText(plan)}\n`)
+  if (!options.json) say(`${planText(plan, terminalSize(process.stderr))}\n`)
   if (plan.expiring > 0 && !options.force) throw refusal(plan)
   if (plan.candles === 0) {
     const rejected = await readRejectedOf(database.pool, plan)

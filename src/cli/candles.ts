@@ -11,8 +11,9 @@ import type { Database } from '../store/transaction.ts'
 import { readCount, readDate } from './arguments.ts'
 import { drawCandles, mostCandles } from './candle-chart.ts'
 import { readSeries } from './one-series.ts'
-import { answer, hasColours, table, terminalSize } from './output.ts'
+import { answer, hasColours, terminalSize } from './output.ts'
 import { type DatabaseSession, withDatabase } from './session.ts'
+import { table } from './table.ts'
 
 type CandlesOptions = Readonly<{
   last?: string
@@ -105,9 +106,9 @@ const revisionTable = (revisions: readonly Revision[]): string =>
   table(revisions, [
     { title: 'open time (UTC)', of: ({ openTime }) => toMinuteText(openTime) },
     { title: 'revised at', of: ({ revisedAt }) => toSecondText(revisedAt) },
-    { title: 'source', of: ({ source }) => source },
-    { title: 'run', of: ({ runId }) => runId?.slice(0, 8) ?? '' },
-    { title: 'what changed', of: changeText },
+    { title: 'source', of: ({ source }) => source, leaveOut: 2 },
+    { title: 'run', of: ({ runId }) => runId?.slice(0, 8) ?? '', leaveOut: 1 },
+    { title: 'what changed', of: changeText, wraps: true },
   ])
 
 const toSecondText = (instant: Instant): string => toIso(instant).replace('T', ' ').slice(0, 19)
@@ -124,5 +125,6 @@ const candleTable = (candles: readonly Candle[]): string =>
       title: name,
       of: (candle: Candle) => candle[name],
       align: 'right' as const,
+      decimals: true as const,
     })),
   ])

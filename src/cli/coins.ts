@@ -6,9 +6,10 @@ import { inTransaction } from '../store/transaction.ts'
 import { chosenCoins } from './chosen-coins.ts'
 import { addCommand } from './coins/add.ts'
 import { listCommand } from './coins/list.ts'
-import { answer, print, table } from './output.ts'
+import { answer, print } from './output.ts'
 import { runHere } from './run-here.ts'
 import { withDatabase, withFleet } from './session.ts'
+import { table } from './table.ts'
 
 export const coinsCommand = (): Command =>
   new Command('coins')
@@ -48,8 +49,8 @@ const syncCommand = (): Command =>
         }
         answer(json, { runs: done }, () =>
           table(done, [
-            { title: 'job', of: ({ job, payload }) => `${job} ${wordsOf(payload)}`.trim() },
-            { title: 'outcome', of: ({ outcome }) => wordsOf(outcome) },
+            { title: 'job', of: ({ job, payload }) => `${job} ${wordsOf(payload)}`.trim(), wraps: true },
+            { title: 'outcome', of: ({ outcome }) => wordsOf(outcome), wraps: true },
           ]),
         )
       }),

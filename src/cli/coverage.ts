@@ -4,8 +4,9 @@ import { candleCount } from '../market/range.ts'
 import { listCoins } from '../store/coins.ts'
 import { type SeriesSummary, summarizeCoverage } from '../store/coverage-summary.ts'
 import { chosenCoins } from './chosen-coins.ts'
-import { answer, countText, table } from './output.ts'
+import { answer, countText } from './output.ts'
 import { withDatabase } from './session.ts'
+import { table } from './table.ts'
 
 export const coverageCommand = (): Command =>
   new Command('coverage')
@@ -37,12 +38,12 @@ const coverageTable = (series: readonly SeriesSummary[]): string =>
   table(series, [
     { title: 'coin', of: ({ coinId }) => coinId },
     { title: 'timeframe', of: ({ timeframe }) => timeframe },
-    { title: 'source', of: ({ source }) => source },
+    { title: 'source', of: ({ source }) => source, leaveOut: 2 },
     { title: 'from', of: ({ stored }) => toMinuteText(stored.from) },
     { title: 'to', of: ({ stored }) => toMinuteText(stored.to) },
     { title: 'candles', of: ({ candles }) => countText(candles), align: 'right' },
-    { title: 'provisional', of: ({ provisional }) => countText(provisional), align: 'right' },
-    { title: 'without trades', of: ({ absent }) => countText(absent), align: 'right' },
-    { title: 'rejected', of: ({ rejected }) => countText(rejected), align: 'right' },
-    { title: 'missing between', of: (row) => countText(missing(row)), align: 'right' },
+    { title: 'provisional', of: ({ provisional }) => countText(provisional), align: 'right', leaveOut: 1 },
+    { title: 'without trades', of: ({ absent }) => countText(absent), align: 'right', leaveOut: 3 },
+    { title: 'rejected', of: ({ rejected }) => countText(rejected), align: 'right', leaveOut: 4 },
+    { title: 'missing', of: (row) => countText(missing(row)), align: 'right' },
   ])

@@ -13,9 +13,10 @@ import { counted } from '../web/status/words.ts'
 import { readRange, readTimeframes } from './arguments.ts'
 import { Incomplete } from './backfill.ts'
 import { chosenCoins } from './chosen-coins.ts'
-import { answer, countText, print, say, table } from './output.ts'
+import { answer, countText, print, say } from './output.ts'
 import { inspectCommand } from './quarantine/inspect.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
+import { table } from './table.ts'
 
 type GapsOptions = Readonly<{
   timeframe?: string
@@ -151,7 +152,7 @@ const gapsTable = (gaps: readonly Gap[]): string =>
     { title: 'from', of: ({ gaps: [{ range }] }) => toMinuteText(range.from) },
     { title: 'to', of: (group) => toMinuteText(lastOf(group).range.to) },
     { title: 'candles', of: (group) => countText(candlesIn(group.gaps)), align: 'right' },
-    { title: 'why', of: whyOf },
+    { title: 'why', of: whyOf, wraps: true },
   ])
 
 /** What asking again may bring. What is late comes by itself, and the rest its source does not have for us. */

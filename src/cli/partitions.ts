@@ -6,9 +6,10 @@ import { readPartitions, receiving } from '../store/partitions/catalog.ts'
 import { type IrregularPartition, irregularPartitions } from '../store/partitions/irregular.ts'
 import { partitionedTables } from '../store/partitions.ts'
 import { type PartitionsAhead, partitionsAheadOf } from '../store/partitions-ahead.ts'
-import { answer, bytesText, countText, say, table } from './output.ts'
+import { answer, bytesText, countText, say } from './output.ts'
 import { runHere } from './run-here.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
+import { table } from './table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
 
@@ -84,16 +85,21 @@ function partitionTable(
     return found === undefined ? '' : kindTexts[found.kind]
   }
   return table(partitions, [
-    { title: 'table', of: (partition) => partition.table },
+    { title: 'table', of: (partition) => partition.table, leaveOut: 1 },
     {
       title: 'partition',
       of: ({ schema, name, qualifiedName }) => (schema === 'public' ? name : qualifiedName),
     },
     { title: 'from', of: ({ range }) => (range === undefined ? '' : toMinuteText(range.from)) },
     { title: 'to', of: ({ range }) => (range === undefined ? '' : toMinuteText(range.to)) },
-    { title: 'rows (estimate)', of: ({ estimatedRows }) => countText(estimatedRows), align: 'right' },
+    {
+      title: 'rows (estimate)',
+      of: ({ estimatedRows }) => countText(estimatedRows),
+      align: 'right',
+      leaveOut: 2,
+    },
     { title: 'size', of: ({ bytes }) => bytesText(bytes), align: 'right' },
-    ...(irregular.length === 0 ? [] : [{ title: 'note', of: noteOf }]),
+    ...(irregular.length === 0 ? [] : [{ title: 'note', of: noteOf, wraps: true as const }]),
   ])
 }
 

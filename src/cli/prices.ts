@@ -6,8 +6,9 @@ import { type LatestPrice, readLatestPrices } from '../store/prices.ts'
 import { readLastOutcome } from '../store/runs.ts'
 import type { Database } from '../store/transaction.ts'
 import { chosenCoins } from './chosen-coins.ts'
-import { answer, spanText, table } from './output.ts'
+import { answer, spanText } from './output.ts'
 import { withDatabase } from './session.ts'
+import { table } from './table.ts'
 
 export const pricesCommand = (): Command =>
   new Command('prices')
@@ -33,13 +34,25 @@ export const pricesCommand = (): Command =>
 
 const priceTable = (prices: readonly LatestPrice[], now: Instant): string =>
   table(prices, [
-    { title: 'rank', of: ({ rank }) => String(rank ?? ''), align: 'right' },
+    { title: 'rank', of: ({ rank }) => String(rank ?? ''), align: 'right', leaveOut: 2 },
     { title: 'coin', of: ({ coinId }) => coinId },
-    { title: 'symbol', of: ({ symbol }) => symbol },
-    { title: 'price', of: ({ price }) => price, align: 'right' },
+    { title: 'symbol', of: ({ symbol }) => symbol, leaveOut: 1 },
+    { title: 'price', of: ({ price }) => price, align: 'right', decimals: true },
     { title: '24 h %', of: ({ change24h }) => change24h ?? '', align: 'right' },
-    { title: '24 h volume', of: ({ volume24h }) => volume24h ?? '', align: 'right' },
-    { title: 'market cap', of: ({ marketCap }) => marketCap ?? '', align: 'right' },
+    {
+      title: '24 h volume',
+      of: ({ volume24h }) => volume24h ?? '',
+      align: 'right',
+      decimals: true,
+      leaveOut: 4,
+    },
+    {
+      title: 'market cap',
+      of: ({ marketCap }) => marketCap ?? '',
+      align: 'right',
+      decimals: true,
+      leaveOut: 3,
+    },
     { title: 'age', of: ({ timestamp }) => spanText(now - timestamp), align: 'right' },
   ])
 
@@ -67,6 +80,6 @@ const unpricedText = ({ startedAt, unpriced }: LastRun): string =>
     `Without a price in the last run, at ${toMinuteText(startedAt)} UTC:`,
     table(unpriced, [
       { title: 'coin', of: ({ coinId }) => coinId },
-      { title: 'why', of: ({ why }) => why },
+      { title: 'why', of: ({ why }) => why, wraps: true },
     ]),
   ].join('\n')

@@ -9,10 +9,11 @@ import type { Database } from '../store/transaction.ts'
 import { counted } from '../web/status/words.ts'
 import { refuseWrongFilter } from './arguments/quarantine-filter.ts'
 import { readCount, readRange } from './arguments.ts'
-import { answer, countText, say, table } from './output.ts'
+import { answer, countText, say } from './output.ts'
 import { acceptCommand } from './quarantine/accept.ts'
 import { accountName, rowNamed, rowsNamed } from './quarantine/named-rows.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
+import { table } from './table.ts'
 import { sayPause } from './verify.ts'
 
 export const quarantineCommand = (): Command =>
@@ -75,9 +76,9 @@ function listText(rows: readonly QuarantinedRow[], total: number): string {
   if (rows.length === 0) return 'No rows match.'
   const lines = table(rows, [
     { title: 'id', of: ({ id }) => id.slice(0, 8) },
-    { title: 'first seen', of: ({ quarantinedAt }) => toMinuteText(quarantinedAt) },
-    { title: 'last seen', of: ({ lastSeenAt }) => toMinuteText(lastSeenAt) },
-    { title: 'count', of: ({ timesSeen }) => countText(timesSeen), align: 'right' },
+    { title: 'first seen', of: ({ quarantinedAt }) => toMinuteText(quarantinedAt), leaveOut: 1 },
+    { title: 'last seen', of: ({ lastSeenAt }) => toMinuteText(lastSeenAt), leaveOut: 3 },
+    { title: 'count', of: ({ timesSeen }) => countText(timesSeen), align: 'right', leaveOut: 2 },
     { title: 'market', of: ({ source, market }) => `${source}:${market}` },
     { title: 'timeframe', of: ({ timeframe }) => timeframe ?? 'price' },
     {
@@ -86,7 +87,7 @@ function listText(rows: readonly QuarantinedRow[], total: number): string {
         openTime === undefined ? (timeframe === undefined ? '' : 'unknown') : toMinuteText(openTime),
     },
     { title: 'now', of: (row) => stateWord(row) },
-    { title: 'reason', of: ({ reason }) => shortened(reason) },
+    { title: 'reason', of: ({ reason }) => reason, wraps: true },
   ])
   return rows.length < total
     ? `${lines}\n\nthe last ${rows.length} of ${countText(total)} rows; more with --limit`
@@ -96,10 +97,6 @@ function listText(rows: readonly QuarantinedRow[], total: number): string {
 /** What holds of the open time: settled as …, stored from elsewhere, or open. */
 const stateWord = ({ settled, isStored }: QuarantinedRow): string =>
   settled?.as ?? (isStored ? 'stored' : 'open')
-
-const longestReason = 80
-const shortened = (text: string): string =>
-  text.length <= longestReason ? text : `${text.slice(0, longestReason - 1)}…`
 
 function rowJson({ openTime, quarantinedAt, lastSeenAt, settled, ...row }: QuarantinedRow) {
   return {

@@ -4,8 +4,9 @@ import { InvalidInput } from '../fault.ts'
 import { pauseQueue, type QueueCounts, queueOverview, resumeQueue } from '../queue/overview.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import { readSources } from '../store/instruments.ts'
-import { answer, countText, table } from './output.ts'
+import { answer, countText } from './output.ts'
 import { withFleet } from './session.ts'
+import { table } from './table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
 
@@ -51,10 +52,11 @@ function switchCommand(name: string, description: string, act: typeof pauseQueue
     )
 }
 
-const counted = (name: Exclude<keyof QueueCounts, 'queue' | 'paused'>) => ({
+const counted = (name: Exclude<keyof QueueCounts, 'queue' | 'paused'>, leaveOut?: number) => ({
   title: name,
   of: (counts: QueueCounts) => countText(counts[name]),
   align: 'right' as const,
+  ...(leaveOut === undefined ? {} : { leaveOut }),
 })
 
 const queueTable = (rows: readonly QueueCounts[]): string =>
@@ -65,5 +67,5 @@ const queueTable = (rows: readonly QueueCounts[]): string =>
     counted('active'),
     counted('delayed'),
     counted('failed'),
-    counted('completed'),
+    counted('completed', 1),
   ])

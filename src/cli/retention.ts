@@ -11,9 +11,10 @@ import {
 } from '../ingest/retention-plan.ts'
 import { toMinuteText } from '../market/instant.ts'
 import { endingTexts, type PlannedPartition, type Verdict } from '../store/retention.ts'
-import { answer, bytesText, countText, table } from './output.ts'
+import { answer, bytesText, countText } from './output.ts'
 import { runHere } from './run-here.ts'
 import { withDatabase, withFleet } from './session.ts'
+import { table } from './table.ts'
 
 type RetentionOptions = Readonly<{ dryRun?: boolean; yes?: boolean; json?: boolean }>
 
@@ -64,12 +65,12 @@ const planText = (
 const partitionTable = (partitions: readonly PlannedPartition[]): string =>
   table(partitions, [
     { title: 'partition', of: ({ partition }) => partition.name },
-    { title: 'from', of: ({ partition }) => toMinuteText(partition.range.from) },
+    { title: 'from', of: ({ partition }) => toMinuteText(partition.range.from), leaveOut: 2 },
     { title: 'to', of: ({ partition }) => toMinuteText(partition.range.to) },
     { title: 'rows', of: ({ partition }) => countText(partition.rows), align: 'right' },
-    { title: 'size', of: ({ partition }) => bytesText(partition.bytes), align: 'right' },
+    { title: 'size', of: ({ partition }) => bytesText(partition.bytes), align: 'right', leaveOut: 1 },
     { title: 'would be', of: ({ verdict, policy }) => fates[verdict] ?? endingTexts[policy.ending] },
-    { title: 'because', of: ({ reason }) => reason },
+    { title: 'because', of: ({ reason }) => reason, wraps: true },
   ])
 
 const fates: Readonly<Record<Verdict, string | undefined>> = {
@@ -81,7 +82,7 @@ const fates: Readonly<Record<Verdict, string | undefined>> = {
 const rowTable = (rows: readonly PlannedRows[]): string =>
   table(rows, [
     { title: 'table', of: (planned) => planned.table },
-    { title: 'rows older than', of: ({ before, by }) => `${toMinuteText(before)} (${by})` },
+    { title: 'rows older than', of: ({ before, by }) => `${toMinuteText(before)} (${by})`, wraps: true },
     {
       title: 'rows',
       of: (planned) => (planned.rows === undefined ? '' : countText(planned.rows)),
@@ -90,6 +91,7 @@ const rowTable = (rows: readonly PlannedRows[]): string =>
     {
       title: 'would be',
       of: ({ ending }) => (ending === 'drop' ? 'deleted' : 'archived and deleted, by the job archive-rows'),
+      wraps: true,
     },
   ])
 

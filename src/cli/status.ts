@@ -4,7 +4,7 @@ import { readVersion } from '../settings/version.ts'
 import { listOpenIncidents } from '../store/incidents.ts'
 import { readSources } from '../store/instruments.ts'
 import { collectStatus } from '../web/status/status.ts'
-import { answer, hasColours } from './output.ts'
+import { answer, hasColours, terminalSize } from './output.ts'
 import { withFleet } from './session.ts'
 import { statusText } from './status-text.ts'
 
@@ -26,6 +26,8 @@ export const statusCommand = (): Command =>
           version: readVersion(),
         })
         const alerts = (await listOpenIncidents(db)).map(({ sentence }) => sentence)
-        answer(json, status, () => statusText({ status, alerts, colours: hasColours() }))
+        answer(json, status, () =>
+          statusText({ status, alerts, colours: hasColours(), size: terminalSize() }),
+        )
       }),
     )

@@ -7,9 +7,10 @@ import { didYouMean } from '../settings/did-you-mean.ts'
 import { durationText } from '../settings/duration.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { listRefreshes } from '../store/view-refreshes.ts'
-import { answer, countText, table } from './output.ts'
+import { answer, countText } from './output.ts'
 import { runHere } from './run-here.ts'
 import { withDatabase, withFleet } from './session.ts'
+import { table } from './table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
 
@@ -36,10 +37,15 @@ const listCommand = (): Command =>
             : table(refreshes, [
                 { title: 'view', of: ({ view }) => view },
                 { title: 'refreshed', of: ({ refreshedAt }) => toMinuteText(refreshedAt) },
-                { title: 'took', of: ({ durationMs }) => durationText(durationMs), align: 'right' },
+                {
+                  title: 'took',
+                  of: ({ durationMs }) => durationText(durationMs),
+                  align: 'right',
+                  leaveOut: 1,
+                },
                 { title: 'rows', of: ({ rows }) => countText(rows), align: 'right' },
                 { title: 'days before', of: ({ coversTo }) => toIso(coversTo).slice(0, 10) },
-                { title: 'not whole', of: ({ incomplete }) => incompleteText(incomplete) },
+                { title: 'not whole', of: ({ incomplete }) => incompleteText(incomplete), wraps: true },
               ]),
         )
       }),

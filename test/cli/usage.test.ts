@@ -95,7 +95,7 @@ test.concurrent(
     expect(expired).toMatchObject({ code: 2, stdout: '' })
     expect(expired?.stderr).toMatch(/error: retention would delete 24 of these [^\n]* --force[^\n]*\n$/)
     expect(planned).toMatchObject({ code: 0, stderr: '' })
-    expect(planned?.stdout).toMatch(/binance:PEPEUSDT .* 24 +1 +2 /)
+    expect(planned?.stdout).toMatch(/binance:PEPEUSDT .* 24 +1 /)
     expect(planned?.stdout).toContain('ohlcv_data_1h_y2024m03')
     expect(JSON.parse(plannedJson?.stdout ?? '').plan).toMatchObject({
       candles: 24,
