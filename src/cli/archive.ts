@@ -21,10 +21,8 @@ export const archiveCommand = (): Command =>
 
 const listCommand = (): Command =>
   new Command('list')
-    .description(
-      'List every file of the archive: what it holds, where it lies, and whether it was read back.',
-    )
-    .option('--json', 'answer as JSON')
+    .description('List archive files with their content and state.')
+    .option('--json', 'print JSON')
     .action(({ json }: JsonOption) =>
       withDatabase(async ({ db }) => {
         const archives = await listArchives(db)
@@ -77,11 +75,9 @@ type Verdict = Readonly<{ id: string; file: string; sound: boolean; problem?: st
 
 const verifyCommand = (): Command =>
   new Command('verify')
-    .description(
-      'Read files of the archive back, all of them when none is named: size, SHA-256 and every column.',
-    )
-    .argument('[id]', 'of the archive, or how it begins')
-    .option('--json', 'answer as JSON')
+    .description('Read archive files back and compare checksums.')
+    .argument('[id]', 'give the id of an archive, or its beginning; default: all')
+    .option('--json', 'print JSON')
     .action((id: string | undefined, { json }: JsonOption) =>
       withDatabase(async (session) => {
         const { db } = session
@@ -116,12 +112,10 @@ type RestoreOptions = Readonly<{ into?: string; json?: boolean }>
 
 const restoreCommand = (): Command =>
   new Command('restore')
-    .description(
-      'Put the rows of an archive back into their table, or into one of their own; what is there stays as it is.',
-    )
-    .argument('<id>', 'of the archive, or how it begins')
-    .option('--into <table>', 'make this table and put them there, for its owner alone to read')
-    .option('--json', 'answer as JSON')
+    .description('Restore archived rows into their table or a new one.')
+    .argument('<id>', 'give the id of an archive, or its beginning')
+    .option('--into <table>', 'create this table and restore there, readable by its owner')
+    .option('--json', 'print JSON')
     .action((id: string, { into, json }: RestoreOptions) =>
       withDatabase(async (session) => {
         const { database, settings, clock, db } = session
@@ -151,12 +145,9 @@ function restoredText({ table: name, restored, unchanged, kept, orphaned, until 
 
 const queryCommand = (): Command =>
   new Command('query')
-    .description('Answer a query over the whole history, live and archived, as DuckDB understands SQL.')
-    .argument(
-      '<sql>',
-      `such as "select coin_id, max(high) from ohlcv_data where timeframe = '1h' group by coin_id"`,
-    )
-    .option('--json', 'answer as JSON')
+    .description('Query live and archived history with SQL (DuckDB).')
+    .argument('<sql>', 'give a statement, such as "select count(*) from ohlcv_data"')
+    .option('--json', 'print JSON')
     .action((query: string, { json }: JsonOption) =>
       withDatabase(async ({ database, settings }) => {
         if (query.trim() === '')

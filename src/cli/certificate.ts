@@ -5,43 +5,63 @@ import { toIso, toMinuteText } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import { canonicalCopy } from '../store/candle-digest.ts'
 import { counted } from '../web/status/words.ts'
+import {
+  allCoins,
+  asJson,
+  namedCoins,
+  refuseNoCoins,
+  requiredFromDate,
+  requiredTimeframes,
+  toDate,
+} from './arguments/options.ts'
 import { readRange } from './arguments.ts'
-import { readSeries } from './one-series.ts'
+import { readSeveralSeries } from './one-series.ts'
 import { answer, countText, print } from './output.ts'
 import { type DatabaseSession, withDatabase } from './session.ts'
 
-type CertificateOptions = Readonly<{ from: string; to: string; sql?: boolean; json?: boolean }>
+type CertificateOptions = Readonly<{
+  timeframe: string
+  from: string
+  to?: string
+  all?: boolean
+  sql?: boolean
+  json?: boolean
+}>
 
 export const certificateCommand = (): Command =>
   new Command('certificate')
-    .argument('<coin>', 'coin id')
-    .argument('<timeframe>', 'such as 1m or 1h')
-    .requiredOption('--from <date>', 'first instant, UTC: 2024-03-01, 2024-03-01T12:00Z or -30d')
-    .option('--to <date>', 'end, not included', 'now')
-    .addOption(
-      new Option(
-        '--sql',
-        'only print the statement whose output the SHA-256 is of, for psql and sha256sum',
-      ).conflicts('json'),
-    )
-    .option('--json', 'answer as JSON')
-    .action((coinId: string, timeframe: string, options: CertificateOptions) =>
-      withDatabase((session) => showCertificate(session, coinId, timeframe, options)),
-    )
+    .addArgument(namedCoins())
+    .addOption(allCoins())
+    .addOption(requiredTimeframes())
+    .addOption(requiredFromDate())
+    .addOption(toDate())
+    .addOption(new Option('--sql', 'print the statement that the SHA-256 is taken of').conflicts('json'))
+    .addOption(asJson())
+    .action((names: string[], options: CertificateOptions) => {
+      refuseNoCoins(names, options.all)
+      return withDatabase((session) => showCertificates(session, names, options))
+    })
 
-async function showCertificate(
+async function showCertificates(
   session: DatabaseSession,
-  coinId: string,
-  name: string,
-  { from, to, sql, json }: CertificateOptions,
+  names: readonly string[],
+  { timeframe, from, to = 'now', sql, json }: CertificateOptions,
 ): Promise<void> {
   const { settings, clock, database } = session
   const now = clock.now()
-  const wish = { ...(await readSeries(session, coinId, name)), range: readRange(from, to, now) }
-  if (sql) return print(`${canonicalCopy(seriesOf(wish), closedPart(settings, wish, now))};`)
-  const certificate = await certify(database.pool, settings, wish, now)
-  answer(json, certificateJson(certificate), () => certificateText(certificate))
-  if (!certificate.balances) throw new Unbalanced(certificate)
+  const range = readRange(from, to, now)
+  const wishes = (await readSeveralSeries(session, names, timeframe)).map((one) => ({ ...one, range }))
+  if (sql) {
+    for (const wish of wishes) print(`${canonicalCopy(seriesOf(wish), closedPart(settings, wish, now))};`)
+    return
+  }
+  const certificates: Certificate[] = []
+  for (const wish of wishes) certificates.push(await certify(database.pool, settings, wish, now))
+  answer(json, { certificates: certificates.map(certificateJson) }, () =>
+    certificates.map(certificateText).join('\n\n'),
+  )
+  const unbalanced = certificates.find(({ balances }) => !balances)
+  if (unbalanced) throw new Unbalanced(unbalanced)
 }
 
 const seriesOf = ({ coin, timeframe }: CertificateWish) => ({ coinId: coin.id, timeframe })

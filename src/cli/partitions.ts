@@ -18,8 +18,8 @@ export const partitionsCommand = (): Command =>
 
 const listCommand = (): Command =>
   new Command('list')
-    .description('List every partition with its bounds and size.')
-    .option('--json', 'answer as JSON')
+    .description('List partitions with their bounds and size.')
+    .option('--json', 'print JSON')
     .action(({ json }: JsonOption) =>
       withDatabase(async ({ settings, database, clock }) => {
         const tables = partitionedTables(settings)
@@ -112,8 +112,8 @@ const aheadTable = (ahead: readonly PartitionsAhead[]): string =>
 
 const ensureCommand = (): Command =>
   new Command('ensure')
-    .description('Make the partitions that will soon be needed, now.')
-    .option('--json', 'answer as JSON')
+    .description('Create the partitions that will soon be needed.')
+    .option('--json', 'print JSON')
     .action(({ json }: JsonOption) =>
       withFleet(async (session, fleet) => {
         await sayIrregular(session)

@@ -5,6 +5,7 @@ import { type Coin, listCoins } from '../store/coins.ts'
 import { type LatestPrice, readLatestPrices } from '../store/prices.ts'
 import { readLastOutcome } from '../store/runs.ts'
 import type { Database } from '../store/transaction.ts'
+import { allCoins, asJson, refuseCoinsBesideAll, someCoins } from './arguments/options.ts'
 import { chosenCoins } from './chosen-coins.ts'
 import { answer, spanText } from './output.ts'
 import { withDatabase } from './session.ts'
@@ -12,16 +13,18 @@ import { table } from './table.ts'
 
 export const pricesCommand = (): Command =>
   new Command('prices')
-    .argument('[coin...]', 'coin ids; all followed ones when none is named')
-    .option('--json', 'answer as JSON, prices as exact text')
-    .action((coinIds: string[], { json }: { json?: boolean }) =>
-      withDatabase(async ({ db, clock }) => {
-        const coins = chosenCoins(await listCoins(db), coinIds)
+    .addArgument(someCoins())
+    .addOption(allCoins())
+    .addOption(asJson())
+    .action((names: string[], { json, all }: { json?: boolean; all?: boolean }) =>
+      withDatabase(async ({ db, clock, settings }) => {
+        refuseCoinsBesideAll(names, all)
+        const coins = chosenCoins(await listCoins(db), names, settings)
         const ids = coins.map(({ id }) => id)
         const prices = coins.length === 0 ? [] : await readLatestPrices(db, ids)
         const lastRun = await readLastRun(db, coins)
-        const asJson = prices.map((price) => ({ ...price, timestamp: toIso(price.timestamp) }))
-        answer(json, { prices: asJson, unpriced: lastRun?.unpriced ?? [] }, () =>
+        const described = prices.map((price) => ({ ...price, timestamp: toIso(price.timestamp) }))
+        answer(json, { prices: described, unpriced: lastRun?.unpriced ?? [] }, () =>
           [
             prices.length === 0
               ? 'No prices are stored yet: a running daemon brings them in; see beacon status.'

@@ -20,9 +20,9 @@ type RetentionOptions = Readonly<{ dryRun?: boolean; yes?: boolean; json?: boole
 
 export const retentionCommand = (): Command =>
   new Command('retention')
-    .option('--dry-run', 'show what would happen and why, and change nothing; fails where the run would')
-    .option('--yes', 'also where more than half of a table would go at once')
-    .option('--json', 'answer as JSON')
+    .option('--dry-run', 'show what would be deleted and why; change nothing')
+    .option('--yes', 'delete even more than half of a table at once')
+    .option('--json', 'print JSON')
     .action(({ dryRun, yes = false, json }: RetentionOptions) =>
       dryRun ? rehearse(yes, json) : enforce(yes, json),
     )

@@ -10,7 +10,7 @@ import { statusText } from './status-text.ts'
 
 export const statusCommand = (): Command =>
   new Command('status')
-    .option('--json', 'answer as JSON, as /api/status does')
+    .option('--json', 'print JSON, as /api/status does')
     .action(({ json }: { json?: boolean }) =>
       withFleet(async ({ settings, database, db, clock, log }, { engine, stops }) => {
         const status = await collectStatus({

@@ -19,8 +19,8 @@ export const viewsCommand = (): Command =>
 
 const listCommand = (): Command =>
   new Command('list')
-    .description('List the last refreshes of each summary, and which days were not whole.')
-    .option('--json', 'answer as JSON')
+    .description('List recent refreshes and coins with an incomplete day.')
+    .option('--json', 'print JSON')
     .action(({ json }: JsonOption) =>
       withDatabase(async ({ settings, database }) => {
         const db = databaseOf(database.pool)
@@ -45,7 +45,7 @@ const listCommand = (): Command =>
                 },
                 { title: 'rows', of: ({ rows }) => countText(rows), align: 'right' },
                 { title: 'days before', of: ({ coversTo }) => toIso(coversTo).slice(0, 10) },
-                { title: 'not whole', of: ({ incomplete }) => incompleteText(incomplete), wraps: true },
+                { title: 'incomplete', of: ({ incomplete }) => incompleteText(incomplete), wraps: true },
               ]),
         )
       }),
@@ -64,11 +64,9 @@ function incompleteText(incomplete: Summarised['incomplete']): string {
 
 const refreshCommand = (): Command =>
   new Command('refresh')
-    .description(
-      'Refresh a summary now, all of them when none is named; what the sources still owe of yesterday is fetched first. Readers go on reading meanwhile.',
-    )
-    .argument('[name]', 'such as daily_price_summary')
-    .option('--json', 'answer as JSON')
+    .description('Refresh summaries now; fetch missing candles of yesterday.')
+    .argument('[name]', 'name the summary, such as daily_price_summary; default: all')
+    .option('--json', 'print JSON')
     .action((name: string | undefined, { json }: JsonOption) =>
       withFleet(async (session, fleet) => {
         const { views } = session.settings

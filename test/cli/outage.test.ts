@@ -60,7 +60,7 @@ test.each(['', ' --source binance-archive'])(
       `gaps bitcoin ${month} --json`,
       `quarantine discard ${others.join(' ')} --reason outage --json`,
       backfill,
-      `certificate bitcoin 1h --from 2018-02-01 --to 2018-03-01 --json`,
+      `certificate bitcoin --timeframe 1h --from 2018-02-01 --to 2018-03-01 --json`,
     ])
     expect(odd).toMatchObject({ code: 2 })
     expect(odd?.stderr).toBe(

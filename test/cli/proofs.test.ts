@@ -9,9 +9,9 @@ import type { EndedLine } from './line-runner.ts'
 import { openSite, type Site } from './site.ts'
 
 const week = '--from 2024-03-01 --to 2024-03-08'
-const certificate = `certificate bitcoin 1h ${week}`
+const certificate = `certificate bitcoin --timeframe 1h ${week}`
 const verifyWeek = `verify bitcoin --timeframe 1h ${week}`
-const etherCertificate = `certificate ethereum 1h ${week} --json`
+const etherCertificate = `certificate ethereum --timeframe 1h ${week} --json`
 
 /** Runs named lines one after the other in one process, which costs more than all of them. */
 async function runNamed<Name extends string>(site: Site, lines: Readonly<Record<Name, Line>>) {
@@ -37,7 +37,7 @@ const loadAndLook = (another: TestDatabase) => {
     'certificate there': there(`${certificate} --json`),
     'certificate as text': certificate,
     statement: `${certificate} --sql`,
-    'longer certificate': 'certificate bitcoin 1h --from 2024-03-01 --to 2024-03-09 --json',
+    'longer certificate': 'certificate bitcoin --timeframe 1h --from 2024-03-01 --to 2024-03-09 --json',
     verify: verifyWeek,
     'load lies': `backfill ethereum --timeframe 1h ${week} --force`,
     quarantine: 'quarantine list --coin ethereum --json',
@@ -52,15 +52,15 @@ const lookAtDamage = (another: TestDatabase, id: string) => ({
   'seeded sample': `${verifyWeek} --sample 1 --seed abc --json`,
   repair: `${verifyWeek} --repair`,
   'verify again': verifyWeek,
-  revisions: 'candles bitcoin 1h --revisions --json',
-  'revisions as text': 'candles bitcoin 1h --revisions',
-  'revisions of another day': 'candles bitcoin 1h --revisions --from 2024-03-03 --to 2024-03-04',
+  revisions: 'candles bitcoin --timeframe 1h --revisions --json',
+  'revisions as text': 'candles bitcoin --timeframe 1h --revisions',
+  'revisions of another day': 'candles bitcoin --timeframe 1h --revisions --from 2024-03-03 --to 2024-03-04',
   list: 'quarantine list',
   'list of nothing': 'quarantine list --reason nothing-like-it',
   show: `quarantine show ${id}`,
   discard: `quarantine discard ${id} --reason testing --by ada --json`,
   'list after': 'quarantine list --json',
-  'list of settled': 'quarantine list --settled',
+  'list of settled': 'quarantine list --resolved',
   'certificate with a discarded one': etherCertificate,
   'verify with a discarded one': `verify ethereum --timeframe 1h ${week}`,
   retry: `quarantine retry ${id} --json`,

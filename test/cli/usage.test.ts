@@ -32,12 +32,22 @@ const commands = [
 const misused: readonly (readonly [string, RegExp])[] = [
   ['frobnicate', /unknown command 'frobnicate'/],
   ['coins frobnicate', /unknown command 'frobnicate'/],
-  ['queues frobnicate', /too many arguments/],
+  ['queues frobnicate', /too many arguments, from "frobnicate" on/],
   ['coins', /Usage: beacon coins/],
-  ['candles bitcoin', /missing required argument 'timeframe'/],
-  ['backfill --timeframe 1h --from -3d', /missing required argument 'coin'/],
-  ['backfill bitcoin --timeframe 1h', /required option '--from <date>'/],
+  ['candles bitcoin', /--timeframe is missing: add one, such as --timeframe 1h\. See: beacon candles --help/],
+  ['backfill --timeframe 1h --from -3d', /no coin is named.*--all/],
+  ['backfill bitcoin --timeframe 1h', /--from is missing: add one, such as --from -30d/],
   ['coverage --frob', /unknown option '--frob'/],
+  [
+    'backfill bitcoin --timefram 1h --from -3d',
+    /unknown option '--timefram'\n\(Did you mean --timeframe\?\)/,
+  ],
+  ['verify bitcoin --timefame 1h', /unknown option '--timefame'\n\(Did you mean --timeframe\?\)/],
+  ['candles bitcoin 1h', /1h is a timeframe and no coin: write --timeframe 1h/],
+  [
+    'certificate bitcoin 1H --timeframe 1h --from -3d',
+    /"1H" is a timeframe and no coin: write --timeframe 1h/,
+  ],
 ]
 
 /** Which tables there are, and how many rows each of them holds. */

@@ -10,7 +10,7 @@ import { table } from '../table.ts'
 export const listCommand = (): Command =>
   new Command('list')
     .description('List the tracked coins.')
-    .option('--json', 'answer as JSON')
+    .option('--json', 'print JSON')
     .action(({ json }: { json?: boolean }) =>
       withDatabase(async ({ db }) => {
         const coins = await listCoins(db)

@@ -15,17 +15,17 @@ import { type Check, error, type Finding, type Reach, warning } from './check.ts
 /** So many discrepancies are told one by one; a lost disk may leave millions. */
 const told = 50
 
-const mendCommand = 'npx beacon doctor --deep --mend'
+const repairCommand = 'npx beacon doctor --deep --repair'
 
-/** That the ledger and the tables agree, candle by candle. With `mend`, what can be put right is. */
-export const ledger = (mend: boolean): Check => ({
+/** That the ledger and the tables agree, candle by candle. With `repair`, what can be corrected is. */
+export const ledger = (repair: boolean): Check => ({
   name: 'ledger',
   run: async (reach) => {
     const { pool, now, signal } = reach
     const plan = await planDeepCheck(pool)
     const findings: Finding[] = []
     const onDiscrepancy = async (found: Discrepancy) => {
-      const finding = mend ? await mendOne(reach, found) : findingOf(found)
+      const finding = repair ? await repairOne(reach, found) : findingOf(found)
       if (findings.length < told) findings.push(finding)
     }
     const { candles, discrepancies } = await withCountingBar(plan.parts.length, 'parts', (onProgress) =>
@@ -37,7 +37,7 @@ export const ledger = (mend: boolean): Check => ({
     const more = discrepancies - findings.length
     if (more > 0)
       findings.push(
-        error(`There are ${counted(more, 'discrepancy').replace('ys', 'ies')} more.`, mendCommand),
+        error(`There are ${counted(more, 'discrepancy').replace('ys', 'ies')} more.`, repairCommand),
       )
     return findings
   },
@@ -47,13 +47,13 @@ const isOfRows = (found: Discrepancy): found is RowDiscrepancy =>
   found.kind === 'row-missing' || found.kind === 'row-unrecorded'
 
 function findingOf(found: Discrepancy): Finding {
-  if (!isOfRows(found)) return error(stateSentence(found), mendCommand)
+  if (!isOfRows(found)) return error(stateSentence(found), repairCommand)
   return found.kind === 'row-missing'
-    ? error(missingSentence(found), `${mendCommand}, and then: ${gapsCommandOf(found)}`)
+    ? error(missingSentence(found), `${repairCommand}, and then: ${gapsCommandOf(found)}`)
     : error(unrecordedSentence(found), unrecordedRemedy(found))
 }
 
-async function mendOne({ pool, now }: Reach, found: Discrepancy): Promise<Finding> {
+async function repairOne({ pool, now }: Reach, found: Discrepancy): Promise<Finding> {
   if (!isOfRows(found)) {
     await mendStates(pool, found, now)
     return warning(`${stateSentence(found)} Put in order.`, 'Nothing is left to do.')
