@@ -8,7 +8,6 @@ import { join } from 'node:path'
 import { Client, Pool } from 'pg'
 import { bytesText } from '../../src/cli/output.ts'
 import { table } from '../../src/cli/table.ts'
-import { systemClock } from '../../src/runtime/clock.ts'
 import { openEmbeddedPostgres } from '../../src/runtime/embedded.ts'
 import { openLog } from '../../src/runtime/log.ts'
 import { migrateUp } from '../../src/store/migrations.ts'
@@ -335,7 +334,7 @@ const quiet = ['autovacuum = off', `checkpoint_timeout = '1h'`, `max_wal_size = 
 async function onDatabase<T>(work: (client: Client) => Promise<T>): Promise<T> {
   const dir = await mkdtemp(join(tmpdir(), 'beacon-bench-'))
   const log = openLog({ level: 'error', pretty: false })
-  const server = await openEmbeddedPostgres({ dataDir: join(dir, 'postgres'), log, clock: systemClock })
+  const server = await openEmbeddedPostgres({ dataDir: join(dir, 'postgres'), log })
   const client = new Client({ connectionString: server.url })
   try {
     await migrateUp(server.url)
