@@ -63,6 +63,7 @@ type Chunk = z.infer<typeof payload>
 export const backfillCandles = defineJob({
   name: 'backfill-candles',
   summary: 'One stretch of history of one market, as far as it is still missing',
+  changes: ['new', 'revised', 'quarantined'],
   payload,
   queueOf: ({ source }) => queueOfSource(source),
   idOf: ({ source, symbol, coinId, timeframe, from, to, archive }) =>

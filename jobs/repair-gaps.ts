@@ -25,6 +25,7 @@ const mostQuestions = 200
 /** Every hour: what is still owed of each series of a source, and what is to be looked at once more. */
 export const repairGaps = defineJob({
   name: 'repair-gaps',
+  changes: ['backfills', 'new', 'revised', 'quarantined'],
   summary:
     'Asks a source again for what is still owed, and once more for what it did not have a day and a month ago',
   payload: z.strictObject({ source: anySourceId }),

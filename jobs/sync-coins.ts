@@ -18,6 +18,7 @@ const mostCoins = 30
 /** Image, description, website, whitepaper and chain of the followed coins, each once a week. */
 export const syncCoins = defineJob({
   name: 'sync-coins',
+  changes: ['updated', 'unknown', 'unread'],
   summary: 'Image, description, website, whitepaper and chain of every followed coin, once a week',
   payload: z.strictObject({}),
   queueOf: () => 'coingecko',

@@ -1,3 +1,4 @@
+import { isUnreachableText } from '../http/reachability.ts'
 import { second } from '../market/instant.ts'
 import { type Timeframe, timeframes } from '../market/timeframe.ts'
 import type { Freshness, SeriesStatus } from '../web/status/series.ts'
@@ -33,6 +34,7 @@ type Paint = (text: string, colour: Colour) => string
 export function statusText({ status, alerts, colours, size }: StatusText): string {
   const paint: Paint = (text, colour) => (colours ? `\u001b[${codes[colour]}m${text}\u001b[39m` : text)
   const { overall, series, runs, process } = status
+  const { isNetworkDown } = status.unreachable
   const state = { ok: 'green', 'catching-up': 'yellow', attention: 'red' } as const
   const { width } = size
   // The prompt takes the last line.
@@ -46,7 +48,7 @@ export function statusText({ status, alerts, colours, size }: StatusText): strin
     shownAlerts,
   ).flatMap((alert) => wrap(alert, width).map((line) => paint(line, 'red')))
   const last = wrap(footer(process), width)
-  const errors = errorLines(runs, width)
+  const errors = errorLines(isNetworkDown ? withoutOutages(runs) : runs, width)
   const taken = headline.length + open.length + 1 + last.length + 1 + errors.length
   const fresh = freshnessLines(series, { width, most: mostLines - taken - (fewestRuns + 2) })
   const left = Math.max(fewestRuns + 1, mostLines - taken - (fresh.length + 1))
@@ -161,6 +163,10 @@ const startedText = (startedAt: string): string => startedAt.slice(5, 19).replac
 
 const statusWords = ({ status, attempt }: Run): string =>
   attempt === 1 ? status : `${status} (attempt ${attempt})`
+
+/** The headline says it of all of them. */
+const withoutOutages = (runs: Status['runs']): Run[] =>
+  runs.filter(({ error }) => error === null || !isUnreachableText(error))
 
 /** Why runs have failed, each reason once with the newest run that failed for it. */
 function errorLines(runs: Status['runs'], width: number): string[] {

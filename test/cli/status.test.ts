@@ -58,6 +58,7 @@ const aStatus = (parts: Partial<Status> = {}): Status => ({
   overall: { state: 'ok', sentence: 'Everything is fine.', others: [] },
   readiness: ready,
   blocking: [],
+  unreachable: { isNetworkDown: false, sources: [] },
   bans: [],
   alerts: [],
   series: [aSeries()],

@@ -1,9 +1,11 @@
+import { isUnreachableText } from '../../http/reachability.ts'
 import { type Instant, minute, second } from '../../market/instant.ts'
 import type { Settings } from '../../settings.ts'
 import { readinessFindings } from '../readiness/findings.ts'
 import { blockingFindings } from './blocking.ts'
 import { attention, catchingUp, type Finding, type OverallState } from './finding.ts'
 import type { Status } from './status.ts'
+import { isUsedBy, unreachableFindings, unusedFinding } from './unreachable.ts'
 import { counted, lengthInWords } from './words.ts'
 
 export type Overall = Readonly<{
@@ -23,9 +25,12 @@ const settlingMs = 10 * minute
 export function judge(facts: Facts, settings: Settings, now: Instant): Overall {
   const findings = findingsOf(facts, settings, now)
   const [gravest, ...others] = [...findings, ...ofAlerts(facts, findings)].toSorted(byGravity)
+  const notes = others.map((other) => other.sentence)
   if (!gravest) return { state: 'ok', sentence: whenAllIsWell(facts), others: [] }
   const { state, sentence } = gravest
-  return { state, sentence, others: others.map((other) => other.sentence) }
+  return state === 'note'
+    ? { state: 'ok', sentence: whenAllIsWell(facts), others: [sentence, ...notes] }
+    : { state, sentence, others: notes }
 }
 
 /** Everything that is not as it should be, the graver first. */
@@ -33,6 +38,7 @@ export function findingsOf(facts: Facts, settings: Settings, now: Instant): Find
   return [
     ...blockingFindings(facts.blocking),
     ...readinessFindings(facts.readiness),
+    ...unreachableFindings(facts.unreachable),
     ...ofFleet(facts),
     ...ofBans(facts),
     ...ofSeries(facts, now),
@@ -43,7 +49,7 @@ export function findingsOf(facts: Facts, settings: Settings, now: Instant): Find
   ].toSorted(byGravity)
 }
 
-const gravity = { 'catching-up': 1, attention: 2 }
+const gravity = { note: 0, 'catching-up': 1, attention: 2 }
 const byGravity = (a: Finding, b: Finding): number => gravity[b.state] - gravity[a.state]
 
 const whenAllIsWell = ({ series }: Facts): string =>
@@ -156,13 +162,18 @@ function ofPrices(facts: Facts, { prices: { every } }: Settings, now: Instant): 
   ]
 }
 
-function ofRuns({ runs }: Facts): Finding[] {
+function ofRuns({ runs, series, unreachable }: Facts): Finding[] {
   const seen = new Set<string>()
   return runs.flatMap((run) => {
     const work = `${run.job} ${JSON.stringify(run.subject)}`
     if (run.status === 'running' || seen.has(work)) return []
     seen.add(work)
     if (run.status !== 'failed') return []
+    const { source } = run.subject
+    if (run.error !== null && isUnreachableText(run.error)) {
+      if (unreachable.isNetworkDown || unreachable.sources.some((one) => one.source === source)) return []
+      if (source !== undefined && !isUsedBy(series, source)) return [unusedFinding(source, run.error)]
+    }
     const name = [run.job, run.subject.source, run.subject.coinId ?? run.subject.view, run.subject.timeframe]
       .filter((part) => part !== undefined)
       .join(' ')
