@@ -1,9 +1,15 @@
-// Whoever reads along may leave before the end, as `head` does: the rest goes nowhere, and nothing has failed.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-  })
+let isFailureReported = false
+
+/** A reader that leaves before the end, as `head` does, is no failure; a full disk is one, reported once. */
+function onOutputError(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') return
+  process.exitCode ||= 1
+  if (isFailureReported) return
+  isFailureReported = true
+  process.stderr.write(`error: the output cannot be written (${error.message})\n`)
 }
+
+for (const stream of [process.stdout, process.stderr]) stream.on('error', onOutputError)
 
 /** What a command answers goes to standard output; everything else to standard error. */
 export const print = (text: string): void => void process.stdout.write(`${text}\n`)

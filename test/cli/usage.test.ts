@@ -1,9 +1,15 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { freePort } from '../../src/runtime/free-port.ts'
 import type { EndedLine } from './line-runner.ts'
 import { openSite, type Site } from './site.ts'
+
+const beacon = fileURLToPath(new URL('../../dist/beacon.js', import.meta.url))
 
 const commands = [
   '',
@@ -195,9 +201,29 @@ test.concurrent('mistakes in what is configured are told by file and line, or by
   for (const { stderr } of ends) expect(stderr).toMatch(/^error: [^\n]+\n( {2}[^\n]+\n)*$/)
 })
 
-test.concurrent('whoever reads the answer may leave before its end', async () => {
+test.concurrent('a reader may leave before the end of the answer', async () => {
   await using site = await openSite()
   const running = site.start('coins list --json')
   running.closeOutput()
   expect(await running.ended).toMatchObject({ code: 0, stderr: '' })
 })
+
+test
+  .runIf(existsSync('/dev/full'))
+  .concurrent('an answer that cannot be written fails with one message', async () => {
+    const run = async (line: string) => {
+      const shell = `"${process.execPath}" "${beacon}" ${line} > /dev/full`
+      const child = spawn('sh', ['-c', shell], { stdio: ['ignore', 'ignore', 'pipe'] })
+      let stderr = ''
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        stderr += text
+      })
+      const [code] = await once(child, 'close')
+      return { code, stderr }
+    }
+    const wanted = {
+      code: 1,
+      stderr: expect.stringMatching(/^error: the output cannot be written \(ENOSPC[^\n]*\)\n$/),
+    }
+    expect(await Promise.all(['--help', 'completion bash'].map(run))).toEqual([wanted, wanted])
+  })
