@@ -17,7 +17,7 @@ import { databaseOf } from '../src/store/transaction.ts'
 /** The price of every tracked coin, each from the first of its sources that has one. */
 export const ingestPrices = defineJob({
   name: 'ingest-prices',
-  summary: 'The price, market cap, volume and supply of every followed coin',
+  summary: 'Load price, market cap, volume and supply of every tracked coin',
   changes: ['new', 'quarantined'],
   payload: z.strictObject({}),
   queueOf: () => 'coingecko',

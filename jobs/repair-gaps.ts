@@ -26,8 +26,7 @@ const mostQuestions = 200
 export const repairGaps = defineJob({
   name: 'repair-gaps',
   changes: ['backfills', 'new', 'revised', 'quarantined'],
-  summary:
-    'Asks a source again for what is still owed, and once more for what it did not have a day and a month ago',
+  summary: 'Request missing candles again, and what the source did not have a day and a month ago',
   payload: z.strictObject({ source: anySourceId }),
   queueOf: ({ source }) => queueOfSource(source),
   idOf: ({ source }) => `repair-gaps_${queueOfSource(source)}`,

@@ -19,7 +19,7 @@ const mostCoins = 30
 export const syncCoins = defineJob({
   name: 'sync-coins',
   changes: ['updated', 'unknown', 'unread'],
-  summary: 'Image, description, website, whitepaper and chain of every followed coin, once a week',
+  summary: 'Load image, description, website, whitepaper and chain of every tracked coin, once a week',
   payload: z.strictObject({}),
   queueOf: () => 'coingecko',
   idOf: () => 'sync-coins',

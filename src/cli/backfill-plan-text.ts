@@ -103,7 +103,7 @@ function othersWords({ source, othersShare, otherBackfills, stoppedMs }: SourceL
   return [
     ...(percent > 0 ? [`live work takes ${percent} % of that of ${source}`] : []),
     ...(otherBackfills > 0 ? [`another backfill of ${source} is running`] : []),
-    ...(stoppedMs > 0 ? [`${source} has told us to wait ${spanText(stoppedMs)}`] : []),
+    ...(stoppedMs > 0 ? [`${source} rate-limits us for another ${spanText(stoppedMs)}`] : []),
   ]
 }
 

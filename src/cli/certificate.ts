@@ -17,6 +17,8 @@ import {
 import { readRange } from './arguments.ts'
 import { readSeveralSeries } from './one-series.ts'
 import { answer, countText, print } from './output.ts'
+import { inspectCommand } from './quarantine/inspect.ts'
+import { seriesCommand } from './series-command.ts'
 import { type DatabaseSession, withDatabase } from './session.ts'
 
 type CertificateOptions = Readonly<{
@@ -66,7 +68,7 @@ async function showCertificates(
 
 const seriesOf = ({ coin, timeframe }: CertificateWish) => ({ coinId: coin.id, timeframe })
 
-/** The ledger and the table disagree. */
+/** Coverage and table disagree. */
 class Unbalanced extends Fault {
   readonly code = 'UNBALANCED'
   readonly remedy = 'give-up'
@@ -74,7 +76,7 @@ class Unbalanced extends Fault {
   constructor({ candles, expected, absent, refused, owed }: Certificate) {
     const missing = refused + owed + sumOf(absent)
     super(
-      `the table has ${counted(candles, 'candle')} where the coverage says ${countText(expected - missing)}: find out where with beacon doctor --deep`,
+      `the table has ${counted(candles, 'candle')}, and the coverage records ${countText(expected - missing)}. Find the difference with: beacon doctor --deep`,
     )
   }
 }
@@ -120,7 +122,7 @@ function certificateText(certificate: Certificate): string {
     `sha256    ${sha256}`,
     '',
     ...sources.flatMap(({ source, candles, stretches, ranges }) => [
-      `from ${source}: ${counted(candles, 'candle')} in ${stretches === 1 ? '1 stretch' : `${countText(stretches)} stretches`}`,
+      `from ${source}: ${counted(candles, 'candle')} in ${counted(stretches, 'range')}`,
       ...ranges.slice(0, shown).map(({ from, to }) => `  ${toMinuteText(from)} to ${toMinuteText(to)}`),
       ...moreThan(stretches),
     ]),
@@ -138,15 +140,21 @@ function certificateText(certificate: Certificate): string {
 const moreThan = (count: number): string[] =>
   count > shown ? [`  and ${countText(count - shown)} more, see --json`] : []
 
+const gapsLine = ({ coinId, timeframe, range }: Certificate): string =>
+  seriesCommand('gaps', { coinId, timeframe, ...range })
+
+const rejectedLine = ({ coinId, timeframe, range, refused }: Certificate): string =>
+  inspectCommand({ coinId, timeframe, ...range, candles: refused })
+
 function countLines(certificate: Certificate): string[] {
   const { expected, candles, absent, refused, owed, provisional, revised, revisions } = certificate
   const causes = Object.entries(absent).map(([cause, count]) => `${cause} ${countText(count)}`)
   const lines: (readonly [string, number, string])[] = [
     ['expected', expected, ''],
     ['stored', candles, ''],
-    ['absent', sumOf(absent), causes.join(', ')],
-    ['refused', refused, refused > 0 ? 'see: beacon quarantine list' : ''],
-    ['owed', owed, owed > 0 ? `see: beacon gaps ${certificate.coinId}` : ''],
+    ['unavailable', sumOf(absent), causes.join(', ')],
+    ['rejected', refused, refused > 0 ? `see: ${rejectedLine(certificate)}` : ''],
+    ['missing', owed, owed > 0 ? `see: ${gapsLine(certificate)}` : ''],
     ['provisional', provisional, 'of those stored, not yet seen unchanged long enough after their close'],
     [
       'revised',

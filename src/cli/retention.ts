@@ -104,7 +104,9 @@ function outcomeText({ dropped, rows, bytes, heldBack, deleted }: RetentionOutco
           `Dropped ${counted(dropped.length, 'partition')} with ${counted(rows, 'row')}, ${bytesText(bytes)}.`,
         ]),
     ...gone.map(([name, count]) => `Deleted ${counted(count, 'row')} of ${name}.`),
-    ...(heldBack.length === 0 ? [] : [`Held back ${counted(heldBack.length, 'partition')}, as told above.`]),
+    ...(heldBack.length === 0
+      ? []
+      : [`Held back ${counted(heldBack.length, 'partition')}, as reported above.`]),
   ]
   return sentences.length === 0 ? 'Nothing is older than it is kept.' : sentences.join('\n')
 }

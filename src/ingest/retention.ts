@@ -134,7 +134,7 @@ class Tally {
     work: () => Promise<string | undefined>,
     held?: Readonly<{ rows: number; bytes: number }>,
   ): Promise<void> {
-    if (this.#signal.aborted) throw new Aborted('retention was told to stop: the next run goes on from there')
+    if (this.#signal.aborted) throw new Aborted('retention was stopped: the next run continues from there')
     await this.#stillAlone()
     const reason = await work().catch((error) => this.#keep(error))
     if (reason !== undefined) return this.holdBack(name, reason)

@@ -134,7 +134,7 @@ class TradeWalk {
       throw new Malformed(`${source.id} answered with trades of before ${at}, from where it was asked`)
     if (this.#known.size === 0) return
     if (fresh.length === rows.length)
-      throw new Malformed(`${source.id} left out trades that it had told of, from ${at} on`)
+      throw new Malformed(`${source.id} left out trades that it had listed, from ${at} on`)
     if (fresh.length === 0 && rows.length >= trades.pageSize)
       throw new Malformed(`${source.id} does not go on behind ${at}: every answer holds the same trades`)
   }

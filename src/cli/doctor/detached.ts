@@ -22,7 +22,7 @@ export const detachedPartitions: Check = {
       ...stuck.map(({ name, expiringSince }) =>
         error(
           `${name} was to be dropped since ${expiringSince === undefined ? '' : toMinuteText(expiringSince)} and is still there.`,
-          'npx beacon retention tells what keeps it',
+          'See what keeps it with: npx beacon retention',
         ),
       ),
     ]
@@ -31,8 +31,8 @@ export const detachedPartitions: Check = {
 
 const orphanFinding = ({ name, bytes }: DetachedTable): Finding =>
   error(
-    `${name} (${bytesText(bytes)}) belongs to no table, and nobody will drop it.`,
-    `alter table ${tableOf(name)} attach partition ${name} ${boundsOf(name)} -- or, if nobody wants its rows: drop table ${name}`,
+    `${name} (${bytesText(bytes)}) belongs to no table, and nothing will drop it.`,
+    `alter table ${tableOf(name)} attach partition ${name} ${boundsOf(name)} -- or, if its rows are not needed: drop table ${name}`,
   )
 
 const suffixForm = /_y(\d{4})(?:m(\d{2}))?(?:d(\d{2}))?$/

@@ -60,7 +60,10 @@ async function repairOne({ pool, now }: Reach, found: Discrepancy): Promise<Find
   }
   if (found.kind === 'row-unrecorded') return error(unrecordedSentence(found), unrecordedRemedy(found))
   const candles = await forgetMissingRows(pool, found, now)
-  return warning(`${missingSentence(found)} ${counted(candles, 'candle')} owed again.`, gapsCommandOf(found))
+  return warning(
+    `${missingSentence(found)} ${counted(candles, 'candle')} missing again.`,
+    gapsCommandOf(found),
+  )
 }
 
 const placeOf = ({ coinId, timeframe, range }: Discrepancy): string =>
@@ -86,4 +89,4 @@ const gapsCommandOf = (found: RowDiscrepancy): string =>
   `npx beacon gaps ${found.coinId} --timeframe ${found.timeframe} ${rangeOptions(found)} --repair`
 
 const unrecordedRemedy = (found: RowDiscrepancy): string =>
-  `npx beacon backfill ${found.coinId} --timeframe ${found.timeframe} ${rangeOptions(found)} --force asks their source for them; what is told again after that came from no source: delete it`
+  `npx beacon backfill ${found.coinId} --timeframe ${found.timeframe} ${rangeOptions(found)} --force requests them from their source; delete what is reported again after that`

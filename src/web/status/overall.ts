@@ -107,7 +107,7 @@ function ofBans({ bans }: Facts): Finding[] {
 function ofSeries(facts: Facts, now: Instant): Finding[] {
   const { series } = facts
   if (series.length === 0)
-    return [attention('coins.none', 'No coin is followed: `beacon coins add` follows one.')]
+    return [attention('coins.none', 'No coin is tracked: `beacon coins add bitcoin` tracks one.')]
   const findings: Finding[] = []
   const stale = series.filter(({ state }) => state === 'stale')
   const [worst] = stale.toSorted((a, b) => lagInCandles(b) - lagInCandles(a))
