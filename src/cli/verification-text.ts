@@ -130,7 +130,7 @@ const unreadWords = (source: string): Readonly<Record<UnreadCause, string>> => (
   'beyond-source': `${source} no longer gives what is so old`,
   'before-listing': `the symbol stood for another market on ${source} then`,
   ended: `the market had ended on ${source}`,
-  'no-market': `its market on ${source} is no longer followed`,
+  'no-market': `its market on ${source} is no longer tracked`,
   'other-source': `it came from ${source}`,
   unanswered: `${source} had nothing to say of it`,
   'market-gone': `${source} does not know the market any more`,

@@ -284,7 +284,7 @@ function faultOfStatus(
     return new Unavailable(`${source} answered ${path} with HTTP ${status}`)
   if (status === 451) return new Blocked(`${source} does not serve this region (HTTP 451)`)
   if (status >= 300 && status < 400)
-    return new Refused(`${source} sent us to another address for ${path}, which is not followed`)
+    return new Refused(`${source} sent us to another address for ${path}, and redirects are refused`)
   return new Refused(`${source} refused ${path} with HTTP ${status}`)
 }
 

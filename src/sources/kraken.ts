@@ -127,7 +127,7 @@ function parseTrades(text: string): TradePage {
   const result = readResult(text, parseLosslessJson)
   const { last } = result
   if (typeof last !== 'string' || !/^\d{1,19}$/.test(last))
-    throw new Malformed('kraken does not tell from where on there are more trades')
+    throw new Malformed('kraken does not say from where on there are more trades')
   return { rows: placeTrades('kraken', readRows(result).map(readTrade)), cursor: BigInt(last) }
 }
 
