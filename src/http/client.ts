@@ -9,6 +9,7 @@ import { currentSpan, inSpan, type SpanDetails } from '../runtime/trace.ts'
 import type { Budget } from './budget.ts'
 import { deadlineOf } from './deadline.ts'
 import type { Download, Downloader } from './download.ts'
+import { isLoopback } from './loopback.ts'
 import { type Reachability, unreachableText } from './reachability.ts'
 import type { HttpAnswer, HttpClient, HttpRequest, SendOptions } from './request.ts'
 
@@ -232,6 +233,8 @@ async function send<Body>(
       httpsAgent,
       // A redirect would carry the API key to wherever it points.
       maxRedirects: 0,
+      // HTTPS_PROXY and the like are for other machines: a mirror or the replay exchange is here.
+      ...(isLoopback(new URL(baseUrl).hostname) ? { proxy: false as const } : {}),
       maxContentLength: maxBodyBytes,
       responseType,
       validateStatus: () => true,

@@ -161,7 +161,7 @@ test.concurrent('coins are added where their source lists them, and removed with
     'coins add newt --symbol NEWT --source binance',
     { line: 'coins sync --json', variables: { BEACON_BUDGET: 'unlimited' } },
   ])
-  expect(jsonOf(added)).toEqual({
+  expect(jsonOf(added).coins[0]).toEqual({
     coinId: 'frog',
     symbol: 'PEPE',
     name: 'frog',
@@ -173,7 +173,7 @@ test.concurrent('coins are added where their source lists them, and removed with
   expect(unlisted).toMatchObject({ code: 2, stdout: '' })
   expect(unlisted?.stderr).toMatch(/^error: binance does not list NOPEUSDT[^\n]+\n$/)
   expect(second).toMatchObject({ code: 0, stdout: expect.stringContaining('coingecko:bitcoin') })
-  expect(jsonOf(removed)).toMatchObject({ coinId: 'bitcoin' })
+  expect(jsonOf(removed).coins).toMatchObject([{ coinId: 'bitcoin' }])
   const followed = jsonOf(list).coins
   expect(followed.find(({ id }: { id: string }) => id === 'frog')).toMatchObject({
     markets: ['binance:PEPEUSDT'],
@@ -186,7 +186,11 @@ test.concurrent('coins are added where their source lists them, and removed with
   expect(unchecked).toMatchObject({ code: 0, stdout: expect.stringContaining('binance:WIFUSDT') })
   expect(unchecked?.stderr).toMatch(/^Not checked whether WIFUSDT exists: [^\n]+\n$/)
 
-  expect(jsonOf(found)).toMatchObject({ coinId: 'toad', symbol: 'PEPE', added: ['binance:PEPEUSDT'] })
+  expect(jsonOf(found).coins[0]).toMatchObject({
+    coinId: 'toad',
+    symbol: 'PEPE',
+    added: ['binance:PEPEUSDT'],
+  })
   expect(nowhere).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('binance lists no market of NEWT'),
