@@ -40,7 +40,7 @@ test.each(['', ' --source binance-archive'])(
       ['refused', '2018-02-09T09:00:00.000Z', 43],
     ])
     expect(jsonOf(repaired)).toEqual(jsonOf(gaps))
-    expect(jsonOf(verified)).toMatchObject({
+    expect(jsonOf(verified).verifications[0]).toMatchObject({
       identical: 596,
       missing: { candles: 0 },
       quarantined: 44,
