@@ -4,8 +4,8 @@ import { candleCount, type Range } from '../market/range.ts'
 import { durationText } from '../settings/duration.ts'
 import { counted } from '../web/status/words.ts'
 import { bytesText, countText, spanText, terminalSize } from './output.ts'
-import { type Column, table } from './table.ts'
-import { wrap } from './wrap.ts'
+import { type Column, table } from './terminal/table.ts'
+import { wrap } from './terminal/wrap.ts'
 
 /** The plan for people: a line a series, and what all of them come to. */
 export function planText(plan: BackfillPlan, size = terminalSize()): string {

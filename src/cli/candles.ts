@@ -14,7 +14,7 @@ import { drawCandles, mostCandles } from './candle-chart.ts'
 import { readSeries } from './one-series.ts'
 import { answer, hasColours, terminalSize } from './output.ts'
 import { type DatabaseSession, withDatabase } from './session.ts'
-import { table } from './table.ts'
+import { table } from './terminal/table.ts'
 
 type CandlesOptions = Readonly<{
   timeframe: string

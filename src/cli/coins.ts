@@ -10,7 +10,7 @@ import { listCommand } from './coins/list.ts'
 import { answer } from './output.ts'
 import { runHere } from './run-here.ts'
 import { withDatabase, withFleet } from './session.ts'
-import { table } from './table.ts'
+import { table } from './terminal/table.ts'
 
 export const coinsCommand = (): Command =>
   new Command('coins')

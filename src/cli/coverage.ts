@@ -8,7 +8,7 @@ import { readTimeframes } from './arguments.ts'
 import { chosenCoins } from './chosen-coins.ts'
 import { answer, countText } from './output.ts'
 import { withDatabase } from './session.ts'
-import { table } from './table.ts'
+import { table } from './terminal/table.ts'
 
 type CoverageOptions = Readonly<{ timeframe?: string; all?: boolean; json?: boolean }>
 

@@ -27,7 +27,7 @@ import { answer, countText, print, say } from './output.ts'
 import { inspectCommand } from './quarantine/inspect.ts'
 import { seriesCommand } from './series-command.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
-import { table } from './table.ts'
+import { table } from './terminal/table.ts'
 
 type GapsOptions = Readonly<{
   timeframe?: string

@@ -8,7 +8,7 @@ import { counted } from '../web/status/words.ts'
 import { withCountingBar } from './counting-bar.ts'
 import { answer, countText, say } from './output.ts'
 import { withSession } from './session.ts'
-import { table } from './table.ts'
+import { table } from './terminal/table.ts'
 
 export const keysCommand = (): Command =>
   new Command('keys').addCommand(generateCommand()).addCommand(rotateCommand())

@@ -10,7 +10,7 @@ import {
 import { counted } from '../web/status/words.ts'
 import { answer } from './output.ts'
 import { withServer } from './session.ts'
-import { table } from './table.ts'
+import { table } from './terminal/table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
 

@@ -9,7 +9,7 @@ import { allCoins, asJson, refuseCoinsBesideAll, someCoins } from './arguments/o
 import { chosenCoins } from './chosen-coins.ts'
 import { answer, spanText } from './output.ts'
 import { withDatabase } from './session.ts'
-import { table } from './table.ts'
+import { table } from './terminal/table.ts'
 
 export const pricesCommand = (): Command =>
   new Command('prices')

@@ -14,7 +14,7 @@ import { answer, countText, say } from './output.ts'
 import { acceptCommand } from './quarantine/accept.ts'
 import { accountName, rowNamed, rowsNamed } from './quarantine/named-rows.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
-import { table } from './table.ts'
+import { table } from './terminal/table.ts'
 import { sayPause } from './verify.ts'
 
 export const quarantineCommand = (): Command =>

@@ -6,7 +6,7 @@ import { didYouMean } from '../settings/did-you-mean.ts'
 import { readSources } from '../store/instruments.ts'
 import { answer, countText } from './output.ts'
 import { withFleet } from './session.ts'
-import { table } from './table.ts'
+import { table } from './terminal/table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
 

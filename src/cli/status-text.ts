@@ -4,10 +4,10 @@ import { type Timeframe, timeframes } from '../market/timeframe.ts'
 import type { Freshness, SeriesStatus } from '../web/status/series.ts'
 import type { Status } from '../web/status/status.ts'
 import { counted } from '../web/status/words.ts'
-import { cutTo } from './columns.ts'
 import { bytesText, countText, spanText } from './output.ts'
-import { table } from './table.ts'
-import { wrap } from './wrap.ts'
+import { cutTo } from './terminal/columns.ts'
+import { table } from './terminal/table.ts'
+import { wrap } from './terminal/wrap.ts'
 
 /** Of what the headline leaves to say, and of the alerts: the rest is counted. */
 const shownOthers = 2

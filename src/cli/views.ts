@@ -1,16 +1,21 @@
 import { Command } from 'commander'
+import type { ViewRefresh } from '../../drizzle/schema/summaries.ts'
 import { refreshViews } from '../../jobs/refresh-views.ts'
 import { InvalidInput } from '../fault.ts'
-import type { Summarised } from '../ingest/summarise.ts'
+import { describeRecordedHold } from '../lifecycle/describe-retention.ts'
+import type { Summarised } from '../lifecycle/summarise.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import { durationText } from '../settings/duration.ts'
+import { nameOf } from '../store/lifecycle/list-partitions.ts'
+import { holdText, listHolds, type RecordedHold } from '../store/lifecycle/partition-holds.ts'
+import { summarisedTables } from '../store/lifecycle/summary-days.ts'
+import { listRefreshes } from '../store/lifecycle/view-refreshes.ts'
 import { databaseOf } from '../store/transaction.ts'
-import { listRefreshes } from '../store/view-refreshes.ts'
 import { answer, countText } from './output.ts'
 import { runHere } from './run-here.ts'
 import { withDatabase, withFleet } from './session.ts'
-import { table } from './table.ts'
+import { table } from './terminal/table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
 
@@ -31,25 +36,28 @@ const listCommand = (): Command =>
           refreshedAt: toIso(refreshedAt),
           coversTo: toIso(coversTo),
         }))
-        answer(json, { refreshes: asJson }, () =>
-          refreshes.length === 0
-            ? 'None has been refreshed yet. Do it now with: beacon views refresh'
-            : table(refreshes, [
-                { title: 'view', of: ({ view }) => view },
-                { title: 'refreshed', of: ({ refreshedAt }) => toMinuteText(refreshedAt) },
-                {
-                  title: 'took',
-                  of: ({ durationMs }) => durationText(durationMs),
-                  align: 'right',
-                  leaveOut: 1,
-                },
-                { title: 'rows', of: ({ rows }) => countText(rows), align: 'right' },
-                { title: 'days before', of: ({ coversTo }) => toIso(coversTo).slice(0, 10) },
-                { title: 'incomplete', of: ({ incomplete }) => incompleteText(incomplete), wraps: true },
-              ]),
+        const holds = (await listHolds(db)).filter((one) => summarisedTables.has(one.table))
+        answer(json, { refreshes: asJson, holds: holds.map(describeRecordedHold) }, () =>
+          [refreshTable(refreshes), ...holds.map(holdLine)].join('\n'),
         )
       }),
     )
+
+/** Why candles that the summary has been made of are still there. */
+const holdLine = (one: RecordedHold): string =>
+  `${nameOf(one)} is not deleted since ${toMinuteText(one.heldSince)} UTC: ${holdText(one.hold)}`
+
+const refreshTable = (refreshes: readonly ViewRefresh[]): string =>
+  refreshes.length === 0
+    ? 'None has been refreshed yet. Refresh now with: beacon views refresh'
+    : table(refreshes, [
+        { title: 'view', of: ({ view }) => view },
+        { title: 'refreshed', of: ({ refreshedAt }) => toMinuteText(refreshedAt) },
+        { title: 'took', of: ({ durationMs }) => durationText(durationMs), align: 'right', leaveOut: 1 },
+        { title: 'rows', of: ({ rows }) => countText(rows), align: 'right' },
+        { title: 'days before', of: ({ coversTo }) => toIso(coversTo).slice(0, 10) },
+        { title: 'incomplete', of: ({ incomplete }) => incompleteText(incomplete), wraps: true },
+      ])
 
 const namedCoins = 3
 

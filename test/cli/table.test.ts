@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { columnsOf } from '../../src/cli/columns.ts'
-import { type Column, table } from '../../src/cli/table.ts'
-import { wrap } from '../../src/cli/wrap.ts'
+import { columnsOf } from '../../src/cli/terminal/columns.ts'
+import { type Column, table } from '../../src/cli/terminal/table.ts'
+import { wrap } from '../../src/cli/terminal/wrap.ts'
 
 type Row = readonly string[]
 

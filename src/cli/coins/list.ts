@@ -5,7 +5,7 @@ import { type Coin, type Instrument, listCoins } from '../../store/coins.ts'
 import { listRenames, type RecordedRename } from '../../store/instruments.ts'
 import { answer } from '../output.ts'
 import { withDatabase } from '../session.ts'
-import { table } from '../table.ts'
+import { table } from '../terminal/table.ts'
 
 export const listCommand = (): Command =>
   new Command('list')
