@@ -140,7 +140,7 @@ describe.concurrent.each(engines)('on %s', (engine) => {
         if (!(fault instanceof RateLimited)) throw fault
         expect(fault.waitMs).toBeGreaterThan(minute)
         expect(fault.waitMs).toBeLessThanOrEqual(2 * minute)
-        expect(fault.message).toMatch(/^asked-\S+ has told us to wait 1\d\d s more$/)
+        expect(fault.message).toMatch(/^asked-\S+ rate-limits us for another 1\d\d s$/)
       }
     }
     await fleet[1].take(aRequest(), 'live', never)

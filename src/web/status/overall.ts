@@ -1,3 +1,4 @@
+import { isUnreachableText } from '../../http/reachability.ts'
 import type { HoldStatus } from '../../lifecycle/describe-retention.ts'
 import { type Instant, minute, second } from '../../market/instant.ts'
 import type { Settings } from '../../settings.ts'
@@ -5,6 +6,7 @@ import { readinessFindings } from '../readiness/findings.ts'
 import { blockingFindings } from './blocking.ts'
 import { attention, catchingUp, type Finding, type OverallState } from './finding.ts'
 import type { Status } from './status.ts'
+import { isUsedBy, unreachableFindings, unusedFinding } from './unreachable.ts'
 import { counted, lengthInWords } from './words.ts'
 
 export type Overall = Readonly<{
@@ -24,9 +26,12 @@ const settlingMs = 10 * minute
 export function judge(facts: Facts, settings: Settings, now: Instant): Overall {
   const findings = findingsOf(facts, settings, now)
   const [gravest, ...others] = [...findings, ...ofAlerts(facts, findings)].toSorted(byGravity)
+  const notes = others.map((other) => other.sentence)
   if (!gravest) return { state: 'ok', sentence: whenAllIsWell(facts), others: [] }
   const { state, sentence } = gravest
-  return { state, sentence, others: others.map((other) => other.sentence) }
+  return state === 'note'
+    ? { state: 'ok', sentence: whenAllIsWell(facts), others: [sentence, ...notes] }
+    : { state, sentence, others: notes }
 }
 
 /** Everything that is not as it should be, the graver first. */
@@ -34,6 +39,7 @@ export function findingsOf(facts: Facts, settings: Settings, now: Instant): Find
   return [
     ...blockingFindings(facts.blocking),
     ...readinessFindings(facts.readiness),
+    ...unreachableFindings(facts.unreachable),
     ...ofFleet(facts),
     ...ofBans(facts),
     ...ofSeries(facts, now),
@@ -46,7 +52,7 @@ export function findingsOf(facts: Facts, settings: Settings, now: Instant): Find
   ].toSorted(byGravity)
 }
 
-const gravity = { 'catching-up': 1, attention: 2 }
+const gravity = { note: 0, 'catching-up': 1, attention: 2 }
 const byGravity = (a: Finding, b: Finding): number => gravity[b.state] - gravity[a.state]
 
 const whenAllIsWell = ({ series }: Facts): string =>
@@ -104,7 +110,7 @@ function ofBans({ bans }: Facts): Finding[] {
 function ofSeries(facts: Facts, now: Instant): Finding[] {
   const { series } = facts
   if (series.length === 0)
-    return [attention('coins.none', 'No coin is followed: `beacon coins add` follows one.')]
+    return [attention('coins.none', 'No coin is tracked: `beacon coins add bitcoin` tracks one.')]
   const findings: Finding[] = []
   const stale = series.filter(({ state }) => state === 'stale')
   const [worst] = stale.toSorted((a, b) => lagInCandles(b) - lagInCandles(a))
@@ -159,13 +165,18 @@ function ofPrices(facts: Facts, { prices: { every } }: Settings, now: Instant): 
   ]
 }
 
-function ofRuns({ runs }: Facts): Finding[] {
+function ofRuns({ runs, series, unreachable }: Facts): Finding[] {
   const seen = new Set<string>()
   return runs.flatMap((run) => {
     const work = `${run.job} ${JSON.stringify(run.subject)}`
     if (run.status === 'running' || seen.has(work)) return []
     seen.add(work)
     if (run.status !== 'failed') return []
+    const { source } = run.subject
+    if (run.error !== null && isUnreachableText(run.error)) {
+      if (unreachable.isNetworkDown || unreachable.sources.some((one) => one.source === source)) return []
+      if (source !== undefined && !isUsedBy(series, source)) return [unusedFinding(source, run.error)]
+    }
     const name = [run.job, run.subject.source, run.subject.coinId ?? run.subject.view, run.subject.timeframe]
       .filter((part) => part !== undefined)
       .join(' ')

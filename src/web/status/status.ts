@@ -31,6 +31,7 @@ import { describePrice, type PriceStatus } from './prices.ts'
 import { describeRun, type RunStatus } from './runs.ts'
 import { describeSchedules, type ScheduleStatus } from './schedules.ts'
 import { readSeries, type SeriesStatus } from './series.ts'
+import { readUnreachable, type UnreachableStatus } from './unreachable.ts'
 
 export type ProcessStatus = Readonly<{
   version: string
@@ -50,6 +51,8 @@ export type Status = Readonly<{
   readiness: Readiness
   /** Sessions of other programs that ours wait for. */
   blocking: readonly BlockingStatus[]
+  /** Sources that get no connection. */
+  unreachable: UnreachableStatus
   /** null when the store of the request budget does not answer. */
   bans: readonly BanStatus[] | null
   /** Those that are open and those of the last day, the newest first. */
@@ -144,17 +147,19 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
     readLastCheck(db),
     describeServer(db),
   ])
-  const [queues, stops, someoneWorks, readiness, blocking] = await Promise.all([
+  const [queues, stops, someoneWorks, readiness, blocking, unreachable] = await Promise.all([
     countQueues(reach),
     readStops(reach),
     hasWorkers(pool, reach.engine.kind),
     reach.readiness(),
     readBlockingSessions(db),
+    readUnreachable(db, series, now),
   ])
   return {
     generatedAt: toIso(now),
     readiness,
     blocking: blocking.map(describeBlocking),
+    unreachable,
     bans: stops === null ? null : stops.map((stop) => describeBan(stop, now)),
     alerts: incidents.filter((incident) => isRecent(incident, now)).map(describeAlert),
     series: inOrderOfRank(
