@@ -7,7 +7,7 @@ import { systemClock } from '../../src/runtime/clock.ts'
 import type { Log } from '../../src/runtime/log.ts'
 import { Releases } from '../../src/runtime/release.ts'
 import { readSettings } from '../../src/settings.ts'
-import { createEmptyDatabase, redisUrl, type TestDatabase } from '../support/database.ts'
+import { createTestDatabase, redisUrl, type TestDatabase } from '../support/database.ts'
 
 const settings = readSettings({})
 
@@ -59,7 +59,7 @@ export class TestFleet {
   constructor(kind: Engine['kind']) {
     this.kind = kind
     beforeAll(async () => {
-      this.#database = await createEmptyDatabase()
+      this.#database = await createTestDatabase()
     })
     afterEach(async () => {
       await this.releases.release()

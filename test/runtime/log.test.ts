@@ -12,7 +12,7 @@ const execute = promisify(execFile)
 /** What a process writes that runs this with a `log`, first as JSON and then for a person. */
 async function written(script: string): Promise<{ json: string[]; pretty: string }> {
   const whole = `
-    import { openLog } from '../../src/runtime/log.ts'
+    import { openLog } from './src/runtime/log.ts'
     for (const pretty of [false, true]) {
       const log = openLog({ level: 'info', pretty })
       ${script}
