@@ -1,15 +1,17 @@
 import { z } from 'zod'
-import { concernsAll, Fault, Malformed, Refused } from '../src/fault.ts'
+import { concernsAll, Fault } from '../src/fault.ts'
 import { chunksOf } from '../src/ingest/backfill-plan.ts'
 import { type CheckedPage, checkedPages } from '../src/ingest/fill-range.ts'
 import { Gathering, withoutDawdling } from '../src/ingest/gathering.ts'
 import { keptHistory } from '../src/ingest/kept-history.ts'
 import { loadPages } from '../src/ingest/load-pages.ts'
 import { type CandleMarket, candleMarketOf, sourcesInUse } from '../src/ingest/markets.ts'
+import { MarketsFailed } from '../src/ingest/markets-failed.ts'
 import { earlier, later, second } from '../src/market/instant.ts'
 import { type AlignedRange, intersect, isEmpty } from '../src/market/range.ts'
 import { plusCandles, type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
 import { defineJob } from '../src/queue/job.ts'
+import { steadyClock } from '../src/runtime/clock.ts'
 import type { Context } from '../src/runtime/context.ts'
 import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
 import { candlesPerPage } from '../src/sources/source.ts'
@@ -78,11 +80,10 @@ class Tick {
   }
 
   async take({ batch, requests, roundedValues }: CheckedPage): Promise<void> {
-    const { clock } = this.#context
     this.#total.requests += requests
     this.#total.roundedValues += roundedValues
-    this.#gathering.add(batch, clock.now())
-    if (this.#gathering.isEnough(clock.now())) await this.write()
+    this.#gathering.add(batch, steadyClock.now())
+    if (this.#gathering.isEnough(steadyClock.now())) await this.write()
   }
 
   async end(): Promise<Total> {
@@ -110,8 +111,7 @@ async function ingestAll(
   timeframe: Timeframe,
 ): Promise<Total> {
   const waiting = await findWork(context, markets, timeframe)
-  const failures: string[] = []
-  let canRetry = false
+  const failures: { coinId: string; fault: Fault }[] = []
   const tick = new Tick(context)
   const work = async () => {
     for (let market = waiting.shift(); market; market = waiting.shift()) {
@@ -123,8 +123,7 @@ async function ingestAll(
           waiting.length = 0
           throw error
         }
-        canRetry ||= error instanceof Malformed
-        failures.push(`${market.series.coinId}: ${error.message}`)
+        failures.push({ coinId: market.series.coinId, fault: error })
       }
     }
   }
@@ -140,9 +139,12 @@ async function ingestAll(
   await noteOutcome(databaseOf(context.pool), context.runId, { markets: markets.length, ...total })
   if (broken) throw broken.reason
   if (unplaced && failures.length === 0) throw unplaced
+  const reasons = failures.map(({ coinId, fault }) => `${coinId}: ${fault.message}`)
   const others = unplaced ? `; ${unplaced.message}` : ''
-  const message = `${failures.length} of ${markets.length} markets failed: ${failures.join('; ')}${others}`
-  throw canRetry ? new Malformed(message) : new Refused(message)
+  throw new MarketsFailed(
+    `${failures.length} of ${markets.length} markets failed: ${reasons.join('; ')}${others}`,
+    [...failures.map(({ fault }) => fault), ...(unplaced ? [unplaced] : [])],
+  )
 }
 
 /** What there is to ask for of one market. */

@@ -1,10 +1,11 @@
 import { z } from 'zod'
-import { concernsAll, Fault, Malformed, Refused } from '../src/fault.ts'
+import { concernsAll, Fault } from '../src/fault.ts'
 import { chunksOf } from '../src/ingest/backfill-plan.ts'
 import { addFilled, type Filled, fillRange, nothingFilled } from '../src/ingest/fill-range.ts'
 import { subtractAll } from '../src/ingest/gap-causes.ts'
 import { keptHistory, lastingHistory } from '../src/ingest/kept-history.ts'
 import { type CandleMarket, candleMarketOf } from '../src/ingest/markets.ts'
+import { MarketsFailed } from '../src/ingest/markets-failed.ts'
 import { planRepair, type RepairPlan, takeTurns } from '../src/ingest/repair-plan.ts'
 import { later, minute } from '../src/market/instant.ts'
 import type { AlignedRange } from '../src/market/range.ts'
@@ -160,8 +161,8 @@ async function askAll(
 function throwIfFailed(failures: readonly Failure[]): void {
   if (failures.length === 0) return
   const told = failures.map(({ coinId, timeframe, fault }) => `${coinId} ${timeframe}: ${fault.message}`)
-  const message = `${failures.length} of the markets failed: ${told.join('; ')}`
-  throw failures.some(({ fault }) => fault instanceof Malformed)
-    ? new Malformed(message)
-    : new Refused(message)
+  throw new MarketsFailed(
+    `${failures.length} of the markets failed: ${told.join('; ')}`,
+    failures.map(({ fault }) => fault),
+  )
 }

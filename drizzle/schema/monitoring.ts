@@ -56,6 +56,7 @@ export const incidents = pgTable(
     sentence: text().notNull(),
     openedAt: instant('opened_at').notNull(),
     resolvedAt: instant('resolved_at'),
+    seenAt: instant('seen_at'),
   },
   (table) => [
     uniqueIndex('incidents_open_key').on(table.key).where(sql`resolved_at is null`),

@@ -18,8 +18,9 @@ import {
   recordReadBack,
 } from '../store/lifecycle/archives.ts'
 import { withCountingBar } from './counting-bar.ts'
-import { answer, bytesText, countText, say, table } from './output.ts'
+import { answer, bytesText, countText, say } from './output.ts'
 import { type DatabaseSession, withDatabase } from './session.ts'
+import { table } from './terminal/table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
 

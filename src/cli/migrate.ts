@@ -8,8 +8,9 @@ import {
   verifyMigrations,
 } from '../store/migrations.ts'
 import { counted } from '../web/status/words.ts'
-import { answer, table } from './output.ts'
+import { answer } from './output.ts'
 import { withServer } from './session.ts'
+import { table } from './terminal/table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
 

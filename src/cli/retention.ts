@@ -14,9 +14,10 @@ import { toMinuteText } from '../market/instant.ts'
 import { nameOf } from '../store/lifecycle/list-partitions.ts'
 import { holdText, type RecordedHold } from '../store/lifecycle/partition-holds.ts'
 import { endingTexts, type PlannedPartition, type Verdict } from '../store/lifecycle/retention.ts'
-import { answer, bytesText, countText, table } from './output.ts'
+import { answer, bytesText, countText } from './output.ts'
 import { runHere } from './run-here.ts'
 import { withDatabase, withFleet } from './session.ts'
+import { table } from './terminal/table.ts'
 
 type RetentionOptions = Readonly<{ dryRun?: boolean; yes?: boolean; json?: boolean }>
 

@@ -3,6 +3,7 @@ import { jobs, queuesWith } from '../../jobs/catalog.ts'
 import { readVersion } from '../settings/version.ts'
 import { listOpenIncidents } from '../store/incidents.ts'
 import { readSources } from '../store/instruments.ts'
+import { readReadiness } from '../web/readiness/readiness.ts'
 import { collectStatus } from '../web/status/status.ts'
 import { answer, hasColours } from './output.ts'
 import { withFleet } from './session.ts'
@@ -13,16 +14,13 @@ export const statusCommand = (): Command =>
     .option('--json', 'answer as JSON, as /api/status does')
     .action(({ json }: { json?: boolean }) =>
       withFleet(async ({ settings, database, db, clock, log }, { engine, stops }) => {
+        const reach = { settings, pool: database.pool, engine, jobs, clock, log }
         const status = await collectStatus({
-          settings,
-          pool: database.pool,
-          engine,
+          ...reach,
           stops,
-          jobs,
           queues: queuesWith(await readSources(db)),
-          clock,
-          log,
           startedAt: undefined,
+          readiness: () => readReadiness({ ...reach, upSinceMs: Number.NEGATIVE_INFINITY }),
           version: readVersion(),
         })
         const alerts = (await listOpenIncidents(db)).map(({ sentence }) => sentence)

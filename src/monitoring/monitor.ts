@@ -8,6 +8,7 @@ import { floorTo } from '../market/timeframe.ts'
 import { everyProcess } from '../runtime/every-process.ts'
 import type { Releases } from '../runtime/release.ts'
 import type { Settings } from '../settings.ts'
+import { readBlockingSessions } from '../store/blocking-sessions.ts'
 import { readDatabaseFigures, readIndexUsage } from '../store/database-figures.ts'
 import { readEnds, readSamples, writeSample } from '../store/database-samples.ts'
 import {
@@ -19,9 +20,12 @@ import {
   takeDelivery,
 } from '../store/incidents.ts'
 import { type Database, databaseOf } from '../store/transaction.ts'
+import { readinessFindings, seenFrom } from '../web/readiness/findings.ts'
+import { blockingFindings, describeBlocking } from '../web/status/blocking.ts'
+import type { Finding } from '../web/status/finding.ts'
 import { findingsOf } from '../web/status/overall.ts'
 import { gatherFacts, type StatusReach } from '../web/status/status.ts'
-import { clockConcerns, databaseConcerns, indexConcerns, recentMs } from './thresholds.ts'
+import { databaseConcerns, indexConcerns, recentMs } from './thresholds.ts'
 
 export type MonitorReach = StatusReach &
   Readonly<{
@@ -29,7 +33,9 @@ export type MonitorReach = StatusReach &
     serverIsHere: boolean
   }>
 
+/** The figures of everything once a minute; what stops the work also in between. */
 const everyMinute = '10 * * * * *'
+const inBetween = '30,50 * * * * *'
 
 /** Of so many indexes it is asked whether anybody uses them, the largest first. */
 const mostIndexes = 50
@@ -37,57 +43,89 @@ const mostIndexes = 50
 /** How long incidents that are over are kept. */
 const keptIncidentsMs = 90 * day
 
-/** Looks at everything once a minute until released, in every process; together they tell of everything once. */
+/** Watches everything until released, in every process; together they tell of everything once. */
 export function startMonitor(reach: MonitorReach, releases: Releases): void {
   const { log } = reach
   const monitor = new Monitor(reach)
-  const task = everyProcess(
-    everyMinute,
-    async () => {
-      try {
-        await monitor.look()
-      } catch (error) {
-        // The database is away, most likely: the log is all that is left to tell it to.
-        log.warn('monitor.failed', { reason: error instanceof Error ? error.message : String(error) })
-      }
-    },
-    log,
-  )
-  releases.push(() => task.destroy())
+  const watch = (pattern: string, look: () => Promise<void>) => {
+    const task = everyProcess(
+      pattern,
+      async () => {
+        try {
+          await look()
+        } catch (error) {
+          // The database is away, most likely: the log is all that is left to tell it to.
+          log.warn('monitor.failed', { reason: error instanceof Error ? error.message : String(error) })
+        }
+      },
+      log,
+    )
+    releases.push(() => task.destroy())
+  }
+  watch(everyMinute, () => monitor.look())
+  watch(inBetween, () => monitor.glance())
 }
 
 /** One process's watch. What it sees twice in a row becomes an incident: a hiccup does not. */
 export class Monitor {
   readonly #reach: MonitorReach
-  #seenBefore: ReadonlySet<string> = new Set()
+  /** What the last look has seen, and what of it the one before it had seen too. */
+  #seen: readonly Concern[] = []
+  #standing: readonly Concern[] = []
+  #obstaclesBefore: ReadonlySet<string> = new Set()
 
   constructor(reach: MonitorReach) {
     this.#reach = reach
   }
 
+  /** Looks at everything. */
   async look(): Promise<void> {
-    const { pool, clock, settings, log } = this.#reach
+    const { pool, clock } = this.#reach
     const now = clock.now()
-    const concerns = [...(await this.#ofDatabase(now)), ...(await this.#ofEverything(now))]
-    const open = new Set((await listOpenIncidents(databaseOf(pool))).map(({ key }) => key))
-    const standing = concerns.filter(({ key }) => open.has(key) || this.#seenBefore.has(key))
-    this.#seenBefore = new Set(concerns.map(({ key }) => key))
-    const hasWebhook = settings.monitoring.webhook !== undefined
-    const { opened, resolved } = await reconcileIncidents(pool, standing, now, hasWebhook)
-    for (const { key, sentence } of opened) log.warn('alert.opened', { key, sentence })
-    for (const { key, sentence } of resolved) log.info('alert.resolved', { key, sentence })
-    await deliverAll(this.#reach)
+    const before = new Set(this.#seen.map(({ key }) => key))
+    this.#seen = [...(await this.#ofDatabase(now)), ...(await this.#ofEverything(now))]
+    const open = await this.#openKeys()
+    this.#standing = this.#seen.filter(({ key }) => open.has(key) || before.has(key))
+    await this.#reconcile(now)
     await forgetIncidents(databaseOf(pool), plus(now, -keptIncidentsMs))
   }
 
+  /** Looks only at what may stop the work: it touches no table that another program can have locked. */
+  async glance(): Promise<void> {
+    await this.#reconcile(this.#reach.clock.now())
+  }
+
+  async #reconcile(now: Instant): Promise<void> {
+    const { pool, settings, log } = this.#reach
+    const obstacles = await this.#standingObstacles()
+    const hasWebhook = settings.monitoring.webhook !== undefined
+    const concerns = [...obstacles, ...this.#standing]
+    const { opened, resolved } = await reconcileIncidents(pool, concerns, now, hasWebhook)
+    for (const { key, sentence } of opened) log.warn('alert.opened', { key, sentence })
+    for (const { key, sentence } of resolved) log.info('alert.resolved', { key, sentence })
+    await deliverAll(this.#reach)
+  }
+
+  /** A session that blocks ours has done so for a while already. */
+  async #standingObstacles(): Promise<Concern[]> {
+    const blocking = await readBlockingSessions(databaseOf(this.#reach.pool))
+    const readiness = readinessFindings(await this.#reach.readiness()).map(asConcern)
+    const open = await this.#openKeys()
+    const standing = readiness.filter(({ key }) => open.has(key) || this.#obstaclesBefore.has(key))
+    this.#obstaclesBefore = new Set(readiness.map(({ key }) => key))
+    return [...blockingFindings(blocking.map(describeBlocking)).map(asConcern), ...standing]
+  }
+
+  async #openKeys(): Promise<ReadonlySet<string>> {
+    const open = await listOpenIncidents(databaseOf(this.#reach.pool))
+    return new Set(open.map(({ key }) => key))
+  }
+
   async #ofDatabase(now: Instant): Promise<Concern[]> {
-    const { pool, settings, serverIsHere, clock } = this.#reach
+    const { pool, settings, serverIsHere } = this.#reach
     const db = databaseOf(pool)
-    const [figures, diskFreeBytes, skewMs] = [
-      await readDatabaseFigures(db),
-      serverIsHere ? await readFreeBytes(db) : undefined,
-      await readSkewMs(db, clock),
-    ]
+    const figures = await readDatabaseFigures(db)
+    const diskFreeBytes = serverIsHere ? await readFreeBytes(db) : undefined
     const keptFrom = plus(now, -settings.monitoring.keep)
     await writeSample(pool, floorTo('1m', now), { ...figures, diskFreeBytes }, keptFrom)
     const kept = await readEnds(db, keptFrom)
@@ -99,17 +137,19 @@ export class Monitor {
     return [
       ...databaseConcerns(await readSamples(db, plus(now, -recentMs)), kept, settings.monitoring),
       ...indexConcerns(indexes, settings.monitoring),
-      ...clockConcerns(skewMs, settings.monitoring),
     ]
   }
 
   async #ofEverything(now: Instant): Promise<Concern[]> {
     const findings = findingsOf(await gatherFacts(this.#reach), this.#reach.settings, now)
-    return findings
-      .filter(({ state }) => state === 'attention')
-      .map(({ key, sentence }) => ({ key, sentence }))
+    return findings.filter(({ state, key }) => state === 'attention' && !isObstacle(key)).map(asConcern)
   }
 }
+
+const asConcern = ({ key, sentence }: Finding): Concern => ({ key, sentence })
+
+/** What each glance looks at by itself. */
+const isObstacle = (key: string): boolean => key.endsWith(seenFrom) || key.startsWith('database.blocked ')
 
 /** Free for others than root, where the server keeps its data; undefined where the login may not know where that is. */
 async function readFreeBytes(db: Database): Promise<number | undefined> {
@@ -120,16 +160,6 @@ async function readFreeBytes(db: Database): Promise<number | undefined> {
   if (!found) return undefined
   const { bavail, bsize } = await statfs(found.folder)
   return bavail * bsize
-}
-
-/** How far our clock is ahead of the database's; half of the way there and back is taken off. */
-async function readSkewMs(db: Database, clock: MonitorReach['clock']): Promise<number> {
-  const before = clock.now()
-  const { rows } = await db.execute<{ now_ms: string }>(
-    sql`select extract(epoch from clock_timestamp()) * 1000 as now_ms`,
-  )
-  const after = clock.now()
-  return (before + after) / 2 - Number(rows[0]?.now_ms)
 }
 
 const mostAtOnce = 20

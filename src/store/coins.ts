@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../market/instant.ts'
+import { fittingName } from '../market/name.ts'
 import type { FollowedCoin } from '../settings/schema.ts'
 import { lockMarkets } from './instruments.ts'
 import { recordMaintenance } from './maintenance-audit.ts'
@@ -85,10 +86,12 @@ type CoinNames = Readonly<{ symbol: string; name: string; imageUrl?: string }>
 
 /** A source may say anything: what its column cannot hold must not keep a price out. */
 function fitting({ symbol, name, imageUrl }: CoinNames) {
-  const text = (value: string, longest: number) =>
-    [...value.replaceAll('\u0000', '')].slice(0, longest).join('')
   const isUsable = imageUrl !== undefined && imageUrl.length <= 255 && !imageUrl.includes('\u0000')
-  return { symbol: text(symbol, 20), name: text(name, 100), imageUrl: isUsable ? imageUrl : null }
+  return {
+    symbol: fittingName(symbol, 20),
+    name: fittingName(name, 100),
+    imageUrl: isUsable ? imageUrl : null,
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
-import { Client } from 'pg'
 import { second } from '../market/instant.ts'
+import { openClient } from './connection/open-client.ts'
 import type { Database } from './transaction.ts'
 
 /**
@@ -38,15 +38,13 @@ const namesOf = (names: readonly string[]): SQL =>
 /** Runs the work while no other process of the fleet runs one under the same name. */
 export async function underLock<T>(databaseUrl: string, name: string, work: () => Promise<T>): Promise<T> {
   // A connection of its own, so that no pool can be drained by those who wait; the lock ends with its transaction.
-  const client = new Client({
-    connectionString: databaseUrl,
-    connectionTimeoutMillis: 5 * second,
-    query_timeout: 60 * second,
-  })
   // A lost connection loses the lock. The query under way rejects, and writing twice is harmless.
-  client.on('error', () => undefined)
+  const client = await openClient(databaseUrl, {
+    applicationName: 'beacon schedule',
+    connectionTimeoutMs: 5 * second,
+    queryTimeoutMs: 60 * second,
+  })
   try {
-    await client.connect()
     const db = drizzle({ client })
     await createLocks(db, [name])
     await client.query('begin')

@@ -2,6 +2,7 @@ import { type SQL, sql } from 'drizzle-orm'
 import { stringify } from 'lossless-json'
 import type { Candle, RejectedRow } from '../market/candle.ts'
 import { type Instant, second, toIso } from '../market/instant.ts'
+import { fittingName } from '../market/name.ts'
 import type { AlignedRange, Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { entryOfRows } from './maintenance-audit.ts'
@@ -51,7 +52,7 @@ const rawText = (raw: unknown): string =>
   (stringify(raw) ?? 'undefined').replaceAll('\u0000', '\\u0000').slice(0, longestRaw)
 
 /** A rejected row may call its market anything. */
-const marketText = (market: string): string => market.replaceAll('\u0000', '').slice(0, 50)
+const marketText = (market: string): string => fittingName(market, 50)
 
 /**
  * What became of a row. `loaded`: the table has a candle for its open time. `withdrawn`: its source has none there any

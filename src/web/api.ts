@@ -11,15 +11,16 @@ import { ceilTo, floorTo, plusCandles, type Timeframe, timeframes } from '../mar
 import type { Engine } from '../queue/engine.ts'
 import type { AnyJob } from '../queue/job.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { sharedFor } from '../runtime/share.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import { examine, plainIssues } from '../settings/plain-issues.ts'
+import { coinId as coin } from '../settings/schema.ts'
 import type { Settings } from '../settings.ts'
 import { readCandlePoints } from '../store/candle-points.ts'
 import { type Coin, listCoins } from '../store/coins.ts'
 import { candlesOfDay, noCoverage, readCoverageDays } from '../store/coverage-days.ts'
 import { listIncidents } from '../store/incidents.ts'
 import { databaseOf } from '../store/transaction.ts'
-import { sharedFor } from './share.ts'
 import { describeAlert } from './status/alerts.ts'
 import { readDatabaseStatus } from './status/database.ts'
 import { readSources } from './status/sources.ts'
@@ -38,7 +39,6 @@ const mostPoints = 2_000
 
 const timeframe = z.enum(timeframes, { error: `is none of ${timeframes.join(', ')}` })
 const date = z.string().max(40).optional()
-const coin = z.string().max(50)
 
 /** What is answered at an address, to a query that anybody may have written. */
 export type Api = Readonly<Record<`/api/${string}`, (query: unknown) => Promise<unknown>>>
@@ -52,13 +52,13 @@ export function openApi(reach: Reach): Api {
     '/api/candles': (query) => candles(reach, query),
     '/api/alerts': async () => ({ alerts: (await listIncidents(databaseOf(pool), 100)).map(describeAlert) }),
     // Every page that is open asks for these again and again: they are read once for all of them.
-    '/api/sources': sharedFor(2 * second, clock, async () => {
+    '/api/sources': sharedFor(2 * second, async () => {
       const now = clock.now()
       return { generatedAt: toIso(now), sources: await readSources(reach, now) }
     }),
-    '/api/database': sharedFor(20 * second, clock, () => readDatabaseStatus(reach)),
-    '/api/upkeep': sharedFor(20 * second, clock, () => readUpkeep(reach)),
-    '/api/retention': sharedFor(5 * minute, clock, () => readNextRetention(reach)),
+    '/api/database': sharedFor(20 * second, () => readDatabaseStatus(reach)),
+    '/api/upkeep': sharedFor(20 * second, () => readUpkeep(reach)),
+    '/api/retention': sharedFor(5 * minute, () => readNextRetention(reach)),
   }
 }
 

@@ -14,7 +14,8 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Client, Pool } from 'pg'
 import { to as copyTo } from 'pg-copy-streams'
-import { bytesText, countText, table } from '../../src/cli/output.ts'
+import { bytesText, countText } from '../../src/cli/output.ts'
+import { table } from '../../src/cli/terminal/table.ts'
 import { archivePartition, discard } from '../../src/lifecycle/archive/archive-partition.ts'
 import { compression } from '../../src/lifecycle/archive/compression.ts'
 import { verifyArchive } from '../../src/lifecycle/archive/verify-archive.ts'
@@ -40,7 +41,7 @@ type Finding = Readonly<{ way: string; seconds: number; rowsPerSecond: number; b
 export async function benchArchive(): Promise<Findings> {
   const dataDir = await mkdtemp(join(tmpdir(), 'beacon-bench-'))
   const log = openLog({ level: 'silent', pretty: false })
-  const server = await openEmbeddedPostgres({ dataDir: join(dataDir, 'postgres'), log, clock: systemClock })
+  const server = await openEmbeddedPostgres({ dataDir: join(dataDir, 'postgres'), log })
   try {
     await migrateUp(server.url)
     const pool = new Pool({ connectionString: server.url })

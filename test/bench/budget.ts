@@ -9,7 +9,7 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { table } from '../../src/cli/output.ts'
+import { table } from '../../src/cli/terminal/table.ts'
 import { minute, second } from '../../src/market/instant.ts'
 import { RequestMeter } from '../../src/replay/limits.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
@@ -149,7 +149,7 @@ export async function benchBudget(): Promise<Findings> {
     const dir = await mkdtemp(join(tmpdir(), 'beacon-bench-'))
     releases.push(() => rm(dir, { recursive: true, force: true }))
     const log = openLog({ level: 'error', pretty: false })
-    const server = await openEmbeddedPostgres({ dataDir: join(dir, 'postgres'), log, clock: systemClock })
+    const server = await openEmbeddedPostgres({ dataDir: join(dir, 'postgres'), log })
     releases.push(() => server.release())
     await migrateUp(server.url)
     const redis = await openRedis(dir)

@@ -6,8 +6,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client, Pool } from 'pg'
-import { bytesText, table } from '../../src/cli/output.ts'
-import { systemClock } from '../../src/runtime/clock.ts'
+import { bytesText } from '../../src/cli/output.ts'
+import { table } from '../../src/cli/terminal/table.ts'
 import { openEmbeddedPostgres } from '../../src/runtime/embedded.ts'
 import { openLog } from '../../src/runtime/log.ts'
 import { migrateUp } from '../../src/store/migrations.ts'
@@ -334,7 +334,7 @@ const quiet = ['autovacuum = off', `checkpoint_timeout = '1h'`, `max_wal_size = 
 async function onDatabase<T>(work: (client: Client) => Promise<T>): Promise<T> {
   const dir = await mkdtemp(join(tmpdir(), 'beacon-bench-'))
   const log = openLog({ level: 'error', pretty: false })
-  const server = await openEmbeddedPostgres({ dataDir: join(dir, 'postgres'), log, clock: systemClock })
+  const server = await openEmbeddedPostgres({ dataDir: join(dir, 'postgres'), log })
   const client = new Client({ connectionString: server.url })
   try {
     await migrateUp(server.url)

@@ -127,7 +127,7 @@ const rangeOf = ({ startTime, endTime }: Readonly<Record<string, string>>): Alig
   to: atMs(Number(endTime) + 1),
 })
 
-const silent = { progress: async () => undefined, log: async () => undefined }
+const silent = { attempt: 1, progress: async () => undefined, log: async () => undefined }
 
 async function tick({ context, answers }: Desk): Promise<void> {
   answers.length = 0

@@ -4,7 +4,7 @@
  */
 import type { Browser, Page } from 'playwright-core'
 import { jobs, queues } from '../../jobs/catalog.ts'
-import { table } from '../../src/cli/output.ts'
+import { table } from '../../src/cli/terminal/table.ts'
 import { day, minute, plus, toIso } from '../../src/market/instant.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
 import { openEngine } from '../../src/queue/engine.ts'
@@ -14,6 +14,7 @@ import { Releases } from '../../src/runtime/release.ts'
 import { readSettings } from '../../src/settings.ts'
 import { ensurePartitions } from '../../src/store/create-partitions.ts'
 import { partitionedTables, partitionsAhead, partitionsOf } from '../../src/store/partitions.ts'
+import { readReadiness } from '../../src/web/readiness/readiness.ts'
 import { openWeb } from '../../src/web/server.ts'
 import { openBrowser, visit } from '../web/browser.ts'
 import { storeSamples, storeYear } from '../web/sample.ts'
@@ -88,7 +89,11 @@ async function onPage<T>(
     releases.push(() => engine.close())
     const settings = readSettings({ BEACON_HTTP_PORT: '0' })
     const reach = { settings, pool, engine, jobs, queues, clock: systemClock, log }
-    const web = await openWeb({ ...reach, stops: async () => [] })
+    const web = await openWeb({
+      ...reach,
+      stops: async () => [],
+      readiness: () => readReadiness({ ...reach, upSinceMs: performance.now() }),
+    })
     releases.push(() => web.close())
     const browser = await openBrowser()
     releases.push(() => browser.close())

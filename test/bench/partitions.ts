@@ -6,7 +6,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Pool } from 'pg'
-import { countText, table } from '../../src/cli/output.ts'
+import { countText } from '../../src/cli/output.ts'
+import { table } from '../../src/cli/terminal/table.ts'
 import { day, type Instant, plus, toInstant, toIso } from '../../src/market/instant.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { openEmbeddedPostgres } from '../../src/runtime/embedded.ts'
@@ -35,7 +36,7 @@ type Drop = Readonly<{ rows: number; dropMs: number; deleteMs: number }>
 export async function benchPartitions(): Promise<Findings> {
   const dir = await mkdtemp(join(tmpdir(), 'beacon-bench-'))
   const log = openLog({ level: 'silent', pretty: false })
-  const server = await openEmbeddedPostgres({ dataDir: join(dir, 'postgres'), log, clock: systemClock })
+  const server = await openEmbeddedPostgres({ dataDir: join(dir, 'postgres'), log })
   const pool = new Pool({ connectionString: server.url })
   try {
     await migrateUp(server.url)

@@ -134,7 +134,7 @@ const cases: readonly Case[] = [
   [['coins', 'add', 'x', '--market', ''], /is not SOURCE:SYMBOL/],
   [['coins', 'add', 'x', '--market', 'binanse:BTCUSDT'], /the sources are binance/],
   [['coins', 'add', 'x', '--market', 'BTCUSDT'], /not SOURCE:SYMBOL such as binance:BTCUSDT/],
-  [['coins', 'add', 'x', '--market', `binance:${'B'.repeat(51)}`], /longer than any symbol/],
+  [['coins', 'add', 'x', '--market', `binance:${'B'.repeat(51)}`], /has more than 50 characters/],
   [['coins', 'add', 'x', '--market', 'binance-archive:BTCUSDT'], /follow --market binance:BTCUSDT/],
   [['coins', 'add', 'x'], /ticker of x is not known here: add --symbol TICKER/],
   [['coins', 'add', 'x', '--symbol', 'X', '--source', 'nope'], /no source of candles "nope"/],

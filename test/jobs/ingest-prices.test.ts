@@ -103,7 +103,7 @@ describe('prices', () => {
     expect(await ingest(working)).toMatchObject({
       coins: 4,
       priced: { binance: 3 },
-      unpriced: { nopeusdt: expect.stringMatching(/^coingecko: .*503; binance: binance does not know/) },
+      unpriced: { nopeusdt: expect.stringMatching(/^coingecko: .*503; binance: binance has no such market/) },
       received: 3,
       new: 3,
     })
@@ -261,7 +261,7 @@ describe('prices', () => {
       priced: { okx: 2 },
       unpriced: {
         dogecoin: expect.stringContaining('okx: it is not in the answer'),
-        ripple: expect.stringContaining('binance: binance answered'),
+        ripple: expect.stringContaining('binance: binance is unavailable'),
       },
       new: 2,
     })

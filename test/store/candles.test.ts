@@ -24,6 +24,7 @@ import { candleTable, partitionsOf } from '../../src/store/partitions.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
+import { names } from '../support/names.ts'
 import { scriptFile } from '../support/scripts.ts'
 import {
   aBatch,
@@ -64,6 +65,31 @@ const unusable = (openTime = start) => ({
   raw: [openTime, 'NaN'],
   reason: 'open is not a decimal string',
   openTime,
+})
+
+test('candles of a coin and a market of any name are stored, changed and told under them', async ({
+  pool,
+}) => {
+  for (const name of names) {
+    const series = await aSeries(pool, { coinId: await aCoin(pool, name) })
+    const candles = candlesIn(minutes(0, 3))
+    const parts = { symbol: name, rejected: [{ raw: name, reason: name, openTime: plus(start, 180_000) }] }
+    await load(pool, aBatch(series, candles, { ...parts, answered: minutes(0, 4) }))
+    const changed = candles.map((candle) => ({ ...candle, volume: toDecimal('7.00000000') }))
+    expect(await load(pool, aBatch(series, changed, { ...parts, answered: minutes(0, 4) }))).toMatchObject({
+      revised: 3,
+    })
+    expect(await stored(pool, series)).toEqual(changed)
+    expect(await coverage(pool, series)).toContainEqual({
+      range: minutes(0, 3),
+      state: 'stored',
+      source: 'binance',
+    })
+    const { rows } = await pool.query('select market, reason from quarantined_rows where coin_id = $1', [
+      series.coinId,
+    ])
+    expect(rows).toEqual([{ market: name, reason: name }])
+  }
 })
 
 describe('loading an answer', () => {

@@ -335,7 +335,7 @@ export const validRows: Readonly<Record<string, Row>> = {
     sum_high: 1,
     sum_low: 2,
   },
-  request_budget: { key: 'binance', points: 1, expire: 1_709_294_400 },
+  request_budget: { key: 'binance', points: 1, expire: 1_709_294_400, written_at: 1_709_294_000 },
   view_refreshes: {
     id: '00000000-0000-4000-8000-0000000000a1',
     view: 'daily_price_summary',
@@ -367,6 +367,7 @@ export const validRows: Readonly<Record<string, Row>> = {
     key: 'series.stale',
     sentence: 'One series is stale.',
     opened_at: '2024-03-01 12:00:00',
+    seen_at: '2024-03-01 12:04:00',
     resolved_at: '2024-03-01 12:05:00',
   },
   webhook_deliveries: {

@@ -1,11 +1,12 @@
 import { UnknownMarket } from '../../fault.ts'
 import type { SendOptions } from '../../http/request.ts'
 import { isZero } from '../../market/decimal.ts'
-import { day, earlier, type Instant, later, plus, toInstant } from '../../market/instant.ts'
-import { type AlignedRange, candleCount, type Range } from '../../market/range.ts'
+import { day, earlier, type Instant, later, plus } from '../../market/instant.ts'
+import { type AlignedRange, candleCount, contains, type Range } from '../../market/range.ts'
 import { floorTo, plusCandles, type Timeframe, timeframeMs } from '../../market/timeframe.ts'
-import { type AskReach, askForCandles } from '../../sources/ask.ts'
+import type { AskReach } from '../../sources/ask.ts'
 import { type CandleProvider, reachableFrom } from '../../sources/source.ts'
+import { walkCandles } from '../../sources/walk.ts'
 import { silenceMs } from './doubt.ts'
 
 /** What the candles of a symbol show of a time: traded on every day of it, a silence and its end, or nothing. */
@@ -56,11 +57,19 @@ async function tradedTimes(
   { now, ...options }: SendOptions & Readonly<{ now: Instant }>,
 ): Promise<Instant[] | 'unknown'> {
   try {
-    const { rows } = await askForCandles(deps, source, { symbol, timeframe, range, asOf: now }, options)
-    return rows
-      .flatMap((row) => ('candle' in row && !isZero(row.candle.volume) ? [row.candle.openTime] : []))
-      .filter((openTime) => openTime >= range.from && openTime < range.to)
-      .toSorted((a, b) => a - b)
+    const traded: Instant[] = []
+    // The walk asks on from where the market begins, should its source reject what lies before.
+    for await (const { rows } of walkCandles(
+      deps,
+      source,
+      { symbol, timeframe, range, asOf: now },
+      options,
+    )) {
+      for (const row of rows)
+        if ('candle' in row && !isZero(row.candle.volume) && contains(range, row.candle.openTime))
+          traded.push(row.candle.openTime)
+    }
+    return traded.toSorted((a, b) => a - b)
   } catch (error) {
     if (error instanceof UnknownMarket) return 'unknown'
     throw error
@@ -91,8 +100,7 @@ async function* pagesBack(
   const { candles } = market.source
   const timeframe = lookedAt.findLast((name) => isOwn(market, name))
   if (timeframe === undefined) return
-  const reach = reachableFrom(candles, timeframe, options.now)
-  const oldest = floorTo(timeframe, later(reach, candles.openedAt ?? toInstant(0)))
+  const oldest = reachableFrom(candles, timeframe, options.now)
   let to = floorTo(timeframe, before)
   for (let page = 0; page < mostPages && to > oldest; page += 1) {
     const from = later(oldest, plusCandles(to, -candles.pageSize, timeframe))

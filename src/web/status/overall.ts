@@ -1,11 +1,11 @@
 import type { HoldStatus } from '../../lifecycle/describe-retention.ts'
 import { type Instant, minute, second } from '../../market/instant.ts'
 import type { Settings } from '../../settings.ts'
+import { readinessFindings } from '../readiness/findings.ts'
+import { blockingFindings } from './blocking.ts'
+import { attention, catchingUp, type Finding, type OverallState } from './finding.ts'
 import type { Status } from './status.ts'
 import { counted, lengthInWords } from './words.ts'
-
-/** `ok`: nothing to do. `catching-up`: it is mending itself. `attention`: somebody should look. */
-export type OverallState = 'ok' | 'catching-up' | 'attention'
 
 export type Overall = Readonly<{
   state: OverallState
@@ -17,15 +17,13 @@ export type Overall = Readonly<{
 
 type Facts = Omit<Status, 'overall'>
 
-/** Something that is not as it should be. The key says of which kind, whatever the numbers in the sentence are. */
-export type Finding = Readonly<{ key: string; state: Exclude<OverallState, 'ok'>; sentence: string }>
-
 /** What a start, or a coin that is new, may take before it is worth a look. */
 const settlingMs = 10 * minute
 
 /** Judges the whole from its parts; the gravest finding gives the state and the sentence. */
 export function judge(facts: Facts, settings: Settings, now: Instant): Overall {
-  const [gravest, ...others] = [...findingsOf(facts, settings, now), ...ofAlerts(facts)].toSorted(byGravity)
+  const findings = findingsOf(facts, settings, now)
+  const [gravest, ...others] = [...findings, ...ofAlerts(facts, findings)].toSorted(byGravity)
   if (!gravest) return { state: 'ok', sentence: whenAllIsWell(facts), others: [] }
   const { state, sentence } = gravest
   return { state, sentence, others: others.map((other) => other.sentence) }
@@ -34,6 +32,8 @@ export function judge(facts: Facts, settings: Settings, now: Instant): Overall {
 /** Everything that is not as it should be, the graver first. */
 export function findingsOf(facts: Facts, settings: Settings, now: Instant): Finding[] {
   return [
+    ...blockingFindings(facts.blocking),
+    ...readinessFindings(facts.readiness),
     ...ofFleet(facts),
     ...ofBans(facts),
     ...ofSeries(facts, now),
@@ -52,25 +52,26 @@ const byGravity = (a: Finding, b: Finding): number => gravity[b.state] - gravity
 const whenAllIsWell = ({ series }: Facts): string =>
   `Everything is fine: all ${counted(series.length, 'series')} are fresh and complete.`
 
-const attention = (key: string, sentence: string): Finding => ({ key, state: 'attention', sentence })
-const catchingUp = (key: string, sentence: string): Finding => ({ key, state: 'catching-up', sentence })
+/** What only the samples of the monitor show, or another process; everything else is judged from what is here. */
+const seenElsewhere = /^(?:database|disk)\.|@/
 
-/** What only the samples of the monitor show; everything else is judged from what is here. */
-const seenByMonitor = /^(?:database|disk|clock)\./
-
-const ofAlerts = ({ alerts }: Facts): Finding[] =>
-  alerts
-    .filter(({ key, resolvedAt }) => resolvedAt === null && seenByMonitor.test(key))
+function ofAlerts({ alerts }: Facts, findings: readonly Finding[]): Finding[] {
+  const seenHere = new Set(findings.map(({ key }) => key))
+  return alerts
+    .filter(({ key, resolvedAt }) => resolvedAt === null && seenElsewhere.test(key) && !seenHere.has(key))
     .map(({ key, sentence }) => attention(key, sentence))
+}
 
 const unlessSettling = (settling: boolean): typeof attention => (settling ? catchingUp : attention)
 
 const isStarting = ({ process: { startedAt } }: Facts, now: Instant): boolean =>
   startedAt !== null && now - Date.parse(startedAt) < settlingMs
 
-function ofFleet({ queues, process }: Facts): Finding[] {
-  if (queues === null)
-    return [attention('queue.silent', 'The queue does not answer: see that its PostgreSQL or Redis runs.')]
+function ofFleet({ queues, process, readiness }: Facts): Finding[] {
+  if (queues === null) {
+    const silent = 'The queue does not answer: see that its PostgreSQL or Redis runs.'
+    return readiness.queue.ok ? [attention('queue.silent', silent)] : []
+  }
   const paused = queues.filter((queue) => queue.paused).map(({ queue }) => queue)
   return [
     ...(process.hasWorkers

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { Unavailable } from '../../fault.ts'
 import type { Stop } from '../../http/stops.ts'
 import { describeRecordedHold, type HoldStatus } from '../../lifecycle/describe-retention.ts'
 import { type Instant, second, toIso } from '../../market/instant.ts'
@@ -11,6 +12,7 @@ import { hasWorkers } from '../../runtime/presence.ts'
 import { reasonOf } from '../../runtime/when-answering.ts'
 import { within } from '../../runtime/within.ts'
 import type { Settings } from '../../settings.ts'
+import { blockingMessage, readBlockingSessions } from '../../store/blocking-sessions.ts'
 import { listCoins } from '../../store/coins.ts'
 import { readLastCheck } from '../../store/digests/archive-checks.ts'
 import { listIncidents } from '../../store/incidents.ts'
@@ -19,8 +21,10 @@ import { readLatestPrices } from '../../store/prices.ts'
 import { listRuns } from '../../store/runs.ts'
 import { describeServer, type ServerDescription } from '../../store/server.ts'
 import { databaseOf } from '../../store/transaction.ts'
+import type { Readiness } from '../readiness/readiness.ts'
 import { type AlertStatus, describeAlert, isRecent } from './alerts.ts'
 import { type BanStatus, describeBan } from './bans.ts'
+import { type BlockingStatus, describeBlocking } from './blocking.ts'
 import { judge, type Overall } from './overall.ts'
 import { readTables, type TableStatus } from './partitions.ts'
 import { describePrice, type PriceStatus } from './prices.ts'
@@ -42,6 +46,10 @@ export type ProcessStatus = Readonly<{
 export type Status = Readonly<{
   generatedAt: string
   overall: Overall
+  /** Whether this process can do its work, and does it. */
+  readiness: Readiness
+  /** Sessions of other programs that ours wait for. */
+  blocking: readonly BlockingStatus[]
   /** null when the store of the request budget does not answer. */
   bans: readonly BanStatus[] | null
   /** Those that are open and those of the last day, the newest first. */
@@ -66,6 +74,8 @@ export type StatusReach = Readonly<{
   engine: Engine
   /** What stands against asking the sources now. */
   stops(): Promise<readonly Stop[]>
+  /** Whether the work can be done, and is done. */
+  readiness(): Promise<Readiness>
   jobs: readonly AnyJob[]
   queues: readonly string[]
   clock: Clock
@@ -79,13 +89,33 @@ const shownRuns = 30
 const mostAlerts = 50
 const answerLimitMs = 8 * second
 const queueLimitMs = 3 * second
+/** Whoever asks for the status has waited for longer than this when it comes to nothing. */
+const blockedAnswerMs = 5 * second
 
 /** Collects the status. Throws Unavailable when the database does not answer in time. */
-export const collectStatus = (reach: StatusReach): Promise<Status> => inTime(gatherStatus(reach))
+export const collectStatus = (reach: StatusReach): Promise<Status> => inTime(reach, gatherStatus(reach))
 
 /** The status, or Unavailable when it takes too long. What is under way goes on, and holds its connections. */
-export const inTime = (status: Promise<Status>): Promise<Status> =>
-  within(answerLimitMs, status, 'the database did not answer in time')
+export async function inTime({ pool }: Pick<StatusReach, 'pool'>, status: Promise<Status>): Promise<Status> {
+  try {
+    return await within(answerLimitMs, status, 'the database did not answer in time')
+  } catch (error) {
+    const message = await readBlockingMessage(pool)
+    throw message === undefined ? error : new Unavailable(message, { cause: error })
+  }
+}
+
+/** What keeps the database from answering, where that is another program's lock. It reads no table that can be locked. */
+async function readBlockingMessage(pool: Pool): Promise<string | undefined> {
+  try {
+    const sessions = readBlockingSessions(databaseOf(pool), blockedAnswerMs)
+    const [first] = await within(queueLimitMs, sessions, 'the database did not answer in time')
+    return first && blockingMessage(first)
+  } catch {
+    // The failure that is being explained says that the database does not answer.
+    return undefined
+  }
+}
 
 /** The status, however long it takes. */
 export async function gatherStatus(reach: StatusReach): Promise<Status> {
@@ -99,27 +129,32 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
   const db = databaseOf(pool)
   const now = clock.now()
   const coins = await listCoins(db)
-  const [series, prices, runs, queues, stops, incidents, partitions, holds, check, server, someoneWorks] =
-    await Promise.all([
-      readSeries(db, settings, coins, now),
-      coins.length === 0
-        ? []
-        : readLatestPrices(
-            db,
-            coins.map(({ id }) => id),
-          ),
-      listRuns(db, shownRuns),
-      countQueues(reach),
-      readStops(reach),
-      listIncidents(db, mostAlerts),
-      readTables(pool, settings, now),
-      listHolds(db),
-      readLastCheck(db),
-      describeServer(db),
-      hasWorkers(pool, reach.engine.kind),
-    ])
+  const [series, prices, runs, incidents, partitions, holds, check, server] = await Promise.all([
+    readSeries(db, settings, coins, now),
+    coins.length === 0
+      ? []
+      : readLatestPrices(
+          db,
+          coins.map(({ id }) => id),
+        ),
+    listRuns(db, shownRuns),
+    listIncidents(db, mostAlerts),
+    readTables(pool, settings, now),
+    listHolds(db),
+    readLastCheck(db),
+    describeServer(db),
+  ])
+  const [queues, stops, someoneWorks, readiness, blocking] = await Promise.all([
+    countQueues(reach),
+    readStops(reach),
+    hasWorkers(pool, reach.engine.kind),
+    reach.readiness(),
+    readBlockingSessions(db),
+  ])
   return {
     generatedAt: toIso(now),
+    readiness,
+    blocking: blocking.map(describeBlocking),
     bans: stops === null ? null : stops.map((stop) => describeBan(stop, now)),
     alerts: incidents.filter((incident) => isRecent(incident, now)).map(describeAlert),
     series: inOrderOfRank(

@@ -10,6 +10,7 @@ import { verifyArchive } from '../../../src/lifecycle/archive/verify-archive.ts'
 import { type Archive, listArchives, settleArchived } from '../../../src/store/lifecycle/archives.ts'
 import type { Proof } from '../../../src/store/lifecycle/safekeeping.ts'
 import { databaseOf } from '../../../src/store/transaction.ts'
+import { names } from '../../support/names.ts'
 import { addCandles, aMonth, deleteAsRetention, deleteProven, held, test } from './archiving.ts'
 
 const fileOf = (dataDir: string, { fileName }: Archive): string => join(dataDir, 'archive', fileName)
@@ -55,6 +56,16 @@ describe('archiving a partition', () => {
     expect(await statesOf(pool, month.name)).toEqual(['dropped'])
     expect(await held(pool, month.coinId)).toEqual({ rows: [], ledger: [] })
     await verifyArchive(settings, archive)
+  })
+
+  test('of coins of any name is whole', async ({ pool, reach, settings }) => {
+    for (const name of names) {
+      const month = await aMonth(pool, 2, name)
+      const archive = await archivePartition(reach, month)
+      expect(await deleteAsRetention(reach, month)).toBeUndefined()
+      await verifyArchive(settings, archive)
+      expect(await held(pool, month.coinId)).toEqual({ rows: [], ledger: [] })
+    }
   })
 
   test('of one that holds nothing is a file as well', async ({ pool, reach }) => {

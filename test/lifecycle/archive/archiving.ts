@@ -47,6 +47,7 @@ let months = 0
 export async function aMonth(
   pool: Pool,
   candles = 50,
+  called?: string,
 ): Promise<Partition & { coinId: string; covered: AlignedRange }> {
   months += 1
   const first = at(
@@ -55,7 +56,7 @@ export async function aMonth(
   const table = candleTable('1h', 'month')
   const plan = partitionAt(table, first)
   await ensurePartitions(pool, table, [plan], 2_000)
-  const coinId = await aCoin(pool)
+  const coinId = await aCoin(pool, called)
   await addCandles(pool, coinId, first, candles)
   const covered = { from: first, to: at(new Date(first + candles * 3_600_000).toISOString()) }
   await inTransaction(pool, ({ db }) =>
