@@ -148,8 +148,9 @@ test.concurrent('markets that two coins had before are named until one of them i
     'coins remove bitcoin',
     'coins list --json',
   ])
-  expect(list?.stdout).toMatch(/^bitcoin .*okx:BTC-USDT \(tracked as xbt too: remove one of them\)/m)
-  expect(list?.stdout).toMatch(/^xbt .*okx:btc-usdt \(tracked as bitcoin too: remove one of them\)$/m)
+  const listed = list?.stdout.replaceAll(/\n +/g, ' ')
+  expect(listed).toMatch(/^bitcoin .*okx:BTC-USDT \(tracked as xbt too: remove one of them\)/m)
+  expect(listed).toMatch(/^xbt .*okx:btc-usdt \(tracked as bitcoin too: remove one of them\)$/m)
   const { checks } = jsonOf(doctor)
   expect(checks.find(({ name }: { name: string }) => name === 'markets').findings).toEqual([
     {

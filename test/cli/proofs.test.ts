@@ -227,7 +227,7 @@ describe('a row in quarantine', () => {
       settled: null,
     })
     expect(kept.lastSeenAt).toBe(kept.quarantinedAt)
-    expect(damaged('list').stdout).toMatch(/^id +first seen +last seen +count +market /)
+    expect(damaged('list').stdout).toMatch(/^id +last seen +count +market .*\breason$/m)
     expect(damaged('list').stdout).toMatch(
       new RegExp(`^${kept.id.slice(0, 8)} .* binance:ETHUSDT +1h +2024-03-01 05:00 +open `, 'm'),
     )

@@ -7,7 +7,7 @@ import { openSite, type Site } from './site.ts'
 
 /** Every command that a text of the program names, as its words up to the end of the phrase. */
 const namedIn = (text: string): string[][] =>
-  [...text.matchAll(/\bbeacon ((?:[a-z]|--)[^`'"\n]*)/g)].map(([, rest = '']) => {
+  [...text.matchAll(/\bbeacon ((?:[a-z]|--)[^`'"\\\n]*)/g)].map(([, rest = '']) => {
     const words = rest.split(/\s+/)
     const end = words.findIndex((word) => /[.;:,)]$/.test(word))
     return (end === -1 ? words : words.slice(0, end + 1)).map((word) => word.replace(/[.;:,)]+$/, ''))

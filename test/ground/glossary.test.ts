@@ -31,7 +31,7 @@ const replaced: Readonly<Record<string, string>> = {
 const pattern = new RegExp(String.raw`(?<![\w./-])(?:${Object.keys(replaced).join('|')})(?![\w-])`, 'gi')
 
 /** Ordinary uses, by the words around them. */
-const ordinary: readonly RegExp[] = [/\bleaf partition\b/]
+const ordinary: readonly RegExp[] = [/\bleaf partition\b/, /\bredirects are not followed\b/]
 
 const wordsIn = (text: string): string[] => {
   const rest = ordinary.reduce((left, use) => left.replaceAll(new RegExp(use, 'g'), ''), text)
