@@ -235,7 +235,7 @@ test('a ban is an event in the log, a metric and a banner on the page', async ({
     const sending = { lane: 'live', signal } as const
     await expect(fleet.context.http.get(request, sending)).rejects.toThrow(Banned)
     // Nobody asks again until it is over.
-    await expect(fleet.context.http.get(request, sending)).rejects.toThrow('told us to wait')
+    await expect(fleet.context.http.get(request, sending)).rejects.toThrow('rate-limits us')
     expect(exchange.requests).toHaveLength(1)
 
     expect(log.events).toContainEqual({
