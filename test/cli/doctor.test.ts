@@ -147,7 +147,7 @@ test.concurrent('each thing that was made wrong is found, once, with what mends 
     found(/^Overdue for [\d,]+ \w+: ensure-partitions\.$/, /npx beacon start$/),
   )
   expect(findings(wrong, 'clocks')).toContainEqual(
-    found(/^binance did not tell its time: binance cannot be reached/, /BINANCE_BASE_URL/),
+    found(/^binance did not return its time: binance cannot be reached/, /BINANCE_BASE_URL/),
   )
   expect(findings(wrong, 'disk')).toEqual([
     { ...found(/^The database's disk will be full in 5 days/, /^Make room/), severity: 'warning' },

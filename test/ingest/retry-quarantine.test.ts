@@ -119,7 +119,7 @@ describe('a retry of quarantined rows', () => {
       'it could not be dated, so there is no candle to ask for',
       'its candle has not closed yet',
       `${coinId} is no longer tracked on okx`,
-      'it does not tell which candles it is of',
+      'its candle is unknown',
       'it is resolved: loaded',
     ])
     expect(plan.questions).toEqual([])
