@@ -1,8 +1,8 @@
 import { second } from '../market/instant.ts'
 import { type Timeframe, timeframes } from '../market/timeframe.ts'
-import type { Freshness, SeriesStatus } from '../web/status/series.ts'
-import type { Status } from '../web/status/status.ts'
-import { counted } from '../web/status/words.ts'
+import type { Freshness, SeriesStatus } from '../status/series.ts'
+import type { Status } from '../status/status.ts'
+import { counted } from '../status/words.ts'
 import { bytesText, countText, spanText, table } from './output.ts'
 
 /** One fewer than a terminal has: the prompt takes the last. */

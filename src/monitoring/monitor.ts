@@ -8,6 +8,8 @@ import { floorTo } from '../market/timeframe.ts'
 import { everyProcess } from '../runtime/every-process.ts'
 import type { Releases } from '../runtime/release.ts'
 import type { Settings } from '../settings.ts'
+import { findingsOf } from '../status/overall.ts'
+import { gatherFacts, type StatusReach } from '../status/status.ts'
 import { readDatabaseFigures, readIndexUsage } from '../store/database-figures.ts'
 import { readEnds, readSamples, writeSample } from '../store/database-samples.ts'
 import {
@@ -19,8 +21,6 @@ import {
   takeDelivery,
 } from '../store/incidents.ts'
 import { type Database, databaseOf } from '../store/transaction.ts'
-import { findingsOf } from '../web/status/overall.ts'
-import { gatherFacts, type StatusReach } from '../web/status/status.ts'
 import { clockConcerns, databaseConcerns, indexConcerns, recentMs } from './thresholds.ts'
 
 export type MonitorReach = StatusReach &

@@ -6,8 +6,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { second } from '../market/instant.ts'
 import type { Engine } from '../queue/engine.ts'
+import { subjectOf } from '../status/runs.ts'
 import { boardPolicy, policyHeader } from './headers.ts'
-import { subjectOf } from './status/runs.ts'
 
 export const boardPath = '/queues'
 

@@ -8,10 +8,10 @@ import type { Log } from '../runtime/log.ts'
 import { reasonOf } from '../runtime/when-answering.ts'
 import { within } from '../runtime/within.ts'
 import type { Settings } from '../settings.ts'
+import { counted } from '../status/words.ts'
 import { listCoins } from '../store/coins.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { sharedWhileRunning } from './share.ts'
-import { counted } from './status/words.ts'
 
 export type HealthReach = Readonly<{
   settings: Settings

@@ -13,6 +13,7 @@ import { reasonOf } from '../runtime/when-answering.ts'
 import type { Environment } from '../settings/environment.ts'
 import { readVersion } from '../settings/version.ts'
 import type { Settings } from '../settings.ts'
+import { gatherStatus, inTime, type Status } from '../status/status.ts'
 import { guardAccess, refuseOpenDoor } from './access.ts'
 import { openApi, serveApi } from './api.ts'
 import { serveAssets } from './assets.ts'
@@ -26,7 +27,6 @@ import { serveMetrics } from './metrics.ts'
 import { openPage } from './page.ts'
 import { boundRate } from './rate.ts'
 import { sharedWhileRunning } from './share.ts'
-import { gatherStatus, inTime, type Status } from './status/status.ts'
 
 export type WebOptions = Readonly<{
   settings: Settings

@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { statusText } from '../../src/cli/status-text.ts'
 import { hour, minute, toInstant, toIso } from '../../src/market/instant.ts'
 import { timeframes } from '../../src/market/timeframe.ts'
+import type { RunStatus } from '../../src/status/runs.ts'
+import type { SeriesStatus } from '../../src/status/series.ts'
+import type { Status } from '../../src/status/status.ts'
 import { reconcileIncidents } from '../../src/store/incidents.ts'
-import type { RunStatus } from '../../src/web/status/runs.ts'
-import type { SeriesStatus } from '../../src/web/status/series.ts'
-import type { Status } from '../../src/web/status/status.ts'
 import { openSite } from './site.ts'
 
 const now = toInstant(Date.UTC(2024, 2, 1, 12))

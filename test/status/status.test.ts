@@ -8,13 +8,13 @@ import { systemClock } from '../../src/runtime/clock.ts'
 import { announceRoles } from '../../src/runtime/presence.ts'
 import { sourceIds } from '../../src/settings/source-ids.ts'
 import { sources } from '../../src/sources/catalog.ts'
+import { freshnessOf } from '../../src/status/series.ts'
+import type { Status } from '../../src/status/status.ts'
 import { followMarket, upsertCoin } from '../../src/store/coins.ts'
 import { writeCoverage } from '../../src/store/coverage.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
-import { freshnessOf } from '../../src/web/status/series.ts'
-import type { Status } from '../../src/web/status/status.ts'
 import { plus } from '../support/at.ts'
-import { ask, nextEvent, open } from './asking.ts'
+import { ask, nextEvent, open } from '../web/asking.ts'
 import {
   done,
   failed,
@@ -24,8 +24,8 @@ import {
   storePrices,
   storeRun,
   storeSeries,
-} from './sample.ts'
-import { now, serve, settingsFor, silent, test as withEngine } from './serving.ts'
+} from '../web/sample.ts'
+import { now, serve, settingsFor, silent, test as withEngine } from '../web/serving.ts'
 
 const settings = settingsFor()
 

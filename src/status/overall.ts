@@ -1,5 +1,5 @@
-import { type Instant, minute, second } from '../../market/instant.ts'
-import type { Settings } from '../../settings.ts'
+import { type Instant, minute, second } from '../market/instant.ts'
+import type { Settings } from '../settings.ts'
 import type { Status } from './status.ts'
 import { counted, lengthInWords } from './words.ts'
 

@@ -1,5 +1,5 @@
-import type { Stop, StopKind } from '../../http/stops.ts'
-import { type Instant, plus, second, toIso } from '../../market/instant.ts'
+import type { Stop, StopKind } from '../http/stops.ts'
+import { type Instant, plus, second, toIso } from '../market/instant.ts'
 
 export type BanStatus = Readonly<{
   source: string

@@ -1,6 +1,6 @@
-import type { Decimal } from '../../market/decimal.ts'
-import { type Instant, second, toIso } from '../../market/instant.ts'
-import type { LatestPrice } from '../../store/prices.ts'
+import type { Decimal } from '../market/decimal.ts'
+import { type Instant, second, toIso } from '../market/instant.ts'
+import type { LatestPrice } from '../store/prices.ts'
 
 export type PriceStatus = Readonly<{
   coinId: string

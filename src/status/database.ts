@@ -1,11 +1,11 @@
 import type { Pool } from 'pg'
-import { day, type Instant, minute, plus, second, toIso } from '../../market/instant.ts'
-import type { Clock } from '../../runtime/clock.ts'
-import type { Settings } from '../../settings.ts'
-import { readIndexUsage, readSlowStatements } from '../../store/database-figures.ts'
-import { readEnds, readMeans, readNewestSample } from '../../store/database-samples.ts'
-import { databaseOf } from '../../store/transaction.ts'
-import { untilFullMs } from '../../store/until-full.ts'
+import { day, type Instant, minute, plus, second, toIso } from '../market/instant.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Settings } from '../settings.ts'
+import { readIndexUsage, readSlowStatements } from '../store/database-figures.ts'
+import { readEnds, readMeans, readNewestSample } from '../store/database-samples.ts'
+import { databaseOf } from '../store/transaction.ts'
+import { untilFullMs } from '../store/until-full.ts'
 
 type Reach = Readonly<{ settings: Settings; pool: Pool; clock: Clock }>
 

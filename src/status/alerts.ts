@@ -1,5 +1,5 @@
-import type { Incident } from '../../../drizzle/schema/monitoring.ts'
-import { day, type Instant, plus, toIso } from '../../market/instant.ts'
+import type { Incident } from '../../drizzle/schema/monitoring.ts'
+import { day, type Instant, plus, toIso } from '../market/instant.ts'
 
 /** What somebody was told to look at, and until when it was so; null while it is. */
 export type AlertStatus = Readonly<{

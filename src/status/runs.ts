@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { toIso } from '../../market/instant.ts'
-import type { Run } from '../../store/runs.ts'
+import { toIso } from '../market/instant.ts'
+import type { Run } from '../store/runs.ts'
 
 /** The rows an answer was made of; null where the job does not count them. */
 const countNames = ['received', 'new', 'revised', 'unchanged', 'quarantined'] as const

@@ -1,12 +1,12 @@
 import type { Pool } from 'pg'
-import { day, type Instant, later, toIso } from '../../market/instant.ts'
-import type { Ending } from '../../settings/schema.ts'
-import type { Settings } from '../../settings.ts'
-import { hasRange, measurePartitions } from '../../store/list-partitions.ts'
-import { receiving } from '../../store/partitions/catalog.ts'
-import { partitionedTables } from '../../store/partitions.ts'
-import { partitionsAheadOf } from '../../store/partitions-ahead.ts'
-import { retentionPolicies } from '../../store/retention.ts'
+import { day, type Instant, later, toIso } from '../market/instant.ts'
+import type { Ending } from '../settings/schema.ts'
+import type { Settings } from '../settings.ts'
+import { hasRange, measurePartitions } from '../store/list-partitions.ts'
+import { receiving } from '../store/partitions/catalog.ts'
+import { partitionedTables } from '../store/partitions.ts'
+import { partitionsAheadOf } from '../store/partitions-ahead.ts'
+import { retentionPolicies } from '../store/retention.ts'
 
 /** The leaves of one partitioned table, taken together. */
 export type TableStatus = Readonly<{

@@ -1,4 +1,4 @@
-import { day, hour, minute, second } from '../../market/instant.ts'
+import { day, hour, minute, second } from '../market/instant.ts'
 
 /** A length of time as people say it: `8 seconds`, `4 minutes`, `3 hours`, `2 days`. */
 export function lengthInWords(ms: number): string {

@@ -1,8 +1,8 @@
 import { CronExpressionParser } from 'cron-parser'
-import { type Instant, toInstant, toIso } from '../../market/instant.ts'
-import type { AnyJob } from '../../queue/job.ts'
-import type { Settings } from '../../settings.ts'
-import type { Coin } from '../../store/coins.ts'
+import { type Instant, toInstant, toIso } from '../market/instant.ts'
+import type { AnyJob } from '../queue/job.ts'
+import type { Settings } from '../settings.ts'
+import type { Coin } from '../store/coins.ts'
 import { type Subject, subjectOf } from './runs.ts'
 
 /** One time table of a job. */
