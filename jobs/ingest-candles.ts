@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { concernsAll, Fault, Malformed, Refused } from '../src/fault.ts'
+import { concernsAll, Fault, Malformed, PartlyFailed, Refused } from '../src/fault.ts'
 import { chunksOf } from '../src/ingest/backfill-plan.ts'
 import { type CheckedPage, checkedPages } from '../src/ingest/fill-range.ts'
 import { Gathering, withoutDawdling } from '../src/ingest/gathering.ts'
@@ -110,7 +110,7 @@ async function ingestAll(
   timeframe: Timeframe,
 ): Promise<Total> {
   const waiting = await findWork(context, markets, timeframe)
-  const failures: string[] = []
+  const failures: Failure[] = []
   let canRetry = false
   const tick = new Tick(context)
   const work = async () => {
@@ -124,7 +124,7 @@ async function ingestAll(
           throw error
         }
         canRetry ||= error instanceof Malformed
-        failures.push(`${market.series.coinId}: ${error.message}`)
+        failures.push({ coinId: market.series.coinId, error: error.message })
       }
     }
   }
@@ -136,14 +136,21 @@ async function ingestAll(
   const broken = ends.find((end) => end.status === 'rejected')
   const { unplaced } = tick
   if (!broken && failures.length === 0 && !unplaced) return total
+  const outcome = { markets: markets.length, ...total, failures }
+  const isPartial = broken === undefined && unplaced === undefined && failures.length < markets.length
+  const others = unplaced ? `; ${unplaced.message}` : ''
+  const message = `${failures.length} of ${markets.length} markets failed: ${failures.map(failureText).join('; ')}${others}`
+  if (isPartial) throw new PartlyFailed(message, { outcome, canRetry })
   // A run that fails has brought candles of other markets all the same.
-  await noteOutcome(databaseOf(context.pool), context.runId, { markets: markets.length, ...total })
+  await noteOutcome(databaseOf(context.pool), context.runId, outcome)
   if (broken) throw broken.reason
   if (unplaced && failures.length === 0) throw unplaced
-  const others = unplaced ? `; ${unplaced.message}` : ''
-  const message = `${failures.length} of ${markets.length} markets failed: ${failures.join('; ')}${others}`
   throw canRetry ? new Malformed(message) : new Refused(message)
 }
+
+type Failure = Readonly<{ coinId: string; error: string }>
+
+const failureText = ({ coinId, error }: Failure): string => `${coinId}: ${error}`
 
 /** What there is to ask for of one market. */
 type MarketWork = Readonly<{

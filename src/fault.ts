@@ -59,6 +59,23 @@ export class UnknownMarket extends Fault {
   readonly remedy = 'give-up'
 }
 
+/** Some markets of a run failed and the others were loaded: `outcome` is what was done. */
+export class PartlyFailed extends Fault {
+  readonly code = 'PARTLY_FAILED'
+  readonly remedy: 'retry' | 'give-up'
+  readonly outcome: Readonly<Record<string, unknown>>
+
+  constructor(
+    message: string,
+    { outcome, canRetry }: Readonly<{ outcome: Readonly<Record<string, unknown>>; canRetry: boolean }>,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+    this.outcome = outcome
+    this.remedy = canRetry ? 'retry' : 'give-up'
+  }
+}
+
 /** Arguments, configuration or a payload that cannot be used; the message names the remedy. */
 export class InvalidInput extends Fault {
   readonly code = 'INVALID_INPUT'

@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises'
 import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
+import type { Incident } from '../../drizzle/schema/monitoring.ts'
 import { Fault } from '../fault.ts'
 import { postWebhook } from '../http/webhook.ts'
 import { day, hour, type Instant, plus, second, toIso } from '../market/instant.ts'
@@ -8,8 +9,11 @@ import { floorTo } from '../market/timeframe.ts'
 import { everyProcess } from '../runtime/every-process.ts'
 import type { Releases } from '../runtime/release.ts'
 import type { Settings } from '../settings.ts'
-import { findingsOf } from '../status/overall.ts'
+import { forgetGoneFailures } from '../status/failures.ts'
+import { type Finding, pathOf } from '../status/finding.ts'
+import { findingsOf, isUnknown } from '../status/overall.ts'
 import { gatherFacts, type StatusReach } from '../status/status.ts'
+import { listCoins } from '../store/coins.ts'
 import { readDatabaseFigures, readIndexUsage } from '../store/database-figures.ts'
 import { readEnds, readSamples, writeSample } from '../store/database-samples.ts'
 import {
@@ -68,12 +72,15 @@ export class Monitor {
   async look(): Promise<void> {
     const { pool, clock, settings, log } = this.#reach
     const now = clock.now()
-    const concerns = [...(await this.#ofDatabase(now)), ...(await this.#ofEverything(now))]
-    const open = new Set((await listOpenIncidents(databaseOf(pool))).map(({ key }) => key))
-    const standing = concerns.filter(({ key }) => open.has(key) || this.#seenBefore.has(key))
+    const db = databaseOf(pool)
+    await forgetGoneFailures(db, { ...this.#reach, coins: await listCoins(db) })
+    const open = await listOpenIncidents(db)
+    const { concerns, lasting } = await this.#findAll(now, open)
+    const isOpen = new Set(open.map(({ key }) => key))
+    const standing = concerns.filter(({ key }) => isOpen.has(key) || this.#seenBefore.has(key))
     this.#seenBefore = new Set(concerns.map(({ key }) => key))
     const hasWebhook = settings.monitoring.webhook !== undefined
-    const { opened, resolved } = await reconcileIncidents(pool, standing, now, hasWebhook)
+    const { opened, resolved } = await reconcileIncidents(pool, [...standing, ...lasting], now, hasWebhook)
     for (const { key, sentence } of opened) log.warn('alert.opened', { key, sentence })
     for (const { key, sentence } of resolved) log.info('alert.resolved', { key, sentence })
     await deliverAll(this.#reach)
@@ -103,13 +110,27 @@ export class Monitor {
     ]
   }
 
-  async #ofEverything(now: Instant): Promise<Concern[]> {
-    const findings = findingsOf(await gatherFacts(this.#reach), this.#reach.settings, now)
-    return findings
-      .filter(({ state }) => state === 'attention')
-      .map(({ key, sentence }) => ({ key, sentence }))
+  /** What is wrong, and of the open alerts those that last although they are milder now, or cannot be seen. */
+  async #findAll(now: Instant, open: readonly Incident[]) {
+    const ofDatabase = await this.#ofDatabase(now)
+    const facts = await gatherFacts(this.#reach)
+    const findings = findingsOf(facts, this.#reach.settings, now)
+    const grave = findings.filter(({ state }) => state === 'attention').map(asConcern)
+    const milder = findings.filter(({ state }) => state !== 'attention').map(asConcern)
+    const unseen = open.filter(({ key }) => isUnknown(facts, key)).map(asConcern)
+    const keys = new Set(open.map(({ key }) => key))
+    return {
+      concerns: [...ofDatabase, ...grave],
+      lasting: [...milder.filter(({ key }) => keys.has(key)), ...unseen],
+    }
   }
 }
+
+const asConcern = ({ key, sentence, details }: Finding | Incident): Concern => ({
+  key,
+  sentence,
+  ...(details ? { details } : {}),
+})
 
 /** Free for others than root, where the server keeps its data. */
 async function readFreeBytes(db: Database): Promise<number> {
@@ -138,13 +159,14 @@ export async function deliverAll({
   clock,
   settings,
   log,
-}: Pick<MonitorReach, 'clock' | 'log'> & Readonly<{ pool: Pool; settings: Pick<Settings, 'monitoring'> }>) {
+}: Pick<MonitorReach, 'clock' | 'log'> &
+  Readonly<{ pool: Pool; settings: Pick<Settings, 'monitoring' | 'environment'> }>) {
   const { webhook } = settings.monitoring
   if (!webhook) return
   const deliver = async (delivery: Delivery) => {
     const now = clock.now()
     try {
-      await postWebhook(webhook, messageOf(delivery), now)
+      await postWebhook(webhook, messageOf(delivery, pageUrlOf(settings)), now)
       return { delivered: true } as const
     } catch (error) {
       if (!(error instanceof Fault)) throw error
@@ -157,14 +179,24 @@ export async function deliverAll({
   }
 }
 
+/** Where people open the status page. */
+const pageUrlOf = ({
+  monitoring,
+  environment: { httpHost, httpPort, httpBasePath },
+}: Pick<Settings, 'monitoring' | 'environment'>): string =>
+  monitoring.pageUrl ??
+  `http://${httpHost.includes(':') ? `[${httpHost}]` : httpHost}:${httpPort}${httpBasePath}`
+
 /** What the webhook gets. The id is the incident's: what comes twice is known by id and event. */
-function messageOf({ event, incident }: Delivery) {
-  const { id, key, sentence, openedAt, resolvedAt } = incident
+function messageOf({ event, incident }: Delivery, pageUrl: string) {
+  const { id, key, sentence, openedAt, resolvedAt, details } = incident
   return {
     event,
     id,
     key,
     sentence,
+    ...details,
+    link: `${pageUrl}${pathOf(key)}`,
     openedAt: toIso(openedAt),
     ...(resolvedAt === undefined ? {} : { resolvedAt: toIso(resolvedAt) }),
   }

@@ -1,5 +1,6 @@
-import type { Incident } from '../../drizzle/schema/monitoring.ts'
-import { day, type Instant, plus, toIso } from '../market/instant.ts'
+import type { AlertDetails, Incident } from '../../drizzle/schema/monitoring.ts'
+import { toIso } from '../market/instant.ts'
+import { pathOf } from './finding.ts'
 
 /** What somebody was told to look at, and until when it was so; null while it is. */
 export type AlertStatus = Readonly<{
@@ -8,16 +9,25 @@ export type AlertStatus = Readonly<{
   sentence: string
   openedAt: string
   resolvedAt: string | null
+  /** Of failed runs: what they have in common. */
+  details: AlertDetails | null
+  /** Where on the page it can be seen. */
+  path: string
 }>
 
-export const describeAlert = ({ id, key, sentence, openedAt, resolvedAt }: Incident): AlertStatus => ({
+export const describeAlert = ({
+  id,
+  key,
+  sentence,
+  openedAt,
+  resolvedAt,
+  details,
+}: Incident): AlertStatus => ({
   id,
   key,
   sentence,
   openedAt: toIso(openedAt),
   resolvedAt: resolvedAt === null ? null : toIso(resolvedAt),
+  details,
+  path: pathOf(key),
 })
-
-/** Whether somebody who comes to look would still want to know. */
-export const isRecent = ({ resolvedAt }: Incident, now: Instant): boolean =>
-  resolvedAt === null || resolvedAt >= plus(now, -day)

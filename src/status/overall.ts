@@ -1,10 +1,9 @@
 import { type Instant, minute, second } from '../market/instant.ts'
 import type { Settings } from '../settings.ts'
+import { failureSentence, workName } from './failures.ts'
+import { attention, catchingUp, type Finding, type OverallState, pathOf } from './finding.ts'
 import type { Status } from './status.ts'
 import { counted, lengthInWords } from './words.ts'
-
-/** `ok`: nothing to do. `catching-up`: it is mending itself. `attention`: somebody should look. */
-export type OverallState = 'ok' | 'catching-up' | 'attention'
 
 export type Overall = Readonly<{
   state: OverallState
@@ -12,23 +11,52 @@ export type Overall = Readonly<{
   sentence: string
   /** What else there is, the graver first. */
   others: readonly string[]
+  /** All of it, the graver first. */
+  findings: readonly FindingStatus[]
 }>
 
-type Facts = Omit<Status, 'overall'>
+export type FindingStatus = Finding &
+  Readonly<{
+    /** Since when it is known; null for what was just found. */
+    since: string | null
+    /** Where on the page it can be seen. */
+    path: string
+  }>
 
-/** Something that is not as it should be. The key says of which kind, whatever the numbers in the sentence are. */
-export type Finding = Readonly<{ key: string; state: Exclude<OverallState, 'ok'>; sentence: string }>
+type Facts = Omit<Status, 'overall'>
 
 /** What a start, or a coin that is new, may take before it is worth a look. */
 const settlingMs = 10 * minute
 
 /** Judges the whole from its parts; the gravest finding gives the state and the sentence. */
 export function judge(facts: Facts, settings: Settings, now: Instant): Overall {
-  const [gravest, ...others] = [...findingsOf(facts, settings, now), ...ofAlerts(facts)].toSorted(byGravity)
-  if (!gravest) return { state: 'ok', sentence: whenAllIsWell(facts), others: [] }
+  const findings = [...findingsOf(facts, settings, now), ...ofAlerts(facts)].toSorted(byGravity)
+  const [gravest, ...others] = findings
+  if (!gravest) return { state: 'ok', sentence: whenAllIsWell(facts), others: [], findings: [] }
   const { state, sentence } = gravest
-  return { state, sentence, others: others.map((other) => other.sentence) }
+  return {
+    state,
+    sentence,
+    others: others.map((other) => other.sentence),
+    findings: findings.map((finding) => describeFinding(finding, facts)),
+  }
 }
+
+const describeFinding = (finding: Finding, { alerts }: Facts): FindingStatus => ({
+  ...finding,
+  since:
+    finding.details?.firstAt ??
+    alerts.find(({ key, resolvedAt }) => key === finding.key && resolvedAt === null)?.openedAt ??
+    null,
+  path: pathOf(finding.key),
+})
+
+/**
+ * Whether nothing can be said of a finding of that key, because what it is read from does not answer: that it is not found
+ * does not mean that it is over.
+ */
+export const isUnknown = ({ queues, bans }: Facts, key: string): boolean =>
+  (queues === null && key.startsWith('queue.')) || (bans === null && key.startsWith('source.'))
 
 /** Everything that is not as it should be, the graver first. */
 export function findingsOf(facts: Facts, settings: Settings, now: Instant): Finding[] {
@@ -37,7 +65,7 @@ export function findingsOf(facts: Facts, settings: Settings, now: Instant): Find
     ...ofBans(facts),
     ...ofSeries(facts, now),
     ...ofPrices(facts, settings, now),
-    ...ofRuns(facts),
+    ...ofFailures(facts),
     ...ofTables(facts),
     ...ofOwed(facts),
   ].toSorted(byGravity)
@@ -48,9 +76,6 @@ const byGravity = (a: Finding, b: Finding): number => gravity[b.state] - gravity
 
 const whenAllIsWell = ({ series }: Facts): string =>
   `Everything is fine: all ${counted(series.length, 'series')} are fresh and complete.`
-
-const attention = (key: string, sentence: string): Finding => ({ key, state: 'attention', sentence })
-const catchingUp = (key: string, sentence: string): Finding => ({ key, state: 'catching-up', sentence })
 
 /** What only the samples of the monitor show; everything else is judged from what is here. */
 const seenByMonitor = /^(?:database|disk|clock)\./
@@ -155,20 +180,22 @@ function ofPrices(facts: Facts, { prices: { every } }: Settings, now: Instant): 
   ]
 }
 
-function ofRuns({ runs }: Facts): Finding[] {
-  const seen = new Set<string>()
-  return runs.flatMap((run) => {
-    const work = `${run.job} ${JSON.stringify(run.subject)}`
-    if (run.status === 'running' || seen.has(work)) return []
-    seen.add(work)
-    if (run.status !== 'failed') return []
-    const name = [run.job, run.subject.source, run.subject.coinId ?? run.subject.view, run.subject.timeframe]
-      .filter((part) => part !== undefined)
-      .join(' ')
-    return run.willRetry
-      ? [catchingUp(`run.failed ${name}`, `${name} failed and will be tried again.`)]
-      : [attention(`run.failed ${name}`, `${name} failed: see its error under the last runs.`)]
-  })
+/** That a source has told us to wait is a finding of its own, as long as it stands. */
+const waitingFaults = ['RateLimited', 'Banned', 'Blocked']
+
+function ofFailures({ failures, bans }: Facts): Finding[] {
+  const stopped = new Set((bans ?? []).map(({ source }) => source))
+  return failures
+    .filter(
+      ({ fault, jobs }) =>
+        !waitingFaults.includes(fault) ||
+        !jobs.every(({ subject }) => subject.source !== undefined && stopped.has(subject.source)),
+    )
+    .map((group) => {
+      const { key, cause, jobs, firstAt, lastAt, failures: count, willRetry } = group
+      const details = { cause, jobs: jobs.map(workName), firstAt, lastAt, failures: count }
+      return { ...(willRetry ? catchingUp : attention)(key, failureSentence(group)), details }
+    })
 }
 
 function ofTables({ partitions }: Facts): Finding[] {

@@ -1,14 +1,11 @@
 import { z } from 'zod'
 import { toIso } from '../market/instant.ts'
+import { type Subject, subjectNames } from '../store/failing-jobs.ts'
 import type { Run } from '../store/runs.ts'
 
 /** The rows an answer was made of; null where the job does not count them. */
 const countNames = ['received', 'new', 'revised', 'unchanged', 'quarantined'] as const
 type Counts = Readonly<Record<(typeof countNames)[number], number | null>>
-
-/** The parts of a payload that tell one run of a job from another. */
-const subjectNames = ['source', 'timeframe', 'coinId', 'symbol', 'view', 'from', 'to'] as const
-export type Subject = Readonly<Partial<Record<(typeof subjectNames)[number], string>>>
 
 export type RunStatus = Readonly<{
   id: string
@@ -23,8 +20,12 @@ export type RunStatus = Readonly<{
   tookMs: number | null
   subject: Subject
   counts: Counts
+  /** Of a partial run, the markets that failed; the others were loaded. */
+  failures: readonly MarketFailure[]
   error: string | null
 }>
+
+export type MarketFailure = Readonly<{ coinId: string; error: string }>
 
 export const describeRun = (run: Run): RunStatus => ({
   id: run.id,
@@ -39,6 +40,7 @@ export const describeRun = (run: Run): RunStatus => ({
   tookMs: run.finishedAt === undefined ? null : run.finishedAt - run.startedAt,
   subject: subjectOf(run.payload),
   counts: countsOf(run.outcome),
+  failures: failuresOf(run.outcome),
   error: run.error ?? null,
 })
 
@@ -51,6 +53,10 @@ export function subjectOf(payload: unknown): Subject {
     subjectNames.flatMap((name) => (typeof given[name] === 'string' ? [[name, given[name]]] : [])),
   )
 }
+
+const failures = z.array(z.object({ coinId: z.string(), error: z.string() })).catch([])
+
+const failuresOf = (outcome: unknown): MarketFailure[] => failures.parse(fields.parse(outcome).failures)
 
 function countsOf(outcome: unknown): Counts {
   const given = fields.parse(outcome)

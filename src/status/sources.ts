@@ -9,10 +9,11 @@ import { type QueueCounts, queueOverview } from '../queue/overview.ts'
 import type { Settings } from '../settings.ts'
 import { isSourceId, sources } from '../sources/catalog.ts'
 import { listCoins } from '../store/coins.ts'
+import type { Subject } from '../store/failing-jobs.ts'
 import { readFleetCounters } from '../store/fleet-counters.ts'
 import { countDone } from '../store/runs.ts'
 import { databaseOf } from '../store/transaction.ts'
-import { type Subject, subjectOf } from './runs.ts'
+import { subjectOf } from './runs.ts'
 import { readSeries } from './series.ts'
 
 /** What goes on with one source that candles are read from. */

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import type { Stop } from '../http/stops.ts'
-import { type Instant, second, toIso } from '../market/instant.ts'
+import { day, type Instant, plus, second, toIso } from '../market/instant.ts'
 import type { Engine } from '../queue/engine.ts'
 import type { AnyJob } from '../queue/job.ts'
 import { type QueueCounts, queueOverview } from '../queue/overview.ts'
@@ -16,8 +16,9 @@ import { readLatestPrices } from '../store/prices.ts'
 import { listRuns } from '../store/runs.ts'
 import { describeServer, type ServerDescription } from '../store/server.ts'
 import { databaseOf } from '../store/transaction.ts'
-import { type AlertStatus, describeAlert, isRecent } from './alerts.ts'
+import { type AlertStatus, describeAlert } from './alerts.ts'
 import { type BanStatus, describeBan } from './bans.ts'
+import { type FailureGroup, readFailures } from './failures.ts'
 import { judge, type Overall } from './overall.ts'
 import { readTables, type TableStatus } from './partitions.ts'
 import { describePrice, type PriceStatus } from './prices.ts'
@@ -41,11 +42,13 @@ export type Status = Readonly<{
   overall: Overall
   /** null when the store of the request budget does not answer. */
   bans: readonly BanStatus[] | null
-  /** Those that are open and those of the last day, the newest first. */
+  /** Those that are open, the newest first, and after them those of the last day. */
   alerts: readonly AlertStatus[]
   series: readonly SeriesStatus[]
   prices: readonly PriceStatus[]
   runs: readonly RunStatus[]
+  /** Jobs that fail, by cause, until each has run well or no longer exists. */
+  failures: readonly FailureGroup[]
   /** null when the queue does not answer. */
   queues: readonly QueueCounts[] | null
   jobs: readonly ScheduleStatus[]
@@ -92,7 +95,7 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
   const db = databaseOf(pool)
   const now = clock.now()
   const coins = await listCoins(db)
-  const [series, prices, runs, queues, stops, incidents, partitions, server, someoneWorks] =
+  const [series, prices, runs, failures, queues, stops, incidents, partitions, server, someoneWorks] =
     await Promise.all([
       readSeries(db, settings, coins, now),
       coins.length === 0
@@ -102,9 +105,10 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
             coins.map(({ id }) => id),
           ),
       listRuns(db, shownRuns),
+      readFailures(db, { jobs, settings, coins }),
       countQueues(reach),
       readStops(reach),
-      listIncidents(db, mostAlerts),
+      listIncidents(db, plus(now, -day), mostAlerts),
       readTables(pool, settings, now),
       describeServer(db),
       hasWorkers(pool, reach.engine.kind),
@@ -112,13 +116,14 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
   return {
     generatedAt: toIso(now),
     bans: stops === null ? null : stops.map((stop) => describeBan(stop, now)),
-    alerts: incidents.filter((incident) => isRecent(incident, now)).map(describeAlert),
+    alerts: incidents.map(describeAlert),
     series: inOrderOfRank(
       series,
       prices.map(({ coinId }) => coinId),
     ),
     prices: prices.map((price) => describePrice(price, now)),
     runs: runs.map(describeRun),
+    failures,
     queues,
     jobs: describeSchedules(jobs, settings, coins, now),
     partitions,

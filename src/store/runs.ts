@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { and, desc, eq, gte, inArray, isNull, or, sql } from 'drizzle-orm'
 import { ingestRuns } from '../../drizzle/schema/ingest.ts'
 import { type Instant, toIso } from '../market/instant.ts'
+import { recordingFailure } from './failing-jobs.ts'
 import { fromMs } from './multirange.ts'
 import { type Database, withFaults } from './transaction.ts'
 
@@ -29,19 +30,24 @@ export async function startRun(
   return id
 }
 
+/** `fault` is the class of the error. */
+type Failure = Readonly<{ error: string; fault?: string; willRetry: boolean }>
+
 export type RunEnd =
   | Readonly<{ status: 'done'; outcome: unknown }>
-  | Readonly<{ status: 'failed'; error: string; willRetry: boolean }>
+  | (Failure & Readonly<{ status: 'partial'; outcome: unknown }>)
+  | (Failure & Readonly<{ status: 'failed' }>)
 
-/** What a run that failed had noted before stays. */
+/** Records how a run ended, and whether its job is failing. What a run that failed had noted before stays. */
 export async function finishRun(db: Database, id: string, end: RunEnd, finishedAt: Instant): Promise<void> {
-  const outcome = end.status === 'done' ? JSON.stringify(end.outcome) : null
-  const error = end.status === 'failed' ? end.error : null
-  await db.execute(sql`
+  const outcome = 'outcome' in end ? JSON.stringify(end.outcome) : null
+  const error = 'error' in end ? end.error : null
+  const ended = sql`
     update ingest_runs
     set status = ${end.status}, finished_at = ${toIso(finishedAt)}::timestamp, outcome = coalesce(${outcome}::jsonb, outcome), error = ${error},
-      will_retry = ${end.status === 'failed' && end.willRetry}
-    where id = ${id}::uuid`)
+      will_retry = ${'willRetry' in end && end.willRetry}
+    where id = ${id}::uuid`
+  await db.execute(recordingFailure(ended, 'fault' in end ? end.fault : undefined))
 }
 
 type RunRow = typeof ingestRuns.$inferSelect
@@ -147,7 +153,7 @@ export async function readOtherWork(
 export async function lastSuccess(db: Database, job: string, payload: unknown): Promise<Instant | undefined> {
   const { rows } = await db.execute<{ started_ms: string }>(sql`
     select extract(epoch from started_at) * 1000 as started_ms from ingest_runs
-    where job = ${job} and status = 'done' and payload @> ${JSON.stringify(payload)}::jsonb
+    where job = ${job} and status in ('done', 'partial') and payload @> ${JSON.stringify(payload)}::jsonb
     order by started_at desc limit 1`)
   return rows[0] && fromMs(rows[0].started_ms)
 }

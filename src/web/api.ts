@@ -50,7 +50,9 @@ export function openApi(reach: Reach): Api {
     '/api/coverage': (query) => coverage(reach, query),
     '/api/gaps': (query) => gaps(reach, query),
     '/api/candles': (query) => candles(reach, query),
-    '/api/alerts': async () => ({ alerts: (await listIncidents(databaseOf(pool), 100)).map(describeAlert) }),
+    '/api/alerts': async () => ({
+      alerts: (await listIncidents(databaseOf(pool), plus(clock.now(), -90 * day), 100)).map(describeAlert),
+    }),
     // Every page that is open asks for these again and again: they are read once for all of them.
     '/api/sources': sharedFor(2 * second, clock, async () => {
       const now = clock.now()

@@ -41,18 +41,20 @@ const aRun = (parts: Partial<RunStatus> = {}): RunStatus => ({
   tookMs: 200,
   subject: { source: 'binance', timeframe: '1m' },
   counts: { received: 1, new: 1, revised: 0, unchanged: 0, quarantined: 0 },
+  failures: [],
   error: null,
   ...parts,
 })
 
 const aStatus = (parts: Partial<Status> = {}): Status => ({
   generatedAt: toIso(now),
-  overall: { state: 'ok', sentence: 'Everything is fine.', others: [] },
+  overall: { state: 'ok', sentence: 'Everything is fine.', others: [], findings: [] },
   bans: [],
   alerts: [],
   series: [aSeries()],
   prices: [],
   runs: [aRun()],
+  failures: [],
   queues: [],
   jobs: [],
   partitions: [],
@@ -81,6 +83,7 @@ const crowded = aStatus({
       9,
       (index) => `Another thing of ${index} that is not as it should be, ${'and more '.repeat(9)}.`,
     ),
+    findings: [],
   },
   series: many(100, (index) =>
     timeframes.map((timeframe) =>

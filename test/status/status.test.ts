@@ -50,6 +50,7 @@ describe('the whole', () => {
       state: 'ok',
       sentence: 'Everything is fine: all 24 series are fresh and complete.',
       others: [],
+      findings: [],
     })
     expect(generatedAt).toBe('2024-03-01T12:34:20.000Z')
     expect(process).toMatchObject({
@@ -86,12 +87,12 @@ describe('the whole', () => {
       }
     }
     await storeRun(pool, { job: 'refresh-views', startedAt: plus(now, -minute), end: failed('no') })
-    expect((await status()).overall).toEqual({
+    expect((await status()).overall).toMatchObject({
       state: 'attention',
       sentence: 'One series is stale: pepe 1m has had no candle for 90 minutes.',
       others: [
         'The newest price is 60 minutes old.',
-        'refresh-views failed: see its error under the last runs.',
+        'refresh-views failed at 2024-03-01 12:33:20: no.',
         'One series is a few candles late.',
         '91 candles still to be fetched.',
       ],
@@ -146,7 +147,8 @@ describe('the whole', () => {
         ('clock.skew', 'Long ago.', '2024-02-01 09:00', '2024-02-01 10:00')`,
     )
     const { overall, alerts } = await status()
-    expect(overall).toEqual({ state: 'attention', sentence: 'Memory is short.', others: [] })
+    expect(overall).toMatchObject({ state: 'attention', sentence: 'Memory is short.', others: [] })
+    expect(overall.findings).toMatchObject([{ key: 'database.cache', since: '2024-03-01T12:00:00.000Z' }])
     expect(alerts.map(({ key }) => key).toSorted()).toEqual([
       'database.cache',
       'disk.filling',

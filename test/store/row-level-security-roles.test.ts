@@ -48,7 +48,10 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
       'insert select update(candle) update(last_seen_at) update(raw) update(reason) update(run_id) update(settled_at) update(settled_by) update(settled_reason) update(settlement) update(times_seen)',
     ...onEach(['fleet_counters', 'listed_markets'], 'insert select update'),
     instrument_renames: 'insert select',
-    ...onEach(['request_budget', 'database_samples', 'incidents', 'webhook_deliveries'], everything),
+    ...onEach(
+      ['request_budget', 'database_samples', 'incidents', 'webhook_deliveries', 'failing_jobs'],
+      everything,
+    ),
   },
   beacon_readonly: onEach(
     [
@@ -59,6 +62,7 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
       'view_definitions',
       'database_samples',
       'incidents',
+      'failing_jobs',
       'archives',
       'expiring_partitions',
       ...inApi(market),
