@@ -21,8 +21,8 @@ export function countedRuns(recorder: RunRecorder, counters: Counters, clock: Cl
       underway.delete(runId)
       if (begun) {
         const { job, queue, payload } = begun.run
-        counters.add('runs', { job, queue, status: statusOf(end) })
-        counters.observe('runDuration', { job }, (clock.now() - begun.startedAt) / second)
+        counters.add('runs', { task: job, queue, status: statusOf(end) })
+        counters.observe('runDuration', { task: job }, (clock.now() - begun.startedAt) / second)
         if (end.outcome) countRows(counters, payload, end.outcome)
       }
       await recorder.finished(runId, end)
