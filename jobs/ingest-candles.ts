@@ -10,6 +10,7 @@ import { earlier, later, second } from '../src/market/instant.ts'
 import { type AlignedRange, intersect, isEmpty } from '../src/market/range.ts'
 import { plusCandles, type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
 import { defineJob } from '../src/queue/job.ts'
+import { steadyClock } from '../src/runtime/clock.ts'
 import type { Context } from '../src/runtime/context.ts'
 import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
 import { candlesPerPage } from '../src/sources/source.ts'
@@ -78,11 +79,10 @@ class Tick {
   }
 
   async take({ batch, requests, roundedValues }: CheckedPage): Promise<void> {
-    const { clock } = this.#context
     this.#total.requests += requests
     this.#total.roundedValues += roundedValues
-    this.#gathering.add(batch, clock.now())
-    if (this.#gathering.isEnough(clock.now())) await this.write()
+    this.#gathering.add(batch, steadyClock.now())
+    if (this.#gathering.isEnough(steadyClock.now())) await this.write()
   }
 
   async end(): Promise<Total> {

@@ -11,8 +11,9 @@ import {
   type QueuedChunk,
   summarize,
 } from './ingest/backfill-summary.ts'
-import { type Instant, second } from './market/instant.ts'
+import { earlier, type Instant, second } from './market/instant.ts'
 import type { Workers } from './queue/worker.ts'
+import { steadyClock } from './runtime/clock.ts'
 import { hasWorkers } from './runtime/presence.ts'
 import { queueOfSource } from './settings/source-ids.ts'
 import { type Run, runsSince } from './store/runs.ts'
@@ -95,30 +96,33 @@ async function followRuns(
   const { clock, pool } = context
   const runs = new Map<string, readonly Run[]>()
   const givenUp = new Map<string, string>()
-  const watch = new ProgressWatch({ ...context, stops: fleet.stops }, plan)
+  const watch = new ProgressWatch({ ...context, clock: steadyClock, stops: fleet.stops }, plan)
   let endedRequests: ReadonlyMap<string, number> = new Map()
-  const requestsOf = (id: string) => workOfRuns(runs.get(id) ?? [], since).requests
+  let from = since
+  const requestsOf = (id: string) => workOfRuns(runs.get(id) ?? [], from).requests
   let waiting = queued
   let settled = 0
-  let movedAt = since
+  let movedAt = steadyClock.now()
   while (waiting.length > 0) {
+    // Where the clock is set back, what ends from now on is recorded as earlier.
+    from = earlier(from, clock.now())
     await seeToWorkers()
     await pause(signal)
     for (const [queue, ids] of idsByQueue(waiting)) {
       for (const some of batches(ids, idsAtOnce)) {
-        for (const [id, ofJob] of await runsSince(databaseOf(pool), queue, some, since)) runs.set(id, ofJob)
+        for (const [id, ofJob] of await runsSince(databaseOf(pool), queue, some, from)) runs.set(id, ofJob)
       }
     }
     const nowSettled = plan.candles - (await countOwed(pool, plan))
     const isOver = ({ id }: QueuedChunk) => hasEnded(runs.get(id)) || givenUp.has(id)
     const left = waiting.filter((job) => !isOver(job))
-    if (left.length < waiting.length || nowSettled !== settled) movedAt = clock.now()
+    if (left.length < waiting.length || nowSettled !== settled) movedAt = steadyClock.now()
     endedRequests = sumBySource(waiting.filter(isOver), requestsOf, endedRequests)
     waiting = left
     settled = nowSettled
     const requests = sumBySource(waiting, requestsOf, endedRequests)
     onProgress(await watch.look(settled, requests, new Set(waiting.map(({ chunk }) => chunk.source))))
-    if (clock.now() - movedAt > stalledAfterMs) {
+    if (steadyClock.now() - movedAt > stalledAfterMs) {
       for (const [id, reason] of await jobsGivenUp(fleet, waiting)) givenUp.set(id, reason)
       const lost = waiting.filter(({ id }) => !givenUp.has(id))
       // Jobs that are there stay as they are; one that the queue has lost comes back.
@@ -126,7 +130,7 @@ async function followRuns(
         'backfill-candles',
         lost.map(({ chunk }) => chunk),
       )
-      movedAt = clock.now()
+      movedAt = steadyClock.now()
     }
   }
   return { runs, givenUp }

@@ -108,7 +108,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     const program = await buildProgram(argv.slice(2, 4))
     await program.parseAsync(argv)
   } catch (error) {
-    process.exitCode = report(error)
+    process.exitCode = await report(error)
   }
 }
 
@@ -138,11 +138,18 @@ function throwInsteadOfExit(command: Command): void {
   }
 }
 
-function report(error: unknown): number {
+async function report(error: unknown): Promise<number> {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
   if (error instanceof Fault) {
     say(withoutSecrets(`error: ${error.message}`))
     return error instanceof InvalidInput ? 2 : 1
+  }
+  // What it knows of servers is only loaded for an error.
+  const { foreseenMessage } = await import('./cli/foreseen.ts')
+  const foreseen = foreseenMessage(error)
+  if (foreseen !== undefined) {
+    say(withoutSecrets(`error: ${foreseen}`))
+    return 1
   }
   const bug = error instanceof Error ? (error.stack ?? error.message) : String(error)
   say(withoutSecrets(`error: this should not have happened: ${bug}`))

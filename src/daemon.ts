@@ -7,10 +7,14 @@ import { openDatabase } from './runtime/database.ts'
 import type { Log } from './runtime/log.ts'
 import { announceRoles } from './runtime/presence.ts'
 import type { Releases } from './runtime/release.ts'
+import { sharedWhileRunning } from './runtime/share.ts'
 import { startScheduler } from './scheduler.ts'
 import type { Role } from './settings/roles.ts'
 import { readVersion } from './settings/version.ts'
 import type { Settings } from './settings.ts'
+import { readReadiness } from './status/readiness/readiness.ts'
+import { shareOf } from './store/connection/pool-share.ts'
+import { refuseTooFewConnections } from './store/connection-allowance.ts'
 import { readSources } from './store/instruments.ts'
 import { databaseOf } from './store/transaction.ts'
 import { refuseOpenDoor } from './web/access.ts'
@@ -28,6 +32,12 @@ type DaemonOptions = Readonly<{
   anyPort?: boolean
 }>
 
+/** What an idle daemon holds at most. At work it takes more, as far as it gets them. */
+const neededConnections = 20
+
+/** Of the pool's connections, those that the page, the API and the monitor use together. */
+const lookingConnections = 4
+
 /** Starts the daemon. Whatever it opens is pushed to `releases`, so that a failing start closes it too. */
 export async function startDaemon({
   settings,
@@ -41,27 +51,31 @@ export async function startDaemon({
   // Before anything is started that would have to be stopped again.
   if (wanted.includes('web')) refuseOpenDoor(settings.environment)
   const database = await openDatabase({ settings, log, clock, releases, signal }, 'always')
+  database.keepRunning()
+  await refuseTooFewConnections(databaseOf(database.pool), neededConnections)
   const fleet = await openFleet({ settings, database, log, clock, releases, signal }, minute)
   log.info('engines.ready', { database: database.kind, queue: fleet.engine.kind })
   const presence = await announceRoles(database.url, wanted, fleet.engine.kind, log)
   releases.push(() => presence.release())
   if (wanted.includes('scheduler')) await startScheduler(fleet, database.url, releases)
   if (wanted.includes('worker')) await startWorkersWhereNeeded(fleet, releases)
+  const reach = { settings, engine: fleet.engine, jobs, clock, log }
+  const upSinceMs = performance.now()
   const watched = {
-    settings,
-    pool: database.pool,
-    engine: fleet.engine,
+    ...reach,
+    pool: shareOf(database.pool, lookingConnections),
+    // Over the connections of the jobs.
+    readiness: sharedWhileRunning(() =>
+      readReadiness({ ...reach, pool: database.pool, whyDown: database.whyDown, upSinceMs }),
+    ),
     stops: fleet.stops,
     flushCounts: fleet.flushCounts,
-    jobs,
     queues: queuesWith(await readSources(databaseOf(database.pool))),
-    clock,
-    log,
+    startedAt: clock.now(),
   }
   startMonitor(
     {
       ...watched,
-      startedAt: clock.now(),
       version: readVersion(),
       serverIsHere: database.kind === 'embedded',
     },

@@ -1,4 +1,3 @@
-import { Redis } from 'ioredis'
 import type { Pool } from 'pg'
 import { jobs } from '../jobs/catalog.ts'
 import { type Budget, openBudget, unlimitedBudget } from './http/budget.ts'
@@ -12,7 +11,7 @@ import { type Engine, openEngine } from './queue/engine.ts'
 import { enqueue } from './queue/enqueue.ts'
 import type { Job } from './queue/job.ts'
 import { type RunEnd, type RunRecorder, startWorkers } from './queue/worker.ts'
-import type { Clock } from './runtime/clock.ts'
+import { type Clock, steadyClock } from './runtime/clock.ts'
 import type { Context } from './runtime/context.ts'
 import type { Log } from './runtime/log.ts'
 import type { Releases } from './runtime/release.ts'
@@ -57,7 +56,7 @@ export async function openFleet(
   const tracer = await openTracerIfWanted(tracesUrl, log, releases)
   // Released after the engine, whose last runs count too.
   const counters = startCounting({ pool: database.pool, clock, log }, releases)
-  const counting = countRequests(counters, clock)
+  const counting = countRequests(counters, steadyClock)
   const engine = await openEngine({
     ...(redisUrl ? { redisUrl } : {}),
     databaseUrl: database.url,
@@ -67,7 +66,7 @@ export async function openFleet(
     waitMs: patienceMs,
   })
   releases.push(() => engine.close())
-  const budget = counting.budget(openSharedBudget({ settings, database, log, clock, releases }))
+  const budget = counting.budget(openSharedBudget({ settings, database, log, clock }, engine))
   const http = openHttpClient({
     clock,
     budget,
@@ -102,7 +101,7 @@ export async function openFleet(
         queues: names,
         context,
         concurrency: settings.queue.concurrency,
-        onRun: countedRuns(recordRuns(context), counters, clock),
+        onRun: countedRuns(recordRuns(context), counters, steadyClock),
         tracer,
       }),
   }
@@ -138,17 +137,14 @@ export function jobNamed(name: string): Job {
   return job
 }
 
-function openSharedBudget(surroundings: Omit<Surroundings, 'signal'>): Budget {
-  const { settings, database, log, clock, releases } = surroundings
+function openSharedBudget(
+  { settings, database, log, clock }: Omit<Surroundings, 'signal' | 'releases'>,
+  { redis }: Engine,
+): Budget {
   const { environment, budget } = settings
   if (environment.unlimitedBudget) return unlimitedBudget
-  if (environment.redisUrl === undefined) {
-    return openBudget({ pool: inOwnTransactions(database.pool) }, { ...budget, clock, log })
-  }
-  const redis = new Redis(environment.redisUrl, { connectTimeout: 5_000, socketTimeout: 15_000 })
-  redis.on('error', (error) => log.warn('budget.connection-lost', { reason: error.message }))
-  releases.push(() => redis.disconnect())
-  return openBudget({ redis }, { ...budget, clock, log })
+  const store = redis ? { redis } : { pool: inOwnTransactions(database.pool) }
+  return openBudget(store, { ...budget, clock, log })
 }
 
 const secretHeaders = ({

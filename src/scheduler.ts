@@ -1,13 +1,19 @@
 import { jobs, queuesWith } from '../jobs/catalog.ts'
-import { type Instant, later, minute, plus } from './market/instant.ts'
+import { Unavailable } from './fault.ts'
+import { type Instant, later, minute, plus, second } from './market/instant.ts'
 import type { Engine } from './queue/engine.ts'
 import { enqueue, isStanding } from './queue/enqueue.ts'
 import type { Job, Scheduled } from './queue/job.ts'
 import { lastDue, registerSchedules, underLock } from './queue/schedule.ts'
+import { healSetBack } from './queue/set-back.ts'
+import { largestSkewMs } from './queue/wrong-clock.ts'
+import { onClockStep } from './runtime/clock-steps.ts'
 import type { Context } from './runtime/context.ts'
 import { everyProcess } from './runtime/every-process.ts'
 import type { Releases } from './runtime/release.ts'
+import { sharedWhileRunning } from './runtime/share.ts'
 import { listCoins } from './store/coins.ts'
+import { readClockSkewMs, readDatabaseTime, skewText } from './store/database-clock.ts'
 import { readSources } from './store/instruments.ts'
 import { lastSuccess } from './store/runs.ts'
 import { databaseOf } from './store/transaction.ts'
@@ -20,27 +26,40 @@ type Reach = Readonly<{
 
 const everyThreeMinutes = '*/3 * * * *'
 
-/** Brings the schedule up to date, catches up what was missed, and goes on looking after both until released. */
+/**
+ * Brings the schedule up to date, catches up what was missed, and goes on looking after both until released: every few
+ * minutes, and at once when the clock has been set.
+ */
 export async function startScheduler(reach: Reach, databaseUrl: string, releases: Releases): Promise<void> {
   const { log, clock } = reach.context
   await lookAfterSchedules(reach, databaseUrl)
   let lookedAt = clock.now()
-  const task = everyProcess(
-    everyThreeMinutes,
-    async () => {
-      try {
-        const now = clock.now()
-        await lookAfterSchedules(reach, databaseUrl, lookedAt)
-        lookedAt = now
-      } catch (error) {
-        log.warn('schedule.not-registered', {
-          reason: error instanceof Error ? error.message : String(error),
-        })
-      }
-    },
-    log,
-  )
+  const look = sharedWhileRunning(async () => {
+    try {
+      await refuseWrongClock(reach.context)
+      const now = clock.now()
+      await lookAfterSchedules(reach, databaseUrl, lookedAt)
+      lookedAt = now
+    } catch (error) {
+      log.warn('schedule.not-registered', {
+        reason: error instanceof Error ? error.message : String(error),
+      })
+    }
+  })
+  const task = everyProcess(everyThreeMinutes, look, log)
   releases.push(() => task.destroy())
+  const forget = onClockStep((byMs) => {
+    log.warn('clock.was-set', { bySeconds: Math.round(byMs / second) })
+    void look()
+  })
+  releases.push(forget)
+}
+
+/** What is planned by a wrong clock would have to be planned again by the right one. */
+async function refuseWrongClock({ pool, clock }: Reach['context']): Promise<void> {
+  const skewMs = await readClockSkewMs(databaseOf(pool), clock)
+  if (Math.abs(skewMs) <= largestSkewMs) return
+  throw new Unavailable(`this machine's clock is ${skewText(skewMs)} the database's: set both by NTP`)
 }
 
 /**
@@ -54,15 +73,24 @@ export async function lookAfterSchedules(
 ): Promise<void> {
   const { engine, context } = reach
   const { settings, log, pool, clock } = context
-  const coins = await listCoins(databaseOf(pool))
-  const queues = queuesWith(await readSources(databaseOf(pool)))
-  const written = await registerSchedules({ engine, jobs, queues, settings, coins, databaseUrl, log })
+  const db = databaseOf(pool)
+  const coins = await listCoins(db)
+  const queues = queuesWith(await readSources(db))
+  // The queues were written by the clocks of all processes: what they share is the database's.
+  const sharedNow = await readDatabaseTime(db)
+  const healed = await healSetBack(engine, queues, sharedNow)
+  const schedules = { engine, jobs, queues, settings, coins, databaseUrl, now: sharedNow, log }
+  const written = await registerSchedules(schedules)
+  if (Object.values(healed).some((count) => count > 0)) log.warn('clock.set-back', { ...healed })
+  const now = clock.now()
+  // What was looked at in the future was not looked at.
+  const last = lookedAt === undefined || lookedAt > now ? undefined : lookedAt
   // With some room: the clock of the machine where a coin was added may be behind ours.
-  const since = lookedAt === undefined ? undefined : plus(lookedAt, -minute)
+  const since = last === undefined ? undefined : plus(last, -minute)
   const mustHaveRunSince = ({ id, pattern, changedAt }: Scheduled<unknown>): Instant | undefined => {
     if (since === undefined || written.has(id)) {
-      const due = lastDue(pattern, clock.now())
-      return later(due, changedAt ?? due)
+      const due = lastDue(pattern, now)
+      return changedAt === undefined || changedAt > now ? due : later(due, changedAt)
     }
     // What is due only now is the schedule's own business.
     return changedAt !== undefined && changedAt >= since ? changedAt : undefined
@@ -101,10 +129,10 @@ async function hasRun({ context: { pool } }: Reach, { job, scheduled, since }: D
 async function enqueueMissed(reach: Reach, due: Due): Promise<void> {
   const { engine, context } = reach
   const { job, scheduled } = due
-  const { payload, missedDelayMs = 0 } = scheduled
+  const { payload, pattern, missedDelayMs = 0 } = scheduled
   // In this order: what has just left its queue stands in the record of runs.
   if (await isStanding(engine, job, payload)) return
   if (await hasRun(reach, due)) return
   context.log.debug('schedule.catching-up', { job: job.name, payload })
-  await enqueue(engine, job, [payload], { delayMs: missedDelayMs })
+  await enqueue(engine, job, [payload], { delayMs: missedDelayMs, untilDue: pattern })
 }

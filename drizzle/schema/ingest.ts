@@ -232,9 +232,10 @@ export const quarantinedRows = pgTable(
   ],
 )
 
-/** How much of each source's rate limit the fleet has used; `expire` is in epoch milliseconds. */
+/** How much of each source's rate limit the fleet has used; `expire` and `written_at` are in epoch microseconds. */
 export const requestBudget = pgTable('request_budget', {
   key: varchar({ length: 255 }).primaryKey(),
   points: integer().notNull().default(0),
   expire: bigint({ mode: 'number' }),
+  writtenAt: bigint('written_at', { mode: 'number' }),
 })

@@ -66,6 +66,7 @@ export const incidents = pgTable(
     sentence: text().notNull(),
     openedAt: instant('opened_at').notNull(),
     resolvedAt: instant('resolved_at'),
+    seenAt: instant('seen_at'),
     details: jsonb().$type<AlertDetails>(),
   },
   (table) => [

@@ -5,6 +5,7 @@ import { counted } from '../status/words.ts'
 import { openPool } from '../store/pool.ts'
 import { type Check, error, type Finding, type Reach } from './doctor/check.ts'
 import { checks, type Depth, foundations } from './doctor/registry.ts'
+import { foreseenMessage } from './foreseen.ts'
 import { answer } from './output.ts'
 import { type Session, withSession } from './session.ts'
 
@@ -79,8 +80,9 @@ async function carryOut({ name, run }: Check, reach: Reach): Promise<Examined> {
 
 /** What was foreseen is told; anything else is a bug, and stays as loud as it was. */
 function findingOf(failure: unknown, remedy: string): Finding {
-  if (!(failure instanceof Fault)) throw failure
-  return error(sentenceOf(failure.message), remedy)
+  const message = failure instanceof Fault ? failure.message : foreseenMessage(failure)
+  if (message === undefined) throw failure
+  return error(sentenceOf(message), remedy)
 }
 
 const sentenceOf = (message: string): string =>

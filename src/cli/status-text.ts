@@ -57,12 +57,14 @@ const cut = (line: string): string => cutTo(mostColumns, line)
 const cutTo = (columns: number, text: string): string =>
   text.length <= columns ? text : `${text.slice(0, columns - 1)}…`
 
-/** The one sentence to read, on two lines where it is long. */
-function wrapped(sentence: string): string[] {
-  if (sentence.length <= mostColumns) return [sentence]
+/** The one sentence to read, on as many lines as it needs, up to these. */
+const mostHeadlines = 4
+
+function wrapped(sentence: string, most = mostHeadlines): string[] {
+  if (sentence.length <= mostColumns || most === 1) return [cut(sentence)]
   const at = sentence.lastIndexOf(' ', mostColumns)
   const end = at > 0 ? at : mostColumns
-  return [sentence.slice(0, end), cut(sentence.slice(end).trimStart())]
+  return [sentence.slice(0, end), ...wrapped(sentence.slice(end).trimStart(), most - 1)]
 }
 
 /** The first so many, and how many more there are; in place of `1 more` it can stand itself. */

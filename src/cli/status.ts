@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { jobs, queuesWith } from '../../jobs/catalog.ts'
 import { readVersion } from '../settings/version.ts'
+import { readReadiness } from '../status/readiness/readiness.ts'
 import { collectStatus } from '../status/status.ts'
 import { listOpenIncidents } from '../store/incidents.ts'
 import { readSources } from '../store/instruments.ts'
@@ -13,16 +14,13 @@ export const statusCommand = (): Command =>
     .option('--json', 'answer as JSON, as /api/status does')
     .action(({ json }: { json?: boolean }) =>
       withFleet(async ({ settings, database, db, clock, log }, { engine, stops }) => {
+        const reach = { settings, pool: database.pool, engine, jobs, clock, log }
         const status = await collectStatus({
-          settings,
-          pool: database.pool,
-          engine,
+          ...reach,
           stops,
-          jobs,
           queues: queuesWith(await readSources(db)),
-          clock,
-          log,
           startedAt: undefined,
+          readiness: () => readReadiness({ ...reach, upSinceMs: Number.NEGATIVE_INFINITY }),
           version: readVersion(),
         })
         const alerts = (await listOpenIncidents(db)).map(({ sentence }) => sentence)

@@ -109,7 +109,7 @@ async function ask<Body>(
   const { clock, budget, log, unservedUntil } = reach
   const { source, baseUrl, standIns } = request
   const now = clock.now()
-  const hosts = [baseUrl, ...standIns].filter((host) => (unservedUntil.get(host) ?? 0) <= now)
+  const hosts = [baseUrl, ...standIns].filter((host) => !isAhead(unservedUntil.get(host) ?? now, now))
   for (const host of hosts) {
     try {
       return await askHost(reach, host, request, sending, reading)
@@ -123,6 +123,9 @@ async function ask<Body>(
   if (hosts.length > 0) await budget.stop(request, { kind: 'unserved', leftMs: unservedMs }, fault.message)
   throw fault
 }
+
+/** What lies further ahead than it was ever put was written by a clock that has been set back since. */
+const isAhead = (until: Instant, now: Instant): boolean => until > now && until <= plus(now, unservedMs)
 
 const hostOf = (url: string): string => new URL(url).host
 
@@ -143,13 +146,13 @@ function askHost<Body>(
   sending: SendOptions,
   reading: Reading<Body>,
 ): Promise<Asked<Body>> {
-  const { budget, clock } = reach
+  const { budget } = reach
   const { lane, signal } = sending
   const details = currentSpan() ? spanDetails(host, request, sending) : {}
   return inSpan(`GET ${request.source}`, details, async (tell) => {
-    const askedAt = clock.now()
+    const askedAt = performance.now()
     await inSpan('budget', {}, () => budget.take(request, lane, signal))
-    tell({ 'beacon.budget.wait_ms': clock.now() - askedAt })
+    tell({ 'beacon.budget.wait_ms': Math.round(performance.now() - askedAt) })
     const asked = await send(reach, host, request, signal, reading)
     const { body, ...head } = asked
     tell({ 'http.response.status_code': asked.status })

@@ -1,6 +1,4 @@
-import type { RateLimiterStoreAbstract } from 'rate-limiter-flexible'
-import { second } from '../market/instant.ts'
-import { type BudgetStore, openLimiter } from './leaky-bucket.ts'
+import { type BudgetStore, openBucketStore } from './bucket-store.ts'
 
 /**
  * Why a source is not asked. `slow-down`: we asked too much. `banned`: we went on all the same, or its firewall does not
@@ -19,27 +17,16 @@ export type Stops = Readonly<{
 }>
 
 export function openStops(store: BudgetStore): Stops {
-  const records = new Map<string, RateLimiterStoreAbstract>()
-  const recordOf = (source: string) => {
-    const found = records.get(source)
-    if (found) return found
-    // The points of the record are its kind, counted from 1.
-    const made = openLimiter(store, { keyPrefix: `beacon:stop:${source}`, points: kinds.length, duration: 1 })
-    records.set(source, made)
-    return made
-  }
+  const buckets = openBucketStore(store)
+  const keyOf = (source: string) => `stop:${source}`
   return {
     read: async (source) => {
-      const record = await recordOf(source).get('')
-      const kind = kinds[(record?.consumedPoints ?? 0) - 1]
-      return record && kind && record.msBeforeNext > 0
-        ? { source, kind, leftMs: record.msBeforeNext }
-        : undefined
+      const timer = await buckets.read(keyOf(source))
+      // The mark is the kind, counted from 1.
+      const kind = kinds[(timer?.mark ?? 0) - 1]
+      return timer && kind ? { source, kind, leftMs: timer.leftMs } : undefined
     },
-    write: async ({ source, kind, leftMs }) => {
-      // Redis keeps whole seconds.
-      const seconds = 'redis' in store ? Math.ceil(leftMs / second) : Math.ceil(leftMs) / second
-      await recordOf(source).set('', kinds.indexOf(kind) + 1, seconds)
-    },
+    write: ({ source, kind, leftMs }) =>
+      buckets.put(keyOf(source), { leftMs, mark: kinds.indexOf(kind) + 1 }),
   }
 }

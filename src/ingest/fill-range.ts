@@ -2,6 +2,7 @@ import type { HttpClient, Lane } from '../http/request.ts'
 import { earlier, plus } from '../market/instant.ts'
 import { type AlignedRange, candleCount } from '../market/range.ts'
 import { floorTo } from '../market/timeframe.ts'
+import { steadyClock } from '../runtime/clock.ts'
 import type { Context } from '../runtime/context.ts'
 import { inSpan } from '../runtime/trace.ts'
 import type { CandleProvider } from '../sources/source.ts'
@@ -69,10 +70,10 @@ export async function fillRanges(reach: FillReach, filling: Fillings): Promise<F
   try {
     const pages = withoutDawdling(pagesOfAll(reach, filling), reach.settings.candles.patience, commit)
     for await (const { batch, passed, ...counts } of pages) {
-      gathering.add(batch, reach.clock.now())
+      gathering.add(batch, steadyClock.now())
       pending = addFilled(pending, { ...nothingFilled, ...counts })
       reached = passed
-      if (gathering.isEnough(reach.clock.now())) await commit()
+      if (gathering.isEnough(steadyClock.now())) await commit()
     }
   } finally {
     await commit()

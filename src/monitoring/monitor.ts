@@ -9,10 +9,13 @@ import { floorTo } from '../market/timeframe.ts'
 import { everyProcess } from '../runtime/every-process.ts'
 import type { Releases } from '../runtime/release.ts'
 import type { Settings } from '../settings.ts'
+import { blockingFindings, describeBlocking } from '../status/blocking.ts'
 import { forgetGoneFailures } from '../status/failures.ts'
 import { type Finding, pathOf } from '../status/finding.ts'
 import { findingsOf, isUnknown } from '../status/overall.ts'
+import { readinessFindings, seenFrom } from '../status/readiness/findings.ts'
 import { gatherFacts, type StatusReach } from '../status/status.ts'
+import { readBlockingSessions } from '../store/blocking-sessions.ts'
 import { listCoins } from '../store/coins.ts'
 import { readDatabaseFigures, readIndexUsage } from '../store/database-figures.ts'
 import { readEnds, readSamples, writeSample } from '../store/database-samples.ts'
@@ -25,7 +28,7 @@ import {
   takeDelivery,
 } from '../store/incidents.ts'
 import { type Database, databaseOf } from '../store/transaction.ts'
-import { clockConcerns, databaseConcerns, indexConcerns, recentMs } from './thresholds.ts'
+import { databaseConcerns, indexConcerns, recentMs } from './thresholds.ts'
 
 export type MonitorReach = StatusReach &
   Readonly<{
@@ -33,7 +36,9 @@ export type MonitorReach = StatusReach &
     serverIsHere: boolean
   }>
 
+/** The figures of everything once a minute; what stops the work also in between. */
 const everyMinute = '10 * * * * *'
+const inBetween = '30,50 * * * * *'
 
 /** Of so many indexes it is asked whether anybody uses them, the largest first. */
 const mostIndexes = 50
@@ -41,60 +46,92 @@ const mostIndexes = 50
 /** How long incidents that are over are kept. */
 const keptIncidentsMs = 90 * day
 
-/** Looks at everything once a minute until released, in every process; together they tell of everything once. */
+/** Watches everything until released, in every process; together they tell of everything once. */
 export function startMonitor(reach: MonitorReach, releases: Releases): void {
   const { log } = reach
   const monitor = new Monitor(reach)
-  const task = everyProcess(
-    everyMinute,
-    async () => {
-      try {
-        await monitor.look()
-      } catch (error) {
-        // The database is away, most likely: the log is all that is left to tell it to.
-        log.warn('monitor.failed', { reason: error instanceof Error ? error.message : String(error) })
-      }
-    },
-    log,
-  )
-  releases.push(() => task.destroy())
+  const watch = (pattern: string, look: () => Promise<void>) => {
+    const task = everyProcess(
+      pattern,
+      async () => {
+        try {
+          await look()
+        } catch (error) {
+          // The database is away, most likely: the log is all that is left to tell it to.
+          log.warn('monitor.failed', { reason: error instanceof Error ? error.message : String(error) })
+        }
+      },
+      log,
+    )
+    releases.push(() => task.destroy())
+  }
+  watch(everyMinute, () => monitor.look())
+  watch(inBetween, () => monitor.glance())
 }
 
 /** One process's watch. What it sees twice in a row becomes an incident: a hiccup does not. */
 export class Monitor {
   readonly #reach: MonitorReach
-  #seenBefore: ReadonlySet<string> = new Set()
+  /** What the last look has seen, and what of it the one before it had seen too. */
+  #seen: readonly Concern[] = []
+  #standing: readonly Concern[] = []
+  #obstaclesBefore: ReadonlySet<string> = new Set()
 
   constructor(reach: MonitorReach) {
     this.#reach = reach
   }
 
+  /** Looks at everything. */
   async look(): Promise<void> {
-    const { pool, clock, settings, log } = this.#reach
+    const { pool, clock } = this.#reach
     const now = clock.now()
-    const db = databaseOf(pool)
-    await forgetGoneFailures(db, { ...this.#reach, coins: await listCoins(db) })
-    const open = await listOpenIncidents(db)
+    await forgetGoneFailures(databaseOf(pool), { ...this.#reach, coins: await listCoins(databaseOf(pool)) })
+    const before = new Set(this.#seen.map(({ key }) => key))
+    const open = await listOpenIncidents(databaseOf(pool))
     const { concerns, lasting } = await this.#findAll(now, open)
     const isOpen = new Set(open.map(({ key }) => key))
-    const standing = concerns.filter(({ key }) => isOpen.has(key) || this.#seenBefore.has(key))
-    this.#seenBefore = new Set(concerns.map(({ key }) => key))
-    const hasWebhook = settings.monitoring.webhook !== undefined
-    const { opened, resolved } = await reconcileIncidents(pool, [...standing, ...lasting], now, hasWebhook)
-    for (const { key, sentence } of opened) log.warn('alert.opened', { key, sentence })
-    for (const { key, sentence } of resolved) log.info('alert.resolved', { key, sentence })
-    await deliverAll(this.#reach)
+    this.#seen = concerns
+    this.#standing = [...concerns.filter(({ key }) => isOpen.has(key) || before.has(key)), ...lasting]
+    await this.#reconcile(now)
     await forgetIncidents(databaseOf(pool), plus(now, -keptIncidentsMs))
   }
 
+  /** Looks only at what may stop the work: it touches no table that another program can have locked. */
+  async glance(): Promise<void> {
+    await this.#reconcile(this.#reach.clock.now())
+  }
+
+  async #reconcile(now: Instant): Promise<void> {
+    const { pool, settings, log } = this.#reach
+    const obstacles = await this.#standingObstacles()
+    const hasWebhook = settings.monitoring.webhook !== undefined
+    const concerns = [...obstacles, ...this.#standing]
+    const { opened, resolved } = await reconcileIncidents(pool, concerns, now, hasWebhook)
+    for (const { key, sentence } of opened) log.warn('alert.opened', { key, sentence })
+    for (const { key, sentence } of resolved) log.info('alert.resolved', { key, sentence })
+    await deliverAll(this.#reach)
+  }
+
+  /** A session that blocks ours has done so for a while already. */
+  async #standingObstacles(): Promise<Concern[]> {
+    const blocking = await readBlockingSessions(databaseOf(this.#reach.pool))
+    const readiness = readinessFindings(await this.#reach.readiness()).map(asConcern)
+    const open = await this.#openKeys()
+    const standing = readiness.filter(({ key }) => open.has(key) || this.#obstaclesBefore.has(key))
+    this.#obstaclesBefore = new Set(readiness.map(({ key }) => key))
+    return [...blockingFindings(blocking.map(describeBlocking)).map(asConcern), ...standing]
+  }
+
+  async #openKeys(): Promise<ReadonlySet<string>> {
+    const open = await listOpenIncidents(databaseOf(this.#reach.pool))
+    return new Set(open.map(({ key }) => key))
+  }
+
   async #ofDatabase(now: Instant): Promise<Concern[]> {
-    const { pool, settings, serverIsHere, clock } = this.#reach
+    const { pool, settings, serverIsHere } = this.#reach
     const db = databaseOf(pool)
-    const [figures, diskFreeBytes, skewMs] = [
-      await readDatabaseFigures(db),
-      serverIsHere ? await readFreeBytes(db) : undefined,
-      await readSkewMs(db, clock),
-    ]
+    const figures = await readDatabaseFigures(db)
+    const diskFreeBytes = serverIsHere ? await readFreeBytes(db) : undefined
     const keptFrom = plus(now, -settings.monitoring.keep)
     await writeSample(pool, floorTo('1m', now), { ...figures, diskFreeBytes }, keptFrom)
     const kept = await readEnds(db, keptFrom)
@@ -106,7 +143,6 @@ export class Monitor {
     return [
       ...databaseConcerns(await readSamples(db, plus(now, -recentMs)), kept, settings.monitoring),
       ...indexConcerns(indexes, settings.monitoring),
-      ...clockConcerns(skewMs, settings.monitoring),
     ]
   }
 
@@ -114,10 +150,10 @@ export class Monitor {
   async #findAll(now: Instant, open: readonly Incident[]) {
     const ofDatabase = await this.#ofDatabase(now)
     const facts = await gatherFacts(this.#reach)
-    const findings = findingsOf(facts, this.#reach.settings, now)
+    const findings = findingsOf(facts, this.#reach.settings, now).filter(({ key }) => !isObstacle(key))
     const grave = findings.filter(({ state }) => state === 'attention').map(asConcern)
     const milder = findings.filter(({ state }) => state !== 'attention').map(asConcern)
-    const unseen = open.filter(({ key }) => isUnknown(facts, key)).map(asConcern)
+    const unseen = open.filter(({ key }) => isUnknown(facts, key) && !isObstacle(key)).map(asConcern)
     const keys = new Set(open.map(({ key }) => key))
     return {
       concerns: [...ofDatabase, ...grave],
@@ -132,6 +168,9 @@ const asConcern = ({ key, sentence, details }: Finding | Incident): Concern => (
   ...(details ? { details } : {}),
 })
 
+/** What each glance looks at by itself. */
+const isObstacle = (key: string): boolean => key.endsWith(seenFrom) || key.startsWith('database.blocked ')
+
 /** Free for others than root, where the server keeps its data. */
 async function readFreeBytes(db: Database): Promise<number> {
   const { rows } = await db.execute<{ folder: string }>(
@@ -139,16 +178,6 @@ async function readFreeBytes(db: Database): Promise<number> {
   )
   const { bavail, bsize } = await statfs(rows[0]?.folder ?? '/')
   return bavail * bsize
-}
-
-/** How far our clock is ahead of the database's; half of the way there and back is taken off. */
-async function readSkewMs(db: Database, clock: MonitorReach['clock']): Promise<number> {
-  const before = clock.now()
-  const { rows } = await db.execute<{ now_ms: string }>(
-    sql`select extract(epoch from clock_timestamp()) * 1000 as now_ms`,
-  )
-  const after = clock.now()
-  return (before + after) / 2 - Number(rows[0]?.now_ms)
 }
 
 const mostAtOnce = 20

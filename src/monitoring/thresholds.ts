@@ -124,14 +124,6 @@ function scannedTables({ ofDay: [first, last] }: IndexFacts, { scannedRows }: Li
 
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6).toLocaleString('en')} MB`
 
-/** Our clock against the database's, which was read between the two instants of ours. */
-export function clockConcerns(skewMs: number, { clockSkew }: Limits): Concern[] {
-  if (Math.abs(skewMs) <= clockSkew) return []
-  const seconds = Math.round(Math.abs(skewMs) / 1_000)
-  const sentence = `This machine's clock is ${seconds} s ${skewMs > 0 ? 'ahead of' : 'behind'} the database's: set both by NTP.`
-  return [{ key: 'clock.skew', sentence }]
-}
-
 const percent = (ratio: number): string => `${Math.round(ratio * 100)} %`
 
 /** What is judged by its average is judged by so long. */

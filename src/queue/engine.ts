@@ -2,15 +2,19 @@ import { setMaxListeners } from 'node:events'
 import { type IQueueBackend, type Processor, Queue, Worker } from 'bullmq'
 import { Aborted, InvalidInput } from '../fault.ts'
 import { second } from '../market/instant.ts'
-import type { Clock } from '../runtime/clock.ts'
+import { type Clock, steadyClock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import { type Patience, reasonOf, whenAnswering } from '../runtime/when-answering.ts'
 import { within } from '../runtime/within.ts'
 import { connectionErrors } from './connection-errors.ts'
 import { defaultJobOptions } from './job-options.ts'
+import { lockDurationMs, stalledIntervalMs } from './locks.ts'
 import { openPostgresStore } from './postgres-store.ts'
+import type { RedisClient } from './redis/open-redis.ts'
 import { openRedisStore } from './redis-store.ts'
+import { backoffStrategy } from './retries.ts'
 import type { Store } from './store.ts'
+import { refuseWrongClockOf } from './wrong-clock.ts'
 
 export type EngineQueue = Queue<unknown, unknown, string, unknown, unknown, string, IQueueBackend, unknown>
 export type EngineWorker = Worker<unknown, unknown, string, IQueueBackend, object, unknown>
@@ -44,8 +48,13 @@ export type Engine = Readonly<{
   queue(name: string): EngineQueue
   /** Starts taking jobs from a queue. Throws Unavailable when the store does not answer in time. */
   openWorker(name: string, processor: EngineProcessor, options: WorkerOptions): Promise<RunningWorker>
-  /** Throws when the store does not answer. */
-  ping(): Promise<void>
+  /** The connection to Redis that the request budget shares; undefined where the queues live in PostgreSQL. */
+  redis?: RedisClient
+  /** Throws when the store does not answer, or takes no writes: StoreRefusal where it says why. */
+  check(): Promise<void>
+  forgetJob: Store['forgetJob']
+  forgetFuture: Store['forgetFuture']
+  shortenLocks: Store['shortenLocks']
   /** Closes the workers, then the queues, then every connection. */
   close(): Promise<void>
 }>
@@ -61,9 +70,6 @@ export type EngineOptions = Readonly<{
   waitMs?: number
 }>
 
-/** BullMQ's lock, renewed at half its time, and how often stalled jobs are looked for. */
-const lockDurationMs = 30 * second
-const stalledIntervalMs = 15 * second
 const maxStalledCount = 2
 const retryPauseMs = 2 * second
 
@@ -75,8 +81,8 @@ const answerLimitMs = 5 * second
 /** What the log calls the connections that the queues share. */
 const allQueues = 'all'
 
-/** Keeps our keys apart from those of others in the same Redis. */
-const prefix = 'beacon'
+/** Keeps our keys apart from those of others in the same Redis. The braces keep them together on one node of a cluster. */
+const prefix = '{beacon}'
 
 /**
  * Opens the queues: on Redis where its URL is given, in PostgreSQL otherwise. Throws Unavailable when the store
@@ -85,11 +91,14 @@ const prefix = 'beacon'
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { redisUrl, databaseUrl, log, clock, signal, waitMs = 30 * second } = options
   const patience: Patience = { log, waitMs, ...(signal ? { signal } : {}) }
-  const tell = connectionErrors({ log, clock })
+  const tell = connectionErrors({ log, clock: steadyClock })
+  const onError = (error: Error) => tell(allQueues, error)
+  // The queue in PostgreSQL compares them when it is opened.
+  if (redisUrl !== undefined) await refuseWrongClockOf(databaseUrl, clock, patience)
   const store =
     redisUrl === undefined
-      ? await openPostgresStore({ databaseUrl, clock, patience, onError: (error) => tell(allQueues, error) })
-      : await openRedisStore({ redisUrl, patience })
+      ? await openPostgresStore({ databaseUrl, clock, patience, onError })
+      : await openRedisStore({ redisUrl, patience, onError })
   return engineOn(store, { log, patience, tell })
 }
 
@@ -161,7 +170,11 @@ function engineOn(store: Store, { log, patience, tell }: Parts): Engine {
     closing: closing.signal,
     queue: (name) => queues.get(name) ?? openQueue(name),
     openWorker,
-    ping: store.ping,
+    ...(store.redis ? { redis: store.redis } : {}),
+    check: store.check,
+    forgetJob: store.forgetJob,
+    forgetFuture: store.forgetFuture,
+    shortenLocks: store.shortenLocks,
     close: () => {
       closed ??= close()
       return closed
@@ -206,6 +219,7 @@ async function startWorker(
       maxStalledCount,
       // How long to pause after a refused connection: a store that is back is used again soon.
       runRetryDelay: retryPauseMs,
+      settings: { backoffStrategy },
       // For jobs that others added, without options of their own.
       removeOnComplete: defaultJobOptions.removeOnComplete,
       removeOnFail: defaultJobOptions.removeOnFail,

@@ -5,12 +5,15 @@ import type { Job } from './job.ts'
 import { jobOptions } from './job-options.ts'
 import { causeOption } from './job-trace.ts'
 import { readStorablePayload } from './payload.ts'
+import { retriesOf } from './retries.ts'
 
 export type EnqueueOptions = Readonly<{
   /** In place of the job's own; 0 is first. */
   priority?: number
   /** Not before so many milliseconds from now. */
   delayMs?: number
+  /** It is tried as long as its next run by this pattern is not due. */
+  untilDue?: string
 }>
 
 /** How many jobs with an id of their own are added at a time. */
@@ -37,12 +40,13 @@ export async function enqueue<P>(
   )
 }
 
-function optionsFor<P>(job: Job<P>, { priority, delayMs }: EnqueueOptions) {
+function optionsFor<P>(job: Job<P>, { priority, delayMs, untilDue }: EnqueueOptions) {
   return {
     ...jobOptions(job),
     ...causeOption(),
     ...(priority === undefined ? {} : { priority }),
     ...(delayMs === undefined ? {} : { delay: delayMs }),
+    ...(untilDue === undefined ? {} : retriesOf(job, untilDue)),
   }
 }
 

@@ -1,21 +1,29 @@
-import { createPostgresBackend, PostgresConnection, PostgresQueueBackend, runMigrations } from 'bullmq'
-import { Client, DatabaseError } from 'pg'
+import { isPgPool, PostgresConnection, PostgresQueueBackend, runMigrations } from 'bullmq'
+import { type Client, DatabaseError } from 'pg'
 import { Misconfigured } from '../fault.ts'
-import { minute, second } from '../market/instant.ts'
+import { type Instant, minute, second } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { type Patience, silenceOf, whenAnswering } from '../runtime/when-answering.ts'
+import { openClient } from '../store/connection/open-client.ts'
+import { ServerPool } from '../store/connection/server-pool.ts'
+import { serverStateOf } from '../store/connection/server-state.ts'
+import { requireWritable } from '../store/connection/writable.ts'
 import { refusalOf } from '../store/refusal.ts'
-import type { Store } from './store.ts'
+import { lockDurationMs } from './locks.ts'
+import { type Store, StoreRefusal } from './store.ts'
+import { refuseWrongClock } from './wrong-clock.ts'
 
 const schema = 'bullmq'
-const largestClockDifferenceMs = 5 * second
 
-const connectionLimits = {
-  connectionTimeoutMillis: 5 * second,
-  // Without it a connection that died silently is waited on for ever.
-  query_timeout: 10 * second,
-  keepAlive: true,
-}
+/** How long a query of a queue may take: without a limit a connection that died silently is waited on for ever. */
+const queryLimitMs = 10 * second
+const connectionTimeoutMs = 5 * second
+
+/**
+ * Of all queues and workers of the process together: BullMQ's statements take milliseconds. One of the connections belongs
+ * to the LISTEN that all workers share.
+ */
+const mostConnections = 5
 
 type PostgresStoreOptions = Readonly<{
   databaseUrl: string
@@ -36,44 +44,112 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     `${silenceOf('PostgreSQL', patience.waitMs)}: start it, or set DATABASE_URL`,
     patience,
   )
-  const connection = { ...connectionLimits, connectionString: databaseUrl, max: 3, schema }
-  // One for all queues. A worker has its own: its LISTEN and its polling would leave the others no place.
-  const ofQueues = new PostgresConnection(connection)
-  ofQueues.on('error', onError)
-  await ofQueues.waitUntilReady()
+  const pool = openQueuePool(databaseUrl)
+  // BullMQ's own type of a pool: TypeScript does not see that it is one.
+  if (!isPgPool(pool)) throw new TypeError('a pool of pg is a pool for BullMQ')
+  const connection = new PostgresConnection(pool)
+  // Each worker listens to it.
+  connection.setMaxListeners(0).on('error', onError)
+  await connection.waitUntilReady()
   return {
     kind: 'postgres',
-    backend: (name, queueOptions, use = {}) =>
-      use.withBlockingConnection
-        ? createPostgresBackend(name, { ...queueOptions, connection }, use)
-        : new PostgresQueueBackend(ofQueues, name, { ...queueOptions, connection }, false),
-    ping: async () => {
-      await ofQueues.pool.query('select 1')
+    backend: (name, queueOptions, use = {}) => {
+      const options = { ...queueOptions, connection: {} }
+      return use.withBlockingConnection
+        ? new WorkerBackend(connection, name, options)
+        : new PostgresQueueBackend(connection, name, options, false)
     },
-    close: () => ofQueues.close(),
+    check: async () => {
+      try {
+        await requireWritable(pool)
+      } catch (cause) {
+        const state = serverStateOf(cause)
+        throw state === undefined ? cause : new StoreRefusal(state, { cause })
+      }
+    },
+    // BullMQ's own remove and clean leave the runs of a schedule alone.
+    forgetJob: async ({ name }, id) => {
+      await pool.query('delete from job where queue = $1 and id = $2', [name, id])
+    },
+    forgetFuture: async ({ name }, then) => {
+      const { rowCount } = await pool.query(
+        `delete from job where queue = $1 and state in ('completed', 'failed') and finished_at_ms > $2`,
+        [name, then],
+      )
+      return rowCount ?? 0
+    },
+    shortenLocks: (queue, now) => shortenLocks(pool, queue.name, now),
+    close: async () => {
+      await connection.close()
+      await pool.close(connectionTimeoutMs)
+    },
+  }
+}
+
+/** BullMQ writes both by the worker's clock; a worker that waits for a time of the future is woken. */
+async function shortenLocks(pool: ServerPool, queue: string, now: Instant): Promise<number> {
+  const { rowCount } = await pool.query(
+    `update job set locked_until_ms = $2::bigint + $3
+     where queue = $1 and state = 'active' and locked_until_ms > $2::bigint + $3 + $4`,
+    [queue, now, lockDurationMs, second],
+  )
+  const checks = await pool.query(
+    `update meta set value = $2::bigint
+     where queue = $1 and field = 'stalled-check' and value::bigint > $2::bigint + $3`,
+    [queue, now, second],
+  )
+  const shortened = (rowCount ?? 0) + (checks.rowCount ?? 0)
+  if (shortened > 0) await pool.query(`select pg_notify('bullmq_jobs', $1)`, [queue])
+  return shortened
+}
+
+function openQueuePool(databaseUrl: string): ServerPool {
+  const pool = new ServerPool(databaseUrl, {
+    application_name: 'beacon queue',
+    max: mostConnections,
+    connectionTimeoutMillis: connectionTimeoutMs,
+    query_timeout: queryLimitMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: connectionTimeoutMs,
+    options: `-c search_path=${schema}`,
+  })
+  // Each worker that waits for a job has a listener on the connection that listens.
+  pool.on('connect', (client) => client.setMaxListeners(0))
+  return pool
+}
+
+/** A worker on the connections that it shares with the others: its end only ends its own wait. */
+class WorkerBackend extends PostgresQueueBackend {
+  constructor(...[connection, name, options]: ConstructorParameters<typeof PostgresQueueBackend>) {
+    super(connection, name, options, true)
+  }
+
+  override async close(): Promise<void> {
+    await this.disconnectBlocking()
+  }
+
+  override async disconnect(): Promise<void> {
+    await this.disconnectBlocking()
   }
 }
 
 async function prepare({ databaseUrl, clock }: PostgresStoreOptions): Promise<void> {
-  const client = new Client({
-    ...connectionLimits,
-    connectionString: databaseUrl,
-    // Another process may be migrating, and this one then waits for its lock.
-    query_timeout: minute,
-    // As the backend does itself.
-    options: `-c search_path=${schema}`,
-  })
-  // The query under way tells of a lost connection too; unheard, the event would end the process.
-  client.on('error', () => undefined)
+  let client: Client | undefined
   try {
-    await client.connect()
+    client = await openClient(databaseUrl, {
+      applicationName: 'beacon queue',
+      connectionTimeoutMs,
+      // Another process may be migrating, and this one then waits for its lock.
+      queryTimeoutMs: minute,
+      options: `-c search_path=${schema}`,
+    })
     await refusePooler(client)
     await refuseWrongClock(client, clock)
     await runMigrations(client, schema)
   } catch (error) {
     throw withRemedy(error)
   } finally {
-    await client.end()
+    await client?.end()
   }
 }
 
@@ -87,20 +163,6 @@ const pooled =
 async function refusePooler(client: Client): Promise<void> {
   const { rows } = await client.query<{ path: string }>(`select current_setting('search_path') as path`)
   if (rows[0]?.path !== schema) throw new Misconfigured(pooled)
-}
-
-/** Locks and delays are written in the worker's own time: a wrong clock takes jobs away from healthy workers. */
-async function refuseWrongClock(client: Client, clock: Clock): Promise<void> {
-  const before = clock.now()
-  const { rows } = await client.query<{ epoch_ms: string }>(
-    'select (extract(epoch from clock_timestamp()) * 1000)::bigint as epoch_ms',
-  )
-  const middle = (before + clock.now()) / 2
-  const differenceMs = Math.abs(Number(rows[0]?.epoch_ms) - middle)
-  if (differenceMs <= largestClockDifferenceMs) return
-  throw new Misconfigured(
-    `this machine's clock is ${Math.round(differenceMs / second)} s away from the database's: set both by NTP, then start again`,
-  )
 }
 
 const notAllowed = '42501'

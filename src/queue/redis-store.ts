@@ -1,120 +1,135 @@
-import { type ConnectionOptions, createRedisBackend } from 'bullmq'
-import { Redis, ReplyError } from 'ioredis'
+import { createRedisBackend } from 'bullmq'
 import { Misconfigured } from '../fault.ts'
-import { second } from '../market/instant.ts'
+import { minute, second } from '../market/instant.ts'
 import { type Patience, silenceOf, whenAnswering } from '../runtime/when-answering.ts'
-import type { Store } from './store.ts'
+import { within } from '../runtime/within.ts'
+import { type RedisServers, readRedisUrl } from '../settings/redis-url.ts'
+import { serverName } from '../settings/server-list.ts'
+import { lockDurationMs, stalledIntervalMs } from './locks.ts'
+import { openRedis, type RedisClient, type RedisHealth } from './redis/open-redis.ts'
+import { redisRefusal } from './redis/refusal.ts'
+import type { RedisInfo } from './redis/short-connection.ts'
+import { readTopology } from './redis/topology.ts'
+import { type LockedQueue, type Store, StoreRefusal } from './store.ts'
 
-const connectionLimits = {
-  maxRetriesPerRequest: null,
-  connectTimeout: 5 * second,
-  // Without it a connection that died silently is waited on for ever. A worker blocks for up to 10 s, which
-  // this must outlast, and then finds its other connection dead too: every second here is one more of absence.
-  socketTimeout: 11 * second,
-}
-
-/** Of a queue, not of a worker: a worker's blocking read may last, but whoever enqueues wants an answer. */
+/** Of a queue, not of a worker: a worker's command may last, but whoever enqueues wants an answer. */
 const commandTimeoutMs = 20 * second
 
-type RedisStoreOptions = Readonly<{ redisUrl: string; patience: Patience }>
+/** A refusal makes the client reconnect and send again: meanwhile nothing is answered. */
+const checkLimitMs = 3 * second
+
+/** The key of the write that shows whether writes are taken. */
+const probeKey = '{beacon}:probe'
+
+type RedisStoreOptions = Readonly<{
+  redisUrl: string
+  patience: Patience
+  onError(error: Error): void
+}>
 
 /**
  * Waits for Redis or Valkey. Throws Unavailable when it did not answer in time, and Misconfigured where a person
  * must act.
  */
-export async function openRedisStore({ redisUrl, patience }: RedisStoreOptions): Promise<Store> {
-  await whenAnswering(
-    () => withRedis(redisUrl, (redis) => refuseEviction(redis, patience)),
-    `${silenceOf(`Redis at ${new URL(redisUrl).host}`, patience.waitMs)}: ${remedyOfSilence(redisUrl)}`,
+export async function openRedisStore({ redisUrl, patience, onError }: RedisStoreOptions): Promise<Store> {
+  const servers = serversOf(redisUrl)
+  const names = servers.servers.map(serverName).join(', ')
+  const isCluster = await whenAnswering(
+    async () => {
+      const topology = await readTopology(servers)
+      refuseEviction(topology.info, patience)
+      return topology.isCluster
+    },
+    `${silenceOf(`Redis at ${names}`, patience.waitMs)}: ${remedyOfSilence(servers)}`,
     patience,
   )
-  const ofWorker: ConnectionOptions = { ...connectionLimits, url: redisUrl }
-  const ofQueue: ConnectionOptions = { ...ofWorker, commandTimeout: commandTimeoutMs }
+  const health: RedisHealth = { refusal: undefined }
+  const options = { servers, isCluster, health, onError }
+  // Two for all queues and workers, and one more for each worker, which blocks it.
+  const ofQueues = openRedis({ ...options, commandTimeoutMs })
+  const ofWorkers = openRedis(options)
+  if (!isCluster) await reportFormerKeys(ofQueues, patience)
   return {
     kind: 'redis',
-    backend: (name, queueOptions, use = {}) =>
-      createRedisBackend(
-        name,
-        { ...queueOptions, connection: use.withBlockingConnection ? ofWorker : ofQueue },
-        use,
-      ),
-    ping: () =>
-      withRedis(redisUrl, async (redis) => {
-        await redis.ping()
-      }),
-    close: async () => undefined,
+    redis: ofQueues,
+    backend: (name, queueOptions, use = {}) => {
+      const connection = use.withBlockingConnection ? ofWorkers : ofQueues
+      const backend = createRedisBackend(name, { ...queueOptions, connection }, use)
+      // What it shares with others stays open: only its own connection is cut.
+      return Object.assign(backend, { disconnect: () => backend.disconnectBlocking() })
+    },
+    check: async () => {
+      try {
+        const written = ofWorkers.set(probeKey, '1', 'PX', minute)
+        await within(checkLimitMs, written, 'Redis did not answer in time')
+        health.refusal = undefined
+      } catch (cause) {
+        const refusal = redisRefusal(cause) ?? health.refusal
+        throw refusal === undefined ? cause : new StoreRefusal(refusal, { cause })
+      }
+    },
+    forgetJob: (queue, id) => forgetJob(ofQueues, queue, id),
+    forgetFuture: async (queue, then) => {
+      let removed = 0
+      for (const state of ['completed', 'failed']) {
+        const ids = await ofQueues.zrangebyscore(queue.toKey(state), `(${then}`, '+inf')
+        for (const id of ids) await forgetJob(ofQueues, queue, id)
+        removed += ids.length
+      }
+      return removed
+    },
+    shortenLocks: async (queue) => {
+      // Its time to live says how long no worker looks for stalled jobs.
+      let shortened = await shorten(ofQueues, queue.toKey('stalled-check'), stalledIntervalMs)
+      for (const { id } of await queue.getActive()) {
+        shortened += await shorten(ofQueues, `${queue.toKey(id ?? '')}:lock`, lockDurationMs)
+      }
+      return shortened
+    },
+    close: async () => {
+      for (const redis of [ofQueues, ofWorkers]) redis.disconnect()
+    },
   }
 }
 
-const remedyOfSilence = (redisUrl: string): string =>
-  redisUrl.startsWith('rediss:')
-    ? 'start it with TLS, or write redis:// in REDIS_URL'
-    : 'start it, or check REDIS_URL'
+const remedyOfSilence = ({ tls }: RedisServers): string =>
+  tls ? 'start it with TLS, or write redis:// in REDIS_URL' : 'start it, or check REDIS_URL'
 
-/**
- * One short connection that fails at once where Redis does not answer. Throws Misconfigured where it refuses the login, or
- * has no database of the number that the URL names: the client would use another without a word.
- */
-export async function withRedis<T>(redisUrl: string, use: (redis: Redis) => Promise<T>): Promise<T> {
-  const redis = new Redis(redisUrl, {
-    lazyConnect: true,
-    connectTimeout: connectionLimits.connectTimeout,
-    commandTimeout: 5 * second,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
+/** BullMQ's own remove and clean leave the runs of a schedule alone. */
+async function forgetJob(redis: RedisClient, queue: LockedQueue, id: string): Promise<void> {
+  for (const set of ['completed', 'failed', 'delayed', 'prioritized']) await redis.zrem(queue.toKey(set), id)
+  for (const list of ['wait', 'paused', 'active']) await redis.lrem(queue.toKey(list), 0, id)
+  const key = queue.toKey(id)
+  await redis.del(key, `${key}:lock`, `${key}:logs`, `${key}:dependencies`, `${key}:processed`)
+}
+
+/** Redis counts by its own clock, and where that is set back a key lives longer. 1 where it did. */
+async function shorten(redis: RedisClient, key: string, longestMs: number): Promise<number> {
+  if ((await redis.pttl(key)) <= longestMs + second) return 0
+  return redis.pexpire(key, longestMs)
+}
+
+/** Of a version whose keys had no braces: neither its queue nor its budget is read any more. */
+async function reportFormerKeys(redis: RedisClient, { log }: Patience): Promise<void> {
+  if ((await redis.exists('beacon:upkeep:meta')) === 0) return
+  const cli = 'redis-cli -u "$REDIS_URL"'
+  log.warn('queue.former-keys', {
+    reason: 'an earlier version has left its keys in Redis, which are not read any more',
+    remedy: `stop every daemon of that version, then: ${cli} --scan --pattern 'beacon:*' | xargs ${cli} unlink`,
   })
-  let reason: unknown
-  redis.on('error', (error) => {
-    reason = error
-  })
-  try {
-    await redis.connect()
-    await selectDatabase(redis)
-    return await use(redis)
-  } catch (error) {
-    // ioredis answers "Connection is closed", and tells the reason in its event.
-    throw withRemedy(error, reason)
-  } finally {
-    redis.disconnect()
-  }
 }
 
-async function selectDatabase(redis: Redis): Promise<void> {
-  const { db = 0 } = redis.options
-  if (db === 0) return
-  try {
-    await redis.select(db)
-  } catch (cause) {
-    const text = cause instanceof Error ? cause.message : ''
-    if (/cluster mode/.test(text)) {
-      throw new Misconfigured(
-        `REDIS_URL names database ${db}, and a cluster has no other than 0: leave /${db} out`,
-        { cause },
-      )
-    }
-    if (!/out of range|invalid DB index/i.test(text)) throw cause
-    throw new Misconfigured(
-      `REDIS_URL names database ${db}, and Redis has ${await databasesOf(redis)}: name one of them, or raise "databases" in redis.conf`,
-      { cause },
-    )
-  }
-}
-
-/** `16 (0 to 15)`; managed servers do not say. */
-async function databasesOf(redis: Redis): Promise<string> {
-  try {
-    const [, count] = (await redis.config('GET', 'databases')) as string[]
-    return `${count} (0 to ${Number(count) - 1})`
-  } catch (error) {
-    if (error instanceof ReplyError) return 'fewer'
-    throw error
-  }
+/** The settings have read it before: what is wrong with it is reported there. */
+export function serversOf(redisUrl: string): RedisServers {
+  const servers = readRedisUrl(redisUrl)
+  if (typeof servers === 'string') throw new Misconfigured(`REDIS_URL ${servers}`)
+  return servers
 }
 
 /** A Redis that evicts under memory pressure forgets jobs without a word. */
-async function refuseEviction(redis: Redis, { log }: Patience): Promise<void> {
+function refuseEviction(info: RedisInfo, { log }: Patience): void {
   // INFO rather than CONFIG GET: it says the same, and managed servers forbid the other.
-  const policy = /^maxmemory_policy:(\S+)/m.exec(await redis.info('memory'))?.[1]
+  const policy = info.get('maxmemory_policy')
   if (policy === 'noeviction') return
   if (policy === undefined) {
     log.warn('queue.eviction-unknown', { remedy: 'see that maxmemory-policy of Redis is noeviction' })
@@ -123,15 +138,4 @@ async function refuseEviction(redis: Redis, { log }: Patience): Promise<void> {
   throw new Misconfigured(
     `Redis has the maxmemory-policy ${policy} and would lose jobs: set it to noeviction (redis-cli config set maxmemory-policy noeviction)`,
   )
-}
-
-function withRemedy(error: unknown, reason: unknown): unknown {
-  if (error instanceof Misconfigured) return error
-  const told = [error, reason].map((one) => (one instanceof Error ? one.message : ''))
-  if (told.some((message) => /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/.test(message))) {
-    return new Misconfigured('Redis refuses the login: check user, password and rights in REDIS_URL', {
-      cause: error,
-    })
-  }
-  return reason ?? error
 }

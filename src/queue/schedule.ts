@@ -1,17 +1,18 @@
 import { isDeepStrictEqual } from 'node:util'
 import { CronExpressionParser } from 'cron-parser'
-import { Client } from 'pg'
 import { InvalidInput } from '../fault.ts'
-import { type Instant, plus, second, toInstant } from '../market/instant.ts'
+import { type Instant, minute, plus, second, toInstant } from '../market/instant.ts'
 import { systemClock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Settings } from '../settings.ts'
 import type { Coin } from '../store/coins.ts'
+import { openClient } from '../store/connection/open-client.ts'
 import type { Engine, EngineQueue } from './engine.ts'
 import { heartbeat } from './heartbeat.ts'
 import type { AnyJob, Scheduled } from './job.ts'
 import { jobOptions } from './job-options.ts'
 import { readStorablePayload } from './payload.ts'
+import { nextDue, retriesOf } from './retries.ts'
 
 export type ScheduleOptions = Readonly<{
   engine: Engine
@@ -22,6 +23,8 @@ export type ScheduleOptions = Readonly<{
   /** The followed ones: what none of them needs is not scheduled. */
   coins: readonly Coin[]
   databaseUrl: string
+  /** By the clock that all processes share. */
+  now: Instant
   log: Log
 }>
 
@@ -39,12 +42,12 @@ type Wanted = Readonly<{ queue: string; id: string; repeat: Repeat; template: Te
  * payload, before anything is written.
  */
 export async function registerSchedules(options: ScheduleOptions): Promise<ReadonlySet<string>> {
-  const { engine, queues, jobs, settings, coins, databaseUrl, log } = options
+  const { engine, queues, jobs, settings, coins, databaseUrl, now, log } = options
   const declared = jobs.flatMap((job) => schedulesOf(job, settings, coins))
   const wanted = [...queuesOf(declared).map(heartbeatOf), ...declared]
   const written = new Set<string>()
   for (const scheduler of wanted) {
-    if (!(await ensureScheduler(engine, databaseUrl, scheduler))) continue
+    if (!(await ensureScheduler(engine, databaseUrl, scheduler, now))) continue
     written.add(scheduler.id.slice(idPrefix.length))
     log.debug('schedule.written', { queue: scheduler.queue, scheduler: scheduler.id })
   }
@@ -66,9 +69,12 @@ export const scheduledQueues = (
   coins: readonly Coin[],
 ): string[] => queuesOf(jobs.flatMap((job) => schedulesOf(job, settings, coins)))
 
+/** Of each queue that has a schedule. */
+export const heartbeatSchedule = `${idPrefix}${heartbeat.jobName}`
+
 const heartbeatOf = (queue: string): Wanted => ({
   queue,
-  id: `${idPrefix}${heartbeat.jobName}`,
+  id: heartbeatSchedule,
   repeat: { every: heartbeat.everyMs },
   template: { name: heartbeat.jobName, data: {}, opts: heartbeat.options },
 })
@@ -84,31 +90,84 @@ function wantedFor(job: AnyJob, { id, pattern, payload }: Scheduled<unknown>): W
     queue: job.queueOf(data),
     id: `${idPrefix}${id}`,
     repeat: { pattern, tz: 'UTC' },
-    template: { name: job.name, data, opts: jobOptions(job) },
+    template: { name: job.name, data, opts: { ...jobOptions(job), ...retriesOf(job, pattern) } },
   }
 }
 
 /** Whether it had to be written: writing an unchanged one would delete a tick that is due and has not run yet. */
-async function ensureScheduler(engine: Engine, databaseUrl: string, wanted: Wanted): Promise<boolean> {
+async function ensureScheduler(
+  engine: Engine,
+  databaseUrl: string,
+  wanted: Wanted,
+  now: Instant,
+): Promise<boolean> {
   const queue = engine.queue(wanted.queue)
-  if (await stands(queue, wanted)) return false
+  if ((await stateOf(queue, wanted, now)) === 'right') return false
   return underLock(databaseUrl, lockName(queue, wanted.id), async () => {
-    if (await stands(queue, wanted)) return false
+    const state = await stateOf(queue, wanted, now)
+    if (state === 'right') return false
+    if (state === 'broken') await removeBroken(engine, queue, wanted, now)
     await queue.upsertJobScheduler(wanted.id, wanted.repeat, wanted.template)
     return true
   })
 }
 
-async function stands(queue: EngineQueue, { id, repeat, template }: Wanted): Promise<boolean> {
+/**
+ * What is only written over keeps its next time where it runs at even intervals; and a run of the next time that is there
+ * already, begun by a clock that was ahead, stands in the way of the right one.
+ */
+async function removeBroken(
+  engine: Engine,
+  queue: EngineQueue,
+  { id, repeat }: Wanted,
+  now: Instant,
+): Promise<void> {
+  await queue.removeJobScheduler(id)
+  if ('every' in repeat) return
+  const times = [plus(now, -toleranceMs), now, plus(now, toleranceMs)].map((time) =>
+    nextDue(repeat.pattern, time),
+  )
+  for (const time of new Set(times)) await engine.forgetJob(queue, `repeat:${id}:${time}`)
+}
+
+async function stateOf(
+  queue: EngineQueue,
+  { id, repeat, template }: Wanted,
+  now: Instant,
+): Promise<'right' | 'other' | 'broken'> {
   const stored = await queue.getJobScheduler(id)
-  if (stored === undefined) return false
+  if (stored === undefined) return 'other'
   const found = {
     repeat: 'pattern' in repeat ? { pattern: stored.pattern, tz: stored.tz } : { every: stored.every },
     name: stored.name,
     data: stored.template?.data ?? {},
     opts: stored.template?.opts ?? {},
   }
-  return isDeepStrictEqual(found, { repeat, ...asStored(template) })
+  if (!isDeepStrictEqual(found, { repeat, ...asStored(template) })) return 'other'
+  return (await isBroken(queue, id, repeat, stored.next, now)) ? 'broken' : 'right'
+}
+
+/** As far as two clocks may differ, and what a busy worker takes to begin what is due. */
+const toleranceMs = 5 * second
+const busyMs = 2 * minute
+
+/**
+ * A next run beyond the next that is due was planned while the clock was ahead; and one that is long due, without a job
+ * that waits for its turn, comes no more: somebody has removed it, or its id was taken.
+ */
+async function isBroken(
+  queue: EngineQueue,
+  id: string,
+  repeat: Repeat,
+  next: number | undefined,
+  now: Instant,
+): Promise<boolean> {
+  if (next === undefined) return false
+  const latest = 'pattern' in repeat ? nextDue(repeat.pattern, now) : plus(now, repeat.every)
+  if (next > latest + toleranceMs) return true
+  if (next > now - busyMs) return false
+  const state = await queue.getJobState(`repeat:${id}:${next}`)
+  return state === 'unknown' || state === 'completed' || state === 'failed'
 }
 
 /** JSON leaves out what is undefined. */
@@ -132,15 +191,13 @@ const lockName = (queue: EngineQueue, id: string): string => `schedule ${queue.n
 /** Runs the work while no other process of the fleet runs one under the same name. */
 export async function underLock<T>(databaseUrl: string, name: string, work: () => Promise<T>): Promise<T> {
   // A connection of its own, so that no pool can be drained by those who wait; the lock ends with its transaction.
-  const client = new Client({
-    connectionString: databaseUrl,
-    connectionTimeoutMillis: 5 * second,
-    query_timeout: 60 * second,
-  })
   // A lost connection loses the lock; the query under way tells, and a write twice is harmless.
-  client.on('error', () => undefined)
+  const client = await openClient(databaseUrl, {
+    applicationName: 'beacon schedule',
+    connectionTimeoutMs: 5 * second,
+    queryTimeoutMs: 60 * second,
+  })
   try {
-    await client.connect()
     await client.query('begin')
     await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [name])
     return await work()

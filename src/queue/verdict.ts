@@ -1,8 +1,10 @@
 import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq'
-import { Aborted, Fault, RateLimited } from '../fault.ts'
-import { minute } from '../market/instant.ts'
+import { z } from 'zod'
+import { Aborted, Fault, RateLimited, Unavailable } from '../fault.ts'
+import { type Instant, minute, toInstant } from '../market/instant.ts'
 import { systemClock } from '../runtime/clock.ts'
 import type { EngineJob } from './engine.ts'
+import { delayAfter, mostQuickTries, nextDue } from './retries.ts'
 import { storableError } from './storable.ts'
 
 /** What becomes of a job that threw. */
@@ -13,21 +15,50 @@ export type Verdict =
   | Readonly<{ next: 'give-back'; willRetry: true }>
 
 /** Decides from the error alone. Whoever threw a Fault knows best; any other error is tried again like a `retry`. */
-export function judge(error: unknown, queued: EngineJob, isStopping: boolean): Verdict {
+export function judge(
+  error: unknown,
+  queued: EngineJob,
+  isStopping: boolean,
+  now: Instant = systemClock.now(),
+): Verdict {
   if (isStopping && isAbort(error)) return { next: 'give-back', willRetry: true }
   const remedy = error instanceof Fault ? error.remedy : 'retry'
   switch (remedy) {
     case 'give-up':
       return { next: 'give-up', willRetry: false }
-    case 'wait':
-      // A tick is not kept for later: the next one finds more owed, and after a long ban they would all run at once.
-      if (queued.repeatJobKey !== undefined) return { next: 'give-up', willRetry: false }
-      return { next: 'wait', willRetry: true, waitMs: error instanceof RateLimited ? error.waitMs : minute }
+    case 'wait': {
+      const waitMs = error instanceof RateLimited ? error.waitMs : minute
+      // The next tick finds more missing: after a long ban all of them would run at once.
+      if (now + waitMs >= nextTickAfter(queued)) return { next: 'give-up', willRetry: false }
+      return { next: 'wait', willRetry: true, waitMs }
+    }
     case 'retry':
-      return { next: 'retry', willRetry: queued.attemptsMade + 1 < (queued.opts.attempts ?? 1) }
+      return afterFailure(error, queued, now)
     default:
       return remedy satisfies never
   }
+}
+
+function afterFailure(error: unknown, queued: EngineJob, now: Instant): Verdict {
+  const failedTries = queued.attemptsMade + 1
+  if (failedTries >= (queued.opts.attempts ?? 1)) return { next: 'retry', willRetry: false }
+  // Only a server that is out of order is worth more tries than a few.
+  const isOutage = error instanceof Unavailable
+  const isTaken = now + delayAfter(failedTries) >= nextTickAfter(queued)
+  if ((failedTries >= mostQuickTries && !isOutage) || isTaken) return { next: 'give-up', willRetry: false }
+  return { next: 'retry', willRetry: true }
+}
+
+/** BullMQ keeps it in the options of a tick, and not in their type. */
+const tickOptions = z.object({ repeat: z.object({ pattern: z.string() }) })
+
+/** When the schedule's next tick takes the place of this one; never for what is no tick. */
+function nextTickAfter({ repeatJobKey, id, opts }: EngineJob): number {
+  const { success, data } = tickOptions.safeParse(opts)
+  // BullMQ names a tick after its schedule and the time it was due.
+  const dueAt = Number(/:(\d+)$/.exec(id ?? '')?.[1])
+  if (repeatJobKey === undefined || !success || Number.isNaN(dueAt)) return Number.POSITIVE_INFINITY
+  return nextDue(data.repeat.pattern, toInstant(dueAt))
 }
 
 const isAbort = (error: unknown): boolean =>

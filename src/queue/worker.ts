@@ -7,6 +7,7 @@ import type { Engine, EngineJob, EngineProcessor, EngineWorker, WorkerOptions } 
 import { heartbeat } from './heartbeat.ts'
 import type { AnyJob, Outcome } from './job.ts'
 import { attributesOf, beginRun, outcomeAttributes } from './job-trace.ts'
+import { Outages } from './outages.ts'
 import { readPayload } from './payload.ts'
 import { reportOf } from './report.ts'
 import { runSignal } from './run-signal.ts'
@@ -92,8 +93,9 @@ function jobRunner(
   const catalog = new Map(jobs.map((job) => [job.name, job]))
   const isStopping = () => engine.closing.aborted || stop.aborted
   const recorder = tolerant(onRun, context)
+  const outages = new Outages(context.log)
   const run = async (span: Span | undefined, ...[queued, token, cancelled]: Parameters<EngineProcessor>) => {
-    const startedAt = context.clock.now()
+    const startedAt = performance.now()
     let log = childLog(context.log, identityOf(queued))
     const report = reportOf(queued, context.log)
     const ends = runSignal([engine.closing, stop, cancelled])
@@ -108,16 +110,18 @@ function jobRunner(
       const outcome = storableRecord(returned)
       span?.tell(outcomeAttributes(outcome))
       await recorder.finished(runId, { outcome, willRetry: false })
-      tellDone(log, outcome, context.clock.now() - startedAt)
+      await outages.succeeded(engine.queue(queued.queueName))
+      tellDone(log, outcome, Math.round(performance.now() - startedAt))
       return outcome
     } catch (error) {
       const verdict = judge(error, queued, isStopping())
+      outages.failed(queued.queueName, error)
       const fault = storableError(error)
       tellSpan(span, error, verdict)
       const part = error instanceof PartlyFailed ? { outcome: storableRecord(error.outcome) } : undefined
       if (runId !== undefined)
         await recorder.finished(runId, { ...part, fault, willRetry: verdict.willRetry })
-      tellFailed(log, fault, verdict, context.clock.now() - startedAt)
+      tellFailed(log, fault, verdict, Math.round(performance.now() - startedAt))
       // Before the job is let go of: another worker may have it at once.
       await report.settled()
       // What was loaded stays, and what failed has its alert.

@@ -5,4 +5,12 @@ export type Clock = Readonly<{ now(): Instant }>
 
 export const systemClock: Clock = { now: () => toInstant(Date.now()) }
 
+/**
+ * Runs on evenly when the machine's clock is set: for how long something took or may take. The time that it shows means
+ * nothing else.
+ */
+export const steadyClock: Clock = {
+  now: () => toInstant(Math.round(performance.timeOrigin + performance.now())),
+}
+
 export const fixedClock = (iso: string): Clock => ({ now: () => toInstant(Date.parse(iso)) })

@@ -1,14 +1,18 @@
 import { join, resolve } from 'node:path'
-import { Client, type Pool } from 'pg'
+import type { Client, Pool } from 'pg'
 import { Misconfigured } from '../fault.ts'
 import { minute } from '../market/instant.ts'
 import type { Settings } from '../settings.ts'
 import { followConfigured, hasFollowed } from '../store/coins.ts'
+import { DatabaseServers } from '../store/connection/database-servers.ts'
+import { openClient } from '../store/connection/open-client.ts'
+import { ReadOnlyServer } from '../store/connection/primary-client.ts'
 import { takenText } from '../store/markets/owners.ts'
 import { migrateUp } from '../store/migrations.ts'
 import { openPool } from '../store/pool.ts'
 import { refusalOf } from '../store/refusal.ts'
 import { databaseOf, inTransaction } from '../store/transaction.ts'
+import { certificateRefusal } from './certificate-error.ts'
 import type { Clock } from './clock.ts'
 import { openEmbeddedPostgres } from './embedded.ts'
 import type { Log } from './log.ts'
@@ -16,7 +20,14 @@ import type { Releases } from './release.ts'
 import { whenAnswering } from './when-answering.ts'
 
 /** The server that everything is kept in, and how to reach it. */
-export type DatabaseServer = Readonly<{ url: string; kind: 'embedded' | 'external' }>
+export type DatabaseServer = Readonly<{
+  url: string
+  kind: 'embedded' | 'external'
+  /** From now on starts the embedded server again where it ends by itself; does nothing for another's. */
+  keepRunning(): void
+  /** Why it could not be started again. */
+  whyDown(): string | undefined
+}>
 
 type Surroundings = Readonly<{
   settings: Settings
@@ -32,37 +43,36 @@ type Surroundings = Readonly<{
  * Waits `patienceMs` for a configured one that does not answer.
  */
 export async function openServer(
-  { settings, log, clock, releases, signal }: Surroundings,
+  { settings, log, releases, signal }: Surroundings,
   patienceMs: number,
 ): Promise<DatabaseServer> {
   const { databaseUrl, dataDir } = settings.environment
   if (databaseUrl !== undefined) {
-    const { hostname, port } = new URL(databaseUrl)
-    const sentence = `PostgreSQL does not answer at ${hostname}:${port || 5432}: is it running, and is DATABASE_URL right?`
+    const { names } = new DatabaseServers(databaseUrl)
+    const sentence = `PostgreSQL does not answer at ${names}: is it running, and is DATABASE_URL right?`
     await whenAnswering(() => checkServer(databaseUrl, settings.database.connectionTimeout), sentence, {
       log,
       waitMs: patienceMs,
       signal,
     })
-    return { url: databaseUrl, kind: 'external' }
+    return { url: databaseUrl, kind: 'external', keepRunning: () => {}, whyDown: () => undefined }
   }
-  const embedded = await openEmbeddedPostgres({ dataDir: resolve(join(dataDir, 'postgres')), log, clock })
+  const embedded = await openEmbeddedPostgres({ dataDir: resolve(join(dataDir, 'postgres')), log })
   releases.push(() => embedded.release())
-  return { url: embedded.url, kind: 'embedded' }
+  const { url, keepRunning, whyDown } = embedded
+  return { url, kind: 'embedded', keepRunning, whyDown }
 }
 
 const oldestVersion = 15
 
 async function checkServer(url: string, timeoutMs: number): Promise<void> {
-  const client = new Client({
-    connectionString: url,
-    connectionTimeoutMillis: timeoutMs,
-    query_timeout: timeoutMs,
-  })
-  // A connection that breaks while it is used rejects the query; its event is the same news again.
-  client.on('error', () => undefined)
+  let client: Client | undefined
   try {
-    await client.connect()
+    client = await openClient(url, {
+      applicationName: 'beacon start',
+      connectionTimeoutMs: timeoutMs,
+      queryTimeoutMs: timeoutMs,
+    })
     const { rows } = await client.query<{ version: number }>(
       `select current_setting('server_version_num')::integer / 10000 as version`,
     )
@@ -73,11 +83,19 @@ async function checkServer(url: string, timeoutMs: number): Promise<void> {
       )
     }
   } catch (error) {
-    throw refusalOf(error) ?? error
+    if (error instanceof ReadOnlyServer) throw namesNoPrimary(error)
+    const untrusted = certificateRefusal(error, 'PostgreSQL')
+    throw untrusted === undefined
+      ? (refusalOf(error) ?? error)
+      : new Misconfigured(untrusted, { cause: error })
   } finally {
-    await client.end()
+    await client?.end()
   }
 }
+
+/** Of several servers one may be promoted soon, and is waited for. */
+const namesNoPrimary = (cause: ReadOnlyServer): Misconfigured =>
+  new Misconfigured(`${cause.message}: DATABASE_URL must name the primary`, { cause })
 
 /** When the configured coins are followed: at every start of a daemon, by any command only where nothing is followed yet. */
 export type Following = 'always' | 'when-new'

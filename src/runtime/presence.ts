@@ -1,8 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
-import { Client, type Pool } from 'pg'
+import type { Client, Pool } from 'pg'
 import { second } from '../market/instant.ts'
 import { type Role, roles } from '../settings/roles.ts'
+import { keepChecking } from '../store/connection/keep-checking.ts'
+import { openClient } from '../store/connection/open-client.ts'
 import { databaseOf } from '../store/transaction.ts'
 import type { Log } from './log.ts'
 
@@ -56,22 +58,20 @@ export async function announceRoles(
 }
 
 async function announce(url: string, announced: readonly Role[], queueKind: QueueKind): Promise<Client> {
-  const client = new Client({
-    connectionString: url,
-    application_name: 'beacon presence',
-    connectionTimeoutMillis: 10 * second,
-    keepAlive: true,
-  })
   // A connection that breaks also ends, and its end is what is listened to.
-  client.on('error', () => undefined)
+  const client = await openClient(url, {
+    applicationName: 'beacon presence',
+    connectionTimeoutMs: 10 * second,
+    queryTimeoutMs: 10 * second,
+  })
   try {
-    await client.connect()
     // A transaction that never ends: behind a pooler a session's own lock would stay with another's connection. It has
     // neither a snapshot nor an id, so that vacuum does not wait for it.
     await client.query(`
       begin;
       set local idle_in_transaction_session_timeout = 0;
       select ${announced.map((role) => `pg_advisory_xact_lock_shared(${keyOf(role, queueKind)})`).join(', ')}`)
+    keepChecking(client)
     return client
   } catch (error) {
     await client.end()

@@ -2,9 +2,11 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { InvalidInput } from '../fault.ts'
 import { baseUrlVariable } from './base-url-variable.ts'
+import { readDatabaseUrl } from './database-url.ts'
 import { type EncryptionKey, readEncryptionKeys } from './encryption-keys.ts'
 import { logLevels } from './log-level.ts'
 import { examine, plainIssues } from './plain-issues.ts'
+import { readRedisUrl } from './redis-url.ts'
 import { sourceIds } from './source-ids.ts'
 import { ccxtSourcesIn, unknownVariables } from './variables.ts'
 
@@ -22,10 +24,6 @@ function encryptionKeys(text: string, context: z.RefinementCtx): readonly Encryp
 const notAPort = { error: 'is not a port number from 0 to 65535' }
 
 const isPort = (text: string): boolean => /^\d{1,5}$/.test(text) && Number(text) <= 65_535
-
-/** What ioredis reads as the number of a database. */
-const namesDatabaseByNumber = (text: string): boolean =>
-  !URL.canParse(text) || /^([/]\d*)?$/.test(new URL(text).pathname)
 
 const notAnArchivePlace = { error: 'is neither a folder nor of the form s3://bucket/prefix' }
 
@@ -69,14 +67,16 @@ function isAddressRange(text: string): boolean {
   // It trusts everybody.
   return Number(prefix) > 0
 }
+/** A text that its reader has nothing against. */
+const readableBy = (read: (text: string) => unknown) =>
+  z.string().superRefine((text, context) => {
+    const mistake = read(text)
+    if (typeof mistake === 'string') context.addIssue({ code: 'custom', message: mistake })
+  })
 
 const environment = z.object({
-  DATABASE_URL: url('postgres:', 'postgresql:').optional(),
-  REDIS_URL: url('redis:', 'rediss:')
-    .refine(namesDatabaseByNumber, {
-      error: 'names a database that is not a number, as in redis://host:6379/0',
-    })
-    .optional(),
+  DATABASE_URL: readableBy(readDatabaseUrl).optional(),
+  REDIS_URL: readableBy(readRedisUrl).optional(),
   ARCHIVE_URL: z.string().refine(isArchivePlace, notAnArchivePlace).optional(),
   BEACON_CONFIG: z.string().optional(),
   BEACON_DATA_DIR: z.string().default('.beacon'),

@@ -1,7 +1,9 @@
 import { type Instant, minute, second } from '../market/instant.ts'
 import type { Settings } from '../settings.ts'
+import { blockingFindings } from './blocking.ts'
 import { failureSentence, workName } from './failures.ts'
 import { attention, catchingUp, type Finding, type OverallState, pathOf } from './finding.ts'
+import { readinessFindings } from './readiness/findings.ts'
 import type { Status } from './status.ts'
 import { counted, lengthInWords } from './words.ts'
 
@@ -30,7 +32,8 @@ const settlingMs = 10 * minute
 
 /** Judges the whole from its parts; the gravest finding gives the state and the sentence. */
 export function judge(facts: Facts, settings: Settings, now: Instant): Overall {
-  const findings = [...findingsOf(facts, settings, now), ...ofAlerts(facts)].toSorted(byGravity)
+  const found = findingsOf(facts, settings, now)
+  const findings = [...found, ...ofAlerts(facts, found)].toSorted(byGravity)
   const [gravest, ...others] = findings
   if (!gravest) return { state: 'ok', sentence: whenAllIsWell(facts), others: [], findings: [] }
   const { state, sentence } = gravest
@@ -61,6 +64,8 @@ export const isUnknown = ({ queues, bans }: Facts, key: string): boolean =>
 /** Everything that is not as it should be, the graver first. */
 export function findingsOf(facts: Facts, settings: Settings, now: Instant): Finding[] {
   return [
+    ...blockingFindings(facts.blocking),
+    ...readinessFindings(facts.readiness),
     ...ofFleet(facts),
     ...ofBans(facts),
     ...ofSeries(facts, now),
@@ -77,22 +82,26 @@ const byGravity = (a: Finding, b: Finding): number => gravity[b.state] - gravity
 const whenAllIsWell = ({ series }: Facts): string =>
   `Everything is fine: all ${counted(series.length, 'series')} are fresh and complete.`
 
-/** What only the samples of the monitor show; everything else is judged from what is here. */
-const seenByMonitor = /^(?:database|disk|clock)\./
+/** What only the samples of the monitor show, or another process; everything else is judged from what is here. */
+const seenElsewhere = /^(?:database|disk)\.|@/
 
-const ofAlerts = ({ alerts }: Facts): Finding[] =>
-  alerts
-    .filter(({ key, resolvedAt }) => resolvedAt === null && seenByMonitor.test(key))
+function ofAlerts({ alerts }: Facts, findings: readonly Finding[]): Finding[] {
+  const seenHere = new Set(findings.map(({ key }) => key))
+  return alerts
+    .filter(({ key, resolvedAt }) => resolvedAt === null && seenElsewhere.test(key) && !seenHere.has(key))
     .map(({ key, sentence }) => attention(key, sentence))
+}
 
 const unlessSettling = (settling: boolean): typeof attention => (settling ? catchingUp : attention)
 
 const isStarting = ({ process: { startedAt } }: Facts, now: Instant): boolean =>
   startedAt !== null && now - Date.parse(startedAt) < settlingMs
 
-function ofFleet({ queues, process }: Facts): Finding[] {
-  if (queues === null)
-    return [attention('queue.silent', 'The queue does not answer: see that its PostgreSQL or Redis runs.')]
+function ofFleet({ queues, process, readiness }: Facts): Finding[] {
+  if (queues === null) {
+    const silent = 'The queue does not answer: see that its PostgreSQL or Redis runs.'
+    return readiness.queue.ok ? [attention('queue.silent', silent)] : []
+  }
   const paused = queues.filter((queue) => queue.paused).map(({ queue }) => queue)
   return [
     ...(process.hasWorkers

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { Unavailable } from '../fault.ts'
 import type { Stop } from '../http/stops.ts'
 import { day, type Instant, plus, second, toIso } from '../market/instant.ts'
 import type { Engine } from '../queue/engine.ts'
@@ -10,6 +11,7 @@ import { hasWorkers } from '../runtime/presence.ts'
 import { reasonOf } from '../runtime/when-answering.ts'
 import { within } from '../runtime/within.ts'
 import type { Settings } from '../settings.ts'
+import { blockingMessage, readBlockingSessions } from '../store/blocking-sessions.ts'
 import { listCoins } from '../store/coins.ts'
 import { listIncidents } from '../store/incidents.ts'
 import { readLatestPrices } from '../store/prices.ts'
@@ -18,10 +20,12 @@ import { describeServer, type ServerDescription } from '../store/server.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { type AlertStatus, describeAlert } from './alerts.ts'
 import { type BanStatus, describeBan } from './bans.ts'
+import { type BlockingStatus, describeBlocking } from './blocking.ts'
 import { type FailureGroup, readFailures } from './failures.ts'
 import { judge, type Overall } from './overall.ts'
 import { readTables, type TableStatus } from './partitions.ts'
 import { describePrice, type PriceStatus } from './prices.ts'
+import type { Readiness } from './readiness/readiness.ts'
 import { describeRun, type RunStatus } from './runs.ts'
 import { describeSchedules, type ScheduleStatus } from './schedules.ts'
 import { readSeries, type SeriesStatus } from './series.ts'
@@ -40,6 +44,10 @@ export type ProcessStatus = Readonly<{
 export type Status = Readonly<{
   generatedAt: string
   overall: Overall
+  /** Whether this process can do its work, and does it. */
+  readiness: Readiness
+  /** Sessions of other programs that ours wait for. */
+  blocking: readonly BlockingStatus[]
   /** null when the store of the request budget does not answer. */
   bans: readonly BanStatus[] | null
   /** Those that are open, the newest first, and after them those of the last day. */
@@ -62,6 +70,8 @@ export type StatusReach = Readonly<{
   engine: Engine
   /** What stands against asking the sources now. */
   stops(): Promise<readonly Stop[]>
+  /** Whether the work can be done, and is done. */
+  readiness(): Promise<Readiness>
   jobs: readonly AnyJob[]
   queues: readonly string[]
   clock: Clock
@@ -75,13 +85,33 @@ const shownRuns = 30
 const mostAlerts = 50
 const answerLimitMs = 8 * second
 const queueLimitMs = 3 * second
+/** Whoever asks for the status has waited for longer than this when it comes to nothing. */
+const blockedAnswerMs = 5 * second
 
 /** Collects the status. Throws Unavailable when the database does not answer in time. */
-export const collectStatus = (reach: StatusReach): Promise<Status> => inTime(gatherStatus(reach))
+export const collectStatus = (reach: StatusReach): Promise<Status> => inTime(reach, gatherStatus(reach))
 
 /** The status, or Unavailable when it takes too long. What is under way goes on, and holds its connections. */
-export const inTime = (status: Promise<Status>): Promise<Status> =>
-  within(answerLimitMs, status, 'the database did not answer in time')
+export async function inTime({ pool }: Pick<StatusReach, 'pool'>, status: Promise<Status>): Promise<Status> {
+  try {
+    return await within(answerLimitMs, status, 'the database did not answer in time')
+  } catch (error) {
+    const message = await readBlockingMessage(pool)
+    throw message === undefined ? error : new Unavailable(message, { cause: error })
+  }
+}
+
+/** What keeps the database from answering, where that is another program's lock. It reads no table that can be locked. */
+async function readBlockingMessage(pool: Pool): Promise<string | undefined> {
+  try {
+    const sessions = readBlockingSessions(databaseOf(pool), blockedAnswerMs)
+    const [first] = await within(queueLimitMs, sessions, 'the database did not answer in time')
+    return first && blockingMessage(first)
+  } catch {
+    // The failure that is being explained says that the database does not answer.
+    return undefined
+  }
+}
 
 /** The status, however long it takes. */
 export async function gatherStatus(reach: StatusReach): Promise<Status> {
@@ -95,26 +125,31 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
   const db = databaseOf(pool)
   const now = clock.now()
   const coins = await listCoins(db)
-  const [series, prices, runs, failures, queues, stops, incidents, partitions, server, someoneWorks] =
-    await Promise.all([
-      readSeries(db, settings, coins, now),
-      coins.length === 0
-        ? []
-        : readLatestPrices(
-            db,
-            coins.map(({ id }) => id),
-          ),
-      listRuns(db, shownRuns),
-      readFailures(db, { jobs, settings, coins }),
-      countQueues(reach),
-      readStops(reach),
-      listIncidents(db, plus(now, -day), mostAlerts),
-      readTables(pool, settings, now),
-      describeServer(db),
-      hasWorkers(pool, reach.engine.kind),
-    ])
+  const [series, prices, runs, failures, incidents, partitions, server] = await Promise.all([
+    readSeries(db, settings, coins, now),
+    coins.length === 0
+      ? []
+      : readLatestPrices(
+          db,
+          coins.map(({ id }) => id),
+        ),
+    listRuns(db, shownRuns),
+    readFailures(db, { jobs, settings, coins }),
+    listIncidents(db, plus(now, -day), mostAlerts),
+    readTables(pool, settings, now),
+    describeServer(db),
+  ])
+  const [queues, stops, someoneWorks, readiness, blocking] = await Promise.all([
+    countQueues(reach),
+    readStops(reach),
+    hasWorkers(pool, reach.engine.kind),
+    reach.readiness(),
+    readBlockingSessions(db),
+  ])
   return {
     generatedAt: toIso(now),
+    readiness,
+    blocking: blocking.map(describeBlocking),
     bans: stops === null ? null : stops.map((stop) => describeBan(stop, now)),
     alerts: incidents.map(describeAlert),
     series: inOrderOfRank(

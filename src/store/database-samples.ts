@@ -17,6 +17,9 @@ export async function writeSample(
   keptFrom: Instant,
 ): Promise<DatabaseSample | undefined> {
   return inTransaction(pool, async ({ db }) => {
+    // Those of times that are still to come were written while the clock was ahead.
+    await db.execute(sql`
+      delete from database_samples where sampled_at > ${toIso(sampledAt)}::timestamp + interval '2 minutes'`)
     const [before] = await newest(db, 1)
     const rates =
       before && before.sampledAt < sampledAt ? ratesOf(before.counters, figures.counters) : noRates

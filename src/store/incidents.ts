@@ -12,7 +12,9 @@ export type Changed = Readonly<{ opened: readonly Concern[]; resolved: readonly 
 
 /**
  * Opens what is new and resolves what is no more, once for the whole fleet: two processes that look at the same time
- * open nothing twice. What is open and has changed gets its new text. With `toWebhook`, what has changed is also put down to be delivered.
+ * open nothing twice. What is open and has changed gets its new text. With `toWebhook`, what has changed is also put down to be
+ * delivered. A key with `@` is of what a process sees of itself and others may not: it is resolved once no process has seen it
+ * for a minute.
  */
 export async function reconcileIncidents(
   pool: Pool,
@@ -33,6 +35,8 @@ export async function reconcileIncidents(
   })
 }
 
+const databaseNow = sql`(clock_timestamp() at time zone 'UTC')`
+
 type IncidentRow = Concern & { id: string }
 
 async function open({ db }: Transaction, concerns: readonly Concern[], now: Instant): Promise<IncidentRow[]> {
@@ -43,12 +47,13 @@ async function open({ db }: Transaction, concerns: readonly Concern[], now: Inst
     on conflict (key) where resolved_at is null do nothing
     returning id, key, sentence`)
   await db.execute(sql`
-    update incidents set sentence = concern.sentence, details = concern.details
+    update incidents set sentence = concern.sentence, details = concern.details, seen_at = ${databaseNow}
     from jsonb_to_recordset(${JSON.stringify(concerns)}::jsonb) as concern (key text, sentence text, details jsonb)
-    where incidents.key = concern.key and resolved_at is null
-      and (incidents.sentence, incidents.details) is distinct from (concern.sentence, concern.details)`)
+    where incidents.key = concern.key and resolved_at is null`)
   return rows
 }
+
+const keysOf = (concerns: readonly Concern[]): string => JSON.stringify(concerns.map(({ key }) => key))
 
 async function resolve(
   { db }: Transaction,
@@ -57,8 +62,10 @@ async function resolve(
 ): Promise<IncidentRow[]> {
   const { rows } = await db.execute<IncidentRow>(sql`
     update incidents set resolved_at = greatest(opened_at, ${toIso(now)}::timestamp)
-    where resolved_at is null
-      and key not in (select jsonb_array_elements_text(${JSON.stringify(concerns.map(({ key }) => key))}::jsonb))
+    where resolved_at is null and key not in (select jsonb_array_elements_text(${keysOf(concerns)}::jsonb))
+      and (position('@' in key) = 0 or seen_at is null
+        -- Or seen by a clock that was ahead.
+        or seen_at not between ${databaseNow} - interval '1 minute' and ${databaseNow})
     returning id, key, sentence`)
   return rows
 }
@@ -130,7 +137,10 @@ export async function takeDelivery(
       select delivery.id, event, attempts, incident_id, key, sentence, details,
         extract(epoch from opened_at) * 1000 as opened_ms, extract(epoch from resolved_at) * 1000 as resolved_ms
       from webhook_deliveries as delivery join incidents on incidents.id = incident_id
-      where delivered_at is null and due_at <= ${toIso(now)}::timestamp
+      where delivered_at is null and (due_at <= ${toIso(now)}::timestamp
+        -- Put down by a clock that was ahead: nothing is put off for longer than an hour.
+        or greatest(opened_at, resolved_at) > ${toIso(now)}::timestamp
+        or due_at > ${toIso(now)}::timestamp + interval '1 hour')
       order by due_at, event limit 1 for update of delivery skip locked`)
     const [row] = rows
     if (!row) return false

@@ -1,6 +1,7 @@
-import { Client, DatabaseError } from 'pg'
+import { type Client, DatabaseError } from 'pg'
 import { InvalidInput, Misconfigured, Unavailable } from '../fault.ts'
 import { type Instant, second, toInstant } from '../market/instant.ts'
+import { openClient } from './connection/open-client.ts'
 import { type Migration, migrationsDir, readMigrations } from './migration-files.ts'
 import { refusalOf } from './refusal.ts'
 
@@ -205,15 +206,7 @@ function lineAt(text: string, position: number, query: string | undefined): stri
 
 async function onTarget<T>(target: MigrationTarget, work: (client: Client) => Promise<T>): Promise<T> {
   if (typeof target !== 'string') return explained(target, work)
-  const client = new Client({
-    connectionString: target,
-    application_name: 'beacon migrate',
-    connectionTimeoutMillis: 30 * second,
-    keepAlive: true,
-  })
-  // The query under way rejects with it as well; without a listener a lost connection would end the process.
-  client.on('error', () => {})
-  await connect(client)
+  const client = await connect(target)
   try {
     return await explained(client, work)
   } finally {
@@ -270,9 +263,9 @@ async function readRights(client: Client): Promise<Rights | undefined> {
   }
 }
 
-async function connect(client: Client): Promise<void> {
+async function connect(url: string): Promise<Client> {
   try {
-    await client.connect()
+    return await openClient(url, { applicationName: 'beacon migrate', connectionTimeoutMs: 30 * second })
   } catch (cause) {
     const refusal = refusalOf(cause)
     if (refusal) throw refusal

@@ -1,7 +1,7 @@
-import { Socket } from 'node:net'
-import { type ClientBase, Pool, type PoolClient } from 'pg'
+import type { ClientBase, PoolClient } from 'pg'
 import { durationText } from '../settings/duration.ts'
 import type { Settings } from '../settings.ts'
+import { isGivenUp, ServerPool, socketOf } from './connection/server-pool.ts'
 
 export type PoolSettings = Settings['database']
 
@@ -21,18 +21,18 @@ export function openPool(
 ): BoundedPool {
   const pool = new BoundedPool(url, settings, applicationName)
   // Unheard, the event would end the process.
-  pool.on('error', onIdleError)
+  pool.on('error', (error) => {
+    if (!isGivenUp(error)) onIdleError(error)
+  })
   return pool
 }
 
 /** A pool whose transactions are bounded as its settings say, and of which no connection is waited on for ever. */
-export class BoundedPool extends Pool {
+export class BoundedPool extends ServerPool {
   readonly settings: PoolSettings
-  readonly #sockets = new Set<Socket>()
 
   constructor(url: string, settings: PoolSettings, applicationName: string) {
-    super({
-      connectionString: url,
+    super(url, {
       application_name: applicationName,
       min: settings.minConnections,
       max: settings.maxConnections,
@@ -53,15 +53,13 @@ export class BoundedPool extends Pool {
    * Ends the pool. A connection whose other side says nothing more for the connection timeout is cut: it would keep the
    * process alive.
    */
-  async close(): Promise<void> {
-    for (const socket of this.#sockets) socket.setTimeout(this.settings.connectionTimeout)
+  override async close(): Promise<void> {
+    for (const socket of this.sockets) socket.setTimeout(this.settings.connectionTimeout)
     await this.end()
   }
 
   #watch(client: PoolClient): void {
     const socket = socketOf(client)
-    this.#sockets.add(socket)
-    socket.once('close', () => this.#sockets.delete(socket))
     socket.once('timeout', () => {
       const silence = durationText(socket.timeout ?? 0)
       socket.destroy(Object.assign(new Error(`nothing came over it for ${silence}`), { code: 'ETIMEDOUT' }))
@@ -85,9 +83,4 @@ async function speakUtc(client: ClientBase, limitMs: number): Promise<void> {
  */
 export function limitSilence(client: PoolClient, limitMs: number): void {
   socketOf(client).setTimeout(limitMs)
-}
-
-function socketOf({ connection: { stream } }: PoolClient): Socket {
-  if (!(stream instanceof Socket)) throw new TypeError('a connection to PostgreSQL goes over a socket')
-  return stream
 }

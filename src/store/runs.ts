@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { and, desc, eq, gte, inArray, isNull, or, sql } from 'drizzle-orm'
 import { ingestRuns } from '../../drizzle/schema/ingest.ts'
 import { type Instant, toIso } from '../market/instant.ts'
+import type { Range } from '../market/range.ts'
 import { recordingFailure } from './failing-jobs.ts'
 import { fromMs } from './multirange.ts'
 import { type Database, withFaults } from './transaction.ts'
@@ -44,11 +45,14 @@ export async function finishRun(db: Database, id: string, end: RunEnd, finishedA
   const error = 'error' in end ? end.error : null
   const ended = sql`
     update ingest_runs
-    set status = ${end.status}, finished_at = ${toIso(finishedAt)}::timestamp, outcome = coalesce(${outcome}::jsonb, outcome), error = ${error},
+    set status = ${end.status}, finished_at = greatest(started_at, ${toIso(finishedAt)}::timestamp), outcome = coalesce(${outcome}::jsonb, outcome), error = ${error},
       will_retry = ${'willRetry' in end && end.willRetry}
     where id = ${id}::uuid`
   await db.execute(recordingFailure(ended, 'fault' in end ? end.fault : undefined))
 }
+
+/** As far ahead as the clock of any process of the fleet may be. */
+const soon = sql`clock_timestamp() at time zone 'UTC' + interval '1 minute'`
 
 type RunRow = typeof ingestRuns.$inferSelect
 
@@ -63,9 +67,12 @@ const toRun = ({ finishedAt, error, ...row }: RunRow): Run => ({
   error: error ?? undefined,
 })
 
-/** The newest runs, newest first. */
+/** The newest runs, newest first; without those that a clock that was ahead has recorded at times that are still to come. */
 export async function listRuns(db: Database, limit: number): Promise<Run[]> {
-  const rows = await withFaults(db.select().from(ingestRuns).orderBy(desc(ingestRuns.startedAt)).limit(limit))
+  const begun = sql`${ingestRuns.startedAt} <= ${soon}`
+  const rows = await withFaults(
+    db.select().from(ingestRuns).where(begun).orderBy(desc(ingestRuns.startedAt)).limit(limit),
+  )
   return rows.map(toRun)
 }
 
@@ -154,6 +161,8 @@ export async function lastSuccess(db: Database, job: string, payload: unknown): 
   const { rows } = await db.execute<{ started_ms: string }>(sql`
     select extract(epoch from started_at) * 1000 as started_ms from ingest_runs
     where job = ${job} and status in ('done', 'partial') and payload @> ${JSON.stringify(payload)}::jsonb
+      -- What a clock that was ahead has recorded did not happen then.
+      and started_at <= ${soon}
     order by started_at desc limit 1`)
   return rows[0] && fromMs(rows[0].started_ms)
 }
@@ -181,3 +190,34 @@ export async function countDone(db: Database, job: string, since: Instant): Prom
     group by queue`)
   return new Map(rows.map(({ queue, runs }) => [queue, runs]))
 }
+
+/** The last run of a job with one payload that has ended. */
+export type EndedRun = Readonly<{
+  job: string
+  payload: unknown
+  endedAt: Instant
+  status: 'done' | 'failed'
+  error: string | undefined
+}>
+
+/** The newest run of each of these jobs and payloads that began and ended in the range. */
+export async function newestEndedRuns(
+  db: Database,
+  jobs: readonly string[],
+  range: Range,
+): Promise<EndedRun[]> {
+  const { rows } = await db.execute<EndedRow>(sql`
+    select distinct on (job, payload)
+      job, payload, status, error, extract(epoch from finished_at) * 1000 as ended_ms
+    from ingest_runs
+    where job = any(${sql.param([...jobs])}::text[]) and status in ('done', 'failed')
+      and started_at >= ${toIso(range.from)}::timestamp and finished_at < ${toIso(range.to)}::timestamp
+    order by job, payload, finished_at desc`)
+  return rows.map(({ ended_ms, error, ...run }) => ({
+    ...run,
+    error: error ?? undefined,
+    endedAt: fromMs(ended_ms),
+  }))
+}
+
+type EndedRow = Omit<EndedRun, 'endedAt' | 'error'> & Readonly<{ error: string | null; ended_ms: string }>

@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm'
+import { isOwnSession } from './connection/own-sessions.ts'
 import type { Database } from './transaction.ts'
 
 /** How the server is set up, as far as we depend on it. */
@@ -29,7 +30,7 @@ export async function readServerParameters(db: Database): Promise<ServerParamete
       current_setting('superuser_reserved_connections')::integer as "reservedConnections",
       (select count(*)::integer from pg_stat_activity where backend_type = 'client backend') as sessions,
       (select count(*)::integer from pg_stat_activity
-        where backend_type = 'client backend' and application_name like 'beacon%') as "ownSessions",
+        where backend_type = 'client backend' and ${isOwnSession}) as "ownSessions",
       current_setting('timezone') as "timeZone",
       current_setting('server_encoding') as encoding,
       current_setting('fsync')::boolean as fsync,
@@ -38,13 +39,4 @@ export async function readServerParameters(db: Database): Promise<ServerParamete
   const [parameters] = rows
   if (!parameters) throw new Error('the server has no answer')
   return parameters
-}
-
-/** How far our clock is ahead of the server's, in milliseconds; `now` is asked before and after, and half of the way is taken off. */
-export async function readClockSkewMs(db: Database, now: () => number): Promise<number> {
-  const before = now()
-  const { rows } = await db.execute<{ now_ms: string }>(
-    sql`select extract(epoch from clock_timestamp()) * 1000 as now_ms`,
-  )
-  return (before + now()) / 2 - Number(rows[0]?.now_ms)
 }

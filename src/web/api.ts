@@ -11,6 +11,7 @@ import { ceilTo, floorTo, plusCandles, type Timeframe, timeframes } from '../mar
 import type { Engine } from '../queue/engine.ts'
 import type { AnyJob } from '../queue/job.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { sharedFor } from '../runtime/share.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import { examine, plainIssues } from '../settings/plain-issues.ts'
 import type { Settings } from '../settings.ts'
@@ -23,7 +24,6 @@ import { type Coin, listCoins } from '../store/coins.ts'
 import { candlesOfDay, noCoverage, readCoverageDays } from '../store/coverage-days.ts'
 import { listIncidents } from '../store/incidents.ts'
 import { databaseOf } from '../store/transaction.ts'
-import { sharedFor } from './share.ts'
 
 type Reach = Readonly<{
   settings: Settings
@@ -54,13 +54,13 @@ export function openApi(reach: Reach): Api {
       alerts: (await listIncidents(databaseOf(pool), plus(clock.now(), -90 * day), 100)).map(describeAlert),
     }),
     // Every page that is open asks for these again and again: they are read once for all of them.
-    '/api/sources': sharedFor(2 * second, clock, async () => {
+    '/api/sources': sharedFor(2 * second, async () => {
       const now = clock.now()
       return { generatedAt: toIso(now), sources: await readSources(reach, now) }
     }),
-    '/api/database': sharedFor(20 * second, clock, () => readDatabaseStatus(reach)),
-    '/api/upkeep': sharedFor(20 * second, clock, () => readUpkeep(reach)),
-    '/api/retention': sharedFor(5 * minute, clock, () => readNextRetention(reach)),
+    '/api/database': sharedFor(20 * second, () => readDatabaseStatus(reach)),
+    '/api/upkeep': sharedFor(20 * second, () => readUpkeep(reach)),
+    '/api/retention': sharedFor(5 * minute, () => readNextRetention(reach)),
   }
 }
 

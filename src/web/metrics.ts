@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { second } from '../market/instant.ts'
 import type { Log } from '../runtime/log.ts'
+import { sharedWhileRunning } from '../runtime/share.ts'
 import { reasonOf } from '../runtime/when-answering.ts'
 import { within } from '../runtime/within.ts'
 import { readFleetCounters } from '../store/fleet-counters.ts'
@@ -10,7 +11,6 @@ import { collectors } from './metrics/catalog.ts'
 import type { MetricsReach } from './metrics/collector.ts'
 import { exposeCounts, exposeReadings, type Reading } from './metrics/exposition.ts'
 import { readZeroCounts, withZeros } from './metrics/zero-counts.ts'
-import { sharedWhileRunning } from './share.ts'
 
 type Reach = MetricsReach &
   Readonly<{

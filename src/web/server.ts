@@ -9,10 +9,12 @@ import type { AnyJob } from '../queue/job.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { hasCode } from '../runtime/error-code.ts'
 import type { Log } from '../runtime/log.ts'
+import { sharedWhileRunning } from '../runtime/share.ts'
 import { reasonOf } from '../runtime/when-answering.ts'
 import type { Environment } from '../settings/environment.ts'
 import { readVersion } from '../settings/version.ts'
 import type { Settings } from '../settings.ts'
+import type { Readiness } from '../status/readiness/readiness.ts'
 import { gatherStatus, inTime, type Status } from '../status/status.ts'
 import { guardAccess, refuseOpenDoor } from './access.ts'
 import { openApi, serveApi } from './api.ts'
@@ -26,7 +28,6 @@ import { serveHealth } from './health.ts'
 import { serveMetrics } from './metrics.ts'
 import { openPage } from './page.ts'
 import { boundRate } from './rate.ts'
-import { sharedWhileRunning } from './share.ts'
 
 export type WebOptions = Readonly<{
   settings: Settings
@@ -34,6 +35,8 @@ export type WebOptions = Readonly<{
   engine: Engine
   /** What stands against asking the sources now. */
   stops(): Promise<readonly Stop[]>
+  /** Whether the work can be done, and is done. */
+  readiness(): Promise<Readiness>
   jobs: readonly AnyJob[]
   queues: readonly string[]
   clock: Clock
@@ -75,7 +78,7 @@ export async function openWeb(options: WebOptions): Promise<Web> {
     boundRate(app)
     await guardAccess(app, environment)
     compressAnswers(app)
-    serveHealth(app, options)
+    serveHealth(app, options.readiness)
     serveMetrics(app, options)
     await serveStatus(app, options)
     await serveBoard(app, { ...options, writable: options.settings.board.access === 'writable' })
@@ -96,7 +99,7 @@ async function serveStatus(app: FastifyInstance, options: WebOptions): Promise<v
   }
   // One at a time, also when it hangs: each one more would hold connections that the jobs need.
   const gather = sharedWhileRunning<Status>(() => gatherStatus(reach))
-  const collect = () => inTime(gather())
+  const collect = () => inTime(reach, gather())
   const describeFailure = failureSentence(options.log)
   const events = openEvents({ collect, describeFailure, everyMs: refreshMs })
   app.addHook('preClose', async () => events.close())

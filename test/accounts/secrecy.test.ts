@@ -12,7 +12,6 @@ import {
 import { readProfile, writeProfile } from '../../src/accounts/profiles.ts'
 import { rotateKeys } from '../../src/accounts/rotation.ts'
 import { changeEmail, findLogin, readEmail, registerUser } from '../../src/accounts/users.ts'
-import { systemClock } from '../../src/runtime/clock.ts'
 import { openEmbeddedPostgres } from '../../src/runtime/embedded.ts'
 import { openLog } from '../../src/runtime/log.ts'
 import { Releases } from '../../src/runtime/release.ts'
@@ -115,7 +114,7 @@ async function openTalkativeServer(releases: Releases) {
   releases.push(() => rm(folder, { recursive: true, force: true }))
   await chmod(folder, 0o711)
   const log = openLog({ level: 'warn', pretty: true })
-  const open = () => openEmbeddedPostgres({ dataDir: join(folder, 'postgres'), log, clock: systemClock })
+  const open = () => openEmbeddedPostgres({ dataDir: join(folder, 'postgres'), log })
   const quiet = await open()
   try {
     const pool = openPlainPool(quiet.url)

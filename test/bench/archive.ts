@@ -40,7 +40,7 @@ type Finding = Readonly<{ way: string; seconds: number; rowsPerSecond: number; b
 export async function benchArchive(): Promise<Findings> {
   const dataDir = await mkdtemp(join(tmpdir(), 'beacon-bench-'))
   const log = openLog({ level: 'silent', pretty: false })
-  const server = await openEmbeddedPostgres({ dataDir: join(dataDir, 'postgres'), log, clock: systemClock })
+  const server = await openEmbeddedPostgres({ dataDir: join(dataDir, 'postgres'), log })
   try {
     await migrateUp(server.url)
     const pool = new Pool({ connectionString: server.url })

@@ -40,7 +40,7 @@ async function onStage<T>(work: (stage: Stage) => Promise<T>): Promise<T> {
   const dir = await mkdtemp(join(tmpdir(), 'beacon-bench-'))
   const log = openLog({ level: 'error', pretty: false })
   const exchange = await openReplayExchange({ clock: systemClock, limits: 'none' })
-  const server = await openEmbeddedPostgres({ dataDir: join(dir, 'postgres'), log, clock: systemClock })
+  const server = await openEmbeddedPostgres({ dataDir: join(dir, 'postgres'), log })
   const settings = readSettings({ BINANCE_BASE_URL: exchange.urlOf('binance') })
   const http = openHttpClient({
     clock: systemClock,

@@ -149,7 +149,7 @@ export async function benchBudget(): Promise<Findings> {
     const dir = await mkdtemp(join(tmpdir(), 'beacon-bench-'))
     releases.push(() => rm(dir, { recursive: true, force: true }))
     const log = openLog({ level: 'error', pretty: false })
-    const server = await openEmbeddedPostgres({ dataDir: join(dir, 'postgres'), log, clock: systemClock })
+    const server = await openEmbeddedPostgres({ dataDir: join(dir, 'postgres'), log })
     releases.push(() => server.release())
     await migrateUp(server.url)
     const redis = await openRedis(dir)

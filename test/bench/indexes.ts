@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client, Pool } from 'pg'
 import { bytesText, table } from '../../src/cli/output.ts'
-import { systemClock } from '../../src/runtime/clock.ts'
 import { openEmbeddedPostgres } from '../../src/runtime/embedded.ts'
 import { openLog } from '../../src/runtime/log.ts'
 import { migrateUp } from '../../src/store/migrations.ts'
@@ -334,7 +333,7 @@ const quiet = ['autovacuum = off', `checkpoint_timeout = '1h'`, `max_wal_size = 
 async function onDatabase<T>(work: (client: Client) => Promise<T>): Promise<T> {
   const dir = await mkdtemp(join(tmpdir(), 'beacon-bench-'))
   const log = openLog({ level: 'error', pretty: false })
-  const server = await openEmbeddedPostgres({ dataDir: join(dir, 'postgres'), log, clock: systemClock })
+  const server = await openEmbeddedPostgres({ dataDir: join(dir, 'postgres'), log })
   const client = new Client({ connectionString: server.url })
   try {
     await migrateUp(server.url)

@@ -12,6 +12,7 @@ import { systemClock } from '../../src/runtime/clock.ts'
 import { openLog } from '../../src/runtime/log.ts'
 import { Releases } from '../../src/runtime/release.ts'
 import { readSettings } from '../../src/settings.ts'
+import { readReadiness } from '../../src/status/readiness/readiness.ts'
 import { ensurePartitions } from '../../src/store/create-partitions.ts'
 import { partitionedTables, partitionsAhead, partitionsOf } from '../../src/store/partitions.ts'
 import { openWeb } from '../../src/web/server.ts'
@@ -88,7 +89,11 @@ async function onPage<T>(
     releases.push(() => engine.close())
     const settings = readSettings({ BEACON_HTTP_PORT: '0' })
     const reach = { settings, pool, engine, jobs, queues, clock: systemClock, log }
-    const web = await openWeb({ ...reach, stops: async () => [] })
+    const web = await openWeb({
+      ...reach,
+      stops: async () => [],
+      readiness: () => readReadiness({ ...reach, upSinceMs: performance.now() }),
+    })
     releases.push(() => web.close())
     const browser = await openBrowser()
     releases.push(() => browser.close())

@@ -36,7 +36,7 @@ type Drop = Readonly<{ rows: number; dropMs: number; deleteMs: number }>
 export async function benchPartitions(): Promise<Findings> {
   const dir = await mkdtemp(join(tmpdir(), 'beacon-bench-'))
   const log = openLog({ level: 'silent', pretty: false })
-  const server = await openEmbeddedPostgres({ dataDir: join(dir, 'postgres'), log, clock: systemClock })
+  const server = await openEmbeddedPostgres({ dataDir: join(dir, 'postgres'), log })
   const pool = new Pool({ connectionString: server.url })
   try {
     await migrateUp(server.url)

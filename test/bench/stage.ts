@@ -39,7 +39,7 @@ export async function onStage<T>(work: (stage: Stage) => Promise<T>): Promise<T>
     const folder = await mkdtemp(join(tmpdir(), 'beacon-bench-'))
     releases.push(() => rm(folder, { recursive: true, force: true }))
     const log = openLog({ level: 'error', pretty: false })
-    const server = await openEmbeddedPostgres({ dataDir: join(folder, 'postgres'), log, clock: systemClock })
+    const server = await openEmbeddedPostgres({ dataDir: join(folder, 'postgres'), log })
     releases.push(() => server.release())
     const settings = readSettings({})
     const pool = openPool(server.url, settings.database, (error) =>

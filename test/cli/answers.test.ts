@@ -243,7 +243,7 @@ test.concurrent('the schema, the partitions and the summary are looked after by 
 })
 
 test.concurrent.each(engines)('queues are counted, paused and resumed on %s', async (engine) => {
-  await using site = await openSite({ engine, redisNumber: 4 })
+  await using site = await openSite({ engine })
   const detached = `${backfillTwoDays} --detach`
   const [paused, refused, pausedJson, pausedText, resumed, queued, counted, status, statusJson, done] =
     await site.runLines([

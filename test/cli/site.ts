@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { toIso } from '../../src/market/instant.ts'
+import { type Instant, toIso } from '../../src/market/instant.ts'
 import type { Range } from '../../src/market/range.ts'
 import type { Timeframe } from '../../src/market/timeframe.ts'
 import { closedCandles } from '../../src/replay/candles.ts'
@@ -10,13 +10,12 @@ import { openReplayExchange, type ReplayExchange } from '../../src/replay/exchan
 import { systemClock } from '../../src/runtime/clock.ts'
 import { Releases } from '../../src/runtime/release.ts'
 import { baseUrlVariables } from '../../src/settings/base-url-variable.ts'
-import { createTestDatabase, type engines, redisUrl, type TestDatabase } from '../support/database.ts'
+import { createTestDatabase, type engines, type TestDatabase } from '../support/database.ts'
+import { freshRedisUrl } from '../support/fresh-redis.ts'
 import { type Commands, commandsIn, type Variables } from './beacon.ts'
 
 export type SiteOptions = Readonly<{
   engine?: (typeof engines)[number]
-  /** The numbered database of the shared Redis that one test has to itself; it is emptied first. */
-  redisNumber?: number
   /** YAML, laid over the default configuration. */
   config?: string
 }>
@@ -36,22 +35,17 @@ export type Site = Commands &
 /** A configuration that makes five jobs of a fortnight of minutes, so that some are at work while others wait. */
 export const shortJobs = 'candles:\n  chunk: 5000\n'
 
-export async function openSite({
-  engine = 'postgres',
-  redisNumber = 15,
-  config,
-}: SiteOptions = {}): Promise<Site> {
+export async function openSite({ engine = 'postgres', config }: SiteOptions = {}): Promise<Site> {
   const releases = new Releases()
   const folder = await openFolder(releases)
   const database = await createTestDatabase()
   releases.push(() => database.drop())
   const exchange = await openReplayExchange({ clock: systemClock })
   releases.push(() => exchange.close())
-  const queue = engine === 'redis' ? { REDIS_URL: `${redisUrl}/${redisNumber}` } : {}
+  const queue = engine === 'redis' ? { REDIS_URL: await freshRedisUrl() } : {}
   const flushRedis = async () => {
     if ('REDIS_URL' in queue) await flush(queue.REDIS_URL)
   }
-  await flushRedis()
   const variables: Variables = {
     ...exchangeVariables(exchange),
     ...queue,
@@ -96,6 +90,18 @@ async function flush(url: string): Promise<void> {
   } finally {
     redis.disconnect()
   }
+}
+
+/** How many of these candles of a minute are stored. */
+export async function countAt(
+  { database: { pool } }: Pick<Site, 'database'>,
+  openTimes: readonly Instant[],
+): Promise<number> {
+  const { rows } = await pool.query<{ count: string }>(
+    `select count(*) from ohlcv_data where timeframe = '1m' and timestamp = any($1::timestamp[])`,
+    [openTimes.map(toIso)],
+  )
+  return Number(rows[0]?.count)
 }
 
 /** What one series holds, a line a candle, every value as the table has it. */

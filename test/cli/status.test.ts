@@ -46,9 +46,19 @@ const aRun = (parts: Partial<RunStatus> = {}): RunStatus => ({
   ...parts,
 })
 
+const ready: Status['readiness'] = {
+  database: { ok: true },
+  queue: { ok: true },
+  schedule: { ok: true },
+  work: { ok: true },
+  clock: { ok: true },
+}
+
 const aStatus = (parts: Partial<Status> = {}): Status => ({
   generatedAt: toIso(now),
   overall: { state: 'ok', sentence: 'Everything is fine.', others: [], findings: [] },
+  readiness: ready,
+  blocking: [],
   bans: [],
   alerts: [],
   series: [aSeries()],

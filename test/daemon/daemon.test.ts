@@ -9,7 +9,15 @@ import { systemClock } from '../../src/runtime/clock.ts'
 import { openLog } from '../../src/runtime/log.ts'
 import { sources } from '../../src/sources/catalog.ts'
 import { eventually } from '../cli/eventually.ts'
-import { differences, openSite, type Site, servedLines, shortJobs, storedLines } from '../cli/site.ts'
+import {
+  countAt,
+  differences,
+  openSite,
+  type Site,
+  servedLines,
+  shortJobs,
+  storedLines,
+} from '../cli/site.ts'
 import { engines } from '../support/database.ts'
 import { expectGracefulStop, getJson, untilReady } from './ready.ts'
 
@@ -123,7 +131,7 @@ async function countWork({ exchange, database: { pool } }: Site, { from, to }: R
 
 describe.concurrent.each(engines)('the daemon on %s', (engine) => {
   test('brings everything in, shares the work with a second one, and catches up what it missed', async () => {
-    await using site = await openSite({ engine, redisNumber: 5, config })
+    await using site = await openSite({ engine, config })
     const first = site.start('start')
     const url = await untilReady(first)
     await untilWhole(site, systemClock.now())
@@ -168,10 +176,14 @@ describe.concurrent.each(engines)('the daemon on %s', (engine) => {
 const backfill = 'backfill bitcoin --timeframe 1m --from 2024-03-01 --to 2024-03-15 --force --no-archive'
 const fortnight = { from: toInstant(Date.UTC(2024, 2, 1)), to: toInstant(Date.UTC(2024, 2, 15)) }
 
-/** The first four jobs of 5,000 candles stand still at that page of theirs. */
+/** Where that page begins of each of the first four jobs of 5,000 candles. */
+const pagesOf = (page: number): Instant[] =>
+  [0, 1, 2, 3].map((job) => plus(fortnight.from, (5_000 * job + 1_000 * page) * minute))
+
+/** There those jobs stand still. */
 const stallsAtPage = (page: number): FaultPlan =>
-  [0, 1, 2, 3].map((job) => ({
-    query: { startTime: String(plus(fortnight.from, (5_000 * job + 1_000 * page) * minute)) },
+  pagesOf(page).map((from) => ({
+    query: { startTime: String(from) },
     when: 'always',
     lie: { name: 'stall' },
   }))
@@ -181,7 +193,7 @@ const untilStalled = ({ exchange }: Site, count: number) =>
 
 describe.concurrent.each(engines)('a backfill that daemons work for, on %s', (engine) => {
   test('outlives one that is killed, and is finished by the command when the next is stopped', async () => {
-    await using site = await openSite({ engine, redisNumber: 6, config: shortJobs })
+    await using site = await openSite({ engine, config: shortJobs })
     site.exchange.setFaults(stallsAtPage(2))
     const killed = site.start('start --roles worker')
     await untilReady(killed)
@@ -192,8 +204,8 @@ describe.concurrent.each(engines)('a backfill that daemons work for, on %s', (en
     })
     await untilStalled(site, 4)
     // What has come does not wait in memory for what does not come.
-    const hasTwoPagesEach = async () => (await storedLines(site, 'bitcoin', '1m')).length >= 8_000
-    await eventually(hasTwoPagesEach, true)
+    const lastBefore = pagesOf(2).map((from) => plus(from, -minute))
+    await eventually(() => countAt(site, lastBefore), 4)
     await killed.stop('SIGKILL')
 
     site.exchange.setFaults(stallsAtPage(3))

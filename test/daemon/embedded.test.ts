@@ -12,7 +12,7 @@ import { Releases } from '../../src/runtime/release.ts'
 import { type Commands, commandsIn } from '../cli/beacon.ts'
 import { eventually } from '../cli/eventually.ts'
 import { differences, exchangeVariables, openFolder, servedLines } from '../cli/site.ts'
-import { expectGracefulStop, getJson, untilReady } from './ready.ts'
+import { eventsOf, expectGracefulStop, getJson, untilReady } from './ready.ts'
 
 /** A machine on which no database and no queue is configured. */
 type Bare = Commands &
@@ -183,3 +183,20 @@ test('commands share a server of their own, adopt it after a kill, and the last 
   await expectGracefulStop(adopting, 'SIGTERM')
   expect(await bare.server()).toBeUndefined()
 }, 120_000)
+
+test('a server that ends by itself is started again on its port, and the work goes on', async () => {
+  await using bare = await openBare()
+  const daemon = bare.start('start')
+  const url = await untilReady(daemon)
+  const before = await bare.server()
+  if (before === undefined) throw new Error('the daemon has a server')
+  process.kill(before, 'SIGKILL')
+  await eventually(async () => {
+    const pid = await bare.server()
+    return pid !== undefined && pid !== before
+  }, true)
+  await eventually(async () => (await getJson(url, '/readyz')).status, 200)
+  expect(eventsOf(daemon).map(({ event }) => event)).toContain('embedded.restarted')
+  await expectGracefulStop(daemon, 'SIGTERM')
+  expect(await bare.server()).toBeUndefined()
+})

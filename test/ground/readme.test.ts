@@ -78,7 +78,9 @@ describe('the environment of the README', () => {
   const inReadme = [...readme.matchAll(/^\| `([A-Z][A-Z0-9_]+)` \|/gm)].map(([, name]) => name)
 
   const inCode = [
-    ...readText('src/settings/environment.ts').matchAll(/^ {2}([A-Z][A-Z0-9_]+): (?:z\.|url\()/gm),
+    ...readText('src/settings/environment.ts').matchAll(
+      /^ {2}([A-Z][A-Z0-9_]+): (?:z\.|url\(|readableBy\()/gm,
+    ),
     ...filesBelow(['src', 'jobs'], '.ts').flatMap((file) => [
       ...readText(file).matchAll(/\bprocess\.env\.((?!PATH\b)[A-Z][A-Z0-9_]+)/g),
     ]),

@@ -1,7 +1,9 @@
 import { describe, expect } from 'vitest'
+import type { BudgetStore } from '../../src/http/bucket-store.ts'
 import { type LeakyBucket, openLeakyBucket } from '../../src/http/leaky-bucket.ts'
 import type { Pace } from '../../src/http/pace.ts'
 import type { Lane } from '../../src/http/request.ts'
+import { openStops } from '../../src/http/stops.ts'
 import { hour, second } from '../../src/market/instant.ts'
 import { engines } from '../support/database.ts'
 import { aSource, testOn } from './stores.ts'
@@ -82,4 +84,43 @@ describe.each(engines)('a leaky bucket on %s', (engine) => {
     const other = openLeakyBucket(stores[1], aSource(), slow)
     expect((await other.pour(6, 'backfill')).fits).toBe(true)
   })
+
+  test.for([hour, 23 * hour])(
+    'whose store had a clock %i ms ahead when it was poured into leaks from now on, as does a stop',
+    async (aheadMs, { stores: [store] }) => {
+      const source = aSource()
+      const bucket = openLeakyBucket(store, source, slow)
+      const stops = openStops(store)
+      await bucket.pour(2, 'live')
+      await stops.write({ source, kind: 'banned', leftMs: 3 * hour })
+      await writtenAhead(store, [`budget:${source}`, `stop:${source}`], aheadMs)
+      about(await fitsInMs(bucket, 6, 'backfill'), 2 * hour)
+      const poured = await bucket.pour(1, 'live')
+      about(poured.fits ? poured.emptyInMs : Number.NaN, 3 * hour)
+      for (let looks = 0; looks < 2; looks += 1) {
+        const stop = await stops.read(source)
+        expect(stop?.kind).toBe('banned')
+        about(stop?.leftMs ?? 0, 3 * hour)
+      }
+      await bucket.fillFor(5 * hour)
+      about(await fitsInMs(bucket, 6, 'backfill'), 5 * hour)
+    },
+  )
 })
+
+/** As if what stands there had been written while the store's clock was ahead by so much. */
+async function writtenAhead(store: BudgetStore, keys: readonly string[], byMs: number): Promise<void> {
+  for (const key of keys) {
+    if ('pool' in store) {
+      const values = [`beacon:${key}`, byMs * 1_000]
+      await store.pool.query(
+        'update request_budget set expire = expire + $2::bigint, written_at = written_at + $2::bigint where key = $1',
+        values,
+      )
+      continue
+    }
+    const [over, written, mark] = ((await store.redis.get(`{beacon}:${key}`)) ?? '').split(' ').map(Number)
+    const later = [(over ?? 0) + byMs * 1_000, (written ?? 0) + byMs * 1_000, mark]
+    await store.redis.set(`{beacon}:${key}`, later.join(' '))
+  }
+}

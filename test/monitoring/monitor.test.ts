@@ -1,9 +1,10 @@
 import { expect } from 'vitest'
 import { signatureOf } from '../../src/http/webhook.ts'
 import { day, minute } from '../../src/market/instant.ts'
+import { seenFrom } from '../../src/status/readiness/findings.ts'
 import { readIndexUsage, readSlowStatements } from '../../src/store/database-figures.ts'
 import { ratesOf, readSamples } from '../../src/store/database-samples.ts'
-import { listIncidents, listOpenIncidents } from '../../src/store/incidents.ts'
+import { listIncidents, listOpenIncidents, reconcileIncidents } from '../../src/store/incidents.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { follow } from '../ingest/working.ts'
 import { halfPast } from '../replay/playing.ts'
@@ -53,14 +54,15 @@ test('what is wrong twice in a row is told once by the whole fleet, and its end 
     clock.move(minute)
     await lookAll()
     const opened = await listOpenIncidents(db)
-    expect(opened.map(({ key }) => key).toSorted()).toEqual(['coins.none', 'queue.no-workers'])
+    const schedule = `schedule.missing ${seenFrom}`
+    expect(opened.map(({ key }) => key).toSorted()).toEqual(['coins.none', 'queue.no-workers', schedule])
     const alerts = (event: string) =>
       log.events.filter((one) => one.event === event).map(({ fields }) => fields?.key)
-    expect(alerts('alert.opened').toSorted()).toEqual(['coins.none', 'queue.no-workers'])
-    // The first answer was a failure: it is told again, and the other only once.
+    expect(alerts('alert.opened').toSorted()).toEqual(['coins.none', 'queue.no-workers', schedule])
+    // The first answer was a failure: it is told again, and the others only once.
     clock.move(minute)
     await lookAll()
-    expect(receiver.told).toHaveLength(3)
+    expect(receiver.told).toHaveLength(4)
     for (const { headers, body } of receiver.told) {
       const sentAt = Number(headers['x-beacon-timestamp'])
       expect(headers['x-beacon-signature']).toBe(`sha256=${signatureOf(secret, sentAt as never, body)}`)
@@ -78,9 +80,27 @@ test('what is wrong twice in a row is told once by the whole fleet, and its end 
       key: 'coins.none',
       resolvedAt: expect.any(String),
     })
-    expect(await listIncidents(db, halfPast, 10)).toHaveLength(2)
+    expect(await listIncidents(db, halfPast, 10)).toHaveLength(3)
   } finally {
     await engine.close()
+  }
+})
+
+test('what only one process sees stays open until no process has seen it for a minute', async ({
+  freshDatabase: { pool },
+}) => {
+  const db = databaseOf(pool)
+  const ofOne = { key: 'queue.refused @a', sentence: 'Redis is full.' }
+  const ofAll = { key: 'coins.none', sentence: 'No coins are tracked.' }
+  const keysOf = (concerns: readonly { key: string }[]) => concerns.map(({ key }) => key)
+  const opened = await reconcileIncidents(pool, [ofOne, ofAll], halfPast, false)
+  expect(keysOf(opened.opened).toSorted()).toEqual([ofAll.key, ofOne.key])
+  expect(keysOf((await reconcileIncidents(pool, [], halfPast, false)).resolved)).toEqual([ofAll.key])
+  expect(keysOf(await listOpenIncidents(db))).toEqual([ofOne.key])
+  for (const seen of ["- interval '2 minutes'", "+ interval '1 day'"]) {
+    await reconcileIncidents(pool, [ofOne], halfPast, false)
+    await pool.query(`update incidents set seen_at = seen_at ${seen}`)
+    expect(keysOf((await reconcileIncidents(pool, [], halfPast, false)).resolved)).toEqual([ofOne.key])
   }
 })
 
@@ -127,10 +147,10 @@ test('a receiver that sends elsewhere is not followed there, and is asked again 
     expect(failures.map(({ fields }) => fields?.reason)).toEqual(
       Array.from({ length: failures.length }, () => 'the webhook answered with status 302'),
     )
-    expect(receiver.told).toHaveLength(2)
+    expect(receiver.told).toHaveLength(3)
     clock.move(10 * minute)
     await monitor.look()
-    expect(receiver.told.length).toBeGreaterThan(2)
+    expect(receiver.told.length).toBeGreaterThan(3)
   } finally {
     await engine.close()
   }

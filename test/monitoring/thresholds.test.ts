@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Counters, DatabaseSample } from '../../drizzle/schema/monitoring.ts'
-import { day, hour, minute, plus } from '../../src/market/instant.ts'
-import { clockConcerns, databaseConcerns, indexConcerns } from '../../src/monitoring/thresholds.ts'
+import { day, hour, plus } from '../../src/market/instant.ts'
+import { databaseConcerns, indexConcerns } from '../../src/monitoring/thresholds.ts'
 import { readSettings } from '../../src/settings.ts'
 import { untilFullMs } from '../../src/store/until-full.ts'
 import { start } from '../store/loading.ts'
@@ -125,12 +125,4 @@ describe('the indexes', () => {
       /^ohlcv_data was read from end to end 200 times in a day, 300,000 rows each time, .*`beacon doctor`/,
     )
   })
-})
-
-test('a clock is a concern when it is further from the database’s than allowed, either way', () => {
-  expect(clockConcerns(4_000, limits)).toEqual([])
-  expect(clockConcerns(minute, limits)).toEqual([
-    { key: 'clock.skew', sentence: expect.stringContaining('60 s ahead of') },
-  ])
-  expect(clockConcerns(-minute, limits)[0]?.sentence).toContain('60 s behind')
 })

@@ -5,6 +5,7 @@ import { day } from '../../src/market/instant.ts'
 import { Monitor, type MonitorReach } from '../../src/monitoring/monitor.ts'
 import type { Engine } from '../../src/queue/engine.ts'
 import type { Settings } from '../../src/settings.ts'
+import { readReadiness } from '../../src/status/readiness/readiness.ts'
 import { recordingLog } from '../queue/fleet.ts'
 import { halfPast, StandingClock } from '../replay/playing.ts'
 import type { TestDatabase } from '../support/database.ts'
@@ -63,6 +64,7 @@ export const watch = (
     clock,
     log,
     startedAt: undefined,
+    readiness: () => readReadiness({ ...reach, upSinceMs: performance.now() }),
     version: '0.0.0',
     serverIsHere: true,
     ...parts,

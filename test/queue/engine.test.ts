@@ -21,7 +21,18 @@ describe.each(engines)('the engine on %s', (kind) => {
   test('says which store it is on, and that it answers', async () => {
     const engine = await fleet.open()
     expect(engine.kind).toBe(kind)
-    await expect(engine.ping()).resolves.toBeUndefined()
+    await expect(engine.check()).resolves.toBeUndefined()
+  })
+
+  test.each([-6_000, 6_000])('refuses a machine whose clock is %i ms off', async (offMs) => {
+    const clock = { now: () => plus(systemClock.now(), offMs) }
+    const opening = fleet.open({ clock })
+    await expect(opening).rejects.toThrow(Misconfigured)
+    await expect(opening).rejects.toThrow(/clock is 6 s (?:ahead of|behind) the database's: set both by NTP/)
+  })
+
+  test('takes a machine whose clock is a little off', async () => {
+    await fleet.open({ clock: { now: () => plus(systemClock.now(), 4_000) } })
   })
 
   test('gives one queue for one name', async () => {
@@ -38,7 +49,7 @@ describe.each(engines)('the engine on %s', (kind) => {
 
   test('is opened by several processes at once', async () => {
     const opened = await Promise.all(Array.from({ length: 6 }, () => fleet.open()))
-    for (const engine of opened) await engine.ping()
+    for (const engine of opened) await engine.check()
   })
 
   test('waits for a store that is not there yet, and then works', async () => {
@@ -75,10 +86,10 @@ describe.each(engines)('the engine on %s', (kind) => {
     const job = aJob({ queueOf: () => queue })
     await fleet.work(engine, { queue, jobs: [job] })
     await proxy.close()
-    await expect(engine.ping()).rejects.toThrow()
+    await expect(engine.check()).rejects.toThrow()
     await eventually(() => fleet.told('queue.error').length).toBeGreaterThan(0)
     await proxy.open()
-    await eventually(() => engine.ping().then(() => 'answers', String)).toBe('answers')
+    await eventually(() => engine.check().then(() => 'answers', String)).toBe('answers')
     const near = await fleet.open()
     const [id = ''] = await enqueue(near, job, [{ text: 'hello' }])
     await eventually(() => near.queue(queue).getJobState(id)).toBe('completed')
@@ -172,17 +183,6 @@ describe.each(engines)('the engine on %s', (kind) => {
 
 describe('the engine on postgres', () => {
   const fleet = new TestFleet('postgres')
-
-  test.each([-6_000, 6_000])('refuses a machine whose clock is %i ms off', async (offMs) => {
-    const clock = { now: () => plus(systemClock.now(), offMs) }
-    const opening = fleet.open({ clock })
-    await expect(opening).rejects.toThrow(Misconfigured)
-    await expect(opening).rejects.toThrow(/clock is 6 s away from the database's: set both by NTP/)
-  })
-
-  test('takes a machine whose clock is a little off', async () => {
-    await fleet.open({ clock: { now: () => plus(systemClock.now(), 4_000) } })
-  })
 
   test('says at once that the database does not exist', async () => {
     const url = new URL(fleet.database.url)

@@ -16,15 +16,18 @@ export type Work = Readonly<{
   databaseUrl: string
   redisUrl: string | undefined
   queue: string
+  /** Of its environment, beside those that tell it what to do. */
+  variables?: Readonly<Record<string, string>>
   /** What its job does: finish, or stay for ever. */
   job: 'finish' | 'stay'
 }>
 
 /** Starts one. The caller sees that it ends. */
-export function startProcess({ databaseUrl, redisUrl, queue, job }: Work): WorkingProcess {
+export function startProcess({ databaseUrl, redisUrl, queue, job, variables = {} }: Work): WorkingProcess {
   const child = spawn(process.execPath, [scriptFile('queue/working-process')], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
+      ...variables,
       PATH: process.env.PATH,
       WORK_DATABASE_URL: databaseUrl,
       ...(redisUrl === undefined ? {} : { WORK_REDIS_URL: redisUrl }),

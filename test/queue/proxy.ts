@@ -10,13 +10,15 @@ export type Proxy = Readonly<{
   open(): Promise<void>
   /** The connections of this moment stay open and nothing passes any more; new ones work. */
   silence(): void
+  /** New connections lead to the host and port of that URL; those of this moment stay where they are. */
+  leadTo(url: string): void
   /** Cuts every connection and takes no more. */
   close(): Promise<void>
 }>
 
 /** A proxy on a free port of its own, to the host and port of the given URL. */
 export async function proxyTo(target: string): Promise<Proxy> {
-  const { hostname, port } = new URL(target)
+  let { hostname, port } = new URL(target)
   const ownPort = await freePort(0)
   const pairs = new Set<[Socket, Socket]>()
   const server = createServer({ allowHalfOpen: true }, (near) => {
@@ -40,6 +42,9 @@ export async function proxyTo(target: string): Promise<Proxy> {
     open: async () => {
       server.listen(ownPort, '127.0.0.1')
       await once(server, 'listening')
+    },
+    leadTo: (url) => {
+      ;({ hostname, port } = new URL(url))
     },
     silence: () => {
       for (const [near, far] of pairs) {

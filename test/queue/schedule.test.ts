@@ -43,6 +43,7 @@ describe.each(engines)('the schedule on %s', (kind) => {
       settings,
       coins: [],
       databaseUrl: fleet.database.url,
+      now: systemClock.now(),
       log: fleet.log,
     })
 

@@ -24,6 +24,7 @@ describe.concurrent.each(engines)('connections to %s that died silently', (kind)
       settings: readSettings({}),
       coins: [],
       databaseUrl: fleet.database.url,
+      now: systemClock.now(),
       log: fleet.log,
     })
     await fleet.work(engine, { queue, jobs: [job] })

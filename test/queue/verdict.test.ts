@@ -1,22 +1,31 @@
 import { describe, expect, test } from 'vitest'
-import { Aborted, Malformed, RateLimited, Refused } from '../../src/fault.ts'
+import { Aborted, Malformed, RateLimited, Refused, Unavailable } from '../../src/fault.ts'
+import { hour, minute, plus, second, toInstant } from '../../src/market/instant.ts'
 import { judge } from '../../src/queue/verdict.ts'
 
 /** What a verdict looks at in a job of the queue. */
-const aJob = (parts: { repeatJobKey?: string; attemptsMade?: number } = {}) =>
+const aJob = (parts: { repeatJobKey?: string; attemptsMade?: number; id?: string; opts?: object } = {}) =>
   ({ attemptsMade: 0, opts: { attempts: 3 }, ...parts }) as unknown as Parameters<typeof judge>[1]
 
 const limited = new RateLimited('slow down', 5_000)
+const outage = new Unavailable('the source answered with HTTP 503')
+
+const midnight = toInstant(Date.UTC(2024, 2, 1, 0, 0, 5))
+
+/** A tick of that pattern that was due at midnight, after so many failed tries. */
+const aTick = (pattern: string, attemptsMade = 0) =>
+  aJob({
+    repeatJobKey: 'beacon.tick',
+    id: `repeat:beacon.tick:${midnight}`,
+    attemptsMade,
+    opts: { attempts: 1_000, repeat: { pattern, count: 3 } },
+  })
+
+const [minutely, hourly, daily] = ['5 * * * * *', '5 0 * * * *', '5 0 0 * * *']
 
 describe('a job that threw', () => {
   test('waits as long as it was told to', () => {
     expect(judge(limited, aJob(), false)).toEqual({ next: 'wait', willRetry: true, waitMs: 5_000 })
-  })
-
-  test('is not kept for later when it is a tick of the schedule: after a long ban they would all run at once', () => {
-    const tick = aJob({ repeatJobKey: 'beacon.ingest-candles_binance_1m' })
-    expect(judge(limited, tick, false)).toEqual({ next: 'give-up', willRetry: false })
-    expect(judge(new Malformed('half an answer'), tick, false)).toEqual({ next: 'retry', willRetry: true })
   })
 
   test('is tried again until its attempts are used up, and not at all where that cannot help', () => {
@@ -29,5 +38,31 @@ describe('a job that threw', () => {
 
   test('goes back when the process is stopping', () => {
     expect(judge(new Aborted('stop'), aJob(), true)).toEqual({ next: 'give-back', willRetry: true })
+  })
+})
+
+describe('a tick of the schedule', () => {
+  test('waits for the end of a rate limit that comes before the next tick, which else takes its place', () => {
+    const ban = new RateLimited('banned for two minutes', 2 * minute)
+    const verdictOf = (pattern: string) => judge(ban, aTick(pattern), false, midnight).next
+    expect([minutely, hourly, daily].map(verdictOf)).toEqual(['give-up', 'wait', 'wait'])
+    expect(judge(ban, aTick(hourly), false, plus(midnight, hour - minute)).next).toBe('give-up')
+  })
+
+  test('is tried while its source is out of order, until the next takes its place', () => {
+    const verdictOf = (pattern: string, failedTries: number, lateMs: number) =>
+      judge(outage, aTick(pattern, failedTries), false, plus(midnight, lateMs)).next
+    expect(verdictOf(minutely, 3, 20 * second)).toBe('retry')
+    expect(verdictOf(minutely, 5, 50 * second)).toBe('give-up')
+    expect(verdictOf(hourly, 40, 40 * minute)).toBe('retry')
+    expect(verdictOf(hourly, 58, hour - 30 * second)).toBe('give-up')
+    expect(verdictOf(daily, 200, 20 * hour)).toBe('retry')
+  })
+
+  test('is tried a few times where it is the answer, or we, that are wrong', () => {
+    for (const error of [new Malformed('half'), new TypeError('a bug')]) {
+      expect(judge(error, aTick(daily, 3), false, plus(midnight, minute)).next).toBe('retry')
+      expect(judge(error, aTick(daily, 4), false, plus(midnight, minute)).next).toBe('give-up')
+    }
   })
 })

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { Aborted, PartlyFailed, RateLimited, Refused, Unavailable } from '../../src/fault.ts'
+import { hour } from '../../src/market/instant.ts'
 import type { Engine } from '../../src/queue/engine.ts'
 import { enqueue } from '../../src/queue/enqueue.ts'
 import type { Job } from '../../src/queue/job.ts'
@@ -84,6 +85,28 @@ describe.each(engines)('a worker on %s', (kind) => {
     expect(stored.attemptsMade).toBe(2)
     expect(fleet.told('job.failed')).toMatchObject([{ attempt: 1, willRetry: true, error: 'Unavailable' }])
     expect(fleet.told('job.done')).toMatchObject([{ attempt: 2, runs: 2 }])
+  })
+
+  test('tries what an outage has put off as soon as a run of the queue succeeds again', async () => {
+    const engine = await fleet.open()
+    const queue = fleet.freshQueue()
+    let isDown = true
+    const job = aJob({
+      queueOf: () => queue,
+      run: async () => {
+        if (isDown) throw new Unavailable('the source answered with HTTP 503')
+        return { said: 1 }
+      },
+    })
+    await fleet.work(engine, { queue, jobs: [job] })
+    const putOff = await engine
+      .queue(queue)
+      .add(job.name, { text: 'midnight' }, { attempts: 3, backoff: { type: 'fixed', delay: hour } })
+    await eventually(() => engine.queue(queue).getJobState(putOff.id ?? '')).toBe('delayed')
+    isDown = false
+    await enqueue(engine, job, [{ text: 'a minute later' }])
+    await eventually(() => engine.queue(queue).getJobState(putOff.id ?? '')).toBe('completed')
+    expect(fleet.told('source.answers-again')).toEqual([{ queue, jobs: 1 }])
   })
 
   test('stops trying after the last attempt', async () => {

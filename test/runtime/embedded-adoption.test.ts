@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished } from 'vitest'
 import { Misconfigured } from '../../src/fault.ts'
-import { systemClock } from '../../src/runtime/clock.ts'
 import { findPackage, majorVersion } from '../../src/runtime/embedded/binaries.ts'
 import { pidFileOf } from '../../src/runtime/embedded/postmaster.ts'
 import { openEmbeddedPostgres } from '../../src/runtime/embedded.ts'
@@ -59,7 +58,7 @@ describe('a server that was not stopped well', () => {
     await writeFile(join(dir, 'postgres/turns', String(mark)), '')
     await (await openHere(dir)).release()
     expect(await readdir(join(dir, 'postgres/turns'))).toEqual([])
-    await (await openEmbeddedPostgres({ dataDir: join(dir, 'elsewhere'), log, clock: systemClock })).release()
+    await (await openEmbeddedPostgres({ dataDir: join(dir, 'elsewhere'), log })).release()
   })
 })
 

@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
 import { test as base, expect } from 'vitest'
 import { z } from 'zod'
-import { systemClock } from '../../src/runtime/clock.ts'
 import { findPackage } from '../../src/runtime/embedded/binaries.ts'
 import { findPostmaster } from '../../src/runtime/embedded/postmaster.ts'
 import { processIdentity } from '../../src/runtime/embedded/process.ts'
@@ -54,8 +53,7 @@ export const test = base
     return dir
   })
 
-export const openHere = (dir: string) =>
-  openEmbeddedPostgres({ dataDir: join(dir, 'postgres'), log, clock: systemClock })
+export const openHere = (dir: string) => openEmbeddedPostgres({ dataDir: join(dir, 'postgres'), log })
 
 /** Ends a server as a power cut would. */
 export async function kill(folder: string): Promise<number | undefined> {

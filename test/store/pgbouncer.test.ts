@@ -3,6 +3,7 @@ import { describe, expect } from 'vitest'
 import { Misconfigured, Unavailable } from '../../src/fault.ts'
 import { toDecimal } from '../../src/market/decimal.ts'
 import { registerSchedules } from '../../src/queue/schedule.ts'
+import { systemClock } from '../../src/runtime/clock.ts'
 import { announceRoles, hasWorkers } from '../../src/runtime/presence.ts'
 import { readSettings } from '../../src/settings.ts'
 import { readCandles } from '../../src/store/candles.ts'
@@ -180,6 +181,7 @@ describe.runIf(hasPgbouncer)('behind PgBouncer in transaction mode', () => {
         settings,
         coins: [],
         databaseUrl: url,
+        now: systemClock.now(),
         log: fleet.log,
       }
       await everyClient(() => registerSchedules(options))

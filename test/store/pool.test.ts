@@ -5,6 +5,7 @@ import { Misconfigured, Unavailable } from '../../src/fault.ts'
 import { minute, second } from '../../src/market/instant.ts'
 import { freePort } from '../../src/runtime/free-port.ts'
 import { readSettings } from '../../src/settings.ts'
+import { shareOf } from '../../src/store/connection/pool-share.ts'
 import { copyInto } from '../../src/store/copy.ts'
 import { type BoundedPool, openPool, type PoolSettings } from '../../src/store/pool.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
@@ -83,6 +84,37 @@ describe('the pool', () => {
       client.release()
     }
     expect((await databaseOf(pool).execute('select 1 as one')).rows).toEqual([{ one: 1 }])
+  })
+
+  test('lends no more than a share of its connections to those who only read, in the order they came', async ({
+    open,
+  }) => {
+    const pool = open({ maxConnections: 3 })
+    const share = shareOf(pool, 1)
+    const first = await share.connect()
+    const order: string[] = []
+    const second = share.connect().then((client) => {
+      order.push('second')
+      client.release()
+    })
+    const third = databaseOf(share)
+      .execute('select 1')
+      .then(() => order.push('third'))
+    // The others of the pool are free all the while.
+    expect((await databaseOf(pool).execute('select 1 as one')).rows).toEqual([{ one: 1 }])
+    expect(order).toEqual([])
+    first.release()
+    await Promise.all([second, third])
+    expect(order).toEqual(['second', 'third'])
+  })
+
+  test('says that the database is busy when its share stays in use', async ({ open }) => {
+    const share = shareOf(open({ connectionTimeout: 200 }), 1)
+    const client = await share.connect()
+    await expect(share.connect()).rejects.toThrow('the database is busy: nothing was answered within 200 ms')
+    client.release()
+    const next = await share.connect()
+    next.release()
   })
 
   test('tells a server that is not there from one that never answers', async ({

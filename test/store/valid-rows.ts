@@ -288,7 +288,7 @@ export const validRows: Readonly<Record<string, Row>> = {
     restored_at: moment,
     restored_until: moment,
   },
-  request_budget: { key: 'binance', points: 1, expire: 1_709_294_400 },
+  request_budget: { key: 'binance', points: 1, expire: 1_709_294_400, written_at: 1_709_294_000 },
   view_refreshes: {
     id: '00000000-0000-4000-8000-0000000000a1',
     view: 'daily_price_summary',
@@ -336,6 +336,7 @@ export const validRows: Readonly<Record<string, Row>> = {
     key: 'series.stale',
     sentence: 'One series is stale.',
     opened_at: '2024-03-01 12:00:00',
+    seen_at: '2024-03-01 12:04:00',
     resolved_at: '2024-03-01 12:05:00',
     details: '{"cause": "no", "jobs": [], "failures": 1}',
   },

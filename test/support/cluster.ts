@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { Client } from 'pg'
 import type { ProvidedContext } from 'vitest'
 import type { TestProject } from 'vitest/node'
-import { systemClock } from '../../src/runtime/clock.ts'
 import { stopPostmaster } from '../../src/runtime/embedded/postmaster.ts'
 import { processIdentity } from '../../src/runtime/embedded/process.ts'
 import { openEmbeddedPostgres } from '../../src/runtime/embedded.ts'
@@ -56,7 +55,7 @@ async function createFolder(): Promise<string> {
 
 async function openCluster(folder: string): Promise<string> {
   const log = openLog({ level: 'warn', pretty: true })
-  const server = await openEmbeddedPostgres({ dataDir: join(folder, 'postgres'), log, clock: systemClock })
+  const server = await openEmbeddedPostgres({ dataDir: join(folder, 'postgres'), log })
   releases.push(server.release)
   const url = new URL(server.url)
   url.pathname = '/postgres'

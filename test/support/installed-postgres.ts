@@ -39,6 +39,7 @@ export async function openInstalledPostgres(folder: string): Promise<InstalledPo
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     max_connections: 200,
+    max_prepared_transactions: 4,
     fsync: 'off',
     synchronous_commit: 'off',
     full_page_writes: 'off',
@@ -46,19 +47,33 @@ export async function openInstalledPostgres(folder: string): Promise<InstalledPo
     shared_preload_libraries: 'pg_stat_statements',
   }
   const given = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  const child = spawn(join(found.binDir, 'postgres'), ['-D', dataDir, ...given], {
+  await startPostgres(found.binDir, dataDir, given, account)
+  const url = `postgresql://beacon@127.0.0.1:${port}/postgres`
+  return { ...found, url, close: () => stopPostmaster(dataDir) }
+}
+
+/** Starts a server on the data, as the account that owns them. A replica is ready when it can be read. */
+export async function startPostgres(
+  binDir: string,
+  dataDir: string,
+  options: readonly string[],
+  account: Awaited<ReturnType<typeof serverAccount>>,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const child = spawn(join(binDir, 'postgres'), ['-D', dataDir, ...options], {
     cwd: '/',
     detached: true,
     stdio: 'ignore',
-    env: serverEnvironment(),
+    env: { ...serverEnvironment(), ...variables },
     ...account.credentials,
   })
   await once(child, 'spawn')
   child.unref()
-  const isReady = async () => ((await findPostmaster(dataDir))?.status === 'ready' ? true : undefined)
-  if (!(await waitFor(isReady, readyMs))) throw new Error(`PostgreSQL ${found.major} does not get ready`)
-  const url = `postgresql://beacon@127.0.0.1:${port}/postgres`
-  return { ...found, url, close: () => stopPostmaster(dataDir) }
+  const isReady = async () => {
+    const status = (await findPostmaster(dataDir))?.status
+    return status === 'ready' || status === 'standby' ? true : undefined
+  }
+  if (!(await waitFor(isReady, readyMs))) throw new Error(`PostgreSQL does not get ready on ${dataDir}`)
 }
 
 async function findInstalled(): Promise<{ major: number; binDir: string } | undefined> {

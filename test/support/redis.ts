@@ -16,7 +16,7 @@ export async function openRedis(
   if (port === undefined) throw new Error('no port is free on 127.0.0.1')
   const dir = join(folder, 'redis')
   await mkdir(dir)
-  const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir]
+  const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--databases', '1024']
   const volatile = ['--save', '', '--appendonly', 'no', '--maxmemory-policy', 'noeviction']
   // The shell ends the server when its input ends: that is when we say so, and also when this process is killed.
   const script = '"$@" & server=$!; cat; kill "$server"; wait "$server"'

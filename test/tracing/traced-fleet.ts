@@ -1,5 +1,4 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http'
-import { Redis } from 'ioredis'
 import { type Fleet, openFleet } from '../../src/fleet.ts'
 import { openReplayExchange, type ReplayExchange } from '../../src/replay/exchange.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
@@ -7,7 +6,8 @@ import { Releases } from '../../src/runtime/release.ts'
 import { readSettings } from '../../src/settings.ts'
 import { follow } from '../ingest/working.ts'
 import { recordingLog } from '../queue/fleet.ts'
-import { createTestDatabase, type engines, redisUrl } from '../support/database.ts'
+import { createTestDatabase, type engines } from '../support/database.ts'
+import { freshRedisUrl } from '../support/fresh-redis.ts'
 
 /** A password that must stand in no span. */
 export const password = 'hunter2'
@@ -35,7 +35,7 @@ export async function openTracedFleet(
   around.push(() => exchange.close())
   const mirror = await openMirror(exchange.urlOf('binance'), around)
   const settings = readSettings({
-    ...(engine === 'redis' ? { REDIS_URL: await emptiedRedis() } : {}),
+    ...(engine === 'redis' ? { REDIS_URL: await freshRedisUrl() } : {}),
     BINANCE_BASE_URL: mirror.url,
     OTEL_EXPORTER_OTLP_ENDPOINT: collectorUrl,
   })
@@ -55,17 +55,6 @@ export async function openTracedFleet(
       await around.release()
     },
   }
-}
-
-async function emptiedRedis(): Promise<string> {
-  const url = `${redisUrl}/7`
-  const redis = new Redis(url)
-  try {
-    await redis.flushdb()
-  } finally {
-    redis.disconnect()
-  }
-  return url
 }
 
 /** A mirror of the exchange that wants a password and keeps the headers that it is sent. */

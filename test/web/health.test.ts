@@ -3,17 +3,36 @@ import { createServer } from 'node:net'
 import { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { jobs, queues } from '../../jobs/catalog.ts'
-import { minute, plus } from '../../src/market/instant.ts'
+import { hour, minute, plus } from '../../src/market/instant.ts'
 import { openEngine } from '../../src/queue/engine.ts'
 import { registerSchedules } from '../../src/queue/schedule.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
+import { readReadiness } from '../../src/status/readiness/readiness.ts'
 import { followMarket, listCoins } from '../../src/store/coins.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { proxyTo } from '../queue/proxy.ts'
 import { engines, redisUrl } from '../support/database.ts'
 import { ask } from './asking.ts'
 import { settle } from './sample.ts'
-import { now, serve, settingsFor, silent, test } from './serving.ts'
+import { now, serve as serveAt, settingsFor, silent, test } from './serving.ts'
+
+/** By the machine's own clock, which the database's is compared with. */
+const serve = (...[reach, options = {}]: Parameters<typeof serveAt>) => {
+  const { pool } = reach.database
+  const parts = {
+    settings: settingsFor(),
+    pool,
+    engine: reach.engine,
+    jobs,
+    log: silent,
+    clock: systemClock,
+    ...options,
+  }
+  return serveAt(reach, {
+    ...options,
+    readiness: () => readReadiness({ ...parts, upSinceMs: performance.now() }),
+  })
+}
 
 const readiness = async (url: string) => {
   const { status, text } = await ask(`${url}/readyz`)
@@ -41,15 +60,26 @@ test('it is ready once the schedule of the followed coins stands', async ({ data
         ok: false,
         reason: `${count} schedules of ${count} not registered: start a process with the scheduler role`,
       },
+      work: { ok: true },
+      clock: { ok: true },
     },
   })
-  await registerSchedules({ engine, jobs, queues, settings, coins, databaseUrl: database.url, log: silent })
+  await registerSchedules({
+    engine,
+    jobs,
+    queues,
+    settings,
+    coins,
+    databaseUrl: database.url,
+    now: systemClock.now(),
+    log: silent,
+  })
   const ready = await readiness(web.url)
   expect(ready.checks.schedule).toEqual({ ok: true })
   expect((await ask(`${web.url}/readyz`)).status).toBe(200)
   // Its schedule will stand once the scheduler has seen it.
   const added = { coinId: 'bitcoin', source: 'okx', symbol: 'BTC-USDT' }
-  await inTransaction(database.pool, (tx) => followMarket(tx, added, plus(now, -minute)))
+  await inTransaction(database.pool, (tx) => followMarket(tx, added, plus(systemClock.now(), -minute)))
   expect((await readiness(web.url)).status).toBe('ok')
 })
 
@@ -113,4 +143,21 @@ describe.concurrent.each(engines)('a queue on %s', (kind) => {
       await engine.close()
     }
   })
+})
+
+test('a clock that is not the database’s is told, ahead and behind', async ({ database, engine }) => {
+  for (const [offMs, direction] of [
+    [hour, 'ahead of'],
+    [-2 * minute, 'behind'],
+  ] as const) {
+    await using web = await serve(
+      { database, engine },
+      { clock: { now: () => plus(systemClock.now(), offMs) } },
+    )
+    const { status, checks } = await readiness(web.url)
+    expect(status).toBe('not ready')
+    expect(checks.clock.reason).toMatch(
+      new RegExp(`^this machine's clock is (3600|120) s ${direction} the database's: set both by NTP$`),
+    )
+  }
 })

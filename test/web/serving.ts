@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../../src/runtime/clock.ts'
 import { type Log, openLog } from '../../src/runtime/log.ts'
 import { readEnvironment } from '../../src/settings/environment.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
+import type { Readiness } from '../../src/status/readiness/readiness.ts'
 import { openWeb, type Web, type WebOptions } from '../../src/web/server.ts'
 import { redisUrl, type TestDatabase, test as withDatabase } from '../support/database.ts'
 
@@ -27,6 +28,15 @@ export const settingsFor = (variables: NodeJS.ProcessEnv = {}): Settings => ({
 /** The same of a server whose board has buttons. */
 export const writableBoard = (): Settings => ({ ...settingsFor(), board: { access: 'writable' } })
 
+/** What is not the test's subject. */
+export const allReady: Readiness = {
+  database: { ok: true },
+  queue: { ok: true },
+  schedule: { ok: true },
+  work: { ok: true },
+  clock: { ok: true },
+}
+
 type Reach = Readonly<{ database: Pick<TestDatabase, 'pool'>; engine: Engine }>
 type Serving = Web & Readonly<{ [Symbol.asyncDispose](): Promise<void> }>
 
@@ -41,6 +51,7 @@ export async function serve(
     pool: database.pool,
     engine,
     stops: async () => [],
+    readiness: async () => allReady,
     jobs,
     queues,
     clock: standing,

@@ -9,7 +9,7 @@ import { askForCandles, type ListingSource } from '../../sources/ask.ts'
 import { toHttpRequest } from '../../sources/source.ts'
 import { counted } from '../../status/words.ts'
 import { type Coin, listCoins } from '../../store/coins.ts'
-import { readClockSkewMs } from '../../store/server-parameters.ts'
+import { readClockSkewMs } from '../../store/database-clock.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { type Check, error, type Finding, type Reach, warning } from './check.ts'
 
@@ -19,7 +19,7 @@ export const clocks: Check = {
   run: async (reach) => {
     const { pool, clock, settings } = reach
     const db = databaseOf(pool)
-    const skewMs = await readClockSkewMs(db, clock.now)
+    const skewMs = await readClockSkewMs(db, clock)
     const ofDatabase = skewFindings("the database's", skewMs, settings.monitoring.clockSkew)
     const questions = questionsFor(await listCoins(db))
     if (questions.length === 0) return ofDatabase

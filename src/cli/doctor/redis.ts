@@ -1,27 +1,26 @@
-import { Fault } from '../../fault.ts'
-import { withRedis } from '../../queue/redis-store.ts'
+import { Misconfigured } from '../../fault.ts'
+import type { RedisInfo } from '../../queue/redis/short-connection.ts'
+import { readTopology } from '../../queue/redis/topology.ts'
+import { serversOf } from '../../queue/redis-store.ts'
 import { reasonOf } from '../../runtime/when-answering.ts'
 import { error, type Finding, warning } from './check.ts'
 
-/** What Redis tells of itself: `redis_version` → `7.2.4`. */
-export type RedisFacts = ReadonlyMap<string, string>
-
-/** Asks Redis for its facts over one short connection; a finding where it does not answer, or not to us. */
-export async function readRedisFacts(url: string): Promise<RedisFacts | Finding> {
+/** Asks Redis what it is over one short connection; a finding where it does not answer, or is not one to use. */
+export async function readRedisInfo(url: string): Promise<RedisInfo | Finding> {
   try {
-    const info = await withRedis(url, (redis) => redis.info())
-    return new Map([...info.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name = '', value = '']) => [name, value]))
+    return (await readTopology(serversOf(url))).info
   } catch (cause) {
-    return cause instanceof Fault
-      ? error(`${cause.message}.`, 'Correct REDIS_URL, and ask again.')
-      : error(`Redis does not answer (${reasonOf(cause)}).`, 'Start it, or set REDIS_URL to where it is.')
+    if (cause instanceof Misconfigured) return error(sentenceOf(cause.message), 'Correct REDIS_URL.')
+    return error(`Redis does not answer (${reasonOf(cause)}).`, 'Start it, or set REDIS_URL to where it is.')
   }
 }
+
+const sentenceOf = (message: string): string => `${message.charAt(0).toUpperCase()}${message.slice(1)}.`
 
 const oldestRedis = [6, 2] as const
 
 /** What BullMQ can work with. A Valkey tells the version of the Redis that it stands for. */
-export function redisVersionFindings(facts: RedisFacts): Finding[] {
+export function redisVersionFindings(facts: RedisInfo): Finding[] {
   const text = facts.get('redis_version') ?? ''
   const [major = 0, minor = 0] = text.split('.').map(Number)
   if (major > oldestRedis[0] || (major === oldestRedis[0] && minor >= oldestRedis[1])) return []
@@ -29,7 +28,7 @@ export function redisVersionFindings(facts: RedisFacts): Finding[] {
 }
 
 /** What the queue needs of it: that no job is thrown away to make room. */
-export function redisSettingsFindings(facts: RedisFacts): Finding[] {
+export function redisSettingsFindings(facts: RedisInfo): Finding[] {
   const policy = facts.get('maxmemory_policy')
   const [used, most] = [Number(facts.get('used_memory')), Number(facts.get('maxmemory'))]
   const isKept = facts.get('aof_enabled') === '1' || !Number.isNaN(Number(facts.get('rdb_last_save_time')))

@@ -1,7 +1,8 @@
+import type { RedisInfo } from '../../queue/redis/short-connection.ts'
 import { readServerParameters, type ServerParameters } from '../../store/server-parameters.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { type Check, error, type Finding, type Reach, warning } from './check.ts'
-import { type RedisFacts, readRedisFacts, redisSettingsFindings, redisVersionFindings } from './redis.ts'
+import { readRedisInfo, redisSettingsFindings, redisVersionFindings } from './redis.ts'
 
 const oldestNode = 20
 /** What this was last tried on; the oldest is refused before anything is looked at. */
@@ -42,13 +43,13 @@ export const serverSettings: Check = {
 /** Where Redis is not used, nothing of it matters; that it does not answer is told once. */
 async function ofRedis(
   { settings }: Reach,
-  judge: (facts: RedisFacts) => Finding[],
+  judge: (info: RedisInfo) => Finding[],
   whenSilent = (silence: Finding): Finding[] => [silence],
 ): Promise<Finding[]> {
   const { redisUrl } = settings.environment
   if (redisUrl === undefined) return []
-  const facts = await readRedisFacts(redisUrl)
-  return 'severity' in facts ? whenSilent(facts) : judge(facts)
+  const info = await readRedisInfo(redisUrl)
+  return 'severity' in info ? whenSilent(info) : judge(info)
 }
 
 /** Beside its pool, a daemon has connections for the queue, its presence and a migration. */

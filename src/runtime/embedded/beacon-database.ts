@@ -1,6 +1,7 @@
-import { Client, DatabaseError } from 'pg'
+import { type Client, DatabaseError } from 'pg'
 import { Misconfigured, Unavailable } from '../../fault.ts'
 import { second } from '../../market/instant.ts'
+import { openClient } from '../../store/connection/open-client.ts'
 
 /** Makes sure that the database the url names is there, and so that the server answers and knows the password. */
 export async function ensureDatabase(url: URL): Promise<void> {
@@ -32,10 +33,10 @@ async function createDatabase(url: URL): Promise<void> {
 }
 
 async function connected(url: URL, work: (client: Client) => Promise<void>): Promise<void> {
-  const client = new Client({ connectionString: url.href, ssl: false, connectionTimeoutMillis: 30 * second })
-  // The query under way rejects with it as well; without a listener a lost connection would end the process.
-  client.on('error', () => {})
-  await client.connect()
+  const client = await openClient(url.href, {
+    applicationName: 'beacon start',
+    connectionTimeoutMs: 30 * second,
+  })
   try {
     await work(client)
   } finally {

@@ -31,14 +31,14 @@ const initialSettings = {
   log_checkpoints: 'off',
 }
 
-/** Starts the server, on new data if there is none yet, and waits until it is ready. */
-export async function startServer(home: Home): Promise<Postmaster> {
+/** Starts the server, on new data if there is none yet, and waits until it is ready; on that port alone where one is given. */
+export async function startServer(home: Home, onlyPort?: number): Promise<Postmaster> {
   const binaries = await usableBinaries(home.folder, home.account, await findPackage())
   if (!(await exists(dataDirOf(home.folder)))) await createCluster(home, binaries)
   await refuseOtherVersion(home, binaries)
   const deadline = AbortSignal.timeout(retryMs)
   for (;;) {
-    const outcome = await tryToStart(home, binaries)
+    const outcome = await tryToStart(home, binaries, onlyPort)
     if (typeof outcome !== 'string') return outcome
     if (deadline.aborted || !mayPass.test(outcome)) {
       throw new Misconfigured(
@@ -103,12 +103,16 @@ async function refuseOtherVersion({ folder }: Home, { major }: Binaries): Promis
 }
 
 /** One attempt: the server that is ready, or the reason why it ended. */
-async function tryToStart(home: Home, { postgres }: Binaries): Promise<Postmaster | string> {
+async function tryToStart(
+  home: Home,
+  { postgres }: Binaries,
+  onlyPort: number | undefined,
+): Promise<Postmaster | string> {
   const dataDir = dataDirOf(home.folder)
   // Nobody runs on this data (that was checked in our turn), but PostgreSQL would believe the pid in a stale file
   // if that pid now belongs to another program of the same user, or to a process that nobody reaps.
   await rm(pidFileOf(dataDir), { force: true })
-  const port = await choosePort(home)
+  const port = onlyPort === undefined ? await choosePort(home) : await freeAgain(onlyPort)
   const log = await openServerLog(home)
   const { size: logStart } = await log.stat()
   const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=']
@@ -148,6 +152,12 @@ async function choosePort({ folder, account }: Home): Promise<number> {
   return port
 }
 
+/** Those who use the server know it by this port. */
+async function freeAgain(port: number): Promise<number> {
+  if ((await freePort(port)) !== undefined) return port
+  throw new Unavailable(`another program listens on port ${port} of 127.0.0.1: end it`)
+}
+
 async function openServerLog(home: Home) {
   const path = logOf(home)
   if ((await exists(path)) && (await stat(path)).size > maxLogBytes) await rename(path, `${path}.old`)
@@ -160,9 +170,14 @@ async function readFrom(path: string, start: number): Promise<string> {
   return (await readFile(path)).subarray(start).toString('utf8')
 }
 
+/** What a server that starts answers to those who cannot wait. */
+const toClients = /not yet accepting connections|is starting up|is shutting down|in recovery mode/
+
 /** What a program said last that tells why: its last fatal line, otherwise its last line. */
 function lastLine(text: string): string {
   const lines = text.split('\n').filter((line) => line.trim() !== '')
-  const line = lines.findLast((each) => /FATAL|PANIC|error:/.test(each)) ?? lines.at(-1) ?? 'it said nothing'
+  const ofServer = lines.filter((each) => !toClients.test(each))
+  const line =
+    ofServer.findLast((each) => /FATAL|PANIC|error:/.test(each)) ?? lines.at(-1) ?? 'it said nothing'
   return line.replace(/^.*?(FATAL|PANIC|error): */, '').trim()
 }

@@ -1,5 +1,3 @@
-import type { Clock } from '../runtime/clock.ts'
-
 /** The work, done once for all who ask while it is under way. */
 export function sharedWhileRunning<T>(work: () => Promise<T>): () => Promise<T> {
   let underway: Promise<T> | undefined
@@ -12,12 +10,12 @@ export function sharedWhileRunning<T>(work: () => Promise<T>): () => Promise<T> 
 }
 
 /** The same, and what it gave is told again for so long. What failed is tried again by whoever asks next. */
-export function sharedFor<T>(keptMs: number, clock: Clock, work: () => Promise<T>): () => Promise<T> {
+export function sharedFor<T>(keptMs: number, work: () => Promise<T>): () => Promise<T> {
   let kept: Readonly<{ value: T; at: number }> | undefined
   const renew = sharedWhileRunning(async () => {
     const value = await work()
-    kept = { value, at: clock.now() }
+    kept = { value, at: performance.now() }
     return value
   })
-  return async () => (kept && clock.now() - kept.at < keptMs ? kept.value : renew())
+  return async () => (kept && performance.now() - kept.at < keptMs ? kept.value : renew())
 }

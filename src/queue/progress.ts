@@ -1,0 +1,37 @@
+import { type Instant, minute } from '../market/instant.ts'
+import type { Engine } from './engine.ts'
+import { heartbeat } from './heartbeat.ts'
+import { heartbeatSchedule } from './schedule.ts'
+
+/** A queue in which no worker has ended the heartbeat that was due `lateMs` ago. */
+export type IdleQueue = Readonly<{ queue: string; lateMs: number }>
+
+const patienceMs = minute
+
+/** Of these queues, those that are not paused and in which nothing moves: whoever works ends a heartbeat every few seconds. */
+export async function idleQueues(
+  engine: Engine,
+  queues: readonly string[],
+  now: Instant,
+): Promise<IdleQueue[]> {
+  const looked = await Promise.all(
+    queues.map(async (name): Promise<IdleQueue | undefined> => {
+      const queue = engine.queue(name)
+      const [scheduler, isPaused] = await Promise.all([
+        queue.getJobScheduler(heartbeatSchedule),
+        queue.isPaused(),
+      ])
+      // What is not registered is reported as that.
+      if (scheduler?.next === undefined || isPaused) return undefined
+      const lateMs = now - scheduler.next
+      return lateMs > patienceMs + heartbeat.everyMs ? { queue: name, lateMs } : undefined
+    }),
+  )
+  return looked.filter((one) => one !== undefined)
+}
+
+/** The names of the queues that are paused. */
+export async function pausedQueues(engine: Engine, queues: readonly string[]): Promise<ReadonlySet<string>> {
+  const paused = await Promise.all(queues.map((name) => engine.queue(name).isPaused()))
+  return new Set(queues.filter((_name, place) => paused[place]))
+}

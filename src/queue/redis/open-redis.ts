@@ -1,0 +1,77 @@
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { second } from '../../market/instant.ts'
+import type { RedisServers } from '../../settings/redis-url.ts'
+import { replyMapping, sentinelOptions, serverOptions } from './options.ts'
+import { primaryConnectorOf } from './primary-connector.ts'
+import { isDemoted, redisRefusal } from './refusal.ts'
+
+export type RedisClient = Redis | Cluster
+
+/** Why the servers took no command when they were last asked to; undefined once they did. */
+export type RedisHealth = { refusal: string | undefined }
+
+export type OpenRedis = Readonly<{
+  servers: RedisServers
+  isCluster: boolean
+  health: RedisHealth
+  /** How long a command may wait for its answer, over reconnections; without it as long as it takes. */
+  commandTimeoutMs?: number
+  onError(error: Error): void
+}>
+
+/**
+ * A worker blocks for up to 10 s, which this must outlast, and then finds its other connection dead too: every second here
+ * is one more of absence. Without it a connection that died silently is waited on for ever.
+ */
+const socketTimeoutMs = 11 * second
+
+const retryAfterMs = (times: number): number => Math.min(250 * 2 ** Math.min(times, 5), 2 * second)
+
+/** Opens a connection to the server, the primary of a Sentinel or the cluster; it reconnects until it is disconnected. */
+export function openRedis(options: OpenRedis): RedisClient {
+  const client = options.isCluster ? openCluster(options) : openServer(options)
+  client.on('error', options.onError)
+  return client
+}
+
+function common({ servers, health, commandTimeoutMs }: OpenRedis): RedisOptions {
+  return {
+    ...serverOptions(servers),
+    socketTimeout: socketTimeoutMs,
+    maxRetriesPerRequest: null,
+    ...(commandTimeoutMs === undefined ? {} : { commandTimeout: commandTimeoutMs }),
+    // The server has executed nothing: on the next connection the command is sent again.
+    reconnectOnError: (error) => {
+      const refusal = redisRefusal(error)
+      if (refusal !== undefined) health.refusal = refusal
+      return isDemoted(error) ? 2 : false
+    },
+  }
+}
+
+function openServer(options: OpenRedis): Redis {
+  const { servers, health } = options
+  const onReplica = () => {
+    health.refusal = 'Redis takes no writes: the server is a replica'
+  }
+  return new Redis({
+    ...common(options),
+    db: servers.database,
+    retryStrategy: retryAfterMs,
+    ...(servers.sentinel
+      ? sentinelOptions(servers, servers.sentinel)
+      : { Connector: primaryConnectorOf(servers, onReplica) }),
+    replyMapping,
+  })
+}
+
+function openCluster(options: OpenRedis): Cluster {
+  const { servers } = options
+  return new Cluster([...servers.servers], {
+    redisOptions: { ...common(options), replyMapping },
+    clusterRetryStrategy: retryAfterMs,
+    slotsRefreshTimeout: 5 * second,
+    // By name, so that a certificate can be checked.
+    dnsLookup: (address, callback) => callback(null, address),
+  })
+}

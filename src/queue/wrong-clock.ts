@@ -1,0 +1,52 @@
+import { drizzle } from 'drizzle-orm/node-postgres'
+import type { Client } from 'pg'
+import { Misconfigured } from '../fault.ts'
+import { second } from '../market/instant.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { type Patience, whenAnswering } from '../runtime/when-answering.ts'
+import { openClient } from '../store/connection/open-client.ts'
+import { readClockSkewMs, skewText } from '../store/database-clock.ts'
+import { refusalOf } from '../store/refusal.ts'
+
+export const largestSkewMs = 5 * second
+
+/** Schedules, locks and delays are written in the worker's own time: a wrong clock takes jobs away from healthy workers. */
+export async function refuseWrongClock(client: Client, clock: Clock): Promise<void> {
+  const skewMs = await readClockSkewMs(drizzle({ client }), clock)
+  if (Math.abs(skewMs) <= largestSkewMs) return
+  throw new Misconfigured(
+    `this machine's clock is ${skewText(skewMs)} the database's: set both by NTP, then start again`,
+  )
+}
+
+/** The same, over a connection of its own. */
+export async function refuseWrongClockOf(
+  databaseUrl: string,
+  clock: Clock,
+  patience: Patience,
+): Promise<void> {
+  await whenAnswering(
+    async () => {
+      const client = await connect(databaseUrl)
+      try {
+        await refuseWrongClock(client, clock)
+      } finally {
+        await client.end()
+      }
+    },
+    'PostgreSQL does not answer: start it, or check DATABASE_URL',
+    patience,
+  )
+}
+
+async function connect(databaseUrl: string): Promise<Client> {
+  try {
+    return await openClient(databaseUrl, {
+      applicationName: 'beacon queue',
+      connectionTimeoutMs: 5 * second,
+      queryTimeoutMs: 10 * second,
+    })
+  } catch (error) {
+    throw refusalOf(error) ?? error
+  }
+}

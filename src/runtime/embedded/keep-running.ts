@@ -1,0 +1,70 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { minute, second } from '../../market/instant.ts'
+import type { Log } from '../log.ts'
+import { dataDirOf, type Home } from './home.ts'
+import { inTurn } from './marks.ts'
+import { findPostmaster } from './postmaster.ts'
+import { startServer } from './server.ts'
+
+/** Looks after a running server. */
+export type Keeper = Readonly<{
+  /** Why it does not run and could not be started again; undefined while it runs. */
+  whyDown(): string | undefined
+  stop(): Promise<void>
+}>
+
+const lookEveryMs = 2 * second
+
+/** A disk that is full stays so for a while: each start reads the whole write-ahead log. */
+const longestPauseMs = 20 * second
+const quietMs = minute
+
+/**
+ * Starts the server again, on its port, where it has ended by itself: killed, or because its disk was full. Of the processes
+ * that use it one starts it, in its turn.
+ */
+export function keepRunning(home: Home, turns: string, port: number, log: Log): Keeper {
+  const stop = new AbortController()
+  let reason: string | undefined
+  let pauseMs = lookEveryMs
+  let reportedAt = Number.NEGATIVE_INFINITY
+  const report = (text: string) => {
+    if (performance.now() - reportedAt < quietMs) return
+    reportedAt = performance.now()
+    log.warn('embedded.not-started', { reason: text })
+  }
+  const look = async (): Promise<void> => {
+    if ((await findPostmaster(dataDirOf(home.folder))) !== undefined) {
+      reason = undefined
+      pauseMs = lookEveryMs
+      return
+    }
+    try {
+      await inTurn(turns, async () => {
+        if (stop.signal.aborted || (await findPostmaster(dataDirOf(home.folder))) !== undefined) return
+        await startServer(home, port)
+        log.warn('embedded.restarted', { dataDir: home.folder })
+      })
+      reason = undefined
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error)
+      report(text)
+      reason = text
+      pauseMs = Math.min(2 * pauseMs, longestPauseMs)
+    }
+  }
+  const looking = (async () => {
+    while (!stop.signal.aborted) {
+      // An end of the wait is an end of the looking.
+      await wait(pauseMs, undefined, { signal: stop.signal, ref: false }).catch(() => undefined)
+      if (!stop.signal.aborted) await look()
+    }
+  })()
+  return {
+    whyDown: () => reason,
+    stop: async () => {
+      stop.abort()
+      await looking
+    },
+  }
+}

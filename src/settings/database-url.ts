@@ -1,0 +1,49 @@
+import { readServerListUrl, type ServerAddress, type ServerListUrl, serverName } from './server-list.ts'
+
+/** A server of DATABASE_URL, and the URL that names it alone. */
+export type DatabaseAddress = ServerAddress & Readonly<{ url: string }>
+
+const postgresPort = 5432
+const notOurForm =
+  'is not a URL of the form postgres://host or postgresql://host, or with several hosts ' +
+  'postgresql://host:5432,host:5432/database?target_session_attrs=read-write'
+
+/** The servers are asked for one that takes writes whichever of these is set. */
+const writing = new Set(['any', 'read-write', 'primary'])
+
+/**
+ * Reads DATABASE_URL, which may name several servers, as libpq does: in place of the host, or as the parameters host and
+ * port. A text is what is wrong with it; it continues a message that begins with the variable's name.
+ */
+export function readDatabaseUrl(text: string): readonly DatabaseAddress[] | string {
+  const url = readServerListUrl(text, postgresPort)
+  if (!url || !['postgres', 'postgresql'].includes(url.scheme)) return notOurForm
+  const wanted = url.query.get('target_session_attrs')
+  if (wanted !== null && !writing.has(wanted)) {
+    return `asks for target_session_attrs=${wanted}: the tables are written, so it must be read-write`
+  }
+  const servers = serversOf(url)
+  if (!servers) return notOurForm
+  const [first, ...others] = servers
+  // As the driver reads it: the variables PGHOST and PGPORT stand in for what is left out.
+  if (first === undefined) return [{ host: 'localhost', port: postgresPort, url: text }]
+  if (others.length === 0) return [{ ...first, url: text }]
+  const query = new URLSearchParams(url.query)
+  for (const name of ['target_session_attrs', 'host', 'port']) query.delete(name)
+  return servers.map((server) => {
+    const search = query.size === 0 ? '' : `?${query}`
+    return { ...server, url: `${url.scheme}://${url.login}${serverName(server)}/${url.path}${search}` }
+  })
+}
+
+/** Undefined where the parameters host and port do not belong together. */
+function serversOf(url: ServerListUrl): ServerAddress[] | undefined {
+  const [hosts, ports] = [url.query.get('host'), url.query.get('port')]
+  if (hosts === null && ports === null) return [...url.servers]
+  const [first] = url.servers
+  const names = hosts?.split(',') ?? [first?.host ?? 'localhost']
+  const numbers = (ports ?? String(first?.port ?? postgresPort)).split(',').map(Number)
+  if (numbers.length !== 1 && numbers.length !== names.length) return undefined
+  if (!numbers.every((port) => Number.isInteger(port) && port > 0 && port <= 65_535)) return undefined
+  return names.map((host, place) => ({ host, port: numbers[place] ?? numbers[0] ?? postgresPort }))
+}

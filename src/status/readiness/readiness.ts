@@ -1,0 +1,79 @@
+import type { Pool } from 'pg'
+import { second } from '../../market/instant.ts'
+import type { Engine } from '../../queue/engine.ts'
+import type { AnyJob } from '../../queue/job.ts'
+import { StoreRefusal } from '../../queue/store.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import type { Log } from '../../runtime/log.ts'
+import { reasonOf } from '../../runtime/when-answering.ts'
+import { within } from '../../runtime/within.ts'
+import type { Settings } from '../../settings.ts'
+import { serverStateOf } from '../../store/connection/server-state.ts'
+import { requireWritable } from '../../store/connection/writable.ts'
+import { checkClock } from './check-clock.ts'
+import { checkSchedule } from './check-schedule.ts'
+import { checkWork } from './check-work.ts'
+
+export type ReadinessReach = Readonly<{
+  settings: Settings
+  /** Those that the jobs use. */
+  pool: Pool
+  engine: Engine
+  jobs: readonly AnyJob[]
+  clock: Clock
+  log: Log
+  /** Why an embedded server does not run. */
+  whyDown?(): string | undefined
+  /** When this process began, as performance.now() counts. */
+  upSinceMs: number
+}>
+
+/** The reason may be read by anybody: it names no address, login or statement. */
+export type Check = Readonly<{ ok: true } | { ok: false; reason: string }>
+
+export type Readiness = Readonly<Record<'database' | 'queue' | 'schedule' | 'work' | 'clock', Check>>
+
+/** All checks run at the same time, so the whole answers within five seconds. */
+const checkLimitMs = 4 * second
+
+/** Whether the daemon can do its work, and does it: asked over the connections that its jobs and workers use. */
+export async function readReadiness(reach: ReadinessReach): Promise<Readiness> {
+  const { pool, engine, log } = reach
+  const check = (name: string, silence: string, work: () => Promise<unknown>) =>
+    carryOut(log, name, silence, work)
+  const [database, queue, schedule, work, clock] = await Promise.all([
+    check('database', silenceOfDatabase(reach), () => requireWritable(pool)),
+    check('queue', 'the queue does not answer', () => engine.check()),
+    check('schedule', 'the schedule does not answer', () => checkSchedule(reach)),
+    check('work', 'the progress of the jobs cannot be read', () => checkWork(reach)),
+    check('clock', 'the clock of the database does not answer', () => checkClock(reach)),
+  ])
+  return { database, queue, schedule, work, clock }
+}
+
+/** The log of an embedded server may name a file of ours: of that only the kind is for anybody. */
+function silenceOfDatabase({ whyDown }: ReadinessReach): string {
+  const why = whyDown?.()
+  if (why === undefined) return 'the database does not answer'
+  const isFull = /No space left on device/.test(why)
+  return `the embedded PostgreSQL has ended and cannot be started again${isFull ? ': its disk is full' : ''}`
+}
+
+/** A text is what is wrong. What went wrong beyond our own words is for the log. */
+async function carryOut(
+  log: Log,
+  name: string,
+  silence: string,
+  work: () => Promise<unknown>,
+): Promise<Check> {
+  try {
+    const found = await within(checkLimitMs, work(), `${silence} within ${checkLimitMs / second} s`)
+    return typeof found === 'string' ? { ok: false, reason: found } : { ok: true }
+  } catch (error) {
+    log.warn('health.not-ready', { check: name, reason: reasonOf(error) })
+    return { ok: false, reason: publicReason(error) ?? silence }
+  }
+}
+
+const publicReason = (error: unknown): string | undefined =>
+  error instanceof StoreRefusal ? error.message : serverStateOf(error)
