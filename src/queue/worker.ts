@@ -122,6 +122,7 @@ function jobRunner(
       if (runId !== undefined)
         await recorder.finished(runId, { ...part, fault, willRetry: verdict.willRetry })
       tellFailed(log, fault, verdict, Math.round(performance.now() - startedAt))
+      void report.log(`failed after ${Math.round(performance.now() - startedAt)} ms: ${fault.message}`)
       // Before the job is let go of: another worker may have it at once.
       await report.settled()
       // What was loaded stays, and what failed has its alert.

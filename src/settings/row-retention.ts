@@ -37,6 +37,7 @@ export const lastingTables: Readonly<Record<string, string>> = {
   candle_coverage: ofOurs,
   coins: ofOurs,
   expiring_partitions: ofOurs,
+  failing_jobs: 'has one row for each failing job, removed when it succeeds',
   fleet_counters: ofOurs,
   instrument_renames: ofOurs,
   instruments: ofOurs,
