@@ -45,6 +45,8 @@ const notABasePath = { error: 'is not a path of the form /beacon' }
 const isBasePath = (text: string): boolean =>
   /^(?:\/[A-Za-z0-9._~-]+)*\/?$/.test(text) && !/\/\.{1,2}(?:\/|$)/.test(text)
 
+const withoutSlash = (path: string): string => path.replace(/\/+$/, '')
+
 const notProxies = {
   error: 'is neither a number of proxies from 1 to 10 nor a list of addresses as in 10.0.0.0/8,::1',
 }
@@ -82,11 +84,7 @@ const environment = z.object({
   BEACON_DATA_DIR: z.string().default('.beacon'),
   BEACON_HTTP_HOST: z.string().default('127.0.0.1'),
   BEACON_HTTP_PORT: z.string().refine(isPort, notAPort).transform(Number).default(3000),
-  BEACON_HTTP_BASE_PATH: z
-    .string()
-    .refine(isBasePath, notABasePath)
-    .transform((path) => path.replace(/\/+$/, ''))
-    .default(''),
+  BEACON_HTTP_BASE_PATH: z.string().refine(isBasePath, notABasePath).transform(withoutSlash).default(''),
   BEACON_TRUST_PROXY: z.string().transform(toProxies).refine(areProxies, notProxies).optional(),
   BEACON_HTTP_PASSWORD: z.string().min(8, { error: 'is shorter than 8 characters' }).optional(),
   BEACON_ENCRYPTION_KEYS: z.string().transform(encryptionKeys).optional(),

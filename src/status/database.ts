@@ -53,6 +53,8 @@ export async function readDatabaseStatus({ settings, pool, clock }: Reach) {
   }
 }
 
+export type DatabaseStatus = Awaited<ReturnType<typeof readDatabaseStatus>>
+
 type Sample = NonNullable<Awaited<ReturnType<typeof readNewestSample>>>
 
 const describeSample = ({ counters: _, sampledAt, ...sample }: Sample) => ({

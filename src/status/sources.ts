@@ -14,7 +14,7 @@ import { readFleetCounters } from '../store/fleet-counters.ts'
 import { countDone } from '../store/runs.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { subjectOf } from './runs.ts'
-import { readSeries } from './series.ts'
+import { readSeries, type SeriesStatus } from './series.ts'
 
 /** What goes on with one source that candles are read from. */
 export type SourceStatus = Readonly<{
@@ -75,9 +75,7 @@ export async function readSources({ settings, pool, engine }: Reach, now: Instan
     const backfillJobs = (queue?.prioritized ?? 0) + (queue?.active ?? 0)
     const perMs = (done.get(source) ?? 0) / paceMs
     const own = series.filter((one) => one.source === source)
-    const lags = own.flatMap((one) =>
-      one.secondsBehind !== null ? [one.secondsBehind - timeframeMs[one.timeframe] / second] : [],
-    )
+    const lags = own.flatMap((one) => (one.secondsBehind === null ? [] : [lagOf(one, one.secondsBehind)]))
     return {
       source,
       lagSeconds: lags.length === 0 ? null : Math.max(0, ...lags),
@@ -92,6 +90,10 @@ export async function readSources({ settings, pool, engine }: Reach, now: Instan
     }
   })
 }
+
+/** A market without trades is up to date as long as its source goes on saying so. */
+const lagOf = ({ state, timeframe }: SeriesStatus, secondsBehind: number): number =>
+  state === 'fresh' ? 0 : secondsBehind - timeframeMs[timeframe] / second
 
 /** What workers hold at this moment, by queue. */
 async function readRunning(

@@ -39,13 +39,10 @@ export type ArchiveStatus = Readonly<
   }
 >
 
+export type Upkeep = Readonly<{ jobs: readonly JobStatus[]; archives: ArchiveStatus }>
+
 /** What keeps the data in order, job by job, and what has left the database for files. */
-export async function readUpkeep({
-  settings,
-  pool,
-  clock,
-  jobs,
-}: Reach): Promise<Readonly<{ jobs: readonly JobStatus[]; archives: ArchiveStatus }>> {
+export async function readUpkeep({ settings, pool, clock, jobs }: Reach): Promise<Upkeep> {
   const db = databaseOf(pool)
   const [coins, lastRuns, archives] = await Promise.all([
     listCoins(db),
@@ -105,12 +102,10 @@ const describeArchives = ({
   longestUnreadAt: isoOrNull(longestUnreadAt),
 })
 
+export type NextRetention = DescribedPlan & Readonly<{ nextRun: string }>
+
 /** What retention will do when it runs next: the plan of `beacon retention --dry-run`, as of then. */
-export async function readNextRetention({
-  settings,
-  pool,
-  clock,
-}: Reach): Promise<DescribedPlan & Readonly<{ nextRun: string }>> {
+export async function readNextRetention({ settings, pool, clock }: Reach): Promise<NextRetention> {
   const [next] = describeSchedules([enforceRetention], settings, [], clock.now())
   if (!next) throw new Error(`${enforceRetention.name} has no time table`)
   const at = toInstant(Date.parse(next.nextRun))

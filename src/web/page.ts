@@ -9,26 +9,27 @@ type Part = Readonly<{
 
 /** In the order they are read in. */
 const parts: readonly Part[] = [
+  { id: 'alerts', title: 'Alerts', note: 'Open alerts, and those of the last 24 hours' },
   { id: 'freshness', title: 'Freshness', note: 'Age of the newest closed candle of each series' },
   { id: 'prices', title: 'Last prices', note: 'USD, as the source gave them' },
   {
     id: 'coverage',
-    title: 'What there is',
+    title: 'Coverage',
     note: 'Each coin by UTC day: point at a day, or choose it for its gaps',
   },
   {
     id: 'chart',
     title: 'Candles',
-    note: 'A gap is a gap',
+    note: 'Drag for older ones',
     link: { href: 'https://www.tradingview.com/', text: 'Charts by TradingView' },
   },
   {
     id: 'sources',
-    title: 'What is running',
+    title: 'Activity',
     note: 'Each source: lag, history, budget by lane, backfills',
   },
-  { id: 'runs', title: 'Last runs', note: 'What was done, newest first' },
-  { id: 'jobs', title: 'Upkeep', note: 'Each job, the last time and the next' },
+  { id: 'runs', title: 'Last runs', note: 'Failed runs first, then the newest' },
+  { id: 'jobs', title: 'Maintenance', note: 'Each job, the last time and the next' },
   {
     id: 'queues',
     title: 'Queues',
@@ -36,10 +37,9 @@ const parts: readonly Part[] = [
     link: { href: '/queues', text: 'Board' },
   },
   { id: 'storage', title: 'Partitions', note: 'Size, days ahead, and how long they are kept' },
-  { id: 'archives', title: 'Archive', note: 'What has left the database for files' },
-  { id: 'retention', title: 'Next retention', note: 'What it will do, and why' },
+  { id: 'archives', title: 'Archive', note: 'Rows that are kept in files' },
+  { id: 'retention', title: 'Next retention', note: 'What it will delete, and why' },
   { id: 'database', title: 'Database', note: 'The last day, minute by minute' },
-  { id: 'alerts', title: 'Alerts', note: 'What began and ended in the last day' },
 ]
 
 const section = ({ id, title, note, link }: Part, base: string): string => `

@@ -1,9 +1,24 @@
 // The database's five figures, each with the line of its last day.
-import { draw, h } from './dom.js'
-import { ask, hidden, nothing } from './elements.js'
-import { bytes, count, counted } from './words.js'
+import type { DatabaseStatus } from '../../status/database.ts'
+import { ask } from './ask.ts'
+import { draw, h } from './dom.ts'
+import { hidden, nothing } from './elements.ts'
+import { bytes, count, counted } from './words.ts'
 
-const figures = [
+type Sample = NonNullable<DatabaseStatus['newest']>
+/** What a sample and the mean of some minutes both have. */
+type Measured = Pick<Sample, Extract<keyof Sample, keyof DatabaseStatus['samples'][number]>>
+type Answer = DatabaseStatus & Readonly<{ newest: Sample }>
+
+type Figure = Readonly<{
+  name: string
+  of(sample: Measured): number | null
+  text(value: number): string
+  note(newest: Sample, answer: Answer): string
+  isBeyond?(value: number, limits: DatabaseStatus['limits'], answer: Answer): boolean
+}>
+
+const figures: readonly Figure[] = [
   {
     name: 'Query time',
     of: ({ averageQueryMs }) => averageQueryMs,
@@ -31,10 +46,8 @@ const figures = [
     note: ({ diskFreeBytes }, { daysUntilFull }) =>
       [
         diskFreeBytes === null ? 'used' : `used, ${bytes(diskFreeBytes)} free`,
-        daysUntilFull !== null && `full in ${counted(Math.floor(daysUntilFull), 'day')}`,
-      ]
-        .filter(Boolean)
-        .join(', '),
+        ...(daysUntilFull === null ? [] : [`full in ${counted(Math.floor(daysUntilFull), 'day')}`]),
+      ].join(', '),
     isBeyond: (_, { daysUntilFull: limit }, { daysUntilFull }) =>
       daysUntilFull !== null && daysUntilFull < limit,
   },
@@ -49,14 +62,19 @@ const figures = [
 ]
 
 /** Asks for the samples and draws them. */
-export async function drawDatabase(place) {
+export async function drawDatabase(place: Element): Promise<void> {
   const answer = await ask('/api/database')
   // The page says already when nobody answers; what was drawn stays.
   if (answer.samples) show(place, answer)
 }
 
-function show(place, answer) {
-  if (!answer.newest) return draw(place, nothing('The first sample is taken within a minute.'))
+function show(place: Element, given: DatabaseStatus): void {
+  const { newest } = given
+  if (!newest) {
+    draw(place, nothing('The first sample is taken within a minute.'))
+    return
+  }
+  const answer = { ...given, newest }
   draw(
     place,
     h(
@@ -68,13 +86,13 @@ function show(place, answer) {
   )
 }
 
-function drawFigure({ name, of, text, note, isBeyond }, answer) {
+function drawFigure({ name, of, text, note, isBeyond }: Figure, answer: Answer): HTMLElement {
   const known = answer.samples.map(of).filter((one) => one !== null)
   const value = of(answer.newest) ?? known.at(-1)
-  const isWarning = value !== undefined && isBeyond?.(value, answer.limits, answer)
+  const isWarning = value !== undefined && (isBeyond?.(value, answer.limits, answer) ?? false)
   return h(
     'div',
-    { class: isWarning ? 'beyond' : null },
+    { class: isWarning && 'beyond' },
     h('dt', {}, name, isWarning && hidden(', beyond its limit')),
     h(
       'dd',
@@ -90,7 +108,7 @@ function drawFigure({ name, of, text, note, isBeyond }, answer) {
 const smallestBytes = 1_000_000
 const shown = 3
 
-function facts({ indexes, slowStatements, limits }) {
+function facts({ indexes, slowStatements, limits }: Answer): HTMLElement[] {
   const unused = indexes.unused.filter(({ bytes: size }) => size >= smallestBytes)
   const { scanned, largest } = indexes
   return [
@@ -98,34 +116,43 @@ function facts({ indexes, slowStatements, limits }) {
       'Largest indexes',
       largest
         .slice(0, shown)
-        .map(({ index, bytes: size, scans }) => [index, `${bytes(size)}, used ${counted(scans, 'time')}`]),
+        .map(
+          ({ index, bytes: size, scans }) =>
+            [index, `${bytes(size)}, used ${counted(scans, 'time')}`] as const,
+        ),
     ),
     fact(
       `Unused indexes (an alert from ${bytes(limits.unusedIndexBytes)} on)`,
-      unused.slice(0, shown).map(({ index, bytes: size }) => [index, bytes(size)]),
+      unused.slice(0, shown).map(({ index, bytes: size }) => [index, bytes(size)] as const),
       'none of 1 MB or more',
     ),
     fact(
       'Mostly read from end to end',
       scanned
         .slice(0, shown)
-        .map(({ table, tableScans }) => [table, `${counted(tableScans, 'time')}: is an index missing?`]),
+        .map(
+          ({ table, tableScans }) => [table, `${counted(tableScans, 'time')}: is an index missing?`] as const,
+        ),
       'no table',
     ),
     fact(
       'Slowest statements',
       (slowStatements ?? [])
         .slice(0, shown)
-        .map(({ text, calls, averageMs }) => [
-          text,
-          `${counted(calls, 'time')}, ${averageMs.toFixed(1)} ms each`,
-        ]),
+        .map(
+          ({ text, calls, averageMs }) =>
+            [text, `${counted(calls, 'time')}, ${averageMs.toFixed(1)} ms each`] as const,
+        ),
       slowStatements === null ? 'not kept: pg_stat_statements is not installed' : 'none yet',
     ),
   ]
 }
 
-const fact = (name, lines, otherwise) =>
+const fact = (
+  name: string,
+  lines: readonly (readonly [what: string, note: string])[],
+  otherwise = '',
+): HTMLElement =>
   h(
     'div',
     {},
@@ -135,14 +162,14 @@ const fact = (name, lines, otherwise) =>
       : lines.map(([what, note]) => h('dd', {}, h('code', { title: what }, what), h('span', {}, note))),
   )
 
-const svg = (tag, attributes) => {
+const svg = (tag: string, attributes: Readonly<Record<string, string>>): SVGElement => {
   const element = document.createElementNS('http://www.w3.org/2000/svg', tag)
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value)
   return element
 }
 
 /** From the lowest to the highest value of the day; the figure beside it says which the last one is. */
-function sparkline(values) {
+function sparkline(values: readonly number[]): SVGElement {
   const picture = svg('svg', {
     class: 'sparkline',
     viewBox: '0 0 100 24',

@@ -4,8 +4,8 @@
  * Shows the `data-tip` of an element in the given tooltip for as long as it is pointed at or focused. Returns what to
  * call after a drawing: it may have taken the element away, or changed what its tip says.
  */
-export function followTips(tip) {
-  let owner
+export function followTips(tip: HTMLElement): () => void {
+  let owner: HTMLElement | undefined
 
   const hide = () => {
     owner?.removeAttribute('aria-describedby')
@@ -13,17 +13,17 @@ export function followTips(tip) {
     tip.hidden = true
   }
 
-  const show = (wanted) => {
+  const show = (wanted: HTMLElement) => {
     owner = wanted
     owner.setAttribute('aria-describedby', tip.id)
-    tip.textContent = owner.dataset.tip
+    tip.textContent = owner.dataset.tip ?? ''
     tip.hidden = false
     placeBeside(tip, owner.getBoundingClientRect())
   }
 
-  const showFor = ({ target }) => {
-    const wanted = target instanceof Element ? target.closest('[data-tip]') : null
-    if (wanted === owner) return
+  const showFor = ({ target }: Event) => {
+    const wanted = target instanceof Element ? target.closest<HTMLElement>('[data-tip]') : null
+    if (wanted === (owner ?? null)) return
     hide()
     if (wanted) show(wanted)
   }
@@ -50,7 +50,7 @@ export function followTips(tip) {
 const gap = 8
 
 /** Above it where there is room, below it otherwise, and never out of the window. */
-function placeBeside(tip, { left, top, bottom, width }) {
+function placeBeside(tip: HTMLElement, { left, top, bottom, width }: DOMRect): void {
   const { offsetWidth, offsetHeight } = tip
   const centred = left + width / 2 - offsetWidth / 2
   const rightmost = document.documentElement.clientWidth - offsetWidth - gap

@@ -1,22 +1,39 @@
 // The upkeep: when each job ran and runs next, the tables and their partitions, what retention will do, the archive.
-import { draw, h } from './dom.js'
-import { ask, cell, nothing, outcome, table, time } from './elements.js'
-import { age, bytes, count, counted, day, instant, secondsBetween, took, until } from './words.js'
+import type { Status } from '../../status/status.ts'
+import type { NextRetention, Upkeep } from '../../status/upkeep.ts'
+import { ask, base } from './ask.ts'
+import { type Child, draw, h } from './dom.ts'
+import { type Column, cell, errorRow, followErrors, nothing, outcome, table, time } from './elements.ts'
+import { age, bytes, count, counted, day, instant, secondsBetween, took, until } from './words.ts'
 
-/** Asks for what only changes now and then, and draws it. */
-export async function drawUpkeep(
-  { jobs: ofJobs, archives: ofArchives, retention: ofRetention },
-  { generatedAt },
-) {
-  const [{ jobs, archives }, plan] = await Promise.all([ask('/api/upkeep'), ask('/api/retention')])
-  // The page says already when nobody answers; what was drawn stays.
-  if (jobs) drawJobs(ofJobs, jobs, generatedAt)
-  if (archives) drawArchives(ofArchives, archives)
-  if (plan.partitions) drawRetention(ofRetention, plan, generatedAt)
+type Places = Readonly<Record<'jobs' | 'archives' | 'retention', Element>>
+
+/** Returns what asks for what only changes now and then, and draws it. */
+export function openUpkeep(places: Places): (status: Status) => Promise<void> {
+  let redrawJobs = () => {}
+  followErrors(places.jobs, () => redrawJobs())
+  return async ({ generatedAt }) => {
+    const [{ jobs, archives }, plan] = await Promise.all([ask('/api/upkeep'), ask('/api/retention')])
+    // The page says already when nobody answers; what was drawn stays.
+    if (jobs) {
+      redrawJobs = () => drawJobs(places.jobs, jobs, generatedAt)
+      redrawJobs()
+    }
+    if (archives) drawArchives(places.archives, archives)
+    if (plan.partitions) drawRetention(places.retention, plan, generatedAt)
+  }
 }
 
-function drawJobs(place, jobs, now) {
-  const rows = jobs.map(({ job, summary, schedules, nextRun, lastRun }) =>
+const jobColumns: readonly Column[] = [
+  ['Job'],
+  ['Last run', 'number'],
+  ['Took', 'number'],
+  ['Result'],
+  ['Next run', 'number'],
+]
+
+function drawJobs(place: Element, jobs: Upkeep['jobs'], now: string): void {
+  const rows = jobs.flatMap(({ job, summary, schedules, nextRun, lastRun }): Child[] => [
     h(
       'tr',
       {},
@@ -27,11 +44,7 @@ function drawJobs(place, jobs, now) {
         lastRun ? time(lastRun.startedAt, `${age(secondsBetween(lastRun.startedAt, now))} ago`) : 'never yet',
       ),
       cell('took', 'number', lastRun ? took(lastRun.tookMs) : ''),
-      cell(
-        'result',
-        '',
-        lastRun && [outcome(lastRun), lastRun.error && h('span', { class: 'error' }, lastRun.error)],
-      ),
+      cell('result', '', lastRun && outcome(lastRun)),
       cell(
         'next',
         'number',
@@ -41,14 +54,18 @@ function drawJobs(place, jobs, now) {
         schedules > 1 && h('span', { class: 'faint' }, ` · ${counted(schedules, 'schedule')}`),
       ),
     ),
-  )
-  const columns = [['Job'], ['Last run', 'number'], ['Took', 'number'], ['Result'], ['Next run', 'number']]
-  draw(place, table('When each job ran and runs next', columns, rows, { class: 'stack' }))
+    lastRun?.error ? errorRow(`job ${job}`, jobColumns.length, lastRun.error) : null,
+  ])
+  draw(place, table('When each job ran and runs next', jobColumns, rows, { class: 'cards' }))
 }
 
-const endings = { drop: 'dropped', archive: 'archived', 'roll-up': 'rolled up' }
+const endings: Readonly<Record<string, string>> = {
+  drop: 'dropped',
+  archive: 'archived',
+  'roll-up': 'rolled up',
+}
 
-export function drawStorage(place, { partitions }) {
+export function drawStorage(place: Element, { partitions }: Status): void {
   const rows = partitions.map(({ table: name, partitions: leaves, bytes: size, estimatedRows, ...rest }) => {
     const { daysAhead, newestBound, keptDays, ending } = rest
     return h(
@@ -67,11 +84,11 @@ export function drawStorage(place, { partitions }) {
       cell(
         'kept',
         '',
-        keptDays === null ? 'for ever' : `${counted(keptDays, 'day')}, then ${endings[ending]}`,
+        keptDays === null ? 'for ever' : `${counted(keptDays, 'day')}, then ${endings[ending ?? '']}`,
       ),
     )
   })
-  const columns = [
+  const columns: Column[] = [
     ['Table'],
     ['Partitions', 'number'],
     ['Rows', 'number'],
@@ -79,20 +96,24 @@ export function drawStorage(place, { partitions }) {
     ['Made ahead', 'number'],
     ['Kept'],
   ]
-  draw(place, table('The partitions of each table', columns, rows, { class: 'stack' }))
+  draw(place, table('The partitions of each table', columns, rows, { class: 'cards' }))
 }
 
-const ahead = (days) => (days < 2 ? `${Math.round(days * 24)} h` : counted(Math.floor(days), 'day'))
+const ahead = (days: number): string =>
+  days < 2 ? `${Math.round(days * 24)} h` : counted(Math.floor(days), 'day')
 
-const fates = {
+const fates: Readonly<Record<string, string>> = {
   drop: 'dropped',
   archive: 'archived, read back and dropped',
   'roll-up': 'rolled up, compared and dropped',
 }
 const mostLeaves = 12
 
-/** What the next run will do; where it does nothing to a table, what goes first and when. */
-function drawRetention(place, plan, now) {
+type Leaf = NextRetention['partitions'][number]
+type OldRows = NextRetention['rows'][number]
+
+/** What the next run will do; where it does nothing to a table, what is deleted first and when. */
+function drawRetention(place: Element, plan: NextRetention, now: string): void {
   const going = plan.partitions.filter(({ verdict }) => verdict === 'goes')
   const held = plan.partitions.filter(({ verdict }) => verdict === 'held-back')
   const tables = [...new Set(plan.partitions.map(({ table: name }) => name))]
@@ -102,7 +123,14 @@ function drawRetention(place, plan, now) {
     ...plan.rows.filter(({ rows: old }) => old !== 0).map((old) => oldRowsRow(old, plan)),
     ...waiting.map((leaf) => laterRow(leaf)),
   ]
-  const columns = [['What'], ['Of'], ['Rows', 'number'], ['Size', 'number'], ['When', 'number'], ['Becomes']]
+  const columns: Column[] = [
+    ['What'],
+    ['Of'],
+    ['Rows', 'number'],
+    ['Size', 'number'],
+    ['When', 'number'],
+    ['Becomes'],
+  ]
   const more = going.length + held.length - mostLeaves
   draw(
     place,
@@ -116,28 +144,35 @@ function drawRetention(place, plan, now) {
         `It runs at ${instant(plan.nextRun)} UTC, in ${age(secondsBetween(now, plan.nextRun))}.`,
       ),
     ),
-    rows.length > 0 && table('What retention will do, and when', columns, rows, { class: 'stack' }),
+    rows.length > 0 && table('What retention will do, and when', columns, rows, { class: 'cards' }),
     more > 0 &&
       h('p', { class: 'note inset' }, `And ${counted(more, 'partition')} more: beacon retention --dry-run`),
   )
 }
 
-function sentenceOf({ refusal, unfinished }, going, held) {
+function sentenceOf(
+  { refusal, unfinished }: NextRetention,
+  going: readonly Leaf[],
+  held: readonly Leaf[],
+): string {
   if (refusal !== null) return `The next run will delete nothing: ${refusal}.`
-  const sum = (name) => going.reduce((total, leaf) => total + leaf[name], 0)
+  const sum = (name: 'rows' | 'bytes') => going.reduce((total, leaf) => total + leaf[name], 0)
   const parts = [
     unfinished.length > 0 &&
       `finish ${counted(unfinished.length, 'partition')} that a run before has begun with`,
     going.length > 0 &&
-      `let go of ${counted(going.length, 'partition')} with ${counted(sum('rows'), 'row')}, ${bytes(sum('bytes'))}`,
+      `delete ${counted(going.length, 'partition')} with ${counted(sum('rows'), 'row')}, ${bytes(sum('bytes'))}`,
     held.length > 0 && `hold back ${counted(held.length, 'partition')}`,
-  ].filter(Boolean)
+  ].filter((part) => part !== false)
   return parts.length === 0
-    ? 'The next run has no partition to let go of.'
+    ? 'The next run has no partition to delete.'
     : `The next run will ${parts.join(', and ')}.`
 }
 
-const leafRow = ({ name, from, to, rows, bytes: size, ending, verdict, reason }, { nextRun }) =>
+const leafRow = (
+  { name, from, to, rows, bytes: size, ending, verdict, reason }: Leaf,
+  { nextRun }: NextRetention,
+): HTMLElement =>
   h(
     'tr',
     { class: verdict },
@@ -153,7 +188,10 @@ const leafRow = ({ name, from, to, rows, bytes: size, ending, verdict, reason },
     ),
   )
 
-const oldRowsRow = ({ table: name, before, rows, ending }, { nextRun }) =>
+const oldRowsRow = (
+  { table: name, before, rows, ending }: OldRows,
+  { nextRun }: NextRetention,
+): HTMLElement =>
   h(
     'tr',
     { class: rows === null ? 'later' : null },
@@ -166,13 +204,13 @@ const oldRowsRow = ({ table: name, before, rows, ending }, { nextRun }) =>
   )
 
 /** Of a table of which nothing goes now, the leaf that will be old enough first. */
-function firstToGo(partitions, name) {
+function firstToGo(partitions: readonly Leaf[], name: string): Leaf | undefined {
   const own = partitions.filter(({ table: of }) => of === name)
   if (own.some(({ verdict }) => verdict !== 'stays')) return undefined
   return own.toSorted((a, b) => Date.parse(a.keptUntil) - Date.parse(b.keptUntil))[0]
 }
 
-const laterRow = ({ name, from, to, rows, bytes: size, ending, keptUntil }) =>
+const laterRow = ({ name, from, to, rows, bytes: size, ending, keptUntil }: Leaf): HTMLElement =>
   h(
     'tr',
     { class: 'later' },
@@ -184,28 +222,33 @@ const laterRow = ({ name, from, to, rows, bytes: size, ending, keptUntil }) =>
     cell('becomes', '', fates[ending]),
   )
 
-const span = (from, to) => {
+const span = (from: string, to: string): string => {
   const last = new Date(Date.parse(to) - 1).toISOString()
   return day(from) === day(last) ? day(from) : `${day(from)} → ${day(last)}`
 }
 
-function drawArchives(
-  place,
-  { files, rows, bytes: size, unverified, newest, lastVerifiedAt, longestUnreadAt },
-) {
-  if (files === 0) return draw(place, nothing('Nothing has left the database for a file yet.'))
-  const facts = [
+type Fact = readonly [name: string, value: Child, note?: Child]
+
+function drawArchives(place: Element, archives: Upkeep['archives']): void {
+  const { files, rows, bytes: size, unverified, newest, lastVerifiedAt, longestUnreadAt } = archives
+  if (files === 0) {
+    draw(place, nothing('Nothing has been archived yet.'))
+    return
+  }
+  const facts: Fact[] = [
     ['Files', count(files), unverified > 0 && `${count(unverified)} more not read back yet`],
     ['Rows', count(rows)],
     ['Size', bytes(size)],
-    ['Newest', newest.name, `${count(newest.rows)} rows, ${instant(newest.createdAt)} UTC`],
-    ['Last read back', time(lastVerifiedAt, `${instant(lastVerifiedAt)} UTC`)],
-    instant(longestUnreadAt) !== instant(lastVerifiedAt) && [
+  ]
+  if (newest)
+    facts.push(['Newest', newest.name, `${count(newest.rows)} rows, ${instant(newest.createdAt)} UTC`])
+  if (lastVerifiedAt) facts.push(['Last read back', time(lastVerifiedAt, `${instant(lastVerifiedAt)} UTC`)])
+  if (longestUnreadAt && lastVerifiedAt && instant(longestUnreadAt) !== instant(lastVerifiedAt))
+    facts.push([
       'Longest not read',
       time(longestUnreadAt, `since ${instant(longestUnreadAt)} UTC`),
       'beacon archive verify',
-    ],
-  ].filter(Boolean)
+    ])
   draw(
     place,
     h(
@@ -218,19 +261,27 @@ function drawArchives(
   )
 }
 
+type Queue = NonNullable<Status['queues']>[number]
+const queueStates = ['waiting', 'active', 'delayed', 'failed'] as const
+
+const inState = (one: Queue, state: (typeof queueStates)[number]): number =>
+  state === 'waiting' ? one.waiting + one.prioritized : one[state]
+
+const isBusy = (one: Queue): boolean => one.paused || queueStates.some((state) => inState(one, state) > 0)
+
 /** Most queues have nothing most of the time: they are named, and no more. */
-export function drawQueues(place, { queues }) {
-  if (queues === null) return draw(place, nothing('The queue does not answer.'))
-  const states = ['waiting', 'active', 'delayed', 'failed']
-  const columns = [['Queue'], ...states.map((state) => [state, 'number'])]
-  const inState = (one, state) => (state === 'waiting' ? one.waiting + one.prioritized : one[state])
-  const isBusy = (one) => one.paused || states.some((state) => inState(one, state) > 0)
+export function drawQueues(place: Element, { queues }: Status): void {
+  if (queues === null) {
+    draw(place, nothing('The queue does not answer.'))
+    return
+  }
+  const columns: Column[] = [['Queue'], ...queueStates.map((state): Column => [state, 'number'])]
   const rows = queues.filter(isBusy).map((one) =>
     h(
       'tr',
       {},
       h('th', { scope: 'row' }, link(one.queue), one.paused && h('span', { class: 'tag' }, 'paused')),
-      states.map((state) => {
+      queueStates.map((state) => {
         const jobs = inState(one, state)
         return h('td', { class: `number ${jobs === 0 ? 'zero' : state}` }, count(jobs))
       }),
@@ -245,9 +296,10 @@ export function drawQueues(place, { queues }) {
         'p',
         { class: 'note inset' },
         'Empty: ',
-        idle.flatMap(({ queue }, index) => [index > 0 && ', ', link(queue)]),
+        idle.flatMap(({ queue }, index): Child[] => [index > 0 && ', ', link(queue)]),
       ),
   )
 }
 
-const link = (queue) => h('a', { href: `/queues/queue/${encodeURIComponent(queue)}` }, queue)
+const link = (queue: string): HTMLElement =>
+  h('a', { href: `${base}/queues/queue/${encodeURIComponent(queue)}` }, queue)

@@ -3,13 +3,15 @@
 const whole = new Intl.NumberFormat('en')
 const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 2 })
 
-export const count = (number) => (number === null || number === undefined ? '' : whole.format(number))
+export const count = (number: number | null | undefined): string =>
+  number === null || number === undefined ? '' : whole.format(number)
 
 /** 1 row, 14,220 rows. */
-export const counted = (number, noun) => `${count(number)} ${noun}${number === 1 ? '' : 's'}`
+export const counted = (number: number, noun: string): string =>
+  `${count(number)} ${noun}${number === 1 ? '' : 's'}`
 
 /** 12 s, 4 min, 3 h, 2 d: short enough for a table's cell. */
-export function age(seconds) {
+export function age(seconds: number): string {
   if (seconds < 0) return 'now'
   if (seconds < 100) return `${Math.round(seconds)} s`
   if (seconds < 100 * 60) return `${Math.floor(seconds / 60)} min`
@@ -18,12 +20,12 @@ export function age(seconds) {
 }
 
 /** `in 4 min`, or `now` for what is due. */
-export const until = (seconds) => (seconds < 0.5 ? 'now' : `in ${age(seconds)}`)
+export const until = (seconds: number): string => (seconds < 0.5 ? 'now' : `in ${age(seconds)}`)
 
 /** The time since an instant, in seconds, by the clock of the one who reported. */
-export const secondsBetween = (from, to) => (Date.parse(to) - Date.parse(from)) / 1000
+export const secondsBetween = (from: string, to: string): number => (Date.parse(to) - Date.parse(from)) / 1000
 
-export function took(ms) {
+export function took(ms: number | null): string {
   if (ms === null) return ''
   if (ms < 1000) return `${ms} ms`
   return ms < 60_000
@@ -32,16 +34,19 @@ export function took(ms) {
 }
 
 /** 2024-03-01 12:00, and the seconds only where there are any. */
-export function instant(iso) {
+export function instant(iso: string): string {
   const text = iso.slice(0, 19).replace('T', ' ')
   return text.endsWith(':00') ? text.slice(0, 16) : text
 }
 
-export function day(iso) {
-  return iso.slice(0, 10)
-}
+export const day = (iso: string): string => iso.slice(0, 10)
 
-export function bytes(number) {
+const local = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' })
+
+/** In UTC, and in the time zone of the reader. */
+export const inBothZones = (iso: string): string => `${instant(iso)} UTC\n${local.format(new Date(iso))} here`
+
+export function bytes(number: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']
   const power = Math.min(units.length - 1, number > 0 ? Math.floor(Math.log10(number) / 3) : 0)
   const value = number / 1000 ** power
@@ -49,13 +54,14 @@ export function bytes(number) {
 }
 
 /** A price keeps every digit it was stored with, but for the zeros at its end: no arithmetic touches it. */
-export function price(text) {
-  const [integer, fraction = ''] = text.split('.')
+export function price(text: string): string {
+  const [integer = '', fraction = ''] = text.split('.')
   const kept = fraction.replace(/0+$/, '')
   const grouped = integer.replace(/\B(?=(\d{3})+$)/g, ',')
   return kept === '' ? grouped : `${grouped}.${kept.padEnd(2, '0')}`
 }
 
-export const money = (text) => (text === null ? '' : `$${short.format(Number(text))}`)
+export const money = (text: string | null): string => (text === null ? '' : `$${short.format(Number(text))}`)
 
-export const percent = (text) => (text === null ? '' : `${Math.abs(Number(text)).toFixed(2)} %`)
+export const percent = (text: string | null): string =>
+  text === null ? '' : `${Math.abs(Number(text)).toFixed(2)} %`
