@@ -111,7 +111,7 @@ export const workName = ({ job, subject }: Pick<FailingJobStatus, 'job' | 'subje
     .join(' ')
 
 const namedJobs = 3
-const longestCause = 400
+const longestCause = 200
 
 export function failureSentence({ jobs, cause, firstAt, lastAt, failures, willRetry }: FailureGroup): string {
   const names = jobs.slice(0, namedJobs).map(workName).join(', ')

@@ -156,7 +156,7 @@ describe.skipIf(browserPath === undefined)('the status page when things go wrong
     browser,
     freshDatabase: { pool },
   }) => {
-    await pool.query(`update market_data set price_change_percentage_24h = 0.001 where coin_id = 'bitcoin'`)
+    await pool.query(`update market_data set change_24h = 0.001 where coin_id = 'bitcoin'`)
     await using visited = await visit(browser)
     await visited.page.goto(web.url)
     const row = visited.page.locator('#prices tr', { hasText: 'BTC' })
