@@ -1,16 +1,16 @@
 import { z } from 'zod'
-import { concernsAll, Fault, Malformed, PartlyFailed, Refused } from '../src/fault.ts'
+import { concernsAll, Fault, PartlyFailed } from '../src/fault.ts'
 import { chunksOf } from '../src/ingest/backfill-plan.ts'
 import { type CheckedPage, checkedPages } from '../src/ingest/fill-range.ts'
 import { Gathering, withoutDawdling } from '../src/ingest/gathering.ts'
 import { keptHistory } from '../src/ingest/kept-history.ts'
 import { loadPages } from '../src/ingest/load-pages.ts'
 import { type CandleMarket, candleMarketOf, sourcesInUse } from '../src/ingest/markets.ts'
+import { MarketsFailed } from '../src/ingest/markets-failed.ts'
 import { earlier, later, second } from '../src/market/instant.ts'
 import { type AlignedRange, intersect, isEmpty } from '../src/market/range.ts'
 import { plusCandles, type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
 import { defineJob } from '../src/queue/job.ts'
-import { steadyClock } from '../src/runtime/clock.ts'
 import type { Context } from '../src/runtime/context.ts'
 import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
 import { candlesPerPage } from '../src/sources/source.ts'
@@ -79,6 +79,7 @@ class Tick {
   }
 
   async take({ batch, requests, roundedValues }: CheckedPage): Promise<void> {
+    const { steadyClock } = this.#context
     this.#total.requests += requests
     this.#total.roundedValues += roundedValues
     this.#gathering.add(batch, steadyClock.now())
@@ -110,8 +111,7 @@ async function ingestAll(
   timeframe: Timeframe,
 ): Promise<Total> {
   const waiting = await findWork(context, markets, timeframe)
-  const failures: Failure[] = []
-  let canRetry = false
+  const failures: { coinId: string; fault: Fault }[] = []
   const tick = new Tick(context)
   const work = async () => {
     for (let market = waiting.shift(); market; market = waiting.shift()) {
@@ -123,8 +123,7 @@ async function ingestAll(
           waiting.length = 0
           throw error
         }
-        canRetry ||= error instanceof Malformed
-        failures.push({ coinId: market.series.coinId, error: error.message })
+        failures.push({ coinId: market.series.coinId, fault: error })
       }
     }
   }
@@ -136,16 +135,18 @@ async function ingestAll(
   const broken = ends.find((end) => end.status === 'rejected')
   const { unplaced } = tick
   if (!broken && failures.length === 0 && !unplaced) return total
-  const outcome = { markets: markets.length, ...total, failures }
+  const faults = failures.map(({ fault }) => fault)
+  const named = failures.map(({ coinId, fault }) => ({ coinId, error: fault.message }))
+  const outcome = { markets: markets.length, ...total, failures: named }
   const isPartial = broken === undefined && unplaced === undefined && failures.length < markets.length
   const others = unplaced ? `; ${unplaced.message}` : ''
-  const message = `${failures.length} of ${markets.length} markets failed: ${failures.map(failureText).join('; ')}${others}`
-  if (isPartial) throw new PartlyFailed(message, { outcome, canRetry })
+  const message = `${failures.length} of ${markets.length} markets failed: ${named.map(failureText).join('; ')}${others}`
+  if (isPartial) throw new PartlyFailed(message, { outcome, faults })
   // A run that fails has brought candles of other markets all the same.
   await noteOutcome(databaseOf(context.pool), context.runId, outcome)
   if (broken) throw broken.reason
   if (unplaced && failures.length === 0) throw unplaced
-  throw canRetry ? new Malformed(message) : new Refused(message)
+  throw new MarketsFailed(message, [...faults, ...(unplaced ? [unplaced] : [])])
 }
 
 type Failure = Readonly<{ coinId: string; error: string }>

@@ -1,10 +1,11 @@
 import { z } from 'zod'
-import { concernsAll, Fault, Malformed, PartlyFailed, Refused } from '../src/fault.ts'
+import { concernsAll, Fault, PartlyFailed } from '../src/fault.ts'
 import { chunksOf } from '../src/ingest/backfill-plan.ts'
 import { addFilled, type Filled, fillRange, nothingFilled } from '../src/ingest/fill-range.ts'
 import { subtractAll } from '../src/ingest/gap-causes.ts'
 import { keptHistory, lastingHistory } from '../src/ingest/kept-history.ts'
 import { type CandleMarket, candleMarketOf } from '../src/ingest/markets.ts'
+import { MarketsFailed } from '../src/ingest/markets-failed.ts'
 import { planRepair, type RepairPlan, takeTurns } from '../src/ingest/repair-plan.ts'
 import { later, minute } from '../src/market/instant.ts'
 import type { AlignedRange } from '../src/market/range.ts'
@@ -157,14 +158,12 @@ function throwIfFailed(failures: readonly Failure[], coins: number, done: Outcom
   if (failures.length === 0) return
   const told = failures.map(({ coinId, timeframe, fault }) => `${coinId} ${timeframe}: ${fault.message}`)
   const message = `${failures.length} of the markets failed: ${told.join('; ')}`
-  const canRetry = failures.some(({ fault }) => fault instanceof Malformed)
-  if (failures.length < coins) {
-    const named = failures.map(({ coinId, timeframe, fault }) => ({
-      coinId,
-      timeframe,
-      error: fault.message,
-    }))
-    throw new PartlyFailed(message, { outcome: { ...done, failures: named }, canRetry })
-  }
-  throw canRetry ? new Malformed(message) : new Refused(message)
+  const faults = failures.map(({ fault }) => fault)
+  if (failures.length === coins) throw new MarketsFailed(message, faults)
+  const named = failures.map(({ coinId, timeframe, fault }) => ({
+    coinId,
+    timeframe,
+    error: fault.message,
+  }))
+  throw new PartlyFailed(message, { outcome: { ...done, failures: named }, faults })
 }

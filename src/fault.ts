@@ -20,6 +20,15 @@ export class Unavailable extends Fault {
   readonly remedy = 'retry'
 }
 
+/**
+ * The source answered with an error that nobody here knows. It may concern one market or all, and may pass: it is retried
+ * a bounded number of times, and nothing is concluded from it.
+ */
+export class UnknownError extends Fault {
+  readonly code = 'UNKNOWN_ERROR'
+  readonly remedy = 'retry'
+}
+
 /** An answer that is not what the source's contract says. Asked again, it is usually whole. */
 export class Malformed extends Fault {
   readonly code = 'MALFORMED'
@@ -53,6 +62,18 @@ export class Refused extends Fault {
   readonly remedy = 'give-up'
 }
 
+/** The range asked for begins before anything that the source has of the market: a later beginning can be had. */
+export class BeforeHistory extends Fault {
+  readonly code = 'BEFORE_HISTORY'
+  readonly remedy = 'give-up'
+}
+
+/** The range asked for is longer than the source allows in one request: a shorter one can be had. */
+export class RangeTooLong extends Fault {
+  readonly code = 'RANGE_TOO_LONG'
+  readonly remedy = 'give-up'
+}
+
 /** The market asked for does not exist on its source. */
 export class UnknownMarket extends Fault {
   readonly code = 'UNKNOWN_MARKET'
@@ -62,17 +83,18 @@ export class UnknownMarket extends Fault {
 /** Some markets of a run failed and the others were loaded: `outcome` is what was done. */
 export class PartlyFailed extends Fault {
   readonly code = 'PARTLY_FAILED'
-  readonly remedy: 'retry' | 'give-up'
+  readonly remedy: Remedy
   readonly outcome: Readonly<Record<string, unknown>>
 
   constructor(
     message: string,
-    { outcome, canRetry }: Readonly<{ outcome: Readonly<Record<string, unknown>>; canRetry: boolean }>,
+    { outcome, faults }: Readonly<{ outcome: Readonly<Record<string, unknown>>; faults: readonly Fault[] }>,
     options?: ErrorOptions,
   ) {
     super(message, options)
     this.outcome = outcome
-    this.remedy = canRetry ? 'retry' : 'give-up'
+    // Another try helps where it helps one of them.
+    this.remedy = faults.some(({ remedy }) => remedy !== 'give-up') ? 'retry' : 'give-up'
   }
 }
 

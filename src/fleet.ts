@@ -78,6 +78,7 @@ export async function openFleet(
   releases.push(() => http.close())
   const context: Fleet['context'] = {
     clock,
+    steadyClock,
     log,
     settings,
     pool: database.pool,

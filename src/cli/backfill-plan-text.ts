@@ -3,7 +3,8 @@ import { minute, second, toIso, toMinuteText } from '../market/instant.ts'
 import { candleCount, type Range } from '../market/range.ts'
 import { durationText } from '../settings/duration.ts'
 import { counted } from '../status/words.ts'
-import { bytesText, countText, spanText, table } from './output.ts'
+import { bytesText, countText, spanText } from './output.ts'
+import { table } from './terminal/table.ts'
 
 /** The plan for people: a line a series, and what all of them come to. */
 export function planText(plan: BackfillPlan): string {

@@ -11,8 +11,9 @@ import type { Database } from '../store/transaction.ts'
 import { readCount, readDate } from './arguments.ts'
 import { drawCandles, mostCandles } from './candle-chart.ts'
 import { readSeries } from './one-series.ts'
-import { answer, hasColours, table, terminalSize } from './output.ts'
+import { answer, hasColours, terminalSize } from './output.ts'
 import { type DatabaseSession, withDatabase } from './session.ts'
+import { table } from './terminal/table.ts'
 
 type CandlesOptions = Readonly<{
   last?: string

@@ -6,9 +6,10 @@ import { inTransaction } from '../store/transaction.ts'
 import { chosenCoins } from './chosen-coins.ts'
 import { addCommand } from './coins/add.ts'
 import { listCommand } from './coins/list.ts'
-import { answer, print, table } from './output.ts'
+import { answer, print } from './output.ts'
 import { runHere } from './run-here.ts'
 import { withDatabase, withFleet } from './session.ts'
+import { table } from './terminal/table.ts'
 
 export const coinsCommand = (): Command =>
   new Command('coins')

@@ -4,8 +4,9 @@ import { candleCount } from '../market/range.ts'
 import { listCoins } from '../store/coins.ts'
 import { type SeriesSummary, summarizeCoverage } from '../store/coverage-summary.ts'
 import { chosenCoins } from './chosen-coins.ts'
-import { answer, countText, table } from './output.ts'
+import { answer, countText } from './output.ts'
 import { withDatabase } from './session.ts'
+import { table } from './terminal/table.ts'
 
 export const coverageCommand = (): Command =>
   new Command('coverage')

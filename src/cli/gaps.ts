@@ -13,9 +13,10 @@ import { forgetAbsence } from '../store/coverage.ts'
 import { readRange, readTimeframes } from './arguments.ts'
 import { Incomplete } from './backfill.ts'
 import { chosenCoins } from './chosen-coins.ts'
-import { answer, countText, print, say, table } from './output.ts'
+import { answer, countText, print, say } from './output.ts'
 import { inspectCommand } from './quarantine/inspect.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
+import { table } from './terminal/table.ts'
 
 type GapsOptions = Readonly<{
   timeframe?: string

@@ -6,8 +6,9 @@ import { openDatabase } from '../runtime/database.ts'
 import { isEncryptionKeyId, newEncryptionKeyEntry, newEncryptionKeyId } from '../settings/encryption-keys.ts'
 import { counted } from '../status/words.ts'
 import { withCountingBar } from './counting-bar.ts'
-import { answer, countText, say, table } from './output.ts'
+import { answer, countText, say } from './output.ts'
 import { withSession } from './session.ts'
+import { table } from './terminal/table.ts'
 
 export const keysCommand = (): Command =>
   new Command('keys').addCommand(generateCommand()).addCommand(rotateCommand())

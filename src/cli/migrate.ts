@@ -8,8 +8,9 @@ import {
   migrationStatus,
   verifyMigrations,
 } from '../store/migrations.ts'
-import { answer, table } from './output.ts'
+import { answer } from './output.ts'
 import { withServer } from './session.ts'
+import { table } from './terminal/table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
 

@@ -28,20 +28,6 @@ export function answer(asJson: boolean | undefined, value: unknown, text: () => 
   else print(text())
 }
 
-type Column<Row> = Readonly<{ title: string; of(row: Row): string; align?: 'right' }>
-
-/** A table for a terminal: a line of titles, then a line a row. */
-export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
-  const cells = [
-    columns.map(({ title }) => title),
-    ...rows.map((row) => columns.map((column) => column.of(row))),
-  ]
-  const widths = columns.map((_, index) => Math.max(...cells.map((line) => line[index]?.length ?? 0)))
-  const pad = (text: string, index: number) =>
-    columns[index]?.align === 'right' ? text.padStart(widths[index] ?? 0) : text.padEnd(widths[index] ?? 0)
-  return cells.map((line) => line.map(pad).join('  ').trimEnd()).join('\n')
-}
-
 /** `1,234,567` */
 export const countText = (count: number): string => count.toLocaleString('en-US')
 

@@ -6,8 +6,9 @@ import { type LatestPrice, readLatestPrices } from '../store/prices.ts'
 import { readLastOutcome } from '../store/runs.ts'
 import type { Database } from '../store/transaction.ts'
 import { chosenCoins } from './chosen-coins.ts'
-import { answer, spanText, table } from './output.ts'
+import { answer, spanText } from './output.ts'
 import { withDatabase } from './session.ts'
+import { table } from './terminal/table.ts'
 
 export const pricesCommand = (): Command =>
   new Command('prices')

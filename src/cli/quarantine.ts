@@ -9,10 +9,11 @@ import { discard, listQuarantined, type QuarantinedRow, type QuarantineFilter } 
 import type { Database } from '../store/transaction.ts'
 import { refuseWrongFilter } from './arguments/quarantine-filter.ts'
 import { readCount, readRange } from './arguments.ts'
-import { answer, countText, say, table } from './output.ts'
+import { answer, countText, say } from './output.ts'
 import { acceptCommand } from './quarantine/accept.ts'
 import { accountName, rowNamed, rowsNamed } from './quarantine/named-rows.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
+import { table } from './terminal/table.ts'
 import { sayPause } from './verify.ts'
 
 export const quarantineCommand = (): Command =>

@@ -4,8 +4,9 @@ import { InvalidInput } from '../fault.ts'
 import { pauseQueue, type QueueCounts, queueOverview, resumeQueue } from '../queue/overview.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import { readSources } from '../store/instruments.ts'
-import { answer, countText, table } from './output.ts'
+import { answer, countText } from './output.ts'
 import { withFleet } from './session.ts'
+import { table } from './terminal/table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
 

@@ -3,7 +3,9 @@ import { type Timeframe, timeframes } from '../market/timeframe.ts'
 import type { Freshness, SeriesStatus } from '../status/series.ts'
 import type { Status } from '../status/status.ts'
 import { counted } from '../status/words.ts'
-import { bytesText, countText, spanText, table } from './output.ts'
+import { bytesText, countText, spanText } from './output.ts'
+import { columnsOf, cutTo, headOf } from './terminal/columns.ts'
+import { table } from './terminal/table.ts'
 
 /** One fewer than a terminal has: the prompt takes the last. */
 const mostLines = 23
@@ -54,17 +56,17 @@ const paintFreshness = (line: string, paint: (text: string, colour: Colour) => s
 
 /** Cut to the width of the terminal. */
 const cut = (line: string): string => cutTo(mostColumns, line)
-const cutTo = (columns: number, text: string): string =>
-  text.length <= columns ? text : `${text.slice(0, columns - 1)}…`
 
 /** The one sentence to read, on as many lines as it needs, up to these. */
 const mostHeadlines = 4
 
 function wrapped(sentence: string, most = mostHeadlines): string[] {
-  if (sentence.length <= mostColumns || most === 1) return [cut(sentence)]
-  const at = sentence.lastIndexOf(' ', mostColumns)
-  const end = at > 0 ? at : mostColumns
-  return [sentence.slice(0, end), ...wrapped(sentence.slice(end).trimStart(), most - 1)]
+  if (columnsOf(sentence) <= mostColumns || most === 1) return [cut(sentence)]
+  // A column more, for the space that need not be shown.
+  const room = headOf(mostColumns + 1, sentence)
+  const at = room.lastIndexOf(' ')
+  const first = at > 0 ? room.slice(0, at) : headOf(mostColumns, sentence)
+  return [first, ...wrapped(sentence.slice(first.length).trimStart(), most - 1)]
 }
 
 /** The first so many, and how many more there are; in place of `1 more` it can stand itself. */
@@ -78,7 +80,7 @@ function footer({ hasWorkers, queueEngine, database }: Status['process']): strin
   const sentences = `Workers: ${workers}. Queue: ${queueEngine}.`
   const server = `PostgreSQL ${database.version}, ${bytesText(database.bytes)}.`
   const line = `${sentences} ${server}`
-  return line.length <= mostColumns ? [line] : [sentences, server]
+  return columnsOf(line) <= mostColumns ? [line] : [sentences, server]
 }
 
 const marks: Readonly<Record<Freshness, string>> = {
@@ -92,7 +94,7 @@ const marks: Readonly<Record<Freshness, string>> = {
 function freshnessLines(series: readonly SeriesStatus[], most: number): string[] {
   if (series.length === 0) return ['No coin is followed.']
   const byCoin = coinTable(series).split('\n')
-  const fits = byCoin.length <= most && byCoin.every((line) => line.length <= mostColumns)
+  const fits = byCoin.length <= most && byCoin.every((line) => columnsOf(line) <= mostColumns)
   return fits ? byCoin : shortened(timeframeTable(series).split('\n').map(cut), most - 1)
 }
 

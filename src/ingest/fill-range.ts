@@ -2,7 +2,6 @@ import type { HttpClient, Lane } from '../http/request.ts'
 import { earlier, plus } from '../market/instant.ts'
 import { type AlignedRange, candleCount } from '../market/range.ts'
 import { floorTo } from '../market/timeframe.ts'
-import { steadyClock } from '../runtime/clock.ts'
 import type { Context } from '../runtime/context.ts'
 import { inSpan } from '../runtime/trace.ts'
 import type { CandleProvider } from '../sources/source.ts'
@@ -39,7 +38,7 @@ export const addFilled = (a: Filled, b: Filled): Filled => ({
 })
 
 export type FillReach = Readonly<{ http: HttpClient }> &
-  Pick<Context, 'pool' | 'clock' | 'settings' | 'signal' | 'runId' | 'partitions'>
+  Pick<Context, 'pool' | 'clock' | 'steadyClock' | 'settings' | 'signal' | 'runId' | 'partitions'>
 
 /** Several stretches of it. */
 export type Fillings = Omit<Filling, 'range'> & Readonly<{ ranges: readonly AlignedRange[] }>
@@ -70,10 +69,10 @@ export async function fillRanges(reach: FillReach, filling: Fillings): Promise<F
   try {
     const pages = withoutDawdling(pagesOfAll(reach, filling), reach.settings.candles.patience, commit)
     for await (const { batch, passed, ...counts } of pages) {
-      gathering.add(batch, steadyClock.now())
+      gathering.add(batch, reach.steadyClock.now())
       pending = addFilled(pending, { ...nothingFilled, ...counts })
       reached = passed
-      if (gathering.isEnough(steadyClock.now())) await commit()
+      if (gathering.isEnough(reach.steadyClock.now())) await commit()
     }
   } finally {
     await commit()

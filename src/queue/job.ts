@@ -4,8 +4,10 @@ import type { Context } from '../runtime/context.ts'
 import type { Settings } from '../settings.ts'
 import type { Coin } from '../store/coins.ts'
 
-/** How a running job tells the board what it is doing. Lines keep their order. */
+/** What a running job knows of its place in the queue, and how it tells the board what it is doing. Lines keep their order. */
 export type Report = Readonly<{
+  /** Which try of the job this is, 1 the first time. */
+  attempt: number
   progress(done: number, total: number): Promise<void>
   log(line: string): Promise<void>
 }>

@@ -6,6 +6,7 @@ import { within } from '../runtime/within.ts'
 import { type RedisServers, readRedisUrl } from '../settings/redis-url.ts'
 import { serverName } from '../settings/server-list.ts'
 import { lockDurationMs, stalledIntervalMs } from './locks.ts'
+import { ClusterNodes } from './redis/cluster-nodes.ts'
 import { openRedis, type RedisClient, type RedisHealth } from './redis/open-redis.ts'
 import { redisRefusal } from './redis/refusal.ts'
 import type { RedisInfo } from './redis/short-connection.ts'
@@ -44,7 +45,7 @@ export async function openRedisStore({ redisUrl, patience, onError }: RedisStore
     patience,
   )
   const health: RedisHealth = { refusal: undefined }
-  const options = { servers, isCluster, health, onError }
+  const options = { servers, isCluster, nodes: new ClusterNodes(servers), health, onError }
   // Two for all queues and workers, and one more for each worker, which blocks it.
   const ofQueues = openRedis({ ...options, commandTimeoutMs })
   const ofWorkers = openRedis(options)

@@ -8,13 +8,19 @@ import { openClient } from '../store/connection/open-client.ts'
 import { databaseOf } from '../store/transaction.ts'
 import type { Log } from './log.ts'
 
-/** What the advisory lock is called that every process in a role holds, shared, for as long as it lives. */
-const lockNames: Readonly<Record<Role, string>> = { worker: 'workers', scheduler: 'scheduler', web: 'web' }
-
-const keyOf = (role: Role, queueKind: QueueKind): string =>
-  `hashtextextended('beacon:${lockNames[role]}:${queueKind}', 0)`
-
 type QueueKind = 'redis' | 'postgres'
+
+/** The table that every process in a role holds a lock on for as long as it lives. */
+const tableOf = (role: Role): string => `public.${role}_presence`
+
+/**
+ * The two wait neither for themselves nor for each other, and need a right that only the owner of the table has: no other
+ * login can pretend to be a worker.
+ */
+const lockModes: Readonly<Record<QueueKind, Readonly<{ sql: string; name: string }>>> = {
+  redis: { sql: 'row share', name: 'RowShareLock' },
+  postgres: { sql: 'row exclusive', name: 'RowExclusiveLock' },
+}
 
 const betweenTriesMs = 5 * second
 
@@ -70,7 +76,7 @@ async function announce(url: string, announced: readonly Role[], queueKind: Queu
     await client.query(`
       begin;
       set local idle_in_transaction_session_timeout = 0;
-      select ${announced.map((role) => `pg_advisory_xact_lock_shared(${keyOf(role, queueKind)})`).join(', ')}`)
+      ${announced.map((role) => `lock table ${tableOf(role)} in ${lockModes[queueKind].sql} mode`).join('; ')}`)
     keepChecking(client)
     return client
   } catch (error) {
@@ -81,14 +87,14 @@ async function announce(url: string, announced: readonly Role[], queueKind: Queu
 
 /** The roles that some process of the fleet has, on the queues of that kind. */
 export async function presentRoles(pool: Pool, queueKind: QueueKind): Promise<ReadonlySet<Role>> {
-  const keys = roles.map((role) => `('${role}', ${keyOf(role, queueKind)})`)
-  const { rows } = await databaseOf(pool).execute<{ role: Role }>(
-    sql.raw(`
-    select distinct role from (values ${keys.join(', ')}) as known (role, key) join pg_locks
-      on locktype = 'advisory' and mode = 'ShareLock' and granted and objsubid = 1
-        and database = (select oid from pg_database where datname = current_database())
-        and (classid::bigint << 32) + objid::bigint = key`),
+  const tables = sql.join(
+    roles.map((role) => sql`(${role}, ${tableOf(role)}::regclass::oid)`),
+    sql`, `,
   )
+  const { rows } = await databaseOf(pool).execute<{ role: Role }>(sql`
+    select distinct role from (values ${tables}) as known (role, relation) join pg_locks using (relation)
+    where locktype = 'relation' and granted and mode = ${lockModes[queueKind].name}
+      and database = (select oid from pg_database where datname = current_database())`)
   return new Set(rows.map(({ role }) => role))
 }
 

@@ -1,3 +1,4 @@
+import type { HoldStatus } from '../lifecycle/describe-retention.ts'
 import { type Instant, minute, second } from '../market/instant.ts'
 import type { Settings } from '../settings.ts'
 import { blockingFindings } from './blocking.ts'
@@ -72,6 +73,8 @@ export function findingsOf(facts: Facts, settings: Settings, now: Instant): Find
     ...ofPrices(facts, settings, now),
     ...ofFailures(facts),
     ...ofTables(facts),
+    ...ofHolds(facts),
+    ...ofCheck(facts),
     ...ofOwed(facts),
   ].toSorted(byGravity)
 }
@@ -219,6 +222,45 @@ function ofTables({ partitions }: Facts): Finding[] {
       `${tables} no partition for new rows: \`beacon partitions ensure\` makes it.`,
     ),
   ]
+}
+
+/** One for each table and kind: a view over every partition is one matter. */
+function ofHolds({ holds, partitions }: Facts): Finding[] {
+  const found = new Map<string, { first: HoldStatus; names: string[] }>()
+  for (const hold of holds) {
+    const key = `retention.held ${hold.table} ${hold.kind}`
+    const known = found.get(key)
+    if (known) known.names.push(hold.name)
+    else found.set(key, { first: hold, names: [hold.name] })
+  }
+  const unbounded = partitions
+    .filter((one) => one.unbounded.length > 0 && !found.has(`retention.held ${one.table} shape`))
+    .map((one) =>
+      attention(
+        `partitions.unbounded ${one.table}`,
+        `${one.unbounded.join(', ')} of ${one.table} has no bounds in time, so retention never deletes its rows: \`beacon retention --dry-run\` shows what helps.`,
+      ),
+    )
+  return [
+    ...[...found].map(([key, one]) => attention(key, heldText(one.first, one.names.length - 1))),
+    ...unbounded,
+  ]
+}
+
+function ofCheck({ checkProblems }: Facts): Finding[] {
+  if (checkProblems === null || checkProblems === 0) return []
+  return [
+    attention(
+      'archive.check',
+      `${counted(checkProblems, 'difference')} between what is stored or archived and what was written: \`beacon archive check\` lists them with what helps.`,
+    ),
+  ]
+}
+
+function heldText({ name, reason, remedy }: HoldStatus, more: number): string {
+  const others = more === 0 ? '' : ` and ${counted(more, 'more partition')}`
+  const helps = remedy === null ? '' : `: ${remedy}`
+  return `Retention cannot delete ${name}${others}: ${reason}${helps}.`
 }
 
 function ofOwed({ series }: Facts): Finding[] {

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg'
 import { Unavailable } from '../fault.ts'
 import type { Stop } from '../http/stops.ts'
+import { describeRecordedHold, type HoldStatus } from '../lifecycle/describe-retention.ts'
 import { day, type Instant, plus, second, toIso } from '../market/instant.ts'
 import type { Engine } from '../queue/engine.ts'
 import type { AnyJob } from '../queue/job.ts'
@@ -13,7 +14,9 @@ import { within } from '../runtime/within.ts'
 import type { Settings } from '../settings.ts'
 import { blockingMessage, readBlockingSessions } from '../store/blocking-sessions.ts'
 import { listCoins } from '../store/coins.ts'
+import { readLastCheck } from '../store/digests/archive-checks.ts'
 import { listIncidents } from '../store/incidents.ts'
+import { listHolds } from '../store/lifecycle/partition-holds.ts'
 import { readLatestPrices } from '../store/prices.ts'
 import { listRuns } from '../store/runs.ts'
 import { describeServer, type ServerDescription } from '../store/server.ts'
@@ -61,6 +64,10 @@ export type Status = Readonly<{
   queues: readonly QueueCounts[] | null
   jobs: readonly ScheduleStatus[]
   partitions: readonly TableStatus[]
+  /** Partitions that are older than they are kept and could not be deleted. */
+  holds: readonly HoldStatus[]
+  /** How many differences the last check of all rows and files has found; null where there was none. */
+  checkProblems: number | null
   process: ProcessStatus
 }>
 
@@ -125,7 +132,7 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
   const db = databaseOf(pool)
   const now = clock.now()
   const coins = await listCoins(db)
-  const [series, prices, runs, failures, incidents, partitions, server] = await Promise.all([
+  const [series, prices, runs, failures, incidents, partitions, holds, check, server] = await Promise.all([
     readSeries(db, settings, coins, now),
     coins.length === 0
       ? []
@@ -137,6 +144,8 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
     readFailures(db, { jobs, settings, coins }),
     listIncidents(db, plus(now, -day), mostAlerts),
     readTables(pool, settings, now),
+    listHolds(db),
+    readLastCheck(db),
     describeServer(db),
   ])
   const [queues, stops, someoneWorks, readiness, blocking] = await Promise.all([
@@ -162,6 +171,8 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
     queues,
     jobs: describeSchedules(jobs, settings, coins, now),
     partitions,
+    holds: holds.map(describeRecordedHold),
+    checkProblems: check?.problems.length ?? null,
     process: {
       version: reach.version,
       startedAt: startedAt === undefined ? null : toIso(startedAt),

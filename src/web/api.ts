@@ -17,6 +17,7 @@ import { reasonOf } from '../runtime/when-answering.ts'
 import { within } from '../runtime/within.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import { examine, plainIssues } from '../settings/plain-issues.ts'
+import { coinId as coin } from '../settings/schema.ts'
 import { queueOfSource } from '../settings/source-ids.ts'
 import type { Settings } from '../settings.ts'
 import { describeAlert } from '../status/alerts.ts'
@@ -45,7 +46,6 @@ const mostPoints = 2_000
 
 const timeframe = z.enum(timeframes, { error: `is none of ${timeframes.join(', ')}` })
 const date = z.string().max(40).optional()
-const coin = z.string().max(50)
 
 /** What is answered at an address, to a query that anybody may have written. */
 export type Api = Readonly<Record<`/api/${string}`, (query: unknown) => Promise<unknown>>>

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { leastSkewMs } from '../../src/cli/doctor/clocks.ts'
 import { redisSettingsFindings, redisVersionFindings } from '../../src/cli/doctor/redis.ts'
-import { postgresFindings } from '../../src/cli/doctor/server.ts'
+import { lockFindings, postgresFindings } from '../../src/cli/doctor/server.ts'
 import { freePort } from '../../src/runtime/free-port.ts'
 import { findings, found } from './findings.ts'
 import { openSite } from './site.ts'
@@ -82,9 +82,7 @@ test.concurrent(
 /** One of each thing that can be wrong in a database. */
 const spoiling = `
   create table ohlcv_data_1m_y2024m05d17 (like ohlcv_data_1m including all);
-  create table market_data_y2024m05d16 (like market_data);
-  insert into expiring_partitions (name, parent, holds_from, holds_to, ending, began_at)
-    values ('market_data_y2024m05d16', 'market_data', '2024-05-16', '2024-05-17', 'drop', '2024-07-01');
+  create view mine as select * from ohlcv_data_1h_y2024m03;
   alter table trades no force row level security;
   grant select on ohlcv_data_1h_y2024m03 to beacon_readonly;
   insert into archives (id, table_name, partition_name, range_from, range_to, state, place, file_name, columns, created_at,
@@ -107,8 +105,12 @@ test.concurrent('each thing that was made wrong is found, once, with what mends 
     'doctor --json',
   ])
   if (!sound) throw new Error('the lines have ended')
-  const names = ['detached', 'rights', 'versions', 'clocks', 'disk', 'statements', 'archives']
+  const names = ['detached', 'retention', 'rights', 'versions', 'clocks', 'disk', 'archives']
   expect(names.flatMap((name) => findings(sound, name))).toEqual([])
+  // The login of the tests is an ordinary one.
+  expect(findings(sound, 'statements')).toEqual([
+    { ...found(/^The login hub_owner does not see/, /^grant pg_monitor to hub_owner$/), severity: 'warning' },
+  ])
   expect(findings(sound, 'runs')).toMatchObject([
     { severity: 'warning', sentence: expect.stringMatching(/^Never ran well: /) },
   ])
@@ -121,10 +123,15 @@ test.concurrent('each thing that was made wrong is found, once, with what mends 
   expect(wrong.code).toBe(1)
   expect(findings(wrong, 'detached')).toEqual([
     found(
-      /^ohlcv_data_1m_y2024m05d17 .* belongs to no table/,
+      /^ohlcv_data_1m_y2024m05d17 .* is detached from its table/,
       /^alter table .* drop table ohlcv_data_1m_y2024m05d17$/,
     ),
-    found(/^market_data_y2024m05d16 was to be dropped since 2024-07-01 00:00/, /^npx beacon retention/),
+  ])
+  expect(findings(wrong, 'retention')).toEqual([
+    found(
+      /^ohlcv_data_1h_y2024m03 is not deleted by retention: the view public\.mine of somebody else depends on it\.$/,
+      /^drop view public\.mine$/,
+    ),
   ])
   expect(findings(wrong, 'rights')).toEqual([
     found(/does not bind everybody on trades:/, /^alter table trades enable row level security, force/),
@@ -168,6 +175,8 @@ const server = {
   fsync: true,
   fullPageWrites: true,
   autovacuum: true,
+  maxLocksPerTransaction: 64,
+  maxPreparedTransactions: 0,
 }
 
 test.each([
@@ -179,6 +188,16 @@ test.each([
 ])('of a server with %s wrong, so much is said', (_, parts, severities) => {
   const told = postgresFindings({ ...server, ...parts }, { maxConnections: 50 })
   expect(told.map(({ severity }) => severity)).toEqual(severities)
+})
+
+test.each([
+  ['a hundred partitions', 200, [], ''],
+  ['six hundred', 1_200, ['warning'], 'set max_locks_per_transaction = 640 '],
+  ['thousands', 5_208, ['error'], 'set max_locks_per_transaction = 2624 '],
+])('of the locks for %s, so much is said', (_, locks, severities, remedy) => {
+  const told = lockFindings(server, locks, { maxConnections: 50 })
+  expect(told.map(({ severity }) => severity)).toEqual(severities)
+  expect(told.map((one) => one.remedy).join()).toContain(remedy)
 })
 
 test.each([

@@ -9,7 +9,7 @@ import {
   someCandles,
   somePrices,
   summarised,
-} from '../ingest/retaining.ts'
+} from '../lifecycle/retaining.ts'
 import { aCoin } from '../store/loading.ts'
 import { openSite } from './site.ts'
 
@@ -40,7 +40,7 @@ test('beacon retention tells what it would do and why, does it, and then has not
     / 40 +\S+ kB +rolled up, compared and dropped +ended more than 30 days ago$/,
   )
   expect(line('ohlcv_data_5m')).toMatch(
-    / 288 .* held back .* more than half of ohlcv_data_5m would go at once$/,
+    / 288 .* held back .* more than half of ohlcv_data_5m would be deleted at once$/,
   )
   expect(line('ingest_runs')).toMatch(/\(started_at\) +0 +deleted$/)
   expect(line('notifications')).toMatch(/\(created_at\) +archived and deleted, by the job archive-rows$/)
@@ -49,7 +49,8 @@ test('beacon retention tells what it would do and why, does it, and then has not
   expect(plan).toMatchObject({
     refusal: null,
     error: expect.stringMatching(/^more than half of ohlcv_data_5m/),
-    unfinished: [],
+    unbounded: [],
+    holds: [],
   })
   expect(plan.partitions).toContainEqual({
     table: 'market_data',
@@ -62,11 +63,13 @@ test('beacon retention tells what it would do and why, does it, and then has not
     keptUntil: toIso(daysAgo(1)),
     verdict: 'goes',
     reason: 'ended more than 30 days ago',
+    isExact: true,
+    hold: null,
   })
 
   // It does what nobody has to agree to, and then says what is left.
   expect(refused).toMatchObject({ code: 1, stdout: '' })
-  expect(refused?.stderr).toContain(`${priceLeaf(32)} is dropped with 40 rows\n`)
+  expect(refused?.stderr).toContain(`${priceLeaf(32)} is deleted with 40 rows\n`)
   expect(refused?.stderr).toMatch(
     /error: more than half of ohlcv_data_5m would be deleted at once.*beacon retention --yes\n$/,
   )

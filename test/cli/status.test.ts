@@ -68,6 +68,8 @@ const aStatus = (parts: Partial<Status> = {}): Status => ({
   queues: [],
   jobs: [],
   partitions: [],
+  holds: [],
+  checkProblems: null,
   process: {
     version: '1.0.0',
     startedAt: null,

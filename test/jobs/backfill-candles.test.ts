@@ -80,7 +80,7 @@ function slowly({ context, exchange: { clock } }: Working): Working['context'] {
     clock.move(second)
     return clock.now()
   }
-  return { ...context, clock: { now } }
+  return { ...context, steadyClock: { now } }
 }
 
 describe('a backfill', () => {

@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { Cluster } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { Misconfigured } from '../../src/fault.ts'
 import { openBudget } from '../../src/http/budget.ts'
@@ -15,7 +17,13 @@ import { freePort } from '../../src/runtime/free-port.ts'
 import { readSettings } from '../../src/settings.ts'
 import { redisUrl as sharedRedisUrl } from '../support/database.ts'
 import { findProgram } from '../support/redis.ts'
-import { startPair, startRedisCluster, startSentinels, untilLinked } from '../support/redis-groups.ts'
+import {
+  startPair,
+  startRedisCluster,
+  startSentinels,
+  untilLinked,
+  untilSays,
+} from '../support/redis-groups.ts'
 import { type RedisServer, RedisServers } from '../support/redis-server.ts'
 import { aJob, TestFleet } from './fleet.ts'
 import { startProcess } from './process.ts'
@@ -155,12 +163,11 @@ describe.skipIf(!sharedRedisUrl)('the queue on Redis as it is run', () => {
     await expectWorking(engine, load)
   })
 
-  test('a node of a cluster that is lost is replaced by its replica for queue, budget and health', async () => {
+  test('a node of a cluster that is lost is replaced by its replica for queue, budget and health, even if no other is named in REDIS_URL', async () => {
     const { nodes, owner, replica } = await startRedisCluster(servers, '{beacon}')
-    const [, second] = nodes
-    if (!second) throw new Error('the cluster has several nodes')
-    // Any node names the others.
-    const engine = await fleet.open({ redisUrl: urlOf(second) })
+    const [, second, third] = nodes
+    if (!second || !third) throw new Error('the cluster has several nodes')
+    const engine = await fleet.open({ redisUrl: urlOf(owner) })
     const load = await loadOn(engine)
     await expectWorking(engine, load)
     await loadDuring(load, async () => {
@@ -168,11 +175,22 @@ describe.skipIf(!sharedRedisUrl)('the queue on Redis as it is run', () => {
       await expect.poll(() => replica.ask('info', 'replication'), minutely).toMatch(/role:master/)
     })
     await expectWorking(engine, load)
+    // A new worker connects to the nodes that are left.
+    await expectWorking(engine, await loadOn(engine))
     await expect(fleet.open({ redisUrl: `${urlOf(second)}/1` })).rejects.toThrow(
       new Misconfigured(
         'a Redis Cluster has no other database than 0: remove the number at the end of REDIS_URL',
       ),
     )
+    // BullMQ does so where a worker's connection fails, and waits for the end of it.
+    if (!(engine.redis instanceof Cluster)) throw new Error('the engine is on a cluster')
+    const ofWorker = engine.redis.duplicate()
+    fleet.releases.push(() => ofWorker.disconnect())
+    await once(ofWorker, 'ready')
+    await third.kill()
+    await untilSays(second, ['cluster', 'info'], /cluster_state:fail/)
+    ofWorker.disconnect()
+    await expect(ofWorker.connect()).resolves.toBeUndefined()
   })
 
   describe('a primary and its replica', () => {

@@ -205,7 +205,8 @@ describe.each(engines)('a worker on %s', (kind) => {
       {
         run: async () => {
           runs += 1
-          throw new PartlyFailed('1 of 2 markets failed: pepe: no', { outcome, canRetry: runs === 1 })
+          const fault = runs === 1 ? new Unavailable('no') : new Refused('no')
+          throw new PartlyFailed('1 of 2 markets failed: pepe: no', { outcome, faults: [fault] })
         },
       },
       {

@@ -46,6 +46,7 @@ async function recordAll(pool: Pool): Promise<void> {
   await record(pool, 'ingest-prices', {})
   await record(pool, 'ingest-candles', minutely)
   await record(pool, 'ingest-candles', { ...minutely, timeframe: '5m' })
+  await record(pool, 'retry-retention', {})
 }
 
 async function standingSchedule({ pool, url }: TestDatabase, engine: Engine): Promise<void> {

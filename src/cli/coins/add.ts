@@ -4,6 +4,7 @@ import type { Fleet } from '../../fleet.ts'
 import { candleMarketOf } from '../../ingest/markets.ts'
 import { type Instant, toIso, toMinuteText } from '../../market/instant.ts'
 import { marketKey } from '../../market/market-key.ts'
+import { fittingName } from '../../market/name.ts'
 import { timeframes } from '../../market/timeframe.ts'
 import { coinId as coinIdForm, followedCoin } from '../../settings/schema.ts'
 import type { Settings } from '../../settings.ts'
@@ -16,6 +17,7 @@ import { refuseUnfit } from '../arguments/fitting-text.ts'
 import { readDate } from '../arguments.ts'
 import { answer, say } from '../output.ts'
 import { type DatabaseSession, withFleet } from '../session.ts'
+import { shellWord } from '../shell-word.ts'
 import { checkBeginning } from './beginning.ts'
 import { type FoundMarket, findMarket, lookUpMarket } from './find-market.ts'
 import { readMarket } from './market-name.ts'
@@ -78,7 +80,7 @@ async function add(
       (named ? options.symbol : undefined) ??
       known?.symbol ??
       markets.find(({ listed }) => listed)?.listed?.base ??
-      coinId.toUpperCase().slice(0, 20),
+      fittingName(coinId.toUpperCase(), 20),
     name: options.name ?? known?.name ?? coinId,
   }
   const done = await inTransaction(database.pool, async (tx) => {
@@ -113,7 +115,7 @@ function warnOfOtherTicker(
 ): void {
   if (listed === undefined || ticker === undefined || listed.base === ticker.toUpperCase()) return
   say(
-    `${source}:${symbol} is a market of ${listed.base}${listed.baseName === undefined ? '' : ` (${listed.baseName})`}, and the ticker of ${coinId} is ${ticker}: stop it with beacon coins remove ${coinId} if that is another coin.`,
+    `${source}:${symbol} is a market of ${listed.base}${listed.baseName === undefined ? '' : ` (${listed.baseName})`}, and the ticker of ${coinId} is ${ticker}: stop it with beacon coins remove ${shellWord(coinId)} if that is another coin.`,
   )
 }
 
@@ -122,11 +124,10 @@ function commandFor(
   { source, symbol }: FoundMarket,
   { symbol: ticker, name }: AddOptions,
 ): string {
-  const quoted = (text: string) => (/^[\w.:/-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)
   return [
-    `beacon coins add ${coinId} --market ${quoted(`${source}:${symbol}`)}`,
-    ...(ticker === undefined ? [] : [`--symbol ${quoted(ticker)}`]),
-    ...(name === undefined ? [] : [`--name ${quoted(name)}`]),
+    `beacon coins add ${shellWord(coinId)} --market ${shellWord(`${source}:${symbol}`)}`,
+    ...(ticker === undefined ? [] : [`--symbol ${shellWord(ticker)}`]),
+    ...(name === undefined ? [] : [`--name ${shellWord(name)}`]),
   ].join(' ')
 }
 
@@ -191,6 +192,6 @@ function textOf(
   const aside =
     candlesSetAside === 0
       ? ''
-      : ` ${candlesSetAside} earlier candles are quarantined: beacon quarantine list --coin ${coinId}`
+      : ` ${candlesSetAside} earlier candles are quarantined: beacon quarantine list --coin ${shellWord(coinId)}`
   return `${name} (${symbol}) is tracked on ${markets.join(', ')}.${aside}`
 }

@@ -3,8 +3,9 @@ import { sharersOf } from '../../ingest/listing/shared-markets.ts'
 import { type Instant, toIso, toMinuteText } from '../../market/instant.ts'
 import { type Coin, type Instrument, listCoins } from '../../store/coins.ts'
 import { listRenames, type RecordedRename } from '../../store/instruments.ts'
-import { answer, table } from '../output.ts'
+import { answer } from '../output.ts'
 import { withDatabase } from '../session.ts'
+import { table } from '../terminal/table.ts'
 
 export const listCommand = (): Command =>
   new Command('list')

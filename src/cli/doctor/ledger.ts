@@ -10,6 +10,7 @@ import {
 } from '../../store/deep-check.ts'
 import { withCountingBar } from '../counting-bar.ts'
 import { say } from '../output.ts'
+import { shellWord } from '../shell-word.ts'
 import { type Check, error, type Finding, type Reach, warning } from './check.ts'
 
 /** So many discrepancies are told one by one; a lost disk may leave millions. */
@@ -83,7 +84,7 @@ const stateSentence = (found: StateDiscrepancy): string =>
 const rangeOptions = ({ range }: Discrepancy): string => `--from ${toIso(range.from)} --to ${toIso(range.to)}`
 
 const gapsCommandOf = (found: RowDiscrepancy): string =>
-  `npx beacon gaps ${found.coinId} --timeframe ${found.timeframe} ${rangeOptions(found)} --repair`
+  `npx beacon gaps ${shellWord(found.coinId)} --timeframe ${found.timeframe} ${rangeOptions(found)} --repair`
 
 const unrecordedRemedy = (found: RowDiscrepancy): string =>
-  `npx beacon backfill ${found.coinId} --timeframe ${found.timeframe} ${rangeOptions(found)} --force asks their source for them; what is told again after that came from no source: delete it`
+  `npx beacon backfill ${shellWord(found.coinId)} --timeframe ${found.timeframe} ${rangeOptions(found)} --force asks their source for them; what is told again after that came from no source: delete it`

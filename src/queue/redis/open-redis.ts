@@ -1,6 +1,7 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { second } from '../../market/instant.ts'
 import type { RedisServers } from '../../settings/redis-url.ts'
+import type { ClusterNodes } from './cluster-nodes.ts'
 import { replyMapping, sentinelOptions, serverOptions } from './options.ts'
 import { primaryConnectorOf } from './primary-connector.ts'
 import { isDemoted, redisRefusal } from './refusal.ts'
@@ -13,6 +14,7 @@ export type RedisHealth = { refusal: string | undefined }
 export type OpenRedis = Readonly<{
   servers: RedisServers
   isCluster: boolean
+  nodes: ClusterNodes
   health: RedisHealth
   /** How long a command may wait for its answer, over reconnections; without it as long as it takes. */
   commandTimeoutMs?: number
@@ -29,7 +31,7 @@ const retryAfterMs = (times: number): number => Math.min(250 * 2 ** Math.min(tim
 
 /** Opens a connection to the server, the primary of a Sentinel or the cluster; it reconnects until it is disconnected. */
 export function openRedis(options: OpenRedis): RedisClient {
-  const client = options.isCluster ? openCluster(options) : openServer(options)
+  const client = options.isCluster ? new ClusterClient(options) : openServer(options)
   client.on('error', options.onError)
   return client
 }
@@ -65,13 +67,26 @@ function openServer(options: OpenRedis): Redis {
   })
 }
 
-function openCluster(options: OpenRedis): Cluster {
-  const { servers } = options
-  return new Cluster([...servers.servers], {
-    redisOptions: { ...common(options), replyMapping },
-    clusterRetryStrategy: retryAfterMs,
-    slotsRefreshTimeout: 5 * second,
-    // By name, so that a certificate can be checked.
-    dnsLookup: (address, callback) => callback(null, address),
-  })
+/** BullMQ makes a copy for each worker, and disconnects and connects it by itself. */
+class ClusterClient extends Cluster {
+  readonly #nodes: ClusterNodes
+
+  constructor(options: OpenRedis) {
+    super(options.nodes.current, {
+      redisOptions: { ...common(options), replyMapping },
+      clusterRetryStrategy: retryAfterMs,
+      // Where that check fails, as in a fail-over, ioredis never settles connect(), and BullMQ waits for it without a limit.
+      enableReadyCheck: false,
+      slotsRefreshTimeout: 5 * second,
+      // By name, so that a certificate can be checked.
+      dnsLookup: (address, callback) => callback(null, address),
+    })
+    this.#nodes = options.nodes
+    this.#nodes.follow(this)
+  }
+
+  override duplicate(...[startupNodes, options]: Parameters<Cluster['duplicate']>): Cluster {
+    const copy = super.duplicate(startupNodes, options)
+    return Object.assign(copy, { startupNodes: this.#nodes.current })
+  }
 }

@@ -108,7 +108,7 @@ function drawFigure({ name, of, text, note, isBeyond }: Figure, answer: Answer):
 const smallestBytes = 1_000_000
 const shown = 3
 
-function facts({ indexes, slowStatements, limits }: Answer): HTMLElement[] {
+function facts({ indexes, slowStatements, limits, hidden: unseen }: Answer): HTMLElement[] {
   const unused = indexes.unused.filter(({ bytes: size }) => size >= smallestBytes)
   const { scanned, largest } = indexes
   return [
@@ -143,8 +143,9 @@ function facts({ indexes, slowStatements, limits }: Answer): HTMLElement[] {
           ({ text, calls, averageMs }) =>
             [text, `${counted(calls, 'time')}, ${averageMs.toFixed(1)} ms each`] as const,
         ),
-      slowStatements === null ? 'not kept: pg_stat_statements is not installed' : 'none yet',
+      slowStatements === null ? 'not recorded: pg_stat_statements is not installed' : 'none yet',
     ),
+    ...(unseen === null ? [] : [fact('Not visible', [[unseen.remedy, unseen.message]])]),
   ]
 }
 

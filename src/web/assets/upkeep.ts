@@ -67,12 +67,17 @@ const endings: Readonly<Record<string, string>> = {
 
 export function drawStorage(place: Element, { partitions }: Status): void {
   const rows = partitions.map(({ table: name, partitions: leaves, bytes: size, estimatedRows, ...rest }) => {
-    const { daysAhead, newestBound, keptDays, ending } = rest
+    const { daysAhead, newestBound, keptDays, ending, unbounded } = rest
     return h(
       'tr',
       {},
       h('th', { scope: 'row' }, name),
-      cell('partitions', 'number', count(leaves)),
+      cell(
+        'partitions',
+        `number ${unbounded.length > 0 ? 'warns' : ''}`,
+        count(leaves),
+        unbounded.length > 0 && h('span', { class: 'faint' }, ` + ${unbounded.join(', ')}, without bounds`),
+      ),
       // The planner has not looked at a new leaf yet.
       cell('rows', 'number', estimatedRows === 0 ? '–' : `~ ${count(estimatedRows)}`),
       cell('size', 'number', bytes(size)),
@@ -112,14 +117,43 @@ const mostLeaves = 12
 type Leaf = NextRetention['partitions'][number]
 type OldRows = NextRetention['rows'][number]
 
+/** What a row tells of a partition; one without bounds in time has not all of it. */
+type ShownLeaf = Readonly<{
+  name: string
+  verdict: string
+  reason: string
+  bytes: number
+  bounds?: string
+  leaf?: Leaf
+}>
+
+const shownLeaf = (leaf: Leaf): ShownLeaf => ({ ...leaf, leaf })
+
+/** One without bounds in time is never old enough. */
+const unboundedLeaf = ({
+  name,
+  bounds,
+  bytes: size,
+  hold,
+}: NextRetention['unbounded'][number]): ShownLeaf => ({
+  name,
+  bounds,
+  bytes: size,
+  verdict: 'held-back',
+  reason: hold.remedy === null ? hold.reason : `${hold.reason}: ${hold.remedy}`,
+})
+
 /** What the next run will do; where it does nothing to a table, what is deleted first and when. */
 function drawRetention(place: Element, plan: NextRetention, now: string): void {
   const going = plan.partitions.filter(({ verdict }) => verdict === 'goes')
-  const held = plan.partitions.filter(({ verdict }) => verdict === 'held-back')
+  const held = [
+    ...plan.partitions.filter(({ verdict }) => verdict === 'held-back').map(shownLeaf),
+    ...plan.unbounded.map(unboundedLeaf),
+  ]
   const tables = [...new Set(plan.partitions.map(({ table: name }) => name))]
   const waiting = tables.flatMap((name) => firstToGo(plan.partitions, name) ?? [])
   const rows = [
-    ...[...going, ...held].slice(0, mostLeaves).map((leaf) => leafRow(leaf, plan)),
+    ...[...going.map(shownLeaf), ...held].slice(0, mostLeaves).map((leaf) => leafRow(leaf, plan)),
     ...plan.rows.filter(({ rows: old }) => old !== 0).map((old) => oldRowsRow(old, plan)),
     ...waiting.map((leaf) => laterRow(leaf)),
   ]
@@ -150,16 +184,10 @@ function drawRetention(place: Element, plan: NextRetention, now: string): void {
   )
 }
 
-function sentenceOf(
-  { refusal, unfinished }: NextRetention,
-  going: readonly Leaf[],
-  held: readonly Leaf[],
-): string {
+function sentenceOf({ refusal }: NextRetention, going: readonly Leaf[], held: readonly unknown[]): string {
   if (refusal !== null) return `The next run will delete nothing: ${refusal}.`
   const sum = (name: 'rows' | 'bytes') => going.reduce((total, leaf) => total + leaf[name], 0)
   const parts = [
-    unfinished.length > 0 &&
-      `finish ${counted(unfinished.length, 'partition')} that a run before has begun with`,
     going.length > 0 &&
       `delete ${counted(going.length, 'partition')} with ${counted(sum('rows'), 'row')}, ${bytes(sum('bytes'))}`,
     held.length > 0 && `hold back ${counted(held.length, 'partition')}`,
@@ -170,23 +198,30 @@ function sentenceOf(
 }
 
 const leafRow = (
-  { name, from, to, rows, bytes: size, ending, verdict, reason }: Leaf,
-  { nextRun }: NextRetention,
+  { name, bounds, bytes: size, verdict, reason, leaf }: ShownLeaf,
+  { nextRun, holds }: NextRetention,
 ): HTMLElement =>
   h(
     'tr',
     { class: verdict },
     h('th', { scope: 'row' }, name),
-    cell('of', 'faint', span(from, to)),
-    cell('rows', 'number', count(rows)),
+    cell('of', 'faint', leaf ? span(leaf.from, leaf.to) : bounds),
+    cell('rows', 'number', leaf ? `${leaf.isExact ? '' : '~ '}${count(leaf.rows)}` : '–'),
     cell('size', 'number', bytes(size)),
     cell('when', 'number', verdict === 'goes' ? time(nextRun, instant(nextRun)) : 'not yet'),
     cell(
       'becomes',
-      verdict === 'goes' ? '' : 'warns',
-      verdict === 'goes' ? fates[ending] : `held back: ${reason}`,
+      verdict === 'goes' && !heldBefore(holds, name) ? '' : 'warns',
+      verdict === 'goes' && leaf ? [fates[leaf.ending], heldBefore(holds, name)] : `held back: ${reason}`,
     ),
   )
+
+/** Why the last run could not delete it. */
+function heldBefore(holds: NextRetention['holds'], name: string): string | undefined {
+  const hold = holds.find((one) => one.name === name)
+  if (!hold) return undefined
+  return ` · held back since ${instant(hold.heldSince)} UTC: ${hold.reason}${hold.remedy === null ? '' : `: ${hold.remedy}`}`
+}
 
 const oldRowsRow = (
   { table: name, before, rows, ending }: OldRows,
@@ -230,16 +265,27 @@ const span = (from: string, to: string): string => {
 type Fact = readonly [name: string, value: Child, note?: Child]
 
 function drawArchives(place: Element, archives: Upkeep['archives']): void {
-  const { files, rows, bytes: size, unverified, newest, lastVerifiedAt, longestUnreadAt } = archives
-  if (files === 0) {
+  const {
+    files,
+    rows,
+    bytes: size,
+    unverified,
+    newest,
+    lastVerifiedAt,
+    longestUnreadAt,
+    lastCheck,
+  } = archives
+  if (files === 0 && lastCheck === null) {
     draw(place, nothing('Nothing has been archived yet.'))
     return
   }
-  const facts: Fact[] = [
-    ['Files', count(files), unverified > 0 && `${count(unverified)} more not read back yet`],
-    ['Rows', count(rows)],
-    ['Size', bytes(size)],
-  ]
+  const facts: Fact[] = lastCheck ? [['Last check', ...checkFact(lastCheck)]] : []
+  if (files > 0)
+    facts.push(
+      ['Files', count(files), unverified > 0 && `${count(unverified)} more not read back yet`],
+      ['Rows', count(rows)],
+      ['Size', bytes(size)],
+    )
   if (newest)
     facts.push(['Newest', newest.name, `${count(newest.rows)} rows, ${instant(newest.createdAt)} UTC`])
   if (lastVerifiedAt) facts.push(['Last read back', time(lastVerifiedAt, `${instant(lastVerifiedAt)} UTC`)])
@@ -260,6 +306,23 @@ function drawArchives(place: Element, archives: Upkeep['archives']): void {
     ),
   )
 }
+
+/** What the last comparison with what was written has found. */
+const checkFact = ({
+  checkedAt,
+  problems,
+  liveRows,
+  archivedRows,
+  first,
+}: NonNullable<Upkeep['archives']['lastCheck']>): [Child, Child] => [
+  time(checkedAt, `${instant(checkedAt)} UTC`),
+  problems === 0
+    ? `${count(liveRows + archivedRows)} candles are as they were written`
+    : [
+        h('b', { class: 'warns' }, `${counted(problems, 'difference')} from what was written`),
+        ...first.map(({ where, problem, remedy }) => h('span', {}, `${where}: ${problem}. ${remedy}`)),
+      ],
+]
 
 type Queue = NonNullable<Status['queues']>[number]
 const queueStates = ['waiting', 'active', 'delayed', 'failed'] as const
