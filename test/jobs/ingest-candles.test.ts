@@ -219,7 +219,7 @@ describe('one market in trouble', () => {
     await using working = await startWorking(pool, { faults })
     for (const symbol of ['BTCUSDT', 'ETHUSDT']) await follow(pool, symbol)
     const failing = ingest(working)
-    await expect(failing).rejects.toMatchObject({ code: 'MARKETS_FAILED', remedy: 'retry' })
+    await expect(failing).rejects.toMatchObject({ code: 'PARTLY_FAILED', remedy: 'retry' })
     await expect(failing).rejects.toThrow(/1 of 2 markets failed: ethereum: .*Lorem ipsum/)
     expect(await ingest(working)).toMatchObject({ new: 1_000, unchanged: 2 })
   })

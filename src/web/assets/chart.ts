@@ -31,6 +31,8 @@ class Chart {
   readonly #canvas = h('div', { class: 'chart', role: 'img', 'aria-label': 'No candles yet' })
   #opening: Promise<CandleCanvas> | undefined
   #series: readonly SeriesStatus[] = []
+  /** By the clock of the daemon. */
+  #now = 0
   #coinId: string | undefined
   #timeframe: string | undefined
   #days: number = 1
@@ -62,8 +64,9 @@ class Chart {
   }
 
   /** Takes notice of the series there are, and of a candle that has closed. */
-  update({ series }: Pick<Status, 'series'>): void {
+  update({ series, generatedAt }: Pick<Status, 'series' | 'generatedAt'>): void {
     this.#series = series
+    this.#now = Date.parse(generatedAt)
     const [first] = series
     if (!first) {
       draw(this.#summary, 'No coins are tracked yet.')
@@ -98,7 +101,7 @@ class Chart {
   }
 
   #hasOlder(): boolean {
-    return this.#shown !== undefined && this.#shown.from < Date.now() - 1.5 * this.#days * dayMs
+    return this.#shown !== undefined && this.#shown.from < this.#now - 1.5 * this.#days * dayMs
   }
 
   #loadAnew(): void {
@@ -169,7 +172,7 @@ class Chart {
     const byTime = new Map(found.map((one) => [Date.parse(one.openTime) / 1000, one]))
     const points = withGaps(byTime, pointSeconds)
     const [first, last] = [found[0], found.at(-1)]
-    this.#shown = { byTime, answer, from: first ? Date.parse(first.openTime) : Date.now() }
+    this.#shown = { byTime, answer, from: first ? Date.parse(first.openTime) : this.#now }
     drawing.show(points, { decimals: decimalsOf(found), fit })
     const missing = missingIn(points.length, answer)
     this.#canvas.setAttribute(
