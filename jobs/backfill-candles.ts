@@ -63,7 +63,8 @@ type Chunk = z.infer<typeof payload>
 /** One stretch of history: whatever of it is still owed is asked for, and nothing else. */
 export const backfillCandles = defineJob({
   name: 'backfill-candles',
-  summary: 'One stretch of history of one market, as far as it is still missing',
+  summary: 'Load the missing candles of one range of one market',
+  changes: ['new', 'revised', 'quarantined'],
   payload,
   queueOf: ({ source }) => queueOfSource(source),
   idOf: ({ source, symbol, coinId, timeframe, archive, ...range }) => {
@@ -87,7 +88,7 @@ export const backfillCandles = defineJob({
       })
       const outcome = outcomeOf(whole.done, counted.count())
       await report.log(
-        `${whole.owed} candles were owed: ${outcome.new} new, ${outcome.quarantined} quarantined, ${outcome.requests} requests`,
+        `${whole.owed} candles were missing: ${outcome.new} new, ${outcome.quarantined} quarantined, ${outcome.requests} requests`,
       )
       return outcome
     } catch (error) {

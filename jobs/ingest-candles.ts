@@ -28,6 +28,7 @@ const payload = z.strictObject({ source: anySourceId, timeframe: z.enum(timefram
 export const ingestCandles = defineJob({
   name: 'ingest-candles',
   summary: 'After each close: the newest candles of every market of a source',
+  changes: ['new', 'revised', 'quarantined'],
   payload,
   queueOf: ({ source }) => queueOfSource(source),
   idOf: ({ source, timeframe }) => `ingest-candles_${queueOfSource(source)}_${timeframe}`,

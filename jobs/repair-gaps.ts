@@ -26,8 +26,8 @@ const mostQuestions = 200
 /** Every hour: what is still owed of each series of a source, and what is to be looked at once more. */
 export const repairGaps = defineJob({
   name: 'repair-gaps',
-  summary:
-    'Asks a source again for what is still owed, and once more for what it did not have a day and a month ago',
+  changes: ['backfills', 'new', 'revised', 'quarantined'],
+  summary: 'Request missing candles again, and what the source did not have a day and a month ago',
   payload: z.strictObject({ source: anySourceId }),
   queueOf: ({ source }) => queueOfSource(source),
   idOf: ({ source }) => `repair-gaps_${queueOfSource(source)}`,

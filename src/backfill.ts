@@ -11,10 +11,11 @@ import {
   type QueuedChunk,
   summarize,
 } from './ingest/backfill-summary.ts'
-import { earlier, type Instant, second } from './market/instant.ts'
+import { earlier, type Instant, minute, second } from './market/instant.ts'
 import type { Workers } from './queue/worker.ts'
 import { steadyClock } from './runtime/clock.ts'
 import { hasWorkers } from './runtime/presence.ts'
+import { reasonOf, silenceOf, whenAnswering } from './runtime/when-answering.ts'
 import { queueOfSource } from './settings/source-ids.ts'
 import { type Run, runsSince } from './store/runs.ts'
 import { databaseOf } from './store/transaction.ts'
@@ -71,11 +72,16 @@ export async function runBackfill(
   }
   try {
     const followed = await followRuns(fleet, plan, queued, since, { ...options, seeToWorkers })
-    return await summarize(pool, plan, queued, followed, since)
+    return await throughOutage(fleet, options.signal, () => summarize(pool, plan, queued, followed, since))
   } catch (error) {
     // First of all our own workers: they put the jobs that they give up back into the queue.
     await workers?.close()
-    await withdraw(fleet, queued)
+    try {
+      await withdraw(fleet, queued)
+    } catch (cause) {
+      // Where the queue does not answer, the daemon finishes the jobs. The first error is the one to report.
+      fleet.context.log.warn('backfill.not-withdrawn', { reason: reasonOf(cause) })
+    }
     throw error
   } finally {
     await workers?.close()
@@ -84,6 +90,9 @@ export async function runBackfill(
 
 const pollMs = 250
 const stalledAfterMs = 20 * second
+
+/** A restart or a fail-over of the servers takes less; the daemon's own work goes on after it, too. */
+const outageMs = 2 * minute
 
 async function followRuns(
   fleet: Fleet,
@@ -103,11 +112,10 @@ async function followRuns(
   let waiting = queued
   let settled = 0
   let movedAt = steadyClock.now()
-  while (waiting.length > 0) {
+  const poll = async () => {
     // Where the clock is set back, what ends from now on is recorded as earlier.
     from = earlier(from, clock.now())
     await seeToWorkers()
-    await pause(signal)
     for (const [queue, ids] of idsByQueue(waiting)) {
       for (const some of batches(ids, idsAtOnce)) {
         for (const [id, ofJob] of await runsSince(databaseOf(pool), queue, some, from)) runs.set(id, ofJob)
@@ -122,19 +130,38 @@ async function followRuns(
     settled = nowSettled
     const requests = sumBySource(waiting, requestsOf, endedRequests)
     onProgress(await watch.look(settled, requests, new Set(waiting.map(({ chunk }) => chunk.source))))
-    if (steadyClock.now() - movedAt > stalledAfterMs) {
-      for (const [id, reason] of await jobsGivenUp(fleet, waiting)) givenUp.set(id, reason)
-      const lost = waiting.filter(({ id }) => !givenUp.has(id))
-      // Jobs that are there stay as they are; one that the queue has lost comes back.
-      await context.enqueue(
-        'backfill-candles',
-        lost.map(({ chunk }) => chunk),
-      )
-      movedAt = steadyClock.now()
-    }
+    if (steadyClock.now() - movedAt <= stalledAfterMs) return
+    for (const [id, reason] of await jobsGivenUp(fleet, waiting)) givenUp.set(id, reason)
+    const lost = waiting.filter(({ id }) => !givenUp.has(id))
+    // Jobs that are there stay as they are; one that the queue has lost comes back.
+    await context.enqueue(
+      'backfill-candles',
+      lost.map(({ chunk }) => chunk),
+    )
+    movedAt = steadyClock.now()
+  }
+  while (waiting.length > 0) {
+    await throughOutage(fleet, signal, poll)
+    await pause(signal)
   }
   return { runs, givenUp }
 }
+
+/** The jobs are still in the queue, and their runs are on record: what cannot be read now is read once the servers answer. */
+async function throughOutage<T>(
+  { context: { log } }: Fleet,
+  signal: AbortSignal,
+  read: () => Promise<T>,
+): Promise<T> {
+  const message = `${silenceOf('PostgreSQL or Redis', outageMs)}: see that both run; what was loaded stays, and the same command goes on from there`
+  try {
+    return await whenAnswering(read, message, { log, waitMs: outageMs, signal })
+  } catch (error) {
+    throw error instanceof Aborted ? stopped() : error
+  }
+}
+
+const stopped = () => new Aborted('stopped; what was loaded stays, and the same command goes on from there')
 
 /** What was there before, and what is counted of the jobs, by their sources. */
 function sumBySource(
@@ -162,7 +189,7 @@ async function pause(signal: AbortSignal): Promise<void> {
   try {
     await wait(pollMs, undefined, { signal })
   } catch {
-    throw new Aborted('stopped; what was loaded stays, and the same command goes on from there')
+    throw stopped()
   }
 }
 

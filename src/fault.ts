@@ -18,6 +18,13 @@ export abstract class Fault extends Error {
 export class Unavailable extends Fault {
   readonly code = 'UNAVAILABLE'
   readonly remedy = 'retry'
+  /** Where the other side is a source. */
+  readonly source: string | undefined
+
+  constructor(message: string, { source, ...options }: ErrorOptions & { source?: string } = {}) {
+    super(message, options)
+    this.source = source
+  }
 }
 
 /**

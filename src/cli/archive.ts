@@ -35,10 +35,8 @@ export const archiveCommand = (): Command =>
 
 const listCommand = (): Command =>
   new Command('list')
-    .description(
-      'List every file of the archive: what it holds, where it lies, and whether it was read back.',
-    )
-    .option('--json', 'answer as JSON')
+    .description('List archive files with their content and state.')
+    .option('--json', 'print JSON')
     .action(({ json }: JsonOption) =>
       withDatabase(async ({ db }) => {
         const archives = await listArchives(db)
@@ -71,21 +69,29 @@ const archiveTable = (archives: readonly Archive[]): string =>
     { title: 'what', of: (archive) => archive.partition ?? archive.table },
     { title: 'from', of: ({ range }) => toMinuteText(range.from) },
     { title: 'to', of: ({ range }) => toMinuteText(range.to) },
-    { title: 'rows', of: ({ written }) => (written ? countText(written.content.rows) : ''), align: 'right' },
-    { title: 'size', of: ({ written }) => (written ? bytesText(written.bytes) : ''), align: 'right' },
+    {
+      title: 'rows',
+      of: ({ written }) => (written ? countText(written.content.rows) : ''),
+      align: 'right',
+      leaveOut: 2,
+    },
+    {
+      title: 'size',
+      of: ({ written }) => (written ? bytesText(written.bytes) : ''),
+      align: 'right',
+      leaveOut: 1,
+    },
     { title: 'state', of: ({ state }) => state },
-    { title: 'file', of: ({ place, fileName }) => `${place.replace(/\?.*$/, '')}${fileName}` },
+    { title: 'file', of: ({ place, fileName }) => `${place.replace(/\?.*$/, '')}${fileName}`, wraps: true },
   ])
 
 type Verdict = Readonly<{ id: string; file: string; sound: boolean; problem?: string }>
 
 const verifyCommand = (): Command =>
   new Command('verify')
-    .description(
-      'Read files of the archive back, all of them when none is named: size, SHA-256 and every column.',
-    )
-    .argument('[id]', 'of the archive, or how it begins')
-    .option('--json', 'answer as JSON')
+    .description('Read archive files back and compare checksums.')
+    .argument('[id]', 'give the id of an archive, or its beginning; default: all')
+    .option('--json', 'print JSON')
     .action((id: string | undefined, { json }: JsonOption) =>
       withDatabase(async (session) => {
         const { db } = session
@@ -120,12 +126,10 @@ type RestoreOptions = Readonly<{ into?: string; json?: boolean }>
 
 const restoreCommand = (): Command =>
   new Command('restore')
-    .description(
-      'Put the rows of an archive back into their table, or into one of their own; what is there stays as it is.',
-    )
-    .argument('<id>', 'of the archive, or how it begins')
-    .option('--into <table>', 'make this table and put them there, for its owner alone to read')
-    .option('--json', 'answer as JSON')
+    .description('Restore archived rows into their table or a new one.')
+    .argument('<id>', 'give the id of an archive, or its beginning')
+    .option('--into <table>', 'create this table and restore there, readable by its owner')
+    .option('--json', 'print JSON')
     .action((id: string, { into, json }: RestoreOptions) =>
       withDatabase(async (session) => {
         const { database, settings, clock, db } = session
@@ -158,12 +162,9 @@ function restoredText({ table: name, restored, unchanged, kept, orphaned, until,
 
 const queryCommand = (): Command =>
   new Command('query')
-    .description('Answer a query over the whole history, live and archived, as DuckDB understands SQL.')
-    .argument(
-      '<sql>',
-      `such as "select coin_id, max(high) from ohlcv_data where timeframe = '1h' group by coin_id"`,
-    )
-    .option('--json', 'answer as JSON')
+    .description('Query live and archived history with SQL (DuckDB).')
+    .argument('<sql>', 'give a statement, such as "select count(*) from ohlcv_data"')
+    .option('--json', 'print JSON')
     .action((query: string, { json }: JsonOption) =>
       withDatabase(async ({ database, settings }) => {
         if (query.trim() === '')
@@ -177,7 +178,11 @@ const queryCommand = (): Command =>
             ? 'Done.'
             : table(
                 rows,
-                columns.map((title, index) => ({ title, of: (row) => valueText(row[index]) })),
+                columns.map((title, index) => ({
+                  title,
+                  of: (row) => valueText(row[index]),
+                  wraps: true as const,
+                })),
               ),
         )
       }),
@@ -187,10 +192,10 @@ type CheckCommandOptions = Readonly<{ accept?: boolean; json?: boolean }>
 
 const checkCommand = (): Command =>
   new Command('check')
-    .description('Compare rows and files with what was written of them, for the named coins or for all.')
-    .argument('[coin...]', 'such as bitcoin')
-    .option('--accept', 'keep what differs as it is now, and compare with that from now on')
-    .option('--json', 'answer as JSON')
+    .description('Compare rows and files with their recorded checksums.')
+    .argument('[coin...]', 'name coins by id (bitcoin); default: all')
+    .option('--accept', 'accept the rows as they are now and compare with them later')
+    .option('--json', 'print JSON')
     .action((coins: string[], { accept = false, json }: CheckCommandOptions) =>
       withDatabase(async ({ database: { pool }, settings, clock, signal, db }) => {
         const known = await listCoinIds(db)
@@ -244,9 +249,9 @@ type AdoptOptions = Readonly<{ dryRun?: boolean; json?: boolean }>
 
 const adoptCommand = (): Command =>
   new Command('adopt')
-    .description('Rebuild the manifest from the files of the archive, also in an empty database.')
-    .option('--dry-run', 'show what would be adopted, and change nothing')
-    .option('--json', 'answer as JSON')
+    .description('Rebuild the manifest from the files of the archive.')
+    .option('--dry-run', 'show what would be adopted; change nothing')
+    .option('--json', 'print JSON')
     .action(({ dryRun = false, json }: AdoptOptions) =>
       withDatabase(async ({ database, settings, clock }) => {
         const files = await adoptArchives({ pool: database.pool, settings, clock }, dryRun)
@@ -276,7 +281,7 @@ function adoptionText(files: readonly Adoption[], dryRun: boolean): string {
       of: (one) => (one.outcome === 'adopted' ? countText(one.rows) : ''),
       align: 'right',
     },
-    { title: 'result', of: (one) => resultText(one, dryRun) },
+    { title: 'result', of: (one) => resultText(one, dryRun), wraps: true },
   ])
   return `${rows}\n\n${dryRun ? 'Would adopt' : 'Adopted'} ${countText(adopted)} of ${countText(files.length)} files.`
 }

@@ -18,8 +18,8 @@ export const partitionsCommand = (): Command =>
 
 const listCommand = (): Command =>
   new Command('list')
-    .description('List every partition with its bounds and size.')
-    .option('--json', 'answer as JSON')
+    .description('List partitions with their bounds and size.')
+    .option('--json', 'print JSON')
     .action(({ json }: JsonOption) =>
       withDatabase(async ({ settings, db, clock }) => {
         const tables = partitionedTables(settings)
@@ -85,13 +85,18 @@ function partitionTable(
     return found === undefined ? '' : kindTexts[found.kind]
   }
   return table(partitions, [
-    { title: 'table', of: (partition) => partition.table },
+    { title: 'table', of: (partition) => partition.table, leaveOut: 1 },
     { title: 'partition', of: (partition) => nameOf(partition) },
     { title: 'from', of: ({ range }) => (range === undefined ? '' : toMinuteText(range.from)) },
     { title: 'to', of: ({ range }) => (range === undefined ? '' : toMinuteText(range.to)) },
-    { title: 'rows (estimate)', of: ({ estimatedRows }) => countText(estimatedRows), align: 'right' },
+    {
+      title: 'rows (estimate)',
+      of: ({ estimatedRows }) => countText(estimatedRows),
+      align: 'right',
+      leaveOut: 2,
+    },
     { title: 'size', of: ({ bytes }) => bytesText(bytes), align: 'right' },
-    ...(irregular.length === 0 ? [] : [{ title: 'note', of: noteOf }]),
+    ...(irregular.length === 0 ? [] : [{ title: 'note', of: noteOf, wraps: true as const }]),
   ])
 }
 
@@ -104,8 +109,8 @@ const aheadTable = (ahead: readonly PartitionsAhead[]): string =>
 
 const ensureCommand = (): Command =>
   new Command('ensure')
-    .description('Make the partitions that will soon be needed, now.')
-    .option('--json', 'answer as JSON')
+    .description('Create the partitions that will soon be needed.')
+    .option('--json', 'print JSON')
     .action(({ json }: JsonOption) =>
       withFleet(async (session, fleet) => {
         await sayIrregular(session)

@@ -23,9 +23,9 @@ type RetentionOptions = Readonly<{ dryRun?: boolean; yes?: boolean; json?: boole
 
 export const retentionCommand = (): Command =>
   new Command('retention')
-    .option('--dry-run', 'show what would be deleted and why, and change nothing; fails where the run would')
-    .option('--yes', 'also delete more than half of a table at once')
-    .option('--json', 'answer as JSON')
+    .option('--dry-run', 'show what would be deleted and why; change nothing')
+    .option('--yes', 'delete even more than half of a table at once')
+    .option('--json', 'print JSON')
     .action(({ dryRun, yes = false, json }: RetentionOptions) =>
       dryRun ? rehearse(yes, json) : enforce(yes, json),
     )
@@ -70,16 +70,16 @@ const holdLine = (one: RecordedHold): string =>
 const partitionTable = (partitions: readonly PlannedPartition[]): string =>
   table(partitions, [
     { title: 'partition', of: ({ partition }) => nameOf(partition) },
-    { title: 'from', of: ({ partition }) => toMinuteText(partition.range.from) },
+    { title: 'from', of: ({ partition }) => toMinuteText(partition.range.from), leaveOut: 2 },
     { title: 'to', of: ({ partition }) => toMinuteText(partition.range.to) },
     {
       title: 'rows',
       of: ({ partition }) => `${partition.isExact ? '' : '~ '}${countText(partition.rows)}`,
       align: 'right',
     },
-    { title: 'size', of: ({ partition }) => bytesText(partition.bytes), align: 'right' },
+    { title: 'size', of: ({ partition }) => bytesText(partition.bytes), align: 'right', leaveOut: 1 },
     { title: 'would be', of: ({ verdict, policy }) => fates[verdict] ?? endingTexts[policy.ending] },
-    { title: 'because', of: ({ reason }) => reason },
+    { title: 'because', of: ({ reason }) => reason, wraps: true },
   ])
 
 const unboundedTable = (unbounded: readonly HeldUnbounded[]): string =>
@@ -88,7 +88,7 @@ const unboundedTable = (unbounded: readonly HeldUnbounded[]): string =>
     { title: 'bounds', of: ({ partition }) => partition.bounds },
     { title: 'size', of: ({ partition }) => bytesText(partition.bytes), align: 'right' },
     { title: 'would be', of: () => 'kept' },
-    { title: 'because', of: ({ hold }) => holdText(hold) },
+    { title: 'because', of: ({ hold }) => holdText(hold), wraps: true },
   ])
 
 const fates: Readonly<Record<Verdict, string | undefined>> = {
@@ -100,7 +100,7 @@ const fates: Readonly<Record<Verdict, string | undefined>> = {
 const rowTable = (rows: readonly PlannedRows[]): string =>
   table(rows, [
     { title: 'table', of: (planned) => planned.table },
-    { title: 'rows older than', of: ({ before, by }) => `${toMinuteText(before)} (${by})` },
+    { title: 'rows older than', of: ({ before, by }) => `${toMinuteText(before)} (${by})`, wraps: true },
     {
       title: 'rows',
       of: (planned) => (planned.rows === undefined ? '' : countText(planned.rows)),
@@ -109,6 +109,7 @@ const rowTable = (rows: readonly PlannedRows[]): string =>
     {
       title: 'would be',
       of: ({ ending }) => (ending === 'drop' ? 'deleted' : 'archived and deleted, by the job archive-rows'),
+      wraps: true,
     },
   ])
 

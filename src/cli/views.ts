@@ -24,10 +24,8 @@ export const viewsCommand = (): Command =>
 
 const listCommand = (): Command =>
   new Command('list')
-    .description(
-      'List recent refreshes, coins with an incomplete day, and what keeps old candles from being deleted.',
-    )
-    .option('--json', 'answer as JSON')
+    .description('List recent refreshes and coins with an incomplete day.')
+    .option('--json', 'print JSON')
     .action(({ json }: JsonOption) =>
       withDatabase(async ({ settings, database }) => {
         const db = databaseOf(database.pool)
@@ -55,10 +53,10 @@ const refreshTable = (refreshes: readonly ViewRefresh[]): string =>
     : table(refreshes, [
         { title: 'view', of: ({ view }) => view },
         { title: 'refreshed', of: ({ refreshedAt }) => toMinuteText(refreshedAt) },
-        { title: 'took', of: ({ durationMs }) => durationText(durationMs), align: 'right' },
+        { title: 'took', of: ({ durationMs }) => durationText(durationMs), align: 'right', leaveOut: 1 },
         { title: 'rows', of: ({ rows }) => countText(rows), align: 'right' },
         { title: 'days before', of: ({ coversTo }) => toIso(coversTo).slice(0, 10) },
-        { title: 'incomplete', of: ({ incomplete }) => incompleteText(incomplete) },
+        { title: 'incomplete', of: ({ incomplete }) => incompleteText(incomplete), wraps: true },
       ])
 
 const namedCoins = 3
@@ -74,11 +72,9 @@ function incompleteText(incomplete: Summarised['incomplete']): string {
 
 const refreshCommand = (): Command =>
   new Command('refresh')
-    .description(
-      'Refresh a summary now, all of them when none is named; what the sources still owe of yesterday is fetched first. Readers go on reading meanwhile.',
-    )
-    .argument('[name]', 'such as daily_price_summary')
-    .option('--json', 'answer as JSON')
+    .description('Refresh summaries now; fetch missing candles of yesterday.')
+    .argument('[name]', 'name the summary, such as daily_price_summary; default: all')
+    .option('--json', 'print JSON')
     .action((name: string | undefined, { json }: JsonOption) =>
       withFleet(async (session, fleet) => {
         const { views } = session.settings

@@ -1,7 +1,7 @@
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import axios, { type AxiosResponse, isAxiosError } from 'axios'
-import { Aborted, Banned, Blocked, type Fault, Malformed, RateLimited, Unavailable } from '../fault.ts'
+import { Aborted, Banned, Blocked, Fault, Malformed, RateLimited, Unavailable } from '../fault.ts'
 import { type Instant, minute, plus, second, toInstant } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
@@ -9,6 +9,8 @@ import { currentSpan, inSpan, type SpanDetails } from '../runtime/trace.ts'
 import type { Budget } from './budget.ts'
 import { deadlineOf } from './deadline.ts'
 import type { Download, Downloader } from './download.ts'
+import { isLoopback } from './loopback.ts'
+import { type Reachability, unreachableText } from './reachability.ts'
 import type { HttpAnswer, HttpClient, HttpRequest, SendOptions } from './request.ts'
 import { retryAfterMs } from './retry-after.ts'
 import { faultOfStatus } from './status-fault.ts'
@@ -18,6 +20,8 @@ export type HttpOptions = Readonly<{
   budget: Budget
   /** Is told which host does not serve us. */
   log?: Log
+  /** Is told which source answers and which does not. */
+  reachability?: Reachability
   /** Of a whole request, first byte to last. */
   timeoutMs: number
   maxBodyBytes: number
@@ -105,7 +109,7 @@ async function ask<Body>(
   const hosts = [baseUrl, ...standIns].filter((host) => !isAhead(unservedUntil.get(host) ?? now, now))
   for (const host of hosts) {
     try {
-      return await askHost(reach, host, request, sending, reading)
+      return await watched(reach, source, askHost(reach, host, request, sending, reading))
     } catch (error) {
       if (!(error instanceof Blocked)) throw error
       unservedUntil.set(host, plus(now, unservedMs))
@@ -115,6 +119,22 @@ async function ask<Body>(
   const fault = blockedEverywhere(request)
   if (hosts.length > 0) await budget.stop(request, { kind: 'unserved', leftMs: unservedMs }, fault.message)
   throw fault
+}
+
+/** Any answer shows that a source can be reached; a failure carries whose it is. */
+async function watched<T>({ reachability }: Reach, source: string, answer: Promise<T>): Promise<T> {
+  try {
+    const given = await answer
+    reachability?.answered(source)
+    return given
+  } catch (error) {
+    if (error instanceof Unavailable) {
+      reachability?.failed(source, error.message)
+      throw new Unavailable(error.message, { source, cause: error.cause })
+    }
+    if (error instanceof Fault && !(error instanceof Aborted)) reachability?.answered(source)
+    throw error
+  }
 }
 
 /** What lies further ahead than it was ever put was written by a clock that has been set back since. */
@@ -215,6 +235,8 @@ async function send<Body>(
       httpsAgent,
       // A redirect would carry the API key to wherever it points.
       maxRedirects: 0,
+      // HTTPS_PROXY and the like are for other machines: a mirror or the replay exchange is here.
+      ...(isLoopback(new URL(baseUrl).hostname) ? { proxy: false as const } : {}),
       maxContentLength: maxBodyBytes,
       responseType,
       validateStatus: () => true,
@@ -233,9 +255,7 @@ async function send<Body>(
     if (error.message.startsWith('maxContentLength')) {
       throw new Malformed(`${source} sent more than ${maxBodyBytes} bytes to ${path}`)
     }
-    throw new Unavailable(
-      `${source} cannot be reached at ${hostOf(baseUrl)} (${error.code ?? error.message})`,
-    )
+    throw new Unavailable(unreachableText(source, hostOf(baseUrl), error.code ?? error.message))
   } finally {
     deadline.release()
   }

@@ -26,7 +26,7 @@ export function faultOfStatus(
   if (status === 451) return new Blocked(`${source} does not serve this region (HTTP 451)`)
   if (status >= 300 && status < 400)
     return new UnknownError(
-      `${source} redirected ${path} to another address (HTTP ${status}); redirects are not followed`,
+      `${source} redirected ${path} to another address (HTTP ${status}); Beacon Ingest goes to no other address`,
     )
   return new UnknownError(`${source} answered ${path} with HTTP ${status} and no error that is known here`)
 }

@@ -1,3 +1,4 @@
+import { UnknownMarket } from '../fault.ts'
 import type { HttpClient, Lane } from '../http/request.ts'
 import { earlier, plus } from '../market/instant.ts'
 import { type AlignedRange, candleCount } from '../market/range.ts'
@@ -114,7 +115,7 @@ export async function* checkedPages(
     { symbol, timeframe, range, asOf: clock.now() },
     { lane, signal },
   )
-  for await (const { rows, answered, answeredAt, requests } of walk) {
+  for await (const { rows, answered, answeredAt, requests } of withCheckOf(walk, series.coinId, symbol)) {
     const prepared = await inSpan('check', { attributes: { 'beacon.coin': series.coinId } }, (tell) => {
       const found = prepareRows(series, rows, { timeframe, range: answered, now: answeredAt })
       tell({ 'beacon.rows': found.rows.openTimes.length, 'beacon.rows.rejected': found.rejected.length })
@@ -135,5 +136,22 @@ export async function* checkedPages(
       runId,
     }
     yield { batch, requests, ignored: prepared.ignored, roundedValues: prepared.roundedValues }
+  }
+}
+
+/** A market that its source does not know has been renamed, delisted or misspelt: the listing says which. */
+async function* withCheckOf<T>(
+  walk: AsyncIterable<T>,
+  coinId: string,
+  symbol: string,
+): AsyncGenerator<T, void> {
+  try {
+    yield* walk
+  } catch (error) {
+    if (!(error instanceof UnknownMarket)) throw error
+    throw new UnknownMarket(
+      `${error.message}: see what became of ${symbol} (${coinId}) with: beacon coins sync`,
+      { cause: error },
+    )
   }
 }

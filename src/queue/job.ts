@@ -38,6 +38,8 @@ export type Job<P = unknown> = Readonly<{
   idOf?(payload: P): string
   /** 0 is live work; the larger, the later. */
   priority: number
+  /** Fields of its outcome that say what has changed: a run where they are empty is logged at debug. All when left out. */
+  changes?: readonly string[]
   /** How often to try in all; 5 unless said otherwise. */
   attempts?: number
   /** Its time tables, as far as the followed coins give it anything to do. */

@@ -1,4 +1,4 @@
-import { type Instant, minute } from '../market/instant.ts'
+import { type Instant, second } from '../market/instant.ts'
 import type { Engine } from './engine.ts'
 import { heartbeat } from './heartbeat.ts'
 import { heartbeatSchedule } from './schedule.ts'
@@ -6,9 +6,10 @@ import { heartbeatSchedule } from './schedule.ts'
 /** A queue in which no worker has ended the heartbeat that was due `lateMs` ago. */
 export type IdleQueue = Readonly<{ queue: string; lateMs: number }>
 
-const patienceMs = minute
+/** With the time between two heartbeats, a queue that stands still is reported within a minute. */
+const patienceMs = 30 * second
 
-/** Of these queues, those that are not paused and in which nothing moves: whoever works ends a heartbeat every few seconds. */
+/** Of these queues, those that are not paused and in which no heartbeat ends: a worker ends one every few seconds. */
 export async function idleQueues(
   engine: Engine,
   queues: readonly string[],

@@ -1,10 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import type { Client, Pool } from 'pg'
-import { second } from '../market/instant.ts'
+import { type Instant, second } from '../market/instant.ts'
 import { type Role, roles } from '../settings/roles.ts'
 import { keepChecking } from '../store/connection/keep-checking.ts'
 import { openClient } from '../store/connection/open-client.ts'
+import { fromMs } from '../store/multirange.ts'
 import { databaseOf } from '../store/transaction.ts'
 import type { Log } from './log.ts'
 
@@ -96,6 +97,21 @@ export async function presentRoles(pool: Pool, queueKind: QueueKind): Promise<Re
     where locktype = 'relation' and granted and mode = ${lockModes[queueKind].name}
       and database = (select oid from pg_database where datname = current_database())`)
   return new Set(rows.map(({ role }) => role))
+}
+
+/**
+ * Since when some process of the fleet has worked on the queues of that kind without a break; undefined where none does, or
+ * where the login may not know.
+ */
+export async function workersSince(pool: Pool, queueKind: QueueKind): Promise<Instant | undefined> {
+  const { rows } = await databaseOf(pool).execute<{ since_ms: string | null }>(sql`
+    select extract(epoch from min(xact_start)) * 1000 as since_ms
+    from pg_locks join pg_stat_activity using (pid)
+    where locktype = 'relation' and granted and mode = ${lockModes[queueKind].name}
+      and relation = ${tableOf('worker')}::regclass::oid
+      and database = (select oid from pg_database where datname = current_database())`)
+  const since = rows[0]?.since_ms
+  return since === null || since === undefined ? undefined : fromMs(since)
 }
 
 /** Whether any process of the fleet works on the queues of that kind. */

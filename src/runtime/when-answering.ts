@@ -34,6 +34,8 @@ export async function whenAnswering<T>(
       return await attempt()
     } catch (error) {
       if (error instanceof Aborted || (error instanceof Fault && error.remedy === 'give-up')) throw error
+      // A bug stays one.
+      if (error instanceof TypeError || error instanceof ReferenceError) throw error
       if (deadline.aborted) throw error instanceof Fault ? error : new Unavailable(sentence, { cause: error })
       if (pauseMs === firstPauseMs) log.warn('engine.waiting', { for: sentence, reason: reasonOf(error) })
       await pauseUnlessOver(pauseMs, over)

@@ -9,6 +9,7 @@ import { anySourceId } from './source-ids.ts'
 /** Milliseconds, written as a number and a unit. */
 const duration = z
   .string({ error: 'is not a duration such as "90 days" or "2 s"' })
+  .meta({ title: 'duration' })
   .transform((text, context) => {
     const ms = parseDuration(text)
     if (ms !== undefined) return ms

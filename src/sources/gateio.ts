@@ -56,7 +56,7 @@ function readRow(row: unknown, { timeframe, asOf }: CandleQuery): CandleRow {
   if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in seconds' }
   const [, quoteVolume, close, high, low, open, volume, isComplete = 'true'] = row
   if (isComplete !== 'true' && isComplete !== 'false')
-    return { raw: row, openTime, flaw: 'the eighth column does not tell whether the candle is complete' }
+    return { raw: row, openTime, flaw: 'the eighth column does not say whether the candle is complete' }
   // One that runs says so too, and the clock of the answer leaves it out. This one was over before it was asked for.
   if (isComplete === 'false' && plus(openTime, timeframeMs[timeframe]) <= asOf)
     return {

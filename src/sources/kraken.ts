@@ -69,7 +69,7 @@ function parseOhlc(text: string, query: CandleQuery): AnswerRow[] {
   const rows = readRows(result)
   // An answer without rows has nothing to point at.
   const lastClosed = rows.length === 0 ? toInstant(0) : readSeconds(result.last)
-  if (lastClosed === undefined) throw new Malformed('kraken does not tell which candle was the last to close')
+  if (lastClosed === undefined) throw new Malformed('kraken does not say which candle was the last to close')
   return readCandleRows('kraken', query.timeframe, rows, (row) => readRow(row, query, lastClosed))
 }
 
@@ -84,7 +84,7 @@ function readRow(row: unknown, { timeframe, asOf }: CandleQuery, lastClosed: Ins
   if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in seconds' }
   const [, open, high, low, close, vwap, volume, trades] = row
   if (!Number.isSafeInteger(trades) || trades < 0)
-    return { raw: row, openTime, flaw: 'the eighth column does not tell how many trades there were' }
+    return { raw: row, openTime, flaw: 'the eighth column does not say how many trades there were' }
   const candle = readCandle(row, openTime, { open, high, low, close, volume })
   if (trades === 0) return withoutTrades(candle, openTime)
   // One that runs says so too, and the clock of the answer leaves it out. This one was over before it was asked for.
@@ -127,7 +127,7 @@ function parseTrades(text: string): TradePage {
   const result = readResult(text, parseLosslessJson)
   const { last } = result
   if (typeof last !== 'string' || !/^\d{1,19}$/.test(last))
-    throw new Malformed('kraken does not tell from where on there are more trades')
+    throw new Malformed('kraken does not say from where on there are more trades')
   return { rows: placeTrades('kraken', readRows(result).map(readTrade)), cursor: BigInt(last) }
 }
 

@@ -72,7 +72,7 @@ function readRow(row: unknown, { timeframe, asOf }: CandleQuery): CandleRow {
   if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in milliseconds' }
   const [, open, high, low, close, volume, volCcy, volCcyQuote, confirm] = row
   if (confirm !== '0' && confirm !== '1')
-    return { raw: row, openTime, flaw: 'the ninth column does not tell whether the candle is complete' }
+    return { raw: row, openTime, flaw: 'the ninth column does not say whether the candle is complete' }
   // One that runs says so too, and the clock of the answer leaves it out. This one was over before it was asked for.
   if (confirm === '0' && plus(openTime, timeframeMs[timeframe]) <= asOf)
     return { raw: row, openTime, flaw: 'okx says that the candle is not complete, though its time is over' }

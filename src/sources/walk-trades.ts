@@ -149,7 +149,7 @@ class TradeWalk {
     if (this.#known.size === 0) return
     if (this.#byCursor > 0) this.#refuseJump(fresh, at)
     else if (fresh.length === rows.length)
-      throw new Malformed(`${source.id} left out trades that it had told of, from ${at} on`)
+      throw new Malformed(`${source.id} left out trades that it had listed, from ${at} on`)
     if (fresh.length === 0 && rows.length >= trades.pageSize)
       throw new Malformed(
         `${source.id} does not go on behind ${at}: every answer holds the same ${rows.length} trades`,

@@ -1,11 +1,13 @@
+import { isUnreachableText } from '../http/reachability.ts'
 import type { HoldStatus } from '../lifecycle/describe-retention.ts'
 import { type Instant, minute, second } from '../market/instant.ts'
 import type { Settings } from '../settings.ts'
 import { blockingFindings } from './blocking.ts'
-import { failureSentence, workName } from './failures.ts'
-import { attention, catchingUp, type Finding, type OverallState, pathOf } from './finding.ts'
+import { type FailingJobStatus, failureSentence, workName } from './failures.ts'
+import { attention, catchingUp, type Finding, note, type OverallState, pathOf } from './finding.ts'
 import { readinessFindings } from './readiness/findings.ts'
 import type { Status } from './status.ts'
+import { isUsedBy, unreachableFindings } from './unreachable.ts'
 import { counted, lengthInWords } from './words.ts'
 
 export type Overall = Readonly<{
@@ -38,12 +40,11 @@ export function judge(facts: Facts, settings: Settings, now: Instant): Overall {
   const [gravest, ...others] = findings
   if (!gravest) return { state: 'ok', sentence: whenAllIsWell(facts), others: [], findings: [] }
   const { state, sentence } = gravest
-  return {
-    state,
-    sentence,
-    others: others.map((other) => other.sentence),
-    findings: findings.map((finding) => describeFinding(finding, facts)),
-  }
+  const notes = others.map((other) => other.sentence)
+  const described = findings.map((finding) => describeFinding(finding, facts))
+  return state === 'note'
+    ? { state: 'ok', sentence: whenAllIsWell(facts), others: [sentence, ...notes], findings: described }
+    : { state, sentence, others: notes, findings: described }
 }
 
 const describeFinding = (finding: Finding, { alerts }: Facts): FindingStatus => ({
@@ -67,6 +68,7 @@ export function findingsOf(facts: Facts, settings: Settings, now: Instant): Find
   return [
     ...blockingFindings(facts.blocking),
     ...readinessFindings(facts.readiness),
+    ...unreachableFindings(facts.unreachable),
     ...ofFleet(facts),
     ...ofBans(facts),
     ...ofSeries(facts, now),
@@ -79,7 +81,7 @@ export function findingsOf(facts: Facts, settings: Settings, now: Instant): Find
   ].toSorted(byGravity)
 }
 
-const gravity = { 'catching-up': 1, attention: 2 }
+const gravity = { note: 0, 'catching-up': 1, attention: 2 }
 const byGravity = (a: Finding, b: Finding): number => gravity[b.state] - gravity[a.state]
 
 const whenAllIsWell = ({ series }: Facts): string =>
@@ -137,7 +139,7 @@ function ofBans({ bans }: Facts): Finding[] {
 function ofSeries(facts: Facts, now: Instant): Finding[] {
   const { series } = facts
   if (series.length === 0)
-    return [attention('coins.none', 'No coin is followed: `beacon coins add` follows one.')]
+    return [attention('coins.none', 'No coin is tracked: `beacon coins add bitcoin` tracks one.')]
   const findings: Finding[] = []
   const stale = series.filter(({ state }) => state === 'stale')
   const [worst] = stale.toSorted((a, b) => lagInCandles(b) - lagInCandles(a))
@@ -195,19 +197,31 @@ function ofPrices(facts: Facts, { prices: { every } }: Settings, now: Instant): 
 /** That a source has told us to wait is a finding of its own, as long as it stands. */
 const waitingFaults = ['RateLimited', 'Banned', 'Blocked']
 
-function ofFailures({ failures, bans }: Facts): Finding[] {
-  const stopped = new Set((bans ?? []).map(({ source }) => source))
-  return failures
-    .filter(
-      ({ fault, jobs }) =>
-        !waitingFaults.includes(fault) ||
-        !jobs.every(({ subject }) => subject.source !== undefined && stopped.has(subject.source)),
-    )
+function ofFailures(facts: Facts): Finding[] {
+  return facts.failures
+    .filter((group) => !group.jobs.every((one) => isReportedBySource(one, group.fault, facts)))
     .map((group) => {
       const { key, cause, jobs, firstAt, lastAt, failures: count, willRetry } = group
       const details = { cause, jobs: jobs.map(workName), firstAt, lastAt, failures: count }
-      return { ...(willRetry ? catchingUp : attention)(key, failureSentence(group)), details }
+      const sources = jobs.flatMap(({ subject: { source } }) => source ?? [])
+      const isUnused =
+        isUnreachableText(cause) &&
+        sources.length === jobs.length &&
+        !sources.some((source) => isUsedBy(facts.series, source))
+      const kind = isUnused ? note : willRetry ? catchingUp : attention
+      return { ...kind(key, failureSentence(group)), details }
     })
+}
+
+/** Whether the source's own finding says why the job fails. */
+function isReportedBySource(
+  { subject: { source }, error }: FailingJobStatus,
+  fault: string,
+  { bans, unreachable }: Facts,
+): boolean {
+  if (waitingFaults.includes(fault)) return (bans ?? []).some((ban) => ban.source === source)
+  if (!isUnreachableText(error)) return false
+  return unreachable.isNetworkDown || unreachable.sources.some((one) => one.source === source)
 }
 
 function ofTables({ partitions }: Facts): Finding[] {

@@ -32,6 +32,7 @@ import type { Readiness } from './readiness/readiness.ts'
 import { describeRun, type RunStatus } from './runs.ts'
 import { describeSchedules, type ScheduleStatus } from './schedules.ts'
 import { readSeries, type SeriesStatus } from './series.ts'
+import { readUnreachable, type UnreachableStatus } from './unreachable.ts'
 
 export type ProcessStatus = Readonly<{
   version: string
@@ -51,6 +52,8 @@ export type Status = Readonly<{
   readiness: Readiness
   /** Sessions of other programs that ours wait for. */
   blocking: readonly BlockingStatus[]
+  /** Sources that get no connection. */
+  unreachable: UnreachableStatus
   /** null when the store of the request budget does not answer. */
   bans: readonly BanStatus[] | null
   /** Those that are open, the newest first, and after them those of the last day. */
@@ -148,17 +151,19 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
     readLastCheck(db),
     describeServer(db),
   ])
-  const [queues, stops, someoneWorks, readiness, blocking] = await Promise.all([
+  const [queues, stops, someoneWorks, readiness, blocking, unreachable] = await Promise.all([
     countQueues(reach),
     readStops(reach),
     hasWorkers(pool, reach.engine.kind),
     reach.readiness(),
     readBlockingSessions(db),
+    readUnreachable(db, series, now),
   ])
   return {
     generatedAt: toIso(now),
     readiness,
     blocking: blocking.map(describeBlocking),
+    unreachable,
     bans: stops === null ? null : stops.map((stop) => describeBan(stop, now)),
     alerts: incidents.map(describeAlert),
     series: inOrderOfRank(

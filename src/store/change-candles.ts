@@ -73,7 +73,7 @@ export async function takeOut(
     for (const { from, to } of runs) {
       const [first, last] = [rows.openTimes[from], rows.openTimes[to - 1]]
       if (first === undefined || last === undefined)
-        throw new RangeError('a stretch reaches beyond its candles')
+        throw new RangeError('a range reaches beyond its candles')
       const { rowCount } = await db.execute(sql`
         delete from ohlcv_data
         where coin_id = ${series.coinId} and timeframe = ${timeframe}

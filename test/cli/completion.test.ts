@@ -65,7 +65,7 @@ describe.each(shells)('completion in $name', (shell) => {
           ['beacon completion ', shellNames],
           ['beacon start --roles w', ['worker', 'web']],
           ['beacon start --roles worker,we', ['worker,web']],
-          ['beacon candles bitcoin 1h --last ', []],
+          ['beacon candles bitcoin --timeframe 1h --last ', []],
           ['beacon queues pause bitf', ['bitfinex']],
           ['npx beacon doc', ['doctor']],
         ]
@@ -99,8 +99,8 @@ describe.each(shells)('completion in $name', (shell) => {
     const expected: readonly (readonly [line: string, words: readonly string[]])[] = [
       ['beacon coverage ', ['bitcoin', 'frog']],
       ['beacon coverage bitcoin f', ['frog']],
-      ['beacon candles frog ', ['1m', '5m', '1h', '1d']],
-      ['beacon candles frog 1h ', []],
+      ['beacon candles frog --timeframe ', ['1m', '5m', '1h', '1d']],
+      ['beacon candles frog --timeframe 1h ', []],
       ['beacon backfill frog --timeframe 1m,1', ['1m,1m', '1m,1h', '1m,1d']],
       ['beacon coins add d', ['dogecoin']],
       ['beacon archive verify ', ['7f3a0000']],

@@ -8,7 +8,7 @@ import { openSite } from './site.ts'
 
 const stored = { from: '2024-03-01T00:00Z', to: '2024-03-03T00:00Z' }
 const gone = '--from 2024-03-01T05:00:00.000Z --to 2024-03-01T06:00:00.000Z'
-const mend = 'doctor --deep --mend --json'
+const mend = 'doctor --deep --repair --json'
 
 // Several processes, one after another on a loaded machine.
 const patient = { timeout: 150_000 }
@@ -22,7 +22,7 @@ test.concurrent(
     const [fresh, unreached, wrong, , stale] = await site.runLines([
       'doctor',
       { line: 'doctor --json', variables: unreachable },
-      'doctor --mend',
+      'doctor --repair',
       `backfill bitcoin --timeframe 1h --from ${stored.from} --to ${stored.to} --force`,
       'doctor --deep --json',
     ])
@@ -36,7 +36,7 @@ test.concurrent(
     expect(findings(unreached, 'database')).toMatchObject([
       { severity: 'error', sentence: expect.stringContaining('does not answer') },
     ])
-    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('--mend needs --deep') })
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('--repair needs --deep') })
     expect(findings(stale, 'ledger')).toEqual([])
     expect(findings(stale, 'freshness')).toContainEqual({
       severity: 'error',
@@ -63,7 +63,7 @@ test.concurrent(
       severity: 'error',
       sentence:
         'bitcoin 1h from 2024-03-01 05:00 to 2024-03-01 06:00: 1 candle recorded as stored, without a row in ohlcv_data_1h_y2024m03.',
-      remedy: `npx beacon doctor --deep --mend, and then: npx beacon gaps bitcoin --timeframe 1h ${gone} --repair`,
+      remedy: `npx beacon doctor --deep --repair, and then: npx beacon gaps bitcoin --timeframe 1h ${gone} --repair`,
     })
     expect(unrecorded?.sentence).toMatch(
       /^bitcoin 1h from 2024-03-09 00:00 .* that nothing is recorded of\.$/,

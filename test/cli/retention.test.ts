@@ -33,7 +33,9 @@ test('beacon retention tells what it would do and why, does it, and then has not
   // The message that the run ends with, and its exit status.
   expect(told).toMatchObject({ code: 1, stderr: refused?.stderr.split('\n').slice(-2).join('\n') })
   expect(asJson?.code).toBe(1)
-  const line = (text: string) => told?.stdout.split('\n').find((each) => each.startsWith(text)) ?? ''
+  // A row and the lines that its last column goes on with.
+  const rows = (told?.stdout ?? '').replaceAll(/\n +/g, ' ').split('\n')
+  const line = (text: string) => rows.find((each) => each.startsWith(text)) ?? ''
   expect(line(minuteLeaf(9))).toMatch(/ 20 +\S+ kB +dropped +ended more than 7 days ago$/)
   expect(line(minuteLeaf(1))).toMatch(/ 100 +\S+ kB +kept +kept until \S+ 00:00$/)
   expect(line(priceLeaf(32))).toMatch(

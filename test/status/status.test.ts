@@ -74,7 +74,9 @@ describe('the whole', () => {
   })
 
   test('needs attention while no coin is followed', async ({ status, workers: _ }) => {
-    expect((await status()).overall.sentence).toBe('No coin is followed: `beacon coins add` follows one.')
+    expect((await status()).overall.sentence).toBe(
+      'No coin is tracked: `beacon coins add bitcoin` tracks one.',
+    )
   })
 
   test('tells the gravest first and the rest after it', async ({ freshDatabase, status, workers: _ }) => {

@@ -14,6 +14,7 @@ import { lockMarkets } from '../../store/instruments.ts'
 import { endedBefore, refuseTaken } from '../../store/markets/owners.ts'
 import { inTransaction, type Transaction } from '../../store/transaction.ts'
 import { refuseUnfit } from '../arguments/fitting-text.ts'
+import { asJson } from '../arguments/options.ts'
 import { readDate } from '../arguments.ts'
 import { answer, say } from '../output.ts'
 import { type DatabaseSession, withFleet } from '../session.ts'
@@ -34,30 +35,62 @@ type AddOptions = Readonly<{
 export const addCommand = (): Command =>
   new Command('add')
     .description('Track a coin, or add to its markets.')
-    .argument('<coin>', "its id, CoinGecko's: bitcoin")
-    .option(
-      '--market <source:symbol...>',
-      "its market on a source, in the source's own spelling: binance:BTCUSDT; looked for by its ticker when left out",
+    .argument('<coin...>', 'name coins by CoinGecko id (bitcoin)')
+    .option('--market <source:symbol...>', 'track this market, such as binance:BTCUSDT')
+    .option('--source <id>', 'look for the market on this source only')
+    .option('--symbol <ticker>', 'set the ticker; default: the base of the market')
+    .option('--name <name>', 'set the name; default: the id')
+    .option('--since <date>', 'leave out candles from before this date')
+    .addOption(asJson())
+    .action((names: string[], options: AddOptions) =>
+      withFleet((session, fleet) => addAll(session, fleet, names, options)),
     )
-    .option('--source <id>', 'where to look for its market; the first source that lists it when left out')
-    .option('--symbol <ticker>', 'its ticker; the base of the market when left out')
-    .option('--name <name>', 'its name; the id when left out')
-    .option('--since <date>', 'when the symbol came to stand for this coin; earlier candles are left out')
-    .option('--json', 'answer as JSON')
-    .action((coinId: string, options: AddOptions) =>
-      withFleet((session, fleet) => add(session, fleet, coinId, options)),
-    )
+
+async function addAll(
+  session: DatabaseSession,
+  fleet: Fleet,
+  names: readonly string[],
+  options: AddOptions,
+): Promise<void> {
+  refuseTogether(names, options)
+  const added: Added[] = []
+  try {
+    for (const name of names) added.push(await add(session, fleet, name, options))
+  } finally {
+    if (added.length > 0)
+      answer(options.json, { coins: added.map(addedJson) }, () => added.map(addedText).join('\n'))
+  }
+}
+
+/** What belongs to one coin cannot be said of several. */
+function refuseTogether(names: readonly string[], options: AddOptions): void {
+  if (options.market && options.source !== undefined)
+    throw new InvalidInput('--market names its source already: leave --source out')
+  const single = (['market', 'symbol', 'name', 'since'] as const).find((name) => options[name] !== undefined)
+  if (names.length > 1 && single !== undefined)
+    throw new InvalidInput(`--${single} is of one coin: add ${names.join(', ')} one after the other`)
+}
+
+/** The id of a coin that is written by its ticker. */
+async function coinIdOf({ db, settings }: DatabaseSession, name: string): Promise<string> {
+  const known = [...(await listCoins(db)), ...settings.coins]
+  if (known.some(({ id }) => id === name)) return name
+  const ids = new Set(
+    known.filter(({ symbol }) => symbol.toUpperCase() === name.toUpperCase()).map(({ id }) => id),
+  )
+  if (ids.size > 1) throw new InvalidInput(`${name} is the symbol of ${[...ids].join(' and ')}: write the id`)
+  return [...ids][0] ?? name
+}
 
 async function add(
   session: DatabaseSession,
   fleet: Fleet,
-  coinId: string,
+  name: string,
   options: AddOptions,
-): Promise<void> {
+): Promise<Added> {
   const { db, database, settings, clock, signal } = session
+  const coinId = await coinIdOf(session, name)
   refuseUnfit(`"${coinId}"`, coinIdForm, coinId)
-  if (options.market && options.source !== undefined)
-    throw new InvalidInput('--market names its source already: leave --source out')
   refuseUnfit('--symbol', followedCoin.shape.symbol, options.symbol)
   refuseUnfit('--name', followedCoin.shape.name, options.name)
   const since = readSince(options.since, clock.now())
@@ -89,7 +122,7 @@ async function add(
     await upsertCoin(tx.db, coinId, names, clock.now())
     return track(tx, { coinId, markets, since, now: clock.now(), settings })
   })
-  answer(options.json, { coinId, ...names, ...asJson(done) }, () => textOf(coinId, names, done))
+  return { coinId, names, done }
 }
 
 function readSince(text: string | undefined, now: Instant): Instant | undefined {
@@ -174,17 +207,17 @@ async function setEarlierAside(
   return setAside(tx, from === undefined ? foreign : { ...foreign, from }, kept)
 }
 
-const asJson = ({ added, candlesSetAside }: Done) => ({
+type Added = Readonly<{ coinId: string; names: Readonly<{ symbol: string; name: string }>; done: Done }>
+
+const addedJson = ({ coinId, names, done: { added, candlesSetAside } }: Added) => ({
+  coinId,
+  ...names,
   added: added.map(({ market }) => market),
   since: added.flatMap(({ market, since }) => (since === undefined ? [] : [{ market, since: toIso(since) }])),
   candlesSetAside,
 })
 
-function textOf(
-  coinId: string,
-  { symbol, name }: Readonly<{ symbol: string; name: string }>,
-  { added, candlesSetAside }: Done,
-): string {
+function addedText({ coinId, names: { symbol, name }, done: { added, candlesSetAside } }: Added): string {
   if (added.length === 0) return `${coinId} was tracked there already; nothing has changed.`
   const markets = added.map(({ market, since }) =>
     since === undefined ? market : `${market} since ${toMinuteText(since)} UTC`,

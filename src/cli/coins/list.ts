@@ -10,7 +10,7 @@ import { table } from '../terminal/table.ts'
 export const listCommand = (): Command =>
   new Command('list')
     .description('List the tracked coins.')
-    .option('--json', 'answer as JSON')
+    .option('--json', 'print JSON')
     .action(({ json }: { json?: boolean }) =>
       withDatabase(async ({ db }) => {
         const coins = await listCoins(db)
@@ -61,7 +61,7 @@ const coinTable = (coins: readonly Coin[], renames: readonly RecordedRename[]): 
   table(coins, [
     { title: 'coin', of: ({ id }) => id },
     { title: 'symbol', of: ({ symbol }) => symbol },
-    { title: 'name', of: ({ name }) => name },
+    { title: 'name', of: ({ name }) => name, wraps: true, leaveOut: 1 },
     {
       title: 'markets',
       of: ({ markets }) =>
@@ -76,6 +76,7 @@ const coinTable = (coins: readonly Coin[], renames: readonly RecordedRename[]): 
             return `${nameOf(market)}${notes.join('')}`
           })
           .join(', '),
+      wraps: true,
     },
   ])
 

@@ -16,7 +16,7 @@ export const detachedPartitions: Check = {
 const orphanFinding = ({ name, bytes }: DetachedTable): Finding =>
   error(
     `${name} (${bytesText(bytes)}) is detached from its table: queries do not see its rows, and retention does not delete it.`,
-    `alter table ${tableOf(name)} attach partition ${name} ${boundsOf(name)} -- or, if nobody wants its rows: drop table ${name}`,
+    `alter table ${tableOf(name)} attach partition ${name} ${boundsOf(name)} -- or, if its rows are not needed: drop table ${name}`,
   )
 
 const suffixForm = /_y(\d{4})(?:m(\d{2}))?(?:d(\d{2}))?$/

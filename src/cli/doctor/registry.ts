@@ -36,11 +36,11 @@ const usual: readonly Check[] = [
   statements,
 ]
 
-export type Depth = Readonly<{ deep?: boolean; mend?: boolean }>
+export type Depth = Readonly<{ deep?: boolean; repair?: boolean }>
 
 /** What is looked at once the foundations hold. */
-export const checks = ({ deep = false, mend = false }: Depth): readonly Check[] => [
+export const checks = ({ deep = false, repair = false }: Depth): readonly Check[] => [
   ...usual,
   archives(deep),
-  ...(deep ? [ledger(mend)] : []),
+  ...(deep ? [ledger(repair)] : []),
 ]

@@ -43,7 +43,7 @@ async function makeOnce({ db, client }: Transaction, definition: Definition): Pr
   try {
     await client.query(text)
   } catch (error) {
-    throw new Misconfigured(`${file} does not run (${rootMessage(error)}): mend it`, { cause: error })
+    throw new Misconfigured(`${file} does not run (${rootMessage(error)}): correct it`, { cause: error })
   }
   if (!(await isRefreshable(db, view))) {
     throw new Misconfigured(
