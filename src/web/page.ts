@@ -88,7 +88,7 @@ const beginning = ({ scripts, icon }: PageFiles, base: string): string => `<!doc
       <h1 class="visually-hidden">Status of the daemon</h1>
       <noscript><p class="nothing">This page is drawn by a script. The same facts are at <a href="${base}/api/status">/api/status</a>.</p></noscript>
       <section id="overall" aria-label="Is everything fine?" data-part="overall">
-        <div class="verdict"><p class="sentence">Asking …</p></div>
+        <div class="headline"><p class="sentence">Asking …</p></div>
       </section>
       <p class="visually-hidden" role="status" aria-live="polite" data-part="announcement"></p>
       <ul id="bans" aria-label="Sources that are not asked now" data-part="bans"></ul>${parts.map((part) => section(part, base)).join('')}

@@ -380,7 +380,7 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     const { page, complaints } = visited
     await page.goto(web.url)
     await page
-      .locator('.verdict.attention .sentence', { hasText: 'Memory is short: beacon doctor says more.' })
+      .locator('.headline.attention .sentence', { hasText: 'Memory is short: beacon doctor says more.' })
       .waitFor()
     expect(await page.locator('#alerts li').allInnerTexts()).toEqual([
       expect.stringMatching(

@@ -22,7 +22,7 @@ export function drawOverall(place: Element, status: Status): void {
     place,
     h(
       'div',
-      { class: `verdict ${state}` },
+      { class: `headline ${state}` },
       h('span', { class: 'badge', 'aria-hidden': 'true' }, symbol),
       h(
         'div',

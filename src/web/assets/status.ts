@@ -152,7 +152,7 @@ function drawVerdict(sentence: string): void {
     part('overall'),
     h(
       'div',
-      { class: 'verdict attention' },
+      { class: 'headline attention' },
       h('span', { class: 'badge', 'aria-hidden': 'true' }, '!'),
       h(
         'div',
