@@ -36,6 +36,7 @@ export const lastingTables: Readonly<Record<string, string>> = {
   archives: ofOurs,
   candle_coverage: ofOurs,
   coins: ofOurs,
+  failing_jobs: 'has one row for each failing job, removed when it succeeds',
   archive_checks: ofOurs,
   archive_digests: ofOurs,
   candle_digests: ofOurs,

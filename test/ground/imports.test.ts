@@ -39,6 +39,7 @@ const layers: readonly (readonly string[])[] = [
   ['src/queue'],
   ['jobs', 'src/metrics', 'src/tracing'],
   ['src/fleet.ts'],
+  ['src/status'],
   ['src/backfill.ts', 'src/scheduler.ts', 'src/workers.ts', 'src/web'],
   ['src/monitoring'],
   ['src/daemon.ts'],

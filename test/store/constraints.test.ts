@@ -51,7 +51,9 @@ const closedSets: readonly Readonly<{ table: string; column: string; known: read
   // What a webhook is told of an incident.
   { table: 'webhook_deliveries', column: 'event', known: ['opened', 'resolved'] },
   // Abandoned: its process died.
-  { table: 'ingest_runs', column: 'status', known: ['running', 'done', 'failed', 'abandoned'] },
+  { table: 'ingest_runs', column: 'status', known: ['running', 'done', 'partial', 'failed', 'abandoned'] },
+  // Some of its markets failed, or all of it.
+  { table: 'failing_jobs', column: 'status', known: ['partial', 'failed'] },
 ]
 
 /** Timestamps that PostgreSQL stores and that no user's time may be. */
@@ -66,6 +68,8 @@ const timesOf = (table: string, columns: readonly string[], values = [...tooEarl
 
 /** For every other CHECK the changes to a valid row that it must refuse. */
 const refused: Readonly<Record<string, Readonly<{ table: string; changes: readonly Row[] }>>> = {
+  failing_jobs_check: { table: 'failing_jobs', changes: [{ last_failed_at: '2024-03-01 11:59:59' }] },
+  failing_jobs_failures_check: { table: 'failing_jobs', changes: [{ failures: 0 }] },
   incidents_check: { table: 'incidents', changes: [{ resolved_at: '2024-03-01 11:59:59' }] },
   archives_range_check: {
     table: 'archives',

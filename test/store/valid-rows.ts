@@ -362,6 +362,22 @@ export const validRows: Readonly<Record<string, Row>> = {
     counters:
       '{"activeMs": 1, "transactions": 2, "blocksHit": 3, "blocksRead": 4, "indexScans": 5, "tableScans": 6}',
   },
+  failing_jobs: {
+    job: 'ingest-candles',
+    subject_hash: 'a'.repeat(32),
+    subject: '{"source": "binance", "timeframe": "1m"}',
+    queue: 'binance',
+    status: 'failed',
+    fault: 'Unavailable',
+    will_retry: false,
+    first_error: 'binance cannot be reached',
+    last_error: 'binance cannot be reached',
+    first_failed_at: '2024-03-01 12:00:00',
+    last_failed_at: '2024-03-01 12:05:00',
+    last_started_at: '2024-03-01 12:04:00',
+    failures: 3,
+    run_id: '00000000-0000-4000-8000-0000000000a3',
+  },
   incidents: {
     id: '00000000-0000-4000-8000-0000000000b1',
     key: 'series.stale',
@@ -369,6 +385,7 @@ export const validRows: Readonly<Record<string, Row>> = {
     opened_at: '2024-03-01 12:00:00',
     seen_at: '2024-03-01 12:04:00',
     resolved_at: '2024-03-01 12:05:00',
+    details: '{"cause": "no", "jobs": [], "failures": 1}',
   },
   webhook_deliveries: {
     id: '00000000-0000-4000-8000-0000000000b2',
