@@ -13,8 +13,9 @@ import { toInstant } from '../src/market/instant.ts'
 import { type AlignedRange, alignTo, candleCount, toAlignedRange } from '../src/market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../src/market/timeframe.ts'
 import { defineJob } from '../src/queue/job.ts'
+import { jobIdOf } from '../src/queue/job-id.ts'
 import type { Context } from '../src/runtime/context.ts'
-import { coinId } from '../src/settings/schema.ts'
+import { coinId, marketSymbol } from '../src/settings/schema.ts'
 import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
 import { archiveFileAt, archiveKinds } from '../src/sources/binance-archive.ts'
 import { candlesPerPage } from '../src/sources/source.ts'
@@ -27,7 +28,7 @@ import { databaseOf } from '../src/store/transaction.ts'
 const payload = z
   .strictObject({
     source: anySourceId,
-    symbol: z.string().min(1).max(50),
+    symbol: marketSymbol,
     coinId,
     timeframe: z.enum(timeframes),
     from: z.iso.datetime(),
@@ -62,28 +63,32 @@ type Chunk = z.infer<typeof payload>
 /** One stretch of history: whatever of it is still owed is asked for, and nothing else. */
 export const backfillCandles = defineJob({
   name: 'backfill-candles',
-  summary: 'One stretch of history of one market, as far as it is still missing',
+  summary: 'Load the missing candles of one range of one market',
+  changes: ['new', 'revised', 'quarantined'],
   payload,
   queueOf: ({ source }) => queueOfSource(source),
-  idOf: ({ source, symbol, coinId, timeframe, from, to, archive }) =>
-    ['backfill', archive ?? source, symbol, coinId, timeframe, Date.parse(from), Date.parse(to)]
-      .join('_')
-      .replaceAll(':', '-'),
+  idOf: ({ source, symbol, coinId, timeframe, archive, ...range }) => {
+    const [from, to] = [range.from, range.to].map((text) => String(Date.parse(text)))
+    return jobIdOf('backfill', archive ?? queueOfSource(source), symbol, coinId, timeframe, `${from}-${to}`)
+  },
   priority: 10,
+  // Two minutes of tries: an outage of a source is seldom over in the seconds that a tick is given.
+  attempts: 8,
   run: async (context, chunk, report) => {
     const counted = countRequests(context.http)
     const db = databaseOf(context.pool)
     let done: ChunkDone = nothingDone
     const note = () => noteOutcome(db, context.runId, outcomeOf(done, counted.count()))
     try {
-      const whole = await fillChunk({ ...context, http: counted.http }, chunk, async (now, candles, owed) => {
+      const reach = { ...context, http: counted.http }
+      const whole = await fillChunk(reach, chunk, report.attempt, async (now, candles, owed) => {
         done = now
         await note()
         await report.progress(candles, owed)
       })
       const outcome = outcomeOf(whole.done, counted.count())
       await report.log(
-        `${whole.owed} candles were owed: ${outcome.new} new, ${outcome.quarantined} quarantined, ${outcome.requests} requests`,
+        `${whole.owed} candles were missing: ${outcome.new} new, ${outcome.quarantined} quarantined, ${outcome.requests} requests`,
       )
       return outcome
     } catch (error) {
@@ -111,6 +116,7 @@ type OnDone = (done: ChunkDone, candles: number, owed: number) => Promise<void>
 async function fillChunk(
   context: Context,
   { source: sourceId, symbol, coinId, timeframe, from, to, archive, lane }: Chunk,
+  attempt: number,
   onDone: OnDone,
 ): Promise<{ done: ChunkDone; owed: number }> {
   const source = candleSource(sourceId)
@@ -137,7 +143,7 @@ async function fillChunk(
     const file = archiveFileAt(archive, symbol, timeframe, planned.from)
     const onProgress = (candles: number, { files, ...filled }: FilledFromFile) =>
       onDone({ filled, files }, candles, total)
-    const loaded = await fillFromArchive(context, { series, file, owed, onProgress })
+    const loaded = await fillFromArchive(context, { series, file, owed, attempt, onProgress })
     const { files, ...filled } = loaded.filled
     unplaced = loaded.unplaced
     before = { filled, files }

@@ -2,12 +2,14 @@ import type { Job } from '../src/queue/job.ts'
 import { queueOfSource, sourceIds } from '../src/settings/source-ids.ts'
 import { archiveRows } from './archive-rows.ts'
 import { backfillCandles } from './backfill-candles.ts'
+import { checkArchive } from './check-archive.ts'
 import { enforceRetention } from './enforce-retention.ts'
 import { ensurePartitions } from './ensure-partitions.ts'
 import { ingestCandles } from './ingest-candles.ts'
 import { ingestPrices } from './ingest-prices.ts'
 import { refreshViews } from './refresh-views.ts'
 import { repairGaps } from './repair-gaps.ts'
+import { retryRetention } from './retry-retention.ts'
 import { syncCoins } from './sync-coins.ts'
 import { syncInstruments } from './sync-instruments.ts'
 
@@ -21,7 +23,9 @@ export const jobs: readonly Job[] = [
   ensurePartitions,
   refreshViews,
   enforceRetention,
+  retryRetention,
   archiveRows,
+  checkArchive,
   syncCoins,
 ]
 

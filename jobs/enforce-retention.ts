@@ -1,14 +1,14 @@
 import { z } from 'zod'
-import { enforceRetention as enforce } from '../src/ingest/retention.ts'
-import { summaryRefusal } from '../src/ingest/retention-plan.ts'
-import { safekeepingsOf } from '../src/ingest/retention-safekeeping.ts'
+import { enforceRetention as enforce } from '../src/lifecycle/retention.ts'
+import { retentionDepsOf } from '../src/lifecycle/retention-deps.ts'
+import { summaryRefusal } from '../src/lifecycle/retention-plan.ts'
 import { minute } from '../src/market/instant.ts'
 import { defineJob } from '../src/queue/job.ts'
 
-/** What is older than it is kept: made safe as its policy says, proved, and dropped. */
+/** What is older than it is kept: made safe as its policy says, proved, and deleted. */
 export const enforceRetention = defineJob({
   name: 'enforce-retention',
-  summary: 'Drops what is older than it is kept, once all that must outlive it is safe',
+  summary: 'Deletes what is older than it is kept, once all that must outlive it is safe',
   // Whether somebody has agreed that more than half of a table may go at once.
   payload: z.strictObject({ agreed: z.boolean() }),
   queueOf: () => 'upkeep',
@@ -24,10 +24,9 @@ export const enforceRetention = defineJob({
       missedDelayMs: 5 * minute,
     },
   ],
-  run: async ({ pool, settings, clock, signal }, { agreed }, report) => {
-    const refusal = await summaryRefusal({ pool, settings, clock })
+  run: async (context, { agreed }, report) => {
+    const refusal = await summaryRefusal(context)
     if (refusal !== undefined) throw refusal
-    const safekeepings = safekeepingsOf({ pool, settings, clock })
-    return { ...(await enforce({ pool, settings, clock, signal, safekeepings }, agreed, report)) }
+    return { ...(await enforce(retentionDepsOf(context), agreed, report)) }
   },
 })

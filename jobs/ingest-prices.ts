@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Fault } from '../src/fault.ts'
+import { type Fault, Unavailable } from '../src/fault.ts'
 import { type AnsweredPage, askForPrices } from '../src/ingest/prices/ask-prices.ts'
 import { type Decisions, PriceRun, type WantedPrice } from '../src/ingest/prices/price-run.ts'
 import { type PriceQuestion, priceMarketsOf } from '../src/ingest/prices/price-sources.ts'
@@ -17,7 +17,8 @@ import { databaseOf } from '../src/store/transaction.ts'
 /** The price of every tracked coin, each from the first of its sources that has one. */
 export const ingestPrices = defineJob({
   name: 'ingest-prices',
-  summary: 'The price, market cap, volume and supply of every followed coin',
+  summary: 'Load price, market cap, volume and supply of every tracked coin',
+  changes: ['new', 'quarantined'],
   payload: z.strictObject({}),
   queueOf: () => 'coingecko',
   idOf: () => 'ingest-prices',
@@ -106,7 +107,9 @@ class Ingestion {
     this.#failures.push(failure)
     this.#prices.fail(question, failure.message)
     await this.#report.log(`${question.source.id} gave no prices: ${failure.message}`)
-    log.warn('prices.source-failed', { source: question.source.id, reason: failure.message })
+    // Where it does not answer at all, the outage is reported once for all of its jobs.
+    const level = failure instanceof Unavailable && failure.source !== undefined ? 'debug' : 'warn'
+    log[level]('prices.source-failed', { source: question.source.id, reason: failure.message })
   }
 
   async #take({ source }: PriceQuestion, { answers, dropped, roundedValues }: AnsweredPage): Promise<void> {

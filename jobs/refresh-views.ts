@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isOutdated, summarise } from '../src/ingest/summarise.ts'
+import { isOutdated, summarise } from '../src/lifecycle/summarise.ts'
 import { second } from '../src/market/instant.ts'
 import { defineJob } from '../src/queue/job.ts'
 

@@ -1,10 +1,11 @@
 import { z } from 'zod'
-import { concernsAll, Fault, Malformed, Refused } from '../src/fault.ts'
+import { concernsAll, Fault } from '../src/fault.ts'
 import { chunksOf } from '../src/ingest/backfill-plan.ts'
 import { addFilled, type Filled, fillRange, nothingFilled } from '../src/ingest/fill-range.ts'
 import { subtractAll } from '../src/ingest/gap-causes.ts'
 import { keptHistory, lastingHistory } from '../src/ingest/kept-history.ts'
 import { type CandleMarket, candleMarketOf } from '../src/ingest/markets.ts'
+import { MarketsFailed } from '../src/ingest/markets-failed.ts'
 import { planRepair, type RepairPlan, takeTurns } from '../src/ingest/repair-plan.ts'
 import { later, minute } from '../src/market/instant.ts'
 import type { AlignedRange } from '../src/market/range.ts'
@@ -25,8 +26,8 @@ const mostQuestions = 200
 /** Every hour: what is still owed of each series of a source, and what is to be looked at once more. */
 export const repairGaps = defineJob({
   name: 'repair-gaps',
-  summary:
-    'Asks a source again for what is still owed, and once more for what it did not have a day and a month ago',
+  changes: ['backfills', 'new', 'revised', 'quarantined'],
+  summary: 'Request missing candles again, and what the source did not have a day and a month ago',
   payload: z.strictObject({ source: anySourceId }),
   queueOf: ({ source }) => queueOfSource(source),
   idOf: ({ source }) => `repair-gaps_${queueOfSource(source)}`,
@@ -160,8 +161,8 @@ async function askAll(
 function throwIfFailed(failures: readonly Failure[]): void {
   if (failures.length === 0) return
   const told = failures.map(({ coinId, timeframe, fault }) => `${coinId} ${timeframe}: ${fault.message}`)
-  const message = `${failures.length} of the markets failed: ${told.join('; ')}`
-  throw failures.some(({ fault }) => fault instanceof Malformed)
-    ? new Malformed(message)
-    : new Refused(message)
+  throw new MarketsFailed(
+    `${failures.length} of the markets failed: ${told.join('; ')}`,
+    failures.map(({ fault }) => fault),
+  )
 }

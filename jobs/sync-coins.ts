@@ -18,7 +18,8 @@ const mostCoins = 30
 /** Image, description, website, whitepaper and chain of the followed coins, each once a week. */
 export const syncCoins = defineJob({
   name: 'sync-coins',
-  summary: 'Image, description, website, whitepaper and chain of every followed coin, once a week',
+  changes: ['updated', 'unknown', 'unread'],
+  summary: 'Load image, description, website, whitepaper and chain of every tracked coin, once a week',
   payload: z.strictObject({}),
   queueOf: () => 'coingecko',
   idOf: () => 'sync-coins',

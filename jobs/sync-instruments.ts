@@ -26,6 +26,7 @@ const loud: readonly Finding['news'][] = [
 /** What its source lists of every tracked market: which have ended or been renamed, and whose symbol is another's now. */
 export const syncInstruments = defineJob({
   name: 'sync-instruments',
+  changes: ['ended', 'renamed'],
   summary: 'Check whether the tracked markets of a source are still listed, and are still the same coins',
   payload: z.strictObject({ source: anySourceId }),
   // Once a day each: a queue of their own would keep a worker busy with waiting on every source that a market is on.

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { refuseIncomplete } from './cli/arguments/options.ts'
 import { say } from './cli/output.ts'
 import { Fault, InvalidInput } from './fault.ts'
 import { withoutSecrets } from './runtime/redaction.ts'
@@ -13,11 +14,11 @@ const commands: Readonly<Record<string, Listed>> = {
     load: async () => (await import('./cli/start.ts')).startCommand,
   },
   demo: {
-    description: 'Run the daemon against the bundled replay exchange; needs no network.',
+    description: 'Run the daemon against the replay exchange; needs no network.',
     load: async () => (await import('./cli/demo.ts')).demoCommand,
   },
   replay: {
-    description: 'Serve recorded candles through the interfaces of the exchanges.',
+    description: 'Serve recorded candles through the APIs of the exchanges.',
     load: async () => (await import('./cli/replay.ts')).replayCommand,
   },
   backfill: {
@@ -33,11 +34,11 @@ const commands: Readonly<Record<string, Listed>> = {
     load: async () => (await import('./cli/coverage.ts')).coverageCommand,
   },
   verify: {
-    description: 'Compare stored candles with their source; exit status 1 if they differ.',
+    description: 'Compare candles with their source; exit 1 if they differ.',
     load: async () => (await import('./cli/verify.ts')).verifyCommand,
   },
   certificate: {
-    description: 'Show coverage, the reason for each gap, and a checksum to compare with another copy.',
+    description: 'Show coverage, gaps and a checksum to compare copies.',
     load: async () => (await import('./cli/certificate.ts')).certificateCommand,
   },
   quarantine: {
@@ -53,11 +54,11 @@ const commands: Readonly<Record<string, Listed>> = {
     load: async () => (await import('./cli/prices.ts')).pricesCommand,
   },
   coins: {
-    description: 'List, add, remove and check the tracked coins and their markets.',
+    description: 'List, add, remove and check tracked coins.',
     load: async () => (await import('./cli/coins.ts')).coinsCommand,
   },
   migrate: {
-    description: 'Change or check the database schema.',
+    description: 'Apply, undo or check schema migrations.',
     load: async () => (await import('./cli/migrate.ts')).migrateCommand,
   },
   partitions: {
@@ -69,7 +70,7 @@ const commands: Readonly<Record<string, Listed>> = {
     load: async () => (await import('./cli/views.ts')).viewsCommand,
   },
   retention: {
-    description: 'Apply retention now; archives and roll-ups are written and verified first.',
+    description: 'Apply retention now; archives and roll-ups are verified first.',
     load: async () => (await import('./cli/retention.ts')).retentionCommand,
   },
   archive: {
@@ -85,7 +86,7 @@ const commands: Readonly<Record<string, Listed>> = {
     load: async () => (await import('./cli/status.ts')).statusCommand,
   },
   doctor: {
-    description: 'Check everything and print how to repair what is wrong; exit status 1 if anything is.',
+    description: 'Check everything; print how to repair what is wrong and exit 1.',
     load: async () => (await import('./cli/doctor.ts')).doctorCommand,
   },
   queues: {
@@ -118,13 +119,15 @@ export const wholeProgram = (): Promise<Command> => buildProgram(Object.keys(com
 /** The program with these commands whole and the others by name and description, as its help shows them. */
 async function buildProgram(wholeCommands: readonly string[]): Promise<Command> {
   const program = new Command('beacon')
-    .description('Market data of public crypto exchanges, in PostgreSQL.')
+    .description('Load market data of public crypto exchanges into PostgreSQL.')
     .version(readVersion())
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .showHelpAfterError('(see beacon --help, or beacon COMMAND --help)')
   for (const [name, { description, load }] of Object.entries(commands)) {
     const command = wholeCommands.includes(name) ? (await load())() : new Command(name)
     program.addCommand(command.description(description))
   }
+  program.hook('preAction', (_program, command) => refuseIncomplete(command))
   throwInsteadOfExit(program)
   return program
 }
@@ -134,6 +137,8 @@ function throwInsteadOfExit(command: Command): void {
   command.exitOverride()
   for (const child of command.commands) {
     child.copyInheritedSettings(command)
+    // Refused by `refuseIncomplete`, which knows what they may stand for.
+    child.allowExcessArguments()
     throwInsteadOfExit(child)
   }
 }
@@ -152,6 +157,6 @@ async function report(error: unknown): Promise<number> {
     return 1
   }
   const bug = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  say(withoutSecrets(`error: this should not have happened: ${bug}`))
+  say(withoutSecrets(`internal error (please report it): ${bug}`))
   return 1
 }

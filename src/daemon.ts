@@ -4,6 +4,7 @@ import { minute } from './market/instant.ts'
 import { startMonitor } from './monitoring/monitor.ts'
 import type { Clock } from './runtime/clock.ts'
 import { openDatabase } from './runtime/database.ts'
+import { openGroupedLog } from './runtime/grouped-log.ts'
 import type { Log } from './runtime/log.ts'
 import { announceRoles } from './runtime/presence.ts'
 import type { Releases } from './runtime/release.ts'
@@ -42,7 +43,7 @@ const lookingConnections = 4
 export async function startDaemon({
   settings,
   roles: wanted,
-  log,
+  log: everyLine,
   clock,
   releases,
   signal,
@@ -50,6 +51,9 @@ export async function startDaemon({
 }: DaemonOptions): Promise<{ url: string | undefined }> {
   // Before anything is started that would have to be stopped again.
   if (wanted.includes('web')) refuseOpenDoor(settings.environment)
+  const log = openGroupedLog(everyLine)
+  // Released last: what ends after it is written line by line.
+  releases.push(() => log.close())
   const database = await openDatabase({ settings, log, clock, releases, signal }, 'always')
   database.keepRunning()
   await refuseTooFewConnections(databaseOf(database.pool), neededConnections)

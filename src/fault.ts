@@ -18,6 +18,22 @@ export abstract class Fault extends Error {
 export class Unavailable extends Fault {
   readonly code = 'UNAVAILABLE'
   readonly remedy = 'retry'
+  /** Where the other side is a source. */
+  readonly source: string | undefined
+
+  constructor(message: string, { source, ...options }: ErrorOptions & { source?: string } = {}) {
+    super(message, options)
+    this.source = source
+  }
+}
+
+/**
+ * The source answered with an error that nobody here knows. It may concern one market or all, and may pass: it is retried
+ * a bounded number of times, and nothing is concluded from it.
+ */
+export class UnknownError extends Fault {
+  readonly code = 'UNKNOWN_ERROR'
+  readonly remedy = 'retry'
 }
 
 /** An answer that is not what the source's contract says. Asked again, it is usually whole. */
@@ -50,6 +66,18 @@ export class Blocked extends Fault {
 /** The source understood the question and says no: asking again gives the same answer. */
 export class Refused extends Fault {
   readonly code = 'REFUSED'
+  readonly remedy = 'give-up'
+}
+
+/** The range asked for begins before anything that the source has of the market: a later beginning can be had. */
+export class BeforeHistory extends Fault {
+  readonly code = 'BEFORE_HISTORY'
+  readonly remedy = 'give-up'
+}
+
+/** The range asked for is longer than the source allows in one request: a shorter one can be had. */
+export class RangeTooLong extends Fault {
+  readonly code = 'RANGE_TOO_LONG'
   readonly remedy = 'give-up'
 }
 

@@ -2,6 +2,7 @@ import type { Pool } from 'pg'
 import { jobs } from '../jobs/catalog.ts'
 import { type Budget, openBudget, unlimitedBudget } from './http/budget.ts'
 import { openHttpClient } from './http/client.ts'
+import { Reachability } from './http/reachability.ts'
 import type { Stop } from './http/stops.ts'
 import { countRequests } from './metrics/counted-requests.ts'
 import { countedRuns } from './metrics/counted-runs.ts'
@@ -67,10 +68,13 @@ export async function openFleet(
   })
   releases.push(() => engine.close())
   const budget = counting.budget(openSharedBudget({ settings, database, log, clock }, engine))
+  const reachability = new Reachability(log)
+  releases.push(() => reachability.close())
   const http = openHttpClient({
     clock,
     budget,
     log,
+    reachability,
     timeoutMs: settings.http.timeout,
     maxBodyBytes: settings.http.maxBodyBytes,
     secretHeaders: secretHeaders(settings),
@@ -78,6 +82,7 @@ export async function openFleet(
   releases.push(() => http.close())
   const context: Fleet['context'] = {
     clock,
+    steadyClock,
     log,
     settings,
     pool: database.pool,
@@ -103,6 +108,7 @@ export async function openFleet(
         concurrency: settings.queue.concurrency,
         onRun: countedRuns(recordRuns(context), counters, steadyClock),
         tracer,
+        reachability,
       }),
   }
 }

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { boolean, check, index, jsonb, pgTable, text, uuid, varchar } from 'drizzle-orm/pg-core'
-import { instant } from './instant-column.ts'
+import { instant, timesCheck } from './instant-column.ts'
 import { users } from './users.ts'
 
 export type Alert = typeof alerts.$inferSelect
@@ -33,6 +33,7 @@ export const alerts = pgTable(
   },
   (table) => [
     index('idx_alerts_user_status').on(table.userId, table.status),
+    timesCheck('alerts', 'created_at', 'expires_at', 'triggered_at'),
     check('alerts_status_known', sql`status in ('active', 'triggered', 'paused', 'expired', 'cancelled')`),
   ],
 )
@@ -54,5 +55,8 @@ export const notifications = pgTable(
     sourceType: varchar('source_type', { length: 50 }),
     priority: varchar({ length: 20 }).notNull(),
   },
-  (table) => [index('idx_notifications_user_time').on(table.userId, table.createdAt)],
+  (table) => [
+    index('idx_notifications_user_time').on(table.userId, table.createdAt),
+    timesCheck('notifications', 'created_at', 'read_at'),
+  ],
 )

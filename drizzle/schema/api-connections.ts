@@ -1,5 +1,5 @@
 import { index, pgTable, uuid, varchar } from 'drizzle-orm/pg-core'
-import { instant } from './instant-column.ts'
+import { instant, timesCheck } from './instant-column.ts'
 import { users } from './users.ts'
 
 export type ApiConnection = typeof apiConnections.$inferSelect
@@ -23,5 +23,8 @@ export const apiConnections = pgTable(
     permissions: varchar().array(),
     status: varchar({ length: 20 }).notNull(),
   },
-  (table) => [index('idx_api_connections_user').on(table.userId)],
+  (table) => [
+    index('idx_api_connections_user').on(table.userId),
+    timesCheck('api_connections', 'created_at', 'updated_at'),
+  ],
 )

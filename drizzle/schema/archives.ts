@@ -1,6 +1,18 @@
 import { sql } from 'drizzle-orm'
-import { bigint, check, index, jsonb, pgTable, text, unique, uuid, varchar } from 'drizzle-orm/pg-core'
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  jsonb,
+  pgTable,
+  text,
+  unique,
+  uuid,
+  varchar,
+} from 'drizzle-orm/pg-core'
 import { instant } from './instant-column.ts'
+import { tsmultirange } from './multirange-column.ts'
 
 export type ArchiveRow = typeof archives.$inferSelect
 
@@ -30,6 +42,10 @@ export const archives = pgTable(
     droppedAt: instant('dropped_at'),
     restoredAt: instant('restored_at'),
     restoredUntil: instant('restored_until'),
+    sequence: bigint({ mode: 'number' }).notNull().generatedByDefaultAsIdentity(),
+    restoredRanges: tsmultirange('restored_ranges').notNull().default(sql`'{}'`),
+    counted: boolean().notNull().default(false),
+    supersededRanges: tsmultirange('superseded_ranges').notNull().default(sql`'{}'`),
   },
   (table) => [
     unique('archives_file_name_key').on(table.fileName),

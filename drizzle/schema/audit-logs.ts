@@ -4,13 +4,33 @@ import { instant } from './instant-column.ts'
 
 export type AuditLog = typeof auditLogs.$inferSelect
 
-/** Every write to a table of users, made by the database itself; only ever added to. */
+/** What a program did to a row of a user. */
+const writes = ['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE'] as const
+
+/** What maintenance did; `newData` then has `actor` and `entity`. */
+export const maintenanceOperations = [
+  'CREATE',
+  'ARCHIVE',
+  'DROP',
+  'RESTORE',
+  'PURGE',
+  'REPLACE',
+  'REMOVE',
+  'REPAIR',
+  'DISCARD',
+  'TRACK',
+  'UNTRACK',
+] as const
+
+const listed = (operations: readonly string[]) => operations.map((name) => `'${name}'`).join(', ')
+
+/** Every write to a table of users, made by the database itself, and what maintenance did. */
 export const auditLogs = pgTable(
   'audit_logs',
   {
     id: uuid().primaryKey(),
     tableName: varchar('table_name', { length: 100 }).notNull(),
-    operation: varchar({ length: 10, enum: ['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE'] }).notNull(),
+    operation: varchar({ length: 10, enum: [...writes, ...maintenanceOperations] }).notNull(),
     userId: uuid('user_id'),
     recordId: uuid('record_id'),
     oldData: jsonb('old_data'),
@@ -20,6 +40,12 @@ export const auditLogs = pgTable(
   (table) => [
     index('idx_audit_logs_user_time').on(table.userId, table.timestamp),
     index('idx_audit_logs_record').on(table.tableName, table.recordId),
-    check('audit_logs_operation_known', sql`operation in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')`),
+    index('idx_audit_logs_timestamp').on(table.timestamp),
+    check(
+      'audit_logs_operation_known',
+      sql.raw(
+        `operation in (${listed(writes)}) or (operation in (${listed(maintenanceOperations)}) and user_id is null and record_id is null and old_data is null and new_data ->> 'actor' is not null and new_data ->> 'entity' is not null)`,
+      ),
+    ),
   ],
 )

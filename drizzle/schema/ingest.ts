@@ -4,7 +4,6 @@ import {
   bigint,
   boolean,
   check,
-  customType,
   index,
   integer,
   jsonb,
@@ -21,6 +20,7 @@ import type { Decimal } from '../../src/market/decimal.ts'
 import { decimal } from './decimal-column.ts'
 import { instant } from './instant-column.ts'
 import { coins } from './market-data.ts'
+import { tsmultirange } from './multirange-column.ts'
 
 export type Instrument = typeof instruments.$inferSelect
 export type CandleCoverage = typeof candleCoverage.$inferSelect
@@ -28,9 +28,6 @@ export type IngestRun = typeof ingestRuns.$inferSelect
 export type CandleRevision = typeof candleRevisions.$inferSelect
 export type QuarantinedRow = typeof quarantinedRows.$inferSelect
 export type RequestBudget = typeof requestBudget.$inferSelect
-
-/** Ranges of open times as PostgreSQL writes them: `{["2024-03-01 00:00:00","2024-03-02 00:00:00")}`. */
-const tsmultirange = customType<{ data: string }>({ dataType: () => 'tsmultirange' })
 
 const volume = (name: string) => numeric(name, { precision: 32, scale: 8 }).$type<Decimal>()
 
@@ -91,7 +88,7 @@ export const candleCoverage = pgTable(
       length: 20,
       enum: ['stored', 'no-trades', 'refused', 'provisional', 'recheck-after-day', 'recheck-after-month'],
     }).notNull(),
-    ranges: tsmultirange().notNull(),
+    ranges: tsmultirange('ranges').notNull(),
     updatedAt: instant('updated_at').notNull(),
   },
   (table) => [

@@ -1,12 +1,12 @@
 import { sql } from 'drizzle-orm'
-import { check, date, index, integer, numeric, pgTable, primaryKey, varchar } from 'drizzle-orm/pg-core'
+import { check, date, index, integer, numeric, pgTable, primaryKey, text, varchar } from 'drizzle-orm/pg-core'
 import type { Decimal } from '../../src/market/decimal.ts'
 import { decimal } from './decimal-column.ts'
 import { instant } from './instant-column.ts'
 import { coins } from './market-data.ts'
 
 export type MarketDataDaily = typeof marketDataDaily.$inferSelect
-export type ExpiringPartition = typeof expiringPartitions.$inferSelect
+export type PartitionHold = typeof partitionHolds.$inferSelect
 
 /** Prices that are no longer kept one by one: a row for each coin and UTC day. */
 export const marketDataDaily = pgTable(
@@ -44,19 +44,31 @@ export const marketDataDaily = pgTable(
   ],
 )
 
-/** Partitions that are detached, or about to be, and not dropped yet. */
-export const expiringPartitions = pgTable(
-  'expiring_partitions',
+/** Partitions that are older than they are kept and could not be deleted: why, and what helps. */
+export const partitionHolds = pgTable(
+  'partition_holds',
   {
-    name: varchar({ length: 63 }).primaryKey(),
+    schemaName: varchar('schema_name', { length: 63 }).notNull(),
+    name: varchar({ length: 63 }).notNull(),
     parent: varchar({ length: 63 }).notNull(),
-    holdsFrom: instant('holds_from').notNull(),
-    holdsTo: instant('holds_to').notNull(),
-    ending: varchar({ length: 20, enum: ['drop', 'archive', 'roll-up'] }).notNull(),
-    beganAt: instant('began_at').notNull(),
+    holdsFrom: instant('holds_from'),
+    holdsTo: instant('holds_to'),
+    kind: varchar({
+      length: 20,
+      enum: ['object', 'owner', 'shape', 'lock', 'content', 'storage', 'failure'],
+    }).notNull(),
+    reason: text().notNull(),
+    remedy: text(),
+    heldSince: instant('held_since').notNull(),
+    checkedAt: instant('checked_at').notNull(),
   },
-  () => [
-    check('expiring_partitions_ending_check', sql`ending in ('drop', 'archive', 'roll-up')`),
-    check('expiring_partitions_range_check', sql`holds_from < holds_to`),
+  (table) => [
+    primaryKey({ columns: [table.schemaName, table.name] }),
+    check(
+      'partition_holds_kind_known',
+      sql`kind in ('object', 'owner', 'shape', 'lock', 'content', 'storage', 'failure')`,
+    ),
+    check('partition_holds_range_check', sql`holds_from < holds_to`),
+    check('partition_holds_checked_check', sql`held_since <= checked_at`),
   ],
 )

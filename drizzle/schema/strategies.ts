@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { boolean, check, index, integer, jsonb, pgTable, text, uuid, varchar } from 'drizzle-orm/pg-core'
 import { decimal, ratio } from './decimal-column.ts'
-import { instant } from './instant-column.ts'
+import { instant, timesCheck } from './instant-column.ts'
 import { users } from './users.ts'
 
 export type TradingStrategy = typeof tradingStrategies.$inferSelect
@@ -27,7 +27,10 @@ export const tradingStrategies = pgTable(
     isActive: boolean('is_active').notNull(),
     riskLevel: varchar('risk_level', { length: 20 }),
   },
-  (table) => [index('idx_trading_strategies_user').on(table.userId)],
+  (table) => [
+    index('idx_trading_strategies_user').on(table.userId),
+    timesCheck('trading_strategies', 'created_at', 'updated_at'),
+  ],
 )
 
 /** `returns`, `winRate` and `maxDrawdown` are percentages. */
@@ -57,6 +60,7 @@ export const backtestResults = pgTable(
   (table) => [
     index('idx_backtest_results_strategy').on(table.strategyId),
     index('idx_backtest_results_user').on(table.userId),
+    timesCheck('backtest_results', 'start_date', 'end_date', 'created_at'),
     check('backtest_results_dates', sql`start_date <= end_date`),
     check(
       'backtest_results_numbers',

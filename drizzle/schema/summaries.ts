@@ -1,8 +1,26 @@
 import { sql } from 'drizzle-orm'
-import { bigint, char, index, integer, jsonb, pgTable, text, uuid, varchar } from 'drizzle-orm/pg-core'
+import {
+  bigint,
+  char,
+  check,
+  date,
+  index,
+  integer,
+  jsonb,
+  numeric,
+  pgTable,
+  primaryKey,
+  text,
+  uuid,
+  varchar,
+} from 'drizzle-orm/pg-core'
+import type { Decimal } from '../../src/market/decimal.ts'
+import { decimal } from './decimal-column.ts'
 import { instant } from './instant-column.ts'
+import { coins } from './market-data.ts'
 
 export type ViewRefresh = typeof viewRefreshes.$inferSelect
+export type SummaryDay = typeof summaryDays.$inferSelect
 export type ViewDefinition = typeof viewDefinitions.$inferSelect
 
 /** One row for each time a materialized view was refreshed; `incomplete` has the candles that were missing, by coin. */
@@ -28,3 +46,30 @@ export const viewDefinitions = pgTable('view_definitions', {
   sha256: char({ length: 64 }).notNull(),
   madeAt: instant('made_at').notNull(),
 })
+
+/** Days that the daily summary keeps after their candles have left the database. */
+export const summaryDays = pgTable(
+  'summary_days',
+  {
+    coinId: varchar('coin_id', { length: 50 })
+      .notNull()
+      .references(() => coins.id),
+    day: date().notNull(),
+    open: decimal('open').notNull(),
+    high: decimal('high').notNull(),
+    low: decimal('low').notNull(),
+    close: decimal('close').notNull(),
+    volume: numeric({ precision: 38, scale: 8 }).$type<Decimal>().notNull(),
+    candles: integer().notNull(),
+    composedAt: instant('composed_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.coinId, table.day] }),
+    check('summary_days_candles_check', sql`candles between 0 and 24`),
+    check(
+      'summary_days_sane',
+      sql`low >= 0 and low <= open and low <= close and high >= open and high >= close and volume >= 0
+        and high <> 'NaN' and volume <> 'NaN'`,
+    ),
+  ],
+)

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { check, index, pgTable, uuid, varchar } from 'drizzle-orm/pg-core'
 import { decimal } from './decimal-column.ts'
-import { instant } from './instant-column.ts'
+import { instant, timesCheck } from './instant-column.ts'
 import { tradingStrategies } from './strategies.ts'
 import { users } from './users.ts'
 
@@ -28,6 +28,7 @@ export const tradingAccounts = pgTable(
   },
   (table) => [
     index('idx_trading_accounts_user').on(table.userId),
+    timesCheck('trading_accounts', 'created_at', 'updated_at'),
     check('trading_accounts_numbers', sql`balance <> 'NaN' and initial_balance <> 'NaN'`),
   ],
 )
@@ -52,6 +53,7 @@ export const positions = pgTable(
   },
   (table) => [
     index('idx_positions_account').on(table.accountId),
+    timesCheck('positions', 'opened_at', 'updated_at'),
     check(
       'positions_numbers',
       sql`amount <> 'NaN' and entry_price >= 0 and entry_price <> 'NaN' and current_price >= 0 and current_price <> 'NaN' and stop_loss >= 0 and stop_loss <> 'NaN' and take_profit >= 0 and take_profit <> 'NaN'`,
@@ -81,6 +83,7 @@ export const trades = pgTable(
   (table) => [
     index('idx_trades_account_time').on(table.accountId, table.executedAt),
     index('idx_trades_strategy').on(table.strategyId),
+    timesCheck('trades', 'executed_at'),
     check('trades_type_known', sql`type in ('buy', 'sell')`),
     check(
       'trades_numbers',

@@ -8,9 +8,9 @@ import { capacityOf, decrypt, encrypt, findableForms } from '../encryption/encry
 import type { KeyRing } from '../encryption/key-ring.ts'
 import { Fault, InvalidInput } from '../fault.ts'
 import { toIso } from '../market/instant.ts'
-import { withLogin, withUser } from '../store/acting.ts'
+import { asUpkeep, withLogin, withUser } from '../store/acting.ts'
 import type { Database } from '../store/transaction.ts'
-import { anyText, checkInput, fittingText } from './input.ts'
+import { anyText, checkInput, fittingText, isRowId } from './input.ts'
 import type { Reach } from './reach.ts'
 
 /** The address belongs to a user already. */
@@ -22,17 +22,17 @@ export class AddressTaken extends Fault {
 /** What a login needs to know of its user. */
 export type Login = Readonly<Pick<User, 'id' | 'status' | 'tier'> & { passwordHash: string }>
 
-const newUser = z.object({ email: anyText, passwordHash: fittingText(255), tier: fittingText(50) })
+const newUser = z.strictObject({ email: anyText, passwordHash: fittingText(255) })
 
 /** `passwordHash` is made by the caller: a password itself has no business here. */
 export type NewUser = Readonly<z.infer<typeof newUser>>
 
 /**
- * Registers an active user and returns the new id. Throws AddressTaken when the address is registered already, under
+ * Registers an active user in the free tier and returns the new id. Throws AddressTaken when the address is registered already, under
  * whichever key, and InvalidInput when it is none.
  */
 export async function registerUser({ pool, ring, clock }: Reach, user: NewUser): Promise<string> {
-  const { email, passwordHash, tier } = checkInput(newUser, user)
+  const { email, passwordHash } = checkInput(newUser, user)
   const address = toAddress(email)
   const id = randomUUID()
   const encrypted = encrypt(ring, encryptedColumns.email, id, address)
@@ -40,10 +40,35 @@ export async function registerUser({ pool, ring, clock }: Reach, user: NewUser):
   await withUser(pool, id, async ({ db }) => {
     await claimAddress(db, ring, address, id)
     await db.execute(sql`
-      insert into users (id, email, password, created_at, updated_at, status, tier)
-      values (${id}::uuid, ${encrypted}, ${passwordHash}, ${now}::timestamp, ${now}::timestamp, 'active', ${tier})`)
+      insert into users (id, email, password, created_at, updated_at)
+      values (${id}::uuid, ${encrypted}, ${passwordHash}, ${now}::timestamp, ${now}::timestamp)`)
   })
   return id
+}
+
+const standing = z.object({ tier: fittingText(50), status: z.enum(['active', 'suspended']) }).partial()
+
+/** What is decided about a user: the subscription, and whether the user may log in. What is left out stays. */
+export type Standing = Readonly<z.infer<typeof standing>>
+
+/**
+ * Sets the user's tier or status, as the role `beacon_upkeep`: the application that acts for users may not. Throws
+ * InvalidInput when there is no such user, and Misconfigured where the login may not take the role.
+ */
+export async function setStanding(
+  { pool, clock }: Pick<Reach, 'pool' | 'clock'>,
+  userId: string,
+  wanted: Standing,
+): Promise<void> {
+  const { tier = null, status = null } = checkInput(standing, wanted)
+  if (!isRowId(userId)) throw noUser(userId)
+  await asUpkeep(pool, async ({ db }) => {
+    const { rowCount } = await db.execute(sql`
+      update users set tier = coalesce(${tier}, tier), status = coalesce(${status}, status),
+        updated_at = ${toIso(clock.now())}::timestamp
+      where id = ${userId}::uuid`)
+    if (rowCount === 0) throw noUser(userId)
+  })
 }
 
 /** The user who logs in with this address, in whatever spelling; undefined when nobody does. */
@@ -111,10 +136,8 @@ function toAddress(text: string): string {
  * would not do: while a new key comes in, two processes may write the same address under different ones.
  */
 async function claimAddress(db: Database, ring: KeyRing, address: string, userId: string): Promise<void> {
-  const forms = findableForms(ring, encryptedColumns.email, address).toSorted()
-  for (const form of forms) {
-    await db.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`beacon:address:${form}`}, 0))`)
-  }
+  const forms = findableForms(ring, encryptedColumns.email, address)
+  await db.execute(sql`select lock_addresses(${sql.param(forms)}::text[])`)
   // Whoever can name the encrypted address may see the row that bears it, but only for this one look.
   await db.execute(sql`select set_config('app.login_email', ${forms.join(',')}, true)`)
   const holders = await db.select({ id: users.id }).from(users).where(inArray(users.email, forms))

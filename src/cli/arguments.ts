@@ -1,8 +1,7 @@
 import { InvalidInput } from '../fault.ts'
 import { type Instant, parseDate } from '../market/instant.ts'
 import { allTime, type Range } from '../market/range.ts'
-import { isTimeframe, type Timeframe } from '../market/timeframe.ts'
-import { didYouMean } from '../settings/did-you-mean.ts'
+import { isTimeframe, type Timeframe, timeframeMeant, timeframes } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
 
 /** Reads a date of the command line. Throws InvalidInput that shows the forms. */
@@ -26,14 +25,27 @@ export function readRange(fromText: string, toText: string, now: Instant): Range
 
 /** Reads a comma separated list of timeframes, each of which must be configured. */
 export function readTimeframes(text: string, settings: Settings): Timeframe[] {
-  const configured = Object.keys(settings.timeframes)
-  const names = [...new Set(text.split(',').map((name) => name.trim()))]
-  return names.map((name) => {
-    if (isTimeframe(name) && settings.timeframes[name]) return name
+  const configured = Object.keys(settings.timeframes).filter(isTimeframe)
+  const names = text.split(',').map((name) => name.trim())
+  const read = names.map((name) => {
+    const timeframe = timeframeMeant(name)
+    if (timeframe !== undefined && settings.timeframes[timeframe]) return timeframe
     throw new InvalidInput(
-      `timeframe "${name}" is not configured.${didYouMean(name, configured)} Configured timeframes: ${configured.join(', ')}`,
+      `timeframe "${name}" is not configured. Configured timeframes: ${configured.join(', ')}`,
     )
   })
+  return [...new Set(read)]
+}
+
+/** The same, or every configured timeframe. */
+export const chosenTimeframes = (text: string | undefined, settings: Settings): Timeframe[] =>
+  text === undefined ? timeframes.filter((name) => settings.timeframes[name]) : readTimeframes(text, settings)
+
+/** Reads the timeframe of a command that takes one. */
+export function readTimeframe(text: string, settings: Settings): Timeframe {
+  const [timeframe, ...others] = readTimeframes(text, settings)
+  if (timeframe !== undefined && others.length === 0) return timeframe
+  throw new InvalidInput(`--timeframe ${text} names several: write one, such as --timeframe ${timeframe}`)
 }
 
 /** Reads a whole number of at least one. */

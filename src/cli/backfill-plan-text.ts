@@ -3,36 +3,37 @@ import { minute, second, toIso, toMinuteText } from '../market/instant.ts'
 import { candleCount, type Range } from '../market/range.ts'
 import { durationText } from '../settings/duration.ts'
 import { counted } from '../web/status/words.ts'
-import { bytesText, countText, spanText, table } from './output.ts'
+import { bytesText, countText, spanText, terminalSize } from './output.ts'
+import { type Column, table } from './terminal/table.ts'
+import { wrap } from './terminal/wrap.ts'
 
 /** The plan for people: a line a series, and what all of them come to. */
-export function planText(plan: BackfillPlan): string {
-  const right = 'right' as const
+export function planText(plan: BackfillPlan, size = terminalSize()): string {
   const some = (pick: (series: SeriesPlan) => number) => plan.series.some((series) => pick(series) > 0)
-  const columnIf = (isThere: boolean, title: string, of: (series: SeriesPlan) => string) =>
-    isThere ? [{ title, of, align: right }] : []
-  const column = (title: string, of: (series: SeriesPlan) => string) => columnIf(true, title, of)
-  const lines = table(plan.series, [
+  const count = (
+    title: string,
+    of: (series: SeriesPlan) => string,
+    leaveOut?: number,
+  ): Column<SeriesPlan> => ({ title, of, align: 'right', ...(leaveOut === undefined ? {} : { leaveOut }) })
+  const columns: Column<SeriesPlan>[] = [
     { title: 'coin', of: ({ series }) => series.coinId },
-    { title: 'market', of: ({ series, symbol }) => `${series.source}:${symbol}` },
+    { title: 'market', of: ({ series, symbol }) => `${series.source}:${symbol}`, leaveOut: 5 },
     { title: 'timeframe', of: ({ series }) => series.timeframe },
     { title: 'from', of: ({ wanted }) => toMinuteText(wanted.from) },
     { title: 'to', of: ({ wanted }) => toMinuteText(wanted.to) },
-    ...columnIf(
-      some(({ settled }) => settled),
-      'there',
-      ({ settled }) => countText(settled),
-    ),
-    ...column('missing candles', ({ candles }) => countText(candles)),
-    ...columnIf(plan.archive.requests > 0, 'files', ({ files }) => countText(files.length)),
-    ...column('requests', ({ requests, isEstimate }) => `${isEstimate ? '~' : ''}${countText(requests)}`),
-    ...column('weight', ({ weight }) => countText(weight)),
-    ...column('time', ({ durationMs }) => shortSpan(durationMs)),
-    ...column('partitions', ({ partitions }) => countText(partitions.length)),
-    ...column('disk', ({ bytes }) => bytesText(bytes)),
-    ...columnIf(plan.expiring > 0, 'past retention', ({ expiring }) => countText(expiring)),
-  ])
-  return `${lines}\n\n${totals(plan).join('\n')}`
+    ...(some(({ settled }) => settled) ? [count('there', ({ settled }) => countText(settled), 4)] : []),
+    count('missing candles', ({ candles }) => countText(candles)),
+    ...(plan.archive.requests > 0 ? [count('files', ({ files }) => countText(files.length), 6)] : []),
+    count('requests', ({ requests, isEstimate }) => `${isEstimate ? '~' : ''}${countText(requests)}`),
+    count('weight', ({ weight }) => countText(weight), 2),
+    count('time', ({ durationMs }) => shortSpan(durationMs), 7),
+    count('partitions', ({ partitions }) => countText(partitions.length), 1),
+    count('disk', ({ bytes }) => bytesText(bytes), 3),
+    ...(plan.expiring > 0 ? [count('past retention', ({ expiring }) => countText(expiring), 8)] : []),
+  ]
+  const lines = table(plan.series, columns, size)
+  const totalLines = totals(plan).flatMap((total) => wrap(total, size.width))
+  return `${lines}\n\n${totalLines.join('\n')}`
 }
 
 function totals(plan: BackfillPlan): string[] {
@@ -102,7 +103,7 @@ function othersWords({ source, othersShare, otherBackfills, stoppedMs }: SourceL
   return [
     ...(percent > 0 ? [`live work takes ${percent} % of that of ${source}`] : []),
     ...(otherBackfills > 0 ? [`another backfill of ${source} is running`] : []),
-    ...(stoppedMs > 0 ? [`${source} has told us to wait ${spanText(stoppedMs)}`] : []),
+    ...(stoppedMs > 0 ? [`${source} rate-limits us for another ${spanText(stoppedMs)}`] : []),
   ]
 }
 

@@ -44,7 +44,7 @@ function speedText({ perSecond, leftMs }: BackfillProgress): string {
 }
 
 function sourceText({ source, requests, planned, budgetShare, stoppedMs }: SourceProgress): string {
-  if (stoppedMs > 0) return `${source} has told us to wait ${spanText(stoppedMs)}`
+  if (stoppedMs > 0) return `${source} rate-limits us for another ${spanText(stoppedMs)}`
   const share =
     budgetShare === undefined ? '' : `, ${Math.round(100 * Math.min(1, budgetShare))} % of its budget`
   return `${source}: ${countText(requests)} of ${countText(planned)} requests${share}`

@@ -25,7 +25,7 @@ function beyondWords({ beyondPlan }: BackfillResult): string | undefined {
     [files, 'more for what files left out'],
     [Math.max(0, trades), 'more since there were more trades than estimated'],
     [Math.max(0, -trades), 'fewer since there were fewer trades than estimated'],
-    [spared, 'fewer where there was nothing to page through'],
+    [spared, 'fewer where one request covered more than a page'],
   ] as const
   const words = reasons.flatMap(([count, why]) => (count > 0 ? [`${countText(count)} ${why}`] : []))
   return words.length === 0 ? undefined : `Requests beside the plan: ${words.join(', ')}.`

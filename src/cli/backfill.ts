@@ -12,18 +12,31 @@ import { listCoins } from '../store/coins.ts'
 import { listQuarantined } from '../store/quarantine.ts'
 import type { Database } from '../store/transaction.ts'
 import { counted } from '../web/status/words.ts'
+import {
+  allCoins,
+  asJson,
+  namedCoins,
+  refuseNoCoins,
+  requiredFromDate,
+  requiredTimeframes,
+  toDate,
+} from './arguments/options.ts'
 import { readRange, readTimeframes } from './arguments.ts'
 import { planJson, planText, retentionWords } from './backfill-plan-text.ts'
 import { withProgress } from './backfill-progress-bar.ts'
 import { resultText } from './backfill-report.ts'
-import { countText, print, printJson, say } from './output.ts'
-import { dateArgument, inspectCommand } from './quarantine/inspect.ts'
+import { chosenCoins } from './chosen-coins.ts'
+import { failedText } from './failed-jobs.ts'
+import { countText, print, printJson, say, terminalSize } from './output.ts'
+import { inspectCommand } from './quarantine/inspect.ts'
+import { seriesCommand } from './series-command.ts'
 import { type DatabaseSession, withFleet } from './session.ts'
 
 type BackfillOptions = Readonly<{
   timeframe: string
   from: string
-  to: string
+  to?: string
+  all?: boolean
   source?: string
   archive: boolean
   dryRun?: boolean
@@ -34,19 +47,17 @@ type BackfillOptions = Readonly<{
 
 export const backfillCommand = (): Command =>
   new Command('backfill')
-    .argument('<coin...>', 'coin ids, as in `beacon coins list`')
-    .requiredOption('--timeframe <list>', 'timeframes, separated by commas: 1m,1h')
-    .requiredOption('--from <date>', 'first instant, UTC: 2024-03-01, 2024-03-01T12:00Z or -30d')
-    .option('--to <date>', 'end, not included', 'now')
-    .option(
-      '--source <id>',
-      "read this source's market, whatever the coin's order of markets; binance-archive: Binance's, from files wherever there are any",
-    )
-    .option('--no-archive', "ask Binance for all of it, page by page, instead of reading its archive's files")
+    .addArgument(namedCoins())
+    .addOption(allCoins())
+    .addOption(requiredTimeframes())
+    .addOption(requiredFromDate())
+    .addOption(toDate())
+    .option('--source <id>', 'read from this source, whatever the order of markets')
+    .option('--no-archive', 'request all pages from Binance, none from its archive')
     .addOption(new Option('--dry-run', 'stop after the plan').conflicts('detach'))
     .option('--detach', 'leave the work to the daemon and return')
-    .option('--force', 'also load what the next retention run would delete')
-    .option('--json', 'answer as JSON')
+    .option('--force', 'load also what the next retention run would delete')
+    .addOption(asJson())
     .action((coinIds: string[], options: BackfillOptions) =>
       withFleet((session, fleet) => backfill(session, fleet, coinIds, options)),
     )
@@ -62,19 +73,20 @@ async function backfill(
     throw new InvalidInput(
       '--source binance-archive reads files, which --no-archive rules out: leave one out',
     )
+  refuseNoCoins(coinIds, options.all)
   const now = clock.now()
+  const coins = await listCoins(db)
   const wish = {
-    coinIds: [...new Set(coinIds)],
+    coinIds: chosenCoins(coins, coinIds, settings).map(({ id }) => id),
     timeframes: readTimeframes(options.timeframe, settings),
-    range: readRange(options.from, options.to, now),
+    range: readRange(options.from, options.to ?? 'now', now),
     ...(options.source === undefined ? {} : { source: options.source }),
     ...(options.archive ? {} : { archive: 'never' as const }),
   }
-  const coins = await listCoins(db)
   const plan = await planBackfill(database.pool, settings, coins, wish, now, await fleet.stops())
   if (options.dryRun) return finish({ plan: planJson(plan) }, planText(plan), options)
-  if (!options.json) say(`${planText(plan)}\n`)
-  if (plan.expiring > 0 && !options.force) throw refusal(plan)
+  if (!options.json) say(`${planText(plan, terminalSize(process.stderr))}\n`)
+  if (plan.expiring > 0 && !options.force) throw refusal(plan, options)
   if (plan.candles === 0) {
     const rejected = await readRejectedOf(database.pool, plan)
     const rest = rejected.length > 0 ? 'Everything else is known' : 'Nothing is missing'
@@ -100,9 +112,9 @@ async function backfill(
   await refuseRejected(db, plan, result.rejected)
 }
 
-const refusal = (plan: BackfillPlan): InvalidInput =>
+const refusal = (plan: BackfillPlan, options: BackfillOptions): InvalidInput =>
   new InvalidInput(
-    `retention would delete ${countText(plan.expiring)} of these candles at once (${retentionWords(plan)}); load them all the same with --force, or ask for a later --from`,
+    `retention would delete ${countText(plan.expiring)} of these candles at once (${retentionWords(plan)}). Load them all the same with: ${sameCommand(plan, { ...options, force: true })}`,
   )
 
 function finish(value: object, text: string, { json }: BackfillOptions): void {
@@ -110,18 +122,13 @@ function finish(value: object, text: string, { json }: BackfillOptions): void {
   else print(text)
 }
 
-function report(plan: BackfillPlan, result: BackfillResult, tookMs: number, { json }: BackfillOptions): void {
-  if (json) printJson({ plan: planJson(plan), result, tookMs })
+function report(plan: BackfillPlan, result: BackfillResult, tookMs: number, options: BackfillOptions): void {
+  if (options.json) printJson({ plan: planJson(plan), result, tookMs })
   else print(resultText(result, tookMs))
-  const [first] = result.failed
-  if (first) {
-    throw new Incomplete(
-      `${result.failed.length} of the jobs failed, the first (${first.chunk.coinId} ${first.chunk.timeframe} from ${first.chunk.from}) because ${first.error}; run the same command again to load what is missing`,
-    )
-  }
+  if (result.failed.length > 0) throw new Incomplete(failedText(result.failed, sameCommand(plan, options)))
   if (result.remaining > 0) {
     throw new Incomplete(
-      `${result.remaining === 1 ? '1 candle is' : `${countText(result.remaining)} candles are`} still missing; see why with: ${gapsLine(plan)}`,
+      `${result.remaining === 1 ? '1 candle is' : `${countText(result.remaining)} candles are`} still missing. See why with: ${gapsLine(plan)}`,
     )
   }
 }
@@ -146,14 +153,24 @@ async function refuseRejected(
   throw new Incomplete(`${what} with: ${others.length === 0 ? inspectCommand(first) : gapsLine(plan)}`)
 }
 
-/** The command that says of each candle of the plan why it is missing. */
-function gapsLine({ series }: BackfillPlan): string {
-  const coinIds = [...new Set(series.map((plan) => plan.series.coinId))]
-  const timeframes = [...new Set(series.map((plan) => plan.series.timeframe))]
-  const from = series.map(({ wanted }) => wanted.from).reduce(earlier)
-  const to = series.map(({ wanted }) => wanted.to).reduce(later)
-  return `beacon gaps ${coinIds.join(' ')} --timeframe ${timeframes} --from ${dateArgument(from)} --to ${dateArgument(to)}`
-}
+/** The command that was run, with its dates as instants. */
+const sameCommand = (plan: BackfillPlan, { source, archive, force }: BackfillOptions): string =>
+  [
+    seriesCommand('backfill', rangeOf(plan)),
+    ...(source === undefined ? [] : [`--source ${source}`]),
+    ...(archive ? [] : ['--no-archive']),
+    ...(force ? ['--force'] : []),
+  ].join(' ')
+
+/** The command that lists each missing candle of the plan with its reason. */
+const gapsLine = (plan: BackfillPlan): string => seriesCommand('gaps', rangeOf(plan))
+
+const rangeOf = ({ series }: BackfillPlan) => ({
+  coinId: [...new Set(series.map((plan) => plan.series.coinId))],
+  timeframe: [...new Set(series.map((plan) => plan.series.timeframe))],
+  from: series.map(({ wanted }) => wanted.from).reduce(earlier),
+  to: series.map(({ wanted }) => wanted.to).reduce(later),
+})
 
 /** The work has ended, and some of what was asked for is still missing. */
 export class Incomplete extends Fault {

@@ -2,6 +2,7 @@ import type { Candle } from '../market/candle.ts'
 import { plus, toMinuteText } from '../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { priceTicks, timeTicks } from './chart-scale.ts'
+import { headOf } from './terminal/columns.ts'
 
 type ChartSize = Readonly<{ width: number; height: number; colours: boolean }>
 
@@ -67,7 +68,7 @@ export function drawCandles({ coinId, timeframe, candles }: PlottedSeries, size:
     marks.some((mark) => mark.column === column) ? '┬' : '─',
   ).join('')
   return [
-    title(coinId, timeframe, shown).slice(0, width),
+    headOf(width, title(coinId, timeframe, shown)),
     ...lines,
     `${' '.repeat(margin)} └${axis}`,
     timeLabels(marks, margin + 2, width),

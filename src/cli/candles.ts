@@ -8,13 +8,16 @@ import type { Timeframe } from '../market/timeframe.ts'
 import { readCandles } from '../store/candles.ts'
 import { type Revision, readRevisions } from '../store/revisions.ts'
 import type { Database } from '../store/transaction.ts'
+import { asJson, fromDate, oneCoin, requiredTimeframe, toDate } from './arguments/options.ts'
 import { readCount, readDate } from './arguments.ts'
 import { drawCandles, mostCandles } from './candle-chart.ts'
 import { readSeries } from './one-series.ts'
-import { answer, hasColours, table, terminalSize } from './output.ts'
+import { answer, hasColours, terminalSize } from './output.ts'
 import { type DatabaseSession, withDatabase } from './session.ts'
+import { table } from './terminal/table.ts'
 
 type CandlesOptions = Readonly<{
+  timeframe: string
   last?: string
   from?: string
   to?: string
@@ -25,16 +28,16 @@ type CandlesOptions = Readonly<{
 
 export const candlesCommand = (): Command =>
   new Command('candles')
-    .argument('<coin>', 'coin id')
-    .argument('<timeframe>', 'such as 1m or 1h')
-    .option('--last <count>', 'how many; 20 unless said otherwise, what fits the terminal with --plot')
-    .option('--from <date>', 'only those that open then or later, UTC: 2024-03-01, 2024-03-01T12:00Z or -30d')
-    .option('--to <date>', 'only those that open before')
-    .addOption(new Option('--plot', 'draw them').conflicts(['revisions', 'json']))
-    .option('--revisions', 'show the values that were replaced, and what replaced them')
-    .option('--json', 'answer as JSON, prices as exact text')
-    .action((coinId: string, timeframe: string, options: CandlesOptions) =>
-      withDatabase((session) => showCandles(session, coinId, timeframe, options)),
+    .addArgument(oneCoin())
+    .addOption(requiredTimeframe())
+    .option('--last <count>', 'show this many; default: 20, or what fits with --plot')
+    .addOption(fromDate())
+    .addOption(toDate())
+    .addOption(new Option('--plot', 'draw a chart').conflicts(['revisions', 'json']))
+    .option('--revisions', 'show replaced values and what replaced them')
+    .addOption(asJson())
+    .action((coin: string, options: CandlesOptions) =>
+      withDatabase((session) => showCandles(session, coin, options)),
     )
 
 const longestAnswer = 100_000
@@ -42,21 +45,17 @@ const longestAnswer = 100_000
 /** Taller, a candle chart becomes no clearer. */
 const tallestPlot = 36
 
-async function showCandles(
-  session: DatabaseSession,
-  coinId: string,
-  name: string,
-  options: CandlesOptions,
-): Promise<void> {
+async function showCandles(session: DatabaseSession, name: string, options: CandlesOptions): Promise<void> {
   const { last, plot, revisions, json } = options
   const { width, height } = terminalSize()
   const count = readCount('--last', last ?? (plot ? String(mostCandles(width)) : '20'), longestAnswer)
-  const { timeframe } = await readSeries(session, coinId, name)
+  const { coin, timeframe } = await readSeries(session, name, options.timeframe)
+  const coinId = coin.id
   const range = readSpan(options, session.clock.now())
   if (revisions) return showRevisions(session.db, { coinId, timeframe }, range, count, json)
   const candles = await readCandles(session.db, { coinId, timeframe }, range, count)
-  const asJson = candles.map(({ openTime, ...values }) => ({ openTime: toIso(openTime), ...values }))
-  answer(json, { coinId, timeframe, candles: asJson }, () => {
+  const described = candles.map(({ openTime, ...values }) => ({ openTime: toIso(openTime), ...values }))
+  answer(json, { coinId, timeframe, candles: described }, () => {
     if (candles.length === 0)
       return `No ${timeframe} candles of ${coinId} are stored${options.from ? ' there' : ' yet'}. Bring some in with: beacon backfill ${coinId} --timeframe ${timeframe} --from ${options.from ?? '-7d'}`
     return plot
@@ -88,13 +87,13 @@ async function showRevisions(
   json: boolean | undefined,
 ): Promise<void> {
   const revisions = await readRevisions(db, series, range, count)
-  const asJson = revisions.map(({ openTime, revisedAt, runId, ...revision }) => ({
+  const described = revisions.map(({ openTime, revisedAt, runId, ...revision }) => ({
     openTime: toIso(openTime),
     revisedAt: toIso(revisedAt),
     runId: runId ?? null,
     ...revision,
   }))
-  answer(json, { ...series, revisions: asJson }, () =>
+  answer(json, { ...series, revisions: described }, () =>
     revisions.length === 0
       ? `No stored ${series.timeframe} candle of ${series.coinId} was changed by its source.`
       : revisionTable(revisions),
@@ -105,9 +104,9 @@ const revisionTable = (revisions: readonly Revision[]): string =>
   table(revisions, [
     { title: 'open time (UTC)', of: ({ openTime }) => toMinuteText(openTime) },
     { title: 'revised at', of: ({ revisedAt }) => toSecondText(revisedAt) },
-    { title: 'source', of: ({ source }) => source },
-    { title: 'run', of: ({ runId }) => runId?.slice(0, 8) ?? '' },
-    { title: 'what changed', of: changeText },
+    { title: 'source', of: ({ source }) => source, leaveOut: 2 },
+    { title: 'run', of: ({ runId }) => runId?.slice(0, 8) ?? '', leaveOut: 1 },
+    { title: 'what changed', of: changeText, wraps: true },
   ])
 
 const toSecondText = (instant: Instant): string => toIso(instant).replace('T', ' ').slice(0, 19)
@@ -124,5 +123,6 @@ const candleTable = (candles: readonly Candle[]): string =>
       title: name,
       of: (candle: Candle) => candle[name],
       align: 'right' as const,
+      decimals: true as const,
     })),
   ])

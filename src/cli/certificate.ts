@@ -5,48 +5,70 @@ import { toIso, toMinuteText } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import { canonicalCopy } from '../store/candle-digest.ts'
 import { counted } from '../web/status/words.ts'
+import {
+  allCoins,
+  asJson,
+  namedCoins,
+  refuseNoCoins,
+  requiredFromDate,
+  requiredTimeframes,
+  toDate,
+} from './arguments/options.ts'
 import { readRange } from './arguments.ts'
-import { readSeries } from './one-series.ts'
+import { readSeveralSeries } from './one-series.ts'
 import { answer, countText, print } from './output.ts'
+import { inspectCommand } from './quarantine/inspect.ts'
+import { seriesCommand } from './series-command.ts'
 import { type DatabaseSession, withDatabase } from './session.ts'
 
-type CertificateOptions = Readonly<{ from: string; to: string; sql?: boolean; json?: boolean }>
+type CertificateOptions = Readonly<{
+  timeframe: string
+  from: string
+  to?: string
+  all?: boolean
+  sql?: boolean
+  json?: boolean
+}>
 
 export const certificateCommand = (): Command =>
   new Command('certificate')
-    .argument('<coin>', 'coin id')
-    .argument('<timeframe>', 'such as 1m or 1h')
-    .requiredOption('--from <date>', 'first instant, UTC: 2024-03-01, 2024-03-01T12:00Z or -30d')
-    .option('--to <date>', 'end, not included', 'now')
-    .addOption(
-      new Option(
-        '--sql',
-        'only print the statement whose output the SHA-256 is of, for psql and sha256sum',
-      ).conflicts('json'),
-    )
-    .option('--json', 'answer as JSON')
-    .action((coinId: string, timeframe: string, options: CertificateOptions) =>
-      withDatabase((session) => showCertificate(session, coinId, timeframe, options)),
-    )
+    .addArgument(namedCoins())
+    .addOption(allCoins())
+    .addOption(requiredTimeframes())
+    .addOption(requiredFromDate())
+    .addOption(toDate())
+    .addOption(new Option('--sql', 'print the statement that the SHA-256 is taken of').conflicts('json'))
+    .addOption(asJson())
+    .action((names: string[], options: CertificateOptions) => {
+      refuseNoCoins(names, options.all)
+      return withDatabase((session) => showCertificates(session, names, options))
+    })
 
-async function showCertificate(
+async function showCertificates(
   session: DatabaseSession,
-  coinId: string,
-  name: string,
-  { from, to, sql, json }: CertificateOptions,
+  names: readonly string[],
+  { timeframe, from, to = 'now', sql, json }: CertificateOptions,
 ): Promise<void> {
   const { settings, clock, database } = session
   const now = clock.now()
-  const wish = { ...(await readSeries(session, coinId, name)), range: readRange(from, to, now) }
-  if (sql) return print(`${canonicalCopy(seriesOf(wish), closedPart(settings, wish, now))};`)
-  const certificate = await certify(database.pool, settings, wish, now)
-  answer(json, certificateJson(certificate), () => certificateText(certificate))
-  if (!certificate.balances) throw new Unbalanced(certificate)
+  const range = readRange(from, to, now)
+  const wishes = (await readSeveralSeries(session, names, timeframe)).map((one) => ({ ...one, range }))
+  if (sql) {
+    for (const wish of wishes) print(`${canonicalCopy(seriesOf(wish), closedPart(settings, wish, now))};`)
+    return
+  }
+  const certificates: Certificate[] = []
+  for (const wish of wishes) certificates.push(await certify(database.pool, settings, wish, now))
+  answer(json, { certificates: certificates.map(certificateJson) }, () =>
+    certificates.map(certificateText).join('\n\n'),
+  )
+  const unbalanced = certificates.find(({ balances }) => !balances)
+  if (unbalanced) throw new Unbalanced(unbalanced)
 }
 
 const seriesOf = ({ coin, timeframe }: CertificateWish) => ({ coinId: coin.id, timeframe })
 
-/** The ledger and the table disagree. */
+/** Coverage and table disagree. */
 class Unbalanced extends Fault {
   readonly code = 'UNBALANCED'
   readonly remedy = 'give-up'
@@ -54,7 +76,7 @@ class Unbalanced extends Fault {
   constructor({ candles, expected, absent, refused, owed }: Certificate) {
     const missing = refused + owed + sumOf(absent)
     super(
-      `the table has ${counted(candles, 'candle')} where the coverage says ${countText(expected - missing)}: find out where with beacon doctor --deep`,
+      `the table has ${counted(candles, 'candle')}, and the coverage records ${countText(expected - missing)}. Find the difference with: beacon doctor --deep`,
     )
   }
 }
@@ -100,7 +122,7 @@ function certificateText(certificate: Certificate): string {
     `sha256    ${sha256}`,
     '',
     ...sources.flatMap(({ source, candles, stretches, ranges }) => [
-      `from ${source}: ${counted(candles, 'candle')} in ${stretches === 1 ? '1 stretch' : `${countText(stretches)} stretches`}`,
+      `from ${source}: ${counted(candles, 'candle')} in ${counted(stretches, 'range')}`,
       ...ranges.slice(0, shown).map(({ from, to }) => `  ${toMinuteText(from)} to ${toMinuteText(to)}`),
       ...moreThan(stretches),
     ]),
@@ -118,15 +140,21 @@ function certificateText(certificate: Certificate): string {
 const moreThan = (count: number): string[] =>
   count > shown ? [`  and ${countText(count - shown)} more, see --json`] : []
 
+const gapsLine = ({ coinId, timeframe, range }: Certificate): string =>
+  seriesCommand('gaps', { coinId, timeframe, ...range })
+
+const rejectedLine = ({ coinId, timeframe, range, refused }: Certificate): string =>
+  inspectCommand({ coinId, timeframe, ...range, candles: refused })
+
 function countLines(certificate: Certificate): string[] {
   const { expected, candles, absent, refused, owed, provisional, revised, revisions } = certificate
   const causes = Object.entries(absent).map(([cause, count]) => `${cause} ${countText(count)}`)
   const lines: (readonly [string, number, string])[] = [
     ['expected', expected, ''],
     ['stored', candles, ''],
-    ['absent', sumOf(absent), causes.join(', ')],
-    ['refused', refused, refused > 0 ? 'see: beacon quarantine list' : ''],
-    ['owed', owed, owed > 0 ? `see: beacon gaps ${certificate.coinId}` : ''],
+    ['unavailable', sumOf(absent), causes.join(', ')],
+    ['rejected', refused, refused > 0 ? `see: ${rejectedLine(certificate)}` : ''],
+    ['missing', owed, owed > 0 ? `see: ${gapsLine(certificate)}` : ''],
     ['provisional', provisional, 'of those stored, not yet seen unchanged long enough after their close'],
     [
       'revised',

@@ -3,12 +3,14 @@ import { jobs } from '../../jobs/catalog.ts'
 import type { Outcome } from '../queue/job.ts'
 import { listCoins, unfollowCoin } from '../store/coins.ts'
 import { inTransaction } from '../store/transaction.ts'
+import { asJson, namedCoins } from './arguments/options.ts'
 import { chosenCoins } from './chosen-coins.ts'
 import { addCommand } from './coins/add.ts'
 import { listCommand } from './coins/list.ts'
-import { answer, print, table } from './output.ts'
+import { answer } from './output.ts'
 import { runHere } from './run-here.ts'
 import { withDatabase, withFleet } from './session.ts'
+import { table } from './terminal/table.ts'
 
 export const coinsCommand = (): Command =>
   new Command('coins')
@@ -20,14 +22,20 @@ export const coinsCommand = (): Command =>
 const removeCommand = (): Command =>
   new Command('remove')
     .description('Stop tracking a coin; keep its data.')
-    .argument('<coin>', 'its id')
-    .option('--json', 'answer as JSON')
-    .action((coinId: string, { json }: { json?: boolean }) =>
-      withDatabase(async ({ db, database, clock }) => {
-        chosenCoins(await listCoins(db), [coinId])
-        const ended = await inTransaction(database.pool, (tx) => unfollowCoin(tx, coinId, clock.now()))
-        if (json) answer(json, { coinId, markets: ended }, () => '')
-        else print(`${coinId} is no longer tracked; its data stays.`)
+    .addArgument(namedCoins().argRequired())
+    .addOption(asJson())
+    .action((names: string[], { json }: { json?: boolean }) =>
+      withDatabase(async ({ db, database, settings, clock }) => {
+        const removed = chosenCoins(await listCoins(db), names, settings)
+        const markets = await inTransaction(database.pool, async (tx) => {
+          const ended: { coinId: string; markets: unknown }[] = []
+          for (const { id } of removed)
+            ended.push({ coinId: id, markets: await unfollowCoin(tx, id, clock.now()) })
+          return ended
+        })
+        answer(json, { coins: markets }, () =>
+          removed.map(({ id }) => `${id} is no longer tracked; its data stays.`).join('\n'),
+        )
       }),
     )
 
@@ -35,8 +43,8 @@ const syncJobs = ['sync-instruments', 'sync-coins']
 
 const syncCommand = (): Command =>
   new Command('sync')
-    .description('Check now whether the tracked markets are still listed; update the details of the coins.')
-    .option('--json', 'answer as JSON')
+    .description('Check that tracked markets are listed; update coin details.')
+    .option('--json', 'print JSON')
     .action(({ json }: { json?: boolean }) =>
       withFleet(async (session, fleet) => {
         const coins = await listCoins(session.db)
@@ -48,8 +56,8 @@ const syncCommand = (): Command =>
         }
         answer(json, { runs: done }, () =>
           table(done, [
-            { title: 'job', of: ({ job, payload }) => `${job} ${wordsOf(payload)}`.trim() },
-            { title: 'outcome', of: ({ outcome }) => wordsOf(outcome) },
+            { title: 'job', of: ({ job, payload }) => `${job} ${wordsOf(payload)}`.trim(), wraps: true },
+            { title: 'outcome', of: ({ outcome }) => wordsOf(outcome), wraps: true },
           ]),
         )
       }),

@@ -7,7 +7,7 @@ const shells: readonly Shell[] = ['bash', 'zsh', 'fish']
 /** `whole` builds the program with every command: the script is made from the commands as they are. */
 export const completionCommand = (whole: () => Promise<Command>): Command =>
   new Command('completion')
-    .addArgument(new Argument('<shell>', 'the shell that will read it').choices(shells))
+    .addArgument(new Argument('<shell>', 'name the shell').choices(shells))
     .addHelpText(
       'after',
       `
@@ -26,7 +26,7 @@ Completes \`beacon\`, and \`npx beacon\` where nothing else completes npx.`,
 /** For the scripts. */
 const wordsCommand = (): Command =>
   new Command('words')
-    .description('Print the words that change: coins, timeframes, archives.')
+    .description('Print dynamic completions: coins, timeframes, archives.')
     .action(async () => {
       const { livingText, readLivingWords } = await import('./completion/living-words.ts')
       print(livingText(await readLivingWords(process.env)))

@@ -42,7 +42,7 @@ async function runDemo(urls: ReadonlyMap<string, string>): Promise<void> {
       const file = join(claimed.path, 'environment')
       await writeFile(file, environmentText({ ...variables, BEACON_CONFIG: config }))
       session.releases.push(() => rm(file, { force: true }))
-      return `Look into its data from another terminal: . ${shortPath(file)} && npx beacon candles bitcoin 1h --plot`
+      return `Look into its data from another terminal: . ${shortPath(file)} && npx beacon candles bitcoin --timeframe 1h --plot`
     }
     await withSession(
       (session) => runDaemon(session, roles, { hintOf: () => hintOf(session), anyPort: true }),

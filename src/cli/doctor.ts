@@ -13,15 +13,12 @@ type DoctorOptions = Depth & Readonly<{ json?: boolean }>
 
 export const doctorCommand = (): Command =>
   new Command('doctor')
-    .option('--deep', 'also compare what is recorded as stored with every row, and read every archive back')
-    .option(
-      '--mend',
-      'with --deep: let the ledger follow the tables, so that lost candles are asked for again',
-    )
-    .option('--json', 'answer as JSON')
+    .option('--deep', 'compare coverage with every row; read every archive back')
+    .option('--repair', 'correct the coverage, so that lost candles are fetched again')
+    .option('--json', 'print JSON')
     .action(async (options: DoctorOptions) => {
-      if (options.mend && !options.deep)
-        throw new InvalidInput('--mend needs --deep: it mends what that finds')
+      if (options.repair && !options.deep)
+        throw new InvalidInput('--repair needs --deep. Run: beacon doctor --deep --repair')
       const examined = await withSession((session) => examine(session, options))
       const errors = examined.flatMap(({ findings }) => findings.filter(isError))
       answer(options.json, { ok: errors.length === 0, checks: examined }, () => textOf(examined))
@@ -74,7 +71,7 @@ async function carryOut({ name, run }: Check, reach: Reach): Promise<Examined> {
     return { name, findings: await run(reach) }
   } catch (failure) {
     if (reach.signal.aborted) throw failure
-    return { name, findings: [findingOf(failure, 'Mend this first, and ask again.')] }
+    return { name, findings: [findingOf(failure, 'Repair this first, then run: beacon doctor')] }
   }
 }
 

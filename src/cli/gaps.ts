@@ -3,39 +3,50 @@ import { runBackfill } from '../backfill.ts'
 import { InvalidInput } from '../fault.ts'
 import type { Fleet } from '../fleet.ts'
 import { type BackfillPlan, planBackfill } from '../ingest/backfill-plan.ts'
+import type { BackfillResult } from '../ingest/backfill-summary.ts'
 import type { GapCause } from '../ingest/gap-causes.ts'
 import { findGaps, type Gap } from '../ingest/gaps.ts'
-import { toIso, toMinuteText } from '../market/instant.ts'
-import { type Timeframe, timeframes } from '../market/timeframe.ts'
+import { earlier, later, toIso, toMinuteText } from '../market/instant.ts'
 import { listCoins } from '../store/coins.ts'
 import { forgetAbsence } from '../store/coverage.ts'
 import { counted } from '../web/status/words.ts'
-import { readRange, readTimeframes } from './arguments.ts'
+import {
+  allCoins,
+  asJson,
+  fromDate,
+  refuseCoinsBesideAll,
+  someCoins,
+  someTimeframes,
+  toDate,
+} from './arguments/options.ts'
+import { chosenTimeframes, readRange } from './arguments.ts'
 import { Incomplete } from './backfill.ts'
 import { chosenCoins } from './chosen-coins.ts'
-import { answer, countText, print, say, table } from './output.ts'
+import { failedText } from './failed-jobs.ts'
+import { answer, countText, print, say } from './output.ts'
 import { inspectCommand } from './quarantine/inspect.ts'
+import { seriesCommand } from './series-command.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
+import { table } from './terminal/table.ts'
 
 type GapsOptions = Readonly<{
   timeframe?: string
   from?: string
   to?: string
   repair?: boolean
+  all?: boolean
   json?: boolean
 }>
 
 export const gapsCommand = (): Command =>
   new Command('gaps')
-    .argument('[coin...]', 'coin ids; all followed ones when none is named')
-    .option('--timeframe <list>', 'timeframes, separated by commas; all that are kept when left out')
-    .option(
-      '--from <date>',
-      'first instant, UTC: what can no longer be had is told too; the history that the daemon keeps when left out',
-    )
-    .option('--to <date>', 'end, not included; now when left out')
-    .option('--repair', 'fill what can be filled')
-    .option('--json', 'answer as JSON')
+    .addArgument(someCoins())
+    .addOption(allCoins())
+    .addOption(someTimeframes())
+    .addOption(fromDate())
+    .addOption(toDate())
+    .option('--repair', 'fetch what can be fetched')
+    .addOption(asJson())
     .action((coinIds: string[], options: GapsOptions) =>
       options.repair
         ? withFleet((session, fleet) => repair(session, fleet, coinIds, options))
@@ -48,16 +59,12 @@ async function find(
   options: GapsOptions,
 ): Promise<Gap[]> {
   const now = clock.now()
-  const coins = chosenCoins(await listCoins(db), coinIds)
+  refuseCoinsBesideAll(coinIds, options.all)
+  const coins = chosenCoins(await listCoins(db), coinIds, settings)
   if (options.to !== undefined && options.from === undefined) throw new InvalidInput('--to needs a --from')
   const range = options.from === undefined ? undefined : readRange(options.from, options.to ?? 'now', now)
-  return findGaps(database.pool, settings, coins, chosenTimeframes(options, settings), range, now)
+  return findGaps(database.pool, settings, coins, chosenTimeframes(options.timeframe, settings), range, now)
 }
-
-const chosenTimeframes = ({ timeframe }: GapsOptions, settings: DatabaseSession['settings']): Timeframe[] =>
-  timeframe === undefined
-    ? timeframes.filter((name) => settings.timeframes[name])
-    : readTimeframes(timeframe, settings)
 
 const causes: Readonly<Record<GapCause, string>> = {
   'not-fetched': 'not fetched yet',
@@ -65,22 +72,22 @@ const causes: Readonly<Record<GapCause, string>> = {
   'no-partition': 'cannot be stored',
   late: 'just closed, the source may still be writing it',
   'no-trades': 'no trades: the source has no candle',
-  'exchange-outage': 'outage of the source: none of its followed markets has a candle',
+  'exchange-outage': 'outage of the source: none of its tracked markets has a candle',
   'before-first': 'not listed yet: before the first candle of the source',
-  'not-listed': 'not listed yet: the symbol stood for another market',
+  'not-listed': 'not listed yet: the symbol was of another market',
   delisted: 'the market had ended on its source',
-  'beyond-source': 'older than what its source gives',
+  'beyond-source': 'older than what the source returns',
   refused: 'rejected, in quarantine',
-  discarded: 'rejected, and discarded by hand: not asked for again',
+  discarded: 'rejected, and discarded by hand: not requested again',
 }
 
 function showGaps(gaps: readonly Gap[], { json }: GapsOptions): void {
-  const asJson = gaps.map((gap) => {
+  const described = gaps.map((gap) => {
     const { range, ...rest } = gap
     const inspect = isRejected(gap) ? { inspect: inspectLine([gap]) } : {}
     return { ...rest, from: toIso(range.from), to: toIso(range.to), ...inspect }
   })
-  answer(json, { gaps: asJson }, () =>
+  answer(json, { gaps: described }, () =>
     gaps.length === 0 ? 'Nothing is missing.' : [gapsTable(gaps), ...inspectLines(gaps)].join('\n'),
   )
 }
@@ -151,7 +158,7 @@ const gapsTable = (gaps: readonly Gap[]): string =>
     { title: 'from', of: ({ gaps: [{ range }] }) => toMinuteText(range.from) },
     { title: 'to', of: (group) => toMinuteText(lastOf(group).range.to) },
     { title: 'candles', of: (group) => countText(candlesIn(group.gaps)), align: 'right' },
-    { title: 'why', of: whyOf },
+    { title: 'why', of: whyOf, wraps: true },
   ])
 
 /** What asking again may bring. What is late comes by itself, and the rest its source does not have for us. */
@@ -190,10 +197,18 @@ async function repair(
   const left = await find(session, coinIds, options)
   if (!options.json) print('After the repair:')
   showGaps(left, options)
-  if (failed.length > 0)
-    throw new Incomplete(
-      `${failed.length} of the jobs failed, the first, ${failed[0]}; run the same command again`,
-    )
+  if (failed.length > 0) throw new Incomplete(failedText(failed, sameCommand(asked)))
+}
+
+/** The command that repairs what is left of these gaps. */
+function sameCommand(gaps: readonly Gap[]): string {
+  const range = {
+    coinId: [...new Set(gaps.map(({ coinId }) => coinId))],
+    timeframe: [...new Set(gaps.map(({ timeframe }) => timeframe))],
+    from: gaps.map(({ range: { from } }) => from).reduce(earlier),
+    to: gaps.map(({ range: { to } }) => to).reduce(later),
+  }
+  return `${seriesCommand('gaps', range)} --repair`
 }
 
 function sayPlans(gaps: readonly Gap[]): void {
@@ -207,12 +222,12 @@ function sayPlans(gaps: readonly Gap[]): void {
   }
 }
 
-/** Runs all the plans as one, so that no gap waits for another; returns why jobs failed. */
+/** Runs all the plans as one, so that no gap waits for another; returns the jobs that failed. */
 async function runTogether(
   fleet: Fleet,
   plans: readonly BackfillPlan[],
   signal: AbortSignal,
-): Promise<string[]> {
+): Promise<BackfillResult['failed']> {
   const [first] = plans
   if (!first) return []
   const together: BackfillPlan = {
@@ -222,5 +237,5 @@ async function runTogether(
   }
   if (together.candles === 0) return []
   const { failed } = await runBackfill(fleet, together, { lane: 'repair', signal, onProgress: () => {} })
-  return failed.map(({ chunk: { coinId, timeframe }, error }) => `${coinId} ${timeframe}: ${error}`)
+  return failed
 }

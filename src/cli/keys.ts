@@ -6,8 +6,9 @@ import { openDatabase } from '../runtime/database.ts'
 import { isEncryptionKeyId, newEncryptionKeyEntry, newEncryptionKeyId } from '../settings/encryption-keys.ts'
 import { counted } from '../web/status/words.ts'
 import { withCountingBar } from './counting-bar.ts'
-import { answer, countText, say, table } from './output.ts'
+import { answer, countText, say } from './output.ts'
 import { withSession } from './session.ts'
+import { table } from './terminal/table.ts'
 
 export const keysCommand = (): Command =>
   new Command('keys').addCommand(generateCommand()).addCommand(rotateCommand())
@@ -16,9 +17,9 @@ type GenerateOptions = Readonly<{ id?: string; json?: boolean }>
 
 const generateCommand = (): Command =>
   new Command('generate')
-    .description('Make a new key and print it as an entry for BEACON_ENCRYPTION_KEYS. It is kept nowhere.')
-    .option('--id <id>', 'what to call it: 1 to 16 of a-z, 0-9 and "-"; by chance when left out')
-    .option('--json', 'answer as JSON')
+    .description('Generate a key and print it; it is stored nowhere.')
+    .option('--id <id>', 'name the key: 1 to 16 of a-z, 0-9, "-"; default: random')
+    .option('--json', 'print JSON')
     .action(({ id = newEncryptionKeyId(), json }: GenerateOptions) => {
       if (!isEncryptionKeyId(id)) {
         throw new InvalidInput(`--id is not 1 to 16 of a-z, 0-9 and "-": write one such as 2024-05`)
@@ -34,11 +35,9 @@ type RotateOptions = Readonly<{ dryRun?: boolean; json?: boolean }>
 
 const rotateCommand = (): Command =>
   new Command('rotate')
-    .description(
-      'Encrypt everything with the first of BEACON_ENCRYPTION_KEYS. The same command again goes on where it stopped.',
-    )
-    .option('--dry-run', 'read every value that is under another key, and tell what would be done')
-    .option('--json', 'answer as JSON')
+    .description('Encrypt everything with the first key; run again to resume.')
+    .option('--dry-run', 'read every value and show what would be changed')
+    .option('--json', 'print JSON')
     .action((options: RotateOptions) =>
       withSession(async (session) => {
         const ring = openKeyRing(session.settings.environment.encryptionKeys)

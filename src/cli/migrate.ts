@@ -8,8 +8,9 @@ import {
   verifyMigrations,
 } from '../store/migrations.ts'
 import { counted } from '../web/status/words.ts'
-import { answer, table } from './output.ts'
+import { answer } from './output.ts'
 import { withServer } from './session.ts'
+import { table } from './terminal/table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
 
@@ -22,10 +23,8 @@ export const migrateCommand = (): Command =>
 
 const upCommand = (): Command =>
   new Command('up')
-    .description(
-      'Apply every migration that is not applied yet. Commands that need the tables do this by themselves.',
-    )
-    .option('--json', 'answer as JSON')
+    .description('Apply pending migrations; the daemon does this by itself.')
+    .option('--json', 'print JSON')
     .action(({ json }: JsonOption) =>
       withServer(async (_session, { url }) => {
         const applied = await migrateUp(url)
@@ -37,9 +36,9 @@ const upCommand = (): Command =>
 
 const downCommand = (): Command =>
   new Command('down')
-    .description('Undo the last migration. What its tables hold is lost.')
-    .option('--to <name>', 'undo all that came after this one; 0 undoes everything')
-    .option('--json', 'answer as JSON')
+    .description('Undo the last migration and delete its data.')
+    .option('--to <name>', 'undo everything after this migration; 0 undoes all')
+    .option('--json', 'print JSON')
     .action(({ to, json }: JsonOption & { to?: string }) =>
       withServer(async (_session, { url }) => {
         const undone = await migrateDown(url, to === undefined ? {} : { to })
@@ -51,8 +50,8 @@ const downCommand = (): Command =>
 
 const statusCommand = (): Command =>
   new Command('status')
-    .description('Which migrations there are, and which are applied.')
-    .option('--json', 'answer as JSON')
+    .description('List migrations, and when they were applied.')
+    .option('--json', 'print JSON')
     .action(({ json }: JsonOption) =>
       withServer(async (_session, { url }) => {
         const migrations = await migrationStatus(url)
@@ -66,8 +65,8 @@ const statusCommand = (): Command =>
 
 const verifyCommand = (): Command =>
   new Command('verify')
-    .description('Check that no applied migration was edited since, and that this version knows them all.')
-    .option('--json', 'answer as JSON')
+    .description('Check that applied migrations are unchanged and known.')
+    .option('--json', 'print JSON')
     .action(({ json }: JsonOption) =>
       withServer(async (_session, { url }) => {
         const verified = await verifyMigrations(url)

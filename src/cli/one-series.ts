@@ -1,20 +1,29 @@
 import { InvalidInput } from '../fault.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import { type Coin, listCoins } from '../store/coins.ts'
-import { readTimeframes } from './arguments.ts'
+import { readTimeframe, readTimeframes } from './arguments.ts'
 import { chosenCoins } from './chosen-coins.ts'
 import type { DatabaseSession } from './session.ts'
 
-/** The followed coin and the timeframe that were named. Throws InvalidInput for another coin, or several timeframes. */
-export async function readSeries(
-  { db, settings }: Pick<DatabaseSession, 'db' | 'settings'>,
-  coinId: string,
-  name: string,
-): Promise<{ coin: Coin; timeframe: Timeframe }> {
-  const [timeframe, ...others] = readTimeframes(name, settings)
-  if (timeframe === undefined || others.length > 0)
-    throw new InvalidInput(`${name} is more than one timeframe: ask for one at a time`)
-  const [coin] = chosenCoins(await listCoins(db), [coinId])
-  if (!coin) throw new InvalidInput('name a coin; see: beacon coins list')
+type Deps = Pick<DatabaseSession, 'db' | 'settings'>
+
+export type NamedSeries = Readonly<{ coin: Coin; timeframe: Timeframe }>
+
+/** The tracked coin and the timeframe that were named. Throws InvalidInput for others. */
+export async function readSeries({ db, settings }: Deps, name: string, text: string): Promise<NamedSeries> {
+  const timeframe = readTimeframe(text, settings)
+  const [coin] = chosenCoins(await listCoins(db), [name], settings)
+  if (!coin) throw new InvalidInput('no coin is tracked. Track one with: beacon coins add bitcoin')
   return { coin, timeframe }
+}
+
+/** Each named coin, or every tracked one, in each of the timeframes. Throws InvalidInput for others. */
+export async function readSeveralSeries(
+  { db, settings }: Deps,
+  names: readonly string[],
+  text: string,
+): Promise<NamedSeries[]> {
+  const wanted = readTimeframes(text, settings)
+  const coins = chosenCoins(await listCoins(db), names, settings)
+  return coins.flatMap((coin) => wanted.map((timeframe) => ({ coin, timeframe })))
 }

@@ -1,9 +1,15 @@
-// Whoever reads along may leave before the end, as `head` does: the rest goes nowhere, and nothing has failed.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-  })
+let isFailureReported = false
+
+/** A reader that leaves before the end, as `head` does, is no failure; a full disk is one, reported once. */
+function onOutputError(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') return
+  process.exitCode ||= 1
+  if (isFailureReported) return
+  isFailureReported = true
+  process.stderr.write(`error: the output cannot be written (${error.message})\n`)
 }
+
+for (const stream of [process.stdout, process.stderr]) stream.on('error', onOutputError)
 
 /** What a command answers goes to standard output; everything else to standard error. */
 export const print = (text: string): void => void process.stdout.write(`${text}\n`)
@@ -13,10 +19,12 @@ export const say = (text: string): void => void process.stderr.write(`${text}\n`
 
 export const printJson = (value: unknown): void => print(JSON.stringify(value, undefined, 2))
 
-/** What does not tell how large it is, as a pipe, is as large as a terminal has always been. */
-export const terminalSize = (): Readonly<{ width: number; height: number }> => ({
-  width: process.stdout.columns || 80,
-  height: process.stdout.rows || 24,
+/** What has no size, as a pipe or a file, has room for 120 columns. */
+export const terminalSize = (
+  stream: Readonly<{ columns?: number; rows?: number }> = process.stdout,
+): Readonly<{ width: number; height: number }> => ({
+  width: stream.columns || 120,
+  height: stream.rows || 24,
 })
 
 /** NO_COLOR and the like are heeded; what is no terminal has no colours to ask for. */
@@ -26,20 +34,6 @@ export const hasColours = (): boolean => process.stdout.isTTY === true && proces
 export function answer(asJson: boolean | undefined, value: unknown, text: () => string): void {
   if (asJson) printJson(value)
   else print(text())
-}
-
-type Column<Row> = Readonly<{ title: string; of(row: Row): string; align?: 'right' }>
-
-/** A table for a terminal: a line of titles, then a line a row. */
-export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
-  const cells = [
-    columns.map(({ title }) => title),
-    ...rows.map((row) => columns.map((column) => column.of(row))),
-  ]
-  const widths = columns.map((_, index) => Math.max(...cells.map((line) => line[index]?.length ?? 0)))
-  const pad = (text: string, index: number) =>
-    columns[index]?.align === 'right' ? text.padStart(widths[index] ?? 0) : text.padEnd(widths[index] ?? 0)
-  return cells.map((line) => line.map(pad).join('  ').trimEnd()).join('\n')
 }
 
 /** `1,234,567` */

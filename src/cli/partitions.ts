@@ -1,14 +1,15 @@
 import { Command } from 'commander'
 import { ensurePartitions } from '../../jobs/ensure-partitions.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
-import { type MeasuredPartition, measurePartitions } from '../store/list-partitions.ts'
+import { type MeasuredPartition, measurePartitions, nameOf } from '../store/lifecycle/list-partitions.ts'
+import { type PartitionsAhead, partitionsAheadOf } from '../store/lifecycle/partitions-ahead.ts'
 import { readPartitions, receiving } from '../store/partitions/catalog.ts'
 import { type IrregularPartition, irregularPartitions } from '../store/partitions/irregular.ts'
 import { partitionedTables } from '../store/partitions.ts'
-import { type PartitionsAhead, partitionsAheadOf } from '../store/partitions-ahead.ts'
-import { answer, bytesText, countText, say, table } from './output.ts'
+import { answer, bytesText, countText, say } from './output.ts'
 import { runHere } from './run-here.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
+import { table } from './terminal/table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
 
@@ -17,13 +18,13 @@ export const partitionsCommand = (): Command =>
 
 const listCommand = (): Command =>
   new Command('list')
-    .description('List every partition with its bounds and size.')
-    .option('--json', 'answer as JSON')
+    .description('List partitions with their bounds and size.')
+    .option('--json', 'print JSON')
     .action(({ json }: JsonOption) =>
-      withDatabase(async ({ settings, database, clock }) => {
+      withDatabase(async ({ settings, db, clock }) => {
         const tables = partitionedTables(settings)
         const names = tables.map(({ name }) => name)
-        const partitions = await measurePartitions(database.pool, names)
+        const { all: partitions } = await measurePartitions(db, names)
         const irregular = irregularPartitions(tables, partitions)
         const ahead = partitionsAheadOf(names, receiving(partitions), clock.now())
         answer(
@@ -84,16 +85,18 @@ function partitionTable(
     return found === undefined ? '' : kindTexts[found.kind]
   }
   return table(partitions, [
-    { title: 'table', of: (partition) => partition.table },
-    {
-      title: 'partition',
-      of: ({ schema, name, qualifiedName }) => (schema === 'public' ? name : qualifiedName),
-    },
+    { title: 'table', of: (partition) => partition.table, leaveOut: 1 },
+    { title: 'partition', of: (partition) => nameOf(partition) },
     { title: 'from', of: ({ range }) => (range === undefined ? '' : toMinuteText(range.from)) },
     { title: 'to', of: ({ range }) => (range === undefined ? '' : toMinuteText(range.to)) },
-    { title: 'rows (estimate)', of: ({ estimatedRows }) => countText(estimatedRows), align: 'right' },
+    {
+      title: 'rows (estimate)',
+      of: ({ estimatedRows }) => countText(estimatedRows),
+      align: 'right',
+      leaveOut: 2,
+    },
     { title: 'size', of: ({ bytes }) => bytesText(bytes), align: 'right' },
-    ...(irregular.length === 0 ? [] : [{ title: 'note', of: noteOf }]),
+    ...(irregular.length === 0 ? [] : [{ title: 'note', of: noteOf, wraps: true as const }]),
   ])
 }
 
@@ -106,8 +109,8 @@ const aheadTable = (ahead: readonly PartitionsAhead[]): string =>
 
 const ensureCommand = (): Command =>
   new Command('ensure')
-    .description('Make the partitions that will soon be needed, now.')
-    .option('--json', 'answer as JSON')
+    .description('Create the partitions that will soon be needed.')
+    .option('--json', 'print JSON')
     .action(({ json }: JsonOption) =>
       withFleet(async (session, fleet) => {
         await sayIrregular(session)

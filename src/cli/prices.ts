@@ -5,22 +5,26 @@ import { type Coin, listCoins } from '../store/coins.ts'
 import { type LatestPrice, readLatestPrices } from '../store/prices.ts'
 import { readLastOutcome } from '../store/runs.ts'
 import type { Database } from '../store/transaction.ts'
+import { allCoins, asJson, refuseCoinsBesideAll, someCoins } from './arguments/options.ts'
 import { chosenCoins } from './chosen-coins.ts'
-import { answer, spanText, table } from './output.ts'
+import { answer, spanText } from './output.ts'
 import { withDatabase } from './session.ts'
+import { table } from './terminal/table.ts'
 
 export const pricesCommand = (): Command =>
   new Command('prices')
-    .argument('[coin...]', 'coin ids; all followed ones when none is named')
-    .option('--json', 'answer as JSON, prices as exact text')
-    .action((coinIds: string[], { json }: { json?: boolean }) =>
-      withDatabase(async ({ db, clock }) => {
-        const coins = chosenCoins(await listCoins(db), coinIds)
+    .addArgument(someCoins())
+    .addOption(allCoins())
+    .addOption(asJson())
+    .action((names: string[], { json, all }: { json?: boolean; all?: boolean }) =>
+      withDatabase(async ({ db, clock, settings }) => {
+        refuseCoinsBesideAll(names, all)
+        const coins = chosenCoins(await listCoins(db), names, settings)
         const ids = coins.map(({ id }) => id)
         const prices = coins.length === 0 ? [] : await readLatestPrices(db, ids)
         const lastRun = await readLastRun(db, coins)
-        const asJson = prices.map((price) => ({ ...price, timestamp: toIso(price.timestamp) }))
-        answer(json, { prices: asJson, unpriced: lastRun?.unpriced ?? [] }, () =>
+        const described = prices.map((price) => ({ ...price, timestamp: toIso(price.timestamp) }))
+        answer(json, { prices: described, unpriced: lastRun?.unpriced ?? [] }, () =>
           [
             prices.length === 0
               ? 'No prices are stored yet: a running daemon brings them in; see beacon status.'
@@ -33,13 +37,25 @@ export const pricesCommand = (): Command =>
 
 const priceTable = (prices: readonly LatestPrice[], now: Instant): string =>
   table(prices, [
-    { title: 'rank', of: ({ rank }) => String(rank ?? ''), align: 'right' },
+    { title: 'rank', of: ({ rank }) => String(rank ?? ''), align: 'right', leaveOut: 2 },
     { title: 'coin', of: ({ coinId }) => coinId },
-    { title: 'symbol', of: ({ symbol }) => symbol },
-    { title: 'price', of: ({ price }) => price, align: 'right' },
+    { title: 'symbol', of: ({ symbol }) => symbol, leaveOut: 1 },
+    { title: 'price', of: ({ price }) => price, align: 'right', decimals: true },
     { title: '24 h %', of: ({ change24h }) => change24h ?? '', align: 'right' },
-    { title: '24 h volume', of: ({ volume24h }) => volume24h ?? '', align: 'right' },
-    { title: 'market cap', of: ({ marketCap }) => marketCap ?? '', align: 'right' },
+    {
+      title: '24 h volume',
+      of: ({ volume24h }) => volume24h ?? '',
+      align: 'right',
+      decimals: true,
+      leaveOut: 4,
+    },
+    {
+      title: 'market cap',
+      of: ({ marketCap }) => marketCap ?? '',
+      align: 'right',
+      decimals: true,
+      leaveOut: 3,
+    },
     { title: 'age', of: ({ timestamp }) => spanText(now - timestamp), align: 'right' },
   ])
 
@@ -67,6 +83,6 @@ const unpricedText = ({ startedAt, unpriced }: LastRun): string =>
     `Without a price in the last run, at ${toMinuteText(startedAt)} UTC:`,
     table(unpriced, [
       { title: 'coin', of: ({ coinId }) => coinId },
-      { title: 'why', of: ({ why }) => why },
+      { title: 'why', of: ({ why }) => why, wraps: true },
     ]),
   ].join('\n')

@@ -7,12 +7,14 @@ import { listCoins } from '../store/coins.ts'
 import { discard, listQuarantined, type QuarantinedRow, type QuarantineFilter } from '../store/quarantine.ts'
 import type { Database } from '../store/transaction.ts'
 import { counted } from '../web/status/words.ts'
-import { refuseWrongFilter } from './arguments/quarantine-filter.ts'
+import { asJson, fromDate, RequiredOption, toDate } from './arguments/options.ts'
+import { readQuarantineFilter } from './arguments/quarantine-filter.ts'
 import { readCount, readRange } from './arguments.ts'
-import { answer, countText, say, table } from './output.ts'
+import { answer, countText, say } from './output.ts'
 import { acceptCommand } from './quarantine/accept.ts'
 import { accountName, rowNamed, rowsNamed } from './quarantine/named-rows.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
+import { table } from './terminal/table.ts'
 import { sayPause } from './verify.ts'
 
 export const quarantineCommand = (): Command =>
@@ -27,37 +29,33 @@ type FilterOptions = Readonly<{ source?: string; coin?: string; timeframe?: stri
 
 const withFilters = (command: Command): Command =>
   command
-    .option('--source <id>', 'only rows of this source')
-    .option('--coin <id>', 'only rows of this coin')
-    .option('--timeframe <name>', 'only candles of this timeframe')
-
-const filterOf = ({ source, coin, timeframe, reason }: FilterOptions): Omit<QuarantineFilter, 'state'> => ({
-  ...(source === undefined ? {} : { source }),
-  ...(coin === undefined ? {} : { coinId: coin }),
-  ...(timeframe === undefined ? {} : { timeframe }),
-  ...(reason === undefined ? {} : { reason }),
-})
+    .option('--source <id>', 'select rows of this source')
+    .option('--coin <coin>', 'select rows of this coin, by id or symbol')
+    .option('--timeframe <name>', 'select candles of this timeframe')
 
 type ListOptions = FilterOptions &
-  Readonly<{ from?: string; to?: string; settled?: boolean; limit: string; json?: boolean }>
+  Readonly<{ from?: string; to?: string; resolved?: boolean; limit: string; json?: boolean }>
 
 const mostRows = 100_000
 
 const listCommand = (): Command =>
   withFilters(new Command('list'))
     .description('List unresolved rejected rows, the last seen first.')
-    .option('--reason <text>', 'only rows whose reason has this in it')
-    .option('--from <date>', 'only rows of candles from then on, UTC')
-    .option('--to <date>', 'only rows of candles before then, UTC')
-    .option('--settled', 'only those that are settled')
-    .option('--limit <count>', 'how many', '20')
-    .option('--json', 'answer as JSON')
+    .option('--reason <text>', 'select rows whose reason contains this')
+    .addOption(fromDate())
+    .addOption(toDate())
+    .option('--resolved', 'list resolved rows instead')
+    .option('--limit <count>', 'show at most this many rows', '20')
+    .addOption(asJson())
     .action((options: ListOptions) =>
       withDatabase(async ({ db, clock }) => {
         const most = readCount('--limit', options.limit, mostRows)
-        await refuseWrongFilter(db, options)
-        const state = options.settled ? 'settled' : 'open'
-        const filter = { ...filterOf(options), ...rangeOf(options, clock.now()), state } as const
+        const state = options.resolved ? 'settled' : 'open'
+        const filter = {
+          ...(await readQuarantineFilter(db, options)),
+          ...rangeOf(options, clock.now()),
+          state,
+        } as const
         const { rows, total } = await listQuarantined(db, filter, most)
         answer(options.json, { total, rows: rows.map(rowJson) }, () => listText(rows, total))
       }),
@@ -75,9 +73,9 @@ function listText(rows: readonly QuarantinedRow[], total: number): string {
   if (rows.length === 0) return 'No rows match.'
   const lines = table(rows, [
     { title: 'id', of: ({ id }) => id.slice(0, 8) },
-    { title: 'first seen', of: ({ quarantinedAt }) => toMinuteText(quarantinedAt) },
-    { title: 'last seen', of: ({ lastSeenAt }) => toMinuteText(lastSeenAt) },
-    { title: 'count', of: ({ timesSeen }) => countText(timesSeen), align: 'right' },
+    { title: 'first seen', of: ({ quarantinedAt }) => toMinuteText(quarantinedAt), leaveOut: 1 },
+    { title: 'last seen', of: ({ lastSeenAt }) => toMinuteText(lastSeenAt), leaveOut: 3 },
+    { title: 'count', of: ({ timesSeen }) => countText(timesSeen), align: 'right', leaveOut: 2 },
     { title: 'market', of: ({ source, market }) => `${source}:${market}` },
     { title: 'timeframe', of: ({ timeframe }) => timeframe ?? 'price' },
     {
@@ -86,7 +84,7 @@ function listText(rows: readonly QuarantinedRow[], total: number): string {
         openTime === undefined ? (timeframe === undefined ? '' : 'unknown') : toMinuteText(openTime),
     },
     { title: 'now', of: (row) => stateWord(row) },
-    { title: 'reason', of: ({ reason }) => shortened(reason) },
+    { title: 'reason', of: ({ reason }) => reason, wraps: true },
   ])
   return rows.length < total
     ? `${lines}\n\nthe last ${rows.length} of ${countText(total)} rows; more with --limit`
@@ -96,10 +94,6 @@ function listText(rows: readonly QuarantinedRow[], total: number): string {
 /** What holds of the open time: settled as …, stored from elsewhere, or open. */
 const stateWord = ({ settled, isStored }: QuarantinedRow): string =>
   settled?.as ?? (isStored ? 'stored' : 'open')
-
-const longestReason = 80
-const shortened = (text: string): string =>
-  text.length <= longestReason ? text : `${text.slice(0, longestReason - 1)}…`
 
 function rowJson({ openTime, quarantinedAt, lastSeenAt, settled, ...row }: QuarantinedRow) {
   return {
@@ -113,9 +107,9 @@ function rowJson({ openTime, quarantinedAt, lastSeenAt, settled, ...row }: Quara
 
 const showCommand = (): Command =>
   new Command('show')
-    .description('One row, as it came.')
-    .argument('<id>', 'its id, or as much of its beginning as tells it from the others')
-    .option('--json', 'answer as JSON')
+    .description('Show one row as the source returned it.')
+    .argument('<id>', 'give the id of the row, or its beginning')
+    .addOption(asJson())
     .action((id: string, { json }: { json?: boolean }) =>
       withDatabase(async ({ db }) => {
         const row = await rowNamed(db, id)
@@ -134,8 +128,8 @@ function rowText(row: QuarantinedRow): string {
     `raw        ${raw}`,
     ...(row.isStored ? ['table      has a candle for its open time'] : []),
     settled === undefined
-      ? 'settled    no'
-      : `settled    ${settled.as} at ${toMinuteText(settled.at)} by ${settled.by}${settled.why === undefined ? '' : `: ${settled.why}`}`,
+      ? 'resolved   no'
+      : `resolved   ${settled.as} at ${toMinuteText(settled.at)} by ${settled.by}${settled.why === undefined ? '' : `: ${settled.why}`}`,
   ].join('\n')
 }
 
@@ -149,11 +143,11 @@ type RetryOptions = FilterOptions & Readonly<{ all?: boolean; json?: boolean }>
 
 const retryCommand = (): Command =>
   withFilters(new Command('retry'))
-    .description('Ask the source once more for exactly these candles, and settle the rows that load now.')
-    .argument('[id...]', 'ids, or their beginnings')
-    .option('--reason <text>', 'only rows whose reason has this in it')
-    .option('--all', 'all open rows, or those that --source, --coin, --timeframe and --reason leave')
-    .option('--json', 'answer as JSON')
+    .description('Request rejected candles again; resolve rows that load.')
+    .argument('[id...]', 'give ids of rows, or their beginnings')
+    .option('--reason <text>', 'select rows whose reason contains this')
+    .option('--all', 'select all unresolved rows, within the other options')
+    .addOption(asJson())
     .action((ids: string[], options: RetryOptions) =>
       withFleet((session, fleet) => retry(session, fleet, ids, options)),
     )
@@ -165,7 +159,7 @@ async function retry(
   options: RetryOptions,
 ): Promise<void> {
   const rows = await chosenRows(db, ids, options)
-  if (rows.length === 0) say('no open row is like that: there is nothing to ask for')
+  if (rows.length === 0) say('no unresolved row matches: nothing to request')
   const plan = planRetries(settings, await listCoins(db), rows, clock.now())
   const settling = { by: accountName(), now: clock.now() }
   const { settled, requests } = await retryQuarantined(context, plan, settling, {
@@ -178,24 +172,35 @@ async function retry(
   const told = plan.leftAlone.map(({ row, why }) => ({ id: row.id, why }))
   answer(options.json, { ...outcome, requests, leftAlone: told }, () =>
     [
-      `${counted(outcome.loaded, 'row')} settled: the table has the candle now.`,
+      `${counted(outcome.loaded, 'row')} resolved: the table has the candle now.`,
       ...(outcome.withdrawn > 0
-        ? [`${counted(outcome.withdrawn, 'row')} settled: the source has no candle there any more.`]
+        ? [`${counted(outcome.withdrawn, 'row')} resolved: the source has no candle there any more.`]
         : []),
       ...(outcome.open > 0
-        ? [`${counted(outcome.open, 'row')} still open: the source gives nothing that can be believed.`]
+        ? [`${counted(outcome.open, 'row')} still unresolved: the source returned rejected values again.`]
         : []),
       ...leftAloneLines(plan.leftAlone),
       `${counted(requests, 'request')} made.`,
     ].join('\n'),
   )
-  const left = open.length + plan.leftAlone.filter(({ row }) => row.settled === undefined).length
-  if (left > 0) {
+  const left = [...open, ...plan.leftAlone.map(({ row }) => row)].filter(
+    ({ settled }) => settled === undefined,
+  )
+  if (left.length > 0) {
     throw new StillOpen(
-      `${counted(left, 'row')} could not be loaded; try again later, or settle them with: beacon quarantine discard ID --reason TEXT`,
+      `${counted(left.length, 'row')} could not be loaded. Try again later, or resolve them by hand with: ${discardLine(left)}`,
     )
   }
 }
+
+const shownIds = 20
+
+/** The command that discards these rows, or the first of many. */
+const discardLine = (rows: readonly QuarantinedRow[]): string =>
+  `beacon quarantine discard ${rows
+    .slice(0, shownIds)
+    .map(({ id }) => id.slice(0, 8))
+    .join(' ')} --reason "checked by hand"`
 
 /** Rows stay in quarantine. */
 class StillOpen extends Fault {
@@ -209,17 +214,20 @@ async function chosenRows(
   options: RetryOptions,
 ): Promise<QuarantinedRow[]> {
   if (ids.length > 0 === (options.all === true)) {
-    throw new InvalidInput('name the rows by their ids, or all open ones with --all')
+    throw new InvalidInput(
+      'name rows by their ids, or select all unresolved ones with: beacon quarantine retry --all',
+    )
   }
   if (ids.length > 0) {
-    if (Object.keys(filterOf(options)).length > 0)
+    const { source, coin, timeframe, reason } = options
+    if ([source, coin, timeframe, reason].some((one) => one !== undefined))
       throw new InvalidInput(
-        '--source, --coin, --timeframe and --reason choose among --all: leave the ids out',
+        '--source, --coin, --timeframe and --reason select among --all: leave the ids out',
       )
     return rowsNamed(db, ids)
   }
-  await refuseWrongFilter(db, options)
-  const { rows, total } = await listQuarantined(db, { ...filterOf(options), state: 'open' }, mostRows)
+  const filter = await readQuarantineFilter(db, options)
+  const { rows, total } = await listQuarantined(db, { ...filter, state: 'open' }, mostRows)
   if (total > rows.length) say(`the newest ${countText(rows.length)} of ${countText(total)} rows`)
   return rows
 }
@@ -228,20 +236,18 @@ async function chosenRows(
 function leftAloneLines(leftAlone: readonly LeftAlone[]): string[] {
   const counts = new Map<string, number>()
   for (const { why } of leftAlone) counts.set(why, (counts.get(why) ?? 0) + 1)
-  return [...counts].map(([why, count]) => `${counted(count, 'row')} not asked for: ${why}.`)
+  return [...counts].map(([why, count]) => `${counted(count, 'row')} not requested: ${why}.`)
 }
 
 type DiscardOptions = Readonly<{ reason: string; by?: string; json?: boolean }>
 
 const discardCommand = (): Command =>
   new Command('discard')
-    .description(
-      'Settle rows by hand: their open times count as absent and are not asked for again. The rows stay.',
-    )
-    .argument('<id...>', 'ids, or their beginnings')
-    .requiredOption('--reason <text>', 'why, for whoever looks later')
-    .option('--by <name>', 'who settles them; the account that runs the command when left out')
-    .option('--json', 'answer as JSON')
+    .description('Resolve rows by hand; their candles are not requested again.')
+    .argument('<id...>', 'give ids of rows, or their beginnings')
+    .addOption(new RequiredOption('--reason <text>', 'record why (required)', "'outage of the exchange'"))
+    .option('--by <name>', 'record who; default: the account that runs this')
+    .addOption(asJson())
     .action((ids: string[], { reason, by = accountName(), json }: DiscardOptions) =>
       withDatabase(async ({ db, clock }) => {
         if (reason.trim() === '') throw new InvalidInput('--reason is empty: say why')
@@ -258,7 +264,7 @@ const discardCommand = (): Command =>
           [
             `${counted(discarded.length, 'row')} discarded by ${by}.`,
             ...(settledBefore.length > 0
-              ? [`${counted(settledBefore.length, 'row')} settled before, and left as it was.`]
+              ? [`${counted(settledBefore.length, 'row')} resolved before, and left unchanged.`]
               : []),
           ].join('\n'),
         )

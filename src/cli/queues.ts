@@ -1,40 +1,32 @@
 import { Command } from 'commander'
-import { queues, queuesWith } from '../../jobs/catalog.ts'
+import { queuesWith } from '../../jobs/catalog.ts'
 import { InvalidInput } from '../fault.ts'
 import { pauseQueue, type QueueCounts, queueOverview, resumeQueue } from '../queue/overview.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import { readSources } from '../store/instruments.ts'
-import { answer, countText, table } from './output.ts'
+import { answer, countText } from './output.ts'
 import { withFleet } from './session.ts'
+import { table } from './terminal/table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
 
 export const queuesCommand = (): Command =>
   new Command('queues')
-    .option('--json', 'answer as JSON')
+    .option('--json', 'print JSON')
     .action(({ json }: JsonOption) =>
       withFleet(async ({ db }, { engine }) => {
         const counts = await queueOverview(engine, queuesWith(await readSources(db)))
         answer(json, { queues: counts }, () => queueTable(counts))
       }),
     )
-    .addCommand(
-      switchCommand(
-        'pause',
-        'Let no worker take jobs from a queue; what runs goes on.',
-        pauseQueue,
-        'is paused',
-      ),
-    )
-    .addCommand(
-      switchCommand('resume', 'Let the workers take jobs from a queue again.', resumeQueue, 'goes on'),
-    )
+    .addCommand(switchCommand('pause', 'Pause a queue; running jobs finish.', pauseQueue, 'is paused'))
+    .addCommand(switchCommand('resume', 'Resume a paused queue.', resumeQueue, 'goes on'))
 
 function switchCommand(name: string, description: string, act: typeof pauseQueue, state: string): Command {
   return new Command(name)
     .description(description)
-    .argument('<queue>', `one of ${queues.join(', ')}, and ccxt-NAME for an exchange read through ccxt`)
-    .option('--json', 'answer as JSON')
+    .argument('<queue>', 'name the queue, as beacon queues lists it')
+    .option('--json', 'print JSON')
     .action((queue: string, _options: JsonOption, command: Command) =>
       withFleet(async ({ db }, { engine }) => {
         const known = queuesWith(await readSources(db))
@@ -51,10 +43,11 @@ function switchCommand(name: string, description: string, act: typeof pauseQueue
     )
 }
 
-const counted = (name: Exclude<keyof QueueCounts, 'queue' | 'paused'>) => ({
+const counted = (name: Exclude<keyof QueueCounts, 'queue' | 'paused'>, leaveOut?: number) => ({
   title: name,
   of: (counts: QueueCounts) => countText(counts[name]),
   align: 'right' as const,
+  ...(leaveOut === undefined ? {} : { leaveOut }),
 })
 
 const queueTable = (rows: readonly QueueCounts[]): string =>
@@ -65,5 +58,5 @@ const queueTable = (rows: readonly QueueCounts[]): string =>
     counted('active'),
     counted('delayed'),
     counted('failed'),
-    counted('completed'),
+    counted('completed', 1),
   ])

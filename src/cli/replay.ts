@@ -13,23 +13,23 @@ type Options = Readonly<{
   port?: string
   source?: readonly string[]
   limits: string
-  lie?: readonly string[]
-  lieEvery?: string
+  fault?: readonly string[]
+  faultEvery?: string
   json?: true
 }>
 
 export const replayCommand = (): Command =>
   new Command('replay')
-    .option('--port <first>', 'the first of consecutive ports (default: any that are free)')
-    .option('--source <id...>', 'speak as these sources only (default: all)')
-    .option('--limits <which>', 'enforce the real limits of each source, or none', 'real')
-    .option('--lie <name...>', 'lie now and then: several lies take turns')
-    .option('--lie-every <count>', 'lie about every so manieth request; 5 when left out')
-    .option('--json', 'print the URLs as JSON')
+    .option('--port <first>', 'use consecutive ports from this one; default: free ones')
+    .option('--source <id...>', 'serve these sources; default: all')
+    .option('--limits <which>', 'enforce rate limits: real or none', 'real')
+    .option('--fault <name...>', 'inject faults, several in turn')
+    .option('--fault-every <count>', 'inject the fault into every Nth request; default: 5')
+    .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      '\nWhat it prints is a file of environment variables: `beacon replay > replay.env`. All lies: docs/replay.md.' +
-        '\nBEACON_LOG_LEVEL=debug shows every request.',
+      '\nPrints environment variables for other commands: `beacon replay > replay.env`. Faults: docs/replay.md.' +
+        '\nSet BEACON_LOG_LEVEL=debug to log every request.',
     )
     .action((options: Options) => withSession((session) => replay(session, options)))
 
@@ -38,8 +38,8 @@ async function replay({ clock, log, releases, signal }: Session, options: Option
   const { faces } = await import('../replay/faces.ts')
   const { openReplayExchange } = await import('../replay/exchange.ts')
   const { inTurn } = await import('../replay/usual-lies.ts')
-  if (options.lieEvery !== undefined && options.lie === undefined)
-    throw new InvalidInput('--lie-every says how often to lie: add --lie NAME')
+  if (options.faultEvery !== undefined && options.fault === undefined)
+    throw new InvalidInput('--fault-every needs a fault: add --fault NAME, such as --fault html')
   const chosen = chooseFaces(faces, options.source)
   const exchange = await openReplayExchange({
     clock,
@@ -48,8 +48,8 @@ async function replay({ clock, log, releases, signal }: Session, options: Option
     port: readFirstPort(options.port, chosen.length),
     ...(readLimits(options.limits) === 'none' && { limits: 'none' }),
     faults: inTurn(
-      await readLies(options.lie ?? []),
-      readCount('--lie-every', options.lieEvery ?? '5', 1_000_000),
+      await readFaults(options.fault ?? []),
+      readCount('--fault-every', options.faultEvery ?? '5', 1_000_000),
     ),
   })
   releases.push(() => exchange.close())
@@ -86,11 +86,11 @@ function readLimits(text: string): 'real' | 'none' {
   throw new InvalidInput(`--limits ${text} is unknown; there is real and none`)
 }
 
-async function readLies(names: readonly string[]): Promise<UsualLie[]> {
+async function readFaults(names: readonly string[]): Promise<UsualLie[]> {
   const { isUsualLie, usualLies } = await import('../replay/usual-lies.ts')
   const known = Object.keys(usualLies)
   return [...new Set(names)].map((name) => {
     if (isUsualLie(name)) return name
-    throw new InvalidInput(`no lie "${name}".${didYouMean(name, known)} There is ${known.join(', ')}`)
+    throw new InvalidInput(`no fault "${name}".${didYouMean(name, known)} There is ${known.join(', ')}`)
   })
 }

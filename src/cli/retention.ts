@@ -1,36 +1,40 @@
 import { Command } from 'commander'
 import { enforceRetention } from '../../jobs/enforce-retention.ts'
-import { describePlan } from '../ingest/describe-retention.ts'
-import type { RetentionOutcome } from '../ingest/retention.ts'
+import { describePlan } from '../lifecycle/describe-retention.ts'
+import type { RetentionOutcome } from '../lifecycle/retention.ts'
 import {
+  type HeldUnbounded,
   type PlannedRows,
   type RetentionPlan,
   readRetentionPlan,
   refusalOf,
   summaryRefusal,
-} from '../ingest/retention-plan.ts'
+} from '../lifecycle/retention-plan.ts'
 import { toMinuteText } from '../market/instant.ts'
-import { endingTexts, type PlannedPartition, type Verdict } from '../store/retention.ts'
-import { answer, bytesText, countText, table } from './output.ts'
+import { nameOf } from '../store/lifecycle/list-partitions.ts'
+import { holdText, type RecordedHold } from '../store/lifecycle/partition-holds.ts'
+import { endingTexts, type PlannedPartition, type Verdict } from '../store/lifecycle/retention.ts'
+import { answer, bytesText, countText } from './output.ts'
 import { runHere } from './run-here.ts'
 import { withDatabase, withFleet } from './session.ts'
+import { table } from './terminal/table.ts'
 
 type RetentionOptions = Readonly<{ dryRun?: boolean; yes?: boolean; json?: boolean }>
 
 export const retentionCommand = (): Command =>
   new Command('retention')
-    .option('--dry-run', 'show what would happen and why, and change nothing; fails where the run would')
-    .option('--yes', 'also where more than half of a table would go at once')
-    .option('--json', 'answer as JSON')
+    .option('--dry-run', 'show what would be deleted and why; change nothing')
+    .option('--yes', 'delete even more than half of a table at once')
+    .option('--json', 'print JSON')
     .action(({ dryRun, yes = false, json }: RetentionOptions) =>
       dryRun ? rehearse(yes, json) : enforce(yes, json),
     )
 
 const rehearse = (agreed: boolean, json: boolean | undefined) =>
   withDatabase(async ({ settings, database: { pool }, clock }) => {
-    const reach = { pool, settings, clock }
-    const plan = await readRetentionPlan(reach, agreed)
-    const unsummarised = await summaryRefusal(reach)
+    const deps = { pool, settings, clock }
+    const plan = await readRetentionPlan(deps, agreed)
+    const unsummarised = await summaryRefusal(deps)
     const refusal = unsummarised ?? refusalOf(plan)
     const error = refusal?.message ?? null
     answer(json, { ...describePlan(plan), error }, () =>
@@ -46,30 +50,45 @@ const enforce = (agreed: boolean, json: boolean | undefined) =>
   })
 
 const planText = (
-  { asOf, partitions, rows, unfinished }: RetentionPlan,
+  { asOf, partitions, unbounded, rows, holds }: RetentionPlan,
   refusal: string | undefined,
 ): string =>
   [
     `As of ${toMinuteText(asOf)} UTC, beacon retention would do this:`,
     ...(refusal === undefined ? [] : [`nothing, because ${refusal}`]),
-    ...unfinished.map(
-      ({ name }) => `${name} was left detached by a run that was interrupted, and is finished first`,
-    ),
     partitions.length === 0
-      ? 'There are no partitions that are not kept forever.'
+      ? 'No table has a partition that is not kept forever.'
       : partitionTable(partitions),
+    ...(unbounded.length === 0 ? [] : [unboundedTable(unbounded)]),
     ...(rows.length === 0 ? [] : [rowTable(rows)]),
+    ...(holds.length === 0 ? [] : [['The last run could not delete:', ...holds.map(holdLine)].join('\n')]),
   ].join('\n\n')
+
+const holdLine = (one: RecordedHold): string =>
+  `  ${nameOf(one)}, since ${toMinuteText(one.heldSince)} UTC: ${holdText(one.hold)}`
 
 const partitionTable = (partitions: readonly PlannedPartition[]): string =>
   table(partitions, [
-    { title: 'partition', of: ({ partition }) => partition.name },
-    { title: 'from', of: ({ partition }) => toMinuteText(partition.range.from) },
+    { title: 'partition', of: ({ partition }) => nameOf(partition) },
+    { title: 'from', of: ({ partition }) => toMinuteText(partition.range.from), leaveOut: 2 },
     { title: 'to', of: ({ partition }) => toMinuteText(partition.range.to) },
-    { title: 'rows', of: ({ partition }) => countText(partition.rows), align: 'right' },
-    { title: 'size', of: ({ partition }) => bytesText(partition.bytes), align: 'right' },
+    {
+      title: 'rows',
+      of: ({ partition }) => `${partition.isExact ? '' : '~ '}${countText(partition.rows)}`,
+      align: 'right',
+    },
+    { title: 'size', of: ({ partition }) => bytesText(partition.bytes), align: 'right', leaveOut: 1 },
     { title: 'would be', of: ({ verdict, policy }) => fates[verdict] ?? endingTexts[policy.ending] },
-    { title: 'because', of: ({ reason }) => reason },
+    { title: 'because', of: ({ reason }) => reason, wraps: true },
+  ])
+
+const unboundedTable = (unbounded: readonly HeldUnbounded[]): string =>
+  table(unbounded, [
+    { title: 'partition', of: ({ partition }) => nameOf(partition) },
+    { title: 'bounds', of: ({ partition }) => partition.bounds },
+    { title: 'size', of: ({ partition }) => bytesText(partition.bytes), align: 'right' },
+    { title: 'would be', of: () => 'kept' },
+    { title: 'because', of: ({ hold }) => holdText(hold), wraps: true },
   ])
 
 const fates: Readonly<Record<Verdict, string | undefined>> = {
@@ -81,7 +100,7 @@ const fates: Readonly<Record<Verdict, string | undefined>> = {
 const rowTable = (rows: readonly PlannedRows[]): string =>
   table(rows, [
     { title: 'table', of: (planned) => planned.table },
-    { title: 'rows older than', of: ({ before, by }) => `${toMinuteText(before)} (${by})` },
+    { title: 'rows older than', of: ({ before, by }) => `${toMinuteText(before)} (${by})`, wraps: true },
     {
       title: 'rows',
       of: (planned) => (planned.rows === undefined ? '' : countText(planned.rows)),
@@ -90,21 +109,26 @@ const rowTable = (rows: readonly PlannedRows[]): string =>
     {
       title: 'would be',
       of: ({ ending }) => (ending === 'drop' ? 'deleted' : 'archived and deleted, by the job archive-rows'),
+      wraps: true,
     },
   ])
 
 function outcomeText({ dropped, rows, bytes, heldBack, deleted }: RetentionOutcome): string {
   const gone = Object.entries(deleted).filter(([, count]) => count > 0)
-  const sentences = [
+  const lines = [
     ...(dropped.length === 0
       ? []
       : [
           `Dropped ${counted(dropped.length, 'partition')} with ${counted(rows, 'row')}, ${bytesText(bytes)}.`,
         ]),
     ...gone.map(([name, count]) => `Deleted ${counted(count, 'row')} of ${name}.`),
-    ...(heldBack.length === 0 ? [] : [`Held back ${counted(heldBack.length, 'partition')}, as told above.`]),
+    ...(heldBack.length === 0
+      ? []
+      : [
+          `Held back ${counted(heldBack.length, 'partition')}:\n${heldBack.map(({ partition, reason }) => `  ${partition}: ${reason}`).join('\n')}`,
+        ]),
   ]
-  return sentences.length === 0 ? 'Nothing is older than it is kept.' : sentences.join('\n')
+  return lines.length === 0 ? 'Nothing is older than it is kept.' : lines.join('\n')
 }
 
 const counted = (count: number, word: string): string =>

@@ -27,7 +27,7 @@ export async function runHere<P>(
   })
   const attributes = { 'beacon.job': job.name, 'beacon.run_id': runId, ...attributesOf(payload) }
   const span = tracer?.root(runId, `run ${job.name}`, { attributes })
-  const report = { progress: async () => {}, log: async (line: string) => say(line) }
+  const report = { attempt: 1, progress: async () => {}, log: async (line: string) => say(line) }
   try {
     const outcome = await underSpan(span, () => job.run({ ...context, signal, runId }, payload, report))
     span?.tell(outcomeAttributes(outcome))

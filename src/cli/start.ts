@@ -7,13 +7,13 @@ import { type Session, withSession } from './session.ts'
 
 export const startCommand = (): Command =>
   new Command('start')
-    .option('--roles <list>', `which parts this process runs, of ${roles.join(',')}`, roles.join(','))
+    .option('--roles <list>', `run these roles: ${roles.join(',')}; default: all`)
     .addHelpText(
       'after',
       '\nOne more machine is one more `beacon start` with the same DATABASE_URL and REDIS_URL.',
     )
-    .action(async (options: { roles: string }) => {
-      const wanted = readRoles(options.roles)
+    .action(async (options: { roles?: string }) => {
+      const wanted = readRoles(options.roles ?? roles.join(','))
       await withSession((session) => runDaemon(session, wanted), { logLevel: 'info' })
     })
 

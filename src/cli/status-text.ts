@@ -1,17 +1,17 @@
+import { isUnreachableText } from '../http/reachability.ts'
 import { second } from '../market/instant.ts'
 import { type Timeframe, timeframes } from '../market/timeframe.ts'
 import type { Freshness, SeriesStatus } from '../web/status/series.ts'
 import type { Status } from '../web/status/status.ts'
 import { counted } from '../web/status/words.ts'
-import { bytesText, countText, spanText, table } from './output.ts'
-
-/** One fewer than a terminal has: the prompt takes the last. */
-const mostLines = 23
-const mostColumns = 80
+import { bytesText, countText, spanText } from './output.ts'
+import { cutTo } from './terminal/columns.ts'
+import { table } from './terminal/table.ts'
+import { wrap } from './terminal/wrap.ts'
 
 /** Of what the headline leaves to say, and of the alerts: the rest is counted. */
 const shownOthers = 2
-const shownAlerts = 3
+const shownAlerts = 5
 /** The runs give way to all the rest, but not altogether. */
 const fewestRuns = 3
 
@@ -20,52 +20,48 @@ type StatusText = Readonly<{
   /** The sentences of the open alerts, the oldest first. */
   alerts: readonly string[]
   colours: boolean
+  size: Readonly<{ width: number; height: number }>
 }>
 
 type Colour = 'red' | 'yellow' | 'green'
 const codes: Readonly<Record<Colour, string>> = { red: '31', yellow: '33', green: '32' }
+type Paint = (text: string, colour: Colour) => string
 
-/** The status for a terminal of 24 lines and 80 columns, whatever there is: what does not fit is summed up. */
-export function statusText({ status, alerts, colours }: StatusText): string {
-  const paint = (text: string, colour: Colour) =>
-    colours ? `\u001b[${codes[colour]}m${text}\u001b[39m` : text
+/**
+ * The status for a terminal. Coins and runs are as many as fit its height; alerts and the errors of failed runs are shown in
+ * full, however long they are.
+ */
+export function statusText({ status, alerts, colours, size }: StatusText): string {
+  const paint: Paint = (text, colour) => (colours ? `\u001b[${codes[colour]}m${text}\u001b[39m` : text)
   const { overall, series, runs, process } = status
+  const { isNetworkDown } = status.unreachable
   const state = { ok: 'green', 'catching-up': 'yellow', attention: 'red' } as const
+  const { width } = size
+  // The prompt takes the last line.
+  const mostLines = size.height - 1
   const headline = [
-    ...wrapped(overall.sentence).map((line) => paint(line, state[overall.state])),
-    ...shortened(overall.others, shownOthers).map(cut),
+    ...wrap(overall.sentence, width).map((line) => paint(line, state[overall.state])),
+    ...shortened(overall.others, shownOthers).flatMap((sentence) => wrap(sentence, width)),
   ]
-  const marked = alerts.map((sentence) => `! ${sentence}`)
-  const open = shortened(marked, shownAlerts).map((line) => paint(cut(line), 'red'))
-  const last = footer(process)
-  const taken = headline.length + open.length + 1 + last.length + 1
-  const fresh = freshnessLines(series, mostLines - taken - (fewestRuns + 2))
-  const left = mostLines - taken - (fresh.length + 1)
+  const open = shortened(
+    alerts.map((sentence) => `! ${sentence}`),
+    shownAlerts,
+  ).flatMap((alert) => wrap(alert, width).map((line) => paint(line, 'red')))
+  const last = wrap(footer(process), width)
+  const errors = errorLines(isNetworkDown ? withoutOutages(runs) : runs, width)
+  const taken = headline.length + open.length + 1 + last.length + 1 + errors.length
+  const fresh = freshnessLines(series, { width, most: mostLines - taken - (fewestRuns + 2) })
+  const left = Math.max(fewestRuns + 1, mostLines - taken - (fresh.length + 1))
   const painted = fresh.map((line, index) => (index === 0 ? line : paintFreshness(line, paint)))
-  return [headline.concat(open), painted, runLines(runs, left, paint), last]
+  return [headline.concat(open), painted, [...runLines(runs, { width, most: left }, paint), ...errors], last]
     .map((section) => section.join('\n'))
     .join('\n\n')
 }
 
-const paintFreshness = (line: string, paint: (text: string, colour: Colour) => string): string =>
+const paintFreshness = (line: string, paint: Paint): string =>
   line.replaceAll(/(?<= )(?:late|stale|nothing yet)(?= |$)/g, (word) =>
     paint(word, word === 'late' ? 'yellow' : 'red'),
   )
-
-/** Cut to the width of the terminal. */
-const cut = (line: string): string => cutTo(mostColumns, line)
-const cutTo = (columns: number, text: string): string =>
-  text.length <= columns ? text : `${text.slice(0, columns - 1)}…`
-
-/** The one sentence to read, on as many lines as it needs, up to these. */
-const mostHeadlines = 4
-
-function wrapped(sentence: string, most = mostHeadlines): string[] {
-  if (sentence.length <= mostColumns || most === 1) return [cut(sentence)]
-  const at = sentence.lastIndexOf(' ', mostColumns)
-  const end = at > 0 ? at : mostColumns
-  return [sentence.slice(0, end), ...wrapped(sentence.slice(end).trimStart(), most - 1)]
-}
 
 /** The first so many, and how many more there are; in place of `1 more` it can stand itself. */
 function shortened(lines: readonly string[], most: number): string[] {
@@ -73,12 +69,9 @@ function shortened(lines: readonly string[], most: number): string[] {
   return left > 1 ? [...lines.slice(0, most), `and ${countText(left)} more`] : [...lines]
 }
 
-function footer({ hasWorkers, queueEngine, database }: Status['process']): string[] {
+function footer({ hasWorkers, queueEngine, database }: Status['process']): string {
   const workers = hasWorkers ? 'running' : 'none; start some with npm start'
-  const sentences = `Workers: ${workers}. Queue: ${queueEngine}.`
-  const server = `PostgreSQL ${database.version}, ${bytesText(database.bytes)}.`
-  const line = `${sentences} ${server}`
-  return line.length <= mostColumns ? [line] : [sentences, server]
+  return `Workers: ${workers}. Queue: ${queueEngine}. PostgreSQL ${database.version}, ${bytesText(database.bytes)}.`
 }
 
 const marks: Readonly<Record<Freshness, string>> = {
@@ -88,12 +81,13 @@ const marks: Readonly<Record<Freshness, string>> = {
   empty: 'nothing yet',
 }
 
+type Room = Readonly<{ width: number; most: number }>
+
 /** A line for each coin where they fit, otherwise one for each timeframe. */
-function freshnessLines(series: readonly SeriesStatus[], most: number): string[] {
-  if (series.length === 0) return ['No coin is followed.']
-  const byCoin = coinTable(series).split('\n')
-  const fits = byCoin.length <= most && byCoin.every((line) => line.length <= mostColumns)
-  return fits ? byCoin : shortened(timeframeTable(series).split('\n').map(cut), most - 1)
+function freshnessLines(series: readonly SeriesStatus[], { width, most }: Room): string[] {
+  if (series.length === 0) return ['No coin is tracked.']
+  const byCoin = coinTable(series, width).split('\n')
+  return byCoin.length <= most ? byCoin : timeframeTable(series, width).split('\n')
 }
 
 const lag = ({ secondsBehind }: SeriesStatus): string =>
@@ -102,23 +96,24 @@ const lag = ({ secondsBehind }: SeriesStatus): string =>
 const timeframesIn = (series: readonly SeriesStatus[]): Timeframe[] =>
   timeframes.filter((name) => series.some(({ timeframe }) => timeframe === name))
 
-function coinTable(series: readonly SeriesStatus[]): string {
+function coinTable(series: readonly SeriesStatus[], width: number): string {
   const coins = [...new Set(series.map(({ coinId }) => coinId))]
   const cell = (coinId: string, timeframe: Timeframe) => {
     const found = series.find((one) => one.coinId === coinId && one.timeframe === timeframe)
     return found ? `${lag(found)}${marks[found.state]}` : ''
   }
-  return table(coins, [
-    { title: 'behind', of: (coinId) => coinId },
+  const columns = [
+    { title: 'behind', of: (coinId: string) => coinId },
     ...timeframesIn(series).map((timeframe) => ({
       title: timeframe,
       of: (coinId: string) => cell(coinId, timeframe),
       align: 'right' as const,
     })),
-  ])
+  ]
+  return table(coins, columns, { width })
 }
 
-function timeframeTable(series: readonly SeriesStatus[]): string {
+function timeframeTable(series: readonly SeriesStatus[], width: number): string {
   const coins = new Set(series.map(({ coinId }) => coinId)).size
   const rows = timeframesIn(series).map((name) => series.filter(({ timeframe }) => timeframe === name))
   const inState = (state: Freshness) => (row: readonly SeriesStatus[]) => {
@@ -136,39 +131,61 @@ function timeframeTable(series: readonly SeriesStatus[]): string {
     return middle ? lag(middle) : ''
   }
   const align = 'right' as const
-  return table(rows, [
-    { title: counted(coins, 'coin'), of: ([one]) => one?.timeframe ?? '' },
+  const columns = [
+    { title: counted(coins, 'coin'), of: ([one]: readonly SeriesStatus[]) => one?.timeframe ?? '' },
     { title: 'fresh', of: inState('fresh'), align },
     { title: 'late', of: inState('late'), align },
     { title: 'stale', of: inState('stale'), align },
     { title: 'none yet', of: inState('empty'), align },
     { title: 'behind', of: usual, align },
     { title: 'at most', of: worst },
-  ])
+  ]
+  return table(rows, columns, { width })
 }
 
 const behind = ({ secondsBehind }: SeriesStatus): number => secondsBehind ?? 0
 
-function runLines(
-  runs: Status['runs'],
-  most: number,
-  paint: (text: string, colour: Colour) => string,
-): string[] {
+type Run = Status['runs'][number]
+
+function runLines(runs: Status['runs'], { width, most }: Room, paint: Paint): string[] {
   if (runs.length === 0) return ['No run yet.']
-  const lines = table(runs.slice(0, most - 1), [
-    { title: 'started (UTC)', of: ({ startedAt }) => startedAt.slice(5, 19).replace('T', ' ') },
-    { title: 'last runs', of: (run) => cutTo(34, runName(run)) },
-    { title: 'status', of: ({ status, attempt }) => (attempt === 1 ? status : `${status} (${attempt}.)`) },
-    { title: 'why', of: ({ error }) => error?.replaceAll(/\s+/g, ' ') ?? '' },
-  ])
-  return lines
+  const columns = [
+    { title: 'started (UTC)', of: ({ startedAt }: Run) => startedText(startedAt) },
+    { title: 'last runs', of: runName },
+    { title: 'status', of: statusWords },
+  ]
+  return table(runs.slice(0, Math.max(fewestRuns, most - 1)), columns, { width })
     .split('\n')
-    .map(cut)
     .map((line) => line.replace(/(?<= {2})failed\b/, (word) => paint(word, 'red')))
 }
 
+const startedText = (startedAt: string): string => startedAt.slice(5, 19).replace('T', ' ')
+
+const statusWords = ({ status, attempt }: Run): string =>
+  attempt === 1 ? status : `${status} (attempt ${attempt})`
+
+/** The headline says it of all of them. */
+const withoutOutages = (runs: Status['runs']): Run[] =>
+  runs.filter(({ error }) => error === null || !isUnreachableText(error))
+
+/** Why runs have failed, each reason once with the newest run that failed for it. */
+function errorLines(runs: Status['runs'], width: number): string[] {
+  const reasons = new Map<string, Run[]>()
+  for (const run of runs) {
+    if (run.status !== 'failed' || run.error === null) continue
+    const key = `${run.job} ${run.error}`
+    reasons.set(key, [...(reasons.get(key) ?? []), run])
+  }
+  const lines = [...reasons.values()].flatMap(([run, ...others]) => {
+    if (run === undefined) return []
+    const also = others.length === 0 ? '' : ` and ${countText(others.length)} more`
+    return wrap(`${startedText(run.startedAt)} ${runName(run)}${also}: ${run.error}`, width)
+  })
+  return lines.length === 0 ? [] : ['', 'Why runs failed:', ...lines]
+}
+
 /** `ingest-candles binance 1m` */
-const runName = ({ job, subject }: Status['runs'][number]): string =>
+const runName = ({ job, subject }: Run): string =>
   [job, subject.source, subject.coinId ?? subject.view, subject.timeframe]
     .filter((part) => part !== undefined)
     .join(' ')

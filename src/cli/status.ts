@@ -5,13 +5,13 @@ import { listOpenIncidents } from '../store/incidents.ts'
 import { readSources } from '../store/instruments.ts'
 import { readReadiness } from '../web/readiness/readiness.ts'
 import { collectStatus } from '../web/status/status.ts'
-import { answer, hasColours } from './output.ts'
+import { answer, hasColours, terminalSize } from './output.ts'
 import { withFleet } from './session.ts'
 import { statusText } from './status-text.ts'
 
 export const statusCommand = (): Command =>
   new Command('status')
-    .option('--json', 'answer as JSON, as /api/status does')
+    .option('--json', 'print JSON, as /api/status does')
     .action(({ json }: { json?: boolean }) =>
       withFleet(async ({ settings, database, db, clock, log }, { engine, stops }) => {
         const reach = { settings, pool: database.pool, engine, jobs, clock, log }
@@ -24,6 +24,8 @@ export const statusCommand = (): Command =>
           version: readVersion(),
         })
         const alerts = (await listOpenIncidents(db)).map(({ sentence }) => sentence)
-        answer(json, status, () => statusText({ status, alerts, colours: hasColours() }))
+        answer(json, status, () =>
+          statusText({ status, alerts, colours: hasColours(), size: terminalSize() }),
+        )
       }),
     )

@@ -7,7 +7,7 @@ import { toIso, toMinuteText } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import { counted } from '../web/status/words.ts'
 import { countText } from './output.ts'
-import { dateArgument } from './quarantine/inspect.ts'
+import { seriesCommand } from './series-command.ts'
 
 const rangeJson = ({ from, to }: Range) => ({ from: toIso(from), to: toIso(to) })
 
@@ -75,27 +75,21 @@ function countLines(
   { coinId, timeframe, wanted }: VerificationPlan,
   { identical, counts, quarantined, discarded, notFetched }: Verification,
 ): string[] {
-  const load = `beacon backfill ${coinId} --timeframe ${timeframe} --from ${dateArgument(wanted.from)} --to ${dateArgument(wanted.to)}`
+  const load = seriesCommand('backfill', { coinId, timeframe, ...wanted })
   const lines: (readonly [string, number, string])[] = [
     ['identical', identical, ''],
     ['revised', counts.revised, 'the source has other values'],
-    ['missing', counts.missing, 'the source has it, the table has not'],
-    ['extra', counts.extra, 'the table has it, the source has not'],
+    ['missing', counts.missing, 'at the source and not in the table'],
+    ['extra', counts.extra, 'in the table and not at the source'],
     ...(counts.refused > 0
-      ? [
-          [
-            'refused',
-            counts.refused,
-            'stored, but what the source gives for it now cannot be believed',
-          ] as const,
-        ]
+      ? [['refused', counts.refused, 'stored, but what the source returns for it now is rejected'] as const]
       : []),
     ...(quarantined > 0
-      ? [['quarantined', quarantined, 'not stored, since what the source gives is rejected'] as const]
+      ? [['quarantined', quarantined, 'not stored: the source returned rejected values'] as const]
       : []),
-    ...(discarded > 0 ? [['discarded', discarded, 'settled by hand not to be stored'] as const] : []),
+    ...(discarded > 0 ? [['discarded', discarded, 'not stored: discarded by hand'] as const] : []),
     ...(notFetched > 0
-      ? [['not fetched', notFetched, `never asked for. Load them with: ${load}`] as const]
+      ? [['not fetched', notFetched, `not fetched yet. Load them with: ${load}`] as const]
       : []),
   ]
   const width = Math.max(...lines.map(([, count]) => countText(count).length))
@@ -136,7 +130,7 @@ const unreadWords = (source: string): Readonly<Record<UnreadCause, string>> => (
   'beyond-source': `${source} no longer gives what is so old`,
   'before-listing': `the symbol stood for another market on ${source} then`,
   ended: `the market had ended on ${source}`,
-  'no-market': `its market on ${source} is no longer followed`,
+  'no-market': `its market on ${source} is no longer tracked`,
   'other-source': `it came from ${source}`,
   unanswered: `${source} had nothing to say of it`,
   'market-gone': `${source} does not know the market any more`,

@@ -9,17 +9,28 @@ import { type Verification, verifyCandles } from '../ingest/verify.ts'
 import { toMinuteText } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import { counted } from '../web/status/words.ts'
+import {
+  allCoins,
+  asJson,
+  namedCoins,
+  refuseNoCoins,
+  requiredFromDate,
+  requiredTimeframes,
+  toDate,
+} from './arguments/options.ts'
 import { readCount, readRange } from './arguments.ts'
 import { withCountingBar } from './counting-bar.ts'
-import { readSeries } from './one-series.ts'
+import { type NamedSeries, readSeveralSeries } from './one-series.ts'
 import { answer, countText, say, spanText } from './output.ts'
+import { seriesCommand } from './series-command.ts'
 import { type DatabaseSession, withFleet } from './session.ts'
 import { verificationJson, verificationText } from './verification-text.ts'
 
 export type VerifyOptions = Readonly<{
   timeframe: string
   from: string
-  to: string
+  to?: string
+  all?: boolean
   source?: string
   sample?: string
   seed?: string
@@ -29,53 +40,79 @@ export type VerifyOptions = Readonly<{
 
 export const verifyCommand = (): Command =>
   new Command('verify')
-    .argument('<coin>', 'coin id')
-    .requiredOption('--timeframe <name>', 'such as 1m or 1h')
-    .requiredOption('--from <date>', 'first instant, UTC: 2024-03-01, 2024-03-01T12:00Z or -30d')
-    .option('--to <date>', 'end, not included', 'now')
-    .option('--sample <pages>', 'only so many pages, chosen by chance; all of the range when left out')
-    .option('--seed <text>', 'choose the pages as a run before has, which printed it')
-    .option('--source <id>', 'only what came from this source, and what came from none')
-    .option('--repair', 'then ask again for what is missing or differs, and keep the old values as revisions')
-    .option('--json', 'answer as JSON')
-    .action((coinId: string, options: VerifyOptions) =>
-      withFleet((session, fleet) => verify(session, fleet, coinId, options)),
-    )
+    .addArgument(namedCoins())
+    .addOption(allCoins())
+    .addOption(requiredTimeframes())
+    .addOption(requiredFromDate())
+    .addOption(toDate())
+    .option('--sample <pages>', 'read this many random pages; default: all')
+    .option('--seed <text>', 'choose the same pages as the run that printed it')
+    .option('--source <id>', 'compare only what came from this source, or from none')
+    .option('--repair', "store the source's values; keep the old ones as revisions")
+    .addOption(asJson())
+    .action((names: string[], options: VerifyOptions) => {
+      refuseNoCoins(names, options.all)
+      return withFleet((session, fleet) => verifyAll(session, fleet, names, options))
+    })
 
 const mostPages = 1_000_000
 
-async function verify(
+async function verifyAll(
   session: DatabaseSession,
   fleet: Fleet,
-  coinId: string,
+  names: readonly string[],
   options: VerifyOptions,
 ): Promise<void> {
-  const { settings, clock, db, signal } = session
-  const now = clock.now()
   if (options.seed !== undefined && options.sample === undefined)
-    throw new InvalidInput('--seed chooses the pages of a sample: add --sample PAGES')
-  const { coin, timeframe } = await readSeries(session, coinId, options.timeframe)
-  const plan = await planVerification(
-    db,
-    settings,
+    throw new InvalidInput('--seed chooses the pages of a sample: add --sample PAGES, such as --sample 5')
+  const series = await readSeveralSeries(session, names, options.timeframe)
+  const plans: VerificationPlan[] = []
+  for (const one of series) plans.push(await planOne(session, one, options))
+  const results: Result[] = []
+  for (const plan of plans) results.push(await verifyOne(session, fleet, plan, options))
+  answer(
+    options.json,
     {
-      coin,
-      timeframe,
-      range: readRange(options.from, options.to, now),
-      ...(options.source === undefined ? {} : { source: options.source }),
-      ...(options.sample === undefined ? {} : { sample: readCount('--sample', options.sample, mostPages) }),
-      seed: options.seed ?? randomBytes(4).toString('hex'),
+      verifications: results.map(({ plan, found, repaired }) => verificationJson(plan, found, repaired)),
     },
-    now,
+    () => results.map(({ plan, found, repaired }) => verificationText(plan, found, repaired)).join('\n\n'),
   )
+  const differences = results.flatMap((result) => differenceOf(result) ?? [])
+  if (differences.length > 0) throw new NotVerified(differences.join('\n  '))
+}
+
+type Result = Readonly<{ plan: VerificationPlan; found: Verification; repaired: Filled | undefined }>
+
+function planOne(
+  { settings, clock, db }: DatabaseSession,
+  { coin, timeframe }: NamedSeries,
+  { from, to = 'now', source, sample, seed }: VerifyOptions,
+): Promise<VerificationPlan> {
+  const now = clock.now()
+  const wish = {
+    coin,
+    timeframe,
+    range: readRange(from, to, now),
+    ...(source === undefined ? {} : { source }),
+    ...(sample === undefined ? {} : { sample: readCount('--sample', sample, mostPages) }),
+    seed: seed ?? randomBytes(4).toString('hex'),
+  }
+  return planVerification(db, settings, wish, now)
+}
+
+async function verifyOne(
+  { signal }: DatabaseSession,
+  fleet: Fleet,
+  plan: VerificationPlan,
+  options: VerifyOptions,
+): Promise<Result> {
   say(planWords(plan))
-  const patience = { signal, onPause: sayPause }
+  const pausing = { signal, onPause: sayPause }
   const found = await withCountingBar(plan.candles, 'candles', (onProgress) =>
-    verifyCandles(fleet.context, plan, { ...patience, onProgress }),
+    verifyCandles(fleet.context, plan, { ...pausing, onProgress }),
   )
-  const repaired = options.repair ? await repair(fleet, plan, found, patience) : undefined
-  answer(options.json, verificationJson(plan, found, repaired), () => verificationText(plan, found, repaired))
-  judge(plan, found, repaired)
+  const repaired = options.repair ? await repair(fleet, plan, found, pausing) : undefined
+  return { plan, found, repaired }
 }
 
 export const sayPause = (reason: string, ms: number): void =>
@@ -94,7 +131,7 @@ async function repair(
   { context }: Fleet,
   { coinId, timeframe }: VerificationPlan,
   { mendable }: Verification,
-  patience: Parameters<typeof askAgain>[3],
+  pausing: Parameters<typeof askAgain>[3],
 ): Promise<Filled> {
   let filled = nothingFilled
   for (const {
@@ -103,7 +140,7 @@ async function repair(
   } of mendable) {
     const series = { coinId, timeframe, source: source.id }
     const question = { series, source, symbol, ranges }
-    filled = addFilled(filled, await askAgain(context, question, 'repair-differences', patience))
+    filled = addFilled(filled, await askAgain(context, question, 'repair-differences', pausing))
   }
   return filled
 }
@@ -114,29 +151,22 @@ class NotVerified extends Fault {
   readonly remedy = 'give-up'
 }
 
-function judge(
-  { coinId, timeframe, wanted }: VerificationPlan,
-  { counts, sources }: Verification,
-  repaired: Filled | undefined,
-): void {
-  const { revised, missing, extra, refused } = counts
-  if (sources.length === 0) {
-    throw new NotVerified(
-      `nothing of the range can be read again from a source; see what is stored with: beacon certificate ${coinId} ${timeframe} --from ${toMinuteText(wanted.from).replace(' ', 'T')}`,
-    )
-  }
-  const mended = repaired === undefined ? 0 : repaired.new + repaired.revised + repaired.unchanged
-  const left = Math.max(0, revised + missing - mended)
-  if (left > 0 && repaired === undefined) {
-    throw new NotVerified(
-      `${counted(left, 'candle')} of the source ${left === 1 ? 'is' : 'are'} not as the table has ${left === 1 ? 'it' : 'them'}; take ${left === 1 ? 'it' : 'them'} over with the same command and --repair`,
-    )
-  }
+/** Why the series is not verified, and the command that helps; undefined where it is. */
+function differenceOf({ plan, found, repaired }: Result): string | undefined {
+  const { coinId, timeframe, wanted } = plan
+  const { revised, missing, extra, refused } = found.counts
+  const series = `${coinId} ${timeframe}`
+  const range = { coinId, timeframe, from: wanted.from, to: wanted.to }
+  if (found.sources.length === 0)
+    return `nothing of ${series} can be read again from a source. See what is stored with: ${seriesCommand('certificate', range)}`
+  const stored = repaired === undefined ? 0 : repaired.new + repaired.revised + repaired.unchanged
+  const left = Math.max(0, revised + missing - stored)
+  const differ = `${counted(left, 'candle')} of ${series} ${left === 1 ? 'differs' : 'differ'} from the source`
+  if (left > 0 && repaired === undefined)
+    return `${differ}. Store the source's values with: ${seriesCommand('verify', range)} --repair`
   if (left > 0)
-    throw new NotVerified(`${counted(left, 'candle')} could not be repaired; run the same command again`)
-  if (extra + refused > 0) {
-    throw new NotVerified(
-      `${counted(extra + refused, 'stored candle')} cannot be had from the source as of now; run the same command again later, and keep them if it lost them`,
-    )
-  }
+    return `${differ} and could not be repaired. Try again with: ${seriesCommand('verify', range)} --repair`
+  if (extra + refused > 0)
+    return `the source no longer returns ${counted(extra + refused, 'stored candle')} of ${series}. They are kept; compare again later with: ${seriesCommand('verify', range)}`
+  return undefined
 }

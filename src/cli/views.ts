@@ -1,15 +1,21 @@
 import { Command } from 'commander'
+import type { ViewRefresh } from '../../drizzle/schema/summaries.ts'
 import { refreshViews } from '../../jobs/refresh-views.ts'
 import { InvalidInput } from '../fault.ts'
-import type { Summarised } from '../ingest/summarise.ts'
+import { describeRecordedHold } from '../lifecycle/describe-retention.ts'
+import type { Summarised } from '../lifecycle/summarise.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import { durationText } from '../settings/duration.ts'
+import { nameOf } from '../store/lifecycle/list-partitions.ts'
+import { holdText, listHolds, type RecordedHold } from '../store/lifecycle/partition-holds.ts'
+import { summarisedTables } from '../store/lifecycle/summary-days.ts'
+import { listRefreshes } from '../store/lifecycle/view-refreshes.ts'
 import { databaseOf } from '../store/transaction.ts'
-import { listRefreshes } from '../store/view-refreshes.ts'
-import { answer, countText, table } from './output.ts'
+import { answer, countText } from './output.ts'
 import { runHere } from './run-here.ts'
 import { withDatabase, withFleet } from './session.ts'
+import { table } from './terminal/table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>
 
@@ -18,8 +24,8 @@ export const viewsCommand = (): Command =>
 
 const listCommand = (): Command =>
   new Command('list')
-    .description('List the last refreshes of each summary, and which days were not whole.')
-    .option('--json', 'answer as JSON')
+    .description('List recent refreshes and coins with an incomplete day.')
+    .option('--json', 'print JSON')
     .action(({ json }: JsonOption) =>
       withDatabase(async ({ settings, database }) => {
         const db = databaseOf(database.pool)
@@ -30,20 +36,28 @@ const listCommand = (): Command =>
           refreshedAt: toIso(refreshedAt),
           coversTo: toIso(coversTo),
         }))
-        answer(json, { refreshes: asJson }, () =>
-          refreshes.length === 0
-            ? 'None has been refreshed yet. Do it now with: beacon views refresh'
-            : table(refreshes, [
-                { title: 'view', of: ({ view }) => view },
-                { title: 'refreshed', of: ({ refreshedAt }) => toMinuteText(refreshedAt) },
-                { title: 'took', of: ({ durationMs }) => durationText(durationMs), align: 'right' },
-                { title: 'rows', of: ({ rows }) => countText(rows), align: 'right' },
-                { title: 'days before', of: ({ coversTo }) => toIso(coversTo).slice(0, 10) },
-                { title: 'not whole', of: ({ incomplete }) => incompleteText(incomplete) },
-              ]),
+        const holds = (await listHolds(db)).filter((one) => summarisedTables.has(one.table))
+        answer(json, { refreshes: asJson, holds: holds.map(describeRecordedHold) }, () =>
+          [refreshTable(refreshes), ...holds.map(holdLine)].join('\n'),
         )
       }),
     )
+
+/** Why candles that the summary has been made of are still there. */
+const holdLine = (one: RecordedHold): string =>
+  `${nameOf(one)} is not deleted since ${toMinuteText(one.heldSince)} UTC: ${holdText(one.hold)}`
+
+const refreshTable = (refreshes: readonly ViewRefresh[]): string =>
+  refreshes.length === 0
+    ? 'None has been refreshed yet. Refresh now with: beacon views refresh'
+    : table(refreshes, [
+        { title: 'view', of: ({ view }) => view },
+        { title: 'refreshed', of: ({ refreshedAt }) => toMinuteText(refreshedAt) },
+        { title: 'took', of: ({ durationMs }) => durationText(durationMs), align: 'right', leaveOut: 1 },
+        { title: 'rows', of: ({ rows }) => countText(rows), align: 'right' },
+        { title: 'days before', of: ({ coversTo }) => toIso(coversTo).slice(0, 10) },
+        { title: 'incomplete', of: ({ incomplete }) => incompleteText(incomplete), wraps: true },
+      ])
 
 const namedCoins = 3
 
@@ -58,11 +72,9 @@ function incompleteText(incomplete: Summarised['incomplete']): string {
 
 const refreshCommand = (): Command =>
   new Command('refresh')
-    .description(
-      'Refresh a summary now, all of them when none is named; what the sources still owe of yesterday is fetched first. Readers go on reading meanwhile.',
-    )
-    .argument('[name]', 'such as daily_price_summary')
-    .option('--json', 'answer as JSON')
+    .description('Refresh summaries now; fetch missing candles of yesterday.')
+    .argument('[name]', 'name the summary, such as daily_price_summary; default: all')
+    .option('--json', 'print JSON')
     .action((name: string | undefined, { json }: JsonOption) =>
       withFleet(async (session, fleet) => {
         const { views } = session.settings

@@ -136,7 +136,7 @@ class SourceBudget {
       this.#knowsOfStop = true
       if (stop.leftMs > longestPauseMs) {
         const seconds = Math.ceil(stop.leftMs / second)
-        throw new RateLimited(`${source} has told us to wait ${seconds} s more`, stop.leftMs)
+        throw new RateLimited(`${source} rate-limits us for another ${seconds} s`, stop.leftMs)
       }
       await pause(stop.leftMs, signal)
     }

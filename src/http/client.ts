@@ -1,16 +1,7 @@
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import axios, { type AxiosResponse, isAxiosError } from 'axios'
-import {
-  Aborted,
-  Banned,
-  Blocked,
-  type Fault,
-  Malformed,
-  RateLimited,
-  Refused,
-  Unavailable,
-} from '../fault.ts'
+import { Aborted, Banned, Blocked, Fault, Malformed, RateLimited, Unavailable } from '../fault.ts'
 import { type Instant, minute, plus, second, toInstant } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
@@ -18,13 +9,19 @@ import { currentSpan, inSpan, type SpanDetails } from '../runtime/trace.ts'
 import type { Budget } from './budget.ts'
 import { deadlineOf } from './deadline.ts'
 import type { Download, Downloader } from './download.ts'
+import { isLoopback } from './loopback.ts'
+import { type Reachability, unreachableText } from './reachability.ts'
 import type { HttpAnswer, HttpClient, HttpRequest, SendOptions } from './request.ts'
+import { retryAfterMs } from './retry-after.ts'
+import { faultOfStatus } from './status-fault.ts'
 
 export type HttpOptions = Readonly<{
   clock: Clock
   budget: Budget
   /** Is told which host does not serve us. */
   log?: Log
+  /** Is told which source answers and which does not. */
+  reachability?: Reachability
   /** Of a whole request, first byte to last. */
   timeoutMs: number
   maxBodyBytes: number
@@ -112,7 +109,7 @@ async function ask<Body>(
   const hosts = [baseUrl, ...standIns].filter((host) => !isAhead(unservedUntil.get(host) ?? now, now))
   for (const host of hosts) {
     try {
-      return await askHost(reach, host, request, sending, reading)
+      return await watched(reach, source, askHost(reach, host, request, sending, reading))
     } catch (error) {
       if (!(error instanceof Blocked)) throw error
       unservedUntil.set(host, plus(now, unservedMs))
@@ -122,6 +119,22 @@ async function ask<Body>(
   const fault = blockedEverywhere(request)
   if (hosts.length > 0) await budget.stop(request, { kind: 'unserved', leftMs: unservedMs }, fault.message)
   throw fault
+}
+
+/** Any answer shows that a source can be reached; a failure carries whose it is. */
+async function watched<T>({ reachability }: Reach, source: string, answer: Promise<T>): Promise<T> {
+  try {
+    const given = await answer
+    reachability?.answered(source)
+    return given
+  } catch (error) {
+    if (error instanceof Unavailable) {
+      reachability?.failed(source, error.message)
+      throw new Unavailable(error.message, { source, cause: error.cause })
+    }
+    if (error instanceof Fault && !(error instanceof Aborted)) reachability?.answered(source)
+    throw error
+  }
 }
 
 /** What lies further ahead than it was ever put was written by a clock that has been set back since. */
@@ -222,6 +235,8 @@ async function send<Body>(
       httpsAgent,
       // A redirect would carry the API key to wherever it points.
       maxRedirects: 0,
+      // HTTPS_PROXY and the like are for other machines: a mirror or the replay exchange is here.
+      ...(isLoopback(new URL(baseUrl).hostname) ? { proxy: false as const } : {}),
       maxContentLength: maxBodyBytes,
       responseType,
       validateStatus: () => true,
@@ -240,9 +255,7 @@ async function send<Body>(
     if (error.message.startsWith('maxContentLength')) {
       throw new Malformed(`${source} sent more than ${maxBodyBytes} bytes to ${path}`)
     }
-    throw new Unavailable(
-      `${source} cannot be reached at ${hostOf(baseUrl)} (${error.code ?? error.message})`,
-    )
+    throw new Unavailable(unreachableText(source, hostOf(baseUrl), error.code ?? error.message))
   } finally {
     deadline.release()
   }
@@ -251,42 +264,11 @@ async function send<Body>(
 /** In the source's own words where it has any, otherwise by the status. */
 function faultOf(request: HttpRequest, answer: HttpAnswer): Fault | undefined {
   const toldMs = retryAfterMs(answer)
-  const fault = request.classify(answer) ?? faultOfStatus(request, answer, toldMs)
-  // Whoever is out of order and says for how long is not asked before.
-  return fault instanceof Unavailable && toldMs !== undefined
-    ? new RateLimited(`${fault.message}, and asks us to come again in ${toldMs / second} s`, toldMs)
+  const fault = request.classify(answer) ?? faultOfStatus(request, answer)
+  // A source that is out of order and says for how long is not asked before.
+  return fault?.remedy === 'retry' && toldMs !== undefined
+    ? new RateLimited(`${fault.message}; it says to wait ${toldMs / second} s`, toldMs)
     : fault
-}
-
-const defaultWaitMs = minute
-
-function faultOfStatus(
-  { source, path }: HttpRequest,
-  { status }: HttpAnswer,
-  toldMs: number | undefined,
-): Fault | undefined {
-  if (status >= 200 && status < 300) return undefined
-  const waitMs = toldMs ?? defaultWaitMs
-  if (status === 429)
-    return new RateLimited(`${source} asks us to slow down for ${waitMs / second} s`, waitMs)
-  // Binance answers 418 to an address that went on asking after a 429; 403 is its firewall, and other sources' limit.
-  if (status === 418 || status === 403)
-    return new Banned(`${source} has banned this address for ${waitMs / second} s (HTTP ${status})`, waitMs)
-  if (status >= 500 || status === 408)
-    return new Unavailable(`${source} answered ${path} with HTTP ${status}`)
-  if (status === 451) return new Blocked(`${source} does not serve this region (HTTP 451)`)
-  if (status >= 300 && status < 400)
-    return new Refused(`${source} sent us to another address for ${path}, which is not followed`)
-  return new Refused(`${source} refused ${path} with HTTP ${status}`)
-}
-
-/** Retry-After is seconds, or a date by the source's own clock. */
-function retryAfterMs({ headers, answeredAt }: HttpAnswer): number | undefined {
-  const text = headers['retry-after']
-  if (text === undefined) return undefined
-  const seconds = Number(text)
-  const ms = Number.isFinite(seconds) ? seconds * second : Date.parse(text) - answeredAt
-  return Number.isFinite(ms) ? Math.max(ms, second) : undefined
 }
 
 function refuseOtherThanJson({ source, path }: HttpRequest, { headers }: HttpAnswer): void {

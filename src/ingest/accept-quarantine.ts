@@ -95,7 +95,7 @@ async function refuseStored(db: Database, rows: readonly Acceptable[]): Promise<
   const [stored] = await readStoredOtherwise(db, first.series, candles)
   if (stored === undefined) return
   throw new InvalidInput(
-    `the table has a ${first.series.timeframe} candle of ${stored} UTC already, and keeps it. Resolve its rows with: beacon quarantine retry ID`,
+    `the table has a ${first.series.timeframe} candle of ${stored} UTC already, and keeps it. Resolve its rows with: beacon quarantine retry ${rows.map(({ id }) => shortId(id)).join(' ')}`,
   )
 }
 
@@ -127,7 +127,7 @@ async function acceptSeries(
       const resolved = await resolveAccepted(tx.db, ids, accepting)
       if (resolved.accepted.length < ids.length)
         throw new InvalidInput(
-          'a row was resolved meanwhile, and nothing was stored. Inspect them with: beacon quarantine show ID',
+          `a row was resolved meanwhile, and nothing was stored. Inspect it with: beacon quarantine show ${ids.map(shortId).join(', or ')}`,
         )
       return { ...accounting, ...resolved }
     })

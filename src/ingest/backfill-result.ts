@@ -61,7 +61,7 @@ export type BeyondPlan = Readonly<{
   askedAgain: number
   /** How many more trades there were than was estimated; below zero, how many fewer. */
   trades: number
-  /** Where there was nothing, one question covered more than a page; or somebody else was faster. */
+  /** Where an answer held more than was counted on, or one covered a time without candles; or another job was faster. */
   spared: number
 }>
 

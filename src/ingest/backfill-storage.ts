@@ -2,8 +2,10 @@ import type { Pool } from 'pg'
 import type { Range } from '../market/range.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
-import { hasRange, type MeasuredPartition, measurePartitions } from '../store/list-partitions.ts'
+import { type MeasuredPartition, measurePartitions } from '../store/lifecycle/list-partitions.ts'
+import { isBounded } from '../store/partitions/catalog.ts'
 import { candleTable, missingPartitions } from '../store/partitions.ts'
+import { databaseOf } from '../store/transaction.ts'
 
 /** What one series takes in the database. */
 export type SeriesStorage = Readonly<{
@@ -31,12 +33,12 @@ export async function storageOf(
   series: readonly Owed[],
 ): Promise<SeriesStorage[]> {
   const tables = [...new Set(series.map(({ series: { timeframe } }) => tableOf(settings, timeframe).name))]
-  const leaves = await measurePartitions(pool, tables)
+  const { all: leaves } = await measurePartitions(databaseOf(pool), tables)
   const planned = new Set<string>()
   return series.map(({ series: { timeframe }, owed, candles }) => {
     const table = tableOf(settings, timeframe)
     const own = leaves.filter((leaf) => leaf.table === table.name)
-    const taken = own.filter(hasRange).map(({ range }) => range)
+    const taken = own.filter(isBounded).map(({ range }) => range)
     const missing = owed.flatMap((range) => missingPartitions(table, taken, range))
     const partitions = [...new Set(missing.map(({ name }) => name))].toSorted()
     const made = partitions.filter((name) => !planned.has(name))

@@ -1,8 +1,8 @@
+import { UnknownMarket } from '../fault.ts'
 import type { HttpClient, Lane } from '../http/request.ts'
 import { earlier, plus } from '../market/instant.ts'
 import { type AlignedRange, candleCount } from '../market/range.ts'
 import { floorTo } from '../market/timeframe.ts'
-import { steadyClock } from '../runtime/clock.ts'
 import type { Context } from '../runtime/context.ts'
 import { inSpan } from '../runtime/trace.ts'
 import type { CandleProvider } from '../sources/source.ts'
@@ -39,7 +39,7 @@ export const addFilled = (a: Filled, b: Filled): Filled => ({
 })
 
 export type FillReach = Readonly<{ http: HttpClient }> &
-  Pick<Context, 'pool' | 'clock' | 'settings' | 'signal' | 'runId' | 'partitions'>
+  Pick<Context, 'pool' | 'clock' | 'steadyClock' | 'settings' | 'signal' | 'runId' | 'partitions'>
 
 /** Several stretches of it. */
 export type Fillings = Omit<Filling, 'range'> & Readonly<{ ranges: readonly AlignedRange[] }>
@@ -70,10 +70,10 @@ export async function fillRanges(reach: FillReach, filling: Fillings): Promise<F
   try {
     const pages = withoutDawdling(pagesOfAll(reach, filling), reach.settings.candles.patience, commit)
     for await (const { batch, passed, ...counts } of pages) {
-      gathering.add(batch, steadyClock.now())
+      gathering.add(batch, reach.steadyClock.now())
       pending = addFilled(pending, { ...nothingFilled, ...counts })
       reached = passed
-      if (gathering.isEnough(steadyClock.now())) await commit()
+      if (gathering.isEnough(reach.steadyClock.now())) await commit()
     }
   } finally {
     await commit()
@@ -115,7 +115,7 @@ export async function* checkedPages(
     { symbol, timeframe, range, asOf: clock.now() },
     { lane, signal },
   )
-  for await (const { rows, answered, answeredAt, requests } of walk) {
+  for await (const { rows, answered, answeredAt, requests } of withCheckOf(walk, series.coinId, symbol)) {
     const prepared = await inSpan('check', { attributes: { 'beacon.coin': series.coinId } }, (tell) => {
       const found = prepareRows(series, rows, { timeframe, range: answered, now: answeredAt })
       tell({ 'beacon.rows': found.rows.openTimes.length, 'beacon.rows.rejected': found.rejected.length })
@@ -136,5 +136,22 @@ export async function* checkedPages(
       runId,
     }
     yield { batch, requests, ignored: prepared.ignored, roundedValues: prepared.roundedValues }
+  }
+}
+
+/** A market that its source does not know has been renamed, delisted or misspelt: the listing says which. */
+async function* withCheckOf<T>(
+  walk: AsyncIterable<T>,
+  coinId: string,
+  symbol: string,
+): AsyncGenerator<T, void> {
+  try {
+    yield* walk
+  } catch (error) {
+    if (!(error instanceof UnknownMarket)) throw error
+    throw new UnknownMarket(
+      `${error.message}: see what became of ${symbol} (${coinId}) with: beacon coins sync`,
+      { cause: error },
+    )
   }
 }

@@ -62,13 +62,13 @@ function askableOf(
   { source, coinId, timeframe, openTime, settled }: QuarantinedRow,
   now: Instant,
 ): Askable | string {
-  if (settled !== undefined && settled.as !== 'discarded') return `it is settled: ${settled.as}`
+  if (settled !== undefined && settled.as !== 'discarded') return `it is resolved: ${settled.as}`
   if (timeframe === undefined) return 'it is a price of its moment, which no source gives again'
-  if (coinId === undefined || !isTimeframe(timeframe)) return 'it does not tell which candles it is of'
+  if (coinId === undefined || !isTimeframe(timeframe)) return 'its candle is unknown'
   if (openTime === undefined) return 'it could not be dated, so there is no candle to ask for'
   const coin = coins.find(({ id }) => id === coinId)
   const market = coin && candleMarketOf(coin, source)
-  if (!market) return `${coinId} is no longer followed on ${source}`
+  if (!market) return `${coinId} is no longer tracked on ${source}`
   // A row off the grid concerns the candle that holds it.
   const range = candleAround(timeframe, openTime)
   if (range.to > settledClose(settings, timeframe, now)) return 'its candle has not closed yet'

@@ -107,7 +107,7 @@ function marketOf(coins: readonly Coin[], coinId: string, source: string | undef
       coins.map(({ id }) => id),
     )
     throw new InvalidInput(
-      `no coin "${coinId}" is followed.${near} Add it with: beacon coins add ${coinId} --market SOURCE:SYMBOL`,
+      `no coin "${coinId}" is tracked.${near} Track it with: beacon coins add ${coinId} --market SOURCE:SYMBOL`,
     )
   }
   const market = candleMarketOf(coin, source)

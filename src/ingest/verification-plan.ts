@@ -87,7 +87,7 @@ export async function planVerification(
   const wanted = { from, to: later(from, earlier(to, settledTo)) }
   if (isEmpty(wanted)) {
     throw new InvalidInput(
-      `no ${timeframe} candle of the range has settled yet: ask for a --from before ${toMinuteText(settledTo)}`,
+      `no ${timeframe} candle of the range is final yet: set --from to before ${toMinuteText(settledTo)}`,
     )
   }
   const coverage = await readCoverage(db, { coinId: coin.id, timeframe }, wanted)

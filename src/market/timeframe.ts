@@ -17,6 +17,17 @@ export const timeframes = Object.keys(timeframeMs) as Timeframe[]
 
 export const isTimeframe = (text: string): text is Timeframe => Object.hasOwn(timeframeMs, text)
 
+const unitMs: Readonly<Record<string, number>> = { m: minute, h: hour, d: day }
+
+/** The timeframe that people write in another way: `1H`, `60m`, `60 min` and `1hour` are 1h. `1M` is a month, and none. */
+export function timeframeMeant(text: string): Timeframe | undefined {
+  const written = /^\s*(\d{1,6})\s*(m|min|mins|minutes?|h|hr|hrs|hours?|d|days?)\s*$/i.exec(text)
+  const [, count = '', unit = ''] = written ?? []
+  if (written === null || unit === 'M') return undefined
+  const length = Number(count) * (unitMs[unit.charAt(0).toLowerCase()] ?? 0)
+  return timeframes.find((timeframe) => timeframeMs[timeframe] === length)
+}
+
 declare const aligned: unique symbol
 
 /**

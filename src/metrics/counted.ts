@@ -31,7 +31,7 @@ export const counted = {
   },
   stops: {
     name: 'beacon_source_stops_total',
-    help: 'Answers in which a source told us to stop asking, by kind.',
+    help: 'Answers by which a source paused our requests, by kind.',
     labels: ['source', 'kind'],
   },
   runs: {

@@ -151,12 +151,14 @@ const asConcern = ({ key, sentence }: Finding): Concern => ({ key, sentence })
 /** What each glance looks at by itself. */
 const isObstacle = (key: string): boolean => key.endsWith(seenFrom) || key.startsWith('database.blocked ')
 
-/** Free for others than root, where the server keeps its data. */
-async function readFreeBytes(db: Database): Promise<number> {
+/** Free for others than root, where the server keeps its data; undefined where the login may not know where that is. */
+async function readFreeBytes(db: Database): Promise<number | undefined> {
   const { rows } = await db.execute<{ folder: string }>(
-    sql`select current_setting('data_directory') as folder`,
+    sql`select setting as folder from pg_settings where name = 'data_directory'`,
   )
-  const { bavail, bsize } = await statfs(rows[0]?.folder ?? '/')
+  const [found] = rows
+  if (!found) return undefined
+  const { bavail, bsize } = await statfs(found.folder)
   return bavail * bsize
 }
 

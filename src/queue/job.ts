@@ -4,8 +4,10 @@ import type { Context } from '../runtime/context.ts'
 import type { Settings } from '../settings.ts'
 import type { Coin } from '../store/coins.ts'
 
-/** How a running job tells the board what it is doing. Lines keep their order. */
+/** What a running job knows of its place in the queue, and how it tells the board what it is doing. Lines keep their order. */
 export type Report = Readonly<{
+  /** Which try of the job this is, 1 the first time. */
+  attempt: number
   progress(done: number, total: number): Promise<void>
   log(line: string): Promise<void>
 }>
@@ -36,6 +38,8 @@ export type Job<P = unknown> = Readonly<{
   idOf?(payload: P): string
   /** 0 is live work; the larger, the later. */
   priority: number
+  /** Fields of its outcome that say what has changed: a run where they are empty is logged at debug. All when left out. */
+  changes?: readonly string[]
   /** How often to try in all; 5 unless said otherwise. */
   attempts?: number
   /** Its time tables, as far as the followed coins give it anything to do. */

@@ -29,7 +29,7 @@ export class Outages {
       const putOff = delayed.filter((job) => job !== undefined && job.attemptsMade > 0)
       for (const job of putOff) await job.promote()
       if (putOff.length > 0)
-        this.#log.info('source.answers-again', { queue: queue.name, jobs: putOff.length })
+        this.#log.debug('source.answers-again', { queue: queue.name, jobs: putOff.length })
     } catch (error) {
       // Another process may have promoted one first; all of them are tried when they are due.
       this.#log.debug('queue.not-promoted', { queue: queue.name, reason: reasonOf(error) })

@@ -19,6 +19,7 @@ export function reportOf(queued: EngineJob, log: Log): OrderedReport {
     return written
   }
   return {
+    attempt: queued.attemptsMade + 1,
     progress: (done, total) => inOrder(() => queued.updateProgress({ done, total })),
     log: (line) => inOrder(() => queued.log(storableText(line))),
     settled: () => tail,

@@ -6,7 +6,7 @@ import { systemClock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Settings } from '../settings.ts'
 import type { Coin } from '../store/coins.ts'
-import { openClient } from '../store/connection/open-client.ts'
+import { underLock } from '../store/locks.ts'
 import type { Engine, EngineQueue } from './engine.ts'
 import { heartbeat } from './heartbeat.ts'
 import type { AnyJob, Scheduled } from './job.ts'
@@ -187,24 +187,6 @@ async function removeOthers(
 }
 
 const lockName = (queue: EngineQueue, id: string): string => `schedule ${queue.name} ${id}`
-
-/** Runs the work while no other process of the fleet runs one under the same name. */
-export async function underLock<T>(databaseUrl: string, name: string, work: () => Promise<T>): Promise<T> {
-  // A connection of its own, so that no pool can be drained by those who wait; the lock ends with its transaction.
-  // A lost connection loses the lock; the query under way tells, and a write twice is harmless.
-  const client = await openClient(databaseUrl, {
-    applicationName: 'beacon schedule',
-    connectionTimeoutMs: 5 * second,
-    queryTimeoutMs: 60 * second,
-  })
-  try {
-    await client.query('begin')
-    await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [name])
-    return await work()
-  } finally {
-    await client.end()
-  }
-}
 
 /** When the pattern (cron in UTC, 5 or 6 fields) was last due, `now` included. Throws InvalidInput for a bad one. */
 export function lastDue(pattern: string, now: Instant): Instant {

@@ -42,10 +42,12 @@ export function judge(
 function afterFailure(error: unknown, queued: EngineJob, now: Instant): Verdict {
   const failedTries = queued.attemptsMade + 1
   if (failedTries >= (queued.opts.attempts ?? 1)) return { next: 'retry', willRetry: false }
-  // Only a server that is out of order is worth more tries than a few.
-  const isOutage = error instanceof Unavailable
-  const isTaken = now + delayAfter(failedTries) >= nextTickAfter(queued)
-  if ((failedTries >= mostQuickTries && !isOutage) || isTaken) return { next: 'give-up', willRetry: false }
+  const nextTick = nextTickAfter(queued)
+  // Of the tries until the next tick, only a server that is out of order is worth more than a few.
+  const isTick = nextTick !== Number.POSITIVE_INFINITY
+  const isHopeless = isTick && failedTries >= mostQuickTries && !(error instanceof Unavailable)
+  const isTaken = now + delayAfter(failedTries) >= nextTick
+  if (isHopeless || isTaken) return { next: 'give-up', willRetry: false }
   return { next: 'retry', willRetry: true }
 }
 

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
-import { Aborted, InvalidInput } from '../fault.ts'
+import { Aborted, InvalidInput, Unavailable } from '../fault.ts'
+import type { Reachability } from '../http/reachability.ts'
 import type { Context } from '../runtime/context.ts'
 import { childLog, type Log } from '../runtime/log.ts'
 import { type Span, type Tracer, underSpan } from '../runtime/trace.ts'
@@ -47,6 +48,8 @@ export type StartWorkers = WorkerOptions &
     onRun?: RunRecorder
     /** Left out where nobody wants traces. */
     tracer?: Tracer | undefined
+    /** Reports the sources that do not answer, in place of each run that fails for them. */
+    reachability?: Reachability
   }>
 
 /**
@@ -87,7 +90,7 @@ function watch(worker: EngineWorker, { log }: WorkerContext): void {
 }
 
 function jobRunner(
-  { engine, jobs, context, onRun, tracer }: StartWorkers,
+  { engine, jobs, context, onRun, tracer, reachability }: StartWorkers,
   stop: AbortSignal,
 ): EngineProcessor {
   const catalog = new Map(jobs.map((job) => [job.name, job]))
@@ -100,8 +103,9 @@ function jobRunner(
     const report = reportOf(queued, context.log)
     const ends = runSignal([engine.closing, stop, cancelled])
     let runId: string | undefined
+    let job: AnyJob | undefined
     try {
-      const job = jobOf(catalog, queued)
+      job = jobOf(catalog, queued)
       const payload = readPayload(job, queued.data)
       runId = await recorder.started(startOf(queued, payload))
       log = childLog(log, { runId })
@@ -111,7 +115,7 @@ function jobRunner(
       span?.tell(outcomeAttributes(outcome))
       await recorder.finished(runId, { outcome, willRetry: false })
       await outages.succeeded(engine.queue(queued.queueName))
-      tellDone(log, outcome, Math.round(performance.now() - startedAt))
+      tellDone(log, job, outcome, Math.round(performance.now() - startedAt))
       return outcome
     } catch (error) {
       const verdict = judge(error, queued, isStopping())
@@ -119,7 +123,10 @@ function jobRunner(
       const fault = storableError(error)
       tellSpan(span, error, verdict)
       if (runId !== undefined) await recorder.finished(runId, { fault, willRetry: verdict.willRetry })
-      tellFailed(log, fault, verdict, Math.round(performance.now() - startedAt))
+      const source = error instanceof Unavailable ? error.source : undefined
+      if (source !== undefined) reachability?.jobFailed(source)
+      const isReported = source !== undefined && reachability !== undefined
+      tellFailed(log, fault, { ...verdict, isReported }, Math.round(performance.now() - startedAt))
       // Before the job is let go of: another worker may have it at once.
       await report.settled()
       return carryOut(verdict, error, queued, token)
@@ -176,14 +183,14 @@ const identityOf = (queued: EngineJob) => ({
   attempt: queued.attemptsMade + 1,
 })
 
-function tellDone(log: Log, outcome: Outcome, tookMs: number): void {
+function tellDone(log: Log, { changes }: AnyJob, outcome: Outcome, tookMs: number): void {
   const fields = { ...outcome, tookMs }
-  if (hadNothingToDo(outcome)) log.debug('job.done', fields)
-  else log.info('job.done', fields)
+  const hasChanged = (changes ?? Object.keys(outcome)).some((name) => !isNothing(outcome[name]))
+  log[hasChanged ? 'info' : 'debug']('job.done', fields)
 }
 
-const hadNothingToDo = (outcome: Outcome): boolean =>
-  Object.values(outcome).every((value) => (Array.isArray(value) ? value.length === 0 : !value))
+const isNothing = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null ? Object.keys(value).length === 0 : !value
 
 /** Whoever is told to stop has not failed. */
 function tellSpan(span: Span | undefined, error: unknown, { next, willRetry }: Verdict): void {
@@ -191,9 +198,13 @@ function tellSpan(span: Span | undefined, error: unknown, { next, willRetry }: V
   if (next !== 'give-back') span?.fail(error)
 }
 
-function tellFailed(log: Log, fault: Error, verdict: Verdict, tookMs: number): void {
+type Failure = Verdict & Readonly<{ isReported: boolean }>
+
+function tellFailed(log: Log, fault: Error, { isReported, ...verdict }: Failure, tookMs: number): void {
   const fields = { tookMs, reason: fault.message, error: fault.name, ...verdict }
-  if (verdict.next === 'give-back') log.info('job.failed', fields)
+  if (verdict.next === 'give-back') log.debug('job.stopped', fields)
+  // The outage of its source is reported once for all of its jobs.
+  else if (isReported) log.debug('job.failed', fields)
   else if (verdict.willRetry) log.warn('job.failed', fields)
   else log.error('job.failed', { ...fields, stack: fault.stack })
 }

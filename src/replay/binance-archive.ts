@@ -24,12 +24,12 @@ type Asked = Readonly<{
 }>
 
 const pathForm =
-  /^\/data\/spot\/(monthly|daily)\/klines\/([A-Z0-9]+)\/([0-9]+[a-z]+)\/(\2-\3-(\d{4})-(\d{2})(?:-(\d{2}))?)\.zip(\.CHECKSUM)?$/
+  /^\/data\/spot\/(monthly|daily)\/klines\/([^/]+)\/([0-9]+[a-z]+)\/(\2-\3-(\d{4})-(\d{2})(?:-(\d{2}))?)\.zip(\.CHECKSUM)?$/
 
 /** Undefined for a path that no file ever has. */
 function readPath(path: string): Asked | undefined {
   const [, kind, symbol = '', timeframe = '', name = '', year, month, dayOfMonth, ending] =
-    pathForm.exec(path) ?? []
+    pathForm.exec(decoded(path)) ?? []
   const isDaily = dayOfMonth !== undefined
   if (!findMarket(symbol) || !isTimeframe(timeframe) || (kind === 'daily') !== isDaily) return undefined
   const [from, to] = [0, 1].map((next) =>
@@ -43,6 +43,14 @@ function readPath(path: string): Asked | undefined {
     return undefined
   const publishedAt = isDaily ? plus(range.to, daysFileAfterMs) : firstMondayFrom(range.to)
   return { name, symbol, timeframe, range, publishedAt, isChecksum: ending !== undefined }
+}
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return path // no file has it
+  }
 }
 
 /** A day's file comes in the morning after, a month's on the first Monday after it. */

@@ -1,6 +1,6 @@
 import { type Instant, toInstant } from '../market/instant.ts'
 import { type Json, RefusedRequest } from './answer.ts'
-import { findMarket, type Market, markets } from './markets.ts'
+import { binanceMarkets, findMarket, type Market } from './markets.ts'
 
 /** What a request sent, by name. */
 export type Parameters = ReadonlyMap<string, string>
@@ -31,10 +31,15 @@ export function mandatory(parameters: Parameters, name: string): string {
   return value
 }
 
-const symbolForm = '[A-Z0-9-_.]{1,20}'
+/** As Binance words what a symbol may be, in the language that it is written in there, and in ours. */
+const legalSymbol = '[\\w\\-._&&[^a-z]]{1,50}'
+const symbolForm = '[\\p{L}\\p{M}\\p{N}_.\\-]{1,50}'
+
+const isLegal = (text: string, form: string): boolean =>
+  new RegExp(`^${form}$`, 'u').test(text) && !/[a-z]/.test(text)
 
 export function readMarket(symbol: string): Market {
-  if (!new RegExp(`^${symbolForm}$`).test(symbol)) throw illegal('symbol', `^${symbolForm}$`)
+  if (!isLegal(symbol, symbolForm)) throw illegal('symbol', `^${legalSymbol}$`)
   return listed(symbol)
 }
 
@@ -74,12 +79,12 @@ export function readAsked(parameters: Parameters): Asked {
   if (symbol !== undefined && symbols !== undefined)
     throw refuse(-1128, 'Combination of optional parameters invalid.')
   if (symbol !== undefined) return { one: readMarket(symbol) }
-  return { many: symbols === undefined ? markets : readSymbols(symbols).map(listed) }
+  return { many: symbols === undefined ? binanceMarkets : readSymbols(symbols).map(listed) }
 }
 
 function readSymbols(text: string): string[] {
-  const legal = `^\\["${symbolForm}"(,"${symbolForm}")*\\]$`
-  if (!new RegExp(legal).test(text)) throw illegal('symbols', legal)
+  const listOf = (form: string) => `\\["${form}"(,"${form}"){0,}\\]`
+  if (!isLegal(text, listOf(symbolForm))) throw illegal('symbols', `^${listOf(legalSymbol)}$`)
   const symbols = text.slice(2, -2).split('","')
   if (new Set(symbols).size < symbols.length)
     throw refuse(-1151, 'Symbol is present multiple times in the list.')

@@ -1,7 +1,9 @@
+import type { Candle } from '../market/candle.ts'
 import { day, type Instant, plus, second, toInstant, toIso } from '../market/instant.ts'
 import { floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { type Answer, answered, type Json, ok, RefusedRequest, type Route, WrittenNumber } from './answer.ts'
-import { amount, candlesBackFrom, type ReplayCandle, tradedIn } from './candles.ts'
+import { amount, candlesBackFrom, type Series, tradedIn } from './candles.ts'
+import { olderDaysBackFrom } from './coinbase/older-days.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
 import type { Face } from './face.ts'
 import { type Market, markets, minuteNumber } from './markets.ts'
@@ -44,8 +46,8 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
   const [, id, rest = ''] = /^\/products(?:\/([^/]+)(\/.*)?)?$/.exec(path) ?? []
   if (path === '/time' || path === '/products') readParameters(query, [])
   if (path === '/time') return ok({ iso: toIso(now), epoch: now / second })
-  if (path === '/products') return ok(markets.map((market) => product(market)))
-  const market = markets.find((listed) => symbolOf(listed) === id)
+  if (path === '/products') return ok(listed.map((market) => product(market)))
+  const market = listed.find((one) => symbolOf(one) === id)
   const endpoint = endpoints.get(rest)
   if (!market || !endpoint) throw refuse(404, 'NotFound')
   readParameters(query, endpoint.parameters)
@@ -61,6 +63,12 @@ function readParameters(query: URLSearchParams, known: readonly string[]): void 
 }
 
 const symbolOf = ({ base, quote }: Market): string => `${base}-${quote}`
+
+/** Bitcoin in dollars too, which has days of before the others were listed. */
+const listed: readonly Market[] = [
+  ...markets,
+  ...markets.filter(({ base }) => base === 'BTC').map((market) => ({ ...market, quote: 'USD' })),
+]
 
 /** Half an hour and four hours are refused as the real one does; the six hours that it has are not played. */
 const granularities: ReadonlyMap<string, Timeframe> = new Map([
@@ -84,7 +92,7 @@ function candles(market: Market, query: URLSearchParams, now: Instant): Json {
   const from = readTime(query, 'start')
   const to = readTime(query, 'end')
   const isBounded = from !== undefined && to !== undefined
-  const known = told(candlesBackFrom({ market, timeframe }, isBounded ? to : now, now), now)
+  const known = told(candlesUntil({ market, timeframe }, isBounded ? to : now, now), now)
   if (!isBounded) return take(known, 350).map(candleRow)
   if (from > to) throw refuse(400, 'start must be before end')
   if ((to - from) / timeframeMs[timeframe] > 300)
@@ -92,7 +100,7 @@ function candles(market: Market, query: URLSearchParams, now: Instant): Json {
       400,
       'granularity too small for the requested time range. Count of aggregations requested exceeds 300',
     )
-  const rows: ReplayCandle[] = []
+  const rows: Candle[] = []
   for (const candle of known) {
     rows.push(candle)
     if (candle.openTime < from) break
@@ -100,8 +108,13 @@ function candles(market: Market, query: URLSearchParams, now: Instant): Json {
   return rows.map(candleRow)
 }
 
+function* candlesUntil(series: Series, until: Instant, now: Instant): Generator<Candle> {
+  yield* candlesBackFrom(series, until, now)
+  if (series.market.quote === 'USD' && series.timeframe === '1d') yield* olderDaysBackFrom(until)
+}
+
 /** Leaves out the one that has only just begun. */
-function* told(candles: Iterable<ReplayCandle>, now: Instant): Generator<ReplayCandle> {
+function* told(candles: Iterable<Candle>, now: Instant): Generator<Candle> {
   for (const candle of candles) if (candle.openTime + delayMs <= now) yield candle
 }
 
@@ -127,7 +140,7 @@ function readTime(query: URLSearchParams, name: string): Instant | undefined {
 }
 
 /** Numbers, and the low first. */
-const candleRow = ({ openTime, low, high, open, close, volume }: ReplayCandle): Json => [
+const candleRow = ({ openTime, low, high, open, close, volume }: Candle): Json => [
   openTime / second,
   ...[low, high, open, close, volume].map((value) => new WrittenNumber(shortened(value))),
 ]

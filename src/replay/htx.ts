@@ -1,10 +1,11 @@
-import { day, hour, type Instant, plus, second, toInstant } from '../market/instant.ts'
+import { day, type Instant, plus, second, toInstant } from '../market/instant.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import { type Answer, answered, type Json, ok, RefusedRequest, type Route, WrittenNumber } from './answer.ts'
 import { amount, tradedIn } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
 import type { Face } from './face.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
+import { dayBegan, monthBegan, weekBegan } from './htx/singapore-time.ts'
 import { listedAt, type Market, markets } from './markets.ts'
 import { amountDecimals } from './recording.ts'
 
@@ -21,6 +22,10 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ['/v1/common/timestamp', { parameters: [], answer: (_, now) => ({ status: 'ok', data: now }) }],
   ['/v2/settings/common/symbols', { parameters: ['ts'], answer: symbols }],
   ['/market/history/kline', { parameters: ['symbol', 'period', 'size'], answer: kline }],
+  [
+    '/market/history/candles',
+    { parameters: ['symbol', 'period', 'size', 'from', 'to'], answer: candlesOfRange },
+  ],
   ['/market/tickers', { parameters: [], answer: tickers }],
   ['/market/detail/merged', { parameters: ['symbol'], answer: merged }],
 ])
@@ -79,48 +84,84 @@ function readMarket(query: URLSearchParams): Market {
   return market
 }
 
-/** The other lengths are not played, but for the day, which is one of its own. */
-const periods: ReadonlyMap<string, Timeframe | 'day in Singapore'> = new Map([
+const periods: ReadonlyMap<string, Timeframe> = new Map([
   ['1min', '1m'],
   ['5min', '5m'],
   ['15min', '15m'],
   ['30min', '30m'],
   ['60min', '1h'],
   ['4hour', '4h'],
-  ['1day', 'day in Singapore'],
+])
+
+/** Its own days, weeks and months, by where the one of an instant begins. */
+const longPeriods: ReadonlyMap<string, (instant: Instant) => Instant> = new Map([
+  ['1day', dayBegan],
+  ['1week', weekBegan],
+  ['1mon', monthBegan],
 ])
 
 /** The newest first, whatever is asked for: there are no bounds, and never more than two thousand. */
 function kline(query: URLSearchParams, now: Instant): Fields {
   const market = readMarket(query)
   const period = query.get('period') ?? ''
-  const timeframe = periods.get(period)
-  if (!timeframe) throw new InvalidParameter('period')
   const size = readSize(query)
-  const rows =
-    timeframe === 'day in Singapore'
-      ? daysInSingapore(market, now, size)
-      : newestFrom(filledCandlesBackFrom({ market, timeframe }, now, now), toInstant(0), size)
+  const began = longPeriods.get(period)
+  const rows = began
+    ? longCandles(market, began, now, size)
+    : newestFrom(
+        filledCandlesBackFrom({ market, timeframe: readTimeframe(period) }, now, now),
+        toInstant(0),
+        size,
+      )
   const data = rows.map(candleRow)
   return { ch: `market.${symbolOf(market)}.kline.${period}`, status: 'ok', ts: now, data }
 }
 
-function readSize(query: URLSearchParams): number {
+/** The newest first of those that open from `from` to `to`, both included. A `from` before the listing is an error. */
+function candlesOfRange(query: URLSearchParams, now: Instant): Fields {
+  const market = readMarket(query)
+  const period = query.get('period') ?? ''
+  const timeframe = readTimeframe(period)
+  const size = readSize(query, 1_000)
+  const from = readSeconds(query, 'from') ?? listedAt
+  const to = readSeconds(query, 'to') ?? now
+  if (from < listedAt) throw new InvalidParameter('from')
+  const rows = newestFrom(filledCandlesBackFrom({ market, timeframe }, to, now), from, size)
+  const data = rows.map(candleRow)
+  return { ch: `market.${symbolOf(market)}.kline.${period}`, status: 'ok', ts: now, data }
+}
+
+function readTimeframe(period: string): Timeframe {
+  const timeframe = periods.get(period)
+  if (!timeframe) throw new InvalidParameter('period')
+  return timeframe
+}
+
+function readSeconds(query: URLSearchParams, name: string): Instant | undefined {
+  const text = query.get(name)
+  if (text === null) return undefined
+  if (!/^\d{1,10}$/.test(text)) throw new InvalidParameter(name)
+  return toInstant(Number(text) * second)
+}
+
+function readSize(query: URLSearchParams, most = 2_000): number {
   const text = query.get('size') ?? '150'
   const size = Number(text)
-  if (!/^\d{1,4}$/.test(text) || size < 1 || size > 2_000) throw new InvalidParameter('size')
+  if (!/^\d{1,4}$/.test(text) || size < 1 || size > most) throw new InvalidParameter('size')
   return size
 }
 
-/** Midnight there is 16:00 of the day before in UTC. */
-const dayBegan = (instant: Instant): Instant => plus(instant, -((instant + 8 * hour) % day))
-
-function daysInSingapore(market: Market, now: Instant, count: number): readonly Written[] {
+function longCandles(
+  market: Market,
+  began: (instant: Instant) => Instant,
+  now: Instant,
+  count: number,
+): readonly Written[] {
   const price = (ticks: number) => amount(ticks, market.priceDecimals)
   const rows: Written[] = []
-  for (let openTime = dayBegan(now); openTime > listedAt - day; openTime = plus(openTime, -day)) {
-    if (rows.length === count) break
-    const traded = tradedIn(market, { from: openTime, to: plus(openTime, day) }, now)
+  for (let to = plus(now, 1); to > listedAt && rows.length < count; to = began(plus(to, -1))) {
+    const openTime = began(plus(to, -1))
+    const traded = tradedIn(market, { from: openTime, to }, now)
     if (!traded) continue
     rows.push({
       openTime,

@@ -16,6 +16,8 @@ export type AnswerLie =
   /** A page with status 200. */
   | Readonly<{ name: 'html' }>
   | Readonly<{ name: 'redirect'; to: string }>
+  /** Any error that a source might send. */
+  | Readonly<{ name: 'error-answer'; status: number; body: Json }>
 
 /** Rows that are not what the exchange recorded. A row counts from 0; the last one is -1. */
 export type RowLie =
@@ -129,6 +131,8 @@ function otherAnswer(lie: Lie, liar: Liar): Answer | undefined {
       return liar.face.regionRefused ?? page(451, 'Unavailable For Legal Reasons')
     case 'html':
       return page(200, 'We will be back soon')
+    case 'error-answer':
+      return { status: lie.status, body: lie.body }
     case 'redirect':
       return { status: 302, headers: { location: lie.to }, body: '' }
     default:

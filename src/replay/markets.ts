@@ -29,7 +29,7 @@ export type Market = Readonly<{
 
 const images = 'https://coin-images.coingecko.com/coins/images'
 
-/** All that the replay exchange lists. */
+/** All that the replay exchange lists everywhere. */
 export const markets: readonly Market[] = [
   {
     symbol: 'BTCUSDT',
@@ -105,6 +105,22 @@ export const markets: readonly Market[] = [
   },
 ]
 
+/** What is on Binance alone: a symbol in Chinese, as it has had them since 2025. */
+const onBinanceAlone: Market = {
+  symbol: '币安人生USDT',
+  base: '币安人生',
+  quote: 'USDT',
+  coinId: 'bi-an-ren-sheng',
+  coinName: '币安人生',
+  image: `${images}/0/large/bi-an-ren-sheng.png`,
+  supply: { circulating: 1_000_000_000, total: 1_000_000_000, max: 1_000_000_000 },
+  recording: 'PEPEUSDT-15m-2023.csv.gz',
+  priceDecimals: 8,
+  volumeDecimals: 0,
+}
+
+export const binanceMarkets: readonly Market[] = [...markets, onBinanceAlone]
+
 /** The market of a Binance symbol, spelled exactly; undefined when the replay does not list it. */
 export const findMarket = (symbol: string): Market | undefined =>
-  markets.find((market) => market.symbol === symbol)
+  binanceMarkets.find((market) => market.symbol === symbol)

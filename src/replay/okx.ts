@@ -16,40 +16,60 @@ type Endpoint = Readonly<{
 
 const candleParameters = ['instId', 'bar', 'after', 'before', 'limit']
 
-const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
-  ['/api/v5/public/time', { parameters: [], answer: (_, now) => [{ ts: String(now) }] }],
-  ['/api/v5/public/instruments', { parameters: ['instType', 'instId'], answer: instruments }],
-  ['/api/v5/market/tickers', { parameters: ['instType'], answer: tickers }],
-  [
-    '/api/v5/market/candles',
-    {
-      parameters: candleParameters,
-      answer: (query, now) => candles(query, now, { mostRows: 300, depth: 1_440 }),
-    },
-  ],
-  [
-    '/api/v5/market/history-candles',
-    { parameters: candleParameters, answer: (query, now) => candles(query, now, { mostRows: 100 }) },
-  ],
-])
+const endpointsWith = (mostOfHistory: number): ReadonlyMap<string, Endpoint> =>
+  new Map<string, Endpoint>([
+    ['/api/v5/public/time', { parameters: [], answer: (_, now) => [{ ts: String(now) }] }],
+    ['/api/v5/public/instruments', { parameters: ['instType', 'instId'], answer: instruments }],
+    ['/api/v5/market/tickers', { parameters: ['instType'], answer: tickers }],
+    [
+      '/api/v5/market/candles',
+      {
+        parameters: candleParameters,
+        answer: (query, now) => candles(query, now, { mostRows: 300, depth: 1_440 }),
+      },
+    ],
+    [
+      '/api/v5/market/history-candles',
+      {
+        parameters: candleParameters,
+        answer: (query, now) => candles(query, now, { mostRows: mostOfHistory }),
+      },
+    ],
+  ])
 
-/** Each endpoint has a limit of its own; here the lowest of them holds for all together. */
-export const okxFace: Face = {
-  source: 'okx',
-  tickers: [{ path: '/api/v5/market/tickers', at: ['data', 0, 'last'] }],
-  halted: [{ path: '/api/v5/public/instruments', at: ['data', 0, 'state'], value: 'suspend' }],
-  limit: { windows: [{ points: 20, perMs: 2 * second }] },
-  route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
-  // No header tells when to come again.
-  refuse: () => ({ status: 429, body: { msg: 'Too Many Requests', code: '50011' } }),
-  candles: { openTime: 0, timeUnitMs: 1, high: 2, low: 3, close: 4, volume: 5, fromParameter: 'before' },
-  unavailable: (status) => ({
-    status,
-    body: { code: '50001', data: [], msg: 'Service temporarily unavailable. Try again later' },
-  }),
+/**
+ * Each endpoint has a limit of its own; here the lowest of them holds for all together. What an answer of the history holds
+ * is documented as 300 and was measured as 100.
+ */
+export function okxFaceWith(mostOfHistory: number): Face {
+  const endpoints = endpointsWith(mostOfHistory)
+  return {
+    source: 'okx',
+    tickers: [{ path: '/api/v5/market/tickers', at: ['data', 0, 'last'] }],
+    halted: [{ path: '/api/v5/public/instruments', at: ['data', 0, 'state'], value: 'suspend' }],
+    limit: { windows: [{ points: 20, perMs: 2 * second }] },
+    route: (path, query, now): Route => ({
+      weight: 1,
+      answer: answered(() => answerPath(endpoints, path, query, now)),
+    }),
+    // No header tells when to come again.
+    refuse: () => ({ status: 429, body: { msg: 'Too Many Requests', code: '50011' } }),
+    candles: { openTime: 0, timeUnitMs: 1, high: 2, low: 3, close: 4, volume: 5, fromParameter: 'before' },
+    unavailable: (status) => ({
+      status,
+      body: { code: '50001', data: [], msg: 'Service temporarily unavailable. Try again later' },
+    }),
+  }
 }
 
-function answerPath(path: string, query: URLSearchParams, now: Instant): Answer {
+export const okxFace: Face = okxFaceWith(100)
+
+function answerPath(
+  endpoints: ReadonlyMap<string, Endpoint>,
+  path: string,
+  query: URLSearchParams,
+  now: Instant,
+): Answer {
   const endpoint = endpoints.get(path)
   if (!endpoint) throw new RefusedRequest(404, { code: '404', data: [], msg: 'Not Found' })
   // The real one passes over what it does not know: whoever sends such a thing believes that it is heard.

@@ -2,8 +2,8 @@ import type { FaultPlan } from './faults.ts'
 import type { Lie } from './lies.ts'
 import { outageOf2018 } from './outage.ts'
 
-/** These must be told of which value they lie. */
-type Particular = 'value' | 'missing-column' | 'revision'
+/** These need more than their name. */
+type Particular = 'error-answer' | 'value' | 'missing-column' | 'revision'
 
 export type UsualLie = Exclude<Lie['name'], Particular>
 

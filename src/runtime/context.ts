@@ -12,6 +12,8 @@ export type Enqueue = (jobName: string, payloads: readonly object[]) => Promise<
 /** All that a job may reach. */
 export type Context = Readonly<{
   clock: Clock
+  /** For how long something took or may take: it runs on evenly when the machine's clock is set. */
+  steadyClock: Clock
   log: Log
   settings: Settings
   pool: Pool

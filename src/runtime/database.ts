@@ -3,7 +3,7 @@ import type { Client, Pool } from 'pg'
 import { Misconfigured } from '../fault.ts'
 import { minute } from '../market/instant.ts'
 import type { Settings } from '../settings.ts'
-import { followConfigured, hasFollowed } from '../store/coins.ts'
+import { followConfigured, hasFollowed, recordConfigured } from '../store/coins.ts'
 import { DatabaseServers } from '../store/connection/database-servers.ts'
 import { openClient } from '../store/connection/open-client.ts'
 import { ReadOnlyServer } from '../store/connection/primary-client.ts'
@@ -125,7 +125,11 @@ export async function openDatabase(
   )
   releases.push(() => pool.close())
   if (following === 'always' || !(await hasFollowed(databaseOf(pool)))) {
-    const { taken } = await inTransaction(pool, (tx) => followConfigured(tx, settings.coins, clock.now()))
+    const { taken } = await inTransaction(pool, async (tx) => {
+      const result = await followConfigured(tx, settings.coins, clock.now())
+      await recordConfigured(tx, result.added)
+      return result
+    })
     for (const market of taken) log.warn('coins.market-taken', { ...market, reason: takenText(market) })
   }
   return { ...server, pool }

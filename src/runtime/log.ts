@@ -26,6 +26,9 @@ export function childLog(log: Log, fields: object): Log {
  * job names the trace.
  */
 export function openLog({ level, pretty }: { level: LogLevel; pretty: boolean }): Log {
+  const destination = openDestination(pretty)
+  // A log that nobody can take, as on a full disk, must not end the work that it is about.
+  destination.on('error', () => undefined)
   const logger = pino(
     {
       level,
@@ -34,15 +37,7 @@ export function openLog({ level, pretty }: { level: LogLevel; pretty: boolean })
       messageKey: 'event',
       mixin: () => currentSpan()?.ids ?? {},
     },
-    pretty
-      ? pinoPretty({
-          destination: 2,
-          sync: true,
-          messageKey: 'event',
-          ignore: 'pid',
-          translateTime: 'UTC:HH:MM:ss',
-        })
-      : pino.destination({ dest: 2, sync: true }),
+    destination,
   )
   const write =
     (name: keyof Log) =>
@@ -51,3 +46,14 @@ export function openLog({ level, pretty }: { level: LogLevel; pretty: boolean })
     }
   return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
 }
+
+const openDestination = (pretty: boolean) =>
+  pretty
+    ? pinoPretty({
+        destination: 2,
+        sync: true,
+        messageKey: 'event',
+        ignore: 'pid',
+        translateTime: 'UTC:HH:MM:ss',
+      })
+    : pino.destination({ dest: 2, sync: true })

@@ -1,20 +1,27 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import type { Client, Pool } from 'pg'
-import { second } from '../market/instant.ts'
+import { type Instant, second } from '../market/instant.ts'
 import { type Role, roles } from '../settings/roles.ts'
 import { keepChecking } from '../store/connection/keep-checking.ts'
 import { openClient } from '../store/connection/open-client.ts'
+import { fromMs } from '../store/multirange.ts'
 import { databaseOf } from '../store/transaction.ts'
 import type { Log } from './log.ts'
 
-/** What the advisory lock is called that every process in a role holds, shared, for as long as it lives. */
-const lockNames: Readonly<Record<Role, string>> = { worker: 'workers', scheduler: 'scheduler', web: 'web' }
-
-const keyOf = (role: Role, queueKind: QueueKind): string =>
-  `hashtextextended('beacon:${lockNames[role]}:${queueKind}', 0)`
-
 type QueueKind = 'redis' | 'postgres'
+
+/** The table that every process in a role holds a lock on for as long as it lives. */
+const tableOf = (role: Role): string => `public.${role}_presence`
+
+/**
+ * The two wait neither for themselves nor for each other, and need a right that only the owner of the table has: no other
+ * login can pretend to be a worker.
+ */
+const lockModes: Readonly<Record<QueueKind, Readonly<{ sql: string; name: string }>>> = {
+  redis: { sql: 'row share', name: 'RowShareLock' },
+  postgres: { sql: 'row exclusive', name: 'RowExclusiveLock' },
+}
 
 const betweenTriesMs = 5 * second
 
@@ -70,7 +77,7 @@ async function announce(url: string, announced: readonly Role[], queueKind: Queu
     await client.query(`
       begin;
       set local idle_in_transaction_session_timeout = 0;
-      select ${announced.map((role) => `pg_advisory_xact_lock_shared(${keyOf(role, queueKind)})`).join(', ')}`)
+      ${announced.map((role) => `lock table ${tableOf(role)} in ${lockModes[queueKind].sql} mode`).join('; ')}`)
     keepChecking(client)
     return client
   } catch (error) {
@@ -81,15 +88,30 @@ async function announce(url: string, announced: readonly Role[], queueKind: Queu
 
 /** The roles that some process of the fleet has, on the queues of that kind. */
 export async function presentRoles(pool: Pool, queueKind: QueueKind): Promise<ReadonlySet<Role>> {
-  const keys = roles.map((role) => `('${role}', ${keyOf(role, queueKind)})`)
-  const { rows } = await databaseOf(pool).execute<{ role: Role }>(
-    sql.raw(`
-    select distinct role from (values ${keys.join(', ')}) as known (role, key) join pg_locks
-      on locktype = 'advisory' and mode = 'ShareLock' and granted and objsubid = 1
-        and database = (select oid from pg_database where datname = current_database())
-        and (classid::bigint << 32) + objid::bigint = key`),
+  const tables = sql.join(
+    roles.map((role) => sql`(${role}, ${tableOf(role)}::regclass::oid)`),
+    sql`, `,
   )
+  const { rows } = await databaseOf(pool).execute<{ role: Role }>(sql`
+    select distinct role from (values ${tables}) as known (role, relation) join pg_locks using (relation)
+    where locktype = 'relation' and granted and mode = ${lockModes[queueKind].name}
+      and database = (select oid from pg_database where datname = current_database())`)
   return new Set(rows.map(({ role }) => role))
+}
+
+/**
+ * Since when some process of the fleet has worked on the queues of that kind without a break; undefined where none does, or
+ * where the login may not know.
+ */
+export async function workersSince(pool: Pool, queueKind: QueueKind): Promise<Instant | undefined> {
+  const { rows } = await databaseOf(pool).execute<{ since_ms: string | null }>(sql`
+    select extract(epoch from min(xact_start)) * 1000 as since_ms
+    from pg_locks join pg_stat_activity using (pid)
+    where locktype = 'relation' and granted and mode = ${lockModes[queueKind].name}
+      and relation = ${tableOf('worker')}::regclass::oid
+      and database = (select oid from pg_database where datname = current_database())`)
+  const since = rows[0]?.since_ms
+  return since === null || since === undefined ? undefined : fromMs(since)
 }
 
 /** Whether any process of the fleet works on the queues of that kind. */

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { day, hour, minute, second } from '../market/instant.ts'
 import { marketKey } from '../market/market-key.ts'
+import { isName, lengthOf } from '../market/name.ts'
 import { timeframes } from '../market/timeframe.ts'
 import { parseDuration } from './duration.ts'
 import { anySourceId } from './source-ids.ts'
@@ -8,6 +9,7 @@ import { anySourceId } from './source-ids.ts'
 /** Milliseconds, written as a number and a unit. */
 const duration = z
   .string({ error: 'is not a duration such as "90 days" or "2 s"' })
+  .meta({ title: 'duration' })
   .transform((text, context) => {
     const ms = parseDuration(text)
     if (ms !== undefined) return ms
@@ -82,15 +84,31 @@ const distinct = <T extends z.ZodType<string>>(entry: T) =>
         context.addIssue({ code: 'custom', path: [index], message: `"${one}" is listed twice: remove one` })
   })
 
-export const coinId = z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,49}$/, {
-  error: 'is not a coin id such as "bitcoin" (CoinGecko\'s, at most 50 characters)',
+/** A name of at most so many characters, as PostgreSQL counts them. */
+const name = (longest: number, message: string) =>
+  z.string().superRefine((text, context) => {
+    const size = { origin: 'string', inclusive: true, input: text } as const
+    if (text === '') context.addIssue({ code: 'too_small', minimum: 1, ...size })
+    else if (lengthOf(text) > longest) context.addIssue({ code: 'too_big', maximum: longest, ...size })
+    else if (!isName(text, longest)) context.addIssue({ code: 'custom', message })
+  })
+
+/**
+ * CoinGecko's. It tells no form for them: all that were seen are in lower case, one has a space, and commas are what it
+ * separates them by.
+ */
+export const coinId = z.string().refine((text) => isName(text, 50) && !/[A-Z,]/.test(text), {
+  error: 'is not a coin id such as "bitcoin" (CoinGecko\'s, in lower case, at most 50 characters)',
 })
+
+/** A market in its source's own spelling. */
+export const marketSymbol = name(50, 'is not a symbol such as "BTCUSDT"')
 
 export const followedCoin = z.strictObject({
   id: coinId,
-  symbol: z.string().min(1).max(20),
-  name: z.string().min(1).max(100),
-  markets: z.partialRecord(anySourceId, z.string().min(1).max(50)).superRefine((markets, context) => {
+  symbol: name(20, 'is not a ticker such as "BTC"'),
+  name: name(100, 'is not a name in one line'),
+  markets: z.partialRecord(anySourceId, marketSymbol).superRefine((markets, context) => {
     if (markets['binance-archive'] !== undefined)
       context.addIssue({
         code: 'custom',

@@ -1,10 +1,11 @@
-import { type Fault, Malformed, Refused } from '../fault.ts'
-import type { HttpAnswer } from '../http/request.ts'
+import { Malformed } from '../fault.ts'
 import type { CandleRow } from '../market/candle.ts'
 import { day, type Instant, minute, plus, toInstant, toIso } from '../market/instant.ts'
 import { type AlignedRange, candleAround, toAlignedRange } from '../market/range.ts'
 import { floorTo, type Timeframe } from '../market/timeframe.ts'
 import { readCandle } from './candle-rows.ts'
+import { binanceArchiveErrors } from './errors/binance-archive-errors.ts'
+import { classifyError } from './errors/classify-error.ts'
 import type { Source, SourceRequest } from './source.ts'
 
 // https://github.com/binance/binance-public-data: zip files of klines, each with its sha256 beside it.
@@ -87,8 +88,10 @@ export function checksumRequest(file: ArchiveFile): SourceRequest {
  * for anything else.
  */
 export function readChecksum(text: string, file: ArchiveFile): string {
-  const [, sha256, name] = /^([0-9a-f]{64}) [ *](\S+)\s*$/i.exec(text) ?? []
-  if (sha256 === undefined || name !== zipName(file))
+  const [, mark, sha256, name = ''] = /^(\\?)([0-9a-f]{64}) [ *](.+?)\r?\n?$/i.exec(text) ?? []
+  // A backslash before the line says that those in the name are written twice.
+  const plainName = mark === '' ? name : name.replaceAll('\\\\', '\\')
+  if (sha256 === undefined || plainName !== zipName(file))
     throw new Malformed(`the checksum beside ${zipName(file)} is not a line about that file`)
   return sha256.toLowerCase()
 }
@@ -132,18 +135,11 @@ export function readArchiveLine(line: string, { timeframe }: ArchiveFile): Candl
   return 'candle' in row ? { ...row, closesAt: plus(closed.at, 1) } : row
 }
 
-/** A missing file is 404 with XML. What turns an address away says so for good: it counts no requests. */
-function classify({ status }: HttpAnswer): Fault | undefined {
-  if (status === 404) return new Refused('binance-archive does not have this file (HTTP 404)')
-  if (status === 403) return new Refused('binance-archive does not give this file away (HTTP 403)')
-  return undefined
-}
-
 /** Files of candles, asked for by name. They are Binance's own, and so are stored as such. */
 export const binanceArchive = {
   id: 'binance-archive',
   hosts: ['https://data.binance.vision'],
   // No limit is documented. Ten files a second are more than a database takes in.
   rateLimits: [{ points: 1_200, perMs: minute }],
-  classify,
+  classify: (answer) => classifyError(binanceArchiveErrors, answer),
 } as const satisfies Source

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { Banned, type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
-import type { HttpAnswer } from '../http/request.ts'
+import { Malformed } from '../fault.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { minute, second } from '../market/instant.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import { pageSize, parseKlines } from './binance-klines.ts'
+import { binanceErrors } from './errors/binance-errors.ts'
+import { classifyError } from './errors/classify-error.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
 import { readMilliseconds, readNumber, readTicker } from './prices/read-price.ts'
@@ -91,41 +91,13 @@ const tickersRequest = (symbols: readonly string[]): SourceRequest => ({
   weight: symbols.length <= 20 ? 2 : 40,
 })
 
-const errorBody = z.object({ code: z.number(), msg: z.string() })
-
-/** Unknown trouble, disconnected, timed out, overloaded: the server's fault, not the question's. */
-const serverCodes: readonly number[] = [-1000, -1001, -1007, -1008]
-
-/** Errors are `{"code":-1121,"msg":"Invalid symbol."}` with HTTP 400; what a 429 or 5xx means, its status says. */
-function classify(answer: HttpAnswer): Fault | undefined {
-  if (answer.status === 418) return banWithoutHeader(answer)
-  if (answer.status !== 400) return undefined
-  const body = errorBody.safeParse(parseJson('binance', answer.text))
-  if (!body.success) return undefined
-  const { code } = body.data
-  const msg = body.data.msg.slice(0, 200)
-  if (code === -1121) return new UnknownMarket(`binance does not know this market (${msg})`)
-  if (code === -1220) return new UnknownMarket(`binance does not trade this market now (${msg})`)
-  if (code === -1003) return new RateLimited(`binance asks us to slow down for 60 s (${msg})`, minute)
-  if (serverCodes.includes(code)) return new Unavailable(`binance cannot answer now: ${msg} (${code})`)
-  return new Refused(`binance refused the request: ${msg} (${code})`)
-}
-
-/** Without Retry-After only the text says when a ban ends, and asking before that makes it longer. */
-function banWithoutHeader({ headers, text, answeredAt }: HttpAnswer): Fault | undefined {
-  const until = /banned until (\d{13})\b/.exec(text)?.[1]
-  if (headers['retry-after'] !== undefined || until === undefined) return undefined
-  const waitMs = Math.max(Number(until) - answeredAt, second)
-  return new Banned(`binance has banned this address for ${Math.ceil(waitMs / second)} s`, waitMs)
-}
-
 export const binance = {
   id: 'binance',
   // The host for market data alone: the same paths and answers as api.binance.com.
   hosts: ['https://data-api.binance.vision'],
   // 6,000 points a minute and address; every answer tells how many the running minute has used.
   rateLimits: [{ points: 6_000, perMs: 60_000, usedHeader: 'x-mbx-used-weight-1m' }],
-  classify,
+  classify: (answer) => classifyError(binanceErrors, answer),
   candles: {
     timeframes: Object.keys(intervals) as Timeframe[],
     pageSize,

@@ -1,12 +1,13 @@
 import { isLosslessNumber } from 'lossless-json'
 import { z } from 'zod'
-import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
-import type { HttpAnswer } from '../http/request.ts'
+import { Malformed } from '../fault.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, minute, second, toInstant } from '../market/instant.ts'
+import { type Instant, minute, toInstant } from '../market/instant.ts'
 import { type Timeframe, timeframes } from '../market/timeframe.ts'
 import { readCandle, readCandleRows } from './candle-rows.ts'
+import { bitfinexErrors } from './errors/bitfinex-errors.ts'
+import { classifyError } from './errors/classify-error.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
 import { fractionAsPercent, readPrice } from './prices/read-price.ts'
@@ -115,49 +116,12 @@ function readTicker(raw: unknown, timestamp: Instant): CoinPriceRow {
   return readPrice(raw, { market: symbol, timestamp, price, traded24h, change24h })
 }
 
-// https://docs.bitfinex.com/docs/abbreviations-glossary#error--info-codes
-
-const errorBody = z.union([
-  z
-    .tuple([z.literal('error'), z.unknown(), z.unknown()])
-    .rest(z.unknown())
-    .transform(([, code, words]) => ({ code: String(code), words: String(words) })),
-  z
-    .object({ error: z.string(), code: z.unknown().optional() })
-    .transform(({ error, code }) => ({ code: String(code ?? ''), words: error })),
-])
-
-/** An address is blocked for up to this long, and no header tells. */
-const blockMs = minute
-
-/** Maintenance; not available. */
-const serverCodes: readonly string[] = ['20060', '503']
-
-/** Errors are `["error",10020,"symbol: invalid"]` or `{"error":"…"}`, and a mistake of the client has HTTP 500. */
-function classify({ status, headers, text }: HttpAnswer): Fault | undefined {
-  if (status === 429) return headers['retry-after'] === undefined ? slowDown('HTTP 429') : undefined
-  if (!/^\s*(?:\{|\[\s*"error")/.test(text)) return undefined
-  const body = errorBody.safeParse(parseJson('bitfinex', text))
-  if (!body.success) return undefined
-  const { code } = body.data
-  const words = body.data.words.slice(0, 200)
-  if (code === '11010' || /\brate_?limit|^ERR_RATE_LIMIT$/i.test(words)) return slowDown(words)
-  if (serverCodes.includes(code)) return new Unavailable(`bitfinex cannot answer now: ${words} (${code})`)
-  if (code === '10020' && /^symbol\b/i.test(words))
-    return new UnknownMarket(`bitfinex does not know this market (${words})`)
-  if (code !== '10020' && (status >= 500 || status === 403)) return undefined
-  return new Refused(`bitfinex refused the request: ${words}${code && ` (${code})`}`)
-}
-
-const slowDown = (words: string): Fault =>
-  new RateLimited(`bitfinex asks us to slow down for ${blockMs / second} s (${words})`, blockMs)
-
 export const bitfinex = {
   id: 'bitfinex',
   hosts: ['https://api-pub.bitfinex.com'],
   // Older pages of its documentation allow 90.
   rateLimits: [{ points: 30, perMs: minute }],
-  classify,
+  classify: (answer) => classifyError(bitfinexErrors, answer),
   candles: {
     timeframes,
     madeFrom: { '4h': '1h' },

@@ -1,12 +1,13 @@
 import { z } from 'zod'
-import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
-import type { HttpAnswer } from '../http/request.ts'
+import { Malformed } from '../fault.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, minute, second, toInstant } from '../market/instant.ts'
+import { type Instant, second } from '../market/instant.ts'
 import { candleCount } from '../market/range.ts'
 import { timeframeMs, timeframes } from '../market/timeframe.ts'
 import { readCandle, readCandleRows } from './candle-rows.ts'
+import { bitstampErrors, bitstampWindowMs } from './errors/bitstamp-errors.ts'
+import { classifyError } from './errors/classify-error.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
@@ -164,62 +165,18 @@ const written = (
   change24h: readNumber(percent_change_24),
 })
 
-// https://www.bitstamp.net/api/#section/Response-codes
-
-const errorBody = z.union([
-  z.object({ error: z.string() }).transform(({ error }) => ({ code: '', words: error })),
-  z
-    .object({
-      status: z.literal('error'),
-      reason: z.unknown().optional(),
-      code: z.unknown().optional(),
-      response_code: z.unknown().optional(),
-    })
-    .transform(({ reason, code, response_code }) => ({
-      code: String(response_code ?? code ?? ''),
-      // An object tells the reasons field by field, `__all__` among them.
-      words: typeof reason === 'string' ? reason : (JSON.stringify(reason) ?? 'it does not say why'),
-    })),
-])
-
-/** More than the address, the client or the market may ask. */
-const limitCodes: readonly string[] = ['400.002', '400.067', '400.068']
-
-/** Errors are `{"error":"…"}` or `{"status":"error","reason":…,"code":"…"}`. */
-function classify({ status, headers, text }: HttpAnswer): Fault | undefined {
-  if (status === 429) return headers['retry-after'] === undefined ? slowDown('HTTP 429') : undefined
-  // A page or JSON: only what stands in a path can be unknown.
-  if (status === 404) return new UnknownMarket('bitstamp does not know this market (HTTP 404)')
-  if (!/^\s*\{/.test(text)) return undefined
-  const body = errorBody.safeParse(parseJson('bitstamp', text))
-  if (!body.success) return undefined
-  const { code } = body.data
-  const words = body.data.words.slice(0, 200)
-  if (limitCodes.includes(code)) return slowDown(words)
-  if (/\bmaintenance\b/i.test(words)) return new Unavailable(`bitstamp cannot answer now: ${words}`)
-  if (status >= 500 || status === 403) return undefined
-  return new Refused(`bitstamp refused the request: ${words}${code && ` (${code})`}`)
-}
-
-/** The longer of its windows: it tells neither how long to wait nor which of its limits was broken. */
-const limitMs = 10 * minute
-
-const slowDown = (words: string): Fault =>
-  new RateLimited(`bitstamp asks us to slow down for ${limitMs / second} s (${words})`, limitMs)
-
 export const bitstamp = {
   id: 'bitstamp',
   hosts: ['https://www.bitstamp.net'],
   rateLimits: [
     { points: 400, perMs: second },
-    { points: 10_000, perMs: limitMs },
+    { points: 10_000, perMs: bitstampWindowMs },
   ],
-  classify,
+  classify: (answer) => classifyError(bitstampErrors, answer),
   candles: {
     timeframes,
     pageSize,
     weight: 1,
-    openedAt: toInstant(Date.UTC(2011, 7, 1)),
     bounds: 'to',
     longWindow: 'newest',
     request: ohlcRequest,

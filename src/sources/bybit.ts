@@ -1,20 +1,12 @@
 import { z } from 'zod'
-import {
-  Banned,
-  Blocked,
-  type Fault,
-  Malformed,
-  RateLimited,
-  Refused,
-  Unavailable,
-  UnknownMarket,
-} from '../fault.ts'
-import type { HttpAnswer } from '../http/request.ts'
+import { Malformed } from '../fault.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, minute, second, toInstant } from '../market/instant.ts'
+import { type Instant, toInstant } from '../market/instant.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
+import { bybitErrors, bybitWindowMs } from './errors/bybit-errors.ts'
+import { classifyError } from './errors/classify-error.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
@@ -157,59 +149,12 @@ function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
   )
 }
 
-// https://bybit-exchange.github.io/docs/v5/error and https://bybit-exchange.github.io/docs/v5/rate-limit
-
-const errorBody = z.object({ retCode: z.number(), retMsg: z.string() })
-
-/** How long an address that asked too much is turned away, whatever else it does in the meantime. */
-const banMs = 10 * minute
-
-/** The window of the limit, where an answer does not say when it ends. */
-const limitMs = 5 * second
-
-/** Timed out, restarting, protecting itself. */
-const serverCodes: readonly number[] = [10000, 10016, 10429, 429]
-
-/** Errors are `{"retCode":10001,"retMsg":"…"}` with HTTP 200. HTTP 403 is a ban, or a region that is not served. */
-function classify(answer: HttpAnswer): Fault | undefined {
-  const { status, text } = answer
-  if (status === 403) return turnedAway(answer)
-  if (!/^\s*\{/.test(text)) return undefined
-  const body = errorBody.safeParse(parseJson('bybit', text))
-  if (!body.success || body.data.retCode === 0) return undefined
-  const { retCode } = body.data
-  const msg = body.data.retMsg.slice(0, 200)
-  if (retCode === 10006) return slowDown(answer, msg)
-  if (retCode === 10018) return banned(msg)
-  if (serverCodes.includes(retCode)) return new Unavailable(`bybit cannot answer now: ${msg} (${retCode})`)
-  if (status >= 500 || status === 429) return undefined
-  // 10001 stands for any wrong parameter: only the words tell which.
-  if (retCode === 10029 || (retCode === 10001 && /symbol/i.test(msg)))
-    return new UnknownMarket(`bybit does not know this market (${msg})`)
-  return new Refused(`bybit refused the request: ${msg} (${retCode})`)
-}
-
-function turnedAway({ headers, text }: HttpAnswer): Fault | undefined {
-  if (/\b(?:country|region|restricted)\b/i.test(text))
-    return new Blocked('bybit does not serve this region (HTTP 403)')
-  return headers['retry-after'] === undefined ? banned('HTTP 403') : undefined
-}
-
-const banned = (msg: string): Fault =>
-  new Banned(`bybit has banned this address for ${banMs / second} s (${msg})`, banMs)
-
-function slowDown({ headers, answeredAt }: HttpAnswer, msg: string): Fault {
-  const reset = readInstant(headers['x-bapi-limit-reset-timestamp'])
-  const waitMs = reset === undefined ? limitMs : Math.min(Math.max(reset - answeredAt, second), banMs)
-  return new RateLimited(`bybit asks us to slow down for ${Math.ceil(waitMs / second)} s (${msg})`, waitMs)
-}
-
 export const bybit = {
   id: 'bybit',
   // The second is another name of the first; the regional ones list other markets.
   hosts: ['https://api.bybit.com', 'https://api.bytick.com'],
-  rateLimits: [{ points: 600, perMs: limitMs }],
-  classify,
+  rateLimits: [{ points: 600, perMs: bybitWindowMs }],
+  classify: (answer) => classifyError(bybitErrors, answer),
   candles: {
     timeframes: Object.keys(intervals) as Timeframe[],
     pageSize,

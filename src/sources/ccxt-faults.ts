@@ -1,8 +1,18 @@
-import { Blocked, type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
+import {
+  Blocked,
+  type Fault,
+  Malformed,
+  RateLimited,
+  Refused,
+  Unavailable,
+  UnknownError,
+  UnknownMarket,
+} from '../fault.ts'
 import type { HttpAnswer } from '../http/request.ts'
 import { minute } from '../market/instant.ts'
 import type { CcxtSourceId } from '../settings/source-ids.ts'
 import type { OpenedExchange } from './ccxt-library.ts'
+import { kindByWording } from './errors/wording.ts'
 import { parseEitherJson } from './json.ts'
 
 /** How long to wait where an exchange says in words that we ask too much, and not for how long. */
@@ -19,8 +29,8 @@ export function faultInAnswer(
 ): Fault | undefined {
   if (toldByStatus.includes(status)) return undefined
   const fault = faultOf(id, opened, wordsThrown(id, opened, { status, headers, text }))
-  // Whoever is out of order may say anything.
-  return status >= 500 && fault instanceof Refused ? undefined : fault
+  // A source in trouble may say anything.
+  return status >= 500 && fault?.remedy === 'give-up' ? undefined : fault
 }
 
 /** What the library throws at the answer, if anything. */
@@ -53,8 +63,14 @@ export function faultOf(
     kinds.some((kind) => error instanceof kind)
   if (isOf(library.RateLimitExceeded, library.DDoSProtection)) return new RateLimited(message, defaultWaitMs)
   if (isOf(library.RestrictedLocation)) return new Blocked(message)
+  if (isOf(library.OperationFailed)) {
+    return isOf(library.BadResponse) ? new Malformed(message) : new Unavailable(message)
+  }
+  // Its tables know the codes that we have not, but not what an exchange says under a code that it has for everything.
+  const worded = kindByWording(said)
+  if (worded === 'wait') return new RateLimited(message, defaultWaitMs)
+  if (worded === 'retry') return new Unavailable(message)
   if (isOf(library.BadSymbol)) return new UnknownMarket(message)
-  if (isOf(library.BadResponse)) return new Malformed(message)
-  if (isOf(library.NetworkError)) return new Unavailable(message)
-  return new Refused(message)
+  const isFinal = isOf(library.BadRequest, library.ArgumentsRequired, library.NotSupported)
+  return isFinal || isOf(library.AuthenticationError) ? new Refused(message) : new UnknownError(message)
 }

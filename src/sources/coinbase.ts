@@ -1,12 +1,13 @@
 import { isLosslessNumber } from 'lossless-json'
 import { z } from 'zod'
-import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
-import type { HttpAnswer } from '../http/request.ts'
+import { Malformed } from '../fault.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, plus, second, toInstant, toIso } from '../market/instant.ts'
 import { timeframeMs } from '../market/timeframe.ts'
 import { readCandle, readCandleRows } from './candle-rows.ts'
+import { classifyError } from './errors/classify-error.ts'
+import { coinbaseErrors } from './errors/coinbase-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
 import { changeSince, readPrice } from './prices/read-price.ts'
@@ -109,41 +110,18 @@ function parseStats(text: string, answeredAt: Instant, markets: readonly string[
   return [readPrice(raw, { market, timestamp: answeredAt, price: last, traded24h: volume, change24h })]
 }
 
-// https://docs.cdp.coinbase.com/exchange/rest-api/requests and https://docs.cdp.coinbase.com/exchange/rest-api/rate-limits
-
-const errorBody = z.object({ message: z.string() })
-
-/** The window of the limit is a second; a little longer, for whoever shares the address. */
-const waitMs = 5 * second
-
-/** Errors are `{"message":"NotFound"}` with a status that fits, and a 429 may be plain text. */
-function classify({ status, headers, text }: HttpAnswer): Fault | undefined {
-  if (status === 429)
-    return headers['retry-after'] === undefined
-      ? new RateLimited(`coinbase asks us to slow down for ${waitMs / second} s`, waitMs)
-      : undefined
-  if (status < 400 || status >= 500 || status === 403 || !/^\s*\{/.test(text)) return undefined
-  const body = errorBody.safeParse(parseJson('coinbase', text))
-  if (!body.success) return undefined
-  const message = body.data.message.slice(0, 200)
-  if (status === 404) return new UnknownMarket(`coinbase does not know this market (${message})`)
-  if (/\bunder maintenance\b/i.test(message)) return new Unavailable(`coinbase cannot answer now: ${message}`)
-  return new Refused(`coinbase refused the request: ${message}`)
-}
-
 export const coinbase = {
   id: 'coinbase',
   hosts: ['https://api.exchange.coinbase.com'],
   // Ten a second; that short bursts of fifteen pass is not counted on.
   rateLimits: [{ points: 10, perMs: second }],
-  classify,
+  classify: (answer) => classifyError(coinbaseErrors, answer),
   candles: {
     // Its own lengths are these and six hours: any other is refused.
     timeframes: ['1m', '5m', '15m', '30m', '1h', '4h', '1d'],
     madeFrom: { '30m': '15m', '4h': '1h' },
     pageSize,
     weight: 1,
-    openedAt: toInstant(Date.UTC(2015, 0, 1)),
     // Rows of before the start may come too.
     bounds: 'to',
     longWindow: 'refused',

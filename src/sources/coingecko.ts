@@ -1,10 +1,10 @@
-import { isLosslessNumber } from 'lossless-json'
 import { z } from 'zod'
-import { type Fault, Malformed, Misconfigured, RateLimited, UnknownMarket } from '../fault.ts'
-import type { HttpAnswer } from '../http/request.ts'
+import { Malformed } from '../fault.ts'
 import { type CoinDetails, readText, readWebAddress } from '../market/coin-details.ts'
 import type { CoinNames, CoinPriceRow } from '../market/coin-price.ts'
 import { minute } from '../market/instant.ts'
+import { classifyError } from './errors/classify-error.ts'
+import { coingeckoErrors } from './errors/coingecko-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { readIsoTime, readNumber, readTicker } from './prices/read-price.ts'
@@ -68,42 +68,12 @@ function readNames({ symbol, name, image }: z.infer<typeof row>): CoinNames | un
   return { symbol: symbol.toUpperCase(), name, ...known('imageUrl', readWebAddress(image)) }
 }
 
-const statusBody = z.union([
-  z.object({ error_code: z.unknown() }).transform(({ error_code }) => error_code),
-  z.object({ status: z.object({ error_code: z.unknown() }) }).transform(({ status }) => status.error_code),
-])
-
-// https://docs.coingecko.com/docs/common-errors-rate-limit
-/** A key that is missing, of another plan, or sent to the other plan's host. */
-const keyErrors: readonly string[] = ['10002', '10005', '10010', '10011']
-
-/** The rate limit was once seen with HTTP 200: then only the body tells. */
-function classify({ status, text }: HttpAnswer): Fault | undefined {
-  if (status === 404 && /^\s*\{\s*"error"\s*:\s*"coin not found"/.test(text))
-    return new UnknownMarket('coingecko knows no coin of that id')
-  if (status !== 200 && status !== 400 && status !== 401 && status !== 403) return undefined
-  const code = errorCode(text)
-  if (status === 200)
-    return code === '429' ? new RateLimited('coingecko asks us to slow down for 60 s', minute) : undefined
-  return code !== undefined && keyErrors.includes(code)
-    ? new Misconfigured(
-        `coingecko refuses the API key (error ${code}): set COINGECKO_API_KEY to a key of the demo plan, or leave it out`,
-      )
-    : undefined
-}
-
-function errorCode(text: string): string | undefined {
-  if (!/^\s*\{\s*"(?:status|error_code)"/.test(text)) return undefined
-  const body = statusBody.safeParse(parseLosslessJson('coingecko', text))
-  return body.success && isLosslessNumber(body.data) ? body.data.value : undefined
-}
-
 export const coingecko = {
   id: 'coingecko',
   hosts: ['https://api.coingecko.com'],
   // Without a key the limit is shared by all who use the address: 5 to 15 a minute were seen.
   rateLimits: [{ points: 10, perMs: minute }],
-  classify,
+  classify: (answer) => classifyError(coingeckoErrors, answer),
   prices: { pageSize, request: marketsRequest, parse: parseMarkets },
 } as const satisfies Source
 

@@ -1,9 +1,10 @@
 import { z } from 'zod'
-import { type Fault, Malformed, RateLimited, Refused } from '../fault.ts'
-import type { HttpAnswer } from '../http/request.ts'
+import { Malformed } from '../fault.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { hour, minute } from '../market/instant.ts'
-import { parseJson, parseLosslessJson } from './json.ts'
+import { hour } from '../market/instant.ts'
+import { classifyError } from './errors/classify-error.ts'
+import { coinpaprikaErrors } from './errors/coinpaprika-errors.ts'
+import { parseLosslessJson } from './json.ts'
 import { readIsoTime, readNumber, readTicker } from './prices/read-price.ts'
 import type { Source } from './source.ts'
 
@@ -46,29 +47,12 @@ function parseTickers(text: string): CoinPriceRow[] {
   )
 }
 
-const errorBody = z.object({ error: z.string() })
-
-// https://docs.coinpaprika.com/api-reference/rest-api/introduction
-/** All of its errors are one sentence. No coin is named in our question, so that "id not found" is of no market. */
-function classify({ status, text }: HttpAnswer): Fault | undefined {
-  if (status !== 200 && status !== 402 && status !== 403) return undefined
-  if (!/^\s*\{\s*"error"/.test(text)) return undefined
-  const body = errorBody.safeParse(parseJson('coinpaprika', text))
-  if (!body.success) return undefined
-  const { error } = body.data
-  if (/maximum request limit/i.test(error))
-    return new RateLimited('coinpaprika asks us to slow down for 60 s', minute)
-  return status === 200
-    ? undefined
-    : new Refused(`coinpaprika does not serve this on the free plan (HTTP ${status}): ${error.slice(0, 200)}`)
-}
-
 export const coinpaprika = {
   id: 'coinpaprika',
   hosts: ['https://api.coinpaprika.com'],
   // The free plan has 20,000 requests a month, here spread evenly: nobody waits days for the next month.
   rateLimits: [{ points: 26, perMs: hour }],
-  classify,
+  classify: (answer) => classifyError(coinpaprikaErrors, answer),
   prices: {
     // No coin is named: all of them come in one answer.
     pageSize: Number.MAX_SAFE_INTEGER,

@@ -1,12 +1,13 @@
 import { z } from 'zod'
-import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
-import type { HttpAnswer } from '../http/request.ts'
+import { Malformed } from '../fault.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, second, toInstant } from '../market/instant.ts'
 import { candleCount } from '../market/range.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import { readCandle, readCandleRows } from './candle-rows.ts'
+import { classifyError } from './errors/classify-error.ts'
+import { cryptocomErrors } from './errors/cryptocom-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
 import { fractionAsPercent, readMilliseconds, readTicker } from './prices/read-price.ts'
@@ -148,50 +149,12 @@ const parseTickers = (text: string): CoinPriceRow[] =>
     })),
   )
 
-// https://exchange-docs.crypto.com/exchange/v1/rest-ws/index.html#response-and-reason-codes
-
-const errorBody = z.object({
-  code: z.union([z.number(), z.string()]).transform(String),
-  message: z.string().default(''),
-})
-
-/** The window of its limits. It never says how long to wait. */
-const limitMs = second
-
-const limitCodes: readonly string[] = ['42901', '10006']
-
-/** Timed out, internal error, maintenance. */
-const serverCodes: readonly string[] = ['40801', '50001', '9010001']
-
-/** Errors are `{"id":-1,"method":"…","code":40004,"message":"…"}`, with a status that mostly fits. */
-function classify({ status, headers, text }: HttpAnswer): Fault | undefined {
-  if (status === 429 && headers['retry-after'] !== undefined) return undefined
-  if (!/^\s*\{/.test(text)) return undefined
-  const body = errorBody.safeParse(parseJson('cryptocom', text))
-  if (!body.success || body.data.code === '0') return undefined
-  const { code } = body.data
-  const message = body.data.message.slice(0, 200)
-  if (limitCodes.includes(code))
-    return new RateLimited(`cryptocom asks us to slow down for ${limitMs / second} s (${message})`, limitMs)
-  if (serverCodes.includes(code)) return new Unavailable(`cryptocom cannot answer now: ${message} (${code})`)
-  if (status >= 500 || status === 429 || status === 403) return undefined
-  if (isAboutMarket(code, message))
-    return new UnknownMarket(`cryptocom does not know this market (${message || code})`)
-  return new Refused(`cryptocom refused the request: ${message} (${code})`)
-}
-
-/** 40004 stands for any wrong argument, and what it says mostly does not tell which: all others of ours are right. */
-const isAboutMarket = (code: string, message: string): boolean =>
-  code === '30003' ||
-  /instrument/i.test(message) ||
-  (code === '40004' && !/timeframe|count|_ts/i.test(message))
-
 export const cryptocom = {
   id: 'cryptocom',
   hosts: ['https://api.crypto.com'],
   // Each endpoint allows an address this much; together they stay below the limit of any one.
-  rateLimits: [{ points: 100, perMs: limitMs }],
-  classify,
+  rateLimits: [{ points: 100, perMs: second }],
+  classify: (answer) => classifyError(cryptocomErrors, answer),
   candles: {
     timeframes: Object.keys(lengths) as Timeframe[],
     pageSize,

@@ -1,11 +1,12 @@
 import { z } from 'zod'
-import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
-import type { HttpAnswer } from '../http/request.ts'
+import { Malformed } from '../fault.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, minute, plus, second, toInstant } from '../market/instant.ts'
+import { type Instant, plus, second, toInstant } from '../market/instant.ts'
 import { timeframeMs, timeframes } from '../market/timeframe.ts'
 import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
+import { classifyError } from './errors/classify-error.ts'
+import { gateioErrors, gateioWindowMs } from './errors/gateio-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
@@ -55,7 +56,7 @@ function readRow(row: unknown, { timeframe, asOf }: CandleQuery): CandleRow {
   if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in seconds' }
   const [, quoteVolume, close, high, low, open, volume, isComplete = 'true'] = row
   if (isComplete !== 'true' && isComplete !== 'false')
-    return { raw: row, openTime, flaw: 'the eighth column does not tell whether the candle is complete' }
+    return { raw: row, openTime, flaw: 'the eighth column does not say whether the candle is complete' }
   // One that runs says so too, and the clock of the answer leaves it out. This one was over before it was asked for.
   if (isComplete === 'false' && plus(openTime, timeframeMs[timeframe]) <= asOf)
     return {
@@ -130,47 +131,12 @@ function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
   )
 }
 
-// https://www.gate.com/docs/developers/apiv4/#label-list and https://www.gate.com/docs/developers/apiv4/#frequency-limit-rule
-
-const errorBody = z.object({ label: z.string(), message: z.string().optional() })
-
-/** The window of its limits. */
-const limitMs = 10 * second
-
-const limitLabels: readonly string[] = ['TOO_MANY_REQUESTS', 'TOO_FAST']
-const serverLabels: readonly string[] = ['SERVER_ERROR', 'INTERNAL', 'TOO_BUSY']
-/** The second is said of a coin that was delisted. */
-const marketLabels: readonly string[] = ['INVALID_CURRENCY_PAIR', 'INVALID_CURRENCY']
-
-/** Errors are `{"label":"INVALID_CURRENCY_PAIR","message":"…"}`. */
-function classify(answer: HttpAnswer): Fault | undefined {
-  const { status, headers, text } = answer
-  if (status === 429) return headers['retry-after'] === undefined ? slowDown(answer) : undefined
-  if (!/^\s*\{/.test(text)) return undefined
-  const body = errorBody.safeParse(parseJson('gateio', text))
-  if (!body.success) return undefined
-  const label = body.data.label.slice(0, 60)
-  const words = `${(body.data.message ?? '').slice(0, 200)} (${label})`.trimStart()
-  if (limitLabels.includes(label)) return slowDown(answer)
-  if (serverLabels.includes(label)) return new Unavailable(`gateio cannot answer now: ${words}`)
-  if (status >= 500 || status === 403) return undefined
-  if (marketLabels.includes(label)) return new UnknownMarket(`gateio does not know this market: ${words}`)
-  return new Refused(`gateio refused the request: ${words}`)
-}
-
-/** A header tells in seconds when the window begins anew, where it comes. */
-function slowDown({ headers, answeredAt }: HttpAnswer): Fault {
-  const reset = readSeconds(headers['x-gate-ratelimit-reset-timestamp'])
-  const waitMs = reset === undefined ? limitMs : Math.min(Math.max(reset - answeredAt, second), minute)
-  return new RateLimited(`gateio asks us to slow down for ${Math.ceil(waitMs / second)} s`, waitMs)
-}
-
 export const gateio = {
   id: 'gateio',
   hosts: ['https://api.gateio.ws'],
   // Each of its endpoints allows an address this much; together they stay below the limit of any one.
-  rateLimits: [{ points: 200, perMs: limitMs }],
-  classify,
+  rateLimits: [{ points: 200, perMs: gateioWindowMs }],
+  classify: (answer) => classifyError(gateioErrors, answer),
   candles: {
     timeframes,
     pageSize,

@@ -1,18 +1,19 @@
 import { isLosslessNumber } from 'lossless-json'
 import { z } from 'zod'
-import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
-import type { HttpAnswer } from '../http/request.ts'
+import { Malformed } from '../fault.ts'
 import { type CandleRow, openTimeOf } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, minute, second, toInstant } from '../market/instant.ts'
-import { candleCount } from '../market/range.ts'
+import { day, earlier, type Instant, second, toInstant } from '../market/instant.ts'
+import { candleCount, contains } from '../market/range.ts'
 import { ceilTo, type Timeframe } from '../market/timeframe.ts'
 import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
+import { classifyError } from './errors/classify-error.ts'
+import { htxErrors } from './errors/htx-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
 import { readMilliseconds, readTicker } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { BeginningEndpoint, CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
 
 // https://huobiapi.github.io/docs/spot/v1/en/#get-klines-candles
 // Its 1day opens at midnight in Singapore, which is 16:00 UTC: days are made of hours instead.
@@ -26,21 +27,65 @@ const periods: Readonly<Record<Timeframe, string>> = {
   '1d': '1day',
 }
 
-/** The rows that there are: the newest of them, and the first one still runs. */
-const depth = 2_000
+/** The newest candles, which are asked for by their number alone. The first one still runs. */
+const mostNewest = 2_000
+
+/** The most candles of a range. */
+const pageSize = 1_000
 
 /** Rows beyond the range: while a request waits for its turn, candles close, and the oldest fall out of the answer. */
 const spareRows = 50
 
-/** How many of the newest candles reach back to the beginning of the range. There is nothing else to ask by. */
-const sizeOf = ({ timeframe, range, asOf }: CandleQuery): number =>
-  Math.min(candleCount({ from: range.from, to: ceilTo(timeframe, asOf) }, timeframe) + spareRows, depth)
+/** How many of the newest candles reach back to the beginning of the range. */
+const newestBackTo = ({ timeframe, range, asOf }: CandleQuery): number =>
+  candleCount({ from: range.from, to: ceilTo(timeframe, asOf) }, timeframe) + spareRows
 
-const klineRequest = (query: CandleQuery): SourceRequest => ({
+const isAmongNewest = (query: CandleQuery): boolean => newestBackTo(query) <= mostNewest
+
+const candlesRequest = (query: CandleQuery): SourceRequest =>
+  isAmongNewest(query)
+    ? newestRequest(query.symbol, periods[query.timeframe], newestBackTo(query))
+    : rangeRequest(query)
+
+const newestRequest = (symbol: string, period: string, size: number): SourceRequest => ({
   path: '/market/history/kline',
-  query: { symbol: query.symbol, period: periods[query.timeframe], size: String(sizeOf(query)) },
+  query: { symbol, period, size: String(size) },
   weight: 1,
 })
+
+/**
+ * Seconds. A second off the grid a bound means the same whether it is inclusive or not. Only a single candle is asked for
+ * from its very beginning: it may be the market's first, and a `from` before that is an error.
+ */
+function rangeRequest({ symbol, timeframe, range }: CandleQuery): SourceRequest {
+  const size = candleCount(range, timeframe)
+  return {
+    path: '/market/history/candles',
+    query: {
+      symbol,
+      period: periods[timeframe],
+      size: String(size),
+      from: String(range.from / second - (size > 1 ? 1 : 0)),
+      to: String(range.to / second - 1),
+    },
+    weight: 1,
+  }
+}
+
+/** Its own days, weeks and months: of one of them an answer holds all that a market ever had. */
+const beginnings: readonly BeginningEndpoint[] = [
+  { period: '1day', lengthMs: day },
+  { period: '1week', lengthMs: 7 * day },
+  { period: '1mon', lengthMs: 31 * day },
+].map(({ period, lengthMs }) => ({
+  lengthMs,
+  request: (symbol) => newestRequest(symbol, period, mostNewest),
+  parse: (text) => {
+    const openTimes = readEnvelope(text, parseLosslessJson).data.map((raw) => openTimeOf(readRow(raw)))
+    const isWhole = openTimes.length < mostNewest
+    return isWhole ? openTimes.reduce((a, b) => (a && b ? earlier(a, b) : (a ?? b)), undefined) : undefined
+  },
+}))
 
 const envelope = z.object({
   status: z.literal('ok'),
@@ -63,9 +108,11 @@ function parseKlines(text: string, query: CandleQuery): CandleRow[] {
   const { ch: channel, data } = readEnvelope(text, parseLosslessJson)
   if (channel !== undefined && channel !== `market.${symbol}.kline.${periods[timeframe]}`)
     throw new Malformed(`htx answered with ${channel.slice(0, 80)}, not with the ${timeframe} of ${symbol}`)
-  if (data.length > depth) throw new Malformed(`htx sent ${data.length} candles, more than there are`)
+  if (data.length > mostNewest)
+    throw new Malformed(`htx sent ${data.length} candles, more than an answer holds`)
   const rows = readCandleRows('htx', timeframe, data, readRow)
-  refuseCutOff(rows, query)
+  if (isAmongNewest(query)) refuseCutOff(rows, query)
+  else refuseElsewhere(rows, query)
   return rows
 }
 
@@ -92,12 +139,19 @@ function readRow(raw: unknown): CandleRow {
 
 /** As many rows as were asked for that do not reach back to the range do not speak for its beginning. */
 function refuseCutOff(rows: readonly CandleRow[], query: CandleQuery): void {
-  const size = sizeOf(query)
-  // Where all that there are were asked for, the walk knows what to make of it.
-  if (size === depth || rows.length < size) return
+  const size = newestBackTo(query)
+  if (rows.length < size) return
   const isReached = rows.some((row) => (openTimeOf(row) ?? query.range.to) <= query.range.from)
   if (!isReached)
     throw new Malformed(`htx's newest ${size} candles no longer reach back to what was asked for`)
+}
+
+/** An answer to a range that holds none of it may be the newest candles. */
+function refuseElsewhere(rows: readonly CandleRow[], { range }: CandleQuery): void {
+  // A row without a time is a bad row, and shows nothing of the others.
+  const openTimes = rows.flatMap((row) => openTimeOf(row) ?? [])
+  if (openTimes.length > 0 && !openTimes.some((openTime) => contains(range, openTime)))
+    throw new Malformed('htx answered with rows that all lie outside the range asked for')
 }
 
 /** Ten digits: thirteen would be milliseconds. */
@@ -161,72 +215,21 @@ function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
   )
 }
 
-// https://huobiapi.github.io/docs/spot/v1/en/#error-code
-
-const errorBody = z.object({
-  status: z.literal('error'),
-  'err-code': z.union([z.string(), z.number()]).transform(String),
-  'err-msg': z.string().nullish(),
-})
-
-/** The window of the limit, where an answer does not say when it ends. */
-const limitMs = second
-
-const serverCodes: readonly string[] = [
-  'gateway-internal-error',
-  'timeout',
-  'base-request-timeout',
-  'base-system-error',
-  'system-maintenance',
-]
-
-/** Errors are `{"ts":…,"status":"error","err-code":"invalid-parameter","err-msg":"…"}` with HTTP 200. */
-function classify(answer: HttpAnswer): Fault | undefined {
-  const { status, headers, text } = answer
-  if (status === 429 && headers['retry-after'] !== undefined) return undefined
-  if (!/^\s*\{/.test(text)) return undefined
-  const body = errorBody.safeParse(parseJson('htx', text))
-  if (!body.success) return undefined
-  const code = body.data['err-code'].slice(0, 60)
-  const message = (body.data['err-msg'] ?? '').slice(0, 200)
-  if (
-    status === 429 ||
-    code === '429' ||
-    /too.?many.?request|exceed.*(?:limit|frequency)/i.test(`${code} ${message}`)
-  )
-    return slowDown(answer, message || code)
-  if (serverCodes.includes(code) || /\bmaintain|\bmaintenance\b/i.test(message))
-    return new Unavailable(`htx cannot answer now: ${message} (${code})`)
-  if (status >= 500 || status === 403) return undefined
-  // One code stands for any wrong parameter: only the words tell which.
-  if (/symbol/i.test(`${code} ${message}`))
-    return new UnknownMarket(`htx does not know this market (${message || code})`)
-  return new Refused(`htx refused the request: ${message} (${code})`)
-}
-
-/** Its own header tells the millisecond in which the window ends. */
-function slowDown({ headers, answeredAt }: HttpAnswer, message: string): Fault {
-  const end = readMilliseconds(headers['x-hb-ratelimit-requests-expire'])
-  const waitMs = end === undefined ? limitMs : Math.min(Math.max(end - answeredAt, limitMs), minute)
-  return new RateLimited(`htx asks us to slow down for ${Math.ceil(waitMs / second)} s (${message})`, waitMs)
-}
-
 export const htx = {
   id: 'htx',
   // The second is the same for whoever asks from within Amazon's cloud.
   hosts: ['https://api.huobi.pro', 'https://api-aws.huobi.pro'],
-  rateLimits: [{ points: 10, perMs: limitMs }],
-  classify,
+  rateLimits: [{ points: 10, perMs: second }],
+  classify: (answer) => classifyError(htxErrors, answer),
   candles: {
     timeframes: Object.keys(periods) as Timeframe[],
     madeFrom: { '1d': '1h' },
-    // The one that runs takes the place of another.
-    pageSize: depth - 1,
+    pageSize,
     weight: 1,
-    depth,
+    beginnings,
     bounds: 'none',
     longWindow: 'newest',
-    request: klineRequest,
+    request: candlesRequest,
     parse: parseKlines,
   },
   listing: {

@@ -1,13 +1,14 @@
 import { isLosslessNumber } from 'lossless-json'
 import { z } from 'zod'
-import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
-import type { HttpAnswer } from '../http/request.ts'
+import { Malformed } from '../fault.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { compareDecimals, type Decimal, isNegative, isZero } from '../market/decimal.ts'
-import { type Instant, minute, plus, second, toInstant } from '../market/instant.ts'
+import { type Instant, plus, second, toInstant } from '../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { readCandle, readCandleRows } from './candle-rows.ts'
+import { classifyError } from './errors/classify-error.ts'
+import { isKrakenError, krakenErrors } from './errors/kraken-errors.ts'
 import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
@@ -49,12 +50,11 @@ function readResult(text: string, parse: typeof parseJson): Readonly<Record<stri
   const body = envelope.safeParse(parse('kraken', text))
   if (!body.success)
     throw new Malformed(`kraken sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`)
-  if (body.data.error.some(isError)) throw new Malformed('kraken sent an error')
+  if (body.data.error.some(isKrakenError)) throw new Malformed('kraken sent an error')
   return body.data.result
 }
 
 /** A warning comes with a result. */
-const isError = (message: string): boolean => !message.startsWith('W')
 
 /** The rows of the one market of an answer. Kraken calls it by its key, however it was called in the question. */
 function readRows(result: Readonly<Record<string, unknown>>): unknown[] {
@@ -69,7 +69,7 @@ function parseOhlc(text: string, query: CandleQuery): AnswerRow[] {
   const rows = readRows(result)
   // An answer without rows has nothing to point at.
   const lastClosed = rows.length === 0 ? toInstant(0) : readSeconds(result.last)
-  if (lastClosed === undefined) throw new Malformed('kraken does not tell which candle was the last to close')
+  if (lastClosed === undefined) throw new Malformed('kraken does not say which candle was the last to close')
   return readCandleRows('kraken', query.timeframe, rows, (row) => readRow(row, query, lastClosed))
 }
 
@@ -84,7 +84,7 @@ function readRow(row: unknown, { timeframe, asOf }: CandleQuery, lastClosed: Ins
   if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in seconds' }
   const [, open, high, low, close, vwap, volume, trades] = row
   if (!Number.isSafeInteger(trades) || trades < 0)
-    return { raw: row, openTime, flaw: 'the eighth column does not tell how many trades there were' }
+    return { raw: row, openTime, flaw: 'the eighth column does not say how many trades there were' }
   const candle = readCandle(row, openTime, { open, high, low, close, volume })
   if (trades === 0) return withoutTrades(candle, openTime)
   // One that runs says so too, and the clock of the answer leaves it out. This one was over before it was asked for.
@@ -127,7 +127,7 @@ function parseTrades(text: string): TradePage {
   const result = readResult(text, parseLosslessJson)
   const { last } = result
   if (typeof last !== 'string' || !/^\d{1,19}$/.test(last))
-    throw new Malformed('kraken does not tell from where on there are more trades')
+    throw new Malformed('kraken does not say from where on there are more trades')
   return { rows: placeTrades('kraken', readRows(result).map(readTrade)), cursor: BigInt(last) }
 }
 
@@ -215,46 +215,12 @@ const parseTickers = (text: string, answeredAt: Instant): CoinPriceRow[] =>
     return readPrice(raw, { market, timestamp: answeredAt, price, traded24h })
   })
 
-// https://docs.kraken.com/exchange/guides/general/errors
-
-const errorBody = z.object({ error: z.array(z.string()) })
-
-/** About one request a second: nothing tells what is left. */
-const limit = { points: 15, perMs: 15 * second }
-
-const lockoutMs = 15 * minute
-
-/** Every error comes with HTTP 200, in a list: `{"error":["EQuery:Unknown asset pair"]}`. */
-function classify({ status, headers, text, answeredAt }: HttpAnswer): Fault | undefined {
-  if (status === 429 && headers['retry-after'] !== undefined) return undefined
-  if (!/^\s*\{/.test(text)) return undefined
-  const body = errorBody.safeParse(parseJson('kraken', text))
-  const message = body.success ? body.data.error.find(isError)?.slice(0, 200) : undefined
-  if (message === undefined) return undefined
-  if (/^EService:\s*Throttled/i.test(message)) return throttled(message, answeredAt)
-  if (/Too many requests|Rate limit exceeded/i.test(message)) return slowDown(limit.perMs, message)
-  if (/Temporary lockout/i.test(message)) return slowDown(lockoutMs, message)
-  if (/^EService:|Internal error/i.test(message) || status >= 500)
-    return new Unavailable(`kraken cannot answer now: ${message}`)
-  if (/asset pair/i.test(message)) return new UnknownMarket(`kraken does not know this market (${message})`)
-  return new Refused(`kraken refused the request: ${message}`)
-}
-
-const slowDown = (waitMs: number, message: string): Fault =>
-  new RateLimited(`kraken asks us to slow down for ${Math.ceil(waitMs / second)} s (${message})`, waitMs)
-
-/** It tells the second until when. */
-function throttled(message: string, answeredAt: Instant): Fault {
-  const until = /\b(\d{10})\b/.exec(message)?.[1]
-  const waitMs = until === undefined ? limit.perMs : Number(until) * second - answeredAt
-  return slowDown(Math.min(Math.max(waitMs, second), lockoutMs), message)
-}
-
 export const kraken = {
   id: 'kraken',
   hosts: ['https://api.kraken.com'],
-  rateLimits: [limit],
-  classify,
+  // About one request a second: nothing tells what is left.
+  rateLimits: [{ points: 15, perMs: 15 * second }],
+  classify: (answer) => classifyError(krakenErrors, answer),
   candles: {
     timeframes: Object.keys(intervals) as Timeframe[],
     // The one that runs takes the place of another.
@@ -264,12 +230,12 @@ export const kraken = {
     trades: {
       pageSize: tradesPerAnswer,
       weight: 1,
+      hasConsecutiveIds: true,
       // XBT/USDT had ten million in its first six years. The largest markets have five times as many.
       perDay: 5_000,
       request: tradesRequest,
       parse: parseTrades,
     },
-    openedAt: toInstant(Date.UTC(2013, 8, 1)),
     bounds: 'from',
     longWindow: 'newest',
     request: ohlcRequest,

@@ -1,20 +1,12 @@
 import { z } from 'zod'
-import {
-  Banned,
-  Blocked,
-  type Fault,
-  Malformed,
-  RateLimited,
-  Refused,
-  Unavailable,
-  UnknownMarket,
-} from '../fault.ts'
-import type { HttpAnswer } from '../http/request.ts'
+import { Malformed } from '../fault.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, second, toInstant } from '../market/instant.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
+import { classifyError } from './errors/classify-error.ts'
+import { kucoinErrors, kucoinWindowMs } from './errors/kucoin-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
@@ -136,54 +128,11 @@ function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
   )
 }
 
-// https://www.kucoin.com/docs-new/rate-limit
-
-const errorBody = z.object({ code: z.string(), msg: z.string().optional() })
-
-/** The window of the limit; also how long the firewall blocks an address. */
-const limitMs = 30 * second
-
-/** Internal error, out of service. */
-const serverCodes: readonly string[] = ['500000', '503000']
-
-/** Unavailable and unknown symbols. */
-const marketCodes: readonly string[] = ['400600', '900001']
-
-/** Errors are `{"code":"400100","msg":"…"}`, often with HTTP 200. A page instead of JSON comes from the firewall. */
-function classify(answer: HttpAnswer): Fault | undefined {
-  const { status, headers, text } = answer
-  const isTold = headers['retry-after'] !== undefined
-  if (status === 429) return isTold ? undefined : slowDown(answer)
-  if (!/^\s*\{/.test(text)) return status === 403 && !isTold ? blocked() : undefined
-  const body = errorBody.safeParse(parseJson('kucoin', text))
-  if (!body.success || body.data.code === '200000') return undefined
-  const { code } = body.data
-  const msg = (body.data.msg ?? '').slice(0, 200)
-  if (code === '429000') return slowDown(answer)
-  if (code === '400302') return new Blocked(`kucoin does not serve this region (${msg})`)
-  if (serverCodes.includes(code)) return new Unavailable(`kucoin cannot answer now: ${msg} (${code})`)
-  if (status >= 500 || status === 403) return undefined
-  // 400100 stands for any wrong parameter: only the words tell which.
-  if (marketCodes.includes(code) || (code === '400100' && /\b(?:trading pair|symbol)\b/i.test(msg)))
-    return new UnknownMarket(`kucoin does not know this market (${msg})`)
-  return new Refused(`kucoin refused the request: ${msg} (${code})`)
-}
-
-const blocked = (): Fault =>
-  new Banned(`kucoin's firewall has blocked this address for ${limitMs / second} s`, limitMs)
-
-/** Its own header counts milliseconds until the window begins anew. */
-function slowDown({ headers }: HttpAnswer): Fault {
-  const reset = headers['gw-ratelimit-reset']
-  const waitMs = reset !== undefined && /^\d{1,6}$/.test(reset) ? Math.max(Number(reset), second) : limitMs
-  return new RateLimited(`kucoin asks us to slow down for ${Math.ceil(waitMs / second)} s`, waitMs)
-}
-
 export const kucoin = {
   id: 'kucoin',
   hosts: ['https://api.kucoin.com'],
-  rateLimits: [{ points: 2_000, perMs: limitMs }],
-  classify,
+  rateLimits: [{ points: 2_000, perMs: kucoinWindowMs }],
+  classify: (answer) => classifyError(kucoinErrors, answer),
   candles: {
     timeframes: Object.keys(types) as Timeframe[],
     pageSize,

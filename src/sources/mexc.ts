@@ -1,11 +1,12 @@
 import { z } from 'zod'
-import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
-import type { HttpAnswer } from '../http/request.ts'
+import { Malformed } from '../fault.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, plus, second, toInstant } from '../market/instant.ts'
+import { type Instant, plus, toInstant } from '../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
+import { classifyError } from './errors/classify-error.ts'
+import { mexcErrors, mexcWindowMs } from './errors/mexc-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
 import { named } from './listing/market-kind.ts'
@@ -24,8 +25,11 @@ const intervals: Readonly<Record<Timeframe, string>> = {
   '1d': '1d',
 }
 
-/** Half of what is documented; more were never seen. */
+/** More were never seen in an answer. */
 const pageSize = 500
+
+/** What is documented. So many are asked for, and the answer tells. */
+const mostRows = 1_000
 
 const klinesRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest => ({
   path: '/api/v3/klines',
@@ -36,7 +40,7 @@ const klinesRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest
     // end means the same when it is.
     startTime: String(range.from),
     endTime: String(range.to - 1),
-    limit: String(pageSize),
+    limit: String(mostRows),
   },
   weight: 1,
 })
@@ -44,7 +48,7 @@ const klinesRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest
 function parseKlines(text: string, { timeframe }: CandleQuery): CandleRow[] {
   const rows = parseJson('mexc', text)
   if (!Array.isArray(rows)) throw new Malformed('mexc sent klines that are not an array')
-  if (rows.length > pageSize) throw new Malformed(`mexc sent ${rows.length} klines, more than a page holds`)
+  if (rows.length > mostRows) throw new Malformed(`mexc sent ${rows.length} klines, more than a page holds`)
   return readCandleRows('mexc', timeframe, rows, (row) => readKline(row, timeframe))
 }
 
@@ -123,46 +127,16 @@ function parseTickers(text: string): CoinPriceRow[] {
   )
 }
 
-// https://mexcdevelop.github.io/apidocs/spot_v3_en/#error-code and https://mexcdevelop.github.io/apidocs/spot_v3_en/#limits
-
-const errorBody = z.object({ code: z.number(), msg: z.string().nullish() })
-
-/** The window of the limit, where an answer does not say how long to wait. */
-const limitMs = 10 * second
-
-const limitCodes: readonly number[] = [429, 510]
-
-/** Internal error, not available, timed out. */
-const serverCodes: readonly number[] = [500, 503, 504]
-
-/** Errors are `{"code":-1121,"msg":"Invalid symbol."}` with HTTP 400; what a ban means, its status says. */
-function classify({ status, headers, text }: HttpAnswer): Fault | undefined {
-  if (status === 418 || status === 403) return undefined
-  if (status === 429 && headers['retry-after'] !== undefined) return undefined
-  if (!/^\s*\{/.test(text)) return undefined
-  const body = errorBody.safeParse(parseJson('mexc', text))
-  // Success has a code too, where there is one.
-  if (!body.success || body.data.code === 0 || body.data.code === 200) return undefined
-  const { code } = body.data
-  const msg = (body.data.msg ?? '').slice(0, 200)
-  if (limitCodes.includes(code))
-    return new RateLimited(`mexc asks us to slow down for ${limitMs / second} s (${msg})`, limitMs)
-  if (serverCodes.includes(code)) return new Unavailable(`mexc cannot answer now: ${msg} (${code})`)
-  if (status >= 500 || status === 429) return undefined
-  if (code === 10007 || (code === -1121 && !/interval/i.test(msg)))
-    return new UnknownMarket(`mexc does not know this market (${msg})`)
-  return new Refused(`mexc refused the request: ${msg} (${code})`)
-}
-
 export const mexc = {
   id: 'mexc',
   hosts: ['https://api.mexc.com'],
   // Each endpoint allows an address this much; together they stay below the limit of any one.
-  rateLimits: [{ points: 500, perMs: limitMs }],
-  classify,
+  rateLimits: [{ points: 500, perMs: mexcWindowMs }],
+  classify: (answer) => classifyError(mexcErrors, answer),
   candles: {
     timeframes: Object.keys(intervals) as Timeframe[],
     pageSize,
+    mostRows,
     weight: 1,
     bounds: 'both',
     longWindow: 'newest',

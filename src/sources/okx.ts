@@ -1,11 +1,12 @@
 import { z } from 'zod'
-import { type Fault, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../fault.ts'
-import type { HttpAnswer } from '../http/request.ts'
+import { Malformed } from '../fault.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { type Instant, plus, second, toInstant } from '../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { isPaidFor, readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
+import { classifyError } from './errors/classify-error.ts'
+import { okxErrors } from './errors/okx-errors.ts'
 import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
@@ -25,8 +26,11 @@ const bars: Readonly<Record<Timeframe, string>> = {
   '1d': '1Dutc',
 }
 
-/** A larger limit is cut to this without a word. */
+/** What an answer was measured to hold in 2026: a larger limit was cut to this without a word. */
 const pageSize = 100
+
+/** What it is documented to hold since 2025-08. So many are asked for, and the answer tells. */
+const mostRows = 300
 
 /** The history reaches from the listing to the candle that runs; the other endpoint keeps only the newest 1440. */
 function candlesRequest({ symbol, timeframe, range }: CandleQuery): SourceRequest {
@@ -39,7 +43,7 @@ function candlesRequest({ symbol, timeframe, range }: CandleQuery): SourceReques
       // mean the same when they are not.
       before: String(Math.max(range.from - 1, 0)),
       after: String(range.to - 1),
-      limit: String(pageSize),
+      limit: String(mostRows),
     },
     weight: 1,
   }
@@ -57,7 +61,7 @@ function readData(text: string, parse = parseJson): unknown[] {
 
 function parseCandles(text: string, query: CandleQuery): CandleRow[] {
   const rows = readData(text)
-  if (rows.length > pageSize) throw new Malformed(`okx sent ${rows.length} candles, more than a page holds`)
+  if (rows.length > mostRows) throw new Malformed(`okx sent ${rows.length} candles, more than a page holds`)
   return readCandleRows('okx', query.timeframe, rows, (row) => readRow(row, query))
 }
 
@@ -68,7 +72,7 @@ function readRow(row: unknown, { timeframe, asOf }: CandleQuery): CandleRow {
   if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in milliseconds' }
   const [, open, high, low, close, volume, volCcy, volCcyQuote, confirm] = row
   if (confirm !== '0' && confirm !== '1')
-    return { raw: row, openTime, flaw: 'the ninth column does not tell whether the candle is complete' }
+    return { raw: row, openTime, flaw: 'the ninth column does not say whether the candle is complete' }
   // One that runs says so too, and the clock of the answer leaves it out. This one was over before it was asked for.
   if (confirm === '0' && plus(openTime, timeframeMs[timeframe]) <= asOf)
     return { raw: row, openTime, flaw: 'okx says that the candle is not complete, though its time is over' }
@@ -151,46 +155,16 @@ const parseTickers = (text: string): CoinPriceRow[] =>
     })),
   )
 
-const errorBody = z.object({ code: z.string(), msg: z.string() })
-
-/** The window of its limits. It never says how long to wait. */
-const limitMs = 2 * second
-
-/** Too many requests from an address, or from an account. */
-const limitCodes: readonly string[] = ['50011', '50061']
-
-/** Not available, timed out, busy, system error. */
-const serverCodes: readonly string[] = ['50001', '50004', '50013', '50026']
-
-/** Errors are `{"code":"51001","msg":"…","data":[]}`, with HTTP 200 or 400; `data` and the order of the fields vary. */
-function classify({ status, headers, text }: HttpAnswer): Fault | undefined {
-  if (status === 429) return headers['retry-after'] === undefined ? slowDown('Too Many Requests') : undefined
-  // A page of the firewall in front of it is told by its status.
-  if (!/^\s*\{/.test(text)) return undefined
-  const body = errorBody.safeParse(parseJson('okx', text))
-  if (!body.success || body.data.code === '0') return undefined
-  const { code } = body.data
-  const msg = body.data.msg.slice(0, 200)
-  if (limitCodes.includes(code)) return slowDown(msg)
-  if (serverCodes.includes(code)) return new Unavailable(`okx cannot answer now: ${msg} (${code})`)
-  if (status >= 500 || status === 403) return undefined
-  if (code === '51001' || (code === '51000' && /\binstId\b/i.test(msg)))
-    return new UnknownMarket(`okx does not know this market (${msg})`)
-  return new Refused(`okx refused the request: ${msg} (${code})`)
-}
-
-const slowDown = (msg: string): Fault =>
-  new RateLimited(`okx asks us to slow down for ${limitMs / second} s (${msg})`, limitMs)
-
 export const okx = {
   id: 'okx',
   hosts: ['https://www.okx.com'],
   // Each of the endpoints that we ask allows an address this much; together they stay below the limit of any one.
-  rateLimits: [{ points: 20, perMs: limitMs }],
-  classify,
+  rateLimits: [{ points: 20, perMs: 2 * second }],
+  classify: (answer) => classifyError(okxErrors, answer),
   candles: {
     timeframes: Object.keys(bars) as Timeframe[],
     pageSize,
+    mostRows,
     weight: 1,
     bounds: 'both',
     longWindow: 'newest',

@@ -4,7 +4,7 @@ import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import { day, earlier, type Instant, later, plus, toInstant } from '../market/instant.ts'
 import { type AlignedRange, isEmpty } from '../market/range.ts'
-import { type AlignedInstant, ceilTo, floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { type AlignedInstant, ceilTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import type { CcxtSourceId, SourceId } from '../settings/source-ids.ts'
 import type { OtherKind } from './listing/market-kind.ts'
 import type { TradePage } from './trades.ts'
@@ -59,8 +59,10 @@ export type CandleTraits = Readonly<{
   timeframes: readonly Timeframe[]
   /** Of these timeframes, the ones it lacks, and the shorter one of its own that each is made of. */
   madeFrom?: Readonly<Partial<Record<Timeframe, Timeframe>>>
-  /** The most candles one answer holds. */
+  /** The candles that an answer is sure to hold: what a plan counts with. */
   pageSize: number
+  /** The most candles that an answer may hold, where that is not sure: so many are asked for, and the answer tells. */
+  mostRows?: number
   weight: number
   /**
    * How many of its newest candles can be had; absent where all of them since the listing can, and `unknown` where only its
@@ -69,8 +71,6 @@ export type CandleTraits = Readonly<{
   depth?: number | 'unknown'
   /** The single trades that older candles are made of, where there are any. */
   trades?: TradeEndpoint
-  /** When the source opened: it has no candle of before, and need not be asked for one. */
-  openedAt?: Instant
   /** Which bounds of a question the source honours: beyond another one its rows are no lie. */
   bounds: 'both' | 'from' | 'to' | 'none'
   /** What it gives for a window longer than a page: its oldest candles, its newest, or a refusal. */
@@ -81,16 +81,31 @@ export type CandleTraits = Readonly<{
 export type CandleEndpoint = CandleTraits &
   Readonly<{
     depth?: number
+    /**
+     * Of a source that rejects a range that begins before its candles do: longer candles of which one answer holds all, the
+     * finest first. They show where a market begins.
+     */
+    beginnings?: readonly BeginningEndpoint[]
     /** Asks for the candles of the range, which is no longer than a page unless `longWindow` is `oldest`. */
     request(query: CandleQuery): SourceRequest
     /** Throws Malformed when the answer as a whole is not what the contract says; a bad row is returned as a flaw. */
     parse(text: string, query: CandleQuery): AnswerRow[]
   }>
 
+export type BeginningEndpoint = Readonly<{
+  /** How long these candles are. */
+  lengthMs: number
+  request(symbol: string): SourceRequest
+  /** The first open time there is; undefined where the answer may not hold all candles. Throws Malformed. */
+  parse(text: string): Instant | undefined
+}>
+
 export type TradeEndpoint = Readonly<{
   /** The most trades one answer holds. */
   pageSize: number
   weight: number
+  /** Whether the trades of a market are numbered without a gap. */
+  hasConsecutiveIds?: true
   /** About how many trades a market has in a day: how many there really are is known only once they have come. */
   perDay: number
   /** Asks for the oldest trades from about that moment on, in nanoseconds since 1970. */
@@ -129,10 +144,9 @@ export function costOf(
   asOf: Instant,
 ): WalkCost {
   const part = candles.madeFrom?.[timeframe] ?? timeframe
-  const opened = later(from, floorTo(part, candles.openedAt ?? from))
   const reach = reachableFrom(candles, timeframe, asOf)
-  const pages = Math.ceil(Math.max(0, to - later(opened, reach)) / (candles.pageSize * timeframeMs[part]))
-  const inTrades = { from: opened, to: earlier(to, reach) }
+  const pages = Math.ceil(Math.max(0, to - later(from, reach)) / (candles.pageSize * timeframeMs[part]))
+  const inTrades = { from, to: earlier(to, reach) }
   const { trades } = candles
   const tradePages =
     trades === undefined || isEmpty(inTrades)

@@ -13,9 +13,10 @@ export type TradeSource = Readonly<{ source: CandleProvider; trades: TradeEndpoi
 /**
  * Makes the candles of a range of the trades in it, asked for from its beginning on. Each page speaks for the whole
  * candles that lie before the last trade that has come: a walk that is broken off is taken up where the last of them
- * ended. Every question goes back to the last trade once more, so that none is left out where two answers meet, however
- * many were made in that moment. Memory holds two answers and the candle that grows. Throws Malformed where the source
- * goes back, jumps, or does not move on.
+ * ended. Every request goes back to the last trade once more, so that none is left out where two answers meet. Where so
+ * many were made in that moment that they fill an answer, only the source's own cursor leads on. Memory holds an answer,
+ * the trades of the last moment and the candle that grows. Throws Malformed where the source goes back, jumps, or does not
+ * move on.
  */
 export async function* walkTrades(
   reach: WalkReach,
@@ -47,14 +48,20 @@ const tolerance = 1_000_000n
 /** A cursor and the last trade may be this far from each other; more, and one of them is written in another unit. */
 const cursorTolerance = 1_000_000_000n
 
+/** Answers in a row by the source's own cursor: more trades than that in one moment are no trades. */
+const mostByCursor = 1_000
+
 class TradeWalk {
   readonly #reach: WalkReach
   readonly #from: TradeSource
   readonly #query: CandleQuery
   readonly #options: SendOptions
   #since: bigint
-  /** The trades of the newest answer that held any; none of the range has come while it is empty. */
-  #known: ReadonlySet<string> = new Set()
+  /** The trades that may come again, with their times; none of the range has come while it is empty. */
+  readonly #known = new Map<string, bigint>()
+  #lastId: string | undefined
+  /** How many requests in a row went on by the source's own cursor. */
+  #byCursor = 0
   #requests = 0
 
   constructor(reach: WalkReach, from: TradeSource, query: CandleQuery, options: SendOptions) {
@@ -73,7 +80,7 @@ class TradeWalk {
     let answer = await this.#first()
     // Where the first trade comes late, the next answer must go on from there before the time until then is believed
     // to be empty: a source that does not hear where to begin answers with its newest trades.
-    let next = this.#beginsLate(answer) ? await this.#ask() : undefined
+    let next = this.#beginsLate(answer) ? await this.#next() : undefined
     for (;;) {
       for (const row of answer.fresh) {
         if (contains(range, ofNanoseconds(row.time))) candles.add(row)
@@ -87,7 +94,7 @@ class TradeWalk {
         answered = to
       }
       if (answered >= range.to) return
-      answer = next ?? (await this.#ask())
+      answer = next ?? (await this.#next())
       next = undefined
     }
   }
@@ -126,6 +133,13 @@ class TradeWalk {
     return { fresh: unique(fresh), last, answeredAt }
   }
 
+  /** Behind a cursor no known trade shows that an answer goes on where the last one ended: no more trades count twice. */
+  async #next(): Promise<Answer> {
+    const isByCursor = this.#byCursor > 0
+    const answer = await this.#ask()
+    return isByCursor && answer.fresh.length === 0 ? this.#ask() : answer
+  }
+
   #refuseOtherTrades(rows: readonly TradeRow[], fresh: readonly TradeRow[]): void {
     const { source, trades } = this.#from
     const at = toIso(ofNanoseconds(this.#since))
@@ -133,18 +147,42 @@ class TradeWalk {
     if (first && first.time < this.#since - tolerance)
       throw new Malformed(`${source.id} answered with trades of before ${at}, from where it was asked`)
     if (this.#known.size === 0) return
-    if (fresh.length === rows.length)
-      throw new Malformed(`${source.id} left out trades that it had told of, from ${at} on`)
+    if (this.#byCursor > 0) this.#refuseJump(fresh, at)
+    else if (fresh.length === rows.length)
+      throw new Malformed(`${source.id} left out trades that it had listed, from ${at} on`)
     if (fresh.length === 0 && rows.length >= trades.pageSize)
-      throw new Malformed(`${source.id} does not go on behind ${at}: every answer holds the same trades`)
+      throw new Malformed(
+        `${source.id} does not go on behind ${at}: every answer holds the same ${rows.length} trades`,
+      )
+    if (this.#byCursor > mostByCursor)
+      throw new Malformed(
+        `${source.id} does not go on behind ${at}: ${this.#byCursor} answers are of that moment`,
+      )
+  }
+
+  /** A cursor that only repeats the time of the last trade leads past the others of that moment. */
+  #refuseJump([first]: readonly TradeRow[], at: string): void {
+    const { source, trades } = this.#from
+    if (!trades.hasConsecutiveIds || first === undefined || this.#lastId === undefined) return
+    const expected = BigInt(this.#lastId) + 1n
+    if (BigInt(first.id) !== expected)
+      throw new Malformed(
+        `${source.id} has more trades at ${at} than an answer holds, and its cursor leads past some of them: trade ${expected} is missing`,
+      )
   }
 
   #goOn(rows: readonly TradeRow[], last: TradeRow, cursor: bigint): void {
     const apart = cursor - last.time
     if (apart > cursorTolerance || apart < -cursorTolerance)
       throw new Malformed(`${this.#from.source.id} says to go on elsewhere than at its last trade`)
-    this.#known = new Set(rows.map(({ id }) => id))
-    this.#since = (cursor < last.time ? cursor : last.time) - overlap
+    const back = (cursor < last.time ? cursor : last.time) - overlap
+    for (const { id, time } of rows) this.#known.set(id, time)
+    for (const [id, time] of this.#known) if (time < back - tolerance) this.#known.delete(id)
+    const again = [...this.#known.values()].filter((time) => time >= back).length
+    const isFull = again >= this.#from.trades.pageSize
+    this.#byCursor = isFull ? this.#byCursor + 1 : 0
+    this.#since = isFull ? cursor : back
+    this.#lastId = last.id
   }
 }
 

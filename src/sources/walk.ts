@@ -1,26 +1,17 @@
-import { Malformed } from '../fault.ts'
+import { BeforeHistory, Malformed, RangeTooLong } from '../fault.ts'
 import type { SendOptions } from '../http/request.ts'
 import { type CandleRow, openTimeOf } from '../market/candle.ts'
 import { earlier, type Instant, later } from '../market/instant.ts'
 import { type AlignedRange, candleAround, contains, isEmpty, type Range } from '../market/range.ts'
-import {
-  type AlignedInstant,
-  ceilTo,
-  floorTo,
-  plusCandles,
-  type Timeframe,
-  timeframeMs,
-} from '../market/timeframe.ts'
-import { type AskReach, askForCandles } from './ask.ts'
+import { type AlignedInstant, ceilTo, floorTo, plusCandles, timeframeMs } from '../market/timeframe.ts'
+import type { AskReach } from './ask.ts'
 import { composePages } from './compose-pages.ts'
 import { extended, firstIn, firstOf, newestOf, type RowAnswer, type Span } from './row-times.ts'
-import {
-  type AnswerRow,
-  type CandleProvider,
-  type CandleQuery,
-  type CandleTraits,
-  reachableFrom,
-} from './source.ts'
+import { type AnswerRow, type CandleProvider, type CandleQuery, reachableFrom } from './source.ts'
+import { HistoryBeginning } from './walk/history-beginning.ts'
+import { longestOf } from './walk/longest-timeframe.ts'
+import { ReachDoubt } from './walk/reach-doubt.ts'
+import { WindowAsker } from './walk/window-asker.ts'
 import { walkTrades } from './walk-trades.ts'
 
 /** One answer of a walk. */
@@ -37,13 +28,15 @@ export type WalkedPage = Readonly<{
 export type WalkReach = AskReach
 
 /**
- * Walks a range forward, window by window of one page each. What a source does not have is believed only when asked
- * twice: a window is no longer than a page, so that a bound it ignores cannot make a hole; what follows the last row
- * of a short page is asked for again; and so is what an empty window speaks for, together with all that follows it
- * where that can be asked in one question, which also takes the years before a listing in one step.
+ * Walks a range forward, window by window. What a source does not have is believed only when asked twice: what is missing
+ * before the first row of an answer that may have been cut off is asked for again, and so is what follows the last one, and
+ * what an empty window speaks for, together with all that follows it where that can be asked in one request, which also
+ * takes the years before a listing in one step.
  * A timeframe that the source lacks is made of a shorter one, whole candles at a time. What lies further back than the
- * source's candles reach is made of its trades, and left out where it has none to offer: no page speaks for it. Where only
- * its answers tell what a source does, its word counts for less: see `#getWhole` and `#doubt`.
+ * source's candles reach is made of its trades, and left out where it has none to offer: no page speaks for it. How much an
+ * answer holds and how far back they reach is learned from the answers, see `WindowAsker` and `HistoryBeginning`; where only
+ * they tell, their word counts for less: see `ReachDoubt`. Each window moves the walk on by a candle at the least, or makes the
+ * next one shorter.
  */
 export async function* walkCandles(
   reach: WalkReach,
@@ -67,61 +60,83 @@ class WindowWalk {
   readonly #source: CandleProvider
   readonly #query: CandleQuery
   readonly #options: SendOptions
-  #requests = 0
+  readonly #asker: WindowAsker
+  readonly #beginning: HistoryBeginning
+  readonly #doubt: ReachDoubt
   #mayWiden: boolean
-  /** What lies before cannot be had as candles any more: it moves on as the walk takes its time. */
-  #reachableFrom: AlignedInstant
-  /** Whether what is absent from here on is known to be absent, and not just forgotten. */
-  #reachesBack: boolean
+  /** The candle that a range was found to begin with: it is asked for alone, before all that follow. */
+  #firstCandle: AlignedInstant | undefined
 
   constructor(reach: WalkReach, source: CandleProvider, query: CandleQuery, options: SendOptions) {
     this.#reach = reach
     this.#source = source
     this.#query = query
     this.#options = options
+    this.#asker = new WindowAsker(reach, source, query, options)
+    this.#beginning = new HistoryBeginning(reach, source, query, options, this.#asker)
+    this.#doubt = new ReachDoubt(source, query, this.#asker)
     this.#mayWiden = source.candles.longWindow === 'oldest'
-    this.#reachableFrom = reachableFrom(source.candles, query.timeframe, query.asOf)
-    this.#reachesBack = source.candles.depth !== 'unknown'
   }
 
   async *pages(): AsyncGenerator<WalkedPage> {
-    const { range, timeframe, asOf } = this.#query
-    const { pageSize } = this.#source.candles
+    const { range } = this.#query
     let { from } = range
-    const opened = earlier(floorTo(timeframe, this.#source.candles.openedAt ?? from), range.to)
-    if (from < opened) {
-      yield { rows: [], answered: { from, to: opened }, answeredAt: asOf, requests: 0 }
-      from = opened
-    }
     while (from < range.to) {
-      if (from < this.#reachableFrom) {
+      if (from < this.#asker.reachableFrom) {
         from = yield* this.#walkTrades({ from, to: range.to })
         continue
       }
-      const window = { from, to: earlier(plusCandles(from, pageSize, timeframe), range.to) }
-      const { rows, answeredAt, to } =
-        (await this.#ask(window)) ?? (await this.#askAgain(window, { from, to: range.to }))
-      await this.#doubt({ from, to: floorTo(timeframe, firstIn(rows, { from, to })) }, to)
+      const outcome = await this.#outcomeOf(from)
+      if (outcome === undefined) continue
+      const { rows, answeredAt, to } = outcome
       // It may turn out only now that the window began too far back.
-      if (from < this.#reachableFrom)
-        from = yield* this.#walkTrades({ from, to: earlier(this.#reachableFrom, range.to) })
+      if (from < this.#asker.reachableFrom)
+        from = yield* this.#walkTrades({ from, to: earlier(this.#asker.reachableFrom, range.to) })
       if (from >= to) continue
-      const answered = { from, to }
-      yield { rows: rows.filter(isCandleRow), answered, answeredAt, requests: this.#takeRequests() }
+      const requests = this.#asker.takeRequests()
+      yield { rows: rows.filter(isCandleRow), answered: { from, to }, answeredAt, requests }
       from = to
     }
   }
 
-  #takeRequests(): number {
-    const requests = this.#requests
-    this.#requests = 0
-    return requests
+  /** What the next window comes to; undefined where it could not be asked for as it was, and is different now. */
+  async #outcomeOf(from: AlignedInstant): Promise<Outcome | undefined> {
+    const { range, timeframe } = this.#query
+    const candles = from === this.#firstCandle ? 1 : this.#asker.windowCandles
+    const window = { from, to: earlier(plusCandles(from, candles, timeframe), range.to) }
+    const rest = { from, to: range.to }
+    try {
+      const outcome = (await this.#ask(window)) ?? (await this.#askAgain(window, rest))
+      const first = floorTo(timeframe, firstIn(outcome.rows, { from, to: outcome.to }))
+      // Its trades tell for sure what a late beginning only may mean.
+      if (this.#source.candles.trades) this.#asker.forgetBefore(first)
+      else await this.#doubt.check({ from, to: first }, outcome.to)
+      return outcome
+    } catch (error) {
+      if (error instanceof RangeTooLong && this.#asker.shorten()) return undefined
+      if (error instanceof BeforeHistory) return this.#moveToBeginning(rest, error)
+      throw error
+    }
+  }
+
+  /** Goes on where the candles of the market begin, and speaks for what lies before if the source has shown it. */
+  async #moveToBeginning(rest: AlignedRange, rejection: BeforeHistory): Promise<Outcome | undefined> {
+    if (rest.from === this.#firstCandle)
+      throw new Malformed(`${this.#source.id} rejects a range that it has accepted: ${rejection.message}`, {
+        cause: rejection,
+      })
+    const { at, isShown, isAccepted } = await this.#beginning.find(rest)
+    if (isAccepted) this.#firstCandle = at
+    if (at === rest.from) return undefined
+    if (isShown) return { rows: [], answeredAt: this.#query.asOf, to: at }
+    this.#asker.forgetBefore(at)
+    return undefined
   }
 
   /** Goes on until the candles can be had, and returns where that is. */
   async *#walkTrades(range: AlignedRange): AsyncGenerator<WalkedPage, AlignedInstant> {
     const { trades } = this.#source.candles
-    if (!trades) return earlier(this.#reachableFrom, range.to)
+    if (!trades) return earlier(this.#asker.reachableFrom, range.to)
     const walk = walkTrades(
       this.#reach,
       { source: this.#source, trades },
@@ -129,73 +144,23 @@ class WindowWalk {
       this.#options,
     )
     for await (const page of walk) {
-      this.#learnReach([], page.answeredAt)
-      yield { ...page, requests: page.requests + this.#takeRequests() }
-      if (page.answered.to >= this.#reachableFrom) return page.answered.to
+      this.#asker.learnReach({ rows: [], answeredAt: page.answeredAt })
+      yield { ...page, requests: page.requests + this.#asker.takeRequests() }
+      if (page.answered.to >= this.#asker.reachableFrom) return page.answered.to
     }
     return range.to
-  }
-
-  /** An answer of as many candles as there are to be had does not speak for what lies before the first of them. */
-  #learnReach(rows: readonly AnswerRow[], answeredAt: Instant): void {
-    const { candles } = this.#source
-    const { timeframe } = this.#query
-    const first =
-      (candles.depth === 'unknown' ? undefined : firstOf(rows, candles.depth)) ?? this.#reachableFrom
-    this.#reachableFrom = [reachableFrom(candles, timeframe, answeredAt), floorTo(timeframe, first)].reduce(
-      later,
-      this.#reachableFrom,
-    )
-  }
-
-  /**
-   * Of a source that does not tell how far back it reaches: where the first candle of a walk comes late, those before it
-   * may be absent, or forgotten. They are absent where a still earlier one can be had, or where the longest timeframe has
-   * none there either; otherwise no page speaks for them.
-   */
-  async #doubt(hole: AlignedRange, end: AlignedInstant): Promise<void> {
-    if (this.#reachesBack || hole.from < this.#reachableFrom) return
-    this.#reachesBack = isEmpty(hole)
-    if (this.#reachesBack) return
-    const { timeframe } = this.#query
-    const before = this.#pageBefore(hole.from, timeframe)
-    const answer = await this.#get(before, timeframe)
-    this.#reachesBack = firstIn(answer.rows, before) < before.to
-    if (this.#reachesBack) return
-    const kept = newestOf(answer, before, timeframe)
-    if (kept !== undefined) this.#reachableFrom = later(this.#reachableFrom, floorTo(timeframe, kept))
-    else if (await this.#longestHas(hole, end)) this.#reachableFrom = later(this.#reachableFrom, hole.to)
-  }
-
-  /** As much as one answer holds, up to there. */
-  #pageBefore(to: AlignedInstant, timeframe: Timeframe): AlignedRange {
-    const candles = Math.min(this.#source.candles.pageSize, to / timeframeMs[timeframe])
-    return { from: plusCandles(to, -candles, timeframe), to }
-  }
-
-  /** Whether the longest timeframe has a candle of the hole, or does not reach back to it itself. */
-  async #longestHas(hole: AlignedRange, end: AlignedInstant): Promise<boolean> {
-    const { candles } = this.#source
-    const longest = longestOf(candles)
-    if (timeframeMs[longest] <= timeframeMs[this.#query.timeframe]) return false
-    const from = floorTo(longest, hole.from)
-    const to = earlier(ceilTo(longest, hole.to), plusCandles(from, candles.pageSize, longest))
-    const answer = await this.#getWhole({ from, to }, longest)
-    // The one in which the first candle lies proves nothing about those before it.
-    const before = hole.to < end ? floorTo(longest, hole.to) : hole.to
-    const kept = newestOf(answer, { from, to }, longest)
-    return (kept !== undefined && kept > from) || firstIn(answer.rows, { from, to: before }) < before
   }
 
   /** Undefined when the source answered without a row of the window. */
   async #ask(window: AlignedRange): Promise<Outcome | undefined> {
     const { timeframe } = this.#query
-    const answer = await this.#getWhole(window, timeframe)
+    const answer = await this.#asker.getWhole(window, timeframe)
     const span = this.#spanOf(answer.rows, window)
     if (span) return { ...answer, to: this.#endOf(span, window) }
-    const kept = this.#reachesBack ? undefined : newestOf(answer, window, timeframe)
-    if (kept === undefined) return undefined
-    this.#reachableFrom = later(this.#reachableFrom, floorTo(timeframe, kept))
+    const kept = this.#asker.reachesBack ? undefined : newestOf(answer, window, timeframe)
+    // What its candles leave out, a source with trades is asked for by them.
+    if (kept === undefined) return this.#source.candles.trades && { ...answer, to: window.to }
+    this.#asker.forgetBefore(floorTo(timeframe, kept))
     return { ...answer, to: window.to }
   }
 
@@ -209,7 +174,7 @@ class WindowWalk {
       const probed = await this.#probe(window, rest)
       if (probed) return probed
     }
-    const answer = await this.#getWhole(window, this.#query.timeframe)
+    const answer = await this.#asker.getWhole(window, this.#query.timeframe)
     const span = this.#spanOf(answer.rows, window)
     return { ...answer, to: span ? this.#endOf(span, window) : window.to }
   }
@@ -217,14 +182,14 @@ class WindowWalk {
   /** Undefined when the source answered from somewhere else than the beginning. */
   async #askForRest(rest: AlignedRange): Promise<Outcome | undefined> {
     const { timeframe } = this.#query
-    const answer = await this.#get(rest, timeframe)
+    const answer = await this.#asker.get(rest, timeframe)
     const span = this.#spanOf(answer.rows, rest)
     if (!span) return { ...answer, to: rest.to }
     const end = this.#endOf(span, rest)
     if (answer.rows.length < this.#source.candles.pageSize) return { ...answer, to: end }
     // A source that ignores the beginning fills its page with the newest candles, and older ones only look absent.
     const skipped = { from: rest.from, to: floorTo(timeframe, span.first) }
-    if (isEmpty(skipped) || (await this.#get(skipped, timeframe)).rows.length === 0)
+    if (isEmpty(skipped) || (await this.#asker.get(skipped, timeframe)).rows.length === 0)
       return { ...answer, to: end }
     this.#mayWiden = false
     return undefined
@@ -232,7 +197,7 @@ class WindowWalk {
 
   /**
    * Where a long window cannot be asked for, the longest timeframe tells: where that has no candle, the shorter ones
-   * have none either. Undefined when it does not reach beyond the window.
+   * have none either. Undefined when it does not reach beyond the window, or cannot be asked for so much.
    */
   async #probe(window: AlignedRange, rest: AlignedRange): Promise<Outcome | undefined> {
     const { candles } = this.#source
@@ -244,46 +209,16 @@ class WindowWalk {
     )
     // The candle that is still open may not be told of yet.
     const closed = earlier(floorTo(longest, this.#query.asOf), ceilTo(longest, rest.to))
-    const range = { from, to: earlier(plusCandles(from, candles.pageSize, longest), closed) }
+    const range = { from, to: earlier(plusCandles(from, this.#asker.windowCandles, longest), closed) }
     if (isEmpty(range) || range.from > window.from) return undefined
-    const answer = await this.#getWhole(range, longest)
+    const answer = await this.#asker.getWhole(range, longest).catch(exceptForItsRange)
+    if (answer === undefined) return undefined
     const first =
       candles.depth === 'unknown' ? newestOf(answer, range, longest) : firstOf(answer.rows, candles.depth)
     if (first !== undefined && first > range.from) return undefined
     const span = this.#spanOf(answer.rows, range)
     const to = earlier(span ? floorTo(longest, span.first) : range.to, rest.to)
     return to > window.to ? { rows: [], answeredAt: answer.answeredAt, to } : undefined
-  }
-
-  /**
-   * The answer to a question of at most a page. Where only its answers tell what a source does, its page may be shorter than
-   * we believe and hold the newest candles: what is missing at the beginning is asked for again, until it stays so.
-   */
-  async #getWhole(range: AlignedRange, timeframe: Timeframe): Promise<RowAnswer> {
-    let answer = await this.#get(range, timeframe)
-    if (this.#source.candles.depth !== 'unknown') return answer
-    const beginning = ({ rows }: RowAnswer) => floorTo(timeframe, firstIn(rows, range))
-    for (let to = beginning(answer); to > range.from && to < range.to; to = beginning(answer)) {
-      // With what lies before the range, as far as a page goes: it shows whether the source reaches back that far.
-      const asked = this.#pageBefore(to, timeframe)
-      const more = await this.#get(asked, timeframe)
-      if (timeframe === this.#query.timeframe) this.#reachesBack ||= firstIn(more.rows, asked) < range.from
-      const missing = more.rows.filter((row) => contains({ from: range.from, to }, openTimeOf(row) ?? to))
-      if (missing.length === 0) return answer
-      answer = {
-        rows: [...missing, ...answer.rows],
-        answeredAt: earlier(more.answeredAt, answer.answeredAt),
-      }
-    }
-    return answer
-  }
-
-  async #get(range: AlignedRange, timeframe: Timeframe): Promise<RowAnswer> {
-    const page = { ...this.#query, range, timeframe }
-    const answer = await askForCandles(this.#reach, this.#source, page, this.#options)
-    this.#requests += answer.requests
-    if (timeframe === this.#query.timeframe) this.#learnReach(answer.rows, answer.answeredAt)
-    return answer
   }
 
   /** The end of the last candle that came: what follows is asked for again. */
@@ -317,12 +252,9 @@ class WindowWalk {
   }
 }
 
-const isCandleRow = (row: AnswerRow): row is CandleRow => !('quiet' in row)
-
-/** The longest of the timeframes that the source has itself. */
-function longestOf({ timeframes, madeFrom }: CandleTraits): Timeframe {
-  const own = timeframes.filter((timeframe) => madeFrom?.[timeframe] === undefined)
-  return own.reduce((longest, timeframe) =>
-    timeframeMs[timeframe] > timeframeMs[longest] ? timeframe : longest,
-  )
+/** A probe that its source rejects for its range proves nothing. */
+function exceptForItsRange(error: unknown): undefined {
+  if (!(error instanceof BeforeHistory || error instanceof RangeTooLong)) throw error
 }
+
+const isCandleRow = (row: AnswerRow): row is CandleRow => !('quiet' in row)

@@ -1,7 +1,13 @@
 import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { InvalidInput, Misconfigured } from '../fault.ts'
-import { inTransaction, sqlStateOf, type Transaction, withFaults } from './transaction.ts'
+import {
+  insufficientPrivilege,
+  inTransaction,
+  sqlStateOf,
+  type Transaction,
+  withFaults,
+} from './transaction.ts'
 
 type Role = 'beacon_app' | 'beacon_upkeep'
 
@@ -78,7 +84,6 @@ async function act(tx: Transaction, { role, userId = '', loginEmails = '' }: Act
   }
 }
 
-const insufficientPrivilege = '42501'
 const invalidParameterValue = '22023'
 
 async function roleRefused({ client }: Transaction, role: Role, cause: unknown): Promise<unknown> {

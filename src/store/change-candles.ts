@@ -11,6 +11,8 @@ import {
   type RunsOf,
 } from './compare-candles.ts'
 import { copyRowsInto } from './copy.ts'
+import { recordMaintenance } from './maintenance-audit.ts'
+import { askedByCommand } from './run-provenance.ts'
 import type { Database, Transaction } from './transaction.ts'
 
 export type ChangedCandles = Readonly<{ incoming: IncomingCandles; changed: readonly ChangedCandle[] }>
@@ -71,7 +73,7 @@ export async function takeOut(
     for (const { from, to } of runs) {
       const [first, last] = [rows.openTimes[from], rows.openTimes[to - 1]]
       if (first === undefined || last === undefined)
-        throw new RangeError('a stretch reaches beyond its candles')
+        throw new RangeError('a range reaches beyond its candles')
       const { rowCount } = await db.execute(sql`
         delete from ohlcv_data
         where coin_id = ${series.coinId} and timeframe = ${timeframe}
@@ -133,6 +135,24 @@ const revisionColumns = [
 /** Keeps the values that were there beside those that take their place. */
 export async function keepRevisions(tx: Transaction, candles: readonly ChangedCandles[]): Promise<void> {
   await copyRowsInto(tx, 'candle_revisions', revisionColumns, revisionRows(candles))
+  await recordReplacements(tx.db, candles)
+}
+
+/** What a command replaces is done by hand, and in the audit log too; what a job loads has its run. */
+async function recordReplacements(db: Database, candles: readonly ChangedCandles[]): Promise<void> {
+  const replaced = candles.filter(({ changed }) => changed.length > 0)
+  const runIds = [...new Set(replaced.map(({ incoming }) => incoming.runId))]
+  const { rows: runs } = await db.execute<{ id: string; job: string }>(sql`
+    select id, job from ingest_runs
+    where id in (select jsonb_array_elements_text(${JSON.stringify(runIds)}::jsonb)::uuid) and job in ${askedByCommand}`)
+  for (const { incoming, changed } of replaced) {
+    const run = runs.find(({ id }) => id === incoming.runId)
+    if (!run) continue
+    const { coinId, timeframe, source } = incoming.series
+    const details = { rows: changed.length, source, run: run.id, why: run.job }
+    const entity = `${coinId} ${timeframe}`
+    await recordMaintenance(db, { operation: 'REPLACE', table: 'ohlcv_data', entity, details })
+  }
 }
 
 function* revisionRows(candles: readonly ChangedCandles[]): Generator<Buffer> {

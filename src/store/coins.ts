@@ -1,7 +1,9 @@
 import { sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../market/instant.ts'
+import { fittingName } from '../market/name.ts'
 import type { FollowedCoin } from '../settings/schema.ts'
 import { lockMarkets } from './instruments.ts'
+import { recordMaintenance } from './maintenance-audit.ts'
 import {
   lastEnd,
   latest,
@@ -84,10 +86,12 @@ type CoinNames = Readonly<{ symbol: string; name: string; imageUrl?: string }>
 
 /** A source may say anything: what its column cannot hold must not keep a price out. */
 function fitting({ symbol, name, imageUrl }: CoinNames) {
-  const text = (value: string, longest: number) =>
-    [...value.replaceAll('\u0000', '')].slice(0, longest).join('')
   const isUsable = imageUrl !== undefined && imageUrl.length <= 255 && !imageUrl.includes('\u0000')
-  return { symbol: text(symbol, 20), name: text(name, 100), imageUrl: isUsable ? imageUrl : null }
+  return {
+    symbol: fittingName(symbol, 20),
+    name: fittingName(name, 100),
+    imageUrl: isUsable ? imageUrl : null,
+  }
 }
 
 /**
@@ -192,8 +196,17 @@ export async function followMarket(tx: Transaction, market: NewMarket, now: Inst
     where coin_id = ${coinId} and source = ${source} and symbol = ${symbol} and listed_to is null
       and listed_from is distinct from ${listedFromIso}::timestamp
     returning coin_id`)
-  return { isChanged: retired.length + followed.length + moved.length > 0, symbol, listedFrom }
+  const isChanged = retired.length + followed.length + moved.length > 0
+  if (isChanged) await recordCoin({ db }, 'TRACK', coinId, { markets: [`${source}:${symbol}`] })
+  return { isChanged, symbol, listedFrom }
 }
+
+const recordCoin = (
+  { db }: Pick<Transaction, 'db'>,
+  operation: 'TRACK' | 'UNTRACK',
+  coinId: string,
+  details: Readonly<Record<string, unknown>>,
+): Promise<void> => recordMaintenance(db, { operation, table: 'instruments', entity: coinId, details })
 
 /**
  * Stops tracking every market of a coin; its data stays. A coin that shared one with it has it alone from then on. Returns
@@ -204,6 +217,7 @@ export async function unfollowCoin({ db }: Transaction, coinId: string, now: Ins
     update instruments set followed_to = ${toIso(now)}::timestamp, shares_market = false
     where coin_id = ${coinId} and followed_to is null
     returning source, symbol`)
+  if (rows.length > 0) await recordCoin({ db }, 'UNTRACK', coinId, { markets: rows.length })
   for (const { source, symbol } of rows) {
     // The first of those that are left, which is the one that shares with nobody where there is one.
     const [left] = (await readLivesOf(db, source, symbol)).filter(({ isTracked }) => isTracked)
@@ -214,4 +228,9 @@ export async function unfollowCoin({ db }: Transaction, coinId: string, now: Ins
         and followed_to is null and listed_to is null and shares_market`)
   }
   return rows.length
+}
+
+/** Writes down that the configuration brought in coins, in the same transaction. */
+export async function recordConfigured(tx: Transaction, coinIds: readonly string[]): Promise<void> {
+  for (const coinId of coinIds) await recordCoin(tx, 'TRACK', coinId, { from: 'configuration' })
 }

@@ -4,6 +4,7 @@ import { hour, type Instant, plus, toIso } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import { lockSeries, type Series } from './coverage.ts'
+import { entryOfRows } from './maintenance-audit.ts'
 import { type RangeRow, toRange } from './multirange.ts'
 import { type Database, inTransaction } from './transaction.ts'
 
@@ -109,9 +110,18 @@ export async function mendStates(
             ('recheck-after-day', after_day * after_month * (absent + refused) - stored)
           ) as rule (state, ranges)
         )
-        update candle_coverage as known
-        set ranges = coalesce((select mended.ranges from mended where mended.state = known.state), '{}'), updated_at = ${toIso(now)}::timestamp
-        where ${ofSeries} and ranges <> coalesce((select mended.ranges from mended where mended.state = known.state), '{}')`)
+        , repaired as (
+          update candle_coverage as known
+          set ranges = coalesce((select mended.ranges from mended where mended.state = known.state), '{}'), updated_at = ${toIso(now)}::timestamp
+          where ${ofSeries} and ranges <> coalesce((select mended.ranges from mended where mended.state = known.state), '{}')
+          returning known.state
+        )
+        ${entryOfRows('repaired', {
+          operation: 'REPAIR',
+          table: 'candle_coverage',
+          entity: `${coinId} ${timeframe}`,
+          details: { why: 'states of the same source that exclude each other', source },
+        })}`)
     },
     'upkeep',
   )

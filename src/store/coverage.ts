@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { day, type Instant, plus, toIso } from '../market/instant.ts'
 import { type AlignedRange, toAlignedRange, union } from '../market/range.ts'
 import { type AlignedInstant, floorTo, type Timeframe, toAligned } from '../market/timeframe.ts'
+import { takeLocks } from './locks.ts'
 import { fromMs, multirangeText, type RangeRow, toRange } from './multirange.ts'
 import type { Database } from './transaction.ts'
 
@@ -73,13 +74,10 @@ export type SeriesFindings = Readonly<{ series: Series; findings: Findings }>
  * Many are locked in the same order by everybody.
  */
 export async function lockSeries(db: Database, series: readonly Omit<Series, 'source'>[]): Promise<void> {
-  const names = series.map(({ coinId, timeframe }) => `beacon:series:${coinId}:${timeframe}`)
-  if (names.length === 0) return
-  await db.execute(sql`
-    select pg_advisory_xact_lock(key) from (
-      select distinct hashtextextended(name, 0) as key from jsonb_array_elements_text(${JSON.stringify(names)}::jsonb) as name
-      order by key
-    ) as keys`)
+  await takeLocks(
+    db,
+    series.map(({ coinId, timeframe }) => `series ${coinId} ${timeframe}`),
+  )
 }
 
 /** Adds one answer's findings to the ledger, in the transaction that writes the candles they speak of. */

@@ -2,8 +2,11 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { Fault, Misconfigured, Unavailable } from '../fault.ts'
+import { toIso } from '../market/instant.ts'
 import { intersect, type Range } from '../market/range.ts'
 import { inSpan } from '../runtime/trace.ts'
+import { takeLocks } from './locks.ts'
+import { recordMaintenance } from './maintenance-audit.ts'
 import { ensureBranch } from './partitions/branch.ts'
 import { type CatalogPartition, isBounded, readPartitions } from './partitions/catalog.ts'
 import { detachObstacles, lacksRights, nameObstacles, type Obstacle } from './partitions/obstacles.ts'
@@ -67,7 +70,7 @@ export async function makePartitions(
     known ?? (await readPartitions(db, [table.name])),
   )
   for (const range of ranges) await maker.fill(range)
-  const detaching = (await detachObstacles(db, maker.partitions)).filter((obstacle) =>
+  const detaching = detachObstacles(maker.partitions).filter((obstacle) =>
     ranges.some((range) => intersect(range, obstacle.range) !== undefined),
   )
   const { made, partitions, inParent, obstacles } = maker
@@ -158,6 +161,9 @@ class PartitionMaker {
   }
 }
 
+/** Until the transaction ends, nobody else makes a partition. */
+export const lockPartitionCreation = (db: Transaction['db']): Promise<void> => takeLocks(db, ['partitions'])
+
 function outcomeOf(error: unknown, { name }: PartitionedTable): Outcome {
   const state = sqlStateOf(error) ?? ''
   if (takenMeanwhile.has(state)) return 'taken'
@@ -174,7 +180,7 @@ async function createPartition(
   lockTimeoutMs: number,
 ): Promise<Outcome> {
   await db.execute(sql`select set_config('lock_timeout', ${`${lockTimeoutMs}ms`}, true)`)
-  await db.execute(sql`select pg_advisory_xact_lock(hashtextextended('beacon:partitions', 0))`)
+  await lockPartitionCreation(db)
   if (table.timeframe !== undefined) {
     const branch = await ensureBranch(db, table.name, table.timeframe)
     if (branch === 'plain') return 'in-parent'
@@ -189,6 +195,8 @@ async function createPartition(
     sql`create table ${child} (like ${parent} including defaults including constraints including storage)`,
   )
   await db.execute(sql`alter table ${parent} attach partition ${child} ${sql.raw(bounds)}`)
+  const details = { from: toIso(plan.range.from), to: toIso(plan.range.to) }
+  await recordMaintenance(db, { operation: 'CREATE', table: table.name, entity: plan.name, details })
   const { rows } = await db.execute<{ oid: string }>(sql`select ${plan.name}::regclass::oid as oid`)
   return {
     table: table.name,
@@ -198,6 +206,7 @@ async function createPartition(
     qualifiedName: `public.${plan.name}`,
     bounds,
     range: plan.range,
+    relation: 'table',
     isDetachPending: false,
   }
 }

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import type { Counters } from '../../drizzle/schema/monitoring.ts'
 import type { Instant } from '../market/instant.ts'
 import { fromMs } from './multirange.ts'
-import type { Database } from './transaction.ts'
+import { type Database, sqlStateOf } from './transaction.ts'
 
 /** What the server tells of itself in one moment. */
 export type DatabaseFigures = Readonly<{
@@ -26,6 +26,14 @@ type FiguresRow = Readonly<
 /** So many tables are told apart: the others are hardly read from end to end. */
 const mostScanned = 10
 
+/**
+ * In SQL: a row of pg_stat_activity is a client's. Of the sessions of other logins an ordinary login sees only that they
+ * are there: they count as idle.
+ */
+export const isClient = sql.raw(
+  `(usesysid is not null and coalesce(backend_type, 'client backend') = 'client backend')`,
+)
+
 /** Reads the figures in one statement, and times another one. */
 export async function readDatabaseFigures(db: Database): Promise<DatabaseFigures> {
   const startedAt = performance.now()
@@ -43,8 +51,8 @@ export async function readDatabaseFigures(db: Database): Promise<DatabaseFigures
       (select coalesce(sum(idx_scan), 0) from pg_stat_user_tables) as "indexScans",
       (select coalesce(sum(seq_scan), 0) from pg_stat_user_tables) as "tableScans",
       (select coalesce(jsonb_object_agg(name, jsonb_build_array(table_scans, index_scans, rows_read)), '{}') from scans) as tables,
-      (select count(*) from pg_stat_activity where backend_type = 'client backend' and state <> 'idle') as "connectionsActive",
-      (select count(*) from pg_stat_activity where backend_type = 'client backend' and state = 'idle') as "connectionsIdle",
+      (select count(*) from pg_stat_activity where ${isClient} and state <> 'idle') as "connectionsActive",
+      (select count(*) from pg_stat_activity where ${isClient} and coalesce(state, 'idle') = 'idle') as "connectionsIdle",
       (select count(*) from pg_stat_activity where wait_event_type = 'Lock') as "connectionsWaiting",
       current_setting('max_connections') as "connectionsMax",
       pg_database_size(datname) as "databaseBytes"
@@ -79,14 +87,27 @@ export async function readSlowStatements(db: Database, most: number): Promise<Sl
   const { rows: found } = await db.execute<{ place: string }>(sql`
     select quote_ident(nspname) || '.pg_stat_statements' as place
     from pg_class join pg_namespace on pg_namespace.oid = relnamespace
-    where relname = 'pg_stat_statements' and relkind = 'v' and has_table_privilege(pg_class.oid, 'select')
-      and 'pg_stat_statements' = any (regexp_split_to_array(current_setting('shared_preload_libraries', true), '\\s*,\\s*'))`)
+    where relname = 'pg_stat_statements' and relkind = 'v' and has_table_privilege(pg_class.oid, 'select')`)
   const place = found[0]?.place
   if (place === undefined) return undefined
+  try {
+    return await readStatements(db, place, most)
+  } catch (error) {
+    // The extension is there and its library is not loaded. An ordinary login may not read the setting that says so.
+    if (sqlStateOf(error) === objectNotReady) return undefined
+    throw error
+  }
+}
+
+const objectNotReady = '55000'
+
+/** Without pg_read_all_stats, the texts of other logins' statements are hidden. */
+async function readStatements(db: Database, place: string, most: number): Promise<SlowStatement[]> {
   const { rows } = await db.execute<Record<keyof SlowStatement, string>>(sql`
     select left(regexp_replace(query, '\\s+', ' ', 'g'), 200) as text, calls,
       total_exec_time as "totalMs", mean_exec_time as "averageMs"
-    from ${sql.raw(place)} where dbid = (select oid from pg_database where datname = current_database())
+    from ${sql.raw(place)}
+    where dbid = (select oid from pg_database where datname = current_database()) and query <> '<insufficient privilege>'
     order by total_exec_time desc limit ${most}`)
   return rows.map(({ text, calls, totalMs, averageMs }) => ({
     text,

@@ -6,6 +6,8 @@ import { allTime, type Range, subtract } from '../market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../market/timeframe.ts'
 import { lockSeries } from './coverage.ts'
 import { checkStates, type StateDiscrepancy } from './coverage-states.ts'
+import { forgetDigests } from './digests/candle-digests.ts'
+import { entryOfRows } from './maintenance-audit.ts'
 import { type RangeRow, toRange } from './multirange.ts'
 import { isBounded, readPartitions } from './partitions/catalog.ts'
 import { type Database, inTransaction } from './transaction.ts'
@@ -178,6 +180,7 @@ export async function forgetMissingRows(
     pool,
     async ({ db }) => {
       await lockSeries(db, [{ coinId, timeframe }])
+      await forgetDigests(db, { coinId, timeframe }, range)
       const { rows } = await db.execute<{ candles: number }>(sql`
         with ${recordedAndPresent(timeframe, range, [coinId])}, missing as (
           select coalesce(recorded.ranges, '{}') - coalesce(present.ranges, '{}') as ranges
@@ -186,7 +189,13 @@ export async function forgetMissingRows(
           update candle_coverage as known set ranges = known.ranges - missing.ranges, updated_at = ${toIso(now)}::timestamp
           from missing
           where coin_id = ${coinId} and timeframe = ${timeframe} and state in ('stored', 'provisional') and known.ranges && missing.ranges
-        )
+          returning known.state
+        ), entry as (${entryOfRows('forgotten', {
+          operation: 'REPAIR',
+          table: 'candle_coverage',
+          entity: `${coinId} ${timeframe}`,
+          details: { why: 'recorded as stored without a row', from: toIso(range.from), to: toIso(range.to) },
+        })})
         select coalesce(sum(extract(epoch from upper(part) - lower(part)) / ${timeframeMs[timeframe] / 1_000}::numeric), 0)::integer as candles
         from missing, unnest(missing.ranges) as part`)
       return rows[0]?.candles ?? 0

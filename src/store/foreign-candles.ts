@@ -1,7 +1,9 @@
 import { sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../market/instant.ts'
-import { candleAround } from '../market/range.ts'
+import { allTime, candleAround } from '../market/range.ts'
 import { ceilTo, floorTo, isAligned, type Timeframe } from '../market/timeframe.ts'
+import { forgetDigests } from './digests/candle-digests.ts'
+import { entryOfRows } from './maintenance-audit.ts'
 import { multirangeText } from './multirange.ts'
 import { orCountAgain, reasonKind } from './quarantine/repeated-rejections.ts'
 import type { Database, Transaction } from './transaction.ts'
@@ -34,6 +36,14 @@ export async function setAside(
   let moved = 0
   for (const timeframe of new Set([...covered, ...kept])) {
     moved += await moveCandles(db, foreign, timeframe)
+    await forgetDigests(
+      db,
+      { coinId: foreign.coinId, timeframe },
+      {
+        from: foreign.from ?? allTime.from,
+        to: foreign.to ?? allTime.to,
+      },
+    )
     await forget(db, foreign, timeframe)
     if (foreign.from !== undefined && !isAligned(foreign.from, timeframe))
       await refuseMixed(db, foreign, foreign.from, timeframe)
@@ -68,7 +78,12 @@ async function moveCandles(db: Database, foreign: Foreign, timeframe: Timeframe)
         ${runId ?? null}::uuid, ${toIso(now)}::timestamp, ${toIso(now)}::timestamp
       from gone
       ${orCountAgain}
-    )
+    ), entry as (${entryOfRows('gone', {
+      operation: 'REMOVE',
+      table: 'ohlcv_data',
+      entity: `${coinId} ${timeframe}`,
+      details: { why: reason, source, market, from: begin, before: end, run: runId, to: 'quarantined_rows' },
+    })})
     select count(*)::integer as moved from gone`)
   return rows[0]?.moved ?? 0
 }

@@ -2,6 +2,7 @@ import { desc, isNull, sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { type Incident, incidents } from '../../drizzle/schema/monitoring.ts'
 import { type Instant, toIso } from '../market/instant.ts'
+import { takeLocks } from './locks.ts'
 import { fromMs } from './multirange.ts'
 import { type Database, inTransaction, type Transaction, withFaults } from './transaction.ts'
 
@@ -23,7 +24,7 @@ export async function reconcileIncidents(
 ): Promise<Changed> {
   return inTransaction(pool, async (tx) => {
     // One at a time: in two that overlap, one would resolve what the other has just seen.
-    await tx.db.execute(sql`select pg_advisory_xact_lock(hashtextextended('beacon:incidents', 0))`)
+    await takeLocks(tx.db, ['incidents'])
     const opened = await open(tx, concerns, now)
     const resolved = await resolve(tx, concerns, now)
     if (toWebhook) {

@@ -1,6 +1,7 @@
 import { asc, sql } from 'drizzle-orm'
 import { instrumentRenames } from '../../drizzle/schema/listings.ts'
 import { type Instant, toIso } from '../market/instant.ts'
+import { takeLocks } from './locks.ts'
 import { fromMs } from './multirange.ts'
 import { type Database, type Transaction, withFaults } from './transaction.ts'
 
@@ -26,8 +27,7 @@ export type MarketLife = Readonly<{
 }>
 
 /** Held to the end of a transaction that gives a market to a coin: two at once must not both find it free. */
-export const lockMarkets = ({ db }: Transaction) =>
-  db.execute(sql`select pg_advisory_xact_lock(hashtextextended('beacon:markets', 0))`)
+export const lockMarkets = ({ db }: Transaction): Promise<void> => takeLocks(db, ['markets'])
 
 /** The followed markets of a source, those that have ended included. */
 export async function readLives({ db }: Transaction, source: string): Promise<MarketLife[]> {

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../market/instant.ts'
+import { fittingName, isName } from '../market/name.ts'
 import { fromMs } from './multirange.ts'
 import type { Database } from './transaction.ts'
 
@@ -77,9 +78,7 @@ const longestBaseName = 200
 
 /** A source may say anything: no market of ours has a name that the columns cannot hold. */
 const fits = ({ symbol, base, quote, ownBase = base, alsoCalled = [] }: Market): boolean =>
-  [symbol, base, quote, ownBase, ...alsoCalled].every(
-    (name) => name.length <= longestName && !name.includes('\u0000'),
-  )
+  [symbol, base, quote, ownBase, ...alsoCalled].every((name) => isName(name, longestName))
 
 /** Writes down what a look at the whole listing has shown. What is not in it keeps its last row. */
 export async function recordListing(
@@ -96,7 +95,7 @@ export async function recordListing(
       quote,
       also_called: alsoCalled,
       own_base: market.ownBase ?? null,
-      base_name: market.baseName?.replaceAll('\u0000', '').slice(0, longestBaseName) ?? null,
+      base_name: market.baseName === undefined ? null : fittingName(market.baseName, longestBaseName),
       kind: market.kind ?? null,
       listed_at: listedAt === undefined ? null : toIso(listedAt),
     }),

@@ -1,12 +1,10 @@
 import { type Client, DatabaseError } from 'pg'
 import { InvalidInput, Misconfigured, Unavailable } from '../fault.ts'
 import { type Instant, second, toInstant } from '../market/instant.ts'
-import { openClient } from './connection/open-client.ts'
 import { type Migration, migrationsDir, readMigrations } from './migration-files.ts'
+import { refuseLosses } from './migration-losses.ts'
+import { type MigrationTarget, onTarget } from './migration-target.ts'
 import { refusalOf } from './refusal.ts'
-
-/** A connection of its own, never one of a pool: whoever migrates may wait long for others. */
-export type MigrationTarget = Client | string
 
 export type MigrationStatus = Readonly<{ name: string; applied: boolean; appliedAt?: Instant }>
 
@@ -14,8 +12,6 @@ type LedgerRow = Readonly<{ name: string; sha256: string; appliedAt: Instant }>
 type Place = Readonly<{ dir?: string }>
 type DownOptions = Place & Readonly<{ to?: string }>
 
-/** Any number that nothing else in the database takes for an advisory lock. */
-const lockKey = 4_271_960_301
 /** How long to wait while another process migrates. */
 const turnMs = 600 * second
 /** How long a step waits for a table that is in use, with everybody else queueing behind it. */
@@ -27,16 +23,14 @@ export async function migrateUp(
   { dir = migrationsDir }: Place = {},
 ): Promise<string[]> {
   const migrations = await readMigrations(dir)
-  return onTarget(target, (client) =>
-    inTurn(client, async () => {
-      await createLedger(client)
-      await commit(client)
-      const applied = checkLedger(await readLedger(client), migrations)
-      const pending = migrations.slice(applied.length)
-      for (const migration of pending) await applyUp(client, migration)
-      return pending.map(({ name }) => name)
-    }),
-  )
+  return onTarget(target, async (client) => {
+    await createLedger(client)
+    const applied = await inTurn(client, async () => checkLedger(await readLedger(client), migrations))
+    const done: string[] = []
+    for (const migration of migrations.slice(applied.length))
+      if (await applyUp(client, migrations, migration)) done.push(migration.name)
+    return done
+  })
 }
 
 /**
@@ -48,14 +42,19 @@ export async function migrateDown(
   { dir = migrationsDir, to }: DownOptions = {},
 ): Promise<string[]> {
   const migrations = await readMigrations(dir)
-  return onTarget(target, (client) =>
-    inTurn(client, async () => {
-      const applied = checkLedger(await readLedger(client), migrations)
-      const undone = applied.slice(countToKeep(applied, to)).toReversed()
-      for (const migration of undone) await applyDown(client, migration)
-      return undone.map(({ name }) => name)
-    }),
-  )
+  return onTarget(target, async (client) => {
+    if (!(await hasLedger(client))) {
+      countToKeep([], to)
+      return []
+    }
+    const applied = await inTurn(client, async () => checkLedger(await readLedger(client), migrations))
+    const undone = applied.slice(countToKeep(applied, to)).toReversed()
+    await refuseLosses(client, undone)
+    const done: string[] = []
+    for (const migration of undone)
+      if (await applyDown(client, migrations, migration)) done.push(migration.name)
+    return done
+  })
 }
 
 /** Every migration this version or the database knows, in order; `appliedAt` only for those that are applied. */
@@ -86,21 +85,31 @@ export async function verifyMigrations(
 }
 
 async function createLedger(client: Client): Promise<void> {
-  await client.query(`
-    create table if not exists public.schema_migrations (
-      name text primary key,
-      sha256 text not null,
-      applied_at timestamp not null
-    );
-    comment on table public.schema_migrations is
-      'The migrations applied to this database: name, SHA-256 of the file that was run, and when (UTC).'`)
+  if (await hasLedger(client)) return
+  try {
+    await client.query(`
+      create table if not exists public.schema_migrations (
+        name text primary key,
+        sha256 text not null,
+        applied_at timestamp not null
+      );
+      comment on table public.schema_migrations is
+        'The migrations applied to this database: name, SHA-256 of the file that was run, and when (UTC).'`)
+  } catch (error) {
+    // Another process created it in the same moment.
+    if (!(await hasLedger(client))) throw error
+  }
+}
+
+async function hasLedger(client: Client): Promise<boolean> {
+  const { rows } = await client.query<{ there: boolean }>(
+    `select to_regclass('public.schema_migrations') is not null as there`,
+  )
+  return rows[0]?.there === true
 }
 
 async function readLedger(client: Client): Promise<LedgerRow[]> {
-  const { rows: found } = await client.query<{ there: boolean }>(
-    `select to_regclass('public.schema_migrations') is not null as there`,
-  )
-  if (!found[0]?.there) return []
+  if (!(await hasLedger(client))) return []
   const { rows } = await client.query<{ name: string; sha256: string; ms: string }>(`
     select name, sha256, (extract(epoch from applied_at) * 1000)::bigint::text as ms
     from public.schema_migrations
@@ -142,33 +151,50 @@ function countToKeep(applied: readonly Migration[], to: string | undefined): num
   )
 }
 
-async function applyUp(client: Client, { name, up, sha256 }: Migration): Promise<void> {
-  await inStep(client, `${name}.sql`, up, async () => {
+/** Returns whether this process applied it, and not another one meanwhile. */
+async function applyUp(
+  client: Client,
+  migrations: readonly Migration[],
+  { name, number, up, sha256 }: Migration,
+): Promise<boolean> {
+  return inTurn(client, async () => {
+    const count = checkLedger(await readLedger(client), migrations).length
+    if (count >= number) return false
+    if (count < number - 1) throw interfered('undoes migrations')
+    await runFile(client, `${name}.sql`, up)
     // The database's own clock: several machines may migrate in turn.
     await client.query(
       `insert into public.schema_migrations (name, sha256, applied_at)
        values ($1, $2, date_trunc('milliseconds', clock_timestamp() at time zone 'UTC'))`,
       [name, sha256],
     )
+    return true
   })
 }
 
-async function applyDown(client: Client, { name, down }: Migration): Promise<void> {
-  await inStep(client, `${name}.down.sql`, down, async () => {
+async function applyDown(
+  client: Client,
+  migrations: readonly Migration[],
+  { name, number, down }: Migration,
+): Promise<boolean> {
+  return inTurn(client, async () => {
+    const count = checkLedger(await readLedger(client), migrations).length
+    if (count < number) return false
+    if (count > number) throw interfered('applies migrations')
+    await runFile(client, `${name}.down.sql`, down)
     await client.query('delete from public.schema_migrations where name = $1', [name])
+    return true
   })
 }
+
+const interfered = (what: string): Unavailable =>
+  new Unavailable(`another process ${what} at the same time: try again when it is done`)
 
 /**
- * Runs a file and what the ledger says of it in one transaction, and begins the next. The text goes through EXECUTE, which runs several
- * statements but refuses a `commit` among them: a file cannot leave half of itself behind.
+ * The text goes through EXECUTE, which runs several statements but refuses a `commit` among them: a file cannot leave half
+ * of itself behind.
  */
-async function inStep(
-  client: Client,
-  file: string,
-  text: string,
-  record: () => Promise<void>,
-): Promise<void> {
+async function runFile(client: Client, file: string, text: string): Promise<void> {
   try {
     await setLocally(client, {
       lock_timeout: `${tableLockMs}ms`,
@@ -178,10 +204,10 @@ async function inStep(
       'beacon.migration': text,
     })
     await client.query(`do $$ begin execute current_setting('beacon.migration'); end $$`)
-    await record()
-    await commit(client)
+    // What is checked at the end is checked before, so that the commit cannot fail.
+    await client.query('set constraints all immediate')
   } catch (cause) {
-    throw await afterwards(client, 'rollback and chain', toFault(file, text, cause))
+    throw toFault(file, text, cause)
   }
 }
 
@@ -204,113 +230,34 @@ function lineAt(text: string, position: number, query: string | undefined): stri
   return ` (line ${text.slice(0, position).split('\n').length})`
 }
 
-async function onTarget<T>(target: MigrationTarget, work: (client: Client) => Promise<T>): Promise<T> {
-  if (typeof target !== 'string') return explained(target, work)
-  const client = await connect(target)
-  try {
-    return await explained(client, work)
-  } finally {
-    await client.end()
-  }
-}
-
-/** What the server has against the login or the session is thrown with its remedy. */
-async function explained<T>(client: Client, work: (client: Client) => Promise<T>): Promise<T> {
-  try {
-    return await work(client)
-  } catch (error) {
-    throw refusalOf(error) ?? (await rightsMissing(client, error)) ?? error
-  }
-}
-
-const insufficientPrivilege = '42501'
-
-type Rights = Readonly<{ login: string; mayCreate: boolean; owner: string | null }>
-
-/** Which right the login lacks and who gives it, where it is one that every migration needs; undefined for any other error. */
-async function rightsMissing(client: Client, error: unknown): Promise<Misconfigured | undefined> {
-  const cause = error instanceof Misconfigured ? error.cause : error
-  if (!(cause instanceof DatabaseError) || cause.code !== insufficientPrivilege) return undefined
-  const rights = await readRights(client)
-  if (!rights) return undefined
-  const { login, mayCreate, owner } = rights
-  const refused = `${error instanceof Misconfigured ? error.message : cause.message}: let an administrator run`
-  if (owner !== null) {
-    return new Misconfigured(
-      `${refused} "grant ${owner} to ${login}", or use the login ${owner}, which owns the tables`,
-      { cause },
-    )
-  }
-  return mayCreate
-    ? undefined
-    : new Misconfigured(`${refused} "grant usage, create on schema public to ${login}"`, { cause })
-}
-
-/** Undefined where the server cannot tell any more. `owner` is that of the ledger, where the login has not its rights. */
-async function readRights(client: Client): Promise<Rights | undefined> {
-  try {
-    const { rows } = await client.query<Rights>(`
-      select quote_ident(current_user) as login,
-        has_schema_privilege(public.oid, 'usage') and has_schema_privilege(public.oid, 'create') as "mayCreate",
-        (select quote_ident(pg_get_userbyid(relowner)) from pg_class
-          where relnamespace = public.oid and relname = 'schema_migrations'
-            and not pg_has_role(relowner, 'usage')) as owner
-      from pg_namespace as public
-      where nspname = 'public'`)
-    return rows[0]
-  } catch {
-    return undefined
-  }
-}
-
-async function connect(url: string): Promise<Client> {
-  try {
-    return await openClient(url, { applicationName: 'beacon migrate', connectionTimeoutMs: 30 * second })
-  } catch (cause) {
-    const refusal = refusalOf(cause)
-    if (refusal) throw refusal
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new Unavailable(`the database does not answer (${why}): check DATABASE_URL and try again`, {
-      cause,
-    })
-  }
-}
-
 /**
- * One process at a time migrates; the next finds what this one did. The work begins inside a transaction, and each
- * `commit` in it begins the next one at once: a pooler then never takes the server's session away between two of them,
- * and the lock, which is the session's, stays ours.
+ * One transaction that has the ledger for itself: one process at a time runs a step, and the next finds what it did. A
+ * lock on the table, which only its owner may take; an advisory lock could be held by every login.
  */
 async function inTurn<T>(client: Client, work: () => Promise<T>): Promise<T> {
-  await takeLock(client)
-  try {
-    const result = await work()
-    await client.query(letGo)
-    return result
-  } catch (error) {
-    // Most failures spoil the transaction, and nothing is unlocked in a spoilt one.
-    throw await afterwards(client, `rollback and chain; ${letGo}`, error)
-  }
-}
-
-const letGo = `select pg_advisory_unlock(${lockKey}); commit`
-
-async function takeLock(client: Client): Promise<void> {
   try {
     await client.query('begin')
-    await setLocally(client, { lock_timeout: `${turnMs}ms` })
-    await client.query('select pg_advisory_lock($1)', [lockKey])
-    await commit(client)
-  } catch (cause) {
-    const isBusy = cause instanceof DatabaseError && cause.code === '55P03'
-    const busy = 'another process is still migrating the database: try again when it is done'
-    throw await afterwards(client, 'rollback', isBusy ? new Unavailable(busy, { cause }) : cause)
+    await takeTurn(client)
+    const result = await work()
+    await client.query('commit')
+    return result
+  } catch (error) {
+    throw await afterwards(client, error)
   }
 }
 
-/** Commits and begins the next transaction. What is checked at the end is checked before, so that it cannot fail. */
-async function commit(client: Client): Promise<void> {
-  await client.query('set constraints all immediate; commit and chain')
+async function takeTurn(client: Client): Promise<void> {
+  try {
+    await setLocally(client, { lock_timeout: `${turnMs}ms` })
+    await client.query('lock table public.schema_migrations in share row exclusive mode')
+  } catch (cause) {
+    const isBusy = cause instanceof DatabaseError && cause.code === '55P03'
+    throw isBusy
+      ? new Unavailable('another process is still migrating the database: try again when it is done', {
+          cause,
+        })
+      : cause
+  }
 }
 
 /** Settings of this transaction alone. The role's limits are for its daily work: a step takes as long as it takes. */
@@ -322,10 +269,10 @@ async function setLocally(client: Client, settings: Readonly<Record<string, stri
   )
 }
 
-/** Cleans up after a failure and gives it back. That fails only where the connection is lost, which then is the failure. */
-async function afterwards(client: Client, cleaning: string, failure: unknown): Promise<unknown> {
+/** Rolls back after a failure and gives it back. That fails only where the connection is lost, which then is the failure. */
+async function afterwards(client: Client, failure: unknown): Promise<unknown> {
   try {
-    await client.query(cleaning)
+    await client.query('rollback')
     return failure
   } catch (error) {
     const cause = new AggregateError([failure, error])

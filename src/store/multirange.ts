@@ -4,7 +4,10 @@ import { type AlignedRange, type Range, toAlignedRange } from '../market/range.t
 import type { Timeframe } from '../market/timeframe.ts'
 
 /** Ranges as the text of a `tsmultirange`: of whole candles, since nothing else is written into coverage. */
-export const multirangeText = (ranges: readonly AlignedRange[]): string =>
+export const multirangeText = (ranges: readonly AlignedRange[]): string => spansText(ranges)
+
+/** The same of any ranges. */
+export const spansText = (ranges: readonly Range[]): string =>
   `{${ranges.map(({ from, to }) => `[${toIso(from)},${toIso(to)})`).join(',')}}`
 
 /** Bounds as SQL gives them with `extract(epoch …) * 1000`: text of a number of milliseconds. */
@@ -29,6 +32,15 @@ export const rangesJson = (multirange: SQL): SQL => sql`(
 
 export const toRanges = (pairs: JsonRanges | null): Range[] =>
   (pairs ?? []).map(([from, to]) => ({ from: toInstant(Math.round(from)), to: toInstant(Math.round(to)) }))
+
+/** Ranges from the text of a `tsmultirange`, ascending. */
+export const parseMultirange = (text: string): Range[] =>
+  [...text.matchAll(/[[(]"?([^",]+)"?,"?([^",)\]]+)"?[)\]]/g)].map(([, from = '', to = '']) => ({
+    from: parseTimestamp(from),
+    to: parseTimestamp(to),
+  }))
+
+const parseTimestamp = (text: string): Instant => toInstant(Date.parse(`${text.replace(' ', 'T')}Z`))
 
 /** The same of ranges that hold whole candles. Throws RangeError where they do not. */
 export const toAlignedRanges = (timeframe: Timeframe, pairs: JsonRanges | null): AlignedRange[] =>

@@ -2,8 +2,10 @@ import { type SQL, sql } from 'drizzle-orm'
 import { stringify } from 'lossless-json'
 import type { Candle, RejectedRow } from '../market/candle.ts'
 import { type Instant, second, toIso } from '../market/instant.ts'
+import { fittingName } from '../market/name.ts'
 import type { AlignedRange, Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import { entryOfRows } from './maintenance-audit.ts'
 import { fromMs, type JsonRanges, rangesJson, toAlignedRanges } from './multirange.ts'
 import { orCountAgain, rejectedAlike } from './quarantine/repeated-rejections.ts'
 import type { Database } from './transaction.ts'
@@ -50,7 +52,7 @@ const rawText = (raw: unknown): string =>
   (stringify(raw) ?? 'undefined').replaceAll('\u0000', '\\u0000').slice(0, longestRaw)
 
 /** A rejected row may call its market anything. */
-const marketText = (market: string): string => market.replaceAll('\u0000', '').slice(0, 50)
+const marketText = (market: string): string => fittingName(market, 50)
 
 /**
  * What became of a row. `loaded`: the table has a candle for its open time. `withdrawn`: its source has none there any
@@ -207,15 +209,27 @@ export async function discard(
   { by, now, why }: Settling & { why: string },
 ): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`
-    update quarantined_rows
-    set settlement = 'discarded', settled_at = ${toIso(now)}::timestamp, settled_by = ${whoText(by)}, settled_reason = ${why}
-    where settlement is null and id in (
-      select coalesce(other.id, named.id) from quarantined_rows as named left join quarantined_rows as other on ${isOfSameCandle}
-      where named.id in (select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb)::uuid)
-    )
-    returning id`)
+    with discarded as (
+      update quarantined_rows
+      set settlement = 'discarded', settled_at = ${toIso(now)}::timestamp, settled_by = ${whoText(by)}, settled_reason = ${why}
+      where settlement is null and id in (
+        select coalesce(other.id, named.id) from quarantined_rows as named left join quarantined_rows as other on ${isOfSameCandle}
+        where named.id in (select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb)::uuid)
+      )
+      returning id
+    ), entry as (${entryOfRows('discarded', {
+      operation: 'DISCARD',
+      table: 'quarantined_rows',
+      entity: ids.length === 1 ? `${ids[0]}` : `${ids.length} rows`,
+      details: { ids: ids.slice(0, mostNamed), why },
+      actor: by,
+    })})
+    select id from discarded`)
   return rows.map(({ id }) => id)
 }
+
+/** So many ids of discarded rows are named in the audit log; the rows themselves say who discarded them. */
+const mostNamed = 100
 
 /** Of `named` and `other`: rows of one answer after another, each with its reason, may concern the same candle. */
 export const isOfSameCandle = sql`

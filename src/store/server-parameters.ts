@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { isOwnSession } from './connection/own-sessions.ts'
+import { isClient } from './database-figures.ts'
 import type { Database } from './transaction.ts'
 
 /** How the server is set up, as far as we depend on it. */
@@ -20,6 +21,8 @@ export type ServerParameters = Readonly<{
   fsync: boolean
   fullPageWrites: boolean
   autovacuum: boolean
+  maxLocksPerTransaction: number
+  maxPreparedTransactions: number
 }>
 
 export async function readServerParameters(db: Database): Promise<ServerParameters> {
@@ -28,14 +31,15 @@ export async function readServerParameters(db: Database): Promise<ServerParamete
       current_setting('server_version_num')::integer / 10000 as major,
       current_setting('max_connections')::integer as "maxConnections",
       current_setting('superuser_reserved_connections')::integer as "reservedConnections",
-      (select count(*)::integer from pg_stat_activity where backend_type = 'client backend') as sessions,
-      (select count(*)::integer from pg_stat_activity
-        where backend_type = 'client backend' and ${isOwnSession}) as "ownSessions",
+      (select count(*)::integer from pg_stat_activity where ${isClient}) as sessions,
+      (select count(*)::integer from pg_stat_activity where ${isClient} and ${isOwnSession}) as "ownSessions",
       current_setting('timezone') as "timeZone",
       current_setting('server_encoding') as encoding,
       current_setting('fsync')::boolean as fsync,
       current_setting('full_page_writes')::boolean as "fullPageWrites",
-      current_setting('autovacuum')::boolean as autovacuum`)
+      current_setting('autovacuum')::boolean as autovacuum,
+      current_setting('max_locks_per_transaction')::integer as "maxLocksPerTransaction",
+      current_setting('max_prepared_transactions')::integer as "maxPreparedTransactions"`)
   const [parameters] = rows
   if (!parameters) throw new Error('the server has no answer')
   return parameters

@@ -1,7 +1,7 @@
 import { DrizzleQueryError } from 'drizzle-orm'
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import { DatabaseError, type Pool, type PoolClient, type QueryConfig } from 'pg'
-import { Fault, Unavailable } from '../fault.ts'
+import { Fault, Misconfigured, Unavailable } from '../fault.ts'
 import { currentSpan, inSpan } from '../runtime/trace.ts'
 import { durationText } from '../settings/duration.ts'
 import { BoundedPool, limitSilence, type Purpose } from './pool.ts'
@@ -175,6 +175,8 @@ async function rollBack(client: PoolClient): Promise<Error | undefined> {
  */
 const passing = /^(08|40|53|55|57)|^25(006|P03|P04)$/
 
+export const insufficientPrivilege = '42501'
+
 /** The SQLSTATE of an error of the server, through the wrapping of drizzle; undefined for any other error. */
 export function sqlStateOf(error: unknown): string | undefined {
   if (error instanceof DatabaseError) return error.code
@@ -192,6 +194,10 @@ function asFault(failure: unknown): unknown {
   const error = withoutParameters(failure)
   if (error instanceof Fault) return error
   const state = sqlStateOf(error)
+  if (state === insufficientPrivilege) {
+    const message = `the login of DATABASE_URL may not do it (${rootMessage(error)}): use the login that owns the tables`
+    return new Misconfigured(message, { cause: error })
+  }
   if (state !== undefined) {
     return passing.test(state)
       ? new Unavailable(`the database could not do it now: ${rootMessage(error)}`, { cause: error })

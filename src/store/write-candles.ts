@@ -1,6 +1,7 @@
 import { Unavailable } from '../fault.ts'
 import type { Instant } from '../market/instant.ts'
 import type { Timeframe } from '../market/timeframe.ts'
+import { viewOf } from './binary-copy.ts'
 import { keepRevisions, planChanges, takeOut, updateCandles } from './change-candles.ts'
 import {
   type Comparison,
@@ -10,6 +11,9 @@ import {
   type RunsOf,
   readSuspicions,
 } from './compare-candles.ts'
+import { bucketsOf } from './digests/buckets.ts'
+import { addToDigests, type SeriesSums } from './digests/candle-digests.ts'
+import { addRows, type CandleHashes, hashesOf } from './digests/candle-hash.ts'
 import type { BoundedPartition } from './partitions/catalog.ts'
 import { copyStraight } from './straight-copy.ts'
 import { sqlStateOf, type Transaction } from './transaction.ts'
@@ -41,7 +45,10 @@ export async function writeCandles(
       const comparison = comparisons[place]
       return comparison ? [{ incoming: one, comparison }] : []
     })
-    if (await writeCompared(tx, timeframe, compared, partitions)) return compared.map(written)
+    if (await writeCompared(tx, timeframe, compared, partitions)) {
+      await addToDigests(tx.db, timeframe, digestChanges(timeframe, compared))
+      return compared.map(written)
+    }
     // Somebody has written beside the ledger: from now on only the table itself is believed.
     suspicions = incoming.map(({ span }, place) => ({ place, range: span }))
   }
@@ -51,6 +58,22 @@ export async function writeCandles(
 function written({ incoming: { rows }, comparison: { absent, changed, unchanged } }: Compared): Written {
   const revised = changed.flatMap(({ index }) => rows.openTimes[index] ?? [])
   return { added: absent.reduce((sum, { from, to }) => sum + to - from, 0), revised, unchanged }
+}
+
+/** What is new is added to what is known of each series, and what has changed takes the place of what was there. */
+function digestChanges(timeframe: Timeframe, compared: readonly Compared[]): SeriesSums[] {
+  const bucketOf = bucketsOf(timeframe)
+  return compared.map(({ incoming: { series, rows }, comparison: { absent, changed } }) => {
+    const hashes = new Map<Instant, CandleHashes>()
+    for (const { from, to } of absent) addRows(hashes, bucketOf, rows, from, to)
+    for (const { index, before } of changed) {
+      const openTime = rows.openTimes[index]
+      if (openTime === undefined) throw new RangeError('a candle has changed that has not come')
+      addRows(hashes, bucketOf, rows, index, index + 1)
+      hashesOf(hashes, bucketOf(openTime)).add(viewOf(before), 0, before.length, openTime, -1)
+    }
+    return { coinId: series.coinId, sums: new Map([...hashes].map(([bucket, one]) => [bucket, one.sums()])) }
+  })
 }
 
 const uniqueViolation = '23505'

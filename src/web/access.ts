@@ -1,9 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { BlockList, isIP, isIPv6 } from 'node:net'
 import basicAuth from '@fastify/basic-auth'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 import { Misconfigured } from '../fault.ts'
+import { isLoopback, withoutBrackets } from '../http/loopback.ts'
 import type { Environment } from '../settings/environment.ts'
 import { httpError } from './http-error.ts'
 
@@ -12,17 +12,6 @@ export const openPaths: ReadonlySet<string> = new Set(['/healthz', '/readyz'])
 
 /** What the environment says of who may come in. */
 export type Access = Pick<Environment, 'httpHost' | 'httpPassword'>
-
-const loopback = new BlockList()
-loopback.addSubnet('127.0.0.0', 8, 'ipv4')
-loopback.addAddress('::1', 'ipv6')
-
-/** Whether only this machine can reach a server that listens there. */
-export function isLoopback(host: string): boolean {
-  const bare = withoutBrackets(host)
-  if (bare.toLowerCase() === 'localhost') return true
-  return isIP(bare) !== 0 && loopback.check(bare, isIPv6(bare) ? 'ipv6' : 'ipv4')
-}
 
 /** Throws Misconfigured for an address that others can reach while no password is set. */
 export function refuseOpenDoor({ httpHost, httpPassword }: Access): void {
@@ -45,8 +34,6 @@ const refuseForeignHost = (httpHost: string) => async (request: FastifyRequest, 
   if (isLoopback(asked) || asked.toLowerCase() === httpHost.toLowerCase()) return
   return reply.code(403).send({ error: `ask for this server by its own name: ${httpHost}` })
 }
-
-const withoutBrackets = (host: string): string => host.replace(/^\[(.*)\]$/, '$1')
 
 const readingMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 

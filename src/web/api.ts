@@ -14,6 +14,7 @@ import type { Clock } from '../runtime/clock.ts'
 import { sharedFor } from '../runtime/share.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import { examine, plainIssues } from '../settings/plain-issues.ts'
+import { coinId as coin } from '../settings/schema.ts'
 import type { Settings } from '../settings.ts'
 import { readCandlePoints } from '../store/candle-points.ts'
 import { type Coin, listCoins } from '../store/coins.ts'
@@ -38,7 +39,6 @@ const mostPoints = 2_000
 
 const timeframe = z.enum(timeframes, { error: `is none of ${timeframes.join(', ')}` })
 const date = z.string().max(40).optional()
-const coin = z.string().max(50)
 
 /** What is answered at an address, to a query that anybody may have written. */
 export type Api = Readonly<Record<`/api/${string}`, (query: unknown) => Promise<unknown>>>

@@ -40,7 +40,7 @@ describe.each(servers)('API connections on $server', ({ clusterUrl }) => {
     const id = await addApiConnection(reach, user, connection)
     const times = { createdAt: reach.clock.now(), updatedAt: reach.clock.now() }
     expect(await readApiConnection(reach, user, id.toUpperCase())).toEqual({ ...connection, id, ...times })
-    const { rows } = await database.pool.query(
+    const { rows } = await database.superuser.query(
       'select api_key, api_secret, passphrase from api_connections where id = $1',
       [id],
     )
@@ -149,8 +149,8 @@ describe.each(servers)('API connections on $server', ({ clusterUrl }) => {
       await addApiConnection(reach, user, aConnection()),
       await addApiConnection(reach, user, aConnection()),
     ]
-    await database.pool.query('update api_connections set api_key = api_secret where id = $1', [one])
-    await database.pool.query(
+    await database.superuser.query('update api_connections set api_key = api_secret where id = $1', [one])
+    await database.superuser.query(
       'update api_connections set api_secret = (select api_secret from api_connections where id = $1) where id = $2',
       [one, other],
     )

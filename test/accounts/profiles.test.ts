@@ -29,7 +29,7 @@ describe.each(servers)('profiles on $server', ({ clusterUrl }) => {
     await writeProfile(reach, id, written)
     const now = reach.clock.now()
     expect(await readProfile(reach, id)).toEqual({ ...written, createdAt: now, updatedAt: now })
-    const { rows } = await database.pool.query(
+    const { rows } = await database.superuser.query(
       'select display_name, avatar_url from profiles where id = $1',
       [id],
     )
@@ -102,7 +102,7 @@ describe.each(servers)('profiles on $server', ({ clusterUrl }) => {
     const [mine, theirs] = [await registerUser(reach, aUser()), await registerUser(reach, aUser())]
     await writeProfile(reach, mine, written)
     await writeProfile(reach, theirs, written)
-    await database.pool.query(
+    await database.superuser.query(
       'update profiles set display_name = (select display_name from profiles where id = $1) where id = $2',
       [mine, theirs],
     )

@@ -16,5 +16,5 @@ let made = 0
 /** A user to register, with an address of their own. */
 export function aUser(more: Partial<NewUser> = {}): NewUser {
   made += 1
-  return { email: `user-${made}@example.org`, passwordHash: '$argon2id$hash', tier: 'free', ...more }
+  return { email: `user-${made}@example.org`, passwordHash: '$argon2id$hash', ...more }
 }

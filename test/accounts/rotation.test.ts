@@ -117,7 +117,7 @@ describe.each(servers)('rotating keys on $server', ({ clusterUrl }) => {
   test('what cannot be read is told by its place and left; the rest is done', async () => {
     const [spoilt, whole] = [await aWholeUser(old), await aWholeUser(old)]
     const foreign = await aWholeUser(ringOf('lost'))
-    await database.pool.query(`update profiles set display_name = 'canary' where id = $1`, [spoilt.id])
+    await database.superuser.query(`update profiles set display_name = 'canary' where id = $1`, [spoilt.id])
     const rotation = await rotateKeys(database.pool, both, { batchRows: 1 })
     expect(sumOf(rotation)).toEqual({ rotated: 9, left: 6, remaining: 0 })
     const sentences = rotation.problems.map(({ why }) => why)
@@ -176,7 +176,7 @@ describe.each(servers)('rotating keys on $server', ({ clusterUrl }) => {
         }
       }
       expect(await readEmail(reachOf(database.pool, newOnly), single)).toBe(other.email)
-      await database.pool.query('delete from users where id = $1', [double])
+      await database.superuser.query('delete from users where id = $1', [double])
       await rotateKeys(database.pool, ring)
       expect(await first.read(newOnly)).toEqual(first.values)
     },
@@ -195,7 +195,7 @@ describe.each(servers)('rotating keys on $server', ({ clusterUrl }) => {
   test('what somebody writes meanwhile is not lost, and the other values of the row are encrypted anew', async () => {
     const user = await aWholeUser(old)
     const waitingForLocks = async () => {
-      const { rows } = await database.pool.query<{ waiting: number }>(`
+      const { rows } = await database.superuser.query<{ waiting: number }>(`
         select count(*)::integer as waiting from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock'`)
       return rows[0]?.waiting

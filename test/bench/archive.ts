@@ -14,10 +14,11 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Client, Pool } from 'pg'
 import { to as copyTo } from 'pg-copy-streams'
-import { archivePartition, discard } from '../../src/archive/archive-partition.ts'
-import { compression } from '../../src/archive/compression.ts'
-import { verifyArchive } from '../../src/archive/verify-archive.ts'
-import { bytesText, countText, table } from '../../src/cli/output.ts'
+import { bytesText, countText } from '../../src/cli/output.ts'
+import { table } from '../../src/cli/terminal/table.ts'
+import { archivePartition, discard } from '../../src/lifecycle/archive/archive-partition.ts'
+import { compression } from '../../src/lifecycle/archive/compression.ts'
+import { verifyArchive } from '../../src/lifecycle/archive/verify-archive.ts'
 import { type Instant, toInstant } from '../../src/market/instant.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { openEmbeddedPostgres } from '../../src/runtime/embedded.ts'
@@ -25,7 +26,7 @@ import { openLog } from '../../src/runtime/log.ts'
 import { readSettings } from '../../src/settings.ts'
 import { upsertCoin } from '../../src/store/coins.ts'
 import { ensurePartitions } from '../../src/store/create-partitions.ts'
-import type { Leaf } from '../../src/store/expiring-partitions.ts'
+import { listPartitions, type Partition } from '../../src/store/lifecycle/list-partitions.ts'
 import { migrateUp } from '../../src/store/migrations.ts'
 import { candleTable, partitionAt } from '../../src/store/partitions.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
@@ -119,7 +120,7 @@ function found(way: string, took: readonly number[], bytes: number): Finding {
 }
 
 /** Random walks with the digits that exchanges give: what repeats itself would flatter either way. */
-async function fill(pool: Pool): Promise<Leaf> {
+async function fill(pool: Pool): Promise<Partition> {
   const candles = candleTable('1h', 'month')
   const plan = partitionAt(candles, month)
   await ensurePartitions(pool, candles, [plan], 2_000)
@@ -144,7 +145,9 @@ async function fill(pool: Pool): Promise<Leaf> {
     [coins, hours, rows],
   )
   await pool.query('vacuum analyze ohlcv_data')
-  return { table: candles.name, ...plan }
+  const [partition] = await listPartitions(pool, [candles.name])
+  if (!partition) throw new Error(`there is no partition ${plan.name}`)
+  return partition
 }
 
 async function isInstalled(program: string): Promise<boolean> {

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Pool } from 'pg'
-import { table } from '../../src/cli/output.ts'
+import { table } from '../../src/cli/terminal/table.ts'
 import { unlimitedBudget } from '../../src/http/budget.ts'
 import { openHttpClient } from '../../src/http/client.ts'
 import type { HttpClient } from '../../src/http/request.ts'
@@ -15,7 +15,7 @@ import { day, second, toInstant, toIso } from '../../src/market/instant.ts'
 import type { AlignedRange } from '../../src/market/range.ts'
 import { openReplayExchange } from '../../src/replay/exchange.ts'
 import { markets } from '../../src/replay/markets.ts'
-import { systemClock } from '../../src/runtime/clock.ts'
+import { steadyClock, systemClock } from '../../src/runtime/clock.ts'
 import { openEmbeddedPostgres } from '../../src/runtime/embedded.ts'
 import { openLog } from '../../src/runtime/log.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
@@ -88,6 +88,7 @@ async function backfill({ pool, settings, http }: Stage): Promise<void> {
         settings,
         http,
         clock: systemClock,
+        steadyClock,
         signal: new AbortController().signal,
         runId: '00000000-0000-4000-8000-000000000000',
         partitions: new Map(),

@@ -106,7 +106,7 @@ function openDesk(stage: Stage, replay: Replay): Desk {
   }
   return {
     context: {
-      ...{ pool: stage.pool, partitions: stage.reach.partitions, settings, clock, runId },
+      ...{ pool: stage.pool, partitions: stage.reach.partitions, settings, clock, steadyClock: clock, runId },
       http: { get: remember, download: http.download },
       log: openLog({ level: 'error', pretty: false }),
       enqueue: async (_name, payloads) => payloads.map(() => 'waiting'),
@@ -127,7 +127,7 @@ const rangeOf = ({ startTime, endTime }: Readonly<Record<string, string>>): Alig
   to: atMs(Number(endTime) + 1),
 })
 
-const silent = { progress: async () => undefined, log: async () => undefined }
+const silent = { attempt: 1, progress: async () => undefined, log: async () => undefined }
 
 async function tick({ context, answers }: Desk): Promise<void> {
   answers.length = 0

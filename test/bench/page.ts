@@ -4,7 +4,7 @@
  */
 import type { Browser, Page } from 'playwright-core'
 import { jobs, queues } from '../../jobs/catalog.ts'
-import { table } from '../../src/cli/output.ts'
+import { table } from '../../src/cli/terminal/table.ts'
 import { day, minute, plus, toIso } from '../../src/market/instant.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
 import { openEngine } from '../../src/queue/engine.ts'

@@ -9,7 +9,7 @@ import { openPostgresStore } from '../../src/queue/postgres-store.ts'
 import { openRedisStore } from '../../src/queue/redis-store.ts'
 import type { Store } from '../../src/queue/store.ts'
 import { type RunRecorder, startWorkers } from '../../src/queue/worker.ts'
-import { systemClock } from '../../src/runtime/clock.ts'
+import { steadyClock, systemClock } from '../../src/runtime/clock.ts'
 import { openLog } from '../../src/runtime/log.ts'
 import { finishRun, startRun } from '../../src/store/runs.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
@@ -145,7 +145,7 @@ async function ourJobs(stage: Stage, engine: Engine, name: string, onRun?: RunRe
     queues: [name],
     concurrency,
     context: {
-      ...{ pool, settings, clock, partitions, log },
+      ...{ pool, settings, clock, steadyClock, partitions, log },
       http: { get: refused, download: refused },
       enqueue: async () => [],
     },

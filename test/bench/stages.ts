@@ -2,7 +2,7 @@
  * Where the time of a load goes: each step of ours by itself, and the server's steps one on top of the other, by copying
  * the same rows into tables that have ever more of what the real ones have.
  */
-import { table } from '../../src/cli/output.ts'
+import { table } from '../../src/cli/terminal/table.ts'
 import { prepareRows } from '../../src/ingest/prepare-rows.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { binance } from '../../src/sources/binance.ts'

@@ -27,10 +27,10 @@ test.concurrent('what is stored is shown as text and as JSON', async () => {
     backfillTwoDays,
     'coverage',
     'coverage bitcoin --json',
-    'candles bitcoin 1h --last 2',
-    'candles bitcoin 1h --last 48 --json',
-    'candles bitcoin 1h --plot',
-    'candles ethereum 1h',
+    'candles bitcoin --timeframe 1h --last 2',
+    'candles bitcoin --timeframe 1h --last 48 --json',
+    'candles bitcoin --timeframe 1h --plot',
+    'candles ethereum --timeframe 1h',
     'prices',
     'prices --json',
   )
@@ -56,12 +56,13 @@ test.concurrent('what is stored is shown as text and as JSON', async () => {
   expect(shown).toEqual(served)
   expect(textOf(table).trimEnd().split('\n')).toHaveLength(3)
   expect(textOf(table)).toContain('2024-03-02 23:00')
-  for (const value of served.at(-1)?.split(' ').slice(1) ?? []) expect(textOf(table)).toContain(value)
+  for (const value of served.at(-1)?.split(' ').slice(1) ?? [])
+    expect(textOf(table)).toContain(value.replace(/\.?0+$/, ''))
 
-  // As small as a terminal has always been, and without colours, where it is none.
+  // Without colours, and of the width of a pipe, where it is no terminal.
   const drawn = textOf(plot).split('\n')
   expect(drawn).toHaveLength(24)
-  expect(drawn.filter((line) => line.length > 80 || line.includes('\u001b'))).toEqual([])
+  expect(drawn.filter((line) => line.length > 120 || line.includes('\u001b'))).toEqual([])
   expect(drawn[0]).toMatch(/^bitcoin 1h: [\d.]+ at 2024-03-03 00:00 UTC, .* since 2024-03-01 00:00$/)
   expect(textOf(plot)).toMatch(/[█░]/)
 
@@ -160,7 +161,7 @@ test.concurrent('coins are added where their source lists them, and removed with
     'coins add newt --symbol NEWT --source binance',
     { line: 'coins sync --json', variables: { BEACON_BUDGET: 'unlimited' } },
   ])
-  expect(jsonOf(added)).toEqual({
+  expect(jsonOf(added).coins[0]).toEqual({
     coinId: 'frog',
     symbol: 'PEPE',
     name: 'frog',
@@ -172,7 +173,7 @@ test.concurrent('coins are added where their source lists them, and removed with
   expect(unlisted).toMatchObject({ code: 2, stdout: '' })
   expect(unlisted?.stderr).toMatch(/^error: binance does not list NOPEUSDT[^\n]+\n$/)
   expect(second).toMatchObject({ code: 0, stdout: expect.stringContaining('coingecko:bitcoin') })
-  expect(jsonOf(removed)).toMatchObject({ coinId: 'bitcoin' })
+  expect(jsonOf(removed).coins).toMatchObject([{ coinId: 'bitcoin' }])
   const followed = jsonOf(list).coins
   expect(followed.find(({ id }: { id: string }) => id === 'frog')).toMatchObject({
     markets: ['binance:PEPEUSDT'],
@@ -185,7 +186,11 @@ test.concurrent('coins are added where their source lists them, and removed with
   expect(unchecked).toMatchObject({ code: 0, stdout: expect.stringContaining('binance:WIFUSDT') })
   expect(unchecked?.stderr).toMatch(/^Not checked whether WIFUSDT exists: [^\n]+\n$/)
 
-  expect(jsonOf(found)).toMatchObject({ coinId: 'toad', symbol: 'PEPE', added: ['binance:PEPEUSDT'] })
+  expect(jsonOf(found).coins[0]).toMatchObject({
+    coinId: 'toad',
+    symbol: 'PEPE',
+    added: ['binance:PEPEUSDT'],
+  })
   expect(nowhere).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('binance lists no market of NEWT'),

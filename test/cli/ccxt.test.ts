@@ -16,7 +16,7 @@ test('any other exchange is followed and read through ccxt by its name', async (
     lines.map((line) => ({ line, variables })),
   )
   expect(added).toMatchObject({ code: 0 })
-  expect(JSON.parse(added?.stdout ?? '').added).toEqual(['ccxt:binance:BTC/USDT'])
+  expect(JSON.parse(added?.stdout ?? '').coins[0].added).toEqual(['ccxt:binance:BTC/USDT'])
   expect(loaded).toMatchObject({ code: 0 })
   expect(JSON.parse(loaded?.stdout ?? '').result).toMatchObject({ new: 48, remaining: 0 })
   const range = { from: toInstant(Date.UTC(2024, 2, 1)), to: toInstant(Date.UTC(2024, 2, 3)) }

@@ -1,12 +1,16 @@
 import { execFile } from 'node:child_process'
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { freePort } from '../../src/runtime/free-port.ts'
 import { Releases } from '../../src/runtime/release.ts'
+import { coinId } from '../../src/settings/schema.ts'
 import { sourceIds } from '../../src/settings/source-ids.ts'
+import { names } from '../support/names.ts'
 import { scriptFile } from '../support/scripts.ts'
 import { commandsIn } from './beacon.ts'
-import { findShells, offeredBy, type ShellName, shellNames } from './shells.ts'
+import { findShells, offeredBy, type Shell, type ShellName, shellNames } from './shells.ts'
 import { openFolder, openSite } from './site.ts'
 
 const execute = promisify(execFile)
@@ -61,7 +65,7 @@ describe.each(shells)('completion in $name', (shell) => {
           ['beacon completion ', shellNames],
           ['beacon start --roles w', ['worker', 'web']],
           ['beacon start --roles worker,we', ['worker,web']],
-          ['beacon candles bitcoin 1h --last ', []],
+          ['beacon candles bitcoin --timeframe 1h --last ', []],
           ['beacon queues pause bitf', ['bitfinex']],
           ['npx beacon doc', ['doctor']],
         ]
@@ -95,8 +99,8 @@ describe.each(shells)('completion in $name', (shell) => {
     const expected: readonly (readonly [line: string, words: readonly string[]])[] = [
       ['beacon coverage ', ['bitcoin', 'frog']],
       ['beacon coverage bitcoin f', ['frog']],
-      ['beacon candles frog ', ['1m', '5m', '1h', '1d']],
-      ['beacon candles frog 1h ', []],
+      ['beacon candles frog --timeframe ', ['1m', '5m', '1h', '1d']],
+      ['beacon candles frog --timeframe 1h ', []],
       ['beacon backfill frog --timeframe 1m,1', ['1m,1m', '1m,1h', '1m,1d']],
       ['beacon coins add d', ['dogecoin']],
       ['beacon archive verify ', ['7f3a0000']],
@@ -109,7 +113,38 @@ describe.each(shells)('completion in $name', (shell) => {
       expected.map(([line, words]) => [line, sorted(words)]),
     )
   })
+
+  test.skipIf(shell.program === undefined)(
+    'offers coins of any name, and carries out nothing of what they say',
+    async () => {
+      await using site = await openSite({ config: 'follow: [bitcoin]\n' })
+      const { folder, variables, database } = site
+      const ids = names.map((name) => name.toLowerCase()).filter((id) => coinId.safeParse(id).success)
+      await site.runLines(['coins list'])
+      for (const [index, id] of [...ids, 'a$(touch "$FOLDER/carried-out")b'].entries())
+        await database.pool.query(
+          `with coin as (insert into coins (id, symbol, name, created_at, updated_at) values ($1, 'X', $1, now(), now()) returning id)
+           insert into instruments (coin_id, source, symbol, preference, followed_from) select id, 'binance', $2, 0, now() from coin`,
+          [id, `X${index}USDT`],
+        )
+      const lines = ['beacon coverage ', 'beacon coverage academy']
+      const script = scripts.get(shell.name) ?? ''
+      const [all = [], academy] = await offeredBy(shell, { folder, variables, script, lines })
+      expect(sorted(await readBy(shell, all))).toEqual(
+        sorted(['bitcoin', ...ids, 'a$(touch "$FOLDER/carried-out")b']),
+      )
+      expect(await readBy(shell, academy ?? [])).toEqual(['academy token'])
+      await expect(access(join(folder, 'carried-out'))).rejects.toThrow('ENOENT')
+    },
+  )
 })
+
+/** What a shell reads from the words that it has offered. Fish alone offers them as they are, and quotes what is chosen. */
+async function readBy(shell: Shell, words: readonly string[]): Promise<string[]> {
+  if (shell.name === 'fish' || words.length === 0) return [...words]
+  const { stdout } = await execute(shell.program ?? '', ['-c', `printf '%s\\n' ${words.join(' ')}`])
+  return stdout.trimEnd().split('\n')
+}
 
 test('without a database that answers, coins of the configuration are offered, and nothing is started', async () => {
   await using site = await openSite({ config: 'follow: [bitcoin, dogecoin]\n' })

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest'
 import { leastSkewMs } from '../../src/cli/doctor/clocks.ts'
 import { redisSettingsFindings, redisVersionFindings } from '../../src/cli/doctor/redis.ts'
-import { postgresFindings } from '../../src/cli/doctor/server.ts'
+import { lockFindings, postgresFindings } from '../../src/cli/doctor/server.ts'
 import { freePort } from '../../src/runtime/free-port.ts'
 import { findings, found } from './findings.ts'
 import { openSite } from './site.ts'
 
 const stored = { from: '2024-03-01T00:00Z', to: '2024-03-03T00:00Z' }
 const gone = '--from 2024-03-01T05:00:00.000Z --to 2024-03-01T06:00:00.000Z'
-const mend = 'doctor --deep --mend --json'
+const mend = 'doctor --deep --repair --json'
 
 // Several processes, one after another on a loaded machine.
 const patient = { timeout: 150_000 }
@@ -22,7 +22,7 @@ test.concurrent(
     const [fresh, unreached, wrong, , stale] = await site.runLines([
       'doctor',
       { line: 'doctor --json', variables: unreachable },
-      'doctor --mend',
+      'doctor --repair',
       `backfill bitcoin --timeframe 1h --from ${stored.from} --to ${stored.to} --force`,
       'doctor --deep --json',
     ])
@@ -36,7 +36,7 @@ test.concurrent(
     expect(findings(unreached, 'database')).toMatchObject([
       { severity: 'error', sentence: expect.stringContaining('does not answer') },
     ])
-    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('--mend needs --deep') })
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('--repair needs --deep') })
     expect(findings(stale, 'ledger')).toEqual([])
     expect(findings(stale, 'freshness')).toContainEqual({
       severity: 'error',
@@ -63,7 +63,7 @@ test.concurrent(
       severity: 'error',
       sentence:
         'bitcoin 1h from 2024-03-01 05:00 to 2024-03-01 06:00: 1 candle recorded as stored, without a row in ohlcv_data_1h_y2024m03.',
-      remedy: `npx beacon doctor --deep --mend, and then: npx beacon gaps bitcoin --timeframe 1h ${gone} --repair`,
+      remedy: `npx beacon doctor --deep --repair, and then: npx beacon gaps bitcoin --timeframe 1h ${gone} --repair`,
     })
     expect(unrecorded?.sentence).toMatch(
       /^bitcoin 1h from 2024-03-09 00:00 .* that nothing is recorded of\.$/,
@@ -82,9 +82,7 @@ test.concurrent(
 /** One of each thing that can be wrong in a database. */
 const spoiling = `
   create table ohlcv_data_1m_y2024m05d17 (like ohlcv_data_1m including all);
-  create table market_data_y2024m05d16 (like market_data);
-  insert into expiring_partitions (name, parent, holds_from, holds_to, ending, began_at)
-    values ('market_data_y2024m05d16', 'market_data', '2024-05-16', '2024-05-17', 'drop', '2024-07-01');
+  create view mine as select * from ohlcv_data_1h_y2024m03;
   alter table trades no force row level security;
   grant select on ohlcv_data_1h_y2024m03 to beacon_readonly;
   insert into archives (id, table_name, partition_name, range_from, range_to, state, place, file_name, columns, created_at,
@@ -107,8 +105,12 @@ test.concurrent('each thing that was made wrong is found, once, with what mends 
     'doctor --json',
   ])
   if (!sound) throw new Error('the lines have ended')
-  const names = ['detached', 'rights', 'versions', 'clocks', 'disk', 'statements', 'archives']
+  const names = ['detached', 'retention', 'rights', 'versions', 'clocks', 'disk', 'archives']
   expect(names.flatMap((name) => findings(sound, name))).toEqual([])
+  // The login of the tests is an ordinary one.
+  expect(findings(sound, 'statements')).toEqual([
+    { ...found(/^The login hub_owner does not see/, /^grant pg_monitor to hub_owner$/), severity: 'warning' },
+  ])
   expect(findings(sound, 'runs')).toMatchObject([
     { severity: 'warning', sentence: expect.stringMatching(/^Never ran well: /) },
   ])
@@ -121,10 +123,15 @@ test.concurrent('each thing that was made wrong is found, once, with what mends 
   expect(wrong.code).toBe(1)
   expect(findings(wrong, 'detached')).toEqual([
     found(
-      /^ohlcv_data_1m_y2024m05d17 .* belongs to no table/,
+      /^ohlcv_data_1m_y2024m05d17 .* is detached from its table/,
       /^alter table .* drop table ohlcv_data_1m_y2024m05d17$/,
     ),
-    found(/^market_data_y2024m05d16 was to be dropped since 2024-07-01 00:00/, /^npx beacon retention/),
+  ])
+  expect(findings(wrong, 'retention')).toEqual([
+    found(
+      /^ohlcv_data_1h_y2024m03 is not deleted by retention: the view public\.mine of somebody else depends on it\.$/,
+      /^drop view public\.mine$/,
+    ),
   ])
   expect(findings(wrong, 'rights')).toEqual([
     found(/does not bind everybody on trades:/, /^alter table trades enable row level security, force/),
@@ -168,6 +175,8 @@ const server = {
   fsync: true,
   fullPageWrites: true,
   autovacuum: true,
+  maxLocksPerTransaction: 64,
+  maxPreparedTransactions: 0,
 }
 
 test.each([
@@ -179,6 +188,16 @@ test.each([
 ])('of a server with %s wrong, so much is said', (_, parts, severities) => {
   const told = postgresFindings({ ...server, ...parts }, { maxConnections: 50 })
   expect(told.map(({ severity }) => severity)).toEqual(severities)
+})
+
+test.each([
+  ['a hundred partitions', 200, [], ''],
+  ['six hundred', 1_200, ['warning'], 'set max_locks_per_transaction = 640 '],
+  ['thousands', 5_208, ['error'], 'set max_locks_per_transaction = 2624 '],
+])('of the locks for %s, so much is said', (_, locks, severities, remedy) => {
+  const told = lockFindings(server, locks, { maxConnections: 50 })
+  expect(told.map(({ severity }) => severity)).toEqual(severities)
+  expect(told.map((one) => one.remedy).join()).toContain(remedy)
 })
 
 test.each([

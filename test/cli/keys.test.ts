@@ -17,10 +17,10 @@ const debug = { ...both, BEACON_LOG_LEVEL: 'debug' }
 const newOnly = { BEACON_ENCRYPTION_KEYS: ringVariable('new') }
 
 /** Users with an encrypted address under the old key, as they were registered once. Returns their ids in order. */
-async function addUsers({ pool }: TestDatabase, count: number): Promise<string[]> {
+async function addUsers({ superuser }: TestDatabase, count: number): Promise<string[]> {
   const ids = Array.from({ length: count }, () => randomUUID()).toSorted()
   const emails = ids.map((id) => encrypt(ringOf('old'), email, id, `canary-${id}@example.org`))
-  await pool.query(
+  await superuser.query(
     `insert into users (id, email, password, created_at, updated_at, status, tier)
      select id, email, '-', now(), now(), 'active', 'free' from unnest($1::uuid[], $2::text[]) as given (id, email)`,
     [ids, emails],
@@ -28,15 +28,16 @@ async function addUsers({ pool }: TestDatabase, count: number): Promise<string[]
   return ids
 }
 
-async function readEmails({ pool }: TestDatabase): Promise<{ id: string; email: string }[]> {
-  return (await pool.query<{ id: string; email: string }>('select id, email from users order by id')).rows
+async function readEmails({ superuser }: TestDatabase): Promise<{ id: string; email: string }[]> {
+  return (await superuser.query<{ id: string; email: string }>('select id, email from users order by id'))
+    .rows
 }
 
 const underNew = async (database: TestDatabase): Promise<number> =>
   (await readEmails(database)).filter(({ email }) => email.startsWith('new.')).length
 
-const waitingForLocks = async ({ pool }: TestDatabase): Promise<number | undefined> => {
-  const { rows } = await pool.query<{ waiting: number }>(`
+const waitingForLocks = async ({ superuser }: TestDatabase): Promise<number | undefined> => {
+  const { rows } = await superuser.query<{ waiting: number }>(`
     select count(*)::integer as waiting from pg_stat_activity
     where datname = current_database() and wait_event_type = 'Lock'`)
   return rows[0]?.waiting
@@ -69,7 +70,7 @@ const test = base
   .extend('users', { scope: 'file' }, ({ database }) => addUsers(database, 3))
   .extend('ends', { scope: 'file' }, async ({ database, users }) => {
     const [first = '', second = ''] = users
-    await database.pool.query(
+    await database.superuser.query(
       `insert into profiles (id, display_name, created_at, updated_at)
        values ($1, 'canary', now(), now()), ($2, $3, now(), now())`,
       [first, second, encrypt(ringOf('lost'), displayName, second, 'canary')],
@@ -143,7 +144,7 @@ test('a rotation that was killed goes on where it was; then the old key can go',
 }) => {
   const ids = await addUsers(freshDatabase, 1_200)
   const { start, runLines, killAll } = commandsIn({ DATABASE_URL: freshDatabase.url })
-  const client = await freshDatabase.pool.connect()
+  const client = await freshDatabase.superuser.connect()
   try {
     // It stops at this row, in the second of three batches, until it is killed.
     await client.query('begin')

@@ -5,8 +5,8 @@ import { openSite } from './site.ts'
 
 const backfill = ['backfill', 'bitcoin', '--timeframe', '1h']
 const verify = ['verify', 'bitcoin', '--timeframe', '1h']
-const certificate = ['certificate', 'bitcoin', '1h']
-const candles = ['candles', 'bitcoin', '1h']
+const certificate = ['certificate', 'bitcoin', '--timeframe', '1h']
+const candles = ['candles', 'bitcoin', '--timeframe', '1h']
 const add = ['coins', 'add', 'x', '--market', 'binance:BTCUSDT']
 const long = 'x'.repeat(101)
 
@@ -25,11 +25,21 @@ const cases: readonly Case[] = [
   [['replay', '--port', '65530'], /--port 65530 is not a whole number from 1/],
   [['replay', '--port', '1e3'], /--port 1e3 is not a whole number from 1/],
   [['replay', '--limits', 'reel'], /--limits reel is unknown/],
-  [['replay', '--lie', 'htlm'], /Did you mean "html"/],
-  [['replay', '--lie-every', '3'], /--lie-every .* add --lie/],
-  [['replay', '--lie', 'html', '--lie-every', '0'], /--lie-every 0 is not a whole number from 1/],
+  [['replay', '--fault', 'htlm'], /Did you mean "html"/],
+  [['replay', '--fault-every', '3'], /--fault-every .* add --fault/],
+  [['replay', '--fault', 'html', '--fault-every', '0'], /--fault-every 0 is not a whole number from 1/],
 
-  [['backfill', ''], /required option/],
+  [['backfill', ''], /--timeframe is missing: add one, such as --timeframe 1h/],
+  ...['backfill', 'verify', 'certificate'].map(
+    (command): Case => [
+      [command, 'bitcoin', '--all', '--timeframe', '1h', '--from', '-3d'],
+      /--all selects every tracked coin/,
+    ],
+  ),
+  ...['gaps', 'coverage', 'prices'].map(
+    (command): Case => [[command, 'bitcoin', '--all'], /--all selects every tracked coin/],
+  ),
+  [['coverage', '--timeframe', '45m'], /"45m" is not configured\. Configured timeframes: 1m/],
   [['backfill', '', '--timeframe', '1h', '--from', '-3d'], /no coin ""/],
   [['backfill', 'bitcoim', '--timeframe', '1h', '--from', '-3d'], /Did you mean "bitcoin"/],
   [
@@ -60,7 +70,7 @@ const cases: readonly Case[] = [
 
   [['gaps', ''], /no coin ""/],
   [['gaps', 'bitcoim'], /Did you mean "bitcoin"/],
-  [['gaps', '--timeframe', '7m'], /"7m" is not configured\. Did you mean "1m"/],
+  [['gaps', '--timeframe', '7m'], /"7m" is not configured\. Configured timeframes: 1m/],
   [['gaps', '--from', 'never'], /--from never is not a date/],
   [['gaps', '--to', '-1d'], /--to needs a --from/],
   [['gaps', '--from', '-1d', '--to', '-2d'], /is not before/],
@@ -70,7 +80,7 @@ const cases: readonly Case[] = [
   [['prices', 'bitcoim'], /Did you mean "bitcoin"/],
 
   [['verify', 'bitcoim', '--timeframe', '1h', '--from', '-3d'], /Did you mean "bitcoin"/],
-  [['verify', 'bitcoin', '--timeframe', '1m,1h', '--from', '-3d'], /more than one timeframe/],
+  [['candles', 'bitcoin', '--timeframe', '1m,1h'], /names several: write one, such as --timeframe 1m/],
   [[...verify, '--from', '-0d'], /is not before|lies in the future/],
   [[...verify, '--from', '-3d', '--to', '-5d'], /is not before/],
   [[...verify, '--from', '-3d', '--source', 'nope'], /no source of candles "nope"/],
@@ -82,15 +92,18 @@ const cases: readonly Case[] = [
   ),
   [[...verify, '--from', '-3d', '--seed', 'abc'], /--seed .* add --sample/],
   [[...verify.slice(0, 1), 'bitcoim', '--timeframe', '1h', '--from', '-3d', '--repair'], /Did you mean/],
-  [['certificate', 'bitcoim', '1h', '--from', '-3d'], /Did you mean "bitcoin"/],
-  [['certificate', 'bitcoin', '7m', '--from', '-3d'], /"7m" is not configured/],
+  [['certificate', 'bitcoim', '--timeframe', '1h', '--from', '-3d'], /Did you mean "bitcoin"/],
+  [['certificate', 'bitcoin', '--timeframe', '7m', '--from', '-3d'], /"7m" is not configured/],
   [[...certificate, '--from', '2100-01-01', '--to', '2100-01-02'], /lies in the future/],
   [[...certificate, '--from', '-3d', '--to', 'tomorrow'], /--to tomorrow is not a date/],
   [[...certificate, '--from', '-3d', '--sql', '--json'], /cannot be used with/],
 
-  [['quarantine', 'list', '--coin', 'nope'], /there is no coin "nope"\..* See: beacon coins list/],
+  [
+    ['quarantine', 'list', '--coin', 'nope'],
+    /there is no coin "nope"\..* List the tracked coins with: beacon coins list/,
+  ],
   [['quarantine', 'list', '--coin', 'bitcoim'], /Did you mean "bitcoin"/],
-  [['quarantine', 'list', '--source', 'nope'], /there is no source "nope"\..* There is binance, /],
+  [['quarantine', 'list', '--source', 'nope'], /there is no source "nope"\. Known names: binance, /],
   [['quarantine', 'list', '--source', 'binanse'], /Did you mean "binance"/],
   [['quarantine', 'list', '--timeframe', '7m'], /there is no timeframe "7m"\. Did you mean "1m"/],
   [['quarantine', 'list', '--reason', ''], /--reason is empty/],
@@ -103,8 +116,8 @@ const cases: readonly Case[] = [
   [['quarantine', 'show', ''], /no row in quarantine/],
   [['quarantine', 'show', 'nope'], /no row in quarantine.*beacon quarantine list/],
   [['quarantine', 'show', '%%%%'], /no row in quarantine/],
-  [['quarantine', 'retry'], /name the rows by their ids, or all open ones with --all/],
-  [['quarantine', 'retry', '0000dead', '--all'], /name the rows by their ids/],
+  [['quarantine', 'retry'], /name rows by their ids, or select all unresolved ones/],
+  [['quarantine', 'retry', '0000dead', '--all'], /name rows by their ids/],
   [['quarantine', 'retry', '0000dead', '--coin', 'bitcoin'], /choose among --all/],
   [['quarantine', 'retry', '0000dead', '--reason', 'high'], /choose among --all/],
   [['quarantine', 'retry', '0000dead'], /no row in quarantine/],
@@ -134,7 +147,7 @@ const cases: readonly Case[] = [
   [['coins', 'add', 'x', '--market', ''], /is not SOURCE:SYMBOL/],
   [['coins', 'add', 'x', '--market', 'binanse:BTCUSDT'], /the sources are binance/],
   [['coins', 'add', 'x', '--market', 'BTCUSDT'], /not SOURCE:SYMBOL such as binance:BTCUSDT/],
-  [['coins', 'add', 'x', '--market', `binance:${'B'.repeat(51)}`], /longer than any symbol/],
+  [['coins', 'add', 'x', '--market', `binance:${'B'.repeat(51)}`], /has more than 50 characters/],
   [['coins', 'add', 'x', '--market', 'binance-archive:BTCUSDT'], /follow --market binance:BTCUSDT/],
   [['coins', 'add', 'x'], /ticker of x is not known here: add --symbol TICKER/],
   [['coins', 'add', 'x', '--symbol', 'X', '--source', 'nope'], /no source of candles "nope"/],
@@ -172,13 +185,16 @@ const cases: readonly Case[] = [
   [['archive', 'restore', 'abc'], /there is no archive "abc"/],
   [['archive', 'restore', 'abc', '--into', 'Users'], /there is no archive "abc"/],
   [['archive', 'query', ' '], /the query is empty/],
+  [['archive', 'adopt', 'all'], /too many arguments/],
+  [['archive', 'check', 'bitcoim'], /there are no candles of bitcoim/],
+  [['archive', 'check', 'bitcoim', '--accept'], /there are no candles of bitcoim/],
   [['keys', 'generate', '--id', ''], /--id is not 1 to 16/],
   [['keys', 'generate', '--id', 'Key_1'], /--id is not 1 to 16/],
   [['keys', 'rotate', 'now'], /too many arguments/],
   [['keys', 'rotate', '--dry'], /unknown option '--dry'/],
   [['status', 'binance'], /too many arguments/],
   [['doctor', 'partitions'], /too many arguments/],
-  [['doctor', '--mend'], /--mend needs --deep/],
+  [['doctor', '--repair'], /--repair needs --deep/],
   [['doctor', '--deeep'], /unknown option '--deeep'/],
   [['queues', 'pause'], /missing required argument/],
   [['queues', 'pause', ''], /no queue ""/],
@@ -188,7 +204,7 @@ const cases: readonly Case[] = [
 ]
 
 /** Switches with which no nonsense can be said: they stand alone, and with anything else. */
-const harmless = new Set(['--json', '--help', '--force', '--settled', '--dry-run', '--yes', '--deep'])
+const harmless = new Set(['--json', '--help', '--force', '--resolved', '--dry-run', '--yes', '--deep'])
 
 /** Each command that does something, with its path and its options. */
 function* commandsOf(command: Command, path: readonly string[] = []): Generator<[string[], Command]> {

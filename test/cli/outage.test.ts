@@ -40,7 +40,7 @@ test.each(['', ' --source binance-archive'])(
       ['refused', '2018-02-09T09:00:00.000Z', 43],
     ])
     expect(jsonOf(repaired)).toEqual(jsonOf(gaps))
-    expect(jsonOf(verified)).toMatchObject({
+    expect(jsonOf(verified).verifications[0]).toMatchObject({
       identical: 596,
       missing: { candles: 0 },
       quarantined: 44,
@@ -60,7 +60,7 @@ test.each(['', ' --source binance-archive'])(
       `gaps bitcoin ${month} --json`,
       `quarantine discard ${others.join(' ')} --reason outage --json`,
       backfill,
-      `certificate bitcoin 1h --from 2018-02-01 --to 2018-03-01 --json`,
+      `certificate bitcoin --timeframe 1h --from 2018-02-01 --to 2018-03-01 --json`,
     ])
     expect(odd).toMatchObject({ code: 2 })
     expect(odd?.stderr).toBe(
@@ -77,7 +77,7 @@ test.each(['', ' --source binance-archive'])(
     ])
     expect(rest).toMatchObject({ code: 0 })
     expect(whole).toMatchObject({ code: 0, stdout: 'Nothing is missing: no request is needed.\n' })
-    expect(jsonOf(certificate)).toMatchObject({
+    expect(jsonOf(certificate).certificates[0]).toMatchObject({
       expected: 672,
       stored: 597,
       absent: { 'no-trades': 32, discarded: 43 },
@@ -93,7 +93,7 @@ test.each(['', ' --source binance-archive'])(
       'doctor --deep',
     ])
     expect([mended?.code, verifiedAgain?.code]).toEqual([0, 0])
-    expect(jsonOf(verifiedAgain)).toMatchObject({
+    expect(jsonOf(verifiedAgain).verifications[0]).toMatchObject({
       identical: 597,
       refused: { candles: 0 },
       extra: { candles: 0 },

@@ -13,7 +13,7 @@ async function startReplay(line: string): Promise<Running & AsyncDisposable> {
 }
 
 test.concurrent('prints the variables that lead there, serves, logs every request, and ends well', async () => {
-  await using running = await startReplay('--source coingecko binance --lie firewall --lie-every 2')
+  await using running = await startReplay('--source coingecko binance --fault firewall --fault-every 2')
   const lines = running.stdout().trim().split('\n')
   expect(lines.map((line) => line.split('=')[0])).toEqual(['COINGECKO_BASE_URL', 'BINANCE_BASE_URL'])
   const ping = async () => (await fetch(`${lines[1]?.split('=')[1]}/api/v3/ping`)).status

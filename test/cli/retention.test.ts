@@ -9,7 +9,7 @@ import {
   someCandles,
   somePrices,
   summarised,
-} from '../ingest/retaining.ts'
+} from '../lifecycle/retaining.ts'
 import { aCoin } from '../store/loading.ts'
 import { openSite } from './site.ts'
 
@@ -33,14 +33,16 @@ test('beacon retention tells what it would do and why, does it, and then has not
   // The message that the run ends with, and its exit status.
   expect(told).toMatchObject({ code: 1, stderr: refused?.stderr.split('\n').slice(-2).join('\n') })
   expect(asJson?.code).toBe(1)
-  const line = (text: string) => told?.stdout.split('\n').find((each) => each.startsWith(text)) ?? ''
+  // A row and the lines that its last column goes on with.
+  const rows = (told?.stdout ?? '').replaceAll(/\n +/g, ' ').split('\n')
+  const line = (text: string) => rows.find((each) => each.startsWith(text)) ?? ''
   expect(line(minuteLeaf(9))).toMatch(/ 20 +\S+ kB +dropped +ended more than 7 days ago$/)
   expect(line(minuteLeaf(1))).toMatch(/ 100 +\S+ kB +kept +kept until \S+ 00:00$/)
   expect(line(priceLeaf(32))).toMatch(
     / 40 +\S+ kB +rolled up, compared and dropped +ended more than 30 days ago$/,
   )
   expect(line('ohlcv_data_5m')).toMatch(
-    / 288 .* held back .* more than half of ohlcv_data_5m would go at once$/,
+    / 288 .* held back .* more than half of ohlcv_data_5m would be deleted at once$/,
   )
   expect(line('ingest_runs')).toMatch(/\(started_at\) +0 +deleted$/)
   expect(line('notifications')).toMatch(/\(created_at\) +archived and deleted, by the job archive-rows$/)
@@ -49,7 +51,8 @@ test('beacon retention tells what it would do and why, does it, and then has not
   expect(plan).toMatchObject({
     refusal: null,
     error: expect.stringMatching(/^more than half of ohlcv_data_5m/),
-    unfinished: [],
+    unbounded: [],
+    holds: [],
   })
   expect(plan.partitions).toContainEqual({
     table: 'market_data',
@@ -62,11 +65,13 @@ test('beacon retention tells what it would do and why, does it, and then has not
     keptUntil: toIso(daysAgo(1)),
     verdict: 'goes',
     reason: 'ended more than 30 days ago',
+    isExact: true,
+    hold: null,
   })
 
   // It does what nobody has to agree to, and then says what is left.
   expect(refused).toMatchObject({ code: 1, stdout: '' })
-  expect(refused?.stderr).toContain(`${priceLeaf(32)} is dropped with 40 rows\n`)
+  expect(refused?.stderr).toContain(`${priceLeaf(32)} is deleted with 40 rows\n`)
   expect(refused?.stderr).toMatch(
     /error: more than half of ohlcv_data_5m would be deleted at once.*beacon retention --yes\n$/,
   )

@@ -58,6 +58,7 @@ const aStatus = (parts: Partial<Status> = {}): Status => ({
   overall: { state: 'ok', sentence: 'Everything is fine.', others: [] },
   readiness: ready,
   blocking: [],
+  unreachable: { isNetworkDown: false, sources: [] },
   bans: [],
   alerts: [],
   series: [aSeries()],
@@ -66,6 +67,8 @@ const aStatus = (parts: Partial<Status> = {}): Status => ({
   queues: [],
   jobs: [],
   partitions: [],
+  holds: [],
+  checkProblems: null,
   process: {
     version: '1.0.0',
     startedAt: null,
@@ -79,8 +82,10 @@ const aStatus = (parts: Partial<Status> = {}): Status => ({
 const many = <T>(count: number, of: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, index) => of(index))
 
-const textOf = (status: Status, alerts: readonly string[] = [], colours = false) =>
-  statusText({ status, alerts, colours })
+const terminal = { width: 80, height: 24 }
+
+const textOf = (status: Status, alerts: readonly string[] = [], colours = false, size = terminal) =>
+  statusText({ status, alerts, colours, size })
 
 /** Everything that can be long is long, and there is much of it. */
 const crowded = aStatus({
@@ -114,16 +119,34 @@ const crowded = aStatus({
 const alerts = many(12, (index) => `Alert ${index}: ${'something is wrong '.repeat(8)}`)
 
 describe('the status in a terminal', () => {
-  test('fits in 24 lines of 80 columns, whatever there is', () => {
-    const lines = textOf(crowded, alerts).split('\n')
-    expect(lines.length).toBeLessThan(24)
-    expect(lines.filter((line) => line.length > 80)).toEqual([])
-    expect(lines.filter((line) => /^(?:! Alert [012]|and 9 more|and 7 more)/.test(line))).toHaveLength(5)
-    expect(lines.find((line) => line.startsWith('100 coins'))).toMatch(/fresh +late +stale +none yet/)
-    expect(lines.find((line) => line.startsWith('1m'))).toMatch(
-      /91 +8 +1 +2 min +5 days \(a-long-coin-name-a-…\)/,
-    )
-    expect(lines.filter((line) => line.startsWith('03-01 ')).length).toBeGreaterThanOrEqual(3)
+  test.each([80, 120])(
+    'shows alerts and errors in full in %i columns, and of the rest what fits',
+    (width) => {
+      const text = textOf(crowded, alerts, false, { width, height: 24 })
+      const lines = text.split('\n')
+      expect(lines.filter((line) => line.length > width)).toEqual([])
+      const words = text.replaceAll(/\s+/g, ' ')
+      expect(words).toContain(crowded.overall.sentence)
+      for (const alert of alerts.slice(0, 5)) expect(words).toContain(`! ${alert.trim()}`)
+      expect(words).toContain('and 7 more')
+      expect(words.split(`again ${'again '.repeat(39)}`)).toHaveLength(2)
+      expect(words).toMatch(
+        /Why runs failed: 03-01 12:00:00 ingest-candles ccxt-bitvavo a-coin-with-a-long-name 1m and 14 more: binance did not answer within 20 s/,
+      )
+      expect(lines.find((line) => line.startsWith('100 coins'))).toMatch(/fresh +late +stale +none yet/)
+      expect(lines.find((line) => line.startsWith('1m'))).toMatch(
+        /91 +8 +1 +2 min +5 days \(a-long-coin-name-a-…\)/,
+      )
+      expect(
+        lines.filter((line) => /^03-01 .*(?:done|failed)(?: \(attempt \d+\))?$/.test(line)),
+      ).toHaveLength(3)
+    },
+  )
+
+  test('fits in 24 lines where nothing needs more', () => {
+    const overall = { ...crowded.overall, others: [] }
+    const status = { ...crowded, overall, runs: many(30, () => aRun()) }
+    expect(textOf(status, ['The disk is nearly full.']).split('\n').length).toBeLessThan(24)
   })
 
   test('has a line for each coin where they fit, and uses what is left for the runs', () => {

@@ -35,8 +35,8 @@ test.skipIf(script === undefined)(
       site,
       `backfill bitcoin --timeframe 1m,1h ${twoDays} --no-archive`,
       'status',
-      'candles bitcoin 1h --plot',
-      'candles bitcoin 1h --plot --last 20 | cat',
+      'candles bitcoin --timeframe 1h --plot',
+      'candles bitcoin --timeframe 1h --plot --last 20 | cat',
     )
     // Two lines that are written over, and the cursor back at the end.
     const drawn = backfill.split('\u001b[1G').map(stripVTControlCharacters)

@@ -1,9 +1,15 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { freePort } from '../../src/runtime/free-port.ts'
 import type { EndedLine } from './line-runner.ts'
 import { openSite, type Site } from './site.ts'
+
+const beacon = fileURLToPath(new URL('../../dist/beacon.js', import.meta.url))
 
 const commands = [
   '',
@@ -32,12 +38,22 @@ const commands = [
 const misused: readonly (readonly [string, RegExp])[] = [
   ['frobnicate', /unknown command 'frobnicate'/],
   ['coins frobnicate', /unknown command 'frobnicate'/],
-  ['queues frobnicate', /too many arguments/],
+  ['queues frobnicate', /too many arguments, from "frobnicate" on/],
   ['coins', /Usage: beacon coins/],
-  ['candles bitcoin', /missing required argument 'timeframe'/],
-  ['backfill --timeframe 1h --from -3d', /missing required argument 'coin'/],
-  ['backfill bitcoin --timeframe 1h', /required option '--from <date>'/],
+  ['candles bitcoin', /--timeframe is missing: add one, such as --timeframe 1h\. See: beacon candles --help/],
+  ['backfill --timeframe 1h --from -3d', /no coin is named.*--all/],
+  ['backfill bitcoin --timeframe 1h', /--from is missing: add one, such as --from -30d/],
   ['coverage --frob', /unknown option '--frob'/],
+  [
+    'backfill bitcoin --timefram 1h --from -3d',
+    /unknown option '--timefram'\n\(Did you mean --timeframe\?\)/,
+  ],
+  ['verify bitcoin --timefame 1h', /unknown option '--timefame'\n\(Did you mean --timeframe\?\)/],
+  ['candles bitcoin 1h', /1h is a timeframe and no coin: write --timeframe 1h/],
+  [
+    'certificate bitcoin 1H --timeframe 1h --from -3d',
+    /"1H" is a timeframe and no coin: write --timeframe 1h/,
+  ],
 ]
 
 /** Which tables there are, and how many rows each of them holds. */
@@ -95,7 +111,7 @@ test.concurrent(
     expect(expired).toMatchObject({ code: 2, stdout: '' })
     expect(expired?.stderr).toMatch(/error: retention would delete 24 of these [^\n]* --force[^\n]*\n$/)
     expect(planned).toMatchObject({ code: 0, stderr: '' })
-    expect(planned?.stdout).toMatch(/binance:PEPEUSDT .* 24 +1 +2 /)
+    expect(planned?.stdout).toMatch(/binance:PEPEUSDT .* 24 +1 /)
     expect(planned?.stdout).toContain('ohlcv_data_1h_y2024m03')
     expect(JSON.parse(plannedJson?.stdout ?? '').plan).toMatchObject({
       candles: 24,
@@ -185,9 +201,29 @@ test.concurrent('mistakes in what is configured are told by file and line, or by
   for (const { stderr } of ends) expect(stderr).toMatch(/^error: [^\n]+\n( {2}[^\n]+\n)*$/)
 })
 
-test.concurrent('whoever reads the answer may leave before its end', async () => {
+test.concurrent('a reader may leave before the end of the answer', async () => {
   await using site = await openSite()
   const running = site.start('coins list --json')
   running.closeOutput()
   expect(await running.ended).toMatchObject({ code: 0, stderr: '' })
 })
+
+test
+  .runIf(existsSync('/dev/full'))
+  .concurrent('an answer that cannot be written fails with one message', async () => {
+    const run = async (line: string) => {
+      const shell = `"${process.execPath}" "${beacon}" ${line} > /dev/full`
+      const child = spawn('sh', ['-c', shell], { stdio: ['ignore', 'ignore', 'pipe'] })
+      let stderr = ''
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        stderr += text
+      })
+      const [code] = await once(child, 'close')
+      return { code, stderr }
+    }
+    const wanted = {
+      code: 1,
+      stderr: expect.stringMatching(/^error: the output cannot be written \(ENOSPC[^\n]*\)\n$/),
+    }
+    expect(await Promise.all(['--help', 'completion bash'].map(run))).toEqual([wanted, wanted])
+  })

@@ -96,11 +96,13 @@ const wantedSchedules = {
   ],
   upkeep: [
     'beacon.archive-rows 32 0 * * *',
+    'beacon.check-archive 30 3 * * 0',
     'beacon.enforce-retention 30 0 * * *',
     'beacon.ensure-partitions 40 0 * * * *',
     'beacon.heartbeat 15000',
     'beacon.refresh-views_daily_price_summary 5 0 * * *',
     'beacon.refresh-views_daily_price_summary_outdated 35 * * * *',
+    'beacon.retry-retention 25 2-57/5 * * * *',
     ...looksAtListings.toSorted(),
   ],
 }

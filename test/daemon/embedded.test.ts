@@ -84,7 +84,7 @@ test('the demo shows a fortnight of several coins, and leaves nothing', async ()
   const hours = 14 * 24 - 1
   const [shown] = await bare.runLines([
     {
-      line: `candles bitcoin 1h --json --last ${hours}`,
+      line: `candles bitcoin --timeframe 1h --json --last ${hours}`,
       variables: { BEACON_DATA_DIR: bare.dataDir },
     },
   ])

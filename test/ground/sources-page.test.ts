@@ -1,16 +1,17 @@
 import { expect, test } from 'vitest'
 import { hasCandles, sources } from '../../src/sources/catalog.ts'
-import type { CandleSource } from '../../src/sources/source.ts'
+import type { CandleSource, CandleTraits } from '../../src/sources/source.ts'
 import { readText } from './project.ts'
 
 function rowOf({ id, hosts, candles, rateLimits }: CandleSource): string {
   const names = hosts.map((host) => `\`${new URL(host).host}\``).join(', ')
-  const { pageSize, weight, depth, trades, madeFrom = {} } = candles
+  const { pageSize, mostRows, weight, depth, trades, madeFrom = {} } = candles as CandleTraits
+  const rows = mostRows === undefined ? pageSize : `${pageSize} to ${mostRows}`
   const reach =
     depth === undefined ? 'to the listing' : `${depth} candles${trades ? ', then its trades' : ''}`
   const made = Object.entries(madeFrom).map(([timeframe, part]) => `${timeframe} of ${part}`)
   const limits = rateLimits.map(({ points, perMs }) => `${points} per ${perMs / 1_000} s`).join(', ')
-  const cells = [`\`${id}\``, names, pageSize, weight, reach, made.join(', '), limits]
+  const cells = [`\`${id}\``, names, rows, weight, reach, made.join(', '), limits]
   return `| ${cells.join(' | ')} |`.replace('|  |', '| |')
 }
 

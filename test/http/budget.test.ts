@@ -140,7 +140,7 @@ describe.concurrent.each(engines)('on %s', (engine) => {
         if (!(fault instanceof RateLimited)) throw fault
         expect(fault.waitMs).toBeGreaterThan(minute)
         expect(fault.waitMs).toBeLessThanOrEqual(2 * minute)
-        expect(fault.message).toMatch(/^asked-\S+ has told us to wait 1\d\d s more$/)
+        expect(fault.message).toMatch(/^asked-\S+ rate-limits us for another 1\d\d s$/)
       }
     }
     await fleet[1].take(aRequest(), 'live', never)
@@ -161,7 +161,7 @@ describe.concurrent.each(engines)('on %s', (engine) => {
     await budget.take(request, 'live', never)
     const waiting = other.take(request, 'live', never)
     await budget.stop(request, { kind: 'banned', leftMs: 2 * minute }, 'banned')
-    await expect(waiting).rejects.toThrow(/wait 1\d\d s more/)
+    await expect(waiting).rejects.toThrow(/for another 1\d\d s$/)
   })
 
   test('a stop whose reason is told only after it took effect reaches those who wait by then', async ({
@@ -175,7 +175,7 @@ describe.concurrent.each(engines)('on %s', (engine) => {
     // By the time of these answers the one who waits has looked for the reason.
     for (let answers = 0; answers < 5; answers += 1) expect(await budget.stops([source])).toEqual([])
     await openStops(stores[1]).write({ source, kind: 'banned', leftMs: 2 * minute })
-    await expect(waiting).rejects.toThrow(/wait 1\d\d s more/)
+    await expect(waiting).rejects.toThrow(/for another 1\d\d s$/)
   })
 
   test('a stop is only ever made longer', async ({ fleet: [budget, other] }) => {
@@ -186,7 +186,7 @@ describe.concurrent.each(engines)('on %s', (engine) => {
     await stop(other, second)
     await expect(budget.take(request, 'backfill', AbortSignal.timeout(2_000))).rejects.toThrow()
     await stop(other, 10 * minute)
-    await expect(budget.take(request, 'live', never)).rejects.toThrow(/wait [56]\d\d s more/)
+    await expect(budget.take(request, 'live', never)).rejects.toThrow(/for another [56]\d\d s$/)
   })
 
   test('a stop is told once, and its end when the source is asked again', async ({ fleet, log }) => {

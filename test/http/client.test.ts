@@ -8,8 +8,8 @@ import {
   Fault,
   Malformed,
   RateLimited,
-  Refused,
   Unavailable,
+  UnknownError,
   UnknownMarket,
 } from '../../src/fault.ts'
 import { type Budget, unlimitedBudget } from '../../src/http/budget.ts'
@@ -19,6 +19,7 @@ import { minute, plus, second } from '../../src/market/instant.ts'
 import { fixedClock } from '../../src/runtime/clock.ts'
 import { freePort } from '../../src/runtime/free-port.ts'
 import { recordingLog } from '../queue/fleet.ts'
+import { names } from '../support/names.ts'
 import { json, type MisbehavingServer, openMisbehavingServer } from './misbehaving-server.ts'
 
 const clock = fixedClock('2024-03-01T12:00:00Z')
@@ -97,6 +98,16 @@ const waitOf = async (): Promise<number> => {
   if (!(fault instanceof RateLimited)) throw fault
   return fault.waitMs
 }
+
+describe('a name in what is asked for', () => {
+  test.each(names)('arrives as it is: %s', async (name) => {
+    server.answer(json('{}'))
+    await ask({ path: `/markets/${encodeURIComponent(name)}/candles`, query: { symbol: name, limit: '5' } })
+    const { pathname, searchParams } = new URL(server.requests[0]?.url ?? '', server.baseUrl)
+    expect(pathname.split('/').map(decodeURIComponent)).toEqual(['', 'markets', name, 'candles'])
+    expect(Object.fromEntries(searchParams)).toEqual({ symbol: name, limit: '5' })
+  })
+})
 
 describe('an answer', () => {
   test('arrives as text, digit for digit, with its headers in lower case', async () => {
@@ -183,7 +194,11 @@ describe('slowing down', () => {
     server.answer(json('[]'))
     await ask({ options: { budget } })
     expect(stops).toEqual([
-      { kind: 'slow-down', leftMs: 7 * second, reason: 'someone asks us to slow down for 7 s' },
+      {
+        kind: 'slow-down',
+        leftMs: 7 * second,
+        reason: 'someone rate-limits this address for 7 s (HTTP 429)',
+      },
       { kind: 'banned', leftMs: minute, reason: 'someone has banned this address for 60 s (HTTP 418)' },
     ])
   })
@@ -269,9 +284,9 @@ describe('a refusal', () => {
     expect(await faultOf()).toBeInstanceOf(Unavailable)
   })
 
-  test.each([400, 401, 404, 410, 422])('HTTP %i is not', async (status) => {
+  test.each([400, 401, 404, 410, 422])('HTTP %i without a known error is tried again too', async (status) => {
     server.answer(json('{}', {}, status))
-    expect(await faultOf()).toBeInstanceOf(Refused)
+    expect(await faultOf()).toBeInstanceOf(UnknownError)
   })
 
   test('may be worded by the source', async () => {
@@ -283,7 +298,9 @@ describe('a refusal', () => {
 
   test('is not quoted: its body may be anything', async () => {
     server.answer(json('{"m":"<script>"}', {}, 404))
-    expect((await faultOf()).message).toBe('someone refused /api/prices with HTTP 404')
+    expect((await faultOf()).message).toBe(
+      'someone answered /api/prices with HTTP 404 and no error that is known here',
+    )
   })
 })
 
@@ -295,7 +312,7 @@ test.each([301, 302, 303, 307, 308])(
       elsewhere.answer(json('[]'))
       server.answer(json('', { location: `${elsewhere.baseUrl}/steal` }, status))
       const fault = await faultOf()
-      expect(fault).toBeInstanceOf(Refused)
+      expect(fault).toBeInstanceOf(UnknownError)
       expect(fault.message).toContain('another address')
       expect(elsewhere.requests).toHaveLength(0)
       expect(server.requests).toHaveLength(1)

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest'
-import { Malformed, RateLimited, Refused, Unavailable } from '../../src/fault.ts'
+import { Malformed, RateLimited, Refused, Unavailable, UnknownError } from '../../src/fault.ts'
 import { unlimitedBudget } from '../../src/http/budget.ts'
 import { openHttpClient } from '../../src/http/client.ts'
 import type { HttpRequest } from '../../src/http/request.ts'
@@ -60,8 +60,8 @@ test('a file longer than the limit is not taken in', async () => {
 
 test.each([
   [{ name: 'missing-file' }, Refused],
-  [{ name: 'firewall' }, Refused],
-  [{ name: 'redirect', to: 'http://192.0.2.1/' }, Refused],
+  [{ name: 'firewall' }, Unavailable],
+  [{ name: 'redirect', to: 'http://192.0.2.1/' }, UnknownError],
   [{ name: 'rate-limited', retryAfterSeconds: 7 }, RateLimited],
   [{ name: 'server-error', status: 502 }, Unavailable],
   [{ name: 'reset', when: 'within-body' }, Unavailable],

@@ -17,7 +17,7 @@ import { okx } from '../../src/sources/okx.ts'
 import { costOf } from '../../src/sources/source.ts'
 import { followMarket, listCoins, upsertCoin } from '../../src/store/coins.ts'
 import { writeCoverage } from '../../src/store/coverage.ts'
-import { listPartitions } from '../../src/store/list-partitions.ts'
+import { listPartitions } from '../../src/store/lifecycle/list-partitions.ts'
 import { partitionedTables } from '../../src/store/partitions.ts'
 import { finishRun, startRun } from '../../src/store/runs.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
@@ -240,10 +240,10 @@ describe('a plan', () => {
     const now = halfPast
     await inTransaction(pool, async (tx) => {
       await upsertCoin(tx.db, 'bitcoin', { symbol: 'BTC', name: 'Bitcoin' }, now)
-      await followMarket(tx, { coinId: 'bitcoin', source: 'htx', symbol: 'btcusdt' }, now)
+      await followMarket(tx, { coinId: 'bitcoin', source: 'gateio', symbol: 'BTC_USDT' }, now)
     })
-    // Its newest 2,000 candles, less the ten minutes that the work may wait.
-    const reach = at('2024-02-29T03:25Z')
+    // Its newest 9,900 candles, less the ten minutes that the work may wait.
+    const reach = at('2024-02-23T15:45Z')
     const partly = await plan(pool, { range: { from: plus(reach, -hour), to: plus(reach, hour) } })
     expect(partly.series[0]).toMatchObject({
       wanted: { from: reach, to: plus(reach, hour) },
@@ -255,7 +255,7 @@ describe('a plan', () => {
     const before = plan(pool, { range: { from: plus(reach, -2 * hour), to: reach } })
     await expect(before).rejects.toThrow(InvalidInput)
     await expect(before).rejects.toThrow(
-      'htx has no 1m candles of btcusdt from before 2024-02-29T03:25:00.000Z: ask for a later --from, or for another --source that bitcoin has a market on',
+      'gateio has no 1m candles of BTC_USDT from before 2024-02-23T15:45:00.000Z: ask for a later --from, or for another --source that bitcoin has a market on',
     )
     const [coin] = await listCoins(databaseOf(pool))
     const gaps = await findGaps(

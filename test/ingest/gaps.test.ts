@@ -252,12 +252,14 @@ describe('the gaps of the followed coins', () => {
     freshDatabase: { pool },
   }) => {
     const coinId = await aCoin(pool)
-    await inTransaction(pool, (tx) => followMarket(tx, { coinId, source: 'htx', symbol: 'coinusdt' }, now))
-    const series = { coinId, timeframe: '1m', source: 'htx' } as const
-    // Of its newest 2,000, those that will still be there in ten minutes.
-    const reach = plus(now, -1_990 * minute)
-    expect(await gapsOfCoin(pool, series, { from: plus(now, -3 * day), to: now })).toMatchObject([
-      { cause: 'beyond-source', range: { from: plus(now, -3 * day), to: reach } },
+    await inTransaction(pool, (tx) =>
+      followMarket(tx, { coinId, source: 'gateio', symbol: 'COIN_USDT' }, now),
+    )
+    const series = { coinId, timeframe: '1m', source: 'gateio' } as const
+    // Of its newest 9,900, those that will still be there in ten minutes.
+    const reach = plus(now, -9_890 * minute)
+    expect(await gapsOfCoin(pool, series, { from: plus(now, -8 * day), to: now })).toMatchObject([
+      { cause: 'beyond-source', range: { from: plus(now, -8 * day), to: reach } },
       { cause: 'not-fetched', range: { from: reach, to: plus(now, -minute) } },
     ])
   })

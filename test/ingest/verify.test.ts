@@ -186,7 +186,7 @@ describe('a verification', () => {
     ])
     await expect(
       plan(working, coinId, { timeframe: '1m', range: { from: wanted.to, to: halfPast } }),
-    ).rejects.toThrow(/has settled yet: ask for a --from before 2024-03-01 12:24$/)
+    ).rejects.toThrow(/is final yet: set --from to before 2024-03-01 12:24$/)
   })
 
   test('does not ask for what retention has taken away, though for what it has left', async ({ pool }) => {

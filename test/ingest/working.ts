@@ -56,6 +56,7 @@ export async function startWorking(pool: Pool, options: WorkingOptions = {}): Pr
   const settings = { ...defaults, candles, environment: readEnvironment(baseUrlVariables(exchange.urls)) }
   const context: Context = {
     clock: exchange.clock,
+    steadyClock: exchange.clock,
     log,
     settings: adjust(settings),
     pool,
@@ -119,11 +120,12 @@ export const truth = (
     volume,
   }))
 
-/** A report that keeps what it is told. */
-export function keptReport(): Report & { lines: string[]; steps: [number, number][] } {
+/** A report that keeps what it is told, of the first try of a job or of a later one. */
+export function keptReport(attempt = 1): Report & { lines: string[]; steps: [number, number][] } {
   const lines: string[] = []
   const steps: [number, number][] = []
   return {
+    attempt,
     lines,
     steps,
     progress: async (done, total) => {

@@ -28,10 +28,11 @@ const payloadOf = (
   { from, to }: AlignedRange,
   archive?: 'monthly' | 'daily',
   timeframe: Timeframe = '1m',
+  market = symbol,
 ) =>
   backfillCandles.payload.parse({
     source: 'binance',
-    symbol,
+    symbol: market,
     coinId,
     timeframe,
     from: new Date(from).toISOString(),
@@ -96,6 +97,18 @@ describe('a backfill from a file', () => {
     const range = { from: at('2025-01-02T00:00Z'), to: at('2025-01-03T00:00Z') }
     await fromFile(working, coinId, range)
     expect(await stored(pool, coinId, range)).toEqual(truth(symbol, '1m', range, at('2025-02-20T12:00Z')))
+    expect(unused(working)).toEqual([])
+  })
+
+  test('of a symbol in Chinese is the same', async ({ pool }) => {
+    await using working = await startWorking(pool)
+    const [byFile, byPage] = [await aCoin(pool), await aCoin(pool)]
+    const [market, { context }] = ['币安人生USDT', working]
+    await backfillCandles.run(context, payloadOf(byFile, quietDay, 'daily', '1m', market), keptReport())
+    expect(askedOf(working, 'binance')).toEqual([])
+    await backfillCandles.run(context, payloadOf(byPage, quietDay, undefined, '1m', market), keptReport())
+    expect(await stored(pool, byFile, quietDay)).toEqual(truth(market, '1m', quietDay))
+    expect(await stored(pool, byPage, quietDay)).toEqual(truth(market, '1m', quietDay))
     expect(unused(working)).toEqual([])
   })
 
@@ -171,6 +184,43 @@ describe('a backfill from a file', () => {
     expect(askedOf(working, 'binance')).toEqual([])
   })
 
+  const zip = `/data/spot/daily/klines/${symbol}/1m/${symbol}-1m-2024-02-13.zip`
+
+  test.for([
+    ['the zip', zip, { name: 'reset', when: 'within-body' }],
+    ['the zip', zip, { name: 'reset', when: 'before-answer' }],
+    ['the zip', zip, { name: 'server-error', status: 502 }],
+    ['the zip', zip, { name: 'cut', atByte: 10_000 }],
+    ['the checksum', `${zip}.CHECKSUM`, { name: 'reset', when: 'before-answer' }],
+    ['the checksum', `${zip}.CHECKSUM`, { name: 'server-error', status: 500 }],
+  ] satisfies [string, string, Lie][])(
+    'that loses %s once (%o) is tried again, and asks the exchange for nothing',
+    async ([, path, lie], { pool }) => {
+      await using working = await startWorking(pool, { faults: [{ path, when: { nth: 1 }, lie }] })
+      const coinId = await aCoin(pool)
+      await expect(fromFile(working, coinId, quietDay)).rejects.toMatchObject({ remedy: 'retry' })
+      expect(await coverage(pool, coinId, quietDay)).toEqual([])
+      const again = await fromFile(working, coinId, quietDay, 'daily', keptReport(2))
+      expect(again).toMatchObject({ files: 1, fileRequests: 2, requests: 0 })
+      expect(await stored(pool, coinId, quietDay)).toEqual(truth(symbol, '1m', quietDay))
+      expect(askedOf(working, 'binance')).toEqual([])
+      expect(askedOf(working, 'binance-archive').length).toBeLessThanOrEqual(4)
+      expect(unused(working)).toEqual([])
+    },
+  )
+
+  test('that is not there is not tried again', async ({ pool }) => {
+    const faults = [{ path: `${zip}.CHECKSUM`, when: 'always', lie: { name: 'missing-file' } }] as const
+    await using working = await startWorking(pool, { faults })
+    const coinId = await aCoin(pool)
+    expect(await fromFile(working, coinId, quietDay)).toMatchObject({
+      files: 0,
+      fileRequests: 1,
+      requests: 2,
+    })
+    expect(await stored(pool, coinId, quietDay)).toEqual(truth(symbol, '1m', quietDay))
+  })
+
   test.for([
     { name: 'missing-file' },
     { name: 'wrong-checksum' },
@@ -184,14 +234,13 @@ describe('a backfill from a file', () => {
     { name: 'server-error', status: 503 },
     { name: 'redirect', to: 'http://192.0.2.1/' },
   ] satisfies Lie[])(
-    'told %o, asks the exchange for that span alone and stores the truth',
+    'that gets %o at the third try too asks the exchange for that span alone, and stores the truth',
     async (lie, { pool }) => {
-      const zip = `/data/spot/daily/klines/${symbol}/1m/${symbol}-1m-2024-02-13.zip`
       const faults = [zip, `${zip}.CHECKSUM`].map((path) => ({ path, when: 'always', lie }) as const)
       await using working = await startWorking(pool, { faults })
       const coinId = await aCoin(pool)
       const after = { from: quietDay.to, to: plus(quietDay.to, day) }
-      for (const range of [quietDay, after]) await fromFile(working, coinId, range)
+      for (const range of [quietDay, after]) await fromFile(working, coinId, range, 'daily', keptReport(3))
       const both = { from: quietDay.from, to: after.to }
       expect(await stored(pool, coinId, both)).toEqual(truth(symbol, '1m', both))
       expect(unused(working).map(({ level, fields }) => [level, fields])).toEqual([

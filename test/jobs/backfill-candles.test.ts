@@ -80,7 +80,7 @@ function slowly({ context, exchange: { clock } }: Working): Working['context'] {
     clock.move(second)
     return clock.now()
   }
-  return { ...context, clock: { now } }
+  return { ...context, steadyClock: { now } }
 }
 
 describe('a backfill', () => {
@@ -197,7 +197,7 @@ describe('a backfill', () => {
       [2_000, 2_160],
       [2_160, 2_160],
     ])
-    expect(report.lines).toEqual(['2160 candles were owed: 2155 new, 0 quarantined, 3 requests'])
+    expect(report.lines).toEqual(['2160 candles were missing: 2155 new, 0 quarantined, 3 requests'])
   })
 
   test('that is stopped keeps the pages it has, and the next one brings the rest', async ({ pool }) => {

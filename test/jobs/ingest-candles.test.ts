@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { divide, ingestCandles, patternAfterClose } from '../../jobs/ingest-candles.ts'
-import { Blocked, Malformed, RateLimited, Refused, Unavailable } from '../../src/fault.ts'
+import { Blocked, RateLimited, Unavailable } from '../../src/fault.ts'
 import { day, type Instant, minute, toIso } from '../../src/market/instant.ts'
 import { type AlignedRange, contains } from '../../src/market/range.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
@@ -184,7 +184,7 @@ describe('one market in trouble', () => {
     await using working = await startWorking(pool)
     for (const symbol of ['BTCUSDT', 'NOPEUSDT', 'ETHUSDT', 'SHIBUSDT']) await follow(pool, symbol)
     const failing = ingest(working)
-    await expect(failing).rejects.toThrow(Refused)
+    await expect(failing).rejects.toMatchObject({ code: 'MARKETS_FAILED', remedy: 'give-up' })
     await expect(failing).rejects.toThrow(/1 of 4 markets failed: nopeusdt: .*Invalid symbol/)
     for (const coinId of ['bitcoin', 'ethereum', 'shiba-inu'])
       expect(await stored(pool, coinId)).toHaveLength(1_000)
@@ -198,8 +198,25 @@ describe('one market in trouble', () => {
     await using working = await startWorking(pool, { faults })
     for (const symbol of ['BTCUSDT', 'ETHUSDT']) await follow(pool, symbol)
     const failing = ingest(working)
-    await expect(failing).rejects.toThrow(Malformed)
+    await expect(failing).rejects.toMatchObject({ code: 'MARKETS_FAILED', remedy: 'retry' })
     await expect(failing).rejects.toThrow(/1 of 2 markets failed: ethereum: /)
+    expect(await ingest(working)).toMatchObject({ new: 1_000, unchanged: 2 })
+  })
+
+  test('with an error that nobody knows stops no other, and is tried again', async ({
+    freshDatabase: { pool },
+  }) => {
+    const lie = {
+      name: 'error-answer',
+      status: 400,
+      body: { code: -9_999_999, msg: 'Lorem ipsum.' },
+    } as const
+    const faults = [{ query: { symbol: 'ETHUSDT' }, when: { nth: 1 }, lie }] as const
+    await using working = await startWorking(pool, { faults })
+    for (const symbol of ['BTCUSDT', 'ETHUSDT']) await follow(pool, symbol)
+    const failing = ingest(working)
+    await expect(failing).rejects.toMatchObject({ code: 'MARKETS_FAILED', remedy: 'retry' })
+    await expect(failing).rejects.toThrow(/1 of 2 markets failed: ethereum: .*Lorem ipsum/)
     expect(await ingest(working)).toMatchObject({ new: 1_000, unchanged: 2 })
   })
 

@@ -7,7 +7,7 @@ import { floorTo } from '../../src/market/timeframe.ts'
 import type { SourceId } from '../../src/settings/source-ids.ts'
 import { readSettings } from '../../src/settings.ts'
 import { followMarket, upsertCoin } from '../../src/store/coins.ts'
-import { listPartitions } from '../../src/store/list-partitions.ts'
+import { listPartitions } from '../../src/store/lifecycle/list-partitions.ts'
 import { readLatestPrices } from '../../src/store/prices.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { count, follow, keptReport, startWorking, truth, type Working } from '../ingest/working.ts'
@@ -103,7 +103,7 @@ describe('prices', () => {
     expect(await ingest(working)).toMatchObject({
       coins: 4,
       priced: { binance: 3 },
-      unpriced: { nopeusdt: expect.stringMatching(/^coingecko: .*503; binance: binance does not know/) },
+      unpriced: { nopeusdt: expect.stringMatching(/^coingecko: .*503; binance: binance has no such market/) },
       received: 3,
       new: 3,
     })
@@ -261,7 +261,7 @@ describe('prices', () => {
       priced: { okx: 2 },
       unpriced: {
         dogecoin: expect.stringContaining('okx: it is not in the answer'),
-        ripple: expect.stringContaining('binance: binance answered'),
+        ripple: expect.stringContaining('binance: binance is unavailable'),
       },
       new: 2,
     })

@@ -1,7 +1,6 @@
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { repairGaps } from '../../jobs/repair-gaps.ts'
-import { Refused } from '../../src/fault.ts'
 import { fillRange } from '../../src/ingest/fill-range.ts'
 import { planRepair, takeTurns } from '../../src/ingest/repair-plan.ts'
 import { day, hour, minute, toInstant, toIso } from '../../src/market/instant.ts'
@@ -209,7 +208,7 @@ describe('an hour’s repair', () => {
     for (const id of [unknown, coinId]) await find(pool, seriesOf(id), { 'no-trades': [silence] })
     working.exchange.clock.move(day)
     const failed = repair(working)
-    await expect(failed).rejects.toThrow(Refused)
+    await expect(failed).rejects.toMatchObject({ code: 'MARKETS_FAILED', remedy: 'give-up' })
     await expect(failed).rejects.toThrow(new RegExp(`^1 of the markets failed: ${unknown} 1m: `))
     expect(await stored(pool, coinId, silence)).toHaveLength(10)
   })

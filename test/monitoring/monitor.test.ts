@@ -10,6 +10,7 @@ import type { Settings } from '../../src/settings.ts'
 import { readIndexUsage, readSlowStatements } from '../../src/store/database-figures.ts'
 import { ratesOf, readSamples } from '../../src/store/database-samples.ts'
 import { listIncidents, listOpenIncidents, reconcileIncidents } from '../../src/store/incidents.ts'
+import { readHiddenFigures } from '../../src/store/monitoring-rights.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { seenFrom } from '../../src/web/readiness/findings.ts'
 import { readReadiness } from '../../src/web/readiness/readiness.ts'
@@ -81,7 +82,7 @@ const watch = (
 }
 
 test('a sample of each minute is taken once by the whole fleet, and kept as long as configured', async ({
-  freshDatabase: { pool, url },
+  freshDatabase: { superuser: pool, url },
 }) => {
   const engine = await openTestEngine(url)
   try {
@@ -253,6 +254,26 @@ test('indexes are told by size and use, those of partitions as their table’s',
   expect(unused.map(({ index }) => index)).not.toContain('coins_pkey')
 })
 
+test('an ordinary login sees everything but the disk, and counts the sessions of others as idle', async ({
+  freshDatabase: { pool, superuser, url },
+}) => {
+  const engine = await openTestEngine(url)
+  const other = await superuser.connect()
+  try {
+    const { monitor } = watch({ pool, engine }, undefined)
+    await monitor.look()
+    const [sample] = await readSamples(databaseOf(pool), (halfPast - day) as never)
+    expect(sample).toMatchObject({ diskFreeBytes: null, databaseBytes: expect.any(Number) })
+    expect(sample?.connectionsIdle).toBeGreaterThan(0)
+    const hidden = await readHiddenFigures(databaseOf(pool))
+    expect(hidden?.remedy).toBe('grant pg_monitor to hub_owner')
+    expect(await readHiddenFigures(databaseOf(superuser))).toBeUndefined()
+  } finally {
+    other.release()
+    await engine.close()
+  }
+})
+
 test('slow statements are unknown where the server does not keep them', async ({ pool }) => {
   expect(await readSlowStatements(databaseOf(pool), 5)).toBeUndefined()
 })
@@ -264,7 +285,7 @@ test.runIf(installedPostgres)(
     try {
       const db = databaseOf(database.pool)
       expect(await readSlowStatements(db, 5)).toBeUndefined()
-      await database.pool.query('create extension pg_stat_statements')
+      await database.superuser.query('create extension pg_stat_statements')
       await database.pool.query(`select 'a secret' as word, pg_sleep(0.02)`)
       const slow = await readSlowStatements(db, 100)
       expect(slow?.find(({ text }) => text.includes('pg_sleep'))).toMatchObject({

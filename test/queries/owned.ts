@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import { type Instant, toInstant, toIso } from '../../src/market/instant.ts'
 import { withUser } from '../../src/store/acting.ts'
 import type { Database } from '../../src/store/transaction.ts'
+import { superuserOf } from '../support/database.ts'
 
 export const at = (iso: string): Instant => toInstant(Date.parse(iso))
 
@@ -14,7 +15,7 @@ type Row = Readonly<Record<string, unknown>>
 async function insert(pool: Pool, table: string, row: Row): Promise<void> {
   const names = Object.keys(row)
   const places = names.map((_, index) => `$${index + 1}`)
-  await pool.query(
+  await superuserOf(pool).query(
     `insert into ${table} (${names.join(', ')}) values (${places.join(', ')})`,
     Object.values(row),
   )

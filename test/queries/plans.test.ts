@@ -34,7 +34,7 @@ describe.each(servers.slice(-1))(
 
     beforeAll(async () => {
       database = await createTestDatabase(clusterUrl)
-      await populate(database.pool)
+      await populate(database.superuser)
     }, 240_000)
 
     afterAll(() => database.drop())
@@ -43,7 +43,7 @@ describe.each(servers.slice(-1))(
     const plans = (work: (db: Database) => Promise<unknown>) => plansOf(database.pool, userId(1), work)
 
     test('the tables are as large as that', async () => {
-      const { rows } = await database.pool.query(`
+      const { rows } = await database.superuser.query(`
       select (select count(*)::integer from trades) as trades, (select count(*)::integer from ohlcv_data_1m) as candles,
         (select count(*)::integer from trades where account_id = '${accountId(1)}') as of_account_1`)
       expect(rows).toEqual([{ trades: 1_000_000, candles: 1_008_000, of_account_1: 20_000 }])

@@ -6,7 +6,7 @@ import { readCursor, writeCursor } from '../../src/queries/trade-cursor.ts'
 import { readTradeHistory, type TradeHistoryQuery } from '../../src/queries/trade-history.ts'
 import { withUser } from '../../src/store/acting.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
-import { test } from '../support/database.ts'
+import { superuserOf, test } from '../support/database.ts'
 import { anAccount, aStrategy, asUser, aTrade, aUser, now } from './owned.ts'
 
 const hour = 3_600_000
@@ -37,7 +37,7 @@ async function pagesOf(pool: Pool, userId: string, query: TradeHistoryQuery): Pr
 
 /** In the order of the database: newest first, and of the same time by id. */
 async function orderOf(pool: Pool, accountId: string): Promise<string[]> {
-  const { rows } = await pool.query<{ id: string }>(
+  const { rows } = await superuserOf(pool).query<{ id: string }>(
     'select id from trades where account_id = $1 order by executed_at desc, id desc',
     [accountId],
   )

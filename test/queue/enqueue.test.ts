@@ -4,8 +4,10 @@ import { InvalidInput, Refused } from '../../src/fault.ts'
 import type { Engine } from '../../src/queue/engine.ts'
 import { enqueue } from '../../src/queue/enqueue.ts'
 import { defineJob } from '../../src/queue/job.ts'
+import { jobIdOf } from '../../src/queue/job-id.ts'
 import { queueOverview } from '../../src/queue/overview.ts'
 import { engines } from '../support/database.ts'
+import { names } from '../support/names.ts'
 import { aJob, eventually, promised, TestFleet } from './fleet.ts'
 
 describe.each(engines)('work put into a queue on %s', (kind) => {
@@ -76,6 +78,24 @@ describe.each(engines)('work put into a queue on %s', (kind) => {
 
   const named = (queue: string, parts = {}) =>
     aJob({ queueOf: () => queue, idOf: ({ text }) => `say_${text}`, ...parts })
+
+  test('is done whatever the names in its id and its payload are made of', async () => {
+    const engine = await fleet.open()
+    const queue = fleet.freshQueue()
+    const heard: string[] = []
+    const job = named(queue, {
+      idOf: ({ text }: { text: string }) => jobIdOf('say', text),
+      run: async (_: unknown, { text }: { text: string }) => ({ heard: heard.push(text) }),
+    })
+    const payloads = names.map((text) => ({ text }))
+    const ids = await enqueue(engine, job, payloads)
+    expect(await enqueue(engine, job, payloads)).toEqual(ids)
+    for (const [index, id] of ids.entries())
+      expect((await engine.queue(queue).getJob(id))?.data).toEqual(payloads[index])
+    await fleet.work(engine, { queue, jobs: [job] })
+    await eventually(() => heard.length).toBe(names.length)
+    expect(heard.toSorted()).toEqual(names.toSorted())
+  })
 
   test('stands there once however often and from wherever it is added', async () => {
     const opened = await Promise.all([fleet.open(), fleet.open()])

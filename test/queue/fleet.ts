@@ -3,11 +3,11 @@ import { z } from 'zod'
 import { type Engine, type EngineOptions, openEngine } from '../../src/queue/engine.ts'
 import { type AnyJob, defineJob, type Job } from '../../src/queue/job.ts'
 import { type RunRecorder, startWorkers, type Workers } from '../../src/queue/worker.ts'
-import { systemClock } from '../../src/runtime/clock.ts'
+import { steadyClock, systemClock } from '../../src/runtime/clock.ts'
 import type { Log } from '../../src/runtime/log.ts'
 import { Releases } from '../../src/runtime/release.ts'
 import { readSettings } from '../../src/settings.ts'
-import { createEmptyDatabase, redisUrl, type TestDatabase } from '../support/database.ts'
+import { createTestDatabase, redisUrl, type TestDatabase } from '../support/database.ts'
 
 const settings = readSettings({})
 
@@ -59,7 +59,7 @@ export class TestFleet {
   constructor(kind: Engine['kind']) {
     this.kind = kind
     beforeAll(async () => {
-      this.#database = await createEmptyDatabase()
+      this.#database = await createTestDatabase()
     })
     afterEach(async () => {
       await this.releases.release()
@@ -100,6 +100,7 @@ export class TestFleet {
       ...(onRun ? { onRun } : {}),
       context: {
         clock: systemClock,
+        steadyClock,
         log: this.log,
         settings,
         pool: this.database.pool,

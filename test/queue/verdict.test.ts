@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Aborted, Malformed, RateLimited, Refused, Unavailable } from '../../src/fault.ts'
+import { Aborted, Malformed, RateLimited, Refused, Unavailable, UnknownError } from '../../src/fault.ts'
 import { hour, minute, plus, second, toInstant } from '../../src/market/instant.ts'
 import { judge } from '../../src/queue/verdict.ts'
 
@@ -34,6 +34,14 @@ describe('a job that threw', () => {
       willRetry: false,
     })
     expect(judge(new Refused('no'), aJob(), false)).toEqual({ next: 'give-up', willRetry: false })
+  })
+
+  test('that no schedule brings again is tried as often as the job says, whatever the error is', () => {
+    const tried = (attemptsMade: number) => aJob({ attemptsMade, opts: { attempts: 8 } })
+    for (const error of [outage, new UnknownError('-9999'), new Malformed('half'), new TypeError('a bug')]) {
+      expect(judge(error, tried(6), false)).toEqual({ next: 'retry', willRetry: true })
+      expect(judge(error, tried(7), false)).toEqual({ next: 'retry', willRetry: false })
+    }
   })
 
   test('goes back when the process is stopping', () => {

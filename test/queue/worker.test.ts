@@ -264,6 +264,7 @@ describe.each(engines)('a worker on %s', (kind) => {
     expect(await stateOf(engine, queue, id)).toBe('waiting')
     const givenBack = await stored(engine, queue, id)
     expect([givenBack.attemptsMade, givenBack.failedReason ?? null, runs]).toEqual([0, null, 1])
+    expect(fleet.told('job.failed')).toEqual([])
 
     const done = aJob({ queueOf: () => queue })
     await fleet.work(engine, { queue, jobs: [done] })

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { openEngine } from '../../src/queue/engine.ts'
 import { defineJob } from '../../src/queue/job.ts'
 import { startWorkers } from '../../src/queue/worker.ts'
-import { systemClock } from '../../src/runtime/clock.ts'
+import { steadyClock, systemClock } from '../../src/runtime/clock.ts'
 import { openLog } from '../../src/runtime/log.ts'
 import { readSettings } from '../../src/settings.ts'
 
@@ -41,6 +41,7 @@ await startWorkers({
   graceMs: 200,
   context: {
     clock: systemClock,
+    steadyClock,
     log,
     settings: readSettings({}),
     pool: new Pool({ connectionString: databaseUrl }),

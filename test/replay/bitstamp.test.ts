@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
+import { RateLimited, Refused, Unavailable, UnknownError, UnknownMarket } from '../../src/fault.ts'
 import { day, hour, minute, second } from '../../src/market/instant.ts'
 import type { AlignedRange } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
@@ -204,8 +204,8 @@ describe('refuses', () => {
     ['ohlc/btcusdt/?step=60&limit=1001', Refused],
     [`ohlc/btcusdt/?step=60&limit=1&end=${halfPast}`, Refused],
     ['ohlc/btcusdt/?step=60&limit=1&exclude_current_candle=1', Refused],
-    ['ohlc/btcusdt/?step=60&limit=1&from=1', Refused],
-    ['ticker/?pair=btcusdt', Refused],
+    ['ohlc/btcusdt/?step=60&limit=1&from=1', UnknownError],
+    ['ticker/?pair=btcusdt', UnknownMarket],
   ])('%s', (path, kind) => {
     expect(faultOf(path)).toBeInstanceOf(kind)
   })

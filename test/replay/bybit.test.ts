@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { RateLimited, Refused, UnknownMarket } from '../../src/fault.ts'
+import { RateLimited, Refused, UnknownError, UnknownMarket } from '../../src/fault.ts'
 import { day, hour, minute, second } from '../../src/market/instant.ts'
 import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
@@ -159,7 +159,7 @@ describe('refuses', () => {
     ['kline?category=spot&symbol=BTCUSDT&interval=60&limit=0', Refused],
     ['kline?category=spot&symbol=BTCUSDT&interval=60&start=2&end=1', Refused],
     ['kline?category=spot&symbol=BTCUSDT&interval=60&start=soon', Refused],
-    ['kline?category=spot&symbol=BTCUSDT&interval=60&startTime=1', Refused],
+    ['kline?category=spot&symbol=BTCUSDT&interval=60&startTime=1', UnknownError],
     ['tickers', Refused],
   ])('%s, with HTTP 200', (path, kind) => {
     const { status, body } = ask(path)
@@ -183,7 +183,7 @@ describe('refuses', () => {
   test('a region', () => {
     const { regionRefused } = bybitFace
     expect(regionRefused && bybit.classify(httpAnswer(regionRefused, halfPast))?.message).toBe(
-      'bybit does not serve this region (HTTP 403)',
+      'bybit does not serve this region (HTTP 403 region)',
     )
   })
 })

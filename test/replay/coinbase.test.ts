@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
+import {
+  RangeTooLong,
+  RateLimited,
+  Refused,
+  Unavailable,
+  UnknownError,
+  UnknownMarket,
+} from '../../src/fault.ts'
 import { hour, minute, second, toIso } from '../../src/market/instant.ts'
 import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
@@ -104,14 +111,41 @@ describe('a walk through it', () => {
     expect(requests).toBe(Math.ceil(candleCount(range, timeframe) / perPage))
   })
 
-  test('finds the listing without asking for every hour before it, and not at all for what is older than it', async () => {
+  test('finds the listing without asking for every hour before it, and asks for all of what came before', async () => {
     const range = { from: at('2010-01-01'), to: at('2017-08-20') }
     const { candles, requests, absent, asked } = await walk('BTCUSDT', '1h', range)
     const closed = closedPlainly('BTCUSDT', '1h', range, halfPast)
     expect(candles).toEqual(closed)
     expect(absent).toBe(candleCount(range, '1h') - closed.length)
-    expect(requests).toBeLessThan(12)
-    expect(asked.filter((path) => /start=201[0-4]/.test(path))).toEqual([])
+    // Of 223 pages.
+    expect(requests).toBeLessThan(25)
+    expect(asked[0]).toContain('start=2010-01-01')
+  })
+
+  test('brings the first days of bitcoin in dollars, and finds what is missing among them', async () => {
+    const range = { from: at('2014-11-01'), to: at('2015-02-01') }
+    const { candles, absent } = await walkFace(coinbaseFace, coinbase, {
+      symbol: 'BTC-USD',
+      timeframe: '1d',
+      range,
+      now: halfPast,
+    })
+    expect(candles[0]).toEqual({
+      openTime: at('2014-12-01'),
+      open: '300',
+      high: '370',
+      low: '300',
+      close: '370',
+      volume: '0.05655554',
+    })
+    expect([candles.length, absent]).toEqual([candles.length, 92 - candles.length])
+    expect(candles.map(({ openTime }) => toIso(openTime).slice(0, 10)).slice(0, 4)).toEqual([
+      '2014-12-01',
+      '2014-12-02',
+      '2014-12-03',
+      '2014-12-04',
+    ])
+    expect(candles.length).toBe(28)
   })
 
   test('asks again for what seems to be missing at the end', async () => {
@@ -134,7 +168,8 @@ describe('a walk through it', () => {
 
 test('the listing and the statistics are what their source reads', () => {
   const { listing, prices }: Required<Source> = coinbase
-  expect(listing.parse(ask('').text).map(({ base }) => base)).toEqual(markets.map(({ base }) => base))
+  const names = listing.parse(ask('').text).map(({ symbol }) => symbol)
+  expect(names).toEqual([...markets.map(({ base }) => `${base}-USDT`), 'BTC-USD'])
   const keys = (row: object) => Object.keys(row).toSorted()
   const { body, text } = ask('/BTC-USDT/stats')
   expect(keys(body)).toEqual(keys(JSON.parse(recorded('coinbase/stats_ethusd_docs'))))
@@ -146,19 +181,26 @@ test('the listing and the statistics are what their source reads', () => {
 describe('refuses', () => {
   const tooLong = `start=2024-01-01&end=${toIso(plus(at('2024-01-01'), 301 * minute))}`
 
-  test.each<[string, number, string, typeof Refused | typeof UnknownMarket]>([
+  test.each<
+    [
+      string,
+      number,
+      string,
+      typeof Refused | typeof RangeTooLong | typeof UnknownError | typeof UnknownMarket,
+    ]
+  >([
     ['/NOPE-USDT/candles?granularity=60', 404, 'NotFound', UnknownMarket],
     ['/BTCUSDT/candles?granularity=60', 404, 'NotFound', UnknownMarket],
     ['/BTC-USDT/candles?granularity=1800', 400, 'Unsupported granularity', Refused],
     ['/BTC-USDT/candles?granularity=14400', 400, 'Unsupported granularity', Refused],
     ['/BTC-USDT/candles?start=2024-01-02&end=2024-01-01', 400, 'start must be before end', Refused],
     ['/BTC-USDT/candles?start=today&end=2024-01-01', 400, 'Invalid start', Refused],
-    ['/BTC-USDT/candles?limit=5', 400, 'Invalid limit', Refused],
+    ['/BTC-USDT/candles?limit=5', 400, 'Invalid limit', UnknownError],
     [
       `/BTC-USDT/candles?${tooLong}`,
       400,
       'granularity too small for the requested time range. Count of aggregations requested exceeds 300',
-      Refused,
+      RangeTooLong,
     ],
   ])('%s with HTTP %i', (path, status, message, kind) => {
     const told = ask(path)
@@ -176,9 +218,8 @@ describe('refuses', () => {
     const { refuse, limit, unavailable } = coinbaseFace
     const refused = refuse('refused', plus(halfPast, second), limit, halfPast)
     expect(coinbase.classify(httpAnswer(refused, halfPast))).toBeInstanceOf(RateLimited)
-    // A status of the 500s says it by itself.
     const told = unavailable?.(503) ?? expect.fail('never out of order')
-    expect(coinbase.classify(httpAnswer(told, halfPast))).toBeUndefined()
+    expect(coinbase.classify(httpAnswer(told, halfPast))).toBeInstanceOf(Unavailable)
     expect(coinbase.classify(httpAnswer({ ...told, status: 400 }, halfPast))).toBeInstanceOf(Unavailable)
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
+import { RateLimited, Refused, Unavailable, UnknownError, UnknownMarket } from '../../src/fault.ts'
 import { day, hour, minute, second } from '../../src/market/instant.ts'
 import type { AlignedRange } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
@@ -193,7 +193,7 @@ describe('refuses', () => {
     ['candlesticks?currency_pair=BTC_USDT&interval=1h&limit=1001', Refused],
     ['candlesticks?currency_pair=BTC_USDT&interval=1h&limit=0', Refused],
     [`candlesticks?currency_pair=BTC_USDT&interval=1h&from=${halfPast}`, Refused],
-    ['candlesticks?currency_pair=BTC_USDT&interval=1h&start=1', Refused],
+    ['candlesticks?currency_pair=BTC_USDT&interval=1h&start=1', UnknownError],
   ])('%s, with HTTP 400', (path, kind) => {
     const { status, body } = ask(path)
     expect(status).toBe(400)

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { Malformed, RateLimited, Refused, UnknownMarket } from '../../src/fault.ts'
+import { BeforeHistory, Malformed, RateLimited, Refused, UnknownMarket } from '../../src/fault.ts'
 import { day, hour, minute, second } from '../../src/market/instant.ts'
-import type { AlignedRange } from '../../src/market/range.ts'
-import { floorTo, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
+import { type AlignedRange, candleCount } from '../../src/market/range.ts'
+import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { htxFace } from '../../src/replay/htx.ts'
 import { listedAt } from '../../src/replay/markets.ts'
 import { htx } from '../../src/sources/htx.ts'
+import { candlesPerPage } from '../../src/sources/source.ts'
 import { at, recorded } from '../sources/recorded.ts'
 import { plus } from '../support/at.ts'
 import { halfPast } from './playing.ts'
@@ -102,27 +103,84 @@ describe('a walk through it', () => {
     ['PEPEUSDT', '4h', { from: at('2023-06-01'), to: floorTo('4h', halfPast) }],
     ['DOGEUSDT', '1d', { from: at('2023-12-20'), to: floorTo('1d', halfPast) }],
     ['BTCUSDT', '1d', { from: at('2024-02-01'), to: at('2024-02-11') }],
-  ])('%s %s has the closed candles in one request', async (symbol, timeframe, range) => {
+  ])('%s %s has the closed candles, a thousand a request', async (symbol, timeframe, range) => {
     const { candles, absent, requests } = await walk(symbol, timeframe, range)
     expect(candles).toEqual(closedAndFilled(symbol, timeframe, range, halfPast))
-    expect([absent, requests]).toEqual([0, 1])
+    const pages = Math.ceil(candleCount(range, timeframe) / candlesPerPage(htx.candles, timeframe))
+    expect([absent, requests]).toEqual([0, pages])
   })
 
-  test.each<Timeframe>(['1m', '15m', '4h'])(
-    'of years of %s has the newest that there are',
+  test('asks for what is older than the newest two thousand by its range', async () => {
+    const range = { from: plus(running, -5_000 * minute), to: running }
+    const { candles, asked } = await walk('BTCUSDT', '1m', range)
+    expect(candles).toEqual(closedAndFilled('BTCUSDT', '1m', range, halfPast))
+    expect(asked.map((path) => path.split('?')[0])).toEqual([
+      ...Array(4).fill('/market/history/candles'),
+      '/market/history/kline',
+    ])
+  })
+
+  test.each<Timeframe>(['1m', '1h', '4h', '1d'])(
+    'of %s from before the listing finds where the market begins',
     async (timeframe) => {
-      const range = { from: listedAt, to: floorTo(timeframe, halfPast) }
-      const { candles, requests } = await walk('BTCUSDT', timeframe, range)
-      const reach = plus(range.to, -1_999 * timeframeMs[timeframe])
-      expect(candles).toEqual(closedAndFilled('BTCUSDT', timeframe, { from: reach, to: range.to }, halfPast))
-      expect(requests).toBeLessThan(3)
+      const range = { from: at('2017-01-01'), to: at('2017-08-19') }
+      const { candles, absent, requests } = await walk('BTCUSDT', timeframe, range)
+      const since = { ...range, from: floorTo(timeframe, listedAt) }
+      const there = closedAndFilled('BTCUSDT', timeframe, since, halfPast)
+      expect(there.length).toBeGreaterThan(0)
+      expect(candles).toEqual(there)
+      expect(absent).toBe(candleCount(range, timeframe) - there.length)
+      expect(requests).toBeLessThan(30)
     },
   )
 
-  test('of years of days has the whole ones that the hours reach', async () => {
-    const { candles } = await walk('BTCUSDT', '1d', { from: listedAt, to: floorTo('1d', halfPast) })
-    const reach = { from: at('2023-12-10'), to: floorTo('1d', halfPast) }
-    expect(candles).toEqual(closedAndFilled('BTCUSDT', '1d', reach, halfPast))
+  test('of years of days has all since the listing', async () => {
+    const range = { from: floorTo('1d', listedAt), to: floorTo('1d', halfPast) }
+    const { candles, requests } = await walk('BTCUSDT', '1d', range)
+    expect(candles).toEqual(closedAndFilled('BTCUSDT', '1d', range, halfPast))
+    expect(requests).toBeLessThan(Math.ceil(candleCount(range, '1h') / 1_000) + 20)
+  })
+
+  test('of a time wholly before the listing is answered in a few requests', async () => {
+    const range = { from: at('2016-01-01'), to: at('2016-02-01') }
+    const { candles, absent, requests } = await walk('BTCUSDT', '1m', range)
+    expect([candles, absent]).toEqual([[], candleCount(range, '1m')])
+    expect(requests).toBeLessThan(5)
+  })
+
+  test('of before the listing leaves open what the source has not shown to be absent', async () => {
+    const range = { from: at('2017-08-01'), to: at('2017-08-18') }
+    // Its longer candles begin months before those that it gives.
+    const say = (text: string) =>
+      /kline\.1(?:day|week|mon)"/.test(text)
+        ? text.replace(
+            '"data":[',
+            '"data":[{"id":1483200000,"open":1,"high":1,"low":1,"close":1,"amount":1,"vol":1},',
+          )
+        : text
+    const { candles, absent } = await walk('BTCUSDT', '1h', range, { say })
+    const there = closedAndFilled('BTCUSDT', '1h', { ...range, from: listedAt }, halfPast)
+    expect([candles, absent]).toEqual([there, 0])
+  })
+
+  test.each([
+    ['a from that is not included', { name: 'from', byMs: second }],
+    ['a to that is not included', { name: 'to', byMs: -second }],
+  ])('survives %s', async (_, { name, byMs }) => {
+    const range = { from: at('2023-10-01'), to: at('2023-10-03') }
+    const hear = (query: URLSearchParams) => {
+      const bound = query.get(name)
+      if (bound !== null) query.set(name, String(Number(bound) + byMs / second))
+    }
+    const { candles, absent, requests } = await walk('BTCUSDT', '1m', range, { hear })
+    expect(candles).toEqual(closedAndFilled('BTCUSDT', '1m', range, halfPast))
+    expect([absent, requests]).toEqual([0, 3])
+  })
+
+  test('does not take the newest candles for those of a range', async () => {
+    const range = { from: at('2023-10-01'), to: at('2023-10-02') }
+    const say = () => kline('period=1min&size=1000').text
+    await expect(walk('BTCUSDT', '1m', range, { say })).rejects.toThrow('outside the range')
   })
 
   test('is the same if it left out what was not traded', async () => {
@@ -198,7 +256,7 @@ describe('refuses', () => {
     ['symbol=btcusdt&period=1min&size=2001', Refused],
     ['symbol=btcusdt&period=1min&size=0', Refused],
     ['symbol=btcusdt&period=1min&size=', Refused],
-    ['symbol=btcusdt&period=1min&from=1', Refused],
+    ['symbol=btcusdt&period=1min&from=1', BeforeHistory],
   ])('%s, with HTTP 200', (query, kind) => {
     const { status, body } = ask(`market/history/kline?${query}`)
     expect([status, body.status]).toEqual([200, 'error'])

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
+import { Malformed, RateLimited, Refused, Unavailable, UnknownError, UnknownMarket } from '../../src/fault.ts'
 import type { HttpClient } from '../../src/http/request.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
 import { day, hour, type Instant, minute, second } from '../../src/market/instant.ts'
@@ -277,7 +277,7 @@ describe('refuses', () => {
     ['OHLC?pair=XBTUSDT&since=now', 'EGeneral:Invalid arguments:since', Refused],
     [`OHLC?pair=XBTUSDT&since=${halfPast}`, 'EGeneral:Invalid arguments:since', Refused],
     ['Trades?pair=XBTUSDT&count=1001', 'EGeneral:Invalid arguments:count', Refused],
-    ['Trades?pair=XBTUSDT&limit=10', 'EGeneral:Invalid arguments:limit', Refused],
+    ['Trades?pair=XBTUSDT&limit=10', 'EGeneral:Invalid arguments:limit', UnknownError],
     ['Depth?pair=XBTUSDT', 'EGeneral:Unknown method', Refused],
   ])('%s with HTTP 200', (path, message, kind) => {
     const told = ask(path)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Blocked, RateLimited, Refused, UnknownMarket } from '../../src/fault.ts'
+import { Blocked, RateLimited, Refused, UnknownError, UnknownMarket } from '../../src/fault.ts'
 import { day, hour, minute, second } from '../../src/market/instant.ts'
 import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
@@ -180,7 +180,7 @@ describe('refuses', () => {
     ['v1/market/candles?symbol=BTC-USDT', Refused],
     ['v1/market/candles?symbol=BTC-USDT&type=1min&startAt=-1', Refused],
     [`v1/market/candles?symbol=BTC-USDT&type=1min&startAt=${halfPast}`, Refused],
-    ['v1/market/candles?symbol=BTC-USDT&type=1min&limit=5', Refused],
+    ['v1/market/candles?symbol=BTC-USDT&type=1min&limit=5', UnknownError],
   ])('%s, with HTTP 200', (path, kind) => {
     const { status, body } = ask(path)
     expect([status, body.code]).toEqual([200, '400100'])

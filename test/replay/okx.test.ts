@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { RateLimited, Refused, UnknownMarket } from '../../src/fault.ts'
+import { RateLimited, Refused, UnknownError, UnknownMarket } from '../../src/fault.ts'
 import { day, hour, minute, second } from '../../src/market/instant.ts'
 import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { listedAt } from '../../src/replay/markets.ts'
-import { okxFace } from '../../src/replay/okx.ts'
+import { okxFace, okxFaceWith } from '../../src/replay/okx.ts'
 import { okx } from '../../src/sources/okx.ts'
 import { at, recorded } from '../sources/recorded.ts'
 import { plus } from '../support/at.ts'
@@ -100,6 +100,22 @@ describe('a walk through it', () => {
     expect(requests).toBe(9)
   })
 
+  test.each([100, 300, 70])(
+    'is the same where an answer holds %i, however many are asked for',
+    async (most) => {
+      const now = halfPast
+      const range = { from: plus(running, -900 * minute), to: running }
+      const { candles, absent, requests } = await walkFace(okxFaceWith(most), okx, {
+        symbol: 'BTC-USDT',
+        timeframe: '1m',
+        range,
+        now,
+      })
+      expect(candles).toEqual(closedAndFilled('BTCUSDT', '1m', range, now))
+      expect([absent, requests]).toEqual([0, Math.ceil(900 / most) + (900 % most === 0 ? 0 : 1)])
+    },
+  )
+
   test('is the same if it left out what was not traded', async () => {
     const say = (text: string) => {
       const { data, ...body } = JSON.parse(text)
@@ -154,7 +170,7 @@ describe('refuses', () => {
     ['market/history-candles?instId=BTC-USDT&limit=0', Refused],
     ['market/history-candles?instId=BTC-USDT&after=-1', Refused],
     ['market/history-candles?instId=BTC-USDT&after=', Refused],
-    ['market/history-candles?instId=BTC-USDT&startTime=1', Refused],
+    ['market/history-candles?instId=BTC-USDT&startTime=1', UnknownError],
     ['market/tickers', Refused],
     ['market/tickers?instType=SWAP', Refused],
     ['market/nothing', Refused],

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { agingTables, lastingTables, rowPolicyObjection } from '../../src/settings/row-retention.ts'
-import { readShape } from '../../src/store/archive-content.ts'
+import { readShape } from '../../src/store/lifecycle/archive-content.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { test } from '../support/database.ts'
 
@@ -20,7 +20,7 @@ test('every table either loses rows by a time that it has, or says why it keeps 
 
 test('a table can be archived where it has a key, and nowhere else', async ({ pool }) => {
   for (const [table, { archivable }] of Object.entries(agingTables)) {
-    const reading = readShape(databaseOf(pool), table).then(
+    const reading = readShape(databaseOf(pool), { schema: 'public', name: table }).then(
       () => true,
       () => false,
     )

@@ -109,7 +109,7 @@ describe('the coins that are followed', () => {
       [
         '- { id: monero, symbol: XMR, name: Monero, markets: {} }',
         '- { id: monero, symbol: XMR, name: Monero, markets: {} }',
-        '- { id: "no spaces", symbol: NO, name: No, markets: {} }',
+        '- { id: "no,commas", symbol: NO, name: No, markets: {} }',
         '- { id: tron, symbol: TRX, name: TRON, markets: { binanse: TRXUSDT } }',
         '- { id: stellar, symbol: XLM, name: Stellar, markets: { binance-archive: XLMUSDT } }',
       ].join('\n'),
@@ -224,7 +224,7 @@ describe('a mistake', () => {
         '  environment: BINANC_BASE_URL is not read: if BINANCE_BASE_URL is meant, rename it; otherwise unset it for beacon',
         `  ${overlay.path}:2: http.timeout "soon" is not a duration such as "90 days" or "2 s"`,
         `  ${overlay.path}:3: database.minConnections is 60, more than maxConnections (50)`,
-        `  ${join(dir, 'few.yaml')}:1: 0.id is not a coin id such as "bitcoin" (CoinGecko's, at most 50 characters)`,
+        `  ${join(dir, 'few.yaml')}:1: 0.id is not a coin id such as "bitcoin" (CoinGecko's, in lower case, at most 50 characters)`,
       ].join('\n'),
     )
   })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Malformed, Refused } from '../../src/fault.ts'
+import { Blocked, Malformed, RateLimited, Refused, Unavailable, UnknownError } from '../../src/fault.ts'
 import {
   type ArchiveFile,
   type ArchiveKind,
@@ -13,6 +13,7 @@ import {
   binanceArchive as source,
   zipRequest,
 } from '../../src/sources/binance-archive.ts'
+import { names } from '../support/names.ts'
 import { anAnswer, at } from './recorded.ts'
 
 const file = (kind: ArchiveKind, iso: string, timeframe: ArchiveFile['timeframe'] = '1h') =>
@@ -70,6 +71,15 @@ describe('a checksum', () => {
     `${sha256}  ${zip}\n${sha256}  ${zip}`,
     '<?xml version="1.0"?><Error/>',
   ])('is not %j', (text) => {
+    expect(() => readChecksum(text, march)).toThrow(Malformed)
+  })
+
+  test.each(names)('is read beside the file of %s, as sha256sum writes it', (symbol) => {
+    const ofName = archiveFileAt('monthly', symbol, '1h', at('2024-03-01'))
+    const isEscaped = symbol.includes('\\')
+    const written = isEscaped ? symbol.replaceAll('\\', '\\\\') : symbol
+    const text = `${isEscaped ? '\\' : ''}${sha256}  ${written}-1h-2024-03.zip\n`
+    expect(readChecksum(text, ofName)).toBe(sha256)
     expect(() => readChecksum(text, march)).toThrow(Malformed)
   })
 })
@@ -153,9 +163,25 @@ describe('a line', () => {
   })
 })
 
-test('a file that is not there, and one that is not given away, are refusals that nobody need wait after', () => {
-  expect(source.classify(anAnswer(404, '<Error/>'))).toBeInstanceOf(Refused)
-  expect(source.classify(anAnswer(403, '<Error/>'))).toBeInstanceOf(Refused)
-  expect(source.classify(anAnswer(429, '<Error/>'))).toBeUndefined()
-  expect(source.classify(anAnswer(200, ''))).toBeUndefined()
+const xml = (code: string) =>
+  `<?xml version="1.0"?>\n<Error><Code>${code}</Code><Message>Words.</Message></Error>`
+
+test.each([
+  [404, xml('NoSuchKey'), Refused],
+  [404, '', Refused],
+  [403, xml('AccessDenied'), Refused],
+  [403, '<html>block access from your country</html>', Blocked],
+  // Asked again, and then its candles come from the API: a firewall of the files must not stop a backfill.
+  [403, '<html>Request blocked</html>', Unavailable],
+  [400, xml('RequestTimeout'), Unavailable],
+  [500, xml('InternalError'), Unavailable],
+  [503, xml('SlowDown'), RateLimited],
+  [429, xml('TooManyRequests'), RateLimited],
+  [400, xml('SomethingNew'), UnknownError],
+])('HTTP %i with %j is a %o', (status, body, Kind) => {
+  expect(source.classify(anAnswer(status, body))).toBeInstanceOf(Kind)
+})
+
+test('a file is no error, whatever it says', () => {
+  expect(source.classify(anAnswer(200, xml('NoSuchKey')))).toBeUndefined()
 })

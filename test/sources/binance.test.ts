@@ -204,15 +204,15 @@ describe('an error of Binance', () => {
   test('about the symbol means that the market does not exist', () => {
     const fault = binance.classify(anAnswer(400, recorded('binance/error_invalid_symbol')))
     expect(fault).toBeInstanceOf(UnknownMarket)
-    expect(fault?.message).toBe('binance does not know this market (Invalid symbol.)')
+    expect(fault?.message).toBe('binance has no such market (Invalid symbol. (-1121))')
   })
 
-  test.each([-1100, -1101, -1106, -1120, -1016])('%i about the question is not asked again', (code) => {
+  test.each([-1100, -1101, -1106, -1120])('%i about the question is not asked again', (code) => {
     expect(said(code)).toBeInstanceOf(Refused)
-    expect(said(code)?.message).toBe(`binance refused the request: Words. (${code})`)
+    expect(said(code)?.message).toBe(`binance rejected the request: Words. (${code})`)
   })
 
-  test.each([-1000, -1001, -1007, -1008])('%i about the server is asked again', (code) => {
+  test.each([-1000, -1001, -1004, -1007, -1008, -1016])('%i about the server is asked again', (code) => {
     expect(said(code)).toBeInstanceOf(Unavailable)
   })
 
@@ -220,8 +220,9 @@ describe('an error of Binance', () => {
     expect(said(-1003)).toBeInstanceOf(RateLimited)
   })
 
-  test('a 429, a 403 or a 5xx is told by its status alone', () => {
-    for (const status of [429, 403, 500, 503]) expect(said(-1003, 'Too many.', status)).toBeUndefined()
+  test('a 403 is told by its status alone, and so is a 5xx that says something final', () => {
+    expect(said(-1003, 'Too many.', 403)).toBeUndefined()
+    for (const status of [403, 500, 503]) expect(said(-1121, 'Invalid symbol.', status)).toBeUndefined()
   })
 
   const until = at('2024-03-01T12:30Z')
@@ -231,9 +232,11 @@ describe('an error of Binance', () => {
     expect(said(-1003, ban, 418)).toMatchObject({ code: 'RATE_LIMITED', waitMs: 30 * minute })
   })
 
-  test('a ban with Retry-After, or without any time, is told by its status', () => {
-    expect(binance.classify(anAnswer(418, ban, { 'retry-after': '120' }))).toBeUndefined()
-    expect(said(-1003, 'Banned.', 418)).toBeUndefined()
+  test('a ban with Retry-After lasts as long as that, and one without any time a minute', () => {
+    expect(binance.classify(anAnswer(418, ban, { 'retry-after': '120' }))).toMatchObject({
+      waitMs: 2 * minute,
+    })
+    expect(said(-1003, 'Banned.', 418)).toMatchObject({ waitMs: minute })
   })
 
   test('a ban that is over by now still waits a moment', () => {

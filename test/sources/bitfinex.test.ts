@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
+import { Malformed, RateLimited, Refused, Unavailable, UnknownError, UnknownMarket } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
 import { hour, minute, second } from '../../src/market/instant.ts'
@@ -197,13 +197,13 @@ describe('an error of Bitfinex', () => {
   test('about the symbol, with HTTP 500, means that there is no such market', () => {
     const fault = bitfinex.classify(anAnswer(500, recorded('bitfinex/error_symbol')))
     expect(fault).toBeInstanceOf(UnknownMarket)
-    expect(fault?.message).toBe('bitfinex does not know this market (symbol: invalid)')
+    expect(fault?.message).toBe('bitfinex has no such market (symbol: invalid (10020))')
   })
 
   test('about another parameter, with HTTP 500, is not asked again', () => {
     const fault = said(['error', 10020, 'limit: invalid'])
     expect(fault).toBeInstanceOf(Refused)
-    expect(fault?.message).toBe('bitfinex refused the request: limit: invalid (10020)')
+    expect(fault?.message).toBe('bitfinex rejected the request: limit: invalid (10020)')
   })
 
   test.each([
@@ -218,8 +218,8 @@ describe('an error of Bitfinex', () => {
     expect(fault).toMatchObject({ waitMs: minute })
   })
 
-  test('that says when to come again is left to its header', () => {
-    expect(bitfinex.classify(anAnswer(429, '', { 'retry-after': '7' }))).toBeUndefined()
+  test('that says when to come again is waits until then', () => {
+    expect(bitfinex.classify(anAnswer(429, '', { 'retry-after': '7' }))).toMatchObject({ waitMs: 7_000 })
   })
 
   test.each([[['error', 20060, 'maintenance']], [{ code: 503, error: 'temporarily_unavailable' }]])(
@@ -230,15 +230,18 @@ describe('an error of Bitfinex', () => {
   )
 
   test('of the server, or in a page, is told by its status', () => {
-    expect(said(['error', 10000, 'ERR_UNKNOWN'])).toBeUndefined()
+    expect(said(['error', 10000, 'ERR_UNKNOWN'], 502)).toBeUndefined()
     expect(said({ error: 'x' }, 403)).toBeUndefined()
-    expect(said({ message: 'x' })).toBeUndefined()
+    expect(said({ message: 'x' }, 503)).toBeUndefined()
     expect(bitfinex.classify(anAnswer(502, '<html></html>'))).toBeUndefined()
   })
 
-  test('with HTTP 200 or 400 and unknown words is a refusal', () => {
-    for (const status of [200, 400]) expect(said(['error', 10001, 'no'], status)).toBeInstanceOf(Refused)
-    expect(said({ error: 'no' }, 400)?.message).toBe('bitfinex refused the request: no')
+  test('with unknown words is not final, whatever the status', () => {
+    for (const status of [200, 400, 500]) {
+      expect(said(['error', 10001, 'no'], status)).toBeInstanceOf(UnknownError)
+      expect(said(['error', 10020, 'no'], status)).toBeInstanceOf(UnknownError)
+    }
+    expect(said({ error: 'no' }, 400)?.message).toBe('bitfinex returned an error that is not known here: no')
   })
 
   test('is not quoted whole when it is long', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
+import { Malformed, RateLimited, Refused, Unavailable, UnknownError, UnknownMarket } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
-import { day, hour, minute, second } from '../../src/market/instant.ts'
+import { hour, minute, second } from '../../src/market/instant.ts'
 import { candleAround } from '../../src/market/range.ts'
 import { timeframes } from '../../src/market/timeframe.ts'
 import { bitstamp } from '../../src/sources/bitstamp.ts'
@@ -188,10 +188,17 @@ describe('reading candles', () => {
 describe('an error of Bitstamp', () => {
   const said = (body: Fields, status = 400) => bitstamp.classify(anAnswer(status, JSON.stringify(body)))
 
-  test.each(['{"error":"x"}', '<html><body>Page not found</body></html>', ''])(
-    'with HTTP 404 means that there is no such market, whatever the body: %s',
+  test.each(['{"error":"Not found"}', '<html><body>Page not found</body></html>'])(
+    'with HTTP 404 means that there is no such market: %s',
     (body) => {
       expect(bitstamp.classify(anAnswer(404, body))).toBeInstanceOf(UnknownMarket)
+    },
+  )
+
+  test.each(['{"error":"x"}', '<html><body>We will be back</body></html>', ''])(
+    'with HTTP 404 and other words may pass: %s',
+    (body) => {
+      expect(bitstamp.classify(anAnswer(404, body))?.remedy).toBe('retry')
     },
   )
 
@@ -206,7 +213,7 @@ describe('an error of Bitstamp', () => {
 
   test('with HTTP 429 waits too, and its header is heard first', () => {
     expect(bitstamp.classify(anAnswer(429, ''))).toMatchObject({ waitMs: 10 * minute })
-    expect(bitstamp.classify(anAnswer(429, '', { 'retry-after': '7' }))).toBeUndefined()
+    expect(bitstamp.classify(anAnswer(429, '', { 'retry-after': '7' }))).toMatchObject({ waitMs: 7_000 })
   })
 
   test.each([200, 503])('about maintenance is asked again, with HTTP %i too', (status) => {
@@ -215,14 +222,16 @@ describe('an error of Bitstamp', () => {
   })
 
   test('tells its reason as a text or field by field', () => {
+    const unknown = 'bitstamp returned an error that is not known here'
     expect(said({ status: 'error', reason: 'No.', code: 'API0001' })?.message).toBe(
-      'bitstamp refused the request: No. (API0001)',
+      `${unknown}: No. (API0001)`,
     )
-    const fault = said({ status: 'error', reason: { __all__: ['Wrong.'] }, code: 400 }, 200)
+    const fault = said({ status: 'error', reason: { limit: ['Too large.'] }, code: '400.001' }, 200)
     expect(fault).toBeInstanceOf(Refused)
-    expect(fault?.message).toBe('bitstamp refused the request: {"__all__":["Wrong."]} (400)')
-    expect(said({ error: 'Wrong.' })?.message).toBe('bitstamp refused the request: Wrong.')
-    expect(said({ status: 'error' })?.message).toBe('bitstamp refused the request: it does not say why')
+    expect(fault?.message).toBe('bitstamp rejected the request: {"limit":["Too large."]} (400.001)')
+    expect(said({ status: 'error', reason: { __all__: ['Wrong.'] }, code: 400 })).toBeInstanceOf(UnknownError)
+    expect(said({ error: 'Wrong.' })?.message).toBe(`${unknown}: Wrong.`)
+    expect(said({ status: 'error' })?.message).toBe(`${unknown}: without a reason`)
   })
 
   test('of the server, or in a page, is told by its status', () => {
@@ -327,9 +336,4 @@ describe('the listing', () => {
       expect(() => listed(over)).toThrow(Malformed)
     },
   )
-})
-
-test('no candle is asked for of before it opened', () => {
-  expect(bitstamp.candles.openedAt % day).toBe(0)
-  expect(bitstamp.candles.openedAt).toBeLessThanOrEqual(at('2011-08-18'))
 })

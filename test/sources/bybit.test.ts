@@ -176,14 +176,16 @@ describe('an error of Bybit', () => {
   test('about the symbol, with HTTP 200, means that there is no such market', () => {
     const fault = bybit.classify(anAnswer(200, recorded('bybit/error_10001_symbol')))
     expect(fault).toBeInstanceOf(UnknownMarket)
-    expect(fault?.message).toBe('bybit does not know this market (Not supported symbols)')
+    expect(fault?.message).toBe('bybit has no such market (Not supported symbols (10001))')
     expect(said(10001, 'params error: symbol invalid')).toBeInstanceOf(UnknownMarket)
     expect(said(10029, 'not allowed')).toBeInstanceOf(UnknownMarket)
   })
 
   test('about another parameter is not asked again, though its code is the same', () => {
     expect(said(10001, 'Invalid period!')).toBeInstanceOf(Refused)
-    expect(said(10001, 'Invalid period!')?.message).toBe('bybit refused the request: Invalid period! (10001)')
+    expect(said(10001, 'Invalid period!')?.message).toBe(
+      'bybit rejected the request: Invalid period! (10001)',
+    )
     expect(said(10017, 'Route not found.')).toBeInstanceOf(Refused)
   })
 
@@ -221,20 +223,22 @@ describe('an error of Bybit', () => {
     expect(said(10018, 'Exceeded the IP Rate Limit.')).toMatchObject({ waitMs: 10 * minute })
   })
 
-  test('with HTTP 403 and Retry-After is left to its header', () => {
-    expect(bybit.classify(anAnswer(403, 'no', { 'retry-after': '900' }))).toBeUndefined()
+  test('with HTTP 403 and Retry-After lasts until then', () => {
+    expect(bybit.classify(anAnswer(403, 'no', { 'retry-after': '900' }))).toMatchObject({
+      waitMs: 15 * minute,
+    })
   })
 
   test('with HTTP 403 and a page about our country is not a ban: waiting would not help', () => {
     const page = '<html>The distribution is configured to block access from your country.</html>'
     const fault = bybit.classify(anAnswer(403, page))
     expect(fault).toBeInstanceOf(Blocked)
-    expect(fault?.message).toBe('bybit does not serve this region (HTTP 403)')
+    expect(fault?.message).toBe('bybit does not serve this region (HTTP 403 region)')
   })
 
   test('with a status of its own and nothing known in the body is told by it', () => {
     expect(said(1, 'x', 500)).toBeUndefined()
-    expect(said(1, 'x', 429)).toBeUndefined()
+    expect(said(1, 'x', 429)).toBeInstanceOf(RateLimited)
     expect(bybit.classify(anAnswer(503, '<html></html>'))).toBeUndefined()
   })
 })

@@ -1,6 +1,15 @@
 import { stringify } from 'lossless-json'
 import { describe, expect, test } from 'vitest'
-import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
+import {
+  BeforeHistory,
+  Malformed,
+  RangeTooLong,
+  RateLimited,
+  Refused,
+  Unavailable,
+  UnknownError,
+  UnknownMarket,
+} from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
 import { day, hour, minute, second } from '../../src/market/instant.ts'
@@ -270,18 +279,18 @@ describe('errors', () => {
   })
 
   test.each([
-    'granularity too small for the requested time range. Count of aggregations requested exceeds 300',
-    'Unsupported granularity',
-    'start must be before end',
-    'End is too old',
-  ])('%s: the same question is refused again', (message) => {
+    [
+      'granularity too small for the requested time range. Count of aggregations requested exceeds 300',
+      RangeTooLong,
+    ],
+    ['Unsupported granularity', Refused],
+    ['start must be before end', Refused],
+    ['End is too old', BeforeHistory],
+    ['Route not found', UnknownError],
+  ])('%s', (message, Kind) => {
     const fault = classify(400, JSON.stringify({ message }))
-    expect(fault).toBeInstanceOf(Refused)
+    expect(fault).toBeInstanceOf(Kind)
     expect(fault?.message).toContain(message)
-  })
-
-  test('it is asked for nothing of before it opened, which it calls too old', () => {
-    expect(coinbase.candles.openedAt).toBe(at('2015-01-01'))
   })
 
   test.each(['{"message":"Public rate limit exceeded"}', 'Too many requests'])(
@@ -293,12 +302,12 @@ describe('errors', () => {
     },
   )
 
-  test('a time that it tells to wait is left to the header', () => {
-    expect(classify(429, '{"message":"x"}', { 'retry-after': '7' })).toBeUndefined()
+  test('the time in its header is waited for', () => {
+    expect(classify(429, '{"message":"x"}', { 'retry-after': '7' })).toMatchObject({ waitMs: 7 * second })
   })
 
   test('maintenance is no refusal', () => {
     expect(classify(400, '{"message":"Coinbase is under maintenance"}')).toBeInstanceOf(Unavailable)
-    expect(classify(503, '{"message":"under maintenance"}')).toBeUndefined()
+    expect(classify(503, '{"message":"under maintenance"}')).toBeInstanceOf(Unavailable)
   })
 })

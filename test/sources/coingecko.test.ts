@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { Malformed, Misconfigured, RateLimited, UnknownMarket } from '../../src/fault.ts'
+import {
+  Banned,
+  Malformed,
+  Misconfigured,
+  RateLimited,
+  UnknownError,
+  UnknownMarket,
+} from '../../src/fault.ts'
 import type { CoinPriceRow } from '../../src/market/coin-price.ts'
 import { minute } from '../../src/market/instant.ts'
 import { coinDetails, coingecko } from '../../src/sources/coingecko.ts'
@@ -142,12 +149,13 @@ describe('the rate limit', () => {
     }
   })
 
-  test('is told by the status where there is one', () => {
-    expect(coingecko.classify(anAnswer(429, recorded('coingecko/error_429')))).toBeUndefined()
+  test('lasts as long as the header says where there is one', () => {
+    const answer = anAnswer(429, recorded('coingecko/error_429'), { 'retry-after': '7' })
+    expect(coingecko.classify(answer)).toHaveProperty('waitMs', 7_000)
   })
 
   test('is nothing that another body with a status means', () => {
-    expect(coingecko.classify(anAnswer(200, '{"status":{"error_code":10002}}'))).toBeUndefined()
+    expect(coingecko.classify(anAnswer(200, '{"status":{"error_code":10002}}'))).toBeInstanceOf(Misconfigured)
     expect(coingecko.classify(anAnswer(200, '{"status":"fine"}'))).toBeUndefined()
   })
 })
@@ -166,7 +174,7 @@ describe('an API key', () => {
 
   test('is not what a firewall speaks of', () => {
     expect(coingecko.classify(anAnswer(403, 'error code: 1020'))).toBeUndefined()
-    expect(coingecko.classify(anAnswer(403, '{"status":{"error_code":1020}}'))).toBeUndefined()
+    expect(coingecko.classify(anAnswer(403, '{"status":{"error_code":1020}}'))).toBeInstanceOf(Banned)
   })
 })
 
@@ -242,6 +250,6 @@ describe('details', () => {
 
   test("of a coin that does not exist are that one coin's trouble", () => {
     expect(coingecko.classify(anAnswer(404, '{"error":"coin not found"}'))).toBeInstanceOf(UnknownMarket)
-    expect(coingecko.classify(anAnswer(404, '{"error":"Incorrect path."}'))).toBeUndefined()
+    expect(coingecko.classify(anAnswer(404, '{"error":"Incorrect path."}'))).toBeInstanceOf(UnknownError)
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Malformed, RateLimited, Refused } from '../../src/fault.ts'
+import { Malformed, RateLimited, Refused, UnknownError } from '../../src/fault.ts'
 import { minute } from '../../src/market/instant.ts'
 import { coinpaprika } from '../../src/sources/coinpaprika.ts'
 import { anAnswer, at, recorded } from './recorded.ts'
@@ -123,18 +123,18 @@ describe('an error', () => {
       expect(coinpaprika.classify(anAnswer(status, limit))).toBeInstanceOf(RateLimited)
     }
     expect(coinpaprika.classify(anAnswer(200, limit))).toHaveProperty('waitMs', minute)
-    // With this status the headers tell for how long.
-    expect(coinpaprika.classify(anAnswer(429, limit))).toBeUndefined()
-    expect(coinpaprika.classify(anAnswer(429, limit.slice(0, 20)))).toBeUndefined()
+    expect(coinpaprika.classify(anAnswer(429, limit, { 'retry-after': '7' }))).toHaveProperty('waitMs', 7_000)
+    expect(coinpaprika.classify(anAnswer(429, limit.slice(0, 20)))).toHaveProperty('waitMs', minute)
   })
 
   test('of an id is about no market of ours: none is named', () => {
-    expect(coinpaprika.classify(anAnswer(404, recorded('coinpaprika/error_404')))).toBeUndefined()
+    const fault = coinpaprika.classify(anAnswer(404, recorded('coinpaprika/error_404')))
+    expect(fault).toBeInstanceOf(UnknownError)
   })
 
-  test('that comes with HTTP 200 and says nothing we know is no answer', () => {
+  test('that comes with HTTP 200 and says nothing we know is no answer, and may pass', () => {
     const body = '{"error":"something new"}'
-    expect(coinpaprika.classify(anAnswer(200, body))).toBeUndefined()
+    expect(coinpaprika.classify(anAnswer(200, body))).toBeInstanceOf(UnknownError)
     expect(() => parse(body)).toThrow(Malformed)
   })
 })

@@ -237,7 +237,7 @@ describe('an error of Crypto.com', () => {
   test('in the recorded words means that there is no such market', () => {
     const fault = cryptocom.classify(anAnswer(400, recorded('cryptocom/error_bad_request')))
     expect(fault).toBeInstanceOf(UnknownMarket)
-    expect(fault?.message).toBe('cryptocom does not know this market (BAD_REQUEST)')
+    expect(fault?.message).toBe('cryptocom has no such market (BAD_REQUEST (40004))')
     expect(said('40004')).toBeInstanceOf(UnknownMarket)
     expect(said(30003, 'Symbol not found')).toBeInstanceOf(UnknownMarket)
     expect(said(40001, 'Invalid instrument_name')).toBeInstanceOf(UnknownMarket)
@@ -246,7 +246,7 @@ describe('an error of Crypto.com', () => {
   test('about another argument is not asked again', () => {
     expect(said(40004, 'Invalid timeframe')).toBeInstanceOf(Refused)
     expect(said(40001)).toBeInstanceOf(Refused)
-    expect(said(40001)?.message).toBe('cryptocom refused the request: BAD_REQUEST (40001)')
+    expect(said(40001)?.message).toBe('cryptocom rejected the request: BAD_REQUEST (40001)')
   })
 
   test.each([42901, '42901', 10006])('%j waits for the second of its limit, with any status', (code) => {
@@ -255,9 +255,11 @@ describe('an error of Crypto.com', () => {
     expect(said(code)).toBeInstanceOf(RateLimited)
   })
 
-  test('that says when to come again is left to its header', () => {
+  test('that says when to come again is waits until then', () => {
     const body = JSON.stringify({ code: 42901, message: 'TOO_MANY_REQUESTS' })
-    expect(cryptocom.classify(anAnswer(429, body, { 'retry-after': '7' }))).toBeUndefined()
+    expect(cryptocom.classify(anAnswer(429, body, { 'retry-after': '7' }))).toMatchObject({
+      waitMs: 7 * second,
+    })
   })
 
   test.each([40801, 50001, '9010001'])('%j about the server is asked again', (code) => {
@@ -270,7 +272,7 @@ describe('an error of Crypto.com', () => {
   })
 
   test('in a page of the firewall is told by its status', () => {
-    for (const status of [403, 429, 502])
+    for (const status of [403, 502])
       expect(cryptocom.classify(anAnswer(status, '<!DOCTYPE html>'))).toBeUndefined()
     expect(said(40101, 'UNAUTHORIZED', 403)).toBeUndefined()
   })

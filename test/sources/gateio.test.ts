@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
+import {
+  BeforeHistory,
+  Malformed,
+  RangeTooLong,
+  RateLimited,
+  Refused,
+  Unavailable,
+  UnknownError,
+  UnknownMarket,
+} from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
 import { hour, minute, second } from '../../src/market/instant.ts'
@@ -216,18 +225,27 @@ describe('an error of Gate.io', () => {
     const fault = gateio.classify(anAnswer(400, recorded('gateio/error_pair')))
     expect(fault).toBeInstanceOf(UnknownMarket)
     expect(fault?.message).toBe(
-      'gateio does not know this market: Invalid currency pair NOPE_USDT (INVALID_CURRENCY_PAIR)',
+      'gateio has no such market (Invalid currency pair NOPE_USDT (INVALID_CURRENCY_PAIR))',
     )
     expect(said('INVALID_CURRENCY')).toBeInstanceOf(UnknownMarket)
   })
 
-  test('about a window that is too broad or too long ago is not asked again', () => {
-    expect(said('INVALID_PARAM_VALUE')).toBeInstanceOf(Refused)
-    expect(said('INVALID_PARAM_VALUE')?.message).toBe(
-      'gateio refused the request: Words. (INVALID_PARAM_VALUE)',
+  test('about a window that is too broad or too long ago is an error of its own kind', () => {
+    const about = (message: string) =>
+      gateio.classify(anAnswer(400, JSON.stringify({ label: 'INVALID_PARAM_VALUE', message })))
+    expect(
+      about('Candlestick range too broad. Maximum 1000 data points are allowed per request'),
+    ).toBeInstanceOf(RangeTooLong)
+    expect(about('Candlestick too long ago. Maximum 10000 points recently are allowed')).toBeInstanceOf(
+      BeforeHistory,
     )
+    expect(about('invalid interval')).toBeInstanceOf(Refused)
+    expect(about('Words.')).toBeInstanceOf(UnknownError)
+  })
+
+  test('about keys, which are not sent, is unknown here', () => {
     expect(gateio.classify(anAnswer(400, '{"label":"FORBIDDEN"}'))?.message).toBe(
-      'gateio refused the request: (FORBIDDEN)',
+      'gateio returned an error that is not known here: FORBIDDEN',
     )
   })
 
@@ -247,8 +265,8 @@ describe('an error of Gate.io', () => {
     expect(said('TOO_FAST', 429, { 'x-gate-ratelimit-reset-timestamp': reset })).toMatchObject({ waitMs })
   })
 
-  test('that says when to come again is left to its header', () => {
-    expect(said('TOO_FAST', 429, { 'retry-after': '7' })).toBeUndefined()
+  test('that says when to come again is waits until then', () => {
+    expect(said('TOO_FAST', 429, { 'retry-after': '7' })).toMatchObject({ waitMs: 7 * second })
   })
 
   test.each(['SERVER_ERROR', 'INTERNAL', 'TOO_BUSY'])('%s is asked again', (label) => {

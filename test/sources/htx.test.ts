@@ -1,8 +1,16 @@
 import { describe, expect, test } from 'vitest'
-import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
+import {
+  BeforeHistory,
+  Malformed,
+  RateLimited,
+  Refused,
+  Unavailable,
+  UnknownError,
+  UnknownMarket,
+} from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
-import { hour, minute, second } from '../../src/market/instant.ts'
+import { day, hour, minute, second } from '../../src/market/instant.ts'
 import { candleAround } from '../../src/market/range.ts'
 import { timeframes } from '../../src/market/timeframe.ts'
 import { htx } from '../../src/sources/htx.ts'
@@ -63,9 +71,29 @@ describe('asking for candles', () => {
     expect(htx.candles.request({ ...query, asOf: plus(from, 100 * minute) }).query.size).toBe('150')
   })
 
-  test('never asks for more than there are', () => {
-    for (const minutes of [1_999, 2_000, 5_000])
-      expect(htx.candles.request({ ...query, asOf: plus(from, minutes * minute) }).query.size).toBe('2000')
+  test('asks by the range for what may not be among the newest two thousand', () => {
+    const asOf = plus(from, 1_951 * minute)
+    expect(htx.candles.request({ ...query, asOf: plus(asOf, -minute) }).path).toBe('/market/history/kline')
+    expect(htx.candles.request({ ...query, asOf })).toEqual({
+      path: '/market/history/candles',
+      query: {
+        symbol: 'btcusdt',
+        period: '1min',
+        size: '10',
+        from: String(from / second - 1),
+        to: String(from / second + 599),
+      },
+      weight: 1,
+    })
+  })
+
+  test('asks for a single candle from its very beginning, before which there may be nothing', () => {
+    const range = { from, to: plus(from, minute) }
+    expect(htx.candles.request({ ...query, range, asOf: plus(from, 5_000 * minute) }).query).toMatchObject({
+      size: '1',
+      from: String(from / second),
+      to: String(from / second + 59),
+    })
   })
 
   test('names each length its own way', () => {
@@ -76,11 +104,9 @@ describe('asking for candles', () => {
     expect(periods).toEqual(['1min', '5min', '15min', '30min', '60min', '4hour', '1day'])
   })
 
-  test('makes days of hours, because its own begin at 16:00 UTC, and has as many hours as of all else', () => {
+  test('makes days of hours, because its own begin at 16:00 UTC, and has all of both', () => {
     expect(htx.candles.madeFrom).toEqual({ '1d': '1h' })
-    const asOf = at('2024-03-01T12:30Z')
-    expect(reachableFrom(htx.candles, '1h', asOf)).toBe(at('2023-12-09T05:00Z'))
-    expect(reachableFrom(htx.candles, '1d', asOf)).toBe(at('2023-12-10'))
+    for (const timeframe of ['1h', '1d'] as const) expect(reachableFrom(htx.candles, timeframe, from)).toBe(0)
   })
 })
 
@@ -196,7 +222,7 @@ describe('reading candles', () => {
 
   test('more rows than there are spoil it', () => {
     const rows = Array.from({ length: 2_001 }, (_, index) => aRow({}, from - index * minute))
-    expect(() => parse(rows)).toThrow('more than there are')
+    expect(() => parse(rows)).toThrow('more than an answer holds')
     expect(parse(rows.slice(1))).toHaveLength(2_000)
   })
 
@@ -209,10 +235,25 @@ describe('reading candles', () => {
     expect(parse(newest(51).slice(1))).toHaveLength(60)
   })
 
-  test('all rows that there are need not reach back: how far they do is for the walk to see', () => {
+  test('rows of another time than the range spoil it: they may be the newest', () => {
     const asked = { ...query, asOf: plus(from, 3_000 * minute) }
-    const rows = Array.from({ length: 2_000 }, (_, index) => aRow({}, asked.asOf - index * minute))
-    expect(htx.candles.parse(aBody(rows), asked)).toHaveLength(2_000)
+    const rows = (first: number) => [0, 1, 2].map((index) => aRow({}, first - index * minute))
+    expect(() => htx.candles.parse(aBody(rows(asked.asOf)), asked)).toThrow('outside the range')
+    expect(htx.candles.parse(aBody(rows(from)), asked)).toHaveLength(3)
+    expect(htx.candles.parse(aBody([]), asked)).toEqual([])
+  })
+
+  test('the first of its days shows where a market begins, if an answer holds all of them', () => {
+    const [days] = htx.candles.beginnings
+    expect(days?.request('btcusdt').query).toEqual({ symbol: 'btcusdt', period: '1day', size: '2000' })
+    const body = (count: number) =>
+      aBody(
+        Array.from({ length: count }, (_, index) => aRow({}, from - index * day)),
+        'market.btcusdt.kline.1day',
+      )
+    expect(days?.parse(body(3))).toBe(from - 2 * day)
+    expect(days?.parse(body(2_000))).toBeUndefined()
+    expect(days?.parse(aBody([], 'market.btcusdt.kline.1day'))).toBeUndefined()
   })
 })
 
@@ -225,17 +266,26 @@ describe('an error of HTX', () => {
   test('in the recorded words means that there is no such market, with HTTP 200', () => {
     const fault = htx.classify(anAnswer(200, recorded('htx/error_invalid_symbol')))
     expect(fault).toBeInstanceOf(UnknownMarket)
-    expect(fault?.message).toBe('htx does not know this market (invalid symbol)')
-    expect(said('invalid-parameter', 'symbol trade not open now')).toBeInstanceOf(UnknownMarket)
+    expect(fault?.message).toBe('htx has no such market (invalid symbol (invalid-parameter))')
+    expect(said('invalid-parameter', 'symbol trade not open now')).toBeInstanceOf(Unavailable)
     expect(said('base-symbol-error', null)).toBeInstanceOf(UnknownMarket)
   })
 
   test('with the same code about another parameter is not asked again', () => {
     expect(said('invalid-parameter', 'invalid size')).toBeInstanceOf(Refused)
     expect(said('invalid-parameter', 'invalid period')?.message).toBe(
-      'htx refused the request: invalid period (invalid-parameter)',
+      'htx rejected the request: invalid period (invalid-parameter)',
     )
-    expect(said('base-date-limit-error', 'date less than system limit')).toBeInstanceOf(Refused)
+  })
+
+  test('with the same code about a broken limit waits, and in unknown words may pass', () => {
+    expect(said('invalid-parameter', 'request limit')).toMatchObject({ waitMs: second })
+    expect(said('invalid-parameter', 'Words.')).toBeInstanceOf(UnknownError)
+  })
+
+  test('about a beginning before the listing is an error of its own kind', () => {
+    expect(said('invalid-parameter', 'invalid from')).toBeInstanceOf(BeforeHistory)
+    expect(said('base-date-limit-error', 'date less than system limit')).toBeInstanceOf(BeforeHistory)
   })
 
   test.each([
@@ -255,7 +305,7 @@ describe('an error of HTX', () => {
     expect(expiring(7 * second)).toMatchObject({ waitMs: 7 * second })
     expect(expiring(-7 * second)).toMatchObject({ waitMs: second })
     expect(expiring(hour)).toMatchObject({ waitMs: minute })
-    expect(said('429', '', 429, { 'retry-after': '7' })).toBeUndefined()
+    expect(said('429', '', 429, { 'retry-after': '7' })).toMatchObject({ waitMs: 7 * second })
   })
 
   test.each([
@@ -268,8 +318,7 @@ describe('an error of HTX', () => {
   })
 
   test('in a page of the firewall is told by its status', () => {
-    for (const status of [403, 429, 502])
-      expect(htx.classify(anAnswer(status, '<!DOCTYPE html>'))).toBeUndefined()
+    for (const status of [403, 502]) expect(htx.classify(anAnswer(status, '<!DOCTYPE html>'))).toBeUndefined()
     expect(said('forbidden', 'no', 403)).toBeUndefined()
   })
 

@@ -1,6 +1,6 @@
 import { stringify } from 'lossless-json'
 import { describe, expect, test } from 'vitest'
-import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
+import { Malformed, RateLimited, Refused, Unavailable, UnknownError, UnknownMarket } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
 import { hour, minute, second } from '../../src/market/instant.ts'
@@ -399,7 +399,8 @@ describe('errors, all with HTTP 200', () => {
     ['EQuery:Unknown asset pair', UnknownMarket],
     ['EQuery:Invalid asset pair', UnknownMarket],
     ['EGeneral:Invalid arguments', Refused],
-    ['EGeneral:Permission denied', Refused],
+    ['EGeneral:Permission denied', UnknownError],
+    ['EGeneral:Something new', UnknownError],
     ['EService:Unavailable', Unavailable],
     ['EService:Busy', Unavailable],
     ['EService:Market in cancel_only mode', Unavailable],
@@ -432,12 +433,13 @@ describe('errors, all with HTTP 200', () => {
 
   test('a page of the network before it is told by its status', () => {
     expect(kraken.classify(anAnswer(520, '<html></html>'))).toBeUndefined()
-    expect(classify('EGeneral:Who knows', 520)).toBeInstanceOf(Unavailable)
+    expect(classify('EGeneral:Who knows', 520)).toBeUndefined()
+    expect(classify('EService:Busy', 520)).toBeInstanceOf(Unavailable)
   })
 
-  test('a time that it tells to wait is left to the header', () => {
+  test('the time in the header is waited for', () => {
     const text = JSON.stringify({ error: ['EAPI:Rate limit exceeded'] })
-    expect(kraken.classify(anAnswer(429, text, { 'retry-after': '7' }))).toBeUndefined()
+    expect(kraken.classify(anAnswer(429, text, { 'retry-after': '7' }))).toMatchObject({ waitMs: 7 * second })
     expect(kraken.classify(anAnswer(429, text))).toBeInstanceOf(RateLimited)
   })
 })

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { Blocked, Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
+import {
+  Blocked,
+  Malformed,
+  RateLimited,
+  Refused,
+  Unavailable,
+  UnknownError,
+  UnknownMarket,
+} from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
 import { hour, minute, second } from '../../src/market/instant.ts'
@@ -186,7 +194,7 @@ describe('an error of KuCoin', () => {
   test('about the interval, with HTTP 200, is not asked again', () => {
     const fault = kucoin.classify(anAnswer(200, recorded('kucoin/error_bad_type')))
     expect(fault).toBeInstanceOf(Refused)
-    expect(fault?.message).toBe('kucoin refused the request: Incorrect candlestick type. (400100)')
+    expect(fault?.message).toBe('kucoin rejected the request: Incorrect candlestick type. (400100)')
   })
 
   test('about the pair, with the same code, means that there is no such market', () => {
@@ -219,8 +227,10 @@ describe('an error of KuCoin', () => {
     expect(fault).toMatchObject({ waitMs: 30 * second })
   })
 
-  test.each([403, 429])('with Retry-After is left to its header: HTTP %i', (status) => {
-    expect(kucoin.classify(anAnswer(status, '<html></html>', { 'retry-after': '5' }))).toBeUndefined()
+  test.each([403, 429])('with Retry-After waits until then: HTTP %i', (status) => {
+    expect(kucoin.classify(anAnswer(status, '<html></html>', { 'retry-after': '5' }))).toMatchObject({
+      waitMs: 5 * second,
+    })
   })
 
   test('about our region does not wait', () => {
@@ -235,10 +245,11 @@ describe('an error of KuCoin', () => {
   test('about the server is asked again', () => {
     expect(said('500000', 'Internal Server Error')).toBeInstanceOf(Unavailable)
     expect(said('500000', 'Internal Server Error', 500)).toBeInstanceOf(Unavailable)
+    expect(said('408000', 'Network timeout, please try again later')).toBeInstanceOf(Unavailable)
   })
 
   test('without words is a fault all the same', () => {
-    expect(kucoin.classify(anAnswer(400, '{"code":"400001"}'))).toBeInstanceOf(Refused)
+    expect(kucoin.classify(anAnswer(400, '{"code":"400001"}'))).toBeInstanceOf(UnknownError)
   })
 
   test('with a status of its own and nothing known in the body is told by it', () => {

@@ -34,7 +34,7 @@ const flawOf = (row: unknown): string | undefined => {
 }
 
 describe('asking for candles', () => {
-  test('names both bounds, since neither is heard alone, and half of the documented limit', () => {
+  test('names both bounds, since neither is heard alone, and the documented limit, of which half was ever seen', () => {
     expect(mexc.candles.request(query)).toEqual({
       path: '/api/v3/klines',
       query: {
@@ -42,7 +42,7 @@ describe('asking for candles', () => {
         interval: '1m',
         startTime: String(from),
         endTime: String(from + 10 * minute - 1),
-        limit: '500',
+        limit: '1000',
       },
       weight: 1,
     })
@@ -136,9 +136,9 @@ describe('reading candles', () => {
   })
 
   test('more rows than were asked for spoil the page', () => {
-    const rows = Array.from({ length: 501 }, (_, index) => aRow({}, from + index * minute))
+    const rows = Array.from({ length: 1_001 }, (_, index) => aRow({}, from + index * minute))
     expect(() => parse(rows)).toThrow('more than a page holds')
-    expect(parse(rows.slice(1))).toHaveLength(500)
+    expect(parse(rows.slice(1))).toHaveLength(1_000)
   })
 
   test.each([
@@ -178,7 +178,7 @@ describe('an error of MEXC', () => {
   test('about another parameter is not asked again', () => {
     expect(said(-1121, 'Invalid interval.')).toBeInstanceOf(Refused)
     expect(said(700003, 'Timestamp for this request is outside of the recvWindow.')?.message).toBe(
-      'mexc refused the request: Timestamp for this request is outside of the recvWindow. (700003)',
+      'mexc rejected the request: Timestamp for this request is outside of the recvWindow. (700003)',
     )
   })
 
@@ -188,14 +188,14 @@ describe('an error of MEXC', () => {
     expect(said(code, 'Too many requests')).toBeInstanceOf(RateLimited)
   })
 
-  test('that says when to come again is left to its header, and so is a ban', () => {
+  test('that says when to come again is waits until then, and a ban for longer than the window', () => {
     const body = '{"code":429,"msg":"Too many requests"}'
-    expect(mexc.classify(anAnswer(429, body, { 'retry-after': '7' }))).toBeUndefined()
+    expect(mexc.classify(anAnswer(429, body, { 'retry-after': '7' }))).toMatchObject({ waitMs: 7 * second })
     for (const status of [418, 403]) expect(mexc.classify(anAnswer(status, body))).toBeUndefined()
   })
 
-  test.each([500, 503, 504])('%i about the server is asked again', (code) => {
-    for (const status of [200, 400, code]) expect(said(code, 'Busy', status)).toBeInstanceOf(Unavailable)
+  test.each([500, 501, 503, 504, 801])('%i about the server is asked again', (code) => {
+    for (const status of [200, 400, 503]) expect(said(code, 'Busy', status)).toBeInstanceOf(Unavailable)
   })
 
   test('is none where the code is that of success', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Malformed, RateLimited, Refused, Unavailable, UnknownMarket } from '../../src/fault.ts'
+import { Malformed, RateLimited, Refused, Unavailable, UnknownError, UnknownMarket } from '../../src/fault.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
 import { day, hour, minute, second } from '../../src/market/instant.ts'
@@ -43,7 +43,7 @@ describe('asking for candles', () => {
         bar: '1m',
         before: String(from - 1),
         after: String(from + 10 * minute - 1),
-        limit: '100',
+        limit: '300',
       },
       weight: 1,
     })
@@ -130,9 +130,9 @@ describe('reading candles', () => {
   })
 
   test('more rows than were asked for spoil the page', () => {
-    const rows = Array.from({ length: 101 }, (_, index) => aRow({}, from + index * minute))
+    const rows = Array.from({ length: 301 }, (_, index) => aRow({}, from + index * minute))
     expect(() => parse(rows)).toThrow('more than a page holds')
-    expect(parse(rows.slice(1))).toHaveLength(100)
+    expect(parse(rows.slice(1))).toHaveLength(300)
   })
 
   test.each([
@@ -219,9 +219,9 @@ describe('an error of OKX', () => {
     expect(said('50061', 'Sub-account rate limit exceeded.')).toBeInstanceOf(RateLimited)
   })
 
-  test('that says when to come again is left to its header', () => {
+  test('that says when to come again is waits until then', () => {
     const answer = anAnswer(429, recorded('okx/error_50011'), { 'retry-after': '7' })
-    expect(okx.classify(answer)).toBeUndefined()
+    expect(okx.classify(answer)).toMatchObject({ waitMs: 7 * second })
   })
 
   test.each([200, 400])('about the instrument means that there is no such market, with HTTP %i', (status) => {
@@ -232,21 +232,28 @@ describe('an error of OKX', () => {
   test('about another parameter is not asked again', () => {
     expect(said('51000', 'Parameter bar error')).toBeInstanceOf(Refused)
     expect(said('51000', 'Parameter bar error')?.message).toBe(
-      'okx refused the request: Parameter bar error (51000)',
+      'okx rejected the request: Parameter bar error (51000)',
     )
     expect(said('50014', 'Parameter instId can not be empty.', 400)).toBeInstanceOf(Refused)
   })
 
-  test.each(['50001', '50004', '50013', '50026'])('%s about the server is asked again', (code) => {
-    for (const status of [200, 503]) expect(said(code, 'Busy.', status)).toBeInstanceOf(Unavailable)
+  test('about a parameter that it does not name may pass', () => {
+    expect(said('51000', 'Parameter error')).toBeInstanceOf(UnknownError)
   })
+
+  test.each(['50001', '50004', '50005', '50013', '50026', '50040'])(
+    '%s about the server is asked again',
+    (code) => {
+      for (const status of [200, 503]) expect(said(code, 'Busy.', status)).toBeInstanceOf(Unavailable)
+    },
+  )
 
   test('in a page of the firewall is told by its status', () => {
     for (const status of [403, 502]) {
       expect(okx.classify(anAnswer(status, '<!DOCTYPE html><html></html>'))).toBeUndefined()
     }
     expect(said('1', 'Forbidden', 403)).toBeUndefined()
-    expect(said('1', 'Operation failed.', 500)).toBeUndefined()
+    expect(said('50000', 'Body can not be empty.', 500)).toBeUndefined()
   })
 
   test('is not quoted whole when it is long', () => {

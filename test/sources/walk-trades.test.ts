@@ -20,21 +20,32 @@ const options: SendOptions = { lane: 'backfill', signal: new AbortController().s
 const pageSize = 5
 const source = { source: kraken, trades: { ...kraken.candles.trades, pageSize } }
 
-type Made = Readonly<{ id: number; time: bigint; price: string; amount: string }>
+type Made = Readonly<{
+  id: number
+  time: bigint
+  /** Another for each trade of one moment. */
+  cursor: bigint
+  price: string
+  amount: string
+}>
 
 /** A trade so many seconds after the beginning; the number and the price go by the order, unless told otherwise. */
 type Told = number | Readonly<{ at: number; price?: string; amount?: string }>
 
-const made = (told: readonly Told[]): Made[] =>
-  told.map((one, index) => {
+const made = (told: readonly Told[]): Made[] => {
+  let before = 0n
+  return told.map((one, index) => {
     const {
       at: seconds,
       price = String(100 + index),
       amount = '1',
     } = typeof one === 'number' ? { at: one } : one
     const time = BigInt(from) * 1_000_000n + BigInt(Math.round(seconds * 1e9))
-    return { id: index + 1, time, price, amount }
+    const cursor = time > before ? time : before + 1n
+    before = cursor
+    return { id: index + 1, time, cursor, price, amount }
   })
+}
 
 /** Which of its trades a source answers with. */
 type Behaviour = (has: readonly Made[], since: bigint, requests: number) => readonly Made[]
@@ -42,14 +53,22 @@ type Behaviour = (has: readonly Made[], since: bigint, requests: number) => read
 const behind: Behaviour = (has, since) => has.filter(({ time }) => time > since).slice(0, pageSize)
 const atOrBehind: Behaviour = (has, since) => has.filter(({ time }) => time >= since).slice(0, pageSize)
 
+/** By a cursor that tells the trades of one moment apart. */
+const behindCursor: Behaviour = (has, since) => has.filter(({ cursor }) => cursor > since).slice(0, pageSize)
+const fromCursor: Behaviour = (has, since) => has.filter(({ cursor }) => cursor >= since).slice(0, pageSize)
+
+const hasCursors = (behave: Behaviour): boolean => behave === behindCursor || behave === fromCursor
+
 class MemoryTrades implements HttpClient {
   readonly since: bigint[] = []
   readonly #has: readonly Made[]
   readonly #behave: Behaviour
+  readonly #tellsApart: boolean
 
-  constructor(has: readonly Told[], behave: Behaviour = behind) {
+  constructor(has: readonly Told[], behave: Behaviour = behind, tellsApart = hasCursors(behave)) {
     this.#has = made(has)
     this.#behave = behave
+    this.#tellsApart = tellsApart
   }
 
   async get({ path, query }: HttpRequest, sent: SendOptions) {
@@ -60,7 +79,9 @@ class MemoryTrades implements HttpClient {
     const written = rows.map(
       ({ id, time, price, amount }) => `["${price}","${amount}",${inSeconds(time)},"b","m","",${id}]`,
     )
-    const last = rows.map(({ time }) => time).reduce((a, b) => (a > b ? a : b), since)
+    const last = rows
+      .map(({ time, cursor }) => (this.#tellsApart ? cursor : time))
+      .reduce((a, b) => (a > b ? a : b), since)
     const text = `{"error":[],"result":{"X":[${written.join()}],"last":"${last}"}}`
     return { status: 200, headers: {}, text, answeredAt: plus(from, 1_000 * minute) }
   }
@@ -232,6 +253,34 @@ describe('a walk through trades', () => {
     expect(candlesOf(pages)).toEqual(addedUp(told, minutes(0, 1)))
   })
 
+  test.each([
+    ['not included', behindCursor, 7],
+    ['included', fromCursor, 7],
+    ['not included', behindCursor, 500],
+    ['included', fromCursor, 500],
+  ])('where the cursor is %s, takes each of many trades of one moment once (%#)', async (_, behave, many) => {
+    const crowd = Array.from({ length: many }, () => 5)
+    const told = [1, 2, ...crowd, 5.000_02, 9, 61, ...crowd.map(() => 70), 130]
+    const http = new MemoryTrades(told, behave)
+    const pages = await walk(http, minutes(0, 2))
+    expect(candlesOf(pages)).toEqual(addedUp(told, minutes(0, 2)))
+    expect(http.since.length).toBeLessThan(told.length)
+  })
+
+  test('begins in the middle of such a moment', async () => {
+    const told = [...Array.from({ length: 23 }, () => 0), 30, 61]
+    const pages = await walk(new MemoryTrades(told, behindCursor), minutes(0, 1))
+    expect(candlesOf(pages)).toEqual(addedUp(told, minutes(0, 1)))
+  })
+
+  test('ends in the middle of such a moment, and believes that when it is said twice', async () => {
+    const told = [1, ...Array.from({ length: 23 }, () => 2)]
+    const http = new MemoryTrades(told, behindCursor)
+    const pages = await walk(http, minutes(0, 10))
+    expect(candlesOf(pages)).toEqual(addedUp(told, minutes(0, 10)))
+    expect(http.since.slice(-2)).toEqual([http.since.at(-1), http.since.at(-1)])
+  })
+
   test('counts a trade once that comes twice, in one answer or in two', async () => {
     const twice: Behaviour = (has, since) => behind(has, since, 0).flatMap((trade) => [trade, trade])
     const told = [1, 2, 3, 4, 5, 6, 7, 61]
@@ -329,8 +378,26 @@ describe('a source of trades that lies is found out', () => {
 
   test('when its cursor stands still', async () => {
     await expectLie((has) => has.slice(0, pageSize), minutes(0, 3), /trades of before/)
-    // More trades in one moment than an answer holds.
-    await expectLie(behind, minutes(0, 1), /does not go on/, [1, 1, 1, 1, 1, 1, 1, 61])
+  })
+
+  test('when its cursor cannot tell the trades of one moment apart, and they do not fit into an answer', async () => {
+    const told = [1, 1, 1, 1, 1, 1, 1, 61]
+    await expectLie(behind, minutes(0, 1), /leads past some of them: trade 6 is missing/, told)
+    await expectLie(atOrBehind, minutes(0, 1), /every answer holds the same 5 trades/, told)
+  })
+
+  test('when it always has one more trade of the same moment', async () => {
+    const [first = expect.fail('no trade')] = made([1])
+    const endless: Behaviour = (_has, since) => {
+      const from = since < first.cursor ? 0 : Number(since - first.cursor) + 1
+      return Array.from({ length: pageSize }, (_, index) => ({
+        ...first,
+        id: from + index + 1,
+        cursor: first.cursor + BigInt(from + index),
+      }))
+    }
+    const http = new MemoryTrades([], endless, true)
+    await expect(walk(http, minutes(0, 1))).rejects.toThrow(/1001 answers are of that moment/)
   })
 
   test('when it jumps over trades, or forgets all of them', async () => {
@@ -357,7 +424,7 @@ describe('a source of trades that lies is found out', () => {
 
 test('whatever was traded: every candle comes once, exactly, and all of the range is spoken for', async () => {
   const trade = fc.record({
-    gapMs: fc.integer({ min: 0, max: 90_000 }),
+    gapMs: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 90_000 })),
     price: fc.integer({ min: 1, max: 999 }),
     amount: fc.integer({ min: 0, max: 10 ** 9 }),
   })
@@ -366,14 +433,15 @@ test('whatever was traded: every candle comes once, exactly, and all of the rang
       fc.array(trade, { maxLength: 60 }),
       fc.nat({ max: 20 }),
       fc.nat({ max: 20 }),
-      fc.constantFrom(behind, atOrBehind),
+      fc.constantFrom(behind, atOrBehind, behindCursor, fromCursor),
       async (trades, first, length, behave) => {
+        const tellsApart = hasCursors(behave)
         let seconds = -300
         let alike = 0
         const told = trades.map(({ gapMs, price, amount }): Told => {
-          // Fewer in one moment than an answer holds.
+          // Of a source that does not tell them apart, fewer in one moment than an answer holds.
           alike = gapMs === 0 ? alike + 1 : 0
-          seconds += (alike > 2 ? 1 : gapMs) / 1_000
+          seconds += (alike > 2 && !tellsApart ? 1 : gapMs) / 1_000
           return { at: seconds, price: String(price), amount: (amount / 1e8).toFixed(8) }
         })
         const range = minutes(first, first + length)

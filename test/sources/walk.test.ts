@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Malformed, Unavailable } from '../../src/fault.ts'
+import { BeforeHistory, Fault, Malformed, RangeTooLong, Unavailable } from '../../src/fault.ts'
 import type { HttpClient, HttpRequest, SendOptions } from '../../src/http/request.ts'
 import type { Candle } from '../../src/market/candle.ts'
 import { checkCandles } from '../../src/market/candle-check.ts'
@@ -289,9 +289,12 @@ test('whatever is missing at an honest source: every minute comes once or is abs
 /** How a source answers; those that a walk must know of are its own words. */
 type Manner = Readonly<
   Pick<CandleEndpoint, 'bounds' | 'longWindow'> &
-    Partial<Pick<CandleEndpoint, 'depth' | 'madeFrom' | 'openedAt'>> & {
+    Partial<Pick<CandleEndpoint, 'depth' | 'madeFrom'>> & {
       /** Intervals without trades have a row of their own. */
       fills?: boolean
+      /** What an answer really holds, and what it is believed to hold at the most. */
+      cap?: number
+      mostRows?: number
       /** The newest minute that it knows of; it moves on by one with each answer where `isSlow`. */
       now?: number
       isSlow?: boolean
@@ -309,7 +312,7 @@ class MannerlySource implements HttpClient {
   #now: number
 
   constructor(has: readonly number[], manner: Manner) {
-    const { bounds, longWindow, depth, madeFrom, openedAt, now = 1_000_000 } = manner
+    const { bounds, longWindow, depth, madeFrom, mostRows, now = 1_000_000 } = manner
     this.#has = has
     this.#manner = manner
     this.#now = now
@@ -327,7 +330,7 @@ class MannerlySource implements HttpClient {
         bounds,
         longWindow,
         ...(depth === undefined ? {} : { depth }),
-        ...(openedAt === undefined ? {} : { openedAt }),
+        ...(mostRows === undefined ? {} : { mostRows }),
         madeFrom: madeFrom ?? { '5m': '1m' },
         request,
         parse: (text) => this.#read(JSON.parse(text)),
@@ -347,8 +350,9 @@ class MannerlySource implements HttpClient {
 
   /** Pairs of an open time and whether there were trades. */
   #rows(first: number, end: number, length: number): [number, boolean][] {
-    const { bounds, longWindow, depth = Number.POSITIVE_INFINITY, fills } = this.#manner
-    if (longWindow === 'refused' && end - first > pageSize * length) throw new Error('the window is too long')
+    const { bounds, longWindow, depth = Number.POSITIVE_INFINITY, fills, cap, mostRows } = this.#manner
+    if (longWindow === 'refused' && end - first > (mostRows ?? pageSize) * length)
+      throw new Error('the window is too long')
     const traded = new Set(this.#has.map((open) => Math.floor(open / length) * length))
     const oldest = Math.min(...traded)
     const newest = fills ? Math.floor(this.#now / length) * length : Math.max(...traded)
@@ -359,7 +363,7 @@ class MannerlySource implements HttpClient {
       .slice(-Math.min(depth, all.length))
       .filter((open) => !['both', 'from'].includes(bounds) || open >= first)
       .filter((open) => !['both', 'to'].includes(bounds) || open < end)
-    const most = Math.max(pageSize, depth === Number.POSITIVE_INFINITY ? 0 : depth)
+    const most = cap ?? Math.max(pageSize, depth === Number.POSITIVE_INFINITY ? 0 : depth)
     const page = longWindow === 'oldest' ? rows.slice(0, most) : rows.slice(-most)
     return page.map((open) => [open, traded.has(open)])
   }
@@ -538,25 +542,6 @@ describe('a row for an interval without trades', () => {
   })
 })
 
-test('what is older than a source is absent without being asked for', async () => {
-  const http = new MannerlySource(every(200, 300), {
-    bounds: 'both',
-    longWindow: 'oldest',
-    openedAt: plus(from, 190 * minute),
-  })
-  const pages = await walkMannerly(http, minutes(0, 205))
-  expect(pages[0]).toEqual({
-    rows: [],
-    answered: minutes(0, 190),
-    answeredAt: plus(from, 1_000_000 * minute),
-    requests: 0,
-  })
-  expect([received(pages), absent(pages)]).toEqual([every(200, 205), every(0, 200)])
-  expect(Math.min(...http.asked.map(([first]) => first))).toBe(190)
-  expect(absent(await walkMannerly(http, minutes(0, 100)))).toEqual(every(0, 100))
-  expect(http.asked.every(([first]) => first >= 190)).toBe(true)
-})
-
 describe('a candle made of shorter ones', () => {
   const manner: Manner = { bounds: 'both', longWindow: 'oldest' }
 
@@ -583,5 +568,204 @@ describe('a candle made of shorter ones', () => {
     const http = new MannerlySource(every(0, 15), { ...manner, now: 12, isSlow: true })
     const pages = await walkMannerly(http, minutes(0, 15), { timeframe: '5m', asOf: 13 })
     expect(believed(pages, '5m').map(({ openTime }) => minuteOf(openTime))).toEqual([0, 5])
+  })
+})
+
+describe('an answer that holds fewer rows than it is believed to', () => {
+  const anyCap = fc.integer({ min: 1, max: 40 })
+  const anyMinutes = fc.uniqueArray(fc.integer({ min: -60, max: 160 }), { maxLength: 200 })
+
+  test.each<Manner['longWindow']>(['oldest', 'newest', 'refused'])(
+    'makes no hole, whatever the market had, where a long window gives its %s',
+    async (longWindow) => {
+      await fc.assert(
+        fc.asyncProperty(
+          anyMinutes,
+          anyCap,
+          fc.boolean(),
+          fc.nat({ max: 120 }),
+          async (there, cap, fills, length) => {
+            const has = there.toSorted((a, b) => a - b)
+            const http = new MannerlySource(has, {
+              bounds: 'both',
+              longWindow,
+              fills,
+              cap,
+              mostRows: 30,
+              now: 170,
+            })
+            const range = minutes(0, length)
+            const pages = await walkMannerly(http, range)
+            expect(received(pages)).toEqual(within(has, 0, length))
+            expect(union(pages.map(({ answered }) => answered))).toEqual(length === 0 ? [] : [range])
+            expect(http.asked.length).toBeLessThanOrEqual(10 + 3 * length)
+          },
+        ),
+      )
+    },
+  )
+
+  test('is learned: the windows are no longer then, and no request is made for nothing', async () => {
+    const http = new MannerlySource(every(-100, 500), {
+      bounds: 'both',
+      longWindow: 'newest',
+      cap: 10,
+      mostRows: 30,
+    })
+    await walkMannerly(http, minutes(0, 90))
+    expect(http.asked.map(([first, end]) => [first, end])).toEqual([
+      [0, 30],
+      [0, 20],
+      [0, 10],
+      ...every(3, 9).map((page) => [page * 10, page * 10 + 10]),
+    ])
+  })
+
+  test('costs few requests more where a market rests at the beginning of many windows', async () => {
+    const has = every(0, 600).filter((open) => open % 30 > 5 + (open % 7))
+    const http = new MannerlySource(has, { bounds: 'both', longWindow: 'newest', mostRows: 30, cap: 30 })
+    const pages = await walkMannerly(http, minutes(0, 600))
+    expect(received(pages)).toEqual(has)
+    expect(http.asked.length).toBeLessThan(26)
+  })
+})
+
+describe('a source that rejects a range', () => {
+  /** Rejects what begins before its first candle, and what is longer than so many. */
+  class RejectingSource extends MannerlySource {
+    readonly #beginsAt: number
+    readonly #longest: number
+
+    constructor(has: readonly number[], beginsAt: number, longest: number) {
+      super(has, { bounds: 'both', longWindow: 'refused', mostRows: 30, cap: 30 })
+      this.#beginsAt = beginsAt
+      this.#longest = longest
+    }
+
+    override async get(request: HttpRequest) {
+      const [first, end] = [Number(request.query.from), Number(request.query.to)]
+      const answer = await super.get(request)
+      const length = request.query.timeframe === '1h' ? 60 : 1
+      if (end - first > this.#longest * length) throw new RangeTooLong('too broad')
+      if (first < this.#beginsAt) throw new BeforeHistory('too long ago')
+      return answer
+    }
+  }
+
+  test('for its length is asked for half of it, until that is not rejected', async () => {
+    const http = new RejectingSource(every(0, 100), Number.NEGATIVE_INFINITY, 7)
+    const pages = await walkMannerly(http, minutes(0, 60))
+    expect([received(pages), absent(pages)]).toEqual([every(0, 60), []])
+    expect(http.asked.length).toBeLessThan(20)
+  })
+
+  test('of any length at all ends the walk with that', async () => {
+    const http = new RejectingSource(every(0, 100), Number.NEGATIVE_INFINITY, 0)
+    await expect(walkMannerly(http, minutes(0, 60))).rejects.toThrow(RangeTooLong)
+  })
+
+  test('for its beginning is asked from where it accepts one, and what lies before is left open', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: -10, max: 200 }), async (beginsAt) => {
+        const http = new RejectingSource(every(0, 160), beginsAt, 30)
+        const pages = await walkMannerly(http, minutes(0, 160))
+        const from = Math.min(Math.max(0, beginsAt), 160)
+        expect([received(pages), absent(pages)]).toEqual([every(from, 160), []])
+        expect(http.asked.length).toBeLessThan(30)
+      }),
+    )
+  })
+
+  test('once, and then accepts it, costs a few requests', async () => {
+    const http = new RejectingSource(every(0, 160), 0, 30)
+    const fine = http.get.bind(http)
+    let requests = 0
+    http.get = async (request) => {
+      requests += 1
+      if (requests === 2) throw new BeforeHistory('too long ago')
+      return fine(request)
+    }
+    const pages = await walkMannerly(http, minutes(0, 160))
+    expect([received(pages), absent(pages)]).toEqual([every(0, 160), []])
+    expect(requests).toBeLessThan(20)
+  })
+})
+
+describe('whatever a source answers, a walk ends', () => {
+  /** Of each answer: how its bounds are moved, how many rows it holds at the most, and from which end. */
+  const anyAnswer = fc.record({
+    fromBy: fc.integer({ min: -20, max: 20 }),
+    toBy: fc.integer({ min: -20, max: 20 }),
+    most: fc.integer({ min: 0, max: 12 }),
+    isOldest: fc.boolean(),
+    isSame: fc.boolean(),
+    rejects: fc.constantFrom(undefined, undefined, undefined, BeforeHistory, RangeTooLong),
+  })
+
+  type AnAnswer = typeof anyAnswer extends fc.Arbitrary<infer Answer> ? Answer : never
+
+  class WildSource extends MannerlySource {
+    readonly #answers: readonly AnAnswer[]
+    #text: string | undefined
+
+    constructor(manner: Manner, answers: readonly AnAnswer[]) {
+      super([], manner)
+      this.#answers = answers
+    }
+
+    override async get(request: HttpRequest) {
+      const answer = this.#answers[this.asked.length % this.#answers.length]
+      const [first, end] = [Number(request.query.from), Number(request.query.to)]
+      this.asked.push([first, end, String(request.query.timeframe)])
+      if (this.asked.length > 20_000) throw new Error('the walk does not end')
+      if (answer === undefined) throw new Error('no answer')
+      if (answer.rejects) throw new answer.rejects('no')
+      const rows = every(first + answer.fromBy, Math.max(first, end + answer.toBy)).map((open) => [
+        open,
+        true,
+      ])
+      const some = answer.isOldest ? rows.slice(0, answer.most) : rows.slice(rows.length - answer.most)
+      if (!answer.isSame || this.#text === undefined) this.#text = JSON.stringify(some)
+      return { status: 200, headers: {}, text: this.#text, answeredAt: plus(from, 1_000_000 * minute) }
+    }
+  }
+
+  test('in a bounded number of requests, and never goes back', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(anyAnswer, { minLength: 1, maxLength: 12 }),
+        fc.constantFrom<Manner['bounds']>('both', 'from', 'to', 'none'),
+        fc.constantFrom<Manner['longWindow']>('oldest', 'newest', 'refused'),
+        fc.constantFrom(undefined, 25),
+        async (answers, bounds, longWindow, depth) => {
+          const manner: Manner = {
+            bounds,
+            longWindow,
+            mostRows: 30,
+            ...(depth === undefined ? {} : { depth }),
+          }
+          const http = new WildSource(manner, answers)
+          const pages: WalkedPage[] = []
+          const query = {
+            symbol: 'X',
+            timeframe: '1m' as const,
+            range: minutes(0, 100),
+            asOf: plus(from, 1_000_000 * minute),
+          }
+          const walking = (async () => {
+            for await (const page of walkCandles({ http, baseUrls: {} }, http.source, query, options))
+              pages.push(page)
+          })()
+          const [end] = await Promise.allSettled([walking])
+          if (end.status === 'rejected') expect(end.reason).toBeInstanceOf(Fault)
+          expect(http.asked.length).toBeLessThanOrEqual(5_000)
+          for (const [index, { answered }] of pages.entries()) {
+            expect(answered.from).toBeGreaterThanOrEqual(pages[index - 1]?.answered.to ?? from)
+            expect(answered.to).toBeGreaterThan(answered.from)
+          }
+        },
+      ),
+      { numRuns: 300 },
+    )
   })
 })

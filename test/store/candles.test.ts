@@ -24,6 +24,7 @@ import { candleTable, partitionsOf } from '../../src/store/partitions.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
+import { names } from '../support/names.ts'
 import { scriptFile } from '../support/scripts.ts'
 import {
   aBatch,
@@ -64,6 +65,31 @@ const unusable = (openTime = start) => ({
   raw: [openTime, 'NaN'],
   reason: 'open is not a decimal string',
   openTime,
+})
+
+test('candles of a coin and a market of any name are stored, changed and told under them', async ({
+  pool,
+}) => {
+  for (const name of names) {
+    const series = await aSeries(pool, { coinId: await aCoin(pool, name) })
+    const candles = candlesIn(minutes(0, 3))
+    const parts = { symbol: name, rejected: [{ raw: name, reason: name, openTime: plus(start, 180_000) }] }
+    await load(pool, aBatch(series, candles, { ...parts, answered: minutes(0, 4) }))
+    const changed = candles.map((candle) => ({ ...candle, volume: toDecimal('7.00000000') }))
+    expect(await load(pool, aBatch(series, changed, { ...parts, answered: minutes(0, 4) }))).toMatchObject({
+      revised: 3,
+    })
+    expect(await stored(pool, series)).toEqual(changed)
+    expect(await coverage(pool, series)).toContainEqual({
+      range: minutes(0, 3),
+      state: 'stored',
+      source: 'binance',
+    })
+    const { rows } = await pool.query('select market, reason from quarantined_rows where coin_id = $1', [
+      series.coinId,
+    ])
+    expect(rows).toEqual([{ market: name, reason: name }])
+  }
 })
 
 describe('loading an answer', () => {
@@ -374,12 +400,12 @@ describe('a stretch of changed candles', () => {
     await expectChanged(pool, series, loadTogether(pool, [aBatch(series, aroundTheMiddle)]))
   })
 
-  test('is changed too where the role may not delete', async ({ pool, databaseUrl }) => {
+  test('is changed too where the role may not delete', async ({ pool, superuser, databaseUrl }) => {
     const series = await aSeries(pool)
     await loadTogether(pool, [aBatch(series, candlesIn(minutes(0, 100)))])
     const role = `updater_${process.pid}`
-    await pool.query(`create role ${role} login password 'updater'`)
-    await pool.query(`grant select, insert, update on all tables in schema public to ${role}`)
+    await superuser.query(`create role ${role} login password 'updater'`)
+    await superuser.query(`grant select, insert, update on all tables in schema public to ${role}`)
     const url = new URL(databaseUrl)
     url.username = role
     url.password = 'updater'
@@ -390,8 +416,8 @@ describe('a stretch of changed candles', () => {
       await expectChanged(pool, series, loaded)
     } finally {
       await own.end()
-      await pool.query(`drop owned by ${role}`)
-      await pool.query(`drop role ${role}`)
+      await superuser.query(`drop owned by ${role}`)
+      await superuser.query(`drop role ${role}`)
     }
   })
 })
@@ -645,10 +671,10 @@ describe('the foreign key of the coin', () => {
     expect((await stored(pool, series)).length).toBe(3)
   })
 
-  test('does its work where the role may not let it rest', async ({ pool, databaseUrl }) => {
+  test('does its work where the role may not let it rest', async ({ pool, superuser, databaseUrl }) => {
     const role = `loader_${process.pid}`
-    await pool.query(`create role ${role} login password 'loader'`)
-    await pool.query(`grant all on all tables in schema public to ${role}`)
+    await superuser.query(`create role ${role} login password 'loader'`)
+    await superuser.query(`grant all on all tables in schema public to ${role}`)
     const url = new URL(databaseUrl)
     url.username = role
     url.password = 'loader'
@@ -667,8 +693,8 @@ describe('the foreign key of the coin', () => {
       await expect(refused).rejects.toThrow()
     } finally {
       await own.end()
-      await pool.query(`drop owned by ${role}`)
-      await pool.query(`drop role ${role}`)
+      await superuser.query(`drop owned by ${role}`)
+      await superuser.query(`drop role ${role}`)
     }
   })
 })

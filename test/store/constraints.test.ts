@@ -36,8 +36,12 @@ const closedSets: readonly Readonly<{ table: string; column: string; known: read
     column: 'state',
     known: ['writing', 'written', 'verified', 'dropped', 'restored', 'discarded'],
   },
-  // What becomes of a partition.
-  { table: 'expiring_partitions', column: 'ending', known: ['drop', 'archive', 'roll-up'] },
+  // What keeps a partition.
+  {
+    table: 'partition_holds',
+    column: 'kind',
+    known: ['object', 'owner', 'shape', 'lock', 'content', 'storage', 'failure'],
+  },
   // What became of a row that was not believed; `discarded` by hand.
   {
     table: 'quarantined_rows',
@@ -49,6 +53,16 @@ const closedSets: readonly Readonly<{ table: string; column: string; known: read
   // Abandoned: its process died.
   { table: 'ingest_runs', column: 'status', known: ['running', 'done', 'failed', 'abandoned'] },
 ]
+
+/** Timestamps that PostgreSQL stores and that no user's time may be. */
+const tooEarly = ['-infinity', '0044-03-15 00:00:00 BC', '1999-12-31 23:59:59.999999']
+const tooLate = ['infinity', '2200-01-01 00:00:00', '294276-12-31 23:59:59']
+const timesOf = (table: string, columns: readonly string[], values = [...tooEarly, ...tooLate]) => ({
+  [`${table}_times`]: {
+    table,
+    changes: columns.flatMap((column) => values.map((value) => ({ [column]: value }))),
+  },
+})
 
 /** For every other CHECK the changes to a valid row that it must refuse. */
 const refused: Readonly<Record<string, Readonly<{ table: string; changes: readonly Row[] }>>> = {
@@ -82,6 +96,23 @@ const refused: Readonly<Record<string, Readonly<{ table: string; changes: readon
       { trades_count: -1 },
     ],
   },
+  ...timesOf('users', ['created_at', 'updated_at', 'last_login']),
+  ...timesOf('profiles', ['created_at', 'updated_at']),
+  ...timesOf('trading_accounts', ['created_at', 'updated_at']),
+  ...timesOf('trading_strategies', ['created_at', 'updated_at']),
+  ...timesOf('positions', ['opened_at', 'updated_at']),
+  ...timesOf('trades', ['executed_at']),
+  backtest_results_times: {
+    table: 'backtest_results',
+    changes: [
+      ...tooEarly.map((start_date) => ({ start_date })),
+      ...tooLate.map((end_date) => ({ end_date })),
+      ...[...tooEarly, ...tooLate].map((created_at) => ({ created_at })),
+    ],
+  },
+  ...timesOf('alerts', ['created_at', 'expires_at', 'triggered_at']),
+  ...timesOf('notifications', ['created_at', 'read_at']),
+  ...timesOf('api_connections', ['created_at', 'updated_at']),
   backtest_results_dates: {
     table: 'backtest_results',
     changes: [{ start_date: '2024-01-02', end_date: '2024-01-01' }],
@@ -113,7 +144,24 @@ const refused: Readonly<Record<string, Readonly<{ table: string; changes: readon
       { last_at: '2024-03-02 00:00:00' },
     ],
   },
-  expiring_partitions_range_check: { table: 'expiring_partitions', changes: [{ holds_to: day }] },
+  candle_digests_known_check: { table: 'candle_digests', changes: [{ rows: null }, { sum_low: null }] },
+  archive_digests_known_check: { table: 'archive_digests', changes: [{ rows: null }, { sum_low: null }] },
+  partition_holds_range_check: { table: 'partition_holds', changes: [{ holds_to: day }] },
+  partition_holds_checked_check: { table: 'partition_holds', changes: [{ checked_at: day }] },
+  summary_days_candles_check: { table: 'summary_days', changes: [{ candles: -1 }, { candles: 25 }] },
+  summary_days_sane: {
+    table: 'summary_days',
+    changes: [
+      ...nan('open', 'high', 'low', 'close', 'volume'),
+      ...negative('low', 'volume'),
+      { open: '8.99999999' },
+      { open: '12.00000001' },
+      { close: '8.99999999' },
+      { close: '12.00000001' },
+      { low: '10.00000001' },
+      { high: '10.99999999' },
+    ],
+  },
   // The valid candle goes from 10 to 11, between 9 and 12.
   ohlcv_data_sane: {
     table: 'ohlcv_data',
@@ -282,6 +330,9 @@ const onDelete: Readonly<Record<string, string>> = {
   market_data_coin_id_fkey: 'NO ACTION',
   market_data_daily_coin_id_fkey: 'NO ACTION',
   ohlcv_data_coin_id_fkey: 'NO ACTION',
+  summary_days_coin_id_fkey: 'NO ACTION',
+  candle_digests_coin_id_fkey: 'CASCADE',
+  archive_digests_archive_id_fkey: 'CASCADE',
   instruments_coin_id_fkey: 'CASCADE',
   candle_coverage_coin_id_fkey: 'CASCADE',
   candle_revisions_coin_id_fkey: 'CASCADE',
@@ -303,7 +354,11 @@ const another: Value = '00000000-0000-4000-8000-0000000000ff'
 /** A row beside the valid one, so that the key under test is the only way to it. */
 function anotherParent({ parent, parentColumn }: ForeignKey): Row {
   const changes = { [parentColumn]: parent === 'coins' ? 'ethereum' : another }
-  return aRow(parent, parent === 'users' ? { ...changes, email: 'another address' } : changes)
+  const unique: Readonly<Record<string, Row>> = {
+    users: { email: 'another address' },
+    archives: { file_name: 'another file' },
+  }
+  return aRow(parent, { ...changes, ...unique[parent] })
 }
 
 async function deleteParent(client: PoolClient, key: ForeignKey, value: Value): Promise<string> {

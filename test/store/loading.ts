@@ -27,9 +27,9 @@ export const minutes = (from: number, to: number): AlignedRange => ({
 let coins = 0
 
 /** A coin that no other sentence knows, so that sentences may share a database. */
-export async function aCoin(pool: Pool): Promise<string> {
+export async function aCoin(pool: Pool, called = 'coin'): Promise<string> {
   coins += 1
-  const id = `coin-${process.pid}-${coins}`
+  const id = `${called}-${process.pid}-${coins}`
   await upsertCoin(databaseOf(pool), id, { symbol: 'COIN', name: 'A coin' }, now)
   return id
 }

@@ -3,16 +3,16 @@ import { test as base } from 'vitest'
 import { createTestDatabase } from '../support/database.ts'
 
 /**
- * `test` on the given server with a migrated database for the file (`pool`), and for each sentence a `client` in a
- * transaction of its own that is rolled back in the end.
+ * `test` on the given server with a migrated database for the file (`pool`), and for each test a `client` in a
+ * transaction of its own that is rolled back in the end. Both are a superuser's: row-level security binds everybody else.
  */
 export const testOn = (server: string) =>
   base
     .extend('clusterUrl', { scope: 'worker' }, server)
     .extend('pool', { scope: 'file' }, async ({ clusterUrl }, { onCleanup }) => {
-      const { pool, drop } = await createTestDatabase(clusterUrl)
+      const { superuser, drop } = await createTestDatabase(clusterUrl)
       onCleanup(drop)
-      return pool
+      return superuser
     })
     .extend('client', ({ pool }, { onCleanup }) => beginOn(pool, onCleanup))
 

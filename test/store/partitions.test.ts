@@ -6,8 +6,8 @@ import { type Timeframe, timeframeMs, timeframes } from '../../src/market/timefr
 import { readSettings } from '../../src/settings.ts'
 import { loadCandles, readCandles } from '../../src/store/candles.ts'
 import { ensurePartitions } from '../../src/store/create-partitions.ts'
-import { beginExpiring } from '../../src/store/expiring-partitions.ts'
-import { listPartitions } from '../../src/store/list-partitions.ts'
+import { listPartitions, measurePartitions } from '../../src/store/lifecycle/list-partitions.ts'
+import { partitionsAheadOf, readPartitionsAhead } from '../../src/store/lifecycle/partitions-ahead.ts'
 import { migrateDown, migrateUp } from '../../src/store/migrations.ts'
 import { type PartitionCache, withPartitions } from '../../src/store/partition-cache.ts'
 import {
@@ -17,7 +17,6 @@ import {
   partitionsAhead,
   partitionsOf,
 } from '../../src/store/partitions.ts'
-import { partitionsAheadOf, readPartitionsAhead } from '../../src/store/partitions-ahead.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { test } from '../support/database.ts'
 import { aBatch, aCandle, aCoin, aSeries, at, candlesIn, load, minutes, start, waiting } from './loading.ts'
@@ -163,17 +162,22 @@ describe('making partitions', () => {
     expect(await leaves(pool, 'ohlcv_data_1m')).toEqual(names)
   })
 
-  test('waits its turn where retention has not dropped the leaf yet', async ({ freshDatabase: { pool } }) => {
+  test('names the statement that finishes an interrupted detach', async ({ freshDatabase: { pool } }) => {
     const [plan] = planOf('2024-03-01')
     if (!plan) throw new Error('there is no plan')
     await ensurePartitions(pool, minuteTable, [plan], 2_000)
-    const leaf = { ...plan, table: minuteTable.name, ending: 'drop' } as const
-    await inTransaction(pool, ({ db }) => beginExpiring(db, leaf, start))
-    expect(await ensurePartitions(pool, minuteTable, [plan], 2_000)).toEqual([])
-    await pool.query(`alter table ohlcv_data_1m detach partition ${plan.name}`)
+    const reader = await pool.connect()
+    await reader.query('begin; select count(*) from ohlcv_data')
+    const theirs = await pool.connect()
+    await theirs.query(`set lock_timeout = '50ms'`)
+    const detaching = theirs.query(`alter table ohlcv_data_1m detach partition ${plan.name} concurrently`)
+    await expect(detaching).rejects.toThrow('lock timeout')
+    for (const client of [reader, theirs]) client.release(true)
     const making = ensurePartitions(pool, minuteTable, [plan], 2_000)
-    await expect(making).rejects.toThrow(Unavailable)
-    await expect(making).rejects.toThrow(`retention is deleting table public.${plan.name}`)
+    await expect(making).rejects.toThrow(Misconfigured)
+    await expect(making).rejects.toThrow(
+      `alter table public.ohlcv_data_1m detach partition public.${plan.name} finalize`,
+    )
   })
 
   test('refuses a stray table in the place of a leaf, by its name', async ({ freshDatabase: { pool } }) => {
@@ -313,11 +317,18 @@ describe('the list of partitions', () => {
     ])
   })
 
-  test('refuses one without bounds in time, by its name', async ({ freshDatabase: { pool } }) => {
-    await pool.query('create table everything_else partition of ohlcv_data_1m default')
-    const listing = listPartitions(pool, ['ohlcv_data_1m'])
-    await expect(listing).rejects.toThrow(Misconfigured)
-    await expect(listing).rejects.toThrow(/public\.everything_else.*drop it/)
+  test('distinguishes one without bounds in time from the others', async ({ freshDatabase: { pool } }) => {
+    await pool.query(`
+      create table everything_else partition of ohlcv_data_1m default;
+      create table long_ago partition of ohlcv_data_1m for values from (minvalue) to ('2000-01-01')`)
+    const { bounded, unbounded } = await measurePartitions(databaseOf(pool), ['ohlcv_data_1m'])
+    expect(bounded).toEqual([])
+    expect(
+      unbounded.map(({ name, bounds }) => ({ name, bounds })).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    ).toEqual([
+      { name: 'everything_else', bounds: 'DEFAULT' },
+      { name: 'long_ago', bounds: "FOR VALUES FROM (MINVALUE) TO ('2000-01-01 00:00:00')" },
+    ])
   })
 
   test('of nothing is empty', async ({ pool }) => {

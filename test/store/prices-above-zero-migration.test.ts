@@ -18,9 +18,9 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
         [price],
       )
     try {
-      await migrateDown(url, { to: '0019' })
       const table = { name: 'market_data', length: 'day' } as const
       await ensurePartitions(pool, table, [partitionAt(table, toInstant(Date.UTC(2024, 2, 1)))], 5_000)
+      await migrateDown(url, { to: '0019' })
       await pool.query(
         `insert into coins (id, symbol, name, created_at, updated_at)
          values ('bitcoin', 'BTC', 'Bitcoin', now(), now()), ('pepe', 'PEPE', 'Pepe', now(), now())`,

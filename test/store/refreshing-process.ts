@@ -1,6 +1,6 @@
 import { readSettings } from '../../src/settings.ts'
+import { refreshView } from '../../src/store/lifecycle/views.ts'
 import { openPool } from '../../src/store/pool.ts'
-import { refreshView } from '../../src/store/views.ts'
 
 // Refreshes a view as a process of its own: `refreshing-process.ts DATABASE_URL VIEW`.
 const [url = '', view = ''] = process.argv.slice(2)

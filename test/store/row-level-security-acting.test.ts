@@ -5,7 +5,7 @@ import { test as base, describe, expect } from 'vitest'
 import { InvalidInput, Misconfigured } from '../../src/fault.ts'
 import { asUpkeep, withLogin, withUser } from '../../src/store/acting.ts'
 import type { Transaction } from '../../src/store/transaction.ts'
-import { servers, test as withDatabase } from '../support/database.ts'
+import { ownersUrlOf, servers, test as withDatabase } from '../support/database.ts'
 import { hasPgbouncer, openPgbouncer } from '../support/pgbouncer.ts'
 import { aPerson, aRowOf, firstRowOf, type Person } from './row-level-security-rows.ts'
 import { createLogin, createOwnedDatabase, insertInto, openPoolOf } from './row-level-security-stage.ts'
@@ -78,7 +78,7 @@ describe.each(tests)('on $server', ({ test }) => {
       expect(await withUser(database.pool, alice.id, usersSeen)).toEqual([alice.id])
       expect(await withLogin(database.pool, [addressOf(bob)], usersSeen)).toEqual([bob.id])
       const reading = asUpkeep(database.pool, ({ db }) => db.execute(sql`select password from users`))
-      await expect(reading).rejects.toMatchObject({ code: '42501' })
+      await expect(reading).rejects.toThrow('permission denied for table users')
     })
 
     test('gives back what the work gives', async ({ pool, alice }) => {
@@ -187,7 +187,7 @@ describe.each(tests)('on $server', ({ test }) => {
     })
 
     test.for([
-      sql`update users set tier = 'paid'`,
+      sql`update users set last_login = now()`,
       sql`delete from users`,
       sql`select id from users for update`,
     ])('does not write (sentence %#)', async (statement, { pool, alice }) => {
@@ -268,7 +268,7 @@ describe.each(tests)('on $server', ({ test }) => {
         await tx.client.query('set local row_security = off')
         return usersSeen(tx)
       })
-      await expect(unbound).rejects.toMatchObject({ code: '42501' })
+      await expect(unbound).rejects.toThrow('query would be affected by row-level security policy')
     })
   })
 })
@@ -277,7 +277,7 @@ describe.runIf(hasPgbouncer)('behind PgBouncer in transaction mode', () => {
   withDatabase(
     'users share connections of the server, and none finds another on them',
     async ({ clusterUrl, freshDatabase, onTestFinished }) => {
-      const bouncer = await openPgbouncer(clusterUrl, 2)
+      const bouncer = await openPgbouncer(ownersUrlOf(clusterUrl), 2)
       onTestFinished(bouncer.close)
       const pool = openPoolOf(bouncer.urlTo(freshDatabase.url), { max: 8 })
       onTestFinished(() => pool.end())
@@ -288,8 +288,7 @@ describe.runIf(hasPgbouncer)('behind PgBouncer in transaction mode', () => {
         turns.map((id) => [id]),
       )
       const states = await Promise.all(turns.map(() => stateOf(pool)))
-      // The login is a superuser's, who sees all users as soon as it acts as itself.
-      expect(states).toEqual(turns.map(() => ({ ...nobody, users: 2 })))
+      expect(states).toEqual(turns.map(() => nobody))
     },
   )
 })

@@ -64,10 +64,14 @@ const tests = servers.map(({ server, clusterUrl }) => ({
       return async (owner: Login) => {
         const database = await createEmptyDatabase(clusterUrl)
         databases.push(database)
-        await database.pool.query(
+        await database.superuser.query(
           `alter database ${new URL(database.url).pathname.slice(1)} owner to ${owner.name}`,
         )
-        return { ...database, ownersUrl: owner.urlOf(database.url) }
+        return {
+          url: database.superuserUrl,
+          pool: database.superuser,
+          ownersUrl: owner.urlOf(database.url),
+        }
       }
     }),
 }))

@@ -9,7 +9,7 @@ import { finishRun, startRun } from '../../src/store/runs.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { plus } from '../support/at.ts'
 import { aBatch, aCandle, now, start } from './loading.ts'
-import { logsOfUsers, tablesOfUsers } from './row-level-security-rows.ts'
+import { aRowOf, logsOfUsers, tablesOfUsers } from './row-level-security-rows.ts'
 import {
   deleteFrom,
   insertInto,
@@ -23,7 +23,8 @@ import {
 import { aRow } from './valid-rows.ts'
 
 const everything = 'delete insert select update'
-const market = ['coins', 'market_data', 'market_data_daily', 'ohlcv_data', 'daily_price_summary']
+const published = ['coins', 'market_data', 'market_data_daily', 'ohlcv_data', 'daily_price_summary']
+const market = [...published, 'summary_days']
 const ours = ['candle_coverage', 'candle_revisions', 'ingest_runs', 'instruments', 'quarantined_rows']
 const listings = ['fleet_counters', 'instrument_renames', 'listed_markets']
 const users = Object.keys(tablesOfUsers)
@@ -36,18 +37,34 @@ const inApi = (names: readonly string[]) => names.map((name) => `api.${name}`)
 const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Record<string, string>>>> = {
   beacon_app: {
     ...onEach([...market, ...logsOfUsers], 'select'),
-    ...onEach(users, everything),
-    ...onEach(inApi([...market, ...logsOfUsers, ...users]), 'select'),
+    ...onEach(
+      users.filter((name) => name !== 'users'),
+      everything,
+    ),
+    users:
+      'delete insert(created_at) insert(email) insert(id) insert(last_login) insert(password) insert(updated_at) select update(email) update(id) update(last_login) update(password) update(updated_at)',
+    ...onEach(inApi([...published, ...logsOfUsers, ...users]), 'select'),
   },
   beacon_ingest: {
-    ...onEach(['daily_price_summary', 'archives', 'expiring_partitions'], 'select'),
+    ...onEach(
+      [
+        'daily_price_summary',
+        'summary_days',
+        'archives',
+        'partition_holds',
+        'archive_digests',
+        'archive_checks',
+      ],
+      'select',
+    ),
     ...onEach(['coins', 'market_data', 'market_data_daily', 'ohlcv_data'], 'insert select update'),
-    ...onEach(['candle_coverage', 'ingest_runs', 'instruments'], 'insert select update'),
+    ...onEach(['candle_coverage', 'candle_digests', 'ingest_runs', 'instruments'], 'insert select update'),
     candle_revisions: 'insert select',
     quarantined_rows:
       'insert select update(candle) update(last_seen_at) update(raw) update(reason) update(run_id) update(settled_at) update(settled_by) update(settled_reason) update(settlement) update(times_seen)',
-    ...onEach(['fleet_counters', 'listed_markets'], 'insert select update'),
+    ...onEach(['fleet_counters', 'listed_markets', 'locks'], 'insert select update'),
     instrument_renames: 'insert select',
+    audit_logs: 'insert',
     ...onEach(['request_budget', 'database_samples', 'incidents', 'webhook_deliveries'], everything),
   },
   beacon_readonly: onEach(
@@ -60,15 +77,21 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
       'database_samples',
       'incidents',
       'archives',
-      'expiring_partitions',
-      ...inApi(market),
+      'partition_holds',
+      'candle_digests',
+      'archive_digests',
+      'archive_checks',
+      ...inApi(published),
     ],
     'select',
   ),
   beacon_upkeep: {
     archives: 'select update',
+    audit_logs: 'delete insert select',
+    archives_sequence_seq: 'usage',
     notifications: 'delete insert select',
-    users: 'select(email) select(id) update(email)',
+    users:
+      'select(email) select(id) select(status) select(tier) update(email) update(status) update(tier) update(updated_at)',
     profiles: 'select(avatar_url) select(display_name) select(id) update(avatar_url) update(display_name)',
     api_connections:
       'select(api_key) select(api_secret) select(id) select(passphrase) update(api_key) update(api_secret) update(passphrase)',
@@ -112,6 +135,21 @@ describe.each(stages)('on $server', ({ test }) => {
     }
   })
 
+  test.for(['status', 'tier'])(
+    'no user can set their own %s, neither at first nor later',
+    async (column, { stage }) => {
+      const { alice, dave } = stage
+      const row = { ...aRowOf('users', dave), [column]: 'chosen' }
+      for (const [person, statement] of [
+        [alice, update('users', { [column]: 'chosen' }, alice.id)],
+        [dave, insertInto('users', row)],
+      ] as const)
+        expect(await stage.attempt({ role: 'beacon_app', person }, statement)).toBe(
+          'permission denied for table users',
+        )
+    },
+  )
+
   test('nobody may make tables in public where everybody could before version 15', async ({ stage }) => {
     const { rows } = await stage.database.pool.query(
       `select from pg_namespace, aclexplode(nspacl) where nspname = 'public' and grantee = 0 and privilege_type = 'CREATE'`,
@@ -119,7 +157,9 @@ describe.each(stages)('on $server', ({ test }) => {
     expect(rows).toEqual([])
   })
 
-  test("nobody may call a function that has its owner's rights", async ({ stage }) => {
+  test("nobody may call a function that has its owner's rights, but to lock an address", async ({
+    stage,
+  }) => {
     const { rows } = await stage.database.pool.query<{ name: string; callers: number }>(
       `select proname as name,
          (select count(*)::integer from pg_roles
@@ -127,7 +167,7 @@ describe.each(stages)('on $server', ({ test }) => {
        from pg_proc where pronamespace = 'public'::regnamespace and prosecdef`,
     )
     expect(rows.length).toBeGreaterThan(0)
-    expect(rows.filter(({ callers }) => callers > 0)).toEqual([])
+    expect(rows.filter(({ callers }) => callers > 0)).toEqual([{ name: 'lock_addresses', callers: 1 }])
   })
 
   test('every view runs with the rights of its reader', async ({ stage }) => {
@@ -181,9 +221,9 @@ describe.each(stages)('on $server', ({ test }) => {
   })
 
   const reaching: readonly Readonly<{ role: (typeof roles)[number]; relations: readonly string[] }>[] = [
-    { role: 'beacon_app', relations: [...market, ...inApi(market)] },
+    { role: 'beacon_app', relations: [...market, ...inApi(published)] },
     { role: 'beacon_ingest', relations: market },
-    { role: 'beacon_readonly', relations: [...market, ...inApi(market)] },
+    { role: 'beacon_readonly', relations: [...market, ...inApi(published)] },
   ]
   test.for(reaching)('$role reads the market', async ({ role, relations }, { stage }) => {
     for (const relation of relations) expect(await stage.attempt({ role }, select(relation))).toBe(0)
@@ -232,12 +272,12 @@ describe.each(stages)('on $server', ({ test }) => {
 
     test.for([
       'select password from users',
-      "update users set status = 'suspended'",
+      "update users set password = 'known'",
       'delete from users',
       'select preferences from profiles',
       'select permissions from api_connections',
       'select from trades',
-      'select from audit_logs',
+      'update audit_logs set user_id = null',
     ])('does not: %s', async (text, { stage }) => {
       expect(await stage.attempt({ role }, { text })).toMatch(/^permission denied for table/)
     })

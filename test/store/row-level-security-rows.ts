@@ -28,7 +28,7 @@ export const tablesOfUsers: Readonly<Record<string, TableOfUsers>> = {
   users: {
     ties: ({ id }) => ({ id }),
     own: ({ id }) => ({ email: `the address of ${id}` }),
-    change: { tier: 'changed' },
+    change: { last_login: '2024-05-17 12:00:00' },
   },
   profiles: { ties: ({ id }) => ({ id }), change: { preferences: null } },
   trading_accounts: { ties: user, change: { name: 'changed' } },

@@ -6,8 +6,9 @@ import { ensurePartitions } from '../../src/store/create-partitions.ts'
 import { migrateUp } from '../../src/store/migrations.ts'
 import { candleTable, partitionAt } from '../../src/store/partitions.ts'
 import { createEmptyDatabase, servers } from '../support/database.ts'
+import { urlAs } from '../support/url-as.ts'
 import { aPerson, firstRowOf, type Person, tablesOfUsers } from './row-level-security-rows.ts'
-import type { Row } from './valid-rows.ts'
+import { type Row, withoutDefaults } from './valid-rows.ts'
 
 /** A login of a name of its own: roles belong to the server, which other tests use in the same moment. */
 export type Login = Readonly<{ name: string; urlOf(databaseUrl: string): string; drop(): Promise<void> }>
@@ -17,12 +18,7 @@ export async function createLogin(clusterUrl: string, rights = ''): Promise<Logi
   await onServer(clusterUrl, `create role ${name} login password '${name}' ${rights}`)
   return {
     name,
-    urlOf: (databaseUrl) => {
-      const url = new URL(databaseUrl)
-      url.username = name
-      url.password = name
-      return url.href
-    },
+    urlOf: (databaseUrl) => urlAs(databaseUrl, name),
     drop: () => onServer(clusterUrl, `drop role ${name}`),
   }
 }
@@ -60,7 +56,7 @@ export type OwnedDatabase = Readonly<{
 
 export async function createOwnedDatabase(clusterUrl: string): Promise<OwnedDatabase> {
   const owner = await createLogin(clusterUrl)
-  const { url, pool, drop } = await createEmptyDatabase(clusterUrl)
+  const { superuserUrl: url, superuser: pool, drop } = await createEmptyDatabase(clusterUrl)
   await pool.query(`alter database ${new URL(url).pathname.slice(1)} owner to ${owner.name}`)
   // The roles are there already, made by another: it takes an administrator to let the owner act as them.
   await pool.query(`grant ${roles.join(', ')} to ${owner.name}`)
@@ -90,7 +86,8 @@ export async function createLeaves({ ownersPool }: OwnedDatabase): Promise<void>
 
 export type Statement = Readonly<{ text: string; values?: readonly unknown[] | undefined }>
 
-export function insertInto(table: string, row: Row): Statement {
+export function insertInto(table: string, full: Row): Statement {
+  const row = withoutDefaults(table, full)
   const columns = Object.keys(row).map(escapeIdentifier).join(', ')
   const places = Object.keys(row).map((_, index) => `$${index + 1}`)
   return {

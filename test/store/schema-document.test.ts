@@ -56,6 +56,12 @@ const departures: readonly Readonly<{ of: string; document?: string; database: s
     database: 'yes',
     reason: 'says of how many of its 24 hours a day was made',
   },
+  {
+    of: 'daily_price_summary shows origin',
+    database: 'yes',
+    reason:
+      'says whether a day was made of hourly candles, of the daily one, or of hours that have left the table',
+  },
 ]
 
 type Change = Readonly<{ what: string; from: string | RegExp; to: string; tells: readonly string[] }>

@@ -191,13 +191,44 @@ export const validRows: Readonly<Record<string, Row>> = {
     last_at: '2024-03-01 23:59:59.999999',
     settled_at: moment,
   },
-  expiring_partitions: {
+  candle_digests: {
+    coin_id: 'bitcoin',
+    timeframe: '1h',
+    bucket: day,
+    rows: 24,
+    sum_high: 1,
+    sum_low: 2,
+  },
+  archive_checks: {
+    id: '00000000-0000-4000-8000-00000000000f',
+    coin_id: 'bitcoin',
+    checked_at: moment,
+    duration_ms: 1_000,
+    series: 4,
+    live_rows: 100,
+    archived_rows: 100,
+    files: 1,
+    counted: 0,
+    problems: '[]',
+  },
+  partition_holds: {
+    schema_name: 'public',
     name: 'market_data_y2024m03d01',
     parent: 'market_data',
     holds_from: day,
     holds_to: '2024-03-02',
-    ending: 'roll-up',
-    began_at: moment,
+    kind: 'object',
+    reason: 'the view public.mine of somebody else depends on it',
+    remedy: 'drop view public.mine',
+    held_since: moment,
+    checked_at: moment,
+  },
+  summary_days: {
+    coin_id: 'bitcoin',
+    day: '2024-03-01',
+    ...prices,
+    candles: 24,
+    composed_at: moment,
   },
   ohlcv_data: { coin_id: 'bitcoin', timestamp: day, timeframe: '1d', ...prices },
   instruments: {
@@ -269,6 +300,10 @@ export const validRows: Readonly<Record<string, Row>> = {
   },
   archives: {
     id: '00000000-0000-4000-8000-00000000000e',
+    sequence: 1,
+    counted: true,
+    restored_ranges: '{[2024-03-01,2024-03-02)}',
+    superseded_ranges: '{[2024-03-02,2024-03-03)}',
     table_name: 'ohlcv_data_1h',
     partition_name: 'ohlcv_data_1h_y2024m03',
     range_from: day,
@@ -287,6 +322,18 @@ export const validRows: Readonly<Record<string, Row>> = {
     dropped_at: moment,
     restored_at: moment,
     restored_until: moment,
+  },
+  locks: { name: 'archive notifications' },
+  worker_presence: { queue_engine: 'redis' },
+  scheduler_presence: { queue_engine: 'redis' },
+  web_presence: { queue_engine: 'redis' },
+  archive_digests: {
+    archive_id: '00000000-0000-4000-8000-00000000000e',
+    coin_id: 'bitcoin',
+    bucket: day,
+    rows: 24,
+    sum_high: 1,
+    sum_low: 2,
   },
   request_budget: { key: 'binance', points: 1, expire: 1_709_294_400, written_at: 1_709_294_000 },
   view_refreshes: {
@@ -371,7 +418,8 @@ export function aRow(table: string, changes: Row = {}): Row {
 }
 
 /** Inserts a row into a table, by default its own; `ending` is what stands behind the values. */
-export async function insertRow(client: PoolClient, table: string, row: Row, ending = ''): Promise<void> {
+export async function insertRow(client: PoolClient, table: string, full: Row, ending = ''): Promise<void> {
+  const row = withoutDefaults(table, full)
   const columns = Object.keys(row)
   const names = columns.map((name) => escapeIdentifier(name)).join(', ')
   const places = columns.map((_, index) => `$${index + 1}`).join(', ')
@@ -379,6 +427,12 @@ export async function insertRow(client: PoolClient, table: string, row: Row, end
     `insert into ${escapeIdentifier(table)} (${names}) values (${places}) ${ending}`,
     Object.values(row),
   )
+}
+
+/** The row without what is the column's default: of these columns, the application may write none. */
+export function withoutDefaults(table: string, row: Row): Row {
+  const defaults: Row = table === 'users' ? { status: 'active', tier: 'free' } : {}
+  return Object.fromEntries(Object.entries(row).filter(([column, value]) => defaults[column] !== value))
 }
 
 /** Inserts the valid rows of the tables, in their order. */

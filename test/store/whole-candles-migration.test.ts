@@ -134,7 +134,7 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
   })
 
   test('no writer gets a part of a candle into coverage, whatever way it takes', async () => {
-    const { pool, drop } = await createTestDatabase(clusterUrl)
+    const { pool, superuser, drop } = await createTestDatabase(clusterUrl)
     const write = (timeframe: string, ranges: string) =>
       pool.query(
         `insert into candle_coverage (coin_id, timeframe, source, state, ranges, updated_at)
@@ -170,7 +170,7 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
       await expect(cut('{[2018-02-09 12:00,2018-02-10)}')).rejects.toMatchObject(refused)
       await cut('{[2018-02-09,2018-02-10)}')
       // Loads let foreign keys rest this way, and other triggers with them.
-      const client = await pool.connect()
+      const client = await superuser.connect()
       try {
         await client.query(`begin; set local session_replication_role = replica`)
         await expect(

@@ -12,10 +12,11 @@ import { migrateUp } from '../../src/store/migrations.ts'
 import { installedDataDir, openInstalledPostgres } from './installed-postgres.ts'
 import { memoryFolder } from './memory-folder.ts'
 import { openRedis } from './redis.ts'
+import { urlAs } from './url-as.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The maintenance database of the cluster that the test databases are made in. */
+    /** The maintenance database of the cluster that the test databases are made in, as its superuser. */
     clusterUrl: string
     redisUrl: string | undefined
     /** A PostgreSQL of the system's packages beside the bundled one; undefined where none is installed. */
@@ -24,6 +25,9 @@ declare module 'vitest' {
 }
 
 export const templateName = 'template_beacon'
+
+/** Owns the databases of the tests, and is what they connect as: no superuser, like the login of a hosted database. */
+export const ownerName = 'hub_owner'
 
 const releases = new Releases()
 
@@ -83,13 +87,14 @@ async function createTemplate(url: URL): Promise<void> {
   const client = new Client({ connectionString: url.href })
   await client.connect()
   try {
-    await client.query(`create database ${templateName}`)
+    await client.query(`create role ${ownerName} login nosuperuser createrole password '${ownerName}'`)
+    await client.query(`create database ${templateName} owner ${ownerName}`)
   } finally {
     await client.end()
   }
   const template = new URL(url)
   template.pathname = `/${templateName}`
-  await migrateUp(template.href)
+  await migrateUp(urlAs(template.href, ownerName))
 }
 
 async function openRedisIfInstalled(folder: string): Promise<string | undefined> {

@@ -1,10 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { Client, Pool } from 'pg'
 import { test as base, inject } from 'vitest'
-import type { templateName } from './cluster.ts'
+import type { ownerName, templateName } from './cluster.ts'
+import { urlAs } from './url-as.ts'
 
-/** A migrated database of its own, empty. */
-export type TestDatabase = Readonly<{ url: string; pool: Pool; drop(): Promise<void> }>
+/** A database of its own. `url` and `pool` are its owner's, an ordinary login. */
+export type TestDatabase = Readonly<{
+  url: string
+  pool: Pool
+  /** For what an ordinary login may not do: read what is forbidden, or give rights. */
+  superuserUrl: string
+  superuser: Pool
+  drop(): Promise<void>
+}>
 
 /** A Redis server for the tests; undefined where none is installed. */
 export const redisUrl: string | undefined = inject('redisUrl')
@@ -25,9 +33,13 @@ export const servers: readonly Readonly<{ server: string; clusterUrl: string }>[
 
 // The template's setup belongs to the main process: here only its name is wanted, which the type pins.
 const template: typeof templateName = 'template_beacon'
+const owner: typeof ownerName = 'hub_owner'
 
 /** Any number: PostgreSQL refuses to copy a template that is just being copied, so they take turns. */
 const cloneLock = 7_300_001
+
+/** The cluster for the login that owns the databases. */
+export const ownersUrlOf = (clusterUrl: string): string => urlAs(clusterUrl, owner)
 
 /** Creates a migrated database. The caller drops it. */
 export const createTestDatabase = (clusterUrl = inject('clusterUrl')): Promise<TestDatabase> =>
@@ -41,25 +53,43 @@ async function createDatabaseFrom(source: string, clusterUrl: string): Promise<T
   const name = `test_${randomUUID().replaceAll('-', '')}`
   await onCluster(clusterUrl, async (client) => {
     await client.query('select pg_advisory_lock($1)', [cloneLock])
-    await client.query(`create database ${name} template ${source}`)
+    await client.query(`create database ${name} template ${source} owner ${owner}`)
   })
   const url = new URL(clusterUrl)
   url.pathname = `/${name}`
-  const pool = new Pool({ connectionString: url.href, max: 10 })
-  // Tests end servers and connections on purpose; the query under way tells, and an idle one is replaced.
-  pool.on('error', () => {})
+  const superuserUrl = url.href
+  const ownerUrl = ownersUrlOf(superuserUrl)
+  const pool = openTestPool(ownerUrl)
+  const superuser = openTestPool(superuserUrl)
+  superusers.set(pool, superuser)
   const drop = async () => {
-    await pool.end()
+    await Promise.all([pool.end(), superuser.end()])
     await onCluster(clusterUrl, async (client) => {
       await client.query(`drop database if exists ${name} with (force)`)
     })
   }
-  return { url: url.href, pool, drop }
+  return { url: ownerUrl, pool, superuserUrl, superuser, drop }
+}
+
+const superusers = new WeakMap<Pool, Pool>()
+
+/** The superuser's pool on the database of a test's pool: rows of users are arranged by one, past row-level security. */
+export function superuserOf(pool: Pool): Pool {
+  const superuser = superusers.get(pool)
+  if (!superuser) throw new Error('the pool is of no test database')
+  return superuser
+}
+
+function openTestPool(connectionString: string): Pool {
+  const pool = new Pool({ connectionString, max: 10 })
+  // Tests end servers and connections on purpose; the query under way rejects, and an idle one is replaced.
+  pool.on('error', () => {})
+  return pool
 }
 
 /**
- * `test` with a database per test file (`pool`, `databaseUrl`), and for a sentence that needs one to itself
- * `freshDatabase`.
+ * `test` with a database per test file (`pool`, `databaseUrl`, and as a superuser `superuser`), and for a test that needs
+ * one to itself `freshDatabase`.
  */
 export const test = base
   .extend('clusterUrl', { scope: 'worker' }, inject('clusterUrl'))
@@ -70,6 +100,7 @@ export const test = base
   })
   .extend('databaseUrl', { scope: 'file' }, ({ database }) => database.url)
   .extend('pool', { scope: 'file' }, ({ database }) => database.pool)
+  .extend('superuser', { scope: 'file' }, ({ database }) => database.superuser)
   .extend('freshDatabase', async ({ clusterUrl }, { onCleanup }) => {
     const database = await createTestDatabase(clusterUrl)
     onCleanup(database.drop)

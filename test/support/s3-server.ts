@@ -1,10 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { systemClock } from '../../src/runtime/clock.ts'
+import { refusalOf } from './sigv4.ts'
 
 /**
- * As much of S3's protocol as an archive needs, in memory: objects of one bucket, multi-part uploads, and errors in S3's
- * own form. A request must bear a signature of version 4 by the known key; the signature itself is not checked.
+ * As much of S3's protocol as an archive needs, in memory: objects of one bucket, multi-part uploads, listing, and errors
+ * in S3's own form. A request must bear a right signature of version 4.
  */
 export type S3Server = Readonly<{
   /** `s3://bucket/prefix?endpoint=…` */
@@ -25,7 +27,13 @@ type Upload = { key: string; parts: Map<number, Buffer> }
 type Fault = { of(request: string): 'server-error' | 'reset' | 'expired' | 'lost-bytes' | undefined }
 
 const bucket = 'beacon-archive'
+const region = 'eu-test-1'
 const credentials = { AWS_ACCESS_KEY_ID: 'AKIATEST', AWS_SECRET_ACCESS_KEY: 'not-a-secret' }
+const signer = {
+  accessKeyId: credentials.AWS_ACCESS_KEY_ID,
+  secretAccessKey: credentials.AWS_SECRET_ACCESS_KEY,
+  region,
+}
 
 export async function startS3Server(): Promise<S3Server> {
   const objects = new Map<string, Buffer>()
@@ -40,7 +48,8 @@ export async function startS3Server(): Promise<S3Server> {
     if (wrong === 'reset') return request.socket.destroy()
     if (wrong === 'server-error') return refuse(response, 500, 'InternalError')
     if (wrong === 'expired') return refuse(response, 403, 'ExpiredToken')
-    if (!isSigned(request)) return refuse(response, 403, 'AccessDenied')
+    const refusal = refusalOf(request, body, signer, systemClock.now())
+    if (refusal) return refuse(response, 403, refusal)
     return answer(request, response, wrong === 'lost-bytes' ? body.subarray(0, -1) : body)
   })
 
@@ -90,25 +99,47 @@ export async function startS3Server(): Promise<S3Server> {
       case 'DELETE upload':
         uploads.delete(query.get('uploadId') ?? '')
         return response.writeHead(204).end()
+      case 'GET object':
+        if (query.get('list-type') === '2') return list(response, query)
+        return give(response, key, request.method)
       case 'PUT object':
         objects.set(key, body)
         return response.setHeader('etag', etagOf(body)).end()
       case 'DELETE object':
         objects.delete(key)
         return response.writeHead(204).end()
-      default: {
-        const found = objects.get(key)
-        if (!found) return refuse(response, 404, 'NoSuchKey')
-        response.setHeader('etag', etagOf(found)).setHeader('content-length', found.length)
-        return response.end(request.method === 'HEAD' ? undefined : found)
-      }
+      default:
+        return give(response, key, request.method)
     }
+  }
+
+  function give(response: ServerResponse, key: string, method: string | undefined): ServerResponse {
+    const found = objects.get(key)
+    if (!found) return refuse(response, 404, 'NoSuchKey')
+    response.setHeader('etag', etagOf(found)).setHeader('content-length', found.length)
+    return response.end(method === 'HEAD' ? undefined : found)
+  }
+
+  /** A page of two at a time, as S3 gives a thousand. */
+  function list(response: ServerResponse, query: URLSearchParams): ServerResponse {
+    const start = query.get('continuation-token') ?? ''
+    const keys = [...objects.keys()]
+      .filter((key) => key.startsWith(query.get('prefix') ?? '') && key > start)
+      .toSorted()
+    const page = keys.slice(0, 2)
+    const more = keys.length > page.length
+    return xml(
+      response,
+      `<ListBucketResult><IsTruncated>${more}</IsTruncated>${page.map((key) => `<Contents><Key>${key}</Key></Contents>`).join('')}${
+        more ? `<NextContinuationToken>${page.at(-1)}</NextContinuationToken>` : ''
+      }</ListBucketResult>`,
+    )
   }
 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {
-    url: `s3://${bucket}/hub?endpoint=http://127.0.0.1:${port}&region=eu-test-1`,
+    url: `s3://${bucket}/hub?endpoint=http://127.0.0.1:${port}&region=${region}`,
     credentials,
     objects,
     uploads,
@@ -126,10 +157,6 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   for await (const chunk of request) chunks.push(chunk)
   return Buffer.concat(chunks)
 }
-
-const isSigned = ({ headers: { authorization = '' } }: IncomingMessage): boolean =>
-  authorization.startsWith(`AWS4-HMAC-SHA256 Credential=${credentials.AWS_ACCESS_KEY_ID}/`) &&
-  /Signature=[0-9a-f]{64}$/.test(authorization)
 
 const etagOf = (body: Buffer): string => `"${createHash('md5').update(body).digest('hex')}"`
 

@@ -8,13 +8,13 @@ const outDir = new URL('dist-test/', packageDir)
 
 /** What tests run in processes of their own, to kill them or to give them another environment; and the benches. */
 const scripts = [
-  'archive/archiving-process',
+  'lifecycle/archive/archiving-process',
   'bench/bench',
   'bench/budget-process',
   'bench/memory-process',
   'cli/command-lines',
   'ground/print-help',
-  'jobs/retention-process',
+  'lifecycle/retention-process',
   'queue/working-process',
   'runtime/embedded-user',
   'store/loading-process',

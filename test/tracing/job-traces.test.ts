@@ -123,7 +123,7 @@ describe.each(engines)('the trace of a job on %s', (engine) => {
     fleet.exchange.setFaults([{ when: { first: 1 }, lie: { name: 'server-error', status: 500 } }])
     await fleet.context.enqueue('backfill-candles', [chunk])
     const spans = await tracesOf(fleet, collector, 1)
-    const reason = 'binance answered /api/v3/klines with HTTP 500'
+    const reason = 'binance is unavailable: An unknown error occurred while processing the request. (-1000)'
     expect(treeOf(spans).slice(0, 7)).toEqual([
       'queued backfill-candles',
       '  wait',
@@ -156,7 +156,7 @@ describe.each(engines)('the trace of a job on %s', (engine) => {
     expect(treeOf(spans).filter((line) => /^ {0,2}\S/.test(line))).toEqual([
       'queued backfill-candles',
       '  wait',
-      expect.stringMatching(/^ {2}run backfill-candles: binance asks us to slow down/),
+      expect.stringMatching(/^ {2}run backfill-candles: binance rate-limits this address/),
       '  run backfill-candles',
     ])
     expect(named(spans, 'run backfill-candles').attributes).toMatchObject({ 'beacon.next': 'wait' })

@@ -4,9 +4,13 @@ import { createGunzip, gunzipSync } from 'node:zlib'
 import { expect } from 'vitest'
 import { day, hour, minute, toIso } from '../../src/market/instant.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
-import { daysAgo, freshData, minuteLeaf, someCandles } from '../ingest/retaining.ts'
+import { coinId } from '../../src/settings/schema.ts'
+import { followMarket, upsertCoin } from '../../src/store/coins.ts'
+import { inTransaction } from '../../src/store/transaction.ts'
+import { daysAgo, freshData, minuteLeaf, someCandles } from '../lifecycle/retaining.ts'
 import { aBatch, aCandle, aCoin, load } from '../store/loading.ts'
 import { plus } from '../support/at.ts'
+import { names } from '../support/names.ts'
 import { ask, open } from './asking.ts'
 import { failed, followedTimeframes, settle, storeOrdinaryDay, storeRun, storeSeries } from './sample.ts'
 import { now, openTestEngine, serve, settingsFor, test } from './serving.ts'
@@ -129,7 +133,7 @@ test('the next retention is told as the command would: what goes by then, how mu
   await using web = await serve({ database: freshDatabase, engine }, { clock: systemClock })
   const { status, body } = await get(web.url, '/api/retention')
   expect(status).toBe(200)
-  expect(body).toMatchObject({ refusal: null, unfinished: [], asOf: body.nextRun })
+  expect(body).toMatchObject({ refusal: null, unbounded: [], holds: [], asOf: body.nextRun })
   expect(body.nextRun).toMatch(/T00:30:00\.000Z$/)
   const leaf = (name: string) => body.partitions.find((one: { name: string }) => one.name === name)
   expect(leaf(minuteLeaf(9))).toMatchObject({ rows: 20, ending: 'drop', verdict: 'goes' })
@@ -165,6 +169,7 @@ test('each job is told with its last run and its next, and the archive in sum', 
   expect(job('sync-coins')).toMatchObject({ lastRun: null })
   expect(body.archives).toEqual({
     files: 2,
+    lastCheck: null,
     rows: 200,
     bytes: 2_000,
     unverified: 1,
@@ -276,7 +281,7 @@ test.for([
   ['/api/candles?coin=bitcoin&timeframe=1m&points=5000', 400, 'points is not a whole number from 10 to 2000'],
   ['/api/candles?coin=bitcoin&timeframe=1m&points=1e3', 400, 'points is not a whole number from 10 to 2000'],
   ['/api/candles?coin=bitcoin&timeframe=1m&points=', 400, 'points is not a whole number from 10 to 2000'],
-  [`/api/candles?coin=${'b'.repeat(51)}&timeframe=1m`, 400, 'coin has more than 50 characters'],
+  [`/api/candles?coin=${'b'.repeat(51)}&timeframe=1m`, 400, 'coin is not a coin id such as "bitcoin"'],
   ['/api/candles?coin=a&coin=b&timeframe=1m', 400, 'coin is a list, not a text'],
   ['/api/gaps?coin=bitcoin&timefarme=1m', 400, 'the query has no "timefarme". Did you mean "timeframe"?'],
   ['/api/candles?coin=bitcoin&timeframe=1m&evil=1', 400, 'the query has no "evil". There is coin, timeframe'],
@@ -289,3 +294,33 @@ test.for([
     expect(refused).toEqual({ status, body: { error: expect.stringContaining(sentence) } })
   },
 )
+
+test('a coin of any name is asked for, and told of, by its name', async ({ freshDatabase, engine }) => {
+  const { pool } = freshDatabase
+  const ids = names.map((name) => name.toLowerCase()).filter((id) => coinId.safeParse(id).success)
+  expect(ids.length).toBe(names.length)
+  await inTransaction(pool, async (tx) => {
+    for (const id of ids) {
+      await upsertCoin(tx.db, id, { symbol: id, name: id }, now)
+      await followMarket(tx, { coinId: id, source: 'binance', symbol: id }, now)
+    }
+  })
+  await using web = await serve({ database: freshDatabase, engine })
+  for (const coin of ids) {
+    const query = new URLSearchParams({ coin, timeframe: '1h' })
+    expect(await get(web.url, `/api/candles?${query}`)).toMatchObject({ status: 200 })
+    const { body } = await get(web.url, `/api/gaps?${query}`)
+    expect(new Set(body.gaps.map((gap: { coinId: string }) => gap.coinId))).toEqual(new Set([coin]))
+  }
+  const { body } = await get(web.url, '/api/coverage?timeframe=1h')
+  expect(body.coins.map((one: { coinId: string }) => one.coinId).toSorted()).toEqual(ids.toSorted())
+  const { text: page } = await ask(`${web.url}/`)
+  const questions = [
+    ...page.matchAll(/<script type="application\/json" data-question="([^"]*)">([^<]*)<\/script>/g),
+  ]
+  expect(questions.length).toBeGreaterThan(5)
+  const status = JSON.parse(questions.find(([, question]) => question === '/api/status')?.[2] ?? '')
+  expect([...new Set(status.series.map((one: { coinId: string }) => one.coinId))].toSorted()).toEqual(
+    ids.toSorted(),
+  )
+})

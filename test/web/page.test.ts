@@ -50,7 +50,7 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     expect(await page.locator('#jobs tbody tr').count()).toBe(jobs.length)
     expect(await page.locator('#storage tbody th').allInnerTexts()).toContain('ohlcv_data_1m')
     await page.locator('#sources tbody tr').waitFor()
-    await page.getByText('Nothing has left the database for a file yet.').waitFor()
+    await page.getByText('Nothing has been archived yet.').waitFor()
     await page.getByText('Nobody had to be told of anything in the last day.').waitFor()
     await page.getByText('The first sample is taken within a minute.').waitFor()
     expect(await page.title()).toBe('✓ All is well · Beacon')

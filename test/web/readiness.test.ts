@@ -8,6 +8,7 @@ import { pauseQueue, resumeQueue } from '../../src/queue/overview.ts'
 import { idleQueues } from '../../src/queue/progress.ts'
 import { lastDue, registerSchedules } from '../../src/queue/schedule.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
+import { announceRoles } from '../../src/runtime/presence.ts'
 import { listCoins } from '../../src/store/coins.ts'
 import { openPool } from '../../src/store/pool.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
@@ -46,6 +47,7 @@ async function recordAll(pool: Pool): Promise<void> {
   await record(pool, 'ingest-prices', {})
   await record(pool, 'ingest-candles', minutely)
   await record(pool, 'ingest-candles', { ...minutely, timeframe: '5m' })
+  await record(pool, 'retry-retention', {})
 }
 
 async function standingSchedule({ pool, url }: TestDatabase, engine: Engine): Promise<void> {
@@ -84,6 +86,22 @@ describe('readiness looks at progress', () => {
       await pauseQueue(engine, 'binance')
       expect(await workOf()).toEqual({ ok: true })
       await resumeQueue(engine, 'binance')
+    } finally {
+      await engine.close()
+    }
+  })
+
+  test('a schedule that was due before any worker was there is not missed', async ({ freshDatabase }) => {
+    const { pool, url } = freshDatabase
+    const engine = await openTestEngine(url)
+    try {
+      await standingSchedule(freshDatabase, engine)
+      const workOf = async () => (await readReadiness(reachOf(pool, engine))).work
+      expect(await workOf()).toMatchObject({ ok: false })
+      const worker = await announceRoles(url, ['worker'], engine.kind, silent)
+      expect(await workOf()).toEqual({ ok: true })
+      await worker.release()
+      expect(await workOf()).toMatchObject({ ok: false })
     } finally {
       await engine.close()
     }

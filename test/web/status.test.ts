@@ -10,7 +10,9 @@ import { sourceIds } from '../../src/settings/source-ids.ts'
 import { sources } from '../../src/sources/catalog.ts'
 import { followMarket, upsertCoin } from '../../src/store/coins.ts'
 import { writeCoverage } from '../../src/store/coverage.ts'
-import { inTransaction } from '../../src/store/transaction.ts'
+import { recordCheck } from '../../src/store/digests/archive-checks.ts'
+import { recordHolds } from '../../src/store/lifecycle/partition-holds.ts'
+import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { freshnessOf } from '../../src/web/status/series.ts'
 import type { Status } from '../../src/web/status/status.ts'
 import { plus } from '../support/at.ts'
@@ -71,7 +73,9 @@ describe('the whole', () => {
   })
 
   test('needs attention while no coin is followed', async ({ status, workers: _ }) => {
-    expect((await status()).overall.sentence).toBe('No coin is followed: `beacon coins add` follows one.')
+    expect((await status()).overall.sentence).toBe(
+      'No coin is tracked: `beacon coins add bitcoin` tracks one.',
+    )
   })
 
   test('tells the gravest first and the rest after it', async ({ freshDatabase, status, workers: _ }) => {
@@ -129,6 +133,45 @@ describe('the whole', () => {
     expect(partitions.find(({ table }) => table === 'ohlcv_data_1m')).toMatchObject({
       partitions: 3,
       newestBound: '2024-02-03T00:00:00.000Z',
+    })
+  })
+
+  test('needs attention while a partition cannot be deleted, has no bounds, or rows differ from what was written', async ({
+    freshDatabase: { pool },
+    status,
+    workers: _,
+  }) => {
+    await storeOrdinaryDay(pool, settings, now)
+    const hold = {
+      schema: 'public',
+      table: 'ohlcv_data_1m',
+      range: { from: plus(now, -10 * day), to: plus(now, -9 * day) },
+      hold: { kind: 'object', reason: 'the view a of somebody else depends on it', remedy: 'drop view a' },
+    } as const
+    const holds = ['old_1', 'old_2'].map((name) => ({ ...hold, name, qualifiedName: `public.${name}` }))
+    await inTransaction(pool, ({ db }) => recordHolds(db, holds, now))
+    await pool.query('create table everything_else partition of ohlcv_data_1h default')
+    const result = {
+      coinIds: undefined,
+      checkedAt: now,
+      durationMs: 1,
+      series: 1,
+      liveRows: 1,
+      archivedRows: 0,
+      files: 0,
+    }
+    const problems = [{ where: 'bitcoin 1h', problem: 'less', remedy: 'look' }]
+    await recordCheck(databaseOf(pool), { ...result, counted: 0, problems })
+    const { overall, partitions } = await status()
+    expect([overall.sentence, ...overall.others]).toEqual(
+      expect.arrayContaining([
+        'Retention cannot delete old_1 and 1 more partition: the view a of somebody else depends on it: drop view a.',
+        'everything_else of ohlcv_data_1h has no bounds in time, so retention never deletes its rows: `beacon retention --dry-run` shows what helps.',
+        '1 difference between what is stored or archived and what was written: `beacon archive check` lists them with what helps.',
+      ]),
+    )
+    expect(partitions.find(({ table }) => table === 'ohlcv_data_1h')).toMatchObject({
+      unbounded: ['everything_else'],
     })
   })
 
@@ -396,6 +439,7 @@ describe('what else it says', () => {
       ['ingest-candles_binance_5m', '2024-03-01T12:35:01.000Z'],
       ['ingest-prices', '2024-03-01T12:35:20.000Z'],
       ['repair-gaps_binance', '2024-03-01T12:37:23.000Z'],
+      ['retry-retention', '2024-03-01T12:37:25.000Z'],
       ['ingest-candles_binance_1h', '2024-03-01T13:00:01.000Z'],
       ['ensure-partitions', '2024-03-01T13:00:40.000Z'],
       ['ingest-candles_binance_1d', '2024-03-02T00:00:01.000Z'],
@@ -404,6 +448,7 @@ describe('what else it says', () => {
       ['archive-rows', '2024-03-02T00:32:00.000Z'],
       ['sync-coins', '2024-03-02T01:20:50.000Z'],
       ...listing.map(({ id }) => [`sync-instruments_${id}`, '2024-03-02T03:17:50.000Z']),
+      ['check-archive', '2024-03-03T03:30:00.000Z'],
     ])
     expect(jobs[1]).toMatchObject({
       job: 'ingest-candles',

@@ -1,32 +1,49 @@
 import { InvalidInput } from '../../fault.ts'
-import { timeframes } from '../../market/timeframe.ts'
+import { timeframeMeant, timeframes } from '../../market/timeframe.ts'
 import { didYouMean } from '../../settings/did-you-mean.ts'
 import { sourceIds } from '../../settings/source-ids.ts'
+import { listCoins } from '../../store/coins.ts'
 import { readKnownNames } from '../../store/quarantine/known-names.ts'
+import type { QuarantineFilter } from '../../store/quarantine.ts'
 import type { Database } from '../../store/transaction.ts'
 
 export type NamedFilter = Readonly<{ source?: string; coin?: string; timeframe?: string; reason?: string }>
 
-/** Throws InvalidInput where a filter names what does not exist: no row would match, for the wrong reason. */
-export async function refuseWrongFilter(
+/** Reads what rows are selected by. Throws InvalidInput for a name that does not exist: no row would match, for the wrong reason. */
+export async function readQuarantineFilter(
   db: Database,
   { source, coin, timeframe, reason }: NamedFilter,
-): Promise<void> {
+): Promise<Omit<QuarantineFilter, 'state'>> {
   if (reason?.trim() === '')
     throw new InvalidInput('--reason is empty: write a part of the reason, or leave it out')
   const { coinIds, sources } = await readKnownNames(db)
-  refuseUnlessKnown('coin', coin, coinIds, 'See: beacon coins list')
-  const allSources = [...new Set([...sourceIds, ...sources])]
-  refuseUnlessKnown('source', source, allSources, `There is ${allSources.join(', ')}`)
-  refuseUnlessKnown('timeframe', timeframe, timeframes, `There is ${timeframes.join(', ')}`)
+  const coinId = coin === undefined ? undefined : await coinIdOf(db, coin, coinIds)
+  refuseUnlessKnown('source', source, [...new Set([...sourceIds, ...sources])])
+  const meant = timeframe === undefined ? undefined : (timeframeMeant(timeframe) ?? timeframe)
+  refuseUnlessKnown('timeframe', meant, timeframes)
+  return {
+    ...(source === undefined ? {} : { source }),
+    ...(coinId === undefined ? {} : { coinId }),
+    ...(meant === undefined ? {} : { timeframe: meant }),
+    ...(reason === undefined ? {} : { reason }),
+  }
 }
 
-function refuseUnlessKnown(
-  what: string,
-  name: string | undefined,
-  known: readonly string[],
-  remedy: string,
-): void {
+/** The coin of that id, or the tracked one of that symbol. Coins that are no longer tracked may have rows. */
+async function coinIdOf(db: Database, name: string, coinIds: readonly string[]): Promise<string> {
+  if (coinIds.includes(name)) return name
+  const coins = await listCoins(db)
+  const found = coins.filter(({ symbol }) => symbol.toUpperCase() === name.toUpperCase())
+  const [only, another] = found
+  if (only && !another) return only.id
+  throw new InvalidInput(
+    `there is no coin "${name}".${didYouMean(name, coinIds)} List the tracked coins with: beacon coins list`,
+  )
+}
+
+function refuseUnlessKnown(what: string, name: string | undefined, known: readonly string[]): void {
   if (name === undefined || known.includes(name)) return
-  throw new InvalidInput(`there is no ${what} "${name}".${didYouMean(name, known)} ${remedy}`)
+  throw new InvalidInput(
+    `there is no ${what} "${name}".${didYouMean(name, known)} Known names: ${known.join(', ')}`,
+  )
 }

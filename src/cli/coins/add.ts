@@ -4,6 +4,7 @@ import type { Fleet } from '../../fleet.ts'
 import { candleMarketOf } from '../../ingest/markets.ts'
 import { type Instant, toIso, toMinuteText } from '../../market/instant.ts'
 import { marketKey } from '../../market/market-key.ts'
+import { fittingName } from '../../market/name.ts'
 import { timeframes } from '../../market/timeframe.ts'
 import { coinId as coinIdForm, followedCoin } from '../../settings/schema.ts'
 import type { Settings } from '../../settings.ts'
@@ -13,9 +14,11 @@ import { lockMarkets } from '../../store/instruments.ts'
 import { endedBefore, refuseTaken } from '../../store/markets/owners.ts'
 import { inTransaction, type Transaction } from '../../store/transaction.ts'
 import { refuseUnfit } from '../arguments/fitting-text.ts'
+import { asJson } from '../arguments/options.ts'
 import { readDate } from '../arguments.ts'
 import { answer, say } from '../output.ts'
 import { type DatabaseSession, withFleet } from '../session.ts'
+import { shellWord } from '../shell-word.ts'
 import { checkBeginning } from './beginning.ts'
 import { type FoundMarket, findMarket, lookUpMarket } from './find-market.ts'
 import { readMarket } from './market-name.ts'
@@ -32,30 +35,62 @@ type AddOptions = Readonly<{
 export const addCommand = (): Command =>
   new Command('add')
     .description('Track a coin, or add to its markets.')
-    .argument('<coin>', "its id, CoinGecko's: bitcoin")
-    .option(
-      '--market <source:symbol...>',
-      "its market on a source, in the source's own spelling: binance:BTCUSDT; looked for by its ticker when left out",
+    .argument('<coin...>', 'name coins by CoinGecko id (bitcoin)')
+    .option('--market <source:symbol...>', 'track this market, such as binance:BTCUSDT')
+    .option('--source <id>', 'look for the market on this source only')
+    .option('--symbol <ticker>', 'set the ticker; default: the base of the market')
+    .option('--name <name>', 'set the name; default: the id')
+    .option('--since <date>', 'leave out candles from before this date')
+    .addOption(asJson())
+    .action((names: string[], options: AddOptions) =>
+      withFleet((session, fleet) => addAll(session, fleet, names, options)),
     )
-    .option('--source <id>', 'where to look for its market; the first source that lists it when left out')
-    .option('--symbol <ticker>', 'its ticker; the base of the market when left out')
-    .option('--name <name>', 'its name; the id when left out')
-    .option('--since <date>', 'when the symbol came to stand for this coin; earlier candles are left out')
-    .option('--json', 'answer as JSON')
-    .action((coinId: string, options: AddOptions) =>
-      withFleet((session, fleet) => add(session, fleet, coinId, options)),
-    )
+
+async function addAll(
+  session: DatabaseSession,
+  fleet: Fleet,
+  names: readonly string[],
+  options: AddOptions,
+): Promise<void> {
+  refuseTogether(names, options)
+  const added: Added[] = []
+  try {
+    for (const name of names) added.push(await add(session, fleet, name, options))
+  } finally {
+    if (added.length > 0)
+      answer(options.json, { coins: added.map(addedJson) }, () => added.map(addedText).join('\n'))
+  }
+}
+
+/** What belongs to one coin cannot be said of several. */
+function refuseTogether(names: readonly string[], options: AddOptions): void {
+  if (options.market && options.source !== undefined)
+    throw new InvalidInput('--market names its source already: leave --source out')
+  const single = (['market', 'symbol', 'name', 'since'] as const).find((name) => options[name] !== undefined)
+  if (names.length > 1 && single !== undefined)
+    throw new InvalidInput(`--${single} is of one coin: add ${names.join(', ')} one after the other`)
+}
+
+/** The id of a coin that is written by its ticker. */
+async function coinIdOf({ db, settings }: DatabaseSession, name: string): Promise<string> {
+  const known = [...(await listCoins(db)), ...settings.coins]
+  if (known.some(({ id }) => id === name)) return name
+  const ids = new Set(
+    known.filter(({ symbol }) => symbol.toUpperCase() === name.toUpperCase()).map(({ id }) => id),
+  )
+  if (ids.size > 1) throw new InvalidInput(`${name} is the symbol of ${[...ids].join(' and ')}: write the id`)
+  return [...ids][0] ?? name
+}
 
 async function add(
   session: DatabaseSession,
   fleet: Fleet,
-  coinId: string,
+  name: string,
   options: AddOptions,
-): Promise<void> {
+): Promise<Added> {
   const { db, database, settings, clock, signal } = session
+  const coinId = await coinIdOf(session, name)
   refuseUnfit(`"${coinId}"`, coinIdForm, coinId)
-  if (options.market && options.source !== undefined)
-    throw new InvalidInput('--market names its source already: leave --source out')
   refuseUnfit('--symbol', followedCoin.shape.symbol, options.symbol)
   refuseUnfit('--name', followedCoin.shape.name, options.name)
   const since = readSince(options.since, clock.now())
@@ -78,7 +113,7 @@ async function add(
       (named ? options.symbol : undefined) ??
       known?.symbol ??
       markets.find(({ listed }) => listed)?.listed?.base ??
-      coinId.toUpperCase().slice(0, 20),
+      fittingName(coinId.toUpperCase(), 20),
     name: options.name ?? known?.name ?? coinId,
   }
   const done = await inTransaction(database.pool, async (tx) => {
@@ -87,7 +122,7 @@ async function add(
     await upsertCoin(tx.db, coinId, names, clock.now())
     return track(tx, { coinId, markets, since, now: clock.now(), settings })
   })
-  answer(options.json, { coinId, ...names, ...asJson(done) }, () => textOf(coinId, names, done))
+  return { coinId, names, done }
 }
 
 function readSince(text: string | undefined, now: Instant): Instant | undefined {
@@ -113,7 +148,7 @@ function warnOfOtherTicker(
 ): void {
   if (listed === undefined || ticker === undefined || listed.base === ticker.toUpperCase()) return
   say(
-    `${source}:${symbol} is a market of ${listed.base}${listed.baseName === undefined ? '' : ` (${listed.baseName})`}, and the ticker of ${coinId} is ${ticker}: stop it with beacon coins remove ${coinId} if that is another coin.`,
+    `${source}:${symbol} is a market of ${listed.base}${listed.baseName === undefined ? '' : ` (${listed.baseName})`}, and the ticker of ${coinId} is ${ticker}: stop it with beacon coins remove ${shellWord(coinId)} if that is another coin.`,
   )
 }
 
@@ -122,11 +157,10 @@ function commandFor(
   { source, symbol }: FoundMarket,
   { symbol: ticker, name }: AddOptions,
 ): string {
-  const quoted = (text: string) => (/^[\w.:/-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)
   return [
-    `beacon coins add ${coinId} --market ${quoted(`${source}:${symbol}`)}`,
-    ...(ticker === undefined ? [] : [`--symbol ${quoted(ticker)}`]),
-    ...(name === undefined ? [] : [`--name ${quoted(name)}`]),
+    `beacon coins add ${shellWord(coinId)} --market ${shellWord(`${source}:${symbol}`)}`,
+    ...(ticker === undefined ? [] : [`--symbol ${shellWord(ticker)}`]),
+    ...(name === undefined ? [] : [`--name ${shellWord(name)}`]),
   ].join(' ')
 }
 
@@ -173,17 +207,17 @@ async function setEarlierAside(
   return setAside(tx, from === undefined ? foreign : { ...foreign, from }, kept)
 }
 
-const asJson = ({ added, candlesSetAside }: Done) => ({
+type Added = Readonly<{ coinId: string; names: Readonly<{ symbol: string; name: string }>; done: Done }>
+
+const addedJson = ({ coinId, names, done: { added, candlesSetAside } }: Added) => ({
+  coinId,
+  ...names,
   added: added.map(({ market }) => market),
   since: added.flatMap(({ market, since }) => (since === undefined ? [] : [{ market, since: toIso(since) }])),
   candlesSetAside,
 })
 
-function textOf(
-  coinId: string,
-  { symbol, name }: Readonly<{ symbol: string; name: string }>,
-  { added, candlesSetAside }: Done,
-): string {
+function addedText({ coinId, names: { symbol, name }, done: { added, candlesSetAside } }: Added): string {
   if (added.length === 0) return `${coinId} was tracked there already; nothing has changed.`
   const markets = added.map(({ market, since }) =>
     since === undefined ? market : `${market} since ${toMinuteText(since)} UTC`,
@@ -191,6 +225,6 @@ function textOf(
   const aside =
     candlesSetAside === 0
       ? ''
-      : ` ${candlesSetAside} earlier candles are quarantined: beacon quarantine list --coin ${coinId}`
+      : ` ${candlesSetAside} earlier candles are quarantined: beacon quarantine list --coin ${shellWord(coinId)}`
   return `${name} (${symbol}) is tracked on ${markets.join(', ')}.${aside}`
 }

@@ -9,6 +9,7 @@ import { assetOf } from '../../sources/listing/asset-names.ts'
 import { otherKinds } from '../../sources/listing/market-kind.ts'
 import type { CandleProvider, ListedMarket } from '../../sources/source.ts'
 import { say } from '../output.ts'
+import { shellWord } from '../shell-word.ts'
 import type { MarketName } from './market-name.ts'
 
 /** A market that a coin is to be tracked on; not listed where its source could not be asked. */
@@ -101,14 +102,14 @@ function refusalOf(
   { coinId, base, source }: Readonly<{ coinId: string; base: string; source: string }>,
 ): InvalidInput | undefined {
   if (choice.kind === 'ambiguous') {
-    const names = choice.candidates.map(({ symbol }) => `${source}:${symbol}`)
+    const names = choice.candidates.map(({ symbol }) => shellWord(`${source}:${symbol}`))
     return new InvalidInput(`${base} stands for several markets: choose with --market ${names.join(' or ')}`)
   }
   if (choice.kind === 'no-coin') return noCoin(source, choice.market)
   if (choice.kind !== 'disputed') return undefined
   const [{ symbol, baseMayBe }] = choice.candidates
   return new InvalidInput(
-    `${base} is not the same coin on every exchange, and ${source} may mean ${baseMayBe}: check on the exchange, and if it is ${coinId}, track it with: beacon coins add ${coinId} --market ${source}:${symbol}`,
+    `${base} is not the same coin on every exchange, and ${source} may mean ${baseMayBe}: check on the exchange, and if it is ${coinId}, track it with: beacon coins add ${shellWord(coinId)} --market ${shellWord(`${source}:${symbol}`)}`,
   )
 }
 

@@ -3,13 +3,14 @@ import { sharersOf } from '../../ingest/listing/shared-markets.ts'
 import { type Instant, toIso, toMinuteText } from '../../market/instant.ts'
 import { type Coin, type Instrument, listCoins } from '../../store/coins.ts'
 import { listRenames, type RecordedRename } from '../../store/instruments.ts'
-import { answer, table } from '../output.ts'
+import { answer } from '../output.ts'
 import { withDatabase } from '../session.ts'
+import { table } from '../terminal/table.ts'
 
 export const listCommand = (): Command =>
   new Command('list')
     .description('List the tracked coins.')
-    .option('--json', 'answer as JSON')
+    .option('--json', 'print JSON')
     .action(({ json }: { json?: boolean }) =>
       withDatabase(async ({ db }) => {
         const coins = await listCoins(db)
@@ -60,7 +61,7 @@ const coinTable = (coins: readonly Coin[], renames: readonly RecordedRename[]): 
   table(coins, [
     { title: 'coin', of: ({ id }) => id },
     { title: 'symbol', of: ({ symbol }) => symbol },
-    { title: 'name', of: ({ name }) => name },
+    { title: 'name', of: ({ name }) => name, wraps: true, leaveOut: 1 },
     {
       title: 'markets',
       of: ({ markets }) =>
@@ -75,6 +76,7 @@ const coinTable = (coins: readonly Coin[], renames: readonly RecordedRename[]): 
             return `${nameOf(market)}${notes.join('')}`
           })
           .join(', '),
+      wraps: true,
     },
   ])
 

@@ -18,11 +18,12 @@ _beacon_living() {
   local kind rest
   _beacon_fetch
   while read -r kind rest; do
-    [[ $kind == "$1" ]] && words+=" \${rest%%$'\\t'*}"
+    [[ $kind == "$1" ]] && living+=("\${rest%%$'\\t'*}")
   done <<< "$_beacon_known"
 }
 _beacon() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" words='' options='' list=''${followWords(words, { list: 'COMP_WORDS', index: 'COMP_CWORD', first: 1, onEquals: skipEquals })}
+  local current="\${COMP_WORDS[COMP_CWORD]}" words='' options='' list='' written
+  local -a living=()${followWords(words, { list: 'COMP_WORDS', index: 'COMP_CWORD', first: 1, onEquals: skipEquals })}
   [[ $previous == = ]] && previous="\${COMP_WORDS[COMP_CWORD - 2]}"
   [[ $current == = ]] && current=''
   COMPREPLY=()
@@ -34,14 +35,19 @@ ${menus.join('\n')}
       esac
       if [[ $current == -* ]]; then words=$options
       elif [[ -z $words || $place -gt 0 ]]; then
-        words=''
+        words='' living=()
         case "$at $place" in
 ${own.join('\n')}
         esac
       fi ;;
   esac
   [[ $list ]] && list="\${current%"\${current##*,}"}"
-  COMPREPLY=($(compgen -P "$list" -W "$words" -- "\${current#"$list"}"))
+  current="\${current#"$list"}"
+  # Not by compgen -W, which would carry out what a name happens to say.
+  for word in $words \${living[@]+"\${living[@]}"}; do
+    printf -v written %q "$word"
+    [[ $word == "$current"* || $written == "$current"* ]] && COMPREPLY+=("$list$written")
+  done
 }
 complete -F _beacon beacon
 # And after npx, where nothing else completes that.

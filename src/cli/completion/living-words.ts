@@ -3,13 +3,13 @@ import { second } from '../../market/instant.ts'
 import { findEmbeddedUrl } from '../../runtime/embedded.ts'
 import { within } from '../../runtime/within.ts'
 import { readSettings, type Settings } from '../../settings.ts'
-import { listArchives } from '../../store/archives.ts'
 import { listCoins } from '../../store/coins.ts'
+import { listArchives } from '../../store/lifecycle/archives.ts'
+import { listViews } from '../../store/lifecycle/views.ts'
 import { readMigrations } from '../../store/migration-files.ts'
 import { openPool } from '../../store/pool.ts'
 import { listQuarantined } from '../../store/quarantine.ts'
 import { databaseOf } from '../../store/transaction.ts'
-import { listViews } from '../../store/views.ts'
 
 /** Kinds of words that a completion script cannot hold, for they change. */
 export type LivingKind =

@@ -25,7 +25,9 @@ _beacon_offer() {
       [[ $line == "$kind "* ]] || continue
       line=\${line#* }
       about=\${line#*$'\\t'}
-      found+=("\${\${line%%$'\\t'*}//:/\\\\:}\${about:+:$about}")
+      line=\${line%%$'\\t'*}
+      line=\${line//\\\\/\\\\\\\\}
+      found+=("\${line//:/\\\\:}\${about:+:$about}")
     done
   fi
   _describe value found

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises'
-import { withStorageOf } from '../../archive/storage.ts'
-import { verifyArchive } from '../../archive/verify-archive.ts'
 import { Aborted, Fault } from '../../fault.ts'
+import { withStorageOf } from '../../lifecycle/archive/storage.ts'
+import { verifyArchive } from '../../lifecycle/archive/verify-archive.ts'
 import type { Settings } from '../../settings.ts'
-import { type Archive, isBelieved, listArchives } from '../../store/archives.ts'
+import { type Archive, isBelieved, listArchives } from '../../store/lifecycle/archives.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { type Check, error, type Finding } from './check.ts'
 

@@ -35,7 +35,12 @@ async function ofExchanges(reach: Reach, questions: readonly Question[][]): Prom
     return asked.flat()
   } catch (failure) {
     if (!(failure instanceof Unavailable) || reach.signal.aborted) throw failure
-    return [error(`No exchange was asked for its time: ${failure.message}.`, 'Mend that, and ask again.')]
+    return [
+      error(
+        `No exchange was asked for its time: ${failure.message}.`,
+        'Correct that, then run: npx beacon doctor',
+      ),
+    ]
   }
 }
 
@@ -147,10 +152,13 @@ async function askOne(reach: Reach, http: HttpClient, { ask }: Question): Promis
 function refusalOf({ id }: ListingSource, failure: Fault): Finding {
   const variable = `${id.toUpperCase().replaceAll(/\W/g, '_')}_BASE_URL`
   if (failure instanceof RateLimited)
-    return warning(`${id} is not to be asked now: ${failure.message}.`, 'It mends itself; ask again later.')
+    return warning(
+      `${id} is not to be asked now: ${failure.message}.`,
+      'Wait until it ends, then run: npx beacon doctor',
+    )
   const tell = failure instanceof UnknownMarket ? warning : error
   return tell(
-    `${id} did not tell its time: ${failure.message}.`,
+    `${id} did not return its time: ${failure.message}.`,
     `See that this machine reaches it, or set ${variable}.`,
   )
 }

@@ -1,38 +1,22 @@
-import { day, toMinuteText } from '../../market/instant.ts'
-import { type DetachedTable, listDetached } from '../../store/orphan-partitions.ts'
+import { type DetachedTable, listDetached } from '../../store/lifecycle/orphan-partitions.ts'
 import { partitionedTables } from '../../store/partitions.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { bytesText } from '../output.ts'
 import { type Check, error, type Finding } from './check.ts'
 
-/** Retention runs once a day: what a run has left over, the next one or the one after it finishes. */
-const patienceMs = 2 * day
-
-/** That no partition stands beside its table, where no reader finds its rows. */
+/** That no partition stands beside its table, where no query finds its rows. */
 export const detachedPartitions: Check = {
   name: 'detached',
-  run: async ({ pool, settings, now }): Promise<Finding[]> => {
+  run: async ({ pool, settings }): Promise<Finding[]> => {
     const tables = partitionedTables(settings).map(({ name }) => name)
-    const detached = await listDetached(databaseOf(pool), tables)
-    const stuck = detached.filter(
-      ({ expiringSince }) => expiringSince !== undefined && now - expiringSince > patienceMs,
-    )
-    return [
-      ...detached.filter(({ expiringSince }) => expiringSince === undefined).map(orphanFinding),
-      ...stuck.map(({ name, expiringSince }) =>
-        error(
-          `${name} was to be dropped since ${expiringSince === undefined ? '' : toMinuteText(expiringSince)} and is still there.`,
-          'npx beacon retention tells what keeps it',
-        ),
-      ),
-    ]
+    return (await listDetached(databaseOf(pool), tables)).map(orphanFinding)
   },
 }
 
 const orphanFinding = ({ name, bytes }: DetachedTable): Finding =>
   error(
-    `${name} (${bytesText(bytes)}) belongs to no table, and nobody will drop it.`,
-    `alter table ${tableOf(name)} attach partition ${name} ${boundsOf(name)} -- or, if nobody wants its rows: drop table ${name}`,
+    `${name} (${bytesText(bytes)}) is detached from its table: queries do not see its rows, and retention does not delete it.`,
+    `alter table ${tableOf(name)} attach partition ${name} ${boundsOf(name)} -- or, if its rows are not needed: drop table ${name}`,
   )
 
 const suffixForm = /_y(\d{4})(?:m(\d{2}))?(?:d(\d{2}))?$/

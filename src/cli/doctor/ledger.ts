@@ -10,22 +10,23 @@ import {
 import { counted } from '../../web/status/words.ts'
 import { withCountingBar } from '../counting-bar.ts'
 import { say } from '../output.ts'
+import { shellWord } from '../shell-word.ts'
 import { type Check, error, type Finding, type Reach, warning } from './check.ts'
 
 /** So many discrepancies are told one by one; a lost disk may leave millions. */
 const told = 50
 
-const mendCommand = 'npx beacon doctor --deep --mend'
+const repairCommand = 'npx beacon doctor --deep --repair'
 
-/** That the ledger and the tables agree, candle by candle. With `mend`, what can be put right is. */
-export const ledger = (mend: boolean): Check => ({
+/** That the ledger and the tables agree, candle by candle. With `repair`, what can be corrected is. */
+export const ledger = (repair: boolean): Check => ({
   name: 'ledger',
   run: async (reach) => {
     const { pool, now, signal } = reach
     const plan = await planDeepCheck(pool)
     const findings: Finding[] = []
     const onDiscrepancy = async (found: Discrepancy) => {
-      const finding = mend ? await mendOne(reach, found) : findingOf(found)
+      const finding = repair ? await repairOne(reach, found) : findingOf(found)
       if (findings.length < told) findings.push(finding)
     }
     const { candles, discrepancies } = await withCountingBar(plan.parts.length, 'parts', (onProgress) =>
@@ -37,7 +38,7 @@ export const ledger = (mend: boolean): Check => ({
     const more = discrepancies - findings.length
     if (more > 0)
       findings.push(
-        error(`There are ${counted(more, 'discrepancy').replace('ys', 'ies')} more.`, mendCommand),
+        error(`There are ${counted(more, 'discrepancy').replace('ys', 'ies')} more.`, repairCommand),
       )
     return findings
   },
@@ -47,20 +48,23 @@ const isOfRows = (found: Discrepancy): found is RowDiscrepancy =>
   found.kind === 'row-missing' || found.kind === 'row-unrecorded'
 
 function findingOf(found: Discrepancy): Finding {
-  if (!isOfRows(found)) return error(stateSentence(found), mendCommand)
+  if (!isOfRows(found)) return error(stateSentence(found), repairCommand)
   return found.kind === 'row-missing'
-    ? error(missingSentence(found), `${mendCommand}, and then: ${gapsCommandOf(found)}`)
+    ? error(missingSentence(found), `${repairCommand}, and then: ${gapsCommandOf(found)}`)
     : error(unrecordedSentence(found), unrecordedRemedy(found))
 }
 
-async function mendOne({ pool, now }: Reach, found: Discrepancy): Promise<Finding> {
+async function repairOne({ pool, now }: Reach, found: Discrepancy): Promise<Finding> {
   if (!isOfRows(found)) {
     await mendStates(pool, found, now)
     return warning(`${stateSentence(found)} Put in order.`, 'Nothing is left to do.')
   }
   if (found.kind === 'row-unrecorded') return error(unrecordedSentence(found), unrecordedRemedy(found))
   const candles = await forgetMissingRows(pool, found, now)
-  return warning(`${missingSentence(found)} ${counted(candles, 'candle')} owed again.`, gapsCommandOf(found))
+  return warning(
+    `${missingSentence(found)} ${counted(candles, 'candle')} missing again.`,
+    gapsCommandOf(found),
+  )
 }
 
 const placeOf = ({ coinId, timeframe, range }: Discrepancy): string =>
@@ -83,7 +87,7 @@ const stateSentence = (found: StateDiscrepancy): string =>
 const rangeOptions = ({ range }: Discrepancy): string => `--from ${toIso(range.from)} --to ${toIso(range.to)}`
 
 const gapsCommandOf = (found: RowDiscrepancy): string =>
-  `npx beacon gaps ${found.coinId} --timeframe ${found.timeframe} ${rangeOptions(found)} --repair`
+  `npx beacon gaps ${shellWord(found.coinId)} --timeframe ${found.timeframe} ${rangeOptions(found)} --repair`
 
 const unrecordedRemedy = (found: RowDiscrepancy): string =>
-  `npx beacon backfill ${found.coinId} --timeframe ${found.timeframe} ${rangeOptions(found)} --force asks their source for them; what is told again after that came from no source: delete it`
+  `npx beacon backfill ${shellWord(found.coinId)} --timeframe ${found.timeframe} ${rangeOptions(found)} --force requests them from their source; delete what is reported again after that`

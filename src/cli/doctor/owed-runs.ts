@@ -2,7 +2,7 @@ import { jobs } from '../../../jobs/catalog.ts'
 import { earlier, type Instant, later, minute, plus } from '../../market/instant.ts'
 import type { Scheduled } from '../../queue/job.ts'
 import { lastDue } from '../../queue/schedule.ts'
-import { hasWorkers } from '../../runtime/presence.ts'
+import { hasWorkers, workersSince } from '../../runtime/presence.ts'
 import { listCoins } from '../../store/coins.ts'
 import { lastSuccess } from '../../store/runs.ts'
 import { databaseOf } from '../../store/transaction.ts'
@@ -27,8 +27,11 @@ export const owedRuns: Check = {
     const remedy = (await hasWorkers(reach.pool, queueKind))
       ? 'See why they fail: npx beacon status'
       : 'No process works on the queues, start one: npx beacon start'
+    const since = await workersSince(reach.pool, queueKind)
     const namesOf = (some: readonly Owed[]) => shortened(some.map(({ id }) => id))
-    const [overdue, never] = [owed.filter(ranBefore), owed.filter((one) => !ranBefore(one))]
+    const overdue = owed.filter(ranBefore)
+    // Whoever has just started still catches up.
+    const never = owed.filter((one) => !ranBefore(one) && (since ?? 0) < plus(reach.now, -patienceMs))
     const longestMs = reach.now - overdue.reduce((oldest, { dueAt }) => earlier(oldest, dueAt), reach.now)
     return [
       ...(overdue.length === 0

@@ -1,5 +1,6 @@
 import { day, type Instant, plus } from '../../market/instant.ts'
 import type { Settings } from '../../settings.ts'
+import { retentionPolicies } from '../../store/lifecycle/retention.ts'
 import { isBounded, readPartitions, receiving } from '../../store/partitions/catalog.ts'
 import { type IrregularPartition, irregularPartitions } from '../../store/partitions/irregular.ts'
 import { findObstacles } from '../../store/partitions/obstacles.ts'
@@ -9,7 +10,6 @@ import {
   partitionedTables,
   partitionsAhead,
 } from '../../store/partitions.ts'
-import { retentionPolicies } from '../../store/retention.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { type Check, error, type Finding, type Reach, warning } from './check.ts'
 

@@ -9,6 +9,7 @@ import { markets } from './markets.ts'
 import { owedRuns } from './owed-runs.ts'
 import { partitionsAheadOfTime } from './partitions-ahead.ts'
 import { processes } from './processes.ts'
+import { retention } from './retention.ts'
 import { rights } from './rights.ts'
 import { freshness, owedWork } from './series.ts'
 import { serverSettings, versions } from './server.ts'
@@ -22,6 +23,7 @@ const usual: readonly Check[] = [
   processes,
   partitionsAheadOfTime,
   detachedPartitions,
+  retention,
   markets,
   freshness,
   owedWork,
@@ -34,11 +36,11 @@ const usual: readonly Check[] = [
   statements,
 ]
 
-export type Depth = Readonly<{ deep?: boolean; mend?: boolean }>
+export type Depth = Readonly<{ deep?: boolean; repair?: boolean }>
 
 /** What is looked at once the foundations hold. */
-export const checks = ({ deep = false, mend = false }: Depth): readonly Check[] => [
+export const checks = ({ deep = false, repair = false }: Depth): readonly Check[] => [
   ...usual,
   archives(deep),
-  ...(deep ? [ledger(mend)] : []),
+  ...(deep ? [ledger(repair)] : []),
 ]

@@ -20,7 +20,7 @@ export const freshness: Check = {
   name: 'freshness',
   run: async (reach) => {
     const series = await seriesOf(reach)
-    if (series.length === 0) return [warning('No coin is followed.', 'npx beacon coins add COIN')]
+    if (series.length === 0) return [warning('No coin is tracked.', 'npx beacon coins add bitcoin')]
     const queueKind = reach.settings.environment.redisUrl === undefined ? 'postgres' : 'redis'
     const remedy = (await hasWorkers(reach.pool, queueKind))
       ? 'See why its runs fail: npx beacon status'

@@ -1,4 +1,5 @@
 import type { RedisInfo } from '../../queue/redis/short-connection.ts'
+import { locksOfWholeQuery } from '../../store/lifecycle/partition-lock-needs.ts'
 import { readServerParameters, type ServerParameters } from '../../store/server-parameters.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { type Check, error, type Finding, type Reach, warning } from './check.ts'
@@ -36,6 +37,11 @@ export const serverSettings: Check = {
   name: 'settings',
   run: async (reach) => [
     ...postgresFindings(await readServerParameters(databaseOf(reach.pool)), reach.settings.database),
+    ...lockFindings(
+      await readServerParameters(databaseOf(reach.pool)),
+      await locksOfWholeQuery(databaseOf(reach.pool)),
+      reach.settings.database,
+    ),
     ...(await ofRedis(reach, redisSettingsFindings, () => [])),
   ],
 }
@@ -75,6 +81,31 @@ function connectionFindings(server: ServerParameters, poolSize: number): Finding
   if (wanted <= available) return []
   const sentence = `PostgreSQL allows ${available} connections; a daemon may take ${poolSize + besidePool}, and others have ${others}.`
   return [warning(sentence, remedy)]
+}
+
+/** So many queries of a whole table at once must find locks: what is planned, counted and read beside each other. */
+const queriesAtOnce = 8
+
+/**
+ * Whether queries that read a whole table find locks for all of its partitions, which all sessions share. Pure. What is
+ * advised is enough for every connection of a process, so that it need not be raised again soon.
+ */
+export function lockFindings(
+  { maxConnections, maxLocksPerTransaction, maxPreparedTransactions }: ServerParameters,
+  locksOfQuery: number,
+  { maxConnections: poolSize }: Readonly<{ maxConnections: number }>,
+): Finding[] {
+  const sessions = maxConnections + maxPreparedTransactions
+  const locks = maxLocksPerTransaction * sessions
+  if (locksOfQuery * queriesAtOnce <= locks) return []
+  const wanted = Math.ceil((locksOfQuery * poolSize) / sessions / 64) * 64
+  const tell = locksOfQuery * 2 > locks ? error : warning
+  return [
+    tell(
+      `A query of a whole table takes ${locksOfQuery.toLocaleString('en')} of the ${locks.toLocaleString('en')} locks that PostgreSQL has: ${Math.floor(locks / locksOfQuery)} of them find room at once, and further ones fail.`,
+      `alter system set max_locks_per_transaction = ${wanted} -- and restart PostgreSQL`,
+    ),
+  ]
 }
 
 function sessionFindings({ timeZone, encoding }: ServerParameters): Finding[] {

@@ -1,4 +1,5 @@
 import { readIndexUsage, readSlowStatements, type SlowStatement } from '../../store/database-figures.ts'
+import { readHiddenFigures } from '../../store/monitoring-rights.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { lengthInWords } from '../../web/status/words.ts'
 import { bytesText, countText } from '../output.ts'
@@ -17,7 +18,9 @@ export const statements: Check = {
     const db = databaseOf(pool)
     const slow = (await readSlowStatements(db, 50)) ?? []
     const { unused, scanned } = await readIndexUsage(db, 50)
+    const hidden = await readHiddenFigures(db)
     return [
+      ...(hidden === undefined ? [] : [warning(hidden.message, hidden.remedy)]),
       ...slow
         .filter(({ calls, averageMs }) => calls >= fewCalls && averageMs > settings.monitoring.averageQuery)
         .slice(0, shown)

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { InvalidInput } from '../../fault.ts'
 import { type Accepted, acceptQuarantined } from '../../ingest/accept-quarantine.ts'
 import { counted } from '../../web/status/words.ts'
+import { asJson } from '../arguments/options.ts'
 import { answer } from '../output.ts'
 import { withDatabase } from '../session.ts'
 import { accountName, rowsNamed } from './named-rows.ts'
@@ -10,11 +11,11 @@ type AcceptOptions = Readonly<{ why?: string; by?: string; json?: boolean }>
 
 export const acceptCommand = (): Command =>
   new Command('accept')
-    .description('Store the candles of rejected rows as they are, such as one that an outage cut short.')
-    .argument('<id...>', 'ids, or their beginnings')
-    .option('--why <text>', 'why, for the record')
-    .option('--by <name>', 'who accepts them; the account that runs the command when left out')
-    .option('--json', 'answer as JSON')
+    .description('Store rejected candles as they are.')
+    .argument('<id...>', 'give ids of rows, or their beginnings')
+    .option('--why <text>', 'record why')
+    .option('--by <name>', 'record who; default: the account that runs this')
+    .addOption(asJson())
     .action((ids: string[], { why, by = accountName(), json }: AcceptOptions) =>
       withDatabase(async ({ db, database: { pool }, settings, clock }) => {
         if (why?.trim() === '') throw new InvalidInput('--why is empty: say why, or leave it out')

@@ -25,6 +25,8 @@ export type ArchiveFilling = Readonly<{
   file: ArchiveFile
   /** Of the file's range, ascending: its other candles are left alone. */
   owed: readonly AlignedRange[]
+  /** Which try this is: a file that another try may bring is left to the queue, a few times. */
+  attempt: number
   /** Told once it is committed how many of the owed candles the file spoke for, and what that came to. */
   onProgress?: (candles: number, filled: FilledFromFile) => Promise<void> | void
 }>
@@ -39,8 +41,9 @@ export type ArchiveReach = FillReach & Pick<Context, 'http' | 'log'>
 
 /**
  * Loads what is owed from a file that has proved to be whole, in one transaction. What the file leaves out stays owed:
- * that there is no candle, only the source itself may say. A file that is missing or not what it should be brings nothing,
- * and an event in the log. Throws RateLimited when the archive says to wait, and Aborted.
+ * that there is no candle, only the source itself may say. A file that is missing brings nothing, and an event in the log;
+ * one that could not be read, or is not what it should be, only after a few tries: dozens of requests to the source would
+ * take its place. Throws the fault that another try may overcome, RateLimited when the archive says to wait, and Aborted.
  */
 export async function fillFromArchive(reach: ArchiveReach, filling: ArchiveFilling): Promise<LoadedFromFile> {
   const now = reach.clock.now()
@@ -57,19 +60,23 @@ export async function fillFromArchive(reach: ArchiveReach, filling: ArchiveFilli
   return { filled, unplaced }
 }
 
-/** Undefined where the file is missing or not what it should be. */
+/** How often a file is tried before its candles are asked of the source. */
+const tries = 3
+
+/** Undefined where the file is missing, or could not be had in so many tries. */
 async function contentOf(
   reach: ArchiveReach,
-  { series, file, owed }: ArchiveFilling,
+  { series, file, owed, attempt }: ArchiveFilling,
   now: Instant,
 ): Promise<ArchiveContent | undefined> {
   try {
     // The checksum first: where it is missing, the file need not be fetched.
     const checksum = await fetchFile(reach, checksumRequest(file))
     const zip = await fetchFile(reach, zipRequest(file))
-    return await readArchiveFile(file, zip, checksum.toString('latin1'), { series, owed, now })
+    return await readArchiveFile(file, zip, checksum.toString('utf8'), { series, owed, now })
   } catch (error) {
     if (!(error instanceof Fault) || error instanceof Aborted || error instanceof RateLimited) throw error
+    if (error.remedy === 'retry' && attempt < tries) throw error
     reach.log.warn('archive.file-not-used', { file: archiveName(file), reason: error.message })
     return undefined
   }

@@ -1,11 +1,12 @@
-import { UnknownMarket } from '../../fault.ts'
+import { BeforeHistory, UnknownMarket } from '../../fault.ts'
 import type { SendOptions } from '../../http/request.ts'
 import { isZero } from '../../market/decimal.ts'
-import { day, earlier, type Instant, later, plus, toInstant } from '../../market/instant.ts'
-import { type AlignedRange, candleCount, type Range } from '../../market/range.ts'
+import { day, earlier, type Instant, later, plus } from '../../market/instant.ts'
+import { type AlignedRange, candleCount, contains, type Range } from '../../market/range.ts'
 import { floorTo, plusCandles, type Timeframe, timeframeMs } from '../../market/timeframe.ts'
 import { type AskReach, askForCandles } from '../../sources/ask.ts'
-import { type CandleProvider, reachableFrom } from '../../sources/source.ts'
+import { type AnswerRow, type CandleProvider, reachableFrom } from '../../sources/source.ts'
+import { walkCandles } from '../../sources/walk.ts'
 import { silenceMs } from './doubt.ts'
 
 /** What the candles of a symbol show of a time: traded on every day of it, a silence and its end, or nothing. */
@@ -34,7 +35,7 @@ export async function tradingIn(
   const whole = onGrid(timeframe, range)
   const traded = await tradedTimes(deps, market, timeframe, whole, options)
   if (traded === 'unknown') return 'unknown'
-  const silence = lastSilence(whole, traded, timeframeMs[timeframe])
+  const silence = lastSilence(whole, traded.openTimes, timeframeMs[timeframe])
   return silence === undefined ? 'traded' : { silentUntil: silence.to }
 }
 
@@ -47,25 +48,40 @@ const onGrid = (timeframe: Timeframe, { from, to }: Range): AlignedRange => {
   return { from: floorTo(timeframe, earlier(from, plus(end, -silenceMs))), to: end }
 }
 
-/** The open times of the candles with a volume, ascending; `unknown` where the source does not know the symbol. */
+/** The open times of the candles with a volume, ascending. */
+type TradedTimes = Readonly<{
+  openTimes: readonly Instant[]
+  /** Whether the source has nothing of the symbol from before the range. */
+  hasBeginning: boolean
+}>
+
+/** `unknown` where the source does not know the symbol. */
 async function tradedTimes(
   deps: AskReach,
   { source, symbol }: Market,
   timeframe: Timeframe,
   range: AlignedRange,
   { now, ...options }: SendOptions & Readonly<{ now: Instant }>,
-): Promise<Instant[] | 'unknown'> {
+): Promise<TradedTimes | 'unknown'> {
+  const query = { symbol, timeframe, range, asOf: now }
   try {
-    const { rows } = await askForCandles(deps, source, { symbol, timeframe, range, asOf: now }, options)
-    return rows
-      .flatMap((row) => ('candle' in row && !isZero(row.candle.volume) ? [row.candle.openTime] : []))
-      .filter((openTime) => openTime >= range.from && openTime < range.to)
-      .toSorted((a, b) => a - b)
+    const { rows } = await askForCandles(deps, source, query, options)
+    return { openTimes: tradedIn(rows, range), hasBeginning: false }
   } catch (error) {
     if (error instanceof UnknownMarket) return 'unknown'
-    throw error
+    if (!(error instanceof BeforeHistory)) throw error
   }
+  // The source rejects the whole range where it begins before the market does: the walk finds out where that is.
+  const rows: AnswerRow[] = []
+  for await (const page of walkCandles(deps, source, query, options)) rows.push(...page.rows)
+  return { openTimes: tradedIn(rows, range), hasBeginning: true }
 }
+
+const tradedIn = (rows: readonly AnswerRow[], range: AlignedRange): Instant[] =>
+  rows
+    .flatMap((row) => ('candle' in row && !isZero(row.candle.volume) ? [row.candle.openTime] : []))
+    .filter((openTime) => contains(range, openTime))
+    .toSorted((a, b) => a - b)
 
 /** The last stretch without a trade that is as long as tells one market from another. */
 function lastSilence(range: Range, traded: readonly Instant[], candleMs: number): Range | undefined {
@@ -91,13 +107,13 @@ async function* pagesBack(
   const { candles } = market.source
   const timeframe = lookedAt.findLast((name) => isOwn(market, name))
   if (timeframe === undefined) return
-  const reach = reachableFrom(candles, timeframe, options.now)
-  const oldest = floorTo(timeframe, later(reach, candles.openedAt ?? toInstant(0)))
+  const oldest = reachableFrom(candles, timeframe, options.now)
   let to = floorTo(timeframe, before)
   for (let page = 0; page < mostPages && to > oldest; page += 1) {
     const from = later(oldest, plusCandles(to, -candles.pageSize, timeframe))
     const traded = await tradedTimes(deps, market, timeframe, { from, to }, options)
-    yield traded === 'unknown' ? [] : traded
+    yield traded === 'unknown' ? [] : traded.openTimes
+    if (traded !== 'unknown' && traded.hasBeginning) return
     to = from
   }
 }

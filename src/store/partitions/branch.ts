@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { type Fault, Misconfigured } from '../../fault.ts'
 import { second } from '../../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../../market/timeframe.ts'
+import { recordMaintenance } from '../maintenance-audit.ts'
 import type { Database } from '../transaction.ts'
 
 /** What the first level of ohlcv_data has for a timeframe: a partitioned table, or one table for all of its candles. */
@@ -74,4 +75,10 @@ async function createBranch(db: Database, name: string, timeframe: Timeframe): P
   await db.execute(
     sql`alter table ohlcv_data attach partition ${branch} for values in (${sql.raw(`'${timeframe}'`)})`,
   )
+  await recordMaintenance(db, {
+    operation: 'CREATE',
+    table: 'ohlcv_data',
+    entity: name,
+    details: { timeframe },
+  })
 }

@@ -3,7 +3,10 @@ import { type Instant, toInstant } from '../../market/instant.ts'
 import { allTime, type Range } from '../../market/range.ts'
 import type { Database } from '../transaction.ts'
 
-/** One partition as the catalog has it. */
+/** `table` has rows of its own; those of the others are elsewhere. */
+export type RelationKind = 'table' | 'partitioned' | 'foreign'
+
+/** One partition as the catalog has it. Its oid says which table is meant; its name is for people and statements. */
 export type CatalogPartition = Readonly<{
   /** The partitioned table; its partitions may be in any schema. */
   table: string
@@ -14,6 +17,7 @@ export type CatalogPartition = Readonly<{
   qualifiedName: string
   /** `FOR VALUES FROM ('2024-03-01 00:00:00') TO ('2024-03-02 00:00:00')`, or `DEFAULT`. */
   bounds: string
+  relation: RelationKind
   /** Undefined for a DEFAULT partition. */
   range: Range | undefined
   /** An interrupted DETACH CONCURRENTLY: no new row goes there, and its range stays taken. */
@@ -48,7 +52,8 @@ async function readWhere(db: Database, condition: SQL): Promise<CatalogPartition
     with partition as (
       select parent.relname as "table", child.oid, schema.nspname as schema, child.relname as name,
         format('%I.%I', schema.nspname, child.relname) as "qualifiedName",
-        pg_get_expr(child.relpartbound, 0) as bounds, inhdetachpending as "isDetachPending"
+        pg_get_expr(child.relpartbound, 0) as bounds, inhdetachpending as "isDetachPending",
+        case child.relkind when 'r' then 'table' when 'f' then 'foreign' else 'partitioned' end as relation
       from pg_inherits
       join pg_class as child on child.oid = inhrelid
       join pg_namespace as schema on schema.oid = child.relnamespace
@@ -69,6 +74,7 @@ async function readWhere(db: Database, condition: SQL): Promise<CatalogPartition
     name: row.name,
     qualifiedName: row.qualifiedName,
     bounds: row.bounds,
+    relation: row.relation,
     range: isDefault ? undefined : { from: boundOf(from_ms, allTime.from), to: boundOf(to_ms, allTime.to) },
     isDetachPending: row.isDetachPending,
   }))
@@ -82,8 +88,9 @@ function boundOf(text: string | null, unbounded: Instant): Instant {
 
 export type BoundedPartition = CatalogPartition & Readonly<{ range: Range }>
 
-export const isBounded = (partition: CatalogPartition): partition is BoundedPartition =>
-  partition.range !== undefined
+export const isBounded = <Partition extends CatalogPartition>(
+  partition: Partition,
+): partition is Partition & Readonly<{ range: Range }> => partition.range !== undefined
 
 /** Those that new rows go to by their time. */
 export const receiving = (partitions: readonly CatalogPartition[]): BoundedPartition[] =>

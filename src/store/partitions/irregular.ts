@@ -121,7 +121,7 @@ const ofDetaching = (partition: BoundedPartition): IrregularPartition => {
     partition,
     kind: 'detaching',
     fact: `Detaching ${qualifiedName} (${bounds}) from ${table} was interrupted: new rows of its range cannot be stored, and no other partition of ${table} can be detached`,
-    remedy: `npx beacon retention, or in psql: alter table public.${table} detach partition ${qualifiedName} finalize`,
+    remedy: `In psql: alter table public.${table} detach partition ${qualifiedName} finalize`,
   }
 }
 
@@ -133,7 +133,7 @@ function ofDefault(table: PartitionedTable, partition: CatalogPartition): Irregu
   return {
     partition,
     kind: 'default',
-    fact: `${qualifiedName} is the DEFAULT partition of ${table.name}: it takes the rows that have no partition of their own, none can be made for a time that it has rows of, and retention stops at it`,
+    fact: `${qualifiedName} is the DEFAULT partition of ${table.name}: it takes the rows that have no partition of their own, none can be made for a time that it has rows of, and retention never deletes its rows`,
     remedy: `In psql: ${statement}`,
   }
 }

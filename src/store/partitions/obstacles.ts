@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { Fault, Misconfigured, Unavailable } from '../../fault.ts'
+import { Fault, Misconfigured } from '../../fault.ts'
 import { intersect, type Range } from '../../market/range.ts'
 import { missingPartitions, type PartitionedTable, type PartitionPlan } from '../partitions.ts'
 import type { Database } from '../transaction.ts'
@@ -25,7 +25,7 @@ export async function findObstacles(
   const missing = new Map(
     ranges.flatMap((range) => missingPartitions(table, taken, range)).map((plan) => [plan.name, plan]),
   )
-  const detaching = await detachObstacles(db, partitions)
+  const detaching = detachObstacles(partitions)
   const plans = [...missing.values()]
   const taking = [...(await rightsObstacles(db, table, plans)), ...(await nameObstacles(db, table, plans))]
   const within = (obstacle: Obstacle) =>
@@ -37,30 +37,16 @@ export async function findObstacles(
 }
 
 /** Partitions whose detaching was interrupted: they take no rows, and their range stays taken. */
-export async function detachObstacles(
-  db: Database,
-  partitions: readonly CatalogPartition[],
-): Promise<Obstacle[]> {
-  const detaching = partitions.filter(isBounded).filter(({ isDetachPending }) => isDetachPending)
-  if (detaching.length === 0) return []
-  const expiring = await readExpiringNames(db)
-  return detaching.map(({ table, schema, name, qualifiedName, bounds, range }) => ({
-    range,
-    fault:
-      schema === 'public' && expiring.has(name)
-        ? new Unavailable(
-            `retention is deleting partition ${qualifiedName} of ${table}: it goes on with the next run, or now with: beacon retention`,
-          )
-        : new Misconfigured(
-            `detaching partition ${qualifiedName} (${bounds}) from ${table} was interrupted, and its range stays taken until it is finished; run: alter table public.${table} detach partition ${qualifiedName} finalize`,
-          ),
-  }))
-}
-
-async function readExpiringNames(db: Database): Promise<Set<string>> {
-  const { rows } = await db.execute<{ name: string }>(sql`select name from expiring_partitions`)
-  return new Set(rows.map(({ name }) => name))
-}
+export const detachObstacles = (partitions: readonly CatalogPartition[]): Obstacle[] =>
+  partitions
+    .filter(isBounded)
+    .filter(({ isDetachPending }) => isDetachPending)
+    .map(({ table, qualifiedName, bounds, range }) => ({
+      range,
+      fault: new Misconfigured(
+        `detaching partition ${qualifiedName} (${bounds}) from ${table} was interrupted, and its range stays taken until it is finished; run: alter table public.${table} detach partition ${qualifiedName} finalize`,
+      ),
+    }))
 
 /** Partitions that our role may not make. */
 async function rightsObstacles(
@@ -83,7 +69,7 @@ export const lacksRights = (table: string, reason: string, cause?: unknown): Mis
     { cause },
   )
 
-type NameRow = Readonly<{ name: string; kind: string; partition_of: string | null; is_expiring: boolean }>
+type NameRow = Readonly<{ name: string; kind: string; partition_of: string | null }>
 
 /** Partitions that cannot be made because something else has their name. */
 export async function nameObstacles(
@@ -93,8 +79,7 @@ export async function nameObstacles(
 ): Promise<Obstacle[]> {
   if (plans.length === 0) return []
   const { rows } = await db.execute<NameRow>(sql`
-    select relation.relname as name, relkind as kind, inhparent::regclass::text as partition_of,
-      exists (select from expiring_partitions as expiring where expiring.name = relation.relname and inhparent is null) as is_expiring
+    select relation.relname as name, relkind as kind, inhparent::regclass::text as partition_of
     from pg_class as relation left join pg_inherits on inhrelid = relation.oid
     where relation.relname in ${plans.map(({ name }) => name)} and relation.relnamespace = 'public'::regnamespace`)
   const found = new Map(rows.map((row) => [row.name, row]))
@@ -108,11 +93,6 @@ export async function nameObstacles(
 const tableKinds = new Set(['r', 'p', 'f'])
 
 function nameFault(table: string, { name, range }: PartitionPlan, row: NameRow): Fault {
-  if (row.is_expiring) {
-    return new Unavailable(
-      `retention is deleting table public.${name}, which was a partition of ${table}: it goes on with the next run, or now with: beacon retention`,
-    )
-  }
   const rename = `alter table public.${name} rename to ${name}_old`
   if (row.partition_of !== null) {
     return new Misconfigured(

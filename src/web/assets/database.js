@@ -90,7 +90,7 @@ function drawFigure({ name, of, text, note, isBeyond }, answer) {
 const smallestBytes = 1_000_000
 const shown = 3
 
-function facts({ indexes, slowStatements, limits }) {
+function facts({ indexes, slowStatements, limits, hidden }) {
   const unused = indexes.unused.filter(({ bytes: size }) => size >= smallestBytes)
   const { scanned, largest } = indexes
   return [
@@ -120,8 +120,9 @@ function facts({ indexes, slowStatements, limits }) {
           text,
           `${counted(calls, 'time')}, ${averageMs.toFixed(1)} ms each`,
         ]),
-      slowStatements === null ? 'not kept: pg_stat_statements is not installed' : 'none yet',
+      slowStatements === null ? 'not recorded: pg_stat_statements is not installed' : 'none yet',
     ),
+    ...(hidden === null ? [] : [fact('Not visible', [[hidden.remedy, hidden.message]])]),
   ]
 }
 

@@ -50,12 +50,17 @@ const endings = { drop: 'dropped', archive: 'archived', 'roll-up': 'rolled up' }
 
 export function drawStorage(place, { partitions }) {
   const rows = partitions.map(({ table: name, partitions: leaves, bytes: size, estimatedRows, ...rest }) => {
-    const { daysAhead, newestBound, keptDays, ending } = rest
+    const { daysAhead, newestBound, keptDays, ending, unbounded } = rest
     return h(
       'tr',
       {},
       h('th', { scope: 'row' }, name),
-      cell('partitions', 'number', count(leaves)),
+      cell(
+        'partitions',
+        `number ${unbounded.length > 0 ? 'warns' : ''}`,
+        count(leaves),
+        unbounded.length > 0 && h('span', { class: 'faint' }, ` + ${unbounded.join(', ')}, without bounds`),
+      ),
       // The planner has not looked at a new leaf yet.
       cell('rows', 'number', estimatedRows === 0 ? '–' : `~ ${count(estimatedRows)}`),
       cell('size', 'number', bytes(size)),
@@ -91,10 +96,23 @@ const fates = {
 }
 const mostLeaves = 12
 
+/** One without bounds in time is never old enough. */
+const unboundedLeaf = ({ table: of, name, bounds, bytes: size, hold }) => ({
+  table: of,
+  name,
+  bounds,
+  bytes: size,
+  verdict: 'held-back',
+  reason: hold.remedy === null ? hold.reason : `${hold.reason}: ${hold.remedy}`,
+})
+
 /** What the next run will do; where it does nothing to a table, what goes first and when. */
 function drawRetention(place, plan, now) {
   const going = plan.partitions.filter(({ verdict }) => verdict === 'goes')
-  const held = plan.partitions.filter(({ verdict }) => verdict === 'held-back')
+  const held = [
+    ...plan.partitions.filter(({ verdict }) => verdict === 'held-back'),
+    ...plan.unbounded.map(unboundedLeaf),
+  ]
   const tables = [...new Set(plan.partitions.map(({ table: name }) => name))]
   const waiting = tables.flatMap((name) => firstToGo(plan.partitions, name) ?? [])
   const rows = [
@@ -122,12 +140,10 @@ function drawRetention(place, plan, now) {
   )
 }
 
-function sentenceOf({ refusal, unfinished }, going, held) {
+function sentenceOf({ refusal }, going, held) {
   if (refusal !== null) return `The next run will delete nothing: ${refusal}.`
   const sum = (name) => going.reduce((total, leaf) => total + leaf[name], 0)
   const parts = [
-    unfinished.length > 0 &&
-      `finish ${counted(unfinished.length, 'partition')} that a run before has begun with`,
     going.length > 0 &&
       `let go of ${counted(going.length, 'partition')} with ${counted(sum('rows'), 'row')}, ${bytes(sum('bytes'))}`,
     held.length > 0 && `hold back ${counted(held.length, 'partition')}`,
@@ -137,21 +153,31 @@ function sentenceOf({ refusal, unfinished }, going, held) {
     : `The next run will ${parts.join(', and ')}.`
 }
 
-const leafRow = ({ name, from, to, rows, bytes: size, ending, verdict, reason }, { nextRun }) =>
+const leafRow = (
+  { name, from, to, bounds, rows, isExact, bytes: size, ending, verdict, reason },
+  { nextRun, holds },
+) =>
   h(
     'tr',
     { class: verdict },
     h('th', { scope: 'row' }, name),
-    cell('of', 'faint', span(from, to)),
-    cell('rows', 'number', count(rows)),
+    cell('of', 'faint', bounds ?? span(from, to)),
+    cell('rows', 'number', rows === undefined ? '–' : `${isExact ? '' : '~ '}${count(rows)}`),
     cell('size', 'number', bytes(size)),
     cell('when', 'number', verdict === 'goes' ? time(nextRun, instant(nextRun)) : 'not yet'),
     cell(
       'becomes',
-      verdict === 'goes' ? '' : 'warns',
-      verdict === 'goes' ? fates[ending] : `held back: ${reason}`,
+      verdict === 'goes' && !heldBefore(holds, name) ? '' : 'warns',
+      verdict === 'goes' ? [fates[ending], heldBefore(holds, name)] : `held back: ${reason}`,
     ),
   )
+
+/** Why the last run could not delete it. */
+function heldBefore(holds, name) {
+  const hold = holds.find((one) => one.name === name)
+  if (!hold) return undefined
+  return ` · held back since ${instant(hold.heldSince)} UTC: ${hold.reason}${hold.remedy === null ? '' : `: ${hold.remedy}`}`
+}
 
 const oldRowsRow = ({ table: name, before, rows, ending }, { nextRun }) =>
   h(
@@ -191,10 +217,9 @@ const span = (from, to) => {
 
 function drawArchives(
   place,
-  { files, rows, bytes: size, unverified, newest, lastVerifiedAt, longestUnreadAt },
+  { files, rows, bytes: size, unverified, newest, lastVerifiedAt, longestUnreadAt, lastCheck },
 ) {
-  if (files === 0) return draw(place, nothing('Nothing has left the database for a file yet.'))
-  const facts = [
+  const fileFacts = () => [
     ['Files', count(files), unverified > 0 && `${count(unverified)} more not read back yet`],
     ['Rows', count(rows)],
     ['Size', bytes(size)],
@@ -205,7 +230,10 @@ function drawArchives(
       time(longestUnreadAt, `since ${instant(longestUnreadAt)} UTC`),
       'beacon archive verify',
     ],
-  ].filter(Boolean)
+  ]
+  const check = lastCheck && ['Last check', ...checkFact(lastCheck)]
+  if (files === 0 && !check) return draw(place, nothing('Nothing has been archived yet.'))
+  const facts = [check, ...(files === 0 ? [] : fileFacts())].filter(Boolean)
   draw(
     place,
     h(
@@ -217,6 +245,17 @@ function drawArchives(
     ),
   )
 }
+
+/** What the last comparison with what was written has found. */
+const checkFact = ({ checkedAt, problems, liveRows, archivedRows, first }) => [
+  time(checkedAt, `${instant(checkedAt)} UTC`),
+  problems === 0
+    ? `${count(liveRows + archivedRows)} candles are as they were written`
+    : [
+        h('b', { class: 'warns' }, `${counted(problems, 'difference')} from what was written`),
+        ...first.map(({ where, problem, remedy }) => h('span', {}, `${where}: ${problem}. ${remedy}`)),
+      ],
+]
 
 /** Most queues have nothing most of the time: they are named, and no more. */
 export function drawQueues(place, { queues }) {

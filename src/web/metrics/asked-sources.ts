@@ -68,7 +68,7 @@ export const markets = defineCollector({
   name: 'markets',
   gauges: {
     beacon_markets: {
-      help: 'Followed markets by what their source’s listing last showed of them.',
+      help: 'Tracked markets by what their source’s listing last showed of them.',
       labels: ['source', 'state'],
     },
   },

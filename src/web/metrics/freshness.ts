@@ -70,7 +70,7 @@ export const prices = defineCollector({
       help: 'From the newest price of a coin to now, of the coin whose price is oldest.',
       labels: [],
     },
-    beacon_coins: { help: 'Followed coins, with a price and without.', labels: ['priced'] },
+    beacon_coins: { help: 'Tracked coins, with a price and without.', labels: ['priced'] },
   },
   collect: async ({ pool, clock }) => {
     const db = databaseOf(pool)

@@ -1,7 +1,7 @@
 import { second } from '../../market/instant.ts'
 import { readNewestSample } from '../../store/database-samples.ts'
 import { listOpenIncidents } from '../../store/incidents.ts'
-import { readPartitionsAhead } from '../../store/partitions-ahead.ts'
+import { readPartitionsAhead } from '../../store/lifecycle/partitions-ahead.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { readTables } from '../status/partitions.ts'
 import { defineCollector } from './collector.ts'
@@ -10,9 +10,9 @@ import { defineCollector } from './collector.ts'
 export const partitions = defineCollector({
   name: 'partitions',
   gauges: {
-    beacon_partitions: { help: 'Leaves of a partitioned table.', labels: ['table'] },
+    beacon_partitions: { help: 'Partitions of a partitioned table.', labels: ['table'] },
     beacon_partition_bytes: {
-      help: 'Size of the leaves of a table, with their indexes.',
+      help: 'Size of the partitions of a table, with their indexes.',
       labels: ['table'],
     },
     beacon_partitions_ahead_seconds: {
@@ -100,7 +100,7 @@ const namesOf = <K extends string>(values: Readonly<Record<K, unknown>>): K[] =>
 export const incidents = defineCollector({
   name: 'incidents',
   gauges: {
-    beacon_incidents_open: { help: 'What somebody was told to look at and is not over yet.', labels: [] },
+    beacon_incidents_open: { help: 'Open alerts.', labels: [] },
   },
   collect: async ({ pool }) => [
     { name: 'beacon_incidents_open', value: (await listOpenIncidents(databaseOf(pool))).length },

@@ -3,6 +3,7 @@ import { hour, type Instant, minute, plus, second, toIso } from '../../market/in
 import type { AnyJob } from '../../queue/job.ts'
 import { idleQueues, pausedQueues } from '../../queue/progress.ts'
 import { lastDue } from '../../queue/schedule.ts'
+import { workersSince } from '../../runtime/presence.ts'
 import { readBlockingSessions } from '../../store/blocking-sessions.ts'
 import { listCoins } from '../../store/coins.ts'
 import { readDatabaseTime } from '../../store/database-clock.ts'
@@ -52,7 +53,11 @@ export async function checkWork(reach: ReadinessReach): Promise<string | undefin
     return `the queue ${idle.queue} stands still: no worker has ended anything in it for ${lengthInWords(idle.lateMs)}`
   }
   const paused = await pausedQueues(engine, queues)
-  const often = ticks.filter(({ everyMs, queue }) => everyMs <= oftenMs && !paused.has(queue))
+  const since = await workersSince(pool, engine.kind)
+  const often = ticks.filter(
+    ({ everyMs, queue, dueAt }) =>
+      everyMs <= oftenMs && !paused.has(queue) && (since === undefined || dueAt >= since),
+  )
   const jobs = [...new Set(often.map(({ job }) => job))]
   const ended = await newestEndedRuns(db, jobs, { from: plus(now, -hour), to: plus(now, minute) })
   for (const tick of often) {

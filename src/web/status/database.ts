@@ -4,6 +4,7 @@ import type { Clock } from '../../runtime/clock.ts'
 import type { Settings } from '../../settings.ts'
 import { readIndexUsage, readSlowStatements } from '../../store/database-figures.ts'
 import { readEnds, readMeans, readNewestSample } from '../../store/database-samples.ts'
+import { readHiddenFigures } from '../../store/monitoring-rights.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { untilFullMs } from '../../store/until-full.ts'
 
@@ -20,12 +21,13 @@ export async function readDatabaseStatus({ settings, pool, clock }: Reach) {
   const db = databaseOf(pool)
   const now = clock.now()
   const { monitoring } = settings
-  const [newest, ofDay, kept, indexes, slowStatements] = [
+  const [newest, ofDay, kept, indexes, slowStatements, hidden] = [
     await readNewestSample(db),
     await readEnds(db, plus(now, -day)),
     await readEnds(db, plus(now, -monitoring.keep)),
     await readIndexUsage(db, mostIndexes),
     await readSlowStatements(db, mostStatements),
+    await readHiddenFigures(db),
   ]
   const stepMs = stepOf(ofDay[0]?.sampledAt ?? now, now)
   const means = await readMeans(db, plus(now, -day), stepMs)
@@ -50,6 +52,8 @@ export async function readDatabaseStatus({ settings, pool, clock }: Reach) {
     },
     /** null where the server does not keep them: pg_stat_statements is not installed. */
     slowStatements: slowStatements ?? null,
+    /** What the login of the daemon does not see, and the grant that shows it; null where it sees everything. */
+    hidden: hidden ?? null,
   }
 }
 

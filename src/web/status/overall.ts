@@ -1,9 +1,12 @@
+import { isUnreachableText } from '../../http/reachability.ts'
+import type { HoldStatus } from '../../lifecycle/describe-retention.ts'
 import { type Instant, minute, second } from '../../market/instant.ts'
 import type { Settings } from '../../settings.ts'
 import { readinessFindings } from '../readiness/findings.ts'
 import { blockingFindings } from './blocking.ts'
 import { attention, catchingUp, type Finding, type OverallState } from './finding.ts'
 import type { Status } from './status.ts'
+import { isUsedBy, unreachableFindings, unusedFinding } from './unreachable.ts'
 import { counted, lengthInWords } from './words.ts'
 
 export type Overall = Readonly<{
@@ -23,9 +26,12 @@ const settlingMs = 10 * minute
 export function judge(facts: Facts, settings: Settings, now: Instant): Overall {
   const findings = findingsOf(facts, settings, now)
   const [gravest, ...others] = [...findings, ...ofAlerts(facts, findings)].toSorted(byGravity)
+  const notes = others.map((other) => other.sentence)
   if (!gravest) return { state: 'ok', sentence: whenAllIsWell(facts), others: [] }
   const { state, sentence } = gravest
-  return { state, sentence, others: others.map((other) => other.sentence) }
+  return state === 'note'
+    ? { state: 'ok', sentence: whenAllIsWell(facts), others: [sentence, ...notes] }
+    : { state, sentence, others: notes }
 }
 
 /** Everything that is not as it should be, the graver first. */
@@ -33,17 +39,20 @@ export function findingsOf(facts: Facts, settings: Settings, now: Instant): Find
   return [
     ...blockingFindings(facts.blocking),
     ...readinessFindings(facts.readiness),
+    ...unreachableFindings(facts.unreachable),
     ...ofFleet(facts),
     ...ofBans(facts),
     ...ofSeries(facts, now),
     ...ofPrices(facts, settings, now),
     ...ofRuns(facts),
     ...ofTables(facts),
+    ...ofHolds(facts),
+    ...ofCheck(facts),
     ...ofOwed(facts),
   ].toSorted(byGravity)
 }
 
-const gravity = { 'catching-up': 1, attention: 2 }
+const gravity = { note: 0, 'catching-up': 1, attention: 2 }
 const byGravity = (a: Finding, b: Finding): number => gravity[b.state] - gravity[a.state]
 
 const whenAllIsWell = ({ series }: Facts): string =>
@@ -101,7 +110,7 @@ function ofBans({ bans }: Facts): Finding[] {
 function ofSeries(facts: Facts, now: Instant): Finding[] {
   const { series } = facts
   if (series.length === 0)
-    return [attention('coins.none', 'No coin is followed: `beacon coins add` follows one.')]
+    return [attention('coins.none', 'No coin is tracked: `beacon coins add bitcoin` tracks one.')]
   const findings: Finding[] = []
   const stale = series.filter(({ state }) => state === 'stale')
   const [worst] = stale.toSorted((a, b) => lagInCandles(b) - lagInCandles(a))
@@ -156,13 +165,18 @@ function ofPrices(facts: Facts, { prices: { every } }: Settings, now: Instant): 
   ]
 }
 
-function ofRuns({ runs }: Facts): Finding[] {
+function ofRuns({ runs, series, unreachable }: Facts): Finding[] {
   const seen = new Set<string>()
   return runs.flatMap((run) => {
     const work = `${run.job} ${JSON.stringify(run.subject)}`
     if (run.status === 'running' || seen.has(work)) return []
     seen.add(work)
     if (run.status !== 'failed') return []
+    const { source } = run.subject
+    if (run.error !== null && isUnreachableText(run.error)) {
+      if (unreachable.isNetworkDown || unreachable.sources.some((one) => one.source === source)) return []
+      if (source !== undefined && !isUsedBy(series, source)) return [unusedFinding(source, run.error)]
+    }
     const name = [run.job, run.subject.source, run.subject.coinId ?? run.subject.view, run.subject.timeframe]
       .filter((part) => part !== undefined)
       .join(' ')
@@ -184,6 +198,45 @@ function ofTables({ partitions }: Facts): Finding[] {
       `${tables} no partition for new rows: \`beacon partitions ensure\` makes it.`,
     ),
   ]
+}
+
+/** One for each table and kind: a view over every partition is one matter. */
+function ofHolds({ holds, partitions }: Facts): Finding[] {
+  const found = new Map<string, { first: HoldStatus; names: string[] }>()
+  for (const hold of holds) {
+    const key = `retention.held ${hold.table} ${hold.kind}`
+    const known = found.get(key)
+    if (known) known.names.push(hold.name)
+    else found.set(key, { first: hold, names: [hold.name] })
+  }
+  const unbounded = partitions
+    .filter((one) => one.unbounded.length > 0 && !found.has(`retention.held ${one.table} shape`))
+    .map((one) =>
+      attention(
+        `partitions.unbounded ${one.table}`,
+        `${one.unbounded.join(', ')} of ${one.table} has no bounds in time, so retention never deletes its rows: \`beacon retention --dry-run\` shows what helps.`,
+      ),
+    )
+  return [
+    ...[...found].map(([key, one]) => attention(key, heldText(one.first, one.names.length - 1))),
+    ...unbounded,
+  ]
+}
+
+function ofCheck({ checkProblems }: Facts): Finding[] {
+  if (checkProblems === null || checkProblems === 0) return []
+  return [
+    attention(
+      'archive.check',
+      `${counted(checkProblems, 'difference')} between what is stored or archived and what was written: \`beacon archive check\` lists them with what helps.`,
+    ),
+  ]
+}
+
+function heldText({ name, reason, remedy }: HoldStatus, more: number): string {
+  const others = more === 0 ? '' : ` and ${counted(more, 'more partition')}`
+  const helps = remedy === null ? '' : `: ${remedy}`
+  return `Retention cannot delete ${name}${others}: ${reason}${helps}.`
 }
 
 function ofOwed({ series }: Facts): Finding[] {

@@ -2,11 +2,12 @@ import type { Pool } from 'pg'
 import { day, type Instant, later, toIso } from '../../market/instant.ts'
 import type { Ending } from '../../settings/schema.ts'
 import type { Settings } from '../../settings.ts'
-import { hasRange, measurePartitions } from '../../store/list-partitions.ts'
-import { receiving } from '../../store/partitions/catalog.ts'
+import { measurePartitions, nameOf } from '../../store/lifecycle/list-partitions.ts'
+import { partitionsAheadOf } from '../../store/lifecycle/partitions-ahead.ts'
+import { retentionPolicies } from '../../store/lifecycle/retention.ts'
+import { isBounded, receiving } from '../../store/partitions/catalog.ts'
 import { partitionedTables } from '../../store/partitions.ts'
-import { partitionsAheadOf } from '../../store/partitions-ahead.ts'
-import { retentionPolicies } from '../../store/retention.ts'
+import { databaseOf } from '../../store/transaction.ts'
 
 /** The leaves of one partitioned table, taken together. */
 export type TableStatus = Readonly<{
@@ -23,17 +24,19 @@ export type TableStatus = Readonly<{
   keptDays: number | null
   /** What becomes of them then. */
   ending: Ending | null
+  /** Partitions of it without bounds in time, such as a DEFAULT partition. */
+  unbounded: readonly string[]
 }>
 
 /** One line for each partitioned table that the settings speak of. */
 export async function readTables(pool: Pool, settings: Settings, now: Instant): Promise<TableStatus[]> {
   const names = partitionedTables(settings).map(({ name }) => name)
-  const partitions = await measurePartitions(pool, names)
+  const { all: partitions, unbounded } = await measurePartitions(databaseOf(pool), names)
   const policies = new Map(retentionPolicies(settings).map((policy) => [policy.table.name, policy]))
   return partitionsAheadOf(names, receiving(partitions), now).map(({ table, daysAhead }) => {
     const own = partitions.filter((partition) => partition.table === table)
     const newest = own
-      .filter(hasRange)
+      .filter(isBounded)
       .reduce<Instant | undefined>(
         (bound, { range }) => (bound === undefined ? range.to : later(bound, range.to)),
         undefined,
@@ -48,6 +51,7 @@ export async function readTables(pool: Pool, settings: Settings, now: Instant): 
       daysAhead: Math.round(daysAhead * 100) / 100,
       keptDays: policy === undefined ? null : policy.keepMs / day,
       ending: policy?.ending ?? null,
+      unbounded: unbounded.filter((one) => one.table === table).map(nameOf),
     }
   })
 }

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg'
 import { Unavailable } from '../../fault.ts'
 import type { Stop } from '../../http/stops.ts'
+import { describeRecordedHold, type HoldStatus } from '../../lifecycle/describe-retention.ts'
 import { type Instant, second, toIso } from '../../market/instant.ts'
 import type { Engine } from '../../queue/engine.ts'
 import type { AnyJob } from '../../queue/job.ts'
@@ -13,7 +14,9 @@ import { within } from '../../runtime/within.ts'
 import type { Settings } from '../../settings.ts'
 import { blockingMessage, readBlockingSessions } from '../../store/blocking-sessions.ts'
 import { listCoins } from '../../store/coins.ts'
+import { readLastCheck } from '../../store/digests/archive-checks.ts'
 import { listIncidents } from '../../store/incidents.ts'
+import { listHolds } from '../../store/lifecycle/partition-holds.ts'
 import { readLatestPrices } from '../../store/prices.ts'
 import { listRuns } from '../../store/runs.ts'
 import { describeServer, type ServerDescription } from '../../store/server.ts'
@@ -28,6 +31,7 @@ import { describePrice, type PriceStatus } from './prices.ts'
 import { describeRun, type RunStatus } from './runs.ts'
 import { describeSchedules, type ScheduleStatus } from './schedules.ts'
 import { readSeries, type SeriesStatus } from './series.ts'
+import { readUnreachable, type UnreachableStatus } from './unreachable.ts'
 
 export type ProcessStatus = Readonly<{
   version: string
@@ -47,6 +51,8 @@ export type Status = Readonly<{
   readiness: Readiness
   /** Sessions of other programs that ours wait for. */
   blocking: readonly BlockingStatus[]
+  /** Sources that get no connection. */
+  unreachable: UnreachableStatus
   /** null when the store of the request budget does not answer. */
   bans: readonly BanStatus[] | null
   /** Those that are open and those of the last day, the newest first. */
@@ -58,6 +64,10 @@ export type Status = Readonly<{
   queues: readonly QueueCounts[] | null
   jobs: readonly ScheduleStatus[]
   partitions: readonly TableStatus[]
+  /** Partitions that are older than they are kept and could not be deleted. */
+  holds: readonly HoldStatus[]
+  /** How many differences the last check of all rows and files has found; null where there was none. */
+  checkProblems: number | null
   process: ProcessStatus
 }>
 
@@ -122,7 +132,7 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
   const db = databaseOf(pool)
   const now = clock.now()
   const coins = await listCoins(db)
-  const [series, prices, runs, incidents, partitions, server] = await Promise.all([
+  const [series, prices, runs, incidents, partitions, holds, check, server] = await Promise.all([
     readSeries(db, settings, coins, now),
     coins.length === 0
       ? []
@@ -133,19 +143,23 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
     listRuns(db, shownRuns),
     listIncidents(db, mostAlerts),
     readTables(pool, settings, now),
+    listHolds(db),
+    readLastCheck(db),
     describeServer(db),
   ])
-  const [queues, stops, someoneWorks, readiness, blocking] = await Promise.all([
+  const [queues, stops, someoneWorks, readiness, blocking, unreachable] = await Promise.all([
     countQueues(reach),
     readStops(reach),
     hasWorkers(pool, reach.engine.kind),
     reach.readiness(),
     readBlockingSessions(db),
+    readUnreachable(db, series, now),
   ])
   return {
     generatedAt: toIso(now),
     readiness,
     blocking: blocking.map(describeBlocking),
+    unreachable,
     bans: stops === null ? null : stops.map((stop) => describeBan(stop, now)),
     alerts: incidents.filter((incident) => isRecent(incident, now)).map(describeAlert),
     series: inOrderOfRank(
@@ -157,6 +171,8 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
     queues,
     jobs: describeSchedules(jobs, settings, coins, now),
     partitions,
+    holds: holds.map(describeRecordedHold),
+    checkProblems: check?.problems.length ?? null,
     process: {
       version: reach.version,
       startedAt: startedAt === undefined ? null : toIso(startedAt),

@@ -1,14 +1,15 @@
 import type { Pool } from 'pg'
 import { enforceRetention } from '../../../jobs/enforce-retention.ts'
-import { type DescribedPlan, describePlan } from '../../ingest/describe-retention.ts'
-import { foreseeRetention } from '../../ingest/retention-plan.ts'
+import { type DescribedPlan, describePlan } from '../../lifecycle/describe-retention.ts'
+import { foreseeRetention } from '../../lifecycle/retention-plan.ts'
 import { type Instant, toInstant, toIso } from '../../market/instant.ts'
 import type { AnyJob } from '../../queue/job.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Settings } from '../../settings.ts'
-import { type ArchiveSummary, readArchiveSummary } from '../../store/archive-summary.ts'
 import { type Coin, listCoins } from '../../store/coins.ts'
+import { type CheckResult, readLastCheck } from '../../store/digests/archive-checks.ts'
 import { type LastRun, readLastRuns } from '../../store/job-figures.ts'
+import { type ArchiveSummary, readArchiveSummary } from '../../store/lifecycle/archive-summary.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { describeSchedules } from './schedules.ts'
 
@@ -36,6 +37,17 @@ export type ArchiveStatus = Readonly<
     newest: Readonly<{ name: string; rows: number; bytes: number; createdAt: string }> | null
     lastVerifiedAt: string | null
     longestUnreadAt: string | null
+    /** The last comparison of everything with what was written; null where there was none. */
+    lastCheck: CheckStatus | null
+  }
+>
+
+export type CheckStatus = Readonly<
+  Omit<CheckResult, 'coinIds' | 'checkedAt' | 'problems'> & {
+    checkedAt: string
+    problems: number
+    /** The first of them, each with what helps. */
+    first: CheckResult['problems']
   }
 >
 
@@ -47,17 +59,18 @@ export async function readUpkeep({
   jobs,
 }: Reach): Promise<Readonly<{ jobs: readonly JobStatus[]; archives: ArchiveStatus }>> {
   const db = databaseOf(pool)
-  const [coins, lastRuns, archives] = await Promise.all([
+  const [coins, lastRuns, archives, check] = await Promise.all([
     listCoins(db),
     readLastRuns(
       db,
       jobs.map(({ name }) => name),
     ),
     readArchiveSummary(db),
+    readLastCheck(db),
   ])
   return {
     jobs: describeJobs(jobs, settings, coins, lastRuns, clock.now()),
-    archives: describeArchives(archives),
+    archives: describeArchives(archives, check),
   }
 }
 
@@ -93,16 +106,24 @@ function describeJobs(
 const isoOrNull = (instant: Instant | undefined): string | null =>
   instant === undefined ? null : toIso(instant)
 
-const describeArchives = ({
-  newest,
-  lastVerifiedAt,
-  longestUnreadAt,
-  ...sums
-}: ArchiveSummary): ArchiveStatus => ({
+const shownProblems = 5
+
+const describeArchives = (
+  { newest, lastVerifiedAt, longestUnreadAt, ...sums }: ArchiveSummary,
+  check: CheckResult | undefined,
+): ArchiveStatus => ({
   ...sums,
   newest: newest ? { ...newest, createdAt: toIso(newest.createdAt) } : null,
   lastVerifiedAt: isoOrNull(lastVerifiedAt),
   longestUnreadAt: isoOrNull(longestUnreadAt),
+  lastCheck: check ? describeCheck(check) : null,
+})
+
+const describeCheck = ({ coinIds: _, checkedAt, problems, ...sums }: CheckResult): CheckStatus => ({
+  ...sums,
+  checkedAt: toIso(checkedAt),
+  problems: problems.length,
+  first: problems.slice(0, shownProblems),
 })
 
 /** What retention will do when it runs next: the plan of `beacon retention --dry-run`, as of then. */

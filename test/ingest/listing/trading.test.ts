@@ -80,6 +80,17 @@ describe('the candles of a symbol', () => {
     const unknown = { ...gate, symbol: 'NOPE_USDT' }
     expect(await tradedBefore(deps, unknown, reusedAt, options(halfPast))).toBe(false)
   })
+
+  test('show where the symbol began, also where the source rejects a range that begins before', async ({
+    deps,
+  }) => {
+    const market = { source: candleSource('htx'), symbol: 'btcusdt' }
+    const began = at('2017-08-17T04:00Z')
+    expect(await tradedBefore(deps, market, plus(began, 7 * day), options(halfPast))).toBe(true)
+    expect(await tradedBefore(deps, market, began, options(halfPast))).toBe(false)
+    const across = { from: plus(began, -2 * day), to: plus(began, day) }
+    expect(await tradingIn(deps, market, across, options(halfPast))).toEqual({ silentUntil: began })
+  })
 })
 
 describe('a long silence', () => {

@@ -116,7 +116,7 @@ describe('a partition that is not ours', () => {
     )
     await interruptDetaching(pool, 'ohlcv_data_1m', 'by_hand')
     expect(await findIrregular(pool)).toMatchObject([
-      { kind: 'detaching', remedy: expect.stringMatching(/^npx beacon retention, or in psql: /) },
+      { kind: 'detaching', remedy: expect.stringMatching(/^In psql: /) },
     ])
     await heal(pool)
     expect(await findIrregular(pool)).toEqual([])

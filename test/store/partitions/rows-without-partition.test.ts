@@ -105,12 +105,12 @@ describe('rows without a partition', () => {
   )
 
   test('are left out where our role may not make one, and those with one are stored', async ({
-    freshDatabase: { pool, url },
+    freshDatabase: { pool, url, superuser },
   }) => {
     const series = await aSeries(pool)
     await ensurePartitions(pool, minuteTable, [partitionAt(minuteTable, start)], 2_000)
     const role = `loader_${process.pid}`
-    await pool.query(`create role ${role} login password 'loader'`)
+    await superuser.query(`create role ${role} login password 'loader'`)
     await pool.query(`grant select, insert, update, delete on all tables in schema public to ${role}`)
     const address = new URL(url)
     address.username = role
@@ -122,8 +122,8 @@ describe('rows without a partition', () => {
       expect(await stored(pool, series)).toEqual(candlesIn(minutes(0, 1_440)))
     } finally {
       await own.end()
-      await pool.query(`drop owned by ${role}`)
-      await pool.query(`drop role ${role}`)
+      await superuser.query(`drop owned by ${role}`)
+      await superuser.query(`drop role ${role}`)
     }
   })
 

@@ -1,0 +1,31 @@
+import { z } from 'zod'
+import { checkArchive as check } from '../src/lifecycle/archive/check-archive.ts'
+import { defineJob } from '../src/queue/job.ts'
+import { recordCheck } from '../src/store/digests/archive-checks.ts'
+import { listCoinIds } from '../src/store/digests/candle-digests.ts'
+import { databaseOf } from '../src/store/transaction.ts'
+
+/** Every row and every file, compared with what was written of it. */
+export const checkArchive = defineJob({
+  name: 'check-archive',
+  summary: 'Compares all rows and files with what was written of them',
+  payload: z.strictObject({}),
+  queueOf: () => 'upkeep',
+  idOf: () => 'check-archive',
+  priority: 0,
+  attempts: 2,
+  schedules: () => [
+    // Early on Sunday, when little else is done.
+    { id: 'check-archive', pattern: '30 3 * * 0', payload: {}, whenMissed: 'run-once' },
+  ],
+  run: async ({ pool, settings, clock, signal }, _, report) => {
+    const db = databaseOf(pool)
+    const deps = { pool, settings, clock, signal }
+    const coinIds = await listCoinIds(db)
+    const result = await check(deps, { coinIds, isWhole: true, accept: false })
+    await recordCheck(db, result)
+    for (const { where, problem } of result.problems) await report.log(`${where}: ${problem}`)
+    const { series, liveRows, archivedRows, files, counted, problems } = result
+    return { series, liveRows, archivedRows, files, counted, problems: problems.length }
+  },
+})

@@ -1,0 +1,247 @@
+import type { Pool } from 'pg'
+import { Fault, Unavailable } from '../../fault.ts'
+import { day, plus } from '../../market/instant.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import type { Settings } from '../../settings.ts'
+import { alone } from '../../store/alone.ts'
+import {
+  type Content,
+  contentOf,
+  exportRows,
+  type RowSelection,
+  readAtOneMoment,
+  readShape,
+  sameContent,
+} from '../../store/lifecycle/archive-content.ts'
+import { coverageOf } from '../../store/lifecycle/archived-coverage.ts'
+import {
+  type Archive,
+  archivesWithin,
+  forgetArchive,
+  intendArchive,
+  isBelieved,
+  listSuperseded,
+  recordDiscarded,
+  recordReadBack,
+  recordVerified,
+  recordWritten,
+  settleArchived,
+} from '../../store/lifecycle/archives.ts'
+import { type Partition, relationOf } from '../../store/lifecycle/list-partitions.ts'
+import type { Safekeeping } from '../../store/lifecycle/safekeeping.ts'
+import { databaseOf, inTransaction } from '../../store/transaction.ts'
+import { DamagedArchive } from './damaged-archive.ts'
+import { factTexts } from './file-facts.ts'
+import { asFault } from './folder-storage.ts'
+import { type ArchiveStorage, withStorage, withStorageOf } from './storage.ts'
+import { verifyArchive, verifyIn } from './verify-archive.ts'
+import { type WrittenFile, writeParquet } from './write-parquet.ts'
+
+export type ArchiveDeps = Readonly<{
+  pool: Pool
+  settings: Settings
+  clock: Clock
+  /** Called between two steps, with the name of the one that is done: a test ends the process there. */
+  steps?: (name: string) => Promise<void>
+}>
+
+/** How a partition is kept whose policy says `archive`: in a file that was read back, and holds exactly its rows. */
+export const archived =
+  (deps: ArchiveDeps): Safekeeping =>
+  async (partition) => {
+    const archive = await archivePartition(deps, partition)
+    return (db, now) => settleArchived(db, partition, archive, now)
+  }
+
+/**
+ * Makes sure that a file, read back, holds exactly what the partition does, and returns its row of the manifest. One that
+ * is there already is not written again. What an interrupted run has left is removed first.
+ */
+export const archivePartition = (deps: ArchiveDeps, partition: Partition): Promise<Archive> =>
+  aloneWith(deps.pool, partition, async () => {
+    const archives = await archivesWithin(databaseOf(deps.pool), partition.table, partition.range)
+    await discardUnfinished(
+      deps,
+      archives.filter((one) => isUnfinished(deps, one, partition)),
+    )
+    const believed = archives.filter(isBelieved)
+    return (await reused(deps, partition, believed)) ?? (await archiveAnew(deps, partition, believed))
+  })
+
+/** Another run may be writing one of another range; nobody is for a day. */
+const isUnfinished = ({ clock }: ArchiveDeps, archive: Archive, { range }: Partition): boolean =>
+  !isBelieved(archive) &&
+  ((archive.range.from === range.from && archive.range.to === range.to) ||
+    archive.createdAt < plus(clock.now(), -day))
+
+/** Throws Unavailable while another process archives or restores rows of the same table and time. */
+export const aloneWith = <T>(
+  pool: Pool,
+  { table, range }: Pick<Archive, 'table' | 'range'>,
+  work: () => Promise<T>,
+): Promise<T> =>
+  alone(
+    pool,
+    `archive:${table}:${range.from}`,
+    `another process is archiving or restoring rows of ${table}: try again when it is done`,
+    work,
+  )
+
+/**
+ * Removes what interrupted runs have left. Where the place it was meant for cannot be used any more, its row stays behind as
+ * discarded, and the next run tries again: a place that was written wrong once must not keep everything from being archived.
+ */
+export async function discardUnfinished(deps: ArchiveDeps, archives: readonly Archive[]): Promise<void> {
+  for (const archive of archives) {
+    try {
+      await discard(deps, archive)
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+    }
+  }
+}
+
+/** Removes a file that nobody believes, and then its row: a file without a row is nobody's. */
+export async function discard({ pool, settings }: ArchiveDeps, archive: Archive): Promise<void> {
+  const db = databaseOf(pool)
+  await recordDiscarded(db, archive.id)
+  await withStorageOf(settings, archive, (storage) => storage.remove(archive.fileName))
+  await forgetArchive(db, archive.id)
+}
+
+/** A partition that was put back and not changed is still what a file holds. */
+async function reused(
+  deps: ArchiveDeps,
+  partition: Partition,
+  believed: readonly Archive[],
+): Promise<Archive | undefined> {
+  const usable = believed.filter(({ superseded }) => superseded.length === 0)
+  if (usable.length === 0) return undefined
+  const { pool, settings, clock } = deps
+  const content = await inTransaction(
+    pool,
+    async ({ db }) => contentOf(db, { relation: relationOf(partition), ...(await readShape(db, partition)) }),
+    'upkeep',
+  )
+  for (const archive of usable.toReversed()) {
+    if (!archive.written || !sameContent(archive.written.content, content)) continue
+    if (!(await isSound(settings, archive))) continue
+    await recordReadBack(databaseOf(pool), archive.id, clock.now())
+    return archive
+  }
+  return undefined
+}
+
+async function isSound(settings: Settings, archive: Archive): Promise<boolean> {
+  try {
+    await verifyArchive(settings, archive)
+    return true
+  } catch (error) {
+    // The rows are in the table: another file is written.
+    if (error instanceof DamagedArchive) return false
+    throw error
+  }
+}
+
+async function archiveAnew(
+  deps: ArchiveDeps,
+  partition: Partition,
+  believed: readonly Archive[],
+): Promise<Archive> {
+  const { pool, settings } = deps
+  return withStorage(settings, async (storage) => {
+    const { archive, selection } = await inTransaction(pool, async ({ db }) => {
+      const shape = await readShape(db, partition)
+      const { table, name, range } = partition
+      const coverage = await coverageOf(db, partition)
+      const intended = await intendArchive(
+        db,
+        { table, partition: name, range, place: storage.place, ...shape, coverage },
+        deps.clock.now(),
+      )
+      return { archive: intended, selection: { relation: relationOf(partition), ...shape } }
+    })
+    const { content, file } = await exportTo(deps, storage, archive, selection)
+    const verified = await publish(deps, storage, archive, content, file)
+    // The rows of these never left the table: the new file has them as they are now.
+    for (const old of believed.filter(({ state }) => state === 'verified')) await discard(deps, old)
+    return verified
+  })
+}
+
+/** Removes the files of which nothing is read any more, since newer ones have all of their rows. */
+export async function discardSuperseded(deps: ArchiveDeps): Promise<void> {
+  await discardUnfinished(deps, await listSuperseded(databaseOf(deps.pool)))
+}
+
+/** Content and file are of one moment of the table. */
+function exportTo(
+  { pool, steps }: ArchiveDeps,
+  storage: ArchiveStorage,
+  archive: Archive,
+  selection: RowSelection,
+): Promise<Readonly<{ content: Content; file: WrittenFile }>> {
+  return inTransaction(
+    pool,
+    async (tx) => {
+      await readAtOneMoment(tx)
+      const content = await contentOf(tx.db, selection)
+      await steps?.('intended')
+      const file = await writeDraft(storage, archive, exportRows(tx, selection), content)
+      return { content, file }
+    },
+    'upkeep',
+  )
+}
+
+/** Writes the rows to where the archive's file is made. */
+export async function writeDraft(
+  storage: ArchiveStorage,
+  archive: Archive,
+  lines: AsyncIterable<Buffer>,
+  content?: Content,
+): Promise<WrittenFile> {
+  const draft = await storage.draftOf(archive.fileName)
+  try {
+    return await writeParquet(draft, archive.columns, lines, factTexts(archive, content))
+  } catch (error) {
+    throw asFault(error, storage.place)
+  }
+}
+
+/**
+ * Puts the draft where it belongs, reads it back from there, and writes both down. A file that is not what was written is
+ * removed, and the rows stay where they are: throws Unavailable, since another try writes another file.
+ */
+export async function publish(
+  deps: ArchiveDeps,
+  storage: ArchiveStorage,
+  archive: Archive,
+  content: Content,
+  { bytes, sha256 }: WrittenFile,
+): Promise<Archive> {
+  const { pool, clock, steps } = deps
+  const db = databaseOf(pool)
+  const written = { content, bytes, sha256 }
+  await steps?.('drafted')
+  await storage.publish(archive.fileName)
+  await steps?.('published')
+  await recordWritten(db, archive.id, written)
+  await steps?.('written')
+  try {
+    await verifyIn(storage, { ...archive, written })
+  } catch (error) {
+    if (!(error instanceof DamagedArchive)) throw error
+    await discard(deps, archive)
+    throw new Unavailable(
+      `${error.message}; it was removed, and no row was: look at the disk or store it was on`,
+      {
+        cause: error,
+      },
+    )
+  }
+  const verifiedAt = clock.now()
+  await recordVerified(db, archive.id, verifiedAt)
+  await steps?.('verified')
+  return { ...archive, state: 'verified', written, verifiedAt }
+}

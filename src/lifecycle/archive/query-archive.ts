@@ -1,0 +1,208 @@
+import { createWriteStream } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { type SQL, sql } from 'drizzle-orm'
+import type { Pool } from 'pg'
+import { toIso } from '../../market/instant.ts'
+import type { Settings } from '../../settings.ts'
+import {
+  exportCsv,
+  ownTable,
+  type RowSelection,
+  readAtOneMoment,
+  readShape,
+} from '../../store/lifecycle/archive-content.ts'
+import { inRowsTransaction } from '../../store/lifecycle/archived-rows.ts'
+import { type Archive, listArchives, rowArchivesOf } from '../../store/lifecycle/archives.ts'
+import { measurePartitions, relationOf } from '../../store/lifecycle/list-partitions.ts'
+import { holdPartitions, rangeTablesOf } from '../../store/lifecycle/range-tables.ts'
+import { databaseOf, inTransaction, type Transaction } from '../../store/transaction.ts'
+import { answer, placesRead, type QueryAnswer, withDuckDb } from './duck-db.ts'
+import { csvPlace, emptyPlace, parquetPlace, type View, viewText } from './duck-views.ts'
+import { makeDraftFolder, withFolder } from './folder-storage.ts'
+import { type LivePlace, placesOf, type RowPlace, rowPlacesOf } from './row-places.ts'
+import { withStorageOf } from './storage.ts'
+import { verifyOnce } from './verified-files.ts'
+
+type QueryDeps = Readonly<{ pool: Pool; settings: Settings }>
+
+type Queryable = Readonly<{ table: string; kind: 'partitions' | 'rows' | 'live'; time: string | undefined }>
+
+/** What can be asked for by name: tables whose rows end up in the archive, whole or one by one, and what they refer to. */
+const queryable = (settings: Settings): Queryable[] => [
+  { table: 'coins', kind: 'live', time: undefined },
+  { table: 'ohlcv_data', kind: 'partitions', time: 'timestamp' },
+  { table: 'market_data', kind: 'partitions', time: 'timestamp' },
+  ...Object.entries(settings.retention)
+    .filter(([, { then }]) => then === 'archive')
+    .map(([table, { by }]): Queryable => ({ table, kind: 'rows', time: by })),
+]
+
+/**
+ * Answers a query of DuckDB over tables as if nothing had ever been archived: each view is the live rows and those that
+ * are only in files, every row once. Only what the query reads is looked at: live rows of its time, and files, which are
+ * verified first. Numbers with decimals come as text, exactly. Throws DamagedArchive for a file that is not what was
+ * written, and InvalidInput for a query that DuckDB refuses.
+ */
+export async function queryArchive(deps: QueryDeps, query: string): Promise<QueryAnswer> {
+  const drafts = resolve(deps.settings.environment.dataDir, 'archive-drafts')
+  await makeDraftFolder(drafts)
+  const folder = await withFolder(drafts, () => mkdtemp(join(drafts, 'query-')))
+  try {
+    const { views, paths, read } = await withFolder(folder, () => prepare(deps, query, folder))
+    const files = archivesOf(views).filter(({ name }) => read.has(name))
+    return await withFilesOf(deps.settings, files, paths, () => ask(query, views, paths))
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Where the rows of each place are, on this machine, by the place's name. */
+type Paths = Map<string, string>
+
+type Prepared = Readonly<{ views: readonly View[]; paths: Paths; read: ReadonlySet<string> }>
+
+async function prepare({ pool, settings }: QueryDeps, query: string, folder: string): Promise<Prepared> {
+  const asked = queryable(settings).filter(({ table }) => new RegExp(`\\b${table}\\b`, 'i').test(query))
+  const paths: Paths = new Map()
+  const single: View[] = []
+  for (const one of asked.filter(({ kind }) => kind !== 'partitions'))
+    single.push(await rowsView(pool, one, folder, paths))
+  const partitioned = asked.filter(({ kind }) => kind === 'partitions')
+  const parents = await rangeTablesOf(
+    databaseOf(pool),
+    partitioned.map(({ table }) => table),
+  )
+  // Rows, partitions and manifest are of one moment, and nothing is deleted until the rows are copied.
+  return inTransaction(
+    pool,
+    async (tx) => {
+      await readAtOneMoment(tx)
+      await holdPartitions(tx, parents)
+      const views = [...single]
+      for (const one of partitioned) views.push(await partitionsView(tx, one, parents))
+      const read = await placesRead(query, views)
+      await exportLive(tx, views, read, folder, paths)
+      return { views, paths, read }
+    },
+    'upkeep',
+  )
+}
+
+const placed = (table: string, places: readonly RowPlace[]): View['places'] =>
+  places.map((place, index) => ({ name: `${table}_place_${index}`, place }))
+
+/** The live rows first: what is archived meanwhile is then in both, and counts once. */
+async function rowsView(
+  pool: Pool,
+  { table, kind, time }: Queryable,
+  folder: string,
+  paths: Paths,
+): Promise<View> {
+  const shape = await readShape(databaseOf(pool), ownTable(table))
+  const selection = { relation: relationOf(ownTable(table)), ...shape }
+  const path = join(folder, `${table}.csv`)
+  await inRowsTransaction(pool, table, (tx) => writeCsv(tx, selection, path))
+  const archives = kind === 'live' ? [] : await rowArchivesOf(databaseOf(pool), table)
+  const view = { table, ...shape, time, places: placed(table, rowPlacesOf(archives)) }
+  for (const { name, place } of view.places) if (place.kind === 'live') paths.set(name, path)
+  return view
+}
+
+async function partitionsView(
+  { db }: Transaction,
+  { table, time }: Queryable,
+  parents: readonly string[],
+): Promise<View> {
+  const own = parents.filter((parent) => parent === table || parent.startsWith(`${table}_`))
+  const archives = (await listArchives(db)).filter(
+    (one) => one.partition !== undefined && (one.table === table || one.table.startsWith(`${table}_`)),
+  )
+  const places = placesOf(await measurePartitions(db, own), archives)
+  return { table, ...(await readShape(db, ownTable(table))), time, places: placed(table, places) }
+}
+
+async function exportLive(
+  tx: Transaction,
+  views: readonly View[],
+  read: ReadonlySet<string>,
+  folder: string,
+  paths: Paths,
+): Promise<void> {
+  for (const view of views) {
+    for (const { name, place } of view.places) {
+      if (place.kind === 'file' || paths.has(name) || !read.has(name)) continue
+      const path = join(folder, `${name}.csv`)
+      await writeCsv(tx, liveRows(view, place), path)
+      paths.set(name, path)
+    }
+  }
+}
+
+/** Through the table, where a login may have rights that it does not have on each partition. */
+function liveRows({ table, columns, key, time }: View, place: LivePlace): RowSelection {
+  const { timeframe, range, partition } = place
+  const conditions: SQL[] = [
+    ...(timeframe === undefined ? [] : [sql`timeframe = ${timeframe}`]),
+    ...(range === undefined || time === undefined
+      ? []
+      : [
+          sql`${sql.identifier(time)} >= ${toIso(range.from)}::timestamp and ${sql.identifier(time)} < ${toIso(range.to)}::timestamp`,
+        ]),
+  ]
+  return {
+    relation: relationOf(partition ?? ownTable(table)),
+    columns,
+    key,
+    ...(conditions.length > 0 && { where: sql.join(conditions, sql` and `) }),
+  }
+}
+
+async function writeCsv(tx: Transaction, selection: RowSelection, path: string): Promise<void> {
+  await pipeline(exportCsv(tx, selection), createWriteStream(path, { mode: 0o600 }))
+}
+
+type NamedArchive = Readonly<{ name: string; archive: Archive }>
+
+const archivesOf = (views: readonly View[]): NamedArchive[] =>
+  views.flatMap(({ places }) =>
+    places.flatMap(({ name, place }) => (place.kind === 'file' ? [{ name, archive: place.archive }] : [])),
+  )
+
+/** Does the work while every file is on this machine, and is what was written. */
+function withFilesOf<T>(
+  settings: Settings,
+  files: readonly NamedArchive[],
+  paths: Paths,
+  work: () => Promise<T>,
+): Promise<T> {
+  const [first, ...rest] = files
+  if (!first) return work()
+  const { name, archive } = first
+  return withStorageOf(settings, archive, (storage) =>
+    storage.withFile(archive.fileName, async (path) => {
+      await verifyOnce(settings, archive, path)
+      paths.set(name, path)
+      return withFilesOf(settings, rest, paths, work)
+    }),
+  )
+}
+
+const ask = (query: string, views: readonly View[], paths: Paths): Promise<QueryAnswer> =>
+  withDuckDb(async (connection) => {
+    for (const view of views) {
+      for (const { name, place } of view.places) {
+        const path = paths.get(name)
+        const make =
+          path === undefined
+            ? emptyPlace(name, view.columns)
+            : place.kind === 'live'
+              ? csvPlace(name, view.columns, path)
+              : parquetPlace(name, view.columns, path)
+        await connection.run(make)
+      }
+      await connection.run(viewText(view))
+    }
+    return answer(connection, query)
+  })

@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { pipeline } from 'node:stream/promises'
+import type { Settings } from '../../settings.ts'
+import { differingColumns, sameContent } from '../../store/lifecycle/archive-content.ts'
+import type { Archive, Written } from '../../store/lifecycle/archives.ts'
+import { DamagedArchive } from './damaged-archive.ts'
+import { contentOfFile } from './read-parquet.ts'
+import { type ArchiveStorage, withStorageOf } from './storage.ts'
+
+/**
+ * Reads an archive's file back, wherever it lies, with a reader that shares nothing with its writer: size, SHA-256, and
+ * what it holds column by column. Throws DamagedArchive where it is not what the manifest says.
+ */
+export const verifyArchive = (settings: Settings, archive: Archive): Promise<void> =>
+  withStorageOf(settings, archive, (storage) => verifyIn(storage, archive))
+
+/** The same of a file in a given storage. */
+export const verifyIn = (storage: ArchiveStorage, archive: Archive): Promise<void> =>
+  storage.withFile(archive.fileName, (path) => verifyFile(path, archive))
+
+/** The same of a file on this machine. */
+export async function verifyFile(path: string, archive: Archive): Promise<void> {
+  const { fileName, columns } = archive
+  const written = await verifyBytes(path, archive)
+  const content = await contentOfFile(path, columns)
+  if (!sameContent(content, written.content)) {
+    const columnNames = differingColumns(content, written.content).join(', ')
+    throw damaged(fileName, `does not hold what the table did (${columnNames || 'the number of rows'})`)
+  }
+}
+
+/** Size and SHA-256 alone: such a file was found to hold what it should when it was written. */
+export async function verifyBytes(path: string, { fileName, written }: Archive): Promise<Written> {
+  if (!written) throw new DamagedArchive(`${fileName} was never finished: archive its rows again`)
+  const { size } = await stat(path)
+  if (size !== written.bytes) {
+    throw damaged(fileName, `has ${size} bytes where ${written.bytes} were written`)
+  }
+  const sha256 = await sha256Of(path)
+  if (sha256 !== written.sha256)
+    throw damaged(fileName, 'has other bytes than were written (its SHA-256 differs)')
+  return written
+}
+
+const damaged = (fileName: string, why: string): DamagedArchive =>
+  new DamagedArchive(`${fileName} ${why}: put back a copy of it`)
+
+export async function sha256Of(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path), hash)
+  return hash.digest('hex')
+}

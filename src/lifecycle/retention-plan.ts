@@ -1,0 +1,167 @@
+import type { Pool } from 'pg'
+import { Misconfigured, Unavailable } from '../fault.ts'
+import { earlier, type Instant, later, plus } from '../market/instant.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Settings } from '../settings.ts'
+import { readRestoredRanges } from '../store/lifecycle/archives.ts'
+import { countPartitions } from '../store/lifecycle/count-partitions.ts'
+import {
+  measurePartitions,
+  type Partition,
+  type Partitions,
+  type UnboundedPartition,
+} from '../store/lifecycle/list-partitions.ts'
+import { countOldRows } from '../store/lifecycle/old-rows.ts'
+import { readBlockers } from '../store/lifecycle/partition-blockers.ts'
+import { type Hold, listHolds, type RecordedHold } from '../store/lifecycle/partition-holds.ts'
+import {
+  expiryOf,
+  heldBack,
+  type PlannedPartition,
+  planRetention,
+  type RetentionPolicy,
+  retentionPolicies,
+} from '../store/lifecycle/retention.ts'
+import { areSummarised } from '../store/lifecycle/view-refreshes.ts'
+import { databaseOf } from '../store/transaction.ts'
+import { clockObjection, readClocks } from './retention-clocks.ts'
+import { lastMidnight } from './summarise.ts'
+
+export type PlanDeps = Readonly<{ pool: Pool; settings: Settings; clock: Clock }>
+
+/** The rows of one table that are old enough; `rows` is undefined where another kind of run counts them. */
+export type PlannedRows = Readonly<{
+  table: string
+  by: string
+  before: Instant
+  ending: 'drop' | 'archive'
+  rows: number | undefined
+}>
+
+/** A partition whose rows belong to no time, so that nobody can say whether it is old enough. */
+export type HeldUnbounded = Readonly<{ partition: UnboundedPartition; hold: Hold }>
+
+export type RetentionPlan = Readonly<{
+  asOf: Instant
+  /** Why nothing goes at all: the clocks disagree. */
+  refusal: string | undefined
+  partitions: readonly PlannedPartition[]
+  unbounded: readonly HeldUnbounded[]
+  rows: readonly PlannedRows[]
+  /** What the last run could not delete. */
+  holds: readonly RecordedHold[]
+}>
+
+/**
+ * What the run that carries out the plan throws: before anything is touched where the clocks disagree, and once the rest is
+ * done where somebody has to agree. Undefined where nothing stands against it.
+ */
+export function refusalOf({
+  refusal,
+  partitions,
+}: Pick<RetentionPlan, 'refusal' | 'partitions'>): Misconfigured | undefined {
+  if (refusal !== undefined) return new Misconfigured(`nothing is deleted: ${refusal}`)
+  const tooMuch = partitions.filter(({ wantsAgreement }) => wantsAgreement)
+  if (tooMuch.length === 0) return undefined
+  const tables = [...new Set(tooMuch.map(({ partition }) => partition.table))].join(', ')
+  return new Misconfigured(
+    `more than half of ${tables} would be deleted at once, and is kept for now: check beacon retention --dry-run, then correct its "keep", or agree with beacon retention --yes`,
+  )
+}
+
+/** Why a run does not even begin: a summary reads what is about to be deleted, and must be of the last day first. */
+export async function summaryRefusal({ pool, settings, clock }: PlanDeps): Promise<Unavailable | undefined> {
+  return (await areSummarised(databaseOf(pool), settings.views, lastMidnight(clock.now())))
+    ? undefined
+    : new Unavailable(
+        'the summaries have not been refreshed since yesterday ended, and nothing is deleted before: beacon views refresh',
+      )
+}
+
+/** What a run would do now, and why; nothing is changed. `agreed`: more than half of a table may go at once. */
+export const readRetentionPlan = (deps: PlanDeps, agreed: boolean): Promise<RetentionPlan> =>
+  readPlan(deps, agreed)
+
+/** What the run at a later instant would do. */
+export const foreseeRetention = (deps: PlanDeps, at: Instant): Promise<RetentionPlan> =>
+  readPlan(deps, false, at)
+
+async function readPlan(deps: PlanDeps, agreed: boolean, at?: Instant): Promise<RetentionPlan> {
+  const { pool, settings, clock } = deps
+  const db = databaseOf(pool)
+  const clocks = await readClocks(db, clock.now())
+  const refusal = clockObjection(clocks, settings)
+  // Of two clocks that agree well enough the one that deletes later.
+  const agreedNow = earlier(clocks.own, clocks.database)
+  const asOf = at === undefined ? agreedNow : later(agreedNow, at)
+  const policies = retentionPolicies(settings)
+  const partitions = await measurePartitions(
+    db,
+    policies.map(({ table }) => table.name),
+  )
+  const planned = await planPartitions(deps, policies, partitions, asOf, agreed)
+  return {
+    asOf,
+    refusal,
+    partitions: refusal === undefined ? planned : refuseAll(planned),
+    unbounded: partitions.unbounded.map((partition) => ({ partition, hold: unboundedHold(partition) })),
+    rows: await planRows(deps, asOf),
+    holds: await listHolds(db),
+  }
+}
+
+async function planPartitions(
+  { pool }: PlanDeps,
+  policies: readonly RetentionPolicy[],
+  { bounded }: Partitions,
+  now: Instant,
+  agreed: boolean,
+): Promise<PlannedPartition[]> {
+  const byTable = new Map(policies.map((policy) => [policy.table.name, policy]))
+  const isExpired = (partition: Partition) => {
+    const policy = byTable.get(partition.table)
+    return policy !== undefined && expiryOf(partition, policy) <= now
+  }
+  const db = databaseOf(pool)
+  const holds = await readBlockers(db, bounded.filter(isExpired))
+  const restored = restoredPartitions(await readRestoredRanges(db, now), bounded)
+  const counted = await countPartitions(pool, bounded, isExpired)
+  return planRetention(policies, counted, { now, restored, holds, agreed })
+}
+
+/** A partition of which only a part was restored stays as a whole. */
+function restoredPartitions(
+  restored: Awaited<ReturnType<typeof readRestoredRanges>>,
+  partitions: readonly Partition[],
+): Map<number, Instant> {
+  const untilOf = ({ table, range }: Partition) =>
+    restored
+      .filter((one) => one.table === table && one.range.from < range.to && range.from < one.range.to)
+      .map(({ until }) => until)
+  return new Map(
+    partitions.flatMap((partition) => {
+      const untils = untilOf(partition)
+      return untils.length === 0 ? [] : [[partition.oid, untils.reduce(later)] as const]
+    }),
+  )
+}
+
+const refuseAll = (planned: readonly PlannedPartition[]): PlannedPartition[] =>
+  planned.map((one) => (one.verdict === 'goes' ? heldBack(one, 'the clocks disagree') : one))
+
+const unboundedHold = ({ qualifiedName, table, bounds }: UnboundedPartition): Hold => ({
+  kind: 'shape',
+  reason: `it has no bounds in time (${bounds}), so retention never deletes its rows`,
+  remedy: `alter table ${table} detach partition ${qualifiedName} -- then load or insert its rows anew, each into a partition of its time`,
+})
+
+async function planRows({ pool, settings }: PlanDeps, now: Instant): Promise<PlannedRows[]> {
+  const planned: PlannedRows[] = []
+  for (const [table, { by, keep, then }] of Object.entries(settings.retention)) {
+    if (keep === undefined) continue
+    const before = plus(now, -keep)
+    const rows = then === 'drop' ? await countOldRows(pool, { table, by }, before) : undefined
+    planned.push({ table, by, before, ending: then, rows })
+  }
+  return planned
+}

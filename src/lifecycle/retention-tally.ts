@@ -1,0 +1,75 @@
+import { Aborted } from '../fault.ts'
+import { concernsDatabase, holdOf } from '../store/lifecycle/delete-partitions.ts'
+import { nameOf } from '../store/lifecycle/list-partitions.ts'
+import { type HeldPartition, type Hold, holdText } from '../store/lifecycle/partition-holds.ts'
+import type { CountedPartition } from '../store/lifecycle/retention.ts'
+import type { HeldBack, RetentionOutcome, RetentionReport } from './retention.ts'
+
+type Subject = Omit<HeldPartition, 'hold'>
+
+/** What became of each partition of a run. What stops one is recorded and stops no other. */
+export class RetentionTally {
+  readonly #signal: AbortSignal
+  readonly #stillAlone: () => Promise<void>
+  readonly #report: RetentionReport
+  readonly #dropped: string[] = []
+  readonly #heldBack: HeldBack[] = []
+  readonly #held: HeldPartition[] = []
+  readonly #failures: Error[] = []
+  #rows = 0
+  #bytes = 0
+
+  constructor(signal: AbortSignal, stillAlone: () => Promise<void>, report: RetentionReport) {
+    this.#signal = signal
+    this.#stillAlone = stillAlone
+    this.#report = report
+  }
+
+  get sums(): Omit<RetentionOutcome, 'deleted'> {
+    return { dropped: this.#dropped, rows: this.#rows, bytes: this.#bytes, heldBack: this.#heldBack }
+  }
+
+  /** What somebody should know of: neither too young, nor restored, nor waiting for an agreement. */
+  get held(): readonly HeldPartition[] {
+    return this.#held
+  }
+
+  /** Between two partitions. */
+  async proceed(): Promise<void> {
+    if (this.#signal.aborted) throw new Aborted('retention was stopped: the next run goes on from there')
+    await this.#stillAlone()
+  }
+
+  async drop(partition: CountedPartition): Promise<void> {
+    this.#dropped.push(nameOf(partition))
+    this.#rows += partition.rows
+    this.#bytes += partition.bytes
+    await this.#report.log(`${nameOf(partition)} is deleted with ${partition.rows} rows`)
+  }
+
+  async holdBack(partition: Subject, reason: string, hold?: Hold): Promise<void> {
+    const { schema, table, name, qualifiedName, range } = partition
+    if (hold) this.#held.push({ schema, table, name, qualifiedName, range, hold })
+    this.#heldBack.push({ partition: nameOf(partition), reason })
+    await this.#report.log(`${nameOf(partition)} stays: ${reason}`)
+  }
+
+  /** A failure of one partition. What concerns the database as a whole ends the run. */
+  async fail(partition: Subject, error: unknown, kind: Hold['kind'] = 'failure'): Promise<void> {
+    const hold = this.#holdOf(error, kind)
+    await this.holdBack(partition, holdText(hold), hold)
+  }
+
+  #holdOf(error: unknown, kind: Hold['kind']): Hold {
+    const hold = holdOf(error)
+    if (hold) return hold
+    if (!(error instanceof Error) || error instanceof Aborted || concernsDatabase(error)) throw error
+    this.#failures.push(error)
+    return { kind, reason: error.message, remedy: undefined }
+  }
+
+  throwFirst(): void {
+    const [failure] = this.#failures
+    if (failure) throw failure
+  }
+}

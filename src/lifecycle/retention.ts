@@ -1,0 +1,153 @@
+import type { Pool } from 'pg'
+import { plus, toInstant } from '../market/instant.ts'
+import { alignTo, subtract } from '../market/range.ts'
+import { floorTo, toAligned } from '../market/timeframe.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Settings } from '../settings.ts'
+import { alone } from '../store/alone.ts'
+import { lockPartitionCreation } from '../store/create-partitions.ts'
+import type { Steps } from '../store/lifecycle/delete-partitions.ts'
+import { measurePartitions } from '../store/lifecycle/list-partitions.ts'
+import { deleteOldRows } from '../store/lifecycle/old-rows.ts'
+import { type HeldPartition, listHolds, recordHolds } from '../store/lifecycle/partition-holds.ts'
+import type { PlannedPartition } from '../store/lifecycle/retention.ts'
+import { retentionPolicies } from '../store/lifecycle/retention.ts'
+import { trimLedger } from '../store/lifecycle/trim-ledger.ts'
+import { databaseOf, inTransaction } from '../store/transaction.ts'
+import { deletePlanned } from './delete-planned.ts'
+import { type PlannedRows, type RetentionPlan, readRetentionPlan, refusalOf } from './retention-plan.ts'
+import type { Safekeepings } from './retention-safekeeping.ts'
+import { RetentionTally } from './retention-tally.ts'
+
+export type RetentionDeps = Readonly<{
+  pool: Pool
+  settings: Settings
+  clock: Clock
+  signal: AbortSignal
+  safekeepings: Safekeepings
+  /** After everything else: removes files that nothing is read from any more. */
+  tidy?: () => Promise<void>
+  /** Where a test ends the process. */
+  steps?: Steps
+}>
+
+/** How a run tells what it is doing; a job's report fits. */
+export type RetentionReport = Readonly<{
+  progress(done: number, total: number): Promise<void>
+  log(line: string): Promise<void>
+}>
+
+export type HeldBack = Readonly<{ partition: string; reason: string }>
+
+export type RetentionOutcome = Readonly<{
+  dropped: readonly string[]
+  rows: number
+  bytes: number
+  heldBack: readonly HeldBack[]
+  /** How many rows went one by one, by table. */
+  deleted: Readonly<Record<string, number>>
+}>
+
+const onlyOne = <T>({ pool }: RetentionDeps, work: (stillAlone: () => Promise<void>) => Promise<T>) =>
+  alone(pool, 'retention', 'retention is being applied already: try again when that run is done', work)
+
+/**
+ * Deletes everything that is older than it is kept, one process at a time. Each partition goes in a transaction with the
+ * proof that what must outlive it is kept; one that cannot go now holds up no other and is recorded. `agreed`: more than
+ * half of a table may go at once. Throws Misconfigured where the clocks disagree, before anything is touched, and where
+ * somebody has to agree, after the rest is done.
+ */
+export const enforceRetention = (
+  deps: RetentionDeps,
+  agreed: boolean,
+  report: RetentionReport,
+): Promise<RetentionOutcome> =>
+  onlyOne(deps, async (stillAlone) => {
+    const plan = await readRetentionPlan(deps, agreed)
+    if (plan.refusal !== undefined) throw refusalOf(plan)
+    const tally = new RetentionTally(deps.signal, stillAlone, report)
+    await deletePlanned(deps, plan, plan.partitions.filter(isGoing), tally, report)
+    for (const { partition, verdict, reason, hold } of plan.partitions)
+      if (verdict === 'held-back') await tally.holdBack(partition, reason, hold)
+    for (const { partition, hold } of plan.unbounded)
+      await tally.holdBack({ ...partition, range: undefined }, hold.reason, hold)
+    await record(deps, tally.held)
+    await trimLeftovers(deps, plan)
+    const deleted = await deleteRows(deps, plan.rows)
+    await deps.tidy?.()
+    tally.throwFirst()
+    const refusal = refusalOf(plan)
+    if (refusal !== undefined) throw refusal
+    return { ...tally.sums, deleted }
+  })
+
+/**
+ * Tries again what the last run could not delete, and nothing else. Costs one query where it could delete everything.
+ * Returns undefined then, and where the clocks disagree or another run is under way.
+ */
+export async function retryHeld(
+  deps: RetentionDeps,
+  report: RetentionReport,
+): Promise<Omit<RetentionOutcome, 'deleted'> | undefined> {
+  const before = await listHolds(databaseOf(deps.pool))
+  if (before.length === 0) return undefined
+  const names = new Set(before.map(({ schema, name }) => `${schema} ${name}`))
+  const wasHeld = ({ schema, name }: Readonly<{ schema: string; name: string }>) =>
+    names.has(`${schema} ${name}`)
+  return onlyOne(deps, async (stillAlone) => {
+    const plan = await readRetentionPlan(deps, false)
+    if (plan.refusal !== undefined) return undefined
+    const planned = plan.partitions.filter(({ partition }) => wasHeld(partition))
+    const tally = new RetentionTally(deps.signal, stillAlone, report)
+    await deletePlanned(deps, plan, planned.filter(isGoing), tally, report)
+    for (const { partition, verdict, reason, hold } of planned)
+      if (verdict === 'held-back') await tally.holdBack(partition, reason, hold)
+    for (const { partition, hold } of plan.unbounded)
+      if (wasHeld(partition)) await tally.holdBack({ ...partition, range: undefined }, hold.reason, hold)
+    await record(deps, tally.held)
+    await deps.tidy?.()
+    return tally.sums
+  })
+}
+
+const isGoing = ({ verdict }: PlannedPartition): boolean => verdict === 'goes'
+
+const record = ({ pool, clock }: RetentionDeps, held: readonly HeldPartition[]): Promise<void> =>
+  inTransaction(pool, ({ db }) => recordHolds(db, held, clock.now()))
+
+/**
+ * What coverage says of a time that has no partition and that no run will touch again: nobody asks for it any more. Whoever
+ * makes a partition waits meanwhile, so that what is recorded with its rows is not forgotten with the rest.
+ */
+async function trimLeftovers({ pool, settings }: RetentionDeps, { asOf }: RetentionPlan): Promise<void> {
+  for (const { table, keepMs } of retentionPolicies(settings)) {
+    const { name, timeframe } = table
+    if (timeframe === undefined) continue
+    await inTransaction(
+      pool,
+      async ({ db }) => {
+        await lockPartitionCreation(db)
+        const { bounded, unbounded } = await measurePartitions(db, [name])
+        // Its rows may be of any time.
+        if (unbounded.length > 0) return
+        const past = { from: toAligned(timeframe, toInstant(0)), to: floorTo(timeframe, plus(asOf, -keepMs)) }
+        const bare = subtract(
+          past,
+          bounded.map(({ range }) => alignTo(timeframe, range)),
+        )
+        await trimLedger(db, timeframe, bare, asOf)
+      },
+      'upkeep',
+    )
+  }
+}
+
+async function deleteRows(
+  { pool, signal }: RetentionDeps,
+  planned: readonly PlannedRows[],
+): Promise<Record<string, number>> {
+  const deleted: Record<string, number> = {}
+  for (const { table, by, before, ending } of planned)
+    if (ending === 'drop') deleted[table] = await deleteOldRows(pool, { table, by }, before, signal)
+  return deleted
+}

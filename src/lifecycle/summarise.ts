@@ -1,0 +1,134 @@
+import { Aborted, concernsAll, Fault } from '../fault.ts'
+import { fillRange } from '../ingest/fill-range.ts'
+import { keptHistory } from '../ingest/kept-history.ts'
+import { type CandleMarket, candleMarketOf } from '../ingest/markets.ts'
+import type { Instant } from '../market/instant.ts'
+import { type AlignedRange, candleCount, intersect } from '../market/range.ts'
+import { type AlignedInstant, floorTo, plusCandles } from '../market/timeframe.ts'
+import type { Context } from '../runtime/context.ts'
+import { listCoins } from '../store/coins.ts'
+import type { Series } from '../store/coverage.ts'
+import { ensureView } from '../store/lifecycle/view-definitions.ts'
+import { listRefreshes, recordRefresh, summaryFingerprint } from '../store/lifecycle/view-refreshes.ts'
+import { refreshView } from '../store/lifecycle/views.ts'
+import { readOwed } from '../store/owed.ts'
+import { databaseOf } from '../store/transaction.ts'
+
+/** What the summaries of days are made of. */
+const timeframe = '1h'
+
+export type Summarised = Readonly<{
+  view: string
+  rows: number
+  durationMs: number
+  /** Hourly candles of yesterday that could not be had in time, by coin. */
+  incomplete: Readonly<Record<string, number>>
+}>
+
+/** When the last day that is over ended. */
+export const lastMidnight = (now: Instant): AlignedInstant => floorTo('1d', now)
+
+/** Whether a day has ended since the view was refreshed, or candles of a day that was over have come or changed. */
+export async function isOutdated({ pool, clock }: Pick<Context, 'pool' | 'clock'>, view: string) {
+  const db = databaseOf(pool)
+  const [last] = await listRefreshes(db, view, 1)
+  if (!last || last.coversTo < lastMidnight(clock.now())) return true
+  return last.fingerprint !== (await summaryFingerprint(db, last.coversTo))
+}
+
+/**
+ * Fetches what is still owed of yesterday, for no longer than the settings allow, refreshes the view and records it with
+ * what was missing all the same.
+ */
+export async function summarise(context: Context, view: string): Promise<Summarised> {
+  const { pool, clock, runId } = context
+  const db = databaseOf(pool)
+  await ensureView(pool, view, clock.now())
+  const coversTo = lastMidnight(clock.now())
+  const yesterday = { from: plusCandles(coversTo, -1, '1d'), to: coversTo }
+  await fetchOwed(context, yesterday)
+  const fingerprint = await summaryFingerprint(db, coversTo)
+  const incomplete = Object.fromEntries(
+    (await owedOf(context, yesterday)).map(({ market, owed }) => [
+      market.coinId,
+      owed.reduce((sum, range) => sum + candleCount(range, timeframe), 0),
+    ]),
+  )
+  const startedAt = performance.now()
+  const { rows } = await refreshView(pool, view)
+  const durationMs = Math.round(performance.now() - startedAt)
+  const refreshedAt = clock.now()
+  await recordRefresh(db, {
+    view,
+    refreshedAt,
+    durationMs,
+    rows,
+    coversTo,
+    fingerprint,
+    incomplete,
+    runId,
+  })
+  return { view, rows, durationMs, incomplete }
+}
+
+type Owing = Readonly<{ market: CandleMarket; series: Series; owed: readonly AlignedRange[] }>
+
+/** The followed markets that still owe hourly candles of the day. */
+async function owedOf({ pool, settings, clock }: Context, within: AlignedRange): Promise<Owing[]> {
+  if (settings.timeframes[timeframe] === undefined) return []
+  const db = databaseOf(pool)
+  const now = clock.now()
+  const followed = (await listCoins(db))
+    .flatMap((coin) => candleMarketOf(coin) ?? [])
+    .filter((market) => market.source.candles.timeframes.includes(timeframe))
+    .flatMap((market) => {
+      const range = intersect(within, keptHistory(settings, market, timeframe, now))
+      const series = { coinId: market.coinId, timeframe, source: market.source.id } as const
+      return range ? [{ market, series, range }] : []
+    })
+  const wanted = followed.map(({ series, range }) => ({ ...series, range }))
+  const owed = await readOwed(db, wanted, 'settle-for-refused')
+  return followed.flatMap(({ market, series }, place) => {
+    const ranges = owed[place] ?? []
+    return ranges.length > 0 ? [{ market, series, owed: ranges }] : []
+  })
+}
+
+/** The sources are asked side by side. One that fails as a whole is not waited for. */
+async function fetchOwed(context: Context, day: AlignedRange): Promise<void> {
+  const owing = await owedOf(context, day)
+  const sources = new Set(owing.map(({ series }) => series.source))
+  const limit = AbortSignal.timeout(context.settings.summaries.waitForCandles)
+  const signal = AbortSignal.any([context.signal, limit])
+  const ends = await Promise.allSettled(
+    [...sources].map(async (source) => {
+      const markets = owing.filter(({ series }) => series.source === source)
+      for (const market of markets) {
+        const failure = await tryToFetch({ ...context, signal }, market)
+        if (failure === undefined) continue
+        if (context.signal.aborted) throw failure
+        const isLate = limit.aborted && failure instanceof Aborted
+        const reason = isLate ? 'the time for it is up' : failure.message
+        context.log.warn('summary.incomplete', { source, coinId: market.series.coinId, reason })
+        if (concernsAll(failure)) return
+      }
+    }),
+  )
+  // Only now: a job must not end while a part of it goes on.
+  const broken = ends.find((end) => end.status === 'rejected')
+  if (broken) throw broken.reason
+}
+
+/** Returns the fault that ended it, if one did. */
+async function tryToFetch(
+  context: Context,
+  { market: { source, symbol }, series, owed }: Owing,
+): Promise<Fault | undefined> {
+  try {
+    for (const range of owed) await fillRange(context, { series, source, symbol, range, lane: 'live' })
+    return undefined
+  } catch (error) {
+    if (error instanceof Fault) return error
+    throw error
+  }
+}

@@ -1,0 +1,95 @@
+import { type SQL, sql } from 'drizzle-orm'
+import type { Pool } from 'pg'
+import { Misconfigured } from '../../fault.ts'
+import { type Instant, plus, toInstant, toIso } from '../../market/instant.ts'
+import type { Range } from '../../market/range.ts'
+import { asUpkeep } from '../acting.ts'
+import { type Database, inTransaction, type Transaction } from '../transaction.ts'
+import { type Content, contentOfRows, type RowSelection } from './archive-content.ts'
+
+/** Rows of a table that is not partitioned, by the time in one of its columns. */
+export type AgingRows = Readonly<{ table: string; by: string }>
+
+/** One batch of them, from the first to the last in the order of time and key, both included. */
+export type RowBatch = Readonly<{ range: Range; where: SQL; order: readonly string[] }>
+
+/**
+ * A transaction that may read and delete the table's rows: where rows belong to users, the role for upkeep sees all of
+ * them, and nobody else does.
+ */
+export async function inRowsTransaction<T>(
+  pool: Pool,
+  table: string,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<T> {
+  return (await belongsToUsers(pool, table)) ? asUpkeep(pool, work) : inTransaction(pool, work, 'upkeep')
+}
+
+export async function belongsToUsers(pool: Pool, table: string): Promise<boolean> {
+  const { rows } = await inTransaction(pool, ({ db }) =>
+    db.execute<{ secured: boolean }>(sql`
+      select relrowsecurity as secured from pg_class
+      where relname = ${table} and relnamespace = 'public'::regnamespace and relkind = 'r'`),
+  )
+  const [found] = rows
+  if (found) return found.secured
+  throw new Misconfigured(`there is no plain table ${table} to archive rows of: correct retention.${table}`)
+}
+
+/** The oldest rows of before an instant, at most so many; undefined when there are none. Restored ones are left alone. */
+export async function nextBatch(
+  db: Database,
+  { table, by }: AgingRows,
+  key: readonly string[],
+  before: Instant,
+  most: number,
+  now: Instant,
+): Promise<RowBatch | undefined> {
+  const order = [by, ...key.filter((name) => name !== by)]
+  const names = sql.join(
+    order.map((name) => sql`${sql.identifier(name)}`),
+    sql`, `,
+  )
+  const { rows } = await db.execute<Record<string, string> & { row: 'first' | 'last' }>(sql`
+    with batch as (
+      select ${names}, row_number() over (order by ${names}) as place from ${sql.identifier(table)} as aging
+      where ${sql.identifier(by)} < ${toIso(before)}::timestamp and not exists (
+        select from archives
+        where table_name = ${table} and partition_name is null and state = 'restored'
+          and restored_until > ${toIso(now)}::timestamp
+          and aging.${sql.identifier(by)} >= range_from and aging.${sql.identifier(by)} < range_to
+      )
+      order by ${names} limit ${most}
+    )
+    select ${textsOf(order)}, extract(epoch from ${sql.identifier(by)}) * 1000 as ms, place
+    from batch where place in (1, (select max(place) from batch)) order by place`)
+  const [first] = rows
+  const last = rows.at(-1)
+  if (!first || !last) return undefined
+  const bound = (row: Record<string, string>) =>
+    sql.join(
+      order.map((name) => sql`${row[name]}`),
+      sql`, `,
+    )
+  return {
+    range: { from: floorMs(first.ms), to: plus(floorMs(last.ms), 1) },
+    where: sql`(${names}) >= (${bound(first)}) and (${names}) <= (${bound(last)})`,
+    order,
+  }
+}
+
+const textsOf = (names: readonly string[]): SQL =>
+  sql.join(
+    names.map((name) => sql`${sql.identifier(name)}::text as ${sql.identifier(name)}`),
+    sql`, `,
+  )
+
+const floorMs = (text = ''): Instant => toInstant(Math.floor(Number(text)))
+
+/** Deletes the rows and tells exactly what they were. */
+export const takeRows = (db: Database, { relation, columns, where }: RowSelection): Promise<Content> =>
+  contentOfRows(
+    db,
+    sql`delete from ${relation} ${where === undefined ? sql`` : sql`where ${where}`} returning *`,
+    columns,
+  )

@@ -1,0 +1,316 @@
+import { randomUUID } from 'node:crypto'
+import { and, asc, eq, type SQL, sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { type ArchiveRow, archives } from '../../../drizzle/schema/archives.ts'
+import { InvalidInput } from '../../fault.ts'
+import { type Instant, toIso } from '../../market/instant.ts'
+import type { Range } from '../../market/range.ts'
+import { moveDigests } from '../digests/archive-digests.ts'
+import { type Maintenance, recordMaintenance } from '../maintenance-audit.ts'
+import { fromMs, parseMultirange, type RangeRow, spansText, toRange } from '../multirange.ts'
+import { type Database, withFaults } from '../transaction.ts'
+import {
+  type ArchiveColumn,
+  type Checksums,
+  type Content,
+  contentOf,
+  differingColumns,
+  sameContent,
+} from './archive-content.ts'
+import { type ArchivedCoverage, coverageForm, timeframeOf } from './archived-coverage.ts'
+import { type Partition, relationOf } from './list-partitions.ts'
+import { PartitionHeld } from './partition-holds.ts'
+
+export type ArchiveState = ArchiveRow['state']
+
+/** What a file that is whole holds. `bytes` and `sha256` are of the file. */
+export type Written = Readonly<{ content: Content; bytes: number; sha256: string }>
+
+/** One row of the manifest. */
+export type Archive = Readonly<{
+  id: string
+  table: string
+  /** Undefined where rows were archived one by one. */
+  partition: string | undefined
+  range: Range
+  state: ArchiveState
+  place: string
+  fileName: string
+  columns: readonly ArchiveColumn[]
+  coverage: readonly ArchivedCoverage[]
+  /** Undefined while the file is being written. */
+  written: Written | undefined
+  createdAt: Instant
+  verifiedAt: Instant | undefined
+  droppedAt: Instant | undefined
+  restoredAt: Instant | undefined
+  restoredUntil: Instant | undefined
+  /** Whether it is known what each of its series must be. */
+  isCounted: boolean
+  /** The larger, the later its rows left the table. */
+  sequence: number
+  /** Of a partition's file: what was put back into the table, which is read instead. */
+  restored: readonly Range[]
+  /** Of a partition's file: what was archived anew after that; the newer file is read instead. */
+  superseded: readonly Range[]
+}>
+
+/** States in which a file was read back and found equal to the rows it stands for. */
+const believedStates: readonly ArchiveState[] = ['verified', 'dropped', 'restored']
+export const isBelieved = ({ state }: Archive): boolean => believedStates.includes(state)
+
+export const columnsForm = z.array(z.object({ name: z.string(), type: z.string(), nullable: z.boolean() }))
+export const checksumsForm = z.record(z.string(), z.string())
+
+const toArchive = (row: ArchiveRow): Archive => ({
+  id: row.id,
+  table: row.tableName,
+  partition: row.partitionName ?? undefined,
+  range: { from: row.rangeFrom, to: row.rangeTo },
+  state: row.state,
+  place: row.place,
+  fileName: row.fileName,
+  columns: columnsForm.parse(row.columns),
+  coverage: coverageForm.parse(row.coverage ?? []),
+  written: writtenOf(row),
+  createdAt: row.createdAt,
+  verifiedAt: row.verifiedAt ?? undefined,
+  droppedAt: row.droppedAt ?? undefined,
+  restoredAt: row.restoredAt ?? undefined,
+  restoredUntil: row.restoredUntil ?? undefined,
+  isCounted: row.counted,
+  sequence: row.sequence,
+  restored: parseMultirange(row.restoredRanges),
+  superseded: parseMultirange(row.supersededRanges),
+})
+
+function writtenOf({ rowCount, bytes, sha256, checksums }: ArchiveRow): Written | undefined {
+  if (rowCount === null || bytes === null || sha256 === null) return undefined
+  return { content: { rows: rowCount, checksums: checksumsForm.parse(checksums) }, bytes, sha256 }
+}
+
+/** Every archive by table and time, or those that the condition picks. */
+async function select(db: Database, condition?: SQL): Promise<Archive[]> {
+  const rows = await withFaults(
+    db
+      .select()
+      .from(archives)
+      .where(condition)
+      .orderBy(asc(archives.tableName), asc(archives.rangeFrom), asc(archives.sequence)),
+  )
+  return rows.map(toArchive)
+}
+
+export const listArchives = (db: Database): Promise<Archive[]> => select(db)
+
+/** Files of rows of the table that were archived one by one. */
+export const rowArchivesOf = (db: Database, table: string): Promise<Archive[]> =>
+  select(db, and(eq(archives.tableName, table), sql`${archives.partitionName} is null`))
+
+/** Files of partitions of the table that hold any of the range, the older first. */
+export const archivesWithin = async (
+  db: Database,
+  table: string,
+  { from, to }: Range,
+): Promise<Archive[]> => {
+  const found = await select(
+    db,
+    sql`table_name = ${table} and partition_name is not null
+      and range_from < ${toIso(to)}::timestamp and range_to > ${toIso(from)}::timestamp`,
+  )
+  return found.toSorted(bySequence)
+}
+
+/** The earlier its rows left the table, the earlier. Of two files with the same row, the later one is read. */
+export const bySequence = (a: Archive, b: Archive): number => a.sequence - b.sequence
+
+/** The archive whose id is this or begins so. Throws InvalidInput where there is none, or more than one. */
+export async function findArchive(db: Database, idOrStart: string): Promise<Archive> {
+  const found = /^[0-9a-f-]{1,36}$/.test(idOrStart)
+    ? await select(db, sql`starts_with(${archives.id}::text, ${idOrStart})`)
+    : []
+  const [archive, another] = found
+  if (!archive)
+    throw new InvalidInput(`there is no archive "${idOrStart}": beacon archive list shows the ids`)
+  if (another)
+    throw new InvalidInput(`more than one archive begins with "${idOrStart}": write more of its id`)
+  return archive
+}
+
+export type NewArchive = Readonly<{
+  table: string
+  partition?: string
+  range: Range
+  place: string
+  columns: readonly ArchiveColumn[]
+  /** What the ledger says of the rows, which comes back with them. */
+  coverage?: readonly ArchivedCoverage[]
+}>
+
+/** Says which file is about to be written, before its first byte is: what has no row here is believed by nobody. */
+export async function intendArchive(db: Database, archive: NewArchive, now: Instant): Promise<Archive> {
+  const id = randomUUID()
+  const fileName = `${archive.table}/${archive.partition ?? archive.table}.${id}.parquet`
+  await db.execute(sql`
+    insert into archives (id, table_name, partition_name, range_from, range_to, state, place, file_name, columns, coverage, created_at)
+    values (${id}::uuid, ${archive.table}, ${archive.partition ?? null}, ${toIso(archive.range.from)}::timestamp,
+      ${toIso(archive.range.to)}::timestamp, 'writing', ${archive.place}, ${fileName}, ${JSON.stringify(archive.columns)}::jsonb,
+      ${archive.coverage === undefined ? null : JSON.stringify(archive.coverage)}::jsonb, ${toIso(now)}::timestamp)`)
+  return findArchive(db, id)
+}
+
+/** The file is whole and lies where it belongs; nobody has read it back yet. */
+export async function recordWritten(db: Database, id: string, written: Written): Promise<void> {
+  await db.execute(sql`
+    update archives set state = 'written', row_count = ${written.content.rows}, bytes = ${written.bytes},
+      sha256 = ${written.sha256}, checksums = ${checksumsText(written.content.checksums)}::jsonb
+    where id = ${id}::uuid`)
+}
+
+const checksumsText = (checksums: Checksums): string => JSON.stringify(checksums)
+
+/** The file was read back, and holds what the table does. */
+export async function recordVerified(db: Database, id: string, now: Instant): Promise<void> {
+  await db.execute(sql`
+    update archives set state = 'verified', verified_at = ${toIso(now)}::timestamp where id = ${id}::uuid`)
+}
+
+/** The file was read back once more, and is what it was. */
+export async function recordReadBack(db: Database, id: string, now: Instant): Promise<void> {
+  await db.execute(sql`
+    update archives set verified_at = ${toIso(now)}::timestamp where id = ${id}::uuid and state in ${believedStates}`)
+}
+
+/** The rows of the archive left the table in this very transaction. */
+export async function recordDropped(db: Database, id: string, now: Instant): Promise<void> {
+  await db.execute(sql`
+    update archives set state = 'dropped', dropped_at = ${toIso(now)}::timestamp,
+      verified_at = coalesce(verified_at, ${toIso(now)}::timestamp), restored_until = null, restored_ranges = '{}',
+      sequence = nextval(pg_get_serial_sequence('archives', 'sequence'))
+    where id = ${id}::uuid`)
+}
+
+/** The rows are in the table again, where retention leaves them alone until `until`. */
+export async function recordRestored(db: Database, id: string, now: Instant, until: Instant): Promise<void> {
+  await db.execute(sql`
+    update archives set state = 'restored', restored_at = ${toIso(now)}::timestamp, restored_until = ${toIso(until)}::timestamp,
+      restored_ranges = case
+        when partition_name is null then '{}' else tsmultirange(tsrange(range_from, range_to)) - superseded_ranges
+      end
+    where id = ${id}::uuid`)
+}
+
+/** Its file is about to be removed: from here on nobody believes it. */
+export async function recordDiscarded(db: Database, id: string): Promise<void> {
+  await db.execute(sql`update archives set state = 'discarded' where id = ${id}::uuid`)
+}
+
+/** Its file is gone. */
+export async function forgetArchive(db: Database, id: string): Promise<void> {
+  await db.execute(sql`delete from archives where id = ${id}::uuid and state = 'discarded'`)
+}
+
+/** Ranges with rows that were put back, and until when retention leaves them alone. */
+export async function readRestoredRanges(
+  db: Database,
+  now: Instant,
+): Promise<readonly Readonly<{ table: string; range: Range; until: Instant }>[]> {
+  const { rows } = await db.execute<RangeRow & { table: string; until_ms: string }>(sql`
+    select table_name as table, extract(epoch from lower(part)) * 1000 as from_ms,
+      extract(epoch from upper(part)) * 1000 as to_ms, extract(epoch from restored_until) * 1000 as until_ms
+    from archives, unnest(restored_ranges) as part
+    where restored_until > ${toIso(now)}::timestamp`)
+  return rows.map((row) => ({ table: row.table, range: toRange(row), until: fromMs(row.until_ms) }))
+}
+
+/** What the audit log says of rows that left their table for the archive, or came back. */
+export const archiveEntry = (operation: 'ARCHIVE' | 'RESTORE', archive: Archive): Maintenance => ({
+  operation,
+  table: archive.table,
+  entity: archive.partition ?? archive.table,
+  details: {
+    archive: archive.id,
+    rows: archive.written?.content.rows ?? 0,
+    from: toIso(archive.range.from),
+    to: toIso(archive.range.to),
+  },
+})
+
+const spanOf = ({ range }: Pick<Partition, 'range'>): SQL => sql`${spansText([range])}::tsmultirange`
+
+/**
+ * In the transaction that deletes the partition: throws PartitionHeld unless the archive holds exactly its rows, and says
+ * that they are in the file alone from here on. Of older files from which rows of this time had been put back, the newer
+ * one is read there.
+ */
+export async function settleArchived(
+  db: Database,
+  partition: Partition,
+  archive: Archive,
+  now: Instant,
+): Promise<void> {
+  await refuseChanged(db, partition, archive)
+  await recordDropped(db, archive.id, now)
+  await recordMaintenance(db, archiveEntry('ARCHIVE', archive))
+  const timeframe = timeframeOf(partition.table)
+  if (timeframe !== undefined) await moveDigests(db, archive.id, timeframe, partition.range)
+  const span = spanOf(partition)
+  await db.execute(sql`
+    update archives set superseded_ranges = superseded_ranges + restored_ranges * ${span}
+    where table_name = ${partition.table} and id <> ${archive.id}::uuid and restored_ranges && ${span}`)
+}
+
+async function refuseChanged(db: Database, partition: Partition, archive: Archive): Promise<void> {
+  const { written } = archive
+  if (!written) throw new Error(`the archive ${archive.id} was never written`)
+  const content = await contentOf(db, { relation: relationOf(partition), columns: archive.columns, key: [] })
+  if (sameContent(content, written.content)) return
+  const counts = `${written.content.rows} rows in the file, ${content.rows} in the table`
+  const columns = differingColumns(content, written.content).join(', ')
+  throw new PartitionHeld(
+    'content',
+    `it has changed since it was archived (${counts}; ${columns} differ), and is archived again by the next run`,
+  )
+}
+
+/** In the transaction that deletes a partition: what had been put back into it is not there any more. */
+export async function endRestored(db: Database, partitions: readonly Partition[]): Promise<void> {
+  const [first] = partitions
+  if (!first) return
+  const span = sql`${spansText(partitions.map(({ range }) => range))}::tsmultirange`
+  await db.execute(sql`
+    update archives set restored_ranges = restored_ranges - ${span},
+      state = case when isempty(restored_ranges - ${span}) then 'dropped' else state end,
+      restored_until = case when isempty(restored_ranges - ${span}) then null else restored_until end
+    where table_name = ${first.table} and restored_ranges && ${span}`)
+}
+
+/** Files of which nothing is read any more: newer ones have all of their rows, as they were when they were archived anew. */
+export const listSuperseded = (db: Database): Promise<Archive[]> =>
+  select(
+    db,
+    sql`superseded_ranges @> tsmultirange(tsrange(range_from, range_to)) and state in ${believedStates}`,
+  )
+
+/** A file that says itself what its row of the manifest should be. */
+export type Adopted = Omit<NewArchive, 'partition'> &
+  Readonly<{
+    id: string
+    partition: string | undefined
+    fileName: string
+    coverage: readonly ArchivedCoverage[]
+    written: Written
+    createdAt: Instant
+  }>
+
+/** Writes the manifest's row of a file whose rows are nowhere else, or count where they are. */
+export async function adoptArchive(db: Database, archive: Adopted, now: Instant): Promise<void> {
+  const { id, table, partition, range, place, fileName, columns, coverage, written, createdAt } = archive
+  await db.execute(sql`
+    insert into archives (id, table_name, partition_name, range_from, range_to, state, place, file_name, columns, coverage,
+      row_count, bytes, sha256, checksums, created_at, verified_at, dropped_at)
+    values (${id}::uuid, ${table}, ${partition ?? null}, ${toIso(range.from)}::timestamp, ${toIso(range.to)}::timestamp,
+      'dropped', ${place}, ${fileName}, ${JSON.stringify(columns)}::jsonb, ${JSON.stringify(coverage)}::jsonb,
+      ${written.content.rows}, ${written.bytes}, ${written.sha256}, ${checksumsText(written.content.checksums)}::jsonb,
+      ${toIso(createdAt)}::timestamp, ${toIso(now)}::timestamp, ${toIso(createdAt)}::timestamp)`)
+}

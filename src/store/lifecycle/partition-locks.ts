@@ -1,0 +1,171 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { sql } from 'drizzle-orm'
+import { type Instant, toIso, toMinuteText } from '../../market/instant.ts'
+import { isLockFailure } from '../lock-patience.ts'
+import { fromMs } from '../multirange.ts'
+import type { Database, Transaction } from '../transaction.ts'
+import { boundsIn, type Partition, relationOf } from './list-partitions.ts'
+import { PartitionHeld } from './partition-holds.ts'
+
+/**
+ * A transaction that has been open for so long is not waited for: who comes after us would wait behind us for as long,
+ * and for nothing.
+ */
+const longOpenSeconds = 5
+
+/** Each wait stops new queries of the parent for as long at the most, so the first ones are short. */
+const firstWaitMs = 100
+
+/** Keeps the partition's rows as they are until the transaction ends; they can still be read. */
+export async function lockRows(tx: Transaction, partition: Partition, lockTimeoutMs: number): Promise<void> {
+  const lock = sql`lock table ${relationOf(partition)} in share mode`
+  if (await tryLock(tx, lockTimeoutMs, async () => void (await tx.db.execute(lock)))) return
+  throw await heldBySession(tx.db, [partition.oid])
+}
+
+/**
+ * Keeps everybody out of the partition and its parent, as dropping it needs. Throws PartitionHeld where a session uses
+ * them that does not end soon, or one waits for us to let go of the partition.
+ */
+export async function lockAlone(tx: Transaction, partition: Partition, lockTimeoutMs: number): Promise<void> {
+  const lock = async () => {
+    await lockParentNow(tx.db, partition)
+    await tx.db.execute(sql`lock table ${relationOf(partition)} in access exclusive mode`)
+  }
+  if (await lockPatiently(tx, partition, lockTimeoutMs, lock)) return
+  throw await heldBySession(tx.db, [await parentOf(tx.db, partition), partition.oid])
+}
+
+/** The same of the parent alone, for several of its partitions. */
+export async function lockParent(
+  tx: Transaction,
+  partition: Partition,
+  lockTimeoutMs: number,
+): Promise<void> {
+  if (await lockPatiently(tx, partition, lockTimeoutMs, () => lockParentNow(tx.db, partition))) return
+  throw await heldBySession(tx.db, [await parentOf(tx.db, partition)])
+}
+
+/** Partitions whose parent is locked. Whether they were had: who reads one by its own name is not waited for. */
+export const lockWithParent = (tx: Transaction, partitions: readonly Partition[]): Promise<boolean> =>
+  tryLock(tx, firstWaitMs, async () => {
+    const names = sql.join(partitions.map(relationOf), sql`, `)
+    await tx.db.execute(sql`lock table ${names} in access exclusive mode`)
+  })
+
+const lockParentNow = async (db: Database, { table }: Partition): Promise<void> => {
+  await db.execute(sql`lock table only ${sql.identifier(table)} in access exclusive mode`)
+}
+
+async function lockPatiently(
+  tx: Transaction,
+  partition: Partition,
+  lockTimeoutMs: number,
+  lock: () => Promise<void>,
+): Promise<boolean> {
+  for (let waitMs = firstWaitMs; ; waitMs = Math.min(waitMs * 2, lockTimeoutMs)) {
+    if (await isInLongUse(tx.db, partition)) return false
+    if (await tryLock(tx, waitMs, lock)) return true
+    if (waitMs >= lockTimeoutMs || (await isWaitedFor(tx.db, partition))) return false
+    await wait(waitMs / 2)
+  }
+}
+
+/** Steps back where the lock is not had in time, to what was locked before. */
+async function tryLock({ db }: Transaction, waitMs: number, lock: () => Promise<void>): Promise<boolean> {
+  await db.execute(sql`savepoint before_lock`)
+  await db.execute(sql`select set_config('lock_timeout', ${`${Math.ceil(waitMs)}ms`}, true)`)
+  try {
+    await lock()
+    await db.execute(sql`release savepoint before_lock`)
+    return true
+  } catch (error) {
+    if (!isLockFailure(error)) throw error
+    await db.execute(sql`rollback to savepoint before_lock`)
+    return false
+  }
+}
+
+/** Whether a transaction that will not end soon uses the partition or its parent. Autovacuum gives way by itself. */
+async function isInLongUse(db: Database, { oid, table }: Partition): Promise<boolean> {
+  const { rows } = await db.execute(sql`
+    select from pg_locks join pg_stat_activity using (pid)
+    where relation in (${oid}::bigint::oid, ${table}::regclass) and granted and pid <> pg_backend_pid()
+      and pg_locks.database = (select oid from pg_database where datname = current_database())
+      and backend_type <> 'autovacuum worker'
+      and xact_start < clock_timestamp() - make_interval(secs => ${longOpenSeconds})
+    limit 1`)
+  return rows.length > 0
+}
+
+/** A writer that waits for the partition, and has locked its parent, waits for us as we wait for it. */
+async function isWaitedFor(db: Database, { oid }: Partition): Promise<boolean> {
+  const { rows } = await db.execute(
+    sql`select from pg_locks where relation = ${oid}::bigint::oid and not granted limit 1`,
+  )
+  return rows.length > 0
+}
+
+async function parentOf(db: Database, { table }: Partition): Promise<number> {
+  const { rows } = await db.execute<{ oid: number }>(
+    sql`select ${table}::regclass::oid::bigint::float8 as oid`,
+  )
+  return rows[0]?.oid ?? 0
+}
+
+type Session = Readonly<{ pid: number; application: string | null; login: string; since_ms: string | null }>
+
+/** Names the session that has been there longest; it may have ended since. */
+async function heldBySession(db: Database, oids: readonly number[]): Promise<PartitionHeld> {
+  const { rows } = await db.execute<Session>(sql`
+    select pid, nullif(application_name, '') as application, usename as login, extract(epoch from xact_start) * 1000 as since_ms
+    from pg_locks join pg_stat_activity using (pid)
+    where relation = any(${sql.param(oids)}::bigint[]::oid[]) and granted and pid <> pg_backend_pid()
+      and pg_locks.database = (select oid from pg_database where datname = current_database())
+    order by xact_start nulls last limit 1`)
+  const [session] = rows
+  if (!session) return new PartitionHeld('lock', 'queries and loads of its table left no moment without them')
+  const { pid, application, login, since_ms } = session
+  const since: Instant | undefined = since_ms === null ? undefined : fromMs(since_ms)
+  const who = application === null ? `of ${login}` : `of ${application} (${login})`
+  const open = since === undefined ? '' : `, whose transaction is open since ${toMinuteText(since)} UTC`
+  return new PartitionHeld(
+    'lock',
+    `session ${pid} ${who}${open}, uses it`,
+    `end that transaction, or select pg_terminate_backend(${pid})`,
+  )
+}
+
+/**
+ * Throws PartitionHeld unless the tables that are locked now are the partitions that were planned with: by oid, name, parent
+ * and bounds. Somebody may have detached, renamed or replaced one since.
+ */
+export async function refuseAnother(db: Database, partitions: readonly Partition[]): Promise<void> {
+  const planned = partitions.map(({ oid, schema, name, table, range }) => ({
+    oid,
+    schema,
+    name,
+    parent: table,
+    first: toIso(range.from),
+    behind: toIso(range.to),
+  }))
+  const { rows } = await db.execute<{ parent: string }>(sql`
+    select planned.parent
+    from jsonb_to_recordset(${JSON.stringify(planned)}::jsonb) as planned (
+      oid bigint, schema name, name name, parent text, first timestamp, behind timestamp
+    )
+    left join pg_class as child on child.oid = planned.oid::oid and child.relname = planned.name and child.relkind = 'r'
+    left join pg_namespace on pg_namespace.oid = child.relnamespace and nspname = planned.schema
+    left join pg_inherits on inhrelid = child.oid and inhparent = planned.parent::regclass and not inhdetachpending
+    left join lateral (select ${boundsIn(sql`pg_get_expr(child.relpartbound, child.oid)`)} as bounds) as found on true
+    where nspname is null or inhrelid is null
+      or (bounds[1]::timestamp, bounds[2]::timestamp) is distinct from (planned.first, planned.behind)
+    limit 1`)
+  const [other] = rows
+  if (!other) return
+  throw new PartitionHeld(
+    'shape',
+    `it is no longer the partition of ${other.parent} that it was when the plan was made`,
+    'beacon partitions list shows what there is',
+  )
+}

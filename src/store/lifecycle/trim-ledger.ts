@@ -1,0 +1,24 @@
+import { sql } from 'drizzle-orm'
+import { type Instant, toIso } from '../../market/instant.ts'
+import { type AlignedRange, union } from '../../market/range.ts'
+import type { Timeframe } from '../../market/timeframe.ts'
+import { multirangeText } from '../multirange.ts'
+import type { Database } from '../transaction.ts'
+
+/**
+ * Takes back all that is known of the open times in the ranges, of every coin and source: what the ledger says, what was
+ * revised, what lies in quarantine. They then stand as if nobody had ever asked for them.
+ */
+export async function trimLedger(
+  db: Database,
+  timeframe: Timeframe,
+  ranges: readonly AlignedRange[],
+  now: Instant,
+): Promise<void> {
+  const gone = sql`${multirangeText(union(ranges))}::tsmultirange`
+  await db.execute(sql`
+    update candle_coverage set ranges = ranges - ${gone}, updated_at = ${toIso(now)}::timestamp
+    where timeframe = ${timeframe} and ranges && ${gone}`)
+  await db.execute(sql`delete from candle_revisions where timeframe = ${timeframe} and ${gone} @> timestamp`)
+  await db.execute(sql`delete from quarantined_rows where timeframe = ${timeframe} and ${gone} @> timestamp`)
+}

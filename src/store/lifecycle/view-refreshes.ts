@@ -1,0 +1,61 @@
+import { desc, eq, sql } from 'drizzle-orm'
+import { type ViewRefresh, viewRefreshes } from '../../../drizzle/schema/summaries.ts'
+import { type Instant, toIso } from '../../market/instant.ts'
+import { type Database, withFaults } from '../transaction.ts'
+
+export type NewRefresh = Omit<ViewRefresh, 'id' | 'runId'> & { runId: string }
+
+export async function recordRefresh(db: Database, refresh: NewRefresh): Promise<void> {
+  const { view, refreshedAt, durationMs, rows, coversTo, fingerprint, incomplete, runId } = refresh
+  await db.execute(sql`
+    insert into view_refreshes (view, refreshed_at, duration_ms, rows, covers_to, fingerprint, incomplete, run_id)
+    values (${view}, ${toIso(refreshedAt)}::timestamp, ${durationMs}, ${rows}, ${toIso(coversTo)}::timestamp, ${fingerprint},
+      ${JSON.stringify(incomplete)}::jsonb, ${runId}::uuid)`)
+}
+
+/** The newest refreshes of a view, newest first. */
+export async function listRefreshes(db: Database, view: string, limit: number): Promise<ViewRefresh[]> {
+  return withFaults(
+    db
+      .select()
+      .from(viewRefreshes)
+      .where(eq(viewRefreshes.view, view))
+      .orderBy(desc(viewRefreshes.refreshedAt))
+      .limit(limit),
+  )
+}
+
+/** Whether each of the views has been refreshed since the days before `coversTo` were over. */
+export async function areSummarised(
+  db: Database,
+  views: readonly string[],
+  coversTo: Instant,
+): Promise<boolean> {
+  if (views.length === 0) return true
+  const { rows } = await db.execute<{ views: number }>(sql`
+    select count(distinct view)::integer as views from view_refreshes
+    where view in ${[...new Set(views)]} and covers_to >= ${toIso(coversTo)}::timestamp`)
+  return rows[0]?.views === new Set(views).size
+}
+
+/** The timeframes that summaries of days are made of. */
+const summarised = ['1h', '1d'] as const
+
+/**
+ * Of the candles of the days before `coversTo`, as the ledger has them: it changes when one of them comes, goes or is
+ * revised. Read before a refresh, so that what comes in the meantime is noticed afterwards.
+ */
+export async function summaryFingerprint(db: Database, coversTo: Instant): Promise<string> {
+  const before = sql`${toIso(coversTo)}::timestamp`
+  const { rows } = await db.execute<{ fingerprint: string }>(sql`
+    select md5(coalesce((
+      select string_agg(
+        format('%s %s %s %s', coin_id, timeframe, source, ranges * tsmultirange(tsrange(null, ${before}))), e'\n'
+        order by coin_id, timeframe, source)
+      from candle_coverage
+      where state = 'stored' and timeframe in ${summarised} and ranges && tsmultirange(tsrange(null, ${before}))
+    ), '')) || ' ' || (
+      select count(*) from candle_revisions where timeframe in ('1h', '1d') and timestamp < ${before}
+    ) as fingerprint`)
+  return rows[0]?.fingerprint ?? ''
+}

@@ -1,0 +1,232 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Pool } from 'pg'
+import { describe, expect } from 'vitest'
+import { readRetentionPlan } from '../../src/lifecycle/retention-plan.ts'
+import { systemClock } from '../../src/runtime/clock.ts'
+import { readSettings } from '../../src/settings.ts'
+import { listHolds } from '../../src/store/lifecycle/partition-holds.ts'
+import { partitionAt } from '../../src/store/partitions.ts'
+import { databaseOf } from '../../src/store/transaction.ts'
+import { aCoin } from '../store/loading.ts'
+import { testOn } from '../store/on-server.ts'
+import { createTestDatabase, servers } from '../support/database.ts'
+import { daysAgo, freshData, leavesNow, minuteLeaf, retain, retry, someCandles } from './retaining.ts'
+
+const held = minuteLeaf(10)
+const other = minuteLeaf(9)
+
+/** Each makes something of somebody else stand in the way, and says what is told of it. */
+const obstacles: readonly (readonly [string, string, string, string])[] = [
+  [
+    'a view',
+    `create schema theirs; create view theirs.my_view as select * from ${held}`,
+    'the view theirs.my_view of somebody else depends on it',
+    'drop view theirs.my_view',
+  ],
+  [
+    'a materialized view over it and another partition',
+    `create materialized view two_days as select * from ${held} union all select * from ${minuteLeaf(0)}`,
+    'the materialized view public.two_days of somebody else depends on it',
+    'drop materialized view public.two_days',
+  ],
+  [
+    'a foreign key of another table',
+    `create table notes (coin_id varchar(50), timeframe varchar(10), at timestamp,
+       constraint notes_candle foreign key (coin_id, timeframe, at) references ${held})`,
+    'the table constraint notes_candle on public.notes of somebody else depends on it',
+    'alter table public.notes drop constraint notes_candle',
+  ],
+  [
+    'a publication',
+    `create publication "My pub" for table ${held}`,
+    'the publication "My pub" of somebody else depends on it',
+    `alter publication "My pub" drop table ${held}`,
+  ],
+  [
+    'a function over its rows',
+    `create function last_of(candle ${held}) returns numeric language sql return candle.close`,
+    `the function public.last_of(public.${held}) of somebody else depends on it`,
+    `drop function public.last_of(public.${held})`,
+  ],
+  [
+    'a column of its row type',
+    `create table keeps (candle ${held})`,
+    'the table column public.keeps.candle of somebody else depends on it',
+    'alter table public.keeps drop column candle',
+  ],
+]
+
+describe.each(servers.map(({ server, clusterUrl }) => ({ server, test: testOn(clusterUrl), clusterUrl })))(
+  'a partition that somebody else depends on, on $server',
+  ({ test, clusterUrl }) => {
+    const withDatabase = async (work: (pool: Pool, superuser: Pool) => Promise<void>) => {
+      const { pool, superuser, drop } = await createTestDatabase(clusterUrl)
+      try {
+        await work(pool, superuser)
+      } finally {
+        await drop()
+      }
+    }
+
+    test.for(obstacles)(
+      'stays attached with %s named, while everything else goes on',
+      async ([, statement, reason, remedy]) => {
+        await withDatabase(async (pool) => {
+          const coinId = await aCoin(pool)
+          await freshData(pool, coinId)
+          for (const days of [10, 9]) await someCandles(pool, coinId, daysAgo(days), 10)
+          await pool.query(statement)
+          const deps = { pool, settings: readSettings({}), clock: systemClock }
+          const { partitions } = await readRetentionPlan(deps, false)
+          expect(partitions[0]).toMatchObject({ verdict: 'held-back', hold: { reason, remedy } })
+          expect(await retain(pool)).toMatchObject({
+            dropped: [other],
+            heldBack: [{ partition: held, reason: expect.stringContaining(`${reason}: ${remedy}`) }],
+          })
+          const { rows } = await pool.query('select count(*)::integer as count from ohlcv_data')
+          expect(rows).toEqual([{ count: 111 }])
+          expect(await listHolds(databaseOf(pool))).toMatchObject([
+            { name: held, hold: { kind: 'object', remedy } },
+          ])
+          expect(await retry(pool)).toEqual([])
+          await pool.query(remedy)
+          expect(await retry(pool)).toEqual([held])
+          expect(await listHolds(databaseOf(pool))).toEqual([])
+        })
+      },
+    )
+
+    test('stays where it belongs to another role, with the statement that helps', async () => {
+      await withDatabase(async (pool, superuser) => {
+        const [login, owner] = [0, 1].map(() => `role_${randomUUID().slice(0, 8)}`)
+        const coinId = await aCoin(pool)
+        await freshData(pool, coinId)
+        for (const days of [10, 9]) await someCandles(pool, coinId, daysAgo(days), 10)
+        await superuser.query(
+          `create role ${login}; create role ${owner}; alter schema public owner to ${login}`,
+        )
+        await superuser.query(`
+          do $$ declare one record; begin
+            for one in select oid::regclass as name from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'm') loop
+              execute format('alter table %s owner to ${login}', one.name);
+            end loop;
+          end $$`)
+        await superuser.query(`alter table ${held} owner to ${owner}`)
+        const acting = await createActing(superuser, login ?? '')
+        try {
+          expect(await retain(acting)).toMatchObject({
+            dropped: [other],
+            heldBack: [
+              {
+                partition: held,
+                reason: expect.stringContaining(
+                  `it belongs to the role ${owner}: alter table ${held} owner to ${login}`,
+                ),
+              },
+            ],
+          })
+        } finally {
+          await acting.end()
+          await superuser.query(
+            `reassign owned by ${login}, ${owner} to current_user; drop owned by ${login}, ${owner}`,
+          )
+          await superuser.query(`drop role ${login}; drop role ${owner}`)
+        }
+      })
+    })
+
+    test('of a table of the same name elsewhere is the one that is meant', async () => {
+      await withDatabase(async (pool) => {
+        const coinId = await aCoin(pool)
+        await freshData(pool, coinId)
+        for (const days of [10, 9]) await someCandles(pool, coinId, daysAgo(days), 10)
+        await pool.query(`
+          create schema elsewhere;
+          alter table ${held} set schema elsewhere;
+          create table public.${held} (note text);
+          insert into public.${held} values ('mine')`)
+        expect(await retain(pool)).toMatchObject({ dropped: [`elsewhere.${held}`, other], heldBack: [] })
+        const { rows } = await pool.query(`select * from public.${held}`)
+        expect(rows).toEqual([{ note: 'mine' }])
+      })
+    })
+
+    test('that was replaced by another between plan and deletion stays', async () => {
+      await withDatabase(async (pool) => {
+        const coinId = await aCoin(pool)
+        await freshData(pool, coinId)
+        await someCandles(pool, coinId, daysAgo(100), 10, '1h')
+        await someCandles(pool, coinId, daysAgo(10), 24, '1h')
+        const dataDir = await mkdtemp(join(tmpdir(), 'beacon-held-'))
+        const settings = readSettings({ BEACON_DATA_DIR: dataDir })
+        const { name } = partitionAt({ name: 'ohlcv_data_1h', length: 'day' }, daysAgo(100))
+        const steps = async (step: string) => {
+          if (step !== 'prepared') return
+          await pool.query(`
+            alter table ohlcv_data_1h detach partition ${name};
+            alter table ${name} rename to kept_aside;
+            create table ${name} (note text);
+            insert into ${name} values ('mine')`)
+        }
+        try {
+          expect(await retain(pool, { settings, steps })).toMatchObject({
+            dropped: [],
+            heldBack: [{ partition: name, reason: expect.stringContaining('no longer the partition') }],
+          })
+          expect(await leavesNow(pool)).toContain(name)
+          const { rows } = await pool.query(
+            `select note, (select count(*)::integer from kept_aside) from ${name}`,
+          )
+          expect(rows).toEqual([{ note: 'mine', count: 10 }])
+        } finally {
+          await rm(dataDir, { recursive: true, force: true })
+        }
+      })
+    })
+
+    test('without bounds is shown and never deleted, and the others are', async () => {
+      await withDatabase(async (pool) => {
+        const coinId = await aCoin(pool)
+        await freshData(pool, coinId)
+        for (const days of [10, 9]) await someCandles(pool, coinId, daysAgo(days), 10)
+        await pool.query(`create table everything_else partition of ohlcv_data_1m default`)
+        await pool.query(`
+          insert into ohlcv_data (coin_id, timeframe, timestamp, open, high, low, close, volume)
+          values ('${coinId}', '1m', '2020-01-01', 1, 1, 1, 1, 1)`)
+        const { dropped, heldBack } = await retain(pool)
+        expect(dropped).toEqual([held, other])
+        expect(heldBack).toEqual([
+          { partition: 'everything_else', reason: expect.stringContaining('no bounds in time (DEFAULT)') },
+        ])
+        const { rows } = await pool.query(`select count(*)::integer as count from ohlcv_data`)
+        expect(rows).toEqual([{ count: 102 }])
+      })
+    })
+
+    test('by the hundred goes in a few transactions', async () => {
+      await withDatabase(async (pool) => {
+        const coinId = await aCoin(pool)
+        await freshData(pool, coinId)
+        for (let days = 2; days < 160; days += 1) await someCandles(pool, coinId, daysAgo(days), 1)
+        let transactions = 0
+        const steps = async (step: string) => {
+          if (step === 'gone') transactions += 1
+        }
+        const { dropped } = await retain(pool, { agreed: true, steps })
+        expect(dropped).toHaveLength(152)
+        expect(transactions).toBeLessThan(76)
+      })
+    })
+  },
+)
+
+/** A pool whose sessions act as the role, as those of a login without more rights. */
+async function createActing(pool: Pool, role: string): Promise<Pool> {
+  const { Pool: PoolOf } = await import('pg')
+  const acting = new PoolOf({ ...pool.options, max: 5, options: `-c role=${role}` })
+  acting.on('error', () => {})
+  return acting
+}

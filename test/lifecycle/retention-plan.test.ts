@@ -1,0 +1,127 @@
+import { describe, expect, test } from 'vitest'
+import { day, type Instant, toMinuteText } from '../../src/market/instant.ts'
+import { readSettings } from '../../src/settings.ts'
+import type { Hold } from '../../src/store/lifecycle/partition-holds.ts'
+import {
+  type CountedPartition,
+  planRetention,
+  type RetentionPolicy,
+  retentionPolicies,
+} from '../../src/store/lifecycle/retention.ts'
+import { at } from '../store/loading.ts'
+import { plus } from '../support/at.ts'
+
+const table = { name: 'market_data', length: 'day' } as const
+const policy: RetentionPolicy = { table, keepMs: 30 * day, ending: 'roll-up' }
+const now = at('2024-05-01T00:00:00Z')
+
+let partitions = 0
+const aLeaf = (from: Instant, rows = 100, to = plus(from, day)): CountedPartition => ({
+  oid: ++partitions,
+  schema: 'public',
+  table: table.name,
+  name: `leaf of ${toMinuteText(from)}`,
+  range: { from, to },
+  bytes: 8_192,
+  estimatedRows: 0,
+  isAnalyzed: true,
+  qualifiedName: '',
+  bounds: '',
+  relation: 'table',
+  isDetachPending: false,
+  rows,
+  isExact: true,
+})
+
+const leaves = (...daysAgo: number[]) => daysAgo.map((days) => aLeaf(plus(now, -days * day)))
+const conditions = {
+  now,
+  restored: new Map<number, Instant>(),
+  holds: new Map<number, Hold>(),
+  agreed: false,
+}
+
+const verdicts = (partitions: readonly CountedPartition[], more: Partial<typeof conditions> = {}) =>
+  planRetention([policy], partitions, { ...conditions, ...more }).map(({ verdict }) => verdict)
+
+describe('the policies of the configuration', () => {
+  test('are those of the schema document', () => {
+    expect(
+      retentionPolicies(readSettings({})).map(({ table: { name }, ...rest }) => ({ name, ...rest })),
+    ).toEqual([
+      { name: 'ohlcv_data_1m', keepMs: 7 * day, ending: 'drop' },
+      { name: 'ohlcv_data_5m', keepMs: 30 * day, ending: 'drop' },
+      { name: 'ohlcv_data_1h', keepMs: 90 * day, ending: 'archive' },
+      { name: 'market_data', keepMs: 30 * day, ending: 'roll-up' },
+    ])
+    expect(Object.entries(readSettings({}).retention.notifications ?? {})).toEqual([
+      ['by', 'created_at'],
+      ['keep', 90 * day],
+      ['then', 'archive'],
+    ])
+  })
+})
+
+describe('what a run would let go of', () => {
+  test('is what ended as long ago as it is kept, to the millisecond', () => {
+    const partitions = leaves(31, 1, 0)
+    expect(verdicts(partitions)).toEqual(['goes', 'stays', 'stays'])
+    expect(verdicts(partitions, { now: plus(now, -1) })).toEqual(['stays', 'stays', 'stays'])
+  })
+
+  test('goes by the bounds, whatever the name says and however long the leaf is', () => {
+    const first = plus(now, -400 * day)
+    const yearLong = { ...aLeaf(first, 10, plus(now, -29 * day)), name: 'market_data_y2019m01d01' }
+    expect(verdicts([yearLong, ...leaves(2, 1)])).toEqual(['stays', 'stays', 'stays'])
+    const [planned] = planRetention([policy], [yearLong], conditions)
+    expect(planned?.reason).toBe('kept until 2024-05-02 00:00')
+  })
+
+  test('is held back where it is more than half of the leaves or of the rows, until somebody agrees', () => {
+    expect(verdicts(leaves(33, 32, 1, 0))).toEqual(['goes', 'goes', 'stays', 'stays'])
+    expect(verdicts(leaves(33, 32, 31, 1, 0))).toEqual([
+      'held-back',
+      'held-back',
+      'held-back',
+      'stays',
+      'stays',
+    ])
+    const heavy = [aLeaf(plus(now, -40 * day), 301), ...leaves(2, 1, 0)]
+    expect(verdicts(heavy)).toEqual(['held-back', 'stays', 'stays', 'stays'])
+    expect(verdicts(heavy, { agreed: true })).toEqual(['goes', 'stays', 'stays', 'stays'])
+    expect(planRetention([policy], heavy, conditions)[0]).toMatchObject({
+      wantsAgreement: true,
+      reason: 'ended more than 30 days ago, but more than half of market_data would be deleted at once',
+    })
+  })
+
+  test('needs no agreement where nothing is in it', () => {
+    const empty = [40, 39, 38].map((days) => aLeaf(plus(now, -days * day), 0))
+    expect(verdicts([...empty, aLeaf(now, 0)])).toEqual(['goes', 'goes', 'goes', 'stays'])
+  })
+
+  test('leaves alone what was put back from the archive, and does not count it', () => {
+    const partitions = leaves(34, 33, 32, 1, 0)
+    const until = at('2024-05-08T00:00:00Z')
+    const restored = new Map(partitions.slice(0, 2).map(({ oid }) => [oid, until]))
+    expect(verdicts(partitions, { restored })).toEqual(['held-back', 'held-back', 'goes', 'stays', 'stays'])
+    expect(planRetention([policy], partitions, { ...conditions, restored })[0]?.reason).toMatch(
+      'rows in it were restored from the archive and stay until 2024-05-08 00:00',
+    )
+  })
+
+  test('leaves alone what somebody else holds, and does not count it', () => {
+    const partitions = leaves(34, 33, 32, 1, 0)
+    const hold: Hold = { kind: 'object', reason: 'a view depends on it', remedy: 'drop view a' }
+    const holds = new Map(partitions.slice(0, 2).map(({ oid }) => [oid, hold]))
+    expect(verdicts(partitions, { holds })).toEqual(['held-back', 'held-back', 'goes', 'stays', 'stays'])
+    expect(planRetention([policy], partitions, { ...conditions, holds })[0]).toMatchObject({
+      hold,
+      reason: 'ended more than 30 days ago, but a view depends on it: drop view a',
+    })
+  })
+
+  test('is nothing of a table without a policy', () => {
+    expect(planRetention([], leaves(400), conditions)).toEqual([])
+  })
+})
