@@ -13,6 +13,9 @@ import { subjectOf } from '../runs.ts'
 import { lengthInWords } from '../words.ts'
 import type { ReadinessReach } from './readiness.ts'
 
+/** For anybody: whose session it is is a finding of its own. */
+export const blockedReason = 'a session of another program blocks writes: `beacon status` names it'
+
 /** How long a start may take until every schedule has had its turn. */
 const startMs = 3 * minute
 
@@ -32,14 +35,15 @@ type Tick = Readonly<{
 }>
 
 /**
- * A message where the work stands still, though everything answers: a session that blocks writes, a queue in which no heartbeat ends, a schedule of the
- * last minutes whose run has not ended, or whose runs fail because the database refuses what they write.
+ * A message where the work stands still, though everything answers: a session that blocks writes, a queue in which no
+ * heartbeat ends, a schedule of the last minutes whose run has not ended, or whose runs fail because the database refuses
+ * what they write.
  */
 export async function checkWork(reach: ReadinessReach): Promise<string | undefined> {
   const { engine, pool, upSinceMs } = reach
   const db = databaseOf(pool)
   const [blocking] = await readBlockingSessions(db)
-  if (blocking) return 'a session of another program blocks writes: `beacon status` names it'
+  if (blocking) return blockedReason
   if (performance.now() - upSinceMs < startMs) return undefined
   const now = await readDatabaseTime(db)
   const ticks = await ticksOf(reach, now)
