@@ -45,6 +45,8 @@ export type StartWorkers = WorkerOptions &
     queues: readonly string[]
     context: WorkerContext
     onRun?: RunRecorder
+    /** What ends a job before it runs; undefined lets it run. */
+    insteadOf?: (queued: EngineJob) => Promise<Outcome | undefined>
     /** Left out where nobody wants traces. */
     tracer?: Tracer | undefined
   }>
@@ -87,7 +89,7 @@ function watch(worker: EngineWorker, { log }: WorkerContext): void {
 }
 
 function jobRunner(
-  { engine, jobs, context, onRun, tracer }: StartWorkers,
+  { engine, jobs, context, onRun, insteadOf, tracer }: StartWorkers,
   stop: AbortSignal,
 ): EngineProcessor {
   const catalog = new Map(jobs.map((job) => [job.name, job]))
@@ -101,6 +103,8 @@ function jobRunner(
     const ends = runSignal([engine.closing, stop, cancelled])
     let runId: string | undefined
     try {
+      const instead = await insteadOf?.(queued)
+      if (instead !== undefined) return instead
       const job = jobOf(catalog, queued)
       const payload = readPayload(job, queued.data)
       runId = await recorder.started(startOf(queued, payload))
