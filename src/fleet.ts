@@ -7,6 +7,7 @@ import type { Stop } from './http/stops.ts'
 import { countRequests } from './metrics/counted-requests.ts'
 import { countedRuns } from './metrics/counted-runs.ts'
 import { startCounting } from './metrics/counters.ts'
+import { replaceLateTick } from './missed-runs.ts'
 import { missingPackage } from './missing-package.ts'
 import { type Engine, openEngine } from './queue/engine.ts'
 import { enqueue } from './queue/enqueue.ts'
@@ -107,6 +108,7 @@ export async function openFleet(
         context,
         concurrency: settings.queue.concurrency,
         onRun: countedRuns(recordRuns(context), counters, steadyClock),
+        insteadOf: (queued) => replaceLateTick({ engine, context, databaseUrl: database.url }, queued),
         tracer,
         reachability,
       }),

@@ -46,6 +46,8 @@ export type StartWorkers = WorkerOptions &
     queues: readonly string[]
     context: WorkerContext
     onRun?: RunRecorder
+    /** What ends a job before it runs; undefined lets it run. */
+    insteadOf?: (queued: EngineJob) => Promise<Outcome | undefined>
     /** Left out where nobody wants traces. */
     tracer?: Tracer | undefined
     /** Reports the sources that do not answer, in place of each run that fails for them. */
@@ -90,7 +92,7 @@ function watch(worker: EngineWorker, { log }: WorkerContext): void {
 }
 
 function jobRunner(
-  { engine, jobs, context, onRun, tracer, reachability }: StartWorkers,
+  { engine, jobs, context, onRun, insteadOf, tracer, reachability }: StartWorkers,
   stop: AbortSignal,
 ): EngineProcessor {
   const catalog = new Map(jobs.map((job) => [job.name, job]))
@@ -105,6 +107,8 @@ function jobRunner(
     let runId: string | undefined
     let job: AnyJob | undefined
     try {
+      const instead = await insteadOf?.(queued)
+      if (instead !== undefined) return instead
       job = jobOf(catalog, queued)
       const payload = readPayload(job, queued.data)
       runId = await recorder.started(startOf(queued, payload))

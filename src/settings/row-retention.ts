@@ -42,6 +42,7 @@ export const lastingTables: Readonly<Record<string, string>> = {
   candle_digests: ofOurs,
   locks: ofOurs,
   partition_holds: ofOurs,
+  retention_policies: ofOurs,
   scheduler_presence: ofOurs,
   summary_days: 'is what outlives the hourly candles, and its rows stay',
   web_presence: ofOurs,

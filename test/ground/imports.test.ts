@@ -38,6 +38,7 @@ const layers: readonly (readonly string[])[] = [
   ['src/lifecycle'],
   ['src/queue'],
   ['jobs', 'src/metrics', 'src/tracing'],
+  ['src/missed-runs.ts'],
   ['src/fleet.ts'],
   ['src/status'],
   ['src/backfill.ts', 'src/scheduler.ts', 'src/workers.ts', 'src/web'],

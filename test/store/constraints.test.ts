@@ -152,6 +152,7 @@ const refused: Readonly<Record<string, Readonly<{ table: string; changes: readon
   archive_digests_known_check: { table: 'archive_digests', changes: [{ rows: null }, { sum_low: null }] },
   partition_holds_range_check: { table: 'partition_holds', changes: [{ holds_to: day }] },
   partition_holds_checked_check: { table: 'partition_holds', changes: [{ checked_at: day }] },
+  retention_policies_keep_check: { table: 'retention_policies', changes: [{ keep_ms: 0 }, { keep_ms: -1 }] },
   summary_days_candles_check: { table: 'summary_days', changes: [{ candles: -1 }, { candles: 25 }] },
   summary_days_sane: {
     table: 'summary_days',

@@ -211,6 +211,7 @@ export const validRows: Readonly<Record<string, Row>> = {
     counted: 0,
     problems: '[]',
   },
+  retention_policies: { table_name: 'ohlcv_data_1h', keep_ms: 7_776_000_000, accepted_at: moment },
   partition_holds: {
     schema_name: 'public',
     name: 'market_data_y2024m03d01',
