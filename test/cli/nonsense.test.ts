@@ -132,8 +132,8 @@ const cases: readonly Case[] = [
   [['quarantine', 'discard', '0000dead', '--reason', 'why', '--by', ''], /--by is empty/],
   [['quarantine', 'discard', '0000dead', '--reason', 'why'], /no row in quarantine/],
 
-  [['candles', 'bitcoim', '1h'], /Did you mean "bitcoin"/],
-  [['candles', 'bitcoin', 'hourly'], /"hourly" is not configured/],
+  [['candles', 'bitcoim', '--timeframe', '1h'], /Did you mean "bitcoin"/],
+  [['candles', 'bitcoin', '--timeframe', 'hourly'], /"hourly" is not configured/],
   ...['0', '-1', '1e9', '0x10', ' ', '1000000000'].map(
     (count): Case => [[...candles, '--last', count], /--last .* is not a whole number from 1/],
   ),
