@@ -23,7 +23,7 @@ create table failing_jobs (
   primary key (job, subject_hash)
 );
 comment on table failing_jobs is 'Jobs whose last run failed, wholly or in part, one row for each subject; removed when it succeeds.';
-comment on column failing_jobs.subject is 'The fields of the payload that tell one piece of work of the job from another; subject_hash is the MD5 of its text.';
+comment on column failing_jobs.subject is 'The fields of the payload that distinguish one piece of work of the job from another; subject_hash is the MD5 of its text.';
 comment on column failing_jobs.fault is 'The class of the error: Unavailable, RateLimited.';
 comment on column failing_jobs.first_error is 'The first error since the job last succeeded: it says which alert the job belongs to.';
 comment on column failing_jobs.failures is 'Failed runs since the job last succeeded, retries among them.';

@@ -7,7 +7,7 @@ create table retention_policies (
   accepted_at timestamp not null,
   constraint retention_policies_keep_check check (keep_ms > 0)
 );
-comment on table retention_policies is 'How long the rows of each partitioned table were to be kept when a run of retention last had nobody to ask, or somebody agreed.';
+comment on table retention_policies is 'How long the rows of each partitioned table were to be kept when a run of retention last needed no consent, or had it.';
 comment on column retention_policies.keep_ms is 'In milliseconds; NULL for ever.';
 
 grant select on retention_policies to beacon_ingest, beacon_readonly;
