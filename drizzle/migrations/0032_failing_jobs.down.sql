@@ -4,4 +4,4 @@ update ingest_runs set status = 'failed' where status = 'partial';
 alter table ingest_runs drop constraint ingest_runs_status_check;
 alter table ingest_runs add constraint ingest_runs_status_check
   check (status in ('running', 'done', 'failed', 'abandoned'));
-comment on column ingest_runs.status is 'abandoned: the process died in the middle; another run took the job up again.';
+comment on column ingest_runs.status is 'running, done, failed, or abandoned: its process died, and another run does the job.';

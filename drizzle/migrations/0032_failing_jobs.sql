@@ -3,7 +3,7 @@
 alter table ingest_runs drop constraint ingest_runs_status_check;
 alter table ingest_runs add constraint ingest_runs_status_check
   check (status in ('running', 'done', 'partial', 'failed', 'abandoned'));
-comment on column ingest_runs.status is 'partial: some markets failed and the others were loaded. abandoned: the process died in the middle; another run took the job up again.';
+comment on column ingest_runs.status is 'running, done, failed, partial: some markets failed and the others were loaded, or abandoned: its process died, and another run does the job.';
 
 create table failing_jobs (
   job varchar(100) not null,
