@@ -20,7 +20,7 @@ export const archiveRows = defineJob({
       pattern: '32 0 * * *',
       payload: {},
       whenMissed: 'run-once',
-      missedDelayMs: minute,
+      missedDelayMs: 6 * minute,
     },
   ],
   run: async ({ pool, settings, clock, signal }) => {

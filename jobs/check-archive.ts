@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { checkArchive as check } from '../src/lifecycle/archive/check-archive.ts'
+import { minute } from '../src/market/instant.ts'
 import { defineJob } from '../src/queue/job.ts'
 import { recordCheck } from '../src/store/digests/archive-checks.ts'
 import { listCoinIds } from '../src/store/digests/candle-digests.ts'
@@ -16,7 +17,13 @@ export const checkArchive = defineJob({
   attempts: 2,
   schedules: () => [
     // Early on Sunday, when little else is done.
-    { id: 'check-archive', pattern: '30 3 * * 0', payload: {}, whenMissed: 'run-once' },
+    {
+      id: 'check-archive',
+      pattern: '30 3 * * 0',
+      payload: {},
+      whenMissed: 'run-once',
+      missedDelayMs: 10 * minute,
+    },
   ],
   run: async ({ pool, settings, clock, signal }, _, report) => {
     const db = databaseOf(pool)

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { enforceRetention as enforce } from '../src/lifecycle/retention.ts'
 import { retentionDepsOf } from '../src/lifecycle/retention-deps.ts'
-import { summaryRefusal } from '../src/lifecycle/retention-plan.ts'
 import { minute } from '../src/market/instant.ts'
 import { defineJob } from '../src/queue/job.ts'
 
@@ -24,9 +23,7 @@ export const enforceRetention = defineJob({
       missedDelayMs: 5 * minute,
     },
   ],
-  run: async (context, { agreed }, report) => {
-    const refusal = await summaryRefusal(context)
-    if (refusal !== undefined) throw refusal
-    return { ...(await enforce(retentionDepsOf(context), agreed, report)) }
-  },
+  run: async (context, { agreed }, report) => ({
+    ...(await enforce(retentionDepsOf(context), agreed, report)),
+  }),
 })

@@ -1,8 +1,11 @@
 import { z } from 'zod'
 import { defineJob } from '../src/queue/job.ts'
 import { makePartitions, throwObstacles } from '../src/store/create-partitions.ts'
+import { acceptFirstKeeps } from '../src/store/lifecycle/accepted-policies.ts'
+import { keepsOf } from '../src/store/lifecycle/retention.ts'
 import type { Obstacle } from '../src/store/partitions/obstacles.ts'
 import { partitionedTables, partitionsAhead } from '../src/store/partitions.ts'
+import { databaseOf } from '../src/store/transaction.ts'
 
 /** The leaves that the clock will soon need; never by the data, which may lie about the time. */
 export const ensurePartitions = defineJob({
@@ -16,6 +19,7 @@ export const ensurePartitions = defineJob({
     { id: 'ensure-partitions', pattern: '40 0 * * * *', payload: {}, whenMissed: 'run-once' },
   ],
   run: async ({ pool, settings, clock }) => {
+    await acceptFirstKeeps(databaseOf(pool), keepsOf(settings), clock.now())
     const made: string[] = []
     const obstacles: Obstacle[] = []
     for (const table of partitionedTables(settings)) {

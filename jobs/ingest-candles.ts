@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { concernsAll, Fault } from '../src/fault.ts'
+import { concernsAll, Fault, PartlyFailed } from '../src/fault.ts'
 import { chunksOf } from '../src/ingest/backfill-plan.ts'
 import { type CheckedPage, checkedPages } from '../src/ingest/fill-range.ts'
 import { Gathering, withoutDawdling } from '../src/ingest/gathering.ts'
@@ -136,17 +136,23 @@ async function ingestAll(
   const broken = ends.find((end) => end.status === 'rejected')
   const { unplaced } = tick
   if (!broken && failures.length === 0 && !unplaced) return total
+  const faults = failures.map(({ fault }) => fault)
+  const named = failures.map(({ coinId, fault }) => ({ coinId, error: fault.message }))
+  const outcome = { markets: markets.length, ...total, failures: named }
+  const isPartial = broken === undefined && unplaced === undefined && failures.length < markets.length
+  const others = unplaced ? `; ${unplaced.message}` : ''
+  const message = `${failures.length} of ${markets.length} markets failed: ${named.map(failureText).join('; ')}${others}`
+  if (isPartial) throw new PartlyFailed(message, { outcome, faults })
   // A run that fails has brought candles of other markets all the same.
-  await noteOutcome(databaseOf(context.pool), context.runId, { markets: markets.length, ...total })
+  await noteOutcome(databaseOf(context.pool), context.runId, outcome)
   if (broken) throw broken.reason
   if (unplaced && failures.length === 0) throw unplaced
-  const reasons = failures.map(({ coinId, fault }) => `${coinId}: ${fault.message}`)
-  const others = unplaced ? `; ${unplaced.message}` : ''
-  throw new MarketsFailed(
-    `${failures.length} of ${markets.length} markets failed: ${reasons.join('; ')}${others}`,
-    [...failures.map(({ fault }) => fault), ...(unplaced ? [unplaced] : [])],
-  )
+  throw new MarketsFailed(message, [...faults, ...(unplaced ? [unplaced] : [])])
 }
+
+type Failure = Readonly<{ coinId: string; error: string }>
+
+const failureText = ({ coinId, error }: Failure): string => `${coinId}: ${error}`
 
 /** What there is to ask for of one market. */
 type MarketWork = Readonly<{

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { concernsAll, Fault } from '../src/fault.ts'
+import { concernsAll, Fault, PartlyFailed } from '../src/fault.ts'
 import { chunksOf } from '../src/ingest/backfill-plan.ts'
 import { addFilled, type Filled, fillRange, nothingFilled } from '../src/ingest/fill-range.ts'
 import { subtractAll } from '../src/ingest/gap-causes.ts'
@@ -10,7 +10,7 @@ import { planRepair, type RepairPlan, takeTurns } from '../src/ingest/repair-pla
 import { later, minute } from '../src/market/instant.ts'
 import type { AlignedRange } from '../src/market/range.ts'
 import { plusCandles, type Timeframe, timeframes } from '../src/market/timeframe.ts'
-import { defineJob } from '../src/queue/job.ts'
+import { defineJob, type Outcome } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
 import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
 import { candlesPerPage } from '../src/sources/source.ts'
@@ -58,14 +58,10 @@ export const repairGaps = defineJob({
     )
     const { asked, waiting } = takeTurns(questions, mostQuestions, context.clock.now())
     const { filled, failures } = await askAll(context, asked, (done) => report.progress(done, asked.length))
-    throwIfFailed(failures)
     const { ignored: _ignored, ...accounting } = filled
-    return {
-      asked: asked.length,
-      waiting,
-      backfills: chunks.length,
-      ...accounting,
-    }
+    const outcome = { asked: asked.length, waiting, backfills: chunks.length, ...accounting }
+    throwIfFailed(failures, new Set(asked.map(({ series }) => series.coinId)).size, outcome)
+    return outcome
   },
 })
 
@@ -158,11 +154,16 @@ async function askAll(
 }
 
 /** What a run has brought is committed, and the next try asks only for the rest. */
-function throwIfFailed(failures: readonly Failure[]): void {
+function throwIfFailed(failures: readonly Failure[], coins: number, done: Outcome): void {
   if (failures.length === 0) return
   const told = failures.map(({ coinId, timeframe, fault }) => `${coinId} ${timeframe}: ${fault.message}`)
-  throw new MarketsFailed(
-    `${failures.length} of the markets failed: ${told.join('; ')}`,
-    failures.map(({ fault }) => fault),
-  )
+  const message = `${failures.length} of the markets failed: ${told.join('; ')}`
+  const faults = failures.map(({ fault }) => fault)
+  if (failures.length === coins) throw new MarketsFailed(message, faults)
+  const named = failures.map(({ coinId, timeframe, fault }) => ({
+    coinId,
+    timeframe,
+    error: fault.message,
+  }))
+  throw new PartlyFailed(message, { outcome: { ...done, failures: named }, faults })
 }

@@ -1,10 +1,7 @@
 import { z } from 'zod'
 import { retryHeld } from '../src/lifecycle/retention.ts'
 import { retentionDepsOf } from '../src/lifecycle/retention-deps.ts'
-import { lastMidnight } from '../src/lifecycle/summarise.ts'
 import { defineJob } from '../src/queue/job.ts'
-import { areSummarised } from '../src/store/lifecycle/view-refreshes.ts'
-import { databaseOf } from '../src/store/transaction.ts'
 
 /** What held a partition back may be gone within minutes: a reader's transaction, a view, a full disk. */
 export const retryRetention = defineJob({
@@ -16,10 +13,5 @@ export const retryRetention = defineJob({
   priority: 0,
   attempts: 1,
   schedules: () => [{ id: 'retry-retention', pattern: '25 2-57/5 * * * *', payload: {}, whenMissed: 'skip' }],
-  run: async (context, _, report) => {
-    const { pool, settings, clock } = context
-    // The nightly run begins with this too, and then tries them all.
-    if (!(await areSummarised(databaseOf(pool), settings.views, lastMidnight(clock.now())))) return {}
-    return { ...(await retryHeld(retentionDepsOf(context), report)) }
-  },
+  run: async (context, _, report) => ({ ...(await retryHeld(retentionDepsOf(context), report)) }),
 })

@@ -21,7 +21,10 @@ await build({
 
 // One script and one style sheet, and the chart library in a chunk of its own: each file costs a browser a request.
 await build({
-  entryPoints: ['src/web/assets/status.js', 'src/web/assets/status.css'],
+  entryPoints: [
+    { in: 'src/web/assets/status.ts', out: 'status' },
+    { in: 'src/web/assets/styles/status.css', out: 'status' },
+  ],
   bundle: true,
   splitting: true,
   minify: true,

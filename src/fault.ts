@@ -87,6 +87,24 @@ export class UnknownMarket extends Fault {
   readonly remedy = 'give-up'
 }
 
+/** Some markets of a run failed and the others were loaded: `outcome` is what was done. */
+export class PartlyFailed extends Fault {
+  readonly code = 'PARTLY_FAILED'
+  readonly remedy: Remedy
+  readonly outcome: Readonly<Record<string, unknown>>
+
+  constructor(
+    message: string,
+    { outcome, faults }: Readonly<{ outcome: Readonly<Record<string, unknown>>; faults: readonly Fault[] }>,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+    this.outcome = outcome
+    // Another try helps where it helps one of them.
+    this.remedy = faults.some(({ remedy }) => remedy !== 'give-up') ? 'retry' : 'give-up'
+  }
+}
+
 /** Arguments, configuration or a payload that cannot be used; the message names the remedy. */
 export class InvalidInput extends Fault {
   readonly code = 'INVALID_INPUT'

@@ -7,11 +7,12 @@ import type { Stop } from './http/stops.ts'
 import { countRequests } from './metrics/counted-requests.ts'
 import { countedRuns } from './metrics/counted-runs.ts'
 import { startCounting } from './metrics/counters.ts'
+import { replaceLateTick } from './missed-runs.ts'
 import { missingPackage } from './missing-package.ts'
 import { type Engine, openEngine } from './queue/engine.ts'
 import { enqueue } from './queue/enqueue.ts'
 import type { Job } from './queue/job.ts'
-import { type RunRecorder, startWorkers } from './queue/worker.ts'
+import { type RunEnd, type RunRecorder, startWorkers } from './queue/worker.ts'
 import { type Clock, steadyClock } from './runtime/clock.ts'
 import type { Context } from './runtime/context.ts'
 import type { Log } from './runtime/log.ts'
@@ -21,7 +22,7 @@ import { sourceIds } from './settings/source-ids.ts'
 import { readVersion } from './settings/version.ts'
 import type { Settings } from './settings.ts'
 import { readSources } from './store/instruments.ts'
-import { finishRun, startRun } from './store/runs.ts'
+import { finishRun, type RunEnd as RecordedEnd, startRun } from './store/runs.ts'
 import { databaseOf, inOwnTransactions } from './store/transaction.ts'
 
 /** This process's part of the fleet: the queues, and all that their jobs may reach. */
@@ -107,6 +108,7 @@ export async function openFleet(
         context,
         concurrency: settings.queue.concurrency,
         onRun: countedRuns(recordRuns(context), counters, steadyClock),
+        insteadOf: (queued) => replaceLateTick({ engine, context, databaseUrl: database.url }, queued),
         tracer,
         reachability,
       }),
@@ -158,18 +160,16 @@ const secretHeaders = ({
 }: Settings): Record<string, Record<string, string>> =>
   coingeckoApiKey === undefined ? {} : { coingecko: { 'x-cg-demo-api-key': coingeckoApiKey } }
 
+function endOf({ outcome, fault, willRetry }: RunEnd): RecordedEnd {
+  if (!fault) return { status: 'done', outcome }
+  const failure = { error: fault.message, fault: fault.name, willRetry }
+  return outcome ? { status: 'partial', outcome, ...failure } : { status: 'failed', ...failure }
+}
+
 function recordRuns({ pool, clock }: Pick<Context, 'pool' | 'clock'>): RunRecorder {
   const db = databaseOf(pool)
   return {
     started: (run) => startRun(db, { ...run, startedAt: clock.now() }),
-    finished: (runId, end) =>
-      finishRun(
-        db,
-        runId,
-        end.fault
-          ? { status: 'failed', error: end.fault.message, willRetry: end.willRetry }
-          : { status: 'done', outcome: end.outcome },
-        clock.now(),
-      ),
+    finished: (runId, end) => finishRun(db, runId, endOf(end), clock.now()),
   }
 }

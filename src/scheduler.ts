@@ -1,9 +1,9 @@
 import { jobs, queuesWith } from '../jobs/catalog.ts'
 import { Unavailable } from './fault.ts'
 import { type Instant, later, minute, plus, second } from './market/instant.ts'
+import { runMissed } from './missed-runs.ts'
 import type { Engine } from './queue/engine.ts'
-import { enqueue, isStanding } from './queue/enqueue.ts'
-import type { Job, Scheduled } from './queue/job.ts'
+import type { Scheduled } from './queue/job.ts'
 import { lastDue, registerSchedules } from './queue/schedule.ts'
 import { healSetBack } from './queue/set-back.ts'
 import { largestSkewMs } from './queue/wrong-clock.ts'
@@ -15,8 +15,6 @@ import { sharedWhileRunning } from './runtime/share.ts'
 import { listCoins } from './store/coins.ts'
 import { readClockSkewMs, readDatabaseTime, skewText } from './store/database-clock.ts'
 import { readSources } from './store/instruments.ts'
-import { underLock } from './store/locks.ts'
-import { lastSuccess } from './store/runs.ts'
 import { databaseOf } from './store/transaction.ts'
 
 /** What the schedule is looked after with; a Fleet fits. */
@@ -102,38 +100,5 @@ export async function lookAfterSchedules(
       return dueSince === undefined ? [] : [{ job, scheduled, since: dueSince }]
     }),
   )
-  await catchUp(reach, databaseUrl, due)
-}
-
-/** What should have run since then. */
-type Due = Readonly<{ job: Job; scheduled: Scheduled<unknown>; since: Instant }>
-
-/**
- * Runs once, now, what has not run well since it was due: our own record of runs tells, not the queue. Of all schedulers
- * that start together one enqueues it, and none again when it is done already.
- */
-async function catchUp(reach: Reach, databaseUrl: string, due: readonly Due[]): Promise<void> {
-  const missed: Due[] = []
-  for (const one of due) if (!(await hasRun(reach, one))) missed.push(one)
-  // Mostly there is nothing to do, and no need to wait for the others.
-  if (missed.length === 0) return
-  await underLock(databaseUrl, 'catch up', async () => {
-    for (const one of missed) await enqueueMissed(reach, one)
-  })
-}
-
-async function hasRun({ context: { pool } }: Reach, { job, scheduled, since }: Due): Promise<boolean> {
-  const last = await lastSuccess(databaseOf(pool), job.name, scheduled.payload)
-  return last !== undefined && last >= since
-}
-
-async function enqueueMissed(reach: Reach, due: Due): Promise<void> {
-  const { engine, context } = reach
-  const { job, scheduled } = due
-  const { payload, pattern, missedDelayMs = 0 } = scheduled
-  // In this order: what has just left its queue stands in the record of runs.
-  if (await isStanding(engine, job, payload)) return
-  if (await hasRun(reach, due)) return
-  context.log.debug('schedule.catching-up', { job: job.name, payload })
-  await enqueue(engine, job, [payload], { delayMs: missedDelayMs, untilDue: pattern })
+  await runMissed({ ...reach, databaseUrl }, due)
 }

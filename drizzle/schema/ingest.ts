@@ -3,6 +3,7 @@ import {
   type AnyPgColumn,
   bigint,
   boolean,
+  char,
   check,
   index,
   integer,
@@ -27,6 +28,7 @@ export type CandleCoverage = typeof candleCoverage.$inferSelect
 export type IngestRun = typeof ingestRuns.$inferSelect
 export type CandleRevision = typeof candleRevisions.$inferSelect
 export type QuarantinedRow = typeof quarantinedRows.$inferSelect
+export type FailingJob = typeof failingJobs.$inferSelect
 export type RequestBudget = typeof requestBudget.$inferSelect
 
 const volume = (name: string) => numeric(name, { precision: 32, scale: 8 }).$type<Decimal>()
@@ -110,7 +112,7 @@ export const ingestRuns = pgTable(
     jobId: varchar('job_id', { length: 255 }).notNull(),
     attempt: integer().notNull(),
     payload: jsonb().notNull(),
-    status: varchar({ length: 20, enum: ['running', 'done', 'failed', 'abandoned'] }).notNull(),
+    status: varchar({ length: 20, enum: ['running', 'done', 'partial', 'failed', 'abandoned'] }).notNull(),
     willRetry: boolean('will_retry').notNull().default(false),
     startedAt: instant('started_at').notNull(),
     finishedAt: instant('finished_at'),
@@ -121,7 +123,34 @@ export const ingestRuns = pgTable(
     index('idx_ingest_runs_job').on(table.job, table.startedAt),
     index('idx_ingest_runs_job_id').on(table.jobId),
     index('idx_ingest_runs_started_at').on(table.startedAt),
-    check('ingest_runs_status_check', sql`status in ('running', 'done', 'failed', 'abandoned')`),
+    check('ingest_runs_status_check', sql`status in ('running', 'done', 'partial', 'failed', 'abandoned')`),
+  ],
+)
+
+/** Jobs whose last run failed, one row for each subject. */
+export const failingJobs = pgTable(
+  'failing_jobs',
+  {
+    job: varchar({ length: 100 }).notNull(),
+    subjectHash: char('subject_hash', { length: 32 }).notNull(),
+    subject: jsonb().$type<Readonly<Record<string, string>>>().notNull(),
+    queue: varchar({ length: 100 }).notNull(),
+    status: varchar({ length: 20, enum: ['partial', 'failed'] }).notNull(),
+    fault: varchar({ length: 100 }).notNull(),
+    willRetry: boolean('will_retry').notNull(),
+    firstError: text('first_error').notNull(),
+    lastError: text('last_error').notNull(),
+    firstFailedAt: instant('first_failed_at').notNull(),
+    lastFailedAt: instant('last_failed_at').notNull(),
+    lastStartedAt: instant('last_started_at').notNull(),
+    failures: integer().notNull(),
+    runId: uuid('run_id').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.job, table.subjectHash] }),
+    check('failing_jobs_status_check', sql`status in ('partial', 'failed')`),
+    check('failing_jobs_check', sql`last_failed_at >= first_failed_at`),
+    check('failing_jobs_failures_check', sql`failures > 0`),
   ],
 )
 

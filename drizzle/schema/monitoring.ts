@@ -47,6 +47,16 @@ export const databaseSamples = pgTable('database_samples', {
   counters: jsonb().$type<Counters>().notNull(),
 })
 
+/** Of an alert about failed runs: what they have in common. */
+export type AlertDetails = Readonly<{
+  cause: string
+  /** Each job with its subject: `ingest-candles binance 1m`. */
+  jobs: readonly string[]
+  firstAt: string
+  lastAt: string
+  failures: number
+}>
+
 /** What somebody was told to look at; of one kind at most one is open. */
 export const incidents = pgTable(
   'incidents',
@@ -57,6 +67,7 @@ export const incidents = pgTable(
     openedAt: instant('opened_at').notNull(),
     resolvedAt: instant('resolved_at'),
     seenAt: instant('seen_at'),
+    details: jsonb().$type<AlertDetails>(),
   },
   (table) => [
     uniqueIndex('incidents_open_key').on(table.key).where(sql`resolved_at is null`),

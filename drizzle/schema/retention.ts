@@ -1,5 +1,16 @@
 import { sql } from 'drizzle-orm'
-import { check, date, index, integer, numeric, pgTable, primaryKey, text, varchar } from 'drizzle-orm/pg-core'
+import {
+  bigint,
+  check,
+  date,
+  index,
+  integer,
+  numeric,
+  pgTable,
+  primaryKey,
+  text,
+  varchar,
+} from 'drizzle-orm/pg-core'
 import type { Decimal } from '../../src/market/decimal.ts'
 import { decimal } from './decimal-column.ts'
 import { instant } from './instant-column.ts'
@@ -71,4 +82,15 @@ export const partitionHolds = pgTable(
     check('partition_holds_range_check', sql`holds_from < holds_to`),
     check('partition_holds_checked_check', sql`held_since <= checked_at`),
   ],
+)
+
+/** How long each partitioned table was kept when that was accepted last, in milliseconds; NULL for ever. */
+export const retentionPolicies = pgTable(
+  'retention_policies',
+  {
+    tableName: varchar('table_name', { length: 63 }).primaryKey(),
+    keepMs: bigint('keep_ms', { mode: 'number' }),
+    acceptedAt: instant('accepted_at').notNull(),
+  },
+  () => [check('retention_policies_keep_check', sql`keep_ms > 0`)],
 )

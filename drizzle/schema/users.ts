@@ -19,8 +19,8 @@ export const users = pgTable(
     lastLogin: instant('last_login'),
     status: varchar({ length: 50, enum: ['active', 'suspended'] })
       .notNull()
-      .default('active'),
-    tier: varchar({ length: 50 }).notNull().default('free'),
+      .default(sql`'active'`),
+    tier: varchar({ length: 50 }).notNull().default(sql`'free'`),
   },
   (table) => [
     unique('idx_users_email').on(table.email),

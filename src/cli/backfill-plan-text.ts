@@ -2,7 +2,7 @@ import type { BackfillPlan, SeriesPlan, SourceLoad } from '../ingest/backfill-pl
 import { minute, second, toIso, toMinuteText } from '../market/instant.ts'
 import { candleCount, type Range } from '../market/range.ts'
 import { durationText } from '../settings/duration.ts'
-import { counted } from '../web/status/words.ts'
+import { counted } from '../status/words.ts'
 import { bytesText, countText, spanText, terminalSize } from './output.ts'
 import { type Column, table } from './terminal/table.ts'
 import { wrap } from './terminal/wrap.ts'

@@ -1,5 +1,5 @@
 import type { BackfillResult } from '../ingest/backfill-summary.ts'
-import { counted } from '../web/status/words.ts'
+import { counted } from '../status/words.ts'
 import { countText, spanText } from './output.ts'
 
 /** What a backfill has done, for people: one line, and another where its requests were not those of the plan. */

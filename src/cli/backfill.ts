@@ -8,10 +8,10 @@ import { earlier, later, toMinuteText } from '../market/instant.ts'
 import { candleFrom } from '../market/range.ts'
 import { hasWorkers } from '../runtime/presence.ts'
 import { binanceArchive } from '../sources/binance-archive.ts'
+import { counted } from '../status/words.ts'
 import { listCoins } from '../store/coins.ts'
 import { listQuarantined } from '../store/quarantine.ts'
 import type { Database } from '../store/transaction.ts'
-import { counted } from '../web/status/words.ts'
 import {
   allCoins,
   asJson,

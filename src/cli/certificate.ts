@@ -3,8 +3,8 @@ import { Fault } from '../fault.ts'
 import { type Certificate, type CertificateWish, certify, closedPart } from '../ingest/certificate.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
+import { counted } from '../status/words.ts'
 import { canonicalCopy } from '../store/candle-digest.ts'
-import { counted } from '../web/status/words.ts'
 import {
   allCoins,
   asJson,

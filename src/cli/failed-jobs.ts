@@ -1,5 +1,5 @@
 import type { BackfillResult } from '../ingest/backfill-summary.ts'
-import { counted } from '../web/status/words.ts'
+import { counted } from '../status/words.ts'
 
 type Failed = BackfillResult['failed']
 

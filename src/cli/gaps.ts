@@ -7,9 +7,9 @@ import type { BackfillResult } from '../ingest/backfill-summary.ts'
 import type { GapCause } from '../ingest/gap-causes.ts'
 import { findGaps, type Gap } from '../ingest/gaps.ts'
 import { earlier, later, toIso, toMinuteText } from '../market/instant.ts'
+import { counted } from '../status/words.ts'
 import { listCoins } from '../store/coins.ts'
 import { forgetAbsence } from '../store/coverage.ts'
-import { counted } from '../web/status/words.ts'
 import {
   allCoins,
   asJson,

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { toIso, toMinuteText } from '../market/instant.ts'
+import { counted } from '../status/words.ts'
 import {
   type MigrationStatus,
   migrateDown,
@@ -7,7 +8,6 @@ import {
   migrationStatus,
   verifyMigrations,
 } from '../store/migrations.ts'
-import { counted } from '../web/status/words.ts'
 import { answer } from './output.ts'
 import { withServer } from './session.ts'
 import { table } from './terminal/table.ts'

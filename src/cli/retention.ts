@@ -8,7 +8,6 @@ import {
   type RetentionPlan,
   readRetentionPlan,
   refusalOf,
-  summaryRefusal,
 } from '../lifecycle/retention-plan.ts'
 import { toMinuteText } from '../market/instant.ts'
 import { nameOf } from '../store/lifecycle/list-partitions.ts'
@@ -34,12 +33,9 @@ const rehearse = (agreed: boolean, json: boolean | undefined) =>
   withDatabase(async ({ settings, database: { pool }, clock }) => {
     const deps = { pool, settings, clock }
     const plan = await readRetentionPlan(deps, agreed)
-    const unsummarised = await summaryRefusal(deps)
-    const refusal = unsummarised ?? refusalOf(plan)
+    const refusal = refusalOf(plan)
     const error = refusal?.message ?? null
-    answer(json, { ...describePlan(plan), error }, () =>
-      planText(plan, unsummarised?.message ?? plan.refusal),
-    )
+    answer(json, { ...describePlan(plan), error }, () => planText(plan))
     if (refusal !== undefined) throw refusal
   })
 
@@ -49,10 +45,7 @@ const enforce = (agreed: boolean, json: boolean | undefined) =>
     answer(json, outcome, () => outcomeText(outcome))
   })
 
-const planText = (
-  { asOf, partitions, unbounded, rows, holds }: RetentionPlan,
-  refusal: string | undefined,
-): string =>
+const planText = ({ asOf, refusal, partitions, unbounded, rows, holds }: RetentionPlan): string =>
   [
     `As of ${toMinuteText(asOf)} UTC, beacon retention would do this:`,
     ...(refusal === undefined ? [] : [`nothing, because ${refusal}`]),

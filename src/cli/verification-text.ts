@@ -5,7 +5,7 @@ import type { Verification } from '../ingest/verify.ts'
 import type { Candle } from '../market/candle.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
-import { counted } from '../web/status/words.ts'
+import { counted } from '../status/words.ts'
 import { countText } from './output.ts'
 import { seriesCommand } from './series-command.ts'
 

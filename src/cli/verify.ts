@@ -8,7 +8,7 @@ import { planVerification, type VerificationPlan } from '../ingest/verification-
 import { type Verification, verifyCandles } from '../ingest/verify.ts'
 import { toMinuteText } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
-import { counted } from '../web/status/words.ts'
+import { counted } from '../status/words.ts'
 import {
   allCoins,
   asJson,

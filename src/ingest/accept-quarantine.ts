@@ -135,7 +135,8 @@ async function acceptSeries(
     return done
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    await finishRun(db, runId, { status: 'failed', error: reason, willRetry: false }, clock.now())
+    const fault = error instanceof Error ? error.name : 'Error'
+    await finishRun(db, runId, { status: 'failed', error: reason, fault, willRetry: false }, clock.now())
     throw error
   }
 }

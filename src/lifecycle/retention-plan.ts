@@ -1,8 +1,9 @@
 import type { Pool } from 'pg'
-import { Misconfigured, Unavailable } from '../fault.ts'
+import { Misconfigured } from '../fault.ts'
 import { earlier, type Instant, later, plus } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Settings } from '../settings.ts'
+import { readAcceptedKeeps } from '../store/lifecycle/accepted-policies.ts'
 import { readRestoredRanges } from '../store/lifecycle/archives.ts'
 import { countPartitions } from '../store/lifecycle/count-partitions.ts'
 import {
@@ -22,10 +23,8 @@ import {
   type RetentionPolicy,
   retentionPolicies,
 } from '../store/lifecycle/retention.ts'
-import { areSummarised } from '../store/lifecycle/view-refreshes.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { clockObjection, readClocks } from './retention-clocks.ts'
-import { lastMidnight } from './summarise.ts'
 
 export type PlanDeps = Readonly<{ pool: Pool; settings: Settings; clock: Clock }>
 
@@ -67,15 +66,6 @@ export function refusalOf({
   return new Misconfigured(
     `more than half of ${tables} would be deleted at once, and is kept for now: check beacon retention --dry-run, then correct its "keep", or agree with beacon retention --yes`,
   )
-}
-
-/** Why a run does not even begin: a summary reads what is about to be deleted, and must be of the last day first. */
-export async function summaryRefusal({ pool, settings, clock }: PlanDeps): Promise<Unavailable | undefined> {
-  return (await areSummarised(databaseOf(pool), settings.views, lastMidnight(clock.now())))
-    ? undefined
-    : new Unavailable(
-        'the summaries have not been refreshed since yesterday ended, and nothing is deleted before: beacon views refresh',
-      )
 }
 
 /** What a run would do now, and why; nothing is changed. `agreed`: more than half of a table may go at once. */
@@ -126,7 +116,8 @@ async function planPartitions(
   const holds = await readBlockers(db, bounded.filter(isExpired))
   const restored = restoredPartitions(await readRestoredRanges(db, now), bounded)
   const counted = await countPartitions(pool, bounded, isExpired)
-  return planRetention(policies, counted, { now, restored, holds, agreed })
+  const accepted = await readAcceptedKeeps(db)
+  return planRetention(policies, counted, { now, restored, holds, accepted, agreed })
 }
 
 /** A partition of which only a part was restored stays as a whole. */

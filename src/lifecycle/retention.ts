@@ -6,12 +6,13 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Settings } from '../settings.ts'
 import { alone } from '../store/alone.ts'
 import { lockPartitionCreation } from '../store/create-partitions.ts'
+import { acceptKeeps } from '../store/lifecycle/accepted-policies.ts'
 import type { Steps } from '../store/lifecycle/delete-partitions.ts'
 import { measurePartitions } from '../store/lifecycle/list-partitions.ts'
 import { deleteOldRows } from '../store/lifecycle/old-rows.ts'
 import { type HeldPartition, listHolds, recordHolds } from '../store/lifecycle/partition-holds.ts'
 import type { PlannedPartition } from '../store/lifecycle/retention.ts'
-import { retentionPolicies } from '../store/lifecycle/retention.ts'
+import { keepsOf, retentionPolicies } from '../store/lifecycle/retention.ts'
 import { trimLedger } from '../store/lifecycle/trim-ledger.ts'
 import { databaseOf, inTransaction } from '../store/transaction.ts'
 import { deletePlanned } from './delete-planned.ts'
@@ -78,6 +79,7 @@ export const enforceRetention = (
     tally.throwFirst()
     const refusal = refusalOf(plan)
     if (refusal !== undefined) throw refusal
+    await inTransaction(deps.pool, ({ db }) => acceptKeeps(db, keepsOf(deps.settings), plan.asOf))
     return { ...tally.sums, deleted }
   })
 

@@ -1,6 +1,6 @@
 import { second } from '../market/instant.ts'
 import type { Outcome } from '../queue/job.ts'
-import type { RunRecorder, RunStart } from '../queue/worker.ts'
+import type { RunEnd, RunRecorder, RunStart } from '../queue/worker.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Counters } from './counters.ts'
 
@@ -21,14 +21,19 @@ export function countedRuns(recorder: RunRecorder, counters: Counters, clock: Cl
       underway.delete(runId)
       if (begun) {
         const { job, queue, payload } = begun.run
-        const status = end.fault === undefined ? 'done' : end.willRetry ? 'to-be-tried-again' : 'failed'
-        counters.add('runs', { job, queue, status })
-        counters.observe('runDuration', { job }, (clock.now() - begun.startedAt) / second)
+        counters.add('runs', { task: job, queue, status: statusOf(end) })
+        counters.observe('runDuration', { task: job }, (clock.now() - begun.startedAt) / second)
         if (end.outcome) countRows(counters, payload, end.outcome)
       }
       await recorder.finished(runId, end)
     },
   }
+}
+
+const statusOf = ({ fault, outcome, willRetry }: RunEnd): string => {
+  if (fault === undefined) return 'done'
+  if (willRetry) return 'to-be-tried-again'
+  return outcome === undefined ? 'failed' : 'partial'
 }
 
 /** The fields of an outcome, as the label calls them. */

@@ -36,13 +36,13 @@ export const counted = {
   },
   runs: {
     name: 'beacon_job_runs_total',
-    help: 'Ended runs of jobs: done, failed for good, or to be tried again.',
-    labels: ['job', 'queue', 'status'],
+    help: 'Ended runs of jobs, the task: done, partial (some markets failed), failed, or to be tried again.',
+    labels: ['task', 'queue', 'status'],
   },
   runDuration: {
     name: 'beacon_job_run_duration_seconds',
     help: 'How long runs of a job took, however they ended.',
-    labels: ['job'],
+    labels: ['task'],
     buckets: [0.1, 0.5, 1, 5, 15, 60, 300, 1_800],
   },
   candles: {

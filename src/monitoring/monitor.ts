@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises'
 import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
+import type { Incident } from '../../drizzle/schema/monitoring.ts'
 import { Fault } from '../fault.ts'
 import { postWebhook } from '../http/webhook.ts'
 import { day, hour, type Instant, plus, second, toIso } from '../market/instant.ts'
@@ -8,7 +9,14 @@ import { floorTo } from '../market/timeframe.ts'
 import { everyProcess } from '../runtime/every-process.ts'
 import type { Releases } from '../runtime/release.ts'
 import type { Settings } from '../settings.ts'
+import { blockingFindings, describeBlocking } from '../status/blocking.ts'
+import { forgetGoneFailures } from '../status/failures.ts'
+import { type Finding, pathOf } from '../status/finding.ts'
+import { findingsOf, isUnknown } from '../status/overall.ts'
+import { readinessFindings, seenFrom } from '../status/readiness/findings.ts'
+import { gatherFacts, type StatusReach } from '../status/status.ts'
 import { readBlockingSessions } from '../store/blocking-sessions.ts'
+import { listCoins } from '../store/coins.ts'
 import { readDatabaseFigures, readIndexUsage } from '../store/database-figures.ts'
 import { readEnds, readSamples, writeSample } from '../store/database-samples.ts'
 import {
@@ -20,11 +28,6 @@ import {
   takeDelivery,
 } from '../store/incidents.ts'
 import { type Database, databaseOf } from '../store/transaction.ts'
-import { readinessFindings, seenFrom } from '../web/readiness/findings.ts'
-import { blockingFindings, describeBlocking } from '../web/status/blocking.ts'
-import type { Finding } from '../web/status/finding.ts'
-import { findingsOf } from '../web/status/overall.ts'
-import { gatherFacts, type StatusReach } from '../web/status/status.ts'
 import { databaseConcerns, indexConcerns, recentMs } from './thresholds.ts'
 
 export type MonitorReach = StatusReach &
@@ -82,10 +85,13 @@ export class Monitor {
   async look(): Promise<void> {
     const { pool, clock } = this.#reach
     const now = clock.now()
+    await forgetGoneFailures(databaseOf(pool), { ...this.#reach, coins: await listCoins(databaseOf(pool)) })
     const before = new Set(this.#seen.map(({ key }) => key))
-    this.#seen = [...(await this.#ofDatabase(now)), ...(await this.#ofEverything(now))]
-    const open = await this.#openKeys()
-    this.#standing = this.#seen.filter(({ key }) => open.has(key) || before.has(key))
+    const open = await listOpenIncidents(databaseOf(pool))
+    const { concerns, lasting } = await this.#findAll(now, open)
+    const isOpen = new Set(open.map(({ key }) => key))
+    this.#seen = concerns
+    this.#standing = [...concerns.filter(({ key }) => isOpen.has(key) || before.has(key)), ...lasting]
     await this.#reconcile(now)
     await forgetIncidents(databaseOf(pool), plus(now, -keptIncidentsMs))
   }
@@ -140,13 +146,27 @@ export class Monitor {
     ]
   }
 
-  async #ofEverything(now: Instant): Promise<Concern[]> {
-    const findings = findingsOf(await gatherFacts(this.#reach), this.#reach.settings, now)
-    return findings.filter(({ state, key }) => state === 'attention' && !isObstacle(key)).map(asConcern)
+  /** What is wrong, and of the open alerts those that last although they are milder now, or cannot be seen. */
+  async #findAll(now: Instant, open: readonly Incident[]) {
+    const ofDatabase = await this.#ofDatabase(now)
+    const facts = await gatherFacts(this.#reach)
+    const findings = findingsOf(facts, this.#reach.settings, now).filter(({ key }) => !isObstacle(key))
+    const grave = findings.filter(({ state }) => state === 'attention').map(asConcern)
+    const milder = findings.filter(({ state }) => state !== 'attention').map(asConcern)
+    const unseen = open.filter(({ key }) => isUnknown(facts, key) && !isObstacle(key)).map(asConcern)
+    const keys = new Set(open.map(({ key }) => key))
+    return {
+      concerns: [...ofDatabase, ...grave],
+      lasting: [...milder.filter(({ key }) => keys.has(key)), ...unseen],
+    }
   }
 }
 
-const asConcern = ({ key, sentence }: Finding): Concern => ({ key, sentence })
+const asConcern = ({ key, sentence, details }: Finding | Incident): Concern => ({
+  key,
+  sentence,
+  ...(details ? { details } : {}),
+})
 
 /** What `checkObstacles` reads by itself. */
 const isObstacle = (key: string): boolean => key.endsWith(seenFrom) || key.startsWith('database.blocked ')
@@ -170,13 +190,14 @@ export async function deliverAll({
   clock,
   settings,
   log,
-}: Pick<MonitorReach, 'clock' | 'log'> & Readonly<{ pool: Pool; settings: Pick<Settings, 'monitoring'> }>) {
+}: Pick<MonitorReach, 'clock' | 'log'> &
+  Readonly<{ pool: Pool; settings: Pick<Settings, 'monitoring' | 'environment'> }>) {
   const { webhook } = settings.monitoring
   if (!webhook) return
   const deliver = async (delivery: Delivery) => {
     const now = clock.now()
     try {
-      await postWebhook(webhook, messageOf(delivery), now)
+      await postWebhook(webhook, messageOf(delivery, pageUrlOf(settings)), now)
       return { delivered: true } as const
     } catch (error) {
       if (!(error instanceof Fault)) throw error
@@ -189,14 +210,24 @@ export async function deliverAll({
   }
 }
 
+/** Where people open the status page. */
+const pageUrlOf = ({
+  monitoring,
+  environment: { httpHost, httpPort, httpBasePath },
+}: Pick<Settings, 'monitoring' | 'environment'>): string =>
+  monitoring.pageUrl ??
+  `http://${httpHost.includes(':') ? `[${httpHost}]` : httpHost}:${httpPort}${httpBasePath}`
+
 /** What the webhook gets. The id is the incident's: what comes twice is known by id and event. */
-function messageOf({ event, incident }: Delivery) {
-  const { id, key, sentence, openedAt, resolvedAt } = incident
+function messageOf({ event, incident }: Delivery, pageUrl: string) {
+  const { id, key, sentence, openedAt, resolvedAt, details } = incident
   return {
     event,
     id,
     key,
     sentence,
+    ...details,
+    link: `${pageUrl}${pathOf(key)}`,
     openedAt: toIso(openedAt),
     ...(resolvedAt === undefined ? {} : { resolvedAt: toIso(resolvedAt) }),
   }

@@ -29,7 +29,7 @@ export type ScheduleOptions = Readonly<{
 }>
 
 /** Schedulers with this in front of their id are ours; any other was made by hand and stays. */
-const idPrefix = 'beacon.'
+export const idPrefix = 'beacon.'
 
 type Repeat = Readonly<{ pattern: string; tz: 'UTC' } | { every: number }>
 type Template = Readonly<{ name: string; data: unknown; opts: object }>

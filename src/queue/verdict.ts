@@ -1,11 +1,11 @@
 import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq'
-import { z } from 'zod'
 import { Aborted, Fault, RateLimited, Unavailable } from '../fault.ts'
-import { type Instant, minute, toInstant } from '../market/instant.ts'
+import { type Instant, minute } from '../market/instant.ts'
 import { systemClock } from '../runtime/clock.ts'
 import type { EngineJob } from './engine.ts'
-import { delayAfter, mostQuickTries, nextDue } from './retries.ts'
+import { delayAfter, mostQuickTries } from './retries.ts'
 import { storableError } from './storable.ts'
+import { tickOf } from './tick.ts'
 
 /** What becomes of a job that threw. */
 export type Verdict =
@@ -51,17 +51,8 @@ function afterFailure(error: unknown, queued: EngineJob, now: Instant): Verdict 
   return { next: 'retry', willRetry: true }
 }
 
-/** BullMQ keeps it in the options of a tick, and not in their type. */
-const tickOptions = z.object({ repeat: z.object({ pattern: z.string() }) })
-
 /** When the schedule's next tick takes the place of this one; never for what is no tick. */
-function nextTickAfter({ repeatJobKey, id, opts }: EngineJob): number {
-  const { success, data } = tickOptions.safeParse(opts)
-  // BullMQ names a tick after its schedule and the time it was due.
-  const dueAt = Number(/:(\d+)$/.exec(id ?? '')?.[1])
-  if (repeatJobKey === undefined || !success || Number.isNaN(dueAt)) return Number.POSITIVE_INFINITY
-  return nextDue(data.repeat.pattern, toInstant(dueAt))
-}
+const nextTickAfter = (queued: EngineJob): number => tickOf(queued)?.nextDueAt ?? Number.POSITIVE_INFINITY
 
 const isAbort = (error: unknown): boolean =>
   error instanceof Aborted || (error instanceof Error && error.name === 'AbortError')

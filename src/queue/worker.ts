@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { Aborted, InvalidInput, Unavailable } from '../fault.ts'
+import { Aborted, InvalidInput, PartlyFailed, Unavailable } from '../fault.ts'
 import type { Reachability } from '../http/reachability.ts'
 import type { Context } from '../runtime/context.ts'
 import { childLog, type Log } from '../runtime/log.ts'
@@ -24,7 +24,7 @@ export type RunStart = Readonly<{
   attempt: number
 }>
 
-/** `outcome` of a run that was done, `fault` of one that was not; its texts can be stored anywhere. */
+/** `outcome` of a run that was done, `fault` of one that was not, both of one that was done in part; their texts can be stored anywhere. */
 export type RunEnd = Readonly<{ outcome?: Outcome; fault?: Error; willRetry: boolean }>
 
 /** Keeps the runs. A run is not begun before it is recorded; one that could not be recorded as ended still ended. */
@@ -46,6 +46,8 @@ export type StartWorkers = WorkerOptions &
     queues: readonly string[]
     context: WorkerContext
     onRun?: RunRecorder
+    /** What ends a job before it runs; undefined lets it run. */
+    insteadOf?: (queued: EngineJob) => Promise<Outcome | undefined>
     /** Left out where nobody wants traces. */
     tracer?: Tracer | undefined
     /** Reports the sources that do not answer, in place of each run that fails for them. */
@@ -90,7 +92,7 @@ function watch(worker: EngineWorker, { log }: WorkerContext): void {
 }
 
 function jobRunner(
-  { engine, jobs, context, onRun, tracer, reachability }: StartWorkers,
+  { engine, jobs, context, onRun, insteadOf, tracer, reachability }: StartWorkers,
   stop: AbortSignal,
 ): EngineProcessor {
   const catalog = new Map(jobs.map((job) => [job.name, job]))
@@ -105,6 +107,8 @@ function jobRunner(
     let runId: string | undefined
     let job: AnyJob | undefined
     try {
+      const instead = await insteadOf?.(queued)
+      if (instead !== undefined) return instead
       job = jobOf(catalog, queued)
       const payload = readPayload(job, queued.data)
       runId = await recorder.started(startOf(queued, payload))
@@ -122,13 +126,18 @@ function jobRunner(
       outages.failed(queued.queueName, error)
       const fault = storableError(error)
       tellSpan(span, error, verdict)
-      if (runId !== undefined) await recorder.finished(runId, { fault, willRetry: verdict.willRetry })
+      const part = error instanceof PartlyFailed ? { outcome: storableRecord(error.outcome) } : undefined
+      if (runId !== undefined)
+        await recorder.finished(runId, { ...part, fault, willRetry: verdict.willRetry })
       const source = error instanceof Unavailable ? error.source : undefined
       if (source !== undefined) reachability?.jobFailed(source)
       const isReported = source !== undefined && reachability !== undefined
       tellFailed(log, fault, { ...verdict, isReported }, Math.round(performance.now() - startedAt))
+      void report.log(`failed after ${Math.round(performance.now() - startedAt)} ms: ${fault.message}`)
       // Before the job is let go of: another worker may have it at once.
       await report.settled()
+      // What was loaded stays, and what failed has its alert.
+      if (part && !verdict.willRetry) return part.outcome
       return carryOut(verdict, error, queued, token)
     } finally {
       ends.release()

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { InvalidInput } from '../fault.ts'
 import { baseUrlVariable } from './base-url-variable.ts'
@@ -38,6 +39,36 @@ function isArchivePlace(text: string): boolean {
   )
 }
 
+const notABasePath = { error: 'is not a path of the form /beacon' }
+
+/** `/beacon`, without a slash at its end; `/` is none. */
+const isBasePath = (text: string): boolean =>
+  /^(?:\/[A-Za-z0-9._~-]+)*\/?$/.test(text) && !/\/\.{1,2}(?:\/|$)/.test(text)
+
+const withoutSlash = (path: string): string => path.replace(/\/+$/, '')
+
+const notProxies = {
+  error: 'is neither a number of proxies from 1 to 10 nor a list of addresses as in 10.0.0.0/8,::1',
+}
+
+/** How many proxies stand in front of us, or their addresses. */
+export type TrustedProxies = number | readonly string[]
+
+const toProxies = (text: string): TrustedProxies =>
+  /^\d+$/.test(text) ? Number(text) : text.split(',').map((one) => one.trim())
+
+const areProxies = (proxies: TrustedProxies): boolean =>
+  typeof proxies === 'number' ? proxies >= 1 && proxies <= 10 : proxies.every(isAddressRange)
+
+function isAddressRange(text: string): boolean {
+  const [address = '', prefix, ...more] = text.split('/')
+  const version = isIP(address)
+  if (version === 0 || more.length > 0) return false
+  if (prefix === undefined) return true
+  if (!/^\d{1,3}$/.test(prefix) || Number(prefix) > (version === 4 ? 32 : 128)) return false
+  // It trusts everybody.
+  return Number(prefix) > 0
+}
 /** A text that its reader has nothing against. */
 const readableBy = (read: (text: string) => unknown) =>
   z.string().superRefine((text, context) => {
@@ -53,6 +84,8 @@ const environment = z.object({
   BEACON_DATA_DIR: z.string().default('.beacon'),
   BEACON_HTTP_HOST: z.string().default('127.0.0.1'),
   BEACON_HTTP_PORT: z.string().refine(isPort, notAPort).transform(Number).default(3000),
+  BEACON_HTTP_BASE_PATH: z.string().refine(isBasePath, notABasePath).transform(withoutSlash).default(''),
+  BEACON_TRUST_PROXY: z.string().transform(toProxies).refine(areProxies, notProxies).optional(),
   BEACON_HTTP_PASSWORD: z.string().min(8, { error: 'is shorter than 8 characters' }).optional(),
   BEACON_ENCRYPTION_KEYS: z.string().transform(encryptionKeys).optional(),
   BEACON_LOG_LEVEL: z.enum(logLevels, { error: `is none of ${logLevels.join(', ')}` }).default('info'),
@@ -73,6 +106,10 @@ export type Environment = Readonly<{
   dataDir: string
   httpHost: string
   httpPort: number
+  /** Below which path everything is served, as `/beacon`; empty for none. */
+  httpBasePath: string
+  /** The proxies whose word is taken for the address of a client. */
+  trustProxy?: TrustedProxies
   httpPassword?: string
   /** The first writes, all of them read. */
   encryptionKeys?: readonly EncryptionKey[]
@@ -132,6 +169,8 @@ function environmentOf(data: z.infer<typeof environment>, baseUrls: Environment[
     dataDir: data.BEACON_DATA_DIR,
     httpHost: data.BEACON_HTTP_HOST,
     httpPort: data.BEACON_HTTP_PORT,
+    httpBasePath: data.BEACON_HTTP_BASE_PATH,
+    ...(data.BEACON_TRUST_PROXY === undefined ? {} : { trustProxy: data.BEACON_TRUST_PROXY }),
     ...optional('httpPassword', data.BEACON_HTTP_PASSWORD),
     ...(data.BEACON_ENCRYPTION_KEYS && { encryptionKeys: data.BEACON_ENCRYPTION_KEYS }),
     logLevel: data.BEACON_LOG_LEVEL,

@@ -193,6 +193,15 @@ export const configuration = z.strictObject({
     scannedRows: positive,
     fullWithin: positiveDuration,
     clockSkew: positiveDuration,
+    pageUrl: z.union(
+      [
+        z.literal('none').transform(() => undefined),
+        z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/+$/, '')),
+      ],
+      {
+        error: 'is neither "none" nor a URL of the form http://host or https://host',
+      },
+    ),
     webhook: z.union([z.literal('none').transform(() => undefined), webhook], {
       error: 'is neither "none" nor a url and a secret of at least 16 characters',
     }),

@@ -1,20 +1,21 @@
-import { desc, isNull, sql } from 'drizzle-orm'
+import { desc, gte, isNull, sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
-import { type Incident, incidents } from '../../drizzle/schema/monitoring.ts'
+import { type AlertDetails, type Incident, incidents } from '../../drizzle/schema/monitoring.ts'
 import { type Instant, toIso } from '../market/instant.ts'
 import { takeLocks } from './locks.ts'
 import { fromMs } from './multirange.ts'
 import { type Database, inTransaction, type Transaction, withFaults } from './transaction.ts'
 
 /** Something that somebody should look at. The key says of which kind, so that it is told once. */
-export type Concern = Readonly<{ key: string; sentence: string }>
+export type Concern = Readonly<{ key: string; sentence: string; details?: AlertDetails }>
 
 export type Changed = Readonly<{ opened: readonly Concern[]; resolved: readonly Concern[] }>
 
 /**
  * Opens what is new and resolves what is no more, once for the whole fleet: two processes that look at the same time
- * open nothing twice. With `toWebhook`, what has changed is also put down to be delivered. A key with `@` is of what a process
- * sees of itself and others may not: it is resolved once no process has seen it for a minute.
+ * open nothing twice. What is open and has changed gets its new text. With `toWebhook`, what has changed is also put down to be
+ * delivered. A key with `@` is of what a process sees of itself and others may not: it is resolved once no process has seen it
+ * for a minute.
  */
 export async function reconcileIncidents(
   pool: Pool,
@@ -41,14 +42,15 @@ type IncidentRow = Concern & { id: string }
 
 async function open({ db }: Transaction, concerns: readonly Concern[], now: Instant): Promise<IncidentRow[]> {
   const { rows } = await db.execute<IncidentRow>(sql`
-    insert into incidents (key, sentence, opened_at)
-    select key, sentence, ${toIso(now)}::timestamp
-    from jsonb_to_recordset(${JSON.stringify(concerns)}::jsonb) as concern (key text, sentence text)
+    insert into incidents (key, sentence, details, opened_at)
+    select key, sentence, details, ${toIso(now)}::timestamp
+    from jsonb_to_recordset(${JSON.stringify(concerns)}::jsonb) as concern (key text, sentence text, details jsonb)
     on conflict (key) where resolved_at is null do nothing
     returning id, key, sentence`)
   await db.execute(sql`
-    update incidents set seen_at = ${databaseNow}
-    where resolved_at is null and key in (select jsonb_array_elements_text(${keysOf(concerns)}::jsonb))`)
+    update incidents set sentence = concern.sentence, details = concern.details, seen_at = ${databaseNow}
+    from jsonb_to_recordset(${JSON.stringify(concerns)}::jsonb) as concern (key text, sentence text, details jsonb)
+    where incidents.key = concern.key and resolved_at is null`)
   return rows
 }
 
@@ -86,9 +88,16 @@ async function announce(
 export const listOpenIncidents = (db: Database): Promise<Incident[]> =>
   withFaults(db.select().from(incidents).where(isNull(incidents.resolvedAt)).orderBy(incidents.openedAt))
 
-/** The newest incidents, open or not, the newest first. */
-export const listIncidents = (db: Database, most: number): Promise<Incident[]> =>
-  withFaults(db.select().from(incidents).orderBy(desc(incidents.openedAt)).limit(most))
+/** Every open incident, the newest first, and after them those that were resolved since then, at most so many. */
+export async function listIncidents(db: Database, since: Instant, most: number): Promise<Incident[]> {
+  const resolved = db
+    .select()
+    .from(incidents)
+    .where(gte(incidents.resolvedAt, since))
+    .orderBy(desc(incidents.openedAt))
+    .limit(most)
+  return [...(await listOpenIncidents(db)).reverse(), ...(await withFaults(resolved))]
+}
 
 /** Of incidents that were resolved before then nothing is kept. */
 export async function forgetIncidents(db: Database, before: Instant): Promise<void> {
@@ -100,7 +109,7 @@ export type Delivery = Readonly<{
   id: string
   event: 'opened' | 'resolved'
   attempts: number
-  incident: Readonly<{ id: string; key: string; sentence: string; openedAt: Instant; resolvedAt?: Instant }>
+  incident: Readonly<Concern & { id: string; openedAt: Instant; resolvedAt?: Instant }>
 }>
 
 type DeliveryRow = Readonly<{
@@ -112,6 +121,7 @@ type DeliveryRow = Readonly<{
   sentence: string
   opened_ms: string
   resolved_ms: string | null
+  details: AlertDetails | null
 }>
 
 /**
@@ -125,7 +135,7 @@ export async function takeDelivery(
 ): Promise<boolean> {
   return inTransaction(pool, async ({ db }) => {
     const { rows } = await db.execute<DeliveryRow>(sql`
-      select delivery.id, event, attempts, incident_id, key, sentence,
+      select delivery.id, event, attempts, incident_id, key, sentence, details,
         extract(epoch from opened_at) * 1000 as opened_ms, extract(epoch from resolved_at) * 1000 as resolved_ms
       from webhook_deliveries as delivery join incidents on incidents.id = incident_id
       where delivered_at is null and (due_at <= ${toIso(now)}::timestamp
@@ -144,6 +154,7 @@ export async function takeDelivery(
         id: row.incident_id,
         key: row.key,
         sentence: row.sentence,
+        ...(row.details === null ? {} : { details: row.details }),
         openedAt: fromMs(row.opened_ms),
         ...(resolved_ms === null ? {} : { resolvedAt: fromMs(resolved_ms) }),
       },

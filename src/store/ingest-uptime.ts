@@ -30,7 +30,7 @@ export async function readUptime(
     with run as (
       select tsrange(started_at - ${milliseconds(2 * lengthMs + waitingMs)}, started_at - ${milliseconds(lengthMs)}) as covers
       from ingest_runs
-      where ${ofIngest} and status = 'done' and started_at >= ${toIso(within.from)}::timestamp
+      where ${ofIngest} and status in ('done', 'partial') and started_at >= ${toIso(within.from)}::timestamp
         and started_at < ${toIso(within.to)}::timestamp + ${milliseconds(2 * lengthMs + waitingMs)}
     )
     select

@@ -15,7 +15,7 @@ export async function readLastSuccesses(db: Database, jobs: readonly string[]): 
       extract(epoch from last.finished_at - last.started_at) * 1000 as took_ms
     from jsonb_array_elements_text(${JSON.stringify(jobs)}::jsonb) as wanted (name), lateral (
       select started_at, finished_at from ingest_runs
-      where job = wanted.name and status = 'done' order by started_at desc limit 1
+      where job = wanted.name and status in ('done', 'partial') order by started_at desc limit 1
     ) as last`)
   return rows.map(({ job, ended_ms, took_ms }) => ({
     job,

@@ -69,9 +69,9 @@ export async function readRunsBehind(
       union
       select * from ingest_runs
       where ${isLive} and started_at >= ${seenTo}::timestamp and started_at < ${candlesLater(perAnswer)}::timestamp
-        and (status = 'done' or (outcome ->> 'new')::integer > 0)
+        and (status in ('done', 'partial') or (outcome ->> 'new')::integer > 0)
         and started_at <= coalesce(
-          (select min(started_at) from ingest_runs where ${isLive} and started_at >= ${seenTo}::timestamp and status = 'done'),
+          (select min(started_at) from ingest_runs where ${isLive} and started_at >= ${seenTo}::timestamp and status in ('done', 'partial')),
           'infinity'
         )
     )

@@ -3,6 +3,7 @@ import { and, desc, eq, gte, inArray, isNull, or, sql } from 'drizzle-orm'
 import { ingestRuns } from '../../drizzle/schema/ingest.ts'
 import { type Instant, toIso } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
+import { recordingFailure } from './failing-jobs.ts'
 import { fromMs } from './multirange.ts'
 import { type Database, withFaults } from './transaction.ts'
 
@@ -30,19 +31,24 @@ export async function startRun(
   return id
 }
 
+/** `fault` is the class of the error. */
+type Failure = Readonly<{ error: string; fault?: string; willRetry: boolean }>
+
 export type RunEnd =
   | Readonly<{ status: 'done'; outcome: unknown }>
-  | Readonly<{ status: 'failed'; error: string; willRetry: boolean }>
+  | (Failure & Readonly<{ status: 'partial'; outcome: unknown }>)
+  | (Failure & Readonly<{ status: 'failed' }>)
 
-/** What a run that failed had noted before stays. */
+/** Records how a run ended, and whether its job is failing. What a run that failed had noted before stays. */
 export async function finishRun(db: Database, id: string, end: RunEnd, finishedAt: Instant): Promise<void> {
-  const outcome = end.status === 'done' ? JSON.stringify(end.outcome) : null
-  const error = end.status === 'failed' ? end.error : null
-  await db.execute(sql`
+  const outcome = 'outcome' in end ? JSON.stringify(end.outcome) : null
+  const error = 'error' in end ? end.error : null
+  const ended = sql`
     update ingest_runs
     set status = ${end.status}, finished_at = greatest(started_at, ${toIso(finishedAt)}::timestamp), outcome = coalesce(${outcome}::jsonb, outcome), error = ${error},
-      will_retry = ${end.status === 'failed' && end.willRetry}
-    where id = ${id}::uuid`)
+      will_retry = ${'willRetry' in end && end.willRetry}
+    where id = ${id}::uuid`
+  await db.execute(recordingFailure(ended, 'fault' in end ? end.fault : undefined))
 }
 
 /** As far ahead as the clock of any process of the fleet may be. */
@@ -154,7 +160,7 @@ export async function readOtherWork(
 export async function lastSuccess(db: Database, job: string, payload: unknown): Promise<Instant | undefined> {
   const { rows } = await db.execute<{ started_ms: string }>(sql`
     select extract(epoch from started_at) * 1000 as started_ms from ingest_runs
-    where job = ${job} and status = 'done' and payload @> ${JSON.stringify(payload)}::jsonb
+    where job = ${job} and status in ('done', 'partial') and payload @> ${JSON.stringify(payload)}::jsonb
       -- What a clock that was ahead has recorded did not happen then.
       and started_at <= ${soon}
     order by started_at desc limit 1`)

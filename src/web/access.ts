@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 import { Misconfigured } from '../fault.ts'
 import { isLoopback, withoutBrackets } from '../http/loopback.ts'
+import type { Log } from '../runtime/log.ts'
 import type { Environment } from '../settings/environment.ts'
 import { httpError } from './http-error.ts'
 
@@ -11,10 +12,14 @@ import { httpError } from './http-error.ts'
 export const openPaths: ReadonlySet<string> = new Set(['/healthz', '/readyz'])
 
 /** What the environment says of who may come in. */
-export type Access = Pick<Environment, 'httpHost' | 'httpPassword'>
+export type Access = Pick<Environment, 'httpHost' | 'httpPassword' | 'trustProxy'> &
+  Readonly<{
+    /** Where people open the page, where that is configured. */
+    pageUrl?: string | undefined
+  }>
 
 /** Throws Misconfigured for an address that others can reach while no password is set. */
-export function refuseOpenDoor({ httpHost, httpPassword }: Access): void {
+export function refuseOpenDoor({ httpHost, httpPassword }: Pick<Access, 'httpHost' | 'httpPassword'>): void {
   if (isLoopback(httpHost) || httpPassword !== undefined) return
   throw new Misconfigured(
     `${httpHost} can be reached by others: set BEACON_HTTP_PASSWORD, or BEACON_HTTP_HOST to 127.0.0.1`,
@@ -22,17 +27,39 @@ export function refuseOpenDoor({ httpHost, httpPassword }: Access): void {
 }
 
 /** Checks every request before its body is read: its Host, its password, and whether its own page sent it. */
-export async function guardAccess(app: FastifyInstance, access: Access): Promise<void> {
-  if (isLoopback(access.httpHost)) app.addHook('onRequest', refuseForeignHost(access.httpHost))
-  if (access.httpPassword !== undefined) await askForPassword(app, access.httpPassword)
+export async function guardAccess(app: FastifyInstance, access: Access, log: Log): Promise<void> {
+  if (access.trustProxy === undefined) app.addHook('onRequest', warnOfProxy(log))
+  if (isLoopback(access.httpHost)) app.addHook('onRequest', refuseForeignHost(access))
+  if (access.httpPassword !== undefined) await askForPassword(app, access.httpPassword, log)
   app.addHook('onRequest', refuseForeignOrigin)
 }
 
 // A page of another site whose name was made to resolve to this machine still says its own name here.
-const refuseForeignHost = (httpHost: string) => async (request: FastifyRequest, reply: FastifyReply) => {
-  const asked = withoutBrackets(request.hostname)
-  if (isLoopback(asked) || asked.toLowerCase() === httpHost.toLowerCase()) return
-  return reply.code(403).send({ error: `ask for this server by its own name: ${httpHost}` })
+const refuseForeignHost = ({ httpHost, pageUrl }: Access) => {
+  const own = [httpHost, ...(pageUrl === undefined ? [] : [new URL(pageUrl).hostname])]
+  return async ({ headers }: FastifyRequest, reply: FastifyReply) => {
+    // As it came: what a proxy adds about the host anybody may add.
+    const asked = hostnameOf(headers.host ?? '')
+    if (isLoopback(asked) || own.some((name) => withoutBrackets(name).toLowerCase() === asked)) return
+    return reply.code(403).send({
+      error: `this server is ${own.join(' or ')}: behind a proxy, set monitoring.pageUrl to its address`,
+    })
+  }
+}
+
+const hostnameOf = (host: string): string => withoutBrackets(host.replace(/:\d+$/, '')).toLowerCase()
+
+/** Behind a proxy all clients share one address, and one limit. */
+function warnOfProxy(log: Log) {
+  let warned = false
+  return async ({ headers, ip }: FastifyRequest) => {
+    if (warned || headers['x-forwarded-for'] === undefined) return
+    warned = true
+    log.warn('web.proxy-not-trusted', {
+      ip,
+      remedy: 'set BEACON_TRUST_PROXY to the proxy: clients share one limit',
+    })
+  }
 }
 
 const readingMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
@@ -50,11 +77,11 @@ function isSameOrigin({ headers }: FastifyRequest): boolean {
   return origin !== undefined && URL.canParse(origin) && new URL(origin).host === host
 }
 
-/** Wrong passwords from one address within a minute; after them it waits, whatever it sends. */
+/** Wrong passwords from one client within a minute; after them it waits, whatever it sends. */
 const wrongTriesAllowed = 10
 const waitSeconds = 60
 
-async function askForPassword(app: FastifyInstance, password: string): Promise<void> {
+async function askForPassword(app: FastifyInstance, password: string, log: Log): Promise<void> {
   const wrongTries = new RateLimiterMemory({ points: wrongTriesAllowed, duration: waitSeconds })
   await app.register(basicAuth, {
     authenticate: { realm: 'Beacon' },
@@ -65,7 +92,12 @@ async function askForPassword(app: FastifyInstance, password: string): Promise<v
         throw httpError(429, 'too many wrong passwords: wait a minute')
       }
       if (isSameSecret(tried, password)) return
-      await wrongTries.penalty(request.ip)
+      const { consumedPoints } = await wrongTries.penalty(request.ip)
+      log.warn('web.wrong-password', {
+        ip: request.ip,
+        path: request.routeOptions.url,
+        lockedOut: consumedPoints >= wrongTriesAllowed,
+      })
       throw httpError(401, 'the password is wrong: it is BEACON_HTTP_PASSWORD, with any user name')
     },
   })

@@ -4,36 +4,43 @@ import { z } from 'zod'
 import { InvalidInput } from '../fault.ts'
 import { findGaps } from '../ingest/gaps.ts'
 import { keptHistory } from '../ingest/kept-history.ts'
-import { candleMarketOf } from '../ingest/markets.ts'
+import { candleMarketOf, sourcesInUse } from '../ingest/markets.ts'
 import { day, type Instant, minute, parseDate, plus, second, toIso } from '../market/instant.ts'
 import { type AlignedRange, candleCount, candleFrom, intersect, type Range } from '../market/range.ts'
 import { ceilTo, floorTo, plusCandles, type Timeframe, timeframes } from '../market/timeframe.ts'
 import type { Engine } from '../queue/engine.ts'
 import type { AnyJob } from '../queue/job.ts'
 import type { Clock } from '../runtime/clock.ts'
+import type { Log } from '../runtime/log.ts'
 import { sharedFor } from '../runtime/share.ts'
+import { reasonOf } from '../runtime/when-answering.ts'
+import { within } from '../runtime/within.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import { examine, plainIssues } from '../settings/plain-issues.ts'
 import { coinId as coin } from '../settings/schema.ts'
+import { queueOfSource } from '../settings/source-ids.ts'
 import type { Settings } from '../settings.ts'
+import { describeAlert } from '../status/alerts.ts'
+import { readDatabaseStatus } from '../status/database.ts'
+import { readQueuedDays } from '../status/queued-days.ts'
+import { readSources } from '../status/sources.ts'
+import { readNextRetention, readUpkeep } from '../status/upkeep.ts'
 import { readCandlePoints } from '../store/candle-points.ts'
 import { type Coin, listCoins } from '../store/coins.ts'
 import { candlesOfDay, noCoverage, readCoverageDays } from '../store/coverage-days.ts'
 import { listIncidents } from '../store/incidents.ts'
 import { databaseOf } from '../store/transaction.ts'
-import { describeAlert } from './status/alerts.ts'
-import { readDatabaseStatus } from './status/database.ts'
-import { readSources } from './status/sources.ts'
-import { readNextRetention, readUpkeep } from './status/upkeep.ts'
 
 type Reach = Readonly<{
   settings: Settings
   pool: Pool
   clock: Clock
   engine: Engine
+  log: Log
   jobs: readonly AnyJob[]
 }>
 
+const queueLimitMs = 3 * second
 const longestDays = 3_660
 const mostPoints = 2_000
 
@@ -50,7 +57,9 @@ export function openApi(reach: Reach): Api {
     '/api/coverage': (query) => coverage(reach, query),
     '/api/gaps': (query) => gaps(reach, query),
     '/api/candles': (query) => candles(reach, query),
-    '/api/alerts': async () => ({ alerts: (await listIncidents(databaseOf(pool), 100)).map(describeAlert) }),
+    '/api/alerts': async () => ({
+      alerts: (await listIncidents(databaseOf(pool), plus(clock.now(), -90 * day), 100)).map(describeAlert),
+    }),
     // Every page that is open asks for these again and again: they are read once for all of them.
     '/api/sources': sharedFor(2 * second, async () => {
       const now = clock.now()
@@ -133,12 +142,15 @@ async function candles({ pool, clock }: Reach, query: unknown) {
   const found = await readCandlePoints(databaseOf(pool), series, range, asked.points)
   return {
     pointSeconds: found.pointMs / second,
+    /** How many candles make a complete point. */
+    candlesOfPoint: found.candlesOfPoint,
     candles: found.points.map(({ openTime, ...point }) => ({ openTime: toIso(openTime), ...point })),
   }
 }
 
 /** Each array has one number for each day from `from` on. */
-async function coverage({ pool, settings, clock }: Reach, query: unknown) {
+async function coverage(reach: Reach, query: unknown) {
+  const { pool, settings, clock } = reach
   const asked = read(z.strictObject({ timeframe, from: date, to: date }), query)
   const { from, to } = rangeOf(asked, clock.now(), 365 * day)
   const range = {
@@ -154,6 +166,7 @@ async function coverage({ pool, settings, clock }: Reach, query: unknown) {
     asked.timeframe,
     range,
   )
+  const queued = await queuedDays(reach, coins, asked.timeframe, range)
   return {
     timeframe: asked.timeframe,
     from: toIso(range.from),
@@ -163,9 +176,28 @@ async function coverage({ pool, settings, clock }: Reach, query: unknown) {
       coinId: one.id,
       symbol: one.symbol,
       ...(found.get(one.id) ?? noCoverage(days)),
+      /** 1 where a backfill is queued or runs. */
+      queued: queued.get(one.id) ?? new Array<number>(days).fill(0),
       /** How many candles the daemon keeps complete by itself. */
       wanted: wantedDays(settings, one, asked.timeframe, range, clock.now()),
     })),
+  }
+}
+
+/** The rest is worth seeing while the queue does not answer. */
+async function queuedDays(
+  { engine, log }: Reach,
+  coins: readonly Coin[],
+  timeframe: Timeframe,
+  range: Range,
+): Promise<ReadonlyMap<string, number[]>> {
+  const queues = sourcesInUse(coins).map(({ source }) => queueOfSource(source.id))
+  try {
+    const found = readQueuedDays(engine, queues, timeframe, range)
+    return await within(queueLimitMs, found, 'the queue did not answer in time')
+  } catch (error) {
+    log.warn('coverage.queue-unavailable', { reason: reasonOf(error) })
+    return new Map()
   }
 }
 
@@ -186,3 +218,7 @@ function wantedDays(
   }
   return wanted
 }
+
+export type CoverageAnswer = Awaited<ReturnType<typeof coverage>>
+export type GapsAnswer = Awaited<ReturnType<typeof gaps>>
+export type CandlesAnswer = Awaited<ReturnType<typeof candles>>

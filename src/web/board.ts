@@ -6,13 +6,25 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { second } from '../market/instant.ts'
 import type { Engine } from '../queue/engine.ts'
+import { subjectOf } from '../status/runs.ts'
 import { boardPolicy, policyHeader } from './headers.ts'
-import { subjectOf } from './status/runs.ts'
+import { httpError } from './http-error.ts'
 
-export const boardPath = '/queues'
+const boardPath = '/queues'
 
 /** Those of the status page: the board's own would come from another server. */
 const ownFonts = 'Inter, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Helvetica Neue", Arial, sans-serif'
+
+/** As everywhere: UTC, on 24 hours. */
+const time = {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  hourCycle: 'h23',
+  timeZone: 'UTC',
+  timeZoneName: 'short',
+} as const
+const fullDate = { year: 'numeric', month: '2-digit', day: '2-digit', ...time } as const
 
 /** A queue whose store is gone may not answer at all. */
 const answerLimitMs = 8 * second
@@ -22,13 +34,15 @@ export type BoardOptions = Readonly<{
   queues: readonly string[]
   /** Whether its buttons work: pause, retry, remove. */
   writable: boolean
+  /** Below which path everything is served; empty for none. */
+  basePath: string
 }>
 
 /** Bull Board over every queue, whichever engine they live in. */
 export async function serveBoard(app: FastifyInstance, options: BoardOptions): Promise<void> {
-  const { engine, queues, writable } = options
+  const { engine, queues, writable, basePath } = options
   const adapter = new FastifyAdapter()
-  adapter.setBasePath(boardPath)
+  adapter.setBasePath(`${basePath}${boardPath}`)
   createBullBoard({
     queues: queues.map((name) => adapterFor(engine, name, writable)),
     serverAdapter: adapter,
@@ -36,14 +50,17 @@ export async function serveBoard(app: FastifyInstance, options: BoardOptions): P
       uiConfig: {
         boardTitle: 'Beacon queues',
         hideDocsLink: true,
-        miscLinks: [{ text: 'Status', url: '/' }],
+        // A queue without work has none, which is no fault.
+        showWorkers: false,
+        dateFormats: { short: time, common: fullDate, full: fullDate },
+        miscLinks: [{ text: 'Status', url: `${basePath}/` }],
         theme: { light: { 'font-sans': ownFonts }, dark: { 'font-sans': ownFonts } },
       },
     },
   })
   // Its own would tell the error's message to the browser.
   adapter.setErrorHandler((error) => {
-    throw error
+    throw asConflict(error)
   })
   await app.register(
     async (board) => {
@@ -53,7 +70,7 @@ export async function serveBoard(app: FastifyInstance, options: BoardOptions): P
       board.addHook('onRequest', async (_request, reply) => {
         reply.header(policyHeader, boardPolicy)
       })
-      board.addHook('onRequest', writable ? refuseDangerous : refuseChanges)
+      board.addHook('onRequest', writable ? refuseOthers : refuseChanges)
       await board.register(adapter.registerPlugin())
     },
     { prefix: boardPath },
@@ -92,13 +109,46 @@ async function refuseChanges({ method }: FastifyRequest, reply: FastifyReply) {
   return reply.code(405).send({ error: 'the board is read-only' })
 }
 
-/** Any job with any payload, and a queue with all it holds: nobody needs either from a browser. */
-const dangerous = /\/(?:add|obliterate)$/
+/** What its buttons may do. Everything else it knows, and what a newer version adds, is refused. */
+const allowed = [
+  /\/queues\/(?:pause|resume)$/,
+  /\/:queueName\/(?:pause|resume|promote)$/,
+  /\/:queueName\/(?:retry|clean)\/:queueStatus$/,
+  /\/:queueName\/:jobId\/(?:retry|clean|promote)$/,
+]
 
-async function refuseDangerous(request: FastifyRequest, reply: FastifyReply) {
-  if (!dangerous.test(request.routeOptions.url ?? '')) return
-  return reply.code(403).send({ error: 'adding jobs and destroying queues is not for the board' })
+async function refuseOthers(request: FastifyRequest, reply: FastifyReply) {
+  const { method, routeOptions } = request
+  if (method === 'GET' || method === 'HEAD') return
+  if (method === 'PUT' && allowed.some((route) => route.test(routeOptions.url ?? ''))) return
+  return reply.code(403).send({
+    error:
+      'the board pauses and resumes queues, and retries, promotes and removes jobs, and changes nothing else',
+  })
 }
+
+/** A job that is not where the button needs it: somebody, or a worker, was faster. */
+function asConflict(error: Error): Error {
+  if (
+    !/\b(?:is not in the .* state|Missing key for job|could not be (?:removed|found)|is locked)\b/.test(
+      error.message,
+    )
+  )
+    return error
+  return httpError(409, 'the job is no longer in the state that this button is for: reload the board')
+}
+
+/** Takes the fonts of another server, which the policy forbids, out of the board's pages. It must come before what compresses. */
+export function dropForeignFonts(app: FastifyInstance): void {
+  app.addHook('onSend', async (request, _reply, payload) =>
+    request.url.startsWith(boardPath) ? withoutForeignFonts(payload) : payload,
+  )
+}
+
+const withoutForeignFonts = (payload: unknown): unknown =>
+  typeof payload === 'string' && payload.startsWith('<!')
+    ? payload.replace(/<link[^>]+fonts\.(?:googleapis|gstatic)\.com[^>]*>/g, '')
+    : payload
 
 /** The board's types know queues on Redis only; it works on both. */
 function queueForBoard(engine: Engine, name: string): Queue {

@@ -1,5 +1,5 @@
 import { PassThrough, type Readable } from 'node:stream'
-import type { Status } from './status/status.ts'
+import type { Status } from '../status/status.ts'
 
 /** A status that many may watch while it is collected once. */
 export type Events = Readonly<{

@@ -1,7 +1,7 @@
 import { second } from '../market/instant.ts'
 import { within } from '../runtime/within.ts'
+import type { Status } from '../status/status.ts'
 import type { Api } from './api.ts'
-import type { Status } from './status/status.ts'
 
 /** An answer, and the address where it would have been asked for. */
 export type FirstAnswer = Readonly<{ question: string; answer: unknown }>

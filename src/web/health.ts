@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { sharedWhileRunning } from '../runtime/share.ts'
-import type { Readiness } from './readiness/readiness.ts'
+import type { Readiness } from '../status/readiness/readiness.ts'
 
 /** `/healthz`: the process lives. `/readyz`: it can do its work, and does it. */
 export function serveHealth(app: FastifyInstance, readiness: () => Promise<Readiness>): void {

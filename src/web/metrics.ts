@@ -10,6 +10,7 @@ import { databaseOf } from '../store/transaction.ts'
 import { collectors } from './metrics/catalog.ts'
 import type { MetricsReach } from './metrics/collector.ts'
 import { exposeCounts, exposeReadings, type Reading } from './metrics/exposition.ts'
+import { readZeroCounts, withZeros } from './metrics/zero-counts.ts'
 
 type Reach = MetricsReach &
   Readonly<{
@@ -21,10 +22,19 @@ type Reach = MetricsReach &
 /** Prometheus gives up on a scrape after ten seconds by default. */
 const answerLimitMs = 4 * second
 
+/** Prometheus keeps `_total` for counters. */
+const misnamed = [
+  'nodejs_active_resources_total',
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+]
+
 /** `/metrics`: what the fleet counts, what its stores tell, and the figures of this process. */
 export function serveMetrics(app: FastifyInstance, reach: Reach): void {
   const own = new Registry()
   collectDefaultMetrics({ register: own })
+  // They are gauges, and the sums of others.
+  for (const name of misnamed) own.removeSingleMetric(name)
   // For all who ask at the same time, also when it hangs: each one more would hold connections that the jobs need.
   const gather = sharedWhileRunning(() => gatherMetrics(reach, own))
   app.addHook('onClose', async () => own.clear())
@@ -38,7 +48,8 @@ async function gatherMetrics(reach: Reach, own: Registry): Promise<string> {
   const [counts, readings] = await Promise.all([
     orNothing(reach, 'counts', async () => {
       await reach.flushCounts?.()
-      return readFleetCounters(databaseOf(reach.pool))
+      const zeros = await readZeroCounts(reach)
+      return withZeros(await readFleetCounters(databaseOf(reach.pool)), zeros)
     }),
     Promise.all(
       collectors.map(async (collector): Promise<Reading> => {

@@ -9,26 +9,27 @@ type Part = Readonly<{
 
 /** In the order they are read in. */
 const parts: readonly Part[] = [
+  { id: 'alerts', title: 'Alerts', note: 'Open alerts, and those of the last 24 hours' },
   { id: 'freshness', title: 'Freshness', note: 'Age of the newest closed candle of each series' },
   { id: 'prices', title: 'Last prices', note: 'USD, as the source gave them' },
   {
     id: 'coverage',
-    title: 'What there is',
+    title: 'Coverage',
     note: 'Each coin by UTC day: point at a day, or choose it for its gaps',
   },
   {
     id: 'chart',
     title: 'Candles',
-    note: 'A gap is a gap',
+    note: 'Drag for older ones',
     link: { href: 'https://www.tradingview.com/', text: 'Charts by TradingView' },
   },
   {
     id: 'sources',
-    title: 'What is running',
+    title: 'Activity',
     note: 'Each source: lag, history, budget by lane, backfills',
   },
-  { id: 'runs', title: 'Last runs', note: 'What was done, newest first' },
-  { id: 'jobs', title: 'Upkeep', note: 'Each job, the last time and the next' },
+  { id: 'runs', title: 'Last runs', note: 'Failed runs first, then the newest' },
+  { id: 'jobs', title: 'Maintenance', note: 'Each job, the last time and the next' },
   {
     id: 'queues',
     title: 'Queues',
@@ -36,18 +37,17 @@ const parts: readonly Part[] = [
     link: { href: '/queues', text: 'Board' },
   },
   { id: 'storage', title: 'Partitions', note: 'Size, days ahead, and how long they are kept' },
-  { id: 'archives', title: 'Archive', note: 'What has left the database for files' },
-  { id: 'retention', title: 'Next retention', note: 'What it will do, and why' },
+  { id: 'archives', title: 'Archive', note: 'Rows that are kept in files' },
+  { id: 'retention', title: 'Next retention', note: 'What it will delete, and why' },
   { id: 'database', title: 'Database', note: 'The last day, minute by minute' },
-  { id: 'alerts', title: 'Alerts', note: 'What began and ended in the last day' },
 ]
 
-const section = ({ id, title, note, link }: Part): string => `
+const section = ({ id, title, note, link }: Part, base: string): string => `
       <section id="${id}" class="card" aria-labelledby="${id}-title">
         <div class="card-head">
           <h2 id="${id}-title">${title}</h2>
           <p class="note">${note}</p>
-          ${link ? `<a href="${link.href}">${link.text}<span aria-hidden="true"> →</span></a>` : ''}
+          ${link ? `<a href="${link.href.startsWith('/') ? base : ''}${link.href}">${link.text}<span aria-hidden="true"> →</span></a>` : ''}
         </div>
         <div class="card-body" data-part="${id}"><p class="nothing">Waiting for the first answer …</p></div>
       </section>`
@@ -61,8 +61,8 @@ export type PageFiles = Readonly<{
 }>
 
 /** The page with nothing to show yet. Its scripts are asked for at once, and run when the last of its places is there. */
-const beginning = ({ scripts, icon }: PageFiles): string => `<!doctype html>
-<html lang="en">
+const beginning = ({ scripts, icon }: PageFiles, base: string): string => `<!doctype html>
+<html lang="en" data-base="${base}">
   <head>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -70,32 +70,32 @@ const beginning = ({ scripts, icon }: PageFiles): string => `<!doctype html>
     <meta name="robots" content="noindex">
     <title>Beacon</title>
     <link rel="icon" type="image/svg+xml" href="${icon}">
-    <link rel="stylesheet" href="/assets/status.css">
-    ${scripts.map((name) => `<link rel="modulepreload" href="/assets/${name}">`).join('\n    ')}
+    <link rel="stylesheet" href="${base}/assets/status.css">
+    ${scripts.map((name) => `<link rel="modulepreload" href="${base}/assets/${name}">`).join('\n    ')}
   </head>
   <body>
     <a class="skip" href="#main">Skip to the status</a>
     <header class="top">
       <div class="brand"><img src="${icon}" alt="" width="28" height="28"><span>Beacon</span></div>
       <nav aria-label="Pages">
-        <a href="/" aria-current="page">Status</a>
-        <a href="/queues">Queues</a>
-        <a href="/api/status">JSON</a>
+        <a href="${base}/" aria-current="page">Status</a>
+        <a href="${base}/queues">Queues</a>
+        <a href="${base}/api/status">JSON</a>
       </nav>
       <p class="live" data-part="live"></p>
     </header>
     <main id="main" class="waiting" tabindex="-1">
       <h1 class="visually-hidden">Status of the daemon</h1>
-      <noscript><p class="nothing">This page is drawn by a script. The same facts are at <a href="/api/status">/api/status</a>.</p></noscript>
+      <noscript><p class="nothing">This page is drawn by a script. The same facts are at <a href="${base}/api/status">/api/status</a>.</p></noscript>
       <section id="overall" aria-label="Is everything fine?" data-part="overall">
-        <div class="verdict"><p class="sentence">Asking …</p></div>
+        <div class="headline"><p class="sentence">Asking …</p></div>
       </section>
       <p class="visually-hidden" role="status" aria-live="polite" data-part="announcement"></p>
-      <ul id="bans" aria-label="Sources that are not asked now" data-part="bans"></ul>${parts.map(section).join('')}
+      <ul id="bans" aria-label="Sources that are not asked now" data-part="bans"></ul>${parts.map((part) => section(part, base)).join('')}
     </main>
     <footer data-part="footer"></footer>
     <div id="tip" role="tooltip" hidden></div>
-    <script type="module" async src="/assets/status.js"></script>`
+    <script type="module" async src="${base}/assets/status.js"></script>`
 
 const end = `
   </body>
@@ -107,8 +107,8 @@ const element = ({ question, answer }: FirstAnswer): string => `
     <script type="application/json" data-question="${question.replaceAll('&', '&amp;')}">${JSON.stringify(answer).replaceAll('<', '\\u003c')}</script>`
 
 /** The page in pieces: all of its places, then each answer that fills one of them, as soon as it has come. */
-export function openPage(files: PageFiles) {
-  const places = beginning(files)
+export function openPage(files: PageFiles, base: string) {
+  const places = beginning(files, base)
   return async function* (answers: AsyncIterable<FirstAnswer>): AsyncGenerator<string, void, undefined> {
     yield places
     for await (const answer of answers) yield element(answer)

@@ -14,10 +14,12 @@ import { reasonOf } from '../runtime/when-answering.ts'
 import type { Environment } from '../settings/environment.ts'
 import { readVersion } from '../settings/version.ts'
 import type { Settings } from '../settings.ts'
+import type { Readiness } from '../status/readiness/readiness.ts'
+import { gatherStatus, inTime, type Status } from '../status/status.ts'
 import { guardAccess, refuseOpenDoor } from './access.ts'
 import { openApi, serveApi } from './api.ts'
 import { serveAssets } from './assets.ts'
-import { serveBoard } from './board.ts'
+import { dropForeignFonts, serveBoard } from './board.ts'
 import { compressAnswers, compressStream } from './compression.ts'
 import { openEvents } from './events.ts'
 import { firstAnswers } from './first-answers.ts'
@@ -26,8 +28,6 @@ import { serveHealth } from './health.ts'
 import { serveMetrics } from './metrics.ts'
 import { openPage } from './page.ts'
 import { boundRate } from './rate.ts'
-import type { Readiness } from './readiness/readiness.ts'
-import { gatherStatus, inTime, type Status } from './status/status.ts'
 
 export type WebOptions = Readonly<{
   settings: Settings
@@ -68,6 +68,8 @@ export async function openWeb(options: WebOptions): Promise<Web> {
     logger: false,
     bodyLimit: bodyLimitBytes,
     requestTimeout: requestLimitMs,
+    trustProxy: trustedBy(environment),
+    rewriteUrl: ({ url }) => belowBasePath(url ?? '/', environment.httpBasePath),
     // The streams of events end by themselves; a connection that is only kept alive must not hold up the end.
     forceCloseConnections: 'idle',
     routerOptions: { ignoreTrailingSlash: true },
@@ -76,18 +78,37 @@ export async function openWeb(options: WebOptions): Promise<Web> {
     answerFailures(app, options.log)
     await protectAnswers(app)
     boundRate(app)
-    await guardAccess(app, environment)
+    await guardAccess(app, { ...environment, pageUrl: options.settings.monitoring.pageUrl }, options.log)
+    dropForeignFonts(app)
     compressAnswers(app)
     serveHealth(app, options.readiness)
     serveMetrics(app, options)
     await serveStatus(app, options)
-    await serveBoard(app, { ...options, writable: options.settings.board.access === 'writable' })
+    await serveBoard(app, {
+      ...options,
+      writable: options.settings.board.access === 'writable',
+      basePath: environment.httpBasePath,
+    })
     const url = await listen(app, environment, options.anyPort ?? false)
     return { url, close: () => app.close() }
   } catch (error) {
     await app.close()
     throw error
   }
+}
+
+function trustedBy({
+  trustProxy,
+}: Environment): string[] | false | ((address: string, hop: number) => boolean) {
+  if (trustProxy === undefined) return false
+  return typeof trustProxy === 'number' ? (_address, hop) => hop < trustProxy : [...trustProxy]
+}
+
+/** What is served below a path is served at the root too: a proxy may pass the path on or not. */
+function belowBasePath(url: string, basePath: string): string {
+  if (basePath === '' || !url.startsWith(basePath)) return url
+  const rest = url.slice(basePath.length)
+  return rest === '' || /^[?#]/.test(rest) ? `/${rest}` : rest.startsWith('/') ? rest : url
 }
 
 async function serveStatus(app: FastifyInstance, options: WebOptions): Promise<void> {
@@ -103,11 +124,14 @@ async function serveStatus(app: FastifyInstance, options: WebOptions): Promise<v
   const describeFailure = failureSentence(options.log)
   const events = openEvents({ collect, describeFailure, everyMs: refreshMs })
   app.addHook('preClose', async () => events.close())
-  const page = openPage(await serveAssets(app))
+  const page = openPage(await serveAssets(app), options.settings.environment.httpBasePath)
   const api = openApi(reach)
   serveApi(app, api)
 
   app.get('/', async (request, reply) => {
+    const { httpBasePath } = options.settings.environment
+    // The page's links are relative to the slash.
+    if (request.originalUrl === httpBasePath && httpBasePath !== '') return reply.redirect(`${httpBasePath}/`)
     const stream = Readable.from(page(firstAnswers(collect, api)))
     return reply.type('text/html; charset=utf-8').send(compressStream(request, reply, stream))
   })

@@ -119,7 +119,7 @@ test.concurrent('gaps are told with their cause, and repaired where they can be'
     { cause: 'before-first', candles: 28, to: '2017-08-17T04:00:00.000Z' },
   ])
   expect(failed?.stderr).toMatch(
-    /\nerror: 1 of the jobs failed, [^\n]*solana 1h: [^\n]*Invalid symbol[^\n]*\n$/,
+    /\nerror: 1 job failed \(solana 1h [^\n]*Invalid symbol[^\n]*beacon coins sync\n$/,
   )
   expect(failed?.stdout).toMatch(/solana +1h +2024-03-01 00:00 +2024-03-02 00:00 +24 +not fetched yet/)
 })

@@ -16,7 +16,7 @@ test('a backfill reads whole months from files, asks for the rest, and its plan 
     `${wish} --dry-run --json`,
   ])
   expect(planned).toMatchObject({ code: 0, stderr: '' })
-  expect(planned?.stdout).toMatch(/BTCUSDT .* 9,216 +1 +1 +2 /)
+  expect(planned?.stdout).toMatch(/BTCUSDT .* 9,216 +1 +1 +< 1 s /)
   expect(planned?.stdout).toMatch(/1 monthly file of Binance's archive, about 1 MB in 2 downloads,/)
   expect(loaded).toMatchObject({ code: 0 })
   expect(JSON.parse(loaded?.stdout ?? '')).toMatchObject({

@@ -155,9 +155,10 @@ describe.concurrent.each(engines)('backfill on %s', (engine) => {
     expect(result).toMatchObject({
       settledBefore: wholeFortnight - plan.candles,
       new: (await countStored(site)) - stored,
-      requests: plan.requests,
       remaining: 0,
     })
+    // The queue gives the job of the killed process to another: the page that it waited for may be requested beside it.
+    expect([plan.requests, plan.requests + 1]).toContain(result?.requests)
     expect(plan.requests).toBe(pagesOfTwo / 2 - answered)
   })
 

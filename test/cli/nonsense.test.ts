@@ -118,8 +118,8 @@ const cases: readonly Case[] = [
   [['quarantine', 'show', '%%%%'], /no row in quarantine/],
   [['quarantine', 'retry'], /name rows by their ids, or select all unresolved ones/],
   [['quarantine', 'retry', '0000dead', '--all'], /name rows by their ids/],
-  [['quarantine', 'retry', '0000dead', '--coin', 'bitcoin'], /choose among --all/],
-  [['quarantine', 'retry', '0000dead', '--reason', 'high'], /choose among --all/],
+  [['quarantine', 'retry', '0000dead', '--coin', 'bitcoin'], /select among --all/],
+  [['quarantine', 'retry', '0000dead', '--reason', 'high'], /select among --all/],
   [['quarantine', 'retry', '0000dead'], /no row in quarantine/],
   [['quarantine', 'retry', '--all', '--coin', 'nope'], /there is no coin "nope"/],
   [['quarantine', 'retry', '--all', '--source', 'nope'], /there is no source "nope"/],
@@ -132,8 +132,8 @@ const cases: readonly Case[] = [
   [['quarantine', 'discard', '0000dead', '--reason', 'why', '--by', ''], /--by is empty/],
   [['quarantine', 'discard', '0000dead', '--reason', 'why'], /no row in quarantine/],
 
-  [['candles', 'bitcoim', '1h'], /Did you mean "bitcoin"/],
-  [['candles', 'bitcoin', 'hourly'], /"hourly" is not configured/],
+  [['candles', 'bitcoim', '--timeframe', '1h'], /Did you mean "bitcoin"/],
+  [['candles', 'bitcoin', '--timeframe', 'hourly'], /"hourly" is not configured/],
   ...['0', '-1', '1e9', '0x10', ' ', '1000000000'].map(
     (count): Case => [[...candles, '--last', count], /--last .* is not a whole number from 1/],
   ),

@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { statusText } from '../../src/cli/status-text.ts'
 import { hour, minute, toInstant, toIso } from '../../src/market/instant.ts'
 import { timeframes } from '../../src/market/timeframe.ts'
+import type { RunStatus } from '../../src/status/runs.ts'
+import type { SeriesStatus } from '../../src/status/series.ts'
+import type { Status } from '../../src/status/status.ts'
 import { reconcileIncidents } from '../../src/store/incidents.ts'
-import type { RunStatus } from '../../src/web/status/runs.ts'
-import type { SeriesStatus } from '../../src/web/status/series.ts'
-import type { Status } from '../../src/web/status/status.ts'
 import { openSite } from './site.ts'
 
 const now = toInstant(Date.UTC(2024, 2, 1, 12))
@@ -41,6 +41,7 @@ const aRun = (parts: Partial<RunStatus> = {}): RunStatus => ({
   tookMs: 200,
   subject: { source: 'binance', timeframe: '1m' },
   counts: { received: 1, new: 1, revised: 0, unchanged: 0, quarantined: 0 },
+  failures: [],
   error: null,
   ...parts,
 })
@@ -55,7 +56,7 @@ const ready: Status['readiness'] = {
 
 const aStatus = (parts: Partial<Status> = {}): Status => ({
   generatedAt: toIso(now),
-  overall: { state: 'ok', sentence: 'Everything is fine.', others: [] },
+  overall: { state: 'ok', sentence: 'Everything is fine.', others: [], findings: [] },
   readiness: ready,
   blocking: [],
   unreachable: { isNetworkDown: false, sources: [] },
@@ -64,6 +65,7 @@ const aStatus = (parts: Partial<Status> = {}): Status => ({
   series: [aSeries()],
   prices: [],
   runs: [aRun()],
+  failures: [],
   queues: [],
   jobs: [],
   partitions: [],
@@ -96,6 +98,7 @@ const crowded = aStatus({
       9,
       (index) => `Another thing of ${index} that is not as it should be, ${'and more '.repeat(9)}.`,
     ),
+    findings: [],
   },
   series: many(100, (index) =>
     timeframes.map((timeframe) =>

@@ -64,7 +64,7 @@ const messagesOf = (code: string): string[] => {
     )
 }
 
-const pages = ['README.md', ...filesBelow(['docs'], '.md')]
+const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...filesBelow(['docs'], '.md')]
 const sources = filesBelow(['src', 'jobs'], '.ts')
 
 describe('the words of the glossary', () => {

@@ -141,7 +141,7 @@ describe('a candle that an outage cut short', () => {
     await backfillFebruary(working, { coinId, lane: 'repair' })
     const before = await storedAt(pool, coinId)
     await expect(accept(working, [row])).rejects.toThrow(
-      'the table has a 1h candle of 2018-02-08 00:00 UTC already, and keeps it. Resolve its rows with: beacon quarantine retry ID',
+      /^the table has a 1h candle of 2018-02-08 00:00 UTC already, and keeps it\. Resolve its rows with: beacon quarantine retry [0-9a-f]{8}$/,
     )
     expect(await storedAt(pool, coinId)).toEqual(before)
     expect((await rowsOf(pool, coinId, cutShort))[0]?.settled).toBeUndefined()

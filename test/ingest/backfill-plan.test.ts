@@ -289,7 +289,7 @@ describe('a plan', () => {
   })
 
   test('refuses a coin where none is followed at all', async ({ freshDatabase: { pool } }) => {
-    await expect(plan(pool)).rejects.toThrow(/no coin "bitcoin" is followed\. Add it/)
+    await expect(plan(pool)).rejects.toThrow(/no coin "bitcoin" is tracked\. Track it/)
   })
 })
 

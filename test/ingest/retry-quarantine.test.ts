@@ -118,9 +118,9 @@ describe('a retry of quarantined rows', () => {
       'it is a price of its moment, which no source gives again',
       'it could not be dated, so there is no candle to ask for',
       'its candle has not closed yet',
-      `${coinId} is no longer followed on okx`,
-      'it does not tell which candles it is of',
-      'it is settled: loaded',
+      `${coinId} is no longer tracked on okx`,
+      'its candle is unknown',
+      'it is resolved: loaded',
     ])
     expect(plan.questions).toEqual([])
     expect(working.exchange.requests).toEqual([])

@@ -184,7 +184,7 @@ describe('one market in trouble', () => {
     await using working = await startWorking(pool)
     for (const symbol of ['BTCUSDT', 'NOPEUSDT', 'ETHUSDT', 'SHIBUSDT']) await follow(pool, symbol)
     const failing = ingest(working)
-    await expect(failing).rejects.toMatchObject({ code: 'MARKETS_FAILED', remedy: 'give-up' })
+    await expect(failing).rejects.toMatchObject({ code: 'PARTLY_FAILED', remedy: 'give-up' })
     await expect(failing).rejects.toThrow(/1 of 4 markets failed: nopeusdt: .*Invalid symbol/)
     for (const coinId of ['bitcoin', 'ethereum', 'shiba-inu'])
       expect(await stored(pool, coinId)).toHaveLength(1_000)
@@ -198,7 +198,11 @@ describe('one market in trouble', () => {
     await using working = await startWorking(pool, { faults })
     for (const symbol of ['BTCUSDT', 'ETHUSDT']) await follow(pool, symbol)
     const failing = ingest(working)
-    await expect(failing).rejects.toMatchObject({ code: 'MARKETS_FAILED', remedy: 'retry' })
+    await expect(failing).rejects.toMatchObject({
+      code: 'PARTLY_FAILED',
+      remedy: 'retry',
+      outcome: { markets: 2, new: 1_000 },
+    })
     await expect(failing).rejects.toThrow(/1 of 2 markets failed: ethereum: /)
     expect(await ingest(working)).toMatchObject({ new: 1_000, unchanged: 2 })
   })
@@ -215,7 +219,7 @@ describe('one market in trouble', () => {
     await using working = await startWorking(pool, { faults })
     for (const symbol of ['BTCUSDT', 'ETHUSDT']) await follow(pool, symbol)
     const failing = ingest(working)
-    await expect(failing).rejects.toMatchObject({ code: 'MARKETS_FAILED', remedy: 'retry' })
+    await expect(failing).rejects.toMatchObject({ code: 'PARTLY_FAILED', remedy: 'retry' })
     await expect(failing).rejects.toThrow(/1 of 2 markets failed: ethereum: .*Lorem ipsum/)
     expect(await ingest(working)).toMatchObject({ new: 1_000, unchanged: 2 })
   })

@@ -88,7 +88,7 @@ describe('prices', () => {
     expect(await ingest(working, report)).toMatchObject({ priced: { binance: 2 }, received: 2, new: 2 })
     expect(report.lines).toEqual([expect.stringMatching(/^coingecko gave no prices: .*503/)])
     expect(working.log.events).toMatchObject([
-      { level: 'warn', event: 'prices.source-failed', fields: { source: 'coingecko' } },
+      { level: 'debug', event: 'prices.source-failed', fields: { source: 'coingecko' } },
     ])
     expect(await latest(pool, 'bitcoin')).toMatchObject([
       { marketCap: null, rank: null, timestamp: halfPast },

@@ -208,7 +208,7 @@ describe('an hour’s repair', () => {
     for (const id of [unknown, coinId]) await find(pool, seriesOf(id), { 'no-trades': [silence] })
     working.exchange.clock.move(day)
     const failed = repair(working)
-    await expect(failed).rejects.toMatchObject({ code: 'MARKETS_FAILED', remedy: 'give-up' })
+    await expect(failed).rejects.toMatchObject({ code: 'PARTLY_FAILED', remedy: 'give-up' })
     await expect(failed).rejects.toThrow(new RegExp(`^1 of the markets failed: ${unknown} 1m: `))
     expect(await stored(pool, coinId, silence)).toHaveLength(10)
   })

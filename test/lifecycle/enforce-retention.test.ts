@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { enforceRetention } from '../../jobs/enforce-retention.ts'
+import { ensurePartitions } from '../../jobs/ensure-partitions.ts'
 import { Aborted, Misconfigured } from '../../src/fault.ts'
 import { readRetentionPlan } from '../../src/lifecycle/retention-plan.ts'
 import { day, hour, minute, toIso } from '../../src/market/instant.ts'
@@ -29,8 +30,13 @@ import {
   retry,
   someCandles,
   somePrices,
-  summarised,
 } from './retaining.ts'
+
+/** What the hourly job does first of all. */
+async function ensureAhead(pool: Pool, settings: Settings): Promise<void> {
+  await using working = await startWorking(pool, { now: systemClock.now(), settings: () => settings })
+  await ensurePartitions.run(working.context, {}, keptReport())
+}
 
 /** The ledger of a coin's 1m candles, as text; its rows without a range do not show. */
 const ledger = async (pool: Pool, coinId: string) =>
@@ -353,17 +359,44 @@ describe('the job', () => {
     }
   })
 
-  test('drops nothing before the last day has been summarised', async ({ freshDatabase: { pool } }) => {
+  test('needs no refresh of the summary, whose days are kept with the deletion', async ({
+    freshDatabase: { pool },
+  }) => {
     await using working = await startWorking(pool, { now: systemClock.now() })
     const coinId = await aCoin(pool)
     await freshData(pool, coinId)
     await someCandles(pool, coinId, daysAgo(9), 20)
     await pool.query('delete from view_refreshes')
     const run = () => enforceRetention.run(working.context, { agreed: false }, keptReport())
-    await expect(run()).rejects.toThrow('beacon views refresh')
-    expect(await leavesNow(pool)).toContain(minuteLeaf(9))
-    await summarised(pool)
     expect(await run()).toMatchObject({ dropped: [minuteLeaf(9)] })
+  })
+
+  test('after weeks away deletes what has become old meanwhile, and still asks where a lowered keep makes it old', async ({
+    freshDatabase: { pool },
+  }) => {
+    const coinId = await aCoin(pool)
+    await freshData(pool, coinId)
+    const everyWeek = readSettings({})
+    await ensureAhead(pool, everyWeek)
+    for (const days of [30, 20, 10, 5, 4, 3]) await someCandles(pool, coinId, daysAgo(days), 200)
+    expect(await retain(pool)).toMatchObject({ dropped: [30, 20, 10].map(minuteLeaf) })
+    const minutes = everyWeek.timeframes['1m']
+    if (!minutes) throw new Error('there is a policy for 1m')
+    const lowered = {
+      ...everyWeek,
+      timeframes: { ...everyWeek.timeframes, '1m': { ...minutes, keep: 2 * day } },
+    }
+    await expect(retain(pool, { settings: lowered })).rejects.toThrow(Misconfigured)
+    const { partitions } = await readRetentionPlan({ pool, settings: lowered, clock: systemClock }, false)
+    expect(partitions.find(({ partition }) => partition.name === minuteLeaf(5))?.reason).toMatch(
+      /because its keep was lowered from 7 days to 2 days$/,
+    )
+    // Once somebody has agreed, it is the policy.
+    expect(await retain(pool, { settings: lowered, agreed: true })).toMatchObject({
+      dropped: [5, 4, 3].map(minuteLeaf),
+    })
+    await someCandles(pool, coinId, daysAgo(5), 1_440)
+    expect(await retain(pool, { settings: lowered })).toMatchObject({ dropped: [minuteLeaf(5)] })
   })
 
   test('runs half an hour after midnight, and once more when it was missed', () => {

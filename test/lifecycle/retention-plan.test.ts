@@ -38,6 +38,7 @@ const conditions = {
   now,
   restored: new Map<number, Instant>(),
   holds: new Map<number, Hold>(),
+  accepted: new Map<string, number>(),
   agreed: false,
 }
 
@@ -93,6 +94,33 @@ describe('what a run would let go of', () => {
       wantsAgreement: true,
       reason: 'ended more than 30 days ago, but more than half of market_data would be deleted at once',
     })
+  })
+
+  test('needs no agreement for what was old enough by the accepted policy, however much it has become', () => {
+    const accepted = new Map([[table.name, 30 * day]])
+    expect(verdicts(leaves(70, 60, 50, 40, 31), { accepted })).toEqual(Array(5).fill('goes'))
+    // Forty days away: all but what was loaded since.
+    expect(verdicts([aLeaf(plus(now, -35 * day), 5_000), ...leaves(0)], { accepted })).toEqual([
+      'goes',
+      'stays',
+    ])
+  })
+
+  test('needs one for what only a lowered keep makes old, and deletes the rest meanwhile', () => {
+    const accepted = new Map([[table.name, 60 * day]])
+    const partitions = leaves(62, 61, 50, 40, 35, 34, 1)
+    expect(verdicts(partitions, { accepted })).toEqual([
+      ...['goes', 'goes'],
+      ...['held-back', 'held-back', 'held-back', 'held-back'],
+      'stays',
+    ])
+    expect(verdicts(leaves(62, 40, 1, 0), { accepted })).toEqual(['goes', 'goes', 'stays', 'stays'])
+    const [, , waiting] = planRetention([policy], partitions, { ...conditions, accepted })
+    expect(waiting?.reason).toMatch(/because its keep was lowered from 60 days to 30 days$/)
+    expect(verdicts(leaves(40, 35), { accepted: new Map([[table.name, Infinity]]) })).toEqual([
+      'held-back',
+      'held-back',
+    ])
   })
 
   test('needs no agreement where nothing is in it', () => {

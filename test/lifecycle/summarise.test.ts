@@ -7,7 +7,7 @@ import { candleSource } from '../../src/ingest/markets.ts'
 import { isOutdated, summarise } from '../../src/lifecycle/summarise.ts'
 import { day, hour, type Instant } from '../../src/market/instant.ts'
 import type { FaultPlan } from '../../src/replay/faults.ts'
-import { areSummarised, listRefreshes } from '../../src/store/lifecycle/view-refreshes.ts'
+import { listRefreshes } from '../../src/store/lifecycle/view-refreshes.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { follow, keptReport, startWorking, type Working } from '../ingest/working.ts'
 import { at } from '../store/loading.ts'
@@ -120,12 +120,6 @@ test('a summary is out of date when a candle of its days was revised or a day ha
   expect(await outdated()).toBe(true)
   await summarise(working.context, view)
   expect(await outdated()).toBe(false)
-  const db = databaseOf(pool)
-  const nextMidnight = plus(yesterday.to, day)
-  expect([
-    await areSummarised(db, [view], yesterday.to),
-    await areSummarised(db, [view], nextMidnight),
-  ]).toEqual([true, false])
   working.exchange.clock.move(day)
   expect(await outdated()).toBe(true)
 })

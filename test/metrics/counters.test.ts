@@ -73,19 +73,19 @@ describe('what processes count', () => {
 
   test('fills every bucket of a histogram that holds the value', async ({ pool }) => {
     const counters = open(pool)
-    for (const seconds of [0.5, 4, 90]) counters.observe('runDuration', { job: 'refresh-views' }, seconds)
+    for (const seconds of [0.5, 4, 90]) counters.observe('runDuration', { task: 'refresh-views' }, seconds)
     await counters.flush()
     const name = 'beacon_job_run_duration_seconds'
     expect(await counted(pool)).toEqual({
-      [`${name}_bucket le=0.5 job=refresh-views`]: 1,
-      [`${name}_bucket le=1 job=refresh-views`]: 1,
-      [`${name}_bucket le=5 job=refresh-views`]: 2,
-      [`${name}_bucket le=15 job=refresh-views`]: 2,
-      [`${name}_bucket le=60 job=refresh-views`]: 2,
-      [`${name}_bucket le=300 job=refresh-views`]: 3,
-      [`${name}_bucket le=1800 job=refresh-views`]: 3,
-      [`${name}_sum job=refresh-views`]: 94.5,
-      [`${name}_count job=refresh-views`]: 3,
+      [`${name}_bucket le=0.5 task=refresh-views`]: 1,
+      [`${name}_bucket le=1 task=refresh-views`]: 1,
+      [`${name}_bucket le=5 task=refresh-views`]: 2,
+      [`${name}_bucket le=15 task=refresh-views`]: 2,
+      [`${name}_bucket le=60 task=refresh-views`]: 2,
+      [`${name}_bucket le=300 task=refresh-views`]: 3,
+      [`${name}_bucket le=1800 task=refresh-views`]: 3,
+      [`${name}_sum task=refresh-views`]: 94.5,
+      [`${name}_count task=refresh-views`]: 3,
     })
   })
 })
@@ -193,14 +193,14 @@ test('a run is counted by its end, and its rows by what became of them', async (
     'beacon_prices_total result=confirming': 1,
   })
   expect(Object.fromEntries(isOf('beacon_job_runs_total'))).toEqual({
-    'beacon_job_runs_total job=backfill-candles queue=binance status=done': 1,
-    'beacon_job_runs_total job=ingest-candles queue=binance status=done': 1,
-    'beacon_job_runs_total job=ingest-candles queue=binance status=failed': 1,
-    'beacon_job_runs_total job=ingest-candles queue=binance status=to-be-tried-again': 1,
-    'beacon_job_runs_total job=ingest-prices queue=binance status=done': 1,
-    'beacon_job_runs_total job=refresh-views queue=binance status=done': 1,
+    'beacon_job_runs_total task=backfill-candles queue=binance status=done': 1,
+    'beacon_job_runs_total task=ingest-candles queue=binance status=done': 1,
+    'beacon_job_runs_total task=ingest-candles queue=binance status=failed': 1,
+    'beacon_job_runs_total task=ingest-candles queue=binance status=to-be-tried-again': 1,
+    'beacon_job_runs_total task=ingest-prices queue=binance status=done': 1,
+    'beacon_job_runs_total task=refresh-views queue=binance status=done': 1,
   })
   expect(Object.fromEntries(isOf('beacon_job_run_duration_seconds_sum'))).toMatchObject({
-    'beacon_job_run_duration_seconds_sum job=ingest-candles': 1.5,
+    'beacon_job_run_duration_seconds_sum task=ingest-candles': 1.5,
   })
 })

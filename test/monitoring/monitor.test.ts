@@ -1,85 +1,17 @@
-import { once } from 'node:events'
-import { createServer, type IncomingHttpHeaders } from 'node:http'
 import { expect } from 'vitest'
-import { jobs, queues } from '../../jobs/catalog.ts'
 import { signatureOf } from '../../src/http/webhook.ts'
 import { day, minute } from '../../src/market/instant.ts'
-import { Monitor, type MonitorReach } from '../../src/monitoring/monitor.ts'
-import type { Engine } from '../../src/queue/engine.ts'
-import type { Settings } from '../../src/settings.ts'
+import { seenFrom } from '../../src/status/readiness/findings.ts'
 import { readIndexUsage, readSlowStatements } from '../../src/store/database-figures.ts'
 import { ratesOf, readSamples } from '../../src/store/database-samples.ts'
 import { listIncidents, listOpenIncidents, reconcileIncidents } from '../../src/store/incidents.ts'
 import { readHiddenFigures } from '../../src/store/monitoring-rights.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
-import { seenFrom } from '../../src/web/readiness/findings.ts'
-import { readReadiness } from '../../src/web/readiness/readiness.ts'
 import { follow } from '../ingest/working.ts'
-import { recordingLog } from '../queue/fleet.ts'
-import { halfPast, StandingClock } from '../replay/playing.ts'
-import { createTestDatabase, installedPostgres, type TestDatabase } from '../support/database.ts'
-import { openTestEngine, settingsFor, test } from '../web/serving.ts'
-
-type Told = Readonly<{ headers: IncomingHttpHeaders; body: string }>
-
-const secret = 'a secret of sixteen characters'
-
-/** A receiver of webhooks that answers with the statuses it is given, the last one for ever. */
-async function receive(...statuses: number[]) {
-  const told: Told[] = []
-  const server = createServer(async (request, response) => {
-    let body = ''
-    for await (const piece of request) body += piece
-    told.push({ headers: request.headers, body })
-    response
-      .writeHead((statuses.length > 1 ? statuses.shift() : statuses[0]) ?? 200, { location: '/elsewhere' })
-      .end()
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  const port = typeof address === 'object' && address ? address.port : 0
-  return {
-    url: `http://127.0.0.1:${port}/hook`,
-    told,
-    [Symbol.asyncDispose]: async () => {
-      server.close()
-    },
-  }
-}
-
-const watch = (
-  { pool, engine }: Readonly<{ pool: TestDatabase['pool']; engine: Engine }>,
-  url: string | undefined,
-  parts: Partial<MonitorReach> = {},
-  limits: Partial<Settings['monitoring']> = {},
-) => {
-  const clock = new StandingClock(halfPast)
-  const log = recordingLog()
-  const settings = settingsFor()
-  // The database's clock is of today, and the tests' stands still years before.
-  const monitoring = {
-    ...settings.monitoring,
-    clockSkew: 100 * 365 * day,
-    webhook: url === undefined ? undefined : { url, secret },
-    ...limits,
-  }
-  const reach: MonitorReach = {
-    settings: { ...settings, monitoring },
-    pool,
-    engine,
-    stops: async () => [],
-    jobs,
-    queues,
-    clock,
-    log,
-    startedAt: undefined,
-    readiness: () => readReadiness({ ...reach, upSinceMs: performance.now() }),
-    version: '0.0.0',
-    serverIsHere: true,
-    ...parts,
-  }
-  return { clock, log, monitor: new Monitor(reach), another: new Monitor(reach) }
-}
+import { halfPast } from '../replay/playing.ts'
+import { createTestDatabase, installedPostgres } from '../support/database.ts'
+import { openTestEngine, test } from '../web/serving.ts'
+import { receive, secret, watch } from './watching.ts'
 
 test('a sample of each minute is taken once by the whole fleet, and kept as long as configured', async ({
   freshDatabase: { superuser: pool, url },
@@ -149,7 +81,7 @@ test('what is wrong twice in a row is told once by the whole fleet, and its end 
       key: 'coins.none',
       resolvedAt: expect.any(String),
     })
-    expect(await listIncidents(db, 10)).toHaveLength(3)
+    expect(await listIncidents(db, halfPast, 10)).toHaveLength(3)
   } finally {
     await engine.close()
   }

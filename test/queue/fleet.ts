@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { z } from 'zod'
 import { type Engine, type EngineOptions, openEngine } from '../../src/queue/engine.ts'
 import { type AnyJob, defineJob, type Job } from '../../src/queue/job.ts'
-import { type RunRecorder, startWorkers, type Workers } from '../../src/queue/worker.ts'
+import { type RunRecorder, type StartWorkers, startWorkers, type Workers } from '../../src/queue/worker.ts'
 import { steadyClock, systemClock } from '../../src/runtime/clock.ts'
 import type { Log } from '../../src/runtime/log.ts'
 import { Releases } from '../../src/runtime/release.ts'
@@ -46,6 +46,7 @@ export type WorkOptions = Readonly<{
   lockDurationMs?: number
   stalledIntervalMs?: number
   onRun?: RunRecorder
+  insteadOf?: StartWorkers['insteadOf']
 }>
 
 /** Engines on one of the two stores; what a test opens is closed after it. */
@@ -90,7 +91,10 @@ export class TestFleet {
     return engine
   }
 
-  work(engine: Engine, { queue, jobs, concurrency = 1, onRun, ...tuning }: WorkOptions): Promise<Workers> {
+  work(
+    engine: Engine,
+    { queue, jobs, concurrency = 1, onRun, insteadOf, ...tuning }: WorkOptions,
+  ): Promise<Workers> {
     return startWorkers({
       engine,
       jobs,
@@ -98,6 +102,7 @@ export class TestFleet {
       concurrency,
       ...tuning,
       ...(onRun ? { onRun } : {}),
+      ...(insteadOf ? { insteadOf } : {}),
       context: {
         clock: systemClock,
         steadyClock,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { Aborted, RateLimited, Refused, Unavailable } from '../../src/fault.ts'
+import { Aborted, PartlyFailed, RateLimited, Refused, Unavailable } from '../../src/fault.ts'
 import { hour } from '../../src/market/instant.ts'
 import type { Engine } from '../../src/queue/engine.ts'
 import { enqueue } from '../../src/queue/enqueue.ts'
@@ -193,6 +193,35 @@ describe.each(engines)('a worker on %s', (kind) => {
     expect(finished).toMatchObject([
       ['run 1', { fault: { name: 'Unavailable', message: 'not now \\0' }, willRetry: true }],
       ['run 2', { outcome: { rows: '3' }, willRetry: false }],
+    ])
+  })
+
+  test('retries what was done in part where that may help, and then is done with what failed named', async () => {
+    const finished: RunEnd[] = []
+    const outcome = { markets: 2, failures: [{ coinId: 'pepe', error: 'no' }] }
+    let runs = 0
+    const { stored } = await runUntil(
+      'completed',
+      {
+        run: async () => {
+          runs += 1
+          const fault = runs === 1 ? new Unavailable('no') : new Refused('no')
+          throw new PartlyFailed('1 of 2 markets failed: pepe: no', { outcome, faults: [fault] })
+        },
+      },
+      {
+        onRun: {
+          started: async () => randomUUID(),
+          finished: async (_runId: string, end: RunEnd) => {
+            finished.push(end)
+          },
+        },
+      },
+    )
+    expect(stored.returnvalue).toEqual(outcome)
+    expect(finished).toMatchObject([
+      { outcome, fault: { name: 'PartlyFailed' }, willRetry: true },
+      { outcome, fault: { name: 'PartlyFailed' }, willRetry: false },
     ])
   })
 

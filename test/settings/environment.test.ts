@@ -5,6 +5,7 @@ import { readEnvironment } from '../../src/settings/environment.ts'
 test('nothing set is the embedded engines, on loopback, within the budget', () => {
   expect(readEnvironment({})).toEqual({
     dataDir: '.beacon',
+    httpBasePath: '',
     httpHost: '127.0.0.1',
     httpPort: 3000,
     logLevel: 'info',
@@ -39,6 +40,8 @@ test('every variable arrives under its name', () => {
       BEACON_HTTP_HOST: '0.0.0.0',
       BEACON_HTTP_PORT: '0',
       BEACON_HTTP_PASSWORD: 'long enough',
+      BEACON_HTTP_BASE_PATH: '/hub/beacon/',
+      BEACON_TRUST_PROXY: '10.0.0.0/8, ::1',
       BEACON_LOG_LEVEL: 'debug',
       BEACON_BUDGET: 'unlimited',
       COINGECKO_API_KEY: 'CG-key',
@@ -52,12 +55,31 @@ test('every variable arrives under its name', () => {
     httpHost: '0.0.0.0',
     httpPort: 0,
     httpPassword: 'long enough',
+    httpBasePath: '/hub/beacon',
+    trustProxy: ['10.0.0.0/8', '::1'],
     logLevel: 'debug',
     unlimitedBudget: true,
     coingeckoApiKey: 'CG-key',
     baseUrls: {},
   })
 })
+
+test.each(['beacon', '/a b', '/../etc', '/a//b', 'https://x/y', '/a?b'])('%s is not a base path', (path) => {
+  expect(() => readEnvironment({ BEACON_HTTP_BASE_PATH: path })).toThrow(
+    /BEACON_HTTP_BASE_PATH is not a path/,
+  )
+})
+
+test('the number of proxies is a number', () => {
+  expect(readEnvironment({ BEACON_TRUST_PROXY: '1' }).trustProxy).toBe(1)
+})
+
+test.each(['0', '11', 'true', '*', '10.0.0.0/0', '10.0.0.0/33', '10.0.0', '::1/129', 'nginx', '10.0.0.1,'])(
+  '%s is no proxy to trust',
+  (proxies) => {
+    expect(() => readEnvironment({ BEACON_TRUST_PROXY: proxies })).toThrow(/BEACON_TRUST_PROXY is neither/)
+  },
+)
 
 test('what was read cannot be changed', () => {
   expect(Object.isFrozen(readEnvironment({}))).toBe(true)

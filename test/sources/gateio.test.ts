@@ -143,7 +143,7 @@ describe('reading candles', () => {
 
   test.each([[null], [true], ['1'], ['']])('an eighth column of %j is a flaw', (complete) => {
     expect(flawOf(aRow({ 7: complete }))).toBe(
-      'the eighth column does not tell whether the candle is complete',
+      'the eighth column does not say whether the candle is complete',
     )
   })
 

@@ -141,7 +141,7 @@ describe('reading candles', () => {
   })
 
   test.each([[undefined], [null], ['7'], [-1], [1.5]])('%j trades are a flaw', (count) => {
-    expect(flawOf(aRow({ 7: count }))).toBe('the eighth column does not tell how many trades there were')
+    expect(flawOf(aRow({ 7: count }))).toBe('the eighth column does not say how many trades there were')
   })
 
   test('a candle that is said to run, though its time was over when it was asked for, is a flaw', () => {

@@ -105,7 +105,7 @@ describe('reading candles', () => {
   })
 
   test.each([[undefined], [null], [1], ['true']])('a ninth column of %j is a flaw', (confirm) => {
-    expect(flawOf(aRow({ 8: confirm }))).toBe('the ninth column does not tell whether the candle is complete')
+    expect(flawOf(aRow({ 8: confirm }))).toBe('the ninth column does not say whether the candle is complete')
   })
 
   test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])('a row without its column %i is no candle', (column) => {

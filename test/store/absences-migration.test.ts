@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { migrateDown, migrateUp } from '../../src/store/migrations.ts'
 import { createTestDatabase, servers } from '../support/database.ts'
-import { aRow, insertRow } from './valid-rows.ts'
 
 const ms = (iso: string): number => Date.parse(iso)
 
@@ -87,9 +86,13 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
           ranges: [[ms('2014-01-01'), ms('2014-02-01')]],
         },
       ]
-      const client = await pool.connect()
-      await insertRow(client, 'archives', { ...aRow('archives'), coverage: JSON.stringify(archived) })
-      client.release()
+      await pool.query(
+        `insert into archives (id, table_name, partition_name, range_from, range_to, state, place, file_name, columns, created_at,
+          row_count, bytes, sha256, checksums, verified_at, dropped_at, coverage)
+         values (gen_random_uuid(), 'ohlcv_data_1h', 'a', '2024-03-01', '2024-04-01', 'dropped', 'file:///a/', 'a', '[]', now(),
+           1, 1, '', '{}', now(), now(), $1)`,
+        [JSON.stringify(archived)],
+      )
       const other = [
         line('binance', '1d', 'no-trades', span('2010-01-01', '2017-08-17')),
         line('coinbase', '1d', 'stored', span('2015-01-08', '2015-03-02')),

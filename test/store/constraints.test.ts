@@ -51,7 +51,9 @@ const closedSets: readonly Readonly<{ table: string; column: string; known: read
   // What a webhook is told of an incident.
   { table: 'webhook_deliveries', column: 'event', known: ['opened', 'resolved'] },
   // Abandoned: its process died.
-  { table: 'ingest_runs', column: 'status', known: ['running', 'done', 'failed', 'abandoned'] },
+  { table: 'ingest_runs', column: 'status', known: ['running', 'done', 'partial', 'failed', 'abandoned'] },
+  // Some of its markets failed, or all of it.
+  { table: 'failing_jobs', column: 'status', known: ['partial', 'failed'] },
 ]
 
 /** Timestamps that PostgreSQL stores and that no user's time may be. */
@@ -66,6 +68,8 @@ const timesOf = (table: string, columns: readonly string[], values = [...tooEarl
 
 /** For every other CHECK the changes to a valid row that it must refuse. */
 const refused: Readonly<Record<string, Readonly<{ table: string; changes: readonly Row[] }>>> = {
+  failing_jobs_check: { table: 'failing_jobs', changes: [{ last_failed_at: '2024-03-01 11:59:59' }] },
+  failing_jobs_failures_check: { table: 'failing_jobs', changes: [{ failures: 0 }] },
   incidents_check: { table: 'incidents', changes: [{ resolved_at: '2024-03-01 11:59:59' }] },
   archives_range_check: {
     table: 'archives',
@@ -148,6 +152,7 @@ const refused: Readonly<Record<string, Readonly<{ table: string; changes: readon
   archive_digests_known_check: { table: 'archive_digests', changes: [{ rows: null }, { sum_low: null }] },
   partition_holds_range_check: { table: 'partition_holds', changes: [{ holds_to: day }] },
   partition_holds_checked_check: { table: 'partition_holds', changes: [{ checked_at: day }] },
+  retention_policies_keep_check: { table: 'retention_policies', changes: [{ keep_ms: 0 }, { keep_ms: -1 }] },
   summary_days_candles_check: { table: 'summary_days', changes: [{ candles: -1 }, { candles: 25 }] },
   summary_days_sane: {
     table: 'summary_days',

@@ -52,6 +52,8 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
         'summary_days',
         'archives',
         'partition_holds',
+        'retention_policies',
+        'retention_policies',
         'archive_digests',
         'archive_checks',
       ],
@@ -65,7 +67,10 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
     ...onEach(['fleet_counters', 'listed_markets', 'locks'], 'insert select update'),
     instrument_renames: 'insert select',
     audit_logs: 'insert',
-    ...onEach(['request_budget', 'database_samples', 'incidents', 'webhook_deliveries'], everything),
+    ...onEach(
+      ['request_budget', 'database_samples', 'incidents', 'webhook_deliveries', 'failing_jobs'],
+      everything,
+    ),
   },
   beacon_readonly: onEach(
     [
@@ -76,8 +81,10 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
       'view_definitions',
       'database_samples',
       'incidents',
+      'failing_jobs',
       'archives',
       'partition_holds',
+      'retention_policies',
       'candle_digests',
       'archive_digests',
       'archive_checks',

@@ -119,11 +119,15 @@ const tablesWithLosses = (before: Contents, after: Contents): string[] =>
       rows.some((is) =>
         Object.entries(was).every(([column, value]) => !(column in is) || is[column] === value),
       )
-    return (before.get(name) ?? []).every(remains) ? [] : [name]
+    return (before.get(name) ?? []).filter((was) => hasPlace(name, was)).every(remains) ? [] : [name]
   })
 
+/** What maintenance wrote into the audit log has no place in the table that was there before. */
+const hasPlace = (name: string, { operation }: Readonly<Record<string, string | null>>): boolean =>
+  name !== 'audit_logs' || ['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE'].includes(operation ?? '')
+
 /** Rows in every table, and in the view. */
-async function fill(pool: Pool): Promise<void> {
+async function fill({ pool, superuser }: TestDatabase): Promise<void> {
   const instant = at(`${day}T00:00Z`)
   for (const table of [
     { name: 'ohlcv_data_1d', length: 'year' },
@@ -131,9 +135,13 @@ async function fill(pool: Pool): Promise<void> {
   ] as const) {
     await ensurePartitions(pool, table, [partitionAt(table, instant)], 2_000)
   }
-  const client = await pool.connect()
-  await insertValid(client, Object.keys(validRows))
-  client.release()
+  // Row-level security holds for the owner of the tables too.
+  const client = await superuser.connect()
+  try {
+    await insertValid(client, Object.keys(validRows))
+  } finally {
+    client.release()
+  }
   await pool.query('refresh materialized view daily_price_summary')
 }
 
@@ -172,17 +180,22 @@ describe.each(stepping)('the migrations on $server', ({ test }) => {
     database,
   }) => {
     await migrateUp(database.url)
-    await fill(database.pool)
-    let rows = await contents(database.pool)
+    await fill(database)
+    let rows = await contents(database.superuser)
     expect([...rows].filter(([, ofTable]) => ofTable.length === 0)).toEqual([])
     for (const number of downwards) {
+      // It is not undone while files are recorded.
+      if (migrations[number - 1]?.name === '0013_archives') {
+        await database.superuser.query('truncate archives cascade')
+        rows = await contents(database.superuser)
+      }
       await migrateDown(database.url, { to: String(number - 1) })
       expect(await placeless(database)).toEqual(withoutPlaces(states[number - 1]))
-      const kept = await contents(database.pool)
+      const kept = await contents(database.superuser)
       expect(tablesWithLosses(rows, kept)).toEqual([])
       await migrateUp(database.url)
       expect(await snapshot(database)).toEqual(states.at(-1))
-      rows = await contents(database.pool)
+      rows = await contents(database.superuser)
       expect(tablesWithLosses(kept, rows)).toEqual([])
     }
   })

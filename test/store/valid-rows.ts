@@ -211,6 +211,7 @@ export const validRows: Readonly<Record<string, Row>> = {
     counted: 0,
     problems: '[]',
   },
+  retention_policies: { table_name: 'ohlcv_data_1h', keep_ms: 7_776_000_000, accepted_at: moment },
   partition_holds: {
     schema_name: 'public',
     name: 'market_data_y2024m03d01',
@@ -362,6 +363,22 @@ export const validRows: Readonly<Record<string, Row>> = {
     counters:
       '{"activeMs": 1, "transactions": 2, "blocksHit": 3, "blocksRead": 4, "indexScans": 5, "tableScans": 6}',
   },
+  failing_jobs: {
+    job: 'ingest-candles',
+    subject_hash: 'a'.repeat(32),
+    subject: '{"source": "binance", "timeframe": "1m"}',
+    queue: 'binance',
+    status: 'failed',
+    fault: 'Unavailable',
+    will_retry: false,
+    first_error: 'binance cannot be reached',
+    last_error: 'binance cannot be reached',
+    first_failed_at: '2024-03-01 12:00:00',
+    last_failed_at: '2024-03-01 12:05:00',
+    last_started_at: '2024-03-01 12:04:00',
+    failures: 3,
+    run_id: '00000000-0000-4000-8000-0000000000a3',
+  },
   incidents: {
     id: '00000000-0000-4000-8000-0000000000b1',
     key: 'series.stale',
@@ -369,6 +386,7 @@ export const validRows: Readonly<Record<string, Row>> = {
     opened_at: '2024-03-01 12:00:00',
     seen_at: '2024-03-01 12:04:00',
     resolved_at: '2024-03-01 12:05:00',
+    details: '{"cause": "no", "jobs": [], "failures": 1}',
   },
   webhook_deliveries: {
     id: '00000000-0000-4000-8000-0000000000b2',

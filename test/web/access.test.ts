@@ -1,10 +1,12 @@
 import { once } from 'node:events'
+import type { OutgoingHttpHeaders } from 'node:http'
 import { createServer } from 'node:net'
 import { fastify } from 'fastify'
 import { describe, expect } from 'vitest'
 import { Misconfigured } from '../../src/fault.ts'
 import { isLoopback } from '../../src/http/loopback.ts'
 import { boundRate } from '../../src/web/rate.ts'
+import { recordingLog } from '../queue/fleet.ts'
 import { ask, basic, nextEvent, open } from './asking.ts'
 import { serve, settingsFor, test, writableBoard } from './serving.ts'
 
@@ -196,7 +198,7 @@ describe('what it says', () => {
     expect(statuses).toEqual([200, 200, 200, 429])
     const { headers, text } = await ask(url)
     expect(Number(headers['retry-after'])).toBeGreaterThan(0)
-    expect(text).toContain('more than 3 requests in 60 s: ask more slowly')
+    expect(text).toContain('more than 3 requests in 60 s: send fewer')
   })
 
   test('a large body is refused', async ({ database, engine }) => {
@@ -239,5 +241,94 @@ describe('what it says', () => {
     await nextEvent(stream, 'status')
     await web.close()
     await expect(ask(`${web.url}/healthz`)).rejects.toThrow('ECONNREFUSED')
+  })
+})
+
+describe('behind a proxy', () => {
+  const from = (address: string, given: OutgoingHttpHeaders = {}) => ({
+    headers: { 'x-forwarded-for': address, 'x-forwarded-host': 'hub.example.com', ...given },
+  })
+  const trusted = { BEACON_HTTP_PASSWORD: password, BEACON_TRUST_PROXY: '127.0.0.1' }
+
+  test.for(['1', '127.0.0.0/8'])(
+    'with %s trusted, the wrong passwords of one client lock out no other',
+    async (trustProxy, { database, engine }) => {
+      const variables = { ...trusted, BEACON_TRUST_PROXY: trustProxy }
+      await using web = await serve({ database, engine }, { variables })
+      for (let tried = 0; tried < 11; tried += 1)
+        await ask(`${web.url}/`, from('203.0.113.9', basic('wrong')))
+      expect((await ask(`${web.url}/`, from('203.0.113.9', basic(password)))).status).toBe(429)
+      expect((await ask(`${web.url}/`, from('203.0.113.10', basic(password)))).status).toBe(200)
+      // Only the proxy itself is believed: what the client has put in front is not.
+      const spoofed = await ask(`${web.url}/`, from('203.0.113.10, 203.0.113.9', basic(password)))
+      expect(spoofed.status).toBe(429)
+    },
+  )
+
+  test('that is not trusted, the header of a client changes nothing, and the log says what to set', async ({
+    database,
+    engine,
+  }) => {
+    const log = recordingLog()
+    await using web = await serve(
+      { database, engine },
+      { variables: { BEACON_HTTP_PASSWORD: password }, log },
+    )
+    for (let tried = 0; tried < 11; tried += 1) {
+      await ask(`${web.url}/`, from(`203.0.113.${tried}`, basic('wrong')))
+    }
+    expect((await ask(`${web.url}/`, from('203.0.113.99', basic(password)))).status).toBe(429)
+    const named = (event: string) => log.events.filter((one) => one.event === event)
+    expect(named('web.proxy-not-trusted')).toHaveLength(1)
+    expect(named('web.wrong-password').at(-1)).toMatchObject({
+      level: 'warn',
+      fields: { ip: '127.0.0.1', path: '/', lockedOut: true },
+    })
+    expect(JSON.stringify(log.events)).not.toContain('wrong"')
+  })
+
+  test('600 requests of one client neither stop the others nor the health checks', async ({
+    engine,
+    database,
+  }) => {
+    await using web = await serve({ database, engine }, { variables: { BEACON_TRUST_PROXY: '1' } })
+    const answers = await Promise.all(
+      Array.from({ length: 620 }, () => ask(`${web.url}/assets/status.css`, from('203.0.113.9'))),
+    )
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(20)
+    expect((await ask(`${web.url}/healthz`, from('203.0.113.9'))).status).toBe(200)
+    expect((await ask(`${web.url}/assets/status.css`, from('203.0.113.10'))).status).toBe(200)
+  })
+
+  test('page, board, events and API are served below the base path, whether the proxy strips it or not', async ({
+    engine,
+    database,
+  }) => {
+    await using web = await serve(
+      { database, engine },
+      { variables: { BEACON_HTTP_BASE_PATH: '/hub/beacon' } },
+    )
+    for (const base of ['', '/hub/beacon']) {
+      const page = await ask(`${web.url}${base}/`)
+      expect(page.text).toContain('href="/hub/beacon/assets/status.css"')
+      expect(page.text).toContain('href="/hub/beacon/queues"')
+      expect(page.text).not.toMatch(/(?:href|src)="\/(?!hub)/)
+      expect((await ask(`${web.url}${base}/queues`)).text).toContain('<base href="/hub/beacon/queues/"')
+      for (const path of ['/api/status', '/assets/status.js', '/metrics', '/healthz', '/queues/api/queues']) {
+        expect([base + path, (await ask(web.url + base + path)).status]).toEqual([base + path, 200])
+      }
+    }
+    const redirected = await ask(`${web.url}/hub/beacon`)
+    expect([redirected.status, redirected.headers.location]).toEqual([302, '/hub/beacon/'])
+    expect((await ask(`${web.url}/hub/beaconing`)).status).toBe(404)
+  })
+
+  test('on the same machine the name of pageUrl is answered, and no other', async ({ engine, database }) => {
+    const settings = settingsFor({ BEACON_TRUST_PROXY: '1' })
+    const monitoring = { ...settings.monitoring, pageUrl: 'https://hub.example.com/beacon' }
+    await using web = await serve({ database, engine }, { settings: { ...settings, monitoring } })
+    const status = async (host: string) => (await ask(`${web.url}/`, { headers: { host } })).status
+    expect(await status('hub.example.com')).toBe(200)
+    expect(await status('evil.example.com')).toBe(403)
   })
 })

@@ -48,6 +48,7 @@ test('the coverage of each coin is counted day by day: stored, without trades, r
     absent: [0, 10, 0],
     refused: [0, 0, 0],
     wanted: [24, 24, 12],
+    queued: [0, 0, 0],
   })
 })
 
@@ -65,7 +66,7 @@ test('the candles of a range come one by one, or several in one where they are m
     close: `${number + 1}.5`,
     volume: '0.00000001',
   })
-  const candles = [0, 1, 2, 5].map((number) => aCandle(plus(midnight, number * minute), values(number)))
+  const candles = [0, 1, 2, 5, 24].map((number) => aCandle(plus(midnight, number * minute), values(number)))
   await load(pool, aBatch(series, candles))
   await using web = await serve({ database: freshDatabase, engine })
   const asked = `/api/candles?coin=bitcoin&timeframe=1m&from=${toIso(midnight)}`
@@ -79,7 +80,9 @@ test('the candles of a range come one by one, or several in one where they are m
   ])
   const fewer = await get(web.url, `${asked}&to=${toIso(plus(midnight, 30 * minute))}&points=10`)
   expect(fewer.body).toEqual({
-    pointSeconds: 180,
+    // A length that people know from charts, and not the 3 minutes that would do.
+    pointSeconds: 300,
+    candlesOfPoint: 5,
     candles: [
       {
         openTime: toIso(midnight),
@@ -91,12 +94,16 @@ test('the candles of a range come one by one, or several in one where they are m
         candles: 3,
       },
       expect.objectContaining({
-        openTime: toIso(plus(midnight, 3 * minute)),
+        openTime: toIso(plus(midnight, 5 * minute)),
         candles: 1,
         volume: '0.00000001',
       }),
+      expect.objectContaining({ openTime: toIso(plus(midnight, 20 * minute)), candles: 1 }),
     ],
   })
+  // Five years with half an hour of candles are drawn minute by minute.
+  const years = await get(web.url, `/api/candles?coin=bitcoin&timeframe=1m&from=-1826d&points=1500`)
+  expect(years.body).toMatchObject({ pointSeconds: 60, candlesOfPoint: 1 })
 })
 
 test('gaps are told with their causes, and alerts and the database’s figures are there', async ({

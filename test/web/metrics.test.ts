@@ -46,11 +46,11 @@ async function countSomething(pool: Pool): Promise<void> {
   counters.add('budgetPoints', { source: 'binance', lane: 'live' }, 86)
   counters.add('budgetWait', { source: 'binance', lane: 'live' }, 1.5)
   counters.add('stops', { source: 'binance', kind: 'slow-down' })
-  counters.add('runs', { job: 'ingest-candles', queue: 'binance', status: 'done' }, 7)
+  counters.add('runs', { task: 'ingest-candles', queue: 'binance', status: 'done' }, 7)
   counters.add('candles', { source: 'binance', timeframe: '1m', result: 'new' }, 600)
   counters.add('prices', { result: 'new' }, 6)
   counters.observe('requestDuration', { source: 'binance' }, 0.3)
-  counters.observe('runDuration', { job: 'ingest-candles' }, 2)
+  counters.observe('runDuration', { task: 'ingest-candles' }, 2)
   await counters.flush()
 }
 
@@ -122,9 +122,12 @@ describe('the metrics', () => {
     expect(of('beacon_partitions_ahead_seconds', { table: 'ohlcv_data_1m' })).toBe(
       (Date.parse('2024-03-04T00:00Z') - now) / 1_000,
     )
-    expect(of('beacon_job_last_success_duration_seconds', { job: 'refresh-views' })).toBe(1.871)
+    expect(of('beacon_job_last_success_duration_seconds', { task: 'refresh-views' })).toBe(1.871)
     expect(of('beacon_source_requests_total', { source: 'binance', outcome: 'ok' })).toBe(43)
-    const buckets = exposed.samples.filter(({ name }) => name === 'beacon_job_run_duration_seconds_bucket')
+    const buckets = exposed.samples.filter(
+      ({ name, labels }) =>
+        name === 'beacon_job_run_duration_seconds_bucket' && labels.task === 'ingest-candles',
+    )
     expect(buckets.map(({ labels, value }) => [labels.le, value])).toEqual([
       ['0.1', 0],
       ['0.5', 0],
@@ -235,7 +238,7 @@ test('a ban is an event in the log, a metric and a banner on the page', async ({
     const sending = { lane: 'live', signal } as const
     await expect(fleet.context.http.get(request, sending)).rejects.toThrow(Banned)
     // Nobody asks again until it is over.
-    await expect(fleet.context.http.get(request, sending)).rejects.toThrow('told us to wait')
+    await expect(fleet.context.http.get(request, sending)).rejects.toThrow('rate-limits us')
     expect(exchange.requests).toHaveLength(1)
 
     expect(log.events).toContainEqual({

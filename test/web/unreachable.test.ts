@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { unreachableText } from '../../src/http/reachability.ts'
-import { describeUnreachable, unreachableFindings } from '../../src/web/status/unreachable.ts'
+import { describeUnreachable, unreachableFindings } from '../../src/status/unreachable.ts'
 
 const reasonOf = (source: string) => unreachableText(source, `api.${source}.example`, 'ENOTFOUND')
 const silent = (source: string, failedJobs = 2) => ({ source, error: reasonOf(source), failedJobs })

@@ -7,10 +7,10 @@ import { second } from '../../market/instant.ts'
 import { floorTo, plusCandles } from '../../market/timeframe.ts'
 import { askForCandles, type ListingSource } from '../../sources/ask.ts'
 import { toHttpRequest } from '../../sources/source.ts'
+import { counted } from '../../status/words.ts'
 import { type Coin, listCoins } from '../../store/coins.ts'
 import { readClockSkewMs } from '../../store/database-clock.ts'
 import { databaseOf } from '../../store/transaction.ts'
-import { counted } from '../../web/status/words.ts'
 import { type Check, error, type Finding, type Reach, warning } from './check.ts'
 
 /** That our clock, the database's and the exchanges' agree: what is closed and what is due hang on it. */

@@ -1,4 +1,5 @@
 import { toIso, toMinuteText } from '../../market/instant.ts'
+import { counted } from '../../status/words.ts'
 import { mendStates, type StateDiscrepancy } from '../../store/coverage-states.ts'
 import {
   checkDeeply,
@@ -7,7 +8,6 @@ import {
   planDeepCheck,
   type RowDiscrepancy,
 } from '../../store/deep-check.ts'
-import { counted } from '../../web/status/words.ts'
 import { withCountingBar } from '../counting-bar.ts'
 import { say } from '../output.ts'
 import { shellWord } from '../shell-word.ts'

@@ -3,10 +3,10 @@ import { earlier, type Instant, later, minute, plus } from '../../market/instant
 import type { Scheduled } from '../../queue/job.ts'
 import { lastDue } from '../../queue/schedule.ts'
 import { hasWorkers, workersSince } from '../../runtime/presence.ts'
+import { lengthInWords } from '../../status/words.ts'
 import { listCoins } from '../../store/coins.ts'
 import { lastSuccess } from '../../store/runs.ts'
 import { databaseOf } from '../../store/transaction.ts'
-import { lengthInWords } from '../../web/status/words.ts'
 import { type Check, error, type Finding, type Reach, warning } from './check.ts'
 import { shortened } from './words.ts'
 

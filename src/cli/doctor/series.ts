@@ -1,9 +1,9 @@
 import { minute, second } from '../../market/instant.ts'
 import { hasWorkers } from '../../runtime/presence.ts'
+import { type Freshness, readSeries, type SeriesStatus } from '../../status/series.ts'
+import { counted, lengthInWords } from '../../status/words.ts'
 import { listCoins } from '../../store/coins.ts'
 import { databaseOf } from '../../store/transaction.ts'
-import { type Freshness, readSeries, type SeriesStatus } from '../../web/status/series.ts'
-import { counted, lengthInWords } from '../../web/status/words.ts'
 import { type Check, error, type Finding, type Reach, warning } from './check.ts'
 import { shortened } from './words.ts'
 

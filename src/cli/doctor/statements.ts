@@ -1,7 +1,7 @@
+import { lengthInWords } from '../../status/words.ts'
 import { readIndexUsage, readSlowStatements, type SlowStatement } from '../../store/database-figures.ts'
 import { readHiddenFigures } from '../../store/monitoring-rights.ts'
 import { databaseOf } from '../../store/transaction.ts'
-import { lengthInWords } from '../../web/status/words.ts'
 import { bytesText, countText } from '../output.ts'
 import { type Check, type Finding, warning } from './check.ts'
 

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { InvalidInput } from '../../fault.ts'
 import { type Accepted, acceptQuarantined } from '../../ingest/accept-quarantine.ts'
-import { counted } from '../../web/status/words.ts'
+import { counted } from '../../status/words.ts'
 import { asJson } from '../arguments/options.ts'
 import { answer } from '../output.ts'
 import { withDatabase } from '../session.ts'

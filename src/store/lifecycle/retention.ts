@@ -4,6 +4,7 @@ import { durationText } from '../../settings/duration.ts'
 import type { Ending } from '../../settings/schema.ts'
 import type { Settings } from '../../settings.ts'
 import { candleTable, type PartitionedTable } from '../partitions.ts'
+import type { Keep } from './accepted-policies.ts'
 import type { Partition } from './list-partitions.ts'
 import { type Hold, holdText } from './partition-holds.ts'
 
@@ -13,6 +14,15 @@ export const endingTexts: Readonly<Record<Ending, string>> = {
   archive: 'archived, verified and dropped',
   'roll-up': 'rolled up, compared and dropped',
 }
+
+/** How long the rows of each partitioned table are kept by the settings. */
+export const keepsOf = ({ timeframes: kept, prices }: Settings): Keep[] => [
+  ...timeframes.flatMap((timeframe) => {
+    const policy = kept[timeframe]
+    return policy ? [{ table: candleTable(timeframe, policy.partition).name, keepMs: policy.keep }] : []
+  }),
+  { table: 'market_data', keepMs: prices.keep },
+]
 
 /** How long the partitions of a table are kept, in milliseconds after their end, and what becomes of them then. */
 export type RetentionPolicy = Readonly<{ table: PartitionedTable; keepMs: number; ending: Ending }>
@@ -59,13 +69,16 @@ type PlanConditions = Readonly<{
   restored: ReadonlyMap<number, Instant>
   /** By oid: partitions that cannot be deleted now. */
   holds: ReadonlyMap<number, Hold>
+  /** By table: how long its rows were kept when that was accepted last; absent where it never was. */
+  accepted: ReadonlyMap<string, number>
   /** Somebody has agreed that more than half of a table may go at once. */
   agreed: boolean
 }>
 
 /**
- * Which partitions a run at `now` deletes, table by table. More than half of a table's partitions, or of its rows, go
- * only where somebody has agreed: a `keep` that was set wrong shows itself before it costs anything.
+ * Which partitions a run at `now` deletes, table by table. What was old enough by the accepted `keep` goes, however much it
+ * has become meanwhile. What is so only by a lowered one goes where somebody has agreed, if it is more than half of a
+ * table's partitions or of its rows: a `keep` that was set wrong shows itself before it costs anything.
  */
 export const planRetention = (
   policies: readonly RetentionPolicy[],
@@ -83,11 +96,13 @@ export const planRetention = (
 function planTable(
   policy: RetentionPolicy,
   partitions: readonly CountedPartition[],
-  { now, restored, holds, agreed }: PlanConditions,
+  { now, restored, holds, accepted, agreed }: PlanConditions,
 ): PlannedPartition[] {
   const isExpired = (partition: Partition) => expiryOf(partition, policy) <= now
   const going = partitions.filter((one) => isExpired(one) && !restored.has(one.oid) && !holds.has(one.oid))
-  const wantsAgreement = !agreed && isMoreThanHalf(going, partitions)
+  const acceptedMs = Math.max(policy.keepMs, accepted.get(policy.table.name) ?? Infinity)
+  const isByLowered = ({ range }: Partition) => range.to + acceptedMs > now
+  const isTooMuch = !agreed && isMoreThanHalf(going.filter(isByLowered), partitions)
   return partitions.map((partition): PlannedPartition => {
     const planned = { partition, policy, hold: undefined, wantsAgreement: false }
     if (!isExpired(partition)) {
@@ -103,10 +118,17 @@ function planTable(
     }
     const hold = holds.get(partition.oid)
     if (hold) return { ...heldBack(goes, holdText(hold)), hold }
-    return wantsAgreement
-      ? { ...heldBack(goes, `more than half of ${partition.table} would be deleted at once`), wantsAgreement }
+    return isTooMuch && isByLowered(partition)
+      ? { ...heldBack(goes, tooMuchReason(policy, acceptedMs)), wantsAgreement: true }
       : goes
   })
+}
+
+function tooMuchReason({ table, keepMs }: RetentionPolicy, acceptedMs: number): string {
+  const fact = `more than half of ${table.name} would be deleted at once`
+  return Number.isFinite(acceptedMs)
+    ? `${fact}, because its keep was lowered from ${durationText(acceptedMs)} to ${durationText(keepMs)}`
+    : fact
 }
 
 function isMoreThanHalf(some: readonly CountedPartition[], all: readonly CountedPartition[]): boolean {

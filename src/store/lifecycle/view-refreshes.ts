@@ -25,19 +25,6 @@ export async function listRefreshes(db: Database, view: string, limit: number): 
   )
 }
 
-/** Whether each of the views has been refreshed since the days before `coversTo` were over. */
-export async function areSummarised(
-  db: Database,
-  views: readonly string[],
-  coversTo: Instant,
-): Promise<boolean> {
-  if (views.length === 0) return true
-  const { rows } = await db.execute<{ views: number }>(sql`
-    select count(distinct view)::integer as views from view_refreshes
-    where view in ${[...new Set(views)]} and covers_to >= ${toIso(coversTo)}::timestamp`)
-  return rows[0]?.views === new Set(views).size
-}
-
 /** The timeframes that summaries of days are made of. */
 const summarised = ['1h', '1d'] as const
 

@@ -1,8 +1,8 @@
 import { second } from '../../market/instant.ts'
+import { readSeries, type SeriesStatus } from '../../status/series.ts'
 import { listCoins } from '../../store/coins.ts'
 import { readLatestPrices } from '../../store/prices.ts'
 import { databaseOf } from '../../store/transaction.ts'
-import { readSeries, type SeriesStatus } from '../status/series.ts'
 import { defineCollector } from './collector.ts'
 
 const states = ['fresh', 'late', 'stale', 'empty'] as const

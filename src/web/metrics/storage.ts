@@ -1,9 +1,9 @@
 import { second } from '../../market/instant.ts'
+import { readTables } from '../../status/partitions.ts'
 import { readNewestSample } from '../../store/database-samples.ts'
 import { listOpenIncidents } from '../../store/incidents.ts'
 import { readPartitionsAhead } from '../../store/lifecycle/partitions-ahead.ts'
 import { databaseOf } from '../../store/transaction.ts'
-import { readTables } from '../status/partitions.ts'
 import { defineCollector } from './collector.ts'
 
 /** The partitioned tables. */

@@ -41,11 +41,11 @@ export const jobs = defineCollector({
   gauges: {
     beacon_job_last_success_timestamp_seconds: {
       help: 'When a job last ended well, in seconds since 1970; none where it never did.',
-      labels: ['job'],
+      labels: ['task'],
     },
     beacon_job_last_success_duration_seconds: {
       help: 'How long that run of the job took.',
-      labels: ['job'],
+      labels: ['task'],
     },
   },
   collect: async ({ pool, jobs: all }) => {
@@ -56,10 +56,14 @@ export const jobs = defineCollector({
     return last.flatMap(({ job, endedAt, tookMs }) => [
       {
         name: 'beacon_job_last_success_timestamp_seconds' as const,
-        labels: { job },
+        labels: { task: job },
         value: endedAt / second,
       },
-      { name: 'beacon_job_last_success_duration_seconds' as const, labels: { job }, value: tookMs / second },
+      {
+        name: 'beacon_job_last_success_duration_seconds' as const,
+        labels: { task: job },
+        value: tookMs / second,
+      },
     ])
   },
 })

@@ -1,0 +1,31 @@
+import { toIso } from '../market/instant.ts'
+import { type BlockingSession, blockingMessage } from '../store/blocking-sessions.ts'
+import { attention, type Finding } from './finding.ts'
+
+/** A session that ours wait for, and the statement that ends it. */
+export type BlockingStatus = Readonly<{
+  pid: number
+  user: string
+  application: string
+  query: string | null
+  since: string | null
+  waitingSessions: number
+  waitedSeconds: number
+  remedy: string
+  sentence: string
+}>
+
+export const describeBlocking = (session: BlockingSession): BlockingStatus => ({
+  pid: session.pid,
+  user: session.user,
+  application: session.application,
+  query: session.query,
+  since: session.since === null ? null : toIso(session.since),
+  waitingSessions: session.waiting,
+  waitedSeconds: Math.floor(session.waitedMs / 1_000),
+  remedy: session.remedy,
+  sentence: blockingMessage(session),
+})
+
+export const blockingFindings = (blocking: readonly BlockingStatus[]): Finding[] =>
+  blocking.map(({ pid, sentence }) => attention(`database.blocked ${pid}`, sentence))

@@ -1,0 +1,26 @@
+import { sourceIds } from '../settings/source-ids.ts'
+
+const anySource = new RegExp(
+  `\\b(?:ccxt:[a-z0-9]+|${[...sourceIds].toSorted((a, b) => b.length - a.length).join('|')})\\b`,
+  'g',
+)
+const address =
+  /\bhttps?:\/\/\S+|\b(?:[\w-]+\.)+[a-z]{2,}\b(?::\d+)?|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?|\blocalhost:\d+/g
+const systemError = /\((?:E[A-Z_]+|[a-z ]*timeout[a-z ]*)\)/g
+const longest = 150
+
+/** Errors that differ only in the source, the address, the number or the system error that they name have one cause. */
+export function causeOf(error: string): string {
+  const common = error
+    .replaceAll(systemError, '')
+    .toLowerCase()
+    .replaceAll(address, '*')
+    .replaceAll(anySource, '*')
+    .replaceAll(/\d[\d:.tz-]*/g, '#')
+    .replaceAll(/\s+/g, ' ')
+    .trim()
+  // A dead network shows as addresses that cannot be reached and as answers that do not come.
+  if (/^(?:# of # markets failed: )?\* (?:cannot be reached at|did not finish its answer)/.test(common))
+    return 'the source cannot be reached'
+  return common.slice(0, longest)
+}

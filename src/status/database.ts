@@ -1,0 +1,71 @@
+import type { Pool } from 'pg'
+import { day, type Instant, minute, plus, second, toIso } from '../market/instant.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Settings } from '../settings.ts'
+import { readIndexUsage, readSlowStatements } from '../store/database-figures.ts'
+import { readEnds, readMeans, readNewestSample } from '../store/database-samples.ts'
+import { readHiddenFigures } from '../store/monitoring-rights.ts'
+import { databaseOf } from '../store/transaction.ts'
+import { untilFullMs } from '../store/until-full.ts'
+
+type Reach = Readonly<{ settings: Settings; pool: Pool; clock: Clock }>
+
+/** A line of the last day is drawn with so many points, or as many minutes as there are. */
+const mostPoints = 144
+
+const mostIndexes = 20
+const mostStatements = 10
+
+/** The figures of the database as they are now, as they were in the last day, and where they become an alert. */
+export async function readDatabaseStatus({ settings, pool, clock }: Reach) {
+  const db = databaseOf(pool)
+  const now = clock.now()
+  const { monitoring } = settings
+  const [newest, ofDay, kept, indexes, slowStatements, hidden] = [
+    await readNewestSample(db),
+    await readEnds(db, plus(now, -day)),
+    await readEnds(db, plus(now, -monitoring.keep)),
+    await readIndexUsage(db, mostIndexes),
+    await readSlowStatements(db, mostStatements),
+    await readHiddenFigures(db),
+  ]
+  const stepMs = stepOf(ofDay[0]?.sampledAt ?? now, now)
+  const means = await readMeans(db, plus(now, -day), stepMs)
+  const leftMs = untilFullMs(kept)
+  return {
+    newest: newest ? describeSample(newest) : null,
+    stepSeconds: stepMs / second,
+    samples: means.map(({ from, ...mean }) => ({ from: toIso(from), ...mean })),
+    /** At the pace of the last days; null where the disk cannot be seen, or does not fill. */
+    daysUntilFull: leftMs === undefined ? null : Math.round((10 * leftMs) / day) / 10,
+    limits: {
+      averageQueryMs: monitoring.averageQuery,
+      cacheHitRatio: monitoring.cacheHitRatio,
+      connectionsUsed: monitoring.connectionsUsed,
+      daysUntilFull: monitoring.fullWithin / day,
+      unusedIndexBytes: monitoring.unusedIndexBytes,
+      scannedRows: monitoring.scannedRows,
+    },
+    indexes: {
+      ...indexes,
+      countedFrom: indexes.countedFrom === undefined ? null : toIso(indexes.countedFrom),
+    },
+    /** null where the server does not keep them: pg_stat_statements is not installed. */
+    slowStatements: slowStatements ?? null,
+    /** What the login of the daemon does not see, and the grant that shows it; null where it sees everything. */
+    hidden: hidden ?? null,
+  }
+}
+
+export type DatabaseStatus = Awaited<ReturnType<typeof readDatabaseStatus>>
+
+type Sample = NonNullable<Awaited<ReturnType<typeof readNewestSample>>>
+
+const describeSample = ({ counters: _, sampledAt, ...sample }: Sample) => ({
+  sampledAt: toIso(sampledAt),
+  ...sample,
+})
+
+/** Whole minutes: a sample is of one. */
+const stepOf = (from: Instant, now: Instant): number =>
+  Math.max(minute, Math.ceil((now - from) / mostPoints / minute) * minute)

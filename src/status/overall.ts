@@ -1,0 +1,283 @@
+import { isUnreachableText } from '../http/reachability.ts'
+import type { HoldStatus } from '../lifecycle/describe-retention.ts'
+import { type Instant, minute, second } from '../market/instant.ts'
+import type { Settings } from '../settings.ts'
+import { blockingFindings } from './blocking.ts'
+import { type FailingJobStatus, failureSentence, workName } from './failures.ts'
+import { attention, catchingUp, type Finding, note, type OverallState, pathOf } from './finding.ts'
+import { readinessFindings } from './readiness/findings.ts'
+import type { Status } from './status.ts'
+import { isUsedBy, unreachableFindings } from './unreachable.ts'
+import { counted, lengthInWords } from './words.ts'
+
+export type Overall = Readonly<{
+  state: OverallState
+  /** The one thing to know. */
+  sentence: string
+  /** What else there is, the graver first. */
+  others: readonly string[]
+  /** All of it, the graver first. */
+  findings: readonly FindingStatus[]
+}>
+
+export type FindingStatus = Finding &
+  Readonly<{
+    /** Since when it is known; null for what was just found. */
+    since: string | null
+    /** Where on the page it can be seen. */
+    path: string
+  }>
+
+type Facts = Omit<Status, 'overall'>
+
+/** What a start, or a coin that is new, may take before it is worth a look. */
+const settlingMs = 10 * minute
+
+/** Judges the whole from its parts; the gravest finding gives the state and the sentence. */
+export function judge(facts: Facts, settings: Settings, now: Instant): Overall {
+  const found = findingsOf(facts, settings, now)
+  const findings = [...found, ...ofAlerts(facts, found)].toSorted(byGravity)
+  const [gravest, ...others] = findings
+  if (!gravest) return { state: 'ok', sentence: whenAllIsWell(facts), others: [], findings: [] }
+  const { state, sentence } = gravest
+  const notes = others.map((other) => other.sentence)
+  const described = findings.map((finding) => describeFinding(finding, facts))
+  return state === 'note'
+    ? { state: 'ok', sentence: whenAllIsWell(facts), others: [sentence, ...notes], findings: described }
+    : { state, sentence, others: notes, findings: described }
+}
+
+const describeFinding = (finding: Finding, { alerts }: Facts): FindingStatus => ({
+  ...finding,
+  since:
+    finding.details?.firstAt ??
+    alerts.find(({ key, resolvedAt }) => key === finding.key && resolvedAt === null)?.openedAt ??
+    null,
+  path: pathOf(finding.key),
+})
+
+/**
+ * Whether nothing can be said of a finding of that key, because what it is read from does not answer: that it is not found
+ * does not mean that it is over.
+ */
+export const isUnknown = ({ queues, bans }: Facts, key: string): boolean =>
+  (queues === null && key.startsWith('queue.')) || (bans === null && key.startsWith('source.'))
+
+/** Everything that is not as it should be, the graver first. */
+export function findingsOf(facts: Facts, settings: Settings, now: Instant): Finding[] {
+  return [
+    ...blockingFindings(facts.blocking),
+    ...readinessFindings(facts.readiness),
+    ...unreachableFindings(facts.unreachable),
+    ...ofFleet(facts),
+    ...ofBans(facts),
+    ...ofSeries(facts, now),
+    ...ofPrices(facts, settings, now),
+    ...ofFailures(facts),
+    ...ofTables(facts),
+    ...ofHolds(facts),
+    ...ofCheck(facts),
+    ...ofOwed(facts),
+  ].toSorted(byGravity)
+}
+
+const gravity = { note: 0, 'catching-up': 1, attention: 2 }
+const byGravity = (a: Finding, b: Finding): number => gravity[b.state] - gravity[a.state]
+
+const whenAllIsWell = ({ series }: Facts): string =>
+  `Everything is fine: all ${counted(series.length, 'series')} are fresh and complete.`
+
+/** What only the samples of the monitor show, or another process; everything else is judged from what is here. */
+const seenElsewhere = /^(?:database|disk)\.|@/
+
+function ofAlerts({ alerts }: Facts, findings: readonly Finding[]): Finding[] {
+  const seenHere = new Set(findings.map(({ key }) => key))
+  return alerts
+    .filter(({ key, resolvedAt }) => resolvedAt === null && seenElsewhere.test(key) && !seenHere.has(key))
+    .map(({ key, sentence }) => attention(key, sentence))
+}
+
+const unlessSettling = (settling: boolean): typeof attention => (settling ? catchingUp : attention)
+
+const isStarting = ({ process: { startedAt } }: Facts, now: Instant): boolean =>
+  startedAt !== null && now - Date.parse(startedAt) < settlingMs
+
+function ofFleet({ queues, process, readiness }: Facts): Finding[] {
+  if (queues === null) {
+    const silent = 'The queue does not answer: see that its PostgreSQL or Redis runs.'
+    return readiness.queue.ok ? [attention('queue.silent', silent)] : []
+  }
+  const paused = queues.filter((queue) => queue.paused).map(({ queue }) => queue)
+  return [
+    ...(process.hasWorkers
+      ? []
+      : [attention('queue.no-workers', 'No process works on the queues: start one with the worker role.')]),
+    ...paused.map((queue) =>
+      attention(
+        'queue.paused',
+        `The queue ${queue} is paused: \`beacon queues resume ${queue}\` lets it go on.`,
+      ),
+    ),
+  ]
+}
+
+/** One that is asked to slow down mends itself. The banner says until when. */
+function ofBans({ bans }: Facts): Finding[] {
+  if (bans === null) {
+    return [
+      attention(
+        'budget.silent',
+        'The request budget does not answer: see that its PostgreSQL or Redis runs.',
+      ),
+    ]
+  }
+  return bans.map(({ source, kind, sentence }) =>
+    (kind === 'slow-down' ? catchingUp : attention)(`source.${kind} ${source}`, `${sentence}.`),
+  )
+}
+
+function ofSeries(facts: Facts, now: Instant): Finding[] {
+  const { series } = facts
+  if (series.length === 0)
+    return [attention('coins.none', 'No coin is tracked: `beacon coins add bitcoin` tracks one.')]
+  const findings: Finding[] = []
+  const stale = series.filter(({ state }) => state === 'stale')
+  const [worst] = stale.toSorted((a, b) => lagInCandles(b) - lagInCandles(a))
+  if (worst) {
+    const example = `${worst.coinId} ${worst.timeframe} has had no candle for ${lengthInWords((worst.secondsBehind ?? 0) * second)}`
+    findings.push(
+      unlessSettling(isStarting(facts, now))(
+        'series.stale',
+        `${seriesThat(stale.length, 'is', 'are')} stale: ${example}.`,
+      ),
+    )
+  }
+  const empty = series.filter(({ state }) => state === 'empty')
+  if (empty.length > 0) {
+    const settling =
+      isStarting(facts, now) || empty.every(({ followedFrom }) => now - Date.parse(followedFrom) < settlingMs)
+    findings.push(
+      unlessSettling(settling)('series.empty', `${seriesThat(empty.length, 'has', 'have')} no candle yet.`),
+    )
+  }
+  const late = series.filter(({ state }) => state === 'late').length
+  if (late > 0)
+    findings.push(catchingUp('series.late', `${seriesThat(late, 'is', 'are')} a few candles late.`))
+  return findings
+}
+
+const seriesThat = (count: number, one: string, many: string): string =>
+  count === 1 ? `One series ${one}` : `${counted(count, 'series')} ${many}`
+
+const lengthSeconds = ({ lastOpenTime, lastCloseTime }: Facts['series'][number]): number =>
+  lastOpenTime === null || lastCloseTime === null
+    ? 1
+    : (Date.parse(lastCloseTime) - Date.parse(lastOpenTime)) / second
+
+const lagInCandles = (series: Facts['series'][number]): number =>
+  (series.secondsBehind ?? 0) / lengthSeconds(series)
+
+function ofPrices(facts: Facts, { prices: { every } }: Settings, now: Instant): Finding[] {
+  const { prices, series } = facts
+  const coins = new Set(series.map(({ coinId }) => coinId)).size
+  if (coins === 0) return []
+  if (prices.length === 0)
+    return [unlessSettling(isStarting(facts, now))('prices.none', 'There is no price yet.')]
+  const newestAgeMs = Math.min(...prices.map(({ ageSeconds }) => ageSeconds)) * second
+  // A source dates its prices some minutes back, and one call may fail.
+  if (newestAgeMs <= 3 * every + 5 * minute) return []
+  return [
+    unlessSettling(isStarting(facts, now))(
+      'prices.old',
+      `The newest price is ${lengthInWords(newestAgeMs)} old.`,
+    ),
+  ]
+}
+
+/** That a source has told us to wait is a finding of its own, as long as it stands. */
+const waitingFaults = ['RateLimited', 'Banned', 'Blocked']
+
+function ofFailures(facts: Facts): Finding[] {
+  return facts.failures
+    .filter((group) => !group.jobs.every((one) => isReportedBySource(one, group.fault, facts)))
+    .map((group) => {
+      const { key, cause, jobs, firstAt, lastAt, failures: count, willRetry } = group
+      const details = { cause, jobs: jobs.map(workName), firstAt, lastAt, failures: count }
+      const sources = jobs.flatMap(({ subject: { source } }) => source ?? [])
+      const isUnused =
+        isUnreachableText(cause) &&
+        sources.length === jobs.length &&
+        !sources.some((source) => isUsedBy(facts.series, source))
+      const kind = isUnused ? note : willRetry ? catchingUp : attention
+      return { ...kind(key, failureSentence(group)), details }
+    })
+}
+
+/** Whether the source's own finding says why the job fails. */
+function isReportedBySource(
+  { subject: { source }, error }: FailingJobStatus,
+  fault: string,
+  { bans, unreachable }: Facts,
+): boolean {
+  if (waitingFaults.includes(fault)) return (bans ?? []).some((ban) => ban.source === source)
+  if (!isUnreachableText(error)) return false
+  return unreachable.isNetworkDown || unreachable.sources.some((one) => one.source === source)
+}
+
+function ofTables({ partitions }: Facts): Finding[] {
+  const ended = partitions
+    .filter(({ newestBound, daysAhead }) => newestBound !== null && daysAhead <= 0)
+    .map(({ table }) => table)
+  if (ended.length === 0) return []
+  const tables = ended.length === 1 ? `${ended[0]} has` : `${ended.join(', ')} have`
+  return [
+    attention(
+      'partitions.ended',
+      `${tables} no partition for new rows: \`beacon partitions ensure\` makes it.`,
+    ),
+  ]
+}
+
+/** One for each table and kind: a view over every partition is one matter. */
+function ofHolds({ holds, partitions }: Facts): Finding[] {
+  const found = new Map<string, { first: HoldStatus; names: string[] }>()
+  for (const hold of holds) {
+    const key = `retention.held ${hold.table} ${hold.kind}`
+    const known = found.get(key)
+    if (known) known.names.push(hold.name)
+    else found.set(key, { first: hold, names: [hold.name] })
+  }
+  const unbounded = partitions
+    .filter((one) => one.unbounded.length > 0 && !found.has(`retention.held ${one.table} shape`))
+    .map((one) =>
+      attention(
+        `partitions.unbounded ${one.table}`,
+        `${one.unbounded.join(', ')} of ${one.table} has no bounds in time, so retention never deletes its rows: \`beacon retention --dry-run\` shows what helps.`,
+      ),
+    )
+  return [
+    ...[...found].map(([key, one]) => attention(key, heldText(one.first, one.names.length - 1))),
+    ...unbounded,
+  ]
+}
+
+function ofCheck({ checkProblems }: Facts): Finding[] {
+  if (checkProblems === null || checkProblems === 0) return []
+  return [
+    attention(
+      'archive.check',
+      `${counted(checkProblems, 'difference')} between what is stored or archived and what was written: \`beacon archive check\` lists them with what helps.`,
+    ),
+  ]
+}
+
+function heldText({ name, reason, remedy }: HoldStatus, more: number): string {
+  const others = more === 0 ? '' : ` and ${counted(more, 'more partition')}`
+  const helps = remedy === null ? '' : `: ${remedy}`
+  return `Retention cannot delete ${name}${others}: ${reason}${helps}.`
+}
+
+function ofOwed({ series }: Facts): Finding[] {
+  const owed = series.reduce((sum, { owedCandles }) => sum + owedCandles, 0)
+  return owed === 0 ? [] : [catchingUp('candles.owed', `${counted(owed, 'candle')} still to be fetched.`)]
+}

@@ -1,0 +1,42 @@
+import { minute, plus } from '../../market/instant.ts'
+import { listCoins } from '../../store/coins.ts'
+import { databaseOf } from '../../store/transaction.ts'
+import { counted } from '../words.ts'
+import type { ReadinessReach } from './readiness.ts'
+
+/** A coin tracked for less may not have its schedule yet. */
+const newCoinMs = 5 * minute
+
+/** A message about the schedules that no queue has; undefined when all are registered. */
+export async function checkSchedule({
+  engine,
+  jobs,
+  settings,
+  pool,
+  clock,
+}: ReadinessReach): Promise<string | undefined> {
+  const followed = await listCoins(databaseOf(pool))
+  // The scheduler registers new coins every few minutes: until then none of their schedules is missing.
+  const longEnough = plus(clock.now(), -newCoinMs)
+  const coins = followed.filter(({ markets }) =>
+    markets.every(({ followedFrom }) => followedFrom <= longEnough),
+  )
+  const wanted = jobs.flatMap((job) =>
+    (job.schedules?.(settings, coins) ?? []).map(({ pattern, payload }) => ({
+      queue: job.queueOf(payload),
+      work: `${job.name} ${pattern}`,
+    })),
+  )
+  const names = [...new Set(wanted.map(({ queue }) => queue))]
+  const registered = new Map(
+    await Promise.all(
+      names.map(async (name) => {
+        const schedulers = await engine.queue(name).getJobSchedulers(0, -1)
+        return [name, new Set(schedulers.map((one) => `${one.name} ${one.pattern}`))] as const
+      }),
+    ),
+  )
+  const missing = wanted.filter(({ queue, work }) => !registered.get(queue)?.has(work)).length
+  if (missing === 0) return undefined
+  return `${counted(missing, 'schedule')} of ${wanted.length} not registered: start a process with the scheduler role`
+}

@@ -1,0 +1,133 @@
+import { keptHistory } from '../ingest/kept-history.ts'
+import { candleMarketOf } from '../ingest/markets.ts'
+import { type Instant, plus, second, toIso } from '../market/instant.ts'
+import { type AlignedRange, candleCount } from '../market/range.ts'
+import { type Timeframe, timeframeMs, timeframes } from '../market/timeframe.ts'
+import type { Settings } from '../settings.ts'
+import type { Coin } from '../store/coins.ts'
+import { keyOf, readSeriesCoverage, type SeriesCoverage } from '../store/series-coverage.ts'
+import type { Database } from '../store/transaction.ts'
+import type { WantedSeries } from '../store/wanted-series.ts'
+
+/** How far a series lags: measured in its own candles, so that a day's candle may be hours old and fresh. */
+export type Freshness = 'fresh' | 'late' | 'stale' | 'empty'
+
+export type SeriesStatus = Readonly<{
+  coinId: string
+  /** Of the coin, for people: `BTC`. */
+  symbol: string
+  source: string
+  /** In the source's spelling: `BTCUSDT`. */
+  market: string
+  timeframe: Timeframe
+  lastOpenTime: string | null
+  lastCloseTime: string | null
+  /** From the close of the last stored candle to now. */
+  secondsBehind: number | null
+  state: Freshness
+  /** The source has answered that there were no trades since the last candle. */
+  quiet: boolean
+  /** Candles of the kept history that are neither stored nor known to be missing. */
+  owedCandles: number
+  /** Candles that the kept history has in all. */
+  wantedCandles: number
+  followedFrom: string
+}>
+
+type Followed = Readonly<{
+  coin: Coin
+  source: string
+  market: string
+  timeframe: Timeframe
+  wanted: AlignedRange
+}>
+
+/** What a closed candle may take from its close to the table, beside the settle delay. */
+const loadingMs = 30 * second
+
+/** One line for each followed coin and configured timeframe, in one query. */
+export async function readSeries(
+  db: Database,
+  settings: Settings,
+  coins: readonly Coin[],
+  now: Instant,
+): Promise<SeriesStatus[]> {
+  const followed = followedSeries(settings, coins, now)
+  const known = await readSeriesCoverage(db, followed.map(asWanted))
+  return followed.map((series) => describe(series, known.get(keyOf(asWanted(series))), settings, now))
+}
+
+function followedSeries(settings: Settings, coins: readonly Coin[], now: Instant): Followed[] {
+  return coins.flatMap((coin) => {
+    const market = candleMarketOf(coin)
+    // A market that has ended has no newest candle to wait for.
+    if (!market || market.listedTo !== undefined) return []
+    return timeframes
+      .filter(
+        (timeframe) => settings.timeframes[timeframe] && market.source.candles.timeframes.includes(timeframe),
+      )
+      .map((timeframe) => ({
+        coin,
+        source: market.source.id,
+        market: market.symbol,
+        timeframe,
+        // A candle that has just closed is not missed yet.
+        wanted: keptHistory(settings, market, timeframe, now, loadingMs),
+      }))
+  })
+}
+
+const asWanted = ({ coin, timeframe, source, wanted }: Followed): WantedSeries => ({
+  coinId: coin.id,
+  timeframe,
+  source,
+  range: wanted,
+})
+
+function describe(
+  { coin, source, market, timeframe, wanted }: Followed,
+  known: SeriesCoverage | undefined,
+  settings: Settings,
+  now: Instant,
+): SeriesStatus {
+  const lengthMs = timeframeMs[timeframe]
+  const lastClose = known?.storedTo
+  const quietTo = known?.quietTo
+  const quiet = lastClose !== undefined && quietTo !== undefined && quietTo > lastClose
+  const wantedCandles = candleCount(wanted, timeframe)
+  return {
+    coinId: coin.id,
+    symbol: coin.symbol,
+    source,
+    market,
+    timeframe,
+    lastOpenTime: lastClose === undefined ? null : toIso(plus(lastClose, -lengthMs)),
+    lastCloseTime: lastClose === undefined ? null : toIso(lastClose),
+    secondsBehind: lastClose === undefined ? null : Math.round((now - lastClose) / second),
+    state: freshnessOf({ lastClose, quietTo, now }, timeframe, settings.candles),
+    quiet,
+    owedCandles: known ? Math.round(known.owedMs / lengthMs) : wantedCandles,
+    wantedCandles,
+    followedFrom: toIso(coin.markets.find((one) => one.source === source)?.followedFrom ?? now),
+  }
+}
+
+type Seen = Readonly<{ lastClose: Instant | undefined; quietTo: Instant | undefined; now: Instant }>
+
+/**
+ * Fresh: the last candle is the newest one, or the one before it for a moment. Late: up to five candles behind.
+ * A market without trades is fresh as long as its source goes on saying so.
+ */
+export function freshnessOf(
+  { lastClose, quietTo, now }: Seen,
+  timeframe: Timeframe,
+  { settleDelay, absentAfter }: Settings['candles'],
+): Freshness {
+  if (lastClose === undefined) return 'empty'
+  const lengthMs = timeframeMs[timeframe]
+  const freshMs = 1.5 * lengthMs + settleDelay + loadingMs
+  if (now - lastClose <= freshMs) return 'fresh'
+  // That there were no trades is believed only once the stretch has settled.
+  if (quietTo !== undefined && quietTo > lastClose && now - quietTo <= freshMs + absentAfter) return 'fresh'
+  return now - lastClose <= 5 * lengthMs ? 'late' : 'stale'
+}

@@ -1,0 +1,134 @@
+import type { Pool } from 'pg'
+import { z } from 'zod'
+import { candleMarketOf } from '../ingest/markets.ts'
+import { type Instant, minute, plus, second, toInstant, toIso } from '../market/instant.ts'
+import { timeframeMs } from '../market/timeframe.ts'
+import { counted } from '../metrics/counted.ts'
+import type { Engine, EngineQueue } from '../queue/engine.ts'
+import { type QueueCounts, queueOverview } from '../queue/overview.ts'
+import type { Settings } from '../settings.ts'
+import { isSourceId, sources } from '../sources/catalog.ts'
+import { listCoins } from '../store/coins.ts'
+import type { Subject } from '../store/failing-jobs.ts'
+import { readFleetCounters } from '../store/fleet-counters.ts'
+import { countDone } from '../store/runs.ts'
+import { databaseOf } from '../store/transaction.ts'
+import { subjectOf } from './runs.ts'
+import { readSeries, type SeriesStatus } from './series.ts'
+
+/** What goes on with one source that candles are read from. */
+export type SourceStatus = Readonly<{
+  source: string
+  /** How far the series that is furthest behind is behind its newest closed candle, in seconds; null without one. */
+  lagSeconds: number | null
+  /** Of its rate limit, what the fleet may spend; null where the budget is switched off or nothing is known of it. */
+  allowedPointsPerSecond: number | null
+  /** Spent so far by lane, ever growing: the difference of two looks is what was spent between them. */
+  spentPoints: Readonly<Record<'live' | 'repair' | 'backfill', number>>
+  /** Candles of the kept history that are neither stored nor known to be missing, of so many. */
+  owedCandles: number
+  wantedCandles: number
+  /** Jobs of backfills and repairs that wait or run. */
+  backfillJobs: number
+  /** When they are done at the pace of the last minutes; null where there is none, or no pace yet. */
+  backfillDoneAt: string | null
+  /** Some of the jobs that are running now. */
+  running: readonly RunningJob[]
+}>
+
+export type RunningJob = Readonly<{
+  job: string
+  subject: Subject
+  startedAt: string | null
+  /** As far as the job has told: candles, mostly. */
+  progress: Readonly<{ done: number; total: number }> | null
+}>
+
+type Reach = Readonly<{ settings: Settings; pool: Pool; engine: Engine }>
+
+/** The pace of a backfill is that of the last so many minutes. */
+const paceMs = 5 * minute
+
+const shownRunning = 5
+
+/** Every source that a followed coin's candles are read from. */
+export async function readSources({ settings, pool, engine }: Reach, now: Instant): Promise<SourceStatus[]> {
+  const db = databaseOf(pool)
+  const coins = await listCoins(db)
+  const names = [...new Set(coins.flatMap((coin) => candleMarketOf(coin)?.source.id ?? []))]
+  const [series, counts, queues, done] = await Promise.all([
+    readSeries(db, settings, coins, now),
+    readFleetCounters(db),
+    queueOverview(engine, names),
+    countDone(db, 'backfill-candles', plus(now, -paceMs)),
+  ])
+  const running = await readRunning(engine, queues)
+  return names.map((source) => {
+    const spent = (lane: string) =>
+      counts
+        .filter(
+          ({ name, labels }) =>
+            name === counted.budgetPoints.name && labels.source === source && labels.lane === lane,
+        )
+        .reduce((sum, { value }) => sum + value, 0)
+    const queue = queues.find((one) => one.queue === source)
+    const backfillJobs = (queue?.prioritized ?? 0) + (queue?.active ?? 0)
+    const perMs = (done.get(source) ?? 0) / paceMs
+    const own = series.filter((one) => one.source === source)
+    const lags = own.flatMap((one) => (one.secondsBehind === null ? [] : [lagOf(one, one.secondsBehind)]))
+    return {
+      source,
+      lagSeconds: lags.length === 0 ? null : Math.max(0, ...lags),
+      allowedPointsPerSecond: allowedOf(source, settings),
+      spentPoints: { live: spent('live'), repair: spent('repair'), backfill: spent('backfill') },
+      owedCandles: own.reduce((sum, { owedCandles }) => sum + owedCandles, 0),
+      wantedCandles: own.reduce((sum, { wantedCandles }) => sum + wantedCandles, 0),
+      backfillJobs,
+      backfillDoneAt:
+        backfillJobs === 0 || perMs === 0 ? null : toIso(plus(now, Math.round(backfillJobs / perMs))),
+      running: running.get(source) ?? [],
+    }
+  })
+}
+
+/** A market without trades is up to date as long as its source goes on saying so. */
+const lagOf = ({ state, timeframe }: SeriesStatus, secondsBehind: number): number =>
+  state === 'fresh' ? 0 : secondsBehind - timeframeMs[timeframe] / second
+
+/** What workers hold at this moment, by queue. */
+async function readRunning(
+  engine: Engine,
+  queues: readonly QueueCounts[],
+): Promise<Map<string, RunningJob[]>> {
+  const busy = queues.filter(({ active }) => active > 0)
+  return new Map(
+    await Promise.all(
+      busy.map(async ({ queue }) => {
+        const jobs = await engine.queue(queue).getJobs(['active'], 0, shownRunning - 1)
+        return [queue, jobs.map(describeRunning)] as const
+      }),
+    ),
+  )
+}
+
+type QueuedJob = Awaited<ReturnType<EngineQueue['getJobs']>>[number]
+
+// Whatever the job of that day wrote: what is not as expected is left out.
+const told = z
+  .object({ done: z.number().min(0), total: z.number().positive() })
+  .nullable()
+  .catch(null)
+
+const describeRunning = ({ name, data, progress, processedOn }: QueuedJob): RunningJob => ({
+  job: name,
+  subject: subjectOf(data),
+  startedAt: processedOn === undefined ? null : toIso(toInstant(processedOn)),
+  progress: told.parse(progress),
+})
+
+function allowedOf(source: string, { environment, budget }: Settings): number | null {
+  if (environment.unlimitedBudget || !isSourceId(source)) return null
+  return Math.min(
+    ...sources[source].rateLimits.map(({ points, perMs }) => (points * budget.share * second) / perMs),
+  )
+}

@@ -1,0 +1,216 @@
+import type { Pool } from 'pg'
+import { Unavailable } from '../fault.ts'
+import type { Stop } from '../http/stops.ts'
+import { describeRecordedHold, type HoldStatus } from '../lifecycle/describe-retention.ts'
+import { day, type Instant, plus, second, toIso } from '../market/instant.ts'
+import type { Engine } from '../queue/engine.ts'
+import type { AnyJob } from '../queue/job.ts'
+import { type QueueCounts, queueOverview } from '../queue/overview.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Log } from '../runtime/log.ts'
+import { hasWorkers } from '../runtime/presence.ts'
+import { reasonOf } from '../runtime/when-answering.ts'
+import { within } from '../runtime/within.ts'
+import type { Settings } from '../settings.ts'
+import { blockingMessage, readBlockingSessions } from '../store/blocking-sessions.ts'
+import { listCoins } from '../store/coins.ts'
+import { readLastCheck } from '../store/digests/archive-checks.ts'
+import { listIncidents } from '../store/incidents.ts'
+import { listHolds } from '../store/lifecycle/partition-holds.ts'
+import { readLatestPrices } from '../store/prices.ts'
+import { listRuns } from '../store/runs.ts'
+import { describeServer, type ServerDescription } from '../store/server.ts'
+import { databaseOf } from '../store/transaction.ts'
+import { type AlertStatus, describeAlert } from './alerts.ts'
+import { type BanStatus, describeBan } from './bans.ts'
+import { type BlockingStatus, describeBlocking } from './blocking.ts'
+import { type FailureGroup, readFailures } from './failures.ts'
+import { judge, type Overall } from './overall.ts'
+import { readTables, type TableStatus } from './partitions.ts'
+import { describePrice, type PriceStatus } from './prices.ts'
+import type { Readiness } from './readiness/readiness.ts'
+import { describeRun, type RunStatus } from './runs.ts'
+import { describeSchedules, type ScheduleStatus } from './schedules.ts'
+import { readSeries, type SeriesStatus } from './series.ts'
+import { readUnreachable, type UnreachableStatus } from './unreachable.ts'
+
+export type ProcessStatus = Readonly<{
+  version: string
+  /** null for one that only looks. */
+  startedAt: string | null
+  queueEngine: Engine['kind']
+  database: ServerDescription
+  /** Whether any process of the fleet works on the queues. */
+  hasWorkers: boolean
+}>
+
+/** Everything the status page shows. Instants are ISO text, in UTC. */
+export type Status = Readonly<{
+  generatedAt: string
+  overall: Overall
+  /** Whether this process can do its work, and does it. */
+  readiness: Readiness
+  /** Sessions of other programs that ours wait for. */
+  blocking: readonly BlockingStatus[]
+  /** Sources that get no connection. */
+  unreachable: UnreachableStatus
+  /** null when the store of the request budget does not answer. */
+  bans: readonly BanStatus[] | null
+  /** Those that are open, the newest first, and after them those of the last day. */
+  alerts: readonly AlertStatus[]
+  series: readonly SeriesStatus[]
+  prices: readonly PriceStatus[]
+  runs: readonly RunStatus[]
+  /** Jobs that fail, by cause, until each has run well or no longer exists. */
+  failures: readonly FailureGroup[]
+  /** null when the queue does not answer. */
+  queues: readonly QueueCounts[] | null
+  jobs: readonly ScheduleStatus[]
+  partitions: readonly TableStatus[]
+  /** Partitions that are older than they are kept and could not be deleted. */
+  holds: readonly HoldStatus[]
+  /** How many differences the last check of all rows and files has found; null where there was none. */
+  checkProblems: number | null
+  process: ProcessStatus
+}>
+
+export type StatusReach = Readonly<{
+  settings: Settings
+  pool: Pool
+  engine: Engine
+  /** What stands against asking the sources now. */
+  stops(): Promise<readonly Stop[]>
+  /** Whether the work can be done, and is done. */
+  readiness(): Promise<Readiness>
+  jobs: readonly AnyJob[]
+  queues: readonly string[]
+  clock: Clock
+  log: Log
+  /** When the daemon started; undefined for one that only looks. */
+  startedAt: Instant | undefined
+  version: string
+}>
+
+const shownRuns = 30
+const mostAlerts = 50
+const answerLimitMs = 8 * second
+const queueLimitMs = 3 * second
+/** Whoever asks for the status has waited for longer than this when it comes to nothing. */
+const blockedAnswerMs = 5 * second
+
+/** Collects the status. Throws Unavailable when the database does not answer in time. */
+export const collectStatus = (reach: StatusReach): Promise<Status> => inTime(reach, gatherStatus(reach))
+
+/** The status, or Unavailable when it takes too long. What is under way goes on, and holds its connections. */
+export async function inTime({ pool }: Pick<StatusReach, 'pool'>, status: Promise<Status>): Promise<Status> {
+  try {
+    return await within(answerLimitMs, status, 'the database did not answer in time')
+  } catch (error) {
+    const message = await readBlockingMessage(pool)
+    throw message === undefined ? error : new Unavailable(message, { cause: error })
+  }
+}
+
+/** What keeps the database from answering, where that is another program's lock. It reads no table that can be locked. */
+async function readBlockingMessage(pool: Pool): Promise<string | undefined> {
+  try {
+    const sessions = readBlockingSessions(databaseOf(pool), blockedAnswerMs)
+    const [first] = await within(queueLimitMs, sessions, 'the database did not answer in time')
+    return first && blockingMessage(first)
+  } catch {
+    // The failure that is being explained says that the database does not answer.
+    return undefined
+  }
+}
+
+/** The status, however long it takes. */
+export async function gatherStatus(reach: StatusReach): Promise<Status> {
+  const facts = await gatherFacts(reach)
+  return { ...facts, overall: judge(facts, reach.settings, reach.clock.now()) }
+}
+
+/** All of the status but the judgement on it. */
+export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'overall'>> {
+  const { settings, pool, clock, jobs, startedAt } = reach
+  const db = databaseOf(pool)
+  const now = clock.now()
+  const coins = await listCoins(db)
+  const [series, prices, runs, failures, incidents, partitions, holds, check, server] = await Promise.all([
+    readSeries(db, settings, coins, now),
+    coins.length === 0
+      ? []
+      : readLatestPrices(
+          db,
+          coins.map(({ id }) => id),
+        ),
+    listRuns(db, shownRuns),
+    readFailures(db, { jobs, settings, coins }),
+    listIncidents(db, plus(now, -day), mostAlerts),
+    readTables(pool, settings, now),
+    listHolds(db),
+    readLastCheck(db),
+    describeServer(db),
+  ])
+  const [queues, stops, someoneWorks, readiness, blocking, unreachable] = await Promise.all([
+    countQueues(reach),
+    readStops(reach),
+    hasWorkers(pool, reach.engine.kind),
+    reach.readiness(),
+    readBlockingSessions(db),
+    readUnreachable(db, series, now),
+  ])
+  return {
+    generatedAt: toIso(now),
+    readiness,
+    blocking: blocking.map(describeBlocking),
+    unreachable,
+    bans: stops === null ? null : stops.map((stop) => describeBan(stop, now)),
+    alerts: incidents.map(describeAlert),
+    series: inOrderOfRank(
+      series,
+      prices.map(({ coinId }) => coinId),
+    ),
+    prices: prices.map((price) => describePrice(price, now)),
+    runs: runs.map(describeRun),
+    failures,
+    queues,
+    jobs: describeSchedules(jobs, settings, coins, now),
+    partitions,
+    holds: holds.map(describeRecordedHold),
+    checkProblems: check?.problems.length ?? null,
+    process: {
+      version: reach.version,
+      startedAt: startedAt === undefined ? null : toIso(startedAt),
+      queueEngine: reach.engine.kind,
+      database: server,
+      hasWorkers: someoneWorks,
+    },
+  }
+}
+
+/** The rest of the page is worth seeing while the queue is down. */
+async function countQueues({ engine, queues, log }: StatusReach): Promise<QueueCounts[] | null> {
+  try {
+    return await within(queueLimitMs, queueOverview(engine, queues), 'the queue did not answer in time')
+  } catch (error) {
+    log.warn('status.queue-unavailable', { reason: reasonOf(error) })
+    return null
+  }
+}
+
+/** Redis may be down, and the rest of the page is worth seeing then. */
+async function readStops({ stops, log }: StatusReach): Promise<readonly Stop[] | null> {
+  try {
+    return await within(queueLimitMs, stops(), 'the request budget did not answer in time')
+  } catch (error) {
+    log.warn('status.budget-unavailable', { reason: reasonOf(error) })
+    return null
+  }
+}
+
+/** The coins in the order their prices are shown in; those without a price after them. */
+function inOrderOfRank(series: readonly SeriesStatus[], coinIds: readonly string[]): SeriesStatus[] {
+  const places = new Map(coinIds.map((id, place) => [id, place]))
+  const placeOf = ({ coinId }: SeriesStatus) => places.get(coinId) ?? coinIds.length
+  return series.toSorted((a, b) => placeOf(a) - placeOf(b))
+}

@@ -1,0 +1,134 @@
+import type { Pool } from 'pg'
+import { enforceRetention } from '../../jobs/enforce-retention.ts'
+import { type DescribedPlan, describePlan } from '../lifecycle/describe-retention.ts'
+import { foreseeRetention } from '../lifecycle/retention-plan.ts'
+import { type Instant, toInstant, toIso } from '../market/instant.ts'
+import type { AnyJob } from '../queue/job.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Settings } from '../settings.ts'
+import { type Coin, listCoins } from '../store/coins.ts'
+import { type CheckResult, readLastCheck } from '../store/digests/archive-checks.ts'
+import { type LastRun, readLastRuns } from '../store/job-figures.ts'
+import { type ArchiveSummary, readArchiveSummary } from '../store/lifecycle/archive-summary.ts'
+import { databaseOf } from '../store/transaction.ts'
+import { describeSchedules } from './schedules.ts'
+
+type Reach = Readonly<{ settings: Settings; pool: Pool; clock: Clock; jobs: readonly AnyJob[] }>
+
+/** A job of the catalog: how it went the last time, and when it is due again. */
+export type JobStatus = Readonly<{
+  job: string
+  summary: string
+  /** How many time tables it has; 0 for one that only runs when it is asked to. */
+  schedules: number
+  /** Of all of its time tables the first. */
+  nextRun: string | null
+  lastRun: Readonly<{
+    startedAt: string
+    status: LastRun['status']
+    willRetry: boolean
+    tookMs: number | null
+    error: string | null
+  }> | null
+}>
+
+export type ArchiveStatus = Readonly<
+  Omit<ArchiveSummary, 'newest' | 'lastVerifiedAt' | 'longestUnreadAt'> & {
+    newest: Readonly<{ name: string; rows: number; bytes: number; createdAt: string }> | null
+    lastVerifiedAt: string | null
+    longestUnreadAt: string | null
+    /** The last comparison of everything with what was written; null where there was none. */
+    lastCheck: CheckStatus | null
+  }
+>
+
+export type CheckStatus = Readonly<
+  Omit<CheckResult, 'coinIds' | 'checkedAt' | 'problems'> & {
+    checkedAt: string
+    problems: number
+    /** The first of them, each with what helps. */
+    first: CheckResult['problems']
+  }
+>
+
+export type Upkeep = Readonly<{ jobs: readonly JobStatus[]; archives: ArchiveStatus }>
+
+/** What keeps the data in order, job by job, and what has left the database for files. */
+export async function readUpkeep({ settings, pool, clock, jobs }: Reach): Promise<Upkeep> {
+  const db = databaseOf(pool)
+  const [coins, lastRuns, archives, check] = await Promise.all([
+    listCoins(db),
+    readLastRuns(
+      db,
+      jobs.map(({ name }) => name),
+    ),
+    readArchiveSummary(db),
+    readLastCheck(db),
+  ])
+  return {
+    jobs: describeJobs(jobs, settings, coins, lastRuns, clock.now()),
+    archives: describeArchives(archives, check),
+  }
+}
+
+function describeJobs(
+  jobs: readonly AnyJob[],
+  settings: Settings,
+  coins: readonly Coin[],
+  lastRuns: readonly LastRun[],
+  now: Instant,
+): JobStatus[] {
+  const due = describeSchedules(jobs, settings, coins, now)
+  return jobs.map(({ name, summary }) => {
+    const own = due.filter(({ job }) => job === name)
+    const last = lastRuns.find(({ job }) => job === name)
+    return {
+      job: name,
+      summary,
+      schedules: own.length,
+      nextRun: own[0]?.nextRun ?? null,
+      lastRun: last
+        ? {
+            startedAt: toIso(last.startedAt),
+            status: last.status,
+            willRetry: last.willRetry,
+            tookMs: last.tookMs ?? null,
+            error: last.error ?? null,
+          }
+        : null,
+    }
+  })
+}
+
+const isoOrNull = (instant: Instant | undefined): string | null =>
+  instant === undefined ? null : toIso(instant)
+
+const shownProblems = 5
+
+const describeArchives = (
+  { newest, lastVerifiedAt, longestUnreadAt, ...sums }: ArchiveSummary,
+  check: CheckResult | undefined,
+): ArchiveStatus => ({
+  ...sums,
+  newest: newest ? { ...newest, createdAt: toIso(newest.createdAt) } : null,
+  lastVerifiedAt: isoOrNull(lastVerifiedAt),
+  longestUnreadAt: isoOrNull(longestUnreadAt),
+  lastCheck: check ? describeCheck(check) : null,
+})
+
+const describeCheck = ({ coinIds: _, checkedAt, problems, ...sums }: CheckResult): CheckStatus => ({
+  ...sums,
+  checkedAt: toIso(checkedAt),
+  problems: problems.length,
+  first: problems.slice(0, shownProblems),
+})
+
+export type NextRetention = DescribedPlan & Readonly<{ nextRun: string }>
+
+/** What retention will do when it runs next: the plan of `beacon retention --dry-run`, as of then. */
+export async function readNextRetention({ settings, pool, clock }: Reach): Promise<NextRetention> {
+  const [next] = describeSchedules([enforceRetention], settings, [], clock.now())
+  if (!next) throw new Error(`${enforceRetention.name} has no time table`)
+  const at = toInstant(Date.parse(next.nextRun))
+  return { nextRun: next.nextRun, ...describePlan(await foreseeRetention({ pool, settings, clock }, at)) }
+}

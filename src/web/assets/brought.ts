@@ -1,0 +1,24 @@
+// The initial data: the answers that were sent with the page, so that they need not be requested.
+
+const isRead = (): boolean => document.readyState !== 'loading'
+
+/** What has come to its end: something follows it, or all has been read. */
+const find = (question: string): HTMLElement | undefined =>
+  [...document.querySelectorAll<HTMLElement>('[data-question]')].find(
+    (one) => one.dataset.question === question && (one.nextSibling || isRead()),
+  )
+
+/** The answer to a request, once: waits for it as long as the page is still being sent; undefined where it has none. */
+export async function brought(question: string): Promise<unknown> {
+  while (!find(question) && !isRead()) await somethingMore()
+  const found = find(question)
+  found?.remove()
+  return found && JSON.parse(found.textContent)
+}
+
+const somethingMore = (): Promise<void> =>
+  new Promise((resolve) => {
+    const watching = new MutationObserver(() => resolve())
+    watching.observe(document.body, { childList: true })
+    document.addEventListener('readystatechange', () => resolve(), { once: true })
+  })

@@ -1,0 +1,117 @@
+// Candles and their volume on a canvas: all that is known of the library that draws them.
+import {
+  CandlestickSeries,
+  ColorType,
+  createChart,
+  HistogramSeries,
+  type Time,
+  type UTCTimestamp,
+} from 'lightweight-charts'
+
+export type Point = Readonly<{
+  /** Epoch seconds. */
+  time: number
+  candle: Readonly<Record<'open' | 'high' | 'low' | 'close' | 'volume', number>> | undefined
+}>
+
+export type CandleCanvas = Readonly<{
+  /** Shows the points of time, those without a candle left empty; with `fit` all of them at once. */
+  show(points: readonly Point[], options: Readonly<{ decimals: number; fit: boolean }>): void
+}>
+
+type Listener = Readonly<{
+  /** The time that the pointer is at, or undefined. */
+  pointedAt(time: number | undefined): void
+  /** The first point is in sight: somebody wants to see what was before. */
+  reachedStart(): void
+}>
+
+/** Opens it in its place. */
+export function openCanvas(place: HTMLElement, { pointedAt, reachedStart }: Listener): CandleCanvas {
+  let shown: readonly Point[] = []
+  // The page scrolls with the wheel and with a finger; the chart is dragged sideways, and pinched.
+  const chart = createChart(place, {
+    autoSize: true,
+    handleScroll: { mouseWheel: false, pressedMouseMove: true, horzTouchDrag: true, vertTouchDrag: false },
+    handleScale: { mouseWheel: false, pinch: true, axisPressedMouseMove: true },
+    ...coloursOf(),
+  })
+  const candles = chart.addSeries(CandlestickSeries, candleColours())
+  // Candles above, their volume below, and room for the topmost label.
+  candles.priceScale().applyOptions({ scaleMargins: { top: 0.1, bottom: 0.26 } })
+  const volume = chart.addSeries(HistogramSeries, {
+    priceScaleId: 'volume',
+    priceFormat: { type: 'volume' },
+    lastValueVisible: false,
+    priceLineVisible: false,
+  })
+  chart.priceScale('volume').applyOptions({ scaleMargins: { top: 0.8, bottom: 0 } })
+  chart.subscribeCrosshairMove(({ time }) => pointedAt(typeof time === 'number' ? time : undefined))
+  chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
+    if (range && range.from < 0) reachedStart()
+  })
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+    chart.applyOptions(coloursOf())
+    candles.applyOptions(candleColours())
+    volume.setData(volumes(shown))
+  })
+
+  return {
+    show(points, { decimals, fit }) {
+      const before = shown
+      const inSight = chart.timeScale().getVisibleLogicalRange()
+      shown = points
+      candles.applyOptions({ priceFormat: priceFormat(decimals) })
+      candles.setData(points.map(({ time, candle }) => ({ time: time as UTCTimestamp, ...candle })))
+      volume.setData(volumes(points))
+      if (fit) {
+        chart.timeScale().fitContent()
+        return
+      }
+      // What was in sight stays there when older points come before it.
+      const added = points.findIndex(({ time }) => time === before[0]?.time)
+      if (inSight && added > 0)
+        chart.timeScale().setVisibleLogicalRange({ from: inSight.from + added, to: inSight.to + added })
+    },
+  }
+}
+
+/** Grouped as everywhere on the page. */
+function priceFormat(decimals: number) {
+  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals }
+  const formatter = new Intl.NumberFormat('en', digits).format
+  return { type: 'custom', minMove: 10 ** -decimals, formatter } as const
+}
+
+function volumes(points: readonly Point[]) {
+  const rises = `${colour('--green-strong')}66`
+  const falls = `${colour('--red-strong')}66`
+  return points.flatMap(({ time, candle }) =>
+    candle
+      ? [{ time: time as Time, value: candle.volume, color: candle.close < candle.open ? falls : rises }]
+      : [],
+  )
+}
+
+const colour = (name: string): string =>
+  getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+
+const coloursOf = () => ({
+  layout: {
+    background: { type: ColorType.Solid, color: colour('--card') } as const,
+    textColor: colour('--quiet'),
+    attributionLogo: false,
+  },
+  grid: { vertLines: { color: colour('--line') }, horzLines: { color: colour('--line') } },
+  rightPriceScale: { borderColor: colour('--line') },
+  timeScale: { borderColor: colour('--line'), timeVisible: true, secondsVisible: false },
+})
+
+const candleColours = () => ({
+  upColor: colour('--green-strong'),
+  borderUpColor: colour('--green-strong'),
+  wickUpColor: colour('--green-strong'),
+  downColor: colour('--red-strong'),
+  borderDownColor: colour('--red-strong'),
+  wickDownColor: colour('--red-strong'),
+})

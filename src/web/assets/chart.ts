@@ -1,0 +1,298 @@
+// The candles of one series, with their volume. Where there is no candle the chart has none.
+import type { SeriesStatus } from '../../status/series.ts'
+import type { Status } from '../../status/status.ts'
+import type { CandlesAnswer } from '../api.ts'
+import { ask } from './ask.ts'
+import type { CandleCanvas, Point } from './candle-canvas.ts'
+import { draw, h, within } from './dom.ts'
+import { choices } from './elements.ts'
+import { instant, price } from './words.ts'
+
+type Candle = CandlesAnswer['candles'][number]
+
+const dayMs = 86_400_000
+const lengths = [
+  ['1 day', 1],
+  ['1 week', 7],
+  ['1 month', 30],
+  ['1 year', 365],
+  ['5 years', 1826],
+] as const
+const mostPoints = 1_500
+
+/** Asked for at once: it comes beside the candles. */
+const library = import('./candle-canvas.ts')
+
+/** The chart in its place. It asks for its candles when it is told which series to show, and when one has closed. */
+class Chart {
+  readonly #place: Element
+  readonly #controls = h('div', { class: 'controls' })
+  readonly #summary = h('p', { class: 'note chart-summary', 'aria-live': 'polite' })
+  readonly #canvas = h('div', { class: 'chart', role: 'img', 'aria-label': 'No candles yet' })
+  #opening: Promise<CandleCanvas> | undefined
+  #series: readonly SeriesStatus[] = []
+  /** By the clock of the daemon. */
+  #now = 0
+  #coinId: string | undefined
+  #timeframe: string | undefined
+  #days: number = 1
+  /** The end of what is shown; undefined for now. */
+  #to: Date | undefined
+  #trouble: string | undefined
+  #lastClose: string | null | undefined
+  #shown: Readonly<{ byTime: Map<number, Candle>; answer: CandlesAnswer; from: number }> | undefined
+  #asked = 0
+  /** A new range is to be shown whole, by whichever answer comes last. */
+  #mustFit = true
+  #loadingOlder = false
+
+  constructor(place: Element) {
+    this.#place = place
+    place.replaceChildren(this.#controls, this.#canvas, this.#summary)
+    this.#controls.addEventListener('change', ({ target }) => {
+      if (!(target instanceof HTMLSelectElement)) return
+      this.#coinId = target.value
+      this.#loadAnew()
+    })
+    this.#controls.addEventListener('click', (event) => {
+      const { timeframe, days, now } = within(event, 'button')?.dataset ?? {}
+      if (timeframe) this.#timeframe = timeframe
+      if (days) this.#days = Number(days)
+      if (days || now !== undefined) this.#to = undefined
+      if (timeframe || days || now !== undefined) this.#loadAnew()
+    })
+  }
+
+  /** Takes notice of the series there are, and of a candle that has closed. */
+  update({ series, generatedAt }: Pick<Status, 'series' | 'generatedAt'>): void {
+    this.#series = series
+    this.#now = Date.parse(generatedAt)
+    const [first] = series
+    if (!first) {
+      draw(this.#summary, 'No coins are tracked yet.')
+      return
+    }
+    const isNew = this.#coinId === undefined
+    this.#coinId ??= first.coinId
+    this.#timeframe ??= (
+      series.find(({ coinId, timeframe }) => coinId === this.#coinId && timeframe === '1m') ?? first
+    ).timeframe
+    const lastClose = this.#chosenSeries()?.lastCloseTime
+    const hasClosed = lastClose !== this.#lastClose
+    this.#lastClose = lastClose
+    this.#drawControls()
+    // Older candles that were loaded by dragging stay until something else is chosen.
+    const isLive = this.#to === undefined && !this.#hasOlder()
+    if (isNew || (hasClosed && isLive)) void this.#load()
+  }
+
+  /** Shows a series, up to the end of a range or to now. */
+  readonly choose = (coinId: string, timeframe: string, range?: Readonly<{ to: string }>): void => {
+    this.#coinId = coinId
+    this.#timeframe = timeframe
+    if (range) this.#days = 1
+    this.#to = range && new Date(range.to)
+    this.#place.closest('section')?.scrollIntoView({ behavior: 'smooth', block: 'nearest' })
+    this.#loadAnew()
+  }
+
+  #chosenSeries(): SeriesStatus | undefined {
+    return this.#series.find((one) => one.coinId === this.#coinId && one.timeframe === this.#timeframe)
+  }
+
+  #hasOlder(): boolean {
+    return this.#shown !== undefined && this.#shown.from < this.#now - 1.5 * this.#days * dayMs
+  }
+
+  #loadAnew(): void {
+    this.#mustFit = true
+    this.#shown = undefined
+    void this.#load()
+  }
+
+  /** Opened for the first candles: the library measures its place, which is free once the browser has done so itself. */
+  #opened(): Promise<CandleCanvas> {
+    this.#opening ??= Promise.all([library, laidOut(this.#canvas)]).then(([{ openCanvas }]) =>
+      openCanvas(this.#canvas, {
+        pointedAt: (time) => this.#describe(time),
+        reachedStart: () => void this.#loadOlder(),
+      }),
+    )
+    return this.#opening
+  }
+
+  #query(range: Readonly<Record<string, string>>): `/api/candles?${string}` {
+    const query = new URLSearchParams({
+      coin: this.#coinId ?? '',
+      timeframe: this.#timeframe ?? '',
+      ...range,
+      points: String(mostPoints),
+    })
+    return `/api/candles?${query}`
+  }
+
+  async #load(): Promise<void> {
+    this.#asked += 1
+    const mine = this.#asked
+    const to = this.#to
+    const range: Record<string, string> = to
+      ? { from: new Date(to.getTime() - this.#days * dayMs).toISOString(), to: to.toISOString() }
+      : { from: `-${this.#days}d` }
+    const answer = await ask(this.#query(range))
+    const drawing = await this.#opened()
+    if (mine !== this.#asked) return
+    this.#trouble = answer.error
+    if (answer.candles) {
+      this.#show(answer, drawing, this.#mustFit)
+      this.#mustFit = false
+    }
+    this.#drawControls()
+    this.#describe(undefined)
+  }
+
+  /** As much again, before what is shown. */
+  async #loadOlder(): Promise<void> {
+    const before = this.#shown
+    const first = before?.answer.candles[0]
+    if (this.#loadingOlder || !before || !first || before.answer.candles.length >= 4 * mostPoints) return
+    this.#loadingOlder = true
+    const mine = this.#asked
+    const to = new Date(first.openTime)
+    const from = new Date(to.getTime() - mostPoints * 500 * before.answer.pointSeconds)
+    const answer = await ask(this.#query({ from: from.toISOString(), to: to.toISOString() }))
+    this.#loadingOlder = false
+    const isSame = mine === this.#asked && answer.pointSeconds === before.answer.pointSeconds
+    if (!isSame || !answer.candles || answer.candles.length === 0) return
+    const drawing = await this.#opened()
+    this.#show({ ...before.answer, candles: [...answer.candles, ...before.answer.candles] }, drawing, false)
+  }
+
+  #show(answer: CandlesAnswer, drawing: CandleCanvas, fit: boolean): void {
+    const { candles: found, pointSeconds } = answer
+    const byTime = new Map(found.map((one) => [Date.parse(one.openTime) / 1000, one]))
+    const points = withGaps(byTime, pointSeconds)
+    const [first, last] = [found[0], found.at(-1)]
+    this.#shown = { byTime, answer, from: first ? Date.parse(first.openTime) : this.#now }
+    drawing.show(points, { decimals: decimalsOf(found), fit })
+    const missing = missingIn(points.length, answer)
+    this.#canvas.setAttribute(
+      'aria-label',
+      !first || !last
+        ? 'No candles in this range'
+        : `${found.length} candles of ${this.#coinId} ${this.#timeframe} from ${instant(first.openTime)} to ${instant(last.openTime)} UTC, the last close ${price(last.close)}${missing > 0 ? `, ${missing} missing between them` : ''}`,
+    )
+  }
+
+  /** The candle that is pointed at, or the last one. */
+  #describe(time: number | undefined): void {
+    if (this.#trouble) {
+      draw(this.#summary, this.#trouble)
+      return
+    }
+    const shown = this.#shown
+    const one = (time === undefined ? undefined : shown?.byTime.get(time)) ?? shown?.answer.candles.at(-1)
+    if (!shown || !one) {
+      draw(this.#summary, 'There is no candle in this range.')
+      return
+    }
+    const { pointSeconds, candlesOfPoint } = shown.answer
+    const made =
+      candlesOfPoint > 1 ? ` · ${lengthOf(pointSeconds)} of ${one.candles} of ${candlesOfPoint} candles` : ''
+    const change = ((Number(one.close) / Number(one.open) - 1) * 100).toFixed(2)
+    draw(
+      this.#summary,
+      `${instant(one.openTime)} UTC · open ${price(one.open)} · high ${price(one.high)} · low ${price(one.low)} · close ${price(one.close)} · ${change} % · volume ${price(one.volume)}${made}`,
+    )
+  }
+
+  #drawControls(): void {
+    const coins = [...new Map(this.#series.map(({ coinId, symbol }) => [coinId, symbol]))]
+    const own = this.#series.filter(({ coinId }) => coinId === this.#coinId)
+    const timeframes = [...new Set(own.map(({ timeframe }) => timeframe))]
+    const select = h(
+      'select',
+      { 'data-coin': true, 'aria-label': 'Coin of the chart' },
+      coins.map(([coinId, symbol]) =>
+        h(
+          'option',
+          { value: coinId, selected: coinId === this.#coinId },
+          `${symbol.toUpperCase()} · ${coinId}`,
+        ),
+      ),
+    )
+    draw(
+      this.#controls,
+      select,
+      choices(
+        'Timeframe of the chart',
+        timeframes.map((one) => [one, one] as const),
+        'timeframe',
+        this.#timeframe,
+      ),
+      choices('How much', lengths, 'days', this.#days),
+      this.#to && h('button', { type: 'button', class: 'more', 'data-now': true }, 'Back to now'),
+    )
+    const drawn = this.#controls.querySelector('select')
+    if (drawn && this.#coinId !== undefined) drawn.value = this.#coinId
+  }
+}
+
+export const openChart = (place: Element): Chart => new Chart(place)
+
+const laidOut = (element: Element): Promise<void> =>
+  new Promise((resolve) => {
+    const sizes = new ResizeObserver(() => {
+      sizes.disconnect()
+      resolve()
+    })
+    sizes.observe(element)
+  })
+
+/** Every point of time between the first candle and the last one. */
+function withGaps(byTime: ReadonlyMap<number, Candle>, pointSeconds: number): Point[] {
+  const times = [...byTime.keys()]
+  const [first, last] = [times[0], times.at(-1)]
+  const points: Point[] = []
+  if (first === undefined || last === undefined) return points
+  for (let time = first; time <= last; time += pointSeconds) {
+    const one = byTime.get(time)
+    points.push({ time, candle: one && numbersOf(one) })
+  }
+  return points
+}
+
+const numbersOf = ({ open, high, low, close, volume }: Candle) => ({
+  open: Number(open),
+  high: Number(high),
+  low: Number(low),
+  close: Number(close),
+  volume: Number(volume),
+})
+
+/** Candles that are not there between the first and the last: those inside a longer point too, the newest apart. */
+function missingIn(points: number, { candles, candlesOfPoint }: CandlesAnswer): number {
+  const inside = candles.slice(1, -1).reduce((sum, one) => sum + candlesOfPoint - one.candles, 0)
+  return Math.max(0, (points - candles.length) * candlesOfPoint + inside)
+}
+
+const minuteSeconds = 60
+const lengthOf = (seconds: number): string => {
+  const units = [
+    [7 * 86_400, 'w'],
+    [86_400, 'd'],
+    [3_600, 'h'],
+    [minuteSeconds, 'm'],
+  ] as const
+  const [unit, name] = units.find(([length]) => seconds % length === 0) ?? [1, 's']
+  return `${seconds / unit}${name}`
+}
+
+/** As many decimals as tell prices of this size apart, and no more than they have. */
+function decimalsOf(candles: readonly Candle[]): number {
+  const recent = candles.slice(-200)
+  const largest = Math.max(0, ...recent.map(({ close }) => Number(close)))
+  const wanted =
+    largest >= 1_000 ? 2 : largest >= 1 ? 4 : Math.min(12, 4 - Math.floor(Math.log10(largest || 1)))
+  const had = Math.max(2, ...recent.map(({ close }) => (close.split('.')[1] ?? '').replace(/0+$/, '').length))
+  return Math.min(wanted, had)
+}

@@ -1,0 +1,68 @@
+// A page is drawn whole each time, and only what differs is changed: focus, selection and scrolling stay.
+
+export type Child = Node | string | number | null | undefined | false | readonly Child[]
+type Attribute = string | number | boolean | null | undefined
+export type Attributes = Readonly<Record<string, Attribute>>
+
+/** An element. A child that is text stays text, whatever it holds; null, undefined and false are left out. */
+export function h<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Attributes = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag)
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue
+    element.setAttribute(name, value === true ? '' : String(value))
+  }
+  element.append(...nodesOf(children))
+  return element
+}
+
+function nodesOf(children: readonly Child[]): (Node | string)[] {
+  return children.flatMap((child) => {
+    if (child === null || child === undefined || child === false) return []
+    if (child instanceof Node || typeof child === 'string') return [child]
+    return typeof child === 'number' ? [String(child)] : nodesOf(child)
+  })
+}
+
+/** Makes the children of a place those given. */
+export function draw(place: Element, ...children: Child[]): void {
+  const wanted = document.createElement('div')
+  wanted.append(...nodesOf(children))
+  bringInLine(place, wanted)
+}
+
+function bringInLine(place: Element, wanted: Element): void {
+  const before = [...place.childNodes]
+  const after = [...wanted.childNodes]
+  for (const [index, node] of after.entries()) {
+    const old = before[index]
+    if (old === undefined) place.append(node)
+    else if (isAlike(old, node)) update(old, node)
+    else old.replaceWith(node)
+  }
+  for (const old of before.slice(after.length)) old.remove()
+}
+
+const isAlike = (a: Node, b: Node): boolean => a.nodeType === b.nodeType && a.nodeName === b.nodeName
+
+function update(old: ChildNode, node: ChildNode): void {
+  if (old instanceof Text && node instanceof Text) {
+    if (old.data !== node.data) old.data = node.data
+    return
+  }
+  if (!(old instanceof Element && node instanceof Element)) return
+  for (const { name } of [...old.attributes]) if (!node.hasAttribute(name)) old.removeAttribute(name)
+  for (const { name, value } of [...node.attributes]) {
+    if (old.getAttribute(name) !== value) old.setAttribute(name, value)
+  }
+  bringInLine(old, node)
+}
+
+/** The element that an event concerns, or one around it; undefined where there is none. */
+export function within(event: Event, selector: string): HTMLElement | undefined {
+  const found = event.target instanceof Element ? event.target.closest(selector) : null
+  return found instanceof HTMLElement ? found : undefined
+}

@@ -1,0 +1,122 @@
+// What every part of the page is made of.
+import type { RunStatus } from '../../status/runs.ts'
+import type { Subject } from '../../store/failing-jobs.ts'
+import { type Attributes, type Child, h } from './dom.ts'
+import { day, inBothZones } from './words.ts'
+
+/** A sign for the eye; a word beside it, or hidden behind it, says the same. */
+export const mark = (symbol: string): HTMLElement =>
+  h('span', { class: 'mark', 'aria-hidden': 'true' }, symbol)
+export const hidden = (text: string): HTMLElement => h('span', { class: 'visually-hidden' }, text)
+export const nothing = (text: string): HTMLElement => h('p', { class: 'nothing' }, text)
+export const time = (iso: string, text: string): HTMLElement =>
+  h('time', { datetime: iso, title: inBothZones(iso) }, text)
+
+/** Heading and class. */
+export type Column = readonly [heading: string, kind?: string]
+
+/** A table; the first cell of each row is its heading. */
+export function table(
+  caption: string,
+  columns: readonly Column[],
+  rows: readonly Child[],
+  attributes: Attributes = {},
+): HTMLTableElement {
+  const headings = columns.map(([text, kind]) => h('th', { scope: 'col', class: kind }, text))
+  return h(
+    'table',
+    attributes,
+    h('caption', { class: 'visually-hidden' }, caption),
+    h('thead', {}, h('tr', {}, headings)),
+    h('tbody', {}, rows),
+  )
+}
+
+/** A cell that still says what it is of where a row is drawn as a card. */
+export const cell = (label: string, kind: string, ...content: Child[]): HTMLElement =>
+  h('td', { class: kind, 'data-label': label }, ...content)
+
+/** What stands between backticks is a command. */
+export const withCode = (text: string): Child[] =>
+  text.split('`').map((piece, index) => (index % 2 === 1 ? h('code', {}, piece) : piece))
+
+const outcomes = {
+  done: { symbol: '✓', word: 'done' },
+  running: { symbol: '▸', word: 'running' },
+  partial: { symbol: '◐', word: 'partial' },
+  failed: { symbol: '✗', word: 'failed' },
+  abandoned: { symbol: '–', word: 'abandoned' },
+} as const
+
+/** How a run ended, or that it goes on. */
+export function outcome({ status, willRetry }: Pick<RunStatus, 'status' | 'willRetry'>): HTMLElement {
+  const { symbol, word } = outcomes[status]
+  const text = willRetry ? `${word}, will try again` : word
+  return h('span', { class: `outcome ${status}` }, mark(symbol), ` ${text}`)
+}
+
+/** What of a job's payload tells it from another run of the same job. */
+export function about({ source, timeframe, coinId, symbol, view, from, to }: Subject): string {
+  const parts = [coinId ?? view, timeframe, source ?? symbol].filter((part) => part !== undefined)
+  if (from && to) parts.push(day(from) === day(to) ? day(from) : `${day(from)} → ${day(to)}`)
+  return parts.join(' · ')
+}
+
+/** Errors that are shown whole. They stay so when the page is drawn again. */
+const expanded = new Set<string>()
+
+/** The row of a table below a run, with its error: two lines of it, or all. */
+export function errorRow(id: string, columns: number, error: string): HTMLElement {
+  const isWhole = expanded.has(id)
+  return h(
+    'tr',
+    { class: 'error-row' },
+    h(
+      'td',
+      { colspan: columns },
+      h('p', { class: isWhole ? 'error' : 'error clamped' }, error),
+      h(
+        'span',
+        { class: 'error-tools' },
+        error.length > 90 &&
+          h(
+            'button',
+            { type: 'button', class: 'link', 'data-expand': id, 'aria-expanded': isWhole },
+            isWhole ? 'Less' : 'More',
+          ),
+        h('button', { type: 'button', class: 'link', 'data-copy': error }, 'Copy'),
+      ),
+    ),
+  )
+}
+
+/** Minds the buttons of every error in a place; `redraw` draws the place again. */
+export function followErrors(place: Element, redraw: () => void): void {
+  place.addEventListener('click', ({ target }) => {
+    const button = target instanceof Element ? target.closest('button') : null
+    const { expand, copy } = button?.dataset ?? {}
+    if (copy !== undefined) void navigator.clipboard?.writeText(copy)
+    if (expand === undefined) return
+    if (!expanded.delete(expand)) expanded.add(expand)
+    redraw()
+  })
+}
+
+/** Buttons of which one is pressed. */
+export const choices = (
+  label: string,
+  options: readonly (readonly [text: string, value: string | number])[],
+  name: string,
+  chosen: string | number | undefined,
+): HTMLElement =>
+  h(
+    'div',
+    { class: 'choices', role: 'group', 'aria-label': label },
+    options.map(([text, value]) =>
+      h(
+        'button',
+        { type: 'button', [`data-${name}`]: String(value), 'aria-pressed': String(value === chosen) },
+        text,
+      ),
+    ),
+  )

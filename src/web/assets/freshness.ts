@@ -1,0 +1,127 @@
+// How fresh each series is: a row for each coin, a cell for each timeframe.
+import type { SeriesStatus } from '../../status/series.ts'
+import type { Status } from '../../status/status.ts'
+import { draw, h } from './dom.ts'
+import { type Column, mark, nothing, table } from './elements.ts'
+import { age, count, instant } from './words.ts'
+
+// A symbol stands beside every colour, and a word beside every symbol. The worst first.
+const states = {
+  stale: { symbol: '■', word: 'stale' },
+  empty: { symbol: '○', word: 'empty' },
+  late: { symbol: '▲', word: 'late' },
+  fresh: { symbol: '●', word: 'fresh' },
+} as const
+const gravity = Object.keys(states)
+
+export function drawFreshness(place: Element, { series }: Pick<Status, 'series'>): void {
+  const timeframes = [...new Set(series.map(({ timeframe }) => timeframe))]
+  const coins = [...groupByCoin(series)].toSorted(([, a], [, b]) => worstOf(a) - worstOf(b))
+  if (coins.length === 0) {
+    draw(place, nothing('No coins are tracked yet.'))
+    return
+  }
+  const rows = coins.map(([coinId, ofCoin]) => {
+    const own = new Map(ofCoin.map((one) => [one.timeframe, one]))
+    return h(
+      'tr',
+      {},
+      h('th', { scope: 'row', title: coinId }, coinName(ofCoin[0]?.symbol ?? '', coinId)),
+      timeframes.map((timeframe) => h('td', {}, cellOf(own.get(timeframe)))),
+    )
+  })
+  const columns: Column[] = [
+    ['Coin', 'pinned'],
+    ...timeframes.map((name): Column => [name, 'pinned centred']),
+  ]
+  draw(
+    place,
+    h(
+      'div',
+      { class: 'scroll tall' },
+      table('Freshness of each coin by timeframe', columns, rows, { class: 'grid' }),
+    ),
+    legend(series),
+  )
+}
+
+function groupByCoin(series: readonly SeriesStatus[]): Map<string, SeriesStatus[]> {
+  const coins = new Map<string, SeriesStatus[]>()
+  for (const one of series) {
+    const own = coins.get(one.coinId)
+    if (own) own.push(one)
+    else coins.set(one.coinId, [one])
+  }
+  return coins
+}
+
+/** These are looked for at night: the coins keep their order otherwise. */
+const worstOf = (series: readonly SeriesStatus[]): number =>
+  Math.min(...series.map(({ state }) => gravity.indexOf(state)))
+
+const coinName = (symbol: string, coinId: string) => [
+  h('b', {}, symbol.toUpperCase()),
+  ' ',
+  h('span', { class: 'faint' }, coinId),
+]
+
+function cellOf(series: SeriesStatus | undefined): HTMLElement {
+  if (!series) return h('span', { class: 'faint' }, '–')
+  const { symbol, word } = states[series.state]
+  const { owedCandles, wantedCandles } = series
+  const isComplete = owedCandles === 0 || wantedCandles === 0
+  const behind = series.secondsBehind === null ? 'none' : age(series.secondsBehind)
+  return h(
+    'button',
+    {
+      type: 'button',
+      class: `cell ${series.state}`,
+      'aria-label': `${series.coinId} ${series.timeframe}: ${behind}, ${word}. Show its candles`,
+      'data-tip': details(series, word),
+      'data-coin': series.coinId,
+      'data-timeframe': series.timeframe,
+    },
+    mark(symbol),
+    h('span', { class: 'age' }, behind),
+    !isComplete &&
+      h('progress', {
+        class: 'history',
+        max: wantedCandles,
+        value: wantedCandles - owedCandles,
+        'aria-label': 'history stored',
+      }),
+  )
+}
+
+function details(series: SeriesStatus, word: string): string {
+  const { coinId, timeframe, source, market, lastOpenTime, lastCloseTime, owedCandles, wantedCandles } =
+    series
+  return [
+    `${coinId} ${timeframe} · ${word}${series.quiet ? ', no trades since' : ''}`,
+    lastOpenTime === null || lastCloseTime === null
+      ? 'No candle yet'
+      : `Last candle ${instant(lastOpenTime)} – ${instant(lastCloseTime).slice(11)} UTC`,
+    owedCandles === 0
+      ? `All ${count(wantedCandles)} candles of its history are stored`
+      : `${count(owedCandles)} of ${count(wantedCandles)} candles of its history are missing`,
+    `From ${source}, ${market}`,
+  ].join('\n')
+}
+
+const legend = (series: readonly SeriesStatus[]): HTMLElement =>
+  h(
+    'ul',
+    { class: 'legend', 'aria-label': 'Legend' },
+    Object.entries(states)
+      .toReversed()
+      .map(([name, { symbol, word }]) =>
+        h(
+          'li',
+          { class: name },
+          mark(symbol),
+          ` ${word} `,
+          h('b', {}, count(series.filter(({ state }) => state === name).length)),
+        ),
+      ),
+    h('li', {}, h('span', { class: 'bar', 'aria-hidden': 'true' }), ' history still filling'),
+  )

@@ -1,0 +1,335 @@
+// Coverage: a row for each coin, a cell for each day.
+import type { Status } from '../../status/status.ts'
+import type { GapsAnswer } from '../api.ts'
+import { ask } from './ask.ts'
+import { type Child, draw, h, within } from './dom.ts'
+import { choices, hidden, nothing } from './elements.ts'
+import { type CoinDays, type Coverage, dateOf, dayMs, kinds, sentenceOf, summaryOf } from './heatmap-days.ts'
+import { paintAxis, paintRows } from './heatmap-paint.ts'
+import { openRoving } from './roving.ts'
+import { count } from './words.ts'
+
+const lengths = [
+  ['30 days', 30],
+  ['90 days', 90],
+  ['1 year', 365],
+] as const
+
+type Gap = GapsAnswer['gaps'][number]
+type Chosen = Readonly<{
+  coin: CoinDays
+  index: number
+  from: string
+  to: string
+  gaps: readonly Gap[] | undefined
+}>
+
+export type Choose = (coinId: string, timeframe: string, range?: Readonly<{ to: string }>) => unknown
+
+type Options = Readonly<{
+  place: Element
+  /** Is called for a day that somebody wants to see. */
+  choose: Choose
+  /** What a tip says has changed. */
+  tellRedrawn(): void
+}>
+
+const steps: Readonly<Record<string, number>> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -30, PageDown: 30 }
+
+/** The heatmap in its place, which it keeps up to date. */
+class Heatmap {
+  readonly #options: Options
+  readonly #oneStop: () => void
+  readonly #inSight: IntersectionObserver
+  /** The day of each coin that is pointed at, or where the keyboard is. */
+  readonly #at = new Map<string, number>()
+  #timeframe: string | undefined
+  #days = 90
+  #timeframes: string[] = []
+  #coinIds: string[] = []
+  #coverage: Coverage | undefined
+  #trouble: string | undefined
+  #chosen: Chosen | undefined
+  #asked = 0
+
+  constructor(options: Options) {
+    this.#options = options
+    const { place } = options
+    this.#oneStop = openRoving(place, '.days', { row: '.heatmap-row', sideways: false })
+    // Of a hundred coins some twenty can be seen at a time: each row is painted when it comes into sight.
+    this.#inSight = new IntersectionObserver(
+      (entries) =>
+        this.#paint(entries.filter(({ isIntersecting }) => isIntersecting).map(({ target }) => target)),
+      { rootMargin: '200px' },
+    )
+    place.addEventListener('click', (event) => this.#click(event))
+    for (const name of ['pointerover', 'pointermove'])
+      place.addEventListener(name, (event) => this.#pointAt(event as PointerEvent))
+    place.addEventListener('keydown', (event) => this.#key(event as KeyboardEvent))
+    // A row that is not pointed at yet begins with its last day.
+    place.addEventListener('focusin', (event) => {
+      const row = within(event, '.days')
+      if (row) this.#point(row, this.#indexIn(row))
+    })
+    const redraw = () => this.#redraw()
+    addEventListener('resize', redraw)
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw)
+  }
+
+  /** Takes notice of the series there are, and asks again, for something may have changed. */
+  async update({ series }: Pick<Status, 'series'>): Promise<void> {
+    this.#timeframes = [...new Set(series.map(({ timeframe }) => timeframe))]
+    this.#coinIds = [...new Set(series.map(({ coinId }) => coinId))]
+    const [first] = this.#timeframes
+    if (first === undefined) {
+      draw(this.#options.place, nothing('No coins are tracked yet.'))
+      return
+    }
+    if (this.#timeframe === undefined || !this.#timeframes.includes(this.#timeframe))
+      this.#timeframe = this.#timeframes.includes('1h') ? '1h' : first
+    await this.#load()
+  }
+
+  async #load(): Promise<void> {
+    this.#asked += 1
+    const mine = this.#asked
+    // Whole days, the last of which is today.
+    const query = new URLSearchParams({ timeframe: this.#timeframe ?? '', from: `-${this.#days - 1}d` })
+    const answer = await ask(`/api/coverage?${query}`)
+    // Somebody may have chosen something else in the meantime.
+    if (mine !== this.#asked) return
+    this.#trouble = answer.error
+    if (answer.coins) this.#coverage = { ...answer, coins: inOrder(answer.coins, this.#coinIds) }
+    this.#redraw()
+  }
+
+  #redraw(): void {
+    const { place, tellRedrawn } = this.#options
+    if (this.#timeframe === undefined) return
+    draw(
+      place,
+      this.#controls(),
+      this.#trouble === undefined ? this.#rows() : nothing(this.#trouble),
+      legend(),
+      detail(this.#chosen, this.#coverage),
+    )
+    const painted = [...place.querySelectorAll('.days, .axis')]
+    for (const one of painted) {
+      this.#inSight.unobserve(one)
+      this.#inSight.observe(one)
+    }
+    this.#oneStop()
+    tellRedrawn()
+  }
+
+  #controls(): HTMLElement {
+    return h(
+      'div',
+      { class: 'controls' },
+      choices(
+        'Timeframe',
+        this.#timeframes.map((one) => [one, one] as const),
+        'timeframe',
+        this.#timeframe,
+      ),
+      choices('How far back', lengths, 'days', this.#days),
+    )
+  }
+
+  #rows(): HTMLElement {
+    const coverage = this.#coverage
+    if (!coverage) return nothing('Counting …')
+    const span = `From ${dateOf(coverage, 0)} to ${dateOf(coverage, coverage.days - 1)}`
+    return h(
+      'div',
+      { class: 'heatmap' },
+      h(
+        'div',
+        { class: 'heatmap-dates' },
+        h('span', {}),
+        h('span', { class: 'axis' }, hidden(span), h('canvas', { 'aria-hidden': 'true' })),
+      ),
+      coverage.coins.map((coin) => {
+        const index = this.#at.get(coin.coinId)
+        return h(
+          'div',
+          { class: 'heatmap-row' },
+          h('span', { class: 'heatmap-coin' }, h('b', {}, coin.symbol.toUpperCase())),
+          h(
+            'button',
+            {
+              type: 'button',
+              class: 'days',
+              'data-coin': coin.coinId,
+              'data-tip': index === undefined ? null : tipOf(coverage, coin, index),
+              'aria-label': summaryOf(coverage, coin),
+            },
+            h('canvas', { 'aria-hidden': 'true' }),
+          ),
+        )
+      }),
+    )
+  }
+
+  #paint(elements: readonly Element[]): void {
+    const coverage = this.#coverage
+    if (!coverage) return
+    const rows = elements.flatMap((element) => {
+      if (!(element instanceof HTMLElement)) return []
+      if (element.matches('.axis')) {
+        paintAxis(element, coverage)
+        return []
+      }
+      const coin = this.#coinOf(element)
+      return coin ? [{ element, coin, chosen: this.#framed(element, coin) }] : []
+    })
+    paintRows(rows, coverage)
+  }
+
+  /** The day with a frame: the one that is pointed at, or the one that was chosen. */
+  #framed(row: HTMLElement, { coinId }: CoinDays): number | undefined {
+    if (row.matches(':hover, :focus')) return this.#at.get(coinId)
+    return this.#chosen?.coin.coinId === coinId ? this.#chosen.index : undefined
+  }
+
+  #coinOf(row: HTMLElement): CoinDays | undefined {
+    return this.#coverage?.coins.find(({ coinId }) => coinId === row.dataset.coin)
+  }
+
+  #indexIn(row: HTMLElement): number {
+    return this.#at.get(row.dataset.coin ?? '') ?? (this.#coverage?.days ?? 1) - 1
+  }
+
+  #pointAt(event: PointerEvent): void {
+    const row = within(event, '.days')
+    if (!row || !this.#coverage) return
+    const { left, width } = row.getBoundingClientRect()
+    this.#point(row, Math.floor(((event.clientX - left) / width) * this.#coverage.days))
+  }
+
+  #key(event: KeyboardEvent): void {
+    const row = within(event, '.days')
+    const step = steps[event.key]
+    if (!row || step === undefined) return
+    event.preventDefault()
+    this.#point(row, this.#indexIn(row) + step)
+  }
+
+  #point(row: HTMLElement, wanted: number): void {
+    const coverage = this.#coverage
+    const coin = this.#coinOf(row)
+    if (!coverage || !coin) return
+    const index = Math.max(0, Math.min(coverage.days - 1, wanted))
+    this.#at.set(coin.coinId, index)
+    row.dataset.tip = tipOf(coverage, coin, index)
+    this.#options.tellRedrawn()
+    this.#paint([row])
+  }
+
+  #click(event: Event): void {
+    const { timeframe, days } = within(event, '[data-timeframe],[data-days]')?.dataset ?? {}
+    if (timeframe) this.#timeframe = timeframe
+    if (days) this.#days = Number(days)
+    if (timeframe || days) {
+      this.#chosen = undefined
+      this.#at.clear()
+      void this.#load()
+    }
+    const row = within(event, '.days')
+    if (row) void this.#showDay(row)
+    if (within(event, '[data-chart]') && this.#chosen && this.#coverage)
+      this.#options.choose(this.#chosen.coin.coinId, this.#coverage.timeframe, this.#chosen)
+  }
+
+  async #showDay(row: HTMLElement): Promise<void> {
+    const coverage = this.#coverage
+    const coin = this.#coinOf(row)
+    if (!coverage || !coin) return
+    const index = this.#indexIn(row)
+    const from = new Date(Date.parse(coverage.from) + index * dayMs)
+    const to = new Date(from.getTime() + dayMs)
+    const mine: Chosen = { coin, index, from: from.toISOString(), to: to.toISOString(), gaps: undefined }
+    this.#chosen = mine
+    this.#redraw()
+    const query = new URLSearchParams({
+      coin: coin.coinId,
+      timeframe: coverage.timeframe,
+      from: mine.from,
+      to: mine.to,
+    })
+    const { gaps } = await ask(`/api/gaps?${query}`)
+    if (this.#chosen !== mine) return
+    this.#chosen = { ...mine, gaps: gaps ?? [] }
+    this.#redraw()
+  }
+}
+
+export const openHeatmap = (options: Options): Heatmap => new Heatmap(options)
+
+const tipOf = (coverage: Coverage, coin: CoinDays, index: number): string =>
+  `${coin.symbol} ${coverage.timeframe} · ${sentenceOf(coverage, coin, index)}`
+
+/** The coins in the order of the page; those that nothing is expected of any more after them. */
+function inOrder(coins: readonly CoinDays[], coinIds: readonly string[]): CoinDays[] {
+  const places = new Map(coinIds.map((id, place) => [id, place]))
+  const placeOf = ({ coinId }: CoinDays) => places.get(coinId) ?? coinIds.length
+  return coins.toSorted((a, b) => placeOf(a) - placeOf(b))
+}
+
+const legend = (): HTMLElement =>
+  h(
+    'ul',
+    { class: 'legend', 'aria-label': 'Legend of the days' },
+    Object.entries(kinds).map(([kind, { word }]) =>
+      h('li', {}, h('span', { class: `swatch ${kind}`, 'aria-hidden': 'true' }), ' ', word),
+    ),
+  )
+
+const causes: Readonly<Record<string, string>> = {
+  'no-trades': 'no trades',
+  'not-fetched': 'not fetched yet',
+  refused: 'in quarantine',
+  'no-partition': 'cannot be stored: see beacon gaps',
+  late: 'closed just now',
+}
+const mostGaps = 20
+
+function detail(chosen: Chosen | undefined, coverage: Coverage | undefined): HTMLElement {
+  if (!chosen || !coverage) return h('div', { class: 'detail', 'aria-live': 'polite' })
+  const { coin, index, gaps, from, to } = chosen
+  const range = `--coin ${coin.coinId} --timeframe ${coverage.timeframe} --from ${from.slice(0, 10)} --to ${to.slice(0, 10)}`
+  return h(
+    'div',
+    { class: 'detail', 'aria-live': 'polite' },
+    h(
+      'p',
+      {},
+      h('b', {}, `${coin.coinId} ${coverage.timeframe}`),
+      ` · ${sentenceOf(coverage, coin, index).replace('\n', ': ')}`,
+    ),
+    gaps === undefined ? h('p', { class: 'faint' }, 'Looking for the gaps …') : gapList(gaps, range),
+    h('button', { type: 'button', class: 'more', 'data-chart': true }, 'Show this day in the chart'),
+  )
+}
+
+const gapList = (gaps: readonly Gap[], range: string): Child =>
+  gaps.length > 0 &&
+  h(
+    'ul',
+    {},
+    gaps.slice(0, mostGaps).map(gapLine),
+    gaps.length > mostGaps &&
+      h(
+        'li',
+        {},
+        `and ${count(gaps.length - mostGaps)} more: `,
+        h('code', {}, `beacon gaps ${range.replace('--coin ', '')}`),
+      ),
+  )
+
+const gapLine = ({ from, to, candles, cause }: Gap): HTMLElement =>
+  h(
+    'li',
+    {},
+    `${Date.parse(to) - Date.parse(from) === dayMs ? 'the whole day' : `${from.slice(11, 16)} – ${to.slice(11, 16)}`} · ${count(candles)} ${candles === 1 ? 'candle' : 'candles'} · ${causes[cause] ?? cause.replaceAll('-', ' ')}`,
+  )

@@ -1,0 +1,51 @@
+// The last price of each coin.
+import type { Status } from '../../status/status.ts'
+import { draw, h } from './dom.ts'
+import { type Column, hidden, mark, nothing, table, time } from './elements.ts'
+import { age, money, percent, price } from './words.ts'
+
+const columns: readonly Column[] = [
+  ['Coin', 'pinned'],
+  ['Price', 'pinned number'],
+  ['24 h', 'pinned number'],
+  ['Volume', 'pinned number wide'],
+  ['Market cap', 'pinned number wide'],
+  ['Age', 'pinned number'],
+]
+
+export function drawPrices(place: Element, { prices }: Status): void {
+  if (prices.length === 0) {
+    draw(place, nothing('No price yet.'))
+    return
+  }
+  const rows = prices.map((one) =>
+    h(
+      'tr',
+      {},
+      h('th', { scope: 'row', title: one.coinId }, h('b', {}, one.symbol.toUpperCase())),
+      h('td', { class: 'number strong' }, price(one.price)),
+      h('td', { class: 'number' }, change(one.change24h)),
+      h('td', { class: 'number wide' }, money(one.volume24h)),
+      h('td', { class: 'number wide' }, money(one.marketCap)),
+      h('td', { class: 'number faint' }, time(one.at, age(one.ageSeconds))),
+    ),
+  )
+  // Nothing in it can be focused, and it must be possible to scroll it with the keys.
+  const scrolls = { class: 'scroll tall', tabindex: 0, role: 'group', 'aria-label': 'Last prices' }
+  draw(place, h('div', scrolls, table('Last price of each coin in USD', columns, rows)))
+}
+
+/** What rounds to nothing neither rises nor falls. */
+function change(text: string | null): HTMLElement | null {
+  if (text === null) return null
+  const shown = percent(text)
+  if (Number.parseFloat(shown) === 0) return h('span', { class: 'faint' }, shown)
+  const falls = text.startsWith('-')
+  return h(
+    'span',
+    { class: falls ? 'falls' : 'rises' },
+    mark(falls ? '▼' : '▲'),
+    hidden(falls ? 'down ' : 'up '),
+    shown,
+  )
+}

@@ -1,0 +1,179 @@
+import type { Status } from '../../status/status.ts'
+import { drawAlerts } from './alerts.ts'
+import { brought } from './brought.ts'
+import { openChart } from './chart.ts'
+import { drawDatabase } from './database.ts'
+import { draw, h, within } from './dom.ts'
+import { mark, time } from './elements.ts'
+import { drawFreshness } from './freshness.ts'
+import { openHeatmap } from './heatmap.ts'
+import { watchDaemon } from './live.ts'
+import { drawOverall, states } from './overall.ts'
+import { drawPrices } from './prices.ts'
+import { openRoving } from './roving.ts'
+import { openRuns } from './runs.ts'
+import { openSources } from './sources.ts'
+import { followTips } from './tip.ts'
+import { drawQueues, drawStorage, openUpkeep } from './upkeep.ts'
+import { age, instant, secondsBetween } from './words.ts'
+
+function part(name: string): HTMLElement {
+  const found = document.querySelector<HTMLElement>(`[data-part="${name}"]`)
+  if (!found) throw new Error(`the page has no place for ${name}`)
+  return found
+}
+
+const tip = document.getElementById('tip')
+const tellRedrawn = tip ? followTips(tip) : () => undefined
+const chart = openChart(part('chart'))
+const heatmap = openHeatmap({ place: part('coverage'), choose: chart.choose, tellRedrawn })
+const drawRuns = openRuns(part('runs'))
+const drawSources = openSources(part('sources'))
+const drawUpkeep = openUpkeep({
+  jobs: part('jobs'),
+  archives: part('archives'),
+  retention: part('retention'),
+})
+const oneStopForCells = openRoving(part('freshness'), '.cell', { row: 'tbody tr', sideways: true })
+
+part('freshness').addEventListener('click', (event) => {
+  const { coin, timeframe } = within(event, '.cell')?.dataset ?? {}
+  if (coin && timeframe) void chart.choose(coin, timeframe)
+})
+
+const banMarks = { 'slow-down': '◔', banned: '✗', unserved: '⊘' } as const
+
+/** What stands against asking a source, until it ends: everything else on the page about it follows from this. */
+function drawBans({ bans, generatedAt }: Status): void {
+  draw(
+    part('bans'),
+    (bans ?? []).map(({ kind, sentence, until }) =>
+      h(
+        'li',
+        { class: `ban ${kind}` },
+        mark(banMarks[kind]),
+        h('span', {}, sentence),
+        h(
+          'span',
+          { class: 'until' },
+          kind === 'unserved' ? 'asked again at ' : 'until ',
+          time(until, `${until.slice(11, 19)} UTC`),
+          `, in ${age(secondsBetween(generatedAt, until))}`,
+        ),
+      ),
+    ),
+  )
+}
+
+let announced: string | undefined
+
+/** Said aloud when the state changes, and not at every number in the sentence. */
+function announce(state: string, sentence: string): void {
+  if (state === announced) return
+  announced = state
+  draw(part('announcement'), sentence)
+}
+
+function drawFooter({ process: { version, startedAt } }: Status): void {
+  const up = startedAt === null ? '' : ` · up since ${instant(startedAt)} UTC`
+  draw(part('footer'), `Beacon ${version}${up} · all times are UTC`)
+}
+
+/** Draws a part only when what it shows has changed. */
+const drawn = new Map<string, string>()
+function unlessSame(name: string, shown: unknown, drawPart: () => void): void {
+  const text = JSON.stringify(shown)
+  if (drawn.get(name) === text) return
+  drawn.set(name, text)
+  drawPart()
+}
+
+let latest: Status | undefined
+
+function show(status: Status): void {
+  latest = status
+  document.body.classList.remove('lost', 'stale')
+  document.getElementById('main')?.classList.remove('waiting')
+  const { state, sentence } = status.overall
+  drawOverall(part('overall'), status)
+  document.title = `${states[state].symbol} ${states[state].word} · Beacon`
+  announce(state, sentence)
+  drawBans(status)
+  unlessSame('freshness', status.series, () => {
+    drawFreshness(part('freshness'), status)
+    oneStopForCells()
+    tellRedrawn()
+  })
+  unlessSame('prices', status.prices, () => drawPrices(part('prices'), status))
+  drawRuns(status)
+  unlessSame('queues', status.queues, () => drawQueues(part('queues'), status))
+  unlessSame('storage', status.partitions, () => drawStorage(part('storage'), status))
+  drawAlerts(part('alerts'), status)
+  drawFooter(status)
+  chart.update(status)
+  void drawSources(status)
+  drawSlowly(status)
+  draw(
+    part('live'),
+    h('span', { class: 'dot', 'aria-hidden': 'true' }),
+    h('span', {}, h('span', { class: 'wide' }, 'live · '), `${status.generatedAt.slice(11, 19)} UTC`),
+  )
+}
+
+const slowlyMs = 60_000
+let drawnSlowlyAt: number | undefined
+
+/** What changes from minute to minute is not asked for with every status. */
+function drawSlowly(status: Status): void {
+  if (drawnSlowlyAt !== undefined && performance.now() - drawnSlowlyAt < slowlyMs) return
+  drawnSlowlyAt = performance.now()
+  void heatmap.update(status)
+  void drawUpkeep(status)
+  void drawDatabase(part('database'))
+}
+
+/** What was shown stays, greyed: it was true then. */
+function showTrouble(sentence: string): void {
+  document.body.classList.add('lost')
+  drawVerdict(sentence)
+  draw(part('live'), h('span', { class: 'dot', 'aria-hidden': 'true' }), lastNews('not up to date'))
+}
+
+function showStale(): void {
+  document.body.classList.add('stale')
+  showTrouble(`${lastNews('The daemon has not answered')}; trying again.`)
+}
+
+const lastNews = (what: string): string =>
+  latest ? `${what} since ${latest.generatedAt.slice(11, 19)} UTC` : what
+
+function drawVerdict(sentence: string): void {
+  draw(
+    part('overall'),
+    h(
+      'div',
+      { class: 'headline attention' },
+      h('span', { class: 'badge', 'aria-hidden': 'true' }, '!'),
+      h(
+        'div',
+        {},
+        h('p', { class: 'state' }, states.attention.word),
+        h('p', { class: 'sentence' }, sentence),
+      ),
+    ),
+  )
+  document.title = `! ${states.attention.word} · Beacon`
+  announce('lost', sentence)
+}
+
+/** The initial data is new: the next status is not waited for yet. */
+const newMs = 1_000
+
+async function begin(): Promise<void> {
+  const first = (await brought('/api/status')) as Status | undefined
+  if (first) show(first)
+  const watch = () => watchDaemon({ onStatus: show, onTrouble: showTrouble, onStale: showStale })
+  setTimeout(watch, first ? newMs : 0)
+}
+
+void begin()

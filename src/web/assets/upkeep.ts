@@ -1,0 +1,368 @@
+// The upkeep: when each job ran and runs next, the tables and their partitions, what retention will do, the archive.
+import type { Status } from '../../status/status.ts'
+import type { NextRetention, Upkeep } from '../../status/upkeep.ts'
+import { ask, base } from './ask.ts'
+import { type Child, draw, h } from './dom.ts'
+import { type Column, cell, errorRow, followErrors, nothing, outcome, table, time } from './elements.ts'
+import { age, bytes, count, counted, day, instant, secondsBetween, took, until } from './words.ts'
+
+type Places = Readonly<Record<'jobs' | 'archives' | 'retention', Element>>
+
+/** Returns what asks for what only changes now and then, and draws it. */
+export function openUpkeep(places: Places): (status: Status) => Promise<void> {
+  let redrawJobs = () => {}
+  followErrors(places.jobs, () => redrawJobs())
+  return async ({ generatedAt }) => {
+    const [{ jobs, archives }, plan] = await Promise.all([ask('/api/upkeep'), ask('/api/retention')])
+    // The page says already when nobody answers; what was drawn stays.
+    if (jobs) {
+      redrawJobs = () => drawJobs(places.jobs, jobs, generatedAt)
+      redrawJobs()
+    }
+    if (archives) drawArchives(places.archives, archives)
+    if (plan.partitions) drawRetention(places.retention, plan, generatedAt)
+  }
+}
+
+const jobColumns: readonly Column[] = [
+  ['Job'],
+  ['Last run', 'number'],
+  ['Took', 'number'],
+  ['Result'],
+  ['Next run', 'number'],
+]
+
+function drawJobs(place: Element, jobs: Upkeep['jobs'], now: string): void {
+  const rows = jobs.flatMap(({ job, summary, schedules, nextRun, lastRun }): Child[] => [
+    h(
+      'tr',
+      {},
+      h('th', { scope: 'row', title: summary }, job),
+      cell(
+        'last',
+        'number faint',
+        lastRun ? time(lastRun.startedAt, `${age(secondsBetween(lastRun.startedAt, now))} ago`) : 'never yet',
+      ),
+      cell('took', 'number', lastRun ? took(lastRun.tookMs) : ''),
+      cell('result', '', lastRun && outcome(lastRun)),
+      cell(
+        'next',
+        'number',
+        nextRun === null
+          ? h('span', { class: 'faint' }, 'when asked')
+          : time(nextRun, until(secondsBetween(now, nextRun))),
+        schedules > 1 && h('span', { class: 'faint' }, ` · ${counted(schedules, 'schedule')}`),
+      ),
+    ),
+    lastRun?.error ? errorRow(`job ${job}`, jobColumns.length, lastRun.error) : null,
+  ])
+  draw(place, table('When each job ran and runs next', jobColumns, rows, { class: 'cards' }))
+}
+
+const endings: Readonly<Record<string, string>> = {
+  drop: 'dropped',
+  archive: 'archived',
+  'roll-up': 'rolled up',
+}
+
+export function drawStorage(place: Element, { partitions }: Status): void {
+  const rows = partitions.map(({ table: name, partitions: leaves, bytes: size, estimatedRows, ...rest }) => {
+    const { daysAhead, newestBound, keptDays, ending, unbounded } = rest
+    return h(
+      'tr',
+      {},
+      h('th', { scope: 'row' }, name),
+      cell(
+        'partitions',
+        `number ${unbounded.length > 0 ? 'warns' : ''}`,
+        count(leaves),
+        unbounded.length > 0 && h('span', { class: 'faint' }, ` + ${unbounded.join(', ')}, without bounds`),
+      ),
+      // The planner has not looked at a new leaf yet.
+      cell('rows', 'number', estimatedRows === 0 ? '–' : `~ ${count(estimatedRows)}`),
+      cell('size', 'number', bytes(size)),
+      cell(
+        'ahead',
+        `number ${daysAhead < 1 ? 'warns' : ''}`,
+        newestBound === null ? 'none' : time(newestBound, ahead(daysAhead)),
+      ),
+      cell(
+        'kept',
+        '',
+        keptDays === null ? 'for ever' : `${counted(keptDays, 'day')}, then ${endings[ending ?? '']}`,
+      ),
+    )
+  })
+  const columns: Column[] = [
+    ['Table'],
+    ['Partitions', 'number'],
+    ['Rows', 'number'],
+    ['Size', 'number'],
+    ['Made ahead', 'number'],
+    ['Kept'],
+  ]
+  draw(place, table('The partitions of each table', columns, rows, { class: 'cards' }))
+}
+
+const ahead = (days: number): string =>
+  days < 2 ? `${Math.round(days * 24)} h` : counted(Math.floor(days), 'day')
+
+const fates: Readonly<Record<string, string>> = {
+  drop: 'dropped',
+  archive: 'archived, read back and dropped',
+  'roll-up': 'rolled up, compared and dropped',
+}
+const mostLeaves = 12
+
+type Leaf = NextRetention['partitions'][number]
+type OldRows = NextRetention['rows'][number]
+
+/** What a row tells of a partition; one without bounds in time has not all of it. */
+type ShownLeaf = Readonly<{
+  name: string
+  verdict: string
+  reason: string
+  bytes: number
+  bounds?: string
+  leaf?: Leaf
+}>
+
+const shownLeaf = (leaf: Leaf): ShownLeaf => ({ ...leaf, leaf })
+
+/** One without bounds in time is never old enough. */
+const unboundedLeaf = ({
+  name,
+  bounds,
+  bytes: size,
+  hold,
+}: NextRetention['unbounded'][number]): ShownLeaf => ({
+  name,
+  bounds,
+  bytes: size,
+  verdict: 'held-back',
+  reason: hold.remedy === null ? hold.reason : `${hold.reason}: ${hold.remedy}`,
+})
+
+/** What the next run will do; where it does nothing to a table, what is deleted first and when. */
+function drawRetention(place: Element, plan: NextRetention, now: string): void {
+  const going = plan.partitions.filter(({ verdict }) => verdict === 'goes')
+  const held = [
+    ...plan.partitions.filter(({ verdict }) => verdict === 'held-back').map(shownLeaf),
+    ...plan.unbounded.map(unboundedLeaf),
+  ]
+  const tables = [...new Set(plan.partitions.map(({ table: name }) => name))]
+  const waiting = tables.flatMap((name) => firstToGo(plan.partitions, name) ?? [])
+  const rows = [
+    ...[...going.map(shownLeaf), ...held].slice(0, mostLeaves).map((leaf) => leafRow(leaf, plan)),
+    ...plan.rows.filter(({ rows: old }) => old !== 0).map((old) => oldRowsRow(old, plan)),
+    ...waiting.map((leaf) => laterRow(leaf)),
+  ]
+  const columns: Column[] = [
+    ['What'],
+    ['Of'],
+    ['Rows', 'number'],
+    ['Size', 'number'],
+    ['When', 'number'],
+    ['Becomes'],
+  ]
+  const more = going.length + held.length - mostLeaves
+  draw(
+    place,
+    h(
+      'p',
+      { class: 'note inset' },
+      sentenceOf(plan, going, held),
+      ' ',
+      time(
+        plan.nextRun,
+        `It runs at ${instant(plan.nextRun)} UTC, in ${age(secondsBetween(now, plan.nextRun))}.`,
+      ),
+    ),
+    rows.length > 0 && table('What retention will do, and when', columns, rows, { class: 'cards' }),
+    more > 0 &&
+      h('p', { class: 'note inset' }, `And ${counted(more, 'partition')} more: beacon retention --dry-run`),
+  )
+}
+
+function sentenceOf({ refusal }: NextRetention, going: readonly Leaf[], held: readonly unknown[]): string {
+  if (refusal !== null) return `The next run will delete nothing: ${refusal}.`
+  const sum = (name: 'rows' | 'bytes') => going.reduce((total, leaf) => total + leaf[name], 0)
+  const parts = [
+    going.length > 0 &&
+      `delete ${counted(going.length, 'partition')} with ${counted(sum('rows'), 'row')}, ${bytes(sum('bytes'))}`,
+    held.length > 0 && `hold back ${counted(held.length, 'partition')}`,
+  ].filter((part) => part !== false)
+  return parts.length === 0
+    ? 'The next run has no partition to delete.'
+    : `The next run will ${parts.join(', and ')}.`
+}
+
+const leafRow = (
+  { name, bounds, bytes: size, verdict, reason, leaf }: ShownLeaf,
+  { nextRun, holds }: NextRetention,
+): HTMLElement =>
+  h(
+    'tr',
+    { class: verdict },
+    h('th', { scope: 'row' }, name),
+    cell('of', 'faint', leaf ? span(leaf.from, leaf.to) : bounds),
+    cell('rows', 'number', leaf ? `${leaf.isExact ? '' : '~ '}${count(leaf.rows)}` : '–'),
+    cell('size', 'number', bytes(size)),
+    cell('when', 'number', verdict === 'goes' ? time(nextRun, instant(nextRun)) : 'not yet'),
+    cell(
+      'becomes',
+      verdict === 'goes' && !heldBefore(holds, name) ? '' : 'warns',
+      verdict === 'goes' && leaf ? [fates[leaf.ending], heldBefore(holds, name)] : `held back: ${reason}`,
+    ),
+  )
+
+/** Why the last run could not delete it. */
+function heldBefore(holds: NextRetention['holds'], name: string): string | undefined {
+  const hold = holds.find((one) => one.name === name)
+  if (!hold) return undefined
+  return ` · held back since ${instant(hold.heldSince)} UTC: ${hold.reason}${hold.remedy === null ? '' : `: ${hold.remedy}`}`
+}
+
+const oldRowsRow = (
+  { table: name, before, rows, ending }: OldRows,
+  { nextRun }: NextRetention,
+): HTMLElement =>
+  h(
+    'tr',
+    { class: rows === null ? 'later' : null },
+    h('th', { scope: 'row' }, name),
+    cell('of', 'faint', `older than ${day(before)}`),
+    cell('rows', 'number', rows === null ? 'as found' : count(rows)),
+    cell('size', 'number', ''),
+    cell('when', 'number', time(nextRun, instant(nextRun))),
+    cell('becomes', '', ending === 'archive' ? 'archived and deleted' : 'deleted'),
+  )
+
+/** Of a table of which nothing goes now, the leaf that will be old enough first. */
+function firstToGo(partitions: readonly Leaf[], name: string): Leaf | undefined {
+  const own = partitions.filter(({ table: of }) => of === name)
+  if (own.some(({ verdict }) => verdict !== 'stays')) return undefined
+  return own.toSorted((a, b) => Date.parse(a.keptUntil) - Date.parse(b.keptUntil))[0]
+}
+
+const laterRow = ({ name, from, to, rows, bytes: size, ending, keptUntil }: Leaf): HTMLElement =>
+  h(
+    'tr',
+    { class: 'later' },
+    h('th', { scope: 'row' }, name),
+    cell('of', '', span(from, to)),
+    cell('rows', 'number', count(rows)),
+    cell('size', 'number', bytes(size)),
+    cell('when', 'number', time(keptUntil, `after ${day(keptUntil)}`)),
+    cell('becomes', '', fates[ending]),
+  )
+
+const span = (from: string, to: string): string => {
+  const last = new Date(Date.parse(to) - 1).toISOString()
+  return day(from) === day(last) ? day(from) : `${day(from)} → ${day(last)}`
+}
+
+type Fact = readonly [name: string, value: Child, note?: Child]
+
+function drawArchives(place: Element, archives: Upkeep['archives']): void {
+  const {
+    files,
+    rows,
+    bytes: size,
+    unverified,
+    newest,
+    lastVerifiedAt,
+    longestUnreadAt,
+    lastCheck,
+  } = archives
+  if (files === 0 && lastCheck === null) {
+    draw(place, nothing('Nothing has been archived yet.'))
+    return
+  }
+  const facts: Fact[] = lastCheck ? [['Last check', ...checkFact(lastCheck)]] : []
+  if (files > 0)
+    facts.push(
+      ['Files', count(files), unverified > 0 && `${count(unverified)} more not read back yet`],
+      ['Rows', count(rows)],
+      ['Size', bytes(size)],
+    )
+  if (newest)
+    facts.push(['Newest', newest.name, `${count(newest.rows)} rows, ${instant(newest.createdAt)} UTC`])
+  if (lastVerifiedAt) facts.push(['Last read back', time(lastVerifiedAt, `${instant(lastVerifiedAt)} UTC`)])
+  if (longestUnreadAt && lastVerifiedAt && instant(longestUnreadAt) !== instant(lastVerifiedAt))
+    facts.push([
+      'Longest not read',
+      time(longestUnreadAt, `since ${instant(longestUnreadAt)} UTC`),
+      'beacon archive verify',
+    ])
+  draw(
+    place,
+    h(
+      'dl',
+      { class: 'facts' },
+      facts.map(([name, value, note]) =>
+        h('div', {}, h('dt', {}, name), h('dd', {}, value, note && h('span', {}, note))),
+      ),
+    ),
+  )
+}
+
+/** What the last comparison with what was written has found. */
+const checkFact = ({
+  checkedAt,
+  problems,
+  liveRows,
+  archivedRows,
+  first,
+}: NonNullable<Upkeep['archives']['lastCheck']>): [Child, Child] => [
+  time(checkedAt, `${instant(checkedAt)} UTC`),
+  problems === 0
+    ? `${count(liveRows + archivedRows)} candles are as they were written`
+    : [
+        h('b', { class: 'warns' }, `${counted(problems, 'difference')} from what was written`),
+        ...first.map(({ where, problem, remedy }) => h('span', {}, `${where}: ${problem}. ${remedy}`)),
+      ],
+]
+
+type Queue = NonNullable<Status['queues']>[number]
+const queueStates = ['waiting', 'active', 'delayed', 'failed'] as const
+
+const inState = (one: Queue, state: (typeof queueStates)[number]): number =>
+  state === 'waiting' ? one.waiting + one.prioritized : one[state]
+
+const isBusy = (one: Queue): boolean => one.paused || queueStates.some((state) => inState(one, state) > 0)
+
+/** Most queues have nothing most of the time: they are named, and no more. */
+export function drawQueues(place: Element, { queues }: Status): void {
+  if (queues === null) {
+    draw(place, nothing('The queue does not answer.'))
+    return
+  }
+  const columns: Column[] = [['Queue'], ...queueStates.map((state): Column => [state, 'number'])]
+  const rows = queues.filter(isBusy).map((one) =>
+    h(
+      'tr',
+      {},
+      h('th', { scope: 'row' }, link(one.queue), one.paused && h('span', { class: 'tag' }, 'paused')),
+      queueStates.map((state) => {
+        const jobs = inState(one, state)
+        return h('td', { class: `number ${jobs === 0 ? 'zero' : state}` }, count(jobs))
+      }),
+    ),
+  )
+  const idle = queues.filter((one) => !isBusy(one))
+  draw(
+    place,
+    rows.length > 0 && table('Jobs of each queue by state', columns, rows),
+    idle.length > 0 &&
+      h(
+        'p',
+        { class: 'note inset' },
+        'Empty: ',
+        idle.flatMap(({ queue }, index): Child[] => [index > 0 && ', ', link(queue)]),
+      ),
+  )
+}
+
+const link = (queue: string): HTMLElement =>
+  h('a', { href: `${base}/queues/queue/${encodeURIComponent(queue)}` }, queue)

@@ -1,0 +1,67 @@
+// Numbers, instants and lengths of time, as people read them.
+
+const whole = new Intl.NumberFormat('en')
+const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 2 })
+
+export const count = (number: number | null | undefined): string =>
+  number === null || number === undefined ? '' : whole.format(number)
+
+/** 1 row, 14,220 rows. */
+export const counted = (number: number, noun: string): string =>
+  `${count(number)} ${noun}${number === 1 ? '' : 's'}`
+
+/** 12 s, 4 min, 3 h, 2 d: short enough for a table's cell. */
+export function age(seconds: number): string {
+  if (seconds < 0) return 'now'
+  if (seconds < 100) return `${Math.round(seconds)} s`
+  if (seconds < 100 * 60) return `${Math.floor(seconds / 60)} min`
+  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h`
+  return `${Math.floor(seconds / 86_400)} d`
+}
+
+/** `in 4 min`, or `now` for what is due. */
+export const until = (seconds: number): string => (seconds < 0.5 ? 'now' : `in ${age(seconds)}`)
+
+/** The time since an instant, in seconds, by the clock of the one who reported. */
+export const secondsBetween = (from: string, to: string): number => (Date.parse(to) - Date.parse(from)) / 1000
+
+export function took(ms: number | null): string {
+  if (ms === null) return ''
+  if (ms < 1000) return `${ms} ms`
+  return ms < 60_000
+    ? `${(ms / 1000).toFixed(1)} s`
+    : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`
+}
+
+/** 2024-03-01 12:00, and the seconds only where there are any. */
+export function instant(iso: string): string {
+  const text = iso.slice(0, 19).replace('T', ' ')
+  return text.endsWith(':00') ? text.slice(0, 16) : text
+}
+
+export const day = (iso: string): string => iso.slice(0, 10)
+
+const local = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' })
+
+/** In UTC, and in the time zone of the reader. */
+export const inBothZones = (iso: string): string => `${instant(iso)} UTC\n${local.format(new Date(iso))} here`
+
+export function bytes(number: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  const power = Math.min(units.length - 1, number > 0 ? Math.floor(Math.log10(number) / 3) : 0)
+  const value = number / 1000 ** power
+  return `${value < 10 && power > 0 ? value.toFixed(1) : Math.round(value)} ${units[power]}`
+}
+
+/** A price keeps every digit it was stored with, but for the zeros at its end: no arithmetic touches it. */
+export function price(text: string): string {
+  const [integer = '', fraction = ''] = text.split('.')
+  const kept = fraction.replace(/0+$/, '')
+  const grouped = integer.replace(/\B(?=(\d{3})+$)/g, ',')
+  return kept === '' ? grouped : `${grouped}.${kept.padEnd(2, '0')}`
+}
+
+export const money = (text: string | null): string => (text === null ? '' : `$${short.format(Number(text))}`)
+
+export const percent = (text: string | null): string =>
+  text === null ? '' : `${Math.abs(Number(text)).toFixed(2)} %`
