@@ -158,7 +158,9 @@ test.concurrent('each thing that was made wrong is found, once, with what mends 
   for (const remedy of remedies.filter((one) => !one.startsWith('npx')))
     await site.database.pool.query(remedy)
   const [kept, , , mended] = await site.runLines(['retention', 'views refresh', 'retention', 'doctor --json'])
-  expect(kept?.stderr).toMatch(/^error: nothing is deleted: the clock says .* and the newest candle or price is of /)
+  expect(kept?.stderr).toMatch(
+    /^error: nothing is deleted: the clock says .* and the newest candle or price is of /,
+  )
   if (!mended) throw new Error('the lines have ended')
   expect([...findings(mended, 'detached'), ...findings(mended, 'rights')]).toEqual([])
 })
