@@ -17,8 +17,8 @@ export type Timer = Readonly<{ leftMs: number; mark: number }>
  * written. Where that lies in the future, the store's clock was set back since, and the time runs on from now.
  */
 export type BucketStore = Readonly<{
-  /** Adds so many milliseconds, if the whole then stays below the brim. */
-  pour(key: string, ms: number, brimMs: number): Promise<Poured>
+  /** Adds so many milliseconds, if the whole then stays below the capacity. */
+  pour(key: string, ms: number, capacityMs: number): Promise<Poured>
   /** Makes it run out in so long, unless it takes longer already. Returns the milliseconds that are left. */
   fill(key: string, ms: number): Promise<number>
   /** Takes the place of what stood before. */

@@ -116,7 +116,7 @@ class SourceBudget {
   async #pour(points: number, lane: Lane, signal: AbortSignal): Promise<number> {
     const { pace, bucket } = this.#parts
     // Whoever is behind us can follow at once when we wait until several of us fit.
-    const followers = Math.floor((pace.brims[lane] / points - 1) / 2)
+    const followers = Math.floor((pace.capacities[lane] / points - 1) / 2)
     for (;;) {
       const poured = await bucket.pour(points, lane)
       if (poured.fits) return poured.emptyInMs

@@ -3,9 +3,9 @@ import type { Lane, RateLimit } from './request.ts'
 
 /**
  * How fast a source may be asked, as a leaky bucket: each request pours in its points, and one point leaks out every
- * `perPointMs`. `burst` is how full it may be when a request is sent; `brims` is how full each lane may make it.
+ * `perPointMs`. `burst` is how full it may be when a request is sent; `capacities` is how full each lane may make it.
  */
-export type Pace = Readonly<{ perPointMs: number; burst: number; brims: Readonly<Record<Lane, number>> }>
+export type Pace = Readonly<{ perPointMs: number; burst: number; capacities: Readonly<Record<Lane, number>> }>
 
 /** What the pace stays below the share, so that what was held up for a moment can be made up for. */
 const slack = 0.03
@@ -34,8 +34,8 @@ export function paceOf(limits: readonly RateLimit[], share: number): Pace {
   return {
     perPointMs,
     burst: 1 + room,
-    // Whoever waits for the bucket to leak down to a lower brim is overtaken by whoever needs not wait as long.
-    brims: {
+    // Requests that need less capacity may pass those that wait for more.
+    capacities: {
       live: 1 + room + reservationMs / perPointMs,
       repair: 1 + 0.8 * room,
       backfill: 1 + 0.6 * room,
@@ -47,13 +47,13 @@ export function paceOf(limits: readonly RateLimit[], share: number): Pace {
 export type Payment = Readonly<{ first: number; rest: number; held: number }>
 
 /**
- * The first points are poured in when the lane's brim leaves room for them, which for live work it does whatever a backfill
+ * The first points are poured in when the lane's capacity leaves room for them, which for live work it does whatever a backfill
  * has poured in; the rest at once after them. What is more than the burst is paid for twice: those before must leave as
  * much room for it as those after.
  */
-export function paymentOf({ perPointMs, burst, brims }: Pace, weight: number): Payment {
+export function paymentOf({ perPointMs, burst, capacities }: Pace, weight: number): Payment {
   const points = Math.ceil(weight)
-  const first = Math.min(points, Math.floor(brims.backfill))
+  const first = Math.min(points, Math.floor(capacities.backfill))
   const excess = Math.max(0, Math.ceil(points - burst))
   return { first, rest: points + excess - first, held: (burst + excess) * perPointMs }
 }

@@ -62,12 +62,12 @@ export function openPostgresBuckets(pool: Pool): BucketStore {
     return row && row.leftMs > 0 ? { leftMs: row.leftMs, mark: row.mark } : undefined
   }
   return {
-    pour: async (key, ms, brimMs) => {
-      const values = [microseconds(ms), microseconds(brimMs)]
+    pour: async (key, ms, capacityMs) => {
+      const values = [microseconds(ms), microseconds(capacityMs)]
       const { fits, leftMs: left } = answered(
         await ask<{ fits: boolean; leftMs: number }>(pourStatement, key, ...values),
       )
-      return fits ? { fits, emptyInMs: left } : { fits, fitsInMs: Math.max(left, 0) + ms - brimMs }
+      return fits ? { fits, emptyInMs: left } : { fits, fitsInMs: Math.max(left, 0) + ms - capacityMs }
     },
     fill: async (key, ms) =>
       answered(await ask<{ leftMs: number }>(fillStatement, key, microseconds(ms))).leftMs,

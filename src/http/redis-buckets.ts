@@ -6,7 +6,7 @@ const prefix = '{beacon}:'
 
 /**
  * The key holds when the time runs out, when that was written, both in microseconds, and the mark. The arguments are what to
- * do, the milliseconds, and the brim or the mark. Answers whether it fitted, the milliseconds left, and the mark.
+ * do, the milliseconds, and the capacity or the mark. Answers whether it fitted, the milliseconds left, and the mark.
  */
 const script = `
   local time = redis.call('time')
@@ -18,10 +18,10 @@ const script = `
   local act, added = ARGV[1], ARGV[2] * 1000
   local fits, new = 1, over
   if act == 'pour' then
-    local brim = ARGV[3] * 1000
+    local capacity = ARGV[3] * 1000
     new = math.max(over, now) + added
-    if new - now > brim then
-      fits, added = 0, new - now - brim
+    if new - now > capacity then
+      fits, added = 0, new - now - capacity
       new = over
     end
   elseif act == 'fill' then
@@ -44,8 +44,8 @@ export function openRedisBuckets(redis: Redis | Cluster): BucketStore {
   const ask = async (key: string, act: string, ms: number, bound: number): Promise<Answer> =>
     (await redis.eval(script, 1, `${prefix}${key}`, act, String(ms), String(bound))) as Answer
   return {
-    pour: async (key, ms, brimMs) => {
-      const [fits, leftMs] = await ask(key, 'pour', ms, brimMs)
+    pour: async (key, ms, capacityMs) => {
+      const [fits, leftMs] = await ask(key, 'pour', ms, capacityMs)
       return fits === 1 ? { fits: true, emptyInMs: leftMs } : { fits: false, fitsInMs: leftMs }
     },
     fill: async (key, ms) => (await ask(key, 'fill', ms, 0))[1],

@@ -66,7 +66,7 @@ export function startMonitor(reach: MonitorReach, releases: Releases): void {
     releases.push(() => task.destroy())
   }
   watch(everyMinute, () => monitor.look())
-  watch(inBetween, () => monitor.glance())
+  watch(inBetween, () => monitor.checkObstacles())
 }
 
 /** One process's watch. What it sees twice in a row becomes an incident: a hiccup does not. */
@@ -96,8 +96,8 @@ export class Monitor {
     await forgetIncidents(databaseOf(pool), plus(now, -keptIncidentsMs))
   }
 
-  /** Looks only at what may stop the work: it touches no table that another program can have locked. */
-  async glance(): Promise<void> {
+  /** Checks only what may stop the work: it touches no table that another program can have locked. */
+  async checkObstacles(): Promise<void> {
     await this.#reconcile(this.#reach.clock.now())
   }
 
@@ -168,7 +168,7 @@ const asConcern = ({ key, sentence, details }: Finding | Incident): Concern => (
   ...(details ? { details } : {}),
 })
 
-/** What each glance looks at by itself. */
+/** What `checkObstacles` reads by itself. */
 const isObstacle = (key: string): boolean => key.endsWith(seenFrom) || key.startsWith('database.blocked ')
 
 /** Free for others than root, where the server keeps its data; undefined where the login may not know where that is. */

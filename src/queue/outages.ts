@@ -3,12 +3,12 @@ import type { Log } from '../runtime/log.ts'
 import { reasonOf } from '../runtime/when-answering.ts'
 import type { EngineQueue } from './engine.ts'
 
-/** As many as one look takes: what is left is promoted by the next success, or when it is due. */
+/** At most so many at a time: the rest is promoted by the next success, or when it is due. */
 const mostPromoted = 500
 
 /**
- * The queues whose source was out of order when this process asked it last. As soon as a run succeeds again, what was put off
- * there is tried at once.
+ * The queues whose source failed at this process's last request. As soon as a run succeeds again, what was put off there is
+ * retried at once.
  */
 export class Outages {
   readonly #queues = new Set<string>()

@@ -15,7 +15,7 @@ export async function idleQueues(
   queues: readonly string[],
   now: Instant,
 ): Promise<IdleQueue[]> {
-  const looked = await Promise.all(
+  const checked = await Promise.all(
     queues.map(async (name): Promise<IdleQueue | undefined> => {
       const queue = engine.queue(name)
       const [scheduler, isPaused] = await Promise.all([
@@ -28,7 +28,7 @@ export async function idleQueues(
       return lateMs > patienceMs + heartbeat.everyMs ? { queue: name, lateMs } : undefined
     }),
   )
-  return looked.filter((one) => one !== undefined)
+  return checked.filter((one) => one !== undefined)
 }
 
 /** The names of the queues that are paused. */

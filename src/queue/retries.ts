@@ -5,7 +5,7 @@ import type { Job } from './job.ts'
 /** The name of the delays below, as the options of a job have it. */
 export const untilNextRun = 'until-next-run'
 
-/** A source that is out of order is asked again within a minute at first, and then every few minutes. */
+/** A source that fails gets another request within a minute at first, and then every few minutes. */
 const longestAtFirstMs = minute
 const atFirstMs = hour
 const longestLaterMs = 5 * minute
@@ -23,7 +23,7 @@ export function delayAfter(failedTries: number): number {
   return spentMs < atFirstMs ? early : longestLaterMs
 }
 
-/** The same, a little earlier by chance: the processes of a fleet do not ask all at once. */
+/** The same with jitter, so that the processes of a fleet do not retry at once. */
 export const backoffStrategy = (failedTries: number): number =>
   Math.round(delayAfter(failedTries) * (1 - Math.random() / 4))
 
@@ -51,7 +51,7 @@ export const retriesOf = ({ attempts }: Pick<Job, 'attempts'>, pattern: string) 
 export const nextDue = (pattern: string, now: Instant): Instant =>
   toInstant(CronExpressionParser.parse(pattern, { currentDate: now, tz: 'UTC' }).next().getTime())
 
-/** Of so many runs in a row. The same whenever it is asked: what is planned with it must not change from day to day. */
+/** Of so many runs in a row. The result must not depend on the day: schedules are compared with it. */
 const comparedRuns = 100
 
 function shortestGapMs(pattern: string): number {

@@ -8,7 +8,7 @@ const notOurForm =
   'is not a URL of the form postgres://host or postgresql://host, or with several hosts ' +
   'postgresql://host:5432,host:5432/database?target_session_attrs=read-write'
 
-/** The servers are asked for one that takes writes whichever of these is set. */
+/** The server that takes writes is used with each of these. */
 const writing = new Set(['any', 'read-write', 'primary'])
 
 /**
@@ -20,7 +20,7 @@ export function readDatabaseUrl(text: string): readonly DatabaseAddress[] | stri
   if (!url || !['postgres', 'postgresql'].includes(url.scheme)) return notOurForm
   const wanted = url.query.get('target_session_attrs')
   if (wanted !== null && !writing.has(wanted)) {
-    return `asks for target_session_attrs=${wanted}: the tables are written, so it must be read-write`
+    return `has target_session_attrs=${wanted}: the tables are written, so it must be read-write`
   }
   const servers = serversOf(url)
   if (!servers) return notOurForm

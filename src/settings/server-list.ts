@@ -43,7 +43,7 @@ function readAddress(text: string, defaultPort: number): ServerAddress | undefin
   return number > 65_535 ? undefined : { host, port: number }
 }
 
-/** As it stands where a percent sign begins no character: passwords are often not encoded. */
+/** Unchanged where a percent sign begins no character: passwords are often not encoded. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text)

@@ -9,7 +9,7 @@ import { engines } from '../support/database.ts'
 import { aSource, testOn } from './stores.ts'
 
 /** So slow that nothing leaks out while a test looks on. */
-const slow: Pace = { perPointMs: hour, burst: 10, brims: { live: 12, repair: 8, backfill: 6 } }
+const slow: Pace = { perPointMs: hour, burst: 10, capacities: { live: 12, repair: 8, backfill: 6 } }
 
 /** What a busy machine may take between pouring and looking. */
 const lateMs = 20 * second
@@ -40,7 +40,7 @@ describe.each(engines)('a leaky bucket on %s', (engine) => {
     return [openLeakyBucket(stores[0], source, slow), openLeakyBucket(stores[1], source, slow)]
   })
 
-  test('holds just what fits below the brim of each lane, whoever pours', async ({ buckets }) => {
+  test('holds just what fits below the capacity of each lane, whoever pours', async ({ buckets }) => {
     expect(await pourMany(buckets, 'backfill')).toBe(6)
     expect(await pourMany(buckets, 'repair')).toBe(2)
     expect(await pourMany(buckets, 'backfill')).toBe(0)
@@ -70,7 +70,7 @@ describe.each(engines)('a leaky bucket on %s', (engine) => {
   })
 
   test('leaks by the millisecond', async ({ stores }) => {
-    const quick = { perPointMs: 40.5, burst: 1, brims: { live: 1.5, repair: 1, backfill: 1 } }
+    const quick = { perPointMs: 40.5, burst: 1, capacities: { live: 1.5, repair: 1, backfill: 1 } }
     const bucket = openLeakyBucket(stores[0], aSource(), quick)
     await bucket.pour(1, 'backfill')
     const waitMs = await fitsInMs(bucket, 1, 'backfill')

@@ -20,10 +20,10 @@ function letThrough(pace: Pace, askers: readonly Asker[], untilMs: number): Map<
     const { asker, atMs } = next
     const { first, rest, held } = paymentOf(pace, asker.weight)
     const filledMs = Math.max(emptyAtMs, atMs) + first * pace.perPointMs
-    const brimMs = atMs + pace.brims[asker.lane] * pace.perPointMs
+    const capacityMs = atMs + pace.capacities[asker.lane] * pace.perPointMs
     // The clock of a simulation does not get any further by the error of a subtraction.
-    if (filledMs > brimMs + 1e-6) {
-      next.atMs += filledMs - brimMs
+    if (filledMs > capacityMs + 1e-6) {
+      next.atMs += filledMs - capacityMs
       continue
     }
     emptyAtMs = filledMs + rest * pace.perPointMs

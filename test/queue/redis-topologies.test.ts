@@ -233,7 +233,7 @@ describe.skipIf(!sharedRedisUrl)('the queue on Redis as it is run', () => {
       await expectWorking(engine, load)
     })
 
-    test('are told apart: a replica alone is refused in one sentence that names its primary', async () => {
+    test('a replica alone is refused with a message that names its primary', async () => {
       await expect(fleet.open({ redisUrl: urlOf(replica) })).rejects.toThrow(
         new Misconfigured(
           `Redis at 127.0.0.1:${replica.port} is a replica and takes no writes: REDIS_URL must name its primary, 127.0.0.1:${primary.port}`,
@@ -299,7 +299,7 @@ describe.skipIf(!sharedRedisUrl)('the queue on Redis as it is run', () => {
     },
   )
 
-  test('a Sentinel is told from a server, and a primary that no Sentinel knows is named', async () => {
+  test('a Sentinel in place of a server is refused, and a primary that no Sentinel knows is named', async () => {
     const primary = await servers.start()
     const sentinel = await servers.startSentinel(primary, 1)
     await expect(fleet.open({ redisUrl: urlOf(sentinel) })).rejects.toThrow(

@@ -11,7 +11,7 @@ import { readSettings } from '../../src/settings.ts'
 import { engines, redisUrl } from '../support/database.ts'
 import { aborted, aJob, eventually, promised, TestFleet } from './fleet.ts'
 
-/** What was written now is looked at as if the clock had been ahead by so much then, and set right since. */
+/** What was written now is checked as if the clock had been ahead by so much then, and set right since. */
 describe.each([hour, 23 * hour])('a clock that was %i ms ahead and is set right', (aheadMs) => {
   const setRight = (): Instant => plus(systemClock.now(), -aheadMs)
 
@@ -81,7 +81,7 @@ describe.each([hour, 23 * hour])('a clock that was %i ms ahead and is set right'
           return {}
         },
       })
-      // No lock is renewed while we look.
+      // No lock is renewed meanwhile.
       await fleet.work(engine, { queue, jobs: [job], lockDurationMs: 2 * hour, graceMs: 100 })
       const [id = ''] = await enqueue(engine, job, [{ text: 'hello' }])
       await running
@@ -112,7 +112,7 @@ describe.each([hour, 23 * hour])('a clock that was %i ms ahead and is set right'
 describe.each(engines)('a schedule on %s', (kind) => {
   const fleet = new TestFleet(kind)
 
-  /** As a collision of ids, or a human in the database, leaves a schedule behind: it stands, and nothing comes of it. */
+  /** As a collision of ids, or a human in the database, leaves a schedule behind: it is registered, and never runs. */
   async function forgetJobs(queue: string): Promise<void> {
     if (kind === 'postgres') {
       await fleet.database.pool.query('delete from bullmq.job where queue = $1', [queue])
@@ -148,13 +148,13 @@ describe.each(engines)('a schedule on %s', (kind) => {
         log: fleet.log,
       })
     await registered(systemClock.now())
-    // Overdue only because nobody works: its job waits.
+    // Overdue only because there is no worker: its job waits.
     const later = plus(systemClock.now(), 3 * minute)
     expect(await registered(later)).toEqual(new Set())
     await forgetJobs(queue)
     expect(await registered(systemClock.now())).toEqual(new Set())
     expect(await registered(later)).toContain('say_often')
-    const standing = await engine.queue(queue).getJobs(['delayed', 'waiting', 'prioritized'])
-    expect(standing.map(({ name }) => name)).toContain('say')
+    const waiting = await engine.queue(queue).getJobs(['delayed', 'waiting', 'prioritized'])
+    expect(waiting.map(({ name }) => name)).toContain('say')
   })
 })

@@ -29,9 +29,9 @@ describe('DATABASE_URL', () => {
     ['postgres://a/beacon?host=a,b,c&port=1,2', /^is not a URL/],
     [
       'postgres://a,b/beacon?target_session_attrs=standby',
-      /^asks for target_session_attrs=standby: the tables are written/,
+      /^has target_session_attrs=standby: the tables are written/,
     ],
-    ['postgres://a/beacon?target_session_attrs=read-only', /^asks for target_session_attrs=read-only/],
+    ['postgres://a/beacon?target_session_attrs=read-only', /^has target_session_attrs=read-only/],
   ])('%s is refused', (text, message) => {
     expect(readDatabaseUrl(text)).toMatch(message)
   })

@@ -111,7 +111,7 @@ describe('a session of another program that ours wait for', () => {
     })
   })
 
-  test('is an alert at the next glance, and what the status says, whatever table it has locked', async ({
+  test('is an alert at the next check and the message of the status, whatever table it has locked', async ({
     freshDatabase,
     ours,
     other,
@@ -135,7 +135,7 @@ describe('a session of another program that ours wait for', () => {
     await using web = await serve({ database: { pool: ours }, engine })
     try {
       await other.query('begin')
-      // What each look at the status reads first.
+      // What the status reads first.
       await other.query('lock table coins in access exclusive mode')
       const writing = databaseOf(ours)
         .execute('select 1 from coins')
@@ -147,7 +147,7 @@ describe('a session of another program that ours wait for', () => {
       ])
       const monitor = new Monitor(reach)
       const opened = async () => {
-        await monitor.glance()
+        await monitor.checkObstacles()
         return (await listOpenIncidents(databaseOf(ours))).map(({ key }) => key.replace(/\d+$/, 'PID'))
       }
       await expect.poll(opened, { timeout: 30_000, interval: 500 }).toEqual(['database.blocked PID'])
@@ -161,7 +161,7 @@ describe('a session of another program that ours wait for', () => {
 })
 
 describe.skipIf(!installedPostgres)('a prepared transaction', () => {
-  test('that nobody has ended is named with the statement that ends it', async ({ onTestFinished }) => {
+  test('that was left open is named with the statement that ends it', async ({ onTestFinished }) => {
     const database: TestDatabase = await createTestDatabase(installedPostgres?.url)
     onTestFinished(() => database.drop())
     const ours = openPool(database.url, settings.database, () => {}, 'beacon daemon')

@@ -65,7 +65,7 @@ async function standingSchedule({ pool, url }: TestDatabase, engine: Engine): Pr
   })
 }
 
-describe('readiness looks at progress', () => {
+describe('readiness checks progress', () => {
   test('a schedule of the last minutes whose run has not ended is named', async ({ freshDatabase }) => {
     const engine = await openTestEngine(freshDatabase.url)
     try {
@@ -150,7 +150,7 @@ describe.each(engines)('on %s', (kind) => {
   })
 })
 
-test('a server that became read-only is told, left, and used again once it takes writes', async ({
+test('a server that became read-only is reported, left, and used again once it takes writes', async ({
   freshDatabase,
 }) => {
   const { url, pool: direct } = freshDatabase

@@ -43,7 +43,7 @@ describe.skipIf(!installedPostgres)('a primary and its streaming replica', () =>
     })
   const settings = readSettings({}).database
 
-  test('a replica alone is refused in one sentence', async () => {
+  test('a replica alone is refused with one message', async () => {
     const url = pair.replica.url('beacon')
     const opening = openServer(
       {

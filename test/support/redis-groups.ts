@@ -10,11 +10,12 @@ export async function untilSays(
   form: RegExp,
 ): Promise<void> {
   const [name = '', ...args] = command
-  const look = async () => {
+  const read = async () => {
     const answer = String(await server.ask(name, ...args).catch(String))
     return form.test(answer) ? answer : undefined
   }
-  if ((await waitFor(look, mostMs)) === undefined) throw new Error(`${command.join(' ')} never said ${form}`)
+  if ((await waitFor(read, mostMs)) === undefined)
+    throw new Error(`${command.join(' ')} never answered ${form}`)
 }
 
 /** A primary and a replica that has all that the primary has. */

@@ -58,7 +58,7 @@ export class RedisServers {
     await mkdir(dir)
     const file = join(dir, 'redis.conf')
     await writeFile(file, [`port ${port}`, 'bind 127.0.0.1', `dir ${dir}`, ...settings, ''].join('\n'))
-    // The shell ends the server when its input ends: when it is told to, and when this process is killed.
+    // The shell ends the server when its input ends: on close, and when this process is killed.
     const script =
       '"$@" & server=$!; echo $server; cat; kill -CONT "$server"; kill -9 "$server"; wait "$server"'
     const shell = spawn(

@@ -8,7 +8,7 @@ import { isDemoted, redisRefusal } from './refusal.ts'
 
 export type RedisClient = Redis | Cluster
 
-/** Why the servers took no command when they were last asked to; undefined once they did. */
+/** Why the servers refused the last command; undefined once they took one. */
 export type RedisHealth = { refusal: string | undefined }
 
 export type OpenRedis = Readonly<{

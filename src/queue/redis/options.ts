@@ -15,7 +15,7 @@ export const serverOptions = ({ username, password, tls }: RedisServers): RedisO
   ...(tls ? { tls: {} } : {}),
 })
 
-/** How the primary is asked of the Sentinels. */
+/** How the Sentinels are asked for the primary. */
 export const sentinelOptions = (
   { servers, tls }: RedisServers,
   { primaryName, username, password }: NonNullable<RedisServers['sentinel']>,

@@ -4,7 +4,7 @@ import type { RedisServers } from '../../settings/redis-url.ts'
 import { serverName } from '../../settings/server-list.ts'
 import { connectShortly, infoOf, type RedisInfo } from './short-connection.ts'
 
-/** What stands behind REDIS_URL, and what its primary, or a node of its cluster, reports of itself. */
+/** What REDIS_URL names, and what its primary, or a node of its cluster, reports of itself. */
 export type Topology = Readonly<{ isCluster: boolean; info: RedisInfo }>
 
 /**

@@ -13,7 +13,7 @@ export type Keeper = Readonly<{
   stop(): Promise<void>
 }>
 
-const lookEveryMs = 2 * second
+const checkEveryMs = 2 * second
 
 /** A disk that is full stays so for a while: each start reads the whole write-ahead log. */
 const longestPauseMs = 20 * second
@@ -26,17 +26,17 @@ const quietMs = minute
 export function keepRunning(home: Home, turns: string, port: number, log: Log): Keeper {
   const stop = new AbortController()
   let reason: string | undefined
-  let pauseMs = lookEveryMs
+  let pauseMs = checkEveryMs
   let reportedAt = Number.NEGATIVE_INFINITY
   const report = (text: string) => {
     if (performance.now() - reportedAt < quietMs) return
     reportedAt = performance.now()
     log.warn('embedded.not-started', { reason: text })
   }
-  const look = async (): Promise<void> => {
+  const check = async (): Promise<void> => {
     if ((await findPostmaster(dataDirOf(home.folder))) !== undefined) {
       reason = undefined
-      pauseMs = lookEveryMs
+      pauseMs = checkEveryMs
       return
     }
     try {
@@ -53,18 +53,18 @@ export function keepRunning(home: Home, turns: string, port: number, log: Log): 
       pauseMs = Math.min(2 * pauseMs, longestPauseMs)
     }
   }
-  const looking = (async () => {
+  const checking = (async () => {
     while (!stop.signal.aborted) {
-      // An end of the wait is an end of the looking.
+      // Stopped: the loop ends.
       await wait(pauseMs, undefined, { signal: stop.signal, ref: false }).catch(() => undefined)
-      if (!stop.signal.aborted) await look()
+      if (!stop.signal.aborted) await check()
     }
   })()
   return {
     whyDown: () => reason,
     stop: async () => {
       stop.abort()
-      await looking
+      await checking
     },
   }
 }

@@ -7,7 +7,7 @@ import type { ReadinessReach } from './readiness.ts'
 /** A coin tracked for less may not have its schedule yet. */
 const newCoinMs = 5 * minute
 
-/** A message about the schedules that no queue knows; undefined when all of them stand. */
+/** A message about the schedules that no queue has; undefined when all are registered. */
 export async function checkSchedule({
   engine,
   jobs,
@@ -16,7 +16,7 @@ export async function checkSchedule({
   clock,
 }: ReadinessReach): Promise<string | undefined> {
   const followed = await listCoins(databaseOf(pool))
-  // The scheduler looks for new coins every few minutes: until then nothing of theirs is missing.
+  // The scheduler registers new coins every few minutes: until then none of their schedules is missing.
   const longEnough = plus(clock.now(), -newCoinMs)
   const coins = followed.filter(({ markets }) =>
     markets.every(({ followedFrom }) => followedFrom <= longEnough),
@@ -28,7 +28,7 @@ export async function checkSchedule({
     })),
   )
   const names = [...new Set(wanted.map(({ queue }) => queue))]
-  const standing = new Map(
+  const registered = new Map(
     await Promise.all(
       names.map(async (name) => {
         const schedulers = await engine.queue(name).getJobSchedulers(0, -1)
@@ -36,7 +36,7 @@ export async function checkSchedule({
       }),
     ),
   )
-  const missing = wanted.filter(({ queue, work }) => !standing.get(queue)?.has(work)).length
+  const missing = wanted.filter(({ queue, work }) => !registered.get(queue)?.has(work)).length
   if (missing === 0) return undefined
   return `${counted(missing, 'schedule')} of ${wanted.length} not registered: start a process with the scheduler role`
 }

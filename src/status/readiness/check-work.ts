@@ -50,7 +50,7 @@ export async function checkWork(reach: ReadinessReach): Promise<string | undefin
   const queues = [...new Set(ticks.map(({ queue }) => queue))]
   const [idle] = await idleQueues(engine, queues, now)
   if (idle) {
-    return `the queue ${idle.queue} stands still: no worker has ended anything in it for ${lengthInWords(idle.lateMs)}`
+    return `the queue ${idle.queue} stands still: no heartbeat has ended in it for ${lengthInWords(idle.lateMs)}`
   }
   const paused = await pausedQueues(engine, queues)
   const since = await workersSince(pool, engine.kind)

@@ -32,7 +32,7 @@ export class DatabaseServers {
     this.#primary = primary
   }
 
-  /** It cannot be reached, or takes no writes any more: all of them are asked again. */
+  /** It cannot be reached, or takes no writes any more: the next connection tries all of them. */
   lost(): void {
     if (this.addresses.length > 1) this.#primary = undefined
   }

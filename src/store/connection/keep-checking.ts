@@ -6,7 +6,7 @@ const everyMs = 10 * second
 
 /**
  * Cuts a connection that is kept for the sake of its session once its server does not answer, or takes no writes any more:
- * nothing else is asked over it.
+ * no other query would find out.
  */
 export function keepChecking(client: Client): void {
   const check = async (): Promise<void> => {

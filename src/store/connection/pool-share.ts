@@ -3,7 +3,7 @@ import { Unavailable } from '../../fault.ts'
 import { durationText } from '../../settings/duration.ts'
 
 /**
- * The same pool, of which no more than so many connections are in use at a time through this: whoever only looks must not
+ * The same pool, of which no more than so many connections are in use at a time through this: page and monitor must not
  * take those of the jobs, nor leave many open behind.
  */
 export function shareOf(pool: Pool, most: number): Pool {

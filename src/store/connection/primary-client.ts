@@ -41,10 +41,10 @@ export class PrimaryClient extends Client {
   override connect(callback?: Connected): Promise<Client> | undefined {
     const connected = this.#connectToPrimary()
     if (callback === undefined) return connected
-    const tell = callback as (error: Error | null, client?: Client) => void
+    const report = callback as (error: Error | null, client?: Client) => void
     connected.then(
-      (client) => tell(null, client),
-      (error: Error) => tell(error),
+      (client) => report(null, client),
+      (error: Error) => report(error),
     )
     return undefined
   }
@@ -62,7 +62,7 @@ export class PrimaryClient extends Client {
 
   async #connectToPrimary(): Promise<Client> {
     const server = this.#servers.primary ?? (await this.#findPrimary())
-    // The pool, or whoever waited, has given this connection up meanwhile.
+    // The pool has given this connection up meanwhile.
     if (this.connection.stream.destroyed) throw new Unavailable('the database did not answer in time')
     if (this.#servers.addresses.length > 1) Object.assign(this, { host: server.host, port: server.port })
     try {
