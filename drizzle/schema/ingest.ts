@@ -129,6 +129,7 @@ export const ingestRuns = pgTable(
 export const candleRevisions = pgTable(
   'candle_revisions',
   {
+    id: bigint({ mode: 'number' }).primaryKey().generatedByDefaultAsIdentity(),
     coinId: coinId(),
     timeframe: varchar({ length: 10 }).notNull(),
     timestamp: instant().notNull(),

@@ -93,6 +93,8 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
     audit_logs: 'delete insert select',
     archives_sequence_seq: 'usage',
     notifications: 'delete insert select',
+    backtest_results: 'delete insert select',
+    trading_strategies: 'select(id)',
     users:
       'select(email) select(id) select(status) select(tier) update(email) update(status) update(tier) update(updated_at)',
     profiles: 'select(avatar_url) select(display_name) select(id) update(avatar_url) update(display_name)',

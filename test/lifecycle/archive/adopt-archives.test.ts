@@ -123,7 +123,7 @@ describe('adopting files', () => {
     expect(await queryArchive(deps, query)).toMatchObject({ rows: [['10']] })
     await pool.query('delete from archives')
     expect(await queryArchive(deps, query)).toMatchObject({ rows: [['0']] })
-    expect(await adoptArchives(deps, false)).toHaveLength(4)
+    expect(await adoptArchives(deps, false)).toHaveLength(5)
     expect(await queryArchive(deps, query)).toMatchObject({ rows: [['10']] })
   })
 })
