@@ -1,6 +1,5 @@
 import type { Job } from '../src/queue/job.ts'
 import { queueOfSource, sourceIds } from '../src/settings/source-ids.ts'
-import { archiveRows } from './archive-rows.ts'
 import { backfillCandles } from './backfill-candles.ts'
 import { checkArchive } from './check-archive.ts'
 import { enforceRetention } from './enforce-retention.ts'
@@ -24,7 +23,6 @@ export const jobs: readonly Job[] = [
   refreshViews,
   enforceRetention,
   retryRetention,
-  archiveRows,
   checkArchive,
   syncCoins,
 ]

@@ -158,6 +158,7 @@ export const failingJobs = pgTable(
 export const candleRevisions = pgTable(
   'candle_revisions',
   {
+    id: bigint({ mode: 'number' }).primaryKey().generatedByDefaultAsIdentity(),
     coinId: coinId(),
     timeframe: varchar({ length: 10 }).notNull(),
     timestamp: instant().notNull(),

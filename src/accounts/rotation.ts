@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { type EncryptedColumn, encryptedColumns } from '../encryption/encrypted-columns.ts'
 import { decrypt, encrypt, isUnderFirstKey } from '../encryption/encrypted-value.ts'
 import type { KeyRing } from '../encryption/key-ring.ts'
-import { Unreadable } from '../encryption/unreadable.ts'
+import { MissingKey, Unreadable } from '../encryption/unreadable.ts'
 import { asUpkeep } from '../store/acting.ts'
 import type { Database } from '../store/transaction.ts'
 
@@ -19,13 +19,17 @@ export type ColumnRotation = Readonly<{
   remaining: number
 }>
 
-/** Why a value was left as it was: a sentence that names table, column and row. */
+/** Why a value was left as it was: a message that names table, column and row. */
 export type RotationProblem = Readonly<{ table: string; column: string; rowId: string; why: string }>
+
+/** A key that the ring lacks, and how many values were encrypted with it. */
+export type LackedKey = Readonly<{ keyId: string; values: number }>
 
 export type Rotation = Readonly<{
   columns: readonly ColumnRotation[]
-  /** The first thousand of them. */
+  /** The first thousand of them, without those that a lacked key would help. */
   problems: readonly RotationProblem[]
+  lackedKeys: readonly LackedKey[]
 }>
 
 type RotationOptions = Readonly<{
@@ -125,7 +129,10 @@ async function readRows(
 
 type Change = Readonly<{ column: EncryptedColumn; rowId: string; before: string; after: string }>
 
-type Plan = Readonly<{ changes: readonly Change[]; problems: readonly RotationProblem[] }>
+/** A value that is left as it is; `keyId` where the ring lacks its key. */
+type Unchanged = RotationProblem & Readonly<{ keyId?: string }>
+
+type Plan = Readonly<{ changes: readonly Change[]; problems: readonly Unchanged[] }>
 
 async function planChanges(
   db: Database,
@@ -135,7 +142,7 @@ async function planChanges(
   planned: Holders,
 ): Promise<Plan> {
   const changes: Change[] = []
-  const problems: RotationProblem[] = []
+  const problems: Unchanged[] = []
   for (const row of rows) {
     for (const column of columns) {
       const before = row[column.column]
@@ -157,13 +164,14 @@ function planChange(
   column: EncryptedColumn,
   rowId: string,
   before: string,
-): Change | RotationProblem {
+): Change | Unchanged {
   try {
     const text = decrypt(ring, column, rowId, before)
     return { column, rowId, before, after: encrypt(ring, column, rowId, text) }
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error
-    return { table: column.table, column: column.column, rowId, why: error.message }
+    const place = { table: column.table, column: column.column, rowId, why: error.message }
+    return error instanceof MissingKey ? { ...place, keyId: error.keyId } : place
   }
 }
 
@@ -280,12 +288,13 @@ async function countByColumn(pool: Pool, ring: KeyRing): Promise<Map<EncryptedCo
   })
 }
 
-type Batch = Readonly<{ rotated: readonly EncryptedColumn[]; problems: readonly RotationProblem[] }>
+type Batch = Readonly<{ rotated: readonly EncryptedColumn[]; problems: readonly Unchanged[] }>
 
 /** What the batches have come to so far. */
 class Progress {
   readonly #columns = new Map(columns.map((column) => [column, { rotated: 0, left: 0 }]))
   readonly #problems: RotationProblem[] = []
+  readonly #lackedKeys = new Map<string, number>()
   #doneValues = 0
 
   add({ rotated, problems }: Batch): number {
@@ -295,7 +304,10 @@ class Progress {
         (one) => one.table === column.table && one.column === column.column,
       ).length
     }
-    this.#problems.push(...problems.slice(0, mostProblems - this.#problems.length))
+    for (const { keyId } of problems)
+      if (keyId !== undefined) this.#lackedKeys.set(keyId, (this.#lackedKeys.get(keyId) ?? 0) + 1)
+    const others = problems.filter(({ keyId }) => keyId === undefined)
+    this.#problems.push(...others.slice(0, mostProblems - this.#problems.length))
     this.#doneValues += rotated.length + problems.length
     return this.#doneValues
   }
@@ -308,6 +320,7 @@ class Progress {
       left,
       remaining: Math.max(0, (others.get(column) ?? 0) - left),
     }))
-    return { columns: counted, problems: this.#problems }
+    const lackedKeys = [...this.#lackedKeys].map(([keyId, values]) => ({ keyId, values }))
+    return { columns: counted, problems: this.#problems, lackedKeys }
   }
 }

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { countToRotate, type Rotation, rotateKeys } from '../accounts/rotation.ts'
+import { countToRotate, type LackedKey, type Rotation, rotateKeys } from '../accounts/rotation.ts'
 import { type KeyRing, openKeyRing } from '../encryption/key-ring.ts'
 import { Aborted, Fault, InvalidInput } from '../fault.ts'
 import { openDatabase } from '../runtime/database.ts'
@@ -57,14 +57,15 @@ function report(
   { dryRun = false, json }: RotateOptions,
 ): void {
   const { first, all } = ring
-  const { columns, problems } = rotation
+  const { columns, problems, lackedKeys } = rotation
   const sumOf = (count: 'rotated' | 'left' | 'remaining') =>
     columns.reduce((sum, column) => sum + column[count], 0)
   const [rotated, left, remaining] = [sumOf('rotated'), sumOf('left'), sumOf('remaining')]
+  for (const lacked of lackedKeys) say(lackedText(lacked))
   for (const { why } of problems) say(why)
   const others = all.slice(1).map(({ id }) => id)
   const removable = !dryRun && !stopped && left + remaining === 0 ? others : []
-  answer(json, { firstKey: first.id, dryRun, columns, problems, removableKeys: removable }, () =>
+  answer(json, { firstKey: first.id, dryRun, columns, problems, lackedKeys, removableKeys: removable }, () =>
     [
       columnTable(rotation, dryRun),
       '',
@@ -86,6 +87,9 @@ function report(
     )
   }
 }
+
+const lackedText = ({ keyId, values }: LackedKey): string =>
+  `${counted(values, 'value')} ${values === 1 ? 'was' : 'were'} encrypted with the key "${keyId}": put that key back into BEACON_ENCRYPTION_KEYS, behind the first`
 
 /** The work has ended, and not everything is under the first key. */
 class NotAllRotated extends Fault {

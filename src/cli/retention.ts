@@ -96,25 +96,27 @@ const rowTable = (rows: readonly PlannedRows[]): string =>
     { title: 'rows older than', of: ({ before, by }) => `${toMinuteText(before)} (${by})`, wraps: true },
     {
       title: 'rows',
-      of: (planned) => (planned.rows === undefined ? '' : countText(planned.rows)),
+      of: (planned) => countText(planned.rows),
       align: 'right',
     },
     {
       title: 'would be',
-      of: ({ ending }) => (ending === 'drop' ? 'deleted' : 'archived and deleted, by the job archive-rows'),
+      of: ({ ending }) => (ending === 'drop' ? 'deleted' : 'archived and deleted'),
       wraps: true,
     },
   ])
 
-function outcomeText({ dropped, rows, bytes, heldBack, deleted }: RetentionOutcome): string {
-  const gone = Object.entries(deleted).filter(([, count]) => count > 0)
+function outcomeText({ dropped, rows, bytes, heldBack, deleted, archived }: RetentionOutcome): string {
+  const someOf = (counts: Readonly<Record<string, number>>) =>
+    Object.entries(counts).filter(([, count]) => count > 0)
   const lines = [
     ...(dropped.length === 0
       ? []
       : [
           `Dropped ${counted(dropped.length, 'partition')} with ${counted(rows, 'row')}, ${bytesText(bytes)}.`,
         ]),
-    ...gone.map(([name, count]) => `Deleted ${counted(count, 'row')} of ${name}.`),
+    ...someOf(archived).map(([name, count]) => `Archived ${counted(count, 'row')} of ${name}.`),
+    ...someOf(deleted).map(([name, count]) => `Deleted ${counted(count, 'row')} of ${name}.`),
     ...(heldBack.length === 0
       ? []
       : [

@@ -11,7 +11,7 @@ import { InvalidInput } from '../fault.ts'
 import { normaliseAddress } from './address.ts'
 import type { EncryptedColumn } from './encrypted-columns.ts'
 import type { KeyRing, RingKey } from './key-ring.ts'
-import { Unreadable } from './unreadable.ts'
+import { MissingKey, Unreadable } from './unreadable.ts'
 
 const cipher = 'aes-256-gcm'
 const keyBytes = 32
@@ -64,8 +64,9 @@ export function decrypt(ring: KeyRing, column: EncryptedColumn, rowId: string, v
   }
   const key = ring.all.find(({ id }) => id === keyId)
   if (!key) {
-    throw new Unreadable(
+    throw new MissingKey(
       `${place} was encrypted with the key "${keyId}": put that key back into BEACON_ENCRYPTION_KEYS`,
+      keyId,
     )
   }
   try {

@@ -40,8 +40,7 @@ export type DescribedPlan = Readonly<{
     by: string
     before: string
     ending: Ending
-    /** null where another kind of run counts them. */
-    rows: number | null
+    rows: number
   }>[]
   /** What the last run could not delete. */
   holds: readonly HoldStatus[]
@@ -102,7 +101,7 @@ export const describePlan = ({
     by,
     before: toIso(before),
     ending,
-    rows: count ?? null,
+    rows: count,
   })),
   holds: holds.map(describeRecordedHold),
 })

@@ -1,18 +1,19 @@
 import type { Pool } from 'pg'
 import { Misconfigured } from '../fault.ts'
-import { earlier, type Instant, later, plus } from '../market/instant.ts'
+import { earlier, type Instant, later } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Settings } from '../settings.ts'
 import { readAcceptedKeeps } from '../store/lifecycle/accepted-policies.ts'
+import { limitOf } from '../store/lifecycle/aging-rows.ts'
 import { readRestoredRanges } from '../store/lifecycle/archives.ts'
 import { countPartitions } from '../store/lifecycle/count-partitions.ts'
+import { countAgingRows } from '../store/lifecycle/delete-aging-rows.ts'
 import {
   measurePartitions,
   type Partition,
   type Partitions,
   type UnboundedPartition,
 } from '../store/lifecycle/list-partitions.ts'
-import { countOldRows } from '../store/lifecycle/old-rows.ts'
 import { readBlockers } from '../store/lifecycle/partition-blockers.ts'
 import { type Hold, listHolds, type RecordedHold } from '../store/lifecycle/partition-holds.ts'
 import {
@@ -28,13 +29,14 @@ import { clockObjection, readClocks } from './retention-clocks.ts'
 
 export type PlanDeps = Readonly<{ pool: Pool; settings: Settings; clock: Clock }>
 
-/** The rows of one table that are old enough; `rows` is undefined where another kind of run counts them. */
+/** The rows of one table that are old enough. */
 export type PlannedRows = Readonly<{
   table: string
   by: string
   before: Instant
+  keepMs: number
   ending: 'drop' | 'archive'
-  rows: number | undefined
+  rows: number
 }>
 
 /** A partition whose rows belong to no time, so that nobody can say whether it is old enough. */
@@ -147,12 +149,19 @@ const unboundedHold = ({ qualifiedName, table, bounds }: UnboundedPartition): Ho
 })
 
 async function planRows({ pool, settings }: PlanDeps, now: Instant): Promise<PlannedRows[]> {
+  const { timeframes } = settings
   const planned: PlannedRows[] = []
   for (const [table, { by, keep, then }] of Object.entries(settings.retention)) {
     if (keep === undefined) continue
-    const before = plus(now, -keep)
-    const rows = then === 'drop' ? await countOldRows(pool, { table, by }, before) : undefined
-    planned.push({ table, by, before, ending: then, rows })
+    const aging = { table, by, keepMs: keep, now, timeframes }
+    planned.push({
+      table,
+      by,
+      before: limitOf(aging),
+      keepMs: keep,
+      ending: then,
+      rows: await countAgingRows(pool, aging),
+    })
   }
   return planned
 }

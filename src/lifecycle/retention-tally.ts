@@ -3,7 +3,7 @@ import { concernsDatabase, holdOf } from '../store/lifecycle/delete-partitions.t
 import { nameOf } from '../store/lifecycle/list-partitions.ts'
 import { type HeldPartition, type Hold, holdText } from '../store/lifecycle/partition-holds.ts'
 import type { CountedPartition } from '../store/lifecycle/retention.ts'
-import type { HeldBack, RetentionOutcome, RetentionReport } from './retention.ts'
+import type { HeldBack, RetentionReport, RetiredPartitions } from './retention.ts'
 
 type Subject = Omit<HeldPartition, 'hold'>
 
@@ -25,7 +25,7 @@ export class RetentionTally {
     this.#report = report
   }
 
-  get sums(): Omit<RetentionOutcome, 'deleted'> {
+  get sums(): RetiredPartitions {
     return { dropped: this.#dropped, rows: this.#rows, bytes: this.#bytes, heldBack: this.#heldBack }
   }
 

@@ -9,16 +9,16 @@ import { lockPartitionCreation } from '../store/create-partitions.ts'
 import { acceptKeeps } from '../store/lifecycle/accepted-policies.ts'
 import type { Steps } from '../store/lifecycle/delete-partitions.ts'
 import { measurePartitions } from '../store/lifecycle/list-partitions.ts'
-import { deleteOldRows } from '../store/lifecycle/old-rows.ts'
 import { type HeldPartition, listHolds, recordHolds } from '../store/lifecycle/partition-holds.ts'
 import type { PlannedPartition } from '../store/lifecycle/retention.ts'
 import { keepsOf, retentionPolicies } from '../store/lifecycle/retention.ts'
 import { trimLedger } from '../store/lifecycle/trim-ledger.ts'
 import { databaseOf, inTransaction } from '../store/transaction.ts'
 import { deletePlanned } from './delete-planned.ts'
-import { type PlannedRows, type RetentionPlan, readRetentionPlan, refusalOf } from './retention-plan.ts'
+import { type RetentionPlan, readRetentionPlan, refusalOf } from './retention-plan.ts'
 import type { Safekeepings } from './retention-safekeeping.ts'
 import { RetentionTally } from './retention-tally.ts'
+import { retireRows } from './retire-rows.ts'
 
 export type RetentionDeps = Readonly<{
   pool: Pool
@@ -40,14 +40,19 @@ export type RetentionReport = Readonly<{
 
 export type HeldBack = Readonly<{ partition: string; reason: string }>
 
-export type RetentionOutcome = Readonly<{
+export type RetiredPartitions = Readonly<{
   dropped: readonly string[]
   rows: number
   bytes: number
   heldBack: readonly HeldBack[]
-  /** How many rows went one by one, by table. */
-  deleted: Readonly<Record<string, number>>
 }>
+
+export type RetentionOutcome = RetiredPartitions &
+  Readonly<{
+    /** How many rows of tables that are not partitioned were deleted, and how many archived, by table. */
+    deleted: Readonly<Record<string, number>>
+    archived: Readonly<Record<string, number>>
+  }>
 
 const onlyOne = <T>({ pool }: RetentionDeps, work: (stillAlone: () => Promise<void>) => Promise<T>) =>
   alone(pool, 'retention', 'retention is being applied already: try again when that run is done', work)
@@ -74,13 +79,14 @@ export const enforceRetention = (
       await tally.holdBack({ ...partition, range: undefined }, hold.reason, hold)
     await record(deps, tally.held)
     await trimLeftovers(deps, plan)
-    const deleted = await deleteRows(deps, plan.rows)
+    const { deleted, archived, failures } = await retireRows(deps, plan)
     await deps.tidy?.()
     tally.throwFirst()
+    if (failures[0]) throw failures[0]
     const refusal = refusalOf(plan)
     if (refusal !== undefined) throw refusal
     await inTransaction(deps.pool, ({ db }) => acceptKeeps(db, keepsOf(deps.settings), plan.asOf))
-    return { ...tally.sums, deleted }
+    return { ...tally.sums, deleted, archived }
   })
 
 /**
@@ -90,7 +96,7 @@ export const enforceRetention = (
 export async function retryHeld(
   deps: RetentionDeps,
   report: RetentionReport,
-): Promise<Omit<RetentionOutcome, 'deleted'> | undefined> {
+): Promise<RetiredPartitions | undefined> {
   const before = await listHolds(databaseOf(deps.pool))
   if (before.length === 0) return undefined
   const names = new Set(before.map(({ schema, name }) => `${schema} ${name}`))
@@ -142,14 +148,4 @@ async function trimLeftovers({ pool, settings }: RetentionDeps, { asOf }: Retent
       'upkeep',
     )
   }
-}
-
-async function deleteRows(
-  { pool, signal }: RetentionDeps,
-  planned: readonly PlannedRows[],
-): Promise<Record<string, number>> {
-  const deleted: Record<string, number> = {}
-  for (const { table, by, before, ending } of planned)
-    if (ending === 'drop') deleted[table] = await deleteOldRows(pool, { table, by }, before, signal)
-  return deleted
 }

@@ -92,7 +92,7 @@ export async function readDashboard(
 async function readAccounts(db: Database): Promise<DashboardAccount[]> {
   const { rows } = await db.execute<Row<DashboardAccount>>(sql`
     select id, name, currency, balance, initial_balance as "initialBalance"
-    from api.trading_accounts
+    from api_v1.trading_accounts
     where user_id = current_user_id()
     order by name, id`)
   return rows
@@ -117,7 +117,7 @@ async function readActiveAlerts(db: Database, now: Instant): Promise<DashboardAl
   const { rows } = await db.execute<Row<DashboardAlert>>(sql`
     select id, type, coin_id as "coinId", coin_symbol as "coinSymbol", condition, created_at::text as "createdAt",
       expires_at::text as "expiresAt", recurring, note
-    from api.alerts
+    from api_v1.alerts
     where user_id = current_user_id() and status = 'active' and (expires_at > ${toIso(now)}::timestamp or expires_at is null)
     order by created_at desc, id`)
   return rows.map(({ createdAt, expiresAt, ...row }) => ({
@@ -130,7 +130,7 @@ async function readActiveAlerts(db: Database, now: Instant): Promise<DashboardAl
 async function countUnread(db: Database): Promise<number> {
   const { rows } = await db.execute<{ unread: number }>(sql`
     select count(*)::integer as unread
-    from api.notifications
+    from api_v1.notifications
     where user_id = current_user_id() and read_at is null`)
   return rows[0]?.unread ?? 0
 }
@@ -139,7 +139,7 @@ async function readNewestNotifications(db: Database, count: number): Promise<Das
   const { rows } = await db.execute<Row<DashboardNotification>>(sql`
     select id, type, title, message, created_at::text as "createdAt", read_at::text as "readAt", source_id as "sourceId",
       source_type as "sourceType", priority
-    from api.notifications
+    from api_v1.notifications
     where user_id = current_user_id()
     order by created_at desc, id desc
     limit ${count}`)
@@ -153,7 +153,7 @@ async function readNewestNotifications(db: Database, count: number): Promise<Das
 async function readActiveStrategies(db: Database): Promise<DashboardStrategy[]> {
   const { rows } = await db.execute<Row<DashboardStrategy>>(sql`
     select id, name, type, timeframe, assets, risk_level as "riskLevel", updated_at::text as "updatedAt"
-    from api.trading_strategies
+    from api_v1.trading_strategies
     where user_id = current_user_id() and is_active
     order by name, id`)
   return rows.map(({ updatedAt, ...row }) => ({ ...row, updatedAt: fromTimestamp(updatedAt) }))

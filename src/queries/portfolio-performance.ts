@@ -86,7 +86,7 @@ async function readValues(db: Database): Promise<ValueRow[]> {
       select account.currency, account.id, account.name, sum(account.initial_balance) as initial_balance,
         sum(account.balance) as balance, sum(coalesce(position_sum.value, 0)) as positions_value,
         sum(coalesce(position_sum.profit, 0)) as unrealised_profit
-      from api.trading_accounts as account
+      from api_v1.trading_accounts as account
       left join position_sum on position_sum.account_id = account.id
       where account.user_id = current_user_id()
       group by grouping sets ((account.currency, account.id, account.name), (account.currency))
@@ -104,8 +104,8 @@ async function readRealised(db: Database, { from, to }: Range): Promise<Realised
   const { rows } = await db.execute<RealisedRow>(sql`
     with traded as (
       select account.currency, trade.account_id, date_trunc('day', trade.executed_at) as day, trade.profit_loss, trade.fee
-      from api.trading_accounts as account
-      join api.trades as trade on trade.account_id = account.id
+      from api_v1.trading_accounts as account
+      join api_v1.trades as trade on trade.account_id = account.id
       where account.user_id = current_user_id()
         and trade.executed_at >= ${toIso(from)}::timestamp and trade.executed_at < ${toIso(to)}::timestamp
     ), realised as (

@@ -48,7 +48,7 @@ export async function readPriceHistory(
       : sql`order by timestamp desc limit ${checkCount('newest', query.newest, mostCandles)}`
   const { rows } = await db.execute<CandleRow>(sql`
     select timestamp::text as "openTime", open, high, low, close, volume
-    from api.ohlcv_data
+    from api_v1.ohlcv_data
     where ${isInHistory(query)}
     ${order}`)
   const candles = rows.map(toCandle)
@@ -81,7 +81,7 @@ export async function readChart(
     from (
       select date_bin(${`${pointMs} milliseconds`}::interval, timestamp, ${toIso(range.from)}::timestamp) as point,
         timestamp, open, high, low, close, volume
-      from api.ohlcv_data
+      from api_v1.ohlcv_data
       where ${isInHistory({ ...query, range })}
     ) as candle
     group by point
@@ -99,7 +99,7 @@ export async function readDailySummary(
 ): Promise<DailySummary[]> {
   const { rows } = await db.execute<Omit<DailySummary, 'day'> & { day: string }>(sql`
     select day::text as day, open, high, low, close, volume, candles
-    from api.daily_price_summary
+    from api_v1.daily_price_summary
     where coin_id = ${coinId} and day >= ${toIso(from)}::timestamp and day < ${toIso(to)}::timestamp
     order by day`)
   return rows.map((row) => ({ ...row, day: fromTimestamp(row.day) }))

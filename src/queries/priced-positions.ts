@@ -15,11 +15,11 @@ import { sql } from 'drizzle-orm'
 export const pricedPositions = sql`(
   select position.*, account.currency, coalesce(market.price, position.current_price) as price,
     market.timestamp as priced_at
-  from api.trading_accounts as account
-  join api.positions as position on position.account_id = account.id
+  from api_v1.trading_accounts as account
+  join api_v1.positions as position on position.account_id = account.id
   left join lateral (
     select price, timestamp
-    from api.market_data
+    from api_v1.market_data
     where coin_id = position.coin_id and coin_id between position.coin_id and position.coin_id
       and account.currency = 'USD'
     order by timestamp desc

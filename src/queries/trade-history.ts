@@ -46,10 +46,10 @@ async function readTrades(db: Database, wanted: SQL, pageSize: number): Promise<
   const { rows } = await db.execute<TradeRow>(sql`
     select id, account_id as "accountId", coin_id as "coinId", coin_symbol as "coinSymbol", type, price, amount, fee, total,
       executed_at::text as "executedAt", strategy_id as "strategyId", profit_loss as "profitLoss"
-    from api.trades
+    from api_v1.trades
     where ${wanted} and executed_at >= (
       select coalesce(
-        (select executed_at from api.trades where ${wanted} order by executed_at desc limit 1 offset ${pageSize}),
+        (select executed_at from api_v1.trades where ${wanted} order by executed_at desc limit 1 offset ${pageSize}),
         '-infinity'
       )
     )
@@ -84,7 +84,7 @@ function wantedTrades({ accountId, coinId, strategyId, cursor }: TradeHistoryQue
  */
 const isOwnAccount = (accountId: string): SQL => sql`
   account_id = ${accountId}::uuid
-  and exists (select from api.trading_accounts where id = ${accountId}::uuid and user_id = current_user_id())`
+  and exists (select from api_v1.trading_accounts where id = ${accountId}::uuid and user_id = current_user_id())`
 
 function isAfter(cursor: string, accountId: string): SQL {
   const { executedAt, id } = readCursor(cursor, accountId)

@@ -1,21 +1,18 @@
 import { didYouMean } from './did-you-mean.ts'
-import type { Ending } from './schema.ts'
 
 type Aging = Readonly<{
   /** The columns whose time may count. */
   by: readonly string[]
-  /** Without a primary key its rows cannot be distinguished in a file. */
-  archivable: boolean
 }>
 
 /** The tables that lose single rows by age. */
 export const agingTables: Readonly<Record<string, Aging>> = {
-  backtest_results: { by: ['created_at'], archivable: true },
-  candle_revisions: { by: ['revised_at', 'timestamp'], archivable: false },
-  ingest_runs: { by: ['started_at', 'finished_at'], archivable: true },
-  notifications: { by: ['created_at', 'read_at'], archivable: true },
-  quarantined_rows: { by: ['last_seen_at', 'quarantined_at', 'settled_at'], archivable: true },
-  view_refreshes: { by: ['refreshed_at'], archivable: true },
+  backtest_results: { by: ['created_at'] },
+  candle_revisions: { by: ['revised_at', 'timestamp'] },
+  ingest_runs: { by: ['started_at', 'finished_at'] },
+  notifications: { by: ['created_at', 'read_at'] },
+  quarantined_rows: { by: ['last_seen_at', 'quarantined_at', 'settled_at'] },
+  view_refreshes: { by: ['refreshed_at'] },
 }
 
 const ofUsers = 'belongs to users, and its rows stay until they are removed there'
@@ -60,12 +57,12 @@ export const lastingTables: Readonly<Record<string, string>> = {
   market_data_daily: 'is what outlives the prices, and its rows stay',
 }
 
-type RowPolicy = Readonly<{ by: string; then: Ending }>
+type RowPolicy = Readonly<{ by: string }>
 
 export type Objection = Readonly<{ key?: keyof RowPolicy; message: string }>
 
 /** Why a table can have no such policy, and which of its settings is to blame; undefined where it can. */
-export function rowPolicyObjection(table: string, { by, then }: RowPolicy): Objection | undefined {
+export function rowPolicyObjection(table: string, { by }: RowPolicy): Objection | undefined {
   if (/^(ohlcv_data(_.*)?|market_data)$/.test(table))
     return { message: 'has its "keep" where its timeframe, or prices, are set' }
   const lasting = Object.hasOwn(lastingTables, table) ? lastingTables[table] : undefined
@@ -80,7 +77,5 @@ export function rowPolicyObjection(table: string, { by, then }: RowPolicy): Obje
     const hint = didYouMean(by, aging.by)
     return { key: 'by', message: `has no time in a column "${by}".${hint} There is ${aging.by.join(', ')}` }
   }
-  return then === 'archive' && !aging.archivable
-    ? { key: 'then', message: 'cannot be archive: the table has no primary key; write drop' }
-    : undefined
+  return undefined
 }

@@ -1,5 +1,6 @@
 import helmet from '@fastify/helmet'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { apiVersion } from '../market/api-version.ts'
 
 const policy = (directives: Readonly<Record<string, string>>): string =>
   Object.entries({
@@ -25,7 +26,9 @@ export const boardPolicy = policy({ 'style-src': "'self' 'unsafe-inline'", 'base
 
 export const policyHeader = 'content-security-policy'
 
-/** Puts the headers that keep a browser from being turned against us on every answer, refusals included. */
+const isOfApi = ({ url }: FastifyRequest): boolean => /^\/api\//.test(url)
+
+/** Puts the headers that keep a browser from being turned against us on every answer, refusals included, and the version on those of the API. */
 export async function protectAnswers(app: FastifyInstance): Promise<void> {
   await app.register(helmet, {
     contentSecurityPolicy: false,
@@ -37,7 +40,8 @@ export async function protectAnswers(app: FastifyInstance): Promise<void> {
     crossOriginOpenerPolicy: false,
     originAgentCluster: false,
   })
-  app.addHook('onRequest', async (_request, reply) => {
+  app.addHook('onRequest', async (request, reply) => {
     reply.headers({ [policyHeader]: pagePolicy, 'cache-control': 'no-store' })
+    if (isOfApi(request)) reply.header('x-api-version', apiVersion)
   })
 }

@@ -48,6 +48,7 @@ const answerForm = z.object({
   dryRun: z.boolean(),
   columns: z.array(z.record(z.string(), z.union([z.string(), z.number()]))),
   problems: z.array(z.object({ rowId: z.string() })),
+  lackedKeys: z.array(z.object({ keyId: z.string(), values: z.number() })),
   removableKeys: z.array(z.string()),
 })
 
@@ -127,11 +128,13 @@ test('rotate names each value that it cannot read, does the rest and fails', asy
   const answered = answerForm.parse(JSON.parse(ends('done').stdout))
   expect(answered).toMatchObject({ firstKey: 'new', dryRun: false, removableKeys: [] })
   expect(answered.columns[0]).toEqual({ table: 'users', column: 'email', rotated: 3, left: 0, remaining: 0 })
-  expect(answered.problems.map(({ rowId }) => rowId)).toEqual([first, second])
+  expect(answered.problems.map(({ rowId }) => rowId)).toEqual([first])
+  expect(answered.lackedKeys).toEqual([{ keyId: 'lost', values: 1 }])
   for (const { code, stdout, stderr } of [ends('planned'), ends('done')]) {
     expect(code).toBe(1)
     expect(stderr).toContain(`profiles.display_name of row ${first} is not an encrypted value`)
-    expect(stderr).toContain(`profiles.display_name of row ${second} was encrypted with the key "lost"`)
+    expect(stderr).toContain('1 value was encrypted with the key "lost": put that key back')
+    expect(stderr).not.toContain(second)
     expect(stderr).toMatch(/error: 2 values stayed as they were/)
     expect(stdout + stderr).not.toMatch(/canary/)
     expect(stdout + stderr).not.toContain(newKey)

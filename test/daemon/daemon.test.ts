@@ -95,7 +95,6 @@ const wantedSchedules = {
     'beacon.sync-coins 50 20 1 * * *',
   ],
   upkeep: [
-    'beacon.archive-rows 32 0 * * *',
     'beacon.check-archive 30 3 * * 0',
     'beacon.enforce-retention 30 0 * * *',
     'beacon.ensure-partitions 40 0 * * * *',

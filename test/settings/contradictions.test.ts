@@ -75,10 +75,6 @@ describe('settings that cannot hold together', () => {
       'retention.constructor is not a table that loses rows by age.',
     ],
     [
-      'retention: { candle_revisions: { by: revised_at, keep: 30 days, then: archive } }',
-      'retention.candle_revisions.then cannot be archive: the table has no primary key; write drop',
-    ],
-    [
       'retention: { notifications: { by: user_id } }',
       'retention.notifications.by has no time in a column "user_id". There is created_at, read_at',
     ],

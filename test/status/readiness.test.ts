@@ -45,6 +45,7 @@ const minutely = { source: 'binance', timeframe: '1m' }
 /** Every schedule that is due every few minutes has just run. */
 async function recordAll(pool: Pool): Promise<void> {
   await record(pool, 'ingest-prices', {})
+  await record(pool, 'retry-retention', {})
   await record(pool, 'ingest-candles', minutely)
   await record(pool, 'ingest-candles', { ...minutely, timeframe: '5m' })
   await record(pool, 'retry-retention', {})

@@ -447,7 +447,6 @@ describe('what else it says', () => {
       ['ingest-candles_binance_1d', '2024-03-02T00:00:01.000Z'],
       ['refresh-views_daily_price_summary', '2024-03-02T00:05:00.000Z'],
       ['enforce-retention', '2024-03-02T00:30:00.000Z'],
-      ['archive-rows', '2024-03-02T00:32:00.000Z'],
       ['sync-coins', '2024-03-02T01:20:50.000Z'],
       ...listing.map(({ id }) => [`sync-instruments_${id}`, '2024-03-02T03:17:50.000Z']),
       ['check-archive', '2024-03-03T03:30:00.000Z'],

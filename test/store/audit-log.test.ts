@@ -105,8 +105,8 @@ const changesOfTheLog = [
   `truncate users, audit_logs cascade`,
   `insert into audit_logs select * from audit_logs on conflict (id) do update set user_id = null`,
   `merge into audit_logs using (values (1)) as one on true when matched then delete`,
-  `delete from api.audit_logs`,
-  `update api.audit_logs set user_id = null`,
+  `delete from api_v1.audit_logs`,
+  `update api_v1.audit_logs set user_id = null`,
 ]
 
 const onServers = servers.map(({ server, clusterUrl }) => ({
@@ -483,7 +483,7 @@ describe.each(onServers)('the audit log on $server', ({ test }) => {
 
     test.for([
       `insert into audit_logs ${entry}`,
-      `insert into api.audit_logs ${entry}`,
+      `insert into api_v1.audit_logs ${entry}`,
       `create temporary table users (id uuid); create trigger forge after insert on users for each row execute function audit_row_write()`,
       `create temporary table users (id uuid); create trigger forge after truncate on users execute function audit_truncate()`,
       `select audit_row_write()`,

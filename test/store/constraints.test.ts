@@ -554,7 +554,8 @@ describe.each(onServers)('on $server', ({ test }) => {
     })
 
     test('is two revisions of a candle', async ({ client, leaves: _ }) => {
-      await insertValid(client, ['coins', 'candle_revisions', 'candle_revisions'])
+      await insertValid(client, ['coins', 'candle_revisions'])
+      await insertRow(client, 'candle_revisions', aRow('candle_revisions', { id: 8 }))
       expect((await client.query('select from candle_revisions')).rowCount).toBe(2)
     })
   })

@@ -18,14 +18,14 @@ const rights = (acl: string, kind: string, owner: string): string => `(
 const isLeaf = `(relispartition and not exists (select from pg_partitioned_table where partrelid = pg_class.oid))`
 
 /**
- * Everything of the schemas `public` and `api` that the catalog can say, except the partitions that hold rows: relations
+ * Everything of the schemas `public` and `api_v1` that the catalog can say, except the partitions that hold rows: relations
  * with their owner, rights and policies, columns, constraints, indexes, views, triggers, functions, comments.
  */
 export async function describeSchema(pool: Reach): Promise<Description> {
   const { rows } = await pool.query<{ line: string }>(`
     with relation as (
       select * from pg_class
-      where relnamespace in (select oid from pg_namespace where nspname in ('public', 'api'))
+      where relnamespace in (select oid from pg_namespace where nspname in ('public', 'api', 'api_v1'))
         and relkind in ('r', 'p', 'v', 'm', 'S') and not ${isLeaf}
     )
     select concat_ws(' ', 'schema', nspname, ${rights('nspacl', 'n', 'nspowner')}) as line
@@ -58,7 +58,7 @@ export async function describeSchema(pool: Reach): Promise<Description> {
     from pg_trigger join relation on relation.oid = tgrelid where not tgisinternal
     union all
     select concat_ws(' ', 'function', pg_get_functiondef(oid), proowner::regrole, ${rights('proacl', 'f', 'proowner')})
-    from pg_proc where pronamespace in (select oid from pg_namespace where nspname in ('public', 'api'))
+    from pg_proc where pronamespace in (select oid from pg_namespace where nspname in ('public', 'api', 'api_v1'))
     union all
     select concat_ws(' ', 'default rights', defaclnamespace::regnamespace, defaclobjtype, defaclacl) from pg_default_acl
     union all

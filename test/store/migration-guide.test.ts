@@ -32,14 +32,27 @@ const backfill = blocks.find((text) => text.startsWith('-- Again and again')) ??
 /** The columns of the account's name that a program knows. */
 type Program = 'name' | 'label'
 
-/** Before the first step, and after each, the programs that may run. */
-const programs: readonly (readonly Program[])[] = [['name'], ['name', 'label'], ['name', 'label'], ['label']]
+type Stage = Readonly<{
+  /** The programs that may write. */
+  programs: readonly Program[]
+  /** What readers know of the account's name, by the version of the views. */
+  shown: Readonly<Partial<Record<'api_v1' | 'api_v2', Program>>>
+}>
+
+/** Before the first step, and after each. */
+const stages: readonly Stage[] = [
+  { programs: ['name'], shown: { api_v1: 'name' } },
+  { programs: ['name', 'label'], shown: { api_v1: 'name' } },
+  { programs: ['name', 'label'], shown: { api_v1: 'name', api_v2: 'label' } },
+  { programs: ['label'], shown: { api_v1: 'name', api_v2: 'label' } },
+  { programs: ['label'], shown: { api_v2: 'label' } },
+]
 
 /** More than one batch holds. */
 const accounts = 1_500
 
 /**
- * `folders` has the project's migrations alone, then with one, two and three of the page's. `database` is migrated and
+ * `folders` has the project's migrations alone, then with one to four of the page's. `database` is migrated and
  * has accounts; its owner is a plain login and no superuser, whom no policy would bind.
  */
 const tests = servers.map(({ server, clusterUrl }) => ({
@@ -49,7 +62,7 @@ const tests = servers.map(({ server, clusterUrl }) => ({
     .extend('folders', async ({ clusterUrl: _ }, { onCleanup }) => {
       const root = await mkdtemp(join(tmpdir(), 'beacon-guide-'))
       onCleanup(() => rm(root, { recursive: true }))
-      return Promise.all([0, 1, 2, 3].map((count) => copyWith(root, count)))
+      return Promise.all([0, 1, 2, 3, 4].map((count) => copyWith(root, count)))
     })
     .extend('database', async ({ clusterUrl: url }, { onCleanup }) => {
       const database = await createOwnedDatabase(url)
@@ -99,15 +112,20 @@ async function write({ ownersPool }: OwnedDatabase, column: Program): Promise<st
 
 type Seen = Readonly<{ columns: readonly string[]; names: readonly string[] }>
 
-/** What every reader of the view sees: its columns with their types, and the names in it. */
-const read = ({ ownersPool }: OwnedDatabase): Promise<Seen> =>
+/** What every reader of a version of the views sees: its columns with their types, and the names in it. */
+const read = ({ ownersPool }: OwnedDatabase, version: string, known: Program): Promise<Seen> =>
   withUser(ownersPool, userId, async ({ client }) => {
-    const { fields, rows } = await client.query<{ name: string }>('select * from api.trading_accounts')
+    const { fields, rows } = await client.query<Record<Program, string>>(
+      `select * from ${version}.trading_accounts`,
+    )
     const columns = fields.map(({ name, dataTypeID, dataTypeModifier }) =>
       [name, dataTypeID, dataTypeModifier].join(' '),
     )
-    return { columns, names: rows.map(({ name }) => name).toSorted() }
+    return { columns, names: rows.map((row) => row[known]).toSorted() }
   })
+
+const readAll = (database: OwnedDatabase, { shown }: Stage): Promise<Seen[]> =>
+  Promise.all(Object.entries(shown).map(([version, known]) => read(database, version, known)))
 
 async function count({ pool }: OwnedDatabase, condition: string): Promise<number> {
   const { rowCount } = await pool.query(`select from trading_accounts where ${condition}`)
@@ -115,16 +133,28 @@ async function count({ pool }: OwnedDatabase, condition: string): Promise<number
 }
 
 /** Writes as each program that may run, and looks whether every reader finds it, under the columns that it knows. */
-async function work(database: OwnedDatabase, stage: number): Promise<void> {
-  const before = await read(database)
-  const known = programs[stage] ?? []
+async function work(database: OwnedDatabase, number: number): Promise<void> {
+  const stage = stages[number]
+  if (!stage) throw new Error(`there is no stage ${number}`)
+  const before = await readAll(database, stage)
   const written: string[] = []
-  for (const column of known) written.push(await write(database, column))
-  const after = await read(database)
-  expect(after.columns).toEqual(before.columns)
-  expect(after.names).toEqual([...before.names, ...written].toSorted())
+  for (const column of stage.programs) written.push(await write(database, column))
+  expect(await readAll(database, stage)).toEqual(
+    before.map(({ columns, names }) => ({ columns, names: [...names, ...written].toSorted() })),
+  )
   // Rows that the backfill has not come to yet have no label.
-  if (known.length === 2) expect(await count(database, 'name is null or name <> label')).toBe(0)
+  if (stage.programs.length === 2) expect(await count(database, 'name is null or name <> label')).toBe(0)
+}
+
+/** The views of a version with who may read them, and their columns with the types. */
+async function viewsOf({ pool }: OwnedDatabase, version: string): Promise<string[]> {
+  const { rows } = await pool.query<{ line: string }>(
+    `select concat_ws(' ', relname, relacl::text, reloptions::text, attnum, format_type(atttypid, atttypmod)) as line
+     from pg_class join pg_attribute on attrelid = pg_class.oid and attnum > 0
+     where relnamespace = to_regnamespace($1) order by 1`,
+    [version],
+  )
+  return rows.map(({ line }) => line)
 }
 
 /** Runs the page's batch; how many rows got their label. */
@@ -136,11 +166,12 @@ async function fillBatch(database: OwnedDatabase): Promise<number> {
 
 describe.each(tests)('the example of the migrations page on $server', ({ test }) => {
   test('keeps old and new programs working at each stage, on the way up and down', async ({
-    folders: [none = '', first = '', second = '', third = ''],
+    folders: [none = '', first = '', second = '', third = '', fourth = ''],
     database,
   }) => {
     const url = database.owner.urlOf(database.url)
-    const { columns } = await read(database)
+    const versionOne = async () => (await read(database, 'api_v1', 'name')).columns
+    const columns = await versionOne()
     expect(await migrateUp(url, { dir: none })).toEqual([])
     await work(database, 0)
     expect(await migrateUp(url, { dir: first })).toHaveLength(1)
@@ -154,7 +185,13 @@ describe.each(tests)('the example of the migrations page on $server', ({ test })
     await work(database, 2)
     expect(await migrateUp(url, { dir: third })).toHaveLength(1)
     await work(database, 3)
+    expect(await versionOne()).toEqual(columns)
+    expect(await viewsOf(database, 'api_v2')).toEqual(await viewsOf(database, 'api_v1'))
+    expect(await migrateUp(url, { dir: fourth })).toHaveLength(1)
+    await work(database, 4)
+    expect(await viewsOf(database, 'api_v1')).toEqual([])
     for (const [dir, stage] of [
+      [fourth, 3],
       [third, 2],
       [second, 1],
       [first, 0],
@@ -162,7 +199,7 @@ describe.each(tests)('the example of the migrations page on $server', ({ test })
       expect(await migrateDown(url, { dir })).toHaveLength(1)
       await work(database, stage)
     }
-    expect((await read(database)).columns).toEqual(columns)
+    expect(await versionOne()).toEqual(columns)
   })
 
   test('can be turned back while rows are left to fill', async ({ folders: [, first = ''], database }) => {
@@ -178,15 +215,15 @@ describe.each(tests)('the example of the migrations page on $server', ({ test })
     folders: [, , , third = ''],
     database,
   }) => {
-    const before = await read(database)
+    const before = await read(database, 'api_v1', 'name')
     expect(await migrateUp(database.owner.urlOf(database.url), { dir: third })).toHaveLength(3)
-    expect(await read(database)).toEqual(before)
+    expect(await read(database, 'api_v1', 'name')).toEqual(before)
     await work(database, 3)
   })
 })
 
 plainTest('every statement on the page is one of its migrations or the backfill', () => {
   const used = [...steps.flatMap(({ up, down }) => [up, down]), backfill]
-  expect(steps).toHaveLength(3)
+  expect(steps).toHaveLength(4)
   expect(blocks.filter((text) => !used.includes(text))).toEqual([])
 })

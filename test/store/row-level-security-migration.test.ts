@@ -276,7 +276,7 @@ describe.each(tests)('on $server', ({ test }) => {
     const { dir } = migrations
     const { ownersUrl, pool } = await createDatabase(await createOwner('createrole'))
     await migrateUp(ownersUrl, { dir })
-    await pool.query('create view api.theirs as select 1 as one')
+    await pool.query('create view api_v1.theirs as select 1 as one')
     await expect(migrateDown(ownersUrl, { dir, to: '7' })).rejects.toThrow('other objects depend on it')
     await pool.query('drop view api.theirs')
     expect(await migrateDown(ownersUrl, { dir, to: '7' })).toContain('0008_api_views')

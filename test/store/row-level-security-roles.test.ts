@@ -31,7 +31,7 @@ const users = Object.keys(tablesOfUsers)
 
 const onEach = (names: readonly string[], rights: string) =>
   Object.fromEntries(names.map((name) => [name, rights]))
-const inApi = (names: readonly string[]) => names.map((name) => `api.${name}`)
+const inApi = (names: readonly string[]) => names.map((name) => `api_v1.${name}`)
 
 /** What each role may do with which relation, or with which of its columns, and nothing else. */
 const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Record<string, string>>>> = {
@@ -97,6 +97,8 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
     audit_logs: 'delete insert select',
     archives_sequence_seq: 'usage',
     notifications: 'delete insert select',
+    backtest_results: 'delete insert select',
+    trading_strategies: 'select(id)',
     users:
       'select(email) select(id) select(status) select(tier) update(email) update(status) update(tier) update(updated_at)',
     profiles: 'select(avatar_url) select(display_name) select(id) update(avatar_url) update(display_name)',
@@ -111,11 +113,11 @@ async function grantedTo({ database }: Stage, role: string): Promise<Record<stri
   const { rows } = await database.pool.query<{ relation: string; rights: string }>(
     `with granted as (
        select oid, lower(privilege_type) as what, grantee from pg_class, aclexplode(relacl)
-       where relnamespace in ('public'::regnamespace, 'api'::regnamespace)
+       where relnamespace in ('public'::regnamespace, 'api_v1'::regnamespace)
        union all
        select pg_class.oid, lower(privilege_type) || '(' || attname || ')', grantee
        from pg_attribute join pg_class on pg_class.oid = attrelid, aclexplode(attacl)
-       where relnamespace in ('public'::regnamespace, 'api'::regnamespace)
+       where relnamespace in ('public'::regnamespace, 'api_v1'::regnamespace)
      )
      select oid::regclass::text as relation, string_agg(what, ' ' order by what collate "C") as rights
      from granted where grantee = coalesce(to_regrole(nullif($1, 'public'))::oid, 0) group by oid`,
@@ -135,7 +137,7 @@ describe.each(stages)('on $server', ({ test }) => {
   test.for(roles)('%s makes nothing in a schema, and empties no table', async (role, { stage }) => {
     const attempt = (text: string) => stage.attempt({ role }, { text })
     expect(await attempt('create table public.mine ()')).toBe('permission denied for schema public')
-    expect(await attempt('create table api.mine ()')).toBe('permission denied for schema api')
+    expect(await attempt('create table api_v1.mine ()')).toBe('permission denied for schema api_v1')
     expect(await attempt('create schema mine')).toMatch(/^permission denied for database/)
     for (const table of [...users, ...logsOfUsers, 'coins', 'market_data', 'ohlcv_data']) {
       expect(await attempt(`truncate ${table} cascade`)).toMatch(/^permission denied for table/)
@@ -180,7 +182,7 @@ describe.each(stages)('on $server', ({ test }) => {
   test('every view runs with the rights of its reader', async ({ stage }) => {
     const { rows } = await stage.database.pool.query<{ name: string; options: string[] }>(
       `select relname as name, reloptions as options from pg_class
-       where relkind = 'v' and relnamespace in ('public'::regnamespace, 'api'::regnamespace)`,
+       where relkind = 'v' and relnamespace in ('public'::regnamespace, 'api_v1'::regnamespace)`,
     )
     expect(rows.map(({ name }) => name)).toEqual(expect.arrayContaining([...users, ...logsOfUsers]))
     for (const { name, options } of rows) expect([name, options]).toEqual([name, ['security_invoker=true']])
@@ -240,8 +242,8 @@ describe.each(stages)('on $server', ({ test }) => {
     const by = { role, person: stage.alice }
     for (const table of [...users, ...logsOfUsers]) {
       expect(await stage.attempt(by, select(table))).toBe(`permission denied for table ${table}`)
-      expect(await stage.attempt(by, select(`api.${table}`))).toMatch(
-        /^permission denied for (schema api|view)/,
+      expect(await stage.attempt(by, select(`api_v1.${table}`))).toMatch(
+        /^permission denied for (schema api_v1|view)/,
       )
     }
   })
@@ -297,7 +299,7 @@ describe.each(stages)('on $server', ({ test }) => {
       await client.query(`select set_config('app.user_id', $1, true)`, [stage.alice.id])
       for (const table of [...users, ...logsOfUsers]) {
         const { rows } = await client.query<{ 'QUERY PLAN': string }>(
-          `explain (costs off) select * from api.${table}`,
+          `explain (costs off) select * from api_v1.${table}`,
         )
         const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
         expect(plan).toMatch(new RegExp(`Index .*Scan .*${table}`))

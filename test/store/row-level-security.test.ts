@@ -232,8 +232,8 @@ describe.each(stages)('on $server', ({ test }) => {
   describe('beacon_app', () => {
     const role = 'beacon_app'
 
-    describe.each([...Object.keys(tablesOfUsers), ...logsOfUsers])('with api.%s', (table) => {
-      test.for(readingFrom(table, `api.${table}`))('is bound: $of', async (sentence, { stage }) => {
+    describe.each([...Object.keys(tablesOfUsers), ...logsOfUsers])('with api_v1.%s', (table) => {
+      test.for(readingFrom(table, `api_v1.${table}`))('is bound: $of', async (sentence, { stage }) => {
         await expectOutcome(stage, role, sentence)
       })
     })
@@ -242,9 +242,9 @@ describe.each(stages)('on $server', ({ test }) => {
       const { alice, attempt } = stage
       for (const [table, { change }] of Object.entries(tablesOfUsers)) {
         for (const statement of [
-          insertInto(`api.${table}`, { id: alice.id }),
-          update(`api.${table}`, change),
-          deleteFrom(`api.${table}`),
+          insertInto(`api_v1.${table}`, { id: alice.id }),
+          update(`api_v1.${table}`, change),
+          deleteFrom(`api_v1.${table}`),
         ]) {
           expect(await attempt({ role, person: alice }, statement)).toBe(
             `permission denied for view ${table}`,

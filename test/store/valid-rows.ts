@@ -256,6 +256,7 @@ export const validRows: Readonly<Record<string, Row>> = {
     updated_at: moment,
   },
   candle_revisions: {
+    id: 7,
     coin_id: 'bitcoin',
     timeframe: '1d',
     timestamp: day,

@@ -331,3 +331,22 @@ test('a coin of any name is asked for, and told of, by its name', async ({ fresh
     ids.toSorted(),
   )
 })
+
+test('every answer carries the version of what applications read, refusals too, and nothing else does', async ({
+  freshDatabase,
+  engine,
+}) => {
+  await using web = await serve({ database: freshDatabase, engine })
+  const versionOf = async (path: string) => (await ask(`${web.url}${path}`)).headers['x-api-version']
+  const paths = [
+    '/api/status',
+    '/api/alerts',
+    '/api/retention?fresh',
+    '/api/candles?points=1',
+    '/api/nothing',
+  ]
+  for (const path of paths) expect([path, await versionOf(path)]).toEqual([path, 'v1'])
+  expect([await versionOf('/'), await versionOf('/healthz')]).toEqual([undefined, undefined])
+  const { rows } = await freshDatabase.pool.query(`select to_regnamespace('api_v1') is not null as stands`)
+  expect(rows).toEqual([{ stands: true }])
+})

@@ -14,6 +14,7 @@ import { databaseOf, inTransaction } from '../../store/transaction.ts'
 import type { ArchiveDeps } from './archive-partition.ts'
 import { DamagedArchive } from './damaged-archive.ts'
 import { readFacts } from './file-facts.ts'
+import { verifySeal } from './file-seal.ts'
 import { contentOfFile, readFooter, timesOfFile } from './read-parquet.ts'
 import { linesOf } from './restore-archive.ts'
 import { type ArchiveStorage, withStorage } from './storage.ts'
@@ -114,6 +115,8 @@ function examine(
     const known = knownIds.get(facts.id)
     if (known !== undefined)
       throw new DamagedArchive(`it is a copy of ${known}, and its rows would count twice`)
+    // Files of earlier versions have neither a range nor a seal.
+    if (facts.range !== undefined || facts.seal !== undefined) await verifySeal(path, facts.seal)
     const columns = facts.columns ?? footer.columns
     const content = await contentOfFile(path, columns)
     if (facts.content && !sameContent(facts.content, content))

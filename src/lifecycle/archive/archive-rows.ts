@@ -1,5 +1,7 @@
+import { type SQL, sql } from 'drizzle-orm'
 import { Aborted, Unavailable } from '../../fault.ts'
-import { type Instant, plus, toInstant } from '../../market/instant.ts'
+import { toInstant } from '../../market/instant.ts'
+import { type AgingRows, isOfRecordsGone, mayLeave } from '../../store/lifecycle/aging-rows.ts'
 import {
   exportRows,
   ownTable,
@@ -8,8 +10,9 @@ import {
   sameContent,
 } from '../../store/lifecycle/archive-content.ts'
 import {
-  type AgingRows,
+  belongsToUsers,
   inRowsTransaction,
+  isWritable,
   nextBatch,
   type RowBatch,
   takeRows,
@@ -39,32 +42,61 @@ export type RowsDeps = ArchiveDeps & Readonly<{ signal: AbortSignal }>
 
 export const allTime = { from: toInstant(0), to: toInstant(Date.UTC(9_999, 0)) }
 
-export type ArchivedRows = Readonly<{ table: string; files: number; rows: number }>
+export type ArchivedRows = Readonly<{
+  table: string
+  files: number
+  rows: number
+  /** Old enough, with a time that no file can hold: they stay. */
+  left: number
+}>
 
 /** A row may change between its export and its deletion: such a batch is written anew, so often. */
 const triesOfBatch = 3
 
 /**
  * Moves rows of a table that are older than `keepMs` to the archive, batch by batch: each batch is written to a file, read
- * back, and deleted in the transaction that records it, if it still is what the file holds.
+ * back, and deleted in the transaction that records it, if it still is what the file holds. What the audit log says of
+ * rows of users follows them.
  */
-export const archiveRows = (deps: RowsDeps, aging: AgingRows, keepMs: number): Promise<ArchivedRows> =>
-  aloneWith(deps.pool, { table: aging.table, range: allTime }, async () => {
-    const { clock, signal } = deps
-    const before = plus(clock.now(), -keepMs)
+export async function archiveRows(deps: RowsDeps, rows: AgingRows, keepMs: number): Promise<ArchivedRows> {
+  const { pool, clock, settings } = deps
+  const aging = { ...rows, keepMs, now: clock.now(), timeframes: settings.timeframes }
+  const archived = await archiveChosen(deps, { ...rows, where: mayLeave(aging) })
+  if (await belongsToUsers(pool, rows.table))
+    await archiveChosen(deps, { table: 'audit_logs', by: 'timestamp', where: isOfRecordsGone(rows.table) })
+  return archived
+}
+
+/** Which rows of a table are meant, called `aging`. */
+type Chosen = AgingRows & Readonly<{ where: SQL }>
+
+const archiveChosen = (deps: RowsDeps, chosen: Chosen): Promise<ArchivedRows> =>
+  aloneWith(deps.pool, { table: chosen.table, range: allTime }, async () => {
+    const { signal } = deps
+    const { table } = chosen
     let [files, rows] = [0, 0]
-    await discardUnrecorded(deps, aging.table)
+    await discardUnrecorded(deps, table)
     await withStorage(deps.settings, async (storage) => {
       while (!signal.aborted) {
-        const archived = await archiveBatch(deps, storage, aging, before)
+        const archived = await archiveBatch(deps, storage, chosen)
         if (archived === 0) return
         files += 1
         rows += archived
       }
-      throw new Aborted(`old rows of ${aging.table} were being archived: the next run goes on`)
+      throw new Aborted(`old rows of ${table} were being archived: the next run goes on`)
     })
-    return { table: aging.table, files, rows }
+    return { table, files, rows, left: await countLeft(deps, chosen) }
   })
+
+/** What still may leave once all that a file can hold has left. */
+async function countLeft({ pool }: RowsDeps, { table, where }: Chosen): Promise<number> {
+  const { rows } = await inRowsTransaction(pool, table, ({ db }) =>
+    db.execute<{ rows: string }>(
+      sql`select count(*) as rows from ${sql.identifier(table)} as aging where ${where}`,
+    ),
+  )
+  return Number(rows[0]?.rows)
+}
 
 /** Until its rows are deleted, a batch is nobody's: they are in the table, and the next batch has them. */
 async function discardUnrecorded(deps: ArchiveDeps, table: string): Promise<void> {
@@ -76,31 +108,28 @@ async function discardUnrecorded(deps: ArchiveDeps, table: string): Promise<void
 }
 
 /** Returns how many rows left the table. */
-async function archiveBatch(
-  deps: ArchiveDeps,
-  storage: ArchiveStorage,
-  aging: AgingRows,
-  before: Instant,
-): Promise<number> {
-  const { pool, settings, clock } = deps
+async function archiveBatch(deps: ArchiveDeps, storage: ArchiveStorage, chosen: Chosen): Promise<number> {
+  const { pool, settings } = deps
+  const { table, by } = chosen
   for (let attempt = 1; attempt <= triesOfBatch; attempt += 1) {
-    const shape = await readShape(databaseOf(pool), ownTable(aging.table))
-    const batch = await inRowsTransaction(pool, aging.table, ({ db }) =>
-      nextBatch(db, aging, shape.key, before, settings.archive.batch, clock.now()),
+    const { columns, key } = await readShape(databaseOf(pool), ownTable(table))
+    const where = sql`(${chosen.where}) and ${isWritable(columns)}`
+    const batch = await inRowsTransaction(pool, table, ({ db }) =>
+      nextBatch(db, { table, by, where, key, most: settings.archive.batch }),
     )
     if (!batch) return 0
     const selection = {
-      relation: relationOf(ownTable(aging.table)),
-      columns: shape.columns,
+      relation: sql`${relationOf(ownTable(table))} as aging`,
+      columns,
       key: batch.order,
       where: batch.where,
     }
-    const archive = await writeBatch(deps, storage, aging.table, batch, selection)
+    const archive = await writeBatch(deps, storage, table, batch, selection)
     if (await takeArchived(deps, archive, selection)) return archive.written?.content.rows ?? 0
     await discard(deps, archive)
   }
   throw new Unavailable(
-    `rows of ${aging.table} were changed each time they were being archived: the next run tries again`,
+    `rows of ${table} were changed each time they were being archived: the next run tries again`,
   )
 }
 

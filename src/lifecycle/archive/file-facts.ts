@@ -4,10 +4,10 @@ import type { Range } from '../../market/range.ts'
 import type { ArchiveColumn, Content } from '../../store/lifecycle/archive-content.ts'
 import { type ArchivedCoverage, coverageForm } from '../../store/lifecycle/archived-coverage.ts'
 import { type Archive, checksumsForm, columnsForm } from '../../store/lifecycle/archives.ts'
+import { sealKey } from './file-seal.ts'
 
 /**
- * What a file says of itself, beside its rows: enough to write its row of the manifest again. Only its own hash cannot be
- * in it.
+ * What a file says of itself, beside its rows: enough to write its row of the manifest again.
  */
 export type FileFacts = Readonly<{
   id: string
@@ -21,6 +21,8 @@ export type FileFacts = Readonly<{
   coverage: readonly ArchivedCoverage[]
   /** Undefined also where the rows were not counted before they were written. */
   content: Content | undefined
+  /** What shows that no byte has changed. */
+  seal: string | undefined
 }>
 
 /** As texts, by key. */
@@ -64,6 +66,7 @@ const factsForm = z.object({
   coverage: json(coverageForm).optional(),
   rows: z.coerce.number().int().min(0).optional(),
   checksums: json(checksumsForm).optional(),
+  [sealKey]: z.string().optional(),
 })
 
 /** Undefined for a file that is none of the archive's. */
@@ -81,5 +84,6 @@ export function readFacts(texts: Readonly<Record<string, string>>): FileFacts | 
     columns: facts.columns,
     coverage: facts.coverage ?? [],
     content: rows !== undefined && checksums !== undefined ? { rows, checksums } : undefined,
+    seal: facts[sealKey],
   }
 }

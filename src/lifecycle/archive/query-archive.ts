@@ -14,7 +14,7 @@ import {
   readShape,
 } from '../../store/lifecycle/archive-content.ts'
 import { inRowsTransaction } from '../../store/lifecycle/archived-rows.ts'
-import { type Archive, listArchives, rowArchivesOf } from '../../store/lifecycle/archives.ts'
+import { type Archive, listArchives, listRowTables, rowArchivesOf } from '../../store/lifecycle/archives.ts'
 import { measurePartitions, relationOf } from '../../store/lifecycle/list-partitions.ts'
 import { holdPartitions, rangeTablesOf } from '../../store/lifecycle/range-tables.ts'
 import { databaseOf, inTransaction, type Transaction } from '../../store/transaction.ts'
@@ -30,14 +30,18 @@ type QueryDeps = Readonly<{ pool: Pool; settings: Settings }>
 type Queryable = Readonly<{ table: string; kind: 'partitions' | 'rows' | 'live'; time: string | undefined }>
 
 /** What can be asked for by name: tables whose rows end up in the archive, whole or one by one, and what they refer to. */
-const queryable = (settings: Settings): Queryable[] => [
-  { table: 'coins', kind: 'live', time: undefined },
-  { table: 'ohlcv_data', kind: 'partitions', time: 'timestamp' },
-  { table: 'market_data', kind: 'partitions', time: 'timestamp' },
-  ...Object.entries(settings.retention)
-    .filter(([, { then }]) => then === 'archive')
-    .map(([table, { by }]): Queryable => ({ table, kind: 'rows', time: by })),
-]
+async function queryable(pool: Pool, settings: Settings): Promise<Queryable[]> {
+  const byPolicy = Object.entries(settings.retention).filter(([, { then }]) => then === 'archive')
+  const times = new Map(byPolicy.map(([table, { by }]) => [table, by]))
+  // A policy may have changed since, and what the audit log says of archived rows follows them.
+  const tables = new Set([...times.keys(), ...(await listRowTables(databaseOf(pool)))])
+  return [
+    { table: 'coins', kind: 'live', time: undefined },
+    { table: 'ohlcv_data', kind: 'partitions', time: 'timestamp' },
+    { table: 'market_data', kind: 'partitions', time: 'timestamp' },
+    ...[...tables].map((table): Queryable => ({ table, kind: 'rows', time: times.get(table) })),
+  ]
+}
 
 /**
  * Answers a query of DuckDB over tables as if nothing had ever been archived: each view is the live rows and those that
@@ -64,7 +68,8 @@ type Paths = Map<string, string>
 type Prepared = Readonly<{ views: readonly View[]; paths: Paths; read: ReadonlySet<string> }>
 
 async function prepare({ pool, settings }: QueryDeps, query: string, folder: string): Promise<Prepared> {
-  const asked = queryable(settings).filter(({ table }) => new RegExp(`\\b${table}\\b`, 'i').test(query))
+  const known = await queryable(pool, settings)
+  const asked = known.filter(({ table }) => new RegExp(`\\b${table}\\b`, 'i').test(query))
   const paths: Paths = new Map()
   const single: View[] = []
   for (const one of asked.filter(({ kind }) => kind !== 'partitions'))

@@ -59,6 +59,11 @@ export type Restored = RestoredRows &
  */
 export async function restoreArchive(deps: ArchiveDeps, archive: Archive): Promise<Restored> {
   refuseUnfinished(archive)
+  if (archive.table === 'audit_logs') {
+    throw new InvalidInput(
+      `entries of the audit log are not put back into it: restore them beside it with beacon archive restore ${archive.id} --into NAME`,
+    )
+  }
   const current = await findArchive(databaseOf(deps.pool), archive.id)
   const newer = archive.partition === undefined ? [] : await newerThan(deps, current)
   const also: string[] = []

@@ -6,6 +6,7 @@ import { ByteWriter, ParquetWriter } from 'hyparquet-writer'
 import type { ArchiveColumn } from '../../store/lifecycle/archive-content.ts'
 import { type ColumnForm, formOf } from './column-form.ts'
 import { compression } from './compression.ts'
+import { sealEnd, sealKey, unsealed } from './file-seal.ts'
 
 /** A row group is encoded and compressed in one go, so its size bounds both the memory and how long nothing else runs. */
 const rowsPerGroup = 16_384
@@ -17,7 +18,7 @@ type FormedColumn = ArchiveColumn & Readonly<{ form: ColumnForm }>
 
 /**
  * Writes lines of COPY's text format as a Parquet file that only its owner reads, and returns once the disk has it.
- * Memory is a row group, whatever the number of rows. `facts` are kept in the file, for whoever finds it alone.
+ * Memory is a row group, whatever the number of rows. `facts` are kept in the file, with a seal, for whoever finds it alone.
  */
 export async function writeParquet(
   path: string,
@@ -35,7 +36,7 @@ export async function writeParquet(
       codec: compression.codec,
       compressors: { [compression.codec]: compression.compress },
       createdBy: 'beacon-ingest',
-      kvMetadata: Object.entries(facts).map(([key, value]) => ({ key, value })),
+      kvMetadata: Object.entries({ ...facts, [sealKey]: unsealed }).map(([key, value]) => ({ key, value })),
     })
     let rows = 0
     for await (const group of rowGroups(formed, lines)) {
@@ -97,6 +98,7 @@ class FileWriter extends ByteWriter {
   }
 
   override async finish(): Promise<void> {
+    sealEnd(this.getBytes(), this.#hash)
     await this.flush()
   }
 

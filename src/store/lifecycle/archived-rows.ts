@@ -1,14 +1,12 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { Misconfigured } from '../../fault.ts'
-import { type Instant, plus, toInstant, toIso } from '../../market/instant.ts'
+import { type Instant, plus, toInstant } from '../../market/instant.ts'
 import type { Range } from '../../market/range.ts'
 import { asUpkeep } from '../acting.ts'
 import { type Database, inTransaction, type Transaction } from '../transaction.ts'
-import { type Content, contentOfRows, type RowSelection } from './archive-content.ts'
-
-/** Rows of a table that is not partitioned, by the time in one of its columns. */
-export type AgingRows = Readonly<{ table: string; by: string }>
+import type { AgingRows } from './aging-rows.ts'
+import { type ArchiveColumn, type Content, contentOfRows, type RowSelection } from './archive-content.ts'
 
 /** One batch of them, from the first to the last in the order of time and key, both included. */
 export type RowBatch = Readonly<{ range: Range; where: SQL; order: readonly string[] }>
@@ -33,17 +31,18 @@ export async function belongsToUsers(pool: Pool, table: string): Promise<boolean
   )
   const [found] = rows
   if (found) return found.secured
-  throw new Misconfigured(`there is no plain table ${table} to archive rows of: correct retention.${table}`)
+  throw new Misconfigured(
+    `there is no plain table ${table}: correct the entry retention.${table} of the configuration`,
+  )
 }
 
-/** The oldest rows of before an instant, at most so many; undefined when there are none. Restored ones are left alone. */
+/** What a batch is chosen from: rows called `aging`, in the order of a time and the key. */
+export type BatchChoice = AgingRows & Readonly<{ where: SQL; key: readonly string[]; most: number }>
+
+/** The oldest of the rows, at most so many; undefined when there are none. */
 export async function nextBatch(
   db: Database,
-  { table, by }: AgingRows,
-  key: readonly string[],
-  before: Instant,
-  most: number,
-  now: Instant,
+  { table, by, where, key, most }: BatchChoice,
 ): Promise<RowBatch | undefined> {
   const order = [by, ...key.filter((name) => name !== by)]
   const names = sql.join(
@@ -53,13 +52,7 @@ export async function nextBatch(
   const { rows } = await db.execute<Record<string, string> & { row: 'first' | 'last' }>(sql`
     with batch as (
       select ${names}, row_number() over (order by ${names}) as place from ${sql.identifier(table)} as aging
-      where ${sql.identifier(by)} < ${toIso(before)}::timestamp and not exists (
-        select from archives
-        where table_name = ${table} and partition_name is null and state = 'restored'
-          and restored_until > ${toIso(now)}::timestamp
-          and aging.${sql.identifier(by)} >= range_from and aging.${sql.identifier(by)} < range_to
-      )
-      order by ${names} limit ${most}
+      where ${where} order by ${names} limit ${most}
     )
     select ${textsOf(order)}, extract(epoch from ${sql.identifier(by)}) * 1000 as ms, place
     from batch where place in (1, (select max(place) from batch)) order by place`)
@@ -73,7 +66,7 @@ export async function nextBatch(
     )
   return {
     range: { from: floorMs(first.ms), to: plus(floorMs(last.ms), 1) },
-    where: sql`(${names}) >= (${bound(first)}) and (${names}) <= (${bound(last)})`,
+    where: sql`(${names}) >= (${bound(first)}) and (${names}) <= (${bound(last)}) and ${where}`,
     order,
   }
 }
@@ -85,6 +78,16 @@ const textsOf = (names: readonly string[]): SQL =>
   )
 
 const floorMs = (text = ''): Instant => toInstant(Math.floor(Number(text)))
+
+/** A timestamp may be infinite, or of a year that no other program knows: such a row is left where it is. */
+export function isWritable(columns: readonly ArchiveColumn[]): SQL {
+  const times = columns.filter(({ type }) => type.startsWith('timestamp'))
+  const conditions = times.map(({ name }) => {
+    const time = sql`aging.${sql.identifier(name)}`
+    return sql`(${time} is null or (${time} >= '0001-01-01' and ${time} < '10000-01-01'))`
+  })
+  return conditions.length === 0 ? sql`true` : sql`(${sql.join(conditions, sql` and `)})`
+}
 
 /** Deletes the rows and tells exactly what they were. */
 export const takeRows = (db: Database, { relation, columns, where }: RowSelection): Promise<Content> =>

@@ -103,6 +103,14 @@ async function select(db: Database, condition?: SQL): Promise<Archive[]> {
 
 export const listArchives = (db: Database): Promise<Archive[]> => select(db)
 
+/** The tables of which rows were archived one by one. */
+export async function listRowTables(db: Database): Promise<string[]> {
+  const { rows } = await db.execute<{ table: string }>(sql`
+    select distinct table_name as "table" from archives
+    where partition_name is null and state in ('dropped', 'restored') order by 1`)
+  return rows.map(({ table }) => table)
+}
+
 /** Files of rows of the table that were archived one by one. */
 export const rowArchivesOf = (db: Database, table: string): Promise<Archive[]> =>
   select(db, and(eq(archives.tableName, table), sql`${archives.partitionName} is null`))

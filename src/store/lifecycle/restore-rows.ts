@@ -99,7 +99,7 @@ export async function mergeStaged(
       sql`, `,
     )
   const names = namesOf(sql``)
-  const orphaned = columns.some(({ name }) => name === 'user_id') ? await removeOrphans(tx) : 0
+  const orphaned = await removeOrphans(tx, table)
   const sameKey = key.map((name) => sql`stored.${sql.identifier(name)} = incoming.${sql.identifier(name)}`)
   try {
     const { rows } = await db.execute<{ unchanged: string }>(sql`
@@ -136,9 +136,24 @@ function refusalOf(error: unknown, table: string): unknown {
   }
 }
 
-/** Rows of users who have left are nobody's any more. */
-async function removeOrphans({ db }: Transaction): Promise<number> {
-  const { rowCount } = await db.execute(sql`
-    delete from ${sql.identifier(staging)} as incoming where not exists (select from users where users.id = user_id)`)
-  return rowCount ?? 0
+/** Rows of users who have left, and of what these owned, are nobody's any more. */
+async function removeOrphans({ db }: Transaction, table: string): Promise<number> {
+  const { rows: references } = await db.execute<{ column: string; owner: string; key: string }>(sql`
+    select own.attname as "column", confrelid::regclass::text as owner, other.attname as key
+    from pg_constraint
+    join pg_attribute as own on own.attrelid = conrelid and own.attnum = conkey[1]
+    join pg_attribute as other on other.attrelid = confrelid and other.attnum = confkey[1]
+    join pg_class on pg_class.oid = confrelid and relrowsecurity
+    where conrelid = ${`public.${table}`}::regclass and contype = 'f' and cardinality(conkey) = 1`)
+  let removed = 0
+  for (const { column, owner, key } of references) {
+    const { rowCount } = await db.execute(sql`
+      delete from ${sql.identifier(staging)} as incoming
+      where not exists (
+        select from ${sql.identifier(owner)} as owner
+        where owner.${sql.identifier(key)} = incoming.${sql.identifier(column)}
+      ) and incoming.${sql.identifier(column)} is not null`)
+    removed += rowCount ?? 0
+  }
+  return removed
 }

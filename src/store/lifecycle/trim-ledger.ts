@@ -7,7 +7,8 @@ import type { Database } from '../transaction.ts'
 
 /**
  * Takes back all that is known of the open times in the ranges, of every coin and source: what the ledger says, what was
- * revised, what lies in quarantine. They then stand as if nobody had ever asked for them.
+ * revised, what lies in quarantine. They then stand as if nobody had ever asked for them. An open row of quarantine stays
+ * where an archive says that there is one.
  */
 export async function trimLedger(
   db: Database,
@@ -20,5 +21,13 @@ export async function trimLedger(
     update candle_coverage set ranges = ranges - ${gone}, updated_at = ${toIso(now)}::timestamp
     where timeframe = ${timeframe} and ranges && ${gone}`)
   await db.execute(sql`delete from candle_revisions where timeframe = ${timeframe} and ${gone} @> timestamp`)
-  await db.execute(sql`delete from quarantined_rows where timeframe = ${timeframe} and ${gone} @> timestamp`)
+  await db.execute(sql`
+    delete from quarantined_rows as rejected
+    where timeframe = ${timeframe} and ${gone} @> timestamp and (
+      settlement is not null or not exists (
+        select from archives
+        where table_name = ${`ohlcv_data_${timeframe}`} and state in ('dropped', 'restored')
+          and rejected.timestamp >= range_from and rejected.timestamp < range_to
+      )
+    )`)
 }

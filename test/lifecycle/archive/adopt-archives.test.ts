@@ -89,21 +89,29 @@ describe('adopting files', () => {
     const pathOf = (name = '') => join(dataDir, 'archive', name)
     await copyFile(pathOf(first?.fileName), pathOf('ohlcv_data_1h/zz-copy.parquet'))
     const bytes = await readFile(pathOf(second?.fileName))
-    const middle = Math.floor(bytes.length / 2)
-    bytes[middle] = (bytes[middle] ?? 0) ^ 1
-    await writeFile(pathOf(second?.fileName), bytes)
     await mkdir(pathOf('theirs'))
     await writeFile(pathOf('theirs/notes.parquet'), 'hello')
     await writeFile(pathOf('ohlcv_data_1h/cut.parquet.draft'), 'PAR1')
     await pool.query('delete from archives')
-    const outcomes = await adoptArchives(deps, false)
-    expect(outcomes.map(({ outcome }) => outcome).toSorted()).toEqual([
-      'adopted',
-      'refused',
-      'refused',
-      'refused',
-    ])
+    // In the rows, their statistics, the facts and the last byte: every hundredth or so.
+    for (
+      let at = 4;
+      at < bytes.length;
+      at = at === bytes.length - 1 ? bytes.length : Math.min(at + 97, bytes.length - 1)
+    ) {
+      const flipped = Buffer.from(bytes)
+      flipped[at] = (flipped[at] ?? 0) ^ 1
+      await writeFile(pathOf(second?.fileName), flipped)
+      const outcomes = await adoptArchives(deps, true)
+      expect([at, outcomes.map(({ outcome }) => outcome).toSorted()]).toEqual([
+        at,
+        ['adopted', 'refused', 'refused', 'refused'],
+      ])
+    }
+    await adoptArchives(deps, false)
     expect(await listArchives(databaseOf(pool))).toMatchObject([{ id: first?.id, written: first?.written }])
+    await writeFile(pathOf(second?.fileName), bytes)
+    expect((await adoptArchives(deps, false)).filter(({ outcome }) => outcome === 'adopted')).toHaveLength(1)
   })
 
   test('reads files of rows that were archived one by one, and of an S3 store page by page', async ({
@@ -123,7 +131,7 @@ describe('adopting files', () => {
     expect(await queryArchive(deps, query)).toMatchObject({ rows: [['10']] })
     await pool.query('delete from archives')
     expect(await queryArchive(deps, query)).toMatchObject({ rows: [['0']] })
-    expect(await adoptArchives(deps, false)).toHaveLength(4)
+    expect(await adoptArchives(deps, false)).toHaveLength(5)
     expect(await queryArchive(deps, query)).toMatchObject({ rows: [['10']] })
   })
 })

@@ -44,6 +44,7 @@ describe('archiving notifications', () => {
       table: 'notifications',
       files: 3,
       rows: 250,
+      left: 0,
     })
     expect([await notificationsOf(own, ada), await notificationsOf(own, bob)]).toEqual([[], []])
     expect((await notificationsOf(own, carol)).length).toBe(10)

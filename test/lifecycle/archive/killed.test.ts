@@ -175,7 +175,7 @@ describe('a process that is killed', () => {
       expect(await contentsOf(pool, table)).toEqual(await contentsOf(superuserOf(pool), 'notifications'))
       const { signal } = new AbortController()
       const outcome = await archiveRows({ ...reach, signal }, { table, by: 'created_at' }, 0)
-      expect(outcome).toEqual({ table, files: 1, rows: 20 })
+      expect(outcome).toEqual({ table, files: 1, rows: 20, left: 0 })
       expect(await contentsOf(pool, table)).toEqual([])
       const archives = await archivesOf(pool, table)
       expect(archives.map(({ state }) => state)).toEqual(['dropped'])

@@ -1,0 +1,77 @@
+import { type SQL, sql } from 'drizzle-orm'
+import { day, type Instant, plus, toIso } from '../../market/instant.ts'
+import type { PartitionLength } from '../../settings/schema.ts'
+import type { Settings } from '../../settings.ts'
+import { askedByCommand } from '../run-provenance.ts'
+
+/** Rows of a table that is not partitioned, by the time in one of its columns. */
+export type AgingRows = Readonly<{ table: string; by: string }>
+
+/** Which of them are old enough now. */
+export type Aging = AgingRows & Readonly<{ keepMs: number; now: Instant; timeframes: Settings['timeframes'] }>
+
+export const limitOf = ({ now, keepMs }: Aging): Instant => plus(now, -keepMs)
+
+/** Of rows called `aging`: they are old enough, nothing refers to them, and they were not put back from the archive. */
+export function mayLeave(aging: Aging): SQL {
+  const { table, by, now } = aging
+  const time = sql`aging.${sql.identifier(by)}`
+  const reasons = [
+    sql`${time} >= ${toIso(limitOf(aging))}::timestamp`,
+    sql`exists (
+      select from archives
+      where table_name = ${table} and partition_name is null and state = 'restored'
+        and restored_until > ${toIso(now)}::timestamp and ${time} >= range_from and ${time} < range_to
+    )`,
+    ...(reasonsToStay[table]?.(aging) ?? []),
+  ]
+  return sql`not coalesce(${sql.join(reasons, sql` or `)}, false)`
+}
+
+/** Evidence stays for as long as something points to it. */
+const reasonsToStay: Readonly<Record<string, (aging: Aging) => readonly SQL[]>> = {
+  // `gaps` and `certificate` name it as the cause.
+  quarantined_rows: () => [sql`(aging.settlement is null and aging.timeframe is not null)`],
+  ingest_runs: (aging) => [
+    sql`exists (select from candle_revisions where run_id = aging.id)`,
+    sql`exists (select from quarantined_rows where run_id = aging.id and settlement is null and timeframe is not null)`,
+    sql`(aging.outcome @? '$ ? (@.new > 0 || @.revised > 0)' and (${explainsRange} or ${explainsCloses(aging)}))`,
+  ],
+}
+
+/** A run that asked for a range, some candles of which are stored. */
+const explainsRange = sql`(
+  aging.job in ${['backfill-candles', ...askedByCommand]}
+  and case when aging.payload ->> 'from' ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}T' and aging.payload ->> 'to' ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}T'
+    then exists (
+      select from candle_coverage
+      where coin_id = aging.payload ->> 'coinId' and timeframe = aging.payload ->> 'timeframe' and state = 'stored'
+        and ranges && tsmultirange(tsrange((aging.payload ->> 'from')::timestamp, (aging.payload ->> 'to')::timestamp))
+    ) end
+)`
+
+const longestMs: Readonly<Record<PartitionLength, number>> = { day, month: 31 * day, year: 366 * day }
+
+/** A run that asked for the newest candles, which are deleted with all of their partition. */
+function explainsCloses({ now, timeframes }: Aging): SQL {
+  const limits = Object.entries(timeframes).map(([timeframe, { keep, partition }]) => ({
+    timeframe,
+    since: keep === undefined ? '-infinity' : toIso(plus(now, -keep - longestMs[partition])),
+  }))
+  return sql`(aging.job = 'ingest-candles' and exists (
+    select from jsonb_to_recordset(${JSON.stringify(limits)}::jsonb) as kept (timeframe text, since timestamp)
+    where kept.timeframe = aging.payload ->> 'timeframe' and aging.started_at >= kept.since
+  ))`
+}
+
+/**
+ * Of rows of audit_logs called `aging`: what was written of records of the table that maintenance has taken out of it. Of
+ * what somebody else deleted, the log keeps all.
+ */
+export const isOfRecordsGone = (table: string): SQL => sql`
+  aging.table_name = ${table} and aging.record_id is not null
+  and not exists (select from ${sql.identifier(table)} as record where record.id = aging.record_id)
+  and not exists (
+    select from audit_logs as deletion
+    where deletion.table_name = aging.table_name and deletion.record_id = aging.record_id and deletion.operation = 'DELETE'
+  )`
