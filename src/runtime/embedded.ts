@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path'
 import { ensureDatabase } from './embedded/beacon-database.ts'
 import { chooseHome, dataDirOf, exists, type Home } from './embedded/home.ts'
 import { type Keeper, keepRunning } from './embedded/keep-running.ts'
-import { dynamicMarks, inTurn, leaveMark, type Mark } from './embedded/marks.ts'
+import { inTurn, leaveMark, liveMarks, type Mark } from './embedded/marks.ts'
 import { findPostmaster, steadyPostmaster, stopPostmaster } from './embedded/postmaster.ts'
 import { readPassword, role, startServer } from './embedded/server.ts'
 import { folderFault } from './folder-fault.ts'
@@ -93,7 +93,7 @@ const turnsOf = ({ folder }: Home): string => join(folder, 'turns')
 /** Only within a turn: nobody may join between the look at the others and the stop. */
 async function leave(home: Home, user: Mark): Promise<void> {
   await user.remove()
-  const others = await dynamicMarks(usersOf(home))
+  const others = await liveMarks(usersOf(home))
   if (others.length === 0) await stopPostmaster(dataDirOf(home.folder))
 }
 

@@ -23,14 +23,14 @@ export async function leaveMark(folder: string): Promise<Mark> {
 }
 
 /** The marks whose process lives. Those of the dead are removed: no later process can bear the same name. */
-export async function dynamicMarks(folder: string): Promise<string[]> {
-  const dynamic: string[] = []
+export async function liveMarks(folder: string): Promise<string[]> {
+  const alive: string[] = []
   for (const name of await readdir(folder)) {
     const [pid, identity] = name.split('.')
-    if (identity === (await processIdentity(Number(pid)))) dynamic.push(name)
+    if (identity === (await processIdentity(Number(pid)))) alive.push(name)
     else await rm(join(folder, name), { force: true })
   }
-  return dynamic
+  return alive
 }
 
 /**
@@ -55,7 +55,7 @@ async function takeTurn(folder: string): Promise<Mark> {
   const deadline = AbortSignal.timeout(turnWaitMs)
   for (;;) {
     const mark = await leaveMark(folder)
-    const others = (await dynamicMarks(folder)).filter((name) => name !== mark.name)
+    const others = (await liveMarks(folder)).filter((name) => name !== mark.name)
     if (others.length === 0) return mark
     await mark.remove()
     if (deadline.aborted) {
