@@ -81,11 +81,13 @@ export const backfillCandles = defineJob({
     const note = () => noteOutcome(db, context.runId, outcomeOf(done, counted.count()))
     try {
       const deps = { ...context, http: counted.http }
-      const whole = await fillChunk(deps, chunk, report.attempt, async (now, candles, missing) => {
-        done = now
-        await note()
-        await report.progress(candles, missing)
-      })
+      const whole = await context.seriesRanges.run(chunk, rangeOf(chunk), context.signal, () =>
+        fillChunk(deps, chunk, report.attempt, async (now, candles, missing) => {
+          done = now
+          await note()
+          await report.progress(candles, missing)
+        }),
+      )
       const outcome = outcomeOf(whole.done, counted.count())
       await report.log(
         `${whole.missing} candles were missing: ${outcome.new} new, ${outcome.quarantined} quarantined, ${outcome.requests} requests`,
@@ -98,6 +100,9 @@ export const backfillCandles = defineJob({
     }
   },
 })
+
+const rangeOf = ({ timeframe, from, to }: Chunk): AlignedRange =>
+  toAlignedRange(timeframe, { from: toInstant(Date.parse(from)), to: toInstant(Date.parse(to)) })
 
 /** What has been done for a chunk: pages of its source, and of its file. */
 type ChunkDone = Readonly<{ filled: Filled; files: number }>
@@ -115,16 +120,14 @@ type OnDone = (done: ChunkDone, candles: number, missing: number) => Promise<voi
 /** Brings in what is owed of a chunk: from its file, and from the source whatever is owed still. */
 async function fillChunk(
   context: Context,
-  { source: sourceId, symbol, coinId, timeframe, from, to, archive, lane }: Chunk,
+  chunk: Chunk,
   attempt: number,
   onDone: OnDone,
 ): Promise<{ done: ChunkDone; missing: number }> {
+  const { source: sourceId, symbol, coinId, timeframe, archive, lane } = chunk
   const source = candleSource(sourceId)
   const series = { coinId, timeframe, source: sourceId }
-  const planned = toAlignedRange(timeframe, {
-    from: toInstant(Date.parse(from)),
-    to: toInstant(Date.parse(to)),
-  })
+  const planned = rangeOf(chunk)
   const db = databaseOf(context.pool)
   // A job may have waited while its symbol was found to be another coin's before or after some day.
   const coins = await listCoins(db)

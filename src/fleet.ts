@@ -17,6 +17,7 @@ import { type Clock, steadyClock } from './runtime/clock.ts'
 import type { Context } from './runtime/context.ts'
 import type { Log } from './runtime/log.ts'
 import type { Releases } from './runtime/release.ts'
+import { SeriesRanges } from './runtime/series-ranges.ts'
 import type { Tracer } from './runtime/trace.ts'
 import { sourceIds } from './settings/source-ids.ts'
 import { readVersion } from './settings/version.ts'
@@ -89,6 +90,7 @@ export async function openFleet(
     pool: database.pool,
     http: counting.http(http),
     partitions: new Map(),
+    seriesRanges: new SeriesRanges(),
     enqueue: (name, payloads) => enqueue(engine, jobNamed(name), payloads),
   }
   return {

@@ -5,6 +5,7 @@ import type { Settings } from '../settings.ts'
 import type { PartitionCache } from '../store/partition-cache.ts'
 import type { Clock } from './clock.ts'
 import type { Log } from './log.ts'
+import type { SeriesRanges } from './series-ranges.ts'
 
 /** Puts work of another job into its queue, by the job's name; returns the queue's ids. */
 export type Enqueue = (jobName: string, payloads: readonly object[]) => Promise<string[]>
@@ -20,6 +21,8 @@ export type Context = Readonly<{
   http: HttpClient & Downloader
   /** The leaves of partitioned tables that this process has seen. */
   partitions: PartitionCache
+  /** The ranges of series that jobs of this process are filling. */
+  seriesRanges: SeriesRanges
   enqueue: Enqueue
   /** Aborts when the process is stopping or the queue has given the job to another. */
   signal: AbortSignal

@@ -2,6 +2,7 @@
  * The tick after a close: the newest candles of 500 markets, from the replay exchange to the last commit. Held against the
  * same answers, already in memory, and one COPY of their candles.
  */
+
 import { ingestCandles } from '../../jobs/ingest-candles.ts'
 import { unlimitedBudget } from '../../src/http/budget.ts'
 import { openHttpClient } from '../../src/http/client.ts'
@@ -12,6 +13,7 @@ import type { AlignedRange } from '../../src/market/range.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
 import type { Context } from '../../src/runtime/context.ts'
 import { openLog } from '../../src/runtime/log.ts'
+import { SeriesRanges } from '../../src/runtime/series-ranges.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
 import { binance } from '../../src/sources/binance.ts'
 import { candleColumns, rowsBetween } from '../../src/store/candle-rows.ts'
@@ -107,6 +109,7 @@ function openDesk(stage: Stage, replay: Replay): Desk {
   return {
     context: {
       ...{ pool: stage.pool, partitions: stage.deps.partitions, settings, clock, steadyClock: clock, runId },
+      seriesRanges: new SeriesRanges(),
       http: { get: remember, download: http.download },
       log: openLog({ level: 'error', pretty: false }),
       enqueue: async (_name, payloads) => payloads.map(() => 'waiting'),

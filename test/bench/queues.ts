@@ -1,4 +1,5 @@
 /** Jobs that do nothing, through our worker and through one of BullMQ's own, on each engine. */
+
 import { type IQueueBackend, Queue, Worker } from 'bullmq'
 import { z } from 'zod'
 import { second } from '../../src/market/instant.ts'
@@ -11,6 +12,7 @@ import type { Store } from '../../src/queue/store.ts'
 import { type RunRecorder, startWorkers } from '../../src/queue/worker.ts'
 import { steadyClock, systemClock } from '../../src/runtime/clock.ts'
 import { openLog } from '../../src/runtime/log.ts'
+import { SeriesRanges } from '../../src/runtime/series-ranges.ts'
 import { finishRun, startRun } from '../../src/store/runs.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { openRedis } from '../support/redis.ts'
@@ -146,6 +148,7 @@ async function ourJobs(stage: Stage, engine: Engine, name: string, onRun?: RunRe
     concurrency,
     context: {
       ...{ pool, settings, clock, steadyClock, partitions, log },
+      seriesRanges: new SeriesRanges(),
       http: { get: refused, download: refused },
       enqueue: async () => [],
     },

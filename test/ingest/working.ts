@@ -11,6 +11,7 @@ import { closedCandles } from '../../src/replay/candles.ts'
 import type { ReplayOptions } from '../../src/replay/exchange.ts'
 import { findMarket } from '../../src/replay/markets.ts'
 import type { Context } from '../../src/runtime/context.ts'
+import { SeriesRanges } from '../../src/runtime/series-ranges.ts'
 import { baseUrlVariables } from '../../src/settings/base-url-variable.ts'
 import { readEnvironment } from '../../src/settings/environment.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
@@ -62,6 +63,7 @@ export async function startWorking(pool: Pool, options: WorkingOptions = {}): Pr
     pool,
     http,
     partitions: new Map(),
+    seriesRanges: new SeriesRanges(),
     enqueue: async (jobName, payloads) => {
       enqueued.push({ jobName, payloads })
       return payloads.map(() => randomUUID())

@@ -268,6 +268,21 @@ describe('a backfill', () => {
     expect(await gaps(pool, coinId)).toEqual(realHoles)
   })
 
+  test('in jobs whose ranges overlap requests and counts each candle once', async ({ pool }) => {
+    await using working = await startWorking(pool)
+    const coinId = await aCoin(pool)
+    const cuts = [
+      withHoles,
+      { from: at('2024-02-26T09:20Z'), to: withHoles.to },
+      { from: withHoles.from, to: at('2024-02-25T05:00Z') },
+    ]
+    const results = await Promise.all(cuts.map((range) => backfill(working, { coinId, range })))
+    const received = results.map((result) => Number(result.received))
+    expect(received).toEqual([2_155, 0, 0])
+    expect(klinesAsked(working)).toHaveLength(3)
+    expect(await stored(pool, coinId)).toEqual(truth(symbol, '1m', withHoles))
+  })
+
   test('of a market that is not there fails with words that name it', async ({ pool }) => {
     await using working = await startWorking(pool)
     const unknown = backfill(working, { coinId: await aCoin(pool), symbol: 'NOPEUSDT' })

@@ -6,6 +6,7 @@ import { type RunRecorder, type StartWorkers, startWorkers, type Workers } from 
 import { steadyClock, systemClock } from '../../src/runtime/clock.ts'
 import type { Log } from '../../src/runtime/log.ts'
 import { Releases } from '../../src/runtime/release.ts'
+import { SeriesRanges } from '../../src/runtime/series-ranges.ts'
 import { readSettings } from '../../src/settings.ts'
 import { createTestDatabase, redisUrl, type TestDatabase } from '../support/database.ts'
 
@@ -115,6 +116,7 @@ export class TestFleet {
         },
         enqueue: async () => [],
         partitions: new Map(),
+        seriesRanges: new SeriesRanges(),
       },
     })
   }

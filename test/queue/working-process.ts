@@ -5,6 +5,7 @@ import { defineJob } from '../../src/queue/job.ts'
 import { startWorkers } from '../../src/queue/worker.ts'
 import { steadyClock, systemClock } from '../../src/runtime/clock.ts'
 import { openLog } from '../../src/runtime/log.ts'
+import { SeriesRanges } from '../../src/runtime/series-ranges.ts'
 import { readSettings } from '../../src/settings.ts'
 
 /** Works until told to stop by SIGTERM, closes what it opened, and must then end by itself. */
@@ -51,6 +52,7 @@ await startWorkers({
     },
     enqueue: async () => [],
     partitions: new Map(),
+    seriesRanges: new SeriesRanges(),
   },
 })
 await engine.queue(queue).getJobCounts()

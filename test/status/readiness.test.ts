@@ -11,6 +11,7 @@ import { systemClock } from '../../src/runtime/clock.ts'
 import { announceRoles } from '../../src/runtime/presence.ts'
 import { type ReadinessDeps, readReadiness } from '../../src/status/readiness/readiness.ts'
 import { listCoins } from '../../src/store/coins.ts'
+import { serverStateOf } from '../../src/store/connection/server-state.ts'
 import { openPool } from '../../src/store/pool.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { engines, type TestDatabase, test } from '../support/database.ts'
@@ -190,6 +191,25 @@ test('a server that became read-only is reported, left, and used again once it t
   } finally {
     await pool.close()
     await engine.close()
+  }
+})
+
+test('a query that is cut because its server became read-only fails with that reason', async ({
+  freshDatabase,
+}) => {
+  const pool = openPool(freshDatabase.url, settings.database, () => {})
+  const client = await pool.connect()
+  client.on('error', () => {})
+  try {
+    const changed = client.query('set default_transaction_read_only = on')
+    const cut = client.query('select pg_sleep(3600)').catch((error: unknown) => error)
+    await changed
+    expect(serverStateOf(await cut)).toBe(
+      'PostgreSQL takes no writes: it is a replica, or default_transaction_read_only is on',
+    )
+  } finally {
+    client.release(true)
+    await pool.close()
   }
 })
 

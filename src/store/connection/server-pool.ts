@@ -1,10 +1,15 @@
 import { Socket } from 'node:net'
 import { type Client, type ClientConfig, Pool, type PoolClient, type PoolConfig } from 'pg'
 import { DatabaseServers } from './database-servers.ts'
-import { PrimaryClient } from './primary-client.ts'
+import { PrimaryClient, ReadOnlyServer } from './primary-client.ts'
 
 /** Why connections were given up that had done nothing wrong themselves. */
 class GivenUp extends Error {}
+
+const readOnlyServer = () => {
+  const message = 'its server takes no writes any more'
+  return new GivenUp(message, { cause: new ReadOnlyServer(message) })
+}
 
 /**
  * A pool on the server of the URL that takes writes. When one of its connections finds that its server takes none any more,
@@ -23,7 +28,7 @@ export class ServerPool extends Pool {
     this.on('acquire', (client) => this.#busy.add(client))
     this.on('release', (error, client) => {
       this.#busy.delete(client)
-      if (isSilence(error)) this.#giveUp('a connection to the database does not answer')
+      if (isSilence(error)) this.#giveUp(new GivenUp('a connection to the database does not answer'))
     })
     this.on('remove', (client) => {
       this.#busy.delete(client)
@@ -44,7 +49,7 @@ export class ServerPool extends Pool {
   /** Gives up what is not in use, and asks all servers of the URL again which of them takes writes. */
   leaveServer(): void {
     this.#servers.lost()
-    this.#giveUp('its server takes no writes any more')
+    this.#giveUp(readOnlyServer())
   }
 
   /** Ends the pool; what has not ended by then is cut. */
@@ -62,13 +67,13 @@ export class ServerPool extends Pool {
     client.onReadOnly(() => {
       this.leaveServer()
       // After its query has failed with the server's own words.
-      setImmediate(() => socketOf(client).destroy(new GivenUp('its server takes no writes any more')))
+      setImmediate(() => socketOf(client).destroy(readOnlyServer()))
     })
   }
 
-  #giveUp(reason: string): void {
+  #giveUp(reason: GivenUp): void {
     const unused = [...this.#clients].filter((client) => !this.#busy.has(client) || isListening(client))
-    for (const client of unused) socketOf(client).destroy(new GivenUp(reason))
+    for (const client of unused) socketOf(client).destroy(reason)
   }
 }
 
