@@ -38,10 +38,10 @@ const what = <const T extends string>(name: T) => fc.constant(name)
 
 /** What may happen to the rows, in any order. `pick` chooses among what there is then. */
 export const operation = fc.oneof(
-  weighted(4, fc.record({ what: what('load'), coin, from, hours, value })),
+  weighted(6, fc.record({ what: what('load'), coin, from, hours, value })),
   weighted(3, fc.record({ what: what('revise'), pick, hours, value })),
   weighted(2, fc.record({ what: what('archive'), pick })),
-  weighted(4, fc.record({ what: what('retire'), pick, all: fc.boolean() })),
+  weighted(3, fc.record({ what: what('retire'), pick, all: fc.constantFrom(false, false, false, true) })),
   weighted(
     2,
     fc.record({
@@ -51,11 +51,11 @@ export const operation = fc.oneof(
     }),
   ),
   weighted(
-    2,
+    3,
     fc.record({
       what: what('retention'),
-      limit: fc.nat(days),
-      step: fc.constantFrom('none', 'prepared', 'trimmed', 'gone'),
+      limit: fc.integer({ min: 10, max: 100 }),
+      step: fc.constantFrom('none', 'none', 'prepared', 'trimmed', 'gone'),
     }),
   ),
   weighted(1, fc.record({ what: what('reader'), pick })),
