@@ -54,7 +54,7 @@ export const operation = fc.oneof(
     3,
     fc.record({
       what: what('retention'),
-      limit: fc.integer({ min: 10, max: 100 }),
+      limit: fc.integer({ min: 31, max: 100 }),
       step: fc.constantFrom('none', 'none', 'prepared', 'trimmed', 'gone'),
     }),
   ),
