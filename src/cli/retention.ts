@@ -96,7 +96,7 @@ const rowTable = (rows: readonly PlannedRows[]): string =>
     { title: 'rows older than', of: ({ before, by }) => `${toMinuteText(before)} (${by})`, wraps: true },
     {
       title: 'rows',
-      of: (planned) => countText(planned.rows),
+      of: ({ rows: count }) => (count === undefined ? 'locked' : countText(count)),
       align: 'right',
     },
     {

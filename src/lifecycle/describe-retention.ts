@@ -40,7 +40,8 @@ export type DescribedPlan = Readonly<{
     by: string
     before: string
     ending: Ending
-    rows: number
+    /** Null where another session keeps the table locked. */
+    rows: number | null
   }>[]
   /** What the last run could not delete. */
   holds: readonly HoldStatus[]
@@ -101,7 +102,7 @@ export const describePlan = ({
     by,
     before: toIso(before),
     ending,
-    rows: count,
+    rows: count ?? null,
   })),
   holds: holds.map(describeRecordedHold),
 })

@@ -4,7 +4,7 @@ import { earlier, type Instant, later } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Settings } from '../settings.ts'
 import { readAcceptedKeeps } from '../store/lifecycle/accepted-policies.ts'
-import { limitOf } from '../store/lifecycle/aging-rows.ts'
+import { type Aging, limitOf } from '../store/lifecycle/aging-rows.ts'
 import { readRestoredRanges } from '../store/lifecycle/archives.ts'
 import { countPartitions } from '../store/lifecycle/count-partitions.ts'
 import { countAgingRows } from '../store/lifecycle/delete-aging-rows.ts'
@@ -24,6 +24,7 @@ import {
   type RetentionPolicy,
   retentionPolicies,
 } from '../store/lifecycle/retention.ts'
+import { isLockFailure } from '../store/lock-retry-policy.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { clockObjection, readClocks } from './retention-clocks.ts'
 
@@ -36,7 +37,8 @@ export type PlannedRows = Readonly<{
   before: Instant
   keepMs: number
   ending: 'drop' | 'archive'
-  rows: number
+  /** Undefined where another session keeps the table locked. */
+  rows: number | undefined
 }>
 
 /** A partition whose rows belong to no time, so that nobody can say whether it is old enough. */
@@ -160,8 +162,17 @@ async function planRows({ pool, settings }: PlanDeps, now: Instant): Promise<Pla
       before: limitOf(aging),
       keepMs: keep,
       ending: then,
-      rows: await countAgingRows(pool, aging),
+      rows: await countUnlessLocked(pool, aging),
     })
   }
   return planned
+}
+
+async function countUnlessLocked(pool: Pool, aging: Aging): Promise<number | undefined> {
+  try {
+    return await countAgingRows(pool, aging)
+  } catch (error) {
+    if (!isLockFailure(error)) throw error
+    return undefined
+  }
 }

@@ -65,6 +65,26 @@ const obstacles: readonly (readonly [string, string, string, string])[] = [
     'the table column public.keeps.candle of somebody else depends on it',
     'alter table public.keeps drop column candle',
   ],
+  [
+    'an attribute of its row type',
+    `create type pair as (candle ${held}, note text)`,
+    'the composite type column public.pair.candle of somebody else depends on it',
+    'alter type public.pair drop attribute candle',
+  ],
+  [
+    'a rule of another table',
+    `create table journal (note text);
+     create rule copied as on insert to journal do also select count(*) from ${held}`,
+    'the rule copied on public.journal of somebody else depends on it',
+    'drop rule copied on public.journal',
+  ],
+  [
+    'a default of another table that uses a sequence of its column',
+    `create sequence numbers owned by ${held}.volume;
+     create table tickets (id bigint default nextval('numbers'))`,
+    'the default value for public.tickets.id of somebody else depends on it',
+    'alter table public.tickets alter column id drop default',
+  ],
 ]
 
 describe.each(servers.map(({ server, clusterUrl }) => ({ server, test: testOn(clusterUrl), clusterUrl })))(
@@ -143,6 +163,59 @@ describe.each(servers.map(({ server, clusterUrl }) => ({ server, test: testOn(cl
           )
           await superuser.query(`drop role ${login}; drop role ${owner}`)
         }
+      })
+    })
+
+    test('stays where an event trigger refuses, whatever its error, and holds up no other', async () => {
+      await withDatabase(async (pool, superuser) => {
+        const coinId = await aCoin(pool)
+        await freshData(pool, coinId)
+        for (const days of [10, 9]) await someCandles(pool, coinId, daysAgo(days), 10)
+        await superuser.query(`
+          create function refuse() returns event_trigger language plpgsql as $$ begin
+            if exists (select from pg_event_trigger_dropped_objects() where object_name = '${held}') then
+              raise exception 'not this one' using errcode = '22012';
+            end if;
+          end $$;
+          create event trigger refusing on sql_drop execute function refuse()`)
+        expect(await retain(pool)).toMatchObject({
+          dropped: [other],
+          heldBack: [{ partition: held, reason: 'PostgreSQL refused to drop it: not this one' }],
+        })
+        await superuser.query('drop event trigger refusing')
+        expect(await retry(pool)).toEqual([held])
+      })
+    })
+
+    test('stays while a prepared transaction reads it, which is named, and holds up no other', async ({
+      skip,
+    }) => {
+      await withDatabase(async (pool) => {
+        const { rows } = await pool.query('show max_prepared_transactions')
+        if (rows[0].max_prepared_transactions === '0') skip('this server has no prepared transactions')
+        const coinId = await aCoin(pool)
+        await freshData(pool, coinId)
+        for (const days of [10, 9]) await someCandles(pool, coinId, daysAgo(days), 10)
+        const name = `reader of ${coinId}`
+        await pool.query(`begin; select from ${held}; prepare transaction '${name}'`)
+        try {
+          expect(await retain(pool)).toMatchObject({
+            dropped: [other],
+            heldBack: [
+              {
+                partition: held,
+                reason: expect.stringMatching(
+                  new RegExp(
+                    `^the prepared transaction '${name}' of \\S+, open since .*: rollback prepared '${name}'$`,
+                  ),
+                ),
+              },
+            ],
+          })
+        } finally {
+          await pool.query(`rollback prepared '${name}'`)
+        }
+        expect(await retry(pool)).toEqual([held])
       })
     })
 

@@ -97,6 +97,33 @@ describe('a policy of rows', () => {
     expect(await retain(pool, { settings, now })).toMatchObject({ archived: { notifications: 10 } })
   })
 
+  test('of a table that a user keeps locked is reported, and keeps no other from it', async ({
+    freshDatabase: { pool },
+    settings,
+  }) => {
+    const userId = await aUserWithNotifications(pool, 10, old)
+    await freshData(pool, await aCoin(pool))
+    await pool.query(
+      `insert into ingest_runs (id, job, queue, job_id, attempt, payload, status, started_at)
+       values (gen_random_uuid(), 'a', 'a', 'a', 1, '{}', 'done', $1)`,
+      [toIso(plus(now, -31 * day))],
+    )
+    await withUser(pool, userId, async ({ client }) => {
+      await client.query('lock table notifications in access exclusive mode')
+      const plan = await readRetentionPlan({ pool, settings, clock: systemClock }, false)
+      expect(plan.rows.map(({ table, rows }) => [table, rows])).toContainEqual(['notifications', undefined])
+      await expect(retain(pool, { settings, now })).rejects.toThrow(
+        'another session keeps notifications or some of its rows locked',
+      )
+    })
+    expect((await pool.query('select from ingest_runs')).rows).toEqual([])
+    await withUser(pool, userId, async ({ client }) => {
+      await client.query('select from notifications for update')
+      await expect(retain(pool, { settings, now })).rejects.toThrow(Fault)
+    })
+    expect(await retain(pool, { settings, now })).toMatchObject({ archived: { notifications: 10 } })
+  })
+
   test('that drops rows of users deletes those of all of them, and what the log says of them', async ({
     freshDatabase: { pool },
     settings,

@@ -1,9 +1,10 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
-import { Misconfigured } from '../../fault.ts'
+import { Misconfigured, Unavailable } from '../../fault.ts'
 import { type Instant, plus, toInstant } from '../../market/instant.ts'
 import type { Range } from '../../market/range.ts'
 import { asMaintenance } from '../acting.ts'
+import { isLockFailure } from '../lock-retry-policy.ts'
 import { type Database, inTransaction, type Transaction } from '../transaction.ts'
 import type { AgingRows } from './aging-rows.ts'
 import { type ArchiveColumn, type Content, contentOfRows, type RowSelection } from './archive-content.ts'
@@ -11,18 +12,33 @@ import { type ArchiveColumn, type Content, contentOfRows, type RowSelection } fr
 /** One batch of them, from the first to the last in the order of time and key, both included. */
 export type RowBatch = Readonly<{ range: Range; where: SQL; order: readonly string[] }>
 
+/** Users may lock their rows, and the table with them: nothing else waits for that. */
+const lockTimeoutMs = 2_000
+
 /**
  * A transaction that may read and delete the table's rows: where rows belong to users, the role for upkeep sees all of
- * them, and nobody else does.
+ * them, and nobody else does. Throws Unavailable where another session keeps them locked.
  */
 export async function inRowsTransaction<T>(
   pool: Pool,
   table: string,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
-  return (await belongsToUsers(pool, table))
-    ? asMaintenance(pool, work)
-    : inTransaction(pool, work, 'maintenance')
+  const limited = async (tx: Transaction) => {
+    await tx.db.execute(sql`select set_config('lock_timeout', ${`${lockTimeoutMs}ms`}, true)`)
+    return work(tx)
+  }
+  try {
+    return (await belongsToUsers(pool, table))
+      ? await asMaintenance(pool, limited)
+      : await inTransaction(pool, limited, 'maintenance')
+  } catch (error) {
+    if (!isLockFailure(error)) throw error
+    throw new Unavailable(
+      `another session keeps ${table} or some of its rows locked: the next run tries again; end it if it stays (pg_stat_activity lists it)`,
+      { cause: error },
+    )
+  }
 }
 
 export async function belongsToUsers(pool: Pool, table: string): Promise<boolean> {

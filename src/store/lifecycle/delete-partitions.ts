@@ -5,7 +5,7 @@ import { alignTo, union } from '../../market/range.ts'
 import type { Timeframe } from '../../market/timeframe.ts'
 import { deleteDigests } from '../digests/candle-digests.ts'
 import { type Maintenance, recordMaintenance } from '../maintenance-audit.ts'
-import { inTransaction, rootMessage, sqlStateOf, type Transaction } from '../transaction.ts'
+import { type Database, inTransaction, rootMessage, sqlStateOf, type Transaction } from '../transaction.ts'
 import { endRestored } from './archives.ts'
 import { type Partition, relationOf } from './list-partitions.ts'
 import { readBlockers } from './partition-blockers.ts'
@@ -49,11 +49,21 @@ export const deletePartition = (
       await refuseBlocked(tx, partition)
       await forget(deps, tx, [partition])
       await deps.steps('trimmed')
-      await tx.db.execute(sql`drop table ${relationOf(partition)}`)
+      await dropTables(tx.db, [partition])
       await deps.steps('dropped')
     },
     'maintenance',
   )
+
+/** Whatever PostgreSQL has against it concerns these partitions alone: an event trigger may raise any error. */
+async function dropTables(db: Database, partitions: readonly Partition[]): Promise<void> {
+  try {
+    await db.execute(sql`drop table ${sql.join(partitions.map(relationOf), sql`, `)}`)
+  } catch (error) {
+    if (sqlStateOf(error) === undefined || concernsDatabase(error)) throw error
+    throw new PartitionHeld('failure', `PostgreSQL refused to drop it: ${rootMessage(error)}`)
+  }
+}
 
 async function refuseBlocked({ db }: Transaction, partition: Partition): Promise<void> {
   const hold = (await readBlockers(db, [partition])).get(partition.oid)
@@ -132,12 +142,11 @@ async function tryDelete(tx: Transaction, partitions: readonly Partition[]): Pro
   const { db } = tx
   await db.execute(sql`savepoint before_partitions`)
   try {
-    if (!(await lockWithParent(tx, partitions)))
-      throw new PartitionHeld('lock', 'a session reads it by its own name')
+    await lockWithParent(tx, partitions)
     await refuseAnother(db, partitions)
     const [hold] = (await readBlockers(db, partitions)).values()
     if (hold) throw new PartitionHeld(hold.kind, hold.reason, hold.remedy)
-    await db.execute(sql`drop table ${sql.join(partitions.map(relationOf), sql`, `)}`)
+    await dropTables(db, partitions)
     await db.execute(sql`release savepoint before_partitions`)
     return undefined
   } catch (error) {

@@ -84,14 +84,26 @@ async function readDependents(db: Database, partitions: readonly Partition[]): P
       union
       select target.oid, classid, objid, objsubid from target
       join pg_depend on deptype = 'n' and refclassid = 'pg_type'::regclass and refobjid in (reltype, typarray)
+      union
+      -- A sequence that one of its columns owns is dropped with it.
+      select target.oid, used.classid, used.objid, used.objsubid from target
+      join pg_depend as owned on owned.deptype = 'a' and owned.refclassid = 'pg_class'::regclass
+        and owned.refobjid = target.oid and owned.classid = 'pg_class'::regclass
+      join pg_class as sequence on sequence.oid = owned.objid and sequence.relkind = 'S'
+      join pg_depend as used on used.deptype = 'n' and used.refclassid = 'pg_class'::regclass
+        and used.refobjid = sequence.oid
     ), foreign_object as (
-      -- A view depends on a table by its rule.
+      -- A view depends on a table by its rule _RETURN; any other rule is an object of its own.
       select dependent.oid, case when ev_class is null then classid else 'pg_class'::regclass end as classid,
         coalesce(ev_class, objid) as objid, case when ev_class is null then objsubid else 0 end as objsubid
       from dependent left join pg_rewrite on classid = 'pg_rewrite'::regclass and pg_rewrite.oid = objid
+        and rulename = '_RETURN'
       union
       select prrelid, 'pg_publication_rel'::regclass, pg_publication_rel.oid, 0
       from pg_publication_rel join target on target.oid = prrelid
+      union
+      select target.oid, refclassid, refobjid, refobjsubid from target
+      join pg_depend on deptype = 'e' and classid = 'pg_class'::regclass and objid = target.oid
     ), named as (
       select foreign_object.oid, type, identity, pubname, row_number() over same as place, count(*) over same - 1 as more
       from foreign_object
@@ -133,13 +145,20 @@ function holdOf(partition: Partition, { type, identity, name, more }: BlockerRow
 
 function remedyOf(relation: string, type: string, identity: string, name: string): string {
   const [, member, owner] = /^(.+) on (.+)$/.exec(identity) ?? []
+  const [, parent, column] = /^(?:for )?(.+)\.((?:[^".]|"(?:[^"]|"")*")+)$/.exec(identity) ?? []
   switch (type) {
     case 'publication relation':
       return `alter publication ${name} drop table ${relation}`
     case 'table constraint':
       return `alter table ${owner} drop constraint ${member}`
     case 'table column':
-      return `alter table ${identity.replace(/\.[^.]+$/, '')} drop column ${identity.split('.').at(-1)}`
+      return `alter table ${parent} drop column ${column}`
+    case 'composite type column':
+      return `alter type ${parent} drop attribute ${column}`
+    case 'default value':
+      return `alter table ${parent} alter column ${column} drop default`
+    case 'extension':
+      return `alter extension ${identity} drop table ${relation}`
     default:
       return `drop ${type} ${identity}`
   }

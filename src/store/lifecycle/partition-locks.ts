@@ -28,45 +28,60 @@ export async function lockRows(tx: Transaction, partition: Partition, lockTimeou
  * them that does not end soon, or one waits for us to let go of the partition.
  */
 export async function lockAlone(tx: Transaction, partition: Partition, lockTimeoutMs: number): Promise<void> {
+  const oids = [await parentOf(tx.db, partition), partition.oid]
   const lock = async () => {
     await lockParentNow(tx.db, partition)
     await tx.db.execute(sql`lock table ${relationOf(partition)} in access exclusive mode`)
   }
-  if (await lockPatiently(tx, partition, lockTimeoutMs, lock)) return
-  throw await heldBySession(tx.db, [await parentOf(tx.db, partition), partition.oid])
+  if (await lockPatiently(tx, { oids, lockedOid: partition.oid, lockTimeoutMs }, lock)) return
+  throw await heldBySession(tx.db, oids)
 }
 
-/** The same of the parent alone, for several of its partitions. */
+/** The same of the parent alone, for several of its partitions: who reads one of them by its own name is not in the way. */
 export async function lockParent(
   tx: Transaction,
   partition: Partition,
   lockTimeoutMs: number,
 ): Promise<void> {
-  if (await lockPatiently(tx, partition, lockTimeoutMs, () => lockParentNow(tx.db, partition))) return
-  throw await heldBySession(tx.db, [await parentOf(tx.db, partition)])
+  const oids = [await parentOf(tx.db, partition)]
+  const lock = () => lockParentNow(tx.db, partition)
+  if (await lockPatiently(tx, { oids, lockedOid: undefined, lockTimeoutMs }, lock)) return
+  throw await heldBySession(tx.db, oids)
 }
 
-/** Partitions whose parent is locked. Whether they were had: who reads one by its own name is not waited for. */
-export const lockWithParent = (tx: Transaction, partitions: readonly Partition[]): Promise<boolean> =>
-  tryLock(tx, firstWaitMs, async () => {
-    const names = sql.join(partitions.map(relationOf), sql`, `)
-    await tx.db.execute(sql`lock table ${names} in access exclusive mode`)
-  })
+/** Partitions whose parent is locked. A session that reads one by its own name is not waited for. */
+export async function lockWithParent(tx: Transaction, partitions: readonly Partition[]): Promise<void> {
+  const names = sql.join(partitions.map(relationOf), sql`, `)
+  const lock = sql`lock table ${names} in access exclusive mode`
+  if (await tryLock(tx, firstWaitMs, async () => void (await tx.db.execute(lock)))) return
+  throw await heldBySession(
+    tx.db,
+    partitions.map(({ oid }) => oid),
+  )
+}
 
 const lockParentNow = async (db: Database, { table }: Partition): Promise<void> => {
   await db.execute(sql`lock table only ${sql.identifier(table)} in access exclusive mode`)
 }
 
+type LockAttempt = Readonly<{
+  /** What is to be locked. */
+  oids: readonly number[]
+  /** What this transaction has locked already. */
+  lockedOid: number | undefined
+  lockTimeoutMs: number
+}>
+
 async function lockPatiently(
   tx: Transaction,
-  partition: Partition,
-  lockTimeoutMs: number,
+  { oids, lockedOid, lockTimeoutMs }: LockAttempt,
   lock: () => Promise<void>,
 ): Promise<boolean> {
   for (let waitMs = firstWaitMs; ; waitMs = Math.min(waitMs * 2, lockTimeoutMs)) {
-    if (await isInLongUse(tx.db, partition)) return false
+    if (await isInLongUse(tx.db, oids)) return false
     if (await tryLock(tx, waitMs, lock)) return true
-    if (waitMs >= lockTimeoutMs || (await isWaitedFor(tx.db, partition))) return false
+    if (waitMs >= lockTimeoutMs) return false
+    if (lockedOid !== undefined && (await isWaitedFor(tx.db, lockedOid))) return false
     await wait(waitMs / 2)
   }
 }
@@ -86,20 +101,25 @@ async function tryLock({ db }: Transaction, waitMs: number, lock: () => Promise<
   }
 }
 
-/** Whether a transaction that will not end soon uses the partition or its parent. Autovacuum gives way by itself. */
-async function isInLongUse(db: Database, { oid, table }: Partition): Promise<boolean> {
+/**
+ * Whether a transaction that will not end soon uses one of the tables: an old one, or one that is prepared and has no
+ * session. Autovacuum gives way by itself.
+ */
+async function isInLongUse(db: Database, oids: readonly number[]): Promise<boolean> {
   const { rows } = await db.execute(sql`
-    select from pg_locks join pg_stat_activity using (pid)
-    where relation in (${oid}::bigint::oid, ${table}::regclass) and granted and pid <> pg_backend_pid()
+    select from pg_locks left join pg_stat_activity using (pid)
+    where relation = any(${sql.param(oids)}::bigint[]::oid[]) and granted and pid is distinct from pg_backend_pid()
       and pg_locks.database = (select oid from pg_database where datname = current_database())
-      and backend_type <> 'autovacuum worker'
-      and xact_start < clock_timestamp() - make_interval(secs => ${longOpenSeconds})
+      and (pid is null or (
+        backend_type <> 'autovacuum worker'
+        and xact_start < clock_timestamp() - make_interval(secs => ${longOpenSeconds})
+      ))
     limit 1`)
   return rows.length > 0
 }
 
 /** A writer that waits for the partition, and has locked its parent, waits for us as we wait for it. */
-async function isWaitedFor(db: Database, { oid }: Partition): Promise<boolean> {
+async function isWaitedFor(db: Database, oid: number): Promise<boolean> {
   const { rows } = await db.execute(
     sql`select from pg_locks where relation = ${oid}::bigint::oid and not granted limit 1`,
   )
@@ -124,7 +144,7 @@ async function heldBySession(db: Database, oids: readonly number[]): Promise<Par
       and pg_locks.database = (select oid from pg_database where datname = current_database())
     order by xact_start nulls last limit 1`)
   const [session] = rows
-  if (!session) return new PartitionHeld('lock', 'queries and loads of its table left no moment without them')
+  if (!session) return heldByPrepared(db, oids)
   const { pid, application, login, since_ms } = session
   const since: Instant | undefined = since_ms === null ? undefined : fromMs(since_ms)
   const who = application === null ? `of ${login}` : `of ${application} (${login})`
@@ -133,6 +153,31 @@ async function heldBySession(db: Database, oids: readonly number[]): Promise<Par
     'lock',
     `session ${pid} ${who}${open}, uses it`,
     `end that transaction, or select pg_terminate_backend(${pid})`,
+  )
+}
+
+/**
+ * A prepared transaction has no session, and keeps its locks until somebody ends it.
+ * https://www.postgresql.org/docs/current/view-pg-locks.html
+ */
+async function heldByPrepared(db: Database, oids: readonly number[]): Promise<PartitionHeld> {
+  const { rows } = await db.execute<{ name: string; login: string; since_ms: string }>(sql`
+    select quote_literal(gid) as name, owner as login, extract(epoch from prepared) * 1000 as since_ms
+    from pg_locks as used
+    join pg_locks as own on own.pid is null and own.locktype = 'transactionid'
+      and own.virtualtransaction = used.virtualtransaction
+    join pg_prepared_xacts on pg_prepared_xacts.transaction = own.transactionid
+    where used.pid is null and used.relation = any(${sql.param(oids)}::bigint[]::oid[])
+      and used.database = (select oid from pg_database where datname = current_database())
+    order by prepared limit 1`)
+  const [prepared] = rows
+  if (!prepared)
+    return new PartitionHeld('lock', 'queries and loads of its table left no moment without them')
+  const { name, login, since_ms } = prepared
+  return new PartitionHeld(
+    'lock',
+    `the prepared transaction ${name} of ${login}, open since ${toMinuteText(fromMs(since_ms))} UTC, uses it`,
+    `rollback prepared ${name}`,
   )
 }
 

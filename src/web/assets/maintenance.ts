@@ -241,7 +241,7 @@ const oldRowsRow = (
     { class: rows === null ? 'later' : null },
     h('th', { scope: 'row' }, name),
     cell('of', 'faint', `older than ${day(before)}`),
-    cell('rows', 'number', rows === null ? 'as found' : count(rows)),
+    cell('rows', 'number', rows === null ? 'locked' : count(rows)),
     cell('size', 'number', ''),
     cell('when', 'number', time(nextRun, instant(nextRun))),
     cell('becomes', '', ending === 'archive' ? 'archived and deleted' : 'deleted'),
