@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Help } from 'commander'
 import { refuseIncomplete } from './cli/arguments/options.ts'
 import { say } from './cli/output.ts'
 import { Fault, InvalidInput } from './fault.ts'
@@ -52,6 +52,10 @@ const commands: Readonly<Record<string, Listed>> = {
   prices: {
     description: 'Show the newest stored price of each coin, in USD.',
     load: async () => (await import('./cli/prices.ts')).pricesCommand,
+  },
+  export: {
+    description: 'Write candles or prices to files that other programs read.',
+    load: async () => (await import('./cli/files/export.ts')).exportCommand,
   },
   coins: {
     description: 'List, add, remove and check tracked coins.',
@@ -121,7 +125,12 @@ async function buildProgram(wholeCommands: readonly string[]): Promise<Command> 
   const program = new Command('beacon')
     .description('Load market data of public crypto exchanges into PostgreSQL.')
     .version(readVersion())
-    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .configureHelp({
+      subcommandTerm: (command) => command.name(),
+      // The description of an option with choices names them.
+      optionDescription: (option) =>
+        option.argChoices ? option.description : new Help().optionDescription(option),
+    })
     .showHelpAfterError('(see beacon --help, or beacon COMMAND --help)')
   for (const [name, { description, load }] of Object.entries(commands)) {
     const command = wholeCommands.includes(name) ? (await load())() : new Command(name)

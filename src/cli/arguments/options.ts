@@ -77,6 +77,10 @@ const dateForms = '2024-03-01, 2024-03-01T12:00Z or -30d'
 
 export const fromDate = (): Option => new Option('--from <date>', `start at ${dateForms} (UTC)`)
 
+/** Where nothing is said, everything that is stored is meant. */
+export const fromStoredDate = (): Option =>
+  new Option('--from <date>', 'start at this date (UTC); default: first stored row')
+
 export const requiredFromDate = (): Option =>
   new RequiredOption('--from <date>', `start at ${dateForms} (required)`, '-30d')
 
