@@ -20,7 +20,7 @@ import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
 import { archiveFileAt, archiveKinds } from '../src/sources/binance-archive.ts'
 import { candlesPerPage } from '../src/sources/source.ts'
 import { listCoins } from '../src/store/coins.ts'
-import { readOwedOf } from '../src/store/owed.ts'
+import { readMissingOf } from '../src/store/missing-candles.ts'
 import { throwIfUnplaced, type Unplaced } from '../src/store/partitions/leave-out.ts'
 import { noteOutcome } from '../src/store/runs.ts'
 import { databaseOf } from '../src/store/transaction.ts'
@@ -80,15 +80,15 @@ export const backfillCandles = defineJob({
     let done: ChunkDone = nothingDone
     const note = () => noteOutcome(db, context.runId, outcomeOf(done, counted.count()))
     try {
-      const reach = { ...context, http: counted.http }
-      const whole = await fillChunk(reach, chunk, report.attempt, async (now, candles, owed) => {
+      const deps = { ...context, http: counted.http }
+      const whole = await fillChunk(deps, chunk, report.attempt, async (now, candles, missing) => {
         done = now
         await note()
-        await report.progress(candles, owed)
+        await report.progress(candles, missing)
       })
       const outcome = outcomeOf(whole.done, counted.count())
       await report.log(
-        `${whole.owed} candles were missing: ${outcome.new} new, ${outcome.quarantined} quarantined, ${outcome.requests} requests`,
+        `${whole.missing} candles were missing: ${outcome.new} new, ${outcome.quarantined} quarantined, ${outcome.requests} requests`,
       )
       return outcome
     } catch (error) {
@@ -110,7 +110,7 @@ function outcomeOf({ filled, files }: ChunkDone, { requests, fileRequests }: Req
 }
 
 /** Told after each commit what has been done so far, and how many of so many owed candles have been dealt with. */
-type OnDone = (done: ChunkDone, candles: number, owed: number) => Promise<void>
+type OnDone = (done: ChunkDone, candles: number, missing: number) => Promise<void>
 
 /** Brings in what is owed of a chunk: from its file, and from the source whatever is owed still. */
 async function fillChunk(
@@ -118,7 +118,7 @@ async function fillChunk(
   { source: sourceId, symbol, coinId, timeframe, from, to, archive, lane }: Chunk,
   attempt: number,
   onDone: OnDone,
-): Promise<{ done: ChunkDone; owed: number }> {
+): Promise<{ done: ChunkDone; missing: number }> {
   const source = candleSource(sourceId)
   const series = { coinId, timeframe, source: sourceId }
   const planned = toAlignedRange(timeframe, {
@@ -132,28 +132,28 @@ async function fillChunk(
     .find(({ id }) => id === coinId)
     ?.markets.find((one) => one.source === sourceId && one.symbol === symbol)
   const range = market ? listedPart(market, timeframe, planned) : planned
-  const owedIn = (part: AlignedRange) =>
-    readOwedOf(db, { ...series, range: part }, lane === 'repair' ? 'retry-refused' : 'settle-for-refused')
-  const owed = await owedIn(range)
-  const total = countOf(owed, timeframe)
+  const missingIn = (part: AlignedRange) =>
+    readMissingOf(db, { ...series, range: part }, lane === 'repair' ? 'retry-rejected' : 'skip-rejected')
+  const missing = await missingIn(range)
+  const total = countOf(missing, timeframe)
   let before = nothingDone
-  let left = owed
+  let left = missing
   let unplaced: readonly Unplaced[] = []
   if (archive !== undefined && total > 0) {
     const file = archiveFileAt(archive, symbol, timeframe, planned.from)
     const onProgress = (candles: number, { files, ...filled }: FilledFromFile) =>
       onDone({ filled, files }, candles, total)
-    const loaded = await fillFromArchive(context, { series, file, owed, attempt, onProgress })
+    const loaded = await fillFromArchive(context, { series, file, missing, attempt, onProgress })
     const { files, ...filled } = loaded.filled
     unplaced = loaded.unplaced
     before = { filled, files }
     // Where a line of the file was rejected, the source may have a valid candle; what has no partition, it need not send.
     const holes = subtractAll(
-      await readOwedOf(db, { ...series, range }, 'retry-refused'),
+      await readMissingOf(db, { ...series, range }, 'retry-rejected'),
       unplaced.map((one) => alignTo(timeframe, one.range)),
     )
     const pageSize = candlesPerPage(source.candles, timeframe)
-    left = owed.flatMap((stretch) => confirmations(holes, stretch, { timeframe, pageSize }))
+    left = missing.flatMap((missingRange) => confirmations(holes, missingRange, { timeframe, pageSize }))
   }
   const passed = total - countOf(left, timeframe)
   const doneWith = (filled: Filled): ChunkDone => ({ ...before, filled: addFilled(before.filled, filled) })
@@ -166,7 +166,7 @@ async function fillChunk(
     onProgress: (candles, filled) => onDone(doneWith(filled), passed + candles, total),
   })
   throwIfUnplaced(unplaced, 'candle')
-  return { done: doneWith(filled), owed: total }
+  return { done: doneWith(filled), missing: total }
 }
 
 const countOf = (ranges: readonly AlignedRange[], timeframe: Timeframe): number =>

@@ -28,9 +28,9 @@ export const jobs: readonly Job[] = [
 ]
 
 /** The queues that are always there: one for each source with an adapter of ours, and one for the upkeep. */
-export const queues = [...sourceIds, 'upkeep'] as const
+export const queues = [...sourceIds, 'maintenance'] as const
 
 /** Every queue there is, with those of the sources that markets are or were followed on through ccxt. */
-export const queuesWith = (followed: readonly string[]): string[] => [
-  ...new Set([...queues, ...followed.map(queueOfSource)]),
+export const queuesWith = (tracked: readonly string[]): string[] => [
+  ...new Set([...queues, ...tracked.map(queueOfSource)]),
 ]

@@ -11,7 +11,7 @@ export const checkArchive = defineJob({
   name: 'check-archive',
   summary: 'Compares all rows and files with what was written of them',
   payload: z.strictObject({}),
-  queueOf: () => 'upkeep',
+  queueOf: () => 'maintenance',
   idOf: () => 'check-archive',
   priority: 0,
   attempts: 2,

@@ -10,7 +10,7 @@ export const enforceRetention = defineJob({
   summary: 'Deletes what is older than it is kept, once all that must outlive it is safe',
   // Whether somebody has agreed that more than half of a table may go at once.
   payload: z.strictObject({ agreed: z.boolean() }),
-  queueOf: () => 'upkeep',
+  queueOf: () => 'maintenance',
   idOf: () => 'enforce-retention',
   priority: 0,
   schedules: () => [

@@ -12,7 +12,7 @@ export const ensurePartitions = defineJob({
   name: 'ensure-partitions',
   summary: 'Makes the partitions that will soon be needed',
   payload: z.strictObject({}),
-  queueOf: () => 'upkeep',
+  queueOf: () => 'maintenance',
   idOf: () => 'ensure-partitions',
   priority: 0,
   schedules: () => [

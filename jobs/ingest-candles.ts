@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { concernsAll, Fault, PartlyFailed } from '../src/fault.ts'
 import { chunksOf } from '../src/ingest/backfill-plan.ts'
 import { type CheckedPage, checkedPages } from '../src/ingest/fill-range.ts'
-import { Gathering, withoutDawdling } from '../src/ingest/gathering.ts'
+import { Gathering, withoutWaiting } from '../src/ingest/gathering.ts'
 import { keptHistory } from '../src/ingest/kept-history.ts'
 import { loadPages } from '../src/ingest/load-pages.ts'
 import { type CandleMarket, candleMarketOf, sourcesInUse } from '../src/ingest/markets.ts'
@@ -19,7 +19,7 @@ import { listCoins } from '../src/store/coins.ts'
 import type { Series } from '../src/store/coverage.ts'
 import { type Unplaced, unplacedFault } from '../src/store/partitions/leave-out.ts'
 import { noteOutcome } from '../src/store/runs.ts'
-import { keyOf, nothingUnsettled, readUnsettled, type Unsettled } from '../src/store/series-coverage.ts'
+import { keyOf, nothingUnresolved, readUnresolved, type Unresolved } from '../src/store/series-coverage.ts'
 import { databaseOf } from '../src/store/transaction.ts'
 
 const payload = z.strictObject({ source: anySourceId, timeframe: z.enum(timeframes) })
@@ -34,7 +34,7 @@ export const ingestCandles = defineJob({
   idOf: ({ source, timeframe }) => `ingest-candles_${queueOfSource(source)}_${timeframe}`,
   priority: 0,
   schedules: (settings, coins) =>
-    sourcesInUse(coins).flatMap(({ source, followedFrom }) =>
+    sourcesInUse(coins).flatMap(({ source, trackedFrom }) =>
       source.candles.timeframes
         .filter((timeframe) => settings.timeframes[timeframe] !== undefined)
         .map((timeframe) => ({
@@ -42,7 +42,7 @@ export const ingestCandles = defineJob({
           pattern: patternAfterClose(timeframe, settings.candles.settleDelay),
           payload: { source: source.id, timeframe },
           whenMissed: 'run-once' as const,
-          changedAt: followedFrom,
+          changedAt: trackedFrom,
         })),
     ),
   run: async (context, { source, timeframe }) => {
@@ -159,7 +159,7 @@ type MarketWork = Readonly<{
   series: Series
   market: CandleMarket
   wanted: AlignedRange
-  unsettled: Unsettled
+  unresolved: Unresolved
 }>
 
 /** Looks up all markets at once: a tick has hundreds of them, and a question for each would take longer than the answers. */
@@ -174,30 +174,30 @@ async function findWork(
     series: { coinId: market.coinId, timeframe, source: market.source.id },
     wanted: keptHistory(settings, market, timeframe, now),
   }))
-  const all = await readUnsettled(
+  const all = await readUnresolved(
     databaseOf(pool),
     works.map(({ series, wanted }) => ({ ...series, range: wanted })),
   )
-  return works.map((work) => ({ ...work, unsettled: all.get(keyOf(work.series)) ?? nothingUnsettled }))
+  return works.map((work) => ({ ...work, unresolved: all.get(keyOf(work.series)) ?? nothingUnresolved }))
 }
 
 async function ingestMarket(
   context: Context,
   tick: Tick,
-  { series, market: { source, symbol }, wanted, unsettled }: MarketWork,
+  { series, market: { source, symbol }, wanted, unresolved }: MarketWork,
 ): Promise<void> {
   const { settings } = context
-  const { recent, older } = divide(wanted, unsettled, {
+  const { recent, older } = divide(wanted, unresolved, {
     timeframe: series.timeframe,
     pageSize: candlesPerPage(source.candles, series.timeframe),
     recheck: settings.candles.recheck,
   })
   const pages = checkedPages(context, { series, source, symbol, range: recent, lane: 'live' })
-  const answers = withoutDawdling(pages, settings.candles.patience, () => tick.write())
+  const answers = withoutWaiting(pages, settings.candles.pageTimeout, () => tick.write())
   for await (const page of answers) await tick.take(page)
   if (older.length === 0) return
   // More than a page is history: it must not hold up the next tick. Asked for only once the market has answered.
-  const chunks = chunksOf({ series, symbol, owed: older }, settings.candles.chunk, 'on-grid')
+  const chunks = chunksOf({ series, symbol, missing: older }, settings.candles.chunk, 'on-grid')
   await context.enqueue('backfill-candles', chunks)
 }
 
@@ -208,7 +208,7 @@ async function ingestMarket(
  */
 export function divide(
   wanted: AlignedRange,
-  { owed, provisional }: Pick<Unsettled, 'owed' | 'provisional'>,
+  { missing, provisional }: Pick<Unresolved, 'missing' | 'provisional'>,
   { timeframe, pageSize, recheck }: Readonly<{ timeframe: Timeframe; pageSize: number; recheck: number }>,
 ): { recent: AlignedRange; older: AlignedRange[] } {
   if (isEmpty(wanted)) return { recent: wanted, older: [] }
@@ -217,12 +217,12 @@ export function divide(
     to: wanted.to,
   }
   const recheckFrom = later(page.from, plusCandles(wanted.to, -recheck, timeframe))
-  const from = [...owed, ...provisional]
+  const from = [...missing, ...provisional]
     .flatMap((range) => intersect(range, page)?.from ?? [])
     .reduce(earlier, recheckFrom)
   const olderPart = { from: wanted.from, to: page.from }
   return {
     recent: { from, to: wanted.to },
-    older: owed.flatMap((range) => intersect(range, olderPart) ?? []),
+    older: missing.flatMap((range) => intersect(range, olderPart) ?? []),
   }
 }

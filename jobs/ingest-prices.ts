@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Fault, Unavailable } from '../src/fault.ts'
 import { type AnsweredPage, askForPrices } from '../src/ingest/prices/ask-prices.ts'
 import { type Decisions, PriceRun, type WantedPrice } from '../src/ingest/prices/price-run.ts'
-import { type PriceQuestion, priceMarketsOf } from '../src/ingest/prices/price-sources.ts'
+import { type PriceRequest, priceMarketsOf } from '../src/ingest/prices/price-sources.ts'
 import { storePrices } from '../src/ingest/prices/store-prices.ts'
 import { TradingMarkets } from '../src/ingest/prices/trading-markets.ts'
 import { earlier, hour, type Instant, minute } from '../src/market/instant.ts'
@@ -61,7 +61,7 @@ async function wantedPrices({ pool, clock }: Context): Promise<WantedPrice[]> {
 }
 
 const trackedSince = ({ markets }: Coin, now: Instant): Instant =>
-  markets.map(({ followedFrom }) => followedFrom).reduce(earlier, now)
+  markets.map(({ trackedFrom }) => trackedFrom).reduce(earlier, now)
 
 /** One run of the job, and its accounting. */
 class Ingestion {
@@ -85,8 +85,8 @@ class Ingestion {
   async run(): Promise<Outcome> {
     const { clock, settings, pool, runId } = this.#context
     const prices = this.#prices
-    for (let asked = prices.nextQuestions(); asked.length > 0; asked = prices.nextQuestions())
-      for (const question of asked) await this.#ask(question)
+    for (let asked = prices.nextPriceRequests(); asked.length > 0; asked = prices.nextPriceRequests())
+      for (const request of asked) await this.#ask(request)
     await this.#store(prices.finish(clock.now(), settings.prices.staleAfter))
     const [firstFailure] = this.#failures
     const { unpriced } = prices
@@ -98,21 +98,21 @@ class Ingestion {
     throw unplacedFault(this.#unplaced, 'price')
   }
 
-  async #ask(question: PriceQuestion): Promise<void> {
+  async #ask(request: PriceRequest): Promise<void> {
     const { log } = this.#context
     const deps = { ...this.#context, trading: this.#trading }
-    const { requests, failure } = await askForPrices(deps, question, (page) => this.#take(question, page))
+    const { requests, failure } = await askForPrices(deps, request, (page) => this.#take(request, page))
     this.#counts.requests += requests
     if (failure === undefined) return
     this.#failures.push(failure)
-    this.#prices.fail(question, failure.message)
-    await this.#report.log(`${question.source.id} gave no prices: ${failure.message}`)
+    this.#prices.fail(request, failure.message)
+    await this.#report.log(`${request.source.id} gave no prices: ${failure.message}`)
     // Where it does not answer at all, the outage is reported once for all of its jobs.
     const level = failure instanceof Unavailable && failure.source !== undefined ? 'debug' : 'warn'
-    log[level]('prices.source-failed', { source: question.source.id, reason: failure.message })
+    log[level]('prices.source-failed', { source: request.source.id, reason: failure.message })
   }
 
-  async #take({ source }: PriceQuestion, { answers, dropped, roundedValues }: AnsweredPage): Promise<void> {
+  async #take({ source }: PriceRequest, { answers, dropped, roundedValues }: AnsweredPage): Promise<void> {
     this.#counts.droppedValues += dropped.length
     this.#counts.roundedValues += roundedValues
     if (dropped.length > 0)

@@ -13,7 +13,7 @@ export const refreshViews = defineJob({
   name: 'refresh-views',
   summary: 'Refreshes a materialized view while its readers go on reading',
   payload,
-  queueOf: () => 'upkeep',
+  queueOf: () => 'maintenance',
   idOf: ({ view, when }) => `refresh-views_${view}${when === undefined ? '' : `_${when}`}`,
   priority: 0,
   schedules: ({ views }) =>

@@ -17,11 +17,11 @@ import { candlesPerPage } from '../src/sources/source.ts'
 import { type Coin, listCoins } from '../src/store/coins.ts'
 import type { Series } from '../src/store/coverage.ts'
 import { readDiscarded } from '../src/store/quarantine.ts'
-import { keyOf, nothingUnsettled, readUnsettled, type Unsettled } from '../src/store/series-coverage.ts'
+import { keyOf, nothingUnresolved, readUnresolved, type Unresolved } from '../src/store/series-coverage.ts'
 import { type Database, databaseOf } from '../src/store/transaction.ts'
 
 /** A run asks for no more, so that it ends before the next begins even on a slow source; the rest waits an hour. */
-const mostQuestions = 200
+const mostRequests = 200
 
 /** Every hour: what is still owed of each series of a source, and what is to be looked at once more. */
 export const repairGaps = defineJob({
@@ -44,8 +44,8 @@ export const repairGaps = defineJob({
     })),
   run: async (context, { source }, report) => {
     const repairs = await planAll(context, source)
-    const chunks = repairs.flatMap(({ series, market: { symbol }, plan: { stretches } }) =>
-      chunksOf({ series, symbol, owed: stretches }, context.settings.candles.chunk, 'on-grid'),
+    const chunks = repairs.flatMap(({ series, market: { symbol }, plan: { longRanges } }) =>
+      chunksOf({ series, symbol, missing: longRanges }, context.settings.candles.chunk, 'on-grid'),
     )
     if (chunks.length > 0) {
       await context.enqueue(
@@ -53,10 +53,10 @@ export const repairGaps = defineJob({
         chunks.map((chunk) => ({ ...chunk, lane: 'repair' as const })),
       )
     }
-    const questions = repairs.map(({ series, market, plan }) =>
-      plan.questions.map((range): Question => ({ series, market, range })),
+    const requests = repairs.map(({ series, market, plan }) =>
+      plan.requests.map((range): Request => ({ series, market, range })),
     )
-    const { asked, waiting } = takeTurns(questions, mostQuestions, context.clock.now())
+    const { asked, waiting } = takeTurns(requests, mostRequests, context.clock.now())
     const { filled, failures } = await askAll(context, asked, (done) => report.progress(done, asked.length))
     const { ignored: _ignored, ...accounting } = filled
     const outcome = { asked: asked.length, waiting, backfills: chunks.length, ...accounting }
@@ -75,7 +75,7 @@ type Repair = Readonly<{ series: Series; market: CandleMarket; plan: RepairPlan 
 async function planAll({ pool, settings, clock }: Context, source: string): Promise<Repair[]> {
   const db = databaseOf(pool)
   const now = clock.now()
-  const followed = (await listCoins(db))
+  const tracked = (await listCoins(db))
     .flatMap((coin) => candleMarketOf(coin) ?? [])
     .filter((market) => market.source.id === source)
     .flatMap((market) =>
@@ -86,13 +86,13 @@ async function planAll({ pool, settings, clock }: Context, source: string): Prom
           return { series, market, lasting: lastingHistory(settings, market, timeframe, now) }
         }),
     )
-  const unsettled = await readUnsettled(
+  const unresolved = await readUnresolved(
     db,
-    followed.map(({ series, lasting }) => ({ ...series, range: lasting })),
+    tracked.map(({ series, lasting }) => ({ ...series, range: lasting })),
   )
   const repairs: Repair[] = []
-  for (const { series, market, lasting } of followed) {
-    const known = await withoutDiscarded(db, series, lasting, unsettled.get(keyOf(series)))
+  for (const { series, market, lasting } of tracked) {
+    const known = await withoutDiscarded(db, series, lasting, unresolved.get(keyOf(series)))
     const { timeframe } = series
     const pageSize = candlesPerPage(market.source.candles, timeframe)
     const history = keptHistory(settings, market, timeframe, now)
@@ -107,14 +107,14 @@ async function withoutDiscarded(
   db: Database,
   series: Series,
   within: AlignedRange,
-  unsettled: Unsettled = nothingUnsettled,
-): Promise<Unsettled> {
-  if (unsettled['recheck-after-month'].length === 0) return unsettled
+  unresolved: Unresolved = nothingUnresolved,
+): Promise<Unresolved> {
+  if (unresolved['recheck-after-month'].length === 0) return unresolved
   const discarded = await readDiscarded(db, series, within)
   return {
-    ...unsettled,
-    'recheck-after-day': subtractAll(unsettled['recheck-after-day'], discarded),
-    'recheck-after-month': subtractAll(unsettled['recheck-after-month'], discarded),
+    ...unresolved,
+    'recheck-after-day': subtractAll(unresolved['recheck-after-day'], discarded),
+    'recheck-after-month': subtractAll(unresolved['recheck-after-month'], discarded),
   }
 }
 
@@ -125,18 +125,18 @@ const withoutLivePage = (
   pageSize: number,
 ): AlignedRange => ({ from, to: later(from, plusCandles(to, -pageSize, timeframe)) })
 
-type Question = Omit<Repair, 'plan'> & Readonly<{ range: AlignedRange }>
+type Request = Omit<Repair, 'plan'> & Readonly<{ range: AlignedRange }>
 
 type Failure = Readonly<{ coinId: string; timeframe: Timeframe; fault: Fault }>
 
 async function askAll(
   context: Context,
-  questions: readonly Question[],
+  requests: readonly Request[],
   onProgress: (done: number) => Promise<void>,
 ): Promise<{ filled: Filled; failures: Failure[] }> {
   let filled = nothingFilled
   const failures: Failure[] = []
-  for (const [index, { series, market, range }] of questions.entries()) {
+  for (const [index, { series, market, range }] of requests.entries()) {
     const { coinId, timeframe } = series
     // A market that has refused once goes on doing so.
     if (failures.some((failure) => failure.coinId === coinId)) continue
@@ -156,8 +156,8 @@ async function askAll(
 /** What a run has brought is committed, and the next try asks only for the rest. */
 function throwIfFailed(failures: readonly Failure[], coins: number, done: Outcome): void {
   if (failures.length === 0) return
-  const told = failures.map(({ coinId, timeframe, fault }) => `${coinId} ${timeframe}: ${fault.message}`)
-  const message = `${failures.length} of the markets failed: ${told.join('; ')}`
+  const reported = failures.map(({ coinId, timeframe, fault }) => `${coinId} ${timeframe}: ${fault.message}`)
+  const message = `${failures.length} of the markets failed: ${reported.join('; ')}`
   const faults = failures.map(({ fault }) => fault)
   if (failures.length === coins) throw new MarketsFailed(message, faults)
   const named = failures.map(({ coinId, timeframe, fault }) => ({

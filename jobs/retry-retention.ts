@@ -8,7 +8,7 @@ export const retryRetention = defineJob({
   name: 'retry-retention',
   summary: 'Tries again to delete the partitions that the last run of retention could not',
   payload: z.strictObject({}),
-  queueOf: () => 'upkeep',
+  queueOf: () => 'maintenance',
   idOf: () => 'retry-retention',
   priority: 0,
   attempts: 1,

@@ -5,7 +5,7 @@ import { defineJob } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
 import { coinDetails, coingecko } from '../src/sources/coingecko.ts'
 import { toHttpRequest } from '../src/sources/source.ts'
-import { listOwedDetails, markLookedFor, updateCoinDetails } from '../src/store/coin-details.ts'
+import { listMissingDetails, markChecked, updateCoinDetails } from '../src/store/coin-details.ts'
 import { listCoins } from '../src/store/coins.ts'
 import { databaseOf, inTransaction } from '../src/store/transaction.ts'
 
@@ -36,26 +36,26 @@ export const syncCoins = defineJob({
   run: async (context, _payload, report) => {
     const { pool, clock, log } = context
     const db = databaseOf(pool)
-    const followed = (await listCoins(db)).map(({ id }) => id)
-    const owed = await listOwedDetails(db, followed, plus(clock.now(), -staleAfterMs), mostCoins)
+    const tracked = (await listCoins(db)).map(({ id }) => id)
+    const missing = await listMissingDetails(db, tracked, plus(clock.now(), -staleAfterMs), mostCoins)
     const unknown: string[] = []
     const unread: string[] = []
-    for (const [index, coinId] of owed.entries()) {
+    for (const [index, coinId] of missing.entries()) {
       try {
         await syncCoin(context, coinId)
       } catch (error) {
         // One coin's trouble is its own; the source's, or ours, is everybody's.
         if (error instanceof UnknownMarket) {
-          await markLookedFor(db, coinId, clock.now())
+          await markChecked(db, coinId, clock.now())
           unknown.push(coinId)
         } else if (error instanceof Malformed) unread.push(coinId)
         else throw error
         log.warn('coins.details-missing', { coin: coinId, reason: error.message })
         await report.log(`no details of ${coinId}: ${error.message}`)
       }
-      await report.progress(index + 1, owed.length)
+      await report.progress(index + 1, missing.length)
     }
-    return { updated: owed.length - unknown.length - unread.length, unknown, unread }
+    return { updated: missing.length - unknown.length - unread.length, unknown, unread }
   },
 })
 

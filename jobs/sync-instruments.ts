@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { Malformed } from '../src/fault.ts'
+import { checkListing, type Finding, findDoubts, lifeKey, type Poll } from '../src/ingest/check-listing.ts'
 import { findingText } from '../src/ingest/listing/finding-text.ts'
 import { type Trading, tradingIn } from '../src/ingest/listing/trading.ts'
-import { type Finding, findDoubts, lifeKey, lookAtListing, type Poll } from '../src/ingest/look-at-listing.ts'
 import { toIso } from '../src/market/instant.ts'
 import { defineJob } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
@@ -30,7 +30,7 @@ export const syncInstruments = defineJob({
   summary: 'Check whether the tracked markets of a source are still listed, and are still the same coins',
   payload: z.strictObject({ source: anySourceId }),
   // Once a day each: a queue of their own would keep a worker busy with waiting on every source that a market is on.
-  queueOf: () => 'upkeep',
+  queueOf: () => 'maintenance',
   idOf: ({ source }) => `sync-instruments_${queueOfSource(source)}`,
   priority: 5,
   schedules: (_settings, coins) =>
@@ -48,12 +48,12 @@ export const syncInstruments = defineJob({
     const { settings, http, signal, pool, clock, runId } = context
     const deps = { http, baseUrls: settings.environment.baseUrls }
     const listing = await askForListing(deps, sourceNamed(id), { lane: 'live', signal })
-    if (!listing) return { listed: 0, followed: 0 }
+    if (!listing) return { listed: 0, tracked: 0 }
     if (listing.length === 0) throw new Malformed(`${id} lists no market at all`)
     const poll: Poll = { source: id, listing, now: clock.now() }
     const trading = await tradingOfDoubted(context, id, poll)
-    const look = { ...poll, trading, runId, settings }
-    const { followed, findings } = await inTransaction(pool, (tx) => lookAtListing(tx, look), 'load')
+    const check = { ...poll, trading, runId, settings }
+    const { tracked, findings } = await inTransaction(pool, (tx) => checkListing(tx, check), 'load')
     for (const finding of findings) {
       logFinding(context, id, finding)
       await report.log(findingText(id, finding))
@@ -61,7 +61,7 @@ export const syncInstruments = defineJob({
     const count = (...news: Finding['news'][]) => findings.filter((one) => news.includes(one.news)).length
     return {
       listed: listing.length,
-      followed,
+      tracked,
       ended: count('ended', 'reused'),
       renamed: count('renamed'),
     }

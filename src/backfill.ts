@@ -6,7 +6,7 @@ import { type BackfillProgress, ProgressWatch } from './ingest/backfill-progress
 import { workOfRuns } from './ingest/backfill-result.ts'
 import {
   type BackfillResult,
-  countOwed,
+  countMissing,
   type Followed,
   type QueuedChunk,
   summarize,
@@ -105,12 +105,12 @@ async function followRuns(
   const { clock, pool } = context
   const runs = new Map<string, readonly Run[]>()
   const givenUp = new Map<string, string>()
-  const watch = new ProgressWatch({ ...context, clock: steadyClock, stops: fleet.stops }, plan)
+  const watch = new ProgressWatch({ ...context, clock: steadyClock, pauses: fleet.pauses }, plan)
   let endedRequests: ReadonlyMap<string, number> = new Map()
   let from = since
   const requestsOf = (id: string) => workOfRuns(runs.get(id) ?? [], from).requests
   let waiting = queued
-  let settled = 0
+  let known = 0
   let movedAt = steadyClock.now()
   const poll = async () => {
     // Where the clock is set back, what ends from now on is recorded as earlier.
@@ -121,15 +121,15 @@ async function followRuns(
         for (const [id, ofJob] of await runsSince(databaseOf(pool), queue, some, from)) runs.set(id, ofJob)
       }
     }
-    const nowSettled = plan.candles - (await countOwed(pool, plan))
+    const nowKnown = plan.candles - (await countMissing(pool, plan))
     const isOver = ({ id }: QueuedChunk) => hasEnded(runs.get(id)) || givenUp.has(id)
     const left = waiting.filter((job) => !isOver(job))
-    if (left.length < waiting.length || nowSettled !== settled) movedAt = steadyClock.now()
+    if (left.length < waiting.length || nowKnown !== known) movedAt = steadyClock.now()
     endedRequests = sumBySource(waiting.filter(isOver), requestsOf, endedRequests)
     waiting = left
-    settled = nowSettled
+    known = nowKnown
     const requests = sumBySource(waiting, requestsOf, endedRequests)
-    onProgress(await watch.look(settled, requests, new Set(waiting.map(({ chunk }) => chunk.source))))
+    onProgress(await watch.sample(known, requests, new Set(waiting.map(({ chunk }) => chunk.source))))
     if (steadyClock.now() - movedAt <= stalledAfterMs) return
     for (const [id, reason] of await jobsGivenUp(fleet, waiting)) givenUp.set(id, reason)
     const lost = waiting.filter(({ id }) => !givenUp.has(id))

@@ -63,16 +63,16 @@ export async function startDaemon({
   releases.push(() => presence.release())
   if (wanted.includes('scheduler')) await startScheduler(fleet, database.url, releases)
   if (wanted.includes('worker')) await startWorkersWhereNeeded(fleet, releases)
-  const reach = { settings, engine: fleet.engine, jobs, clock, log }
+  const deps = { settings, engine: fleet.engine, jobs, clock, log }
   const upSinceMs = performance.now()
   const watched = {
-    ...reach,
+    ...deps,
     pool: shareOf(database.pool, lookingConnections),
     // Over the connections of the jobs.
     readiness: sharedWhileRunning(() =>
-      readReadiness({ ...reach, pool: database.pool, whyDown: database.whyDown, upSinceMs }),
+      readReadiness({ ...deps, pool: database.pool, whyDown: database.whyDown, upSinceMs }),
     ),
-    stops: fleet.stops,
+    pauses: fleet.pauses,
     flushCounts: fleet.flushCounts,
     queues: queuesWith(await readSources(databaseOf(database.pool))),
     startedAt: clock.now(),

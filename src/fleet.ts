@@ -2,8 +2,8 @@ import type { Pool } from 'pg'
 import { jobs } from '../jobs/catalog.ts'
 import { type Budget, openBudget, unlimitedBudget } from './http/budget.ts'
 import { openHttpClient } from './http/client.ts'
+import type { Pause } from './http/pauses.ts'
 import { Reachability } from './http/reachability.ts'
-import type { Stop } from './http/stops.ts'
 import { countRequests } from './metrics/counted-requests.ts'
 import { countedRuns } from './metrics/counted-runs.ts'
 import { startCounting } from './metrics/counters.ts'
@@ -32,7 +32,7 @@ export type Fleet = Readonly<{
   /** Undefined where nobody wants traces. */
   tracer: Tracer | undefined
   /** What stands against asking the sources now: bans, and regions that they do not serve. */
-  stops(): Promise<Stop[]>
+  pauses(): Promise<Pause[]>
   /** Adds what this process has just counted to what the fleet has. */
   flushCounts(): Promise<void>
   /** Runs jobs of these queues until released. */
@@ -49,10 +49,10 @@ type Surroundings = Readonly<{
   signal: AbortSignal
 }>
 
-/** Opens the queue engine, waiting `patienceMs` for it, the HTTP client and the budget, and pushes how to close each. */
+/** Opens the queue engine, waiting `timeoutMs` for it, the HTTP client and the budget, and pushes how to close each. */
 export async function openFleet(
   { settings, database, log, clock, releases, signal }: Surroundings,
-  patienceMs: number,
+  timeoutMs: number,
 ): Promise<Fleet> {
   const { redisUrl, tracesUrl } = settings.environment
   const tracer = await openTracerIfWanted(tracesUrl, log, releases)
@@ -65,7 +65,7 @@ export async function openFleet(
     log,
     clock,
     signal,
-    waitMs: patienceMs,
+    waitMs: timeoutMs,
   })
   releases.push(() => engine.close())
   const budget = counting.budget(openSharedBudget({ settings, database, log, clock }, engine))
@@ -95,9 +95,9 @@ export async function openFleet(
     engine,
     context,
     tracer,
-    stops: async () => {
-      const followed = await readSources(databaseOf(database.pool))
-      return budget.stops([...new Set([...sourceIds, ...followed])])
+    pauses: async () => {
+      const tracked = await readSources(databaseOf(database.pool))
+      return budget.pauses([...new Set([...sourceIds, ...tracked])])
     },
     flushCounts: counters.flush,
     work: (names) =>

@@ -18,7 +18,7 @@ import { readSources } from './store/instruments.ts'
 import { databaseOf } from './store/transaction.ts'
 
 /** What the schedule is looked after with; a Fleet fits. */
-type Reach = Readonly<{
+type Deps = Readonly<{
   engine: Engine
   context: Pick<Context, 'clock' | 'log' | 'settings' | 'pool'>
 }>
@@ -29,33 +29,33 @@ const everyThreeMinutes = '*/3 * * * *'
  * Brings the schedule up to date, catches up what was missed, and goes on looking after both until released: every few
  * minutes, and at once when the clock has been set.
  */
-export async function startScheduler(reach: Reach, databaseUrl: string, releases: Releases): Promise<void> {
-  const { log, clock } = reach.context
-  await lookAfterSchedules(reach, databaseUrl)
-  let lookedAt = clock.now()
-  const look = sharedWhileRunning(async () => {
+export async function startScheduler(deps: Deps, databaseUrl: string, releases: Releases): Promise<void> {
+  const { log, clock } = deps.context
+  await checkSchedules(deps, databaseUrl)
+  let checkedAt = clock.now()
+  const check = sharedWhileRunning(async () => {
     try {
-      await refuseWrongClock(reach.context)
+      await refuseWrongClock(deps.context)
       const now = clock.now()
-      await lookAfterSchedules(reach, databaseUrl, lookedAt)
-      lookedAt = now
+      await checkSchedules(deps, databaseUrl, checkedAt)
+      checkedAt = now
     } catch (error) {
       log.warn('schedule.not-registered', {
         reason: error instanceof Error ? error.message : String(error),
       })
     }
   })
-  const task = everyProcess(everyThreeMinutes, look, log)
+  const task = everyProcess(everyThreeMinutes, check, log)
   releases.push(() => task.destroy())
   const forget = onClockStep((byMs) => {
     log.warn('clock.was-set', { bySeconds: Math.round(byMs / second) })
-    void look()
+    void check()
   })
   releases.push(forget)
 }
 
 /** What is planned by a wrong clock would have to be planned again by the right one. */
-async function refuseWrongClock({ pool, clock }: Reach['context']): Promise<void> {
+async function refuseWrongClock({ pool, clock }: Deps['context']): Promise<void> {
   const skewMs = await readClockSkewMs(databaseOf(pool), clock)
   if (Math.abs(skewMs) <= largestSkewMs) return
   throw new Unavailable(`this machine's clock is ${skewText(skewMs)} the database's: set both by NTP`)
@@ -63,14 +63,10 @@ async function refuseWrongClock({ pool, clock }: Reach['context']): Promise<void
 
 /**
  * The queue may forget its schedules (a flushed Redis, a human on the board), and coins come and go. Of what was
- * missed, everything is caught up at the start, and later, when it was last looked at `lookedAt`, what is new since.
+ * missed, everything is caught up at the start, and later, when it was last looked at `checkedAt`, what is new since.
  */
-export async function lookAfterSchedules(
-  reach: Reach,
-  databaseUrl: string,
-  lookedAt?: Instant,
-): Promise<void> {
-  const { engine, context } = reach
+export async function checkSchedules(deps: Deps, databaseUrl: string, checkedAt?: Instant): Promise<void> {
+  const { engine, context } = deps
   const { settings, log, pool, clock } = context
   const db = databaseOf(pool)
   const coins = await listCoins(db)
@@ -83,7 +79,7 @@ export async function lookAfterSchedules(
   if (Object.values(healed).some((count) => count > 0)) log.warn('clock.set-back', { ...healed })
   const now = clock.now()
   // What was looked at in the future was not looked at.
-  const last = lookedAt === undefined || lookedAt > now ? undefined : lookedAt
+  const last = checkedAt === undefined || checkedAt > now ? undefined : checkedAt
   // With some room: the clock of the machine where a coin was added may be behind ours.
   const since = last === undefined ? undefined : plus(last, -minute)
   const mustHaveRunSince = ({ id, pattern, changedAt }: Scheduled<unknown>): Instant | undefined => {
@@ -100,5 +96,5 @@ export async function lookAfterSchedules(
       return dueSince === undefined ? [] : [{ job, scheduled, since: dueSince }]
     }),
   )
-  await runMissed({ ...reach, databaseUrl }, due)
+  await runMissed({ ...deps, databaseUrl }, due)
 }

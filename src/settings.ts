@@ -6,11 +6,11 @@ import { checkContent, fileThatHolds, layOver, placeOf, readableSections } from 
 import { findContradictions, type Sections } from './settings/contradictions.ts'
 import { didYouMean } from './settings/did-you-mean.ts'
 import { checkEnvironment, type Environment } from './settings/environment.ts'
-import { type Configuration, coinsFile, configuration, type FollowedCoin } from './settings/schema.ts'
+import { type Configuration, coinsFile, configuration, type TrackedCoin } from './settings/schema.ts'
 import { readYamlFile, type YamlFile } from './settings/yaml-file.ts'
 
 /** Everything an operator decides, read once, checked and frozen. */
-export type Settings = Readonly<Configuration & { environment: Environment; coins: readonly FollowedCoin[] }>
+export type Settings = Readonly<Configuration & { environment: Environment; coins: readonly TrackedCoin[] }>
 
 export const configDir = fileURLToPath(new URL('config', packageDir))
 
@@ -39,7 +39,7 @@ function mistaken(mistakes: readonly string[]): InvalidInput {
 
 type ReadFiles = Readonly<{
   checked?: Configuration | undefined
-  coins?: readonly FollowedCoin[] | undefined
+  coins?: readonly TrackedCoin[] | undefined
   mistakes: readonly string[]
 }>
 

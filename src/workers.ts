@@ -17,19 +17,19 @@ const everyFiveSeconds = '*/5 * * * * *'
 export async function startWorkersWhereNeeded(fleet: Fleet, releases: Releases): Promise<void> {
   const { log } = fleet.context
   const started = new Set<string>()
-  const look = async () => {
+  const check = async () => {
     const needed = await queuesInNeed(fleet, started)
     if (needed.length === 0) return
     const workers = await fleet.work(needed)
     releases.push(() => workers.close())
     for (const queue of needed) started.add(queue)
   }
-  await look()
+  await check()
   const task = everyProcess(
     everyFiveSeconds,
     async () => {
       try {
-        await look()
+        await check()
       } catch (error) {
         log.warn('workers.not-started', { reason: error instanceof Error ? error.message : String(error) })
       }

@@ -55,8 +55,8 @@ export const instruments = pgTable(
     source: varchar({ length: 50 }).notNull(),
     symbol: varchar({ length: 50 }).notNull(),
     preference: integer().notNull(),
-    followedFrom: instant('followed_from').notNull(),
-    followedTo: instant('followed_to'),
+    trackedFrom: instant('tracked_from').notNull(),
+    trackedTo: instant('tracked_to'),
     listedFrom: instant('listed_from'),
     listedTo: instant('listed_to'),
     lastListedAt: instant('last_listed_at'),
@@ -66,13 +66,13 @@ export const instruments = pgTable(
     sharesMarket: boolean('shares_market').notNull().default(false),
   },
   (table) => [
-    primaryKey({ columns: [table.coinId, table.source, table.symbol, table.followedFrom] }),
+    primaryKey({ columns: [table.coinId, table.source, table.symbol, table.trackedFrom] }),
     uniqueIndex('instruments_open_key')
       .on(table.coinId, table.source, table.symbol)
       .where(sql`listed_to is null`),
     uniqueIndex('instruments_market_key')
       .on(table.source, oneSpelling(table.source, table.symbol))
-      .where(sql`followed_to is null and listed_to is null and not shares_market`),
+      .where(sql`tracked_to is null and listed_to is null and not shares_market`),
     check('instruments_preference_check', sql`preference >= 0`),
     check('instruments_listed_check', sql`listed_from < listed_to`),
     check('instruments_relisted_check', sql`relisted_at is null or listed_to is not null`),
@@ -204,13 +204,13 @@ export const quarantinedRows = pgTable(
     kind: varchar({ length: 200 }).notNull(),
     timesSeen: integer('times_seen').notNull().default(1),
     lastSeenAt: instant('last_seen_at').notNull(),
-    settlement: varchar({
+    resolution: varchar({
       length: 20,
       enum: ['loaded', 'withdrawn', 'discarded', 'accepted', 'superseded'],
     }),
-    settledAt: instant('settled_at'),
-    settledBy: varchar('settled_by', { length: 100 }),
-    settledReason: text('settled_reason'),
+    resolvedAt: instant('resolved_at'),
+    resolvedBy: varchar('resolved_by', { length: 100 }),
+    resolvedReason: text('resolved_reason'),
   },
   ({ source, market, coinId, timeframe, timestamp, kind, lastSeenAt }) => [
     index('idx_quarantined_rows_last_seen_at').on(lastSeenAt),
@@ -220,12 +220,12 @@ export const quarantinedRows = pgTable(
     check('quarantined_rows_seen_check', sql`times_seen > 0 and quarantined_at <= last_seen_at`),
     index('idx_quarantined_rows_series').on(coinId, timeframe, timestamp),
     check(
-      'quarantined_rows_settlement_check',
-      sql`settlement in ('loaded', 'withdrawn', 'discarded', 'accepted', 'superseded')`,
+      'quarantined_rows_resolution_check',
+      sql`resolution in ('loaded', 'withdrawn', 'discarded', 'accepted', 'superseded')`,
     ),
     check(
-      'quarantined_rows_settled_check',
-      sql`num_nulls(settlement, settled_at, settled_by) in (0, 3) and (settlement is distinct from 'discarded' or settled_reason is not null) and (settlement is not null or settled_reason is null)`,
+      'quarantined_rows_resolved_check',
+      sql`num_nulls(resolution, resolved_at, resolved_by) in (0, 3) and (resolution is distinct from 'discarded' or resolved_reason is not null) and (resolution is not null or resolved_reason is null)`,
     ),
   ],
 )

@@ -63,7 +63,7 @@ export const incidents = pgTable(
   {
     id: uuid().primaryKey().defaultRandom(),
     key: varchar({ length: 200 }).notNull(),
-    sentence: text().notNull(),
+    message: text().notNull(),
     openedAt: instant('opened_at').notNull(),
     resolvedAt: instant('resolved_at'),
     seenAt: instant('seen_at'),

@@ -40,7 +40,7 @@ export const marketDataDaily = pgTable(
     samples: integer().notNull(),
     firstAt: instant('first_at').notNull(),
     lastAt: instant('last_at').notNull(),
-    settledAt: instant('settled_at'),
+    finalizedAt: instant('finalized_at'),
   },
   (table) => [
     primaryKey({ columns: [table.coinId, table.day] }),

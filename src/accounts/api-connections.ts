@@ -12,7 +12,7 @@ import { toIso } from '../market/instant.ts'
 import { withUser } from '../store/acting.ts'
 import { anyText, checkInput, fittingText, isRowId, storableText } from './input.ts'
 import { decryptIfAny, encryptIfAny } from './optional-value.ts'
-import type { Reach } from './reach.ts'
+import type { Deps } from './reach.ts'
 import { noUser } from './users.ts'
 
 const connectionFields = z.object({
@@ -41,7 +41,7 @@ export type ApiConnection = ApiConnectionSummary & Readonly<Pick<ApiConnectionFi
  * there is no such user.
  */
 export async function addApiConnection(
-  { pool, ring, clock }: Reach,
+  { pool, ring, clock }: Deps,
   userId: string,
   connection: ApiConnectionFields,
 ): Promise<string> {
@@ -67,7 +67,7 @@ export async function addApiConnection(
 
 /** One of the user's accesses, with its secrets. Throws InvalidInput when the user has none of this id. */
 export async function readApiConnection(
-  { pool, ring }: Pick<Reach, 'pool' | 'ring'>,
+  { pool, ring }: Pick<Deps, 'pool' | 'ring'>,
   userId: string,
   id: string,
 ): Promise<ApiConnection> {
@@ -87,7 +87,7 @@ export async function readApiConnection(
 
 /** The user's accesses without their secrets, oldest first: nothing is decrypted for a list. */
 export async function listApiConnections(
-  { pool }: Pick<Reach, 'pool'>,
+  { pool }: Pick<Deps, 'pool'>,
   userId: string,
 ): Promise<ApiConnectionSummary[]> {
   const { id, provider, name, createdAt, updatedAt, permissions, status } = apiConnections
@@ -101,7 +101,7 @@ export async function listApiConnections(
 
 /** Changes what is named of an access, and leaves the rest. Throws InvalidInput when the user has none of this id. */
 export async function updateApiConnection(
-  { pool, ring, clock }: Reach,
+  { pool, ring, clock }: Deps,
   userId: string,
   id: string,
   changes: Partial<ApiConnectionFields>,
@@ -134,13 +134,13 @@ export async function updateApiConnection(
 
 /** Removes one of the user's accesses. Throws InvalidInput when the user has none of this id. */
 export const removeApiConnection = (
-  { pool }: Pick<Reach, 'pool'>,
+  { pool }: Pick<Deps, 'pool'>,
   userId: string,
   id: string,
 ): Promise<void> => changeOne({ pool }, userId, id, sql`delete from api_connections where id = ${id}::uuid`)
 
 async function changeOne(
-  { pool }: Pick<Reach, 'pool'>,
+  { pool }: Pick<Deps, 'pool'>,
   userId: string,
   id: string,
   statement: SQL,

@@ -6,7 +6,7 @@ import { toIso } from '../market/instant.ts'
 import { withUser } from '../store/acting.ts'
 import { anyText, checkInput, jsonText } from './input.ts'
 import { decryptIfAny, encryptIfAny } from './optional-value.ts'
-import type { Reach } from './reach.ts'
+import type { Deps } from './reach.ts'
 import { noUser } from './users.ts'
 
 const profileFields = z.object({
@@ -29,7 +29,7 @@ export type Profile = ProfileFields & Readonly<Pick<ProfileRow, 'createdAt' | 'u
  * or is no JSON, and when there is no such user.
  */
 export async function writeProfile(
-  { pool, ring, clock }: Reach,
+  { pool, ring, clock }: Deps,
   userId: string,
   profile: ProfileFields,
 ): Promise<void> {
@@ -51,7 +51,7 @@ export async function writeProfile(
 
 /** The user's profile; undefined when none was written yet. */
 export async function readProfile(
-  { pool, ring }: Pick<Reach, 'pool' | 'ring'>,
+  { pool, ring }: Pick<Deps, 'pool' | 'ring'>,
   userId: string,
 ): Promise<Profile | undefined> {
   return withUser(pool, userId, async ({ db }) => {

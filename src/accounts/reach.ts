@@ -3,4 +3,4 @@ import type { KeyRing } from '../encryption/key-ring.ts'
 import type { Clock } from '../runtime/clock.ts'
 
 /** What the functions for accounts reach: the database, the keys to what is encrypted in it, and the time. */
-export type Reach = Readonly<{ pool: Pool; ring: KeyRing; clock: Clock }>
+export type Deps = Readonly<{ pool: Pool; ring: KeyRing; clock: Clock }>

@@ -4,7 +4,7 @@ import { type EncryptedColumn, encryptedColumns } from '../encryption/encrypted-
 import { decrypt, encrypt, isUnderFirstKey } from '../encryption/encrypted-value.ts'
 import type { KeyRing } from '../encryption/key-ring.ts'
 import { MissingKey, Unreadable } from '../encryption/unreadable.ts'
-import { asUpkeep } from '../store/acting.ts'
+import { asMaintenance } from '../store/acting.ts'
 import type { Database } from '../store/transaction.ts'
 
 /** What a rotation did, or would do, with one column: numbers of values. */
@@ -89,7 +89,7 @@ async function rotateTable(
   const planned: Holders = new Map()
   let lastId: string | undefined
   while (!signal?.aborted) {
-    const batch = await asUpkeep(pool, async ({ db }) => {
+    const batch = await asMaintenance(pool, async ({ db }) => {
       const rows = await readRows(db, ring, table, lastId, batchRows)
       const { changes, problems } = await planChanges(db, ring, table, rows, planned)
       const rotated = dryRun ? changes.map(({ column }) => column) : await writeChanges(db, table, changes)
@@ -276,7 +276,7 @@ function changeOf(
 
 /** Column → how many of its values are under another key than the first. */
 async function countByColumn(pool: Pool, ring: KeyRing): Promise<Map<EncryptedColumn, number>> {
-  return asUpkeep(pool, async ({ db }) => {
+  return asMaintenance(pool, async ({ db }) => {
     const counts = new Map<EncryptedColumn, number>()
     for (const column of columns) {
       const { rows } = await db.execute<{ count: string }>(

@@ -8,10 +8,10 @@ import { capacityOf, decrypt, encrypt, findableForms } from '../encryption/encry
 import type { KeyRing } from '../encryption/key-ring.ts'
 import { Fault, InvalidInput } from '../fault.ts'
 import { toIso } from '../market/instant.ts'
-import { asUpkeep, withLogin, withUser } from '../store/acting.ts'
+import { asMaintenance, withLogin, withUser } from '../store/acting.ts'
 import type { Database } from '../store/transaction.ts'
 import { anyText, checkInput, fittingText, isRowId } from './input.ts'
-import type { Reach } from './reach.ts'
+import type { Deps } from './reach.ts'
 
 /** The address belongs to a user already. */
 export class AddressTaken extends Fault {
@@ -31,7 +31,7 @@ export type NewUser = Readonly<z.infer<typeof newUser>>
  * Registers an active user in the free tier and returns the new id. Throws AddressTaken when the address is registered already, under
  * whichever key, and InvalidInput when it is none.
  */
-export async function registerUser({ pool, ring, clock }: Reach, user: NewUser): Promise<string> {
+export async function registerUser({ pool, ring, clock }: Deps, user: NewUser): Promise<string> {
   const { email, passwordHash } = checkInput(newUser, user)
   const address = toAddress(email)
   const id = randomUUID()
@@ -56,13 +56,13 @@ export type Standing = Readonly<z.infer<typeof standing>>
  * InvalidInput when there is no such user, and Misconfigured where the login may not take the role.
  */
 export async function setStanding(
-  { pool, clock }: Pick<Reach, 'pool' | 'clock'>,
+  { pool, clock }: Pick<Deps, 'pool' | 'clock'>,
   userId: string,
   wanted: Standing,
 ): Promise<void> {
   const { tier = null, status = null } = checkInput(standing, wanted)
   if (!isRowId(userId)) throw noUser(userId)
-  await asUpkeep(pool, async ({ db }) => {
+  await asMaintenance(pool, async ({ db }) => {
     const { rowCount } = await db.execute(sql`
       update users set tier = coalesce(${tier}, tier), status = coalesce(${status}, status),
         updated_at = ${toIso(clock.now())}::timestamp
@@ -73,7 +73,7 @@ export async function setStanding(
 
 /** The user who logs in with this address, in whatever spelling; undefined when nobody does. */
 export async function findLogin(
-  { pool, ring }: Pick<Reach, 'pool' | 'ring'>,
+  { pool, ring }: Pick<Deps, 'pool' | 'ring'>,
   email: string,
 ): Promise<Login | undefined> {
   const address = normaliseAddress(email)
@@ -91,7 +91,7 @@ export async function findLogin(
 
 /** The user's address, as it was normalised. Throws InvalidInput when there is no such user. */
 export async function readEmail(
-  { pool, ring }: Pick<Reach, 'pool' | 'ring'>,
+  { pool, ring }: Pick<Deps, 'pool' | 'ring'>,
   userId: string,
 ): Promise<string> {
   return withUser(pool, userId, async ({ db }) => {
@@ -102,11 +102,7 @@ export async function readEmail(
 }
 
 /** Gives the user another address. Throws as registerUser does, and InvalidInput when there is no such user. */
-export async function changeEmail(
-  { pool, ring, clock }: Reach,
-  userId: string,
-  email: string,
-): Promise<void> {
+export async function changeEmail({ pool, ring, clock }: Deps, userId: string, email: string): Promise<void> {
   const address = toAddress(email)
   const encrypted = encrypt(ring, encryptedColumns.email, userId, address)
   await withUser(pool, userId, async ({ db }) => {

@@ -13,7 +13,7 @@ import { listCoinIds } from '../store/digests/candle-digests.ts'
 import {
   type Archive,
   findArchive,
-  isBelieved,
+  isTrusted,
   listArchives,
   recordReadBack,
 } from '../store/lifecycle/archives.ts'
@@ -85,7 +85,7 @@ const archiveTable = (archives: readonly Archive[]): string =>
     { title: 'file', of: ({ place, fileName }) => `${place.replace(/\?.*$/, '')}${fileName}`, wraps: true },
   ])
 
-type Verdict = Readonly<{ id: string; file: string; sound: boolean; problem?: string }>
+type Decision = Readonly<{ id: string; file: string; sound: boolean; problem?: string }>
 
 const verifyCommand = (): Command =>
   new Command('verify')
@@ -96,19 +96,19 @@ const verifyCommand = (): Command =>
       withDatabase(async (session) => {
         const { db } = session
         const archives =
-          id === undefined ? (await listArchives(db)).filter(isBelieved) : [await findArchive(db, id)]
-        const verdicts: Verdict[] = []
+          id === undefined ? (await listArchives(db)).filter(isTrusted) : [await findArchive(db, id)]
+        const decisions: Decision[] = []
         for (const archive of archives) {
           if (session.signal.aborted) throw new Aborted('stopped before every file was read: run it again')
-          verdicts.push(await verdictOf(session, archive))
+          decisions.push(await decisionOf(session, archive))
         }
-        answer(json, { archives: verdicts }, () => `${countText(verdicts.length)} read back.`)
-        const damaged = verdicts.flatMap(({ problem }) => problem ?? [])
+        answer(json, { archives: decisions }, () => `${countText(decisions.length)} read back.`)
+        const damaged = decisions.flatMap(({ problem }) => problem ?? [])
         if (damaged.length > 0) throw new DamagedArchive(damaged.join('\n'))
       }),
     )
 
-async function verdictOf({ settings, db, clock }: DatabaseSession, archive: Archive): Promise<Verdict> {
+async function decisionOf({ settings, db, clock }: DatabaseSession, archive: Archive): Promise<Decision> {
   const { id, fileName: file } = archive
   try {
     await verifyArchive(settings, archive)
@@ -133,14 +133,14 @@ const restoreCommand = (): Command =>
     .action((id: string, { into, json }: RestoreOptions) =>
       withDatabase(async (session) => {
         const { database, settings, clock, db } = session
-        const reach = { pool: database.pool, settings, clock }
+        const deps = { pool: database.pool, settings, clock }
         const archive = await findArchive(db, id)
         if (into !== undefined) {
-          const rows = await restoreBeside(reach, archive, into)
+          const rows = await restoreBeside(deps, archive, into)
           answer(json, { table: into, rows }, () => `Put ${countText(rows)} rows into ${into}.`)
           return
         }
-        const restored = await restoreArchive(reach, archive)
+        const restored = await restoreArchive(deps, archive)
         answer(json, { ...restored, until: iso(restored.until) }, () => restoredText(restored))
       }),
     )

@@ -21,7 +21,7 @@ export function planText(plan: BackfillPlan, size = terminalSize()): string {
     { title: 'timeframe', of: ({ series }) => series.timeframe },
     { title: 'from', of: ({ wanted }) => toMinuteText(wanted.from) },
     { title: 'to', of: ({ wanted }) => toMinuteText(wanted.to) },
-    ...(some(({ settled }) => settled) ? [count('there', ({ settled }) => countText(settled), 4)] : []),
+    ...(some(({ known }) => known) ? [count('there', ({ known }) => countText(known), 4)] : []),
     count('missing candles', ({ candles }) => countText(candles)),
     ...(plan.archive.requests > 0 ? [count('files', ({ files }) => countText(files.length), 6)] : []),
     count('requests', ({ requests, isEstimate }) => `${isEstimate ? '~' : ''}${countText(requests)}`),
@@ -37,10 +37,10 @@ export function planText(plan: BackfillPlan, size = terminalSize()): string {
 }
 
 function totals(plan: BackfillPlan): string[] {
-  const { settled, partitions } = plan
+  const { known, partitions } = plan
   const rejected = plan.series.reduce((sum, one) => sum + rejectedIn(one), 0)
   const there =
-    (settled > 0 ? `, ${countText(settled)} there already` : '') +
+    (known > 0 ? `, ${countText(known)} there already` : '') +
     (rejected > 0 ? `, ${countText(rejected)} rejected and in quarantine` : '')
   const names = partitions.length > 0 ? `: ${shortened(partitions)}` : ''
   return [
@@ -128,11 +128,11 @@ const rangeJson = ({ from, to }: Range) => ({ from: toIso(from), to: toIso(to) }
 /** The plan for other programs: instants are ISO text, as in every other answer. */
 export function planJson({ series, ...whole }: BackfillPlan) {
   const planned = series.map(
-    ({ wanted, outOfReach, owed, rejected, files, candlesFrom: _from, ...plan }) => ({
+    ({ wanted, outOfReach, missing, rejected, files, candlesFrom: _from, ...plan }) => ({
       ...plan,
       wanted: rangeJson(wanted),
       ...(outOfReach ? { outOfReach: rangeJson(outOfReach) } : {}),
-      owed: owed.map(rangeJson),
+      missing: missing.map(rangeJson),
       rejected: rejected.map(rangeJson),
       files: files.map(({ kind, range }) => ({ kind, ...rangeJson(range) })),
     }),

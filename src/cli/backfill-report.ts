@@ -4,13 +4,13 @@ import { countText, spanText } from './output.ts'
 
 /** What a backfill has done, for people: one line, and another where its requests were not those of the plan. */
 export function resultText(result: BackfillResult, tookMs: number): string {
-  const { requests, files, settledBefore } = result
+  const { requests, files, knownBefore } = result
   const perSecond = tookMs > 0 ? Math.round((result.received * 1_000) / tookMs) : result.received
   const counts = (['new', 'revised', 'unchanged', 'quarantined'] as const)
     .map((name) => `${countText(result[name])} ${name}`)
     .join(', ')
   const work = [counted(requests, 'request'), ...(files > 0 ? [counted(files, 'file')] : [])].join(' and ')
-  const there = settledBefore > 0 ? `; ${countText(settledBefore)} were there already` : ''
+  const there = knownBefore > 0 ? `; ${countText(knownBefore)} were there already` : ''
   const first = `${counts} candles with ${work} in ${spanText(tookMs)} (${countText(perSecond)} a second)${there}.`
   const beyond = beyondWords(result)
   return beyond === undefined ? first : `${first}\n${beyond}`

@@ -76,14 +76,14 @@ async function backfill(
   refuseNoCoins(coinIds, options.all)
   const now = clock.now()
   const coins = await listCoins(db)
-  const wish = {
+  const request = {
     coinIds: chosenCoins(coins, coinIds, settings).map(({ id }) => id),
     timeframes: readTimeframes(options.timeframe, settings),
     range: readRange(options.from, options.to ?? 'now', now),
     ...(options.source === undefined ? {} : { source: options.source }),
     ...(options.archive ? {} : { archive: 'never' as const }),
   }
-  const plan = await planBackfill(database.pool, settings, coins, wish, now, await fleet.stops())
+  const plan = await planBackfill(database.pool, settings, coins, request, now, await fleet.pauses())
   if (options.dryRun) return finish({ plan: planJson(plan) }, planText(plan), options)
   if (!options.json) say(`${planText(plan, terminalSize(process.stderr))}\n`)
   if (plan.expiring > 0 && !options.force) throw refusal(plan, options)

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import { Fault } from '../fault.ts'
-import { type Certificate, type CertificateWish, certify, closedPart } from '../ingest/certificate.ts'
+import { type Certificate, type CertificateRequest, certify, closedPart } from '../ingest/certificate.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import { counted } from '../status/words.ts'
@@ -52,13 +52,14 @@ async function showCertificates(
   const { settings, clock, database } = session
   const now = clock.now()
   const range = readRange(from, to, now)
-  const wishes = (await readSeveralSeries(session, names, timeframe)).map((one) => ({ ...one, range }))
+  const requests = (await readSeveralSeries(session, names, timeframe)).map((one) => ({ ...one, range }))
   if (sql) {
-    for (const wish of wishes) print(`${canonicalCopy(seriesOf(wish), closedPart(settings, wish, now))};`)
+    for (const request of requests)
+      print(`${canonicalCopy(seriesOf(request), closedPart(settings, request, now))};`)
     return
   }
   const certificates: Certificate[] = []
-  for (const wish of wishes) certificates.push(await certify(database.pool, settings, wish, now))
+  for (const request of requests) certificates.push(await certify(database.pool, settings, request, now))
   answer(json, { certificates: certificates.map(certificateJson) }, () =>
     certificates.map(certificateText).join('\n\n'),
   )
@@ -66,15 +67,15 @@ async function showCertificates(
   if (unbalanced) throw new Unbalanced(unbalanced)
 }
 
-const seriesOf = ({ coin, timeframe }: CertificateWish) => ({ coinId: coin.id, timeframe })
+const seriesOf = ({ coin, timeframe }: CertificateRequest) => ({ coinId: coin.id, timeframe })
 
 /** Coverage and table disagree. */
 class Unbalanced extends Fault {
   readonly code = 'UNBALANCED'
   readonly remedy = 'give-up'
 
-  constructor({ candles, expected, absent, refused, owed }: Certificate) {
-    const missing = refused + owed + sumOf(absent)
+  constructor({ candles, expected, absent, refused, obtainable }: Certificate) {
+    const missing = refused + obtainable + sumOf(absent)
     super(
       `the table has ${counted(candles, 'candle')}, and the coverage records ${countText(expected - missing)}. Find the difference with: beacon doctor --deep`,
     )
@@ -121,10 +122,10 @@ function certificateText(certificate: Certificate): string {
     '',
     `sha256    ${sha256}`,
     '',
-    ...sources.flatMap(({ source, candles, stretches, ranges }) => [
-      `from ${source}: ${counted(candles, 'candle')} in ${counted(stretches, 'range')}`,
+    ...sources.flatMap(({ source, candles, rangeCount, ranges }) => [
+      `from ${source}: ${counted(candles, 'candle')} in ${counted(rangeCount, 'range')}`,
       ...ranges.slice(0, shown).map(({ from, to }) => `  ${toMinuteText(from)} to ${toMinuteText(to)}`),
-      ...moreThan(stretches),
+      ...moreThan(rangeCount),
     ]),
     `by ${counted(runCount, 'run')}${runCount === 0 ? ' that are on record' : ''}`,
     ...runs
@@ -147,14 +148,14 @@ const rejectedLine = ({ coinId, timeframe, range, refused }: Certificate): strin
   inspectCommand({ coinId, timeframe, ...range, candles: refused })
 
 function countLines(certificate: Certificate): string[] {
-  const { expected, candles, absent, refused, owed, provisional, revised, revisions } = certificate
+  const { expected, candles, absent, refused, obtainable, provisional, revised, revisions } = certificate
   const causes = Object.entries(absent).map(([cause, count]) => `${cause} ${countText(count)}`)
   const lines: (readonly [string, number, string])[] = [
     ['expected', expected, ''],
     ['stored', candles, ''],
     ['unavailable', sumOf(absent), causes.join(', ')],
     ['rejected', refused, refused > 0 ? `see: ${rejectedLine(certificate)}` : ''],
-    ['missing', owed, owed > 0 ? `see: ${gapsLine(certificate)}` : ''],
+    ['missing', obtainable, obtainable > 0 ? `see: ${gapsLine(certificate)}` : ''],
     ['provisional', provisional, 'of those stored, not yet seen unchanged long enough after their close'],
     [
       'revised',

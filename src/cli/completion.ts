@@ -28,6 +28,6 @@ const wordsCommand = (): Command =>
   new Command('words')
     .description('Print dynamic completions: coins, timeframes, archives.')
     .action(async () => {
-      const { livingText, readLivingWords } = await import('./completion/living-words.ts')
-      print(livingText(await readLivingWords(process.env)))
+      const { dynamicText, readDynamicWords } = await import('./completion/dynamic-words.ts')
+      print(dynamicText(await readDynamicWords(process.env)))
     })

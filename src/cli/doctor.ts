@@ -3,7 +3,7 @@ import { Fault, InvalidInput } from '../fault.ts'
 import { openServer } from '../runtime/database.ts'
 import { counted } from '../status/words.ts'
 import { openPool } from '../store/pool.ts'
-import { type Check, error, type Finding, type Reach } from './doctor/check.ts'
+import { type Check, type Deps, error, type Finding } from './doctor/check.ts'
 import { checks, type Depth, foundations } from './doctor/registry.ts'
 import { foreseenMessage } from './foreseen.ts'
 import { answer } from './output.ts'
@@ -37,18 +37,18 @@ type Examined = Readonly<{ name: string; findings: readonly Finding[] }>
 const isError = ({ severity }: Finding): boolean => severity === 'error'
 
 async function examine(session: Session, depth: Depth): Promise<Examined[]> {
-  const reach = await open(session)
-  if ('severity' in reach) return [{ name: 'database', findings: [reach] }]
+  const deps = await open(session)
+  if ('severity' in deps) return [{ name: 'database', findings: [deps] }]
   const examined: Examined[] = []
-  for (const check of foundations) examined.push(await carryOut(check, reach))
+  for (const check of foundations) examined.push(await carryOut(check, deps))
   // Whatever is looked at next is read from the tables.
   if (examined.some(({ findings }) => findings.some(isError))) return examined
-  for (const check of checks(depth)) examined.push(await carryOut(check, reach))
+  for (const check of checks(depth)) examined.push(await carryOut(check, deps))
   return examined
 }
 
 /** Opens the database as it is, without bringing its tables up to date. */
-async function open(session: Session): Promise<Reach | Finding> {
+async function open(session: Session): Promise<Deps | Finding> {
   const { settings, releases, clock, signal, log } = session
   try {
     const { url } = await openServer(session, 0)
@@ -66,11 +66,11 @@ async function open(session: Session): Promise<Reach | Finding> {
 }
 
 /** A check that cannot be carried out is a finding of its own; the others may still tell why. */
-async function carryOut({ name, run }: Check, reach: Reach): Promise<Examined> {
+async function carryOut({ name, run }: Check, deps: Deps): Promise<Examined> {
   try {
-    return { name, findings: await run(reach) }
+    return { name, findings: await run(deps) }
   } catch (failure) {
-    if (reach.signal.aborted) throw failure
+    if (deps.signal.aborted) throw failure
     return { name, findings: [findingOf(failure, 'Repair this first, then run: beacon doctor')] }
   }
 }
@@ -79,10 +79,10 @@ async function carryOut({ name, run }: Check, reach: Reach): Promise<Examined> {
 function findingOf(failure: unknown, remedy: string): Finding {
   const message = failure instanceof Fault ? failure.message : foreseenMessage(failure)
   if (message === undefined) throw failure
-  return error(sentenceOf(message), remedy)
+  return error(messageOf(message), remedy)
 }
 
-const sentenceOf = (message: string): string =>
+const messageOf = (message: string): string =>
   `${message.charAt(0).toUpperCase()}${message.slice(1)}${/[.?!]$/.test(message) ? '' : '.'}`
 
 function textOf(examined: readonly Examined[]): string {
@@ -90,8 +90,8 @@ function textOf(examined: readonly Examined[]): string {
   const lines = examined.flatMap(({ name, findings }) =>
     findings.length === 0
       ? [`${name.padEnd(width)}  fine`]
-      : findings.flatMap(({ severity, sentence, remedy }) => [
-          `${name.padEnd(width)}  ${severity}: ${sentence}`,
+      : findings.flatMap(({ severity, message, remedy }) => [
+          `${name.padEnd(width)}  ${severity}: ${message}`,
           `${' '.repeat(width)}  → ${remedy}`,
         ]),
   )

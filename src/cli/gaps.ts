@@ -99,7 +99,7 @@ function inspectLine(gaps: Some<Gap>): string {
   const [{ coinId, timeframe, cause, range }] = gaps
   const { to } = (gaps.at(-1) ?? gaps[0]).range
   const inspected = { coinId, timeframe, candles: candlesIn(gaps), from: range.from, to }
-  return inspectCommand(inspected, cause === 'discarded' ? 'settled' : 'open')
+  return inspectCommand(inspected, cause === 'discarded' ? 'resolved' : 'open')
 }
 
 function inspectLines(gaps: readonly Gap[]): string[] {
@@ -184,13 +184,13 @@ async function repair(
   const plans: BackfillPlan[] = []
   for (const gap of asked) {
     if (isAbsence(gap)) await forgetAbsence(db, gap, gap.range, clock.now())
-    const wish = {
+    const request = {
       coinIds: [gap.coinId],
       timeframes: [gap.timeframe],
       range: gap.range,
       retryRejected: true,
     } as const
-    plans.push(await planBackfill(database.pool, settings, coins, wish, clock.now()))
+    plans.push(await planBackfill(database.pool, settings, coins, request, clock.now()))
   }
   sayPlans(asked)
   const failed = await runTogether(fleet, plans, signal)

@@ -50,7 +50,7 @@ const listCommand = (): Command =>
     .action((options: ListOptions) =>
       withDatabase(async ({ db, clock }) => {
         const most = readCount('--limit', options.limit, mostRows)
-        const state = options.resolved ? 'settled' : 'open'
+        const state = options.resolved ? 'resolved' : 'open'
         const filter = {
           ...(await readQuarantineFilter(db, options)),
           ...rangeOf(options, clock.now()),
@@ -92,16 +92,16 @@ function listText(rows: readonly QuarantinedRow[], total: number): string {
 }
 
 /** What holds of the open time: settled as …, stored from elsewhere, or open. */
-const stateWord = ({ settled, isStored }: QuarantinedRow): string =>
-  settled?.as ?? (isStored ? 'stored' : 'open')
+const stateWord = ({ resolved, isStored }: QuarantinedRow): string =>
+  resolved?.as ?? (isStored ? 'stored' : 'open')
 
-function rowJson({ openTime, quarantinedAt, lastSeenAt, settled, ...row }: QuarantinedRow) {
+function rowJson({ openTime, quarantinedAt, lastSeenAt, resolved, ...row }: QuarantinedRow) {
   return {
     ...row,
     openTime: openTime === undefined ? null : toIso(openTime),
     quarantinedAt: toIso(quarantinedAt),
     lastSeenAt: toIso(lastSeenAt),
-    settled: settled === undefined ? null : { ...settled, at: toIso(settled.at) },
+    resolved: resolved === undefined ? null : { ...resolved, at: toIso(resolved.at) },
   }
 }
 
@@ -118,7 +118,7 @@ const showCommand = (): Command =>
     )
 
 function rowText(row: QuarantinedRow): string {
-  const { id, source, market, coinId, timeframe, openTime, reason, raw, settled } = row
+  const { id, source, market, coinId, timeframe, openTime, reason, raw, resolved } = row
   return [
     `id         ${id}`,
     `market     ${source}:${market}${coinId === undefined ? '' : `, ${coinId}`}`,
@@ -127,9 +127,9 @@ function rowText(row: QuarantinedRow): string {
     `reason     ${reason}`,
     `raw        ${raw}`,
     ...(row.isStored ? ['table      has a candle for its open time'] : []),
-    settled === undefined
+    resolved === undefined
       ? 'resolved   no'
-      : `resolved   ${settled.as} at ${toMinuteText(settled.at)} by ${settled.by}${settled.why === undefined ? '' : `: ${settled.why}`}`,
+      : `resolved   ${resolved.as} at ${toMinuteText(resolved.at)} by ${resolved.by}${resolved.why === undefined ? '' : `: ${resolved.why}`}`,
   ].join('\n')
 }
 
@@ -161,16 +161,16 @@ async function retry(
   const rows = await chosenRows(db, ids, options)
   if (rows.length === 0) say('no unresolved row matches: nothing to request')
   const plan = planRetries(settings, await listCoins(db), rows, clock.now())
-  const settling = { by: accountName(), now: clock.now() }
-  const { settled, requests } = await retryQuarantined(context, plan, settling, {
+  const resolving = { by: accountName(), now: clock.now() }
+  const { resolved, requests } = await retryQuarantined(context, plan, resolving, {
     signal,
     onPause: sayPause,
   })
-  const as = (wanted: string) => [...settled].filter(([, settlement]) => settlement === wanted)
-  const open = plan.rows.filter(({ id }) => !settled.has(id))
+  const as = (wanted: string) => [...resolved].filter(([, resolution]) => resolution === wanted)
+  const open = plan.rows.filter(({ id }) => !resolved.has(id))
   const outcome = { loaded: as('loaded').length, withdrawn: as('withdrawn').length, open: open.length }
-  const told = plan.leftAlone.map(({ row, why }) => ({ id: row.id, why }))
-  answer(options.json, { ...outcome, requests, leftAlone: told }, () =>
+  const reported = plan.leftAlone.map(({ row, why }) => ({ id: row.id, why }))
+  answer(options.json, { ...outcome, requests, leftAlone: reported }, () =>
     [
       `${counted(outcome.loaded, 'row')} resolved: the table has the candle now.`,
       ...(outcome.withdrawn > 0
@@ -184,7 +184,7 @@ async function retry(
     ].join('\n'),
   )
   const left = [...open, ...plan.leftAlone.map(({ row }) => row)].filter(
-    ({ settled }) => settled === undefined,
+    ({ resolved }) => resolved === undefined,
   )
   if (left.length > 0) {
     throw new StillOpen(
@@ -253,18 +253,18 @@ const discardCommand = (): Command =>
         if (reason.trim() === '') throw new InvalidInput('--reason is empty: say why')
         if (by.trim() === '') throw new InvalidInput('--by is empty: name the person, or leave it out')
         const rows = await rowsNamed(db, ids)
-        const settling = { by, now: clock.now(), why: reason.trim() }
+        const resolving = { by, now: clock.now(), why: reason.trim() }
         const discarded = await discard(
           db,
           rows.map(({ id }) => id),
-          settling,
+          resolving,
         )
-        const settledBefore = rows.filter(({ id }) => !discarded.includes(id)).map(({ id }) => id)
-        answer(json, { discarded, settledBefore }, () =>
+        const resolvedBefore = rows.filter(({ id }) => !discarded.includes(id)).map(({ id }) => id)
+        answer(json, { discarded, resolvedBefore }, () =>
           [
             `${counted(discarded.length, 'row')} discarded by ${by}.`,
-            ...(settledBefore.length > 0
-              ? [`${counted(settledBefore.length, 'row')} resolved before, and left unchanged.`]
+            ...(resolvedBefore.length > 0
+              ? [`${counted(resolvedBefore.length, 'row')} resolved before, and left unchanged.`]
               : []),
           ].join('\n'),
         )

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { Command } from 'commander'
 import { InvalidInput } from '../fault.ts'
-import type { Face } from '../replay/face.ts'
-import type { UsualLie } from '../replay/usual-lies.ts'
+import type { Endpoint } from '../replay/endpoint.ts'
+import type { UsualFault } from '../replay/usual-lies.ts'
 import { baseUrlVariable, baseUrlVariables } from '../settings/base-url-variable.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import { readCount } from './arguments.ts'
@@ -35,16 +35,16 @@ export const replayCommand = (): Command =>
 
 async function replay({ clock, log, releases, signal }: Session, options: Options): Promise<void> {
   // Half a megabyte of recordings that no other command needs.
-  const { faces } = await import('../replay/faces.ts')
+  const { endpoints } = await import('../replay/endpoints.ts')
   const { openReplayExchange } = await import('../replay/exchange.ts')
   const { inTurn } = await import('../replay/usual-lies.ts')
   if (options.faultEvery !== undefined && options.fault === undefined)
     throw new InvalidInput('--fault-every needs a fault: add --fault NAME, such as --fault html')
-  const chosen = chooseFaces(faces, options.source)
+  const chosen = chooseEndpoints(endpoints, options.source)
   const exchange = await openReplayExchange({
     clock,
     log,
-    faces: chosen,
+    endpoints: chosen,
     port: readFirstPort(options.port, chosen.length),
     ...(readLimits(options.limits) === 'none' && { limits: 'none' }),
     faults: inTurn(
@@ -54,8 +54,12 @@ async function replay({ clock, log, releases, signal }: Session, options: Option
   })
   releases.push(() => exchange.close())
   const variables = baseUrlVariables(exchange.urls)
-  const told = [...exchange.urls].map(([source, url]) => ({ source, url, variable: baseUrlVariable(source) }))
-  answer(options.json, told, () =>
+  const reported = [...exchange.urls].map(([source, url]) => ({
+    source,
+    url,
+    variable: baseUrlVariable(source),
+  }))
+  answer(options.json, reported, () =>
     Object.entries(variables)
       .map(([name, url]) => `${name}=${url}`)
       .join('\n'),
@@ -64,12 +68,15 @@ async function replay({ clock, log, releases, signal }: Session, options: Option
   if (!signal.aborted) await once(signal, 'abort')
 }
 
-function chooseFaces(faces: readonly Face[], ids: readonly string[] | undefined): readonly Face[] {
-  if (!ids) return faces
-  const known = faces.map(({ source }) => source)
+function chooseEndpoints(
+  endpoints: readonly Endpoint[],
+  ids: readonly string[] | undefined,
+): readonly Endpoint[] {
+  if (!ids) return endpoints
+  const known = endpoints.map(({ source }) => source)
   return [...new Set(ids)].map((id) => {
-    const face = faces.find(({ source }) => source === id)
-    if (face) return face
+    const endpoint = endpoints.find(({ source }) => source === id)
+    if (endpoint) return endpoint
     throw new InvalidInput(
       `no source "${id}" to replay.${didYouMean(id, known)} There is ${known.join(', ')}`,
     )
@@ -86,11 +93,11 @@ function readLimits(text: string): 'real' | 'none' {
   throw new InvalidInput(`--limits ${text} is unknown; there is real and none`)
 }
 
-async function readFaults(names: readonly string[]): Promise<UsualLie[]> {
-  const { isUsualLie, usualLies } = await import('../replay/usual-lies.ts')
-  const known = Object.keys(usualLies)
+async function readFaults(names: readonly string[]): Promise<UsualFault[]> {
+  const { isUsualFault, usualFaults } = await import('../replay/usual-lies.ts')
+  const known = Object.keys(usualFaults)
   return [...new Set(names)].map((name) => {
-    if (isUsualLie(name)) return name
+    if (isUsualFault(name)) return name
     throw new InvalidInput(`no fault "${name}".${didYouMean(name, known)} There is ${known.join(', ')}`)
   })
 }

@@ -12,7 +12,7 @@ import {
 import { toMinuteText } from '../market/instant.ts'
 import { nameOf } from '../store/lifecycle/list-partitions.ts'
 import { holdText, type RecordedHold } from '../store/lifecycle/partition-holds.ts'
-import { endingTexts, type PlannedPartition, type Verdict } from '../store/lifecycle/retention.ts'
+import { type Decision, endingTexts, type PlannedPartition } from '../store/lifecycle/retention.ts'
 import { answer, bytesText, countText } from './output.ts'
 import { runHere } from './run-here.ts'
 import { withDatabase, withFleet } from './session.ts'
@@ -71,7 +71,7 @@ const partitionTable = (partitions: readonly PlannedPartition[]): string =>
       align: 'right',
     },
     { title: 'size', of: ({ partition }) => bytesText(partition.bytes), align: 'right', leaveOut: 1 },
-    { title: 'would be', of: ({ verdict, policy }) => fates[verdict] ?? endingTexts[policy.ending] },
+    { title: 'would be', of: ({ decision, policy }) => fates[decision] ?? endingTexts[policy.ending] },
     { title: 'because', of: ({ reason }) => reason, wraps: true },
   ])
 
@@ -84,7 +84,7 @@ const unboundedTable = (unbounded: readonly HeldUnbounded[]): string =>
     { title: 'because', of: ({ hold }) => holdText(hold), wraps: true },
   ])
 
-const fates: Readonly<Record<Verdict, string | undefined>> = {
+const fates: Readonly<Record<Decision, string | undefined>> = {
   stays: 'kept',
   'held-back': 'held back',
   goes: undefined,

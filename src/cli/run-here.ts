@@ -30,7 +30,7 @@ export async function runHere<P>(
   const report = { attempt: 1, progress: async () => {}, log: async (line: string) => say(line) }
   try {
     const outcome = await underSpan(span, () => job.run({ ...context, signal, runId }, payload, report))
-    span?.tell(outcomeAttributes(outcome))
+    span?.annotate(outcomeAttributes(outcome))
     await finishRun(db, runId, { status: 'done', outcome }, clock.now())
     return outcome
   } catch (error) {

@@ -40,11 +40,11 @@ export function statusText({ status, alerts, colours, size }: StatusText): strin
   // The prompt takes the last line.
   const mostLines = size.height - 1
   const headline = [
-    ...wrap(overall.sentence, width).map((line) => paint(line, state[overall.state])),
-    ...shortened(overall.others, shownOthers).flatMap((sentence) => wrap(sentence, width)),
+    ...wrap(overall.message, width).map((line) => paint(line, state[overall.state])),
+    ...shortened(overall.others, shownOthers).flatMap((message) => wrap(message, width)),
   ]
   const open = shortened(
-    alerts.map((sentence) => `! ${sentence}`),
+    alerts.map((message) => `! ${message}`),
     shownAlerts,
   ).flatMap((alert) => wrap(alert, width).map((line) => paint(line, 'red')))
   const last = wrap(footer(process), width)

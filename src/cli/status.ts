@@ -13,17 +13,17 @@ export const statusCommand = (): Command =>
   new Command('status')
     .option('--json', 'print JSON, as /api/status does')
     .action(({ json }: { json?: boolean }) =>
-      withFleet(async ({ settings, database, db, clock, log }, { engine, stops }) => {
-        const reach = { settings, pool: database.pool, engine, jobs, clock, log }
+      withFleet(async ({ settings, database, db, clock, log }, { engine, pauses }) => {
+        const deps = { settings, pool: database.pool, engine, jobs, clock, log }
         const status = await collectStatus({
-          ...reach,
-          stops,
+          ...deps,
+          pauses,
           queues: queuesWith(await readSources(db)),
           startedAt: undefined,
-          readiness: () => readReadiness({ ...reach, upSinceMs: Number.NEGATIVE_INFINITY }),
+          readiness: () => readReadiness({ ...deps, upSinceMs: Number.NEGATIVE_INFINITY }),
           version: readVersion(),
         })
-        const alerts = (await listOpenIncidents(db)).map(({ sentence }) => sentence)
+        const alerts = (await listOpenIncidents(db)).map(({ message }) => message)
         answer(json, status, () =>
           statusText({ status, alerts, colours: hasColours(), size: terminalSize() }),
         )

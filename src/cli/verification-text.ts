@@ -112,12 +112,12 @@ function exampleText({ kind, openTime, stored, given, reason }: Difference): str
 /** One line for each source and reason. */
 function unreadLines(unread: readonly Unread[]): string[] {
   const groups = new Map<string, Unread[]>()
-  for (const stretch of unread) {
-    const key = `${stretch.source} ${stretch.cause}`
-    groups.set(key, [...(groups.get(key) ?? []), stretch])
+  for (const marketRange of unread) {
+    const key = `${marketRange.source} ${marketRange.cause}`
+    groups.set(key, [...(groups.get(key) ?? []), marketRange])
   }
   return [...groups.values()].map((group) => {
-    const candles = group.reduce((sum, stretch) => sum + stretch.candles, 0)
+    const candles = group.reduce((sum, marketRange) => sum + marketRange.candles, 0)
     const ranges = group.slice(0, 3).map(({ range }) => rangeText(range))
     const more = group.length > 3 ? [`${countText(group.length - 3)} more`] : []
     const words = group.slice(0, 1).map(({ source, cause }) => unreadWords(source)[cause])

@@ -89,7 +89,7 @@ function planOne(
   { from, to = 'now', source, sample, seed }: VerifyOptions,
 ): Promise<VerificationPlan> {
   const now = clock.now()
-  const wish = {
+  const request = {
     coin,
     timeframe,
     range: readRange(from, to, now),
@@ -97,7 +97,7 @@ function planOne(
     ...(sample === undefined ? {} : { sample: readCount('--sample', sample, mostPages) }),
     seed: seed ?? randomBytes(4).toString('hex'),
   }
-  return planVerification(db, settings, wish, now)
+  return planVerification(db, settings, request, now)
 }
 
 async function verifyOne(
@@ -139,8 +139,8 @@ async function repair(
     ranges,
   } of mendable) {
     const series = { coinId, timeframe, source: source.id }
-    const question = { series, source, symbol, ranges }
-    filled = addFilled(filled, await askAgain(context, question, 'repair-differences', pausing))
+    const request = { series, source, symbol, ranges }
+    filled = addFilled(filled, await askAgain(context, request, 'repair-differences', pausing))
   }
   return filled
 }

@@ -6,8 +6,8 @@ import type { Log } from '../runtime/log.ts'
 import type { BudgetStore } from './bucket-store.ts'
 import { type LeakyBucket, openLeakyBucket } from './leaky-bucket.ts'
 import { type Pace, paceOf, paymentOf } from './pace.ts'
+import { openPauses, type Pause, type Pauses } from './pauses.ts'
 import type { HttpAnswer, HttpRequest, Lane, RateLimit } from './request.ts'
-import { openStops, type Stop, type Stops } from './stops.ts'
 import { Turns } from './turns.ts'
 
 type Costly = Pick<HttpRequest, 'source' | 'weight' | 'rateLimits'>
@@ -25,9 +25,9 @@ export type Budget = Readonly<{
    * Tells the whole fleet of a stop, and lets nobody ask the source for as long as it lasts. One that is `unserved` is
    * only told: which hosts do not serve it, each process finds out for itself.
    */
-  stop(request: Costly, stop: Omit<Stop, 'source'>, reason: string): Promise<void>
+  stop(request: Costly, stop: Omit<Pause, 'source'>, reason: string): Promise<void>
   /** What stands against asking these sources now. */
-  stops(sources: readonly string[]): Promise<Stop[]>
+  pauses(sources: readonly string[]): Promise<Pause[]>
 }>
 
 /** For a mirror of one's own: no limit at all. */
@@ -35,7 +35,7 @@ export const unlimitedBudget: Budget = {
   take: async () => {},
   observe: async () => {},
   stop: async () => {},
-  stops: async () => [],
+  pauses: async () => [],
 }
 
 type Surroundings = Readonly<{
@@ -47,14 +47,14 @@ type Surroundings = Readonly<{
 
 /** Opens the budget on the store that all processes of the fleet share. */
 export function openBudget(store: BudgetStore, surroundings: Surroundings): Budget {
-  const stops = openStops(store)
+  const pauses = openPauses(store)
   const opened = new Map<string, SourceBudget>()
   const budgetOf = ({ source, rateLimits }: Costly) => {
     const found = opened.get(source)
     if (found) return found
     const pace = paceOf(rateLimits, surroundings.share)
     const bucket = openLeakyBucket(store, source, pace)
-    const made = new SourceBudget({ ...surroundings, source, rateLimits, pace, bucket, stops })
+    const made = new SourceBudget({ ...surroundings, source, rateLimits, pace, bucket, pauses })
     opened.set(source, made)
     return made
   }
@@ -62,11 +62,11 @@ export function openBudget(store: BudgetStore, surroundings: Surroundings): Budg
     take: (request, lane, signal) => budgetOf(request).take(request.weight, lane, signal),
     observe: (request, answer) => budgetOf(request).observe(answer),
     stop: (request, stop, reason) => budgetOf(request).stop(stop, reason),
-    stops: async (sources) => {
-      const standing: Stop[] = []
+    pauses: async (sources) => {
+      const standing: Pause[] = []
       // One after another: each takes a connection, and whoever only looks must not take those of the jobs.
       for (const source of sources) {
-        const stop = await stops.read(source)
+        const stop = await pauses.read(source)
         if (stop) standing.push(stop)
       }
       return standing
@@ -80,7 +80,7 @@ type Parts = Surroundings &
     rateLimits: readonly RateLimit[]
     pace: Pace
     bucket: LeakyBucket
-    stops: Stops
+    pauses: Pauses
   }>
 
 /** A short wait for the end of a stop is waited out; for a longer one the work goes back to its queue. */
@@ -129,9 +129,9 @@ class SourceBudget {
 
   /** Waits for the end of a short stop, and throws RateLimited for a longer one. */
   async #respectStop(signal: AbortSignal): Promise<void> {
-    const { source, stops, log } = this.#parts
+    const { source, pauses, log } = this.#parts
     for (;;) {
-      const stop = await stops.read(source)
+      const stop = await pauses.read(source)
       if (!stop || stop.kind === 'unserved') break
       this.#knowsOfStop = true
       if (stop.leftMs > longestPauseMs) {
@@ -158,9 +158,9 @@ class SourceBudget {
     }
   }
 
-  async stop({ kind, leftMs }: Omit<Stop, 'source'>, reason: string): Promise<void> {
-    const { source, stops, clock, log } = this.#parts
-    const standing = await stops.read(source)
+  async stop({ kind, leftMs }: Omit<Pause, 'source'>, reason: string): Promise<void> {
+    const { source, pauses, clock, log } = this.#parts
+    const standing = await pauses.read(source)
     let wholeMs = leftMs
     if (kind === 'unserved') {
       // It must not hide a ban, which ends requests to the hosts that do serve us.
@@ -173,7 +173,7 @@ class SourceBudget {
       // An answer that was under way may know of a shorter stop, or of the same.
       if (standing && standing.kind !== 'unserved' && standing.leftMs >= leftMs - second) return
     }
-    await stops.write({ source, kind, leftMs: wholeMs })
+    await pauses.write({ source, kind, leftMs: wholeMs })
     const event = kind === 'unserved' ? 'source.unserved' : 'source.banned'
     log.warn(event, { source, kind, until: toIso(plus(clock.now(), wholeMs)), reason })
   }

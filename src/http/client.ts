@@ -38,10 +38,10 @@ const keptHeaders = (response: AxiosResponse): Record<string, string> =>
 export function openHttpClient(options: HttpOptions): HttpClient & Downloader & { close(): void } {
   const httpAgent = new HttpAgent({ keepAlive: true })
   const httpsAgent = new HttpsAgent({ keepAlive: true })
-  const reach: Reach = { ...options, httpAgent, httpsAgent, unservedUntil: new Map() }
+  const deps: Deps = { ...options, httpAgent, httpsAgent, unservedUntil: new Map() }
   return {
-    get: (request, sending) => get(reach, request, sending),
-    download: (request, sending) => download(reach, request, sending),
+    get: (request, sending) => get(deps, request, sending),
+    download: (request, sending) => download(deps, request, sending),
     close: () => {
       httpAgent.destroy()
       httpsAgent.destroy()
@@ -49,7 +49,7 @@ export function openHttpClient(options: HttpOptions): HttpClient & Downloader & 
   }
 }
 
-type Reach = HttpOptions &
+type Deps = HttpOptions &
   Readonly<{
     httpAgent: HttpAgent
     httpsAgent: HttpsAgent
@@ -57,21 +57,21 @@ type Reach = HttpOptions &
     unservedUntil: Map<string, Instant>
   }>
 
-async function get(reach: Reach, request: HttpRequest, sending: SendOptions): Promise<HttpAnswer> {
-  const { body, ...head } = await ask<string>(reach, request, sending, readText)
+async function get(deps: Deps, request: HttpRequest, sending: SendOptions): Promise<HttpAnswer> {
+  const { body, ...head } = await ask<string>(deps, request, sending, readText)
   const answer = { ...head, text: body }
   refuseOtherThanJson(request, answer)
   return answer
 }
 
-async function download(reach: Reach, request: HttpRequest, sending: SendOptions): Promise<Download> {
-  const timeoutMs = downloadPatience * reach.timeoutMs
-  const { body, answeredAt } = await ask<Buffer>({ ...reach, timeoutMs }, request, sending, readBytes)
+async function download(deps: Deps, request: HttpRequest, sending: SendOptions): Promise<Download> {
+  const timeoutMs = downloadTimeoutFactor * deps.timeoutMs
+  const { body, answeredAt } = await ask<Buffer>({ ...deps, timeoutMs }, request, sending, readBytes)
   return { bytes: body, answeredAt }
 }
 
 /** A file is some hundred times as long as an answer, and nobody waits for it. */
-const downloadPatience = 5
+const downloadTimeoutFactor = 5
 
 /** How a body is taken in, and what the words of a refusal are read from. */
 type Reading<Body> = Readonly<{
@@ -98,18 +98,18 @@ const unservedMs = 15 * minute
 
 /** Asks the first host that serves our region. Throws Blocked when none does. */
 async function ask<Body>(
-  reach: Reach,
+  deps: Deps,
   request: HttpRequest,
   sending: SendOptions,
   reading: Reading<Body>,
 ): Promise<Asked<Body>> {
-  const { clock, budget, log, unservedUntil } = reach
+  const { clock, budget, log, unservedUntil } = deps
   const { source, baseUrl, standIns } = request
   const now = clock.now()
   const hosts = [baseUrl, ...standIns].filter((host) => !isAhead(unservedUntil.get(host) ?? now, now))
   for (const host of hosts) {
     try {
-      return await watched(reach, source, askHost(reach, host, request, sending, reading))
+      return await watched(deps, source, askHost(deps, host, request, sending, reading))
     } catch (error) {
       if (!(error instanceof Blocked)) throw error
       unservedUntil.set(host, plus(now, unservedMs))
@@ -122,7 +122,7 @@ async function ask<Body>(
 }
 
 /** Any answer shows that a source can be reached; a failure carries whose it is. */
-async function watched<T>({ reachability }: Reach, source: string, answer: Promise<T>): Promise<T> {
+async function watched<T>({ reachability }: Deps, source: string, answer: Promise<T>): Promise<T> {
   try {
     const given = await answer
     reachability?.answered(source)
@@ -153,22 +153,22 @@ function blockedEverywhere({ source, baseUrl, standIns }: HttpRequest): Blocked 
 
 /** One request within the budget. Throws the fault that its answer stands for. */
 function askHost<Body>(
-  reach: Reach,
+  deps: Deps,
   host: string,
   request: HttpRequest,
   sending: SendOptions,
   reading: Reading<Body>,
 ): Promise<Asked<Body>> {
-  const { budget } = reach
+  const { budget } = deps
   const { lane, signal } = sending
   const details = currentSpan() ? spanDetails(host, request, sending) : {}
-  return inSpan(`GET ${request.source}`, details, async (tell) => {
+  return inSpan(`GET ${request.source}`, details, async (annotate) => {
     const askedAt = performance.now()
     await inSpan('budget', {}, () => budget.take(request, lane, signal))
-    tell({ 'beacon.budget.wait_ms': Math.round(performance.now() - askedAt) })
-    const asked = await send(reach, host, request, signal, reading)
+    annotate({ 'beacon.budget.wait_ms': Math.round(performance.now() - askedAt) })
+    const asked = await send(deps, host, request, signal, reading)
     const { body, ...head } = asked
-    tell({ 'http.response.status_code': asked.status })
+    annotate({ 'http.response.status_code': asked.status })
     const answer = { ...head, text: reading.wordsOf(body) }
     await budget.observe(request, answer)
     const fault = faultOf(request, answer)
@@ -218,7 +218,7 @@ async function stopAll(budget: Budget, request: HttpRequest, fault: RateLimited)
 const sendByAxios = axios.getAdapter('http')
 
 async function send<Body>(
-  { httpAgent, httpsAgent, clock, timeoutMs, maxBodyBytes, secretHeaders }: Reach,
+  { httpAgent, httpsAgent, clock, timeoutMs, maxBodyBytes, secretHeaders }: Deps,
   baseUrl: string,
   { source, path, query }: HttpRequest,
   signal: AbortSignal,
@@ -263,11 +263,11 @@ async function send<Body>(
 
 /** In the source's own words where it has any, otherwise by the status. */
 function faultOf(request: HttpRequest, answer: HttpAnswer): Fault | undefined {
-  const toldMs = retryAfterMs(answer)
+  const statedMs = retryAfterMs(answer)
   const fault = request.classify(answer) ?? faultOfStatus(request, answer)
   // A source that is out of order and says for how long is not asked before.
-  return fault?.remedy === 'retry' && toldMs !== undefined
-    ? new RateLimited(`${fault.message}; it says to wait ${toldMs / second} s`, toldMs)
+  return fault?.remedy === 'retry' && statedMs !== undefined
+    ? new RateLimited(`${fault.message}; it says to wait ${statedMs / second} s`, statedMs)
     : fault
 }
 

@@ -29,8 +29,8 @@ export async function postWebhook({ url, secret }: Webhook, message: object, sen
     'x-beacon-signature': `sha256=${signatureOf(secret, sentAt, body)}`,
   })
   if (status >= 200 && status < 300) return
-  const sentence = `the webhook answered with status ${status}`
-  throw status < 500 && status !== 429 && status !== 408 ? new Refused(sentence) : new Unavailable(sentence)
+  const reason = `the webhook answered with status ${status}`
+  throw status < 500 && status !== 429 && status !== 408 ? new Refused(reason) : new Unavailable(reason)
 }
 
 async function post(url: string, body: string, headers: Record<string, string>): Promise<number> {

@@ -14,10 +14,10 @@ import { throwIfUnplaced } from '../store/partitions/leave-out.ts'
 import type { QuarantinedRow } from '../store/quarantine.ts'
 import { finishRun, startRun } from '../store/runs.ts'
 import { type Database, databaseOf } from '../store/transaction.ts'
-import { settledClose } from './kept-history.ts'
-import { inLoad, type LoadReach, loadAll } from './load-pages.ts'
+import { finalClose } from './kept-history.ts'
+import { inLoad, type LoadDeps, loadAll } from './load-pages.ts'
 
-export type AcceptReach = LoadReach & Pick<Context, 'clock'>
+export type AcceptDeps = LoadDeps & Pick<Context, 'clock'>
 
 /** A row whose candle can be stored. */
 type Acceptable = Readonly<{ id: string; series: Series; market: string; candle: AlignedCandle }>
@@ -30,13 +30,13 @@ export type Accepted = Accounting & Readonly<{ accepted: readonly string[]; load
  * nothing changed, where one of the rows can never be stored.
  */
 export async function acceptQuarantined(
-  reach: AcceptReach,
+  deps: AcceptDeps,
   rows: readonly QuarantinedRow[],
   accepting: Accepting,
 ): Promise<Accepted> {
   const bySeries = new Map<string, Acceptable[]>()
   for (const row of rows) {
-    const acceptable = acceptableOf(reach.settings, row, accepting.now)
+    const acceptable = acceptableOf(deps.settings, row, accepting.now)
     const { coinId, timeframe, source } = acceptable.series
     const key = `${coinId} ${timeframe} ${source}`
     const ofSeries = bySeries.get(key) ?? []
@@ -44,10 +44,10 @@ export async function acceptQuarantined(
     bySeries.set(key, [...ofSeries, acceptable])
   }
   const lists = [...bySeries.values()]
-  for (const list of lists) await refuseStored(databaseOf(reach.pool), list)
+  for (const list of lists) await refuseStored(databaseOf(deps.pool), list)
   let total: Accepted = { ...nothingReceived, accepted: [], loaded: [] }
   for (const list of lists) {
-    const one = await acceptSeries(reach, list, accepting)
+    const one = await acceptSeries(deps, list, accepting)
     const accepted = [...total.accepted, ...one.accepted]
     total = { ...addAccounting(total, one), accepted, loaded: [...total.loaded, ...one.loaded] }
   }
@@ -56,10 +56,12 @@ export async function acceptQuarantined(
 
 /** Throws InvalidInput that says why the row can never be stored. */
 function acceptableOf(settings: Settings, row: QuarantinedRow, now: Instant): Acceptable {
-  const { id, source, market, coinId, timeframe, openTime, values, settled, reason } = row
+  const { id, source, market, coinId, timeframe, openTime, values, resolved, reason } = row
   const cannot = (why: string) => new InvalidInput(`row ${shortId(id)} cannot be accepted: ${why}`)
-  if (settled !== undefined && settled.as !== 'discarded')
-    throw cannot(`it is resolved already: ${settled.as} at ${toMinuteText(settled.at)} UTC by ${settled.by}`)
+  if (resolved !== undefined && resolved.as !== 'discarded')
+    throw cannot(
+      `it is resolved already: ${resolved.as} at ${toMinuteText(resolved.at)} UTC by ${resolved.by}`,
+    )
   if (timeframe === undefined) throw cannot('it is a price, and only candles can be')
   if (coinId === undefined || !isTimeframe(timeframe)) throw cannot('it names no coin and timeframe')
   if (settings.timeframes[timeframe] === undefined)
@@ -72,7 +74,7 @@ function acceptableOf(settings: Settings, row: QuarantinedRow, now: Instant): Ac
     throw cannot(
       `it has no candle that can be stored (${reason}). Ask for it again with: beacon quarantine retry ${shortId(id)}`,
     )
-  if (candleFrom(openTime, timeframe).to > settledClose(settings, timeframe, now))
+  if (candleFrom(openTime, timeframe).to > finalClose(settings, timeframe, now))
     throw cannot('its candle has not closed yet')
   return { id, series: { coinId, timeframe, source }, market, candle: { openTime, ...values } }
 }
@@ -100,11 +102,11 @@ async function refuseStored(db: Database, rows: readonly Acceptable[]): Promise<
 }
 
 async function acceptSeries(
-  reach: AcceptReach,
+  deps: AcceptDeps,
   rows: readonly Acceptable[],
   accepting: Accepting,
 ): Promise<Accepted> {
-  const { pool, clock } = reach
+  const { pool, clock } = deps
   const db = databaseOf(pool)
   const [first] = rows
   if (!first) return { ...nothingReceived, accepted: [], loaded: [] }
@@ -118,7 +120,7 @@ async function acceptSeries(
   const runId = await startRun(db, { ...run, jobId: 'command-accept-quarantine', startedAt: clock.now() })
   const batches = sorted.map((row) => batchOf(row, runId, accepting.now))
   try {
-    const done = await inLoad(reach, series.timeframe, batches, async (tx, placed): Promise<Accepted> => {
+    const done = await inLoad(deps, series.timeframe, batches, async (tx, placed): Promise<Accepted> => {
       throwIfUnplaced(placed.unplaced, 'candle')
       await lockSeries(tx.db, [series])
       await refuseStored(tx.db, rows)
@@ -150,7 +152,7 @@ function batchOf({ series, market, candle }: Acceptable, runId: string, now: Ins
     answered,
     rows: encodeCandles(series, [candle]),
     rejected: [],
-    settledBefore: answered.from,
+    absentBefore: answered.from,
     now,
     runId,
   }

@@ -6,34 +6,34 @@ import type { Series } from '../store/coverage.ts'
 import type { AskedByCommand } from '../store/run-provenance.ts'
 import { finishRun, startRun } from '../store/runs.ts'
 import { databaseOf } from '../store/transaction.ts'
-import { addFilled, type Filled, type FillReach, fillRange, nothingFilled } from './fill-range.ts'
-import { type Patience, withPatience } from './patience.ts'
+import { addFilled, type FillDeps, type Filled, fillRange, nothingFilled } from './fill-range.ts'
+import { type RetryPolicy, withRetries } from './retry-policy.ts'
 
 /** Open times of one market, ascending, to be asked for whatever the ledger says of them. */
-export type Question = Readonly<{
+export type Request = Readonly<{
   series: Series
   source: CandleProvider
   symbol: string
   ranges: readonly AlignedRange[]
 }>
 
-export type AskReach = Omit<FillReach, 'runId' | 'signal'>
+export type AskDeps = Omit<FillDeps, 'runId' | 'signal'>
 
 /**
  * Asks for exactly these open times, before any backfill, and loads what comes: a command does so itself, without the
  * queue. It stands in the record of runs as `job`.
  */
 export async function askAgain(
-  reach: AskReach,
-  question: Question,
+  deps: AskDeps,
+  request: Request,
   job: AskedByCommand,
-  patience: Patience,
+  retryPolicy: RetryPolicy,
 ): Promise<Filled> {
-  const { pool, clock } = reach
+  const { pool, clock } = deps
   const db = databaseOf(pool)
-  const runId = await startRun(db, { ...runOf(question, job), startedAt: clock.now() })
+  const runId = await startRun(db, { ...runOf(request, job), startedAt: clock.now() })
   try {
-    const filled = await fillAll({ ...reach, runId, signal: patience.signal }, question, patience)
+    const filled = await fillAll({ ...deps, runId, signal: retryPolicy.signal }, request, retryPolicy)
     await finishRun(db, runId, { status: 'done', outcome: filled }, clock.now())
     return filled
   } catch (error) {
@@ -44,7 +44,7 @@ export async function askAgain(
   }
 }
 
-function runOf({ series, symbol, ranges }: Question, job: AskedByCommand) {
+function runOf({ series, symbol, ranges }: Request, job: AskedByCommand) {
   const [first, last] = [ranges[0], ranges.at(-1)]
   const span = first && last ? { from: toIso(first.from), to: toIso(last.to) } : {}
   const payload = { ...series, symbol, ...span }
@@ -52,14 +52,14 @@ function runOf({ series, symbol, ranges }: Question, job: AskedByCommand) {
 }
 
 async function fillAll(
-  reach: FillReach,
-  { series, source, symbol, ranges }: Question,
-  patience: Patience,
+  deps: FillDeps,
+  { series, source, symbol, ranges }: Request,
+  retryPolicy: RetryPolicy,
 ): Promise<Filled> {
   let filled = nothingFilled
   for (const range of ranges) {
     const asked = { series, source, symbol, range, lane: 'repair' } as const
-    filled = addFilled(filled, await withPatience(() => fillRange(reach, asked), patience))
+    filled = addFilled(filled, await withRetries(() => fillRange(deps, asked), retryPolicy))
   }
   return filled
 }

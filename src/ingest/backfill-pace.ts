@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import { paceOf } from '../http/pace.ts'
-import type { Stop } from '../http/stops.ts'
+import type { Pause } from '../http/pauses.ts'
 import { type Instant, minute, plus } from '../market/instant.ts'
 import { queueOfSource } from '../settings/source-ids.ts'
 import type { Settings } from '../settings.ts'
@@ -39,7 +39,7 @@ export async function readPaces(
   pool: Pool,
   { budget, environment }: Settings,
   sources: readonly string[],
-  stops: readonly Stop[],
+  pauses: readonly Pause[],
   now: Instant,
 ): Promise<SourcePace[]> {
   if (environment.unlimitedBudget) {
@@ -53,7 +53,7 @@ export async function readPaces(
     const { requests, backfills } = others.get(queueOfSource(source)) ?? { requests: 0, backfills: 0 }
     const othersShare = Math.min(1, (requests * pointsPerRequest * perPointMs) / observedMs)
     const free = Math.max(leastFree, 1 - othersShare) / (backfills > 0 ? 2 : 1)
-    const stop = stops.find((standing) => standing.source === source && standing.kind !== 'unserved')
+    const stop = pauses.find((standing) => standing.source === source && standing.kind !== 'unserved')
     return {
       source,
       othersShare,

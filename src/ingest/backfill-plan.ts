@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import { z } from 'zod'
-import type { Stop } from '../http/stops.ts'
+import type { Pause } from '../http/pauses.ts'
 import { day, earlier, type Instant, later, plus, toInstant, toIso } from '../market/instant.ts'
 import {
   type AlignedRange,
@@ -20,7 +20,7 @@ import { durationOf, readPaces, type SourcePace } from './backfill-pace.ts'
 import type { JobPlan } from './backfill-result.ts'
 import { type SeriesStorage, storageOf } from './backfill-storage.ts'
 import { candleSource } from './markets.ts'
-import { type BackfillWish, type SeriesWork, waitingMs, workOf } from './series-work.ts'
+import { type BackfillRequest, type SeriesWork, waitingMs, workOf } from './series-work.ts'
 
 /**
  * The requests are exact where the source has every candle that no file is asked for: what a short page or a file leaves
@@ -42,7 +42,7 @@ export type BackfillPlan = WalkCost &
   Readonly<{
     series: readonly SeriesPlan[]
     candles: number
-    settled: number
+    known: number
     archive: ArchiveCost
     /** Each source that is asked, the archive as one of its own. They are asked side by side. */
     sources: readonly SourceLoad[]
@@ -55,14 +55,14 @@ export async function planBackfill(
   pool: Pool,
   settings: Settings,
   coins: readonly Coin[],
-  wish: BackfillWish,
+  request: BackfillRequest,
   now: Instant,
-  stops: readonly Stop[] = [],
+  pauses: readonly Pause[] = [],
 ): Promise<BackfillPlan> {
-  const works = await workOf(pool, settings, coins, wish, now)
+  const works = await workOf(pool, settings, coins, request, now)
   const asked = new Set(works.map(({ series }) => series.source))
   if (works.some(({ files }) => files.length > 0)) asked.add(binanceArchive.id)
-  const paces = await readPaces(pool, settings, [...asked], stops, now)
+  const paces = await readPaces(pool, settings, [...asked], pauses, now)
   const storage = await storageOf(pool, settings, works)
   const series = works.map((work, index): SeriesPlan => {
     const stored = storage[index] ?? { partitions: [], bytes: 0 }
@@ -74,7 +74,7 @@ export async function planBackfill(
   return {
     series,
     candles: total(({ candles }) => candles),
-    settled: total(({ settled }) => settled),
+    known: total(({ known }) => known),
     archive: archiveCost(series.flatMap(({ files }) => files)),
     requests: total(({ requests }) => requests),
     weight: total(({ weight }) => weight),
@@ -88,10 +88,10 @@ export async function planBackfill(
 }
 
 /** What all pages together cost, job by job: each begins a page of its own. */
-function walkCost(work: SeriesWork, candlesPerChunk: number, now: Instant): WalkCost {
+function walkCost(work: SeriesWork, candlesPerJob: number, now: Instant): WalkCost {
   const { candles } = candleSource(work.series.source)
-  const costs = stretchesOf(work, candlesPerChunk, 'from-start').map((stretch) =>
-    costOf(candles, work.series.timeframe, stretch, plus(now, waitingMs)),
+  const costs = jobRangesOf(work, candlesPerJob, 'from-start').map((jobRange) =>
+    costOf(candles, work.series.timeframe, jobRange, plus(now, waitingMs)),
   )
   return {
     requests: costs.reduce((sum, { requests }) => sum + requests, 0),
@@ -133,7 +133,7 @@ export type BackfillChunk = Readonly<{
   lane?: 'repair'
 }>
 
-const stretch = z.object({
+const jobRange = z.object({
   coinId: z.string(),
   timeframe: z.string(),
   from: z.iso.datetime(),
@@ -142,7 +142,7 @@ const stretch = z.object({
 
 /** Whether a job with this payload works on what the plan is about. */
 export function isForPlan(payload: unknown, { series }: BackfillPlan): boolean {
-  const { success, data } = stretch.safeParse(payload)
+  const { success, data } = jobRange.safeParse(payload)
   return (
     success &&
     series.some(
@@ -173,15 +173,15 @@ export function jobPlanOf({ source, timeframe, from, to, archive }: BackfillChun
 export type Cutting = 'from-start' | 'on-grid'
 
 /** A series and what is to be had of it; where `candlesFrom` is left out, all of it comes before. */
-type Cuttable = Pick<SeriesWork, 'series' | 'symbol' | 'owed'> &
+type Cuttable = Pick<SeriesWork, 'series' | 'symbol' | 'missing'> &
   Partial<Pick<SeriesWork, 'files' | 'candlesFrom'>>
 
 /**
  * Cuts what is owed into jobs: one for each file, and the rest so short that live work can go in between. A job holds as
- * many whole pages of candles as fit into `candlesPerChunk`, one at the least, and asks about two dozen times at the most.
+ * many whole pages of candles as fit into `candlesPerJob`, one at the least, and asks about two dozen times at the most.
  */
-export function chunksOf(work: Cuttable, candlesPerChunk: number, cutting: Cutting): BackfillChunk[] {
-  const { series, symbol, owed, files = [] } = work
+export function chunksOf(work: Cuttable, candlesPerJob: number, cutting: Cutting): BackfillChunk[] {
+  const { series, symbol, missing, files = [] } = work
   const { source, coinId, timeframe } = series
   const chunk = ({ from, to }: AlignedRange) => ({
     source,
@@ -192,27 +192,27 @@ export function chunksOf(work: Cuttable, candlesPerChunk: number, cutting: Cutti
     to: toIso(to),
   })
   const inFiles = files.flatMap(({ kind, range }) => {
-    const parts = owed.flatMap((part) => intersect(part, range) ?? [])
+    const parts = missing.flatMap((part) => intersect(part, range) ?? [])
     const [first, last] = [parts[0], parts.at(-1)]
     return first && last ? [{ ...chunk({ from: first.from, to: last.to }), archive: kind }] : []
   })
-  return [...inFiles, ...stretchesOf(work, candlesPerChunk, cutting).map(chunk)]
+  return [...inFiles, ...jobRangesOf(work, candlesPerJob, cutting).map(chunk)]
 }
 
 /** The jobs of several series. They take turns: those that write the same series would wait for each other. */
-export function chunksOfAll(works: readonly Cuttable[], candlesPerChunk: number): BackfillChunk[] {
-  const lists = works.map((work) => chunksOf(work, candlesPerChunk, 'from-start'))
+export function chunksOfAll(works: readonly Cuttable[], candlesPerJob: number): BackfillChunk[] {
+  const lists = works.map((work) => chunksOf(work, candlesPerJob, 'from-start'))
   const longest = lists.reduce((most, { length }) => Math.max(most, length), 0)
   return Array.from({ length: longest }, (_, turn) => lists.flatMap((list) => list[turn] ?? [])).flat()
 }
 
 /** What no file is asked for, cut into jobs. */
-function stretchesOf(work: Cuttable, candlesPerChunk: number, cutting: Cutting): AlignedRange[] {
-  const { series, owed, files = [] } = work
-  const lengths = jobLengths(candleSource(series.source).candles, series.timeframe, candlesPerChunk)
+function jobRangesOf(work: Cuttable, candlesPerJob: number, cutting: Cutting): AlignedRange[] {
+  const { series, missing, files = [] } = work
+  const lengths = jobLengths(candleSource(series.source).candles, series.timeframe, candlesPerJob)
   const cut = cutting === 'on-grid' ? splitOnGrid : split
   const taken = files.map(({ range }) => range)
-  return owed
+  return missing
     .flatMap((range) => subtract(range, taken))
     .flatMap((range) => {
       const { older, newer } = dividedByReach(work, range, lengths.ofTrades, cutting)
@@ -244,11 +244,11 @@ function dividedByReach(
 const requestsPerJob = 24
 
 /** How many candles a job may have where it asks for pages of them, and where it asks for trades. */
-function jobLengths(candles: CandleTraits, timeframe: Timeframe, candlesPerChunk: number) {
+function jobLengths(candles: CandleTraits, timeframe: Timeframe, candlesPerJob: number) {
   const perPage = candlesPerPage(candles, timeframe)
-  const pages = Math.max(1, Math.min(requestsPerJob, Math.floor(candlesPerChunk / perPage)))
+  const pages = Math.max(1, Math.min(requestsPerJob, Math.floor(candlesPerJob / perPage)))
   const { trades } = candles
   const ofTradesMs = trades ? (requestsPerJob * trades.pageSize * day) / trades.perDay : 0
-  const ofTrades = Math.max(1, Math.min(candlesPerChunk, Math.floor(ofTradesMs / timeframeMs[timeframe])))
+  const ofTrades = Math.max(1, Math.min(candlesPerJob, Math.floor(ofTradesMs / timeframeMs[timeframe])))
   return { ofPages: pages * perPage, ofTrades }
 }

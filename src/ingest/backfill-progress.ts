@@ -1,4 +1,4 @@
-import type { Stop } from '../http/stops.ts'
+import type { Pause } from '../http/pauses.ts'
 import { type Instant, second } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { queueOfSource } from '../settings/source-ids.ts'
@@ -68,19 +68,19 @@ type Surroundings = Readonly<{
   clock: Clock
   settings: Settings
   /** What stands against asking the sources now. */
-  stops(): Promise<readonly Stop[]>
+  pauses(): Promise<readonly Pause[]>
 }>
 
 /** Stops are looked up now and then: each source is a question to the store. */
-const stopsEveryMs = 5 * second
+const pausesEveryMs = 5 * second
 
 /** Puts together how far a backfill is, from what is seen of it. */
 export class ProgressWatch {
   readonly #surroundings: Surroundings
   readonly #plan: BackfillPlan
   readonly #meter = new ProgressMeter()
-  #stops: readonly Stop[] = []
-  #stopsReadAt: Instant | undefined
+  #pauses: readonly Pause[] = []
+  #pausesReadAt: Instant | undefined
 
   constructor(surroundings: Surroundings, plan: BackfillPlan) {
     this.#surroundings = surroundings
@@ -88,14 +88,14 @@ export class ProgressWatch {
   }
 
   /** `requests` is what has been asked for by the jobs of each queue, and `working` are the queues that have more of them. */
-  async look(
+  async sample(
     candles: number,
     requests: ReadonlyMap<string, number>,
     working: ReadonlySet<string>,
   ): Promise<BackfillProgress> {
     const at = this.#surroundings.clock.now()
     this.#meter.add({ at, candles, requests })
-    await this.#lookForStops(at)
+    await this.#pollPauses(at)
     const perSecond = this.#meter.perSecond()
     const total = this.#plan.candles
     const leftMs = perSecond === undefined ? undefined : (Math.max(0, total - candles) * second) / perSecond
@@ -112,13 +112,13 @@ export class ProgressWatch {
       requests,
       planned: ofQueue.reduce((sum, plan) => sum + plan.requests, 0),
       budgetShare: budgetShare(this.#surroundings.settings, source, late.requests, late.overMs),
-      stoppedMs: this.#stops.find((stop) => stop.source === source)?.leftMs ?? 0,
+      stoppedMs: this.#pauses.find((stop) => stop.source === source)?.leftMs ?? 0,
     }
   }
 
-  async #lookForStops(now: Instant): Promise<void> {
-    if (this.#stopsReadAt !== undefined && now - this.#stopsReadAt < stopsEveryMs) return
-    this.#stopsReadAt = now
-    this.#stops = await this.#surroundings.stops()
+  async #pollPauses(now: Instant): Promise<void> {
+    if (this.#pausesReadAt !== undefined && now - this.#pausesReadAt < pausesEveryMs) return
+    this.#pausesReadAt = now
+    this.#pauses = await this.#surroundings.pauses()
   }
 }

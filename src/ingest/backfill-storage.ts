@@ -15,7 +15,11 @@ export type SeriesStorage = Readonly<{
   bytes: number
 }>
 
-type Owed = Readonly<{ series: Readonly<{ timeframe: Timeframe }>; owed: readonly Range[]; candles: number }>
+type Missing = Readonly<{
+  series: Readonly<{ timeframe: Timeframe }>
+  missing: readonly Range[]
+  candles: number
+}>
 
 /**
  * What a candle takes on disk with its line in the index, about: 96 bytes of heap and 54 of index, where a leaf is filled
@@ -24,27 +28,27 @@ type Owed = Readonly<{ series: Readonly<{ timeframe: Timeframe }>; owed: readonl
 export const usualBytesPerCandle = 150
 
 /** What a leaf takes before its first candle, about: its free space map, and the first pages of table and index. */
-export const bytesPerLeaf = 40_960
+export const bytesPerPartition = 40_960
 
 /** What the series take in the database, one by one in their order; a leaf that two of them need is the first one's. */
 export async function storageOf(
   pool: Pool,
   settings: Settings,
-  series: readonly Owed[],
+  series: readonly Missing[],
 ): Promise<SeriesStorage[]> {
   const tables = [...new Set(series.map(({ series: { timeframe } }) => tableOf(settings, timeframe).name))]
-  const { all: leaves } = await measurePartitions(databaseOf(pool), tables)
+  const { all: measured } = await measurePartitions(databaseOf(pool), tables)
   const planned = new Set<string>()
-  return series.map(({ series: { timeframe }, owed, candles }) => {
+  return series.map(({ series: { timeframe }, missing, candles }) => {
     const table = tableOf(settings, timeframe)
-    const own = leaves.filter((leaf) => leaf.table === table.name)
+    const own = measured.filter((partition) => partition.table === table.name)
     const taken = own.filter(isBounded).map(({ range }) => range)
-    const missing = owed.flatMap((range) => missingPartitions(table, taken, range))
-    const partitions = [...new Set(missing.map(({ name }) => name))].toSorted()
+    const uncreated = missing.flatMap((range) => missingPartitions(table, taken, range))
+    const partitions = [...new Set(uncreated.map(({ name }) => name))].toSorted()
     const made = partitions.filter((name) => !planned.has(name))
     for (const name of made) planned.add(name)
     const perCandle = bytesPerCandleOf(own)
-    return { partitions, bytes: Math.round(candles * perCandle) + made.length * bytesPerLeaf }
+    return { partitions, bytes: Math.round(candles * perCandle) + made.length * bytesPerPartition }
   })
 }
 
@@ -55,10 +59,10 @@ const tableOf = ({ timeframes }: Settings, timeframe: Timeframe) =>
 const enoughRows = 1_000
 
 /** Measured over the leaves whose rows the server has counted. */
-function bytesPerCandleOf(leaves: readonly MeasuredPartition[]): number {
-  const counted = leaves.filter(({ estimatedRows }) => estimatedRows > 0)
+function bytesPerCandleOf(measured: readonly MeasuredPartition[]): number {
+  const counted = measured.filter(({ estimatedRows }) => estimatedRows > 0)
   const rows = counted.reduce((sum, { estimatedRows }) => sum + estimatedRows, 0)
   if (rows < enoughRows) return usualBytesPerCandle
-  const bytes = counted.reduce((sum, leaf) => sum + Math.max(0, leaf.bytes - bytesPerLeaf), 0)
+  const bytes = counted.reduce((sum, partition) => sum + Math.max(0, partition.bytes - bytesPerPartition), 0)
   return bytes / rows
 }

@@ -2,7 +2,7 @@ import type { Pool } from 'pg'
 import type { Instant } from '../market/instant.ts'
 import { type AlignedRange, candleCount } from '../market/range.ts'
 import type { Series } from '../store/coverage.ts'
-import { readOwed, readRejected } from '../store/owed.ts'
+import { readMissing, readRejected } from '../store/missing-candles.ts'
 import { type Run, runsOfJob } from '../store/runs.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { type BackfillChunk, type BackfillPlan, isForPlan } from './backfill-plan.ts'
@@ -30,7 +30,7 @@ export type QueuedChunk = Readonly<{ id: string; queue: string; chunk: BackfillC
 export type BackfillResult = WorkDone &
   Readonly<{
     /** Candles of the wish that were there already, or known to be absent. */
-    settledBefore: number
+    knownBefore: number
     /** How the requests came to differ from the plan's. */
     beyondPlan: BeyondPlan
     /** Times that a job failed and was tried again, or was given up. */
@@ -59,21 +59,21 @@ export async function summarize(
   const failed: { chunk: BackfillChunk; error: string }[] = []
   for (const { id, chunk, planned } of queued) {
     const ofJob = runs.get(id) ?? []
-    const ofWish = workOfRuns(ofJob, since)
+    const ofRequest = workOfRuns(ofJob, since)
     const newest = ofJob.at(-1)
     const reason = givenUp.get(id)
     if (reason !== undefined) failed.push({ chunk, error: reason })
     if (newest?.status === 'failed') failed.push({ chunk, error: newest.error ?? 'no reason was recorded' })
     failedAttempts += ofJob.filter(({ status, startedAt }) => status !== 'done' && startedAt >= since).length
-    work = addWork(work, ofWish)
-    beyondPlan = addBeyond(beyondPlan, planned, ofWish.requests, ofJob)
+    work = addWork(work, ofRequest)
+    beyondPlan = addBeyond(beyondPlan, planned, ofRequest.requests, ofJob)
   }
   const leftOver = await workOfLeftOverJobs(pool, plan, queued, since)
   work = addWork(work, leftOver)
   beyondPlan = withLeftOver(beyondPlan, leftOver.requests)
-  const remaining = await countOwed(pool, plan)
+  const remaining = await countMissing(pool, plan)
   const rejected = await readRejectedOf(pool, plan)
-  return { ...work, settledBefore: plan.settled, beyondPlan, failedAttempts, failed, remaining, rejected }
+  return { ...work, knownBefore: plan.known, beyondPlan, failedAttempts, failed, remaining, rejected }
 }
 
 /** What of the plan's ranges is quarantined now. */
@@ -106,15 +106,15 @@ async function workOfLeftOverJobs(
 }
 
 /** Candles of the plan that are not settled yet. */
-export async function countOwed(pool: Pool, { series }: BackfillPlan): Promise<number> {
-  const owing = series.filter(({ candles }) => candles > 0)
-  const owed = await readOwed(
+export async function countMissing(pool: Pool, { series }: BackfillPlan): Promise<number> {
+  const incomplete = series.filter(({ candles }) => candles > 0)
+  const missing = await readMissing(
     databaseOf(pool),
-    owing.map(({ series: one, wanted }) => ({ ...one, range: wanted })),
-    'settle-for-refused',
+    incomplete.map(({ series: one, wanted }) => ({ ...one, range: wanted })),
+    'skip-rejected',
   )
-  return owing.reduce((sum, { series: { timeframe } }, place) => {
-    const ranges = owed[place] ?? []
+  return incomplete.reduce((sum, { series: { timeframe } }, place) => {
+    const ranges = missing[place] ?? []
     return ranges.reduce((count, range) => count + candleCount(range, timeframe), sum)
   }, 0)
 }

@@ -11,18 +11,18 @@ import type { Coin } from '../store/coins.ts'
 import { type CoverageRange, readCoverage, type Series } from '../store/coverage.ts'
 import { countRevisions } from '../store/revisions.ts'
 import { type RunBehind, readRunsBehind } from '../store/run-provenance.ts'
-import { readUnsettledOf } from '../store/series-coverage.ts'
+import { readUnresolvedOf } from '../store/series-coverage.ts'
 import { inTransaction, type Transaction } from '../store/transaction.ts'
 import type { GapCause } from './gap-causes.ts'
 import { findGaps, type Gap } from './gaps.ts'
-import { settledClose } from './kept-history.ts'
+import { finalClose } from './kept-history.ts'
 import { type CandleMarket, candleMarketOf } from './markets.ts'
 
 /** Where stored candles came from; the first of its stretches, and how many there are in all. */
 export type Provenance = Readonly<{
   source: string
   candles: number
-  stretches: number
+  rangeCount: number
   ranges: readonly AlignedRange[]
 }>
 
@@ -38,7 +38,7 @@ export type Certificate = CandleDigest &
     balances: boolean
     absent: Readonly<Partial<Record<GapCause, number>>>
     refused: number
-    owed: number
+    obtainable: number
     /** Stored candles that were not yet seen unchanged long enough after their close. */
     provisional: number
     /** Stored candles that their source has changed, and how often. */
@@ -50,44 +50,44 @@ export type Certificate = CandleDigest &
     runCount: number
   }>
 
-export type CertificateWish = Readonly<{ coin: Coin; timeframe: Timeframe; range: Range }>
+export type CertificateRequest = Readonly<{ coin: Coin; timeframe: Timeframe; range: Range }>
 
 /** So many stretches of a source, and so many runs, are named one by one. */
 const named = 100
 
 /** A load may be committed between two of our looks, and the two then do not add up. */
-const looks = 3
+const attempts = 3
 
 /** Says what there is of a series, why the rest is not there, and what to compare it by. Throws InvalidInput. */
 export async function certify(
   pool: Pool,
   settings: Settings,
-  wish: CertificateWish,
+  request: CertificateRequest,
   now: Instant,
 ): Promise<Certificate> {
-  let certificate = await look(pool, settings, wish, now)
-  for (let looked = 1; looked < looks && !certificate.balances; looked += 1)
-    certificate = await look(pool, settings, wish, now)
+  let certificate = await readOnce(pool, settings, request, now)
+  for (let attempt = 1; attempt < attempts && !certificate.balances; attempt += 1)
+    certificate = await readOnce(pool, settings, request, now)
   return certificate
 }
 
-async function look(
+async function readOnce(
   pool: Pool,
   settings: Settings,
-  wish: CertificateWish,
+  request: CertificateRequest,
   now: Instant,
 ): Promise<Certificate> {
-  const { coin, timeframe } = wish
+  const { coin, timeframe } = request
   const market = candleMarketOf(coin)
   if (!market) {
     throw new InvalidInput(
       `${coin.id} has no market with candles. Add one with: beacon coins add ${coin.id} --market SOURCE:SYMBOL`,
     )
   }
-  const range = closedPart(settings, wish, now)
+  const range = closedPart(settings, request, now)
   const series: Series = { coinId: coin.id, timeframe, source: market.source.id }
   const gaps = await findGaps(pool, settings, [coin], [timeframe], range, now)
-  const facts = await inTransaction(pool, (tx) => gather(tx, settings, market, series, range), 'upkeep')
+  const facts = await inTransaction(pool, (tx) => gather(tx, settings, market, series, range), 'maintenance')
   const expected = candleCount(range, timeframe)
   const missing = gaps.reduce((sum, gap) => sum + gap.candles, 0)
   return {
@@ -120,8 +120,8 @@ async function gather(
   const ids = sources.map(({ source }) => source)
   let provisional = 0
   for (const source of ids) {
-    const unsettled = await readUnsettledOf(tx.db, { ...series, source, range })
-    provisional += countOf(unsettled.provisional, timeframe)
+    const unresolved = await readUnresolvedOf(tx.db, { ...series, source, range })
+    provisional += countOf(unresolved.provisional, timeframe)
   }
   const changed = await countRevisions(tx.db, series, range)
   const behind = await readRunsBehind(tx.db, series, ids, range, {
@@ -145,7 +145,7 @@ function provenanceOf(coverage: readonly CoverageRange[], timeframe: Timeframe):
   return [...new Set(stored.map(({ source }) => source))].map((source) => {
     const ranges = union(stored.filter((known) => known.source === source).map(({ range }) => range))
     const candles = countOf(ranges, timeframe)
-    return { source, candles, stretches: ranges.length, ranges: ranges.slice(0, named) }
+    return { source, candles, rangeCount: ranges.length, ranges: ranges.slice(0, named) }
   })
 }
 
@@ -153,28 +153,28 @@ const countOf = (ranges: readonly AlignedRange[], timeframe: Timeframe): number 
   ranges.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
 
 /** Nobody has answered for these yet, or not for good. */
-const owedCauses: readonly GapCause[] = ['not-fetched', 'our-outage', 'no-partition', 'late']
+const obtainableCauses: readonly GapCause[] = ['not-fetched', 'our-outage', 'no-partition', 'late']
 
 /** Divides what is missing by why it is. */
-function divide(gaps: readonly Gap[]): Pick<Certificate, 'absent' | 'refused' | 'owed'> {
+function divide(gaps: readonly Gap[]): Pick<Certificate, 'absent' | 'refused' | 'obtainable'> {
   const absent: Partial<Record<GapCause, number>> = {}
-  let [refused, owed] = [0, 0]
+  let [refused, obtainable] = [0, 0]
   for (const { cause, candles } of gaps) {
     if (cause === 'refused') refused += candles
-    else if (owedCauses.includes(cause)) owed += candles
+    else if (obtainableCauses.includes(cause)) obtainable += candles
     else absent[cause] = (absent[cause] ?? 0) + candles
   }
-  return { absent, refused, owed }
+  return { absent, refused, obtainable }
 }
 
 /** The open times of the wish that are closed by now, on the grid. Throws InvalidInput when there is none. */
 export function closedPart(
   settings: Settings,
-  { timeframe, range: asked }: Omit<CertificateWish, 'coin'>,
+  { timeframe, range: asked }: Omit<CertificateRequest, 'coin'>,
   now: Instant,
 ): AlignedRange {
   const { from, to } = alignTo(timeframe, asked)
-  const closedTo = settledClose(settings, timeframe, now)
+  const closedTo = finalClose(settings, timeframe, now)
   const range = { from, to: earlier(to, closedTo) }
   if (!isEmpty(range)) return range
   throw new InvalidInput(

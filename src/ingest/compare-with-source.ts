@@ -25,7 +25,7 @@ export type Comparison = Readonly<{
   identical: number
   differences: readonly Difference[]
   /** Open times for which the table has no candle, and the source only rows that are rejected. */
-  refusedByBoth: number
+  rejectedByBoth: number
 }>
 
 const valueNames = ['open', 'high', 'low', 'close', 'volume'] as const
@@ -67,13 +67,13 @@ export function compareCandles(
       identical += 1
     else differences.push({ kind: 'refused', openTime, stored: candle, reason: first.reason })
   }
-  const refusedByBoth = [...rejected.keys()].filter(
+  const rejectedByBoth = [...rejected.keys()].filter(
     (time) => contains(range, time) && !ours.has(time) && !theirs.has(time),
   ).length
   return {
     identical,
     differences: differences.sort((a, b) => a.openTime - b.openTime),
-    refusedByBoth,
+    rejectedByBoth,
   }
 }
 

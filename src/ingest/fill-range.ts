@@ -10,7 +10,7 @@ import { walkCandles } from '../sources/walk.ts'
 import { type Accounting, addAccounting, type CandleBatch, nothingReceived } from '../store/candles.ts'
 import type { Series } from '../store/coverage.ts'
 import { throwIfUnplaced, type Unplaced } from '../store/partitions/leave-out.ts'
-import { Gathering, withoutDawdling } from './gathering.ts'
+import { Gathering, withoutWaiting } from './gathering.ts'
 import { finalBefore } from './kept-history.ts'
 import { loadPages } from './load-pages.ts'
 import { prepareRows } from './prepare-rows.ts'
@@ -38,22 +38,22 @@ export const addFilled = (a: Filled, b: Filled): Filled => ({
   roundedValues: a.roundedValues + b.roundedValues,
 })
 
-export type FillReach = Readonly<{ http: HttpClient }> &
+export type FillDeps = Readonly<{ http: HttpClient }> &
   Pick<Context, 'pool' | 'clock' | 'steadyClock' | 'settings' | 'signal' | 'runId' | 'partitions'>
 
 /** Several stretches of it. */
 export type Fillings = Omit<Filling, 'range'> & Readonly<{ ranges: readonly AlignedRange[] }>
 
 /** Asks for a range page by page and writes it, as `fillRanges` does. */
-export const fillRange = (reach: FillReach, { range, ...filling }: Filling): Promise<Filled> =>
-  fillRanges(reach, { ...filling, ranges: [range] })
+export const fillRange = (deps: FillDeps, { range, ...filling }: Filling): Promise<Filled> =>
+  fillRanges(deps, { ...filling, ranges: [range] })
 
 /**
  * Asks for ranges page by page and writes them with their coverage, several pages in one transaction. Where the walk
  * fails, what came before is written all the same. Candles without a partition keep no others out; they are thrown at the
  * end, as Misconfigured or Unavailable.
  */
-export async function fillRanges(reach: FillReach, filling: Fillings): Promise<Filled> {
+export async function fillRanges(deps: FillDeps, filling: Fillings): Promise<Filled> {
   const gathering = new Gathering()
   let filled = nothingFilled
   let pending = nothingFilled
@@ -61,19 +61,19 @@ export async function fillRanges(reach: FillReach, filling: Fillings): Promise<F
   let reached = 0
   const commit = async () => {
     if (gathering.isEmpty()) return
-    const loaded = await loadPages(reach, gathering.take())
+    const loaded = await loadPages(deps, gathering.take())
     filled = addFilled(filled, { ...pending, ...loaded.accounting })
     unplaced = [...unplaced, ...loaded.unplaced]
     pending = nothingFilled
     await filling.onProgress?.(reached, filled)
   }
   try {
-    const pages = withoutDawdling(pagesOfAll(reach, filling), reach.settings.candles.patience, commit)
+    const pages = withoutWaiting(pagesOfAll(deps, filling), deps.settings.candles.pageTimeout, commit)
     for await (const { batch, passed, ...counts } of pages) {
-      gathering.add(batch, reach.steadyClock.now())
+      gathering.add(batch, deps.steadyClock.now())
       pending = addFilled(pending, { ...nothingFilled, ...counts })
       reached = passed
-      if (gathering.isEnough(reach.steadyClock.now())) await commit()
+      if (gathering.isEnough(deps.steadyClock.now())) await commit()
     }
   } finally {
     await commit()
@@ -84,13 +84,13 @@ export async function fillRanges(reach: FillReach, filling: Fillings): Promise<F
 
 /** The pages of one range after the other, each with how many candles lie before its end. */
 async function* pagesOfAll(
-  reach: FillReach,
+  deps: FillDeps,
   { ranges, ...filling }: Fillings,
 ): AsyncGenerator<CheckedPage & Readonly<{ passed: number }>, void> {
   const { timeframe } = filling.series
   let before = 0
   for (const range of ranges) {
-    for await (const page of checkedPages(reach, { ...filling, range })) {
+    for await (const page of checkedPages(deps, { ...filling, range })) {
       const { to } = page.batch.answered
       yield { ...page, passed: before + candleCount({ from: range.from, to }, timeframe) }
     }
@@ -104,21 +104,21 @@ export type CheckedPage = Readonly<{ batch: CandleBatch }> &
 
 /** Asks for a range page by page, and checks what comes. */
 export async function* checkedPages(
-  reach: FillReach,
+  deps: FillDeps,
   { series, source, symbol, range, lane }: Filling,
 ): AsyncGenerator<CheckedPage, void> {
   const { timeframe } = series
-  const { clock, settings, runId, signal } = reach
+  const { clock, settings, runId, signal } = deps
   const walk = walkCandles(
-    { http: reach.http, baseUrls: settings.environment.baseUrls },
+    { http: deps.http, baseUrls: settings.environment.baseUrls },
     source,
     { symbol, timeframe, range, asOf: clock.now() },
     { lane, signal },
   )
   for await (const { rows, answered, answeredAt, requests } of withCheckOf(walk, series.coinId, symbol)) {
-    const prepared = await inSpan('check', { attributes: { 'beacon.coin': series.coinId } }, (tell) => {
+    const prepared = await inSpan('check', { attributes: { 'beacon.coin': series.coinId } }, (annotate) => {
       const found = prepareRows(series, rows, { timeframe, range: answered, now: answeredAt })
-      tell({ 'beacon.rows': found.rows.openTimes.length, 'beacon.rows.rejected': found.rejected.length })
+      annotate({ 'beacon.rows': found.rows.openTimes.length, 'beacon.rows.rejected': found.rejected.length })
       return found
     })
     const now = clock.now()
@@ -130,7 +130,7 @@ export async function* checkedPages(
       answered,
       rows: prepared.rows,
       rejected: prepared.rejected,
-      settledBefore: floorTo(timeframe, plus(seenAt, -settings.candles.absentAfter)),
+      absentBefore: floorTo(timeframe, plus(seenAt, -settings.candles.absentAfter)),
       finalBefore: finalBefore(settings, timeframe, seenAt),
       now,
       runId,

@@ -83,12 +83,12 @@ export const causesOfRejection = (
 
 /** Why what nobody was answered about is not there. */
 export const causesOfSilence = (
-  owed: readonly AlignedRange[],
+  missing: readonly AlignedRange[],
   late: readonly AlignedRange[],
   { listedFrom, listedTo, reachableFrom, downtime = [], unplaceable = [] }: Evidence,
 ): Attributed[] =>
   attribute(
-    owed,
+    missing,
     [
       ['not-listed', before(listedFrom)],
       ['delisted', from(listedTo)],
@@ -129,11 +129,11 @@ export function subtractAll(ranges: readonly AlignedRange[], parts: readonly Ali
 /** What of the wanted open times live ingest was to see to and did not: since it was both followed and recorded. */
 export function downtimeOf(
   wanted: AlignedRange,
-  followedFrom: AlignedInstant,
+  trackedFrom: AlignedInstant,
   recordedFrom: AlignedInstant | undefined,
   up: readonly AlignedRange[],
 ): AlignedRange[] {
   if (recordedFrom === undefined) return []
-  const watched = { from: later(wanted.from, later(followedFrom, recordedFrom)), to: wanted.to }
+  const watched = { from: later(wanted.from, later(trackedFrom, recordedFrom)), to: wanted.to }
   return isEmpty(watched) ? [] : subtract(watched, up)
 }

@@ -20,7 +20,7 @@ import {
   type GapCause,
   subtractAll,
 } from './gap-causes.ts'
-import { keptHistory, limitsOf, settledClose } from './kept-history.ts'
+import { finalClose, keptHistory, limitsOf } from './kept-history.ts'
 import { type CandleMarket, candleMarketOf } from './markets.ts'
 
 export type Gap = Readonly<{
@@ -47,13 +47,13 @@ export async function findGaps(
   now: Instant,
 ): Promise<Gap[]> {
   const db = databaseOf(pool)
-  const followed = (await listCoins(db)).flatMap((coin) => candleMarketOf(coin) ?? [])
+  const tracked = (await listCoins(db)).flatMap((coin) => candleMarketOf(coin) ?? [])
   const obstaclesOf = obstacleReader(db, settings)
   const gaps: Gap[] = []
   for (const coin of coins) {
     const market = candleMarketOf(coin)
     if (!market) continue
-    const others = followed
+    const others = tracked
       .filter(({ source, coinId }) => source === market.source && coinId !== coin.id)
       .map(({ coinId }) => coinId)
     for (const timeframe of timeframes) {
@@ -62,7 +62,7 @@ export async function findGaps(
       const known = await readCoverage(db, series, wanted)
       // What another source lacks, this one may have.
       const coverage = known.filter(({ state, source }) => state === 'stored' || source === series.source)
-      const settledBefore = floorTo(timeframe, plus(now, -settings.candles.absentAfter))
+      const absentBefore = floorTo(timeframe, plus(now, -settings.candles.absentAfter))
       const firstStored = await readFirstStored(db, series)
       const obstacles = isWhole(wanted, coverage) ? [] : await obstaclesOf(timeframe, wanted)
       const evidence = {
@@ -70,7 +70,7 @@ export async function findGaps(
         ...(await gather(db, { market, series, others }, coverage, wanted)),
         unplaceable: obstacles.map((obstacle) => alignTo(timeframe, obstacle.range)),
       }
-      const missing = gapsOf(wanted, coverage, timeframe, settledBefore, firstStored, evidence)
+      const missing = gapsOf(wanted, coverage, timeframe, absentBefore, firstStored, evidence)
       gaps.push(...missing.map((gap) => ({ ...series, ...gap, ...detailOf(gap, obstacles) })))
     }
   }
@@ -108,13 +108,13 @@ type Subject = Readonly<{ market: CandleMarket; series: Series; others: readonly
 /** Looks at the other markets, and at the record of runs, where there is a gap that they may explain. */
 async function gather(
   db: Database,
-  { market: { followedFrom }, series, others }: Subject,
+  { market: { trackedFrom }, series, others }: Subject,
   coverage: readonly CoverageRange[],
   wanted: AlignedRange,
 ): Promise<Evidence> {
   const isAbsent = coverage.some(({ state }) => state === 'no-trades')
   const isRejected = coverage.some(({ state }) => state === 'refused')
-  const owed = subtract(
+  const unexplained = subtract(
     wanted,
     coverage.map(({ range }) => range),
   )
@@ -122,11 +122,11 @@ async function gather(
   const sharedSilence = isAbsent ? await readSharedSilence(db, series, others, wanted) : []
   const discarded = isRejected ? await readDiscarded(db, series, wanted) : []
   const known = { sharedSilence, discarded }
-  if (owed.every(({ to }) => to <= followedFrom)) return known
+  if (unexplained.every(({ to }) => to <= trackedFrom)) return known
   const { recordedFrom, up } = await readUptime(db, series, wanted)
   const onGrid = up.map((range) => alignTo(timeframe, range))
   const since = recordedFrom === undefined ? undefined : floorTo(timeframe, recordedFrom)
-  return { ...known, downtime: downtimeOf(wanted, floorTo(timeframe, followedFrom), since, onGrid) }
+  return { ...known, downtime: downtimeOf(wanted, floorTo(timeframe, trackedFrom), since, onGrid) }
 }
 
 /** The range asked about as far as it is closed by now, or the history that the daemon keeps. */
@@ -139,7 +139,7 @@ function closedPart(
 ): AlignedRange {
   if (range === undefined) return keptHistory(settings, market, timeframe, now)
   const { from, to } = alignTo(timeframe, range)
-  return { from, to: later(from, earlier(to, settledClose(settings, timeframe, now))) }
+  return { from, to: later(from, earlier(to, finalClose(settings, timeframe, now))) }
 }
 
 /**
@@ -150,24 +150,24 @@ export function gapsOf(
   wanted: AlignedRange,
   coverage: readonly CoverageRange[],
   timeframe: Timeframe,
-  settledBefore: AlignedInstant,
+  absentBefore: AlignedInstant,
   firstStored: AlignedInstant | undefined,
   evidence: Evidence = {},
 ): Omit<Gap, 'coinId' | 'timeframe' | 'source'>[] {
   const inState = (state: CoverageRange['state']) =>
     coverage.filter((known) => known.state === state).map(({ range }) => range)
   const stored = inState('stored')
-  const owed = subtract(
+  const unexplained = subtract(
     wanted,
     coverage.map(({ range }) => range),
   )
-  const late = owed.filter(
-    (range) => range.to > settledBefore && candleCount(range, timeframe) <= longestLate,
+  const late = unexplained.filter(
+    (range) => range.to > absentBefore && candleCount(range, timeframe) <= longestLate,
   )
   return [
     ...causesOfRejection(subtractAll(inState('refused'), stored), evidence),
     ...causesOfAbsence(subtractAll(inState('no-trades'), stored), firstStored, evidence),
-    ...causesOfSilence(owed, late, evidence),
+    ...causesOfSilence(unexplained, late, evidence),
   ]
     .map(({ cause, range }) => ({ cause, range, candles: candleCount(range, timeframe) }))
     .sort((a, b) => a.range.from - b.range.from)

@@ -15,15 +15,15 @@ const longestWaitMs = second
  * Hands on what a source answers, and calls `meanwhile` when the next answer takes longer than that: what has come must
  * not lie in memory until a slow source goes on.
  */
-export async function* withoutDawdling<T>(
+export async function* withoutWaiting<T>(
   answers: AsyncGenerator<T, void>,
-  patienceMs: number,
+  pageTimeoutMs: number,
   meanwhile: () => Promise<void>,
 ): AsyncGenerator<T, void> {
   try {
     for (;;) {
       const next = answers.next()
-      if (!(await settlesWithin(next, patienceMs))) await meanwhile()
+      if (!(await settlesWithin(next, pageTimeoutMs))) await meanwhile()
       const { done, value } = await next
       if (done || value === undefined) return
       yield value

@@ -6,7 +6,7 @@ import { reachableFrom } from '../sources/source.ts'
 import type { CandleMarket } from './markets.ts'
 
 /** The close of the last candle that has had time to be written down by its exchange. */
-export const settledClose = ({ candles }: Settings, timeframe: Timeframe, now: Instant): AlignedInstant =>
+export const finalClose = ({ candles }: Settings, timeframe: Timeframe, now: Instant): AlignedInstant =>
   floorTo(timeframe, plus(now, -candles.settleDelay))
 
 /** Work may wait in its queue for so long: what a source is about to let go of is not promised. */
@@ -89,7 +89,7 @@ export function keptHistory(
   const policy = settings.timeframes[timeframe]
   const lookBackMs = Math.min(policy?.history ?? 0, policy?.keep ?? Number.POSITIVE_INFINITY)
   const from = floorTo(timeframe, plus(now, -lookBackMs))
-  const range = { from, to: later(from, settledClose(settings, timeframe, plus(now, -toleranceMs))) }
+  const range = { from, to: later(from, finalClose(settings, timeframe, plus(now, -toleranceMs))) }
   return obtainablePart(market, timeframe, range, now)
 }
 
@@ -105,6 +105,6 @@ export function lastingHistory(
 ): AlignedRange {
   const keepMs = settings.timeframes[timeframe]?.keep
   const from = ceilTo(timeframe, keepMs === undefined ? toInstant(0) : plus(now, -keepMs))
-  const range = { from, to: later(from, settledClose(settings, timeframe, now)) }
+  const range = { from, to: later(from, finalClose(settings, timeframe, now)) }
   return obtainablePart(market, timeframe, range, now)
 }

@@ -15,7 +15,7 @@ import { leaveOut, type Placed, type Unplaced } from '../store/partitions/leave-
 import { candleTable } from '../store/partitions.ts'
 import { inTransaction, type Transaction } from '../store/transaction.ts'
 
-export type LoadReach = Pick<Context, 'pool' | 'partitions' | 'settings'>
+export type LoadDeps = Pick<Context, 'pool' | 'partitions' | 'settings'>
 
 /** What was stored of some pages, and which of their candles have no partition. */
 export type Loaded = Readonly<{ accounting: Accounting; unplaced: readonly Unplaced[] }>
@@ -32,26 +32,26 @@ const addLoaded = (a: Loaded, b: Loaded): Loaded => ({
  * before. A page that the database refuses does not keep the others out: then each is written by itself, and the first
  * refusal is thrown at the end. Nor do candles without a partition: they are left out, and returned.
  */
-export async function loadPages(reach: LoadReach, pages: readonly CandleBatch[]): Promise<Loaded> {
+export async function loadPages(deps: LoadDeps, pages: readonly CandleBatch[]): Promise<Loaded> {
   try {
-    return await loadTogether(reach, pages)
+    return await loadTogether(deps, pages)
   } catch (error) {
     // What another try can overcome concerns all of them.
     if (pages.length < 2 || error instanceof Fault) throw error
-    return loadOneByOne(reach, pages)
+    return loadOneByOne(deps, pages)
   }
 }
 
-async function loadTogether(reach: LoadReach, pages: readonly CandleBatch[]): Promise<Loaded> {
+async function loadTogether(deps: LoadDeps, pages: readonly CandleBatch[]): Promise<Loaded> {
   const timeframe = pages[0]?.series.timeframe
   if (timeframe === undefined) return nothingLoaded
   const attributes = { 'beacon.timeframe': timeframe, 'beacon.pages': pages.length }
-  return inSpan('load', { attributes }, async (tell) => {
-    const loaded = await inLoad(reach, timeframe, pages, async (tx, { unplaced, ...placed }) => ({
+  return inSpan('load', { attributes }, async (annotate) => {
+    const loaded = await inLoad(deps, timeframe, pages, async (tx, { unplaced, ...placed }) => ({
       accounting: await loadAll(tx, placed),
       unplaced,
     }))
-    tell(accountingAttributes(loaded.accounting))
+    annotate(accountingAttributes(loaded.accounting))
     return loaded
   })
 }
@@ -61,7 +61,7 @@ type PlacedPages = Placed & Readonly<{ partitions: readonly BoundedPartition[] }
 
 /** Makes sure of the partitions of pages of one timeframe, and does the work in one transaction. */
 export function inLoad<T>(
-  { pool, partitions, settings }: LoadReach,
+  { pool, partitions, settings }: LoadDeps,
   timeframe: Timeframe,
   pages: readonly CandleBatch[],
   work: (tx: Transaction, placed: PlacedPages) => Promise<T>,
@@ -86,12 +86,12 @@ export const loadAll = async (
 const accountingAttributes = (accounting: Accounting): Attributes =>
   Object.fromEntries(Object.entries(accounting).map(([name, rows]) => [`beacon.rows.${name}`, rows]))
 
-async function loadOneByOne(reach: LoadReach, pages: readonly CandleBatch[]): Promise<Loaded> {
+async function loadOneByOne(deps: LoadDeps, pages: readonly CandleBatch[]): Promise<Loaded> {
   let total = nothingLoaded
   const refusals: unknown[] = []
   for (const page of pages) {
     try {
-      total = addLoaded(total, await loadTogether(reach, [page]))
+      total = addLoaded(total, await loadTogether(deps, [page]))
     } catch (error) {
       refusals.push(error)
     }

@@ -17,7 +17,7 @@ export type News =
   | 'redated'
   | 'no-coin'
 
-export type Judged = Readonly<{
+export type Evaluated = Readonly<{
   life: MarketLife
   news: News | undefined
   /** From then on, what was read under the symbol are the candles of another market. */
@@ -35,27 +35,28 @@ const haltedForGoodMs = 30 * day
  * `trading` is what its candles show of the time that the listing casts doubt on.
  * Pure, so that it can be read and tested by itself.
  */
-export function judgeLife(
+export function evaluateLife(
   life: MarketLife,
   listed: ListedMarket | undefined,
   now: Instant,
   before?: KnownMarket,
   trading: Trading = 'unknown',
-): Judged {
+): Evaluated {
   if (life.listedTo !== undefined) {
     const isNews = listed?.trading === true && life.relistedAt === undefined
     return isNews ? { life: { ...life, relistedAt: now }, news: 'relisted' } : { life, news: undefined }
   }
   const delistedAt = listed?.delistedAt
-  if (!listed || (delistedAt !== undefined && delistedAt <= now)) return judgeMissing(life, delistedAt, now)
+  if (!listed || (delistedAt !== undefined && delistedAt <= now))
+    return evaluateMissing(life, delistedAt, now)
   // Another coin's name, and a poll between in which there was none: nothing proves that they are the same.
   if (life.lastListedAt !== undefined && life.missingSince !== undefined && isRenamed(listed, before))
     return reuse(life, life.missingSince, now)
   const doubt = doubtOf(life, listed, now, before)
   const anotherFrom = doubt && beganAnew(doubt, trading)
   if (anotherFrom !== undefined) return reuse(life, anotherFrom, now)
-  const judged = judgeListed(life, listed, now)
-  return judged.news === undefined ? { ...judged, news: otherNews(listed, before, doubt) } : judged
+  const evaluated = evaluateListed(life, listed, now)
+  return evaluated.news === undefined ? { ...evaluated, news: otherNews(listed, before, doubt) } : evaluated
 }
 
 /** From when on the symbol stands for another market; undefined where its candles go on from one to the other. */
@@ -66,9 +67,9 @@ function beganAnew({ kind, range }: Doubt, trading: Trading): Instant | undefine
   return trading === 'unknown' ? undefined : trading.silentUntil
 }
 
-function judgeListed(life: MarketLife, listed: ListedMarket, now: Instant): Judged {
+function evaluateListed(life: MarketLife, listed: ListedMarket, now: Instant): Evaluated {
   const seen: MarketLife = { ...life, lastListedAt: now, missingSince: undefined }
-  if (!listed.trading) return judgeHalted(seen, now)
+  if (!listed.trading) return evaluateHalted(seen, now)
   const wasAway = life.missingSince !== undefined || life.haltedSince !== undefined
   return { life: { ...seen, haltedSince: undefined }, news: wasAway ? 'back' : undefined }
 }
@@ -82,13 +83,13 @@ function otherNews(
   return doubt?.kind === 'new-listing-date' ? 'redated' : undefined
 }
 
-const reuse = (life: MarketLife, from: Instant, now: Instant): Judged => ({
+const reuse = (life: MarketLife, from: Instant, now: Instant): Evaluated => ({
   life: { ...life, listedTo: from, relistedAt: now, missingSince: undefined, haltedSince: undefined },
   news: 'reused',
   foreignFrom: from,
 })
 
-function judgeMissing(life: MarketLife, delistedAt: Instant | undefined, now: Instant): Judged {
+function evaluateMissing(life: MarketLife, delistedAt: Instant | undefined, now: Instant): Evaluated {
   const { lastListedAt, missingSince } = life
   // A spelling that its listing does not know, though its candles may: that is no end.
   if (lastListedAt === undefined && delistedAt === undefined) return { life, news: 'unlisted' }
@@ -97,13 +98,13 @@ function judgeMissing(life: MarketLife, delistedAt: Instant | undefined, now: In
   return end(life, delistedAt ?? missingSince)
 }
 
-function judgeHalted(life: MarketLife, now: Instant): Judged {
+function evaluateHalted(life: MarketLife, now: Instant): Evaluated {
   const { haltedSince } = life
   if (haltedSince === undefined) return { life: { ...life, haltedSince: now }, news: 'halted' }
   return now - haltedSince < haltedForGoodMs ? { life, news: undefined } : end(life, haltedSince)
 }
 
-const end = (life: MarketLife, listedTo: Instant): Judged => ({
+const end = (life: MarketLife, listedTo: Instant): Evaluated => ({
   life: { ...life, listedTo, missingSince: undefined, haltedSince: undefined },
   news: 'ended',
 })

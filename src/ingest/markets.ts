@@ -11,7 +11,7 @@ export type CandleMarket = Readonly<{
   coinId: string
   source: CandleProvider
   symbol: string
-  followedFrom: Instant
+  trackedFrom: Instant
   /** Since when the symbol stands for this coin, where it stood for another before. */
   listedFrom?: Instant
   /** When the market ended on its source: it has no candle that opens then or later. */
@@ -23,7 +23,7 @@ export type CandleMarket = Readonly<{
  * has ended stays the first: another source's candles do not go on where its candles end.
  */
 export function candleMarketOf({ id, markets }: Coin, sourceId?: string): CandleMarket | undefined {
-  for (const { source: name, symbol, followedFrom, listedFrom, listedTo } of markets) {
+  for (const { source: name, symbol, trackedFrom, listedFrom, listedTo } of markets) {
     if (!isAnySourceId(name) || (sourceId !== undefined && name !== sourceId)) continue
     const source = candlesFrom(name)
     if (source) {
@@ -31,7 +31,7 @@ export function candleMarketOf({ id, markets }: Coin, sourceId?: string): Candle
         coinId: id,
         source,
         symbol,
-        followedFrom,
+        trackedFrom,
         ...(listedFrom === undefined ? {} : { listedFrom }),
         ...(listedTo === undefined ? {} : { listedTo }),
       }
@@ -41,7 +41,7 @@ export function candleMarketOf({ id, markets }: Coin, sourceId?: string): Candle
 }
 
 /** A source that candles are read from, and since when the last of its markets has been followed. */
-export type SourceInUse = Readonly<{ source: CandleProvider; followedFrom: Instant }>
+export type SourceInUse = Readonly<{ source: CandleProvider; trackedFrom: Instant }>
 
 /** The sources that the coins' candles are read from, in the order of the catalog and ccxt's after them; the others need not be asked. */
 export function sourcesInUse(coins: readonly Coin[]): SourceInUse[] {
@@ -49,9 +49,9 @@ export function sourcesInUse(coins: readonly Coin[]): SourceInUse[] {
     .flatMap((coin) => candleMarketOf(coin) ?? [])
     .filter(({ listedTo }) => listedTo === undefined)
   return inOrder(new Set(markets.map(({ source }) => source))).flatMap((source) => {
-    const followed = markets.filter((market) => market.source === source)
-    const [first, ...others] = followed.map((market) => market.followedFrom)
-    return first === undefined ? [] : [{ source, followedFrom: others.reduce(later, first) }]
+    const tracked = markets.filter((market) => market.source === source)
+    const [first, ...others] = tracked.map((market) => market.trackedFrom)
+    return first === undefined ? [] : [{ source, trackedFrom: others.reduce(later, first) }]
   })
 }
 

@@ -2,7 +2,7 @@ import { hour, type Instant, plus } from '../market/instant.ts'
 import { type AlignedRange, candleCount, intersect, split, union } from '../market/range.ts'
 import { type AlignedInstant, floorTo, type Timeframe } from '../market/timeframe.ts'
 import { recheckAgeMs, youngerThan } from '../store/coverage.ts'
-import type { Unsettled } from '../store/series-coverage.ts'
+import type { Unresolved } from '../store/series-coverage.ts'
 import { confirmations } from './archive/fill-from-archive.ts'
 import { subtractAll } from './gap-causes.ts'
 
@@ -21,9 +21,9 @@ export type RepairScope = Readonly<{
 
 export type RepairPlan = Readonly<{
   /** To be asked for at once, one request each, ascending. */
-  questions: readonly AlignedRange[]
+  requests: readonly AlignedRange[]
   /** Owed and longer than a page: work for backfills. */
-  stretches: readonly AlignedRange[]
+  longRanges: readonly AlignedRange[]
 }>
 
 /**
@@ -32,27 +32,27 @@ export type RepairPlan = Readonly<{
  * it can be read and tested by itself.
  */
 export function planRepair(
-  unsettled: Unsettled,
+  unresolved: Unresolved,
   { kept, lasting, pageSize }: RepairScope,
   timeframe: Timeframe,
   now: Instant,
 ): RepairPlan {
-  const owed = unsettled.owed.flatMap((range) => intersect(range, kept) ?? [])
+  const missing = unresolved.missing.flatMap((range) => intersect(range, kept) ?? [])
   const isLong = (range: AlignedRange) => candleCount(range, timeframe) > pageSize
-  const stretches = owed.filter(isLong)
-  const holes = owed.filter((range) => !isLong(range))
+  const longRanges = missing.filter(isLong)
+  const holes = missing.filter((range) => !isLong(range))
   const dueBefore = (to: AlignedInstant) => (range: AlignedRange) =>
     intersect(range, { from: lasting.from, to }) ?? []
   const due = [
-    ...unsettled.provisional.flatMap(dueBefore(floorTo(timeframe, plus(now, -provisionalForLongMs)))),
+    ...unresolved.provisional.flatMap(dueBefore(floorTo(timeframe, plus(now, -provisionalForLongMs)))),
     ...(['recheck-after-day', 'recheck-after-month'] as const).flatMap((state) =>
-      unsettled[state].flatMap(dueBefore(youngerThan(recheckAgeMs[state], timeframe, now))),
+      unresolved[state].flatMap(dueBefore(youngerThan(recheckAgeMs[state], timeframe, now))),
     ),
   ]
   // A backfill may bring a part of what is due, and then there is nothing to ask.
-  const single = subtractAll(union([...holes, ...due]), stretches)
-  const questions = confirmations(single, lasting, { timeframe, pageSize })
-  return { questions: questions.flatMap((range) => split(range, timeframe, pageSize)), stretches }
+  const single = subtractAll(union([...holes, ...due]), longRanges)
+  const requests = confirmations(single, lasting, { timeframe, pageSize })
+  return { requests: requests.flatMap((range) => split(range, timeframe, pageSize)), longRanges }
 }
 
 /**
@@ -65,6 +65,6 @@ export function takeTurns<T>(
   now: Instant,
 ): { asked: T[]; waiting: number } {
   const first = bySeries.length === 0 ? 0 : Math.floor(now / hour) % bySeries.length
-  const questions = [...bySeries.slice(first), ...bySeries.slice(0, first)].flat()
-  return { asked: questions.slice(0, most), waiting: Math.max(0, questions.length - most) }
+  const requests = [...bySeries.slice(first), ...bySeries.slice(0, first)].flat()
+  return { asked: requests.slice(0, most), waiting: Math.max(0, requests.length - most) }
 }

@@ -3,13 +3,13 @@ import { type AlignedRange, candleAround, isEmpty, union } from '../market/range
 import { isTimeframe } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
 import type { Coin } from '../store/coins.ts'
-import { type QuarantinedRow, type Settlement, type Settling, settleAnswered } from '../store/quarantine.ts'
+import { type QuarantinedRow, type Resolution, type Resolving, resolveAnswered } from '../store/quarantine.ts'
 import { databaseOf } from '../store/transaction.ts'
-import { type AskReach, askAgain, type Question } from './ask-again.ts'
+import { type AskDeps, askAgain, type Request } from './ask-again.ts'
 import { addFilled, type Filled, nothingFilled } from './fill-range.ts'
-import { obtainablePart, settledClose } from './kept-history.ts'
+import { finalClose, obtainablePart } from './kept-history.ts'
 import { candleMarketOf } from './markets.ts'
-import type { Patience } from './patience.ts'
+import type { RetryPolicy } from './retry-policy.ts'
 
 /** A row that is not asked for, and why; it stays open unless it was settled before. */
 export type LeftAlone = Readonly<{ row: QuarantinedRow; why: string }>
@@ -17,7 +17,7 @@ export type LeftAlone = Readonly<{ row: QuarantinedRow; why: string }>
 export type RetryPlan = Readonly<{
   /** What is settled by what the ledger knows, once the sources were asked. */
   rows: readonly QuarantinedRow[]
-  questions: readonly Question[]
+  requests: readonly Request[]
   leftAlone: readonly LeftAlone[]
 }>
 
@@ -28,41 +28,41 @@ export function planRetries(
   rows: readonly QuarantinedRow[],
   now: Instant,
 ): RetryPlan {
-  const questions = new Map<string, Omit<Question, 'ranges'> & { ranges: AlignedRange[] }>()
+  const requests = new Map<string, Omit<Request, 'ranges'> & { ranges: AlignedRange[] }>()
   const leftAlone: LeftAlone[] = []
-  const toSettle: QuarantinedRow[] = []
+  const toResolve: QuarantinedRow[] = []
   for (const row of rows) {
     const asked = askableOf(settings, coins, row, now)
     if (typeof asked === 'string') {
       leftAlone.push({ row, why: asked })
       continue
     }
-    toSettle.push(row)
+    toResolve.push(row)
     // The table has a candle for it already: there is nothing to ask.
     if (row.isStored) continue
     const { range, ...market } = asked
     const { source, coinId, timeframe } = market.series
     const key = `${source} ${coinId} ${timeframe}`
-    const question = questions.get(key) ?? { ...market, ranges: [] }
-    question.ranges.push(range)
-    questions.set(key, question)
+    const request = requests.get(key) ?? { ...market, ranges: [] }
+    request.ranges.push(range)
+    requests.set(key, request)
   }
   return {
-    rows: toSettle,
+    rows: toResolve,
     leftAlone,
-    questions: [...questions.values()].map(({ ranges, ...market }) => ({ ...market, ranges: union(ranges) })),
+    requests: [...requests.values()].map(({ ranges, ...market }) => ({ ...market, ranges: union(ranges) })),
   }
 }
 
-type Askable = Omit<Question, 'ranges'> & Readonly<{ range: AlignedRange }>
+type Askable = Omit<Request, 'ranges'> & Readonly<{ range: AlignedRange }>
 
 function askableOf(
   settings: Settings,
   coins: readonly Coin[],
-  { source, coinId, timeframe, openTime, settled }: QuarantinedRow,
+  { source, coinId, timeframe, openTime, resolved }: QuarantinedRow,
   now: Instant,
 ): Askable | string {
-  if (settled !== undefined && settled.as !== 'discarded') return `it is resolved: ${settled.as}`
+  if (resolved !== undefined && resolved.as !== 'discarded') return `it is resolved: ${resolved.as}`
   if (timeframe === undefined) return 'it is a price of its moment, which no source gives again'
   if (coinId === undefined || !isTimeframe(timeframe)) return 'its candle is unknown'
   if (openTime === undefined) return 'it could not be dated, so there is no candle to ask for'
@@ -71,27 +71,27 @@ function askableOf(
   if (!market) return `${coinId} is no longer tracked on ${source}`
   // A row off the grid concerns the candle that holds it.
   const range = candleAround(timeframe, openTime)
-  if (range.to > settledClose(settings, timeframe, now)) return 'its candle has not closed yet'
+  if (range.to > finalClose(settings, timeframe, now)) return 'its candle has not closed yet'
   if (isEmpty(obtainablePart(market, timeframe, range, now)))
     return `${source} has no candle of ${market.symbol} from then any more`
   return { series: { coinId, timeframe, source }, source: market.source, symbol: market.symbol, range }
 }
 
-export type Retried = Filled & Readonly<{ settled: ReadonlyMap<string, Settlement> }>
+export type Retried = Filled & Readonly<{ resolved: ReadonlyMap<string, Resolution> }>
 
 /**
  * Asks each market once more for exactly the open times of its rows, and settles the rows whose candle is in the table
  * now or that their source has none for any more.
  */
 export async function retryQuarantined(
-  reach: AskReach,
+  deps: AskDeps,
   plan: RetryPlan,
-  settling: Settling,
-  patience: Patience,
+  resolving: Resolving,
+  retryPolicy: RetryPolicy,
 ): Promise<Retried> {
   let filled = nothingFilled
-  for (const question of plan.questions)
-    filled = addFilled(filled, await askAgain(reach, question, 'retry-quarantine', patience))
+  for (const request of plan.requests)
+    filled = addFilled(filled, await askAgain(deps, request, 'retry-quarantine', retryPolicy))
   const ids = plan.rows.map(({ id }) => id)
-  return { ...filled, settled: await settleAnswered(databaseOf(reach.pool), ids, settling) }
+  return { ...filled, resolved: await resolveAnswered(databaseOf(deps.pool), ids, resolving) }
 }

@@ -9,16 +9,16 @@ import { type ArchiveFile, binanceArchive } from '../sources/binance-archive.ts'
 import { candlesPerPage, reachableFrom } from '../sources/source.ts'
 import type { Coin } from '../store/coins.ts'
 import type { Series } from '../store/coverage.ts'
-import { readOwed, readRejected } from '../store/owed.ts'
+import { readMissing, readRejected } from '../store/missing-candles.ts'
 import { type BoundedPartition, isBounded, readPartitions } from '../store/partitions/catalog.ts'
 import { candleTable, missingPartitions, type PartitionedTable } from '../store/partitions.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { type ArchiveUse, planArchive } from './archive/plan-archive.ts'
-import { obtainable, settledClose } from './kept-history.ts'
+import { finalClose, obtainable } from './kept-history.ts'
 import { type CandleMarket, candleMarketOf, candleSource } from './markets.ts'
 
 /** What somebody wants to have. */
-export type BackfillWish = Readonly<{
+export type BackfillRequest = Readonly<{
   coinIds: readonly string[]
   timeframes: readonly Timeframe[]
   range: Range
@@ -38,10 +38,10 @@ export type SeriesWork = Readonly<{
   /** What was wished too, but can no longer be had from the source. */
   outOfReach: AlignedRange | undefined
   /** What is not there yet. */
-  owed: readonly AlignedRange[]
+  missing: readonly AlignedRange[]
   candles: number
   /** Candles that were wished and are settled already: stored, or known to be absent. */
-  settled: number
+  known: number
   /** Rejected candles that are quarantined and not resolved. */
   rejected: readonly AlignedRange[]
   /** The files that some of it comes in. */
@@ -59,39 +59,41 @@ export async function workOf(
   pool: Pool,
   settings: Settings,
   coins: readonly Coin[],
-  wish: BackfillWish,
+  request: BackfillRequest,
   now: Instant,
 ): Promise<SeriesWork[]> {
-  const wanted = wish.coinIds.flatMap((coinId) => {
-    const market = marketOf(coins, coinId, isArchive(wish) ? 'binance' : wish.source)
-    const use = archiveUse(settings, market, wish)
-    return wish.timeframes.map((timeframe) => wantedOf(settings, { market, use }, timeframe, wish.range, now))
+  const wanted = request.coinIds.flatMap((coinId) => {
+    const market = marketOf(coins, coinId, isArchive(request) ? 'binance' : request.source)
+    const use = archiveUse(settings, market, request)
+    return request.timeframes.map((timeframe) =>
+      wantedOf(settings, { market, use }, timeframe, request.range, now),
+    )
   })
   const db = databaseOf(pool)
   const ranges = wanted.map(({ series, reach }) => ({ ...series, range: reach.wanted }))
-  const owed = await readOwed(db, ranges, wish.retryRejected ? 'retry-refused' : 'settle-for-refused')
-  const rejected = wish.retryRejected ? [] : await readRejected(db, ranges)
-  const tables = [...new Set(wish.timeframes.map((timeframe) => candleTable(timeframe, 'day').name))]
+  const missing = await readMissing(db, ranges, request.retryRejected ? 'retry-rejected' : 'skip-rejected')
+  const rejected = request.retryRejected ? [] : await readRejected(db, ranges)
+  const tables = [...new Set(request.timeframes.map((timeframe) => candleTable(timeframe, 'day').name))]
   const partitions = (await readPartitions(db, tables)).filter(isBounded)
   return wanted.map((series, place) =>
-    planSeries(series, { owed: owed[place] ?? [], rejected: rejected[place] ?? [], partitions }, now),
+    planSeries(series, { missing: missing[place] ?? [], rejected: rejected[place] ?? [], partitions }, now),
   )
 }
 
 /** Jobs run a little later: what a source lets go of meanwhile is made of its trades. */
 export const waitingMs = 10 * minute
 
-const isArchive = ({ source }: BackfillWish): boolean => source === binanceArchive.id
+const isArchive = ({ source }: BackfillRequest): boolean => source === binanceArchive.id
 
 /** Whoever names another host for Binance means its archive too, and may not have one. Throws InvalidInput. */
 function archiveUse(
   { environment: { baseUrls } }: Settings,
   { source: { id } }: CandleMarket,
-  wish: BackfillWish,
+  request: BackfillRequest,
 ): ArchiveUse {
   if (id !== 'binance') return 'never'
   const mayAsk = baseUrls.binance === undefined || baseUrls[binanceArchive.id] !== undefined
-  if (!isArchive(wish)) return mayAsk ? (wish.archive ?? 'by-cost') : 'never'
+  if (!isArchive(request)) return mayAsk ? (request.archive ?? 'by-cost') : 'never'
   if (mayAsk) return 'always'
   throw new InvalidInput(
     'BINANCE_BASE_URL replaces the host of binance: set BINANCE_ARCHIVE_BASE_URL too, or unset both',
@@ -118,7 +120,7 @@ function marketOf(coins: readonly Coin[], coinId: string, source: string | undef
 }
 
 /** A series of a wish, and how much of the wish its source can serve. */
-type WantedOfWish = Readonly<{
+type WantedOfRequest = Readonly<{
   series: Series
   market: CandleMarket
   use: ArchiveUse
@@ -132,7 +134,7 @@ function wantedOf(
   timeframe: Timeframe,
   range: Range,
   now: Instant,
-): WantedOfWish {
+): WantedOfRequest {
   const policy = settings.timeframes[timeframe]
   if (!policy || !market.source.candles.timeframes.includes(timeframe)) {
     throw new InvalidInput(
@@ -141,17 +143,17 @@ function wantedOf(
   }
   const series: Series = { coinId: market.coinId, timeframe, source: market.source.id }
   // A candle still open cannot be had: the range ends where the last closed one does.
-  const closed = { from: range.from, to: settledClose(settings, timeframe, now) }
+  const closed = { from: range.from, to: finalClose(settings, timeframe, now) }
   const wished = alignTo(timeframe, intersect(range, closed) ?? { from: range.from, to: range.from })
   return { series, market, use, policy, reach: withinReach(market, timeframe, wished, now) }
 }
 
 /** What the database has to do with the wish: missing candles, rejected ones, and partitions of all the tables. */
-type Found = Pick<SeriesWork, 'owed' | 'rejected'> & Readonly<{ partitions: readonly BoundedPartition[] }>
+type Found = Pick<SeriesWork, 'missing' | 'rejected'> & Readonly<{ partitions: readonly BoundedPartition[] }>
 
 function planSeries(
-  { series, market, use, policy, reach }: WantedOfWish,
-  { owed, rejected, partitions }: Found,
+  { series, market, use, policy, reach }: WantedOfRequest,
+  { missing, rejected, partitions }: Found,
   now: Instant,
 ): SeriesWork {
   const { timeframe } = series
@@ -159,18 +161,18 @@ function planSeries(
   const own = partitions.filter((partition) => partition.table === table.name)
   const { candles } = market.source
   const perPage = candlesPerPage(candles, timeframe)
-  const { files } = planArchive({ symbol: market.symbol, timeframe, pageSize: perPage, use }, owed, now)
+  const { files } = planArchive({ symbol: market.symbol, timeframe, pageSize: perPage, use }, missing, now)
   const expired =
-    policy.keep === undefined ? [] : expiredParts(timeframe, table, own, owed, plus(now, -policy.keep))
+    policy.keep === undefined ? [] : expiredParts(timeframe, table, own, missing, plus(now, -policy.keep))
   const countOf = (ranges: readonly AlignedRange[]) =>
     ranges.reduce((sum, part) => sum + candleCount(part, timeframe), 0)
   return {
     series,
     symbol: market.symbol,
     ...reach,
-    owed,
-    candles: countOf(owed),
-    settled: countOf([reach.wanted]) - countOf(owed) - countOf(rejected),
+    missing,
+    candles: countOf(missing),
+    known: countOf([reach.wanted]) - countOf(missing) - countOf(rejected),
     rejected,
     files,
     candlesFrom: candles.trades ? reachableFrom(candles, timeframe, plus(now, waitingMs)) : undefined,

@@ -22,7 +22,7 @@ import { obtainablePart } from './kept-history.ts'
 import { type CandleMarket, candleMarketOf, candleSource } from './markets.ts'
 
 /** What somebody wants to have held against its source. */
-export type VerifyWish = Readonly<{
+export type VerifyRequest = Readonly<{
   coin: Coin
   timeframe: Timeframe
   range: Range
@@ -34,7 +34,7 @@ export type VerifyWish = Readonly<{
 }>
 
 /** A stretch to be read once more from one market. */
-export type Stretch = Readonly<{ market: CandleMarket; range: AlignedRange }>
+export type MarketRange = Readonly<{ market: CandleMarket; range: AlignedRange }>
 
 /**
  * Why a stretch is not held against anything. `beyond-source`: its source does not reach back so far any more.
@@ -64,7 +64,7 @@ export type VerificationPlan = Readonly<{
   timeframe: Timeframe
   /** On the grid, and as far as its candles have settled. */
   wanted: AlignedRange
-  stretches: readonly Stretch[]
+  marketRanges: readonly MarketRange[]
   /** Candles of the stretches. */
   candles: number
   /** Where only a sample is asked for: how many pages it is made of, and of how many it was chosen. */
@@ -76,39 +76,39 @@ export type VerificationPlan = Readonly<{
 export async function planVerification(
   db: Database,
   settings: Settings,
-  wish: VerifyWish,
+  request: VerifyRequest,
   now: Instant,
 ): Promise<VerificationPlan> {
-  const { coin, timeframe, range } = wish
-  const market = marketOf(wish)
+  const { coin, timeframe, range } = request
+  const market = marketOf(request)
   const { from, to } = alignTo(timeframe, range)
   // Younger ones may still be written down and corrected: by their source, and by us.
-  const settledTo = floorTo(timeframe, plus(now, -settings.candles.absentAfter))
-  const wanted = { from, to: later(from, earlier(to, settledTo)) }
+  const finalTo = floorTo(timeframe, plus(now, -settings.candles.absentAfter))
+  const wanted = { from, to: later(from, earlier(to, finalTo)) }
   if (isEmpty(wanted)) {
     throw new InvalidInput(
-      `no ${timeframe} candle of the range is final yet: set --from to before ${toMinuteText(settledTo)}`,
+      `no ${timeframe} candle of the range is final yet: set --from to before ${toMinuteText(finalTo)}`,
     )
   }
   const coverage = await readCoverage(db, { coinId: coin.id, timeframe }, wanted)
   const keepMs = settings.timeframes[timeframe]?.keep
   const keptFrom = keepMs === undefined ? from : ceilTo(timeframe, plus(now, -keepMs))
-  const { shares, elsewhere } = shareOut({ wanted, keptFrom }, coverage, market.source.id, wish)
+  const { shares, elsewhere } = shareOut({ wanted, keptFrom }, coverage, market.source.id, request)
   const parts = shares.map(([source, ranges]) => reachOf(coin, source, timeframe, ranges, now))
-  const whole = parts.flatMap(({ stretches }) => stretches)
-  const { stretches, sampled } = sampleOf(whole, wish)
+  const whole = parts.flatMap(({ marketRanges }) => marketRanges)
+  const { marketRanges, sampled } = sampleOf(whole, request)
   return {
     coinId: coin.id,
     timeframe,
     wanted,
-    stretches,
-    candles: stretches.reduce((sum, stretch) => sum + candleCount(stretch.range, timeframe), 0),
+    marketRanges,
+    candles: marketRanges.reduce((sum, marketRange) => sum + candleCount(marketRange.range, timeframe), 0),
     sampled,
     unread: [...parts.flatMap(({ unread }) => unread), ...elsewhere],
   }
 }
 
-function marketOf({ coin, timeframe, source }: VerifyWish): CandleMarket {
+function marketOf({ coin, timeframe, source }: VerifyRequest): CandleMarket {
   if (source !== undefined) candleSource(source)
   const market = candleMarketOf(coin, source)
   if (!market) {
@@ -132,7 +132,7 @@ function shareOut(
   { wanted, keptFrom }: Readonly<{ wanted: AlignedRange; keptFrom: AlignedInstant }>,
   coverage: readonly CoverageRange[],
   first: string,
-  { timeframe, source: only }: VerifyWish,
+  { timeframe, source: only }: VerifyRequest,
 ): { shares: [string, AlignedRange[]][]; elsewhere: Unread[] } {
   const stored = coverage.filter(({ state }) => state === 'stored')
   const shares: [string, AlignedRange[]][] = []
@@ -169,14 +169,14 @@ function reachOf(
   timeframe: Timeframe,
   ranges: readonly AlignedRange[],
   now: Instant,
-): { stretches: Stretch[]; unread: Unread[] } {
+): { marketRanges: MarketRange[]; unread: Unread[] } {
   const market = candleMarketOf(coin, source)
   if (!market?.source.candles.timeframes.includes(timeframe)) {
-    return { stretches: [], unread: ranges.map((range) => unread(source, range, timeframe, 'no-market')) }
+    return { marketRanges: [], unread: ranges.map((range) => unread(source, range, timeframe, 'no-market')) }
   }
   const within = ranges.map((range) => ({ range, part: obtainablePart(market, timeframe, range, now) }))
   return {
-    stretches: within.flatMap(({ part }) => (isEmpty(part) ? [] : [{ market, range: part }])),
+    marketRanges: within.flatMap(({ part }) => (isEmpty(part) ? [] : [{ market, range: part }])),
     unread: within.flatMap(({ range, part }) =>
       subtract(range, [part]).map((rest) =>
         unread(source, rest, timeframe, causeOf(market, timeframe, rest)),
@@ -198,11 +198,11 @@ function causeOf(
 
 /** Chooses pages by a hash of the seed, the source and the place: the same seed finds the same ones anywhere. */
 function sampleOf(
-  stretches: readonly Stretch[],
-  { sample, seed, timeframe }: VerifyWish,
-): Pick<VerificationPlan, 'stretches' | 'sampled'> {
-  if (sample === undefined) return { stretches, sampled: undefined }
-  const pages = stretches.flatMap(({ market, range }) => {
+  marketRanges: readonly MarketRange[],
+  { sample, seed, timeframe }: VerifyRequest,
+): Pick<VerificationPlan, 'marketRanges' | 'sampled'> {
+  if (sample === undefined) return { marketRanges, sampled: undefined }
+  const pages = marketRanges.flatMap(({ market, range }) => {
     const perPage = candlesPerPage(market.source.candles, timeframe)
     const pageMs = perPage * timeframeMs[timeframe]
     return splitOnGrid(range, timeframe, perPage).map((page) => {
@@ -212,7 +212,7 @@ function sampleOf(
   })
   const chosen = new Set(pages.toSorted((a, b) => (a.draw < b.draw ? -1 : 1)).slice(0, sample))
   return {
-    stretches: pages.filter((page) => chosen.has(page)).map(({ market, range }) => ({ market, range })),
+    marketRanges: pages.filter((page) => chosen.has(page)).map(({ market, range }) => ({ market, range })),
     sampled: { seed, pages: chosen.size, of: pages.length },
   }
 }

@@ -25,8 +25,8 @@ import {
   differenceKinds,
 } from './compare-with-source.ts'
 import type { CandleMarket } from './markets.ts'
-import { type Patience, pauseOrThrow } from './patience.ts'
-import type { Stretch, Unread, VerificationPlan } from './verification-plan.ts'
+import { pauseOrThrow, type RetryPolicy } from './retry-policy.ts'
+import type { MarketRange, Unread, VerificationPlan } from './verification-plan.ts'
 
 /** What was held against a source. */
 export type Checked = Readonly<{ source: string; symbol: string; candles: number; requests: number }>
@@ -52,9 +52,9 @@ export type Verification = Readonly<{
   unread: readonly Unread[]
 }>
 
-export type VerifyReach = Readonly<{ http: HttpClient }> & Pick<Context, 'pool' | 'clock' | 'settings'>
+export type VerifyDeps = Readonly<{ http: HttpClient }> & Pick<Context, 'pool' | 'clock' | 'settings'>
 
-export type VerifyOptions = Patience &
+export type VerifyOptions = RetryPolicy &
   Readonly<{
     /** Told after each answer how many candles of the plan have been dealt with. */
     onProgress(candles: number): void
@@ -67,24 +67,25 @@ const examplesOfEach = 5
  * Memory is one page.
  */
 export async function verifyCandles(
-  reach: VerifyReach,
+  deps: VerifyDeps,
   plan: VerificationPlan,
   options: VerifyOptions,
 ): Promise<Verification> {
   const tally = new Tally(plan)
-  for (const stretch of plan.stretches) {
+  for (const marketRange of plan.marketRanges) {
     const answered: AlignedRange[] = []
     try {
-      for await (const page of walkPatiently(reach, plan.timeframe, stretch, options)) {
-        for await (const comparison of comparePage(reach, plan, stretch, page)) tally.add(stretch, comparison)
+      for await (const page of walkPatiently(deps, plan.timeframe, marketRange, options)) {
+        for await (const comparison of comparePage(deps, plan, marketRange, page))
+          tally.add(marketRange, comparison)
         answered.push(page.answered)
-        tally.count(stretch, page)
+        tally.count(marketRange, page)
         options.onProgress(tally.done)
       }
-      tally.leaveOut(stretch, answered, 'unanswered')
+      tally.leaveOut(marketRange, answered, 'unanswered')
     } catch (error) {
       if (!(error instanceof UnknownMarket)) throw error
-      tally.leaveOut(stretch, answered, 'market-gone')
+      tally.leaveOut(marketRange, answered, 'market-gone')
     }
   }
   return tally.result()
@@ -92,19 +93,19 @@ export async function verifyCandles(
 
 /** Goes on from the last answer where asking failed, in the lane that leaves the way to everybody else. */
 async function* walkPatiently(
-  { http, settings, clock }: VerifyReach,
+  { http, settings, clock }: VerifyDeps,
   timeframe: Timeframe,
-  { market: { source, symbol }, range }: Stretch,
-  patience: Patience,
+  { market: { source, symbol }, range }: MarketRange,
+  retryPolicy: RetryPolicy,
 ): AsyncGenerator<WalkedPage> {
   let { from } = range
   let failures = 0
   while (from < range.to) {
     try {
       const query = { symbol, timeframe, range: { from, to: range.to }, asOf: clock.now() }
-      const sending = { lane: 'backfill', signal: patience.signal } as const
-      const reach = { http, baseUrls: settings.environment.baseUrls }
-      for await (const page of walkCandles(reach, source, query, sending)) {
+      const sending = { lane: 'backfill', signal: retryPolicy.signal } as const
+      const deps = { http, baseUrls: settings.environment.baseUrls }
+      for await (const page of walkCandles(deps, source, query, sending)) {
         from = page.answered.to
         failures = 0
         yield page
@@ -112,7 +113,7 @@ async function* walkPatiently(
       return
     } catch (error) {
       failures += 1
-      await pauseOrThrow(error, failures, patience)
+      await pauseOrThrow(error, failures, retryPolicy)
     }
   }
 }
@@ -123,9 +124,9 @@ const candlesAtOnce = 10_000
 type Compared = Comparison & Readonly<{ discarded: number; notFetched: number }>
 
 async function* comparePage(
-  { pool }: VerifyReach,
+  { pool }: VerifyDeps,
   { coinId, timeframe }: VerificationPlan,
-  { market }: Stretch,
+  { market }: MarketRange,
   { rows, answered, answeredAt }: WalkedPage,
 ): AsyncGenerator<Compared> {
   const db = databaseOf(pool)
@@ -146,14 +147,14 @@ async function* comparePage(
 /** Discarded candles and candles that were never fetched are no differences. */
 function withoutUnwanted(
   comparison: Comparison,
-  settled: readonly AlignedRange[],
+  resolved: readonly AlignedRange[],
   unknown: readonly AlignedRange[],
 ): Compared {
   const missingIn =
     (ranges: readonly AlignedRange[]) =>
     ({ kind, openTime }: Difference) =>
       kind === 'missing' && ranges.some((range) => contains(range, openTime))
-  const isDiscarded = missingIn(settled)
+  const isDiscarded = missingIn(resolved)
   const isUnknown = missingIn(unknown)
   const notFetched = comparison.differences.filter(isUnknown).length
   const fetched = comparison.differences.filter((difference) => !isUnknown(difference))
@@ -181,9 +182,12 @@ class Tally {
     this.#unread = [...unread]
   }
 
-  add({ market }: Stretch, { identical, differences, refusedByBoth, discarded, notFetched }: Compared): void {
+  add(
+    { market }: MarketRange,
+    { identical, differences, rejectedByBoth, discarded, notFetched }: Compared,
+  ): void {
     this.#identical += identical
-    this.#quarantined += refusedByBoth
+    this.#quarantined += rejectedByBoth
     this.#discarded += discarded
     this.#notFetched += notFetched
     for (const { kind } of differences) this.#counts[kind] += 1
@@ -198,7 +202,7 @@ class Tally {
     found.mendable = union([...found.mendable, ...slots])
   }
 
-  count({ market }: Stretch, { answered, requests }: WalkedPage): void {
+  count({ market }: MarketRange, { answered, requests }: WalkedPage): void {
     const candles = candleCount(answered, this.#timeframe)
     this.done += candles
     const found = this.#of(market)
@@ -206,7 +210,7 @@ class Tally {
     found.requests += requests
   }
 
-  leaveOut({ market, range }: Stretch, answered: readonly AlignedRange[], cause: Unread['cause']): void {
+  leaveOut({ market, range }: MarketRange, answered: readonly AlignedRange[], cause: Unread['cause']): void {
     for (const rest of subtract(range, answered)) {
       const candles = candleCount(rest, this.#timeframe)
       this.#unread.push({ source: market.source.id, range: rest, candles, cause })

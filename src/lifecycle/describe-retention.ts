@@ -2,7 +2,7 @@ import { type Instant, toIso } from '../market/instant.ts'
 import type { Ending } from '../settings/schema.ts'
 import { nameOf } from '../store/lifecycle/list-partitions.ts'
 import type { Hold, HoldKind, RecordedHold } from '../store/lifecycle/partition-holds.ts'
-import { expiryOf, type Verdict } from '../store/lifecycle/retention.ts'
+import { type Decision, expiryOf } from '../store/lifecycle/retention.ts'
 import type { RetentionPlan } from './retention-plan.ts'
 
 /** A plan for programs. Instants are ISO text, in UTC. */
@@ -20,7 +20,7 @@ export type DescribedPlan = Readonly<{
     ending: Ending
     /** From when on it may go. */
     keptUntil: string
-    verdict: Verdict
+    decision: Decision
     reason: string
     /** Whether the rows were counted, and not estimated. */
     isExact: boolean
@@ -76,7 +76,7 @@ export const describePlan = ({
 }: RetentionPlan): DescribedPlan => ({
   asOf: toIso(asOf),
   refusal: refusal ?? null,
-  partitions: partitions.map(({ partition, policy, verdict, reason, hold }) => ({
+  partitions: partitions.map(({ partition, policy, decision, reason, hold }) => ({
     table: partition.table,
     name: nameOf(partition),
     ...bounds(partition.range),
@@ -84,7 +84,7 @@ export const describePlan = ({
     bytes: partition.bytes,
     ending: policy.ending,
     keptUntil: toIso(expiryOf(partition, policy)),
-    verdict,
+    decision,
     reason,
     isExact: partition.isExact,
     hold: hold ? describeHold(hold) : null,

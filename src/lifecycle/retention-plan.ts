@@ -140,7 +140,7 @@ function restoredPartitions(
 }
 
 const refuseAll = (planned: readonly PlannedPartition[]): PlannedPartition[] =>
-  planned.map((one) => (one.verdict === 'goes' ? heldBack(one, 'the clocks disagree') : one))
+  planned.map((one) => (one.decision === 'goes' ? heldBack(one, 'the clocks disagree') : one))
 
 const unboundedHold = ({ qualifiedName, table, bounds }: UnboundedPartition): Hold => ({
   kind: 'shape',

@@ -12,7 +12,7 @@ import { measurePartitions } from '../store/lifecycle/list-partitions.ts'
 import { type HeldPartition, listHolds, recordHolds } from '../store/lifecycle/partition-holds.ts'
 import type { PlannedPartition } from '../store/lifecycle/retention.ts'
 import { keepsOf, retentionPolicies } from '../store/lifecycle/retention.ts'
-import { trimLedger } from '../store/lifecycle/trim-ledger.ts'
+import { trimCoverage } from '../store/lifecycle/trim-coverage.ts'
 import { databaseOf, inTransaction } from '../store/transaction.ts'
 import { deletePlanned } from './delete-planned.ts'
 import { type RetentionPlan, readRetentionPlan, refusalOf } from './retention-plan.ts'
@@ -73,8 +73,8 @@ export const enforceRetention = (
     if (plan.refusal !== undefined) throw refusalOf(plan)
     const tally = new RetentionTally(deps.signal, stillAlone, report)
     await deletePlanned(deps, plan, plan.partitions.filter(isGoing), tally, report)
-    for (const { partition, verdict, reason, hold } of plan.partitions)
-      if (verdict === 'held-back') await tally.holdBack(partition, reason, hold)
+    for (const { partition, decision, reason, hold } of plan.partitions)
+      if (decision === 'held-back') await tally.holdBack(partition, reason, hold)
     for (const { partition, hold } of plan.unbounded)
       await tally.holdBack({ ...partition, range: undefined }, hold.reason, hold)
     await record(deps, tally.held)
@@ -108,8 +108,8 @@ export async function retryHeld(
     const planned = plan.partitions.filter(({ partition }) => wasHeld(partition))
     const tally = new RetentionTally(deps.signal, stillAlone, report)
     await deletePlanned(deps, plan, planned.filter(isGoing), tally, report)
-    for (const { partition, verdict, reason, hold } of planned)
-      if (verdict === 'held-back') await tally.holdBack(partition, reason, hold)
+    for (const { partition, decision, reason, hold } of planned)
+      if (decision === 'held-back') await tally.holdBack(partition, reason, hold)
     for (const { partition, hold } of plan.unbounded)
       if (wasHeld(partition)) await tally.holdBack({ ...partition, range: undefined }, hold.reason, hold)
     await record(deps, tally.held)
@@ -118,7 +118,7 @@ export async function retryHeld(
   })
 }
 
-const isGoing = ({ verdict }: PlannedPartition): boolean => verdict === 'goes'
+const isGoing = ({ decision }: PlannedPartition): boolean => decision === 'goes'
 
 const record = ({ pool, clock }: RetentionDeps, held: readonly HeldPartition[]): Promise<void> =>
   inTransaction(pool, ({ db }) => recordHolds(db, held, clock.now()))
@@ -143,9 +143,9 @@ async function trimLeftovers({ pool, settings }: RetentionDeps, { asOf }: Retent
           past,
           bounded.map(({ range }) => alignTo(timeframe, range)),
         )
-        await trimLedger(db, timeframe, bare, asOf)
+        await trimCoverage(db, timeframe, bare, asOf)
       },
-      'upkeep',
+      'maintenance',
     )
   }
 }

@@ -11,7 +11,7 @@ import type { Series } from '../store/coverage.ts'
 import { ensureView } from '../store/lifecycle/view-definitions.ts'
 import { listRefreshes, recordRefresh, summaryFingerprint } from '../store/lifecycle/view-refreshes.ts'
 import { refreshView } from '../store/lifecycle/views.ts'
-import { readOwed } from '../store/owed.ts'
+import { readMissing } from '../store/missing-candles.ts'
 import { databaseOf } from '../store/transaction.ts'
 
 /** What the summaries of days are made of. */
@@ -46,12 +46,12 @@ export async function summarise(context: Context, view: string): Promise<Summari
   await ensureView(pool, view, clock.now())
   const coversTo = lastMidnight(clock.now())
   const yesterday = { from: plusCandles(coversTo, -1, '1d'), to: coversTo }
-  await fetchOwed(context, yesterday)
+  await fetchMissing(context, yesterday)
   const fingerprint = await summaryFingerprint(db, coversTo)
   const incomplete = Object.fromEntries(
-    (await owedOf(context, yesterday)).map(({ market, owed }) => [
+    (await missingOf(context, yesterday)).map(({ market, missing }) => [
       market.coinId,
-      owed.reduce((sum, range) => sum + candleCount(range, timeframe), 0),
+      missing.reduce((sum, range) => sum + candleCount(range, timeframe), 0),
     ]),
   )
   const startedAt = performance.now()
@@ -71,14 +71,14 @@ export async function summarise(context: Context, view: string): Promise<Summari
   return { view, rows, durationMs, incomplete }
 }
 
-type Owing = Readonly<{ market: CandleMarket; series: Series; owed: readonly AlignedRange[] }>
+type Incomplete = Readonly<{ market: CandleMarket; series: Series; missing: readonly AlignedRange[] }>
 
 /** The followed markets that still owe hourly candles of the day. */
-async function owedOf({ pool, settings, clock }: Context, within: AlignedRange): Promise<Owing[]> {
+async function missingOf({ pool, settings, clock }: Context, within: AlignedRange): Promise<Incomplete[]> {
   if (settings.timeframes[timeframe] === undefined) return []
   const db = databaseOf(pool)
   const now = clock.now()
-  const followed = (await listCoins(db))
+  const tracked = (await listCoins(db))
     .flatMap((coin) => candleMarketOf(coin) ?? [])
     .filter((market) => market.source.candles.timeframes.includes(timeframe))
     .flatMap((market) => {
@@ -86,23 +86,23 @@ async function owedOf({ pool, settings, clock }: Context, within: AlignedRange):
       const series = { coinId: market.coinId, timeframe, source: market.source.id } as const
       return range ? [{ market, series, range }] : []
     })
-  const wanted = followed.map(({ series, range }) => ({ ...series, range }))
-  const owed = await readOwed(db, wanted, 'settle-for-refused')
-  return followed.flatMap(({ market, series }, place) => {
-    const ranges = owed[place] ?? []
-    return ranges.length > 0 ? [{ market, series, owed: ranges }] : []
+  const wanted = tracked.map(({ series, range }) => ({ ...series, range }))
+  const missing = await readMissing(db, wanted, 'skip-rejected')
+  return tracked.flatMap(({ market, series }, place) => {
+    const ranges = missing[place] ?? []
+    return ranges.length > 0 ? [{ market, series, missing: ranges }] : []
   })
 }
 
 /** The sources are asked side by side. One that fails as a whole is not waited for. */
-async function fetchOwed(context: Context, day: AlignedRange): Promise<void> {
-  const owing = await owedOf(context, day)
-  const sources = new Set(owing.map(({ series }) => series.source))
+async function fetchMissing(context: Context, day: AlignedRange): Promise<void> {
+  const incomplete = await missingOf(context, day)
+  const sources = new Set(incomplete.map(({ series }) => series.source))
   const limit = AbortSignal.timeout(context.settings.summaries.waitForCandles)
   const signal = AbortSignal.any([context.signal, limit])
   const ends = await Promise.allSettled(
     [...sources].map(async (source) => {
-      const markets = owing.filter(({ series }) => series.source === source)
+      const markets = incomplete.filter(({ series }) => series.source === source)
       for (const market of markets) {
         const failure = await tryToFetch({ ...context, signal }, market)
         if (failure === undefined) continue
@@ -122,10 +122,10 @@ async function fetchOwed(context: Context, day: AlignedRange): Promise<void> {
 /** Returns the fault that ended it, if one did. */
 async function tryToFetch(
   context: Context,
-  { market: { source, symbol }, series, owed }: Owing,
+  { market: { source, symbol }, series, missing }: Incomplete,
 ): Promise<Fault | undefined> {
   try {
-    for (const range of owed) await fillRange(context, { series, source, symbol, range, lane: 'live' })
+    for (const range of missing) await fillRange(context, { series, source, symbol, range, lane: 'live' })
     return undefined
   } catch (error) {
     if (error instanceof Fault) return error

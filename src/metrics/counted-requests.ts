@@ -34,7 +34,7 @@ export function countRequests(counters: Counters, clock: Clock): RequestCounting
         sentAt.set(request, clock.now())
       },
       stop: (request, stop, reason) => {
-        counters.add('stops', { source: request.source, kind: stop.kind })
+        counters.add('pauses', { source: request.source, kind: stop.kind })
         return budget.stop(request, stop, reason)
       },
     }),

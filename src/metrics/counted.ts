@@ -29,8 +29,8 @@ export const counted = {
     help: 'How long requests waited for the budget, added up, by lane.',
     labels: ['source', 'lane'],
   },
-  stops: {
-    name: 'beacon_source_stops_total',
+  pauses: {
+    name: 'beacon_source_pauses_total',
     help: 'Answers by which a source paused our requests, by kind.',
     labels: ['source', 'kind'],
   },

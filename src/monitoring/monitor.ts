@@ -14,7 +14,7 @@ import { forgetGoneFailures } from '../status/failures.ts'
 import { type Finding, pathOf } from '../status/finding.ts'
 import { findingsOf, isUnknown } from '../status/overall.ts'
 import { readinessFindings, seenFrom } from '../status/readiness/findings.ts'
-import { gatherFacts, type StatusReach } from '../status/status.ts'
+import { gatherFacts, type StatusDeps } from '../status/status.ts'
 import { readBlockingSessions } from '../store/blocking-sessions.ts'
 import { listCoins } from '../store/coins.ts'
 import { readDatabaseFigures, readIndexUsage } from '../store/database-figures.ts'
@@ -30,7 +30,7 @@ import {
 import { type Database, databaseOf } from '../store/transaction.ts'
 import { databaseConcerns, indexConcerns, recentMs } from './thresholds.ts'
 
-export type MonitorReach = StatusReach &
+export type MonitorDeps = StatusDeps &
   Readonly<{
     /** Whether the server's disk is one of this machine. */
     serverIsHere: boolean
@@ -47,15 +47,15 @@ const mostIndexes = 50
 const keptIncidentsMs = 90 * day
 
 /** Watches everything until released, in every process; together they tell of everything once. */
-export function startMonitor(reach: MonitorReach, releases: Releases): void {
-  const { log } = reach
-  const monitor = new Monitor(reach)
-  const watch = (pattern: string, look: () => Promise<void>) => {
+export function startMonitor(deps: MonitorDeps, releases: Releases): void {
+  const { log } = deps
+  const monitor = new Monitor(deps)
+  const watch = (pattern: string, check: () => Promise<void>) => {
     const task = everyProcess(
       pattern,
       async () => {
         try {
-          await look()
+          await check()
         } catch (error) {
           // The database is away, most likely: the log is all that is left to tell it to.
           log.warn('monitor.failed', { reason: error instanceof Error ? error.message : String(error) })
@@ -65,27 +65,27 @@ export function startMonitor(reach: MonitorReach, releases: Releases): void {
     )
     releases.push(() => task.destroy())
   }
-  watch(everyMinute, () => monitor.look())
+  watch(everyMinute, () => monitor.check())
   watch(inBetween, () => monitor.checkObstacles())
 }
 
 /** One process's watch. What it sees twice in a row becomes an incident: a hiccup does not. */
 export class Monitor {
-  readonly #reach: MonitorReach
+  readonly #deps: MonitorDeps
   /** What the last look has seen, and what of it the one before it had seen too. */
   #seen: readonly Concern[] = []
   #standing: readonly Concern[] = []
   #obstaclesBefore: ReadonlySet<string> = new Set()
 
-  constructor(reach: MonitorReach) {
-    this.#reach = reach
+  constructor(deps: MonitorDeps) {
+    this.#deps = deps
   }
 
   /** Looks at everything. */
-  async look(): Promise<void> {
-    const { pool, clock } = this.#reach
+  async check(): Promise<void> {
+    const { pool, clock } = this.#deps
     const now = clock.now()
-    await forgetGoneFailures(databaseOf(pool), { ...this.#reach, coins: await listCoins(databaseOf(pool)) })
+    await forgetGoneFailures(databaseOf(pool), { ...this.#deps, coins: await listCoins(databaseOf(pool)) })
     const before = new Set(this.#seen.map(({ key }) => key))
     const open = await listOpenIncidents(databaseOf(pool))
     const { concerns, lasting } = await this.#findAll(now, open)
@@ -98,24 +98,24 @@ export class Monitor {
 
   /** Checks only what may stop the work: it touches no table that another program can have locked. */
   async checkObstacles(): Promise<void> {
-    await this.#reconcile(this.#reach.clock.now())
+    await this.#reconcile(this.#deps.clock.now())
   }
 
   async #reconcile(now: Instant): Promise<void> {
-    const { pool, settings, log } = this.#reach
+    const { pool, settings, log } = this.#deps
     const obstacles = await this.#standingObstacles()
     const hasWebhook = settings.monitoring.webhook !== undefined
     const concerns = [...obstacles, ...this.#standing]
     const { opened, resolved } = await reconcileIncidents(pool, concerns, now, hasWebhook)
-    for (const { key, sentence } of opened) log.warn('alert.opened', { key, sentence })
-    for (const { key, sentence } of resolved) log.info('alert.resolved', { key, sentence })
-    await deliverAll(this.#reach)
+    for (const { key, message } of opened) log.warn('alert.opened', { key, message })
+    for (const { key, message } of resolved) log.info('alert.resolved', { key, message })
+    await deliverAll(this.#deps)
   }
 
   /** A session that blocks ours has done so for a while already. */
   async #standingObstacles(): Promise<Concern[]> {
-    const blocking = await readBlockingSessions(databaseOf(this.#reach.pool))
-    const readiness = readinessFindings(await this.#reach.readiness()).map(asConcern)
+    const blocking = await readBlockingSessions(databaseOf(this.#deps.pool))
+    const readiness = readinessFindings(await this.#deps.readiness()).map(asConcern)
     const open = await this.#openKeys()
     const standing = readiness.filter(({ key }) => open.has(key) || this.#obstaclesBefore.has(key))
     this.#obstaclesBefore = new Set(readiness.map(({ key }) => key))
@@ -123,12 +123,12 @@ export class Monitor {
   }
 
   async #openKeys(): Promise<ReadonlySet<string>> {
-    const open = await listOpenIncidents(databaseOf(this.#reach.pool))
+    const open = await listOpenIncidents(databaseOf(this.#deps.pool))
     return new Set(open.map(({ key }) => key))
   }
 
   async #ofDatabase(now: Instant): Promise<Concern[]> {
-    const { pool, settings, serverIsHere } = this.#reach
+    const { pool, settings, serverIsHere } = this.#deps
     const db = databaseOf(pool)
     const figures = await readDatabaseFigures(db)
     const diskFreeBytes = serverIsHere ? await readFreeBytes(db) : undefined
@@ -149,8 +149,8 @@ export class Monitor {
   /** What is wrong, and of the open alerts those that last although they are milder now, or cannot be seen. */
   async #findAll(now: Instant, open: readonly Incident[]) {
     const ofDatabase = await this.#ofDatabase(now)
-    const facts = await gatherFacts(this.#reach)
-    const findings = findingsOf(facts, this.#reach.settings, now).filter(({ key }) => !isObstacle(key))
+    const facts = await gatherFacts(this.#deps)
+    const findings = findingsOf(facts, this.#deps.settings, now).filter(({ key }) => !isObstacle(key))
     const grave = findings.filter(({ state }) => state === 'attention').map(asConcern)
     const milder = findings.filter(({ state }) => state !== 'attention').map(asConcern)
     const unseen = open.filter(({ key }) => isUnknown(facts, key) && !isObstacle(key)).map(asConcern)
@@ -162,9 +162,9 @@ export class Monitor {
   }
 }
 
-const asConcern = ({ key, sentence, details }: Finding | Incident): Concern => ({
+const asConcern = ({ key, message, details }: Finding | Incident): Concern => ({
   key,
-  sentence,
+  message,
   ...(details ? { details } : {}),
 })
 
@@ -190,7 +190,7 @@ export async function deliverAll({
   clock,
   settings,
   log,
-}: Pick<MonitorReach, 'clock' | 'log'> &
+}: Pick<MonitorDeps, 'clock' | 'log'> &
   Readonly<{ pool: Pool; settings: Pick<Settings, 'monitoring' | 'environment'> }>) {
   const { webhook } = settings.monitoring
   if (!webhook) return
@@ -220,12 +220,12 @@ const pageUrlOf = ({
 
 /** What the webhook gets. The id is the incident's: what comes twice is known by id and event. */
 function messageOf({ event, incident }: Delivery, pageUrl: string) {
-  const { id, key, sentence, openedAt, resolvedAt, details } = incident
+  const { id, key, message, openedAt, resolvedAt, details } = incident
   return {
     event,
     id,
     key,
-    sentence,
+    message,
     ...details,
     link: `${pageUrl}${pathOf(key)}`,
     openedAt: toIso(openedAt),

@@ -36,22 +36,22 @@ function mean(values: readonly (number | null)[]): number | undefined {
 function slowQueries(recent: readonly DatabaseSample[], { averageQuery }: Limits): Concern[] {
   const ms = mean(recent.map(({ averageQueryMs }) => averageQueryMs))
   if (ms === undefined || ms <= averageQuery) return []
-  const sentence = `A transaction takes ${Math.round(ms)} ms on the average: \`beacon doctor\` names the slowest statements.`
-  return [{ key: 'database.slow', sentence }]
+  const message = `A transaction takes ${Math.round(ms)} ms on the average: \`beacon doctor\` names the slowest statements.`
+  return [{ key: 'database.slow', message }]
 }
 
 function shortMemory(recent: readonly DatabaseSample[], { cacheHitRatio }: Limits): Concern[] {
   const ratio = mean(recent.map((sample) => sample.cacheHitRatio))
   if (ratio === undefined || ratio >= cacheHitRatio) return []
-  const sentence = `Only ${percent(ratio)} of what the database reads is found in its memory: raise its shared_buffers.`
-  return [{ key: 'database.cache', sentence }]
+  const message = `Only ${percent(ratio)} of what the database reads is found in its memory: raise its shared_buffers.`
+  return [{ key: 'database.cache', message }]
 }
 
 function manyConnections(newest: DatabaseSample, { connectionsUsed }: Limits): Concern[] {
   const used = newest.connectionsActive + newest.connectionsIdle
   if (used <= connectionsUsed * newest.connectionsMax) return []
-  const sentence = `${used} of the database's ${newest.connectionsMax} connections are in use: raise its max_connections, or lower database.maxConnections.`
-  return [{ key: 'database.connections', sentence }]
+  const message = `${used} of the database's ${newest.connectionsMax} connections are in use: raise its max_connections, or lower database.maxConnections.`
+  return [{ key: 'database.connections', message }]
 }
 
 function filling(kept: readonly DatabaseSample[], { fullWithin }: Limits): Concern[] {
@@ -62,7 +62,7 @@ function filling(kept: readonly DatabaseSample[], { fullWithin }: Limits): Conce
   return [
     {
       key: 'disk.filling',
-      sentence: `The database's disk will be full ${when} at the pace of the last days: make room, or shorten what is kept.`,
+      message: `The database's disk will be full ${when} at the pace of the last days: make room, or shorten what is kept.`,
     },
   ]
 }
@@ -92,7 +92,7 @@ function unusedIndexes({ usage, kept }: IndexFacts, { unusedIndexBytes }: Limits
     .filter(({ bytes }) => bytes >= unusedIndexBytes)
     .map(({ table, index, bytes }) => ({
       key: `database.unused-index ${index}`,
-      sentence: `Nothing has used the index ${index} of ${table} for a day or longer, and it takes ${megabytes(bytes)}: drop it, or raise monitoring.unusedIndexBytes.`,
+      message: `Nothing has used the index ${index} of ${table} for a day or longer, and it takes ${megabytes(bytes)}: drop it, or raise monitoring.unusedIndexBytes.`,
     }))
 }
 
@@ -116,7 +116,7 @@ function scannedTables({ ofDay: [first, last] }: IndexFacts, { scannedRows }: Li
     return [
       {
         key: `database.missing-index ${table}`,
-        sentence: `${table} was read from end to end ${often}, and less often through an index: \`beacon doctor\` names the statements that one may be missing for.`,
+        message: `${table} was read from end to end ${often}, and less often through an index: \`beacon doctor\` names the statements that one may be missing for.`,
       },
     ]
   })

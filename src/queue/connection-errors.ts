@@ -7,18 +7,18 @@ const quietMs = minute
 
 /** Told once a minute for each queue and reason: a store that is down fails every retry with the same words. */
 export function connectionErrors({ log, clock }: { log: Log; clock: Clock }) {
-  const told = new Map<string, { at: Instant; unheard: number }>()
+  const reported = new Map<string, { at: Instant; unheard: number }>()
   return (queue: string, error: unknown): void => {
     const reason = reasonOf(error)
     const key = `${queue} ${reason}`
     const now = clock.now()
-    const last = told.get(key)
+    const last = reported.get(key)
     if (last && now - last.at < quietMs) {
       last.unheard += 1
       return
     }
-    for (const [other, { at }] of told) if (now - at >= quietMs) told.delete(other)
-    told.set(key, { at: now, unheard: 0 })
+    for (const [other, { at }] of reported) if (now - at >= quietMs) reported.delete(other)
+    reported.set(key, { at: now, unheard: 0 })
     log.warn('queue.error', { queue, reason, unheard: last?.unheard ?? 0 })
   }
 }

@@ -4,7 +4,7 @@ import { Aborted, InvalidInput } from '../fault.ts'
 import { second } from '../market/instant.ts'
 import { type Clock, steadyClock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
-import { type Patience, reasonOf, whenAnswering } from '../runtime/when-answering.ts'
+import { reasonOf, type WaitPolicy, whenAnswering } from '../runtime/when-answering.ts'
 import { within } from '../runtime/within.ts'
 import { connectionErrors } from './connection-errors.ts'
 import { defaultJobOptions } from './job-options.ts'
@@ -90,25 +90,25 @@ const prefix = '{beacon}'
  */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { redisUrl, databaseUrl, log, clock, signal, waitMs = 30 * second } = options
-  const patience: Patience = { log, waitMs, ...(signal ? { signal } : {}) }
-  const tell = connectionErrors({ log, clock: steadyClock })
-  const onError = (error: Error) => tell(allQueues, error)
+  const waitPolicy: WaitPolicy = { log, waitMs, ...(signal ? { signal } : {}) }
+  const report = connectionErrors({ log, clock: steadyClock })
+  const onError = (error: Error) => report(allQueues, error)
   // The queue in PostgreSQL compares them when it is opened.
-  if (redisUrl !== undefined) await refuseWrongClockOf(databaseUrl, clock, patience)
+  if (redisUrl !== undefined) await refuseWrongClockOf(databaseUrl, clock, waitPolicy)
   const store =
     redisUrl === undefined
-      ? await openPostgresStore({ databaseUrl, clock, patience, onError })
-      : await openRedisStore({ redisUrl, patience, onError })
-  return engineOn(store, { log, patience, tell })
+      ? await openPostgresStore({ databaseUrl, clock, waitPolicy, onError })
+      : await openRedisStore({ redisUrl, waitPolicy, onError })
+  return engineOn(store, { log, waitPolicy, report })
 }
 
 type Parts = Readonly<{
   log: Log
-  patience: Patience
-  tell: ReturnType<typeof connectionErrors>
+  waitPolicy: WaitPolicy
+  report: ReturnType<typeof connectionErrors>
 }>
 
-function engineOn(store: Store, { log, patience, tell }: Parts): Engine {
+function engineOn(store: Store, { log, waitPolicy, report }: Parts): Engine {
   const closing = new AbortController()
   // Every job that runs listens to it.
   setMaxListeners(0, closing.signal)
@@ -116,7 +116,7 @@ function engineOn(store: Store, { log, patience, tell }: Parts): Engine {
   const workers: RunningWorker[] = []
   const onError = (name: string) => (error: Error) => {
     // What breaks while everything is being closed is the closing itself.
-    if (!closing.signal.aborted) tell(name, error)
+    if (!closing.signal.aborted) report(name, error)
   }
 
   const openQueue = (name: string): EngineQueue => {
@@ -152,7 +152,7 @@ function engineOn(store: Store, { log, patience, tell }: Parts): Engine {
         throw closing.signal.reason
       },
       'the queue did not answer: start its PostgreSQL or Redis',
-      patience,
+      waitPolicy,
     )
 
   const close = async (): Promise<void> => {

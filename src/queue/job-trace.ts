@@ -45,7 +45,7 @@ export function causeOption(): { telemetry?: { metadata: string } } {
   return span ? { telemetry: { metadata: traceparentOf(span) } } : {}
 }
 
-const told = {
+const reported = {
   source: 'beacon.source',
   timeframe: 'beacon.timeframe',
   coinId: 'beacon.coin',
@@ -56,7 +56,7 @@ const told = {
 export const attributesOf = (payload: unknown): Attributes =>
   typeof payload === 'object' && payload !== null
     ? Object.fromEntries(
-        Object.entries(told).flatMap(([field, attribute]) => {
+        Object.entries(reported).flatMap(([field, attribute]) => {
           const value = new Map(Object.entries(payload)).get(field)
           return typeof value === 'string' ? [[attribute, value]] : []
         }),

@@ -3,7 +3,7 @@ import { type Client, DatabaseError } from 'pg'
 import { Misconfigured } from '../fault.ts'
 import { type Instant, minute, second } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { type Patience, silenceOf, whenAnswering } from '../runtime/when-answering.ts'
+import { silenceOf, type WaitPolicy, whenAnswering } from '../runtime/when-answering.ts'
 import { openClient } from '../store/connection/open-client.ts'
 import { ServerPool } from '../store/connection/server-pool.ts'
 import { serverStateOf } from '../store/connection/server-state.ts'
@@ -28,7 +28,7 @@ const mostConnections = 5
 type PostgresStoreOptions = Readonly<{
   databaseUrl: string
   clock: Clock
-  patience: Patience
+  waitPolicy: WaitPolicy
   onError(error: Error): void
 }>
 
@@ -37,12 +37,12 @@ type PostgresStoreOptions = Readonly<{
  * when it did not answer in time, and Misconfigured where a person must act.
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
-  const { databaseUrl, patience, onError } = options
+  const { databaseUrl, waitPolicy, onError } = options
   // First of all: the backend remembers a failed first connection for ever.
   await whenAnswering(
     () => prepare(options),
-    `${silenceOf('PostgreSQL', patience.waitMs)}: start it, or set DATABASE_URL`,
-    patience,
+    `${silenceOf('PostgreSQL', waitPolicy.waitMs)}: start it, or set DATABASE_URL`,
+    waitPolicy,
   )
   const pool = openQueuePool(databaseUrl)
   // BullMQ's own type of a pool: TypeScript does not see that it is one.
@@ -171,12 +171,12 @@ const protocolViolation = '08P01'
 const needPeople = new Set(['UnsupportedPostgresVersionError', 'SchemaVersionMismatchError'])
 
 function withRemedy(error: unknown): unknown {
-  const sentence = sentenceOf(error)
-  if (sentence !== undefined) return new Misconfigured(sentence, { cause: error })
+  const message = messageOf(error)
+  if (message !== undefined) return new Misconfigured(message, { cause: error })
   return refusalOf(error) ?? error
 }
 
-function sentenceOf(error: unknown): string | undefined {
+function messageOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
   if (needPeople.has(error.name)) return error.message
   if (!(error instanceof DatabaseError)) return undefined

@@ -7,7 +7,7 @@ import { heartbeatSchedule } from './schedule.ts'
 export type IdleQueue = Readonly<{ queue: string; lateMs: number }>
 
 /** With the time between two heartbeats, a queue that stands still is reported within a minute. */
-const patienceMs = 30 * second
+const timeoutMs = 30 * second
 
 /** Of these queues, those that are not paused and in which no heartbeat ends: a worker ends one every few seconds. */
 export async function idleQueues(
@@ -25,7 +25,7 @@ export async function idleQueues(
       // What is not registered is reported as that.
       if (scheduler?.next === undefined || isPaused) return undefined
       const lateMs = now - scheduler.next
-      return lateMs > patienceMs + heartbeat.everyMs ? { queue: name, lateMs } : undefined
+      return lateMs > timeoutMs + heartbeat.everyMs ? { queue: name, lateMs } : undefined
     }),
   )
   return checked.filter((one) => one !== undefined)

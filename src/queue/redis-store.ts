@@ -1,7 +1,7 @@
 import { createRedisBackend } from 'bullmq'
 import { Misconfigured } from '../fault.ts'
 import { minute, second } from '../market/instant.ts'
-import { type Patience, silenceOf, whenAnswering } from '../runtime/when-answering.ts'
+import { silenceOf, type WaitPolicy, whenAnswering } from '../runtime/when-answering.ts'
 import { within } from '../runtime/within.ts'
 import { type RedisServers, readRedisUrl } from '../settings/redis-url.ts'
 import { serverName } from '../settings/server-list.ts'
@@ -24,7 +24,7 @@ const probeKey = '{beacon}:probe'
 
 type RedisStoreOptions = Readonly<{
   redisUrl: string
-  patience: Patience
+  waitPolicy: WaitPolicy
   onError(error: Error): void
 }>
 
@@ -32,24 +32,24 @@ type RedisStoreOptions = Readonly<{
  * Waits for Redis or Valkey. Throws Unavailable when it did not answer in time, and Misconfigured where a person
  * must act.
  */
-export async function openRedisStore({ redisUrl, patience, onError }: RedisStoreOptions): Promise<Store> {
+export async function openRedisStore({ redisUrl, waitPolicy, onError }: RedisStoreOptions): Promise<Store> {
   const servers = serversOf(redisUrl)
   const names = servers.servers.map(serverName).join(', ')
   const isCluster = await whenAnswering(
     async () => {
       const topology = await readTopology(servers)
-      refuseEviction(topology.info, patience)
+      refuseEviction(topology.info, waitPolicy)
       return topology.isCluster
     },
-    `${silenceOf(`Redis at ${names}`, patience.waitMs)}: ${remedyOfSilence(servers)}`,
-    patience,
+    `${silenceOf(`Redis at ${names}`, waitPolicy.waitMs)}: ${remedyOfSilence(servers)}`,
+    waitPolicy,
   )
   const health: RedisHealth = { refusal: undefined }
   const options = { servers, isCluster, nodes: new ClusterNodes(servers), health, onError }
   // Two for all queues and workers, and one more for each worker, which blocks it.
   const ofQueues = openRedis({ ...options, commandTimeoutMs })
   const ofWorkers = openRedis(options)
-  if (!isCluster) await reportFormerKeys(ofQueues, patience)
+  if (!isCluster) await reportFormerKeys(ofQueues, waitPolicy)
   return {
     kind: 'redis',
     redis: ofQueues,
@@ -111,7 +111,7 @@ async function shorten(redis: RedisClient, key: string, longestMs: number): Prom
 }
 
 /** Of a version whose keys had no braces: neither its queue nor its budget is read any more. */
-async function reportFormerKeys(redis: RedisClient, { log }: Patience): Promise<void> {
+async function reportFormerKeys(redis: RedisClient, { log }: WaitPolicy): Promise<void> {
   if ((await redis.exists('beacon:upkeep:meta')) === 0) return
   const cli = 'redis-cli -u "$REDIS_URL"'
   log.warn('queue.former-keys', {
@@ -128,7 +128,7 @@ export function serversOf(redisUrl: string): RedisServers {
 }
 
 /** A Redis that evicts under memory pressure forgets jobs without a word. */
-function refuseEviction(info: RedisInfo, { log }: Patience): void {
+function refuseEviction(info: RedisInfo, { log }: WaitPolicy): void {
   // INFO rather than CONFIG GET: it says the same, and managed servers forbid the other.
   const policy = info.get('maxmemory_policy')
   if (policy === 'noeviction') return

@@ -4,6 +4,7 @@ import type { Reachability } from '../http/reachability.ts'
 import type { Context } from '../runtime/context.ts'
 import { childLog, type Log } from '../runtime/log.ts'
 import { type Span, type Tracer, underSpan } from '../runtime/trace.ts'
+import { carryOut, type Decision, evaluate } from './decision.ts'
 import type { Engine, EngineJob, EngineProcessor, EngineWorker, WorkerOptions } from './engine.ts'
 import { heartbeat } from './heartbeat.ts'
 import type { AnyJob, Outcome } from './job.ts'
@@ -13,7 +14,6 @@ import { readPayload } from './payload.ts'
 import { reportOf } from './report.ts'
 import { runSignal } from './run-signal.ts'
 import { storableError, storableRecord, storableText } from './storable.ts'
-import { carryOut, judge, type Verdict } from './verdict.ts'
 
 export type RunStart = Readonly<{
   jobId: string
@@ -113,32 +113,32 @@ function jobRunner(
       const payload = readPayload(job, queued.data)
       runId = await recorder.started(startOf(queued, payload))
       log = childLog(log, { runId })
-      span?.tell({ 'beacon.run_id': runId, ...attributesOf(payload) })
+      span?.annotate({ 'beacon.run_id': runId, ...attributesOf(payload) })
       const returned = await job.run({ ...context, log, signal: ends.signal, runId }, payload, report)
       const outcome = storableRecord(returned)
-      span?.tell(outcomeAttributes(outcome))
+      span?.annotate(outcomeAttributes(outcome))
       await recorder.finished(runId, { outcome, willRetry: false })
       await outages.succeeded(engine.queue(queued.queueName))
-      tellDone(log, job, outcome, Math.round(performance.now() - startedAt))
+      reportDone(log, job, outcome, Math.round(performance.now() - startedAt))
       return outcome
     } catch (error) {
-      const verdict = judge(error, queued, isStopping())
+      const decision = evaluate(error, queued, isStopping())
       outages.failed(queued.queueName, error)
       const fault = storableError(error)
-      tellSpan(span, error, verdict)
+      reportSpan(span, error, decision)
       const part = error instanceof PartlyFailed ? { outcome: storableRecord(error.outcome) } : undefined
       if (runId !== undefined)
-        await recorder.finished(runId, { ...part, fault, willRetry: verdict.willRetry })
+        await recorder.finished(runId, { ...part, fault, willRetry: decision.willRetry })
       const source = error instanceof Unavailable ? error.source : undefined
       if (source !== undefined) reachability?.jobFailed(source)
       const isReported = source !== undefined && reachability !== undefined
-      tellFailed(log, fault, { ...verdict, isReported }, Math.round(performance.now() - startedAt))
+      reportFailed(log, fault, { ...decision, isReported }, Math.round(performance.now() - startedAt))
       void report.log(`failed after ${Math.round(performance.now() - startedAt)} ms: ${fault.message}`)
       // Before the job is let go of: another worker may have it at once.
       await report.settled()
       // What was loaded stays, and what failed has its alert.
-      if (part && !verdict.willRetry) return part.outcome
-      return carryOut(verdict, error, queued, token)
+      if (part && !decision.willRetry) return part.outcome
+      return carryOut(decision, error, queued, token)
     } finally {
       ends.release()
       await report.settled()
@@ -192,7 +192,7 @@ const identityOf = (queued: EngineJob) => ({
   attempt: queued.attemptsMade + 1,
 })
 
-function tellDone(log: Log, { changes }: AnyJob, outcome: Outcome, tookMs: number): void {
+function reportDone(log: Log, { changes }: AnyJob, outcome: Outcome, tookMs: number): void {
   const fields = { ...outcome, tookMs }
   const hasChanged = (changes ?? Object.keys(outcome)).some((name) => !isNothing(outcome[name]))
   log[hasChanged ? 'info' : 'debug']('job.done', fields)
@@ -202,18 +202,18 @@ const isNothing = (value: unknown): boolean =>
   typeof value === 'object' && value !== null ? Object.keys(value).length === 0 : !value
 
 /** Whoever is told to stop has not failed. */
-function tellSpan(span: Span | undefined, error: unknown, { next, willRetry }: Verdict): void {
-  span?.tell({ 'beacon.next': next, 'beacon.will_retry': willRetry })
+function reportSpan(span: Span | undefined, error: unknown, { next, willRetry }: Decision): void {
+  span?.annotate({ 'beacon.next': next, 'beacon.will_retry': willRetry })
   if (next !== 'give-back') span?.fail(error)
 }
 
-type Failure = Verdict & Readonly<{ isReported: boolean }>
+type Failure = Decision & Readonly<{ isReported: boolean }>
 
-function tellFailed(log: Log, fault: Error, { isReported, ...verdict }: Failure, tookMs: number): void {
-  const fields = { tookMs, reason: fault.message, error: fault.name, ...verdict }
-  if (verdict.next === 'give-back') log.debug('job.stopped', fields)
+function reportFailed(log: Log, fault: Error, { isReported, ...decision }: Failure, tookMs: number): void {
+  const fields = { tookMs, reason: fault.message, error: fault.name, ...decision }
+  if (decision.next === 'give-back') log.debug('job.stopped', fields)
   // The outage of its source is reported once for all of its jobs.
   else if (isReported) log.debug('job.failed', fields)
-  else if (verdict.willRetry) log.warn('job.failed', fields)
+  else if (decision.willRetry) log.warn('job.failed', fields)
   else log.error('job.failed', { ...fields, stack: fault.stack })
 }

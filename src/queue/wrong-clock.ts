@@ -3,7 +3,7 @@ import type { Client } from 'pg'
 import { Misconfigured } from '../fault.ts'
 import { second } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { type Patience, whenAnswering } from '../runtime/when-answering.ts'
+import { type WaitPolicy, whenAnswering } from '../runtime/when-answering.ts'
 import { openClient } from '../store/connection/open-client.ts'
 import { readClockSkewMs, skewText } from '../store/database-clock.ts'
 import { refusalOf } from '../store/refusal.ts'
@@ -23,7 +23,7 @@ export async function refuseWrongClock(client: Client, clock: Clock): Promise<vo
 export async function refuseWrongClockOf(
   databaseUrl: string,
   clock: Clock,
-  patience: Patience,
+  waitPolicy: WaitPolicy,
 ): Promise<void> {
   await whenAnswering(
     async () => {
@@ -35,7 +35,7 @@ export async function refuseWrongClockOf(
       }
     },
     'PostgreSQL does not answer: start it, or check DATABASE_URL',
-    patience,
+    waitPolicy,
   )
 }
 

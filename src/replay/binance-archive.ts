@@ -4,8 +4,8 @@ import type { Range } from '../market/range.ts'
 import { isTimeframe, type Timeframe } from '../market/timeframe.ts'
 import { type Answer, type Route, retryAfter } from './answer.ts'
 import { closedCandles, type ReplayCandle } from './candles.ts'
-import type { Face } from './face.ts'
-import type { Lie } from './lies.ts'
+import type { Endpoint } from './endpoint.ts'
+import type { InjectedFault } from './injected-faults.ts'
 import { findMarket } from './markets.ts'
 import { type Outage, timesAfter } from './outage.ts'
 import { zipOf } from './zip.ts'
@@ -130,10 +130,10 @@ const xml = (status: number, code: string, message: string): Answer => ({
 const missing = xml(404, 'NoSuchKey', 'The specified key does not exist.')
 
 /** Files that are not what they should be; undefined for the lies that any source tells. */
-function tellLie(lie: Lie, path: string, now: Instant): Answer | undefined {
+function reportFault(fault: InjectedFault, path: string, now: Instant): Answer | undefined {
   const asked = readPath(path)
   if (!asked || asked.publishedAt > now) return undefined
-  switch (lie.name) {
+  switch (fault.name) {
     case 'missing-file':
       return missing
     case 'wrong-checksum':
@@ -147,19 +147,19 @@ function tellLie(lie: Lie, path: string, now: Instant): Answer | undefined {
       return fileAnswer(asked, zipOf(`${asked.name}.csv`, csvOf(other)))
     }
     case 'outage':
-      return fileAnswer(asked, zipOf(`${asked.name}.csv`, csvOf(asked, lie)))
+      return fileAnswer(asked, zipOf(`${asked.name}.csv`, csvOf(asked, fault)))
     default:
       return undefined
   }
 }
 
 /** Files of whole months and days, as Binance gives them away: zip, and checksum beside it. */
-export const binanceArchiveFace: Face = {
+export const binanceArchiveEndpoint: Endpoint = {
   source: 'binance-archive',
   limit: { windows: [{ points: 1_200, perMs: minute }] },
   route,
-  tellLie,
-  refuse: (_verdict, retryAt, _limit, now) => ({
+  reportFault,
+  refuse: (_decision, retryAt, _limit, now) => ({
     ...xml(429, 'SlowDown', 'Please reduce your request rate.'),
     headers: { 'content-type': 'application/xml', ...retryAfter(retryAt, now) },
   }),

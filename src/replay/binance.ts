@@ -22,19 +22,19 @@ import {
   type ReplayCandle,
   tradedIn,
 } from './candles.ts'
-import type { Face, FaceLimit } from './face.ts'
+import type { Endpoint, EndpointLimit } from './endpoint.ts'
 import { type Market, minuteNumber } from './markets.ts'
 import { amountDecimals, recordingOf, tradedBefore } from './recording.ts'
 
 // https://github.com/binance/binance-spot-api-docs: rest-api.md for the parameters and weights, errors.md for the codes.
 
-type Endpoint = Readonly<{
+type Resource = Readonly<{
   parameters: readonly string[]
   weight: (query: URLSearchParams) => number
-  answer: (parameters: Parameters, now: Instant, limit: FaceLimit) => Answer
+  answer: (parameters: Parameters, now: Instant, limit: EndpointLimit) => Answer
 }>
 
-const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
+const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   ['/api/v3/ping', { parameters: [], weight: () => 1, answer: () => ok({}) }],
   ['/api/v3/time', { parameters: [], weight: () => 1, answer: (_, now) => ok({ serverTime: now }) }],
   [
@@ -64,22 +64,27 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 ])
 
 /** What Binance answers to a GET of this path. A refused request weighs as much as a served one. */
-function route(path: string, query: URLSearchParams, now: Instant, limit: FaceLimit): Route {
-  const endpoint = endpoints.get(path)
-  if (!endpoint)
+function route(path: string, query: URLSearchParams, now: Instant, limit: EndpointLimit): Route {
+  const resource = resources.get(path)
+  if (!resource)
     return { weight: 1, answer: { status: 404, body: '<html><body><h2>404 Not found</h2></body></html>' } }
   return {
-    weight: endpoint.weight(query),
-    answer: answered(() => endpoint.answer(readParameters(query, endpoint.parameters), now, limit)),
+    weight: resource.weight(query),
+    answer: answered(() => resource.answer(readParameters(query, resource.parameters), now, limit)),
   }
 }
 
-const pointsPerMinute = ({ windows }: FaceLimit): number => windows[0]?.points ?? 0
+const pointsPerMinute = ({ windows }: EndpointLimit): number => windows[0]?.points ?? 0
 
 /** The refusal of an address that asked too much; `retryAt` ends the minute or the ban. */
-function refuseMore(verdict: 'refused' | 'banned', retryAt: Instant, limit: FaceLimit, now: Instant): Answer {
+function refuseMore(
+  decision: 'refused' | 'banned',
+  retryAt: Instant,
+  limit: EndpointLimit,
+  now: Instant,
+): Answer {
   const headers = retryAfter(retryAt, now)
-  if (verdict === 'banned') {
+  if (decision === 'banned') {
     const msg = `Way too much request weight used; IP banned until ${retryAt}. Please use WebSocket Streams for live updates to avoid bans.`
     return { status: 418, headers, body: { code: -1003, msg } }
   }
@@ -201,7 +206,7 @@ function averagePrice(quoteVolume: bigint, volume: bigint, market: Market) {
   return amount(average, amountDecimals)
 }
 
-function exchangeInfo(parameters: Parameters, now: Instant, limit: FaceLimit): Answer {
+function exchangeInfo(parameters: Parameters, now: Instant, limit: EndpointLimit): Answer {
   const asked = readAsked(parameters)
   return ok({
     timezone: 'UTC',
@@ -220,7 +225,7 @@ function exchangeInfo(parameters: Parameters, now: Instant, limit: FaceLimit): A
 }
 
 /** 6000 weight a minute for one address; a ban begins at two minutes. */
-export const binanceFace: Face = {
+export const binanceEndpoint: Endpoint = {
   source: 'binance',
   tickers: [{ path: '/api/v3/ticker/24hr', at: [0, 'lastPrice'] }],
   halted: [

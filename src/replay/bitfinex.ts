@@ -3,18 +3,18 @@ import type { Timeframe } from '../market/timeframe.ts'
 import { type Answer, answered, type Json, ok, RefusedRequest, type Route, WrittenNumber } from './answer.ts'
 import { candlesBackFrom, candlesFrom, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
-import type { Face } from './face.ts'
+import type { Endpoint } from './endpoint.ts'
 import { marketsOf } from './listings/odd-markets.ts'
 import type { Market } from './markets.ts'
 
 // https://docs.bitfinex.com/reference/rest-public-candles, and the pages beside it
 
-type Endpoint = Readonly<{
+type Resource = Readonly<{
   parameters: readonly string[]
   answer: (query: URLSearchParams, now: Instant) => Json
 }>
 
-const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
+const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   ['/v2/platform/status', { parameters: [], answer: () => [1] }],
   ['/v2/conf/pub:list:pair:exchange', { parameters: [], answer: () => [pairNames()] }],
   [
@@ -32,7 +32,7 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ['/v2/tickers', { parameters: ['symbols'], answer: tickers }],
 ])
 
-export const bitfinexFace: Face = {
+export const bitfinexEndpoint: Endpoint = {
   source: 'bitfinex',
   tickers: [{ path: '/v2/tickers', at: [1, 7] }],
   halted: [{ path: '/v2/conf/pub:list:pair:exchange', at: [0, 1] }],
@@ -63,10 +63,10 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
     // Of the last one there is no list.
     return ok(section === 'hist' ? rows : (rows[0] ?? []))
   }
-  const endpoint = endpoints.get(path)
-  if (!endpoint) throw new RefusedRequest(404, ['error', 10020, 'path: invalid'])
-  checkParameters(query, endpoint.parameters)
-  return ok(endpoint.answer(query, now))
+  const resource = resources.get(path)
+  if (!resource) throw new RefusedRequest(404, ['error', 10020, 'path: invalid'])
+  checkParameters(query, resource.parameters)
+  return ok(resource.answer(query, now))
 }
 
 /** The real one passes over what it does not know: whoever sends such a thing believes that it is heard. */

@@ -3,20 +3,20 @@ import { floorTo, type Timeframe, timeframeMs, timeframes } from '../market/time
 import { type Answer, answered, type Json, ok, RefusedRequest, type Route } from './answer.ts'
 import { candleAt, type ReplayCandle } from './candles.ts'
 import { dayTicker } from './day-ticker.ts'
-import type { Face } from './face.ts'
+import type { Endpoint } from './endpoint.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
 import { type Market, markets } from './markets.ts'
 
 // https://www.bitstamp.net/api/#tag/Market-info and https://www.bitstamp.net/api/#tag/Tickers
 
-type Endpoint = Readonly<{
+type Resource = Readonly<{
   parameters: readonly string[]
   /** The market is the one that stands in the path. */
   answer: (query: URLSearchParams, now: Instant, market: Market | undefined) => Json
 }>
 
 /** Where a market stands in the path it is written here as `{pair}`. Without the slash at the end nothing is found. */
-const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
+const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   ['/api/v2/markets/', { parameters: [], answer: () => markets.map(listedMarket) }],
   ['/api/v2/trading-pairs-info/', { parameters: [], answer: () => markets.map(listedPair) }],
   [
@@ -39,7 +39,7 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ],
 ])
 
-export const bitstampFace: Face = {
+export const bitstampEndpoint: Endpoint = {
   source: 'bitstamp',
   tickers: [
     { path: '/api/v2/ticker/', at: [0, 'last'] },
@@ -82,16 +82,16 @@ const nameOf = ({ base, quote }: Market): string => `${base}/${quote}`
 
 function answerPath(path: string, query: URLSearchParams, now: Instant): Answer {
   const [, kind, symbol] = /^\/api\/v2\/(ohlc|ticker)\/([^/]+)\/$/.exec(path) ?? []
-  const endpoint = endpoints.get(kind === undefined ? path : `/api/v2/${kind}/{pair}/`)
+  const resource = resources.get(kind === undefined ? path : `/api/v2/${kind}/{pair}/`)
   const market = symbol === undefined ? undefined : markets.find((listed) => symbolOf(listed) === symbol)
-  if (!endpoint || (kind !== undefined && !market))
+  if (!resource || (kind !== undefined && !market))
     throw new RefusedRequest(404, '<html><body><h1>Page not found</h1></body></html>')
   // The real one passes over what it does not know: whoever sends such a thing believes that it is heard.
   for (const [name, value] of query) {
-    if (!endpoint.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
-      throw refuse(name, 'This is not a parameter of this endpoint, is empty or stands twice.')
+    if (!resource.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
+      throw refuse(name, 'This is not a parameter of this resource, is empty or stands twice.')
   }
-  return ok(endpoint.answer(query, now, market))
+  return ok(resource.answer(query, now, market))
 }
 
 const refuse = (name: string, reason: string) =>

@@ -3,18 +3,18 @@ import { floorTo, type Timeframe } from '../market/timeframe.ts'
 import { type Answer, answered, type Json, ok, RefusedRequest, type Route } from './answer.ts'
 import { amount, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
-import type { Face } from './face.ts'
+import type { Endpoint } from './endpoint.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
 import { marketsOf, type OddMarket } from './listings/odd-markets.ts'
 
 // https://bybit-exchange.github.io/docs/v5/market/kline, and the pages beside it
 
-type Endpoint = Readonly<{
+type Resource = Readonly<{
   parameters: readonly string[]
   answer: (query: URLSearchParams, now: Instant) => Json
 }>
 
-const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
+const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   [
     '/v5/market/time',
     {
@@ -31,15 +31,15 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 ])
 
 /** Who asks more than 600 times in five seconds is turned away for ten minutes. */
-export const bybitFace: Face = {
+export const bybitEndpoint: Endpoint = {
   source: 'bybit',
   tickers: [{ path: '/v5/market/tickers', at: ['result', 'list', 0, 'lastPrice'] }],
   halted: [{ path: '/v5/market/instruments-info', at: ['result', 'list', 0, 'status'], value: 'PreLaunch' }],
   limit: { windows: [{ points: 600, perMs: 5 * second }], ban: { afterRefusals: 0, ms: 10 * minute } },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
-  // A ban has no header that tells its end. What is refused without one is a single endpoint's limit.
-  refuse: (verdict, retryAt, _, now) =>
-    verdict === 'banned'
+  // A ban has no header that tells its end. What is refused without one is a single resource's limit.
+  refuse: (decision, retryAt, _, now) =>
+    decision === 'banned'
       ? { status: 403, body: '<html><body>403 Forbidden: access too frequent</body></html>' }
       : {
           status: 200,
@@ -67,15 +67,15 @@ class Refusal extends Error {}
 const wrong = (name: string) => new Refusal(`params error: ${name} invalid`)
 
 function answerPath(path: string, query: URLSearchParams, now: Instant): Answer {
-  const endpoint = endpoints.get(path)
-  if (!endpoint) throw new RefusedRequest(404, '<html><body>404 Not Found</body></html>')
+  const resource = resources.get(path)
+  if (!resource) throw new RefusedRequest(404, '<html><body>404 Not Found</body></html>')
   try {
     // The real one passes over what it does not know: whoever sends such a thing believes that it is heard.
     for (const [name, value] of query) {
-      if (!endpoint.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
+      if (!resource.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
         throw wrong(name)
     }
-    return ok(enveloped(0, 'OK', endpoint.answer(query, now), now))
+    return ok(enveloped(0, 'OK', resource.answer(query, now), now))
   } catch (error) {
     if (error instanceof Refusal) return ok(enveloped(10001, error.message, {}, now))
     throw error

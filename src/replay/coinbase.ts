@@ -5,19 +5,19 @@ import { type Answer, answered, type Json, ok, RefusedRequest, type Route, Writt
 import { amount, candlesBackFrom, type Series, tradedIn } from './candles.ts'
 import { olderDaysBackFrom } from './coinbase/older-days.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
-import type { Face } from './face.ts'
+import type { Endpoint } from './endpoint.ts'
 import { type Market, markets, minuteNumber } from './markets.ts'
 import { recordingOf, tradedBefore } from './recording.ts'
 
 // https://docs.cdp.coinbase.com/api-reference/exchange-api/rest-api/products/get-product-candles, and the pages beside it
 
-type Endpoint = Readonly<{
+type Resource = Readonly<{
   parameters: readonly string[]
   answer: (market: Market, query: URLSearchParams, now: Instant) => Json
 }>
 
 /** Under /products/{id}, by the rest of the path. */
-const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
+const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   ['', { parameters: [], answer: product }],
   ['/candles', { parameters: ['granularity', 'start', 'end'], answer: candles }],
   ['/ticker', { parameters: [], answer: ticker }],
@@ -25,7 +25,7 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 ])
 
 /** Ten requests a second; the bursts of fifteen that the real one lets pass are refused. */
-export const coinbaseFace: Face = {
+export const coinbaseEndpoint: Endpoint = {
   source: 'coinbase',
   tickers: [{ path: /^\/products\/[^/]+\/stats$/, at: ['last'] }],
   halted: [{ path: '/products', at: [0, 'post_only'], value: true }],
@@ -48,10 +48,10 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
   if (path === '/time') return ok({ iso: toIso(now), epoch: now / second })
   if (path === '/products') return ok(listed.map((market) => product(market)))
   const market = listed.find((one) => symbolOf(one) === id)
-  const endpoint = endpoints.get(rest)
-  if (!market || !endpoint) throw refuse(404, 'NotFound')
-  readParameters(query, endpoint.parameters)
-  return ok(endpoint.answer(market, query, now))
+  const resource = resources.get(rest)
+  if (!market || !resource) throw refuse(404, 'NotFound')
+  readParameters(query, resource.parameters)
+  return ok(resource.answer(market, query, now))
 }
 
 /** The real one passes over what it does not know: whoever sends such a thing believes that it is heard. */
@@ -92,7 +92,7 @@ function candles(market: Market, query: URLSearchParams, now: Instant): Json {
   const from = readTime(query, 'start')
   const to = readTime(query, 'end')
   const isBounded = from !== undefined && to !== undefined
-  const known = told(candlesUntil({ market, timeframe }, isBounded ? to : now, now), now)
+  const known = reported(candlesUntil({ market, timeframe }, isBounded ? to : now, now), now)
   if (!isBounded) return take(known, 350).map(candleRow)
   if (from > to) throw refuse(400, 'start must be before end')
   if ((to - from) / timeframeMs[timeframe] > 300)
@@ -114,7 +114,7 @@ function* candlesUntil(series: Series, until: Instant, now: Instant): Generator<
 }
 
 /** Leaves out the one that has only just begun. */
-function* told(candles: Iterable<Candle>, now: Instant): Generator<Candle> {
+function* reported(candles: Iterable<Candle>, now: Instant): Generator<Candle> {
   for (const candle of candles) if (candle.openTime + delayMs <= now) yield candle
 }
 

@@ -3,14 +3,14 @@ import { floorTo } from '../market/timeframe.ts'
 import { type Answer, answered, type Json, ok, RefusedRequest, type Route, retryAfter } from './answer.ts'
 import { amount, lastClosedMinute, tradedIn } from './candles.ts'
 import { coinDetails } from './coingecko-details.ts'
-import type { Face } from './face.ts'
+import type { Endpoint } from './endpoint.ts'
 import { listedAt, type Market, markets } from './markets.ts'
 import { amountDecimals, at, recordingOf } from './recording.ts'
 
 // https://docs.coingecko.com/reference/coins-markets
 
 /** What the free plan grants; it refuses but never bans. Every request weighs one. */
-export const coingeckoFace: Face = {
+export const coingeckoEndpoint: Endpoint = {
   source: 'coingecko',
   tickers: [{ path: '/api/v3/coins/markets', at: [0, 'current_price'] }],
   limit: { windows: [{ points: 30, perMs: minute, aligned: true }] },

@@ -2,7 +2,7 @@ import { day, hour, type Instant, minute, plus, second, toIso } from '../market/
 import { floorTo } from '../market/timeframe.ts'
 import { type Answer, answered, type Json, ok, RefusedRequest, type Route, retryAfter } from './answer.ts'
 import { amount, lastClosedMinute, tradedIn } from './candles.ts'
-import type { Face } from './face.ts'
+import type { Endpoint } from './endpoint.ts'
 import { listedAt, type Market, markets } from './markets.ts'
 import { amountDecimals, at, recordingOf } from './recording.ts'
 
@@ -11,7 +11,7 @@ import { amountDecimals, at, recordingOf } from './recording.ts'
 const overTheLimit = { error: 'you have reached maximum request limit' }
 
 /** What the free plan grants. Every request weighs one. */
-export const coinpaprikaFace: Face = {
+export const coinpaprikaEndpoint: Endpoint = {
   source: 'coinpaprika',
   tickers: [{ path: '/v1/tickers', at: [0, 'quotes', 'USD', 'price'] }],
   limit: {

@@ -3,18 +3,18 @@ import type { Timeframe } from '../market/timeframe.ts'
 import { type Answer, answered, type Json, ok, RefusedRequest, type Route } from './answer.ts'
 import { amount, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
-import type { Face } from './face.ts'
+import type { Endpoint } from './endpoint.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
 import { type Market, markets } from './markets.ts'
 
 // https://exchange-docs.crypto.com/exchange/v1/rest-ws/index.html
 
-type Endpoint = Readonly<{
+type Resource = Readonly<{
   parameters: readonly string[]
   answer: (query: URLSearchParams, now: Instant) => Readonly<Record<string, Json>>
 }>
 
-const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
+const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   [
     'public/get-candlestick',
     { parameters: ['instrument_name', 'timeframe', 'count', 'start_ts', 'end_ts'], answer: candlestick },
@@ -23,8 +23,8 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ['public/get-instruments', { parameters: [], answer: instruments }],
 ])
 
-/** Each endpoint has a limit of its own; here that of one holds for all together. */
-export const cryptocomFace: Face = {
+/** Each resource has a limit of its own; here that of one holds for all together. */
+export const cryptocomEndpoint: Endpoint = {
   source: 'cryptocom',
   // The first row is a derivative.
   tickers: [{ path: '/exchange/v1/public/get-tickers', at: ['result', 'data', 1, 'a'] }],
@@ -43,15 +43,15 @@ const prefix = '/exchange/v1/'
 
 function answerPath(path: string, query: URLSearchParams, now: Instant): Answer {
   const method = path.startsWith(prefix) ? path.slice(prefix.length) : ''
-  const endpoint = endpoints.get(method)
-  if (!endpoint) throw new RefusedRequest(404, '<html><body>404 Not Found</body></html>')
+  const resource = resources.get(method)
+  if (!resource) throw new RefusedRequest(404, '<html><body>404 Not Found</body></html>')
   try {
     // The real one passes over what it does not know: whoever sends such a thing believes that it is heard.
     for (const [name, value] of query) {
-      if (!endpoint.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
+      if (!resource.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
         throw new BadRequest()
     }
-    return ok({ id: -1, method, code: 0, result: endpoint.answer(query, now) })
+    return ok({ id: -1, method, code: 0, result: resource.answer(query, now) })
   } catch (error) {
     if (!(error instanceof BadRequest)) throw error
     return { status: 400, body: { id: -1, method, code: 40004, message: 'BAD_REQUEST' } }

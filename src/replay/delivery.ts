@@ -1,28 +1,33 @@
 import type { ServerResponse } from 'node:http'
 import { pipeline, Readable } from 'node:stream'
 import { createGzip } from 'node:zlib'
-import type { Lie } from './lies.ts'
+import type { InjectedFault } from './injected-faults.ts'
 
 /** Sends the body the way the lie has it; an honest one whole and with its length. */
-export function deliver(lie: Lie | undefined, response: ServerResponse, status: number, body: Buffer): void {
-  switch (lie?.name) {
+export function deliver(
+  fault: InjectedFault | undefined,
+  response: ServerResponse,
+  status: number,
+  body: Buffer,
+): void {
+  switch (fault?.name) {
     case 'cut':
-      sendWhole(response, status, body.subarray(0, lie.atByte))
+      sendWhole(response, status, body.subarray(0, fault.atByte))
       break
     case 'reset':
-      if (lie.when === 'before-answer') reset(response)
+      if (fault.when === 'before-answer') reset(response)
       else sendThenReset(response, status, body)
       break
     case 'stall':
       break
     case 'drip':
-      drip(response, status, body, lie)
+      drip(response, status, body, fault)
       break
     case 'too-long-length':
-      sendTooLittle(response, status, body, lie.bytes)
+      sendTooLittle(response, status, body, fault.bytes)
       break
     case 'huge-body':
-      sendHuge(response, status, lie)
+      sendHuge(response, status, fault)
       break
     default:
       sendWhole(response, status, body)

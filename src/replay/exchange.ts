@@ -7,20 +7,20 @@ import { Releases } from '../runtime/release.ts'
 import type { SourceId } from '../settings/source-ids.ts'
 import { type Answer, type Route, toJsonText } from './answer.ts'
 import { deliver } from './delivery.ts'
-import type { Face, FaceLimit } from './face.ts'
-import { faces as allFaces } from './faces.ts'
+import type { Endpoint, EndpointLimit } from './endpoint.ts'
+import { endpoints as allEndpoints } from './endpoints.ts'
 import { FaultPicker, type FaultPlan } from './faults.ts'
-import { type Lie, lieAboutAnswer, lieAboutQuery, refusal } from './lies.ts'
+import { type InjectedFault, injectIntoAnswer, injectIntoQuery, refusal } from './injected-faults.ts'
 import { RequestMeter } from './limits.ts'
 
 /** What is allowed instead of what the real ones allow. */
-export type ReplayLimits = 'none' | Readonly<Partial<Record<SourceId, FaceLimit>>>
+export type ReplayLimits = 'none' | Readonly<Partial<Record<SourceId, EndpointLimit>>>
 
 export type ReplayOptions = Readonly<{
   clock: Clock
   host?: string
   /** The sources it speaks as; all of them where that is left out. */
-  faces?: readonly Face[]
+  endpoints?: readonly Endpoint[]
   /** The first of them listens here and each other one above the one before; 0 takes ports that are free. */
   port?: number
   limits?: ReplayLimits
@@ -36,7 +36,7 @@ export type RecordedRequest = Readonly<{
   path: string
   at: Instant
   status: number | null
-  lie: Lie['name'] | null
+  fault: InjectedFault['name'] | null
 }>
 
 export type ReplayExchange = Readonly<{
@@ -60,7 +60,15 @@ const requestsKept = 10_000
  * taken.
  */
 export async function openReplayExchange(options: ReplayOptions): Promise<ReplayExchange> {
-  const { clock, host = '127.0.0.1', faces = allFaces, port = 0, limits = {}, faults = [], log } = options
+  const {
+    clock,
+    host = '127.0.0.1',
+    endpoints = allEndpoints,
+    port = 0,
+    limits = {},
+    faults = [],
+    log,
+  } = options
   const releases = new Releases()
   const requests: RecordedRequest[] = []
   let picker = new FaultPicker(faults)
@@ -70,22 +78,22 @@ export async function openReplayExchange(options: ReplayOptions): Promise<Replay
     requests.push(request)
     log?.debug('replay.request', request)
   }
-  const open = async (face: Face, facePort: number) => {
-    const limit = limits === 'none' ? face.limit : (limits[face.source] ?? face.limit)
+  const open = async (endpoint: Endpoint, endpointPort: number) => {
+    const limit = limits === 'none' ? endpoint.limit : (limits[endpoint.source] ?? endpoint.limit)
     const meter = new RequestMeter(limit, { refuses: limits !== 'none' })
     const server = createServer((request, response) => {
-      record(answerRequest({ face, limit, meter, clock, picker }, request, response))
+      record(answerRequest({ endpoint, limit, meter, clock, picker }, request, response))
     })
     // Longer than clients keep theirs, so that none of them is hung up on as it sends.
     server.keepAliveTimeout = 60_000
-    const listening = await listen(server, host, facePort)
+    const listening = await listen(server, host, endpointPort)
     releases.push(() => closeServer(server))
     return `http://${host}:${listening}`
   }
   try {
     const urls = new Map<SourceId, string>()
-    for (const [index, face] of faces.entries())
-      urls.set(face.source, await open(face, port === 0 ? 0 : port + index))
+    for (const [index, endpoint] of endpoints.entries())
+      urls.set(endpoint.source, await open(endpoint, port === 0 ? 0 : port + index))
     log?.info('replay.open', Object.fromEntries(urls))
     return {
       urls,
@@ -107,15 +115,15 @@ export async function openReplayExchange(options: ReplayOptions): Promise<Replay
 }
 
 type Serving = Readonly<{
-  face: Face
-  limit: FaceLimit
+  endpoint: Endpoint
+  limit: EndpointLimit
   meter: RequestMeter
   clock: Clock
   picker: FaultPicker
 }>
 
 function answerRequest(
-  { face, limit, meter, clock, picker }: Serving,
+  { endpoint, limit, meter, clock, picker }: Serving,
   request: IncomingMessage,
   response: ServerResponse,
 ): RecordedRequest {
@@ -123,40 +131,48 @@ function answerRequest(
   const { method = 'GET', url = '/' } = request
   const [path = '/'] = url.split('?', 1)
   const query = new URLSearchParams(url.slice(path.length + 1))
-  const lie = picker.pick({ source: face.source, path, query })
+  const fault = picker.pick({ source: endpoint.source, path, query })
   const { answer: truth, weight } =
-    method === 'GET' ? face.route(path, lieAboutQuery(lie, query, face), now, limit) : notAllowed
+    method === 'GET' ? endpoint.route(path, injectIntoQuery(fault, query, endpoint), now, limit) : notAllowed
   const charge = meter.charge(request.socket.remoteAddress ?? '', weight, now)
-  const liar = { now, face, limit, path, query }
+  const liar = { now, endpoint, limit, path, query }
   // A broken limit is refused before anything else is done with the request: then there is nothing to lie about.
-  const told = charge.verdict === 'served' ? lie : undefined
+  const reported = charge.decision === 'served' ? fault : undefined
   const answer =
-    charge.verdict === 'served'
-      ? lieAboutAnswer(told, truth, liar)
-      : refusal(charge.verdict, charge.retryAt, liar)
-  sendAnswer(response, answer, { now, lie: told, headers: face.headers?.(charge.used, limit, now) ?? {} })
+    charge.decision === 'served'
+      ? injectIntoAnswer(reported, truth, liar)
+      : refusal(charge.decision, charge.retryAt, liar)
+  sendAnswer(response, answer, {
+    now,
+    fault: reported,
+    headers: endpoint.headers?.(charge.used, limit, now) ?? {},
+  })
   return {
     method,
-    source: face.source,
+    source: endpoint.source,
     path: url,
     at: now,
-    status: neverAnswered(told) ? null : answer.status,
-    lie: told?.name ?? null,
+    status: neverAnswered(reported) ? null : answer.status,
+    fault: reported?.name ?? null,
   }
 }
 
-type Sending = Readonly<{ now: Instant; lie: Lie | undefined; headers: Readonly<Record<string, string>> }>
+type Sending = Readonly<{
+  now: Instant
+  fault: InjectedFault | undefined
+  headers: Readonly<Record<string, string>>
+}>
 
-function sendAnswer(response: ServerResponse, answer: Answer, { now, lie, headers }: Sending): void {
+function sendAnswer(response: ServerResponse, answer: Answer, { now, fault, headers }: Sending): void {
   const { type, body } = encode(answer)
   response.sendDate = false
   const all = { date: new Date(now).toUTCString(), 'content-type': type, ...headers, ...answer.headers }
   for (const [name, value] of Object.entries(all)) response.setHeader(name, value)
-  deliver(lie, response, answer.status, body)
+  deliver(fault, response, answer.status, body)
 }
 
-const neverAnswered = (lie: Lie | undefined): boolean =>
-  lie?.name === 'stall' || (lie?.name === 'reset' && lie.when === 'before-answer')
+const neverAnswered = (fault: InjectedFault | undefined): boolean =>
+  fault?.name === 'stall' || (fault?.name === 'reset' && fault.when === 'before-answer')
 
 const notAllowed: Route = { weight: 1, answer: { status: 405, headers: { allow: 'GET' }, body: '' } }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { SourceId } from '../settings/source-ids.ts'
-import type { Lie } from './lies.ts'
+import type { InjectedFault } from './injected-faults.ts'
 
 /** Which of the matching requests are lied to; they are counted from 1, since the plan was set. */
 export type When =
@@ -18,7 +18,7 @@ export type FaultRule = Readonly<{
   path?: string
   query?: Readonly<Record<string, string>>
   when: When
-  lie: Lie
+  fault: InjectedFault
 }>
 
 /** The first rule that strikes is the lie told; every matching rule counts the request. */
@@ -34,10 +34,10 @@ export class FaultPicker {
     this.#rules = plan.map((rule) => ({ rule, matched: 0 }))
   }
 
-  pick(asked: Asked): Lie | undefined {
+  pick(asked: Asked): InjectedFault | undefined {
     const matching = this.#rules.filter(({ rule }) => matches(rule, asked))
     for (const counted of matching) counted.matched += 1
-    return matching.find(({ rule, matched }) => strikes(rule.when, matched))?.rule.lie
+    return matching.find(({ rule, matched }) => strikes(rule.when, matched))?.rule.fault
   }
 }
 

@@ -3,18 +3,18 @@ import { floorTo, isTimeframe, timeframeMs } from '../market/timeframe.ts'
 import { type Answer, answered, type Json, ok, RefusedRequest, type Route } from './answer.ts'
 import { amount, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
-import type { Face } from './face.ts'
+import type { Endpoint } from './endpoint.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
 import { marketsOf, type OddMarket } from './listings/odd-markets.ts'
 
 // https://www.gate.com/docs/developers/apiv4/#spot
 
-type Endpoint = Readonly<{
+type Resource = Readonly<{
   parameters: readonly string[]
   answer: (query: URLSearchParams, now: Instant) => Json
 }>
 
-const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
+const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   ['/api/v4/spot/time', { parameters: [], answer: (_, now) => ({ server_time: now }) }],
   ['/api/v4/spot/currency_pairs', { parameters: [], answer: () => markets.map(listedPair) }],
   ['/api/v4/spot/tickers', { parameters: ['currency_pair'], answer: tickers }],
@@ -24,8 +24,8 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ],
 ])
 
-/** Each endpoint has a limit of its own; here one of them holds for all together. */
-export const gateioFace: Face = {
+/** Each resource has a limit of its own; here one of them holds for all together. */
+export const gateioEndpoint: Endpoint = {
   source: 'gateio',
   tickers: [{ path: '/api/v4/spot/tickers', at: [0, 'last'] }],
   halted: [{ path: '/api/v4/spot/currency_pairs', at: [0, 'trade_status'], value: 'untradable' }],
@@ -48,14 +48,14 @@ const wrongValue = (name: string, value: string) =>
 function answerPath(path: string, query: URLSearchParams, now: Instant): Answer {
   const [, named] = /^\/api\/v4\/spot\/currency_pairs\/([^/]+)$/.exec(path) ?? []
   if (named !== undefined) return ok(listedPair(readMarket(named)))
-  const endpoint = endpoints.get(path)
-  if (!endpoint) throw new RefusedRequest(404, { label: 'NOT_FOUND', message: 'Not Found' })
+  const resource = resources.get(path)
+  if (!resource) throw new RefusedRequest(404, { label: 'NOT_FOUND', message: 'Not Found' })
   // The real one passes over what it does not know: whoever sends such a thing believes that it is heard.
   for (const [name, value] of query) {
-    if (!endpoint.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
+    if (!resource.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
       throw wrongValue(name, value)
   }
-  return ok(endpoint.answer(query, now))
+  return ok(resource.answer(query, now))
 }
 
 const markets = marketsOf('gateio')

@@ -3,7 +3,7 @@ import type { Timeframe } from '../market/timeframe.ts'
 import { type Answer, answered, type Json, ok, RefusedRequest, type Route, WrittenNumber } from './answer.ts'
 import { amount, tradedIn } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
-import type { Face } from './face.ts'
+import type { Endpoint } from './endpoint.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
 import { dayBegan, monthBegan, weekBegan } from './htx/singapore-time.ts'
 import { listedAt, type Market, markets } from './markets.ts'
@@ -13,12 +13,12 @@ import { amountDecimals } from './recording.ts'
 
 type Fields = Readonly<Record<string, Json>>
 
-type Endpoint = Readonly<{
+type Resource = Readonly<{
   parameters: readonly string[]
   answer: (query: URLSearchParams, now: Instant) => Fields
 }>
 
-const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
+const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   ['/v1/common/timestamp', { parameters: [], answer: (_, now) => ({ status: 'ok', data: now }) }],
   ['/v2/settings/common/symbols', { parameters: ['ts'], answer: symbols }],
   ['/market/history/kline', { parameters: ['symbol', 'period', 'size'], answer: kline }],
@@ -32,7 +32,7 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 
 const limitMs = second
 
-export const htxFace: Face = {
+export const htxEndpoint: Endpoint = {
   source: 'htx',
   tickers: [{ path: '/market/tickers', at: ['data', 0, 'close'] }],
   halted: [{ path: '/v2/settings/common/symbols', at: ['data', 0, 'state'], value: 'suspend' }],
@@ -51,15 +51,15 @@ export const htxFace: Face = {
 }
 
 function answerPath(path: string, query: URLSearchParams, now: Instant): Answer {
-  const endpoint = endpoints.get(path)
-  if (!endpoint) throw new RefusedRequest(404, '<html><body>404 Not Found</body></html>')
+  const resource = resources.get(path)
+  if (!resource) throw new RefusedRequest(404, '<html><body>404 Not Found</body></html>')
   try {
     // The real one passes over what it does not know: whoever sends such a thing believes that it is heard.
     for (const [name, value] of query) {
-      if (!endpoint.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
+      if (!resource.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
         throw new InvalidParameter(name)
     }
-    return ok(endpoint.answer(query, now))
+    return ok(resource.answer(query, now))
   } catch (error) {
     if (!(error instanceof InvalidParameter)) throw error
     return ok(errorBody('invalid-parameter', `invalid ${error.message}`, now))

@@ -3,19 +3,19 @@ import { floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { type Answer, answered, type Json, ok, RefusedRequest, type Route, WrittenNumber } from './answer.ts'
 import { amount, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
-import type { Face } from './face.ts'
+import type { Endpoint } from './endpoint.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
 import { type KrakenTrade, newestTrades, tradesBetween, tradesFrom } from './kraken-trades.ts'
 import { type Market, markets } from './markets.ts'
 
 // https://docs.kraken.com/api/docs/rest-api/get-ohlc-data, and the pages beside it
 
-type Endpoint = Readonly<{
+type Resource = Readonly<{
   parameters: readonly string[]
   answer: (query: URLSearchParams, now: Instant) => Json
 }>
 
-const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
+const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   [
     '/0/public/Time',
     { parameters: [], answer: (_, now) => ({ unixtime: Math.floor(now / second), rfc1123: rfc1123(now) }) },
@@ -31,17 +31,17 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 ])
 
 /** About one request a second. */
-export const krakenFace: Face = {
+export const krakenEndpoint: Endpoint = {
   source: 'kraken',
   tickers: [{ path: '/0/public/Ticker', at: ['result', '*', 'c', 0] }],
   halted: [{ path: '/0/public/AssetPairs', at: ['result', '*', 'status'], value: 'cancel_only' }],
   limit: { windows: [{ points: 15, perMs: 15 * second }] },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
   // A ban tells its end, a broken limit does not.
-  refuse: (verdict, retryAt) =>
+  refuse: (decision, retryAt) =>
     ok(
       failure(
-        verdict === 'banned'
+        decision === 'banned'
           ? `EService: Throttled: ${Math.ceil(retryAt / second)}`
           : 'EGeneral:Too many requests',
       ),
@@ -58,14 +58,14 @@ const refuse = (message: string) => new RefusedRequest(200, failure(message))
 const rfc1123 = (now: Instant): string => new Date(now).toUTCString().replace('GMT', '+0000')
 
 function answerPath(path: string, query: URLSearchParams, now: Instant): Answer {
-  const endpoint = endpoints.get(path)
-  if (!endpoint) throw refuse('EGeneral:Unknown method')
+  const resource = resources.get(path)
+  if (!resource) throw refuse('EGeneral:Unknown method')
   // The real one passes over what it does not know: whoever sends such a thing believes that it is heard.
   for (const [name, value] of query) {
-    if (!endpoint.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
+    if (!resource.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
       throw wrong(name)
   }
-  return ok({ error: [], result: endpoint.answer(query, now) })
+  return ok({ error: [], result: resource.answer(query, now) })
 }
 
 const wrong = (name: string) => refuse(`EGeneral:Invalid arguments:${name}`)

@@ -3,19 +3,19 @@ import type { Timeframe } from '../market/timeframe.ts'
 import { type Answer, answered, type Json, ok, RefusedRequest, type Route } from './answer.ts'
 import { amount, candlesBackFrom, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
-import type { Face, FaceLimit } from './face.ts'
+import type { Endpoint, EndpointLimit } from './endpoint.ts'
 import { newestFrom } from './filled-candles.ts'
 import { type Market, markets } from './markets.ts'
 
 // https://www.kucoin.com/docs-new/rest/spot-trading/market-data/get-klines, and the pages beside it
 
-type Endpoint = Readonly<{
+type Resource = Readonly<{
   weight: number
   parameters: readonly string[]
   answer: (query: URLSearchParams, now: Instant) => Json
 }>
 
-const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
+const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   ['/api/v1/timestamp', { weight: 3, parameters: [], answer: (_, now) => now }],
   ['/api/v1/status', { weight: 3, parameters: [], answer: () => ({ status: 'open', msg: '' }) }],
   [
@@ -26,14 +26,14 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ['/api/v2/symbols', { weight: 4, parameters: ['market'], answer: symbols }],
 ])
 
-/** One pool of points for all public endpoints, filled anew every thirty seconds. */
-export const kucoinFace: Face = {
+/** One pool of points for all public resources, filled anew every thirty seconds. */
+export const kucoinEndpoint: Endpoint = {
   source: 'kucoin',
   tickers: [{ path: '/api/v1/market/allTickers', at: ['data', 'ticker', 0, 'last'] }],
   halted: [{ path: '/api/v2/symbols', at: ['data', 0, 'enableTrading'], value: false }],
   limit: { windows: [{ points: 2_000, perMs: 30 * second, aligned: true }] },
   route: (path, query, now): Route => ({
-    weight: endpoints.get(path)?.weight ?? 1,
+    weight: resources.get(path)?.weight ?? 1,
     answer: answered(() => answerPath(path, query, now)),
   }),
   refuse: (_, retryAt, __, now) => ({
@@ -57,18 +57,18 @@ export const kucoinFace: Face = {
   },
 }
 
-const poolOf = ({ windows }: FaceLimit): Readonly<{ points: number; perMs: number }> =>
+const poolOf = ({ windows }: EndpointLimit): Readonly<{ points: number; perMs: number }> =>
   windows[0] ?? { points: 0, perMs: 30 * second }
 
 function answerPath(path: string, query: URLSearchParams, now: Instant): Answer {
-  const endpoint = endpoints.get(path)
-  if (!endpoint) throw new RefusedRequest(404, { code: '404000', msg: 'Url Not Found' })
+  const resource = resources.get(path)
+  if (!resource) throw new RefusedRequest(404, { code: '404000', msg: 'Url Not Found' })
   // The real one passes over what it does not know: whoever sends such a thing believes that it is heard.
   for (const [name, value] of query) {
-    if (!endpoint.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
-      throw refuse(`${name} is not a parameter of this endpoint, is empty or stands twice.`)
+    if (!resource.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
+      throw refuse(`${name} is not a parameter of this resource, is empty or stands twice.`)
   }
-  return ok({ code: '200000', data: endpoint.answer(query, now) })
+  return ok({ code: '200000', data: resource.answer(query, now) })
 }
 
 /** One code for every wrong argument, with HTTP 200. */

@@ -1,12 +1,12 @@
 import { day, type Instant, later, plus } from '../market/instant.ts'
-import type { FaceLimit, LimitWindow } from './face.ts'
+import type { EndpointLimit, LimitWindow } from './endpoint.ts'
 
 /** What one request came to. `used` is what each window holds. */
 export type Charge = Readonly<
   { used: readonly number[] } & (
-    | { verdict: 'served' }
-    | { verdict: 'refused'; retryAt: Instant }
-    | { verdict: 'banned'; retryAt: Instant }
+    | { decision: 'served' }
+    | { decision: 'refused'; retryAt: Instant }
+    | { decision: 'banned'; retryAt: Instant }
   )
 >
 
@@ -21,12 +21,12 @@ const longestBanMs = 3 * day
 
 /** Counts what each client address has asked for, by the exchange's own clock. */
 export class RequestMeter {
-  readonly #limit: FaceLimit
+  readonly #limit: EndpointLimit
   readonly #refuses: boolean
   readonly #accounts = new Map<string, Account>()
 
   /** A meter that does not refuse still counts. */
-  constructor(limit: FaceLimit, { refuses }: Readonly<{ refuses: boolean }>) {
+  constructor(limit: EndpointLimit, { refuses }: Readonly<{ refuses: boolean }>) {
     this.#limit = limit
     this.#refuses = refuses
   }
@@ -35,16 +35,16 @@ export class RequestMeter {
     const account = this.#accountOf(address)
     const usedNow = () => account.windows.map((window) => window.usedAt(now))
     if (account.bannedUntil !== undefined && now < account.bannedUntil)
-      return { verdict: 'banned', used: usedNow(), retryAt: account.bannedUntil }
+      return { decision: 'banned', used: usedNow(), retryAt: account.bannedUntil }
     const broken = this.#refuses ? account.windows.filter((window) => !window.holds(weight, now)) : []
     for (const window of account.windows)
       if (broken.length === 0 || window.limit.aligned) window.add(weight, now)
     const used = usedNow()
-    if (broken.length === 0) return { verdict: 'served', used }
+    if (broken.length === 0) return { decision: 'served', used }
     const bannedUntil = this.#banOf(account, broken, now)
-    if (bannedUntil) return { verdict: 'banned', used, retryAt: bannedUntil }
+    if (bannedUntil) return { decision: 'banned', used, retryAt: bannedUntil }
     const retryAt = broken.map((window) => window.opensFor(weight, now)).reduce(later)
-    return { verdict: 'refused', used, retryAt }
+    return { decision: 'refused', used, retryAt }
   }
 
   /** The end of the ban that this refusal brings; undefined where it is only a refusal. */

@@ -3,19 +3,19 @@ import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { type Answer, answered, type Json, ok, RefusedRequest, type Route, retryAfter } from './answer.ts'
 import { amount, candlesBackFrom, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
-import type { Face } from './face.ts'
+import type { Endpoint } from './endpoint.ts'
 import { newestFrom } from './filled-candles.ts'
 import { findMarket, type Market, markets } from './markets.ts'
 
 // https://mexcdevelop.github.io/apidocs/spot_v3_en/
 
-type Endpoint = Readonly<{
+type Resource = Readonly<{
   weight: (query: URLSearchParams) => number
   parameters: readonly string[]
   answer: (query: URLSearchParams, now: Instant) => Json
 }>
 
-const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
+const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   ['/api/v3/ping', { weight: () => 1, parameters: [], answer: () => ({}) }],
   ['/api/v3/time', { weight: () => 1, parameters: [], answer: (_, now) => ({ serverTime: now }) }],
   [
@@ -33,18 +33,18 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ['/api/v3/exchangeInfo', { weight: () => 10, parameters: ['symbol'], answer: exchangeInfo }],
 ])
 
-/** Each endpoint has a limit of its own; here that of one holds for all together. A ban begins at two minutes. */
-export const mexcFace: Face = {
+/** Each resource has a limit of its own; here that of one holds for all together. A ban begins at two minutes. */
+export const mexcEndpoint: Endpoint = {
   source: 'mexc',
   tickers: [{ path: '/api/v3/ticker/24hr', at: [0, 'lastPrice'] }],
   halted: [{ path: '/api/v3/exchangeInfo', at: ['symbols', 0, 'status'], value: '2' }],
   limit: { windows: [{ points: 500, perMs: 10 * second }], ban: { afterRefusals: 10, ms: 2 * minute } },
   route: (path, query, now): Route => ({
-    weight: endpoints.get(path)?.weight(query) ?? 1,
+    weight: resources.get(path)?.weight(query) ?? 1,
     answer: answered(() => answerPath(path, query, now)),
   }),
-  refuse: (verdict, retryAt, _, now) => ({
-    status: verdict === 'banned' ? 418 : 429,
+  refuse: (decision, retryAt, _, now) => ({
+    status: decision === 'banned' ? 418 : 429,
     headers: retryAfter(retryAt, now),
     body: { code: 429, msg: 'Too Many Requests' },
   }),
@@ -62,14 +62,14 @@ export const mexcFace: Face = {
 }
 
 function answerPath(path: string, query: URLSearchParams, now: Instant): Answer {
-  const endpoint = endpoints.get(path)
-  if (!endpoint) throw new RefusedRequest(404, { code: 404, msg: 'Not Found' })
+  const resource = resources.get(path)
+  if (!resource) throw new RefusedRequest(404, { code: 404, msg: 'Not Found' })
   // The real one passes over what it does not know: whoever sends such a thing believes that it is heard.
   for (const [name, value] of query) {
-    if (!endpoint.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
+    if (!resource.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
       throw wrong(name)
   }
-  return ok(endpoint.answer(query, now))
+  return ok(resource.answer(query, now))
 }
 
 const refuse = (code: number, msg: string) => new RefusedRequest(400, { code, msg })

@@ -3,21 +3,21 @@ import { floorTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { type Answer, answered, type Json, ok, RefusedRequest, type Route } from './answer.ts'
 import { amount, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
-import type { Face } from './face.ts'
+import type { Endpoint } from './endpoint.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
 import { type Market, markets } from './markets.ts'
 
 // https://www.okx.com/docs-v5/en/
 
-type Endpoint = Readonly<{
+type Resource = Readonly<{
   parameters: readonly string[]
   answer: (query: URLSearchParams, now: Instant) => Json
 }>
 
 const candleParameters = ['instId', 'bar', 'after', 'before', 'limit']
 
-const endpointsWith = (mostOfHistory: number): ReadonlyMap<string, Endpoint> =>
-  new Map<string, Endpoint>([
+const endpointsWith = (mostOfHistory: number): ReadonlyMap<string, Resource> =>
+  new Map<string, Resource>([
     ['/api/v5/public/time', { parameters: [], answer: (_, now) => [{ ts: String(now) }] }],
     ['/api/v5/public/instruments', { parameters: ['instType', 'instId'], answer: instruments }],
     ['/api/v5/market/tickers', { parameters: ['instType'], answer: tickers }],
@@ -38,11 +38,11 @@ const endpointsWith = (mostOfHistory: number): ReadonlyMap<string, Endpoint> =>
   ])
 
 /**
- * Each endpoint has a limit of its own; here the lowest of them holds for all together. What an answer of the history holds
+ * Each resource has a limit of its own; here the lowest of them holds for all together. What an answer of the history holds
  * is documented as 300 and was measured as 100.
  */
-export function okxFaceWith(mostOfHistory: number): Face {
-  const endpoints = endpointsWith(mostOfHistory)
+export function okxEndpointWith(mostOfHistory: number): Endpoint {
+  const resources = endpointsWith(mostOfHistory)
   return {
     source: 'okx',
     tickers: [{ path: '/api/v5/market/tickers', at: ['data', 0, 'last'] }],
@@ -50,7 +50,7 @@ export function okxFaceWith(mostOfHistory: number): Face {
     limit: { windows: [{ points: 20, perMs: 2 * second }] },
     route: (path, query, now): Route => ({
       weight: 1,
-      answer: answered(() => answerPath(endpoints, path, query, now)),
+      answer: answered(() => answerPath(resources, path, query, now)),
     }),
     // No header tells when to come again.
     refuse: () => ({ status: 429, body: { msg: 'Too Many Requests', code: '50011' } }),
@@ -62,22 +62,22 @@ export function okxFaceWith(mostOfHistory: number): Face {
   }
 }
 
-export const okxFace: Face = okxFaceWith(100)
+export const okxEndpoint: Endpoint = okxEndpointWith(100)
 
 function answerPath(
-  endpoints: ReadonlyMap<string, Endpoint>,
+  resources: ReadonlyMap<string, Resource>,
   path: string,
   query: URLSearchParams,
   now: Instant,
 ): Answer {
-  const endpoint = endpoints.get(path)
-  if (!endpoint) throw new RefusedRequest(404, { code: '404', data: [], msg: 'Not Found' })
+  const resource = resources.get(path)
+  if (!resource) throw new RefusedRequest(404, { code: '404', data: [], msg: 'Not Found' })
   // The real one passes over what it does not know: whoever sends such a thing believes that it is heard.
   for (const [name, value] of query) {
-    if (!endpoint.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
+    if (!resource.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
       throw wrong(name)
   }
-  return ok({ code: '0', msg: '', data: endpoint.answer(query, now) })
+  return ok({ code: '0', msg: '', data: resource.answer(query, now) })
 }
 
 /** An error comes with HTTP 200. */
@@ -118,10 +118,10 @@ const bars: ReadonlyMap<string, Timeframe> = new Map([
   ['1Dutc', '1d'],
 ])
 
-type Reach = Readonly<{ mostRows: number; depth?: number }>
+type Deps = Readonly<{ mostRows: number; depth?: number }>
 
 /** The newest first: newer than `before` and older than `after`. A larger limit is cut without a word. */
-function candles(query: URLSearchParams, now: Instant, { mostRows, depth }: Reach): Json {
+function candles(query: URLSearchParams, now: Instant, { mostRows, depth }: Deps): Json {
   const market = readMarket(mandatory(query, 'instId'))
   const timeframe = bars.get(query.get('bar') ?? '1m')
   if (!timeframe) throw wrong('bar')

@@ -1,7 +1,7 @@
 import { day, type Instant, toInstant } from '../market/instant.ts'
 import { type Json, WrittenNumber } from './answer.ts'
-import type { CandleColumns, Column } from './face.ts'
-import type { Lie } from './lies.ts'
+import type { CandleColumns, Column } from './endpoint.ts'
+import type { InjectedFault } from './injected-faults.ts'
 import { type Outage, timesAfter } from './outage.ts'
 
 const isList = (body: Json): body is readonly Json[] => Array.isArray(body)
@@ -22,45 +22,45 @@ export function withRows(body: Json, become: (rows: readonly Json[]) => Json): J
 }
 
 /** Other rows in place of the true ones; the same where the lie is about candles and they are none. */
-export function lieAboutRows(
-  lie: Lie,
+export function injectIntoRows(
+  fault: InjectedFault,
   rows: readonly Json[],
   columns: CandleColumns | undefined,
   now: Instant,
 ): Json {
-  switch (lie.name) {
+  switch (fault.name) {
     case 'no-rows':
       return []
     case 'object-for-rows':
       return { rows }
     case 'duplicate-row':
-      return change(rows, lie.row, (row) => [row, row])
+      return change(rows, fault.row, (row) => [row, row])
     case 'disorder':
       return rows.toReversed()
     case 'hole':
-      return rows.toSpliced(lie.row, lie.rows)
+      return rows.toSpliced(fault.row, fault.rows)
     case 'one-row-short':
       return rows.slice(0, -1)
     case 'missing-column':
-      return change(rows, lie.row, (row) => [dropColumn(row, lie.column)])
+      return change(rows, fault.row, (row) => [dropColumn(row, fault.column)])
     case 'value':
-      return change(rows, lie.row, (row) => [setColumn(row, lie.column, lie.value)])
+      return change(rows, fault.row, (row) => [setColumn(row, fault.column, fault.value)])
     default:
-      return columns ? lieAboutCandles(lie, rows, { columns, now }) : rows
+      return columns ? injectIntoCandles(fault, rows, { columns, now }) : rows
   }
 }
 
 type Written = Readonly<{ columns: CandleColumns; now: Instant }>
 
 /** Lies for which one must know which value is which. */
-function lieAboutCandles(lie: Lie, rows: readonly Json[], { columns, now }: Written): Json {
+function injectIntoCandles(fault: InjectedFault, rows: readonly Json[], { columns, now }: Written): Json {
   const timeOf = (row: Json): number => openTimeOf(row, columns)
   const move = (row: Json, byMs: number): Json => moveTime(row, byMs, columns)
   // An answer of something else than candles is left as it is.
   if (!rows.every((row) => Number.isFinite(timeOf(row)))) return rows
-  switch (lie.name) {
+  switch (fault.name) {
     case 'conflicting-duplicate':
-      return change(rows, lie.row, (row) => [row, otherClose(row, columns)])
+      return change(rows, fault.row, (row) => [row, otherClose(row, columns)])
     case 'one-row-more':
       return withOneBefore(rows, timeOf, (oldest, stepMs) => move(oldest, -stepMs))
     case 'open-candle':
@@ -70,21 +70,21 @@ function lieAboutCandles(lie: Lie, rows: readonly Json[], { columns, now }: Writ
     case 'future-candle':
       return change(rows, -1, (row) => [row, move(row, now - timeOf(row) + day - (now % day))])
     case 'unaligned-time':
-      return change(rows, lie.row, (row) => [move(row, Math.max(lie.byMs, columns.timeUnitMs))])
+      return change(rows, fault.row, (row) => [move(row, Math.max(fault.byMs, columns.timeUnitMs))])
     case 'seconds-for-milliseconds':
       return rows.map((row) => move(row, timeOf(row) * (columns.timeUnitMs === 1 ? 1e-3 : 1e3) - timeOf(row)))
     case 'high-below-low':
-      return change(rows, lie.row, (row) => [swap(row, columns.high, columns.low)])
+      return change(rows, fault.row, (row) => [swap(row, columns.high, columns.low)])
     case 'outage':
-      return rows.flatMap((row) => afterOutage(row, lie, columns))
+      return rows.flatMap((row) => afterOutage(row, fault, columns))
     case 'growing-duplicate':
-      return change(rows, lie.row, (row) =>
+      return change(rows, fault.row, (row) =>
         isNewestFirst(rows, timeOf) ? [grown(row, columns), row] : [row, grown(row, columns)],
       )
     case 'revision':
       return rows.map((row) =>
-        timeOf(row) === lie.openTime
-          ? setColumn(row, lie.column, sameKind(column(row, lie.column), lie.value))
+        timeOf(row) === fault.openTime
+          ? setColumn(row, fault.column, sameKind(column(row, fault.column), fault.value))
           : row,
       )
     default:

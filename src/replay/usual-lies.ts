@@ -1,14 +1,14 @@
 import type { FaultPlan } from './faults.ts'
-import type { Lie } from './lies.ts'
+import type { InjectedFault } from './injected-faults.ts'
 import { outageOf2018 } from './outage.ts'
 
 /** These need more than their name. */
 type Particular = 'error-answer' | 'value' | 'missing-column' | 'revision'
 
-export type UsualLie = Exclude<Lie['name'], Particular>
+export type UsualFault = Exclude<InjectedFault['name'], Particular>
 
 /** Lies that need no more than their name. */
-export const usualLies: Readonly<{ [Name in UsualLie]: Extract<Lie, { name: Name }> }> = {
+export const usualFaults: Readonly<{ [Name in UsualFault]: Extract<InjectedFault, { name: Name }> }> = {
   'rate-limited': { name: 'rate-limited', retryAfterSeconds: 5 },
   banned: { name: 'banned', retryAfterSeconds: 120 },
   'server-error': { name: 'server-error', status: 503 },
@@ -48,11 +48,11 @@ export const usualLies: Readonly<{ [Name in UsualLie]: Extract<Lie, { name: Name
   'huge-body': { name: 'huge-body', megabytes: 1_024, gzip: true },
 }
 
-export const isUsualLie = (name: string): name is UsualLie => Object.hasOwn(usualLies, name)
+export const isUsualFault = (name: string): name is UsualFault => Object.hasOwn(usualFaults, name)
 
 /** Lies about every so manieth request, each of the lies in its turn. */
-export const inTurn = (names: readonly UsualLie[], every: number): FaultPlan =>
+export const inTurn = (names: readonly UsualFault[], every: number): FaultPlan =>
   names.map((name, index) => ({
     when: { every: every * names.length, from: every * (index + 1) },
-    lie: usualLies[name],
+    fault: usualFaults[name],
   }))

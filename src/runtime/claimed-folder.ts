@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { createEnterable } from './embedded/home.ts'
-import { inTurn, leaveMark, livingMarks } from './embedded/marks.ts'
+import { dynamicMarks, inTurn, leaveMark } from './embedded/marks.ts'
 import { folderFault } from './folder-fault.ts'
 
 /** A folder that no other process uses until it is released, or until this process is gone. */
@@ -17,7 +17,7 @@ export async function claimFolder(parent: string, name: string): Promise<Claimed
         const claims = join(path, 'claims')
         // Left before the others are read, so that the folder is there; no other process reads them in our turn.
         const mark = await leaveMark(claims)
-        const others = (await livingMarks(claims)).filter((other) => other !== mark.name)
+        const others = (await dynamicMarks(claims)).filter((other) => other !== mark.name)
         if (others.length === 0) return { path, release: mark.remove }
         await mark.remove()
       }

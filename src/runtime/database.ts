@@ -3,7 +3,7 @@ import type { Client, Pool } from 'pg'
 import { Misconfigured } from '../fault.ts'
 import { minute } from '../market/instant.ts'
 import type { Settings } from '../settings.ts'
-import { followConfigured, hasFollowed, recordConfigured } from '../store/coins.ts'
+import { hasTracked, recordConfigured, trackConfigured } from '../store/coins.ts'
 import { DatabaseServers } from '../store/connection/database-servers.ts'
 import { openClient } from '../store/connection/open-client.ts'
 import { ReadOnlyServer } from '../store/connection/primary-client.ts'
@@ -40,19 +40,19 @@ type Surroundings = Readonly<{
 
 /**
  * Finds the database server: the one configured, or the embedded one, which is started where it does not run yet.
- * Waits `patienceMs` for a configured one that does not answer.
+ * Waits `timeoutMs` for a configured one that does not answer.
  */
 export async function openServer(
   { settings, log, releases, signal }: Surroundings,
-  patienceMs: number,
+  timeoutMs: number,
 ): Promise<DatabaseServer> {
   const { databaseUrl, dataDir } = settings.environment
   if (databaseUrl !== undefined) {
     const { names } = new DatabaseServers(databaseUrl)
-    const sentence = `PostgreSQL does not answer at ${names}: is it running, and is DATABASE_URL right?`
-    await whenAnswering(() => checkServer(databaseUrl, settings.database.connectionTimeout), sentence, {
+    const message = `PostgreSQL does not answer at ${names}: is it running, and is DATABASE_URL right?`
+    await whenAnswering(() => checkServer(databaseUrl, settings.database.connectionTimeout), message, {
       log,
-      waitMs: patienceMs,
+      waitMs: timeoutMs,
       signal,
     })
     return { url: databaseUrl, kind: 'external', keepRunning: () => {}, whyDown: () => undefined }
@@ -101,7 +101,7 @@ const namesNoPrimary = (cause: ReadOnlyServer): Misconfigured =>
 export type Following = 'always' | 'when-new'
 
 /** A daemon outlasts a database that starts a little later; a command tells at once. */
-const patienceMs: Readonly<Record<Following, number>> = { always: minute, 'when-new': 0 }
+const timeoutMs: Readonly<Record<Following, number>> = { always: minute, 'when-new': 0 }
 
 const applicationNames: Readonly<Record<Following, string>> = {
   always: 'beacon daemon',
@@ -114,7 +114,7 @@ export async function openDatabase(
   following: Following,
 ): Promise<DatabaseServer & { pool: Pool }> {
   const { settings, log, clock, releases } = surroundings
-  const server = await openServer(surroundings, patienceMs[following])
+  const server = await openServer(surroundings, timeoutMs[following])
   const migrated = await migrateUp(server.url)
   if (migrated.length > 0) log.debug('schema.migrated', { migrations: migrated })
   const pool = openPool(
@@ -124,9 +124,9 @@ export async function openDatabase(
     applicationNames[following],
   )
   releases.push(() => pool.close())
-  if (following === 'always' || !(await hasFollowed(databaseOf(pool)))) {
+  if (following === 'always' || !(await hasTracked(databaseOf(pool)))) {
     const { taken } = await inTransaction(pool, async (tx) => {
-      const result = await followConfigured(tx, settings.coins, clock.now())
+      const result = await trackConfigured(tx, settings.coins, clock.now())
       await recordConfigured(tx, result.added)
       return result
     })

@@ -2,8 +2,8 @@ import { join, resolve } from 'node:path'
 import { ensureDatabase } from './embedded/beacon-database.ts'
 import { chooseHome, dataDirOf, exists, type Home } from './embedded/home.ts'
 import { type Keeper, keepRunning } from './embedded/keep-running.ts'
-import { inTurn, leaveMark, livingMarks, type Mark } from './embedded/marks.ts'
-import { findPostmaster, settledPostmaster, stopPostmaster } from './embedded/postmaster.ts'
+import { dynamicMarks, inTurn, leaveMark, type Mark } from './embedded/marks.ts'
+import { findPostmaster, steadyPostmaster, stopPostmaster } from './embedded/postmaster.ts'
 import { readPassword, role, startServer } from './embedded/server.ts'
 import { folderFault } from './folder-fault.ts'
 import type { Log } from './log.ts'
@@ -45,12 +45,12 @@ async function openHome(home: Home, log: Log): Promise<EmbeddedPostgres> {
   try {
     const startedAt = performance.now()
     const password = await readPassword(home)
-    const running = await settledPostmaster(dataDirOf(home.folder))
+    const running = await steadyPostmaster(dataDirOf(home.folder))
     const { port, pid } = running ?? (await startServer(home))
     const url = urlOf(password, port)
     await ensureDatabase(url)
     if (!running)
-      tellStart(home, log, { port, postgresPid: pid, tookMs: Math.round(performance.now() - startedAt) })
+      reportStart(home, log, { port, postgresPid: pid, tookMs: Math.round(performance.now() - startedAt) })
     let released: Promise<void> | undefined
     let keeper: Keeper | undefined
     return {
@@ -93,11 +93,11 @@ const turnsOf = ({ folder }: Home): string => join(folder, 'turns')
 /** Only within a turn: nobody may join between the look at the others and the stop. */
 async function leave(home: Home, user: Mark): Promise<void> {
   await user.remove()
-  const others = await livingMarks(usersOf(home))
+  const others = await dynamicMarks(usersOf(home))
   if (others.length === 0) await stopPostmaster(dataDirOf(home.folder))
 }
 
-function tellStart({ folder, wanted, account }: Home, log: Log, fields: object): void {
+function reportStart({ folder, wanted, account }: Home, log: Log, fields: object): void {
   if (folder !== wanted) {
     log.info('embedded.relocated', { wanted, dataDir: folder, why: `${account.name} cannot enter ${wanted}` })
   }

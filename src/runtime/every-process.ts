@@ -11,8 +11,8 @@ export function everyProcess(
   work: () => Promise<void>,
   log: Log,
 ): Readonly<{ destroy(): void | Promise<void> }> {
-  const telling = (level: 'debug' | 'error') => (told: string | Error) =>
-    log[level]('process.timer', { pattern, reason: told instanceof Error ? told.message : told })
+  const telling = (level: 'debug' | 'error') => (reported: string | Error) =>
+    log[level]('process.timer', { pattern, reason: reported instanceof Error ? reported.message : reported })
   let isRunning = false
   // Of a run under way node-cron knows nothing any more once it has been started anew.
   const once = async () => {

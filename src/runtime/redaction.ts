@@ -15,12 +15,12 @@ const recordWithoutSecrets = (record: object, depth: number): object =>
   Object.fromEntries(
     Object.entries(record).map(([name, value]) => [
       name,
-      secretName.test(name) && isTold(value) ? censored : valueWithoutSecrets(value, depth + 1),
+      secretName.test(name) && isReported(value) ? censored : valueWithoutSecrets(value, depth + 1),
     ]),
   )
 
 /** That there is none, or whether there is one, is no secret. */
-const isTold = (value: unknown): boolean =>
+const isReported = (value: unknown): boolean =>
   value !== undefined && value !== null && typeof value !== 'boolean'
 
 function valueWithoutSecrets(value: unknown, depth: number): unknown {
@@ -62,4 +62,4 @@ const secretTexts: readonly (readonly [RegExp, string])[] = [
 
 /** The text with what looks like a secret left out: passwords in URLs, keys, tokens. */
 export const withoutSecrets = (text: string): string =>
-  secretTexts.reduce((told, [form, instead]) => told.replaceAll(form, instead), text)
+  secretTexts.reduce((reported, [form, instead]) => reported.replaceAll(form, instead), text)

@@ -19,7 +19,7 @@ export type Span = Readonly<{
   hasEnded(): boolean
   /** Begins a stretch within this one. */
   begin(name: string, details?: SpanDetails): Span
-  tell(attributes: Attributes): void
+  annotate(attributes: Attributes): void
   fail(error: unknown): void
   end(at?: number): void
 }>
@@ -54,12 +54,12 @@ const toNobody = (): void => undefined
 export async function inSpan<T>(
   name: string,
   details: SpanDetails,
-  work: (tell: Span['tell']) => T | Promise<T>,
+  work: (annotate: Span['annotate']) => T | Promise<T>,
 ): Promise<T> {
   const span = currentSpan()?.begin(name, details)
   if (!span) return work(toNobody)
   try {
-    return await underway.run(span, () => work(span.tell))
+    return await underway.run(span, () => work(span.annotate))
   } catch (error) {
     if (!(error instanceof Aborted)) span.fail(error)
     throw error

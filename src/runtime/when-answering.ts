@@ -3,7 +3,7 @@ import { Aborted, Fault, Unavailable } from '../fault.ts'
 import { second } from '../market/instant.ts'
 import type { Log } from './log.ts'
 
-export type Patience = Readonly<{
+export type WaitPolicy = Readonly<{
   log: Log
   /** How long to go on asking, in milliseconds. */
   waitMs: number
@@ -23,8 +23,8 @@ export const silenceOf = (who: string, waitMs: number): string =>
  */
 export async function whenAnswering<T>(
   attempt: () => Promise<T>,
-  sentence: string,
-  { log, waitMs, signal }: Patience,
+  message: string,
+  { log, waitMs, signal }: WaitPolicy,
 ): Promise<T> {
   const deadline = AbortSignal.timeout(waitMs)
   const over = signal ? AbortSignal.any([signal, deadline]) : deadline
@@ -36,8 +36,8 @@ export async function whenAnswering<T>(
       if (error instanceof Aborted || (error instanceof Fault && error.remedy === 'give-up')) throw error
       // A bug stays one.
       if (error instanceof TypeError || error instanceof ReferenceError) throw error
-      if (deadline.aborted) throw error instanceof Fault ? error : new Unavailable(sentence, { cause: error })
-      if (pauseMs === firstPauseMs) log.warn('engine.waiting', { for: sentence, reason: reasonOf(error) })
+      if (deadline.aborted) throw error instanceof Fault ? error : new Unavailable(message, { cause: error })
+      if (pauseMs === firstPauseMs) log.warn('engine.waiting', { for: message, reason: reasonOf(error) })
       await pauseUnlessOver(pauseMs, over)
     }
   }

@@ -11,7 +11,7 @@ export const agingTables: Readonly<Record<string, Aging>> = {
   candle_revisions: { by: ['revised_at', 'timestamp'] },
   ingest_runs: { by: ['started_at', 'finished_at'] },
   notifications: { by: ['created_at', 'read_at'] },
-  quarantined_rows: { by: ['last_seen_at', 'quarantined_at', 'settled_at'] },
+  quarantined_rows: { by: ['last_seen_at', 'quarantined_at', 'resolved_at'] },
   view_refreshes: { by: ['refreshed_at'] },
 }
 

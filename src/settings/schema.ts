@@ -104,7 +104,7 @@ export const coinId = z.string().refine((text) => isName(text, 50) && !/[A-Z,]/.
 /** A market in its source's own spelling. */
 export const marketSymbol = name(50, 'is not a symbol such as "BTCUSDT"')
 
-export const followedCoin = z.strictObject({
+export const trackedCoin = z.strictObject({
   id: coinId,
   symbol: name(20, 'is not a ticker such as "BTC"'),
   name: name(100, 'is not a name in one line'),
@@ -117,9 +117,9 @@ export const followedCoin = z.strictObject({
       })
   }),
 })
-export type FollowedCoin = z.infer<typeof followedCoin>
+export type TrackedCoin = z.infer<typeof trackedCoin>
 
-export const coinsFile = z.array(followedCoin).superRefine((coins, context) => {
+export const coinsFile = z.array(trackedCoin).superRefine((coins, context) => {
   const seen = new Set<string>()
   const coinOf = new Map<string, string>()
   for (const [index, { id, markets }] of coins.entries()) {
@@ -158,7 +158,7 @@ export const configuration = z.strictObject({
     recheck: z.number().int().min(0).max(100),
     chunk: z.number().int().min(100).max(100_000),
     parallelMarkets: z.number().int().min(1).max(50),
-    patience: duration,
+    pageTimeout: duration,
   }),
   timeframes: z.partialRecord(z.enum(timeframes), timeframePolicy),
   prices: z
@@ -215,7 +215,7 @@ export const configuration = z.strictObject({
     connectionTimeout: timeLimit,
     idleTimeout: timeLimit,
     lockTimeout: timeLimit,
-    statementTimeout: z.strictObject({ answer: timeLimit, load: timeLimit, upkeep: timeLimit }),
+    statementTimeout: z.strictObject({ answer: timeLimit, load: timeLimit, maintenance: timeLimit }),
     idleInTransactionTimeout: timeLimit,
   }),
 })

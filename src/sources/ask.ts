@@ -14,7 +14,7 @@ import {
   toHttpRequest,
 } from './source.ts'
 
-export type AskReach = Readonly<{ http: HttpClient; baseUrls: Readonly<Record<string, string>> }>
+export type AskDeps = Readonly<{ http: HttpClient; baseUrls: Readonly<Record<string, string>> }>
 
 export type CandleAnswer = Readonly<{
   rows: readonly AnswerRow[]
@@ -25,7 +25,7 @@ export type CandleAnswer = Readonly<{
 
 /** One window of candles, however many questions of its source's that takes. */
 export async function askForCandles(
-  reach: AskReach,
+  deps: AskDeps,
   source: CandleProvider,
   query: CandleQuery,
   options: SendOptions,
@@ -34,7 +34,7 @@ export async function askForCandles(
   let requests = 0
   const ask = async (request: SourceRequest): Promise<HttpAnswer> => {
     requests += 1
-    const answer = await send(reach, source, request, options)
+    const answer = await send(deps, source, request, options)
     answeredAt = answer.answeredAt
     return answer
   }
@@ -45,9 +45,9 @@ export async function askForCandles(
 async function readCandles({ candles }: CandleProvider, ask: Ask, query: CandleQuery): Promise<AnswerRow[]> {
   if ('converse' in candles) return candles.converse(ask, query)
   const answer = await ask(candles.request(query))
-  return inSpan('parse', { attributes: { 'beacon.market': query.symbol } }, (tell) => {
+  return inSpan('parse', { attributes: { 'beacon.market': query.symbol } }, (annotate) => {
     const rows = candles.parse(answer.text, query)
-    tell({ 'beacon.rows': rows.length })
+    annotate({ 'beacon.rows': rows.length })
     return rows
   })
 }
@@ -57,7 +57,7 @@ export type ListingSource = Source | ConversingSource
 
 /** The markets that a source lists; undefined where it has no listing. */
 export async function askForListing(
-  reach: AskReach,
+  deps: AskDeps,
   source: ListingSource,
   options: SendOptions,
 ): Promise<ListedMarket[] | undefined> {
@@ -65,7 +65,7 @@ export async function askForListing(
   if (listing === undefined) return undefined
   let answeredAt = toInstant(0)
   const ask: Ask = async (request) => {
-    const answer = await send(reach, source, request, options)
+    const answer = await send(deps, source, request, options)
     answeredAt = answer.answeredAt
     return answer
   }
@@ -75,7 +75,7 @@ export async function askForListing(
 }
 
 const send = (
-  { http, baseUrls }: AskReach,
+  { http, baseUrls }: AskDeps,
   source: ListingSource,
   request: SourceRequest,
   options: SendOptions,

@@ -19,7 +19,7 @@ import { parseEitherJson } from './json.ts'
 const defaultWaitMs = minute
 
 /** The status says these better than words: for how long, and whether another host may do. */
-const toldByStatus = [403, 418, 429, 451]
+const reportedByStatus = [403, 418, 429, 451]
 
 /** The fault that an answer stands for in the words of its exchange, as the library knows them. */
 export function faultInAnswer(
@@ -27,7 +27,7 @@ export function faultInAnswer(
   opened: OpenedExchange,
   { status, headers, text }: HttpAnswer,
 ): Fault | undefined {
-  if (toldByStatus.includes(status)) return undefined
+  if (reportedByStatus.includes(status)) return undefined
   const fault = faultOf(id, opened, wordsThrown(id, opened, { status, headers, text }))
   // A source in trouble may say anything.
   return status >= 500 && fault?.remedy === 'give-up' ? undefined : fault

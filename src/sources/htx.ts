@@ -151,7 +151,7 @@ function refuseElsewhere(rows: readonly CandleRow[], { range }: CandleQuery): vo
   // A row without a time is a bad row, and shows nothing of the others.
   const openTimes = rows.flatMap((row) => openTimeOf(row) ?? [])
   if (openTimes.length > 0 && !openTimes.some((openTime) => contains(range, openTime)))
-    throw new Malformed('htx answered with rows that all lie outside the range asked for')
+    throw new Malformed('htx answered with rows that all fault outside the range asked for')
 }
 
 /** Ten digits: thirteen would be milliseconds. */

@@ -5,7 +5,7 @@ import { contains } from '../market/range.ts'
 import { type AlignedInstant, floorTo } from '../market/timeframe.ts'
 import { type CandleProvider, type CandleQuery, type TradeEndpoint, toHttpRequest } from './source.ts'
 import { ofNanoseconds, TradedCandles, type TradeRow, toNanoseconds } from './trades.ts'
-import type { WalkedPage, WalkReach } from './walk.ts'
+import type { WalkDeps, WalkedPage } from './walk.ts'
 
 /** A source that has single trades, and where they are asked for. */
 export type TradeSource = Readonly<{ source: CandleProvider; trades: TradeEndpoint }>
@@ -19,12 +19,12 @@ export type TradeSource = Readonly<{ source: CandleProvider; trades: TradeEndpoi
  * move on.
  */
 export async function* walkTrades(
-  reach: WalkReach,
+  deps: WalkDeps,
   from: TradeSource,
   query: CandleQuery,
   options: SendOptions,
 ): AsyncGenerator<WalkedPage> {
-  yield* new TradeWalk(reach, from, query, options).pages()
+  yield* new TradeWalk(deps, from, query, options).pages()
 }
 
 /** What one question brought. */
@@ -52,7 +52,7 @@ const cursorTolerance = 1_000_000_000n
 const mostByCursor = 1_000
 
 class TradeWalk {
-  readonly #reach: WalkReach
+  readonly #deps: WalkDeps
   readonly #from: TradeSource
   readonly #query: CandleQuery
   readonly #options: SendOptions
@@ -64,8 +64,8 @@ class TradeWalk {
   #byCursor = 0
   #requests = 0
 
-  constructor(reach: WalkReach, from: TradeSource, query: CandleQuery, options: SendOptions) {
-    this.#reach = reach
+  constructor(deps: WalkDeps, from: TradeSource, query: CandleQuery, options: SendOptions) {
+    this.#deps = deps
     this.#from = from
     this.#query = query
     this.#options = options
@@ -119,7 +119,7 @@ class TradeWalk {
   }
 
   async #ask(): Promise<Answer> {
-    const { http, baseUrls } = this.#reach
+    const { http, baseUrls } = this.#deps
     const { source, trades } = this.#from
     const request = trades.request(this.#query.symbol, this.#since)
     this.#requests += 1

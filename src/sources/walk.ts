@@ -4,7 +4,7 @@ import { type CandleRow, openTimeOf } from '../market/candle.ts'
 import { earlier, type Instant, later } from '../market/instant.ts'
 import { type AlignedRange, candleAround, contains, isEmpty, type Range } from '../market/range.ts'
 import { type AlignedInstant, ceilTo, floorTo, plusCandles, timeframeMs } from '../market/timeframe.ts'
-import type { AskReach } from './ask.ts'
+import type { AskDeps } from './ask.ts'
 import { composePages } from './compose-pages.ts'
 import { extended, firstIn, firstOf, newestOf, type RowAnswer, type Span } from './row-times.ts'
 import { type AnswerRow, type CandleProvider, type CandleQuery, reachableFrom } from './source.ts'
@@ -25,7 +25,7 @@ export type WalkedPage = Readonly<{
   requests: number
 }>
 
-export type WalkReach = AskReach
+export type WalkDeps = AskDeps
 
 /**
  * Walks a range forward, window by window. What a source does not have is believed only when asked twice: what is missing
@@ -39,7 +39,7 @@ export type WalkReach = AskReach
  * next one shorter.
  */
 export async function* walkCandles(
-  reach: WalkReach,
+  deps: WalkDeps,
   source: CandleProvider,
   query: CandleQuery,
   options: SendOptions,
@@ -48,7 +48,7 @@ export async function* walkCandles(
   const { timeframe } = query
   const part = candles.madeFrom?.[timeframe]
   const asked = { ...query, timeframe: part ?? timeframe }
-  const walk = new WindowWalk(reach, source, asked, options).pages()
+  const walk = new WindowWalk(deps, source, asked, options).pages()
   yield* part === undefined ? walk : composePages(walk, part, timeframe)
 }
 
@@ -56,7 +56,7 @@ export async function* walkCandles(
 type Outcome = RowAnswer & Readonly<{ to: AlignedInstant }>
 
 class WindowWalk {
-  readonly #reach: WalkReach
+  readonly #deps: WalkDeps
   readonly #source: CandleProvider
   readonly #query: CandleQuery
   readonly #options: SendOptions
@@ -67,13 +67,13 @@ class WindowWalk {
   /** The candle that a range was found to begin with: it is asked for alone, before all that follow. */
   #firstCandle: AlignedInstant | undefined
 
-  constructor(reach: WalkReach, source: CandleProvider, query: CandleQuery, options: SendOptions) {
-    this.#reach = reach
+  constructor(deps: WalkDeps, source: CandleProvider, query: CandleQuery, options: SendOptions) {
+    this.#deps = deps
     this.#source = source
     this.#query = query
     this.#options = options
-    this.#asker = new WindowAsker(reach, source, query, options)
-    this.#beginning = new HistoryBeginning(reach, source, query, options, this.#asker)
+    this.#asker = new WindowAsker(deps, source, query, options)
+    this.#beginning = new HistoryBeginning(deps, source, query, options, this.#asker)
     this.#doubt = new ReachDoubt(source, query, this.#asker)
     this.#mayWiden = source.candles.longWindow === 'oldest'
   }
@@ -138,7 +138,7 @@ class WindowWalk {
     const { trades } = this.#source.candles
     if (!trades) return earlier(this.#asker.reachableFrom, range.to)
     const walk = walkTrades(
-      this.#reach,
+      this.#deps,
       { source: this.#source, trades },
       { ...this.#query, range },
       this.#options,
@@ -238,7 +238,7 @@ class WindowWalk {
       else isAstray ||= !this.#mayComeBeside(openTime, range)
     }
     if (!span && isAstray) {
-      throw new Malformed(`${this.#source.id} answered with rows that all lie outside the range asked for`)
+      throw new Malformed(`${this.#source.id} answered with rows that all fault outside the range asked for`)
     }
     return span
   }

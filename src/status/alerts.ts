@@ -6,7 +6,7 @@ import { pathOf } from './finding.ts'
 export type AlertStatus = Readonly<{
   id: string
   key: string
-  sentence: string
+  message: string
   openedAt: string
   resolvedAt: string | null
   /** Of failed runs: what they have in common. */
@@ -18,14 +18,14 @@ export type AlertStatus = Readonly<{
 export const describeAlert = ({
   id,
   key,
-  sentence,
+  message,
   openedAt,
   resolvedAt,
   details,
 }: Incident): AlertStatus => ({
   id,
   key,
-  sentence,
+  message,
   openedAt: toIso(openedAt),
   resolvedAt: resolvedAt === null ? null : toIso(resolvedAt),
   details,

@@ -1,16 +1,16 @@
-import type { Stop, StopKind } from '../http/stops.ts'
+import type { Pause, StopKind } from '../http/pauses.ts'
 import { type Instant, plus, second, toIso } from '../market/instant.ts'
 
 export type BanStatus = Readonly<{
   source: string
   kind: StopKind
   /** For people: what the source has said, and what to do where waiting does not help. */
-  sentence: string
+  message: string
   until: string
   secondsLeft: number
 }>
 
-const sentences: Readonly<Record<StopKind, (source: string) => string>> = {
+const messages: Readonly<Record<StopKind, (source: string) => string>> = {
   'slow-down': (source) => `${source} asks us to slow down`,
   banned: (source) => `${source} has banned our address`,
   unserved: (source) =>
@@ -18,10 +18,10 @@ const sentences: Readonly<Record<StopKind, (source: string) => string>> = {
 }
 
 /** What stands against asking a source: until then nothing of it arrives. */
-export const describeBan = ({ source, kind, leftMs }: Stop, now: Instant): BanStatus => ({
+export const describeBan = ({ source, kind, leftMs }: Pause, now: Instant): BanStatus => ({
   source,
   kind,
-  sentence: sentences[kind](source),
+  message: messages[kind](source),
   until: toIso(plus(now, Math.round(leftMs))),
   secondsLeft: Math.ceil(leftMs / second),
 })

@@ -12,7 +12,7 @@ export type BlockingStatus = Readonly<{
   waitingSessions: number
   waitedSeconds: number
   remedy: string
-  sentence: string
+  message: string
 }>
 
 export const describeBlocking = (session: BlockingSession): BlockingStatus => ({
@@ -24,8 +24,8 @@ export const describeBlocking = (session: BlockingSession): BlockingStatus => ({
   waitingSessions: session.waiting,
   waitedSeconds: Math.floor(session.waitedMs / 1_000),
   remedy: session.remedy,
-  sentence: blockingMessage(session),
+  message: blockingMessage(session),
 })
 
 export const blockingFindings = (blocking: readonly BlockingStatus[]): Finding[] =>
-  blocking.map(({ pid, sentence }) => attention(`database.blocked ${pid}`, sentence))
+  blocking.map(({ pid, message }) => attention(`database.blocked ${pid}`, message))

@@ -8,7 +8,7 @@ import { readHiddenFigures } from '../store/monitoring-rights.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { untilFullMs } from '../store/until-full.ts'
 
-type Reach = Readonly<{ settings: Settings; pool: Pool; clock: Clock }>
+type Deps = Readonly<{ settings: Settings; pool: Pool; clock: Clock }>
 
 /** A line of the last day is drawn with so many points, or as many minutes as there are. */
 const mostPoints = 144
@@ -17,7 +17,7 @@ const mostIndexes = 20
 const mostStatements = 10
 
 /** The figures of the database as they are now, as they were in the last day, and where they become an alert. */
-export async function readDatabaseStatus({ settings, pool, clock }: Reach) {
+export async function readDatabaseStatus({ settings, pool, clock }: Deps) {
   const db = databaseOf(pool)
   const now = clock.now()
   const { monitoring } = settings

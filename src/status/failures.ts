@@ -113,7 +113,7 @@ export const workName = ({ job, subject }: Pick<FailingJobStatus, 'job' | 'subje
 const namedJobs = 3
 const longestCause = 200
 
-export function failureSentence({ jobs, cause, firstAt, lastAt, failures, willRetry }: FailureGroup): string {
+export function failureMessage({ jobs, cause, firstAt, lastAt, failures, willRetry }: FailureGroup): string {
   const names = jobs.slice(0, namedJobs).map(workName).join(', ')
   const more = jobs.length > namedJobs ? ` and ${jobs.length - namedJobs} more` : ''
   const who = jobs.length === 1 ? names : `${counted(jobs.length, 'job')} (${names}${more})`

@@ -7,16 +7,16 @@ export type OverallState = 'ok' | 'catching-up' | 'attention'
 export type Finding = Readonly<{
   key: string
   state: Exclude<OverallState, 'ok'> | 'note'
-  sentence: string
+  message: string
   details?: AlertDetails
 }>
 
-export const attention = (key: string, sentence: string): Finding => ({ key, state: 'attention', sentence })
-export const note = (key: string, sentence: string): Finding => ({ key, state: 'note', sentence })
-export const catchingUp = (key: string, sentence: string): Finding => ({
+export const attention = (key: string, message: string): Finding => ({ key, state: 'attention', message })
+export const note = (key: string, message: string): Finding => ({ key, state: 'note', message })
+export const catchingUp = (key: string, message: string): Finding => ({
   key,
   state: 'catching-up',
-  sentence,
+  message,
 })
 
 const places: readonly (readonly [RegExp, string])[] = [

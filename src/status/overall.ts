@@ -3,7 +3,7 @@ import type { HoldStatus } from '../lifecycle/describe-retention.ts'
 import { type Instant, minute, second } from '../market/instant.ts'
 import type { Settings } from '../settings.ts'
 import { blockingFindings } from './blocking.ts'
-import { type FailingJobStatus, failureSentence, workName } from './failures.ts'
+import { type FailingJobStatus, failureMessage, workName } from './failures.ts'
 import { attention, catchingUp, type Finding, note, type OverallState, pathOf } from './finding.ts'
 import { readinessFindings } from './readiness/findings.ts'
 import type { Status } from './status.ts'
@@ -13,7 +13,7 @@ import { counted, lengthInWords } from './words.ts'
 export type Overall = Readonly<{
   state: OverallState
   /** The one thing to know. */
-  sentence: string
+  message: string
   /** What else there is, the graver first. */
   others: readonly string[]
   /** All of it, the graver first. */
@@ -34,17 +34,17 @@ type Facts = Omit<Status, 'overall'>
 const settlingMs = 10 * minute
 
 /** Judges the whole from its parts; the gravest finding gives the state and the sentence. */
-export function judge(facts: Facts, settings: Settings, now: Instant): Overall {
+export function evaluate(facts: Facts, settings: Settings, now: Instant): Overall {
   const found = findingsOf(facts, settings, now)
   const findings = [...found, ...ofAlerts(facts, found)].toSorted(byGravity)
   const [gravest, ...others] = findings
-  if (!gravest) return { state: 'ok', sentence: whenAllIsWell(facts), others: [], findings: [] }
-  const { state, sentence } = gravest
-  const notes = others.map((other) => other.sentence)
+  if (!gravest) return { state: 'ok', message: whenAllIsWell(facts), others: [], findings: [] }
+  const { state, message } = gravest
+  const notes = others.map((other) => other.message)
   const described = findings.map((finding) => describeFinding(finding, facts))
   return state === 'note'
-    ? { state: 'ok', sentence: whenAllIsWell(facts), others: [sentence, ...notes], findings: described }
-    : { state, sentence, others: notes, findings: described }
+    ? { state: 'ok', message: whenAllIsWell(facts), others: [message, ...notes], findings: described }
+    : { state, message, others: notes, findings: described }
 }
 
 const describeFinding = (finding: Finding, { alerts }: Facts): FindingStatus => ({
@@ -77,7 +77,7 @@ export function findingsOf(facts: Facts, settings: Settings, now: Instant): Find
     ...ofTables(facts),
     ...ofHolds(facts),
     ...ofCheck(facts),
-    ...ofOwed(facts),
+    ...ofMissing(facts),
   ].toSorted(byGravity)
 }
 
@@ -94,10 +94,10 @@ function ofAlerts({ alerts }: Facts, findings: readonly Finding[]): Finding[] {
   const seenHere = new Set(findings.map(({ key }) => key))
   return alerts
     .filter(({ key, resolvedAt }) => resolvedAt === null && seenElsewhere.test(key) && !seenHere.has(key))
-    .map(({ key, sentence }) => attention(key, sentence))
+    .map(({ key, message }) => attention(key, message))
 }
 
-const unlessSettling = (settling: boolean): typeof attention => (settling ? catchingUp : attention)
+const unlessResolving = (resolving: boolean): typeof attention => (resolving ? catchingUp : attention)
 
 const isStarting = ({ process: { startedAt } }: Facts, now: Instant): boolean =>
   startedAt !== null && now - Date.parse(startedAt) < settlingMs
@@ -131,8 +131,8 @@ function ofBans({ bans }: Facts): Finding[] {
       ),
     ]
   }
-  return bans.map(({ source, kind, sentence }) =>
-    (kind === 'slow-down' ? catchingUp : attention)(`source.${kind} ${source}`, `${sentence}.`),
+  return bans.map(({ source, kind, message }) =>
+    (kind === 'slow-down' ? catchingUp : attention)(`source.${kind} ${source}`, `${message}.`),
   )
 }
 
@@ -146,7 +146,7 @@ function ofSeries(facts: Facts, now: Instant): Finding[] {
   if (worst) {
     const example = `${worst.coinId} ${worst.timeframe} has had no candle for ${lengthInWords((worst.secondsBehind ?? 0) * second)}`
     findings.push(
-      unlessSettling(isStarting(facts, now))(
+      unlessResolving(isStarting(facts, now))(
         'series.stale',
         `${seriesThat(stale.length, 'is', 'are')} stale: ${example}.`,
       ),
@@ -154,10 +154,10 @@ function ofSeries(facts: Facts, now: Instant): Finding[] {
   }
   const empty = series.filter(({ state }) => state === 'empty')
   if (empty.length > 0) {
-    const settling =
-      isStarting(facts, now) || empty.every(({ followedFrom }) => now - Date.parse(followedFrom) < settlingMs)
+    const resolving =
+      isStarting(facts, now) || empty.every(({ trackedFrom }) => now - Date.parse(trackedFrom) < settlingMs)
     findings.push(
-      unlessSettling(settling)('series.empty', `${seriesThat(empty.length, 'has', 'have')} no candle yet.`),
+      unlessResolving(resolving)('series.empty', `${seriesThat(empty.length, 'has', 'have')} no candle yet.`),
     )
   }
   const late = series.filter(({ state }) => state === 'late').length
@@ -182,12 +182,12 @@ function ofPrices(facts: Facts, { prices: { every } }: Settings, now: Instant): 
   const coins = new Set(series.map(({ coinId }) => coinId)).size
   if (coins === 0) return []
   if (prices.length === 0)
-    return [unlessSettling(isStarting(facts, now))('prices.none', 'There is no price yet.')]
+    return [unlessResolving(isStarting(facts, now))('prices.none', 'There is no price yet.')]
   const newestAgeMs = Math.min(...prices.map(({ ageSeconds }) => ageSeconds)) * second
   // A source dates its prices some minutes back, and one call may fail.
   if (newestAgeMs <= 3 * every + 5 * minute) return []
   return [
-    unlessSettling(isStarting(facts, now))(
+    unlessResolving(isStarting(facts, now))(
       'prices.old',
       `The newest price is ${lengthInWords(newestAgeMs)} old.`,
     ),
@@ -209,7 +209,7 @@ function ofFailures(facts: Facts): Finding[] {
         sources.length === jobs.length &&
         !sources.some((source) => isUsedBy(facts.series, source))
       const kind = isUnused ? note : willRetry ? catchingUp : attention
-      return { ...kind(key, failureSentence(group)), details }
+      return { ...kind(key, failureMessage(group)), details }
     })
 }
 
@@ -277,7 +277,9 @@ function heldText({ name, reason, remedy }: HoldStatus, more: number): string {
   return `Retention cannot delete ${name}${others}: ${reason}${helps}.`
 }
 
-function ofOwed({ series }: Facts): Finding[] {
-  const owed = series.reduce((sum, { owedCandles }) => sum + owedCandles, 0)
-  return owed === 0 ? [] : [catchingUp('candles.owed', `${counted(owed, 'candle')} still to be fetched.`)]
+function ofMissing({ series }: Facts): Finding[] {
+  const missing = series.reduce((sum, { missingCandles }) => sum + missingCandles, 0)
+  return missing === 0
+    ? []
+    : [catchingUp('candles.missing', `${counted(missing, 'candle')} still to be fetched.`)]
 }

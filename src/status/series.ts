@@ -28,13 +28,13 @@ export type SeriesStatus = Readonly<{
   /** The source has answered that there were no trades since the last candle. */
   quiet: boolean
   /** Candles of the kept history that are neither stored nor known to be missing. */
-  owedCandles: number
+  missingCandles: number
   /** Candles that the kept history has in all. */
   wantedCandles: number
-  followedFrom: string
+  trackedFrom: string
 }>
 
-type Followed = Readonly<{
+type Tracked = Readonly<{
   coin: Coin
   source: string
   market: string
@@ -52,12 +52,12 @@ export async function readSeries(
   coins: readonly Coin[],
   now: Instant,
 ): Promise<SeriesStatus[]> {
-  const followed = followedSeries(settings, coins, now)
-  const known = await readSeriesCoverage(db, followed.map(asWanted))
-  return followed.map((series) => describe(series, known.get(keyOf(asWanted(series))), settings, now))
+  const tracked = trackedSeries(settings, coins, now)
+  const known = await readSeriesCoverage(db, tracked.map(asWanted))
+  return tracked.map((series) => describe(series, known.get(keyOf(asWanted(series))), settings, now))
 }
 
-function followedSeries(settings: Settings, coins: readonly Coin[], now: Instant): Followed[] {
+function trackedSeries(settings: Settings, coins: readonly Coin[], now: Instant): Tracked[] {
   return coins.flatMap((coin) => {
     const market = candleMarketOf(coin)
     // A market that has ended has no newest candle to wait for.
@@ -77,7 +77,7 @@ function followedSeries(settings: Settings, coins: readonly Coin[], now: Instant
   })
 }
 
-const asWanted = ({ coin, timeframe, source, wanted }: Followed): WantedSeries => ({
+const asWanted = ({ coin, timeframe, source, wanted }: Tracked): WantedSeries => ({
   coinId: coin.id,
   timeframe,
   source,
@@ -85,7 +85,7 @@ const asWanted = ({ coin, timeframe, source, wanted }: Followed): WantedSeries =
 })
 
 function describe(
-  { coin, source, market, timeframe, wanted }: Followed,
+  { coin, source, market, timeframe, wanted }: Tracked,
   known: SeriesCoverage | undefined,
   settings: Settings,
   now: Instant,
@@ -106,9 +106,9 @@ function describe(
     secondsBehind: lastClose === undefined ? null : Math.round((now - lastClose) / second),
     state: freshnessOf({ lastClose, quietTo, now }, timeframe, settings.candles),
     quiet,
-    owedCandles: known ? Math.round(known.owedMs / lengthMs) : wantedCandles,
+    missingCandles: known ? Math.round(known.missingMs / lengthMs) : wantedCandles,
     wantedCandles,
-    followedFrom: toIso(coin.markets.find((one) => one.source === source)?.followedFrom ?? now),
+    trackedFrom: toIso(coin.markets.find((one) => one.source === source)?.trackedFrom ?? now),
   }
 }
 

@@ -26,7 +26,7 @@ export type SourceStatus = Readonly<{
   /** Spent so far by lane, ever growing: the difference of two looks is what was spent between them. */
   spentPoints: Readonly<Record<'live' | 'repair' | 'backfill', number>>
   /** Candles of the kept history that are neither stored nor known to be missing, of so many. */
-  owedCandles: number
+  missingCandles: number
   wantedCandles: number
   /** Jobs of backfills and repairs that wait or run. */
   backfillJobs: number
@@ -44,7 +44,7 @@ export type RunningJob = Readonly<{
   progress: Readonly<{ done: number; total: number }> | null
 }>
 
-type Reach = Readonly<{ settings: Settings; pool: Pool; engine: Engine }>
+type Deps = Readonly<{ settings: Settings; pool: Pool; engine: Engine }>
 
 /** The pace of a backfill is that of the last so many minutes. */
 const paceMs = 5 * minute
@@ -52,7 +52,7 @@ const paceMs = 5 * minute
 const shownRunning = 5
 
 /** Every source that a followed coin's candles are read from. */
-export async function readSources({ settings, pool, engine }: Reach, now: Instant): Promise<SourceStatus[]> {
+export async function readSources({ settings, pool, engine }: Deps, now: Instant): Promise<SourceStatus[]> {
   const db = databaseOf(pool)
   const coins = await listCoins(db)
   const names = [...new Set(coins.flatMap((coin) => candleMarketOf(coin)?.source.id ?? []))]
@@ -81,7 +81,7 @@ export async function readSources({ settings, pool, engine }: Reach, now: Instan
       lagSeconds: lags.length === 0 ? null : Math.max(0, ...lags),
       allowedPointsPerSecond: allowedOf(source, settings),
       spentPoints: { live: spent('live'), repair: spent('repair'), backfill: spent('backfill') },
-      owedCandles: own.reduce((sum, { owedCandles }) => sum + owedCandles, 0),
+      missingCandles: own.reduce((sum, { missingCandles }) => sum + missingCandles, 0),
       wantedCandles: own.reduce((sum, { wantedCandles }) => sum + wantedCandles, 0),
       backfillJobs,
       backfillDoneAt:
@@ -114,7 +114,7 @@ async function readRunning(
 type QueuedJob = Awaited<ReturnType<EngineQueue['getJobs']>>[number]
 
 // Whatever the job of that day wrote: what is not as expected is left out.
-const told = z
+const reported = z
   .object({ done: z.number().min(0), total: z.number().positive() })
   .nullable()
   .catch(null)
@@ -123,7 +123,7 @@ const describeRunning = ({ name, data, progress, processedOn }: QueuedJob): Runn
   job: name,
   subject: subjectOf(data),
   startedAt: processedOn === undefined ? null : toIso(toInstant(processedOn)),
-  progress: told.parse(progress),
+  progress: reported.parse(progress),
 })
 
 function allowedOf(source: string, { environment, budget }: Settings): number | null {

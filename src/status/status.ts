@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import { Unavailable } from '../fault.ts'
-import type { Stop } from '../http/stops.ts'
+import type { Pause } from '../http/pauses.ts'
 import { describeRecordedHold, type HoldStatus } from '../lifecycle/describe-retention.ts'
 import { day, type Instant, plus, second, toIso } from '../market/instant.ts'
 import type { Engine } from '../queue/engine.ts'
@@ -25,7 +25,7 @@ import { type AlertStatus, describeAlert } from './alerts.ts'
 import { type BanStatus, describeBan } from './bans.ts'
 import { type BlockingStatus, describeBlocking } from './blocking.ts'
 import { type FailureGroup, readFailures } from './failures.ts'
-import { judge, type Overall } from './overall.ts'
+import { evaluate, type Overall } from './overall.ts'
 import { readTables, type TableStatus } from './partitions.ts'
 import { describePrice, type PriceStatus } from './prices.ts'
 import type { Readiness } from './readiness/readiness.ts'
@@ -74,12 +74,12 @@ export type Status = Readonly<{
   process: ProcessStatus
 }>
 
-export type StatusReach = Readonly<{
+export type StatusDeps = Readonly<{
   settings: Settings
   pool: Pool
   engine: Engine
   /** What stands against asking the sources now. */
-  stops(): Promise<readonly Stop[]>
+  pauses(): Promise<readonly Pause[]>
   /** Whether the work can be done, and is done. */
   readiness(): Promise<Readiness>
   jobs: readonly AnyJob[]
@@ -99,10 +99,10 @@ const queueLimitMs = 3 * second
 const blockedAnswerMs = 5 * second
 
 /** Collects the status. Throws Unavailable when the database does not answer in time. */
-export const collectStatus = (reach: StatusReach): Promise<Status> => inTime(reach, gatherStatus(reach))
+export const collectStatus = (deps: StatusDeps): Promise<Status> => inTime(deps, gatherStatus(deps))
 
 /** The status, or Unavailable when it takes too long. What is under way goes on, and holds its connections. */
-export async function inTime({ pool }: Pick<StatusReach, 'pool'>, status: Promise<Status>): Promise<Status> {
+export async function inTime({ pool }: Pick<StatusDeps, 'pool'>, status: Promise<Status>): Promise<Status> {
   try {
     return await within(answerLimitMs, status, 'the database did not answer in time')
   } catch (error) {
@@ -124,14 +124,14 @@ async function readBlockingMessage(pool: Pool): Promise<string | undefined> {
 }
 
 /** The status, however long it takes. */
-export async function gatherStatus(reach: StatusReach): Promise<Status> {
-  const facts = await gatherFacts(reach)
-  return { ...facts, overall: judge(facts, reach.settings, reach.clock.now()) }
+export async function gatherStatus(deps: StatusDeps): Promise<Status> {
+  const facts = await gatherFacts(deps)
+  return { ...facts, overall: evaluate(facts, deps.settings, deps.clock.now()) }
 }
 
 /** All of the status but the judgement on it. */
-export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'overall'>> {
-  const { settings, pool, clock, jobs, startedAt } = reach
+export async function gatherFacts(deps: StatusDeps): Promise<Omit<Status, 'overall'>> {
+  const { settings, pool, clock, jobs, startedAt } = deps
   const db = databaseOf(pool)
   const now = clock.now()
   const coins = await listCoins(db)
@@ -151,11 +151,11 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
     readLastCheck(db),
     describeServer(db),
   ])
-  const [queues, stops, someoneWorks, readiness, blocking, unreachable] = await Promise.all([
-    countQueues(reach),
-    readStops(reach),
-    hasWorkers(pool, reach.engine.kind),
-    reach.readiness(),
+  const [queues, pauses, someoneWorks, readiness, blocking, unreachable] = await Promise.all([
+    countQueues(deps),
+    readPauses(deps),
+    hasWorkers(pool, deps.engine.kind),
+    deps.readiness(),
     readBlockingSessions(db),
     readUnreachable(db, series, now),
   ])
@@ -164,7 +164,7 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
     readiness,
     blocking: blocking.map(describeBlocking),
     unreachable,
-    bans: stops === null ? null : stops.map((stop) => describeBan(stop, now)),
+    bans: pauses === null ? null : pauses.map((stop) => describeBan(stop, now)),
     alerts: incidents.map(describeAlert),
     series: inOrderOfRank(
       series,
@@ -179,9 +179,9 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
     holds: holds.map(describeRecordedHold),
     checkProblems: check?.problems.length ?? null,
     process: {
-      version: reach.version,
+      version: deps.version,
       startedAt: startedAt === undefined ? null : toIso(startedAt),
-      queueEngine: reach.engine.kind,
+      queueEngine: deps.engine.kind,
       database: server,
       hasWorkers: someoneWorks,
     },
@@ -189,7 +189,7 @@ export async function gatherFacts(reach: StatusReach): Promise<Omit<Status, 'ove
 }
 
 /** The rest of the page is worth seeing while the queue is down. */
-async function countQueues({ engine, queues, log }: StatusReach): Promise<QueueCounts[] | null> {
+async function countQueues({ engine, queues, log }: StatusDeps): Promise<QueueCounts[] | null> {
   try {
     return await within(queueLimitMs, queueOverview(engine, queues), 'the queue did not answer in time')
   } catch (error) {
@@ -199,9 +199,9 @@ async function countQueues({ engine, queues, log }: StatusReach): Promise<QueueC
 }
 
 /** Redis may be down, and the rest of the page is worth seeing then. */
-async function readStops({ stops, log }: StatusReach): Promise<readonly Stop[] | null> {
+async function readPauses({ pauses, log }: StatusDeps): Promise<readonly Pause[] | null> {
   try {
-    return await within(queueLimitMs, stops(), 'the request budget did not answer in time')
+    return await within(queueLimitMs, pauses(), 'the request budget did not answer in time')
   } catch (error) {
     log.warn('status.budget-unavailable', { reason: reasonOf(error) })
     return null

@@ -1,11 +1,11 @@
 import { sql } from 'drizzle-orm'
 import type { AlignedCandle } from '../market/candle.ts'
 import { toIso } from '../market/instant.ts'
-import { isOfSameCandle, type Settling, whoText } from './quarantine.ts'
+import { isOfSameCandle, type Resolving, whoText } from './quarantine.ts'
 import type { Database } from './transaction.ts'
 
 /** Who accepts, when, and why where they say so. */
-export type Accepting = Settling & Readonly<{ why: string | undefined }>
+export type Accepting = Resolving & Readonly<{ why: string | undefined }>
 
 /**
  * Resolves rows as accepted that were open or discarded, and the other open rows of their candles as loaded, in the
@@ -17,14 +17,14 @@ export async function resolveAccepted(
   { by, now, why }: Accepting,
 ): Promise<Readonly<{ accepted: string[]; loaded: string[] }>> {
   const named = sql`select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb)::uuid`
-  const resolved = sql`settled_at = ${toIso(now)}::timestamp, settled_by = ${whoText(by)}`
+  const resolved = sql`resolved_at = ${toIso(now)}::timestamp, resolved_by = ${whoText(by)}`
   const accepted = await db.execute<{ id: string }>(sql`
-    update quarantined_rows set settlement = 'accepted', ${resolved}, settled_reason = ${why ?? null}
-    where id in (${named}) and (settlement is null or settlement = 'discarded')
+    update quarantined_rows set resolution = 'accepted', ${resolved}, resolved_reason = ${why ?? null}
+    where id in (${named}) and (resolution is null or resolution = 'discarded')
     returning id`)
   const loaded = await db.execute<{ id: string }>(sql`
-    update quarantined_rows set settlement = 'loaded', ${resolved}
-    where settlement is null and id in (
+    update quarantined_rows set resolution = 'loaded', ${resolved}
+    where resolution is null and id in (
       select other.id from quarantined_rows as named join quarantined_rows as other on ${isOfSameCandle}
       where named.id in (${named})
     )
@@ -54,7 +54,7 @@ export async function readStoredOtherwise(
       and not exists (
         select from quarantined_rows as kept
         where kept.coin_id = stored.coin_id and kept.timeframe = stored.timeframe and kept.source = ${source}
-          and kept.timestamp = stored.timestamp and settlement = 'accepted' and ${hasValuesOf}
+          and kept.timestamp = stored.timestamp and resolution = 'accepted' and ${hasValuesOf}
       )
     order by timestamp`)
   return rows.map((row) => row.open_time)

@@ -50,7 +50,7 @@ export async function withLogin<T>(
  * One transaction for all users at once, as the role `beacon_upkeep`: it reaches what is encrypted, to encrypt it anew,
  * and notifications, to archive them. Throws Misconfigured where the login may not take the role.
  */
-export const asUpkeep = <T>(pool: Pool, work: (tx: Transaction) => Promise<T>): Promise<T> =>
+export const asMaintenance = <T>(pool: Pool, work: (tx: Transaction) => Promise<T>): Promise<T> =>
   actingAs(pool, { role: 'beacon_upkeep' }, work)
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
@@ -65,7 +65,7 @@ const actingAs = <T>(pool: Pool, acting: Acting, work: (tx: Transaction) => Prom
       await act(tx, acting)
       return work(tx)
     },
-    acting.role === 'beacon_upkeep' ? 'upkeep' : 'answer',
+    acting.role === 'beacon_upkeep' ? 'maintenance' : 'answer',
   )
 
 /**

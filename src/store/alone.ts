@@ -26,6 +26,6 @@ export async function alone<T>(
         await db.execute(sql`select`)
       })
     },
-    'upkeep',
+    'maintenance',
   )
 }

@@ -25,7 +25,7 @@ export type CandleBatch = Readonly<{
   rows: CandleRows
   rejected: readonly RejectedRow[]
   /** Open times before this have settled: without a candle in the answer, there is none. */
-  settledBefore: AlignedInstant
+  absentBefore: AlignedInstant
   /** Open times before this closed so long ago that a candle seen unchanged is final; all of them unless it is said. */
   finalBefore?: Instant
   now: Instant

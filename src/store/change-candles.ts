@@ -21,22 +21,22 @@ export type ChangedCandles = Readonly<{ incoming: IncomingCandles; changed: read
  * How the changed candles are written. A stretch of them is taken out and copied anew like new ones, which costs half of
  * updating it; scattered ones are updated.
  */
-export type ChangePlan = Readonly<{ stretches: readonly RunsOf[]; scattered: readonly RunsOf[] }>
+export type ChangePlan = Readonly<{ longRuns: readonly RunsOf[]; scattered: readonly RunsOf[] }>
 
 /** A shorter one is not worth a statement of its own. */
-const shortestStretch = 32
+const shortestLongRun = 32
 
 /** Who may not delete updates all of them. */
 export async function planChanges(db: Database, candles: readonly ChangedCandles[]): Promise<ChangePlan> {
   const all = candles.map(({ incoming, changed }) => ({ incoming, runs: runsOf(incoming, changed) }))
-  const isLong = ({ from, to }: Run) => to - from >= shortestStretch
+  const isLong = ({ from, to }: Run) => to - from >= shortestLongRun
   const mayDelete = all.some(({ runs }) => runs.some(isLong)) && (await mayDeleteCandles(db))
   const pick = (wanted: boolean) =>
     all.map(({ incoming, runs }) => ({
       incoming,
       runs: runs.filter((run) => (mayDelete && isLong(run)) === wanted),
     }))
-  return { stretches: pick(true), scattered: pick(false) }
+  return { longRuns: pick(true), scattered: pick(false) }
 }
 
 async function mayDeleteCandles(db: Database): Promise<boolean> {
@@ -66,9 +66,9 @@ function runsOf(
 export async function takeOut(
   db: Database,
   timeframe: Timeframe,
-  stretches: readonly RunsOf[],
+  longRuns: readonly RunsOf[],
 ): Promise<void> {
-  for (const { incoming, runs } of stretches) {
+  for (const { incoming, runs } of longRuns) {
     const { rows, series } = incoming
     for (const { from, to } of runs) {
       const [first, last] = [rows.openTimes[from], rows.openTimes[to - 1]]

@@ -8,7 +8,7 @@ import type { Database } from './transaction.ts'
  * Of these coins the ones that have no details, or were last brought up to date before `before`; those that have waited
  * longest first.
  */
-export async function listOwedDetails(
+export async function listMissingDetails(
   db: Database,
   coinIds: readonly string[],
   before: Instant,
@@ -46,6 +46,6 @@ export async function updateCoinDetails(
 }
 
 /** A coin that its source does not know has been looked for, and goes behind those that have not. */
-export async function markLookedFor(db: Database, coinId: string, now: Instant): Promise<void> {
+export async function markChecked(db: Database, coinId: string, now: Instant): Promise<void> {
   await db.execute(sql`update coins set updated_at = ${toIso(now)}::timestamp where id = ${coinId}`)
 }

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../market/instant.ts'
 import { fittingName } from '../market/name.ts'
-import type { FollowedCoin } from '../settings/schema.ts'
+import type { TrackedCoin } from '../settings/schema.ts'
 import { lockMarkets } from './instruments.ts'
 import { recordMaintenance } from './maintenance-audit.ts'
 import {
@@ -21,7 +21,7 @@ export type Instrument = Readonly<{
   source: string
   symbol: string
   preference: number
-  followedFrom: Instant
+  trackedFrom: Instant
   /** Since when the symbol stands for this coin, where it stood for another before. */
   listedFrom?: Instant
   /** When the market ended on its source: it has no candle that opens then or later. */
@@ -53,15 +53,15 @@ export async function listCoins(db: Database): Promise<Coin[]> {
     shares_market: boolean
   }>(sql`
     select coins.id, coins.symbol as coin_symbol, coins.name, source, instruments.symbol, preference,
-      extract(epoch from followed_from) * 1000 as from_ms,
+      extract(epoch from tracked_from) * 1000 as from_ms,
       extract(epoch from listed_from) * 1000 as listed_from_ms,
       extract(epoch from listed_to) * 1000 as listed_to_ms,
       extract(epoch from coalesce(halted_since, missing_since)) * 1000 as halted_ms,
       extract(epoch from relisted_at) * 1000 as relisted_ms,
       shares_market
     from instruments join coins on coins.id = coin_id
-    where followed_to is null
-    order by coins.id, preference, followed_from desc, source, instruments.symbol`)
+    where tracked_to is null
+    order by coins.id, preference, tracked_from desc, source, instruments.symbol`)
   const coins = new Map<string, Coin & { markets: Instrument[] }>()
   for (const { id, coin_symbol, name, source, symbol, preference, shares_market, ...ms } of rows) {
     const coin = coins.get(id) ?? { id, symbol: coin_symbol, name, markets: [] }
@@ -70,7 +70,7 @@ export async function listCoins(db: Database): Promise<Coin[]> {
       source,
       symbol,
       preference,
-      followedFrom: fromMs(ms.from_ms),
+      trackedFrom: fromMs(ms.from_ms),
       ...(ms.listed_from_ms === null ? {} : { listedFrom: fromMs(ms.listed_from_ms) }),
       ...(ms.listed_to_ms === null ? {} : { listedTo: fromMs(ms.listed_to_ms) }),
       ...(ms.halted_ms === null ? {} : { haltedSince: fromMs(ms.halted_ms) }),
@@ -114,9 +114,9 @@ export async function upsertCoin(db: Database, id: string, names: CoinNames, now
  * removed, nothing that is tracked already changes, and a symbol whose market has ended is not taken up by itself: it
  * may stand for another coin now. Returns the coins that are new, and the markets that another coin has.
  */
-export async function followConfigured(
+export async function trackConfigured(
   tx: Transaction,
-  coins: readonly FollowedCoin[],
+  coins: readonly TrackedCoin[],
   now: Instant,
 ): Promise<Readonly<{ added: readonly string[]; taken: readonly TakenMarket[] }>> {
   const { db } = tx
@@ -124,10 +124,10 @@ export async function followConfigured(
   const added: string[] = []
   const taken: TakenMarket[] = []
   for (const { id, symbol, name, markets } of coins) {
-    const known = await db.execute<{ followed: boolean }>(
-      sql`select bool_or(followed_to is null) as followed from instruments where coin_id = ${id} having count(*) > 0`,
+    const known = await db.execute<{ tracked: boolean }>(
+      sql`select bool_or(tracked_to is null) as tracked from instruments where coin_id = ${id} having count(*) > 0`,
     )
-    if (known.rows[0]?.followed === false) continue
+    if (known.rows[0]?.tracked === false) continue
     await db.execute(sql`
       insert into coins (id, symbol, name, created_at, updated_at)
       values (${id}, ${symbol}, ${name}, ${toIso(now)}::timestamp, ${toIso(now)}::timestamp)
@@ -139,7 +139,7 @@ export async function followConfigured(
       if (other) taken.push({ coinId: id, source, symbol: market, trackedBy: other.coinId })
       if (other || lives.some(({ coinId, listedTo }) => coinId === id || listedTo !== undefined)) continue
       await db.execute(sql`
-        insert into instruments (coin_id, source, symbol, preference, followed_from)
+        insert into instruments (coin_id, source, symbol, preference, tracked_from)
         values (${id}, ${source}, ${market}, ${preference}, ${toIso(now)}::timestamp)`)
     }
     if (known.rows.length === 0) added.push(id)
@@ -148,7 +148,7 @@ export async function followConfigured(
 }
 
 /** Whether any coin is, or ever was, followed here. */
-export async function hasFollowed(db: Database): Promise<boolean> {
+export async function hasTracked(db: Database): Promise<boolean> {
   const { rows } = await db.execute(sql`select from instruments limit 1`)
   return rows.length > 0
 }
@@ -166,7 +166,7 @@ export type Tracked = Readonly<{
  * no candle of before; and from then on, what had ended of the coin's markets no longer stands before those that live.
  * Throws InvalidInput where the market is another coin's.
  */
-export async function followMarket(tx: Transaction, market: NewMarket, now: Instant): Promise<Tracked> {
+export async function trackMarket(tx: Transaction, market: NewMarket, now: Instant): Promise<Tracked> {
   const { db } = tx
   const { coinId, source, since } = market
   await lockMarkets(tx)
@@ -179,24 +179,24 @@ export async function followMarket(tx: Transaction, market: NewMarket, now: Inst
   const listedFrom = since ?? begin
   const listedFromIso = listedFrom === undefined ? null : toIso(listedFrom)
   const { rows: retired } = await db.execute(sql`
-    update instruments set followed_to = ${toIso(now)}::timestamp
-    where coin_id = ${coinId} and listed_to is not null and followed_to is null
+    update instruments set tracked_to = ${toIso(now)}::timestamp
+    where coin_id = ${coinId} and listed_to is not null and tracked_to is null
     returning coin_id`)
-  const { rows: followed } = await db.execute(sql`
-    insert into instruments (coin_id, source, symbol, preference, followed_from, listed_from)
+  const { rows: tracked } = await db.execute(sql`
+    insert into instruments (coin_id, source, symbol, preference, tracked_from, listed_from)
     select ${coinId}, ${source}, ${symbol},
-      (select coalesce(max(preference) + 1, 0) from instruments where coin_id = ${coinId} and followed_to is null),
+      (select coalesce(max(preference) + 1, 0) from instruments where coin_id = ${coinId} and tracked_to is null),
       ${toIso(now)}::timestamp, ${listedFromIso}::timestamp
     on conflict (coin_id, source, symbol) where listed_to is null do update
-      set followed_from = excluded.followed_from, followed_to = null, preference = excluded.preference
-      where instruments.followed_to is not null
+      set tracked_from = excluded.tracked_from, tracked_to = null, preference = excluded.preference
+      where instruments.tracked_to is not null
     returning coin_id`)
   const { rows: moved } = await db.execute(sql`
     update instruments set listed_from = ${listedFromIso}::timestamp
     where coin_id = ${coinId} and source = ${source} and symbol = ${symbol} and listed_to is null
       and listed_from is distinct from ${listedFromIso}::timestamp
     returning coin_id`)
-  const isChanged = retired.length + followed.length + moved.length > 0
+  const isChanged = retired.length + tracked.length + moved.length > 0
   if (isChanged) await recordCoin({ db }, 'TRACK', coinId, { markets: [`${source}:${symbol}`] })
   return { isChanged, symbol, listedFrom }
 }
@@ -214,8 +214,8 @@ const recordCoin = (
  */
 export async function unfollowCoin({ db }: Transaction, coinId: string, now: Instant): Promise<number> {
   const { rows } = await db.execute<{ source: string; symbol: string }>(sql`
-    update instruments set followed_to = ${toIso(now)}::timestamp, shares_market = false
-    where coin_id = ${coinId} and followed_to is null
+    update instruments set tracked_to = ${toIso(now)}::timestamp, shares_market = false
+    where coin_id = ${coinId} and tracked_to is null
     returning source, symbol`)
   if (rows.length > 0) await recordCoin({ db }, 'UNTRACK', coinId, { markets: rows.length })
   for (const { source, symbol } of rows) {
@@ -225,7 +225,7 @@ export async function unfollowCoin({ db }: Transaction, coinId: string, now: Ins
     await db.execute(sql`
       update instruments set shares_market = false
       where coin_id = ${left.coinId} and source = ${source} and symbol = ${left.symbol}
-        and followed_to is null and listed_to is null and shares_market`)
+        and tracked_to is null and listed_to is null and shares_market`)
   }
   return rows.length
 }

@@ -76,11 +76,11 @@ function copy(
     'db.operation.name': 'COPY',
     'db.collection.name': table,
   }
-  return inSpan('COPY', { kind: 'client', attributes }, async (tell) => {
+  return inSpan('COPY', { kind: 'client', attributes }, async (annotate) => {
     const stream = client.query(copyFrom(`copy ${statement}`))
     await pipeline(Readable.from(content), stream)
     const rows = stream.rowCount ?? 0
-    tell({ 'beacon.rows': rows })
+    annotate({ 'beacon.rows': rows })
     return rows
   })
 }

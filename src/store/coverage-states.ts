@@ -85,7 +85,7 @@ export async function checkStates(db: Database, now: Instant): Promise<StateDisc
  * Puts the states of a series in order again: what has not closed is forgotten, a candle outweighs an absence,
  * an absence a refusal, and a second look stays due only where it belongs.
  */
-export async function mendStates(
+export async function repairStates(
   pool: Pool,
   { coinId, timeframe, source }: Series,
   now: Instant,
@@ -123,6 +123,6 @@ export async function mendStates(
           details: { why: 'states of the same source that exclude each other', source },
         })}`)
     },
-    'upkeep',
+    'maintenance',
   )
 }

@@ -10,7 +10,7 @@ export type SeriesSummary = Readonly<{
   source: string
   /** From the first stored candle to the last. */
   stored: AlignedRange
-  stretches: number
+  rangeCount: number
   candles: number
   /** Between the first and the last stored candle, those that the source does not have. */
   absent: number
@@ -31,7 +31,7 @@ export async function summarizeCoverage(db: Database, coinIds: readonly string[]
         coin_id: string
         timeframe: Timeframe
         source: string
-        stretches: number
+        rangeCount: number
       }
   >(sql`
     with series as (
@@ -45,7 +45,7 @@ export async function summarizeCoverage(db: Database, coinIds: readonly string[]
     )
     select coin_id, timeframe, source,
       extract(epoch from lower(stored)) * 1000 as from_ms, extract(epoch from upper(stored)) * 1000 as to_ms,
-      (select count(*)::integer from unnest(stored)) as stretches,
+      (select count(*)::integer from unnest(stored)) as rangeCount,
       ${lengthOf(sql`stored`)} as stored_ms,
       ${lengthOf(sql`absent * tsmultirange(range_merge(stored))`)} as absent_ms,
       ${lengthOf(sql`rejected * tsmultirange(range_merge(stored))`)} as rejected_ms,
@@ -60,7 +60,7 @@ export async function summarizeCoverage(db: Database, coinIds: readonly string[]
       timeframe: row.timeframe,
       source: row.source,
       stored: toAlignedRange(row.timeframe, toRange(row)),
-      stretches: row.stretches,
+      rangeCount: row.rangeCount,
       candles: count(row.stored_ms),
       absent: count(row.absent_ms),
       rejected: count(row.rejected_ms),

@@ -145,9 +145,9 @@ export async function readIndexUsage(db: Database, most: number): Promise<IndexU
     select coalesce(pg_partition_root(indrelid), indrelid)::regclass::text as table,
       coalesce(pg_partition_root(indexrelid), indexrelid)::regclass::text as index,
       bool_or(indisunique) as key, sum(pg_relation_size(indexrelid)) as bytes, coalesce(sum(idx_scan), 0) as scans
-    from pg_index join pg_class as leaf on leaf.oid = indexrelid
+    from pg_index join pg_class as partition on partition.oid = indexrelid
       left join pg_stat_user_indexes using (indexrelid)
-    where leaf.relnamespace = current_schema()::regnamespace
+    where partition.relnamespace = current_schema()::regnamespace
     group by 1, 2 order by bytes desc, 1, 2`)
   const uses = rows.map(({ bytes, scans, ...row }) => ({
     ...row,

@@ -52,7 +52,7 @@ export async function checkDeeply(
   { signal, now, onDiscrepancy, onProgress }: DeepCheckOptions,
 ): Promise<DeepCheck> {
   let [candles, discrepancies] = [0, 0]
-  const tell = async (found: readonly Discrepancy[]) => {
+  const report = async (found: readonly Discrepancy[]) => {
     discrepancies += found.length
     for (const one of found) await onDiscrepancy(one)
   }
@@ -60,15 +60,15 @@ export async function checkDeeply(
     if (signal.aborted) throw new Aborted('stopped; nothing was changed by looking')
     const compared = await reading(pool, (db) => comparePart(db, part))
     candles += compared.candles
-    await tell(compared.found)
+    await report(compared.found)
     onProgress(index + 1)
   }
-  await tell(await reading(pool, (db) => checkStates(db, now)))
+  await report(await reading(pool, (db) => checkStates(db, now)))
   return { candles, discrepancies }
 }
 
 const reading = <T>(pool: Pool, work: (db: Database) => Promise<T>): Promise<T> =>
-  inTransaction(pool, ({ db }) => work(db), 'upkeep')
+  inTransaction(pool, ({ db }) => work(db), 'maintenance')
 
 /** Open times of which one partition holds the candles, or none does. */
 type Window = Readonly<{ timeframe: Timeframe; partition: string | undefined; range: Range }>
@@ -80,14 +80,14 @@ const coinsAtOnce = 50
 /** Divides the work, so that it can be told how far it is. */
 export async function planDeepCheck(pool: Pool): Promise<DeepPlan> {
   const tableOf = (timeframe: Timeframe) => `ohlcv_data_${timeframe}`
-  const leaves = await reading(pool, (db) => readPartitions(db, timeframes.map(tableOf)))
+  const partitions = await reading(pool, (db) => readPartitions(db, timeframes.map(tableOf)))
   const coinIds = await reading(pool, (db) => readCoinIds(db))
   const batches = Array.from({ length: Math.ceil(coinIds.length / coinsAtOnce) }, (_, index) =>
     coinIds.slice(index * coinsAtOnce, (index + 1) * coinsAtOnce),
   )
   const windows = timeframes.flatMap((timeframe): Window[] => {
     // What is in a DEFAULT partition is between the others.
-    const own = leaves.filter(isBounded).filter(({ table }) => table === tableOf(timeframe))
+    const own = partitions.filter(isBounded).filter(({ table }) => table === tableOf(timeframe))
     const between = subtract(
       allTime,
       own.map(({ range }) => range),
@@ -99,7 +99,7 @@ export async function planDeepCheck(pool: Pool): Promise<DeepPlan> {
   })
   const series = await reading(pool, (db) => countSeries(db))
   const parts = windows.flatMap((window): Part[] => batches.map((batch) => ({ ...window, coinIds: batch })))
-  return { parts, series, partitions: leaves.length }
+  return { parts, series, partitions: partitions.length }
 }
 
 /** The coins that have a row or a record; a row's coin is always one of `coins`. */
@@ -200,6 +200,6 @@ export async function forgetMissingRows(
         from missing, unnest(missing.ranges) as part`)
       return rows[0]?.candles ?? 0
     },
-    'upkeep',
+    'maintenance',
   )
 }

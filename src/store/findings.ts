@@ -13,7 +13,7 @@ export type Answer = Readonly<{
   openTimes: readonly AlignedInstant[]
   rejected: readonly RejectedRow[]
   /** Open times before this have settled: without a candle in the answer, there is none. */
-  settledBefore: AlignedInstant
+  absentBefore: AlignedInstant
   /** Open times before this closed so long ago that a candle seen unchanged is final; all of them unless it is said. */
   finalBefore?: Instant
   /** The open times whose stored values the answer has changed. */
@@ -30,7 +30,7 @@ export function findingsOf({
   answered,
   openTimes,
   rejected,
-  settledBefore,
+  absentBefore,
   finalBefore,
   revised = [],
 }: Answer): Findings {
@@ -42,8 +42,8 @@ export function findingsOf({
     refusals.sort((a, b) => a - b),
     timeframe,
   ).flatMap((range) => subtract(range, stored))
-  const settled = { from: answered.from, to: earlier(answered.to, settledBefore) }
-  const noTrades = isEmpty(settled) ? [] : subtract(settled, [...stored, ...refused])
+  const resolved = { from: answered.from, to: earlier(answered.to, absentBefore) }
+  const noTrades = isEmpty(resolved) ? [] : subtract(resolved, [...stored, ...refused])
   const changed = new Set(revised)
   const isProvisional = (openTime: Instant) =>
     changed.has(openTime) || (finalBefore !== undefined && openTime >= finalBefore)

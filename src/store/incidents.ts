@@ -7,7 +7,7 @@ import { fromMs } from './multirange.ts'
 import { type Database, inTransaction, type Transaction, withFaults } from './transaction.ts'
 
 /** Something that somebody should look at. The key says of which kind, so that it is told once. */
-export type Concern = Readonly<{ key: string; sentence: string; details?: AlertDetails }>
+export type Concern = Readonly<{ key: string; message: string; details?: AlertDetails }>
 
 export type Changed = Readonly<{ opened: readonly Concern[]; resolved: readonly Concern[] }>
 
@@ -42,14 +42,14 @@ type IncidentRow = Concern & { id: string }
 
 async function open({ db }: Transaction, concerns: readonly Concern[], now: Instant): Promise<IncidentRow[]> {
   const { rows } = await db.execute<IncidentRow>(sql`
-    insert into incidents (key, sentence, details, opened_at)
-    select key, sentence, details, ${toIso(now)}::timestamp
-    from jsonb_to_recordset(${JSON.stringify(concerns)}::jsonb) as concern (key text, sentence text, details jsonb)
+    insert into incidents (key, message, details, opened_at)
+    select key, message, details, ${toIso(now)}::timestamp
+    from jsonb_to_recordset(${JSON.stringify(concerns)}::jsonb) as concern (key text, message text, details jsonb)
     on conflict (key) where resolved_at is null do nothing
-    returning id, key, sentence`)
+    returning id, key, message`)
   await db.execute(sql`
-    update incidents set sentence = concern.sentence, details = concern.details, seen_at = ${databaseNow}
-    from jsonb_to_recordset(${JSON.stringify(concerns)}::jsonb) as concern (key text, sentence text, details jsonb)
+    update incidents set message = concern.message, details = concern.details, seen_at = ${databaseNow}
+    from jsonb_to_recordset(${JSON.stringify(concerns)}::jsonb) as concern (key text, message text, details jsonb)
     where incidents.key = concern.key and resolved_at is null`)
   return rows
 }
@@ -67,7 +67,7 @@ async function resolve(
       and (position('@' in key) = 0 or seen_at is null
         -- Or seen by a clock that was ahead.
         or seen_at not between ${databaseNow} - interval '1 minute' and ${databaseNow})
-    returning id, key, sentence`)
+    returning id, key, message`)
   return rows
 }
 
@@ -118,7 +118,7 @@ type DeliveryRow = Readonly<{
   attempts: number
   incident_id: string
   key: string
-  sentence: string
+  message: string
   opened_ms: string
   resolved_ms: string | null
   details: AlertDetails | null
@@ -135,7 +135,7 @@ export async function takeDelivery(
 ): Promise<boolean> {
   return inTransaction(pool, async ({ db }) => {
     const { rows } = await db.execute<DeliveryRow>(sql`
-      select delivery.id, event, attempts, incident_id, key, sentence, details,
+      select delivery.id, event, attempts, incident_id, key, message, details,
         extract(epoch from opened_at) * 1000 as opened_ms, extract(epoch from resolved_at) * 1000 as resolved_ms
       from webhook_deliveries as delivery join incidents on incidents.id = incident_id
       where delivered_at is null and (due_at <= ${toIso(now)}::timestamp
@@ -146,25 +146,25 @@ export async function takeDelivery(
     const [row] = rows
     if (!row) return false
     const { resolved_ms } = row
-    const told = await deliver({
+    const reported = await deliver({
       id: row.id,
       event: row.event,
       attempts: row.attempts,
       incident: {
         id: row.incident_id,
         key: row.key,
-        sentence: row.sentence,
+        message: row.message,
         ...(row.details === null ? {} : { details: row.details }),
         openedAt: fromMs(row.opened_ms),
         ...(resolved_ms === null ? {} : { resolvedAt: fromMs(resolved_ms) }),
       },
     })
-    await ('delivered' in told
+    await ('delivered' in reported
       ? db.execute(sql`
           update webhook_deliveries set attempts = attempts + 1, delivered_at = ${toIso(now)}::timestamp, error = null
           where id = ${row.id}::uuid`)
       : db.execute(sql`
-          update webhook_deliveries set attempts = attempts + 1, due_at = ${toIso(told.dueAt)}::timestamp, error = ${told.error}
+          update webhook_deliveries set attempts = attempts + 1, due_at = ${toIso(reported.dueAt)}::timestamp, error = ${reported.error}
           where id = ${row.id}::uuid`))
     return true
   })

@@ -9,7 +9,7 @@ import { type Database, type Transaction, withFaults } from './transaction.ts'
 export type MarketLife = Readonly<{
   coinId: string
   symbol: string
-  followedFrom: Instant
+  trackedFrom: Instant
   /** Whether it is the one of this source's markets that the coin's candles are read from. */
   isFirst: boolean
   /** When it ended. */
@@ -34,7 +34,7 @@ export async function readLives({ db }: Transaction, source: string): Promise<Ma
   const { rows } = await db.execute<{
     coin_id: string
     symbol: string
-    followed_ms: string
+    tracked_ms: string
     is_first: boolean
     ended_ms: string | null
     seen_ms: string | null
@@ -44,7 +44,7 @@ export async function readLives({ db }: Transaction, source: string): Promise<Ma
     shares_market: boolean
   }>(sql`
     select coin_id, symbol, shares_market,
-      extract(epoch from followed_from) * 1000 as followed_ms,
+      extract(epoch from tracked_from) * 1000 as tracked_ms,
       extract(epoch from listed_to) * 1000 as ended_ms,
       extract(epoch from last_listed_at) * 1000 as seen_ms,
       extract(epoch from missing_since) * 1000 as missing_ms,
@@ -52,16 +52,16 @@ export async function readLives({ db }: Transaction, source: string): Promise<Ma
       extract(epoch from relisted_at) * 1000 as relisted_ms,
       not exists (
         select from instruments as other
-        where (other.coin_id, other.source) = (instruments.coin_id, instruments.source) and other.followed_to is null
+        where (other.coin_id, other.source) = (instruments.coin_id, instruments.source) and other.tracked_to is null
           and other.preference < instruments.preference
       ) as is_first
-    from instruments where source = ${source} and followed_to is null
-    order by coin_id, symbol, followed_from
+    from instruments where source = ${source} and tracked_to is null
+    order by coin_id, symbol, tracked_from
     for update`)
   return rows.map((row) => ({
     coinId: row.coin_id,
     symbol: row.symbol,
-    followedFrom: fromMs(row.followed_ms),
+    trackedFrom: fromMs(row.tracked_ms),
     isFirst: row.is_first,
     listedTo: instantOf(row.ended_ms),
     lastListedAt: instantOf(row.seen_ms),
@@ -84,7 +84,7 @@ export async function writeLife(db: Database, source: string, life: MarketLife):
       halted_since = ${isoOf(life.haltedSince)}::timestamp,
       relisted_at = ${isoOf(life.relistedAt)}::timestamp
     where coin_id = ${life.coinId} and source = ${source} and symbol = ${life.symbol}
-      and followed_from = ${toIso(life.followedFrom)}::timestamp`)
+      and tracked_from = ${toIso(life.trackedFrom)}::timestamp`)
 }
 
 /** The sources that any market was ever followed on. */
@@ -105,7 +105,7 @@ export type Renaming = Readonly<{ oldSymbol: string; newSymbol: string; oldBase:
 export async function renameMarket(
   { db }: Transaction,
   source: string,
-  { coinId, followedFrom }: MarketLife,
+  { coinId, trackedFrom }: MarketLife,
   { oldSymbol, newSymbol, oldBase, newBase }: Renaming,
   now: Instant,
 ): Promise<void> {
@@ -117,18 +117,18 @@ export async function renameMarket(
   if (newSymbol === oldSymbol) return
   const { rows } = await db.execute<{ preference: number; listed_from: string | null }>(sql`
     update instruments
-    set listed_to = ${at}::timestamp, followed_to = ${at}::timestamp, missing_since = null, halted_since = null
+    set listed_to = ${at}::timestamp, tracked_to = ${at}::timestamp, missing_since = null, halted_since = null
     where coin_id = ${coinId} and source = ${source} and symbol = ${oldSymbol}
-      and followed_from = ${toIso(followedFrom)}::timestamp
+      and tracked_from = ${toIso(trackedFrom)}::timestamp
     returning preference, listed_from::text`)
   const [old] = rows
   if (!old) return
   await db.execute(sql`
-    insert into instruments (coin_id, source, symbol, preference, followed_from, listed_from, last_listed_at)
+    insert into instruments (coin_id, source, symbol, preference, tracked_from, listed_from, last_listed_at)
     values (${coinId}, ${source}, ${newSymbol}, ${old.preference}, ${at}::timestamp, ${old.listed_from}::timestamp, ${at}::timestamp)
     on conflict (coin_id, source, symbol) where listed_to is null do update
-      set followed_to = null, followed_from = excluded.followed_from, preference = excluded.preference
-      where instruments.followed_to is not null`)
+      set tracked_to = null, tracked_from = excluded.tracked_from, preference = excluded.preference
+      where instruments.tracked_to is not null`)
 }
 
 export type RecordedRename = Renaming & Readonly<{ coinId: string; source: string; renamedAt: Instant }>
@@ -155,7 +155,7 @@ export async function countMarkets(db: Database): Promise<MarketCount[]> {
         else 'listed'
       end as state
     ) as judged
-    where followed_to is null group by source, state order by source, state`)
+    where tracked_to is null group by source, state order by source, state`)
   return rows
 }
 

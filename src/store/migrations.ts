@@ -8,7 +8,7 @@ import { refusalOf } from './refusal.ts'
 
 export type MigrationStatus = Readonly<{ name: string; applied: boolean; appliedAt?: Instant }>
 
-type LedgerRow = Readonly<{ name: string; sha256: string; appliedAt: Instant }>
+type AppliedRow = Readonly<{ name: string; sha256: string; appliedAt: Instant }>
 type Place = Readonly<{ dir?: string }>
 type DownOptions = Place & Readonly<{ to?: string }>
 
@@ -24,8 +24,8 @@ export async function migrateUp(
 ): Promise<string[]> {
   const migrations = await readMigrations(dir)
   return onTarget(target, async (client) => {
-    await createLedger(client)
-    const applied = await inTurn(client, async () => checkLedger(await readLedger(client), migrations))
+    await createHistory(client)
+    const applied = await inTurn(client, async () => checkHistory(await readHistory(client), migrations))
     const done: string[] = []
     for (const migration of migrations.slice(applied.length))
       if (await applyUp(client, migrations, migration)) done.push(migration.name)
@@ -43,11 +43,11 @@ export async function migrateDown(
 ): Promise<string[]> {
   const migrations = await readMigrations(dir)
   return onTarget(target, async (client) => {
-    if (!(await hasLedger(client))) {
+    if (!(await hasHistory(client))) {
       countToKeep([], to)
       return []
     }
-    const applied = await inTurn(client, async () => checkLedger(await readLedger(client), migrations))
+    const applied = await inTurn(client, async () => checkHistory(await readHistory(client), migrations))
     const undone = applied.slice(countToKeep(applied, to)).toReversed()
     await refuseLosses(client, undone)
     const done: string[] = []
@@ -63,9 +63,9 @@ export async function migrationStatus(
   { dir = migrationsDir }: Place = {},
 ): Promise<MigrationStatus[]> {
   const migrations = await readMigrations(dir)
-  const ledger = await onTarget(target, readLedger)
-  const appliedAt = new Map(ledger.map((row) => [row.name, row.appliedAt]))
-  const names = new Set([...migrations, ...ledger].map(({ name }) => name))
+  const history = await onTarget(target, readHistory)
+  const appliedAt = new Map(history.map((row) => [row.name, row.appliedAt]))
+  const names = new Set([...migrations, ...history].map(({ name }) => name))
   return [...names].toSorted().map((name) => {
     const at = appliedAt.get(name)
     return at === undefined ? { name, applied: false } : { name, applied: true, appliedAt: at }
@@ -81,11 +81,11 @@ export async function verifyMigrations(
   { dir = migrationsDir }: Place = {},
 ): Promise<string[]> {
   const migrations = await readMigrations(dir)
-  return checkLedger(await onTarget(target, readLedger), migrations).map(({ name }) => name)
+  return checkHistory(await onTarget(target, readHistory), migrations).map(({ name }) => name)
 }
 
-async function createLedger(client: Client): Promise<void> {
-  if (await hasLedger(client)) return
+async function createHistory(client: Client): Promise<void> {
+  if (await hasHistory(client)) return
   try {
     await client.query(`
       create table if not exists public.schema_migrations (
@@ -97,19 +97,19 @@ async function createLedger(client: Client): Promise<void> {
         'The migrations applied to this database: name, SHA-256 of the file that was run, and when (UTC).'`)
   } catch (error) {
     // Another process created it in the same moment.
-    if (!(await hasLedger(client))) throw error
+    if (!(await hasHistory(client))) throw error
   }
 }
 
-async function hasLedger(client: Client): Promise<boolean> {
+async function hasHistory(client: Client): Promise<boolean> {
   const { rows } = await client.query<{ there: boolean }>(
     `select to_regclass('public.schema_migrations') is not null as there`,
   )
   return rows[0]?.there === true
 }
 
-async function readLedger(client: Client): Promise<LedgerRow[]> {
-  if (!(await hasLedger(client))) return []
+async function readHistory(client: Client): Promise<AppliedRow[]> {
+  if (!(await hasHistory(client))) return []
   const { rows } = await client.query<{ name: string; sha256: string; ms: string }>(`
     select name, sha256, (extract(epoch from applied_at) * 1000)::bigint::text as ms
     from public.schema_migrations
@@ -118,8 +118,8 @@ async function readLedger(client: Client): Promise<LedgerRow[]> {
 }
 
 /** The migrations that are applied, once it is sure that they are the first of ours and were not edited since. */
-function checkLedger(ledger: readonly LedgerRow[], migrations: readonly Migration[]): Migration[] {
-  return ledger.map((row, index) => {
+function checkHistory(history: readonly AppliedRow[], migrations: readonly Migration[]): Migration[] {
+  return history.map((row, index) => {
     const ours = migrations.find(({ name }) => name === row.name)
     if (!ours) {
       throw new Misconfigured(
@@ -158,7 +158,7 @@ async function applyUp(
   { name, number, up, sha256 }: Migration,
 ): Promise<boolean> {
   return inTurn(client, async () => {
-    const count = checkLedger(await readLedger(client), migrations).length
+    const count = checkHistory(await readHistory(client), migrations).length
     if (count >= number) return false
     if (count < number - 1) throw interfered('undoes migrations')
     await runFile(client, `${name}.sql`, up)
@@ -178,7 +178,7 @@ async function applyDown(
   { name, number, down }: Migration,
 ): Promise<boolean> {
   return inTurn(client, async () => {
-    const count = checkLedger(await readLedger(client), migrations).length
+    const count = checkHistory(await readHistory(client), migrations).length
     if (count < number) return false
     if (count > number) throw interfered('applies migrations')
     await runFile(client, `${name}.down.sql`, down)

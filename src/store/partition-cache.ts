@@ -14,7 +14,7 @@ type KnownTable = Readonly<{ partitions: readonly CatalogPartition[]; inParent: 
 /** The partitions that this process has seen, by table, so that a load need not read the catalog each time. */
 export type PartitionCache = Map<string, KnownTable>
 
-export type PartitionReach = Readonly<{ pool: Pool; partitions: PartitionCache; lockTimeoutMs: number }>
+export type PartitionDeps = Readonly<{ pool: Pool; partitions: PartitionCache; lockTimeoutMs: number }>
 
 /** Where rows go: the partitions of their times, and the ranges whose rows must be left out. */
 export type Places = Readonly<{
@@ -27,13 +27,13 @@ export type Places = Readonly<{
  * obstacle. Should a partition have been dropped since it was seen, it is made again and the write is tried once more.
  */
 export async function withPartitions<T>(
-  reach: PartitionReach,
+  deps: PartitionDeps,
   table: PartitionedTable,
   instants: readonly Instant[],
   write: (places: Places) => Promise<T>,
 ): Promise<T> {
   const needed = rangesOf(table, instants)
-  let places = await findPlaces(reach, table, needed)
+  let places = await findPlaces(deps, table, needed)
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await write(places)
@@ -42,8 +42,8 @@ export async function withPartitions<T>(
       if (relation === undefined) throw error
       const inner = places.partitions.find(({ name }) => name === relation)
       if (inner === undefined && attempt > 1) throw droppedMeanwhile(table, error)
-      reach.partitions.delete(table.name)
-      places = inner ? without(places, inner, error) : await findPlaces(reach, table, needed)
+      deps.partitions.delete(table.name)
+      places = inner ? without(places, inner, error) : await findPlaces(deps, table, needed)
     }
   }
 }
@@ -80,7 +80,7 @@ function rangesOf(table: PartitionedTable, instants: readonly Instant[]): Range[
 }
 
 async function findPlaces(
-  { pool, partitions: cache, lockTimeoutMs }: PartitionReach,
+  { pool, partitions: cache, lockTimeoutMs }: PartitionDeps,
   table: PartitionedTable,
   needed: readonly Range[],
 ): Promise<Places> {

@@ -30,15 +30,15 @@ export async function quarantine(
 ): Promise<void> {
   const now = sql`${toIso(origin.now)}::timestamp`
   for (const { raw, reason, kind, openTime, acceptable, isSuperseded } of rejectedAlike(rejected)) {
-    const settled = isSuperseded ? sql`'superseded', ${now}, 'beacon'` : sql`null, null, null`
+    const resolved = isSuperseded ? sql`'superseded', ${now}, 'beacon'` : sql`null, null, null`
     await db.execute(sql`
       insert into quarantined_rows (
         source, market, coin_id, timeframe, timestamp, reason, kind, raw, candle, run_id, quarantined_at, last_seen_at,
-        settlement, settled_at, settled_by
+        resolution, resolved_at, resolved_by
       )
       values (${origin.source}, ${marketText(origin.market)}, ${origin.coinId ?? null}, ${origin.timeframe ?? null},
         ${openTime === undefined ? null : toIso(openTime)}::timestamp, ${reason}, ${kind}, ${rawText(raw)},
-        ${acceptable === undefined ? null : valuesText(acceptable)}::jsonb, ${origin.runId}::uuid, ${now}, ${now}, ${settled})
+        ${acceptable === undefined ? null : valuesText(acceptable)}::jsonb, ${origin.runId}::uuid, ${now}, ${now}, ${resolved})
       ${orCountAgain}`)
   }
 }
@@ -59,7 +59,7 @@ const marketText = (market: string): string => fittingName(market, 50)
  * more. `discarded`: resolved by hand; its open time counts as absent and is not asked for again. `accepted`: stored by
  * hand. `superseded`: the same answer held a later state of the candle.
  */
-export type Settlement = 'loaded' | 'withdrawn' | 'discarded' | 'accepted' | 'superseded'
+export type Resolution = 'loaded' | 'withdrawn' | 'discarded' | 'accepted' | 'superseded'
 
 /** One rejected row; undefined is what it did not tell, and `settled` until it is. */
 export type QuarantinedRow = Readonly<{
@@ -80,7 +80,7 @@ export type QuarantinedRow = Readonly<{
   timesSeen: number
   /** Whether the table has a candle for its open time, from this source or another. */
   isStored: boolean
-  settled: Readonly<{ as: Settlement; at: Instant; by: string; why: string | undefined }> | undefined
+  resolved: Readonly<{ as: Resolution; at: Instant; by: string; why: string | undefined }> | undefined
 }>
 
 /** What is left out matches everything; `reason` is any part of it. */
@@ -91,7 +91,7 @@ export type QuarantineFilter = Readonly<{
   reason?: string
   /** The candles that the rows concern: it begins and ends with one of any timeframe. */
   range?: Range
-  state: 'open' | 'settled' | 'all'
+  state: 'open' | 'resolved' | 'all'
 }>
 
 /** Those of the rows that match that were seen last, and how many match in all. */
@@ -111,8 +111,8 @@ export async function listQuarantined(
 }
 
 const stateConditions = {
-  open: sql`settlement is null`,
-  settled: sql`settlement is not null`,
+  open: sql`resolution is null`,
+  resolved: sql`resolution is not null`,
   all: sql`true`,
 } as const
 
@@ -152,16 +152,16 @@ async function readRows(db: Database, condition: SQL): Promise<QuarantinedRow[]>
     last_seen_ms: string
     times_seen: number
     is_stored: boolean
-    settlement: Settlement | null
-    settled_ms: string | null
-    settled_by: string | null
-    settled_reason: string | null
+    resolution: Resolution | null
+    resolved_ms: string | null
+    resolved_by: string | null
+    resolved_reason: string | null
   }>(sql`
-    select id, source, market, coin_id, timeframe, reason, raw, candle, run_id, times_seen, settlement, settled_by, settled_reason,
+    select id, source, market, coin_id, timeframe, reason, raw, candle, run_id, times_seen, resolution, resolved_by, resolved_reason,
       extract(epoch from timestamp) * 1000 as open_ms,
       extract(epoch from quarantined_at) * 1000 as quarantined_ms,
       extract(epoch from last_seen_at) * 1000 as last_seen_ms,
-      extract(epoch from settled_at) * 1000 as settled_ms,
+      extract(epoch from resolved_at) * 1000 as settled_ms,
       exists (
         select from candle_coverage as known
         where known.coin_id = kept.coin_id and known.timeframe = kept.timeframe and state = 'stored'
@@ -184,20 +184,20 @@ async function readRows(db: Database, condition: SQL): Promise<QuarantinedRow[]>
     lastSeenAt: fromMs(row.last_seen_ms),
     timesSeen: row.times_seen,
     isStored: row.is_stored,
-    settled:
-      row.settlement === null || row.settled_ms === null || row.settled_by === null
+    resolved:
+      row.resolution === null || row.resolved_ms === null || row.resolved_by === null
         ? undefined
         : {
-            as: row.settlement,
-            at: fromMs(row.settled_ms),
-            by: row.settled_by,
-            why: row.settled_reason ?? undefined,
+            as: row.resolution,
+            at: fromMs(row.resolved_ms),
+            by: row.resolved_by,
+            why: row.resolved_reason ?? undefined,
           },
   }))
 }
 
 /** Who settles, and when. */
-export type Settling = Readonly<{ by: string; now: Instant }>
+export type Resolving = Readonly<{ by: string; now: Instant }>
 
 /**
  * Resolves open rows by hand, together with all other open rows of the same candles, and returns the ids of those that
@@ -206,13 +206,13 @@ export type Settling = Readonly<{ by: string; now: Instant }>
 export async function discard(
   db: Database,
   ids: readonly string[],
-  { by, now, why }: Settling & { why: string },
+  { by, now, why }: Resolving & { why: string },
 ): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`
     with discarded as (
       update quarantined_rows
-      set settlement = 'discarded', settled_at = ${toIso(now)}::timestamp, settled_by = ${whoText(by)}, settled_reason = ${why}
-      where settlement is null and id in (
+      set resolution = 'discarded', resolved_at = ${toIso(now)}::timestamp, resolved_by = ${whoText(by)}, resolved_reason = ${why}
+      where resolution is null and id in (
         select coalesce(other.id, named.id) from quarantined_rows as named left join quarantined_rows as other on ${isOfSameCandle}
         where named.id in (select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb)::uuid)
       )
@@ -242,12 +242,12 @@ export const whoText = (by: string): string => by.slice(0, 100)
  * Settles those of the rows that the ledger has an answer for: the table has their candle, or their source has none
  * there. Returns what each of them is now; one that is not among them is as it was.
  */
-export async function settleAnswered(
+export async function resolveAnswered(
   db: Database,
   ids: readonly string[],
-  { by, now }: Settling,
-): Promise<Map<string, Settlement>> {
-  const { rows } = await db.execute<{ id: string; settlement: Settlement }>(sql`
+  { by, now }: Resolving,
+): Promise<Map<string, Resolution>> {
+  const { rows } = await db.execute<{ id: string; resolution: Resolution }>(sql`
     with answered as (
       select id, bool_or(known.state = 'stored') as is_stored
       from quarantined_rows as kept
@@ -258,15 +258,15 @@ export async function settleAnswered(
       group by id
     )
     update quarantined_rows as kept
-    set settlement = case when is_stored then 'loaded' else 'withdrawn' end, settled_at = ${toIso(now)}::timestamp,
-      settled_by = ${whoText(by)},
-      settled_reason = case
-        when settlement = 'discarded' then format('discarded by %s at %s: %s', settled_by, to_char(settled_at, 'YYYY-MM-DD HH24:MI'), settled_reason)
-        else settled_reason
+    set resolution = case when is_stored then 'loaded' else 'withdrawn' end, resolved_at = ${toIso(now)}::timestamp,
+      resolved_by = ${whoText(by)},
+      resolved_reason = case
+        when resolution = 'discarded' then format('discarded by %s at %s: %s', resolved_by, to_char(resolved_at, 'YYYY-MM-DD HH24:MI'), resolved_reason)
+        else resolved_reason
       end
     from answered where kept.id = answered.id
-    returning kept.id, settlement`)
-  return new Map(rows.map(({ id, settlement }) => [id, settlement]))
+    returning kept.id, resolution`)
+  return new Map(rows.map(({ id, resolution }) => [id, resolution]))
 }
 
 /** Where the rows of one open time are looked for: values, or the columns of a query. */
@@ -289,7 +289,7 @@ export const discardedRanges = ({
     where kept.coin_id = ${coinId} and kept.timeframe = ${timeframe} and kept.source = ${source}
       and timestamp >= ${from} and timestamp < ${to}
     group by open_time
-    having bool_or(settlement = 'discarded') and bool_and(settlement is not null)
+    having bool_or(resolution = 'discarded') and bool_and(resolution is not null)
   ) as discarded
 )`
 

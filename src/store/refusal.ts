@@ -20,6 +20,6 @@ export function refusalOf(error: unknown): Fault | undefined {
       { cause: error },
     )
   }
-  const sentence = remedies[error.code]
-  return sentence === undefined ? undefined : new Misconfigured(sentence, { cause: error })
+  const message = remedies[error.code]
+  return message === undefined ? undefined : new Misconfigured(message, { cause: error })
 }

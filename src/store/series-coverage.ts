@@ -12,7 +12,7 @@ export type SeriesCoverage = Readonly<{
   /** Up to when its source has said that there were no trades. */
   quietTo: Instant | undefined
   /** How much of the range is not settled. */
-  owedMs: number
+  missingMs: number
 }>
 
 export const keyOf = ({ coinId, timeframe }: Pick<Series, 'coinId' | 'timeframe'>): string =>
@@ -23,7 +23,7 @@ type CoverageRow = Readonly<{
   timeframe: Series['timeframe']
   stored_to_ms: string | null
   quiet_to_ms: string | null
-  owed_ms: string | null
+  missing_ms: string | null
 }>
 
 /** What is known of many series, by `keyOf`, in one query. */
@@ -39,7 +39,7 @@ export async function readSeriesCoverage(
         max(upper(ranges)) filter (where state = 'no-trades' and coverage.source = wanted.source) as quiet_to,
         range_agg(ranges) filter (
           where state = 'stored' or (coverage.source = wanted.source and state in ('no-trades', 'refused'))
-        ) as settled
+        ) as resolved
       from wanted left join candle_coverage as coverage
         on coverage.coin_id = wanted.coin_id and coverage.timeframe = wanted.timeframe
       group by wanted.coin_id, wanted.timeframe, opens_from, opens_to
@@ -49,8 +49,8 @@ export async function readSeriesCoverage(
       extract(epoch from quiet_to) * 1000 as quiet_to_ms,
       (
         select sum(extract(epoch from upper(part) - lower(part))) * 1000
-        from unnest(tsmultirange(tsrange(opens_from, opens_to)) - coalesce(settled, '{}')) as part
-      ) as owed_ms
+        from unnest(tsmultirange(tsrange(opens_from, opens_to)) - coalesce(resolved, '{}')) as part
+      ) as missing_ms
     from known`)
   return new Map(
     rows.map((row) => [
@@ -58,40 +58,40 @@ export async function readSeriesCoverage(
       {
         storedTo: row.stored_to_ms === null ? undefined : fromMs(row.stored_to_ms),
         quietTo: row.quiet_to_ms === null ? undefined : fromMs(row.quiet_to_ms),
-        owedMs: Number(row.owed_ms ?? 0),
+        missingMs: Number(row.missing_ms ?? 0),
       },
     ]),
   )
 }
 
 /** What there is to ask a series' source for, ascending each; all inside the range that was named. */
-export type Unsettled = Readonly<Record<PendingState | 'owed', readonly AlignedRange[]>>
+export type Unresolved = Readonly<Record<PendingState | 'missing', readonly AlignedRange[]>>
 
-export const nothingUnsettled: Unsettled = {
-  owed: [],
+export const nothingUnresolved: Unresolved = {
+  missing: [],
   provisional: [],
   'recheck-after-day': [],
   'recheck-after-month': [],
 }
 
-type UnsettledRow = Readonly<{ coin_id: string; timeframe: Series['timeframe'] }> &
-  Readonly<Record<keyof Unsettled, JsonRanges | null>>
+type UnresolvedRow = Readonly<{ coin_id: string; timeframe: Series['timeframe'] }> &
+  Readonly<Record<keyof Unresolved, JsonRanges | null>>
 
 /**
  * What is owed of many series, and what is to be looked at once more, by `keyOf`, in one query. Quarantined candles are
  * settled for here, as in live work.
  */
-export async function readUnsettled(
+export async function readUnresolved(
   db: Database,
   series: readonly WantedSeries[],
-): Promise<Map<string, Unsettled>> {
+): Promise<Map<string, Unresolved>> {
   if (series.length === 0) return new Map()
-  const { rows } = await db.execute<UnsettledRow>(sql`
+  const { rows } = await db.execute<UnresolvedRow>(sql`
     with wanted as (${wantedRows(series)}), known as (
       select wanted.coin_id, wanted.timeframe, whole,
         range_agg(part) filter (
           where state = 'stored' or (coverage.source = wanted.source and state in ('no-trades', 'refused'))
-        ) as settled,
+        ) as resolved,
         range_agg(part) filter (where state = 'provisional' and coverage.source = wanted.source) as provisional,
         range_agg(part) filter (where state = 'recheck-after-day' and coverage.source = wanted.source) as after_day,
         range_agg(part) filter (where state = 'recheck-after-month' and coverage.source = wanted.source) as after_month
@@ -104,7 +104,7 @@ export async function readUnsettled(
       group by wanted.coin_id, wanted.timeframe, whole
     )
     select coin_id, timeframe,
-      ${rangesJson(sql`whole - coalesce(settled, '{}')`)} as owed,
+      ${rangesJson(sql`whole - coalesce(resolved, '{}')`)} as missing,
       ${rangesJson(sql`provisional`)} as provisional,
       ${rangesJson(sql`after_day`)} as "recheck-after-day",
       ${rangesJson(sql`after_month`)} as "recheck-after-month"
@@ -113,7 +113,7 @@ export async function readUnsettled(
     rows.map(({ coin_id, timeframe, ...found }) => [
       keyOf({ coinId: coin_id, timeframe }),
       {
-        owed: toAlignedRanges(timeframe, found.owed),
+        missing: toAlignedRanges(timeframe, found.missing),
         provisional: toAlignedRanges(timeframe, found.provisional),
         'recheck-after-day': toAlignedRanges(timeframe, found['recheck-after-day']),
         'recheck-after-month': toAlignedRanges(timeframe, found['recheck-after-month']),
@@ -123,8 +123,8 @@ export async function readUnsettled(
 }
 
 /** The same of one series. */
-export async function readUnsettledOf(db: Database, series: WantedSeries): Promise<Unsettled> {
-  return (await readUnsettled(db, [series])).get(keyOf(series)) ?? nothingUnsettled
+export async function readUnresolvedOf(db: Database, series: WantedSeries): Promise<Unresolved> {
+  return (await readUnresolved(db, [series])).get(keyOf(series)) ?? nothingUnresolved
 }
 
 /**

@@ -34,7 +34,7 @@ export function databaseOf(pool: Pool): Database {
 export function inOwnTransactions(pool: Pool): Pool {
   const query = (config: QueryConfig | string, values: unknown[]) =>
     inTransaction(pool, ({ client }) => {
-      currentSpan()?.tell({ 'db.query.text': beginningOf(config) })
+      currentSpan()?.annotate({ 'db.query.text': beginningOf(config) })
       return client.query(config, values)
     })
   // Nothing else is asked of a pool by those who get this one.

@@ -109,10 +109,10 @@ async function change(
 ): Promise<readonly RunsOf[]> {
   const changed = compared.map(({ incoming, comparison }) => ({ incoming, changed: comparison.changed }))
   await keepRevisions(tx, changed)
-  const { stretches, scattered } = await planChanges(tx.db, changed)
+  const { longRuns, scattered } = await planChanges(tx.db, changed)
   await updateCandles(tx, timeframe, scattered)
-  await takeOut(tx.db, timeframe, stretches)
-  return stretches
+  await takeOut(tx.db, timeframe, longRuns)
+  return longRuns
 }
 
 /** Of each series all runs, in their order. */

@@ -24,11 +24,11 @@ type Surroundings = Readonly<{ url: string; version: string; log: Log }>
  */
 export function openTracer({ url, version, log }: Surroundings, releases: Releases): Tracer {
   const collector = new URL(url).host
-  const tell = (failure: Error | undefined) => {
+  const annotate = (failure: Error | undefined) => {
     if (failure) log.warn('traces.not-sent', { collector, reason: reasonOf(failure) })
     else log.info('traces.sent-again', { collector })
   }
-  const exporter = tellingExporter(new OTLPTraceExporter({ url, timeoutMillis: sendLimitMs }), tell)
+  const exporter = tellingExporter(new OTLPTraceExporter({ url, timeoutMillis: sendLimitMs }), annotate)
   const ids = new ForeseenIds()
   const provider = new BasicTracerProvider({
     resource: resourceOf(version),

@@ -19,8 +19,8 @@ export function spanOf(tracer: OtelTracer, span: OtelSpan): Span {
     ids: { trace_id: traceId, span_id: spanId },
     hasEnded: () => !span.isRecording(),
     begin: (name, details = {}) => spanOf(tracer, tracer.startSpan(name, optionsOf(details), context)),
-    tell: (attributes) => {
-      span.setAttributes(told(attributes))
+    annotate: (attributes) => {
+      span.setAttributes(attributesOf(attributes))
     },
     fail: (thrown) => {
       const error = thrown instanceof Error ? thrown : new Error(String(thrown))
@@ -42,11 +42,11 @@ const kinds = {
 
 export const optionsOf = ({ kind = 'internal', attributes = {}, at }: SpanDetails): SpanOptions => ({
   kind: kinds[kind],
-  attributes: told(attributes),
+  attributes: attributesOf(attributes),
   ...(at === undefined ? {} : { startTime: at }),
 })
 
-const told = (attributes: Attributes): Record<string, string | number | boolean> =>
+const attributesOf = (attributes: Attributes): Record<string, string | number | boolean> =>
   Object.fromEntries(
     Object.entries(attributes).flatMap(([name, value]) =>
       value === undefined ? [] : [[name, typeof value === 'string' ? withoutSecrets(value) : value]],

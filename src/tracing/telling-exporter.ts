@@ -7,13 +7,13 @@ const success: ExportResult = { code: 0 }
 /** The exporter, whose failures are told here and to nobody else: once, until it has worked again. */
 export function tellingExporter(
   exporter: SpanExporter,
-  tell: (failure: Error | undefined) => void,
+  annotate: (failure: Error | undefined) => void,
 ): SpanExporter {
   let isFailing = false
   return {
     export: (spans, done) =>
       exporter.export(spans, ({ error }) => {
-        if ((error !== undefined) !== isFailing) tell(error)
+        if ((error !== undefined) !== isFailing) annotate(error)
         isFailing = error !== undefined
         done(success)
       }),

@@ -1,7 +1,7 @@
 import type { DatabaseStatus } from '../status/database.ts'
+import type { Maintenance, NextRetention } from '../status/maintenance.ts'
 import type { SourceStatus } from '../status/sources.ts'
 import type { Status } from '../status/status.ts'
-import type { NextRetention, Upkeep } from '../status/upkeep.ts'
 import type { CandlesAnswer, CoverageAnswer, GapsAnswer } from './api.ts'
 
 /** What is answered at each address: the page's scripts read it by the types that the server wrote it with. */
@@ -9,7 +9,7 @@ export type ApiAnswers = Readonly<{
   '/api/status': Status
   '/api/sources': Readonly<{ generatedAt: string; sources: readonly SourceStatus[] }>
   '/api/database': DatabaseStatus
-  '/api/upkeep': Upkeep
+  '/api/maintenance': Maintenance
   '/api/retention': NextRetention
   '/api/coverage': CoverageAnswer
   '/api/gaps': GapsAnswer

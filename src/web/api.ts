@@ -22,16 +22,16 @@ import { queueOfSource } from '../settings/source-ids.ts'
 import type { Settings } from '../settings.ts'
 import { describeAlert } from '../status/alerts.ts'
 import { readDatabaseStatus } from '../status/database.ts'
+import { readMaintenance, readNextRetention } from '../status/maintenance.ts'
 import { readQueuedDays } from '../status/queued-days.ts'
 import { readSources } from '../status/sources.ts'
-import { readNextRetention, readUpkeep } from '../status/upkeep.ts'
 import { readCandlePoints } from '../store/candle-points.ts'
 import { type Coin, listCoins } from '../store/coins.ts'
 import { candlesOfDay, noCoverage, readCoverageDays } from '../store/coverage-days.ts'
 import { listIncidents } from '../store/incidents.ts'
 import { databaseOf } from '../store/transaction.ts'
 
-type Reach = Readonly<{
+type Deps = Readonly<{
   settings: Settings
   pool: Pool
   clock: Clock
@@ -51,23 +51,23 @@ const date = z.string().max(40).optional()
 export type Api = Readonly<Record<`/api/${string}`, (query: unknown) => Promise<unknown>>>
 
 /** What the page asks for beside the status, and whoever scripts against it. Every instant is ISO text in UTC. */
-export function openApi(reach: Reach): Api {
-  const { pool, clock } = reach
+export function openApi(deps: Deps): Api {
+  const { pool, clock } = deps
   return {
-    '/api/coverage': (query) => coverage(reach, query),
-    '/api/gaps': (query) => gaps(reach, query),
-    '/api/candles': (query) => candles(reach, query),
+    '/api/coverage': (query) => coverage(deps, query),
+    '/api/gaps': (query) => gaps(deps, query),
+    '/api/candles': (query) => candles(deps, query),
     '/api/alerts': async () => ({
       alerts: (await listIncidents(databaseOf(pool), plus(clock.now(), -90 * day), 100)).map(describeAlert),
     }),
     // Every page that is open asks for these again and again: they are read once for all of them.
     '/api/sources': sharedFor(2 * second, async () => {
       const now = clock.now()
-      return { generatedAt: toIso(now), sources: await readSources(reach, now) }
+      return { generatedAt: toIso(now), sources: await readSources(deps, now) }
     }),
-    '/api/database': sharedFor(20 * second, () => readDatabaseStatus(reach)),
-    '/api/upkeep': sharedFor(20 * second, () => readUpkeep(reach)),
-    '/api/retention': sharedFor(5 * minute, () => readNextRetention(reach)),
+    '/api/database': sharedFor(20 * second, () => readDatabaseStatus(deps)),
+    '/api/maintenance': sharedFor(20 * second, () => readMaintenance(deps)),
+    '/api/retention': sharedFor(5 * minute, () => readNextRetention(deps)),
   }
 }
 
@@ -82,10 +82,10 @@ function read<T>(schema: z.ZodType<T>, query: unknown): T {
 }
 
 /** The fault that Fastify answers with status 400 and its sentence. */
-const badRequest = (sentence: string): InvalidInput =>
-  Object.assign(new InvalidInput(sentence), { statusCode: 400 })
+const badRequest = (message: string): InvalidInput =>
+  Object.assign(new InvalidInput(message), { statusCode: 400 })
 
-async function followed(pool: Pool, coinId: string): Promise<Coin> {
+async function tracked(pool: Pool, coinId: string): Promise<Coin> {
   const coins = await listCoins(databaseOf(pool))
   const found = coins.find(({ id }) => id === coinId)
   if (found) return found
@@ -117,9 +117,9 @@ function rangeOf(
   return { from, to }
 }
 
-async function gaps({ pool, settings, clock }: Reach, query: unknown) {
+async function gaps({ pool, settings, clock }: Deps, query: unknown) {
   const asked = read(z.strictObject({ coin, timeframe, from: date, to: date }), query)
-  const coins = [await followed(pool, asked.coin)]
+  const coins = [await tracked(pool, asked.coin)]
   const range = rangeOf(asked, clock.now(), day)
   const found = await findGaps(pool, settings, coins, [asked.timeframe], range, clock.now())
   return {
@@ -127,7 +127,7 @@ async function gaps({ pool, settings, clock }: Reach, query: unknown) {
   }
 }
 
-async function candles({ pool, clock }: Reach, query: unknown) {
+async function candles({ pool, clock }: Deps, query: unknown) {
   const points = z
     .string()
     .refine((text) => /^\d{2,4}$/.test(text) && Number(text) >= 10 && Number(text) <= mostPoints, {
@@ -136,7 +136,7 @@ async function candles({ pool, clock }: Reach, query: unknown) {
     .transform(Number)
     .default(mostPoints)
   const asked = read(z.strictObject({ coin, timeframe, from: date, to: date, points }), query)
-  const { id: coinId } = await followed(pool, asked.coin)
+  const { id: coinId } = await tracked(pool, asked.coin)
   const range = rangeOf(asked, clock.now(), day)
   const series = { coinId, timeframe: asked.timeframe }
   const found = await readCandlePoints(databaseOf(pool), series, range, asked.points)
@@ -149,8 +149,8 @@ async function candles({ pool, clock }: Reach, query: unknown) {
 }
 
 /** Each array has one number for each day from `from` on. */
-async function coverage(reach: Reach, query: unknown) {
-  const { pool, settings, clock } = reach
+async function coverage(deps: Deps, query: unknown) {
+  const { pool, settings, clock } = deps
   const asked = read(z.strictObject({ timeframe, from: date, to: date }), query)
   const { from, to } = rangeOf(asked, clock.now(), 365 * day)
   const range = {
@@ -166,7 +166,7 @@ async function coverage(reach: Reach, query: unknown) {
     asked.timeframe,
     range,
   )
-  const queued = await queuedDays(reach, coins, asked.timeframe, range)
+  const queued = await queuedDays(deps, coins, asked.timeframe, range)
   return {
     timeframe: asked.timeframe,
     from: toIso(range.from),
@@ -186,7 +186,7 @@ async function coverage(reach: Reach, query: unknown) {
 
 /** The rest is worth seeing while the queue does not answer. */
 async function queuedDays(
-  { engine, log }: Reach,
+  { engine, log }: Deps,
   coins: readonly Coin[],
   timeframe: Timeframe,
   range: Range,

@@ -94,8 +94,8 @@ function readableName(job: unknown): string {
   const { coinId, symbol, view, timeframe, source, from, to } = subjectOf(data)
   const what = [coinId ?? symbol ?? view, timeframe, source].filter((part) => part !== undefined).join(' ')
   const when = from && to ? `${from.slice(0, 10)} to ${to.slice(0, 10)}` : ''
-  const told = [what, when].filter((part) => part !== '').join(', ')
-  return told === '' ? name : `${name} · ${told}`
+  const reported = [what, when].filter((part) => part !== '').join(', ')
+  return reported === '' ? name : `${name} · ${reported}`
 }
 
 /** Our jobs tell how many of how many; the board draws a circle for a percentage. */

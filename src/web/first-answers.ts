@@ -4,10 +4,10 @@ import type { Status } from '../status/status.ts'
 import type { Api } from './api.ts'
 
 /** An answer, and the address where it would have been asked for. */
-export type FirstAnswer = Readonly<{ question: string; answer: unknown }>
+export type FirstAnswer = Readonly<{ request: string; answer: unknown }>
 
 /** The page is whole without an answer that takes longer: its script asks for it. */
-const patienceMs = 3 * second
+const timeoutMs = 3 * second
 
 /**
  * The answers to all that the page asks first, each as soon as it is there, so that none has to be asked for. Its script
@@ -17,30 +17,30 @@ export async function* firstAnswers(
   collect: () => Promise<Status>,
   api: Api,
 ): AsyncGenerator<FirstAnswer, void, undefined> {
-  const answerTo = async (question: string): Promise<FirstAnswer> => {
-    const { pathname, searchParams } = new URL(question, 'http://page')
-    return { question, answer: await api[pathname as keyof Api]?.(Object.fromEntries(searchParams)) }
+  const answerTo = async (request: string): Promise<FirstAnswer> => {
+    const { pathname, searchParams } = new URL(request, 'http://page')
+    return { request, answer: await api[pathname as keyof Api]?.(Object.fromEntries(searchParams)) }
   }
   const status = collect()
   const answers = [
-    status.then((answer) => ({ question: '/api/status', answer })),
-    ...['/api/sources', '/api/upkeep', '/api/retention', '/api/database'].map(answerTo),
-    ...[coverageQuestion, candlesQuestion].map(async (questionOn) => {
-      const question = questionOn(await status)
-      return question === undefined ? undefined : answerTo(question)
+    status.then((answer) => ({ request: '/api/status', answer })),
+    ...['/api/sources', '/api/maintenance', '/api/retention', '/api/database'].map(answerTo),
+    ...[coverageRequest, candlesRequest].map(async (requestOn) => {
+      const request = requestOn(await status)
+      return request === undefined ? undefined : answerTo(request)
     }),
   ]
-  yield* asTheyCome(answers.map((answer) => within(patienceMs, answer, 'too late').catch(() => undefined)))
+  yield* asTheyCome(answers.map((answer) => within(timeoutMs, answer, 'too late').catch(() => undefined)))
 }
 
 /** The last ninety days, hour by hour where there are hours. */
-function coverageQuestion({ series }: Status): string | undefined {
+function coverageRequest({ series }: Status): string | undefined {
   const timeframe = (series.find((one) => one.timeframe === '1h') ?? series[0])?.timeframe
   return timeframe && `/api/coverage?${new URLSearchParams({ timeframe, from: '-89d' })}`
 }
 
 /** The last day of the first coin, minute by minute where there are minutes. */
-function candlesQuestion({ series }: Status): string | undefined {
+function candlesRequest({ series }: Status): string | undefined {
   const [first] = series
   if (!first) return undefined
   const { coinId: coin } = first

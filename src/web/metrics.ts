@@ -8,11 +8,11 @@ import { within } from '../runtime/within.ts'
 import { readFleetCounters } from '../store/fleet-counters.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { collectors } from './metrics/catalog.ts'
-import type { MetricsReach } from './metrics/collector.ts'
+import type { MetricsDeps } from './metrics/collector.ts'
 import { exposeCounts, exposeReadings, type Reading } from './metrics/exposition.ts'
 import { readZeroCounts, withZeros } from './metrics/zero-counts.ts'
 
-type Reach = MetricsReach &
+type Deps = MetricsDeps &
   Readonly<{
     log: Log
     /** Adds what this process has just counted to what is shown. */
@@ -30,13 +30,13 @@ const misnamed = [
 ]
 
 /** `/metrics`: what the fleet counts, what its stores tell, and the figures of this process. */
-export function serveMetrics(app: FastifyInstance, reach: Reach): void {
+export function serveMetrics(app: FastifyInstance, deps: Deps): void {
   const own = new Registry()
   collectDefaultMetrics({ register: own })
   // They are gauges, and the sums of others.
   for (const name of misnamed) own.removeSingleMetric(name)
   // For all who ask at the same time, also when it hangs: each one more would hold connections that the jobs need.
-  const gather = sharedWhileRunning(() => gatherMetrics(reach, own))
+  const gather = sharedWhileRunning(() => gatherMetrics(deps, own))
   app.addHook('onClose', async () => own.clear())
   app.get('/metrics', async (_request, reply) => {
     const text = await gather()
@@ -44,16 +44,16 @@ export function serveMetrics(app: FastifyInstance, reach: Reach): void {
   })
 }
 
-async function gatherMetrics(reach: Reach, own: Registry): Promise<string> {
+async function gatherMetrics(deps: Deps, own: Registry): Promise<string> {
   const [counts, readings] = await Promise.all([
-    orNothing(reach, 'counts', async () => {
-      await reach.flushCounts?.()
-      const zeros = await readZeroCounts(reach)
-      return withZeros(await readFleetCounters(databaseOf(reach.pool)), zeros)
+    orNothing(deps, 'counts', async () => {
+      await deps.flushCounts?.()
+      const zeros = await readZeroCounts(deps)
+      return withZeros(await readFleetCounters(databaseOf(deps.pool)), zeros)
     }),
     Promise.all(
       collectors.map(async (collector): Promise<Reading> => {
-        return { collector, samples: await orNothing(reach, collector.name, () => collector.collect(reach)) }
+        return { collector, samples: await orNothing(deps, collector.name, () => collector.collect(deps)) }
       }),
     ),
   ])
@@ -66,7 +66,7 @@ async function gatherMetrics(reach: Reach, own: Registry): Promise<string> {
 }
 
 /** The other figures are worth knowing while one cannot be read. */
-async function orNothing<T>({ log }: Reach, name: string, read: () => Promise<T>): Promise<T | undefined> {
+async function orNothing<T>({ log }: Deps, name: string, read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await within(answerLimitMs, read(), `the figures of ${name} did not come in time`)
   } catch (error) {

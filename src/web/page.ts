@@ -88,7 +88,7 @@ const beginning = ({ scripts, icon }: PageFiles, base: string): string => `<!doc
       <h1 class="visually-hidden">Status of the daemon</h1>
       <noscript><p class="nothing">This page is drawn by a script. The same facts are at <a href="${base}/api/status">/api/status</a>.</p></noscript>
       <section id="overall" aria-label="Is everything fine?" data-part="overall">
-        <div class="headline"><p class="sentence">Asking …</p></div>
+        <div class="headline"><p class="message">Asking …</p></div>
       </section>
       <p class="visually-hidden" role="status" aria-live="polite" data-part="announcement"></p>
       <ul id="bans" aria-label="Sources that are not asked now" data-part="bans"></ul>${parts.map((part) => section(part, base)).join('')}
@@ -103,8 +103,8 @@ const end = `
 `
 
 // It is data, which no browser runs; and it cannot end the element that it is in.
-const element = ({ question, answer }: FirstAnswer): string => `
-    <script type="application/json" data-question="${question.replaceAll('&', '&amp;')}">${JSON.stringify(answer).replaceAll('<', '\\u003c')}</script>`
+const element = ({ request, answer }: FirstAnswer): string => `
+    <script type="application/json" data-question="${request.replaceAll('&', '&amp;')}">${JSON.stringify(answer).replaceAll('<', '\\u003c')}</script>`
 
 /** The page in pieces: all of its places, then each answer that fills one of them, as soon as it has come. */
 export function openPage(files: PageFiles, base: string) {

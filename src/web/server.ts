@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { Pool } from 'pg'
 import { Fault, Misconfigured } from '../fault.ts'
-import type { Stop } from '../http/stops.ts'
+import type { Pause } from '../http/pauses.ts'
 import { type Instant, second } from '../market/instant.ts'
 import type { Engine } from '../queue/engine.ts'
 import type { AnyJob } from '../queue/job.ts'
@@ -34,7 +34,7 @@ export type WebOptions = Readonly<{
   pool: Pool
   engine: Engine
   /** What stands against asking the sources now. */
-  stops(): Promise<readonly Stop[]>
+  pauses(): Promise<readonly Pause[]>
   /** Whether the work can be done, and is done. */
   readiness(): Promise<Readiness>
   jobs: readonly AnyJob[]
@@ -113,19 +113,19 @@ function belowBasePath(url: string, basePath: string): string {
 
 async function serveStatus(app: FastifyInstance, options: WebOptions): Promise<void> {
   const { clock, refreshMs = 3 * second } = options
-  const reach = {
+  const deps = {
     ...options,
     startedAt: options.startedAt ?? clock.now(),
     version: readVersion(),
   }
   // One at a time, also when it hangs: each one more would hold connections that the jobs need.
-  const gather = sharedWhileRunning<Status>(() => gatherStatus(reach))
-  const collect = () => inTime(reach, gather())
-  const describeFailure = failureSentence(options.log)
+  const gather = sharedWhileRunning<Status>(() => gatherStatus(deps))
+  const collect = () => inTime(deps, gather())
+  const describeFailure = failureMessage(options.log)
   const events = openEvents({ collect, describeFailure, everyMs: refreshMs })
   app.addHook('preClose', async () => events.close())
   const page = openPage(await serveAssets(app), options.settings.environment.httpBasePath)
-  const api = openApi(reach)
+  const api = openApi(deps)
   serveApi(app, api)
 
   app.get('/', async (request, reply) => {
@@ -150,7 +150,7 @@ async function serveStatus(app: FastifyInstance, options: WebOptions): Promise<v
 }
 
 /** A fault was phrased for people; of anything else, what went wrong is for the log. */
-const failureSentence =
+const failureMessage =
   (log: Log) =>
   (error: unknown): string => {
     log.warn('status.unavailable', { reason: reasonOf(rootOf(error)) })

@@ -34,12 +34,12 @@ describe.each(servers)('API connections on $server', ({ clusterUrl }) => {
   afterAll(() => database.drop())
 
   test('are read as they were added, and their secrets stored encrypted', async () => {
-    const reach = reachOf(database.pool)
-    const user = await registerUser(reach, aUser())
+    const deps = reachOf(database.pool)
+    const user = await registerUser(deps, aUser())
     const connection = aConnection({ passphrase: '' })
-    const id = await addApiConnection(reach, user, connection)
-    const times = { createdAt: reach.clock.now(), updatedAt: reach.clock.now() }
-    expect(await readApiConnection(reach, user, id.toUpperCase())).toEqual({ ...connection, id, ...times })
+    const id = await addApiConnection(deps, user, connection)
+    const times = { createdAt: deps.clock.now(), updatedAt: deps.clock.now() }
+    expect(await readApiConnection(deps, user, id.toUpperCase())).toEqual({ ...connection, id, ...times })
     const { rows } = await database.superuser.query(
       'select api_key, api_secret, passphrase from api_connections where id = $1',
       [id],
@@ -48,12 +48,12 @@ describe.each(servers)('API connections on $server', ({ clusterUrl }) => {
   })
 
   test('are listed without their secrets, the oldest first', async () => {
-    const reach = reachOf(database.pool)
-    const user = await registerUser(reach, aUser())
-    const later = { ...reach, clock: fixedClock('2024-06-01T00:00:00Z') }
+    const deps = reachOf(database.pool)
+    const user = await registerUser(deps, aUser())
+    const later = { ...deps, clock: fixedClock('2024-06-01T00:00:00Z') }
     const second = await addApiConnection(later, user, aConnection({ name: 'second', permissions: null }))
-    const first = await addApiConnection(reach, user, aConnection({ name: 'first' }))
-    const listed = await listApiConnections(reach, user)
+    const first = await addApiConnection(deps, user, aConnection({ name: 'first' }))
+    const listed = await listApiConnections(deps, user)
     expect(listed.map(({ id, name, permissions }) => [id, name, permissions])).toEqual([
       [first, 'first', ['read', 'trade']],
       [second, 'second', null],
@@ -64,10 +64,10 @@ describe.each(servers)('API connections on $server', ({ clusterUrl }) => {
   })
 
   test('change in what is named, and in nothing else', async () => {
-    const reach = reachOf(database.pool)
-    const user = await registerUser(reach, aUser())
-    const id = await addApiConnection(reach, user, aConnection())
-    const before = await readApiConnection(reach, user, id)
+    const deps = reachOf(database.pool)
+    const user = await registerUser(deps, aUser())
+    const id = await addApiConnection(deps, user, aConnection())
+    const before = await readApiConnection(deps, user, id)
     const clock = fixedClock('2024-06-01T00:00:00Z')
     const changes: readonly Partial<ApiConnectionFields>[] = [
       { apiKey: 'another key', passphrase: 'now there is one' },
@@ -77,45 +77,45 @@ describe.each(servers)('API connections on $server', ({ clusterUrl }) => {
     ]
     let expected = { ...before, updatedAt: clock.now() }
     for (const change of changes) {
-      await updateApiConnection({ ...reach, clock }, user, id, change)
+      await updateApiConnection({ ...deps, clock }, user, id, change)
       expected = { ...expected, ...change }
-      expect(await readApiConnection(reach, user, id)).toEqual(expected)
+      expect(await readApiConnection(deps, user, id)).toEqual(expected)
     }
   })
 
   test('are gone once they are removed', async () => {
-    const reach = reachOf(database.pool)
-    const user = await registerUser(reach, aUser())
-    const id = await addApiConnection(reach, user, aConnection())
-    await removeApiConnection(reach, user, id)
-    expect(await listApiConnections(reach, user)).toEqual([])
-    await expect(removeApiConnection(reach, user, id)).rejects.toThrow(/has no API connection/)
+    const deps = reachOf(database.pool)
+    const user = await registerUser(deps, aUser())
+    const id = await addApiConnection(deps, user, aConnection())
+    await removeApiConnection(deps, user, id)
+    expect(await listApiConnections(deps, user)).toEqual([])
+    await expect(removeApiConnection(deps, user, id)).rejects.toThrow(/has no API connection/)
   })
 
   test("another's are neither read, listed, changed nor removed", async () => {
-    const reach = reachOf(database.pool)
-    const [mine, theirs] = [await registerUser(reach, aUser()), await registerUser(reach, aUser())]
-    const id = await addApiConnection(reach, theirs, aConnection())
+    const deps = reachOf(database.pool)
+    const [mine, theirs] = [await registerUser(deps, aUser()), await registerUser(deps, aUser())]
+    const id = await addApiConnection(deps, theirs, aConnection())
     for (const wrongId of [id, randomUUID(), 'no id']) {
       const refusals = [
-        () => readApiConnection(reach, mine, wrongId),
-        () => updateApiConnection(reach, mine, wrongId, { name: 'mine now' }),
-        () => removeApiConnection(reach, mine, wrongId),
+        () => readApiConnection(deps, mine, wrongId),
+        () => updateApiConnection(deps, mine, wrongId, { name: 'mine now' }),
+        () => removeApiConnection(deps, mine, wrongId),
       ]
       for (const refusal of refusals) {
         await expect(refusal).rejects.toThrow(InvalidInput)
         await expect(refusal).rejects.toThrow(/has no API connection/)
       }
     }
-    expect(await listApiConnections(reach, mine)).toEqual([])
-    expect(await readApiConnection(reach, theirs, id)).toMatchObject(aConnection())
+    expect(await listApiConnections(deps, mine)).toEqual([])
+    expect(await readApiConnection(deps, theirs, id)).toMatchObject(aConnection())
   })
 
   test('that do not fit are refused before anything is written, and nothing of them is repeated', async () => {
-    const reach = reachOf(database.pool)
-    const user = await registerUser(reach, aUser())
-    const id = await addApiConnection(reach, user, aConnection())
-    const before = await readApiConnection(reach, user, id)
+    const deps = reachOf(database.pool)
+    const user = await registerUser(deps, aUser())
+    const id = await addApiConnection(deps, user, aConnection())
+    const before = await readApiConnection(deps, user, id)
     const wrong: readonly (readonly [Partial<ApiConnectionFields>, string])[] = [
       [{ apiKey: 'canary'.repeat(26) }, 'api_connections.api_key has 156 bytes, and 150 fit'],
       [{ apiSecret: 'canary'.repeat(26) }, 'api_connections.api_secret has 156 bytes'],
@@ -127,36 +127,36 @@ describe.each(servers)('API connections on $server', ({ clusterUrl }) => {
       [{ provider: 'canary'.repeat(9) }, 'provider is longer than 50 characters'],
       [{ name: '', status: 'canary'.repeat(4) }, 'name is empty; status is longer than 20 characters'],
     ]
-    for (const [more, sentence] of wrong) {
+    for (const [more, message] of wrong) {
       for (const refusal of [
-        () => addApiConnection(reach, user, aConnection(more)),
-        () => updateApiConnection(reach, user, id, more),
+        () => addApiConnection(deps, user, aConnection(more)),
+        () => updateApiConnection(deps, user, id, more),
       ]) {
         await expect(refusal).rejects.toThrow(InvalidInput)
-        await expect(refusal).rejects.toThrow(sentence)
+        await expect(refusal).rejects.toThrow(message)
         await expect(refusal).rejects.not.toThrow('canary')
       }
     }
-    expect(await listApiConnections(reach, user)).toHaveLength(1)
-    expect(await readApiConnection(reach, user, id)).toEqual(before)
-    await expect(addApiConnection(reach, randomUUID(), aConnection())).rejects.toThrow(/there is no user/)
+    expect(await listApiConnections(deps, user)).toHaveLength(1)
+    expect(await readApiConnection(deps, user, id)).toEqual(before)
+    await expect(addApiConnection(deps, randomUUID(), aConnection())).rejects.toThrow(/there is no user/)
   })
 
   test('whose secrets were exchanged are refused, by their place', async () => {
-    const reach = reachOf(database.pool)
-    const user = await registerUser(reach, aUser())
+    const deps = reachOf(database.pool)
+    const user = await registerUser(deps, aUser())
     const [one, other] = [
-      await addApiConnection(reach, user, aConnection()),
-      await addApiConnection(reach, user, aConnection()),
+      await addApiConnection(deps, user, aConnection()),
+      await addApiConnection(deps, user, aConnection()),
     ]
     await database.superuser.query('update api_connections set api_key = api_secret where id = $1', [one])
     await database.superuser.query(
       'update api_connections set api_secret = (select api_secret from api_connections where id = $1) where id = $2',
       [one, other],
     )
-    await expect(readApiConnection(reach, user, one)).rejects.toThrow(Unreadable)
-    await expect(readApiConnection(reach, user, one)).rejects.toThrow(`api_connections.api_key of row ${one}`)
-    await expect(readApiConnection(reach, user, other)).rejects.toThrow(
+    await expect(readApiConnection(deps, user, one)).rejects.toThrow(Unreadable)
+    await expect(readApiConnection(deps, user, one)).rejects.toThrow(`api_connections.api_key of row ${one}`)
+    await expect(readApiConnection(deps, user, other)).rejects.toThrow(
       `api_connections.api_secret of row ${other}`,
     )
   })

@@ -23,12 +23,12 @@ describe.each(servers)('profiles on $server', ({ clusterUrl }) => {
   }
 
   test('are read as they were written, and stored encrypted', async () => {
-    const reach = reachOf(database.pool)
-    const id = await registerUser(reach, aUser())
-    expect(await readProfile(reach, id)).toBeUndefined()
-    await writeProfile(reach, id, written)
-    const now = reach.clock.now()
-    expect(await readProfile(reach, id)).toEqual({ ...written, createdAt: now, updatedAt: now })
+    const deps = reachOf(database.pool)
+    const id = await registerUser(deps, aUser())
+    expect(await readProfile(deps, id)).toBeUndefined()
+    await writeProfile(deps, id, written)
+    const now = deps.clock.now()
+    expect(await readProfile(deps, id)).toEqual({ ...written, createdAt: now, updatedAt: now })
     const { rows } = await database.superuser.query(
       'select display_name, avatar_url from profiles where id = $1',
       [id],
@@ -37,32 +37,32 @@ describe.each(servers)('profiles on $server', ({ clusterUrl }) => {
   })
 
   test('are replaced whole, and keep the time at which they were made', async () => {
-    const reach = reachOf(database.pool)
-    const id = await registerUser(reach, aUser())
-    await writeProfile(reach, id, written)
+    const deps = reachOf(database.pool)
+    const id = await registerUser(deps, aUser())
+    await writeProfile(deps, id, written)
     const clock = fixedClock('2024-06-01T00:00:00Z')
-    await writeProfile({ ...reach, clock }, id, {
+    await writeProfile({ ...deps, clock }, id, {
       displayName: null,
       avatarUrl: 'https://x/1',
       preferences: null,
     })
-    expect(await readProfile(reach, id)).toEqual({
+    expect(await readProfile(deps, id)).toEqual({
       displayName: null,
       avatarUrl: 'https://x/1',
       preferences: null,
-      createdAt: reach.clock.now(),
+      createdAt: deps.clock.now(),
       updatedAt: clock.now(),
     })
   })
 
   test('need a user and a text that fits', async () => {
-    const reach = reachOf(database.pool)
-    const id = await registerUser(reach, aUser())
-    await expect(writeProfile(reach, randomUUID(), written)).rejects.toThrow(/there is no user/)
-    const tooLong = writeProfile(reach, id, { ...written, avatarUrl: 'x'.repeat(151) })
+    const deps = reachOf(database.pool)
+    const id = await registerUser(deps, aUser())
+    await expect(writeProfile(deps, randomUUID(), written)).rejects.toThrow(/there is no user/)
+    const tooLong = writeProfile(deps, id, { ...written, avatarUrl: 'x'.repeat(151) })
     await expect(tooLong).rejects.toThrow(InvalidInput)
     await expect(tooLong).rejects.toThrow('profiles.avatar_url has 151 bytes, and 150 fit')
-    expect(await readProfile(reach, id)).toBeUndefined()
+    expect(await readProfile(deps, id)).toBeUndefined()
   })
 
   test('that the database would not take are refused before it is asked, and nothing of them is repeated', async () => {
@@ -81,35 +81,35 @@ describe.each(servers)('profiles on $server', ({ clusterUrl }) => {
       [{ ...written, preferences: { 'canary\ud800': 1 } }, 'preferences holds a NUL or half of a character'],
       [{ ...written, preferences: '\\\udfff canary' }, 'preferences holds a NUL or half of a character'],
     ]
-    for (const [profile, sentence] of refusals) {
+    for (const [profile, message] of refusals) {
       const writing = writeProfile(nowhere, randomUUID(), profile as ProfileFields)
       await expect(writing).rejects.toThrow(InvalidInput)
-      await expect(writing).rejects.toThrow(sentence)
+      await expect(writing).rejects.toThrow(message)
       await expect(writing).rejects.not.toThrow('canary')
     }
   })
 
   test('may prefer what only looks like a NUL or half of a character', async () => {
-    const reach = reachOf(database.pool)
-    const id = await registerUser(reach, aUser())
-    const preferences = { '\\u0000': '\\\\ud800 \u0001', face: '😀' }
-    await writeProfile(reach, id, { ...written, preferences })
-    expect(await readProfile(reach, id)).toMatchObject({ preferences })
+    const deps = reachOf(database.pool)
+    const id = await registerUser(deps, aUser())
+    const preferences = { '\\u0000': '\\\\ud800 \u0001', endpoint: '😀' }
+    await writeProfile(deps, id, { ...written, preferences })
+    expect(await readProfile(deps, id)).toMatchObject({ preferences })
   })
 
   test('of which a value was copied from another user are refused, by their place', async () => {
-    const reach = reachOf(database.pool)
-    const [mine, theirs] = [await registerUser(reach, aUser()), await registerUser(reach, aUser())]
-    await writeProfile(reach, mine, written)
-    await writeProfile(reach, theirs, written)
+    const deps = reachOf(database.pool)
+    const [mine, theirs] = [await registerUser(deps, aUser()), await registerUser(deps, aUser())]
+    await writeProfile(deps, mine, written)
+    await writeProfile(deps, theirs, written)
     await database.superuser.query(
       'update profiles set display_name = (select display_name from profiles where id = $1) where id = $2',
       [mine, theirs],
     )
-    await expect(readProfile(reach, theirs)).rejects.toThrow(Unreadable)
-    await expect(readProfile(reach, theirs)).rejects.toThrow(
+    await expect(readProfile(deps, theirs)).rejects.toThrow(Unreadable)
+    await expect(readProfile(deps, theirs)).rejects.toThrow(
       `profiles.display_name of row ${theirs} was changed`,
     )
-    await expect(readProfile(reach, mine)).resolves.toMatchObject({ displayName: written.displayName })
+    await expect(readProfile(deps, mine)).resolves.toMatchObject({ displayName: written.displayName })
   })
 })

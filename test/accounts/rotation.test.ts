@@ -42,19 +42,19 @@ describe.each(servers)('rotating keys on $server', ({ clusterUrl }) => {
 
   /** One with a profile and an API connection: five values, and one column that is empty. */
   const aWholeUser = async (ring: KeyRing) => {
-    const reach = reachOf(database.pool, ring)
+    const deps = reachOf(database.pool, ring)
     const user = aUser()
-    const id = await registerUser(reach, user)
-    await writeProfile(reach, id, { displayName: user.email, avatarUrl: 'https://x', preferences: null })
+    const id = await registerUser(deps, user)
+    await writeProfile(deps, id, { displayName: user.email, avatarUrl: 'https://x', preferences: null })
     const connection = { provider: 'p', name: 'n', status: 's', permissions: null, passphrase: null }
     const secrets = { apiKey: `key of ${user.email}`, apiSecret: `secret of ${user.email}` }
-    const connectionId = await addApiConnection(reach, id, { ...connection, ...secrets })
+    const connectionId = await addApiConnection(deps, id, { ...connection, ...secrets })
     const read = async (ring: KeyRing) => {
-      const reach = reachOf(database.pool, ring)
-      const { apiKey, apiSecret } = await readApiConnection(reach, id, connectionId)
-      const profile = await readProfile(reach, id)
-      expect((await findLogin(reach, user.email))?.id).toBe(id)
-      return [await readEmail(reach, id), profile?.displayName, profile?.avatarUrl, apiKey, apiSecret]
+      const deps = reachOf(database.pool, ring)
+      const { apiKey, apiSecret } = await readApiConnection(deps, id, connectionId)
+      const profile = await readProfile(deps, id)
+      expect((await findLogin(deps, user.email))?.id).toBe(id)
+      return [await readEmail(deps, id), profile?.displayName, profile?.avatarUrl, apiKey, apiSecret]
     }
     const values = [user.email, user.email, 'https://x', secrets.apiKey, secrets.apiSecret]
     return { id, email: user.email, connectionId, read, values }
@@ -120,12 +120,12 @@ describe.each(servers)('rotating keys on $server', ({ clusterUrl }) => {
     await database.superuser.query(`update profiles set display_name = 'canary' where id = $1`, [spoilt.id])
     const rotation = await rotateKeys(database.pool, both, { batchRows: 1 })
     expect(sumOf(rotation)).toEqual({ rotated: 9, left: 6, remaining: 0 })
-    const sentences = rotation.problems.map(({ why }) => why)
-    expect(sentences).toContainEqual(
+    const messages = rotation.problems.map(({ why }) => why)
+    expect(messages).toContainEqual(
       expect.stringMatching(`profiles.display_name of row ${spoilt.id} is not an encrypted value`),
     )
     // Of a key that is not there, once: putting it back helps all of its values.
-    expect(sentences).toHaveLength(1)
+    expect(messages).toHaveLength(1)
     expect(rotation.lackedKeys).toEqual([{ keyId: 'lost', values: 5 }])
     expect(JSON.stringify(rotation)).not.toContain('canary')
     expect(await whole.read(newOnly)).toEqual(whole.values)

@@ -35,32 +35,32 @@ const connection = { provider: 'kraken', name: 'mine', status: 'active', permiss
 
 /** Goes through all that can be done with an account, also what fails, and returns the failures. */
 async function useAccounts(pool: Pool): Promise<unknown[]> {
-  const reach = reachOf(pool, ringOf('old'))
-  const id = await registerUser(reach, aUser({ email: 'canary@example.org' }))
-  const other = await registerUser(reach, aUser({ email: 'canary-other@example.org' }))
-  await writeProfile(reach, id, profile)
-  await writeProfile(reach, id, { ...profile, displayName: 'canary again' })
-  const connectionId = await addApiConnection(reach, id, connection)
-  await updateApiConnection(reach, id, connectionId, { apiKey: 'canary-key-2' })
-  await changeEmail(reach, id, 'CANARY-moved@example.org')
-  expect(await findLogin(reach, 'Canary-Moved@example.org')).toMatchObject({ id })
-  expect(await readEmail(reach, id)).toBe('canary-moved@example.org')
-  expect(await readProfile(reach, id)).toMatchObject({ displayName: 'canary again' })
+  const deps = reachOf(pool, ringOf('old'))
+  const id = await registerUser(deps, aUser({ email: 'canary@example.org' }))
+  const other = await registerUser(deps, aUser({ email: 'canary-other@example.org' }))
+  await writeProfile(deps, id, profile)
+  await writeProfile(deps, id, { ...profile, displayName: 'canary again' })
+  const connectionId = await addApiConnection(deps, id, connection)
+  await updateApiConnection(deps, id, connectionId, { apiKey: 'canary-key-2' })
+  await changeEmail(deps, id, 'CANARY-moved@example.org')
+  expect(await findLogin(deps, 'Canary-Moved@example.org')).toMatchObject({ id })
+  expect(await readEmail(deps, id)).toBe('canary-moved@example.org')
+  expect(await readProfile(deps, id)).toMatchObject({ displayName: 'canary again' })
 
   const unused = ringOf('unused')
   // An error that only the database can find: its message holds the statement and what was bound to it.
   await pool.query(`alter table users add constraint never_forbidden check (password <> 'forbidden')`)
   const failures = await Promise.allSettled([
-    registerUser(reach, aUser({ email: 'canary-moved@example.org' })),
-    registerUser(reach, aUser({ email: 'canary-third@example.org', passwordHash: 'forbidden' })),
-    changeEmail(reach, other, 'canary-moved@example.org'),
-    changeEmail(reach, other, 'canary, no address'),
-    writeProfile(reach, id, { ...profile, avatarUrl: 'canary'.repeat(50) }),
-    readProfile({ ...reach, ring: unused }, id),
-    readEmail({ ...reach, ring: ringOf('old=unused') }, id),
-    readApiConnection({ ...reach, ring: unused }, id, connectionId),
-    addApiConnection(reach, id, { ...connection, apiSecret: 'canary'.repeat(50) }),
-    addApiConnection(reach, id, { ...connection, provider: 'canary'.repeat(50) }),
+    registerUser(deps, aUser({ email: 'canary-moved@example.org' })),
+    registerUser(deps, aUser({ email: 'canary-third@example.org', passwordHash: 'forbidden' })),
+    changeEmail(deps, other, 'canary-moved@example.org'),
+    changeEmail(deps, other, 'canary, no address'),
+    writeProfile(deps, id, { ...profile, avatarUrl: 'canary'.repeat(50) }),
+    readProfile({ ...deps, ring: unused }, id),
+    readEmail({ ...deps, ring: ringOf('old=unused') }, id),
+    readApiConnection({ ...deps, ring: unused }, id, connectionId),
+    addApiConnection(deps, id, { ...connection, apiSecret: 'canary'.repeat(50) }),
+    addApiConnection(deps, id, { ...connection, provider: 'canary'.repeat(50) }),
   ])
   expect(failures.map(({ status }) => status)).toEqual(failures.map(() => 'rejected'))
   await pool.query('alter table users drop constraint never_forbidden')
@@ -149,10 +149,10 @@ test('neither the log of the server nor pg_stat_statements holds a plaintext or 
     const statements = rows.map(({ query }) => query).join('\n')
     expect(statements).toMatch(/insert into api_connections/)
     expectNoSecret(statements)
-    const told = await readFile(join(dataDir, 'server.log'), 'utf8')
-    expect(told).toMatch(/insert into api_connections[\s\S]*Parameters: [\s\S]*old\.[\w-]{38,}/i)
-    expect(told).toMatch(/violates check constraint "never_forbidden"/)
-    expectNoSecret(told)
+    const reported = await readFile(join(dataDir, 'server.log'), 'utf8')
+    expect(reported).toMatch(/insert into api_connections[\s\S]*Parameters: [\s\S]*old\.[\w-]{38,}/i)
+    expect(reported).toMatch(/violates check constraint "never_forbidden"/)
+    expectNoSecret(reported)
   } finally {
     await releases.release()
   }

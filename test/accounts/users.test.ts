@@ -33,37 +33,37 @@ describe.each(servers)('users on $server', ({ clusterUrl }) => {
   }
 
   test('who registers logs in with the address in any spelling, and it is stored encrypted', async () => {
-    const reach = reachOf(database.pool)
-    const id = await registerUser(reach, aUser({ email: ' Ada@Example.org' }))
-    expect(await findLogin(reach, 'ADA@example.ORG ')).toEqual({
+    const deps = reachOf(database.pool)
+    const id = await registerUser(deps, aUser({ email: ' Ada@Example.org' }))
+    expect(await findLogin(deps, 'ADA@example.ORG ')).toEqual({
       id,
       passwordHash: '$argon2id$hash',
       status: 'active',
       tier: 'free',
     })
-    expect(await readEmail(reach, id)).toBe('ada@example.org')
+    expect(await readEmail(deps, id)).toBe('ada@example.org')
     expect((await storedUser(id)).email).toMatch(/^new\.[\w-]+$/)
   })
 
   test('tier and status are set by whoever runs the hub, and not by the application', async () => {
-    const reach = reachOf(database.pool)
-    const id = await registerUser(reach, aUser({ email: 'eve@example.org' }))
-    await setStanding(reach, id, { tier: 'pro' })
-    await setStanding(reach, id, { status: 'suspended' })
-    expect(await findLogin(reach, 'eve@example.org')).toMatchObject({ tier: 'pro', status: 'suspended' })
+    const deps = reachOf(database.pool)
+    const id = await registerUser(deps, aUser({ email: 'eve@example.org' }))
+    await setStanding(deps, id, { tier: 'pro' })
+    await setStanding(deps, id, { status: 'suspended' })
+    expect(await findLogin(deps, 'eve@example.org')).toMatchObject({ tier: 'pro', status: 'suspended' })
     for (const statement of [`update users set tier = 'gold'`, `update users set status = 'active'`]) {
       const changing = withUser(database.pool, id, ({ db }) => db.execute(statement))
       await expect(changing).rejects.toThrow('permission denied for table users')
     }
-    await expect(setStanding(reach, randomUUID(), { tier: 'pro' })).rejects.toThrow('there is no user')
-    await expect(setStanding(reach, id, { tier: '' })).rejects.toThrow('tier is empty')
+    await expect(setStanding(deps, randomUUID(), { tier: 'pro' })).rejects.toThrow('there is no user')
+    await expect(setStanding(deps, id, { tier: '' })).rejects.toThrow('tier is empty')
   })
 
   test('nobody logs in with an address that is not registered, or is none', async () => {
-    const reach = reachOf(database.pool)
-    await registerUser(reach, aUser())
+    const deps = reachOf(database.pool)
+    await registerUser(deps, aUser())
     for (const email of ['nobody@example.org', '', '@', 'a b@c', `${'x'.repeat(5_000)}@example.org`]) {
-      expect(await findLogin(reach, email)).toBeUndefined()
+      expect(await findLogin(deps, email)).toBeUndefined()
     }
   })
 
@@ -91,9 +91,9 @@ describe.each(servers)('users on $server', ({ clusterUrl }) => {
     const [first, second] = [aUser(), aUser()]
     const old = await registerUser(reachOf(database.pool, ringOf('old')), first)
     const newer = await registerUser(reachOf(database.pool, ringOf('new')), second)
-    const reach = reachOf(database.pool, ringOf('newest', 'new', 'old'))
-    expect((await findLogin(reach, first.email))?.id).toBe(old)
-    expect((await findLogin(reach, second.email))?.id).toBe(newer)
+    const deps = reachOf(database.pool, ringOf('newest', 'new', 'old'))
+    expect((await findLogin(deps, first.email))?.id).toBe(old)
+    expect((await findLogin(deps, second.email))?.id).toBe(newer)
   })
 
   test('a changed address is the one to log in with, and the former is free', async () => {
@@ -111,9 +111,9 @@ describe.each(servers)('users on $server', ({ clusterUrl }) => {
     const [mine, theirs] = [aUser(), aUser()]
     const id = await registerUser(reachOf(database.pool, ringOf('old')), mine)
     await registerUser(reachOf(database.pool, ringOf('old')), theirs)
-    const reach = reachOf(database.pool)
-    await expect(changeEmail(reach, id, theirs.email)).rejects.toThrow(AddressTaken)
-    await changeEmail(reach, id, mine.email)
+    const deps = reachOf(database.pool)
+    await expect(changeEmail(deps, id, theirs.email)).rejects.toThrow(AddressTaken)
+    await changeEmail(deps, id, mine.email)
     expect((await storedUser(id)).email).toMatch(/^new\./)
   })
 
@@ -127,29 +127,29 @@ describe.each(servers)('users on $server', ({ clusterUrl }) => {
       [{ passwordHash: 'canary\0' }, 'passwordHash holds a NUL or half of a character'],
       [{ tier: 'canary' }, 'the input has no "tier"'],
     ]
-    for (const [more, sentence] of refusals) {
+    for (const [more, message] of refusals) {
       const registering = registerUser(nowhere, aUser(more))
       await expect(registering).rejects.toThrow(InvalidInput)
-      await expect(registering).rejects.toThrow(sentence)
+      await expect(registering).rejects.toThrow(message)
       await expect(registering).rejects.not.toThrow('canary')
     }
   })
 
   test('a user who is not there has no address, and gets none', async () => {
-    const reach = reachOf(database.pool)
-    await expect(readEmail(reach, randomUUID())).rejects.toThrow(/there is no user/)
-    await expect(changeEmail(reach, randomUUID(), 'free@example.org')).rejects.toThrow(/there is no user/)
+    const deps = reachOf(database.pool)
+    await expect(readEmail(deps, randomUUID())).rejects.toThrow(/there is no user/)
+    await expect(changeEmail(deps, randomUUID(), 'free@example.org')).rejects.toThrow(/there is no user/)
   })
 
   test('an address that was tampered with is refused, by its place', async () => {
-    const reach = reachOf(database.pool)
-    const id = await registerUser(reach, aUser())
+    const deps = reachOf(database.pool)
+    const id = await registerUser(deps, aUser())
     await database.superuser.query(
       `update users set email = overlay(email placing 'AAAA' from 30) where id = $1`,
       [id],
     )
-    await expect(readEmail(reach, id)).rejects.toThrow(Unreadable)
-    await expect(readEmail(reach, id)).rejects.toThrow(`users.email of row ${id} was changed`)
+    await expect(readEmail(deps, id)).rejects.toThrow(Unreadable)
+    await expect(readEmail(deps, id)).rejects.toThrow(`users.email of row ${id} was changed`)
   })
 
   test('a login reads the index, and of users nothing else', async () => {

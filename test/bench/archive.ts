@@ -57,9 +57,9 @@ export async function benchArchive(): Promise<Findings> {
 }
 
 async function measure(pool: Pool, url: string, dataDir: string): Promise<Findings> {
-  const leaf = await fill(pool)
+  const partition = await fill(pool)
   const settings = readSettings({ BEACON_DATA_DIR: dataDir })
-  const reach = { pool, settings, clock: systemClock }
+  const deps = { pool, settings, clock: systemClock }
   const program = (await isInstalled('zstd')) ? 'zstd' : 'gzip'
   const [archiving, verifying, piping]: [number[], number[], number[]] = [[], [], []]
   let [archiveBytes, pipedBytes, mostStallMs] = [0, 0, 0]
@@ -70,7 +70,7 @@ async function measure(pool: Pool, url: string, dataDir: string): Promise<Findin
     let archive: Awaited<ReturnType<typeof archivePartition>> | undefined
     archiving.push(
       await seconds(async () => {
-        archive = await archivePartition(reach, leaf)
+        archive = await archivePartition(deps, partition)
       }),
     )
     stalls.disable()
@@ -79,9 +79,9 @@ async function measure(pool: Pool, url: string, dataDir: string): Promise<Findin
     if (!made) continue
     archiveBytes = made.written?.bytes ?? 0
     verifying.push(await seconds(() => verifyArchive(settings, made)))
-    await discard(reach, made)
+    await discard(deps, made)
     const path = join(dataDir, `copy.${program}`)
-    piping.push(await seconds(() => pipeCopy(url, leaf.name, program, path)))
+    piping.push(await seconds(() => pipeCopy(url, partition.name, program, path)))
     pipedBytes = (await stat(path)).size
   }
   const findings = [

@@ -50,7 +50,7 @@ function openServer(): { open(): Promise<string>; close(): Promise<void>; tallie
     const { weight, rateLimits } = one
     const now = systemClock.now()
     const charge = meters.get(one.source)?.charge('here', weight, now)
-    const served = charge?.verdict === 'served'
+    const served = charge?.decision === 'served'
     if (served) tally.served.push({ at: now, weight })
     else tally.refused += 1
     const usedHeader = rateLimits[0]?.usedHeader

@@ -16,7 +16,7 @@ import { listCoins } from '../../src/store/coins.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { atMs } from '../support/at.ts'
 import { type Cost, costOf, rounds, scale } from './measure.ts'
-import { minutesFrom, onReplay, type Replay, resetFollowed, symbolAt } from './replayed.ts'
+import { minutesFrom, onReplay, type Replay, resetTracked, symbolAt } from './replayed.ts'
 import { type Row, ratioRow } from './rows.ts'
 import { benchStart, coinIdAt, onStage, type Stage } from './stage.ts'
 
@@ -48,8 +48,8 @@ export async function backfill(
 ): Promise<number> {
   const { pool, settings, clock } = fleet.context
   const coinIds = Array.from({ length: coins }, (_, place) => coinIdAt(place))
-  const wish = { coinIds, timeframes: ['1m'], range, archive } as const
-  const plan = await planBackfill(pool, settings, await listCoins(databaseOf(pool)), wish, clock.now())
+  const request = { coinIds, timeframes: ['1m'], range, archive } as const
+  const plan = await planBackfill(pool, settings, await listCoins(databaseOf(pool)), request, clock.now())
   if (plan.candles === 0) return 0
   const { signal } = new AbortController()
   const { remaining, ...result } = await runBackfill(fleet, plan, { signal, onProgress: () => undefined })
@@ -120,9 +120,9 @@ async function measureBackfills(stage: Stage, replay: Replay, fleet: Fleet): Pro
   const script: Cost[] = []
   let candles = 0
   for (let round = 0; round < rounds; round += 1) {
-    await resetFollowed(stage, extent.coins, extent.range)
+    await resetTracked(stage, extent.coins, extent.range)
     script.push(await costOf(stage.server, () => ccxtScript(stage, replay, extent)))
-    await resetFollowed(stage, extent.coins, extent.range)
+    await resetTracked(stage, extent.coins, extent.range)
     first.push(
       await costOf(stage.server, async () => {
         candles = await backfill(fleet, extent, 'never')
@@ -182,9 +182,9 @@ async function measureArchive(stage: Stage, fleet: Fleet): Promise<Row[]> {
   const pages: Cost[] = []
   let candles = 0
   for (let round = 0; round < rounds; round += 1) {
-    await resetFollowed(stage, year.coins, year.range)
+    await resetTracked(stage, year.coins, year.range)
     pages.push(await costOf(stage.server, () => backfill(fleet, year, 'never')))
-    await resetFollowed(stage, year.coins, year.range)
+    await resetTracked(stage, year.coins, year.range)
     files.push(
       await costOf(stage.server, async () => {
         candles = await backfill(fleet, year, 'always')

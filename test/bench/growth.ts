@@ -59,8 +59,8 @@ async function measure(stage: Stage, what: string, extent: Extent, partitions: n
 }
 
 /** So many in all, the one that is written to included; the others come after it. */
-async function makePartitions({ pool, reach: { settings } }: Stage, count: number): Promise<void> {
-  const leaves = candleTable('1m', 'day')
+async function makePartitions({ pool, deps: { settings } }: Stage, count: number): Promise<void> {
+  const partitions = candleTable('1m', 'day')
   const range = { from: benchStart, to: plus(benchStart, count * day) }
-  await ensurePartitions(pool, leaves, partitionsOf(leaves, range), settings.database.lockTimeout)
+  await ensurePartitions(pool, partitions, partitionsOf(partitions, range), settings.database.lockTimeout)
 }

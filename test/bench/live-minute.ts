@@ -19,7 +19,7 @@ import { copyRowsInto } from '../../src/store/copy.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
 import { atMs, plus } from '../support/at.ts'
 import { type Cost, costOf, rounds, scale } from './measure.ts'
-import { minutesFrom, onReplay, type Replay, resetFollowed } from './replayed.ts'
+import { minutesFrom, onReplay, type Replay, resetTracked } from './replayed.ts'
 import { type Row, ratioRow } from './rows.ts'
 import { benchStart, coinIdAt, onStage, runId, type Stage } from './stage.ts'
 
@@ -36,7 +36,7 @@ async function measureMinutes(stage: Stage, replay: Replay): Promise<Row[]> {
   const asked: Cost[] = []
   const [minutesCopied, pagesCopied]: [Cost[], Cost[]] = [[], []]
   const day = minutesFrom(benchStart, 2 * 1_440)
-  await resetFollowed(stage, marketCount, day)
+  await resetTracked(stage, marketCount, day)
   const desk = openDesk(stage, replay)
   try {
     // A minute of the second day, so that a day of history lies before it.
@@ -53,7 +53,7 @@ async function measureMinutes(stage: Stage, replay: Replay): Promise<Row[]> {
       asked.push(await costOf(stage.server, () => askAgain(desk)))
     }
     for (let round = 0; round < rounds; round += 1) {
-      await resetFollowed(stage, marketCount, day)
+      await resetTracked(stage, marketCount, day)
       pages.push(await costOf(stage.server, () => tick(desk)))
       pagesCopied.push(await copyAnswers(stage, desk, Number.POSITIVE_INFINITY))
     }
@@ -106,7 +106,7 @@ function openDesk(stage: Stage, replay: Replay): Desk {
   }
   return {
     context: {
-      ...{ pool: stage.pool, partitions: stage.reach.partitions, settings, clock, steadyClock: clock, runId },
+      ...{ pool: stage.pool, partitions: stage.deps.partitions, settings, clock, steadyClock: clock, runId },
       http: { get: remember, download: http.download },
       log: openLog({ level: 'error', pretty: false }),
       enqueue: async (_name, payloads) => payloads.map(() => 'waiting'),

@@ -27,7 +27,7 @@ const extent: Extent = { coins: 50, pages: Math.max(1, Math.round(20 * scale)) }
  * of its own: writers of one series take turns.
  */
 export async function loadAll(stage: Stage, pages: readonly RawPage[]): Promise<Accounting> {
-  const { concurrency } = stage.reach.settings.queue
+  const { concurrency } = stage.deps.settings.queue
   const shares = Array.from({ length: concurrency }, (_, share) =>
     pages.filter(({ place }) => place % concurrency === share),
   )
@@ -35,17 +35,17 @@ export async function loadAll(stage: Stage, pages: readonly RawPage[]): Promise<
   return ends.reduce(addAccounting, nothingReceived)
 }
 
-async function loadSome({ reach }: Stage, pages: readonly RawPage[]): Promise<Accounting> {
+async function loadSome({ deps }: Stage, pages: readonly RawPage[]): Promise<Accounting> {
   const gathering = new Gathering()
   let total = nothingReceived
   const write = async () => {
-    total = addAccounting(total, (await loadPages(reach, gathering.take())).accounting)
+    total = addAccounting(total, (await loadPages(deps, gathering.take())).accounting)
   }
   for (const page of pages) {
     // Over a network each answer comes in a turn of its own, and what others have under way goes on between two.
     await nextTurn()
-    gathering.add(readPage(page), reach.clock.now())
-    if (gathering.isEnough(reach.clock.now())) await write()
+    gathering.add(readPage(page), deps.clock.now())
+    if (gathering.isEnough(deps.clock.now())) await write()
   }
   if (!gathering.isEmpty()) await write()
   return total
@@ -67,8 +67,8 @@ function readPage(page: RawPage): CandleBatch {
   const now = arrivalOf(page)
   const series = { coinId, timeframe: '1m', source: 'binance' } as const
   const prepared = prepareRows(series, parsePage(page), { timeframe: '1m', range, now })
-  const settled = { settledBefore: range.to, finalBefore: range.to }
-  return { series, symbol: coinId, answered: range, ...prepared, ...settled, now, runId }
+  const resolved = { absentBefore: range.to, finalBefore: range.to }
+  return { series, symbol: coinId, answered: range, ...prepared, ...resolved, now, runId }
 }
 
 const columns = 'coin_id, timeframe, timestamp, open, high, low, close, volume'

@@ -15,8 +15,8 @@ const startedAt = systemClock.now()
 const candles = await withFleet({ url, pool }, replay, (fleet) => backfill(fleet, memoryExtent, 'never'))
 await pool.end()
 const { user, system } = process.cpuUsage()
-const told = { candles, mostKilobytes: await mostKilobytes(), cpuSeconds: (user + system) / 1e6 }
-process.stdout.write(`${JSON.stringify({ ...told, seconds: (systemClock.now() - startedAt) / 1_000 })}\n`)
+const reported = { candles, mostKilobytes: await mostKilobytes(), cpuSeconds: (user + system) / 1e6 }
+process.stdout.write(`${JSON.stringify({ ...reported, seconds: (systemClock.now() - startedAt) / 1_000 })}\n`)
 
 /** The most memory that this process ever had. `resourceUsage` tells that of its parent where that had more. */
 async function mostKilobytes(): Promise<number> {

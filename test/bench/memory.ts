@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { z } from 'zod'
 import { scriptFile } from '../support/scripts.ts'
 import { scale } from './measure.ts'
-import { minutesFrom, onReplay, resetFollowed } from './replayed.ts'
+import { minutesFrom, onReplay, resetTracked } from './replayed.ts'
 import { benchStart, onStage } from './stage.ts'
 
 export const memoryExtent = { coins: 50, range: minutesFrom(benchStart, Math.round(200_000 * scale)) }
@@ -19,7 +19,7 @@ export type Memory = Readonly<{
   isMet: boolean
 }>
 
-const told = z.object({
+const reported = z.object({
   candles: z.number(),
   mostKilobytes: z.number(),
   cpuSeconds: z.number(),
@@ -29,12 +29,12 @@ const told = z.object({
 export const benchMemory = (): Promise<Memory> =>
   onReplay((replay) =>
     onStage(async (stage) => {
-      await resetFollowed(stage, memoryExtent.coins, memoryExtent.range)
+      await resetTracked(stage, memoryExtent.coins, memoryExtent.range)
       const env = { ...process.env, ...replay, BENCH_DATABASE_URL: stage.url }
       const { stdout } = await promisify(execFile)(process.execPath, [scriptFile('bench/memory-process')], {
         env,
       })
-      const { mostKilobytes, ...rest } = told.parse(JSON.parse(stdout.trim().split('\n').at(-1) ?? ''))
+      const { mostKilobytes, ...rest } = reported.parse(JSON.parse(stdout.trim().split('\n').at(-1) ?? ''))
       const megabytes = mostKilobytes / 1_024
       return { ...rest, megabytes, isMet: megabytes < mostMegabytes }
     }),

@@ -61,13 +61,13 @@ export async function benchPage(): Promise<Findings> {
 }
 
 /** A year of each coin in the ledger, and the last day of the coin whose candles are drawn. */
-async function fill({ pool, reach: { settings } }: Stage): Promise<void> {
+async function fill({ pool, deps: { settings } }: Stage): Promise<void> {
   await storeYear(pool, coins, now)
   await storeSamples(pool, now)
   const yesterday = { from: plus(floorTo('1m', now), -day), to: now }
-  for (const leaves of partitionedTables(settings)) {
-    const plans = [...partitionsOf(leaves, yesterday), ...partitionsAhead(leaves, now, 2)]
-    await ensurePartitions(pool, leaves, plans, settings.database.lockTimeout)
+  for (const partitions of partitionedTables(settings)) {
+    const plans = [...partitionsOf(partitions, yesterday), ...partitionsAhead(partitions, now, 2)]
+    await ensurePartitions(pool, partitions, plans, settings.database.lockTimeout)
   }
   await pool.query(
     `insert into ohlcv_data (coin_id, timeframe, timestamp, open, high, low, close, volume)
@@ -88,11 +88,11 @@ async function onPage<T>(
     const engine = await openEngine({ databaseUrl: url, log, clock: systemClock })
     releases.push(() => engine.close())
     const settings = readSettings({ BEACON_HTTP_PORT: '0' })
-    const reach = { settings, pool, engine, jobs, queues, clock: systemClock, log }
+    const deps = { settings, pool, engine, jobs, queues, clock: systemClock, log }
     const web = await openWeb({
-      ...reach,
-      stops: async () => [],
-      readiness: () => readReadiness({ ...reach, upSinceMs: performance.now() }),
+      ...deps,
+      pauses: async () => [],
+      readiness: () => readReadiness({ ...deps, upSinceMs: performance.now() }),
     })
     releases.push(() => web.close())
     const browser = await openBrowser()

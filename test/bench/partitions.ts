@@ -19,7 +19,7 @@ import { migrateUp } from '../../src/store/migrations.ts'
 import { candleTable, partitionAt, partitionsOf } from '../../src/store/partitions.ts'
 import { type Findings, median, rounds, scale, seconds } from './measure.ts'
 
-const leaves = 1_000
+const partitions = 1_000
 const minuteTable = candleTable('1m', 'day')
 const first = toInstant(Date.UTC(2021, 0, 1))
 
@@ -44,17 +44,17 @@ export async function benchPartitions(): Promise<Findings> {
       `insert into coins (id, symbol, name, created_at, updated_at)
        select 'coin-' || n, 'C', 'Coin', now(), now() from generate_series(1, 1000) as n`,
     )
-    const plans = partitionsOf(minuteTable, { from: first, to: plus(first, leaves * day) })
+    const plans = partitionsOf(minuteTable, { from: first, to: plus(first, partitions * day) })
     const making = await seconds(() => ensurePartitions(pool, minuteTable, plans, 2_000))
     const planning = await planningMs(pool)
     const drops: Drop[] = []
     for (const rows of sizes) drops.push(await measureDrop(pool, rows))
     return {
       text: [
-        `${countText(leaves)} daily partitions, made in ${making.toFixed(1)} s: a query over one day is planned in ${planning.toFixed(2)} ms (median of ${rounds * 20})`,
+        `${countText(partitions)} daily partitions, made in ${making.toFixed(1)} s: a query over one day is planned in ${planning.toFixed(2)} ms (median of ${rounds * 20})`,
         dropTable(drops),
       ].join('\n\n'),
-      json: { leaves, makingSeconds: making, planningMs: planning, drops },
+      json: { partitions, makingSeconds: making, planningMs: planning, drops },
     }
   } finally {
     await pool.end()

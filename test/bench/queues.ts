@@ -21,7 +21,7 @@ import { onStage, type Stage } from './stage.ts'
 const jobCount = Math.max(100, Math.round(5_000 * scale))
 const concurrency = 4
 const log = openLog({ level: 'error', pretty: false })
-const patience = { log, waitMs: 10 * second }
+const waitPolicy = { log, waitMs: 10 * second }
 
 /** On both engines, or on the one that is there. */
 export const benchQueues = (): Promise<Row[]> =>
@@ -40,7 +40,7 @@ async function measureEngine(stage: Stage, redisUrl: string | undefined): Promis
   const store =
     redisUrl === undefined
       ? await ownPostgresStore(stage)
-      : await openRedisStore({ redisUrl, patience, onError: () => {} })
+      : await openRedisStore({ redisUrl, waitPolicy, onError: () => {} })
   const [ours, recorded]: [Cost[], Cost[]] = [[], []]
   const bare: Cost[] = []
   try {
@@ -73,7 +73,7 @@ const ownPostgresStore = ({ url }: Stage): Promise<Store> =>
   openPostgresStore({
     databaseUrl: url,
     clock: systemClock,
-    patience,
+    waitPolicy,
     onError: (error) => log.error('queue.failed', { reason: error.message }),
   })
 
@@ -138,7 +138,7 @@ async function ourJobs(stage: Stage, engine: Engine, name: string, onRun?: RunRe
   await queue.addBulk(jobs('nothing'))
   const { count, done } = counting()
   const refused = () => Promise.reject(new Error('these jobs ask nobody'))
-  const { pool, settings, clock, partitions } = stage.reach
+  const { pool, settings, clock, partitions } = stage.deps
   const workers = await startWorkers({
     engine,
     jobs: [countedBy(count)],
@@ -160,7 +160,7 @@ async function ourJobs(stage: Stage, engine: Engine, name: string, onRun?: RunRe
 }
 
 /** As the fleet records its runs. */
-function recorderOn({ pool, reach: { clock } }: Stage): RunRecorder {
+function recorderOn({ pool, deps: { clock } }: Stage): RunRecorder {
   const db = databaseOf(pool)
   return {
     started: (run) => startRun(db, { ...run, startedAt: clock.now() }),

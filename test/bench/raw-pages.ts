@@ -38,8 +38,8 @@ function coinPages(
 ): RawPage[] {
   const symbol = markets[place % markets.length]?.symbol ?? 'BTCUSDT'
   // The recordings are played over and over, but begin in 2017.
-  const stretch = Math.floor(place / markets.length) % 100
-  const played = plus(benchStart, -(1 + stretch) * 30_000 * minute)
+  const missingRange = Math.floor(place / markets.length) % 100
+  const played = plus(benchStart, -(1 + missingRange) * 30_000 * minute)
   // Minutes without trades are left out of the recordings: more of them are taken than needed.
   const candles = closedCandles(
     symbol,

@@ -7,7 +7,7 @@ import type { Range } from '../../src/market/range.ts'
 import { packageDir } from '../../src/package-dir.ts'
 import { markets } from '../../src/replay/markets.ts'
 import { Releases } from '../../src/runtime/release.ts'
-import { followMarket } from '../../src/store/coins.ts'
+import { trackMarket } from '../../src/store/coins.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
 import { benchStart, coinIdAt, reset, type Stage } from './stage.ts'
 
@@ -44,11 +44,11 @@ export async function onReplay<T>(work: (replay: Replay) => Promise<T>): Promise
 export const symbolAt = (place: number): string => markets[place % markets.length]?.symbol ?? 'BTCUSDT'
 
 /** An empty history of so many coins, each followed on a replayed market. */
-export async function resetFollowed(stage: Stage, coins: number, range: Range): Promise<void> {
+export async function resetTracked(stage: Stage, coins: number, range: Range): Promise<void> {
   await reset(stage, coins, range)
   for (let place = 0; place < coins; place += 1) {
     const market = { coinId: coinIdAt(place), source: 'binance', symbol: symbolAt(place) }
-    await inTransaction(stage.pool, (tx) => followMarket(tx, market, benchStart))
+    await inTransaction(stage.pool, (tx) => trackMarket(tx, market, benchStart))
   }
 }
 

@@ -17,11 +17,11 @@ export async function serverTime(pool: Pool): Promise<ServerTime> {
 async function total(postmaster: number): Promise<number> {
   for (;;) {
     const before = await processOf(postmaster)
-    const living = (await children(postmaster)).reduce((sum, { own }) => sum + own, 0)
+    const dynamic = (await children(postmaster)).reduce((sum, { own }) => sum + own, 0)
     const after = await processOf(postmaster)
     if (!before || !after) return Number.NaN
     // A process that ended meanwhile may have been counted twice or not at all: look again.
-    if (before.ended === after.ended) return (after.own + after.ended + living) / ticksPerSecond
+    if (before.ended === after.ended) return (after.own + after.ended + dynamic) / ticksPerSecond
   }
 }
 

@@ -28,7 +28,7 @@ export type Stage = Readonly<{
   /** A folder that is removed at the end. */
   folder: string
   /** What a load reaches, on this server. */
-  reach: Pick<Context, 'pool' | 'settings' | 'clock' | 'partitions' | 'runId'>
+  deps: Pick<Context, 'pool' | 'settings' | 'clock' | 'partitions' | 'runId'>
 }>
 
 export const runId = '00000000-0000-4000-8000-000000000000'
@@ -47,8 +47,8 @@ export async function onStage<T>(work: (stage: Stage) => Promise<T>): Promise<T>
     )
     releases.push(() => pool.close())
     await migrateUp(server.url)
-    const reach = { pool, settings, clock: systemClock, partitions: new Map(), runId }
-    return await work({ url: server.url, pool, server: await serverTime(pool), folder, reach })
+    const deps = { pool, settings, clock: systemClock, partitions: new Map(), runId }
+    return await work({ url: server.url, pool, server: await serverTime(pool), folder, deps })
   } finally {
     await releases.release()
   }
@@ -58,7 +58,7 @@ export const coinIdAt = (place: number): string => `coin-${String(place).padStar
 
 /** An empty history: so many coins, the 1m partitions of the range, nothing else, and nothing left to be written out. */
 export async function reset(
-  { pool, reach: { settings, partitions } }: Stage,
+  { pool, deps: { settings, partitions } }: Stage,
   coins: number,
   range: Range,
 ): Promise<void> {

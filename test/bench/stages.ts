@@ -61,7 +61,7 @@ function ourSteps(pages: readonly RawPage[]): Step[] {
   const found = timed(() =>
     pages.map(({ range }, page) =>
       findingsOf({
-        ...{ timeframe: '1m', answered: range, settledBefore: range.to },
+        ...{ timeframe: '1m', answered: range, absentBefore: range.to },
         ...{ openTimes: prepared.result[page]?.openTimes ?? [], rejected: [] },
       }),
     ),

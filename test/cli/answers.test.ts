@@ -71,11 +71,11 @@ test.concurrent('what is stored is shown as text and as JSON', async () => {
   expect(jsonOf(pricesJson)).toEqual({ prices: [], unpriced: [] })
 })
 
-test.concurrent('gaps are told with their cause, and repaired where they can be', async () => {
+test.concurrent('gaps are reported with their cause, and repaired where they can be', async () => {
   await using site = await openSite()
   site.exchange.setFaults([
-    { path: '/api/v3/klines', when: { nth: 1 }, lie: { name: 'high-below-low', row: 5 } },
-    { path: '/api/v3/klines', when: { nth: 1 }, lie: { name: 'hole', row: 10, rows: 3 } },
+    { path: '/api/v3/klines', when: { nth: 1 }, fault: { name: 'high-below-low', row: 5 } },
+    { path: '/api/v3/klines', when: { nth: 1 }, fault: { name: 'hole', row: 10, rows: 3 } },
   ])
   const gapsAround = 'gaps bitcoin --timeframe 1h --from 2024-02-29 --to 2024-03-03'
   const [partly, text, json] = await site.runLines([backfillTwoDays, gapsAround, `${gapsAround} --json`])
@@ -174,11 +174,11 @@ test.concurrent('coins are added where their source lists them, and removed with
   expect(unlisted?.stderr).toMatch(/^error: binance does not list NOPEUSDT[^\n]+\n$/)
   expect(second).toMatchObject({ code: 0, stdout: expect.stringContaining('coingecko:bitcoin') })
   expect(jsonOf(removed).coins).toMatchObject([{ coinId: 'bitcoin' }])
-  const followed = jsonOf(list).coins
-  expect(followed.find(({ id }: { id: string }) => id === 'frog')).toMatchObject({
+  const tracked = jsonOf(list).coins
+  expect(tracked.find(({ id }: { id: string }) => id === 'frog')).toMatchObject({
     markets: ['binance:PEPEUSDT'],
   })
-  expect(followed.find(({ id }: { id: string }) => id === 'bitcoin')).toBeUndefined()
+  expect(tracked.find(({ id }: { id: string }) => id === 'bitcoin')).toBeUndefined()
   expect(textOf(listText)).toMatch(/^frog +PEPE +frog +binance:PEPEUSDT$/m)
   expect(gone?.code).toBe(2)
   expect(await storedLines(site, 'bitcoin', '1h')).toHaveLength(48)

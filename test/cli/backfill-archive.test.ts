@@ -9,11 +9,11 @@ const waitingForLocks = async (pool: Pool): Promise<number> =>
 
 test('a backfill reads whole months from files, asks for the rest, and its plan says so', async () => {
   await using site = await openSite()
-  const wish = 'backfill bitcoin --timeframe 5m --from 2024-01-01 --to 2024-02-02 --force'
+  const request = 'backfill bitcoin --timeframe 5m --from 2024-01-01 --to 2024-02-02 --force'
   const [planned, loaded, again] = await site.runLines([
-    `${wish} --dry-run`,
-    `${wish} --json`,
-    `${wish} --dry-run --json`,
+    `${request} --dry-run`,
+    `${request} --json`,
+    `${request} --dry-run --json`,
   ])
   expect(planned).toMatchObject({ code: 0, stderr: '' })
   expect(planned?.stdout).toMatch(/BTCUSDT .* 9,216 +1 +1 +< 1 s /)
@@ -44,7 +44,7 @@ test('a backfill reads whole months from files, asks for the rest, and its plan 
 test('reads several files at once, and leaves nothing of one when it is killed in the middle of it', async () => {
   await using site = await openSite()
   const { pool } = site.database
-  const wish = 'backfill bitcoin --timeframe 1m --from 2024-01-01 --force --to'
+  const request = 'backfill bitcoin --timeframe 1m --from 2024-01-01 --force --to'
   const range = { from: toInstant(Date.UTC(2024, 0, 1)), to: toInstant(Date.UTC(2024, 0, 31)) }
   const holder = await pool.connect()
   try {
@@ -59,11 +59,11 @@ test('reads several files at once, and leaves nothing of one when it is killed i
       ['01', '02', '03'].map((day) => ({
         path: `/data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-02-${day}.zip`,
         when: 'always',
-        lie: { name: 'stall' },
+        fault: { name: 'stall' },
       })),
     )
-    const killed = site.start(`${wish} 2024-02-04`)
-    await eventually(() => site.exchange.requests.filter(({ lie }) => lie === 'stall').length, 3)
+    const killed = site.start(`${request} 2024-02-04`)
+    await eventually(() => site.exchange.requests.filter(({ fault }) => fault === 'stall').length, 3)
     await eventually(async () => await waitingForLocks(pool), 1)
     await killed.stop('SIGKILL')
     await holder.query('rollback')
@@ -74,14 +74,14 @@ test('reads several files at once, and leaves nothing of one when it is killed i
 
   site.exchange.setFaults([])
   // A day less is another job: the killed one is believed to be at work for half a minute.
-  const [second] = await site.runLines([`${wish} 2024-01-31 --json`])
+  const [second] = await site.runLines([`${request} 2024-01-31 --json`])
   expect(second).toMatchObject({ code: 0 })
   const stored = await storedLines(site, 'bitcoin', '1m')
   expect(differences(stored, servedLines('BTCUSDT', '1m', range))).toEqual([])
   expect(JSON.parse(second?.stdout ?? '').result).toMatchObject({
     new: stored.length,
     revised: 0,
-    settledBefore: 0,
+    knownBefore: 0,
     failed: [],
   })
 })

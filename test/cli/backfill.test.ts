@@ -40,7 +40,7 @@ const stallAtThirdPages: FaultPlan = thirdPages.map((from) => ({
   path: '/api/v3/klines',
   query: { interval: '1m', startTime: String(from) },
   when: 'always',
-  lie: { name: 'stall' },
+  fault: { name: 'stall' },
 }))
 const jobsAtATime = 4
 
@@ -48,12 +48,12 @@ const jobsAtATime = 4
 const wholeFortnight = 14 * (1_440 + 24)
 
 const countStalled = ({ exchange }: Site): number =>
-  exchange.requests.filter(({ lie }) => lie === 'stall').length
+  exchange.requests.filter(({ fault }) => fault === 'stall').length
 
 /** More than that where a slow machine has let one time out. */
 const untilStalled = (site: Site) => eventually(() => countStalled(site) >= jobsAtATime, true)
 
-/** What came before is stored within `candles.patience`, though the next page does not come. */
+/** What came before is stored within `candles.pageTimeout`, though the next page does not come. */
 const untilSecondPagesStored = (site: Site) =>
   eventually(
     () =>
@@ -93,7 +93,7 @@ const report = z.object({
       received: z.number(),
       new: z.number(),
       requests: z.number(),
-      settledBefore: z.number(),
+      knownBefore: z.number(),
       remaining: z.number(),
     })
     .optional(),
@@ -153,7 +153,7 @@ describe.concurrent.each(engines)('backfill on %s', (engine) => {
     expect(again).toEqual([])
     const { plan, result } = report.parse(JSON.parse(second?.stdout ?? ''))
     expect(result).toMatchObject({
-      settledBefore: wholeFortnight - plan.candles,
+      knownBefore: wholeFortnight - plan.candles,
       new: (await countStored(site)) - stored,
       remaining: 0,
     })

@@ -139,7 +139,7 @@ test.concurrent('markets that two coins had before are named until one of them i
   await site.runLines(['coins list'])
   await site.database.pool.query(`
     insert into coins (id, symbol, name, created_at, updated_at) values ('xbt', 'XBT', 'xbt', now(), now());
-    insert into instruments (coin_id, source, symbol, preference, followed_from, shares_market)
+    insert into instruments (coin_id, source, symbol, preference, tracked_from, shares_market)
       values ('xbt', 'okx', 'btc-usdt', 0, now(), true)`)
   const [list, doctor, refusedThird, removed, cleared] = await site.runLines([
     'coins list',
@@ -155,7 +155,7 @@ test.concurrent('markets that two coins had before are named until one of them i
   expect(checks.find(({ name }: { name: string }) => name === 'markets').findings).toEqual([
     {
       severity: 'warning',
-      sentence: 'okx:btc-usdt is tracked as xbt and as bitcoin: one of them has the candles of another coin.',
+      message: 'okx:btc-usdt is tracked as xbt and as bitcoin: one of them has the candles of another coin.',
       remedy: 'Stop the one that is wrong: npx beacon coins remove xbt, or bitcoin',
     },
   ])

@@ -124,7 +124,7 @@ describe.each(shells)('completion in $name', (shell) => {
       for (const [index, id] of [...ids, 'a$(touch "$FOLDER/carried-out")b'].entries())
         await database.pool.query(
           `with coin as (insert into coins (id, symbol, name, created_at, updated_at) values ($1, 'X', $1, now(), now()) returning id)
-           insert into instruments (coin_id, source, symbol, preference, followed_from) select id, 'binance', $2, 0, now() from coin`,
+           insert into instruments (coin_id, source, symbol, preference, tracked_from) select id, 'binance', $2, 0, now() from coin`,
           [id, `X${index}USDT`],
         )
       const lines = ['beacon coverage ', 'beacon coverage academy']

@@ -8,7 +8,7 @@ import { openSite } from './site.ts'
 
 const stored = { from: '2024-03-01T00:00Z', to: '2024-03-03T00:00Z' }
 const gone = '--from 2024-03-01T05:00:00.000Z --to 2024-03-01T06:00:00.000Z'
-const mend = 'doctor --deep --repair --json'
+const repair = 'doctor --deep --repair --json'
 
 // Several processes, one after another on a loaded machine.
 const patient = { timeout: 150_000 }
@@ -34,13 +34,13 @@ test.concurrent(
     expect(fresh.stdout).toMatch(/\n +→ npx beacon partitions ensure\n/)
     expect(unreached.code).toBe(1)
     expect(findings(unreached, 'database')).toMatchObject([
-      { severity: 'error', sentence: expect.stringContaining('does not answer') },
+      { severity: 'error', message: expect.stringContaining('does not answer') },
     ])
     expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('--repair needs --deep') })
-    expect(findings(stale, 'ledger')).toEqual([])
+    expect(findings(stale, 'coverage')).toEqual([])
     expect(findings(stale, 'freshness')).toContainEqual({
       severity: 'error',
-      sentence: expect.stringMatching(/^1h of bitcoin \(binance\) has had no candle for [\d,]+ days\.$/),
+      message: expect.stringMatching(/^1h of bitcoin \(binance\) has had no candle for [\d,]+ days\.$/),
       remedy: expect.stringContaining('npx beacon start'),
     })
 
@@ -50,32 +50,30 @@ test.concurrent(
     await pool.query(
       `insert into candle_coverage values ('bitcoin', '1h', 'binance', 'refused', '{[2024-03-02,2024-03-03)}', now())`,
     )
-    const [told, mended, repaired, again] = await site.runLines([
+    const [reported, mended, repaired, again] = await site.runLines([
       'doctor --deep --json',
-      mend,
+      repair,
       `gaps bitcoin --timeframe 1h ${gone} --repair --json`,
       'doctor --deep --json',
     ])
-    if (!told || !mended || !repaired || !again) throw new Error('the lines have ended')
-    expect(told.code).toBe(1)
-    const [missing, unrecorded, overlapping] = findings(told, 'ledger')
+    if (!reported || !mended || !repaired || !again) throw new Error('the lines have ended')
+    expect(reported.code).toBe(1)
+    const [missing, unrecorded, overlapping] = findings(reported, 'coverage')
     expect(missing).toEqual({
       severity: 'error',
-      sentence:
+      message:
         'bitcoin 1h from 2024-03-01 05:00 to 2024-03-01 06:00: 1 candle recorded as stored, without a row in ohlcv_data_1h_y2024m03.',
       remedy: `npx beacon doctor --deep --repair, and then: npx beacon gaps bitcoin --timeframe 1h ${gone} --repair`,
     })
-    expect(unrecorded?.sentence).toMatch(
-      /^bitcoin 1h from 2024-03-09 00:00 .* that nothing is recorded of\.$/,
-    )
-    expect(overlapping?.sentence).toMatch(/recorded by binance as stored and refused\.$/)
-    expect(findings(mended, 'ledger').map(({ severity }) => severity)).toEqual([
+    expect(unrecorded?.message).toMatch(/^bitcoin 1h from 2024-03-09 00:00 .* that nothing is recorded of\.$/)
+    expect(overlapping?.message).toMatch(/recorded by binance as stored and refused\.$/)
+    expect(findings(mended, 'coverage').map(({ severity }) => severity)).toEqual([
       'warning',
       'error',
       'warning',
     ])
     expect(repaired).toMatchObject({ code: 0, stdout: expect.stringContaining('"gaps": []') })
-    expect(findings(again, 'ledger')).toEqual([unrecorded])
+    expect(findings(again, 'coverage')).toEqual([unrecorded])
   },
 )
 
@@ -91,7 +89,7 @@ const spoiling = `
       'dropped', 'file:///gone/', 'ohlcv_data_1h/ohlcv_data_1h_y2023m01.7f3a.parquet', '[]', '2024-01-01', 1, 100,
       repeat('0', 64), '{}', '2024-01-01', '2024-01-01');
   insert into ingest_runs (id, job, queue, job_id, attempt, payload, status, started_at, finished_at, outcome)
-    values ('7f3a0000-0000-0000-0000-000000000001', 'ensure-partitions', 'upkeep', '1', 1, '{}', 'done', '2024-01-01',
+    values ('7f3a0000-0000-0000-0000-000000000001', 'ensure-partitions', 'maintenance', '1', 1, '{}', 'done', '2024-01-01',
       '2024-01-01', '{}');
   insert into database_samples (sampled_at, counters, connections_active, connections_idle, connections_waiting, connections_max,
       database_bytes, ping_ms, disk_free_bytes)
@@ -112,7 +110,7 @@ test.concurrent('each thing that was made wrong is found, once, with what mends 
     { ...found(/^The login hub_owner does not see/, /^grant pg_monitor to hub_owner$/), severity: 'warning' },
   ])
   expect(findings(sound, 'runs')).toMatchObject([
-    { severity: 'warning', sentence: expect.stringMatching(/^Never ran well: /) },
+    { severity: 'warning', message: expect.stringMatching(/^Never ran well: /) },
   ])
 
   await site.database.pool.query(spoiling)
@@ -188,8 +186,8 @@ test.each([
   ['another time zone', { timeZone: 'Asia/Kolkata' }, ['error']],
   ['no safety', { fsync: false, autovacuum: false }, ['error', 'error']],
 ])('of a server with %s wrong, so much is said', (_, parts, severities) => {
-  const told = postgresFindings({ ...server, ...parts }, { maxConnections: 50 })
-  expect(told.map(({ severity }) => severity)).toEqual(severities)
+  const reported = postgresFindings({ ...server, ...parts }, { maxConnections: 50 })
+  expect(reported.map(({ severity }) => severity)).toEqual(severities)
 })
 
 test.each([
@@ -197,9 +195,9 @@ test.each([
   ['six hundred', 1_200, ['warning'], 'set max_locks_per_transaction = 640 '],
   ['thousands', 5_208, ['error'], 'set max_locks_per_transaction = 2624 '],
 ])('of the locks for %s, so much is said', (_, locks, severities, remedy) => {
-  const told = lockFindings(server, locks, { maxConnections: 50 })
-  expect(told.map(({ severity }) => severity)).toEqual(severities)
-  expect(told.map((one) => one.remedy).join()).toContain(remedy)
+  const reported = lockFindings(server, locks, { maxConnections: 50 })
+  expect(reported.map(({ severity }) => severity)).toEqual(severities)
+  expect(reported.map((one) => one.remedy).join()).toContain(remedy)
 })
 
 test.each([
@@ -212,8 +210,8 @@ test.each([
     ['redis_version', version],
     ['aof_enabled', '1'],
   ])
-  const told = [...redisVersionFindings(facts), ...redisSettingsFindings(facts)]
-  expect(told.map(({ severity }) => severity)).toEqual(severities)
+  const reported = [...redisVersionFindings(facts), ...redisSettingsFindings(facts)]
+  expect(reported.map(({ severity }) => severity)).toEqual(severities)
 })
 
 test.each([

@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import type { EndedLine } from './line-runner.ts'
 
-type Finding = Readonly<{ severity: string; sentence: string; remedy: string }>
+type Finding = Readonly<{ severity: string; message: string; remedy: string }>
 
 /** What one check has found, from the JSON of `beacon doctor`. */
 export function findings({ stdout }: EndedLine, name: string): readonly Finding[] {
@@ -12,8 +12,8 @@ export function findings({ stdout }: EndedLine, name: string): readonly Finding[
 }
 
 /** An error with such words. */
-export const found = (sentence: RegExp, remedy: RegExp) => ({
+export const found = (message: RegExp, remedy: RegExp) => ({
   severity: 'error',
-  sentence: expect.stringMatching(sentence),
+  message: expect.stringMatching(message),
   remedy: expect.stringMatching(remedy),
 })

@@ -11,7 +11,7 @@ export type AskedLine = Readonly<{ args: readonly string[]; variables: Variables
 export type EndedLine = Readonly<{ code: number; stdout: string; stderr: string }>
 
 /** Shorter than a test may take: a line that does not end fails its own test and no other. */
-const patienceMs = 100_000
+const timeoutMs = 100_000
 
 /** One process for all command lines of a worker: loading the commands costs more than most of them do. */
 let runner: ChildProcess | undefined
@@ -28,13 +28,13 @@ async function runNow(lines: readonly AskedLine[]): Promise<EndedLine[]> {
   runner ??= startRunner()
   const ended = new AbortController()
   const gone = once(runner, 'exit', {
-    signal: AbortSignal.any([ended.signal, AbortSignal.timeout(patienceMs)]),
+    signal: AbortSignal.any([ended.signal, AbortSignal.timeout(timeoutMs)]),
   })
   const outputs = [runner.stdout, runner.stderr].map((stream) => untilMarked(stream, lines.length))
   runner.send(lines)
   try {
-    const [told = [], said = []] = await Promise.race([Promise.all(outputs), gone.then(failure)])
-    return told.map((text, index) => {
+    const [reported = [], said = []] = await Promise.race([Promise.all(outputs), gone.then(failure)])
+    return reported.map((text, index) => {
       const [stdout = '', status = ''] = text.split('\u001f')
       return { code: Number(status), stdout, stderr: said[index] ?? '' }
     })

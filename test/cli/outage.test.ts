@@ -12,7 +12,7 @@ test.each(['', ' --source binance-archive'])(
   'a month with an outage is known after one backfill, explained, accepted, discarded and whole%s',
   async (source) => {
     await using site = await openSite()
-    site.exchange.setFaults([{ when: 'always', lie: { name: 'outage', ...outageOf2018 } }])
+    site.exchange.setFaults([{ when: 'always', fault: { name: 'outage', ...outageOf2018 } }])
     const [first, again, gaps, repaired, listed, verified] = await site.runLines([
       backfill + source,
       backfill + source,
@@ -82,7 +82,7 @@ test.each(['', ' --source binance-archive'])(
       stored: 597,
       absent: { 'no-trades': 32, discarded: 43 },
       refused: 0,
-      owed: 0,
+      missing: 0,
       balances: true,
     })
     expect(site.exchange.requests.length).toBe(requests)

@@ -90,8 +90,10 @@ const test = base
     return another
   })
   .extend('sound', { scope: 'file' }, async ({ site, another }) => {
-    const lie = { name: 'high-below-low', row: 5 } as const
-    site.exchange.setFaults([{ path: '/api/v3/klines', query: { symbol: 'ETHUSDT' }, when: { nth: 1 }, lie }])
+    const fault = { name: 'high-below-low', row: 5 } as const
+    site.exchange.setFaults([
+      { path: '/api/v3/klines', query: { symbol: 'ETHUSDT' }, when: { nth: 1 }, fault },
+    ])
     return runNamed(site, loadAndLook(another))
   })
   .extend('kept', { scope: 'file' }, ({ sound }) => jsonOf(sound('quarantine')).rows[0])
@@ -129,13 +131,13 @@ describe('a certificate', () => {
       stored: 168,
       absent: {},
       refused: 0,
-      owed: 0,
+      missing: 0,
       provisional: 0,
       revised: 0,
       sources: [{ source: 'binance', candles: 168, stretches: 1 }],
       runs: { count: 1, first: [{ job: 'backfill-candles', source: 'binance', status: 'done' }] },
     })
-    expect(oneOf(sound('longer certificate'))).toMatchObject({ expected: 192, stored: 168, owed: 24 })
+    expect(oneOf(sound('longer certificate'))).toMatchObject({ expected: 192, stored: 168, missing: 24 })
   })
 
   test('has the SHA-256 of any other copy, which psql and the page compute without us', async ({
@@ -224,7 +226,7 @@ describe('a row in quarantine', () => {
       market: 'ETHUSDT',
       openTime: '2024-03-01T05:00:00.000Z',
       timesSeen: 1,
-      settled: null,
+      resolved: null,
     })
     expect(kept.lastSeenAt).toBe(kept.quarantinedAt)
     expect(damaged('list').stdout).toMatch(/^id +last seen +count +market .*\breason$/m)
@@ -238,7 +240,7 @@ describe('a row in quarantine', () => {
   })
 
   test('that is discarded counts as absent, and is no difference', ({ kept, damaged }) => {
-    expect(jsonOf(damaged('discard'))).toEqual({ discarded: [kept.id], settledBefore: [] })
+    expect(jsonOf(damaged('discard'))).toEqual({ discarded: [kept.id], absentBefore: [] })
     expect(jsonOf(damaged('list after'))).toEqual({ total: 0, rows: [] })
     expect(damaged('list of settled').stdout).toMatch(
       new RegExp(`^${kept.id.slice(0, 8)} .* discarded `, 'm'),
@@ -247,7 +249,7 @@ describe('a row in quarantine', () => {
       stored: 167,
       absent: { discarded: 1 },
       refused: 0,
-      owed: 0,
+      missing: 0,
     })
     expect(damaged('verify with a discarded one')).toMatchObject({
       code: 0,

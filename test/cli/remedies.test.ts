@@ -84,7 +84,7 @@ describe('a command that a message names helps when it is run', () => {
   test.concurrent('with rejected candles, differences and a copy to compare', patient, async () => {
     await using site = await openSite({ config: 'follow: [bitcoin, ethereum]\n' })
     site.exchange.setFaults([
-      { path: '/api/v3/klines', when: { nth: 1 }, lie: { name: 'high-below-low', row: 5 } },
+      { path: '/api/v3/klines', when: { nth: 1 }, fault: { name: 'high-below-low', row: 5 } },
     ])
     const rejected = await runOne(site, `backfill bitcoin ${day} --force --no-archive`)
     expect(rejected.code).toBe(1)

@@ -20,20 +20,20 @@ test.concurrent('prints the variables that lead there, serves, logs every reques
   expect([await ping(), await ping()]).toEqual([200, 403])
   const { code, stderr } = await running.stop('SIGINT')
   expect(code).toBe(0)
-  const told = stderr
+  const reported = stderr
     .split('\n')
     .flatMap((line) => (line.includes('replay.request') ? [JSON.parse(line)] : []))
-  expect(told).toMatchObject([
-    { source: 'binance', path: '/api/v3/ping', status: 200, lie: null },
-    { source: 'binance', path: '/api/v3/ping', status: 403, lie: 'firewall' },
+  expect(reported).toMatchObject([
+    { source: 'binance', path: '/api/v3/ping', status: 200, fault: null },
+    { source: 'binance', path: '/api/v3/ping', status: 403, fault: 'firewall' },
   ])
 })
 
 test.concurrent('tells the same as JSON', async () => {
   await using running = await startReplay('--source binance --json')
-  const told = z
+  const reported = z
     .array(z.object({ source: z.string(), url: z.url(), variable: z.string() }))
     .parse(JSON.parse(running.stdout()))
-  expect(told).toMatchObject([{ source: 'binance', variable: 'BINANCE_BASE_URL' }])
+  expect(reported).toMatchObject([{ source: 'binance', variable: 'BINANCE_BASE_URL' }])
   expect((await running.stop('SIGTERM')).code).toBe(0)
 })

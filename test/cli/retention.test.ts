@@ -3,9 +3,9 @@ import { toIso } from '../../src/market/instant.ts'
 import {
   daysAgo,
   freshData,
-  leavesNow,
-  minuteLeaf,
-  priceLeaf,
+  minutePartition,
+  partitionsNow,
+  pricePartition,
   someCandles,
   somePrices,
 } from '../lifecycle/retaining.ts'
@@ -21,23 +21,23 @@ test('beacon retention tells what it would do and why, does it, and then has not
   await someCandles(pool, coinId, daysAgo(7), 500, '5m')
   await someCandles(pool, coinId, daysAgo(40), 501, '5m')
   await somePrices(pool, coinId, daysAgo(32), 40)
-  const before = await leavesNow(pool)
+  const before = await partitionsNow(pool)
 
-  const [told, asJson, refused, wrong] = await site.runLines([
+  const [reported, asJson, refused, wrong] = await site.runLines([
     'retention --dry-run',
     'retention --dry-run --json',
     'retention',
     'retention --force',
   ])
   // The message that the run ends with, and its exit status.
-  expect(told).toMatchObject({ code: 1, stderr: refused?.stderr.split('\n').slice(-2).join('\n') })
+  expect(reported).toMatchObject({ code: 1, stderr: refused?.stderr.split('\n').slice(-2).join('\n') })
   expect(asJson?.code).toBe(1)
   // A row and the lines that its last column goes on with.
-  const rows = (told?.stdout ?? '').replaceAll(/\n +/g, ' ').split('\n')
+  const rows = (reported?.stdout ?? '').replaceAll(/\n +/g, ' ').split('\n')
   const line = (text: string) => rows.find((each) => each.startsWith(text)) ?? ''
-  expect(line(minuteLeaf(9))).toMatch(/ 20 +\S+ kB +dropped +ended more than 7 days ago$/)
-  expect(line(minuteLeaf(1))).toMatch(/ 100 +\S+ kB +kept +kept until \S+ 00:00$/)
-  expect(line(priceLeaf(32))).toMatch(
+  expect(line(minutePartition(9))).toMatch(/ 20 +\S+ kB +dropped +ended more than 7 days ago$/)
+  expect(line(minutePartition(1))).toMatch(/ 100 +\S+ kB +kept +kept until \S+ 00:00$/)
+  expect(line(pricePartition(32))).toMatch(
     / 40 +\S+ kB +rolled up, compared and dropped +ended more than 30 days ago$/,
   )
   expect(line('ohlcv_data_5m')).toMatch(
@@ -55,14 +55,14 @@ test('beacon retention tells what it would do and why, does it, and then has not
   })
   expect(plan.partitions).toContainEqual({
     table: 'market_data',
-    name: priceLeaf(32),
+    name: pricePartition(32),
     from: toIso(daysAgo(32)),
     to: toIso(daysAgo(31)),
     rows: 40,
     bytes: expect.any(Number),
     ending: 'roll-up',
     keptUntil: toIso(daysAgo(1)),
-    verdict: 'goes',
+    decision: 'goes',
     reason: 'ended more than 30 days ago',
     isExact: true,
     hold: null,
@@ -70,7 +70,7 @@ test('beacon retention tells what it would do and why, does it, and then has not
 
   // It does what nobody has to agree to, and then says what is left.
   expect(refused).toMatchObject({ code: 1, stdout: '' })
-  expect(refused?.stderr).toContain(`${priceLeaf(32)} is deleted with 40 rows\n`)
+  expect(refused?.stderr).toContain(`${pricePartition(32)} is deleted with 40 rows\n`)
   expect(refused?.stderr).toMatch(
     /error: more than half of ohlcv_data_5m would be deleted at once.*beacon retention --yes\n$/,
   )
@@ -85,12 +85,12 @@ test('beacon retention tells what it would do and why, does it, and then has not
   expect(agreed).toMatchObject({ code: 0 })
   expect(agreed?.stdout).toMatch(/^Dropped 2 partitions with 501 rows, \S+ kB\.\n$/)
   expect(JSON.parse(nothing?.stdout ?? '')).toMatchObject({ dropped: [], rows: 0, bytes: 0, heldBack: [] })
-  const gone = before.filter((name) => !agreedLeaves(plan).has(name))
-  expect(await leavesNow(pool)).toEqual(gone)
+  const gone = before.filter((name) => !agreedPartitions(plan).has(name))
+  expect(await partitionsNow(pool)).toEqual(gone)
 })
 
-const agreedLeaves = ({ partitions }: { partitions: { name: string; verdict: string }[] }) =>
-  new Set(partitions.filter(({ verdict }) => verdict !== 'stays').map(({ name }) => name))
+const agreedPartitions = ({ partitions }: { partitions: { name: string; decision: string }[] }) =>
+  new Set(partitions.filter(({ decision }) => decision !== 'stays').map(({ name }) => name))
 
 test('beacon retention --dry-run fails where the clocks disagree, as the run does', async () => {
   await using site = await openSite()

@@ -22,9 +22,9 @@ const aSeries = (parts: Partial<SeriesStatus> = {}): SeriesStatus => ({
   secondsBehind: 14,
   state: 'fresh',
   quiet: false,
-  owedCandles: 0,
+  missingCandles: 0,
   wantedCandles: 1_000,
-  followedFrom: toIso(now),
+  trackedFrom: toIso(now),
   ...parts,
 })
 
@@ -56,7 +56,7 @@ const ready: Status['readiness'] = {
 
 const aStatus = (parts: Partial<Status> = {}): Status => ({
   generatedAt: toIso(now),
-  overall: { state: 'ok', sentence: 'Everything is fine.', others: [], findings: [] },
+  overall: { state: 'ok', message: 'Everything is fine.', others: [], findings: [] },
   readiness: ready,
   blocking: [],
   unreachable: { isNetworkDown: false, sources: [] },
@@ -93,7 +93,7 @@ const textOf = (status: Status, alerts: readonly string[] = [], colours = false,
 const crowded = aStatus({
   overall: {
     state: 'attention',
-    sentence: `401 series are stale: ${'coin-'.repeat(9)}x 1m has had no candle for 5 days, and that is how it is.`,
+    message: `401 series are stale: ${'coin-'.repeat(9)}x 1m has had no candle for 5 days, and that is how it is.`,
     others: many(
       9,
       (index) => `Another thing of ${index} that is not as it should be, ${'and more '.repeat(9)}.`,
@@ -129,7 +129,7 @@ describe('the status in a terminal', () => {
       const lines = text.split('\n')
       expect(lines.filter((line) => line.length > width)).toEqual([])
       const words = text.replaceAll(/\s+/g, ' ')
-      expect(words).toContain(crowded.overall.sentence)
+      expect(words).toContain(crowded.overall.message)
       for (const alert of alerts.slice(0, 5)) expect(words).toContain(`! ${alert.trim()}`)
       expect(words).toContain('and 7 more')
       expect(words.split(`again ${'again '.repeat(39)}`)).toHaveLength(2)
@@ -182,11 +182,11 @@ describe('the status in a terminal', () => {
 
   test('begins with the open alerts that the database has, and JSON is as the page has it', async () => {
     await using site = await openSite()
-    const sentence = 'The disk will be full in about 3 days: make room.'
-    await reconcileIncidents(site.database.pool, [{ key: 'disk.filling', sentence }], now, false)
+    const message = 'The disk will be full in about 3 days: make room.'
+    await reconcileIncidents(site.database.pool, [{ key: 'disk.filling', message }], now, false)
     const [text, json] = await site.runLines(['status', 'status --json'])
     expect(text).toMatchObject({ code: 0, stderr: '' })
-    expect(text?.stdout).toContain(`\n! ${sentence}\n`)
+    expect(text?.stdout).toContain(`\n! ${message}\n`)
     expect(text?.stdout).not.toContain('\u001b')
     expect(text?.stdout.split('\n').length).toBeLessThanOrEqual(24)
     const status: Status = JSON.parse(json?.stdout ?? '')

@@ -67,12 +67,12 @@ async function contents({ database: { pool } }: Site): Promise<unknown[]> {
 
 function expectEach(ends: readonly EndedLine[], wanted: readonly (readonly [string, RegExp])[]): void {
   expect(ends).toHaveLength(wanted.length)
-  for (const [index, [line, sentence]] of wanted.entries()) {
+  for (const [index, [line, message]] of wanted.entries()) {
     expect({ line, ...ends[index] }).toEqual({
       line,
       code: 2,
       stdout: '',
-      stderr: expect.stringMatching(sentence),
+      stderr: expect.stringMatching(message),
     })
   }
 }
@@ -117,7 +117,7 @@ test.concurrent(
       candles: 24,
       requests: 1,
       expiring: 24,
-      series: [{ symbol: 'PEPEUSDT', owed: [{ from: '2024-03-01T00:00:00.000Z' }] }],
+      series: [{ symbol: 'PEPEUSDT', missing: [{ from: '2024-03-01T00:00:00.000Z' }] }],
     })
     expect(long).toMatchObject({ code: 0, stdout: expect.stringContaining('26,297,280 candles') })
 
@@ -196,7 +196,7 @@ test.concurrent('mistakes in what is configured are told by file and line, or by
       [1, 'the password in DATABASE_URL: correct it'],
       [1, 'does not exist: create it, or change its name in DATABASE_URL'],
       [1, 'a file is in its way: set BEACON_DATA_DIR to another'],
-    ].map(([code, sentence]) => [code, '', expect.stringContaining(String(sentence))]),
+    ].map(([code, message]) => [code, '', expect.stringContaining(String(message))]),
   )
   for (const { stderr } of ends) expect(stderr).toMatch(/^error: [^\n]+\n( {2}[^\n]+\n)*$/)
 })

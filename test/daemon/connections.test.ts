@@ -42,7 +42,7 @@ describe.concurrent.each(engines)('an idle daemon of six coins on %s', (engine) 
     const url = await untilReady(daemon)
     await eventually(() => isIdle(site), true)
     await Promise.all(
-      ['/api/status', '/api/sources', '/api/upkeep', '/api/database', '/readyz'].map((path) =>
+      ['/api/status', '/api/sources', '/api/maintenance', '/api/database', '/readyz'].map((path) =>
         getJson(url, path),
       ),
     )

@@ -94,7 +94,7 @@ const wantedSchedules = {
     'beacon.ingest-prices 20 */1 * * * *',
     'beacon.sync-coins 50 20 1 * * *',
   ],
-  upkeep: [
+  maintenance: [
     'beacon.check-archive 30 3 * * 0',
     'beacon.enforce-retention 30 0 * * *',
     'beacon.ensure-partitions 40 0 * * * *',
@@ -186,11 +186,11 @@ const stallsAtPage = (page: number): FaultPlan =>
   pagesOf(page).map((from) => ({
     query: { startTime: String(from) },
     when: 'always',
-    lie: { name: 'stall' },
+    fault: { name: 'stall' },
   }))
 
 const untilStalled = ({ exchange }: Site, count: number) =>
-  eventually(() => exchange.requests.filter(({ lie }) => lie === 'stall').length, count)
+  eventually(() => exchange.requests.filter(({ fault }) => fault === 'stall').length, count)
 
 describe.concurrent.each(engines)('a backfill that daemons work for, on %s', (engine) => {
   test('outlives one that is killed, and is finished by the command when the next is stopped', async () => {

@@ -52,7 +52,7 @@ const status = z.object({
       coinId: z.string(),
       timeframe: z.string(),
       lastOpenTime: z.string().nullable(),
-      owedCandles: z.number(),
+      missingCandles: z.number(),
     }),
   ),
 })
@@ -63,7 +63,7 @@ async function countWhole(url: string | undefined): Promise<number> {
   const counts = ['1m', '1h', '1d'].map(
     (timeframe) =>
       series.filter(
-        (one) => one.timeframe === timeframe && one.lastOpenTime !== null && one.owedCandles === 0,
+        (one) => one.timeframe === timeframe && one.lastOpenTime !== null && one.missingCandles === 0,
       ).length,
   )
   return Math.min(...counts)

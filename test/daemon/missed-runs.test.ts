@@ -27,7 +27,7 @@ const retentionTick = (attemptsMade = 0) => aTick('enforce-retention', '30 0 * *
 describe.each(engines)('a run of a schedule that is picked up long after it was due, on %s', (kind) => {
   const test = withDatabase.extend('fleet', async ({ freshDatabase }, { onCleanup }) => {
     const opened = await Promise.all([1, 2].map(() => openTestEngine(freshDatabase.url, kind)))
-    for (const engine of opened) await engine.queue('upkeep').obliterate({ force: true })
+    for (const engine of opened) await engine.queue('maintenance').obliterate({ force: true })
     onCleanup(async () => {
       await Promise.all(opened.map((engine) => engine.close()))
     })
@@ -44,10 +44,12 @@ describe.each(engines)('a run of a schedule that is picked up long after it was 
   })
 
   const waitingIn = async ({ engine }: Readonly<{ engine: Engine }>) =>
-    (await engine.queue('upkeep').getJobs(['delayed', 'waiting', 'prioritized'])).map(({ id, delay }) => ({
-      id,
-      delay,
-    }))
+    (await engine.queue('maintenance').getJobs(['delayed', 'waiting', 'prioritized'])).map(
+      ({ id, delay }) => ({
+        id,
+        delay,
+      }),
+    )
 
   test('is done once by a fleet that starts together, after what it needs', async ({ fleet }) => {
     const [first] = fleet
@@ -65,7 +67,7 @@ describe.each(engines)('a run of a schedule that is picked up long after it was 
     const db = databaseOf(first.context.pool)
     const run = await startRun(db, {
       job: 'enforce-retention',
-      queue: 'upkeep',
+      queue: 'maintenance',
       jobId: 'enforce-retention',
       attempt: 1,
       payload: { agreed: false },

@@ -29,7 +29,7 @@ describe.concurrent.each(engines)('the bad minute of a source, on %s', (engine) 
     const outage = ['1h', '1d'].map((interval) => ({
       query: { interval },
       when: 'always' as const,
-      lie: { name: 'server-error' as const, status: 503 as const },
+      fault: { name: 'server-error' as const, status: 503 as const },
     }))
     site.exchange.setFaults(outage)
     const daemon = site.start('start')

@@ -22,7 +22,7 @@ export async function untilReady(daemon: Running): Promise<string | undefined> {
 /** Stops a daemon as a service manager does: it must end well, and before the manager loses patience. */
 export async function expectGracefulStop(daemon: Running, signal: 'SIGTERM' | 'SIGINT'): Promise<void> {
   const { code, tookMs, stderr } = await daemon.stop(signal)
-  expect({ code, told: code === 0 ? '' : stderr }).toEqual({ code: 0, told: '' })
+  expect({ code, reported: code === 0 ? '' : stderr }).toEqual({ code: 0, reported: '' })
   expect(tookMs).toBeLessThan(5_000)
 }
 

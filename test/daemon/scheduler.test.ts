@@ -2,9 +2,9 @@ import { describe, expect } from 'vitest'
 import { queues } from '../../jobs/catalog.ts'
 import { day, type Instant, minute, plus, toInstant } from '../../src/market/instant.ts'
 import type { Engine } from '../../src/queue/engine.ts'
-import { lookAfterSchedules } from '../../src/scheduler.ts'
+import { checkSchedules } from '../../src/scheduler.ts'
 import { readSettings } from '../../src/settings.ts'
-import { followMarket, unfollowCoin, upsertCoin } from '../../src/store/coins.ts'
+import { trackMarket, unfollowCoin, upsertCoin } from '../../src/store/coins.ts'
 import { finishRun, startRun } from '../../src/store/runs.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { recordingLog } from '../queue/fleet.ts'
@@ -21,21 +21,21 @@ const test = withDatabase.extend('engine', async ({ freshDatabase }, { onCleanup
 
 type Scene = Readonly<{ freshDatabase: TestDatabase; engine: Engine }>
 
-const look = ({ freshDatabase: { pool, url }, engine }: Scene, now: Instant, lookedAt?: Instant) =>
-  lookAfterSchedules(
+const check = ({ freshDatabase: { pool, url }, engine }: Scene, now: Instant, checkedAt?: Instant) =>
+  checkSchedules(
     {
       engine,
       context: { clock: { now: () => now }, log: recordingLog(), settings: readSettings({}), pool },
     },
     url,
-    lookedAt,
+    checkedAt,
   )
 
 const follow = ({ freshDatabase: { pool } }: Scene, coinId: string, market: string, now: Instant) =>
   inTransaction(pool, async (tx) => {
     const [source = '', symbol = ''] = market.split(':')
     await upsertCoin(tx.db, coinId, { symbol: coinId, name: coinId }, now)
-    await followMarket(tx, { coinId, source, symbol }, now)
+    await trackMarket(tx, { coinId, source, symbol }, now)
   })
 
 /** The sources with a schedule of candles. */
@@ -79,14 +79,14 @@ describe('the scheduler', () => {
     engine,
   }) => {
     const scene = { freshDatabase, engine }
-    await look(scene, noon)
+    await check(scene, noon)
     expect(await scheduled(scene)).toEqual([])
     await follow(scene, 'bitcoin', 'okx:BTC-USDT', plus(noon, minute))
-    await look(scene, plus(noon, 3 * minute), noon)
+    await check(scene, plus(noon, 3 * minute), noon)
     expect(await scheduled(scene)).toEqual(['okx'])
     expect(await caughtUp(scene)).toEqual(runsOf('okx'))
     await inTransaction(freshDatabase.pool, (tx) => unfollowCoin(tx, 'bitcoin', plus(noon, 4 * minute)))
-    await look(scene, plus(noon, 6 * minute), plus(noon, 3 * minute))
+    await check(scene, plus(noon, 6 * minute), plus(noon, 3 * minute))
     expect(await scheduled(scene)).toEqual([])
   })
 
@@ -96,17 +96,17 @@ describe('the scheduler', () => {
   }) => {
     const scene = { freshDatabase, engine }
     await follow(scene, 'bitcoin', 'binance:BTCUSDT', plus(noon, -day))
-    await look(scene, noon)
+    await check(scene, noon)
     await workedOff(scene, noon)
-    await look(scene, plus(noon, minute), noon)
+    await check(scene, plus(noon, minute), noon)
     expect(await caughtUp(scene)).toEqual([])
     // Its day's candles would otherwise come at midnight.
     const addedAt = plus(noon, 2 * minute)
     await follow(scene, 'ethereum', 'binance:ETHUSDT', addedAt)
-    await look(scene, plus(noon, 4 * minute), plus(noon, minute))
+    await check(scene, plus(noon, 4 * minute), plus(noon, minute))
     expect(await caughtUp(scene)).toEqual(runsOf('binance'))
     await workedOff(scene, plus(noon, 4 * minute))
-    await look(scene, plus(noon, 4.5 * minute), plus(noon, 4 * minute))
+    await check(scene, plus(noon, 4.5 * minute), plus(noon, 4 * minute))
     expect(await caughtUp(scene)).toEqual([])
   })
 
@@ -118,8 +118,8 @@ describe('the scheduler', () => {
     const engines = await Promise.all([1, 2, 3].map(() => openTestEngine(url)))
     try {
       const scenes = engines.map((one) => ({ freshDatabase, engine: one }))
-      await Promise.all(scenes.map((scene) => look(scene, noon)))
-      const waiting = await engine.queue('upkeep').getJobs(['waiting', 'prioritized', 'delayed'])
+      await Promise.all(scenes.map((scene) => check(scene, noon)))
+      const waiting = await engine.queue('maintenance').getJobs(['waiting', 'prioritized', 'delayed'])
       const refreshes = waiting.filter(({ id }) => id === 'refresh-views_daily_price_summary')
       expect(refreshes).toHaveLength(1)
       // Done and gone from its queue while another starts: the record of runs tells, whatever the queue forgets.
@@ -127,7 +127,7 @@ describe('the scheduler', () => {
       const [one] = refreshes
       const run = await startRun(databaseOf(pool), {
         job: 'refresh-views',
-        queue: 'upkeep',
+        queue: 'maintenance',
         jobId: one?.id ?? '',
         attempt: 1,
         payload,
@@ -135,8 +135,8 @@ describe('the scheduler', () => {
       })
       await finishRun(databaseOf(pool), run, { status: 'done', outcome: {} }, noon)
       await one?.remove()
-      await Promise.all(scenes.map((scene) => look(scene, plus(noon, minute))))
-      const later = await engine.queue('upkeep').getJobs(['waiting', 'prioritized', 'delayed'])
+      await Promise.all(scenes.map((scene) => check(scene, plus(noon, minute))))
+      const later = await engine.queue('maintenance').getJobs(['waiting', 'prioritized', 'delayed'])
       expect(later.filter(({ id }) => id === 'refresh-views_daily_price_summary')).toEqual([])
     } finally {
       await Promise.all(engines.map((one) => one.close()))

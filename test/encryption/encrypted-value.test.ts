@@ -61,10 +61,10 @@ describe('the length', () => {
   test('is reckoned in bytes, and what does not fit is refused whatever the key, with how much would', () => {
     const text = 'ä'.repeat(capacityOf(apiKey) / 2)
     expect(decrypt(ring, apiKey, row, encrypt(ring, apiKey, row, text))).toBe(text)
-    const sentence =
+    const message =
       'the text for api_connections.api_key has 151 bytes, and 150 fit once it is encrypted: shorten it'
-    expect(() => encrypt(ring, apiKey, row, `${text}x`)).toThrow(new InvalidInput(sentence))
-    expect(() => encrypt(longestId, apiKey, row, `${text}x`)).toThrow(new InvalidInput(sentence))
+    expect(() => encrypt(ring, apiKey, row, `${text}x`)).toThrow(new InvalidInput(message))
+    expect(() => encrypt(longestId, apiKey, row, `${text}x`)).toThrow(new InvalidInput(message))
   })
 
   test('half of a character is refused: it would come back as another', () => {

@@ -27,7 +27,7 @@ export const aSeriesOf = (coinId: string, timeframe: Timeframe | undefined, symb
     id: coinId,
     symbol,
     name: 'A coin',
-    markets: [{ coinId, source: 'binance', symbol: `${symbol}USDT`, preference: 0, followedFrom: now }],
+    markets: [{ coinId, source: 'binance', symbol: `${symbol}USDT`, preference: 0, trackedFrom: now }],
   },
 })
 

@@ -73,7 +73,7 @@ function mayImport({ file, target }: Import): boolean {
 }
 
 const isOurs = ({ target }: Import): boolean => target.endsWith('.ts')
-const told = ({ file, target }: Import): string => `${file} imports ${target}`
+const reported = ({ file, target }: Import): string => `${file} imports ${target}`
 
 describe('the direction of imports', () => {
   test('every file stands in one of the layers', () => {
@@ -82,14 +82,14 @@ describe('the direction of imports', () => {
 
   test('a file imports only what stands to the left of its folder', () => {
     expect(imports.filter(isOurs).length).toBeGreaterThan(100)
-    expect(imports.filter((one) => isOurs(one) && !mayImport(one)).map(told)).toEqual([])
+    expect(imports.filter((one) => isOurs(one) && !mayImport(one)).map(reported)).toEqual([])
   })
 
   test('what everybody may import knows neither a source nor the database', () => {
     const known = imports.filter((one) => isOurs(one) && forEverybody.includes(one.file))
     const deepest = layers.findIndex((places) => places.includes('src/settings'))
     const tooDeep = known.filter(({ target }) => !forEverybody.includes(target) && layerOf(target) > deepest)
-    expect(tooDeep.map(told)).toEqual([])
+    expect(tooDeep.map(reported)).toEqual([])
   })
 })
 
@@ -119,7 +119,9 @@ const keepers: Readonly<Record<string, readonly string[]>> = {
 describe('packages with one keeper', () => {
   test.each(Object.entries(keepers))('%s is called only in %j', (name, places) => {
     const users = imports.filter(({ target, typesOnly }) => target === name && !typesOnly)
-    expect(users.filter(({ file }) => !places.some((place) => isWithin(file, place))).map(told)).toEqual([])
+    expect(users.filter(({ file }) => !places.some((place) => isWithin(file, place))).map(reported)).toEqual(
+      [],
+    )
   })
 })
 

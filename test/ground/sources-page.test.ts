@@ -7,11 +7,10 @@ function rowOf({ id, hosts, candles, rateLimits }: CandleSource): string {
   const names = hosts.map((host) => `\`${new URL(host).host}\``).join(', ')
   const { pageSize, mostRows, weight, depth, trades, madeFrom = {} } = candles as CandleTraits
   const rows = mostRows === undefined ? pageSize : `${pageSize} to ${mostRows}`
-  const reach =
-    depth === undefined ? 'to the listing' : `${depth} candles${trades ? ', then its trades' : ''}`
+  const deps = depth === undefined ? 'to the listing' : `${depth} candles${trades ? ', then its trades' : ''}`
   const made = Object.entries(madeFrom).map(([timeframe, part]) => `${timeframe} of ${part}`)
   const limits = rateLimits.map(({ points, perMs }) => `${points} per ${perMs / 1_000} s`).join(', ')
-  const cells = [`\`${id}\``, names, rows, weight, reach, made.join(', '), limits]
+  const cells = [`\`${id}\``, names, rows, weight, deps, made.join(', '), limits]
   return `| ${cells.join(' | ')} |`.replace('|  |', '| |')
 }
 

@@ -3,8 +3,8 @@ import { Aborted, RateLimited } from '../../src/fault.ts'
 import { type Budget, openBudget, unlimitedBudget } from '../../src/http/budget.ts'
 import { openLeakyBucket } from '../../src/http/leaky-bucket.ts'
 import { paceOf } from '../../src/http/pace.ts'
+import { openPauses } from '../../src/http/pauses.ts'
 import type { HttpAnswer, HttpRequest, Lane, RateLimit } from '../../src/http/request.ts'
-import { openStops } from '../../src/http/stops.ts'
 import { hour, minute, plus, second, toInstant } from '../../src/market/instant.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { recordingLog } from '../queue/fleet.ts'
@@ -173,8 +173,8 @@ describe.concurrent.each(engines)('on %s', (engine) => {
     await openLeakyBucket(stores[1], source, paceOf(rateLimits, 0.8)).fillFor(2 * minute)
     const waiting = budget.take(request, 'live', never)
     // By the time of these answers the one who waits has looked for the reason.
-    for (let answers = 0; answers < 5; answers += 1) expect(await budget.stops([source])).toEqual([])
-    await openStops(stores[1]).write({ source, kind: 'banned', leftMs: 2 * minute })
+    for (let answers = 0; answers < 5; answers += 1) expect(await budget.pauses([source])).toEqual([])
+    await openPauses(stores[1]).write({ source, kind: 'banned', leftMs: 2 * minute })
     await expect(waiting).rejects.toThrow(/for another 1\d\d s$/)
   })
 
@@ -195,12 +195,12 @@ describe.concurrent.each(engines)('on %s', (engine) => {
     const stop = { kind: 'banned', leftMs: 4_000 } as const
     await fleet[0].stop(request, stop, 'banned for a while')
     await fleet[1].stop(request, stop, 'banned for a while')
-    expect(await fleet[1].stops([aSource(), source])).toEqual([
+    expect(await fleet[1].pauses([aSource(), source])).toEqual([
       { source, kind: 'banned', leftMs: expect.any(Number) },
     ])
     await fleet[0].take(request, 'live', never)
     await fleet[0].take(request, 'live', never)
-    expect(await fleet[1].stops([source])).toEqual([])
+    expect(await fleet[1].pauses([source])).toEqual([])
     expect(log.events.map(({ event, fields }) => [event, fields])).toEqual([
       [
         'source.banned',
@@ -215,10 +215,10 @@ describe.concurrent.each(engines)('on %s', (engine) => {
     const unserved = { kind: 'unserved', leftMs: minute } as const
     await fleet[0].stop(request, unserved, 'not here')
     await fleet[1].take(request, 'live', never)
-    expect(await fleet[1].stops([request.source])).toMatchObject([{ kind: 'unserved' }])
+    expect(await fleet[1].pauses([request.source])).toMatchObject([{ kind: 'unserved' }])
     await fleet[0].stop(request, { kind: 'banned', leftMs: minute }, 'banned')
     await fleet[0].stop(request, unserved, 'not here')
-    expect(await fleet[1].stops([request.source])).toMatchObject([{ kind: 'banned' }])
+    expect(await fleet[1].pauses([request.source])).toMatchObject([{ kind: 'banned' }])
     expect(log.events.map(({ event }) => event)).toEqual(['source.unserved', 'source.banned'])
   })
 
@@ -227,14 +227,15 @@ describe.concurrent.each(engines)('on %s', (engine) => {
     const request = aRequest({ rateLimits: [limit] })
     const bucket = openLeakyBucket(stores[1], request.source, paceOf([limit], 0.8))
     const answeredAt = toInstant(Math.floor(systemClock.now() / minute) * minute + 20 * second)
-    const told = (headers: Record<string, string>) => budget.observe(request, anAnswer(headers, answeredAt))
-    for (const used of ['25', '', 'many']) await told({ 'x-used': used })
-    await told({})
+    const reported = (headers: Record<string, string>) =>
+      budget.observe(request, anAnswer(headers, answeredAt))
+    for (const used of ['25', '', 'many']) await reported({ 'x-used': used })
+    await reported({})
     expect(await bucket.pour(1, 'backfill')).toMatchObject({ fits: true })
-    await told({ 'x-used': '50' })
+    await reported({ 'x-used': '50' })
     // Thirty are left, which are 23 s of our own pace, and 40 s of the window: it begins again when that is made good.
     const short = await bucket.pour(1, 'live')
-    await told({ 'x-used': '81' })
+    await reported({ 'x-used': '81' })
     const long = await bucket.pour(1, 'live')
     if (short.fits || long.fits) throw new Error('more was let through than the others had left')
     expect(short.fitsInMs).toBeLessThan(20 * second)
@@ -276,5 +277,5 @@ withoutStore('without a budget nothing waits, whatever was said', async () => {
   await unlimitedBudget.stop(request, { kind: 'banned', leftMs: minute }, 'banned')
   await unlimitedBudget.observe(request, anAnswer({ 'x-used': '1000000' }))
   await unlimitedBudget.take(request, 'backfill', never)
-  expect(await unlimitedBudget.stops([request.source])).toEqual([])
+  expect(await unlimitedBudget.pauses([request.source])).toEqual([])
 })

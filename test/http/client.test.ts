@@ -57,9 +57,9 @@ const aRequest = (parts: Partial<HttpRequest> = {}): HttpRequest => ({
 const sending: SendOptions = { lane: 'live', signal: new AbortController().signal }
 
 /** No limit, but what is told of stops is kept. */
-const recordingStops = (stops: unknown[]): Budget => ({
+const recordingStops = (pauses: unknown[]): Budget => ({
   ...unlimitedBudget,
-  stop: async (_, stop, reason) => void stops.push({ ...stop, reason }),
+  stop: async (_, stop, reason) => void pauses.push({ ...stop, reason }),
 })
 
 type Asking = Partial<HttpRequest> & { options?: Partial<HttpOptions>; signal?: AbortSignal }
@@ -185,15 +185,15 @@ describe('slowing down', () => {
   })
 
   test('stops the source for the whole fleet, for as long as it said, and says why', async () => {
-    const stops: unknown[] = []
-    const budget = recordingStops(stops)
+    const pauses: unknown[] = []
+    const budget = recordingStops(pauses)
     server.answer(json('{}', { 'retry-after': '7' }, 429))
     await faultOf({ options: { budget } })
     server.answer(json('{}', {}, 418))
     expect(await faultOf({ options: { budget } })).toBeInstanceOf(Banned)
     server.answer(json('[]'))
     await ask({ options: { budget } })
-    expect(stops).toEqual([
+    expect(pauses).toEqual([
       {
         kind: 'slow-down',
         leftMs: 7 * second,
@@ -204,14 +204,14 @@ describe('slowing down', () => {
   })
 
   test('in the words of the source counts before the status', async () => {
-    const stops: unknown[] = []
+    const pauses: unknown[] = []
     server.answer(json('{"slow":"down"}'))
     const fault = await faultOf({
-      options: { budget: recordingStops(stops) },
+      options: { budget: recordingStops(pauses) },
       classify: ({ text }) => (text.includes('slow') ? new RateLimited('slow down', 5 * minute) : undefined),
     })
     expect(fault).toBeInstanceOf(RateLimited)
-    expect(stops).toEqual([{ kind: 'slow-down', leftMs: 5 * minute, reason: 'slow down' }])
+    expect(pauses).toEqual([{ kind: 'slow-down', leftMs: 5 * minute, reason: 'slow down' }])
   })
 
   test('is told although the budget cannot be reached', async () => {
@@ -244,19 +244,19 @@ describe('a region that is not served', () => {
     }
   })
 
-  test('is told with what to do where no host serves it, and not asked for again at once', async () => {
+  test('is attributesOf with what to do where no host serves it, and not asked for again at once', async () => {
     let now = clock.now()
-    const stops: unknown[] = []
-    const client = clientOf({ clock: { now: () => now }, budget: recordingStops(stops) })
+    const pauses: unknown[] = []
+    const client = clientOf({ clock: { now: () => now }, budget: recordingStops(pauses) })
     const words = { classify: () => new Blocked('someone does not serve your country') }
     server.answer(json('{}', {}, 403))
     const asked = () => client.get(aRequest(words), sending).catch((error: unknown) => error)
     const fault = await asked()
-    const sentence = `someone does not serve the region of this address (asked ${new URL(server.baseUrl).host}): set SOMEONE_BASE_URL to a host that does, run the daemon elsewhere, or follow the coins on another source`
-    expect(fault).toMatchObject({ name: 'Blocked', remedy: 'give-up', message: sentence })
-    expect(await asked()).toMatchObject({ message: sentence })
+    const message = `someone does not serve the region of this address (asked ${new URL(server.baseUrl).host}): set SOMEONE_BASE_URL to a host that does, run the daemon elsewhere, or follow the coins on another source`
+    expect(fault).toMatchObject({ name: 'Blocked', remedy: 'give-up', message: message })
+    expect(await asked()).toMatchObject({ message: message })
     expect(server.requests).toHaveLength(1)
-    expect(stops).toEqual([{ kind: 'unserved', leftMs: 15 * minute, reason: sentence }])
+    expect(pauses).toEqual([{ kind: 'unserved', leftMs: 15 * minute, reason: message }])
     now = plus(now, 15 * minute)
     await asked()
     expect(server.requests).toHaveLength(2)
@@ -305,7 +305,7 @@ describe('a refusal', () => {
 })
 
 test.each([301, 302, 303, 307, 308])(
-  'a redirect with HTTP %i is not followed, and the key goes nowhere',
+  'a redirect with HTTP %i is not tracked, and the key goes nowhere',
   async (status) => {
     const elsewhere = await openMisbehavingServer()
     try {

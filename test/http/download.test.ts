@@ -3,8 +3,8 @@ import { Malformed, RateLimited, Refused, Unavailable, UnknownError } from '../.
 import { unlimitedBudget } from '../../src/http/budget.ts'
 import { openHttpClient } from '../../src/http/client.ts'
 import type { HttpRequest } from '../../src/http/request.ts'
-import { binanceArchiveFace } from '../../src/replay/binance-archive.ts'
-import type { Lie } from '../../src/replay/lies.ts'
+import { binanceArchiveEndpoint } from '../../src/replay/binance-archive.ts'
+import type { InjectedFault } from '../../src/replay/injected-faults.ts'
 import { archiveFileAt, binanceArchive, zipRequest } from '../../src/sources/binance-archive.ts'
 import { toHttpRequest } from '../../src/sources/source.ts'
 import { halfPast, type Playing, play, StandingClock } from '../replay/playing.ts'
@@ -36,15 +36,15 @@ const signal = new AbortController().signal
 const requestTo = ({ urls }: Playing): HttpRequest =>
   toHttpRequest(binanceArchive, zipRequest(file), Object.fromEntries(urls))
 
-const served = binanceArchiveFace.route(
+const served = binanceArchiveEndpoint.route(
   zipRequest(file).path,
   new URLSearchParams(),
   halfPast,
-  binanceArchiveFace.limit,
+  binanceArchiveEndpoint.limit,
 ).answer.bytes
 
 test('a file comes byte for byte, within the budget of its own host', async () => {
-  await using exchange = await play({ faces: [binanceArchiveFace] })
+  await using exchange = await play({ endpoints: [binanceArchiveEndpoint] })
   const { bytes, answeredAt } = await http.download(requestTo(exchange), { lane: 'backfill', signal })
   expect(bytes.length).toBeGreaterThan(1_000)
   expect(bytes.equals(served ?? Buffer.alloc(0))).toBe(true)
@@ -53,7 +53,7 @@ test('a file comes byte for byte, within the budget of its own host', async () =
 })
 
 test('a file longer than the limit is not taken in', async () => {
-  await using exchange = await play({ faces: [binanceArchiveFace] })
+  await using exchange = await play({ endpoints: [binanceArchiveEndpoint] })
   const download = narrow.download(requestTo(exchange), { lane: 'backfill', signal })
   await expect(download).rejects.toThrow(Malformed)
 })
@@ -66,8 +66,11 @@ test.each([
   [{ name: 'server-error', status: 502 }, Unavailable],
   [{ name: 'reset', when: 'within-body' }, Unavailable],
   [{ name: 'too-long-length', bytes: 10 }, Unavailable],
-] satisfies [Lie, unknown][])('%o is a fault, not a file', async (lie, fault) => {
-  await using exchange = await play({ faces: [binanceArchiveFace], faults: [{ when: 'always', lie }] })
+] satisfies [InjectedFault, unknown][])('%o is a fault, not a file', async (fault, expectedFault) => {
+  await using exchange = await play({
+    endpoints: [binanceArchiveEndpoint],
+    faults: [{ when: 'always', fault }],
+  })
   const download = http.download(requestTo(exchange), { lane: 'backfill', signal })
-  await expect(download).rejects.toThrow(fault)
+  await expect(download).rejects.toThrow(expectedFault)
 })

@@ -2,8 +2,8 @@ import { describe, expect } from 'vitest'
 import type { BudgetStore } from '../../src/http/bucket-store.ts'
 import { type LeakyBucket, openLeakyBucket } from '../../src/http/leaky-bucket.ts'
 import type { Pace } from '../../src/http/pace.ts'
+import { openPauses } from '../../src/http/pauses.ts'
 import type { Lane } from '../../src/http/request.ts'
-import { openStops } from '../../src/http/stops.ts'
 import { hour, second } from '../../src/market/instant.ts'
 import { engines } from '../support/database.ts'
 import { aSource, testOn } from './stores.ts'
@@ -90,15 +90,15 @@ describe.each(engines)('a leaky bucket on %s', (engine) => {
     async (aheadMs, { stores: [store] }) => {
       const source = aSource()
       const bucket = openLeakyBucket(store, source, slow)
-      const stops = openStops(store)
+      const pauses = openPauses(store)
       await bucket.pour(2, 'live')
-      await stops.write({ source, kind: 'banned', leftMs: 3 * hour })
+      await pauses.write({ source, kind: 'banned', leftMs: 3 * hour })
       await writtenAhead(store, [`budget:${source}`, `stop:${source}`], aheadMs)
       about(await fitsInMs(bucket, 6, 'backfill'), 2 * hour)
       const poured = await bucket.pour(1, 'live')
       about(poured.fits ? poured.emptyInMs : Number.NaN, 3 * hour)
-      for (let looks = 0; looks < 2; looks += 1) {
-        const stop = await stops.read(source)
+      for (let attempts = 0; attempts < 2; attempts += 1) {
+        const stop = await pauses.read(source)
         expect(stop?.kind).toBe('banned')
         about(stop?.leftMs ?? 0, 3 * hour)
       }

@@ -62,7 +62,7 @@ describe('a candle that an outage cut short', () => {
       { state: 'stored', source: 'binance', range: cutShort },
     ])
     const [resolved] = await rowsOf(pool, coinId, cutShort)
-    expect(resolved?.settled).toEqual({ as: 'accepted', at: accepting.now, by: 'ada', why: accepting.why })
+    expect(resolved?.resolved).toEqual({ as: 'accepted', at: accepting.now, by: 'ada', why: accepting.why })
     const [run] = await listRuns(databaseOf(pool), 1)
     expect(run).toMatchObject({
       job: 'accept-quarantine',
@@ -81,7 +81,7 @@ describe('a candle that an outage cut short', () => {
     await expect(accepting).rejects.toThrow(/^1 candle was not stored, of bitcoin 1h from 2018-02-08 00:00/)
     await expect(accepting).rejects.toThrow(/detach partition public\.ohlcv_data_1h_y2018m02 finalize/)
     const [open] = await rowsOf(pool, coinId, cutShort)
-    expect(open?.settled).toBeUndefined()
+    expect(open?.resolved).toBeUndefined()
     const [run] = await listRuns(databaseOf(pool), 1)
     expect(run).toMatchObject({ job: 'accept-quarantine', status: 'failed' })
   })
@@ -101,14 +101,14 @@ describe('a candle that an outage cut short', () => {
       quarantined: 43,
     })
     const [resolved] = await rowsOf(pool, coinId, cutShort)
-    expect(resolved?.settled?.as).toBe('accepted')
+    expect(resolved?.resolved?.as).toBe('accepted')
     const [coin] = await listCoins(databaseOf(pool))
     if (!coin) throw new Error('the coin is not followed')
     const { context } = working
-    const wish = { coin, timeframe: '1h', range: february, seed: 'any' } as const
-    const plan = await planVerification(databaseOf(pool), context.settings, wish, context.clock.now())
-    const patience = { signal: context.signal, onPause: () => {}, onProgress: () => {} }
-    expect(await verifyCandles(context, plan, patience)).toMatchObject({
+    const request = { coin, timeframe: '1h', range: february, seed: 'any' } as const
+    const plan = await planVerification(databaseOf(pool), context.settings, request, context.clock.now())
+    const retryPolicy = { signal: context.signal, onPause: () => {}, onProgress: () => {} }
+    expect(await verifyCandles(context, plan, retryPolicy)).toMatchObject({
       identical: 597,
       counts: { revised: 0, missing: 0, extra: 0, refused: 0 },
       quarantined: 43,
@@ -127,7 +127,7 @@ describe('a candle that an outage cut short', () => {
        from quarantined_rows where id = $1`,
       [row.id],
     )
-    const [other] = (await rowsOf(pool, coinId, cutShort)).filter(({ settled }) => settled === undefined)
+    const [other] = (await rowsOf(pool, coinId, cutShort)).filter(({ resolved }) => resolved === undefined)
     if (!other) throw new Error('the other row is not open')
     expect(await accept(working, [other])).toMatchObject({ new: 0, revised: 1 })
     expect(await storedAt(pool, coinId)).toMatchObject([{ volume: '445500.00000000' }])
@@ -144,7 +144,7 @@ describe('a candle that an outage cut short', () => {
       /^the table has a 1h candle of 2018-02-08 00:00 UTC already, and keeps it\. Resolve its rows with: beacon quarantine retry [0-9a-f]{8}$/,
     )
     expect(await storedAt(pool, coinId)).toEqual(before)
-    expect((await rowsOf(pool, coinId, cutShort))[0]?.settled).toBeUndefined()
+    expect((await rowsOf(pool, coinId, cutShort))[0]?.resolved).toBeUndefined()
   })
 
   test('takes the other open rows of its candle with it, and was perhaps discarded before', async ({
@@ -159,13 +159,13 @@ describe('a candle that an outage cut short', () => {
       [row.id],
     )
     await pool.query(
-      `update quarantined_rows set settlement = 'discarded', settled_at = now(), settled_by = 'eve', settled_reason = 'no' where id = $1`,
+      `update quarantined_rows set resolution = 'discarded', resolved_at = now(), resolved_by = 'eve', resolved_reason = 'no' where id = $1`,
       [row.id],
     )
     const [named] = (await rowsOf(pool, coinId, cutShort)).filter(({ id }) => id === row.id)
     const done = await accept(working, named ? [named] : [])
     expect([done.accepted, done.loaded.length]).toEqual([[row.id], 1])
-    expect((await rowsOf(pool, coinId, cutShort)).map(({ settled }) => settled?.as).toSorted()).toEqual([
+    expect((await rowsOf(pool, coinId, cutShort)).map(({ resolved }) => resolved?.as).toSorted()).toEqual([
       'accepted',
       'loaded',
     ])
@@ -191,7 +191,7 @@ test('a row that can never be stored is not accepted, nor any that is named with
     ],
     [{ ...row, openTime: plus(accepting.now, 0) }, 'its candle has not closed yet'],
     [
-      { ...row, settled: { as: 'loaded', at: accepting.now, by: 'eve', why: undefined } },
+      { ...row, resolved: { as: 'loaded', at: accepting.now, by: 'eve', why: undefined } },
       'it is resolved already: loaded at 2024-03-01 12:00 UTC by eve',
     ],
   ] as const
@@ -202,5 +202,5 @@ test('a row that can never be stored is not accepted, nor any that is named with
   }
   await expect(accept(working, [row, { ...row, id: beside.id }])).rejects.toThrow('are of the same candle')
   expect(await storedAt(pool, coinId)).toEqual([])
-  expect((await rowsOf(pool, coinId, cutShort))[0]?.settled).toBeUndefined()
+  expect((await rowsOf(pool, coinId, cutShort))[0]?.resolved).toBeUndefined()
 })

@@ -3,10 +3,10 @@ import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { backfillCandles } from '../../jobs/backfill-candles.ts'
 import { InvalidInput } from '../../src/fault.ts'
-import type { Stop } from '../../src/http/stops.ts'
+import type { Pause } from '../../src/http/pauses.ts'
 import { chunksOf, chunksOfAll, planBackfill } from '../../src/ingest/backfill-plan.ts'
 import { findGaps } from '../../src/ingest/gaps.ts'
-import type { BackfillWish } from '../../src/ingest/series-work.ts'
+import type { BackfillRequest } from '../../src/ingest/series-work.ts'
 import { day, hour, minute, toInstant } from '../../src/market/instant.ts'
 import { candleCount, toAlignedRange, union } from '../../src/market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../../src/market/timeframe.ts'
@@ -15,7 +15,7 @@ import { binance } from '../../src/sources/binance.ts'
 import { kraken } from '../../src/sources/kraken.ts'
 import { okx } from '../../src/sources/okx.ts'
 import { costOf } from '../../src/sources/source.ts'
-import { followMarket, listCoins, upsertCoin } from '../../src/store/coins.ts'
+import { listCoins, trackMarket, upsertCoin } from '../../src/store/coins.ts'
 import { writeCoverage } from '../../src/store/coverage.ts'
 import { listPartitions } from '../../src/store/lifecycle/list-partitions.ts'
 import { partitionedTables } from '../../src/store/partitions.ts'
@@ -30,7 +30,7 @@ import { follow, keptReport, startWorking } from './working.ts'
 const settings = readSettings({})
 const binanceWeight = 2
 
-const wishOf = (parts: Partial<BackfillWish> = {}): BackfillWish => ({
+const requestOf = (parts: Partial<BackfillRequest> = {}): BackfillRequest => ({
   coinIds: ['bitcoin'],
   timeframes: ['1m'],
   range: { from: at('2024-02-28T00:00Z'), to: at('2024-03-01T00:00Z') },
@@ -38,8 +38,8 @@ const wishOf = (parts: Partial<BackfillWish> = {}): BackfillWish => ({
   ...parts,
 })
 
-async function plan(pool: Pool, parts: Partial<BackfillWish> = {}, now = halfPast) {
-  return planBackfill(pool, settings, await listCoins(databaseOf(pool)), wishOf(parts), now)
+async function plan(pool: Pool, parts: Partial<BackfillRequest> = {}, now = halfPast) {
+  return planBackfill(pool, settings, await listCoins(databaseOf(pool)), requestOf(parts), now)
 }
 
 describe('a plan', () => {
@@ -70,7 +70,7 @@ describe('a plan', () => {
 
   test('rounds up to whole requests for each owed stretch by itself', async ({ freshDatabase: { pool } }) => {
     await follow(pool, 'BTCUSDT')
-    const { from, to } = toAlignedRange('1m', wishOf().range)
+    const { from, to } = toAlignedRange('1m', requestOf().range)
     const series = { coinId: 'bitcoin', timeframe: '1m', source: 'binance' } as const
     const stored = [
       { from: plus(from, 10 * minute), to: plus(from, 20 * minute) },
@@ -89,7 +89,7 @@ describe('a plan', () => {
   test('of what is all there is empty', async ({ freshDatabase: { pool } }) => {
     await follow(pool, 'BTCUSDT')
     const series = { coinId: 'bitcoin', timeframe: '1m', source: 'binance' } as const
-    const stored = [toAlignedRange('1m', wishOf().range)]
+    const stored = [toAlignedRange('1m', requestOf().range)]
     await inTransaction(pool, (tx) =>
       writeCoverage(tx.db, series, { stored, refused: [], 'no-trades': [] }, halfPast),
     )
@@ -118,8 +118,8 @@ describe('a plan', () => {
   }) => {
     await follow(pool, 'BTCUSDT')
     const coins = await listCoins(databaseOf(pool))
-    const planWith = (chosen: Settings, stops: readonly Stop[] = []) =>
-      planBackfill(pool, chosen, coins, wishOf(), halfPast, stops)
+    const planWith = (chosen: Settings, pauses: readonly Pause[] = []) =>
+      planBackfill(pool, chosen, coins, requestOf(), halfPast, pauses)
     const alone = await planWith(settings)
     const { msPerPoint = 0 } = alone.sources[0] ?? {}
     expect(alone.sources).toEqual([
@@ -159,7 +159,7 @@ describe('a plan', () => {
   test('of what is made of trades is an estimate, and says so', async ({ freshDatabase: { pool } }) => {
     await inTransaction(pool, async (tx) => {
       await upsertCoin(tx.db, 'bitcoin', { symbol: 'BTC', name: 'Bitcoin' }, halfPast)
-      await followMarket(tx, { coinId: 'bitcoin', source: 'kraken', symbol: 'XBTUSDT' }, halfPast)
+      await trackMarket(tx, { coinId: 'bitcoin', source: 'kraken', symbol: 'XBTUSDT' }, halfPast)
     })
     // 5,000 trades a day, 1,000 a request; and one page of the candles that can still be had as such.
     const old = await plan(pool, { range: { from: at('2024-02-01T00:00Z'), to: at('2024-02-11T00:00Z') } })
@@ -171,11 +171,11 @@ describe('a plan', () => {
   test('names exactly the partitions that the work then makes', async ({ freshDatabase: { pool } }) => {
     await using working = await startWorking(pool)
     await follow(pool, 'BTCUSDT')
-    const wish: Partial<BackfillWish> = {
+    const request: Partial<BackfillRequest> = {
       timeframes: ['1m', '1h', '1d'],
       range: { from: at('2023-12-30T12:00Z'), to: at('2024-01-02T12:00Z') },
     }
-    const planned = await plan(pool, wish)
+    const planned = await plan(pool, request)
     for (const series of planned.series) {
       for (const chunk of chunksOf(series, 1_000, 'from-start'))
         await backfillCandles.run(working.context, backfillCandles.payload.parse(chunk), keptReport())
@@ -184,7 +184,7 @@ describe('a plan', () => {
     expect((await listPartitions(pool, tables)).map(({ name }) => name).toSorted()).toEqual(
       planned.partitions,
     )
-    expect(await plan(pool, wish)).toMatchObject({ candles: 0, partitions: [], bytes: 0 })
+    expect(await plan(pool, request)).toMatchObject({ candles: 0, partitions: [], bytes: 0 })
   })
 
   test('tells how much of the disk the work then takes, by what the table has shown of itself', async ({
@@ -194,7 +194,7 @@ describe('a plan', () => {
     await follow(pool, 'BTCUSDT')
     const taken = async (): Promise<number> =>
       (await listPartitions(pool, ['ohlcv_data_1m', 'ohlcv_data_1h'])).reduce(
-        (sum, leaf) => sum + leaf.bytes,
+        (sum, partition) => sum + partition.bytes,
         0,
       )
     const load = async (from: string, to: string) => {
@@ -240,7 +240,7 @@ describe('a plan', () => {
     const now = halfPast
     await inTransaction(pool, async (tx) => {
       await upsertCoin(tx.db, 'bitcoin', { symbol: 'BTC', name: 'Bitcoin' }, now)
-      await followMarket(tx, { coinId: 'bitcoin', source: 'gateio', symbol: 'BTC_USDT' }, now)
+      await trackMarket(tx, { coinId: 'bitcoin', source: 'gateio', symbol: 'BTC_USDT' }, now)
     })
     // Its newest 9,900 candles, less the ten minutes that the work may wait.
     const reach = at('2024-02-23T15:45Z')
@@ -297,7 +297,7 @@ describe('the jobs of a plan', () => {
   const since = at('2020-01-01T00:00Z')
 
   /** Half-open ranges on a timeframe's grid, in any order and overlap. */
-  const owedOf = (timeframe: Timeframe) =>
+  const missingOf = (timeframe: Timeframe) =>
     fc
       .array(fc.tuple(fc.integer({ min: 0, max: 5_000 }), fc.integer({ min: 1, max: 3_000 })), {
         maxLength: 6,
@@ -320,7 +320,7 @@ describe('the jobs of a plan', () => {
     const cases = fc.constantFrom(...timeframes).chain((timeframe) =>
       fc.record({
         timeframe: fc.constant(timeframe),
-        owed: owedOf(timeframe),
+        missing: missingOf(timeframe),
         source: fc.constantFrom('binance' as const, 'okx' as const, 'kraken' as const),
         size: fc.integer({ min: 1, max: 5_000 }),
         reach: fc.option(fc.integer({ min: 0, max: 5_000 }), { nil: undefined }),
@@ -328,14 +328,15 @@ describe('the jobs of a plan', () => {
       }),
     )
     fc.assert(
-      fc.property(cases, ({ timeframe, source, owed, size, reach, cutting }) => {
+      fc.property(cases, ({ timeframe, source, missing, size, reach, cutting }) => {
         const series = { coinId: 'bitcoin', timeframe, source } as const
         const candlesFrom = reach === undefined ? undefined : plus(since, reach * timeframeMs[timeframe])
-        const chunks = chunksOf({ series, symbol: 'BTCUSDT', owed, candlesFrom }, size, cutting)
+        const chunks = chunksOf({ series, symbol: 'BTCUSDT', missing, candlesFrom }, size, cutting)
         const ranges = chunks.map(({ from, to }) => ({ from: at(from), to: at(to) }))
-        expect(union(ranges)).toEqual(owed)
-        const count = (all: typeof owed) => all.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
-        expect(count(ranges)).toBe(count(owed))
+        expect(union(ranges)).toEqual(missing)
+        const count = (all: typeof missing) =>
+          all.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
+        expect(count(ranges)).toBe(count(missing))
         for (const range of ranges) {
           expect(candleCount(range, timeframe)).toBeLessThanOrEqual(Math.max(size, pageSizes[source]))
           const asOf = plus(candlesFrom ?? range.to, krakenDepth * timeframeMs[timeframe])
@@ -356,7 +357,7 @@ describe('the jobs of a plan', () => {
   test('cut on the grid are the same when some of the work has been done meanwhile', () => {
     const series = { coinId: 'bitcoin', timeframe: '1m', source: 'binance' } as const
     const cut = (from: number) =>
-      chunksOf({ series, symbol: 'BTCUSDT', owed: [minutes(from, 3_000)] }, 1_000, 'on-grid')
+      chunksOf({ series, symbol: 'BTCUSDT', missing: [minutes(from, 3_000)] }, 1_000, 'on-grid')
     expect(cut(250).slice(1)).toEqual(cut(700).slice(1))
     expect(cut(250).map(({ from }) => at(from))).toEqual(
       [250, 1_000, 2_000].map((open) => toInstant(open * 60_000)),
@@ -365,14 +366,14 @@ describe('the jobs of a plan', () => {
 
   test('of nothing are none', () => {
     const series = { coinId: 'bitcoin', timeframe: '1m', source: 'binance' } as const
-    expect(chunksOf({ series, symbol: 'BTCUSDT', owed: [] }, 100, 'from-start')).toEqual([])
+    expect(chunksOf({ series, symbol: 'BTCUSDT', missing: [] }, 100, 'from-start')).toEqual([])
   })
 
   test('of several coins take turns, each coin from its start', () => {
     const work = (coinId: string, length: number) => ({
       series: { coinId, timeframe: '1m', source: 'binance' } as const,
       symbol: 'BTCUSDT',
-      owed: [{ from: since, to: plus(since, length * timeframeMs['1m']) }],
+      missing: [{ from: since, to: plus(since, length * timeframeMs['1m']) }],
     })
     const works = [work('a', 3_000), work('b', 1_000), work('c', 2_000)]
     const jobs = chunksOfAll(works, 1_000)

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { type BackfillChunk, chunksOf, jobPlanOf } from '../../src/ingest/backfill-plan.ts'
 import { later, minute } from '../../src/market/instant.ts'
 import { ceilTo, floorTo, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
-import { faces } from '../../src/replay/faces.ts'
+import { endpoints } from '../../src/replay/endpoints.ts'
 import { listedAt } from '../../src/replay/markets.ts'
 import { hasCandles, sources } from '../../src/sources/catalog.ts'
 import { type CandleSource, candlesPerPage, reachableFrom, toHttpRequest } from '../../src/sources/source.ts'
@@ -14,12 +14,12 @@ import { plus } from '../support/at.ts'
 
 const candleSources = Object.values(sources).filter(hasCandles)
 
-const faceOf = ({ id }: CandleSource) =>
-  faces.find(({ source }) => source === id) ?? expect.fail(`no face speaks as ${id}`)
+const endpointOf = ({ id }: CandleSource) =>
+  endpoints.find(({ source }) => source === id) ?? expect.fail(`no face speaks as ${id}`)
 
 /** How the source spells the market of bitcoin that is replayed. */
 async function bitcoinOn(source: CandleSource): Promise<string> {
-  const { http } = clientOf(faceOf(source), halfPast)
+  const { http } = clientOf(endpointOf(source), halfPast)
   const { request, parse } = source.listing ?? expect.fail(`${source.id} lists no markets`)
   const { text } = await http.get(toHttpRequest(source, request(), {}), sending)
   const listed = parse(text).find(({ base, quote }) => base === 'BTC' && quote === 'USDT')
@@ -30,7 +30,7 @@ const sending = { lane: 'backfill', signal: new AbortController().signal } as co
 
 /** What asking for the jobs really takes: the requests and their weight. */
 async function walked(source: CandleSource, chunks: readonly BackfillChunk[]) {
-  const { http } = clientOf(faceOf(source), halfPast)
+  const { http } = clientOf(endpointOf(source), halfPast)
   let requests = 0
   let weight = 0
   const weighed: typeof http = {
@@ -64,10 +64,10 @@ async function someJobs(source: CandleSource, timeframe: Timeframe): Promise<Bac
   const to = floorTo(timeframe, plus(halfPast, -minute))
   const wished = plus(to, -Math.ceil(3.2 * perPage) * length)
   // A little within its reach, since work may have to wait.
-  const reach = reachableFrom(source.candles, timeframe, plus(halfPast, 10 * minute))
-  const from = [reach, ceilTo(timeframe, listedAt)].reduce(later, wished)
+  const deps = reachableFrom(source.candles, timeframe, plus(halfPast, 10 * minute))
+  const from = [deps, ceilTo(timeframe, listedAt)].reduce(later, wished)
   const series = { coinId: 'bitcoin', timeframe, source: source.id } as const
-  const work = { series, symbol: await bitcoinOn(source), owed: [{ from, to }], candlesFrom: reach }
+  const work = { series, symbol: await bitcoinOn(source), missing: [{ from, to }], candlesFrom: deps }
   return chunksOf(work, 2 * perPage, 'from-start')
 }
 

@@ -25,7 +25,7 @@ describe('a candle', () => {
     const stored = [aCandle(slot(3), { close: '11.50000000', volume: '0.00000000' })]
     expect(compare(given([aCandle(slot(3), { close: '11.5', volume: '0' })]), stored)).toEqual({
       identical: 1,
-      refusedByBoth: 0,
+      rejectedByBoth: 0,
       differences: [],
     })
   })
@@ -37,7 +37,7 @@ describe('a candle', () => {
       const other = aCandle(slot(0), { [name]: `${first[name].slice(0, -1)}1` })
       expect(compare(given([other, ...rest]), [first, ...rest])).toEqual({
         identical: 9,
-        refusedByBoth: 0,
+        rejectedByBoth: 0,
         differences: [['revised', slot(0)]],
       })
     },
@@ -49,7 +49,7 @@ describe('a candle', () => {
     const ours = candles.filter((_, index) => index !== 2)
     expect(compare(given(theirs), ours)).toEqual({
       identical: 8,
-      refusedByBoth: 0,
+      rejectedByBoth: 0,
       differences: [
         ['missing', slot(2)],
         ['extra', slot(7)],
@@ -57,7 +57,7 @@ describe('a candle', () => {
     })
   })
 
-  test('is refused, not extra, where the source gives something that cannot be believed', () => {
+  test('is refused, not extra, where the source gives something that cannot be trusted', () => {
     const rejected = [2, 5].map((number) => ({ raw: [], reason: 'negative', openTime: slot(number) }))
     const found = compareCandles(range, '1m', given([aCandle(slot(1))], rejected), [
       aCandle(slot(1)),
@@ -65,7 +65,7 @@ describe('a candle', () => {
     ])
     expect(found).toEqual({
       identical: 1,
-      refusedByBoth: 1,
+      rejectedByBoth: 1,
       differences: [{ kind: 'refused', openTime: slot(2), stored: aCandle(slot(2)), reason: 'negative' }],
     })
   })
@@ -89,7 +89,7 @@ describe('a candle', () => {
   test('is compared with the row that its candle holds, on the grid or beside it', () => {
     const beside = { raw: [], reason: 'off the grid', openTime: plus(slot(4), 28_789) }
     expect(compare(given([], [beside]), [aCandle(slot(4))]).differences).toEqual([['refused', slot(4)]])
-    expect(compare(given([], [beside]), [])).toMatchObject({ refusedByBoth: 1, differences: [] })
+    expect(compare(given([], [beside]), [])).toMatchObject({ rejectedByBoth: 1, differences: [] })
   })
 
   test('is extra though a row of the answer has no time: that concerns no candle', () => {
@@ -101,7 +101,7 @@ describe('a candle', () => {
   test('of the answer outside the range is nobody’s business', () => {
     expect(compare(given([aCandle(minutes(10, 11).from)]), [])).toEqual({
       identical: 0,
-      refusedByBoth: 0,
+      rejectedByBoth: 0,
       differences: [],
     })
   })

@@ -4,7 +4,7 @@ import { findGaps, gapsOf } from '../../src/ingest/gaps.ts'
 import { day, type Instant, minute, toIso } from '../../src/market/instant.ts'
 import type { AlignedRange } from '../../src/market/range.ts'
 import { readSettings } from '../../src/settings.ts'
-import { followMarket, listCoins } from '../../src/store/coins.ts'
+import { listCoins, trackMarket } from '../../src/store/coins.ts'
 import { type CoverageRange, type Findings, type Series, writeCoverage } from '../../src/store/coverage.ts'
 import { finishRun, startRun } from '../../src/store/runs.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
@@ -13,7 +13,7 @@ import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 
 const wanted = minutes(0, 100)
-const settledBefore = minutes(90, 91).from
+const absentBefore = minutes(90, 91).from
 
 const known = (state: CoverageRange['state'], range: AlignedRange): CoverageRange => ({
   state,
@@ -26,12 +26,12 @@ const gap = (cause: string, range: AlignedRange) => ({
   candles: (range.to - range.from) / minute,
 })
 const gapsIn = (coverage: readonly CoverageRange[], firstStored = minutes(-50, 0).from) =>
-  gapsOf(wanted, coverage, '1m', settledBefore, firstStored)
+  gapsOf(wanted, coverage, '1m', absentBefore, firstStored)
 
 describe('what is missing', () => {
   test('is nothing where all is stored', () => {
     expect(gapsIn([known('stored', wanted)])).toEqual([])
-    expect(gapsOf(minutes(5, 5), [], '1m', settledBefore, undefined)).toEqual([])
+    expect(gapsOf(minutes(5, 5), [], '1m', absentBefore, undefined)).toEqual([])
   })
 
   test('was not fetched where nothing is known of it', () => {
@@ -49,7 +49,7 @@ describe('what is missing', () => {
     ).toEqual([gap('no-trades', minutes(10, 20))])
   })
 
-  test('was refused where it lies in quarantine', () => {
+  test('was refused where it faults in quarantine', () => {
     expect(gapsIn([known('stored', minutes(0, 99)), known('refused', minutes(99, 100))])).toEqual([
       gap('refused', minutes(99, 100)),
     ])
@@ -59,7 +59,7 @@ describe('what is missing', () => {
     const coverage = [known('no-trades', minutes(0, 50)), known('stored', minutes(50, 100))]
     expect(gapsIn(coverage, minutes(50, 51).from)).toEqual([gap('before-first', minutes(0, 50))])
     expect(gapsIn(coverage, minutes(-50, 0).from)).toEqual([gap('no-trades', minutes(0, 50))])
-    expect(gapsOf(wanted, [known('no-trades', wanted)], '1m', settledBefore, undefined)).toEqual([
+    expect(gapsOf(wanted, [known('no-trades', wanted)], '1m', absentBefore, undefined)).toEqual([
       gap('before-first', wanted),
     ])
   })
@@ -98,10 +98,10 @@ describe('what is missing', () => {
 describe('the gaps of the followed coins', () => {
   const settings = readSettings({})
 
-  async function followed(pool: Pool, from: Instant = now): Promise<Series> {
+  async function tracked(pool: Pool, from: Instant = now): Promise<Series> {
     const coinId = await aCoin(pool)
     await inTransaction(pool, (tx) =>
-      followMarket(tx, { coinId, source: 'binance', symbol: `COIN${coinId}` }, from),
+      trackMarket(tx, { coinId, source: 'binance', symbol: `COIN${coinId}` }, from),
     )
     return { coinId, timeframe: '1m', source: 'binance' }
   }
@@ -117,7 +117,7 @@ describe('the gaps of the followed coins', () => {
   }
 
   test('name the series, the range, the count and the cause', async ({ pool }) => {
-    const series = await followed(pool)
+    const series = await tracked(pool)
     await find(pool, series, { stored: [minutes(0, 50)], 'no-trades': [minutes(50, 60)] })
     expect(await gapsOfCoin(pool, series, wanted)).toEqual([
       { ...series, ...gap('no-trades', minutes(50, 60)) },
@@ -126,7 +126,7 @@ describe('the gaps of the followed coins', () => {
   })
 
   test('inside the series are no gaps from before the first candle', async ({ freshDatabase: { pool } }) => {
-    const series = await followed(pool)
+    const series = await tracked(pool)
     await find(pool, series, { stored: [minutes(0, 50), minutes(60, 100)], 'no-trades': [minutes(50, 60)] })
     expect(await gapsOfCoin(pool, series, minutes(50, 100))).toMatchObject([
       gap('no-trades', minutes(50, 60)),
@@ -136,7 +136,7 @@ describe('the gaps of the followed coins', () => {
   test('are still to be fetched where only another source had nothing, and stand there once', async ({
     pool,
   }) => {
-    const series = await followed(pool)
+    const series = await tracked(pool)
     await find(pool, series, { 'no-trades': [minutes(0, 10)], stored: [minutes(20, 100)] })
     await find(
       pool,
@@ -151,9 +151,9 @@ describe('the gaps of the followed coins', () => {
 
   describe('where the source had none', () => {
     const silence = async (pool: Pool, others: readonly Partial<Findings>[]) => {
-      const series = await followed(pool)
+      const series = await tracked(pool)
       await find(pool, series, { stored: [minutes(0, 20)], 'no-trades': [minutes(20, 100)] })
-      for (const findings of others) await find(pool, await followed(pool), findings)
+      for (const findings of others) await find(pool, await tracked(pool), findings)
       return gapsOfCoin(pool, series, wanted)
     }
 
@@ -176,7 +176,7 @@ describe('the gaps of the followed coins', () => {
     test('are not, where the other is not listed yet, or on another source', async ({
       freshDatabase: { pool },
     }) => {
-      const elsewhere = await followed(pool)
+      const elsewhere = await tracked(pool)
       await find(
         pool,
         { ...elsewhere, source: 'kraken' },
@@ -206,10 +206,10 @@ describe('the gaps of the followed coins', () => {
       await finishRun(db, id, end, plus(startedAt, 500))
     }
 
-    test('are our outage where live ingest did not run, or failed, since the market is followed', async ({
+    test('are our outage where live ingest did not run, or failed, since the market is tracked', async ({
       freshDatabase: { pool },
     }) => {
-      const series = await followed(pool, minutes(10, 10).from)
+      const series = await tracked(pool, minutes(10, 10).from)
       for (const minute of [0, 11, 12, 13, 31, 32]) await ran(pool, minute, 'done')
       for (const minute of [14, 15, 16]) await ran(pool, minute, 'failed')
       await ran(pool, 20, 'done', '1h')
@@ -222,7 +222,7 @@ describe('the gaps of the followed coins', () => {
     })
 
     test('are nobody’s where no run is on record', async ({ freshDatabase: { pool } }) => {
-      const series = await followed(pool, minutes(0, 0).from)
+      const series = await tracked(pool, minutes(0, 0).from)
       await ran(pool, 20, 'done', '1h')
       expect(await gapsOfCoin(pool, series, minutes(0, 30))).toMatchObject([
         gap('not-fetched', minutes(0, 30)),
@@ -230,8 +230,10 @@ describe('the gaps of the followed coins', () => {
     })
   })
 
-  test('tell what can no longer be had, where the range goes there', async ({ freshDatabase: { pool } }) => {
-    const series = await followed(pool)
+  test('annotate what can no longer be had, where the range goes there', async ({
+    freshDatabase: { pool },
+  }) => {
+    const series = await tracked(pool)
     await pool.query('update instruments set listed_from = $1, listed_to = $2', [
       toIso(minutes(9, 10).from),
       toIso(minutes(80, 81).from),
@@ -252,20 +254,18 @@ describe('the gaps of the followed coins', () => {
     freshDatabase: { pool },
   }) => {
     const coinId = await aCoin(pool)
-    await inTransaction(pool, (tx) =>
-      followMarket(tx, { coinId, source: 'gateio', symbol: 'COIN_USDT' }, now),
-    )
+    await inTransaction(pool, (tx) => trackMarket(tx, { coinId, source: 'gateio', symbol: 'COIN_USDT' }, now))
     const series = { coinId, timeframe: '1m', source: 'gateio' } as const
     // Of its newest 9,900, those that will still be there in ten minutes.
-    const reach = plus(now, -9_890 * minute)
+    const deps = plus(now, -9_890 * minute)
     expect(await gapsOfCoin(pool, series, { from: plus(now, -8 * day), to: now })).toMatchObject([
-      { cause: 'beyond-source', range: { from: plus(now, -8 * day), to: reach } },
-      { cause: 'not-fetched', range: { from: reach, to: plus(now, -minute) } },
+      { cause: 'beyond-source', range: { from: plus(now, -8 * day), to: deps } },
+      { cause: 'not-fetched', range: { from: deps, to: plus(now, -minute) } },
     ])
   })
 
   test('end with the last closed candle, and begin where the kept history does', async ({ pool }) => {
-    const series = await followed(pool)
+    const series = await tracked(pool)
     const [only] = await gapsOfCoin(pool, series, undefined, plus(now, 2_999))
     expect(only).toMatchObject({
       cause: 'not-fetched',
@@ -278,7 +278,7 @@ describe('the gaps of the followed coins', () => {
 
   test('are none for a coin without a market that has candles', async ({ pool }) => {
     const coinId = await aCoin(pool)
-    await inTransaction(pool, (tx) => followMarket(tx, { coinId, source: 'coingecko', symbol: coinId }, now))
+    await inTransaction(pool, (tx) => trackMarket(tx, { coinId, source: 'coingecko', symbol: coinId }, now))
     expect(await gapsOfCoin(pool, { coinId, timeframe: '1m', source: 'coingecko' }, wanted)).toEqual([])
   })
 })

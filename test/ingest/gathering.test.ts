@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { withoutDawdling } from '../../src/ingest/gathering.ts'
+import { withoutWaiting } from '../../src/ingest/gathering.ts'
 import { minute } from '../../src/market/instant.ts'
 import { promised } from '../queue/fleet.ts'
 
@@ -13,7 +13,7 @@ async function* answersTo(goOn: Promise<void>) {
 test('a source that keeps its next answer waiting is not waited for before something else is done', async () => {
   const { promise, keep } = promised()
   const seen: string[] = []
-  for await (const answer of withoutDawdling(answersTo(promise), 1, async () => keep())) seen.push(answer)
+  for await (const answer of withoutWaiting(answersTo(promise), 1, async () => keep())) seen.push(answer)
   expect(seen).toEqual(['first', 'second'])
 })
 
@@ -23,7 +23,7 @@ test('nothing else is done where each answer comes in time', async () => {
     calls += 1
   }
   const seen: string[] = []
-  for await (const answer of withoutDawdling(answersTo(Promise.resolve()), minute, meanwhile))
+  for await (const answer of withoutWaiting(answersTo(Promise.resolve()), minute, meanwhile))
     seen.push(answer)
   expect({ seen, calls }).toEqual({ seen: ['first', 'second'], calls: 0 })
 })

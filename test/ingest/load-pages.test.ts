@@ -9,7 +9,7 @@ import { readSettings } from '../../src/settings.ts'
 import { binance } from '../../src/sources/binance.ts'
 import { readCandles } from '../../src/store/candles.ts'
 import { readCoverage, type Series } from '../../src/store/coverage.ts'
-import { readOwedOf } from '../../src/store/owed.ts'
+import { readMissingOf } from '../../src/store/missing-candles.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { aBatch, aSeries, candlesIn, minutes, now } from '../store/loading.ts'
 import { plus } from '../support/at.ts'
@@ -114,7 +114,7 @@ describe('filling a range', () => {
   })
 
   test('keeps the pages before the one that did not come', async ({ pool }) => {
-    const faults = [{ when: { nth: 3 }, lie: { name: 'server-error', status: 503 } }] as const
+    const faults = [{ when: { nth: 3 }, fault: { name: 'server-error', status: 503 } }] as const
     await using working = await startWorking(pool, { faults })
     const series = await aSeries(pool)
     const steps: number[] = []
@@ -122,7 +122,7 @@ describe('filling a range', () => {
     expect(await readCandles(databaseOf(pool), series, range, 5_000)).toEqual(
       truth('BTCUSDT', '1m', minutes(-3_000, -1_000)),
     )
-    expect(await readOwedOf(databaseOf(pool), { ...series, range }, 'retry-refused')).toEqual([
+    expect(await readMissingOf(databaseOf(pool), { ...series, range }, 'retry-rejected')).toEqual([
       minutes(-1_000, 0),
     ])
     expect(steps).toEqual([2_000])

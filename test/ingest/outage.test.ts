@@ -4,7 +4,7 @@ import { checkCandles } from '../../src/market/candle-check.ts'
 import type { AlignedRange } from '../../src/market/range.ts'
 import { binance } from '../../src/sources/binance.ts'
 import { type CoverageState, readCoverage } from '../../src/store/coverage.ts'
-import { readOwedOf, readRejected } from '../../src/store/owed.ts'
+import { readMissingOf, readRejected } from '../../src/store/missing-candles.ts'
 import { discard, listQuarantined } from '../../src/store/quarantine.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { aCoin } from '../store/loading.ts'
@@ -23,7 +23,7 @@ const known = async (pool: Pool, coinId: string, state: CoverageState): Promise<
 const asked = ({ exchange }: Working): number => exchange.requests.length
 
 describe.for(['API', 'archive'] as const)('a month with an outage, from the %s', (from) => {
-  const wish = from === 'archive' ? { archive: 'monthly' as const } : {}
+  const request = from === 'archive' ? { archive: 'monthly' as const } : {}
 
   test('is known candle by candle: stored, rejected, or without trades', async ({
     freshDatabase: { pool },
@@ -31,7 +31,7 @@ describe.for(['API', 'archive'] as const)('a month with an outage, from the %s',
     await using working = await startWorking(pool)
     sufferOutage(working)
     const coinId = await aCoin(pool)
-    expect(await backfillFebruary(working, { coinId, ...wish })).toMatchObject({ new: 596 })
+    expect(await backfillFebruary(working, { coinId, ...request })).toMatchObject({ new: 596 })
     expect(await known(pool, coinId, 'stored')).toEqual([
       { from: february.from, to: cutShort.from },
       { from: besideTheGrid.to, to: february.to },
@@ -46,9 +46,12 @@ describe.for(['API', 'archive'] as const)('a month with an outage, from the %s',
     await using working = await startWorking(pool)
     sufferOutage(working)
     const coinId = await aCoin(pool)
-    await backfillFebruary(working, { coinId, ...wish })
+    await backfillFebruary(working, { coinId, ...request })
     const before = asked(working)
-    expect(await backfillFebruary(working, { coinId, ...wish })).toMatchObject({ requests: 0, received: 0 })
+    expect(await backfillFebruary(working, { coinId, ...request })).toMatchObject({
+      requests: 0,
+      received: 0,
+    })
     expect(asked(working)).toBe(before)
     for (let attempt = 0; attempt < 2; attempt += 1)
       await backfillFebruary(working, { coinId, lane: 'repair' })
@@ -61,7 +64,7 @@ describe.for(['API', 'archive'] as const)('a month with an outage, from the %s',
     await using working = await startWorking(pool)
     sufferOutage(working)
     const coinId = await aCoin(pool)
-    await backfillFebruary(working, { coinId, ...wish })
+    await backfillFebruary(working, { coinId, ...request })
     const db = databaseOf(pool)
     const { rows } = await listQuarantined(db, { coinId, state: 'open' }, 1_000)
     await discard(
@@ -71,7 +74,7 @@ describe.for(['API', 'archive'] as const)('a month with an outage, from the %s',
     )
     const wanted = { ...seriesOf(coinId), range: february }
     expect(await readRejected(db, [wanted])).toEqual([[]])
-    expect(await readOwedOf(db, wanted, 'retry-refused')).toEqual([])
+    expect(await readMissingOf(db, wanted, 'retry-rejected')).toEqual([])
     const before = asked(working)
     await backfillFebruary(working, { coinId, lane: 'repair' })
     expect(asked(working)).toBe(before)

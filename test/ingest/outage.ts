@@ -12,12 +12,12 @@ export const besideTheGrid = { from: at('2018-02-09T09:00Z'), to: at('2018-02-11
 
 /** Lets the exchange answer as it does since that outage, in its API and in its files. */
 export const sufferOutage = ({ exchange }: Working): void =>
-  exchange.setFaults([{ when: 'always', lie: { name: 'outage', ...outageOf2018 } }])
+  exchange.setFaults([{ when: 'always', fault: { name: 'outage', ...outageOf2018 } }])
 
-type Wish = Readonly<{ coinId: string; lane?: 'repair'; archive?: 'monthly' | 'daily' }>
+type Request = Readonly<{ coinId: string; lane?: 'repair'; archive?: 'monthly' | 'daily' }>
 
 /** Runs the job of that month. */
-export const backfillFebruary = ({ context }: Working, { coinId, ...options }: Wish) =>
+export const backfillFebruary = ({ context }: Working, { coinId, ...options }: Request) =>
   backfillCandles.run(
     context,
     {

@@ -17,10 +17,10 @@ const hours = (from: number, to: number) => ({
 })
 
 /** Loads nine hours of which one is not believed, and returns the row that was kept aside. */
-async function loadLie(working: Working, coinId: string, symbol: string, row: number) {
+async function loadFault(working: Working, coinId: string, symbol: string, row: number) {
   const { from, to } = hours(0, 9)
   working.exchange.setFaults([
-    { path: '/api/v3/klines', when: { nth: 1 }, lie: { name: 'high-below-low', row } },
+    { path: '/api/v3/klines', when: { nth: 1 }, fault: { name: 'high-below-low', row } },
   ])
   await backfillCandles.run(
     working.context,
@@ -40,8 +40,8 @@ const open = async ({ context }: Working, coinId: string): Promise<QuarantinedRo
 async function retry({ context }: Working, rows: readonly QuarantinedRow[]) {
   const now = context.clock.now()
   const plan = planRetries(context.settings, await listCoins(databaseOf(context.pool)), rows, now)
-  const patience = { signal: context.signal, onPause: () => {} }
-  return { plan, retried: await retryQuarantined(context, plan, { by: 'ada', now }, patience) }
+  const retryPolicy = { signal: context.signal, onPause: () => {} }
+  return { plan, retried: await retryQuarantined(context, plan, { by: 'ada', now }, retryPolicy) }
 }
 
 describe('a retry of quarantined rows', () => {
@@ -50,12 +50,12 @@ describe('a retry of quarantined rows', () => {
   }) => {
     await using working = await startWorking(pool)
     const coinId = await follow(pool, 'BTCUSDT')
-    const row = await loadLie(working, coinId, 'BTCUSDT', 4)
+    const row = await loadFault(working, coinId, 'BTCUSDT', 4)
     expect(row.openTime).toBe(hours(4, 5).from)
     const before = klinesAsked(working).length
     const { retried } = await retry(working, [row])
     expect(klinesAsked(working).slice(before)).toEqual([{ symbol: 'BTCUSDT', ...hours(4, 5) }])
-    expect([...retried.settled.values()]).toEqual(['loaded'])
+    expect([...retried.resolved.values()]).toEqual(['loaded'])
     expect(await open(working, coinId)).toEqual([])
     const { rows: stored } = await pool.query('select from ohlcv_data where coin_id = $1', [coinId])
     expect(stored).toHaveLength(truth('BTCUSDT', '1h', hours(0, 9)).length)
@@ -74,14 +74,14 @@ describe('a retry of quarantined rows', () => {
   }) => {
     await using working = await startWorking(pool)
     const coinId = await follow(pool, 'ETHUSDT')
-    const row = await loadLie(working, coinId, 'ETHUSDT', 2)
-    const lieOf = (lie: { name: 'high-below-low'; row: number } | { name: 'no-rows' }) =>
-      working.exchange.setFaults([{ path: '/api/v3/klines', when: 'always', lie }])
-    lieOf({ name: 'high-below-low', row: 0 })
-    expect((await retry(working, [row])).retried.settled).toEqual(new Map())
+    const row = await loadFault(working, coinId, 'ETHUSDT', 2)
+    const faultOf = (fault: { name: 'high-below-low'; row: number } | { name: 'no-rows' }) =>
+      working.exchange.setFaults([{ path: '/api/v3/klines', when: 'always', fault }])
+    faultOf({ name: 'high-below-low', row: 0 })
+    expect((await retry(working, [row])).retried.resolved).toEqual(new Map())
     expect(await open(working, coinId)).toHaveLength(1)
-    lieOf({ name: 'no-rows' })
-    expect((await retry(working, [row])).retried.settled).toEqual(new Map([[row.id, 'withdrawn']]))
+    faultOf({ name: 'no-rows' })
+    expect((await retry(working, [row])).retried.resolved).toEqual(new Map([[row.id, 'withdrawn']]))
   })
 
   test('says of each row that cannot be asked for why not, and asks for nothing', async ({ pool }) => {
@@ -102,16 +102,16 @@ describe('a retry of quarantined rows', () => {
       lastSeenAt: morning,
       timesSeen: 1,
       isStored: false,
-      settled: undefined,
+      resolved: undefined,
     }
-    const settled = { as: 'loaded', at: morning, by: 'ada', why: undefined } as const
+    const resolved = { as: 'loaded', at: morning, by: 'ada', why: undefined } as const
     const { plan } = await retry(working, [
       { ...row, timeframe: undefined },
       { ...row, openTime: undefined },
       { ...row, openTime: hours(12, 13).from },
       { ...row, source: 'okx' },
       { ...row, coinId: undefined },
-      { ...row, settled },
+      { ...row, resolved },
       { ...row, isStored: true },
     ])
     expect(plan.leftAlone.map(({ why }) => why)).toEqual([
@@ -122,7 +122,7 @@ describe('a retry of quarantined rows', () => {
       'its candle is unknown',
       'it is resolved: loaded',
     ])
-    expect(plan.questions).toEqual([])
+    expect(plan.requests).toEqual([])
     expect(working.exchange.requests).toEqual([])
   })
 })

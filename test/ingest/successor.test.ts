@@ -12,7 +12,7 @@ const before = plus(lastLook, -400 * day)
 const life: MarketLife = {
   coinId: 'polygon',
   symbol: 'XMATICZUSD',
-  followedFrom: before,
+  trackedFrom: before,
   isFirst: true,
   listedTo: undefined,
   lastListedAt: lastLook,

@@ -3,11 +3,11 @@ import { describe, expect } from 'vitest'
 import { InvalidInput } from '../../src/fault.ts'
 import { fillRange } from '../../src/ingest/fill-range.ts'
 import { candleSource } from '../../src/ingest/markets.ts'
-import { planVerification, type VerifyWish } from '../../src/ingest/verification-plan.ts'
+import { planVerification, type VerifyRequest } from '../../src/ingest/verification-plan.ts'
 import { type Verification, verifyCandles } from '../../src/ingest/verify.ts'
 import { hour, minute, toIso } from '../../src/market/instant.ts'
 import type { AlignedRange } from '../../src/market/range.ts'
-import { type Coin, followMarket, listCoins, unfollowCoin } from '../../src/store/coins.ts'
+import { type Coin, listCoins, trackMarket, unfollowCoin } from '../../src/store/coins.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { halfPast } from '../replay/playing.ts'
 import { aCoin, at } from '../store/loading.ts'
@@ -29,12 +29,12 @@ const symbols = { binance: 'BTCUSDT', okx: 'BTC-USDT', kucoin: 'BTC-USDT' } as c
 type Source = keyof typeof symbols
 
 /** A coin of its own, with a market on each of these sources, which the coin of the test before gives up. */
-async function aFollowedCoin(pool: Pool, ...on: Source[]): Promise<string> {
+async function aTrackedCoin(pool: Pool, ...on: Source[]): Promise<string> {
   const coinId = await aCoin(pool)
   for (const { id } of await listCoins(databaseOf(pool)))
     await inTransaction(pool, (tx) => unfollowCoin(tx, id, halfPast))
   for (const source of on) {
-    await inTransaction(pool, (tx) => followMarket(tx, { coinId, source, symbol: symbols[source] }, halfPast))
+    await inTransaction(pool, (tx) => trackMarket(tx, { coinId, source, symbol: symbols[source] }, halfPast))
   }
   return coinId
 }
@@ -60,17 +60,17 @@ async function coinNamed(pool: Pool, coinId: string): Promise<Coin> {
   return coin
 }
 
-type Wish = Partial<Omit<VerifyWish, 'coin'>>
+type Request = Partial<Omit<VerifyRequest, 'coin'>>
 
-async function plan({ context }: Working, coinId: string, wish: Wish = {}) {
+async function plan({ context }: Working, coinId: string, request: Request = {}) {
   const coin = await coinNamed(context.pool, coinId)
-  const whole = { coin, timeframe: '1h', range: hours(0, 9), seed: 'seed', ...wish } as const
+  const whole = { coin, timeframe: '1h', range: hours(0, 9), seed: 'seed', ...request } as const
   return planVerification(databaseOf(context.pool), context.settings, whole, context.clock.now())
 }
 
-async function verify(working: Working, coinId: string, wish: Wish = {}) {
+async function verify(working: Working, coinId: string, request: Request = {}) {
   const pauses: string[] = []
-  const found = await verifyCandles(working.context, await plan(working, coinId, wish), {
+  const found = await verifyCandles(working.context, await plan(working, coinId, request), {
     signal: working.context.signal,
     onPause: (reason) => pauses.push(reason),
     onProgress: () => {},
@@ -87,7 +87,7 @@ const asked = ({ exchange }: Working, source: Source) =>
 describe('a verification', () => {
   test('finds planted differences, tells the first of each kind, and changes nothing', async ({ pool }) => {
     await using working = await startWorking(pool)
-    const coinId = await aFollowedCoin(pool, 'binance')
+    const coinId = await aTrackedCoin(pool, 'binance')
     await load(working, coinId, 'binance', hours(0, 9))
     expect(await verify(working, coinId)).toMatchObject({
       identical: 9,
@@ -102,7 +102,7 @@ describe('a verification', () => {
     )
     await pool.query(`delete from ohlcv_data where coin_id = $1 and timestamp = '2024-03-01 04:00'`, [coinId])
     working.exchange.setFaults([
-      { path: '/api/v3/klines', when: 'always', lie: { name: 'hole', row: 6, rows: 1 } },
+      { path: '/api/v3/klines', when: 'always', fault: { name: 'hole', row: 6, rows: 1 } },
     ])
     const before = await pool.query('select * from ohlcv_data where coin_id = $1 order by timestamp', [
       coinId,
@@ -125,7 +125,7 @@ describe('a verification', () => {
     pool,
   }) => {
     await using working = await startWorking(pool)
-    const coinId = await aFollowedCoin(pool, 'binance', 'okx')
+    const coinId = await aTrackedCoin(pool, 'binance', 'okx')
     await load(working, coinId, 'binance', hours(0, 3))
     await load(working, coinId, 'okx', hours(3, 6))
     const before = asked(working, 'okx')
@@ -149,17 +149,17 @@ describe('a verification', () => {
 
   test('chooses the same pages for the same seed, and others for another', async ({ pool }) => {
     await using working = await startWorking(pool)
-    const coinId = await aFollowedCoin(pool, 'binance')
+    const coinId = await aTrackedCoin(pool, 'binance')
     const sixDays = { from: at('2024-02-24T00:00:00Z'), to: at('2024-03-01T00:00:00Z') }
     const pages = async (seed: string) => {
-      const { stretches, sampled } = await plan(working, coinId, {
+      const { marketRanges, sampled } = await plan(working, coinId, {
         timeframe: '1m',
         range: sixDays,
         sample: 3,
         seed,
       })
       expect(sampled).toEqual({ seed, pages: 3, of: 10 })
-      return stretches.map(({ range }) => range.from)
+      return marketRanges.map(({ range }) => range.from)
     }
     expect(await pages('one')).toEqual(await pages('one'))
     expect(await pages('one')).not.toEqual(await pages('two'))
@@ -168,18 +168,18 @@ describe('a verification', () => {
 
   test('leaves out what may still be corrected, and says what cannot be read any more', async ({ pool }) => {
     await using working = await startWorking(pool)
-    const coinId = await aFollowedCoin(pool, 'kucoin')
+    const coinId = await aTrackedCoin(pool, 'kucoin')
     await pool.query(
       `update instruments set listed_from = '2024-03-01 02:00', listed_to = '2024-03-01 05:00' where coin_id = $1`,
       [coinId],
     )
-    const { wanted, stretches, unread } = await plan(working, coinId, {
+    const { wanted, marketRanges, unread } = await plan(working, coinId, {
       timeframe: '1m',
       range: { from: morning, to: halfPast },
     })
     // Ten minutes before half a minute past 12:34.
     expect(wanted).toEqual(minutesOf(0, 12 * 60 + 24))
-    expect(stretches.map(({ range }) => range)).toEqual([hours(2, 5)])
+    expect(marketRanges.map(({ range }) => range)).toEqual([hours(2, 5)])
     expect(unread.map(({ range, cause }) => [range, cause])).toEqual([
       [hours(0, 2), 'before-listing'],
       [{ from: hours(5, 6).from, to: wanted.to }, 'ended'],
@@ -191,27 +191,30 @@ describe('a verification', () => {
 
   test('does not ask for what retention has taken away, though for what it has left', async ({ pool }) => {
     await using working = await startWorking(pool)
-    const coinId = await aFollowedCoin(pool, 'binance')
+    const coinId = await aTrackedCoin(pool, 'binance')
     // Hours are kept for 90 days.
     const range = { from: at('2023-11-30T00:00:00Z'), to: at('2023-12-03T00:00:00Z') }
     const left = { from: at('2023-12-01T06:00:00Z'), to: at('2023-12-01T08:00:00Z') }
     const horizon = at('2023-12-02T13:00:00Z')
     await load(working, coinId, 'binance', left)
-    const { stretches, unread } = await plan(working, coinId, { range })
-    expect(stretches.map((stretch) => stretch.range)).toEqual([left, { from: horizon, to: range.to }])
-    expect(unread.map((stretch) => [stretch.range, stretch.cause])).toEqual([
+    const { marketRanges, unread } = await plan(working, coinId, { range })
+    expect(marketRanges.map((marketRange) => marketRange.range)).toEqual([
+      left,
+      { from: horizon, to: range.to },
+    ])
+    expect(unread.map((marketRange) => [marketRange.range, marketRange.cause])).toEqual([
       [{ from: range.from, to: left.from }, 'past-retention'],
       [{ from: left.to, to: horizon }, 'past-retention'],
     ])
   })
 
-  test('says so when the coin is no longer followed where its candles came from', async ({ pool }) => {
+  test('says so when the coin is no longer tracked where its candles came from', async ({ pool }) => {
     await using working = await startWorking(pool)
-    const coinId = await aFollowedCoin(pool, 'okx')
+    const coinId = await aTrackedCoin(pool, 'okx')
     await load(working, coinId, 'okx', hours(0, 3))
     await inTransaction(pool, (tx) => unfollowCoin(tx, coinId, halfPast))
     await inTransaction(pool, (tx) =>
-      followMarket(tx, { coinId, source: 'binance', symbol: 'BTCUSDT' }, halfPast),
+      trackMarket(tx, { coinId, source: 'binance', symbol: 'BTCUSDT' }, halfPast),
     )
     expect((await plan(working, coinId)).unread).toEqual([
       { source: 'okx', range: hours(0, 3), candles: 3, cause: 'no-market' },
@@ -220,12 +223,12 @@ describe('a verification', () => {
 
   test('goes on from the last answer when the source fails for a moment', async ({ pool }) => {
     await using working = await startWorking(pool)
-    const coinId = await aFollowedCoin(pool, 'binance')
+    const coinId = await aTrackedCoin(pool, 'binance')
     const pages = minutesOf(-1_440, 60)
     await load(working, coinId, 'binance', pages, '1m')
     const before = asked(working, 'binance')
     working.exchange.setFaults([
-      { path: '/api/v3/klines', when: { nth: 2 }, lie: { name: 'server-error', status: 503 } },
+      { path: '/api/v3/klines', when: { nth: 2 }, fault: { name: 'server-error', status: 503 } },
     ])
     const found = await verify(working, coinId, { timeframe: '1m', range: pages })
     expect(found).toMatchObject({ identical: 1_500, pauses: [expect.stringMatching(/binance/)] })
@@ -236,7 +239,7 @@ describe('a verification', () => {
     await using working = await startWorking(pool)
     const coinId = await aCoin(pool)
     await inTransaction(pool, (tx) =>
-      followMarket(tx, { coinId, source: 'binance', symbol: 'GONEUSDT' }, halfPast),
+      trackMarket(tx, { coinId, source: 'binance', symbol: 'GONEUSDT' }, halfPast),
     )
     expect(await verify(working, coinId)).toMatchObject({
       sources: [],

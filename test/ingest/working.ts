@@ -14,14 +14,14 @@ import type { Context } from '../../src/runtime/context.ts'
 import { baseUrlVariables } from '../../src/settings/base-url-variable.ts'
 import { readEnvironment } from '../../src/settings/environment.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
-import { followMarket, upsertCoin } from '../../src/store/coins.ts'
+import { trackMarket, upsertCoin } from '../../src/store/coins.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { recordingLog } from '../queue/fleet.ts'
 import { halfPast, type Playing, play } from '../replay/playing.ts'
 
 const defaults = readSettings({})
 /** A loaded machine takes seconds for an answer: that makes no source a slow one. */
-const candles = { ...defaults.candles, patience: minute }
+const candles = { ...defaults.candles, retryPolicy: minute }
 
 export type Enqueued = Readonly<{ jobName: string; payloads: readonly object[] }>
 
@@ -99,7 +99,7 @@ export async function follow(pool: Pool, symbol: string, now: Instant = halfPast
   const coinId = findMarket(symbol)?.coinId ?? symbol.toLowerCase()
   await inTransaction(pool, async (tx) => {
     await upsertCoin(tx.db, coinId, { symbol, name: symbol }, now)
-    await followMarket(tx, { coinId, source: 'binance', symbol }, now)
+    await trackMarket(tx, { coinId, source: 'binance', symbol }, now)
   })
   return coinId
 }

@@ -6,7 +6,7 @@ import { chunksOf, planBackfill } from '../../src/ingest/backfill-plan.ts'
 import { day, minute } from '../../src/market/instant.ts'
 import type { AlignedRange } from '../../src/market/range.ts'
 import type { Timeframe } from '../../src/market/timeframe.ts'
-import type { Lie } from '../../src/replay/lies.ts'
+import type { InjectedFault } from '../../src/replay/injected-faults.ts'
 import { readCandles } from '../../src/store/candles.ts'
 import { listCoins } from '../../src/store/coins.ts'
 import { readCoverage, writeCoverage } from '../../src/store/coverage.ts'
@@ -173,9 +173,9 @@ describe('a backfill from a file', () => {
   })
 
   test('waits when the archive says so, and asks nobody else meanwhile', async ({ pool }) => {
-    const lie: Lie = { name: 'rate-limited', retryAfterSeconds: 7 }
+    const fault: InjectedFault = { name: 'rate-limited', retryAfterSeconds: 7 }
     await using working = await startWorking(pool, {
-      faults: [{ source: 'binance-archive', when: 'always', lie }],
+      faults: [{ source: 'binance-archive', when: 'always', fault }],
     })
     const coinId = await aCoin(pool)
     const failed = fromFile(working, coinId, quietDay).catch((error: unknown) => error)
@@ -193,10 +193,10 @@ describe('a backfill from a file', () => {
     ['the zip', zip, { name: 'cut', atByte: 10_000 }],
     ['the checksum', `${zip}.CHECKSUM`, { name: 'reset', when: 'before-answer' }],
     ['the checksum', `${zip}.CHECKSUM`, { name: 'server-error', status: 500 }],
-  ] satisfies [string, string, Lie][])(
+  ] satisfies [string, string, InjectedFault][])(
     'that loses %s once (%o) is tried again, and asks the exchange for nothing',
-    async ([, path, lie], { pool }) => {
-      await using working = await startWorking(pool, { faults: [{ path, when: { nth: 1 }, lie }] })
+    async ([, path, fault], { pool }) => {
+      await using working = await startWorking(pool, { faults: [{ path, when: { nth: 1 }, fault }] })
       const coinId = await aCoin(pool)
       await expect(fromFile(working, coinId, quietDay)).rejects.toMatchObject({ remedy: 'retry' })
       expect(await coverage(pool, coinId, quietDay)).toEqual([])
@@ -210,7 +210,7 @@ describe('a backfill from a file', () => {
   )
 
   test('that is not there is not tried again', async ({ pool }) => {
-    const faults = [{ path: `${zip}.CHECKSUM`, when: 'always', lie: { name: 'missing-file' } }] as const
+    const faults = [{ path: `${zip}.CHECKSUM`, when: 'always', fault: { name: 'missing-file' } }] as const
     await using working = await startWorking(pool, { faults })
     const coinId = await aCoin(pool)
     expect(await fromFile(working, coinId, quietDay)).toMatchObject({
@@ -233,10 +233,10 @@ describe('a backfill from a file', () => {
     { name: 'firewall' },
     { name: 'server-error', status: 503 },
     { name: 'redirect', to: 'http://192.0.2.1/' },
-  ] satisfies Lie[])(
+  ] satisfies InjectedFault[])(
     'that gets %o at the third try too asks the exchange for that span alone, and stores the truth',
-    async (lie, { pool }) => {
-      const faults = [zip, `${zip}.CHECKSUM`].map((path) => ({ path, when: 'always', lie }) as const)
+    async (fault, { pool }) => {
+      const faults = [zip, `${zip}.CHECKSUM`].map((path) => ({ path, when: 'always', fault }) as const)
       await using working = await startWorking(pool, { faults })
       const coinId = await aCoin(pool)
       const after = { from: quietDay.to, to: plus(quietDay.to, day) }
@@ -259,7 +259,7 @@ describe('a plan with files', () => {
     await using working = await startWorking(pool)
     await follow(pool, symbol)
     const { context, exchange } = working
-    const wish = {
+    const request = {
       coinIds: ['bitcoin'],
       timeframes: ['1m', '1h'] as const,
       range: { from: at('2024-02-13T00:00Z'), to: at('2024-02-16T12:00Z') },
@@ -268,7 +268,7 @@ describe('a plan with files', () => {
       pool,
       context.settings,
       await listCoins(databaseOf(pool)),
-      wish,
+      request,
       halfPast,
     )
     expect(planned).toMatchObject({ archive: { monthly: 0, daily: 3, requests: 6 }, requests: 2 })
@@ -279,7 +279,7 @@ describe('a plan with files', () => {
     expect(askedOf(working, 'binance')).toHaveLength(planned.requests)
     expect(askedOf(working, 'binance-archive')).toHaveLength(planned.archive.requests)
     expect(exchange.requests.every(({ status }) => status === 200)).toBe(true)
-    expect(await stored(pool, 'bitcoin', wish.range)).toEqual(truth(symbol, '1m', wish.range))
+    expect(await stored(pool, 'bitcoin', request.range)).toEqual(truth(symbol, '1m', request.range))
   })
 
   test('names the archive as a source, and asks for none where Binance has been replaced', async ({
@@ -289,13 +289,13 @@ describe('a plan with files', () => {
     await follow(pool, symbol)
     const coins = await listCoins(databaseOf(pool))
     const { settings } = working.context
-    const wish = { coinIds: ['bitcoin'], timeframes: ['1h'] as const, range: withHoles }
+    const request = { coinIds: ['bitcoin'], timeframes: ['1h'] as const, range: withHoles }
     const planWith = (baseUrls: Record<string, string>, source?: string) =>
       planBackfill(
         pool,
         { ...settings, environment: { ...settings.environment, baseUrls } },
         coins,
-        { ...wish, timeframes: source ? ['1h'] : ['1m'], ...(source ? { source } : {}) },
+        { ...request, timeframes: source ? ['1h'] : ['1m'], ...(source ? { source } : {}) },
         halfPast,
       )
     const mirror = { binance: 'http://mirror' }

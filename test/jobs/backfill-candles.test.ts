@@ -7,7 +7,7 @@ import { gapsOf } from '../../src/ingest/gaps.ts'
 import { type Instant, minute, second, toIso } from '../../src/market/instant.ts'
 import type { AlignedRange } from '../../src/market/range.ts'
 import { floorTo, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
-import type { Lie } from '../../src/replay/lies.ts'
+import type { InjectedFault } from '../../src/replay/injected-faults.ts'
 import { listedAt } from '../../src/replay/markets.ts'
 import { readCandles } from '../../src/store/candles.ts'
 import { forgetAbsence, readCoverage, readFirstStored } from '../../src/store/coverage.ts'
@@ -28,7 +28,7 @@ const holes: AlignedRange[] = [
   { from: at('2024-02-25T17:46Z'), to: at('2024-02-25T17:49Z') },
 ]
 
-type Wish = Readonly<{
+type Request = Readonly<{
   coinId: string
   timeframe?: Timeframe
   range?: AlignedRange
@@ -36,7 +36,13 @@ type Wish = Readonly<{
   lane?: 'repair'
 }>
 
-const payloadOf = ({ coinId, timeframe = '1m', range = withHoles, symbol: market = symbol, lane }: Wish) => ({
+const payloadOf = ({
+  coinId,
+  timeframe = '1m',
+  range = withHoles,
+  symbol: market = symbol,
+  lane,
+}: Request) => ({
   source: 'binance' as const,
   symbol: market,
   coinId,
@@ -46,8 +52,8 @@ const payloadOf = ({ coinId, timeframe = '1m', range = withHoles, symbol: market
   ...(lane === undefined ? {} : { lane }),
 })
 
-const backfill = ({ context }: Working, wish: Wish, report = keptReport()) =>
-  backfillCandles.run(context, payloadOf(wish), report)
+const backfill = ({ context }: Working, request: Request, report = keptReport()) =>
+  backfillCandles.run(context, payloadOf(request), report)
 
 /** Asks again for all that is missing, as `beacon gaps --repair` does. */
 async function repair(working: Working, coinId: string): Promise<void> {
@@ -175,7 +181,7 @@ describe('a backfill', () => {
 
   test('does not call a candle absent that closed only minutes ago', async ({ pool }) => {
     await using working = await startWorking(pool, {
-      faults: [{ when: 'always', lie: { name: 'one-row-short' } }],
+      faults: [{ when: 'always', fault: { name: 'one-row-short' } }],
     })
     const coinId = await aCoin(pool)
     const to = floorTo('1m', halfPast)
@@ -223,7 +229,7 @@ describe('a backfill', () => {
     freshDatabase: { pool },
   }) => {
     await using working = await startWorking(pool, {
-      faults: [{ when: { nth: 3 }, lie: { name: 'server-error', status: 503 } }],
+      faults: [{ when: { nth: 3 }, fault: { name: 'server-error', status: 503 } }],
     })
     const payload = payloadOf({ coinId: await aCoin(pool) })
     const start = { job: 'backfill-candles', queue: 'binance', jobId: 'one', attempt: 1, payload }
@@ -252,7 +258,7 @@ describe('a backfill', () => {
     await using working = await startWorking(pool)
     const coinId = await aCoin(pool)
     const series = { coinId, timeframe: '1m', source: 'binance' } as const
-    const chunks = chunksOf({ series, symbol, owed: [withHoles] }, 300, 'from-start')
+    const chunks = chunksOf({ series, symbol, missing: [withHoles] }, 300, 'from-start')
     await Promise.all(
       chunks.map((chunk) =>
         backfillCandles.run(working.context, { ...chunk, source: 'binance' }, keptReport()),
@@ -270,7 +276,7 @@ describe('a backfill', () => {
 })
 
 const someRow = 700
-const lies: readonly Lie[] = [
+const faults: readonly InjectedFault[] = [
   { name: 'duplicate-row', row: someRow },
   { name: 'conflicting-duplicate', row: someRow },
   { name: 'conflicting-duplicate', row: -1 },
@@ -281,7 +287,7 @@ const lies: readonly Lie[] = [
   { name: 'seconds-for-milliseconds' },
   { name: 'high-below-low', row: 0 },
   { name: 'high-below-low', row: -1 },
-  ...[0, 1, 4, 5, 6].map((column): Lie => ({ name: 'missing-column', row: someRow, column })),
+  ...[0, 1, 4, 5, 6].map((column): InjectedFault => ({ name: 'missing-column', row: someRow, column })),
   ...[
     'NaN',
     null,
@@ -295,7 +301,7 @@ const lies: readonly Lie[] = [
     [],
     '1e400',
     '99999999999999999',
-  ].map((value): Lie => ({ name: 'value', row: someRow, column: 4, value })),
+  ].map((value): InjectedFault => ({ name: 'value', row: someRow, column: 4, value })),
   { name: 'value', row: someRow, column: 5, value: 'NaN' },
   { name: 'value', row: someRow, column: 5, value: '1000000000000000000000000' },
   { name: 'value', row: someRow, column: 0, value: '1709251200000' },
@@ -314,10 +320,12 @@ const lies: readonly Lie[] = [
 ]
 
 describe('an exchange that lies', () => {
-  test.for(lies)(
+  test.for(faults)(
     'with %o never gets a wrong row into the table, and the truth later completes it',
-    async (lie, { pool }) => {
-      await using working = await startWorking(pool, { faults: [{ source: 'binance', when: 'always', lie }] })
+    async (fault, { pool }) => {
+      await using working = await startWorking(pool, {
+        faults: [{ source: 'binance', when: 'always', fault }],
+      })
       const coinId = await aCoin(pool)
       const expected = truth(symbol, '1m', withHoles)
       const known = new Map(expected.map((candle) => [candle.openTime, candle]))
@@ -338,12 +346,12 @@ describe('an exchange that lies', () => {
     { name: 'one-row-short' },
     { name: 'hole', row: 990, rows: 10 },
     { name: 'cut', atByte: 1_000 },
-  ] satisfies Lie[])(
+  ] satisfies InjectedFault[])(
     'now and then with %o at the end of a page is asked again where the page ended',
-    async (lie, { pool }) => {
+    async (fault, { pool }) => {
       // What is missing at the end of one page is asked for as the beginning of the next.
       await using working = await startWorking(pool, {
-        faults: [{ source: 'binance', when: { nth: 2 }, lie }],
+        faults: [{ source: 'binance', when: { nth: 2 }, fault }],
       })
       const coinId = await aCoin(pool)
       for (let attempt = 0; attempt < 2; attempt++) await backfill(working, { coinId }).catch(() => undefined)
@@ -351,20 +359,20 @@ describe('an exchange that lies', () => {
     },
   )
 
-  test('with an empty page once is not believed: it is asked again', async ({ pool }) => {
+  test('with an empty page once is not trusted: it is asked again', async ({ pool }) => {
     await using working = await startWorking(pool, {
-      faults: [{ source: 'binance', when: { nth: 2 }, lie: { name: 'no-rows' } }],
+      faults: [{ source: 'binance', when: { nth: 2 }, fault: { name: 'no-rows' } }],
     })
     const coinId = await aCoin(pool)
     await backfill(working, { coinId })
     expect(await stored(pool, coinId)).toEqual(truth(symbol, '1m', withHoles))
   })
 
-  test('with a hole inside a page is believed, listed as having had no trades, and mended by asking again', async ({
+  test('with a hole inside a page is trusted, listed as having had no trades, and mended by asking again', async ({
     pool,
   }) => {
     await using working = await startWorking(pool, {
-      faults: [{ source: 'binance', when: { nth: 2 }, lie: { name: 'hole', row: someRow, rows: 10 } }],
+      faults: [{ source: 'binance', when: { nth: 2 }, fault: { name: 'hole', row: someRow, rows: 10 } }],
     })
     const coinId = await aCoin(pool)
     await backfill(working, { coinId })
@@ -385,11 +393,11 @@ describe('an exchange that lies', () => {
     expect((await gaps(pool, coinId)).reduce((sum, gap) => sum + gap.candles, 0)).toBe(5)
   })
 
-  test('gets a row that is not believed kept aside with its reason, once', async ({
+  test('gets a row that is not trusted kept aside with its reason, once', async ({
     freshDatabase: { pool },
   }) => {
-    const lie: Lie = { name: 'high-below-low', row: 0 }
-    await using working = await startWorking(pool, { faults: [{ source: 'binance', when: 'always', lie }] })
+    const fault: InjectedFault = { name: 'high-below-low', row: 0 }
+    await using working = await startWorking(pool, { faults: [{ source: 'binance', when: 'always', fault }] })
     const coinId = await aCoin(pool)
     expect(await backfill(working, { coinId })).toMatchObject({ received: 2_155, quarantined: 3 })
     expect(await backfill(working, { coinId })).toMatchObject({ received: 0, requests: 0 })

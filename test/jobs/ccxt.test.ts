@@ -11,7 +11,7 @@ import type { FaultPlan } from '../../src/replay/faults.ts'
 import { type AnySourceId, queueOfSource, type SourceId } from '../../src/settings/source-ids.ts'
 import type { Settings } from '../../src/settings.ts'
 import { readCandles } from '../../src/store/candles.ts'
-import { followMarket, listCoins, upsertCoin } from '../../src/store/coins.ts'
+import { listCoins, trackMarket, upsertCoin } from '../../src/store/coins.ts'
 import { readCoverage } from '../../src/store/coverage.ts'
 import { readSources } from '../../src/store/instruments.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
@@ -78,12 +78,12 @@ describe('a backfill through ccxt', () => {
 
   test('quarantines the same rows for the same reasons, and rounds the same values', async ({ pool }) => {
     const first = { when: { nth: 1 }, path: '/api/v3/klines' } as const
-    const lies = [
-      { ...first, lie: { name: 'high-below-low', row: 7 } },
+    const faults = [
+      { ...first, fault: { name: 'high-below-low', row: 7 } },
       {
         when: { nth: 2 },
         path: '/api/v3/klines',
-        lie: { name: 'value', row: 0, column: 'volume', value: '1.123456789' },
+        fault: { name: 'value', row: 0, column: 'volume', value: '1.123456789' },
       },
     ] satisfies FaultPlan
     const done = []
@@ -91,7 +91,7 @@ describe('a backfill through ccxt', () => {
       ['binance', 'BTCUSDT'],
       ['ccxt:binance', 'BTC/USDT'],
     ] as const) {
-      await using lied = await working(pool, lies)
+      await using lied = await working(pool, faults)
       done.push(await load(pool, lied, id, symbol))
     }
     const [ours, theirs] = done
@@ -111,11 +111,11 @@ describe('a market that is followed through ccxt', () => {
     const coinId = await aCoin(pool)
     await inTransaction(pool, async (tx) => {
       await upsertCoin(tx.db, coinId, { symbol: 'ETH', name: 'Ethereum' }, halfPast)
-      await followMarket(tx, { coinId, source: 'ccxt:binance', symbol: 'ETH/USDT' }, halfPast)
+      await trackMarket(tx, { coinId, source: 'ccxt:binance', symbol: 'ETH/USDT' }, halfPast)
     })
     const { context } = live
-    const followed = (await listCoins(databaseOf(pool))).filter(({ id }) => id === coinId)
-    expect(sourcesInUse(followed).map(({ source }) => source.id)).toEqual(['ccxt:binance'])
+    const tracked = (await listCoins(databaseOf(pool))).filter(({ id }) => id === coinId)
+    expect(sourcesInUse(tracked).map(({ source }) => source.id)).toEqual(['ccxt:binance'])
     const outcome = await ingestCandles.run(
       context,
       { source: 'ccxt:binance', timeframe: '1m' },
@@ -126,13 +126,13 @@ describe('a market that is followed through ccxt', () => {
     const stored = await readCandles(databaseOf(pool), { coinId, timeframe: '1m' }, newest, 10)
     expect(stored).toEqual(truth('ETHUSDT', '1m', newest))
     expect(await syncInstruments.run(context, { source: 'ccxt:binance' }, keptReport())).toMatchObject({
-      followed: 1,
+      tracked: 1,
       ended: 0,
     })
 
     const queues = queuesWith(await readSources(databaseOf(pool)))
     const scheduled = jobs.flatMap((job) =>
-      (job.schedules?.(context.settings, followed) ?? []).map(({ id, payload }) => ({
+      (job.schedules?.(context.settings, tracked) ?? []).map(({ id, payload }) => ({
         id,
         queue: job.queueOf(job.payload.parse(payload)),
         jobId: job.idOf?.(payload),

@@ -9,7 +9,7 @@ import { readSettings } from '../../src/settings.ts'
 import { readCandles } from '../../src/store/candles.ts'
 import type { Coin } from '../../src/store/coins.ts'
 import { readCoverage } from '../../src/store/coverage.ts'
-import { readUnsettledOf } from '../../src/store/series-coverage.ts'
+import { readUnresolvedOf } from '../../src/store/series-coverage.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { follow, keptReport, klinesAsked, startWorking, truth, type Working } from '../ingest/working.ts'
 import { halfPast } from '../replay/playing.ts'
@@ -106,7 +106,7 @@ describe('after a close', () => {
     const openTime = plus(open, -2 * minute)
     const [true_] = truth('BTCUSDT', '1m', { from: openTime, to: plus(openTime, 1) })
     working.exchange.setFaults([
-      { when: 'always', lie: { name: 'revision', openTime, column: 5, value: '1.25000000' } },
+      { when: 'always', fault: { name: 'revision', openTime, column: 5, value: '1.25000000' } },
     ])
     expect(await ingest(working)).toMatchObject({ new: 0, revised: 1, unchanged: 1 })
     const { rows } = await pool.query(
@@ -132,7 +132,7 @@ describe('after a close', () => {
     const newest = { from: lastMinutes(1).from, to: open }
     const provisional = async () => {
       const series = { coinId: 'bitcoin', timeframe: '1m', source: 'binance' } as const
-      return (await readUnsettledOf(databaseOf(pool), { ...series, range: lastMinutes(1_000) })).provisional
+      return (await readUnresolvedOf(databaseOf(pool), { ...series, range: lastMinutes(1_000) })).provisional
     }
     expect(await provisional()).toEqual([newest])
     working.exchange.clock.move(10 * minute)
@@ -156,7 +156,7 @@ describe('after a close', () => {
 
   test('a row that is not believed is not asked for at every tick', async ({ freshDatabase: { pool } }) => {
     await using working = await startWorking(pool, {
-      faults: [{ when: { nth: 1 }, lie: { name: 'high-below-low', row: 500 } }],
+      faults: [{ when: { nth: 1 }, fault: { name: 'high-below-low', row: 500 } }],
     })
     await follow(pool, 'BTCUSDT')
     expect(await ingest(working)).toMatchObject({ new: 999, quarantined: 1 })
@@ -193,7 +193,7 @@ describe('one market in trouble', () => {
 
   test('with an answer that is not whole is tried again', async ({ freshDatabase: { pool } }) => {
     const faults = [
-      { query: { symbol: 'ETHUSDT' }, when: { nth: 1 }, lie: { name: 'cut', atByte: 500 } },
+      { query: { symbol: 'ETHUSDT' }, when: { nth: 1 }, fault: { name: 'cut', atByte: 500 } },
     ] as const
     await using working = await startWorking(pool, { faults })
     for (const symbol of ['BTCUSDT', 'ETHUSDT']) await follow(pool, symbol)
@@ -207,15 +207,15 @@ describe('one market in trouble', () => {
     expect(await ingest(working)).toMatchObject({ new: 1_000, unchanged: 2 })
   })
 
-  test('with an error that nobody knows stops no other, and is tried again', async ({
+  test('with an error that nobody knows pauses no other, and is tried again', async ({
     freshDatabase: { pool },
   }) => {
-    const lie = {
+    const fault = {
       name: 'error-answer',
       status: 400,
       body: { code: -9_999_999, msg: 'Lorem ipsum.' },
     } as const
-    const faults = [{ query: { symbol: 'ETHUSDT' }, when: { nth: 1 }, lie }] as const
+    const faults = [{ query: { symbol: 'ETHUSDT' }, when: { nth: 1 }, fault }] as const
     await using working = await startWorking(pool, { faults })
     for (const symbol of ['BTCUSDT', 'ETHUSDT']) await follow(pool, symbol)
     const failing = ingest(working)
@@ -231,12 +231,12 @@ describe('one market in trouble', () => {
     [{ name: 'region-refused' }, Blocked],
   ] as const)(
     'that is everybody’s (%o) ends the job, and nothing of it goes on',
-    async ([lie, fault], { freshDatabase: { pool } }) => {
+    async ([fault, expectedFault], { freshDatabase: { pool } }) => {
       const query = { symbol: 'BTCUSDT' }
-      await using working = await startWorking(pool, { faults: [{ query, when: 'always', lie }] })
+      await using working = await startWorking(pool, { faults: [{ query, when: 'always', fault }] })
       for (const symbol of ['BTCUSDT', 'ETHUSDT', 'DOGEUSDT', 'SHIBUSDT', 'PEPEUSDT', 'XRPUSDT'])
         await follow(pool, symbol)
-      await expect(ingest(working)).rejects.toThrow(fault)
+      await expect(ingest(working)).rejects.toThrow(expectedFault)
       const asked = working.exchange.requests.length
       const { rows } = await pool.query(
         `select from pg_stat_activity where datname = current_database() and state = 'active' and pid <> pg_backend_pid()`,
@@ -250,7 +250,7 @@ describe('one market in trouble', () => {
 describe('dividing what is owed', () => {
   const wanted = minutes(0, 5_000)
   const byPage = { timeframe: '1m', pageSize: 1_000, recheck: 2 } as const
-  const nothing = { owed: [], provisional: [] }
+  const nothing = { missing: [], provisional: [] }
 
   test.for([
     ['nothing', [], minutes(4_998, 5_000), []],
@@ -269,13 +269,13 @@ describe('dividing what is owed', () => {
       minutes(4_998, 5_000),
       [minutes(10, 20), minutes(30, 40)],
     ],
-  ] as const)('of %s', ([, owed, recent, older]) => {
-    expect(divide(wanted, { owed, provisional: [] }, byPage)).toEqual({ recent, older })
+  ] as const)('of %s', ([, missing, recent, older]) => {
+    expect(divide(wanted, { missing, provisional: [] }, byPage)).toEqual({ recent, older })
   })
 
   test('asks again for what is provisional, as far as one page reaches', () => {
     const provisional = [minutes(3_990, 4_010), minutes(4_700, 4_701)]
-    expect(divide(wanted, { owed: [minutes(4_800, 4_900)], provisional }, byPage)).toEqual({
+    expect(divide(wanted, { missing: [minutes(4_800, 4_900)], provisional }, byPage)).toEqual({
       recent: minutes(4_000, 5_000),
       older: [],
     })
@@ -305,7 +305,7 @@ test.for([
 
 const aCoin = (
   id: string,
-  ...markets: { source: string; symbol: string; followedFrom?: Instant }[]
+  ...markets: { source: string; symbol: string; trackedFrom?: Instant }[]
 ): Coin => ({
   id,
   symbol: id,
@@ -313,7 +313,7 @@ const aCoin = (
   markets: markets.map((market, preference) => ({
     coinId: id,
     preference,
-    followedFrom: halfPast,
+    trackedFrom: halfPast,
     ...market,
   })),
 })
@@ -327,7 +327,7 @@ describe('the schedules', () => {
   test('are one for each kept timeframe of a source in use', () => {
     const schedules = schedulesFor(
       aCoin('bitcoin', { source: 'binance', symbol: 'BTCUSDT' }),
-      aCoin('ethereum', { source: 'binance', symbol: 'ETHUSDT', followedFrom: plus(halfPast, minute) }),
+      aCoin('ethereum', { source: 'binance', symbol: 'ETHUSDT', trackedFrom: plus(halfPast, minute) }),
     )
     expect(schedules.map(({ id }) => id)).toEqual(onBinance)
     for (const { payload: scheduled, changedAt } of schedules) {

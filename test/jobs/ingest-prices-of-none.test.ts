@@ -3,9 +3,9 @@ import { describe, expect } from 'vitest'
 import { ingestPrices } from '../../jobs/ingest-prices.ts'
 import { hour, minute, plus, toIso } from '../../src/market/instant.ts'
 import type { FaultPlan, FaultRule } from '../../src/replay/faults.ts'
-import type { Lie } from '../../src/replay/lies.ts'
+import type { InjectedFault } from '../../src/replay/injected-faults.ts'
 import type { SourceId } from '../../src/settings/source-ids.ts'
-import { followMarket, upsertCoin } from '../../src/store/coins.ts'
+import { trackMarket, upsertCoin } from '../../src/store/coins.ts'
 import { listQuarantined } from '../../src/store/quarantine.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { count, follow, keptReport, startWorking, type Working } from '../ingest/working.ts'
@@ -14,10 +14,10 @@ import { test } from '../support/database.ts'
 
 const ingest = ({ context }: Working) => ingestPrices.run(context, {}, keptReport())
 
-const always = (source: SourceId, lie: Lie, path?: string): FaultRule => ({
+const always = (source: SourceId, fault: InjectedFault, path?: string): FaultRule => ({
   source,
   when: 'always',
-  lie,
+  fault,
   ...(path === undefined ? {} : { path }),
 })
 const down = (source: SourceId) => always(source, { name: 'server-error', status: 503 })
@@ -27,7 +27,7 @@ const value = (column: string, written: string | number | null) =>
 const track = (pool: Pool, coinId: string, source: SourceId, symbol: string) =>
   inTransaction(pool, async (tx) => {
     await upsertCoin(tx.db, coinId, { symbol: coinId, name: coinId }, halfPast)
-    await followMarket(tx, { coinId, source, symbol }, halfPast)
+    await trackMarket(tx, { coinId, source, symbol }, halfPast)
   })
 
 /** Every stored price, oldest first. */
@@ -67,9 +67,9 @@ describe('a source that has no price of a coin', () => {
     ['null-price', always('coingecko', { name: 'null-price' }), 'it gives no price'],
   ])(
     'but %s is passed over in the same run, and nothing of it is stored',
-    async ([_, fault], { freshDatabase: { pool } }) => {
+    async ([_, expectedFault], { freshDatabase: { pool } }) => {
       await using working = await startPriced(pool)
-      setFaults(working, fault)
+      setFaults(working, expectedFault)
       for (const run of [1, 2, 3]) {
         expect(await ingest(working), `run ${run}`).toMatchObject({
           priced: { coingecko: 1, binance: 1 },
@@ -86,7 +86,9 @@ describe('a source that has no price of a coin', () => {
     },
   )
 
-  test('is told with why, source by source, where no other has one', async ({ freshDatabase: { pool } }) => {
+  test('is reported with why, source by source, where no other has one', async ({
+    freshDatabase: { pool },
+  }) => {
     await using working = await startPriced(pool)
     setFaults(
       working,

@@ -6,7 +6,7 @@ import { minute, plus } from '../../src/market/instant.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
 import type { SourceId } from '../../src/settings/source-ids.ts'
 import { readSettings } from '../../src/settings.ts'
-import { followMarket, upsertCoin } from '../../src/store/coins.ts'
+import { trackMarket, upsertCoin } from '../../src/store/coins.ts'
 import { listPartitions } from '../../src/store/lifecycle/list-partitions.ts'
 import { readLatestPrices } from '../../src/store/prices.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
@@ -24,13 +24,13 @@ const latest = (pool: Pool, ...coins: string[]) => readLatestPrices(databaseOf(p
 
 /** Follows one more market of a coin that is followed on Binance. */
 const followAlso = (pool: Pool, coinId: string, source: SourceId, symbol: string) =>
-  inTransaction(pool, (tx) => followMarket(tx, { coinId, source, symbol }, halfPast))
+  inTransaction(pool, (tx) => trackMarket(tx, { coinId, source, symbol }, halfPast))
 
 const down = (source: SourceId) =>
-  ({ source, when: 'always', lie: { name: 'server-error', status: 503 } }) as const
+  ({ source, when: 'always', fault: { name: 'server-error', status: 503 } }) as const
 
 describe('prices', () => {
-  test('of every followed coin come from CoinGecko, with what it knows of them', async ({
+  test('of every tracked coin come from CoinGecko, with what it knows of them', async ({
     freshDatabase: { pool },
   }) => {
     await using working = await startWorking(pool)
@@ -118,14 +118,14 @@ describe('prices', () => {
   test.for(['rate-limited', 'html', 'cut', 'object-for-rows'] as const)(
     'come from binance when coingecko answers %s',
     async (name, { freshDatabase: { pool } }) => {
-      const lie =
+      const fault =
         name === 'rate-limited'
           ? { name, retryAfterSeconds: 60 }
           : name === 'cut'
             ? { name, atByte: 200 }
             : { name }
       await using working = await startWorking(pool, {
-        faults: [{ source: 'coingecko', when: 'always', lie }],
+        faults: [{ source: 'coingecko', when: 'always', fault }],
       })
       await follow(pool, 'BTCUSDT')
       expect(await ingest(working)).toMatchObject({ priced: { binance: 1 }, new: 1 })
@@ -153,9 +153,9 @@ describe('prices', () => {
   test('that are not believed are kept aside, and the rest of the answer lives', async ({
     freshDatabase: { pool },
   }) => {
-    const lies = [{ name: 'value', row: 0, column: 'current_price', value: -7 } as const]
+    const faults = [{ name: 'value', row: 0, column: 'current_price', value: -7 } as const]
     await using working = await startWorking(pool, {
-      faults: lies.map((lie) => ({ source: 'coingecko', when: 'always', lie })),
+      faults: faults.map((fault) => ({ source: 'coingecko', when: 'always', fault })),
     })
     for (const symbol of ['BTCUSDT', 'ETHUSDT']) await follow(pool, symbol)
     for (const added of [2, 0]) {
@@ -187,7 +187,7 @@ describe('prices', () => {
     'with an %s of %j in a row do not stop the others',
     async ([column, value], { freshDatabase: { pool } }) => {
       const faults = [
-        { source: 'coingecko', when: { nth: 1 }, lie: { name: 'value', row: 0, column, value } },
+        { source: 'coingecko', when: { nth: 1 }, fault: { name: 'value', row: 0, column, value } },
       ] as const
       await using working = await startWorking(pool, { faults })
       for (const symbol of ['BTCUSDT', 'ETHUSDT']) await follow(pool, symbol)
@@ -206,7 +206,7 @@ describe('prices', () => {
     'with a %s that no column can hold still load',
     async ([column, value], { freshDatabase: { pool } }) => {
       const faults = [
-        { source: 'coingecko', when: 'always', lie: { name: 'value', row: 0, column, value } },
+        { source: 'coingecko', when: 'always', fault: { name: 'value', row: 0, column, value } },
       ] as const
       await using working = await startWorking(pool, { faults })
       await follow(pool, 'BTCUSDT')
@@ -271,15 +271,15 @@ describe('prices', () => {
     expect(await latest(pool, 'bitcoin')).toMatchObject([{ marketCap: null, rank: null }])
   })
 
-  test('of bulk tickers are kept aside only where they are of a followed market', async ({
+  test('of bulk tickers are kept aside only where they are of a tracked market', async ({
     freshDatabase: { pool },
   }) => {
-    const lie = (row: number) => ({ name: 'value', row, column: 'last_updated', value: 'never' }) as const
+    const fault = (row: number) => ({ name: 'value', row, column: 'last_updated', value: 'never' }) as const
     await using working = await startWorking(pool, {
       faults: [
         down('coingecko'),
-        { source: 'coinpaprika', when: { nth: 1 }, lie: lie(0) },
-        { source: 'coinpaprika', when: { nth: 2 }, lie: lie(-1) },
+        { source: 'coinpaprika', when: { nth: 1 }, fault: fault(0) },
+        { source: 'coinpaprika', when: { nth: 2 }, fault: fault(-1) },
       ],
     })
     await follow(pool, 'BTCUSDT')
@@ -303,7 +303,7 @@ describe('prices', () => {
     await using working = await startWorking(pool, {
       faults: [
         down('coingecko'),
-        { source: 'coinbase', path: '/products/ETH-USDT/stats', when: 'always', lie: failing },
+        { source: 'coinbase', path: '/products/ETH-USDT/stats', when: 'always', fault: failing },
       ],
     })
     for (const [coinId, symbol] of [

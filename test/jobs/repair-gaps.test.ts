@@ -11,7 +11,7 @@ import { binance } from '../../src/sources/binance.ts'
 import { readCandles } from '../../src/store/candles.ts'
 import { listCoins } from '../../src/store/coins.ts'
 import { type Findings, type Series, writeCoverage } from '../../src/store/coverage.ts'
-import { readUnsettledOf, type Unsettled } from '../../src/store/series-coverage.ts'
+import { readUnresolvedOf, type Unresolved } from '../../src/store/series-coverage.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { follow, keptReport, klinesAsked, startWorking, truth, type Working } from '../ingest/working.ts'
 import { halfPast } from '../replay/playing.ts'
@@ -71,8 +71,8 @@ async function lose(pool: Pool, coinId: string, { from, to }: AlignedRange): Pro
 const stored = (pool: Pool, coinId: string, range: AlignedRange) =>
   readCandles(databaseOf(pool), { coinId, timeframe: '1m' }, range, 100_000)
 
-const unsettled = (pool: Pool, coinId: string, range: AlignedRange) =>
-  readUnsettledOf(databaseOf(pool), { ...seriesOf(coinId), range })
+const unresolved = (pool: Pool, coinId: string, range: AlignedRange) =>
+  readUnresolvedOf(databaseOf(pool), { ...seriesOf(coinId), range })
 
 describe('an hour’s repair', () => {
   test('asks once for the small holes of a page, and leaves what is longer to backfills', async ({
@@ -112,7 +112,7 @@ describe('an hour’s repair', () => {
     const coinId = await follow(pool, 'BTCUSDT')
     const silence = back(60, 30)
     await find(pool, seriesOf(coinId), { 'no-trades': [silence] })
-    working.exchange.setFaults([{ when: 'always', lie: { name: 'no-rows' } }])
+    working.exchange.setFaults([{ when: 'always', fault: { name: 'no-rows' } }])
     const askedAfter = async (ms: number) => {
       working.exchange.clock.move(ms)
       return (await repair(working)).asked
@@ -121,7 +121,7 @@ describe('an hour’s repair', () => {
     // Of thirty minutes, twenty are a day old by then.
     expect(await askedAfter(hour + 20 * minute)).toBe(1)
     expect(klinesAsked(working).at(-1)).toMatchObject({ from: back(61, 0).from })
-    expect(await unsettled(pool, coinId, silence)).toMatchObject({
+    expect(await unresolved(pool, coinId, silence)).toMatchObject({
       'recheck-after-day': [back(40, 30)],
       'recheck-after-month': [silence],
     })
@@ -130,8 +130,8 @@ describe('an hour’s repair', () => {
     expect(await askedAfter(29 * day)).toBe(1)
     expect(await askedAfter(day)).toBe(0)
     expect(await askedAfter(300 * day)).toBe(0)
-    expect(await unsettled(pool, coinId, silence)).toEqual({
-      owed: [],
+    expect(await unresolved(pool, coinId, silence)).toEqual({
+      missing: [],
       provisional: [],
       'recheck-after-day': [],
       'recheck-after-month': [],
@@ -143,24 +143,24 @@ describe('an hour’s repair', () => {
   }) => {
     await using working = await startMinutes(pool)
     const coinId = await follow(pool, 'BTCUSDT')
-    const [silence, lie] = [back(60, 50), back(49, 48)]
-    await find(pool, seriesOf(coinId), { 'no-trades': [silence], refused: [lie] })
+    const [silence, fault] = [back(60, 50), back(49, 48)]
+    await find(pool, seriesOf(coinId), { 'no-trades': [silence], refused: [fault] })
     working.exchange.clock.move(day)
     expect(await repair(working)).toMatchObject({ asked: 1, new: 14 })
-    const both = { from: silence.from, to: lie.to }
+    const both = { from: silence.from, to: fault.to }
     expect(await stored(pool, coinId, both)).toEqual(truth('BTCUSDT', '1m', both))
-    expect(await unsettled(pool, coinId, both)).toMatchObject({ owed: [], 'recheck-after-month': [] })
+    expect(await unresolved(pool, coinId, both)).toMatchObject({ missing: [], 'recheck-after-month': [] })
   })
 
   test('lets what was discarded by hand be', async ({ freshDatabase: { pool } }) => {
     await using working = await startMinutes(pool)
     const coinId = await follow(pool, 'BTCUSDT')
-    const lie = back(49, 48)
-    await find(pool, seriesOf(coinId), { refused: [lie] })
+    const fault = back(49, 48)
+    await find(pool, seriesOf(coinId), { refused: [fault] })
     await pool.query(
-      `insert into quarantined_rows (source, market, coin_id, timeframe, timestamp, reason, kind, raw, quarantined_at, last_seen_at, settlement, settled_at, settled_by, settled_reason)
+      `insert into quarantined_rows (source, market, coin_id, timeframe, timestamp, reason, kind, raw, quarantined_at, last_seen_at, resolution, resolved_at, resolved_by, resolved_reason)
        values ('binance', 'BTCUSDT', $1, '1m', $2, 'high below low', 'high below low', '[]', $2, $2, 'discarded', $2, 'ops', 'never was')`,
-      [coinId, toIso(lie.from)],
+      [coinId, toIso(fault.from)],
     )
     working.exchange.clock.move(day)
     expect(await repair(working)).toMatchObject({ asked: 0, requests: 0 })
@@ -176,14 +176,14 @@ describe('an hour’s repair', () => {
     // The newest candle closed half a minute ago, and was seen then.
     working.exchange.clock.move(-5_000)
     await fill(working, coinId, there)
-    expect((await unsettled(pool, coinId, there)).provisional).toEqual([last])
+    expect((await unresolved(pool, coinId, there)).provisional).toEqual([last])
     expect(await repair(working)).toMatchObject({ asked: 0 })
     working.exchange.clock.move(2 * hour)
     const revision = { name: 'revision', openTime: last.from, column: 5, value: '1.25000000' } as const
-    working.exchange.setFaults([{ when: 'always', lie: revision }])
+    working.exchange.setFaults([{ when: 'always', fault: revision }])
     expect(await repair(working)).toMatchObject({ asked: 1, requests: 1, revised: 1 })
     // Changed, it is to be seen once more.
-    expect((await unsettled(pool, coinId, there)).provisional).toEqual([last])
+    expect((await unresolved(pool, coinId, there)).provisional).toEqual([last])
     expect(await repair(working)).toMatchObject({ asked: 1, revised: 0, unchanged: 3 })
     expect(await repair(working)).toMatchObject({ asked: 0 })
   })
@@ -224,13 +224,13 @@ test('a repair is scheduled for each source that candles are read from, those of
   expect(await schedules()).toEqual([{ source: 'binance' }])
   await pool.query('update instruments set listed_to = $1', [toIso(halfPast)])
   expect(await schedules()).toEqual([{ source: 'binance' }])
-  await pool.query('update instruments set followed_to = $1', [toIso(halfPast)])
+  await pool.query('update instruments set tracked_to = $1', [toIso(halfPast)])
   expect(await schedules()).toEqual([])
 })
 
 test('a run asks no more than so much, and begins with another series each hour', () => {
-  const questions = [['a1', 'a2', 'a3'], ['b1'], ['c1', 'c2']]
-  const turn = (hours: number, most: number) => takeTurns(questions, most, plus(toInstant(0), hours * hour))
+  const requests = [['a1', 'a2', 'a3'], ['b1'], ['c1', 'c2']]
+  const turn = (hours: number, most: number) => takeTurns(requests, most, plus(toInstant(0), hours * hour))
   expect(turn(0, 4)).toEqual({ asked: ['a1', 'a2', 'a3', 'b1'], waiting: 2 })
   expect(turn(1, 4)).toEqual({ asked: ['b1', 'c1', 'c2', 'a1'], waiting: 2 })
   expect(turn(5, 10)).toEqual({ asked: ['c1', 'c2', 'a1', 'a2', 'a3', 'b1'], waiting: 0 })
@@ -239,43 +239,43 @@ test('a run asks no more than so much, and begins with another series each hour'
 
 describe('the plan of a repair', () => {
   const now = plus(start, 40 * day)
-  const plan = (parts: Partial<Unsettled>, kept = minutes(0, 10_000)) =>
+  const plan = (parts: Partial<Unresolved>, kept = minutes(0, 10_000)) =>
     planRepair(
-      { owed: [], provisional: [], 'recheck-after-day': [], 'recheck-after-month': [], ...parts },
+      { missing: [], provisional: [], 'recheck-after-day': [], 'recheck-after-month': [], ...parts },
       { kept, lasting: minutes(-5_000, 10_000), pageSize: 1_000 },
       '1m',
       now,
     )
 
   test('is empty where nothing is due', () => {
-    expect(plan({})).toEqual({ questions: [], stretches: [] })
+    expect(plan({})).toEqual({ requests: [], longRanges: [] })
     const young = { from: plus(now, -day), to: plus(now, -hour) }
     expect(
       planRepair(
-        { owed: [], provisional: [], 'recheck-after-day': [young], 'recheck-after-month': [young] },
+        { missing: [], provisional: [], 'recheck-after-day': [young], 'recheck-after-month': [young] },
         { kept: young, lasting: young, pageSize: 60 },
         '1m',
         now,
       ),
-    ).toEqual({ questions: [], stretches: [] })
+    ).toEqual({ requests: [], longRanges: [] })
   })
 
   test('joins what fits into a page, whatever it is due for, and cuts what does not', () => {
     expect(
       plan({
-        owed: [minutes(10, 20)],
+        missing: [minutes(10, 20)],
         provisional: [minutes(300, 301)],
         'recheck-after-day': [minutes(900, 910)],
         'recheck-after-month': [minutes(900, 910), minutes(2_000, 3_500)],
-      }).questions,
+      }).requests,
     ).toEqual([minutes(9, 911), minutes(1_999, 2_999), minutes(2_999, 3_501)])
   })
 
   test('does not ask itself for what backfills will, nor for what is owed outside of its scope', () => {
-    const owed = [minutes(-100, -90), minutes(100, 1_200)]
-    expect(plan({ owed, 'recheck-after-month': [minutes(-50, -40)] })).toEqual({
-      questions: [minutes(-51, -39)],
-      stretches: [minutes(100, 1_200)],
+    const missing = [minutes(-100, -90), minutes(100, 1_200)]
+    expect(plan({ missing, 'recheck-after-month': [minutes(-50, -40)] })).toEqual({
+      requests: [minutes(-51, -39)],
+      longRanges: [minutes(100, 1_200)],
     })
   })
 })

@@ -104,7 +104,7 @@ describe('the details of a followed coin', () => {
     freshDatabase: { pool },
   }) => {
     await using working = await startWorking(pool, {
-      faults: [{ source: coingecko, when: { nth: 1 }, lie: { name: 'cut', atByte: 100 } }],
+      faults: [{ source: coingecko, when: { nth: 1 }, fault: { name: 'cut', atByte: 100 } }],
     })
     for (const symbol of ['BTCUSDT', 'ETHUSDT', 'NOPEUSDT']) await follow(pool, symbol)
     expect(await sync(working)).toEqual({ updated: 1, unknown: ['nopeusdt'], unread: ['bitcoin'] })
@@ -116,7 +116,7 @@ describe('the details of a followed coin', () => {
 
   test('stay as far as they came when the source fails', async ({ freshDatabase: { pool } }) => {
     await using working = await startWorking(pool, {
-      faults: [{ source: coingecko, when: { nth: 2 }, lie: { name: 'server-error', status: 503 } }],
+      faults: [{ source: coingecko, when: { nth: 2 }, fault: { name: 'server-error', status: 503 } }],
     })
     for (const symbol of ['BTCUSDT', 'ETHUSDT']) await follow(pool, symbol)
     await expect(sync(working)).rejects.toThrow(Unavailable)
@@ -125,7 +125,7 @@ describe('the details of a followed coin', () => {
     expect(asked(working)).toEqual(['bitcoin', 'ethereum', 'ethereum'])
   })
 
-  test('are not asked for where none is owed', async ({ freshDatabase: { pool } }) => {
+  test('are not asked for where none is missing', async ({ freshDatabase: { pool } }) => {
     await using working = await startWorking(pool)
     expect(await sync(working)).toEqual({ updated: 0, unknown: [], unread: [] })
     expect(working.exchange.requests).toEqual([])

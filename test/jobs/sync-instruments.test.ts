@@ -10,7 +10,7 @@ import { ceilTo, floorTo } from '../../src/market/timeframe.ts'
 import type { SourceId } from '../../src/settings/source-ids.ts'
 import { readSettings } from '../../src/settings.ts'
 import { sources } from '../../src/sources/catalog.ts'
-import { type Coin, followConfigured, followMarket, listCoins, upsertCoin } from '../../src/store/coins.ts'
+import { type Coin, listCoins, trackConfigured, trackMarket, upsertCoin } from '../../src/store/coins.ts'
 import { readCoverage } from '../../src/store/coverage.ts'
 import { listRenames } from '../../src/store/instruments.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
@@ -26,7 +26,7 @@ const follow = (pool: Pool, coinId: string, market: string, now: Instant) =>
   inTransaction(pool, async (tx) => {
     const [source = '', symbol = ''] = market.split(':')
     await upsertCoin(tx.db, coinId, { symbol: coinId.slice(0, 20), name: coinId }, now)
-    return (await followMarket(tx, { coinId, source, symbol }, now)).isChanged
+    return (await trackMarket(tx, { coinId, source, symbol }, now)).isChanged
   })
 
 /** Binance's listing of these symbols, all of them traded. */
@@ -67,7 +67,7 @@ const lookAt = (
   )
 
 /** A look at a listing of these symbols, at that time. */
-const look = (working: Working, now: Instant, ...symbols: string[]) =>
+const check = (working: Working, now: Instant, ...symbols: string[]) =>
   lookAt(working, 'binance', now, listingOf(...symbols))
 
 const coin = async (pool: Pool, coinId: string): Promise<Coin> => {
@@ -76,7 +76,7 @@ const coin = async (pool: Pool, coinId: string): Promise<Coin> => {
   return found
 }
 
-const told = ({ log }: Working) =>
+const reported = ({ log }: Working) =>
   log.events.flatMap(({ event, fields }) => (event.startsWith('market.') ? [[event, fields.market]] : []))
 
 const start = floorTo('1m', plus(halfPast, -10 * day))
@@ -89,18 +89,18 @@ describe('the listing of a source', () => {
     await follow(pool, 'bitcoin', 'binance:BTCUSDT', start)
     await follow(pool, 'bitcoin', 'okx:BTC-USDT', start)
     await follow(pool, 'ethereum', 'binance:ETHUSDT', start)
-    expect(await look(working, halfPast, 'BTCUSDT', 'ETHUSDT')).toEqual({
+    expect(await check(working, halfPast, 'BTCUSDT', 'ETHUSDT')).toEqual({
       listed: 2,
-      followed: 2,
+      tracked: 2,
       ended: 0,
       renamed: 0,
     })
     // A listing without half of its markets is a lie, until it is told again.
-    await look(working, plus(halfPast, hour), 'ETHUSDT')
+    await check(working, plus(halfPast, hour), 'ETHUSDT')
     expect((await coin(pool, 'bitcoin')).markets[0]?.listedTo).toBeUndefined()
-    expect(await look(working, plus(halfPast, 2 * hour), 'ETHUSDT')).toMatchObject({ ended: 1 })
-    await look(working, plus(halfPast, 3 * hour), 'ETHUSDT')
-    expect(told(working)).toEqual([
+    expect(await check(working, plus(halfPast, 2 * hour), 'ETHUSDT')).toMatchObject({ ended: 1 })
+    await check(working, plus(halfPast, 3 * hour), 'ETHUSDT')
+    expect(reported(working)).toEqual([
       ['market.missing', 'binance:BTCUSDT'],
       ['market.ended', 'binance:BTCUSDT'],
     ])
@@ -112,9 +112,9 @@ describe('the listing of a source', () => {
   test('leaves what was before the end wanted, and nothing after it', async ({ freshDatabase: { pool } }) => {
     await using working = await startWorking(pool)
     await follow(pool, 'bitcoin', 'binance:BTCUSDT', start)
-    await look(working, plus(halfPast, -3 * hour), 'ETHUSDT', 'BTCUSDT')
-    await look(working, plus(halfPast, -2 * hour), 'ETHUSDT')
-    await look(working, plus(halfPast, -hour), 'ETHUSDT')
+    await check(working, plus(halfPast, -3 * hour), 'ETHUSDT', 'BTCUSDT')
+    await check(working, plus(halfPast, -2 * hour), 'ETHUSDT')
+    await check(working, plus(halfPast, -hour), 'ETHUSDT')
     const market = candleMarketOf(await coin(pool, 'bitcoin'))
     if (!market) throw new Error('the market is gone')
     const kept = keptHistory(settings, market, '1h', halfPast)
@@ -127,8 +127,8 @@ describe('the listing of a source', () => {
   test('that is empty is not believed at all', async ({ freshDatabase: { pool } }) => {
     await using working = await startWorking(pool)
     await follow(pool, 'bitcoin', 'binance:BTCUSDT', start)
-    await expect(look(working, halfPast)).rejects.toThrow(Malformed)
-    expect(told(working)).toEqual([])
+    await expect(check(working, halfPast)).rejects.toThrow(Malformed)
+    expect(reported(working)).toEqual([])
   })
 
   test('with a symbol that comes back as another coin never joins the two', async ({
@@ -137,12 +137,12 @@ describe('the listing of a source', () => {
     await using working = await startWorking(pool)
     await follow(pool, 'terra-luna', 'binance:LUNAUSDT', start)
     const endedAt = plus(start, day)
-    await look(working, start, 'BTCUSDT', 'LUNAUSDT')
-    await look(working, endedAt, 'BTCUSDT')
-    await look(working, plus(start, 2 * day), 'BTCUSDT')
-    await look(working, plus(start, 3 * day), 'BTCUSDT', 'LUNAUSDT')
-    await look(working, plus(start, 4 * day), 'BTCUSDT', 'LUNAUSDT')
-    expect(told(working).map(([event]) => event)).toEqual([
+    await check(working, start, 'BTCUSDT', 'LUNAUSDT')
+    await check(working, endedAt, 'BTCUSDT')
+    await check(working, plus(start, 2 * day), 'BTCUSDT')
+    await check(working, plus(start, 3 * day), 'BTCUSDT', 'LUNAUSDT')
+    await check(working, plus(start, 4 * day), 'BTCUSDT', 'LUNAUSDT')
+    expect(reported(working).map(([event]) => event)).toEqual([
       'market.missing',
       'market.ended',
       'market.relisted',
@@ -152,7 +152,7 @@ describe('the listing of a source', () => {
     ])
     // Not by a configuration that was written for the old one, either.
     const configured = { id: 'terra-luna', symbol: 'LUNA', name: 'Terra', markets: { binance: 'LUNAUSDT' } }
-    await inTransaction(pool, (tx) => followConfigured(tx, [configured], plus(start, 4 * day)))
+    await inTransaction(pool, (tx) => trackConfigured(tx, [configured], plus(start, 4 * day)))
     expect(sourcesInUse([await coin(pool, 'terra-luna')])).toEqual([])
 
     await follow(pool, 'terra-luna-2', 'binance:LUNAUSDT', plus(start, 5 * day))
@@ -170,10 +170,10 @@ describe('the listing of a source', () => {
   }) => {
     await using working = await startWorking(pool)
     await follow(pool, 'bitcoin', 'binance:BTCUSDT', start)
-    await look(working, start, 'ETHUSDT', 'BTCUSDT')
-    await look(working, plus(start, day), 'ETHUSDT')
-    await look(working, plus(start, 2 * day), 'ETHUSDT')
-    await look(working, plus(start, 3 * day), 'ETHUSDT', 'BTCUSDT')
+    await check(working, start, 'ETHUSDT', 'BTCUSDT')
+    await check(working, plus(start, day), 'ETHUSDT')
+    await check(working, plus(start, 2 * day), 'ETHUSDT')
+    await check(working, plus(start, 3 * day), 'ETHUSDT', 'BTCUSDT')
     expect(await follow(pool, 'bitcoin', 'binance:BTCUSDT', plus(start, 4 * day))).toBe(true)
     expect((await coin(pool, 'bitcoin')).markets).toEqual([
       {
@@ -181,12 +181,12 @@ describe('the listing of a source', () => {
         source: 'binance',
         symbol: 'BTCUSDT',
         preference: 0,
-        followedFrom: plus(start, 4 * day),
+        trackedFrom: plus(start, 4 * day),
         listedFrom: plus(start, day),
       },
     ])
     expect(await follow(pool, 'bitcoin', 'binance:BTCUSDT', plus(start, 5 * day))).toBe(false)
-    await look(working, plus(start, 6 * day), 'ETHUSDT', 'BTCUSDT')
+    await check(working, plus(start, 6 * day), 'ETHUSDT', 'BTCUSDT')
     expect((await coin(pool, 'bitcoin')).markets).toHaveLength(1)
   })
 
@@ -209,9 +209,9 @@ test('an ended market steps back when another one of the coin is said to be foll
   await using working = await startWorking(pool)
   await follow(pool, 'bitcoin', 'binance:BTCUSDT', start)
   await follow(pool, 'bitcoin', 'okx:BTC-USDT', start)
-  await look(working, start, 'ETHUSDT', 'BTCUSDT')
-  await look(working, plus(start, day), 'ETHUSDT')
-  await look(working, plus(start, 2 * day), 'ETHUSDT')
+  await check(working, start, 'ETHUSDT', 'BTCUSDT')
+  await check(working, plus(start, day), 'ETHUSDT')
+  await check(working, plus(start, 2 * day), 'ETHUSDT')
   expect(candleMarketOf(await coin(pool, 'bitcoin'))?.source.id).toBe('binance')
   expect(await follow(pool, 'bitcoin', 'okx:BTC-USDT', plus(start, 3 * day))).toBe(true)
   expect(candleMarketOf(await coin(pool, 'bitcoin'))?.source.id).toBe('okx')
@@ -263,9 +263,9 @@ test('a symbol that is another coin’s by the next look leaves no candle of the
   const hours = { coinId: 'terra-luna', source: 'okx', timeframe: '1h' } as const
   const days = { ...hours, timeframe: '1d' } as const
   const around = { from: plus(newFrom, -4 * hour), to: plus(newFrom, 4 * hour) }
-  await load(pool, aBatch(hours, candlesIn(around, '1h'), { answered: around, settledBefore: around.to }))
+  await load(pool, aBatch(hours, candlesIn(around, '1h'), { answered: around, absentBefore: around.to }))
   const twoDays = { from: at('2022-05-27T00:00Z'), to: at('2022-05-29T00:00Z') }
-  await load(pool, aBatch(days, candlesIn(twoDays, '1d'), { answered: twoDays, settledBefore: twoDays.to }))
+  await load(pool, aBatch(days, candlesIn(twoDays, '1d'), { answered: twoDays, absentBefore: twoDays.to }))
 
   const nextLook = plus(lastLook, day)
   const listing = okxListing({ 'BTC-USDT': oldFrom, 'LUNA-USDT': newFrom })
@@ -311,7 +311,7 @@ test('a symbol that is another coin’s by the next look leaves no candle of the
   await follow(pool, 'terra-luna-2', 'okx:LUNA-USDT', plus(nextLook, hour))
   expect(candleMarketOf(await coin(pool, 'terra-luna-2'))).toMatchObject({ listedFrom: newFrom })
   await lookAt(working, 'okx', plus(nextLook, day), listing)
-  expect(told(working)).toHaveLength(1)
+  expect(reported(working)).toHaveLength(1)
 })
 
 /** Kraken's listing: key, other name, and base. */
@@ -360,7 +360,7 @@ test('a market whose source still answers to its old name goes on under the new 
   })
   // The file that still has the old name brings it back as little as another look does.
   const configured = { id: 'matic', symbol: 'MATIC', name: 'Polygon', markets: { kraken: 'XMATICZUSD' } }
-  await inTransaction(pool, (tx) => followConfigured(tx, [configured], plus(start, 3 * day)))
+  await inTransaction(pool, (tx) => trackConfigured(tx, [configured], plus(start, 3 * day)))
   await lookAt(working, 'kraken', plus(start, 3 * day), renamed)
   expect((await coin(pool, 'matic')).markets).toHaveLength(2)
   expect(await listRenames(databaseOf(pool))).toHaveLength(1)
@@ -393,18 +393,18 @@ test('a coin that its source calls otherwise under the same symbol is told and r
   expect(await listRenames(databaseOf(pool))).toMatchObject([
     { oldSymbol: 'GALAX-USDT', newSymbol: 'GALAX-USDT', oldBase: 'GALAX', newBase: 'GALA' },
   ])
-  expect(told(working)).toEqual([['market.renamed', 'kucoin:GALAX-USDT']])
+  expect(reported(working)).toEqual([['market.renamed', 'kucoin:GALAX-USDT']])
   expect((await coin(pool, 'gala')).markets).toMatchObject([{ symbol: 'GALAX-USDT' }])
 })
 
-test('a market that only vanished is told with what it may go on as, and followed nowhere', async ({
+test('a market that only vanished is reported with what it may go on as, and tracked nowhere', async ({
   freshDatabase: { pool },
 }) => {
   await using working = await startWorking(pool)
   await follow(pool, 'matic', 'binance:MATICUSDT', start)
-  await look(working, start, 'BTCUSDT', 'MATICUSDT')
-  await look(working, plus(start, day), 'BTCUSDT', 'POLUSDT')
-  await look(working, plus(start, 2 * day), 'BTCUSDT', 'POLUSDT')
+  await check(working, start, 'BTCUSDT', 'MATICUSDT')
+  await check(working, plus(start, day), 'BTCUSDT', 'POLUSDT')
+  await check(working, plus(start, 2 * day), 'BTCUSDT', 'POLUSDT')
   expect(working.log.events.at(-1)).toMatchObject({
     event: 'market.ended',
     fields: { market: 'binance:MATICUSDT', candidates: ['POLUSDT'] },

@@ -137,8 +137,8 @@ test('a backfill plan names the partitions that are made around one of other bou
     `create table by_hand partition of ohlcv_data_1m for values from ('${toIso(plus(from, 1.5 * day))}') to ('${toIso(plus(from, 5 * day))}')`,
   )
   const coins = await listCoins(databaseOf(pool))
-  const wish = { coinIds: ['bitcoin'], timeframes: ['1m'], range } as const
-  const plan = await planBackfill(pool, settings, coins, wish, halfPast)
+  const request = { coinIds: ['bitcoin'], timeframes: ['1m'], range } as const
+  const plan = await planBackfill(pool, settings, coins, request, halfPast)
   expect(plan).toMatchObject({
     candles: 2_880,
     expiring: 2_160,

@@ -23,9 +23,9 @@ import { test } from '../support/database.ts'
 import {
   daysAgo,
   freshData,
-  leavesNow,
-  minuteLeaf,
-  priceLeaf,
+  minutePartition,
+  partitionsNow,
+  pricePartition,
   retain,
   retry,
   someCandles,
@@ -39,7 +39,7 @@ async function ensureAhead(pool: Pool, settings: Settings): Promise<void> {
 }
 
 /** The ledger of a coin's 1m candles, as text; its rows without a range do not show. */
-const ledger = async (pool: Pool, coinId: string) =>
+const coverage = async (pool: Pool, coinId: string) =>
   (
     await readCoverage(databaseOf(pool), { coinId, timeframe: '1m' }, { from: daysAgo(100), to: daysAgo(-1) })
   ).map(({ state, range }) => `${state} ${toIso(range.from)} ${toIso(range.to)}`)
@@ -47,7 +47,7 @@ const ledger = async (pool: Pool, coinId: string) =>
 const daily = async (pool: Pool, coinId: string) =>
   (
     await pool.query(
-      `select day::text, open, high, low, close, average_price, samples, settled_at is not null as settled
+      `select day::text, open, high, low, close, average_price, samples, resolved_at is not null as resolved
        from market_data_daily where coin_id = $1 order by day`,
       [coinId],
     )
@@ -71,29 +71,39 @@ describe('a run of retention', () => {
       aBatch(old, [], {
         answered: { from: daysAgo(12), to: daysAgo(10) },
         rejected: [raw],
-        settledBefore: daysAgo(0),
+        absentBefore: daysAgo(0),
       }),
     )
-    const recent = (await ledger(pool, coinId)).slice(-3)
+    const recent = (await coverage(pool, coinId)).slice(-3)
     const { rows: truth } = await pool.query(
       `select min(price) as low, max(price) as high, round(avg(price), 8) as average_price, count(*)::integer as samples
        from market_data where timestamp < $1`,
       [toIso(daysAgo(31))],
     )
     const outcome = await retain(pool)
-    expect(outcome).toMatchObject({ dropped: [minuteLeaf(9), priceLeaf(32)], rows: 80, heldBack: [] })
+    expect(outcome).toMatchObject({
+      dropped: [minutePartition(9), pricePartition(32)],
+      rows: 80,
+      heldBack: [],
+    })
     expect(outcome.bytes).toBeGreaterThan(0)
-    expect(await leavesNow(pool)).toEqual(
-      [minuteLeaf(7), minuteLeaf(1), minuteLeaf(0), priceLeaf(1), priceLeaf(0)].toSorted(),
+    expect(await partitionsNow(pool)).toEqual(
+      [
+        minutePartition(7),
+        minutePartition(1),
+        minutePartition(0),
+        pricePartition(1),
+        pricePartition(0),
+      ].toSorted(),
     )
-    expect(await ledger(pool, coinId)).toEqual(recent)
+    expect(await coverage(pool, coinId)).toEqual(recent)
     const { rows: left } = await pool.query(
       `select (select count(*)::integer from candle_revisions) as revisions,
          (select count(*)::integer from quarantined_rows) as quarantined`,
     )
     expect(left).toEqual([{ revisions: 0, quarantined: 0 }])
     expect(await daily(pool, coinId)).toMatchObject([
-      { ...truth[0], day: toIso(daysAgo(32)).slice(0, 10), settled: true },
+      { ...truth[0], day: toIso(daysAgo(32)).slice(0, 10), resolved: true },
     ])
     expect(await retain(pool)).toMatchObject({ dropped: [], rows: 0, heldBack: [] })
   })
@@ -103,8 +113,8 @@ describe('a run of retention', () => {
     await freshData(pool, coinId)
     for (const _ of ['first', 'again']) {
       await someCandles(pool, coinId, daysAgo(20), 10)
-      expect(await retain(pool)).toMatchObject({ dropped: [minuteLeaf(20)] })
-      expect((await ledger(pool, coinId)).some((line) => line.includes(toIso(daysAgo(20))))).toBe(false)
+      expect(await retain(pool)).toMatchObject({ dropped: [minutePartition(20)] })
+      expect((await coverage(pool, coinId)).some((line) => line.includes(toIso(daysAgo(20))))).toBe(false)
     }
   })
 
@@ -118,31 +128,31 @@ describe('a run of retention', () => {
     const refused = retain(pool)
     await expect(refused).rejects.toThrow(Misconfigured)
     await expect(refused).rejects.toThrow(/more than half of ohlcv_data_1m .*beacon retention --yes/)
-    expect(await leavesNow(pool)).toContain(minuteLeaf(9))
-    expect(await leavesNow(pool)).not.toContain(priceLeaf(32))
-    expect(await retain(pool, { agreed: true })).toMatchObject({ dropped: [minuteLeaf(9)] })
+    expect(await partitionsNow(pool)).toContain(minutePartition(9))
+    expect(await partitionsNow(pool)).not.toContain(pricePartition(32))
+    expect(await retain(pool, { agreed: true })).toMatchObject({ dropped: [minutePartition(9)] })
   })
 
   test('believes no clock that another one contradicts', async ({ freshDatabase: { pool } }) => {
     const coinId = await aCoin(pool)
     await someCandles(pool, coinId, daysAgo(9), 1)
     await someCandles(pool, coinId, daysAgo(3), 10)
-    const before = await leavesNow(pool)
+    const before = await partitionsNow(pool)
     // The clock is right, and nothing has come in for days: it might as well be wrong.
     await expect(retain(pool)).rejects.toThrow(/nothing is deleted: .*newest candle or price/)
     const settings = readSettings({})
     const { refusal, partitions } = await readRetentionPlan({ pool, settings, clock: systemClock }, false)
     expect(refusal).toMatch('newest candle')
-    expect(partitions.map(({ verdict }) => verdict)).toEqual(['held-back', 'stays'])
+    expect(partitions.map(({ decision }) => decision)).toEqual(['held-back', 'stays'])
     await freshData(pool, coinId)
     const ahead = retain(pool, { now: plus(systemClock.now(), 2 * day) })
     await expect(ahead).rejects.toThrow(Misconfigured)
     await expect(ahead).rejects.toThrow(/nothing is deleted: the clock here .*database/)
-    expect(await leavesNow(pool)).toEqual(expect.arrayContaining(before))
+    expect(await partitionsNow(pool)).toEqual(expect.arrayContaining(before))
     // Less than a day off is no contradiction, with a candle that has just closed.
     await someCandles(pool, coinId, floorTo('1m', plus(systemClock.now(), -minute)), 1)
     expect(await retain(pool, { now: plus(systemClock.now(), 20 * hour) })).toMatchObject({
-      dropped: [minuteLeaf(9)],
+      dropped: [minutePartition(9)],
     })
   })
 
@@ -199,17 +209,19 @@ describe('a run in the way of others', () => {
     const { dropped, heldBack } = await retain(pool, { settings })
     expect(dropped).toEqual([])
     expect(heldBack).toEqual([
-      { partition: minuteLeaf(9), reason: expect.stringMatching(/session \d+ of .* uses it: end that/) },
+      { partition: minutePartition(9), reason: expect.stringMatching(/session \d+ of .* uses it: end that/) },
     ])
     // Every query still finds its rows, and they can be loaded anew.
     const { rows } = await pool.query('select count(*)::integer as count from ohlcv_data')
     expect(rows).toEqual([{ count: 111 }])
     await someCandles(pool, coinId, daysAgo(9), 10)
     expect(await retry(pool, settings)).toEqual([])
-    expect(await listHolds(databaseOf(pool))).toMatchObject([{ name: minuteLeaf(9), hold: { kind: 'lock' } }])
+    expect(await listHolds(databaseOf(pool))).toMatchObject([
+      { name: minutePartition(9), hold: { kind: 'lock' } },
+    ])
     await reader.query('commit')
     reader.release()
-    expect(await retry(pool, settings)).toEqual([minuteLeaf(9)])
+    expect(await retry(pool, settings)).toEqual([minutePartition(9)])
     expect(await listHolds(databaseOf(pool))).toEqual([])
     expect(await retry(pool, settings)).toBeUndefined()
   })
@@ -239,7 +251,7 @@ describe('a run in the way of others', () => {
       isDone = true
     })
     await Promise.all([reading(), reading(), writing(), writing(), running])
-    expect((await running).dropped).toEqual([12, 11, 10, 9].map(minuteLeaf))
+    expect((await running).dropped).toEqual([12, 11, 10, 9].map(minutePartition))
     expect(Math.min(reads, writes)).toBeGreaterThan(3)
     expect(slowestMs).toBeLessThan(5_000)
   })
@@ -260,8 +272,8 @@ describe('a run in the way of others', () => {
     }
     await expect(retain(pool, { signal: stop.signal, steps })).rejects.toThrow(Aborted)
     expect(await second).toMatchObject({ message: expect.stringContaining('already') })
-    expect(await leavesNow(pool)).not.toContain(priceLeaf(33))
-    expect(await retain(pool)).toMatchObject({ dropped: [priceLeaf(32)] })
+    expect(await partitionsNow(pool)).not.toContain(pricePartition(33))
+    expect(await retain(pool)).toMatchObject({ dropped: [pricePartition(32)] })
   })
 })
 
@@ -275,8 +287,8 @@ describe('a partition that is old enough', () => {
     const steps = async (name: string) => {
       if (name === 'prepared') await somePrices(pool, coinId, plus(daysAgo(32), 12 * hour), 1)
     }
-    expect(await retain(pool, { steps })).toMatchObject({ dropped: [priceLeaf(32)], heldBack: [] })
-    expect(await daily(pool, coinId)).toMatchObject([{ samples: 11, settled: true }])
+    expect(await retain(pool, { steps })).toMatchObject({ dropped: [pricePartition(32)], heldBack: [] })
+    expect(await daily(pool, coinId)).toMatchObject([{ samples: 11, resolved: true }])
   })
 
   test('is not deleted once its rows have changed after they were archived', async ({
@@ -293,16 +305,16 @@ describe('a partition that is old enough', () => {
         if (name === 'prepared')
           await pool.query(`update ohlcv_data set volume = 7 where timestamp = $1`, [toIso(daysAgo(100))])
       }
-      const leaf = partitionAt(candleTable('1h', 'day'), daysAgo(100)).name
+      const partition = partitionAt(candleTable('1h', 'day'), daysAgo(100)).name
       expect(await retain(pool, { settings, steps })).toMatchObject({
         dropped: [],
         heldBack: [
-          { partition: leaf, reason: expect.stringContaining('it has changed since it was archived') },
+          { partition: partition, reason: expect.stringContaining('it has changed since it was archived') },
         ],
       })
       const { rows } = await pool.query('select candles from summary_days')
       expect(rows).toEqual([])
-      expect(await retry(pool, settings)).toEqual([leaf])
+      expect(await retry(pool, settings)).toEqual([partition])
     } finally {
       await rm(dataDir, { recursive: true, force: true })
     }
@@ -318,17 +330,19 @@ describe('a partition that is old enough', () => {
     await reader.query('begin; select count(*) from ohlcv_data')
     const theirs = await pool.connect()
     await theirs.query(`set lock_timeout = '50ms'`)
-    const detaching = theirs.query(`alter table ohlcv_data_1m detach partition ${minuteLeaf(9)} concurrently`)
+    const detaching = theirs.query(
+      `alter table ohlcv_data_1m detach partition ${minutePartition(9)} concurrently`,
+    )
     await expect(detaching).rejects.toThrow('lock timeout')
     await reader.query('commit')
     for (const client of [reader, theirs]) client.release(true)
     expect(await retain(pool)).toMatchObject({
-      dropped: [minuteLeaf(10)],
+      dropped: [minutePartition(10)],
       heldBack: [
         {
-          partition: minuteLeaf(9),
+          partition: minutePartition(9),
           reason: expect.stringContaining(
-            `alter table ohlcv_data_1m detach partition ${minuteLeaf(9)} finalize`,
+            `alter table ohlcv_data_1m detach partition ${minutePartition(9)} finalize`,
           ),
         },
       ],
@@ -346,13 +360,13 @@ describe('the job', () => {
       await freshData(pool, coinId)
       await someCandles(pool, coinId, daysAgo(100), 20, '1h')
       await someCandles(pool, coinId, daysAgo(10), 24, '1h')
-      const leaf = partitionAt(candleTable('1h', 'day'), daysAgo(100)).name
+      const partition = partitionAt(candleTable('1h', 'day'), daysAgo(100)).name
       expect(await enforceRetention.run(working.context, { agreed: false }, keptReport())).toMatchObject({
-        dropped: [leaf],
+        dropped: [partition],
         rows: 20,
       })
       expect(await listArchives(databaseOf(pool))).toMatchObject([
-        { partition: leaf, state: 'dropped', written: { content: { rows: 20 } } },
+        { partition: partition, state: 'dropped', written: { content: { rows: 20 } } },
       ])
     } finally {
       await rm(dataDir, { recursive: true, force: true })
@@ -368,7 +382,7 @@ describe('the job', () => {
     await someCandles(pool, coinId, daysAgo(9), 20)
     await pool.query('delete from view_refreshes')
     const run = () => enforceRetention.run(working.context, { agreed: false }, keptReport())
-    expect(await run()).toMatchObject({ dropped: [minuteLeaf(9)] })
+    expect(await run()).toMatchObject({ dropped: [minutePartition(9)] })
   })
 
   test('after weeks away deletes what has become old meanwhile, and still asks where a lowered keep makes it old', async ({
@@ -379,7 +393,7 @@ describe('the job', () => {
     const everyWeek = readSettings({})
     await ensureAhead(pool, everyWeek)
     for (const days of [30, 20, 10, 5, 4, 3]) await someCandles(pool, coinId, daysAgo(days), 200)
-    expect(await retain(pool)).toMatchObject({ dropped: [30, 20, 10].map(minuteLeaf) })
+    expect(await retain(pool)).toMatchObject({ dropped: [30, 20, 10].map(minutePartition) })
     const minutes = everyWeek.timeframes['1m']
     if (!minutes) throw new Error('there is a policy for 1m')
     const lowered = {
@@ -388,15 +402,15 @@ describe('the job', () => {
     }
     await expect(retain(pool, { settings: lowered })).rejects.toThrow(Misconfigured)
     const { partitions } = await readRetentionPlan({ pool, settings: lowered, clock: systemClock }, false)
-    expect(partitions.find(({ partition }) => partition.name === minuteLeaf(5))?.reason).toMatch(
+    expect(partitions.find(({ partition }) => partition.name === minutePartition(5))?.reason).toMatch(
       /because its keep was lowered from 7 days to 2 days$/,
     )
     // Once somebody has agreed, it is the policy.
     expect(await retain(pool, { settings: lowered, agreed: true })).toMatchObject({
-      dropped: [5, 4, 3].map(minuteLeaf),
+      dropped: [5, 4, 3].map(minutePartition),
     })
     await someCandles(pool, coinId, daysAgo(5), 1_440)
-    expect(await retain(pool, { settings: lowered })).toMatchObject({ dropped: [minuteLeaf(5)] })
+    expect(await retain(pool, { settings: lowered })).toMatchObject({ dropped: [minutePartition(5)] })
   })
 
   test('runs half an hour after midnight, and once more when it was missed', () => {

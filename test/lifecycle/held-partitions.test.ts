@@ -13,10 +13,18 @@ import { databaseOf } from '../../src/store/transaction.ts'
 import { aCoin } from '../store/loading.ts'
 import { testOn } from '../store/on-server.ts'
 import { createTestDatabase, servers } from '../support/database.ts'
-import { daysAgo, freshData, leavesNow, minuteLeaf, retain, retry, someCandles } from './retaining.ts'
+import {
+  daysAgo,
+  freshData,
+  minutePartition,
+  partitionsNow,
+  retain,
+  retry,
+  someCandles,
+} from './retaining.ts'
 
-const held = minuteLeaf(10)
-const other = minuteLeaf(9)
+const held = minutePartition(10)
+const other = minutePartition(9)
 
 /** Each makes something of somebody else stand in the way, and says what is told of it. */
 const obstacles: readonly (readonly [string, string, string, string])[] = [
@@ -28,7 +36,7 @@ const obstacles: readonly (readonly [string, string, string, string])[] = [
   ],
   [
     'a materialized view over it and another partition',
-    `create materialized view two_days as select * from ${held} union all select * from ${minuteLeaf(0)}`,
+    `create materialized view two_days as select * from ${held} union all select * from ${minutePartition(0)}`,
     'the materialized view public.two_days of somebody else depends on it',
     'drop materialized view public.two_days',
   ],
@@ -81,7 +89,7 @@ describe.each(servers.map(({ server, clusterUrl }) => ({ server, test: testOn(cl
           await pool.query(statement)
           const deps = { pool, settings: readSettings({}), clock: systemClock }
           const { partitions } = await readRetentionPlan(deps, false)
-          expect(partitions[0]).toMatchObject({ verdict: 'held-back', hold: { reason, remedy } })
+          expect(partitions[0]).toMatchObject({ decision: 'held-back', hold: { reason, remedy } })
           expect(await retain(pool)).toMatchObject({
             dropped: [other],
             heldBack: [{ partition: held, reason: expect.stringContaining(`${reason}: ${remedy}`) }],
@@ -176,7 +184,7 @@ describe.each(servers.map(({ server, clusterUrl }) => ({ server, test: testOn(cl
             dropped: [],
             heldBack: [{ partition: name, reason: expect.stringContaining('no longer the partition') }],
           })
-          expect(await leavesNow(pool)).toContain(name)
+          expect(await partitionsNow(pool)).toContain(name)
           const { rows } = await pool.query(
             `select note, (select count(*)::integer from kept_aside) from ${name}`,
           )

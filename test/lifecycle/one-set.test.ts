@@ -17,7 +17,7 @@ import { day, hour, toIso } from '../../src/market/instant.ts'
 import type { AlignedInstant } from '../../src/market/timeframe.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
 import { loadCandles } from '../../src/store/candles.ts'
-import { isBelieved, listArchives } from '../../src/store/lifecycle/archives.ts'
+import { isTrusted, listArchives } from '../../src/store/lifecycle/archives.ts'
 import { deletePartition, holdOf } from '../../src/store/lifecycle/delete-partitions.ts'
 import { listPartitions } from '../../src/store/lifecycle/list-partitions.ts'
 import { keptInSummary } from '../../src/store/lifecycle/summary-days.ts'
@@ -166,7 +166,7 @@ async function retire(world: World, pick: number, all: boolean, killAt?: string)
 }
 
 async function restoreSome(world: World, pick: number, step: string): Promise<void> {
-  const archives = (await listArchives(databaseOf(world.pool))).filter(isBelieved)
+  const archives = (await listArchives(databaseOf(world.pool))).filter(isTrusted)
   const archive = archives[pick % Math.max(1, archives.length)]
   if (!archive) return
   try {

@@ -25,8 +25,8 @@ const midnight = toInstant(Math.floor(now / day) * day)
 export const daysAgo = (days: number): AlignedInstant => plus(midnight, -days * day)
 
 export const priceTable = { name: 'market_data', length: 'day' } as const
-export const priceLeaf = (days: number): string => partitionAt(priceTable, daysAgo(days)).name
-export const minuteLeaf = (days: number): string =>
+export const pricePartition = (days: number): string => partitionAt(priceTable, daysAgo(days)).name
+export const minutePartition = (days: number): string =>
   partitionAt({ name: 'ohlcv_data_1m', length: 'day' }, daysAgo(days)).name
 
 /** So many candles from an instant on, with their coverage. */
@@ -128,7 +128,7 @@ export async function retry(
 }
 
 /** Tables with the name of a leaf, attached or not, that hold the day. */
-export async function leavesNow(pool: Pool): Promise<string[]> {
+export async function partitionsNow(pool: Pool): Promise<string[]> {
   const { rows } = await pool.query<{ name: string }>(
     `select relname as name from pg_class where relkind = 'r' and relname ~ '_y[0-9]{4}' order by relname`,
   )

@@ -11,9 +11,9 @@ import { scriptFile } from '../support/scripts.ts'
 import {
   daysAgo,
   freshData,
-  leavesNow,
-  minuteLeaf,
-  priceLeaf,
+  minutePartition,
+  partitionsNow,
+  pricePartition,
   retain,
   someCandles,
   somePrices,
@@ -46,24 +46,24 @@ async function oldCandles(pool: Pool): Promise<number> {
 }
 
 /** Prices that only lie one by one, and those that only live on in a daily row, as a query of the whole table finds them. */
-async function oldPrices(pool: Pool): Promise<{ raw: number; settled: number }> {
-  const { rows } = await pool.query<{ raw: number; settled: number }>(
+async function oldPrices(pool: Pool): Promise<{ raw: number; resolved: number }> {
+  const { rows } = await pool.query<{ raw: number; resolved: number }>(
     `select (select count(*)::integer from market_data where timestamp < $1) as raw,
-       (select coalesce(sum(samples), 0)::integer from market_data_daily where settled_at is not null) as settled`,
+       (select coalesce(sum(samples), 0)::integer from market_data_daily where resolved_at is not null) as resolved`,
     [toIso(daysAgo(31))],
   )
-  return rows[0] ?? { raw: -1, settled: -1 }
+  return rows[0] ?? { raw: -1, resolved: -1 }
 }
 
 /** Open times of the old candles that the ledger calls stored while no leaf holds them, attached or not. */
-async function believedForNothing(pool: Pool): Promise<boolean> {
+async function trustedForNothing(pool: Pool): Promise<boolean> {
   const { rows } = await pool.query<{ stored: boolean }>(
     `select exists (
        select from candle_coverage where state = 'stored' and ranges && tsmultirange(tsrange($1::timestamp, $2::timestamp))
      ) as stored`,
     [toIso(daysAgo(9)), toIso(daysAgo(8))],
   )
-  return rows[0]?.stored === true && !(await leavesNow(pool)).includes(minuteLeaf(9))
+  return rows[0]?.stored === true && !(await partitionsNow(pool)).includes(minutePartition(9))
 }
 
 test('a run that is killed after any step loses nothing, and the next one goes on', async ({
@@ -78,15 +78,17 @@ test('a run that is killed after any step loses nothing, and the next one goes o
   for (const step of ['several-dropped', 'gone']) {
     await killAfter(freshDatabase, step)
     expect(await oldCandles(pool), step).toEqual(step === 'gone' ? 0 : 20)
-    expect(await believedForNothing(pool), step).toBe(false)
-    expect(await oldPrices(pool), step).toEqual({ raw: 40, settled: 0 })
+    expect(await trustedForNothing(pool), step).toBe(false)
+    expect(await oldPrices(pool), step).toEqual({ raw: 40, resolved: 0 })
   }
   for (const step of ['prepared', 'locked', 'proved', 'trimmed', 'dropped']) {
     await killAfter(freshDatabase, step)
-    expect(await oldPrices(pool), step).toEqual({ raw: 40, settled: 0 })
+    expect(await oldPrices(pool), step).toEqual({ raw: 40, resolved: 0 })
   }
-  expect(await retain(pool)).toMatchObject({ dropped: [priceLeaf(32)] })
-  expect(await oldPrices(pool)).toEqual({ raw: 0, settled: 40 })
-  expect(await leavesNow(pool)).toEqual([minuteLeaf(1), minuteLeaf(0), priceLeaf(1), priceLeaf(0)].toSorted())
+  expect(await retain(pool)).toMatchObject({ dropped: [pricePartition(32)] })
+  expect(await oldPrices(pool)).toEqual({ raw: 0, resolved: 40 })
+  expect(await partitionsNow(pool)).toEqual(
+    [minutePartition(1), minutePartition(0), pricePartition(1), pricePartition(0)].toSorted(),
+  )
   expect(await listHolds(databaseOf(pool))).toEqual([])
 })

@@ -16,7 +16,7 @@ const policy: RetentionPolicy = { table, keepMs: 30 * day, ending: 'roll-up' }
 const now = at('2024-05-01T00:00:00Z')
 
 let partitions = 0
-const aLeaf = (from: Instant, rows = 100, to = plus(from, day)): CountedPartition => ({
+const aPartition = (from: Instant, rows = 100, to = plus(from, day)): CountedPartition => ({
   oid: ++partitions,
   schema: 'public',
   table: table.name,
@@ -33,7 +33,7 @@ const aLeaf = (from: Instant, rows = 100, to = plus(from, day)): CountedPartitio
   isExact: true,
 })
 
-const leaves = (...daysAgo: number[]) => daysAgo.map((days) => aLeaf(plus(now, -days * day)))
+const measured = (...daysAgo: number[]) => daysAgo.map((days) => aPartition(plus(now, -days * day)))
 const conditions = {
   now,
   restored: new Map<number, Instant>(),
@@ -42,8 +42,8 @@ const conditions = {
   agreed: false,
 }
 
-const verdicts = (partitions: readonly CountedPartition[], more: Partial<typeof conditions> = {}) =>
-  planRetention([policy], partitions, { ...conditions, ...more }).map(({ verdict }) => verdict)
+const decisions = (partitions: readonly CountedPartition[], more: Partial<typeof conditions> = {}) =>
+  planRetention([policy], partitions, { ...conditions, ...more }).map(({ decision }) => decision)
 
 describe('the policies of the configuration', () => {
   test('are those of the schema document', () => {
@@ -65,31 +65,31 @@ describe('the policies of the configuration', () => {
 
 describe('what a run would let go of', () => {
   test('is what ended as long ago as it is kept, to the millisecond', () => {
-    const partitions = leaves(31, 1, 0)
-    expect(verdicts(partitions)).toEqual(['goes', 'stays', 'stays'])
-    expect(verdicts(partitions, { now: plus(now, -1) })).toEqual(['stays', 'stays', 'stays'])
+    const partitions = measured(31, 1, 0)
+    expect(decisions(partitions)).toEqual(['goes', 'stays', 'stays'])
+    expect(decisions(partitions, { now: plus(now, -1) })).toEqual(['stays', 'stays', 'stays'])
   })
 
   test('goes by the bounds, whatever the name says and however long the leaf is', () => {
     const first = plus(now, -400 * day)
-    const yearLong = { ...aLeaf(first, 10, plus(now, -29 * day)), name: 'market_data_y2019m01d01' }
-    expect(verdicts([yearLong, ...leaves(2, 1)])).toEqual(['stays', 'stays', 'stays'])
+    const yearLong = { ...aPartition(first, 10, plus(now, -29 * day)), name: 'market_data_y2019m01d01' }
+    expect(decisions([yearLong, ...measured(2, 1)])).toEqual(['stays', 'stays', 'stays'])
     const [planned] = planRetention([policy], [yearLong], conditions)
     expect(planned?.reason).toBe('kept until 2024-05-02 00:00')
   })
 
-  test('is held back where it is more than half of the leaves or of the rows, until somebody agrees', () => {
-    expect(verdicts(leaves(33, 32, 1, 0))).toEqual(['goes', 'goes', 'stays', 'stays'])
-    expect(verdicts(leaves(33, 32, 31, 1, 0))).toEqual([
+  test('is held back where it is more than half of the measured or of the rows, until somebody agrees', () => {
+    expect(decisions(measured(33, 32, 1, 0))).toEqual(['goes', 'goes', 'stays', 'stays'])
+    expect(decisions(measured(33, 32, 31, 1, 0))).toEqual([
       'held-back',
       'held-back',
       'held-back',
       'stays',
       'stays',
     ])
-    const heavy = [aLeaf(plus(now, -40 * day), 301), ...leaves(2, 1, 0)]
-    expect(verdicts(heavy)).toEqual(['held-back', 'stays', 'stays', 'stays'])
-    expect(verdicts(heavy, { agreed: true })).toEqual(['goes', 'stays', 'stays', 'stays'])
+    const heavy = [aPartition(plus(now, -40 * day), 301), ...measured(2, 1, 0)]
+    expect(decisions(heavy)).toEqual(['held-back', 'stays', 'stays', 'stays'])
+    expect(decisions(heavy, { agreed: true })).toEqual(['goes', 'stays', 'stays', 'stays'])
     expect(planRetention([policy], heavy, conditions)[0]).toMatchObject({
       wantsAgreement: true,
       reason: 'ended more than 30 days ago, but more than half of market_data would be deleted at once',
@@ -98,9 +98,9 @@ describe('what a run would let go of', () => {
 
   test('needs no agreement for what was old enough by the accepted policy, however much it has become', () => {
     const accepted = new Map([[table.name, 30 * day]])
-    expect(verdicts(leaves(70, 60, 50, 40, 31), { accepted })).toEqual(Array(5).fill('goes'))
+    expect(decisions(measured(70, 60, 50, 40, 31), { accepted })).toEqual(Array(5).fill('goes'))
     // Forty days away: all but what was loaded since.
-    expect(verdicts([aLeaf(plus(now, -35 * day), 5_000), ...leaves(0)], { accepted })).toEqual([
+    expect(decisions([aPartition(plus(now, -35 * day), 5_000), ...measured(0)], { accepted })).toEqual([
       'goes',
       'stays',
     ])
@@ -108,41 +108,41 @@ describe('what a run would let go of', () => {
 
   test('needs one for what only a lowered keep makes old, and deletes the rest meanwhile', () => {
     const accepted = new Map([[table.name, 60 * day]])
-    const partitions = leaves(62, 61, 50, 40, 35, 34, 1)
-    expect(verdicts(partitions, { accepted })).toEqual([
+    const partitions = measured(62, 61, 50, 40, 35, 34, 1)
+    expect(decisions(partitions, { accepted })).toEqual([
       ...['goes', 'goes'],
       ...['held-back', 'held-back', 'held-back', 'held-back'],
       'stays',
     ])
-    expect(verdicts(leaves(62, 40, 1, 0), { accepted })).toEqual(['goes', 'goes', 'stays', 'stays'])
+    expect(decisions(measured(62, 40, 1, 0), { accepted })).toEqual(['goes', 'goes', 'stays', 'stays'])
     const [, , waiting] = planRetention([policy], partitions, { ...conditions, accepted })
     expect(waiting?.reason).toMatch(/because its keep was lowered from 60 days to 30 days$/)
-    expect(verdicts(leaves(40, 35), { accepted: new Map([[table.name, Infinity]]) })).toEqual([
+    expect(decisions(measured(40, 35), { accepted: new Map([[table.name, Infinity]]) })).toEqual([
       'held-back',
       'held-back',
     ])
   })
 
   test('needs no agreement where nothing is in it', () => {
-    const empty = [40, 39, 38].map((days) => aLeaf(plus(now, -days * day), 0))
-    expect(verdicts([...empty, aLeaf(now, 0)])).toEqual(['goes', 'goes', 'goes', 'stays'])
+    const empty = [40, 39, 38].map((days) => aPartition(plus(now, -days * day), 0))
+    expect(decisions([...empty, aPartition(now, 0)])).toEqual(['goes', 'goes', 'goes', 'stays'])
   })
 
   test('leaves alone what was put back from the archive, and does not count it', () => {
-    const partitions = leaves(34, 33, 32, 1, 0)
+    const partitions = measured(34, 33, 32, 1, 0)
     const until = at('2024-05-08T00:00:00Z')
     const restored = new Map(partitions.slice(0, 2).map(({ oid }) => [oid, until]))
-    expect(verdicts(partitions, { restored })).toEqual(['held-back', 'held-back', 'goes', 'stays', 'stays'])
+    expect(decisions(partitions, { restored })).toEqual(['held-back', 'held-back', 'goes', 'stays', 'stays'])
     expect(planRetention([policy], partitions, { ...conditions, restored })[0]?.reason).toMatch(
       'rows in it were restored from the archive and stay until 2024-05-08 00:00',
     )
   })
 
   test('leaves alone what somebody else holds, and does not count it', () => {
-    const partitions = leaves(34, 33, 32, 1, 0)
+    const partitions = measured(34, 33, 32, 1, 0)
     const hold: Hold = { kind: 'object', reason: 'a view depends on it', remedy: 'drop view a' }
     const holds = new Map(partitions.slice(0, 2).map(({ oid }) => [oid, hold]))
-    expect(verdicts(partitions, { holds })).toEqual(['held-back', 'held-back', 'goes', 'stays', 'stays'])
+    expect(decisions(partitions, { holds })).toEqual(['held-back', 'held-back', 'goes', 'stays', 'stays'])
     expect(planRetention([policy], partitions, { ...conditions, holds })[0]).toMatchObject({
       hold,
       reason: 'ended more than 30 days ago, but a view depends on it: drop view a',
@@ -150,6 +150,6 @@ describe('what a run would let go of', () => {
   })
 
   test('is nothing of a table without a policy', () => {
-    expect(planRetention([], leaves(400), conditions)).toEqual([])
+    expect(planRetention([], measured(400), conditions)).toEqual([])
   })
 })

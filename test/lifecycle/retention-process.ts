@@ -14,7 +14,7 @@ const steps = async (name: string) => {
   if (name === last) process.kill(process.pid, 'SIGKILL')
 }
 const safekeepings = safekeepingsOf({ pool, settings, clock: systemClock })
-const reach = {
+const deps = {
   pool,
   settings,
   clock: systemClock,
@@ -22,5 +22,5 @@ const reach = {
   safekeepings,
   steps,
 }
-await enforceRetention(reach, false, { progress: async () => {}, log: async () => {} })
+await enforceRetention(deps, false, { progress: async () => {}, log: async () => {} })
 await pool.end()

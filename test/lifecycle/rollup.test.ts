@@ -48,7 +48,7 @@ const write = (pool: Pool, coinId: string, ...samples: Sample[]) =>
 const dailyOf = async (pool: Pool, coinId: string) =>
   (
     await pool.query(
-      `select day::text, open, high, low, close, average_price, market_cap, volume_24h, rank, samples, settled_at
+      `select day::text, open, high, low, close, average_price, market_cap, volume_24h, rank, samples, finalized_at
        from market_data_daily where coin_id = $1 order by day`,
       [coinId],
     )
@@ -69,18 +69,18 @@ describe('rolling up a day of prices', () => {
   test('keeps first, highest, lowest, last, mean and the last that was known of the rest', async ({
     pool,
   }) => {
-    const [leaf, coinId] = [await aDay(pool), await aCoin(pool)]
+    const [partition, coinId] = [await aDay(pool), await aCoin(pool)]
     await write(
       pool,
       coinId,
-      { at: plus(leaf.from, 5 * hour), price: '0.00000002', cap: '7.25', rank: 3 },
-      { at: leaf.from, price: '9999999999999999.99999999', cap: '5' },
-      { at: plus(leaf.from, day - 1), price: '0.00000005' },
+      { at: plus(partition.from, 5 * hour), price: '0.00000002', cap: '7.25', rank: 3 },
+      { at: partition.from, price: '9999999999999999.99999999', cap: '5' },
+      { at: plus(partition.from, day - 1), price: '0.00000005' },
     )
-    await rollUp(databaseOf(pool), leaf)
+    await rollUp(databaseOf(pool), partition)
     expect(await dailyOf(pool, coinId)).toEqual([
       {
-        day: new Date(leaf.from).toISOString().slice(0, 10),
+        day: new Date(partition.from).toISOString().slice(0, 10),
         open: '9999999999999999.99999999',
         high: '9999999999999999.99999999',
         low: '0.00000002',
@@ -91,27 +91,29 @@ describe('rolling up a day of prices', () => {
         volume_24h: null,
         rank: 3,
         samples: 3,
-        settled_at: null,
+        finalized_at: null,
       },
     ])
-    expect(await objectionTo(pool, leaf)).toBeUndefined()
+    expect(await objectionTo(pool, partition)).toBeUndefined()
   })
 
   test('again changes nothing, and after a late price says what all of them say', async ({ pool }) => {
-    const [leaf, coinId] = [await aDay(pool), await aCoin(pool)]
-    await write(pool, coinId, { at: plus(leaf.from, hour), price: '10' })
+    const [partition, coinId] = [await aDay(pool), await aCoin(pool)]
+    await write(pool, coinId, { at: plus(partition.from, hour), price: '10' })
     const version = async () =>
       (await pool.query('select xmin, close, samples from market_data_daily where coin_id = $1', [coinId]))
         .rows
-    await rollUp(databaseOf(pool), leaf)
+    await rollUp(databaseOf(pool), partition)
     const before = await version()
-    await rollUp(databaseOf(pool), leaf)
+    await rollUp(databaseOf(pool), partition)
     expect(await version()).toEqual(before)
-    await write(pool, coinId, { at: plus(leaf.from, 2 * hour), price: '12' })
-    expect(await objectionTo(pool, leaf)).toMatch(`1 of its daily rows in market_data_daily do not agree`)
-    await rollUp(databaseOf(pool), leaf)
+    await write(pool, coinId, { at: plus(partition.from, 2 * hour), price: '12' })
+    expect(await objectionTo(pool, partition)).toMatch(
+      `1 of its daily rows in market_data_daily do not agree`,
+    )
+    await rollUp(databaseOf(pool), partition)
     expect(await version()).toMatchObject([{ close: '12.00000000', samples: 2 }])
-    expect(await objectionTo(pool, leaf)).toBeUndefined()
+    expect(await objectionTo(pool, partition)).toBeUndefined()
   })
 
   test.for([
@@ -121,48 +123,48 @@ describe('rolling up a day of prices', () => {
     ['count', 'update market_data_daily set samples = samples + 1'],
     ['day at all', 'delete from market_data_daily'],
   ])('objects to a daily row with another %s', async ([, damage], { pool }) => {
-    const [leaf, coinId] = [await aDay(pool), await aCoin(pool)]
+    const [partition, coinId] = [await aDay(pool), await aCoin(pool)]
     await write(
       pool,
       coinId,
-      { at: leaf.from, price: '10', cap: '5' },
-      { at: plus(leaf.from, hour), price: '12' },
+      { at: partition.from, price: '10', cap: '5' },
+      { at: plus(partition.from, hour), price: '12' },
     )
-    await rollUp(databaseOf(pool), leaf)
+    await rollUp(databaseOf(pool), partition)
     await pool.query(`${damage} where coin_id = '${coinId}'`)
-    expect(await objectionTo(pool, leaf)).toContain(
-      `${new Date(leaf.from).toISOString().slice(0, 10)} of ${coinId}`,
+    expect(await objectionTo(pool, partition)).toContain(
+      `${new Date(partition.from).toISOString().slice(0, 10)} of ${coinId}`,
     )
   })
 
   test('objects to a leaf that ends in the middle of a day', async ({ pool }) => {
-    const leaf = await aDay(pool)
-    const crooked = { ...leaf, range: { ...leaf.range, to: plus(leaf.range.to, hour) } }
+    const partition = await aDay(pool)
+    const crooked = { ...partition, range: { ...partition.range, to: plus(partition.range.to, hour) } }
     await expect(rolledUp(crooked)).rejects.toThrow('midnights')
   })
 
   test('leaves a day alone whose prices are gone, and lets go only of what it was made of', async ({
     pool,
   }) => {
-    const [leaf, coinId] = [await aDay(pool), await aCoin(pool)]
+    const [partition, coinId] = [await aDay(pool), await aCoin(pool)]
     await write(
       pool,
       coinId,
-      { at: plus(leaf.from, hour), price: '10' },
-      { at: plus(leaf.from, 3 * hour), price: '12' },
+      { at: plus(partition.from, hour), price: '10' },
+      { at: plus(partition.from, 3 * hour), price: '12' },
     )
-    await rollUp(databaseOf(pool), leaf)
-    await inTransaction(pool, async ({ db }) => (await rolledUp(leaf))(db, leaf.range.to))
-    const settled = await dailyOf(pool, coinId)
-    expect(settled).toMatchObject([{ samples: 2, settled_at: new Date(leaf.range.to) }])
+    await rollUp(databaseOf(pool), partition)
+    await inTransaction(pool, async ({ db }) => (await rolledUp(partition))(db, partition.range.to))
+    const resolved = await dailyOf(pool, coinId)
+    expect(resolved).toMatchObject([{ samples: 2, finalized_at: new Date(partition.range.to) }])
     // One of the two is loaded once more.
     await pool.query(`delete from market_data where coin_id = $1 and price = 12`, [coinId])
-    await rollUp(databaseOf(pool), leaf)
-    expect(await dailyOf(pool, coinId)).toEqual(settled)
-    expect(await objectionTo(pool, leaf)).toBeUndefined()
-    await write(pool, coinId, { at: plus(leaf.from, 4 * hour), price: '11' })
-    await rollUp(databaseOf(pool), leaf)
-    expect(await dailyOf(pool, coinId)).toEqual(settled)
-    expect(await objectionTo(pool, leaf)).toContain(coinId)
+    await rollUp(databaseOf(pool), partition)
+    expect(await dailyOf(pool, coinId)).toEqual(resolved)
+    expect(await objectionTo(pool, partition)).toBeUndefined()
+    await write(pool, coinId, { at: plus(partition.from, 4 * hour), price: '11' })
+    await rollUp(databaseOf(pool), partition)
+    expect(await dailyOf(pool, coinId)).toEqual(resolved)
+    expect(await objectionTo(pool, partition)).toContain(coinId)
   })
 })

@@ -144,16 +144,16 @@ describe('what the audit log says of rows that were archived', () => {
 describe('evidence', () => {
   const quarantine = (
     pool: Pool,
-    settled: boolean,
+    resolved: boolean,
     timeframe: string | null,
     runId: string | null = null,
     opened: Instant = old,
   ) =>
     pool.query(
       `insert into quarantined_rows
-         (source, market, timeframe, timestamp, reason, kind, raw, quarantined_at, last_seen_at, run_id, settlement, settled_at, settled_by)
+         (source, market, timeframe, timestamp, reason, kind, raw, quarantined_at, last_seen_at, run_id, resolution, resolved_at, resolved_by)
        values ('binance', 'BTCUSDT', $1, $2, 'high < low', gen_random_uuid(), '[]', $2, $2, $5, $3, $4, $3)`,
-      [timeframe, toIso(opened), settled ? 'loaded' : null, settled ? toIso(opened) : null, runId],
+      [timeframe, toIso(opened), resolved ? 'loaded' : null, resolved ? toIso(opened) : null, runId],
     )
 
   test('of a rejected candle stays while the row is open', async ({ freshDatabase: { pool }, settings }) => {
@@ -161,10 +161,10 @@ describe('evidence', () => {
     await quarantine(pool, true, '1d')
     await quarantine(pool, false, null)
     expect(await retain(pool, { settings, now })).toMatchObject({ deleted: { quarantined_rows: 2 } })
-    const { rows } = await pool.query('select timeframe, settlement from quarantined_rows')
-    expect(rows).toEqual([{ timeframe: '1d', settlement: null }])
+    const { rows } = await pool.query('select timeframe, resolution from quarantined_rows')
+    expect(rows).toEqual([{ timeframe: '1d', resolution: null }])
     await pool.query(
-      `update quarantined_rows set settlement = 'loaded', settled_at = $1, settled_by = 'ada'`,
+      `update quarantined_rows set resolution = 'loaded', resolved_at = $1, resolved_by = 'ada'`,
       [toIso(old)],
     )
     expect(await retain(pool, { settings, now })).toMatchObject({ deleted: { quarantined_rows: 1 } })
@@ -181,8 +181,8 @@ describe('evidence', () => {
     await quarantine(pool, true, '1h', null, daysAgo(100))
     await quarantine(pool, false, '1h', null, daysAgo(200))
     expect(await retain(pool, { settings, agreed: true })).toMatchObject({ dropped: [expect.any(String)] })
-    const { rows } = await pool.query('select timestamp::date::text as day, settlement from quarantined_rows')
-    expect(rows).toEqual([{ day: toIso(daysAgo(100)).slice(0, 10), settlement: null }])
+    const { rows } = await pool.query('select timestamp::date::text as day, resolution from quarantined_rows')
+    expect(rows).toEqual([{ day: toIso(daysAgo(100)).slice(0, 10), resolution: null }])
   })
 
   test('of where stored candles came from stays as long as they do', async ({

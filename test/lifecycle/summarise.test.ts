@@ -17,8 +17,8 @@ import { test } from '../support/database.ts'
 const view = 'daily_price_summary'
 const fivePast = at('2024-03-02T00:05:00Z')
 const yesterday = { from: at('2024-03-01T00:00:00Z'), to: at('2024-03-02T00:00:00Z') }
-const refusing: FaultPlan = [{ when: 'always', lie: { name: 'server-error', status: 503 } }]
-const silent: FaultPlan = [{ when: 'always', lie: { name: 'stall' } }]
+const refusing: FaultPlan = [{ when: 'always', fault: { name: 'server-error', status: 503 } }]
+const silent: FaultPlan = [{ when: 'always', fault: { name: 'stall' } }]
 
 const start = (pool: Pool, faults: FaultPlan = [], waitForCandles = 20_000, now: Instant = fivePast) =>
   startWorking(pool, {
@@ -68,12 +68,12 @@ test('a day that was not whole is summarised as it is, and again when its candle
   const coinId = await follow(pool, 'BTCUSDT')
   expect(await summarise(working.context, view)).toMatchObject({ rows: 0, incomplete: { bitcoin: 24 } })
   expect(incompletes(working)).toMatchObject([{ source: 'binance' }])
-  const look = () => refreshViews.run(working.context, { view, when: 'outdated' }, keptReport())
-  expect(await look()).toEqual({ view, upToDate: true })
+  const check = () => refreshViews.run(working.context, { view, when: 'outdated' }, keptReport())
+  expect(await check()).toEqual({ view, upToDate: true })
   working.exchange.setFaults([])
   await bringIn(working, coinId, 'BTCUSDT')
-  expect(await look()).toMatchObject({ rows: 1, incomplete: {} })
-  expect(await look()).toEqual({ view, upToDate: true })
+  expect(await check()).toMatchObject({ rows: 1, incomplete: {} })
+  expect(await check()).toEqual({ view, upToDate: true })
   expect(await listRefreshes(databaseOf(pool), view, 5)).toHaveLength(2)
 })
 

@@ -34,8 +34,11 @@ describe('what is owed, divided', () => {
     to: plus(midnight, to * length),
   })
   const wanted = minutes(0, 100)
-  const divided = (owed: readonly AlignedRange[], recheck = 2, provisional: readonly AlignedRange[] = []) =>
-    divide(wanted, { owed, provisional }, { timeframe: '1m', pageSize, recheck })
+  const divided = (
+    missing: readonly AlignedRange[],
+    recheck = 2,
+    provisional: readonly AlignedRange[] = [],
+  ) => divide(wanted, { missing, provisional }, { timeframe: '1m', pageSize, recheck })
 
   test('nothing owed is the newest few, asked for again', () => {
     expect(divided([])).toEqual({ recent: minutes(98, 100), older: [] })
@@ -62,12 +65,12 @@ describe('what is owed, divided', () => {
 
   test('nothing wanted is nothing asked', () => {
     const nothing = minutes(5, 5)
-    expect(divide(nothing, { owed: [], provisional: [] }, { timeframe: '1m', pageSize, recheck: 2 })).toEqual(
-      {
-        recent: nothing,
-        older: [],
-      },
-    )
+    expect(
+      divide(nothing, { missing: [], provisional: [] }, { timeframe: '1m', pageSize, recheck: 2 }),
+    ).toEqual({
+      recent: nothing,
+      older: [],
+    })
   })
 
   test('nothing owed is lost or asked twice, and what is asked at once fits into a page', () => {
@@ -76,10 +79,10 @@ describe('what is owed, divided', () => {
       .map(([a, b]) => minutes(Math.min(a, b), Math.max(a, b)))
     fc.assert(
       fc.property(fc.array(aStretch), fc.nat({ max: 20 }), (stretches, recheck) => {
-        const owed = union(stretches)
-        const { recent, older } = divided(owed, recheck)
-        expect(owed.flatMap((range) => subtract(range, [recent, ...older]))).toEqual([])
-        expect(older.flatMap((range) => subtract(range, owed))).toEqual([])
+        const missing = union(stretches)
+        const { recent, older } = divided(missing, recheck)
+        expect(missing.flatMap((range) => subtract(range, [recent, ...older]))).toEqual([])
+        expect(older.flatMap((range) => subtract(range, missing))).toEqual([])
         expect(union([recent, ...older]).reduce((sum, range) => sum + candleCount(range, '1m'), 0)).toBe(
           [recent, ...older].reduce((sum, range) => sum + candleCount(range, '1m'), 0),
         )

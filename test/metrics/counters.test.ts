@@ -52,10 +52,10 @@ describe('what processes count', () => {
   test('survives a process that begins anew', async ({ pool }) => {
     for (let start = 0; start < 2; start += 1) {
       const counters = open(pool)
-      counters.add('stops', { source: 'okx', kind: 'banned' })
+      counters.add('pauses', { source: 'okx', kind: 'banned' })
       await counters.flush()
     }
-    expect(await counted(pool)).toEqual({ 'beacon_source_stops_total kind=banned source=okx': 2 })
+    expect(await counted(pool)).toEqual({ 'beacon_source_pauses_total kind=banned source=okx': 2 })
   })
 
   test('waits while the database is away, and is not lost', async ({ pool }) => {

@@ -15,7 +15,7 @@ const steps = (by: number) => `0x9 ${by}x2000`
 const failedRuns = 'beacon_job_runs_total{job="beacon",task="sync-coins",queue="coingecko",status="failed"}'
 const requests = (outcome: string) => `beacon_source_requests_total{source="binance",outcome="${outcome}"}`
 const lastSuccess = (task: string) => `beacon_job_last_success_timestamp_seconds{job="beacon",task="${task}"}`
-const owed = 'beacon_candles_owed{source="binance",timeframe="1m"}'
+const missing = 'beacon_candles_missing{source="binance",timeframe="1m"}'
 const connections = (active: number): Series => ({
   'beacon_database_connections{state="active"}': always(active),
   'beacon_database_connections{state="idle"}': always(10),
@@ -48,8 +48,8 @@ export const alertCases: readonly AlertCase[] = [
   {
     alert: 'BeaconCandlesStayOwed',
     minutes: 200,
-    fires: { [owed]: always(50) },
-    silent: { [owed]: '5000-1x3000' },
+    fires: { [missing]: always(50) },
+    silent: { [missing]: '5000-1x3000' },
   },
   { alert: 'BeaconPricesOld', minutes: 20, ...oneSeries('beacon_price_age_seconds', 1_801, 1_800) },
   {
@@ -65,8 +65,8 @@ export const alertCases: readonly AlertCase[] = [
   {
     alert: 'BeaconSourceSlowsUsDown',
     minutes: 30,
-    fires: { 'beacon_source_stops_total{source="binance",kind="slow-down"}': '0+1x3000' },
-    silent: { 'beacon_source_stops_total{source="binance",kind="slow-down"}': steps(2) },
+    fires: { 'beacon_source_pauses_total{source="binance",kind="slow-down"}': '0+1x3000' },
+    silent: { 'beacon_source_pauses_total{source="binance",kind="slow-down"}': steps(2) },
   },
   {
     alert: 'BeaconSourceFailing',

@@ -16,7 +16,7 @@ const test = base.extend('ownEngine', async ({ freshDatabase: { url } }, { onCle
 
 const retentionFails = {
   job: 'enforce-retention',
-  queue: 'upkeep',
+  queue: 'maintenance',
   startedAt: plus(halfPast, -minute),
   end: failed('a view holds the partition'),
 }
@@ -33,17 +33,17 @@ test('an alert of a failed job tells its cause, jobs, times, count and a link, a
     { pageUrl: 'https://hub.example.com/beacon' },
   )
   await storeRun(pool, retentionFails)
-  await monitor.look()
+  await monitor.check()
   clock.move(minute)
-  await monitor.look()
+  await monitor.check()
   const messages = () =>
-    receiver.told.map(({ body }) => JSON.parse(body)).filter(({ key }) => key.startsWith('run.'))
+    receiver.reported.map(({ body }) => JSON.parse(body)).filter(({ key }) => key.startsWith('run.'))
   expect(messages()).toEqual([
     {
       event: 'opened',
       id: expect.any(String),
       key: 'run.failed a view holds the partition',
-      sentence: expect.stringMatching(/^enforce-retention failed at 2.*: a view holds the partition\.$/),
+      message: expect.stringMatching(/^enforce-retention failed at 2.*: a view holds the partition\.$/),
       cause: 'a view holds the partition',
       jobs: ['enforce-retention'],
       firstAt: toIso(plus(halfPast, -minute + 700)),
@@ -55,12 +55,12 @@ test('an alert of a failed job tells its cause, jobs, times, count and a link, a
   ])
   await storeRun(pool, { ...retentionFails, startedAt: plus(halfPast, minute) })
   clock.move(minute)
-  await monitor.look()
+  await monitor.check()
   const [open] = (await listOpenIncidents(databaseOf(pool))).filter(({ key }) => key.startsWith('run.'))
   expect(open?.details).toMatchObject({ failures: 2, lastAt: toIso(plus(halfPast, minute + 700)) })
   await storeRun(pool, { ...retentionFails, startedAt: plus(halfPast, 2 * minute), end: done({}) })
   clock.move(minute)
-  await monitor.look()
+  await monitor.check()
   expect(messages().at(-1)).toMatchObject({ event: 'resolved', failures: 2 })
 })
 
@@ -72,25 +72,25 @@ test('an open alert outlives a restart of the daemon, although a start may take 
   const keys = async () => (await listOpenIncidents(databaseOf(pool))).map(({ key }) => key)
   await pool.query(`
     insert into coins (id, symbol, name, created_at, updated_at) values ('bitcoin', 'BTC', 'Bitcoin', '2024-01-01', '2024-01-01');
-    insert into instruments (coin_id, source, symbol, preference, followed_from)
+    insert into instruments (coin_id, source, symbol, preference, tracked_from)
     values ('bitcoin', 'binance', 'BTCUSDT', 0, '2020-01-01')`)
-  await monitor.look()
+  await monitor.check()
   clock.move(minute)
-  await monitor.look()
+  await monitor.check()
   expect(await keys()).toContain('series.empty')
   const { monitor: restarted } = watch({ pool, engine }, undefined, { clock, startedAt: clock.now() })
   clock.move(minute)
-  await restarted.look()
+  await restarted.check()
   expect(await keys()).toContain('series.empty')
 })
 
 test('what cannot be read closes no alert', async ({ freshDatabase: { pool }, ownEngine: engine }) => {
   const banned = async () => [{ source: 'binance', kind: 'banned', leftMs: 60_000 } as const]
-  const { monitor, clock } = watch({ pool, engine }, undefined, { stops: banned })
+  const { monitor, clock } = watch({ pool, engine }, undefined, { pauses: banned })
   const keys = async () => (await listOpenIncidents(databaseOf(pool))).map(({ key }) => key)
-  await monitor.look()
+  await monitor.check()
   clock.move(minute)
-  await monitor.look()
+  await monitor.check()
   expect(await keys()).toEqual(expect.arrayContaining(['queue.no-workers', 'source.banned binance']))
   const broken = {
     ...engine,
@@ -98,13 +98,13 @@ test('what cannot be read closes no alert', async ({ freshDatabase: { pool }, ow
       throw new Error('gone')
     },
   }
-  const stops = () => Promise.reject(new Error('gone'))
-  const { monitor: blind } = watch({ pool, engine: broken }, undefined, { clock, stops })
+  const pauses = () => Promise.reject(new Error('gone'))
+  const { monitor: blind } = watch({ pool, engine: broken }, undefined, { clock, pauses })
   clock.move(minute)
-  await blind.look()
+  await blind.check()
   expect(await keys()).toEqual(expect.arrayContaining(['queue.no-workers', 'source.banned binance']))
   const { monitor: seeing } = watch({ pool, engine }, undefined, { clock })
   clock.move(minute)
-  await seeing.look()
+  await seeing.check()
   expect(await keys()).not.toContain('source.banned binance')
 })

@@ -20,9 +20,9 @@ test('a sample of each minute is taken once by the whole fleet, and kept as long
   try {
     const { monitor, another, clock } = watch({ pool, engine }, undefined)
     const db = databaseOf(pool)
-    await Promise.all([monitor.look(), another.look()])
+    await Promise.all([monitor.check(), another.check()])
     clock.move(minute)
-    await monitor.look()
+    await monitor.check()
     const [first, second, ...more] = await readSamples(db, (halfPast - day) as never)
     expect(more).toEqual([])
     expect(first).toMatchObject({
@@ -34,7 +34,7 @@ test('a sample of each minute is taken once by the whole fleet, and kept as long
     expect(second?.diskFreeBytes).toBeGreaterThan(1e6)
     expect(second?.connectionsActive).toBeGreaterThan(0)
     clock.move(8 * day)
-    await monitor.look()
+    await monitor.check()
     expect(await readSamples(db, halfPast)).toHaveLength(1)
   } finally {
     await engine.close()
@@ -49,7 +49,7 @@ test('what is wrong twice in a row is told once by the whole fleet, and its end 
   try {
     const { monitor, another, clock, log } = watch({ pool, engine }, receiver.url)
     const db = databaseOf(pool)
-    const lookAll = () => Promise.all([monitor.look(), another.look()])
+    const lookAll = () => Promise.all([monitor.check(), another.check()])
     await lookAll()
     expect(await listOpenIncidents(db)).toEqual([])
     clock.move(minute)
@@ -63,11 +63,11 @@ test('what is wrong twice in a row is told once by the whole fleet, and its end 
     // The first answer was a failure: it is told again, and the others only once.
     clock.move(minute)
     await lookAll()
-    expect(receiver.told).toHaveLength(4)
-    for (const { headers, body } of receiver.told) {
+    expect(receiver.reported).toHaveLength(4)
+    for (const { headers, body } of receiver.reported) {
       const sentAt = Number(headers['x-beacon-timestamp'])
       expect(headers['x-beacon-signature']).toBe(`sha256=${signatureOf(secret, sentAt as never, body)}`)
-      expect(JSON.parse(body)).toMatchObject({ event: 'opened', sentence: expect.stringMatching(/\.$/) })
+      expect(JSON.parse(body)).toMatchObject({ event: 'opened', message: expect.stringMatching(/\.$/) })
       expect(body + JSON.stringify(headers)).not.toContain(secret)
     }
     expect(JSON.stringify(log.events)).not.toContain(secret)
@@ -76,7 +76,7 @@ test('what is wrong twice in a row is told once by the whole fleet, and its end 
     await lookAll()
     expect((await listOpenIncidents(db)).map(({ key }) => key)).not.toContain('coins.none')
     expect(alerts('alert.resolved')).toEqual(['coins.none'])
-    expect(receiver.told.map(({ body }) => JSON.parse(body)).at(-1)).toMatchObject({
+    expect(receiver.reported.map(({ body }) => JSON.parse(body)).at(-1)).toMatchObject({
       event: 'resolved',
       key: 'coins.none',
       resolvedAt: expect.any(String),
@@ -91,8 +91,8 @@ test('what only one process sees stays open until no process has seen it for a m
   freshDatabase: { pool },
 }) => {
   const db = databaseOf(pool)
-  const ofOne = { key: 'queue.refused @a', sentence: 'Redis is full.' }
-  const ofAll = { key: 'coins.none', sentence: 'No coins are tracked.' }
+  const ofOne = { key: 'queue.refused @a', message: 'Redis is full.' }
+  const ofAll = { key: 'coins.none', message: 'No coins are tracked.' }
   const keysOf = (concerns: readonly { key: string }[]) => concerns.map(({ key }) => key)
   const opened = await reconcileIncidents(pool, [ofOne, ofAll], halfPast, false)
   expect(keysOf(opened.opened).toSorted()).toEqual([ofAll.key, ofOne.key])
@@ -118,16 +118,16 @@ test('an index that nothing has used for a day becomes an alert, which is over w
       log.events.flatMap(({ event: name, fields }) =>
         name === event && String(fields?.key).startsWith('database.unused-index') ? [fields?.key] : [],
       )
-    await monitor.look()
+    await monitor.check()
     clock.move(day)
-    await monitor.look()
+    await monitor.check()
     expect(alerts('alert.opened')).toEqual([])
     clock.move(minute)
-    await monitor.look()
+    await monitor.check()
     expect(alerts('alert.opened')).toEqual(['database.unused-index idx_notes_other'])
     await pool.query('drop index idx_notes_other')
     clock.move(minute)
-    await monitor.look()
+    await monitor.check()
     expect(alerts('alert.resolved')).toEqual(['database.unused-index idx_notes_other'])
   } finally {
     await engine.close()
@@ -141,17 +141,17 @@ test('a receiver that sends elsewhere is not followed there, and is asked again 
   await using receiver = await receive(302)
   try {
     const { monitor, clock, log } = watch({ pool, engine }, receiver.url)
-    await monitor.look()
+    await monitor.check()
     clock.move(minute)
-    await monitor.look()
+    await monitor.check()
     const failures = log.events.filter(({ event }) => event === 'webhook.failed')
     expect(failures.map(({ fields }) => fields?.reason)).toEqual(
       Array.from({ length: failures.length }, () => 'the webhook answered with status 302'),
     )
-    expect(receiver.told).toHaveLength(3)
+    expect(receiver.reported).toHaveLength(3)
     clock.move(10 * minute)
-    await monitor.look()
-    expect(receiver.told.length).toBeGreaterThan(3)
+    await monitor.check()
+    expect(receiver.reported.length).toBeGreaterThan(3)
   } finally {
     await engine.close()
   }
@@ -193,7 +193,7 @@ test('an ordinary login sees everything but the disk, and counts the sessions of
   const other = await superuser.connect()
   try {
     const { monitor } = watch({ pool, engine }, undefined)
-    await monitor.look()
+    await monitor.check()
     const [sample] = await readSamples(databaseOf(pool), (halfPast - day) as never)
     expect(sample).toMatchObject({ diskFreeBytes: null, databaseBytes: expect.any(Number) })
     expect(sample?.connectionsIdle).toBeGreaterThan(0)
@@ -211,7 +211,7 @@ test('slow statements are unknown where the server does not keep them', async ({
 })
 
 test.runIf(installedPostgres)(
-  'slow statements are told without what they were about, where the server keeps them',
+  'slow statements are reported without what they were about, where the server keeps them',
   async () => {
     const database = await createTestDatabase(installedPostgres?.url)
     try {

@@ -112,7 +112,7 @@ async function countSomething(pool: Pool): Promise<void> {
   const counters = openCounters({ pool, clock: systemClock, log: silent })
   counters.add('requests', { source: 'binance', outcome: 'ok' }, 43)
   counters.add('budgetPoints', { source: 'binance', lane: 'live' }, 86)
-  counters.add('runs', { task: 'refresh-views', queue: 'upkeep', status: 'failed' })
+  counters.add('runs', { task: 'refresh-views', queue: 'maintenance', status: 'failed' })
   counters.add('candles', { source: 'binance', timeframe: '1m', result: 'new' }, 600)
   counters.observe('requestDuration', { source: 'binance' }, 0.3)
   counters.observe('runDuration', { task: 'ingest-candles' }, 2)
@@ -179,7 +179,7 @@ describe.skipIf(missing !== '')(`a real scrape${missing}`, () => {
     await storeOrdinaryDay(pool, settingsFor(), now)
     await storeRun(pool, {
       job: 'ensure-partitions',
-      queue: 'upkeep',
+      queue: 'maintenance',
       startedAt: plus(now, -4 * hour),
       end: done({}),
     })
@@ -188,17 +188,17 @@ describe.skipIf(missing !== '')(`a real scrape${missing}`, () => {
     ])
     await sampleDatabase(pool)
     const startedAt = plus(now, -hour)
-    const stops = async () => [{ source: 'okx', kind: 'slow-down', leftMs: 7 * second } as const]
+    const pauses = async () => [{ source: 'okx', kind: 'slow-down', leftMs: 7 * second } as const]
     await engine.queue('coingecko').pause()
     await engine.queue('coingecko').add('sync-coins', {})
     await inFolder(async (folder) => {
       try {
         const options = { clock: systemClock, startedAt }
-        const web = await serve({ database: freshDatabase, engine }, { ...options, stops })
+        const web = await serve({ database: freshDatabase, engine }, { ...options, pauses })
         releases.push(web.close)
         const blind = await serve(
           { database: freshDatabase, engine },
-          { ...options, stops: () => Promise.reject(new Error('gone')) },
+          { ...options, pauses: () => Promise.reject(new Error('gone')) },
         )
         releases.push(blind.close)
         await writeFile(join(folder, 'metrics'), (await ask(`${web.url}/metrics`)).text)
@@ -229,7 +229,7 @@ describe.skipIf(missing !== '')(`a real scrape${missing}`, () => {
         expect(await firing('BeaconJobOverdue')).toEqual([])
         await within(async () =>
           expect(await firing('BeaconRunsFailing')).toMatchObject([
-            { metric: { task: 'refresh-views', queue: 'upkeep' } },
+            { metric: { task: 'refresh-views', queue: 'maintenance' } },
           ]),
         )
       } finally {

@@ -50,8 +50,8 @@ describe('the database', () => {
       { connectionsIdle: 79 },
       /81 of the database's 100 connections.*max_connections/,
     ],
-  ] as const)('is a concern (%s) with its remedy', ([key, parts, sentence]) => {
-    expect(concernsOf(aSample(parts))).toEqual([{ key, sentence: expect.stringMatching(sentence) }])
+  ] as const)('is a concern (%s) with its remedy', ([key, parts, message]) => {
+    expect(concernsOf(aSample(parts))).toEqual([{ key, message: expect.stringMatching(message) }])
   })
 
   test('is judged by the average, not by one bad minute', () => {
@@ -68,7 +68,7 @@ describe('the database', () => {
       })
     expect(untilFullMs([aSample(), later(2 * day, 2e9)])).toBe(8 * day)
     expect(concernsOf(aSample(), later(2 * day, 2e9))).toEqual([
-      { key: 'disk.filling', sentence: expect.stringContaining('in about 8 days') },
+      { key: 'disk.filling', message: expect.stringContaining('in about 8 days') },
     ])
     expect(concernsOf(aSample(), later(hour, 2e9))).toEqual([])
     expect(concernsOf(aSample(), later(2 * day, -2e9))).toEqual([])
@@ -96,7 +96,7 @@ describe('the indexes', () => {
     expect(indexConcerns(facts(later(day)), limits)).toEqual([
       {
         key: 'database.unused-index idx_market_data_timestamp',
-        sentence: expect.stringMatching(/takes 2,000 MB: drop it, or raise monitoring\.unusedIndexBytes/),
+        message: expect.stringMatching(/takes 2,000 MB: drop it, or raise monitoring\.unusedIndexBytes/),
       },
     ])
     const small = { ...index, bytes: limits.unusedIndexBytes - 1 }
@@ -119,9 +119,9 @@ describe('the indexes', () => {
     expect(indexConcerns(facts(last, { unused: [] }), limits).map(({ key }) => key)).toEqual(keys)
   })
 
-  test('a table that an index seems to be missing on is told with how much is read for want of it', () => {
+  test('a table that an index seems to be missing on is reported with how much is read for want of it', () => {
     const last = later(day, { ohlcv_data: [210, 5_100, 61_000_000] })
-    expect(indexConcerns(facts(last, { unused: [] }), limits)[0]?.sentence).toMatch(
+    expect(indexConcerns(facts(last, { unused: [] }), limits)[0]?.message).toMatch(
       /^ohlcv_data was read from end to end 200 times in a day, 300,000 rows each time, .*`beacon doctor`/,
     )
   })

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import { jobs, queues } from '../../jobs/catalog.ts'
 import { day } from '../../src/market/instant.ts'
-import { Monitor, type MonitorReach } from '../../src/monitoring/monitor.ts'
+import { Monitor, type MonitorDeps } from '../../src/monitoring/monitor.ts'
 import type { Engine } from '../../src/queue/engine.ts'
 import type { Settings } from '../../src/settings.ts'
 import { readReadiness } from '../../src/status/readiness/readiness.ts'
@@ -11,17 +11,17 @@ import { halfPast, StandingClock } from '../replay/playing.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { settingsFor } from '../web/serving.ts'
 
-type Told = Readonly<{ headers: IncomingHttpHeaders; body: string }>
+type Reported = Readonly<{ headers: IncomingHttpHeaders; body: string }>
 
 export const secret = 'a secret of sixteen characters'
 
 /** A receiver of webhooks that answers with the statuses it is given, the last one for ever. */
 export async function receive(...statuses: number[]) {
-  const told: Told[] = []
+  const reported: Reported[] = []
   const server = createServer(async (request, response) => {
     let body = ''
     for await (const piece of request) body += piece
-    told.push({ headers: request.headers, body })
+    reported.push({ headers: request.headers, body })
     response
       .writeHead((statuses.length > 1 ? statuses.shift() : statuses[0]) ?? 200, { location: '/elsewhere' })
       .end()
@@ -31,7 +31,7 @@ export async function receive(...statuses: number[]) {
   const port = typeof address === 'object' && address ? address.port : 0
   return {
     url: `http://127.0.0.1:${port}/hook`,
-    told,
+    reported,
     [Symbol.asyncDispose]: async () => {
       server.close()
     },
@@ -41,7 +41,7 @@ export async function receive(...statuses: number[]) {
 export const watch = (
   { pool, engine }: Readonly<{ pool: TestDatabase['pool']; engine: Engine }>,
   url: string | undefined,
-  parts: Partial<MonitorReach> = {},
+  parts: Partial<MonitorDeps> = {},
   limits: Partial<Settings['monitoring']> = {},
 ) => {
   const clock = new StandingClock(halfPast)
@@ -54,20 +54,20 @@ export const watch = (
     webhook: url === undefined ? undefined : { url, secret },
     ...limits,
   }
-  const reach: MonitorReach = {
+  const deps: MonitorDeps = {
     settings: { ...settings, monitoring },
     pool,
     engine,
-    stops: async () => [],
+    pauses: async () => [],
     jobs,
     queues,
     clock,
     log,
     startedAt: undefined,
-    readiness: () => readReadiness({ ...reach, upSinceMs: performance.now() }),
+    readiness: () => readReadiness({ ...deps, upSinceMs: performance.now() }),
     version: '0.0.0',
     serverIsHere: true,
     ...parts,
   }
-  return { clock, log, monitor: new Monitor(reach), another: new Monitor(reach) }
+  return { clock, log, monitor: new Monitor(deps), another: new Monitor(deps) }
 }

@@ -3,10 +3,10 @@ import { day, hour, type Instant, minute, plus, toIso } from '../../src/market/i
 import { floorTo } from '../../src/market/timeframe.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 
-type Reach = Readonly<{ pool: Pool; clock: Clock }>
+type Deps = Readonly<{ pool: Pool; clock: Clock }>
 
 /** What a daemon that has just been started cannot have: a day of samples of its database, and an alert that is over. */
-export async function storePast({ pool, clock }: Reach): Promise<void> {
+export async function storePast({ pool, clock }: Deps): Promise<void> {
   const now = floorTo('1m', clock.now())
   const { rowCount } = await pool.query('select 1 from database_samples where sampled_at < $1', [
     toIso(plus(now, -hour)),
@@ -17,7 +17,7 @@ export async function storePast({ pool, clock }: Reach): Promise<void> {
   // As the server does by itself, sooner or later.
   await pool.query('analyze')
   await pool.query(
-    `insert into incidents (key, sentence, opened_at, resolved_at) values
+    `insert into incidents (key, message, opened_at, resolved_at) values
        ('source.slow-down coingecko', 'coingecko asks us to slow down.', $1, $2),
        ('series.stale', '4 series are stale: pepe 1m has had no candle for 6 minutes.', $3, $4)`,
     [

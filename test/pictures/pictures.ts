@@ -22,7 +22,7 @@ import { roles } from '../../src/settings/roles.ts'
 import { readSettings } from '../../src/settings.ts'
 import type { Status } from '../../src/status/status.ts'
 import { openBrowser, visit } from '../web/browser.ts'
-import { boundless, lies } from './lies.ts'
+import { boundless, faults } from './injected-faults.ts'
 import { storePast } from './past.ts'
 
 const configuration = fileURLToPath(new URL('pictures.yaml', import.meta.url))
@@ -43,15 +43,15 @@ async function dataFolder(): Promise<string> {
 
 /** A daemon that has caught up with the replay exchange; returns where its page is. */
 async function startFilled(folder: string): Promise<string> {
-  const exchange = await openReplayExchange({ clock: systemClock, limits: boundless, faults: lies })
+  const exchange = await openReplayExchange({ clock: systemClock, limits: boundless, faults: faults })
   releases.push(() => exchange.close())
   const variables = { BEACON_DATA_DIR: folder, BEACON_HTTP_PORT: '0', ...baseUrlVariables(exchange.urls) }
   const settings = readSettings(variables, configuration)
   const log = openLog({ level: 'warn', pretty: true })
-  const reach = { settings, log, clock: systemClock, releases, signal: stop.signal }
-  const { url } = await startDaemon({ ...reach, roles })
+  const deps = { settings, log, clock: systemClock, releases, signal: stop.signal }
+  const { url } = await startDaemon({ ...deps, roles })
   if (url === undefined) throw new Error('the daemon serves no page')
-  const { pool } = await openDatabase(reach, 'when-new')
+  const { pool } = await openDatabase(deps, 'when-new')
   await caughtUp(url)
   await archiveSpring(variables)
   await storePast({ pool, clock: systemClock })
@@ -84,11 +84,11 @@ async function beacon(variables: NodeJS.ProcessEnv, words: readonly string[]): P
   if (code !== 0) throw new Error(`beacon ${words[0]} has failed`)
 }
 
-const patienceMs = 5 * 60_000
+const timeoutMs = 5 * 60_000
 
 /** Waits until nothing is owed any more and every part of the page has something to show. */
 async function caughtUp(url: string): Promise<void> {
-  const until = performance.now() + patienceMs
+  const until = performance.now() + timeoutMs
   for (;;) {
     const status = await statusOf(url)
     const isFull =
@@ -97,7 +97,7 @@ async function caughtUp(url: string): Promise<void> {
       status.queues?.every(({ active }) => active === 0)
     if (isFull) return
     if (stop.signal.aborted || performance.now() > until)
-      throw new Error(`the daemon has not caught up: ${status.overall.sentence}`)
+      throw new Error(`the daemon has not caught up: ${status.overall.message}`)
     await new Promise((wake) => setTimeout(wake, 1_000))
   }
 }
@@ -112,14 +112,14 @@ async function takeAll(browser: Browser, url: string): Promise<void> {
     await using visited = await visit(browser, { colorScheme, viewport: { width: 1280, height: 900 } })
     const { page } = visited
     await page.goto(url)
-    await settled(page)
+    await resolved(page)
     await take(page, `status-page-${colorScheme}`, { from: '.top', to: '#sources' })
     await take(page, `upkeep-${colorScheme}`, { from: '#jobs', to: '#alerts' })
   }
 }
 
 /** A month of hours, and every part with what it shows: the pace of the budget is known after two looks. */
-async function settled(page: Page): Promise<void> {
+async function resolved(page: Page): Promise<void> {
   await page.locator('.days').first().waitFor()
   await page
     .getByRole('group', { name: 'Timeframe of the chart' })

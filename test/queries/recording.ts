@@ -110,9 +110,9 @@ function toScan(node: Node, rootIndexes: ReadonlyMap<string, string>): Scan {
 
 /** The index of a partition is known by the name of the one it belongs to. */
 async function rootIndexNames(client: PoolClient): Promise<Map<string, string>> {
-  const { rows } = await client.query<{ leaf: string; root: string }>(`
-    select relname as leaf, pg_partition_root(oid)::regclass::text as root
+  const { rows } = await client.query<{ partition: string; root: string }>(`
+    select relname as partition, pg_partition_root(oid)::regclass::text as root
     from pg_class
     where relkind = 'i' and relispartition`)
-  return new Map(rows.map(({ leaf, root }) => [leaf, root]))
+  return new Map(rows.map(({ partition, root }) => [partition, root]))
 }

@@ -55,7 +55,7 @@ describe.each(engines)('the engine on %s', (kind) => {
   test('waits for a store that is not there yet, and then works', async () => {
     const { proxy, urls } = await throughProxy(fleet)
     const opening = fleet.open(urls)
-    await eventually(() => fleet.told('engine.waiting')).toHaveLength(1)
+    await eventually(() => fleet.reported('engine.waiting')).toHaveLength(1)
     await proxy.open()
     const engine = await opening
     await works(engine)
@@ -66,14 +66,14 @@ describe.each(engines)('the engine on %s', (kind) => {
     const opening = fleet.open({ ...urls, waitMs: 300 })
     await expect(opening).rejects.toThrow(Unavailable)
     await expect(opening).rejects.toThrow(/did not answer within 0.3 s: start it/)
-    expect(fleet.told('engine.waiting')).toHaveLength(1)
+    expect(fleet.reported('engine.waiting')).toHaveLength(1)
   })
 
   test('stops waiting when told to', async () => {
     const { urls } = await throughProxy(fleet)
     const stop = new AbortController()
     const opening = fleet.open({ ...urls, signal: stop.signal })
-    await eventually(() => fleet.told('engine.waiting')).toHaveLength(1)
+    await eventually(() => fleet.reported('engine.waiting')).toHaveLength(1)
     stop.abort()
     await expect(opening).rejects.toThrow(Aborted)
   })
@@ -87,14 +87,14 @@ describe.each(engines)('the engine on %s', (kind) => {
     await fleet.work(engine, { queue, jobs: [job] })
     await proxy.close()
     await expect(engine.check()).rejects.toThrow()
-    await eventually(() => fleet.told('queue.error').length).toBeGreaterThan(0)
+    await eventually(() => fleet.reported('queue.error').length).toBeGreaterThan(0)
     await proxy.open()
     await eventually(() => engine.check().then(() => 'answers', String)).toBe('answers')
     const near = await fleet.open()
     const [id = ''] = await enqueue(near, job, [{ text: 'hello' }])
     await eventually(() => near.queue(queue).getJobState(id)).toBe('completed')
-    const told = fleet.told('queue.error').map(({ queue: name, reason }) => `${name} ${reason}`)
-    expect(new Set(told).size).toBe(told.length)
+    const reported = fleet.reported('queue.error').map(({ queue: name, reason }) => `${name} ${reason}`)
+    expect(new Set(reported).size).toBe(reported.length)
   })
 
   test('opens a worker while the store is away for a moment', async () => {
@@ -169,7 +169,7 @@ describe.each(engines)('the engine on %s', (kind) => {
     })
     await eventually(() => engine.queue(queue).getJobState(id)).toBe('completed')
     expect(attempts).toEqual([1])
-    expect(fleet.told('job.stalled')).toEqual([{ queue, jobId: id }])
+    expect(fleet.reported('job.stalled')).toEqual([{ queue, jobId: id }])
   })
 
   async function works(engine: Engine): Promise<void> {

@@ -120,7 +120,7 @@ export class TestFleet {
   }
 
   /** The log's events of that name, their fields. */
-  told(event: string): Record<string, unknown>[] {
+  reported(event: string): Record<string, unknown>[] {
     return this.log.events.filter((one) => one.event === event).map(({ fields }) => fields)
   }
 }
@@ -142,4 +142,4 @@ export const aborted = (signal: AbortSignal): Promise<void> =>
   })
 
 /** What is expected of something that comes about by itself, on a machine that may be busy. */
-export const eventually = <T>(look: () => T) => expect.poll(look, { timeout: 40_000, interval: 20 })
+export const eventually = <T>(check: () => T) => expect.poll(check, { timeout: 40_000, interval: 20 })

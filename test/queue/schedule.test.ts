@@ -50,7 +50,7 @@ describe.each(engines)('the schedule on %s', (kind) => {
   const schedulers = async (engine: Engine, queue: string) =>
     (await engine.queue(queue).getJobSchedulers(0, -1)).map(({ key }) => key).sort()
 
-  const written = () => fleet.told('schedule.written').map(({ scheduler }) => scheduler)
+  const written = () => fleet.reported('schedule.written').map(({ scheduler }) => scheduler)
 
   test('is written once by fifty processes that start together, with one next run each', async () => {
     const openings = Array.from({ length: 5 }, () => fleet.open())
@@ -136,7 +136,7 @@ describe.each(engines)('the schedule on %s', (kind) => {
     expect(await schedulers(engine, queue)).toHaveLength(4)
     await register(engine, queue, [scheduledJob(queue, [{ id: 'say_more' }])])
     expect(await schedulers(engine, queue)).toEqual(['beacon.heartbeat', 'beacon.say_more', 'by-hand'])
-    expect(fleet.told('schedule.removed')).toEqual([{ queue, scheduler: 'beacon.say_hello' }])
+    expect(fleet.reported('schedule.removed')).toEqual([{ queue, scheduler: 'beacon.say_hello' }])
     // Nobody needs to listen to a queue without a schedule.
     await register(engine, queue, [])
     expect(await schedulers(engine, queue)).toEqual(['by-hand'])
@@ -181,7 +181,7 @@ describe.each(engines)('the schedule on %s', (kind) => {
     await eventually(() => engine.queue(queue).getJobState('second')).toBe('completed')
     const kept = await engine.queue(queue).getJobs(['completed', 'failed'])
     expect(kept.map(({ id }) => id).sort()).toEqual(['first', 'second'])
-    expect(fleet.told('job.done').map(({ job: name }) => name)).toEqual(['say', 'say'])
+    expect(fleet.reported('job.done').map(({ job: name }) => name)).toEqual(['say', 'say'])
   })
 
   test.each([

@@ -34,7 +34,7 @@ describe.each(engines)('a worker on %s', (kind) => {
   test('hands the job its payload and keeps what it returns', async () => {
     const { stored } = await runUntil('completed', { run: async (_, { text }) => ({ text, words: 1 }) })
     expect(stored.returnvalue).toEqual({ text: 'hello', words: 1 })
-    expect(fleet.told('job.done')).toMatchObject([{ job: 'say', attempt: 1, words: 1 }])
+    expect(fleet.reported('job.done')).toMatchObject([{ job: 'say', attempt: 1, words: 1 }])
   })
 
   test('tells of a run that had nothing to do only to who looks closely', async () => {
@@ -83,8 +83,10 @@ describe.each(engines)('a worker on %s', (kind) => {
       },
     })
     expect(stored.attemptsMade).toBe(2)
-    expect(fleet.told('job.failed')).toMatchObject([{ attempt: 1, willRetry: true, error: 'Unavailable' }])
-    expect(fleet.told('job.done')).toMatchObject([{ attempt: 2, runs: 2 }])
+    expect(fleet.reported('job.failed')).toMatchObject([
+      { attempt: 1, willRetry: true, error: 'Unavailable' },
+    ])
+    expect(fleet.reported('job.done')).toMatchObject([{ attempt: 2, runs: 2 }])
   })
 
   test('tries what an outage has put off as soon as a run of the queue succeeds again', async () => {
@@ -106,7 +108,7 @@ describe.each(engines)('a worker on %s', (kind) => {
     isDown = false
     await enqueue(engine, job, [{ text: 'a minute later' }])
     await eventually(() => engine.queue(queue).getJobState(putOff.id ?? '')).toBe('completed')
-    expect(fleet.told('source.answers-again')).toEqual([{ queue, jobs: 1 }])
+    expect(fleet.reported('source.answers-again')).toEqual([{ queue, jobs: 1 }])
   })
 
   test('stops trying after the last attempt', async () => {
@@ -117,7 +119,7 @@ describe.each(engines)('a worker on %s', (kind) => {
       },
     })
     expect(stored.attemptsMade).toBe(2)
-    expect(fleet.told('job.failed').map(({ willRetry }) => willRetry)).toEqual([true, false])
+    expect(fleet.reported('job.failed').map(({ willRetry }) => willRetry)).toEqual([true, false])
   })
 
   test('tries a bug again like any other failure, and tells where it is', async () => {
@@ -127,7 +129,7 @@ describe.each(engines)('a worker on %s', (kind) => {
         throw new TypeError('undefined is not a candle')
       },
     })
-    const [failed] = fleet.told('job.failed')
+    const [failed] = fleet.reported('job.failed')
     expect(failed).toMatchObject({ error: 'TypeError', willRetry: false })
     expect(failed?.stack).toContain('worker.test.ts')
   })
@@ -237,7 +239,7 @@ describe.each(engines)('a worker on %s', (kind) => {
       },
     )
     expect(stored.attemptsMade).toBe(1)
-    expect(fleet.told('run.unrecorded')).toMatchObject([{ reason: 'the database is away' }])
+    expect(fleet.reported('run.unrecorded')).toMatchObject([{ reason: 'the database is away' }])
   })
 
   test.each([
@@ -293,7 +295,7 @@ describe.each(engines)('a worker on %s', (kind) => {
     expect(await stateOf(engine, queue, id)).toBe('waiting')
     const givenBack = await stored(engine, queue, id)
     expect([givenBack.attemptsMade, givenBack.failedReason ?? null, runs]).toEqual([0, null, 1])
-    expect(fleet.told('job.failed')).toEqual([])
+    expect(fleet.reported('job.failed')).toEqual([])
 
     const done = aJob({ queueOf: () => queue })
     await fleet.work(engine, { queue, jobs: [done] })
@@ -337,7 +339,7 @@ describe.each(engines)('a worker on %s', (kind) => {
     const workers = await fleet.work(engine, { queue, jobs: [deaf], concurrency: 2, graceMs: 50, ...holding })
     await running.promise
     await workers.close()
-    expect(fleet.told('queue.jobs-let-go')).toMatchObject([{ queue, jobs: 1 }])
+    expect(fleet.reported('queue.jobs-let-go')).toMatchObject([{ queue, jobs: 1 }])
     await fleet.work(engine, { queue, jobs: [aJob({ queueOf: () => queue })], ...holding })
     await eventually(() => stateOf(engine, queue, id)).toBe('completed')
     never.keep({})
@@ -363,8 +365,8 @@ describe.each(engines)('a worker on %s', (kind) => {
     }
     await fleet.work(engine, { queue, jobs: [aJob({ queueOf: () => queue })], ...holding })
     await eventually(() => stateOf(engine, queue, id)).toBe('failed')
-    await eventually(() => fleet.told('job.failed')).toHaveLength(1)
-    expect(fleet.told('job.failed')).toMatchObject([
+    await eventually(() => fleet.reported('job.failed')).toHaveLength(1)
+    expect(fleet.reported('job.failed')).toMatchObject([
       { queue, jobId: id, reason: expect.stringContaining('stalled') },
     ])
   })

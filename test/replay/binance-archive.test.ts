@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { readZip } from '../../src/ingest/archive/zip.ts'
 import { plus } from '../../src/market/instant.ts'
-import { binanceArchiveFace } from '../../src/replay/binance-archive.ts'
+import { binanceArchiveEndpoint } from '../../src/replay/binance-archive.ts'
 import { closedCandles } from '../../src/replay/candles.ts'
 import { at } from '../support/at.ts'
 import { play } from './playing.ts'
@@ -10,7 +10,12 @@ import { play } from './playing.ts'
 const now = at('2026-02-10T12:00Z')
 
 const get = (path: string, when = now) =>
-  binanceArchiveFace.route(`/data/spot/${path}`, new URLSearchParams(), when, binanceArchiveFace.limit).answer
+  binanceArchiveEndpoint.route(
+    `/data/spot/${path}`,
+    new URLSearchParams(),
+    when,
+    binanceArchiveEndpoint.limit,
+  ).answer
 
 async function csvOf(bytes: Buffer | undefined): Promise<string> {
   const pieces: Buffer[] = []
@@ -81,7 +86,7 @@ describe('the archive', () => {
 describe('its lies', () => {
   const ask = async (name: 'missing-file' | 'wrong-checksum' | 'wrong-month') => {
     await using exchange = await play(
-      { faces: [binanceArchiveFace], faults: [{ when: 'always', lie: { name } }] },
+      { endpoints: [binanceArchiveEndpoint], faults: [{ when: 'always', fault: { name } }] },
       now,
     )
     const load = async (path: string) => {

@@ -23,9 +23,9 @@ test('pings, and tells the time of its own clock in body and Date header', async
 
 describe('klines', () => {
   test('have the shape of a recorded body', async () => {
-    const told = await btc('interval=5m&limit=24')
-    expect(shapeOf(json(told))).toEqual(shapeOf(fixture('binance_klines_btcusdt_5m_latest24')))
-    expect(told.headers.get('content-type')).toBe('application/json;charset=UTF-8')
+    const reported = await btc('interval=5m&limit=24')
+    expect(shapeOf(json(reported))).toEqual(shapeOf(fixture('binance_klines_btcusdt_5m_latest24')))
+    expect(reported.headers.get('content-type')).toBe('application/json;charset=UTF-8')
   })
 
   test('without bounds are the newest 500, ascending, the open one last', async () => {
@@ -209,18 +209,18 @@ describe('refuses', () => {
     ],
     ['an unknown ticker type', 'ticker/24hr?symbol=BTCUSDT&type=SMALL', -1139, 'Invalid ticker type.'],
   ])('%s', async (_, path, code, msg) => {
-    const told = await exchange.binance(path)
-    expect([told.status, json(told)]).toEqual([400, { code, msg }])
+    const reported = await exchange.binance(path)
+    expect([reported.status, json(reported)]).toEqual([400, { code, msg }])
   })
 
   test('a list of symbols that is not one', async () => {
-    const told = await exchange.binance('ticker/price?symbols=BTCUSDT,ETHUSDT')
-    expect([told.status, json(told)]).toMatchObject([400, { code: -1100 }])
+    const reported = await exchange.binance('ticker/price?symbols=BTCUSDT,ETHUSDT')
+    expect([reported.status, json(reported)]).toMatchObject([400, { code: -1100 }])
   })
 
   test('an unknown symbol in the recorded words', async () => {
-    const told = await exchange.binance('klines?symbol=NOPEUSDT&interval=1h')
-    expect(json(told)).toEqual(fixture('binance_error_invalid_symbol'))
+    const reported = await exchange.binance('klines?symbol=NOPEUSDT&interval=1h')
+    expect(json(reported)).toEqual(fixture('binance_error_invalid_symbol'))
   })
 
   test('another path, and another method than GET', async () => {
@@ -249,7 +249,7 @@ describe('exchangeInfo', () => {
 })
 
 describe('ticker', () => {
-  test('leaves out what is not of the status asked for, or refuses it where it is alone', async () => {
+  test('partitions out what is not of the status asked for, or refuses it where it is alone', async () => {
     await using exchange = await play()
     const asked = (query: string) => exchange.binance(`ticker/24hr?${query}`)
     expect(json(await asked('symbols=["BTCUSDT"]&symbolStatus=TRADING'))).toHaveLength(1)

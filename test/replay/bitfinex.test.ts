@@ -4,25 +4,25 @@ import { day, hour, minute, second } from '../../src/market/instant.ts'
 import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
-import { bitfinexFace } from '../../src/replay/bitfinex.ts'
+import { bitfinexEndpoint } from '../../src/replay/bitfinex.ts'
 import { listedAt } from '../../src/replay/markets.ts'
 import { bitfinex } from '../../src/sources/bitfinex.ts'
 import { costOf } from '../../src/sources/source.ts'
 import { at, recorded } from '../sources/recorded.ts'
 import { plus } from '../support/at.ts'
 import { halfPast, shapeOf } from './playing.ts'
-import { closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
+import { closedPlainly, httpAnswer, type Twist, walkEndpoint } from './walking.ts'
 
 const running = floorTo('1m', halfPast)
 
 /** GETs a path under /v2/. */
 function ask(path: string) {
   const [name = '', query = ''] = path.split('?')
-  const { answer } = bitfinexFace.route(
+  const { answer } = bitfinexEndpoint.route(
     `/v2/${name}`,
     new URLSearchParams(query),
     halfPast,
-    bitfinexFace.limit,
+    bitfinexEndpoint.limit,
   )
   const text = toJsonText(answer.body)
   return { status: answer.status, text, body: JSON.parse(text) }
@@ -45,7 +45,7 @@ const spelled: Readonly<Record<string, string>> = {
 const odd = { WBTCUSD: 'tWBTUSD', WBTUSD: 'tWHBT:USD', WBTUSDT: 'tWHBT:UST' }
 
 const walk = (market: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
-  walkFace(bitfinexFace, bitfinex, {
+  walkEndpoint(bitfinexEndpoint, bitfinex, {
     symbol: spelled[market] ?? expect.fail(`${market} is not spelled`),
     timeframe,
     range,
@@ -225,10 +225,15 @@ describe('refuses', () => {
   })
 
   test('too many requests without saying for how long, and everything when it is out of order', () => {
-    const refused = bitfinexFace.refuse('refused', plus(halfPast, second), bitfinexFace.limit, halfPast)
+    const refused = bitfinexEndpoint.refuse(
+      'refused',
+      plus(halfPast, second),
+      bitfinexEndpoint.limit,
+      halfPast,
+    )
     expect(refused.headers).toBeUndefined()
     expect(bitfinex.classify(httpAnswer(refused, halfPast))).toBeInstanceOf(RateLimited)
-    const out = bitfinexFace.unavailable?.(500) ?? expect.fail('nothing said')
+    const out = bitfinexEndpoint.unavailable?.(500) ?? expect.fail('nothing said')
     expect(bitfinex.classify(httpAnswer(out, halfPast))).toBeInstanceOf(Unavailable)
   })
 })

@@ -4,25 +4,25 @@ import { day, hour, minute, second } from '../../src/market/instant.ts'
 import type { AlignedRange } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
-import { bitstampFace } from '../../src/replay/bitstamp.ts'
+import { bitstampEndpoint } from '../../src/replay/bitstamp.ts'
 import { listedAt } from '../../src/replay/markets.ts'
 import { bitstamp } from '../../src/sources/bitstamp.ts'
 import { costOf } from '../../src/sources/source.ts'
 import { at, recorded } from '../sources/recorded.ts'
 import { plus } from '../support/at.ts'
 import { halfPast, shapeOf } from './playing.ts'
-import { closedAndFilled, closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
+import { closedAndFilled, closedPlainly, httpAnswer, type Twist, walkEndpoint } from './walking.ts'
 
 const running = floorTo('1m', halfPast)
 
 /** GETs a path under /api/v2/. */
 function ask(path: string) {
   const [name = '', query = ''] = path.split('?')
-  const { answer } = bitstampFace.route(
+  const { answer } = bitstampEndpoint.route(
     `/api/v2/${name}`,
     new URLSearchParams(query),
     halfPast,
-    bitstampFace.limit,
+    bitstampEndpoint.limit,
   )
   const text = typeof answer.body === 'string' ? answer.body : toJsonText(answer.body)
   return { status: answer.status, text, body: answer.status === 200 ? JSON.parse(text) : undefined }
@@ -32,7 +32,7 @@ const candlesOf = (rest: string): Record<string, string>[] => ask(`ohlc/btcusdt/
 const timesOf = (rest: string): number[] => candlesOf(rest).map(({ timestamp }) => 1_000 * Number(timestamp))
 
 const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
-  walkFace(bitstampFace, bitstamp, {
+  walkEndpoint(bitstampEndpoint, bitstamp, {
     symbol: symbol.toLowerCase(),
     timeframe,
     range,
@@ -211,10 +211,15 @@ describe('refuses', () => {
   })
 
   test('too many requests without saying for how long, and everything in maintenance', () => {
-    const refused = bitstampFace.refuse('refused', plus(halfPast, second), bitstampFace.limit, halfPast)
+    const refused = bitstampEndpoint.refuse(
+      'refused',
+      plus(halfPast, second),
+      bitstampEndpoint.limit,
+      halfPast,
+    )
     expect([refused.status, refused.headers]).toEqual([400, undefined])
     expect(bitstamp.classify(httpAnswer(refused, halfPast))).toBeInstanceOf(RateLimited)
-    const out = bitstampFace.unavailable?.(503) ?? expect.fail('nothing said')
+    const out = bitstampEndpoint.unavailable?.(503) ?? expect.fail('nothing said')
     expect(out.body).toEqual(JSON.parse(recorded('bitstamp/error_maintenance')))
     expect(bitstamp.classify(httpAnswer(out, halfPast))).toBeInstanceOf(Unavailable)
   })

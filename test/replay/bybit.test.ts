@@ -4,24 +4,24 @@ import { day, hour, minute, second } from '../../src/market/instant.ts'
 import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
-import { bybitFace } from '../../src/replay/bybit.ts'
+import { bybitEndpoint } from '../../src/replay/bybit.ts'
 import { listedAt } from '../../src/replay/markets.ts'
 import { bybit } from '../../src/sources/bybit.ts'
 import { at, recorded } from '../sources/recorded.ts'
 import { plus } from '../support/at.ts'
 import { halfPast, shapeOf } from './playing.ts'
-import { closedAndFilled, closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
+import { closedAndFilled, closedPlainly, httpAnswer, type Twist, walkEndpoint } from './walking.ts'
 
 const running = floorTo('1m', halfPast)
 
 /** GETs a path under /v5/market/. */
 function ask(path: string) {
   const [name = '', query = ''] = path.split('?')
-  const { answer } = bybitFace.route(
+  const { answer } = bybitEndpoint.route(
     `/v5/market/${name}`,
     new URLSearchParams(query),
     halfPast,
-    bybitFace.limit,
+    bybitEndpoint.limit,
   )
   return { status: answer.status, body: JSON.parse(toJsonText(answer.body)) }
 }
@@ -30,7 +30,7 @@ const spot = (rest: string) => ask(`kline?category=spot&symbol=BTCUSDT&${rest}`)
 const timesOf = (rest: string): number[] => spot(rest).list.map(([openTime]: string[]) => Number(openTime))
 
 const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
-  walkFace(bybitFace, bybit, { symbol, timeframe, range, now: halfPast, twist })
+  walkEndpoint(bybitEndpoint, bybit, { symbol, timeframe, range, now: halfPast, twist })
 
 /** A stretch with seven minutes in which nothing was traded. */
 const rest: AlignedRange = { from: at('2024-02-09T00:00Z'), to: at('2024-02-10T00:00Z') }
@@ -168,10 +168,10 @@ describe('refuses', () => {
   })
 
   test('an address that asks too much for ten minutes, and an endpoint for as long as its header says', () => {
-    const refuse = (verdict: 'refused' | 'banned') =>
+    const refuse = (decision: 'refused' | 'banned') =>
       bybit.classify(
         httpAnswer(
-          bybitFace.refuse(verdict, plus(halfPast, 3 * second), bybitFace.limit, halfPast),
+          bybitEndpoint.refuse(decision, plus(halfPast, 3 * second), bybitEndpoint.limit, halfPast),
           halfPast,
         ),
       )
@@ -181,7 +181,7 @@ describe('refuses', () => {
   })
 
   test('a region', () => {
-    const { regionRefused } = bybitFace
+    const { regionRefused } = bybitEndpoint
     expect(regionRefused && bybit.classify(httpAnswer(regionRefused, halfPast))?.message).toBe(
       'bybit does not serve this region (HTTP 403 region)',
     )

@@ -11,25 +11,25 @@ import { hour, minute, second, toIso } from '../../src/market/instant.ts'
 import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
-import { coinbaseFace } from '../../src/replay/coinbase.ts'
+import { coinbaseEndpoint } from '../../src/replay/coinbase.ts'
 import { listedAt, markets } from '../../src/replay/markets.ts'
 import { coinbase } from '../../src/sources/coinbase.ts'
 import { candlesPerPage, type Source } from '../../src/sources/source.ts'
 import { at, recorded } from '../sources/recorded.ts'
 import { plus } from '../support/at.ts'
 import { halfPast } from './playing.ts'
-import { closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
+import { closedPlainly, httpAnswer, type Twist, walkEndpoint } from './walking.ts'
 
 const running = floorTo('1m', halfPast)
 
 /** GETs a path under /products. */
 function ask(path: string, now = halfPast) {
   const [name = '', query = ''] = path.split('?')
-  const { answer } = coinbaseFace.route(
+  const { answer } = coinbaseEndpoint.route(
     `/products${name}`,
     new URLSearchParams(query),
     now,
-    coinbaseFace.limit,
+    coinbaseEndpoint.limit,
   )
   const text = toJsonText(answer.body)
   return { status: answer.status, text, body: JSON.parse(text) }
@@ -39,7 +39,7 @@ const timesOf = (rest: string, now = halfPast): number[] =>
   ask(`/BTC-USDT/candles?${rest}`, now).body.map(([openTime]: number[]) => second * Number(openTime))
 
 const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
-  walkFace(coinbaseFace, coinbase, {
+  walkEndpoint(coinbaseEndpoint, coinbase, {
     symbol: `${symbol.slice(0, -4)}-USDT`,
     timeframe,
     range,
@@ -124,7 +124,7 @@ describe('a walk through it', () => {
 
   test('brings the first days of bitcoin in dollars, and finds what is missing among them', async () => {
     const range = { from: at('2014-11-01'), to: at('2015-02-01') }
-    const { candles, absent } = await walkFace(coinbaseFace, coinbase, {
+    const { candles, absent } = await walkEndpoint(coinbaseEndpoint, coinbase, {
       symbol: 'BTC-USD',
       timeframe: '1d',
       range,
@@ -203,9 +203,9 @@ describe('refuses', () => {
       RangeTooLong,
     ],
   ])('%s with HTTP %i', (path, status, message, kind) => {
-    const told = ask(path)
-    expect([told.status, told.body]).toEqual([status, { message }])
-    expect(coinbase.classify(httpAnswer({ status, body: told.body }, halfPast))).toBeInstanceOf(kind)
+    const reported = ask(path)
+    expect([reported.status, reported.body]).toEqual([status, { message }])
+    expect(coinbase.classify(httpAnswer({ status, body: reported.body }, halfPast))).toBeInstanceOf(kind)
   })
 
   test('an unknown product in the recorded words', () => {
@@ -215,11 +215,11 @@ describe('refuses', () => {
   })
 
   test('too many requests, and anything at all in maintenance', () => {
-    const { refuse, limit, unavailable } = coinbaseFace
+    const { refuse, limit, unavailable } = coinbaseEndpoint
     const refused = refuse('refused', plus(halfPast, second), limit, halfPast)
     expect(coinbase.classify(httpAnswer(refused, halfPast))).toBeInstanceOf(RateLimited)
-    const told = unavailable?.(503) ?? expect.fail('never out of order')
-    expect(coinbase.classify(httpAnswer(told, halfPast))).toBeInstanceOf(Unavailable)
-    expect(coinbase.classify(httpAnswer({ ...told, status: 400 }, halfPast))).toBeInstanceOf(Unavailable)
+    const reported = unavailable?.(503) ?? expect.fail('never out of order')
+    expect(coinbase.classify(httpAnswer(reported, halfPast))).toBeInstanceOf(Unavailable)
+    expect(coinbase.classify(httpAnswer({ ...reported, status: 400 }, halfPast))).toBeInstanceOf(Unavailable)
   })
 })

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
 import { toJsonText } from '../../src/replay/answer.ts'
-import { coingeckoFace } from '../../src/replay/coingecko.ts'
+import { coingeckoEndpoint } from '../../src/replay/coingecko.ts'
 import { coinDetails } from '../../src/sources/coingecko.ts'
 import { halfPast } from './playing.ts'
 
 const ask = (path: string, query: Readonly<Record<string, string>> = {}) =>
-  coingeckoFace.route(path, new URLSearchParams(query), halfPast, coingeckoFace.limit).answer
+  coingeckoEndpoint.route(path, new URLSearchParams(query), halfPast, coingeckoEndpoint.limit).answer
 
 test('the source reads the details of a coin, and of a token the chain it is on', () => {
   const read = (coinId: string) => {

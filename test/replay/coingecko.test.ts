@@ -102,8 +102,8 @@ describe('refuses', () => {
     ],
     ['half a flag', 'coins/markets?vs_currency=usd&sparkline=1', 400, 'invalid sparkline'],
   ])('%s', async (_, path, status, error) => {
-    const told = await exchange.coingecko(path)
-    expect([told.status, json(told)]).toEqual([status, { error }])
+    const reported = await exchange.coingecko(path)
+    expect([reported.status, json(reported)]).toEqual([status, { error }])
   })
 
   test('another path', async () => {

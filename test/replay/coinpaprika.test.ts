@@ -4,7 +4,7 @@ import { day, hour, type Instant, minute, plus } from '../../src/market/instant.
 import { floorTo } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { closedCandles } from '../../src/replay/candles.ts'
-import { coinIdOf, coinpaprikaFace } from '../../src/replay/coinpaprika.ts'
+import { coinIdOf, coinpaprikaEndpoint } from '../../src/replay/coinpaprika.ts'
 import { listedAt, markets } from '../../src/replay/markets.ts'
 import { coinpaprika } from '../../src/sources/coinpaprika.ts'
 import { anAnswer, recorded } from '../sources/recorded.ts'
@@ -12,7 +12,7 @@ import { halfPast, shapeOf } from './playing.ts'
 
 const ask = (path: string, now: Instant = halfPast) => {
   const url = new URL(path, 'http://localhost')
-  return coinpaprikaFace.route(url.pathname, url.searchParams, now, coinpaprikaFace.limit).answer
+  return coinpaprikaEndpoint.route(url.pathname, url.searchParams, now, coinpaprikaEndpoint.limit).answer
 }
 
 const pricesAt = (now: Instant) => {
@@ -94,7 +94,7 @@ describe('refuses', () => {
   })
 
   test('too many requests, in its own words', () => {
-    const { limit, refuse } = coinpaprikaFace
+    const { limit, refuse } = coinpaprikaEndpoint
     const { status, body, headers } = refuse('refused', plus(halfPast, 1_500), limit, halfPast)
     expect(headers).toEqual({ 'retry-after': '2' })
     expect(coinpaprika.classify(anAnswer(200, toJsonText(body)))?.code).toBe('RATE_LIMITED')

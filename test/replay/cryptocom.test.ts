@@ -4,24 +4,24 @@ import { day, hour, minute, second } from '../../src/market/instant.ts'
 import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
-import { cryptocomFace } from '../../src/replay/cryptocom.ts'
+import { cryptocomEndpoint } from '../../src/replay/cryptocom.ts'
 import { listedAt } from '../../src/replay/markets.ts'
 import { cryptocom } from '../../src/sources/cryptocom.ts'
 import { at, recorded } from '../sources/recorded.ts'
 import { plus } from '../support/at.ts'
 import { halfPast, shapeOf } from './playing.ts'
-import { closedAndFilled, closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
+import { closedAndFilled, closedPlainly, httpAnswer, type Twist, walkEndpoint } from './walking.ts'
 
 const running = floorTo('1m', halfPast)
 
 /** GETs a path under /exchange/v1/public/. */
 function ask(path: string) {
   const [name = '', query = ''] = path.split('?')
-  const route = cryptocomFace.route(
+  const route = cryptocomEndpoint.route(
     `/exchange/v1/public/${name}`,
     new URLSearchParams(query),
     halfPast,
-    cryptocomFace.limit,
+    cryptocomEndpoint.limit,
   )
   const { status, body } = route.answer
   return { status, body: typeof body === 'string' ? body : JSON.parse(toJsonText(body)) }
@@ -34,7 +34,7 @@ const rowsOf = (rest: string): Row[] =>
 const timesOf = (rest: string): number[] => rowsOf(rest).map(({ t }) => t)
 
 const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
-  walkFace(cryptocomFace, cryptocom, {
+  walkEndpoint(cryptocomEndpoint, cryptocom, {
     symbol: `${symbol.slice(0, -4)}_USDT`,
     timeframe,
     range,
@@ -212,12 +212,17 @@ describe('refuses', () => {
   })
 
   test('too many requests without saying for how long, and says when it is out of order', () => {
-    const refused = cryptocomFace.refuse('refused', plus(halfPast, day), cryptocomFace.limit, halfPast)
+    const refused = cryptocomEndpoint.refuse(
+      'refused',
+      plus(halfPast, day),
+      cryptocomEndpoint.limit,
+      halfPast,
+    )
     expect([refused.status, refused.headers]).toEqual([429, undefined])
     const fault = cryptocom.classify(httpAnswer(refused, halfPast))
     expect(fault).toBeInstanceOf(RateLimited)
     expect(fault).toMatchObject({ waitMs: second })
-    const out = cryptocomFace.unavailable?.(500) ?? expect.fail('nothing said')
+    const out = cryptocomEndpoint.unavailable?.(500) ?? expect.fail('nothing said')
     expect(cryptocom.classify(httpAnswer(out, halfPast))).toBeInstanceOf(Unavailable)
     expect(cryptocom.classify(httpAnswer(out, halfPast))).not.toBeInstanceOf(Refused)
   })

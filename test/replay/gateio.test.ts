@@ -4,24 +4,24 @@ import { day, hour, minute, second } from '../../src/market/instant.ts'
 import type { AlignedRange } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
-import { gateioFace } from '../../src/replay/gateio.ts'
+import { gateioEndpoint } from '../../src/replay/gateio.ts'
 import { gateio } from '../../src/sources/gateio.ts'
 import { costOf, reachableFrom } from '../../src/sources/source.ts'
 import { at, recorded } from '../sources/recorded.ts'
 import { plus } from '../support/at.ts'
 import { halfPast } from './playing.ts'
-import { closedAndFilled, closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
+import { closedAndFilled, closedPlainly, httpAnswer, type Twist, walkEndpoint } from './walking.ts'
 
 const running = floorTo('1m', halfPast)
 
 /** GETs a path under /api/v4/spot/. */
 function ask(path: string) {
   const [name = '', query = ''] = path.split('?')
-  const { answer } = gateioFace.route(
+  const { answer } = gateioEndpoint.route(
     `/api/v4/spot/${name}`,
     new URLSearchParams(query),
     halfPast,
-    gateioFace.limit,
+    gateioEndpoint.limit,
   )
   const text = toJsonText(answer.body)
   return { status: answer.status, text, body: JSON.parse(text) }
@@ -32,7 +32,7 @@ const timesOf = (rest: string): number[] =>
   candlesticks(rest).body.map(([openTime]: string[]) => 1_000 * Number(openTime))
 
 const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
-  walkFace(gateioFace, gateio, {
+  walkEndpoint(gateioEndpoint, gateio, {
     symbol: `${symbol.slice(0, -4)}_USDT`,
     timeframe,
     range,
@@ -120,7 +120,7 @@ describe('a walk through it', () => {
     expect([absent, requests]).toEqual([0, planned('1m', range)])
   })
 
-  test('is refused by the face where it begins earlier', () => {
+  test('is refused by the endpoint where it begins earlier', () => {
     const from = (running - 10_001 * minute) / second
     expect(candlesticks(`interval=1m&from=${from}&to=${from + 60}`)).toMatchObject({
       status: 400,
@@ -207,11 +207,16 @@ describe('refuses', () => {
   })
 
   test('too many requests until the window begins anew, and everything when it is out of order', () => {
-    const refused = gateioFace.refuse('refused', plus(halfPast, 7 * second), gateioFace.limit, halfPast)
+    const refused = gateioEndpoint.refuse(
+      'refused',
+      plus(halfPast, 7 * second),
+      gateioEndpoint.limit,
+      halfPast,
+    )
     const fault = gateio.classify(httpAnswer(refused, halfPast))
     expect(fault).toBeInstanceOf(RateLimited)
     expect(fault).toMatchObject({ waitMs: 7 * second })
-    const out = gateioFace.unavailable?.(500) ?? expect.fail('nothing said')
+    const out = gateioEndpoint.unavailable?.(500) ?? expect.fail('nothing said')
     expect(gateio.classify(httpAnswer(out, halfPast))).toBeInstanceOf(Unavailable)
   })
 })

@@ -4,20 +4,25 @@ import { day, hour, minute, second } from '../../src/market/instant.ts'
 import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
-import { htxFace } from '../../src/replay/htx.ts'
+import { htxEndpoint } from '../../src/replay/htx.ts'
 import { listedAt } from '../../src/replay/markets.ts'
 import { htx } from '../../src/sources/htx.ts'
 import { candlesPerPage } from '../../src/sources/source.ts'
 import { at, recorded } from '../sources/recorded.ts'
 import { plus } from '../support/at.ts'
 import { halfPast } from './playing.ts'
-import { closedAndFilled, closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
+import { closedAndFilled, closedPlainly, httpAnswer, type Twist, walkEndpoint } from './walking.ts'
 
 const running = floorTo('1m', halfPast)
 
 function ask(path: string, now = halfPast) {
   const [name = '', query = ''] = path.split('?')
-  const { status, body } = htxFace.route(`/${name}`, new URLSearchParams(query), now, htxFace.limit).answer
+  const { status, body } = htxEndpoint.route(
+    `/${name}`,
+    new URLSearchParams(query),
+    now,
+    htxEndpoint.limit,
+  ).answer
   const text = typeof body === 'string' ? body : toJsonText(body)
   return { status, text, body: typeof body === 'string' ? body : JSON.parse(text) }
 }
@@ -26,7 +31,7 @@ const kline = (rest: string) => ask(`market/history/kline?symbol=btcusdt&${rest}
 const timesOf = (rest: string): number[] => kline(rest).body.data.map(({ id }: { id: number }) => id * second)
 
 const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}, now = halfPast) =>
-  walkFace(htxFace, htx, { symbol: symbol.toLowerCase(), timeframe, range, now, twist })
+  walkEndpoint(htxEndpoint, htx, { symbol: symbol.toLowerCase(), timeframe, range, now, twist })
 
 /** Of a day of which the market traded but for seven minutes. */
 const evening = at('2024-02-10T00:00:20Z')
@@ -270,11 +275,11 @@ describe('refuses', () => {
   })
 
   test('too many requests until the window ends that its header tells', () => {
-    const refused = htxFace.refuse('refused', plus(halfPast, 7 * second), htxFace.limit, halfPast)
+    const refused = htxEndpoint.refuse('refused', plus(halfPast, 7 * second), htxEndpoint.limit, halfPast)
     const fault = htx.classify(httpAnswer(refused, halfPast))
     expect(fault).toBeInstanceOf(RateLimited)
     expect(fault).toMatchObject({ waitMs: 7 * second })
-    expect(htxFace.headers?.([4], htxFace.limit, halfPast)).toEqual({
+    expect(htxEndpoint.headers?.([4], htxEndpoint.limit, halfPast)).toEqual({
       'x-hb-ratelimit-requests-remain': '6',
       'x-hb-ratelimit-requests-expire': String(halfPast + second),
     })

@@ -6,7 +6,7 @@ import { day, hour, type Instant, minute, second } from '../../src/market/instan
 import { type AlignedRange, candleCount, union } from '../../src/market/range.ts'
 import { floorTo, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
-import { krakenFace } from '../../src/replay/kraken.ts'
+import { krakenEndpoint } from '../../src/replay/kraken.ts'
 import { listedAt, markets } from '../../src/replay/markets.ts'
 import { kraken } from '../../src/sources/kraken.ts'
 import { type CandleQuery, costOf, type Source } from '../../src/sources/source.ts'
@@ -14,14 +14,19 @@ import { walkCandles } from '../../src/sources/walk.ts'
 import { at, recorded } from '../sources/recorded.ts'
 import { plus } from '../support/at.ts'
 import { halfPast } from './playing.ts'
-import { closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
+import { closedPlainly, httpAnswer, type Twist, walkEndpoint } from './walking.ts'
 
 const running = floorTo('1m', halfPast)
 
 /** GETs a path under /0/public/. */
 function ask(path: string, now = halfPast) {
   const [name = '', query = ''] = path.split('?')
-  const { answer } = krakenFace.route(`/0/public/${name}`, new URLSearchParams(query), now, krakenFace.limit)
+  const { answer } = krakenEndpoint.route(
+    `/0/public/${name}`,
+    new URLSearchParams(query),
+    now,
+    krakenEndpoint.limit,
+  )
   const text = toJsonText(answer.body)
   return { status: answer.status, text, body: JSON.parse(text) }
 }
@@ -39,7 +44,7 @@ const timesOf = (rows: readonly Row[]): number[] => rows.map(([openTime]) => sec
 const ownNames: Readonly<Record<string, string>> = { BTCUSDT: 'XBTUSDT', DOGEUSDT: 'XDGUSDT' }
 
 const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
-  walkFace(krakenFace, kraken, {
+  walkEndpoint(krakenEndpoint, kraken, {
     symbol: ownNames[symbol] ?? symbol,
     timeframe,
     range,
@@ -221,7 +226,10 @@ test('a walk that takes its time goes back to the trades for what it has lost me
       // Half an hour passes with every request.
       now = plus(now, 30 * minute)
       asked.push(path.slice('/0/public/'.length))
-      return httpAnswer(krakenFace.route(path, new URLSearchParams(query), now, krakenFace.limit).answer, now)
+      return httpAnswer(
+        krakenEndpoint.route(path, new URLSearchParams(query), now, krakenEndpoint.limit).answer,
+        now,
+      )
     },
   }
   const query: CandleQuery = { symbol: 'ETHUSDT', timeframe: '1m', range, asOf: halfPast }
@@ -242,7 +250,7 @@ test('a walk that takes its time goes back to the trades for what it has lost me
 test('the candles are the same whichever way they are had', async () => {
   const range = { from: at('2024-02-09T10:00Z'), to: at('2024-02-09T20:00Z') }
   const walkAt = (now: Instant) =>
-    walkFace(krakenFace, kraken, { symbol: 'ETHUSDT', timeframe: '1m', range, now })
+    walkEndpoint(krakenEndpoint, kraken, { symbol: 'ETHUSDT', timeframe: '1m', range, now })
   const [listed, traded] = [await walkAt(at('2024-02-09T20:00:30Z')), await walkAt(halfPast)]
   expect([listed.requests, traded.requests]).toEqual([1, 3])
   expect(listed.candles).toEqual(traded.candles)
@@ -280,9 +288,9 @@ describe('refuses', () => {
     ['Trades?pair=XBTUSDT&limit=10', 'EGeneral:Invalid arguments:limit', UnknownError],
     ['Depth?pair=XBTUSDT', 'EGeneral:Unknown method', Refused],
   ])('%s with HTTP 200', (path, message, kind) => {
-    const told = ask(path)
-    expect([told.status, told.body]).toEqual([200, { error: [message] }])
-    expect(kraken.classify(httpAnswer({ status: 200, body: told.body }, halfPast))).toBeInstanceOf(kind)
+    const reported = ask(path)
+    expect([reported.status, reported.body]).toEqual([200, { error: [message] }])
+    expect(kraken.classify(httpAnswer({ status: 200, body: reported.body }, halfPast))).toBeInstanceOf(kind)
   })
 
   test('an unknown market in the recorded words', () => {
@@ -292,9 +300,9 @@ describe('refuses', () => {
   })
 
   test('too many requests, some until a moment that it tells', () => {
-    const { refuse, limit, unavailable } = krakenFace
-    const said = (verdict: 'refused' | 'banned') =>
-      kraken.classify(httpAnswer(refuse(verdict, plus(halfPast, 40 * second), limit, halfPast), halfPast))
+    const { refuse, limit, unavailable } = krakenEndpoint
+    const said = (decision: 'refused' | 'banned') =>
+      kraken.classify(httpAnswer(refuse(decision, plus(halfPast, 40 * second), limit, halfPast), halfPast))
     expect(said('refused')).toBeInstanceOf(RateLimited)
     expect(said('banned')).toMatchObject({ waitMs: 40 * second })
     expect(kraken.classify(httpAnswer(unavailable?.(503) ?? expect.fail(), halfPast))).toBeInstanceOf(

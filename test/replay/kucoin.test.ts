@@ -4,24 +4,24 @@ import { day, hour, minute, second } from '../../src/market/instant.ts'
 import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
-import { kucoinFace } from '../../src/replay/kucoin.ts'
+import { kucoinEndpoint } from '../../src/replay/kucoin.ts'
 import { listedAt } from '../../src/replay/markets.ts'
 import { kucoin } from '../../src/sources/kucoin.ts'
 import { at, recorded } from '../sources/recorded.ts'
 import { plus } from '../support/at.ts'
 import { halfPast } from './playing.ts'
-import { closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
+import { closedPlainly, httpAnswer, type Twist, walkEndpoint } from './walking.ts'
 
 const running = floorTo('1m', halfPast)
 
 /** GETs a path under /api/. */
 function ask(path: string) {
   const [name = '', query = ''] = path.split('?')
-  const { answer, weight } = kucoinFace.route(
+  const { answer, weight } = kucoinEndpoint.route(
     `/api/${name}`,
     new URLSearchParams(query),
     halfPast,
-    kucoinFace.limit,
+    kucoinEndpoint.limit,
   )
   return { status: answer.status, body: JSON.parse(toJsonText(answer.body)), weight }
 }
@@ -32,7 +32,7 @@ const timesOf = (rest: string): number[] =>
   )
 
 const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
-  walkFace(kucoinFace, kucoin, {
+  walkEndpoint(kucoinEndpoint, kucoin, {
     symbol: `${symbol.slice(0, -4)}-USDT`,
     timeframe,
     range,
@@ -194,20 +194,25 @@ describe('refuses', () => {
   })
 
   test('too many requests for as long as its header says', () => {
-    const refused = kucoinFace.refuse('refused', plus(halfPast, 7 * second), kucoinFace.limit, halfPast)
+    const refused = kucoinEndpoint.refuse(
+      'refused',
+      plus(halfPast, 7 * second),
+      kucoinEndpoint.limit,
+      halfPast,
+    )
     const fault = kucoin.classify(httpAnswer(refused, halfPast))
     expect(fault).toBeInstanceOf(RateLimited)
     expect(fault).toMatchObject({ waitMs: 7 * second })
   })
 
   test('a region', () => {
-    const { regionRefused } = kucoinFace
+    const { regionRefused } = kucoinEndpoint
     expect(regionRefused && kucoin.classify(httpAnswer(regionRefused, halfPast))).toBeInstanceOf(Blocked)
   })
 })
 
 test('tells with every answer what is left of its pool and when it is filled again', () => {
-  expect(kucoinFace.headers?.([500], kucoinFace.limit, plus(halfPast, 12 * second))).toEqual({
+  expect(kucoinEndpoint.headers?.([500], kucoinEndpoint.limit, plus(halfPast, 12 * second))).toEqual({
     'gw-ratelimit-limit': '2000',
     'gw-ratelimit-remaining': '1500',
     'gw-ratelimit-reset': '18000',

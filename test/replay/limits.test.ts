@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { minute, plus, second } from '../../src/market/instant.ts'
-import type { FaceLimit } from '../../src/replay/face.ts'
+import type { EndpointLimit } from '../../src/replay/endpoint.ts'
 import { RequestMeter } from '../../src/replay/limits.ts'
 import { fixture, halfPast, json, play } from './playing.ts'
 
@@ -113,14 +113,14 @@ test('remembers every request with its instant and status', async () => {
   await exchange.binance('ping')
   await exchange.coingecko('nowhere?at=all')
   expect(exchange.requests).toEqual([
-    { method: 'GET', source: 'binance', path: '/api/v3/ping', at: halfPast, status: 200, lie: null },
+    { method: 'GET', source: 'binance', path: '/api/v3/ping', at: halfPast, status: 200, fault: null },
     {
       method: 'GET',
       source: 'coingecko',
       path: '/api/v3/nowhere?at=all',
       at: halfPast,
       status: 404,
-      lie: null,
+      fault: null,
     },
   ])
 })
@@ -134,29 +134,29 @@ test('says which port is taken, and leaves nothing open', async () => {
 })
 
 describe('a meter', () => {
-  const metered = (limit: FaceLimit) => {
+  const metered = (limit: EndpointLimit) => {
     const meter = new RequestMeter(limit, { refuses: true })
     return (afterMs: number, weight = 1, address = 'here') => {
-      const { verdict, used, ...more } = meter.charge(address, weight, plus(halfPast, afterMs))
-      return { verdict, used, ...('retryAt' in more && { retryAfterMs: more.retryAt - halfPast }) }
+      const { decision, used, ...more } = meter.charge(address, weight, plus(halfPast, afterMs))
+      return { decision, used, ...('retryAt' in more && { retryAfterMs: more.retryAt - halfPast }) }
     }
   }
 
   test('counts any stretch of a sliding window, and says when enough of it has passed', () => {
     const charge = metered({ windows: [{ points: 3, perMs: second }] })
     expect([charge(0), charge(400, 2)].map(({ used }) => used)).toEqual([[1], [3]])
-    expect(charge(999)).toEqual({ verdict: 'refused', used: [3], retryAfterMs: 1_000 })
-    expect(charge(999, 2)).toEqual({ verdict: 'refused', used: [3], retryAfterMs: 1_400 })
-    expect(charge(1_000)).toEqual({ verdict: 'served', used: [3] })
-    expect(charge(1_399)).toMatchObject({ verdict: 'refused' })
-    expect(charge(1_400, 2)).toEqual({ verdict: 'served', used: [3] })
+    expect(charge(999)).toEqual({ decision: 'refused', used: [3], retryAfterMs: 1_000 })
+    expect(charge(999, 2)).toEqual({ decision: 'refused', used: [3], retryAfterMs: 1_400 })
+    expect(charge(1_000)).toEqual({ decision: 'served', used: [3] })
+    expect(charge(1_399)).toMatchObject({ decision: 'refused' })
+    expect(charge(1_400, 2)).toEqual({ decision: 'served', used: [3] })
   })
 
   test('begins an aligned window anew on the clock, and counts what it refused', () => {
     const charge = metered({ windows: [{ points: 3, perMs: minute, aligned: true }] })
-    expect(charge(29_998, 3)).toEqual({ verdict: 'served', used: [3] })
-    expect(charge(29_999)).toEqual({ verdict: 'refused', used: [4], retryAfterMs: 30_000 })
-    expect(charge(30_000, 3)).toEqual({ verdict: 'served', used: [3] })
+    expect(charge(29_998, 3)).toEqual({ decision: 'served', used: [3] })
+    expect(charge(29_999)).toEqual({ decision: 'refused', used: [4], retryAfterMs: 30_000 })
+    expect(charge(30_000, 3)).toEqual({ decision: 'served', used: [3] })
   })
 
   test('holds all windows at once, and lets in when the last of them does', () => {
@@ -166,31 +166,31 @@ describe('a meter', () => {
     ]
     const charge = metered({ windows })
     expect([charge(0, 2), charge(0), charge(1_000)]).toEqual([
-      { verdict: 'served', used: [2, 2] },
-      { verdict: 'refused', used: [2, 2], retryAfterMs: second },
-      { verdict: 'served', used: [1, 3] },
+      { decision: 'served', used: [2, 2] },
+      { decision: 'refused', used: [2, 2], retryAfterMs: second },
+      { decision: 'served', used: [1, 3] },
     ])
-    expect(charge(1_500, 2)).toEqual({ verdict: 'refused', used: [1, 3], retryAfterMs: minute })
+    expect(charge(1_500, 2)).toEqual({ decision: 'refused', used: [1, 3], retryAfterMs: minute })
   })
 
   test('bans at the first refusal where the source does, for twice as long the next time', () => {
     const charge = metered({ windows: [{ points: 1, perMs: second }], ban: { afterRefusals: 0, ms: minute } })
     charge(0)
-    expect(charge(1)).toMatchObject({ verdict: 'banned', retryAfterMs: minute + 1 })
-    expect(charge(minute)).toMatchObject({ verdict: 'banned', retryAfterMs: minute + 1 })
-    expect(charge(minute + 1)).toMatchObject({ verdict: 'served' })
-    expect(charge(minute + 2)).toMatchObject({ verdict: 'banned', retryAfterMs: 3 * minute + 2 })
+    expect(charge(1)).toMatchObject({ decision: 'banned', retryAfterMs: minute + 1 })
+    expect(charge(minute)).toMatchObject({ decision: 'banned', retryAfterMs: minute + 1 })
+    expect(charge(minute + 1)).toMatchObject({ decision: 'served' })
+    expect(charge(minute + 2)).toMatchObject({ decision: 'banned', retryAfterMs: 3 * minute + 2 })
   })
 
   test('forgets a refusal with its window', () => {
     const charge = metered({ windows: [{ points: 1, perMs: second }], ban: { afterRefusals: 1, ms: minute } })
-    const verdicts = [0, 1, 1_001, 1_002, 1_003].map((afterMs) => charge(afterMs).verdict)
-    expect(verdicts).toEqual(['served', 'refused', 'served', 'refused', 'banned'])
+    const decisions = [0, 1, 1_001, 1_002, 1_003].map((afterMs) => charge(afterMs).decision)
+    expect(decisions).toEqual(['served', 'refused', 'served', 'refused', 'banned'])
   })
 
   test('knows addresses apart', () => {
     const charge = metered({ windows: [{ points: 1, perMs: second }] })
     charge(0)
-    expect(charge(0, 1, 'there')).toMatchObject({ verdict: 'served' })
+    expect(charge(0, 1, 'there')).toMatchObject({ decision: 'served' })
   })
 })

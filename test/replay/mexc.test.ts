@@ -5,23 +5,23 @@ import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { listedAt } from '../../src/replay/markets.ts'
-import { mexcFace } from '../../src/replay/mexc.ts'
+import { mexcEndpoint } from '../../src/replay/mexc.ts'
 import { mexc } from '../../src/sources/mexc.ts'
 import { at, recorded } from '../sources/recorded.ts'
 import { plus } from '../support/at.ts'
 import { halfPast } from './playing.ts'
-import { closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
+import { closedPlainly, httpAnswer, type Twist, walkEndpoint } from './walking.ts'
 
 const running = floorTo('1m', halfPast)
 
 /** GETs a path under /api/v3/. */
 function ask(path: string) {
   const [name = '', query = ''] = path.split('?')
-  const { answer, weight } = mexcFace.route(
+  const { answer, weight } = mexcEndpoint.route(
     `/api/v3/${name}`,
     new URLSearchParams(query),
     halfPast,
-    mexcFace.limit,
+    mexcEndpoint.limit,
   )
   return { status: answer.status, body: JSON.parse(toJsonText(answer.body)), weight }
 }
@@ -30,7 +30,7 @@ const timesOf = (rest: string): number[] =>
   ask(`klines?symbol=BTCUSDT&${rest}`).body.map(([openTime]: [number]) => openTime)
 
 const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
-  walkFace(mexcFace, mexc, { symbol, timeframe, range, now: halfPast, twist })
+  walkEndpoint(mexcEndpoint, mexc, { symbol, timeframe, range, now: halfPast, twist })
 
 /** A stretch with seven minutes in which nothing was traded. */
 const rest: AlignedRange = { from: at('2024-02-09T10:00Z'), to: at('2024-02-10T00:00Z') }
@@ -188,7 +188,7 @@ describe('refuses', () => {
   })
 
   test('too many requests for as long as its header says, and says when it is out of order', () => {
-    const { refuse, limit, unavailable } = mexcFace
+    const { refuse, limit, unavailable } = mexcEndpoint
     expect(refuse('refused', plus(halfPast, 7 * second), limit, halfPast)).toMatchObject({
       status: 429,
       headers: { 'retry-after': '7' },

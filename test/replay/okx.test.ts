@@ -5,19 +5,24 @@ import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { listedAt } from '../../src/replay/markets.ts'
-import { okxFace, okxFaceWith } from '../../src/replay/okx.ts'
+import { okxEndpoint, okxEndpointWith } from '../../src/replay/okx.ts'
 import { okx } from '../../src/sources/okx.ts'
 import { at, recorded } from '../sources/recorded.ts'
 import { plus } from '../support/at.ts'
 import { halfPast, shapeOf } from './playing.ts'
-import { closedAndFilled, closedPlainly, httpAnswer, type Twist, walkFace } from './walking.ts'
+import { closedAndFilled, closedPlainly, httpAnswer, type Twist, walkEndpoint } from './walking.ts'
 
 const running = floorTo('1m', halfPast)
 
 /** GETs a path under /api/v5/. */
 function ask(path: string) {
   const [name = '', query = ''] = path.split('?')
-  const { answer } = okxFace.route(`/api/v5/${name}`, new URLSearchParams(query), halfPast, okxFace.limit)
+  const { answer } = okxEndpoint.route(
+    `/api/v5/${name}`,
+    new URLSearchParams(query),
+    halfPast,
+    okxEndpoint.limit,
+  )
   return { status: answer.status, body: JSON.parse(toJsonText(answer.body)) }
 }
 
@@ -25,7 +30,13 @@ const history = (rest: string): string[][] => ask(`market/history-candles?instId
 const timesOf = (rows: readonly string[][]): number[] => rows.map(([openTime]) => Number(openTime))
 
 const walk = (symbol: string, timeframe: Timeframe, range: AlignedRange, twist: Twist = {}) =>
-  walkFace(okxFace, okx, { symbol: `${symbol.slice(0, -4)}-USDT`, timeframe, range, now: halfPast, twist })
+  walkEndpoint(okxEndpoint, okx, {
+    symbol: `${symbol.slice(0, -4)}-USDT`,
+    timeframe,
+    range,
+    now: halfPast,
+    twist,
+  })
 
 /** A stretch with seven minutes in which nothing was traded. */
 const rest: AlignedRange = { from: at('2024-02-09T10:00Z'), to: at('2024-02-10T00:00Z') }
@@ -105,7 +116,7 @@ describe('a walk through it', () => {
     async (most) => {
       const now = halfPast
       const range = { from: plus(running, -900 * minute), to: running }
-      const { candles, absent, requests } = await walkFace(okxFaceWith(most), okx, {
+      const { candles, absent, requests } = await walkEndpoint(okxEndpointWith(most), okx, {
         symbol: 'BTC-USDT',
         timeframe: '1m',
         range,
@@ -186,10 +197,10 @@ describe('refuses', () => {
   })
 
   test('too many requests without saying for how long', () => {
-    const refused = okxFace.refuse('refused', plus(halfPast, second), okxFace.limit, halfPast)
+    const refused = okxEndpoint.refuse('refused', plus(halfPast, second), okxEndpoint.limit, halfPast)
     expect([refused.status, refused.headers]).toEqual([429, undefined])
     expect(okx.classify(httpAnswer(refused, halfPast))).toBeInstanceOf(RateLimited)
-    const out = okxFace.unavailable?.(503) ?? expect.fail('nothing said')
+    const out = okxEndpoint.unavailable?.(503) ?? expect.fail('nothing said')
     expect(okx.classify(httpAnswer(out, halfPast))).toMatchObject({ code: 'UNAVAILABLE' })
   })
 })

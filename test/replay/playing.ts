@@ -23,15 +23,15 @@ export class StandingClock implements Clock {
   }
 }
 
-export type Told = Readonly<{ status: number; headers: Headers; text: string }>
+export type Reported = Readonly<{ status: number; headers: Headers; text: string }>
 
 /** An exchange that plays for one test, with its clock in the test's hand. */
 export type Playing = ReplayExchange &
   Readonly<{
     clock: StandingClock
     /** GETs a path under /api/v3/. */
-    binance(path: string, init?: RequestInit): Promise<Told>
-    coingecko(path: string): Promise<Told>
+    binance(path: string, init?: RequestInit): Promise<Reported>
+    coingecko(path: string): Promise<Reported>
     [Symbol.asyncDispose](): Promise<void>
   }>
 
@@ -50,23 +50,24 @@ export async function play(
   }
 }
 
-async function get(url: string, init: RequestInit = {}): Promise<Told> {
+async function get(url: string, init: RequestInit = {}): Promise<Reported> {
   const response = await fetch(url, { redirect: 'manual', ...init })
   return { status: response.status, headers: response.headers, text: await response.text() }
 }
 
-export const json = ({ text }: Told): unknown => JSON.parse(text)
+export const json = ({ text }: Reported): unknown => JSON.parse(text)
 
 export type Row = readonly (string | number)[]
 
 /** The rows of a klines answer. Throws when there are none to be had. */
-export function rowsOf(told: Told): Row[] {
-  const body = json(told)
-  if (!Array.isArray(body)) throw new TypeError(`not rows: ${told.text.slice(0, 200)}`)
+export function rowsOf(reported: Reported): Row[] {
+  const body = json(reported)
+  if (!Array.isArray(body)) throw new TypeError(`not rows: ${reported.text.slice(0, 200)}`)
   return body
 }
 
-export const openTimes = (told: Told): (string | number | undefined)[] => rowsOf(told).map((row) => row[0])
+export const openTimes = (reported: Reported): (string | number | undefined)[] =>
+  rowsOf(reported).map((row) => row[0])
 
 /** One recorded body of a real exchange. */
 export const fixture = (name: string): unknown =>

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type CheckedPrice, checkPrices } from '../../src/market/coin-price-check.ts'
 import { hour } from '../../src/market/instant.ts'
-import type { Lie } from '../../src/replay/lies.ts'
+import type { InjectedFault } from '../../src/replay/injected-faults.ts'
 import type { SourceId } from '../../src/settings/source-ids.ts'
 import { isSourceId, sources } from '../../src/sources/catalog.ts'
 import type { Source } from '../../src/sources/source.ts'
@@ -27,12 +27,12 @@ const markets: Readonly<Partial<Record<SourceId, readonly [string, string]>>> = 
 const all = Object.entries(markets).filter(([id]) => isSourceId(id)) as [SourceId, [string, string]][]
 
 /** What is made of both coins' tickers while the exchange has this fault. */
-async function decisions(id: SourceId, lie?: Lie): Promise<(CheckedPrice | undefined)[]> {
+async function decisions(id: SourceId, fault?: InjectedFault): Promise<(CheckedPrice | undefined)[]> {
   const { prices }: Source = sources[id]
   if (!prices) throw new Error(`${id} has no prices`)
   await using exchange = await play({
     limits: 'none',
-    faults: lie === undefined ? [] : [{ source: id, when: 'always', lie }],
+    faults: fault === undefined ? [] : [{ source: id, when: 'always', fault }],
   })
   const asked = markets[id] ?? []
   const pages = prices.pageSize === 1 ? asked.map((market) => [market]) : [asked]
@@ -77,7 +77,7 @@ test('the listing of each exchange has its first market halted under halted-mark
     if (!listing) continue
     await using exchange = await play({
       limits: 'none',
-      faults: [{ source: id, when: 'always', lie: { name: 'halted-market' } }],
+      faults: [{ source: id, when: 'always', fault: { name: 'halted-market' } }],
     })
     const { path, query } = listing.request()
     const response = await fetch(`${exchange.urlOf(id)}${path}?${new URLSearchParams(query)}`)

@@ -8,7 +8,7 @@ import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import { type Answer, toJsonText } from '../../src/replay/answer.ts'
 import { closedCandles } from '../../src/replay/candles.ts'
-import type { Face } from '../../src/replay/face.ts'
+import type { Endpoint } from '../../src/replay/endpoint.ts'
 import { hasCandles } from '../../src/sources/catalog.ts'
 import type { Source } from '../../src/sources/source.ts'
 import { walkCandles } from '../../src/sources/walk.ts'
@@ -23,14 +23,14 @@ export type Twist = Readonly<{
 const options: SendOptions = { lane: 'backfill', signal: new AbortController().signal }
 
 /** A client that asks the face itself. Throws the source's own fault, and fails on any other refusal. */
-export function clientOf(face: Face, now: Instant, { hear, say }: Twist = {}) {
+export function clientOf(endpoint: Endpoint, now: Instant, { hear, say }: Twist = {}) {
   const asked: string[] = []
   const http: HttpClient = {
     get: async (request) => {
       const query = new URLSearchParams(request.query)
       asked.push(`${request.path}?${query}`)
       hear?.(query)
-      const answer = httpAnswer(face.route(request.path, query, now, face.limit).answer, now, say)
+      const answer = httpAnswer(endpoint.route(request.path, query, now, endpoint.limit).answer, now, say)
       const fault = request.classify(answer)
       if (fault) throw fault
       expect(answer.status).toBe(200)
@@ -64,9 +64,13 @@ export type Walk = Readonly<{
 }>
 
 /** Walks the range through the face as the source does. No row may be rejected on the way. */
-export async function walkFace(face: Face, source: Source, { now, twist, ...walk }: Walk): Promise<Walked> {
+export async function walkEndpoint(
+  endpoint: Endpoint,
+  source: Source,
+  { now, twist, ...walk }: Walk,
+): Promise<Walked> {
   if (!hasCandles(source)) throw new TypeError(`${source.id} has no candles`)
-  const { http, asked } = clientOf(face, now, twist)
+  const { http, asked } = clientOf(endpoint, now, twist)
   const candles: Candle[] = []
   let absent = 0
   for await (const page of walkCandles({ http, baseUrls: {} }, source, { ...walk, asOf: now }, options)) {

@@ -102,12 +102,12 @@ export function startUser(
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
   })
-  const told = once(child, 'message').then(([message]: unknown[]) => message)
+  const reported = once(child, 'message').then(([message]: unknown[]) => message)
   return {
     pid: child.pid ?? 0,
     stderr: () => stderr,
-    opened: async () => opened.parse(await told),
-    failure: async () => failed.parse(await told).failure,
+    opened: async () => opened.parse(await reported),
+    failure: async () => failed.parse(await reported).failure,
     release: async () => {
       const ended = once(child, 'exit')
       child.send('release')

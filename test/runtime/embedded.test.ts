@@ -5,7 +5,7 @@ import { processIdentity } from '../../src/runtime/embedded/process.ts'
 import { openHere, pidOf, query, startUser, test } from './embedded-fixture.ts'
 
 describe('a new server', () => {
-  test('is a durable UTF-8 cluster in UTC that only this machine can reach, with a password', async ({
+  test('is a durable UTF-8 cluster in UTC that only this machine can deps, with a password', async ({
     dir,
   }) => {
     const server = await openHere(dir)
@@ -17,8 +17,8 @@ describe('a new server', () => {
       'synchronous_commit',
       'full_page_writes',
     ]
-    const reach = ['listen_addresses', 'unix_socket_directories', 'password_encryption', 'max_connections']
-    const settings = [...names, ...reach].map((name) => `current_setting('${name}') as "${name}"`)
+    const deps = ['listen_addresses', 'unix_socket_directories', 'password_encryption', 'max_connections']
+    const settings = [...names, ...deps].map((name) => `current_setting('${name}') as "${name}"`)
     expect(
       await query(server.url, `select current_database() as database, current_user as role, ${settings}`),
     ).toEqual([

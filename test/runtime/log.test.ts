@@ -80,8 +80,8 @@ test.each([
   ['check user, password and rights in REDIS_URL', 'check user, password and rights in REDIS_URL'],
   ['Unexpected token < in JSON at position 0', 'Unexpected token < in JSON at position 0'],
   ['bitcoin 1m from binance: 1,440 candles', 'bitcoin 1m from binance: 1,440 candles'],
-])('%s is told as %s', (text, told) => {
-  expect(withoutSecrets(text)).toBe(told)
+])('%s is told as %s', (text, reported) => {
+  expect(withoutSecrets(text)).toBe(reported)
 })
 
 test('a child puts its fields on every line, and no event takes its place', () => {
@@ -106,7 +106,7 @@ describe('a worker', () => {
       queueOf: () => queue,
       run: async ({ log, runId }) => {
         log.warn('source.slow', { source: 'binance' })
-        return { told: runId }
+        return { reported: runId }
       },
     })
     await fleet.work(engine, {
@@ -115,9 +115,11 @@ describe('a worker', () => {
       onRun: { started: async () => '7f3a', finished: async () => undefined },
     })
     const [jobId] = await enqueue(engine, job, [{ text: 'hello' }])
-    await eventually(() => fleet.told('job.done')).toHaveLength(1)
+    await eventually(() => fleet.reported('job.done')).toHaveLength(1)
     const identity = { runId: '7f3a', job: 'say', queue, jobId, attempt: 1 }
-    expect(fleet.told('source.slow')).toEqual([{ source: 'binance', ...identity }])
-    expect(fleet.told('job.done')).toEqual([{ told: '7f3a', tookMs: expect.any(Number), ...identity }])
+    expect(fleet.reported('source.slow')).toEqual([{ source: 'binance', ...identity }])
+    expect(fleet.reported('job.done')).toEqual([
+      { reported: '7f3a', tookMs: expect.any(Number), ...identity },
+    ])
   })
 })

@@ -112,7 +112,7 @@ const pricedOn = (source: string): string[] => {
   return rows.flatMap((row) => ('price' in row ? [row.price.market] : []))
 }
 
-const followedOn = (source: string) =>
+const trackedOn = (source: string) =>
   coins.flatMap(({ symbol, markets }) => {
     const market = Object.entries(markets).find(([name]) => name === source)?.[1]
     return market === undefined ? [] : [{ ticker: symbol, market }]
@@ -122,7 +122,7 @@ describe('the coins that are shipped, against what the sources were recorded to 
   test('have the coin’s own market wherever the recorded listing has the symbol', () => {
     const wrong = Object.keys(listings).flatMap((source) => {
       const bySymbol = new Map(listedOn(source).map((market) => [market.symbol, market]))
-      return followedOn(source).flatMap(({ ticker, market }) => {
+      return trackedOn(source).flatMap(({ ticker, market }) => {
         const listed = bySymbol.get(market)
         if (!listed) return []
         return listed.base === ticker && ['USD', 'USDT'].includes(listed.quote) ? [] : [`${source}:${market}`]
@@ -136,14 +136,14 @@ describe('the coins that are shipped, against what the sources were recorded to 
       const listed = listedOn(source)
       const quotes = new Set(
         listed
-          .filter(({ symbol }) => followedOn(source).some(({ market }) => market === symbol))
+          .filter(({ symbol }) => trackedOn(source).some(({ market }) => market === symbol))
           .map(({ quote }) => quote),
       )
       return listed
         .filter(({ base, quote }) => quotes.has(quote) && coins.some(({ symbol }) => symbol === base))
         .filter(
           ({ base, symbol }) =>
-            !followedOn(source).some((one) => one.ticker === base && one.market === symbol),
+            !trackedOn(source).some((one) => one.ticker === base && one.market === symbol),
         )
         .map(({ symbol }) => `${source}:${symbol}`)
     })
@@ -154,8 +154,8 @@ describe('the coins that are shipped, against what the sources were recorded to 
     const backed = Object.fromEntries(
       Object.keys({ ...listings, ...tickers }).map((source) => {
         const known = new Set([...listedOn(source).map(({ symbol }) => symbol), ...pricedOn(source)])
-        const followed = followedOn(source)
-        return [source, `${followed.filter(({ market }) => known.has(market)).length} of ${followed.length}`]
+        const tracked = trackedOn(source)
+        return [source, `${tracked.filter(({ market }) => known.has(market)).length} of ${tracked.length}`]
       }),
     )
     // Nothing recorded has any of the others: binance, bybit, gateio, htx and kucoin were recorded in a few markets only,

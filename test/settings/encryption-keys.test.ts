@@ -53,10 +53,10 @@ describe('mistakes are named, and a key never', () => {
     ['no key', 'new:', 'under the id "new", no 32 bytes in base64'],
     ['an id twice', `new:${good},new:${base64Of(2)}`, 'names the id "new" twice'],
     ['a key twice', `new:${good},old:${good}`, 'the same key under "new" and "old"'],
-  ])('%s', (_, keys, sentence) => {
+  ])('%s', (_, keys, message) => {
     expect(() => read(keys)).toThrow(InvalidInput)
     expect(() => read(keys)).toThrow('BEACON_ENCRYPTION_KEYS ')
-    expect(() => read(keys)).toThrow(sentence)
+    expect(() => read(keys)).toThrow(message)
     expect(() => read(keys)).not.toThrow('Y2Nj')
   })
 

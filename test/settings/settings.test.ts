@@ -55,7 +55,7 @@ describe('the shipped configuration', () => {
 })
 
 describe("the operator's own file", () => {
-  test('wins where it says something, key by key, and leaves the rest', async ({ overlay }) => {
+  test('wins where it says something, key by key, and partitions the rest', async ({ overlay }) => {
     const settings = await overlay.read(
       'candles: { settleDelay: 5 s }',
       'timeframes:',
@@ -128,13 +128,13 @@ describe('the coins that are followed', () => {
 })
 
 describe('a mistake', () => {
-  test('is told with file, line, path and the nearest known key', async ({ overlay }) => {
+  test('is reported with file, line, path and the nearest known key', async ({ overlay }) => {
     await expect(overlay.read('# mine', 'candles:', '  setleDelay: 5 s')).rejects.toThrow(
       `${overlay.path}:3: there is no setting candles.setleDelay. Did you mean "settleDelay"?`,
     )
   })
 
-  test('is told with every other one, each on its line', async ({ overlay }) => {
+  test('is reported with every other one, each on its line', async ({ overlay }) => {
     const reading = overlay.read(
       'htpp: { timeout: 5 s }',
       'budgets: {}',
@@ -160,7 +160,7 @@ describe('a mistake', () => {
     }
   })
 
-  test('of a missing value is told where it should stand', async ({ overlay }) => {
+  test('of a missing value is reported where it should stand', async ({ overlay }) => {
     await expect(
       overlay.read('', 'timeframes:', '  4h: { partition: year, ahead: 1, history: 30 days }'),
     ).rejects.toThrow(`${overlay.path}:3: timeframes.4h.keep is neither a duration`)
@@ -192,7 +192,7 @@ describe('a mistake', () => {
     await expect(overlay.read(line)).rejects.toThrow(`${overlay.path}:1: ${message}`)
   })
 
-  test('in the form of the file is told with its line', async ({ overlay }) => {
+  test('in the form of the file is reported with its line', async ({ overlay }) => {
     await expect(overlay.read('candles:', '  - a', ' b: [')).rejects.toThrow(
       new RegExp(`^${overlay.path}:\\d: not valid YAML, `),
     )

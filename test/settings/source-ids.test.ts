@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { readEnvironment } from '../../src/settings/environment.ts'
-import { followedCoin } from '../../src/settings/schema.ts'
+import { trackedCoin } from '../../src/settings/schema.ts'
 import { anySourceId, isCcxtSourceId } from '../../src/settings/source-ids.ts'
 
 describe('the id of a source', () => {
@@ -28,8 +28,8 @@ describe('the id of a source', () => {
       name: 'Bitcoin',
       markets: { 'ccxt:bitvavo': 'BTC/EUR', binance: 'B' },
     }
-    expect(followedCoin.parse(coin)).toEqual(coin)
-    expect(followedCoin.safeParse({ ...coin, markets: { bitvavo: 'BTC-EUR' } }).success).toBe(false)
+    expect(trackedCoin.parse(coin)).toEqual(coin)
+    expect(trackedCoin.safeParse({ ...coin, markets: { bitvavo: 'BTC-EUR' } }).success).toBe(false)
   })
 
   test('has a variable for its only host', () => {

@@ -114,11 +114,11 @@ describe('reading klines', () => {
         ...query,
         timeframe: name.includes('_1h_') ? '1h' : name.includes('_5m_') ? '5m' : '1d',
       } as const
-      const told = (body: string) =>
+      const reported = (body: string) =>
         binance.candles
           .parse(body, asked)
           .map((row) => ({ raw: row.raw, ...('candle' in row ? row.candle : row) }))
-      expect(told(text)).toEqual(told(JSON.stringify(JSON.parse(text), undefined, 1)))
+      expect(reported(text)).toEqual(reported(JSON.stringify(JSON.parse(text), undefined, 1)))
     },
   )
 

@@ -236,7 +236,7 @@ describe('an error of Bybit', () => {
     expect(fault?.message).toBe('bybit does not serve this region (HTTP 403 region)')
   })
 
-  test('with a status of its own and nothing known in the body is told by it', () => {
+  test('with a status of its own and nothing known in the body is reported by it', () => {
     expect(said(1, 'x', 500)).toBeUndefined()
     expect(said(1, 'x', 429)).toBeInstanceOf(RateLimited)
     expect(bybit.classify(anAnswer(503, '<html></html>'))).toBeUndefined()

@@ -22,7 +22,7 @@ import { hour, minute } from '../../src/market/instant.ts'
 import { type AlignedRange, candleCount } from '../../src/market/range.ts'
 import { floorTo, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import type { SourceId } from '../../src/settings/source-ids.ts'
-import { type AskReach, askForCandles, askForListing } from '../../src/sources/ask.ts'
+import { type AskDeps, askForCandles, askForListing } from '../../src/sources/ask.ts'
 import { candlesFrom, sourceNamed, sources } from '../../src/sources/catalog.ts'
 import { ccxtSource } from '../../src/sources/ccxt.ts'
 import { openExchange } from '../../src/sources/ccxt-library.ts'
@@ -52,7 +52,7 @@ const options: SendOptions = { lane: 'backfill', signal: new AbortController().s
 
 let exchange: Playing
 let server: MisbehavingServer
-let reach: AskReach & { http: ReturnType<typeof openHttpClient> }
+let deps: AskDeps & { http: ReturnType<typeof openHttpClient> }
 
 beforeAll(async () => {
   exchange = await play({ limits: 'none' })
@@ -68,23 +68,23 @@ beforeAll(async () => {
   baseUrls['ccxt:kraken'] = exchange.urlOf('kraken')
   for (const id of ['ccxt:bitopro', 'ccxt:bitvavo', 'ccxt:upbit', 'ccxt:hyperliquid'])
     baseUrls[id] = server.baseUrl
-  reach = { http, baseUrls }
+  deps = { http, baseUrls }
 })
 
 afterAll(async () => {
-  reach.http.close()
+  deps.http.close()
   await server.close()
   await exchange.close()
 })
 
 type Walked = Readonly<{ candles: readonly Candle[]; spokenFor: number; requests: number }>
 
-type Wish = Readonly<{ symbol: string; timeframe: Timeframe; range: AlignedRange }>
+type Request = Readonly<{ symbol: string; timeframe: Timeframe; range: AlignedRange }>
 
-async function walk(source: CandleProvider, wish: Wish, asked: AskReach = reach): Promise<Walked> {
-  const { timeframe } = wish
+async function walk(source: CandleProvider, request: Request, asked: AskDeps = deps): Promise<Walked> {
+  const { timeframe } = request
   let walked: Walked = { candles: [], spokenFor: 0, requests: 0 }
-  for await (const page of walkCandles(asked, source, { ...wish, asOf: halfPast }, options)) {
+  for await (const page of walkCandles(asked, source, { ...request, asOf: halfPast }, options)) {
     const { candles, rejected } = checkCandles(page.rows, {
       timeframe,
       range: page.answered,
@@ -106,7 +106,7 @@ const newest = (timeframe: Timeframe, candles: number): AlignedRange => {
 }
 
 async function bitcoinOf(id: SourceId): Promise<string> {
-  const listing = await askForListing(reach, sources[id], options)
+  const listing = await askForListing(deps, sources[id], options)
   const market = listing?.find(({ base, quote }) => base === 'BTC' && quote === 'USDT')
   if (!market) throw new Error(`${id} does not list bitcoin`)
   return market.symbol
@@ -120,7 +120,7 @@ describe('ccxt', () => {
     expect(isLoaded()).toBe(true)
   })
 
-  test('that is not installed is told of with what to do', () => {
+  test('that is not installed is reported of with what to do', () => {
     const elsewhere = createRequire(join(mkdtempSync(join(tmpdir(), 'beacon-ccxt-')), 'here.js'))
     const opening = () => openExchange('ccxt:bitvavo', elsewhere)
     expect(opening).toThrow(Misconfigured)
@@ -143,7 +143,7 @@ describe('ccxt', () => {
 
   test('asks for spot markets only, and lists them by the common names', async () => {
     const before = exchange.requests.length
-    const listing = await askForListing(reach, ccxtSource('ccxt:binance'), options)
+    const listing = await askForListing(deps, ccxtSource('ccxt:binance'), options)
     expect(exchange.requests.slice(before).map(({ path }) => path)).toEqual(['/api/v3/exchangeInfo'])
     expect(listing?.find(({ symbol }) => symbol === 'BTC/USDT')).toEqual({
       symbol: 'BTC/USDT',
@@ -158,11 +158,11 @@ describe('ccxt', () => {
 test.for(played)(
   '%s through ccxt brings what our own adapter brings, digit for digit',
   async ([name, id]) => {
-    const wish = { timeframe: '1h', range: newest('1h', 350) } as const
+    const request = { timeframe: '1h', range: newest('1h', 350) } as const
     const own = candlesFrom(id)
     if (!own) throw new TypeError(`${id} has no candles`)
-    const expected = await walk(own, { ...wish, symbol: await bitcoinOf(id) })
-    const walked = await walk(ccxtSource(`ccxt:${name}`), { ...wish, symbol: 'BTC/USDT' })
+    const expected = await walk(own, { ...request, symbol: await bitcoinOf(id) })
+    const walked = await walk(ccxtSource(`ccxt:${name}`), { ...request, symbol: 'BTC/USDT' })
     expect(walked.candles).toEqual(expected.candles)
     expect(walked.spokenFor).toBe(350)
     expect(walked.candles.length).toBeGreaterThan(340)
@@ -170,13 +170,13 @@ test.for(played)(
 )
 
 describe('a market', () => {
-  const wish = { timeframe: '1h', range: newest('1h', 24) } as const
+  const request = { timeframe: '1h', range: newest('1h', 24) } as const
 
   test('that its exchange does not list is unknown, and the listing is not read again for each question', async () => {
     const source = ccxtSource('ccxt:binance')
-    await walk(source, { symbol: 'ETH/USDT', ...wish })
+    await walk(source, { symbol: 'ETH/USDT', ...request })
     const before = exchange.requests.length
-    await expect(walk(source, { symbol: 'NO/SUCH', ...wish })).rejects.toThrow(UnknownMarket)
+    await expect(walk(source, { symbol: 'NO/SUCH', ...request })).rejects.toThrow(UnknownMarket)
     expect(exchange.requests.length).toBe(before)
   })
 
@@ -227,7 +227,7 @@ describe('an answer', () => {
       [${second_}, 12345678901234567890, 12345678901234567890.5, 0.10000000000000000001, 1.10, 0.00000001],
       [${first}, 1.23456789012345678901e-7, 1.50, 0.000000100000000000001e-1, 1, 100000000000000000001]
     ]`)
-    const { rows } = await askForCandles(reach, bitvavo(), { ...inBitvavo, asOf: halfPast }, options)
+    const { rows } = await askForCandles(deps, bitvavo(), { ...inBitvavo, asOf: halfPast }, options)
     const amounts = rows.map((row) => ('candle' in row ? Object.values(row.candle).slice(1) : row))
     expect(amounts).toEqual([
       ['1', '123456789012.12345678901234567890', '0.00000000000000000001', '1.10', '0.000000000000000001'],
@@ -300,16 +300,16 @@ describe('a refusal', () => {
     ['EService:Unavailable', Unavailable],
   ] as const)('with HTTP 200, %s, stands for what it says', async ([words, Kind]) => {
     const kraken = ccxtSource('ccxt:kraken')
-    const wish = { symbol: 'BTC/USDT', timeframe: '1h', range: threeHours } as const
-    await walk(kraken, wish)
+    const request = { symbol: 'BTC/USDT', timeframe: '1h', range: threeHours } as const
+    await walk(kraken, request)
     server.answer(json(JSON.stringify({ error: [words] })))
     const baseUrls = { 'ccxt:kraken': server.baseUrl }
-    await expect(walk(kraken, wish, { ...reach, baseUrls })).rejects.toThrow(Kind)
+    await expect(walk(kraken, request, { ...deps, baseUrls })).rejects.toThrow(Kind)
   })
 
   test('of an exchange that only speaks POST is told of before anything is sent', async () => {
     bitvavoSays('[]')
-    await expect(askForListing(reach, ccxtSource('ccxt:hyperliquid'), options)).rejects.toThrow(
+    await expect(askForListing(deps, ccxtSource('ccxt:hyperliquid'), options)).rejects.toThrow(
       'ccxt:hyperliquid wants to be asked with POST; only GET is spoken here',
     )
     expect(server.requests).toEqual([])
@@ -324,10 +324,10 @@ describe('a refusal', () => {
       openHttpClient({ ...limited, budget: neighbour }),
     ]
     server.answer(json('{"errorCode":105}', { 'retry-after': '40' }, 429))
-    const { baseUrls } = reach
+    const { baseUrls } = deps
     const asking = walk(bitvavo(), inBitvavo, { http: asker, baseUrls })
     await expect(asking).rejects.toMatchObject({ code: 'RATE_LIMITED', waitMs: 40_000 })
-    expect(await neighbour.stops(['ccxt:bitvavo', 'bitvavo'])).toEqual([
+    expect(await neighbour.pauses(['ccxt:bitvavo', 'bitvavo'])).toEqual([
       { source: 'ccxt:bitvavo', kind: 'slow-down', leftMs: expect.closeTo(40_000, -4) },
     ])
     const before = server.requests.length

@@ -117,9 +117,9 @@ describe.each(sourceIds)('%s', (id) => {
       expect(rows).toHaveLength(known.rows)
       const [first] = rows
       expect(first && 'candle' in first ? first.candle : first).toEqual(known.first)
-      const told = rows.filter((row) => !('quiet' in row))
-      expect(rows.length - told.length).toBe(known.quiet ?? 0)
-      for (const row of told) {
+      const reported = rows.filter((row) => !('quiet' in row))
+      expect(rows.length - reported.length).toBe(known.quiet ?? 0)
+      for (const row of reported) {
         expect(row).toHaveProperty('candle')
         for (const value of 'candle' in row ? Object.values(row.candle).slice(1) : []) {
           expect(known.body).toContain(value)

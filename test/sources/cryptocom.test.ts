@@ -277,7 +277,7 @@ describe('an error of Crypto.com', () => {
     expect(said(40101, 'UNAUTHORIZED', 403)).toBeUndefined()
   })
 
-  test('without words and with too many of them is a sentence', () => {
+  test('without words and with too many of them is a message', () => {
     expect(cryptocom.classify(anAnswer(400, '{"code":40004}'))?.message).toContain('(40004)')
     expect(said(40001, 'x'.repeat(10_000))?.message.length).toBeLessThan(300)
   })

@@ -71,8 +71,8 @@ describe('asking for candles', () => {
   })
 
   test('begins less than ten thousand candles ago, with an hour to spare', () => {
-    const reach = reachableFrom(gateio.candles, '1m', query.asOf)
-    expect(candleCount({ from: reach, to: plus(query.asOf, hour) }, '1m')).toBeLessThan(10_000)
+    const deps = reachableFrom(gateio.candles, '1m', query.asOf)
+    expect(candleCount({ from: deps, to: plus(query.asOf, hour) }, '1m')).toBeLessThan(10_000)
     expect(gateio.candles.depth).toBeGreaterThan(9_800)
   })
 })
@@ -273,7 +273,7 @@ describe('an error of Gate.io', () => {
     for (const status of [200, 400, 500]) expect(said(label, status)).toBeInstanceOf(Unavailable)
   })
 
-  test('with a status of its own and nothing known in the body is told by it', () => {
+  test('with a status of its own and nothing known in the body is reported by it', () => {
     for (const status of [500, 403]) expect(said('OTHER', status)).toBeUndefined()
     expect(gateio.classify(anAnswer(502, '<html></html>'))).toBeUndefined()
     expect(gateio.classify(anAnswer(400, '{"message":"x"}'))).toBeUndefined()

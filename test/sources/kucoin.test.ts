@@ -252,7 +252,7 @@ describe('an error of KuCoin', () => {
     expect(kucoin.classify(anAnswer(400, '{"code":"400001"}'))).toBeInstanceOf(UnknownError)
   })
 
-  test('with a status of its own and nothing known in the body is told by it', () => {
+  test('with a status of its own and nothing known in the body is reported by it', () => {
     expect(said('1', '', 500)).toBeUndefined()
     expect(said('1', '', 403)).toBeUndefined()
     expect(kucoin.classify(anAnswer(503, '<html></html>'))).toBeUndefined()

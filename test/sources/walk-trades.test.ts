@@ -30,11 +30,11 @@ type Made = Readonly<{
 }>
 
 /** A trade so many seconds after the beginning; the number and the price go by the order, unless told otherwise. */
-type Told = number | Readonly<{ at: number; price?: string; amount?: string }>
+type Reported = number | Readonly<{ at: number; price?: string; amount?: string }>
 
-const made = (told: readonly Told[]): Made[] => {
+const made = (reported: readonly Reported[]): Made[] => {
   let before = 0n
-  return told.map((one, index) => {
+  return reported.map((one, index) => {
     const {
       at: seconds,
       price = String(100 + index),
@@ -65,7 +65,7 @@ class MemoryTrades implements HttpClient {
   readonly #behave: Behaviour
   readonly #tellsApart: boolean
 
-  constructor(has: readonly Told[], behave: Behaviour = behind, tellsApart = hasCursors(behave)) {
+  constructor(has: readonly Reported[], behave: Behaviour = behind, tellsApart = hasCursors(behave)) {
     this.#has = made(has)
     this.#behave = behave
     this.#tellsApart = tellsApart
@@ -117,9 +117,9 @@ const answeredRanges = (pages: readonly WalkedPage[]): number[][] =>
   pages.map(({ answered }) => [minuteOf(answered.from), minuteOf(answered.to)])
 
 /** The candles of the trades in a range, added up the slow way. */
-function addedUp(told: readonly Told[], { from: first, to }: AlignedRange): Candle[] {
+function addedUp(reported: readonly Reported[], { from: first, to }: AlignedRange): Candle[] {
   const byMinute = new Map<number, Made[]>()
-  for (const one of made(told)) {
+  for (const one of made(reported)) {
     const openTime = Number(one.time / 60_000_000_000n) * minute
     byMinute.set(openTime, [...(byMinute.get(openTime) ?? []), one])
   }
@@ -214,24 +214,24 @@ describe('candles made of trades', () => {
 
 describe('a walk through trades', () => {
   test('speaks with each page for the whole candles before the last trade', async () => {
-    const told = [1, 2, 61, 62, 63, 64, 125, 126, 190, 241]
-    const pages = await walk(new MemoryTrades(told), minutes(0, 4))
+    const reported = [1, 2, 61, 62, 63, 64, 125, 126, 190, 241]
+    const pages = await walk(new MemoryTrades(reported), minutes(0, 4))
     expect(answeredRanges(pages)).toEqual([
       [0, 1],
       [1, 3],
       [3, 4],
     ])
-    expect(candlesOf(pages)).toEqual(addedUp(told, minutes(0, 4)))
+    expect(candlesOf(pages)).toEqual(addedUp(reported, minutes(0, 4)))
     expect(pages.map(({ requests }) => requests)).toEqual([1, 1, 1])
   })
 
   test('goes on where it was broken off, with the same candles', async () => {
-    const told = Array.from({ length: 60 }, (_, index) => index * 7.3)
-    const whole = await walk(new MemoryTrades(told), minutes(0, 7))
+    const reported = Array.from({ length: 60 }, (_, index) => index * 7.3)
+    const whole = await walk(new MemoryTrades(reported), minutes(0, 7))
     for (const { answered } of whole.slice(0, -1)) {
       const rest = { from: answered.to, to: plus(from, 7 * minute) }
-      const again = await walk(new MemoryTrades(told), rest)
-      expect(candlesOf(again)).toEqual(addedUp(told, rest))
+      const again = await walk(new MemoryTrades(reported), rest)
+      expect(candlesOf(again)).toEqual(addedUp(reported, rest))
     }
   })
 
@@ -248,9 +248,9 @@ describe('a walk through trades', () => {
     ['not included', behind],
     ['included', atOrBehind],
   ])('loses none of the trades of one moment, where the nanosecond asked for is %s', async (_, behave) => {
-    const told = [1, 2, 3, 4, 5, 5, 5, 5, 9, 61]
-    const pages = await walk(new MemoryTrades(told, behave), minutes(0, 1))
-    expect(candlesOf(pages)).toEqual(addedUp(told, minutes(0, 1)))
+    const reported = [1, 2, 3, 4, 5, 5, 5, 5, 9, 61]
+    const pages = await walk(new MemoryTrades(reported, behave), minutes(0, 1))
+    expect(candlesOf(pages)).toEqual(addedUp(reported, minutes(0, 1)))
   })
 
   test.each([
@@ -260,47 +260,47 @@ describe('a walk through trades', () => {
     ['included', fromCursor, 500],
   ])('where the cursor is %s, takes each of many trades of one moment once (%#)', async (_, behave, many) => {
     const crowd = Array.from({ length: many }, () => 5)
-    const told = [1, 2, ...crowd, 5.000_02, 9, 61, ...crowd.map(() => 70), 130]
-    const http = new MemoryTrades(told, behave)
+    const reported = [1, 2, ...crowd, 5.000_02, 9, 61, ...crowd.map(() => 70), 130]
+    const http = new MemoryTrades(reported, behave)
     const pages = await walk(http, minutes(0, 2))
-    expect(candlesOf(pages)).toEqual(addedUp(told, minutes(0, 2)))
-    expect(http.since.length).toBeLessThan(told.length)
+    expect(candlesOf(pages)).toEqual(addedUp(reported, minutes(0, 2)))
+    expect(http.since.length).toBeLessThan(reported.length)
   })
 
   test('begins in the middle of such a moment', async () => {
-    const told = [...Array.from({ length: 23 }, () => 0), 30, 61]
-    const pages = await walk(new MemoryTrades(told, behindCursor), minutes(0, 1))
-    expect(candlesOf(pages)).toEqual(addedUp(told, minutes(0, 1)))
+    const reported = [...Array.from({ length: 23 }, () => 0), 30, 61]
+    const pages = await walk(new MemoryTrades(reported, behindCursor), minutes(0, 1))
+    expect(candlesOf(pages)).toEqual(addedUp(reported, minutes(0, 1)))
   })
 
   test('ends in the middle of such a moment, and believes that when it is said twice', async () => {
-    const told = [1, ...Array.from({ length: 23 }, () => 2)]
-    const http = new MemoryTrades(told, behindCursor)
+    const reported = [1, ...Array.from({ length: 23 }, () => 2)]
+    const http = new MemoryTrades(reported, behindCursor)
     const pages = await walk(http, minutes(0, 10))
-    expect(candlesOf(pages)).toEqual(addedUp(told, minutes(0, 10)))
+    expect(candlesOf(pages)).toEqual(addedUp(reported, minutes(0, 10)))
     expect(http.since.slice(-2)).toEqual([http.since.at(-1), http.since.at(-1)])
   })
 
   test('counts a trade once that comes twice, in one answer or in two', async () => {
     const twice: Behaviour = (has, since) => behind(has, since, 0).flatMap((trade) => [trade, trade])
-    const told = [1, 2, 3, 4, 5, 6, 7, 61]
-    const pages = await walk(new MemoryTrades(told, twice), minutes(0, 1))
-    expect(candlesOf(pages)).toEqual(addedUp(told, minutes(0, 1)))
+    const reported = [1, 2, 3, 4, 5, 6, 7, 61]
+    const pages = await walk(new MemoryTrades(reported, twice), minutes(0, 1))
+    expect(candlesOf(pages)).toEqual(addedUp(reported, minutes(0, 1)))
   })
 
   test('does not mind the order in an answer', async () => {
     const turned: Behaviour = (has, since) => behind(has, since, 0).toReversed()
-    const told = [1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 61]
-    const pages = await walk(new MemoryTrades(told, turned), minutes(0, 1))
-    expect(candlesOf(pages)).toEqual(addedUp(told, minutes(0, 1)))
+    const reported = [1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 61]
+    const pages = await walk(new MemoryTrades(reported, turned), minutes(0, 1))
+    expect(candlesOf(pages)).toEqual(addedUp(reported, minutes(0, 1)))
   })
 
   test('takes a trade of just before the next minute, whose time is written as of that minute, for the same in each walk', async () => {
-    const told: Told[] = [1, 59, 59.999_999_98, 61, 62, 63, 64, 65, 66, 121]
-    const whole = candlesOf(await walk(new MemoryTrades(told), minutes(0, 2)))
+    const reported: Reported[] = [1, 59, 59.999_999_98, 61, 62, 63, 64, 65, 66, 121]
+    const whole = candlesOf(await walk(new MemoryTrades(reported), minutes(0, 2)))
     const halves = [
-      ...candlesOf(await walk(new MemoryTrades(told), minutes(0, 1))),
-      ...candlesOf(await walk(new MemoryTrades(told), minutes(1, 2))),
+      ...candlesOf(await walk(new MemoryTrades(reported), minutes(0, 1))),
+      ...candlesOf(await walk(new MemoryTrades(reported), minutes(1, 2))),
     ]
     expect(halves).toEqual(whole)
     expect(whole.map(({ volume }) => Number(volume)).reduce((sum, volume) => sum + volume)).toBe(9)
@@ -346,44 +346,44 @@ describe('a walk through trades', () => {
 describe('a source of trades that lies is found out', () => {
   const busy = Array.from({ length: 40 }, (_, index) => index * 10)
 
-  async function expectLie(
+  async function expectFault(
     behave: Behaviour,
     range: AlignedRange,
     says: RegExp,
-    told: readonly Told[] = busy,
+    reported: readonly Reported[] = busy,
   ) {
     const pages: WalkedPage[] = []
-    const walking = walk(new MemoryTrades(told, behave), range, pages)
+    const walking = walk(new MemoryTrades(reported, behave), range, pages)
     await expect(walking).rejects.toThrow(Malformed)
     await expect(walking).rejects.toThrow(says)
     // What it said until then is true.
     const end = pages.at(-1)?.answered.to ?? range.from
-    expect(candlesOf(pages)).toEqual(addedUp(told, { from: range.from, to: end }))
+    expect(candlesOf(pages)).toEqual(addedUp(reported, { from: range.from, to: end }))
   }
 
   test('when it does not hear where to begin, and answers with its newest', async () => {
-    await expectLie((has) => has.slice(-pageSize), minutes(0, 3), /trades of before/)
-    await expectLie((has) => has.slice(-pageSize), minutes(0, 60), /trades of before/)
+    await expectFault((has) => has.slice(-pageSize), minutes(0, 3), /trades of before/)
+    await expectFault((has) => has.slice(-pageSize), minutes(0, 60), /trades of before/)
   })
 
-  test('when it stops hearing where to begin', async () => {
+  test('when it pauses hearing where to begin', async () => {
     const forgetful: Behaviour = (has, since, requests) =>
       requests > 2 ? has.slice(-pageSize) : behind(has, since, 0)
-    await expectLie(forgetful, minutes(0, 3), /left out trades/)
+    await expectFault(forgetful, minutes(0, 3), /left out trades/)
   })
 
   test('when it begins at the beginning of time', async () => {
-    await expectLie((has) => has.slice(0, pageSize), minutes(2, 3), /trades of before/)
+    await expectFault((has) => has.slice(0, pageSize), minutes(2, 3), /trades of before/)
   })
 
   test('when its cursor stands still', async () => {
-    await expectLie((has) => has.slice(0, pageSize), minutes(0, 3), /trades of before/)
+    await expectFault((has) => has.slice(0, pageSize), minutes(0, 3), /trades of before/)
   })
 
   test('when its cursor cannot tell the trades of one moment apart, and they do not fit into an answer', async () => {
-    const told = [1, 1, 1, 1, 1, 1, 1, 61]
-    await expectLie(behind, minutes(0, 1), /leads past some of them: trade 6 is missing/, told)
-    await expectLie(atOrBehind, minutes(0, 1), /every answer holds the same 5 trades/, told)
+    const reported = [1, 1, 1, 1, 1, 1, 1, 61]
+    await expectFault(behind, minutes(0, 1), /leads past some of them: trade 6 is missing/, reported)
+    await expectFault(atOrBehind, minutes(0, 1), /every answer holds the same 5 trades/, reported)
   })
 
   test('when it always has one more trade of the same moment', async () => {
@@ -403,8 +403,8 @@ describe('a source of trades that lies is found out', () => {
   test('when it jumps over trades, or forgets all of them', async () => {
     const jumping: Behaviour = (has, since, requests) =>
       has.filter(({ time }) => time > since + (requests > 1 ? 25_000_000_000n : 0n)).slice(0, pageSize)
-    await expectLie(jumping, minutes(0, 3), /left out trades/)
-    await expectLie(
+    await expectFault(jumping, minutes(0, 3), /left out trades/)
+    await expectFault(
       (has, since, requests) => (requests > 1 ? [] : behind(has, since, 0)),
       minutes(0, 3),
       /left out/,
@@ -438,7 +438,7 @@ test('whatever was traded: every candle comes once, exactly, and all of the rang
         const tellsApart = hasCursors(behave)
         let seconds = -300
         let alike = 0
-        const told = trades.map(({ gapMs, price, amount }): Told => {
+        const reported = trades.map(({ gapMs, price, amount }): Reported => {
           // Of a source that does not tell them apart, fewer in one moment than an answer holds.
           alike = gapMs === 0 ? alike + 1 : 0
           seconds += (alike > 2 && !tellsApart ? 1 : gapMs) / 1_000
@@ -446,8 +446,8 @@ test('whatever was traded: every candle comes once, exactly, and all of the rang
         })
         const range = minutes(first, first + length)
         if (length === 0) return
-        const pages = await walk(new MemoryTrades(told, behave), range)
-        expect(candlesOf(pages).map(exactly)).toEqual(addedUp(told, range).map(exactly))
+        const pages = await walk(new MemoryTrades(reported, behave), range)
+        expect(candlesOf(pages).map(exactly)).toEqual(addedUp(reported, range).map(exactly))
         expect(pages.map(({ answered }) => answered)).toEqual(
           pages.map(({ answered }, index) => ({
             ...answered,

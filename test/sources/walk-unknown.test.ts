@@ -32,7 +32,7 @@ function aSource(had: readonly number[], behave: Behaviour) {
   const ofTimeframe = (timeframe: Timeframe): Instant[] => [
     ...new Set(had.map((open) => floorTo(timeframe, plus(from, open * minute)))),
   ]
-  const questions: CandleQuery[] = []
+  const requests: CandleQuery[] = []
   const source: ConversingSource = {
     id: 'ccxt:memory',
     hosts: ['http://127.0.0.1'],
@@ -46,13 +46,13 @@ function aSource(had: readonly number[], behave: Behaviour) {
       bounds: 'none',
       longWindow: 'refused',
       converse: async (_ask, query) => {
-        questions.push(query)
+        requests.push(query)
         return behave(ofTimeframe(query.timeframe), query).map(candleAt)
       },
     },
     listing: { converse: async () => [] },
   }
-  return { source, questions }
+  return { source, requests }
 }
 
 const one = toDecimal('1')
@@ -64,11 +64,11 @@ const candleAt = (openTime: Instant): AnswerRow => ({
 /** The minutes that a walk brings, and those that it calls missing at the source. */
 async function walk({ source }: ReturnType<typeof aSource>) {
   const range = { from, to: now }
-  const reach = { http: { get: () => Promise.reject(new Error('nothing is sent')) }, baseUrls: {} }
+  const deps = { http: { get: () => Promise.reject(new Error('nothing is sent')) }, baseUrls: {} }
   const query = { symbol: 'A/B', timeframe: '1m' as const, range, asOf: now }
   const brought: number[] = []
   const absent: number[] = []
-  for await (const { rows, answered } of walkCandles(reach, source, query, options)) {
+  for await (const { rows, answered } of walkCandles(deps, source, query, options)) {
     const came = new Set(rows.flatMap((row) => ('candle' in row ? row.candle.openTime : [])))
     for (let open = answered.from; open < answered.to; open = plus(open, timeframeMs['1m']))
       (came.has(open) ? brought : absent).push((open - from) / minute)
@@ -108,10 +108,10 @@ describe('a source that does not tell what it makes of a question', () => {
     )
   })
 
-  test('is asked for what it had before its answers began, and believed where it had nothing', async () => {
+  test('is asked for what it had before its answers began, and trusted where it had nothing', async () => {
     const listedLate = aSource(allMinutes.slice(240), honest)
     const { brought, absent } = await walk(listedLate)
     expect([brought.length, absent.length]).toEqual([minutes - 240, 240])
-    expect(listedLate.questions.length).toBeLessThan(20)
+    expect(listedLate.requests.length).toBeLessThan(20)
   })
 })

@@ -253,15 +253,15 @@ describe('a source that lies', () => {
     expect(absent(pages).filter((open) => has.includes(open))).toEqual([])
   })
 
-  test('about both bounds, with its newest page for every question, is found out', async () => {
+  test('about both bounds, with its newest page for every request, is found out', async () => {
     const http = new MemorySource(every(0, 500), (has) => has.slice(-pageSize))
     await expect(walk(http, minutes(0, 30))).rejects.toThrow(Malformed)
   })
 
-  test('with the same page for every question is found out', async () => {
+  test('with the same page for every request is found out', async () => {
     const http = new MemorySource(every(0, 500), () => every(0, 10))
     await expect(walk(http, minutes(0, 30))).rejects.toThrow(
-      'binance answered with rows that all lie outside the range asked for',
+      'binance answered with rows that all fault outside the range asked for',
     )
     expect(http.requests).toHaveLength(2)
   })
@@ -392,7 +392,7 @@ async function walkMannerly(
 }
 
 /** What of the pages is believed, as it is for the table. */
-const believed = (pages: readonly WalkedPage[], timeframe: Timeframe): Candle[] =>
+const trusted = (pages: readonly WalkedPage[], timeframe: Timeframe): Candle[] =>
   pages.flatMap(({ rows, answered, answeredAt }) => {
     const { candles, rejected } = checkCandles(rows, { timeframe, range: answered, now: answeredAt })
     expect(rejected).toEqual([])
@@ -466,7 +466,7 @@ describe.each(manners)('a source that %s', (_, manner) => {
           const range = minutes(5 * first, 5 * (first + length))
           const http = new MannerlySource(has, manner)
           const pages = await walkMannerly(http, range, { timeframe: '5m', asOf })
-          expect(believed(pages, '5m')).toEqual(fives(has, 5 * first, 5 * (first + length)))
+          expect(trusted(pages, '5m')).toEqual(fives(has, 5 * first, 5 * (first + length)))
           expect(union(pages.map(({ answered }) => answered))).toEqual(length === 0 ? [] : [range])
           expect(pages.reduce((sum, { requests }) => sum + requests, 0)).toBe(http.asked.length)
         },
@@ -523,7 +523,7 @@ describe('a source that has only its newest candles', () => {
     const has = every(0, 200)
     const http = new MannerlySource(has, { ...manner, now: 112 })
     const pages = await walkMannerly(http, minutes(40, 105), { timeframe: '5m', asOf: 100 })
-    expect(believed(pages, '5m')).toEqual(fives(has, 85, 105))
+    expect(trusted(pages, '5m')).toEqual(fives(has, 85, 105))
     expect(answeredRanges(pages).flat()[0]).toBe(85)
   })
 
@@ -560,14 +560,14 @@ describe('a candle made of shorter ones', () => {
   test('is not closed while one of them is open', async () => {
     const http = new MannerlySource(every(0, 9), { ...manner, now: 8 })
     const pages = await walkMannerly(http, minutes(0, 10), { timeframe: '5m', asOf: 8 })
-    expect(believed(pages, '5m')).toEqual(fives(every(0, 5), 0, 5))
+    expect(trusted(pages, '5m')).toEqual(fives(every(0, 5), 0, 5))
   })
 
   test('is not closed where a part was read before its end, though the last answer came after it', async () => {
     // The second page is read a minute after the first, when the candle of both is over.
     const http = new MannerlySource(every(0, 15), { ...manner, now: 12, isSlow: true })
     const pages = await walkMannerly(http, minutes(0, 15), { timeframe: '5m', asOf: 13 })
-    expect(believed(pages, '5m').map(({ openTime }) => minuteOf(openTime))).toEqual([0, 5])
+    expect(trusted(pages, '5m').map(({ openTime }) => minuteOf(openTime))).toEqual([0, 5])
   })
 })
 
@@ -664,7 +664,7 @@ describe('a source that rejects a range', () => {
     await expect(walkMannerly(http, minutes(0, 60))).rejects.toThrow(RangeTooLong)
   })
 
-  test('for its beginning is asked from where it accepts one, and what lies before is left open', async () => {
+  test('for its beginning is asked from where it accepts one, and what faults before is left open', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: -10, max: 200 }), async (beginsAt) => {
         const http = new RejectingSource(every(0, 160), beginsAt, 30)

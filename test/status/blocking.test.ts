@@ -118,10 +118,10 @@ describe('a session of another program that ours wait for', () => {
   }) => {
     await settle(freshDatabase.pool, settings, now)
     const engine = await openTestEngine(freshDatabase.url)
-    const reach = {
+    const deps = {
       settings,
       engine,
-      stops: async () => [],
+      pauses: async () => [],
       readiness: async () => allReady,
       jobs,
       queues,
@@ -145,7 +145,7 @@ describe('a session of another program that ours wait for', () => {
         503,
         expect.stringMatching(/^Session \d+ of .* End it with: select pg_terminate_backend/),
       ])
-      const monitor = new Monitor(reach)
+      const monitor = new Monitor(deps)
       const opened = async () => {
         await monitor.checkObstacles()
         return (await listOpenIncidents(databaseOf(ours))).map(({ key }) => key.replace(/\d+$/, 'PID'))

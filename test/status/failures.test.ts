@@ -31,8 +31,8 @@ const test = withEngine
       storeRun(pool, { job, payload, startedAt, end })
   })
 
-const sentences = ({ overall: { state, sentence, others } }: Status): string[] =>
-  state === 'ok' ? [] : [sentence, ...others]
+const messages = ({ overall: { state, message, others } }: Status): string[] =>
+  state === 'ok' ? [] : [message, ...others]
 
 describe('a failed job', () => {
   test('stays reported, whatever other jobs do, until the same work succeeds', async ({ status, run }) => {
@@ -47,9 +47,9 @@ describe('a failed job', () => {
       )
     }
     const expected = ['enforce-retention failed at 2024-03-01 11:34:20: a view holds the partition.']
-    expect(sentences(await status())).toEqual(expected)
+    expect(messages(await status())).toEqual(expected)
     await run('enforce-retention', { agreed: true }, done({}), plus(now, -minute))
-    expect(sentences(await status())).toEqual([])
+    expect(messages(await status())).toEqual([])
   })
 
   test('is not repaired by a run with another subject, nor by one that began before it', async ({
@@ -59,7 +59,7 @@ describe('a failed job', () => {
     await run('ingest-candles', { source: 'binance', timeframe: '1h' }, failed('no'), plus(now, -minute))
     await run('ingest-candles', { source: 'binance', timeframe: '1m' }, done({}), now)
     await run('ingest-candles', { source: 'binance', timeframe: '1h' }, done({}), plus(now, -hour))
-    expect(sentences(await status())).toHaveLength(1)
+    expect(messages(await status())).toHaveLength(1)
   })
 
   test('tells how often it failed, from when to when, and its last error', async ({ status, run }) => {
@@ -73,7 +73,7 @@ describe('a failed job', () => {
       )
     }
     const { overall, failures } = await status()
-    expect(overall.sentence).toBe(
+    expect(overall.message).toBe(
       'ingest-candles binance 1m failed 3 times, first at 2024-03-01 09:34:20, last at 2024-03-01 11:34:20: binance answered with status 501.',
     )
     expect(overall.findings).toMatchObject([
@@ -98,7 +98,7 @@ describe('a failed job', () => {
         await run('ingest-candles', { source, timeframe }, failed(error))
       }
     }
-    const found = sentences(await status())
+    const found = messages(await status())
     expect(found).toHaveLength(1)
     expect(found[0]).toMatch(
       /^12 jobs \(ingest-candles binance 1d, .* and 9 more\) failed 12 times, first at .*: .* with HTTP 502\.$/,
@@ -113,7 +113,7 @@ describe('a failed job', () => {
     } as RunEnd)
     const { overall } = await status()
     expect(overall).toMatchObject({ state: 'catching-up', others: [] })
-    expect(overall.sentence).toContain('refresh-views daily_price_summary failed at')
+    expect(overall.message).toContain('refresh-views daily_price_summary failed at')
   })
 
   test('is over when its coin, its source, its timeframe or the job itself no longer exists', async ({
@@ -132,13 +132,13 @@ describe('a failed job', () => {
       { ...backfill, from: '2020-01-01T00:00:00.000Z', to: '2020-01-02T00:00:00.000Z' },
       failed('e'),
     )
-    expect(sentences(await status())).toEqual([
+    expect(messages(await status())).toEqual([
       expect.stringMatching(/^backfill-candles binance pepe 1m from 2020-01-01 00:00 failed .*: e\.$/),
     ])
     await pool.query(`
       update candle_coverage set ranges = ranges + tsmultirange(tsrange('2020-01-01', '2020-01-02'))
       where coin_id = 'pepe' and timeframe = '1m' and state = 'stored'`)
-    expect(sentences(await status())).toEqual([])
+    expect(messages(await status())).toEqual([])
   })
 
   test('of which most was done is partial: counts, and the markets that failed', async ({ status, run }) => {

@@ -9,7 +9,7 @@ import { idleQueues } from '../../src/queue/progress.ts'
 import { lastDue, registerSchedules } from '../../src/queue/schedule.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { announceRoles } from '../../src/runtime/presence.ts'
-import { type ReadinessReach, readReadiness } from '../../src/status/readiness/readiness.ts'
+import { type ReadinessDeps, readReadiness } from '../../src/status/readiness/readiness.ts'
 import { listCoins } from '../../src/store/coins.ts'
 import { openPool } from '../../src/store/pool.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
@@ -20,7 +20,7 @@ import { now as longAgo, openTestEngine, settingsFor, silent } from '../web/serv
 const settings = settingsFor()
 
 /** A process that has been up for long. */
-const reachOf = (pool: Pool, engine: Engine): ReadinessReach => ({
+const reachOf = (pool: Pool, engine: Engine): ReadinessDeps => ({
   settings,
   pool,
   engine,
@@ -138,14 +138,14 @@ describe.each(engines)('on %s', (kind) => {
     try {
       await standingSchedule(freshDatabase, engine)
       const now = systemClock.now()
-      expect(await idleQueues(engine, ['binance', 'upkeep'], now)).toEqual([])
+      expect(await idleQueues(engine, ['binance', 'maintenance'], now)).toEqual([])
       const later = plus(now, 3 * minute)
-      await pauseQueue(engine, 'upkeep')
-      expect(await idleQueues(engine, ['binance', 'upkeep'], later)).toEqual([
+      await pauseQueue(engine, 'maintenance')
+      expect(await idleQueues(engine, ['binance', 'maintenance'], later)).toEqual([
         { queue: 'binance', lateMs: expect.any(Number) },
       ])
     } finally {
-      await resumeQueue(engine, 'upkeep')
+      await resumeQueue(engine, 'maintenance')
       await engine.close()
     }
   })

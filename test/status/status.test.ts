@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest'
 import { queues as everyQueue } from '../../jobs/catalog.ts'
 import { openBudget } from '../../src/http/budget.ts'
-import type { Stop } from '../../src/http/stops.ts'
+import type { Pause } from '../../src/http/pauses.ts'
 import { day, hour, minute, second } from '../../src/market/instant.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
@@ -10,7 +10,7 @@ import { sourceIds } from '../../src/settings/source-ids.ts'
 import { sources } from '../../src/sources/catalog.ts'
 import { freshnessOf } from '../../src/status/series.ts'
 import type { Status } from '../../src/status/status.ts'
-import { followMarket, upsertCoin } from '../../src/store/coins.ts'
+import { trackMarket, upsertCoin } from '../../src/store/coins.ts'
 import { writeCoverage } from '../../src/store/coverage.ts'
 import { recordCheck } from '../../src/store/digests/archive-checks.ts'
 import { recordHolds } from '../../src/store/lifecycle/partition-holds.ts'
@@ -50,7 +50,7 @@ describe('the whole', () => {
     const { overall, process, generatedAt } = await status()
     expect(overall).toEqual({
       state: 'ok',
-      sentence: 'Everything is fine: all 24 series are fresh and complete.',
+      message: 'Everything is fine: all 24 series are fresh and complete.',
       others: [],
       findings: [],
     })
@@ -69,12 +69,12 @@ describe('the whole', () => {
     await storeOrdinaryDay(freshDatabase.pool, settings, now)
     expect((await status()).overall).toMatchObject({
       state: 'attention',
-      sentence: 'No process works on the queues: start one with the worker role.',
+      message: 'No process works on the queues: start one with the worker role.',
     })
   })
 
   test('needs attention while no coin is followed', async ({ status, workers: _ }) => {
-    expect((await status()).overall.sentence).toBe(
+    expect((await status()).overall.message).toBe(
       'No coin is tracked: `beacon coins add bitcoin` tracks one.',
     )
   })
@@ -93,7 +93,7 @@ describe('the whole', () => {
     await storeRun(pool, { job: 'refresh-views', startedAt: plus(now, -minute), end: failed('no') })
     expect((await status()).overall).toMatchObject({
       state: 'attention',
-      sentence: 'One series is stale: pepe 1m has had no candle for 90 minutes.',
+      message: 'One series is stale: pepe 1m has had no candle for 90 minutes.',
       others: [
         'The newest price is 60 minutes old.',
         'refresh-views failed at 2024-03-01 12:33:20: no.',
@@ -128,7 +128,7 @@ describe('the whole', () => {
     await settle(pool, settings, plus(now, -30 * day))
     await storeEverything(pool, settings, now)
     const { overall, partitions } = await status()
-    expect([overall.sentence, ...overall.others]).toContain(
+    expect([overall.message, ...overall.others]).toContain(
       'ohlcv_data_1m, ohlcv_data_5m, market_data have no partition for new rows: `beacon partitions ensure` makes it.',
     )
     expect(partitions.find(({ table }) => table === 'ohlcv_data_1m')).toMatchObject({
@@ -164,7 +164,7 @@ describe('the whole', () => {
     const problems = [{ where: 'bitcoin 1h', problem: 'less', remedy: 'look' }]
     await recordCheck(databaseOf(pool), { ...result, counted: 0, problems })
     const { overall, partitions } = await status()
-    expect([overall.sentence, ...overall.others]).toEqual(
+    expect([overall.message, ...overall.others]).toEqual(
       expect.arrayContaining([
         'Retention cannot delete old_1 and 1 more partition: the view a of somebody else depends on it: drop view a.',
         'everything_else of ohlcv_data_1h has no bounds in time, so retention never deletes its rows: `beacon retention --dry-run` shows what helps.',
@@ -183,14 +183,14 @@ describe('the whole', () => {
   }) => {
     await storeOrdinaryDay(pool, settings, now)
     await pool.query(
-      `insert into incidents (key, sentence, opened_at, resolved_at) values
+      `insert into incidents (key, message, opened_at, resolved_at) values
         ('database.cache', 'Memory is short.', '2024-03-01 12:00', null),
         ('series.stale', 'What is judged anew each time.', '2024-03-01 12:00', null),
         ('disk.filling', 'It was full.', '2024-03-01 09:00', '2024-03-01 10:00'),
         ('clock.skew', 'Long ago.', '2024-02-01 09:00', '2024-02-01 10:00')`,
     )
     const { overall, alerts } = await status()
-    expect(overall).toMatchObject({ state: 'attention', sentence: 'Memory is short.', others: [] })
+    expect(overall).toMatchObject({ state: 'attention', message: 'Memory is short.', others: [] })
     expect(overall.findings).toMatchObject([{ key: 'database.cache', since: '2024-03-01T12:00:00.000Z' }])
     expect(alerts.map(({ key }) => key).toSorted()).toEqual([
       'database.cache',
@@ -208,7 +208,7 @@ describe('the whole', () => {
     await engine.queue('coingecko').pause()
     const { overall, queues } = await status()
     await engine.queue('coingecko').resume()
-    expect(overall.sentence).toBe(
+    expect(overall.message).toBe(
       'The queue coingecko is paused: `beacon queues resume coingecko` lets it go on.',
     )
     expect(queues?.map(({ queue, paused }) => [queue, paused])).toEqual(
@@ -267,16 +267,16 @@ describe('a series', () => {
       state: 'late',
       quiet: false,
       // The one that closed twenty seconds ago may still be on its way.
-      owedCandles: 2,
+      missingCandles: 2,
       wantedCandles: 1_439,
-      followedFrom: '2024-02-29T12:34:20.000Z',
+      trackedFrom: '2024-02-29T12:34:20.000Z',
     })
     expect(of('pepe', '1h')).toMatchObject({
       lastOpenTime: null,
       lastCloseTime: null,
       secondsBehind: null,
       state: 'empty',
-      owedCandles: 14 * 24,
+      missingCandles: 14 * 24,
       wantedCandles: 14 * 24,
     })
   })
@@ -296,7 +296,7 @@ describe('a series', () => {
       ),
     )
     const [bitcoin] = (await status()).series.filter((one) => one.coinId === 'bitcoin')
-    expect(bitcoin).toMatchObject({ owedCandles: 0, quiet: true, state: 'fresh' })
+    expect(bitcoin).toMatchObject({ missingCandles: 0, quiet: true, state: 'fresh' })
   })
 
   test('that another source has lacks is still owed here', async ({ freshDatabase, status }) => {
@@ -313,7 +313,7 @@ describe('a series', () => {
       ),
     )
     const [bitcoin] = (await status()).series.filter((one) => one.coinId === 'bitcoin')
-    expect(bitcoin).toMatchObject({ owedCandles: 1_439, state: 'empty' })
+    expect(bitcoin).toMatchObject({ missingCandles: 1_439, state: 'empty' })
   })
 
   test('stands in the order of its coin’s rank', async ({ freshDatabase, status }) => {
@@ -325,21 +325,21 @@ describe('a series', () => {
   test('of a coin without candles anywhere is left out', async ({ freshDatabase, status }) => {
     await inTransaction(freshDatabase.pool, async (tx) => {
       await upsertCoin(tx.db, 'tether', { symbol: 'USDT', name: 'Tether' }, now)
-      await followMarket(tx, { coinId: 'tether', source: 'coingecko', symbol: 'tether' }, now)
+      await trackMarket(tx, { coinId: 'tether', source: 'coingecko', symbol: 'tether' }, now)
     })
     expect((await status()).series).toEqual([])
   })
 })
 
 describe('what stands against asking a source', () => {
-  test('is told with its end, the graver first', async ({ freshDatabase, engine, workers: _ }) => {
+  test('is reported with its end, the graver first', async ({ freshDatabase, engine, workers: _ }) => {
     await storeOrdinaryDay(freshDatabase.pool, settings, now)
-    const stops = async (): Promise<Stop[]> => [
+    const pauses = async (): Promise<Pause[]> => [
       { source: 'coingecko', kind: 'slow-down', leftMs: 30_000 },
       { source: 'binance', kind: 'banned', leftMs: 2 * minute },
       { source: 'bybit', kind: 'unserved', leftMs: 15 * minute },
     ]
-    await using web = await serve({ database: freshDatabase, engine }, { startedAt: now, stops })
+    await using web = await serve({ database: freshDatabase, engine }, { startedAt: now, pauses })
     const { bans, overall }: Status = JSON.parse((await ask(`${web.url}/api/status`)).text)
     expect(bans).toMatchObject([
       { source: 'coingecko', until: '2024-03-01T12:34:50.000Z', secondsLeft: 30 },
@@ -347,7 +347,7 @@ describe('what stands against asking a source', () => {
       { source: 'bybit', until: '2024-03-01T12:49:20.000Z', secondsLeft: 900 },
     ])
     expect(overall.state).toBe('attention')
-    expect([overall.sentence, ...overall.others]).toEqual([
+    expect([overall.message, ...overall.others]).toEqual([
       'binance has banned our address.',
       'bybit does not serve our region: give another host in its base URL, or follow its coins on another source.',
       'coingecko asks us to slow down.',
@@ -360,21 +360,19 @@ describe('what stands against asking a source', () => {
     const { rateLimits } = sources.binance
     const request = { source: 'binance', weight: 1, rateLimits }
     await budget.stop(request, { kind: 'banned', leftMs: hour }, 'banned')
-    const stops = () => budget.stops(sourceIds)
-    await using web = await serve({ database: freshDatabase, engine }, { stops })
+    const pauses = () => budget.pauses(sourceIds)
+    await using web = await serve({ database: freshDatabase, engine }, { pauses })
     const { bans }: Status = JSON.parse((await ask(`${web.url}/api/status`)).text)
     expect(bans).toMatchObject([{ source: 'binance', kind: 'banned' }])
   })
 
   test('hides nothing else where it cannot be read', async ({ freshDatabase, engine, workers: _ }) => {
     await storeOrdinaryDay(freshDatabase.pool, settings, now)
-    const stops = () => Promise.reject(new Error('connect ECONNREFUSED'))
-    await using web = await serve({ database: freshDatabase, engine }, { startedAt: now, stops })
+    const pauses = () => Promise.reject(new Error('connect ECONNREFUSED'))
+    await using web = await serve({ database: freshDatabase, engine }, { startedAt: now, pauses })
     const { bans, series, overall }: Status = JSON.parse((await ask(`${web.url}/api/status`)).text)
     expect([bans, series.length]).toEqual([null, 24])
-    expect(overall.sentence).toBe(
-      'The request budget does not answer: see that its PostgreSQL or Redis runs.',
-    )
+    expect(overall.message).toBe('The request budget does not answer: see that its PostgreSQL or Redis runs.')
   })
 })
 
@@ -401,7 +399,7 @@ describe('what else it says', () => {
     const { pool } = freshDatabase
     for (let index = 0; index < 32; index += 1) {
       await storeRun(pool, {
-        job: 'upkeep',
+        job: 'maintenance',
         startedAt: plus(now, -index * minute),
         end: done([1, 'x', null]),
       })

@@ -48,7 +48,7 @@ const stored = (pool: Pool, series: Series) => readCandles(databaseOf(pool), ser
 const coverage = (pool: Pool, series: Series) => readCoverage(databaseOf(pool), series, day)
 
 /** Everything that the daemon knows of a series, down to when it was written. */
-async function ledger(pool: Pool, { coinId }: Series) {
+async function coverageLines(pool: Pool, { coinId }: Series) {
   const tables = ['ohlcv_data', 'candle_coverage', 'candle_revisions', 'quarantined_rows']
   const rows = await Promise.all(
     tables.map((table) =>
@@ -119,10 +119,10 @@ describe('loading an answer', () => {
       rejected: [unusable(minutes(110, 111).from)],
     })
     await load(pool, answer)
-    const [candles, known, revised] = await ledger(pool, series)
+    const [candles, known, revised] = await coverageLines(pool, series)
     const again = await load(pool, { ...answer, now: plus(now, 60_000) })
     expect(again).toEqual({ received: 101, new: 0, revised: 0, unchanged: 100, quarantined: 1 })
-    expect(await ledger(pool, series)).toEqual([
+    expect(await coverageLines(pool, series)).toEqual([
       candles,
       known,
       revised,
@@ -175,7 +175,7 @@ describe('loading an answer', () => {
     expect(await stored(pool, { ...mine, timeframe: '5m' })).toEqual(candlesIn(minutes(0, 10), '5m'))
   })
 
-  test('keeps a row that is not believed aside, once, with its reason and its digits', async ({ pool }) => {
+  test('keeps a row that is not trusted aside, once, with its reason and its digits', async ({ pool }) => {
     const series = await aSeries(pool)
     const raw = [start, '1.0', '0.9\u0000', "'; drop table coins; --"]
     const answer = aBatch(series, [], {
@@ -207,10 +207,10 @@ describe('loading an answer', () => {
     expect(await load(pool, answer)).toMatchObject({ received: 3, new: 2, quarantined: 1 })
     expect(await coverage(pool, series)).toMatchObject([{ state: 'stored', range: minutes(0, 2) }])
     const { rows } = await pool.query(
-      'select settlement, settled_by from quarantined_rows where coin_id = $1',
+      'select resolution, resolved_by from quarantined_rows where coin_id = $1',
       [series.coinId],
     )
-    expect(rows).toEqual([{ settlement: 'superseded', settled_by: 'beacon' }])
+    expect(rows).toEqual([{ resolution: 'superseded', resolved_by: 'beacon' }])
   })
 
   test('counts a rejected row as unchanged where its candle was accepted, to the digit, and only there', async ({
@@ -284,7 +284,7 @@ describe('loading an answer', () => {
 const minuteTable = candleTable('1m', 'day')
 
 /** All that a test writes lies in these. */
-const leavesOf = async (pool: Pool, range: Range) =>
+const partitionsIn = async (pool: Pool, range: Range) =>
   receiving(await readPartitions(databaseOf(pool), [minuteTable.name])).filter(
     (partition) => intersect(partition.range, range) !== undefined,
   )
@@ -294,8 +294,8 @@ const twoDays = { from: start, to: plus(start, 2 * 86_400_000) }
 /** As jobs do it: many answers in one transaction, straight into the leaves. */
 async function loadTogether(pool: Pool, batches: readonly CandleBatch[]): Promise<Accounting[]> {
   await ensurePartitions(pool, minuteTable, partitionsOf(minuteTable, twoDays), 2_000)
-  const leaves = await leavesOf(pool, twoDays)
-  return inTransaction(pool, (tx) => loadBatches(tx, batches, leaves))
+  const partitions = await partitionsIn(pool, twoDays)
+  return inTransaction(pool, (tx) => loadBatches(tx, batches, partitions))
 }
 
 /** Rows that another program has written, without a word to the ledger. */
@@ -336,7 +336,7 @@ describe('answers written together', () => {
     ])
   })
 
-  test('of one series are one stretch of the ledger, and where they overlap the later one counts', async ({
+  test('of one series are one stretch of the coverageLines, and where they overlap the later one counts', async ({
     pool,
   }) => {
     const series = await aSeries(pool)
@@ -355,11 +355,11 @@ describe('answers written together', () => {
     const series = await Promise.all(Array.from({ length: 4 }, () => aSeries(pool)))
     const batches = series.map((one) => aBatch(one, candlesIn(minutes(0, 50))))
     await loadTogether(pool, batches)
-    const before = await Promise.all(series.map((one) => ledger(pool, one)))
+    const before = await Promise.all(series.map((one) => coverageLines(pool, one)))
     expect(await loadTogether(pool, batches.toReversed())).toMatchObject(
       batches.map(() => ({ unchanged: 50 })),
     )
-    expect(await Promise.all(series.map((one) => ledger(pool, one)))).toEqual(before)
+    expect(await Promise.all(series.map((one) => coverageLines(pool, one)))).toEqual(before)
   })
 
   test('of many timeframes find their tables', async ({ pool }) => {
@@ -411,8 +411,10 @@ describe('a stretch of changed candles', () => {
     url.password = 'updater'
     const own = new Pool({ connectionString: url.href, max: 1 })
     try {
-      const leaves = await leavesOf(pool, day)
-      const loaded = inTransaction(own, (tx) => loadBatches(tx, [aBatch(series, aroundTheMiddle)], leaves))
+      const partitions = await partitionsIn(pool, day)
+      const loaded = inTransaction(own, (tx) =>
+        loadBatches(tx, [aBatch(series, aroundTheMiddle)], partitions),
+      )
       await expectChanged(pool, series, loaded)
     } finally {
       await own.end()
@@ -433,8 +435,8 @@ describe('candles that are there although the ledger does not know', () => {
     await writeBeside(pool, series, [equal, other])
     const batch = aBatch(series, candlesIn(minutes(0, 10)))
     const second = aBatch(await aSeries(pool), candlesIn(minutes(0, 10)))
-    const leaves = named ? await leavesOf(pool, day) : []
-    const accountings = await inTransaction(pool, (tx) => loadBatches(tx, [batch, second], leaves))
+    const partitions = named ? await partitionsIn(pool, day) : []
+    const accountings = await inTransaction(pool, (tx) => loadBatches(tx, [batch, second], partitions))
     expect(accountings).toMatchObject([{ new: 8, revised: 1, unchanged: 1 }, { new: 10 }])
     expect(await stored(pool, series)).toEqual(candlesIn(minutes(0, 10)))
     expect(await coverage(pool, series)).toMatchObject([{ state: 'stored', range: minutes(0, 10) }])
@@ -466,29 +468,29 @@ describe('candles that are there although the ledger does not know', () => {
 test('a leaf is not detached while it is written to by its own name', async ({ freshDatabase: { pool } }) => {
   const series = await aSeries(pool)
   await prepareDay(pool)
-  const leaf = 'ohlcv_data_1m_y2024m03d01'
-  const leaves = await leavesOf(pool, day)
-  const detach = `alter table ohlcv_data_1m detach partition ${leaf} concurrently`
+  const one = 'ohlcv_data_1m_y2024m03d01'
+  const partitions = await partitionsIn(pool, day)
+  const detach = `alter table ohlcv_data_1m detach partition ${one} concurrently`
   let detaching: Promise<unknown> = Promise.resolve()
   await inTransaction(pool, async (tx) => {
-    await loadBatches(tx, [aBatch(series, candlesIn(minutes(0, 3)))], leaves)
+    await loadBatches(tx, [aBatch(series, candlesIn(minutes(0, 3)))], partitions)
     detaching = pool.query(detach)
     await waiting(pool, 1)
   })
   await detaching
   // It is written to by nobody any more, although it is still there and would take the row.
   const late = inTransaction(pool, (tx) =>
-    loadBatches(tx, [aBatch(series, candlesIn(minutes(5, 6)))], leaves),
+    loadBatches(tx, [aBatch(series, candlesIn(minutes(5, 6)))], partitions),
   )
   await expect(late).rejects.toThrow('no partition of relation')
-  const { rows } = await pool.query(`select count(*)::integer as candles from ${leaf}`)
+  const { rows } = await pool.query(`select count(*)::integer as candles from ${one}`)
   expect(rows).toEqual([{ candles: 3 }])
 })
 
 describe('what interrupts a load', () => {
   /** Neither a candle nor a word about one. */
   async function expectNothing(pool: Pool, series: Series) {
-    expect(await ledger(pool, series)).toEqual([[], [], [], []])
+    expect(await coverageLines(pool, series)).toEqual([[], [], [], []])
   }
 
   test('takes the candles and their coverage away together', async ({ pool }) => {
@@ -728,7 +730,7 @@ describe('the tables themselves', () => {
   test('refuse a candle of a coin that nobody knows', async ({ pool }) => {
     const unknown: Series = { coinId: 'nobody', timeframe: '1m', source: 'binance' }
     await expect(load(pool, aBatch(unknown, [aCandle(start)]))).rejects.toThrow()
-    expect(await ledger(pool, unknown)).toEqual([[], [], [], []])
+    expect(await coverageLines(pool, unknown)).toEqual([[], [], [], []])
   })
 })
 

@@ -1,33 +1,33 @@
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { minute } from '../../src/market/instant.ts'
-import type { FollowedCoin } from '../../src/settings/schema.ts'
-import { followConfigured, followMarket, listCoins, unfollowCoin } from '../../src/store/coins.ts'
+import type { TrackedCoin } from '../../src/settings/schema.ts'
+import { listCoins, trackConfigured, trackMarket, unfollowCoin } from '../../src/store/coins.ts'
 import { readCoverage } from '../../src/store/coverage.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 import { aBatch, candlesIn, load, minutes, now } from './loading.ts'
 
-const bitcoin: FollowedCoin = {
+const bitcoin: TrackedCoin = {
   id: 'bitcoin',
   symbol: 'BTC',
   name: 'Bitcoin',
   markets: { binance: 'BTCUSDT' },
 }
-const ethereum: FollowedCoin = {
+const ethereum: TrackedCoin = {
   id: 'ethereum',
   symbol: 'ETH',
   name: 'Ethereum',
   markets: { binance: 'ETHUSDT' },
 }
 
-const configure = async (pool: Pool, ...coins: FollowedCoin[]) =>
-  (await inTransaction(pool, (tx) => followConfigured(tx, coins, now))).added
+const configure = async (pool: Pool, ...coins: TrackedCoin[]) =>
+  (await inTransaction(pool, (tx) => trackConfigured(tx, coins, now))).added
 const add = async (pool: Pool, source: string, symbol: string, coinId = 'bitcoin', when = now) =>
-  (await inTransaction(pool, (tx) => followMarket(tx, { coinId, source, symbol }, when))).isChanged
+  (await inTransaction(pool, (tx) => trackMarket(tx, { coinId, source, symbol }, when))).isChanged
 const remove = (pool: Pool, coinId: string) => inTransaction(pool, (tx) => unfollowCoin(tx, coinId, now))
-const followed = async (pool: Pool) =>
+const tracked = async (pool: Pool) =>
   (await listCoins(databaseOf(pool))).map(({ id, markets }) => [
     id,
     ...markets.map(({ source, symbol }) => `${source}:${symbol}`),
@@ -48,7 +48,7 @@ describe('the configured coins', () => {
         id: 'bitcoin',
         symbol: 'BTC',
         name: 'Bitcoin',
-        markets: [{ source: 'binance', symbol: 'BTCUSDT', preference: 0, followedFrom: now }],
+        markets: [{ source: 'binance', symbol: 'BTCUSDT', preference: 0, trackedFrom: now }],
       },
       { id: 'ethereum' },
     ])
@@ -57,7 +57,7 @@ describe('the configured coins', () => {
   test('may grow by one at any later start', async ({ freshDatabase: { pool } }) => {
     await configure(pool, bitcoin)
     expect(await configure(pool, bitcoin, ethereum)).toEqual(['ethereum'])
-    expect(await followed(pool)).toEqual([
+    expect(await tracked(pool)).toEqual([
       ['bitcoin', 'binance:BTCUSDT'],
       ['ethereum', 'binance:ETHUSDT'],
     ])
@@ -68,21 +68,21 @@ describe('the configured coins', () => {
   }) => {
     await configure(pool, bitcoin, ethereum)
     await remove(pool, 'bitcoin')
-    const moved: FollowedCoin = { ...bitcoin, markets: { binance: 'BTCUSDC' } }
+    const moved: TrackedCoin = { ...bitcoin, markets: { binance: 'BTCUSDC' } }
     expect(await configure(pool, moved, ethereum)).toEqual([])
-    expect(await followed(pool)).toEqual([['ethereum', 'binance:ETHUSDT']])
+    expect(await tracked(pool)).toEqual([['ethereum', 'binance:ETHUSDT']])
   })
 
   test('stay removed once they were removed by command', async ({ freshDatabase: { pool } }) => {
     await configure(pool, bitcoin, ethereum)
     expect(await remove(pool, 'bitcoin')).toBe(1)
     expect(await configure(pool, bitcoin, ethereum)).toEqual([])
-    expect(await followed(pool)).toEqual([['ethereum', 'binance:ETHUSDT']])
+    expect(await tracked(pool)).toEqual([['ethereum', 'binance:ETHUSDT']])
   })
 
   test('are followed once by six that start at the same time', async ({ freshDatabase: { pool } }) => {
     await Promise.all(Array.from({ length: 6 }, () => configure(pool, bitcoin, ethereum)))
-    expect(await followed(pool)).toEqual([
+    expect(await tracked(pool)).toEqual([
       ['bitcoin', 'binance:BTCUSDT'],
       ['ethereum', 'binance:ETHUSDT'],
     ])
@@ -95,9 +95,7 @@ describe('following by command', () => {
     expect(await add(pool, 'kraken', 'XBTUSD')).toBe(true)
     expect(await add(pool, 'binance', 'BTCFDUSD')).toBe(true)
     expect(await add(pool, 'kraken', 'XBTUSD')).toBe(false)
-    expect(await followed(pool)).toEqual([
-      ['bitcoin', 'binance:BTCUSDT', 'kraken:XBTUSD', 'binance:BTCFDUSD'],
-    ])
+    expect(await tracked(pool)).toEqual([['bitcoin', 'binance:BTCUSDT', 'kraken:XBTUSD', 'binance:BTCFDUSD']])
   })
 
   test('takes up again what was removed, as the last and from now on', async ({
@@ -105,14 +103,14 @@ describe('following by command', () => {
   }) => {
     await configure(pool, bitcoin)
     await remove(pool, 'bitcoin')
-    expect(await followed(pool)).toEqual([])
+    expect(await tracked(pool)).toEqual([])
     expect(await add(pool, 'kraken', 'XBTUSD')).toBe(true)
     expect(await add(pool, 'binance', 'BTCUSDT', 'bitcoin', plus(now, minute))).toBe(true)
     expect(await listCoins(databaseOf(pool))).toMatchObject([
       {
         markets: [
           { source: 'kraken', preference: 0 },
-          { source: 'binance', preference: 1, followedFrom: plus(now, minute) },
+          { source: 'binance', preference: 1, trackedFrom: plus(now, minute) },
         ],
       },
     ])

@@ -45,7 +45,7 @@ const closedSets: readonly Readonly<{ table: string; column: string; known: read
   // What became of a row that was not believed; `discarded` by hand.
   {
     table: 'quarantined_rows',
-    column: 'settlement',
+    column: 'resolution',
     known: ['loaded', 'withdrawn', 'discarded', 'accepted', 'superseded'],
   },
   // What a webhook is told of an incident.
@@ -191,14 +191,14 @@ const refused: Readonly<Record<string, Readonly<{ table: string; changes: readon
     ],
   },
   // The valid row is discarded.
-  quarantined_rows_settled_check: {
+  quarantined_rows_resolved_check: {
     table: 'quarantined_rows',
     changes: [
-      { settlement: null },
-      { settled_at: null },
-      { settled_by: null },
-      { settled_reason: null },
-      { settlement: null, settled_at: null, settled_by: null },
+      { resolution: null },
+      { resolved_at: null },
+      { resolved_by: null },
+      { resolved_reason: null },
+      { resolution: null, resolved_at: null, resolved_by: null },
     ],
   },
   quarantined_rows_seen_check: {
@@ -228,15 +228,15 @@ const alignedTimeframes = ['1m', '5m', '1h', '1d'] as const
 const midnight = at(`${day}T00:00:00Z`)
 const candleTables = alignedTimeframes.map((timeframe) => candleTable(timeframe, 'day'))
 const priceTable: PartitionedTable = { name: 'market_data', length: 'day' }
-const leafOf = (table: PartitionedTable) => partitionAt(table, midnight).name
-const candleLeaves = candleTables.map(leafOf)
+const partitionOf = (table: PartitionedTable) => partitionAt(table, midnight).name
+const candlePartitions = candleTables.map(partitionOf)
 
 /** Where the rows of a table lie: a partitioned table would look for a partition before it looks at the row. */
 const homeOf = (table: string): string =>
   table === 'market_data'
-    ? leafOf(priceTable)
+    ? partitionOf(priceTable)
     : table === 'ohlcv_data'
-      ? leafOf(candleTable('1d', 'day'))
+      ? partitionOf(candleTable('1d', 'day'))
       : table
 
 const tableNames = Object.keys(validRows)
@@ -385,7 +385,7 @@ async function deleteParent(client: PoolClient, key: ForeignKey, value: Value): 
 const onServers = servers.map(({ server, clusterUrl }) => ({
   server,
   test: testOn(clusterUrl)
-    .extend('leaves', { scope: 'file' }, async ({ pool }) => {
+    .extend('partitions', { scope: 'file' }, async ({ pool }) => {
       for (const table of [...candleTables, priceTable]) {
         await ensurePartitions(pool, table, [partitionAt(table, midnight)], 5_000)
       }
@@ -395,7 +395,7 @@ const onServers = servers.map(({ server, clusterUrl }) => ({
 }))
 
 describe.each(onServers)('on $server', ({ test }) => {
-  test('there is a valid row for every table, with every column', async ({ client, leaves: _ }) => {
+  test('there is a valid row for every table, with every column', async ({ client, partitions: _ }) => {
     expect((await tablesOf(client)).toSorted()).toEqual(tableNames.toSorted())
     for (const table of tableNames) {
       const columns = (await columnsWhere(client, table, 'true')).map(({ name }) => name)
@@ -413,7 +413,7 @@ describe.each(onServers)('on $server', ({ test }) => {
   describe('NULL', () => {
     test.for(tableNames)(
       'is refused in every column of %s that needs a value',
-      async (table, { client, keys, leaves: _ }) => {
+      async (table, { client, keys, partitions: _ }) => {
         await insertParents(client, table, keys)
         const columns = (await columnsWhere(client, table, 'attnotnull')).map(({ name }) => name)
         const changes = columns.map((name) => ({ [name]: null }))
@@ -428,7 +428,7 @@ describe.each(onServers)('on $server', ({ test }) => {
   describe('text that is too long', () => {
     test.for(tableNames.filter((name) => !['backtest_results', 'database_samples'].includes(name)))(
       'is refused in every column of %s that has a limit',
-      async (table, { client, keys, leaves: _ }) => {
+      async (table, { client, keys, partitions: _ }) => {
         await insertParents(client, table, keys)
         const limited = await columnsWhere(client, table, `atttypid = 'varchar'::regtype and atttypmod > 0`)
         expect(limited).not.toEqual([])
@@ -441,7 +441,7 @@ describe.each(onServers)('on $server', ({ test }) => {
   describe('NaN', () => {
     const numbered = ['trading_accounts', 'positions', 'trades', 'backtest_results', 'ohlcv_data']
 
-    test.for(numbered)('is refused in every number of %s', async (table, { client, keys, leaves: _ }) => {
+    test.for(numbered)('is refused in every number of %s', async (table, { client, keys, partitions: _ }) => {
       await insertParents(client, table, keys)
       const numbers = await columnsWhere(client, table, `atttypid = 'numeric'::regtype`)
       expect(numbers).not.toEqual([])
@@ -454,7 +454,7 @@ describe.each(onServers)('on $server', ({ test }) => {
   describe('a closed set', () => {
     test.for(closedSets)(
       'is all that $column of $table takes',
-      async ({ table, column, known }, { client, keys, leaves: _ }) => {
+      async ({ table, column, known }, { client, keys, partitions: _ }) => {
         await insertParents(client, table, keys)
         const accepted = await refusals(
           client,
@@ -477,7 +477,7 @@ describe.each(onServers)('on $server', ({ test }) => {
   describe('the constraint', () => {
     test.for(Object.entries(refused))(
       '%s refuses what it is there for',
-      async ([name, { table, changes }], { client, keys, leaves: _ }) => {
+      async ([name, { table, changes }], { client, keys, partitions: _ }) => {
         await insertParents(client, table, keys)
         expect(await refusals(client, table, [{}])).toEqual([undefined])
         expect(await refusals(client, table, changes)).toEqual(times(changes.length, `${check} ${name}`))
@@ -485,7 +485,7 @@ describe.each(onServers)('on $server', ({ test }) => {
     )
   })
 
-  test('no CHECK is without a sentence here', async ({ client, leaves: _ }) => {
+  test('no CHECK is without a sentence here', async ({ client, partitions: _ }) => {
     const { rows } = await client.query<{ name: string }>(`
       select conname as name
       from pg_constraint join pg_class on pg_class.oid = conrelid
@@ -503,30 +503,30 @@ describe.each(onServers)('on $server', ({ test }) => {
   })
 
   describe('a candle', () => {
-    test.for(alignedTimeframes)('of %s opens on its grid', async (timeframe, { client, leaves: _ }) => {
+    test.for(alignedTimeframes)('of %s opens on its grid', async (timeframe, { client, partitions: _ }) => {
       await insertValid(client, ['coins'])
-      const leaf = leafOf(candleTable(timeframe, 'day'))
+      const partition = partitionOf(candleTable(timeframe, 'day'))
       const late = unaligned[timeframe].map((time) => ({ timeframe, timestamp: `${day} ${time}` }))
       const wrong = times(late.length, `${check} ohlcv_data_${timeframe}_aligned`)
       expect(await refusals(client, 'ohlcv_data', late)).toEqual(wrong)
-      expect(await refusals(client, 'ohlcv_data', late, leaf)).toEqual(wrong)
+      expect(await refusals(client, 'ohlcv_data', late, partition)).toEqual(wrong)
       const last = timeframeMs['1d'] / timeframeMs[timeframe] - 1
       await client.query(
         `insert into ohlcv_data
          select 'bitcoin', $1::timestamp + step * $2 * interval '1 millisecond', $3, 1, 1, 1, 1, 1 from generate_series(0, $4::integer) as step`,
         [day, timeframeMs[timeframe], timeframe, last],
       )
-      expect((await client.query(`select from ${leaf}`)).rowCount).toBe(last + 1)
+      expect((await client.query(`select from ${partition}`)).rowCount).toBe(last + 1)
     })
 
-    test.for(candleLeaves)(
+    test.for(candlePartitions)(
       'that is not sane is refused by %s itself',
-      async (leaf, { client, leaves: _ }) => {
+      async (partition, { client, partitions: _ }) => {
         await insertValid(client, ['coins'])
-        const timeframe = alignedTimeframes.find((name) => leaf.startsWith(`ohlcv_data_${name}_`)) ?? ''
+        const timeframe = alignedTimeframes.find((name) => partition.startsWith(`ohlcv_data_${name}_`)) ?? ''
         const changes = (refused.ohlcv_data_sane?.changes ?? []).map((change) => ({ ...change, timeframe }))
-        expect(await refusals(client, 'ohlcv_data', [{ timeframe }], leaf)).toEqual([undefined])
-        expect(await refusals(client, 'ohlcv_data', changes, leaf)).toEqual(
+        expect(await refusals(client, 'ohlcv_data', [{ timeframe }], partition)).toEqual([undefined])
+        expect(await refusals(client, 'ohlcv_data', changes, partition)).toEqual(
           times(changes.length, `${check} ohlcv_data_sane`),
         )
       },
@@ -536,12 +536,12 @@ describe.each(onServers)('on $server', ({ test }) => {
   describe('the same row twice', () => {
     const withKey = tableNames.filter((name) => name !== 'candle_revisions')
 
-    test.for(withKey)('is refused in %s', async (table, { client, keys, leaves: _ }) => {
+    test.for(withKey)('is refused in %s', async (table, { client, keys, partitions: _ }) => {
       await insertValid(client, withParents(table, keys))
       expect(await refusals(client, table, [{}])).toEqual([expect.stringMatching(`^${unique} `)])
     })
 
-    test('is refused under another id where the id is not all of it', async ({ client, leaves: _ }) => {
+    test('is refused under another id where the id is not all of it', async ({ client, partitions: _ }) => {
       await insertValid(client, ['users', 'coins', 'market_data', 'quarantined_rows'])
       const rest: (string | undefined)[] = []
       for (const table of ['users', 'market_data', 'quarantined_rows'])
@@ -553,7 +553,7 @@ describe.each(onServers)('on $server', ({ test }) => {
       ])
     })
 
-    test('is two revisions of a candle', async ({ client, leaves: _ }) => {
+    test('is two revisions of a candle', async ({ client, partitions: _ }) => {
       await insertValid(client, ['coins', 'candle_revisions'])
       await insertRow(client, 'candle_revisions', aRow('candle_revisions', { id: 8 }))
       expect((await client.query('select from candle_revisions')).rowCount).toBe(2)
@@ -570,7 +570,7 @@ describe.each(onServers)('on $server', ({ test }) => {
 
     test.for(Object.keys(onDelete))(
       '%s refuses what is not there',
-      async (name, { client, keys, leaves: _ }) => {
+      async (name, { client, keys, partitions: _ }) => {
         const key = keyNamed(name, keys)
         await insertParents(client, key.table, keys)
         const orphan = { [key.column]: key.parent === 'coins' ? 'ethereum' : another }
@@ -579,15 +579,18 @@ describe.each(onServers)('on $server', ({ test }) => {
       },
     )
 
-    test.for(Object.entries(onDelete))('%s does %s', async ([name, action], { client, keys, leaves: _ }) => {
-      const key = keyNamed(name, keys)
-      const parent = anotherParent(key)
-      const value = parent[key.parentColumn] ?? null
-      await insertParents(client, key.table, keys)
-      await insertRow(client, key.parent, parent)
-      await insertRow(client, key.table, aRow(key.table, { [key.column]: value }))
-      expect(await deleteParent(client, key, value)).toBe(outcomes[action])
-    })
+    test.for(Object.entries(onDelete))(
+      '%s does %s',
+      async ([name, action], { client, keys, partitions: _ }) => {
+        const key = keyNamed(name, keys)
+        const parent = anotherParent(key)
+        const value = parent[key.parentColumn] ?? null
+        await insertParents(client, key.table, keys)
+        await insertRow(client, key.parent, parent)
+        await insertRow(client, key.table, aRow(key.table, { [key.column]: value }))
+        expect(await deleteParent(client, key, value)).toBe(outcomes[action])
+      },
+    )
   })
 })
 

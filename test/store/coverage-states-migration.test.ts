@@ -5,7 +5,7 @@ import { createTestDatabase, servers } from '../support/database.ts'
 describe.each(servers)('on $server', ({ clusterUrl }) => {
   test('a ledger of before wants each of its absences looked at again, and keeps its facts both ways', async () => {
     const { pool, url, drop } = await createTestDatabase(clusterUrl)
-    const ledger = async () => {
+    const coverage = async () => {
       const { rows } = await pool.query<{ line: string }>(
         `select concat_ws(' ', source, state, ranges) as line from candle_coverage where not isempty(ranges) order by line`,
       )
@@ -32,10 +32,10 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
           ('bitcoin', '1d', 'kraken', 'no-trades', '{}', now())`)
       await migrateUp(url)
       const both = `{${span('2', '3')},${span('4', '5')}}`
-      const looks = ['recheck-after-day', 'recheck-after-month'].map((state) => `binance ${state} ${both}`)
-      expect(await ledger()).toEqual([...facts, ...looks].toSorted())
+      const attempts = ['recheck-after-day', 'recheck-after-month'].map((state) => `binance ${state} ${both}`)
+      expect(await coverage()).toEqual([...facts, ...attempts].toSorted())
       await migrateDown(url, { to: '0009' })
-      expect(await ledger()).toEqual(facts)
+      expect(await coverage()).toEqual(facts)
     } finally {
       await drop()
     }

@@ -14,8 +14,8 @@ import {
   writeCoverages,
 } from '../../src/store/coverage.ts'
 import { summarizeCoverage } from '../../src/store/coverage-summary.ts'
-import { readOwed, readOwedOf } from '../../src/store/owed.ts'
-import { readUnsettledOf } from '../../src/store/series-coverage.ts'
+import { readMissing, readMissingOf } from '../../src/store/missing-candles.ts'
+import { readUnresolvedOf } from '../../src/store/series-coverage.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
@@ -26,46 +26,46 @@ const nothing: Findings = { stored: [], 'no-trades': [], refused: [] }
 const find = (pool: Pool, series: Series, findings: Partial<Findings>) =>
   inTransaction(pool, (tx) => writeCoverage(tx.db, series, { ...nothing, ...findings }, now))
 
-const owed = (pool: Pool, series: Series, wanted = minutes(0, 100)) =>
-  readOwedOf(databaseOf(pool), { ...series, range: wanted }, 'retry-refused')
-const owedLive = (pool: Pool, series: Series, wanted = minutes(0, 100)) =>
-  readOwedOf(databaseOf(pool), { ...series, range: wanted }, 'settle-for-refused')
+const missing = (pool: Pool, series: Series, wanted = minutes(0, 100)) =>
+  readMissingOf(databaseOf(pool), { ...series, range: wanted }, 'retry-rejected')
+const missingLive = (pool: Pool, series: Series, wanted = minutes(0, 100)) =>
+  readMissingOf(databaseOf(pool), { ...series, range: wanted }, 'skip-rejected')
 const known = (pool: Pool, series: Series) => readCoverage(databaseOf(pool), series, minutes(-1_000, 1_000))
 
 describe('what is owed', () => {
   test('of an untouched series is everything that is wanted', async ({ pool }) => {
-    expect(await owed(pool, await aSeries(pool))).toEqual([minutes(0, 100)])
+    expect(await missing(pool, await aSeries(pool))).toEqual([minutes(0, 100)])
   })
 
   test('is what is neither stored nor known to be absent', async ({ pool }) => {
     const series = await aSeries(pool)
     await find(pool, series, { stored: [minutes(10, 20), minutes(30, 40)], 'no-trades': [minutes(20, 25)] })
-    expect(await owed(pool, series)).toEqual([minutes(0, 10), minutes(25, 30), minutes(40, 100)])
-    expect(await owed(pool, series, minutes(12, 25))).toEqual([])
+    expect(await missing(pool, series)).toEqual([minutes(0, 10), minutes(25, 30), minutes(40, 100)])
+    expect(await missing(pool, series, minutes(12, 25))).toEqual([])
   })
 
   test('is nothing where another source has stored the candles', async ({ pool }) => {
     const series = await aSeries(pool)
     await find(pool, { ...series, source: 'kraken' }, { stored: [minutes(0, 50)] })
-    expect(await owed(pool, series)).toEqual([minutes(50, 100)])
+    expect(await missing(pool, series)).toEqual([minutes(50, 100)])
   })
 
-  test('is still owed where only another source has no candles, or refused ones', async ({ pool }) => {
+  test('is still missing where only another source has no candles, or refused ones', async ({ pool }) => {
     const series = await aSeries(pool)
     await find(
       pool,
       { ...series, source: 'kraken' },
       { 'no-trades': [minutes(0, 50)], refused: [minutes(50, 60)] },
     )
-    expect(await owed(pool, series)).toEqual([minutes(0, 100)])
-    expect(await owedLive(pool, series)).toEqual([minutes(0, 100)])
+    expect(await missing(pool, series)).toEqual([minutes(0, 100)])
+    expect(await missingLive(pool, series)).toEqual([minutes(0, 100)])
   })
 
   test('of another timeframe or coin is another matter', async ({ pool }) => {
     const series = await aSeries(pool)
     await find(pool, series, { stored: [minutes(0, 100)] })
-    expect(await owed(pool, { ...series, timeframe: '5m' })).toEqual([minutes(0, 100)])
-    expect(await owed(pool, await aSeries(pool))).toEqual([minutes(0, 100)])
+    expect(await missing(pool, { ...series, timeframe: '5m' })).toEqual([minutes(0, 100)])
+    expect(await missing(pool, await aSeries(pool))).toEqual([minutes(0, 100)])
   })
 
   test('is told of each series in their order, of one of which nothing is wanted as well', async ({
@@ -78,25 +78,25 @@ describe('what is owed', () => {
       { ...unwanted, range: minutes(1, 0) },
       { ...half, range: minutes(40, 60) },
     ]
-    const found = await readOwed(databaseOf(pool), wanted, 'retry-refused')
+    const found = await readMissing(databaseOf(pool), wanted, 'retry-rejected')
     expect(found).toEqual([[minutes(0, 100)], [], [minutes(50, 60)]])
   })
 
   test('holds refused candles for a backfill, and not for live work', async ({ pool }) => {
     const series = await aSeries(pool)
     await find(pool, series, { stored: [minutes(0, 50), minutes(51, 100)], refused: [minutes(50, 51)] })
-    expect(await owed(pool, series)).toEqual([minutes(50, 51)])
-    expect(await owedLive(pool, series)).toEqual([])
+    expect(await missing(pool, series)).toEqual([minutes(50, 51)])
+    expect(await missingLive(pool, series)).toEqual([])
   })
 
-  test('is counted absent only up to where the answer has settled', async ({ pool }) => {
+  test('is counted absent only up to where the answer has resolved', async ({ pool }) => {
     const series = await aSeries(pool)
     const answer = aBatch(series, candlesIn(minutes(0, 5)), {
       answered: minutes(0, 20),
-      settledBefore: minutes(12, 13).from,
+      absentBefore: minutes(12, 13).from,
     })
     await load(pool, answer)
-    expect(await owed(pool, series, minutes(0, 20))).toEqual([minutes(12, 20)])
+    expect(await missing(pool, series, minutes(0, 20))).toEqual([minutes(12, 20)])
   })
 
   test('is nothing of an answer with rows off the grid: each concerns the candle that holds it', async ({
@@ -111,7 +111,7 @@ describe('what is owed', () => {
     const undated = { raw: ['?'], reason: 'no open time' }
     const parts = { rejected: [...rejected, undated], answered: minutes(0, 10) }
     await load(pool, aBatch(series, candlesIn(minutes(0, 5)), parts))
-    expect(await owedLive(pool, series, minutes(0, 10))).toEqual([])
+    expect(await missingLive(pool, series, minutes(0, 10))).toEqual([])
     expect(await known(pool, series)).toEqual([
       { source: 'binance', state: 'stored', range: minutes(0, 5) },
       { source: 'binance', state: 'no-trades', range: minutes(5, 6) },
@@ -149,9 +149,9 @@ describe('a finding', () => {
     const series = await aSeries(pool)
     await find(pool, series, { 'no-trades': [minutes(0, 10)] })
     await find(pool, series, { refused: [minutes(3, 4)] })
-    expect(await owed(pool, series, minutes(0, 10))).toEqual([minutes(3, 4)])
+    expect(await missing(pool, series, minutes(0, 10))).toEqual([minutes(3, 4)])
     await find(pool, series, { 'no-trades': [minutes(3, 4)] })
-    expect(await owed(pool, series, minutes(0, 10))).toEqual([])
+    expect(await missing(pool, series, minutes(0, 10))).toEqual([])
   })
 
   test('that is known already does not touch the ledger', async ({ pool }) => {
@@ -188,19 +188,19 @@ test('a summary tells from when to when a series is stored, and in how many piec
 })
 
 /** What the ledger says of each of the first minutes, all states and sources together. */
-async function ledgerOf(pool: Pool, { coinId }: Series): Promise<Map<string, Set<string>>> {
+async function coverageOf(pool: Pool, { coinId }: Series): Promise<Map<string, Set<string>>> {
   const { rows } = await pool.query<{ source: string; state: string; slot: number }>(
     `select source, state, (extract(epoch from at - $2::timestamp) / 60)::integer as slot
      from candle_coverage, unnest(ranges) as part, generate_series(lower(part), upper(part) - interval '1 minute', '1 minute') as at
      where coin_id = $1`,
     [coinId, toIso(start)],
   )
-  const ledger = new Map<string, Set<string>>()
+  const coverage = new Map<string, Set<string>>()
   for (const { source, state, slot } of rows) {
     const key = `${source} ${slot}`
-    ledger.set(key, (ledger.get(key) ?? new Set()).add(state))
+    coverage.set(key, (coverage.get(key) ?? new Set()).add(state))
   }
-  return ledger
+  return coverage
 }
 
 const slots = 12
@@ -260,20 +260,20 @@ test('any answers in any order add up to what each minute has shown last, and a 
           if (states.size > 0) model.set(key, states)
         }
       }
-      expect(await ledgerOf(pool, series)).toEqual(model)
+      expect(await coverageOf(pool, series)).toEqual(model)
       const wanted = minutes(0, slots)
-      const { owed: unsettled } = await readUnsettledOf(databaseOf(pool), { ...series, range: wanted })
+      const { missing: unresolved } = await readUnresolvedOf(databaseOf(pool), { ...series, range: wanted })
       for (const source of ['binance', 'kraken']) {
-        const isOwed = (slot: number, settling: readonly string[]) =>
+        const isMissing = (slot: number, resolving: readonly string[]) =>
           ![model.get(`binance ${slot}`), model.get(`kraken ${slot}`)].some((states) =>
             states?.has('stored'),
-          ) && !settling.some((state) => model.get(`${source} ${slot}`)?.has(state))
-        const expected = (settling: readonly string[]) =>
-          Array.from({ length: slots }, (_, slot) => slot).filter((slot) => isOwed(slot, settling))
-        expect(slotsOf(await owed(pool, { ...series, source }, wanted))).toEqual(expected(['no-trades']))
+          ) && !resolving.some((state) => model.get(`${source} ${slot}`)?.has(state))
+        const expected = (resolving: readonly string[]) =>
+          Array.from({ length: slots }, (_, slot) => slot).filter((slot) => isMissing(slot, resolving))
+        expect(slotsOf(await missing(pool, { ...series, source }, wanted))).toEqual(expected(['no-trades']))
         const live = expected(['no-trades', 'refused'])
-        expect(slotsOf(await owedLive(pool, { ...series, source }, wanted))).toEqual(live)
-        if (source === series.source) expect(slotsOf(unsettled)).toEqual(live)
+        expect(slotsOf(await missingLive(pool, { ...series, source }, wanted))).toEqual(live)
+        if (source === series.source) expect(slotsOf(unresolved)).toEqual(live)
       }
     }),
     { numRuns: 30 },
@@ -303,12 +303,12 @@ test('answers that come at the same time leave a ledger in order, and lose no ca
         }),
       )
       for (const one of [series, other]) {
-        const ledger = await ledgerOf(pool, one)
-        const primary = [...ledger.values()].map((states) =>
+        const coverage = await coverageOf(pool, one)
+        const primary = [...coverage.values()].map((states) =>
           coverageStates.filter((state) => states.has(state)),
         )
         expect(primary.every((states) => states.length === 1)).toBe(true)
-        for (const [key, states] of ledger) {
+        for (const [key, states] of coverage) {
           if (states.has('provisional')) expect([key, states.has('stored')]).toEqual([key, true])
           if (states.has('recheck-after-day'))
             expect([key, states.has('recheck-after-month')]).toEqual([key, true])
@@ -316,7 +316,7 @@ test('answers that come at the same time leave a ledger in order, and lose no ca
         }
         for (const { source, found } of answers)
           for (const slot of slotsOf(rangesOf(found, 'stored', 'provisional')))
-            expect(ledger.get(`${source} ${slot}`)).toContain('stored')
+            expect(coverage.get(`${source} ${slot}`)).toContain('stored')
       }
     }),
     { numRuns: 15 },
@@ -370,7 +370,7 @@ test('what another has taken away meanwhile does not come back', async ({ pool }
 
 describe('a candle is provisional', () => {
   const provisional = async (pool: Pool, series: Series) =>
-    (await readUnsettledOf(databaseOf(pool), { ...series, range: minutes(-100, 100) })).provisional
+    (await readUnresolvedOf(databaseOf(pool), { ...series, range: minutes(-100, 100) })).provisional
   const finalBefore = minutes(8, 9).from
 
   test('until it was seen unchanged long enough after its close', async ({ pool }) => {
@@ -407,15 +407,15 @@ test('an absence that is forgotten is not to be looked at again either', async (
   const findings = { ...nothing, 'no-trades': [minutes(0, 10)], refused: [minutes(10, 12)] }
   await inTransaction(pool, (tx) => writeCoverage(tx.db, series, findings, plus(start, hour)))
   const range = minutes(0, 100)
-  expect(await readUnsettledOf(databaseOf(pool), { ...series, range })).toEqual({
-    owed: [minutes(12, 100)],
+  expect(await readUnresolvedOf(databaseOf(pool), { ...series, range })).toEqual({
+    missing: [minutes(12, 100)],
     provisional: [],
     'recheck-after-day': [minutes(0, 12)],
     'recheck-after-month': [minutes(0, 12)],
   })
   await forgetAbsence(databaseOf(pool), series, minutes(5, 11), now)
-  expect(await readUnsettledOf(databaseOf(pool), { ...series, range })).toMatchObject({
-    owed: [minutes(5, 10), minutes(12, 100)],
+  expect(await readUnresolvedOf(databaseOf(pool), { ...series, range })).toMatchObject({
+    missing: [minutes(5, 10), minutes(12, 100)],
     'recheck-after-day': [minutes(0, 5), minutes(10, 12)],
     'recheck-after-month': [minutes(0, 5), minutes(10, 12)],
   })

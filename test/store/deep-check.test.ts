@@ -3,14 +3,14 @@ import { describe, expect } from 'vitest'
 import { hour, toIso } from '../../src/market/instant.ts'
 import type { AlignedRange } from '../../src/market/range.ts'
 import { type Series, writeCoverage } from '../../src/store/coverage.ts'
-import { mendStates } from '../../src/store/coverage-states.ts'
+import { repairStates } from '../../src/store/coverage-states.ts'
 import {
   checkDeeply,
   type Discrepancy,
   forgetMissingRows,
   planDeepCheck,
 } from '../../src/store/deep-check.ts'
-import { readUnsettledOf } from '../../src/store/series-coverage.ts'
+import { readUnresolvedOf } from '../../src/store/series-coverage.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
@@ -42,8 +42,8 @@ async function check(pool: Pool): Promise<{ found: Discrepancy[]; candles: numbe
 async function aStoredSeries(pool: Pool): Promise<Series> {
   const series = await aSeries(pool)
   const candles = candlesIn(minutes(-day, 2 * day)).filter((_, index) => index % 100 !== 0)
-  const settled = { answered: minutes(-day, 2 * day), settledBefore: minutes(2 * day, 2 * day).from }
-  await load(pool, aBatch(series, candles, settled))
+  const resolved = { answered: minutes(-day, 2 * day), absentBefore: minutes(2 * day, 2 * day).from }
+  await load(pool, aBatch(series, candles, resolved))
   return series
 }
 
@@ -82,10 +82,10 @@ describe('the ledger and the tables', () => {
       toIso(minutes(7, 8).from),
       toIso(minutes(day + 7, 0).from),
     ])
-    const missing = { kind: 'row-missing', ...at(series, minutes(5, 8)), candles: 2 } as const
+    const missingRows = { kind: 'row-missing', ...at(series, minutes(5, 8)), candles: 2 } as const
     const { found } = await check(pool)
     expect(found).toEqual([
-      { ...missing, partition: 'ohlcv_data_1m_y2024m03d01' },
+      { ...missingRows, partition: 'ohlcv_data_1m_y2024m03d01' },
       {
         kind: 'row-missing',
         ...at(series, minutes(day + 7, day + 8)),
@@ -93,12 +93,12 @@ describe('the ledger and the tables', () => {
         partition: 'ohlcv_data_1m_y2024m03d02',
       },
     ])
-    expect(await forgetMissingRows(pool, missing, now)).toBe(2)
-    const { owed } = await readUnsettledOf(databaseOf(pool), { ...series, range: minutes(1, 100) })
-    expect(owed).toEqual([minutes(5, 6), minutes(7, 8)])
+    expect(await forgetMissingRows(pool, missingRows, now)).toBe(2)
+    const { missing } = await readUnresolvedOf(databaseOf(pool), { ...series, range: minutes(1, 100) })
+    expect(missing).toEqual([minutes(5, 6), minutes(7, 8)])
     expect((await check(pool)).found).toHaveLength(1)
     await load(pool, aBatch(series, candlesIn(minutes(5, 8))))
-    expect(await forgetMissingRows(pool, missing, now)).toBe(0)
+    expect(await forgetMissingRows(pool, missingRows, now)).toBe(0)
   })
 
   test('disagree where a row was added, even of a coin that nothing is recorded of', async ({
@@ -188,7 +188,7 @@ describe('the states of one series', () => {
     const { found } = await check(pool)
     const place = { coinId: series.coinId, timeframe: '1m', source: 'binance' }
     expect(found).toContainEqual({ kind, states, ...place, range: range ?? expect.anything() })
-    await mendStates(pool, series, now)
+    await repairStates(pool, series, now)
     expect((await check(pool)).found).toEqual([])
   })
 })

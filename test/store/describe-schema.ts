@@ -3,7 +3,7 @@ import type { ClientBase, Pool } from 'pg'
 /** Lines that each say one thing of a schema, sorted: what differs between two shows line by line. */
 export type Description = readonly string[]
 
-type Reach = Pick<Pool | ClientBase, 'query'>
+type Deps = Pick<Pool | ClientBase, 'query'>
 
 /** Rights as `role=privilege`, whether they were never granted or granted and taken back. */
 const rights = (acl: string, kind: string, owner: string): string => `(
@@ -15,18 +15,18 @@ const rights = (acl: string, kind: string, owner: string): string => `(
 )`
 
 /** A partition that holds rows is made with the rows, not by a migration. */
-const isLeaf = `(relispartition and not exists (select from pg_partitioned_table where partrelid = pg_class.oid))`
+const isPartition = `(relispartition and not exists (select from pg_partitioned_table where partrelid = pg_class.oid))`
 
 /**
  * Everything of the schemas `public` and `api_v1` that the catalog can say, except the partitions that hold rows: relations
  * with their owner, rights and policies, columns, constraints, indexes, views, triggers, functions, comments.
  */
-export async function describeSchema(pool: Reach): Promise<Description> {
+export async function describeSchema(pool: Deps): Promise<Description> {
   const { rows } = await pool.query<{ line: string }>(`
     with relation as (
       select * from pg_class
       where relnamespace in (select oid from pg_namespace where nspname in ('public', 'api', 'api_v1'))
-        and relkind in ('r', 'p', 'v', 'm', 'S') and not ${isLeaf}
+        and relkind in ('r', 'p', 'v', 'm', 'S') and not ${isPartition}
     )
     select concat_ws(' ', 'schema', nspname, ${rights('nspacl', 'n', 'nspowner')}) as line
     from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'

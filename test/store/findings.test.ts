@@ -46,25 +46,25 @@ const total = (ranges: readonly AlignedRange[]): number =>
 
 test('an answer resolves every candle that it speaks for, each in one way, whatever its rows are', () => {
   fc.assert(
-    fc.property(fc.array(aRow, { maxLength: 60 }), fc.integer({ min: 0, max: 30 }), (rows, settled) => {
+    fc.property(fc.array(aRow, { maxLength: 60 }), fc.integer({ min: 0, max: 30 }), (rows, finalMinutes) => {
       const { candles, rejected } = checkCandles(rows, { timeframe: '1m', range: answered, now })
       const openTimes = candles.map(({ openTime }) => openTime)
-      const settledBefore = plus(start, settled * minute)
+      const absentBefore = plus(start, finalMinutes * minute)
       const { stored, refused, ...rest } = findingsOf({
         timeframe: '1m',
         answered,
         openTimes,
         rejected,
-        settledBefore,
+        absentBefore,
       })
       const absent = rest['no-trades']
       const known = union([...stored, ...refused, ...absent])
       // No candle is in two states.
       expect(total(known)).toBe(total(stored) + total(refused) + total(absent))
       expect(known.every((range) => intersect(range, answered) !== undefined)).toBe(true)
-      const resolved = { from: start, to: settledBefore }
+      const resolved = { from: start, to: absentBefore }
       expect(known.flatMap((range) => intersect(range, resolved) ?? [])).toEqual(
-        settled === 0 ? [] : [resolved],
+        finalMinutes === 0 ? [] : [resolved],
       )
       expect(total(stored)).toBe(candles.length)
     }),

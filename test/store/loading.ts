@@ -76,7 +76,7 @@ export function aBatch(
       from: candles[0]?.openTime ?? start,
       to: plus(candles.at(-1)?.openTime ?? plus(start, -length), length),
     },
-    settledBefore: floorTo(series.timeframe, now),
+    absentBefore: floorTo(series.timeframe, now),
     now,
     runId: randomUUID(),
     ...parts,

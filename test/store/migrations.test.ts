@@ -392,8 +392,8 @@ describe('the status', () => {
   test('tells what is applied and when, without writing', async ({ dir, database }) => {
     await write(dir, coins)
     expect(await migrationStatus(database.url, { dir })).toEqual([{ name: '0001_coins', applied: false }])
-    const { rows } = await database.pool.query(`select to_regclass('public.schema_migrations') as ledger`)
-    expect(rows).toEqual([{ ledger: null }])
+    const { rows } = await database.pool.query(`select to_regclass('public.schema_migrations') as history`)
+    expect(rows).toEqual([{ history: null }])
 
     const clock = () =>
       database.pool.query<{ ms: number }>(

@@ -64,7 +64,7 @@ describe('the leaf of an instant', () => {
   })
 })
 
-const leaves = async (pool: Pool, table: string) =>
+const leafPartitions = async (pool: Pool, table: string) =>
   (await listPartitions(pool, [table])).map(({ name }) => name)
 const planOf = (...days: string[]) => days.map((day) => partitionAt(minuteTable, at(day)))
 
@@ -141,7 +141,7 @@ describe('making partitions', () => {
     await expect(held).rejects.toThrow(/ohlcv_data_1m_y2024m03d02.*lock/)
     await holder.query('rollback')
     holder.release()
-    expect(await leaves(pool, 'ohlcv_data_1m')).toEqual(['ohlcv_data_1m_y2024m03d01'])
+    expect(await leafPartitions(pool, 'ohlcv_data_1m')).toEqual(['ohlcv_data_1m_y2024m03d01'])
   })
 
   test('tries again until a lock is let go of', async ({ freshDatabase: { pool } }) => {
@@ -159,7 +159,7 @@ describe('making partitions', () => {
     const names = await ensurePartitions(pool, minuteTable, plans, 2_000)
     await pool.query(`drop table ${names[1]}`)
     expect(await ensurePartitions(pool, minuteTable, plans, 2_000)).toEqual([names[1]])
-    expect(await leaves(pool, 'ohlcv_data_1m')).toEqual(names)
+    expect(await leafPartitions(pool, 'ohlcv_data_1m')).toEqual(names)
   })
 
   test('names the statement that finishes an interrupted detach', async ({ freshDatabase: { pool } }) => {
@@ -217,7 +217,9 @@ describe('making partitions', () => {
       expect(await readCandles(databaseOf(pool), series, range('2024-03-01', '2024-03-02'), 1_000)).toEqual(
         candles,
       )
-      expect(await leaves(pool, `ohlcv_data_${timeframe}`)).toEqual([`ohlcv_data_${timeframe}_y2024m03d01`])
+      expect(await leafPartitions(pool, `ohlcv_data_${timeframe}`)).toEqual([
+        `ohlcv_data_${timeframe}_y2024m03d01`,
+      ])
     },
   )
 })
@@ -349,27 +351,27 @@ describe('a write that needs partitions', () => {
     const series = await aSeries(pool)
     const partitions: PartitionCache = new Map()
     const instants: Instant[] = [start]
-    const reach = { pool, partitions, lockTimeoutMs: 2_000 }
+    const deps = { pool, partitions, lockTimeoutMs: 2_000 }
     const write = () =>
-      withPartitions(reach, minuteTable, instants, () =>
+      withPartitions(deps, minuteTable, instants, () =>
         inTransaction(pool, (tx) => loadCandles(tx, aBatch(series, [aCandle(start)]))),
       )
     await write()
     await dropped(pool)
     expect(seen(partitions)).toEqual(['ohlcv_data_1m_y2024m03d01'])
     expect(await write()).toMatchObject({ new: 1 })
-    expect(await leaves(pool, 'ohlcv_data_1m')).toEqual(['ohlcv_data_1m_y2024m03d01'])
+    expect(await leafPartitions(pool, 'ohlcv_data_1m')).toEqual(['ohlcv_data_1m_y2024m03d01'])
   })
 
   test('asks the catalog once for each leaf', async ({ freshDatabase: { pool } }) => {
     const partitions: PartitionCache = new Map()
-    const reach = { pool, partitions, lockTimeoutMs: 2_000 }
+    const deps = { pool, partitions, lockTimeoutMs: 2_000 }
     const instants = [start, minutes(1, 2).from, plus(start, 86_400_000)]
-    await withPartitions(reach, minuteTable, instants, async () => {})
-    expect(await leaves(pool, 'ohlcv_data_1m')).toEqual(seen(partitions))
+    await withPartitions(deps, minuteTable, instants, async () => {})
+    expect(await leafPartitions(pool, 'ohlcv_data_1m')).toEqual(seen(partitions))
     await dropped(pool)
-    await withPartitions(reach, minuteTable, instants, async () => {})
-    expect(await leaves(pool, 'ohlcv_data_1m')).toEqual(['ohlcv_data_1m_y2024m03d02'])
+    await withPartitions(deps, minuteTable, instants, async () => {})
+    expect(await leafPartitions(pool, 'ohlcv_data_1m')).toEqual(['ohlcv_data_1m_y2024m03d02'])
   })
 
   test('fails of anything else at once', async ({ freshDatabase: { pool } }) => {
@@ -380,8 +382,8 @@ describe('a write that needs partitions', () => {
         client.query(`insert into candle_coverage values ('a', '1m', 'b', 'wrong', '{}', now())`),
       )
     }
-    const reach = { pool, partitions: new Map(), lockTimeoutMs: 2_000 }
-    await expect(withPartitions(reach, minuteTable, [start], write)).rejects.toThrow(/state/)
+    const deps = { pool, partitions: new Map(), lockTimeoutMs: 2_000 }
+    await expect(withPartitions(deps, minuteTable, [start], write)).rejects.toThrow(/state/)
     expect(writes).toBe(1)
   })
 })

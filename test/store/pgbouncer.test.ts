@@ -86,10 +86,10 @@ describe.runIf(hasPgbouncer)('behind PgBouncer in transaction mode', () => {
     const coinIds = await everyClient(() => aCoin(direct))
     const price = { market: 'COINUSDT', timestamp: start, price: toDecimal('1.50000000') }
     const table = { name: 'market_data', length: 'day' } as const
-    const reach = { pool, partitions: new Map(), lockTimeoutMs: 2_000 }
+    const deps = { pool, partitions: new Map(), lockTimeoutMs: 2_000 }
     const added = await Promise.all(
       coinIds.map((coinId) =>
-        withPartitions(reach, table, [start], () =>
+        withPartitions(deps, table, [start], () =>
           inTransaction(pool, (tx) => loadPrices(tx, [{ coinId, price }]), 'load'),
         ),
       ),
@@ -183,7 +183,7 @@ describe.runIf(hasPgbouncer)('behind PgBouncer in transaction mode', () => {
         log: fleet.log,
       }
       await everyClient(() => registerSchedules(options))
-      expect(fleet.told('schedule.written')).toHaveLength(2)
+      expect(fleet.reported('schedule.written')).toHaveLength(2)
       // A session that ended releases its locks when the server gets round to it.
       await expect.poll(() => openTransactions(direct)).toBe(0)
     })

@@ -160,7 +160,7 @@ describe('the pool', () => {
 })
 
 describe('a statement', () => {
-  const statementTimeout = { answer: 200, load: 5 * minute, upkeep: 60 * minute }
+  const statementTimeout = { answer: 200, load: 5 * minute, maintenance: 60 * minute }
   const limits = `select current_setting('statement_timeout') as statement,
     current_setting('idle_in_transaction_session_timeout') as idle`
 
@@ -177,11 +177,11 @@ describe('a statement', () => {
 
   test('may take as long as its purpose says, in its transaction alone', async ({ open }) => {
     const pool = open({ statementTimeout, maxConnections: 2 })
-    const limitsFor = (purpose?: 'load' | 'upkeep') =>
+    const limitsFor = (purpose?: 'load' | 'maintenance') =>
       inTransaction(pool, async ({ client }) => (await client.query(limits)).rows[0], purpose)
     expect(await limitsFor()).toEqual({ statement: '200ms', idle: '1min' })
     expect(await limitsFor('load')).toEqual({ statement: '5min', idle: '1min' })
-    expect(await limitsFor('upkeep')).toEqual({ statement: '1h', idle: '1min' })
+    expect(await limitsFor('maintenance')).toEqual({ statement: '1h', idle: '1min' })
     expect((await databaseOf(pool).execute(limits)).rows).toEqual([{ statement: '200ms', idle: '1min' }])
     expect((await pool.query(limits)).rows).toEqual([{ statement: '0', idle: '0' }])
   })
@@ -228,7 +228,7 @@ describe.concurrent('a connection that died silently', () => {
   const impatient = {
     connectionTimeout: 600,
     idleInTransactionTimeout: 300,
-    statementTimeout: { answer: 300, load: 300, upkeep: 300 },
+    statementTimeout: { answer: 300, load: 300, maintenance: 300 },
   }
   const silently = test.extend('proxy', async ({ databaseUrl }, { onCleanup }) => {
     const proxy = await proxyTo(databaseUrl)

@@ -20,7 +20,7 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
       )
       await pool.query(`
         insert into quarantined_rows
-          (source, market, coin_id, timeframe, timestamp, reason, raw, quarantined_at, settlement, settled_at, settled_by, settled_reason)
+          (source, market, coin_id, timeframe, timestamp, reason, raw, quarantined_at, resolution, resolved_at, resolved_by, resolved_reason)
         values
           ('coingecko', 'dogecoin', null, null, null, 'price 1 is negative', 'at 1', '2024-03-01', null, null, null, null),
           ('coingecko', 'dogecoin', null, null, null, 'price 2.5 is negative', 'at 2', '2024-03-02', null, null, null, null),

@@ -11,14 +11,14 @@ import {
   type Origin,
   quarantine,
   readDiscarded,
-  settleAnswered,
+  resolveAnswered,
 } from '../../src/store/quarantine.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 import { aCandle, aCoin, aSeries, minutes, now } from './loading.ts'
 
-const settling = { by: 'ada', now }
+const resolving = { by: 'ada', now }
 
 /** Keeps a row for each of these minutes aside, all for the same reason unless another is named. */
 async function keep(pool: Pool, at: readonly number[], reason = 'high is below low') {
@@ -39,9 +39,9 @@ describe('a row in quarantine', () => {
     const db = databaseOf(pool)
     const count = async (filter: object) =>
       (await listQuarantined(db, { coinId: series.coinId, state: 'open', ...filter }, 1)).total
-    await discard(db, ids.slice(1), { ...settling, why: 'a test' })
+    await discard(db, ids.slice(1), { ...resolving, why: 'a test' })
     expect(await count({})).toBe(1)
-    expect(await count({ state: 'settled' })).toBe(1)
+    expect(await count({ state: 'resolved' })).toBe(1)
     expect(await count({ state: 'all' })).toBe(2)
     expect(await count({ state: 'all', source: 'binance', timeframe: '1m', reason: 'BELOW' })).toBe(2)
     for (const other of [{ source: 'okx' }, { timeframe: '1h' }, { reason: '%' }, { coinId: 'nobody' }])
@@ -61,14 +61,14 @@ describe('a row in quarantine', () => {
   test('that is settled by hand says who, when and why, and only once', async ({ pool }) => {
     const { ids, origin, rows } = await keep(pool, [1, 2])
     const db = databaseOf(pool)
-    expect(await discard(db, ids, { ...settling, why: 'a test of the exchange' })).toHaveLength(2)
+    expect(await discard(db, ids, { ...resolving, why: 'a test of the exchange' })).toHaveLength(2)
     expect(await discard(db, ids, { by: 'eve', now, why: 'no' })).toEqual([])
     const [row] = await findQuarantined(db, ids[0] ?? '')
-    expect(row?.settled).toEqual({ as: 'discarded', at: now, by: 'ada', why: 'a test of the exchange' })
+    expect(row?.resolved).toEqual({ as: 'discarded', at: now, by: 'ada', why: 'a test of the exchange' })
     // The same row once more is the same row, and stays settled.
     await inTransaction(pool, (tx) => quarantine(tx.db, origin, rows))
     const found = await listQuarantined(db, { coinId: origin.coinId, state: 'all' }, 10)
-    expect(found.rows.map(({ settled }) => settled?.as)).toEqual(['discarded', 'discarded'])
+    expect(found.rows.map(({ resolved }) => resolved?.as)).toEqual(['discarded', 'discarded'])
   })
 
   test('is settled by what the ledger knows of its open time', async ({ pool }) => {
@@ -85,22 +85,22 @@ describe('a row in quarantine', () => {
       const here = { ...findings, 'no-trades': [minutes(1, 3)], refused: [minutes(3, 5)] }
       await writeCoverage(tx.db, series, here, now)
     })
-    const settled = await settleAnswered(db, ids, settling)
-    expect(ids.map((id) => settled.get(id))).toEqual(['loaded', 'withdrawn', undefined, undefined])
+    const resolved = await resolveAnswered(db, ids, resolving)
+    expect(ids.map((id) => resolved.get(id))).toEqual(['loaded', 'withdrawn', undefined, undefined])
     const [first] = await findQuarantined(db, ids[0] ?? '')
-    expect(first).toMatchObject({ isStored: true, settled: { as: 'loaded', by: 'ada', why: undefined } })
+    expect(first).toMatchObject({ isStored: true, resolved: { as: 'loaded', by: 'ada', why: undefined } })
   })
 
   test('that was discarded and is loaded after all keeps its history', async ({ pool }) => {
     const { ids, series } = await keep(pool, [1])
     const db = databaseOf(pool)
-    await discard(db, ids, { ...settling, why: 'a test' })
+    await discard(db, ids, { ...resolving, why: 'a test' })
     await inTransaction(pool, (tx) =>
       writeCoverage(tx.db, series, { ...findings, stored: [minutes(1, 2)] }, now),
     )
-    await settleAnswered(db, ids, { by: 'eve', now })
+    await resolveAnswered(db, ids, { by: 'eve', now })
     const [row] = await findQuarantined(db, ids[0] ?? '')
-    expect(row?.settled).toMatchObject({
+    expect(row?.resolved).toMatchObject({
       as: 'loaded',
       by: 'eve',
       why: 'discarded by ada at 2024-03-02 12:00: a test',
@@ -183,7 +183,7 @@ describe('the same rejection again', () => {
   test('stays as it was decided by hand, and is open again where its candle had come', async ({ pool }) => {
     const { ids, series, origin, rows } = await keep(pool, [1, 2, 3])
     const db = databaseOf(pool)
-    await discard(db, ids.slice(0, 1), { ...settling, why: 'a test' })
+    await discard(db, ids.slice(0, 1), { ...resolving, why: 'a test' })
     await inTransaction(pool, (tx) =>
       writeCoverage(
         tx.db,
@@ -192,11 +192,11 @@ describe('the same rejection again', () => {
         now,
       ),
     )
-    await settleAnswered(db, ids.slice(1), settling)
+    await resolveAnswered(db, ids.slice(1), resolving)
     await inTransaction(pool, (tx) => quarantine(tx.db, { ...origin, now: later }, rows))
     const found = await newestOf(pool, series.coinId)
     const inOrder = found.toSorted((a, b) => (a.openTime ?? 0) - (b.openTime ?? 0))
-    expect(inOrder.map(({ settled }) => settled?.as)).toEqual(['discarded', undefined, undefined])
+    expect(inOrder.map(({ resolved }) => resolved?.as)).toEqual(['discarded', undefined, undefined])
     expect(found.map(({ timesSeen }) => timesSeen)).toEqual([2, 2, 2])
   })
 
@@ -241,7 +241,7 @@ describe('a discarded open time', () => {
   test('is one whose rows are all settled, some by hand', async ({ pool }) => {
     const { ids, series, origin } = await keep(pool, [1, 2, 3, 5, 9])
     const db = databaseOf(pool)
-    await discard(db, ids, { ...settling, why: 'a test' })
+    await discard(db, ids, { ...resolving, why: 'a test' })
     const another = { raw: ['another'], reason: 'negative', openTime: minutes(3, 4).from }
     await inTransaction(pool, (tx) => quarantine(tx.db, origin, [another]))
     expect(await readDiscarded(db, series, minutes(0, 9))).toEqual([minutes(1, 3), minutes(5, 6)])
@@ -255,7 +255,7 @@ describe('a discarded open time', () => {
     const beside = { raw: ['beside'], reason: 'off the grid', openTime: plus(minutes(2, 3).from, 28_789) }
     await inTransaction(pool, (tx) => quarantine(tx.db, origin, [beside]))
     const [, second = ''] = ids
-    const discarded = await discard(db, [second], { ...settling, why: 'an outage' })
+    const discarded = await discard(db, [second], { ...resolving, why: 'an outage' })
     expect(discarded).toHaveLength(2)
     expect(await readDiscarded(db, series, minutes(0, 9))).toEqual([minutes(2, 3)])
     const open = await listQuarantined(db, { coinId: series.coinId, state: 'open' }, 10)
@@ -276,7 +276,7 @@ describe('a discarded open time', () => {
     await discard(
       db,
       rows.map(({ id }) => id),
-      { ...settling, why: 'an outage' },
+      { ...resolving, why: 'an outage' },
     )
     expect(await readDiscarded(db, series, minutes(0, 9))).toEqual([minutes(7, 8)])
   })

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { test as base, describe, expect } from 'vitest'
 import { InvalidInput, Misconfigured } from '../../src/fault.ts'
-import { asUpkeep, withLogin, withUser } from '../../src/store/acting.ts'
+import { asMaintenance, withLogin, withUser } from '../../src/store/acting.ts'
 import type { Transaction } from '../../src/store/transaction.ts'
 import { ownersUrlOf, servers, test as withDatabase } from '../support/database.ts'
 import { hasPgbouncer, openPgbouncer } from '../support/pgbouncer.ts'
@@ -77,7 +77,7 @@ describe.each(tests)('on $server', ({ test }) => {
     test('binds a login that no policy binds, such as a superuser', async ({ database, alice, bob }) => {
       expect(await withUser(database.pool, alice.id, usersSeen)).toEqual([alice.id])
       expect(await withLogin(database.pool, [addressOf(bob)], usersSeen)).toEqual([bob.id])
-      const reading = asUpkeep(database.pool, ({ db }) => db.execute(sql`select password from users`))
+      const reading = asMaintenance(database.pool, ({ db }) => db.execute(sql`select password from users`))
       await expect(reading).rejects.toThrow('permission denied for table users')
     })
 
@@ -210,7 +210,7 @@ describe.each(tests)('on $server', ({ test }) => {
     alice,
     bob,
   }) => {
-    const [seen, userId] = await asUpkeep(pool, async (tx) => [
+    const [seen, userId] = await asMaintenance(pool, async (tx) => [
       await usersSeen(tx),
       (await tx.client.query(`select current_setting('app.user_id') as id`)).rows[0],
     ])
@@ -236,7 +236,7 @@ describe.each(tests)('on $server', ({ test }) => {
       await expect(refused).rejects.toThrow(
         `the login ${login.name} may not act as beacon_app: let an administrator run "${remedy}"`,
       )
-      await expect(asUpkeep(pool, usersSeen)).rejects.toThrow(`grant beacon_upkeep to ${login.name}`)
+      await expect(asMaintenance(pool, usersSeen)).rejects.toThrow(`grant beacon_upkeep to ${login.name}`)
       await database.pool.query(remedy)
       expect(await withUser(pool, alice.id, usersSeen)).toEqual([alice.id])
       expect(pool.totalCount).toBe(1)

@@ -3,7 +3,7 @@ import { describe, expect } from 'vitest'
 import { toDecimal } from '../../src/market/decimal.ts'
 
 import { loadCandles } from '../../src/store/candles.ts'
-import { followConfigured, upsertCoin } from '../../src/store/coins.ts'
+import { trackConfigured, upsertCoin } from '../../src/store/coins.ts'
 import { loadPrices } from '../../src/store/prices.ts'
 import { finishRun, startRun } from '../../src/store/runs.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
@@ -63,7 +63,7 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
     ...onEach(['candle_coverage', 'candle_digests', 'ingest_runs', 'instruments'], 'insert select update'),
     candle_revisions: 'insert select',
     quarantined_rows:
-      'insert select update(candle) update(last_seen_at) update(raw) update(reason) update(run_id) update(settled_at) update(settled_by) update(settled_reason) update(settlement) update(times_seen)',
+      'insert select update(candle) update(last_seen_at) update(raw) update(reason) update(run_id) update(resolved_at) update(resolved_by) update(resolved_reason) update(resolution) update(times_seen)',
     ...onEach(['fleet_counters', 'listed_markets', 'locks'], 'insert select update'),
     instrument_renames: 'insert select',
     audit_logs: 'insert',
@@ -320,9 +320,9 @@ describe.each(stages)('on $server', ({ test }) => {
       const series = { coinId: 'loaded', timeframe: '1m', source: 'binance' } as const
       await upsertCoin(db, series.coinId, { symbol: 'L', name: 'Loaded' }, now)
       await inTransaction(pool, (tx) =>
-        followConfigured(
+        trackConfigured(
           tx,
-          [{ id: 'followed', symbol: 'F', name: 'Followed', markets: { binance: 'FUSDT' } }],
+          [{ id: 'tracked', symbol: 'F', name: 'Followed', markets: { binance: 'FUSDT' } }],
           now,
         ),
       )

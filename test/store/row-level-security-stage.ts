@@ -78,7 +78,7 @@ export async function createOwnedDatabase(clusterUrl: string): Promise<OwnedData
 const day = toInstant(Date.parse('2024-03-01T00:00:00Z'))
 
 /** Makes the leaves of the first day of March 2024, as the owner of the tables. */
-export async function createLeaves({ ownersPool }: OwnedDatabase): Promise<void> {
+export async function createPartitions({ ownersPool }: OwnedDatabase): Promise<void> {
   for (const table of [candleTable('1m', 'day'), { name: 'market_data', length: 'day' } as const]) {
     await ensurePartitions(ownersPool, table, [partitionAt(table, day)], 2_000)
   }
@@ -140,7 +140,7 @@ export type Stage = Readonly<{
 /** All of it in one transaction that is never committed, and each attempt behind a savepoint of its own. */
 async function openStage(clusterUrl: string): Promise<Stage> {
   const database = await createOwnedDatabase(clusterUrl)
-  await createLeaves(database)
+  await createPartitions(database)
   const client = await database.pool.connect()
   const [alice, bob, carol, dave] = [aPerson(), aPerson(), aPerson(), aPerson()]
   const tables = Object.keys(tablesOfUsers)

@@ -11,7 +11,7 @@ import {
   update,
 } from './row-level-security-stage.ts'
 
-type Sentence = Readonly<{
+type Message = Readonly<{
   of: string
   attempt(stage: Stage): Readonly<{ by: Omit<Actor, 'role'>; statement: Statement }>
   outcome: number | string | RegExp
@@ -22,7 +22,7 @@ const policyOf = (table: string): RegExp => new RegExp(`row-level security polic
 /** One whose row is not in the table yet, but to whom one can belong. */
 const newcomer = (table: string, { carol, dave }: Stage): Person => (table === 'users' ? dave : carol)
 
-function readingFrom(table: string, relation = table): Sentence[] {
+function readingFrom(table: string, relation = table): Message[] {
   // Who has one row in each table of theirs has more in the log.
   const ownRows = logsOfUsers.includes(table) ? Object.keys(tablesOfUsers).length : 1
   return [
@@ -55,7 +55,7 @@ function readingFrom(table: string, relation = table): Sentence[] {
   ]
 }
 
-function writingInto(table: string): Sentence[] {
+function writingInto(table: string): Message[] {
   const { change, ties } = specOf(table)
   return [
     {
@@ -201,15 +201,15 @@ describe.each(stages)('on $server', ({ test }) => {
     describe.each(Object.keys(tablesOfUsers))('with %s', (table) => {
       test.for([...readingFrom(table), ...writingInto(table)])(
         'is bound: $of',
-        async (sentence, { stage }) => {
-          await expectOutcome(stage, roleOf(stage), sentence)
+        async (message, { stage }) => {
+          await expectOutcome(stage, roleOf(stage), message)
         },
       )
     })
 
     describe.each(logsOfUsers)('with %s', (table) => {
-      test.for(readingFrom(table))('is bound: $of', async (sentence, { stage }) => {
-        await expectOutcome(stage, roleOf(stage), sentence)
+      test.for(readingFrom(table))('is bound: $of', async (message, { stage }) => {
+        await expectOutcome(stage, roleOf(stage), message)
       })
     })
 
@@ -233,8 +233,8 @@ describe.each(stages)('on $server', ({ test }) => {
     const role = 'beacon_app'
 
     describe.each([...Object.keys(tablesOfUsers), ...logsOfUsers])('with api_v1.%s', (table) => {
-      test.for(readingFrom(table, `api_v1.${table}`))('is bound: $of', async (sentence, { stage }) => {
-        await expectOutcome(stage, role, sentence)
+      test.for(readingFrom(table, `api_v1.${table}`))('is bound: $of', async (message, { stage }) => {
+        await expectOutcome(stage, role, message)
       })
     })
 
@@ -300,9 +300,9 @@ describe.each(stages)('on $server', ({ test }) => {
   })
 })
 
-async function expectOutcome(stage: Stage, role: string, sentence: Sentence): Promise<void> {
-  const { by, statement } = sentence.attempt(stage)
-  const { outcome } = sentence
+async function expectOutcome(stage: Stage, role: string, message: Message): Promise<void> {
+  const { by, statement } = message.attempt(stage)
+  const { outcome } = message
   const actual = await stage.attempt({ ...by, role }, statement)
   if (outcome instanceof RegExp) expect(actual).toMatch(outcome)
   else expect(actual).toBe(outcome)

@@ -20,7 +20,7 @@ const aRun = (parts: Partial<RunStart> = {}): RunStart => {
   runs += 1
   return {
     job: `job-${runs}`,
-    queue: 'upkeep',
+    queue: 'maintenance',
     jobId: `job-${runs}_1`,
     attempt: 1,
     payload: {},
@@ -124,14 +124,14 @@ describe('the runs since an instant', () => {
     const running = await startRun(db, { ...going, startedAt: plus(now, -5 * minute) })
     await ended(foreign, minute)
     const ids = [old, twice, going, foreign].map(({ jobId }) => jobId)
-    const found = await runsSince(db, 'upkeep', [...ids, 'never-run'], now)
+    const found = await runsSince(db, 'maintenance', [...ids, 'never-run'], now)
     expect(new Map([...found].map(([jobId, runs]) => [jobId, runs.map(({ id }) => id)]))).toEqual(
       new Map([
         [twice.jobId, both],
         [going.jobId, [running]],
       ]),
     )
-    expect(await runsSince(db, 'upkeep', [], now)).toEqual(new Map())
+    expect(await runsSince(db, 'maintenance', [], now)).toEqual(new Map())
   })
 
   test('tell what a run noted that failed, or whose process died', async ({ pool }) => {

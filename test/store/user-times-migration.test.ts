@@ -29,13 +29,13 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
         update backtest_results set start_date = '1970-01-01', end_date = '5000-01-01'`)
       await migrateUp(url)
       const { rows } = await superuser.query(`
-        select last_login, notifications.created_at::text as told, read_at, alerts.created_at::text as made, expires_at,
+        select last_login, notifications.created_at::text as reported, read_at, alerts.created_at::text as made, expires_at,
           start_date::text as from, end_date::text as to
         from users, notifications, alerts, backtest_results`)
       expect(rows).toEqual([
         {
           last_login: null,
-          told: '2000-01-01 00:00:00',
+          reported: '2000-01-01 00:00:00',
           read_at: null,
           made: '2199-12-31 23:59:59.999999',
           expires_at: null,
@@ -44,9 +44,9 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
         },
       ])
       const { rows: logged } = await superuser.query(`
-        select user_id, old_data ->> 'created_at' as told, old_data ->> 'read_at' as read from audit_logs
+        select user_id, old_data ->> 'created_at' as reported, old_data ->> 'read_at' as read from audit_logs
         where table_name = 'notifications' and operation = 'UPDATE' order by timestamp desc limit 1`)
-      expect(logged).toEqual([{ user_id: null, told: '-infinity', read: '0044-03-15T00:00:00 BC' }])
+      expect(logged).toEqual([{ user_id: null, reported: '-infinity', read: '0044-03-15T00:00:00 BC' }])
       const { rows: bound } = await superuser.query(
         `select relforcerowsecurity as forced from pg_class where relname in ('users', 'notifications', 'alerts') and relnamespace = 'public'::regnamespace`,
       )

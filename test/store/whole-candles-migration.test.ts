@@ -4,7 +4,7 @@ import { toInstant } from '../../src/market/instant.ts'
 import { binance } from '../../src/sources/binance.ts'
 import { checkStates } from '../../src/store/coverage-states.ts'
 import { migrateDown, migrateUp } from '../../src/store/migrations.ts'
-import { readOwedOf } from '../../src/store/owed.ts'
+import { readMissingOf } from '../../src/store/missing-candles.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { at } from '../support/at.ts'
 import { createTestDatabase, servers } from '../support/database.ts'
@@ -45,7 +45,7 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
       const db = databaseOf(pool)
       const range = { from: at('2018-02-08T00:00Z'), to: at('2018-02-11T04:00Z') }
       const series = { coinId: 'bitcoin', timeframe: '1h', source: 'binance', range } as const
-      expect(await readOwedOf(db, series, 'settle-for-refused')).toEqual([
+      expect(await readMissingOf(db, series, 'skip-rejected')).toEqual([
         { from: at('2018-02-08T00:00Z'), to: at('2018-02-08T01:00Z') },
         { from: at('2018-02-09T09:00Z'), to: at('2018-02-10T10:00Z') },
         { from: at('2018-02-11T03:00Z'), to: at('2018-02-11T04:00Z') },
@@ -105,13 +105,13 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
     const rows = async () =>
       (
         await pool.query<{ line: string }>(
-          `select concat_ws(' ', raw, settlement, settled_by, settled_reason) as line from quarantined_rows order by raw`,
+          `select concat_ws(' ', raw, resolution, resolved_by, resolved_reason) as line from quarantined_rows order by raw`,
         )
       ).rows.map(({ line }) => line)
     try {
       await migrateDown(url, { to: '0018' })
       await pool.query(`
-        insert into quarantined_rows (source, market, reason, raw, candle, quarantined_at, settlement, settled_at, settled_by, settled_reason)
+        insert into quarantined_rows (source, market, reason, raw, candle, quarantined_at, resolution, resolved_at, resolved_by, resolved_reason)
         values ('binance', 'BTCUSDT', 'cut short', '1', '{"open": "1"}', now(), 'accepted', now(), 'ada', 'an outage: of 2018'),
           ('binance', 'BTCUSDT', 'disputed', '2', null, now(), 'accepted', now(), 'ada', null),
           ('binance', 'BTCUSDT', 'earlier', '3', null, now(), 'superseded', now(), 'beacon', null),

@@ -124,13 +124,13 @@ const valuesOf = (attributes: readonly z.infer<typeof attribute>[]): Record<stri
   )
 
 /** Each trace as an outline, two spaces a level, for people and for tests. */
-export function outline(spans: readonly ReceivedSpan[], tell: (span: ReceivedSpan) => string): string[] {
+export function outline(spans: readonly ReceivedSpan[], annotate: (span: ReceivedSpan) => string): string[] {
   const ids = new Set(spans.map(({ spanId }) => spanId))
   const below = (parent: ReceivedSpan): string[] =>
     spans
       .filter(({ parentId, traceId }) => parentId === parent.spanId && traceId === parent.traceId)
-      .flatMap((span) => [tell(span), ...below(span)].map((line) => `  ${line}`))
+      .flatMap((span) => [annotate(span), ...below(span)].map((line) => `  ${line}`))
   return spans
     .filter(({ parentId }) => parentId === undefined || !ids.has(parentId))
-    .flatMap((span) => [tell(span), ...below(span)])
+    .flatMap((span) => [annotate(span), ...below(span)])
 }

@@ -42,9 +42,9 @@ export async function startS3Server(): Promise<S3Server> {
   const fault: Fault = { of: () => undefined }
   const server = createServer(async (request, response) => {
     const body = await bodyOf(request)
-    const told = `${request.method} ${decodeURIComponent(request.url ?? '')}`
-    requests.push(told)
-    const wrong = fault.of(told)
+    const reported = `${request.method} ${decodeURIComponent(request.url ?? '')}`
+    requests.push(reported)
+    const wrong = fault.of(reported)
     if (wrong === 'reset') return request.socket.destroy()
     if (wrong === 'server-error') return refuse(response, 500, 'InternalError')
     if (wrong === 'expired') return refuse(response, 403, 'ExpiredToken')

@@ -120,7 +120,7 @@ describe.each(engines)('the trace of a job on %s', (engine) => {
   test('has every attempt in it, and the failed ones say why', async () => {
     await using collector = await openOtlpReceiver()
     await using fleet = await openTracedFleet(engine, collector.url)
-    fleet.exchange.setFaults([{ when: { first: 1 }, lie: { name: 'server-error', status: 500 } }])
+    fleet.exchange.setFaults([{ when: { first: 1 }, fault: { name: 'server-error', status: 500 } }])
     await fleet.context.enqueue('backfill-candles', [chunk])
     const spans = await tracesOf(fleet, collector, 1)
     const reason = 'binance is unavailable: An unknown error occurred while processing the request. (-1000)'
@@ -147,10 +147,10 @@ describe.each(engines)('the trace of a job on %s', (engine) => {
     expect(named(spans, 'GET binance').attributes).toMatchObject({ 'http.response.status_code': 500 })
   })
 
-  test('goes on where the source has told it to wait, and waited in its queue once', async () => {
+  test('goes on where the source has attributesOf it to wait, and waited in its queue once', async () => {
     await using collector = await openOtlpReceiver()
     await using fleet = await openTracedFleet(engine, collector.url)
-    fleet.exchange.setFaults([{ when: { first: 1 }, lie: { name: 'rate-limited', retryAfterSeconds: 1 } }])
+    fleet.exchange.setFaults([{ when: { first: 1 }, fault: { name: 'rate-limited', retryAfterSeconds: 1 } }])
     await fleet.context.enqueue('backfill-candles', [chunk])
     const spans = await tracesOf(fleet, collector, 1)
     expect(treeOf(spans).filter((line) => /^ {0,2}\S/.test(line))).toEqual([

@@ -6,18 +6,18 @@ import { openOtlpReceiver } from '../support/otlp-receiver.ts'
 
 test('a collector that is away is told of once, and once more when it is back', async () => {
   const port = (await freePort(0)) ?? 0
-  const told: (string | undefined)[] = []
+  const attributesOf: (string | undefined)[] = []
   const exporter = tellingExporter(
     new OTLPTraceExporter({ url: `http://127.0.0.1:${port}/v1/traces`, timeoutMillis: 500 }),
-    (failure) => told.push(failure?.message),
+    (failure) => attributesOf.push(failure?.message),
   )
   const send = () => new Promise((resolve) => exporter.export([], resolve))
   // To the SDK all went well: it would tell of the failure again, in its own way.
   expect(await send()).toEqual({ code: 0 })
   await send()
-  expect(told).toEqual([`connect ECONNREFUSED 127.0.0.1:${port}`])
+  expect(attributesOf).toEqual([`connect ECONNREFUSED 127.0.0.1:${port}`])
   await using _collector = await openOtlpReceiver({ port })
   await send()
   await send()
-  expect(told).toEqual([`connect ECONNREFUSED 127.0.0.1:${port}`, undefined])
+  expect(attributesOf).toEqual([`connect ECONNREFUSED 127.0.0.1:${port}`, undefined])
 })

@@ -58,7 +58,7 @@ describe('where it listens', () => {
     expect(answer.status).toBe(200)
   })
 
-  test('a taken port is told with its remedy', async ({ database, engine }) => {
+  test('a taken port is reported with its remedy', async ({ database, engine }) => {
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const address = other.address()

@@ -5,14 +5,14 @@ import { expect } from 'vitest'
 import { day, hour, minute, toIso } from '../../src/market/instant.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { coinId } from '../../src/settings/schema.ts'
-import { followMarket, upsertCoin } from '../../src/store/coins.ts'
+import { trackMarket, upsertCoin } from '../../src/store/coins.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
-import { daysAgo, freshData, minuteLeaf, someCandles } from '../lifecycle/retaining.ts'
+import { daysAgo, freshData, minutePartition, someCandles } from '../lifecycle/retaining.ts'
 import { aBatch, aCandle, aCoin, load } from '../store/loading.ts'
 import { plus } from '../support/at.ts'
 import { names } from '../support/names.ts'
 import { ask, open } from './asking.ts'
-import { failed, followedTimeframes, settle, storeOrdinaryDay, storeRun, storeSeries } from './sample.ts'
+import { failed, settle, storeOrdinaryDay, storeRun, storeSeries, trackedTimeframes } from './sample.ts'
 import { now, openTestEngine, serve, settingsFor, test } from './serving.ts'
 
 const settings = settingsFor()
@@ -32,7 +32,7 @@ test('the coverage of each coin is counted day by day: stored, without trades, r
   const series = { coinId: 'bitcoin', timeframe: '1h', source: 'binance' } as const
   const range = { from: plus(midnight, -2 * day), to: midnight }
   const candles = Array.from({ length: 30 }, (_, index) => aCandle(plus(range.from, index * hour)))
-  await load(pool, aBatch(series, candles, { answered: range, settledBefore: plus(range.from, 40 * hour) }))
+  await load(pool, aBatch(series, candles, { answered: range, absentBefore: plus(range.from, 40 * hour) }))
   await using web = await serve({ database: freshDatabase, engine })
   const { status, body } = await get(
     web.url,
@@ -106,12 +106,12 @@ test('the candles of a range come one by one, or several in one where they are m
   expect(years.body).toMatchObject({ pointSeconds: 60, candlesOfPoint: 1 })
 })
 
-test('gaps are told with their causes, and alerts and the database’s figures are there', async ({
+test('gaps are reported with their causes, and alerts and the database’s figures are there', async ({
   freshDatabase,
   engine,
 }) => {
   await settle(freshDatabase.pool, settings, now)
-  for (const timeframe of followedTimeframes(settings))
+  for (const timeframe of trackedTimeframes(settings))
     await storeSeries(freshDatabase.pool, settings, { coinId: 'bitcoin', timeframe }, now, 3)
   await using web = await serve({ database: freshDatabase, engine })
   const { body } = await get(web.url, `/api/gaps?coin=bitcoin&timeframe=1h&from=${toIso(midnight)}`)
@@ -142,16 +142,16 @@ test('the next retention is told as the command would: what goes by then, how mu
   expect(status).toBe(200)
   expect(body).toMatchObject({ refusal: null, unbounded: [], holds: [], asOf: body.nextRun })
   expect(body.nextRun).toMatch(/T00:30:00\.000Z$/)
-  const leaf = (name: string) => body.partitions.find((one: { name: string }) => one.name === name)
-  expect(leaf(minuteLeaf(9))).toMatchObject({ rows: 20, ending: 'drop', verdict: 'goes' })
+  const partition = (name: string) => body.partitions.find((one: { name: string }) => one.name === name)
+  expect(partition(minutePartition(9))).toMatchObject({ rows: 20, ending: 'drop', decision: 'goes' })
   // Kept until the midnight before that run, which is half an hour away at the least.
   const keptUntil = toIso(daysAgo(-1))
-  const verdict = keptUntil <= body.nextRun ? 'goes' : 'stays'
-  expect(leaf(minuteLeaf(7))).toMatchObject({ rows: 30, keptUntil, verdict })
-  expect(leaf(minuteLeaf(3))).toMatchObject({ rows: 100, verdict: 'stays' })
+  const decision = keptUntil <= body.nextRun ? 'goes' : 'stays'
+  expect(partition(minutePartition(7))).toMatchObject({ rows: 30, keptUntil, decision })
+  expect(partition(minutePartition(3))).toMatchObject({ rows: 100, decision: 'stays' })
 })
 
-test('each job is told with its last run and its next, and the archive in sum', async ({
+test('each job is reported with its last run and its next, and the archive in sum', async ({
   freshDatabase,
   engine,
 }) => {
@@ -165,7 +165,7 @@ test('each job is told with its last run and its next, and the archive in sum', 
       100, 1000, '', '{}', timestamp '2024-02-01' + n * interval '1 day', timestamp '2024-02-02' + n * interval '1 day'
     from unnest(array['verified', 'dropped', 'written', 'discarded']) with ordinality as given (state, n)`)
   await using web = await serve({ database: freshDatabase, engine })
-  const { body } = await get(web.url, '/api/upkeep')
+  const { body } = await get(web.url, '/api/maintenance')
   const job = (name: string) => body.jobs.find((one: { job: string }) => one.job === name)
   expect(job('enforce-retention')).toMatchObject({
     schedules: 1,
@@ -207,12 +207,12 @@ test('a day of the database’s samples comes as the averages of short stretches
   expect(body.limits).toMatchObject({ averageQueryMs: 1_000, cacheHitRatio: 0.9, daysUntilFull: 14 })
 })
 
-test('what a source is at is told with its progress', async ({ freshDatabase }) => {
+test('what a source is at is reported with its progress', async ({ freshDatabase }) => {
   const { pool, url } = freshDatabase
   await settle(pool, settings, now)
   const own = await openTestEngine(url)
   const steps = new EventEmitter()
-  const told = once(steps, 'told')
+  const reported = once(steps, 'reported')
   try {
     await own
       .queue('binance')
@@ -222,13 +222,13 @@ test('what a source is at is told with its progress', async ({ freshDatabase }) 
       async (job) => {
         await job.updateProgress({ done: 300, total: 900 })
         const end = once(steps, 'end')
-        steps.emit('told')
+        steps.emit('reported')
         await end
         return {}
       },
       { concurrency: 1 },
     )
-    await told
+    await reported
     await using web = await serve({ database: freshDatabase, engine: own })
     const { body } = await get(web.url, '/api/sources')
     expect(body.sources).toMatchObject([
@@ -293,14 +293,11 @@ test.for([
   ['/api/gaps?coin=bitcoin&timefarme=1m', 400, 'the query has no "timefarme". Did you mean "timeframe"?'],
   ['/api/candles?coin=bitcoin&timeframe=1m&evil=1', 400, 'the query has no "evil". There is coin, timeframe'],
   ["/api/candles?coin=';drop table coins&timeframe=1m", 404, 'is tracked'],
-] as const)(
-  '%s is refused with %i and the reason',
-  async ([path, status, sentence], { database, engine }) => {
-    await using web = await serve({ database, engine })
-    const refused = await get(web.url, path)
-    expect(refused).toEqual({ status, body: { error: expect.stringContaining(sentence) } })
-  },
-)
+] as const)('%s is refused with %i and the reason', async ([path, status, message], { database, engine }) => {
+  await using web = await serve({ database, engine })
+  const refused = await get(web.url, path)
+  expect(refused).toEqual({ status, body: { error: expect.stringContaining(message) } })
+})
 
 test('a coin of any name is asked for, and told of, by its name', async ({ freshDatabase, engine }) => {
   const { pool } = freshDatabase
@@ -309,7 +306,7 @@ test('a coin of any name is asked for, and told of, by its name', async ({ fresh
   await inTransaction(pool, async (tx) => {
     for (const id of ids) {
       await upsertCoin(tx.db, id, { symbol: id, name: id }, now)
-      await followMarket(tx, { coinId: id, source: 'binance', symbol: id }, now)
+      await trackMarket(tx, { coinId: id, source: 'binance', symbol: id }, now)
     }
   })
   await using web = await serve({ database: freshDatabase, engine })
@@ -322,11 +319,11 @@ test('a coin of any name is asked for, and told of, by its name', async ({ fresh
   const { body } = await get(web.url, '/api/coverage?timeframe=1h')
   expect(body.coins.map((one: { coinId: string }) => one.coinId).toSorted()).toEqual(ids.toSorted())
   const { text: page } = await ask(`${web.url}/`)
-  const questions = [
+  const requests = [
     ...page.matchAll(/<script type="application\/json" data-question="([^"]*)">([^<]*)<\/script>/g),
   ]
-  expect(questions.length).toBeGreaterThan(5)
-  const status = JSON.parse(questions.find(([, question]) => question === '/api/status')?.[2] ?? '')
+  expect(requests.length).toBeGreaterThan(5)
+  const status = JSON.parse(requests.find(([, request]) => request === '/api/status')?.[2] ?? '')
   expect([...new Set(status.series.map((one: { coinId: string }) => one.coinId))].toSorted()).toEqual(
     ids.toSorted(),
   )

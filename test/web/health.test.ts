@@ -8,7 +8,7 @@ import { openEngine } from '../../src/queue/engine.ts'
 import { registerSchedules } from '../../src/queue/schedule.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { readReadiness } from '../../src/status/readiness/readiness.ts'
-import { followMarket, listCoins } from '../../src/store/coins.ts'
+import { listCoins, trackMarket } from '../../src/store/coins.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { proxyTo } from '../queue/proxy.ts'
 import { engines, redisUrl } from '../support/database.ts'
@@ -17,18 +17,18 @@ import { settle } from './sample.ts'
 import { now, serve as serveAt, settingsFor, silent, test } from './serving.ts'
 
 /** By the machine's own clock, which the database's is compared with. */
-const serve = (...[reach, options = {}]: Parameters<typeof serveAt>) => {
-  const { pool } = reach.database
+const serve = (...[deps, options = {}]: Parameters<typeof serveAt>) => {
+  const { pool } = deps.database
   const parts = {
     settings: settingsFor(),
     pool,
-    engine: reach.engine,
+    engine: deps.engine,
     jobs,
     log: silent,
     clock: systemClock,
     ...options,
   }
-  return serveAt(reach, {
+  return serveAt(deps, {
     ...options,
     readiness: () => readReadiness({ ...parts, upSinceMs: performance.now() }),
   })
@@ -79,7 +79,7 @@ test('it is ready once the schedule of the followed coins stands', async ({ data
   expect((await ask(`${web.url}/readyz`)).status).toBe(200)
   // Its schedule will stand once the scheduler has seen it.
   const added = { coinId: 'bitcoin', source: 'okx', symbol: 'BTC-USDT' }
-  await inTransaction(database.pool, (tx) => followMarket(tx, added, plus(systemClock.now(), -minute)))
+  await inTransaction(database.pool, (tx) => trackMarket(tx, added, plus(systemClock.now(), -minute)))
   expect((await readiness(web.url)).status).toBe('ok')
 })
 
@@ -117,7 +117,7 @@ test('a database that never answers is told within five seconds', async ({ engin
 })
 
 describe.concurrent.each(engines)('a queue on %s', (kind) => {
-  test('that is gone is told within five seconds, and its schedule with it', async ({ database }) => {
+  test('that is gone is reported within five seconds, and its schedule with it', async ({ database }) => {
     const proxy = await proxyTo(kind === 'redis' ? (redisUrl ?? '') : database.url)
     await proxy.open()
     const engine = await openEngine({

@@ -3,7 +3,7 @@ import { describe, expect } from 'vitest'
 import { jobs } from '../../jobs/catalog.ts'
 import { Banned } from '../../src/fault.ts'
 import { openFleet } from '../../src/fleet.ts'
-import type { Stop } from '../../src/http/stops.ts'
+import type { Pause } from '../../src/http/pauses.ts'
 import { minute, plus, toInstant } from '../../src/market/instant.ts'
 import { counted } from '../../src/metrics/counted.ts'
 import { openCounters } from '../../src/metrics/counters.ts'
@@ -31,8 +31,8 @@ const settings = settingsFor()
 /** A server with an ordinary day behind it; the sentences that use it make it less ordinary, one after the other. */
 const test = withEngine.extend('web', { scope: 'file' }, async ({ database, engine }, { onCleanup }) => {
   await storeOrdinaryDay(database.pool, settings, now)
-  const stops = async (): Promise<Stop[]> => [{ source: 'okx', kind: 'slow-down', leftMs: 7_000 }]
-  const web = await serve({ database, engine }, { stops })
+  const pauses = async (): Promise<Pause[]> => [{ source: 'okx', kind: 'slow-down', leftMs: 7_000 }]
+  const web = await serve({ database, engine }, { pauses })
   onCleanup(web.close)
   return web
 })
@@ -45,7 +45,7 @@ async function countSomething(pool: Pool): Promise<void> {
   counters.add('requests', { source: 'binance', outcome: 'ok' }, 43)
   counters.add('budgetPoints', { source: 'binance', lane: 'live' }, 86)
   counters.add('budgetWait', { source: 'binance', lane: 'live' }, 1.5)
-  counters.add('stops', { source: 'binance', kind: 'slow-down' })
+  counters.add('pauses', { source: 'binance', kind: 'slow-down' })
   counters.add('runs', { task: 'ingest-candles', queue: 'binance', status: 'done' }, 7)
   counters.add('candles', { source: 'binance', timeframe: '1m', result: 'new' }, 600)
   counters.add('prices', { result: 'new' }, 6)
@@ -163,7 +163,7 @@ describe('the metrics', () => {
     const exposed = await scrape(web.url)
     const series = { source: 'binance', timeframe: '5m' }
     expect(valueIn(exposed, 'beacon_series', { ...series, state: 'stale' })).toBe(1)
-    expect(valueIn(exposed, 'beacon_candles_owed', series)).toBe(12)
+    expect(valueIn(exposed, 'beacon_candles_missing', series)).toBe(12)
     expect(valueIn(exposed, 'beacon_candles_behind_seconds', series)).toBe(64 * 60 + 20)
     expect(valueIn(exposed, 'beacon_workers_present')).toBe(0)
     const presence = await announceRoles(databaseUrl, ['worker'], 'postgres', silent)
@@ -178,7 +178,7 @@ describe('the metrics', () => {
       insert into coins (id, symbol, name, created_at, updated_at)
       select 'coin-' || number, 'C' || number, 'Coin', now(), now() from generate_series(1, 250) as number`)
     await pool.query(`
-      insert into instruments (coin_id, source, symbol, preference, followed_from)
+      insert into instruments (coin_id, source, symbol, preference, tracked_from)
       select id, 'binance', symbol || 'USDT', 0, '2024-03-01' from coins where id like 'coin-%'`)
     const after = await scrape(web.url)
     const ours = ({ samples }: Exposition) => samples.filter(({ name }) => name.startsWith('beacon_'))
@@ -188,9 +188,9 @@ describe('the metrics', () => {
 
   test('say which of them cannot be read, and tell the others', async ({ engine }) => {
     const log = recordingLog()
-    const stops = () => Promise.reject(new Error('connect ECONNREFUSED'))
+    const pauses = () => Promise.reject(new Error('connect ECONNREFUSED'))
     const gone = new Pool({ connectionString: 'postgres://nobody@127.0.0.1:1/nothing' })
-    await using web = await serve({ database: { pool: gone }, engine }, { stops, log })
+    await using web = await serve({ database: { pool: gone }, engine }, { pauses, log })
     const exposed = await scrape(web.url)
     const up = exposed.samples.filter(({ name }) => name === 'beacon_collector_up')
     expect(up.filter(({ value }) => value === 1).map(({ labels }) => labels.collector)).toEqual([
@@ -220,7 +220,7 @@ describe('the metrics', () => {
 test('a ban is an event in the log, a metric and a banner on the page', async ({ freshDatabase, engine }) => {
   const releases = new Releases()
   const faults = [
-    { source: 'binance', when: 'always', lie: { name: 'banned', retryAfterSeconds: 120 } } as const,
+    { source: 'binance', when: 'always', fault: { name: 'banned', retryAfterSeconds: 120 } } as const,
   ]
   const exchange = await openReplayExchange({ clock: systemClock, faults })
   releases.push(() => exchange.close())
@@ -249,7 +249,7 @@ test('a ban is an event in the log, a metric and a banner on the page', async ({
 
     const web = await serve(
       { database: freshDatabase, engine },
-      { stops: fleet.stops, flushCounts: fleet.flushCounts, clock: systemClock, jobs },
+      { pauses: fleet.pauses, flushCounts: fleet.flushCounts, clock: systemClock, jobs },
     )
     releases.push(() => web.close())
     const exposed = await scrape(web.url)
@@ -258,7 +258,7 @@ test('a ban is an event in the log, a metric and a banner on the page', async ({
     const leftSeconds = valueIn(exposed, 'beacon_source_stop_left_seconds', { source: 'binance' })
     expect(leftSeconds).toBeGreaterThan(60)
     expect(leftSeconds).toBeLessThanOrEqual(120)
-    expect(valueIn(exposed, 'beacon_source_stops_total', { source: 'binance', kind: 'banned' })).toBe(1)
+    expect(valueIn(exposed, 'beacon_source_pauses_total', { source: 'binance', kind: 'banned' })).toBe(1)
     const requests = (outcome: string) =>
       valueIn(exposed, 'beacon_source_requests_total', { source: 'binance', outcome })
     expect([requests('banned'), requests('held-back')]).toEqual([1, 1])

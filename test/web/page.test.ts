@@ -2,7 +2,7 @@ import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { describe, expect } from 'vitest'
 import { jobs, queues } from '../../jobs/catalog.ts'
-import type { Stop } from '../../src/http/stops.ts'
+import type { Pause } from '../../src/http/pauses.ts'
 import { second } from '../../src/market/instant.ts'
 import { announceRoles } from '../../src/runtime/presence.ts'
 import { Releases } from '../../src/runtime/release.ts'
@@ -79,7 +79,7 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     expect(paths).toEqual(
       expect.arrayContaining([
         '/api/sources',
-        '/api/upkeep',
+        '/api/maintenance',
         '/api/retention',
         '/api/database',
         '/api/coverage',
@@ -93,11 +93,11 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     freshDatabase,
     browser,
   }) => {
-    let stops: Stop[] = [
+    let pauses: Pause[] = [
       { source: 'binance', kind: 'banned', leftMs: 120_000 },
       { source: 'coingecko', kind: 'slow-down', leftMs: 7_000 },
     ]
-    await using web = await serve({ database: freshDatabase, engine }, { stops: async () => stops })
+    await using web = await serve({ database: freshDatabase, engine }, { pauses: async () => pauses })
     await using visited = await visit(browser)
     const { page, complaints } = visited
     await page.goto(web.url)
@@ -108,7 +108,7 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
       expect.stringMatching(/coingecko asks us to slow down\s*until 12:34:27 UTC, in 7 s$/),
     ])
     expect(await page.evaluate(contrasts)).toEqual([])
-    stops = []
+    pauses = []
     await banners.first().waitFor({ state: 'detached' })
     expect(await page.locator('#bans').isVisible()).toBe(false)
     expect(complaints).toEqual([])
@@ -146,7 +146,7 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     }
   })
 
-  test('brings itself up to date and leaves the focus where it is', async ({
+  test('brings itself up to date and partitions the focus where it is', async ({
     web,
     browser,
     freshDatabase,
@@ -327,8 +327,8 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
       const found: { id: string; nodes: { html: string }[] }[] = await page.evaluate(
         'axe.run().then((result) => result.violations)',
       )
-      const told = found.map(({ id, nodes }) => [id, nodes[0]?.html])
-      expect({ colorScheme, width, told }).toEqual({ colorScheme, width, told: [] })
+      const reported = found.map(({ id, nodes }) => [id, nodes[0]?.html])
+      expect({ colorScheme, width, reported }).toEqual({ colorScheme, width, reported: [] })
     }
   })
 
@@ -337,13 +337,20 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     const { page, complaints } = visited
     // The database's clock cannot be set, so that of the server that is asked here is not believed.
     const next = JSON.parse((await ask(`${web.url}/api/retention`)).text)
-    const leaf = { ...next.partitions[0], keptUntil: '2024-03-01T00:00:00.000Z' }
+    const partition = { ...next.partitions[0], keptUntil: '2024-03-01T00:00:00.000Z' }
     const plan = {
       ...next,
       refusal: null,
       partitions: [
-        { ...leaf, name: 'leaf_one', verdict: 'goes', ending: 'archive', rows: 1_440, bytes: 2_000_000 },
-        { ...leaf, name: 'leaf_two', verdict: 'held-back', reason: 'it was put back from the archive' },
+        {
+          ...partition,
+          name: 'leaf_one',
+          decision: 'goes',
+          ending: 'archive',
+          rows: 1_440,
+          bytes: 2_000_000,
+        },
+        { ...partition, name: 'leaf_two', decision: 'held-back', reason: 'it was put back from the archive' },
       ],
     }
     await page.route(`${web.url}/`, async (route) => {
@@ -373,7 +380,7 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
   }) => {
     await storeSamples(pool, now, { cacheHitRatio: 0.5 })
     await pool.query(`
-      insert into incidents (key, sentence, opened_at, resolved_at) values
+      insert into incidents (key, message, opened_at, resolved_at) values
         ('database.cache', 'Memory is short: \`beacon doctor\` says more.', '2024-03-01 12:00', null),
         ('disk.filling', 'It was full.', '2024-03-01 09:00', '2024-03-01 10:00')`)
     await using visited = await visit(browser)

@@ -3,7 +3,7 @@ import { toDecimal } from '../../src/market/decimal.ts'
 import { hour, type Instant, minute, second, toIso } from '../../src/market/instant.ts'
 import { floorTo, type Timeframe, timeframeMs, timeframes } from '../../src/market/timeframe.ts'
 import type { Settings } from '../../src/settings.ts'
-import { followConfigured } from '../../src/store/coins.ts'
+import { trackConfigured } from '../../src/store/coins.ts'
 import { type Series, writeCoverage } from '../../src/store/coverage.ts'
 import { ensurePartitions } from '../../src/store/create-partitions.ts'
 import { partitionedTables, partitionsAhead } from '../../src/store/partitions.ts'
@@ -14,7 +14,7 @@ import { plus } from '../support/at.ts'
 
 /** Follows the configured coins and makes the partitions of `now`. */
 export async function settle(pool: Pool, settings: Settings, now: Instant): Promise<void> {
-  await inTransaction(pool, (tx) => followConfigured(tx, settings.coins, plus(now, -24 * hour)))
+  await inTransaction(pool, (tx) => trackConfigured(tx, settings.coins, plus(now, -24 * hour)))
   for (const table of partitionedTables(settings)) {
     await ensurePartitions(pool, table, partitionsAhead(table, now, 2), 2_000)
   }
@@ -38,13 +38,13 @@ export function storeSeries(
 /** Every series of every coin, whole and up to date. */
 export async function storeEverything(pool: Pool, settings: Settings, now: Instant): Promise<void> {
   for (const { id } of settings.coins) {
-    for (const timeframe of followedTimeframes(settings)) {
+    for (const timeframe of trackedTimeframes(settings)) {
       await storeSeries(pool, settings, { coinId: id, timeframe }, now)
     }
   }
 }
 
-export const followedTimeframes = (settings: Settings): Timeframe[] =>
+export const trackedTimeframes = (settings: Settings): Timeframe[] =>
   timeframes.filter((timeframe) => settings.timeframes[timeframe])
 
 /** Price, change, volume and market cap as they were one day. */
@@ -178,14 +178,14 @@ export async function storeOrdinaryDay(pool: Pool, settings: Settings, now: Inst
   })
   await storeRun(pool, {
     job: 'ensure-partitions',
-    queue: 'upkeep',
+    queue: 'maintenance',
     startedAt: plus(floorTo('1h', now), 40 * second),
     tookMs: 96,
     end: done({ made: [] }),
   })
   await storeRun(pool, {
     job: 'refresh-views',
-    queue: 'upkeep',
+    queue: 'maintenance',
     payload: { view: 'daily_price_summary' },
     startedAt: plus(floorTo('1d', now), 5 * minute),
     tookMs: 1_871,
@@ -215,7 +215,7 @@ export async function storeYear(pool: Pool, coins: number, now: Instant): Promis
   await pool.query(`
     insert into coins (id, symbol, name, created_at, updated_at)
     select 'coin-' || n, 'C' || n, 'Coin ' || n, ${year}, ${year} from ${numbers};
-    insert into instruments (coin_id, source, symbol, preference, followed_from)
+    insert into instruments (coin_id, source, symbol, preference, tracked_from)
     select 'coin-' || n, 'binance', 'C' || n || 'USDT', 0, ${year} from ${numbers};
     insert into candle_coverage (coin_id, timeframe, source, state, ranges, updated_at)
     select 'coin-' || n, timeframe, 'binance', 'stored',

@@ -37,12 +37,12 @@ export const allReady: Readiness = {
   clock: { ok: true },
 }
 
-type Reach = Readonly<{ database: Pick<TestDatabase, 'pool'>; engine: Engine }>
+type Deps = Readonly<{ database: Pick<TestDatabase, 'pool'>; engine: Engine }>
 type Serving = Web & Readonly<{ [Symbol.asyncDispose](): Promise<void> }>
 
 /** A server for one test. */
 export async function serve(
-  { database, engine }: Reach,
+  { database, engine }: Deps,
   options: Partial<WebOptions> & { variables?: NodeJS.ProcessEnv } = {},
 ): Promise<Serving> {
   const { variables, ...given } = options
@@ -50,7 +50,7 @@ export async function serve(
     settings: settingsFor(variables),
     pool: database.pool,
     engine,
-    stops: async () => [],
+    pauses: async () => [],
     readiness: async () => allReady,
     jobs,
     queues,

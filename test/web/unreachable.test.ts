@@ -16,7 +16,7 @@ describe('a source that gets no connection', () => {
       {
         key: 'source.unreachable binance',
         state: 'attention',
-        sentence: `${reasonOf('binance')}: 2 jobs failed, and the candles are fetched when it answers again.`,
+        message: `${reasonOf('binance')}: 2 jobs failed, and the candles are fetched when it answers again.`,
       },
     ])
   })
@@ -37,7 +37,7 @@ describe('a source that gets no connection', () => {
       {
         key: 'network.unreachable',
         state: 'attention',
-        sentence: 'No exchange can be reached from this machine: check the network or HTTPS_PROXY.',
+        message: 'No exchange can be reached from this machine: check the network or HTTPS_PROXY.',
       },
     ])
     expect(findingsOf(silent('binance'), silent('kraken'), answering(''))).toHaveLength(2)

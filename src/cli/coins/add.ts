@@ -6,9 +6,9 @@ import { type Instant, toIso, toMinuteText } from '../../market/instant.ts'
 import { marketKey } from '../../market/market-key.ts'
 import { fittingName } from '../../market/name.ts'
 import { timeframes } from '../../market/timeframe.ts'
-import { coinId as coinIdForm, followedCoin } from '../../settings/schema.ts'
+import { coinId as coinIdForm, trackedCoin } from '../../settings/schema.ts'
 import type { Settings } from '../../settings.ts'
-import { type Coin, followMarket, listCoins, upsertCoin } from '../../store/coins.ts'
+import { type Coin, listCoins, trackMarket, upsertCoin } from '../../store/coins.ts'
 import { setAside } from '../../store/foreign-candles.ts'
 import { lockMarkets } from '../../store/instruments.ts'
 import { endedBefore, refuseTaken } from '../../store/markets/owners.ts'
@@ -91,8 +91,8 @@ async function add(
   const { db, database, settings, clock, signal } = session
   const coinId = await coinIdOf(session, name)
   refuseUnfit(`"${coinId}"`, coinIdForm, coinId)
-  refuseUnfit('--symbol', followedCoin.shape.symbol, options.symbol)
-  refuseUnfit('--name', followedCoin.shape.name, options.name)
+  refuseUnfit('--symbol', trackedCoin.shape.symbol, options.symbol)
+  refuseUnfit('--name', trackedCoin.shape.name, options.name)
   const since = readSince(options.since, clock.now())
   const named = options.market?.map(readMarket)
   const tracked = (await listCoins(db)).find((coin) => coin.id === coinId)
@@ -184,7 +184,7 @@ async function track(tx: Transaction, tracking: Tracking): Promise<Done> {
   let candlesSetAside = 0
   for (const { source, symbol: found } of markets) {
     const market = { coinId, source, symbol: found, ...(since === undefined ? {} : { since }) }
-    const { isChanged, symbol, listedFrom } = await followMarket(tx, market, now)
+    const { isChanged, symbol, listedFrom } = await trackMarket(tx, market, now)
     if (!isChanged) continue
     added.push({ market: `${source}:${symbol}`, since: listedFrom })
     candlesSetAside += await setEarlierAside(tx, tracking, { source, symbol })

@@ -58,12 +58,12 @@ const noCoin = (source: string, { symbol, kind }: ListedMarket): InvalidInput =>
     `${source}:${symbol} is ${kind === undefined ? 'a coin' : otherKinds[kind]}, and only coins are tracked: choose another market with --market SOURCE:SYMBOL`,
   )
 
-type Wish = Readonly<{ coinId: string; ticker: string | undefined; sourceId: string | undefined }>
+type Request = Readonly<{ coinId: string; ticker: string | undefined; sourceId: string | undefined }>
 
 /** Looks for a coin's market by its ticker: on one source, or on each that has candles until one lists it. */
 export async function findMarket(
   { context: { settings, http } }: Fleet,
-  { coinId, ticker, sourceId }: Wish,
+  { coinId, ticker, sourceId }: Request,
   signal: AbortSignal,
 ): Promise<FoundMarket> {
   if (ticker === undefined) {

@@ -1,5 +1,5 @@
 import type { CommandWords, Values } from './command-words.ts'
-import { fetchLiving, flagsOf, followWords, pathText, places, quoted, valueOptions } from './follow-words.ts'
+import { fetchDynamic, flagsOf, followWords, pathText, places, quoted, valueOptions } from './follow-words.ts'
 
 export function bashScript(words: readonly CommandWords[]): string {
   const values = valueOptions(words).map(
@@ -13,7 +13,7 @@ export function bashScript(words: readonly CommandWords[]): string {
   // Bash takes \`--option=value\` for three words.
   const skipEquals = `[[ \${COMP_WORDS[i + 1]-} == = ]] && ((++i)); `
   return `# Completes beacon in bash: source <(beacon completion bash)
-${fetchLiving}
+${fetchDynamic}
 _beacon_living() {
   local kind rest
   _beacon_fetch
@@ -44,7 +44,7 @@ ${own.join('\n')}
   [[ $list ]] && list="\${current%"\${current##*,}"}"
   current="\${current#"$list"}"
   # Not by compgen -W, which would carry out what a name happens to say.
-  for word in $words \${living[@]+"\${living[@]}"}; do
+  for word in $words \${dynamic[@]+"\${dynamic[@]}"}; do
     printf -v written %q "$word"
     [[ $word == "$current"* || $written == "$current"* ]] && COMPREPLY+=("$list$written")
   done
@@ -62,10 +62,10 @@ _beacon_after_npx() {
 complete -p npx >/dev/null 2>&1 || complete -o default -F _beacon_after_npx npx`
 }
 
-function offer({ fixed, living, isList }: Values): string {
+function offer({ fixed, dynamic, isList }: Values): string {
   return [
     ...(fixed.length > 0 ? [`words=${quoted(fixed.join(' '))}`] : ["words=''"]),
     ...(isList ? ['list=yes'] : []),
-    ...(living === undefined ? [] : [`_beacon_living ${living}`]),
+    ...(dynamic === undefined ? [] : [`_beacon_living ${dynamic}`]),
   ].join('; ')
 }

@@ -2,13 +2,13 @@ import type { Argument, Command, Option } from 'commander'
 import { queues } from '../../../jobs/catalog.ts'
 import { roles } from '../../settings/roles.ts'
 import { sourceIds } from '../../settings/source-ids.ts'
-import type { LivingKind } from './living-words.ts'
+import type { DynamicKind } from './dynamic-words.ts'
 
 /** What one place of a command line may hold, as far as it is known. */
 export type Values = Readonly<{
   fixed: readonly string[]
   /** Words that change while a script stays as it is: it asks for them. */
-  living?: LivingKind
+  dynamic?: DynamicKind
   /** Several of them, separated by commas. */
   isList?: boolean
 }>
@@ -34,10 +34,10 @@ export type CommandWords = Readonly<{
 
 const nothing: Values = { fixed: [] }
 const dates: Values = { fixed: ['-1d', '-7d', '-30d', '-90d', '-365d'] }
-const coins: Values = { fixed: [], living: 'coins' }
-const timeframe: Values = { fixed: [], living: 'timeframes' }
-const archives: Values = { fixed: [], living: 'archives' }
-const quarantined: Values = { fixed: [], living: 'quarantined' }
+const coins: Values = { fixed: [], dynamic: 'coins' }
+const timeframe: Values = { fixed: [], dynamic: 'timeframes' }
+const archives: Values = { fixed: [], dynamic: 'archives' }
+const quarantined: Values = { fixed: [], dynamic: 'quarantined' }
 
 /** By the name of an argument or option, after its command where it means something else elsewhere. */
 const known: Readonly<Record<string, Values>> = {
@@ -50,8 +50,8 @@ const known: Readonly<Record<string, Values>> = {
   'quarantine retry id': quarantined,
   'quarantine accept id': quarantined,
   'quarantine discard id': quarantined,
-  'views refresh name': { fixed: [], living: 'views' },
-  'coins add coin': { fixed: [], living: 'unfollowed' },
+  'views refresh name': { fixed: [], dynamic: 'views' },
+  'coins add coin': { fixed: [], dynamic: 'untracked' },
   '--coin': coins,
   '--timeframe': timeframe,
   '--source': { fixed: sourceIds },
@@ -59,7 +59,7 @@ const known: Readonly<Record<string, Values>> = {
   '--limits': { fixed: ['real', 'none'] },
   '--from': dates,
   '--to': { fixed: ['now', ...dates.fixed] },
-  'migrate down --to': { fixed: ['0'], living: 'migrations' },
+  'migrate down --to': { fixed: ['0'], dynamic: 'migrations' },
 }
 
 /** The program and every command below it, each with what may follow it. */

@@ -66,11 +66,11 @@ ${rules.join('\n')}
 complete -c npx -n 'test (count (commandline -opc)) -gt 1; and test (commandline -opc)[2] = beacon' -f -k -a '(complete -C (commandline -cp | string replace -r "^\\s*npx\\s+" ""))'`
 }
 
-const isKnown = ({ fixed, living }: Values): boolean => fixed.length > 0 || living !== undefined
+const isKnown = ({ fixed, dynamic }: Values): boolean => fixed.length > 0 || dynamic !== undefined
 
 /** Every way to a value, as fish wants it: words, or what prints them. */
-function offer({ fixed, living, isList }: Values): string {
-  const words = [...fixed, ...(living === undefined ? [] : [`(__beacon_living ${living})`])].join(' ')
+function offer({ fixed, dynamic, isList }: Values): string {
+  const words = [...fixed, ...(dynamic === undefined ? [] : [`(__beacon_living ${dynamic})`])].join(' ')
   return quoted(isList ? `(__beacon_list ${words})` : words)
 }
 

@@ -57,7 +57,7 @@ export const followWords = (
   done`
 
 /** Fetches the living words into \`_beacon_known\` where they are older than a minute. The same in bash and in zsh. */
-export const fetchLiving = `_beacon_fetch() {
+export const fetchDynamic = `_beacon_fetch() {
   (( \${_beacon_until:-0} > SECONDS )) && return
   if type beacon >/dev/null 2>&1
   then _beacon_known=$(beacon completion words 2>/dev/null </dev/null)

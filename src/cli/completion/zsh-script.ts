@@ -1,5 +1,5 @@
 import type { CommandWords, Values } from './command-words.ts'
-import { fetchLiving, followWords, pathText, places, quoted, valueOptions } from './follow-words.ts'
+import { fetchDynamic, followWords, pathText, places, quoted, valueOptions } from './follow-words.ts'
 
 export function zshScript(words: readonly CommandWords[]): string {
   const values = valueOptions(words).map(
@@ -15,7 +15,7 @@ export function zshScript(words: readonly CommandWords[]): string {
   const own = places(words).map((place) => `    ${place.pattern}) ${offer(place.values)} ;;`)
   return `#compdef beacon
 # Completes beacon in zsh: source <(beacon completion zsh) after compinit, or put it into $fpath as _beacon.
-${fetchLiving}
+${fetchDynamic}
 _beacon_offer() {
   local kind=$1 line about
   local -a found=("\${@[2,-1]}")
@@ -65,8 +65,8 @@ _beacon_after_npx() {
 const described = (name: string, description: string): string =>
   quoted(`${name.replaceAll(':', '\\:')}:${description}`)
 
-function offer({ fixed, living, isList }: Values): string {
-  if (fixed.length === 0 && living === undefined) return '_message "no words are known for this"'
-  const words = [quoted(living ?? ''), ...fixed.map((word) => quoted(word.replaceAll(':', '\\:')))].join(' ')
+function offer({ fixed, dynamic, isList }: Values): string {
+  if (fixed.length === 0 && dynamic === undefined) return '_message "no words are known for this"'
+  const words = [quoted(dynamic ?? ''), ...fixed.map((word) => quoted(word.replaceAll(':', '\\:')))].join(' ')
   return `${isList ? `compset -P '*,'; ` : ''}_beacon_offer ${words}`
 }

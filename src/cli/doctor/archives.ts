@@ -3,7 +3,7 @@ import { Aborted, Fault } from '../../fault.ts'
 import { withStorageOf } from '../../lifecycle/archive/storage.ts'
 import { verifyArchive } from '../../lifecycle/archive/verify-archive.ts'
 import type { Settings } from '../../settings.ts'
-import { type Archive, isBelieved, listArchives } from '../../store/lifecycle/archives.ts'
+import { type Archive, isTrusted, listArchives } from '../../store/lifecycle/archives.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { type Check, error, type Finding } from './check.ts'
 
@@ -11,9 +11,9 @@ import { type Check, error, type Finding } from './check.ts'
 export const archives = (deep: boolean): Check => ({
   name: 'archives',
   run: async ({ pool, settings, signal }) => {
-    const believed = (await listArchives(databaseOf(pool))).filter(isBelieved)
+    const trusted = (await listArchives(databaseOf(pool))).filter(isTrusted)
     const findings: Finding[] = []
-    for (const archive of believed) {
+    for (const archive of trusted) {
       if (signal.aborted) throw new Aborted('stopped before every archive was looked at: run it again')
       const problem = await problemOf(settings, archive, deep)
       if (problem !== undefined) findings.push(error(`${problem}.`, remedyOf(archive)))
@@ -29,7 +29,7 @@ const remedyOf = ({ id }: Archive): string =>
 async function problemOf(settings: Settings, archive: Archive, deep: boolean): Promise<string | undefined> {
   try {
     await (deep ? verifyArchive(settings, archive) : undefined)
-    return deep ? undefined : await lookAt(settings, archive)
+    return deep ? undefined : await checkFile(settings, archive)
   } catch (failure) {
     if (failure instanceof Fault) return failure.message
     throw failure
@@ -37,7 +37,7 @@ async function problemOf(settings: Settings, archive: Archive, deep: boolean): P
 }
 
 /** A file elsewhere would have to be fetched to be measured: of it only its presence is looked at. */
-const lookAt = (settings: Settings, archive: Archive): Promise<string | undefined> =>
+const checkFile = (settings: Settings, archive: Archive): Promise<string | undefined> =>
   withStorageOf(settings, archive, async (storage) => {
     const { fileName, written } = archive
     if (storage.place.startsWith('file:')) {

@@ -11,13 +11,13 @@ export type Severity = 'error' | 'warning'
 export type Finding = Readonly<{
   severity: Severity
   /** What is the matter, as a sentence. */
-  sentence: string
+  message: string
   /** What mends it: a command, or what to do, as a sentence. */
   remedy: string
 }>
 
 /** What a check may look at. */
-export type Reach = Readonly<{
+export type Deps = Readonly<{
   settings: Settings
   pool: Pool
   /** Of the database. */
@@ -31,11 +31,11 @@ export type Reach = Readonly<{
 }>
 
 /** One thing that is looked at. What it finds nothing wrong with, it returns nothing about. */
-export type Check = Readonly<{ name: string; run(reach: Reach): Promise<readonly Finding[]> }>
+export type Check = Readonly<{ name: string; run(deps: Deps): Promise<readonly Finding[]> }>
 
-export const error = (sentence: string, remedy: string): Finding => ({ severity: 'error', sentence, remedy })
-export const warning = (sentence: string, remedy: string): Finding => ({
+export const error = (message: string, remedy: string): Finding => ({ severity: 'error', message, remedy })
+export const warning = (message: string, remedy: string): Finding => ({
   severity: 'warning',
-  sentence,
+  message,
   remedy,
 })

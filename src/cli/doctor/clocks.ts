@@ -11,30 +11,30 @@ import { counted } from '../../status/words.ts'
 import { type Coin, listCoins } from '../../store/coins.ts'
 import { readClockSkewMs } from '../../store/database-clock.ts'
 import { databaseOf } from '../../store/transaction.ts'
-import { type Check, error, type Finding, type Reach, warning } from './check.ts'
+import { type Check, type Deps, error, type Finding, warning } from './check.ts'
 
 /** That our clock, the database's and the exchanges' agree: what is closed and what is due hang on it. */
 export const clocks: Check = {
   name: 'clocks',
-  run: async (reach) => {
-    const { pool, clock, settings } = reach
+  run: async (deps) => {
+    const { pool, clock, settings } = deps
     const db = databaseOf(pool)
     const skewMs = await readClockSkewMs(db, clock)
     const ofDatabase = skewFindings("the database's", skewMs, settings.monitoring.clockSkew)
-    const questions = questionsFor(await listCoins(db))
-    if (questions.length === 0) return ofDatabase
-    return [...ofDatabase, ...(await ofExchanges(reach, questions))]
+    const probes = probesFor(await listCoins(db))
+    if (probes.length === 0) return ofDatabase
+    return [...ofDatabase, ...(await ofExchanges(deps, probes))]
   },
 }
 
 /** Only within the budget: where that is out of reach, nobody is asked. */
-async function ofExchanges(reach: Reach, questions: readonly Question[][]): Promise<Finding[]> {
+async function ofExchanges(deps: Deps, probes: readonly Probe[][]): Promise<Finding[]> {
   try {
-    const { context } = await openFleet({ ...reach, database: reach }, 0)
-    const asked = await Promise.all(questions.map((ofSource) => askSource(reach, context.http, ofSource)))
+    const { context } = await openFleet({ ...deps, database: deps }, 0)
+    const asked = await Promise.all(probes.map((ofSource) => askSource(deps, context.http, ofSource)))
     return asked.flat()
   } catch (failure) {
-    if (!(failure instanceof Unavailable) || reach.signal.aborted) throw failure
+    if (!(failure instanceof Unavailable) || deps.signal.aborted) throw failure
     return [
       error(
         `No exchange was asked for its time: ${failure.message}.`,
@@ -47,45 +47,45 @@ async function ofExchanges(reach: Reach, questions: readonly Question[][]): Prom
 function skewFindings(whose: string, skewMs: number, limitMs: number): Finding[] {
   if (Math.abs(skewMs) <= limitMs) return []
   const seconds = counted(Math.round(Math.abs(skewMs) / second), 'second')
-  const sentence = `This machine's clock is ${seconds} ${skewMs > 0 ? 'ahead of' : 'behind'} ${whose}.`
-  return [error(sentence, 'Set both by NTP (timedatectl set-ntp true).')]
+  const message = `This machine's clock is ${seconds} ${skewMs > 0 ? 'ahead of' : 'behind'} ${whose}.`
+  return [error(message, 'Set both by NTP (timedatectl set-ntp true).')]
 }
 
 /** The smallest thing to ask a source. */
-type Question = Readonly<{ source: ListingSource; ask(http: HttpClient, reach: Reach): Promise<unknown> }>
+type Probe = Readonly<{ source: ListingSource; ask(http: HttpClient, deps: Deps): Promise<unknown> }>
 
 /** A market may have ended since; then another one is asked for. */
 const mostTries = 3
 
 /** For each source that candles or prices are read from, questions that do. */
-function questionsFor(coins: readonly Coin[]): Question[][] {
-  const questions = new Map<string, Question[]>()
-  const add = (question: Question) => {
-    const others = questions.get(question.source.id) ?? []
-    if (others.length < mostTries) questions.set(question.source.id, [...others, question])
+function probesFor(coins: readonly Coin[]): Probe[][] {
+  const probes = new Map<string, Probe[]>()
+  const add = (probe: Probe) => {
+    const others = probes.get(probe.source.id) ?? []
+    if (others.length < mostTries) probes.set(probe.source.id, [...others, probe])
   }
   for (const coin of coins) {
     const market = candleMarketOf(coin)
-    if (market && market.listedTo === undefined) add(candleQuestion(market))
+    if (market && market.listedTo === undefined) add(candleRequest(market))
     const [price] = priceMarketsOf(coin)
-    if (price) add(priceQuestion(price))
+    if (price) add(priceRequest(price))
   }
-  return [...questions.values()]
+  return [...probes.values()]
 }
 
-const candleQuestion = ({ source, symbol }: CandleMarket): Question => ({
+const candleRequest = ({ source, symbol }: CandleMarket): Probe => ({
   source,
   ask: (http, { clock, settings, signal }) => {
     const timeframe = source.candles.timeframes[0] ?? '1h'
     const to = floorTo(timeframe, clock.now())
     const range = { from: plusCandles(to, -1, timeframe), to }
-    const reach = { http, baseUrls: settings.environment.baseUrls }
+    const deps = { http, baseUrls: settings.environment.baseUrls }
     const query = { symbol, timeframe, range, asOf: clock.now() }
-    return askForCandles(reach, source, query, { lane: 'live', signal })
+    return askForCandles(deps, source, query, { lane: 'live', signal })
   },
 })
 
-const priceQuestion = ({ source, symbol }: PriceMarket): Question => ({
+const priceRequest = ({ source, symbol }: PriceMarket): Probe => ({
   source,
   ask: (http, { settings, signal }) => {
     const { baseUrls } = settings.environment
@@ -111,24 +111,23 @@ export function leastSkewMs({ before, after, theirs }: Seen): number {
 
 /** Asks until the source has told its time. */
 async function askSource(
-  reach: Reach,
+  deps: Deps,
   http: HttpClient,
-  [question, ...others]: readonly Question[],
+  [probe, ...others]: readonly Probe[],
 ): Promise<Finding[]> {
-  if (!question) return []
-  const { source } = question
-  const { seen, failure } = await askOne(reach, http, question)
-  if (seen)
-    return skewFindings(`that of ${source.id}`, leastSkewMs(seen), reach.settings.monitoring.clockSkew)
-  if (failure instanceof UnknownMarket && others.length > 0) return askSource(reach, http, others)
+  if (!probe) return []
+  const { source } = probe
+  const { seen, failure } = await askOne(deps, http, probe)
+  if (seen) return skewFindings(`that of ${source.id}`, leastSkewMs(seen), deps.settings.monitoring.clockSkew)
+  if (failure instanceof UnknownMarket && others.length > 0) return askSource(deps, http, others)
   return failure ? [refusalOf(source, failure)] : []
 }
 
 /** A source that dates none of its answers has nothing to be compared with. */
-type Told = Readonly<{ seen?: Seen; failure?: Fault }>
+type Reported = Readonly<{ seen?: Seen; failure?: Fault }>
 
-async function askOne(reach: Reach, http: HttpClient, { ask }: Question): Promise<Told> {
-  const { clock, signal } = reach
+async function askOne(deps: Deps, http: HttpClient, { ask }: Probe): Promise<Reported> {
+  const { clock, signal } = deps
   let seen: Seen | undefined
   const watched: HttpClient = {
     get: async (request, options) => {
@@ -140,7 +139,7 @@ async function askOne(reach: Reach, http: HttpClient, { ask }: Question): Promis
     },
   }
   try {
-    await ask(watched, reach)
+    await ask(watched, deps)
   } catch (failure) {
     if (!(failure instanceof Fault) || signal.aborted) throw failure
     // Whatever else it said, it said when.
@@ -156,8 +155,8 @@ function refusalOf({ id }: ListingSource, failure: Fault): Finding {
       `${id} is not to be asked now: ${failure.message}.`,
       'Wait until it ends, then run: npx beacon doctor',
     )
-  const tell = failure instanceof UnknownMarket ? warning : error
-  return tell(
+  const finding = failure instanceof UnknownMarket ? warning : error
+  return finding(
     `${id} did not return its time: ${failure.message}.`,
     `See that this machine reaches it, or set ${variable}.`,
   )

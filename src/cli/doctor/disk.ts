@@ -7,7 +7,7 @@ import { readSamples } from '../../store/database-samples.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { untilFullMs } from '../../store/until-full.ts'
 import { bytesText } from '../output.ts'
-import { type Check, error, type Finding, type Reach, warning } from './check.ts'
+import { type Check, type Deps, error, type Finding, warning } from './check.ts'
 
 const remedy = 'Make room, give it a larger disk, or shorten what is kept in the configuration.'
 
@@ -18,10 +18,10 @@ const littleBytes = 5_000_000_000
 /** That there is room, and will be. */
 export const disk: Check = {
   name: 'disk',
-  run: async (reach) => [...(await ofDatabase(reach)), ...(await ofDataFolder(reach))],
+  run: async (deps) => [...(await ofDatabase(deps)), ...(await ofDataFolder(deps))],
 }
 
-async function ofDatabase({ pool, settings, now }: Reach): Promise<Finding[]> {
+async function ofDatabase({ pool, settings, now }: Deps): Promise<Finding[]> {
   const { keep, fullWithin } = settings.monitoring
   const samples = await readSamples(databaseOf(pool), plus(now, -keep))
   const leftMs = untilFullMs(samples)
@@ -40,7 +40,7 @@ async function ofDatabase({ pool, settings, now }: Reach): Promise<Finding[]> {
 }
 
 /** The embedded server, drafts of the archive, and the archive itself where it lies nowhere else. */
-async function ofDataFolder({ settings }: Reach): Promise<Finding[]> {
+async function ofDataFolder({ settings }: Deps): Promise<Finding[]> {
   const folder = resolve(settings.environment.dataDir)
   if (!existsSync(folder)) return []
   const { bavail, bsize } = await statfs(folder)
@@ -49,6 +49,6 @@ async function ofDataFolder({ settings }: Reach): Promise<Finding[]> {
 
 function roomFindings(what: string, freeBytes: number): Finding[] {
   if (freeBytes >= littleBytes) return []
-  const tell = freeBytes < almostNoneBytes ? error : warning
-  return [tell(`${what} has ${bytesText(freeBytes)} left.`, remedy)]
+  const finding = freeBytes < almostNoneBytes ? error : warning
+  return [finding(`${what} has ${bytesText(freeBytes)} left.`, remedy)]
 }

@@ -11,7 +11,7 @@ import {
   partitionsAhead,
 } from '../../store/partitions.ts'
 import { databaseOf } from '../../store/transaction.ts'
-import { type Check, error, type Finding, type Reach, warning } from './check.ts'
+import { type Check, type Deps, error, type Finding, warning } from './check.ts'
 
 /** That the next rows have a partition, and that no partition is in the way of others. */
 export const partitionsAheadOfTime: Check = {
@@ -33,10 +33,10 @@ export const partitionsAheadOfTime: Check = {
   },
 }
 
-type AheadReach = Pick<Reach, 'pool' | 'settings' | 'now'>
+type AheadDeps = Pick<Deps, 'pool' | 'settings' | 'now'>
 
 async function aheadFindings(
-  { pool, settings, now }: AheadReach,
+  { pool, settings, now }: AheadDeps,
   table: PartitionedTable,
   own: ReturnType<typeof receiving>,
 ): Promise<Finding[]> {

@@ -1,7 +1,7 @@
 import { presentRoles } from '../../runtime/presence.ts'
 import { type Role, roles } from '../../settings/roles.ts'
 import { type Check, error, type Finding, warning } from './check.ts'
-import { isWorkOutstanding } from './owed-runs.ts'
+import { isWorkOutstanding } from './overdue-runs.ts'
 
 const missing: Readonly<Record<Role, string>> = {
   worker: 'No process works on the queues: nothing that is due is done.',
@@ -12,14 +12,14 @@ const missing: Readonly<Record<Role, string>> = {
 /** That a daemon is running, in all of its roles. */
 export const processes: Check = {
   name: 'processes',
-  run: async (reach): Promise<Finding[]> => {
-    const { pool, settings } = reach
+  run: async (deps): Promise<Finding[]> => {
+    const { pool, settings } = deps
     const queueKind = settings.environment.redisUrl === undefined ? 'postgres' : 'redis'
     const present = await presentRoles(pool, queueKind)
     const absent = roles.filter((role) => !present.has(role))
     if (absent.length === 0) return []
     // Nothing is wrong yet where nothing is due.
-    const severity = !present.has('worker') && (await isWorkOutstanding(reach)) ? error : warning
+    const severity = !present.has('worker') && (await isWorkOutstanding(deps)) ? error : warning
     if (absent.length === roles.length) return [severity('No daemon is running.', 'npx beacon start')]
     return absent.map((role) =>
       (role === 'worker' ? severity : warning)(missing[role], `npx beacon start --roles ${role}`),

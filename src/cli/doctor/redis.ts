@@ -10,12 +10,12 @@ export async function readRedisInfo(url: string): Promise<RedisInfo | Finding> {
   try {
     return (await readTopology(serversOf(url))).info
   } catch (cause) {
-    if (cause instanceof Misconfigured) return error(sentenceOf(cause.message), 'Correct REDIS_URL.')
+    if (cause instanceof Misconfigured) return error(messageOf(cause.message), 'Correct REDIS_URL.')
     return error(`Redis does not answer (${reasonOf(cause)}).`, 'Start it, or set REDIS_URL to where it is.')
   }
 }
 
-const sentenceOf = (message: string): string => `${message.charAt(0).toUpperCase()}${message.slice(1)}.`
+const messageOf = (message: string): string => `${message.charAt(0).toUpperCase()}${message.slice(1)}.`
 
 const oldestRedis = [6, 2] as const
 

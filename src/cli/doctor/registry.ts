@@ -1,17 +1,17 @@
 import { archives } from './archives.ts'
 import type { Check } from './check.ts'
 import { clocks } from './clocks.ts'
+import { coverage } from './coverage.ts'
 import { database, migrations } from './database.ts'
 import { detachedPartitions } from './detached.ts'
 import { disk } from './disk.ts'
-import { ledger } from './ledger.ts'
 import { markets } from './markets.ts'
-import { owedRuns } from './owed-runs.ts'
+import { overdueRuns } from './overdue-runs.ts'
 import { partitionsAheadOfTime } from './partitions-ahead.ts'
 import { processes } from './processes.ts'
 import { retention } from './retention.ts'
 import { rights } from './rights.ts'
-import { freshness, owedWork } from './series.ts'
+import { freshness, missingWork } from './series.ts'
 import { serverSettings, versions } from './server.ts'
 import { statements } from './statements.ts'
 
@@ -26,8 +26,8 @@ const usual: readonly Check[] = [
   retention,
   markets,
   freshness,
-  owedWork,
-  owedRuns,
+  missingWork,
+  overdueRuns,
   rights,
   versions,
   serverSettings,
@@ -42,5 +42,5 @@ export type Depth = Readonly<{ deep?: boolean; repair?: boolean }>
 export const checks = ({ deep = false, repair = false }: Depth): readonly Check[] => [
   ...usual,
   archives(deep),
-  ...(deep ? [ledger(repair)] : []),
+  ...(deep ? [coverage(repair)] : []),
 ]

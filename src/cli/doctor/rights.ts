@@ -9,19 +9,19 @@ export const rights: Check = {
   run: async ({ pool }) => accessFindings(await readAccessFlaws(databaseOf(pool))),
 }
 
-type Told = readonly [
+type Reported = readonly [
   names: readonly string[],
-  sentence: (names: string) => string,
+  message: (names: string) => string,
   /** What mends one of them: a statement, where one does. */
   remedy: (name: string) => string,
 ]
 
 const accessFindings = (flaws: AccessFlaws): Finding[] =>
-  told(flaws).flatMap(([names, sentence, remedy]) =>
-    names.length === 0 ? [] : [error(sentence(shortened(names)), [...new Set(names.map(remedy))].join('; '))],
+  reported(flaws).flatMap(([names, message, remedy]) =>
+    names.length === 0 ? [] : [error(message(shortened(names)), [...new Set(names.map(remedy))].join('; '))],
   )
 
-const told = (flaws: AccessFlaws): readonly Told[] => [
+const reported = (flaws: AccessFlaws): readonly Reported[] => [
   [
     flaws.unforced,
     (names) => `Row-level security does not bind everybody on ${names}: one user may see another's rows.`,

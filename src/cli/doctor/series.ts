@@ -4,13 +4,13 @@ import { type Freshness, readSeries, type SeriesStatus } from '../../status/seri
 import { counted, lengthInWords } from '../../status/words.ts'
 import { listCoins } from '../../store/coins.ts'
 import { databaseOf } from '../../store/transaction.ts'
-import { type Check, error, type Finding, type Reach, warning } from './check.ts'
+import { type Check, type Deps, error, type Finding, warning } from './check.ts'
 import { shortened } from './words.ts'
 
 /** A coin that is new has no candle yet. */
 const settlingMs = 10 * minute
 
-const seriesOf = async ({ pool, settings, now }: Reach): Promise<SeriesStatus[]> => {
+const seriesOf = async ({ pool, settings, now }: Deps): Promise<SeriesStatus[]> => {
   const db = databaseOf(pool)
   return readSeries(db, settings, await listCoins(db), now)
 }
@@ -18,22 +18,22 @@ const seriesOf = async ({ pool, settings, now }: Reach): Promise<SeriesStatus[]>
 /** That the newest candle of each series is there. */
 export const freshness: Check = {
   name: 'freshness',
-  run: async (reach) => {
-    const series = await seriesOf(reach)
+  run: async (deps) => {
+    const series = await seriesOf(deps)
     if (series.length === 0) return [warning('No coin is tracked.', 'npx beacon coins add bitcoin')]
-    const queueKind = reach.settings.environment.redisUrl === undefined ? 'postgres' : 'redis'
-    const remedy = (await hasWorkers(reach.pool, queueKind))
+    const queueKind = deps.settings.environment.redisUrl === undefined ? 'postgres' : 'redis'
+    const remedy = (await hasWorkers(deps.pool, queueKind))
       ? 'See why its runs fail: npx beacon status'
       : 'No process works on the queues, start one: npx beacon start'
     const inState = (state: Freshness) => series.filter((one) => one.state === state)
-    const isNew = ({ followedFrom }: SeriesStatus) => reach.now - Date.parse(followedFrom) < settlingMs
+    const isNew = ({ trackedFrom }: SeriesStatus) => deps.now - Date.parse(trackedFrom) < settlingMs
     const empty = inState('empty')
-    const tell = empty.every(isNew) ? warning : error
+    const finding = empty.every(isNew) ? warning : error
     return [
       ...groups(inState('stale')).map((group) =>
         error(`${namesOf(group)} had no candle for ${longest(group)}.`, remedy),
       ),
-      ...groups(empty).map((group) => tell(`${namesOf(group)} no candle yet.`, remedy)),
+      ...groups(empty).map((group) => finding(`${namesOf(group)} no candle yet.`, remedy)),
       ...groups(inState('late')).map((group) =>
         warning(`${namesOf(group)} had no candle for ${longest(group)}.`, remedy),
       ),
@@ -42,13 +42,13 @@ export const freshness: Check = {
 }
 
 /** That nothing of the history that is kept is still to be fetched. */
-export const owedWork: Check = {
-  name: 'owed',
-  run: async (reach): Promise<Finding[]> => {
-    const owing = (await seriesOf(reach)).filter(({ owedCandles }) => owedCandles > 0)
-    if (owing.length === 0) return []
-    const candles = owing.reduce((sum, { owedCandles }) => sum + owedCandles, 0)
-    const names = [...new Set(owing.map(({ coinId, timeframe }) => `${coinId} ${timeframe}`))]
+export const missingWork: Check = {
+  name: 'missing',
+  run: async (deps): Promise<Finding[]> => {
+    const incomplete = (await seriesOf(deps)).filter(({ missingCandles }) => missingCandles > 0)
+    if (incomplete.length === 0) return []
+    const candles = incomplete.reduce((sum, { missingCandles }) => sum + missingCandles, 0)
+    const names = [...new Set(incomplete.map(({ coinId, timeframe }) => `${coinId} ${timeframe}`))]
     return [
       warning(
         `${counted(candles, 'candle')} of ${shortened(names)} still to be fetched.`,

@@ -2,7 +2,7 @@ import type { RedisInfo } from '../../queue/redis/short-connection.ts'
 import { locksOfWholeQuery } from '../../store/lifecycle/partition-lock-needs.ts'
 import { readServerParameters, type ServerParameters } from '../../store/server-parameters.ts'
 import { databaseOf } from '../../store/transaction.ts'
-import { type Check, error, type Finding, type Reach, warning } from './check.ts'
+import { type Check, type Deps, error, type Finding, warning } from './check.ts'
 import { readRedisInfo, redisSettingsFindings, redisVersionFindings } from './redis.ts'
 
 const oldestNode = 20
@@ -12,8 +12,8 @@ const newestPostgres = 18
 /** That Node, PostgreSQL and Redis are of versions that this works with. */
 export const versions: Check = {
   name: 'versions',
-  run: async (reach) => {
-    const { major, version } = await readServerParameters(databaseOf(reach.pool))
+  run: async (deps) => {
+    const { major, version } = await readServerParameters(databaseOf(deps.pool))
     const node = Number(process.versions.node.split('.')[0])
     return [
       ...(node >= oldestNode
@@ -27,7 +27,7 @@ export const versions: Check = {
               `Use PostgreSQL ${newestPostgres}, or look for a newer beacon.`,
             ),
           ]),
-      ...(await ofRedis(reach, redisVersionFindings)),
+      ...(await ofRedis(deps, redisVersionFindings)),
     ]
   },
 }
@@ -35,27 +35,27 @@ export const versions: Check = {
 /** That the servers are set up as they must be. */
 export const serverSettings: Check = {
   name: 'settings',
-  run: async (reach) => [
-    ...postgresFindings(await readServerParameters(databaseOf(reach.pool)), reach.settings.database),
+  run: async (deps) => [
+    ...postgresFindings(await readServerParameters(databaseOf(deps.pool)), deps.settings.database),
     ...lockFindings(
-      await readServerParameters(databaseOf(reach.pool)),
-      await locksOfWholeQuery(databaseOf(reach.pool)),
-      reach.settings.database,
+      await readServerParameters(databaseOf(deps.pool)),
+      await locksOfWholeQuery(databaseOf(deps.pool)),
+      deps.settings.database,
     ),
-    ...(await ofRedis(reach, redisSettingsFindings, () => [])),
+    ...(await ofRedis(deps, redisSettingsFindings, () => [])),
   ],
 }
 
 /** Where Redis is not used, nothing of it matters; that it does not answer is told once. */
 async function ofRedis(
-  { settings }: Reach,
-  judge: (info: RedisInfo) => Finding[],
+  { settings }: Deps,
+  evaluate: (info: RedisInfo) => Finding[],
   whenSilent = (silence: Finding): Finding[] => [silence],
 ): Promise<Finding[]> {
   const { redisUrl } = settings.environment
   if (redisUrl === undefined) return []
   const info = await readRedisInfo(redisUrl)
-  return 'severity' in info ? whenSilent(info) : judge(info)
+  return 'severity' in info ? whenSilent(info) : evaluate(info)
 }
 
 /** Beside its pool, a daemon has connections for the queue, its presence and a migration. */
@@ -79,8 +79,8 @@ function connectionFindings(server: ServerParameters, poolSize: number): Finding
   const others = sessions - ownSessions
   const wanted = poolSize + besidePool + others
   if (wanted <= available) return []
-  const sentence = `PostgreSQL allows ${available} connections; a daemon may take ${poolSize + besidePool}, and others have ${others}.`
-  return [warning(sentence, remedy)]
+  const message = `PostgreSQL allows ${available} connections; a daemon may take ${poolSize + besidePool}, and others have ${others}.`
+  return [warning(message, remedy)]
 }
 
 /** So many queries of a whole table at once must find locks: what is planned, counted and read beside each other. */
@@ -99,9 +99,9 @@ export function lockFindings(
   const locks = maxLocksPerTransaction * sessions
   if (locksOfQuery * queriesAtOnce <= locks) return []
   const wanted = Math.ceil((locksOfQuery * poolSize) / sessions / 64) * 64
-  const tell = locksOfQuery * 2 > locks ? error : warning
+  const finding = locksOfQuery * 2 > locks ? error : warning
   return [
-    tell(
+    finding(
       `A query of a whole table takes ${locksOfQuery.toLocaleString('en')} of the ${locks.toLocaleString('en')} locks that PostgreSQL has: ${Math.floor(locks / locksOfQuery)} of them find room at once, and further ones fail.`,
       `alter system set max_locks_per_transaction = ${wanted} -- and restart PostgreSQL`,
     ),

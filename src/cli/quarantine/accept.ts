@@ -21,9 +21,9 @@ export const acceptCommand = (): Command =>
         if (why?.trim() === '') throw new InvalidInput('--why is empty: say why, or leave it out')
         if (by.trim() === '') throw new InvalidInput('--by is empty: name the person, or leave it out')
         const rows = await rowsNamed(db, ids)
-        const reach = { pool, settings, clock, partitions: new Map() }
+        const deps = { pool, settings, clock, partitions: new Map() }
         const accepting = { by, now: clock.now(), why: why?.trim() }
-        const done = await acceptQuarantined(reach, rows, accepting)
+        const done = await acceptQuarantined(deps, rows, accepting)
         const { accepted, loaded, revised } = done
         answer(json, { accepted, loaded, new: done.new, revised }, () => acceptedText(done, by))
       }),

@@ -10,12 +10,12 @@ const mostShown = 100_000
 /** The command that shows the rows: a candle may have one of its file and one of its source. */
 export function inspectCommand(
   { coinId, timeframe, from, to, candles }: Inspected,
-  state: 'open' | 'settled' = 'open',
+  state: 'open' | 'resolved' = 'open',
 ): string {
   return [
     `beacon quarantine list --coin ${coinId} --timeframe ${timeframe}`,
     `--from ${dateArgument(from)} --to ${dateArgument(to)}`,
-    ...(state === 'settled' ? ['--resolved'] : []),
+    ...(state === 'resolved' ? ['--resolved'] : []),
     ...(2 * candles > shownByDefault ? [`--limit ${Math.min(2 * candles, mostShown)}`] : []),
   ].join(' ')
 }

@@ -78,7 +78,7 @@ export async function readStoredRows(
         await readSegment({ ...deps, tx, columns }, request, segment, onRows)
       return places.flatMap((place) => (place.kind === 'file' ? place.archive : []))
     },
-    'upkeep',
+    'maintenance',
   )
 }
 

@@ -12,7 +12,7 @@ import { CandleRowsWriter } from '../../store/candle-rows-writer.ts'
 import type { Series } from '../../store/coverage.ts'
 
 /** What a file is read for: the missing candles of the series, ascending. */
-export type ArchiveReading = Readonly<{ series: Series; owed: readonly AlignedRange[]; now: Instant }>
+export type ArchiveReading = Readonly<{ series: Series; missing: readonly AlignedRange[]; now: Instant }>
 
 /** The missing candles that a file has, checked and ready to be written. */
 export type ArchiveContent = Readonly<{
@@ -41,7 +41,7 @@ export class ContentReader {
   #roundedValues = 0
   #last: Instant | undefined
   /** Missing ranges before this one lie behind. */
-  #owedAt = 0
+  #missingAt = 0
 
   constructor(file: ArchiveFile, reading: ArchiveReading) {
     this.#file = file
@@ -63,7 +63,7 @@ export class ContentReader {
       if (next > 0 && isConsistent(candle) && candle.openTime <= this.#closedUpTo) {
         if (!this.#movesOnTo(candle.openTime)) return false
         // Of a usual line both are known to be so.
-        if (isAligned(candle.openTime, this.#file.timeframe) && this.#isOwed(candle.openTime))
+        if (isAligned(candle.openTime, this.#file.timeframe) && this.#isMissing(candle.openTime))
           this.#writer.addPlain(candle.openTime, candle)
         this.#lines += 1
         at = next
@@ -129,9 +129,9 @@ export class ContentReader {
     const { range, timeframe } = this.#file
     const isOfFile = (row: CandleRow) => contains(range, openTimeOf(row) ?? range.from)
     const checked = checkCandles(rows.filter(isOfFile), { timeframe, range, now: this.#reading.now })
-    for (const candle of checked.candles) if (this.#isOwed(candle.openTime)) this.#writer.add(candle)
+    for (const candle of checked.candles) if (this.#isMissing(candle.openTime)) this.#writer.add(candle)
     const isWanted = ({ openTime }: RejectedRow) =>
-      openTime === undefined || this.#reading.owed.some((part) => contains(part, openTime))
+      openTime === undefined || this.#reading.missing.some((part) => contains(part, openTime))
     this.#rejected.push(...checked.rejected.filter(isWanted))
     this.#rejected.push(...rows.filter((row) => !isOfFile(row)).map((row) => this.#asForeign(row)))
     this.#ignored += checked.ignored
@@ -150,12 +150,12 @@ export class ContentReader {
   }
 
   /** A candle that is there already may have come from another source. Open times ascend, as the missing ranges do. */
-  #isOwed(openTime: AlignedInstant): boolean {
-    const { owed } = this.#reading
-    let part = owed[this.#owedAt]
+  #isMissing(openTime: AlignedInstant): boolean {
+    const { missing } = this.#reading
+    let part = missing[this.#missingAt]
     while (part !== undefined && part.to <= openTime) {
-      this.#owedAt += 1
-      part = owed[this.#owedAt]
+      this.#missingAt += 1
+      part = missing[this.#missingAt]
     }
     return part !== undefined && part.from <= openTime
   }

@@ -14,7 +14,7 @@ import { toHttpRequest } from '../../sources/source.ts'
 import type { CandleBatch } from '../../store/candles.ts'
 import type { Series } from '../../store/coverage.ts'
 import type { Unplaced } from '../../store/partitions/leave-out.ts'
-import { type Filled, type FillReach, nothingFilled } from '../fill-range.ts'
+import { type FillDeps, type Filled, nothingFilled } from '../fill-range.ts'
 import { loadPages } from '../load-pages.ts'
 import { readArchiveFile } from './archive-rows.ts'
 import type { ArchiveContent } from './content-reader.ts'
@@ -24,7 +24,7 @@ export type ArchiveFilling = Readonly<{
   series: Series
   file: ArchiveFile
   /** Of the file's range, ascending: its other candles are left alone. */
-  owed: readonly AlignedRange[]
+  missing: readonly AlignedRange[]
   /** Which try this is: a file that another try may bring is left to the queue, a few times. */
   attempt: number
   /** Told once it is committed how many of the owed candles the file spoke for, and what that came to. */
@@ -37,7 +37,7 @@ export type FilledFromFile = Filled & Readonly<{ files: number }>
 /** The same, with its candles that have no partition. */
 export type LoadedFromFile = Readonly<{ filled: FilledFromFile; unplaced: readonly Unplaced[] }>
 
-export type ArchiveReach = FillReach & Pick<Context, 'http' | 'log'>
+export type ArchiveDeps = FillDeps & Pick<Context, 'http' | 'log'>
 
 /**
  * Loads what is owed from a file that has proved to be whole, in one transaction. What the file leaves out stays owed:
@@ -45,16 +45,16 @@ export type ArchiveReach = FillReach & Pick<Context, 'http' | 'log'>
  * one that could not be read, or is not what it should be, only after a few tries: dozens of requests to the source would
  * take its place. Throws the fault that another try may overcome, RateLimited when the archive says to wait, and Aborted.
  */
-export async function fillFromArchive(reach: ArchiveReach, filling: ArchiveFilling): Promise<LoadedFromFile> {
-  const now = reach.clock.now()
-  const content = await contentOf(reach, filling, now)
+export async function fillFromArchive(deps: ArchiveDeps, filling: ArchiveFilling): Promise<LoadedFromFile> {
+  const now = deps.clock.now()
+  const content = await contentOf(deps, filling, now)
   if (!content) return { filled: { ...nothingFilled, files: 0 }, unplaced: [] }
-  if (reach.signal.aborted) throw new Aborted(`stopped while loading ${archiveName(filling.file)}`)
+  if (deps.signal.aborted) throw new Aborted(`stopped while loading ${archiveName(filling.file)}`)
   const { ignored, roundedValues } = content
-  const { accounting, unplaced } = await loadPages(reach, [batchOf(reach, filling, content, now)])
+  const { accounting, unplaced } = await loadPages(deps, [batchOf(deps, filling, content, now)])
   const filled = { ...accounting, requests: 0, ignored, roundedValues, files: 1 }
   await filling.onProgress?.(
-    filling.owed.reduce((sum, part) => sum + countIn(part, filling), 0),
+    filling.missing.reduce((sum, part) => sum + countIn(part, filling), 0),
     filled,
   )
   return { filled, unplaced }
@@ -65,25 +65,25 @@ const tries = 3
 
 /** Undefined where the file is missing, or could not be had in so many tries. */
 async function contentOf(
-  reach: ArchiveReach,
-  { series, file, owed, attempt }: ArchiveFilling,
+  deps: ArchiveDeps,
+  { series, file, missing, attempt }: ArchiveFilling,
   now: Instant,
 ): Promise<ArchiveContent | undefined> {
   try {
     // The checksum first: where it is missing, the file need not be fetched.
-    const checksum = await fetchFile(reach, checksumRequest(file))
-    const zip = await fetchFile(reach, zipRequest(file))
-    return await readArchiveFile(file, zip, checksum.toString('utf8'), { series, owed, now })
+    const checksum = await fetchFile(deps, checksumRequest(file))
+    const zip = await fetchFile(deps, zipRequest(file))
+    return await readArchiveFile(file, zip, checksum.toString('utf8'), { series, missing, now })
   } catch (error) {
     if (!(error instanceof Fault) || error instanceof Aborted || error instanceof RateLimited) throw error
     if (error.remedy === 'retry' && attempt < tries) throw error
-    reach.log.warn('archive.file-not-used', { file: archiveName(file), reason: error.message })
+    deps.log.warn('archive.file-not-used', { file: archiveName(file), reason: error.message })
     return undefined
   }
 }
 
 async function fetchFile(
-  { http, settings, signal }: ArchiveReach,
+  { http, settings, signal }: ArchiveDeps,
   request: ReturnType<typeof zipRequest>,
 ): Promise<Buffer> {
   const complete = toHttpRequest(binanceArchive, request, settings.environment.baseUrls)
@@ -98,7 +98,7 @@ function countIn(part: AlignedRange, { series, file }: ArchiveFilling): number {
 }
 
 const batchOf = (
-  { runId }: ArchiveReach,
+  { runId }: ArchiveDeps,
   { series, file: { symbol, range } }: ArchiveFilling,
   { rows, rejected }: ArchiveContent,
   now: Instant,
@@ -109,7 +109,7 @@ const batchOf = (
   rows,
   rejected,
   // Nothing has settled: a file cannot say that there is no candle.
-  settledBefore: range.from,
+  absentBefore: range.from,
   now,
   runId,
 })
@@ -121,13 +121,13 @@ const batchOf = (
  */
 export function confirmations(
   holes: readonly AlignedRange[],
-  stretch: AlignedRange,
+  outer: AlignedRange,
   { timeframe, pageSize }: Readonly<{ timeframe: Timeframe; pageSize: number }>,
 ): AlignedRange[] {
   const joined: AlignedRange[] = []
-  for (const hole of holes.flatMap((range) => intersect(range, stretch) ?? [])) {
-    const from = later(plusCandles(hole.from, -1, timeframe), stretch.from)
-    const to = earlier(plusCandles(hole.to, 1, timeframe), stretch.to)
+  for (const hole of holes.flatMap((range) => intersect(range, outer) ?? [])) {
+    const from = later(plusCandles(hole.from, -1, timeframe), outer.from)
+    const to = earlier(plusCandles(hole.to, 1, timeframe), outer.to)
     const last = joined.at(-1)
     if (last && (candleCount({ from: last.from, to }, timeframe) <= pageSize || from < last.to))
       joined[joined.length - 1] = { from: last.from, to }

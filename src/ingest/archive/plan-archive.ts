@@ -20,7 +20,7 @@ export type ArchivePlan = Readonly<{
   rest: readonly AlignedRange[]
 }>
 
-export type ArchiveWish = Readonly<{
+export type ArchiveRequest = Readonly<{
   symbol: string
   timeframe: Timeframe
   /** The most candles that one answer of the source holds. */
@@ -33,36 +33,42 @@ export type ArchiveWish = Readonly<{
  * where the source would be asked at least as often, since its budget is what live candles come from too, and where no
  * more than half of the file would be fetched for nothing.
  */
-export function planArchive(wish: ArchiveWish, owed: readonly AlignedRange[], now: Instant): ArchivePlan {
-  if (wish.use === 'never') return { files: [], rest: owed }
+export function planArchive(
+  request: ArchiveRequest,
+  missing: readonly AlignedRange[],
+  now: Instant,
+): ArchivePlan {
+  if (request.use === 'never') return { files: [], rest: missing }
   const files =
-    owed.length === 0 ? [] : monthsOf(wish, owed).flatMap((month) => filesOf(wish, month, owed, now))
+    missing.length === 0
+      ? []
+      : monthsOf(request, missing).flatMap((month) => filesOf(request, month, missing, now))
   const taken = files.map(({ range }) => range)
-  return { files, rest: owed.flatMap((range) => subtract(range, taken)) }
+  return { files, rest: missing.flatMap((range) => subtract(range, taken)) }
 }
 
 function filesOf(
-  wish: ArchiveWish,
+  request: ArchiveRequest,
   month: ArchiveFile,
-  owed: readonly AlignedRange[],
+  missing: readonly AlignedRange[],
   now: Instant,
 ): ArchiveFile[] {
-  const inMonth = partsIn(owed, month.range)
-  if (publishedAt(month) <= now && isWorthIt(wish, month, inMonth)) return [month]
+  const inMonth = partsIn(missing, month.range)
+  if (publishedAt(month) <= now && isWorthIt(request, month, inMonth)) return [month]
   return inMonth.length === 0
     ? []
-    : filesBetween(wish, 'daily', { from: month.range.from, to: earlier(month.range.to, now) }).filter(
-        (file) => publishedAt(file) <= now && isWorthIt(wish, file, partsIn(inMonth, file.range)),
+    : filesBetween(request, 'daily', { from: month.range.from, to: earlier(month.range.to, now) }).filter(
+        (file) => publishedAt(file) <= now && isWorthIt(request, file, partsIn(inMonth, file.range)),
       )
 }
 
-function monthsOf(wish: ArchiveWish, owed: readonly AlignedRange[]): ArchiveFile[] {
-  const from = owed.reduce((first, range) => earlier(first, range.from), owed[0]?.from ?? archiveFrom)
-  const to = owed.reduce((last, range) => later(last, range.to), archiveFrom)
-  return filesBetween(wish, 'monthly', { from: later(from, archiveFrom), to })
+function monthsOf(request: ArchiveRequest, missing: readonly AlignedRange[]): ArchiveFile[] {
+  const from = missing.reduce((first, range) => earlier(first, range.from), missing[0]?.from ?? archiveFrom)
+  const to = missing.reduce((last, range) => later(last, range.to), archiveFrom)
+  return filesBetween(request, 'monthly', { from: later(from, archiveFrom), to })
 }
 
-function filesBetween({ symbol, timeframe }: ArchiveWish, kind: ArchiveKind, { from, to }: Range) {
+function filesBetween({ symbol, timeframe }: ArchiveRequest, kind: ArchiveKind, { from, to }: Range) {
   const files: ArchiveFile[] = []
   for (let at = from; at < to; ) {
     const file = archiveFileAt(kind, symbol, timeframe, at)
@@ -76,7 +82,7 @@ const partsIn = (ranges: readonly AlignedRange[], within: AlignedRange): Aligned
   ranges.flatMap((range) => intersect(range, within) ?? [])
 
 function isWorthIt(
-  { use, pageSize }: ArchiveWish,
+  { use, pageSize }: ArchiveRequest,
   file: ArchiveFile,
   parts: readonly AlignedRange[],
 ): boolean {

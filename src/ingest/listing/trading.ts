@@ -4,7 +4,7 @@ import { isZero } from '../../market/decimal.ts'
 import { day, earlier, type Instant, later, plus } from '../../market/instant.ts'
 import { type AlignedRange, candleCount, contains, type Range } from '../../market/range.ts'
 import { floorTo, plusCandles, type Timeframe, timeframeMs } from '../../market/timeframe.ts'
-import { type AskReach, askForCandles } from '../../sources/ask.ts'
+import { type AskDeps, askForCandles } from '../../sources/ask.ts'
 import { type AnswerRow, type CandleProvider, reachableFrom } from '../../sources/source.ts'
 import { walkCandles } from '../../sources/walk.ts'
 import { silenceMs } from './doubt.ts'
@@ -15,17 +15,17 @@ export type Trading = 'traded' | Readonly<{ silentUntil: Instant }> | 'unknown'
 type Market = Readonly<{ source: CandleProvider; symbol: string }>
 
 /** The timeframes that are looked at, the finest first: a source keeps its longer candles longer. */
-const lookedAt: readonly Timeframe[] = ['1h', '4h', '1d']
+const checkedAt: readonly Timeframe[] = ['1h', '4h', '1d']
 
 /** Reads the candles of a range of a symbol, at most a page of them. */
 export async function tradingIn(
-  deps: AskReach,
+  deps: AskDeps,
   market: Market,
   range: Range,
   options: SendOptions & Readonly<{ now: Instant }>,
 ): Promise<Trading> {
   const { candles } = market.source
-  const timeframe = lookedAt.find(
+  const timeframe = checkedAt.find(
     (name) =>
       isOwn(market, name) &&
       reachableFrom(candles, name, options.now) <= floorTo(name, range.from) &&
@@ -57,7 +57,7 @@ type TradedTimes = Readonly<{
 
 /** `unknown` where the source does not know the symbol. */
 async function tradedTimes(
-  deps: AskReach,
+  deps: AskDeps,
   { source, symbol }: Market,
   timeframe: Timeframe,
   range: AlignedRange,
@@ -99,13 +99,13 @@ const mostPages = 15
 
 /** The pages of the longest timeframe from an instant back, the newest first: the traded open times of each. */
 async function* pagesBack(
-  deps: AskReach,
+  deps: AskDeps,
   market: Market,
   before: Instant,
   options: SendOptions & Readonly<{ now: Instant }>,
 ): AsyncGenerator<readonly Instant[]> {
   const { candles } = market.source
-  const timeframe = lookedAt.findLast((name) => isOwn(market, name))
+  const timeframe = checkedAt.findLast((name) => isOwn(market, name))
   if (timeframe === undefined) return
   const oldest = reachableFrom(candles, timeframe, options.now)
   let to = floorTo(timeframe, before)
@@ -120,7 +120,7 @@ async function* pagesBack(
 
 /** Whether the symbol was traded before the instant, as far back as its source gives candles. */
 export async function tradedBefore(
-  deps: AskReach,
+  deps: AskDeps,
   market: Market,
   at: Instant,
   options: SendOptions & Readonly<{ now: Instant }>,
@@ -137,7 +137,7 @@ const emptyPages = 2
 
 /** The last long time without a trade that has trades on both sides, by the days of its candles. */
 export async function longSilence(
-  deps: AskReach,
+  deps: AskDeps,
   market: Market,
   options: SendOptions & Readonly<{ now: Instant }>,
 ): Promise<Range | undefined> {

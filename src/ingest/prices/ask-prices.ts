@@ -5,7 +5,7 @@ import type { Context } from '../../runtime/context.ts'
 import { inSpan } from '../../runtime/trace.ts'
 import { toHttpRequest } from '../../sources/source.ts'
 import { absentAnswers, type CoinAnswer, coinAnswersOf } from './coin-answers.ts'
-import type { PriceQuestion } from './price-sources.ts'
+import type { PriceRequest } from './price-sources.ts'
 import type { TradingMarkets } from './trading-markets.ts'
 
 type Deps = Pick<Context, 'http' | 'log' | 'settings' | 'signal'> & Readonly<{ trading: TradingMarkets }>
@@ -26,18 +26,18 @@ export type Asked = Readonly<{ requests: number; failure?: Fault }>
  */
 export async function askForPrices(
   deps: Deps,
-  question: PriceQuestion,
+  priceRequest: PriceRequest,
   take: (page: AnsweredPage) => Promise<void>,
 ): Promise<Asked> {
-  const { source, coinIdsOf } = question
+  const { source, coinIdsOf } = priceRequest
   const waiting = pagesOf([...coinIdsOf.keys()], source.prices.pageSize)
   let requests = 0
   for (let page = waiting.shift(); page; page = waiting.shift()) {
     requests += 1
-    const answered = await pageOrFault(deps, question, page)
+    const answered = await pageOrFault(deps, priceRequest, page)
     if (!(answered instanceof Fault)) await take(answered)
     else if (!(answered instanceof UnknownMarket)) return { requests, failure: answered }
-    else if (page.length === 1) await take(unknownMarket(deps, question, page, answered))
+    else if (page.length === 1) await take(unknownMarket(deps, priceRequest, page, answered))
     else {
       const middle = Math.ceil(page.length / 2)
       waiting.unshift(page.slice(0, middle), page.slice(middle))
@@ -49,23 +49,23 @@ export async function askForPrices(
 /** A fault of the source is one more answer of it; it is the run that ends when we are stopping. */
 async function pageOrFault(
   deps: Deps,
-  question: PriceQuestion,
+  priceRequest: PriceRequest,
   page: readonly string[],
 ): Promise<AnsweredPage | Fault> {
   try {
-    return await askPage(deps, question, page)
+    return await askPage(deps, priceRequest, page)
   } catch (error) {
     if (!(error instanceof Fault) || deps.signal.aborted) throw error
     if (!(error instanceof Aborted)) return error
     return new Unavailable(
-      `${question.source.id} has no request to spare in its budget: another source is asked meanwhile`,
+      `${priceRequest.source.id} has no request to spare in its budget: another source is asked meanwhile`,
     )
   }
 }
 
 function unknownMarket(
   { log }: Deps,
-  { source, coinIdsOf }: PriceQuestion,
+  { source, coinIdsOf }: PriceRequest,
   markets: readonly string[],
   { message }: UnknownMarket,
 ): AnsweredPage {
@@ -85,27 +85,27 @@ function pagesOf(markets: readonly string[], pageSize: number): (readonly string
 
 async function askPage(
   deps: Deps,
-  question: PriceQuestion,
+  priceRequest: PriceRequest,
   markets: readonly string[],
 ): Promise<AnsweredPage> {
   const { http, settings, signal, trading } = deps
-  const { source } = question
+  const { source } = priceRequest
   const request = toHttpRequest(source, source.prices.request(markets), settings.environment.baseUrls)
   // A price that comes after the next one is worth nothing: another source is asked rather than waited for this one.
   const limit = AbortSignal.timeout(2 * settings.http.timeout)
   const answer = await http.get(request, { lane: 'live', signal: AbortSignal.any([signal, limit]) })
-  const checked = await inSpan('parse', {}, (tell) => {
+  const checked = await inSpan('parse', {}, (annotate) => {
     const rows = source.prices.parse(answer.text, answer.answeredAt, markets)
     const expectation = { now: answer.answeredAt, staleAfterMs: settings.prices.staleAfter }
     const sorted = checkPrices(rowsOf(rows, markets), expectation)
     const count = (kind: CheckedPrice['kind']) => sorted.filter((row) => row.kind === kind).length
-    tell({ 'beacon.rows': count('accepted'), 'beacon.rows.rejected': count('rejected') })
+    annotate({ 'beacon.rows': count('accepted'), 'beacon.rows.rejected': count('rejected') })
     return sorted
   })
-  const rows = await withoutHalted(trading, question, checked)
+  const rows = await withoutHalted(trading, priceRequest, checked)
   const accepted = rows.flatMap((row) => (row.kind === 'accepted' ? [row] : []))
   return {
-    answers: coinAnswersOf(question, markets, rows),
+    answers: coinAnswersOf(priceRequest, markets, rows),
     dropped: accepted.flatMap(({ dropped }) => dropped),
     roundedValues: accepted.reduce((sum, { roundedValues }) => sum + roundedValues, 0),
   }
@@ -114,11 +114,11 @@ async function askPage(
 /** The last price of a market that has stopped trading is no price of now. */
 async function withoutHalted(
   trading: TradingMarkets,
-  question: PriceQuestion,
+  priceRequest: PriceRequest,
   rows: readonly CheckedPrice[],
 ): Promise<readonly CheckedPrice[]> {
   if (!rows.some(({ kind }) => kind === 'accepted')) return rows
-  const isTrading = await trading.of(question)
+  const isTrading = await trading.of(priceRequest)
   return rows.map((row) =>
     row.kind === 'accepted' && !isTrading(row.price.market)
       ? { raw: row.raw, kind: 'no-price', market: row.price.market, why: 'it is not trading' }

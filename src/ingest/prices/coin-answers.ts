@@ -1,6 +1,6 @@
 import type { CoinPrice } from '../../market/coin-price.ts'
 import type { CheckedPrice } from '../../market/coin-price-check.ts'
-import type { PriceQuestion } from './price-sources.ts'
+import type { PriceRequest } from './price-sources.ts'
 
 type Origin = Readonly<{ source: string; market: string; coinId: string }>
 
@@ -20,7 +20,7 @@ type Originating = (market: string) => readonly Origin[]
 
 /** The rows of an answer coin by coin, and the coins of those markets that it has no row of. */
 export function coinAnswersOf(
-  { source, coinIdsOf }: PriceQuestion,
+  { source, coinIdsOf }: PriceRequest,
   markets: readonly string[],
   rows: readonly CheckedPrice[],
 ): CoinAnswer[] {

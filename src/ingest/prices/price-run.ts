@@ -2,7 +2,7 @@ import type { Decimal } from '../../market/decimal.ts'
 import { type Instant, plus } from '../../market/instant.ts'
 import { agree, confirmedOf, nearestTo } from '../../market/price-agreement.ts'
 import type { CoinAnswer, PriceAnswer, RejectedAnswer } from './coin-answers.ts'
-import { nextQuestions, type PriceMarket, type PriceQuestion } from './price-sources.ts'
+import { nextPriceRequests, type PriceMarket, type PriceRequest } from './price-sources.ts'
 
 /** A coin whose price is wanted. */
 export type WantedPrice = Readonly<{
@@ -57,17 +57,17 @@ export class PriceRun {
   }
 
   /** What to ask the best source left of each coin that has no price yet. No market is asked for twice. */
-  nextQuestions(): PriceQuestion[] {
+  nextPriceRequests(): PriceRequest[] {
     const asking = [...this.#open.values()].filter(
       ({ wanted, answers, secondOpinions: left }) =>
         answers.length === 0 || wanted.last !== undefined || left > 0,
     )
-    const questions = nextQuestions(new Map(asking.map(({ wanted, left }) => [wanted.coinId, left])))
+    const priceRequests = nextPriceRequests(new Map(asking.map(({ wanted, left }) => [wanted.coinId, left])))
     for (const coin of asking) {
       coin.left = coin.left.slice(1)
       if (coin.answers.length > 0) coin.secondOpinions -= 1
     }
-    return questions
+    return priceRequests
   }
 
   /** Takes the answers of one source, and decides on the coins that they settle. */
@@ -85,7 +85,7 @@ export class PriceRun {
   }
 
   /** A source that failed is not asked for other markets either. */
-  fail({ source, coinIdsOf }: PriceQuestion, message: string): void {
+  fail({ source, coinIdsOf }: PriceRequest, message: string): void {
     for (const coinId of [...coinIdsOf.values()].flat())
       this.#open.get(coinId)?.whys.push(`${source.id}: ${message}`)
     for (const coin of this.#open.values())

@@ -9,7 +9,7 @@ export type PricingSource = Source & Required<Pick<Source, 'prices'>>
 export type PriceMarket = Readonly<{ source: PricingSource; symbol: string; isHalted: boolean }>
 
 /** What to ask one source: which of its markets, and the coins that each of them stands for. */
-export type PriceQuestion = Readonly<{
+export type PriceRequest = Readonly<{
   source: PricingSource
   coinIdsOf: ReadonlyMap<string, readonly string[]>
   /** Those of the markets that did not trade when the source was last listed. */
@@ -45,16 +45,16 @@ export function priceMarketsOf({ id, markets: all }: Coin): PriceMarket[] {
 }
 
 /** One question for each source that is the best one left for some coin, by the markets left for each of them. */
-export function nextQuestions(left: ReadonlyMap<string, readonly PriceMarket[]>): PriceQuestion[] {
-  type Question = PriceQuestion & { coinIdsOf: Map<string, string[]>; halted: Set<string> }
-  const questions = new Map<string, Question>()
+export function nextPriceRequests(left: ReadonlyMap<string, readonly PriceMarket[]>): PriceRequest[] {
+  type Request = PriceRequest & { coinIdsOf: Map<string, string[]>; halted: Set<string> }
+  const priceRequests = new Map<string, Request>()
   for (const [coinId, [best]] of left) {
     if (!best) continue
     const { source, symbol, isHalted } = best
-    const question = questions.get(source.id) ?? { source, coinIdsOf: new Map(), halted: new Set() }
-    questions.set(source.id, question)
-    if (isHalted) question.halted.add(symbol)
-    question.coinIdsOf.set(symbol, [...(question.coinIdsOf.get(symbol) ?? []), coinId])
+    const priceRequest = priceRequests.get(source.id) ?? { source, coinIdsOf: new Map(), halted: new Set() }
+    priceRequests.set(source.id, priceRequest)
+    if (isHalted) priceRequest.halted.add(symbol)
+    priceRequest.coinIdsOf.set(symbol, [...(priceRequest.coinIdsOf.get(symbol) ?? []), coinId])
   }
-  return [...questions.values()]
+  return [...priceRequests.values()]
 }

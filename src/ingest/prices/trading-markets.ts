@@ -1,7 +1,7 @@
 import { Fault, Malformed } from '../../fault.ts'
 import type { Context } from '../../runtime/context.ts'
 import { askForListing } from '../../sources/ask.ts'
-import type { PriceQuestion, PricingSource } from './price-sources.ts'
+import type { PriceRequest, PricingSource } from './price-sources.ts'
 
 type Deps = Pick<Context, 'http' | 'log' | 'settings' | 'clock' | 'signal'>
 
@@ -21,7 +21,7 @@ export class TradingMarkets {
     this.#deps = deps
   }
 
-  async of({ source, halted }: PriceQuestion): Promise<IsTrading> {
+  async of({ source, halted }: PriceRequest): Promise<IsTrading> {
     if (source.prices.onlyTrading || source.listing === undefined) return () => true
     const listing = this.#listings.get(source.id) ?? this.#ask(source)
     this.#listings.set(source.id, listing)

@@ -88,7 +88,7 @@ async function keepItsDays(
         const known = sql`(select * from ${stagedRows} where coin_id in (select id from coins)) as staged`
         await keepDays(tx.db, known, timeframe, now)
       },
-      'upkeep',
+      'maintenance',
     ),
   )
 }

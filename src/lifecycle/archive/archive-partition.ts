@@ -19,13 +19,13 @@ import {
   archivesWithin,
   forgetArchive,
   intendArchive,
-  isBelieved,
+  isTrusted,
   listSuperseded,
+  recordArchived,
   recordDiscarded,
   recordReadBack,
   recordVerified,
   recordWritten,
-  settleArchived,
 } from '../../store/lifecycle/archives.ts'
 import { type Partition, relationOf } from '../../store/lifecycle/list-partitions.ts'
 import type { Safekeeping } from '../../store/lifecycle/safekeeping.ts'
@@ -50,7 +50,7 @@ export const archived =
   (deps: ArchiveDeps): Safekeeping =>
   async (partition) => {
     const archive = await archivePartition(deps, partition)
-    return (db, now) => settleArchived(db, partition, archive, now)
+    return (db, now) => recordArchived(db, partition, archive, now)
   }
 
 /**
@@ -64,13 +64,13 @@ export const archivePartition = (deps: ArchiveDeps, partition: Partition): Promi
       deps,
       archives.filter((one) => isUnfinished(deps, one, partition)),
     )
-    const believed = archives.filter(isBelieved)
-    return (await reused(deps, partition, believed)) ?? (await archiveAnew(deps, partition, believed))
+    const trusted = archives.filter(isTrusted)
+    return (await reused(deps, partition, trusted)) ?? (await archiveAnew(deps, partition, trusted))
   })
 
 /** Another run may be writing one of another range; nobody is for a day. */
 const isUnfinished = ({ clock }: ArchiveDeps, archive: Archive, { range }: Partition): boolean =>
-  !isBelieved(archive) &&
+  !isTrusted(archive) &&
   ((archive.range.from === range.from && archive.range.to === range.to) ||
     archive.createdAt < plus(clock.now(), -day))
 
@@ -113,15 +113,15 @@ export async function discard({ pool, settings }: ArchiveDeps, archive: Archive)
 async function reused(
   deps: ArchiveDeps,
   partition: Partition,
-  believed: readonly Archive[],
+  trusted: readonly Archive[],
 ): Promise<Archive | undefined> {
-  const usable = believed.filter(({ superseded }) => superseded.length === 0)
+  const usable = trusted.filter(({ superseded }) => superseded.length === 0)
   if (usable.length === 0) return undefined
   const { pool, settings, clock } = deps
   const content = await inTransaction(
     pool,
     async ({ db }) => contentOf(db, { relation: relationOf(partition), ...(await readShape(db, partition)) }),
-    'upkeep',
+    'maintenance',
   )
   for (const archive of usable.toReversed()) {
     if (!archive.written || !sameContent(archive.written.content, content)) continue
@@ -146,7 +146,7 @@ async function isSound(settings: Settings, archive: Archive): Promise<boolean> {
 async function archiveAnew(
   deps: ArchiveDeps,
   partition: Partition,
-  believed: readonly Archive[],
+  trusted: readonly Archive[],
 ): Promise<Archive> {
   const { pool, settings } = deps
   return withStorage(settings, async (storage) => {
@@ -164,7 +164,7 @@ async function archiveAnew(
     const { content, file } = await exportTo(deps, storage, archive, selection)
     const verified = await publish(deps, storage, archive, content, file)
     // The rows of these never left the table: the new file has them as they are now.
-    for (const old of believed.filter(({ state }) => state === 'verified')) await discard(deps, old)
+    for (const old of trusted.filter(({ state }) => state === 'verified')) await discard(deps, old)
     return verified
   })
 }
@@ -190,7 +190,7 @@ function exportTo(
       const file = await writeDraft(storage, archive, exportRows(tx, selection), content)
       return { content, file }
     },
-    'upkeep',
+    'maintenance',
   )
 }
 

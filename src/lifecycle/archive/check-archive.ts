@@ -114,7 +114,7 @@ async function checkCoin(deps: CheckDeps, coinId: string, accept: boolean, tally
       }
       return buckets
     },
-    'upkeep',
+    'maintenance',
   )
   for (const [timeframe, bucket] of uncounted) await countBucket(deps, coinId, timeframe, bucket)
   tally.counted += uncounted.length
@@ -173,7 +173,7 @@ const countBucket = (
       const found = await countCandles(tx, { coinId, timeframe }, range)
       await writeDigests(tx.db, { coinId, timeframe }, new Map([[bucket, found.get(bucket) ?? noCandles]]))
     },
-    'upkeep',
+    'maintenance',
   )
 
 const liveProblem = (

@@ -91,7 +91,7 @@ async function prepare({ pool, settings }: QueryDeps, query: string, folder: str
       await exportLive(tx, views, read, folder, paths)
       return { views, paths, read }
     },
-    'upkeep',
+    'maintenance',
   )
 }
 

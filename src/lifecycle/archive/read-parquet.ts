@@ -37,7 +37,7 @@ export async function* readParquet(
     if (mistake !== undefined) throw new DamagedArchive(`${path} ${mistake}`)
     const scan = await parquetScan({
       file,
-      metadata: asItLies(metadata),
+      metadata: asInjected(metadata),
       compressors: decompressors,
       utf8: false,
     })
@@ -149,7 +149,7 @@ function refuseUnknownCompression(path: string, { row_groups: groups }: FileMeta
 }
 
 /** Without annotations, values come as they lie in the file: the library would make doubles of decimals. */
-const asItLies = (metadata: FileMetaData): FileMetaData => ({
+const asInjected = (metadata: FileMetaData): FileMetaData => ({
   ...metadata,
   schema: metadata.schema.map(({ converted_type: _, logical_type: __, ...element }) => element),
 })

@@ -21,7 +21,7 @@ import {
   archivesWithin,
   bySequence,
   findArchive,
-  isBelieved,
+  isTrusted,
   recordRestored,
 } from '../../store/lifecycle/archives.ts'
 import { listPartitions } from '../../store/lifecycle/list-partitions.ts'
@@ -142,13 +142,13 @@ export async function restoreBeside(
         refuseDifference(archive, content)
         return content.rows
       },
-      'upkeep',
+      'maintenance',
     ),
   )
 }
 
 function refuseUnfinished(archive: Archive): void {
-  if (isBelieved(archive)) return
+  if (isTrusted(archive)) return
   throw new InvalidInput(`archive ${archive.id} is not finished: its rows are in ${archive.table} still`)
 }
 
@@ -220,4 +220,4 @@ const inArchiveTransaction = <T>(
   { table, partition }: Archive,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> =>
-  partition === undefined ? inRowsTransaction(pool, table, work) : inTransaction(pool, work, 'upkeep')
+  partition === undefined ? inRowsTransaction(pool, table, work) : inTransaction(pool, work, 'maintenance')

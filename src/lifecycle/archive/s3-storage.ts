@@ -44,7 +44,7 @@ export function s3Storage(url: URL, draftFolder: string): ArchiveStorage {
     Bucket: bucket,
     Key: prefix === '' ? fileName : `${prefix}/${fileName}`,
   })
-  const told = (fileName: string): string => `s3://${bucket}/${objectOf(fileName).Key}`
+  const reported = (fileName: string): string => `s3://${bucket}/${objectOf(fileName).Key}`
   const draftOf = (fileName: string): string => inFolder(draftFolder, `${fileName}.draft`)
 
   async function has(fileName: string): Promise<boolean> {
@@ -53,7 +53,7 @@ export function s3Storage(url: URL, draftFolder: string): ArchiveStorage {
       return true
     } catch (error) {
       if (isMissing(error)) return false
-      throw asFault(error, told(fileName))
+      throw asFault(error, reported(fileName))
     }
   }
 
@@ -76,10 +76,10 @@ export function s3Storage(url: URL, draftFolder: string): ArchiveStorage {
     } catch (error) {
       if (isMissing(error)) {
         throw new DamagedArchive(
-          `${told(fileName)} is not there: put it back, or set ARCHIVE_URL to where it is`,
+          `${reported(fileName)} is not there: put it back, or set ARCHIVE_URL to where it is`,
         )
       }
-      throw asFault(error, told(fileName))
+      throw asFault(error, reported(fileName))
     }
   }
 
@@ -125,7 +125,7 @@ export function s3Storage(url: URL, draftFolder: string): ArchiveStorage {
       try {
         await upload.done()
       } catch (error) {
-        throw asFault(error, told(fileName))
+        throw asFault(error, reported(fileName))
       }
       await rm(draftOf(fileName), { force: true })
     },
@@ -138,7 +138,7 @@ export function s3Storage(url: URL, draftFolder: string): ArchiveStorage {
         await abortUploads(fileName)
         await client.send(new DeleteObjectCommand(objectOf(fileName)))
       } catch (error) {
-        throw asFault(error, told(fileName))
+        throw asFault(error, reported(fileName))
       }
     },
     close: () => client.destroy(),

@@ -1,6 +1,6 @@
 import { toDecimal } from '../../market/decimal.ts'
 import { type Json, WrittenNumber } from '../answer.ts'
-import type { Face } from '../face.ts'
+import type { Endpoint } from '../endpoint.ts'
 import { changeAt, isAt } from './places.ts'
 
 /** About the first market of an answer: it has no price, a thousand times its price, or is not traded any more. */
@@ -13,16 +13,16 @@ export type PriceFault =
 export const isPriceFault = (fault: Readonly<{ name: string }>): fault is PriceFault =>
   fault.name === 'halted-market' || Object.hasOwn(otherPrices, fault.name)
 
-type Asked = Readonly<{ face: Face; path: string; query: URLSearchParams }>
+type Asked = Readonly<{ endpoint: Endpoint; path: string; query: URLSearchParams }>
 
 /** The body with the fault; as it is where it has no such market. */
-export function withPriceFault({ name }: PriceFault, body: Json, { face, path, query }: Asked): Json {
+export function withPriceFault({ name }: PriceFault, body: Json, { endpoint, path, query }: Asked): Json {
   if (name !== 'halted-market') {
-    return (face.tickers ?? [])
+    return (endpoint.tickers ?? [])
       .filter((place) => isAt(place, path))
       .reduce((changed, { at }) => changeAt(changed, at, otherPrices[name]), body)
   }
-  return (face.halted ?? [])
+  return (endpoint.halted ?? [])
     .filter((place) => isAt(place, path) && (place.onlyWith === undefined || query.has(place.onlyWith)))
     .reduce((changed, { at, value }) => changeAt(changed, at, () => value), body)
 }

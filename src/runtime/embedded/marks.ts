@@ -23,14 +23,14 @@ export async function leaveMark(folder: string): Promise<Mark> {
 }
 
 /** The marks whose process lives. Those of the dead are removed: no later process can bear the same name. */
-export async function livingMarks(folder: string): Promise<string[]> {
-  const living: string[] = []
+export async function dynamicMarks(folder: string): Promise<string[]> {
+  const dynamic: string[] = []
   for (const name of await readdir(folder)) {
     const [pid, identity] = name.split('.')
-    if (identity === (await processIdentity(Number(pid)))) living.push(name)
+    if (identity === (await processIdentity(Number(pid)))) dynamic.push(name)
     else await rm(join(folder, name), { force: true })
   }
-  return living
+  return dynamic
 }
 
 /**
@@ -55,7 +55,7 @@ async function takeTurn(folder: string): Promise<Mark> {
   const deadline = AbortSignal.timeout(turnWaitMs)
   for (;;) {
     const mark = await leaveMark(folder)
-    const others = (await livingMarks(folder)).filter((name) => name !== mark.name)
+    const others = (await dynamicMarks(folder)).filter((name) => name !== mark.name)
     if (others.length === 0) return mark
     await mark.remove()
     if (deadline.aborted) {

@@ -28,7 +28,7 @@ export async function findPostmaster(dataDir: string): Promise<Postmaster | unde
 }
 
 /** Waits while a server is starting or stopping: what is left is one that is ready, or none. */
-export async function settledPostmaster(dataDir: string): Promise<Postmaster | undefined> {
+export async function steadyPostmaster(dataDir: string): Promise<Postmaster | undefined> {
   const settled = await waitFor(async () => {
     const found = await findPostmaster(dataDir)
     if (found === undefined) return 'none'

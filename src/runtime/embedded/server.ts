@@ -85,10 +85,14 @@ async function createCluster({ folder, account }: Home, { initdb }: Binaries): P
     await runAs(account, initdb, [...options, ...owner, `--pgdata=${created}`])
   } catch (cause) {
     await rm(created, { recursive: true, force: true })
-    const told = cause instanceof Error && 'stderr' in cause ? lastLine(String(cause.stderr)) : String(cause)
-    throw new Misconfigured(`initdb cannot create the database in ${folder} (${told}): or set DATABASE_URL`, {
-      cause,
-    })
+    const reported =
+      cause instanceof Error && 'stderr' in cause ? lastLine(String(cause.stderr)) : String(cause)
+    throw new Misconfigured(
+      `initdb cannot create the database in ${folder} (${reported}): or set DATABASE_URL`,
+      {
+        cause,
+      },
+    )
   }
   await rename(created, dataDirOf(folder))
 }

@@ -56,11 +56,11 @@ export function classifyError(table: ErrorTable, answer: HttpAnswer): Fault | un
   const found = error === undefined ? undefined : kindOf(table, error)
   const kind = status === 429 && found !== 'banned' ? 'wait' : found
   if (kind === undefined && error === undefined) return undefined
-  if (!isBelieved(table, status, kind)) return undefined
+  if (!isTrusted(table, status, kind)) return undefined
   return faultOf(table, kind ?? 'unrelated', answer, error)
 }
 
-function isBelieved({ clientStatuses }: ErrorTable, status: number, kind: ErrorKind | undefined): boolean {
+function isTrusted({ clientStatuses }: ErrorTable, status: number, kind: ErrorKind | undefined): boolean {
   const isTurnedAway = status === 403 || status === 418
   if ((status < 500 && !isTurnedAway) || clientStatuses?.includes(status)) return true
   return kind !== undefined && (isTurnedAway ? whenTurnedAway : whenInTrouble).includes(kind)

@@ -3,7 +3,7 @@ import type { SendOptions } from '../../http/request.ts'
 import { earlier, type Instant, plus } from '../../market/instant.ts'
 import { type AlignedRange, candleFrom } from '../../market/range.ts'
 import { type AlignedInstant, ceilTo, floorTo, plusCandles, timeframeMs } from '../../market/timeframe.ts'
-import type { AskReach } from '../ask.ts'
+import type { AskDeps } from '../ask.ts'
 import { type CandleProvider, type CandleQuery, toHttpRequest } from '../source.ts'
 import type { WindowAsker } from './window-asker.ts'
 
@@ -24,7 +24,7 @@ type Shown = Readonly<{ from: Instant; lengthMs: number }>
  * unit of time in which they begin; inside of it the first open time that is not rejected is searched for.
  */
 export class HistoryBeginning {
-  readonly #reach: AskReach
+  readonly #deps: AskDeps
   readonly #source: CandleProvider
   readonly #query: CandleQuery
   readonly #options: SendOptions
@@ -32,13 +32,13 @@ export class HistoryBeginning {
   #shown: Promise<Shown | undefined> | undefined
 
   constructor(
-    reach: AskReach,
+    deps: AskDeps,
     source: CandleProvider,
     query: CandleQuery,
     options: SendOptions,
     asker: WindowAsker,
   ) {
-    this.#reach = reach
+    this.#deps = deps
     this.#source = source
     this.#query = query
     this.#options = options
@@ -68,7 +68,7 @@ export class HistoryBeginning {
   async #readShown(): Promise<Shown | undefined> {
     const { candles } = this.#source
     if (!('beginnings' in candles) || candles.beginnings === undefined) return undefined
-    const { http, baseUrls } = this.#reach
+    const { http, baseUrls } = this.#deps
     for (const { lengthMs, request, parse } of candles.beginnings) {
       const complete = toHttpRequest(this.#source, request(this.#query.symbol), baseUrls)
       this.#asker.countRequest()

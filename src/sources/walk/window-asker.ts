@@ -10,7 +10,7 @@ import {
   type Timeframe,
   timeframeMs,
 } from '../../market/timeframe.ts'
-import { type AskReach, askForCandles } from '../ask.ts'
+import { type AskDeps, askForCandles } from '../ask.ts'
 import { firstIn, firstOf, type RowAnswer } from '../row-times.ts'
 import { type CandleProvider, type CandleQuery, reachableFrom } from '../source.ts'
 
@@ -19,7 +19,7 @@ import { type CandleProvider, type CandleQuery, reachableFrom } from '../source.
  * many rows one holds, and how far back they reach.
  */
 export class WindowAsker {
-  readonly #reach: AskReach
+  readonly #deps: AskDeps
   readonly #source: CandleProvider
   readonly #query: CandleQuery
   readonly #options: SendOptions
@@ -35,8 +35,8 @@ export class WindowAsker {
   /** Whether a source that does not tell how far back it reaches was seen to reach back behind the walk. */
   #reachesBack: boolean
 
-  constructor(reach: AskReach, source: CandleProvider, query: CandleQuery, options: SendOptions) {
-    this.#reach = reach
+  constructor(deps: AskDeps, source: CandleProvider, query: CandleQuery, options: SendOptions) {
+    this.#deps = deps
     this.#source = source
     this.#query = query
     this.#options = options
@@ -97,7 +97,7 @@ export class WindowAsker {
   async get(range: AlignedRange, timeframe: Timeframe): Promise<RowAnswer> {
     const page = { ...this.#query, range, timeframe }
     try {
-      const answer = await askForCandles(this.#reach, this.#source, page, this.#options)
+      const answer = await askForCandles(this.#deps, this.#source, page, this.#options)
       this.#requests += answer.requests
       this.#mostRows = Math.max(this.#mostRows, answer.rows.length)
       if (timeframe === this.#query.timeframe) this.learnReach(answer)

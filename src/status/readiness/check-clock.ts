@@ -1,9 +1,9 @@
 import { readClockSkewMs, skewText } from '../../store/database-clock.ts'
 import { databaseOf } from '../../store/transaction.ts'
-import type { ReadinessReach } from './readiness.ts'
+import type { ReadinessDeps } from './readiness.ts'
 
 /** A message where this machine's clock is not the database's; a start is refused then. */
-export async function checkClock({ pool, clock, settings }: ReadinessReach): Promise<string | undefined> {
+export async function checkClock({ pool, clock, settings }: ReadinessDeps): Promise<string | undefined> {
   const skewMs = await readClockSkewMs(databaseOf(pool), clock)
   if (Math.abs(skewMs) <= settings.monitoring.clockSkew) return undefined
   return `this machine's clock is ${skewText(skewMs)} the database's: set both by NTP`

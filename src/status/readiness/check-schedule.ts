@@ -2,7 +2,7 @@ import { minute, plus } from '../../market/instant.ts'
 import { listCoins } from '../../store/coins.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { counted } from '../words.ts'
-import type { ReadinessReach } from './readiness.ts'
+import type { ReadinessDeps } from './readiness.ts'
 
 /** A coin tracked for less may not have its schedule yet. */
 const newCoinMs = 5 * minute
@@ -14,13 +14,11 @@ export async function checkSchedule({
   settings,
   pool,
   clock,
-}: ReadinessReach): Promise<string | undefined> {
-  const followed = await listCoins(databaseOf(pool))
+}: ReadinessDeps): Promise<string | undefined> {
+  const tracked = await listCoins(databaseOf(pool))
   // The scheduler registers new coins every few minutes: until then none of their schedules is missing.
   const longEnough = plus(clock.now(), -newCoinMs)
-  const coins = followed.filter(({ markets }) =>
-    markets.every(({ followedFrom }) => followedFrom <= longEnough),
-  )
+  const coins = tracked.filter(({ markets }) => markets.every(({ trackedFrom }) => trackedFrom <= longEnough))
   const wanted = jobs.flatMap((job) =>
     (job.schedules?.(settings, coins) ?? []).map(({ pattern, payload }) => ({
       queue: job.queueOf(payload),

@@ -11,7 +11,7 @@ import { type EndedRun, newestEndedRuns } from '../../store/runs.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { subjectOf } from '../runs.ts'
 import { lengthInWords } from '../words.ts'
-import type { ReadinessReach } from './readiness.ts'
+import type { ReadinessDeps } from './readiness.ts'
 
 /** For anybody: whose session it is is a finding of its own. */
 export const blockedReason = 'a session of another program blocks writes: `beacon status` names it'
@@ -39,14 +39,14 @@ type Tick = Readonly<{
  * heartbeat ends, a schedule of the last minutes whose run has not ended, or whose runs fail because the database refuses
  * what they write.
  */
-export async function checkWork(reach: ReadinessReach): Promise<string | undefined> {
-  const { engine, pool, upSinceMs } = reach
+export async function checkWork(deps: ReadinessDeps): Promise<string | undefined> {
+  const { engine, pool, upSinceMs } = deps
   const db = databaseOf(pool)
   const [blocking] = await readBlockingSessions(db)
   if (blocking) return blockedReason
   if (performance.now() - upSinceMs < startMs) return undefined
   const now = await readDatabaseTime(db)
-  const ticks = await ticksOf(reach, now)
+  const ticks = await ticksOf(deps, now)
   const queues = [...new Set(ticks.map(({ queue }) => queue))]
   const [idle] = await idleQueues(engine, queues, now)
   if (idle) {
@@ -69,7 +69,7 @@ export async function checkWork(reach: ReadinessReach): Promise<string | undefin
 }
 
 /** Each schedule, with the time of its last run that must have ended by now. */
-async function ticksOf({ jobs, settings, pool }: ReadinessReach, now: Instant): Promise<Tick[]> {
+async function ticksOf({ jobs, settings, pool }: ReadinessDeps, now: Instant): Promise<Tick[]> {
   const coins = await listCoins(databaseOf(pool))
   const since = plus(now, -startMs)
   return jobs.flatMap((job) =>

@@ -21,7 +21,7 @@ export const readinessFindings = (readiness: Readiness): Finding[] =>
     const check = readiness[name]
     return check.ok || check.reason === blockedReason
       ? []
-      : [attention(`${subjects[name]} ${seenFrom}`, sentenceOf(check.reason))]
+      : [attention(`${subjects[name]} ${seenFrom}`, messageOf(check.reason))]
   })
 
-const sentenceOf = (reason: string): string => `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`
+const messageOf = (reason: string): string => `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`

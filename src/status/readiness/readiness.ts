@@ -14,7 +14,7 @@ import { checkClock } from './check-clock.ts'
 import { checkSchedule } from './check-schedule.ts'
 import { checkWork } from './check-work.ts'
 
-export type ReadinessReach = Readonly<{
+export type ReadinessDeps = Readonly<{
   settings: Settings
   /** Those that the jobs use. */
   pool: Pool
@@ -37,22 +37,22 @@ export type Readiness = Readonly<Record<'database' | 'queue' | 'schedule' | 'wor
 const checkLimitMs = 4 * second
 
 /** Whether the daemon can do its work, and does it: asked over the connections that its jobs and workers use. */
-export async function readReadiness(reach: ReadinessReach): Promise<Readiness> {
-  const { pool, engine, log } = reach
+export async function readReadiness(deps: ReadinessDeps): Promise<Readiness> {
+  const { pool, engine, log } = deps
   const check = (name: string, silence: string, work: () => Promise<unknown>) =>
     carryOut(log, name, silence, work)
   const [database, queue, schedule, work, clock] = await Promise.all([
-    check('database', silenceOfDatabase(reach), () => requireWritable(pool)),
+    check('database', silenceOfDatabase(deps), () => requireWritable(pool)),
     check('queue', 'the queue does not answer', () => engine.check()),
-    check('schedule', 'the schedule does not answer', () => checkSchedule(reach)),
-    check('work', 'the progress of the jobs cannot be read', () => checkWork(reach)),
-    check('clock', 'the clock of the database does not answer', () => checkClock(reach)),
+    check('schedule', 'the schedule does not answer', () => checkSchedule(deps)),
+    check('work', 'the progress of the jobs cannot be read', () => checkWork(deps)),
+    check('clock', 'the clock of the database does not answer', () => checkClock(deps)),
   ])
   return { database, queue, schedule, work, clock }
 }
 
 /** The log of an embedded server may name a file of ours: of that only the kind is for anybody. */
-function silenceOfDatabase({ whyDown }: ReadinessReach): string {
+function silenceOfDatabase({ whyDown }: ReadinessDeps): string {
   const why = whyDown?.()
   if (why === undefined) return 'the database does not answer'
   const isFull = /No space left on device/.test(why)

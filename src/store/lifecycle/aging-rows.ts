@@ -31,10 +31,10 @@ export function mayLeave(aging: Aging): SQL {
 /** Evidence stays for as long as something points to it. */
 const reasonsToStay: Readonly<Record<string, (aging: Aging) => readonly SQL[]>> = {
   // `gaps` and `certificate` name it as the cause.
-  quarantined_rows: () => [sql`(aging.settlement is null and aging.timeframe is not null)`],
+  quarantined_rows: () => [sql`(aging.resolution is null and aging.timeframe is not null)`],
   ingest_runs: (aging) => [
     sql`exists (select from candle_revisions where run_id = aging.id)`,
-    sql`exists (select from quarantined_rows where run_id = aging.id and settlement is null and timeframe is not null)`,
+    sql`exists (select from quarantined_rows where run_id = aging.id and resolution is null and timeframe is not null)`,
     sql`(aging.outcome @? '$ ? (@.new > 0 || @.revised > 0)' and (${explainsRange} or ${explainsCloses(aging)}))`,
   ],
 }

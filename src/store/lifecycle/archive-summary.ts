@@ -29,13 +29,13 @@ type SummaryRow = Readonly<{
 
 export async function readArchiveSummary(db: Database): Promise<ArchiveSummary> {
   const { rows } = await db.execute<SummaryRow>(sql`
-    with believed as (select * from archives where state in ('verified', 'dropped', 'restored'))
+    with trusted as (select * from archives where state in ('verified', 'dropped', 'restored'))
     select count(*)::integer as files, coalesce(sum(row_count), 0) as rows, coalesce(sum(bytes), 0) as bytes,
       (select count(*)::integer from archives where state in ('writing', 'written')) as unverified,
       (select jsonb_build_object('name', coalesce(partition_name, table_name), 'rows', row_count, 'bytes', bytes,
-        'created_ms', extract(epoch from created_at) * 1000) from believed order by created_at desc limit 1) as newest,
+        'created_ms', extract(epoch from created_at) * 1000) from trusted order by created_at desc limit 1) as newest,
       extract(epoch from max(verified_at)) * 1000 as last_ms, extract(epoch from min(verified_at)) * 1000 as first_ms
-    from believed`)
+    from trusted`)
   const [row] = rows
   if (!row) throw new Error('an aggregate without a row')
   const { newest } = row

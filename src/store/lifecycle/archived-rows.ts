@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { Misconfigured } from '../../fault.ts'
 import { type Instant, plus, toInstant } from '../../market/instant.ts'
 import type { Range } from '../../market/range.ts'
-import { asUpkeep } from '../acting.ts'
+import { asMaintenance } from '../acting.ts'
 import { type Database, inTransaction, type Transaction } from '../transaction.ts'
 import type { AgingRows } from './aging-rows.ts'
 import { type ArchiveColumn, type Content, contentOfRows, type RowSelection } from './archive-content.ts'
@@ -20,7 +20,9 @@ export async function inRowsTransaction<T>(
   table: string,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
-  return (await belongsToUsers(pool, table)) ? asUpkeep(pool, work) : inTransaction(pool, work, 'upkeep')
+  return (await belongsToUsers(pool, table))
+    ? asMaintenance(pool, work)
+    : inTransaction(pool, work, 'maintenance')
 }
 
 export async function belongsToUsers(pool: Pool, table: string): Promise<boolean> {

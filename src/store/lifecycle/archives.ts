@@ -56,8 +56,8 @@ export type Archive = Readonly<{
 }>
 
 /** States in which a file was read back and found equal to the rows it stands for. */
-const believedStates: readonly ArchiveState[] = ['verified', 'dropped', 'restored']
-export const isBelieved = ({ state }: Archive): boolean => believedStates.includes(state)
+const trustedStates: readonly ArchiveState[] = ['verified', 'dropped', 'restored']
+export const isTrusted = ({ state }: Archive): boolean => trustedStates.includes(state)
 
 export const columnsForm = z.array(z.object({ name: z.string(), type: z.string(), nullable: z.boolean() }))
 export const checksumsForm = z.record(z.string(), z.string())
@@ -186,7 +186,7 @@ export async function recordVerified(db: Database, id: string, now: Instant): Pr
 /** The file was read back once more, and is what it was. */
 export async function recordReadBack(db: Database, id: string, now: Instant): Promise<void> {
   await db.execute(sql`
-    update archives set verified_at = ${toIso(now)}::timestamp where id = ${id}::uuid and state in ${believedStates}`)
+    update archives set verified_at = ${toIso(now)}::timestamp where id = ${id}::uuid and state in ${trustedStates}`)
 }
 
 /** The rows of the archive left the table in this very transaction. */
@@ -251,7 +251,7 @@ const spanOf = ({ range }: Pick<Partition, 'range'>): SQL => sql`${spansText([ra
  * that they are in the file alone from here on. Of older files from which rows of this time had been put back, the newer
  * one is read there.
  */
-export async function settleArchived(
+export async function recordArchived(
   db: Database,
   partition: Partition,
   archive: Archive,
@@ -297,7 +297,7 @@ export async function endRestored(db: Database, partitions: readonly Partition[]
 export const listSuperseded = (db: Database): Promise<Archive[]> =>
   select(
     db,
-    sql`superseded_ranges @> tsmultirange(tsrange(range_from, range_to)) and state in ${believedStates}`,
+    sql`superseded_ranges @> tsmultirange(tsrange(range_from, range_to)) and state in ${trustedStates}`,
   )
 
 /** A file that says itself what its row of the manifest should be. */

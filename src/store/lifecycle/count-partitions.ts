@@ -48,7 +48,7 @@ async function countTogether(
     const { rows } = await inTransaction(
       pool,
       ({ db }) => db.execute<{ oid: string; rows: string }>(sql.join(parts, sql` union all `)),
-      'upkeep',
+      'maintenance',
     )
     return rows.map((row) => [Number(row.oid), Number(row.rows)])
   } catch (error) {

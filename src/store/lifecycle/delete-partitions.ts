@@ -12,7 +12,7 @@ import { readBlockers } from './partition-blockers.ts'
 import { type Hold, PartitionHeld } from './partition-holds.ts'
 import { lockAlone, lockParent, lockRows, lockWithParent, refuseAnother } from './partition-locks.ts'
 import type { Proof } from './safekeeping.ts'
-import { trimLedger } from './trim-ledger.ts'
+import { trimCoverage } from './trim-coverage.ts'
 
 /** Called between two steps, with the name of the one that is done: a test ends the process there. */
 export type Steps = (name: string) => Promise<void>
@@ -52,7 +52,7 @@ export const deletePartition = (
       await tx.db.execute(sql`drop table ${relationOf(partition)}`)
       await deps.steps('dropped')
     },
-    'upkeep',
+    'maintenance',
   )
 
 async function refuseBlocked({ db }: Transaction, partition: Partition): Promise<void> {
@@ -69,7 +69,7 @@ async function forget(
   for (const partition of partitions) await recordMaintenance(db, dropEntry(partition))
   if (timeframe === undefined || partitions.length === 0) return
   const ranges = partitions.map(({ range }) => range)
-  await trimLedger(
+  await trimCoverage(
     db,
     timeframe,
     ranges.map((range) => alignTo(timeframe, range)),
@@ -111,7 +111,7 @@ export const deletePartitions = (deps: DeleteDeps, partitions: readonly Partitio
       await forget(deps, tx, outcome.deleted)
       return outcome
     },
-    'upkeep',
+    'maintenance',
   )
 
 async function oneByOne(tx: Transaction, partitions: readonly Partition[]): Promise<Deleted> {

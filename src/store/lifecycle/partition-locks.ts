@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { type Instant, toIso, toMinuteText } from '../../market/instant.ts'
-import { isLockFailure } from '../lock-patience.ts'
+import { isLockFailure } from '../lock-retry-policy.ts'
 import { fromMs } from '../multirange.ts'
 import type { Database, Transaction } from '../transaction.ts'
 import { boundsIn, type Partition, relationOf } from './list-partitions.ts'

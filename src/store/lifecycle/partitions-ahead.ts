@@ -31,7 +31,7 @@ export const partitionsAheadOf = (
   now: Instant,
 ): PartitionsAhead[] =>
   tables.map((table) => {
-    const ranges = partitions.filter((leaf) => leaf.table === table).map(({ range }) => range)
+    const ranges = partitions.filter((partition) => partition.table === table).map(({ range }) => range)
     let coveredTo = now
     for (let next = ranges.find((range) => contains(range, now)); next; ) {
       const { to } = next

@@ -45,12 +45,12 @@ export function retentionPolicies({ timeframes: kept, prices }: Settings): Reten
 export type CountedPartition = Partition & Readonly<{ rows: number; isExact: boolean }>
 
 /** `stays`: not old enough. `goes`: with the next run. `held-back`: old enough, and kept all the same. */
-export type Verdict = 'stays' | 'goes' | 'held-back'
+export type Decision = 'stays' | 'goes' | 'held-back'
 
 export type PlannedPartition = Readonly<{
   partition: CountedPartition
   policy: RetentionPolicy
-  verdict: Verdict
+  decision: Decision
   /** Why, for people. */
   reason: string
   /** What holds it back, where that is to be told to somebody. */
@@ -107,10 +107,10 @@ function planTable(
     const planned = { partition, policy, hold: undefined, wantsAgreement: false }
     if (!isExpired(partition)) {
       const until = toMinuteText(expiryOf(partition, policy))
-      return { ...planned, verdict: 'stays', reason: `kept until ${until}` }
+      return { ...planned, decision: 'stays', reason: `kept until ${until}` }
     }
     const reason = `ended more than ${durationText(policy.keepMs)} ago`
-    const goes: PlannedPartition = { ...planned, verdict: 'goes', reason }
+    const goes: PlannedPartition = { ...planned, decision: 'goes', reason }
     const restoredUntil = restored.get(partition.oid)
     if (restoredUntil !== undefined) {
       const until = toMinuteText(restoredUntil)
@@ -140,6 +140,6 @@ function isMoreThanHalf(some: readonly CountedPartition[], all: readonly Counted
 /** The same plan with a partition held back that was to go. */
 export const heldBack = (planned: PlannedPartition, reason: string): PlannedPartition => ({
   ...planned,
-  verdict: 'held-back',
+  decision: 'held-back',
   reason: `${planned.reason}, but ${reason}`,
 })

@@ -55,7 +55,7 @@ export const rollUp = (db: Database, prices: Prices) =>
     insert into market_data_daily (coin_id, day, ${listed()})
     select coin_id, day, ${listed()} from (${computed(relationOf(prices), prices.range)}) as prices
     on conflict (coin_id, day) do update set (${listed()}) = (${listed('excluded')})
-      where market_data_daily.settled_at is null
+      where market_data_daily.finalized_at is null
         and (${listed('market_data_daily')}) is distinct from (${listed('excluded')})`)
 
 /**
@@ -68,7 +68,7 @@ export async function proveRollUp(db: Database, prices: Prices): Promise<void> {
     from (${computed(relationOf(prices), prices.range)}) as prices left join market_data_daily as daily using (coin_id, day)
     where case
       when daily.samples is null then true
-      when daily.settled_at is null then (${listed('prices')}) is distinct from (${listed('daily')})
+      when daily.finalized_at is null then (${listed('prices')}) is distinct from (${listed('daily')})
       else prices.first_at < daily.first_at or prices.last_at > daily.last_at or prices.low < daily.low
         or prices.high > daily.high or prices.samples > daily.samples
     end`)
@@ -82,8 +82,8 @@ export async function proveRollUp(db: Database, prices: Prices): Promise<void> {
 
 const settle = (db: Database, { range }: Prices, now: Instant) =>
   db.execute(sql`
-    update market_data_daily set settled_at = ${toIso(now)}::timestamp
-    where settled_at is null and day >= ${toIso(range.from)}::timestamp and day < ${toIso(range.to)}::timestamp`)
+    update market_data_daily set finalized_at = ${toIso(now)}::timestamp
+    where finalized_at is null and day >= ${toIso(range.from)}::timestamp and day < ${toIso(range.to)}::timestamp`)
 
 /** Prices are deleted once each of their days is one row. */
 export const rolledUp: Safekeeping = async (partition) => {

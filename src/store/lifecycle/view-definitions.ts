@@ -27,7 +27,7 @@ export async function ensureView(
   const text = await readIfThere(file)
   if (text === undefined) return false
   const sha256 = createHash('sha256').update(text).digest('hex')
-  return inTransaction(pool, (tx) => makeOnce(tx, { view, file, text, sha256, now }), 'upkeep')
+  return inTransaction(pool, (tx) => makeOnce(tx, { view, file, text, sha256, now }), 'maintenance')
 }
 
 type Definition = Readonly<{ view: string; file: string; text: string; sha256: string; now: Instant }>

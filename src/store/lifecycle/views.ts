@@ -26,5 +26,5 @@ export async function refreshView(pool: Pool, name: string): Promise<{ rows: num
     )
     return { rows: Number(rows[0]?.rows) }
   }
-  return inTransaction(pool, refresh, 'upkeep')
+  return inTransaction(pool, refresh, 'maintenance')
 }

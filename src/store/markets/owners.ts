@@ -37,9 +37,9 @@ export async function readLivesOf(db: Database, source: string, symbol: string):
     select coin_id, symbol,
       extract(epoch from listed_from) * 1000 as listed_from_ms,
       extract(epoch from listed_to) * 1000 as listed_to_ms,
-      followed_to is null and listed_to is null as is_tracked
+      tracked_to is null and listed_to is null as is_tracked
     from instruments where source = ${source}
-    order by is_tracked desc, shares_market, followed_from desc, coin_id`)
+    order by is_tracked desc, shares_market, tracked_from desc, coin_id`)
   const key = marketKey(source, symbol)
   const same = rows.filter((row) => marketKey(source, row.symbol) === key)
   return same.map((row) => ({

@@ -37,7 +37,7 @@ export const orCountAgain = sql`
     times_seen = quarantined_rows.times_seen + 1,
     last_seen_at = greatest(quarantined_rows.last_seen_at, excluded.last_seen_at),
     reason = excluded.reason, raw = excluded.raw, candle = excluded.candle, run_id = excluded.run_id,
-    (settlement, settled_at, settled_by, settled_reason) = (
-      select settlement, settled_at, settled_by, settled_reason from (select quarantined_rows.*) as was
-      where settlement not in ('loaded', 'withdrawn')
+    (resolution, resolved_at, resolved_by, resolved_reason) = (
+      select resolution, resolved_at, resolved_by, resolved_reason from (select quarantined_rows.*) as was
+      where resolution not in ('loaded', 'withdrawn')
     )`

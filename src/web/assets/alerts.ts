@@ -22,7 +22,7 @@ export function drawAlerts(place: Element, { alerts, generatedAt }: Status): voi
   )
 }
 
-function line({ sentence, openedAt, resolvedAt, details, path }: Alert, now: string): HTMLElement {
+function line({ message, openedAt, resolvedAt, details, path }: Alert, now: string): HTMLElement {
   const isOpen = resolvedAt === null
   const lasted = age(secondsBetween(openedAt, resolvedAt ?? now))
   return h(
@@ -34,7 +34,7 @@ function line({ sentence, openedAt, resolvedAt, details, path }: Alert, now: str
       { class: 'what' },
       h('a', { href: `${base}${path}` }, isOpen ? 'Open' : 'Resolved'),
       ' ',
-      withCode(sentence),
+      withCode(message),
     ),
     h(
       'span',

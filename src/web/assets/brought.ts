@@ -3,15 +3,15 @@
 const isRead = (): boolean => document.readyState !== 'loading'
 
 /** What has come to its end: something follows it, or all has been read. */
-const find = (question: string): HTMLElement | undefined =>
+const find = (request: string): HTMLElement | undefined =>
   [...document.querySelectorAll<HTMLElement>('[data-question]')].find(
-    (one) => one.dataset.question === question && (one.nextSibling || isRead()),
+    (one) => one.dataset.request === request && (one.nextSibling || isRead()),
   )
 
 /** The answer to a request, once: waits for it as long as the page is still being sent; undefined where it has none. */
-export async function brought(question: string): Promise<unknown> {
-  while (!find(question) && !isRead()) await somethingMore()
-  const found = find(question)
+export async function brought(request: string): Promise<unknown> {
+  while (!find(request) && !isRead()) await somethingMore()
+  const found = find(request)
   found?.remove()
   return found && JSON.parse(found.textContent)
 }

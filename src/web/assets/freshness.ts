@@ -68,8 +68,8 @@ const coinName = (symbol: string, coinId: string) => [
 function cellOf(series: SeriesStatus | undefined): HTMLElement {
   if (!series) return h('span', { class: 'faint' }, '–')
   const { symbol, word } = states[series.state]
-  const { owedCandles, wantedCandles } = series
-  const isComplete = owedCandles === 0 || wantedCandles === 0
+  const { missingCandles, wantedCandles } = series
+  const isComplete = missingCandles === 0 || wantedCandles === 0
   const behind = series.secondsBehind === null ? 'none' : age(series.secondsBehind)
   return h(
     'button',
@@ -87,23 +87,23 @@ function cellOf(series: SeriesStatus | undefined): HTMLElement {
       h('progress', {
         class: 'history',
         max: wantedCandles,
-        value: wantedCandles - owedCandles,
+        value: wantedCandles - missingCandles,
         'aria-label': 'history stored',
       }),
   )
 }
 
 function details(series: SeriesStatus, word: string): string {
-  const { coinId, timeframe, source, market, lastOpenTime, lastCloseTime, owedCandles, wantedCandles } =
+  const { coinId, timeframe, source, market, lastOpenTime, lastCloseTime, missingCandles, wantedCandles } =
     series
   return [
     `${coinId} ${timeframe} · ${word}${series.quiet ? ', no trades since' : ''}`,
     lastOpenTime === null || lastCloseTime === null
       ? 'No candle yet'
       : `Last candle ${instant(lastOpenTime)} – ${instant(lastCloseTime).slice(11)} UTC`,
-    owedCandles === 0
+    missingCandles === 0
       ? `All ${count(wantedCandles)} candles of its history are stored`
-      : `${count(owedCandles)} of ${count(wantedCandles)} candles of its history are missing`,
+      : `${count(missingCandles)} of ${count(wantedCandles)} candles of its history are missing`,
     `From ${source}, ${market}`,
   ].join('\n')
 }

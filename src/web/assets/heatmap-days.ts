@@ -54,7 +54,7 @@ export function dayOf(coverage: Coverage, coin: CoinDays, index: number): Day {
 export const dateOf = (coverage: Coverage, index: number): string =>
   day(new Date(Date.parse(coverage.from) + index * dayMs).toISOString())
 
-export function sentenceOf(coverage: Coverage, coin: CoinDays, index: number): string {
+export function messageOf(coverage: Coverage, coin: CoinDays, index: number): string {
   const { kind, stored, absent, refused, missing, closed } = dayOf(coverage, coin, index)
   const isUnfinished = closed < coverage.candlesOfDay
   const parts = [

@@ -4,7 +4,7 @@ import type { GapsAnswer } from '../api.ts'
 import { ask } from './ask.ts'
 import { type Child, draw, h, within } from './dom.ts'
 import { choices, hidden, nothing } from './elements.ts'
-import { type CoinDays, type Coverage, dateOf, dayMs, kinds, sentenceOf, summaryOf } from './heatmap-days.ts'
+import { type CoinDays, type Coverage, dateOf, dayMs, kinds, messageOf, summaryOf } from './heatmap-days.ts'
 import { paintAxis, paintRows } from './heatmap-paint.ts'
 import { openRoving } from './roving.ts'
 import { count } from './words.ts'
@@ -31,7 +31,7 @@ type Options = Readonly<{
   /** Is called for a day that somebody wants to see. */
   choose: Choose
   /** What a tip says has changed. */
-  tellRedrawn(): void
+  reportRedrawn(): void
 }>
 
 const steps: Readonly<Record<string, number>> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -30, PageDown: 30 }
@@ -104,7 +104,7 @@ class Heatmap {
   }
 
   #redraw(): void {
-    const { place, tellRedrawn } = this.#options
+    const { place, reportRedrawn } = this.#options
     if (this.#timeframe === undefined) return
     draw(
       place,
@@ -119,7 +119,7 @@ class Heatmap {
       this.#inSight.observe(one)
     }
     this.#oneStop()
-    tellRedrawn()
+    reportRedrawn()
   }
 
   #controls(): HTMLElement {
@@ -222,7 +222,7 @@ class Heatmap {
     const index = Math.max(0, Math.min(coverage.days - 1, wanted))
     this.#at.set(coin.coinId, index)
     row.dataset.tip = tipOf(coverage, coin, index)
-    this.#options.tellRedrawn()
+    this.#options.reportRedrawn()
     this.#paint([row])
   }
 
@@ -267,7 +267,7 @@ class Heatmap {
 export const openHeatmap = (options: Options): Heatmap => new Heatmap(options)
 
 const tipOf = (coverage: Coverage, coin: CoinDays, index: number): string =>
-  `${coin.symbol} ${coverage.timeframe} · ${sentenceOf(coverage, coin, index)}`
+  `${coin.symbol} ${coverage.timeframe} · ${messageOf(coverage, coin, index)}`
 
 /** The coins in the order of the page; those that nothing is expected of any more after them. */
 function inOrder(coins: readonly CoinDays[], coinIds: readonly string[]): CoinDays[] {
@@ -305,7 +305,7 @@ function detail(chosen: Chosen | undefined, coverage: Coverage | undefined): HTM
       'p',
       {},
       h('b', {}, `${coin.coinId} ${coverage.timeframe}`),
-      ` · ${sentenceOf(coverage, coin, index).replace('\n', ': ')}`,
+      ` · ${messageOf(coverage, coin, index).replace('\n', ': ')}`,
     ),
     gaps === undefined ? h('p', { class: 'faint' }, 'Looking for the gaps …') : gapList(gaps, range),
     h('button', { type: 'button', class: 'more', 'data-chart': true }, 'Show this day in the chart'),

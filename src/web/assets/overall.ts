@@ -15,7 +15,7 @@ export const states = {
 type Finding = Status['overall']['findings'][number]
 
 export function drawOverall(place: Element, status: Status): void {
-  const { state, sentence, findings } = status.overall
+  const { state, message, findings } = status.overall
   const { symbol, word } = states[state]
   const [first, ...others] = findings
   draw(
@@ -28,7 +28,7 @@ export function drawOverall(place: Element, status: Status): void {
         'div',
         {},
         h('p', { class: 'state' }, word, first && [' · ', whenAndWhere(first, status.generatedAt)]),
-        h('p', { class: 'sentence' }, withCode(sentence)),
+        h('p', { class: 'message' }, withCode(message)),
         others.length > 0 &&
           h(
             'ul',
@@ -37,7 +37,7 @@ export function drawOverall(place: Element, status: Status): void {
               h(
                 'li',
                 { class: one.state },
-                withCode(one.sentence),
+                withCode(one.message),
                 ' ',
                 whenAndWhere(one, status.generatedAt),
               ),
@@ -62,7 +62,7 @@ const whenAndWhere = ({ since, path }: Finding, now: string): HTMLElement =>
 
 function figures({ series, prices, process, generatedAt }: Status): Child[] {
   const fresh = series.filter(({ state }) => state === 'fresh').length
-  const missing = series.reduce((sum, { owedCandles }) => sum + owedCandles, 0)
+  const missing = series.reduce((sum, { missingCandles }) => sum + missingCandles, 0)
   const newest = prices.length > 0 ? Math.min(...prices.map(({ ageSeconds }) => ageSeconds)) : undefined
   return [
     figure('Series fresh', `${fresh}`, `of ${series.length}`),

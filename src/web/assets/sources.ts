@@ -108,14 +108,14 @@ function row(
 const behind = (lagSeconds: number | null): string =>
   lagSeconds === null ? 'nothing yet' : lagSeconds === 0 ? 'up to date' : age(lagSeconds)
 
-function history({ owedCandles, wantedCandles }: SourceStatus): Child[] {
-  const share = wantedCandles === 0 ? 1 : (wantedCandles - owedCandles) / wantedCandles
+function history({ missingCandles, wantedCandles }: SourceStatus): Child[] {
+  const share = wantedCandles === 0 ? 1 : (wantedCandles - missingCandles) / wantedCandles
   // Nearly complete is not complete.
-  const percent = owedCandles === 0 ? '100' : (Math.floor(share * 1000) / 10).toFixed(1)
+  const percent = missingCandles === 0 ? '100' : (Math.floor(share * 1000) / 10).toFixed(1)
   return meter(
     share,
     `${percent} %`,
-    owedCandles === 0 ? 'complete' : `${counted(owedCandles, 'candle')} missing`,
+    missingCandles === 0 ? 'complete' : `${counted(missingCandles, 'candle')} missing`,
   )
 }
 

@@ -8,13 +8,13 @@ import { mark, time } from './elements.ts'
 import { drawFreshness } from './freshness.ts'
 import { openHeatmap } from './heatmap.ts'
 import { watchDaemon } from './live.ts'
+import { drawQueues, drawStorage, openMaintenance } from './maintenance.ts'
 import { drawOverall, states } from './overall.ts'
 import { drawPrices } from './prices.ts'
 import { openRoving } from './roving.ts'
 import { openRuns } from './runs.ts'
 import { openSources } from './sources.ts'
 import { followTips } from './tip.ts'
-import { drawQueues, drawStorage, openUpkeep } from './upkeep.ts'
 import { age, instant, secondsBetween } from './words.ts'
 
 function part(name: string): HTMLElement {
@@ -24,12 +24,12 @@ function part(name: string): HTMLElement {
 }
 
 const tip = document.getElementById('tip')
-const tellRedrawn = tip ? followTips(tip) : () => undefined
+const reportRedrawn = tip ? followTips(tip) : () => undefined
 const chart = openChart(part('chart'))
-const heatmap = openHeatmap({ place: part('coverage'), choose: chart.choose, tellRedrawn })
+const heatmap = openHeatmap({ place: part('coverage'), choose: chart.choose, reportRedrawn })
 const drawRuns = openRuns(part('runs'))
 const drawSources = openSources(part('sources'))
-const drawUpkeep = openUpkeep({
+const drawMaintenance = openMaintenance({
   jobs: part('jobs'),
   archives: part('archives'),
   retention: part('retention'),
@@ -47,12 +47,12 @@ const banMarks = { 'slow-down': '◔', banned: '✗', unserved: '⊘' } as const
 function drawBans({ bans, generatedAt }: Status): void {
   draw(
     part('bans'),
-    (bans ?? []).map(({ kind, sentence, until }) =>
+    (bans ?? []).map(({ kind, message, until }) =>
       h(
         'li',
         { class: `ban ${kind}` },
         mark(banMarks[kind]),
-        h('span', {}, sentence),
+        h('span', {}, message),
         h(
           'span',
           { class: 'until' },
@@ -68,10 +68,10 @@ function drawBans({ bans, generatedAt }: Status): void {
 let announced: string | undefined
 
 /** Said aloud when the state changes, and not at every number in the sentence. */
-function announce(state: string, sentence: string): void {
+function announce(state: string, message: string): void {
   if (state === announced) return
   announced = state
-  draw(part('announcement'), sentence)
+  draw(part('announcement'), message)
 }
 
 function drawFooter({ process: { version, startedAt } }: Status): void {
@@ -94,15 +94,15 @@ function show(status: Status): void {
   latest = status
   document.body.classList.remove('lost', 'stale')
   document.getElementById('main')?.classList.remove('waiting')
-  const { state, sentence } = status.overall
+  const { state, message } = status.overall
   drawOverall(part('overall'), status)
   document.title = `${states[state].symbol} ${states[state].word} · Beacon`
-  announce(state, sentence)
+  announce(state, message)
   drawBans(status)
   unlessSame('freshness', status.series, () => {
     drawFreshness(part('freshness'), status)
     oneStopForCells()
-    tellRedrawn()
+    reportRedrawn()
   })
   unlessSame('prices', status.prices, () => drawPrices(part('prices'), status))
   drawRuns(status)
@@ -128,14 +128,14 @@ function drawSlowly(status: Status): void {
   if (drawnSlowlyAt !== undefined && performance.now() - drawnSlowlyAt < slowlyMs) return
   drawnSlowlyAt = performance.now()
   void heatmap.update(status)
-  void drawUpkeep(status)
+  void drawMaintenance(status)
   void drawDatabase(part('database'))
 }
 
 /** What was shown stays, greyed: it was true then. */
-function showTrouble(sentence: string): void {
+function showTrouble(message: string): void {
   document.body.classList.add('lost')
-  drawVerdict(sentence)
+  drawDecision(message)
   draw(part('live'), h('span', { class: 'dot', 'aria-hidden': 'true' }), lastNews('not up to date'))
 }
 
@@ -147,23 +147,18 @@ function showStale(): void {
 const lastNews = (what: string): string =>
   latest ? `${what} since ${latest.generatedAt.slice(11, 19)} UTC` : what
 
-function drawVerdict(sentence: string): void {
+function drawDecision(message: string): void {
   draw(
     part('overall'),
     h(
       'div',
       { class: 'headline attention' },
       h('span', { class: 'badge', 'aria-hidden': 'true' }, '!'),
-      h(
-        'div',
-        {},
-        h('p', { class: 'state' }, states.attention.word),
-        h('p', { class: 'sentence' }, sentence),
-      ),
+      h('div', {}, h('p', { class: 'state' }, states.attention.word), h('p', { class: 'message' }, message)),
     ),
   )
   document.title = `! ${states.attention.word} · Beacon`
-  announce('lost', sentence)
+  announce('lost', message)
 }
 
 /** The initial data is new: the next status is not waited for yet. */

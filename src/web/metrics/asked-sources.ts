@@ -1,4 +1,4 @@
-import type { StopKind } from '../../http/stops.ts'
+import type { StopKind } from '../../http/pauses.ts'
 import { second } from '../../market/instant.ts'
 import { isSourceId, sources } from '../../sources/catalog.ts'
 import { countMarkets, marketStates } from '../../store/instruments.ts'
@@ -27,8 +27,8 @@ export const allowance = defineCollector({
 const stopKinds: readonly StopKind[] = ['slow-down', 'banned', 'unserved']
 
 /** Which sources are not asked now. */
-export const stops = defineCollector({
-  name: 'stops',
+export const pauses = defineCollector({
+  name: 'pauses',
   gauges: {
     beacon_source_stopped: {
       help: '1 while the fleet does not ask a source, by kind: slow-down, banned, unserved.',
@@ -39,8 +39,8 @@ export const stops = defineCollector({
       labels: ['source'],
     },
   },
-  collect: async (reach) => {
-    const standing = new Map((await reach.stops()).map((stop) => [stop.source, stop]))
+  collect: async (deps) => {
+    const standing = new Map((await deps.pauses()).map((stop) => [stop.source, stop]))
     // One that ccxt reads is known here while it is stopped.
     return [...new Set([...Object.keys(sources), ...standing.keys()])].flatMap((source) => {
       const stop = standing.get(source)
@@ -74,8 +74,8 @@ export const markets = defineCollector({
   },
   collect: async ({ pool }) => {
     const counts = await countMarkets(databaseOf(pool))
-    const followedOn = [...new Set(counts.map(({ source }) => source))].filter(hasListing)
-    return followedOn.flatMap((source) =>
+    const trackedOn = [...new Set(counts.map(({ source }) => source))].filter(hasListing)
+    return trackedOn.flatMap((source) =>
       marketStates.map((state) => ({
         name: 'beacon_markets',
         labels: { source, state },

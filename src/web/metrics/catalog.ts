@@ -1,4 +1,4 @@
-import { allowance, markets, stops } from './asked-sources.ts'
+import { allowance, markets, pauses } from './asked-sources.ts'
 import type { Collector } from './collector.ts'
 import { candles, prices } from './freshness.ts'
 import { database, incidents, partitions } from './storage.ts'
@@ -10,7 +10,7 @@ export const collectors: readonly Collector[] = [
   candles,
   prices,
   markets,
-  stops,
+  pauses,
   allowance,
   queues,
   jobs,

@@ -1,17 +1,17 @@
 import type { Pool } from 'pg'
-import type { Stop } from '../../http/stops.ts'
+import type { Pause } from '../../http/pauses.ts'
 import type { Engine } from '../../queue/engine.ts'
 import type { AnyJob } from '../../queue/job.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Settings } from '../../settings.ts'
 
 /** What figures are read from. */
-export type MetricsReach = Readonly<{
+export type MetricsDeps = Readonly<{
   settings: Settings
   pool: Pool
   engine: Engine
   /** What stands against asking the sources now. */
-  stops(): Promise<readonly Stop[]>
+  pauses(): Promise<readonly Pause[]>
   jobs: readonly AnyJob[]
   queues: readonly string[]
   clock: Clock
@@ -34,7 +34,7 @@ export type Sample<Name extends string = string> = Readonly<{
 export type Collector<Name extends string = string> = Readonly<{
   name: string
   gauges: Readonly<Record<Name, GaugeDefinition>>
-  collect(reach: MetricsReach): Promise<readonly Sample<Name>[]>
+  collect(deps: MetricsDeps): Promise<readonly Sample<Name>[]>
 }>
 
 /** Declares a collector; that it gives no other gauges is taken from their names. */

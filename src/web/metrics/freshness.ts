@@ -19,7 +19,7 @@ export const candles = defineCollector({
       help: 'Series by freshness: fresh, late (up to five candles behind), stale, or empty.',
       labels: ['source', 'timeframe', 'state'],
     },
-    beacon_candles_owed: {
+    beacon_candles_missing: {
       help: 'Candles of the kept history that are neither stored nor known to be missing.',
       labels: ['source', 'timeframe'],
     },
@@ -44,7 +44,11 @@ export const candles = defineCollector({
           labels: { ...labels, state },
           value: sum((one) => (one.state === state ? 1 : 0)),
         })),
-        { name: 'beacon_candles_owed' as const, labels, value: sum(({ owedCandles }) => owedCandles) },
+        {
+          name: 'beacon_candles_missing' as const,
+          labels,
+          value: sum(({ missingCandles }) => missingCandles),
+        },
         { name: 'beacon_candles_wanted' as const, labels, value: sum(({ wantedCandles }) => wantedCandles) },
       ]
     })

@@ -21,8 +21,8 @@ export const partitions = defineCollector({
     },
   },
   collect: async ({ pool, settings, clock }) => [
-    ...(await readTables(pool, settings, clock.now())).flatMap(({ table, partitions: leaves, bytes }) => [
-      { name: 'beacon_partitions' as const, labels: { table }, value: leaves },
+    ...(await readTables(pool, settings, clock.now())).flatMap(({ table, partitions, bytes }) => [
+      { name: 'beacon_partitions' as const, labels: { table }, value: partitions },
       { name: 'beacon_partition_bytes' as const, labels: { table }, value: bytes },
     ]),
     ...(await readPartitionsAhead(pool, settings, clock.now())).map(({ table, coveredTo }) => ({

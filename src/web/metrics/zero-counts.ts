@@ -3,9 +3,9 @@ import { queueOfSource } from '../../settings/source-ids.ts'
 import { type Coin, listCoins } from '../../store/coins.ts'
 import type { FleetCount } from '../../store/fleet-counters.ts'
 import { databaseOf } from '../../store/transaction.ts'
-import type { MetricsReach } from './collector.ts'
+import type { MetricsDeps } from './collector.ts'
 
-type Reach = Pick<MetricsReach, 'pool' | 'settings' | 'jobs'>
+type Deps = Pick<MetricsDeps, 'pool' | 'settings' | 'jobs'>
 type Labels = Readonly<Record<string, string>>
 
 const outcomes = [
@@ -31,12 +31,12 @@ const priceResults = ['new', 'unchanged', 'quarantined', 'without-price', 'confi
  * A zero for everything that may be counted in this setup. Prometheus takes the first value of a counter for its start: one
  * that appears with its first failure has not increased.
  */
-export async function readZeroCounts(reach: Reach): Promise<FleetCount[]> {
-  const coins = await listCoins(databaseOf(reach.pool))
+export async function readZeroCounts(deps: Deps): Promise<FleetCount[]> {
+  const coins = await listCoins(databaseOf(deps.pool))
   const sources = [...new Set(coins.flatMap(({ markets }) => markets.map(({ source }) => source)))]
-  const timeframes = Object.keys(reach.settings.timeframes)
-  const works = worksOf(reach, coins, sources)
-  const tasks = reach.jobs.map(({ name }) => ({ task: name }))
+  const timeframes = Object.keys(deps.settings.timeframes)
+  const works = worksOf(deps, coins, sources)
+  const tasks = deps.jobs.map(({ name }) => ({ task: name }))
   return [
     ...zerosOf(
       counted.requests,
@@ -55,7 +55,7 @@ export async function readZeroCounts(reach: Reach): Promise<FleetCount[]> {
       product(sources, lanes, (source, lane) => ({ source, lane })),
     ),
     ...zerosOf(
-      counted.stops,
+      counted.pauses,
       product(sources, stopKinds, (source, kind) => ({ source, kind })),
     ),
     ...zerosOf(
@@ -79,7 +79,7 @@ export async function readZeroCounts(reach: Reach): Promise<FleetCount[]> {
 }
 
 /** Each job with the queues that its schedule names; one that runs on request may run in any source's. */
-function worksOf({ jobs, settings }: Reach, coins: readonly Coin[], sources: readonly string[]): Labels[] {
+function worksOf({ jobs, settings }: Deps, coins: readonly Coin[], sources: readonly string[]): Labels[] {
   return jobs.flatMap((job) => {
     const queues = job.schedules
       ? job.schedules(settings, coins).map(({ payload }) => job.queueOf(payload))

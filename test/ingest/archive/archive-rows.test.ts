@@ -35,7 +35,7 @@ const checksumOf = (zip: Buffer, of = name) =>
   `${createHash('sha256').update(zip).digest('hex')}  ${of}.zip\n`
 
 const series: Series = { coinId: 'any', timeframe: '1h', source: 'binance' }
-const whole: ArchiveReading = { series, owed: [aDay().range], now: at('2025-02-01T00:00Z') }
+const whole: ArchiveReading = { series, missing: [aDay().range], now: at('2025-02-01T00:00Z') }
 
 const read = (content: string, { entry = `${name}.csv`, reading = whole } = {}) => {
   const zip = zipOf(entry, content)
@@ -83,15 +83,17 @@ describe('a file of the archive', () => {
       from: plus(aDay().range.from, from * hour),
       to: plus(aDay().range.from, to * hour),
     })
-    const owed = [part(-24, 1), part(3, 5), part(5, 6), part(23, 40)]
-    expect(await openTimesOf(csv, { ...whole, owed })).toEqual([0, 3, 4, 5, 23].map((index) => hours[index]))
-    expect(await openTimesOf(csv, { ...whole, owed: [part(24, 48)] })).toEqual([])
+    const missing = [part(-24, 1), part(3, 5), part(5, 6), part(23, 40)]
+    expect(await openTimesOf(csv, { ...whole, missing })).toEqual(
+      [0, 3, 4, 5, 23].map((index) => hours[index]),
+    )
+    expect(await openTimesOf(csv, { ...whole, missing: [part(24, 48)] })).toEqual([])
   })
 
   test('is refused for what is wrong with it where nothing is missing too', async () => {
-    const owed = [{ from: aDay().range.from, to: plus(aDay().range.from, hour) }]
+    const missing = [{ from: aDay().range.from, to: plus(aDay().range.from, hour) }]
     const content = hours.map((openTime, index) => line(openTime, index < 8 ? hour : minute)).join('\n')
-    await expect(read(content, { reading: { ...whole, owed } })).rejects.toThrow(
+    await expect(read(content, { reading: { ...whole, missing } })).rejects.toThrow(
       '16 of 24 lines are no 1h candles of it',
     )
   })
@@ -293,7 +295,7 @@ test('a month of minutes is never unpacked as a whole, and takes less than it di
   const zip = zipOf('ANYUSDT-1m-2025-01.csv', content)
   const { rows } = await readArchiveFile(file, zip, checksumOf(zip, 'ANYUSDT-1m-2025-01'), {
     series: { ...series, timeframe: '1m' },
-    owed: [file.range],
+    missing: [file.range],
     now: whole.now,
   })
   expect(rows.openTimes).toHaveLength(count)

@@ -15,12 +15,12 @@ const now = at('2024-03-10T12:34:30Z')
 const range = (from: string, to: string): AlignedRange => ({ from: at(from), to: at(to) })
 
 function plan(
-  owed: readonly AlignedRange[],
+  missing: readonly AlignedRange[],
   timeframe: Timeframe = '1m',
   use: ArchiveUse = 'by-cost',
   when = now,
 ) {
-  const { files, rest } = planArchive({ symbol: 'ANYUSDT', timeframe, pageSize: 1_000, use }, owed, when)
+  const { files, rest } = planArchive({ symbol: 'ANYUSDT', timeframe, pageSize: 1_000, use }, missing, when)
   return { names: files.map((file) => archiveName(file).slice('ANYUSDT-'.length)), rest, files }
 }
 
@@ -53,10 +53,10 @@ describe('the files of a plan', () => {
     ['30m', 2],
     ['5m', 2],
   ] as const)('of %s candles are only those that spare requests', (timeframe, months) => {
-    const owed = [range('2024-01-01T00:00Z', '2024-03-01T00:00Z')]
-    const { names, rest } = plan(owed, timeframe)
+    const missing = [range('2024-01-01T00:00Z', '2024-03-01T00:00Z')]
+    const { names, rest } = plan(missing, timeframe)
     expect(names).toHaveLength(months)
-    expect(rest).toEqual(months === 0 ? owed : [])
+    expect(rest).toEqual(months === 0 ? missing : [])
   })
 
   test('are not fetched for less than half of what is in them', () => {
@@ -66,9 +66,9 @@ describe('the files of a plan', () => {
   })
 
   test('are all there are when they are wanted, and none when they are not', () => {
-    const owed = [range('2024-01-31T00:00Z', '2024-03-01T00:00Z')]
-    expect(plan(owed, '1d', 'always').names).toEqual(['1d-2024-01', '1d-2024-02'])
-    expect(plan(owed, '1m', 'never')).toEqual({ names: [], files: [], rest: owed })
+    const missing = [range('2024-01-31T00:00Z', '2024-03-01T00:00Z')]
+    expect(plan(missing, '1d', 'always').names).toEqual(['1d-2024-01', '1d-2024-02'])
+    expect(plan(missing, '1m', 'never')).toEqual({ names: [], files: [], rest: missing })
   })
 
   test('begin with the first month that the archive has', () => {
@@ -77,7 +77,7 @@ describe('the files of a plan', () => {
     expect(rest).toEqual([range('1975-01-01T00:00Z', '2017-08-01T00:00Z')])
   })
 
-  test('and the rest are what is owed, whole and without overlap', () => {
+  test('and the rest are what is missing, whole and without overlap', () => {
     const start = at('2023-11-20T00:00Z')
     const ranges = fc
       .array(fc.tuple(fc.integer({ min: 0, max: 110 * 24 }), fc.integer({ min: 1, max: 600 })), {
@@ -92,14 +92,14 @@ describe('the files of a plan', () => {
         ),
       )
     fc.assert(
-      fc.property(ranges, fc.constantFrom('by-cost', 'always', 'never'), (owed, use) => {
-        const { files, rest } = plan(owed, '1m', use)
+      fc.property(ranges, fc.constantFrom('by-cost', 'always', 'never'), (missing, use) => {
+        const { files, rest } = plan(missing, '1m', use)
         const inFiles = files.map((file) => file.range)
         expect(lengthOf(inFiles)).toBe(lengthOf(union(inFiles)))
         for (const one of rest) expect(subtract(one, inFiles)).toEqual([one])
         const covered = union([...rest, ...inFiles])
-        for (const part of owed) expect(subtract(part, covered)).toEqual([])
-        for (const one of inFiles) expect(owed.some((part) => intersect(part, one))).toBe(true)
+        for (const part of missing) expect(subtract(part, covered)).toEqual([])
+        for (const one of inFiles) expect(missing.some((part) => intersect(part, one))).toBe(true)
       }),
       { numRuns: 100 },
     )

@@ -16,7 +16,7 @@ const markets = priceMarketsOf({
     source,
     symbol: 'BTCUSD',
     preference,
-    followedFrom: now,
+    trackedFrom: now,
   })),
 })
 type Name = 'coingecko' | 'binance' | 'okx' | 'kraken' | 'bybit'
@@ -53,12 +53,16 @@ function play(run: PriceRun, prices: Readonly<Record<string, string | null>>) {
     stored.push(...decisions.stored.map(({ source, price }) => `${source} ${price.price}`))
     rejected.push(...decisions.rejected.map(({ source, raw }) => `${source} ${raw}`))
   }
-  for (let questions = run.nextQuestions(); questions.length > 0; questions = run.nextQuestions()) {
-    for (const question of questions) {
-      const { id } = question.source
+  for (
+    let priceRequests = run.nextPriceRequests();
+    priceRequests.length > 0;
+    priceRequests = run.nextPriceRequests()
+  ) {
+    for (const priceRequest of priceRequests) {
+      const { id } = priceRequest.source
       asked.push(id)
       const price = prices[id]
-      if (price === undefined) run.fail(question, 'it is down')
+      if (price === undefined) run.fail(priceRequest, 'it is down')
       else if (price !== null) write(run.take([answer(id, price)]))
       else {
         const none = {

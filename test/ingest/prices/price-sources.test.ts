@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { nextQuestions, priceMarketsOf } from '../../../src/ingest/prices/price-sources.ts'
+import { nextPriceRequests, priceMarketsOf } from '../../../src/ingest/prices/price-sources.ts'
 import { toInstant } from '../../../src/market/instant.ts'
 import type { Coin } from '../../../src/store/coins.ts'
 
@@ -12,7 +12,7 @@ const aCoin = (id: string, ...markets: readonly (readonly [string, string])[]): 
     source,
     symbol,
     preference,
-    followedFrom: toInstant(0),
+    trackedFrom: toInstant(0),
   })),
 })
 
@@ -69,14 +69,14 @@ describe('where a price can be had', () => {
 })
 
 describe('the next questions', () => {
-  const questionsOf = (...coins: readonly Coin[]) =>
-    nextQuestions(new Map(coins.map((coin) => [coin.id, priceMarketsOf(coin).slice(1)]))).map(
+  const requestsOf = (...coins: readonly Coin[]) =>
+    nextPriceRequests(new Map(coins.map((coin) => [coin.id, priceMarketsOf(coin).slice(1)]))).map(
       ({ source, coinIdsOf }) => [source.id, Object.fromEntries(coinIdsOf)],
     )
 
   test('are one for each source, with the coins whose best one it is', () => {
     expect(
-      questionsOf(
+      requestsOf(
         aCoin('bitcoin', ['binance', 'BTCUSDT'], ['okx', 'BTC-USDT']),
         aCoin('ethereum', ['okx', 'ETH-USDT'], ['binance', 'ETHUSDT']),
         aCoin('ripple', ['binance', 'XRPUSDT']),
@@ -89,12 +89,12 @@ describe('the next questions', () => {
   })
 
   test('ask a market that two coins share once, for both', () => {
-    expect(questionsOf(aCoin('wbtc', ['binance', 'BTCUSDT']), aCoin('btcb', ['binance', 'BTCUSDT']))).toEqual(
-      [['binance', { BTCUSDT: ['wbtc', 'btcb'] }]],
-    )
+    expect(requestsOf(aCoin('wbtc', ['binance', 'BTCUSDT']), aCoin('btcb', ['binance', 'BTCUSDT']))).toEqual([
+      ['binance', { BTCUSDT: ['wbtc', 'btcb'] }],
+    ])
   })
 
   test('are none when no market is left', () => {
-    expect(questionsOf(aCoin('nowhere'))).toEqual([])
+    expect(requestsOf(aCoin('nowhere'))).toEqual([])
   })
 })

@@ -3,7 +3,7 @@ import { describe, expect } from 'vitest'
 import { backfillCandles } from '../../../jobs/backfill-candles.ts'
 import { syncInstruments } from '../../../jobs/sync-instruments.ts'
 import { day, type Instant, plus, toIso } from '../../../src/market/instant.ts'
-import { followMarket, listCoins, upsertCoin } from '../../../src/store/coins.ts'
+import { listCoins, trackMarket, upsertCoin } from '../../../src/store/coins.ts'
 import { recordListing } from '../../../src/store/listed-markets.ts'
 import { databaseOf, inTransaction } from '../../../src/store/transaction.ts'
 import { keptReport, startWorking, type Working } from '../../ingest/working.ts'
@@ -20,7 +20,7 @@ type Tracked = Readonly<{ coinId: string; source: string; symbol: string; since?
 async function track(pool: Pool, market: Tracked): Promise<void> {
   await inTransaction(pool, async (tx) => {
     await upsertCoin(tx.db, market.coinId, { symbol: market.coinId, name: market.coinId }, years)
-    await followMarket(tx, market, years)
+    await trackMarket(tx, market, years)
   })
 }
 
@@ -67,7 +67,7 @@ describe('a poll', () => {
     await seenBefore(pool, bitcoin, seenAt, { base: 'BTC', listedAt: at('2018-01-11T00:00Z') })
     await seenBefore(pool, ethereum, seenAt, { base: 'ETH' })
     const { outcome, lines } = await poll(working, 'okx')
-    expect(outcome).toMatchObject({ followed: 2, ended: 0, renamed: 0 })
+    expect(outcome).toMatchObject({ tracked: 2, ended: 0, renamed: 0 })
     expect(eventsOf(working)).toEqual([
       ['info', 'market.redated'],
       ['info', 'market.redated'],
@@ -140,7 +140,7 @@ describe('a poll', () => {
     await track(pool, { coinId: 'bitcoin', source: 'okx', symbol: 'BTC-USDT' })
     await pool.query(`
       insert into coins (id, symbol, name, created_at, updated_at) values ('btc', 'BTC', 'btc', now(), now());
-      insert into instruments (coin_id, source, symbol, preference, followed_from, shares_market)
+      insert into instruments (coin_id, source, symbol, preference, tracked_from, shares_market)
         values ('btc', 'okx', 'btc-usdt', 0, '2024-01-01', true)`)
     expect((await poll(working, 'okx')).lines).toContain(
       'okx:btc-usdt (btc) is tracked as bitcoin too: stop one of them with: beacon coins remove btc',

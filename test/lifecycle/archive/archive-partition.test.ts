@@ -7,7 +7,7 @@ import { Misconfigured } from '../../../src/fault.ts'
 import { archivePartition } from '../../../src/lifecycle/archive/archive-partition.ts'
 import { DamagedArchive } from '../../../src/lifecycle/archive/damaged-archive.ts'
 import { verifyArchive } from '../../../src/lifecycle/archive/verify-archive.ts'
-import { type Archive, listArchives, settleArchived } from '../../../src/store/lifecycle/archives.ts'
+import { type Archive, listArchives, recordArchived } from '../../../src/store/lifecycle/archives.ts'
 import type { Proof } from '../../../src/store/lifecycle/safekeeping.ts'
 import { databaseOf } from '../../../src/store/transaction.ts'
 import { names } from '../../support/names.ts'
@@ -23,11 +23,11 @@ const statesOf = async (pool: Pool, partition: string): Promise<string[]> => {
 describe('archiving a partition', () => {
   test('writes a file that DuckDB reads, value by value and type by type', async ({
     pool,
-    reach,
+    deps,
     dataDir,
   }) => {
     const month = await aMonth(pool)
-    const archive = await archivePartition(reach, month)
+    const archive = await archivePartition(deps, month)
     expect(archive).toMatchObject({ state: 'verified', written: { content: { rows: 50 } } })
     const path = fileOf(dataDir, archive)
     const duck = await (await DuckDBInstance.create()).connect()
@@ -49,42 +49,38 @@ describe('archiving a partition', () => {
     expect((await stat(path)).mode & 0o777).toBe(0o600)
   })
 
-  test('lets the partition go, and puts it into the file alone', async ({ pool, reach, settings }) => {
+  test('lets the partition go, and puts it into the file alone', async ({ pool, deps, settings }) => {
     const month = await aMonth(pool)
-    const archive = await archivePartition(reach, month)
-    expect(await deleteAsRetention(reach, month)).toBeUndefined()
+    const archive = await archivePartition(deps, month)
+    expect(await deleteAsRetention(deps, month)).toBeUndefined()
     expect(await statesOf(pool, month.name)).toEqual(['dropped'])
-    expect(await held(pool, month.coinId)).toEqual({ rows: [], ledger: [] })
+    expect(await held(pool, month.coinId)).toEqual({ rows: [], coverage: [] })
     await verifyArchive(settings, archive)
   })
 
-  test('of coins of any name is whole', async ({ pool, reach, settings }) => {
+  test('of coins of any name is whole', async ({ pool, deps, settings }) => {
     for (const name of names) {
       const month = await aMonth(pool, 2, name)
-      const archive = await archivePartition(reach, month)
-      expect(await deleteAsRetention(reach, month)).toBeUndefined()
+      const archive = await archivePartition(deps, month)
+      expect(await deleteAsRetention(deps, month)).toBeUndefined()
       await verifyArchive(settings, archive)
-      expect(await held(pool, month.coinId)).toEqual({ rows: [], ledger: [] })
+      expect(await held(pool, month.coinId)).toEqual({ rows: [], coverage: [] })
     }
   })
 
-  test('of one that holds nothing is a file as well', async ({ pool, reach }) => {
+  test('of one that holds nothing is a file as well', async ({ pool, deps }) => {
     const month = await aMonth(pool, 0)
-    const archive = await archivePartition(reach, month)
+    const archive = await archivePartition(deps, month)
     expect(archive.written?.content.rows).toBe(0)
-    expect(await deleteAsRetention(reach, month)).toBeUndefined()
+    expect(await deleteAsRetention(deps, month)).toBeUndefined()
   })
 
-  test('happens once while nothing changes, and anew when something did', async ({
-    pool,
-    reach,
-    dataDir,
-  }) => {
+  test('happens once while nothing changes, and anew when something did', async ({ pool, deps, dataDir }) => {
     const month = await aMonth(pool)
-    const first = await archivePartition(reach, month)
-    expect((await archivePartition(reach, month)).id).toBe(first.id)
+    const first = await archivePartition(deps, month)
+    expect((await archivePartition(deps, month)).id).toBe(first.id)
     await addCandles(pool, month.coinId, month.covered.to, 1)
-    const second = await archivePartition(reach, month)
+    const second = await archivePartition(deps, month)
     expect(second.written?.content.rows).toBe(51)
     expect(await readdir(join(dataDir, 'archive', month.table))).toEqual([second.fileName.split('/')[1]])
     expect(await statesOf(pool, month.name)).toEqual(['verified'])
@@ -93,9 +89,9 @@ describe('archiving a partition', () => {
   test.for([
     ['a row that came late', 'insert'],
     ['a value that changed', 'update'],
-  ] as const)('keeps the partition for %s', async ([, change], { pool, reach }) => {
+  ] as const)('keeps the partition for %s', async ([, change], { pool, deps }) => {
     const month = await aMonth(pool)
-    const archive = await archivePartition(reach, month)
+    const archive = await archivePartition(deps, month)
     if (change === 'insert') await addCandles(pool, month.coinId, month.covered.to, 1)
     else
       await pool.query(
@@ -103,23 +99,23 @@ describe('archiving a partition', () => {
         [month.coinId, new Date(month.range.from).toISOString()],
       )
     const before = await held(pool, month.coinId)
-    const stale: Proof = (db, at) => settleArchived(db, month, archive, at)
-    expect(await deleteProven(reach, month, [stale])).toMatch(/changed since it was archived/)
+    const stale: Proof = (db, at) => recordArchived(db, month, archive, at)
+    expect(await deleteProven(deps, month, [stale])).toMatch(/changed since it was archived/)
     expect(await held(pool, month.coinId)).toEqual(before)
-    expect(await deleteAsRetention(reach, month)).toBeUndefined()
+    expect(await deleteAsRetention(deps, month)).toBeUndefined()
   })
 
-  test('by two processes at once is done by one of them', async ({ pool, reach }) => {
+  test('by two processes at once is done by one of them', async ({ pool, deps }) => {
     const month = await aMonth(pool)
-    const outcomes = await Promise.allSettled([1, 2].map(() => archivePartition(reach, month)))
+    const outcomes = await Promise.allSettled([1, 2].map(() => archivePartition(deps, month)))
     expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThanOrEqual(1)
     expect(await statesOf(pool, month.name)).toEqual(['verified'])
   })
 
-  test('keeps the partition where the folder cannot be used', async ({ pool, reach, dataDir }) => {
+  test('keeps the partition where the folder cannot be used', async ({ pool, deps, dataDir }) => {
     const month = await aMonth(pool)
     await writeFile(join(dataDir, 'archive'), 'a file in its place')
-    await expect(archivePartition(reach, month)).rejects.toThrow(Misconfigured)
+    await expect(archivePartition(deps, month)).rejects.toThrow(Misconfigured)
     expect(await statesOf(pool, month.name)).toEqual(['writing'])
   })
 })
@@ -133,12 +129,12 @@ describe('a damaged file', () => {
 
   test.for(damages)(
     '%s is told of, and never lets a partition go',
-    async ([, damage], { pool, reach, settings, dataDir }) => {
+    async ([, damage], { pool, deps, settings, dataDir }) => {
       const month = await aMonth(pool)
-      const archive = await archivePartition(reach, month)
+      const archive = await archivePartition(deps, month)
       await damage(fileOf(dataDir, archive))
       await expect(verifyArchive(settings, archive)).rejects.toThrow(DamagedArchive)
-      const another = await archivePartition(reach, month)
+      const another = await archivePartition(deps, month)
       expect(another.id).not.toBe(archive.id)
       await verifyArchive(settings, another)
       expect(await statesOf(pool, month.name)).toEqual(['verified'])
@@ -147,10 +143,10 @@ describe('a damaged file', () => {
 
   test.for(damages)(
     '%s right after it was written is removed',
-    async ([, damage], { pool, reach, dataDir }) => {
+    async ([, damage], { pool, deps, dataDir }) => {
       const month = await aMonth(pool)
       const spoiling = {
-        ...reach,
+        ...deps,
         steps: async (name: string) => {
           if (name !== 'published') return
           const [file = ''] = await readdir(join(dataDir, 'archive', month.table))
@@ -163,8 +159,8 @@ describe('a damaged file', () => {
     },
   )
 
-  test('that is gone is told of', async ({ pool, reach, settings }) => {
-    const archive = await archivePartition(reach, await aMonth(pool))
+  test('that is gone is told of', async ({ pool, deps, settings }) => {
+    const archive = await archivePartition(deps, await aMonth(pool))
     await expect(
       verifyArchive(settings, { ...archive, fileName: 'ohlcv_data_1h/other.parquet' }),
     ).rejects.toThrow(/is not in .*put it back/)

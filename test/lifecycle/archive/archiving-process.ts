@@ -47,21 +47,21 @@ export type KilledJob = z.input<typeof jobForm>
 
 type Job = z.output<typeof jobForm>
 
-async function run(job: Job, reach: Required<ArchiveDeps>): Promise<void> {
+async function run(job: Job, deps: Required<ArchiveDeps>): Promise<void> {
   switch (job.work) {
     case 'archive':
-      return void (await archivePartition(reach, job.partition))
+      return void (await archivePartition(deps, job.partition))
     case 'drop':
       return deletePartition(
-        { pool, steps: reach.steps, now: reach.clock.now(), lockTimeoutMs: 2_000, timeframe: '1h' },
+        { pool, steps: deps.steps, now: deps.clock.now(), lockTimeoutMs: 2_000, timeframe: '1h' },
         job.partition,
-        [await archived(reach)(job.partition)],
+        [await archived(deps)(job.partition)],
       )
     case 'restore':
-      return void (await restoreArchive(reach, await findArchive(databaseOf(pool), job.id)))
+      return void (await restoreArchive(deps, await findArchive(databaseOf(pool), job.id)))
     case 'rows': {
       const { signal } = new AbortController()
-      return void (await archiveRows({ ...reach, signal }, { table: job.table, by: 'created_at' }, 0))
+      return void (await archiveRows({ ...deps, signal }, { table: job.table, by: 'created_at' }, 0))
     }
   }
 }

@@ -33,7 +33,7 @@ export const test = base
     return dataDir
   })
   .extend('settings', ({ dataDir }): Settings => readSettings({ BEACON_DATA_DIR: dataDir }))
-  .extend('reach', ({ pool, settings }) => reachOf(pool, settings, now))
+  .extend('deps', ({ pool, settings }) => reachOf(pool, settings, now))
 
 export const reachOf = (pool: Pool, settings: Settings, instant: Instant): ArchiveDeps => ({
   pool,
@@ -84,7 +84,7 @@ export async function addCandles(pool: Pool, coinId: string, first: Instant, can
 }
 
 /** What a table holds of a coin, and what the ledger says of it, as text. */
-export async function held(pool: Pool, coinId: string): Promise<{ rows: string[]; ledger: string[] }> {
+export async function held(pool: Pool, coinId: string): Promise<{ rows: string[]; coverage: string[] }> {
   const candles = await pool.query<{ row: string }>(
     `select ohlcv_data::text as row from ohlcv_data where coin_id = $1 order by timestamp`,
     [coinId],
@@ -94,7 +94,7 @@ export async function held(pool: Pool, coinId: string): Promise<{ rows: string[]
      where coin_id = $1 and not isempty(ranges) order by state`,
     [coinId],
   )
-  return { rows: candles.rows.map(({ row }) => row), ledger: coverage.rows.map(({ line }) => line) }
+  return { rows: candles.rows.map(({ row }) => row), coverage: coverage.rows.map(({ line }) => line) }
 }
 
 /** The partition as the catalog has it now: the same name may be another one's later. */

@@ -18,11 +18,11 @@ test('beacon archive shows, checks, asks and puts back what is in files', async 
   dataDir,
 }) => {
   const { pool, url } = freshDatabase
-  const reach = reachOf(pool, readSettings({ BEACON_DATA_DIR: dataDir }), now)
+  const deps = reachOf(pool, readSettings({ BEACON_DATA_DIR: dataDir }), now)
   const month = await aMonth(pool)
   const before = await held(pool, month.coinId)
-  const { id, fileName } = await archivePartition(reach, month)
-  await deleteAsRetention(reach, month)
+  const { id, fileName } = await archivePartition(deps, month)
+  await deleteAsRetention(deps, month)
   const { runLines } = commandsIn({ DATABASE_URL: url, BEACON_DATA_DIR: dataDir })
   const start = id.slice(0, 8)
   // A line is cut at its spaces; SQL does not mind tabs.

@@ -80,14 +80,14 @@ const test = base
     return folder
   })
   .extend('killed', { scope: 'file' }, async ({ pool, databaseUrl, folder }) => {
-    const reach = reachOf(pool, readSettings({ BEACON_DATA_DIR: folder }), now)
+    const deps = reachOf(pool, readSettings({ BEACON_DATA_DIR: folder }), now)
     const scenes = new Map<string, Scene>()
     const jobs: KilledJob[] = []
     const set = async (work: 'archive' | 'drop' | 'restore', step: string) => {
       const month = await aMonth(pool)
       const before = await held(pool, month.coinId)
-      const archive = work === 'archive' ? undefined : await archivePartition(reach, month)
-      if (work === 'restore') await deleteAsRetention(reach, month)
+      const archive = work === 'archive' ? undefined : await archivePartition(deps, month)
+      if (work === 'restore') await deleteAsRetention(deps, month)
       scenes.set(`${work} ${step}`, { month, before, archive })
       jobs.push(
         work === 'restore'
@@ -106,7 +106,7 @@ const test = base
       await set('drop', step)
       await killAt(pool, databaseUrl, folder, jobs.slice(-1))
     }
-    return { scenes, reach }
+    return { scenes, deps }
   })
 
 const sceneOf = (scenes: ReadonlyMap<string, Scene>, work: string, step: string): Scene => {
@@ -130,13 +130,13 @@ describe('a process that is killed', () => {
   test.for(steps.archive)(
     'while it archives a partition, once %s, leaves it whole, and the next has one file of it',
     async (step, { pool, killed, folder }) => {
-      const { reach } = killed
+      const { deps } = killed
       const { month, before } = sceneOf(killed.scenes, 'archive', step)
       expect(await held(pool, month.coinId)).toEqual(before)
-      const archive = await archivePartition(reach, month)
+      const archive = await archivePartition(deps, month)
       expect(await filesOf(folder, month.name)).toEqual([archive.fileName])
-      await verifyArchive(reach.settings, archive)
-      expect(await deleteAsRetention(reach, month)).toBeUndefined()
+      await verifyArchive(deps.settings, archive)
+      expect(await deleteAsRetention(deps, month)).toBeUndefined()
       expect((await archivesOf(pool, month.name)).map(({ state }) => state)).toEqual(['dropped'])
     },
   )
@@ -144,13 +144,13 @@ describe('a process that is killed', () => {
   test.for(steps.drop)(
     'while it deletes an archived partition, once %s, keeps it, and the next deletes it',
     async (step, { pool, killed }) => {
-      const { reach } = killed
+      const { deps } = killed
       const { month, before } = sceneOf(killed.scenes, 'drop', step)
       expect((await contentsOf(pool, month.name)).length).toBe(before.rows.length)
       expect((await archivesOf(pool, month.name)).map(({ state }) => state)).toEqual(['verified'])
       expect(await held(pool, month.coinId)).toEqual(before)
-      expect(await deleteAsRetention(reach, month)).toBeUndefined()
-      expect(await held(pool, month.coinId)).toEqual({ rows: [], ledger: [] })
+      expect(await deleteAsRetention(deps, month)).toBeUndefined()
+      expect(await held(pool, month.coinId)).toEqual({ rows: [], coverage: [] })
     },
   )
 
@@ -160,8 +160,8 @@ describe('a process that is killed', () => {
       const { month, before, archive } = sceneOf(killed.scenes, 'restore', step)
       if (!archive) throw new Error('there is nothing to restore')
       const isDone = step === 'restored'
-      expect(await held(pool, month.coinId)).toEqual(isDone ? before : { rows: [], ledger: [] })
-      const outcome = await restoreArchive(killed.reach, archive)
+      expect(await held(pool, month.coinId)).toEqual(isDone ? before : { rows: [], coverage: [] })
+      const outcome = await restoreArchive(killed.deps, archive)
       expect(outcome).toMatchObject(isDone ? { restored: 0, unchanged: 50 } : { restored: 50, unchanged: 0 })
       expect(await held(pool, month.coinId)).toEqual(before)
     },
@@ -170,17 +170,17 @@ describe('a process that is killed', () => {
   test.for(steps.rows)(
     'while it archives single rows, once %s, keeps them, and the next has them in one file',
     async (step, { pool, killed, folder }) => {
-      const { reach } = killed
+      const { deps } = killed
       const table = `notes_${step}`
       expect(await contentsOf(pool, table)).toEqual(await contentsOf(superuserOf(pool), 'notifications'))
       const { signal } = new AbortController()
-      const outcome = await archiveRows({ ...reach, signal }, { table, by: 'created_at' }, 0)
+      const outcome = await archiveRows({ ...deps, signal }, { table, by: 'created_at' }, 0)
       expect(outcome).toEqual({ table, files: 1, rows: 20, left: 0 })
       expect(await contentsOf(pool, table)).toEqual([])
       const archives = await archivesOf(pool, table)
       expect(archives.map(({ state }) => state)).toEqual(['dropped'])
       expect(await filesOf(folder, table)).toEqual(archives.map(({ fileName }) => fileName))
-      for (const archive of archives) await verifyArchive(reach.settings, archive)
+      for (const archive of archives) await verifyArchive(deps.settings, archive)
     },
   )
 })

@@ -32,15 +32,15 @@ const test = base
     onCleanup(() => rm(folder, { recursive: true }))
     return folder
   })
-  .extend('reach', ({ pool, folder }) => reachOf(pool, readSettings({ BEACON_DATA_DIR: folder }), now))
+  .extend('deps', ({ pool, folder }) => reachOf(pool, readSettings({ BEACON_DATA_DIR: folder }), now))
 
 describe('a query', () => {
-  test('sees archived and live candles as one table, each once, exactly', async ({ pool, reach, folder }) => {
+  test('sees archived and live candles as one table, each once, exactly', async ({ pool, deps, folder }) => {
     const [archived, live] = [await aMonth(pool, 30), await aMonth(pool, 20)]
-    await archivePartition(reach, archived)
-    await deleteAsRetention(reach, archived)
+    await archivePartition(deps, archived)
+    await deleteAsRetention(deps, archived)
     const { columns, rows } = await queryArchive(
-      reach,
+      deps,
       `select coin_id, count(*) as candles, min(timestamp) as first, max(open) as most, sum(volume) as volume
        from ohlcv_data where coin_id in ('${archived.coinId}', '${live.coinId}') group by coin_id order by count(*) desc`,
     )
@@ -55,20 +55,20 @@ describe('a query', () => {
 
   test('sees a row once that is in the table and in a file, as it is in the table', async ({
     pool,
-    reach,
+    deps,
   }) => {
     const [partly, wholly] = [await aMonth(pool, 30), await aMonth(pool, 30)]
     const count = async ({ coinId }: typeof partly) => {
       const { rows } = await queryArchive(
-        reach,
+        deps,
         `select count(*), count(*) filter (close = 7) from ohlcv_data where coin_id = '${coinId}'`,
       )
       return rows
     }
     for (const month of [partly, wholly]) {
-      const archive = await archivePartition(reach, month)
-      await deleteAsRetention(reach, month)
-      if (month === wholly) await restoreArchive(reach, archive)
+      const archive = await archivePartition(deps, month)
+      await deleteAsRetention(deps, month)
+      if (month === wholly) await restoreArchive(deps, archive)
     }
     // As a backfill of long ago does, with --force.
     await ensurePartitions(pool, candleTable('1h', 'month'), [partly], 2_000)
@@ -77,28 +77,28 @@ describe('a query', () => {
     expect(await count(partly)).toEqual([['30', '3']])
     expect(await count(wholly)).toEqual([['30', '0']])
     // The few are archived too, and the newer of two values counts.
-    await archivePartition(reach, partly)
-    await deleteAsRetention(reach, partly)
+    await archivePartition(deps, partly)
+    await deleteAsRetention(deps, partly)
     expect(await count(partly)).toEqual([['30', '3']])
   })
 
   test('sees notifications with their UUIDs, NULLs and line ends, archived and live', async ({
     pool,
-    reach,
+    deps,
   }) => {
     const userId = await aUserWithNotifications(pool, 10, plus(now, -91 * day))
     const { signal } = new AbortController()
     const query = `select id, title, read_at is null as unread, source_type is null as bare, message = '' as silent from notifications where user_id = '${userId}' order by created_at`
-    const live = await queryArchive(reach, query)
-    await archiveRows({ ...reach, signal }, { table: 'notifications', by: 'created_at' }, 90 * day)
-    expect(await queryArchive(reach, query)).toEqual(live)
+    const live = await queryArchive(deps, query)
+    await archiveRows({ ...deps, signal }, { table: 'notifications', by: 'created_at' }, 90 * day)
+    expect(await queryArchive(deps, query)).toEqual(live)
     expect(live.rows.length).toBe(10)
     expect(live.rows[1]?.slice(1)).toEqual(['a\\b\t"it\'s", \n2', false, true, false])
     expect(live.rows[4]?.slice(2)).toEqual([true, true, true])
   })
 
-  test('that DuckDB does not understand is told of in its words', async ({ reach }) => {
-    const asking = queryArchive(reach, 'select nonsense from coins')
+  test('that DuckDB does not understand is told of in its words', async ({ deps }) => {
+    const asking = queryArchive(deps, 'select nonsense from coins')
     await expect(asking).rejects.toThrow(InvalidInput)
     await expect(asking).rejects.toThrow(/DuckDB refused the query: .*nonsense/)
   })

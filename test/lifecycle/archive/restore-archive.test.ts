@@ -23,18 +23,18 @@ import {
 } from './archiving.ts'
 
 /** A month that is in the archive alone. */
-const test = base.extend('archived', async ({ pool, reach }) => {
+const test = base.extend('archived', async ({ pool, deps }) => {
   const month = await aMonth(pool)
   const before = await held(pool, month.coinId)
-  const archive = await archivePartition(reach, month)
-  await deleteAsRetention(reach, month)
+  const archive = await archivePartition(deps, month)
+  await deleteAsRetention(deps, month)
   return { month, before, archive }
 })
 
 describe('restoring a partition', () => {
-  test('brings every row back, and what the ledger said of it', async ({ pool, reach, archived }) => {
+  test('brings every row back, and what the ledger said of it', async ({ pool, deps, archived }) => {
     const { month, before, archive } = archived
-    const outcome = await restoreArchive(reach, archive)
+    const outcome = await restoreArchive(deps, archive)
     expect(outcome).toMatchObject({
       table: 'ohlcv_data_1h',
       restored: 50,
@@ -45,31 +45,31 @@ describe('restoring a partition', () => {
     expect(await held(pool, month.coinId)).toEqual(before)
   })
 
-  test('changes nothing the second time', async ({ pool, reach, archived }) => {
+  test('changes nothing the second time', async ({ pool, deps, archived }) => {
     const { month, before, archive } = archived
-    await restoreArchive(reach, archive)
-    expect(await restoreArchive(reach, archive)).toMatchObject({ restored: 0, unchanged: 50, kept: 0 })
+    await restoreArchive(deps, archive)
+    expect(await restoreArchive(deps, archive)).toMatchObject({ restored: 0, unchanged: 50, kept: 0 })
     expect(await held(pool, month.coinId)).toEqual(before)
   })
 
-  test('leaves what has come meanwhile as it is', async ({ pool, reach, archived }) => {
+  test('leaves what has come meanwhile as it is', async ({ pool, deps, archived }) => {
     const { month, before, archive } = archived
     await ensurePartitions(pool, candleTable('1h', 'month'), [month], 2_000)
     await addCandles(pool, month.coinId, month.range.from, 1)
     await pool.query('update ohlcv_data set close = 2 where coin_id = $1', [month.coinId])
     const [newer] = (await held(pool, month.coinId)).rows
-    expect(await restoreArchive(reach, archive)).toMatchObject({ restored: 49, unchanged: 0, kept: 1 })
+    expect(await restoreArchive(deps, archive)).toMatchObject({ restored: 49, unchanged: 0, kept: 1 })
     expect((await held(pool, month.coinId)).rows).toEqual([newer, ...before.rows.slice(1)])
   })
 
   test('keeps it from retention for a while, which then needs no other file', async ({
     pool,
-    reach,
+    deps,
     settings,
     archived,
   }) => {
     const { month, archive } = archived
-    await restoreArchive(reach, archive)
+    await restoreArchive(deps, archive)
     const restored = await readRestoredRanges(databaseOf(pool), now)
     expect(restored.find(({ range }) => range.from === month.range.from)).toEqual({
       table: month.table,
@@ -83,42 +83,42 @@ describe('restoring a partition', () => {
     expect(after.sequence).toBeGreaterThan(archive.sequence)
   })
 
-  test('refuses a damaged file, and puts nothing back', async ({ pool, reach, dataDir, archived }) => {
+  test('refuses a damaged file, and puts nothing back', async ({ pool, deps, dataDir, archived }) => {
     const { month, archive } = archived
     await truncate(join(dataDir, 'archive', archive.fileName), 100)
-    await expect(restoreArchive(reach, archive)).rejects.toThrow(DamagedArchive)
-    expect(await held(pool, month.coinId)).toEqual({ rows: [], ledger: [] })
+    await expect(restoreArchive(deps, archive)).rejects.toThrow(DamagedArchive)
+    expect(await held(pool, month.coinId)).toEqual({ rows: [], coverage: [] })
   })
 
-  test('refuses an archive that was never finished', async ({ reach, archived }) => {
+  test('refuses an archive that was never finished', async ({ deps, archived }) => {
     const unfinished: Archive = { ...archived.archive, state: 'writing' }
-    await expect(restoreArchive(reach, unfinished)).rejects.toThrow(InvalidInput)
+    await expect(restoreArchive(deps, unfinished)).rejects.toThrow(InvalidInput)
   })
 })
 
 describe('restoring beside the table', () => {
-  test('makes a table of the same rows, and leaves the live one alone', async ({ pool, reach, archived }) => {
+  test('makes a table of the same rows, and leaves the live one alone', async ({ pool, deps, archived }) => {
     const { month, before, archive } = archived
-    expect(await restoreBeside(reach, archive, 'beside')).toBe(50)
+    expect(await restoreBeside(deps, archive, 'beside')).toBe(50)
     const { rows } = await pool.query<{ row: string }>(
       'select beside::text as row from beside order by timestamp',
     )
     expect(rows.map(({ row }) => row)).toEqual(before.rows)
-    expect(await held(pool, month.coinId)).toEqual({ rows: [], ledger: [] })
+    expect(await held(pool, month.coinId)).toEqual({ rows: [], coverage: [] })
     const granted = await pool.query(`select from pg_class, aclexplode(relacl) where relname = 'beside'`)
     expect(granted.rows.length).toBe(0)
-    await expect(restoreBeside(reach, archive, 'beside')).rejects.toThrow(/there is a table beside already/)
+    await expect(restoreBeside(deps, archive, 'beside')).rejects.toThrow(/there is a table beside already/)
   })
 
   test.for(['public.x', 'a"b', 'x; drop table coins', ''])(
     'refuses %j as a name',
-    async (name, { reach, archived }) => {
-      await expect(restoreBeside(reach, archived.archive, name)).rejects.toThrow(InvalidInput)
+    async (name, { deps, archived }) => {
+      await expect(restoreBeside(deps, archived.archive, name)).rejects.toThrow(InvalidInput)
     },
   )
 })
 
-test('what is held back is held until a day that lies ahead', async ({ reach, archived }) => {
-  const { until } = await restoreArchive(reach, archived.archive)
+test('what is held back is held until a day that lies ahead', async ({ deps, archived }) => {
+  const { until } = await restoreArchive(deps, archived.archive)
   expect(until).toBe(plus(now, 7 * day))
 })

@@ -8,7 +8,7 @@ import { restoreArchive } from '../../../src/lifecycle/archive/restore-archive.t
 import { openStorage } from '../../../src/lifecycle/archive/storage.ts'
 import { verifyArchive } from '../../../src/lifecycle/archive/verify-archive.ts'
 import { readSettings } from '../../../src/settings.ts'
-import { isBelieved, listArchives } from '../../../src/store/lifecycle/archives.ts'
+import { isTrusted, listArchives } from '../../../src/store/lifecycle/archives.ts'
 import { databaseOf } from '../../../src/store/transaction.ts'
 import { startS3Server } from '../../support/s3-server.ts'
 import { aMonth, test as base, deleteAsRetention, held, now, reachOf } from './archiving.ts'
@@ -25,26 +25,26 @@ const test = base
     return server
   })
   .extend('settings', ({ s3, dataDir }) => readSettings({ BEACON_DATA_DIR: dataDir, ARCHIVE_URL: s3.url }))
-  .extend('reach', ({ pool, settings }) => reachOf(pool, settings, now))
+  .extend('deps', ({ pool, settings }) => reachOf(pool, settings, now))
 
 const fileName = 'ohlcv_data_1h/a.parquet'
 
 describe('an archive in a bucket', () => {
   test('holds a partition, gives it back, and leaves nothing on this machine', async ({
     pool,
-    reach,
+    deps,
     settings,
     s3,
     dataDir,
   }) => {
     const month = await aMonth(pool)
     const before = await held(pool, month.coinId)
-    const archive = await archivePartition(reach, month)
+    const archive = await archivePartition(deps, month)
     expect([...s3.objects.keys()]).toEqual([`hub/${archive.fileName}`])
     expect(archive.place).not.toContain(s3.credentials.AWS_SECRET_ACCESS_KEY)
-    expect(await deleteAsRetention(reach, month)).toBeUndefined()
+    expect(await deleteAsRetention(deps, month)).toBeUndefined()
     await verifyArchive(settings, archive)
-    await restoreArchive(reach, archive)
+    await restoreArchive(deps, archive)
     expect(await held(pool, month.coinId)).toEqual(before)
     expect(await readdir(join(dataDir, 'archive-drafts'))).toEqual([])
   })
@@ -79,16 +79,16 @@ describe('an archive in a bucket', () => {
     ['fails all the time', 'server-error', Unavailable, /try again later/],
     ['says that the credentials have expired', 'expired', Misconfigured, /AWS_ACCESS_KEY_ID/],
     ['keeps another file than it was given', 'lost-bytes', Unavailable, /was removed, and no row was/],
-  ] as const)('that %s keeps the partition', async ([, wrong, kind, words], { pool, reach, s3 }) => {
+  ] as const)('that %s keeps the partition', async ([, wrong, kind, words], { pool, deps, s3 }) => {
     const month = await aMonth(pool)
     s3.fault.of = (request) => (request.startsWith('PUT ') ? wrong : undefined)
-    const archiving = archivePartition(reach, month)
+    const archiving = archivePartition(deps, month)
     await expect(archiving).rejects.toThrow(kind)
     await expect(archiving).rejects.toThrow(words)
     const unread = (await listArchives(databaseOf(pool))).filter(({ partition }) => partition === month.name)
-    expect(unread.filter(isBelieved)).toEqual([])
+    expect(unread.filter(isTrusted)).toEqual([])
     s3.fault.of = () => undefined
-    const archive = await archivePartition(reach, month)
+    const archive = await archivePartition(deps, month)
     const archives = await listArchives(databaseOf(pool))
     expect(archives.filter(({ partition }) => partition === month.name)).toEqual([archive])
     expect([...s3.objects.keys()]).toEqual([`hub/${archive.fileName}`])
@@ -104,8 +104,8 @@ describe('an archive in a bucket', () => {
     await expect(archivePartition(at(other), month)).rejects.toThrow(/there is no bucket/)
   })
 
-  test('may be moved to a folder', async ({ pool, reach, s3, dataDir }) => {
-    const archive = await archivePartition(reach, await aMonth(pool))
+  test('may be moved to a folder', async ({ pool, deps, s3, dataDir }) => {
+    const archive = await archivePartition(deps, await aMonth(pool))
     const moved = readSettings({ BEACON_DATA_DIR: dataDir })
     const storage = await openStorage(moved)
     await writeFile(await storage.draftOf(archive.fileName), s3.objects.get(`hub/${archive.fileName}`) ?? '')

@@ -3,11 +3,11 @@ import { describe, expect } from 'vitest'
 import { InvalidInput } from '../../../src/fault.ts'
 import { day, hour, type Instant, minute, plus } from '../../../src/market/instant.ts'
 import { marketKey } from '../../../src/market/market-key.ts'
-import type { FollowedCoin } from '../../../src/settings/schema.ts'
+import type { TrackedCoin } from '../../../src/settings/schema.ts'
 import {
-  followConfigured,
-  followMarket,
   listCoins,
+  trackConfigured,
+  trackMarket,
   unfollowCoin,
   upsertCoin,
 } from '../../../src/store/coins.ts'
@@ -23,7 +23,7 @@ const track = (pool: Pool, coinId: string, market: string, since?: Instant, when
   inTransaction(pool, async (tx) => {
     const [source = '', symbol = ''] = market.split(/:(.*)/)
     await upsertCoin(tx.db, coinId, { symbol: coinId, name: coinId }, when)
-    return followMarket(tx, { coinId, source, symbol, ...(since === undefined ? {} : { since }) }, when)
+    return trackMarket(tx, { coinId, source, symbol, ...(since === undefined ? {} : { since }) }, when)
   })
 const stop = (pool: Pool, coinId: string) => inTransaction(pool, (tx) => unfollowCoin(tx, coinId, now))
 const end = (pool: Pool, coinId: string, endedAt: Instant) =>
@@ -72,13 +72,13 @@ describe('a market', () => {
     freshDatabase: { pool },
   }) => {
     await track(pool, 'btc', 'binance:BTCUSDT')
-    const bitcoin: FollowedCoin = {
+    const bitcoin: TrackedCoin = {
       id: 'bitcoin',
       symbol: 'BTC',
       name: 'Bitcoin',
       markets: { binance: 'BTC-USDT', okx: 'BTC-USDT' },
     }
-    expect(await inTransaction(pool, (tx) => followConfigured(tx, [bitcoin], now))).toEqual({
+    expect(await inTransaction(pool, (tx) => trackConfigured(tx, [bitcoin], now))).toEqual({
       added: ['bitcoin'],
       taken: [{ coinId: 'bitcoin', source: 'binance', symbol: 'BTC-USDT', trackedBy: 'btc' }],
     })
@@ -100,7 +100,7 @@ describe('a beginning', () => {
     })
     for (const moved of [plus(since, day), plus(since, -day)]) {
       expect(await track(pool, 'solayer', 'gateio:LAYER_USDT', moved)).toMatchObject({ isChanged: true })
-      expect(await marketsOf(pool)).toMatchObject([{ listedFrom: moved, followedFrom: now }])
+      expect(await marketsOf(pool)).toMatchObject([{ listedFrom: moved, trackedFrom: now }])
     }
   })
 
@@ -130,7 +130,7 @@ describe('a beginning', () => {
     await track(pool, 'polygon', 'kraken:POLUSD', since)
     const series = { coinId: 'polygon', source: 'kraken', timeframe: '1h' } as const
     const hours = { from: at('2024-02-28T00:00Z'), to: at('2024-02-28T10:00Z') }
-    await load(pool, aBatch(series, candlesIn(hours, '1h'), { answered: hours, settledBefore: hours.to }))
+    await load(pool, aBatch(series, candlesIn(hours, '1h'), { answered: hours, absentBefore: hours.to }))
     const moved = await inTransaction(pool, async (tx) => {
       const from = await endedBefore(tx, series, since)
       expect(from).toBe(renamedAt)
@@ -153,7 +153,7 @@ describe.each(servers)('a database of before on $server', ({ clusterUrl }) => {
     const rows = async () => {
       const { rows } = await pool.query<{ line: string }>(
         `select concat_ws(' ', coin_id, source, symbol, to_jsonb(instruments) ->> 'shares_market') as line
-         from instruments where followed_to is null and listed_to is null order by coin_id, symbol`,
+         from instruments where tracked_to is null and listed_to is null order by coin_id, symbol`,
       )
       return rows.map(({ line }) => line)
     }
@@ -170,7 +170,7 @@ describe.each(servers)('a database of before on $server', ({ clusterUrl }) => {
         insert into coins (id, symbol, name, created_at, updated_at)
         select id, id, id, now(), now() from unnest('{bitcoin,btc,xbt,whitebit,wbt,old}'::text[]) as id`)
       await pool.query(`
-        insert into instruments (coin_id, source, symbol, preference, followed_from, followed_to, listed_to) values
+        insert into instruments (coin_id, source, symbol, preference, tracked_from, tracked_to, listed_to) values
           ('bitcoin', 'kraken', 'XXBTZUSD', 0, '2024-01-01', null, null),
           ('btc', 'kraken', 'XBTUSD', 0, '2024-01-03', null, null),
           ('xbt', 'kraken', 'XBT/USD', 0, '2024-01-02', null, null),
@@ -226,7 +226,7 @@ test('all spellings of one market are one, in the index as in the code', async (
   for (const [source, a, b, same] of pairs) {
     const insert = (coin: string, symbol: string) =>
       pool.query(
-        `insert into instruments (coin_id, source, symbol, preference, followed_from) values ($1, $2, $3, 0, now())`,
+        `insert into instruments (coin_id, source, symbol, preference, tracked_from) values ($1, $2, $3, 0, now())`,
         [coin, source, symbol],
       )
     await insert('a', a)
@@ -242,5 +242,5 @@ test('a change of another hour is no other beginning', async ({ freshDatabase: {
   const since = at('2023-09-01T08:00Z')
   await track(pool, 'solayer', 'gateio:LAYER_USDT', since)
   await track(pool, 'solayer', 'gateio:LAYER_USDT', since, plus(now, hour))
-  expect(await marketsOf(pool)).toMatchObject([{ listedFrom: since, followedFrom: now }])
+  expect(await marketsOf(pool)).toMatchObject([{ listedFrom: since, trackedFrom: now }])
 })

@@ -150,11 +150,11 @@ test('many sessions at once make partitions around one that is being made by han
 })
 
 test('a load in the same process does not ask the catalog again', async ({ freshDatabase: { pool } }) => {
-  const reach = { pool, partitions: new Map(), lockTimeoutMs: 2_000 }
+  const deps = { pool, partitions: new Map(), lockTimeoutMs: 2_000 }
   const instants = [start, plus(start, 5 * hour)]
-  await withPartitions(reach, minuteTable, instants, async () => {})
+  await withPartitions(deps, minuteTable, instants, async () => {})
   await pool.query('drop table ohlcv_data_1m_y2024m03d01')
-  const seen = await withPartitions(reach, minuteTable, instants, async ({ partitions }) => partitions)
+  const seen = await withPartitions(deps, minuteTable, instants, async ({ partitions }) => partitions)
   expect(seen.map(({ name }) => name)).toEqual(['ohlcv_data_1m_y2024m03d01'])
   const gone = inTransaction(pool, ({ client }) =>
     client.query(`select 'ohlcv_data_1m_y2024m03d01'::regclass`),

@@ -151,16 +151,11 @@ describe('rows without a partition', () => {
     await holder.query('begin; lock table ohlcv_data_1m in share update exclusive mode')
     try {
       const written: number[] = []
-      const reach = { pool, partitions: new Map(), lockTimeoutMs: 10 }
-      const obstacles = await withPartitions(
-        reach,
-        minuteTable,
-        [start, at('2024-03-02')],
-        async (places) => {
-          written.push(places.partitions.length)
-          return places.obstacles
-        },
-      )
+      const deps = { pool, partitions: new Map(), lockTimeoutMs: 10 }
+      const obstacles = await withPartitions(deps, minuteTable, [start, at('2024-03-02')], async (places) => {
+        written.push(places.partitions.length)
+        return places.obstacles
+      })
       expect(written).toEqual([1])
       expect(obstacles.map(({ fault }) => fault)).toEqual([expect.any(Unavailable)])
     } finally {

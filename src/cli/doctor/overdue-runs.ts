@@ -7,32 +7,32 @@ import { lengthInWords } from '../../status/words.ts'
 import { listCoins } from '../../store/coins.ts'
 import { lastSuccess } from '../../store/runs.ts'
 import { databaseOf } from '../../store/transaction.ts'
-import { type Check, error, type Finding, type Reach, warning } from './check.ts'
+import { type Check, type Deps, error, type Finding, warning } from './check.ts'
 import { shortened } from './words.ts'
 
 /** What a run may take from when it is due to its end, beside the delay of one that was missed. */
-const patienceMs = 30 * minute
+const graceMs = 30 * minute
 
-type Owed = Readonly<{ id: string; dueAt: Instant; lastRun: Instant | undefined }>
+type Missing = Readonly<{ id: string; dueAt: Instant; lastRun: Instant | undefined }>
 
-const ranBefore = ({ lastRun }: Owed): boolean => lastRun !== undefined
+const ranBefore = ({ lastRun }: Missing): boolean => lastRun !== undefined
 
 /** That what must have run has run well: whatever is caught up after a stop, and so cannot be missed. */
-export const owedRuns: Check = {
+export const overdueRuns: Check = {
   name: 'runs',
-  run: async (reach): Promise<Finding[]> => {
-    const owed = await findOwed(reach)
-    if (owed.length === 0) return []
-    const queueKind = reach.settings.environment.redisUrl === undefined ? 'postgres' : 'redis'
-    const remedy = (await hasWorkers(reach.pool, queueKind))
+  run: async (deps): Promise<Finding[]> => {
+    const missing = await findMissing(deps)
+    if (missing.length === 0) return []
+    const queueKind = deps.settings.environment.redisUrl === undefined ? 'postgres' : 'redis'
+    const remedy = (await hasWorkers(deps.pool, queueKind))
       ? 'See why they fail: npx beacon status'
       : 'No process works on the queues, start one: npx beacon start'
-    const since = await workersSince(reach.pool, queueKind)
-    const namesOf = (some: readonly Owed[]) => shortened(some.map(({ id }) => id))
-    const overdue = owed.filter(ranBefore)
+    const since = await workersSince(deps.pool, queueKind)
+    const namesOf = (some: readonly Missing[]) => shortened(some.map(({ id }) => id))
+    const overdue = missing.filter(ranBefore)
     // Whoever has just started still catches up.
-    const never = owed.filter((one) => !ranBefore(one) && (since ?? 0) < plus(reach.now, -patienceMs))
-    const longestMs = reach.now - overdue.reduce((oldest, { dueAt }) => earlier(oldest, dueAt), reach.now)
+    const never = missing.filter((one) => !ranBefore(one) && (since ?? 0) < plus(deps.now, -graceMs))
+    const longestMs = deps.now - overdue.reduce((oldest, { dueAt }) => earlier(oldest, dueAt), deps.now)
     return [
       ...(overdue.length === 0
         ? []
@@ -44,13 +44,13 @@ export const owedRuns: Check = {
 }
 
 /** Whether something that was due has not run well since. */
-export const isWorkOutstanding = async (reach: Reach): Promise<boolean> =>
-  (await findOwed(reach, 0)).length > 0
+export const isWorkOutstanding = async (deps: Deps): Promise<boolean> =>
+  (await findMissing(deps, 0)).length > 0
 
-async function findOwed({ pool, settings, now }: Reach, toleranceMs = patienceMs): Promise<Owed[]> {
+async function findMissing({ pool, settings, now }: Deps, toleranceMs = graceMs): Promise<Missing[]> {
   const db = databaseOf(pool)
   const coins = await listCoins(db)
-  const owed: Owed[] = []
+  const missing: Missing[] = []
   for (const job of jobs) {
     for (const scheduled of job.schedules?.(settings, coins) ?? []) {
       if (scheduled.whenMissed === 'skip') continue
@@ -58,10 +58,10 @@ async function findOwed({ pool, settings, now }: Reach, toleranceMs = patienceMs
       const dueAt = lastToHaveRun(scheduled, plus(now, -toleranceMs))
       if (dueAt === undefined) continue
       const last = await lastSuccess(db, job.name, payload)
-      if (last === undefined || last < dueAt) owed.push({ id, dueAt, lastRun: last })
+      if (last === undefined || last < dueAt) missing.push({ id, dueAt, lastRun: last })
     }
   }
-  return owed
+  return missing
 }
 
 /** When the last run began that should be over by then; undefined where what it works for is too new for one. */

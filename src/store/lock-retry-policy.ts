@@ -4,7 +4,7 @@ import { Unavailable } from '../fault.ts'
 import { sqlStateOf, type Transaction } from './transaction.ts'
 
 /** How long one try waits for a lock, in milliseconds, and how many tries there are. */
-export type Patience = Readonly<{ waitMs: number; tries: number }>
+export type LockRetryPolicy = Readonly<{ waitMs: number; tries: number }>
 
 /** A lock that was not had in time, and a deadlock of which we were the victim. */
 const steppedBack = new Set(['55P03', '40P01'])
@@ -20,7 +20,7 @@ export const pauseAfter = (attempt: number): Promise<void> => wait(Math.min(50 *
  */
 export async function patiently<T>(
   { db }: Transaction,
-  { waitMs, tries }: Patience,
+  { waitMs, tries }: LockRetryPolicy,
   busy: string,
   work: () => Promise<T>,
 ): Promise<T> {

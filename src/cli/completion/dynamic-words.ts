@@ -12,19 +12,19 @@ import { listQuarantined } from '../../store/quarantine.ts'
 import { databaseOf } from '../../store/transaction.ts'
 
 /** Kinds of words that a completion script cannot hold, for they change. */
-export type LivingKind =
+export type DynamicKind =
   | 'coins'
-  | 'unfollowed'
+  | 'untracked'
   | 'timeframes'
   | 'archives'
   | 'quarantined'
   | 'views'
   | 'migrations'
 
-export type LivingWord = Readonly<{ kind: LivingKind; word: string; description: string }>
+export type DynamicWord = Readonly<{ kind: DynamicKind; word: string; description: string }>
 
 /** Whoever has pressed the key waits. */
-const patienceMs = 2 * second
+const timeoutMs = 2 * second
 
 /** Of what there is much, the newest; nobody reads a longer menu. */
 const most = 50
@@ -33,12 +33,12 @@ const most = 50
  * The words as they are now. Of the database only what it answers at once: where it does not, the coins are those of the
  * configuration. No server is started for it and no table changed.
  */
-export async function readLivingWords(variables: NodeJS.ProcessEnv): Promise<LivingWord[]> {
+export async function readDynamicWords(variables: NodeJS.ProcessEnv): Promise<DynamicWord[]> {
   const settings = readSettings(variables)
   return [...(await ofFiles(settings)), ...(await ofDatabase(settings))]
 }
 
-async function ofFiles({ timeframes }: Settings): Promise<LivingWord[]> {
+async function ofFiles({ timeframes }: Settings): Promise<DynamicWord[]> {
   const migrations = (await readMigrations()).toReversed()
   return [
     ...Object.keys(timeframes).map((word) => ({ kind: 'timeframes' as const, word, description: '' })),
@@ -46,20 +46,20 @@ async function ofFiles({ timeframes }: Settings): Promise<LivingWord[]> {
   ]
 }
 
-async function ofDatabase(settings: Settings): Promise<LivingWord[]> {
+async function ofDatabase(settings: Settings): Promise<DynamicWord[]> {
   try {
-    return await within(patienceMs, askDatabase(settings), 'the database is too slow to complete from')
+    return await within(timeoutMs, askDatabase(settings), 'the database is too slow to complete from')
   } catch {
     // A key that was pressed is no place for an error: the command that is being written will tell it.
     return coinWords(settings, settings.coins)
   }
 }
 
-async function askDatabase(settings: Settings): Promise<LivingWord[]> {
+async function askDatabase(settings: Settings): Promise<DynamicWord[]> {
   const { databaseUrl, dataDir } = settings.environment
   const url = databaseUrl ?? (await findEmbeddedUrl(resolve(join(dataDir, 'postgres'))))
   if (url === undefined) return coinWords(settings, settings.coins)
-  const limits = { minConnections: 0, maxConnections: 1, connectionTimeout: patienceMs }
+  const limits = { minConnections: 0, maxConnections: 1, connectionTimeout: timeoutMs }
   const pool = openPool(url, { ...settings.database, ...limits }, () => undefined, 'beacon completion')
   try {
     const db = databaseOf(pool)
@@ -87,15 +87,15 @@ async function askDatabase(settings: Settings): Promise<LivingWord[]> {
 type Named = Readonly<{ id: string; name: string }>
 
 /** The followed ones, and those of the configuration that are not. */
-function coinWords(settings: Settings, followed: readonly Named[]): LivingWord[] {
-  const ids = new Set(followed.map(({ id }) => id))
+function coinWords(settings: Settings, tracked: readonly Named[]): DynamicWord[] {
+  const ids = new Set(tracked.map(({ id }) => id))
   const others = settings.coins.filter(({ id }) => !ids.has(id))
-  const word = (kind: LivingKind) => (coin: Named) => ({ kind, word: coin.id, description: coin.name })
-  return [...followed.map(word('coins')), ...others.map(word('unfollowed'))]
+  const word = (kind: DynamicKind) => (coin: Named) => ({ kind, word: coin.id, description: coin.name })
+  return [...tracked.map(word('coins')), ...others.map(word('untracked'))]
 }
 
 /** A line each: `coins bitcoin⇥Bitcoin`. */
-export const livingText = (words: readonly LivingWord[]): string =>
+export const dynamicText = (words: readonly DynamicWord[]): string =>
   words
     .map(({ kind, word, description }) => `${kind} ${word}\t${description.replaceAll(/\s+/g, ' ')}`)
     .join('\n')

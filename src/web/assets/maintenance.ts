@@ -1,6 +1,7 @@
 // The upkeep: when each job ran and runs next, the tables and their partitions, what retention will do, the archive.
+
+import type { Maintenance, NextRetention } from '../../status/maintenance.ts'
 import type { Status } from '../../status/status.ts'
-import type { NextRetention, Upkeep } from '../../status/upkeep.ts'
 import { ask, base } from './ask.ts'
 import { type Child, draw, h } from './dom.ts'
 import { type Column, cell, errorRow, followErrors, nothing, outcome, table, time } from './elements.ts'
@@ -9,11 +10,11 @@ import { age, bytes, count, counted, day, instant, secondsBetween, took, until }
 type Places = Readonly<Record<'jobs' | 'archives' | 'retention', Element>>
 
 /** Returns what asks for what only changes now and then, and draws it. */
-export function openUpkeep(places: Places): (status: Status) => Promise<void> {
+export function openMaintenance(places: Places): (status: Status) => Promise<void> {
   let redrawJobs = () => {}
   followErrors(places.jobs, () => redrawJobs())
   return async ({ generatedAt }) => {
-    const [{ jobs, archives }, plan] = await Promise.all([ask('/api/upkeep'), ask('/api/retention')])
+    const [{ jobs, archives }, plan] = await Promise.all([ask('/api/maintenance'), ask('/api/retention')])
     // The page says already when nobody answers; what was drawn stays.
     if (jobs) {
       redrawJobs = () => drawJobs(places.jobs, jobs, generatedAt)
@@ -32,7 +33,7 @@ const jobColumns: readonly Column[] = [
   ['Next run', 'number'],
 ]
 
-function drawJobs(place: Element, jobs: Upkeep['jobs'], now: string): void {
+function drawJobs(place: Element, jobs: Maintenance['jobs'], now: string): void {
   const rows = jobs.flatMap(({ job, summary, schedules, nextRun, lastRun }): Child[] => [
     h(
       'tr',
@@ -66,7 +67,7 @@ const endings: Readonly<Record<string, string>> = {
 }
 
 export function drawStorage(place: Element, { partitions }: Status): void {
-  const rows = partitions.map(({ table: name, partitions: leaves, bytes: size, estimatedRows, ...rest }) => {
+  const rows = partitions.map(({ table: name, partitions, bytes: size, estimatedRows, ...rest }) => {
     const { daysAhead, newestBound, keptDays, ending, unbounded } = rest
     return h(
       'tr',
@@ -75,7 +76,7 @@ export function drawStorage(place: Element, { partitions }: Status): void {
       cell(
         'partitions',
         `number ${unbounded.length > 0 ? 'warns' : ''}`,
-        count(leaves),
+        count(partitions),
         unbounded.length > 0 && h('span', { class: 'faint' }, ` + ${unbounded.join(', ')}, without bounds`),
       ),
       // The planner has not looked at a new leaf yet.
@@ -112,50 +113,52 @@ const fates: Readonly<Record<string, string>> = {
   archive: 'archived, read back and dropped',
   'roll-up': 'rolled up, compared and dropped',
 }
-const mostLeaves = 12
+const mostPartitions = 12
 
-type Leaf = NextRetention['partitions'][number]
+type Partition = NextRetention['partitions'][number]
 type OldRows = NextRetention['rows'][number]
 
 /** What a row tells of a partition; one without bounds in time has not all of it. */
-type ShownLeaf = Readonly<{
+type ShownPartition = Readonly<{
   name: string
-  verdict: string
+  decision: string
   reason: string
   bytes: number
   bounds?: string
-  leaf?: Leaf
+  partition?: Partition
 }>
 
-const shownLeaf = (leaf: Leaf): ShownLeaf => ({ ...leaf, leaf })
+const shownPartition = (partition: Partition): ShownPartition => ({ ...partition, partition })
 
 /** One without bounds in time is never old enough. */
-const unboundedLeaf = ({
+const unboundedPartition = ({
   name,
   bounds,
   bytes: size,
   hold,
-}: NextRetention['unbounded'][number]): ShownLeaf => ({
+}: NextRetention['unbounded'][number]): ShownPartition => ({
   name,
   bounds,
   bytes: size,
-  verdict: 'held-back',
+  decision: 'held-back',
   reason: hold.remedy === null ? hold.reason : `${hold.reason}: ${hold.remedy}`,
 })
 
 /** What the next run will do; where it does nothing to a table, what is deleted first and when. */
 function drawRetention(place: Element, plan: NextRetention, now: string): void {
-  const going = plan.partitions.filter(({ verdict }) => verdict === 'goes')
+  const going = plan.partitions.filter(({ decision }) => decision === 'goes')
   const held = [
-    ...plan.partitions.filter(({ verdict }) => verdict === 'held-back').map(shownLeaf),
-    ...plan.unbounded.map(unboundedLeaf),
+    ...plan.partitions.filter(({ decision }) => decision === 'held-back').map(shownPartition),
+    ...plan.unbounded.map(unboundedPartition),
   ]
   const tables = [...new Set(plan.partitions.map(({ table: name }) => name))]
   const waiting = tables.flatMap((name) => firstToGo(plan.partitions, name) ?? [])
   const rows = [
-    ...[...going.map(shownLeaf), ...held].slice(0, mostLeaves).map((leaf) => leafRow(leaf, plan)),
+    ...[...going.map(shownPartition), ...held]
+      .slice(0, mostPartitions)
+      .map((partition) => partitionRow(partition, plan)),
     ...plan.rows.filter(({ rows: old }) => old !== 0).map((old) => oldRowsRow(old, plan)),
-    ...waiting.map((leaf) => laterRow(leaf)),
+    ...waiting.map((partition) => laterRow(partition)),
   ]
   const columns: Column[] = [
     ['What'],
@@ -165,13 +168,13 @@ function drawRetention(place: Element, plan: NextRetention, now: string): void {
     ['When', 'number'],
     ['Becomes'],
   ]
-  const more = going.length + held.length - mostLeaves
+  const more = going.length + held.length - mostPartitions
   draw(
     place,
     h(
       'p',
       { class: 'note inset' },
-      sentenceOf(plan, going, held),
+      messageOf(plan, going, held),
       ' ',
       time(
         plan.nextRun,
@@ -184,9 +187,13 @@ function drawRetention(place: Element, plan: NextRetention, now: string): void {
   )
 }
 
-function sentenceOf({ refusal }: NextRetention, going: readonly Leaf[], held: readonly unknown[]): string {
+function messageOf(
+  { refusal }: NextRetention,
+  going: readonly Partition[],
+  held: readonly unknown[],
+): string {
   if (refusal !== null) return `The next run will delete nothing: ${refusal}.`
-  const sum = (name: 'rows' | 'bytes') => going.reduce((total, leaf) => total + leaf[name], 0)
+  const sum = (name: 'rows' | 'bytes') => going.reduce((total, partition) => total + partition[name], 0)
   const parts = [
     going.length > 0 &&
       `delete ${counted(going.length, 'partition')} with ${counted(sum('rows'), 'row')}, ${bytes(sum('bytes'))}`,
@@ -197,22 +204,24 @@ function sentenceOf({ refusal }: NextRetention, going: readonly Leaf[], held: re
     : `The next run will ${parts.join(', and ')}.`
 }
 
-const leafRow = (
-  { name, bounds, bytes: size, verdict, reason, leaf }: ShownLeaf,
+const partitionRow = (
+  { name, bounds, bytes: size, decision, reason, partition }: ShownPartition,
   { nextRun, holds }: NextRetention,
 ): HTMLElement =>
   h(
     'tr',
-    { class: verdict },
+    { class: decision },
     h('th', { scope: 'row' }, name),
-    cell('of', 'faint', leaf ? span(leaf.from, leaf.to) : bounds),
-    cell('rows', 'number', leaf ? `${leaf.isExact ? '' : '~ '}${count(leaf.rows)}` : '–'),
+    cell('of', 'faint', partition ? span(partition.from, partition.to) : bounds),
+    cell('rows', 'number', partition ? `${partition.isExact ? '' : '~ '}${count(partition.rows)}` : '–'),
     cell('size', 'number', bytes(size)),
-    cell('when', 'number', verdict === 'goes' ? time(nextRun, instant(nextRun)) : 'not yet'),
+    cell('when', 'number', decision === 'goes' ? time(nextRun, instant(nextRun)) : 'not yet'),
     cell(
       'becomes',
-      verdict === 'goes' && !heldBefore(holds, name) ? '' : 'warns',
-      verdict === 'goes' && leaf ? [fates[leaf.ending], heldBefore(holds, name)] : `held back: ${reason}`,
+      decision === 'goes' && !heldBefore(holds, name) ? '' : 'warns',
+      decision === 'goes' && partition
+        ? [fates[partition.ending], heldBefore(holds, name)]
+        : `held back: ${reason}`,
     ),
   )
 
@@ -239,13 +248,13 @@ const oldRowsRow = (
   )
 
 /** Of a table of which nothing goes now, the leaf that will be old enough first. */
-function firstToGo(partitions: readonly Leaf[], name: string): Leaf | undefined {
+function firstToGo(partitions: readonly Partition[], name: string): Partition | undefined {
   const own = partitions.filter(({ table: of }) => of === name)
-  if (own.some(({ verdict }) => verdict !== 'stays')) return undefined
+  if (own.some(({ decision }) => decision !== 'stays')) return undefined
   return own.toSorted((a, b) => Date.parse(a.keptUntil) - Date.parse(b.keptUntil))[0]
 }
 
-const laterRow = ({ name, from, to, rows, bytes: size, ending, keptUntil }: Leaf): HTMLElement =>
+const laterRow = ({ name, from, to, rows, bytes: size, ending, keptUntil }: Partition): HTMLElement =>
   h(
     'tr',
     { class: 'later' },
@@ -264,7 +273,7 @@ const span = (from: string, to: string): string => {
 
 type Fact = readonly [name: string, value: Child, note?: Child]
 
-function drawArchives(place: Element, archives: Upkeep['archives']): void {
+function drawArchives(place: Element, archives: Maintenance['archives']): void {
   const {
     files,
     rows,
@@ -314,7 +323,7 @@ const checkFact = ({
   liveRows,
   archivedRows,
   first,
-}: NonNullable<Upkeep['archives']['lastCheck']>): [Child, Child] => [
+}: NonNullable<Maintenance['archives']['lastCheck']>): [Child, Child] => [
   time(checkedAt, `${instant(checkedAt)} UTC`),
   problems === 0
     ? `${count(liveRows + archivedRows)} candles are as they were written`

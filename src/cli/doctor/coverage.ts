@@ -1,6 +1,6 @@
 import { toIso, toMinuteText } from '../../market/instant.ts'
 import { counted } from '../../status/words.ts'
-import { mendStates, type StateDiscrepancy } from '../../store/coverage-states.ts'
+import { repairStates, type StateDiscrepancy } from '../../store/coverage-states.ts'
 import {
   checkDeeply,
   type Discrepancy,
@@ -11,23 +11,23 @@ import {
 import { withCountingBar } from '../counting-bar.ts'
 import { say } from '../output.ts'
 import { shellWord } from '../shell-word.ts'
-import { type Check, error, type Finding, type Reach, warning } from './check.ts'
+import { type Check, type Deps, error, type Finding, warning } from './check.ts'
 
 /** So many discrepancies are told one by one; a lost disk may leave millions. */
-const told = 50
+const reported = 50
 
 const repairCommand = 'npx beacon doctor --deep --repair'
 
 /** That the ledger and the tables agree, candle by candle. With `repair`, what can be corrected is. */
-export const ledger = (repair: boolean): Check => ({
-  name: 'ledger',
-  run: async (reach) => {
-    const { pool, now, signal } = reach
+export const coverage = (repair: boolean): Check => ({
+  name: 'coverage',
+  run: async (deps) => {
+    const { pool, now, signal } = deps
     const plan = await planDeepCheck(pool)
     const findings: Finding[] = []
     const onDiscrepancy = async (found: Discrepancy) => {
-      const finding = repair ? await repairOne(reach, found) : findingOf(found)
-      if (findings.length < told) findings.push(finding)
+      const finding = repair ? await repairOne(deps, found) : findingOf(found)
+      if (findings.length < reported) findings.push(finding)
     }
     const { candles, discrepancies } = await withCountingBar(plan.parts.length, 'parts', (onProgress) =>
       checkDeeply(pool, plan, { signal, now, onDiscrepancy, onProgress }),
@@ -48,21 +48,21 @@ const isOfRows = (found: Discrepancy): found is RowDiscrepancy =>
   found.kind === 'row-missing' || found.kind === 'row-unrecorded'
 
 function findingOf(found: Discrepancy): Finding {
-  if (!isOfRows(found)) return error(stateSentence(found), repairCommand)
+  if (!isOfRows(found)) return error(stateMessage(found), repairCommand)
   return found.kind === 'row-missing'
-    ? error(missingSentence(found), `${repairCommand}, and then: ${gapsCommandOf(found)}`)
-    : error(unrecordedSentence(found), unrecordedRemedy(found))
+    ? error(missingMessage(found), `${repairCommand}, and then: ${gapsCommandOf(found)}`)
+    : error(unrecordedMessage(found), unrecordedRemedy(found))
 }
 
-async function repairOne({ pool, now }: Reach, found: Discrepancy): Promise<Finding> {
+async function repairOne({ pool, now }: Deps, found: Discrepancy): Promise<Finding> {
   if (!isOfRows(found)) {
-    await mendStates(pool, found, now)
-    return warning(`${stateSentence(found)} Put in order.`, 'Nothing is left to do.')
+    await repairStates(pool, found, now)
+    return warning(`${stateMessage(found)} Put in order.`, 'Nothing is left to do.')
   }
-  if (found.kind === 'row-unrecorded') return error(unrecordedSentence(found), unrecordedRemedy(found))
+  if (found.kind === 'row-unrecorded') return error(unrecordedMessage(found), unrecordedRemedy(found))
   const candles = await forgetMissingRows(pool, found, now)
   return warning(
-    `${missingSentence(found)} ${counted(candles, 'candle')} missing again.`,
+    `${missingMessage(found)} ${counted(candles, 'candle')} missing again.`,
     gapsCommandOf(found),
   )
 }
@@ -73,13 +73,13 @@ const placeOf = ({ coinId, timeframe, range }: Discrepancy): string =>
 const whereOf = ({ partition }: RowDiscrepancy): string =>
   partition === undefined ? 'for which there is no partition' : `in ${partition}`
 
-const missingSentence = (found: RowDiscrepancy): string =>
+const missingMessage = (found: RowDiscrepancy): string =>
   `${placeOf(found)}: ${counted(found.candles, 'candle')} recorded as stored, without a row ${whereOf(found)}.`
 
-const unrecordedSentence = (found: RowDiscrepancy): string =>
+const unrecordedMessage = (found: RowDiscrepancy): string =>
   `${placeOf(found)}: ${counted(found.candles, 'candle')} ${whereOf(found)} that nothing is recorded of.`
 
-const stateSentence = (found: StateDiscrepancy): string =>
+const stateMessage = (found: StateDiscrepancy): string =>
   found.kind === 'in-future'
     ? `${placeOf(found)}: recorded by ${found.source} as ${found.states}, before its candles have closed.`
     : `${placeOf(found)}: recorded by ${found.source} as ${found.states}.`

@@ -13,7 +13,7 @@ import { type ArchiveSummary, readArchiveSummary } from '../store/lifecycle/arch
 import { databaseOf } from '../store/transaction.ts'
 import { describeSchedules } from './schedules.ts'
 
-type Reach = Readonly<{ settings: Settings; pool: Pool; clock: Clock; jobs: readonly AnyJob[] }>
+type Deps = Readonly<{ settings: Settings; pool: Pool; clock: Clock; jobs: readonly AnyJob[] }>
 
 /** A job of the catalog: how it went the last time, and when it is due again. */
 export type JobStatus = Readonly<{
@@ -51,10 +51,10 @@ export type CheckStatus = Readonly<
   }
 >
 
-export type Upkeep = Readonly<{ jobs: readonly JobStatus[]; archives: ArchiveStatus }>
+export type Maintenance = Readonly<{ jobs: readonly JobStatus[]; archives: ArchiveStatus }>
 
 /** What keeps the data in order, job by job, and what has left the database for files. */
-export async function readUpkeep({ settings, pool, clock, jobs }: Reach): Promise<Upkeep> {
+export async function readMaintenance({ settings, pool, clock, jobs }: Deps): Promise<Maintenance> {
   const db = databaseOf(pool)
   const [coins, lastRuns, archives, check] = await Promise.all([
     listCoins(db),
@@ -126,7 +126,7 @@ const describeCheck = ({ coinIds: _, checkedAt, problems, ...sums }: CheckResult
 export type NextRetention = DescribedPlan & Readonly<{ nextRun: string }>
 
 /** What retention will do when it runs next: the plan of `beacon retention --dry-run`, as of then. */
-export async function readNextRetention({ settings, pool, clock }: Reach): Promise<NextRetention> {
+export async function readNextRetention({ settings, pool, clock }: Deps): Promise<NextRetention> {
   const [next] = describeSchedules([enforceRetention], settings, [], clock.now())
   if (!next) throw new Error(`${enforceRetention.name} has no time table`)
   const at = toInstant(Date.parse(next.nextRun))

@@ -6,7 +6,7 @@ import type { Database } from './transaction.ts'
 import { type WantedSeries, wantedRows } from './wanted-series.ts'
 
 /** Rejected candles are known, and not asked for again, unless a repair wants to know whether the source gives better ones now. */
-export type Persistence = 'settle-for-refused' | 'retry-refused'
+export type Persistence = 'skip-rejected' | 'retry-rejected'
 
 /** What somebody has settled by hand stays settled, however often the rest is asked for again. */
 const discarded = discardedRanges({
@@ -18,35 +18,35 @@ const discarded = discardedRanges({
   candleLength: sql`candle_length`,
 })
 
-const settledOfSource = {
-  'settle-for-refused': { states: sql`('no-trades', 'refused')`, byHand: sql`null::tsmultirange` },
-  'retry-refused': { states: sql`('no-trades')`, byHand: discarded },
+const resolvedOfSource = {
+  'skip-rejected': { states: sql`('no-trades', 'refused')`, byHand: sql`null::tsmultirange` },
+  'retry-rejected': { states: sql`('no-trades')`, byHand: discarded },
 } as const
 
 /**
  * What is wanted and not settled yet, ascending, of each of the series in their order, in one query. A stretch stored from
  * another source is there all the same; what another source lacks, this one may have.
  */
-export async function readOwed(
+export async function readMissing(
   db: Database,
   series: readonly WantedSeries[],
   persistence: Persistence,
 ): Promise<AlignedRange[][]> {
   if (series.length === 0) return []
-  const { states, byHand } = settledOfSource[persistence]
-  const { rows } = await db.execute<{ place: number; owed: JsonRanges | null }>(sql`
+  const { states, byHand } = resolvedOfSource[persistence]
+  const { rows } = await db.execute<{ place: number; missing: JsonRanges | null }>(sql`
     with wanted as (${wantedRows(series)}), known as (
       select wanted.*, tsmultirange(tsrange(opens_from, opens_to)) as whole, (
         select range_agg(ranges * tsmultirange(tsrange(opens_from, opens_to))) from candle_coverage as coverage
         where coverage.coin_id = wanted.coin_id and coverage.timeframe = wanted.timeframe
           and (state = 'stored' or (coverage.source = wanted.source and state in ${states}))
-      ) as settled
+      ) as resolved
       from wanted where opens_from < opens_to
     )
-    select place, ${rangesJson(sql`whole - coalesce(settled, '{}') - coalesce(${byHand}, '{}')`)} as owed
+    select place, ${rangesJson(sql`whole - coalesce(resolved, '{}') - coalesce(${byHand}, '{}')`)} as missing
     from known as wanted`)
-  const owed = new Map(rows.map((row) => [row.place, row.owed]))
-  return series.map(({ timeframe }, place) => toAlignedRanges(timeframe, owed.get(place) ?? null))
+  const missing = new Map(rows.map((row) => [row.place, row.missing]))
+  return series.map(({ timeframe }, place) => toAlignedRanges(timeframe, missing.get(place) ?? null))
 }
 
 /**
@@ -73,9 +73,9 @@ export async function readRejected(db: Database, series: readonly WantedSeries[]
   return series.map(({ timeframe }, place) => toAlignedRanges(timeframe, rejected.get(place) ?? null))
 }
 
-/** What `readOwed` finds of one series. */
-export const readOwedOf = async (
+/** What `readMissing` finds of one series. */
+export const readMissingOf = async (
   db: Database,
   series: WantedSeries,
   persistence: Persistence,
-): Promise<AlignedRange[]> => (await readOwed(db, [series], persistence))[0] ?? []
+): Promise<AlignedRange[]> => (await readMissing(db, [series], persistence))[0] ?? []

@@ -9,7 +9,7 @@ import { type KnownMarket, readKnownMarkets, recordListing } from '../store/list
 import type { Transaction } from '../store/transaction.ts'
 import { type Doubt, doubtOf, isRenamed, isReread } from './listing/doubt.ts'
 import type { Trading } from './listing/trading.ts'
-import { type Judged, judgeLife, type News } from './market-life.ts'
+import { type Evaluated, evaluateLife, type News } from './market-life.ts'
 import { candidatesFor, type Listings, provenSuccessor } from './successor.ts'
 
 /** One thing to report of a tracked market. */
@@ -24,7 +24,7 @@ export type Finding = Readonly<{
 export type Poll = Readonly<{ source: string; listing: readonly ListedMarket[]; now: Instant }>
 
 /** The same, with all that it takes to record it. */
-export type Look = Poll &
+export type ListingCheck = Poll &
   Readonly<{
     /** What the candles show of the markets that the listing casts doubt on. */
     trading: ReadonlyMap<string, Trading>
@@ -51,11 +51,11 @@ export async function findDoubts(
 }
 
 /** Compares the tracked markets of a source with its listing, and records what has become of them, and the listing. */
-export async function lookAtListing(
+export async function checkListing(
   tx: Transaction,
-  look: Look,
-): Promise<Readonly<{ followed: number; findings: readonly Finding[] }>> {
-  const { source, listing, now } = look
+  check: ListingCheck,
+): Promise<Readonly<{ tracked: number; findings: readonly Finding[] }>> {
+  const { source, listing, now } = check
   await lockMarkets(tx)
   const lives = await readLives(tx, source)
   const listings: Listings = {
@@ -67,12 +67,12 @@ export async function lookAtListing(
     const successor = freeSuccessor(life, source, lives, listings)
     findings.push(
       ...(successor
-        ? [await rename(tx, look, life, listings, successor)]
-        : await lookAtMarket(tx, look, life, listings)),
+        ? [await rename(tx, check, life, listings, successor)]
+        : await checkMarket(tx, check, life, listings)),
     )
   }
   await recordListing(tx.db, source, listing, now)
-  return { followed: lives.length, findings }
+  return { tracked: lives.length, findings }
 }
 
 /** Markets that another coin tracks too, from before one market was one coin's. */
@@ -104,7 +104,7 @@ function freeSuccessor(
 
 async function rename(
   tx: Transaction,
-  { source, now }: Look,
+  { source, now }: ListingCheck,
   life: MarketLife,
   { before }: Listings,
   { symbol, base, baseName }: ListedMarket,
@@ -116,33 +116,33 @@ async function rename(
   return { news: 'renamed', life, more: { ...renaming, oldName: old?.baseName, newName: baseName } }
 }
 
-async function lookAtMarket(
+async function checkMarket(
   tx: Transaction,
-  look: Look,
+  check: ListingCheck,
   life: MarketLife,
   listings: Listings,
 ): Promise<Finding[]> {
   const listed = listings.now.get(life.symbol)
   const before = listings.before.get(life.symbol)
-  const judged = judgeLife(life, listed, look.now, before, look.trading.get(lifeKey(life)))
-  await writeLife(tx.db, look.source, judged.life)
+  const evaluated = evaluateLife(life, listed, check.now, before, check.trading.get(lifeKey(life)))
+  await writeLife(tx.db, check.source, evaluated.life)
   const findings: Finding[] = []
-  const goesOn = judged.life.listedTo === undefined
+  const goesOn = evaluated.life.listedTo === undefined
   if (goesOn && listed && isReread(listed, before))
     findings.push({
       news: 'reread',
-      life: judged.life,
+      life: evaluated.life,
       more: { oldBase: before?.base, newBase: listed.base },
     })
   if (goesOn && listed && isRenamed(listed, before)) {
-    findings.push(await rename(tx, look, judged.life, listings, listed))
+    findings.push(await rename(tx, check, evaluated.life, listings, listed))
   }
-  if (judged.news !== undefined) {
+  if (evaluated.news !== undefined) {
     const more = {
-      ...detailsOf(judged.news, listed, before),
-      ...(await consequencesOf(tx, look, life, judged, listings)),
+      ...detailsOf(evaluated.news, listed, before),
+      ...(await consequencesOf(tx, check, life, evaluated, listings)),
     }
-    findings.push({ news: judged.news, life: judged.life, more })
+    findings.push({ news: evaluated.news, life: evaluated.life, more })
   }
   return findings
 }
@@ -166,9 +166,9 @@ function detailsOf(
 /** An end is reported with what the market may go on as, and a symbol of another market leaves no candle of it behind. */
 async function consequencesOf(
   tx: Transaction,
-  { source, now, runId, settings }: Look,
+  { source, now, runId, settings }: ListingCheck,
   { coinId, symbol: market, isFirst }: MarketLife,
-  { life, news, foreignFrom }: Judged,
+  { life, news, foreignFrom }: Evaluated,
   listings: Listings,
 ): Promise<Record<string, unknown>> {
   if (news === 'ended') return { candidates: candidatesFor(life, listings) }

@@ -8,19 +8,19 @@ import { storableError } from './storable.ts'
 import { tickOf } from './tick.ts'
 
 /** What becomes of a job that threw. */
-export type Verdict =
+export type Decision =
   | Readonly<{ next: 'retry'; willRetry: boolean }>
   | Readonly<{ next: 'give-up'; willRetry: false }>
   | Readonly<{ next: 'wait'; willRetry: true; waitMs: number }>
   | Readonly<{ next: 'give-back'; willRetry: true }>
 
 /** Decides from the error alone. Whoever threw a Fault knows best; any other error is tried again like a `retry`. */
-export function judge(
+export function evaluate(
   error: unknown,
   queued: EngineJob,
   isStopping: boolean,
   now: Instant = systemClock.now(),
-): Verdict {
+): Decision {
   if (isStopping && isAbort(error)) return { next: 'give-back', willRetry: true }
   const remedy = error instanceof Fault ? error.remedy : 'retry'
   switch (remedy) {
@@ -39,7 +39,7 @@ export function judge(
   }
 }
 
-function afterFailure(error: unknown, queued: EngineJob, now: Instant): Verdict {
+function afterFailure(error: unknown, queued: EngineJob, now: Instant): Decision {
   const failedTries = queued.attemptsMade + 1
   if (failedTries >= (queued.opts.attempts ?? 1)) return { next: 'retry', willRetry: false }
   const nextTick = nextTickAfter(queued)
@@ -59,25 +59,25 @@ const isAbort = (error: unknown): boolean =>
 
 /** Tells the queue, and throws what it then expects to be thrown. */
 export async function carryOut(
-  verdict: Verdict,
+  decision: Decision,
   error: unknown,
   queued: EngineJob,
   token: string | undefined,
 ): Promise<never> {
   const stored = storableError(error)
-  switch (verdict.next) {
+  switch (decision.next) {
     case 'retry':
       throw stored
     case 'give-up':
       throw Object.assign(new UnrecoverableError(stored.message), { cause: error, stack: stored.stack })
     case 'wait':
       // The queue's own time is the machine's, whatever clock the job was given.
-      await queued.moveToDelayed(systemClock.now() + Math.max(0, Math.ceil(verdict.waitMs)), token)
+      await queued.moveToDelayed(systemClock.now() + Math.max(0, Math.ceil(decision.waitMs)), token)
       throw new DelayedError()
     case 'give-back':
       await queued.moveToWait(token)
       throw new WaitingError()
     default:
-      throw verdict satisfies never
+      throw decision satisfies never
   }
 }

@@ -1,12 +1,12 @@
 import { type Instant, plus } from '../market/instant.ts'
 import { type Answer, type Json, toJson } from './answer.ts'
-import type { Column, Face, FaceLimit } from './face.ts'
+import type { Column, Endpoint, EndpointLimit } from './endpoint.ts'
 import type { Outage } from './outage.ts'
-import { lieAboutRows, withRows } from './row-lies.ts'
+import { injectIntoRows, withRows } from './row-lies.ts'
 import { isPriceFault, type PriceFault, withPriceFault } from './tickers/price-faults.ts'
 
 /** Answers that say something else than what was asked for, whatever it was. */
-export type AnswerLie =
+export type AnswerFault =
   | Readonly<{ name: 'rate-limited'; retryAfterSeconds: number }>
   | Readonly<{ name: 'banned'; retryAfterSeconds: number }>
   | Readonly<{ name: 'server-error'; status: 500 | 502 | 503 | 504 }>
@@ -20,7 +20,7 @@ export type AnswerLie =
   | Readonly<{ name: 'error-answer'; status: number; body: Json }>
 
 /** Rows that are not what the exchange recorded. A row counts from 0; the last one is -1. */
-export type RowLie =
+export type RowFault =
   | Readonly<{ name: 'no-rows' }>
   | Readonly<{ name: 'object-for-rows' }>
   | Readonly<{ name: 'duplicate-row'; row: number }>
@@ -49,7 +49,7 @@ export type RowLie =
   | Readonly<{ name: 'revision'; openTime: Instant; column: Column; value: string }>
 
 /** Files that are not what they should be, of the sources that have files. */
-export type FileLie =
+export type FileFault =
   | Readonly<{ name: 'missing-file' }>
   /** Of another file. */
   | Readonly<{ name: 'wrong-checksum' }>
@@ -57,10 +57,10 @@ export type FileLie =
   | Readonly<{ name: 'wrong-month' }>
 
 /** A query read as another one. */
-export type QueryLie = Readonly<{ name: 'ignored-start' }>
+export type QueryFault = Readonly<{ name: 'ignored-start' }>
 
 /** True bodies that do not arrive as they should. */
-export type DeliveryLie =
+export type DeliveryFault =
   | Readonly<{ name: 'cut'; atByte: number }>
   | Readonly<{ name: 'reset'; when: 'before-answer' | 'within-body' }>
   | Readonly<{ name: 'stall' }>
@@ -68,74 +68,76 @@ export type DeliveryLie =
   | Readonly<{ name: 'too-long-length'; bytes: number }>
   | Readonly<{ name: 'huge-body'; megabytes: number; gzip: boolean }>
 
-export type Lie = AnswerLie | FileLie | RowLie | PriceFault | QueryLie | DeliveryLie
+export type InjectedFault = AnswerFault | FileFault | RowFault | PriceFault | QueryFault | DeliveryFault
 
 /** The query the exchange pretends to have been asked. */
-export function lieAboutQuery(
-  lie: Lie | undefined,
+export function injectIntoQuery(
+  fault: InjectedFault | undefined,
   query: URLSearchParams,
-  { candles }: Face,
+  { candles }: Endpoint,
 ): URLSearchParams {
   const heard = new URLSearchParams(query)
-  if (lie?.name === 'ignored-start' && candles?.fromParameter) heard.delete(candles.fromParameter)
+  if (fault?.name === 'ignored-start' && candles?.fromParameter) heard.delete(candles.fromParameter)
   return heard
 }
 
 /** What a liar must know: the time, and how its source speaks. */
 export type Liar = Readonly<{
   now: Instant
-  face: Face
-  limit: FaceLimit
+  endpoint: Endpoint
+  limit: EndpointLimit
   path: string
   query: URLSearchParams
 }>
 
 /** The answer the exchange gives in place of the true one. A refusal is never dressed up: it has no rows. */
-export function lieAboutAnswer(lie: Lie | undefined, truth: Answer, liar: Liar): Answer {
-  if (!lie) return truth
-  const inPlaceOf = otherAnswer(lie, liar)
+export function injectIntoAnswer(fault: InjectedFault | undefined, truth: Answer, liar: Liar): Answer {
+  if (!fault) return truth
+  const inPlaceOf = otherAnswer(fault, liar)
   if (inPlaceOf) return inPlaceOf
   if (truth.status !== 200) return truth
-  if (isPriceFault(lie)) return { ...truth, body: withPriceFault(lie, toJson(truth.body), liar) }
+  if (isPriceFault(fault)) return { ...truth, body: withPriceFault(fault, toJson(truth.body), liar) }
   return {
     ...truth,
     body:
-      withRows(toJson(truth.body), (rows) => lieAboutRows(lie, rows, liar.face.candles, liar.now)) ??
+      withRows(toJson(truth.body), (rows) => injectIntoRows(fault, rows, liar.endpoint.candles, liar.now)) ??
       truth.body,
   }
 }
 
 /** What an address is answered that has asked too much. */
 export const refusal = (
-  verdict: 'refused' | 'banned',
+  decision: 'refused' | 'banned',
   retryAt: Instant,
-  { face, limit, now }: Liar,
-): Answer => face.refuse(verdict, retryAt, limit, now)
+  { endpoint, limit, now }: Liar,
+): Answer => endpoint.refuse(decision, retryAt, limit, now)
 
 const page = (status: number, heading: string): Answer => ({
   status,
   body: `<!DOCTYPE html><html><body><h1>${heading}</h1></body></html>`,
 })
 
-function otherAnswer(lie: Lie, liar: Liar): Answer | undefined {
-  switch (lie.name) {
+function otherAnswer(fault: InjectedFault, liar: Liar): Answer | undefined {
+  switch (fault.name) {
     case 'rate-limited':
-      return refusal('refused', plus(liar.now, 1_000 * lie.retryAfterSeconds), liar)
+      return refusal('refused', plus(liar.now, 1_000 * fault.retryAfterSeconds), liar)
     case 'banned':
-      return refusal('banned', plus(liar.now, 1_000 * lie.retryAfterSeconds), liar)
+      return refusal('banned', plus(liar.now, 1_000 * fault.retryAfterSeconds), liar)
     case 'server-error':
-      return liar.face.unavailable?.(lie.status) ?? page(lie.status, 'Service Temporarily Unavailable')
+      return (
+        liar.endpoint.unavailable?.(fault.status) ?? page(fault.status, 'Service Temporarily Unavailable')
+      )
     case 'firewall':
       return page(403, 'Request blocked')
     case 'region-refused':
-      return liar.face.regionRefused ?? page(451, 'Unavailable For Legal Reasons')
+      return liar.endpoint.regionRefused ?? page(451, 'Unavailable For Legal Reasons')
     case 'html':
       return page(200, 'We will be back soon')
     case 'error-answer':
-      return { status: lie.status, body: lie.body }
+      return { status: fault.status, body: fault.body }
     case 'redirect':
-      return { status: 302, headers: { location: lie.to }, body: '' }
+      return { status: 302, headers: { location: fault.to }, body: '' }
     default:
-      return liar.face.tellLie?.(lie, liar.path, liar.now)
+      return liar.endpoint.reportFault?.(fault, liar.path, liar.now)
   }
 }

@@ -1,11 +1,11 @@
 import type { Instant } from '../market/instant.ts'
 import type { SourceId } from '../settings/source-ids.ts'
 import type { Answer, Route } from './answer.ts'
-import type { Lie } from './lies.ts'
+import type { InjectedFault } from './injected-faults.ts'
 import type { HaltedPlace, Place } from './tickers/places.ts'
 
 /** What one client address may ask of a source: all windows hold at once. */
-export type FaceLimit = Readonly<{
+export type EndpointLimit = Readonly<{
   windows: readonly LimitWindow[]
   /** After so many refusals in one window the address is banned; each further ban is twice as long. */
   ban?: Readonly<{ afterRefusals: number; ms: number }>
@@ -37,17 +37,17 @@ export type CandleColumns = Readonly<{
 }>
 
 /** How the replay exchange speaks as one source: what it answers, what it allows, and how it says no. */
-export type Face = Readonly<{
+export type Endpoint = Readonly<{
   source: SourceId
-  limit: FaceLimit
-  route(path: string, query: URLSearchParams, now: Instant, limit: FaceLimit): Route
+  limit: EndpointLimit
+  route(path: string, query: URLSearchParams, now: Instant, limit: EndpointLimit): Route
   /**
    * What is answered once the limit is broken, with the headers that the source adds to it (see retryAfter);
    * `retryAt` is when the client may come again.
    */
-  refuse(verdict: 'refused' | 'banned', retryAt: Instant, limit: FaceLimit, now: Instant): Answer
+  refuse(decision: 'refused' | 'banned', retryAt: Instant, limit: EndpointLimit, now: Instant): Answer
   /** Sent with every answer; `used` is the weight of the running window, window by window. */
-  headers?(used: readonly number[], limit: FaceLimit, now: Instant): Readonly<Record<string, string>>
+  headers?(used: readonly number[], limit: EndpointLimit, now: Instant): Readonly<Record<string, string>>
   /** The candles of its answers: the first list of lists or objects in the body. Absent where it has none. */
   candles?: CandleColumns
   /** Where the price of the first ticker stands, in all of its answers that have one. */
@@ -59,5 +59,5 @@ export type Face = Readonly<{
   /** How it turns away a region that it does not serve; HTTP 451 where that is left out. */
   regionRefused?: Answer
   /** Lies that no other source can tell; undefined for any other lie. */
-  tellLie?(lie: Lie, path: string, now: Instant): Answer | undefined
+  reportFault?(fault: InjectedFault, path: string, now: Instant): Answer | undefined
 }>

@@ -5,17 +5,17 @@ import type { FaultPlan } from '../../src/replay/faults.ts'
 export const boundless: ReplayLimits = 'none'
 
 /** What the days of a real exchange have: hours without a trade, and a candle that cannot be believed. */
-export const lies: FaultPlan = [
+export const faults: FaultPlan = [
   {
     source: 'binance',
     query: { symbol: 'PEPEUSDT', interval: '1h' },
     when: { nth: 2 },
-    lie: { name: 'hole', row: 300, rows: 61 },
+    fault: { name: 'hole', row: 300, rows: 61 },
   },
   {
     source: 'binance',
     query: { symbol: 'SHIBUSDT', interval: '1h' },
     when: { nth: 2 },
-    lie: { name: 'high-below-low', row: 700 },
+    fault: { name: 'high-below-low', row: 700 },
   },
 ]

@@ -10,7 +10,7 @@ import type { Database } from '../transaction.ts'
  * revised, what lies in quarantine. They then stand as if nobody had ever asked for them. An open row of quarantine stays
  * where an archive says that there is one.
  */
-export async function trimLedger(
+export async function trimCoverage(
   db: Database,
   timeframe: Timeframe,
   ranges: readonly AlignedRange[],
@@ -24,7 +24,7 @@ export async function trimLedger(
   await db.execute(sql`
     delete from quarantined_rows as rejected
     where timeframe = ${timeframe} and ${gone} @> timestamp and (
-      settlement is not null or not exists (
+      resolution is not null or not exists (
         select from archives
         where table_name = ${`ohlcv_data_${timeframe}`} and state in ('dropped', 'restored')
           and rejected.timestamp >= range_from and rejected.timestamp < range_to

@@ -3,7 +3,7 @@ import { Aborted, Fault, RateLimited } from '../fault.ts'
 import { second } from '../market/instant.ts'
 
 /** How a command asks a source itself, where no queue would put its work back. */
-export type Patience = Readonly<{
+export type RetryPolicy = Readonly<{
   signal: AbortSignal
   /** Is told why nothing happens for a while. */
   onPause(reason: string, ms: number): void
@@ -19,7 +19,7 @@ const tries = 5
 export async function pauseOrThrow(
   error: unknown,
   failures: number,
-  { signal, onPause }: Patience,
+  { signal, onPause }: RetryPolicy,
 ): Promise<void> {
   if (!(error instanceof Fault) || error instanceof Aborted || error.remedy === 'give-up') throw error
   if (error.remedy === 'retry' && failures >= tries) throw error
@@ -33,12 +33,12 @@ export async function pauseOrThrow(
 }
 
 /** Does work that may be done again from its beginning. */
-export async function withPatience<T>(work: () => Promise<T>, patience: Patience): Promise<T> {
+export async function withRetries<T>(work: () => Promise<T>, retryPolicy: RetryPolicy): Promise<T> {
   for (let failures = 1; ; failures += 1) {
     try {
       return await work()
     } catch (error) {
-      await pauseOrThrow(error, failures, patience)
+      await pauseOrThrow(error, failures, retryPolicy)
     }
   }
 }

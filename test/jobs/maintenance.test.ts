@@ -106,12 +106,12 @@ describe('the catalog', () => {
 
   test('knows the queue of every scheduled payload, and every payload comes back from its schema as it went in', () => {
     const settings = readSettings({})
-    const followedFrom = halfPast
+    const trackedFrom = halfPast
     const coins = Object.values(sources).map(({ id: source }, preference) => ({
       id: source,
       symbol: source,
       name: source,
-      markets: [{ coinId: source, source, symbol: source, preference, followedFrom }],
+      markets: [{ coinId: source, source, symbol: source, preference, trackedFrom }],
     }))
     const scheduled = jobs.flatMap((job) =>
       (job.schedules?.(settings, coins) ?? []).map((schedule) => ({ job, ...schedule })),

@@ -7,16 +7,16 @@ import { type BudgetStore, openBucketStore } from './bucket-store.ts'
 const kinds = ['slow-down', 'banned', 'unserved'] as const
 export type StopKind = (typeof kinds)[number]
 
-export type Stop = Readonly<{ source: string; kind: StopKind; leftMs: number }>
+export type Pause = Readonly<{ source: string; kind: StopKind; leftMs: number }>
 
 /** What stands against asking the sources, known to the whole fleet and kept over restarts. */
-export type Stops = Readonly<{
-  read(source: string): Promise<Stop | undefined>
+export type Pauses = Readonly<{
+  read(source: string): Promise<Pause | undefined>
   /** Takes the place of what stood before. */
-  write(stop: Stop): Promise<void>
+  write(stop: Pause): Promise<void>
 }>
 
-export function openStops(store: BudgetStore): Stops {
+export function openPauses(store: BudgetStore): Pauses {
   const buckets = openBucketStore(store)
   const keyOf = (source: string) => `stop:${source}`
   return {
