@@ -64,7 +64,7 @@ const contradictionsIn = (sections: Sections, files: readonly YamlFile[]): strin
     ({ path, others = [], message }) => `${placeOf(files, path, ...others)}: ${path.join('.')} ${message}`,
   )
 
-function readCoins({ coinsFile: name, follow }: Sections, files: readonly YamlFile[]): ReadFiles {
+function readCoins({ coinsFile: name, track }: Sections, files: readonly YamlFile[]): ReadFiles {
   // What is wrong with the setting itself is among the mistakes.
   if (name === undefined) return { mistakes: [] }
   const { file, mistakes: unread } = readYamlFile(
@@ -72,15 +72,15 @@ function readCoins({ coinsFile: name, follow }: Sections, files: readonly YamlFi
   )
   if (file === undefined) return { mistakes: unread }
   const { data, mistakes } = checkContent(coinsFile, file.content, [file])
-  if (data === undefined || follow === undefined) return { mistakes }
-  if (follow === 'all') return { coins: data, mistakes }
-  const chosen = follow.map((id) => data.find((coin) => coin.id === id) ?? id)
+  if (data === undefined || track === undefined) return { mistakes }
+  if (track === 'all') return { coins: data, mistakes }
+  const chosen = track.map((id) => data.find((coin) => coin.id === id) ?? id)
   const unknown = chosen.filter((one) => typeof one === 'string')
   const known = data.map(({ id }) => id)
   return {
     coins: chosen.filter((one) => typeof one !== 'string'),
     mistakes: unknown.map(
-      (id) => `${placeOf(files, ['follow'])}: no coin "${id}" in the coins file.${didYouMean(id, known)}`,
+      (id) => `${placeOf(files, ['track'])}: no coin "${id}" in the coins file.${didYouMean(id, known)}`,
     ),
   }
 }

@@ -74,10 +74,10 @@ class Unbalanced extends Fault {
   readonly code = 'UNBALANCED'
   readonly remedy = 'give-up'
 
-  constructor({ candles, expected, absent, refused, obtainable }: Certificate) {
-    const missing = refused + obtainable + sumOf(absent)
+  constructor({ candles, expected, absent, refused, missing }: Certificate) {
+    const lacking = refused + missing + sumOf(absent)
     super(
-      `the table has ${counted(candles, 'candle')}, and the coverage records ${countText(expected - missing)}. Find the difference with: beacon doctor --deep`,
+      `the table has ${counted(candles, 'candle')}, and the coverage records ${countText(expected - lacking)}. Find the difference with: beacon doctor --deep`,
     )
   }
 }
@@ -148,14 +148,14 @@ const rejectedLine = ({ coinId, timeframe, range, refused }: Certificate): strin
   inspectCommand({ coinId, timeframe, ...range, candles: refused })
 
 function countLines(certificate: Certificate): string[] {
-  const { expected, candles, absent, refused, obtainable, provisional, revised, revisions } = certificate
+  const { expected, candles, absent, refused, missing, provisional, revised, revisions } = certificate
   const causes = Object.entries(absent).map(([cause, count]) => `${cause} ${countText(count)}`)
   const lines: (readonly [string, number, string])[] = [
     ['expected', expected, ''],
     ['stored', candles, ''],
     ['unavailable', sumOf(absent), causes.join(', ')],
     ['rejected', refused, refused > 0 ? `see: ${rejectedLine(certificate)}` : ''],
-    ['missing', obtainable, obtainable > 0 ? `see: ${gapsLine(certificate)}` : ''],
+    ['missing', missing, missing > 0 ? `see: ${gapsLine(certificate)}` : ''],
     ['provisional', provisional, 'of those stored, not yet seen unchanged long enough after their close'],
     [
       'revised',

@@ -38,7 +38,7 @@ export type Certificate = CandleDigest &
     balances: boolean
     absent: Readonly<Partial<Record<GapCause, number>>>
     refused: number
-    obtainable: number
+    missing: number
     /** Stored candles that were not yet seen unchanged long enough after their close. */
     provisional: number
     /** Stored candles that their source has changed, and how often. */
@@ -153,18 +153,18 @@ const countOf = (ranges: readonly AlignedRange[], timeframe: Timeframe): number 
   ranges.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
 
 /** Nobody has answered for these yet, or not for good. */
-const obtainableCauses: readonly GapCause[] = ['not-fetched', 'our-outage', 'no-partition', 'late']
+const missingCauses: readonly GapCause[] = ['not-fetched', 'our-outage', 'no-partition', 'late']
 
 /** Divides what is missing by why it is. */
-function divide(gaps: readonly Gap[]): Pick<Certificate, 'absent' | 'refused' | 'obtainable'> {
+function divide(gaps: readonly Gap[]): Pick<Certificate, 'absent' | 'refused' | 'missing'> {
   const absent: Partial<Record<GapCause, number>> = {}
-  let [refused, obtainable] = [0, 0]
+  let [refused, missing] = [0, 0]
   for (const { cause, candles } of gaps) {
     if (cause === 'refused') refused += candles
-    else if (obtainableCauses.includes(cause)) obtainable += candles
+    else if (missingCauses.includes(cause)) missing += candles
     else absent[cause] = (absent[cause] ?? 0) + candles
   }
-  return { absent, refused, obtainable }
+  return { absent, refused, missing }
 }
 
 /** The open times of the wish that are closed by now, on the grid. Throws InvalidInput when there is none. */

@@ -146,7 +146,7 @@ export const coinsFile = z.array(trackedCoin).superRefine((coins, context) => {
 
 export const configuration = z.strictObject({
   coinsFile: z.string(),
-  follow: z.union([z.literal('all'), distinct(coinId).min(1)], {
+  track: z.union([z.literal('all'), distinct(coinId).min(1)], {
     error: 'is neither "all" nor a list of coin ids',
   }),
   quotes: distinct(z.string().regex(/^[A-Z0-9]{2,20}$/, { error: 'is not an asset such as USDT' })).min(1),

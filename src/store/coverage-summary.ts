@@ -31,7 +31,7 @@ export async function summarizeCoverage(db: Database, coinIds: readonly string[]
         coin_id: string
         timeframe: Timeframe
         source: string
-        rangeCount: number
+        range_count: number
       }
   >(sql`
     with series as (
@@ -45,7 +45,7 @@ export async function summarizeCoverage(db: Database, coinIds: readonly string[]
     )
     select coin_id, timeframe, source,
       extract(epoch from lower(stored)) * 1000 as from_ms, extract(epoch from upper(stored)) * 1000 as to_ms,
-      (select count(*)::integer from unnest(stored)) as rangeCount,
+      (select count(*)::integer from unnest(stored)) as range_count,
       ${lengthOf(sql`stored`)} as stored_ms,
       ${lengthOf(sql`absent * tsmultirange(range_merge(stored))`)} as absent_ms,
       ${lengthOf(sql`rejected * tsmultirange(range_merge(stored))`)} as rejected_ms,
@@ -60,7 +60,7 @@ export async function summarizeCoverage(db: Database, coinIds: readonly string[]
       timeframe: row.timeframe,
       source: row.source,
       stored: toAlignedRange(row.timeframe, toRange(row)),
-      rangeCount: row.rangeCount,
+      rangeCount: row.range_count,
       candles: count(row.stored_ms),
       absent: count(row.absent_ms),
       rejected: count(row.rejected_ms),

@@ -161,7 +161,7 @@ async function readRows(db: Database, condition: SQL): Promise<QuarantinedRow[]>
       extract(epoch from timestamp) * 1000 as open_ms,
       extract(epoch from quarantined_at) * 1000 as quarantined_ms,
       extract(epoch from last_seen_at) * 1000 as last_seen_ms,
-      extract(epoch from resolved_at) * 1000 as settled_ms,
+      extract(epoch from resolved_at) * 1000 as resolved_ms,
       exists (
         select from candle_coverage as known
         where known.coin_id = kept.coin_id and known.timeframe = kept.timeframe and state = 'stored'

@@ -104,7 +104,7 @@ const end = `
 
 // It is data, which no browser runs; and it cannot end the element that it is in.
 const element = ({ request, answer }: FirstAnswer): string => `
-    <script type="application/json" data-question="${request.replaceAll('&', '&amp;')}">${JSON.stringify(answer).replaceAll('<', '\\u003c')}</script>`
+    <script type="application/json" data-request="${request.replaceAll('&', '&amp;')}">${JSON.stringify(answer).replaceAll('<', '\\u003c')}</script>`
 
 /** The page in pieces: all of its places, then each answer that fills one of them, as soon as it has come. */
 export function openPage(files: PageFiles, base: string) {

@@ -42,7 +42,7 @@ test.concurrent('what is stored is shown as text and as JSON', async () => {
       coinId: 'bitcoin',
       timeframe: '1h',
       source: 'binance',
-      stretches: 1,
+      rangeCount: 1,
       candles: 48,
       absent: 0,
       rejected: 0,

@@ -10,7 +10,7 @@ const oneOf = (answer: EndedLine | undefined) => jsonOf(answer).coins[0]
 const refused = (message: string) => ({ code: 2, stdout: '', stderr: `error: ${message}\n` })
 
 test.concurrent('a ticker leads to its own coin, by the name that everyone else has for it', async () => {
-  await using site = await openSite({ config: 'follow: [ripple]\n' })
+  await using site = await openSite({ config: 'track: [ripple]\n' })
   const [whiteBit, wrapped, taken, spelt, disputed, named, mismatch] = await site.runLines([
     'coins add whitebit --symbol WBT --source bitfinex --json',
     'coins add wrapped-bitcoin --symbol wbtc --source bitfinex --json',
@@ -106,7 +106,7 @@ test.concurrent('a symbol that was another coin’s before is tracked from its o
 })
 
 test.concurrent('a market that was dated anew is added like any other', async () => {
-  await using site = await openSite({ config: 'follow: [ripple]\n' })
+  await using site = await openSite({ config: 'track: [ripple]\n' })
   const [added, again] = await site.runLines([
     'coins add bitcoin --market okx:BTC-USDT --json',
     'coins add bitcoin --market okx:btc-usdt',
@@ -135,7 +135,7 @@ test.concurrent('a coins file that gives one market to two coins is refused by l
 })
 
 test.concurrent('markets that two coins had before are named until one of them is stopped', async () => {
-  await using site = await openSite({ config: 'follow: [ripple, bitcoin]\n' })
+  await using site = await openSite({ config: 'track: [ripple, bitcoin]\n' })
   await site.runLines(['coins list'])
   await site.database.pool.query(`
     insert into coins (id, symbol, name, created_at, updated_at) values ('xbt', 'XBT', 'xbt', now(), now());

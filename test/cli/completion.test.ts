@@ -86,7 +86,7 @@ describe.each(shells)('completion in $name', (shell) => {
   )
 
   test.skipIf(shell.program === undefined)('offers what the data has at that moment', async () => {
-    await using site = await openSite({ config: 'follow: [bitcoin, dogecoin]\n' })
+    await using site = await openSite({ config: 'track: [bitcoin, dogecoin]\n' })
     const { folder, variables, database } = site
     await site.runLines(['coins add frog --market binance:PEPEUSDT', 'coins remove dogecoin'])
     await database.pool.query(`
@@ -117,7 +117,7 @@ describe.each(shells)('completion in $name', (shell) => {
   test.skipIf(shell.program === undefined)(
     'offers coins of any name, and carries out nothing of what they say',
     async () => {
-      await using site = await openSite({ config: 'follow: [bitcoin]\n' })
+      await using site = await openSite({ config: 'track: [bitcoin]\n' })
       const { folder, variables, database } = site
       const ids = names.map((name) => name.toLowerCase()).filter((id) => coinId.safeParse(id).success)
       await site.runLines(['coins list'])
@@ -147,7 +147,7 @@ async function readBy(shell: Shell, words: readonly string[]): Promise<string[]>
 }
 
 test('without a database that answers, coins of the configuration are offered, and nothing is started', async () => {
-  await using site = await openSite({ config: 'follow: [bitcoin, dogecoin]\n' })
+  await using site = await openSite({ config: 'track: [bitcoin, dogecoin]\n' })
   const away = { DATABASE_URL: `postgres://127.0.0.1:${await freePort(0)}/beacon` }
   const none = { DATABASE_URL: '' }
   const ends = await site.runLines([

@@ -32,7 +32,7 @@ test.concurrent(
   'a daemon that is missing is named, as an error once something was due',
   patient,
   async () => {
-    await using site = await openSite({ config: 'follow: [bitcoin]\n' })
+    await using site = await openSite({ config: 'track: [bitcoin]\n' })
     const { url } = site.database
     const check = async () => {
       const [report] = await site.runLines(['doctor --json'])
@@ -63,7 +63,7 @@ test.concurrent(
   'partitions that somebody else has made are named, with what they prevent',
   patient,
   async () => {
-    await using site = await openSite({ config: 'follow: [bitcoin]\n' })
+    await using site = await openSite({ config: 'track: [bitcoin]\n' })
     await site.runLines(['partitions ensure'])
     const { pool } = site.database
     await pool.query(`

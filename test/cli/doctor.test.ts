@@ -97,7 +97,7 @@ const spoiling = `
     from (values (interval '2 days', 1000000000), (interval '1 minute', 3000000000)) as sample (ago, bytes)`
 
 test.concurrent('each thing that was made wrong is found, once, with what mends it', patient, async () => {
-  await using site = await openSite({ config: 'follow: [bitcoin]\n' })
+  await using site = await openSite({ config: 'track: [bitcoin]\n' })
   const [, sound] = await site.runLines([
     `backfill bitcoin --timeframe 1h --from ${stored.from} --to ${stored.to} --force`,
     'doctor --json',

@@ -199,7 +199,7 @@ const cases: readonly Case[] = [
   [['queues', 'pause'], /missing required argument/],
   [['queues', 'pause', ''], /no queue ""/],
   [['queues', 'pause', 'binanse'], /Did you mean "binance"/],
-  [['queues', 'resume', 'upkep'], /Did you mean "upkeep"/],
+  [['queues', 'resume', 'maintenanc'], /Did you mean "maintenance"/],
   [['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
 ]
 

@@ -98,6 +98,6 @@ test.each(['', ' --source binance-archive'])(
       refused: { candles: 0 },
       extra: { candles: 0 },
     })
-    expect(deep?.stdout).toMatch(/^ledger +fine$/m)
+    expect(deep?.stdout).toMatch(/^coverage +fine$/m)
   },
 )

@@ -134,7 +134,7 @@ describe('a certificate', () => {
       missing: 0,
       provisional: 0,
       revised: 0,
-      sources: [{ source: 'binance', candles: 168, stretches: 1 }],
+      sources: [{ source: 'binance', candles: 168, rangeCount: 1 }],
       runs: { count: 1, first: [{ job: 'backfill-candles', source: 'binance', status: 'done' }] },
     })
     expect(oneOf(sound('longer certificate'))).toMatchObject({ expected: 192, stored: 168, missing: 24 })
@@ -240,7 +240,7 @@ describe('a row in quarantine', () => {
   })
 
   test('that is discarded counts as absent, and is no difference', ({ kept, damaged }) => {
-    expect(jsonOf(damaged('discard'))).toEqual({ discarded: [kept.id], absentBefore: [] })
+    expect(jsonOf(damaged('discard'))).toEqual({ discarded: [kept.id], resolvedBefore: [] })
     expect(jsonOf(damaged('list after'))).toEqual({ total: 0, rows: [] })
     expect(damaged('list of settled').stdout).toMatch(
       new RegExp(`^${kept.id.slice(0, 8)} .* discarded `, 'm'),

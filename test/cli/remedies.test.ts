@@ -82,7 +82,7 @@ describe('a command that a message names helps when it is run', () => {
   const patient = { timeout: 150_000 }
 
   test.concurrent('with rejected candles, differences and a copy to compare', patient, async () => {
-    await using site = await openSite({ config: 'follow: [bitcoin, ethereum]\n' })
+    await using site = await openSite({ config: 'track: [bitcoin, ethereum]\n' })
     site.exchange.setFaults([
       { path: '/api/v3/klines', when: { nth: 1 }, fault: { name: 'high-below-low', row: 5 } },
     ])
@@ -115,7 +115,7 @@ describe('a command that a message names helps when it is run', () => {
     'with a coin that is not tracked, data past its retention and an empty table',
     patient,
     async () => {
-      await using site = await openSite({ config: 'follow: [bitcoin, dogecoin]\n' })
+      await using site = await openSite({ config: 'track: [bitcoin, dogecoin]\n' })
       await runOne(site, 'coins remove dogecoin')
       const untracked = await runOne(site, 'backfill DOGE --timeframe 1h --from -2d --dry-run')
       expect(untracked.stderr).toContain('dogecoin (DOGE) is not tracked')
@@ -137,7 +137,7 @@ describe('a command that a message names helps when it is run', () => {
   )
 
   test.concurrent('with a market that its source does not know', patient, async () => {
-    await using site = await openSite({ config: 'follow: [bitcoin, solana]\n' })
+    await using site = await openSite({ config: 'track: [bitcoin, solana]\n' })
     for (const line of [`backfill solana ${day} --force --no-archive`, `gaps SOL ${day} --repair`]) {
       const unknown = await runOne(site, line)
       expect(unknown.code).toBe(1)

@@ -30,7 +30,7 @@ test.skipIf(script === undefined)(
   'on a terminal a backfill shows how far it is in one place, and there are colours unless nobody wants them',
   { timeout: 150_000 },
   async () => {
-    await using site = await openSite({ config: 'follow: [bitcoin]\n' })
+    await using site = await openSite({ config: 'track: [bitcoin]\n' })
     const [backfill = '', status = '', plot = '', plain = ''] = await shown(
       site,
       `backfill bitcoin --timeframe 1m,1h ${twoDays} --no-archive`,

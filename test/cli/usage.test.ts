@@ -163,7 +163,7 @@ test.concurrent('mistakes in what is configured are told by file and line, or by
   const file = (name: string) => join(site.folder, name)
   await writeFile(file('key.yaml'), 'candles:\n  settleDelay: 3 s\n  chunks: 100\n')
   await writeFile(file('value.yaml'), '\nhttp:\n  timeout: soon\n')
-  await writeFile(file('coin.yaml'), 'follow: [bitcoim]\n')
+  await writeFile(file('coin.yaml'), 'track: [bitcoim]\n')
   const changed = (change: (url: URL) => void) => {
     const url = new URL(site.database.url)
     change(url)

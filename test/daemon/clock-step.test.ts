@@ -18,7 +18,7 @@ import { startPostgres } from '../support/installed-postgres.ts'
 import { eventsOf, expectGracefulStop, getJson, untilReady } from './ready.ts'
 
 const config = `
-follow: [bitcoin]
+track: [bitcoin]
 candles: { settleDelay: 1 s }
 timeframes:
   1m: { history: 2 hours }

@@ -26,7 +26,7 @@ const histories = { '1m': 2 * hour, '5m': 6 * hour, '1h': 2 * day, '1d': 6 * day
   Record<Timeframe, number>
 >
 const config = `
-follow: [bitcoin, ethereum]
+track: [bitcoin, ethereum]
 candles: { settleDelay: 1 s }
 timeframes:
   1m: { history: 2 hours }

@@ -5,7 +5,7 @@ import { engines } from '../support/database.ts'
 import { expectGracefulStop, untilReady } from './ready.ts'
 
 const config = `
-follow: [bitcoin]
+track: [bitcoin]
 candles: { settleDelay: 1 s }
 timeframes:
   1m: { history: 2 hours }

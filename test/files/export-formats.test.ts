@@ -7,11 +7,15 @@ import { aRequest, aSeriesOf, askDuckDb, exportThem, linesOf, test } from './exp
 
 const wanted = `select coin_id, timeframe, timestamp, open, high, low, close, volume`
 
-test('CSV, JSON lines and Parquet are read by DuckDB with every digit', async ({ pool, deps, folder }) => {
+test('CSV, JSON lines and Parquet are read by DuckDB with every digit', async ({
+  pool,
+  exporting,
+  folder,
+}) => {
   const { coinId } = await aMonth(pool, 50)
   const series = [aSeriesOf(coinId, '1h')]
   for (const format of ['csv', 'jsonl', 'parquet'] as const)
-    await exportThem(deps, aRequest(series, join(folder, `a.${format}`), { format }))
+    await exportThem(exporting, aRequest(series, join(folder, `a.${format}`), { format }))
   const { rows } = await pool.query(
     `select coin_id, timeframe, to_char(timestamp, 'YYYY-MM-DD HH24:MI:SS') as timestamp, open, high, low, close, volume
      from ohlcv_data where coin_id = $1 order by timestamp`,
@@ -35,10 +39,10 @@ test('CSV, JSON lines and Parquet are read by DuckDB with every digit', async ({
   })
 })
 
-test('Feather holds decimals and times exactly', async ({ pool, deps, folder }) => {
+test('Feather holds decimals and times exactly', async ({ pool, exporting, folder }) => {
   const { coinId } = await aMonth(pool, 50)
   const out = join(folder, 'a.feather')
-  await exportThem(deps, aRequest([aSeriesOf(coinId, '1h')], out, { format: 'feather', gaps: 'mark' }))
+  await exportThem(exporting, aRequest([aSeriesOf(coinId, '1h')], out, { format: 'feather', gaps: 'mark' }))
   const table = tableFromIPC(await readFile(out))
   expect(table.schema.fields.map(({ name, type }) => `${name} ${type}`)).toEqual([
     'coin_id Utf8',
@@ -62,12 +66,12 @@ test('Feather holds decimals and times exactly', async ({ pool, deps, folder }) 
 
 test('a Hive layout has the key in the names of its folders, which DuckDB reads', async ({
   pool,
-  deps,
+  exporting,
   folder,
 }) => {
   const [one, other] = [await aMonth(pool, 5), await aMonth(pool, 7)]
   const series = [aSeriesOf(one.coinId, '1h'), aSeriesOf(other.coinId, '1h'), aSeriesOf(one.coinId, '1d')]
-  await exportThem(deps, aRequest(series, folder, { layout: 'hive', format: 'parquet' }))
+  await exportThem(exporting, aRequest(series, folder, { layout: 'hive', format: 'parquet' }))
   const counted = await askDuckDb(
     `select coin_id, timeframe, count(*) from read_parquet('${folder}/*/*/*.parquet', hive_partitioning = true)
      group by all order by 3`,
@@ -78,11 +82,11 @@ test('a Hive layout has the key in the names of its folders, which DuckDB reads'
   ])
 })
 
-test('freqtrade reads a file for each pair and timeframe', async ({ pool, deps, folder }) => {
+test('freqtrade reads a file for each pair and timeframe', async ({ pool, exporting, folder }) => {
   const { coinId, range } = await aMonth(pool, 4)
   for (const format of ['feather', 'json'] as const)
     await exportThem(
-      deps,
+      exporting,
       aRequest([aSeriesOf(coinId, '1h', 'ETH')], folder, { layout: 'freqtrade', format, mayReplace: true }),
     )
   const table = tableFromIPC(await readFile(join(folder, 'ETH_USDT-1h.feather')))

@@ -19,23 +19,23 @@ const isoOf = (instant: number): string => new Date(instant).toISOString().repla
 describe('an export', () => {
   test('has archived and live candles as one set, in the order of time', async ({
     pool,
-    deps,
+    exporting,
     folder,
-    archiving,
+    deps,
   }) => {
     const month = await aMonth(pool, 30)
     const request = (name: string) => aRequest([aSeriesOf(month.coinId, '1h')], join(folder, name))
-    await exportThem(deps, request('live.csv'))
-    const archive = await archivePartition(archiving, month)
-    await deleteAsRetention(archiving, month)
-    await exportThem(deps, request('archived.csv'))
+    await exportThem(exporting, request('live.csv'))
+    const archive = await archivePartition(deps, month)
+    await deleteAsRetention(deps, month)
+    await exportThem(exporting, request('archived.csv'))
     // As a backfill of long ago does: three of the archived candles are in the table again.
     await ensurePartitions(pool, candleTable('1h', 'month'), [month], 2_000)
     await addCandles(pool, month.coinId, plus(month.range.from, 5 * hour), 3)
     await pool.query('update ohlcv_data set close = 7 where coin_id = $1', [month.coinId])
-    await exportThem(deps, request('both.csv'))
-    await restoreArchive(archiving, archive)
-    await exportThem(deps, request('restored.csv'))
+    await exportThem(exporting, request('both.csv'))
+    await restoreArchive(deps, archive)
+    await exportThem(exporting, request('restored.csv'))
 
     const live = await linesOf(join(folder, 'live.csv'))
     expect(live).toHaveLength(31)
@@ -53,27 +53,27 @@ describe('an export', () => {
 
   test('begins and ends within its range, and ends with the last closed candle', async ({
     pool,
-    deps,
+    exporting,
     folder,
   }) => {
     const { coinId, range } = await aMonth(pool, 30)
     const out = join(folder, 'a.csv')
     const [from, to] = [plus(range.from, hour + 1), plus(range.from, 4 * hour)]
     const { manifest } = await exportThem(
-      deps,
+      exporting,
       aRequest([aSeriesOf(coinId, '1h')], out, { range: { from, to } }),
     )
     const times = (await linesOf(out)).slice(1).map((line) => line.split(',')[2])
     expect(times).toEqual([2, 3].map((hours) => isoOf(range.from + hours * hour)))
     expect(manifest.files[0]?.series).toMatchObject([{ rows: 2, missing: 0, gaps: [], sources: ['binance'] }])
-    const early = { ...deps, now: plus(range.from, 2.5 * hour) }
+    const early = { ...exporting, now: plus(range.from, 2.5 * hour) }
     await exportThem(early, aRequest([aSeriesOf(coinId, '1h')], join(folder, 'b.csv')))
     expect(await linesOf(join(folder, 'b.csv'))).toHaveLength(3)
   })
 
   test('has a manifest with the SHA-256 of each file, and each gap with its cause', async ({
     pool,
-    deps,
+    exporting,
     folder,
   }) => {
     const { coinId, range, covered } = await aMonth(pool, 10)
@@ -82,7 +82,7 @@ describe('an export', () => {
       [coinId, isoOf(range.from)],
     )
     const { manifest, path } = await exportThem(
-      deps,
+      exporting,
       aRequest([aSeriesOf(coinId, '1h')], folder, {
         layout: 'series',
         range: { from: range.from, to: plus(covered.to, hour) },
@@ -115,7 +115,7 @@ describe('an export', () => {
     ])
   })
 
-  test('marks or fills missing candles and never touches the table', async ({ pool, deps, folder }) => {
+  test('marks or fills missing candles and never touches the table', async ({ pool, exporting, folder }) => {
     const { coinId, range, covered } = await aMonth(pool, 3)
     const stored = () =>
       pool.query('select * from ohlcv_data where coin_id = $1 order by timestamp', [coinId])
@@ -123,7 +123,7 @@ describe('an export', () => {
     const wanted = { from: plus(range.from, -hour), to: plus(covered.to, hour) }
     for (const gaps of ['mark', 'fill'] as const)
       await exportThem(
-        deps,
+        exporting,
         aRequest([aSeriesOf(coinId, '1h')], join(folder, `${gaps}.csv`), { gaps, range: wanted }),
       )
     const shown = async (name: string) =>
@@ -150,30 +150,30 @@ describe('an export', () => {
 
   test('overwrites nothing without being reported to, and partitions nothing behind where it fails', async ({
     pool,
-    deps,
+    exporting,
     folder,
-    archiving,
+    deps,
   }) => {
     const month = await aMonth(pool, 30)
     const request = aRequest([aSeriesOf(month.coinId, '1h')], join(folder, 'a.csv'))
     await writeFile(request.out, 'mine')
-    await expect(exportThem(deps, request)).rejects.toThrow(InvalidInput)
-    await expect(exportThem(deps, request)).rejects.toThrow(/a\.csv exists: add --replace/)
+    await expect(exportThem(exporting, request)).rejects.toThrow(InvalidInput)
+    await expect(exportThem(exporting, request)).rejects.toThrow(/a\.csv exists: add --replace/)
     expect(await readFile(request.out, 'utf8')).toBe('mine')
     const replacing = { ...request, mayReplace: true }
-    const stopped = { ...deps, signal: AbortSignal.abort() }
+    const stopped = { ...exporting, signal: AbortSignal.abort() }
     await expect(exportThem(stopped, replacing)).rejects.toThrow(/stopped/)
     expect(await readdir(folder)).toEqual(['a.csv'])
-    const archive = await archivePartition(archiving, month)
-    await deleteAsRetention(archiving, month)
-    const file = join(deps.settings.environment.dataDir, 'archive', archive.fileName)
+    const archive = await archivePartition(deps, month)
+    await deleteAsRetention(deps, month)
+    const file = join(exporting.settings.environment.dataDir, 'archive', archive.fileName)
     await writeFile(file, (await readFile(file)).fill(0, 100, 120))
-    await expect(exportThem(deps, replacing)).rejects.toThrow(DamagedArchive)
+    await expect(exportThem(exporting, replacing)).rejects.toThrow(DamagedArchive)
     expect(await readdir(folder)).toEqual(['a.csv'])
     expect(await readFile(request.out, 'utf8')).toBe('mine')
   })
 
-  test('has prices and daily prices too', async ({ pool, deps, folder }) => {
+  test('has prices and daily prices too', async ({ pool, exporting, folder }) => {
     const coinId = await aCoin(pool)
     const first = at('2024-03-01T00:00:00Z')
     await somePrices(pool, coinId, first, 4)
@@ -184,7 +184,7 @@ describe('an export', () => {
     )
     for (const table of ['prices', 'market_data_daily'] as const)
       await exportThem(
-        deps,
+        exporting,
         aRequest([aSeriesOf(coinId, undefined)], join(folder, `${table}.csv`), { table }),
       )
     const prices = await linesOf(join(folder, 'prices.csv'))
@@ -201,10 +201,10 @@ describe('an export', () => {
     )
   })
 
-  test('refuses formats that a layout does not have', async ({ deps, folder }) => {
+  test('refuses formats that a layout does not have', async ({ exporting, folder }) => {
     const series = [aSeriesOf('bitcoin', '1h'), aSeriesOf('other', '1h')]
     const refused = (parts: Parameters<typeof aRequest>[2]) =>
-      expect(exportThem(deps, aRequest(series, folder, parts))).rejects.toThrow
+      expect(exportThem(exporting, aRequest(series, folder, parts))).rejects.toThrow
     await refused({ layout: 'freqtrade', format: 'csv' })(/choose feather or json/)
     await refused({ layout: 'freqtrade', format: 'json', gaps: 'fill' })(/no column that marks gaps/)
     await refused({ layout: 'series', format: 'json' })(/choose csv or parquet or jsonl or feather/)

@@ -5,7 +5,7 @@ import { type ExportDeps, type ExportRequest, exportToFiles } from '../../src/fi
 import type { CoinSeries } from '../../src/files/export/layout.ts'
 import { withDuckDb } from '../../src/lifecycle/archive/duck-db.ts'
 import type { Timeframe } from '../../src/market/timeframe.ts'
-import { test as base, now, reachOf } from '../lifecycle/archive/archiving.ts'
+import { test as base, now } from '../lifecycle/archive/archiving.ts'
 
 /** `test` with a folder for what is written, and all that an export needs. */
 export const test = base
@@ -14,9 +14,8 @@ export const test = base
     onCleanup(() => rm(folder, { recursive: true, force: true }))
     return folder
   })
-  .extend('archiving', ({ pool, settings }) => reachOf(pool, settings, now))
   .extend(
-    'deps',
+    'exporting',
     ({ pool, settings }): ExportDeps => ({ pool, settings, now, signal: new AbortController().signal }),
   )
 

@@ -47,7 +47,7 @@ const coverage = async (pool: Pool, coinId: string) =>
 const daily = async (pool: Pool, coinId: string) =>
   (
     await pool.query(
-      `select day::text, open, high, low, close, average_price, samples, resolved_at is not null as resolved
+      `select day::text, open, high, low, close, average_price, samples, finalized_at is not null as resolved
        from market_data_daily where coin_id = $1 order by day`,
       [coinId],
     )

@@ -49,7 +49,7 @@ async function oldCandles(pool: Pool): Promise<number> {
 async function oldPrices(pool: Pool): Promise<{ raw: number; resolved: number }> {
   const { rows } = await pool.query<{ raw: number; resolved: number }>(
     `select (select count(*)::integer from market_data where timestamp < $1) as raw,
-       (select coalesce(sum(samples), 0)::integer from market_data_daily where resolved_at is not null) as resolved`,
+       (select coalesce(sum(samples), 0)::integer from market_data_daily where finalized_at is not null) as resolved`,
     [toIso(daysAgo(31))],
   )
   return rows[0] ?? { raw: -1, resolved: -1 }

@@ -50,7 +50,7 @@ const someCoins = [{ id: 'bitcoin', symbol: 'BTC', name: 'Bitcoin', markets: { b
 // biome-ignore-start lint/suspicious/noThenProperty: a word of the configuration; nobody awaits it.
 const someSettings = {
   coinsFile: 'coins.yaml',
-  follow: ['bitcoin'],
+  track: ['bitcoin'],
   quotes: ['USDT'],
   candles: { settleDelay: '3 s', recheck: 2, chunk: 20_000 },
   timeframes: {

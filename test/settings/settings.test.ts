@@ -87,12 +87,12 @@ describe("the operator's own file", () => {
 
 describe('the coins that are followed', () => {
   test('are all of the file, or those that are listed, in that order', async ({ overlay }) => {
-    const { coins } = await overlay.read('follow: [solana, bitcoin]')
+    const { coins } = await overlay.read('track: [solana, bitcoin]')
     expect(coins.map(({ id }) => id)).toEqual(['solana', 'bitcoin'])
   })
 
   test('must stand in the coins file; the nearest one is named', async ({ overlay }) => {
-    await expect(overlay.read('', 'follow: [bitcion]')).rejects.toThrow(
+    await expect(overlay.read('', 'track: [bitcion]')).rejects.toThrow(
       `${overlay.path}:2: no coin "bitcion" in the coins file. Did you mean "bitcoin"?`,
     )
   })
@@ -167,7 +167,7 @@ describe('a mistake', () => {
   })
 
   test.for([
-    ['follow: bitcoin', 'follow is neither "all" nor a list of coin ids'],
+    ['track: bitcoin', 'track is neither "all" nor a list of coin ids'],
     ['candles: { settleDelay: 60 s }', 'candles.settleDelay is longer than 59 s'],
     ['prices: { every: 7 minutes }', 'prices.every does not divide an hour or a day evenly'],
     ['budget: { share: 1.5 }', 'budget.share is 1.5, and must be at most 1'],
@@ -177,7 +177,7 @@ describe('a mistake', () => {
     ['candles: [1]', 'candles is a list, not a section with settings'],
     ['quotes: []', 'quotes is empty'],
     ['quotes: [USDT, EUR, USDT]', 'quotes.2 "USDT" is listed twice: remove one'],
-    ['follow: [bitcoin, bitcoin]', 'follow.1 "bitcoin" is listed twice: remove one'],
+    ['track: [bitcoin, bitcoin]', 'track.1 "bitcoin" is listed twice: remove one'],
     ['queue: { concurrency: 2.5 }', 'queue.concurrency is 2.5, not a whole number'],
     [
       'timeframes: { 1h: { partition: week } }',

@@ -183,7 +183,15 @@ test('a summary tells from when to when a series is stored, and in how many piec
   })
   await find(pool, { ...series, coinId: silent }, { 'no-trades': [minutes(0, 10)] })
   expect(await summarizeCoverage(databaseOf(pool), [coinId, silent])).toEqual([
-    { ...series, stored: minutes(0, 25), stretches: 2, candles: 15, absent: 10, rejected: 0, provisional: 1 },
+    {
+      ...series,
+      stored: minutes(0, 25),
+      rangeCount: 2,
+      candles: 15,
+      absent: 10,
+      rejected: 0,
+      provisional: 1,
+    },
   ])
 })
 

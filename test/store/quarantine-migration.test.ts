@@ -20,7 +20,7 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
       )
       await pool.query(`
         insert into quarantined_rows
-          (source, market, coin_id, timeframe, timestamp, reason, raw, quarantined_at, resolution, resolved_at, resolved_by, resolved_reason)
+          (source, market, coin_id, timeframe, timestamp, reason, raw, quarantined_at, settlement, settled_at, settled_by, settled_reason)
         values
           ('coingecko', 'dogecoin', null, null, null, 'price 1 is negative', 'at 1', '2024-03-01', null, null, null, null),
           ('coingecko', 'dogecoin', null, null, null, 'price 2.5 is negative', 'at 2', '2024-03-02', null, null, null, null),
@@ -32,7 +32,7 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
       await migrateUp(url)
       expect(
         await kept(
-          `market, kind, reason, raw, times_seen, to_char(quarantined_at, 'DD'), to_char(last_seen_at, 'DD'), settlement`,
+          `market, kind, reason, raw, times_seen, to_char(quarantined_at, 'DD'), to_char(last_seen_at, 'DD'), coalesce(to_jsonb(quarantined_rows) ->> 'settlement', to_jsonb(quarantined_rows) ->> 'resolution')`,
         ),
       ).toEqual([
         'BTCUSDT | low N is odd | low 2 is odd | c | 1 | 01 | 01',
@@ -43,7 +43,11 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
       // The same raw text at another open time is no row of its own to the former key.
       await pool.query(`update quarantined_rows set raw = 'c', reason = 'low 2 is odd' where raw = 'b'`)
       await migrateDown(url, { to: before })
-      expect(await kept('market, raw, settlement')).toEqual(['BTCUSDT | c', 'dogecoin | at 2', 'pepe | at 2'])
+      expect(
+        await kept(
+          `market, raw, coalesce(to_jsonb(quarantined_rows) ->> 'settlement', to_jsonb(quarantined_rows) ->> 'resolution')`,
+        ),
+      ).toEqual(['BTCUSDT | c', 'dogecoin | at 2', 'pepe | at 2'])
       await migrateUp(url)
       expect(await kept('market, times_seen')).toEqual(['BTCUSDT | 1', 'dogecoin | 1', 'pepe | 1'])
     } finally {

@@ -11,7 +11,7 @@ import { createEmptyDatabase, servers, type TestDatabase } from '../support/data
 import { waiting } from './loading.ts'
 import { createLogin, type Login, onServer } from './row-level-security-stage.ts'
 
-const kinds = ['app', 'ingest', 'readonly', 'maintenance'] as const
+const kinds = ['app', 'ingest', 'readonly', 'upkeep'] as const
 
 /** The migrations with roles of other names, so that a sentence may say whether they are there already. */
 type Migrations = Readonly<{
@@ -113,7 +113,7 @@ describe.each(tests)('on $server', ({ test }) => {
       rolsuper: false,
       rolcreaterole: false,
       rolbypassrls: false,
-      is_reported: true,
+      is_told: true,
     }
     expect(rows).toEqual(roles.map(() => bare))
   })
@@ -189,11 +189,11 @@ describe.each(tests)('on $server', ({ test }) => {
     }
     await migrateUp(database.ownersUrl, { dir })
     expect(await mayActAs({ url: database.ownersUrl }, roles)).toEqual(roles)
-    const reported = await database.pool.query(
+    const told = await database.pool.query(
       `select from pg_roles where rolname = any ($1) and shobj_description(oid, 'pg_authid') is not null`,
       [roles],
     )
-    expect(reported.rowCount).toBe(0)
+    expect(told.rowCount).toBe(0)
   })
 
   test('a role that no policy binds is refused', async ({

@@ -63,7 +63,7 @@ const rightsOf: Readonly<Record<(typeof roles)[number] | 'public', Readonly<Reco
     ...onEach(['candle_coverage', 'candle_digests', 'ingest_runs', 'instruments'], 'insert select update'),
     candle_revisions: 'insert select',
     quarantined_rows:
-      'insert select update(candle) update(last_seen_at) update(raw) update(reason) update(run_id) update(resolved_at) update(resolved_by) update(resolved_reason) update(resolution) update(times_seen)',
+      'insert select update(candle) update(last_seen_at) update(raw) update(reason) update(resolution) update(resolved_at) update(resolved_by) update(resolved_reason) update(run_id) update(times_seen)',
     ...onEach(['fleet_counters', 'listed_markets', 'locks'], 'insert select update'),
     instrument_renames: 'insert select',
     audit_logs: 'insert',

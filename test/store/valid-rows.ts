@@ -189,7 +189,7 @@ export const validRows: Readonly<Record<string, Row>> = {
     samples: 2,
     first_at: '2024-03-01 00:00:00',
     last_at: '2024-03-01 23:59:59.999999',
-    resolved_at: moment,
+    finalized_at: moment,
   },
   candle_digests: {
     coin_id: 'bitcoin',

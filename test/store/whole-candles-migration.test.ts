@@ -105,13 +105,13 @@ describe.each(servers)('on $server', ({ clusterUrl }) => {
     const rows = async () =>
       (
         await pool.query<{ line: string }>(
-          `select concat_ws(' ', raw, resolution, resolved_by, resolved_reason) as line from quarantined_rows order by raw`,
+          `select concat_ws(' ', raw, coalesce(to_jsonb(quarantined_rows) ->> 'settlement', to_jsonb(quarantined_rows) ->> 'resolution'), coalesce(to_jsonb(quarantined_rows) ->> 'settled_by', to_jsonb(quarantined_rows) ->> 'resolved_by'), coalesce(to_jsonb(quarantined_rows) ->> 'settled_reason', to_jsonb(quarantined_rows) ->> 'resolved_reason')) as line from quarantined_rows order by raw`,
         )
       ).rows.map(({ line }) => line)
     try {
       await migrateDown(url, { to: '0018' })
       await pool.query(`
-        insert into quarantined_rows (source, market, reason, raw, candle, quarantined_at, resolution, resolved_at, resolved_by, resolved_reason)
+        insert into quarantined_rows (source, market, reason, raw, candle, quarantined_at, settlement, settled_at, settled_by, settled_reason)
         values ('binance', 'BTCUSDT', 'cut short', '1', '{"open": "1"}', now(), 'accepted', now(), 'ada', 'an outage: of 2018'),
           ('binance', 'BTCUSDT', 'disputed', '2', null, now(), 'accepted', now(), 'ada', null),
           ('binance', 'BTCUSDT', 'earlier', '3', null, now(), 'superseded', now(), 'beacon', null),

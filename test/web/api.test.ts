@@ -320,7 +320,7 @@ test('a coin of any name is asked for, and told of, by its name', async ({ fresh
   expect(body.coins.map((one: { coinId: string }) => one.coinId).toSorted()).toEqual(ids.toSorted())
   const { text: page } = await ask(`${web.url}/`)
   const requests = [
-    ...page.matchAll(/<script type="application\/json" data-question="([^"]*)">([^<]*)<\/script>/g),
+    ...page.matchAll(/<script type="application\/json" data-request="([^"]*)">([^<]*)<\/script>/g),
   ]
   expect(requests.length).toBeGreaterThan(5)
   const status = JSON.parse(requests.find(([, request]) => request === '/api/status')?.[2] ?? '')

@@ -66,7 +66,7 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     await whole.page.goto(web.url)
     await everyPart(whole.page)
     expect(askedFirst(whole.requests)).toEqual([])
-    expect(await whole.page.locator('[data-question]').count()).toBe(0)
+    expect(await whole.page.locator('[data-request]').count()).toBe(0)
     await using bare = await visit(browser)
     await bare.page.route(`${web.url}/`, async (route) => {
       const answer = await route.fetch()
@@ -128,7 +128,7 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     const error = page.locator('#runs .error').first()
     await error.waitFor()
     expect(await error.innerText()).toBe(hostile)
-    expect(await page.locator('.sentence').innerText()).toContain(hostile)
+    expect(await page.locator('.message').innerText()).toContain(hostile)
     expect(await page.locator('main img, main script').count()).toBe(0)
     expect(requests.filter((url) => url.includes('leak'))).toEqual([])
     expect(complaints).toEqual([])
@@ -181,7 +181,7 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     await page.locator('#freshness .cell').first().waitFor()
     await web.close()
     await page
-      .locator('.sentence', { hasText: /^The daemon has not answered since 12:34:20 UTC; trying again\.$/ })
+      .locator('.message', { hasText: /^The daemon has not answered since 12:34:20 UTC; trying again\.$/ })
       .waitFor()
     expect(await page.locator('#freshness .cell').count()).toBe(24)
   })
@@ -355,7 +355,7 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     }
     await page.route(`${web.url}/`, async (route) => {
       const answer = await route.fetch()
-      const brought = /(<script [^>]*data-question="\/api\/retention">).*?(?=<\/script>)/
+      const brought = /(<script [^>]*data-request="\/api\/retention">).*?(?=<\/script>)/
       const body = (await answer.text()).replace(brought, (_, start) => start + JSON.stringify(plan))
       await route.fulfill({ response: answer, body })
     })
@@ -387,7 +387,7 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     const { page, complaints } = visited
     await page.goto(web.url)
     await page
-      .locator('.headline.attention .sentence', { hasText: 'Memory is short: beacon doctor says more.' })
+      .locator('.headline.attention .message', { hasText: 'Memory is short: beacon doctor says more.' })
       .waitFor()
     expect(await page.locator('#alerts li').allInnerTexts()).toEqual([
       expect.stringMatching(

@@ -14,16 +14,16 @@ export function bashScript(words: readonly CommandWords[]): string {
   const skipEquals = `[[ \${COMP_WORDS[i + 1]-} == = ]] && ((++i)); `
   return `# Completes beacon in bash: source <(beacon completion bash)
 ${fetchDynamic}
-_beacon_living() {
+_beacon_dynamic() {
   local kind rest
   _beacon_fetch
   while read -r kind rest; do
-    [[ $kind == "$1" ]] && living+=("\${rest%%$'\\t'*}")
+    [[ $kind == "$1" ]] && dynamic+=("\${rest%%$'\\t'*}")
   done <<< "$_beacon_known"
 }
 _beacon() {
   local current="\${COMP_WORDS[COMP_CWORD]}" words='' options='' list='' written
-  local -a living=()${followWords(words, { list: 'COMP_WORDS', index: 'COMP_CWORD', first: 1, onEquals: skipEquals })}
+  local -a dynamic=()${followWords(words, { list: 'COMP_WORDS', index: 'COMP_CWORD', first: 1, onEquals: skipEquals })}
   [[ $previous == = ]] && previous="\${COMP_WORDS[COMP_CWORD - 2]}"
   [[ $current == = ]] && current=''
   COMPREPLY=()
@@ -35,7 +35,7 @@ ${menus.join('\n')}
       esac
       if [[ $current == -* ]]; then words=$options
       elif [[ -z $words || $place -gt 0 ]]; then
-        words='' living=()
+        words='' dynamic=()
         case "$at $place" in
 ${own.join('\n')}
         esac
@@ -66,6 +66,6 @@ function offer({ fixed, dynamic, isList }: Values): string {
   return [
     ...(fixed.length > 0 ? [`words=${quoted(fixed.join(' '))}`] : ["words=''"]),
     ...(isList ? ['list=yes'] : []),
-    ...(dynamic === undefined ? [] : [`_beacon_living ${dynamic}`]),
+    ...(dynamic === undefined ? [] : [`_beacon_dynamic ${dynamic}`]),
   ].join('; ')
 }

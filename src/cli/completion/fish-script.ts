@@ -44,7 +44,7 @@ function __beacon_is_at
     or test $place = $argv[2]
   end
 end
-function __beacon_living
+function __beacon_dynamic
   if not set -q __beacon_until
     or test (date +%s) -ge $__beacon_until
     if type -q beacon
@@ -70,7 +70,7 @@ const isKnown = ({ fixed, dynamic }: Values): boolean => fixed.length > 0 || dyn
 
 /** Every way to a value, as fish wants it: words, or what prints them. */
 function offer({ fixed, dynamic, isList }: Values): string {
-  const words = [...fixed, ...(dynamic === undefined ? [] : [`(__beacon_living ${dynamic})`])].join(' ')
+  const words = [...fixed, ...(dynamic === undefined ? [] : [`(__beacon_dynamic ${dynamic})`])].join(' ')
   return quoted(isList ? `(__beacon_list ${words})` : words)
 }
 

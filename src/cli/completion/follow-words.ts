@@ -56,7 +56,7 @@ export const followWords = (
     esac
   done`
 
-/** Fetches the living words into \`_beacon_known\` where they are older than a minute. The same in bash and in zsh. */
+/** Fetches the dynamic words into \`_beacon_known\` where they are older than a minute. The same in bash and in zsh. */
 export const fetchDynamic = `_beacon_fetch() {
   (( \${_beacon_until:-0} > SECONDS )) && return
   if type beacon >/dev/null 2>&1

@@ -4,7 +4,7 @@ const isRead = (): boolean => document.readyState !== 'loading'
 
 /** What has come to its end: something follows it, or all has been read. */
 const find = (request: string): HTMLElement | undefined =>
-  [...document.querySelectorAll<HTMLElement>('[data-question]')].find(
+  [...document.querySelectorAll<HTMLElement>('[data-request]')].find(
     (one) => one.dataset.request === request && (one.nextSibling || isRead()),
   )
 

@@ -153,7 +153,9 @@ describe.each(servers)('a database of before on $server', ({ clusterUrl }) => {
     const rows = async () => {
       const { rows } = await pool.query<{ line: string }>(
         `select concat_ws(' ', coin_id, source, symbol, to_jsonb(instruments) ->> 'shares_market') as line
-         from instruments where tracked_to is null and listed_to is null order by coin_id, symbol`,
+         from instruments
+         where coalesce(to_jsonb(instruments) ->> 'followed_to', to_jsonb(instruments) ->> 'tracked_to', to_jsonb(instruments) ->> 'listed_to') is null
+         order by coin_id, symbol`,
       )
       return rows.map(({ line }) => line)
     }
@@ -170,7 +172,7 @@ describe.each(servers)('a database of before on $server', ({ clusterUrl }) => {
         insert into coins (id, symbol, name, created_at, updated_at)
         select id, id, id, now(), now() from unnest('{bitcoin,btc,xbt,whitebit,wbt,old}'::text[]) as id`)
       await pool.query(`
-        insert into instruments (coin_id, source, symbol, preference, tracked_from, tracked_to, listed_to) values
+        insert into instruments (coin_id, source, symbol, preference, followed_from, followed_to, listed_to) values
           ('bitcoin', 'kraken', 'XXBTZUSD', 0, '2024-01-01', null, null),
           ('btc', 'kraken', 'XBTUSD', 0, '2024-01-03', null, null),
           ('xbt', 'kraken', 'XBT/USD', 0, '2024-01-02', null, null),
