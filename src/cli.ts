@@ -57,6 +57,10 @@ const commands: Readonly<Record<string, Listed>> = {
     description: 'Write candles or prices to files that other programs read.',
     load: async () => (await import('./cli/files/export.ts')).exportCommand,
   },
+  import: {
+    description: 'Load candles from files; run it again to resume.',
+    load: async () => (await import('./cli/files/import.ts')).importCommand,
+  },
   coins: {
     description: 'List, add, remove and check tracked coins.',
     load: async () => (await import('./cli/coins.ts')).coinsCommand,

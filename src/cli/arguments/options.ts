@@ -70,6 +70,9 @@ export const someTimeframes = (): Option =>
 export const requiredTimeframes = (): Option =>
   new RequiredOption('--timeframe <list>', `${timeframeForms} (required)`, '1h')
 
+export const importedTimeframe = (): Option =>
+  new Option('--timeframe <name>', 'select the timeframe; default: by the file')
+
 export const requiredTimeframe = (): Option =>
   new RequiredOption('--timeframe <name>', 'select a timeframe, such as 1h (required)', '1h')
 
