@@ -78,7 +78,7 @@ test.concurrent('an import shows its plan, loads the files of a folder, and repo
   expect(rejected?.stderr).toMatch(
     /1 row was rejected \(.*\)\. Inspect it with: beacon quarantine list --coin ethereum/,
   )
-  expect(JSON.parse(certificate?.stdout ?? '').runs.first).toMatchObject([
+  expect(JSON.parse(certificate?.stdout ?? '').certificates[0].runs.first).toMatchObject([
     {
       job: 'import',
       source: 'binance',
