@@ -3,12 +3,17 @@ import { refuseIncomplete } from './cli/arguments/options.ts'
 import { say } from './cli/output.ts'
 import { Fault, InvalidInput } from './fault.ts'
 import { withoutSecrets } from './runtime/redaction.ts'
+import { projectVariables } from './settings/project-folder.ts'
 import { readVersion } from './settings/version.ts'
 
 type Listed = Readonly<{ description: string; load(): Promise<() => Command> }>
 
 /** Every command by its name, in the order of the help; each is imported only when it is used. */
 const commands: Readonly<Record<string, Listed>> = {
+  init: {
+    description: 'Create beacon.yaml and .env in this folder.',
+    load: async () => (await import('./cli/setup/init.ts')).initCommand,
+  },
   start: {
     description: 'Run the daemon: schedule, workers and web.',
     load: async () => (await import('./cli/start.ts')).startCommand,
@@ -65,6 +70,14 @@ const commands: Readonly<Record<string, Listed>> = {
     description: 'List, add, remove and check tracked coins.',
     load: async () => (await import('./cli/coins.ts')).coinsCommand,
   },
+  sql: {
+    description: 'Open psql on the database, or run one statement.',
+    load: async () => (await import('./cli/setup/sql.ts')).sqlCommand,
+  },
+  url: {
+    description: 'Print the URL of the database.',
+    load: async () => (await import('./cli/setup/url.ts')).urlCommand,
+  },
   migrate: {
     description: 'Apply, undo or check schema migrations.',
     load: async () => (await import('./cli/migrate.ts')).migrateCommand,
@@ -112,6 +125,7 @@ const commands: Readonly<Record<string, Listed>> = {
 
 /** Runs one command line. The exit status is 0 when done, 1 when it failed, 2 when it was used wrongly. */
 export async function main(argv: readonly string[]): Promise<void> {
+  Object.assign(process.env, projectVariables(process.env, process.cwd()))
   try {
     // The second word too, for `beacon help COMMAND`.
     const program = await buildProgram(argv.slice(2, 4))

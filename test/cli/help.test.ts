@@ -33,7 +33,7 @@ const describedBy = (command: Command): (readonly [name: string, description: st
 }
 
 const verbs = new Set(
-  `accept add adopt apply check choose compare correct create delete describe discard display draw encrypt enforce export
+  `accept add adopt allow apply check choose compare correct create delete describe discard display draw encrypt enforce export
   fetch forget generate give import inject leave list load look move name open output overwrite pause print query read rebuild
   record refresh remove rename replace request resolve restore resume run save select serve set show start stop store track
   undo use verify write`.split(/\s+/),

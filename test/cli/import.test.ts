@@ -24,6 +24,7 @@ test.concurrent('an import shows its plan, loads the files of a folder, and repo
   await using site = await openSite()
   const months = join(site.folder, 'months')
   await mkdir(months)
+  await mkdir(join(site.folder, 'empty'))
   await aFile(months, 'ETHUSDT-1h-2024-03-01.csv', binanceLines(candles.slice(0, 24), 'ms'))
   await aFile(months, 'ETHUSDT-1h-2024-03-02.csv', binanceLines(candles.slice(24), 'us'))
   const changed = candles.map((one, index) =>
@@ -48,7 +49,7 @@ test.concurrent('an import shows its plan, loads the files of a folder, and repo
       `import ${other} --replace`,
       `import ${bad} --force`,
       'certificate ethereum --timeframe 1h --from 2024-03-01 --to 2024-03-02 --json',
-      `import ${site.folder}/data`,
+      `import ${site.folder}/empty`,
       `import ${site.folder}/gone.csv`,
     ])
   expect(plan).toMatchObject({ code: 0, stderr: '' })
@@ -90,7 +91,7 @@ test.concurrent('an import shows its plan, loads the files of a folder, and repo
   ])
   expect(nothing).toMatchObject({
     code: 2,
-    stderr: expect.stringMatching(/data has no file of a known format/),
+    stderr: expect.stringMatching(/empty has no file of a known format/),
   })
   expect(gone).toMatchObject({ code: 2, stderr: expect.stringMatching(/there is no file .*gone\.csv/) })
   expect((await stored(site)).slice(1)).toEqual(asStored(changed))

@@ -40,7 +40,7 @@ export const importCommand = (): Command =>
     .option('--force', 'load candles that are past their retention')
     .addOption(asJson())
     .action((paths: string[], options: ImportOptions) =>
-      withDatabase((session) => runImport(session, paths, options)),
+      withDatabase((session) => runImport(session, paths, options), { mayCreate: true }),
     )
 
 async function runImport(

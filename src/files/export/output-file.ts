@@ -8,14 +8,15 @@ import { hasCode } from '../../runtime/error-code.ts'
 export class OutputFile {
   bytes = 0
   readonly path: string
-  readonly #draft: string
+  /** Where it is until it is published. */
+  readonly draft: string
   readonly #handle: FileHandle
   readonly #hash = createHash('sha256')
   #isOpen = true
 
   private constructor(path: string, draft: string, handle: FileHandle) {
     this.path = path
-    this.#draft = draft
+    this.draft = draft
     this.#handle = handle
   }
 
@@ -47,13 +48,13 @@ export class OutputFile {
   }
 
   publish(): Promise<void> {
-    return rename(this.#draft, this.path)
+    return rename(this.draft, this.path)
   }
 
   /** Removes what was written under the temporary name. */
   async discard(): Promise<void> {
     await this.#close()
-    await rm(this.#draft, { force: true })
+    await rm(this.draft, { force: true })
   }
 
   async #close(): Promise<void> {
