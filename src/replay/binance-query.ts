@@ -92,5 +92,5 @@ function readSymbols(text: string): string[] {
 }
 
 /** An object for one market, an array for several, as Binance does it. */
-export const each = (asked: Asked, annotate: (market: Market) => Json): Json =>
-  'one' in asked ? annotate(asked.one) : asked.many.map(annotate)
+export const each = (asked: Asked, describe: (market: Market) => Json): Json =>
+  'one' in asked ? describe(asked.one) : asked.many.map(describe)

@@ -92,7 +92,7 @@ describe.each(servers)('profiles on $server', ({ clusterUrl }) => {
   test('may prefer what only looks like a NUL or half of a character', async () => {
     const deps = reachOf(database.pool)
     const id = await registerUser(deps, aUser())
-    const preferences = { '\\u0000': '\\\\ud800 \u0001', endpoint: '😀' }
+    const preferences = { '\\u0000': '\\\\ud800 \u0001', face: '😀' }
     await writeProfile(deps, id, { ...written, preferences })
     expect(await readProfile(deps, id)).toMatchObject({ preferences })
   })

@@ -44,7 +44,7 @@ test('beacon retention tells what it would do and why, does it, and then has not
     / 288 .* held back .* more than half of ohlcv_data_5m would be deleted at once$/,
   )
   expect(line('ingest_runs')).toMatch(/\(started_at\) +0 +deleted$/)
-  expect(line('notifications')).toMatch(/\(created_at\) +archived and deleted$/)
+  expect(line('notifications')).toMatch(/\(created_at\) +0 +archived and deleted$/)
 
   const plan = JSON.parse(asJson?.stdout ?? '')
   expect(plan).toMatchObject({

@@ -244,7 +244,7 @@ describe('a region that is not served', () => {
     }
   })
 
-  test('is attributesOf with what to do where no host serves it, and not asked for again at once', async () => {
+  test('is reported with what to do where no host serves it, and not asked for again at once', async () => {
     let now = clock.now()
     const pauses: unknown[] = []
     const client = clientOf({ clock: { now: () => now }, budget: recordingStops(pauses) })

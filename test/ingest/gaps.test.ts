@@ -49,7 +49,7 @@ describe('what is missing', () => {
     ).toEqual([gap('no-trades', minutes(10, 20))])
   })
 
-  test('was refused where it faults in quarantine', () => {
+  test('is rejected where it is in quarantine', () => {
     expect(gapsIn([known('stored', minutes(0, 99)), known('refused', minutes(99, 100))])).toEqual([
       gap('refused', minutes(99, 100)),
     ])
@@ -230,7 +230,7 @@ describe('the gaps of the followed coins', () => {
     })
   })
 
-  test('annotate what can no longer be had, where the range goes there', async ({
+  test('include the candles that can no longer be requested', async ({
     freshDatabase: { pool },
   }) => {
     const series = await tracked(pool)

@@ -249,7 +249,7 @@ describe('exchangeInfo', () => {
 })
 
 describe('ticker', () => {
-  test('partitions out what is not of the status asked for, or refuses it where it is alone', async () => {
+  test('leaves out markets of another status, and rejects a request for one alone', async () => {
     await using exchange = await play()
     const asked = (query: string) => exchange.binance(`ticker/24hr?${query}`)
     expect(json(await asked('symbols=["BTCUSDT"]&symbolStatus=TRADING'))).toHaveLength(1)

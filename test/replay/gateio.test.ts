@@ -120,7 +120,7 @@ describe('a walk through it', () => {
     expect([absent, requests]).toEqual([0, planned('1m', range)])
   })
 
-  test('is refused by the endpoint where it begins earlier', () => {
+  test('is rejected where it begins earlier', () => {
     const from = (running - 10_001 * minute) / second
     expect(candlesticks(`interval=1m&from=${from}&to=${from + 60}`)).toMatchObject({
       status: 400,

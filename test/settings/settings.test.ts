@@ -55,7 +55,7 @@ describe('the shipped configuration', () => {
 })
 
 describe("the operator's own file", () => {
-  test('wins where it says something, key by key, and partitions the rest', async ({ overlay }) => {
+  test('replaces the keys that it has, one by one, and keeps the rest', async ({ overlay }) => {
     const settings = await overlay.read(
       'candles: { settleDelay: 5 s }',
       'timeframes:',

@@ -120,7 +120,7 @@ describe('ccxt', () => {
     expect(isLoaded()).toBe(true)
   })
 
-  test('that is not installed is reported of with what to do', () => {
+  test('that is not installed is reported with the command that installs it', () => {
     const elsewhere = createRequire(join(mkdtempSync(join(tmpdir(), 'beacon-ccxt-')), 'here.js'))
     const opening = () => openExchange('ccxt:bitvavo', elsewhere)
     expect(opening).toThrow(Misconfigured)

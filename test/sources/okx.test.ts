@@ -338,7 +338,7 @@ describe('the listing', () => {
     })
   })
 
-  test('partitions out a time that is not reported, and tells the end of a market where it is known', () => {
+  test('leaves out a time that is not given, and reports the end of a market where it is known', () => {
     expect(listed({ listTime: undefined, expTime: undefined })).toEqual(listed())
     expect(listed()).toEqual([{ symbol: 'BTC-USDT', base: 'BTC', quote: 'USDT', trading: true }])
     expect(listed({ expTime: String(plus(from, day)) })[0]?.delistedAt).toBe(plus(from, day))

@@ -336,7 +336,7 @@ describe('answers written together', () => {
     ])
   })
 
-  test('of one series are one stretch of the coverageLines, and where they overlap the later one counts', async ({
+  test('of one series are one range of coverage, and where they overlap the later one counts', async ({
     pool,
   }) => {
     const series = await aSeries(pool)

@@ -31,14 +31,19 @@ export const ownerName = 'hub_owner'
 
 const releases = new Releases()
 
-/** One cluster and one Redis for the whole run; every test file has a database of its own in it. */
+/**
+ * One cluster and one Redis for the whole run; every test file has a database of its own in it. The cluster is of the
+ * bundled version, or of the one in TEST_POSTGRES_BIN.
+ */
 export async function setup(project: TestProject): Promise<void> {
   try {
     await removeLeftovers()
     const folder = await createFolder()
-    project.provide('clusterUrl', await openCluster(folder))
+    const installed = await openPostgresIfInstalled(folder)
+    const isChosen = installed !== undefined && process.env.TEST_POSTGRES_BIN !== undefined
+    project.provide('clusterUrl', isChosen ? installed.url : await openCluster(folder))
     project.provide('redisUrl', await openRedisIfInstalled(folder))
-    project.provide('installedPostgres', await openPostgresIfInstalled(folder))
+    project.provide('installedPostgres', installed)
   } catch (error) {
     await releases.release()
     throw error

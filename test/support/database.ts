@@ -23,9 +23,11 @@ export const engines: readonly ('postgres' | 'redis')[] = redisUrl ? ['postgres'
 /** The PostgreSQL of the system's packages, with its other programs (pg_dump); undefined where there is none. */
 export const installedPostgres = inject('installedPostgres')
 
-/** The servers that a sentence about the schema must hold on: the bundled one, and the oldest supported where installed. */
+/** The servers of the tests of the schema: the bundled one and the oldest supported where installed, or TEST_POSTGRES_BIN alone. */
 export const servers: readonly Readonly<{ server: string; clusterUrl: string }>[] = [
-  { server: 'the bundled PostgreSQL', clusterUrl: inject('clusterUrl') },
+  ...(installedPostgres?.url === inject('clusterUrl')
+    ? []
+    : [{ server: 'the bundled PostgreSQL', clusterUrl: inject('clusterUrl') }]),
   ...(installedPostgres
     ? [{ server: `PostgreSQL ${installedPostgres.major}`, clusterUrl: installedPostgres.url }]
     : []),

@@ -1,7 +1,8 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { access, constants, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { giveTo, runAs, serverAccount, serverEnvironment } from '../../src/runtime/embedded/account.ts'
 import { findPostmaster, stopPostmaster } from '../../src/runtime/embedded/postmaster.ts'
 import { waitFor } from '../../src/runtime/embedded/wait.ts'
@@ -22,7 +23,7 @@ const readyMs = 60_000
 /** Where the data of the server stands below the folder of the run. */
 export const installedDataDir = (folder: string): string => join(folder, 'installed', 'data')
 
-/** Starts the oldest supported PostgreSQL of the system's packages in the folder; undefined where none is installed. */
+/** Starts the server of TEST_POSTGRES_BIN, else the oldest supported one of the system's packages; undefined where there is none. */
 export async function openInstalledPostgres(folder: string): Promise<InstalledPostgres | undefined> {
   const found = await findInstalled()
   if (!found) return undefined
@@ -77,12 +78,19 @@ export async function startPostgres(
 }
 
 async function findInstalled(): Promise<{ major: number; binDir: string } | undefined> {
+  const chosen = process.env.TEST_POSTGRES_BIN
+  if (chosen) return { major: await majorOf(chosen), binDir: chosen }
   const majors = (await namesIn(packagesDir)).map(Number).filter((major) => major >= oldest)
   for (const major of majors.toSorted((a, b) => a - b)) {
     const binDir = join(packagesDir, String(major), 'bin')
     if (await isProgram(join(binDir, 'initdb'))) return { major, binDir }
   }
   return undefined
+}
+
+async function majorOf(binDir: string): Promise<number> {
+  const { stdout } = await promisify(execFile)(join(binDir, 'postgres'), ['--version'])
+  return Number(/ (\d+)/.exec(stdout)?.[1])
 }
 
 /** The client's package alone makes the folder too, without a server in it. */

@@ -146,7 +146,7 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     }
   })
 
-  test('brings itself up to date and partitions the focus where it is', async ({
+  test('updates itself and leaves the focus where it is', async ({
     web,
     browser,
     freshDatabase,
