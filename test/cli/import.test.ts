@@ -99,7 +99,7 @@ test.concurrent('an import shows its plan, loads the files of a folder, and repo
 
 test.concurrent('an import that is killed and run again stores the same rows as one that was not', async () => {
   await using site = await openSite()
-  const many = hours(60_000, first - 60_000 * hour)
+  const many = hours(45_000, first - 45_000 * hour)
   const lines = many.map(({ time, values }) => [time, ...values].join(','))
   const file = await aFile(
     site.folder,
@@ -108,11 +108,10 @@ test.concurrent('an import that is killed and run again stores the same rows as 
   )
   const command = `import ${file} --coin ethereum --timeframe 1h --force`
   const running = site.start(command)
-  await expect.poll(() => running.stderr(), { timeout: 60_000 }).toMatch(/20,000 of 60,000 rows/)
+  await expect.poll(() => running.stderr(), { timeout: 60_000 }).toMatch(/20,000 of 45,000 rows/)
   await running.stop('SIGKILL')
   const left = await stored(site)
-  expect(left.length).toBeGreaterThanOrEqual(20_000)
-  expect(left.length % 20_000).toBe(0)
+  expect([20_000, 40_000, 45_000]).toContain(left.length)
   expect(await site.run(command)).toMatchObject({ code: 0 })
   expect(await stored(site)).toEqual(asStored(many))
 })

@@ -148,7 +148,7 @@ describe('an export', () => {
     expect((await stored()).rows).toEqual(before.rows)
   })
 
-  test('overwrites nothing without being reported to, and partitions nothing behind where it fails', async ({
+  test('overwrites nothing without --replace, and leaves nothing behind where it fails', async ({
     pool,
     exporting,
     folder,

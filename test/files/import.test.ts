@@ -157,7 +157,7 @@ test('an import that was stopped continues with the same command', async ({
   importing,
   coin,
 }) => {
-  const many = hours(45_000, first - 46_000 * hour)
+  const many = hours(25_000, first - 26_000 * hour)
   const path = await aFile(
     folder,
     'many.csv',
@@ -168,7 +168,7 @@ test('an import that was stopped continues with the same command', async ({
   )
   const request = aRequest({ coin, timeframe: '1h' })
   const planned = await planFile(importing, request, path)
-  expect(planned.series).toMatchObject([{ new: 45_000, expiring: expect.any(Number) }])
+  expect(planned.series).toMatchObject([{ new: 25_000, expiring: expect.any(Number) }])
   const stop = new AbortController()
   const { loadFile } = await import('../../src/files/import/load-file.ts')
   const loading = { ...importing, partitions: new Map(), clock: { now: () => now }, signal: stop.signal }
@@ -176,7 +176,7 @@ test('an import that was stopped continues with the same command', async ({
   await expect(stopped).rejects.toThrow(Aborted)
   expect(await storedLines(pool, coin.id)).toHaveLength(20_000)
   expect(await importFile(importing, request, path)).toMatchObject({
-    new: 25_000,
+    new: 5_000,
     unchanged: 20_000,
     kept: 0,
   })

@@ -230,9 +230,7 @@ describe('the gaps of the followed coins', () => {
     })
   })
 
-  test('include the candles that can no longer be requested', async ({
-    freshDatabase: { pool },
-  }) => {
+  test('include the candles that can no longer be requested', async ({ freshDatabase: { pool } }) => {
     const series = await tracked(pool)
     await pool.query('update instruments set listed_from = $1, listed_to = $2', [
       toIso(minutes(9, 10).from),

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import type { Pool } from 'pg'
 import { describe, expect, test } from 'vitest'
 import { Misconfigured } from '../../src/fault.ts'
+import { exportToSink } from '../../src/files/export/export.ts'
 import {
   type ArchiveDeps,
   archived,
@@ -25,6 +26,7 @@ import { refreshView } from '../../src/store/lifecycle/views.ts'
 import { withPartitions } from '../../src/store/partition-cache.ts'
 import { candleTable } from '../../src/store/partitions.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { aRequest, aSeriesOf } from '../files/exporting.ts'
 import { aBatch, aCandle, aCoin, at } from '../store/loading.ts'
 import { plus } from '../support/at.ts'
 import { createTestDatabase, servers } from '../support/database.ts'
@@ -189,7 +191,32 @@ async function expectSame(world: World): Promise<void> {
     world,
     `select coin_id || ' ' || strftime(timestamp, '%Y-%m-%dT%H:%M:%S.000Z'), close from ohlcv_data where timeframe = '1h' order by 1`,
   )
-  expect(rows).toEqual([...world.model].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+  const wanted = [...world.model].toSorted(([a], [b]) => (a < b ? -1 : 1))
+  expect(rows).toEqual(wanted)
+  expect((await exportedRows(world)).toSorted(([a], [b]) => (a < b ? -1 : 1))).toEqual(wanted)
+}
+
+/** Coin and open time, and close, as an export has them; each coin in the order of time. */
+async function exportedRows({ pool, settings, coins }: World): Promise<(readonly [string, string])[]> {
+  const deps = { pool, settings, now, signal: new AbortController().signal }
+  let csv = ''
+  const sink = {
+    write: async (bytes: Uint8Array) => {
+      csv += Buffer.from(bytes).toString()
+    },
+  }
+  const series = coins.map((coinId) => aSeriesOf(coinId, '1h'))
+  await exportToSink(deps, aRequest(series, '-'), sink, () => undefined)
+  const rows = csv.split('\n').slice(1, -1)
+  const exported = rows.map((line) => {
+    const [coinId, , time = '', , , , close = ''] = line.split(',')
+    return [`${coinId} ${time.replace('Z', '.000Z')}`, close] as const
+  })
+  for (const coinId of coins) {
+    const own = exported.filter(([key]) => key.startsWith(`${coinId} `))
+    expect(own).toEqual(own.toSorted(([a], [b]) => (a < b ? -1 : 1)))
+  }
+  return exported
 }
 
 /** Every row is what was written, and no day is missing in the summary. */

@@ -29,7 +29,7 @@ type InitOptions = Readonly<{
 
 export const initCommand = (): Command =>
   new Command('init')
-    .option('--database-url <url>', 'use this PostgreSQL; default: one of its own')
+    .option('--database-url <url>', 'use this PostgreSQL; default: embedded')
     .option('--redis-url <url>', 'use this Redis for the queue; default: PostgreSQL')
     .option('--top <count>', 'track the first coins of the bundled list; default: all')
     .addOption(someTimeframes())
@@ -77,12 +77,14 @@ async function readChoices(settings: Settings, options: InitOptions, ask: Ask): 
   const known = settings.coins.map(({ id }) => id)
   const none = 'none'
   const database =
-    options.databaseUrl ?? (await ask({ text: 'URL of PostgreSQL, none for one of its own', fallback: none }))
+    options.databaseUrl ??
+    (await ask({ text: 'URL of PostgreSQL, or none for an embedded server', fallback: none }))
   const redis =
     options.redisUrl ??
-    (await ask({ text: 'URL of Redis, none for the queue in PostgreSQL', fallback: none }))
+    (await ask({ text: 'URL of Redis, or none to keep the queue in PostgreSQL', fallback: none }))
   const top =
-    options.top ?? (await ask({ text: `How many coins, the largest first`, fallback: String(known.length) }))
+    options.top ??
+    (await ask({ text: 'Number of coins, from the top of the bundled list', fallback: String(known.length) }))
   const list = options.timeframe ?? (await ask({ text: 'Timeframes', fallback: configured }))
   const timeframes = readTimeframes(list, settings)
   const keep =

@@ -73,12 +73,22 @@ function decimalColumn(arrow: Arrow, precision: number, scale: number): ArrowCol
   }
 }
 
+/** Digits that a double holds exactly, for what most prices have. */
+const quickDigits = 15
+
 const wordBits = 32n
 const word = 0xffff_ffffn
 
 /** Two's complement in four words, the least significant first. */
 function writeDecimal(words: Uint32Array, at: number, text: string): void {
-  let rest = BigInt(text.replace('.', ''))
+  const digits = text.replace('.', '')
+  if (digits.length <= quickDigits && !digits.startsWith('-')) {
+    const unscaled = Number(digits)
+    words[at] = unscaled >>> 0
+    words[at + 1] = Math.floor(unscaled / 4_294_967_296)
+    return
+  }
+  let rest = BigInt(digits)
   for (let place = at; place < at + 4; place += 1) {
     words[place] = Number(rest & word)
     rest >>= wordBits
@@ -90,7 +100,13 @@ function textColumn(arrow: Arrow): ArrowColumn {
   return {
     type,
     dataOf: (texts) => {
-      const bytes = texts.map((text) => Buffer.from(text ?? ''))
+      // Most columns of text have the same value in many rows.
+      const known = new Map<string, Buffer>()
+      const bytes = texts.map((text) => {
+        const encoded = known.get(text ?? '') ?? Buffer.from(text ?? '')
+        known.set(text ?? '', encoded)
+        return encoded
+      })
       const valueOffsets = new Int32Array(texts.length + 1)
       for (const [row, { length }] of bytes.entries())
         valueOffsets[row + 1] = (valueOffsets[row] ?? 0) + length
