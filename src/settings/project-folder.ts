@@ -6,12 +6,18 @@ export const configName = 'beacon.yaml'
 export const environmentName = '.env'
 const dataName = '.beacon'
 
-/** The nearest folder, from this one up, with a `beacon.yaml` or a `.beacon`. */
+/**
+ * The nearest folder, from this one up, with a `beacon.yaml` or a `.beacon`. One above counts only where it belongs to this
+ * account, to root, or to the owner of this folder: in /tmp anyone could place one.
+ */
 export function projectFolder(from: string): string | undefined {
-  const isProject = isFile(join(from, configName)) || isFolder(join(from, dataName))
-  if (isProject) return from
-  const above = dirname(from)
-  return above === from ? undefined : projectFolder(above)
+  const trusted = [0, process.getuid?.(), statSync(from).uid]
+  for (let folder = from; ; folder = dirname(folder)) {
+    const [config, data] = [join(folder, configName), join(folder, dataName)]
+    const found = isFile(config) ? config : isFolder(data) ? data : undefined
+    if (found !== undefined && (folder === from || trusted.includes(statSync(found).uid))) return folder
+    if (dirname(folder) === folder) return undefined
+  }
 }
 
 const isFile = (path: string): boolean => existsSync(path) && statSync(path).isFile()

@@ -1,7 +1,12 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ExportDeps, type ExportRequest, exportToFiles } from '../../src/files/export/export.ts'
+import {
+  type ExportDeps,
+  type ExportRequest,
+  exportToFiles,
+  planExport,
+} from '../../src/files/export/export.ts'
 import type { CoinSeries } from '../../src/files/export/layout.ts'
 import { withDuckDb } from '../../src/lifecycle/archive/duck-db.ts'
 import type { Timeframe } from '../../src/market/timeframe.ts'
@@ -46,8 +51,8 @@ export const aRequest = (
   ...parts,
 })
 
-export const exportThem = (deps: ExportDeps, request: ExportRequest) =>
-  exportToFiles(deps, request, () => undefined)
+export const exportThem = async (deps: ExportDeps, request: ExportRequest) =>
+  exportToFiles(deps, await planExport(deps, request), () => undefined)
 
 export const linesOf = async (path: string): Promise<string[]> =>
   (await readFile(path, 'utf8')).split('\n').slice(0, -1)

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import type { Pool } from 'pg'
 import { describe, expect, test } from 'vitest'
 import { Misconfigured } from '../../src/fault.ts'
-import { exportToSink } from '../../src/files/export/export.ts'
+import { exportToSink, planExport } from '../../src/files/export/export.ts'
 import {
   type ArchiveDeps,
   archived,
@@ -206,7 +206,7 @@ async function exportedRows({ pool, settings, coins }: World): Promise<(readonly
     },
   }
   const series = coins.map((coinId) => aSeriesOf(coinId, '1h'))
-  await exportToSink(deps, aRequest(series, '-'), sink, () => undefined)
+  await exportToSink(deps, await planExport(deps, aRequest(series, '-')), sink, () => undefined)
   const rows = csv.split('\n').slice(1, -1)
   const exported = rows.map((line) => {
     const [coinId, , time = '', , , , close = ''] = line.split(',')

@@ -3,10 +3,11 @@ import { Command, Option } from 'commander'
 import { InvalidInput } from '../../fault.ts'
 import { type GapMode, gapModes } from '../../files/export/candle-gaps.ts'
 import {
+  type ExportPlan,
   type ExportRequest,
   exportToFiles,
   exportToSink,
-  type OnExportProgress,
+  planExport,
 } from '../../files/export/export.ts'
 import { type ExportedName, exportedTables } from '../../files/export/exported-table.ts'
 import { type CoinSeries, type Layout, layouts } from '../../files/export/layout.ts'
@@ -92,9 +93,10 @@ async function runExport(
   const now = clock.now()
   const request = await readRequest(session, names, options, now)
   const deps = { pool: database.pool, settings, now, signal }
-  await withExportProgress(request, now, async (onProgress) => {
-    if (options.out === '-') return exportToPipe(deps, request, onProgress)
-    const { manifest, path } = await exportToFiles(deps, request, onProgress)
+  const plan = await planExport(deps, request)
+  await withExportProgress(plan, async (onProgress) => {
+    if (options.out === '-') return exportToPipe(deps, plan, onProgress)
+    const { manifest, path } = await exportToFiles(deps, plan, onProgress)
     answer(options.json, manifest, () => `${filesTable(manifest)}\n\nManifest: ${path}`)
   })
 }
@@ -102,11 +104,11 @@ async function runExport(
 /** A reader that leaves early, as `head` does, has what it wanted. */
 async function exportToPipe(
   deps: Parameters<typeof exportToSink>[0],
-  request: ExportRequest,
-  onProgress: OnExportProgress,
+  plan: ExportPlan,
+  onProgress: (units: number) => void,
 ): Promise<void> {
   try {
-    const rows = await exportToSink(deps, request, standardOutput, onProgress)
+    const rows = await exportToSink(deps, plan, standardOutput, onProgress)
     say(`Exported ${counted(rows, 'row')}.`)
   } catch (error) {
     if (!(error instanceof OutputClosed)) throw error

@@ -1,3 +1,4 @@
+import type { Pool } from 'pg'
 import { findGaps } from '../../ingest/gaps.ts'
 import { earlier, type Instant } from '../../market/instant.ts'
 import { type AlignedRange, alignTo, allTime, isEmpty, type Range } from '../../market/range.ts'
@@ -18,7 +19,10 @@ export type SeriesDeps = StoredRowsDeps & Readonly<{ settings: Settings; now: In
 export type SeriesRequest = Readonly<{
   table: ExportedTable
   series: CoinSeries
-  range: RequestedRange
+  /** What is exported, of candles those that have closed. */
+  range: Range
+  /** Whether the range begins with the first stored row, and not where it was asked to. */
+  isFromFirst: boolean
   gaps: GapMode
   /** Where each column of the output is in a row. */
   places: readonly number[]
@@ -34,28 +38,30 @@ export async function exportSeries(
   writer: RowWriter,
   onProgress: (upTo: Instant) => void,
 ): Promise<WrittenSeries> {
-  const range = await boundsOf(deps, request)
-  const { series } = request
+  const { series, range } = request
   return series.timeframe === undefined
-    ? exportPlain(deps, request, range, writer, onProgress)
+    ? exportPlain(deps, request, writer, onProgress)
     : exportCandles(deps, request, { timeframe: series.timeframe, range }, writer, onProgress)
 }
 
-/** The range, and of candles only those that have closed. */
-async function boundsOf(deps: SeriesDeps, { table, series, range }: SeriesRequest): Promise<Range> {
-  const { coinId, timeframe } = series
+/** The range that is exported of a series: from its first row on where nothing else is asked for. */
+export async function rangeOf(
+  { pool, now }: Readonly<{ pool: Pool; now: Instant }>,
+  table: ExportedTable,
+  { coinId, timeframe }: CoinSeries,
+  range: RequestedRange,
+): Promise<Range> {
   const to =
-    timeframe === undefined ? range.to : earlier(ceilTo(timeframe, range.to), floorTo(timeframe, deps.now))
+    timeframe === undefined ? range.to : earlier(ceilTo(timeframe, range.to), floorTo(timeframe, now))
   const first =
-    range.from ?? (await firstTimeOf(deps.pool, { table, coinId, timeframe, range: { ...allTime, to } }))
+    range.from ?? (await firstTimeOf(pool, { table, coinId, timeframe, range: { ...allTime, to } }))
   const from = first === undefined ? to : timeframe === undefined ? first : ceilTo(timeframe, first)
   return { from: earlier(from, to), to }
 }
 
 async function exportPlain(
   deps: SeriesDeps,
-  { table, series, places }: SeriesRequest,
-  range: Range,
+  { table, series, places, range }: SeriesRequest,
   writer: RowWriter,
   onProgress: (upTo: Instant) => void,
 ): Promise<WrittenSeries> {
@@ -74,7 +80,7 @@ const project = (row: Row, places: readonly number[]): Row => places.map((place)
 
 async function exportCandles(
   deps: SeriesDeps,
-  { table, series: { coin, coinId }, places, gaps: mode, range: requested }: SeriesRequest,
+  { table, series: { coin, coinId }, places, gaps: mode, isFromFirst }: SeriesRequest,
   { timeframe, range }: Readonly<{ timeframe: Timeframe; range: Range }>,
   writer: RowWriter,
   onProgress: (upTo: Instant) => void,
@@ -82,7 +88,7 @@ async function exportCandles(
   const { pool, settings, now } = deps
   const aligned: AlignedRange = alignTo(timeframe, range)
   const known = isEmpty(aligned) ? [] : await findGaps(pool, settings, [coin], [timeframe], aligned, now)
-  const from = requested.from === undefined ? undefined : aligned.from
+  const from = isFromFirst ? undefined : aligned.from
   const gaps = new CandleGaps({ coinId, timeframe }, { from, to: aligned.to }, mode, known)
   let rows = 0
   const put = async (batches: Iterable<readonly Row[]>) => {

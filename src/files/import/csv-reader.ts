@@ -4,7 +4,7 @@ import { isHeaderLine, readArchiveLine } from '../../sources/binance-archive.ts'
 import { type ColumnMapping, type Places, placesByName, placesByNumber } from './column-names.ts'
 import { type FileRows, RowGroups, type SeriesKey } from './file-rows.ts'
 import { readRow } from './read-row.ts'
-import { csvFields, textLines } from './text-lines.ts'
+import { csvFields, excerptOf, textLines } from './text-lines.ts'
 
 /** How the lines of a CSV file are read. */
 export type CsvDialect = Readonly<{
@@ -46,7 +46,7 @@ export function dialectOf(
       rowOf: (line) => ({ row: readRow(line, csvFields(line), krakenPlaces) }),
     }
   throw new InvalidInput(
-    `the columns of ${name} are unknown (it begins with "${(firstLines[0] ?? '').slice(0, 80)}"): name them with --columns time=…,open=…,high=…,low=…,close=…,volume=…, or by place from 1 on`,
+    `the columns of ${name} are unknown (it begins with "${excerptOf(firstLines[0] ?? '')}"): name them with --columns time=…,open=…,high=…,low=…,close=…,volume=…, or by place from 1 on`,
   )
 }
 

@@ -3,7 +3,7 @@ import type { CandleRow } from '../../market/candle.ts'
 import type { Places } from './column-names.ts'
 import type { FileRows } from './file-rows.ts'
 import { readRow } from './read-row.ts'
-import { textLines } from './text-lines.ts'
+import { excerptOf, textLines } from './text-lines.ts'
 
 /** The lines of JSON that `beacon export` writes, consecutive ones of the same series together. */
 export async function* jsonLineRows(name: string, content: AsyncIterable<Buffer>): AsyncGenerator<FileRows> {
@@ -31,7 +31,7 @@ function parsed(name: string, line: string): Record<string, unknown> {
   } catch {
     // The parser's message quotes the line, which may be anything.
   }
-  throw new Malformed(`${name} has a line that is not a JSON object: ${line.slice(0, 80)}`)
+  throw new Malformed(`${name} has a line that is not a JSON object: ${excerptOf(line)}`)
 }
 
 /** freqtrade's `[[milliseconds, open, high, low, close, volume], …]`, read as text so that every digit is kept. */

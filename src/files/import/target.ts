@@ -6,6 +6,7 @@ import type { Coin } from '../../store/coins.ts'
 import type { Series } from '../../store/coverage.ts'
 import { pairOf } from '../export/freqtrade-pair.ts'
 import type { FileFacts, SeriesKey } from './file-rows.ts'
+import { excerptOf } from './text-lines.ts'
 
 /** What the user says of the files. */
 export type ImportChoice = Readonly<{
@@ -64,7 +65,7 @@ function coinOf({ coins, path }: Deps, choice: ImportChoice, facts: FileFacts, k
     const coin = coins.find(({ id }) => id === coinId)
     if (coin) return coin
     throw new InvalidInput(
-      `${path} has candles of ${coinId.slice(0, 60)}, which is not tracked. Track it with: beacon coins add ${coinId.slice(0, 60)}`,
+      `${path} has candles of ${excerptOf(coinId)}, which is not tracked. Track it with: beacon coins add ${excerptOf(coinId)}`,
     )
   }
   if (choice.coin) return choice.coin
@@ -93,7 +94,7 @@ function timeframeOf(
     throw new InvalidInput(`the timeframe of ${path} is unknown: name it, such as --timeframe 1h`)
   if (isTimeframe(timeframe) && settings.timeframes[timeframe]) return timeframe
   throw new InvalidInput(
-    `timeframe "${timeframe.slice(0, 20)}" of ${path} is not configured. Configured timeframes: ${Object.keys(settings.timeframes).join(', ')}`,
+    `timeframe "${excerptOf(timeframe)}" of ${path} is not configured. Configured timeframes: ${Object.keys(settings.timeframes).join(', ')}`,
   )
 }
 

@@ -29,3 +29,6 @@ export function csvFields(line: string): string[] {
     ([, quoted, plain = '']) => quoted?.replaceAll('""', '"') ?? plain,
   )
 }
+
+/** The beginning of a text of a file, for a message: control characters would reach the terminal. */
+export const excerptOf = (text: string): string => text.slice(0, 60).replaceAll(/[\p{Cc}\p{Cf}]/gu, '·')
