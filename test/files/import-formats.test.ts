@@ -5,6 +5,8 @@ import { describe, expect } from 'vitest'
 import { InvalidInput, Malformed } from '../../src/fault.ts'
 import { exportFormats } from '../../src/files/formats/formats.ts'
 import { planFile } from '../../src/files/import/import-plan.ts'
+import { isDataFile } from '../../src/files/import/open-file.ts'
+import { filesAt } from '../../src/files/import/source-file.ts'
 import { zipOf } from '../../src/replay/zip.ts'
 import { aRequest as anExport, aSeriesOf, exportThem } from './exporting.ts'
 import {
@@ -148,7 +150,9 @@ describe('a file of', () => {
       exporting,
       anExport([aSeriesOf(coin.id, '1h')], hive, { layout: 'hive', format: 'parquet', range }),
     )
-    const path = `${hive}/coin_id=${coin.id}/timeframe=1h/candles.parquet`
+    // The manifest beside the file is none of its data.
+    const [path = '', ...others] = await filesAt([hive], isDataFile)
+    expect([path, others]).toEqual([`${hive}/coin_id=${coin.id}/timeframe=1h/candles.parquet`, []])
     expect(await importFile(importing, aRequest(), path)).toMatchObject({ unchanged: 28, new: 0 })
   })
 })

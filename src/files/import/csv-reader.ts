@@ -30,6 +30,7 @@ export function dialectOf(
   mapping: ColumnMapping,
   { symbol, timeframe }: Readonly<{ symbol: string | undefined; timeframe: string }>,
 ): CsvDialect {
+  if (firstLines.length === 0) throw new InvalidInput(`${name} is empty`)
   const lines = firstLines.slice(0, headerWithin).map(csvFields)
   const [first = []] = lines
   if (first.length === binanceColumns && isBinance(lines)) return binanceDialect(firstLines, timeframe)

@@ -9,9 +9,9 @@ import { freqtradeJsonRows, jsonLineRows } from './json-reader.ts'
 import { parquetRows } from './parquet-reader.ts'
 import type { SourceFile } from './source-file.ts'
 
-/** Names of files that may hold candles. */
+/** Names of files that may hold candles: not the manifest of an export, nor a file that is being written. */
 export const isDataFile = (name: string): boolean =>
-  /\.(csv|zip|jsonl|json|parquet|feather)(\.gz)?$/i.test(name)
+  /\.(csv|zip|jsonl|json|parquet|feather)(\.gz)?$/i.test(name) && !/(^|[./\\])manifest\.json$/.test(name)
 
 /** `symbol` and `timeframe` are those of the series that the user names. */
 type ReadOptions = Readonly<{

@@ -19,7 +19,7 @@ export type SourceFile = Readonly<{
   content(): AsyncIterable<Buffer>
 }>
 
-/** The files of the paths: of a folder, those in it whose names `isWanted` accepts, by name. */
+/** The files of the paths: of a folder, those below it whose names `isWanted` accepts, by name. */
 export async function filesAt(
   paths: readonly string[],
   isWanted: (name: string) => boolean,
@@ -28,7 +28,7 @@ export async function filesAt(
   for (const path of paths) {
     if (!(await isFolder(path))) found.push(path)
     else {
-      const names = (await readdir(path)).filter(isWanted).toSorted()
+      const names = (await readdir(path, { recursive: true })).filter(isWanted).toSorted()
       if (names.length === 0) throw new InvalidInput(`${path} has no file of a known format`)
       found.push(...names.map((name) => join(path, name)))
     }
