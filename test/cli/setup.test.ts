@@ -10,7 +10,7 @@ import { openFolder, openSite, type Site } from './site.ts'
 
 const program = fileURLToPath(new URL('../../dist/beacon.js', import.meta.url))
 
-/** Runs a command in a folder, where nobody can be asked. */
+/** Runs a command in a folder, without a terminal. */
 async function runIn(
   folder: string,
   args: readonly string[],

@@ -157,7 +157,7 @@ function readBounds({ from, to }: ExportOptions, now: Instant): ExportRequest['r
   return range
 }
 
-/** What the name of the file tells, otherwise CSV, or what freqtrade has by default. */
+/** By the name of the file, otherwise CSV, or freqtrade's default. */
 function formatOf(out: string, layout: Layout | undefined): ExportFormat {
   const ending = extname(out).slice(1)
   return exportFormats.find((format) => format === ending) ?? (layout === 'freqtrade' ? 'feather' : 'csv')

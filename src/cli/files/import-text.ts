@@ -42,7 +42,7 @@ function notesOf(plans: readonly PlannedFile[]): string[] {
   const marked = plans.reduce((sum, { skipped }) => sum + skipped.marked, 0)
   const others = plans.reduce((sum, { skipped }) => sum + skipped.others, 0)
   const notes: readonly (readonly [number, string])[] = [
-    [marked, 'left out, which stand for missing candles'],
+    [marked, 'left out, marked as missing by an export'],
     [others, 'left out, of other series than the chosen one'],
     [total(({ ignored }) => ignored), 'left out, repeated or of candles that have not closed'],
     [total(({ foreign }) => foreign), 'left out, of a time in which the symbol was of another coin'],

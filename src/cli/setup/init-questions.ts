@@ -5,7 +5,7 @@ export type Question = Readonly<{ text: string; fallback: string }>
 
 export type Ask = (question: Question) => Promise<string>
 
-/** Nobody can answer where standard input is not a terminal. */
+/** Whether standard input is a terminal, so that questions have an answer. */
 export const canAsk = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true
 
 /** Asks on the terminal, one question after the other. */

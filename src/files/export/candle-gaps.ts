@@ -6,7 +6,7 @@ import { type AlignedInstant, plusCandles, type Timeframe, toAligned } from '../
 import { instantOf, type Row, timeText } from './exported-table.ts'
 
 export const gapModes = ['leave', 'mark', 'fill'] as const
-/** What stands in the output for a candle that is not stored: nothing, an empty row, or the last close without volume. */
+/** What the output has for a candle that is not stored: nothing, an empty row, or the last close without volume. */
 export type GapMode = (typeof gapModes)[number]
 
 /** Candles that are not in the output as stored ones. `unknown`: nothing is recorded of them. */
@@ -22,7 +22,7 @@ export class CandleGaps {
   readonly gaps: ExportedGap[] = []
   /** The first open time: that of the range, or of the first candle. */
   first: AlignedInstant | undefined
-  /** Rows that stand for candles which are not stored. */
+  /** Rows for candles that are not stored. */
   marked = 0
   readonly #timeframe: Timeframe
   readonly #mode: GapMode

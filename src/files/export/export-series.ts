@@ -31,7 +31,7 @@ export type SeriesRequest = Readonly<{
 /** Without a beginning: from the first stored row on. */
 export type RequestedRange = Readonly<{ from: Instant | undefined; to: Instant }>
 
-/** Writes the rows of one series, in the order of time. `onProgress` hears how far they reach. */
+/** Writes the rows of one series, in the order of time. `onProgress` is called with the time that they reach. */
 export async function exportSeries(
   deps: SeriesDeps,
   request: SeriesRequest,

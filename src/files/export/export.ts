@@ -46,7 +46,7 @@ export async function planExport(deps: ExportDeps, request: ExportRequest): Prom
 const unitsBetween = ({ timeframe }: CoinSeries, from: Instant, to: Instant): number =>
   Math.max(0, Math.floor((to - from) / (timeframe === undefined ? day : timeframeMs[timeframe])))
 
-/** Hears how many of the plan's units are done. */
+/** Called with how many of the plan's units are done. */
 type OnProgress = (units: number) => void
 
 /**

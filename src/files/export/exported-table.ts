@@ -77,5 +77,5 @@ const candlesPerCopy = 200_000
 export const copyLengthMs = (timeframe: Timeframe | undefined): number =>
   timeframe === undefined ? 365 * day : candlesPerCopy * timeframeMs[timeframe]
 
-/** The column that tells how a candle that is not stored comes to be in the output. */
+/** The cause of the gap on a row for a candle that is not stored. */
 export const gapColumn: ArchiveColumn = { name: 'gap', type: 'text', nullable: true }

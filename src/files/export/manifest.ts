@@ -12,7 +12,7 @@ export type WrittenSeries = ExportedSeries &
   Readonly<{
     range: Range
     rows: number
-    /** Rows that stand for candles which are not stored. */
+    /** Rows for candles that are not stored. */
     marked: number
     /** The sources that the stored candles came from. */
     sources: readonly string[]

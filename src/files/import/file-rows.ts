@@ -6,7 +6,7 @@ export type FileRows = Readonly<{
   coinId?: string
   timeframe?: string
   rows: readonly CandleRow[]
-  /** Rows of an export that stand for candles which were missing there. */
+  /** Rows of an export for candles that were missing there. */
   marked?: number
 }>
 
@@ -40,7 +40,7 @@ export type SeriesKey = Readonly<{ coinId?: string; timeframe?: string }>
 export class RowGroups {
   readonly #groups = new Map<string, SeriesKey & { rows: CandleRow[]; marked: number }>()
 
-  /** Without a row for one that stands for a missing candle. */
+  /** Without a row for one that an export marked as missing. */
   add(key: SeriesKey, row: CandleRow | undefined): void {
     const id = `${key.coinId} ${key.timeframe}`
     const group = this.#groups.get(id) ?? { ...key, rows: [], marked: 0 }
