@@ -123,6 +123,7 @@ async function readRequest(
 ): Promise<ExportRequest> {
   refuseNoCoins(names, options.all)
   const { out, gaps } = options
+  if (out === '') throw new InvalidInput('--out is empty: name a file, a folder, or - for a pipe')
   const isCandles = options.table === 'candles'
   if (!isCandles && options.timeframe !== undefined)
     throw new InvalidInput(`--timeframe selects candles: leave it out with --table ${options.table}`)

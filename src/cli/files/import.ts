@@ -5,6 +5,7 @@ import { type PlannedFile, planFile } from '../../files/import/import-plan.ts'
 import { type ImportedRows, loadFile } from '../../files/import/load-file.ts'
 import { isDataFile } from '../../files/import/open-file.ts'
 import { filesAt } from '../../files/import/source-file.ts'
+import { candleSource } from '../../ingest/markets.ts'
 import { counted } from '../../status/words.ts'
 import { addAccounting, nothingReceived } from '../../store/candles.ts'
 import { listCoins } from '../../store/coins.ts'
@@ -73,7 +74,7 @@ async function planAll(
   const request = {
     coin,
     timeframe: options.timeframe === undefined ? undefined : readTimeframe(options.timeframe, settings),
-    source: options.source,
+    source: options.source === undefined ? undefined : candleSource(options.source).id,
     mapping,
   }
   const plans: PlannedFile[] = []

@@ -24,6 +24,8 @@ export const sqlCommand = (): Command =>
           if (csv || json) throw new InvalidInput('--csv and --json print the rows of a statement: name one')
           return openPsql(url, mayWrite)
         }
+        if (statement.trim() === '')
+          throw new InvalidInput('the statement is empty: write one, or open psql with: beacon sql')
         const { connectionTimeout: connectionTimeoutMs } = settings.database
         show(await runStatement(url, statement, { mayWrite, connectionTimeoutMs, signal }), options)
       }),
