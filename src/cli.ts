@@ -125,8 +125,8 @@ const commands: Readonly<Record<string, Listed>> = {
 
 /** Runs one command line. The exit status is 0 when done, 1 when it failed, 2 when it was used wrongly. */
 export async function main(argv: readonly string[]): Promise<void> {
-  Object.assign(process.env, projectVariables(process.env, process.cwd()))
   try {
+    Object.assign(process.env, projectVariables(process.env, process.cwd()))
     // The second word too, for `beacon help COMMAND`.
     const program = await buildProgram(argv.slice(2, 4))
     await program.parseAsync(argv)
