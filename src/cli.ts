@@ -1,14 +1,19 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Help } from 'commander'
 import { refuseIncomplete } from './cli/arguments/options.ts'
 import { say } from './cli/output.ts'
 import { Fault, InvalidInput } from './fault.ts'
 import { withoutSecrets } from './runtime/redaction.ts'
+import { projectVariables } from './settings/project-folder.ts'
 import { readVersion } from './settings/version.ts'
 
 type Listed = Readonly<{ description: string; load(): Promise<() => Command> }>
 
 /** Every command by its name, in the order of the help; each is imported only when it is used. */
 const commands: Readonly<Record<string, Listed>> = {
+  init: {
+    description: 'Create beacon.yaml and .env in this folder.',
+    load: async () => (await import('./cli/setup/init.ts')).initCommand,
+  },
   start: {
     description: 'Run the daemon: schedule, workers and web.',
     load: async () => (await import('./cli/start.ts')).startCommand,
@@ -53,9 +58,25 @@ const commands: Readonly<Record<string, Listed>> = {
     description: 'Show the newest stored price of each coin, in USD.',
     load: async () => (await import('./cli/prices.ts')).pricesCommand,
   },
+  export: {
+    description: 'Write candles or prices to files that other programs read.',
+    load: async () => (await import('./cli/files/export.ts')).exportCommand,
+  },
+  import: {
+    description: 'Load candles from files; run it again to resume.',
+    load: async () => (await import('./cli/files/import.ts')).importCommand,
+  },
   coins: {
     description: 'List, add, remove and check tracked coins.',
     load: async () => (await import('./cli/coins.ts')).coinsCommand,
+  },
+  sql: {
+    description: 'Open psql on the database, or run one statement.',
+    load: async () => (await import('./cli/setup/sql.ts')).sqlCommand,
+  },
+  url: {
+    description: 'Print the URL of the database.',
+    load: async () => (await import('./cli/setup/url.ts')).urlCommand,
   },
   migrate: {
     description: 'Apply, undo or check schema migrations.',
@@ -105,6 +126,7 @@ const commands: Readonly<Record<string, Listed>> = {
 /** Runs one command line. The exit status is 0 when done, 1 when it failed, 2 when it was used wrongly. */
 export async function main(argv: readonly string[]): Promise<void> {
   try {
+    Object.assign(process.env, projectVariables(process.env, process.cwd()))
     // The second word too, for `beacon help COMMAND`.
     const program = await buildProgram(argv.slice(2, 4))
     await program.parseAsync(argv)
@@ -121,7 +143,12 @@ async function buildProgram(wholeCommands: readonly string[]): Promise<Command> 
   const program = new Command('beacon')
     .description('Load market data of public crypto exchanges into PostgreSQL.')
     .version(readVersion())
-    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .configureHelp({
+      subcommandTerm: (command) => command.name(),
+      // The description of an option with choices names them.
+      optionDescription: (option) =>
+        option.argChoices ? option.description : new Help().optionDescription(option),
+    })
     .showHelpAfterError('(see beacon --help, or beacon COMMAND --help)')
   for (const [name, { description, load }] of Object.entries(commands)) {
     const command = wholeCommands.includes(name) ? (await load())() : new Command(name)

@@ -54,7 +54,8 @@ export async function startDaemon({
   const log = openGroupedLog(everyLine)
   // Released last: what ends after it is written line by line.
   releases.push(() => log.close())
-  const database = await openDatabase({ settings, log, clock, releases, signal }, 'always')
+  const onCreate = () => undefined
+  const database = await openDatabase({ settings, log, clock, releases, signal, onCreate }, 'always')
   database.keepRunning()
   await refuseTooFewConnections(databaseOf(database.pool), neededConnections)
   const fleet = await openFleet({ settings, database, log, clock, releases, signal }, minute)

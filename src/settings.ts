@@ -2,7 +2,14 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { InvalidInput } from './fault.ts'
 import { packageDir } from './package-dir.ts'
-import { checkContent, fileThatHolds, layOver, placeOf, readableSections } from './settings/config-files.ts'
+import {
+  checkContent,
+  fileThatHolds,
+  layOver,
+  placeOf,
+  readableSections,
+  withoutOff,
+} from './settings/config-files.ts'
 import { findContradictions, type Sections } from './settings/contradictions.ts'
 import { didYouMean } from './settings/did-you-mean.ts'
 import { checkEnvironment, type Environment } from './settings/environment.ts'
@@ -48,7 +55,7 @@ function readFiles(overlay: string | undefined): ReadFiles {
   const files = read.flatMap(({ file }) => file ?? [])
   const unread = read.flatMap((one) => one.mistakes)
   if (unread.length > 0) return { mistakes: unread }
-  const merged = files.map(({ content }) => content).reduce(layOver)
+  const merged = withoutOff(files.map(({ content }) => content).reduce(layOver))
   const { data: checked, mistakes } = checkContent(configuration, merged, files)
   const sections = readableSections(configuration, merged)
   const coins = readCoins(sections, files)

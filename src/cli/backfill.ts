@@ -59,7 +59,7 @@ export const backfillCommand = (): Command =>
     .option('--force', 'load also what the next retention run would delete')
     .addOption(asJson())
     .action((coinIds: string[], options: BackfillOptions) =>
-      withFleet((session, fleet) => backfill(session, fleet, coinIds, options)),
+      withFleet((session, fleet) => backfill(session, fleet, coinIds, options), { mayCreate: true }),
     )
 
 async function backfill(

@@ -131,8 +131,8 @@ function certificateText(certificate: Certificate): string {
     ...runs
       .slice(0, shown)
       .map(
-        ({ id, job, source, status, startedAt }) =>
-          `  ${toMinuteText(startedAt)}  ${job} of ${source}, ${status}  ${id}`,
+        ({ id, job, source, status, startedAt, file }) =>
+          `  ${toMinuteText(startedAt)}  ${job} of ${source}${file ? ` from ${file.name} (SHA-256 ${file.sha256})` : ''}, ${status}  ${id}`,
       ),
     ...moreThan(runCount),
   ].join('\n')

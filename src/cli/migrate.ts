@@ -26,12 +26,15 @@ const upCommand = (): Command =>
     .description('Apply pending migrations; the daemon does this by itself.')
     .option('--json', 'print JSON')
     .action(({ json }: JsonOption) =>
-      withServer(async (_session, { url }) => {
-        const applied = await migrateUp(url)
-        answer(json, { applied }, () =>
-          applied.length === 0 ? 'The schema is up to date.' : `Applied ${applied.join(', ')}.`,
-        )
-      }),
+      withServer(
+        async (_session, { url }) => {
+          const applied = await migrateUp(url)
+          answer(json, { applied }, () =>
+            applied.length === 0 ? 'The schema is up to date.' : `Applied ${applied.join(', ')}.`,
+          )
+        },
+        { mayCreate: true },
+      ),
     )
 
 const downCommand = (): Command =>

@@ -59,3 +59,20 @@ export function spanText(ms: number): string {
   if (seconds < 2 * 86_400) return `${Math.round(seconds / 3_600)} h`
   return `${Math.round(seconds / 86_400)} days`
 }
+
+/** The reader of standard output has left, as `head` does. */
+export class OutputClosed extends Error {}
+
+/** Standard output for many bytes: each write waits until the reader has taken them. */
+export const standardOutput = {
+  write: (bytes: Uint8Array): Promise<void> =>
+    new Promise((resolve, reject) => {
+      process.stdout.write(bytes, (error) => {
+        if (!error) resolve()
+        else reject(isReaderGone(error) ? new OutputClosed() : error)
+      })
+    }),
+}
+
+const isReaderGone = (error: NodeJS.ErrnoException): boolean =>
+  error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED'

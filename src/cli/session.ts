@@ -8,6 +8,7 @@ import { Releases } from '../runtime/release.ts'
 import type { LogLevel } from '../settings/log-level.ts'
 import { readSettings, type Settings } from '../settings.ts'
 import { type Database, databaseOf } from '../store/transaction.ts'
+import { say } from './output.ts'
 
 /** What every command works with; all that it opens is closed when its work ends, or when it is told to stop. */
 export type Session = Readonly<{
@@ -50,21 +51,36 @@ export async function withSession<T>(
   }
 }
 
+/** Whether a command may begin a database where there is none; one that only reads must not. */
+export type Creation = Readonly<{ mayCreate?: boolean }>
+
+const creating = ({ mayCreate }: Creation) =>
+  mayCreate ? { onCreate: (place: string) => say(`Creating a PostgreSQL database in ${place}.`) } : {}
+
 /** The same, with a database server that may not be migrated yet. */
-export const withServer = <T>(work: (session: Session, server: DatabaseServer) => Promise<T>): Promise<T> =>
-  withSession(async (session) => work(session, await openServer(session, 0)))
+export const withServer = <T>(
+  work: (session: Session, server: DatabaseServer) => Promise<T>,
+  creation: Creation = {},
+): Promise<T> =>
+  withSession(async (session) => work(session, await openServer({ ...session, ...creating(creation) }, 0)))
 
 /** The same, with the database. */
-export const withDatabase = <T>(work: (session: DatabaseSession) => Promise<T>): Promise<T> =>
+export const withDatabase = <T>(
+  work: (session: DatabaseSession) => Promise<T>,
+  creation: Creation = {},
+): Promise<T> =>
   withSession(async (session) => {
-    const database = await openDatabase(session, 'when-new')
+    const database = await openDatabase({ ...session, ...creating(creation) }, 'when-new')
     return work({ ...session, database, db: databaseOf(database.pool) })
   })
 
 /** The same, with the database and the queues. */
-export const withFleet = <T>(work: (session: DatabaseSession, fleet: Fleet) => Promise<T>): Promise<T> =>
+export const withFleet = <T>(
+  work: (session: DatabaseSession, fleet: Fleet) => Promise<T>,
+  creation: Creation = {},
+): Promise<T> =>
   withDatabase(async (session) => {
     // The queues are half of all that is loaded, and the commands that only read have no use for them.
     const { openFleet } = await import('../fleet.ts')
     return work(session, await openFleet(session, 0))
-  })
+  }, creation)

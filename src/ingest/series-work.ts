@@ -206,8 +206,8 @@ function withinReach(
   return { wanted, outOfReach: wished.from < from ? { from: wished.from, to: from } : undefined }
 }
 
-/** What of the ranges lies in partitions that are, or will be, wholly past the limit. */
-function expiredParts(
+/** What of the ranges lies in partitions that are, or will be, completely past the limit. */
+export function expiredParts(
   timeframe: Timeframe,
   table: PartitionedTable,
   partitions: readonly BoundedPartition[],

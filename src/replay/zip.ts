@@ -1,4 +1,5 @@
 import { deflateRawSync } from 'node:zlib'
+import { crc32 } from '../http/crc32.ts'
 
 // https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 
@@ -33,16 +34,3 @@ export function zipOf(name: string, content: string): Buffer {
 }
 
 const signature = (text: string): Buffer => Buffer.from(text, 'latin1')
-
-const crcTable = Uint32Array.from({ length: 256 }, (_, index) => {
-  let value = index
-  for (let bit = 0; bit < 8; bit++) value = (value & 1) === 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1
-  return value
-})
-
-/** That of node:zlib is not in every Node 20. */
-function crc32(bytes: Buffer): number {
-  let crc = 0xffffffff
-  for (const byte of bytes) crc = (crcTable[(crc ^ byte) & 0xff] ?? 0) ^ (crc >>> 8)
-  return (crc ^ 0xffffffff) >>> 0
-}

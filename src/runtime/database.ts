@@ -14,6 +14,7 @@ import { refusalOf } from '../store/refusal.ts'
 import { databaseOf, inTransaction } from '../store/transaction.ts'
 import { certificateRefusal } from './certificate-error.ts'
 import type { Clock } from './clock.ts'
+import { hasData } from './embedded/home.ts'
 import { openEmbeddedPostgres } from './embedded.ts'
 import type { Log } from './log.ts'
 import type { Releases } from './release.ts'
@@ -36,6 +37,8 @@ type Surroundings = Readonly<{
   releases: Releases
   /** Ends the wait for a server that does not answer. */
   signal: AbortSignal
+  /** Called with the folder of a database that is created. Without it, a missing database is an error: reading creates none. */
+  onCreate?: (place: string) => void
 }>
 
 /**
@@ -43,7 +46,7 @@ type Surroundings = Readonly<{
  * Waits `timeoutMs` for a configured one that does not answer.
  */
 export async function openServer(
-  { settings, log, releases, signal }: Surroundings,
+  { settings, log, releases, signal, onCreate }: Surroundings,
   timeoutMs: number,
 ): Promise<DatabaseServer> {
   const { databaseUrl, dataDir } = settings.environment
@@ -57,11 +60,22 @@ export async function openServer(
     })
     return { url: databaseUrl, kind: 'external', keepRunning: () => {}, whyDown: () => undefined }
   }
-  const embedded = await openEmbeddedPostgres({ dataDir: resolve(join(dataDir, 'postgres')), log })
+  const place = resolve(dataDir)
+  const folder = join(place, 'postgres')
+  if (!(await hasData(folder))) {
+    if (!onCreate) throw noDatabaseIn(place)
+    onCreate(place)
+  }
+  const embedded = await openEmbeddedPostgres({ dataDir: folder, log })
   releases.push(() => embedded.release())
   const { url, keepRunning, whyDown } = embedded
   return { url, kind: 'embedded', keepRunning, whyDown }
 }
+
+export const noDatabaseIn = (place: string): Misconfigured =>
+  new Misconfigured(
+    `there is no database in ${place}. Create it with: beacon start, or set DATABASE_URL to yours`,
+  )
 
 const oldestVersion = 15
 
@@ -115,7 +129,7 @@ export async function openDatabase(
 ): Promise<DatabaseServer & { pool: Pool }> {
   const { settings, log, clock, releases } = surroundings
   const server = await openServer(surroundings, timeoutMs[following])
-  const migrated = await migrateUp(server.url)
+  const migrated = await migrateUp(server.url, { mayBegin: surroundings.onCreate !== undefined })
   if (migrated.length > 0) log.debug('schema.migrated', { migrations: migrated })
   const pool = openPool(
     server.url,

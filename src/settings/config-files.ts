@@ -14,6 +14,13 @@ export function layOver(below: unknown, above: unknown): unknown {
   return merged
 }
 
+/** Leaves out the timeframes that a file switches off with `1m: off`. */
+export function withoutOff(content: unknown): unknown {
+  if (!isRecord(content) || !isRecord(content.timeframes)) return content
+  const kept = Object.entries(content.timeframes).filter(([, policy]) => policy !== 'off' && policy !== false)
+  return { ...content, timeframes: Object.fromEntries(kept) }
+}
+
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 

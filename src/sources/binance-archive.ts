@@ -114,7 +114,7 @@ function readTime(text: string | undefined): Readonly<{ at: Instant; microsecond
  * Line: open time,open,high,low,close,base volume,close time,quote volume,… One that cannot be read is a flaw. Whether the
  * candle is one of the file, the reader of the file decides.
  */
-export function readArchiveLine(line: string, { timeframe }: ArchiveFile): CandleRow {
+export function readArchiveLine(line: string, { timeframe }: Readonly<{ timeframe: string }>): CandleRow {
   const columns = line.split(',')
   if (columns.length !== columnCount)
     return { raw: line, flaw: `the line has ${columns.length} columns instead of ${columnCount}` }

@@ -38,3 +38,19 @@ export function keyOf({ bytes, offsets, valuesAt }: CandleRows, index: number): 
 /** The five numbers of a row. */
 export const valuesOf = ({ bytes, offsets, valuesAt }: CandleRows, index: number): Buffer =>
   bytes.subarray((offsets[index] ?? 0) + valuesAt, offsets[index + 1])
+
+/** The rows whose open times are accepted. */
+export function rowsWhere(rows: CandleRows, isKept: (openTime: AlignedInstant) => boolean): CandleRows {
+  if (rows.openTimes.every(isKept)) return rows
+  const openTimes: AlignedInstant[] = []
+  const parts: Buffer[] = []
+  const offsets = [0]
+  for (const [index, openTime] of rows.openTimes.entries()) {
+    if (!isKept(openTime)) continue
+    const row = rowsBetween(rows, index, index + 1)
+    openTimes.push(openTime)
+    parts.push(row)
+    offsets.push((offsets.at(-1) ?? 0) + row.length)
+  }
+  return { ...rows, openTimes, bytes: Buffer.concat(parts), offsets }
+}

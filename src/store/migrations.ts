@@ -10,6 +10,8 @@ export type MigrationStatus = Readonly<{ name: string; applied: boolean; applied
 
 type AppliedRow = Readonly<{ name: string; sha256: string; appliedAt: Instant }>
 type Place = Readonly<{ dir?: string }>
+/** Without `mayBegin`, a database without any of our tables stays as it is. */
+type UpOptions = Place & Readonly<{ mayBegin?: boolean }>
 type DownOptions = Place & Readonly<{ to?: string }>
 
 /** How long to wait while another process migrates. */
@@ -20,10 +22,14 @@ const tableLockMs = 30 * second
 /** Applies what is not applied yet, each step in a transaction of its own, and returns their names. */
 export async function migrateUp(
   target: MigrationTarget,
-  { dir = migrationsDir }: Place = {},
+  { dir = migrationsDir, mayBegin = true }: UpOptions = {},
 ): Promise<string[]> {
   const migrations = await readMigrations(dir)
   return onTarget(target, async (client) => {
+    if (!mayBegin && (await readHistory(client)).length === 0)
+      throw new Misconfigured(
+        'the database has no tables of Beacon Ingest. Create them with: beacon migrate up, or set DATABASE_URL to another',
+      )
     await createHistory(client)
     const applied = await inTurn(client, async () => checkHistory(await readHistory(client), migrations))
     const done: string[] = []

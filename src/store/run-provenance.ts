@@ -7,7 +7,12 @@ import { fromMs } from './multirange.ts'
 import type { Database } from './transaction.ts'
 
 /** What a command asks for itself stands in the record of runs under one of these names. */
-export const askedByCommand = ['retry-quarantine', 'accept-quarantine', 'repair-differences'] as const
+export const askedByCommand = [
+  'retry-quarantine',
+  'accept-quarantine',
+  'repair-differences',
+  'import',
+] as const
 export type AskedByCommand = (typeof askedByCommand)[number]
 
 /** Jobs whose payload tells which candles of which coin they asked for. */
@@ -22,6 +27,8 @@ export type RunBehind = Readonly<{
   status: string
   startedAt: Instant
   finishedAt: Instant | undefined
+  /** The file that an import read. */
+  file?: Readonly<{ name: string; sha256: string }>
 }>
 
 /**
@@ -50,6 +57,8 @@ export async function readRunsBehind(
     status: string
     started_ms: string
     finished_ms: string | null
+    file: string | null
+    sha256: string | null
     total: number
   }>(sql`
     with behind as (
@@ -75,18 +84,19 @@ export async function readRunsBehind(
           'infinity'
         )
     )
-    select id, job, payload ->> 'source' as source, status, extract(epoch from started_at) * 1000 as started_ms,
+    select id, job, payload ->> 'source' as source, status, payload ->> 'file' as file, payload ->> 'sha256' as sha256, extract(epoch from started_at) * 1000 as started_ms,
       extract(epoch from finished_at) * 1000 as finished_ms, count(*) over ()::integer as total
     from behind order by started_at, id limit ${most}`)
   return {
     total: rows[0]?.total ?? 0,
-    runs: rows.map(({ id, job, source, status, started_ms, finished_ms }) => ({
+    runs: rows.map(({ id, job, source, status, started_ms, finished_ms, file, sha256 }) => ({
       id,
       job,
       source: source ?? '',
       status,
       startedAt: fromMs(started_ms),
       finishedAt: finished_ms === null ? undefined : fromMs(finished_ms),
+      ...(file === null || sha256 === null ? {} : { file: { name: file, sha256 } }),
     })),
   }
 }

@@ -33,9 +33,9 @@ const describedBy = (command: Command): (readonly [name: string, description: st
 }
 
 const verbs = new Set(
-  `accept add adopt apply check choose compare correct create delete describe discard display draw encrypt enforce export
-  fetch forget generate give import inject leave list load look move name open output pause print query read rebuild
-  record refresh remove rename request resolve restore resume run save select serve set show start stop store track
+  `accept add adopt allow apply check choose compare correct create delete describe discard display draw encrypt enforce export
+  fetch forget generate give import inject leave list load look move name open output overwrite pause print query read rebuild
+  record refresh remove rename replace request resolve restore resume run save select serve set show start stop store track
   undo use verify write`.split(/\s+/),
 )
 

@@ -200,11 +200,54 @@ const cases: readonly Case[] = [
   [['queues', 'pause', ''], /no queue ""/],
   [['queues', 'pause', 'binanse'], /Did you mean "binance"/],
   [['queues', 'resume', 'maintenanc'], /Did you mean "maintenance"/],
+
+  [['init', 'now'], /too many arguments/],
+  [['init', '--database-url', 'mysql://x/y'], /DATABASE_URL/],
+  [['init', '--redis-url', 'nope'], /REDIS_URL/],
+  [['init', '--top', '0'], /--top 0 is not a whole number from 1 to 30/],
+  [['init', '--timeframe', '7m'], /"7m" is not configured/],
+  [['init', '--keep', '1h'], /--keep 1h= is not a time/],
+  [['init', '--keep', '4h=5d'], /--keep names "4h", which is not chosen/],
+  [['init', '--keep', '1h=0 days'], /--keep 1h=0 days is not a time/],
+  [['sql', ' '], /the statement is empty/],
+  [['sql', 'select 1', 'select 2'], /too many arguments/],
+  [['sql', 'select 1', '--csv', '--json'], /cannot be used with/],
+  [['sql', '--csv'], /name one/],
+  [['url', 'postgres'], /too many arguments/],
+
+  [['export', '--out', 'x.csv'], /no coin is named/],
+  [['export', 'bitcoin'], /--out is missing/],
+  [['export', 'bitcoin', '--out', ''], /--out is empty/],
+  [['export', 'bitcoin', '--all', '--out', 'x.csv'], /--all selects every tracked coin/],
+  [['export', 'bitcoim', '--out', 'x.csv'], /Did you mean "bitcoin"/],
+  [['export', 'bitcoin', '--table', 'trades', '--out', 'x.csv'], /Allowed choices are candles, prices/],
+  [['export', 'bitcoin', '--timeframe', '7m', '--out', 'x.csv'], /"7m" is not configured/],
+  [['export', 'bitcoin', '--from', 'never', '--out', 'x.csv'], /--from never is not a date/],
+  [['export', 'bitcoin', '--from', '-1d', '--to', '-2d', '--out', 'x.csv'], /is not before/],
+  [['export', 'bitcoin', '--format', 'xls', '--out', 'x.csv'], /Allowed choices are csv, parquet/],
+  [['export', 'bitcoin', '--format', 'json', '--out', 'x.json'], /--format json does not exist without/],
+  [['export', 'bitcoin', '--layout', 'flat', '--out', 'x'], /Allowed choices are file, series/],
+  [['export', 'bitcoin', '--layout', 'hive', '--out', '-'], /--layout hive needs a folder/],
+  [['export', 'bitcoin', '--gaps', 'hide', '--out', 'x.csv'], /Allowed choices are leave, mark, fill/],
+  [['export', 'bitcoin', '--table', 'prices', '--gaps', 'fill', '--out', 'x.csv'], /--gaps concerns candles/],
+  [['import'], /missing required argument/],
+  [['import', 'gone.csv'], /there is no file gone\.csv/],
+  [['import', 'package.json', '--coin', 'bitcoim'], /Did you mean "bitcoin"/],
+  [['import', 'package.json', '--timeframe', '7m'], /"7m" is not configured/],
+  [
+    ['import', 'package.json', '--coin', 'btc', '--timeframe', '1h', '--source', 'nope'],
+    /no source of candles "nope"/,
+  ],
+  [['import', 'package.json', '--columns', 'time'], /--columns time is not a list of FIELD=COLUMN/],
+  [['import', 'README.md'], /README\.md has no known format/],
   [['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
 ]
 
 /** Switches with which no nonsense can be said: they stand alone, and with anything else. */
-const harmless = new Set(['--json', '--help', '--force', '--resolved', '--dry-run', '--yes', '--deep'])
+const harmless = new Set([
+  ...['--json', '--help', '--force', '--resolved', '--dry-run', '--yes', '--deep'],
+  ...['--replace', '--write', '--password'],
+])
 
 /** Each command that does something, with its path and its options. */
 function* commandsOf(command: Command, path: readonly string[] = []): Generator<[string[], Command]> {

@@ -162,6 +162,11 @@ test('demos started at once in one folder have a folder, a port and an exchange 
 
 test('commands share a server of their own, adopt it after a kill, and the last one ends it', async () => {
   await using bare = await openBare()
+  const created = await Promise.all([bare.run('migrate up --json'), bare.run('migrate up --json')])
+  expect(created.map(({ code }) => code)).toEqual([0, 0])
+  expect(created.map(({ stderr }) => stderr).join('')).toMatch(
+    /^Creating a PostgreSQL database in .*data\.\n/,
+  )
   const both = await Promise.all([bare.run('coins list --json'), bare.run('coins list --json')])
   for (const { code, stdout, stderr } of both) {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })

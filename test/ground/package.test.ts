@@ -45,6 +45,7 @@ test.each([
   '@aws-sdk/client-s3',
   'ccxt',
   '@duckdb/node-api',
+  'apache-arrow',
 ])('a production install does without %s', (name) => {
   expect(installed.length).toBeGreaterThan(100)
   expect(installed).not.toContain(name)

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
 import { expect } from 'vitest'
+import { exportToSink, planExport } from '../../src/files/export/export.ts'
 import { checkArchive } from '../../src/lifecycle/archive/check-archive.ts'
 import { queryArchive } from '../../src/lifecycle/archive/query-archive.ts'
 import { type Instant, toIso } from '../../src/market/instant.ts'
@@ -7,6 +8,7 @@ import type { Range } from '../../src/market/range.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import type { Settings } from '../../src/settings.ts'
 import { refreshView } from '../../src/store/lifecycle/views.ts'
+import { aRequest, aSeriesOf } from '../files/exporting.ts'
 
 /** Coin and open time → close: the rows there are, wherever they are stored. */
 type Model = Map<string, string>
@@ -20,13 +22,38 @@ export const keyOf = (coinId: string, openTime: Instant): string => `${coinId} $
 
 const columns = `coin_id || ' ' || strftime(timestamp, '%Y-%m-%dT%H:%M:%S.000Z'), close`
 
-/** A query finds exactly the rows of the model. */
+/** A query finds exactly the rows of the model, and so does an export. */
 export async function expectSame(world: World): Promise<void> {
   const { rows } = await queryArchive(
     world,
     `select ${columns} from ohlcv_data where timeframe = '1h' order by 1`,
   )
-  expect(rows).toEqual(sorted([...world.model]))
+  const wanted = sorted([...world.model])
+  expect(rows).toEqual(wanted)
+  expect(sorted(await exportedRows(world))).toEqual(wanted)
+}
+
+/** Coin and open time, and close, as an export has them; each coin in the order of time. */
+async function exportedRows({ pool, settings, coins }: World): Promise<(readonly [string, string])[]> {
+  const deps = { pool, settings, now, signal: new AbortController().signal }
+  let csv = ''
+  const sink = {
+    write: async (bytes: Uint8Array) => {
+      csv += Buffer.from(bytes).toString()
+    },
+  }
+  const series = coins.map((coinId) => aSeriesOf(coinId, '1h'))
+  await exportToSink(deps, await planExport(deps, aRequest(series, '-')), sink, () => undefined)
+  const rows = csv.split('\n').slice(1, -1)
+  const exported = rows.map((line) => {
+    const [coinId, , time = '', , , , close = ''] = line.split(',')
+    return [`${coinId} ${time.replace('Z', '.000Z')}`, close] as const
+  })
+  for (const coinId of coins) {
+    const own = exported.filter(([key]) => key.startsWith(`${coinId} `))
+    expect(own).toEqual(sorted(own))
+  }
+  return exported
 }
 
 /** A query of one coin and range, which reads only the months and files that it needs. */

@@ -70,12 +70,19 @@ export const someTimeframes = (): Option =>
 export const requiredTimeframes = (): Option =>
   new RequiredOption('--timeframe <list>', `${timeframeForms} (required)`, '1h')
 
+export const importedTimeframe = (): Option =>
+  new Option('--timeframe <name>', 'select the timeframe; default: by the file')
+
 export const requiredTimeframe = (): Option =>
   new RequiredOption('--timeframe <name>', 'select a timeframe, such as 1h (required)', '1h')
 
 const dateForms = '2024-03-01, 2024-03-01T12:00Z or -30d'
 
 export const fromDate = (): Option => new Option('--from <date>', `start at ${dateForms} (UTC)`)
+
+/** Where nothing is said, everything that is stored is meant. */
+export const fromStoredDate = (): Option =>
+  new Option('--from <date>', 'start at this date (UTC); default: first stored row')
 
 export const requiredFromDate = (): Option =>
   new RequiredOption('--from <date>', `start at ${dateForms} (required)`, '-30d')

@@ -43,7 +43,7 @@ export const addCommand = (): Command =>
     .option('--since <date>', 'leave out candles from before this date')
     .addOption(asJson())
     .action((names: string[], options: AddOptions) =>
-      withFleet((session, fleet) => addAll(session, fleet, names, options)),
+      withFleet((session, fleet) => addAll(session, fleet, names, options), { mayCreate: true }),
     )
 
 async function addAll(

@@ -1,5 +1,6 @@
 import { createInflateRaw } from 'node:zlib'
 import { Malformed } from '../../fault.ts'
+import { crc32 } from '../../http/crc32.ts'
 
 // https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 
@@ -43,6 +44,7 @@ function readOnlyEntry(bytes: Buffer): ZipEntry {
   if (bytes.readUInt32LE(central) !== centralSignature) throw new Malformed('the zip has no directory')
   const flags = bytes.readUInt16LE(central + 8)
   const method = bytes.readUInt16LE(central + 10)
+  const crc = bytes.readUInt32LE(central + 16)
   const packedSize = bytes.readUInt32LE(central + 20)
   const size = bytes.readUInt32LE(central + 24)
   const name = bytes.toString('utf8', central + 46, central + 46 + bytes.readUInt16LE(central + 28))
@@ -54,7 +56,7 @@ function readOnlyEntry(bytes: Buffer): ZipEntry {
   const start = local + localLength + bytes.readUInt16LE(local + 26) + bytes.readUInt16LE(local + 28)
   if (start + packedSize > central) throw new Malformed('the zip is cut')
   const packed = bytes.subarray(start, start + packedSize)
-  return { name, size, pieces: () => wholeContent(packed, method, size) }
+  return { name, size, pieces: () => wholeContent(packed, method, { size, crc }) }
 }
 
 function findEnd(bytes: Buffer): number {
@@ -64,15 +66,23 @@ function findEnd(bytes: Buffer): number {
   throw new Malformed('the file is no zip, or is cut')
 }
 
-async function* wholeContent(packed: Buffer, method: number, size: number): AsyncGenerator<Buffer> {
+async function* wholeContent(
+  packed: Buffer,
+  method: number,
+  expected: Readonly<{ size: number; crc: number }>,
+): AsyncGenerator<Buffer> {
   let read = 0
-  for await (const piece of method === stored ? [packed] : inflated(packed)) {
-    read += piece.length
-    // Whatever swells beyond what it promised is not read to its end.
-    if (read > size) break
-    yield piece
+  let crc = 0
+  for await (const chunk of method === stored ? [packed] : inflated(packed)) {
+    read += chunk.length
+    // Content that is longer than its header says is not read to its end.
+    if (read > expected.size) break
+    crc = crc32(chunk, crc)
+    yield chunk
   }
-  if (read !== size) throw new Malformed(`the zip's file is not of the ${size} bytes that it says`)
+  if (read !== expected.size)
+    throw new Malformed(`the zip's file is not of the ${expected.size} bytes that it says`)
+  if (crc !== expected.crc) throw new Malformed("the zip's file is damaged: its CRC-32 differs")
 }
 
 const pieceBytes = 64 * 1_024

@@ -139,6 +139,18 @@ function timestampText(microsText: string): string {
   return `${new Date(Number((micros - rest) / 1_000n)).toISOString().slice(0, -1)}${String(rest).padStart(3, '0')}`
 }
 
+const dayMs = 86_400_000
+
+const dateForm: ColumnForm = {
+  element: { type: 'INT32', logical_type: { type: 'DATE' } },
+  older: { converted_type: 'DATE' },
+  statistics: true,
+  encode: (text) => Date.parse(`${text}T00:00:00Z`) / dayMs,
+  decode: (value) => new Date(Number(value) * dayMs).toISOString().slice(0, 10),
+  duckType: 'date',
+  duckExtremes: { least: '0001-01-01', greatest: '9999-12-31' },
+}
+
 /** After every text that a column may have. */
 const lastText = String.fromCodePoint(0x10ffff).repeat(4)
 
@@ -206,6 +218,7 @@ const booleanForm: ColumnForm = {
 
 const plainForms: Readonly<Record<string, ColumnForm>> = {
   'timestamp without time zone': timestampForm,
+  date: dateForm,
   'character varying': textForm,
   text: textForm,
   json: jsonForm,
@@ -233,6 +246,7 @@ export function columnOf({
 
 const sqlTypes: Readonly<Record<string, string>> = {
   TIMESTAMP: 'timestamp without time zone',
+  DATE: 'date',
   STRING: 'text',
   JSON: 'jsonb',
   UUID: 'uuid',

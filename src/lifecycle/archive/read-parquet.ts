@@ -9,11 +9,11 @@ import {
   valueMark,
   wholeRow,
 } from '../../store/lifecycle/archive-content.ts'
-import { type ColumnForm, columnOf, formOf } from './column-form.ts'
+import { type ColumnForm, columnOf } from './column-form.ts'
 import { decompressors } from './compression.ts'
 import { DamagedArchive } from './damaged-archive.ts'
+import { formedColumns, schemaOf } from './parquet-rows.ts'
 import { HashSum } from './text-hash.ts'
-import { schemaOf } from './write-parquet.ts'
 
 /** One row group: for each column its values as PostgreSQL wrote them, timestamps in microseconds. */
 export type TextGroup = Readonly<{ rows: number; columns: readonly (readonly (string | null)[])[] }>
@@ -27,7 +27,7 @@ export async function* readParquet(
   columns: readonly ArchiveColumn[],
   only?: Readonly<{ column: string; value: string }>,
 ): AsyncGenerator<TextGroup> {
-  const formed = columns.map((column) => ({ ...column, form: formOf(column) }))
+  const formed = formedColumns(columns)
   const handle = await open(path)
   try {
     const file = await bytesOf(handle)

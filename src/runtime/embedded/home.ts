@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { chmod, mkdir, realpath, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { hasCode } from '../error-code.ts'
+import { folderFault } from '../folder-fault.ts'
 import { type Account, canEnter, isRoot, serverAccount } from './account.ts'
 
 /** Where the server's data, its password and the marks of its users stand, and who runs it. */
@@ -23,8 +24,22 @@ export async function chooseHome(dataDir: string): Promise<Home> {
   return { folder, wanted, account: await serverAccount(dataDirOf(folder)) }
 }
 
+/** Whether there is a cluster for the folder, there or where it was relocated to. Creates nothing. */
+export async function hasData(dataDir: string): Promise<boolean> {
+  try {
+    if (!(await exists(dataDir))) return false
+    const wanted = await realpath(dataDir)
+    return (await exists(dataDirOf(wanted))) || (isRoot() && (await exists(dataDirOf(relocatedOf(wanted)))))
+  } catch (error) {
+    throw folderFault(error, dataDir) ?? error
+  }
+}
+
+const relocatedOf = (wanted: string): string =>
+  join(relocatedRoot, createHash('sha256').update(wanted).digest('hex').slice(0, 12))
+
 async function enterable(wanted: string): Promise<string> {
-  const relocated = join(relocatedRoot, createHash('sha256').update(wanted).digest('hex').slice(0, 12))
+  const relocated = relocatedOf(wanted)
   if (await exists(dataDirOf(wanted))) return wanted
   if (await exists(dataDirOf(relocated))) return relocated
   const account = await serverAccount(dataDirOf(wanted))

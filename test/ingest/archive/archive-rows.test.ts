@@ -262,6 +262,7 @@ describe('a zip', () => {
     central.write('PK\x01\x02', 'latin1')
     central.writeUInt16LE(8, 8)
     central.writeUInt16LE(8, 10)
+    central.writeUInt32LE(0x363a3020, 16)
     central.writeUInt32LE(packed.length, 20)
     central.writeUInt32LE(6, 24)
     central.writeUInt16LE(1, 28)

@@ -1,0 +1,36 @@
+import { InvalidInput } from '../../fault.ts'
+import type { Coin } from '../../store/coins.ts'
+
+/** Quote currencies by how the name of a market ends, the longer first. */
+const quotes = [
+  'FDUSD',
+  'USDT',
+  'USDC',
+  'BUSD',
+  'TUSD',
+  'USD',
+  'UST',
+  'EUR',
+  'GBP',
+  'JPY',
+  'TRY',
+  'BRL',
+  'BTC',
+  'ETH',
+  'BNB',
+]
+
+/** Bitfinex's name for the others' USDT. */
+const commonName = (quote: string): string => (quote === 'UST' ? 'USDT' : quote)
+
+/** Base and quote of the coin's first market. Throws InvalidInput where its name has no known quote. */
+export function pairOf({ id, symbol, markets }: Coin): readonly [string, string] {
+  const market = markets[0]?.symbol.toUpperCase() ?? ''
+  const [, after] = /[-_/:]([A-Z0-9]+)$/.exec(market) ?? []
+  const quote = after ?? quotes.find((one) => market.endsWith(one) && market.length > one.length)
+  if (quote === undefined)
+    throw new InvalidInput(
+      `the market ${market || `of ${id}`} has no known quote currency: export ${id} with another --layout`,
+    )
+  return [symbol.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_'), commonName(quote)]
+}

@@ -1,0 +1,16 @@
+import { type OpenWriter, textSink } from './row-writer.ts'
+
+/** An array of `[milliseconds, open, high, low, close, volume]`, the digits as they are stored. */
+export const openFreqtradeJson: OpenWriter = async (sink) => {
+  const write = textSink(sink)
+  let before = '['
+  const line = ([time, ...values]: readonly (string | null)[]): string => {
+    const text = `${before}[${[Math.floor(Number(time) / 1_000), ...values].join(',')}]`
+    before = ',\n'
+    return text
+  }
+  return {
+    write: (rows) => write(rows.map(line).join('')),
+    end: () => write(before === '[' ? '[]\n' : ']\n'),
+  }
+}

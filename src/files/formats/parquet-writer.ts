@@ -1,0 +1,13 @@
+import { openParquetRows } from '../../lifecycle/archive/parquet-rows.ts'
+import type { OpenWriter } from './row-writer.ts'
+
+/** Parquet with DECIMAL columns, as files of the archive are. */
+export const openParquetWriter: OpenWriter = async (sink, columns) => {
+  const file = openParquetRows((bytes) => sink.write(bytes), columns, { writer: 'beacon export' })
+  return {
+    write: async (rows) => {
+      for (const row of rows) if (file.add(row)) await file.flush()
+    },
+    end: () => file.finish(),
+  }
+}
