@@ -10,7 +10,7 @@ export type BudgetStore = Readonly<{ redis: Redis | Cluster } | { pool: Pool }>
 export type Poured = Readonly<{ fits: true; emptyInMs: number } | { fits: false; fitsInMs: number }>
 
 /** A time that runs out, and the number that was put down with it. */
-export type Timer = Readonly<{ leftMs: number; mark: number }>
+type Timer = Readonly<{ leftMs: number; mark: number }>
 
 /**
  * Times that run out, counted by the store's own clock: those of the processes differ. Beside each it is kept when it was

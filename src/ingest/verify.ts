@@ -29,9 +29,9 @@ import { pauseOrThrow, type RetryPolicy } from './retry-policy.ts'
 import type { MarketRange, Unread, VerificationPlan } from './verification-plan.ts'
 
 /** What was held against a source. */
-export type Checked = Readonly<{ source: string; symbol: string; candles: number; requests: number }>
+type Checked = Readonly<{ source: string; symbol: string; candles: number; requests: number }>
 
-export type Mendable = Readonly<{ market: CandleMarket; ranges: readonly AlignedRange[] }>
+type Mendable = Readonly<{ market: CandleMarket; ranges: readonly AlignedRange[] }>
 
 export type Verification = Readonly<{
   identical: number

@@ -26,7 +26,7 @@ export type Summarised = Readonly<{
 }>
 
 /** When the last day that is over ended. */
-export const lastMidnight = (now: Instant): AlignedInstant => floorTo('1d', now)
+const lastMidnight = (now: Instant): AlignedInstant => floorTo('1d', now)
 
 /** Whether a day has ended since the view was refreshed, or candles of a day that was over have come or changed. */
 export async function isOutdated({ pool, clock }: Pick<Context, 'pool' | 'clock'>, view: string) {

@@ -34,7 +34,7 @@ export type RunRecorder = Readonly<{
 }>
 
 /** What every run is given; its own signal and record are added. */
-export type WorkerContext = Omit<Context, 'signal' | 'runId'>
+type WorkerContext = Omit<Context, 'signal' | 'runId'>
 
 /** Ends the runs that heed their signal, gives the others the settings' grace, and lets go of the rest. */
 export type Workers = Readonly<{ close(): Promise<void> }>

@@ -29,7 +29,7 @@ export type ReplayOptions = Readonly<{
 }>
 
 /** One request as it came in, and the status it was answered with; null when no status was ever sent. */
-export type RecordedRequest = Readonly<{
+type RecordedRequest = Readonly<{
   method: string
   source: SourceId
   /** With the query. */

@@ -6,7 +6,7 @@ import { injectIntoRows, withRows } from './row-lies.ts'
 import { isPriceFault, type PriceFault, withPriceFault } from './tickers/price-faults.ts'
 
 /** Answers that say something else than what was asked for, whatever it was. */
-export type AnswerFault =
+type AnswerFault =
   | Readonly<{ name: 'rate-limited'; retryAfterSeconds: number }>
   | Readonly<{ name: 'banned'; retryAfterSeconds: number }>
   | Readonly<{ name: 'server-error'; status: 500 | 502 | 503 | 504 }>
@@ -20,7 +20,7 @@ export type AnswerFault =
   | Readonly<{ name: 'error-answer'; status: number; body: Json }>
 
 /** Rows that are not what the exchange recorded. A row counts from 0; the last one is -1. */
-export type RowFault =
+type RowFault =
   | Readonly<{ name: 'no-rows' }>
   | Readonly<{ name: 'object-for-rows' }>
   | Readonly<{ name: 'duplicate-row'; row: number }>
@@ -49,7 +49,7 @@ export type RowFault =
   | Readonly<{ name: 'revision'; openTime: Instant; column: Column; value: string }>
 
 /** Files that are not what they should be, of the sources that have files. */
-export type FileFault =
+type FileFault =
   | Readonly<{ name: 'missing-file' }>
   /** Of another file. */
   | Readonly<{ name: 'wrong-checksum' }>
@@ -57,10 +57,10 @@ export type FileFault =
   | Readonly<{ name: 'wrong-month' }>
 
 /** A query read as another one. */
-export type QueryFault = Readonly<{ name: 'ignored-start' }>
+type QueryFault = Readonly<{ name: 'ignored-start' }>
 
 /** True bodies that do not arrive as they should. */
-export type DeliveryFault =
+type DeliveryFault =
   | Readonly<{ name: 'cut'; atByte: number }>
   | Readonly<{ name: 'reset'; when: 'before-answer' | 'within-body' }>
   | Readonly<{ name: 'stall' }>

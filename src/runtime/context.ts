@@ -7,7 +7,7 @@ import type { Clock } from './clock.ts'
 import type { Log } from './log.ts'
 
 /** Puts work of another job into its queue, by the job's name; returns the queue's ids. */
-export type Enqueue = (jobName: string, payloads: readonly object[]) => Promise<string[]>
+type Enqueue = (jobName: string, payloads: readonly object[]) => Promise<string[]>
 
 /** All that a job may reach. */
 export type Context = Readonly<{

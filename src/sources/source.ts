@@ -49,7 +49,7 @@ export type ListedMarket = Readonly<{
 }>
 
 /** What a source wrote for an interval in which nothing was traded. It is no candle, but shows how far an answer goes. */
-export type QuietRow = Readonly<{ raw: unknown; openTime: Instant; quiet: true }>
+type QuietRow = Readonly<{ raw: unknown; openTime: Instant; quiet: true }>
 
 /** What an answer may hold. */
 export type AnswerRow = CandleRow | QuietRow
@@ -160,12 +160,12 @@ export function costOf(
 }
 
 /** Always the whole listing: what a ticker stands for shows only beside all others. */
-export type ListingEndpoint = Readonly<{
+type ListingEndpoint = Readonly<{
   request(): SourceRequest
   parse(text: string): ListedMarket[]
 }>
 
-export type PriceEndpoint = Readonly<{
+type PriceEndpoint = Readonly<{
   /** The most markets one request may name; all of them come at once where it names none. */
   pageSize: number
   /** Whether the answer leaves out what is not traded now: otherwise the listing has to be asked. */

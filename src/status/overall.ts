@@ -20,7 +20,7 @@ export type Overall = Readonly<{
   findings: readonly FindingStatus[]
 }>
 
-export type FindingStatus = Finding &
+type FindingStatus = Finding &
   Readonly<{
     /** Since when it is known; null for what was just found. */
     since: string | null

@@ -34,7 +34,7 @@ import { describeSchedules, type ScheduleStatus } from './schedules.ts'
 import { readSeries, type SeriesStatus } from './series.ts'
 import { readUnreachable, type UnreachableStatus } from './unreachable.ts'
 
-export type ProcessStatus = Readonly<{
+type ProcessStatus = Readonly<{
   version: string
   /** null for one that only looks. */
   startedAt: string | null

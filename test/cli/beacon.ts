@@ -10,7 +10,7 @@ const program = fileURLToPath(new URL('../../dist/beacon.js', import.meta.url))
 export type Variables = Readonly<Record<string, string>>
 
 /** How a command ended. `code` is null where a signal ended it. */
-export type Ended = Readonly<{ code: number | null; stdout: string; stderr: string; tookMs: number }>
+type Ended = Readonly<{ code: number | null; stdout: string; stderr: string; tookMs: number }>
 
 /** A command that runs as a user's would, in a process of its own. */
 export type Running = Readonly<{

@@ -5,10 +5,10 @@ import { day, type Instant, minute, toIso } from '../../src/market/instant.ts'
 import type { AlignedRange } from '../../src/market/range.ts'
 import { readSettings } from '../../src/settings.ts'
 import { listCoins, trackMarket } from '../../src/store/coins.ts'
-import { type CoverageRange, type Findings, type Series, writeCoverage } from '../../src/store/coverage.ts'
+import type { CoverageRange, Findings, Series } from '../../src/store/coverage.ts'
 import { finishRun, startRun } from '../../src/store/runs.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
-import { aCoin, minutes, now, start } from '../store/loading.ts'
+import { aCoin, minutes, now, start, writeCoverage } from '../store/loading.ts'
 import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
 
@@ -230,9 +230,7 @@ describe('the gaps of the followed coins', () => {
     })
   })
 
-  test('include the candles that can no longer be requested', async ({
-    freshDatabase: { pool },
-  }) => {
+  test('include the candles that can no longer be requested', async ({ freshDatabase: { pool } }) => {
     const series = await tracked(pool)
     await pool.query('update instruments set listed_from = $1, listed_to = $2', [
       toIso(minutes(9, 10).from),

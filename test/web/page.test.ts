@@ -146,11 +146,7 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     }
   })
 
-  test('updates itself and leaves the focus where it is', async ({
-    web,
-    browser,
-    freshDatabase,
-  }) => {
+  test('updates itself and leaves the focus where it is', async ({ web, browser, freshDatabase }) => {
     await using visited = await visit(browser)
     const { page, requests } = visited
     await page.goto(web.url)

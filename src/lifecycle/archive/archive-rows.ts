@@ -40,7 +40,7 @@ import { type ArchiveStorage, withStorage } from './storage.ts'
 
 export type RowsDeps = ArchiveDeps & Readonly<{ signal: AbortSignal }>
 
-export const allTime = { from: toInstant(0), to: toInstant(Date.UTC(9_999, 0)) }
+const allTime = { from: toInstant(0), to: toInstant(Date.UTC(9_999, 0)) }
 
 export type ArchivedRows = Readonly<{
   table: string

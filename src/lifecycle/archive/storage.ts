@@ -28,7 +28,7 @@ export const openStorage = ({ environment }: Settings): Promise<ArchiveStorage> 
   openStorageAt(environment.archiveUrl ?? join(environment.dataDir, 'archive'), environment.dataDir)
 
 /** The storage at a place: a folder's path, `file://…` or `s3://bucket/prefix`. */
-export async function openStorageAt(place: string, dataDir: string): Promise<ArchiveStorage> {
+async function openStorageAt(place: string, dataDir: string): Promise<ArchiveStorage> {
   if (place.startsWith('s3://')) {
     // Its client is large, and only who uses it should wait for it.
     const { s3Storage } = await loadS3Storage()

@@ -29,7 +29,7 @@ export type ReadinessDeps = Readonly<{
 }>
 
 /** The reason may be read by anybody: it names no address, login or statement. */
-export type Check = Readonly<{ ok: true } | { ok: false; reason: string }>
+type Check = Readonly<{ ok: true } | { ok: false; reason: string }>
 
 export type Readiness = Readonly<Record<'database' | 'queue' | 'schedule' | 'work' | 'clock', Check>>
 

@@ -1,9 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { type Instant, toIso, toMinuteText } from '../../market/instant.ts'
-import { isLockFailure } from '../lock-retry-policy.ts'
 import { fromMs } from '../multirange.ts'
-import type { Database, Transaction } from '../transaction.ts'
+import { type Database, sqlStateOf, type Transaction } from '../transaction.ts'
 import { boundsIn, type Partition, relationOf } from './list-partitions.ts'
 import { PartitionHeld } from './partition-holds.ts'
 
@@ -71,7 +70,10 @@ async function lockPatiently(
   }
 }
 
-/** Steps back where the lock is not had in time, to what was locked before. */
+/** A lock that was not granted in time, and a deadlock that ended this transaction's wait. */
+const lockFailures = new Set(['55P03', '40P01'])
+
+/** Whether the lock was granted; where not, what was locked before stays locked. */
 async function tryLock({ db }: Transaction, waitMs: number, lock: () => Promise<void>): Promise<boolean> {
   await db.execute(sql`savepoint before_lock`)
   await db.execute(sql`select set_config('lock_timeout', ${`${Math.ceil(waitMs)}ms`}, true)`)
@@ -80,7 +82,7 @@ async function tryLock({ db }: Transaction, waitMs: number, lock: () => Promise<
     await db.execute(sql`release savepoint before_lock`)
     return true
   } catch (error) {
-    if (!isLockFailure(error)) throw error
+    if (!lockFailures.has(sqlStateOf(error) ?? '')) throw error
     await db.execute(sql`rollback to savepoint before_lock`)
     return false
   }
