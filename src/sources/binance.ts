@@ -7,8 +7,9 @@ import { binanceErrors } from './errors/binance-errors.ts'
 import { classifyError } from './errors/classify-error.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
 import { readMilliseconds, readNumber, readTicker } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://developers.binance.com/docs/binance-spot-api-docs/rest-api
 // Names are case-sensitive: 1m is a minute and 1M a month.

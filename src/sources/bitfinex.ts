@@ -10,8 +10,9 @@ import { bitfinexErrors } from './errors/bitfinex-errors.ts'
 import { classifyError } from './errors/classify-error.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
 import { fractionAsPercent, readPrice } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://docs.bitfinex.com/reference/rest-public-candles
 // Names are case-sensitive: 1m is a minute and 1M a month. Four hours are not among them, and are made of hours.

@@ -11,8 +11,9 @@ import { classifyError } from './errors/classify-error.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
 import { readNumber, readPrice, readSeconds, readTicker, type WrittenPrice } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://www.bitstamp.net/api/#tag/Market-info/operation/GetOHLCData
 

@@ -10,9 +10,10 @@ import { classifyError } from './errors/classify-error.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
-import type { OtherKind } from './listing/market-kind.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
+import type { OtherKind } from './listing/other-kind.ts'
 import { fractionAsPercent, readMilliseconds, readTicker } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://bybit-exchange.github.io/docs/v5/market/kline
 // Minutes are numbers, and M is a month.

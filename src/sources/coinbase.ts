@@ -10,8 +10,9 @@ import { classifyError } from './errors/classify-error.ts'
 import { coinbaseErrors } from './errors/coinbase-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
 import { changeSince, readPrice } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://docs.cdp.coinbase.com/api-reference/exchange-api/rest-api/products/get-product-candles
 

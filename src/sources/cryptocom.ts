@@ -10,8 +10,9 @@ import { classifyError } from './errors/classify-error.ts'
 import { cryptocomErrors } from './errors/cryptocom-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
 import { fractionAsPercent, readMilliseconds, readTicker } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://exchange-docs.crypto.com/exchange/v1/rest-ws/index.html#public-get-candlestick
 // Minutes and hours are written small, days large, and 1M is a month. An answer may use the older name beside it.

@@ -10,9 +10,10 @@ import { gateioErrors, gateioWindowMs } from './errors/gateio-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
 import { named } from './listing/market-kind.ts'
 import { readNumber, readTicker } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://www.gate.com/docs/developers/apiv4/#market-candlesticks
 

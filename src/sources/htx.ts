@@ -12,8 +12,9 @@ import { htxErrors } from './errors/htx-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
 import { readMilliseconds, readTicker } from './prices/read-price.ts'
-import type { BeginningEndpoint, CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { BeginningEndpoint, CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://huobiapi.github.io/docs/spot/v1/en/#get-klines-candles
 // Its 1day opens at midnight in Singapore, which is 16:00 UTC: days are made of hours instead.

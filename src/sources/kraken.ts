@@ -12,9 +12,10 @@ import { isKrakenError, krakenErrors } from './errors/kraken-errors.ts'
 import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
-import type { OtherKind } from './listing/market-kind.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
+import type { OtherKind } from './listing/other-kind.ts'
 import { readPrice } from './prices/read-price.ts'
-import type { AnswerRow, CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { AnswerRow, CandleQuery, Source, SourceRequest } from './source.ts'
 import { placeTrades, type TradePage, type TradeRow, type UnplacedTrade } from './trades.ts'
 
 // https://docs.kraken.com/api/docs/rest-api/get-ohlc-data

@@ -10,8 +10,9 @@ import { kucoinErrors, kucoinWindowMs } from './errors/kucoin-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
 import { fractionAsPercent, readMilliseconds, readTicker } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://www.kucoin.com/docs-new/rest/spot-trading/market-data/get-klines
 const types: Readonly<Record<Timeframe, string>> = {

@@ -9,9 +9,10 @@ import { classifyError } from './errors/classify-error.ts'
 import { mexcErrors, mexcWindowMs } from './errors/mexc-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
 import { named } from './listing/market-kind.ts'
 import { fractionAsPercent, readMilliseconds, readTicker } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://mexcdevelop.github.io/apidocs/spot_v3_en/#kline-candlestick-data
 // It looks like Binance, but an hour is 60m here, and 1h is refused.

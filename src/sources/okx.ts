@@ -10,9 +10,10 @@ import { okxErrors } from './errors/okx-errors.ts'
 import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
-import type { OtherKind } from './listing/market-kind.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
+import type { OtherKind } from './listing/other-kind.ts'
 import { changeSince, readMilliseconds, readTicker } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-candlesticks-history
 // Names are case-sensitive, and 1h is refused. A plain 1D opens at midnight in Hong Kong, 1Dutc in UTC.

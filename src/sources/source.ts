@@ -6,7 +6,7 @@ import { day, earlier, type Instant, later, plus, toInstant } from '../market/in
 import { type AlignedRange, isEmpty } from '../market/range.ts'
 import { type AlignedInstant, ceilTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import type { CcxtSourceId, SourceId } from '../settings/source-ids.ts'
-import type { OtherKind } from './listing/market-kind.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
 import type { TradePage } from './trades.ts'
 
 /** What to ask; the host, the limit and the API key are added outside. */
@@ -24,28 +24,6 @@ export type CandleQuery = Readonly<{
   timeframe: Timeframe
   range: AlignedRange
   asOf: Instant
-}>
-
-/** A market as its source lists it. */
-export type ListedMarket = Readonly<{
-  symbol: string
-  /** The two assets in the usual spelling (BTC, USDT), whatever the source calls them. */
-  base: string
-  quote: string
-  /** What the source itself calls the base, where that is not the usual ticker. */
-  ownBase?: string
-  /** The coin that the source may mean by this ticker, where elsewhere the ticker is another coin's. */
-  baseMayBe?: string
-  /** The full name of the base, where the source tells: of two coins with one ticker it differs. */
-  baseName?: string
-  /** Absent where the base is a coin. */
-  kind?: OtherKind
-  /** What else the source calls it: a question by one of these is answered too. */
-  alsoCalled?: readonly string[]
-  trading: boolean
-  /** Where the source tells. */
-  listedAt?: Instant
-  delistedAt?: Instant
 }>
 
 /** What a source wrote for an interval in which nothing was traded. It is no candle, but shows how far an answer goes. */

@@ -92,6 +92,50 @@ describe('the direction of imports', () => {
   })
 })
 
+/** The imports from one file back to itself, each file once; undefined where there are none. */
+function cycleFrom(file: string, graph: ReadonlyMap<string, readonly string[]>): string[] | undefined {
+  const cameFrom = new Map<string, string>()
+  const waiting = [file]
+  for (const current of waiting) {
+    for (const target of graph.get(current) ?? []) {
+      if (target === file) return wayTo(current, cameFrom)
+      if (cameFrom.has(target)) continue
+      cameFrom.set(target, current)
+      waiting.push(target)
+    }
+  }
+  return undefined
+}
+
+const wayTo = (file: string, cameFrom: ReadonlyMap<string, string>): string[] => {
+  const before = cameFrom.get(file)
+  return [...(before === undefined ? [] : wayTo(before, cameFrom)), file]
+}
+
+const graphOf = (all: readonly Import[]): ReadonlyMap<string, readonly string[]> => {
+  const files = [...new Set(all.map(({ file }) => file))]
+  return new Map(
+    files.map((name) => [name, all.filter(({ file }) => file === name).map(({ target }) => target)]),
+  )
+}
+
+describe('cycles of imports', () => {
+  test('there are none, of types neither', () => {
+    const graph = graphOf([...imports, ...filesBelow(['test'], '.ts').flatMap(importsOf)].filter(isOurs))
+    expect([...graph.keys()].flatMap((file) => cycleFrom(file, graph)?.join(' → ') ?? [])).toEqual([])
+  })
+
+  test('one through three files is found, with its way', () => {
+    const graph = new Map([
+      ['a', ['b']],
+      ['b', ['x', 'c']],
+      ['c', ['a']],
+    ])
+    expect(cycleFrom('a', graph)).toEqual(['a', 'b', 'c'])
+    expect(cycleFrom('x', graph)).toBeUndefined()
+  })
+})
+
 /** Package → the places that may use it. Its types alone may be named anywhere. */
 const keepers: Readonly<Record<string, readonly string[]>> = {
   axios: ['src/http'],

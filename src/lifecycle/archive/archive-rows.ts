@@ -35,8 +35,9 @@ import {
   publish,
   writeDraft,
 } from './archive-partition.ts'
+import type { ArchiveStorage } from './archive-storage.ts'
 import { contentOfFile } from './read-parquet.ts'
-import { type ArchiveStorage, withStorage } from './storage.ts'
+import { withStorage } from './storage.ts'
 
 export type RowsDeps = ArchiveDeps & Readonly<{ signal: AbortSignal }>
 
