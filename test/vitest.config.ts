@@ -6,7 +6,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/cluster.ts', 'test/support/scripts.ts'],
     // Many tests wait for another process or for a clock: more of them than there are cores make the run shorter.
-    maxWorkers: 4,
+    maxWorkers: 6,
     // Nothing here keeps a state of its own in a module, so that one worker need not load all of it anew for each file.
     isolate: false,
     testTimeout: 120_000,
