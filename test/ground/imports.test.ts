@@ -49,7 +49,9 @@ const layers: readonly (readonly string[])[] = [
 ]
 
 /** These know nothing of the rest, and all the rest is handed them. */
-const forEverybody = ['clock', 'log', 'redaction', 'release', 'trace'].map((name) => `src/runtime/${name}.ts`)
+const forEverybody = ['clock', 'joined-signal', 'log', 'redaction', 'release', 'trace'].map(
+  (name) => `src/runtime/${name}.ts`,
+)
 
 /** Two names of one thing, the second the door of the first. */
 const together: readonly (readonly [string, string])[] = [
