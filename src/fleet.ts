@@ -141,7 +141,7 @@ async function loadTracing() {
   }
 }
 
-export function jobNamed(name: string): Job {
+function jobNamed(name: string): Job {
   const job = jobs.find((candidate) => candidate.name === name)
   if (!job) throw new Error(`no job is called ${name}`)
   return job

@@ -34,7 +34,7 @@ function sayEveryTenth(): (progress: BackfillProgress) => void {
 }
 
 /** `9,500 a second, 12 s left; binance: 12 of 44 requests, 41 % of its budget` */
-export const paceText = (progress: BackfillProgress): string =>
+const paceText = (progress: BackfillProgress): string =>
   [speedText(progress), ...progress.sources.map(sourceText)].filter((part) => part !== '').join('; ')
 
 function speedText({ perSecond, leftMs }: BackfillProgress): string {

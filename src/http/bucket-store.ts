@@ -1,16 +1,8 @@
-import type { Cluster, Redis } from 'ioredis'
-import type { Pool } from 'pg'
-import { openPostgresBuckets } from './postgres-buckets.ts'
-import { openRedisBuckets } from './redis-buckets.ts'
-
-/** Where all processes of the fleet keep their common budget. */
-export type BudgetStore = Readonly<{ redis: Redis | Cluster } | { pool: Pool }>
-
 /** What came of pouring: it is in, and the bucket leaks dry in so long; or it did not fit, and will in so long. */
 export type Poured = Readonly<{ fits: true; emptyInMs: number } | { fits: false; fitsInMs: number }>
 
 /** A time that runs out, and the number that was put down with it. */
-export type Timer = Readonly<{ leftMs: number; mark: number }>
+type Timer = Readonly<{ leftMs: number; mark: number }>
 
 /**
  * Times that run out, counted by the store's own clock: those of the processes differ. Beside each it is kept when it was
@@ -26,6 +18,3 @@ export type BucketStore = Readonly<{
   /** Undefined once it has run out. */
   read(key: string): Promise<Timer | undefined>
 }>
-
-export const openBucketStore = (store: BudgetStore): BucketStore =>
-  'redis' in store ? openRedisBuckets(store.redis) : openPostgresBuckets(store.pool)

@@ -4,10 +4,10 @@ import axios, { type AxiosResponse, isAxiosError } from 'axios'
 import { Aborted, Banned, Blocked, Fault, Malformed, RateLimited, Unavailable } from '../fault.ts'
 import { type Instant, minute, plus, second, toInstant } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { joinSignals } from '../runtime/joined-signal.ts'
 import type { Log } from '../runtime/log.ts'
 import { currentSpan, inSpan, type SpanDetails } from '../runtime/trace.ts'
 import type { Budget } from './budget.ts'
-import { deadlineOf } from './deadline.ts'
 import type { Download, Downloader } from './download.ts'
 import { isLoopback } from './loopback.ts'
 import { type Reachability, unreachableText } from './reachability.ts'
@@ -224,7 +224,7 @@ async function send<Body>(
   signal: AbortSignal,
   { accept, responseType }: Reading<Body>,
 ): Promise<Asked<Body>> {
-  const deadline = deadlineOf(signal, timeoutMs)
+  const ending = joinSignals([signal], timeoutMs)
   try {
     const response: AxiosResponse<Body> = await sendByAxios({
       method: 'get',
@@ -240,7 +240,7 @@ async function send<Body>(
       maxContentLength: maxBodyBytes,
       responseType,
       validateStatus: () => true,
-      signal: deadline.signal,
+      signal: ending.signal,
     })
     const headers = keptHeaders(response)
     const date = Date.parse(headers.date ?? '')
@@ -248,7 +248,8 @@ async function send<Body>(
     return { status: response.status, headers, body: response.data, answeredAt }
   } catch (error) {
     if (signal.aborted) throw new Aborted(`the request to ${source} was stopped`)
-    if (deadline.hasPassed())
+    // The timeout of axios is one of silence: a body that drips for ever would never end.
+    if (ending.isLate())
       throw new Unavailable(`${source} did not finish its answer within ${timeoutMs / second} s`)
     // Never the error itself as cause: it holds the request with its key.
     if (!isAxiosError(error)) throw error
@@ -257,7 +258,7 @@ async function send<Body>(
     }
     throw new Unavailable(unreachableText(source, hostOf(baseUrl), error.code ?? error.message))
   } finally {
-    deadline.release()
+    ending.release()
   }
 }
 

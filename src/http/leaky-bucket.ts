@@ -1,4 +1,5 @@
-import { type BudgetStore, openBucketStore, type Poured } from './bucket-store.ts'
+import type { Poured } from './bucket-store.ts'
+import { type BudgetStore, openBucketStore } from './open-bucket-store.ts'
 import type { Pace } from './pace.ts'
 import type { Lane } from './request.ts'
 

@@ -1,4 +1,4 @@
-import { type BudgetStore, openBucketStore } from './bucket-store.ts'
+import { type BudgetStore, openBucketStore } from './open-bucket-store.ts'
 
 /**
  * Why a source is not asked. `slow-down`: we asked too much. `banned`: we went on all the same, or its firewall does not

@@ -25,10 +25,10 @@ type Missing = Readonly<{
  * What a candle takes on disk with its line in the index, about: 96 bytes of heap and 54 of index, where a leaf is filled
  * in the order of time. A table that has candles tells by itself.
  */
-export const usualBytesPerCandle = 150
+const usualBytesPerCandle = 150
 
 /** What a leaf takes before its first candle, about: its free space map, and the first pages of table and index. */
-export const bytesPerPartition = 40_960
+const bytesPerPartition = 40_960
 
 /** What the series take in the database, one by one in their order; a leaf that two of them need is the first one's. */
 export async function storageOf(

@@ -19,7 +19,7 @@ import { finalClose } from './kept-history.ts'
 import { type CandleMarket, candleMarketOf } from './markets.ts'
 
 /** Where stored candles came from; the first of its stretches, and how many there are in all. */
-export type Provenance = Readonly<{
+type Provenance = Readonly<{
   source: string
   candles: number
   rangeCount: number

@@ -1,4 +1,4 @@
-import type { ListedMarket } from '../sources/source.ts'
+import type { ListedMarket } from '../sources/listing/listed-market.ts'
 
 export type Choice =
   | Readonly<{ kind: 'one'; market: ListedMarket }>

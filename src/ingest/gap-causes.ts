@@ -18,7 +18,7 @@ import type { Limits } from './kept-history.ts'
  * - `refused`: it has them, but they were rejected and are in quarantine.
  * - `discarded`: the same, and an operator has discarded them.
  */
-export const gapCauses = [
+const gapCauses = [
   'not-fetched',
   'our-outage',
   'no-partition',

@@ -1,5 +1,5 @@
 import { day, hour, type Instant } from '../market/instant.ts'
-import type { ListedMarket } from '../sources/source.ts'
+import type { ListedMarket } from '../sources/listing/listed-market.ts'
 import type { MarketLife } from '../store/instruments.ts'
 import type { KnownMarket } from '../store/listed-markets.ts'
 import { type Doubt, doubtOf, isRenamed } from './listing/doubt.ts'

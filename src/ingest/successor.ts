@@ -1,4 +1,4 @@
-import type { ListedMarket } from '../sources/source.ts'
+import type { ListedMarket } from '../sources/listing/listed-market.ts'
 import type { MarketLife } from '../store/instruments.ts'
 import type { KnownMarket } from '../store/listed-markets.ts'
 

@@ -12,7 +12,8 @@ import {
 } from '../market/range.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import type { Context } from '../runtime/context.ts'
-import { type WalkedPage, walkCandles } from '../sources/walk.ts'
+import type { WalkedPage } from '../sources/walk/walked-page.ts'
+import { walkCandles } from '../sources/walk.ts'
 import { readCandles } from '../store/candles.ts'
 import { readCoverage } from '../store/coverage.ts'
 import { readDiscarded } from '../store/quarantine.ts'
@@ -29,9 +30,9 @@ import { pauseOrThrow, type RetryPolicy } from './retry-policy.ts'
 import type { MarketRange, Unread, VerificationPlan } from './verification-plan.ts'
 
 /** What was held against a source. */
-export type Checked = Readonly<{ source: string; symbol: string; candles: number; requests: number }>
+type Checked = Readonly<{ source: string; symbol: string; candles: number; requests: number }>
 
-export type Mendable = Readonly<{ market: CandleMarket; ranges: readonly AlignedRange[] }>
+type Mendable = Readonly<{ market: CandleMarket; ranges: readonly AlignedRange[] }>
 
 export type Verification = Readonly<{
   identical: number

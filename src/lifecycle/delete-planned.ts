@@ -6,7 +6,7 @@ import {
 } from '../store/lifecycle/delete-partitions.ts'
 import type { PlannedPartition } from '../store/lifecycle/retention.ts'
 import type { Proof, Safekeeping } from '../store/lifecycle/safekeeping.ts'
-import type { RetentionDeps, RetentionReport } from './retention.ts'
+import type { RetentionDeps, RetentionReport } from './retention-deps.ts'
 import type { RetentionPlan } from './retention-plan.ts'
 import type { RetentionTally } from './retention-tally.ts'
 

@@ -1,7 +1,29 @@
+import type { Pool } from 'pg'
+import type { Clock } from '../runtime/clock.ts'
 import type { Context } from '../runtime/context.ts'
+import type { Settings } from '../settings.ts'
+import type { Steps } from '../store/lifecycle/delete-partitions.ts'
 import { discardSuperseded } from './archive/archive-partition.ts'
-import type { RetentionDeps } from './retention.ts'
+import type { Safekeepings } from './retention-safekeeping.ts'
 import { safekeepingsOf } from './retention-safekeeping.ts'
+
+export type RetentionDeps = Readonly<{
+  pool: Pool
+  settings: Settings
+  clock: Clock
+  signal: AbortSignal
+  safekeepings: Safekeepings
+  /** After everything else: removes files that nothing is read from any more. */
+  tidy?: () => Promise<void>
+  /** Where a test ends the process. */
+  steps?: Steps
+}>
+
+/** How a run tells what it is doing; a job's report fits. */
+export type RetentionReport = Readonly<{
+  progress(done: number, total: number): Promise<void>
+  log(line: string): Promise<void>
+}>
 
 /** What a run of retention takes from a job's context. */
 export function retentionDepsOf({ pool, settings, clock, signal }: Context): RetentionDeps {

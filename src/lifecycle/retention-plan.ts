@@ -24,7 +24,7 @@ import {
   type RetentionPolicy,
   retentionPolicies,
 } from '../store/lifecycle/retention.ts'
-import { isLockFailure } from '../store/lock-retry-policy.ts'
+import { isLockFailure } from '../store/lock-failure.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { clockObjection, readClocks } from './retention-clocks.ts'
 

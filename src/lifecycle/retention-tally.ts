@@ -3,7 +3,16 @@ import { concernsDatabase, holdOf } from '../store/lifecycle/delete-partitions.t
 import { nameOf } from '../store/lifecycle/list-partitions.ts'
 import { type HeldPartition, type Hold, holdText } from '../store/lifecycle/partition-holds.ts'
 import type { CountedPartition } from '../store/lifecycle/retention.ts'
-import type { HeldBack, RetentionReport, RetiredPartitions } from './retention.ts'
+import type { RetentionReport } from './retention-deps.ts'
+
+export type HeldBack = Readonly<{ partition: string; reason: string }>
+
+export type RetiredPartitions = Readonly<{
+  dropped: readonly string[]
+  rows: number
+  bytes: number
+  heldBack: readonly HeldBack[]
+}>
 
 type Subject = Omit<HeldPartition, 'hold'>
 

@@ -1,13 +1,9 @@
-import type { Pool } from 'pg'
 import { plus, toInstant } from '../market/instant.ts'
 import { alignTo, subtract } from '../market/range.ts'
 import { floorTo, toAligned } from '../market/timeframe.ts'
-import type { Clock } from '../runtime/clock.ts'
-import type { Settings } from '../settings.ts'
 import { alone } from '../store/alone.ts'
 import { lockPartitionCreation } from '../store/create-partitions.ts'
 import { acceptKeeps } from '../store/lifecycle/accepted-policies.ts'
-import type { Steps } from '../store/lifecycle/delete-partitions.ts'
 import { measurePartitions } from '../store/lifecycle/list-partitions.ts'
 import { type HeldPartition, listHolds, recordHolds } from '../store/lifecycle/partition-holds.ts'
 import type { PlannedPartition } from '../store/lifecycle/retention.ts'
@@ -15,37 +11,11 @@ import { keepsOf, retentionPolicies } from '../store/lifecycle/retention.ts'
 import { trimCoverage } from '../store/lifecycle/trim-coverage.ts'
 import { databaseOf, inTransaction } from '../store/transaction.ts'
 import { deletePlanned } from './delete-planned.ts'
+import type { RetentionDeps, RetentionReport } from './retention-deps.ts'
 import { type RetentionPlan, readRetentionPlan, refusalOf } from './retention-plan.ts'
-import type { Safekeepings } from './retention-safekeeping.ts'
+import type { RetiredPartitions } from './retention-tally.ts'
 import { RetentionTally } from './retention-tally.ts'
 import { retireRows } from './retire-rows.ts'
-
-export type RetentionDeps = Readonly<{
-  pool: Pool
-  settings: Settings
-  clock: Clock
-  signal: AbortSignal
-  safekeepings: Safekeepings
-  /** After everything else: removes files that nothing is read from any more. */
-  tidy?: () => Promise<void>
-  /** Where a test ends the process. */
-  steps?: Steps
-}>
-
-/** How a run tells what it is doing; a job's report fits. */
-export type RetentionReport = Readonly<{
-  progress(done: number, total: number): Promise<void>
-  log(line: string): Promise<void>
-}>
-
-export type HeldBack = Readonly<{ partition: string; reason: string }>
-
-export type RetiredPartitions = Readonly<{
-  dropped: readonly string[]
-  rows: number
-  bytes: number
-  heldBack: readonly HeldBack[]
-}>
 
 export type RetentionOutcome = RetiredPartitions &
   Readonly<{

@@ -1,7 +1,7 @@
 import { Aborted, Fault } from '../fault.ts'
 import { deleteAgingRows } from '../store/lifecycle/delete-aging-rows.ts'
 import { archiveRows } from './archive/archive-rows.ts'
-import type { RetentionDeps } from './retention.ts'
+import type { RetentionDeps } from './retention-deps.ts'
 import type { PlannedRows, RetentionPlan } from './retention-plan.ts'
 
 type Retired = Readonly<{

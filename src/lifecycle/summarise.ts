@@ -6,6 +6,7 @@ import type { Instant } from '../market/instant.ts'
 import { type AlignedRange, candleCount, intersect } from '../market/range.ts'
 import { type AlignedInstant, floorTo, plusCandles } from '../market/timeframe.ts'
 import type { Context } from '../runtime/context.ts'
+import { type JoinedSignal, joinSignals } from '../runtime/joined-signal.ts'
 import { listCoins } from '../store/coins.ts'
 import type { Series } from '../store/coverage.ts'
 import { ensureView } from '../store/lifecycle/view-definitions.ts'
@@ -26,7 +27,7 @@ export type Summarised = Readonly<{
 }>
 
 /** When the last day that is over ended. */
-export const lastMidnight = (now: Instant): AlignedInstant => floorTo('1d', now)
+const lastMidnight = (now: Instant): AlignedInstant => floorTo('1d', now)
 
 /** Whether a day has ended since the view was refreshed, or candles of a day that was over have come or changed. */
 export async function isOutdated({ pool, clock }: Pick<Context, 'pool' | 'clock'>, view: string) {
@@ -98,25 +99,33 @@ async function missingOf({ pool, settings, clock }: Context, within: AlignedRang
 async function fetchMissing(context: Context, day: AlignedRange): Promise<void> {
   const incomplete = await missingOf(context, day)
   const sources = new Set(incomplete.map(({ series }) => series.source))
-  const limit = AbortSignal.timeout(context.settings.summaries.waitForCandles)
-  const signal = AbortSignal.any([context.signal, limit])
+  const ending = joinSignals([context.signal], context.settings.summaries.waitForCandles)
   const ends = await Promise.allSettled(
-    [...sources].map(async (source) => {
+    [...sources].map((source) => {
       const markets = incomplete.filter(({ series }) => series.source === source)
-      for (const market of markets) {
-        const failure = await tryToFetch({ ...context, signal }, market)
-        if (failure === undefined) continue
-        if (context.signal.aborted) throw failure
-        const isLate = limit.aborted && failure instanceof Aborted
-        const reason = isLate ? 'the time for it is up' : failure.message
-        context.log.warn('summary.incomplete', { source, coinId: market.series.coinId, reason })
-        if (concernsAll(failure)) return
-      }
+      return fetchOfSource(context, ending, source, markets)
     }),
   )
+  ending.release()
   // Only now: a job must not end while a part of it goes on.
   const broken = ends.find((end) => end.status === 'rejected')
   if (broken) throw broken.reason
+}
+
+async function fetchOfSource(
+  context: Context,
+  { signal, isLate }: JoinedSignal,
+  source: string,
+  markets: readonly Incomplete[],
+): Promise<void> {
+  for (const market of markets) {
+    const failure = await tryToFetch({ ...context, signal }, market)
+    if (failure === undefined) continue
+    if (context.signal.aborted) throw failure
+    const reason = isLate() && failure instanceof Aborted ? 'the time for it is up' : failure.message
+    context.log.warn('summary.incomplete', { source, coinId: market.series.coinId, reason })
+    if (concernsAll(failure)) return
+  }
 }
 
 /** Returns the fault that ended it, if one did. */

@@ -31,7 +31,7 @@ export const coinPriceTypes = {
 
 /** A field that should hold a number: the number, undefined where there is none, or the text that is not one. */
 export type Reading = Decimal | Unreadable | undefined
-export type Unreadable = Readonly<{ unreadable: string }>
+type Unreadable = Readonly<{ unreadable: string }>
 
 /** The numbers beside a price: each may be wrong or missing without harm to it. */
 export const optionalNumbers = [

@@ -185,7 +185,7 @@ async function readFreeBytes(db: Database): Promise<number | undefined> {
 const mostAtOnce = 20
 
 /** Tells the webhook what it is still to be told. What fails is tried again, later each time. */
-export async function deliverAll({
+async function deliverAll({
   pool,
   clock,
   settings,

@@ -30,7 +30,7 @@ export type WorkerOptions = Readonly<{
   graceMs?: number
 }>
 
-export type RunningWorker = Readonly<{
+type RunningWorker = Readonly<{
   worker: EngineWorker
   /**
    * Takes no more jobs, gives the running ones the grace to finish, and lets go of those that did not: another

@@ -3,7 +3,7 @@ import { day, hour, type Instant, minute, second, toInstant } from '../market/in
 import type { Job } from './job.ts'
 
 /** The name of the delays below, as the options of a job have it. */
-export const untilNextRun = 'until-next-run'
+const untilNextRun = 'until-next-run'
 
 /** A source that fails gets another request within a minute at first, and then every few minutes. */
 const longestAtFirstMs = minute

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { Aborted, InvalidInput, PartlyFailed, Unavailable } from '../fault.ts'
 import type { Reachability } from '../http/reachability.ts'
 import type { Context } from '../runtime/context.ts'
+import { joinSignals } from '../runtime/joined-signal.ts'
 import { childLog, type Log } from '../runtime/log.ts'
 import { type Span, type Tracer, underSpan } from '../runtime/trace.ts'
 import { carryOut, type Decision, evaluate } from './decision.ts'
@@ -12,7 +13,6 @@ import { attributesOf, beginRun, outcomeAttributes } from './job-trace.ts'
 import { Outages } from './outages.ts'
 import { readPayload } from './payload.ts'
 import { reportOf } from './report.ts'
-import { runSignal } from './run-signal.ts'
 import { storableError, storableRecord, storableText } from './storable.ts'
 
 export type RunStart = Readonly<{
@@ -34,7 +34,7 @@ export type RunRecorder = Readonly<{
 }>
 
 /** What every run is given; its own signal and record are added. */
-export type WorkerContext = Omit<Context, 'signal' | 'runId'>
+type WorkerContext = Omit<Context, 'signal' | 'runId'>
 
 /** Ends the runs that heed their signal, gives the others the settings' grace, and lets go of the rest. */
 export type Workers = Readonly<{ close(): Promise<void> }>
@@ -103,7 +103,7 @@ function jobRunner(
     const startedAt = performance.now()
     let log = childLog(context.log, identityOf(queued))
     const report = reportOf(queued, context.log)
-    const ends = runSignal([engine.closing, stop, cancelled])
+    const ends = joinSignals([engine.closing, stop, cancelled])
     let runId: string | undefined
     let job: AnyJob | undefined
     try {

@@ -4,6 +4,7 @@ import { type Answer, answered, type Json, ok, RefusedRequest, type Route, Writt
 import { candlesBackFrom, candlesFrom, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
 import type { Endpoint } from './endpoint.ts'
+import { refuseOtherParameters } from './known-parameters.ts'
 import { marketsOf } from './listings/odd-markets.ts'
 import type { Market } from './markets.ts'
 
@@ -58,21 +59,15 @@ const wrong = (name: string) => new RefusedRequest(500, ['error', 10020, `${name
 function answerPath(path: string, query: URLSearchParams, now: Instant): Answer {
   const [, length, symbol, section] = /^\/v2\/candles\/trade:([^:/]+):([^/]+)\/(hist|last)$/.exec(path) ?? []
   if (length !== undefined && symbol !== undefined) {
-    checkParameters(query, section === 'hist' ? ['start', 'end', 'limit', 'sort'] : [])
+    refuseOtherParameters(query, section === 'hist' ? ['start', 'end', 'limit', 'sort'] : [], wrong)
     const rows = candles(query, now, { length, symbol })
     // Of the last one there is no list.
     return ok(section === 'hist' ? rows : (rows[0] ?? []))
   }
   const resource = resources.get(path)
   if (!resource) throw new RefusedRequest(404, ['error', 10020, 'path: invalid'])
-  checkParameters(query, resource.parameters)
+  refuseOtherParameters(query, resource.parameters, wrong)
   return ok(resource.answer(query, now))
-}
-
-/** The real one passes over what it does not know: whoever sends such a thing believes that it is heard. */
-function checkParameters(query: URLSearchParams, known: readonly string[]): void {
-  for (const [name, value] of query)
-    if (!known.includes(name) || value === '' || query.getAll(name).length > 1) throw wrong(name)
 }
 
 /** What it calls by another name than everyone else. */

@@ -5,6 +5,7 @@ import { candleAt, type ReplayCandle } from './candles.ts'
 import { dayTicker } from './day-ticker.ts'
 import type { Endpoint } from './endpoint.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
+import { refuseOtherParameters } from './known-parameters.ts'
 import { type Market, markets } from './markets.ts'
 
 // https://www.bitstamp.net/api/#tag/Market-info and https://www.bitstamp.net/api/#tag/Tickers
@@ -86,11 +87,9 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
   const market = symbol === undefined ? undefined : markets.find((listed) => symbolOf(listed) === symbol)
   if (!resource || (kind !== undefined && !market))
     throw new RefusedRequest(404, '<html><body><h1>Page not found</h1></body></html>')
-  // The real one passes over what it does not know: whoever sends such a thing believes that it is heard.
-  for (const [name, value] of query) {
-    if (!resource.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
-      throw refuse(name, 'This is not a parameter of this resource, is empty or stands twice.')
-  }
+  refuseOtherParameters(query, resource.parameters, (name) =>
+    refuse(name, 'This is not a parameter of this resource, is empty or stands twice.'),
+  )
   return ok(resource.answer(query, now, market))
 }
 

@@ -5,6 +5,7 @@ import { amount, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
 import type { Endpoint } from './endpoint.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
+import { refuseOtherParameters } from './known-parameters.ts'
 import { marketsOf, type OddMarket } from './listings/odd-markets.ts'
 
 // https://bybit-exchange.github.io/docs/v5/market/kline, and the pages beside it
@@ -70,11 +71,7 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
   const resource = resources.get(path)
   if (!resource) throw new RefusedRequest(404, '<html><body>404 Not Found</body></html>')
   try {
-    // The real one passes over what it does not know: whoever sends such a thing believes that it is heard.
-    for (const [name, value] of query) {
-      if (!resource.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
-        throw wrong(name)
-    }
+    refuseOtherParameters(query, resource.parameters, wrong)
     return ok(enveloped(0, 'OK', resource.answer(query, now), now))
   } catch (error) {
     if (error instanceof Refusal) return ok(enveloped(10001, error.message, {}, now))

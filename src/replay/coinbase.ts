@@ -6,6 +6,7 @@ import { amount, candlesBackFrom, type Series, tradedIn } from './candles.ts'
 import { olderDaysBackFrom } from './coinbase/older-days.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
 import type { Endpoint } from './endpoint.ts'
+import { refuseOtherParameters } from './known-parameters.ts'
 import { type Market, markets, minuteNumber } from './markets.ts'
 import { recordingOf, tradedBefore } from './recording.ts'
 
@@ -42,24 +43,18 @@ export const coinbaseEndpoint: Endpoint = {
 
 const refuse = (status: number, message: string) => new RefusedRequest(status, { message })
 
+const wrongParameter = (name: string) => refuse(400, `Invalid ${name}`)
+
 function answerPath(path: string, query: URLSearchParams, now: Instant): Answer {
   const [, id, rest = ''] = /^\/products(?:\/([^/]+)(\/.*)?)?$/.exec(path) ?? []
-  if (path === '/time' || path === '/products') readParameters(query, [])
+  if (path === '/time' || path === '/products') refuseOtherParameters(query, [], wrongParameter)
   if (path === '/time') return ok({ iso: toIso(now), epoch: now / second })
   if (path === '/products') return ok(listed.map((market) => product(market)))
   const market = listed.find((one) => symbolOf(one) === id)
   const resource = resources.get(rest)
   if (!market || !resource) throw refuse(404, 'NotFound')
-  readParameters(query, resource.parameters)
+  refuseOtherParameters(query, resource.parameters, wrongParameter)
   return ok(resource.answer(market, query, now))
-}
-
-/** The real one passes over what it does not know: whoever sends such a thing believes that it is heard. */
-function readParameters(query: URLSearchParams, known: readonly string[]): void {
-  for (const [name, value] of query) {
-    if (!known.includes(name) || value === '' || query.getAll(name).length > 1)
-      throw refuse(400, `Invalid ${name}`)
-  }
 }
 
 const symbolOf = ({ base, quote }: Market): string => `${base}-${quote}`

@@ -5,6 +5,7 @@ import { amount, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
 import type { Endpoint } from './endpoint.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
+import { refuseOtherParameters } from './known-parameters.ts'
 import { type Market, markets } from './markets.ts'
 
 // https://exchange-docs.crypto.com/exchange/v1/rest-ws/index.html
@@ -46,11 +47,7 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
   const resource = resources.get(method)
   if (!resource) throw new RefusedRequest(404, '<html><body>404 Not Found</body></html>')
   try {
-    // The real one passes over what it does not know: whoever sends such a thing believes that it is heard.
-    for (const [name, value] of query) {
-      if (!resource.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
-        throw new BadRequest()
-    }
+    refuseOtherParameters(query, resource.parameters, () => new BadRequest())
     return ok({ id: -1, method, code: 0, result: resource.answer(query, now) })
   } catch (error) {
     if (!(error instanceof BadRequest)) throw error

@@ -1,7 +1,8 @@
 import type { Instant } from '../market/instant.ts'
 import type { SourceId } from '../settings/source-ids.ts'
 import type { Answer, Route } from './answer.ts'
-import type { InjectedFault } from './injected-faults.ts'
+import type { CandleColumns } from './candle-columns.ts'
+import type { InjectedFault } from './injected-fault.ts'
 import type { HaltedPlace, Place } from './tickers/places.ts'
 
 /** What one client address may ask of a source: all windows hold at once. */
@@ -17,24 +18,6 @@ export type EndpointLimit = Readonly<{
  * goes on asking would never be let in again.
  */
 export type LimitWindow = Readonly<{ points: number; perMs: number; aligned?: true }>
-
-/** Where a value stands in a row: the index of a list's column, or the name of an object's field. */
-export type Column = number | string
-
-/** How a candle is written, so that a lie can change it. */
-export type CandleColumns = Readonly<{
-  openTime: Column
-  /** The unit that the times are written in. */
-  timeUnitMs: 1 | 1_000
-  /** The end of the candle, where a row tells it: it moves with the open time. */
-  closeTime?: Column
-  high: Column
-  low: Column
-  close: Column
-  volume: Column
-  /** The query's parameter that says where to begin, where there is one. */
-  fromParameter?: string
-}>
 
 /** How the replay exchange speaks as one source: what it answers, what it allows, and how it says no. */
 export type Endpoint = Readonly<{

@@ -10,7 +10,8 @@ import { deliver } from './delivery.ts'
 import type { Endpoint, EndpointLimit } from './endpoint.ts'
 import { endpoints as allEndpoints } from './endpoints.ts'
 import { FaultPicker, type FaultPlan } from './faults.ts'
-import { type InjectedFault, injectIntoAnswer, injectIntoQuery, refusal } from './injected-faults.ts'
+import type { InjectedFault } from './injected-fault.ts'
+import { injectIntoAnswer, injectIntoQuery, refusal } from './injected-faults.ts'
 import { RequestMeter } from './limits.ts'
 
 /** What is allowed instead of what the real ones allow. */
@@ -29,7 +30,7 @@ export type ReplayOptions = Readonly<{
 }>
 
 /** One request as it came in, and the status it was answered with; null when no status was ever sent. */
-export type RecordedRequest = Readonly<{
+type RecordedRequest = Readonly<{
   method: string
   source: SourceId
   /** With the query. */

@@ -5,6 +5,7 @@ import { amount, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
 import type { Endpoint } from './endpoint.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
+import { refuseOtherParameters } from './known-parameters.ts'
 import { marketsOf, type OddMarket } from './listings/odd-markets.ts'
 
 // https://www.gate.com/docs/developers/apiv4/#spot
@@ -50,11 +51,7 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
   if (named !== undefined) return ok(listedPair(readMarket(named)))
   const resource = resources.get(path)
   if (!resource) throw new RefusedRequest(404, { label: 'NOT_FOUND', message: 'Not Found' })
-  // The real one passes over what it does not know: whoever sends such a thing believes that it is heard.
-  for (const [name, value] of query) {
-    if (!resource.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
-      throw wrongValue(name, value)
-  }
+  refuseOtherParameters(query, resource.parameters, wrongValue)
   return ok(resource.answer(query, now))
 }
 

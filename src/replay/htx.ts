@@ -6,6 +6,7 @@ import { dayTicker, shortened } from './day-ticker.ts'
 import type { Endpoint } from './endpoint.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
 import { dayBegan, monthBegan, weekBegan } from './htx/singapore-time.ts'
+import { refuseOtherParameters } from './known-parameters.ts'
 import { listedAt, type Market, markets } from './markets.ts'
 import { amountDecimals } from './recording.ts'
 
@@ -54,11 +55,7 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
   const resource = resources.get(path)
   if (!resource) throw new RefusedRequest(404, '<html><body>404 Not Found</body></html>')
   try {
-    // The real one passes over what it does not know: whoever sends such a thing believes that it is heard.
-    for (const [name, value] of query) {
-      if (!resource.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
-        throw new InvalidParameter(name)
-    }
+    refuseOtherParameters(query, resource.parameters, (name) => new InvalidParameter(name))
     return ok(resource.answer(query, now))
   } catch (error) {
     if (!(error instanceof InvalidParameter)) throw error

@@ -5,6 +5,7 @@ import { amount, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
 import type { Endpoint } from './endpoint.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
+import { refuseOtherParameters } from './known-parameters.ts'
 import { type KrakenTrade, newestTrades, tradesBetween, tradesFrom } from './kraken-trades.ts'
 import { type Market, markets } from './markets.ts'
 
@@ -60,11 +61,7 @@ const rfc1123 = (now: Instant): string => new Date(now).toUTCString().replace('G
 function answerPath(path: string, query: URLSearchParams, now: Instant): Answer {
   const resource = resources.get(path)
   if (!resource) throw refuse('EGeneral:Unknown method')
-  // The real one passes over what it does not know: whoever sends such a thing believes that it is heard.
-  for (const [name, value] of query) {
-    if (!resource.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
-      throw wrong(name)
-  }
+  refuseOtherParameters(query, resource.parameters, wrong)
   return ok({ error: [], result: resource.answer(query, now) })
 }
 

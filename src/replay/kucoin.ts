@@ -5,6 +5,7 @@ import { amount, candlesBackFrom, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
 import type { Endpoint, EndpointLimit } from './endpoint.ts'
 import { newestFrom } from './filled-candles.ts'
+import { refuseOtherParameters } from './known-parameters.ts'
 import { type Market, markets } from './markets.ts'
 
 // https://www.kucoin.com/docs-new/rest/spot-trading/market-data/get-klines, and the pages beside it
@@ -63,11 +64,9 @@ const poolOf = ({ windows }: EndpointLimit): Readonly<{ points: number; perMs: n
 function answerPath(path: string, query: URLSearchParams, now: Instant): Answer {
   const resource = resources.get(path)
   if (!resource) throw new RefusedRequest(404, { code: '404000', msg: 'Url Not Found' })
-  // The real one passes over what it does not know: whoever sends such a thing believes that it is heard.
-  for (const [name, value] of query) {
-    if (!resource.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
-      throw refuse(`${name} is not a parameter of this resource, is empty or stands twice.`)
-  }
+  refuseOtherParameters(query, resource.parameters, (name) =>
+    refuse(`${name} is not a parameter of this resource, is empty or stands twice.`),
+  )
   return ok({ code: '200000', data: resource.answer(query, now) })
 }
 

@@ -5,6 +5,7 @@ import { amount, candlesBackFrom, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
 import type { Endpoint } from './endpoint.ts'
 import { newestFrom } from './filled-candles.ts'
+import { refuseOtherParameters } from './known-parameters.ts'
 import { findMarket, type Market, markets } from './markets.ts'
 
 // https://mexcdevelop.github.io/apidocs/spot_v3_en/
@@ -64,11 +65,7 @@ export const mexcEndpoint: Endpoint = {
 function answerPath(path: string, query: URLSearchParams, now: Instant): Answer {
   const resource = resources.get(path)
   if (!resource) throw new RefusedRequest(404, { code: 404, msg: 'Not Found' })
-  // The real one passes over what it does not know: whoever sends such a thing believes that it is heard.
-  for (const [name, value] of query) {
-    if (!resource.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
-      throw wrong(name)
-  }
+  refuseOtherParameters(query, resource.parameters, wrong)
   return ok(resource.answer(query, now))
 }
 

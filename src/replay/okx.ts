@@ -5,6 +5,7 @@ import { amount, type ReplayCandle } from './candles.ts'
 import { dayTicker, shortened } from './day-ticker.ts'
 import type { Endpoint } from './endpoint.ts'
 import { filledCandlesBackFrom, newestFrom } from './filled-candles.ts'
+import { refuseOtherParameters } from './known-parameters.ts'
 import { type Market, markets } from './markets.ts'
 
 // https://www.okx.com/docs-v5/en/
@@ -72,11 +73,7 @@ function answerPath(
 ): Answer {
   const resource = resources.get(path)
   if (!resource) throw new RefusedRequest(404, { code: '404', data: [], msg: 'Not Found' })
-  // The real one passes over what it does not know: whoever sends such a thing believes that it is heard.
-  for (const [name, value] of query) {
-    if (!resource.parameters.includes(name) || value === '' || query.getAll(name).length > 1)
-      throw wrong(name)
-  }
+  refuseOtherParameters(query, resource.parameters, wrong)
   return ok({ code: '0', msg: '', data: resource.answer(query, now) })
 }
 

@@ -1,7 +1,7 @@
 import { day, type Instant, toInstant } from '../market/instant.ts'
 import { type Json, WrittenNumber } from './answer.ts'
-import type { CandleColumns, Column } from './endpoint.ts'
-import type { InjectedFault } from './injected-faults.ts'
+import type { CandleColumns, Column } from './candle-columns.ts'
+import type { InjectedFault } from './injected-fault.ts'
 import { type Outage, timesAfter } from './outage.ts'
 
 const isList = (body: Json): body is readonly Json[] => Array.isArray(body)

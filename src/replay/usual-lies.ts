@@ -1,5 +1,5 @@
 import type { FaultPlan } from './faults.ts'
-import type { InjectedFault } from './injected-faults.ts'
+import type { InjectedFault } from './injected-fault.ts'
 import { outageOf2018 } from './outage.ts'
 
 /** These need more than their name. */

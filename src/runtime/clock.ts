@@ -12,5 +12,3 @@ export const systemClock: Clock = { now: () => toInstant(Date.now()) }
 export const steadyClock: Clock = {
   now: () => toInstant(Math.round(performance.timeOrigin + performance.now())),
 }
-
-export const fixedClock = (iso: string): Clock => ({ now: () => toInstant(Date.parse(iso)) })

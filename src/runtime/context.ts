@@ -8,7 +8,7 @@ import type { Log } from './log.ts'
 import type { SeriesRanges } from './series-ranges.ts'
 
 /** Puts work of another job into its queue, by the job's name; returns the queue's ids. */
-export type Enqueue = (jobName: string, payloads: readonly object[]) => Promise<string[]>
+type Enqueue = (jobName: string, payloads: readonly object[]) => Promise<string[]>
 
 /** All that a job may reach. */
 export type Context = Readonly<{

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Aborted, Fault, Unavailable } from '../fault.ts'
 import { second } from '../market/instant.ts'
+import { joinSignals } from './joined-signal.ts'
 import type { Log } from './log.ts'
 
 export type WaitPolicy = Readonly<{
@@ -26,21 +27,28 @@ export async function whenAnswering<T>(
   message: string,
   { log, waitMs, signal }: WaitPolicy,
 ): Promise<T> {
-  const deadline = AbortSignal.timeout(waitMs)
-  const over = signal ? AbortSignal.any([signal, deadline]) : deadline
-  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
-    if (signal?.aborted) throw new Aborted('stopped while waiting for an answer')
-    try {
-      return await attempt()
-    } catch (error) {
-      if (error instanceof Aborted || (error instanceof Fault && error.remedy === 'give-up')) throw error
-      // A bug stays one.
-      if (error instanceof TypeError || error instanceof ReferenceError) throw error
-      if (deadline.aborted) throw error instanceof Fault ? error : new Unavailable(message, { cause: error })
-      if (pauseMs === firstPauseMs) log.warn('engine.waiting', { for: message, reason: reasonOf(error) })
-      await pauseUnlessOver(pauseMs, over)
+  const ending = joinSignals([signal], waitMs)
+  try {
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+      if (signal?.aborted) throw new Aborted('stopped while waiting for an answer')
+      try {
+        return await attempt()
+      } catch (error) {
+        refuseToRetry(error)
+        if (ending.isLate()) throw error instanceof Fault ? error : new Unavailable(message, { cause: error })
+        if (pauseMs === firstPauseMs) log.warn('engine.waiting', { for: message, reason: reasonOf(error) })
+        await pauseUnlessOver(pauseMs, ending.signal)
+      }
     }
+  } finally {
+    ending.release()
   }
+}
+
+/** Throws what another try cannot help; a bug stays one. */
+function refuseToRetry(error: unknown): void {
+  if (error instanceof Aborted || (error instanceof Fault && error.remedy === 'give-up')) throw error
+  if (error instanceof TypeError || error instanceof ReferenceError) throw error
 }
 
 // Ending early is not an error here: the loop sees for itself what is over.

@@ -1,6 +1,5 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { InvalidInput } from '../fault.ts'
 import { baseUrlVariable } from './base-url-variable.ts'
 import { readDatabaseUrl } from './database-url.ts'
 import { type EncryptionKey, readEncryptionKeys } from './encryption-keys.ts'
@@ -52,7 +51,7 @@ const notProxies = {
 }
 
 /** How many proxies stand in front of us, or their addresses. */
-export type TrustedProxies = number | readonly string[]
+type TrustedProxies = number | readonly string[]
 
 const toProxies = (text: string): TrustedProxies =>
   /^\d+$/.test(text) ? Number(text) : text.split(',').map((one) => one.trim())
@@ -124,14 +123,10 @@ export type Environment = Readonly<{
 
 type CheckedEnvironment = Readonly<{ data: Environment | undefined; mistakes: readonly string[] }>
 
-/** Reads the environment once. An empty variable counts as unset. Throws InvalidInput naming every mistake. */
-export function readEnvironment(variables: NodeJS.ProcessEnv): Environment {
-  const { data, mistakes } = checkEnvironment(variables)
-  if (data !== undefined) return data
-  throw new InvalidInput(mistakes.map((mistake) => `environment: ${mistake}`).join('\n'))
-}
-
-/** The same, with the mistakes returned. None of them quotes a value: it may hold a password. */
+/**
+ * Reads the environment once. An empty variable counts as unset. Returns every mistake; none of them quotes a value,
+ * which may hold a password.
+ */
 export function checkEnvironment(variables: NodeJS.ProcessEnv): CheckedEnvironment {
   const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''))
   const result = examine(environment, given)

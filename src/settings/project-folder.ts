@@ -10,7 +10,7 @@ const dataName = '.beacon'
  * The nearest folder, from this one up, with a `beacon.yaml` or a `.beacon`. One above counts only where it belongs to this
  * account, to root, or to the owner of this folder: in /tmp anyone could place one.
  */
-export function projectFolder(from: string): string | undefined {
+function projectFolder(from: string): string | undefined {
   const trusted = [0, process.getuid?.(), statSync(from).uid]
   for (let folder = from; ; folder = dirname(folder)) {
     const [config, data] = [join(folder, configName), join(folder, dataName)]

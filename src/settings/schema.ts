@@ -38,7 +38,7 @@ const positive = z.number().int().min(1)
 const fraction = z.number().gt(0).max(1)
 
 /** What becomes of data that is older than it is kept. */
-export const endings = ['drop', 'archive', 'roll-up'] as const
+const endings = ['drop', 'archive', 'roll-up'] as const
 export type Ending = (typeof endings)[number]
 
 const ending = <T extends Ending>(...allowed: readonly T[]) =>

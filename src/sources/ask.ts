@@ -2,13 +2,13 @@ import type { HttpAnswer, HttpClient, SendOptions } from '../http/request.ts'
 import { type Instant, toInstant } from '../market/instant.ts'
 import { inSpan } from '../runtime/trace.ts'
 import { completeListing } from './listing/complete-listing.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
 import {
   type AnswerRow,
   type Ask,
   type CandleProvider,
   type CandleQuery,
   type ConversingSource,
-  type ListedMarket,
   type Source,
   type SourceRequest,
   toHttpRequest,

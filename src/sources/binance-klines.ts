@@ -1,12 +1,13 @@
 import { Malformed } from '../fault.ts'
 import type { Candle, CandleRow } from '../market/candle.ts'
 import type { Decimal } from '../market/decimal.ts'
-import { type Instant, plus, toInstant } from '../market/instant.ts'
+import { type Instant, plus } from '../market/instant.ts'
 import { type PlainCandle, plainNumbers } from '../market/plain-candle.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { readCandle, readCandleRows } from './candle-rows.ts'
 import { parseJson } from './json.ts'
 import { PlainReader } from './plain-reader.ts'
+import { readMilliseconds } from './read-time.ts'
 import type { CandleQuery } from './source.ts'
 
 /** The most klines one answer holds. */
@@ -51,7 +52,7 @@ function readUsualKline(
   at: number,
   timeframe: Timeframe,
 ): Instant | undefined {
-  const openTime = readMilliseconds(reader.digits())
+  const openTime = readMilliseconds(reader.digits(), 'number')
   if (openTime === undefined || !reader.follows(comma)) return undefined
   for (let place = at; place < at + plainNumbers; place += 2) {
     if (!reader.follows(quote) || !reader.number(numbers, place) || !reader.follows(quote, comma))
@@ -126,18 +127,12 @@ function readAnyKlines(text: string, timeframe: Timeframe): CandleRow[] {
 /** Row: [open time ms, "open", "high", "low", "close", "base volume", close time ms, "quote volume", …] */
 function readKline(row: unknown): CandleRow {
   if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
-  const openTime = readMilliseconds(row[0])
+  const openTime = readMilliseconds(row[0], 'number')
   if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in milliseconds' }
   const [, open, high, low, close, volume, closeTime] = row
-  const lastMs = readMilliseconds(closeTime)
+  const lastMs = readMilliseconds(closeTime, 'number')
   if (lastMs === undefined)
     return { raw: row, openTime, flaw: 'the seventh column is not a time in milliseconds' }
   const candle = readCandle(row, openTime, { open, high, low, close, volume })
   return 'candle' in candle ? { ...candle, closesAt: plus(lastMs, 1) } : candle
 }
-
-/** Milliseconds have 13 digits in our lifetime; 10 would be seconds and 16 microseconds, which were not asked for. */
-const readMilliseconds = (value: unknown): Instant | undefined =>
-  Number.isSafeInteger(value) && Number(value) >= 1e12 && Number(value) < 1e13
-    ? toInstant(Number(value))
-    : undefined

@@ -3,12 +3,15 @@ import { Malformed } from '../fault.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import { pageSize, parseKlines } from './binance-klines.ts'
+import { decode } from './decode.ts'
 import { binanceErrors } from './errors/binance-errors.ts'
 import { classifyError } from './errors/classify-error.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
-import { readMilliseconds, readNumber, readTicker } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
+import { readNumber, readTicker } from './prices/read-price.ts'
+import { readMilliseconds } from './read-time.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://developers.binance.com/docs/binance-spot-api-docs/rest-api
 // Names are case-sensitive: 1m is a minute and 1M a month.
@@ -46,12 +49,8 @@ const listing = z.object({
 })
 
 function parseListing(text: string): ListedMarket[] {
-  const result = listing.safeParse(parseJson('binance', text))
-  if (!result.success)
-    throw new Malformed(
-      `binance sent a listing of another shape at ${result.error.issues[0]?.path.join('.')}`,
-    )
-  return result.data.symbols.map(({ symbol, status, baseAsset, quoteAsset }) => ({
+  const result = decode('binance', 'a listing', listing, parseJson('binance', text))
+  return result.symbols.map(({ symbol, status, baseAsset, quoteAsset }) => ({
     symbol,
     ...pairOf('binance', baseAsset, quoteAsset),
     trading: status === 'TRADING',

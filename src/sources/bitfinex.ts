@@ -1,17 +1,19 @@
-import { isLosslessNumber } from 'lossless-json'
 import { z } from 'zod'
 import { Malformed } from '../fault.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, minute, toInstant } from '../market/instant.ts'
+import { type Instant, minute } from '../market/instant.ts'
 import { type Timeframe, timeframes } from '../market/timeframe.ts'
 import { readCandle, readCandleRows } from './candle-rows.ts'
+import { decode } from './decode.ts'
 import { bitfinexErrors } from './errors/bitfinex-errors.ts'
 import { classifyError } from './errors/classify-error.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
 import { fractionAsPercent, readPrice } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import { readMilliseconds } from './read-time.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://docs.bitfinex.com/reference/rest-public-candles
 // Names are case-sensitive: 1m is a minute and 1M a month. Four hours are not among them, and are made of hours.
@@ -52,26 +54,18 @@ function parseCandles(text: string, { timeframe }: CandleQuery): CandleRow[] {
 /** Row: [open time ms, open, close, high, low, volume]. The close comes second; 1e-8 is a number like any other. */
 function readRow(row: unknown): CandleRow {
   if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
-  const openTime = readInstant(row[0])
+  const openTime = readMilliseconds(row[0], 'number')
   if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in milliseconds' }
   const [, open, close, high, low, volume] = row
   return readCandle(row, openTime, { open, high, low, close, volume })
 }
 
-/** Thirteen digits: ten would be seconds. */
-const readInstant = (value: unknown): Instant | undefined =>
-  isLosslessNumber(value) && /^[1-9]\d{12}$/.test(value.value) ? toInstant(Number(value.value)) : undefined
-
 const listing = z.tuple([z.array(z.string())])
 
 /** A list in a list. What it names is traded, but for the pairs that are there to try things out. */
 function parseListing(text: string): ListedMarket[] {
-  const listed = listing.safeParse(parseJson('bitfinex', text))
-  if (!listed.success)
-    throw new Malformed(
-      `bitfinex sent a listing of another shape at ${listed.error.issues[0]?.path.join('.') || 'its top'}`,
-    )
-  const [pairs] = listed.data
+  const listed = decode('bitfinex', 'a listing', listing, parseJson('bitfinex', text))
+  const [pairs] = listed
   return pairs.map(readPair).filter(({ base, quote }) => !isForTrial(base) && !isForTrial(quote))
 }
 

@@ -6,13 +6,16 @@ import { type Instant, second } from '../market/instant.ts'
 import { candleCount } from '../market/range.ts'
 import { timeframeMs, timeframes } from '../market/timeframe.ts'
 import { readCandle, readCandleRows } from './candle-rows.ts'
+import { decode } from './decode.ts'
 import { bitstampErrors, bitstampWindowMs } from './errors/bitstamp-errors.ts'
 import { classifyError } from './errors/classify-error.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
-import { readNumber, readPrice, readSeconds, readTicker, type WrittenPrice } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
+import { readNumber, readPrice, readTicker, type WrittenPrice } from './prices/read-price.ts'
+import { readSeconds } from './read-time.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://www.bitstamp.net/api/#tag/Market-info/operation/GetOHLCData
 
@@ -42,12 +45,8 @@ const ohlcRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest =
 const ohlc = z.object({ data: z.object({ pair: z.string().optional(), ohlc: z.array(z.unknown()) }) })
 
 function parseOhlc(text: string, { symbol, timeframe }: CandleQuery): CandleRow[] {
-  const body = ohlc.safeParse(parseJson('bitstamp', text))
-  if (!body.success)
-    throw new Malformed(
-      `bitstamp sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`,
-    )
-  const { pair, ohlc: rows } = body.data.data
+  const body = decode('bitstamp', 'an answer', ohlc, parseJson('bitstamp', text))
+  const { pair, ohlc: rows } = body.data
   if (pair !== undefined && symbolOf(pair) !== symbol)
     throw new Malformed(`bitstamp answered for ${pair.slice(0, 50)} instead of ${symbol}`)
   if (rows.length > mostRows)
@@ -71,14 +70,10 @@ function readRow(raw: unknown): CandleRow {
   const read = row.safeParse(raw)
   if (!read.success) return { raw, flaw: 'the row is not an object' }
   const { timestamp, open, high, low, close, volume } = read.data
-  const openTime = readOpenTime(timestamp)
+  const openTime = readSeconds(timestamp, 'text')
   if (openTime === undefined) return { raw, flaw: 'timestamp is not a time in seconds' }
   return readCandle(raw, openTime, { open, high, low, close, volume })
 }
-
-/** Ten digits in a string: thirteen would be milliseconds. */
-const readOpenTime = (value: unknown): Instant | undefined =>
-  typeof value === 'string' ? readSeconds(value) : undefined
 
 // https://www.bitstamp.net/api/#tag/Market-info/operation/GetMarkets
 
@@ -93,12 +88,8 @@ const market = z.object({
 })
 
 function parseListing(text: string): ListedMarket[] {
-  const listed = z.array(market).safeParse(parseJson('bitstamp', text))
-  if (!listed.success)
-    throw new Malformed(
-      `bitstamp sent a listing of another shape at ${listed.error.issues[0]?.path.join('.')}`,
-    )
-  return listed.data.filter(({ market_type }) => (market_type ?? 'SPOT') === 'SPOT').map(readMarket)
+  const listed = decode('bitstamp', 'a listing', z.array(market), parseJson('bitstamp', text))
+  return listed.filter(({ market_type }) => (market_type ?? 'SPOT') === 'SPOT').map(readMarket)
 }
 
 function readMarket(listed: z.infer<typeof market>): ListedMarket {
@@ -143,7 +134,7 @@ function parseTickers(text: string, _: Instant, markets: readonly string[] = [])
       readTicker(raw, ticker, ({ pair, ...fields }) => written(symbolOf(pair), fields)),
     )
   const single = unnamed.safeParse(body)
-  if (!single.success) throw new Malformed('bitstamp sent tickers of another shape')
+  if (!single.success) throw new Malformed('bitstamp sent tickers with an unexpected shape')
   const named = ticker.safeParse(body)
   const [asked, ...others] = markets
   const market = named.success ? symbolOf(named.data.pair) : others.length === 0 ? asked : undefined

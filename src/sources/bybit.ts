@@ -2,17 +2,20 @@ import { z } from 'zod'
 import { Malformed } from '../fault.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, toInstant } from '../market/instant.ts'
+import type { Instant } from '../market/instant.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
+import { decode } from './decode.ts'
 import { bybitErrors, bybitWindowMs } from './errors/bybit-errors.ts'
 import { classifyError } from './errors/classify-error.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
-import type { OtherKind } from './listing/market-kind.ts'
-import { fractionAsPercent, readMilliseconds, readTicker } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
+import type { OtherKind } from './listing/other-kind.ts'
+import { fractionAsPercent, readTicker } from './prices/read-price.ts'
+import { readMilliseconds } from './read-time.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://bybit-exchange.github.io/docs/v5/market/kline
 // Minutes are numbers, and M is a month.
@@ -61,13 +64,11 @@ const envelope = z.object({
 
 /** Throws Malformed on an error too: what it means, `classify` has said before. */
 function readEnvelope(text: string, parse = parseJson): z.infer<typeof envelope> {
-  const body = envelope.safeParse(parse('bybit', text))
-  if (!body.success)
-    throw new Malformed(`bybit sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`)
-  const { category: answered } = body.data.result
+  const body = decode('bybit', 'an answer', envelope, parse('bybit', text))
+  const { category: answered } = body.result
   if (answered !== undefined && answered !== category)
     throw new Malformed(`bybit answered for its ${answered.slice(0, 20)} markets instead of ${category}`)
-  return body.data
+  return body
 }
 
 function parseKlines(text: string, { symbol, timeframe }: CandleQuery): CandleRow[] {
@@ -82,15 +83,11 @@ function parseKlines(text: string, { symbol, timeframe }: CandleQuery): CandleRo
 /** Row: ["open time ms", "open", "high", "low", "close", "volume", "turnover"] */
 function readRow(row: unknown): CandleRow {
   if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
-  const openTime = readInstant(row[0])
+  const openTime = readMilliseconds(row[0], 'text')
   if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in milliseconds' }
   const [, open, high, low, close, volume, turnover] = row
   return withTurnover(readCandle(row, openTime, { open, high, low, close, volume }), turnover)
 }
-
-/** Thirteen digits in a string: ten would be seconds. */
-const readInstant = (value: unknown): Instant | undefined =>
-  typeof value === 'string' && /^[1-9]\d{12}$/.test(value) ? toInstant(Number(value)) : undefined
 
 const instrument = z.object({
   symbol: z.string(),
@@ -104,12 +101,8 @@ function parseListing(text: string): ListedMarket[] {
   const { result } = readEnvelope(text)
   // Spot has no pages; if it came to have some, the markets of the others would seem to be delisted.
   if (result.nextPageCursor) throw new Malformed('bybit sent only the first page of its listing')
-  const instruments = z.array(instrument).safeParse(result.list)
-  if (!instruments.success)
-    throw new Malformed(
-      `bybit sent a listing of another shape at ${instruments.error.issues[0]?.path.join('.')}`,
-    )
-  return instruments.data.map(({ symbol, baseCoin, quoteCoin, status, symbolType = '' }) => ({
+  const instruments = decode('bybit', 'a listing', z.array(instrument), result.list)
+  return instruments.map(({ symbol, baseCoin, quoteCoin, status, symbolType = '' }) => ({
     symbol,
     ...pairOf('bybit', baseCoin, quoteCoin),
     ...known('kind', kindOf(symbolType)),

@@ -12,7 +12,7 @@ import type { Ask } from './source.ts'
 export type HeardRow = Readonly<{ raw: unknown; read: readonly unknown[] }>
 
 /** What came to be known while the library answered one question of ours. */
-export type Heard<T> = Readonly<{
+type Heard<T> = Readonly<{
   result: T
   rows: readonly HeardRow[]
   /** Whether the list that the rows were read from stood in an answer: a missing one reads as an empty one. */

@@ -6,7 +6,7 @@ import { missingPackage } from '../missing-package.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import type { CcxtSourceId } from '../settings/source-ids.ts'
 
-export type Ccxt = typeof ccxt
+type Ccxt = typeof ccxt
 
 /** One exchange of the library, and the library itself for the names of its errors. */
 export type OpenedExchange = Readonly<{ library: Ccxt; exchange: Exchange }>

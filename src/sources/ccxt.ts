@@ -10,8 +10,10 @@ import { bend, type Converse, type HeardRow } from './ccxt-conversation.ts'
 import { faultInAnswer } from './ccxt-faults.ts'
 import { nameOf, openExchange } from './ccxt-library.ts'
 import { known } from './known.ts'
-import { isTokenizedStockName, type OtherKind } from './listing/market-kind.ts'
-import type { Ask, CandleQuery, CandleTraits, ConversingSource, ListedMarket } from './source.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
+import { isTokenizedStockName } from './listing/market-kind.ts'
+import type { OtherKind } from './listing/other-kind.ts'
+import type { Ask, CandleQuery, CandleTraits, ConversingSource } from './source.ts'
 
 const opened = new Map<CcxtSourceId, ConversingSource>()
 

@@ -1,17 +1,19 @@
-import { isLosslessNumber } from 'lossless-json'
 import { z } from 'zod'
 import { Malformed } from '../fault.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, plus, second, toInstant, toIso } from '../market/instant.ts'
+import { type Instant, plus, second, toIso } from '../market/instant.ts'
 import { timeframeMs } from '../market/timeframe.ts'
 import { readCandle, readCandleRows } from './candle-rows.ts'
+import { decode } from './decode.ts'
 import { classifyError } from './errors/classify-error.ts'
 import { coinbaseErrors } from './errors/coinbase-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
 import { changeSince, readPrice } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import { readSeconds } from './read-time.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://docs.cdp.coinbase.com/api-reference/exchange-api/rest-api/products/get-product-candles
 
@@ -40,17 +42,11 @@ function parseCandles(text: string, { timeframe }: CandleQuery): CandleRow[] {
 /** Row: [open time s, low, high, open, close, volume]. The low comes first. */
 function readRow(row: unknown): CandleRow {
   if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
-  const openTime = readSeconds(row[0])
+  const openTime = readSeconds(row[0], 'number')
   if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in seconds' }
   const [, low, high, open, close, volume] = row
   return readCandle(row, openTime, { open, high, low, close, volume })
 }
-
-/** Ten digits: thirteen would be milliseconds. */
-const readSeconds = (value: unknown): Instant | undefined =>
-  isLosslessNumber(value) && /^[1-9]\d{9}$/.test(value.value)
-    ? toInstant(Number(value.value) * second)
-    : undefined
 
 const product = z.object({
   id: z.string(),
@@ -65,12 +61,8 @@ const product = z.object({
 
 // https://docs.cdp.coinbase.com/api-reference/exchange-api/rest-api/products/get-all-known-trading-pairs
 function parseListing(text: string): ListedMarket[] {
-  const result = z.array(product).safeParse(parseJson('coinbase', text))
-  if (!result.success)
-    throw new Malformed(
-      `coinbase sent a listing of another shape at ${result.error.issues[0]?.path.join('.')}`,
-    )
-  return result.data.map((listed) => ({
+  const result = decode('coinbase', 'a listing', z.array(product), parseJson('coinbase', text))
+  return result.map((listed) => ({
     symbol: listed.id,
     ...assetsOf(listed),
     trading: isTrading(listed),
@@ -104,7 +96,7 @@ function parseStats(text: string, answeredAt: Instant, markets: readonly string[
   const raw = parseLosslessJson('coinbase', text)
   const body = stats.safeParse(raw)
   if (!body.success || Object.keys(body.data).length === 0)
-    throw new Malformed('coinbase sent statistics of another shape')
+    throw new Malformed('coinbase sent statistics with an unexpected shape')
   const { open, last, volume } = body.data
   const change24h = changeSince(open, last)
   return [readPrice(raw, { market, timestamp: answeredAt, price: last, traded24h: volume, change24h })]

@@ -3,6 +3,7 @@ import { Malformed } from '../fault.ts'
 import { type CoinDetails, readText, readWebAddress } from '../market/coin-details.ts'
 import type { CoinNames, CoinPriceRow } from '../market/coin-price.ts'
 import { minute } from '../market/instant.ts'
+import { decode } from './decode.ts'
 import { classifyError } from './errors/classify-error.ts'
 import { coingeckoErrors } from './errors/coingecko-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
@@ -96,12 +97,8 @@ export const coinDetails = {
     weight: 1,
   }),
   parse: (text: string, coinId: string): CoinDetails => {
-    const body = detailsBody.safeParse(parseJson('coingecko', text))
-    if (!body.success)
-      throw new Malformed(
-        `coingecko sent details of another shape at ${body.error.issues[0]?.path.join('.') || 'the top'}`,
-      )
-    const { id, symbol, name, asset_platform_id, description, links, image } = body.data
+    const body = decode('coingecko', 'details', detailsBody, parseJson('coingecko', text))
+    const { id, symbol, name, asset_platform_id, description, links, image } = body
     if (id !== coinId)
       throw new Malformed(`coingecko sent the details of another coin when asked for ${coinId}`)
     const homepages = Array.isArray(links?.homepage) ? links.homepage : []

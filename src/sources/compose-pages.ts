@@ -3,7 +3,7 @@ import { composeCandles } from '../market/compose-candles.ts'
 import { earlier, type Instant } from '../market/instant.ts'
 import { type AlignedRange, contains, type Range } from '../market/range.ts'
 import { ceilTo, floorTo, type Timeframe } from '../market/timeframe.ts'
-import type { WalkedPage } from './walk.ts'
+import type { WalkedPage } from './walk/walked-page.ts'
 
 /** What has come of a longer timeframe and makes no whole candle yet. */
 type Waiting = AlignedRange & Readonly<{ requests: number; answeredAt: Instant }>

@@ -2,16 +2,19 @@ import { z } from 'zod'
 import { Malformed } from '../fault.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, second, toInstant } from '../market/instant.ts'
+import { second } from '../market/instant.ts'
 import { candleCount } from '../market/range.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import { readCandle, readCandleRows } from './candle-rows.ts'
+import { decode } from './decode.ts'
 import { classifyError } from './errors/classify-error.ts'
 import { cryptocomErrors } from './errors/cryptocom-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
-import { fractionAsPercent, readMilliseconds, readTicker } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
+import { fractionAsPercent, readTicker } from './prices/read-price.ts'
+import { readMilliseconds } from './read-time.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://exchange-docs.crypto.com/exchange/v1/rest-ws/index.html#public-get-candlestick
 // Minutes and hours are written small, days large, and 1M is a month. An answer may use the older name beside it.
@@ -53,12 +56,8 @@ const envelope = z.object({
 
 /** Throws Malformed on an error too: what it means, `classify` has said before. */
 function readResult(text: string, parse = parseJson): z.infer<typeof envelope>['result'] {
-  const body = envelope.safeParse(parse('cryptocom', text))
-  if (!body.success)
-    throw new Malformed(
-      `cryptocom sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`,
-    )
-  return body.data.result
+  const body = decode('cryptocom', 'an answer', envelope, parse('cryptocom', text))
+  return body.result
 }
 
 function parseCandlesticks(text: string, { symbol, timeframe }: CandleQuery): CandleRow[] {
@@ -86,17 +85,11 @@ const candlestick = z
 /** Row: {"o","h","l","c","v": base volume, "t": open time ms}. An interval without trades has one too, with no volume. */
 function readRow(raw: unknown): CandleRow {
   const row = candlestick.safeParse(raw)
-  const openTime = row.success ? readInstant(row.data.t) : undefined
+  const openTime = row.success ? readMilliseconds(row.data.t) : undefined
   if (!row.success || openTime === undefined) return { raw, flaw: 't is not a time in milliseconds' }
   const { o: open, h: high, l: low, c: close, v: volume } = row.data
   return readCandle(raw, openTime, { open, high, low, close, volume })
 }
-
-/** Thirteen digits, as a number and in the documentation as a string: ten would be seconds. */
-const readInstant = (value: unknown): Instant | undefined =>
-  (typeof value === 'number' || typeof value === 'string') && /^[1-9]\d{12}$/.test(String(value))
-    ? toInstant(Number(value))
-    : undefined
 
 const instrument = z.looseObject({ inst_type: z.string() })
 
@@ -109,19 +102,15 @@ const pair = z.object({
 
 /** Spot pairs alone: perpetuals and futures stand among them. */
 function parseListing(text: string): ListedMarket[] {
-  const instruments = z.array(instrument).safeParse(readResult(text).data)
-  const pairs = z
-    .array(pair)
-    .safeParse(instruments.data?.filter(({ inst_type: type }) => type === 'CCY_PAIR'))
-  if (!pairs.success)
-    throw new Malformed(
-      `cryptocom sent a listing of another shape at "${(instruments.error ?? pairs.error).issues[0]?.path.join('.')}"`,
-    )
-  return pairs.data.map(({ symbol, base_ccy, quote_ccy, tradable }) => ({
-    symbol,
-    ...pairOf('cryptocom', base_ccy, quote_ccy),
-    trading: tradable,
-  }))
+  const instruments = decode('cryptocom', 'a listing', z.array(instrument), readResult(text).data)
+  const spot = instruments.filter(({ inst_type: type }) => type === 'CCY_PAIR')
+  return decode('cryptocom', 'a listing', z.array(pair), spot).map(
+    ({ symbol, base_ccy, quote_ccy, tradable }) => ({
+      symbol,
+      ...pairOf('cryptocom', base_ccy, quote_ccy),
+      trading: tradable,
+    }),
+  )
 }
 
 const ticker = z.object({

@@ -2,17 +2,20 @@ import { z } from 'zod'
 import { Malformed } from '../fault.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, plus, second, toInstant } from '../market/instant.ts'
+import { type Instant, plus, second } from '../market/instant.ts'
 import { timeframeMs, timeframes } from '../market/timeframe.ts'
 import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
+import { decode } from './decode.ts'
 import { classifyError } from './errors/classify-error.ts'
 import { gateioErrors, gateioWindowMs } from './errors/gateio-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
 import { named } from './listing/market-kind.ts'
 import { readNumber, readTicker } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import { readSeconds } from './read-time.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://www.gate.com/docs/developers/apiv4/#market-candlesticks
 
@@ -52,7 +55,7 @@ function parseCandlesticks(text: string, query: CandleQuery): CandleRow[] {
  */
 function readRow(row: unknown, { timeframe, asOf }: CandleQuery): CandleRow {
   if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
-  const openTime = readSeconds(row[0])
+  const openTime = readSeconds(row[0], 'text')
   if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in seconds' }
   const [, quoteVolume, close, high, low, open, volume, isComplete = 'true'] = row
   if (isComplete !== 'true' && isComplete !== 'false')
@@ -66,10 +69,6 @@ function readRow(row: unknown, { timeframe, asOf }: CandleQuery): CandleRow {
     }
   return withTurnover(readCandle(row, openTime, { open, high, low, close, volume }), quoteVolume)
 }
-
-/** Ten digits in a string: thirteen would be milliseconds. */
-const readSeconds = (value: unknown): Instant | undefined =>
-  typeof value === 'string' && /^[1-9]\d{9}$/.test(value) ? toInstant(Number(value) * second) : undefined
 
 const pair = z.object({
   id: z.string(),
@@ -85,26 +84,18 @@ const pair = z.object({
 
 // https://www.gate.com/docs/developers/apiv4/#query-all-supported-currency-pairs
 function parseListing(text: string): ListedMarket[] {
-  const listed = z.array(pair).safeParse(parseJson('gateio', text))
-  if (!listed.success)
-    throw new Malformed(
-      `gateio sent a listing of another shape at ${listed.error.issues[0]?.path.join('.') || 'its top'}`,
-    )
-  return listed.data.map(({ id, base, base_name, quote, type, trade_status, buy_start, delisting_time }) => ({
+  const listed = decode('gateio', 'a listing', z.array(pair), parseJson('gateio', text))
+  return listed.map(({ id, base, base_name, quote, type, trade_status, buy_start, delisting_time }) => ({
     symbol: id,
     ...pairOf('gateio', base, quote),
     ...named(base_name),
     ...(type === 'premarket' ? { kind: 'pre-market' as const } : {}),
     // The others are untradable, and buyable or sellable where only one side is open.
     trading: trade_status === 'tradable',
-    ...known('listedAt', readMoment(buy_start)),
-    ...known('delistedAt', readMoment(delisting_time)),
+    ...known('listedAt', readSeconds(buy_start, 'number')),
+    ...known('delistedAt', readSeconds(delisting_time, 'number')),
   }))
 }
-
-/** Seconds in a number here; 0 is not known. */
-const readMoment = (value: unknown): Instant | undefined =>
-  typeof value === 'number' ? readSeconds(String(value)) : undefined
 
 const ticker = z.object({
   currency_pair: z.string(),

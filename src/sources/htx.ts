@@ -1,19 +1,21 @@
-import { isLosslessNumber } from 'lossless-json'
 import { z } from 'zod'
 import { Malformed } from '../fault.ts'
 import { type CandleRow, openTimeOf } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { day, earlier, type Instant, second, toInstant } from '../market/instant.ts'
+import { day, earlier, type Instant, second } from '../market/instant.ts'
 import { candleCount, contains } from '../market/range.ts'
 import { ceilTo, type Timeframe } from '../market/timeframe.ts'
 import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
+import { decode } from './decode.ts'
 import { classifyError } from './errors/classify-error.ts'
 import { htxErrors } from './errors/htx-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
-import { readMilliseconds, readTicker } from './prices/read-price.ts'
-import type { BeginningEndpoint, CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
+import { readTicker } from './prices/read-price.ts'
+import { readMilliseconds, readSeconds } from './read-time.ts'
+import type { BeginningEndpoint, CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://huobiapi.github.io/docs/spot/v1/en/#get-klines-candles
 // Its 1day opens at midnight in Singapore, which is 16:00 UTC: days are made of hours instead.
@@ -97,10 +99,8 @@ const envelope = z.object({
 
 /** Throws Malformed on an error too: what it means, `classify` has said before. */
 function readEnvelope(text: string, parse: typeof parseJson): z.infer<typeof envelope> {
-  const body = envelope.safeParse(parse('htx', text))
-  if (!body.success)
-    throw new Malformed(`htx sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`)
-  return body.data
+  const body = decode('htx', 'an answer', envelope, parse('htx', text))
+  return body
 }
 
 function parseKlines(text: string, query: CandleQuery): CandleRow[] {
@@ -131,7 +131,7 @@ const kline = z
 /** Row: {"id": open time s, "open", "close", "low", "high", "amount": in coins, "vol": in money, "count"} */
 function readRow(raw: unknown): CandleRow {
   const row = kline.safeParse(raw)
-  const openTime = row.success ? readSeconds(row.data.id) : undefined
+  const openTime = row.success ? readSeconds(row.data.id, 'number') : undefined
   if (!row.success || openTime === undefined) return { raw, flaw: 'id is not a time in seconds' }
   const { open, high, low, close, amount: volume, vol: turnover } = row.data
   return withTurnover(readCandle(raw, openTime, { open, high, low, close, volume }), turnover)
@@ -154,12 +154,6 @@ function refuseElsewhere(rows: readonly CandleRow[], { range }: CandleQuery): vo
     throw new Malformed('htx answered with rows that all fault outside the range asked for')
 }
 
-/** Ten digits: thirteen would be milliseconds. */
-const readSeconds = (value: unknown): Instant | undefined =>
-  isLosslessNumber(value) && /^[1-9]\d{9}$/.test(value.value)
-    ? toInstant(Number(value.value) * second)
-    : undefined
-
 const market = z.object({
   sc: z.string(),
   bc: z.string(),
@@ -177,10 +171,8 @@ function parseListing(text: string): ListedMarket[] {
   const { data, full } = readEnvelope(text, parseJson)
   // What is left out of a part of it would seem to be delisted.
   if (full === 0) throw new Malformed('htx sent only what changed of its listing')
-  const markets = z.array(market).safeParse(data)
-  if (!markets.success)
-    throw new Malformed(`htx sent a listing of another shape at ${markets.error.issues[0]?.path.join('.')}`)
-  return markets.data.map(({ sc, bc, qc, bcdn, qcdn, state, te, toa, tags }) => ({
+  const markets = decode('htx', 'a listing', z.array(market), data)
+  return markets.map(({ sc, bc, qc, bcdn, qcdn, state, te, toa, tags }) => ({
     symbol: sc,
     // A coin that was renamed keeps its old code in all but the name that is shown.
     ...pairOf('htx', (bcdn || bc).toUpperCase(), (qcdn || qc).toUpperCase()),

@@ -7,14 +7,17 @@ import { compareDecimals, type Decimal, isNegative, isZero } from '../market/dec
 import { type Instant, plus, second, toInstant } from '../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { readCandle, readCandleRows } from './candle-rows.ts'
+import { decode } from './decode.ts'
 import { classifyError } from './errors/classify-error.ts'
 import { isKrakenError, krakenErrors } from './errors/kraken-errors.ts'
 import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
-import type { OtherKind } from './listing/market-kind.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
+import type { OtherKind } from './listing/other-kind.ts'
 import { readPrice } from './prices/read-price.ts'
-import type { AnswerRow, CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import { readSeconds } from './read-time.ts'
+import type { AnswerRow, CandleQuery, Source, SourceRequest } from './source.ts'
 import { placeTrades, type TradePage, type TradeRow, type UnplacedTrade } from './trades.ts'
 
 // https://docs.kraken.com/api/docs/rest-api/get-ohlc-data
@@ -47,11 +50,9 @@ const envelope = z.object({ error: z.array(z.string()), result: z.record(z.strin
 
 /** Throws Malformed on an error too: what it means, `classify` has said before. */
 function readResult(text: string, parse: typeof parseJson): Readonly<Record<string, unknown>> {
-  const body = envelope.safeParse(parse('kraken', text))
-  if (!body.success)
-    throw new Malformed(`kraken sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`)
-  if (body.data.error.some(isKrakenError)) throw new Malformed('kraken sent an error')
-  return body.data.result
+  const body = decode('kraken', 'an answer', envelope, parse('kraken', text))
+  if (body.error.some(isKrakenError)) throw new Malformed('kraken sent an error')
+  return body.result
 }
 
 /** A warning comes with a result. */
@@ -68,7 +69,7 @@ function parseOhlc(text: string, query: CandleQuery): AnswerRow[] {
   const result = readResult(text, parseJson)
   const rows = readRows(result)
   // An answer without rows has nothing to point at.
-  const lastClosed = rows.length === 0 ? toInstant(0) : readSeconds(result.last)
+  const lastClosed = rows.length === 0 ? toInstant(0) : readSeconds(result.last, 'number')
   if (lastClosed === undefined) throw new Malformed('kraken does not say which candle was the last to close')
   return readCandleRows('kraken', query.timeframe, rows, (row) => readRow(row, query, lastClosed))
 }
@@ -80,7 +81,7 @@ function parseOhlc(text: string, query: CandleQuery): AnswerRow[] {
  */
 function readRow(row: unknown, { timeframe, asOf }: CandleQuery, lastClosed: Instant): AnswerRow {
   if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
-  const openTime = readSeconds(row[0])
+  const openTime = readSeconds(row[0], 'number')
   if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in seconds' }
   const [, open, high, low, close, vwap, volume, trades] = row
   if (!Number.isSafeInteger(trades) || trades < 0)
@@ -109,10 +110,6 @@ function isTurnedRound(row: CandleRow, vwap: Decimal | undefined): boolean {
   const isBetween = (value: Decimal) => compareDecimals(value, low) >= 0 && compareDecimals(value, high) <= 0
   return vwap !== undefined && !isBetween(vwap) && isBetween(volume)
 }
-
-/** Ten digits: thirteen would be milliseconds. */
-const readSeconds = (value: unknown): Instant | undefined =>
-  typeof value === 'number' && /^[1-9]\d{9}$/.test(String(value)) ? toInstant(value * second) : undefined
 
 // https://docs.kraken.com/api/docs/rest-api/get-recent-trades
 const tradesPerAnswer = 1_000
@@ -164,11 +161,9 @@ const pair = z.object({
 // https://docs.kraken.com/api/docs/rest-api/get-tradable-asset-pairs
 /** A market goes by its key (XXBTZUSD, XBTUSDT): of its names the only one that every answer uses. */
 function parseListing(text: string): ListedMarket[] {
-  const pairs = z.record(z.string(), pair).safeParse(readResult(text, parseJson))
-  if (!pairs.success)
-    throw new Malformed(`kraken sent a listing of another shape at ${pairs.error.issues[0]?.path.join('.')}`)
+  const pairs = decode('kraken', 'a listing', z.record(z.string(), pair), readResult(text, parseJson))
   return (
-    Object.entries(pairs.data)
+    Object.entries(pairs)
       // The others are dark pools.
       .filter(([symbol]) => !symbol.endsWith('.d'))
       .map(([symbol, { status = 'online', ...listed }]) => ({

@@ -2,16 +2,19 @@ import { z } from 'zod'
 import { Malformed } from '../fault.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, second, toInstant } from '../market/instant.ts'
+import { type Instant, second } from '../market/instant.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
+import { decode } from './decode.ts'
 import { classifyError } from './errors/classify-error.ts'
 import { kucoinErrors, kucoinWindowMs } from './errors/kucoin-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
-import { fractionAsPercent, readMilliseconds, readTicker } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
+import { fractionAsPercent, readTicker } from './prices/read-price.ts'
+import { readMilliseconds, readSeconds } from './read-time.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://www.kucoin.com/docs-new/rest/spot-trading/market-data/get-klines
 const types: Readonly<Record<Timeframe, string>> = {
@@ -44,10 +47,8 @@ const envelope = z.object({ code: z.literal('200000'), data: z.unknown() })
 
 /** Throws Malformed on an error too: what it means, `classify` has said before. */
 function readData<Data>(text: string, shape: z.ZodType<Data>, parse = parseJson): Data {
-  const body = envelope.extend({ data: shape }).safeParse(parse('kucoin', text))
-  if (!body.success)
-    throw new Malformed(`kucoin sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`)
-  return body.data.data
+  const body = decode('kucoin', 'an answer', envelope.extend({ data: shape }), parse('kucoin', text))
+  return body.data
 }
 
 function parseCandles(text: string, { timeframe }: CandleQuery): CandleRow[] {
@@ -60,15 +61,11 @@ function parseCandles(text: string, { timeframe }: CandleQuery): CandleRow[] {
 /** Row: ["open time s", "open", "close", "high", "low", "volume", "turnover"]. The close comes second. */
 function readRow(row: unknown): CandleRow {
   if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
-  const openTime = readSeconds(row[0])
+  const openTime = readSeconds(row[0], 'text')
   if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in seconds' }
   const [, open, close, high, low, volume, turnover] = row
   return withTurnover(readCandle(row, openTime, { open, high, low, close, volume }), turnover)
 }
-
-/** Ten digits in a string: thirteen would be milliseconds. */
-const readSeconds = (value: unknown): Instant | undefined =>
-  typeof value === 'string' && /^[1-9]\d{9}$/.test(value) ? toInstant(Number(value) * second) : undefined
 
 const market = z.object({
   symbol: z.string(),

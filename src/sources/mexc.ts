@@ -2,16 +2,19 @@ import { z } from 'zod'
 import { Malformed } from '../fault.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, plus, toInstant } from '../market/instant.ts'
+import { plus } from '../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
+import { decode } from './decode.ts'
 import { classifyError } from './errors/classify-error.ts'
 import { mexcErrors, mexcWindowMs } from './errors/mexc-errors.ts'
 import { parseJson, parseLosslessJson } from './json.ts'
 import { pairOf } from './listing/asset-names.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
 import { named } from './listing/market-kind.ts'
-import { fractionAsPercent, readMilliseconds, readTicker } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import { fractionAsPercent, readTicker } from './prices/read-price.ts'
+import { readMilliseconds } from './read-time.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://mexcdevelop.github.io/apidocs/spot_v3_en/#kline-candlestick-data
 // It looks like Binance, but an hour is 60m here, and 1h is refused.
@@ -55,10 +58,10 @@ function parseKlines(text: string, { timeframe }: CandleQuery): CandleRow[] {
 /** Row: [open time ms, "open", "high", "low", "close", "base volume", close time ms, "quote volume"] */
 function readKline(row: unknown, timeframe: Timeframe): CandleRow {
   if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
-  const openTime = readInstant(row[0])
+  const openTime = readMilliseconds(row[0], 'number')
   if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in milliseconds' }
   const [, open, high, low, close, volume, closeTime, turnover] = row
-  const closesAt = readInstant(closeTime)
+  const closesAt = readMilliseconds(closeTime, 'number')
   if (closesAt === undefined)
     return { raw: row, openTime, flaw: 'the seventh column is not a time in milliseconds' }
   const candle = withTurnover(readCandle(row, openTime, { open, high, low, close, volume }), turnover)
@@ -66,10 +69,6 @@ function readKline(row: unknown, timeframe: Timeframe): CandleRow {
   const isLastMs = closesAt === openTime + timeframeMs[timeframe] - 1
   return 'candle' in candle ? { ...candle, closesAt: isLastMs ? plus(closesAt, 1) : closesAt } : candle
 }
-
-/** Thirteen digits: ten would be seconds. */
-const readInstant = (value: unknown): Instant | undefined =>
-  typeof value === 'number' && /^[1-9]\d{12}$/.test(String(value)) ? toInstant(value) : undefined
 
 const listing = z.object({
   symbols: z.array(
@@ -88,10 +87,8 @@ const tradingStates: readonly string[] = ['1', 'ENABLED']
 
 /** `isSpotTradingAllowed` says whether the API takes orders: markets where it does not are traded all the same. */
 function parseListing(text: string): ListedMarket[] {
-  const result = listing.safeParse(parseJson('mexc', text))
-  if (!result.success)
-    throw new Malformed(`mexc sent a listing of another shape at ${result.error.issues[0]?.path.join('.')}`)
-  return result.data.symbols.map(({ symbol, status, baseAsset, quoteAsset, fullName }) => ({
+  const result = decode('mexc', 'a listing', listing, parseJson('mexc', text))
+  return result.symbols.map(({ symbol, status, baseAsset, quoteAsset, fullName }) => ({
     symbol,
     ...pairOf('mexc', baseAsset, quoteAsset),
     ...named(fullName),

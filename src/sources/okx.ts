@@ -2,17 +2,20 @@ import { z } from 'zod'
 import { Malformed } from '../fault.ts'
 import type { CandleRow } from '../market/candle.ts'
 import type { CoinPriceRow } from '../market/coin-price.ts'
-import { type Instant, plus, second, toInstant } from '../market/instant.ts'
+import { plus, second } from '../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import { isPaidFor, readCandle, readCandleRows, withTurnover } from './candle-rows.ts'
+import { decode } from './decode.ts'
 import { classifyError } from './errors/classify-error.ts'
 import { okxErrors } from './errors/okx-errors.ts'
 import { parseJson, parseLosslessJson, readDecimal } from './json.ts'
 import { known } from './known.ts'
 import { pairOf } from './listing/asset-names.ts'
-import type { OtherKind } from './listing/market-kind.ts'
-import { changeSince, readMilliseconds, readTicker } from './prices/read-price.ts'
-import type { CandleQuery, ListedMarket, Source, SourceRequest } from './source.ts'
+import type { ListedMarket } from './listing/listed-market.ts'
+import type { OtherKind } from './listing/other-kind.ts'
+import { changeSince, readTicker } from './prices/read-price.ts'
+import { readMilliseconds } from './read-time.ts'
+import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-candlesticks-history
 // Names are case-sensitive, and 1h is refused. A plain 1D opens at midnight in Hong Kong, 1Dutc in UTC.
@@ -53,10 +56,8 @@ const envelope = z.object({ code: z.literal('0'), data: z.array(z.unknown()) })
 
 /** Throws Malformed on an error too: what it means, `classify` has said before. */
 function readData(text: string, parse = parseJson): unknown[] {
-  const body = envelope.safeParse(parse('okx', text))
-  if (!body.success)
-    throw new Malformed(`okx sent an answer of another shape at "${body.error.issues[0]?.path.join('.')}"`)
-  return body.data.data
+  const body = decode('okx', 'an answer', envelope, parse('okx', text))
+  return body.data
 }
 
 function parseCandles(text: string, query: CandleQuery): CandleRow[] {
@@ -68,7 +69,7 @@ function parseCandles(text: string, query: CandleQuery): CandleRow[] {
 /** Row: ["open time ms", "open", "high", "low", "close", "volume", "volCcy", "volCcyQuote", "confirm"] */
 function readRow(row: unknown, { timeframe, asOf }: CandleQuery): CandleRow {
   if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
-  const openTime = readInstant(row[0])
+  const openTime = readMilliseconds(row[0], 'text')
   if (openTime === undefined) return { raw: row, flaw: 'the first column is not a time in milliseconds' }
   const [, open, high, low, close, volume, volCcy, volCcyQuote, confirm] = row
   if (confirm !== '0' && confirm !== '1')
@@ -89,10 +90,6 @@ function isCountedInContracts(row: CandleRow, volCcy: unknown, volCcyQuote: unkn
   if (!('candle' in row) || !coins || !turnover) return false
   return !isPaidFor(row.candle, turnover, row.candle.volume) && isPaidFor(row.candle, turnover, coins)
 }
-
-/** Thirteen digits in a string: ten would be seconds. */
-const readInstant = (value: unknown): Instant | undefined =>
-  typeof value === 'string' && /^[1-9]\d{12}$/.test(value) ? toInstant(Number(value)) : undefined
 
 const instrument = z.object({
   instType: z.string(),
@@ -115,10 +112,8 @@ const categories: Readonly<Record<string, OtherKind>> = {
 }
 
 function parseListing(text: string): ListedMarket[] {
-  const result = z.array(instrument).safeParse(readData(text))
-  if (!result.success)
-    throw new Malformed(`okx sent a listing of another shape at ${result.error.issues[0]?.path.join('.')}`)
-  return result.data
+  const result = decode('okx', 'a listing', z.array(instrument), readData(text))
+  return result
     .filter(({ instType }) => instType === 'SPOT')
     .map(({ instId, baseCcy, quoteCcy, state, listTime, expTime, instCategory = '1', ruleType }) => ({
       symbol: instId,
@@ -126,8 +121,8 @@ function parseListing(text: string): ListedMarket[] {
       ...known('kind', ruleType === 'pre_market' ? ('pre-market' as const) : categories[instCategory]),
       // The others are preopen, suspend, expired and test. What is delisted vanishes.
       trading: state === 'live',
-      ...known('listedAt', readInstant(listTime)),
-      ...known('delistedAt', readInstant(expTime)),
+      ...known('listedAt', readMilliseconds(listTime, 'text')),
+      ...known('delistedAt', readMilliseconds(expTime, 'text')),
     }))
 }
 

@@ -5,7 +5,7 @@ import { contains } from '../market/range.ts'
 import { type AlignedInstant, floorTo } from '../market/timeframe.ts'
 import { type CandleProvider, type CandleQuery, type TradeEndpoint, toHttpRequest } from './source.ts'
 import { ofNanoseconds, TradedCandles, type TradeRow, toNanoseconds } from './trades.ts'
-import type { WalkDeps, WalkedPage } from './walk.ts'
+import type { WalkDeps, WalkedPage } from './walk/walked-page.ts'
 
 /** A source that has single trades, and where they are asked for. */
 export type TradeSource = Readonly<{ source: CandleProvider; trades: TradeEndpoint }>

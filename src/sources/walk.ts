@@ -4,28 +4,15 @@ import { type CandleRow, openTimeOf } from '../market/candle.ts'
 import { earlier, type Instant, later } from '../market/instant.ts'
 import { type AlignedRange, candleAround, contains, isEmpty, type Range } from '../market/range.ts'
 import { type AlignedInstant, ceilTo, floorTo, plusCandles, timeframeMs } from '../market/timeframe.ts'
-import type { AskDeps } from './ask.ts'
 import { composePages } from './compose-pages.ts'
 import { extended, firstIn, firstOf, newestOf, type RowAnswer, type Span } from './row-times.ts'
 import { type AnswerRow, type CandleProvider, type CandleQuery, reachableFrom } from './source.ts'
 import { HistoryBeginning } from './walk/history-beginning.ts'
 import { longestOf } from './walk/longest-timeframe.ts'
 import { ReachDoubt } from './walk/reach-doubt.ts'
+import type { WalkDeps, WalkedPage } from './walk/walked-page.ts'
 import { WindowAsker } from './walk/window-asker.ts'
 import { walkTrades } from './walk-trades.ts'
-
-/** One answer of a walk. */
-export type WalkedPage = Readonly<{
-  rows: readonly CandleRow[]
-  /** The part of the range that this answer speaks for: a candle missing here is missing at the source. */
-  answered: AlignedRange
-  /** The source's clock when it answered. */
-  answeredAt: Instant
-  /** How many requests it took since the page before. */
-  requests: number
-}>
-
-export type WalkDeps = AskDeps
 
 /**
  * Walks a range forward, window by window. What a source does not have is believed only when asked twice: what is missing

@@ -61,7 +61,7 @@ function exists(
   return source === undefined || concerned.some(({ markets }) => markets.some((one) => one.source === source))
 }
 
-export function groupByCause(failing: readonly Failing[]): FailureGroup[] {
+function groupByCause(failing: readonly Failing[]): FailureGroup[] {
   const groups = new Map<string, Failing[]>()
   for (const one of failing) {
     // The first error, so that a job stays with its alert while the wording of its error changes.

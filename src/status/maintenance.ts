@@ -16,7 +16,7 @@ import { describeSchedules } from './schedules.ts'
 type Deps = Readonly<{ settings: Settings; pool: Pool; clock: Clock; jobs: readonly AnyJob[] }>
 
 /** A job of the catalog: how it went the last time, and when it is due again. */
-export type JobStatus = Readonly<{
+type JobStatus = Readonly<{
   job: string
   summary: string
   /** How many time tables it has; 0 for one that only runs when it is asked to. */
@@ -32,7 +32,7 @@ export type JobStatus = Readonly<{
   }> | null
 }>
 
-export type ArchiveStatus = Readonly<
+type ArchiveStatus = Readonly<
   Omit<ArchiveSummary, 'newest' | 'lastVerifiedAt' | 'longestUnreadAt'> & {
     newest: Readonly<{ name: string; rows: number; bytes: number; createdAt: string }> | null
     lastVerifiedAt: string | null
@@ -42,7 +42,7 @@ export type ArchiveStatus = Readonly<
   }
 >
 
-export type CheckStatus = Readonly<
+type CheckStatus = Readonly<
   Omit<CheckResult, 'coinIds' | 'checkedAt' | 'problems'> & {
     checkedAt: string
     problems: number

@@ -6,7 +6,7 @@ import { blockingFindings } from './blocking.ts'
 import { type FailingJobStatus, failureMessage, workName } from './failures.ts'
 import { attention, catchingUp, type Finding, note, type OverallState, pathOf } from './finding.ts'
 import { readinessFindings } from './readiness/findings.ts'
-import type { Status } from './status.ts'
+import type { StatusFacts } from './status-facts.ts'
 import { isUsedBy, unreachableFindings } from './unreachable.ts'
 import { counted, lengthInWords } from './words.ts'
 
@@ -20,7 +20,7 @@ export type Overall = Readonly<{
   findings: readonly FindingStatus[]
 }>
 
-export type FindingStatus = Finding &
+type FindingStatus = Finding &
   Readonly<{
     /** Since when it is known; null for what was just found. */
     since: string | null
@@ -28,13 +28,11 @@ export type FindingStatus = Finding &
     path: string
   }>
 
-type Facts = Omit<Status, 'overall'>
-
 /** What a start, or a coin that is new, may take before it is worth a look. */
 const settlingMs = 10 * minute
 
 /** Judges the whole from its parts; the gravest finding gives the state and the sentence. */
-export function evaluate(facts: Facts, settings: Settings, now: Instant): Overall {
+export function evaluate(facts: StatusFacts, settings: Settings, now: Instant): Overall {
   const found = findingsOf(facts, settings, now)
   const findings = [...found, ...ofAlerts(facts, found)].toSorted(byGravity)
   const [gravest, ...others] = findings
@@ -47,7 +45,7 @@ export function evaluate(facts: Facts, settings: Settings, now: Instant): Overal
     : { state, message, others: notes, findings: described }
 }
 
-const describeFinding = (finding: Finding, { alerts }: Facts): FindingStatus => ({
+const describeFinding = (finding: Finding, { alerts }: StatusFacts): FindingStatus => ({
   ...finding,
   since:
     finding.details?.firstAt ??
@@ -60,11 +58,11 @@ const describeFinding = (finding: Finding, { alerts }: Facts): FindingStatus => 
  * Whether nothing can be said of a finding of that key, because what it is read from does not answer: that it is not found
  * does not mean that it is over.
  */
-export const isUnknown = ({ queues, bans }: Facts, key: string): boolean =>
+export const isUnknown = ({ queues, bans }: StatusFacts, key: string): boolean =>
   (queues === null && key.startsWith('queue.')) || (bans === null && key.startsWith('source.'))
 
 /** Everything that is not as it should be, the graver first. */
-export function findingsOf(facts: Facts, settings: Settings, now: Instant): Finding[] {
+export function findingsOf(facts: StatusFacts, settings: Settings, now: Instant): Finding[] {
   return [
     ...blockingFindings(facts.blocking),
     ...readinessFindings(facts.readiness),
@@ -84,13 +82,13 @@ export function findingsOf(facts: Facts, settings: Settings, now: Instant): Find
 const gravity = { note: 0, 'catching-up': 1, attention: 2 }
 const byGravity = (a: Finding, b: Finding): number => gravity[b.state] - gravity[a.state]
 
-const whenAllIsWell = ({ series }: Facts): string =>
+const whenAllIsWell = ({ series }: StatusFacts): string =>
   `Everything is fine: all ${counted(series.length, 'series')} are fresh and complete.`
 
 /** What only the samples of the monitor show, or another process; everything else is judged from what is here. */
 const seenElsewhere = /^(?:database|disk)\.|@/
 
-function ofAlerts({ alerts }: Facts, findings: readonly Finding[]): Finding[] {
+function ofAlerts({ alerts }: StatusFacts, findings: readonly Finding[]): Finding[] {
   const seenHere = new Set(findings.map(({ key }) => key))
   return alerts
     .filter(({ key, resolvedAt }) => resolvedAt === null && seenElsewhere.test(key) && !seenHere.has(key))
@@ -99,10 +97,10 @@ function ofAlerts({ alerts }: Facts, findings: readonly Finding[]): Finding[] {
 
 const unlessResolving = (resolving: boolean): typeof attention => (resolving ? catchingUp : attention)
 
-const isStarting = ({ process: { startedAt } }: Facts, now: Instant): boolean =>
+const isStarting = ({ process: { startedAt } }: StatusFacts, now: Instant): boolean =>
   startedAt !== null && now - Date.parse(startedAt) < settlingMs
 
-function ofFleet({ queues, process, readiness }: Facts): Finding[] {
+function ofFleet({ queues, process, readiness }: StatusFacts): Finding[] {
   if (queues === null) {
     const silent = 'The queue does not answer: see that its PostgreSQL or Redis runs.'
     return readiness.queue.ok ? [attention('queue.silent', silent)] : []
@@ -122,7 +120,7 @@ function ofFleet({ queues, process, readiness }: Facts): Finding[] {
 }
 
 /** One that is asked to slow down mends itself. The banner says until when. */
-function ofBans({ bans }: Facts): Finding[] {
+function ofBans({ bans }: StatusFacts): Finding[] {
   if (bans === null) {
     return [
       attention(
@@ -136,7 +134,7 @@ function ofBans({ bans }: Facts): Finding[] {
   )
 }
 
-function ofSeries(facts: Facts, now: Instant): Finding[] {
+function ofSeries(facts: StatusFacts, now: Instant): Finding[] {
   const { series } = facts
   if (series.length === 0)
     return [attention('coins.none', 'No coin is tracked: `beacon coins add bitcoin` tracks one.')]
@@ -169,15 +167,15 @@ function ofSeries(facts: Facts, now: Instant): Finding[] {
 const seriesThat = (count: number, one: string, many: string): string =>
   count === 1 ? `One series ${one}` : `${counted(count, 'series')} ${many}`
 
-const lengthSeconds = ({ lastOpenTime, lastCloseTime }: Facts['series'][number]): number =>
+const lengthSeconds = ({ lastOpenTime, lastCloseTime }: StatusFacts['series'][number]): number =>
   lastOpenTime === null || lastCloseTime === null
     ? 1
     : (Date.parse(lastCloseTime) - Date.parse(lastOpenTime)) / second
 
-const lagInCandles = (series: Facts['series'][number]): number =>
+const lagInCandles = (series: StatusFacts['series'][number]): number =>
   (series.secondsBehind ?? 0) / lengthSeconds(series)
 
-function ofPrices(facts: Facts, { prices: { every } }: Settings, now: Instant): Finding[] {
+function ofPrices(facts: StatusFacts, { prices: { every } }: Settings, now: Instant): Finding[] {
   const { prices, series } = facts
   const coins = new Set(series.map(({ coinId }) => coinId)).size
   if (coins === 0) return []
@@ -197,7 +195,7 @@ function ofPrices(facts: Facts, { prices: { every } }: Settings, now: Instant): 
 /** That a source has told us to wait is a finding of its own, as long as it stands. */
 const waitingFaults = ['RateLimited', 'Banned', 'Blocked']
 
-function ofFailures(facts: Facts): Finding[] {
+function ofFailures(facts: StatusFacts): Finding[] {
   return facts.failures
     .filter((group) => !group.jobs.every((one) => isReportedBySource(one, group.fault, facts)))
     .map((group) => {
@@ -217,14 +215,14 @@ function ofFailures(facts: Facts): Finding[] {
 function isReportedBySource(
   { subject: { source }, error }: FailingJobStatus,
   fault: string,
-  { bans, unreachable }: Facts,
+  { bans, unreachable }: StatusFacts,
 ): boolean {
   if (waitingFaults.includes(fault)) return (bans ?? []).some((ban) => ban.source === source)
   if (!isUnreachableText(error)) return false
   return unreachable.isNetworkDown || unreachable.sources.some((one) => one.source === source)
 }
 
-function ofTables({ partitions }: Facts): Finding[] {
+function ofTables({ partitions }: StatusFacts): Finding[] {
   const ended = partitions
     .filter(({ newestBound, daysAhead }) => newestBound !== null && daysAhead <= 0)
     .map(({ table }) => table)
@@ -239,7 +237,7 @@ function ofTables({ partitions }: Facts): Finding[] {
 }
 
 /** One for each table and kind: a view over every partition is one matter. */
-function ofHolds({ holds, partitions }: Facts): Finding[] {
+function ofHolds({ holds, partitions }: StatusFacts): Finding[] {
   const found = new Map<string, { first: HoldStatus; names: string[] }>()
   for (const hold of holds) {
     const key = `retention.held ${hold.table} ${hold.kind}`
@@ -261,7 +259,7 @@ function ofHolds({ holds, partitions }: Facts): Finding[] {
   ]
 }
 
-function ofCheck({ checkProblems }: Facts): Finding[] {
+function ofCheck({ checkProblems }: StatusFacts): Finding[] {
   if (checkProblems === null || checkProblems === 0) return []
   return [
     attention(
@@ -277,7 +275,7 @@ function heldText({ name, reason, remedy }: HoldStatus, more: number): string {
   return `Retention cannot delete ${name}${others}: ${reason}${helps}.`
 }
 
-function ofMissing({ series }: Facts): Finding[] {
+function ofMissing({ series }: StatusFacts): Finding[] {
   const missing = series.reduce((sum, { missingCandles }) => sum + missingCandles, 0)
   return missing === 0
     ? []

@@ -36,7 +36,7 @@ export type SourceStatus = Readonly<{
   running: readonly RunningJob[]
 }>
 
-export type RunningJob = Readonly<{
+type RunningJob = Readonly<{
   job: string
   subject: Subject
   startedAt: string | null

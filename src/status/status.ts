@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import { Unavailable } from '../fault.ts'
 import type { Pause } from '../http/pauses.ts'
-import { describeRecordedHold, type HoldStatus } from '../lifecycle/describe-retention.ts'
+import { describeRecordedHold } from '../lifecycle/describe-retention.ts'
 import { day, type Instant, plus, second, toIso } from '../market/instant.ts'
 import type { Engine } from '../queue/engine.ts'
 import type { AnyJob } from '../queue/job.ts'
@@ -19,60 +19,24 @@ import { listIncidents } from '../store/incidents.ts'
 import { listHolds } from '../store/lifecycle/partition-holds.ts'
 import { readLatestPrices } from '../store/prices.ts'
 import { listRuns } from '../store/runs.ts'
-import { describeServer, type ServerDescription } from '../store/server.ts'
+import { describeServer } from '../store/server.ts'
 import { databaseOf } from '../store/transaction.ts'
-import { type AlertStatus, describeAlert } from './alerts.ts'
-import { type BanStatus, describeBan } from './bans.ts'
-import { type BlockingStatus, describeBlocking } from './blocking.ts'
-import { type FailureGroup, readFailures } from './failures.ts'
+import { describeAlert } from './alerts.ts'
+import { describeBan } from './bans.ts'
+import { describeBlocking } from './blocking.ts'
+import { readFailures } from './failures.ts'
 import { evaluate, type Overall } from './overall.ts'
-import { readTables, type TableStatus } from './partitions.ts'
-import { describePrice, type PriceStatus } from './prices.ts'
+import { readTables } from './partitions.ts'
+import { describePrice } from './prices.ts'
 import type { Readiness } from './readiness/readiness.ts'
-import { describeRun, type RunStatus } from './runs.ts'
-import { describeSchedules, type ScheduleStatus } from './schedules.ts'
+import { describeRun } from './runs.ts'
+import { describeSchedules } from './schedules.ts'
 import { readSeries, type SeriesStatus } from './series.ts'
-import { readUnreachable, type UnreachableStatus } from './unreachable.ts'
+import type { StatusFacts } from './status-facts.ts'
+import { readUnreachable } from './unreachable.ts'
 
-export type ProcessStatus = Readonly<{
-  version: string
-  /** null for one that only looks. */
-  startedAt: string | null
-  queueEngine: Engine['kind']
-  database: ServerDescription
-  /** Whether any process of the fleet works on the queues. */
-  hasWorkers: boolean
-}>
-
-/** Everything the status page shows. Instants are ISO text, in UTC. */
-export type Status = Readonly<{
-  generatedAt: string
-  overall: Overall
-  /** Whether this process can do its work, and does it. */
-  readiness: Readiness
-  /** Sessions of other programs that ours wait for. */
-  blocking: readonly BlockingStatus[]
-  /** Sources that get no connection. */
-  unreachable: UnreachableStatus
-  /** null when the store of the request budget does not answer. */
-  bans: readonly BanStatus[] | null
-  /** Those that are open, the newest first, and after them those of the last day. */
-  alerts: readonly AlertStatus[]
-  series: readonly SeriesStatus[]
-  prices: readonly PriceStatus[]
-  runs: readonly RunStatus[]
-  /** Jobs that fail, by cause, until each has run well or no longer exists. */
-  failures: readonly FailureGroup[]
-  /** null when the queue does not answer. */
-  queues: readonly QueueCounts[] | null
-  jobs: readonly ScheduleStatus[]
-  partitions: readonly TableStatus[]
-  /** Partitions that are older than they are kept and could not be deleted. */
-  holds: readonly HoldStatus[]
-  /** How many differences the last check of all rows and files has found; null where there was none. */
-  checkProblems: number | null
-  process: ProcessStatus
-}>
+/** Everything the status page shows. */
+export type Status = StatusFacts & Readonly<{ overall: Overall }>
 
 export type StatusDeps = Readonly<{
   settings: Settings
@@ -130,7 +94,7 @@ export async function gatherStatus(deps: StatusDeps): Promise<Status> {
 }
 
 /** All of the status but the judgement on it. */
-export async function gatherFacts(deps: StatusDeps): Promise<Omit<Status, 'overall'>> {
+export async function gatherFacts(deps: StatusDeps): Promise<StatusFacts> {
   const { settings, pool, clock, jobs, startedAt } = deps
   const db = databaseOf(pool)
   const now = clock.now()

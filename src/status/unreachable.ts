@@ -60,5 +60,5 @@ export function unreachableFindings({ isNetworkDown, sources }: UnreachableStatu
   )
 }
 
-export const unusedFinding = (source: string, reason: string): Finding =>
+const unusedFinding = (source: string, reason: string): Finding =>
   note(`source.unreachable ${source}`, `${reason}; no candle of a tracked coin comes from ${source}.`)

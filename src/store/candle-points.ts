@@ -7,7 +7,7 @@ import { fromMs } from './multirange.ts'
 import type { Database } from './transaction.ts'
 
 /** One candle of a chart, made of one or several of the table. */
-export type CandlePoint = Readonly<{
+type CandlePoint = Readonly<{
   openTime: Instant
   open: Decimal
   high: Decimal

@@ -51,10 +51,6 @@ export const addAccounting = (a: Accounting, b: Accounting): Accounting => ({
   quarantined: a.quarantined + b.quarantined,
 })
 
-/** Writes one answer, as `loadBatches` does. */
-export const loadCandles = async (tx: Transaction, batch: CandleBatch): Promise<Accounting> =>
-  (await loadBatches(tx, [batch])).reduce(addAccounting, nothingReceived)
-
 /**
  * Writes answers: their candles, the values they replaced, the rows that were not believed, and the coverage of all of
  * it. Loading the same answers again changes nothing. The partitions must be there; `partitions` are those that may

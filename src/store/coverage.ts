@@ -21,7 +21,7 @@ export type CoverageState = (typeof coverageStates)[number]
  * close. The other two, parts of `no-trades` and `refused`: not asked about since the candles were a day, or a month,
  * old. What was found when it was older needs no second look, so that these stay small.
  */
-export const pendingStates = ['provisional', 'recheck-after-day', 'recheck-after-month'] as const
+const pendingStates = ['provisional', 'recheck-after-day', 'recheck-after-month'] as const
 export type PendingState = (typeof pendingStates)[number]
 
 /** How old a candle is, counted from its close, when its absence is looked at once more, in milliseconds. */
@@ -80,21 +80,10 @@ export async function lockSeries(db: Database, series: readonly Omit<Series, 'so
   )
 }
 
-/** Adds one answer's findings to the ledger, in the transaction that writes the candles they speak of. */
-export async function writeCoverage(
-  db: Database,
-  series: Series,
-  findings: Findings,
-  now: Instant,
-): Promise<void> {
-  await lockSeries(db, [series])
-  await writeCoverages(db, [{ series, findings }], now)
-}
-
 /**
- * The same for the answers of many series in one statement; of the same series, the later answer counts. The caller's
+ * Writes the coverage of the answers of many series in one statement, in the transaction that writes their candles. The
  * transaction holds `lockSeries` of all of them. A later finding replaces an earlier one, and a candle in the table
- * outweighs both. What is known already is not written.
+ * outweighs both. Known coverage is not written again.
  */
 export async function writeCoverages(
   db: Database,

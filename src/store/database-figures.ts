@@ -118,10 +118,10 @@ async function readStatements(db: Database, place: string, most: number): Promis
 }
 
 /** An index of ours: how large, and how often it was used since the statistics began. */
-export type IndexUse = Readonly<{ table: string; index: string; bytes: number; scans: number }>
+type IndexUse = Readonly<{ table: string; index: string; bytes: number; scans: number }>
 
 /** A table that is often read from end to end, which an index may be missing on. */
-export type TableScans = Readonly<{ table: string; tableScans: number; indexScans: number; rowsRead: number }>
+type TableScans = Readonly<{ table: string; tableScans: number; indexScans: number; rowsRead: number }>
 
 export type IndexUsage = Readonly<{
   /** When the server began to count anew; undefined where it never did. */

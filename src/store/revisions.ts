@@ -6,7 +6,7 @@ import type { Range } from '../market/range.ts'
 import type { Series } from './coverage.ts'
 import { type Database, withFaults } from './transaction.ts'
 
-export type CandleValues = Omit<Candle, 'openTime'>
+type CandleValues = Omit<Candle, 'openTime'>
 
 /** A stored candle that its source changed: its values before and after, and the run that brought the change. */
 export type Revision = Readonly<{

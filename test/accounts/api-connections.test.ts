@@ -11,8 +11,8 @@ import {
 import { registerUser } from '../../src/accounts/users.ts'
 import { Unreadable } from '../../src/encryption/unreadable.ts'
 import { InvalidInput } from '../../src/fault.ts'
-import { fixedClock } from '../../src/runtime/clock.ts'
 import { createTestDatabase, servers, type TestDatabase } from '../support/database.ts'
+import { fixedClock } from '../support/fixed-clock.ts'
 import { aUser, reachOf } from './reaching.ts'
 
 const aConnection = (more: Partial<ApiConnectionFields> = {}): ApiConnectionFields => ({

@@ -1,8 +1,8 @@
 import type { Pool } from 'pg'
 import type { NewUser } from '../../src/accounts/users.ts'
 import type { KeyRing } from '../../src/encryption/key-ring.ts'
-import { fixedClock } from '../../src/runtime/clock.ts'
 import { ringOf } from '../encryption/rings.ts'
+import { fixedClock } from '../support/fixed-clock.ts'
 
 /** What the account functions are handed, at a fixed time. */
 export const reachOf = (pool: Pool, ring: KeyRing = ringOf('new', 'old')) => ({

@@ -11,10 +11,10 @@ import {
 } from '../../src/accounts/users.ts'
 import { Unreadable } from '../../src/encryption/unreadable.ts'
 import { InvalidInput } from '../../src/fault.ts'
-import { fixedClock } from '../../src/runtime/clock.ts'
 import { withUser } from '../../src/store/acting.ts'
 import { ringOf } from '../encryption/rings.ts'
 import { createTestDatabase, servers, type TestDatabase } from '../support/database.ts'
+import { fixedClock } from '../support/fixed-clock.ts'
 import { aUser, reachOf } from './reaching.ts'
 
 describe.each(servers)('users on $server', ({ clusterUrl }) => {

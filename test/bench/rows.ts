@@ -4,7 +4,7 @@ import { type Cost, type Findings, medianCost, rounds, scale } from './measure.t
 import { type Memory, mostMegabytes } from './memory.ts'
 
 /** `speed`: so many times as fast as the baseline, at least. `time`: so many times as long, at most. Some are only told. */
-export type Target = Readonly<{ speed: number } | { time: number }> | undefined
+type Target = Readonly<{ speed: number } | { time: number }> | undefined
 
 /** One line of the table: what we do, held against a baseline that ran in the same rounds. */
 export type Row = Readonly<{

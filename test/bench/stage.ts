@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Pool } from 'pg'
-import { day, plus, toInstant, toIso } from '../../src/market/instant.ts'
+import { toInstant, toIso } from '../../src/market/instant.ts'
 import type { Range } from '../../src/market/range.ts'
 import { floorTo } from '../../src/market/timeframe.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
@@ -73,6 +73,3 @@ export async function reset(
   await ensurePartitions(pool, table, partitionsOf(table, range), settings.database.lockTimeout)
   await pool.query('checkpoint')
 }
-
-/** Whole days from the start of the benches. */
-export const benchDays = (days: number): Range => ({ from: benchStart, to: plus(benchStart, days * day) })

@@ -191,9 +191,8 @@ describe.concurrent.each(engines)('backfill on %s', (engine) => {
     site.exchange.setFaults(stallAtThirdPages)
     const running = site.start(fortnightOf('bitcoin'))
     await untilStalled(site)
-    const { code, stderr, stdout, tookMs } = await running.stop('SIGINT')
+    const { code, stderr, stdout } = await running.stop('SIGINT')
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
-    expect(tookMs).toBeLessThan(5_000)
     expect(stderr.split('\n').slice(-2)).toEqual([
       'error: stopped; what was loaded stays, and the same command goes on from there',
       '',

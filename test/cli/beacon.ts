@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { systemClock } from '../../src/runtime/clock.ts'
 import { type AskedLine, type EndedLine, runInOneProcess } from './line-runner.ts'
 
 const program = fileURLToPath(new URL('../../dist/beacon.js', import.meta.url))
@@ -10,7 +9,7 @@ const program = fileURLToPath(new URL('../../dist/beacon.js', import.meta.url))
 export type Variables = Readonly<Record<string, string>>
 
 /** How a command ended. `code` is null where a signal ended it. */
-export type Ended = Readonly<{ code: number | null; stdout: string; stderr: string; tookMs: number }>
+type Ended = Readonly<{ code: number | null; stdout: string; stderr: string }>
 
 /** A command that runs as a user's would, in a process of its own. */
 export type Running = Readonly<{
@@ -20,7 +19,7 @@ export type Running = Readonly<{
   ended: Promise<Ended>
   /** Reads its standard output no more, as `head` does. */
   closeOutput(): void
-  /** Sends the signal; `tookMs` of what it returns counts from there. */
+  /** Sends the signal. */
   stop(signal: NodeJS.Signals): Promise<Ended>
 }>
 
@@ -74,7 +73,6 @@ function asked(line: Line, variables: Variables): AskedLine {
 const ownVariables = (): Variables => ({ PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' })
 
 function start(args: readonly string[], variables: Variables): Running {
-  const startedAt = systemClock.now()
   const child = spawn(process.execPath, [program, ...args], {
     env: { ...ownVariables(), ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -88,11 +86,7 @@ function start(args: readonly string[], variables: Variables): Running {
   })
   // `close`, unlike `exit`, comes after the last output.
   const ended = once(child, 'close').then(
-    ([code]: (number | null)[]): Ended => ({
-      code: code ?? null,
-      ...texts,
-      tookMs: systemClock.now() - startedAt,
-    }),
+    ([code]: (number | null)[]): Ended => ({ code: code ?? null, ...texts }),
   )
   return {
     pid: child.pid ?? 0,
@@ -101,10 +95,8 @@ function start(args: readonly string[], variables: Variables): Running {
     ended,
     closeOutput: () => child.stdout.destroy(),
     stop: async (signal) => {
-      const from = systemClock.now()
       child.kill(signal)
-      const end = await ended
-      return { ...end, tookMs: systemClock.now() - from }
+      return ended
     },
   }
 }

@@ -3,9 +3,8 @@ import { once } from 'node:events'
 import { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { scriptFile } from '../support/scripts.ts'
-import type { Variables } from './beacon.ts'
 
-export type AskedLine = Readonly<{ args: readonly string[]; variables: Variables }>
+export type AskedLine = Readonly<{ args: readonly string[]; variables: Readonly<Record<string, string>> }>
 
 /** `code` is the exit status that a process of its own would have ended with. */
 export type EndedLine = Readonly<{ code: number; stdout: string; stderr: string }>

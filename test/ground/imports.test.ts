@@ -50,7 +50,9 @@ const layers: readonly (readonly string[])[] = [
 ]
 
 /** These know nothing of the rest, and all the rest is handed them. */
-const forEverybody = ['clock', 'log', 'redaction', 'release', 'trace'].map((name) => `src/runtime/${name}.ts`)
+const forEverybody = ['clock', 'joined-signal', 'log', 'redaction', 'release', 'trace'].map(
+  (name) => `src/runtime/${name}.ts`,
+)
 
 /** Two names of one thing, the second the door of the first. */
 const together: readonly (readonly [string, string])[] = [
@@ -90,6 +92,50 @@ describe('the direction of imports', () => {
     const deepest = layers.findIndex((places) => places.includes('src/settings'))
     const tooDeep = known.filter(({ target }) => !forEverybody.includes(target) && layerOf(target) > deepest)
     expect(tooDeep.map(reported)).toEqual([])
+  })
+})
+
+/** The imports from one file back to itself, each file once; undefined where there are none. */
+function cycleFrom(file: string, graph: ReadonlyMap<string, readonly string[]>): string[] | undefined {
+  const cameFrom = new Map<string, string>()
+  const waiting = [file]
+  for (const current of waiting) {
+    for (const target of graph.get(current) ?? []) {
+      if (target === file) return wayTo(current, cameFrom)
+      if (cameFrom.has(target)) continue
+      cameFrom.set(target, current)
+      waiting.push(target)
+    }
+  }
+  return undefined
+}
+
+const wayTo = (file: string, cameFrom: ReadonlyMap<string, string>): string[] => {
+  const before = cameFrom.get(file)
+  return [...(before === undefined ? [] : wayTo(before, cameFrom)), file]
+}
+
+const graphOf = (all: readonly Import[]): ReadonlyMap<string, readonly string[]> => {
+  const files = [...new Set(all.map(({ file }) => file))]
+  return new Map(
+    files.map((name) => [name, all.filter(({ file }) => file === name).map(({ target }) => target)]),
+  )
+}
+
+describe('cycles of imports', () => {
+  test('there are none, of types neither', () => {
+    const graph = graphOf([...imports, ...filesBelow(['test'], '.ts').flatMap(importsOf)].filter(isOurs))
+    expect([...graph.keys()].flatMap((file) => cycleFrom(file, graph)?.join(' → ') ?? [])).toEqual([])
+  })
+
+  test('one through three files is found, with its way', () => {
+    const graph = new Map([
+      ['a', ['b']],
+      ['b', ['x', 'c']],
+      ['c', ['a']],
+    ])
+    expect(cycleFrom('a', graph)).toEqual(['a', 'b', 'c'])
+    expect(cycleFrom('x', graph)).toBeUndefined()
   })
 })
 

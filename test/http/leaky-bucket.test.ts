@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest'
-import type { BudgetStore } from '../../src/http/bucket-store.ts'
 import { type LeakyBucket, openLeakyBucket } from '../../src/http/leaky-bucket.ts'
+import type { BudgetStore } from '../../src/http/open-bucket-store.ts'
 import type { Pace } from '../../src/http/pace.ts'
 import { openPauses } from '../../src/http/pauses.ts'
 import type { Lane } from '../../src/http/request.ts'

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import type { BudgetStore } from '../../src/http/bucket-store.ts'
+import type { BudgetStore } from '../../src/http/open-bucket-store.ts'
 import { type engines, redisUrl, test as withDatabase } from '../support/database.ts'
 
 /** `test` with two connections to one store of that kind: two processes of the fleet. */

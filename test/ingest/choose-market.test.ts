@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { chooseMarket } from '../../src/ingest/choose-market.ts'
-import type { ListedMarket } from '../../src/sources/source.ts'
+import type { ListedMarket } from '../../src/sources/listing/listed-market.ts'
 
 const market = (base: string, quote: string, parts: Partial<ListedMarket> = {}): ListedMarket => ({
   symbol: `${base}-${quote}`,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { candidatesFor, provenSuccessor } from '../../src/ingest/successor.ts'
 import { day, plus } from '../../src/market/instant.ts'
-import type { ListedMarket } from '../../src/sources/source.ts'
+import type { ListedMarket } from '../../src/sources/listing/listed-market.ts'
 import type { MarketLife } from '../../src/store/instruments.ts'
 import type { KnownMarket } from '../../src/store/listed-markets.ts'
 import { at } from '../store/loading.ts'

@@ -13,18 +13,18 @@ import { findMarket } from '../../src/replay/markets.ts'
 import type { Context } from '../../src/runtime/context.ts'
 import { SeriesRanges } from '../../src/runtime/series-ranges.ts'
 import { baseUrlVariables } from '../../src/settings/base-url-variable.ts'
-import { readEnvironment } from '../../src/settings/environment.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
 import { trackMarket, upsertCoin } from '../../src/store/coins.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { recordingLog } from '../queue/fleet.ts'
 import { halfPast, type Playing, play } from '../replay/playing.ts'
+import { readEnvironment } from '../support/read-environment.ts'
 
 const defaults = readSettings({})
 /** A loaded machine takes seconds for an answer: that makes no source a slow one. */
 const candles = { ...defaults.candles, retryPolicy: minute }
 
-export type Enqueued = Readonly<{ jobName: string; payloads: readonly object[] }>
+type Enqueued = Readonly<{ jobName: string; payloads: readonly object[] }>
 
 /** All that a job reaches, on a real database and a replayed exchange whose clock stands in the test's hand. */
 export type Working = Readonly<{

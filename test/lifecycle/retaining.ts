@@ -24,7 +24,7 @@ const midnight = toInstant(Math.floor(now / day) * day)
 /** A midnight before the last one. */
 export const daysAgo = (days: number): AlignedInstant => plus(midnight, -days * day)
 
-export const priceTable = { name: 'market_data', length: 'day' } as const
+const priceTable = { name: 'market_data', length: 'day' } as const
 export const pricePartition = (days: number): string => partitionAt(priceTable, daysAgo(days)).name
 export const minutePartition = (days: number): string =>
   partitionAt({ name: 'ohlcv_data_1m', length: 'day' }, daysAgo(days)).name
@@ -71,7 +71,7 @@ export async function freshData(pool: Pool, coinId: string): Promise<void> {
 }
 
 /** As if the summary had been refreshed since the last midnight. */
-export const summarised = (pool: Pool): Promise<void> =>
+const summarised = (pool: Pool): Promise<void> =>
   recordRefresh(databaseOf(pool), {
     view: 'daily_price_summary',
     refreshedAt: now,

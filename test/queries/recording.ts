@@ -10,7 +10,7 @@ export type Statement = Readonly<{ text: string; values: readonly unknown[] }>
  * A node of a plan that reads a relation or an index. `rows` is how many it read, in all its `loops`; one with 0 loops was
  * planned and never run.
  */
-export type Scan = Readonly<{
+type Scan = Readonly<{
   type: string
   relation: string | undefined
   index: string | undefined

@@ -4,7 +4,7 @@ import { floorTo } from '../../src/market/timeframe.ts'
 import { ok, WrittenNumber } from '../../src/replay/answer.ts'
 import type { Endpoint } from '../../src/replay/endpoint.ts'
 import type { When } from '../../src/replay/faults.ts'
-import type { InjectedFault } from '../../src/replay/injected-faults.ts'
+import type { InjectedFault } from '../../src/replay/injected-fault.ts'
 import { outageOf2018 } from '../../src/replay/outage.ts'
 import { halfPast, json, type Playing, play, type Reported, rowsOf } from './playing.ts'
 

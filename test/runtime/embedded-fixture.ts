@@ -18,10 +18,10 @@ type Credentials = Readonly<{ uid: number; gid: number }>
 
 export const isRoot = process.getuid?.() === 0
 export const log = openLog({ level: 'warn', pretty: false })
-export const checkout = fileURLToPath(new URL('../..', import.meta.url))
+const checkout = fileURLToPath(new URL('../..', import.meta.url))
 
 /** A folder that every account may enter; the next run removes what a killed one left. */
-export async function enterableFolder(parent: string): Promise<string> {
+async function enterableFolder(parent: string): Promise<string> {
   const folder = await mkdtemp(join(parent, `beacon-test-${process.pid}-embedded-`))
   await chmod(folder, 0o755)
   return folder

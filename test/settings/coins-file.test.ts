@@ -3,7 +3,7 @@ import { marketKey } from '../../src/market/market-key.ts'
 import { readSettings } from '../../src/settings.ts'
 import { isSourceId, sources } from '../../src/sources/catalog.ts'
 import { assetOf } from '../../src/sources/listing/asset-names.ts'
-import type { ListedMarket } from '../../src/sources/source.ts'
+import type { ListedMarket } from '../../src/sources/listing/listed-market.ts'
 import { at, recorded } from '../sources/recorded.ts'
 
 const { coins } = readSettings({})

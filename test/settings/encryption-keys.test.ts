@@ -2,8 +2,8 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { InvalidInput } from '../../src/fault.ts'
 import { newEncryptionKeyEntry, newEncryptionKeyId } from '../../src/settings/encryption-keys.ts'
-import { readEnvironment } from '../../src/settings/environment.ts'
 import { readSettings } from '../../src/settings.ts'
+import { readEnvironment } from '../support/read-environment.ts'
 
 const base64Of = (byte: number, length = 32): string => Buffer.alloc(length, byte).toString('base64')
 const read = (keys: string) => readEnvironment({ BEACON_ENCRYPTION_KEYS: keys })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { InvalidInput } from '../../src/fault.ts'
-import { readEnvironment } from '../../src/settings/environment.ts'
+import { readEnvironment } from '../support/read-environment.ts'
 
 test('nothing set is the embedded engines, on loopback, within the budget', () => {
   expect(readEnvironment({})).toEqual({

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { readEnvironment } from '../../src/settings/environment.ts'
 import { trackedCoin } from '../../src/settings/schema.ts'
 import { anySourceId, isCcxtSourceId } from '../../src/settings/source-ids.ts'
+import { readEnvironment } from '../support/read-environment.ts'
 
 describe('the id of a source', () => {
   test('is one of ours, or an exchange by its name in ccxt', () => {

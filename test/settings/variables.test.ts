@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { InvalidInput } from '../../src/fault.ts'
-import { readEnvironment } from '../../src/settings/environment.ts'
+import { readEnvironment } from '../support/read-environment.ts'
 
 describe('a variable that would do nothing', () => {
   test.for([

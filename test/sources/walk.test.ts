@@ -10,7 +10,8 @@ import { type AlignedRange, candleCount, union } from '../../src/market/range.ts
 import { isTimeframe, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import { binance } from '../../src/sources/binance.ts'
 import type { AnswerRow, CandleEndpoint, CandleQuery, CandleSource } from '../../src/sources/source.ts'
-import { type WalkedPage, walkCandles } from '../../src/sources/walk.ts'
+import type { WalkedPage } from '../../src/sources/walk/walked-page.ts'
+import { walkCandles } from '../../src/sources/walk.ts'
 import { plus } from '../support/at.ts'
 import { at } from './recorded.ts'
 

@@ -13,7 +13,6 @@ import {
   addAccounting,
   type CandleBatch,
   loadBatches,
-  loadCandles,
   nothingReceived,
   readCandles,
 } from '../../src/store/candles.ts'
@@ -35,6 +34,7 @@ import {
   candlesIn,
   endSession,
   load,
+  loadCandles,
   minutes,
   now,
   pidOf,

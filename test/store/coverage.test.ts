@@ -10,7 +10,6 @@ import {
   lockSeries,
   readCoverage,
   type Series,
-  writeCoverage,
   writeCoverages,
 } from '../../src/store/coverage.ts'
 import { summarizeCoverage } from '../../src/store/coverage-summary.ts'
@@ -19,7 +18,19 @@ import { readUnresolvedOf } from '../../src/store/series-coverage.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
-import { aBatch, aCandle, aCoin, aSeries, candlesIn, load, minutes, now, start, waiting } from './loading.ts'
+import {
+  aBatch,
+  aCandle,
+  aCoin,
+  aSeries,
+  candlesIn,
+  load,
+  minutes,
+  now,
+  start,
+  waiting,
+  writeCoverage,
+} from './loading.ts'
 
 const nothing: Findings = { stored: [], 'no-trades': [], refused: [] }
 

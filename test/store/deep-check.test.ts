@@ -2,7 +2,7 @@ import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { hour, toIso } from '../../src/market/instant.ts'
 import type { AlignedRange } from '../../src/market/range.ts'
-import { type Series, writeCoverage } from '../../src/store/coverage.ts'
+import type { Series } from '../../src/store/coverage.ts'
 import { repairStates } from '../../src/store/coverage-states.ts'
 import {
   checkDeeply,
@@ -14,7 +14,7 @@ import { readUnresolvedOf } from '../../src/store/series-coverage.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
-import { aBatch, aCoin, aSeries, candlesIn, load, minutes, now, start } from './loading.ts'
+import { aBatch, aCoin, aSeries, candlesIn, load, minutes, now, start, writeCoverage } from './loading.ts'
 
 const day = 24 * 60
 

@@ -3,15 +3,16 @@ import type { Pool, PoolClient } from 'pg'
 import { expect } from 'vitest'
 import type { AlignedCandle } from '../../src/market/candle.ts'
 import { toDecimal } from '../../src/market/decimal.ts'
+import type { Instant } from '../../src/market/instant.ts'
 import type { AlignedRange } from '../../src/market/range.ts'
 import { type AlignedInstant, floorTo, timeframeMs } from '../../src/market/timeframe.ts'
 import { encodeCandles } from '../../src/store/candle-rows-writer.ts'
-import { type Accounting, type CandleBatch, loadCandles } from '../../src/store/candles.ts'
+import { type Accounting, type CandleBatch, loadBatches, nothingReceived } from '../../src/store/candles.ts'
 import { upsertCoin } from '../../src/store/coins.ts'
-import type { Series } from '../../src/store/coverage.ts'
+import { type Findings, lockSeries, type Series, writeCoverages } from '../../src/store/coverage.ts'
 import { withPartitions } from '../../src/store/partition-cache.ts'
 import { candleTable } from '../../src/store/partitions.ts'
-import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { type Database, databaseOf, inTransaction, type Transaction } from '../../src/store/transaction.ts'
 import { at, plus } from '../support/at.ts'
 
 export { at }
@@ -81,6 +82,23 @@ export function aBatch(
     runId: randomUUID(),
     ...parts,
   }
+}
+
+/** Writes one answer. */
+export async function loadCandles(tx: Transaction, batch: CandleBatch): Promise<Accounting> {
+  const [accounting] = await loadBatches(tx, [batch])
+  return accounting ?? nothingReceived
+}
+
+/** Writes the coverage of one answer. */
+export async function writeCoverage(
+  db: Database,
+  series: Series,
+  findings: Findings,
+  now: Instant,
+): Promise<void> {
+  await lockSeries(db, [series])
+  await writeCoverages(db, [{ series, findings }], now)
 }
 
 /** Makes the partitions and loads one answer in a transaction of its own. */

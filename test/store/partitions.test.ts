@@ -4,7 +4,7 @@ import { Misconfigured, Unavailable } from '../../src/fault.ts'
 import { type Instant, plus, toIso } from '../../src/market/instant.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../../src/market/timeframe.ts'
 import { readSettings } from '../../src/settings.ts'
-import { loadCandles, readCandles } from '../../src/store/candles.ts'
+import { readCandles } from '../../src/store/candles.ts'
 import { ensurePartitions } from '../../src/store/create-partitions.ts'
 import { listPartitions, measurePartitions } from '../../src/store/lifecycle/list-partitions.ts'
 import { partitionsAheadOf, readPartitionsAhead } from '../../src/store/lifecycle/partitions-ahead.ts'
@@ -19,7 +19,19 @@ import {
 } from '../../src/store/partitions.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { test } from '../support/database.ts'
-import { aBatch, aCandle, aCoin, aSeries, at, candlesIn, load, minutes, start, waiting } from './loading.ts'
+import {
+  aBatch,
+  aCandle,
+  aCoin,
+  aSeries,
+  at,
+  candlesIn,
+  load,
+  loadCandles,
+  minutes,
+  start,
+  waiting,
+} from './loading.ts'
 
 const prices = (length: 'day' | 'month' | 'year') => ({ name: 'market_data', length })
 const minuteTable = candleTable('1m', 'day')

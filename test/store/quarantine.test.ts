@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { type Instant, minute } from '../../src/market/instant.ts'
-import { writeCoverage } from '../../src/store/coverage.ts'
 import { reasonKind } from '../../src/store/quarantine/repeated-rejections.ts'
 import {
   discard,
@@ -16,7 +15,7 @@ import {
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'
-import { aCandle, aCoin, aSeries, minutes, now } from './loading.ts'
+import { aCandle, aCoin, aSeries, minutes, now, writeCoverage } from './loading.ts'
 
 const resolving = { by: 'ada', now }
 

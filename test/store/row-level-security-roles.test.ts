@@ -1,14 +1,12 @@
 import { runMigrations } from 'bullmq'
 import { describe, expect } from 'vitest'
 import { toDecimal } from '../../src/market/decimal.ts'
-
-import { loadCandles } from '../../src/store/candles.ts'
 import { trackConfigured, upsertCoin } from '../../src/store/coins.ts'
 import { loadPrices } from '../../src/store/prices.ts'
 import { finishRun, startRun } from '../../src/store/runs.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { plus } from '../support/at.ts'
-import { aBatch, aCandle, now, start } from './loading.ts'
+import { aBatch, aCandle, loadCandles, now, start } from './loading.ts'
 import { aRowOf, logsOfUsers, tablesOfUsers } from './row-level-security-rows.ts'
 import {
   deleteFrom,

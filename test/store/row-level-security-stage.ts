@@ -78,7 +78,7 @@ export async function createOwnedDatabase(clusterUrl: string): Promise<OwnedData
 const day = toInstant(Date.parse('2024-03-01T00:00:00Z'))
 
 /** Makes the leaves of the first day of March 2024, as the owner of the tables. */
-export async function createPartitions({ ownersPool }: OwnedDatabase): Promise<void> {
+async function createPartitions({ ownersPool }: OwnedDatabase): Promise<void> {
   for (const table of [candleTable('1m', 'day'), { name: 'market_data', length: 'day' } as const]) {
     await ensurePartitions(ownersPool, table, [partitionAt(table, day)], 2_000)
   }

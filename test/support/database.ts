@@ -55,7 +55,7 @@ async function createDatabaseFrom(source: string, clusterUrl: string): Promise<T
   const name = `test_${randomUUID().replaceAll('-', '')}`
   await onCluster(clusterUrl, async (client) => {
     await client.query('select pg_advisory_lock($1)', [cloneLock])
-    await client.query(`create database ${name} template ${source} owner ${owner}`)
+    await client.query(`create database ${name} template ${source} owner ${owner} strategy file_copy`)
   })
   const url = new URL(clusterUrl)
   url.pathname = `/${name}`

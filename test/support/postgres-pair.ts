@@ -8,7 +8,7 @@ import { startPostgres } from './installed-postgres.ts'
 import { memoryFolder } from './memory-folder.ts'
 
 /** One of two servers, of which one streams to the other. */
-export type PairedServer = Readonly<{
+type PairedServer = Readonly<{
   port: number
   url(database?: string): string
   query(statement: string): Promise<unknown[]>

@@ -1,5 +1,5 @@
 /** One line of Prometheus's text format. */
-export type ExposedSample = Readonly<{
+type ExposedSample = Readonly<{
   name: string
   labels: Readonly<Record<string, string>>
   value: number

@@ -10,6 +10,7 @@ import { systemClock } from '../../src/runtime/clock.ts'
 import { readReadiness } from '../../src/status/readiness/readiness.ts'
 import { listCoins, trackMarket } from '../../src/store/coins.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { recordingLog } from '../queue/fleet.ts'
 import { proxyTo } from '../queue/proxy.ts'
 import { engines, redisUrl } from '../support/database.ts'
 import { ask } from './asking.ts'
@@ -93,7 +94,10 @@ test('a database that is gone is told without its address', async ({ engine, onT
   expect(text).not.toMatch(/secret|127\.0\.0\.1/)
 })
 
-test('a database that never answers is told within five seconds', async ({ engine, onTestFinished }) => {
+test('a database that never answers is reported when the limit of the check is over, before the connection gives up', async ({
+  engine,
+  onTestFinished,
+}) => {
   const silentServer = createServer().listen(0, '127.0.0.1')
   await once(silentServer, 'listening')
   const address = silentServer.address()
@@ -107,17 +111,21 @@ test('a database that never answers is told within five seconds', async ({ engin
     await pool.end()
     silentServer.close()
   })
-  await using web = await serve({ database: { pool }, engine })
-  const startedAt = performance.now()
+  const log = recordingLog()
+  await using web = await serve({ database: { pool }, engine }, { log })
   const { status, checks } = await readiness(web.url)
-  expect(performance.now() - startedAt).toBeLessThan(5_000)
+  expect(log.events).toContainEqual({
+    level: 'warn',
+    event: 'health.not-ready',
+    fields: { check: 'database', reason: 'the database does not answer within 4 s' },
+  })
   expect(status).toBe('not ready')
   expect(checks.database.ok).toBe(false)
   expect(checks.queue).toEqual({ ok: true })
 })
 
 describe.concurrent.each(engines)('a queue on %s', (kind) => {
-  test('that is gone is reported within five seconds, and its schedule with it', async ({ database }) => {
+  test('that does not answer is reported, and its schedule with it', async ({ database }) => {
     const proxy = await proxyTo(kind === 'redis' ? (redisUrl ?? '') : database.url)
     await proxy.open()
     const engine = await openEngine({
@@ -130,9 +138,7 @@ describe.concurrent.each(engines)('a queue on %s', (kind) => {
       await using web = await serve({ database, engine })
       expect((await readiness(web.url)).checks.queue).toEqual({ ok: true })
       await proxy.close()
-      const startedAt = performance.now()
       const { status, checks } = await readiness(web.url)
-      expect(performance.now() - startedAt).toBeLessThan(5_000)
       expect(status).toBe('not ready')
       expect(checks).toMatchObject({
         database: { ok: true },

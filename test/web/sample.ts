@@ -4,12 +4,13 @@ import { hour, type Instant, minute, second, toIso } from '../../src/market/inst
 import { floorTo, type Timeframe, timeframeMs, timeframes } from '../../src/market/timeframe.ts'
 import type { Settings } from '../../src/settings.ts'
 import { trackConfigured } from '../../src/store/coins.ts'
-import { type Series, writeCoverage } from '../../src/store/coverage.ts'
+import type { Series } from '../../src/store/coverage.ts'
 import { ensurePartitions } from '../../src/store/create-partitions.ts'
 import { partitionedTables, partitionsAhead } from '../../src/store/partitions.ts'
 import { loadPrices } from '../../src/store/prices.ts'
 import { finishRun, type RunEnd, startRun } from '../../src/store/runs.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
+import { writeCoverage } from '../store/loading.ts'
 import { plus } from '../support/at.ts'
 
 /** Follows the configured coins and makes the partitions of `now`. */

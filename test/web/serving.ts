@@ -3,11 +3,11 @@ import { type Instant, toInstant } from '../../src/market/instant.ts'
 import { type Engine, openEngine } from '../../src/queue/engine.ts'
 import { type Clock, systemClock } from '../../src/runtime/clock.ts'
 import { type Log, openLog } from '../../src/runtime/log.ts'
-import { readEnvironment } from '../../src/settings/environment.ts'
 import { readSettings, type Settings } from '../../src/settings.ts'
 import type { Readiness } from '../../src/status/readiness/readiness.ts'
 import { openWeb, type Web, type WebOptions } from '../../src/web/server.ts'
 import { redisUrl, type TestDatabase, test as withDatabase } from '../support/database.ts'
+import { readEnvironment } from '../support/read-environment.ts'
 
 export const silent: Log = openLog({ level: 'silent', pretty: false })
 

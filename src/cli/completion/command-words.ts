@@ -22,7 +22,7 @@ export type OptionWords = Readonly<{
 }>
 
 /** An argument; a variadic one holds its place and all after it. */
-export type PlaceWords = Readonly<{ isVariadic: boolean; values: Values }>
+type PlaceWords = Readonly<{ isVariadic: boolean; values: Values }>
 
 /** A command by the words that lead to it; the program itself has none. */
 export type CommandWords = Readonly<{

@@ -6,7 +6,7 @@ import type { Releases } from '../../runtime/release.ts'
 import type { Settings } from '../../settings.ts'
 
 /** `error`: something is wrong, and stays so until somebody mends it. `warning`: worth knowing. */
-export type Severity = 'error' | 'warning'
+type Severity = 'error' | 'warning'
 
 export type Finding = Readonly<{
   severity: Severity

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 
 /** What is asked for where no option has it. `fallback` is what an empty answer means. */
-export type Question = Readonly<{ text: string; fallback: string }>
+type Question = Readonly<{ text: string; fallback: string }>
 
 export type Ask = (question: Question) => Promise<string>
 

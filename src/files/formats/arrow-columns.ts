@@ -3,7 +3,7 @@ import { Misconfigured } from '../../fault.ts'
 import type { ArchiveColumn } from '../../store/lifecycle/archive-content.ts'
 import type { Arrow } from './arrow-library.ts'
 
-export type Texts = readonly (string | null)[]
+type Texts = readonly (string | null)[]
 
 /** A column as Arrow has it: its type, and its values made of the texts of PostgreSQL. */
 export type ArrowColumn = Readonly<{ type: DataType; dataOf(texts: Texts): Data }>

@@ -2,7 +2,7 @@ import { InvalidInput } from '../../fault.ts'
 
 /** What a row of candles is read from. */
 export const candleFields = ['time', 'open', 'high', 'low', 'close', 'volume'] as const
-export type CandleField = (typeof candleFields)[number]
+type CandleField = (typeof candleFields)[number]
 
 /** Where each field is in a row. */
 export type Places = Readonly<Record<CandleField, number>>

@@ -24,7 +24,7 @@ export type ImportDeps = Readonly<{ pool: Pool; settings: Settings; coins: reado
 export type ImportRequest = ImportChoice & Readonly<{ mapping: ColumnMapping }>
 
 /** A candle of a file that the table has with other values. */
-export type Differing = Readonly<{ stored: Candle; given: Candle }>
+type Differing = Readonly<{ stored: Candle; given: Candle }>
 
 /** What a file comes to for one series. */
 export type PlannedSeries = Readonly<{

@@ -1,6 +1,6 @@
 import { day, type Instant, plus } from '../../market/instant.ts'
 import type { Range } from '../../market/range.ts'
-import type { ListedMarket } from '../../sources/source.ts'
+import type { ListedMarket } from '../../sources/listing/listed-market.ts'
 import type { MarketLife } from '../../store/instruments.ts'
 import type { KnownMarket } from '../../store/listed-markets.ts'
 

@@ -1,5 +1,5 @@
 import { toMinuteText } from '../../market/instant.ts'
-import { otherKinds } from '../../sources/listing/market-kind.ts'
+import { otherKinds } from '../../sources/listing/other-kind.ts'
 import type { Finding } from '../check-listing.ts'
 
 /** A finding for a person, with what to do about it. */

@@ -1,7 +1,9 @@
 import { Aborted, Fault, Unavailable, UnknownMarket } from '../../fault.ts'
+import type { HttpAnswer, HttpRequest } from '../../http/request.ts'
 import type { CoinPriceRow } from '../../market/coin-price.ts'
 import { type CheckedPrice, checkPrices, type DroppedNumber } from '../../market/coin-price-check.ts'
 import type { Context } from '../../runtime/context.ts'
+import { joinSignals } from '../../runtime/joined-signal.ts'
 import { inSpan } from '../../runtime/trace.ts'
 import { toHttpRequest } from '../../sources/source.ts'
 import { absentAnswers, type CoinAnswer, coinAnswersOf } from './coin-answers.ts'
@@ -83,17 +85,25 @@ function pagesOf(markets: readonly string[], pageSize: number): (readonly string
   return pages
 }
 
+/** A price that comes after the next one is worth nothing: another source is asked rather than waited for this one. */
+async function getInTime({ http, settings, signal }: Deps, request: HttpRequest): Promise<HttpAnswer> {
+  const ending = joinSignals([signal], 2 * settings.http.timeout)
+  try {
+    return await http.get(request, { lane: 'live', signal: ending.signal })
+  } finally {
+    ending.release()
+  }
+}
+
 async function askPage(
   deps: Deps,
   priceRequest: PriceRequest,
   markets: readonly string[],
 ): Promise<AnsweredPage> {
-  const { http, settings, signal, trading } = deps
+  const { settings, trading } = deps
   const { source } = priceRequest
   const request = toHttpRequest(source, source.prices.request(markets), settings.environment.baseUrls)
-  // A price that comes after the next one is worth nothing: another source is asked rather than waited for this one.
-  const limit = AbortSignal.timeout(2 * settings.http.timeout)
-  const answer = await http.get(request, { lane: 'live', signal: AbortSignal.any([signal, limit]) })
+  const answer = await getInTime(deps, request)
   const checked = await inSpan('parse', {}, (annotate) => {
     const rows = source.prices.parse(answer.text, answer.answeredAt, markets)
     const expectation = { now: answer.answeredAt, staleAfterMs: settings.prices.staleAfter }

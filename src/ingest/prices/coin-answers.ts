@@ -45,7 +45,7 @@ export const absentAnswers = (
 ): CoinAnswer[] =>
   markets.flatMap((market) => originsOf(market).map((origin) => ({ ...origin, kind: 'absent', why })))
 
-export const marketOf = (row: CheckedPrice): string | undefined =>
+const marketOf = (row: CheckedPrice): string | undefined =>
   row.kind === 'accepted' ? row.price.market : row.market
 
 function answersOf(source: string, row: CheckedPrice, originsOf: Originating): CoinAnswer[] {

@@ -1,5 +1,6 @@
 import { Fault, Malformed } from '../../fault.ts'
 import type { Context } from '../../runtime/context.ts'
+import { joinSignals } from '../../runtime/joined-signal.ts'
 import { askForListing } from '../../sources/ask.ts'
 import type { PriceRequest, PricingSource } from './price-sources.ts'
 
@@ -32,10 +33,10 @@ export class TradingMarkets {
   async #ask(source: PricingSource): Promise<ReadonlySet<string> | undefined> {
     const { http, log, settings, clock, signal } = this.#deps
     const deps = { http, baseUrls: settings.environment.baseUrls }
-    const limit = AbortSignal.timeout(2 * settings.http.timeout)
+    const ending = joinSignals([signal], 2 * settings.http.timeout)
     this.requests += 1
     try {
-      const options = { lane: 'live', signal: AbortSignal.any([signal, limit]) } as const
+      const options = { lane: 'live', signal: ending.signal } as const
       const listed = (await askForListing(deps, source, options)) ?? []
       if (listed.length === 0) throw new Malformed(`${source.id} lists no market at all`)
       const now = clock.now()
@@ -47,6 +48,8 @@ export class TradingMarkets {
       if (!(error instanceof Fault) || signal.aborted) throw error
       log.warn('prices.listing-failed', { source: source.id, reason: error.message })
       return undefined
+    } finally {
+      ending.release()
     }
   }
 }

@@ -30,10 +30,11 @@ import {
 import { type Partition, relationOf } from '../../store/lifecycle/list-partitions.ts'
 import type { Safekeeping } from '../../store/lifecycle/safekeeping.ts'
 import { databaseOf, inTransaction } from '../../store/transaction.ts'
+import type { ArchiveStorage } from './archive-storage.ts'
 import { DamagedArchive } from './damaged-archive.ts'
 import { factTexts } from './file-facts.ts'
 import { asFault } from './folder-storage.ts'
-import { type ArchiveStorage, withStorage, withStorageOf } from './storage.ts'
+import { withStorage, withStorageOf } from './storage.ts'
 import { verifyArchive, verifyIn } from './verify-archive.ts'
 import { type WrittenFile, writeParquet } from './write-parquet.ts'
 

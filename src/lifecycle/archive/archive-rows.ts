@@ -35,12 +35,13 @@ import {
   publish,
   writeDraft,
 } from './archive-partition.ts'
+import type { ArchiveStorage } from './archive-storage.ts'
 import { contentOfFile } from './read-parquet.ts'
-import { type ArchiveStorage, withStorage } from './storage.ts'
+import { withStorage } from './storage.ts'
 
 export type RowsDeps = ArchiveDeps & Readonly<{ signal: AbortSignal }>
 
-export const allTime = { from: toInstant(0), to: toInstant(Date.UTC(9_999, 0)) }
+const allTime = { from: toInstant(0), to: toInstant(Date.UTC(9_999, 0)) }
 
 export type ArchivedRows = Readonly<{
   table: string

@@ -14,8 +14,8 @@ export type View = Readonly<{
   places: readonly Readonly<{ name: string; place: RowPlace }>[]
 }>
 
-export const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`
-export const named = (name: string): string => `"${name.replaceAll('"', '""')}"`
+const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`
+const named = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 const listed = (columns: readonly ArchiveColumn[]): string =>
   columns.map(({ name }) => named(name)).join(', ')

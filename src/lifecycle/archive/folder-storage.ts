@@ -3,8 +3,8 @@ import { access, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { InvalidInput, Misconfigured, Unavailable } from '../../fault.ts'
+import type { ArchiveStorage } from './archive-storage.ts'
 import { DamagedArchive } from './damaged-archive.ts'
-import type { ArchiveStorage } from './storage.ts'
 
 /** The archive in a folder, which only its owner enters: notifications are personal. */
 export function folderStorage(folder: string): ArchiveStorage {

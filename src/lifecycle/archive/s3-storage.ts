@@ -15,9 +15,9 @@ import {
 import { Upload } from '@aws-sdk/lib-storage'
 import { Misconfigured, Unavailable } from '../../fault.ts'
 import { rootMessage } from '../../store/transaction.ts'
+import type { ArchiveStorage } from './archive-storage.ts'
 import { DamagedArchive } from './damaged-archive.ts'
 import { asFault as asFileFault, inFolder, makeDraftFolder } from './folder-storage.ts'
-import type { ArchiveStorage } from './storage.ts'
 
 const partBytes = 8 * 1024 * 1024
 const partsAtOnce = 2

@@ -5,9 +5,10 @@ import { pipeline } from 'node:stream/promises'
 import type { Settings } from '../../settings.ts'
 import { differingColumns, sameContent } from '../../store/lifecycle/archive-content.ts'
 import type { Archive, Written } from '../../store/lifecycle/archives.ts'
+import type { ArchiveStorage } from './archive-storage.ts'
 import { DamagedArchive } from './damaged-archive.ts'
 import { contentOfFile } from './read-parquet.ts'
-import { type ArchiveStorage, withStorageOf } from './storage.ts'
+import { withStorageOf } from './storage.ts'
 
 /**
  * Reads an archive's file back, wherever it lies, with a reader that shares nothing with its writer: size, SHA-256, and

@@ -1,14 +1,8 @@
 import { toDecimal } from '../../market/decimal.ts'
 import { type Json, WrittenNumber } from '../answer.ts'
 import type { Endpoint } from '../endpoint.ts'
+import type { PriceFault } from '../injected-fault.ts'
 import { changeAt, isAt } from './places.ts'
-
-/** About the first market of an answer: it has no price, a thousand times its price, or is not traded any more. */
-export type PriceFault =
-  | Readonly<{ name: 'zero-price' }>
-  | Readonly<{ name: 'null-price' }>
-  | Readonly<{ name: 'far-price' }>
-  | Readonly<{ name: 'halted-market' }>
 
 export const isPriceFault = (fault: Readonly<{ name: string }>): fault is PriceFault =>
   fault.name === 'halted-market' || Object.hasOwn(otherPrices, fault.name)

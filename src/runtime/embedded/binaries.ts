@@ -66,7 +66,7 @@ async function usable(folder: string, account: Account): Promise<Binaries | unde
  * Makes the links between library names that an npm package cannot hold; its install script would, but install
  * scripts are often switched off. Tells whether all of them are there.
  */
-export async function linkLibraries(folder: string): Promise<boolean> {
+async function linkLibraries(folder: string): Promise<boolean> {
   const listed = JSON.parse(await readFile(join(folder, 'native/pg-symlinks.json'), 'utf8'))
   for (const { source, target } of libraryLinks.parse(listed)) {
     try {

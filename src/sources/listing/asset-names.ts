@@ -1,5 +1,5 @@
 import { known } from '../known.ts'
-import type { ListedMarket } from '../source.ts'
+import type { ListedMarket } from './listed-market.ts'
 import { ownTickers, usualEverywhere } from './own-tickers.ts'
 
 /** What a source's ticker stands for. */

@@ -1,5 +1,5 @@
 import { day, type Instant, plus, toInstant } from '../../market/instant.ts'
-import type { ListedMarket } from '../source.ts'
+import type { ListedMarket } from './listed-market.ts'
 import { withKinds } from './market-kind.ts'
 
 /** The first block of Bitcoin. */

@@ -1,16 +1,6 @@
 import { known } from '../known.ts'
-import type { ListedMarket } from '../source.ts'
-
-/** What is traded on a market whose base is no coin, in words that go after "is". */
-export const otherKinds = {
-  'tokenized-stock': 'a tokenised share or fund',
-  'leveraged-token': 'a leveraged token',
-  'pre-market': 'a pre-market of something not issued yet',
-  fiat: 'money of a state',
-  commodity: 'a tokenised commodity',
-  other: 'no coin by its own listing',
-} as const
-export type OtherKind = keyof typeof otherKinds
+import type { ListedMarket } from './listed-market.ts'
+import type { OtherKind } from './other-kind.ts'
 
 /** The states' money that exchanges list as a base. The codes of many others are the tickers of coins too. */
 const fiatTickers: ReadonlySet<string> = new Set(

@@ -1,7 +1,6 @@
-import { isLosslessNumber } from 'lossless-json'
 import { z } from 'zod'
 import type { CoinNames, CoinPriceRow, Reading } from '../../market/coin-price.ts'
-import { type Instant, second, toInstant } from '../../market/instant.ts'
+import { type Instant, toInstant } from '../../market/instant.ts'
 import { percentChange, percentOfFraction } from '../../market/percent.ts'
 import { readDecimal } from '../json.ts'
 import { known } from '../known.ts'
@@ -78,15 +77,6 @@ export function changeSince(before: unknown, price: unknown): Reading {
   if (!isDecimal(from)) return from
   return isDecimal(to) ? percentChange(from, to) : undefined
 }
-
-const textOf = (value: unknown): string => (isLosslessNumber(value) ? value.value : String(value))
-
-/** A time in milliseconds, as a number or as text: thirteen digits, since ten would be seconds. */
-export const readMilliseconds = (value: unknown): Instant | undefined =>
-  /^[1-9]\d{12}$/.test(textOf(value)) ? toInstant(Number(textOf(value))) : undefined
-
-export const readSeconds = (value: unknown): Instant | undefined =>
-  /^[1-9]\d{9}$/.test(textOf(value)) ? toInstant(Number(textOf(value)) * second) : undefined
 
 const isoTime = z.iso.datetime({ offset: true })
 

@@ -1,6 +1,6 @@
 import { readClockSkewMs, skewText } from '../../store/database-clock.ts'
 import { databaseOf } from '../../store/transaction.ts'
-import type { ReadinessDeps } from './readiness.ts'
+import type { ReadinessDeps } from './readiness-deps.ts'
 
 /** A message where this machine's clock is not the database's; a start is refused then. */
 export async function checkClock({ pool, clock, settings }: ReadinessDeps): Promise<string | undefined> {

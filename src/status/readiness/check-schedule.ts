@@ -2,7 +2,7 @@ import { minute, plus } from '../../market/instant.ts'
 import { listCoins } from '../../store/coins.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { counted } from '../words.ts'
-import type { ReadinessDeps } from './readiness.ts'
+import type { ReadinessDeps } from './readiness-deps.ts'
 
 /** A coin tracked for less may not have its schedule yet. */
 const newCoinMs = 5 * minute

@@ -11,7 +11,7 @@ import { type EndedRun, newestEndedRuns } from '../../store/runs.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { subjectOf } from '../runs.ts'
 import { lengthInWords } from '../words.ts'
-import type { ReadinessDeps } from './readiness.ts'
+import type { ReadinessDeps } from './readiness-deps.ts'
 
 /** For anybody: whose session it is is a finding of its own. */
 export const blockedReason = 'a session of another program blocks writes: `beacon status` names it'

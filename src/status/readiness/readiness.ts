@@ -1,35 +1,17 @@
-import type { Pool } from 'pg'
 import { second } from '../../market/instant.ts'
-import type { Engine } from '../../queue/engine.ts'
-import type { AnyJob } from '../../queue/job.ts'
 import { StoreRefusal } from '../../queue/store.ts'
-import type { Clock } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/log.ts'
 import { reasonOf } from '../../runtime/when-answering.ts'
 import { within } from '../../runtime/within.ts'
-import type { Settings } from '../../settings.ts'
 import { serverStateOf } from '../../store/connection/server-state.ts'
 import { requireWritable } from '../../store/connection/writable.ts'
 import { checkClock } from './check-clock.ts'
 import { checkSchedule } from './check-schedule.ts'
 import { checkWork } from './check-work.ts'
-
-export type ReadinessDeps = Readonly<{
-  settings: Settings
-  /** Those that the jobs use. */
-  pool: Pool
-  engine: Engine
-  jobs: readonly AnyJob[]
-  clock: Clock
-  log: Log
-  /** Why an embedded server does not run. */
-  whyDown?(): string | undefined
-  /** When this process began, as performance.now() counts. */
-  upSinceMs: number
-}>
+import type { ReadinessDeps } from './readiness-deps.ts'
 
 /** The reason may be read by anybody: it names no address, login or statement. */
-export type Check = Readonly<{ ok: true } | { ok: false; reason: string }>
+type Check = Readonly<{ ok: true } | { ok: false; reason: string }>
 
 export type Readiness = Readonly<Record<'database' | 'queue' | 'schedule' | 'work' | 'clock', Check>>
 

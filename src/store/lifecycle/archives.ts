@@ -21,7 +21,7 @@ import { type ArchivedCoverage, coverageForm, timeframeOf } from './archived-cov
 import { type Partition, relationOf } from './list-partitions.ts'
 import { PartitionHeld } from './partition-holds.ts'
 
-export type ArchiveState = ArchiveRow['state']
+type ArchiveState = ArchiveRow['state']
 
 /** What a file that is whole holds. `bytes` and `sha256` are of the file. */
 export type Written = Readonly<{ content: Content; bytes: number; sha256: string }>

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { type Instant, toIso, toMinuteText } from '../../market/instant.ts'
-import { isLockFailure } from '../lock-retry-policy.ts'
+import { isLockFailure } from '../lock-failure.ts'
 import { fromMs } from '../multirange.ts'
 import type { Database, Transaction } from '../transaction.ts'
 import { boundsIn, type Partition, relationOf } from './list-partitions.ts'
@@ -86,7 +86,7 @@ async function lockPatiently(
   }
 }
 
-/** Steps back where the lock is not had in time, to what was locked before. */
+/** Whether the lock was granted; where not, what was locked before stays locked. */
 async function tryLock({ db }: Transaction, waitMs: number, lock: () => Promise<void>): Promise<boolean> {
   await db.execute(sql`savepoint before_lock`)
   await db.execute(sql`select set_config('lock_timeout', ${`${Math.ceil(waitMs)}ms`}, true)`)

@@ -10,7 +10,7 @@ import { packageDir } from '../../package-dir.ts'
 import { takeLocks } from '../locks.ts'
 import { type Database, inTransaction, rootMessage, type Transaction } from '../transaction.ts'
 
-export const viewsDir = fileURLToPath(new URL('drizzle/views', packageDir))
+const viewsDir = fileURLToPath(new URL('drizzle/views', packageDir))
 
 /**
  * Makes a materialized view from the file of its name, where there is one and the database does not have its text yet.

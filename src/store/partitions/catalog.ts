@@ -4,7 +4,7 @@ import { allTime, type Range } from '../../market/range.ts'
 import type { Database } from '../transaction.ts'
 
 /** `table` has rows of its own; those of the others are elsewhere. */
-export type RelationKind = 'table' | 'partitioned' | 'foreign'
+type RelationKind = 'table' | 'partitioned' | 'foreign'
 
 /** One partition as the catalog has it. Its oid says which table is meant; its name is for people and statements. */
 export type CatalogPartition = Readonly<{

@@ -6,7 +6,7 @@ import { type BoundedPartition, type CatalogPartition, isBounded } from './catal
 import { boundsClause } from './statements.ts'
 
 /** Why a partition is not one that we would have made. */
-export type IrregularKind = 'default' | 'detaching' | 'bounds' | 'name'
+type IrregularKind = 'default' | 'detaching' | 'bounds' | 'name'
 
 export type IrregularPartition = Readonly<{
   partition: CatalogPartition

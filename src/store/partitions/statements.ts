@@ -2,7 +2,7 @@ import { type Instant, toIso } from '../../market/instant.ts'
 import type { Range } from '../../market/range.ts'
 
 /** `'2024-03-01 05:00:00'` */
-export const timestampLiteral = (instant: Instant): string =>
+const timestampLiteral = (instant: Instant): string =>
   `'${toIso(instant)
     .replace('T', ' ')
     .replace(/([.]000)?Z$/, '')}'`

@@ -13,7 +13,7 @@ export type Answer<P extends Path> =
 /** Below which path the daemon serves. */
 export const base = document.documentElement.dataset.base ?? ''
 
-export const timeoutMs = 8_000
+const timeoutMs = 8_000
 
 /** The answer as an object, as the page has brought it or as it is now; one with an error where nobody answers. */
 export async function ask<P extends Path>(url: Url<P>): Promise<Answer<P>> {

@@ -24,7 +24,7 @@ type Chosen = Readonly<{
   gaps: readonly Gap[] | undefined
 }>
 
-export type Choose = (coinId: string, timeframe: string, range?: Readonly<{ to: string }>) => unknown
+type Choose = (coinId: string, timeframe: string, range?: Readonly<{ to: string }>) => unknown
 
 type Options = Readonly<{
   place: Element

@@ -18,7 +18,7 @@ export type MetricsDeps = Readonly<{
 }>
 
 /** A figure that goes up and down. Its labels have few values: sources and tables, never coins. */
-export type GaugeDefinition = Readonly<{ help: string; labels: readonly string[] }>
+type GaugeDefinition = Readonly<{ help: string; labels: readonly string[] }>
 
 /** One reading of a gauge of the collector. */
 export type Sample<Name extends string = string> = Readonly<{

@@ -5,9 +5,9 @@ import { longSilence, tradedBefore, tradingIn } from '../../../src/ingest/listin
 import { candleSource } from '../../../src/ingest/markets.ts'
 import { day, hour, type Instant, plus } from '../../../src/market/instant.ts'
 import { baseUrlVariables } from '../../../src/settings/base-url-variable.ts'
-import { readEnvironment } from '../../../src/settings/environment.ts'
 import { halfPast, type Playing, play } from '../../replay/playing.ts'
 import { at } from '../../store/loading.ts'
+import { readEnvironment } from '../../support/read-environment.ts'
 
 const test = base
   // biome-ignore lint/correctness/noEmptyPattern: Vitest reads what a fixture needs from its pattern.

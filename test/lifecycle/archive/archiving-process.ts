@@ -8,12 +8,12 @@ import {
 import { archiveRows } from '../../../src/lifecycle/archive/archive-rows.ts'
 import { restoreArchive } from '../../../src/lifecycle/archive/restore-archive.ts'
 import { toInstant } from '../../../src/market/instant.ts'
-import { fixedClock } from '../../../src/runtime/clock.ts'
 import { readSettings } from '../../../src/settings.ts'
 import { findArchive } from '../../../src/store/lifecycle/archives.ts'
 import { deletePartition } from '../../../src/store/lifecycle/delete-partitions.ts'
 import { openPool } from '../../../src/store/pool.ts'
 import { databaseOf } from '../../../src/store/transaction.ts'
+import { fixedClock } from '../../support/fixed-clock.ts'
 
 // `archiving-process.ts DATABASE_URL DATA_DIR NOW JOBS`: begins each piece of work, in turn, and holds it after its step.
 // Once all of them are held, the process ends at once, as if its power had gone.

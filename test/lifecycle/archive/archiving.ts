@@ -9,14 +9,13 @@ import type { Instant } from '../../../src/market/instant.ts'
 import type { AlignedRange } from '../../../src/market/range.ts'
 import { floorTo } from '../../../src/market/timeframe.ts'
 import { readSettings, type Settings } from '../../../src/settings.ts'
-import { writeCoverage } from '../../../src/store/coverage.ts'
 import { ensurePartitions } from '../../../src/store/create-partitions.ts'
 import { deletePartition, holdOf } from '../../../src/store/lifecycle/delete-partitions.ts'
 import { listPartitions, type Partition } from '../../../src/store/lifecycle/list-partitions.ts'
 import type { Proof } from '../../../src/store/lifecycle/safekeeping.ts'
 import { candleTable, partitionAt } from '../../../src/store/partitions.ts'
 import { databaseOf, inTransaction } from '../../../src/store/transaction.ts'
-import { aCoin, at } from '../../store/loading.ts'
+import { aCoin, at, writeCoverage } from '../../store/loading.ts'
 import { test as base, superuserOf } from '../../support/database.ts'
 
 /** When the sentences about archives speak; 1h candles of March 2024 are long past their time. */
@@ -98,7 +97,7 @@ export async function held(pool: Pool, coinId: string): Promise<{ rows: string[]
 }
 
 /** The partition as the catalog has it now: the same name may be another one's later. */
-export async function partitionNamed(pool: Pool, name: string): Promise<Partition> {
+async function partitionNamed(pool: Pool, name: string): Promise<Partition> {
   const partitions = await listPartitions(pool, ['ohlcv_data_1h'])
   const found = partitions.find((one) => one.name === name)
   if (!found) throw new Error(`there is no partition ${name}`)

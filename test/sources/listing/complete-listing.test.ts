@@ -2,8 +2,10 @@ import { describe, expect, test } from 'vitest'
 import { day, type Instant, plus } from '../../../src/market/instant.ts'
 import { sources } from '../../../src/sources/catalog.ts'
 import { completeListing } from '../../../src/sources/listing/complete-listing.ts'
-import { type OtherKind, withKinds } from '../../../src/sources/listing/market-kind.ts'
-import type { ListedMarket, Source } from '../../../src/sources/source.ts'
+import type { ListedMarket } from '../../../src/sources/listing/listed-market.ts'
+import { withKinds } from '../../../src/sources/listing/market-kind.ts'
+import type { OtherKind } from '../../../src/sources/listing/other-kind.ts'
+import type { Source } from '../../../src/sources/source.ts'
 import { at, recorded } from '../recorded.ts'
 
 const market = (base: string, parts: Partial<ListedMarket> = {}): ListedMarket => ({
