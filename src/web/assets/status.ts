@@ -13,6 +13,7 @@ import { drawOverall, states } from './overall.ts'
 import { drawPrices } from './prices.ts'
 import { openRoving } from './roving.ts'
 import { openRuns } from './runs.ts'
+import { openSearch } from './search.ts'
 import { openSources } from './sources.ts'
 import { followTips } from './tip.ts'
 import { age, instant, secondsBetween } from './words.ts'
@@ -27,6 +28,7 @@ const tip = document.getElementById('tip')
 const reportRedrawn = tip ? followTips(tip) : () => undefined
 const chart = openChart(part('chart'))
 const heatmap = openHeatmap({ place: part('coverage'), choose: chart.choose, reportRedrawn })
+const searchIn = openSearch({ form: part('search'), choose: chart.choose })
 const drawRuns = openRuns(part('runs'))
 const drawSources = openSources(part('sources'))
 const drawMaintenance = openMaintenance({
@@ -111,6 +113,7 @@ function show(status: Status): void {
   drawAlerts(part('alerts'), status)
   drawFooter(status)
   chart.update(status)
+  searchIn(status)
   void drawSources(status)
   drawSlowly(status)
   draw(
