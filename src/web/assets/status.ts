@@ -28,7 +28,6 @@ const tip = document.getElementById('tip')
 const reportRedrawn = tip ? followTips(tip) : () => undefined
 const chart = openChart(part('chart'))
 const heatmap = openHeatmap({ place: part('coverage'), choose: chart.choose, reportRedrawn })
-const searchIn = openSearch({ form: part('search'), choose: chart.choose })
 const drawRuns = openRuns(part('runs'))
 const drawSources = openSources(part('sources'))
 const drawMaintenance = openMaintenance({
@@ -67,6 +66,8 @@ function drawBans({ bans, generatedAt }: Status): void {
   )
 }
 
+const searchIn = openSearch({ form: part('search'), choose: chart.choose })
+
 let announced: string | undefined
 
 /** Said aloud when the state changes, and not at every number in the sentence. */
@@ -94,6 +95,7 @@ let latest: Status | undefined
 
 function show(status: Status): void {
   latest = status
+  searchIn(status)
   document.body.classList.remove('lost', 'stale')
   document.getElementById('main')?.classList.remove('waiting')
   const { state, message } = status.overall
@@ -113,7 +115,6 @@ function show(status: Status): void {
   drawAlerts(part('alerts'), status)
   drawFooter(status)
   chart.update(status)
-  searchIn(status)
   void drawSources(status)
   drawSlowly(status)
   draw(
