@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import { Misconfigured } from '../fault.ts'
 import { packageDir } from '../package-dir.ts'
 import { compress, sendPacked } from './compression.ts'
-import type { PageFiles } from './page.ts'
+import { type PageFiles, themeScript } from './page.ts'
 
 const pageDir = new URL('dist/page/', packageDir)
 
@@ -32,7 +32,7 @@ export async function serveAssets(app: FastifyInstance): Promise<PageFiles> {
   }
   const icon = await readFile(new URL('icon.svg', pageDir), 'utf8')
   return {
-    scripts: names.filter((name) => extname(name) === '.js').toSorted(theFirstFirst),
+    scripts: names.filter((name) => extname(name) === '.js' && name !== themeScript).toSorted(theFirstFirst),
     icon: `data:image/svg+xml,${encodeURIComponent(icon)}`,
   }
 }

@@ -52,6 +52,9 @@ const section = ({ id, title, note, link }: Part, base: string): string => `
         <div class="card-body" data-part="${id}"><p class="nothing">Waiting for the first answer …</p></div>
       </section>`
 
+/** No module: it must have run before the page is drawn. */
+export const themeScript = 'theme.js'
+
 /** What a browser must have to show it. */
 export type PageFiles = Readonly<{
   /** The names of the scripts, the first of which imports the others. */
@@ -67,6 +70,7 @@ const beginning = ({ scripts, icon }: PageFiles, base: string): string => `<!doc
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <meta name="color-scheme" content="light dark">
+    <script src="${base}/assets/${themeScript}"></script>
     <meta name="robots" content="noindex">
     <title>Beacon</title>
     <link rel="icon" type="image/svg+xml" href="${icon}">
@@ -82,8 +86,22 @@ const beginning = ({ scripts, icon }: PageFiles, base: string): string => `<!doc
         <a href="${base}/queues">Queues</a>
         <a href="${base}/api/status">JSON</a>
       </nav>
+      <div class="tools">
+        <form class="search" role="search" data-part="search">
+          <input type="search" id="search" list="found" autocomplete="off" placeholder="Coin, source or job ( / )" aria-label="Search for a coin, a source or a job" aria-keyshortcuts="/">
+          <datalist id="found"></datalist>
+        </form>
+        <select id="theme" aria-label="Colours">
+          <option value="system">System</option>
+          <option value="light">Light</option>
+          <option value="dark">Dark</option>
+        </select>
+      </div>
       <p class="live" data-part="live"></p>
     </header>
+    <nav class="sections" aria-label="Sections">
+      ${parts.map(({ id, title }) => `<a href="#${id}">${title}</a>`).join('')}
+    </nav>
     <main id="main" class="waiting" tabindex="-1">
       <h1 class="visually-hidden">Status of the daemon</h1>
       <noscript><p class="nothing">This page is drawn by a script. The same facts are at <a href="${base}/api/status">/api/status</a>.</p></noscript>

@@ -200,7 +200,7 @@ describe.skipIf(browserPath === undefined)('the heatmap', () => {
     const { page } = visited
     await page.goto(web.url)
     const row = page.locator('.days').first()
-    await row.waitFor()
+    await row.scrollIntoViewIfNeeded()
     const box = await row.boundingBox()
     await page.mouse.move((box?.x ?? 0) + (box?.width ?? 0) * 0.995, (box?.y ?? 0) + 10)
     // Today is complete as far as it has come.

@@ -189,9 +189,10 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     await page.goto(web.url)
     const cell = page.locator('#freshness .cell').first()
     await cell.waitFor()
-    for (const landmark of ['banner', 'navigation', 'main', 'contentinfo'] as const) {
+    for (const landmark of ['banner', 'search', 'main', 'contentinfo'] as const) {
       expect([landmark, await page.getByRole(landmark).count()]).toEqual([landmark, 1])
     }
+    for (const name of ['Pages', 'Sections']) await page.getByRole('navigation', { name }).waitFor()
     for (const name of [
       'Freshness',
       'Last prices',

@@ -50,7 +50,7 @@ export function openCanvas(place: HTMLElement, { pointedAt, reachedStart }: List
   chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
     if (range && range.from < 0) reachedStart()
   })
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+  document.addEventListener('theme', () => {
     chart.applyOptions(coloursOf())
     candles.applyOptions(candleColours())
     volume.setData(volumes(shown))

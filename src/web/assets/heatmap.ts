@@ -73,7 +73,7 @@ class Heatmap {
     })
     const redraw = () => this.#redraw()
     addEventListener('resize', redraw)
-    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw)
+    document.addEventListener('theme', redraw)
   }
 
   /** Takes notice of the series there are, and asks again, for something may have changed. */

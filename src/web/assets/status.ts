@@ -13,6 +13,7 @@ import { drawOverall, states } from './overall.ts'
 import { drawPrices } from './prices.ts'
 import { openRoving } from './roving.ts'
 import { openRuns } from './runs.ts'
+import { openSearch } from './search.ts'
 import { openSources } from './sources.ts'
 import { followTips } from './tip.ts'
 import { age, instant, secondsBetween } from './words.ts'
@@ -65,6 +66,8 @@ function drawBans({ bans, generatedAt }: Status): void {
   )
 }
 
+const searchIn = openSearch({ form: part('search'), choose: chart.choose })
+
 let announced: string | undefined
 
 /** Said aloud when the state changes, and not at every number in the sentence. */
@@ -92,6 +95,7 @@ let latest: Status | undefined
 
 function show(status: Status): void {
   latest = status
+  searchIn(status)
   document.body.classList.remove('lost', 'stale')
   document.getElementById('main')?.classList.remove('waiting')
   const { state, message } = status.overall
