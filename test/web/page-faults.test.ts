@@ -250,8 +250,9 @@ describe.skipIf(browserPath === undefined)('the heatmap', () => {
     await using visited = await visit(browser)
     const { page } = visited
     await page.goto(web.url)
-    await page.locator('.days').nth(199).waitFor()
+    await page.locator('.days').first().waitFor()
     await page.locator('.heatmap').evaluate((one) => one.scrollTo(0, one.scrollHeight))
+    await page.locator('[data-index="199"] .days').waitFor()
     const inside = await page.locator('.heatmap').evaluate((scroller) => {
       const axis = scroller.querySelector('.axis')?.getBoundingClientRect()
       const box = scroller.getBoundingClientRect()

@@ -146,11 +146,7 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     }
   })
 
-  test('updates itself and leaves the focus where it is', async ({
-    web,
-    browser,
-    freshDatabase,
-  }) => {
+  test('updates itself and leaves the focus where it is', async ({ web, browser, freshDatabase }) => {
     await using visited = await visit(browser)
     const { page, requests } = visited
     await page.goto(web.url)
@@ -293,7 +289,8 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     await using visited = await visit(browser)
     const { page, complaints } = visited
     await page.goto(web.url)
-    await page.getByLabel('Coin of the chart').selectOption('bitcoin')
+    await page.getByLabel('Coin of the chart').fill('btc')
+    await page.keyboard.press('Enter')
     const chart = page.getByRole('img', {
       name: /^4 candles of bitcoin 1m .*the last close 13\.50, 7 missing/,
     })
@@ -301,7 +298,7 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     expect(await page.locator('.chart canvas').count()).toBeGreaterThan(0)
     await page.getByRole('group', { name: 'How much' }).getByRole('button', { name: '1 year' }).click()
     await page.getByRole('img', { name: /^4 candles of bitcoin 1m/ }).waitFor()
-    await page.getByLabel('Coin of the chart').selectOption('pepe')
+    await page.getByLabel('Coin of the chart').fill('PEPE · pepe')
     await page.getByRole('img', { name: 'No candles in this range' }).waitFor()
     expect(complaints).toEqual([])
   })
@@ -463,10 +460,8 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     await network.send('Network.enable')
     await page.goto(web.url)
     await everyPart(page)
-    await page.locator('.days').nth(99).waitFor()
     await page.getByRole('group', { name: 'How far back' }).getByRole('button', { name: '1 year' }).click()
     await page.getByRole('button', { name: /^coin-1 1h, days: 365 complete/ }).waitFor()
-    expect(await page.locator('#freshness .cell').count()).toBe(400)
     expect(requests.filter((url) => url.includes('/api/coverage'))).toHaveLength(1)
     expect(requests.length).toBeLessThanOrEqual(12)
     expect(received).toBeLessThan(400_000)

@@ -4,6 +4,7 @@ import type { Status } from '../../status/status.ts'
 import type { CandlesAnswer } from '../api.ts'
 import { ask } from './ask.ts'
 import type { CandleCanvas, Point } from './candle-canvas.ts'
+import { type CoinChooser, openCoinChooser } from './coin-chooser.ts'
 import { draw, h, within } from './dom.ts'
 import { choices } from './elements.ts'
 import { instant, price } from './words.ts'
@@ -26,9 +27,10 @@ const library = import('./candle-canvas.ts')
 /** The chart in its place. It asks for its candles when it is told which series to show, and when one has closed. */
 class Chart {
   readonly #place: Element
-  readonly #controls = h('div', { class: 'controls' })
+  readonly #buttons = h('div', { class: 'buttons' })
   readonly #summary = h('p', { class: 'note chart-summary', 'aria-live': 'polite' })
   readonly #canvas = h('div', { class: 'chart', role: 'img', 'aria-label': 'No candles yet' })
+  readonly #chooser: CoinChooser
   #opening: Promise<CandleCanvas> | undefined
   #series: readonly SeriesStatus[] = []
   /** By the clock of the daemon. */
@@ -48,13 +50,13 @@ class Chart {
 
   constructor(place: Element) {
     this.#place = place
-    place.replaceChildren(this.#controls, this.#canvas, this.#summary)
-    this.#controls.addEventListener('change', ({ target }) => {
-      if (!(target instanceof HTMLSelectElement)) return
-      this.#coinId = target.value
+    this.#chooser = openCoinChooser((coinId) => {
+      this.#coinId = coinId
       this.#loadAnew()
     })
-    this.#controls.addEventListener('click', (event) => {
+    const controls = h('div', { class: 'controls' }, this.#chooser.element, this.#buttons)
+    place.replaceChildren(controls, this.#canvas, this.#summary)
+    this.#buttons.addEventListener('click', (event) => {
       const { timeframe, days, now } = within(event, 'button')?.dataset ?? {}
       if (timeframe) this.#timeframe = timeframe
       if (days) this.#days = Number(days)
@@ -206,23 +208,10 @@ class Chart {
   }
 
   #drawControls(): void {
-    const coins = [...new Map(this.#series.map(({ coinId, symbol }) => [coinId, symbol]))]
     const own = this.#series.filter(({ coinId }) => coinId === this.#coinId)
     const timeframes = [...new Set(own.map(({ timeframe }) => timeframe))]
-    const select = h(
-      'select',
-      { 'data-coin': true, 'aria-label': 'Coin of the chart' },
-      coins.map(([coinId, symbol]) =>
-        h(
-          'option',
-          { value: coinId, selected: coinId === this.#coinId },
-          `${symbol.toUpperCase()} · ${coinId}`,
-        ),
-      ),
-    )
     draw(
-      this.#controls,
-      select,
+      this.#buttons,
       choices(
         'Timeframe of the chart',
         timeframes.map((one) => [one, one] as const),
@@ -232,8 +221,7 @@ class Chart {
       choices('How much', lengths, 'days', this.#days),
       this.#to && h('button', { type: 'button', class: 'more', 'data-now': true }, 'Back to now'),
     )
-    const drawn = this.#controls.querySelector('select')
-    if (drawn && this.#coinId !== undefined) drawn.value = this.#coinId
+    this.#chooser.update(this.#series, this.#coinId)
   }
 }
 

@@ -32,6 +32,13 @@ export function table(
   )
 }
 
+/** Which row of a long table it is; only those in sight are drawn. The headings are the first row. */
+export const rowPlace = (key: string, index: number): Attributes => ({
+  'data-key': key,
+  'data-index': index,
+  'aria-rowindex': index + 2,
+})
+
 /** A cell that still says what it is of where a row is drawn as a card. */
 export const cell = (label: string, kind: string, ...content: Child[]): HTMLElement =>
   h('td', { class: kind, 'data-label': label }, ...content)

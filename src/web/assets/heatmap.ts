@@ -7,6 +7,7 @@ import { choices, hidden, nothing } from './elements.ts'
 import { type CoinDays, type Coverage, dateOf, dayMs, kinds, messageOf, summaryOf } from './heatmap-days.ts'
 import { paintAxis, paintRows } from './heatmap-paint.ts'
 import { openRoving } from './roving.ts'
+import { RowWindow } from './row-window.ts'
 import { count } from './words.ts'
 
 const lengths = [
@@ -39,6 +40,7 @@ const steps: Readonly<Record<string, number>> = { ArrowLeft: -1, ArrowRight: 1, 
 /** The heatmap in its place, which it keeps up to date. */
 class Heatmap {
   readonly #options: Options
+  readonly #list: RowWindow
   readonly #oneStop: () => void
   readonly #inSight: IntersectionObserver
   /** The day of each coin that is pointed at, or where the keyboard is. */
@@ -55,8 +57,17 @@ class Heatmap {
   constructor(options: Options) {
     this.#options = options
     const { place } = options
-    this.#oneStop = openRoving(place, '.days', { row: '.heatmap-row', sideways: false })
-    // Of a hundred coins some twenty can be seen at a time: each row is painted when it comes into sight.
+    this.#list = new RowWindow(place, {
+      scroller: '.heatmap',
+      spacer: 'div',
+      usualRowPx: 22,
+      redraw: () => this.#redraw(),
+    })
+    this.#oneStop = openRoving(place, '.days', {
+      sideways: false,
+      reveal: (index) => this.#list.reveal(index),
+    })
+    // Each row is painted when it comes into sight.
     this.#inSight = new IntersectionObserver(
       (entries) =>
         this.#paint(entries.filter(({ isIntersecting }) => isIntersecting).map(({ target }) => target)),
@@ -113,6 +124,7 @@ class Heatmap {
       legend(),
       detail(this.#chosen, this.#coverage),
     )
+    this.#list.afterDraw()
     const painted = [...place.querySelectorAll('.days, .axis')]
     for (const one of painted) {
       this.#inSight.unobserve(one)
@@ -149,25 +161,42 @@ class Heatmap {
         h('span', {}),
         h('span', { class: 'axis' }, hidden(span), h('canvas', { 'aria-hidden': 'true' })),
       ),
-      coverage.coins.map((coin) => {
-        const index = this.#at.get(coin.coinId)
-        return h(
-          'div',
-          { class: 'heatmap-row' },
-          h('span', { class: 'heatmap-coin' }, h('b', {}, coin.symbol.toUpperCase())),
-          h(
-            'button',
-            {
-              type: 'button',
-              class: 'days',
-              'data-coin': coin.coinId,
-              'data-tip': index === undefined ? null : tipOf(coverage, coin, index),
-              'aria-label': summaryOf(coverage, coin),
-            },
-            h('canvas', { 'aria-hidden': 'true' }),
-          ),
-        )
-      }),
+      h(
+        'div',
+        { role: 'list', 'aria-label': 'Coins' },
+        this.#list.rows(
+          coverage.coins,
+          ({ coinId }) => coinId,
+          (coin, index) => this.#row(coverage, coin, index),
+        ),
+      ),
+    )
+  }
+
+  #row(coverage: Coverage, coin: CoinDays, index: number): HTMLElement {
+    const day = this.#at.get(coin.coinId)
+    return h(
+      'div',
+      {
+        class: 'heatmap-row',
+        role: 'listitem',
+        'aria-posinset': index + 1,
+        'aria-setsize': coverage.coins.length,
+        'data-key': coin.coinId,
+        'data-index': index,
+      },
+      h('span', { class: 'heatmap-coin', title: coin.coinId }, h('b', {}, coin.symbol.toUpperCase())),
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'days',
+          'data-coin': coin.coinId,
+          'data-tip': day === undefined ? null : tipOf(coverage, coin, day),
+          'aria-label': summaryOf(coverage, coin),
+        },
+        h('canvas', { 'aria-hidden': 'true' }),
+      ),
     )
   }
 
