@@ -182,15 +182,6 @@ export async function readLastOutcome(
   return run
 }
 
-/** How many runs of a job have ended well since then, by queue. */
-export async function countDone(db: Database, job: string, since: Instant): Promise<Map<string, number>> {
-  const { rows } = await db.execute<{ queue: string; runs: number }>(sql`
-    select queue, count(*)::integer as runs from ingest_runs
-    where job = ${job} and status = 'done' and started_at >= ${toIso(since)}::timestamp
-    group by queue`)
-  return new Map(rows.map(({ queue, runs }) => [queue, runs]))
-}
-
 /** The last run of a job with one payload that has ended. */
 export type EndedRun = Readonly<{
   job: string

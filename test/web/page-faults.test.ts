@@ -6,7 +6,7 @@ import { announceRoles } from '../../src/runtime/presence.ts'
 import { aBatch, aCandle, load } from '../store/loading.ts'
 import { plus } from '../support/at.ts'
 import { browserPath, openBrowser, visit } from './browser.ts'
-import { failed, storeOrdinaryDay, storeRun, storeSamples, storeYear } from './sample.ts'
+import { failed, storeOrdinaryDay, storeRun, storeSamples, storeSeries, storeYear } from './sample.ts'
 import { now, serve, settingsFor, silent, test as withEngine } from './serving.ts'
 
 const settings = settingsFor()
@@ -238,6 +238,37 @@ describe.skipIf(browserPath === undefined)('the heatmap', () => {
     await visited.page.goto(web.url)
     await visited.page.getByRole('button', { name: /^bitcoin 1h, days: .* 1 queued, 1 missing/ }).waitFor()
     await job.remove()
+  })
+
+  test('fills while a backfill runs, and the activity shows how far that is', async ({
+    web,
+    browser,
+    engine,
+    freshDatabase: { pool },
+  }) => {
+    await pool.query(
+      `update candle_coverage set ranges = ranges - tsmultirange(tsrange('2024-02-27', '2024-02-29')) where coin_id = 'bitcoin' and timeframe = '1h'`,
+    )
+    const range = { from: '2024-02-27T00:00:00.000Z', to: '2024-02-29T00:00:00.000Z' }
+    const job = await engine
+      .queue('binance')
+      .add(
+        'backfill-candles',
+        { coinId: 'bitcoin', timeframe: '1h', source: 'binance', symbol: 'BTCUSDT', ...range },
+        { delay: 3_600_000 },
+      )
+    await using visited = await visit(browser)
+    const { page, complaints } = visited
+    await page.goto(web.url)
+    await page.getByRole('button', { name: /^bitcoin 1h, days: .* 2 queued/ }).waitFor()
+    const activity = page.locator('#sources tbody tr')
+    await activity.getByText('0 of 48 candles').waitFor()
+    await activity.getByText('1 job left').waitFor()
+    await storeSeries(pool, settings, { coinId: 'bitcoin', timeframe: '1h' }, now)
+    await page.getByRole('button', { name: /^bitcoin 1h, days: 15 complete, 75 not kept/ }).waitFor()
+    await job.remove()
+    await activity.getByText('none').waitFor()
+    expect(complaints).toEqual([])
   })
 
   test('of two hundred coins has its dates in sight, and nothing blank under the footer', async ({

@@ -23,6 +23,7 @@ function part(name: string): HTMLElement {
   return found
 }
 
+let latest: Status | undefined
 const tip = document.getElementById('tip')
 const reportRedrawn = tip ? followTips(tip) : () => undefined
 const chart = openChart(part('chart'))
@@ -30,7 +31,8 @@ const heatmap = openHeatmap({ place: part('coverage'), choose: chart.choose, rep
 const drawFreshness = openFreshness(part('freshness'), { choose: chart.choose, reportRedrawn })
 const drawPrices = openPrices(part('prices'))
 const drawRuns = openRuns(part('runs'))
-const drawSources = openSources(part('sources'))
+// While a backfill runs, the heatmap fills as the candles come.
+const drawSources = openSources(part('sources'), () => latest && void heatmap.update(latest))
 const drawMaintenance = openMaintenance({
   jobs: part('jobs'),
   archives: part('archives'),
@@ -82,8 +84,6 @@ function unlessSame(name: string, shown: unknown, drawPart: () => void): void {
   drawn.set(name, text)
   drawPart()
 }
-
-let latest: Status | undefined
 
 const inSlices = openSlices()
 
