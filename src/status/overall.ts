@@ -73,7 +73,7 @@ export function findingsOf(facts: Facts, settings: Settings, now: Instant): Find
     ...ofBans(facts),
     ...ofSeries(facts, now),
     ...ofPrices(facts, settings, now),
-    ...ofFailures(facts),
+    ...ofFailures(facts, now),
     ...ofTables(facts),
     ...ofHolds(facts),
     ...ofCheck(facts),
@@ -197,8 +197,12 @@ function ofPrices(facts: Facts, { prices: { every } }: Settings, now: Instant): 
 /** That a source has told us to wait is a finding of its own, as long as it stands. */
 const waitingFaults = ['RateLimited', 'Banned', 'Blocked']
 
-function ofFailures(facts: Facts): Finding[] {
+/** A job that was put back because of one has run again by then. */
+const longestPutBackMs = 10 * minute
+
+function ofFailures(facts: Facts, now: Instant): Finding[] {
   return facts.failures
+    .filter((group) => !isPutBack(group, now))
     .filter((group) => !group.jobs.every((one) => isReportedBySource(one, group.fault, facts)))
     .map((group) => {
       const { key, cause, jobs, firstAt, lastAt, failures: count, willRetry } = group
@@ -212,6 +216,10 @@ function ofFailures(facts: Facts): Finding[] {
       return { ...kind(key, failureMessage(group)), details }
     })
 }
+
+/** Whether the jobs wait for the end of a rate limit: until they have run again, nothing has failed. */
+const isPutBack = ({ fault, willRetry, lastAt }: Facts['failures'][number], now: Instant): boolean =>
+  fault === 'RateLimited' && willRetry && now - Date.parse(lastAt) < longestPutBackMs
 
 /** Whether the source's own finding says why the job fails. */
 function isReportedBySource(

@@ -18,9 +18,9 @@ import { readLastCheck } from '../store/digests/archive-checks.ts'
 import { listIncidents } from '../store/incidents.ts'
 import { listHolds } from '../store/lifecycle/partition-holds.ts'
 import { readLatestPrices } from '../store/prices.ts'
-import { listRuns } from '../store/runs.ts'
+import { listRuns, listRunsOf, type Run } from '../store/runs.ts'
 import { describeServer, type ServerDescription } from '../store/server.ts'
-import { databaseOf } from '../store/transaction.ts'
+import { type Database, databaseOf } from '../store/transaction.ts'
 import { type AlertStatus, describeAlert } from './alerts.ts'
 import { type BanStatus, describeBan } from './bans.ts'
 import { type BlockingStatus, describeBlocking } from './blocking.ts'
@@ -60,6 +60,7 @@ export type Status = Readonly<{
   alerts: readonly AlertStatus[]
   series: readonly SeriesStatus[]
   prices: readonly PriceStatus[]
+  /** The newest, and after them the older ones of jobs that still fail. */
   runs: readonly RunStatus[]
   /** Jobs that fail, by cause, until each has run well or no longer exists. */
   failures: readonly FailureGroup[]
@@ -151,6 +152,7 @@ export async function gatherFacts(deps: StatusDeps): Promise<Omit<Status, 'overa
     readLastCheck(db),
     describeServer(db),
   ])
+  const failedRuns = await readOlderFailures(db, runs, failures)
   const [queues, pauses, someoneWorks, readiness, blocking, unreachable] = await Promise.all([
     countQueues(deps),
     readPauses(deps),
@@ -171,7 +173,7 @@ export async function gatherFacts(deps: StatusDeps): Promise<Omit<Status, 'overa
       prices.map(({ coinId }) => coinId),
     ),
     prices: prices.map((price) => describePrice(price, now)),
-    runs: runs.map(describeRun),
+    runs: [...runs, ...failedRuns].map(describeRun),
     failures,
     queues,
     jobs: describeSchedules(jobs, settings, coins, now),
@@ -186,6 +188,19 @@ export async function gatherFacts(deps: StatusDeps): Promise<Omit<Status, 'overa
       hasWorkers: someoneWorks,
     },
   }
+}
+
+const mostOlderFailures = 30
+
+/** The last run of each failing job stays in sight, however many other runs came after it. */
+function readOlderFailures(
+  db: Database,
+  newest: readonly Run[],
+  failures: readonly FailureGroup[],
+): Promise<Run[]> {
+  const known = new Set(newest.map(({ id }) => id))
+  const ids = failures.flatMap(({ jobs }) => jobs.map(({ runId }) => runId))
+  return listRunsOf(db, ids.filter((id) => !known.has(id)).slice(0, mostOlderFailures))
 }
 
 /** The rest of the page is worth seeing while the queue is down. */

@@ -76,6 +76,16 @@ export async function listRuns(db: Database, limit: number): Promise<Run[]> {
   return rows.map(toRun)
 }
 
+/** These runs, newest first. */
+export async function listRunsOf(db: Database, ids: readonly string[]): Promise<Run[]> {
+  if (ids.length === 0) return []
+  const chosen = inArray(ingestRuns.id, [...ids])
+  const rows = await withFaults(
+    db.select().from(ingestRuns).where(chosen).orderBy(desc(ingestRuns.startedAt)),
+  )
+  return rows.map(toRun)
+}
+
 /**
  * The runs of each of these jobs of a queue that were still going at `since` or began later, oldest first, by the queue's
  * id: the same work has the same id, so what ended earlier was another occasion.

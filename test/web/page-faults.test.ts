@@ -165,6 +165,30 @@ describe.skipIf(browserPath === undefined)('the status page when things go wrong
     expect(await row.locator('.rises, .falls').count()).toBe(0)
   })
 
+  test('a failed run stays on top, however many others came after it, and one that is retried has not failed', async ({
+    web,
+    browser,
+    freshDatabase: { pool },
+  }) => {
+    await storeRun(pool, {
+      job: 'enforce-retention',
+      startedAt: plus(now, -3_600_000),
+      end: failed('disk full'),
+    })
+    for (let index = 0; index < 40; index += 1) {
+      const end = failed('coingecko rate-limits this address for 20 s', true)
+      await storeRun(pool, { job: 'ingest-prices', queue: 'coingecko', startedAt: plus(now, index), end })
+    }
+    await using visited = await visit(browser)
+    const { page } = visited
+    await page.goto(web.url)
+    const rows = page.locator('#runs tbody tr:not(.error-row)')
+    await rows.first().waitFor()
+    expect(await rows.first().innerText()).toMatch(/^enforce-retention[\s\S]*failed/)
+    expect(await rows.nth(1).innerText()).toMatch(/^ingest-prices[\s\S]*will be retried/)
+    expect(await page.locator('#runs .outcome.failed').count()).toBe(1)
+  })
+
   test('a partial run names its state, and has its counts', async ({
     web,
     browser,
@@ -321,6 +345,15 @@ describe.skipIf(browserPath === undefined)('the chart', () => {
     await page.mouse.move((box?.x ?? 0) + 100, (box?.y ?? 0) + 100)
     await page.mouse.wheel(0, 300)
     await expect.poll(() => page.evaluate('scrollY')).not.toBe(before)
+    // Dragged to the right it loads what was before, and goes no further than the first candle.
+    const dragged = await page.locator('.chart').boundingBox()
+    await page.mouse.move((dragged?.x ?? 0) + 100, (dragged?.y ?? 0) + 100)
+    await page.mouse.down()
+    await page.mouse.move((dragged?.x ?? 0) + 500, (dragged?.y ?? 0) + 100, { steps: 5 })
+    await page.mouse.up()
+    await page
+      .getByRole('img', { name: /^1980 candles of bitcoin 1m .* the last close 61,234\.12, / })
+      .waitFor()
     await page.getByRole('group', { name: 'How much' }).getByRole('button', { name: '5 years' }).click()
     await page.locator('.chart-summary', { hasText: '5m of 4 of 5 candles' }).waitFor()
     await page.getByRole('img', { name: /20 missing between them/ }).waitFor()

@@ -7,7 +7,7 @@ import type { CandleCanvas, Point } from './candle-canvas.ts'
 import { type CoinChooser, openCoinChooser } from './coin-chooser.ts'
 import { draw, h, within } from './dom.ts'
 import { choices } from './elements.ts'
-import { instant, price } from './words.ts'
+import { instant, price, rounded } from './words.ts'
 
 type Candle = CandlesAnswer['candles'][number]
 
@@ -117,7 +117,7 @@ class Chart {
     this.#opening ??= Promise.all([library, laidOut(this.#canvas)]).then(([{ openCanvas }]) =>
       openCanvas(this.#canvas, {
         pointedAt: (time) => this.#describe(time),
-        reachedStart: () => void this.#loadOlder(),
+        reachedStart: () => this.#loadOlder(),
       }),
     )
     return this.#opening
@@ -152,11 +152,12 @@ class Chart {
     this.#describe(undefined)
   }
 
-  /** As much again, before what is shown. */
-  async #loadOlder(): Promise<void> {
+  /** As much again, before what is shown; returns whether there may be more. */
+  async #loadOlder(): Promise<boolean> {
     const before = this.#shown
     const first = before?.answer.candles[0]
-    if (this.#loadingOlder || !before || !first || before.answer.candles.length >= 4 * mostPoints) return
+    if (!before || !first) return true
+    if (this.#loadingOlder || before.answer.candles.length >= 4 * mostPoints) return true
     this.#loadingOlder = true
     const mine = this.#asked
     const to = new Date(first.openTime)
@@ -164,9 +165,11 @@ class Chart {
     const answer = await ask(this.#query({ from: from.toISOString(), to: to.toISOString() }))
     this.#loadingOlder = false
     const isSame = mine === this.#asked && answer.pointSeconds === before.answer.pointSeconds
-    if (!isSame || !answer.candles || answer.candles.length === 0) return
+    if (!isSame || !answer.candles) return true
+    if (answer.candles.length === 0) return false
     const drawing = await this.#opened()
     this.#show({ ...before.answer, candles: [...answer.candles, ...before.answer.candles] }, drawing, false)
+    return true
   }
 
   #show(answer: CandlesAnswer, drawing: CandleCanvas, fit: boolean): void {
@@ -181,7 +184,7 @@ class Chart {
       'aria-label',
       !first || !last
         ? 'No candles in this range'
-        : `${found.length} candles of ${this.#coinId} ${this.#timeframe} from ${instant(first.openTime)} to ${instant(last.openTime)} UTC, the last close ${price(last.close)}${missing > 0 ? `, ${missing} missing between them` : ''}`,
+        : `${found.length} candles of ${this.#coinId} ${this.#timeframe} from ${instant(first.openTime)} to ${instant(last.openTime)} UTC, the last close ${rounded(last.close, decimalsOf(found))}${missing > 0 ? `, ${missing} missing between them` : ''}`,
     )
   }
 
@@ -200,10 +203,11 @@ class Chart {
     const { pointSeconds, candlesOfPoint } = shown.answer
     const made =
       candlesOfPoint > 1 ? ` · ${lengthOf(pointSeconds)} of ${one.candles} of ${candlesOfPoint} candles` : ''
+    const shownPrice = (text: string) => rounded(text, decimalsOf(shown.answer.candles))
     const change = ((Number(one.close) / Number(one.open) - 1) * 100).toFixed(2)
     draw(
       this.#summary,
-      `${instant(one.openTime)} UTC · open ${price(one.open)} · high ${price(one.high)} · low ${price(one.low)} · close ${price(one.close)} · ${change} % · volume ${price(one.volume)}${made}`,
+      `${instant(one.openTime)} UTC · open ${shownPrice(one.open)} · high ${shownPrice(one.high)} · low ${shownPrice(one.low)} · close ${shownPrice(one.close)} · ${change} % · volume ${price(one.volume)}${made}`,
     )
   }
 

@@ -61,6 +61,12 @@ export function price(text: string): string {
   return kept === '' ? grouped : `${grouped}.${kept.padEnd(2, '0')}`
 }
 
+/** A price as it is read beside others of its size. */
+export const rounded = (text: string, decimals: number): string => {
+  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals }
+  return new Intl.NumberFormat('en', digits).format(Number(text))
+}
+
 export const money = (text: string | null): string => (text === null ? '' : `$${short.format(Number(text))}`)
 
 export const percent = (text: string | null): string =>
