@@ -37,7 +37,6 @@ const ofMinutes = (symbol: string, when: FaultRule['when'], fault: FaultRule['fa
 
 /** Of ethereum, a candle that had closed before the tick is another one from then on. */
 const lastingFaults = (tick: Instant): FaultPlan => [
-  slowHours,
   ofMinutes('ETHUSDT', 'always', {
     name: 'revision',
     openTime: plus(tick, -2 * minute),
@@ -48,6 +47,7 @@ const lastingFaults = (tick: Instant): FaultPlan => [
 
 /** Of dogecoin the newest candle is left out, whenever it is requested; that of pepe is impossible. */
 const faultsOfTick = (tick: Instant): FaultPlan => [
+  slowHours,
   ...lastingFaults(tick),
   ofMinutes('DOGEUSDT', 'always', { name: 'hole', row: -1, rows: 1 }),
   ofMinutes('PEPEUSDT', { first: 1 }, { name: 'high-below-low', row: -1 }),
@@ -97,7 +97,8 @@ async function backfillHours({ context, ...fleet }: Fleet): Promise<void> {
   const coins = await listCoins(databaseOf(pool))
   const now = clock.now()
   const request = {
-    coinIds: coins.map(({ id }) => id),
+    // Those of bitcoin are for the first backfill of the user.
+    coinIds: coins.map(({ id }) => id).filter((id) => id !== 'bitcoin'),
     timeframes: ['1h'] as const,
     range: { from: plus(now, -89 * day), to: plus(now, -14 * day) },
   }

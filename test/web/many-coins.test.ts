@@ -1,3 +1,4 @@
+import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { describe, expect } from 'vitest'
 import { second } from '../../src/market/instant.ts'
@@ -63,6 +64,10 @@ describe.skipIf(browserPath === undefined)('a thousand coins of five timeframes'
       expect([list, await isInside(page, list, coins - 1)]).toEqual([list, true])
     }
     expect(await nodes(page)).toBeLessThan(1_500)
+    await page.evaluate(axe.source)
+    expect(await page.evaluate('axe.run().then(({ violations }) => violations.map(({ id }) => id))')).toEqual(
+      [],
+    )
     await page.getByLabel('Coin of the chart').fill('coin-77')
     expect(await page.locator('datalist option').count()).toBeLessThanOrEqual(20)
     await page.keyboard.press('Enter')

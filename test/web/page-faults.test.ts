@@ -187,6 +187,7 @@ describe.skipIf(browserPath === undefined)('the status page when things go wrong
     expect(await rows.first().innerText()).toMatch(/^enforce-retention[\s\S]*failed/)
     expect(await rows.nth(1).innerText()).toMatch(/^ingest-prices[\s\S]*will be retried/)
     expect(await page.locator('#runs .outcome.failed').count()).toBe(1)
+    await page.locator('.headline.attention .message', { hasText: /^enforce-retention failed/ }).waitFor()
   })
 
   test('a partial run names its state, and has its counts', async ({
