@@ -30,6 +30,9 @@ const sampleSize = 200
 
 const rateMs = minute
 
+/** The first jobs of a backfill may have ended before its last ones are enqueued. */
+const enqueuingMs = 30 * second
+
 // Whatever the job of that day wrote: what is not as expected is left out.
 const payload = z.object({
   source: z.string().refine(isSourceId),
@@ -66,7 +69,7 @@ export async function readBackfillStatus(
     Math.round(left.reduce((total, one) => total + one.weight * pick(one), 0))
   const startedAt = left.reduce((first, one) => earlier(first, one.enqueuedAt), now)
   const rateFrom = later(startedAt, plus(now, -rateMs))
-  const work = await readBackfillWork(db, name, { since: startedAt, rateFrom })
+  const work = await readBackfillWork(db, name, { since: plus(startedAt, -enqueuingMs), rateFrom })
   const doneCandles = work.candles + sum((one) => one.doneCandles)
   const totalCandles = work.candles + sum((one) => one.candles)
   const perMs = work.candlesOfRate / Math.max(second, now - rateFrom)
