@@ -105,7 +105,7 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     await banners.first().waitFor()
     expect(await banners.allInnerTexts()).toEqual([
       expect.stringMatching(/binance has banned our address\s*until 12:36:20 UTC, in 2 min$/),
-      expect.stringMatching(/coingecko asks us to slow down\s*until 12:34:27 UTC, in 7 s$/),
+      expect.stringMatching(/coingecko rate-limits this address\s*until 12:34:27 UTC, in 7 s$/),
     ])
     expect(await page.evaluate(contrasts)).toEqual([])
     pauses = []

@@ -81,10 +81,11 @@ export function openCanvas(place: HTMLElement, { pointedAt, reachedStart }: List
   }
 }
 
-/** Grouped as everywhere on the page. */
+/** Grouped as everywhere on the page; there are no prices below zero, though the axis has room for them. */
 function priceFormat(decimals: number) {
   const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals }
-  const formatter = new Intl.NumberFormat('en', digits).format
+  const { format } = new Intl.NumberFormat('en', digits)
+  const formatter = (price: number) => (price < 0 ? '' : format(price))
   return { type: 'custom', minMove: 10 ** -decimals, formatter } as const
 }
 
