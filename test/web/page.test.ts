@@ -137,12 +137,16 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
   test('does not scroll sideways, from 320 to 1920 px', async ({ web, browser, freshDatabase }) => {
     await storeSamples(freshDatabase.pool, now)
     await using visited = await visit(browser)
-    for (const width of [320, 360, 768, 1280, 1920]) {
+    for (const width of [320, 360, 768, 1001, 1024, 1161, 1280, 1920]) {
       await visited.page.setViewportSize({ width, height: 812 })
       await visited.page.goto(web.url)
       await everyPart(visited.page)
       const isWider = 'document.documentElement.scrollWidth > document.documentElement.clientWidth'
       expect([width, await visited.page.evaluate(isWider)]).toEqual([width, false])
+      const cut = await visited.page
+        .locator('#prices .scroll')
+        .evaluate((prices) => prices.scrollWidth > prices.clientWidth)
+      expect([width, cut]).toEqual([width, false])
     }
   })
 
