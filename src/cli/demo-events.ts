@@ -100,7 +100,8 @@ async function backfillHours({ context, ...fleet }: Fleet): Promise<void> {
     // Those of bitcoin are for the first backfill of the user.
     coinIds: coins.map(({ id }) => id).filter((id) => id !== 'bitcoin'),
     timeframes: ['1h'] as const,
-    range: { from: plus(now, -89 * day), to: plus(now, -14 * day) },
+    // The days that the heatmap shows, and that retention keeps.
+    range: { from: plus(floorTo('1d', now), -89 * day), to: plus(now, -14 * day) },
   }
   await enqueueBackfill({ context, ...fleet }, await planBackfill(pool, settings, coins, request, now))
 }
