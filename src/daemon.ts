@@ -1,5 +1,5 @@
 import { jobs, queuesWith } from '../jobs/catalog.ts'
-import { openFleet } from './fleet.ts'
+import { type Fleet, openFleet } from './fleet.ts'
 import { minute } from './market/instant.ts'
 import { startMonitor } from './monitoring/monitor.ts'
 import type { Clock } from './runtime/clock.ts'
@@ -48,7 +48,7 @@ export async function startDaemon({
   releases,
   signal,
   anyPort = false,
-}: DaemonOptions): Promise<{ url: string | undefined }> {
+}: DaemonOptions): Promise<{ url: string | undefined; fleet: Fleet }> {
   // Before anything is started that would have to be stopped again.
   if (wanted.includes('web')) refuseOpenDoor(settings.environment)
   const log = openGroupedLog(everyLine)
@@ -86,8 +86,8 @@ export async function startDaemon({
     },
     releases,
   )
-  if (!wanted.includes('web')) return { url: undefined }
+  if (!wanted.includes('web')) return { url: undefined, fleet }
   const web = await openWeb({ ...watched, anyPort })
   releases.push(() => web.close())
-  return { url: web.url }
+  return { url: web.url, fleet }
 }

@@ -1,6 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { basename, join, relative, resolve } from 'node:path'
 import { Command } from 'commander'
+import type { ReplayExchange } from '../replay/exchange.ts'
 import { claimFolder } from '../runtime/claimed-folder.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { baseUrlVariables } from '../settings/base-url-variable.ts'
@@ -21,18 +22,18 @@ export const demoCommand = (): Command =>
       const { openReplayExchange } = await import('../replay/exchange.ts')
       const exchange = await openReplayExchange({ clock: systemClock })
       try {
-        await runDemo(exchange.urls)
+        await runDemo(exchange)
       } finally {
         await exchange.close()
       }
     })
 
-async function runDemo(urls: ReadonlyMap<string, string>): Promise<void> {
+async function runDemo(exchange: ReplayExchange): Promise<void> {
   const rest = withoutEngines(process.env)
   // Each demo has a folder of its own: one that runs beside it has another database, exchange and environment file.
   const claimed = await claimFolder(resolve(readSettings(rest).environment.dataDir), 'demo')
   const config = join(configDir, 'demo.yaml')
-  const variables = { BEACON_DATA_DIR: claimed.path, ...baseUrlVariables(urls) }
+  const variables = { BEACON_DATA_DIR: claimed.path, ...baseUrlVariables(exchange.urls) }
   try {
     const settings = readSettings({ ...rest, ...variables }, config)
     if (basename(claimed.path) !== 'demo')
@@ -45,7 +46,15 @@ async function runDemo(urls: ReadonlyMap<string, string>): Promise<void> {
       return `Look into its data from another terminal: . ${shortPath(file)} && npx beacon candles bitcoin --timeframe 1h --plot`
     }
     await withSession(
-      (session) => runDaemon(session, roles, { hintOf: () => hintOf(session), anyPort: true }),
+      (session) =>
+        runDaemon(session, roles, {
+          hintOf: () => hintOf(session),
+          beside: async (fleet) => {
+            const { playDemoEvents } = await import('./demo-events.ts')
+            await playDemoEvents({ fleet, exchange, signal: session.signal, say, log: session.log })
+          },
+          anyPort: true,
+        }),
       { settings, logLevel: 'info' },
     )
   } finally {

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { InvalidInput } from '../fault.ts'
+import type { Fleet } from '../fleet.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import { type Role, roles } from '../settings/roles.ts'
 import { say } from './output.ts'
@@ -30,6 +31,8 @@ function readRoles(list: string): Role[] {
 type RunOptions = Readonly<{
   /** Makes a line that is shown once the daemon runs. */
   hintOf?: () => Promise<string>
+  /** Goes on beside the daemon. */
+  beside?: (fleet: Fleet) => Promise<void>
   /** Whether the web server may listen on any free port where the wanted one is taken. */
   anyPort?: boolean
 }>
@@ -38,18 +41,18 @@ type RunOptions = Readonly<{
 export async function runDaemon(
   session: Session,
   wanted: readonly Role[],
-  { hintOf, anyPort = false }: RunOptions = {},
+  { hintOf, beside, anyPort = false }: RunOptions = {},
 ): Promise<void> {
   // The web server is a third of all that is loaded, and no other command needs it.
   const { startDaemon } = await import('../daemon.ts')
-  const { url } = await startDaemon({ ...session, roles: wanted, anyPort })
+  const { url, fleet } = await startDaemon({ ...session, roles: wanted, anyPort })
   const hint = await hintOf?.()
   const { httpPort } = session.settings.environment
   if (url && httpPort !== 0 && !url.endsWith(`:${httpPort}`))
     say(`Port ${httpPort} is taken: another one is used.`)
   session.log.info('daemon.ready', { roles: wanted, ...(url ? { url } : {}) })
   if (url) say(`\n  Beacon Ingest is running: ${url}\n${hint ? `  ${hint}\n` : ''}`)
-  await stopped(session.signal)
+  await Promise.all([stopped(session.signal), beside?.(fleet)])
   session.log.info('daemon.stopping')
 }
 

@@ -11,7 +11,7 @@ export type BanStatus = Readonly<{
 }>
 
 const messages: Readonly<Record<StopKind, (source: string) => string>> = {
-  'slow-down': (source) => `${source} asks us to slow down`,
+  'slow-down': (source) => `${source} rate-limits this address`,
   banned: (source) => `${source} has banned our address`,
   unserved: (source) =>
     `${source} does not serve our region: give another host in its base URL, or follow its coins on another source`,

@@ -71,7 +71,7 @@ export function findingsOf(facts: StatusFacts, settings: Settings, now: Instant)
     ...ofBans(facts),
     ...ofSeries(facts, now),
     ...ofPrices(facts, settings, now),
-    ...ofFailures(facts),
+    ...ofFailures(facts, now),
     ...ofTables(facts),
     ...ofHolds(facts),
     ...ofCheck(facts),
@@ -195,8 +195,12 @@ function ofPrices(facts: StatusFacts, { prices: { every } }: Settings, now: Inst
 /** That a source has told us to wait is a finding of its own, as long as it stands. */
 const waitingFaults = ['RateLimited', 'Banned', 'Blocked']
 
-function ofFailures(facts: StatusFacts): Finding[] {
+/** A job that was put back because of one has run again by then. */
+const longestPutBackMs = 10 * minute
+
+function ofFailures(facts: StatusFacts, now: Instant): Finding[] {
   return facts.failures
+    .filter((group) => !isPutBack(group, now))
     .filter((group) => !group.jobs.every((one) => isReportedBySource(one, group.fault, facts)))
     .map((group) => {
       const { key, cause, jobs, firstAt, lastAt, failures: count, willRetry } = group
@@ -210,6 +214,10 @@ function ofFailures(facts: StatusFacts): Finding[] {
       return { ...kind(key, failureMessage(group)), details }
     })
 }
+
+/** Whether the jobs wait for the end of a rate limit: until they have run again, nothing has failed. */
+const isPutBack = ({ fault, willRetry, lastAt }: StatusFacts['failures'][number], now: Instant): boolean =>
+  fault === 'RateLimited' && willRetry && now - Date.parse(lastAt) < longestPutBackMs
 
 /** Whether the source's own finding says why the job fails. */
 function isReportedBySource(

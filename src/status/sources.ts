@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import { z } from 'zod'
 import { candleMarketOf } from '../ingest/markets.ts'
-import { type Instant, minute, plus, second, toInstant, toIso } from '../market/instant.ts'
+import { type Instant, second, toInstant, toIso } from '../market/instant.ts'
 import { timeframeMs } from '../market/timeframe.ts'
 import { counted } from '../metrics/counted.ts'
 import type { Engine, EngineQueue } from '../queue/engine.ts'
@@ -11,8 +11,8 @@ import { isSourceId, sources } from '../sources/catalog.ts'
 import { listCoins } from '../store/coins.ts'
 import type { Subject } from '../store/failing-jobs.ts'
 import { readFleetCounters } from '../store/fleet-counters.ts'
-import { countDone } from '../store/runs.ts'
 import { databaseOf } from '../store/transaction.ts'
+import { type BackfillStatus, readBackfillStatus } from './backfills.ts'
 import { subjectOf } from './runs.ts'
 import { readSeries, type SeriesStatus } from './series.ts'
 
@@ -28,10 +28,8 @@ export type SourceStatus = Readonly<{
   /** Candles of the kept history that are neither stored nor known to be missing, of so many. */
   missingCandles: number
   wantedCandles: number
-  /** Jobs of backfills and repairs that wait or run. */
-  backfillJobs: number
-  /** When they are done at the pace of the last minutes; null where there is none, or no pace yet. */
-  backfillDoneAt: string | null
+  /** Of backfills and repairs; null where there are none. */
+  backfill: BackfillStatus | null
   /** Some of the jobs that are running now. */
   running: readonly RunningJob[]
 }>
@@ -46,9 +44,6 @@ type RunningJob = Readonly<{
 
 type Deps = Readonly<{ settings: Settings; pool: Pool; engine: Engine }>
 
-/** The pace of a backfill is that of the last so many minutes. */
-const paceMs = 5 * minute
-
 const shownRunning = 5
 
 /** Every source that a followed coin's candles are read from. */
@@ -56,14 +51,16 @@ export async function readSources({ settings, pool, engine }: Deps, now: Instant
   const db = databaseOf(pool)
   const coins = await listCoins(db)
   const names = [...new Set(coins.flatMap((coin) => candleMarketOf(coin)?.source.id ?? []))]
-  const [series, counts, queues, done] = await Promise.all([
+  const [series, counts, queues] = await Promise.all([
     readSeries(db, settings, coins, now),
     readFleetCounters(db),
     queueOverview(engine, names),
-    countDone(db, 'backfill-candles', plus(now, -paceMs)),
   ])
-  const running = await readRunning(engine, queues)
-  return names.map((source) => {
+  const [running, backfills] = await Promise.all([
+    readRunning(engine, queues),
+    Promise.all(queues.map((queue) => readBackfillStatus(db, engine, queue, now))),
+  ])
+  return names.map((source, place) => {
     const spent = (lane: string) =>
       counts
         .filter(
@@ -71,9 +68,6 @@ export async function readSources({ settings, pool, engine }: Deps, now: Instant
             name === counted.budgetPoints.name && labels.source === source && labels.lane === lane,
         )
         .reduce((sum, { value }) => sum + value, 0)
-    const queue = queues.find((one) => one.queue === source)
-    const backfillJobs = (queue?.prioritized ?? 0) + (queue?.active ?? 0)
-    const perMs = (done.get(source) ?? 0) / paceMs
     const own = series.filter((one) => one.source === source)
     const lags = own.flatMap((one) => (one.secondsBehind === null ? [] : [lagOf(one, one.secondsBehind)]))
     return {
@@ -83,9 +77,7 @@ export async function readSources({ settings, pool, engine }: Deps, now: Instant
       spentPoints: { live: spent('live'), repair: spent('repair'), backfill: spent('backfill') },
       missingCandles: own.reduce((sum, { missingCandles }) => sum + missingCandles, 0),
       wantedCandles: own.reduce((sum, { wantedCandles }) => sum + wantedCandles, 0),
-      backfillJobs,
-      backfillDoneAt:
-        backfillJobs === 0 || perMs === 0 ? null : toIso(plus(now, Math.round(backfillJobs / perMs))),
+      backfill: backfills[place] ?? null,
       running: running.get(source) ?? [],
     }
   })

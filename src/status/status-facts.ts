@@ -39,6 +39,7 @@ export type StatusFacts = Readonly<{
   alerts: readonly AlertStatus[]
   series: readonly SeriesStatus[]
   prices: readonly PriceStatus[]
+  /** The newest, and after them the older ones of jobs that still fail. */
   runs: readonly RunStatus[]
   /** Jobs that fail, by cause, until each has run well or no longer exists. */
   failures: readonly FailureGroup[]

@@ -18,13 +18,13 @@ import { readLastCheck } from '../store/digests/archive-checks.ts'
 import { listIncidents } from '../store/incidents.ts'
 import { listHolds } from '../store/lifecycle/partition-holds.ts'
 import { readLatestPrices } from '../store/prices.ts'
-import { listRuns } from '../store/runs.ts'
+import { listRuns, listRunsOf, type Run } from '../store/runs.ts'
 import { describeServer } from '../store/server.ts'
-import { databaseOf } from '../store/transaction.ts'
+import { type Database, databaseOf } from '../store/transaction.ts'
 import { describeAlert } from './alerts.ts'
 import { describeBan } from './bans.ts'
 import { describeBlocking } from './blocking.ts'
-import { readFailures } from './failures.ts'
+import { type FailureGroup, readFailures } from './failures.ts'
 import { evaluate, type Overall } from './overall.ts'
 import { readTables } from './partitions.ts'
 import { describePrice } from './prices.ts'
@@ -115,6 +115,7 @@ export async function gatherFacts(deps: StatusDeps): Promise<StatusFacts> {
     readLastCheck(db),
     describeServer(db),
   ])
+  const failedRuns = await readOlderFailures(db, runs, failures)
   const [queues, pauses, someoneWorks, readiness, blocking, unreachable] = await Promise.all([
     countQueues(deps),
     readPauses(deps),
@@ -135,7 +136,7 @@ export async function gatherFacts(deps: StatusDeps): Promise<StatusFacts> {
       prices.map(({ coinId }) => coinId),
     ),
     prices: prices.map((price) => describePrice(price, now)),
-    runs: runs.map(describeRun),
+    runs: [...runs, ...failedRuns].map(describeRun),
     failures,
     queues,
     jobs: describeSchedules(jobs, settings, coins, now),
@@ -150,6 +151,19 @@ export async function gatherFacts(deps: StatusDeps): Promise<StatusFacts> {
       hasWorkers: someoneWorks,
     },
   }
+}
+
+const mostOlderFailures = 30
+
+/** The last run of each failing job stays in sight, however many other runs came after it. */
+function readOlderFailures(
+  db: Database,
+  newest: readonly Run[],
+  failures: readonly FailureGroup[],
+): Promise<Run[]> {
+  const known = new Set(newest.map(({ id }) => id))
+  const ids = failures.flatMap(({ jobs }) => jobs.map(({ runId }) => runId))
+  return listRunsOf(db, ids.filter((id) => !known.has(id)).slice(0, mostOlderFailures))
 }
 
 /** The rest of the page is worth seeing while the queue is down. */

@@ -76,6 +76,16 @@ export async function listRuns(db: Database, limit: number): Promise<Run[]> {
   return rows.map(toRun)
 }
 
+/** These runs, newest first. */
+export async function listRunsOf(db: Database, ids: readonly string[]): Promise<Run[]> {
+  if (ids.length === 0) return []
+  const chosen = inArray(ingestRuns.id, [...ids])
+  const rows = await withFaults(
+    db.select().from(ingestRuns).where(chosen).orderBy(desc(ingestRuns.startedAt)),
+  )
+  return rows.map(toRun)
+}
+
 /**
  * The runs of each of these jobs of a queue that were still going at `since` or began later, oldest first, by the queue's
  * id: the same work has the same id, so what ended earlier was another occasion.
@@ -180,15 +190,6 @@ export async function readLastOutcome(
     .limit(1)
   const [run] = await withFaults(chosen)
   return run
-}
-
-/** How many runs of a job have ended well since then, by queue. */
-export async function countDone(db: Database, job: string, since: Instant): Promise<Map<string, number>> {
-  const { rows } = await db.execute<{ queue: string; runs: number }>(sql`
-    select queue, count(*)::integer as runs from ingest_runs
-    where job = ${job} and status = 'done' and started_at >= ${toIso(since)}::timestamp
-    group by queue`)
-  return new Map(rows.map(({ queue, runs }) => [queue, runs]))
 }
 
 /** The last run of a job with one payload that has ended. */

@@ -18,7 +18,7 @@ export async function storePast({ pool, clock }: Deps): Promise<void> {
   await pool.query('analyze')
   await pool.query(
     `insert into incidents (key, message, opened_at, resolved_at) values
-       ('source.slow-down coingecko', 'coingecko asks us to slow down.', $1, $2),
+       ('source.slow-down coingecko', 'coingecko rate-limits this address.', $1, $2),
        ('series.stale', '4 series are stale: pepe 1m has had no candle for 6 minutes.', $3, $4)`,
     [
       plus(now, -9 * hour),

@@ -114,7 +114,7 @@ async function takeAll(browser: Browser, url: string): Promise<void> {
     await page.goto(url)
     await resolved(page)
     await take(page, `status-page-${colorScheme}`, { from: '.top', to: '#sources' })
-    await take(page, `maintenance-${colorScheme}`, { from: '#jobs', to: '#alerts' })
+    await take(page, `maintenance-${colorScheme}`, { from: '#jobs', to: '#database' })
   }
 }
 

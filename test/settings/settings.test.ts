@@ -49,7 +49,7 @@ describe('the shipped configuration', () => {
     const demo = readSettings({}, join(configDir, 'demo.yaml'))
     const defaults = readSettings({})
     expect(demo.coins.length).toBeLessThan(defaults.coins.length)
-    expect(demo.candles).toEqual({ ...defaults.candles, settleDelay: second })
+    expect(demo.candles).toEqual({ ...defaults.candles, settleDelay: second, chunk: 1_000 })
     expect(demo.timeframes['1d']).toEqual({ ...defaults.timeframes['1d'], history: 30 * day })
   })
 })

@@ -350,7 +350,7 @@ describe('what stands against asking a source', () => {
     expect([overall.message, ...overall.others]).toEqual([
       'binance has banned our address.',
       'bybit does not serve our region: give another host in its base URL, or follow its coins on another source.',
-      'coingecko asks us to slow down.',
+      'coingecko rate-limits this address.',
     ])
   })
 

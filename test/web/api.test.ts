@@ -12,7 +12,7 @@ import { aBatch, aCandle, aCoin, load } from '../store/loading.ts'
 import { plus } from '../support/at.ts'
 import { names } from '../support/names.ts'
 import { ask, open } from './asking.ts'
-import { failed, settle, storeOrdinaryDay, storeRun, storeSeries, trackedTimeframes } from './sample.ts'
+import { done, failed, settle, storeOrdinaryDay, storeRun, storeSeries, trackedTimeframes } from './sample.ts'
 import { now, openTestEngine, serve, settingsFor, test } from './serving.ts'
 
 const settings = settingsFor()
@@ -246,6 +246,55 @@ test('what a source is at is reported with its progress', async ({ freshDatabase
     ])
   } finally {
     steps.emit('end')
+    await own.close()
+  }
+})
+
+test('a backfill is reported with its candles, rate, requests and end, whichever process enqueued it', async ({
+  freshDatabase,
+}) => {
+  const { pool, url } = freshDatabase
+  await settle(pool, settings, now)
+  const own = await openTestEngine(url)
+  const chunk = (day: number) => ({
+    source: 'binance',
+    symbol: 'PEPEUSDT',
+    coinId: 'pepe',
+    timeframe: '1m',
+    from: `2024-02-0${day}T00:00:00Z`,
+    to: `2024-02-0${day + 1}T00:00:00Z`,
+  })
+  try {
+    for (const day of [3, 4, 5])
+      await own
+        .queue('binance')
+        .add('backfill-candles', chunk(day), { priority: 10, timestamp: plus(now, -40_000) })
+    await own.queue('binance').add('ingest-candles', { source: 'binance', timeframe: '1m' }, { priority: 1 })
+    for (const [day, secondsAgo] of [
+      [1, 30],
+      [2, 10],
+    ] as const) {
+      await storeRun(pool, {
+        job: 'backfill-candles',
+        payload: chunk(day),
+        startedAt: plus(now, -secondsAgo * 1_000),
+        end: done({ received: 1_440, new: 1_440, unchanged: 0, quarantined: 0, requests: 2 }),
+      })
+    }
+    await using web = await serve({ database: freshDatabase, engine: own })
+    const { body } = await get(web.url, '/api/sources')
+    expect(body.sources[0].backfill).toEqual({
+      startedAt: toIso(plus(now, -40_000)),
+      jobsLeft: 3,
+      doneCandles: 2 * 1_440,
+      totalCandles: 5 * 1_440,
+      candlesPerSecond: 72,
+      requests: 4,
+      plannedRequests: expect.any(Number),
+      endsAt: toIso(plus(now, 60_000)),
+    })
+    expect(body.sources[0].backfill.plannedRequests).toBeGreaterThanOrEqual(4 + 3 * 2)
+  } finally {
     await own.close()
   }
 })

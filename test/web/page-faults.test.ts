@@ -6,7 +6,7 @@ import { announceRoles } from '../../src/runtime/presence.ts'
 import { aBatch, aCandle, load } from '../store/loading.ts'
 import { plus } from '../support/at.ts'
 import { browserPath, openBrowser, visit } from './browser.ts'
-import { failed, storeOrdinaryDay, storeRun, storeSamples, storeYear } from './sample.ts'
+import { failed, storeOrdinaryDay, storeRun, storeSamples, storeSeries, storeYear } from './sample.ts'
 import { now, serve, settingsFor, silent, test as withEngine } from './serving.ts'
 
 const settings = settingsFor()
@@ -165,6 +165,31 @@ describe.skipIf(browserPath === undefined)('the status page when things go wrong
     expect(await row.locator('.rises, .falls').count()).toBe(0)
   })
 
+  test('a failed run stays on top, however many others came after it, and one that is retried has not failed', async ({
+    web,
+    browser,
+    freshDatabase: { pool },
+  }) => {
+    await storeRun(pool, {
+      job: 'enforce-retention',
+      startedAt: plus(now, -3_600_000),
+      end: failed('disk full'),
+    })
+    for (let index = 0; index < 40; index += 1) {
+      const end = failed('coingecko rate-limits this address for 20 s', true)
+      await storeRun(pool, { job: 'ingest-prices', queue: 'coingecko', startedAt: plus(now, index), end })
+    }
+    await using visited = await visit(browser)
+    const { page } = visited
+    await page.goto(web.url)
+    const rows = page.locator('#runs tbody tr:not(.error-row)')
+    await rows.first().waitFor()
+    expect(await rows.first().innerText()).toMatch(/^enforce-retention[\s\S]*failed/)
+    expect(await rows.nth(1).innerText()).toMatch(/^ingest-prices[\s\S]*will be retried/)
+    expect(await page.locator('#runs .outcome.failed').count()).toBe(1)
+    await page.locator('.headline.attention .message', { hasText: /^enforce-retention failed/ }).waitFor()
+  })
+
   test('a partial run names its state, and has its counts', async ({
     web,
     browser,
@@ -240,6 +265,37 @@ describe.skipIf(browserPath === undefined)('the heatmap', () => {
     await job.remove()
   })
 
+  test('fills while a backfill runs, and the activity shows how far that is', async ({
+    web,
+    browser,
+    engine,
+    freshDatabase: { pool },
+  }) => {
+    await pool.query(
+      `update candle_coverage set ranges = ranges - tsmultirange(tsrange('2024-02-27', '2024-02-29')) where coin_id = 'bitcoin' and timeframe = '1h'`,
+    )
+    const range = { from: '2024-02-27T00:00:00.000Z', to: '2024-02-29T00:00:00.000Z' }
+    const job = await engine
+      .queue('binance')
+      .add(
+        'backfill-candles',
+        { coinId: 'bitcoin', timeframe: '1h', source: 'binance', symbol: 'BTCUSDT', ...range },
+        { delay: 3_600_000 },
+      )
+    await using visited = await visit(browser)
+    const { page, complaints } = visited
+    await page.goto(web.url)
+    await page.getByRole('button', { name: /^bitcoin 1h, days: .* 2 queued/ }).waitFor()
+    const activity = page.locator('#sources tbody tr')
+    await activity.getByText('0 of 48 candles').waitFor()
+    await activity.getByText('1 job left').waitFor()
+    await storeSeries(pool, settings, { coinId: 'bitcoin', timeframe: '1h' }, now)
+    await page.getByRole('button', { name: /^bitcoin 1h, days: 15 complete, 75 not kept/ }).waitFor()
+    await job.remove()
+    await activity.getByText('none').waitFor()
+    expect(complaints).toEqual([])
+  })
+
   test('of two hundred coins has its dates in sight, and nothing blank under the footer', async ({
     browser,
     engine,
@@ -250,8 +306,9 @@ describe.skipIf(browserPath === undefined)('the heatmap', () => {
     await using visited = await visit(browser)
     const { page } = visited
     await page.goto(web.url)
-    await page.locator('.days').nth(199).waitFor()
+    await page.locator('.days').first().waitFor()
     await page.locator('.heatmap').evaluate((one) => one.scrollTo(0, one.scrollHeight))
+    await page.locator('[data-index="199"] .days').waitFor()
     const inside = await page.locator('.heatmap').evaluate((scroller) => {
       const axis = scroller.querySelector('.axis')?.getBoundingClientRect()
       const box = scroller.getBoundingClientRect()
@@ -289,6 +346,15 @@ describe.skipIf(browserPath === undefined)('the chart', () => {
     await page.mouse.move((box?.x ?? 0) + 100, (box?.y ?? 0) + 100)
     await page.mouse.wheel(0, 300)
     await expect.poll(() => page.evaluate('scrollY')).not.toBe(before)
+    // Dragged to the right it loads what was before, and goes no further than the first candle.
+    const dragged = await page.locator('.chart').boundingBox()
+    await page.mouse.move((dragged?.x ?? 0) + 100, (dragged?.y ?? 0) + 100)
+    await page.mouse.down()
+    await page.mouse.move((dragged?.x ?? 0) + 500, (dragged?.y ?? 0) + 100, { steps: 5 })
+    await page.mouse.up()
+    await page
+      .getByRole('img', { name: /^1980 candles of bitcoin 1m .* the last close 61,234\.12, / })
+      .waitFor()
     await page.getByRole('group', { name: 'How much' }).getByRole('button', { name: '5 years' }).click()
     await page.locator('.chart-summary', { hasText: '5m of 4 of 5 candles' }).waitFor()
     await page.getByRole('img', { name: /20 missing between them/ }).waitFor()

@@ -209,8 +209,13 @@ export async function storeSamples(
   )
 }
 
-/** So many coins, followed for a year and complete up to `now`. */
-export async function storeYear(pool: Pool, coins: number, now: Instant): Promise<void> {
+/** So many coins, tracked for a year and complete up to `now`. */
+export async function storeYear(
+  pool: Pool,
+  coins: number,
+  now: Instant,
+  stored: readonly Timeframe[] = ['1m', '5m', '1h', '1d'],
+): Promise<void> {
   const numbers = `generate_series(1, ${coins}) as n`
   const year = `'${toIso(plus(now, -366 * 24 * hour))}'::timestamp`
   await pool.query(`
@@ -221,5 +226,16 @@ export async function storeYear(pool: Pool, coins: number, now: Instant): Promis
     insert into candle_coverage (coin_id, timeframe, source, state, ranges, updated_at)
     select 'coin-' || n, timeframe, 'binance', 'stored',
       tsmultirange(tsrange(date_trunc('day', ${year}), date_bin(timeframe::interval, '${toIso(now)}'::timestamp, '1970-01-01'))), ${year}
-    from ${numbers}, unnest(array['1m', '5m', '1h', '1d']) as timeframe`)
+    from ${numbers}, unnest(array[${stored.map((timeframe) => `'${timeframe}'`).join()}]) as timeframe`)
+}
+
+/** Prices of the coins of `storeYear`. */
+export async function storeYearPrices(pool: Pool, settings: Settings, now: Instant): Promise<void> {
+  for (const table of partitionedTables(settings))
+    await ensurePartitions(pool, table, partitionsAhead(table, now, 2), 2_000)
+  await pool.query(
+    `insert into market_data (coin_id, timestamp, price, change_24h, volume_24h, market_cap, rank)
+     select id, $1::timestamp, 10 + row_number() over (), 1.5, 1e6, 1e9, row_number() over () from coins`,
+    [toIso(now)],
+  )
 }

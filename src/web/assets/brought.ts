@@ -1,5 +1,7 @@
 // The initial data: the answers that were sent with the page, so that they need not be requested.
 
+import { nextTask } from './slices.ts'
+
 const isRead = (): boolean => document.readyState !== 'loading'
 
 /** What has come to its end: something follows it, or all has been read. */
@@ -12,8 +14,11 @@ const find = (request: string): HTMLElement | undefined =>
 export async function brought(request: string): Promise<unknown> {
   while (!find(request) && !isRead()) await somethingMore()
   const found = find(request)
-  found?.remove()
-  return found && JSON.parse(found.textContent)
+  if (!found) return undefined
+  found.remove()
+  // Read apart from the parsing of the page that it came with.
+  await nextTask()
+  return JSON.parse(found.textContent)
 }
 
 const somethingMore = (): Promise<void> =>

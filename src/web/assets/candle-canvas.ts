@@ -22,8 +22,8 @@ export type CandleCanvas = Readonly<{
 type Listener = Readonly<{
   /** The time that the pointer is at, or undefined. */
   pointedAt(time: number | undefined): void
-  /** The first point is in sight: somebody wants to see what was before. */
-  reachedStart(): void
+  /** The first point is in sight: somebody wants to see what was before. Returns false where there is nothing. */
+  reachedStart(): Promise<boolean>
 }>
 
 /** Opens it in its place. */
@@ -48,8 +48,12 @@ export function openCanvas(place: HTMLElement, { pointedAt, reachedStart }: List
   chart.priceScale('volume').applyOptions({ scaleMargins: { top: 0.8, bottom: 0 } })
   chart.subscribeCrosshairMove(({ time }) => pointedAt(typeof time === 'number' ? time : undefined))
   chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
-    if (range && range.from < 0) reachedStart()
+    if (range && range.from < 0) void showOlder()
   })
+  // Where there is nothing before the first candle, nobody can drag beyond it.
+  const showOlder = async () => {
+    if (!(await reachedStart())) chart.timeScale().applyOptions({ fixLeftEdge: true })
+  }
   document.addEventListener('theme', () => {
     chart.applyOptions(coloursOf())
     candles.applyOptions(candleColours())
@@ -65,6 +69,7 @@ export function openCanvas(place: HTMLElement, { pointedAt, reachedStart }: List
       candles.setData(points.map(({ time, candle }) => ({ time: time as UTCTimestamp, ...candle })))
       volume.setData(volumes(points))
       if (fit) {
+        chart.timeScale().applyOptions({ fixLeftEdge: false })
         chart.timeScale().fitContent()
         return
       }
@@ -76,10 +81,11 @@ export function openCanvas(place: HTMLElement, { pointedAt, reachedStart }: List
   }
 }
 
-/** Grouped as everywhere on the page. */
+/** Grouped as everywhere on the page; there are no prices below zero, though the axis has room for them. */
 function priceFormat(decimals: number) {
   const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals }
-  const formatter = new Intl.NumberFormat('en', digits).format
+  const { format } = new Intl.NumberFormat('en', digits)
+  const formatter = (price: number) => (price < 0 ? '' : format(price))
   return { type: 'custom', minMove: 10 ** -decimals, formatter } as const
 }
 

@@ -4,9 +4,10 @@ import type { Status } from '../../status/status.ts'
 import type { CandlesAnswer } from '../api.ts'
 import { ask } from './ask.ts'
 import type { CandleCanvas, Point } from './candle-canvas.ts'
+import { type CoinChooser, openCoinChooser } from './coin-chooser.ts'
 import { draw, h, within } from './dom.ts'
 import { choices } from './elements.ts'
-import { instant, price } from './words.ts'
+import { instant, price, rounded } from './words.ts'
 
 type Candle = CandlesAnswer['candles'][number]
 
@@ -26,9 +27,10 @@ const library = import('./candle-canvas.ts')
 /** The chart in its place. It asks for its candles when it is told which series to show, and when one has closed. */
 class Chart {
   readonly #place: Element
-  readonly #controls = h('div', { class: 'controls' })
+  readonly #buttons = h('div', { class: 'buttons' })
   readonly #summary = h('p', { class: 'note chart-summary', 'aria-live': 'polite' })
   readonly #canvas = h('div', { class: 'chart', role: 'img', 'aria-label': 'No candles yet' })
+  readonly #chooser: CoinChooser
   #opening: Promise<CandleCanvas> | undefined
   #series: readonly SeriesStatus[] = []
   /** By the clock of the daemon. */
@@ -48,13 +50,13 @@ class Chart {
 
   constructor(place: Element) {
     this.#place = place
-    place.replaceChildren(this.#controls, this.#canvas, this.#summary)
-    this.#controls.addEventListener('change', ({ target }) => {
-      if (!(target instanceof HTMLSelectElement)) return
-      this.#coinId = target.value
+    this.#chooser = openCoinChooser((coinId) => {
+      this.#coinId = coinId
       this.#loadAnew()
     })
-    this.#controls.addEventListener('click', (event) => {
+    const controls = h('div', { class: 'controls' }, this.#chooser.element, this.#buttons)
+    place.replaceChildren(controls, this.#canvas, this.#summary)
+    this.#buttons.addEventListener('click', (event) => {
       const { timeframe, days, now } = within(event, 'button')?.dataset ?? {}
       if (timeframe) this.#timeframe = timeframe
       if (days) this.#days = Number(days)
@@ -115,7 +117,7 @@ class Chart {
     this.#opening ??= Promise.all([library, laidOut(this.#canvas)]).then(([{ openCanvas }]) =>
       openCanvas(this.#canvas, {
         pointedAt: (time) => this.#describe(time),
-        reachedStart: () => void this.#loadOlder(),
+        reachedStart: () => this.#loadOlder(),
       }),
     )
     return this.#opening
@@ -150,11 +152,12 @@ class Chart {
     this.#describe(undefined)
   }
 
-  /** As much again, before what is shown. */
-  async #loadOlder(): Promise<void> {
+  /** As much again, before what is shown; returns whether there may be more. */
+  async #loadOlder(): Promise<boolean> {
     const before = this.#shown
     const first = before?.answer.candles[0]
-    if (this.#loadingOlder || !before || !first || before.answer.candles.length >= 4 * mostPoints) return
+    if (!before || !first) return true
+    if (this.#loadingOlder || before.answer.candles.length >= 4 * mostPoints) return true
     this.#loadingOlder = true
     const mine = this.#asked
     const to = new Date(first.openTime)
@@ -162,9 +165,11 @@ class Chart {
     const answer = await ask(this.#query({ from: from.toISOString(), to: to.toISOString() }))
     this.#loadingOlder = false
     const isSame = mine === this.#asked && answer.pointSeconds === before.answer.pointSeconds
-    if (!isSame || !answer.candles || answer.candles.length === 0) return
+    if (!isSame || !answer.candles) return true
+    if (answer.candles.length === 0) return false
     const drawing = await this.#opened()
     this.#show({ ...before.answer, candles: [...answer.candles, ...before.answer.candles] }, drawing, false)
+    return true
   }
 
   #show(answer: CandlesAnswer, drawing: CandleCanvas, fit: boolean): void {
@@ -179,7 +184,7 @@ class Chart {
       'aria-label',
       !first || !last
         ? 'No candles in this range'
-        : `${found.length} candles of ${this.#coinId} ${this.#timeframe} from ${instant(first.openTime)} to ${instant(last.openTime)} UTC, the last close ${price(last.close)}${missing > 0 ? `, ${missing} missing between them` : ''}`,
+        : `${found.length} candles of ${this.#coinId} ${this.#timeframe} from ${instant(first.openTime)} to ${instant(last.openTime)} UTC, the last close ${rounded(last.close, decimalsOf(found))}${missing > 0 ? `, ${missing} missing between them` : ''}`,
     )
   }
 
@@ -198,31 +203,19 @@ class Chart {
     const { pointSeconds, candlesOfPoint } = shown.answer
     const made =
       candlesOfPoint > 1 ? ` · ${lengthOf(pointSeconds)} of ${one.candles} of ${candlesOfPoint} candles` : ''
+    const shownPrice = (text: string) => rounded(text, decimalsOf(shown.answer.candles))
     const change = ((Number(one.close) / Number(one.open) - 1) * 100).toFixed(2)
     draw(
       this.#summary,
-      `${instant(one.openTime)} UTC · open ${price(one.open)} · high ${price(one.high)} · low ${price(one.low)} · close ${price(one.close)} · ${change} % · volume ${price(one.volume)}${made}`,
+      `${instant(one.openTime)} UTC · open ${shownPrice(one.open)} · high ${shownPrice(one.high)} · low ${shownPrice(one.low)} · close ${shownPrice(one.close)} · ${change} % · volume ${price(one.volume)}${made}`,
     )
   }
 
   #drawControls(): void {
-    const coins = [...new Map(this.#series.map(({ coinId, symbol }) => [coinId, symbol]))]
     const own = this.#series.filter(({ coinId }) => coinId === this.#coinId)
     const timeframes = [...new Set(own.map(({ timeframe }) => timeframe))]
-    const select = h(
-      'select',
-      { 'data-coin': true, 'aria-label': 'Coin of the chart' },
-      coins.map(([coinId, symbol]) =>
-        h(
-          'option',
-          { value: coinId, selected: coinId === this.#coinId },
-          `${symbol.toUpperCase()} · ${coinId}`,
-        ),
-      ),
-    )
     draw(
-      this.#controls,
-      select,
+      this.#buttons,
       choices(
         'Timeframe of the chart',
         timeframes.map((one) => [one, one] as const),
@@ -232,8 +225,7 @@ class Chart {
       choices('How much', lengths, 'days', this.#days),
       this.#to && h('button', { type: 'button', class: 'more', 'data-now': true }, 'Back to now'),
     )
-    const drawn = this.#controls.querySelector('select')
-    if (drawn && this.#coinId !== undefined) drawn.value = this.#coinId
+    this.#chooser.update(this.#series, this.#coinId)
   }
 }
 

@@ -27,23 +27,46 @@ function nodesOf(children: readonly Child[]): (Node | string)[] {
   })
 }
 
-/** Makes the children of a place those given. */
+/** Makes the children of a place those given. What has the focus keeps it, also when it is moved. */
 export function draw(place: Element, ...children: Child[]): void {
   const wanted = document.createElement('div')
   wanted.append(...nodesOf(children))
+  const focused = document.activeElement
   bringInLine(place, wanted)
+  const hasLostFocus = focused?.isConnected && focused !== document.activeElement
+  if (hasLostFocus && focused instanceof HTMLElement) focused.focus({ preventScroll: true })
 }
 
+const keyOf = (node: Node): string | undefined => (node instanceof HTMLElement ? node.dataset.key : undefined)
+
+/** Children with the same `data-key` stay the same element; of the others, those at the same place. */
 function bringInLine(place: Element, wanted: Element): void {
-  const before = [...place.childNodes]
   const after = [...wanted.childNodes]
-  for (const [index, node] of after.entries()) {
-    const old = before[index]
-    if (old === undefined) place.append(node)
-    else if (isAlike(old, node)) update(old, node)
-    else old.replaceWith(node)
+  const keys = new Set(after.map(keyOf))
+  for (const old of [...place.childNodes]) if (!keys.has(keyOf(old)) && keyOf(old) !== undefined) old.remove()
+  const keyed = new Map([...place.childNodes].map((old) => [keyOf(old), old]))
+  let at = place.firstChild
+  for (const node of after) {
+    const key = keyOf(node)
+    const free = at && keyOf(at) === undefined ? at : undefined
+    const old = key === undefined ? free : keyed.get(key)
+    if (old && isAlike(old, node)) {
+      if (old === at) at = old.nextSibling
+      else place.insertBefore(old, at)
+      update(old, node)
+    } else {
+      if (free && key === undefined) {
+        at = free.nextSibling
+        free.remove()
+      }
+      place.insertBefore(node, at)
+    }
   }
-  for (const old of before.slice(after.length)) old.remove()
+  while (at) {
+    const next: ChildNode | null = at.nextSibling
+    at.remove()
+    at = next
+  }
 }
 
 const isAlike = (a: Node, b: Node): boolean => a.nodeType === b.nodeType && a.nodeName === b.nodeName
@@ -54,7 +77,10 @@ function update(old: ChildNode, node: ChildNode): void {
     return
   }
   if (!(old instanceof Element && node instanceof Element)) return
-  for (const { name } of [...old.attributes]) if (!node.hasAttribute(name)) old.removeAttribute(name)
+  for (const { name } of [...old.attributes]) {
+    // Heights are set by scripts: the page's policy allows no styles in attributes.
+    if (name !== 'style' && !node.hasAttribute(name)) old.removeAttribute(name)
+  }
   for (const { name, value } of [...node.attributes]) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value)
   }

@@ -32,6 +32,13 @@ export function table(
   )
 }
 
+/** Which row of a long table it is; only those in sight are drawn. The headings are the first row. */
+export const rowPlace = (key: string, index: number): Attributes => ({
+  'data-key': key,
+  'data-index': index,
+  'aria-rowindex': index + 2,
+})
+
 /** A cell that still says what it is of where a row is drawn as a card. */
 export const cell = (label: string, kind: string, ...content: Child[]): HTMLElement =>
   h('td', { class: kind, 'data-label': label }, ...content)
@@ -46,13 +53,14 @@ const outcomes = {
   partial: { symbol: '◐', word: 'partial' },
   failed: { symbol: '✗', word: 'failed' },
   abandoned: { symbol: '–', word: 'abandoned' },
+  retried: { symbol: '↻', word: 'will be retried' },
 } as const
 
-/** How a run ended, or that it goes on. */
+/** How a run ended, or that it goes on. One that is tried again has not failed yet. */
 export function outcome({ status, willRetry }: Pick<RunStatus, 'status' | 'willRetry'>): HTMLElement {
-  const { symbol, word } = outcomes[status]
-  const text = willRetry ? `${word}, will try again` : word
-  return h('span', { class: `outcome ${status}` }, mark(symbol), ` ${text}`)
+  const shown = willRetry ? 'retried' : status
+  const { symbol, word } = outcomes[shown]
+  return h('span', { class: `outcome ${shown}` }, mark(symbol), ` ${word}`)
 }
 
 /** What of a job's payload tells it from another run of the same job. */

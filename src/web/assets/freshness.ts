@@ -1,11 +1,13 @@
 // How fresh each series is: a row for each coin, a cell for each timeframe.
 import type { SeriesStatus } from '../../status/series.ts'
 import type { Status } from '../../status/status.ts'
-import { draw, h } from './dom.ts'
-import { type Column, mark, nothing, table } from './elements.ts'
+import { draw, h, within } from './dom.ts'
+import { type Column, mark, nothing, rowPlace, table } from './elements.ts'
+import { openRoving } from './roving.ts'
+import { RowWindow } from './row-window.ts'
 import { age, count, instant } from './words.ts'
 
-// A symbol stands beside every colour, and a word beside every symbol. The worst first.
+// A symbol stands beside every colour (the style sheet has those of the cells), and a word beside every symbol. The worst first.
 const states = {
   stale: { symbol: '■', word: 'stale' },
   empty: { symbol: '○', word: 'empty' },
@@ -14,35 +16,63 @@ const states = {
 } as const
 const gravity = Object.keys(states)
 
-export function drawFreshness(place: Element, { series }: Pick<Status, 'series'>): void {
-  const timeframes = [...new Set(series.map(({ timeframe }) => timeframe))]
-  const coins = [...groupByCoin(series)].toSorted(([, a], [, b]) => worstOf(a) - worstOf(b))
-  if (coins.length === 0) {
+type Options = Readonly<{
+  /** Is called for a series that somebody wants to see. */
+  choose(coinId: string, timeframe: string): unknown
+  /** What a tip says has changed. */
+  reportRedrawn(): void
+}>
+
+/** Draws the series of each status; a cell is chosen to see its candles. */
+export function openFreshness(
+  place: Element,
+  { choose, reportRedrawn }: Options,
+): (status: Pick<Status, 'series'>) => void {
+  let latest: readonly SeriesStatus[] = []
+  const list = new RowWindow(place, { scroller: '.tall', spacer: 'tr', usualRowPx: 42, redraw })
+  const oneStop = openRoving(place, '.cell', { sideways: true, reveal: (index) => list.reveal(index) })
+  function redraw(): void {
+    drawSeries(place, latest, list)
+    oneStop()
+    reportRedrawn()
+  }
+  place.addEventListener('click', (event) => {
+    const { coin, timeframe } = within(event, '.cell')?.dataset ?? {}
+    if (coin && timeframe) choose(coin, timeframe)
+  })
+  return ({ series }) => {
+    latest = series
+    redraw()
+  }
+}
+
+function drawSeries(place: Element, series: readonly SeriesStatus[], list: RowWindow): void {
+  if (series.length === 0) {
     draw(place, nothing('No coins are tracked yet.'))
     return
   }
-  const rows = coins.map(([coinId, ofCoin]) => {
+  const timeframes = [...new Set(series.map(({ timeframe }) => timeframe))]
+  const coins = [...groupByCoin(series)].toSorted(([, a], [, b]) => worstOf(a) - worstOf(b))
+  const row = ([coinId, ofCoin]: (typeof coins)[number], index: number) => {
     const own = new Map(ofCoin.map((one) => [one.timeframe, one]))
     return h(
       'tr',
-      {},
+      rowPlace(coinId, index),
       h('th', { scope: 'row', title: coinId }, coinName(ofCoin[0]?.symbol ?? '', coinId)),
       timeframes.map((timeframe) => h('td', {}, cellOf(own.get(timeframe)))),
     )
-  })
+  }
   const columns: Column[] = [
     ['Coin', 'pinned'],
     ...timeframes.map((name): Column => [name, 'pinned centred']),
   ]
-  draw(
-    place,
-    h(
-      'div',
-      { class: 'scroll tall' },
-      table('Freshness of each coin by timeframe', columns, rows, { class: 'grid' }),
-    ),
-    legend(series),
-  )
+  const rows = list.rows(coins, ([coinId]) => coinId, row)
+  const grid = table('Freshness of each coin by timeframe', columns, rows, {
+    class: 'grid',
+    'aria-rowcount': coins.length + 1,
+  })
+  draw(place, h('div', { class: 'scroll tall' }, grid), legend(series))
+  list.afterDraw()
 }
 
 function groupByCoin(series: readonly SeriesStatus[]): Map<string, SeriesStatus[]> {
@@ -67,7 +97,7 @@ const coinName = (symbol: string, coinId: string) => [
 
 function cellOf(series: SeriesStatus | undefined): HTMLElement {
   if (!series) return h('span', { class: 'faint' }, '–')
-  const { symbol, word } = states[series.state]
+  const { word } = states[series.state]
   const { missingCandles, wantedCandles } = series
   const isComplete = missingCandles === 0 || wantedCandles === 0
   const behind = series.secondsBehind === null ? 'none' : age(series.secondsBehind)
@@ -81,8 +111,7 @@ function cellOf(series: SeriesStatus | undefined): HTMLElement {
       'data-coin': series.coinId,
       'data-timeframe': series.timeframe,
     },
-    mark(symbol),
-    h('span', { class: 'age' }, behind),
+    behind,
     !isComplete &&
       h('progress', {
         class: 'history',

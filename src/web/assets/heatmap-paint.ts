@@ -58,7 +58,7 @@ function paintRow(
 
 type Box = Readonly<{ left: number; width: number; height: number }>
 
-/** Complete is filled, partial as high as its share, without trades a line in the middle, queued the lower half, missing a frame. */
+/** Complete is filled, partial as high as its share, without trades a line in the middle, queued at least its foot, missing a frame. */
 function paintDay(
   context: CanvasRenderingContext2D,
   { left, width, height }: Box,
@@ -70,10 +70,10 @@ function paintDay(
   context.fillStyle = colours[kind]
   if (kind === 'complete') context.fillRect(left, 0, width, height)
   if (kind === 'absent') context.fillRect(left, height * 0.42, width, height * 0.16)
-  if (kind === 'queued') context.fillRect(left, height * 0.7, width, height * 0.3)
-  if (kind === 'partial') {
+  if (kind === 'queued' || kind === 'partial') {
     const share = (stored + absent) / Math.max(1, stored + absent + missing)
-    context.fillRect(left, height * (1 - Math.max(0.15, share * 0.9)), width, height)
+    const least = kind === 'queued' ? 0.3 : 0.15
+    context.fillRect(left, height * (1 - Math.max(least, share * 0.9)), width, height)
   }
   if (kind !== 'missing') return
   context.fillRect(left, 0, width, height)

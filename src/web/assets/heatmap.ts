@@ -1,28 +1,19 @@
 // Coverage: a row for each coin, a cell for each day.
 import type { Status } from '../../status/status.ts'
-import type { GapsAnswer } from '../api.ts'
 import { ask } from './ask.ts'
-import { type Child, draw, h, within } from './dom.ts'
+import { draw, h, within } from './dom.ts'
 import { choices, hidden, nothing } from './elements.ts'
-import { type CoinDays, type Coverage, dateOf, dayMs, kinds, messageOf, summaryOf } from './heatmap-days.ts'
+import { type CoinDays, type Coverage, dateOf, dayMs, messageOf, summaryOf } from './heatmap-days.ts'
+import { type Chosen, detail, legend } from './heatmap-detail.ts'
 import { paintAxis, paintRows } from './heatmap-paint.ts'
 import { openRoving } from './roving.ts'
-import { count } from './words.ts'
+import { RowWindow } from './row-window.ts'
 
 const lengths = [
   ['30 days', 30],
   ['90 days', 90],
   ['1 year', 365],
 ] as const
-
-type Gap = GapsAnswer['gaps'][number]
-type Chosen = Readonly<{
-  coin: CoinDays
-  index: number
-  from: string
-  to: string
-  gaps: readonly Gap[] | undefined
-}>
 
 type Choose = (coinId: string, timeframe: string, range?: Readonly<{ to: string }>) => unknown
 
@@ -39,6 +30,7 @@ const steps: Readonly<Record<string, number>> = { ArrowLeft: -1, ArrowRight: 1, 
 /** The heatmap in its place, which it keeps up to date. */
 class Heatmap {
   readonly #options: Options
+  readonly #list: RowWindow
   readonly #oneStop: () => void
   readonly #inSight: IntersectionObserver
   /** The day of each coin that is pointed at, or where the keyboard is. */
@@ -51,12 +43,22 @@ class Heatmap {
   #trouble: string | undefined
   #chosen: Chosen | undefined
   #asked = 0
+  #isLoading = false
 
   constructor(options: Options) {
     this.#options = options
     const { place } = options
-    this.#oneStop = openRoving(place, '.days', { row: '.heatmap-row', sideways: false })
-    // Of a hundred coins some twenty can be seen at a time: each row is painted when it comes into sight.
+    this.#list = new RowWindow(place, {
+      scroller: '.heatmap',
+      spacer: 'div',
+      usualRowPx: 22,
+      redraw: () => this.#redraw(),
+    })
+    this.#oneStop = openRoving(place, '.days', {
+      sideways: false,
+      reveal: (index) => this.#list.reveal(index),
+    })
+    // Each row is painted when it comes into sight.
     this.#inSight = new IntersectionObserver(
       (entries) =>
         this.#paint(entries.filter(({ isIntersecting }) => isIntersecting).map(({ target }) => target)),
@@ -87,17 +89,19 @@ class Heatmap {
     }
     if (this.#timeframe === undefined || !this.#timeframes.includes(this.#timeframe))
       this.#timeframe = this.#timeframes.includes('1h') ? '1h' : first
-    await this.#load()
+    if (!this.#isLoading) await this.#load()
   }
 
   async #load(): Promise<void> {
     this.#asked += 1
     const mine = this.#asked
+    this.#isLoading = true
     // Whole days, the last of which is today.
     const query = new URLSearchParams({ timeframe: this.#timeframe ?? '', from: `-${this.#days - 1}d` })
     const answer = await ask(`/api/coverage?${query}`)
     // Somebody may have chosen something else in the meantime.
     if (mine !== this.#asked) return
+    this.#isLoading = false
     this.#trouble = answer.error
     if (answer.coins) this.#coverage = { ...answer, coins: inOrder(answer.coins, this.#coinIds) }
     this.#redraw()
@@ -113,6 +117,7 @@ class Heatmap {
       legend(),
       detail(this.#chosen, this.#coverage),
     )
+    this.#list.afterDraw()
     const painted = [...place.querySelectorAll('.days, .axis')]
     for (const one of painted) {
       this.#inSight.unobserve(one)
@@ -149,25 +154,42 @@ class Heatmap {
         h('span', {}),
         h('span', { class: 'axis' }, hidden(span), h('canvas', { 'aria-hidden': 'true' })),
       ),
-      coverage.coins.map((coin) => {
-        const index = this.#at.get(coin.coinId)
-        return h(
-          'div',
-          { class: 'heatmap-row' },
-          h('span', { class: 'heatmap-coin' }, h('b', {}, coin.symbol.toUpperCase())),
-          h(
-            'button',
-            {
-              type: 'button',
-              class: 'days',
-              'data-coin': coin.coinId,
-              'data-tip': index === undefined ? null : tipOf(coverage, coin, index),
-              'aria-label': summaryOf(coverage, coin),
-            },
-            h('canvas', { 'aria-hidden': 'true' }),
-          ),
-        )
-      }),
+      h(
+        'div',
+        { role: 'list', 'aria-label': 'Coins' },
+        this.#list.rows(
+          coverage.coins,
+          ({ coinId }) => coinId,
+          (coin, index) => this.#row(coverage, coin, index),
+        ),
+      ),
+    )
+  }
+
+  #row(coverage: Coverage, coin: CoinDays, index: number): HTMLElement {
+    const day = this.#at.get(coin.coinId)
+    return h(
+      'div',
+      {
+        class: 'heatmap-row',
+        role: 'listitem',
+        'aria-posinset': index + 1,
+        'aria-setsize': coverage.coins.length,
+        'data-key': coin.coinId,
+        'data-index': index,
+      },
+      h('span', { class: 'heatmap-coin', title: coin.coinId }, h('b', {}, coin.symbol.toUpperCase())),
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'days',
+          'data-coin': coin.coinId,
+          'data-tip': day === undefined ? null : tipOf(coverage, coin, day),
+          'aria-label': summaryOf(coverage, coin),
+        },
+        h('canvas', { 'aria-hidden': 'true' }),
+      ),
     )
   }
 
@@ -275,61 +297,3 @@ function inOrder(coins: readonly CoinDays[], coinIds: readonly string[]): CoinDa
   const placeOf = ({ coinId }: CoinDays) => places.get(coinId) ?? coinIds.length
   return coins.toSorted((a, b) => placeOf(a) - placeOf(b))
 }
-
-const legend = (): HTMLElement =>
-  h(
-    'ul',
-    { class: 'legend', 'aria-label': 'Legend of the days' },
-    Object.entries(kinds).map(([kind, { word }]) =>
-      h('li', {}, h('span', { class: `swatch ${kind}`, 'aria-hidden': 'true' }), ' ', word),
-    ),
-  )
-
-const causes: Readonly<Record<string, string>> = {
-  'no-trades': 'no trades',
-  'not-fetched': 'not fetched yet',
-  refused: 'in quarantine',
-  'no-partition': 'cannot be stored: see beacon gaps',
-  late: 'closed just now',
-}
-const mostGaps = 20
-
-function detail(chosen: Chosen | undefined, coverage: Coverage | undefined): HTMLElement {
-  if (!chosen || !coverage) return h('div', { class: 'detail', 'aria-live': 'polite' })
-  const { coin, index, gaps, from, to } = chosen
-  const range = `--coin ${coin.coinId} --timeframe ${coverage.timeframe} --from ${from.slice(0, 10)} --to ${to.slice(0, 10)}`
-  return h(
-    'div',
-    { class: 'detail', 'aria-live': 'polite' },
-    h(
-      'p',
-      {},
-      h('b', {}, `${coin.coinId} ${coverage.timeframe}`),
-      ` · ${messageOf(coverage, coin, index).replace('\n', ': ')}`,
-    ),
-    gaps === undefined ? h('p', { class: 'faint' }, 'Looking for the gaps …') : gapList(gaps, range),
-    h('button', { type: 'button', class: 'more', 'data-chart': true }, 'Show this day in the chart'),
-  )
-}
-
-const gapList = (gaps: readonly Gap[], range: string): Child =>
-  gaps.length > 0 &&
-  h(
-    'ul',
-    {},
-    gaps.slice(0, mostGaps).map(gapLine),
-    gaps.length > mostGaps &&
-      h(
-        'li',
-        {},
-        `and ${count(gaps.length - mostGaps)} more: `,
-        h('code', {}, `beacon gaps ${range.replace('--coin ', '')}`),
-      ),
-  )
-
-const gapLine = ({ from, to, candles, cause }: Gap): HTMLElement =>
-  h(
-    'li',
-    {},
-    `${Date.parse(to) - Date.parse(from) === dayMs ? 'the whole day' : `${from.slice(11, 16)} – ${to.slice(11, 16)}`} · ${count(candles)} ${candles === 1 ? 'candle' : 'candles'} · ${causes[cause] ?? cause.replaceAll('-', ' ')}`,
-  )

@@ -1,7 +1,8 @@
 // The last price of each coin.
 import type { Status } from '../../status/status.ts'
 import { draw, h } from './dom.ts'
-import { type Column, hidden, mark, nothing, table, time } from './elements.ts'
+import { type Column, hidden, mark, nothing, rowPlace, table, time } from './elements.ts'
+import { RowWindow } from './row-window.ts'
 import { age, money, percent, price } from './words.ts'
 
 const columns: readonly Column[] = [
@@ -13,27 +14,40 @@ const columns: readonly Column[] = [
   ['Age', 'pinned number'],
 ]
 
-export function drawPrices(place: Element, { prices }: Status): void {
+export function openPrices(place: Element): (status: Pick<Status, 'prices'>) => void {
+  let latest: Status['prices'] = []
+  const redraw = () => drawPrices(place, latest, list)
+  const list = new RowWindow(place, { scroller: '.tall', spacer: 'tr', usualRowPx: 42, redraw })
+  return ({ prices }) => {
+    latest = prices
+    redraw()
+  }
+}
+
+function drawPrices(place: Element, prices: Status['prices'], list: RowWindow): void {
   if (prices.length === 0) {
     draw(place, nothing('No price yet.'))
     return
   }
-  const rows = prices.map((one) =>
-    h(
-      'tr',
-      {},
-      h('th', { scope: 'row', title: one.coinId }, h('b', {}, one.symbol.toUpperCase())),
-      h('td', { class: 'number strong' }, price(one.price)),
-      h('td', { class: 'number' }, change(one.change24h)),
-      h('td', { class: 'number wide' }, money(one.volume24h)),
-      h('td', { class: 'number wide' }, money(one.marketCap)),
-      h('td', { class: 'number faint' }, time(one.at, age(one.ageSeconds))),
-    ),
-  )
+  const rows = list.rows(prices, ({ coinId }) => coinId, rowOf)
   // Nothing in it can be focused, and it must be possible to scroll it with the keys.
   const scrolls = { class: 'scroll tall', tabindex: 0, role: 'group', 'aria-label': 'Last prices' }
-  draw(place, h('div', scrolls, table('Last price of each coin in USD', columns, rows)))
+  const count = { 'aria-rowcount': prices.length + 1 }
+  draw(place, h('div', scrolls, table('Last price of each coin in USD', columns, rows, count)))
+  list.afterDraw()
 }
+
+const rowOf = (one: Status['prices'][number], index: number): HTMLElement =>
+  h(
+    'tr',
+    rowPlace(one.coinId, index),
+    h('th', { scope: 'row', title: one.coinId }, h('b', {}, one.symbol.toUpperCase())),
+    h('td', { class: 'number strong' }, price(one.price)),
+    h('td', { class: 'number' }, change(one.change24h)),
+    h('td', { class: 'number wide' }, money(one.volume24h)),
+    h('td', { class: 'number wide' }, money(one.marketCap)),
+    h('td', { class: 'number faint' }, time(one.at, age(one.ageSeconds))),
+  )
 
 /** What rounds to nothing neither rises nor falls. */
 function change(text: string | null): HTMLElement | null {

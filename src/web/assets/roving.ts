@@ -7,15 +7,18 @@ const steps: Readonly<Record<string, readonly [down: number, right: number]>> = 
   ArrowRight: [0, 1],
 }
 
+type Options = Readonly<{
+  /** Whether the left and right arrows go within a row. */
+  sideways: boolean
+  /** Draws the row with that `data-index`, where it is not drawn yet. */
+  reveal(index: number): void
+}>
+
 /**
- * Makes of the buttons in a place that the selector picks one stop of the Tab key. With `sideways` the left and right
- * arrows go within a row too. Returns what to call after each drawing.
+ * Makes of the buttons in a place that the selector picks one stop of the Tab key. Each is in a row with a `data-index`.
+ * Returns what to call after each drawing.
  */
-export function openRoving(
-  place: Element,
-  selector: string,
-  { row, sideways }: Readonly<{ row: string; sideways: boolean }>,
-): () => void {
+export function openRoving(place: Element, selector: string, { sideways, reveal }: Options): () => void {
   let current: HTMLElement | undefined
 
   const refresh = () => {
@@ -23,6 +26,7 @@ export function openRoving(
     if (!current || !all.includes(current)) current = all[0]
     for (const one of all) one.tabIndex = one === current ? 0 : -1
   }
+  const cellsOf = (row: Element | null) => [...(row?.querySelectorAll<HTMLElement>(selector) ?? [])]
 
   place.addEventListener('focusin', ({ target }) => {
     if (!(target instanceof HTMLElement) || !target.matches(selector)) return
@@ -34,15 +38,19 @@ export function openRoving(
     const [down, right] = steps[key] ?? [0, 0]
     if (!(target instanceof HTMLElement) || !target.matches(selector)) return
     if (down === 0 && (right === 0 || !sideways)) return
-    const rows = [...place.querySelectorAll(row)].map((one) => [
-      ...one.querySelectorAll<HTMLElement>(selector),
-    ])
-    const at = rows.findIndex((one) => one.includes(target))
-    const column = rows[at]?.indexOf(target) ?? 0
-    const next =
-      down === 0 ? rows[at]?.[column + right] : (rows[at + down]?.[column] ?? rows[at + down]?.at(-1))
     event.preventDefault()
-    next?.focus()
+    const row = target.closest<HTMLElement>('[data-index]')
+    const cells = cellsOf(row)
+    const column = cells.indexOf(target)
+    if (down === 0) {
+      cells[column + right]?.focus()
+      return
+    }
+    const index = Number(row?.dataset.index) + down
+    reveal(index)
+    const next = cellsOf(place.querySelector(`[data-index="${index}"]`))
+    const cell = next[column] ?? next.at(-1)
+    cell?.focus()
   })
   return refresh
 }

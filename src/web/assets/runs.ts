@@ -69,7 +69,8 @@ function show(place: Element, { runs, generatedAt }: Status, showsAll: boolean):
   )
 }
 
-const isBad = ({ status }: RunStatus): boolean => status === 'failed' || status === 'partial'
+const isBad = ({ status, willRetry }: RunStatus): boolean =>
+  !willRetry && (status === 'failed' || status === 'partial')
 
 const worstFirst = (runs: readonly RunStatus[]): RunStatus[] =>
   runs.toSorted((a, b) => Number(isBad(b)) - Number(isBad(a)))
@@ -80,7 +81,7 @@ function rowsOf(run: RunStatus, generatedAt: string): Child[] {
     cell(label, `number ${kind} ${value ? '' : 'zero'}`, count(value))
   const row = h(
     'tr',
-    { class: run.status },
+    { class: run.willRetry ? 'retried' : run.status },
     h('th', { scope: 'row' }, run.job),
     h('td', { class: 'subject' }, about(run.subject)),
     cell(

@@ -19,13 +19,14 @@ const columns: readonly Column[] = [
   ['History'],
   ['Budget used'],
   ['Backfill'],
-  ['Done in', 'number'],
+  ['Ends in', 'number'],
 ]
 
-/** Returns what asks and draws, unless an answer is still to come. */
-export function openSources(place: Element): (status: Status) => Promise<void> {
+/** Returns what asks and draws, unless an answer is still to come; it calls `filled` after each answer while a backfill runs, and once after it. */
+export function openSources(place: Element, filled: () => void): (status: Status) => Promise<void> {
   let before: Readonly<{ at: number; sources: readonly SourceStatus[] }> | undefined
   let asking = false
+  let isFilling = false
 
   /** Points a second of each lane since the sample before; undefined at the first one. */
   function paceOf({ source, spentPoints }: SourceStatus, now: number): Pace | undefined {
@@ -59,7 +60,11 @@ export function openSources(place: Element): (status: Status) => Promise<void> {
     try {
       const { sources, generatedAt } = await ask('/api/sources')
       // The page says already when nobody answers; what was drawn stays.
-      if (sources && generatedAt) show(sources, generatedAt, bans)
+      if (!sources || !generatedAt) return
+      show(sources, generatedAt, bans)
+      const wasFilling = isFilling
+      isFilling = sources.some(({ backfill }) => backfill !== null)
+      if (isFilling || wasFilling) filled()
     } finally {
       asking = false
     }
@@ -83,7 +88,7 @@ function row(
   ban: BanStatus | undefined,
   now: string,
 ): HTMLElement {
-  const { source, lagSeconds, allowedPointsPerSecond, backfillJobs, backfillDoneAt } = one
+  const { source, lagSeconds, allowedPointsPerSecond, backfill } = one
   return h(
     'tr',
     {},
@@ -96,13 +101,31 @@ function row(
     cell('behind', 'number', behind(lagSeconds)),
     cell('history', 'wide-cell', history(one)),
     cell('budget used', 'wide-cell', budget(pace, allowedPointsPerSecond)),
-    cell(
-      'backfill',
-      '',
-      backfillJobs === 0 ? h('span', { class: 'faint' }, 'none') : `${counted(backfillJobs, 'job')} left`,
-    ),
-    cell('done in', 'number', backfillDoneAt && `about ${age(secondsBetween(now, backfillDoneAt))}`),
+    cell('backfill', 'wide-cell', backfillCell(backfill)),
+    cell('ends in', 'number', backfill?.endsAt && `about ${age(secondsBetween(now, backfill.endsAt))}`),
   )
+}
+
+function backfillCell(backfill: SourceStatus['backfill']): Child {
+  if (!backfill) return h('span', { class: 'faint' }, 'none')
+  const { doneCandles, totalCandles, candlesPerSecond, requests, plannedRequests, jobsLeft } = backfill
+  const share = totalCandles === 0 ? 0 : doneCandles / totalCandles
+  return [
+    meter(
+      share,
+      `${Math.floor(100 * share)} %`,
+      `${count(doneCandles)} of ${counted(totalCandles, 'candle')}`,
+    ),
+    h(
+      'span',
+      { class: 'faint' },
+      [
+        ...(candlesPerSecond === null ? [] : [`${count(candlesPerSecond)} a second`]),
+        ...(plannedRequests === 0 ? [] : [`${count(requests)} of ${counted(plannedRequests, 'request')}`]),
+        `${counted(jobsLeft, 'job')} left`,
+      ].join(' · '),
+    ),
+  ]
 }
 
 const behind = (lagSeconds: number | null): string =>

@@ -3,17 +3,17 @@ import { drawAlerts } from './alerts.ts'
 import { brought } from './brought.ts'
 import { openChart } from './chart.ts'
 import { drawDatabase } from './database.ts'
-import { draw, h, within } from './dom.ts'
+import { draw, h } from './dom.ts'
 import { mark, time } from './elements.ts'
-import { drawFreshness } from './freshness.ts'
+import { openFreshness } from './freshness.ts'
 import { openHeatmap } from './heatmap.ts'
 import { watchDaemon } from './live.ts'
 import { drawQueues, drawStorage, openMaintenance } from './maintenance.ts'
 import { drawOverall, states } from './overall.ts'
-import { drawPrices } from './prices.ts'
-import { openRoving } from './roving.ts'
+import { openPrices } from './prices.ts'
 import { openRuns } from './runs.ts'
 import { openSearch } from './search.ts'
+import { openSlices } from './slices.ts'
 import { openSources } from './sources.ts'
 import { followTips } from './tip.ts'
 import { age, instant, secondsBetween } from './words.ts'
@@ -24,24 +24,21 @@ function part(name: string): HTMLElement {
   return found
 }
 
+let latest: Status | undefined
 const tip = document.getElementById('tip')
 const reportRedrawn = tip ? followTips(tip) : () => undefined
 const chart = openChart(part('chart'))
 const heatmap = openHeatmap({ place: part('coverage'), choose: chart.choose, reportRedrawn })
+const drawFreshness = openFreshness(part('freshness'), { choose: chart.choose, reportRedrawn })
+const drawPrices = openPrices(part('prices'))
 const drawRuns = openRuns(part('runs'))
-const drawSources = openSources(part('sources'))
+// While a backfill runs, the heatmap fills as the candles come.
+const drawSources = openSources(part('sources'), () => latest && void heatmap.update(latest))
 const drawMaintenance = openMaintenance({
   jobs: part('jobs'),
   archives: part('archives'),
   retention: part('retention'),
 })
-const oneStopForCells = openRoving(part('freshness'), '.cell', { row: 'tbody tr', sideways: true })
-
-part('freshness').addEventListener('click', (event) => {
-  const { coin, timeframe } = within(event, '.cell')?.dataset ?? {}
-  if (coin && timeframe) void chart.choose(coin, timeframe)
-})
-
 const banMarks = { 'slow-down': '◔', banned: '✗', unserved: '⊘' } as const
 
 /** What stands against asking a source, until it ends: everything else on the page about it follows from this. */
@@ -91,32 +88,34 @@ function unlessSame(name: string, shown: unknown, drawPart: () => void): void {
   drawPart()
 }
 
-let latest: Status | undefined
+const inSlices = openSlices()
 
 function show(status: Status): void {
   latest = status
   searchIn(status)
   document.body.classList.remove('lost', 'stale')
   document.getElementById('main')?.classList.remove('waiting')
+  void inSlices([
+    () => drawHeadline(status),
+    () => drawFreshness(status),
+    () => drawPrices(status),
+    () => drawRuns(status),
+    () => unlessSame('queues', status.queues, () => drawQueues(part('queues'), status)),
+    () => unlessSame('storage', status.partitions, () => drawStorage(part('storage'), status)),
+    () => drawAlerts(part('alerts'), status),
+    () => chart.update(status),
+    () => drawSources(status),
+    () => drawSlowly(status),
+  ])
+}
+
+function drawHeadline(status: Status): void {
   const { state, message } = status.overall
   drawOverall(part('overall'), status)
   document.title = `${states[state].symbol} ${states[state].word} · Beacon`
   announce(state, message)
   drawBans(status)
-  unlessSame('freshness', status.series, () => {
-    drawFreshness(part('freshness'), status)
-    oneStopForCells()
-    reportRedrawn()
-  })
-  unlessSame('prices', status.prices, () => drawPrices(part('prices'), status))
-  drawRuns(status)
-  unlessSame('queues', status.queues, () => drawQueues(part('queues'), status))
-  unlessSame('storage', status.partitions, () => drawStorage(part('storage'), status))
-  drawAlerts(part('alerts'), status)
   drawFooter(status)
-  chart.update(status)
-  void drawSources(status)
-  drawSlowly(status)
   draw(
     part('live'),
     h('span', { class: 'dot', 'aria-hidden': 'true' }),

@@ -1,10 +1,19 @@
 // Numbers, instants and lengths of time, as people read them.
 
-const whole = new Intl.NumberFormat('en')
-const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 2 })
+/** Made when it is first used: each costs a browser some milliseconds, which need not all come before the first content. */
+function onFirstUse<T>(make: () => T): () => T {
+  let made: T | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}
+
+const whole = onFirstUse(() => new Intl.NumberFormat('en'))
+const short = onFirstUse(() => new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 2 }))
 
 export const count = (number: number | null | undefined): string =>
-  number === null || number === undefined ? '' : whole.format(number)
+  number === null || number === undefined ? '' : whole().format(number)
 
 /** 1 row, 14,220 rows. */
 export const counted = (number: number, noun: string): string =>
@@ -41,10 +50,11 @@ export function instant(iso: string): string {
 
 export const day = (iso: string): string => iso.slice(0, 10)
 
-const local = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' })
+const local = onFirstUse(() => new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' }))
 
 /** In UTC, and in the time zone of the reader. */
-export const inBothZones = (iso: string): string => `${instant(iso)} UTC\n${local.format(new Date(iso))} here`
+export const inBothZones = (iso: string): string =>
+  `${instant(iso)} UTC\n${local().format(new Date(iso))} here`
 
 export function bytes(number: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']
@@ -61,7 +71,14 @@ export function price(text: string): string {
   return kept === '' ? grouped : `${grouped}.${kept.padEnd(2, '0')}`
 }
 
-export const money = (text: string | null): string => (text === null ? '' : `$${short.format(Number(text))}`)
+/** A price as it is read beside others of its size. */
+export const rounded = (text: string, decimals: number): string => {
+  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals }
+  return new Intl.NumberFormat('en', digits).format(Number(text))
+}
+
+export const money = (text: string | null): string =>
+  text === null ? '' : `$${short().format(Number(text))}`
 
 export const percent = (text: string | null): string =>
   text === null ? '' : `${Math.abs(Number(text)).toFixed(2)} %`
