@@ -5,7 +5,7 @@ import { defineJob } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
 import { coinDetails, coingecko } from '../src/sources/coingecko.ts'
 import { toHttpRequest } from '../src/sources/source.ts'
-import { listMissingDetails, markChecked, updateCoinDetails } from '../src/store/coin-details.ts'
+import { listMissingDetails, markChecked, updateCoinDetails } from '../src/store/coins/details.ts'
 import { listCoins } from '../src/store/coins.ts'
 import { databaseOf, inTransaction } from '../src/store/transaction.ts'
 

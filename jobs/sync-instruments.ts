@@ -1,6 +1,12 @@
 import { z } from 'zod'
 import { Malformed } from '../src/fault.ts'
-import { checkListing, type Finding, findDoubts, lifeKey, type Poll } from '../src/ingest/check-listing.ts'
+import {
+  checkListing,
+  type Finding,
+  findDoubts,
+  lifeKey,
+  type Poll,
+} from '../src/ingest/listing/check-listing.ts'
 import { findingText } from '../src/ingest/listing/finding-text.ts'
 import { type Trading, tradingIn } from '../src/ingest/listing/trading.ts'
 import { toIso } from '../src/market/instant.ts'

@@ -1,16 +1,16 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Aborted, Misconfigured } from './fault.ts'
 import type { Fleet } from './fleet.ts'
-import { type BackfillChunk, type BackfillPlan, chunksOfAll, jobPlanOf } from './ingest/backfill-plan.ts'
-import { type BackfillProgress, ProgressWatch } from './ingest/backfill-progress.ts'
-import { workOfRuns } from './ingest/backfill-result.ts'
+import { type BackfillChunk, type BackfillPlan, chunksOfAll, jobPlanOf } from './ingest/backfill/plan.ts'
+import { type BackfillProgress, ProgressWatch } from './ingest/backfill/progress.ts'
+import { workOfRuns } from './ingest/backfill/result.ts'
 import {
   type BackfillResult,
   countMissing,
   type Followed,
   type QueuedChunk,
   summarize,
-} from './ingest/backfill-summary.ts'
+} from './ingest/backfill/summary.ts'
 import { earlier, type Instant, minute, second } from './market/instant.ts'
 import type { Workers } from './queue/worker.ts'
 import { steadyClock } from './runtime/clock.ts'

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { say } from './cli/output.ts'
-import { tooSmallLimit } from './cli/process-limits.ts'
+import { tooSmallLimit } from './cli/session/process-limits.ts'
+import { say } from './cli/terminal/output.ts'
 
 const tooSmall = tooSmallLimit()
 if (tooSmall === undefined) {

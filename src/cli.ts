@@ -1,6 +1,6 @@
 import { Command, CommanderError, Help } from 'commander'
 import { refuseIncomplete } from './cli/arguments/options.ts'
-import { say } from './cli/output.ts'
+import { say } from './cli/terminal/output.ts'
 import { Fault, InvalidInput } from './fault.ts'
 import { withoutSecrets } from './runtime/redaction.ts'
 import { projectVariables } from './settings/project-folder.ts'
@@ -177,7 +177,7 @@ async function report(error: unknown): Promise<number> {
     return error instanceof InvalidInput ? 2 : 1
   }
   // What it knows of servers is only loaded for an error.
-  const { foreseenMessage } = await import('./cli/foreseen.ts')
+  const { foreseenMessage } = await import('./cli/series/foreseen.ts')
   const foreseen = foreseenMessage(error)
   if (foreseen !== undefined) {
     say(withoutSecrets(`error: ${foreseen}`))

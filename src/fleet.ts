@@ -22,7 +22,7 @@ import type { Tracer } from './runtime/trace.ts'
 import { sourceIds } from './settings/source-ids.ts'
 import { readVersion } from './settings/version.ts'
 import type { Settings } from './settings.ts'
-import { readSources } from './store/instruments.ts'
+import { readSources } from './store/coins/instruments.ts'
 import { finishRun, type RunEnd as RecordedEnd, startRun } from './store/runs.ts'
 import { databaseOf, inOwnTransactions } from './store/transaction.ts'
 

@@ -12,9 +12,9 @@ import type { Context } from './runtime/context.ts'
 import { everyProcess } from './runtime/every-process.ts'
 import type { Releases } from './runtime/release.ts'
 import { sharedWhileRunning } from './runtime/share.ts'
+import { readSources } from './store/coins/instruments.ts'
 import { listCoins } from './store/coins.ts'
 import { readClockSkewMs, readDatabaseTime, skewText } from './store/database-clock.ts'
-import { readSources } from './store/instruments.ts'
 import { databaseOf } from './store/transaction.ts'
 
 /** What the schedule is looked after with; a Fleet fits. */

@@ -11,7 +11,7 @@ const config: KnipConfig = {
     // The hub's way to its tables.
     '{drizzle/schema,src/accounts,src/queries}/*.ts!',
     // Programs that tests and benches start.
-    'test/{bench/bench,cli/command-lines,ground/print-help,runtime/embedded-user}.ts',
+    'test/{bench/bench,cli/support/command-lines,ground/print-help,runtime/embedded-user}.ts',
     'test/**/*-process.ts',
   ],
   project: ['{src,jobs,drizzle}/**/*.ts!', 'test/**/*.{ts,mjs}'],

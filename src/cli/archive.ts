@@ -17,9 +17,9 @@ import {
   listArchives,
   recordReadBack,
 } from '../store/lifecycle/archives.ts'
-import { withCountingBar } from './counting-bar.ts'
-import { answer, bytesText, countText, say } from './output.ts'
 import { type DatabaseSession, withDatabase } from './session.ts'
+import { withCountingBar } from './terminal/counting-bar.ts'
+import { answer, bytesText, countText, say } from './terminal/output.ts'
 import { table } from './terminal/table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>

@@ -1,10 +1,15 @@
 import { Command, Option } from 'commander'
 import { Fault } from '../fault.ts'
-import { type Certificate, type CertificateRequest, certify, closedPart } from '../ingest/certificate.ts'
+import {
+  type Certificate,
+  type CertificateRequest,
+  certify,
+  closedPart,
+} from '../ingest/verify/certificate.ts'
 import { toIso, toMinuteText } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import { counted } from '../status/words.ts'
-import { canonicalCopy } from '../store/candle-digest.ts'
+import { canonicalCopy } from '../store/candles/candle-digest.ts'
 import {
   allCoins,
   asJson,
@@ -15,11 +20,11 @@ import {
   toDate,
 } from './arguments/options.ts'
 import { readRange } from './arguments.ts'
-import { readSeveralSeries } from './one-series.ts'
-import { answer, countText, print } from './output.ts'
 import { inspectCommand } from './quarantine/inspect.ts'
-import { seriesCommand } from './series-command.ts'
+import { readSeveralSeries } from './series/one-series.ts'
+import { seriesCommand } from './series/series-command.ts'
 import { type DatabaseSession, withDatabase } from './session.ts'
+import { answer, countText, print } from './terminal/output.ts'
 
 type CertificateOptions = Readonly<{
   timeframe: string

@@ -1,6 +1,6 @@
 import { Argument, Command } from 'commander'
 import type { Shell } from './completion/scripts.ts'
-import { print } from './output.ts'
+import { print } from './terminal/output.ts'
 
 const shells: readonly Shell[] = ['bash', 'zsh', 'fish']
 

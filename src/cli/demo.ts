@@ -7,9 +7,9 @@ import { systemClock } from '../runtime/clock.ts'
 import { baseUrlVariables } from '../settings/base-url-variable.ts'
 import { roles } from '../settings/roles.ts'
 import { configDir, readSettings } from '../settings.ts'
-import { say } from './output.ts'
 import { type Session, withSession } from './session.ts'
 import { runDaemon } from './start.ts'
+import { say } from './terminal/output.ts'
 
 export const demoCommand = (): Command =>
   new Command('demo')
@@ -50,7 +50,7 @@ async function runDemo(exchange: ReplayExchange): Promise<void> {
         runDaemon(session, roles, {
           hintOf: () => hintOf(session),
           beside: async (fleet) => {
-            const { playDemoEvents } = await import('./demo-events.ts')
+            const { playDemoEvents } = await import('./demo/events.ts')
             await playDemoEvents({ fleet, exchange, signal: session.signal, say, log: session.log })
           },
           anyPort: true,

@@ -5,9 +5,9 @@ import { counted } from '../status/words.ts'
 import { openPool } from '../store/pool.ts'
 import { type Check, type Deps, error, type Finding } from './doctor/check.ts'
 import { checks, type Depth, foundations } from './doctor/registry.ts'
-import { foreseenMessage } from './foreseen.ts'
-import { answer } from './output.ts'
+import { foreseenMessage } from './series/foreseen.ts'
 import { type Session, withSession } from './session.ts'
+import { answer } from './terminal/output.ts'
 
 type DoctorOptions = Depth & Readonly<{ json?: boolean }>
 

@@ -5,9 +5,9 @@ import { Aborted, Fault, InvalidInput } from '../fault.ts'
 import { openDatabase } from '../runtime/database.ts'
 import { isEncryptionKeyId, newEncryptionKeyEntry, newEncryptionKeyId } from '../settings/encryption-keys.ts'
 import { counted } from '../status/words.ts'
-import { withCountingBar } from './counting-bar.ts'
-import { answer, countText, say } from './output.ts'
 import { withSession } from './session.ts'
+import { withCountingBar } from './terminal/counting-bar.ts'
+import { answer, countText, say } from './terminal/output.ts'
 import { table } from './terminal/table.ts'
 
 export const keysCommand = (): Command =>

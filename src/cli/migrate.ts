@@ -8,8 +8,8 @@ import {
   migrationStatus,
   verifyMigrations,
 } from '../store/migrations.ts'
-import { answer } from './output.ts'
 import { withServer } from './session.ts'
+import { answer } from './terminal/output.ts'
 import { table } from './terminal/table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>

@@ -6,9 +6,9 @@ import { type PartitionsAhead, partitionsAheadOf } from '../store/lifecycle/part
 import { readPartitions, receiving } from '../store/partitions/catalog.ts'
 import { type IrregularPartition, irregularPartitions } from '../store/partitions/irregular.ts'
 import { partitionedTables } from '../store/partitions.ts'
-import { answer, bytesText, countText, say } from './output.ts'
-import { runHere } from './run-here.ts'
+import { runHere } from './session/run-here.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
+import { answer, bytesText, countText, say } from './terminal/output.ts'
 import { table } from './terminal/table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>

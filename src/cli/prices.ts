@@ -6,9 +6,9 @@ import { type LatestPrice, readLatestPrices } from '../store/prices.ts'
 import { readLastOutcome } from '../store/runs.ts'
 import type { Database } from '../store/transaction.ts'
 import { allCoins, asJson, refuseCoinsBesideAll, someCoins } from './arguments/options.ts'
-import { chosenCoins } from './chosen-coins.ts'
-import { answer, spanText } from './output.ts'
+import { chosenCoins } from './series/chosen-coins.ts'
 import { withDatabase } from './session.ts'
+import { answer, spanText } from './terminal/output.ts'
 import { table } from './terminal/table.ts'
 
 export const pricesCommand = (): Command =>

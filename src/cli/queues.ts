@@ -3,9 +3,9 @@ import { queuesWith } from '../../jobs/catalog.ts'
 import { InvalidInput } from '../fault.ts'
 import { pauseQueue, type QueueCounts, queueOverview, resumeQueue } from '../queue/overview.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
-import { readSources } from '../store/instruments.ts'
-import { answer, countText } from './output.ts'
+import { readSources } from '../store/coins/instruments.ts'
 import { withFleet } from './session.ts'
+import { answer, countText } from './terminal/output.ts'
 import { table } from './terminal/table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>

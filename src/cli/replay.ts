@@ -2,12 +2,12 @@ import { once } from 'node:events'
 import { Command } from 'commander'
 import { InvalidInput } from '../fault.ts'
 import type { Endpoint } from '../replay/endpoint.ts'
-import type { UsualFault } from '../replay/usual-lies.ts'
+import type { UsualFault } from '../replay/faults/usual-faults.ts'
 import { baseUrlVariable, baseUrlVariables } from '../settings/base-url-variable.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import { readCount } from './arguments.ts'
-import { answer, say } from './output.ts'
 import { type Session, withSession } from './session.ts'
+import { answer, say } from './terminal/output.ts'
 
 type Options = Readonly<{
   port?: string
@@ -37,7 +37,7 @@ async function replay({ clock, log, releases, signal }: Session, options: Option
   // Half a megabyte of recordings that no other command needs.
   const { endpoints } = await import('../replay/endpoints.ts')
   const { openReplayExchange } = await import('../replay/exchange.ts')
-  const { inTurn } = await import('../replay/usual-lies.ts')
+  const { inTurn } = await import('../replay/faults/usual-faults.ts')
   if (options.faultEvery !== undefined && options.fault === undefined)
     throw new InvalidInput('--fault-every needs a fault: add --fault NAME, such as --fault html')
   const chosen = chooseEndpoints(endpoints, options.source)
@@ -94,7 +94,7 @@ function readLimits(text: string): 'real' | 'none' {
 }
 
 async function readFaults(names: readonly string[]): Promise<UsualFault[]> {
-  const { isUsualFault, usualFaults } = await import('../replay/usual-lies.ts')
+  const { isUsualFault, usualFaults } = await import('../replay/faults/usual-faults.ts')
   const known = Object.keys(usualFaults)
   return [...new Set(names)].map((name) => {
     if (isUsualFault(name)) return name

@@ -13,9 +13,9 @@ import { toMinuteText } from '../market/instant.ts'
 import { nameOf } from '../store/lifecycle/list-partitions.ts'
 import { holdText, type RecordedHold } from '../store/lifecycle/partition-holds.ts'
 import { type Decision, endingTexts, type PlannedPartition } from '../store/lifecycle/retention.ts'
-import { answer, bytesText, countText } from './output.ts'
-import { runHere } from './run-here.ts'
+import { runHere } from './session/run-here.ts'
 import { withDatabase, withFleet } from './session.ts'
+import { answer, bytesText, countText } from './terminal/output.ts'
 import { table } from './terminal/table.ts'
 
 type RetentionOptions = Readonly<{ dryRun?: boolean; yes?: boolean; json?: boolean }>

@@ -8,7 +8,7 @@ import { Releases } from '../runtime/release.ts'
 import type { LogLevel } from '../settings/log-level.ts'
 import { readSettings, type Settings } from '../settings.ts'
 import { type Database, databaseOf } from '../store/transaction.ts'
-import { say } from './output.ts'
+import { say } from './terminal/output.ts'
 
 /** What every command works with; all that it opens is closed when its work ends, or when it is told to stop. */
 export type Session = Readonly<{

@@ -3,8 +3,8 @@ import { InvalidInput } from '../fault.ts'
 import type { Fleet } from '../fleet.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
 import { type Role, roles } from '../settings/roles.ts'
-import { say } from './output.ts'
 import { type Session, withSession } from './session.ts'
+import { say } from './terminal/output.ts'
 
 export const startCommand = (): Command =>
   new Command('start')

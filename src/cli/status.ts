@@ -3,11 +3,11 @@ import { jobs, queuesWith } from '../../jobs/catalog.ts'
 import { readVersion } from '../settings/version.ts'
 import { readReadiness } from '../status/readiness/readiness.ts'
 import { collectStatus } from '../status/status.ts'
+import { readSources } from '../store/coins/instruments.ts'
 import { listOpenIncidents } from '../store/incidents.ts'
-import { readSources } from '../store/instruments.ts'
-import { answer, hasColours, terminalSize } from './output.ts'
 import { withFleet } from './session.ts'
-import { statusText } from './status-text.ts'
+import { statusText } from './status/text.ts'
+import { answer, hasColours, terminalSize } from './terminal/output.ts'
 
 export const statusCommand = (): Command =>
   new Command('status')

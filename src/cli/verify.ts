@@ -4,7 +4,7 @@ import { Fault, InvalidInput } from '../fault.ts'
 import type { Fleet } from '../fleet.ts'
 import { askAgain } from '../ingest/ask-again.ts'
 import { addFilled, type Filled, nothingFilled } from '../ingest/fill-range.ts'
-import { planVerification, type VerificationPlan } from '../ingest/verification-plan.ts'
+import { planVerification, type VerificationPlan } from '../ingest/verify/verification-plan.ts'
 import { type Verification, verifyCandles } from '../ingest/verify.ts'
 import { toMinuteText } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
@@ -19,12 +19,12 @@ import {
   toDate,
 } from './arguments/options.ts'
 import { readCount, readRange } from './arguments.ts'
-import { withCountingBar } from './counting-bar.ts'
-import { type NamedSeries, readSeveralSeries } from './one-series.ts'
-import { answer, countText, say, spanText } from './output.ts'
-import { seriesCommand } from './series-command.ts'
+import { type NamedSeries, readSeveralSeries } from './series/one-series.ts'
+import { seriesCommand } from './series/series-command.ts'
+import { verificationJson, verificationText } from './series/verification-text.ts'
 import { type DatabaseSession, withFleet } from './session.ts'
-import { verificationJson, verificationText } from './verification-text.ts'
+import { withCountingBar } from './terminal/counting-bar.ts'
+import { answer, countText, say, spanText } from './terminal/output.ts'
 
 export type VerifyOptions = Readonly<{
   timeframe: string

@@ -12,9 +12,9 @@ import { holdText, listHolds, type RecordedHold } from '../store/lifecycle/parti
 import { summarisedTables } from '../store/lifecycle/summary-days.ts'
 import { listRefreshes } from '../store/lifecycle/view-refreshes.ts'
 import { databaseOf } from '../store/transaction.ts'
-import { answer, countText } from './output.ts'
-import { runHere } from './run-here.ts'
+import { runHere } from './session/run-here.ts'
 import { withDatabase, withFleet } from './session.ts'
+import { answer, countText } from './terminal/output.ts'
 import { table } from './terminal/table.ts'
 
 type JsonOption = Readonly<{ json?: boolean }>

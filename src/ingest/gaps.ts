@@ -4,12 +4,12 @@ import { type AlignedRange, alignTo, candleCount, intersect, type Range, subtrac
 import { type AlignedInstant, floorTo, type Timeframe } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
 import { type Coin, listCoins } from '../store/coins.ts'
+import { readSharedSilence } from '../store/coverage/series.ts'
 import { type CoverageRange, readCoverage, readFirstStored, type Series } from '../store/coverage.ts'
-import { readUptime } from '../store/ingest-uptime.ts'
 import { findObstacles, type Obstacle } from '../store/partitions/obstacles.ts'
 import { candleTable } from '../store/partitions.ts'
 import { readDiscarded } from '../store/quarantine.ts'
-import { readSharedSilence } from '../store/series-coverage.ts'
+import { readUptime } from '../store/runs/ingest-uptime.ts'
 import { type Database, databaseOf } from '../store/transaction.ts'
 import {
   causesOfAbsence,
@@ -19,7 +19,7 @@ import {
   type Evidence,
   type GapCause,
   subtractAll,
-} from './gap-causes.ts'
+} from './gaps/causes.ts'
 import { finalClose, keptHistory, limitsOf } from './kept-history.ts'
 import { type CandleMarket, candleMarketOf } from './markets.ts'
 

@@ -9,9 +9,9 @@ import {
   loadBatches,
   nothingReceived,
 } from '../store/candles.ts'
-import { withPartitions } from '../store/partition-cache.ts'
 import type { BoundedPartition } from '../store/partitions/catalog.ts'
 import { leaveOut, type Placed, type Unplaced } from '../store/partitions/leave-out.ts'
+import { withPartitions } from '../store/partitions/partition-cache.ts'
 import { candleTable } from '../store/partitions.ts'
 import { inTransaction, type Transaction } from '../store/transaction.ts'
 

@@ -8,8 +8,8 @@ import {
 import type { Instant } from '../market/instant.ts'
 import { isConsistent } from '../market/plain-candle.ts'
 import { isAligned } from '../market/timeframe.ts'
-import type { CandleRows } from '../store/candle-rows.ts'
-import { CandleRowsWriter, encodeCandles } from '../store/candle-rows-writer.ts'
+import type { CandleRows } from '../store/candles/candle-rows.ts'
+import { CandleRowsWriter, encodeCandles } from '../store/candles/candle-rows-writer.ts'
 import type { Series } from '../store/coverage.ts'
 
 /** What came of the rows of one answer: candles as they will be sent to the table, and what was not believed. */

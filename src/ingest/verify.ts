@@ -18,16 +18,16 @@ import { readCandles } from '../store/candles.ts'
 import { readCoverage } from '../store/coverage.ts'
 import { readDiscarded } from '../store/quarantine.ts'
 import { databaseOf } from '../store/transaction.ts'
+import type { CandleMarket } from './markets.ts'
+import { pauseOrThrow, type RetryPolicy } from './retry-policy.ts'
 import {
   type Comparison,
   compareCandles,
   type Difference,
   type DifferenceKind,
   differenceKinds,
-} from './compare-with-source.ts'
-import type { CandleMarket } from './markets.ts'
-import { pauseOrThrow, type RetryPolicy } from './retry-policy.ts'
-import type { MarketRange, Unread, VerificationPlan } from './verification-plan.ts'
+} from './verify/compare-with-source.ts'
+import type { MarketRange, Unread, VerificationPlan } from './verify/verification-plan.ts'
 
 /** What was held against a source. */
 type Checked = Readonly<{ source: string; symbol: string; candles: number; requests: number }>

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { day, type Instant, toMinuteText } from '../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
-import { fromMs } from '../store/multirange.ts'
+import { fromMs } from '../store/coverage/multirange.ts'
 import type { Database } from '../store/transaction.ts'
 
 /** The three that should agree on what time it is. */

@@ -8,11 +8,11 @@ import { type AlignedInstant, floorTo, plusCandles } from '../market/timeframe.t
 import type { Context } from '../runtime/context.ts'
 import { type JoinedSignal, joinSignals } from '../runtime/joined-signal.ts'
 import { listCoins } from '../store/coins.ts'
+import { readMissing } from '../store/coverage/missing-candles.ts'
 import type { Series } from '../store/coverage.ts'
 import { ensureView } from '../store/lifecycle/view-definitions.ts'
 import { listRefreshes, recordRefresh, summaryFingerprint } from '../store/lifecycle/view-refreshes.ts'
 import { refreshView } from '../store/lifecycle/views.ts'
-import { readMissing } from '../store/missing-candles.ts'
 import { databaseOf } from '../store/transaction.ts'
 
 /** What the summaries of days are made of. */

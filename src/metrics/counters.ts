@@ -4,7 +4,7 @@ import { everyProcess } from '../runtime/every-process.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Releases } from '../runtime/release.ts'
 import { reasonOf } from '../runtime/when-answering.ts'
-import { addToFleetCounters, type FleetCount } from '../store/fleet-counters.ts'
+import { addToFleetCounters, type FleetCount } from '../store/runs/fleet-counters.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { type Counted, type CountedName, counted } from './counted.ts'
 

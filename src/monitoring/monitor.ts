@@ -15,10 +15,10 @@ import { type Finding, pathOf } from '../status/finding.ts'
 import { findingsOf, isUnknown } from '../status/overall.ts'
 import { readinessFindings, seenFrom } from '../status/readiness/findings.ts'
 import { gatherFacts, type StatusDeps } from '../status/status.ts'
-import { readBlockingSessions } from '../store/blocking-sessions.ts'
 import { listCoins } from '../store/coins.ts'
-import { readDatabaseFigures, readIndexUsage } from '../store/database-figures.ts'
-import { readEnds, readSamples, writeSample } from '../store/database-samples.ts'
+import { readBlockingSessions } from '../store/figures/blocking-sessions.ts'
+import { readDatabaseFigures, readIndexUsage } from '../store/figures/database-figures.ts'
+import { readEnds, readSamples, writeSample } from '../store/figures/database-samples.ts'
 import {
   type Concern,
   type Delivery,

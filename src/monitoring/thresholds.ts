@@ -2,9 +2,9 @@ import type { DatabaseSample } from '../../drizzle/schema/monitoring.ts'
 import { day, later, minute } from '../market/instant.ts'
 import { durationText } from '../settings/duration.ts'
 import type { Settings } from '../settings.ts'
-import type { IndexUsage } from '../store/database-figures.ts'
+import type { IndexUsage } from '../store/figures/database-figures.ts'
 import type { Concern } from '../store/incidents.ts'
-import { untilFullMs } from '../store/until-full.ts'
+import { untilFullMs } from '../store/partitions/until-full.ts'
 
 type Limits = Settings['monitoring']
 

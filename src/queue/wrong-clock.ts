@@ -6,7 +6,7 @@ import type { Clock } from '../runtime/clock.ts'
 import { type WaitPolicy, whenAnswering } from '../runtime/when-answering.ts'
 import { openClient } from '../store/connection/open-client.ts'
 import { readClockSkewMs, skewText } from '../store/database-clock.ts'
-import { refusalOf } from '../store/refusal.ts'
+import { refusalOf } from '../store/quarantine/refusal.ts'
 
 export const largestSkewMs = 5 * second
 

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { pipeline, Readable } from 'node:stream'
 import { createGzip } from 'node:zlib'
-import type { InjectedFault } from './injected-fault.ts'
+import type { InjectedFault } from './faults/injected-fault.ts'
 
 /** Sends the body the way the lie has it; an honest one whole and with its length. */
 export function deliver(

@@ -2,7 +2,7 @@ import type { Instant } from '../market/instant.ts'
 import type { SourceId } from '../settings/source-ids.ts'
 import type { Answer, Route } from './answer.ts'
 import type { CandleColumns } from './candle-columns.ts'
-import type { InjectedFault } from './injected-fault.ts'
+import type { InjectedFault } from './faults/injected-fault.ts'
 import type { HaltedPlace, Place } from './tickers/places.ts'
 
 /** What one client address may ask of a source: all windows hold at once. */

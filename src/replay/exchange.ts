@@ -9,9 +9,9 @@ import { type Answer, type Route, toJsonText } from './answer.ts'
 import { deliver } from './delivery.ts'
 import type { Endpoint, EndpointLimit } from './endpoint.ts'
 import { endpoints as allEndpoints } from './endpoints.ts'
+import type { InjectedFault } from './faults/injected-fault.ts'
+import { injectIntoAnswer, injectIntoQuery, refusal } from './faults/injected-faults.ts'
 import { FaultPicker, type FaultPlan } from './faults.ts'
-import type { InjectedFault } from './injected-fault.ts'
-import { injectIntoAnswer, injectIntoQuery, refusal } from './injected-faults.ts'
 import { RequestMeter } from './limits.ts'
 
 /** What is allowed instead of what the real ones allow. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { SourceId } from '../settings/source-ids.ts'
-import type { InjectedFault } from './injected-fault.ts'
+import type { InjectedFault } from './faults/injected-fault.ts'
 
 /** Which of the matching requests are lied to; they are counted from 1, since the plan was set. */
 export type When =

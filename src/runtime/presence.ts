@@ -5,7 +5,7 @@ import { type Instant, second } from '../market/instant.ts'
 import { type Role, roles } from '../settings/roles.ts'
 import { keepChecking } from '../store/connection/keep-checking.ts'
 import { openClient } from '../store/connection/open-client.ts'
-import { fromMs } from '../store/multirange.ts'
+import { fromMs } from '../store/coverage/multirange.ts'
 import { databaseOf } from '../store/transaction.ts'
 import type { Log } from './log.ts'
 

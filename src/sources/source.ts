@@ -7,7 +7,7 @@ import { type AlignedRange, isEmpty } from '../market/range.ts'
 import { type AlignedInstant, ceilTo, type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import type { CcxtSourceId, SourceId } from '../settings/source-ids.ts'
 import type { ListedMarket } from './listing/listed-market.ts'
-import type { TradePage } from './trades.ts'
+import type { TradePage } from './walk/trades.ts'
 
 /** What to ask; the host, the limit and the API key are added outside. */
 export type SourceRequest = Readonly<{

@@ -4,15 +4,15 @@ import { type CandleRow, openTimeOf } from '../market/candle.ts'
 import { earlier, type Instant, later } from '../market/instant.ts'
 import { type AlignedRange, candleAround, contains, isEmpty, type Range } from '../market/range.ts'
 import { type AlignedInstant, ceilTo, floorTo, plusCandles, timeframeMs } from '../market/timeframe.ts'
-import { composePages } from './compose-pages.ts'
-import { extended, firstIn, firstOf, newestOf, type RowAnswer, type Span } from './row-times.ts'
+import { extended, firstIn, firstOf, newestOf, type RowAnswer, type Span } from './decoding/row-times.ts'
 import { type AnswerRow, type CandleProvider, type CandleQuery, reachableFrom } from './source.ts'
+import { composePages } from './walk/compose-pages.ts'
 import { HistoryBeginning } from './walk/history-beginning.ts'
 import { longestOf } from './walk/longest-timeframe.ts'
 import { ReachDoubt } from './walk/reach-doubt.ts'
+import { walkTrades } from './walk/walk-trades.ts'
 import type { WalkDeps, WalkedPage } from './walk/walked-page.ts'
 import { WindowAsker } from './walk/window-asker.ts'
-import { walkTrades } from './walk-trades.ts'
 
 /**
  * Walks a range forward, window by window. What a source does not have is believed only when asked twice: what is missing

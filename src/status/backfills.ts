@@ -1,12 +1,12 @@
 import { z } from 'zod'
-import { jobPlanOf } from '../ingest/backfill-plan.ts'
+import { jobPlanOf } from '../ingest/backfill/plan.ts'
 import { earlier, type Instant, later, minute, plus, second, toInstant, toIso } from '../market/instant.ts'
 import { timeframeMs, timeframes } from '../market/timeframe.ts'
 import type { Engine, EngineQueue } from '../queue/engine.ts'
 import type { QueueCounts } from '../queue/overview.ts'
 import { archiveKinds } from '../sources/binance-archive.ts'
 import { isSourceId } from '../sources/catalog.ts'
-import { readBackfillWork } from '../store/backfill-work.ts'
+import { readBackfillWork } from '../store/runs/backfill-work.ts'
 import type { Database } from '../store/transaction.ts'
 
 /** How far the backfills of one source are, whichever process enqueued them. */

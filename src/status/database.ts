@@ -2,11 +2,11 @@ import type { Pool } from 'pg'
 import { day, type Instant, minute, plus, second, toIso } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Settings } from '../settings.ts'
-import { readIndexUsage, readSlowStatements } from '../store/database-figures.ts'
-import { readEnds, readMeans, readNewestSample } from '../store/database-samples.ts'
-import { readHiddenFigures } from '../store/monitoring-rights.ts'
+import { readHiddenFigures } from '../store/connection/monitoring-rights.ts'
+import { readIndexUsage, readSlowStatements } from '../store/figures/database-figures.ts'
+import { readEnds, readMeans, readNewestSample } from '../store/figures/database-samples.ts'
+import { untilFullMs } from '../store/partitions/until-full.ts'
 import { databaseOf } from '../store/transaction.ts'
-import { untilFullMs } from '../store/until-full.ts'
 
 type Deps = Readonly<{ settings: Settings; pool: Pool; clock: Clock }>
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { toIso } from '../market/instant.ts'
-import { type Subject, subjectNames } from '../store/failing-jobs.ts'
+import { type Subject, subjectNames } from '../store/runs/failing-jobs.ts'
 import type { Run } from '../store/runs.ts'
 
 /** The rows an answer was made of; null where the job does not count them. */

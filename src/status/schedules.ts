@@ -3,7 +3,7 @@ import { type Instant, toInstant, toIso } from '../market/instant.ts'
 import type { AnyJob } from '../queue/job.ts'
 import type { Settings } from '../settings.ts'
 import type { Coin } from '../store/coins.ts'
-import type { Subject } from '../store/failing-jobs.ts'
+import type { Subject } from '../store/runs/failing-jobs.ts'
 import { subjectOf } from './runs.ts'
 
 /** One time table of a job. */

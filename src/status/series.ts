@@ -5,9 +5,9 @@ import { type AlignedRange, candleCount } from '../market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
 import type { Coin } from '../store/coins.ts'
-import { keyOf, readSeriesCoverage, type SeriesCoverage } from '../store/series-coverage.ts'
+import { keyOf, readSeriesCoverage, type SeriesCoverage } from '../store/coverage/series.ts'
+import type { WantedSeries } from '../store/coverage/wanted-series.ts'
 import type { Database } from '../store/transaction.ts'
-import type { WantedSeries } from '../store/wanted-series.ts'
 
 /** How far a series lags: measured in its own candles, so that a day's candle may be hours old and fresh. */
 export type Freshness = 'fresh' | 'late' | 'stale' | 'empty'

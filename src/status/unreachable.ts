@@ -1,6 +1,6 @@
 import { isUnreachableText, noExchangeReachable } from '../http/reachability.ts'
 import { type Instant, minute, plus } from '../market/instant.ts'
-import { readSourceAnswers, type SourceAnswer } from '../store/source-answers.ts'
+import { readSourceAnswers, type SourceAnswer } from '../store/runs/source-answers.ts'
 import type { Database } from '../store/transaction.ts'
 import { attention, type Finding, note } from './finding.ts'
 import type { SeriesStatus } from './series.ts'

@@ -2,8 +2,7 @@ import { sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../market/instant.ts'
 import { fittingName } from '../market/name.ts'
 import type { TrackedCoin } from '../settings/schema.ts'
-import { lockMarkets } from './instruments.ts'
-import { recordMaintenance } from './maintenance-audit.ts'
+import { lockMarkets } from './coins/instruments.ts'
 import {
   lastEnd,
   latest,
@@ -11,8 +10,9 @@ import {
   readLivesOf,
   refuseOthers,
   type TakenMarket,
-} from './markets/owners.ts'
-import { fromMs } from './multirange.ts'
+} from './coins/market-owners.ts'
+import { fromMs } from './coverage/multirange.ts'
+import { recordMaintenance } from './maintenance-audit.ts'
 import type { Database, Transaction } from './transaction.ts'
 
 /** One market of a coin, in its source's spelling. */

@@ -2,8 +2,8 @@ import { sql } from 'drizzle-orm'
 import { day, type Instant, plus, toIso } from '../market/instant.ts'
 import { type AlignedRange, toAlignedRange, union } from '../market/range.ts'
 import { type AlignedInstant, floorTo, type Timeframe, toAligned } from '../market/timeframe.ts'
+import { fromMs, multirangeText, type RangeRow, toRange } from './coverage/multirange.ts'
 import { takeLocks } from './locks.ts'
-import { fromMs, multirangeText, type RangeRow, toRange } from './multirange.ts'
 import type { Database } from './transaction.ts'
 
 /** The candles of one coin in one timeframe, as one source gives them. */

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Instant } from '../market/instant.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { fromMs } from './multirange.ts'
+import { fromMs } from './coverage/multirange.ts'
 import type { Database } from './transaction.ts'
 
 /** The time that all processes of the fleet share, whatever their own clocks show. */

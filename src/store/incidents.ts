@@ -2,8 +2,8 @@ import { desc, gte, isNull, sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { type AlertDetails, type Incident, incidents } from '../../drizzle/schema/monitoring.ts'
 import { type Instant, toIso } from '../market/instant.ts'
+import { fromMs } from './coverage/multirange.ts'
 import { takeLocks } from './locks.ts'
-import { fromMs } from './multirange.ts'
 import { type Database, inTransaction, type Transaction, withFaults } from './transaction.ts'
 
 /** Something that somebody should look at. The key says of which kind, so that it is told once. */

@@ -1,10 +1,10 @@
 import { type Client, DatabaseError } from 'pg'
 import { InvalidInput, Misconfigured, Unavailable } from '../fault.ts'
 import { type Instant, second, toInstant } from '../market/instant.ts'
-import { type Migration, migrationsDir, readMigrations } from './migration-files.ts'
-import { refuseLosses } from './migration-losses.ts'
-import { type MigrationTarget, onTarget } from './migration-target.ts'
-import { refusalOf } from './refusal.ts'
+import { type Migration, migrationsDir, readMigrations } from './migrations/files.ts'
+import { refuseLosses } from './migrations/losses.ts'
+import { type MigrationTarget, onTarget } from './migrations/target.ts'
+import { refusalOf } from './quarantine/refusal.ts'
 
 export type MigrationStatus = Readonly<{ name: string; applied: boolean; appliedAt?: Instant }>
 

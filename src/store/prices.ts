@@ -2,8 +2,8 @@ import { sql } from 'drizzle-orm'
 import type { CoinPrice } from '../market/coin-price.ts'
 import type { Decimal } from '../market/decimal.ts'
 import { type Instant, toIso } from '../market/instant.ts'
-import { copyField, copyInto } from './copy.ts'
-import { fromMs } from './multirange.ts'
+import { copyField, copyInto } from './candles/copy.ts'
+import { fromMs } from './coverage/multirange.ts'
 import type { Database, Transaction } from './transaction.ts'
 
 /** A price and the coin it is of. */

@@ -3,8 +3,8 @@ import { and, desc, eq, gte, inArray, isNull, or, sql } from 'drizzle-orm'
 import { ingestRuns } from '../../drizzle/schema/ingest.ts'
 import { type Instant, toIso } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
-import { recordingFailure } from './failing-jobs.ts'
-import { fromMs } from './multirange.ts'
+import { fromMs } from './coverage/multirange.ts'
+import { recordingFailure } from './runs/failing-jobs.ts'
 import { type Database, withFaults } from './transaction.ts'
 
 export type RunStart = Readonly<{

@@ -5,7 +5,7 @@ import { Fault, Misconfigured, Unavailable } from '../fault.ts'
 import { currentSpan, inSpan } from '../runtime/trace.ts'
 import { durationText } from '../settings/duration.ts'
 import { BoundedPool, limitSilence, type Purpose } from './pool.ts'
-import { refusalOf } from './refusal.ts'
+import { refusalOf } from './quarantine/refusal.ts'
 
 /** What a function needs that reads, or writes by a statement of its own: the pool's database, or that of a transaction. */
 export type Database = Pick<NodePgDatabase, 'execute' | 'select' | 'selectDistinctOn'>

@@ -5,7 +5,7 @@
 import { Pool } from 'pg'
 import { runBackfill } from '../../src/backfill.ts'
 import { type Fleet, openFleet } from '../../src/fleet.ts'
-import { planBackfill } from '../../src/ingest/backfill-plan.ts'
+import { planBackfill } from '../../src/ingest/backfill/plan.ts'
 import { toInstant, toIso } from '../../src/market/instant.ts'
 import type { Range } from '../../src/market/range.ts'
 import { systemClock } from '../../src/runtime/clock.ts'

@@ -1,8 +1,8 @@
 /** How a load grows with the number of coins that it is spread over, and with the number of partitions there are. */
-import { countText } from '../../src/cli/output.ts'
+import { countText } from '../../src/cli/terminal/output.ts'
 import { table } from '../../src/cli/terminal/table.ts'
 import { day, plus } from '../../src/market/instant.ts'
-import { ensurePartitions } from '../../src/store/create-partitions.ts'
+import { ensurePartitions } from '../../src/store/partitions/create-partitions.ts'
 import { candleTable, partitionsOf } from '../../src/store/partitions.ts'
 import { loadAll } from './load.ts'
 import { type Findings, median, rounds, scale, seconds } from './measure.ts'

@@ -1,4 +1,4 @@
-import { countText } from '../../src/cli/output.ts'
+import { countText } from '../../src/cli/terminal/output.ts'
 import { table } from '../../src/cli/terminal/table.ts'
 import { type Cost, type Findings, medianCost, rounds, scale } from './measure.ts'
 import { type Memory, mostMegabytes } from './memory.ts'

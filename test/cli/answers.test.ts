@@ -3,8 +3,8 @@ import { queues } from '../../jobs/catalog.ts'
 import { toInstant } from '../../src/market/instant.ts'
 import { freePort } from '../../src/runtime/free-port.ts'
 import { engines } from '../support/database.ts'
-import type { EndedLine } from './line-runner.ts'
-import { differences, openSite, type Site, servedLines, storedLines } from './site.ts'
+import type { EndedLine } from './support/line-runner.ts'
+import { differences, openSite, type Site, servedLines, storedLines } from './support/site.ts'
 
 /** Runs command lines that must end well. */
 async function answers(site: Site, ...lines: readonly string[]): Promise<EndedLine[]> {

@@ -1,8 +1,8 @@
 import type { Pool } from 'pg'
 import { expect, test } from 'vitest'
 import { toInstant } from '../../src/market/instant.ts'
-import { eventually } from './eventually.ts'
-import { differences, openSite, servedLines, storedLines } from './site.ts'
+import { eventually } from './support/eventually.ts'
+import { differences, openSite, servedLines, storedLines } from './support/site.ts'
 
 const waitingForLocks = async (pool: Pool): Promise<number> =>
   Math.min(1, Number((await pool.query('select count(*) from pg_locks where not granted')).rows[0]?.count))

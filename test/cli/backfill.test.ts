@@ -6,8 +6,16 @@ import type { Timeframe } from '../../src/market/timeframe.ts'
 import type { FaultPlan } from '../../src/replay/faults.ts'
 import { proxyTo } from '../queue/proxy.ts'
 import { engines } from '../support/database.ts'
-import { eventually } from './eventually.ts'
-import { countAt, differences, openSite, type Site, servedLines, shortJobs, storedLines } from './site.ts'
+import { eventually } from './support/eventually.ts'
+import {
+  countAt,
+  differences,
+  openSite,
+  type Site,
+  servedLines,
+  shortJobs,
+  storedLines,
+} from './support/site.ts'
 
 const instant = (iso: string): Instant => toInstant(Date.parse(iso))
 const fortnight: Range = { from: instant('2024-03-01T00:00Z'), to: instant('2024-03-15T00:00Z') }

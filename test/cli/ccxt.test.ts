@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { toInstant } from '../../src/market/instant.ts'
-import { differences, openSite, servedLines, storedLines } from './site.ts'
+import { differences, openSite, servedLines, storedLines } from './support/site.ts'
 
 test('any other exchange is followed and read through ccxt by its name', async () => {
   await using site = await openSite()

@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { EndedLine } from './line-runner.ts'
-import { openSite } from './site.ts'
+import type { EndedLine } from './support/line-runner.ts'
+import { openSite } from './support/site.ts'
 
 const jsonOf = (answer: EndedLine | undefined) => JSON.parse(answer?.stdout ?? '')
 const oneOf = (answer: EndedLine | undefined) => jsonOf(answer).coins[0]

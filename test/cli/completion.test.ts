@@ -9,9 +9,9 @@ import { coinId } from '../../src/settings/schema.ts'
 import { sourceIds } from '../../src/settings/source-ids.ts'
 import { names } from '../support/names.ts'
 import { scriptFile } from '../support/scripts.ts'
-import { commandsIn } from './beacon.ts'
-import { findShells, offeredBy, type Shell, type ShellName, shellNames } from './shells.ts'
-import { openFolder, openSite } from './site.ts'
+import { commandsIn } from './support/beacon.ts'
+import { findShells, offeredBy, type Shell, type ShellName, shellNames } from './support/shells.ts'
+import { openFolder, openSite } from './support/site.ts'
 
 const execute = promisify(execFile)
 const beacon = commandsIn({})

@@ -8,8 +8,8 @@ import { listCoins } from '../../src/store/coins.ts'
 import { finishRun, startRun } from '../../src/store/runs.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { recordingLog } from '../queue/fleet.ts'
-import { findings, found } from './findings.ts'
-import { openSite, type Site } from './site.ts'
+import { findings, found } from './support/findings.ts'
+import { openSite, type Site } from './support/site.ts'
 
 // Several processes, one after another on a loaded machine.
 const patient = { timeout: 150_000 }

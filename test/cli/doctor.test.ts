@@ -3,8 +3,8 @@ import { leastSkewMs } from '../../src/cli/doctor/clocks.ts'
 import { redisSettingsFindings, redisVersionFindings } from '../../src/cli/doctor/redis.ts'
 import { lockFindings, postgresFindings } from '../../src/cli/doctor/server.ts'
 import { freePort } from '../../src/runtime/free-port.ts'
-import { findings, found } from './findings.ts'
-import { openSite } from './site.ts'
+import { findings, found } from './support/findings.ts'
+import { openSite } from './support/site.ts'
 
 const stored = { from: '2024-03-01T00:00Z', to: '2024-03-03T00:00Z' }
 const gone = '--from 2024-03-01T05:00:00.000Z --to 2024-03-01T06:00:00.000Z'

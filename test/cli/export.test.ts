@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openSite, storedLines } from './site.ts'
+import { openSite, storedLines } from './support/site.ts'
 
 const backfill = 'backfill bitcoin ethereum --timeframe 1h --from 2024-03-01 --to 2024-03-03 --force'
 const range = '--from 2024-03-01 --to 2024-03-03'

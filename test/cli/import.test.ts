@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { hour } from '../../src/market/instant.ts'
 import { aFile, binanceLines, first, hours } from '../files/importing.ts'
-import { openSite, type Site, storedLines } from './site.ts'
+import { openSite, type Site, storedLines } from './support/site.ts'
 
 const candles = hours(30)
 

@@ -6,9 +6,9 @@ import { decrypt, encrypt } from '../../src/encryption/encrypted-value.ts'
 import { keyBytesOf, ringOf, ringVariable } from '../encryption/rings.ts'
 import { test as base, type TestDatabase } from '../support/database.ts'
 import { readEnvironment } from '../support/read-environment.ts'
-import { commandsIn } from './beacon.ts'
-import { eventually } from './eventually.ts'
-import type { EndedLine } from './line-runner.ts'
+import { commandsIn } from './support/beacon.ts'
+import { eventually } from './support/eventually.ts'
+import type { EndedLine } from './support/line-runner.ts'
 
 const { email, displayName } = encryptedColumns
 const newKey = keyBytesOf('new').toString('base64')

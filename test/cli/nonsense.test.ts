@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { expect, test } from 'vitest'
 import { wholeProgram } from '../../src/cli.ts'
-import { openSite } from './site.ts'
+import { openSite } from './support/site.ts'
 
 const backfill = ['backfill', 'bitcoin', '--timeframe', '1h']
 const verify = ['verify', 'bitcoin', '--timeframe', '1h']

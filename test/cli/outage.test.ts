@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { outageOf2018 } from '../../src/replay/outage.ts'
-import { openSite } from './site.ts'
+import { outageOf2018 } from '../../src/replay/faults/outage.ts'
+import { openSite } from './support/site.ts'
 
 const month = '--timeframe 1h --from 2018-02-01 --to 2018-03-01'
 const backfill = `backfill bitcoin ${month} --force`

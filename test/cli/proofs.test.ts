@@ -4,9 +4,9 @@ import { to as copyTo } from 'pg-copy-streams'
 import { test as base, describe, expect } from 'vitest'
 import { readText } from '../ground/project.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
-import type { Line } from './beacon.ts'
-import type { EndedLine } from './line-runner.ts'
-import { openSite, type Site } from './site.ts'
+import type { Line } from './support/beacon.ts'
+import type { EndedLine } from './support/line-runner.ts'
+import { openSite, type Site } from './support/site.ts'
 
 const week = '--from 2024-03-01 --to 2024-03-08'
 const certificate = `certificate bitcoin --timeframe 1h ${week}`

@@ -2,8 +2,8 @@ import type { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { wholeProgram } from '../../src/cli.ts'
 import { filesBelow, readText } from '../ground/project.ts'
-import type { EndedLine } from './line-runner.ts'
-import { openSite, type Site } from './site.ts'
+import type { EndedLine } from './support/line-runner.ts'
+import { openSite, type Site } from './support/site.ts'
 
 /** Every command that a text of the program names, as its words up to the end of the phrase. */
 const namedIn = (text: string): string[][] =>

@@ -10,7 +10,7 @@ import {
   somePrices,
 } from '../lifecycle/retaining.ts'
 import { aCoin } from '../store/loading.ts'
-import { openSite } from './site.ts'
+import { openSite } from './support/site.ts'
 
 test('beacon retention tells what it would do and why, does it, and then has nothing to do', async () => {
   await using site = await openSite()

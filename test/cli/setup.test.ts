@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { Releases } from '../../src/runtime/release.ts'
 import { createEmptyDatabase } from '../support/database.ts'
-import { openFolder, openSite, type Site } from './site.ts'
+import { openFolder, openSite, type Site } from './support/site.ts'
 
 const program = fileURLToPath(new URL('../../dist/beacon.js', import.meta.url))
 

@@ -1,13 +1,13 @@
 import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { statusText } from '../../src/cli/status-text.ts'
+import { statusText } from '../../src/cli/status/text.ts'
 import { hour, minute, toInstant, toIso } from '../../src/market/instant.ts'
 import { timeframes } from '../../src/market/timeframe.ts'
 import type { RunStatus } from '../../src/status/runs.ts'
 import type { SeriesStatus } from '../../src/status/series.ts'
 import type { Status } from '../../src/status/status.ts'
 import { reconcileIncidents } from '../../src/store/incidents.ts'
-import { openSite } from './site.ts'
+import { openSite } from './support/site.ts'
 
 const now = toInstant(Date.UTC(2024, 2, 1, 12))
 

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify, stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
 import { findProgram } from '../support/redis.ts'
-import { openSite, type Site } from './site.ts'
+import { openSite, type Site } from './support/site.ts'
 
 const execute = promisify(execFile)
 const beacon = fileURLToPath(new URL('../../dist/beacon.js', import.meta.url))

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { freePort } from '../../src/runtime/free-port.ts'
-import type { EndedLine } from './line-runner.ts'
-import { openSite, type Site } from './site.ts'
+import type { EndedLine } from './support/line-runner.ts'
+import { openSite, type Site } from './support/site.ts'
 
 const beacon = fileURLToPath(new URL('../../dist/beacon.js', import.meta.url))
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
-import { eventually } from '../cli/eventually.ts'
-import { openSite, type Site } from '../cli/site.ts'
+import { eventually } from '../cli/support/eventually.ts'
+import { openSite, type Site } from '../cli/support/site.ts'
 import { engines, redisUrl } from '../support/database.ts'
 import { expectGracefulStop, getJson, untilReady } from './ready.ts'
 

@@ -8,7 +8,7 @@ import type { FaultPlan } from '../../src/replay/faults.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { openLog } from '../../src/runtime/log.ts'
 import { sources } from '../../src/sources/catalog.ts'
-import { eventually } from '../cli/eventually.ts'
+import { eventually } from '../cli/support/eventually.ts'
 import {
   countAt,
   differences,
@@ -17,7 +17,7 @@ import {
   servedLines,
   shortJobs,
   storedLines,
-} from '../cli/site.ts'
+} from '../cli/support/site.ts'
 import { engines } from '../support/database.ts'
 import { expectGracefulStop, getJson, untilReady } from './ready.ts'
 

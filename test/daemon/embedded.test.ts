@@ -9,9 +9,9 @@ import { systemClock } from '../../src/runtime/clock.ts'
 import { findPostmaster } from '../../src/runtime/embedded/postmaster.ts'
 import { freePort } from '../../src/runtime/free-port.ts'
 import { Releases } from '../../src/runtime/release.ts'
-import { type Commands, commandsIn } from '../cli/beacon.ts'
-import { eventually } from '../cli/eventually.ts'
-import { differences, exchangeVariables, openFolder, servedLines } from '../cli/site.ts'
+import { type Commands, commandsIn } from '../cli/support/beacon.ts'
+import { eventually } from '../cli/support/eventually.ts'
+import { differences, exchangeVariables, openFolder, servedLines } from '../cli/support/site.ts'
 import { eventsOf, expectGracefulStop, getJson, untilReady } from './ready.ts'
 
 /** A machine on which no database and no queue is configured. */

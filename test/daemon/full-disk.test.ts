@@ -8,9 +8,9 @@ import { afterAll, expect, test } from 'vitest'
 import { openReplayExchange } from '../../src/replay/exchange.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { findPostmaster } from '../../src/runtime/embedded/postmaster.ts'
-import { commandsIn } from '../cli/beacon.ts'
-import { eventually } from '../cli/eventually.ts'
-import { exchangeVariables } from '../cli/site.ts'
+import { commandsIn } from '../cli/support/beacon.ts'
+import { eventually } from '../cli/support/eventually.ts'
+import { exchangeVariables } from '../cli/support/site.ts'
 import { eventsOf, expectGracefulStop, getJson, untilReady } from './ready.ts'
 
 /** A disk of 256 MB; undefined where we may not mount one. */

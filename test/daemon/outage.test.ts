@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { eventually } from '../cli/eventually.ts'
-import { openSite, type Site, storedLines } from '../cli/site.ts'
+import { eventually } from '../cli/support/eventually.ts'
+import { openSite, type Site, storedLines } from '../cli/support/site.ts'
 import { engines } from '../support/database.ts'
 import { expectGracefulStop, untilReady } from './ready.ts'
 

@@ -7,7 +7,7 @@ import { archivePartition } from '../../src/lifecycle/archive/archive-partition.
 import { DamagedArchive } from '../../src/lifecycle/archive/damaged-archive.ts'
 import { restoreArchive } from '../../src/lifecycle/archive/restore-archive.ts'
 import { hour, plus } from '../../src/market/instant.ts'
-import { ensurePartitions } from '../../src/store/create-partitions.ts'
+import { ensurePartitions } from '../../src/store/partitions/create-partitions.ts'
 import { candleTable } from '../../src/store/partitions.ts'
 import { addCandles, aMonth, deleteAsRetention } from '../lifecycle/archive/archiving.ts'
 import { somePrices } from '../lifecycle/retaining.ts'

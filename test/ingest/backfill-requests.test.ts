@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type BackfillChunk, chunksOf, jobPlanOf } from '../../src/ingest/backfill-plan.ts'
+import { type BackfillChunk, chunksOf, jobPlanOf } from '../../src/ingest/backfill/plan.ts'
 import { later, minute } from '../../src/market/instant.ts'
 import { ceilTo, floorTo, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import { endpoints } from '../../src/replay/endpoints.ts'

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { ProgressMeter } from '../../src/ingest/backfill-progress.ts'
+import { ProgressMeter } from '../../src/ingest/backfill/progress.ts'
 import {
   addBeyond,
   asPlanned,
   nothingDone,
   withLeftOver,
   workOfRuns,
-} from '../../src/ingest/backfill-result.ts'
+} from '../../src/ingest/backfill/result.ts'
 import { minute, plus } from '../../src/market/instant.ts'
 import type { Run } from '../../src/store/runs.ts'
 import { now } from '../store/loading.ts'

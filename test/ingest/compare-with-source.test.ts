@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { compareCandles } from '../../src/ingest/compare-with-source.ts'
+import { compareCandles } from '../../src/ingest/verify/compare-with-source.ts'
 import type { AlignedCandle, RejectedRow } from '../../src/market/candle.ts'
 import type { CheckedCandles } from '../../src/market/candle-check.ts'
 import { aCandle, candlesIn, minutes } from '../store/loading.ts'

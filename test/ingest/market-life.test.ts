@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { doubtOf, isRenamed, isReread } from '../../src/ingest/listing/doubt.ts'
+import { evaluateLife } from '../../src/ingest/listing/market-life.ts'
 import type { Trading } from '../../src/ingest/listing/trading.ts'
-import { evaluateLife } from '../../src/ingest/market-life.ts'
 import { day, hour, type Instant, minute, plus } from '../../src/market/instant.ts'
 import type { ListedMarket } from '../../src/sources/listing/listed-market.ts'
-import type { MarketLife } from '../../src/store/instruments.ts'
-import type { KnownMarket } from '../../src/store/listed-markets.ts'
+import type { MarketLife } from '../../src/store/coins/instruments.ts'
+import type { KnownMarket } from '../../src/store/coins/listed-markets.ts'
 import { at } from '../store/loading.ts'
 
 const start = at('2022-05-01T00:00Z')

@@ -1,6 +1,6 @@
 import { backfillCandles } from '../../jobs/backfill-candles.ts'
 import { toIso } from '../../src/market/instant.ts'
-import { outageOf2018 } from '../../src/replay/outage.ts'
+import { outageOf2018 } from '../../src/replay/faults/outage.ts'
 import { at } from '../support/at.ts'
 import { keptReport, type Working } from './working.ts'
 

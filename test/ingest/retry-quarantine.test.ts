@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest'
 import { backfillCandles } from '../../jobs/backfill-candles.ts'
-import { planRetries, retryQuarantined } from '../../src/ingest/retry-quarantine.ts'
+import { planRetries, retryQuarantined } from '../../src/ingest/quarantine/retry.ts'
 import { hour, plus, toIso } from '../../src/market/instant.ts'
 import { listCoins } from '../../src/store/coins.ts'
 import { listQuarantined, type QuarantinedRow } from '../../src/store/quarantine.ts'

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { candidatesFor, provenSuccessor } from '../../src/ingest/successor.ts'
+import { candidatesFor, provenSuccessor } from '../../src/ingest/listing/successor.ts'
 import { day, plus } from '../../src/market/instant.ts'
 import type { ListedMarket } from '../../src/sources/listing/listed-market.ts'
-import type { MarketLife } from '../../src/store/instruments.ts'
-import type { KnownMarket } from '../../src/store/listed-markets.ts'
+import type { MarketLife } from '../../src/store/coins/instruments.ts'
+import type { KnownMarket } from '../../src/store/coins/listed-markets.ts'
 import { at } from '../store/loading.ts'
 
 const lastLook = at('2024-09-10T03:17Z')

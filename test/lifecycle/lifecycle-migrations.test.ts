@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { migrateDown, migrateUp } from '../../src/store/migrations.ts'
-import { versionBefore } from '../store/version-before.ts'
+import { versionBefore } from '../store/migrations/version-before.ts'
 import { createTestDatabase, servers } from '../support/database.ts'
 
 const coin = `insert into coins (id, symbol, name, created_at, updated_at) values ('bitcoin', 'BTC', 'Bitcoin', now(), now())`

@@ -3,7 +3,7 @@ import type { Counters, DatabaseSample } from '../../drizzle/schema/monitoring.t
 import { day, hour, plus } from '../../src/market/instant.ts'
 import { databaseConcerns, indexConcerns } from '../../src/monitoring/thresholds.ts'
 import { readSettings } from '../../src/settings.ts'
-import { untilFullMs } from '../../src/store/until-full.ts'
+import { untilFullMs } from '../../src/store/partitions/until-full.ts'
 import { start } from '../store/loading.ts'
 
 const limits = readSettings({}).monitoring

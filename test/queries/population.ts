@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import { plus, toInstant } from '../../src/market/instant.ts'
 import type { Range } from '../../src/market/range.ts'
-import { ensurePartitions } from '../../src/store/create-partitions.ts'
+import { ensurePartitions } from '../../src/store/partitions/create-partitions.ts'
 import { candleTable, type PartitionedTable, partitionsOf } from '../../src/store/partitions.ts'
 
 const dayMs = 86_400_000

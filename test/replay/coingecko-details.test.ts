@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { toJsonText } from '../../src/replay/answer.ts'
-import { coingeckoEndpoint } from '../../src/replay/coingecko.ts'
+import { coingeckoEndpoint } from '../../src/replay/endpoints/coingecko.ts'
 import { coinDetails } from '../../src/sources/coingecko.ts'
 import { halfPast } from './playing.ts'
 

@@ -4,7 +4,7 @@ import { day, hour, type Instant, minute, plus } from '../../src/market/instant.
 import { floorTo } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
 import { closedCandles } from '../../src/replay/candles.ts'
-import { coinIdOf, coinpaprikaEndpoint } from '../../src/replay/coinpaprika.ts'
+import { coinIdOf, coinpaprikaEndpoint } from '../../src/replay/endpoints/coinpaprika.ts'
 import { listedAt, markets } from '../../src/replay/markets.ts'
 import { coinpaprika } from '../../src/sources/coinpaprika.ts'
 import { anAnswer, recorded } from '../sources/recorded.ts'

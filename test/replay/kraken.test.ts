@@ -6,7 +6,7 @@ import { day, hour, type Instant, minute, second } from '../../src/market/instan
 import { type AlignedRange, candleCount, union } from '../../src/market/range.ts'
 import { floorTo, type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
 import { toJsonText } from '../../src/replay/answer.ts'
-import { krakenEndpoint } from '../../src/replay/kraken.ts'
+import { krakenEndpoint } from '../../src/replay/endpoints/kraken.ts'
 import { listedAt, markets } from '../../src/replay/markets.ts'
 import { kraken } from '../../src/sources/kraken.ts'
 import { type CandleQuery, costOf, type Source } from '../../src/sources/source.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type CheckedPrice, checkPrices } from '../../src/market/coin-price-check.ts'
 import { hour } from '../../src/market/instant.ts'
-import type { InjectedFault } from '../../src/replay/injected-fault.ts'
+import type { InjectedFault } from '../../src/replay/faults/injected-fault.ts'
 import type { SourceId } from '../../src/settings/source-ids.ts'
 import { isSourceId, sources } from '../../src/sources/catalog.ts'
 import type { Source } from '../../src/sources/source.ts'

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { agingTables, lastingTables, rowPolicyObjection } from '../../src/settings/row-retention.ts'
-import { readShape } from '../../src/store/lifecycle/archive-content.ts'
+import { readShape } from '../../src/store/lifecycle/archives/archive-content.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { test } from '../support/database.ts'
 

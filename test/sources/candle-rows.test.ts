@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { CandleRow } from '../../src/market/candle.ts'
 import { hour, minute } from '../../src/market/instant.ts'
 import { type Timeframe, timeframeMs } from '../../src/market/timeframe.ts'
-import { readCandle, readCandleRows } from '../../src/sources/candle-rows.ts'
+import { readCandle, readCandleRows } from '../../src/sources/decoding/candle-rows.ts'
 import { at, plus } from '../support/at.ts'
 
 const from = at('2018-02-08T00:00Z')

@@ -7,9 +7,9 @@ import { addDecimals, type Decimal, toDecimal } from '../../src/market/decimal.t
 import { type Instant, minute } from '../../src/market/instant.ts'
 import { type AlignedRange, union } from '../../src/market/range.ts'
 import { kraken } from '../../src/sources/kraken.ts'
-import { TradedCandles } from '../../src/sources/trades.ts'
+import { TradedCandles } from '../../src/sources/walk/trades.ts'
+import { walkTrades } from '../../src/sources/walk/walk-trades.ts'
 import type { WalkedPage } from '../../src/sources/walk/walked-page.ts'
-import { walkTrades } from '../../src/sources/walk-trades.ts'
 import { plus } from '../support/at.ts'
 import { at } from './recorded.ts'
 

@@ -3,7 +3,7 @@ import { day, hour, type Instant, minute, second } from '../../src/market/instan
 import { announceRoles } from '../../src/runtime/presence.ts'
 import { causeOf } from '../../src/status/cause.ts'
 import type { Status } from '../../src/status/status.ts'
-import { readFailingJobs } from '../../src/store/failing-jobs.ts'
+import { readFailingJobs } from '../../src/store/runs/failing-jobs.ts'
 import { finishRun, type RunEnd, startRun } from '../../src/store/runs.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { plus } from '../support/at.ts'

@@ -2,8 +2,12 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { toDecimal } from '../../src/market/decimal.ts'
 
-import { longestNumeric, viewOf, writeNumeric } from '../../src/store/binary-copy.ts'
-import { CandleRowsWriter, encodeCandles, writePlainNumber } from '../../src/store/candle-rows-writer.ts'
+import { longestNumeric, viewOf, writeNumeric } from '../../src/store/candles/binary-copy.ts'
+import {
+  CandleRowsWriter,
+  encodeCandles,
+  writePlainNumber,
+} from '../../src/store/candles/candle-rows-writer.ts'
 import { plus } from '../support/at.ts'
 import { aCandle, start } from './loading.ts'
 

@@ -13,8 +13,8 @@ import {
   viewOf,
   writeNumeric,
   writeTimestamp,
-} from '../../src/store/binary-copy.ts'
-import { copyOut } from '../../src/store/copy.ts'
+} from '../../src/store/candles/binary-copy.ts'
+import { copyOut } from '../../src/store/candles/copy.ts'
 import { inTransaction } from '../../src/store/transaction.ts'
 import { test } from '../support/database.ts'
 

@@ -17,8 +17,8 @@ import {
   readCandles,
 } from '../../src/store/candles.ts'
 import { readCoverage, type Series } from '../../src/store/coverage.ts'
-import { ensurePartitions } from '../../src/store/create-partitions.ts'
 import { readPartitions, receiving } from '../../src/store/partitions/catalog.ts'
+import { ensurePartitions } from '../../src/store/partitions/create-partitions.ts'
 import { candleTable, partitionsOf } from '../../src/store/partitions.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { plus } from '../support/at.ts'

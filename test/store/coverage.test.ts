@@ -3,6 +3,9 @@ import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { day, hour, minute, toIso } from '../../src/market/instant.ts'
 import type { AlignedRange } from '../../src/market/range.ts'
+import { readMissing, readMissingOf } from '../../src/store/coverage/missing-candles.ts'
+import { readUnresolvedOf } from '../../src/store/coverage/series.ts'
+import { summarizeCoverage } from '../../src/store/coverage/summary.ts'
 import {
   coverageStates,
   type Findings,
@@ -12,9 +15,6 @@ import {
   type Series,
   writeCoverages,
 } from '../../src/store/coverage.ts'
-import { summarizeCoverage } from '../../src/store/coverage-summary.ts'
-import { readMissing, readMissingOf } from '../../src/store/missing-candles.ts'
-import { readUnresolvedOf } from '../../src/store/series-coverage.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'

@@ -2,15 +2,15 @@ import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { hour, toIso } from '../../src/market/instant.ts'
 import type { AlignedRange } from '../../src/market/range.ts'
+import { readUnresolvedOf } from '../../src/store/coverage/series.ts'
+import { repairStates } from '../../src/store/coverage/states.ts'
 import type { Series } from '../../src/store/coverage.ts'
-import { repairStates } from '../../src/store/coverage-states.ts'
 import {
   checkDeeply,
   type Discrepancy,
   forgetMissingRows,
   planDeepCheck,
-} from '../../src/store/deep-check.ts'
-import { readUnresolvedOf } from '../../src/store/series-coverage.ts'
+} from '../../src/store/digests/deep-check.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'
 import { plus } from '../support/at.ts'
 import { test } from '../support/database.ts'

@@ -5,7 +5,7 @@ import { checkCandles } from '../../src/market/candle-check.ts'
 import { toDecimal } from '../../src/market/decimal.ts'
 import { type Instant, minute, toInstant } from '../../src/market/instant.ts'
 import { type AlignedRange, candleCount, intersect, toAlignedRange, union } from '../../src/market/range.ts'
-import { findingsOf } from '../../src/store/findings.ts'
+import { findingsOf } from '../../src/store/figures/findings.ts'
 import { plus } from '../support/at.ts'
 import { minutes, start } from './loading.ts'
 

@@ -5,11 +5,11 @@ import { type Instant, plus, toIso } from '../../src/market/instant.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../../src/market/timeframe.ts'
 import { readSettings } from '../../src/settings.ts'
 import { readCandles } from '../../src/store/candles.ts'
-import { ensurePartitions } from '../../src/store/create-partitions.ts'
 import { listPartitions, measurePartitions } from '../../src/store/lifecycle/list-partitions.ts'
 import { partitionsAheadOf, readPartitionsAhead } from '../../src/store/lifecycle/partitions-ahead.ts'
 import { migrateDown, migrateUp } from '../../src/store/migrations.ts'
-import { type PartitionCache, withPartitions } from '../../src/store/partition-cache.ts'
+import { ensurePartitions } from '../../src/store/partitions/create-partitions.ts'
+import { type PartitionCache, withPartitions } from '../../src/store/partitions/partition-cache.ts'
 import {
   candleTable,
   partitionAt,

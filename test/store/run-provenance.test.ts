@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { hour, minute } from '../../src/market/instant.ts'
-import { readRunsBehind } from '../../src/store/run-provenance.ts'
+import { readRunsBehind } from '../../src/store/runs/provenance.ts'
 import { finishRun, noteOutcome, startRun } from '../../src/store/runs.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
 import { plus } from '../support/at.ts'

@@ -6,7 +6,7 @@ import { BaseSequencer } from 'vitest/node'
 const longest = [
   'test/daemon/embedded.test.ts',
   'test/daemon/daemon.test.ts',
-  'test/store/schema.test.ts',
+  'test/store/migrations/schema.test.ts',
   'test/web/page.test.ts',
   'test/daemon/clock-step.test.ts',
   'test/queue/redis-topologies.test.ts',

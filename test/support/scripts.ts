@@ -12,7 +12,7 @@ const scripts = [
   'bench/bench',
   'bench/budget-process',
   'bench/memory-process',
-  'cli/command-lines',
+  'cli/support/command-lines',
   'ground/print-help',
   'lifecycle/retention-process',
   'queue/working-process',

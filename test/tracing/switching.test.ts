@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { freePort } from '../../src/runtime/free-port.ts'
 import { Releases } from '../../src/runtime/release.ts'
 import { openTracer } from '../../src/tracing/open-tracer.ts'
-import { openSite, type Site } from '../cli/site.ts'
+import { openSite, type Site } from '../cli/support/site.ts'
 import { recordingLog } from '../queue/fleet.ts'
 import { openOtlpReceiver } from '../support/otlp-receiver.ts'
 

@@ -5,7 +5,7 @@ import { floorTo, type Timeframe, timeframeMs, timeframes } from '../../src/mark
 import type { Settings } from '../../src/settings.ts'
 import { trackConfigured } from '../../src/store/coins.ts'
 import type { Series } from '../../src/store/coverage.ts'
-import { ensurePartitions } from '../../src/store/create-partitions.ts'
+import { ensurePartitions } from '../../src/store/partitions/create-partitions.ts'
 import { partitionedTables, partitionsAhead } from '../../src/store/partitions.ts'
 import { loadPrices } from '../../src/store/prices.ts'
 import { finishRun, type RunEnd, startRun } from '../../src/store/runs.ts'

@@ -4,9 +4,9 @@ import { silenceMs } from '../../ingest/listing/doubt.ts'
 import { longSilence, tradedBefore, tradingIn } from '../../ingest/listing/trading.ts'
 import { type Instant, minute, plus, toIso, toMinuteText } from '../../market/instant.ts'
 import { candlesFrom } from '../../sources/catalog.ts'
-import { lastEndOf } from '../../store/markets/owners.ts'
+import { lastEndOf } from '../../store/coins/market-owners.ts'
 import type { Database } from '../../store/transaction.ts'
-import { say } from '../output.ts'
+import { say } from '../terminal/output.ts'
 import type { FoundMarket } from './find-market.ts'
 
 export type NewOnMarket = Readonly<{

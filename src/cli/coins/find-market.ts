@@ -9,8 +9,8 @@ import { assetOf } from '../../sources/listing/asset-names.ts'
 import type { ListedMarket } from '../../sources/listing/listed-market.ts'
 import { otherKinds } from '../../sources/listing/other-kind.ts'
 import type { CandleProvider } from '../../sources/source.ts'
-import { say } from '../output.ts'
-import { shellWord } from '../shell-word.ts'
+import { say } from '../terminal/output.ts'
+import { shellWord } from '../terminal/shell-word.ts'
 import type { MarketName } from './market-name.ts'
 
 /** A market that a coin is to be tracked on; not listed where its source could not be asked. */

@@ -1,10 +1,10 @@
 import { Command } from 'commander'
 import { sharersOf } from '../../ingest/listing/shared-markets.ts'
 import { type Instant, toIso, toMinuteText } from '../../market/instant.ts'
+import { listRenames, type RecordedRename } from '../../store/coins/instruments.ts'
 import { type Coin, type Instrument, listCoins } from '../../store/coins.ts'
-import { listRenames, type RecordedRename } from '../../store/instruments.ts'
-import { answer } from '../output.ts'
 import { withDatabase } from '../session.ts'
+import { answer } from '../terminal/output.ts'
 import { table } from '../terminal/table.ts'
 
 export const listCommand = (): Command =>

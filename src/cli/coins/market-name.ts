@@ -3,7 +3,7 @@ import { marketSymbol } from '../../settings/schema.ts'
 import type { AnySourceId } from '../../settings/source-ids.ts'
 import { isAnySourceId, sources } from '../../sources/catalog.ts'
 import { refuseUnfit } from '../arguments/fitting-text.ts'
-import { shellWord } from '../shell-word.ts'
+import { shellWord } from '../terminal/shell-word.ts'
 
 /** A market as a person names it. */
 export type MarketName = Readonly<{ source: AnySourceId; symbol: string }>

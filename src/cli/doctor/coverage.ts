@@ -1,16 +1,16 @@
 import { toIso, toMinuteText } from '../../market/instant.ts'
 import { counted } from '../../status/words.ts'
-import { repairStates, type StateDiscrepancy } from '../../store/coverage-states.ts'
+import { repairStates, type StateDiscrepancy } from '../../store/coverage/states.ts'
 import {
   checkDeeply,
   type Discrepancy,
   forgetMissingRows,
   planDeepCheck,
   type RowDiscrepancy,
-} from '../../store/deep-check.ts'
-import { withCountingBar } from '../counting-bar.ts'
-import { say } from '../output.ts'
-import { shellWord } from '../shell-word.ts'
+} from '../../store/digests/deep-check.ts'
+import { withCountingBar } from '../terminal/counting-bar.ts'
+import { say } from '../terminal/output.ts'
+import { shellWord } from '../terminal/shell-word.ts'
 import { type Check, type Deps, error, type Finding, warning } from './check.ts'
 
 /** So many discrepancies are told one by one; a lost disk may leave millions. */

@@ -1,7 +1,7 @@
 import { type DetachedTable, listDetached } from '../../store/lifecycle/orphan-partitions.ts'
 import { partitionedTables } from '../../store/partitions.ts'
 import { databaseOf } from '../../store/transaction.ts'
-import { bytesText } from '../output.ts'
+import { bytesText } from '../terminal/output.ts'
 import { type Check, error, type Finding } from './check.ts'
 
 /** That no partition stands beside its table, where no query finds its rows. */

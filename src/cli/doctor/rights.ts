@@ -1,4 +1,4 @@
-import { type AccessFlaws, readAccessFlaws } from '../../store/access-rights.ts'
+import { type AccessFlaws, readAccessFlaws } from '../../store/connection/access-rights.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { type Check, error, type Finding } from './check.ts'
 import { shortened } from './words.ts'

@@ -1,6 +1,6 @@
 import type { RedisInfo } from '../../queue/redis/short-connection.ts'
+import { readServerParameters, type ServerParameters } from '../../store/connection/server-parameters.ts'
 import { locksOfWholeQuery } from '../../store/lifecycle/partition-lock-needs.ts'
-import { readServerParameters, type ServerParameters } from '../../store/server-parameters.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { type Check, type Deps, error, type Finding, warning } from './check.ts'
 import { readRedisInfo, redisSettingsFindings, redisVersionFindings } from './redis.ts'

@@ -1,8 +1,12 @@
 import { lengthInWords } from '../../status/words.ts'
-import { readIndexUsage, readSlowStatements, type SlowStatement } from '../../store/database-figures.ts'
-import { readHiddenFigures } from '../../store/monitoring-rights.ts'
+import { readHiddenFigures } from '../../store/connection/monitoring-rights.ts'
+import {
+  readIndexUsage,
+  readSlowStatements,
+  type SlowStatement,
+} from '../../store/figures/database-figures.ts'
 import { databaseOf } from '../../store/transaction.ts'
-import { bytesText, countText } from '../output.ts'
+import { bytesText, countText } from '../terminal/output.ts'
 import { type Check, type Finding, warning } from './check.ts'
 
 const shown = 3

@@ -1,5 +1,5 @@
 import type { ExportPlan } from '../../files/export/export.ts'
-import { withCountingBar } from '../counting-bar.ts'
+import { withCountingBar } from '../terminal/counting-bar.ts'
 
 /** Fewer are written before a bar could be read. */
 const longExport = 200_000

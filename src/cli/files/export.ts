@@ -28,9 +28,9 @@ import {
   toDate,
 } from '../arguments/options.ts'
 import { chosenTimeframes, readDate } from '../arguments.ts'
-import { chosenCoins } from '../chosen-coins.ts'
-import { answer, bytesText, countText, OutputClosed, say, standardOutput } from '../output.ts'
+import { chosenCoins } from '../series/chosen-coins.ts'
 import { type DatabaseSession, withDatabase } from '../session.ts'
+import { answer, bytesText, countText, OutputClosed, say, standardOutput } from '../terminal/output.ts'
 import { table } from '../terminal/table.ts'
 import { withExportProgress } from './export-progress.ts'
 

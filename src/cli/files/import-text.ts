@@ -1,11 +1,11 @@
 import { basename } from 'node:path'
 import type { PlannedFile, PlannedSeries } from '../../files/import/import-plan.ts'
 import type { ImportedRows } from '../../files/import/load-file.ts'
-import { changedValues } from '../../ingest/compare-with-source.ts'
+import { changedValues } from '../../ingest/verify/compare-with-source.ts'
 import { toIso, toMinuteText } from '../../market/instant.ts'
 import { counted } from '../../status/words.ts'
-import { countText } from '../output.ts'
 import { inspectCommand } from '../quarantine/inspect.ts'
+import { countText } from '../terminal/output.ts'
 import { table } from '../terminal/table.ts'
 
 type FileSeries = PlannedSeries & Readonly<{ path: string }>

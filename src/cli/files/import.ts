@@ -12,10 +12,10 @@ import { listCoins } from '../../store/coins.ts'
 import { asJson, importedTimeframe } from '../arguments/options.ts'
 import { readTimeframe } from '../arguments.ts'
 import { Incomplete } from '../backfill.ts'
-import { chosenCoins } from '../chosen-coins.ts'
-import { withCountingBar } from '../counting-bar.ts'
-import { answer, countText, print, printJson, say } from '../output.ts'
+import { chosenCoins } from '../series/chosen-coins.ts'
 import { type DatabaseSession, withDatabase } from '../session.ts'
+import { withCountingBar } from '../terminal/counting-bar.ts'
+import { answer, countText, print, printJson, say } from '../terminal/output.ts'
 import { differencesText, importedText, planJson, planText, rejectedText } from './import-text.ts'
 
 export type ImportOptions = Readonly<{

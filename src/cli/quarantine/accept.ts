@@ -1,10 +1,10 @@
 import { Command } from 'commander'
 import { InvalidInput } from '../../fault.ts'
-import { type Accepted, acceptQuarantined } from '../../ingest/accept-quarantine.ts'
+import { type Accepted, acceptQuarantined } from '../../ingest/quarantine/accept.ts'
 import { counted } from '../../status/words.ts'
 import { asJson } from '../arguments/options.ts'
-import { answer } from '../output.ts'
 import { withDatabase } from '../session.ts'
+import { answer } from '../terminal/output.ts'
 import { accountName, rowsNamed } from './named-rows.ts'
 
 type AcceptOptions = Readonly<{ why?: string; by?: string; json?: boolean }>

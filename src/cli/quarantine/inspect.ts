@@ -1,5 +1,5 @@
 import type { Range } from '../../market/range.ts'
-import { dateArgument } from '../series-command.ts'
+import { dateArgument } from '../series/series-command.ts'
 
 /** Candles of a series that have rows in quarantine. */
 export type Inspected = Range & Readonly<{ coinId: string; timeframe: string; candles: number }>

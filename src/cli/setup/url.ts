@@ -6,8 +6,8 @@ import { hasData } from '../../runtime/embedded/home.ts'
 import { findEmbeddedUrl } from '../../runtime/embedded.ts'
 import type { Settings } from '../../settings.ts'
 import { asJson } from '../arguments/options.ts'
-import { answer } from '../output.ts'
 import { withSession } from '../session.ts'
+import { answer } from '../terminal/output.ts'
 import { withHiddenPassword } from './url-password.ts'
 
 type UrlOptions = Readonly<{ password?: boolean; json?: boolean }>

@@ -1,5 +1,5 @@
-import { terminalSize } from '../output.ts'
 import { columnsOf, padded } from './columns.ts'
+import { terminalSize } from './output.ts'
 import { widestNumber, widestWord, wrap } from './wrap.ts'
 
 export type Column<Row> = Readonly<{

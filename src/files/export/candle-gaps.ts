@@ -1,4 +1,4 @@
-import type { GapCause } from '../../ingest/gap-causes.ts'
+import type { GapCause } from '../../ingest/gaps/causes.ts'
 import type { Gap } from '../../ingest/gaps.ts'
 import type { Instant } from '../../market/instant.ts'
 import { type AlignedRange, candleCount, intersect, subtract } from '../../market/range.ts'

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg'
-import { withLocalFiles } from '../../lifecycle/archive/local-files.ts'
+import { withLocalFiles } from '../../lifecycle/archive/storage/local-files.ts'
 import { day, type Instant, toIso } from '../../market/instant.ts'
 import type { Range } from '../../market/range.ts'
 import { timeframeMs } from '../../market/timeframe.ts'

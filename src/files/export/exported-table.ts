@@ -1,6 +1,6 @@
 import { day, type Instant, toInstant } from '../../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../../market/timeframe.ts'
-import type { ArchiveColumn } from '../../store/lifecycle/archive-content.ts'
+import type { ArchiveColumn } from '../../store/lifecycle/archives/archive-content.ts'
 
 /** What can be exported, by the name that commands have for it. */
 export const exportedTables = {

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { InvalidInput } from '../../fault.ts'
 import type { Coin } from '../../store/coins.ts'
-import type { ArchiveColumn } from '../../store/lifecycle/archive-content.ts'
+import type { ArchiveColumn } from '../../store/lifecycle/archives/archive-content.ts'
 import { type ExportFormat, freqtradeWriters, plainWriters } from '../formats/formats.ts'
 import type { OpenWriter } from '../formats/row-writer.ts'
 import type { GapMode } from './candle-gaps.ts'

@@ -1,8 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { Pool } from 'pg'
 import { Aborted } from '../../fault.ts'
-import type { LocalFile } from '../../lifecycle/archive/local-files.ts'
-import { readParquet } from '../../lifecycle/archive/read-parquet.ts'
+import { readParquet } from '../../lifecycle/archive/parquet/read-parquet.ts'
 import {
   type FilePlace,
   type LivePlace,
@@ -10,20 +9,21 @@ import {
   type RowPlace,
   rowPlacesOf,
 } from '../../lifecycle/archive/row-places.ts'
+import type { LocalFile } from '../../lifecycle/archive/storage/local-files.ts'
 import { earlier, type Instant, plus, toIso } from '../../market/instant.ts'
 import { contains, intersect, type Range, subtract } from '../../market/range.ts'
-import { fieldsOf, linesOf } from '../../store/copy-lines.ts'
+import { fieldsOf, linesOf } from '../../store/candles/copy-lines.ts'
+import { fromMs } from '../../store/coverage/multirange.ts'
 import {
   type ArchiveColumn,
   exportRows,
   ownTable,
   readAtOneMoment,
   readShape,
-} from '../../store/lifecycle/archive-content.ts'
+} from '../../store/lifecycle/archives/archive-content.ts'
 import { type Archive, listArchives, rowArchivesOf } from '../../store/lifecycle/archives.ts'
 import { measurePartitions, relationOf } from '../../store/lifecycle/list-partitions.ts'
 import { holdPartitions, rangeTablesOf } from '../../store/lifecycle/range-tables.ts'
-import { fromMs } from '../../store/multirange.ts'
 import { type Database, databaseOf, inTransaction, type Transaction } from '../../store/transaction.ts'
 import {
   copyLengthMs,

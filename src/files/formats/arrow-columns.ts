@@ -1,6 +1,6 @@
 import type { Data, DataType } from 'apache-arrow'
 import { Misconfigured } from '../../fault.ts'
-import type { ArchiveColumn } from '../../store/lifecycle/archive-content.ts'
+import type { ArchiveColumn } from '../../store/lifecycle/archives/archive-content.ts'
 import type { Arrow } from './arrow-library.ts'
 
 type Texts = readonly (string | null)[]

@@ -1,4 +1,4 @@
-import type { ArchiveColumn } from '../../store/lifecycle/archive-content.ts'
+import type { ArchiveColumn } from '../../store/lifecycle/archives/archive-content.ts'
 import { type ArrowColumn, arrowColumn, doubleColumn, timestampColumn } from './arrow-columns.ts'
 import { type Arrow, loadArrow } from './arrow-library.ts'
 import type { ByteSink, OpenWriter, RowWriter } from './row-writer.ts'

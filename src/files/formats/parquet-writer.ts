@@ -1,4 +1,4 @@
-import { openParquetRows } from '../../lifecycle/archive/parquet-rows.ts'
+import { openParquetRows } from '../../lifecycle/archive/parquet/parquet-rows.ts'
 import type { OpenWriter } from './row-writer.ts'
 
 /** Parquet with DECIMAL columns, as files of the archive are. */

@@ -1,4 +1,4 @@
-import type { ArchiveColumn } from '../../store/lifecycle/archive-content.ts'
+import type { ArchiveColumn } from '../../store/lifecycle/archives/archive-content.ts'
 
 /** Takes bytes at the pace of a file or a pipe: to be awaited before more is handed over. */
 export type ByteSink = Readonly<{ write(bytes: Uint8Array): Promise<void> }>

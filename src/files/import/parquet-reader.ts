@@ -1,5 +1,5 @@
 import { Malformed } from '../../fault.ts'
-import { readFooter, readParquet } from '../../lifecycle/archive/read-parquet.ts'
+import { readFooter, readParquet } from '../../lifecycle/archive/parquet/read-parquet.ts'
 import { toIso } from '../../market/instant.ts'
 import { instantOf } from '../export/exported-table.ts'
 import { candleFields, type Places } from './column-names.ts'

@@ -1,5 +1,5 @@
 import type { CandleRow } from '../../market/candle.ts'
-import { readCandle } from '../../sources/candle-rows.ts'
+import { readCandle } from '../../sources/decoding/candle-rows.ts'
 import type { Places } from './column-names.ts'
 import { readFileTime } from './file-rows.ts'
 

@@ -5,10 +5,10 @@ import { type Instant, plus, toIso } from '../../market/instant.ts'
 import { isConsistent } from '../../market/plain-candle.ts'
 import { type AlignedRange, candleCount, contains } from '../../market/range.ts'
 import { type AlignedInstant, isAligned, timeframeMs } from '../../market/timeframe.ts'
-import { UsualLines } from '../../sources/archive-line.ts'
 import { type ArchiveFile, csvName, isHeaderLine, readArchiveLine } from '../../sources/binance-archive.ts'
-import type { CandleRows } from '../../store/candle-rows.ts'
-import { CandleRowsWriter } from '../../store/candle-rows-writer.ts'
+import { UsualLines } from '../../sources/decoding/archive-line.ts'
+import type { CandleRows } from '../../store/candles/candle-rows.ts'
+import { CandleRowsWriter } from '../../store/candles/candle-rows-writer.ts'
 import type { Series } from '../../store/coverage.ts'
 
 /** What a file is read for: the missing candles of the series, ascending. */

@@ -1,8 +1,8 @@
 import { day, type Instant, plus } from '../../market/instant.ts'
 import type { Range } from '../../market/range.ts'
 import type { ListedMarket } from '../../sources/listing/listed-market.ts'
-import type { MarketLife } from '../../store/instruments.ts'
-import type { KnownMarket } from '../../store/listed-markets.ts'
+import type { MarketLife } from '../../store/coins/instruments.ts'
+import type { KnownMarket } from '../../store/coins/listed-markets.ts'
 
 /** Why a symbol may stand for another market than before, and the time in which the same one would have been traded. */
 export type Doubt = Readonly<{ kind: 'new-listing-date' | 'new-name'; range: Range }>

@@ -1,7 +1,7 @@
 import type { Context } from '../../runtime/context.ts'
 import { upsertCoin } from '../../store/coins.ts'
-import { withPartitions } from '../../store/partition-cache.ts'
 import { type Unplaced, withoutObstacles } from '../../store/partitions/leave-out.ts'
+import { withPartitions } from '../../store/partitions/partition-cache.ts'
 import { loadPrices } from '../../store/prices.ts'
 import { quarantine } from '../../store/quarantine.ts'
 import { inTransaction } from '../../store/transaction.ts'

@@ -12,8 +12,8 @@ import {
   readAtOneMoment,
   readShape,
   sameContent,
-} from '../../store/lifecycle/archive-content.ts'
-import { coverageOf } from '../../store/lifecycle/archived-coverage.ts'
+} from '../../store/lifecycle/archives/archive-content.ts'
+import { coverageOf } from '../../store/lifecycle/archives/archived-coverage.ts'
 import {
   type Archive,
   archivesWithin,
@@ -32,11 +32,11 @@ import type { Safekeeping } from '../../store/lifecycle/safekeeping.ts'
 import { databaseOf, inTransaction } from '../../store/transaction.ts'
 import type { ArchiveStorage } from './archive-storage.ts'
 import { DamagedArchive } from './damaged-archive.ts'
-import { factTexts } from './file-facts.ts'
-import { asFault } from './folder-storage.ts'
+import { type WrittenFile, writeParquet } from './parquet/write-parquet.ts'
+import { factTexts } from './storage/file-facts.ts'
+import { asFault } from './storage/folder.ts'
 import { withStorage, withStorageOf } from './storage.ts'
 import { verifyArchive, verifyIn } from './verify-archive.ts'
-import { type WrittenFile, writeParquet } from './write-parquet.ts'
 
 export type ArchiveDeps = Readonly<{
   pool: Pool

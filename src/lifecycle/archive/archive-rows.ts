@@ -8,7 +8,7 @@ import {
   type RowSelection,
   readShape,
   sameContent,
-} from '../../store/lifecycle/archive-content.ts'
+} from '../../store/lifecycle/archives/archive-content.ts'
 import {
   belongsToUsers,
   inRowsTransaction,
@@ -16,7 +16,7 @@ import {
   nextBatch,
   type RowBatch,
   takeRows,
-} from '../../store/lifecycle/archived-rows.ts'
+} from '../../store/lifecycle/archives/archived-rows.ts'
 import {
   type Archive,
   archiveEntry,
@@ -36,7 +36,7 @@ import {
   writeDraft,
 } from './archive-partition.ts'
 import type { ArchiveStorage } from './archive-storage.ts'
-import { contentOfFile } from './read-parquet.ts'
+import { contentOfFile } from './parquet/read-parquet.ts'
 import { withStorage } from './storage.ts'
 
 export type RowsDeps = ArchiveDeps & Readonly<{ signal: AbortSignal }>

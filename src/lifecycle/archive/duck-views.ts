@@ -1,7 +1,7 @@
 import { type Instant, toIso } from '../../market/instant.ts'
 import type { Range } from '../../market/range.ts'
-import type { ArchiveColumn } from '../../store/lifecycle/archive-content.ts'
-import { formOf } from './column-form.ts'
+import type { ArchiveColumn } from '../../store/lifecycle/archives/archive-content.ts'
+import { formOf } from './parquet/column-form.ts'
 import type { FilePlace, RowPlace } from './row-places.ts'
 
 /** A table as DuckDB sees it: one view of all places that have rows of it. */

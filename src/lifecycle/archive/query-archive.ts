@@ -12,18 +12,18 @@ import {
   type RowSelection,
   readAtOneMoment,
   readShape,
-} from '../../store/lifecycle/archive-content.ts'
-import { inRowsTransaction } from '../../store/lifecycle/archived-rows.ts'
+} from '../../store/lifecycle/archives/archive-content.ts'
+import { inRowsTransaction } from '../../store/lifecycle/archives/archived-rows.ts'
 import { type Archive, listArchives, listRowTables, rowArchivesOf } from '../../store/lifecycle/archives.ts'
 import { measurePartitions, relationOf } from '../../store/lifecycle/list-partitions.ts'
 import { holdPartitions, rangeTablesOf } from '../../store/lifecycle/range-tables.ts'
 import { databaseOf, inTransaction, type Transaction } from '../../store/transaction.ts'
 import { answer, placesRead, type QueryAnswer, withDuckDb } from './duck-db.ts'
 import { csvPlace, emptyPlace, parquetPlace, type View, viewText } from './duck-views.ts'
-import { makeDraftFolder, withFolder } from './folder-storage.ts'
 import { type LivePlace, placesOf, type RowPlace, rowPlacesOf } from './row-places.ts'
+import { makeDraftFolder, withFolder } from './storage/folder.ts'
+import { verifyOnce } from './storage/verified-files.ts'
 import { withStorageOf } from './storage.ts'
-import { verifyOnce } from './verified-files.ts'
 
 type QueryDeps = Readonly<{ pool: Pool; settings: Settings }>
 

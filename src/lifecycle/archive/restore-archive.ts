@@ -2,8 +2,7 @@ import { InvalidInput } from '../../fault.ts'
 import { type Instant, plus } from '../../market/instant.ts'
 import { subtract } from '../../market/range.ts'
 import type { Settings } from '../../settings.ts'
-import { copyField } from '../../store/copy.ts'
-import { ensurePartitions } from '../../store/create-partitions.ts'
+import { copyField } from '../../store/candles/copy.ts'
 import { restoreDigests } from '../../store/digests/candle-digests.ts'
 import {
   type ArchiveColumn,
@@ -12,9 +11,17 @@ import {
   ownTable,
   readShape,
   sameContent,
-} from '../../store/lifecycle/archive-content.ts'
-import { regainCoverage, timeframeOf } from '../../store/lifecycle/archived-coverage.ts'
-import { inRowsTransaction } from '../../store/lifecycle/archived-rows.ts'
+} from '../../store/lifecycle/archives/archive-content.ts'
+import { regainCoverage, timeframeOf } from '../../store/lifecycle/archives/archived-coverage.ts'
+import { inRowsTransaction } from '../../store/lifecycle/archives/archived-rows.ts'
+import {
+  fillSideTable,
+  leaveOut,
+  mergeStaged,
+  type RestoredRows,
+  stagedRows,
+  stageRows,
+} from '../../store/lifecycle/archives/restore-rows.ts'
 import {
   type Archive,
   archiveEntry,
@@ -25,21 +32,14 @@ import {
   recordRestored,
 } from '../../store/lifecycle/archives.ts'
 import { listPartitions } from '../../store/lifecycle/list-partitions.ts'
-import {
-  fillSideTable,
-  leaveOut,
-  mergeStaged,
-  type RestoredRows,
-  stagedRows,
-  stageRows,
-} from '../../store/lifecycle/restore-rows.ts'
 import { leaveOutRows, recordMaintenance } from '../../store/maintenance-audit.ts'
+import { ensurePartitions } from '../../store/partitions/create-partitions.ts'
 import { type PartitionPlan, partitionedTables, partitionsOf } from '../../store/partitions.ts'
 import { databaseOf, inTransaction, type Transaction } from '../../store/transaction.ts'
 import { type ArchiveDeps, aloneWith } from './archive-partition.ts'
-import { formOf } from './column-form.ts'
 import { DamagedArchive } from './damaged-archive.ts'
-import { readParquet } from './read-parquet.ts'
+import { formOf } from './parquet/column-form.ts'
+import { readParquet } from './parquet/read-parquet.ts'
 import { withStorageOf } from './storage.ts'
 import { verifyFile } from './verify-archive.ts'
 

@@ -2,7 +2,7 @@ import type { Instant } from '../../market/instant.ts'
 import { plus, toInstant } from '../../market/instant.ts'
 import { intersect, type Range, subtract } from '../../market/range.ts'
 import type { Timeframe } from '../../market/timeframe.ts'
-import { timeframeOf } from '../../store/lifecycle/archived-coverage.ts'
+import { timeframeOf } from '../../store/lifecycle/archives/archived-coverage.ts'
 import { type Archive, bySequence } from '../../store/lifecycle/archives.ts'
 import type { Partition, PartitionIdentity, Partitions } from '../../store/lifecycle/list-partitions.ts'
 

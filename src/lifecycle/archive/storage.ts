@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { missingPackage } from '../../missing-package.ts'
 import type { Settings } from '../../settings.ts'
 import type { ArchiveStorage } from './archive-storage.ts'
-import { folderStorage } from './folder-storage.ts'
+import { folderStorage } from './storage/folder.ts'
 
 /** The storage that new files go to: `ARCHIVE_URL`, or else a folder in the data folder. */
 export const openStorage = ({ environment }: Settings): Promise<ArchiveStorage> =>
@@ -21,7 +21,7 @@ async function openStorageAt(place: string, dataDir: string): Promise<ArchiveSto
 
 async function loadS3Storage() {
   try {
-    return await import('./s3-storage.ts')
+    return await import('./storage/s3.ts')
   } catch (error) {
     throw missingPackage(error, 'an archive in S3 needs the AWS SDK, which is not installed', [
       '@aws-sdk/client-s3',

@@ -3,11 +3,11 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import type { Settings } from '../../settings.ts'
-import { differingColumns, sameContent } from '../../store/lifecycle/archive-content.ts'
+import { differingColumns, sameContent } from '../../store/lifecycle/archives/archive-content.ts'
 import type { Archive, Written } from '../../store/lifecycle/archives.ts'
 import type { ArchiveStorage } from './archive-storage.ts'
 import { DamagedArchive } from './damaged-archive.ts'
-import { contentOfFile } from './read-parquet.ts'
+import { contentOfFile } from './parquet/read-parquet.ts'
 import { withStorageOf } from './storage.ts'
 
 /**

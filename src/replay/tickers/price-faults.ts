@@ -1,7 +1,7 @@
 import { toDecimal } from '../../market/decimal.ts'
 import { type Json, WrittenNumber } from '../answer.ts'
 import type { Endpoint } from '../endpoint.ts'
-import type { PriceFault } from '../injected-fault.ts'
+import type { PriceFault } from '../faults/injected-fault.ts'
 import { changeAt, isAt } from './places.ts'
 
 export const isPriceFault = (fault: Readonly<{ name: string }>): fault is PriceFault =>

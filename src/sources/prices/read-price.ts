@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { CoinNames, CoinPriceRow, Reading } from '../../market/coin-price.ts'
 import { type Instant, toInstant } from '../../market/instant.ts'
 import { percentChange, percentOfFraction } from '../../market/percent.ts'
-import { readDecimal } from '../json.ts'
+import { readDecimal } from '../decoding/json.ts'
 import { known } from '../known.ts'
 
 /** The fields of one price as they stand in the answer: `src/market/coin-price-check.ts` decides what they are worth. */

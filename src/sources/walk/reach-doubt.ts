@@ -1,7 +1,7 @@
 import { earlier } from '../../market/instant.ts'
 import { type AlignedRange, isEmpty } from '../../market/range.ts'
 import { type AlignedInstant, ceilTo, floorTo, plusCandles, timeframeMs } from '../../market/timeframe.ts'
-import { firstIn, newestOf } from '../row-times.ts'
+import { firstIn, newestOf } from '../decoding/row-times.ts'
 import type { CandleProvider, CandleQuery } from '../source.ts'
 import { longestOf } from './longest-timeframe.ts'
 import type { WindowAsker } from './window-asker.ts'

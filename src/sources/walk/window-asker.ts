@@ -11,7 +11,7 @@ import {
   timeframeMs,
 } from '../../market/timeframe.ts'
 import { type AskDeps, askForCandles } from '../ask.ts'
-import { firstIn, firstOf, type RowAnswer } from '../row-times.ts'
+import { firstIn, firstOf, type RowAnswer } from '../decoding/row-times.ts'
 import { type CandleProvider, type CandleQuery, reachableFrom } from '../source.ts'
 
 /**

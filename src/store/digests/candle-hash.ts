@@ -1,6 +1,6 @@
 import type { Instant } from '../../market/instant.ts'
-import { viewOf } from '../binary-copy.ts'
-import type { CandleRows } from '../candle-rows.ts'
+import { viewOf } from '../candles/binary-copy.ts'
+import type { CandleRows } from '../candles/candle-rows.ts'
 
 /**
  * Candles as one number that does not depend on their order: how many, and the sums of two 32-bit hashes of each. Every

@@ -2,7 +2,7 @@ import { type SQL, sql } from 'drizzle-orm'
 import { day, type Instant, plus, toIso } from '../../market/instant.ts'
 import type { PartitionLength } from '../../settings/schema.ts'
 import type { Settings } from '../../settings.ts'
-import { askedByCommand } from '../run-provenance.ts'
+import { askedByCommand } from '../runs/provenance.ts'
 
 /** Rows of a table that is not partitioned, by the time in one of its columns. */
 export type AgingRows = Readonly<{ table: string; by: string }>

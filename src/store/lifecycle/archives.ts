@@ -5,9 +5,9 @@ import { type ArchiveRow, archives } from '../../../drizzle/schema/archives.ts'
 import { InvalidInput } from '../../fault.ts'
 import { type Instant, toIso } from '../../market/instant.ts'
 import type { Range } from '../../market/range.ts'
+import { fromMs, parseMultirange, type RangeRow, spansText, toRange } from '../coverage/multirange.ts'
 import { moveDigests } from '../digests/archive-digests.ts'
 import { type Maintenance, recordMaintenance } from '../maintenance-audit.ts'
-import { fromMs, parseMultirange, type RangeRow, spansText, toRange } from '../multirange.ts'
 import { type Database, withFaults } from '../transaction.ts'
 import {
   type ArchiveColumn,
@@ -16,8 +16,8 @@ import {
   contentOf,
   differingColumns,
   sameContent,
-} from './archive-content.ts'
-import { type ArchivedCoverage, coverageForm, timeframeOf } from './archived-coverage.ts'
+} from './archives/archive-content.ts'
+import { type ArchivedCoverage, coverageForm, timeframeOf } from './archives/archived-coverage.ts'
 import { type Partition, relationOf } from './list-partitions.ts'
 import { PartitionHeld } from './partition-holds.ts'
 

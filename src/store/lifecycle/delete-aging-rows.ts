@@ -5,7 +5,7 @@ import { toIso } from '../../market/instant.ts'
 import { entryOfRows, leaveOutRows } from '../maintenance-audit.ts'
 import { rootMessage, sqlStateOf } from '../transaction.ts'
 import { type Aging, isOfRecordsGone, limitOf, mayLeave } from './aging-rows.ts'
-import { belongsToUsers, inRowsTransaction } from './archived-rows.ts'
+import { belongsToUsers, inRowsTransaction } from './archives/archived-rows.ts'
 
 export async function countAgingRows(pool: Pool, aging: Aging): Promise<number> {
   const counting = inRowsTransaction(pool, aging.table, ({ db }) =>

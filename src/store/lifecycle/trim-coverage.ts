@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../../market/instant.ts'
 import { type AlignedRange, union } from '../../market/range.ts'
 import type { Timeframe } from '../../market/timeframe.ts'
-import { multirangeText } from '../multirange.ts'
+import { multirangeText } from '../coverage/multirange.ts'
 import type { Database } from '../transaction.ts'
 
 /**

@@ -3,7 +3,7 @@ import type { RejectedRow } from '../../market/candle.ts'
 import { earlier, type Instant, later, plus, toMinuteText } from '../../market/instant.ts'
 import { alignTo, contains, type Range, subtract } from '../../market/range.ts'
 import { type Timeframe, timeframeMs } from '../../market/timeframe.ts'
-import type { CandleRows } from '../candle-rows.ts'
+import type { CandleRows } from '../candles/candle-rows.ts'
 import type { CandleBatch } from '../candles.ts'
 import type { Obstacle } from './obstacles.ts'
 

@@ -1,9 +1,9 @@
 // The alerts of the last day: what is open first.
 import type { Status } from '../../status/status.ts'
 import { base } from './ask.ts'
-import { draw, h } from './dom.ts'
+import { draw, h } from './elements/dom.ts'
+import { age, counted, instant, secondsBetween } from './elements/words.ts'
 import { mark, nothing, time, withCode } from './elements.ts'
-import { age, counted, instant, secondsBetween } from './words.ts'
 
 type Alert = Status['alerts'][number]
 

@@ -1,6 +1,6 @@
 // The initial data: the answers that were sent with the page, so that they need not be requested.
 
-import { nextTask } from './slices.ts'
+import { nextTask } from './elements/slices.ts'
 
 const isRead = (): boolean => document.readyState !== 'loading'
 

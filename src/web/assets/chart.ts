@@ -5,9 +5,9 @@ import type { CandlesAnswer } from '../api.ts'
 import { ask } from './ask.ts'
 import type { CandleCanvas, Point } from './candle-canvas.ts'
 import { type CoinChooser, openCoinChooser } from './coin-chooser.ts'
-import { draw, h, within } from './dom.ts'
+import { draw, h, within } from './elements/dom.ts'
+import { instant, price, rounded } from './elements/words.ts'
 import { choices } from './elements.ts'
-import { instant, price, rounded } from './words.ts'
 
 type Candle = CandlesAnswer['candles'][number]
 

@@ -1,6 +1,6 @@
 // A field that finds one of many coins by what is typed: a list of a thousand would be a thousand nodes of the document.
 import type { SeriesStatus } from '../../status/series.ts'
-import { draw, h } from './dom.ts'
+import { draw, h } from './elements/dom.ts'
 
 type Coin = Pick<SeriesStatus, 'coinId' | 'symbol'>
 

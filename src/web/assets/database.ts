@@ -1,9 +1,9 @@
 // The database's five figures, each with the line of its last day.
 import type { DatabaseStatus } from '../../status/database.ts'
 import { ask } from './ask.ts'
-import { draw, h } from './dom.ts'
+import { draw, h } from './elements/dom.ts'
+import { bytes, count, counted } from './elements/words.ts'
 import { hidden, nothing } from './elements.ts'
-import { bytes, count, counted } from './words.ts'
 
 type Sample = NonNullable<DatabaseStatus['newest']>
 /** What a sample and the mean of some minutes both have. */

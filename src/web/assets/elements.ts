@@ -1,8 +1,8 @@
 // What every part of the page is made of.
 import type { RunStatus } from '../../status/runs.ts'
-import type { Subject } from '../../store/failing-jobs.ts'
-import { type Attributes, type Child, h } from './dom.ts'
-import { day, inBothZones } from './words.ts'
+import type { Subject } from '../../store/runs/failing-jobs.ts'
+import { type Attributes, type Child, h } from './elements/dom.ts'
+import { day, inBothZones } from './elements/words.ts'
 
 /** A sign for the eye; a word beside it, or hidden behind it, says the same. */
 export const mark = (symbol: string): HTMLElement =>

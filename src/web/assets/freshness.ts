@@ -1,11 +1,11 @@
 // How fresh each series is: a row for each coin, a cell for each timeframe.
 import type { SeriesStatus } from '../../status/series.ts'
 import type { Status } from '../../status/status.ts'
-import { draw, h, within } from './dom.ts'
+import { draw, h, within } from './elements/dom.ts'
+import { openRoving } from './elements/roving.ts'
+import { RowWindow } from './elements/row-window.ts'
+import { age, count, instant } from './elements/words.ts'
 import { type Column, mark, nothing, rowPlace, table } from './elements.ts'
-import { openRoving } from './roving.ts'
-import { RowWindow } from './row-window.ts'
-import { age, count, instant } from './words.ts'
 
 // A symbol stands beside every colour (the style sheet has those of the cells), and a word beside every symbol. The worst first.
 const states = {

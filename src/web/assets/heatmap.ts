@@ -1,13 +1,13 @@
 // Coverage: a row for each coin, a cell for each day.
 import type { Status } from '../../status/status.ts'
 import { ask } from './ask.ts'
-import { draw, h, within } from './dom.ts'
+import { draw, h, within } from './elements/dom.ts'
+import { openRoving } from './elements/roving.ts'
+import { RowWindow } from './elements/row-window.ts'
 import { choices, hidden, nothing } from './elements.ts'
-import { type CoinDays, type Coverage, dateOf, dayMs, messageOf, summaryOf } from './heatmap-days.ts'
-import { type Chosen, detail, legend } from './heatmap-detail.ts'
-import { paintAxis, paintRows } from './heatmap-paint.ts'
-import { openRoving } from './roving.ts'
-import { RowWindow } from './row-window.ts'
+import { type CoinDays, type Coverage, dateOf, dayMs, messageOf, summaryOf } from './heatmap/days.ts'
+import { type Chosen, detail, legend } from './heatmap/detail.ts'
+import { paintAxis, paintRows } from './heatmap/paint.ts'
 
 const lengths = [
   ['30 days', 30],

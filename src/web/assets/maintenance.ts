@@ -3,9 +3,9 @@
 import type { Maintenance, NextRetention } from '../../status/maintenance.ts'
 import type { Status } from '../../status/status.ts'
 import { ask, base } from './ask.ts'
-import { type Child, draw, h } from './dom.ts'
+import { type Child, draw, h } from './elements/dom.ts'
+import { age, bytes, count, counted, day, instant, secondsBetween, took, until } from './elements/words.ts'
 import { type Column, cell, errorRow, followErrors, nothing, outcome, table, time } from './elements.ts'
-import { age, bytes, count, counted, day, instant, secondsBetween, took, until } from './words.ts'
 
 type Places = Readonly<Record<'jobs' | 'archives' | 'retention', Element>>
 

@@ -1,9 +1,9 @@
 // The verdict, what is wrong with its cause and since when, and the figures of the whole.
 import type { Status } from '../../status/status.ts'
 import { base } from './ask.ts'
-import { type Child, draw, h } from './dom.ts'
+import { type Child, draw, h } from './elements/dom.ts'
+import { age, bytes, count, instant, secondsBetween } from './elements/words.ts'
 import { time, withCode } from './elements.ts'
-import { age, bytes, count, instant, secondsBetween } from './words.ts'
 
 // A symbol stands beside every colour, and a word beside every symbol.
 export const states = {

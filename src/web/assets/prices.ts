@@ -1,9 +1,9 @@
 // The last price of each coin.
 import type { Status } from '../../status/status.ts'
-import { draw, h } from './dom.ts'
+import { draw, h } from './elements/dom.ts'
+import { RowWindow } from './elements/row-window.ts'
+import { age, money, percent, price } from './elements/words.ts'
 import { type Column, hidden, mark, nothing, rowPlace, table, time } from './elements.ts'
-import { RowWindow } from './row-window.ts'
-import { age, money, percent, price } from './words.ts'
 
 const columns: readonly Column[] = [
   ['Coin', 'pinned'],

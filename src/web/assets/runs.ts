@@ -1,7 +1,8 @@
 // The last runs: those that failed first, and then the newest.
 import type { RunStatus } from '../../status/runs.ts'
 import type { Status } from '../../status/status.ts'
-import { type Child, draw, h } from './dom.ts'
+import { type Child, draw, h } from './elements/dom.ts'
+import { age, count, secondsBetween, took } from './elements/words.ts'
 import {
   about,
   type Column,
@@ -13,7 +14,6 @@ import {
   table,
   time,
 } from './elements.ts'
-import { age, count, secondsBetween, took } from './words.ts'
 
 const fewRuns = 12
 

@@ -1,6 +1,6 @@
 // The search of the page: `/` goes to it, and Enter to the coin, source or job that was found.
 import type { Status } from '../../status/status.ts'
-import { draw, h } from './dom.ts'
+import { draw, h } from './elements/dom.ts'
 
 type Found = Readonly<{ kind: 'coin' | 'source' | 'job'; name: string; also: string }>
 type Known = Pick<Status, 'series' | 'jobs'>

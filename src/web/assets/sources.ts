@@ -3,9 +3,9 @@ import type { BanStatus } from '../../status/bans.ts'
 import type { SourceStatus } from '../../status/sources.ts'
 import type { Status } from '../../status/status.ts'
 import { ask } from './ask.ts'
-import { type Child, draw, h } from './dom.ts'
+import { type Child, draw, h } from './elements/dom.ts'
+import { age, count, counted, secondsBetween } from './elements/words.ts'
 import { about, type Column, cell, mark, nothing, table } from './elements.ts'
-import { age, count, counted, secondsBetween } from './words.ts'
 
 const lanes = ['live', 'repair', 'backfill'] as const
 type Pace = Readonly<Record<(typeof lanes)[number], number>>

@@ -1,7 +1,7 @@
 import type { StopKind } from '../../http/pauses.ts'
 import { second } from '../../market/instant.ts'
 import { isSourceId, sources } from '../../sources/catalog.ts'
-import { countMarkets, marketStates } from '../../store/instruments.ts'
+import { countMarkets, marketStates } from '../../store/coins/instruments.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { defineCollector } from './collector.ts'
 

@@ -1,6 +1,6 @@
 import { AggregatorRegistry, Gauge, Registry } from 'prom-client'
 import { type Counted, counted } from '../../metrics/counted.ts'
-import type { FleetCount } from '../../store/fleet-counters.ts'
+import type { FleetCount } from '../../store/runs/fleet-counters.ts'
 import type { Collector, Sample } from './collector.ts'
 
 /** What a collector has read; undefined where it could not, and then its gauges have no values. */

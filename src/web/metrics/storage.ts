@@ -1,6 +1,6 @@
 import { second } from '../../market/instant.ts'
 import { readTables } from '../../status/partitions.ts'
-import { readNewestSample } from '../../store/database-samples.ts'
+import { readNewestSample } from '../../store/figures/database-samples.ts'
 import { listOpenIncidents } from '../../store/incidents.ts'
 import { readPartitionsAhead } from '../../store/lifecycle/partitions-ahead.ts'
 import { databaseOf } from '../../store/transaction.ts'

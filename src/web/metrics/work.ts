@@ -1,7 +1,7 @@
 import { second } from '../../market/instant.ts'
 import { queueOverview } from '../../queue/overview.ts'
 import { hasWorkers } from '../../runtime/presence.ts'
-import { readLastSuccesses } from '../../store/job-figures.ts'
+import { readLastSuccesses } from '../../store/runs/job-figures.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { defineCollector } from './collector.ts'
 

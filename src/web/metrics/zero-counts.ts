@@ -1,7 +1,7 @@
 import { type Counted, counted } from '../../metrics/counted.ts'
 import { queueOfSource } from '../../settings/source-ids.ts'
 import { type Coin, listCoins } from '../../store/coins.ts'
-import type { FleetCount } from '../../store/fleet-counters.ts'
+import type { FleetCount } from '../../store/runs/fleet-counters.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import type { MetricsDeps } from './collector.ts'
 

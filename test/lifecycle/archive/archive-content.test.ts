@@ -1,8 +1,12 @@
 import { sql } from 'drizzle-orm'
 import fc from 'fast-check'
 import { describe, expect } from 'vitest'
-import { HashSum } from '../../../src/lifecycle/archive/text-hash.ts'
-import { contentOfRows, exportRows, readShape } from '../../../src/store/lifecycle/archive-content.ts'
+import { HashSum } from '../../../src/lifecycle/archive/parquet/text-hash.ts'
+import {
+  contentOfRows,
+  exportRows,
+  readShape,
+} from '../../../src/store/lifecycle/archives/archive-content.ts'
 import { relationOf } from '../../../src/store/lifecycle/list-partitions.ts'
 import { databaseOf, inTransaction } from '../../../src/store/transaction.ts'
 import { testOn } from '../../store/on-server.ts'

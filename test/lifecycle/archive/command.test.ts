@@ -4,9 +4,9 @@ import { expect } from 'vitest'
 import { z } from 'zod'
 import { archivePartition } from '../../../src/lifecycle/archive/archive-partition.ts'
 import { readSettings } from '../../../src/settings.ts'
-import { readArchiveSummary } from '../../../src/store/lifecycle/archive-summary.ts'
+import { readArchiveSummary } from '../../../src/store/lifecycle/archives/archive-summary.ts'
 import { databaseOf } from '../../../src/store/transaction.ts'
-import { commandsIn } from '../../cli/beacon.ts'
+import { commandsIn } from '../../cli/support/beacon.ts'
 import { aMonth, deleteAsRetention, held, now, reachOf, test } from './archiving.ts'
 
 const listed = z.object({

@@ -5,10 +5,10 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import fc from 'fast-check'
 import { test as base, describe, expect } from 'vitest'
 import { Misconfigured } from '../../../src/fault.ts'
-import { formOf } from '../../../src/lifecycle/archive/column-form.ts'
-import { contentOfFile, readParquet } from '../../../src/lifecycle/archive/read-parquet.ts'
-import { writeParquet } from '../../../src/lifecycle/archive/write-parquet.ts'
-import { copyField } from '../../../src/store/copy.ts'
+import { formOf } from '../../../src/lifecycle/archive/parquet/column-form.ts'
+import { contentOfFile, readParquet } from '../../../src/lifecycle/archive/parquet/read-parquet.ts'
+import { writeParquet } from '../../../src/lifecycle/archive/parquet/write-parquet.ts'
+import { copyField } from '../../../src/store/candles/copy.ts'
 
 const test = base.extend('path', async ({ task }, { onCleanup }) => {
   const folder = await mkdtemp(join(tmpdir(), 'beacon-parquet-'))

@@ -4,6 +4,8 @@ import { InvalidInput } from '../../../src/fault.ts'
 import { day, hour, type Instant, minute, plus } from '../../../src/market/instant.ts'
 import { marketKey } from '../../../src/market/market-key.ts'
 import type { TrackedCoin } from '../../../src/settings/schema.ts'
+import { setAside } from '../../../src/store/candles/foreign-candles.ts'
+import { endedBefore } from '../../../src/store/coins/market-owners.ts'
 import {
   listCoins,
   trackConfigured,
@@ -12,8 +14,6 @@ import {
   upsertCoin,
 } from '../../../src/store/coins.ts'
 import { readCoverage } from '../../../src/store/coverage.ts'
-import { setAside } from '../../../src/store/foreign-candles.ts'
-import { endedBefore } from '../../../src/store/markets/owners.ts'
 import { migrateDown, migrateUp } from '../../../src/store/migrations.ts'
 import { databaseOf, inTransaction } from '../../../src/store/transaction.ts'
 import { createTestDatabase, servers, test } from '../../support/database.ts'

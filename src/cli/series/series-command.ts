@@ -1,0 +1,26 @@
+import { day, type Instant, toIso } from '../../market/instant.ts'
+import type { Timeframe } from '../../market/timeframe.ts'
+
+/** An instant as a command takes it: `2024-03-01`, `2024-03-01T12:00Z` or to the second. */
+export const dateArgument = (instant: Instant): string => {
+  const iso = toIso(instant)
+  if (instant % day === 0) return iso.slice(0, 10)
+  return iso.endsWith(':00.000Z') ? `${iso.slice(0, 16)}Z` : iso
+}
+
+type SeriesRange = Readonly<{
+  coinId: string | readonly string[]
+  timeframe: Timeframe | readonly Timeframe[]
+  from: Instant
+  to: Instant
+}>
+
+/** A command for a range of series, complete enough to paste: `beacon gaps bitcoin --timeframe 1h --from … --to …`. */
+export function seriesCommand(
+  command: 'gaps' | 'backfill' | 'verify' | 'certificate',
+  { coinId, timeframe, from, to }: SeriesRange,
+): string {
+  const coins = [coinId].flat().join(' ')
+  const timeframes = [timeframe].flat().join(',')
+  return `beacon ${command} ${coins} --timeframe ${timeframes} --from ${dateArgument(from)} --to ${dateArgument(to)}`
+}

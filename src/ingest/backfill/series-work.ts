@@ -1,0 +1,230 @@
+import type { Pool } from 'pg'
+import { InvalidInput } from '../../fault.ts'
+import { type Instant, minute, plus, toIso } from '../../market/instant.ts'
+import {
+  type AlignedRange,
+  alignTo,
+  candleCount,
+  intersect,
+  isEmpty,
+  type Range,
+} from '../../market/range.ts'
+import type { AlignedInstant, Timeframe } from '../../market/timeframe.ts'
+import { didYouMean } from '../../settings/did-you-mean.ts'
+import type { Settings } from '../../settings.ts'
+import { type ArchiveFile, binanceArchive } from '../../sources/binance-archive.ts'
+import { candlesPerPage, reachableFrom } from '../../sources/source.ts'
+import type { Coin } from '../../store/coins.ts'
+import { readMissing, readRejected } from '../../store/coverage/missing-candles.ts'
+import type { Series } from '../../store/coverage.ts'
+import { type BoundedPartition, isBounded, readPartitions } from '../../store/partitions/catalog.ts'
+import { candleTable, missingPartitions, type PartitionedTable } from '../../store/partitions.ts'
+import { databaseOf } from '../../store/transaction.ts'
+import { type ArchiveUse, planArchive } from '../archive/plan-archive.ts'
+import { finalClose, obtainable } from '../kept-history.ts'
+import { type CandleMarket, candleMarketOf, candleSource } from '../markets.ts'
+
+/** What somebody wants to have. */
+export type BackfillRequest = Readonly<{
+  coinIds: readonly string[]
+  timeframes: readonly Timeframe[]
+  range: Range
+  /** `binance-archive` is Binance's market by way of its files. */
+  source?: string
+  /** Whether files stand in for requests; by cost unless said otherwise. */
+  archive?: ArchiveUse
+  /** Whether rejected candles are asked for once more. */
+  retryRejected?: true
+}>
+
+/** What a wish comes to for one series, before it is told what that costs. */
+export type SeriesWork = Readonly<{
+  series: Series
+  symbol: string
+  wanted: AlignedRange
+  /** What was wished too, but can no longer be had from the source. */
+  outOfReach: AlignedRange | undefined
+  /** What is not there yet. */
+  missing: readonly AlignedRange[]
+  candles: number
+  /** Candles that were wished and are settled already: stored, or known to be absent. */
+  known: number
+  /** Rejected candles that are quarantined and not resolved. */
+  rejected: readonly AlignedRange[]
+  /** The files that some of it comes in. */
+  files: readonly ArchiveFile[]
+  /** From when on the source has candles itself: those of before are made of its trades. */
+  candlesFrom: AlignedInstant | undefined
+  /** Candles that the next retention run would remove again, its limit, and what it does with them. */
+  expiring: number
+  keepMs: number | undefined
+  ending: 'drop' | 'archive' | undefined
+}>
+
+/** Works out what is owed of a wish, series by series. Throws InvalidInput for what cannot be wished. */
+export async function workOf(
+  pool: Pool,
+  settings: Settings,
+  coins: readonly Coin[],
+  request: BackfillRequest,
+  now: Instant,
+): Promise<SeriesWork[]> {
+  const wanted = request.coinIds.flatMap((coinId) => {
+    const market = marketOf(coins, coinId, isArchive(request) ? 'binance' : request.source)
+    const use = archiveUse(settings, market, request)
+    return request.timeframes.map((timeframe) =>
+      wantedOf(settings, { market, use }, timeframe, request.range, now),
+    )
+  })
+  const db = databaseOf(pool)
+  const ranges = wanted.map(({ series, reach }) => ({ ...series, range: reach.wanted }))
+  const missing = await readMissing(db, ranges, request.retryRejected ? 'retry-rejected' : 'skip-rejected')
+  const rejected = request.retryRejected ? [] : await readRejected(db, ranges)
+  const tables = [...new Set(request.timeframes.map((timeframe) => candleTable(timeframe, 'day').name))]
+  const partitions = (await readPartitions(db, tables)).filter(isBounded)
+  return wanted.map((series, place) =>
+    planSeries(series, { missing: missing[place] ?? [], rejected: rejected[place] ?? [], partitions }, now),
+  )
+}
+
+/** Jobs run a little later: what a source lets go of meanwhile is made of its trades. */
+export const waitingMs = 10 * minute
+
+const isArchive = ({ source }: BackfillRequest): boolean => source === binanceArchive.id
+
+/** Whoever names another host for Binance means its archive too, and may not have one. Throws InvalidInput. */
+function archiveUse(
+  { environment: { baseUrls } }: Settings,
+  { source: { id } }: CandleMarket,
+  request: BackfillRequest,
+): ArchiveUse {
+  if (id !== 'binance') return 'never'
+  const mayAsk = baseUrls.binance === undefined || baseUrls[binanceArchive.id] !== undefined
+  if (!isArchive(request)) return mayAsk ? (request.archive ?? 'by-cost') : 'never'
+  if (mayAsk) return 'always'
+  throw new InvalidInput(
+    'BINANCE_BASE_URL replaces the host of binance: set BINANCE_ARCHIVE_BASE_URL too, or unset both',
+  )
+}
+
+function marketOf(coins: readonly Coin[], coinId: string, source: string | undefined): CandleMarket {
+  if (source !== undefined) candleSource(source)
+  const coin = coins.find(({ id }) => id === coinId)
+  if (!coin) {
+    const near = didYouMean(
+      coinId,
+      coins.map(({ id }) => id),
+    )
+    throw new InvalidInput(
+      `no coin "${coinId}" is tracked.${near} Track it with: beacon coins add ${coinId} --market SOURCE:SYMBOL`,
+    )
+  }
+  const market = candleMarketOf(coin, source)
+  if (market) return market
+  throw new InvalidInput(
+    `${coinId} has no market ${source ? `on ${source}` : 'with candles'}. Add one with: beacon coins add ${coinId} --market ${source ?? 'SOURCE'}:SYMBOL`,
+  )
+}
+
+/** A series of a wish, and how much of the wish its source can serve. */
+type WantedOfRequest = Readonly<{
+  series: Series
+  market: CandleMarket
+  use: ArchiveUse
+  policy: NonNullable<Settings['timeframes'][Timeframe]>
+  reach: Pick<SeriesWork, 'wanted' | 'outOfReach'>
+}>
+
+function wantedOf(
+  settings: Settings,
+  { market, use }: Readonly<{ market: CandleMarket; use: ArchiveUse }>,
+  timeframe: Timeframe,
+  range: Range,
+  now: Instant,
+): WantedOfRequest {
+  const policy = settings.timeframes[timeframe]
+  if (!policy || !market.source.candles.timeframes.includes(timeframe)) {
+    throw new InvalidInput(
+      `timeframe ${timeframe} is not configured, or ${market.source.id} has no such candles; configured timeframes: ${Object.keys(settings.timeframes).join(', ')}`,
+    )
+  }
+  const series: Series = { coinId: market.coinId, timeframe, source: market.source.id }
+  // A candle still open cannot be had: the range ends where the last closed one does.
+  const closed = { from: range.from, to: finalClose(settings, timeframe, now) }
+  const wished = alignTo(timeframe, intersect(range, closed) ?? { from: range.from, to: range.from })
+  return { series, market, use, policy, reach: withinReach(market, timeframe, wished, now) }
+}
+
+/** What the database has to do with the wish: missing candles, rejected ones, and partitions of all the tables. */
+type Found = Pick<SeriesWork, 'missing' | 'rejected'> & Readonly<{ partitions: readonly BoundedPartition[] }>
+
+function planSeries(
+  { series, market, use, policy, reach }: WantedOfRequest,
+  { missing, rejected, partitions }: Found,
+  now: Instant,
+): SeriesWork {
+  const { timeframe } = series
+  const table = candleTable(timeframe, policy.partition)
+  const own = partitions.filter((partition) => partition.table === table.name)
+  const { candles } = market.source
+  const perPage = candlesPerPage(candles, timeframe)
+  const { files } = planArchive({ symbol: market.symbol, timeframe, pageSize: perPage, use }, missing, now)
+  const expired =
+    policy.keep === undefined ? [] : expiredParts(timeframe, table, own, missing, plus(now, -policy.keep))
+  const countOf = (ranges: readonly AlignedRange[]) =>
+    ranges.reduce((sum, part) => sum + candleCount(part, timeframe), 0)
+  return {
+    series,
+    symbol: market.symbol,
+    ...reach,
+    missing,
+    candles: countOf(missing),
+    known: countOf([reach.wanted]) - countOf(missing) - countOf(rejected),
+    rejected,
+    files,
+    candlesFrom: candles.trades ? reachableFrom(candles, timeframe, plus(now, waitingMs)) : undefined,
+    expiring: countOf(expired),
+    keepMs: policy.keep,
+    ending: policy.then,
+  }
+}
+
+/** Divides a wish by what can be had. Throws InvalidInput when that is nothing of it. */
+function withinReach(
+  market: CandleMarket,
+  timeframe: Timeframe,
+  wished: AlignedRange,
+  now: Instant,
+): Pick<SeriesWork, 'wanted' | 'outOfReach'> {
+  const { coinId, source, symbol, listedTo } = market
+  const { from, to } = obtainable(market, timeframe, now)
+  if (isEmpty(wished)) return { wanted: wished, outOfReach: undefined }
+  if (wished.from >= to && listedTo !== undefined) {
+    throw new InvalidInput(
+      `${source.id}:${symbol} ended at ${toIso(listedTo)}: ask for a --from before that, or for another --source that ${coinId} has a market on`,
+    )
+  }
+  const wanted = intersect(wished, { from, to })
+  if (!wanted) {
+    throw new InvalidInput(
+      `${source.id} has no ${timeframe} candles of ${symbol} from before ${toIso(from)}: ask for a later --from, or for another --source that ${coinId} has a market on`,
+    )
+  }
+  return { wanted, outOfReach: wished.from < from ? { from: wished.from, to: from } : undefined }
+}
+
+/** What of the ranges lies in partitions that are, or will be, completely past the limit. */
+export function expiredParts(
+  timeframe: Timeframe,
+  table: PartitionedTable,
+  partitions: readonly BoundedPartition[],
+  ranges: readonly AlignedRange[],
+  limit: Instant,
+): AlignedRange[] {
+  const taken = partitions.map(({ range }) => range)
+  return ranges.flatMap((range) =>
+    [...taken, ...missingPartitions(table, taken, range).map((plan) => plan.range)]
+      .filter(({ to }) => to <= limit)
+      .flatMap((expired) => intersect(alignTo(timeframe, expired), range) ?? []),
+  )
+}

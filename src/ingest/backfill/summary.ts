@@ -1,0 +1,120 @@
+import type { Pool } from 'pg'
+import type { Instant } from '../../market/instant.ts'
+import { type AlignedRange, candleCount } from '../../market/range.ts'
+import { readMissing, readRejected } from '../../store/coverage/missing-candles.ts'
+import type { Series } from '../../store/coverage.ts'
+import { type Run, runsOfJob } from '../../store/runs.ts'
+import { databaseOf } from '../../store/transaction.ts'
+import { type BackfillChunk, type BackfillPlan, isForPlan } from './plan.ts'
+import {
+  addBeyond,
+  addWork,
+  asPlanned,
+  type BeyondPlan,
+  type JobPlan,
+  nothingDone,
+  type WorkDone,
+  withLeftOver,
+  workOfRuns,
+} from './result.ts'
+
+/** How the jobs ended, by their ids: in runs, or without one, for the reason that the queue has. */
+export type Followed = Readonly<{
+  runs: ReadonlyMap<string, readonly Run[]>
+  givenUp: ReadonlyMap<string, string>
+}>
+
+/** A job of the backfill, as it stands in its queue. */
+export type QueuedChunk = Readonly<{ id: string; queue: string; chunk: BackfillChunk; planned: JobPlan }>
+
+export type BackfillResult = WorkDone &
+  Readonly<{
+    /** Candles of the wish that were there already, or known to be absent. */
+    knownBefore: number
+    /** How the requests came to differ from the plan's. */
+    beyondPlan: BeyondPlan
+    /** Times that a job failed and was tried again, or was given up. */
+    failedAttempts: number
+    failed: readonly Readonly<{ chunk: BackfillChunk; error: string }>[]
+    /** Candles that are still owed when all is done. */
+    remaining: number
+    /** Candles of the wish that are quarantined when all is done, series by series. */
+    rejected: readonly RejectedCandles[]
+  }>
+
+/** The rejected candles of a series, and the range from the first to the last of them. */
+export type RejectedCandles = Series & AlignedRange & Readonly<{ candles: number }>
+
+/** What all of the jobs came to, now that they have ended. */
+export async function summarize(
+  pool: Pool,
+  plan: BackfillPlan,
+  queued: readonly QueuedChunk[],
+  { runs, givenUp }: Followed,
+  since: Instant,
+): Promise<BackfillResult> {
+  let work = nothingDone
+  let beyondPlan = asPlanned
+  let failedAttempts = 0
+  const failed: { chunk: BackfillChunk; error: string }[] = []
+  for (const { id, chunk, planned } of queued) {
+    const ofJob = runs.get(id) ?? []
+    const ofRequest = workOfRuns(ofJob, since)
+    const newest = ofJob.at(-1)
+    const reason = givenUp.get(id)
+    if (reason !== undefined) failed.push({ chunk, error: reason })
+    if (newest?.status === 'failed') failed.push({ chunk, error: newest.error ?? 'no reason was recorded' })
+    failedAttempts += ofJob.filter(({ status, startedAt }) => status !== 'done' && startedAt >= since).length
+    work = addWork(work, ofRequest)
+    beyondPlan = addBeyond(beyondPlan, planned, ofRequest.requests, ofJob)
+  }
+  const leftOver = await workOfLeftOverJobs(pool, plan, queued, since)
+  work = addWork(work, leftOver)
+  beyondPlan = withLeftOver(beyondPlan, leftOver.requests)
+  const remaining = await countMissing(pool, plan)
+  const rejected = await readRejectedOf(pool, plan)
+  return { ...work, knownBefore: plan.known, beyondPlan, failedAttempts, failed, remaining, rejected }
+}
+
+/** What of the plan's ranges is quarantined now. */
+export async function readRejectedOf(pool: Pool, { series }: BackfillPlan): Promise<RejectedCandles[]> {
+  const wanted = series.map(({ series: one, wanted: range }) => ({ ...one, range }))
+  const rejected = await readRejected(databaseOf(pool), wanted)
+  return series.flatMap(({ series: one }, place) => {
+    const ranges = rejected[place] ?? []
+    const [first, last] = [ranges[0], ranges.at(-1)]
+    if (!first || !last) return []
+    const candles = ranges.reduce((count, range) => count + candleCount(range, one.timeframe), 0)
+    return [{ ...one, candles, from: first.from, to: last.to }]
+  })
+}
+
+/** Jobs of an earlier backfill that was killed still wait in the queue, cut in other places, and do a part of the work. */
+async function workOfLeftOverJobs(
+  pool: Pool,
+  plan: BackfillPlan,
+  queued: readonly QueuedChunk[],
+  since: Instant,
+): Promise<WorkDone> {
+  const ours = new Set(queued.map(({ id }) => id))
+  const queues = [...new Set(queued.map(({ queue }) => queue))]
+  const runs = await runsOfJob(databaseOf(pool), 'backfill-candles', queues, since)
+  return workOfRuns(
+    runs.filter(({ jobId, payload }) => !ours.has(jobId) && isForPlan(payload, plan)),
+    since,
+  )
+}
+
+/** Candles of the plan that are not settled yet. */
+export async function countMissing(pool: Pool, { series }: BackfillPlan): Promise<number> {
+  const incomplete = series.filter(({ candles }) => candles > 0)
+  const missing = await readMissing(
+    databaseOf(pool),
+    incomplete.map(({ series: one, wanted }) => ({ ...one, range: wanted })),
+    'skip-rejected',
+  )
+  return incomplete.reduce((sum, { series: { timeframe } }, place) => {
+    const ranges = missing[place] ?? []
+    return ranges.reduce((count, range) => count + candleCount(range, timeframe), sum)
+  }, 0)
+}

@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { z } from 'zod'
+import type { Settings } from '../../../settings.ts'
+import type { Archive } from '../../../store/lifecycle/archives.ts'
+import { verifyBytes } from '../verify-archive.ts'
+import { withFolder } from './folder.ts'
+
+/**
+ * Which files were found to be what the manifest says, and how they looked then: by size, times and inode. A file that
+ * looks as it did is not read again, since a query would otherwise read every byte of it to answer from a few.
+ */
+const known = z.record(z.string(), z.string())
+
+const pathOf = ({ environment }: Settings): string => join(environment.dataDir, 'verified-archives.json')
+
+/** Throws DamagedArchive unless the file at the path has the bytes that were written. */
+export async function verifyOnce(settings: Settings, archive: Archive, path: string): Promise<void> {
+  const file = pathOf(settings)
+  const before = await looksOf(archive, path)
+  const verified = await read(file)
+  if (verified[archive.id] === before) return
+  await verifyBytes(path, archive)
+  // What was written meanwhile is verified the next time.
+  await write(file, { ...verified, [archive.id]: before })
+}
+
+async function looksOf({ written }: Archive, path: string): Promise<string> {
+  const { size, mtimeNs, ctimeNs, ino, dev } = await stat(path, { bigint: true })
+  return createHash('sha256')
+    .update([path, written?.sha256, size, mtimeNs, ctimeNs, ino, dev].join(' '))
+    .digest('hex')
+}
+
+/** What cannot be read as it was written costs another verification. */
+async function read(file: string): Promise<Record<string, string>> {
+  try {
+    const found = known.safeParse(JSON.parse(await readFile(file, 'utf8')))
+    return found.success ? found.data : {}
+  } catch (error) {
+    const isKnown = error instanceof SyntaxError || (error instanceof Error && 'code' in error)
+    if (isKnown) return {}
+    throw error
+  }
+}
+
+/** Whole or not at all, whoever else writes it. */
+const write = (file: string, verified: Record<string, string>): Promise<void> =>
+  withFolder(dirname(file), async () => {
+    await mkdir(dirname(file), { recursive: true })
+    const draft = `${file}.${process.pid}`
+    await writeFile(draft, JSON.stringify(verified), { mode: 0o600 })
+    await rename(draft, file)
+  })

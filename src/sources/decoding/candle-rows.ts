@@ -1,0 +1,97 @@
+import { Malformed } from '../../fault.ts'
+import { type Candle, type CandleRow, openTimeOf } from '../../market/candle.ts'
+import type { Decimal } from '../../market/decimal.ts'
+import { type Instant, minute } from '../../market/instant.ts'
+import { isAligned, type Timeframe, timeframeMs } from '../../market/timeframe.ts'
+import type { AnswerRow } from '../source.ts'
+import { readDecimal } from './json.ts'
+
+/** The five numbers of a row as they stand in the answer, told apart by whoever knows the order of its columns. */
+export type WrittenCandle = Readonly<Record<'open' | 'high' | 'low' | 'close' | 'volume', unknown>>
+
+/** The candle of a row whose amounts are JSON strings, or the flaw of its first column that is no number. */
+export function readCandle(raw: unknown, openTime: Instant, written: WrittenCandle): CandleRow {
+  const open = readDecimal(written.open)
+  const high = readDecimal(written.high)
+  const low = readDecimal(written.low)
+  const close = readDecimal(written.close)
+  const volume = readDecimal(written.volume)
+  if (open && high && low && close && volume)
+    return { raw, candle: { openTime, open, high, low, close, volume } }
+  const names = Object.entries({ open, high, low, close, volume }).flatMap(([name, value]) =>
+    value ? [] : [name],
+  )
+  return { raw, openTime, flaw: `${names[0]} is not a decimal string` }
+}
+
+/**
+ * Makes a flaw of a candle whose volume counts money and whose turnover counts coins: turned round, the two give a
+ * price between its low and its high, and as they stand they do not.
+ */
+export function withTurnover(row: CandleRow, written: unknown): CandleRow {
+  if (!('candle' in row)) return row
+  const { raw, candle } = row
+  const { openTime, volume } = candle
+  const turnover = readDecimal(written)
+  if (!turnover) return { raw, openTime, flaw: 'turnover is not a decimal string' }
+  return !isPaidFor(candle, turnover, volume) && isPaidFor(candle, volume, turnover)
+    ? { raw, openTime, flaw: 'volume and turnover stand in the place of each other' }
+    : row
+}
+
+/** Sources round what was paid. */
+const tolerance = 0.01
+
+/** Whether so much money for so many coins is a price between the candle's low and its high. */
+export function isPaidFor({ low, high }: Candle, money: Decimal, coins: Decimal): boolean {
+  const price = Number(money) / Number(coins)
+  return price >= Number(low) * (1 - tolerance) && price <= Number(high) * (1 + tolerance)
+}
+
+/**
+ * Reads the rows of an answer one by one: a bad one is a flaw, and concerns no other. Throws Malformed where the answer as
+ * a whole is of another shape: no row has a time, or they are candles of a shorter timeframe.
+ */
+export function readCandleRows<Written, Row extends AnswerRow>(
+  source: string,
+  timeframe: Timeframe,
+  written: readonly Written[],
+  read: (row: Written) => Row,
+): Row[] {
+  const rows = written.map((row) => read(row))
+  refuseUndated(source, rows)
+  refuseShorterCandles(source, timeframe, rows)
+  return rows
+}
+
+/** One row without a time is a bad row. Where none has one, times are written in another way, and nothing is known. */
+function refuseUndated(source: string, rows: readonly AnswerRow[]): void {
+  const [first] = rows
+  if (first === undefined || rows.some((row) => openTimeOf(row) !== undefined)) return
+  const flaw = 'flaw' in first ? first.flaw : ''
+  throw new Malformed(
+    `${source} sent ${rows.length} candles, none of them with a time that can be read: ${flaw}`,
+  )
+}
+
+/** A misplaced row makes two short distances. */
+const fewestMisplaced = 2
+const fewestDistances = 3
+
+/**
+ * Candles of a shorter timeframe open on minutes, some of them on the grid of ours. Rows that an outage has moved off the
+ * grid are as far apart as they should be, and a few misplaced ones stand between many that are not. Those of a longer
+ * timeframe cannot be told from a market without trades.
+ */
+function refuseShorterCandles(source: string, timeframe: Timeframe, rows: readonly AnswerRow[]): void {
+  const openTimes = [...new Set(rows.flatMap((row) => openTimeOf(row) ?? []))].sort((a, b) => a - b)
+  const misplaced = openTimes.filter((openTime) => !isAligned(openTime, timeframe))
+  const distances = openTimes.slice(1).map((openTime, index) => openTime - (openTimes[index] ?? openTime))
+  const tooShort = distances.filter((ms) => ms < timeframeMs[timeframe] && ms % minute === 0)
+  if (
+    misplaced.length >= fewestMisplaced &&
+    distances.length >= fewestDistances &&
+    tooShort.length > distances.length / 2
+  )
+    throw new Malformed(`${source} sent candles that are shorter than ${timeframe}`)
+}

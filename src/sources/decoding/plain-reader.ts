@@ -1,0 +1,79 @@
+import { mostPlaces, mostWholeDigits } from '../../market/plain-candle.ts'
+
+const point = 46
+const zero = 48
+
+const placesToUnits = [1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 1e1, 1]
+
+/**
+ * Reads plain numbers where they stand in an answer, without a text for each: with a million candles that is most of the
+ * work. Whatever it does not take is for a reader that knows more to judge.
+ */
+export class PlainReader {
+  /** Where it reads on. */
+  at = 0
+  readonly #bytes: Buffer
+
+  constructor(bytes: Buffer, at = 0) {
+    this.#bytes = bytes
+    this.at = at
+  }
+
+  /** Moves on behind these bytes, if they are the next ones. */
+  follows(first: number, second?: number): boolean {
+    if (this.#bytes[this.at] !== first) return false
+    if (second === undefined) {
+      this.at += 1
+      return true
+    }
+    if (this.#bytes[this.at + 1] !== second) return false
+    this.at += 2
+    return true
+  }
+
+  /** The number that the next digits make; none is 0. */
+  digits(): number {
+    const bytes = this.#bytes
+    let { at } = this
+    let value = 0
+    for (;;) {
+      const digit = (bytes[at] ?? 0) - zero
+      if (digit < 0 || digit > 9) break
+      value = value * 10 + digit
+      at += 1
+    }
+    this.at = at
+    return value
+  }
+
+  /** Reads a number into two places of `target`, as a plain candle has it. */
+  number(target: Float64Array, place: number): boolean {
+    const from = this.at
+    const whole = this.digits()
+    const length = this.at - from
+    if (length === 0 || length > mostWholeDigits || (length > 1 && this.#bytes[from] === zero)) return false
+    target[place] = whole
+    target[place + 1] = 0
+    if (!this.follows(point)) return true
+    const fractionFrom = this.at
+    const fraction = this.digits()
+    const places = this.at - fractionFrom
+    if (places === 0 || places > mostPlaces) return false
+    target[place + 1] = fraction * (placesToUnits[places] ?? 0)
+    return true
+  }
+
+  /** Moves on behind an amount that nobody wants; false where there is none. */
+  skipAmount(): boolean {
+    const bytes = this.#bytes
+    const from = this.at
+    let at = from
+    for (;;) {
+      const byte = bytes[at] ?? 0
+      if (byte !== point && (byte < zero || byte > zero + 9)) break
+      at += 1
+    }
+    this.at = at
+    return at > from
+  }
+}

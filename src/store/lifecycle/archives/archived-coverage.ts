@@ -1,0 +1,92 @@
+import { sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { type Instant, toInstant, toIso } from '../../../market/instant.ts'
+import {
+  type AlignedRange,
+  alignTo,
+  type Range,
+  subtract,
+  union,
+  wholeCandlesIn,
+} from '../../../market/range.ts'
+import { isTimeframe, type Timeframe } from '../../../market/timeframe.ts'
+import { coverageStates, lockSeries, type SeriesFindings, writeCoverages } from '../../coverage.ts'
+import type { Database } from '../../transaction.ts'
+import type { Partition } from '../list-partitions.ts'
+
+/** What the ledger said of one series in the time of a partition; ranges in milliseconds since 1970. */
+export const coverageForm = z.array(
+  z.object({
+    coinId: z.string(),
+    source: z.string(),
+    state: z.enum(coverageStates),
+    ranges: z.array(z.tuple([z.number(), z.number()])),
+  }),
+)
+export type ArchivedCoverage = z.infer<typeof coverageForm>[number]
+
+/** The timeframe of a table of candles; undefined for any other table. */
+export function timeframeOf(table: string): Timeframe | undefined {
+  const name = /^ohlcv_data_(.+)$/.exec(table)?.[1] ?? ''
+  return isTimeframe(name) ? name : undefined
+}
+
+/** What the ledger says of all series of a partition in its time; nothing for a table that holds no candles. */
+export async function coverageOf(
+  db: Database,
+  { table, range }: Pick<Partition, 'table' | 'range'>,
+): Promise<ArchivedCoverage[]> {
+  const timeframe = timeframeOf(table)
+  if (timeframe === undefined) return []
+  const within = sql`tsmultirange(tsrange(${toIso(range.from)}::timestamp, ${toIso(range.to)}::timestamp))`
+  const { rows } = await db.execute(sql`
+    select coin_id as "coinId", source, state,
+      jsonb_agg(jsonb_build_array(
+        (extract(epoch from lower(part)) * 1000)::bigint, (extract(epoch from upper(part)) * 1000)::bigint
+      ) order by part) as ranges
+    from candle_coverage, unnest(ranges * ${within}) as part
+    where timeframe = ${timeframe} and state in ${coverageStates}
+    group by coin_id, source, state order by coin_id, source, state`)
+  return coverageForm.parse(rows)
+}
+
+/** Writes it into the ledger again, in the transaction that puts the candles back. */
+export async function regainCoverage(
+  db: Database,
+  timeframe: Timeframe,
+  { coverage, superseded }: Readonly<{ coverage: readonly ArchivedCoverage[]; superseded: readonly Range[] }>,
+  now: Instant,
+): Promise<void> {
+  const answers = findingsOf(timeframe, coverage, superseded)
+  await lockSeries(
+    db,
+    answers.map(({ series }) => series),
+  )
+  await writeCoverages(db, answers, now)
+}
+
+function findingsOf(
+  timeframe: Timeframe,
+  coverage: readonly ArchivedCoverage[],
+  superseded: readonly Range[],
+): SeriesFindings[] {
+  const answers = new Map<string, SeriesFindings>()
+  const replaced = superseded.map((range) => alignTo(timeframe, range))
+  for (const { coinId, source, state, ranges } of coverage) {
+    const key = `${coinId} ${source}`
+    const before = answers.get(key)?.findings ?? { stored: [], 'no-trades': [], refused: [] }
+    const findings = {
+      ...before,
+      [state]: union([
+        ...before[state],
+        ...ranges.flatMap((range) => subtract(toWholeCandles(timeframe, range), replaced)),
+      ]),
+    }
+    answers.set(key, { series: { coinId, source, timeframe }, findings })
+  }
+  return [...answers.values()]
+}
+
+/** Archives written before coverage was held to the grid may speak of parts of candles: those are asked for again. */
+const toWholeCandles = (timeframe: Timeframe, [from, to]: [number, number]): AlignedRange =>
+  wholeCandlesIn(timeframe, { from: toInstant(from), to: toInstant(to) })

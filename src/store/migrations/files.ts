@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Misconfigured } from '../../fault.ts'
+import { packageDir } from '../../package-dir.ts'
+
+/** One step of the schema, as its two files say. */
+export type Migration = Readonly<{ name: string; number: number; up: string; down: string; sha256: string }>
+
+export const migrationsDir = fileURLToPath(new URL('drizzle/migrations', packageDir))
+
+const nameForm = /^(\d{4})_[a-z0-9_]+$/
+
+/**
+ * Reads the migrations of a folder in their order. Throws Misconfigured when one lacks its way back, when two bear
+ * the same number, or when a number is missing.
+ */
+export async function readMigrations(dir: string = migrationsDir): Promise<Migration[]> {
+  const files = (await readdir(dir)).filter((file) => file.endsWith('.sql'))
+  const names = files
+    .filter((file) => !file.endsWith('.down.sql'))
+    .map((file) => file.slice(0, -'.sql'.length))
+  for (const file of files) {
+    const name = file.replace(/(\.down)?\.sql$/, '')
+    if (!names.includes(name))
+      throw new Misconfigured(`${file} has no ${name}.sql: write it or remove ${file}`)
+  }
+  return Promise.all(names.toSorted().map((name, index) => readMigration(dir, name, index + 1, files)))
+}
+
+async function readMigration(
+  dir: string,
+  name: string,
+  expected: number,
+  files: readonly string[],
+): Promise<Migration> {
+  const number = Number(nameForm.exec(name)?.[1])
+  if (Number.isNaN(number)) {
+    throw new Misconfigured(`${name}.sql is not named like 0001_market_data.sql: rename it`)
+  }
+  if (number !== expected) {
+    const place = String(expected).padStart(4, '0')
+    const trouble = number < expected ? 'bears a number that is already taken' : `follows a hole at ${place}`
+    throw new Misconfigured(`${name}.sql ${trouble}: number the migrations 0001, 0002 and so on`)
+  }
+  if (!files.includes(`${name}.down.sql`)) {
+    throw new Misconfigured(`${name}.sql has no way back: write ${name}.down.sql`)
+  }
+  const up = await readText(join(dir, `${name}.sql`))
+  const down = await readText(join(dir, `${name}.down.sql`))
+  return { name, number, up, down, sha256: createHash('sha256').update(up).digest('hex') }
+}
+
+/** With the line ends of the repository, whatever the checkout made of them: the hash must not depend on it. */
+const readText = async (path: string): Promise<string> =>
+  (await readFile(path, 'utf8')).replaceAll('\r\n', '\n')
