@@ -1,3 +1,4 @@
+import { commandLine } from '../../../command-line.ts'
 // What the heatmap says below itself: its legend, and the gaps of the day that is chosen.
 import type { GapsAnswer } from '../../api.ts'
 import { type Child, h } from '../elements/dom.ts'
@@ -34,7 +35,7 @@ const mostGaps = 20
 export function detail(chosen: Chosen | undefined, coverage: Coverage | undefined): HTMLElement {
   if (!chosen || !coverage) return h('div', { class: 'detail', 'aria-live': 'polite' })
   const { coin, index, gaps, from, to } = chosen
-  const range = `--coin ${coin.coinId} --timeframe ${coverage.timeframe} --from ${from.slice(0, 10)} --to ${to.slice(0, 10)}`
+  const listAll = commandLine`beacon gaps ${coin.coinId} --timeframe ${coverage.timeframe} --from ${from.slice(0, 10)} --to ${to.slice(0, 10)}`
   return h(
     'div',
     { class: 'detail', 'aria-live': 'polite' },
@@ -44,24 +45,19 @@ export function detail(chosen: Chosen | undefined, coverage: Coverage | undefine
       h('b', {}, `${coin.coinId} ${coverage.timeframe}`),
       ` · ${messageOf(coverage, coin, index).replace('\n', ': ')}`,
     ),
-    gaps === undefined ? h('p', { class: 'faint' }, 'Looking for the gaps …') : gapList(gaps, range),
+    gaps === undefined ? h('p', { class: 'faint' }, 'Looking for the gaps …') : gapList(gaps, listAll),
     h('button', { type: 'button', class: 'more', 'data-chart': true }, 'Show this day in the chart'),
   )
 }
 
-const gapList = (gaps: readonly Gap[], range: string): Child =>
+const gapList = (gaps: readonly Gap[], listAll: string): Child =>
   gaps.length > 0 &&
   h(
     'ul',
     {},
     gaps.slice(0, mostGaps).map(gapLine),
     gaps.length > mostGaps &&
-      h(
-        'li',
-        {},
-        `and ${count(gaps.length - mostGaps)} more: `,
-        h('code', {}, `beacon gaps ${range.replace('--coin ', '')}`),
-      ),
+      h('li', {}, `and ${count(gaps.length - mostGaps)} more: `, h('code', {}, listAll)),
   )
 
 const gapLine = ({ from, to, candles, cause }: Gap): HTMLElement =>
