@@ -1,5 +1,5 @@
 import { startDaemon } from '../daemon.ts'
-import { InvalidInput } from '../fault.ts'
+import { InvalidInput, type Misconfigured } from '../fault.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { type Log, openLog } from '../runtime/log.ts'
 import { Releases } from '../runtime/release.ts'
@@ -51,8 +51,8 @@ export async function run(options: RunOptions = {}): Promise<Runner> {
   const stopping = new AbortController()
   const surroundings = { settings, roles: wanted, log, clock: systemClock, releases }
   try {
-    const { url } = await startDaemon({ ...surroundings, signal: stopping.signal })
-    return runnerOf(url, releases, stopping)
+    const { url, undone } = await startDaemon({ ...surroundings, signal: stopping.signal })
+    return runnerOf(url, releases, stopping, undone)
   } catch (error) {
     stopping.abort()
     await releases.release()
@@ -60,20 +60,26 @@ export async function run(options: RunOptions = {}): Promise<Runner> {
   }
 }
 
-function runnerOf(url: string | undefined, releases: Releases, stopping: AbortController): Runner {
-  let resolve: (closed: Promise<void>) => void = () => {}
-  const promise = new Promise<void>((settle) => {
-    resolve = settle
-  })
+function runnerOf(
+  url: string | undefined,
+  releases: Releases,
+  stopping: AbortController,
+  undone: Promise<Misconfigured>,
+): Runner {
   let closed: Promise<void> | undefined
-  const stop = () => {
-    if (closed) return closed
+  const close = (): Promise<void> => {
     stopping.abort()
-    closed = releases.release()
-    resolve(closed)
+    closed ??= releases.release()
     return closed
   }
-  return { url, stop, promise }
+  const stopped = new Promise<undefined>((resolve) => {
+    stopping.signal.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
+  const promise = Promise.race([stopped, undone]).then(async (fault) => {
+    await close()
+    if (fault) throw fault
+  })
+  return { url, stop: close, promise }
 }
 
 function checkRoles(wanted: readonly Role[]): readonly Role[] {
