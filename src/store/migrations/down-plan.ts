@@ -3,9 +3,9 @@ import type { Migration } from './files.ts'
 import { inTurn, runFile } from './run-step.ts'
 
 /** Rows of one table that would be deleted; `rows` is counted up to `mostCounted`. */
-export type LostRows = Readonly<{ table: string; rows: number }>
+type LostRows = Readonly<{ table: string; rows: number }>
 /** Values of one column that would be deleted, while its table stays. */
-export type LostValues = Readonly<{ table: string; column: string; values: number }>
+type LostValues = Readonly<{ table: string; column: string; values: number }>
 
 /** What undoing migrations deletes: empty tables and columns are left out. */
 export type DownPlan = Readonly<{
