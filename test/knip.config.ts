@@ -7,7 +7,7 @@ const isProduction = process.argv.includes('--production')
 const config: KnipConfig = {
   entry: [
     'src/beacon.ts!',
-    'src/web/assets/{status,theme}.ts!',
+    'src/web/assets/{status,series,run,theme}.ts!',
     // What other programs import.
     'src/library/{root,schema,queries,accounts,sources,daemon}.ts!',
     // Programs that tests and benches start.

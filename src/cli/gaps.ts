@@ -48,7 +48,7 @@ export const gapsCommand = (): Command =>
     .addOption(fromDate())
     .addOption(toDate())
     .option('--repair', 'fetch what can be fetched')
-    .option('--force', 'with --repair, load also what the next retention run would delete')
+    .option('--force', 'load also what the next retention run would delete')
     .addOption(asJson())
     .action((coinIds: string[], options: GapsOptions) => {
       if (options.force && !options.repair) throw new InvalidInput('--force needs --repair')

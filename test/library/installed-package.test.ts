@@ -40,9 +40,12 @@ const modules = Object.keys(manifest.exports)
 
 const examples = blocksOf(readText('docs/library.md')).filter(({ language }) => language === 'ts')
 
+/** npm unpacks a hundred packages for the first of the tests. */
+const installTimeoutMs = 300_000
+
 const bareEnvironment = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' }
 
-describe('the declarations', () => {
+describe('the declarations', { timeout: installTimeoutMs }, () => {
   test('publint finds nothing in the package', async ({ installed }) => {
     const { messages } = await publint({
       pkgDir: join(installed.folder, 'node_modules/beacon-ingest'),
@@ -90,7 +93,7 @@ describe('the declarations', () => {
   })
 })
 
-describe('the modules', () => {
+describe('the modules', { timeout: installTimeoutMs }, () => {
   test('importing all of them opens nothing and starts nothing', async ({ installed: { folder } }) => {
     const program = `
       import { deepStrictEqual } from 'node:assert'
@@ -156,7 +159,7 @@ describe('the modules', () => {
   })
 })
 
-describe('the program', () => {
+describe('the program', { timeout: installTimeoutMs }, () => {
   test('it is installed without a warning about Node.js or a peer', ({ installed: { warnings } }) => {
     expect(warnings).not.toMatch(/EBADENGINE|ERESOLVE|deprecated/)
   })
