@@ -15,10 +15,11 @@ RUN npm init --yes >/dev/null \
     $(node -p "const { peerDependencies } = require('beacon-ingest/package.json'); Object.entries(peerDependencies).map((peer) => peer.join('@')).join(' ')")
 
 FROM node:20-bookworm-slim
-ENV NODE_ENV=production
+ENV NODE_ENV=production BEACON_DATA_DIR=/data
 WORKDIR /app
 COPY --from=install /app ./
-# Root owns all of it: the daemon reads its code and writes only to its database.
+# Root owns all of it but /data: the daemon reads its code, and writes to its database and there.
+RUN mkdir /data && chown node:node /data
 USER node
 EXPOSE 3000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \

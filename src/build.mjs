@@ -1,12 +1,20 @@
-// Builds `dist/`, which is what the package ships: the program, and the files that a browser loads. Development only.
+// Builds `dist/`, which is what the package ships: the program, the library with its types, and the files that a browser loads. Development only.
 import { copyFile, rm } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { buildTypes } from './library/build-types.mjs'
 
-process.chdir(new URL('..', import.meta.url).pathname)
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 await rm('dist', { recursive: true, force: true })
 
+/** The modules that other programs import, as `exports` of package.json names them. */
+const library = ['root', 'schema', 'queries', 'accounts', 'sources', 'daemon']
+const types = buildTypes(library)
+
 await build({
-  entryPoints: ['src/beacon.ts'],
+  // All of them directly in `dist/`: from there, the package's folder is found one level up.
+  entryPoints: ['src/beacon.ts', ...library.map((name) => `src/library/${name}.ts`)],
+  entryNames: '[name]',
   bundle: true,
   splitting: true,
   format: 'esm',
@@ -38,3 +46,4 @@ await build({
   logLevel: 'warning',
 })
 await copyFile('src/web/assets/icon.svg', 'dist/page/icon.svg')
+await types

@@ -1,4 +1,5 @@
 import { jobs, queuesWith } from '../jobs/catalog.ts'
+import type { Misconfigured } from './fault.ts'
 import { type Fleet, openFleet } from './fleet.ts'
 import { minute } from './market/instant.ts'
 import { startMonitor } from './monitoring/monitor.ts'
@@ -8,6 +9,7 @@ import { openGroupedLog } from './runtime/grouped-log.ts'
 import type { Log } from './runtime/log.ts'
 import { announceRoles } from './runtime/presence.ts'
 import type { Releases } from './runtime/release.ts'
+import { watchSchema } from './runtime/schema-watch.ts'
 import { sharedWhileRunning } from './runtime/share.ts'
 import { startScheduler } from './scheduler.ts'
 import type { Role } from './settings/roles.ts'
@@ -39,6 +41,13 @@ const neededConnections = 20
 /** Of the pool's connections, those that the page, the API and the monitor use together. */
 const lookingConnections = 4
 
+type Daemon = Readonly<{
+  url: string | undefined
+  fleet: Fleet
+  /** Resolves once the daemon can not go on: the schema is older than it needs. */
+  undone: Promise<Misconfigured>
+}>
+
 /** Starts the daemon. Whatever it opens is pushed to `releases`, so that a failing start closes it too. */
 export async function startDaemon({
   settings,
@@ -48,7 +57,7 @@ export async function startDaemon({
   releases,
   signal,
   anyPort = false,
-}: DaemonOptions): Promise<{ url: string | undefined; fleet: Fleet }> {
+}: DaemonOptions): Promise<Daemon> {
   // Before anything is started that would have to be stopped again.
   if (wanted.includes('web')) refuseOpenDoor(settings.environment)
   const log = openGroupedLog(everyLine)
@@ -64,6 +73,7 @@ export async function startDaemon({
   releases.push(() => presence.release())
   if (wanted.includes('scheduler')) await startScheduler(fleet, database.url, releases)
   if (wanted.includes('worker')) await startWorkersWhereNeeded(fleet, releases)
+  const { undone } = await watchSchema({ pool: shareOf(database.pool, 1), log }, releases)
   const deps = { settings, engine: fleet.engine, jobs, clock, log }
   const upSinceMs = performance.now()
   const watched = {
@@ -86,8 +96,8 @@ export async function startDaemon({
     },
     releases,
   )
-  if (!wanted.includes('web')) return { url: undefined, fleet }
+  if (!wanted.includes('web')) return { url: undefined, fleet, undone }
   const web = await openWeb({ ...watched, anyPort })
   releases.push(() => web.close())
-  return { url: web.url, fleet }
+  return { url: web.url, fleet, undone }
 }

@@ -8,8 +8,8 @@ const config: KnipConfig = {
   entry: [
     'src/beacon.ts!',
     'src/web/assets/{status,series,run,theme}.ts!',
-    // The hub's way to its tables.
-    '{drizzle/schema,src/accounts,src/queries}/*.ts!',
+    // What other programs import.
+    'src/library/{root,schema,queries,accounts,sources,daemon}.ts!',
     // Programs that tests and benches start.
     'test/{bench/bench,cli/support/command-lines,ground/print-help,runtime/embedded-user}.ts',
     'test/**/*-process.ts',

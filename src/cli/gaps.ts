@@ -6,7 +6,7 @@ import { type BackfillPlan, planBackfill } from '../ingest/backfill/plan.ts'
 import type { BackfillResult } from '../ingest/backfill/summary.ts'
 import type { GapCause } from '../ingest/gaps/causes.ts'
 import { findGaps, type Gap } from '../ingest/gaps.ts'
-import { earlier, later, toIso, toMinuteText } from '../market/instant.ts'
+import { toIso, toMinuteText } from '../market/instant.ts'
 import { counted } from '../status/words.ts'
 import { listCoins } from '../store/coins.ts'
 import { forgetAbsence } from '../store/coverage.ts'
@@ -21,10 +21,11 @@ import {
 } from './arguments/options.ts'
 import { chosenTimeframes, readRange } from './arguments.ts'
 import { Incomplete } from './backfill.ts'
+import { candlesIn, grouped, type Some } from './gaps/grouped.ts'
+import { repairCommand, sayPastRetention, withinRetention } from './gaps/within-retention.ts'
 import { inspectCommand } from './quarantine/inspect.ts'
 import { failedText } from './queues/failed-jobs.ts'
 import { chosenCoins } from './series/chosen-coins.ts'
-import { seriesCommand } from './series/series-command.ts'
 import { type DatabaseSession, withDatabase, withFleet } from './session.ts'
 import { answer, countText, print, say } from './terminal/output.ts'
 import { table } from './terminal/table.ts'
@@ -34,6 +35,7 @@ type GapsOptions = Readonly<{
   from?: string
   to?: string
   repair?: boolean
+  force?: boolean
   all?: boolean
   json?: boolean
 }>
@@ -46,12 +48,14 @@ export const gapsCommand = (): Command =>
     .addOption(fromDate())
     .addOption(toDate())
     .option('--repair', 'fetch what can be fetched')
+    .option('--force', 'load also what the next retention run would delete')
     .addOption(asJson())
-    .action((coinIds: string[], options: GapsOptions) =>
-      options.repair
+    .action((coinIds: string[], options: GapsOptions) => {
+      if (options.force && !options.repair) throw new InvalidInput('--force needs --repair')
+      return options.repair
         ? withFleet((session, fleet) => repair(session, fleet, coinIds, options))
-        : withDatabase(async (session) => showGaps(await find(session, coinIds, options), options)),
-    )
+        : withDatabase(async (session) => showGaps(await find(session, coinIds, options), options))
+    })
 
 async function find(
   { db, database, settings, clock }: DatabaseSession,
@@ -77,6 +81,7 @@ const causes: Readonly<Record<GapCause, string>> = {
   'not-listed': 'not listed yet: the symbol was of another market',
   delisted: 'the market had ended on its source',
   'beyond-source': 'older than what the source returns',
+  'past-retention': 'past retention: deleted, or deleted again if loaded',
   refused: 'rejected, in quarantine',
   discarded: 'rejected, and discarded by hand: not requested again',
 }
@@ -127,19 +132,6 @@ function groupsOf(gaps: readonly Gap[]): GapGroup[] {
   )
 }
 
-type Some<T> = readonly [T, ...T[]]
-
-/** Puts together what has the same key, in the order in which the keys first come. */
-function grouped<T>(items: readonly T[], keyOf: (item: T) => string): Some<T>[] {
-  const groups = new Map<string, [T, ...T[]]>()
-  for (const item of items) {
-    const group = groups.get(keyOf(item))
-    if (group) group.push(item)
-    else groups.set(keyOf(item), [item])
-  }
-  return [...groups.values()]
-}
-
 const lastOf = ({ gaps }: GapGroup): Gap => gaps.at(-1) ?? gaps[0]
 
 const whyOf = ({ gaps }: GapGroup): string =>
@@ -148,8 +140,6 @@ const whyOf = ({ gaps }: GapGroup): string =>
     ...(gaps.length === 1 ? [] : [` (${counted(gaps.length, 'gap')})`]),
     ...(gaps[0].detail === undefined ? [] : [`: ${gaps[0].detail}`]),
   ].join('')
-
-const candlesIn = (gaps: readonly Gap[]): number => gaps.reduce((sum, { candles }) => sum + candles, 0)
 
 const gapsTable = (gaps: readonly Gap[]): string =>
   table(groupsOf(gaps), [
@@ -161,8 +151,15 @@ const gapsTable = (gaps: readonly Gap[]): string =>
     { title: 'why', of: whyOf, wraps: true },
   ])
 
-/** What asking again may bring. What is late comes by itself, and the rest its source does not have for us. */
-const fillable: readonly GapCause[] = ['not-fetched', 'our-outage', 'refused', 'no-trades', 'exchange-outage']
+/** What asking again may bring; what is past retention needs --force. What is late comes by itself, and the rest its source does not have for us. */
+const fillable: readonly GapCause[] = [
+  'not-fetched',
+  'our-outage',
+  'past-retention',
+  'refused',
+  'no-trades',
+  'exchange-outage',
+]
 
 /** The years before a listing are asked for again only where somebody names them. */
 const isFillable = ({ cause }: Gap, { from }: GapsOptions): boolean =>
@@ -180,7 +177,10 @@ async function repair(
 ): Promise<void> {
   const { settings, clock, database, db, signal } = session
   const coins = await listCoins(db)
-  const asked = (await find(session, coinIds, options)).filter((gap) => isFillable(gap, options))
+  const found = await find(session, coinIds, options)
+  const repairable = found.filter((gap) => isFillable(gap, options))
+  const asked = options.force ? repairable : await withinRetention(session, repairable)
+  sayPastRetention(repairable, asked)
   const plans: BackfillPlan[] = []
   for (const gap of asked) {
     if (isAbsence(gap)) await forgetAbsence(db, gap, gap.range, clock.now())
@@ -197,18 +197,8 @@ async function repair(
   const left = await find(session, coinIds, options)
   if (!options.json) print('After the repair:')
   showGaps(left, options)
-  if (failed.length > 0) throw new Incomplete(failedText(failed, sameCommand(asked)))
-}
-
-/** The command that repairs what is left of these gaps. */
-function sameCommand(gaps: readonly Gap[]): string {
-  const range = {
-    coinId: [...new Set(gaps.map(({ coinId }) => coinId))],
-    timeframe: [...new Set(gaps.map(({ timeframe }) => timeframe))],
-    from: gaps.map(({ range: { from } }) => from).reduce(earlier),
-    to: gaps.map(({ range: { to } }) => to).reduce(later),
-  }
-  return `${seriesCommand('gaps', range)} --repair`
+  if (failed.length > 0)
+    throw new Incomplete(failedText(failed, `${repairCommand(asked)}${options.force ? ' --force' : ''}`))
 }
 
 function sayPlans(gaps: readonly Gap[]): void {

@@ -1,13 +1,8 @@
 import { Command } from 'commander'
 import { toIso, toMinuteText } from '../market/instant.ts'
 import { counted } from '../status/words.ts'
-import {
-  type MigrationStatus,
-  migrateDown,
-  migrateUp,
-  migrationStatus,
-  verifyMigrations,
-} from '../store/migrations.ts'
+import { type MigrationStatus, migrateUp, migrationStatus, verifyMigrations } from '../store/migrations.ts'
+import { migrateDownCommand } from './migrate/down.ts'
 import { withServer } from './session.ts'
 import { answer } from './terminal/output.ts'
 import { table } from './terminal/table.ts'
@@ -17,7 +12,7 @@ type JsonOption = Readonly<{ json?: boolean }>
 export const migrateCommand = (): Command =>
   new Command('migrate')
     .addCommand(upCommand())
-    .addCommand(downCommand())
+    .addCommand(migrateDownCommand())
     .addCommand(statusCommand())
     .addCommand(verifyCommand())
 
@@ -35,20 +30,6 @@ const upCommand = (): Command =>
         },
         { mayCreate: true },
       ),
-    )
-
-const downCommand = (): Command =>
-  new Command('down')
-    .description('Undo the last migration and delete its data.')
-    .option('--to <name>', 'undo everything after this migration; 0 undoes all')
-    .option('--json', 'print JSON')
-    .action(({ to, json }: JsonOption & { to?: string }) =>
-      withServer(async (_session, { url }) => {
-        const undone = await migrateDown(url, to === undefined ? {} : { to })
-        answer(json, { undone }, () =>
-          undone.length === 0 ? 'There is nothing to undo.' : `Undid ${undone.join(', ')}.`,
-        )
-      }),
     )
 
 const statusCommand = (): Command =>

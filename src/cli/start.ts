@@ -45,15 +45,17 @@ export async function runDaemon(
 ): Promise<void> {
   // The web server is a third of all that is loaded, and no other command needs it.
   const { startDaemon } = await import('../daemon.ts')
-  const { url, fleet } = await startDaemon({ ...session, roles: wanted, anyPort })
+  const { url, fleet, undone } = await startDaemon({ ...session, roles: wanted, anyPort })
   const hint = await hintOf?.()
   const { httpPort } = session.settings.environment
   if (url && httpPort !== 0 && !url.endsWith(`:${httpPort}`))
     say(`Port ${httpPort} is taken: another one is used.`)
   session.log.info('daemon.ready', { roles: wanted, ...(url ? { url } : {}) })
   if (url) say(`\n  Beacon Ingest is running: ${url}\n${hint ? `  ${hint}\n` : ''}`)
-  await Promise.all([stopped(session.signal), beside?.(fleet)])
+  const ended = Promise.race([stopped(session.signal), undone])
+  const [fault] = await Promise.all([ended, Promise.race([beside?.(fleet), undone])])
   session.log.info('daemon.stopping')
+  if (fault) throw fault
 }
 
 const stopped = (signal: AbortSignal): Promise<void> =>

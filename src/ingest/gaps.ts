@@ -22,6 +22,7 @@ import {
 } from './gaps/causes.ts'
 import { finalClose, keptHistory, limitsOf } from './kept-history.ts'
 import { type CandleMarket, candleMarketOf } from './markets.ts'
+import { readPastRetention } from './past-retention.ts'
 
 export type Gap = Readonly<{
   coinId: string
@@ -64,10 +65,12 @@ export async function findGaps(
       const coverage = known.filter(({ state, source }) => state === 'stored' || source === series.source)
       const absentBefore = floorTo(timeframe, plus(now, -settings.candles.absentAfter))
       const firstStored = await readFirstStored(db, series)
-      const obstacles = isWhole(wanted, coverage) ? [] : await obstaclesOf(timeframe, wanted)
+      const obstacles =
+        unexplainedIn(wanted, coverage).length === 0 ? [] : await obstaclesOf(timeframe, wanted)
       const evidence = {
         ...limitsOf(market, timeframe, now),
         ...(await gather(db, { market, series, others }, coverage, wanted)),
+        pastRetention: await readPastRetention(db, settings, timeframe, unexplainedIn(wanted, coverage), now),
         unplaceable: obstacles.map((obstacle) => alignTo(timeframe, obstacle.range)),
       }
       const missing = gapsOf(wanted, coverage, timeframe, absentBefore, firstStored, evidence)
@@ -77,11 +80,11 @@ export async function findGaps(
   return gaps
 }
 
-const isWhole = (wanted: Range, coverage: readonly CoverageRange[]): boolean =>
+const unexplainedIn = (wanted: AlignedRange, coverage: readonly CoverageRange[]): AlignedRange[] =>
   subtract(
     wanted,
     coverage.map(({ range }) => range),
-  ).length === 0
+  )
 
 type ObstacleReader = (timeframe: Timeframe, range: Range) => Promise<readonly Obstacle[]>
 
@@ -114,10 +117,7 @@ async function gather(
 ): Promise<Evidence> {
   const isAbsent = coverage.some(({ state }) => state === 'no-trades')
   const isRejected = coverage.some(({ state }) => state === 'refused')
-  const unexplained = subtract(
-    wanted,
-    coverage.map(({ range }) => range),
-  )
+  const unexplained = unexplainedIn(wanted, coverage)
   const { timeframe } = series
   const sharedSilence = isAbsent ? await readSharedSilence(db, series, others, wanted) : []
   const discarded = isRejected ? await readDiscarded(db, series, wanted) : []
@@ -157,10 +157,7 @@ export function gapsOf(
   const inState = (state: CoverageRange['state']) =>
     coverage.filter((known) => known.state === state).map(({ range }) => range)
   const stored = inState('stored')
-  const unexplained = subtract(
-    wanted,
-    coverage.map(({ range }) => range),
-  )
+  const unexplained = unexplainedIn(wanted, coverage)
   const late = unexplained.filter(
     (range) => range.to > absentBefore && candleCount(range, timeframe) <= longestLate,
   )

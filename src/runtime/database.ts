@@ -129,7 +129,10 @@ export async function openDatabase(
 ): Promise<DatabaseServer & { pool: Pool }> {
   const { settings, log, clock, releases } = surroundings
   const server = await openServer(surroundings, timeoutMs[following])
-  const migrated = await migrateUp(server.url, { mayBegin: surroundings.onCreate !== undefined })
+  const migrated = await migrateUp(server.url, {
+    mayBegin: surroundings.onCreate !== undefined,
+    mayReapply: false,
+  })
   if (migrated.length > 0) log.debug('schema.migrated', { migrations: migrated })
   const pool = openPool(
     server.url,

@@ -99,6 +99,27 @@ export async function presentRoles(pool: Pool, queueKind: QueueKind): Promise<Re
   return new Set(rows.map(({ role }) => role))
 }
 
+/** The roles that any process has, on whichever queues; none where the tables of a role are not there yet. */
+export async function rolesInUse(url: string): Promise<Role[]> {
+  const client = await openClient(url, {
+    applicationName: 'beacon command',
+    connectionTimeoutMs: 10 * second,
+  })
+  try {
+    const { rows } = await client.query<{ role: Role }>(
+      `select distinct role from unnest($1::text[], $2::text[]) as known (role, name)
+       join pg_locks on relation = to_regclass(name)
+       where locktype = 'relation' and granted and mode = any ($3)
+         and database = (select oid from pg_database where datname = current_database())
+       order by role`,
+      [roles, roles.map(tableOf), Object.values(lockModes).map(({ name }) => name)],
+    )
+    return rows.map(({ role }) => role)
+  } finally {
+    await client.end()
+  }
+}
+
 /**
  * Since when some process of the fleet has worked on the queues of that kind without a break; undefined where none does, or
  * where the login may not know.

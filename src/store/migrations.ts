@@ -1,28 +1,37 @@
-import { type Client, DatabaseError } from 'pg'
+import type { Client } from 'pg'
 import { InvalidInput, Misconfigured, Unavailable } from '../fault.ts'
-import { type Instant, second, toInstant } from '../market/instant.ts'
+import type { Instant } from '../market/instant.ts'
+import { type DownPlan, tryDown } from './migrations/down-plan.ts'
 import { type Migration, migrationsDir, readMigrations } from './migrations/files.ts'
+import {
+  checkHistory,
+  createHistory,
+  hasHistory,
+  readHistory,
+  readUndone,
+  recordApplied,
+  recordUndone,
+} from './migrations/history.ts'
 import { refuseLosses } from './migrations/losses.ts'
+import { inTurn, runFile } from './migrations/run-step.ts'
 import { type MigrationTarget, onTarget } from './migrations/target.ts'
-import { refusalOf } from './quarantine/refusal.ts'
 
 export type MigrationStatus = Readonly<{ name: string; applied: boolean; appliedAt?: Instant }>
 
-type AppliedRow = Readonly<{ name: string; sha256: string; appliedAt: Instant }>
 type Place = Readonly<{ dir?: string }>
-/** Without `mayBegin`, a database without any of our tables stays as it is. */
-type UpOptions = Place & Readonly<{ mayBegin?: boolean }>
+type UpOptions = Place &
+  Readonly<{
+    /** Without it, a database without any of our tables stays as it is. */
+    mayBegin?: boolean
+    /** Without it, what somebody has undone stays undone. */
+    mayReapply?: boolean
+  }>
 type DownOptions = Place & Readonly<{ to?: string }>
-
-/** How long to wait while another process migrates. */
-const turnMs = 600 * second
-/** How long a step waits for a table that is in use, with everybody else queueing behind it. */
-const tableLockMs = 30 * second
 
 /** Applies what is not applied yet, each step in a transaction of its own, and returns their names. */
 export async function migrateUp(
   target: MigrationTarget,
-  { dir = migrationsDir, mayBegin = true }: UpOptions = {},
+  { dir = migrationsDir, mayBegin = true, mayReapply = true }: UpOptions = {},
 ): Promise<string[]> {
   const migrations = await readMigrations(dir)
   return onTarget(target, async (client) => {
@@ -32,12 +41,25 @@ export async function migrateUp(
       )
     await createHistory(client)
     const applied = await inTurn(client, async () => checkHistory(await readHistory(client), migrations))
+    const pending = migrations.slice(applied.length)
+    if (!mayReapply) refuseUndone(pending, await readUndone(client))
     const done: string[] = []
-    for (const migration of migrations.slice(applied.length))
+    for (const migration of pending)
       if (await applyUp(client, migrations, migration)) done.push(migration.name)
     return done
   })
 }
+
+function refuseUndone(pending: readonly Migration[], undone: readonly string[]): void {
+  const first = pending.find(({ name }) => undone.includes(name))
+  if (first) throw undoneByHand(first.name)
+}
+
+/** What a program says that needs a migration which somebody has undone. */
+export const undoneByHand = (name: string): Misconfigured =>
+  new Misconfigured(
+    `the schema is older than this version needs: ${name} was undone by hand. Apply it again with: beacon migrate up, or run the version that fits the schema`,
+  )
 
 /**
  * Undoes the last applied step; with `to` (a name or its number) all those after it, with `to: '0'` every one.
@@ -49,18 +71,42 @@ export async function migrateDown(
 ): Promise<string[]> {
   const migrations = await readMigrations(dir)
   return onTarget(target, async (client) => {
-    if (!(await hasHistory(client))) {
-      countToKeep([], to)
-      return []
-    }
-    const applied = await inTurn(client, async () => checkHistory(await readHistory(client), migrations))
-    const undone = applied.slice(countToKeep(applied, to)).toReversed()
-    await refuseLosses(client, undone)
+    const undone = await stepsDown(client, migrations, to)
     const done: string[] = []
     for (const migration of undone)
       if (await applyDown(client, migrations, migration)) done.push(migration.name)
     return done
   })
+}
+
+/** What `migrateDown` with the same options would undo and delete. The database stays as it is. */
+export async function planMigrateDown(
+  target: MigrationTarget,
+  { dir = migrationsDir, to }: DownOptions = {},
+): Promise<DownPlan> {
+  const migrations = await readMigrations(dir)
+  return onTarget(target, async (client) => {
+    const undone = await stepsDown(client, migrations, to)
+    if (undone.length === 0) return { migrations: [], tables: [], columns: [] }
+    return { migrations: undone.map(({ name }) => name), ...(await tryDown(client, undone)) }
+  })
+}
+
+/** The applied steps to undo, the last first. Throws InvalidInput for an unknown `to`. */
+async function stepsDown(
+  client: Client,
+  migrations: readonly Migration[],
+  to: string | undefined,
+): Promise<Migration[]> {
+  if (!(await hasHistory(client))) {
+    countToKeep([], to)
+    return []
+  }
+  await createHistory(client)
+  const applied = await inTurn(client, async () => checkHistory(await readHistory(client), migrations))
+  const undone = applied.slice(countToKeep(applied, to)).toReversed()
+  await refuseLosses(client, undone)
+  return undone
 }
 
 /** Every migration this version or the database knows, in order; `appliedAt` only for those that are applied. */
@@ -90,62 +136,6 @@ export async function verifyMigrations(
   return checkHistory(await onTarget(target, readHistory), migrations).map(({ name }) => name)
 }
 
-async function createHistory(client: Client): Promise<void> {
-  if (await hasHistory(client)) return
-  try {
-    await client.query(`
-      create table if not exists public.schema_migrations (
-        name text primary key,
-        sha256 text not null,
-        applied_at timestamp not null
-      );
-      comment on table public.schema_migrations is
-        'The migrations applied to this database: name, SHA-256 of the file that was run, and when (UTC).'`)
-  } catch (error) {
-    // Another process created it in the same moment.
-    if (!(await hasHistory(client))) throw error
-  }
-}
-
-async function hasHistory(client: Client): Promise<boolean> {
-  const { rows } = await client.query<{ there: boolean }>(
-    `select to_regclass('public.schema_migrations') is not null as there`,
-  )
-  return rows[0]?.there === true
-}
-
-async function readHistory(client: Client): Promise<AppliedRow[]> {
-  if (!(await hasHistory(client))) return []
-  const { rows } = await client.query<{ name: string; sha256: string; ms: string }>(`
-    select name, sha256, (extract(epoch from applied_at) * 1000)::bigint::text as ms
-    from public.schema_migrations
-    order by name collate "C"`)
-  return rows.map(({ name, sha256, ms }) => ({ name, sha256, appliedAt: toInstant(Number(ms)) }))
-}
-
-/** The migrations that are applied, once it is sure that they are the first of ours and were not edited since. */
-function checkHistory(history: readonly AppliedRow[], migrations: readonly Migration[]): Migration[] {
-  return history.map((row, index) => {
-    const ours = migrations.find(({ name }) => name === row.name)
-    if (!ours) {
-      throw new Misconfigured(
-        `the database knows the migration ${row.name}, which this version does not have: ` +
-          'run a version that has it',
-      )
-    }
-    if (ours.number !== index + 1) {
-      const missing = migrations[index]?.name
-      throw new Misconfigured(`the database has ${row.name} but not ${missing}: restore it from a backup`)
-    }
-    if (ours.sha256 !== row.sha256) {
-      throw new Misconfigured(
-        `${row.name}.sql was edited after it was applied: put the file back and write a new migration`,
-      )
-    }
-    return ours
-  })
-}
-
 function countToKeep(applied: readonly Migration[], to: string | undefined): number {
   if (to === undefined) return Math.max(0, applied.length - 1)
   if (/^0+$/.test(to)) return 0
@@ -161,19 +151,15 @@ function countToKeep(applied: readonly Migration[], to: string | undefined): num
 async function applyUp(
   client: Client,
   migrations: readonly Migration[],
-  { name, number, up, sha256 }: Migration,
+  migration: Migration,
 ): Promise<boolean> {
+  const { name, number, up } = migration
   return inTurn(client, async () => {
     const count = checkHistory(await readHistory(client), migrations).length
     if (count >= number) return false
     if (count < number - 1) throw interfered('undoes migrations')
     await runFile(client, `${name}.sql`, up)
-    // The database's own clock: several machines may migrate in turn.
-    await client.query(
-      `insert into public.schema_migrations (name, sha256, applied_at)
-       values ($1, $2, date_trunc('milliseconds', clock_timestamp() at time zone 'UTC'))`,
-      [name, sha256],
-    )
+    await recordApplied(client, migration)
     return true
   })
 }
@@ -181,107 +167,18 @@ async function applyUp(
 async function applyDown(
   client: Client,
   migrations: readonly Migration[],
-  { name, number, down }: Migration,
+  migration: Migration,
 ): Promise<boolean> {
+  const { name, number, down } = migration
   return inTurn(client, async () => {
     const count = checkHistory(await readHistory(client), migrations).length
     if (count < number) return false
     if (count > number) throw interfered('applies migrations')
     await runFile(client, `${name}.down.sql`, down)
-    await client.query('delete from public.schema_migrations where name = $1', [name])
+    await recordUndone(client, migration)
     return true
   })
 }
 
 const interfered = (what: string): Unavailable =>
   new Unavailable(`another process ${what} at the same time: try again when it is done`)
-
-/**
- * The text goes through EXECUTE, which runs several statements but refuses a `commit` among them: a file cannot leave half
- * of itself behind.
- */
-async function runFile(client: Client, file: string, text: string): Promise<void> {
-  try {
-    await setLocally(client, {
-      lock_timeout: `${tableLockMs}ms`,
-      TimeZone: 'UTC',
-      // A schema with the login's name would come first otherwise, and take the tables.
-      search_path: 'public',
-      'beacon.migration': text,
-    })
-    await client.query(`do $$ begin execute current_setting('beacon.migration'); end $$`)
-    // What is checked at the end is checked before, so that the commit cannot fail.
-    await client.query('set constraints all immediate')
-  } catch (cause) {
-    throw toFault(file, text, cause)
-  }
-}
-
-function toFault(file: string, text: string, cause: unknown): unknown {
-  if (!(cause instanceof DatabaseError)) {
-    return new Unavailable(`${file} was interrupted and is not applied: try again`, { cause })
-  }
-  const refusal = refusalOf(cause)
-  if (refusal instanceof Misconfigured) return refusal
-  const line = cause.internalPosition ? lineAt(text, Number(cause.internalPosition), cause.internalQuery) : ''
-  const message = `${file}${line} failed and was rolled back: ${cause.message}`
-  // Someone else was in the way: a lock not had in time, a deadlock, a server going down.
-  const mayPass = /^(55P03|40P01|40001|57P0|53)/.test(cause.code ?? '')
-  return mayPass ? new Unavailable(`${message}; try again`, { cause }) : new Misconfigured(message, { cause })
-}
-
-/** Where in the file PostgreSQL found the error, if it speaks of the file and not of a function called by it. */
-function lineAt(text: string, position: number, query: string | undefined): string {
-  if (query !== text) return ''
-  return ` (line ${text.slice(0, position).split('\n').length})`
-}
-
-/**
- * One transaction that has the ledger for itself: one process at a time runs a step, and the next finds what it did. A
- * lock on the table, which only its owner may take; an advisory lock could be held by every login.
- */
-async function inTurn<T>(client: Client, work: () => Promise<T>): Promise<T> {
-  try {
-    await client.query('begin')
-    await takeTurn(client)
-    const result = await work()
-    await client.query('commit')
-    return result
-  } catch (error) {
-    throw await afterwards(client, error)
-  }
-}
-
-async function takeTurn(client: Client): Promise<void> {
-  try {
-    await setLocally(client, { lock_timeout: `${turnMs}ms` })
-    await client.query('lock table public.schema_migrations in share row exclusive mode')
-  } catch (cause) {
-    const isBusy = cause instanceof DatabaseError && cause.code === '55P03'
-    throw isBusy
-      ? new Unavailable('another process is still migrating the database: try again when it is done', {
-          cause,
-        })
-      : cause
-  }
-}
-
-/** Settings of this transaction alone. The role's limits are for its daily work: a step takes as long as it takes. */
-async function setLocally(client: Client, settings: Readonly<Record<string, string>>): Promise<void> {
-  const all = { statement_timeout: '0', idle_in_transaction_session_timeout: '0', ...settings }
-  await client.query(
-    'select set_config(name, value, true) from unnest($1::text[], $2::text[]) as setting (name, value)',
-    [Object.keys(all), Object.values(all)],
-  )
-}
-
-/** Rolls back after a failure and gives it back. That fails only where the connection is lost, which then is the failure. */
-async function afterwards(client: Client, failure: unknown): Promise<unknown> {
-  try {
-    await client.query('rollback')
-    return failure
-  } catch (error) {
-    const cause = new AggregateError([failure, error])
-    return new Unavailable('the connection to the database was lost: try again', { cause })
-  }
-}

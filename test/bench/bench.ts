@@ -19,6 +19,7 @@ const claims = new Map<string, () => Promise<Row[]>>([
 /** Comparisons with tables of their own. */
 const others = new Map<string, () => Promise<Findings>>([
   ['stages', async () => (await import('./stages.ts')).benchStages()],
+  ['start', async () => (await import('./start.ts')).benchStart()],
   ['growth', async () => (await import('./growth.ts')).benchGrowth()],
   ['backfill', async () => (await import('./backfill.ts')).benchBackfill()],
   ['partitions', async () => (await import('./partitions.ts')).benchPartitions()],

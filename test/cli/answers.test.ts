@@ -90,7 +90,12 @@ test.concurrent('gaps are reported with their cause, and repaired where they can
   expect(text?.stdout).toMatch(/2024-03-01 05:00 +2024-03-01 06:00 +1 +rejected, in quarantine/)
   expect(text?.stdout).toContain(`Inspect the rejected candles with:\n  ${inspect}\n`)
   expect(jsonOf(json).gaps).toMatchObject([
-    { cause: 'not-fetched', candles: 24, from: '2024-02-29T00:00:00.000Z', to: '2024-03-01T00:00:00.000Z' },
+    {
+      cause: 'past-retention',
+      candles: 24,
+      from: '2024-02-29T00:00:00.000Z',
+      to: '2024-03-01T00:00:00.000Z',
+    },
     {
       cause: 'refused',
       candles: 1,
@@ -101,12 +106,19 @@ test.concurrent('gaps are reported with their cause, and repaired where they can
   ])
 
   site.exchange.setFaults([])
-  const [repaired, before, failed] = await site.runLines([
+  const [kept, repaired, before, failed] = await site.runLines([
     `${gapsAround} --repair --json`,
-    'gaps bitcoin --timeframe 1h --from 2017-08-16 --to 2017-08-18 --repair --json',
+    `${gapsAround} --repair --force --json`,
+    'gaps bitcoin --timeframe 1h --from 2017-08-16 --to 2017-08-18 --repair --force --json',
     // The exchange does not know its market.
-    'gaps solana --timeframe 1h --from 2024-03-01 --to 2024-03-02 --repair',
+    'gaps solana --timeframe 1h --from 2024-03-01 --to 2024-03-02 --repair --force',
   ])
+  expect(kept).toMatchObject({
+    code: 0,
+    stderr:
+      '25 candles past retention are not requested. Load all with: beacon gaps bitcoin --timeframe 1h --from 2024-02-29 --to 2024-03-01T06:00Z --repair --force\n',
+  })
+  expect(jsonOf(kept)).toEqual(jsonOf(json))
   expect([repaired?.code, before?.code, failed?.code]).toEqual([0, 0, 1])
   expect(jsonOf(repaired)).toEqual({ gaps: [] })
   expect(
@@ -121,7 +133,7 @@ test.concurrent('gaps are reported with their cause, and repaired where they can
   expect(failed?.stderr).toMatch(
     /\nerror: 1 job failed \(solana 1h [^\n]*Invalid symbol[^\n]*beacon coins sync\n$/,
   )
-  expect(failed?.stdout).toMatch(/solana +1h +2024-03-01 00:00 +2024-03-02 00:00 +24 +not fetched yet/)
+  expect(failed?.stdout).toMatch(/solana +1h +2024-03-01 00:00 +2024-03-02 00:00 +24 +past retention/)
 })
 
 test.concurrent('coins are added where their source lists them, and removed with their data kept', async () => {
@@ -217,9 +229,9 @@ test.concurrent('the schema, the partitions and the summary are looked after by 
     'views refresh',
     'views refresh daily_price_summary --json',
     'views list',
-    'migrate down',
+    'migrate down --yes',
     'migrate status --json',
-    'migrate down --to 0 --json',
+    'migrate down --to 0 --json --yes',
     'migrate down',
     'migrate up --json',
   )
@@ -246,6 +258,39 @@ test.concurrent('the schema, the partitions and the summary are looked after by 
   expect(jsonOf(statusJson).migrations[0].appliedAt).toMatch(/^\d{4}-\d\d-\d\dT.*Z$/)
   expect(jsonOf(all).undone).toEqual(names.slice(0, -1).toReversed())
   expect(textOf(nothing)).toBe('There is nothing to undo.\n')
+})
+
+test.concurrent('a migration is undone only after what it deletes was shown, and applied again only by hand', async () => {
+  await using site = await openSite()
+  const [, refused, kept, shown, down, coverage, started, up, after] = await site.runLines([
+    backfillTwoDays,
+    'migrate down --to 0',
+    'migrate status --json',
+    'migrate down --to 0 --yes --json',
+    'migrate down --to 0',
+    'coverage bitcoin',
+    'start',
+    'migrate up --json',
+    'coverage bitcoin --json',
+  ])
+  expect(refused).toMatchObject({ code: 1, stdout: '' })
+  expect(refused?.stderr).toMatch(/^Undoing \d+ migrations deletes:\n/)
+  expect(refused?.stderr).toMatch(/^ohlcv_data +48 rows$/m)
+  expect(refused?.stderr).toMatch(
+    /^error: nothing was undone: the rows of \d+ tables would be deleted\. Back up the database, then run: beacon migrate down --to 0 --yes$/m,
+  )
+  expect(jsonOf(kept).migrations.every(({ applied }: { applied: boolean }) => applied)).toBe(true)
+  expect(jsonOf(shown).deleted.tables).toContainEqual({ table: 'ohlcv_data', rows: 48 })
+  expect(textOf(down)).toBe('There is nothing to undo.\n')
+  expect(coverage).toMatchObject({ code: 1, stderr: expect.stringMatching(/beacon migrate up/) })
+  expect(started).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(
+      /0001_market_data was undone by hand\. Apply it again with: beacon migrate up/,
+    ),
+  })
+  expect(jsonOf(up).applied).toHaveLength(jsonOf(shown).undone.length)
+  expect(after).toMatchObject({ code: 0 })
 })
 
 test.concurrent.each(engines)('queues are counted, paused and resumed on %s', async (engine) => {

@@ -53,7 +53,7 @@ test.concurrent(
     const [reported, mended, repaired, again] = await site.runLines([
       'doctor --deep --json',
       repair,
-      `gaps bitcoin --timeframe 1h ${gone} --repair --json`,
+      `gaps bitcoin --timeframe 1h ${gone} --repair --force --json`,
       'doctor --deep --json',
     ])
     if (!reported || !mended || !repaired || !again) throw new Error('the lines have ended')
@@ -63,7 +63,7 @@ test.concurrent(
       severity: 'error',
       message:
         'bitcoin 1h from 2024-03-01 05:00 to 2024-03-01 06:00: 1 candle recorded as stored, without a row in ohlcv_data_1h_y2024m03.',
-      remedy: `npx beacon doctor --deep --repair, and then: npx beacon gaps bitcoin --timeframe 1h ${gone} --repair`,
+      remedy: `npx beacon doctor --deep --repair, and then: npx beacon gaps bitcoin --timeframe 1h ${gone} --repair --force`,
     })
     expect(unrecorded?.message).toMatch(/^bitcoin 1h from 2024-03-09 00:00 .* that nothing is recorded of\.$/)
     expect(overlapping?.message).toMatch(/recorded by binance as stored and refused\.$/)

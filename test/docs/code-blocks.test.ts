@@ -68,24 +68,3 @@ describe('SQL', () => {
     expect(rows.length).toBeGreaterThan(0)
   })
 })
-
-describe('TypeScript', () => {
-  test('the example of docs/library.md is the file that is compiled and run here', async ({
-    databaseUrl,
-  }) => {
-    const [example] = blocksOf(readText('docs/library.md')).filter(({ language }) => language === 'ts')
-    const file = readText('test/docs/library-example.ts')
-    expect(`${example?.text}\n`).toBe(
-      file.replaceAll(`'../../src/`, `'./src/`).replace('export const', 'const'),
-    )
-    const before = process.env.DATABASE_URL
-    process.env.DATABASE_URL = databaseUrl
-    try {
-      const { candles } = await import('./library-example.ts')
-      expect(candles).toEqual([])
-    } finally {
-      if (before === undefined) delete process.env.DATABASE_URL
-      else process.env.DATABASE_URL = before
-    }
-  })
-})

@@ -20,7 +20,7 @@ const composeFile = z.object({
 })
 
 const text = readText('docker-compose.yml')
-const { services, volumes } = composeFile.parse(parse(text))
+const { services, volumes } = composeFile.parse(parse(text, { merge: true }))
 const { postgres, redis, beacon } = services
 const everyService = Object.values(services)
 const dockerfile = readText('Dockerfile')
@@ -66,12 +66,12 @@ describe('what keeps data', () => {
     expect(optionOf(redis.command, '--appendonly')).toBe('yes')
   })
 
-  test('PostgreSQL and Redis write to named volumes, where their images keep the data', () => {
-    const mounts = [...postgres.volumes, ...redis.volumes].map((mount) => mount.split(':'))
-    expect(mounts.map(([name]) => name)).toEqual(Object.keys(volumes))
+  test('all that is kept is in named volumes, that of PostgreSQL and Redis, where their images keep the data', () => {
+    const mounts = [...postgres.volumes, ...redis.volumes, ...beacon.volumes].map((mount) => mount.split(':'))
+    expect(Object.keys(volumes)).toEqual(expect.arrayContaining(mounts.map(([name]) => name)))
     // Up to version 17 it was /var/lib/postgresql/data; mounted there, version 18 refuses to start.
     expect(postgres.image).toMatch(/^postgres:18\b/)
-    expect(mounts.map(([, path]) => path)).toEqual(['/var/lib/postgresql', '/data'])
+    expect(mounts.map(([, path]) => path)).toEqual(['/var/lib/postgresql', '/data', '/data'])
   })
 
   test('every image of others is pinned to a version', () => {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { sourceIds } from '../../src/settings/source-ids.ts'
 import { filesBelow, readText } from './project.ts'
 
@@ -26,8 +27,8 @@ test('the page on the environment names every variable that the code reads, and 
 })
 
 test('the composition sets only variables that the page names', () => {
-  const [, daemon = ''] = readText('docker-compose.yml').split(/^ {2}beacon:$/m)
-  const set = [...daemon.matchAll(/^ {6}([A-Z][A-Z0-9_]+): /gm)].map(([, name]) => name)
+  const { services } = parse(readText('docker-compose.yml'), { merge: true })
+  const set = [services.beacon, services.development].flatMap(({ environment }) => Object.keys(environment))
   expect(set.length).toBeGreaterThan(0)
   expect(set.filter((name) => !documented.includes(name))).toEqual([])
 })

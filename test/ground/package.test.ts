@@ -10,6 +10,11 @@ const run = promisify(execFile)
 const manifest = z
   .object({
     bin: z.record(z.string(), z.string()),
+    exports: z.record(
+      z.string(),
+      z.union([z.string(), z.object({ types: z.string(), default: z.string() })]),
+    ),
+    scripts: z.record(z.string(), z.string()),
     dependencies: z.record(z.string(), z.string()),
     devDependencies: z.record(z.string(), z.string()),
     peerDependencies: z.record(z.string(), z.string()),
@@ -58,11 +63,17 @@ test('every optional package is optional as a peer, and installed for the tests'
   expect(Object.keys(manifest.dependencies).filter((name) => peers.includes(name))).toEqual([])
 })
 
+test('the scripts are the same commands in the shells of Windows and of Linux', () => {
+  expect(
+    Object.values(manifest.scripts).filter((script) => !/^[\w .:@/*-]+( && [\w .:@/*-]+)*$/.test(script)),
+  ).toEqual([])
+})
+
 test('every override has its reason beside it', () => {
   expect(Object.keys(manifest['//overrides'])).toEqual(Object.keys(manifest.overrides))
 })
 
-test('the package holds what the program reads, and no source', async () => {
+test('the package holds what the program reads and the declarations of the library, and no source', async () => {
   const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
     cwd: projectDir,
   })
@@ -70,6 +81,9 @@ test('the package holds what the program reads, and no source', async () => {
     .tuple([z.object({ files: z.array(z.object({ path: z.string() })) })])
     .parse(JSON.parse(stdout))[0]
     .files.map(({ path }) => path)
+  const declared = Object.values(manifest.exports).flatMap((target) =>
+    typeof target === 'string' ? [] : [target.types.slice(2), target.default.slice(2)],
+  )
   const needed = [
     ...Object.values(manifest.bin),
     ...filesBelow(['config', 'drizzle/migrations', 'drizzle/views', 'src/replay/recordings'], ''),
@@ -80,7 +94,9 @@ test('the package holds what the program reads, and no source', async () => {
     'README.md',
   ]
   expect(packed).toEqual(expect.arrayContaining(needed))
-  expect(packed.filter((path) => path.endsWith('.ts') && !path.startsWith('node_modules/'))).toEqual([])
+  const sources = packed.filter((path) => /(?<!\.d)\.ts$/.test(path) && !path.startsWith('node_modules/'))
+  expect(sources).toEqual([])
+  expect(packed).toEqual(expect.arrayContaining(declared))
 })
 
 /** What a built file imports before it runs, and what those files import; dynamic imports are not among them. */

@@ -262,6 +262,19 @@ describe('the gaps of the followed coins', () => {
     ])
   })
 
+  test('are past retention where their whole partition is, stored once or never', async ({
+    freshDatabase: { pool },
+  }) => {
+    const series = await tracked(pool)
+    const keepMs = readSettings({}).timeframes['1m']?.keep ?? Number.NaN
+    const limit = Math.floor((now - keepMs) / day) * day
+    const range = { from: plus(now, -keepMs - 3 * day), to: now }
+    expect(await gapsOfCoin(pool, series, range)).toMatchObject([
+      { cause: 'past-retention', range: { from: range.from, to: limit } },
+      { cause: 'not-fetched', range: { from: limit, to: plus(now, -minute) } },
+    ])
+  })
+
   test('end with the last closed candle, and begin where the kept history does', async ({ pool }) => {
     const series = await tracked(pool)
     const [only] = await gapsOfCoin(pool, series, undefined, plus(now, 2_999))

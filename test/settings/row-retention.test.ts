@@ -9,7 +9,7 @@ test('every table either loses rows by a time that it has, or says why it keeps 
     select relname as name, array_agg(attname::text) filter (where atttypid = 'timestamp'::regtype) as times
     from pg_class join pg_attribute on attrelid = pg_class.oid and attnum > 0
     where relnamespace = 'public'::regnamespace and relkind = 'r' and not relispartition and relname not like 'beacon_%'
-      and relname <> 'schema_migrations'
+      and relname not in ('schema_migrations', 'undone_migrations')
     group by relname order by relname`)
   const listed = [...Object.keys(agingTables), ...Object.keys(lastingTables)].toSorted()
   expect(listed).toEqual(rows.map(({ name }) => name))

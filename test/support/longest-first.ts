@@ -4,6 +4,7 @@ import { BaseSequencer } from 'vitest/node'
 
 /** Files that run for longer than 20 s, most of it waiting: begun first, they wait while the others compute. */
 const longest = [
+  'test/library/installed-package.test.ts',
   'test/daemon/embedded.test.ts',
   'test/daemon/daemon.test.ts',
   'test/store/migrations/schema.test.ts',

@@ -85,7 +85,7 @@ const stateMessage = (found: StateDiscrepancy): string =>
     : `${placeOf(found)}: recorded by ${found.source} as ${found.states}.`
 
 const gapsCommandOf = (found: RowDiscrepancy): string =>
-  commandLine`npx beacon gaps ${found.coinId} --timeframe ${found.timeframe} --from ${toIso(found.range.from)} --to ${toIso(found.range.to)} --repair`
+  commandLine`npx beacon gaps ${found.coinId} --timeframe ${found.timeframe} --from ${toIso(found.range.from)} --to ${toIso(found.range.to)} --repair --force`
 
 const unrecordedRemedy = (found: RowDiscrepancy): string =>
   `${commandLine`npx beacon backfill ${found.coinId} --timeframe ${found.timeframe} --from ${toIso(found.range.from)} --to ${toIso(found.range.to)} --force`} requests them from their source; delete what is reported again after that`

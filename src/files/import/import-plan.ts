@@ -1,16 +1,14 @@
 import type { Pool } from 'pg'
 import { InvalidInput, Malformed } from '../../fault.ts'
-import { expiredParts } from '../../ingest/backfill/series-work.ts'
+import { readPastRetention } from '../../ingest/past-retention.ts'
 import { changedValues } from '../../ingest/verify/compare-with-source.ts'
 import type { AlignedCandle, Candle, RejectedRow } from '../../market/candle.ts'
-import { earlier, type Instant, later, plus } from '../../market/instant.ts'
+import { earlier, type Instant, later } from '../../market/instant.ts'
 import { type AlignedRange, candleCount, intersect, intervalsFrom, union } from '../../market/range.ts'
 import { timeframeMs, timeframes } from '../../market/timeframe.ts'
 import type { Settings } from '../../settings.ts'
 import { readCandles } from '../../store/candles.ts'
 import type { Coin } from '../../store/coins.ts'
-import { isBounded, readPartitions } from '../../store/partitions/catalog.ts'
-import { candleTable } from '../../store/partitions.ts'
 import { type Database, databaseOf } from '../../store/transaction.ts'
 import { type CheckedBatch, checkedBatches, type Skipped } from './checked-batches.ts'
 import type { ColumnMapping } from './column-names.ts'
@@ -200,14 +198,11 @@ async function expiringOf(
   ranges: readonly AlignedRange[],
   now: Instant,
 ): Promise<number> {
-  const policy = settings.timeframes[timeframe]
   const [first, last] = [ranges[0], ranges.at(-1)]
-  if (policy?.keep === undefined || !first || !last) return 0
-  const table = candleTable(timeframe, policy.partition)
-  const partitions = (await readPartitions(db, [table.name])).filter(isBounded)
+  if (!first || !last) return 0
   // One file may have many ranges, and the partitions that are past the limit are few ranges.
   const whole = { from: first.from, to: last.to }
-  const expired = union(expiredParts(timeframe, table, partitions, [whole], plus(now, -policy.keep)))
+  const expired = await readPastRetention(db, settings, timeframe, [whole], now)
   return countOf(
     expired.flatMap((part) => ranges.flatMap((range) => intersect(range, part) ?? [])),
     timeframe,

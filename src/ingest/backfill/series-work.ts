@@ -19,11 +19,12 @@ import type { Coin } from '../../store/coins.ts'
 import { readMissing, readRejected } from '../../store/coverage/missing-candles.ts'
 import type { Series } from '../../store/coverage.ts'
 import { type BoundedPartition, isBounded, readPartitions } from '../../store/partitions/catalog.ts'
-import { candleTable, missingPartitions, type PartitionedTable } from '../../store/partitions.ts'
+import { candleTable } from '../../store/partitions.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { type ArchiveUse, planArchive } from '../archive/plan-archive.ts'
 import { finalClose, obtainable } from '../kept-history.ts'
 import { type CandleMarket, candleSource, requireCandleMarket } from '../markets.ts'
+import { expiredParts } from '../past-retention.ts'
 
 /** What somebody wants to have. */
 export type BackfillRequest = Readonly<{
@@ -208,20 +209,4 @@ function withinReach(
     )
   }
   return { wanted, outOfReach: wished.from < from ? { from: wished.from, to: from } : undefined }
-}
-
-/** What of the ranges lies in partitions that are, or will be, completely past the limit. */
-export function expiredParts(
-  timeframe: Timeframe,
-  table: PartitionedTable,
-  partitions: readonly BoundedPartition[],
-  ranges: readonly AlignedRange[],
-  limit: Instant,
-): AlignedRange[] {
-  const taken = partitions.map(({ range }) => range)
-  return ranges.flatMap((range) =>
-    [...taken, ...missingPartitions(table, taken, range).map((plan) => plan.range)]
-      .filter(({ to }) => to <= limit)
-      .flatMap((expired) => intersect(alignTo(timeframe, expired), range) ?? []),
-  )
 }

@@ -15,6 +15,7 @@ import type { Limits } from '../kept-history.ts'
  * - `not-listed`: before its listing the symbol stood for another market.
  * - `delisted`: the market had ended on its source.
  * - `beyond-source`: its source no longer gives what is so old.
+ * - `past-retention`: retention has deleted it, or would delete it again.
  * - `refused`: it has them, but they were rejected and are in quarantine.
  * - `discarded`: the same, and an operator has discarded them.
  */
@@ -29,6 +30,7 @@ const gapCauses = [
   'not-listed',
   'delisted',
   'beyond-source',
+  'past-retention',
   'refused',
   'discarded',
 ] as const
@@ -43,6 +45,8 @@ export type Evidence = Partial<Limits> &
     discarded?: readonly AlignedRange[]
     /** Where live ingest should have worked, and did not. */
     downtime?: readonly AlignedRange[]
+    /** What retention deletes. */
+    pastRetention?: readonly AlignedRange[]
     /** Where rows cannot be stored. */
     unplaceable?: readonly AlignedRange[]
   }>
@@ -85,7 +89,7 @@ export const causesOfRejection = (
 export const causesOfSilence = (
   missing: readonly AlignedRange[],
   late: readonly AlignedRange[],
-  { listedFrom, listedTo, reachableFrom, downtime = [], unplaceable = [] }: Evidence,
+  { listedFrom, listedTo, reachableFrom, pastRetention = [], downtime = [], unplaceable = [] }: Evidence,
 ): Attributed[] =>
   attribute(
     missing,
@@ -93,6 +97,7 @@ export const causesOfSilence = (
       ['not-listed', before(listedFrom)],
       ['delisted', from(listedTo)],
       ['beyond-source', before(reachableFrom)],
+      ['past-retention', pastRetention],
       ['no-partition', unplaceable],
       ['late', late],
       ['our-outage', downtime],

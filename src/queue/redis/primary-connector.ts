@@ -1,6 +1,6 @@
 import { createConnection, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { AbstractConnector } from 'ioredis'
+import { AbstractConnector, type RedisOptions } from 'ioredis'
 import type { RedisServers } from '../../settings/redis-url.ts'
 import type { ServerAddress } from '../../settings/server-list.ts'
 import { connectShortly, infoOf } from './short-connection.ts'
@@ -9,7 +9,10 @@ import { connectShortly, infoOf } from './short-connection.ts'
 const disconnectTimeoutMs = 2_000
 
 /** A connection to the primary among the servers, and to none that is a replica, whatever its name led to before. */
-export const primaryConnectorOf = (servers: RedisServers, onReplica: () => void) =>
+export const primaryConnectorOf = (
+  servers: RedisServers,
+  onReplica: () => void,
+): NonNullable<RedisOptions['Connector']> =>
   class extends AbstractConnector {
     constructor() {
       super(disconnectTimeoutMs)

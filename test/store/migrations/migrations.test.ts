@@ -55,7 +55,7 @@ async function write(dir: string, ...parts: Files[]): Promise<void> {
 
 async function tables({ pool }: TestDatabase): Promise<string[]> {
   const { rows } = await pool.query<{ name: string }>(
-    `select tablename as name from pg_tables where schemaname = 'public' and tablename <> 'schema_migrations'
+    `select tablename as name from pg_tables where schemaname = 'public' and tablename not in ('schema_migrations', 'undone_migrations')
      order by tablename`,
   )
   return rows.map(({ name }) => name)

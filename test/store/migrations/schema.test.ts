@@ -105,7 +105,7 @@ async function copyOfFirst(root: string, count: number): Promise<string> {
 const tableNames = `
   select relname as name from pg_class
   where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition
-    and relname <> 'schema_migrations'
+    and relname not in ('schema_migrations', 'undone_migrations')
   order by relname`
 
 /** Every row of every table, its values as text. */

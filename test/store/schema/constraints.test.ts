@@ -299,7 +299,7 @@ async function tablesOf(client: PoolClient): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
     `select relname as name from pg_class
      where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition
-       and relname <> 'schema_migrations'`,
+       and relname not in ('schema_migrations', 'undone_migrations')`,
   )
   return rows.map(({ name }) => name)
 }

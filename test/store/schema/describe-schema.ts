@@ -80,7 +80,7 @@ export async function describeTables(client: ClientBase, schema: string): Promis
     with relation as (
       select * from pg_class
       where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p') and not relispartition
-        and relname <> 'schema_migrations'
+        and relname not in ('schema_migrations', 'undone_migrations')
     )
     select concat_ws(' ', relname, 'column', attname, format_type(atttypid, atttypmod),
       case when attnotnull then 'not null' end, 'default ' || pg_get_expr(adbin, adrelid)) as line
