@@ -3,6 +3,8 @@ import { commandLine } from '../../../command-line.ts'
 import type { GapsAnswer } from '../../api.ts'
 import { type Child, h } from '../elements/dom.ts'
 import { count } from '../elements/words.ts'
+import { causeText } from '../gap-causes.ts'
+import { seriesLink } from '../links.ts'
 import { type CoinDays, type Coverage, dayMs, kinds, messageOf } from './days.ts'
 
 type Gap = GapsAnswer['gaps'][number]
@@ -23,13 +25,6 @@ export const legend = (): HTMLElement =>
     ),
   )
 
-const causes: Readonly<Record<string, string>> = {
-  'no-trades': 'no trades',
-  'not-fetched': 'not fetched yet',
-  refused: 'in quarantine',
-  'no-partition': 'cannot be stored: see beacon gaps',
-  late: 'closed just now',
-}
 const mostGaps = 20
 
 export function detail(chosen: Chosen | undefined, coverage: Coverage | undefined): HTMLElement {
@@ -47,6 +42,7 @@ export function detail(chosen: Chosen | undefined, coverage: Coverage | undefine
     ),
     gaps === undefined ? h('p', { class: 'faint' }, 'Looking for the gaps …') : gapList(gaps, listAll),
     h('button', { type: 'button', class: 'more', 'data-chart': true }, 'Show this day in the chart'),
+    seriesLink(coin.coinId, coverage.timeframe),
   )
 }
 
@@ -64,5 +60,5 @@ const gapLine = ({ from, to, candles, cause }: Gap): HTMLElement =>
   h(
     'li',
     {},
-    `${Date.parse(to) - Date.parse(from) === dayMs ? 'the whole day' : `${from.slice(11, 16)} – ${to.slice(11, 16)}`} · ${count(candles)} ${candles === 1 ? 'candle' : 'candles'} · ${causes[cause] ?? cause.replaceAll('-', ' ')}`,
+    `${Date.parse(to) - Date.parse(from) === dayMs ? 'the whole day' : `${from.slice(11, 16)} – ${to.slice(11, 16)}`} · ${count(candles)} ${candles === 1 ? 'candle' : 'candles'} · ${causeText(cause)}`,
   )
