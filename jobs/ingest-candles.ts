@@ -19,6 +19,7 @@ import type { Series } from '../src/store/coverage.ts'
 import { unplacedFault } from '../src/store/partitions/leave-out.ts'
 import { noteOutcome } from '../src/store/runs.ts'
 import { databaseOf } from '../src/store/transaction.ts'
+import { backfillCandles } from './backfill-candles.ts'
 
 const payload = z.strictObject({ source: anySourceId, timeframe: z.enum(timeframes) })
 
@@ -159,7 +160,7 @@ async function ingestMarket(
   if (older.length === 0) return
   // More than a page is history: it must not hold up the next tick. Asked for only once the market has answered.
   const chunks = chunksOf({ series, symbol, missing: older }, settings.candles.chunk, 'on-grid')
-  await context.enqueue('backfill-candles', chunks)
+  await context.enqueue(backfillCandles, chunks)
 }
 
 /**

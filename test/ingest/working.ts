@@ -64,8 +64,8 @@ export async function startWorking(pool: Pool, options: WorkingOptions = {}): Pr
     http,
     partitions: new Map(),
     seriesRanges: new SeriesRanges(),
-    enqueue: async (jobName, payloads) => {
-      enqueued.push({ jobName, payloads })
+    enqueue: async ({ name }, payloads) => {
+      enqueued.push({ jobName: name, payloads: payloads as readonly object[] })
       return payloads.map(() => randomUUID())
     },
     signal: signal ?? new AbortController().signal,
