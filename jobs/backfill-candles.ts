@@ -4,8 +4,9 @@ import {
   type FilledFromFile,
   fillFromArchive,
 } from '../src/ingest/archive/fill-from-archive.ts'
+import { addFilled, type Filled, nothingFilled } from '../src/ingest/candle-writer.ts'
 import { countRequests, type RequestCount } from '../src/ingest/counted-requests.ts'
-import { addFilled, type Filled, fillRanges, nothingFilled } from '../src/ingest/fill-range.ts'
+import { fillRanges } from '../src/ingest/fill-range.ts'
 import { subtractAll } from '../src/ingest/gaps/causes.ts'
 import { listedPart } from '../src/ingest/kept-history.ts'
 import { candleSource } from '../src/ingest/markets.ts'

@@ -1,10 +1,9 @@
 import { z } from 'zod'
 import { concernsAll, Fault, PartlyFailed } from '../src/fault.ts'
 import { chunksOf } from '../src/ingest/backfill/plan.ts'
-import { type CheckedPage, checkedPages } from '../src/ingest/fill-range.ts'
-import { Gathering, withoutWaiting } from '../src/ingest/gathering.ts'
+import { CandleWriter, type Filled } from '../src/ingest/candle-writer.ts'
+import { checkedPages } from '../src/ingest/fill-range.ts'
 import { keptHistory } from '../src/ingest/kept-history.ts'
-import { loadPages } from '../src/ingest/load-pages.ts'
 import { type CandleMarket, candleMarketOf, sourcesInUse } from '../src/ingest/markets.ts'
 import { MarketsFailed } from '../src/ingest/markets-failed.ts'
 import { earlier, later, second } from '../src/market/instant.ts'
@@ -14,13 +13,13 @@ import { defineJob } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
 import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
 import { candlesPerPage } from '../src/sources/source.ts'
-import { type Accounting, addAccounting, nothingReceived } from '../src/store/candles.ts'
 import { listCoins } from '../src/store/coins.ts'
 import { keyOf, nothingUnresolved, readUnresolved, type Unresolved } from '../src/store/coverage/series.ts'
 import type { Series } from '../src/store/coverage.ts'
-import { type Unplaced, unplacedFault } from '../src/store/partitions/leave-out.ts'
+import { unplacedFault } from '../src/store/partitions/leave-out.ts'
 import { noteOutcome } from '../src/store/runs.ts'
 import { databaseOf } from '../src/store/transaction.ts'
+import { backfillCandles } from './backfill-candles.ts'
 
 const payload = z.strictObject({ source: anySourceId, timeframe: z.enum(timeframes) })
 
@@ -66,45 +65,7 @@ export function patternAfterClose(timeframe: Timeframe, delayMs: number): string
   return `${seconds} 0 ${hours === 1 ? '*' : hours === 24 ? '0' : `*/${hours}`} * * *`
 }
 
-type Total = Accounting & { requests: number; roundedValues: number }
-
-/** What the markets of one tick come to. Their answers are written together as they come. */
-class Tick {
-  readonly #context: Context
-  readonly #gathering = new Gathering()
-  readonly #unplaced: Unplaced[] = []
-  #total: Total = { ...nothingReceived, requests: 0, roundedValues: 0 }
-
-  constructor(context: Context) {
-    this.#context = context
-  }
-
-  async take({ batch, requests, roundedValues }: CheckedPage): Promise<void> {
-    const { steadyClock } = this.#context
-    this.#total.requests += requests
-    this.#total.roundedValues += roundedValues
-    this.#gathering.add(batch, steadyClock.now())
-    if (this.#gathering.isEnough(steadyClock.now())) await this.write()
-  }
-
-  async end(): Promise<Total> {
-    await this.write()
-    return this.#total
-  }
-
-  /** Why some candles are not stored; undefined where all are. */
-  get unplaced(): Fault | undefined {
-    return unplacedFault(this.#unplaced, 'candle')
-  }
-
-  /** Writes what has come since it last was enough. */
-  async write(): Promise<void> {
-    if (this.#gathering.isEmpty()) return
-    const { accounting, unplaced } = await loadPages(this.#context, this.#gathering.take())
-    this.#total = { ...this.#total, ...addAccounting(this.#total, accounting) }
-    this.#unplaced.push(...unplaced)
-  }
-}
+type Total = Omit<Filled, 'ignored'>
 
 async function ingestAll(
   context: Context,
@@ -113,11 +74,12 @@ async function ingestAll(
 ): Promise<Total> {
   const waiting = await findWork(context, markets, timeframe)
   const failures: { coinId: string; fault: Fault }[] = []
-  const tick = new Tick(context)
+  // Answers of all markets are written together.
+  const writer = new CandleWriter(context)
   const work = async () => {
     for (let market = waiting.shift(); market; market = waiting.shift()) {
       try {
-        await ingestMarket(context, tick, market)
+        await ingestMarket(context, writer, market)
       } catch (error) {
         // One market's trouble is its own; the source's, or ours, is everybody's.
         if (!(error instanceof Fault) || concernsAll(error)) {
@@ -132,9 +94,10 @@ async function ingestAll(
     Array.from({ length: context.settings.candles.parallelMarkets }, work),
   )
   // Only now: a job must not end while a part of it goes on, and what has come is kept whatever became of the rest.
-  const total = await tick.end()
+  await writer.write()
+  const { ignored: _ignored, ...total } = writer.filled
   const broken = ends.find((end) => end.status === 'rejected')
-  const { unplaced } = tick
+  const unplaced = unplacedFault(writer.unplaced, 'candle')
   if (!broken && failures.length === 0 && !unplaced) return total
   const faults = failures.map(({ fault }) => fault)
   const named = failures.map(({ coinId, fault }) => ({ coinId, error: fault.message }))
@@ -183,7 +146,7 @@ async function findWork(
 
 async function ingestMarket(
   context: Context,
-  tick: Tick,
+  writer: CandleWriter,
   { series, market: { source, symbol }, wanted, unresolved }: MarketWork,
 ): Promise<void> {
   const { settings } = context
@@ -193,12 +156,11 @@ async function ingestMarket(
     recheck: settings.candles.recheck,
   })
   const pages = checkedPages(context, { series, source, symbol, range: recent, lane: 'live' })
-  const answers = withoutWaiting(pages, settings.candles.pageTimeout, () => tick.write())
-  for await (const page of answers) await tick.take(page)
+  await writer.takeAll(pages, settings.candles.pageTimeout)
   if (older.length === 0) return
   // More than a page is history: it must not hold up the next tick. Asked for only once the market has answered.
   const chunks = chunksOf({ series, symbol, missing: older }, settings.candles.chunk, 'on-grid')
-  await context.enqueue('backfill-candles', chunks)
+  await context.enqueue(backfillCandles, chunks)
 }
 
 /**

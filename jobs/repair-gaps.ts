@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { concernsAll, Fault, PartlyFailed } from '../src/fault.ts'
 import { chunksOf } from '../src/ingest/backfill/plan.ts'
-import { addFilled, type Filled, fillRange, nothingFilled } from '../src/ingest/fill-range.ts'
+import { addFilled, type Filled, nothingFilled } from '../src/ingest/candle-writer.ts'
+import { fillRange } from '../src/ingest/fill-range.ts'
 import { subtractAll } from '../src/ingest/gaps/causes.ts'
 import { planRepair, type RepairPlan, takeTurns } from '../src/ingest/gaps/repair-plan.ts'
 import { keptHistory, lastingHistory } from '../src/ingest/kept-history.ts'
@@ -12,13 +13,14 @@ import type { AlignedRange } from '../src/market/range.ts'
 import { plusCandles, type Timeframe, timeframes } from '../src/market/timeframe.ts'
 import { defineJob, type Outcome } from '../src/queue/job.ts'
 import type { Context } from '../src/runtime/context.ts'
-import { anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
+import { type AnySourceId, anySourceId, queueOfSource } from '../src/settings/source-ids.ts'
 import { candlesPerPage } from '../src/sources/source.ts'
 import { type Coin, listCoins } from '../src/store/coins.ts'
 import { keyOf, nothingUnresolved, readUnresolved, type Unresolved } from '../src/store/coverage/series.ts'
 import type { Series } from '../src/store/coverage.ts'
 import { readDiscarded } from '../src/store/quarantine.ts'
 import { type Database, databaseOf } from '../src/store/transaction.ts'
+import { backfillCandles } from './backfill-candles.ts'
 
 /** A run asks for no more, so that it ends before the next begins even on a slow source; the rest waits an hour. */
 const mostRequests = 200
@@ -49,7 +51,7 @@ export const repairGaps = defineJob({
     )
     if (chunks.length > 0) {
       await context.enqueue(
-        'backfill-candles',
+        backfillCandles,
         chunks.map((chunk) => ({ ...chunk, lane: 'repair' as const })),
       )
     }
@@ -72,7 +74,7 @@ const sourcesOf = (coins: readonly Coin[]) => [
 
 type Repair = Readonly<{ series: Series; market: CandleMarket; plan: RepairPlan }>
 
-async function planAll({ pool, settings, clock }: Context, source: string): Promise<Repair[]> {
+async function planAll({ pool, settings, clock }: Context, source: AnySourceId): Promise<Repair[]> {
   const db = databaseOf(pool)
   const now = clock.now()
   const tracked = (await listCoins(db))

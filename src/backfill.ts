@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { backfillCandles } from '../jobs/backfill-candles.ts'
 import { commandLine } from './command-line.ts'
 import { Aborted, Misconfigured } from './fault.ts'
 import type { Fleet } from './fleet.ts'
@@ -37,7 +38,7 @@ export async function enqueueBackfill(
       )
     }
   }
-  const ids = await context.enqueue('backfill-candles', chunks)
+  const ids = await context.enqueue(backfillCandles, chunks)
   const now = context.clock.now()
   return chunks.map((chunk, index) => ({
     id: ids[index] ?? '',
@@ -136,7 +137,7 @@ async function followRuns(
     const lost = waiting.filter(({ id }) => !givenUp.has(id))
     // Jobs that are there stay as they are; one that the queue has lost comes back.
     await context.enqueue(
-      'backfill-candles',
+      backfillCandles,
       lost.map(({ chunk }) => chunk),
     )
     movedAt = steadyClock.now()

@@ -91,7 +91,7 @@ export async function openFleet(
     http: counting.http(http),
     partitions: new Map(),
     seriesRanges: new SeriesRanges(),
-    enqueue: (name, payloads) => enqueue(engine, jobNamed(name), payloads),
+    enqueue: ({ name }, payloads) => enqueue(engine, jobNamed(name), payloads),
   }
   return {
     engine,

@@ -6,7 +6,8 @@ import type { Series } from '../store/coverage.ts'
 import type { AskedByCommand } from '../store/runs/provenance.ts'
 import { finishRun, startRun } from '../store/runs.ts'
 import { databaseOf } from '../store/transaction.ts'
-import { addFilled, type FillDeps, type Filled, fillRange, nothingFilled } from './fill-range.ts'
+import { addFilled, type Filled, nothingFilled } from './candle-writer.ts'
+import { type FillDeps, fillRange } from './fill-range.ts'
 import { type RetryPolicy, withRetries } from './retry-policy.ts'
 
 /** Open times of one market, ascending, to be asked for whatever the ledger says of them. */

@@ -7,12 +7,11 @@ import type { Context } from '../runtime/context.ts'
 import { inSpan } from '../runtime/trace.ts'
 import type { CandleProvider } from '../sources/source.ts'
 import { walkCandles } from '../sources/walk.ts'
-import { type Accounting, addAccounting, type CandleBatch, nothingReceived } from '../store/candles.ts'
+import type { CandleBatch } from '../store/candles.ts'
 import type { Series } from '../store/coverage.ts'
-import { throwIfUnplaced, type Unplaced } from '../store/partitions/leave-out.ts'
-import { Gathering, withoutWaiting } from './gathering.ts'
+import { throwIfUnplaced } from '../store/partitions/leave-out.ts'
+import { CandleWriter, type CheckedPage, type Filled } from './candle-writer.ts'
 import { finalBefore } from './kept-history.ts'
-import { loadPages } from './load-pages.ts'
 import { prepareRows } from './prepare-rows.ts'
 
 /** A stretch of one series to be brought in from its source. */
@@ -26,17 +25,6 @@ export type Filling = Readonly<{
   /** Told after each commit how many candles have been dealt with, and what that came to. */
   onProgress?: (candles: number, filled: Filled) => Promise<void> | void
 }>
-
-export type Filled = Accounting & Readonly<{ requests: number; ignored: number; roundedValues: number }>
-
-export const nothingFilled: Filled = { ...nothingReceived, requests: 0, ignored: 0, roundedValues: 0 }
-
-export const addFilled = (a: Filled, b: Filled): Filled => ({
-  ...addAccounting(a, b),
-  requests: a.requests + b.requests,
-  ignored: a.ignored + b.ignored,
-  roundedValues: a.roundedValues + b.roundedValues,
-})
 
 export type FillDeps = Readonly<{ http: HttpClient }> &
   Pick<Context, 'pool' | 'clock' | 'steadyClock' | 'settings' | 'signal' | 'runId' | 'partitions'>
@@ -54,39 +42,26 @@ export const fillRange = (deps: FillDeps, { range, ...filling }: Filling): Promi
  * end, as Misconfigured or Unavailable.
  */
 export async function fillRanges(deps: FillDeps, filling: Fillings): Promise<Filled> {
-  const gathering = new Gathering()
-  let filled = nothingFilled
-  let pending = nothingFilled
-  let unplaced: readonly Unplaced[] = []
-  let reached = 0
-  const commit = async () => {
-    if (gathering.isEmpty()) return
-    const loaded = await loadPages(deps, gathering.take())
-    filled = addFilled(filled, { ...pending, ...loaded.accounting })
-    unplaced = [...unplaced, ...loaded.unplaced]
-    pending = nothingFilled
-    await filling.onProgress?.(reached, filled)
-  }
+  const writer = new CandleWriter<PassedPage>(deps, (pages, filled) =>
+    filling.onProgress?.(pages.at(-1)?.passed ?? 0, filled),
+  )
   try {
-    const pages = withoutWaiting(pagesOfAll(deps, filling), deps.settings.candles.pageTimeout, commit)
-    for await (const { batch, passed, ...counts } of pages) {
-      gathering.add(batch, deps.steadyClock.now())
-      pending = addFilled(pending, { ...nothingFilled, ...counts })
-      reached = passed
-      if (gathering.isEnough(deps.steadyClock.now())) await commit()
-    }
+    await writer.takeAll(pagesOfAll(deps, filling), deps.settings.candles.pageTimeout)
   } finally {
-    await commit()
+    await writer.write()
   }
-  throwIfUnplaced(unplaced, 'candle')
-  return filled
+  throwIfUnplaced(writer.unplaced, 'candle')
+  return writer.filled
 }
 
-/** The pages of one range after the other, each with how many candles lie before its end. */
+/** A page, and how many candles of all ranges lie before its end. */
+type PassedPage = CheckedPage & Readonly<{ passed: number }>
+
+/** The pages of one range after the other. */
 async function* pagesOfAll(
   deps: FillDeps,
   { ranges, ...filling }: Fillings,
-): AsyncGenerator<CheckedPage & Readonly<{ passed: number }>, void> {
+): AsyncGenerator<PassedPage, void> {
   const { timeframe } = filling.series
   let before = 0
   for (const range of ranges) {
@@ -97,10 +72,6 @@ async function* pagesOfAll(
     before += candleCount(range, timeframe)
   }
 }
-
-/** One page, ready to be written, and what it took. */
-export type CheckedPage = Readonly<{ batch: CandleBatch }> &
-  Pick<Filled, 'requests' | 'ignored' | 'roundedValues'>
 
 /** Asks for a range page by page, and checks what comes. */
 export async function* checkedPages(

@@ -2,6 +2,7 @@ import type { Pool } from 'pg'
 import { earlier, type Instant, later, plus } from '../market/instant.ts'
 import { type AlignedRange, alignTo, candleCount, intersect, type Range, subtract } from '../market/range.ts'
 import { type AlignedInstant, floorTo, type Timeframe } from '../market/timeframe.ts'
+import type { AnySourceId } from '../settings/source-ids.ts'
 import type { Settings } from '../settings.ts'
 import { type Coin, listCoins } from '../store/coins.ts'
 import { readSharedSilence } from '../store/coverage/series.ts'
@@ -27,7 +28,7 @@ import { readPastRetention } from './past-retention.ts'
 export type Gap = Readonly<{
   coinId: string
   timeframe: Timeframe
-  source: string
+  source: AnySourceId
   range: AlignedRange
   candles: number
   cause: GapCause

@@ -6,6 +6,7 @@ import { type Clock, steadyClock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import { reasonOf, type WaitPolicy, whenAnswering } from '../runtime/when-answering.ts'
 import { within } from '../runtime/within.ts'
+import type { QueueName } from '../settings/source-ids.ts'
 import { connectionErrors } from './connection-errors.ts'
 import { defaultJobOptions } from './job-options.ts'
 import { lockDurationMs, stalledIntervalMs } from './locks.ts'
@@ -45,7 +46,7 @@ export type Engine = Readonly<{
   /** Aborts when `close` is called. */
   closing: AbortSignal
   /** The queue of that name, opened when first asked for. Throws InvalidInput for a name that cannot be one. */
-  queue(name: string): EngineQueue
+  queue<Name extends string>(name: QueueName<Name>): EngineQueue
   /** Starts taking jobs from a queue. Throws Unavailable when the store does not answer in time. */
   openWorker(name: string, processor: EngineProcessor, options: WorkerOptions): Promise<RunningWorker>
   /** The connection to Redis that the request budget shares; undefined where the queues live in PostgreSQL. */

@@ -1,3 +1,4 @@
+import type { QueueName } from '../settings/source-ids.ts'
 import type { Engine } from './engine.ts'
 
 /** How much stands in a queue. `waiting` has no priority, `prioritized` has one; both also while paused. */
@@ -13,8 +14,10 @@ export type QueueCounts = Readonly<{
 }>
 
 /** The counts of each queue, in the order of the names. */
-export const queueOverview = (engine: Engine, names: readonly string[]): Promise<QueueCounts[]> =>
-  Promise.all(names.map((name) => countQueue(engine, name)))
+export const queueOverview = <Name extends string>(
+  engine: Engine,
+  names: readonly QueueName<Name>[],
+): Promise<QueueCounts[]> => Promise.all(names.map((name) => countQueue(engine, name)))
 
 async function countQueue(engine: Engine, name: string): Promise<QueueCounts> {
   const queue = engine.queue(name)

@@ -1,4 +1,5 @@
 import { type Instant, second } from '../market/instant.ts'
+import type { QueueName } from '../settings/source-ids.ts'
 import type { Engine } from './engine.ts'
 import { heartbeat } from './heartbeat.ts'
 import { heartbeatSchedule } from './schedule.ts'
@@ -10,9 +11,9 @@ export type IdleQueue = Readonly<{ queue: string; lateMs: number }>
 const timeoutMs = 30 * second
 
 /** Of these queues, those that are not paused and in which no heartbeat ends: a worker ends one every few seconds. */
-export async function idleQueues(
+export async function idleQueues<Name extends string>(
   engine: Engine,
-  queues: readonly string[],
+  queues: readonly QueueName<Name>[],
   now: Instant,
 ): Promise<IdleQueue[]> {
   const checked = await Promise.all(
@@ -32,7 +33,10 @@ export async function idleQueues(
 }
 
 /** The names of the queues that are paused. */
-export async function pausedQueues(engine: Engine, queues: readonly string[]): Promise<ReadonlySet<string>> {
+export async function pausedQueues<Name extends string>(
+  engine: Engine,
+  queues: readonly QueueName<Name>[],
+): Promise<ReadonlySet<string>> {
   const paused = await Promise.all(queues.map((name) => engine.queue(name).isPaused()))
   return new Set(queues.filter((_name, place) => paused[place]))
 }

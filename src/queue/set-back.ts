@@ -1,4 +1,5 @@
 import { type Instant, plus, second } from '../market/instant.ts'
+import type { QueueName } from '../settings/source-ids.ts'
 import type { Engine, EngineJob, EngineQueue } from './engine.ts'
 
 /** What was found in the queues that lies in the future: it was written while the clock was ahead. */
@@ -13,7 +14,11 @@ const pageSize = 200
  * Jobs that were put off while the clock was ahead are due now; finished ones would be in the way of the runs whose time they
  * bear; and a lock of a worker that is gone ends as if it had been taken now. The schedules are another's.
  */
-export async function healSetBack(engine: Engine, queues: readonly string[], now: Instant): Promise<SetBack> {
+export async function healSetBack<Name extends string>(
+  engine: Engine,
+  queues: readonly QueueName<Name>[],
+  now: Instant,
+): Promise<SetBack> {
   let [promoted, removed, unlocked] = [0, 0, 0]
   for (const name of queues) {
     const queue = engine.queue(name)

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import type { z } from 'zod'
 import type { Downloader } from '../http/download.ts'
 import type { HttpClient } from '../http/request.ts'
 import type { Settings } from '../settings.ts'
@@ -7,8 +8,11 @@ import type { Clock } from './clock.ts'
 import type { Log } from './log.ts'
 import type { SeriesRanges } from './series-ranges.ts'
 
-/** Puts work of another job into its queue, by the job's name; returns the queue's ids. */
-type Enqueue = (jobName: string, payloads: readonly object[]) => Promise<string[]>
+/** What a job is put into its queue by: the layer of jobs lies above. */
+type Enqueued<P> = Readonly<{ name: string; payload: z.ZodType<P> }>
+
+/** Puts work of another job into its queue; returns the queue's ids. */
+type Enqueue = <P>(job: Enqueued<P>, payloads: readonly NoInfer<P>[]) => Promise<string[]>
 
 /** All that a job may reach. */
 export type Context = Readonly<{

@@ -34,5 +34,8 @@ export const anySourceId = z.union([
 /** The queue that a source's work waits in. No name of a queue holds a colon. */
 export const queueOfSource = (id: string): string => id.replaceAll(':', '-')
 
+/** Any text but the id of a source, which is passed through `queueOfSource` first. */
+export type QueueName<Name extends string> = Name extends CcxtSourceId ? never : Name
+
 export const isCcxtSourceId = (text: string): text is CcxtSourceId =>
   text.startsWith('ccxt:') && anySourceId.safeParse(text).success

@@ -4,8 +4,8 @@ import { earlier, type Instant, later, minute, plus, second, toInstant, toIso } 
 import { timeframeMs, timeframes } from '../market/timeframe.ts'
 import type { Engine, EngineQueue } from '../queue/engine.ts'
 import type { QueueCounts } from '../queue/overview.ts'
+import { anySourceId } from '../settings/source-ids.ts'
 import { archiveKinds } from '../sources/binance-archive.ts'
-import { isSourceId } from '../sources/catalog.ts'
 import { readBackfillWork } from '../store/runs/backfill-work.ts'
 import type { Database } from '../store/transaction.ts'
 
@@ -35,7 +35,7 @@ const enqueuingMs = 30 * second
 
 // Whatever the job of that day wrote: what is not as expected is left out.
 const payload = z.object({
-  source: z.string().refine(isSourceId),
+  source: anySourceId,
   symbol: z.string(),
   coinId: z.string(),
   timeframe: z.enum(timeframes),

@@ -3,6 +3,7 @@ import { candleMarketOf } from '../ingest/markets.ts'
 import { type Instant, plus, second, toIso } from '../market/instant.ts'
 import { type AlignedRange, candleCount } from '../market/range.ts'
 import { type Timeframe, timeframeMs, timeframes } from '../market/timeframe.ts'
+import type { AnySourceId } from '../settings/source-ids.ts'
 import type { Settings } from '../settings.ts'
 import type { Coin } from '../store/coins.ts'
 import { keyOf, readSeriesCoverage, type SeriesCoverage } from '../store/coverage/series.ts'
@@ -16,7 +17,7 @@ export type SeriesStatus = Readonly<{
   coinId: string
   /** Of the coin, for people: `BTC`. */
   symbol: string
-  source: string
+  source: AnySourceId
   /** In the source's spelling: `BTCUSDT`. */
   market: string
   timeframe: Timeframe
@@ -36,7 +37,7 @@ export type SeriesStatus = Readonly<{
 
 type Tracked = Readonly<{
   coin: Coin
-  source: string
+  source: AnySourceId
   market: string
   timeframe: Timeframe
   wanted: AlignedRange

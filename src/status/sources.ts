@@ -6,6 +6,7 @@ import { timeframeMs } from '../market/timeframe.ts'
 import { counted } from '../metrics/counted.ts'
 import type { Engine, EngineQueue } from '../queue/engine.ts'
 import { type QueueCounts, queueOverview } from '../queue/overview.ts'
+import { queueOfSource } from '../settings/source-ids.ts'
 import type { Settings } from '../settings.ts'
 import { isSourceId, sources } from '../sources/catalog.ts'
 import { listCoins } from '../store/coins.ts'
@@ -54,7 +55,7 @@ export async function readSources({ settings, pool, engine }: Deps, now: Instant
   const [series, counts, queues] = await Promise.all([
     readSeries(db, settings, coins, now),
     readFleetCounters(db),
-    queueOverview(engine, names),
+    queueOverview(engine, names.map(queueOfSource)),
   ])
   const [running, backfills] = await Promise.all([
     readRunning(engine, queues),
@@ -78,7 +79,7 @@ export async function readSources({ settings, pool, engine }: Deps, now: Instant
       missingCandles: own.reduce((sum, { missingCandles }) => sum + missingCandles, 0),
       wantedCandles: own.reduce((sum, { wantedCandles }) => sum + wantedCandles, 0),
       backfill: backfills[place] ?? null,
-      running: running.get(source) ?? [],
+      running: running.get(queueOfSource(source)) ?? [],
     }
   })
 }

@@ -2,12 +2,13 @@ import { sql } from 'drizzle-orm'
 import { day, type Instant, plus, toIso } from '../market/instant.ts'
 import { type AlignedRange, toAlignedRange, union } from '../market/range.ts'
 import { type AlignedInstant, floorTo, type Timeframe, toAligned } from '../market/timeframe.ts'
+import type { AnySourceId } from '../settings/source-ids.ts'
 import { fromMs, multirangeText, type RangeRow, toRange } from './coverage/multirange.ts'
 import { takeLocks } from './locks.ts'
 import type { Database } from './transaction.ts'
 
 /** The candles of one coin in one timeframe, as one source gives them. */
-export type Series = Readonly<{ coinId: string; timeframe: Timeframe; source: string }>
+export type Series = Readonly<{ coinId: string; timeframe: Timeframe; source: AnySourceId }>
 
 /**
  * What is known of a stretch of a series. `stored`: in the table. `no-trades`: the source answered, and has no
@@ -27,7 +28,7 @@ export type PendingState = (typeof pendingStates)[number]
 /** How old a candle is, counted from its close, when its absence is looked at once more, in milliseconds. */
 export const recheckAgeMs = { 'recheck-after-day': day, 'recheck-after-month': 30 * day } as const
 
-export type CoverageRange = Readonly<{ range: AlignedRange; state: CoverageState; source: string }>
+export type CoverageRange = Readonly<{ range: AlignedRange; state: CoverageState; source: AnySourceId }>
 
 /** Everything known of the series inside the range, whichever source it came from, ascending. */
 export async function readCoverage(
@@ -35,7 +36,7 @@ export async function readCoverage(
   { coinId, timeframe }: Omit<Series, 'source'>,
   within: AlignedRange,
 ): Promise<CoverageRange[]> {
-  const { rows } = await db.execute<RangeRow & { state: CoverageState; source: string }>(sql`
+  const { rows } = await db.execute<RangeRow & { state: CoverageState; source: AnySourceId }>(sql`
     select state, source, extract(epoch from lower(part)) * 1000 as from_ms, extract(epoch from upper(part)) * 1000 as to_ms
     from candle_coverage, unnest(ranges * tsmultirange(tsrange(${toIso(within.from)}::timestamp, ${toIso(within.to)}::timestamp))) as part
     where coin_id = ${coinId} and timeframe = ${timeframe} and state in ${coverageStates}

@@ -5,6 +5,7 @@ import { type Instant, second, toIso } from '../market/instant.ts'
 import { fittingName } from '../market/name.ts'
 import type { AlignedRange, Range } from '../market/range.ts'
 import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
+import type { AnySourceId } from '../settings/source-ids.ts'
 import { fromMs, type JsonRanges, rangesJson, toAlignedRanges } from './coverage/multirange.ts'
 import { entryOfRows } from './maintenance-audit.ts'
 import { orCountAgain, rejectedAlike } from './quarantine/repeated-rejections.ts'
@@ -64,7 +65,7 @@ export type Resolution = 'loaded' | 'withdrawn' | 'discarded' | 'accepted' | 'su
 /** One rejected row; undefined is what it did not tell, and `settled` until it is. */
 export type QuarantinedRow = Readonly<{
   id: string
-  source: string
+  source: AnySourceId
   market: string
   coinId: string | undefined
   timeframe: string | undefined
@@ -139,7 +140,7 @@ export const findQuarantined = (db: Database, idBeginning: string): Promise<Quar
 async function readRows(db: Database, condition: SQL): Promise<QuarantinedRow[]> {
   const { rows } = await db.execute<{
     id: string
-    source: string
+    source: AnySourceId
     market: string
     coin_id: string | null
     timeframe: string | null

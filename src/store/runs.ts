@@ -3,6 +3,7 @@ import { and, desc, eq, gte, inArray, isNull, or, sql } from 'drizzle-orm'
 import { ingestRuns } from '../../drizzle/schema/ingest.ts'
 import { type Instant, toIso } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
+import type { QueueName } from '../settings/source-ids.ts'
 import { fromMs } from './coverage/multirange.ts'
 import { recordingFailure } from './runs/failing-jobs.ts'
 import { type Database, withFaults } from './transaction.ts'
@@ -118,10 +119,10 @@ export async function runsSince(
 }
 
 /** The runs of a job in these queues that began at `since` or later, whatever they worked on, oldest first. */
-export async function runsOfJob(
+export async function runsOfJob<Name extends string>(
   db: Database,
   job: string,
-  queues: readonly string[],
+  queues: readonly QueueName<Name>[],
   since: Instant,
 ): Promise<Run[]> {
   if (queues.length === 0) return []
@@ -145,9 +146,9 @@ export async function noteOutcome(db: Database, id: string, outcome: unknown): P
 export type OtherWork = Readonly<{ requests: number; backfills: number }>
 
 /** The other work of each queue that has begun since then; queues without any are left out. */
-export async function readOtherWork(
+export async function readOtherWork<Name extends string>(
   db: Database,
-  queues: readonly string[],
+  queues: readonly QueueName<Name>[],
   since: Instant,
 ): Promise<Map<string, OtherWork>> {
   if (queues.length === 0) return new Map()

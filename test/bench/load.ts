@@ -5,11 +5,10 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Gathering } from '../../src/ingest/gathering.ts'
-import { loadPages } from '../../src/ingest/load-pages.ts'
+import { CandleWriter } from '../../src/ingest/candle-writer.ts'
 import { prepareRows } from '../../src/ingest/prepare-rows.ts'
 import type { CandleRow } from '../../src/market/candle.ts'
-import { second, toIso } from '../../src/market/instant.ts'
+import { minute, second, toIso } from '../../src/market/instant.ts'
 import { binance } from '../../src/sources/binance.ts'
 import { type Accounting, addAccounting, type CandleBatch, nothingReceived } from '../../src/store/candles.ts'
 import { plus } from '../support/at.ts'
@@ -36,19 +35,17 @@ export async function loadAll(stage: Stage, pages: readonly RawPage[]): Promise<
 }
 
 async function loadSome({ deps }: Stage, pages: readonly RawPage[]): Promise<Accounting> {
-  const gathering = new Gathering()
-  let total = nothingReceived
-  const write = async () => {
-    total = addAccounting(total, (await loadPages(deps, gathering.take())).accounting)
+  const writer = new CandleWriter({ ...deps, steadyClock: deps.clock })
+  async function* arriving() {
+    for (const page of pages) {
+      // Over a network each answer comes in a turn of its own, and what others have under way goes on between two.
+      await nextTurn()
+      yield { batch: readPage(page), requests: 1, ignored: 0, roundedValues: 0 }
+    }
   }
-  for (const page of pages) {
-    // Over a network each answer comes in a turn of its own, and what others have under way goes on between two.
-    await nextTurn()
-    gathering.add(readPage(page), deps.clock.now())
-    if (gathering.isEnough(deps.clock.now())) await write()
-  }
-  if (!gathering.isEmpty()) await write()
-  return total
+  await writer.takeAll(arriving(), minute)
+  await writer.write()
+  return writer.filled
 }
 
 const arrivalOf = ({ range }: RawPage) => plus(range.to, second)

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import { expect, test } from 'vitest'
 import { toInstant } from '../../src/market/instant.ts'
-import { eventually } from './support/eventually.ts'
+import { eventually } from '../support/eventually.ts'
 import { differences, openSite, servedLines, storedLines } from './support/site.ts'
 
 const waitingForLocks = async (pool: Pool): Promise<number> =>

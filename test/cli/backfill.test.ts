@@ -6,7 +6,7 @@ import type { Timeframe } from '../../src/market/timeframe.ts'
 import type { FaultPlan } from '../../src/replay/faults.ts'
 import { proxyTo } from '../queue/proxy.ts'
 import { engines } from '../support/database.ts'
-import { eventually } from './support/eventually.ts'
+import { eventually } from '../support/eventually.ts'
 import {
   countAt,
   differences,

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { openSite, storedLines } from './support/site.ts'
 
 const backfill = 'backfill bitcoin ethereum --timeframe 1h --from 2024-03-01 --to 2024-03-03 --force'
@@ -43,7 +44,7 @@ test.concurrent('a reader that leaves early ends the export without an error', a
   await using site = await openSite()
   await site.run('backfill bitcoin --timeframe 1m --from 2024-03-01 --to 2024-03-21 --force')
   const running = site.start('export bitcoin --timeframe 1m --out -')
-  await expect.poll(() => running.stdout().length).toBeGreaterThan(0)
+  await eventually(() => running.stdout().length > 0, true)
   running.closeOutput()
   const { code, stderr, stdout } = await running.ended
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })

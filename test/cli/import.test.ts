@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { hour } from '../../src/market/instant.ts'
 import { aFile, binanceLines, first, hours } from '../files/importing.ts'
+import { eventually } from '../support/eventually.ts'
 import { openSite, type Site, storedLines } from './support/site.ts'
 
 const candles = hours(30)
@@ -108,7 +109,7 @@ test.concurrent('an import that is killed and run again stores the same rows as 
   )
   const command = `import ${file} --coin ethereum --timeframe 1h --force`
   const running = site.start(command)
-  await expect.poll(() => running.stderr(), { timeout: 60_000 }).toMatch(/20,000 of 45,000 rows/)
+  await eventually(() => running.stderr().includes('20,000 of 45,000 rows'), true)
   await running.stop('SIGKILL')
   const left = await stored(site)
   expect([20_000, 40_000, 45_000]).toContain(left.length)

@@ -5,9 +5,9 @@ import { encryptedColumns } from '../../src/encryption/encrypted-columns.ts'
 import { decrypt, encrypt } from '../../src/encryption/encrypted-value.ts'
 import { keyBytesOf, ringOf, ringVariable } from '../encryption/rings.ts'
 import { test as base, type TestDatabase } from '../support/database.ts'
+import { eventually } from '../support/eventually.ts'
 import { readEnvironment } from '../support/read-environment.ts'
 import { commandsIn } from './support/beacon.ts'
-import { eventually } from './support/eventually.ts'
 import type { EndedLine } from './support/line-runner.ts'
 
 const { email, displayName } = encryptedColumns

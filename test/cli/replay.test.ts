@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { eventually } from '../support/eventually.ts'
 import { commandsIn, type Running } from './support/beacon.ts'
-import { eventually } from './support/eventually.ts'
 
 /** The command, once it has said that it plays; ended with the test, however that ends. */
 async function startReplay(line: string): Promise<Running & AsyncDisposable> {

@@ -1,12 +1,19 @@
-import { readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
-import { eventually } from '../cli/support/eventually.ts'
 import { openSite, type Site } from '../cli/support/site.ts'
 import { engines, redisUrl } from '../support/database.ts'
+import { eventually } from '../support/eventually.ts'
 import { expectGracefulStop, getJson, untilReady } from './ready.ts'
 
-const sixCoins = readFileSync(new URL('../../config/demo.yaml', import.meta.url), 'utf8')
+// A short history, so that the backfills are soon over.
+const sixCoins = `
+track: [bitcoin, ethereum, dogecoin, shiba-inu, pepe, ripple]
+timeframes:
+  1m: { history: 2 hours }
+  5m: { history: 6 hours }
+  1h: { history: 2 days }
+  1d: { history: 6 days }
+`
 
 /** Neither a job of the start nor a backfill is under way or waits. */
 async function isIdle({ database: { pool } }: Site): Promise<boolean> {

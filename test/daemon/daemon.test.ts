@@ -8,7 +8,6 @@ import type { FaultPlan } from '../../src/replay/faults.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { openLog } from '../../src/runtime/log.ts'
 import { sources } from '../../src/sources/catalog.ts'
-import { eventually } from '../cli/support/eventually.ts'
 import {
   countAt,
   differences,
@@ -19,6 +18,7 @@ import {
   storedLines,
 } from '../cli/support/site.ts'
 import { engines } from '../support/database.ts'
+import { eventually } from '../support/eventually.ts'
 import { expectGracefulStop, getJson, untilReady } from './ready.ts'
 
 const symbols = { bitcoin: 'BTCUSDT', ethereum: 'ETHUSDT' }

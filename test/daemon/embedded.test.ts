@@ -10,8 +10,8 @@ import { findPostmaster } from '../../src/runtime/embedded/postmaster.ts'
 import { freePort } from '../../src/runtime/free-port.ts'
 import { Releases } from '../../src/runtime/release.ts'
 import { type Commands, commandsIn } from '../cli/support/beacon.ts'
-import { eventually } from '../cli/support/eventually.ts'
-import { differences, exchangeVariables, openFolder, servedLines } from '../cli/support/site.ts'
+import { differences, exchangeVariables, openFolder, servedLines, writeConfig } from '../cli/support/site.ts'
+import { eventually } from '../support/eventually.ts'
 import { eventsOf, expectGracefulStop, getJson, untilReady } from './ready.ts'
 
 /** A machine on which no database and no queue is configured. */
@@ -39,6 +39,8 @@ async function openBare(within = ''): Promise<Bare> {
   })
   const commands = commandsIn({
     ...exchangeVariables(exchange),
+    // A demo has a configuration of its own.
+    BEACON_CONFIG: await writeConfig(folder, 'track: [bitcoin]\ntimeframes: { 1m: { history: 2 hours } }\n'),
     BEACON_DATA_DIR: join(folder, 'data'),
     BEACON_HTTP_PORT: '0',
   })
@@ -46,20 +48,19 @@ async function openBare(within = ''): Promise<Bare> {
   return { ...commands, exchange, dataDir, server, [Symbol.asyncDispose]: () => releases.release() }
 }
 
-const status = z.object({
-  series: z.array(
-    z.object({
-      coinId: z.string(),
-      timeframe: z.string(),
-      lastOpenTime: z.string().nullable(),
-      missingCandles: z.number(),
-    }),
-  ),
-})
+/** What the path of a busy daemon answers; undefined as long as it answers with an error. */
+async function answerOf<T>(
+  url: string | undefined,
+  path: string,
+  shape: z.ZodType<T>,
+): Promise<T | undefined> {
+  const { status, body } = await getJson(url, path)
+  return status === 200 ? shape.parse(body) : undefined
+}
 
 /** How many coins have candles of every timeframe, with none of their history still to come. */
 async function countWhole(url: string | undefined): Promise<number> {
-  const { series } = status.parse((await getJson(url, '/api/status')).body)
+  const series = (await answerOf(url, '/api/status', shown))?.series ?? []
   const counts = ['1m', '1h', '1d'].map(
     (timeframe) =>
       series.filter(
@@ -71,16 +72,62 @@ async function countWhole(url: string | undefined): Promise<number> {
 
 const candlesAnswer = z.object({ candles: z.array(z.record(z.string(), z.string())) })
 
-test('the demo shows a fortnight of several coins, and leaves nothing', async () => {
-  await using bare = await openBare('demo')
-  const demo = bare.start('demo', {
-    DATABASE_URL: 'postgres://nobody@127.0.0.1:1/real',
-    REDIS_URL: 'redis://127.0.0.1:1',
-    BEACON_CONFIG: '/nowhere.yaml',
-  })
-  const url = await untilReady(demo)
-  await eventually(async () => (await countWhole(url)) >= 5, true)
+const shown = z.object({
+  overall: z.object({
+    findings: z.array(z.object({ key: z.string(), state: z.string(), message: z.string() })),
+  }),
+  bans: z.array(z.object({ kind: z.string() })).nullable(),
+  series: z.array(
+    z.object({
+      timeframe: z.string(),
+      lastOpenTime: z.string().nullable(),
+      missingCandles: z.number(),
+    }),
+  ),
+  runs: z.array(
+    z.object({
+      status: z.string(),
+      willRetry: z.boolean(),
+      counts: z.object({ revised: z.number().nullable(), quarantined: z.number().nullable() }),
+    }),
+  ),
+})
+const activity = z.object({
+  sources: z.array(z.object({ backfill: z.object({ doneCandles: z.number() }).nullable() })),
+})
 
+/** Waits until the page has shown everything that the demo is there for, and that nothing failed meanwhile. */
+async function expectDemoEvents(url: string | undefined): Promise<void> {
+  const seen = new Set<string>()
+  const wrong: unknown[] = []
+  const poll = async () => {
+    const status = await answerOf(url, '/api/status', shown)
+    const sources = (await answerOf(url, '/api/sources', activity))?.sources ?? []
+    if (sources.some(({ backfill }) => (backfill?.doneCandles ?? 0) > 0)) seen.add('backfill')
+    if (!status) return [...seen].toSorted()
+    const missing = status.series.reduce((sum, { missingCandles }) => sum + missingCandles, 0)
+    const loaded = seen.has('loaded')
+    if (missing === 0) seen.add(seen.has('hole') ? 'hole repaired' : 'loaded')
+    if (loaded && missing > 0) seen.add('hole')
+    if (status.bans?.some(({ kind }) => kind === 'slow-down')) seen.add('rate limit')
+    if (status.runs.some(({ counts }) => counts.revised)) seen.add('revision')
+    if (status.runs.some(({ counts }) => counts.quarantined)) seen.add('rejected row')
+    // A store that a busy machine keeps waiting is reported too, and is not of the demo's making.
+    const ofData = status.overall.findings.filter(({ key }) =>
+      /^(?:run|series|candles|prices|source)\./.test(key),
+    )
+    wrong.push(...ofData.filter(({ state }) => state === 'attention'))
+    wrong.push(...status.runs.filter((run) => run.status === 'failed' && !run.willRetry))
+    return [...seen].toSorted()
+  }
+  const all = ['backfill', 'hole', 'hole repaired', 'loaded', 'rate limit', 'rejected row', 'revision']
+  await eventually(poll, all, 170_000)
+  expect(wrong).toEqual([])
+}
+
+/** The candles of bitcoin that the demo shows are those of its exchange. */
+async function expectFortnight(bare: Bare, url: string | undefined): Promise<void> {
+  await eventually(async () => (await countWhole(url)) >= 5, true)
   const hours = 14 * 24 - 1
   const [shown] = await bare.runLines([
     {
@@ -98,6 +145,17 @@ test('the demo shows a fortnight of several coins, and leaves nothing', async ()
       served,
     ),
   ).toEqual([])
+}
+
+test.concurrent('the demo shows a fortnight of several coins, a backfill, a rate limit, a repaired hole, a rejected row and a revision, nothing fails, and nothing is left', async () => {
+  await using bare = await openBare('demo')
+  const demo = bare.start('demo', {
+    DATABASE_URL: 'postgres://nobody@127.0.0.1:1/real',
+    REDIS_URL: 'redis://127.0.0.1:1',
+    BEACON_CONFIG: '/nowhere.yaml',
+  })
+  const url = await untilReady(demo)
+  await Promise.all([expectDemoEvents(url), expectFortnight(bare, url)])
 
   // What it leaves for other terminals takes a command to its data and its exchange.
   const file = join(bare.dataDir, 'environment')
@@ -115,62 +173,13 @@ test('the demo shows a fortnight of several coins, and leaves nothing', async ()
   expect(bare.exchange.requests).toEqual([])
 }, 240_000)
 
-const shown = z.object({
-  overall: z.object({
-    findings: z.array(z.object({ key: z.string(), state: z.string(), message: z.string() })),
-  }),
-  bans: z.array(z.object({ kind: z.string() })).nullable(),
-  series: z.array(z.object({ missingCandles: z.number() })),
-  runs: z.array(
-    z.object({
-      status: z.string(),
-      willRetry: z.boolean(),
-      counts: z.object({ revised: z.number().nullable(), quarantined: z.number().nullable() }),
-    }),
-  ),
-})
-const activity = z.object({
-  sources: z.array(z.object({ backfill: z.object({ doneCandles: z.number() }).nullable() })),
-})
-
-test('within two minutes the demo shows a backfill, a rate limit, a repaired hole, a rejected row and a revision, and nothing fails', async () => {
-  await using bare = await openBare('demo')
-  const demo = bare.start('demo')
-  const url = await untilReady(demo)
-  const seen = new Set<string>()
-  const wrong: unknown[] = []
-  const poll = async () => {
-    const status = shown.parse((await getJson(url, '/api/status')).body)
-    const { sources } = activity.parse((await getJson(url, '/api/sources')).body)
-    const missing = status.series.reduce((sum, { missingCandles }) => sum + missingCandles, 0)
-    const loaded = seen.has('loaded')
-    if (missing === 0) seen.add(seen.has('hole') ? 'hole repaired' : 'loaded')
-    if (loaded && missing > 0) seen.add('hole')
-    if (sources.some(({ backfill }) => (backfill?.doneCandles ?? 0) > 0)) seen.add('backfill')
-    if (status.bans?.some(({ kind }) => kind === 'slow-down')) seen.add('rate limit')
-    if (status.runs.some(({ counts }) => counts.revised)) seen.add('revision')
-    if (status.runs.some(({ counts }) => counts.quarantined)) seen.add('rejected row')
-    // A store that a busy machine keeps waiting is reported too, and is not of the demo's making.
-    const ofData = status.overall.findings.filter(({ key }) =>
-      /^(?:run|series|candles|prices|source)\./.test(key),
-    )
-    wrong.push(...ofData.filter(({ state }) => state === 'attention'))
-    wrong.push(...status.runs.filter((run) => run.status === 'failed' && !run.willRetry))
-    return [...seen].toSorted()
-  }
-  const all = ['backfill', 'hole', 'hole repaired', 'loaded', 'rate limit', 'rejected row', 'revision']
-  await eventually(poll, all, 170_000)
-  expect(wrong).toEqual([])
-  await expectGracefulStop(demo, 'SIGINT')
-}, 240_000)
-
 /** What a shell would read from the file. */
 async function readExports(file: string): Promise<Record<string, string>> {
   const exports = (await readFile(file, 'utf8')).matchAll(/^export (\w+)='(.*)'$/gm)
   return Object.fromEntries([...exports].map(([, name = '', value = '']) => [name, value]))
 }
 
-test('demos started at once in one folder have a folder, a port and an exchange each, and one outlives the other', async () => {
+test.concurrent('demos started at once in one folder have a folder, a port and an exchange each, and one outlives the other', async () => {
   await using bare = await openBare('demo')
   const wanted = String(await freePort(0))
   const demos = [1, 2].map(() =>
@@ -178,11 +187,11 @@ test('demos started at once in one folder have a folder, a port and an exchange 
   )
   const urls = await Promise.all(demos.map(untilReady))
   expect(new Set(urls).size).toBe(2)
-  expect(urls).toContain(`http://127.0.0.1:${wanted}`)
-  const said = demos.map((demo) => demo.stderr())
-  expect(said.filter((text) => text.includes(`Port ${wanted} is taken: another one is used.`))).toHaveLength(
-    1,
+  // Another program may have taken the port meanwhile: then both demos use another one.
+  const reported = demos.map((demo) =>
+    demo.stderr().includes(`Port ${wanted} is taken: another one is used.`),
   )
+  expect(reported).toEqual(urls.map((url) => url !== `http://127.0.0.1:${wanted}`))
   const second = demos.findIndex((demo) => demo.stderr().includes(`has its data in ${bare.dataDir}-2.`))
   expect(second).not.toBe(-1)
 
@@ -209,7 +218,7 @@ test('demos started at once in one folder have a folder, a port and an exchange 
   expect(files.map((file) => existsSync(file))).toEqual([true, false])
 }, 240_000)
 
-test('commands share a server of their own, adopt it after a kill, and the last one ends it', async () => {
+test.concurrent('commands share a server of their own, adopt it after a kill, and the last one ends it', async () => {
   await using bare = await openBare()
   const created = await Promise.all([bare.run('migrate up --json'), bare.run('migrate up --json')])
   expect(created.map(({ code }) => code)).toEqual([0, 0])
@@ -238,7 +247,7 @@ test('commands share a server of their own, adopt it after a kill, and the last 
   expect(await bare.server()).toBeUndefined()
 }, 120_000)
 
-test('a server that ends by itself is started again on its port, and the work goes on', async () => {
+test.concurrent('a server that ends by itself is started again on its port, and the work goes on', async () => {
   await using bare = await openBare()
   const daemon = bare.start('start')
   const url = await untilReady(daemon)

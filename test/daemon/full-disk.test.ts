@@ -9,8 +9,8 @@ import { openReplayExchange } from '../../src/replay/exchange.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { findPostmaster } from '../../src/runtime/embedded/postmaster.ts'
 import { commandsIn } from '../cli/support/beacon.ts'
-import { eventually } from '../cli/support/eventually.ts'
-import { exchangeVariables } from '../cli/support/site.ts'
+import { exchangeVariables, writeConfig } from '../cli/support/site.ts'
+import { eventually } from '../support/eventually.ts'
 import { eventsOf, expectGracefulStop, getJson, untilReady } from './ready.ts'
 
 /** A disk of 256 MB; undefined where we may not mount one. */
@@ -71,6 +71,7 @@ test.skipIf(disk === undefined)(
     const exchange = await openReplayExchange({ clock: systemClock })
     const commands = commandsIn({
       ...exchangeVariables(exchange),
+      BEACON_CONFIG: await writeConfig(folder, 'track: [bitcoin]\n'),
       BEACON_DATA_DIR: dataDir,
       BEACON_HTTP_PORT: '0',
     })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { eventually } from '../cli/support/eventually.ts'
 import { openSite, type Site, storedLines } from '../cli/support/site.ts'
 import { engines } from '../support/database.ts'
+import { eventually } from '../support/eventually.ts'
 import { expectGracefulStop, untilReady } from './ready.ts'
 
 const config = `

@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { z } from 'zod'
 import type { Running } from '../cli/support/beacon.ts'
-import { eventually } from '../cli/support/eventually.ts'
+import { eventually } from '../support/eventually.ts'
 
 const event = z.looseObject({ event: z.string() })
 

@@ -1,10 +1,10 @@
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { Unavailable } from '../../src/fault.ts'
+import { CandleWriter, nothingFilled } from '../../src/ingest/candle-writer.ts'
 import { fillRange } from '../../src/ingest/fill-range.ts'
-import { Gathering } from '../../src/ingest/gathering.ts'
 import { loadPages } from '../../src/ingest/load-pages.ts'
-
+import { minute } from '../../src/market/instant.ts'
 import { readSettings } from '../../src/settings.ts'
 import { binance } from '../../src/sources/binance.ts'
 import { readCandles } from '../../src/store/candles.ts'
@@ -53,39 +53,54 @@ describe('pages that are written together', () => {
   })
 })
 
-describe('a gathering', () => {
-  const series: Series = { coinId: 'any', timeframe: '1m', source: 'binance' }
+describe('the writer of candles', () => {
+  /** How many pages each transaction had, of pages that arrive `everyMs`. */
+  async function transactionSizes(
+    pool: Pool,
+    { pages, rows, everyMs }: Readonly<{ pages: number; rows: number; everyMs: number }>,
+  ): Promise<number[]> {
+    const series = await aSeries(pool)
+    let time = now
+    const sizes: number[] = []
+    const writer = new CandleWriter({ ...reachOf(pool), steadyClock: { now: () => time } }, (committed) => {
+      sizes.push(committed.length)
+    })
+    async function* arriving() {
+      for (let page = 0; page < pages; page += 1) {
+        const batch = aBatch(series, candlesIn(minutes(page * rows, (page + 1) * rows)))
+        yield { batch, requests: 1, ignored: 0, roundedValues: 0 }
+        time = plus(time, everyMs)
+      }
+    }
+    await writer.takeAll(arriving(), minute)
+    await writer.write()
+    const { received, requests } = writer.filled
+    expect({ received, requests }).toEqual({ received: pages * rows, requests: pages })
+    return sizes
+  }
 
-  test('is enough at 50,000 rows, or 500 pages, or when the first has waited for a second', () => {
-    const rows = new Gathering()
-    const large = aBatch(series, candlesIn(minutes(0, 25_000)))
-    rows.add(large, now)
-    expect(rows.isEnough(now)).toBe(false)
-    rows.add(large, now)
-    expect(rows.isEnough(now)).toBe(true)
-
-    const pages = new Gathering()
-    const empty = aBatch(series, [])
-    for (let page = 1; page < 500; page += 1) pages.add(empty, now)
-    expect(pages.isEnough(now)).toBe(false)
-    pages.add(empty, now)
-    expect(pages.isEnough(now)).toBe(true)
-
-    const waiting = new Gathering()
-    waiting.add(empty, now)
-    waiting.add(empty, plus(now, 900))
-    expect([waiting.isEnough(plus(now, 999)), waiting.isEnough(plus(now, 1_000))]).toEqual([false, true])
+  test('commits at 50,000 rows, at 500 pages, or when the first page has waited for a second', async ({
+    pool,
+  }) => {
+    expect(await transactionSizes(pool, { pages: 5, rows: 25_000, everyMs: 0 })).toEqual([2, 2, 1])
+    expect(await transactionSizes(pool, { pages: 501, rows: 0, everyMs: 0 })).toEqual([500, 1])
+    // The third page arrives when the first has waited for 900 ms, the fourth at 1,350 ms.
+    expect(await transactionSizes(pool, { pages: 6, rows: 1, everyMs: 450 })).toEqual([4, 2])
   })
 
-  test('begins anew once it was handed over', () => {
-    const gathering = new Gathering()
-    gathering.add(aBatch(series, []), now)
-    expect(gathering.take()).toHaveLength(1)
-    expect([gathering.isEmpty(), gathering.isEnough(plus(now, 5_000)), gathering.take()]).toEqual([
-      true,
-      false,
-      [],
-    ])
+  test('counts the requests of pages that could not be written, and nothing else of them', async ({
+    pool,
+  }) => {
+    const unknown: Series = { ...(await aSeries(pool)), coinId: 'nobody-knows' }
+    const writer = new CandleWriter({ ...reachOf(pool), steadyClock: { now: () => now } })
+    writer.take({
+      batch: aBatch(unknown, candlesIn(minutes(0, 9))),
+      requests: 2,
+      ignored: 3,
+      roundedValues: 4,
+    })
+    await expect(writer.write()).rejects.toThrow(/foreign key/)
+    expect(writer.filled).toEqual({ ...nothingFilled, requests: 2 })
   })
 })
 

@@ -21,8 +21,8 @@ import { halfPast, type Playing, play } from '../replay/playing.ts'
 import { readEnvironment } from '../support/read-environment.ts'
 
 const defaults = readSettings({})
-/** A loaded machine takes seconds for an answer: that makes no source a slow one. */
-const candles = { ...defaults.candles, retryPolicy: minute }
+/** A loaded machine takes seconds for an answer: that neither makes a source a slow one, nor two transactions of one. */
+const candles = { ...defaults.candles, retryPolicy: minute, pageTimeout: 10 * minute }
 
 type Enqueued = Readonly<{ jobName: string; payloads: readonly object[] }>
 
@@ -64,8 +64,8 @@ export async function startWorking(pool: Pool, options: WorkingOptions = {}): Pr
     http,
     partitions: new Map(),
     seriesRanges: new SeriesRanges(),
-    enqueue: async (jobName, payloads) => {
-      enqueued.push({ jobName, payloads })
+    enqueue: async ({ name }, payloads) => {
+      enqueued.push({ jobName: name, payloads: payloads as readonly object[] })
       return payloads.map(() => randomUUID())
     },
     signal: signal ?? new AbortController().signal,

@@ -4,7 +4,8 @@ import { registerSchedules } from '../../src/queue/schedule.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { readSettings } from '../../src/settings.ts'
 import { engines } from '../support/database.ts'
-import { aJob, eventually, TestFleet } from './fleet.ts'
+import { eventually } from '../support/eventually.ts'
+import { aJob, TestFleet } from './fleet.ts'
 import { throughProxy } from './proxy.ts'
 
 // Nothing ever answers here, so the real time limits have to pass: on all engines at the same time.
@@ -29,7 +30,7 @@ describe.concurrent.each(engines)('connections to %s that died silently', (kind)
     })
     await fleet.work(engine, { queue, jobs: [job] })
     const near = await fleet.open()
-    const done = (id: string) => eventually(() => near.queue(queue).getJobState(id)).toBe('completed')
+    const done = (id: string) => eventually<string>(() => near.queue(queue).getJobState(id), 'completed')
     const [first = ''] = await enqueue(near, job, [{ text: 'hello' }])
     await done(first)
     proxy.silence()

@@ -1,7 +1,18 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, expectTypeOf, test } from 'vitest'
 import { trackedCoin } from '../../src/settings/schema.ts'
-import { anySourceId, isCcxtSourceId } from '../../src/settings/source-ids.ts'
+import {
+  type AnySourceId,
+  anySourceId,
+  isCcxtSourceId,
+  type QueueName,
+  type SourceId,
+} from '../../src/settings/source-ids.ts'
 import { readEnvironment } from '../support/read-environment.ts'
+
+test('the id of a source of ccxt is not taken as the name of a queue', () => {
+  expectTypeOf<QueueName<AnySourceId>>().toEqualTypeOf<SourceId>()
+  expectTypeOf<QueueName<string>>().toEqualTypeOf<string>()
+})
 
 describe('the id of a source', () => {
   test('is one of ours, or an exchange by its name in ccxt', () => {

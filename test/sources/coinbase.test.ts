@@ -17,7 +17,8 @@ import { timeframeMs } from '../../src/market/timeframe.ts'
 import { coinbase } from '../../src/sources/coinbase.ts'
 import type { CandleQuery, Source } from '../../src/sources/source.ts'
 import { plus } from '../support/at.ts'
-import { anAnswer, at, recorded, recordings, undated } from './recorded.ts'
+import { anAnswer, at, recorded, undated } from './recorded.ts'
+import { recordings } from './recordings.ts'
 
 const { listing, prices }: Required<Source> = coinbase
 

@@ -8,7 +8,8 @@ import { type Timeframe, timeframes } from '../../src/market/timeframe.ts'
 import { sourceIds } from '../../src/settings/source-ids.ts'
 import { sources } from '../../src/sources/catalog.ts'
 import { type Source, type SourceRequest, toHttpRequest } from '../../src/sources/source.ts'
-import { anAnswer, at, type Contract, recordings } from './recorded.ts'
+import { anAnswer, at, type Contract } from './recorded.ts'
+import { recordings } from './recordings.ts'
 
 /** Bodies that no endpoint of ours ever answers. */
 const otherShapes = [

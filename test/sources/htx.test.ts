@@ -16,7 +16,8 @@ import { timeframes } from '../../src/market/timeframe.ts'
 import { htx } from '../../src/sources/htx.ts'
 import { type CandleQuery, reachableFrom, type Source } from '../../src/sources/source.ts'
 import { plus } from '../support/at.ts'
-import { anAnswer, at, recorded, recordings, undated } from './recorded.ts'
+import { anAnswer, at, recorded, undated } from './recorded.ts'
+import { recordings } from './recordings.ts'
 
 const { listing, prices }: Required<Source> = htx
 

@@ -14,7 +14,8 @@ import {
   type Source,
 } from '../../src/sources/source.ts'
 import { plus } from '../support/at.ts'
-import { anAnswer, at, recorded, recordings, undated } from './recorded.ts'
+import { anAnswer, at, recorded, undated } from './recorded.ts'
+import { recordings } from './recordings.ts'
 
 const { listing, prices }: Required<Source> = kraken
 const { trades } = kraken.candles

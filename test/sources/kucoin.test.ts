@@ -15,7 +15,8 @@ import { timeframes } from '../../src/market/timeframe.ts'
 import { kucoin } from '../../src/sources/kucoin.ts'
 import type { CandleQuery, Source } from '../../src/sources/source.ts'
 import { plus } from '../support/at.ts'
-import { anAnswer, at, recorded, recordings, undated } from './recorded.ts'
+import { anAnswer, at, recorded, undated } from './recorded.ts'
+import { recordings } from './recordings.ts'
 
 const { listing, prices }: Required<Source> = kucoin
 

@@ -7,7 +7,8 @@ import { type Timeframe, timeframes } from '../../src/market/timeframe.ts'
 import { okx } from '../../src/sources/okx.ts'
 import type { CandleQuery, Source } from '../../src/sources/source.ts'
 import { plus } from '../support/at.ts'
-import { anAnswer, at, recorded, recordings, undated } from './recorded.ts'
+import { anAnswer, at, recorded, undated } from './recorded.ts'
+import { recordings } from './recordings.ts'
 
 const { listing, prices }: Required<Source> = okx
 

@@ -307,7 +307,7 @@ describe('a series', () => {
     await inTransaction(pool, ({ db }) =>
       writeCoverage(
         db,
-        { coinId: 'bitcoin', timeframe: '1m', source: 'elsewhere' },
+        { coinId: 'bitcoin', timeframe: '1m', source: 'ccxt:elsewhere' },
         { stored: [], refused: [], 'no-trades': [everything] },
         now,
       ),

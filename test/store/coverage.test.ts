@@ -282,7 +282,7 @@ test('any answers in any order add up to what each minute has shown last, and a 
       expect(await coverageOf(pool, series)).toEqual(model)
       const wanted = minutes(0, slots)
       const { missing: unresolved } = await readUnresolvedOf(databaseOf(pool), { ...series, range: wanted })
-      for (const source of ['binance', 'kraken']) {
+      for (const source of ['binance', 'kraken'] as const) {
         const isMissing = (slot: number, resolving: readonly string[]) =>
           ![model.get(`binance ${slot}`), model.get(`kraken ${slot}`)].some((states) =>
             states?.has('stored'),

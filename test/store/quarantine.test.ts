@@ -74,7 +74,7 @@ describe('a row in quarantine', () => {
     const { ids, series } = await keep(pool, [1, 2, 3, 4])
     const db = databaseOf(pool)
     await inTransaction(pool, async (tx) => {
-      const elsewhere = { ...series, source: 'okx' }
+      const elsewhere = { ...series, source: 'okx' } as const
       await writeCoverage(
         tx.db,
         elsewhere,

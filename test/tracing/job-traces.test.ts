@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { backfillCandles } from '../../jobs/backfill-candles.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { readVersion } from '../../src/settings/version.ts'
 import { eventually } from '../queue/fleet.ts'
@@ -45,7 +46,7 @@ describe.each(engines)('the trace of a job on %s', (engine) => {
     await using collector = await openOtlpReceiver()
     await using fleet = await openTracedFleet(engine, collector.url)
     const before = systemClock.now()
-    await fleet.context.enqueue('backfill-candles', [chunk])
+    await fleet.context.enqueue(backfillCandles, [chunk])
     const spans = await tracesOf(fleet, collector, 1)
     expect(new Set(spans.map(({ traceId }) => traceId)).size).toBe(1)
     expect(treeOf(spans)).toEqual([
@@ -105,7 +106,7 @@ describe.each(engines)('the trace of a job on %s', (engine) => {
   test('tells no password, and nothing of it is sent to an exchange', async () => {
     await using collector = await openOtlpReceiver()
     await using fleet = await openTracedFleet(engine, collector.url)
-    await fleet.context.enqueue('backfill-candles', [chunk])
+    await fleet.context.enqueue(backfillCandles, [chunk])
     const spans = await tracesOf(fleet, collector, 1)
     expect(fleet.heard.map(({ authorization }) => authorization)).toEqual([
       `Basic ${Buffer.from(`reader:${password}`).toString('base64')}`,
@@ -121,7 +122,7 @@ describe.each(engines)('the trace of a job on %s', (engine) => {
     await using collector = await openOtlpReceiver()
     await using fleet = await openTracedFleet(engine, collector.url)
     fleet.exchange.setFaults([{ when: { first: 1 }, fault: { name: 'server-error', status: 500 } }])
-    await fleet.context.enqueue('backfill-candles', [chunk])
+    await fleet.context.enqueue(backfillCandles, [chunk])
     const spans = await tracesOf(fleet, collector, 1)
     const reason = 'binance is unavailable: An unknown error occurred while processing the request. (-1000)'
     expect(treeOf(spans).slice(0, 7)).toEqual([
@@ -151,7 +152,7 @@ describe.each(engines)('the trace of a job on %s', (engine) => {
     await using collector = await openOtlpReceiver()
     await using fleet = await openTracedFleet(engine, collector.url)
     fleet.exchange.setFaults([{ when: { first: 1 }, fault: { name: 'rate-limited', retryAfterSeconds: 1 } }])
-    await fleet.context.enqueue('backfill-candles', [chunk])
+    await fleet.context.enqueue(backfillCandles, [chunk])
     const spans = await tracesOf(fleet, collector, 1)
     expect(treeOf(spans).filter((line) => /^ {0,2}\S/.test(line))).toEqual([
       'queued backfill-candles',

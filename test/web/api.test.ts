@@ -250,6 +250,42 @@ test('what a source is at is reported with its progress', async ({ freshDatabase
   }
 })
 
+test('a source that ccxt reads is reported with the jobs of its queue', async ({ freshDatabase }) => {
+  const { pool, url } = freshDatabase
+  await settle(pool, settings, now)
+  const source = 'ccxt:bitvavo'
+  await inTransaction(pool, async (tx) => {
+    await upsertCoin(tx.db, 'monero', { symbol: 'XMR', name: 'Monero' }, now)
+    await trackMarket(tx, { coinId: 'monero', source, symbol: 'XMR/EUR' }, now)
+  })
+  const own = await openTestEngine(url)
+  try {
+    await own.queue('ccxt-bitvavo').add(
+      'backfill-candles',
+      {
+        source,
+        symbol: 'XMR/EUR',
+        coinId: 'monero',
+        timeframe: '1h',
+        from: '2024-02-01T00:00:00Z',
+        to: '2024-02-02T00:00:00Z',
+      },
+      { priority: 10, timestamp: plus(now, -40_000) },
+    )
+    await using web = await serve({ database: freshDatabase, engine: own })
+    const { status, body } = await get(web.url, '/api/sources')
+    expect(status).toBe(200)
+    expect(body.sources.find((one: { source: string }) => one.source === source)).toMatchObject({
+      source,
+      allowedPointsPerSecond: null,
+      running: [],
+      backfill: { jobsLeft: 1, totalCandles: 24 },
+    })
+  } finally {
+    await own.close()
+  }
+})
+
 test('a backfill is reported with its candles, rate, requests and end, whichever process enqueued it', async ({
   freshDatabase,
 }) => {

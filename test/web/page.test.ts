@@ -136,11 +136,11 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
 
   test('does not scroll sideways, from 320 to 1920 px', async ({ web, browser, freshDatabase }) => {
     await storeSamples(freshDatabase.pool, now)
-    await using visited = await visit(browser)
+    await using visited = await visit(browser, { viewport: { width: 320, height: 812 } })
+    await visited.page.goto(web.url)
+    await everyPart(visited.page)
     for (const width of [320, 360, 768, 1001, 1024, 1161, 1280, 1920]) {
       await visited.page.setViewportSize({ width, height: 812 })
-      await visited.page.goto(web.url)
-      await everyPart(visited.page)
       const isWider = 'document.documentElement.scrollWidth > document.documentElement.clientWidth'
       expect([width, await visited.page.evaluate(isWider)]).toEqual([width, false])
       const cut = await visited.page
@@ -316,6 +316,9 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     await storeSamples(freshDatabase.pool, now)
     await using visited = await visit(browser)
     const { page } = visited
+    await page.goto(web.url)
+    await everyPart(page)
+    await page.evaluate(axe.source)
     for (const [colorScheme, width] of [
       ['light', 1280],
       ['dark', 1280],
@@ -323,9 +326,6 @@ describe.skipIf(browserPath === undefined)('the status page in a browser', () =>
     ] as const) {
       await page.emulateMedia({ colorScheme })
       await page.setViewportSize({ width, height: 800 })
-      await page.goto(web.url)
-      await everyPart(page)
-      await page.evaluate(axe.source)
       const found: { id: string; nodes: { html: string }[] }[] = await page.evaluate(
         'axe.run().then((result) => result.violations)',
       )

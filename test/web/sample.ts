@@ -25,7 +25,7 @@ export async function settle(pool: Pool, settings: Settings, now: Instant): Prom
 export function storeSeries(
   pool: Pool,
   settings: Settings,
-  { coinId, timeframe, source = 'binance' }: Omit<Series, 'source'> & { source?: string },
+  { coinId, timeframe, source = 'binance' }: Omit<Series, 'source'> & { source?: Series['source'] },
   now: Instant,
   candlesMissing = 0,
 ): Promise<void> {

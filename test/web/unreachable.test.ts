@@ -5,7 +5,7 @@ import { describeUnreachable, unreachableFindings } from '../../src/status/unrea
 const reasonOf = (source: string) => unreachableText(source, `api.${source}.example`, 'ENOTFOUND')
 const silent = (source: string, failedJobs = 2) => ({ source, error: reasonOf(source), failedJobs })
 const answering = (source: string) => ({ source, error: undefined, failedJobs: 0 })
-const series = [{ source: 'binance' }]
+const series = [{ source: 'binance' }] as const
 
 const findingsOf = (...answers: Parameters<typeof describeUnreachable>[0]) =>
   unreachableFindings(describeUnreachable(answers, series))

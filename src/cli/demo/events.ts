@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { ingestCandles } from '../../../jobs/ingest-candles.ts'
 import { enqueueBackfill } from '../../backfill.ts'
 import type { Fleet } from '../../fleet.ts'
 import { planBackfill } from '../../ingest/backfill/plan.ts'
@@ -85,7 +86,7 @@ export async function playDemoEvents({ fleet, exchange, signal, say, log }: Demo
     await pause(tick + repairedMs - clock.now())
     exchange.setFaults(lastingFaults(tick))
     // As the next tick would: the candle that was left out is requested again.
-    await fleet.context.enqueue('ingest-candles', [{ source: 'binance', timeframe: '1m' }])
+    await fleet.context.enqueue(ingestCandles, [{ source: 'binance', timeframe: '1m' }])
   } catch (error) {
     // The daemon goes on without them.
     if (!signal.aborted) log.warn('demo.events-ended', { reason: reasonOf(error) })

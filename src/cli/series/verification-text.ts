@@ -1,4 +1,4 @@
-import type { Filled } from '../../ingest/fill-range.ts'
+import type { Filled } from '../../ingest/candle-writer.ts'
 import { changedValues, type Difference, differenceKinds } from '../../ingest/verify/compare-with-source.ts'
 import type { Unread, UnreadCause, VerificationPlan } from '../../ingest/verify/verification-plan.ts'
 import type { Verification } from '../../ingest/verify.ts'

@@ -14,8 +14,8 @@ import { toHttpRequest } from '../../sources/source.ts'
 import type { CandleBatch } from '../../store/candles.ts'
 import type { Series } from '../../store/coverage.ts'
 import type { Unplaced } from '../../store/partitions/leave-out.ts'
-import { type FillDeps, type Filled, nothingFilled } from '../fill-range.ts'
-import { loadPages } from '../load-pages.ts'
+import { CandleWriter, type Filled, nothingFilled } from '../candle-writer.ts'
+import type { FillDeps } from '../fill-range.ts'
 import { readArchiveFile } from './archive-rows.ts'
 import type { ArchiveContent } from './content-reader.ts'
 
@@ -51,13 +51,15 @@ export async function fillFromArchive(deps: ArchiveDeps, filling: ArchiveFilling
   if (!content) return { filled: { ...nothingFilled, files: 0 }, unplaced: [] }
   if (deps.signal.aborted) throw new Aborted(`stopped while loading ${archiveName(filling.file)}`)
   const { ignored, roundedValues } = content
-  const { accounting, unplaced } = await loadPages(deps, [batchOf(deps, filling, content, now)])
-  const filled = { ...accounting, requests: 0, ignored, roundedValues, files: 1 }
+  const writer = new CandleWriter(deps)
+  writer.take({ batch: batchOf(deps, filling, content, now), requests: 0, ignored, roundedValues })
+  await writer.write()
+  const filled = { ...writer.filled, files: 1 }
   await filling.onProgress?.(
     filling.missing.reduce((sum, part) => sum + countIn(part, filling), 0),
     filled,
   )
-  return { filled, unplaced }
+  return { filled, unplaced: writer.unplaced }
 }
 
 /** How often a file is tried before its candles are asked of the source. */

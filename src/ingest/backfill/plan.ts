@@ -11,6 +11,7 @@ import {
   toAlignedRange,
 } from '../../market/range.ts'
 import { plusCandles, type Timeframe, timeframeMs } from '../../market/timeframe.ts'
+import type { AnySourceId } from '../../settings/source-ids.ts'
 import type { Settings } from '../../settings.ts'
 import { type ArchiveKind, binanceArchive } from '../../sources/binance-archive.ts'
 import { type CandleTraits, candlesPerPage, costOf, type WalkCost } from '../../sources/source.ts'
@@ -121,7 +122,7 @@ const longestOf = (loads: readonly SourceLoad[]): number =>
 
 /** The payload of one job of a backfill. */
 export type BackfillChunk = Readonly<{
-  source: string
+  source: AnySourceId
   symbol: string
   coinId: string
   timeframe: Timeframe

@@ -11,7 +11,7 @@ import {
 } from '../../store/quarantine.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { type AskDeps, askAgain, type Request } from '../ask-again.ts'
-import { addFilled, type Filled, nothingFilled } from '../fill-range.ts'
+import { addFilled, type Filled, nothingFilled } from '../candle-writer.ts'
 import { finalClose, obtainablePart } from '../kept-history.ts'
 import { candleMarketOf } from '../markets.ts'
 import type { RetryPolicy } from '../retry-policy.ts'

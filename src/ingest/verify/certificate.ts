@@ -4,6 +4,7 @@ import { InvalidInput } from '../../fault.ts'
 import { earlier, type Instant, toMinuteText } from '../../market/instant.ts'
 import { type AlignedRange, alignTo, candleCount, isEmpty, type Range, union } from '../../market/range.ts'
 import type { Timeframe } from '../../market/timeframe.ts'
+import type { AnySourceId } from '../../settings/source-ids.ts'
 import type { Settings } from '../../settings.ts'
 import { candlesPerPage } from '../../sources/source.ts'
 import { type CandleDigest, digestCandles } from '../../store/candles/candle-digest.ts'
@@ -20,7 +21,7 @@ import { type CandleMarket, requireCandleMarket } from '../markets.ts'
 
 /** Where stored candles came from; the first of its stretches, and how many there are in all. */
 type Provenance = Readonly<{
-  source: string
+  source: AnySourceId
   candles: number
   rangeCount: number
   ranges: readonly AlignedRange[]

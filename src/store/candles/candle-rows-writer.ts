@@ -33,7 +33,7 @@ export class CandleRowsWriter {
   #at = 0
 
   /** `expected` is how many there will be, about: more are no trouble. */
-  constructor({ coinId, timeframe }: Series, expected: number) {
+  constructor({ coinId, timeframe }: Omit<Series, 'source'>, expected: number) {
     this.#key = Buffer.concat([fieldCount, textField(coinId), textField(timeframe)])
     this.#valuesAt = this.#key.length + timestampLength
     this.#bytes = Buffer.allocUnsafe(expected * (this.#valuesAt + longestPlainRow))
@@ -86,7 +86,7 @@ export class CandleRowsWriter {
 }
 
 /** The same of candles that are all there. */
-export function encodeCandles(series: Series, candles: readonly AlignedCandle[]): CandleRows {
+export function encodeCandles(series: Omit<Series, 'source'>, candles: readonly AlignedCandle[]): CandleRows {
   const writer = new CandleRowsWriter(series, candles.length)
   for (const candle of candles) writer.add(candle)
   return writer.rows()

@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import { hour, type Instant, plus, toIso } from '../../market/instant.ts'
 import type { Range } from '../../market/range.ts'
 import type { Timeframe } from '../../market/timeframe.ts'
+import type { AnySourceId } from '../../settings/source-ids.ts'
 import { lockSeries, type Series } from '../coverage.ts'
 import { entryOfRows } from '../maintenance-audit.ts'
 import { type Database, inTransaction } from '../transaction.ts'
@@ -17,7 +18,7 @@ export type StateDiscrepancy = Readonly<{
   kind: 'states-overlap' | 'state-alone' | 'in-future'
   coinId: string
   timeframe: Timeframe
-  source: string
+  source: AnySourceId
   states: string
   range: Range
 }>
@@ -45,7 +46,7 @@ type FoundRow = RangeRow &
     kind: StateDiscrepancy['kind']
     coin_id: string
     timeframe: Timeframe
-    source: string
+    source: AnySourceId
     states: string
   }>
 

@@ -29,7 +29,7 @@ export async function countFile(
       if (coinId !== undefined && coin !== coinId) continue
       const own = hashes.get(coin) ?? new Map<Instant, CandleHashes>()
       hashes.set(coin, own)
-      addRows(own, bucketOf, encodeCandles({ coinId: coin, timeframe, source: '' }, candles))
+      addRows(own, bucketOf, encodeCandles({ coinId: coin, timeframe }, candles))
     }
   }
   return [...hashes].map(([coin, own]) => ({ coinId: coin, sums: sumsOf(own) }))

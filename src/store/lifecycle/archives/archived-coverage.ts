@@ -10,6 +10,7 @@ import {
   wholeCandlesIn,
 } from '../../../market/range.ts'
 import { isTimeframe, type Timeframe } from '../../../market/timeframe.ts'
+import type { AnySourceId } from '../../../settings/source-ids.ts'
 import { coverageStates, lockSeries, type SeriesFindings, writeCoverages } from '../../coverage.ts'
 import type { Database } from '../../transaction.ts'
 import type { Partition } from '../list-partitions.ts'
@@ -18,7 +19,8 @@ import type { Partition } from '../list-partitions.ts'
 export const coverageForm = z.array(
   z.object({
     coinId: z.string(),
-    source: z.string(),
+    // As it was then: a source may have been removed since.
+    source: z.custom<AnySourceId>((value) => typeof value === 'string'),
     state: z.enum(coverageStates),
     ranges: z.array(z.tuple([z.number(), z.number()])),
   }),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { withoutWaiting } from '../../src/ingest/gathering.ts'
+import { withoutWaiting } from '../../src/ingest/without-waiting.ts'
 import { minute } from '../../src/market/instant.ts'
 import { promised } from '../queue/fleet.ts'
 
