@@ -1,0 +1,31 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { toInstant } from '../../src/market/instant.ts'
+import { Releases } from '../../src/runtime/release.ts'
+import { violations } from './invariants.ts'
+import { Simulation, type Told } from './simulation.ts'
+import { World } from './world.ts'
+
+const start = toInstant(Date.UTC(2024, 0, 1))
+
+/** Lets the days pass, and returns what happened and what is wrong afterwards. */
+export async function simulate(
+  days: number,
+  seed: number,
+  onDay: (day: number) => void = () => undefined,
+): Promise<{ told: Told; wrong: string[] }> {
+  const releases = new Releases()
+  try {
+    const folder = await mkdtemp(join(tmpdir(), 'beacon-simulation-'))
+    releases.push(() => rm(folder, { recursive: true, force: true }))
+    // As root, the server runs as another account, which must be able to enter.
+    await chmod(folder, 0o711)
+    const extent = { start, days, seed }
+    const world = await World.open(folder, start, releases)
+    const told = await new Simulation(world, extent).run(onDay)
+    return { told, wrong: await violations(world, extent, told) }
+  } finally {
+    await releases.release()
+  }
+}
