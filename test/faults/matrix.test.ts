@@ -19,7 +19,7 @@ const counts = {
   maintenance: 11,
   access: 6,
   operators: 4,
-  mixtures: 2,
+  mixtures: 3,
 }
 
 describe('the matrix of faults', () => {

@@ -100,7 +100,7 @@ async function wrongCandles(
   for (const coinId of Object.keys(symbols)) {
     const to = endOf(ends, coinId, end)
     const ranges = {
-      '1m': { from: plus(end, -kept['1m'] + hour), to: toInstant(Math.min(to, end - 2 * hour)) },
+      '1m': { from: plus(end, -kept['1m'] + hour), to: toInstant(Math.min(to, end - 4 * hour)) },
       '1h': { from: floorTo('1h', plus(end, -kept['1h'] + hour)), to: floorTo('1h', plus(to, -hour)) },
       '1d': { from: floorTo('1d', plus(end, -300 * day)), to: floorTo('1d', plus(to, -hour)) },
     }

@@ -9,11 +9,13 @@ import { World } from './world.ts'
 
 const start = toInstant(Date.UTC(2024, 0, 1))
 
+type SimulateOptions = Readonly<{ onDay?: (day: number) => void; signal?: AbortSignal }>
+
 /** Lets the days pass, and returns what happened and what is wrong afterwards. */
 export async function simulate(
   days: number,
   seed: number,
-  onDay: (day: number) => void = () => undefined,
+  { onDay = () => undefined, signal = new AbortController().signal }: SimulateOptions = {},
 ): Promise<{ told: Told; wrong: string[] }> {
   const releases = new Releases()
   try {
@@ -23,7 +25,7 @@ export async function simulate(
     await chmod(folder, 0o711)
     const extent = { start, days, seed }
     const world = await World.open(folder, start, releases)
-    const told = await new Simulation(world, extent).run(onDay)
+    const told = await new Simulation(world, extent).run(onDay, signal)
     return { told, wrong: await violations(world, extent, told) }
   } finally {
     await releases.release()

@@ -11,9 +11,12 @@ if (!Number.isInteger(days) || days < 1 || !Number.isInteger(seed)) {
   process.exit(2)
 }
 process.stdout.write(`again: npm run simulate -- --days ${days} --seed ${seed}\n`)
-const { told, wrong } = await simulate(days, seed, (day) => {
+const stop = new AbortController()
+process.once('SIGINT', () => stop.abort()).once('SIGTERM', () => stop.abort())
+const onDay = (day: number) => {
   if (day % 10 === 0) process.stdout.write(`day ${day} of ${days}\n`)
-})
+}
+const { told, wrong } = await simulate(days, seed, { onDay, signal: stop.signal })
 for (const { day, hour, what } of told.happenings)
   process.stdout.write(`day ${day}, ${hour}:30: ${Object.values(what).join(' ')}\n`)
 process.stdout.write(`${told.jobs} jobs in ${days} days, ${Math.round(process.uptime())} s\n`)

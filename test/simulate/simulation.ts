@@ -47,7 +47,7 @@ export class Simulation {
     this.#coming = drawHappenings(extent.days, extent.seed)
   }
 
-  async run(onDay: (day: number) => void): Promise<Told> {
+  async run(onDay: (day: number) => void, signal: AbortSignal): Promise<Told> {
     const { start, days, seed } = this.#extent
     const end = plus(start, days * day)
     let now = start
@@ -56,6 +56,7 @@ export class Simulation {
     // As at any first start: everything that would have been due has never run.
     for (const entry of inOrder(timetable.entries)) await this.#run(entry)
     while (now < end) {
+      signal.throwIfAborted()
       const due = timetable.dueAfter(now)
       now = due.at
       if (now >= end) break
@@ -125,7 +126,7 @@ export class Simulation {
         this.#downUntil = plus(now, what.hours * hour)
         return
       case 'revision':
-        this.#revise(what.coin, plus(floorTo('1h', now), -hour))
+        this.#revise(what.coin, plus(floorTo('1h', now), -2 * hour))
         return
       case 'wrong-clock': {
         world.clock.move(2 * day)
@@ -153,10 +154,10 @@ export class Simulation {
 
   #revise(coinId: string, openTime: Instant): void {
     const volume = '7.12345000'
-    this.#world.lasting.push({
+    this.#world.lasting.unshift({
       ...{ source: 'binance', path: '/api/v3/klines', when: 'always' },
       query: { symbol: symbols[coinId] ?? '', interval: '1h' },
-      fault: { name: 'revision', openTime, column: 'volume', value: volume },
+      fault: { name: 'revision', openTime, column: 5, value: volume },
     })
     this.#revisions.push({ coinId, openTime, volume })
     this.#world.setFaults([])

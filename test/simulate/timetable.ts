@@ -10,21 +10,24 @@ export type Entry = Readonly<{ job: AnyJob; scheduled: Scheduled<unknown> }>
 
 /** A year of minutes would take days: what only looks whether there is something to do, does so less often. */
 const thinned: Readonly<Record<string, string>> = {
-  'ingest-candles_binance_1m': '3 2 * * * *',
+  'ingest-candles_binance_1m': '3 2 */3 * * *',
   'retry-retention': '25 2 */6 * * *',
   'ensure-partitions': '40 0 */6 * * *',
   'refresh-views_daily_price_summary_outdated': '35 */6 * * *',
   'repair-gaps_binance': '23 37 */3 * * *',
 }
 
-/** The schedule of all jobs, as the coins of now need it. */
+/** The schedule of all jobs, as the coins of now need it. Candles are read from one source alone. */
 export async function entriesOf({ context: { pool, settings } }: World): Promise<Entry[]> {
   const coins = await listCoins(databaseOf(pool))
+  const isUnused = (id: string) => id.startsWith('sync-instruments_') && id !== 'sync-instruments_binance'
   return jobs.flatMap((job) =>
-    (job.schedules?.(settings, coins) ?? []).map((scheduled) => ({
-      job,
-      scheduled: { ...scheduled, pattern: thinned[scheduled.id] ?? scheduled.pattern },
-    })),
+    (job.schedules?.(settings, coins) ?? [])
+      .filter(({ id }) => !isUnused(id))
+      .map((scheduled) => ({
+        job,
+        scheduled: { ...scheduled, pattern: thinned[scheduled.id] ?? scheduled.pattern },
+      })),
   )
 }
 
