@@ -14,7 +14,7 @@ const change = fc.oneof(
   fc.record({ kind: fc.constant('rename' as const), at: fc.nat() }),
 )
 
-export type Change = typeof change extends fc.Arbitrary<infer T> ? T : never
+type Change = typeof change extends fc.Arbitrary<infer T> ? T : never
 
 /** A few changes of one answer, and where its text is cut, if it is. */
 export const mutation = fc.record({

@@ -11,43 +11,43 @@ import { readMissing } from '../../src/store/coverage/missing-candles.ts'
 import { checkDeeply, planDeepCheck } from '../../src/store/digests/deep-check.ts'
 import { listArchives } from '../../src/store/lifecycle/archives.ts'
 import { databaseOf } from '../../src/store/transaction.ts'
-import { type Extent, symbols, type Told } from './simulation.ts'
+import { type Extent, type Simulated, symbols } from './simulation.ts'
 import type { World } from './world.ts'
 
 type Timeframe = '1m' | '1h' | '1d'
 const kept = { '1m': 3 * day, '1h': 10 * day } as const
 
 /** Everything that must hold on the last day, as sentences about what does not. */
-export async function violations(world: World, extent: Extent, told: Told): Promise<string[]> {
+export async function violations(world: World, extent: Extent, simulated: Simulated): Promise<string[]> {
   const end = plus(extent.start, extent.days * day)
-  const truth = new Truth(told, end)
+  const truth = new Truth(simulated, end)
   const ends = await marketEnds(world)
   return [
-    ...told.wrong,
+    ...simulated.wrong,
     ...(await wrongCandles(world, truth, ends, end)),
     ...(await missingCandles(world, end)),
     ...(await wrongCoverage(world)),
     ...(await wrongRetention(world, extent, end)),
     ...(await wrongArchives(world, truth, ends)),
     ...(await wrongSummaries(world, truth, extent, ends)),
-    ...repeatedRequests(world, told),
+    ...repeatedRequests(world),
     ...(await openFailures(world)),
   ]
 }
 
 /** What the exchange has closed, with its revisions. */
 class Truth {
-  readonly #told: Told
+  readonly #simulated: Simulated
   readonly #end: Instant
 
-  constructor(told: Told, end: Instant) {
-    this.#told = told
+  constructor(simulated: Simulated, end: Instant) {
+    this.#simulated = simulated
     this.#end = end
   }
 
   candles(coinId: string, timeframe: Timeframe, range: Range) {
     const revised = new Map(
-      this.#told.revisions
+      this.#simulated.revisions
         .filter((one) => timeframe === '1h' && one.coinId === coinId)
         .map(({ openTime, volume }) => [openTime, volume]),
     )
@@ -192,7 +192,7 @@ async function wrongArchives(world: World, truth: Truth, ends: Map<string, Insta
   return wrong
 }
 
-/** Each day again from the exchange's hourly candles, by plain addition. */
+/** Each day again by plain addition: of its hourly candles as long as they are kept, then it is the daily candle. */
 async function wrongSummaries(
   { pool }: World,
   truth: Truth,
@@ -211,7 +211,8 @@ async function wrongSummaries(
     for (let from = start; plus(from, day) <= last; from = plus(from, day)) {
       const range = { from, to: plus(from, day) }
       const hours = truth.candles(coinId, '1h', range)
-      const wanted = hours.length === 24 ? dayOf(hours) : dayOf(truth.candles(coinId, '1d', range))
+      const areKept = from >= plus(start, (days - 1) * day - kept['1h'])
+      const wanted = areKept && hours.length === 24 ? dayOf(hours) : dayOf(truth.candles(coinId, '1d', range))
       const key = `${coinId} ${toIso(from).slice(0, 10)}`
       if (found.get(key) !== wanted) wrong.push(`summary of ${key}: ${found.get(key)}, not ${wanted}`)
     }
@@ -238,7 +239,7 @@ function dayOf(candles: readonly Values[]): string {
 /** A candle is requested when it closed, with the two ticks after it, and once more where an answer ended before it. */
 const mostRequests = 6
 
-function repeatedRequests({ asked }: World, _told: Told): string[] {
+function repeatedRequests({ asked }: World, _told: Simulated): string[] {
   const counts = new Map<string, number>()
   for (const { symbol, interval, from, to } of asked) {
     if (interval !== '1h') continue

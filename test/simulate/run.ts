@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { toInstant } from '../../src/market/instant.ts'
 import { Releases } from '../../src/runtime/release.ts'
 import { violations } from './invariants.ts'
-import { Simulation, type Told } from './simulation.ts'
+import { type Simulated, Simulation } from './simulation.ts'
 import { World } from './world.ts'
 
 const start = toInstant(Date.UTC(2024, 0, 1))
@@ -16,7 +16,7 @@ export async function simulate(
   days: number,
   seed: number,
   { onDay = () => undefined, signal = new AbortController().signal }: SimulateOptions = {},
-): Promise<{ told: Told; wrong: string[] }> {
+): Promise<{ simulated: Simulated; wrong: string[] }> {
   const releases = new Releases()
   try {
     const folder = await mkdtemp(join(tmpdir(), 'beacon-simulation-'))
@@ -25,8 +25,8 @@ export async function simulate(
     await chmod(folder, 0o711)
     const extent = { start, days, seed }
     const world = await World.open(folder, start, releases)
-    const told = await new Simulation(world, extent).run(onDay, signal)
-    return { told, wrong: await violations(world, extent, told) }
+    const simulated = await new Simulation(world, extent).run(onDay, signal)
+    return { simulated, wrong: await violations(world, extent, simulated) }
   } finally {
     await releases.release()
   }

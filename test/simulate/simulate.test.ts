@@ -7,8 +7,8 @@ test.skipIf(!fakeTimeLibrary)(
   'a few simulated days end with every invariant true',
   { timeout: 240_000 },
   async () => {
-    const { told, wrong } = await simulate(6, 15)
-    expect(told.happenings.map(({ what }) => what.kind)).toEqual(['revision'])
+    const { simulated, wrong } = await simulate(6, 15)
+    expect(simulated.happenings.map(({ what }) => what.kind)).toEqual(['revision'])
     expect(wrong).toEqual([])
   },
 )

@@ -16,10 +16,10 @@ process.once('SIGINT', () => stop.abort()).once('SIGTERM', () => stop.abort())
 const onDay = (day: number) => {
   if (day % 10 === 0) process.stdout.write(`day ${day} of ${days}\n`)
 }
-const { told, wrong } = await simulate(days, seed, { onDay, signal: stop.signal })
-for (const { day, hour, what } of told.happenings)
+const { simulated, wrong } = await simulate(days, seed, { onDay, signal: stop.signal })
+for (const { day, hour, what } of simulated.happenings)
   process.stdout.write(`day ${day}, ${hour}:30: ${Object.values(what).join(' ')}\n`)
-process.stdout.write(`${told.jobs} jobs in ${days} days, ${Math.round(process.uptime())} s\n`)
+process.stdout.write(`${simulated.jobs} jobs in ${days} days, ${Math.round(process.uptime())} s\n`)
 for (const line of wrong) process.stderr.write(`wrong: ${line}\n`)
 process.stdout.write(
   wrong.length === 0 ? 'Everything is as it must be.\n' : `${wrong.length} things are wrong.\n`,

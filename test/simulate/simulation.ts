@@ -19,7 +19,7 @@ export const symbols: Readonly<Record<string, string>> = {
   dogecoin: 'DOGEUSDT',
 }
 
-export type Told = Readonly<{
+export type Simulated = Readonly<{
   revisions: readonly Revision[]
   happenings: readonly Happening[]
   jobs: number
@@ -47,7 +47,7 @@ export class Simulation {
     this.#coming = drawHappenings(extent.days, extent.seed)
   }
 
-  async run(onDay: (day: number) => void, signal: AbortSignal): Promise<Told> {
+  async run(onDay: (day: number) => void, signal: AbortSignal): Promise<Simulated> {
     const { start, days, seed } = this.#extent
     const end = plus(start, days * day)
     let now = start
@@ -126,7 +126,8 @@ export class Simulation {
         this.#downUntil = plus(now, what.hours * hour)
         return
       case 'revision':
-        this.#revise(what.coin, plus(floorTo('1h', now), -2 * hour))
+        // The newest candle that is stored: the next tick requests it once more.
+        this.#revise(what.coin, plus(floorTo('1h', plus(now, -minute)), -hour))
         return
       case 'wrong-clock': {
         world.clock.move(2 * day)

@@ -14,7 +14,7 @@ export type Sample = Readonly<{
   tablesMb: number
 }>
 
-export type Name = Exclude<keyof Sample, 'minute'>
+type Name = Exclude<keyof Sample, 'minute'>
 
 type Sampled = Readonly<{ pid: number; pool: Pool; queued(): Promise<number> }>
 
@@ -44,7 +44,7 @@ export async function takeSample({ pid, pool, queued }: Sampled, minute: number)
 }
 
 /** How much more than in the middle of the run there may be at its end: a part, and so much that does not count. */
-export const allowances: Readonly<Record<Name, Readonly<{ title: string; part: number; least: number }>>> = {
+const allowances: Readonly<Record<Name, Readonly<{ title: string; part: number; least: number }>>> = {
   memoryMb: { title: 'memory, MB', part: 0.15, least: 15 },
   handles: { title: 'open files', part: 0.1, least: 5 },
   connections: { title: 'connections', part: 0.1, least: 4 },
