@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { commandLine } from './command-line.ts'
 import { Aborted, Misconfigured } from './fault.ts'
 import type { Fleet } from './fleet.ts'
 import { type BackfillChunk, type BackfillPlan, chunksOfAll, jobPlanOf } from './ingest/backfill/plan.ts'
@@ -32,7 +33,7 @@ export async function enqueueBackfill(
   for (const queue of new Set(chunks.map(({ source }) => queueOfSource(source)))) {
     if (await engine.queue(queue).isPaused()) {
       throw new Misconfigured(
-        `the queue ${queue} is paused; let it go on with: beacon queues resume ${queue}`,
+        `the queue ${queue} is paused; let it go on with: ${commandLine`beacon queues resume ${queue}`}`,
       )
     }
   }

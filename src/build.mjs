@@ -24,6 +24,8 @@ await build({
   entryPoints: [
     { in: 'src/web/assets/theme.ts', out: 'theme' },
     { in: 'src/web/assets/status.ts', out: 'status' },
+    { in: 'src/web/assets/series.ts', out: 'series' },
+    { in: 'src/web/assets/run.ts', out: 'run' },
     { in: 'src/web/assets/styles/status.css', out: 'status' },
   ],
   bundle: true,

@@ -7,7 +7,7 @@ const isProduction = process.argv.includes('--production')
 const config: KnipConfig = {
   entry: [
     'src/beacon.ts!',
-    'src/web/assets/{status,theme}.ts!',
+    'src/web/assets/{status,series,run,theme}.ts!',
     // The hub's way to its tables.
     '{drizzle/schema,src/accounts,src/queries}/*.ts!',
     // Programs that tests and benches start.

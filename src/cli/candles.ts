@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander'
+import { commandLine } from '../command-line.ts'
 import { InvalidInput } from '../fault.ts'
 import { changedValues } from '../ingest/verify/compare-with-source.ts'
 import type { Candle } from '../market/candle.ts'
@@ -57,7 +58,7 @@ async function showCandles(session: DatabaseSession, name: string, options: Cand
   const described = candles.map(({ openTime, ...values }) => ({ openTime: toIso(openTime), ...values }))
   answer(json, { coinId, timeframe, candles: described }, () => {
     if (candles.length === 0)
-      return `No ${timeframe} candles of ${coinId} are stored${options.from ? ' there' : ' yet'}. Bring some in with: beacon backfill ${coinId} --timeframe ${timeframe} --from ${options.from ?? '-7d'}`
+      return `No ${timeframe} candles of ${coinId} are stored${options.from ? ' there' : ' yet'}. Bring some in with: ${commandLine`beacon backfill ${coinId} --timeframe ${timeframe} --from ${options.from ?? '-7d'}`}`
     return plot
       ? drawCandles(
           { coinId, timeframe, candles },

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { commandLine } from '../command-line.ts'
 import { Fault, InvalidInput } from '../fault.ts'
 import type { Fleet } from '../fleet.ts'
 import { type LeftAlone, planRetries, retryQuarantined } from '../ingest/quarantine/retry.ts'
@@ -197,10 +198,9 @@ const shownIds = 20
 
 /** The command that discards these rows, or the first of many. */
 const discardLine = (rows: readonly QuarantinedRow[]): string =>
-  `beacon quarantine discard ${rows
+  commandLine`beacon quarantine discard ${rows
     .slice(0, shownIds)
-    .map(({ id }) => id.slice(0, 8))
-    .join(' ')} --reason "checked by hand"`
+    .map(({ id }) => id.slice(0, 8))} --reason "checked by hand"`
 
 /** Rows stay in quarantine. */
 class StillOpen extends Fault {

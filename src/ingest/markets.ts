@@ -1,3 +1,4 @@
+import { commandLine } from '../command-line.ts'
 import { InvalidInput } from '../fault.ts'
 import { type Instant, later } from '../market/instant.ts'
 import { didYouMean } from '../settings/did-you-mean.ts'
@@ -38,6 +39,15 @@ export function candleMarketOf({ id, markets }: Coin, sourceId?: string): Candle
     }
   }
   return undefined
+}
+
+/** The same. Throws InvalidInput with the command that adds a market where there is none. */
+export function requireCandleMarket(coin: Coin, sourceId?: string): CandleMarket {
+  const market = candleMarketOf(coin, sourceId)
+  if (market) return market
+  throw new InvalidInput(
+    `${coin.id} has no market ${sourceId === undefined ? 'with candles' : `on ${sourceId}`}. Add one with: ${commandLine`beacon coins add ${coin.id} --market`} ${sourceId ?? 'SOURCE'}:SYMBOL`,
+  )
 }
 
 /** A source that candles are read from, and since when the last of its markets has been followed. */

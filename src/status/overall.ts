@@ -1,3 +1,4 @@
+import { commandLine } from '../command-line.ts'
 import { isUnreachableText } from '../http/reachability.ts'
 import type { HoldStatus } from '../lifecycle/describe-retention.ts'
 import { type Instant, minute, second } from '../market/instant.ts'
@@ -113,7 +114,7 @@ function ofFleet({ queues, process, readiness }: StatusFacts): Finding[] {
     ...paused.map((queue) =>
       attention(
         'queue.paused',
-        `The queue ${queue} is paused: \`beacon queues resume ${queue}\` lets it go on.`,
+        `The queue ${queue} is paused: \`${commandLine`beacon queues resume ${queue}`}\` lets it go on.`,
       ),
     ),
   ]

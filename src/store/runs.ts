@@ -61,7 +61,7 @@ export type Run = Readonly<
   Omit<RunRow, 'finishedAt' | 'error'> & { finishedAt: Instant | undefined; error: string | undefined }
 >
 
-const toRun = ({ finishedAt, error, ...row }: RunRow): Run => ({
+export const toRun = ({ finishedAt, error, ...row }: RunRow): Run => ({
   ...row,
   finishedAt: finishedAt ?? undefined,
   error: error ?? undefined,

@@ -3,6 +3,8 @@ import type { Maintenance, NextRetention } from '../status/maintenance.ts'
 import type { SourceStatus } from '../status/sources.ts'
 import type { Status } from '../status/status.ts'
 import type { CandlesAnswer, CoverageAnswer, GapsAnswer } from './api.ts'
+import type { RunAnswer } from './run-api.ts'
+import type { MarksAnswer, SeriesAnswer } from './series-api.ts'
 
 /** What is answered at each address: the page's scripts read it by the types that the server wrote it with. */
 export type ApiAnswers = Readonly<{
@@ -14,4 +16,7 @@ export type ApiAnswers = Readonly<{
   '/api/coverage': CoverageAnswer
   '/api/gaps': GapsAnswer
   '/api/candles': CandlesAnswer
+  '/api/series': SeriesAnswer
+  '/api/marks': MarksAnswer
+  '/api/run': RunAnswer
 }>

@@ -1,13 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import type { Pool } from 'pg'
 import { z } from 'zod'
-import { InvalidInput } from '../fault.ts'
 import { findGaps } from '../ingest/gaps.ts'
 import { keptHistory } from '../ingest/kept-history.ts'
 import { candleMarketOf, sourcesInUse } from '../ingest/markets.ts'
-import { day, type Instant, minute, parseDate, plus, second, toIso } from '../market/instant.ts'
+import { day, type Instant, minute, plus, second, toIso } from '../market/instant.ts'
 import { type AlignedRange, candleCount, candleFrom, intersect, type Range } from '../market/range.ts'
-import { ceilTo, floorTo, plusCandles, type Timeframe, timeframes } from '../market/timeframe.ts'
+import { ceilTo, floorTo, plusCandles, type Timeframe } from '../market/timeframe.ts'
 import type { Engine } from '../queue/engine.ts'
 import type { AnyJob } from '../queue/job.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -15,8 +14,6 @@ import type { Log } from '../runtime/log.ts'
 import { sharedFor } from '../runtime/share.ts'
 import { reasonOf } from '../runtime/when-answering.ts'
 import { within } from '../runtime/within.ts'
-import { didYouMean } from '../settings/did-you-mean.ts'
-import { examine, plainIssues } from '../settings/plain-issues.ts'
 import { coinId as coin } from '../settings/schema.ts'
 import { queueOfSource } from '../settings/source-ids.ts'
 import type { Settings } from '../settings.ts'
@@ -30,6 +27,9 @@ import { type Coin, listCoins } from '../store/coins.ts'
 import { candlesOfDay, noCoverage, readCoverageDays } from '../store/coverage/days.ts'
 import { listIncidents } from '../store/incidents.ts'
 import { databaseOf } from '../store/transaction.ts'
+import { date, rangeOf, readQuery, timeframe, trackedCoin } from './query.ts'
+import { readRunPage } from './run-api.ts'
+import { readMarks, readSeriesPage } from './series-api.ts'
 
 type Deps = Readonly<{
   settings: Settings
@@ -41,11 +41,7 @@ type Deps = Readonly<{
 }>
 
 const queueLimitMs = 3 * second
-const longestDays = 3_660
 const mostPoints = 2_000
-
-const timeframe = z.enum(timeframes, { error: `is none of ${timeframes.join(', ')}` })
-const date = z.string().max(40).optional()
 
 /** What is answered at an address, to a query that anybody may have written. */
 export type Api = Readonly<Record<`/api/${string}`, (query: unknown) => Promise<unknown>>>
@@ -57,6 +53,9 @@ export function openApi(deps: Deps): Api {
     '/api/coverage': (query) => coverage(deps, query),
     '/api/gaps': (query) => gaps(deps, query),
     '/api/candles': (query) => candles(deps, query),
+    '/api/series': (query) => readSeriesPage(deps, query),
+    '/api/marks': (query) => readMarks(deps, query),
+    '/api/run': (query) => readRunPage(deps, query),
     '/api/alerts': async () => ({
       alerts: (await listIncidents(databaseOf(pool), plus(clock.now(), -90 * day), 100)).map(describeAlert),
     }),
@@ -75,51 +74,9 @@ export function serveApi(app: FastifyInstance, api: Api): void {
   for (const [path, answer] of Object.entries(api)) app.get(path, ({ query }) => answer(query))
 }
 
-function read<T>(schema: z.ZodType<T>, query: unknown): T {
-  const result = examine(schema, query, { quoting: true })
-  if (result.success) return result.data
-  throw badRequest(plainIssues(result.error, 'the query').join('; '))
-}
-
-/** The fault that Fastify answers with status 400 and its sentence. */
-const badRequest = (message: string): InvalidInput =>
-  Object.assign(new InvalidInput(message), { statusCode: 400 })
-
-async function tracked(pool: Pool, coinId: string): Promise<Coin> {
-  const coins = await listCoins(databaseOf(pool))
-  const found = coins.find(({ id }) => id === coinId)
-  if (found) return found
-  const near = didYouMean(
-    coinId,
-    coins.map(({ id }) => id),
-  )
-  throw Object.assign(new InvalidInput(`no coin "${coinId}" is tracked.${near}`), { statusCode: 404 })
-}
-
-/** The range asked about; by default it ends now and is `lengthMs` long. */
-function rangeOf(
-  asked: Readonly<{ from?: string | undefined; to?: string | undefined }>,
-  now: Instant,
-  lengthMs: number,
-): Range {
-  const at = (name: 'from' | 'to', otherwise: Instant) => {
-    const text = asked[name]
-    if (text === undefined) return otherwise
-    const instant = parseDate(text, now)
-    if (instant === undefined)
-      throw badRequest(`${name} is not a date such as 2024-03-01, 2024-03-01T12:00Z or -30d`)
-    return instant
-  }
-  const to = at('to', now)
-  const from = at('from', plus(to, -lengthMs))
-  if (from >= to) throw badRequest('from is not before to')
-  if (to - from > longestDays * day) throw badRequest(`from and to are more than ${longestDays} days apart`)
-  return { from, to }
-}
-
 async function gaps({ pool, settings, clock }: Deps, query: unknown) {
-  const asked = read(z.strictObject({ coin, timeframe, from: date, to: date }), query)
-  const coins = [await tracked(pool, asked.coin)]
+  const asked = readQuery(z.strictObject({ coin, timeframe, from: date, to: date }), query)
+  const coins = [await trackedCoin(pool, asked.coin)]
   const range = rangeOf(asked, clock.now(), day)
   const found = await findGaps(pool, settings, coins, [asked.timeframe], range, clock.now())
   return {
@@ -135,8 +92,8 @@ async function candles({ pool, clock }: Deps, query: unknown) {
     })
     .transform(Number)
     .default(mostPoints)
-  const asked = read(z.strictObject({ coin, timeframe, from: date, to: date, points }), query)
-  const { id: coinId } = await tracked(pool, asked.coin)
+  const asked = readQuery(z.strictObject({ coin, timeframe, from: date, to: date, points }), query)
+  const { id: coinId } = await trackedCoin(pool, asked.coin)
   const range = rangeOf(asked, clock.now(), day)
   const series = { coinId, timeframe: asked.timeframe }
   const found = await readCandlePoints(databaseOf(pool), series, range, asked.points)
@@ -151,7 +108,7 @@ async function candles({ pool, clock }: Deps, query: unknown) {
 /** Each array has one number for each day from `from` on. */
 async function coverage(deps: Deps, query: unknown) {
   const { pool, settings, clock } = deps
-  const asked = read(z.strictObject({ timeframe, from: date, to: date }), query)
+  const asked = readQuery(z.strictObject({ timeframe, from: date, to: date }), query)
   const { from, to } = rangeOf(asked, clock.now(), 365 * day)
   const range = {
     from: floorTo('1d', from),

@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import { Misconfigured } from '../fault.ts'
 import { packageDir } from '../package-dir.ts'
 import { compress, sendPacked } from './compression.ts'
-import { type PageFiles, themeScript } from './page.ts'
+import { type PageFiles, pageScripts, themeScript } from './layout.ts'
 
 const pageDir = new URL('dist/page/', packageDir)
 
@@ -14,7 +14,7 @@ const types: Readonly<Record<string, string>> = {
   '.js': 'text/javascript; charset=utf-8',
 }
 
-const theFirstFirst = (a: string, b: string): number => Number(b === 'status.js') - Number(a === 'status.js')
+const ownScripts = new Set([themeScript, ...pageScripts.map((name) => `${name}.js`)])
 
 /** Serves the page's files under `/assets/`, every file it needs and no other; returns what it has to name. */
 export async function serveAssets(app: FastifyInstance): Promise<PageFiles> {
@@ -32,7 +32,7 @@ export async function serveAssets(app: FastifyInstance): Promise<PageFiles> {
   }
   const icon = await readFile(new URL('icon.svg', pageDir), 'utf8')
   return {
-    scripts: names.filter((name) => extname(name) === '.js' && name !== themeScript).toSorted(theFirstFirst),
+    sharedScripts: names.filter((name) => extname(name) === '.js' && !ownScripts.has(name)),
     icon: `data:image/svg+xml,${encodeURIComponent(icon)}`,
   }
 }

@@ -1,4 +1,5 @@
 import type { FirstAnswer } from './first-answers.ts'
+import { beginPage, endPage, type PageFiles } from './layout.ts'
 
 type Part = Readonly<{
   id: string
@@ -52,57 +53,18 @@ const section = ({ id, title, note, link }: Part, base: string): string => `
         <div class="card-body" data-part="${id}"><p class="nothing">Waiting for the first answer …</p></div>
       </section>`
 
-/** No module: it must have run before the page is drawn. */
-export const themeScript = 'theme.js'
-
-/** What a browser must have to show it. */
-export type PageFiles = Readonly<{
-  /** The names of the scripts, the first of which imports the others. */
-  scripts: readonly string[]
-  /** A small picture, as an address that is the picture itself. */
-  icon: string
-}>
-
-/** The page with nothing to show yet. Its scripts are asked for at once, and run when the last of its places is there. */
-const beginning = ({ scripts, icon }: PageFiles, base: string): string => `<!doctype html>
-<html lang="en" data-base="${base}">
-  <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <meta name="color-scheme" content="light dark">
-    <script src="${base}/assets/${themeScript}"></script>
-    <meta name="robots" content="noindex">
-    <title>Beacon</title>
-    <link rel="icon" type="image/svg+xml" href="${icon}">
-    <link rel="stylesheet" href="${base}/assets/status.css">
-    ${scripts.map((name) => `<link rel="modulepreload" href="${base}/assets/${name}">`).join('\n    ')}
-  </head>
-  <body>
-    <a class="skip" href="#main">Skip to the status</a>
-    <header class="top">
-      <div class="brand"><img src="${icon}" alt="" width="28" height="28"><span>Beacon</span></div>
-      <nav aria-label="Pages">
-        <a href="${base}/" aria-current="page">Status</a>
-        <a href="${base}/queues">Queues</a>
-        <a href="${base}/api/status">JSON</a>
-      </nav>
-      <div class="tools">
+const searchForm = `
         <form class="search" role="search" data-part="search">
           <input type="search" id="search" list="found" autocomplete="off" placeholder="Coin, source or job ( / )" aria-label="Search for a coin, a source or a job" aria-keyshortcuts="/">
           <datalist id="found"></datalist>
-        </form>
-        <select id="theme" aria-label="Colours">
-          <option value="system">System</option>
-          <option value="light">Light</option>
-          <option value="dark">Dark</option>
-        </select>
-      </div>
-      <p class="live" data-part="live"></p>
-    </header>
+        </form>`
+
+const sectionLinks = `
     <nav class="sections" aria-label="Sections">
       ${parts.map(({ id, title }) => `<a href="#${id}">${title}</a>`).join('')}
-    </nav>
-    <main id="main" class="waiting" tabindex="-1">
+    </nav>`
+
+const mainOf = (base: string): string => `<main id="main" class="waiting" tabindex="-1">
       <h1 class="visually-hidden">Status of the daemon</h1>
       <noscript><p class="nothing">This page is drawn by a script. The same facts are at <a href="${base}/api/status">/api/status</a>.</p></noscript>
       <section id="overall" aria-label="Is everything fine?" data-part="overall">
@@ -111,14 +73,7 @@ const beginning = ({ scripts, icon }: PageFiles, base: string): string => `<!doc
       <p class="visually-hidden" role="status" aria-live="polite" data-part="announcement"></p>
       <ul id="bans" aria-label="Sources that are not asked now" data-part="bans"></ul>${parts.map((part) => section(part, base)).join('')}
     </main>
-    <footer data-part="footer"></footer>
-    <div id="tip" role="tooltip" hidden></div>
-    <script type="module" async src="${base}/assets/status.js"></script>`
-
-const end = `
-  </body>
-</html>
-`
+    <footer data-part="footer"></footer>`
 
 // It is data, which no browser runs; and it cannot end the element that it is in.
 const element = ({ request, answer }: FirstAnswer): string => `
@@ -126,10 +81,17 @@ const element = ({ request, answer }: FirstAnswer): string => `
 
 /** The page in pieces: all of its places, then each answer that fills one of them, as soon as it has come. */
 export function openPage(files: PageFiles, base: string) {
-  const places = beginning(files, base)
+  const places = beginPage(files, {
+    base,
+    script: 'status',
+    title: 'Beacon',
+    tools: searchForm,
+    beforeMain: sectionLinks,
+    main: mainOf(base),
+  })
   return async function* (answers: AsyncIterable<FirstAnswer>): AsyncGenerator<string, void, undefined> {
     yield places
     for await (const answer of answers) yield element(answer)
-    yield end
+    yield endPage
   }
 }

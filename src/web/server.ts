@@ -27,6 +27,7 @@ import { protectAnswers } from './headers.ts'
 import { serveHealth } from './health.ts'
 import { serveMetrics } from './metrics.ts'
 import { openPage } from './page.ts'
+import { servePages } from './pages.ts'
 import { boundRate } from './rate.ts'
 
 export type WebOptions = Readonly<{
@@ -124,14 +125,16 @@ async function serveStatus(app: FastifyInstance, options: WebOptions): Promise<v
   const describeFailure = failureMessage(options.log)
   const events = openEvents({ collect, describeFailure, everyMs: refreshMs })
   app.addHook('preClose', async () => events.close())
-  const page = openPage(await serveAssets(app), options.settings.environment.httpBasePath)
+  const { httpBasePath: base } = options.settings.environment
+  const files = await serveAssets(app)
+  const page = openPage(files, base)
+  servePages(app, { files, base, pool: options.pool })
   const api = openApi(deps)
   serveApi(app, api)
 
   app.get('/', async (request, reply) => {
-    const { httpBasePath } = options.settings.environment
     // The page's links are relative to the slash.
-    if (request.originalUrl === httpBasePath && httpBasePath !== '') return reply.redirect(`${httpBasePath}/`)
+    if (request.originalUrl === base && base !== '') return reply.redirect(`${base}/`)
     const stream = Readable.from(page(firstAnswers(collect, api)))
     return reply.type('text/html; charset=utf-8').send(compressStream(request, reply, stream))
   })

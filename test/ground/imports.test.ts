@@ -29,7 +29,7 @@ const imports: readonly Import[] = code.flatMap(importsOf)
 
 /** From left to right: each may import what stands before it, never what stands beside or behind it. */
 const layers: readonly (readonly string[])[] = [
-  ['src/market', 'src/fault.ts', 'src/package-dir.ts'],
+  ['src/market', 'src/fault.ts', 'src/package-dir.ts', 'src/command-line.ts'],
   ['src/missing-package.ts'],
   ['drizzle', 'src/settings', 'src/settings.ts', 'src/http', 'src/encryption'],
   ['src/sources', 'src/store', 'src/replay'],

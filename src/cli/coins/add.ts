@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { commandLine } from '../../command-line.ts'
 import { InvalidInput } from '../../fault.ts'
 import type { Fleet } from '../../fleet.ts'
 import { candleMarketOf } from '../../ingest/markets.ts'
@@ -18,7 +19,6 @@ import { asJson } from '../arguments/options.ts'
 import { readDate } from '../arguments.ts'
 import { type DatabaseSession, withFleet } from '../session.ts'
 import { answer, say } from '../terminal/output.ts'
-import { shellWord } from '../terminal/shell-word.ts'
 import { checkBeginning } from './beginning.ts'
 import { type FoundMarket, findMarket, lookUpMarket } from './find-market.ts'
 import { readMarket } from './market-name.ts'
@@ -148,7 +148,7 @@ function warnOfOtherTicker(
 ): void {
   if (listed === undefined || ticker === undefined || listed.base === ticker.toUpperCase()) return
   say(
-    `${source}:${symbol} is a market of ${listed.base}${listed.baseName === undefined ? '' : ` (${listed.baseName})`}, and the ticker of ${coinId} is ${ticker}: stop it with beacon coins remove ${shellWord(coinId)} if that is another coin.`,
+    `${source}:${symbol} is a market of ${listed.base}${listed.baseName === undefined ? '' : ` (${listed.baseName})`}, and the ticker of ${coinId} is ${ticker}: stop it with ${commandLine`beacon coins remove ${coinId}`} if that is another coin.`,
   )
 }
 
@@ -158,9 +158,9 @@ function commandFor(
   { symbol: ticker, name }: AddOptions,
 ): string {
   return [
-    `beacon coins add ${shellWord(coinId)} --market ${shellWord(`${source}:${symbol}`)}`,
-    ...(ticker === undefined ? [] : [`--symbol ${shellWord(ticker)}`]),
-    ...(name === undefined ? [] : [`--name ${shellWord(name)}`]),
+    commandLine`beacon coins add ${coinId} --market ${`${source}:${symbol}`}`,
+    ...(ticker === undefined ? [] : [commandLine`--symbol ${ticker}`]),
+    ...(name === undefined ? [] : [commandLine`--name ${name}`]),
   ].join(' ')
 }
 
@@ -225,6 +225,6 @@ function addedText({ coinId, names: { symbol, name }, done: { added, candlesSetA
   const aside =
     candlesSetAside === 0
       ? ''
-      : ` ${candlesSetAside} earlier candles are quarantined: beacon quarantine list --coin ${shellWord(coinId)}`
+      : ` ${candlesSetAside} earlier candles are quarantined: ${commandLine`beacon quarantine list --coin ${coinId}`}`
   return `${name} (${symbol}) is tracked on ${markets.join(', ')}.${aside}`
 }

@@ -1,3 +1,4 @@
+import { commandLine } from '../../command-line.ts'
 import { InvalidInput, Unavailable } from '../../fault.ts'
 import type { Fleet } from '../../fleet.ts'
 import { type Choice, chooseMarket } from '../../ingest/choose-market.ts'
@@ -10,7 +11,6 @@ import type { ListedMarket } from '../../sources/listing/listed-market.ts'
 import { otherKinds } from '../../sources/listing/other-kind.ts'
 import type { CandleProvider } from '../../sources/source.ts'
 import { say } from '../terminal/output.ts'
-import { shellWord } from '../terminal/shell-word.ts'
 import type { MarketName } from './market-name.ts'
 
 /** A market that a coin is to be tracked on; not listed where its source could not be asked. */
@@ -103,14 +103,14 @@ function refusalOf(
   { coinId, base, source }: Readonly<{ coinId: string; base: string; source: string }>,
 ): InvalidInput | undefined {
   if (choice.kind === 'ambiguous') {
-    const names = choice.candidates.map(({ symbol }) => shellWord(`${source}:${symbol}`))
+    const names = choice.candidates.map(({ symbol }) => commandLine`${`${source}:${symbol}`}`)
     return new InvalidInput(`${base} stands for several markets: choose with --market ${names.join(' or ')}`)
   }
   if (choice.kind === 'no-coin') return noCoin(source, choice.market)
   if (choice.kind !== 'disputed') return undefined
   const [{ symbol, baseMayBe }] = choice.candidates
   return new InvalidInput(
-    `${base} is not the same coin on every exchange, and ${source} may mean ${baseMayBe}: check on the exchange, and if it is ${coinId}, track it with: beacon coins add ${shellWord(coinId)} --market ${shellWord(`${source}:${symbol}`)}`,
+    `${base} is not the same coin on every exchange, and ${source} may mean ${baseMayBe}: check on the exchange, and if it is ${coinId}, track it with: ${commandLine`beacon coins add ${coinId} --market ${`${source}:${symbol}`}`}`,
   )
 }
 

@@ -1,9 +1,9 @@
+import { commandLine } from '../../command-line.ts'
 import { InvalidInput } from '../../fault.ts'
 import { marketSymbol } from '../../settings/schema.ts'
 import type { AnySourceId } from '../../settings/source-ids.ts'
 import { isAnySourceId, sources } from '../../sources/catalog.ts'
 import { refuseUnfit } from '../arguments/fitting-text.ts'
-import { shellWord } from '../terminal/shell-word.ts'
 
 /** A market as a person names it. */
 export type MarketName = Readonly<{ source: AnySourceId; symbol: string }>
@@ -19,7 +19,7 @@ export function readMarket(text: string): MarketName {
   }
   if (source === 'binance-archive') {
     throw new InvalidInput(
-      `${text} is no market: the archive's files hold the candles of binance, and a backfill reads them by itself; follow --market ${shellWord(`binance:${symbol}`)}`,
+      `${text} is no market: the archive's files hold the candles of binance, and a backfill reads them by itself; follow ${commandLine`--market ${`binance:${symbol}`}`}`,
     )
   }
   refuseUnfit(`the symbol of --market ${text}`, marketSymbol, symbol)

@@ -1,5 +1,6 @@
+import { quoted } from '../../command-line.ts'
 import type { CommandWords, OptionWords, Values } from './command-words.ts'
-import { flagsWithValue, pathText, quoted, steps } from './follow-words.ts'
+import { flagsWithValue, pathText, steps } from './follow-words.ts'
 
 export function fishScript(words: readonly CommandWords[]): string {
   const rules = words.flatMap((command) => {

@@ -1,10 +1,8 @@
+import { quoted } from '../../command-line.ts'
 import type { CommandWords, Values } from './command-words.ts'
 
 export const pathText = ({ path }: CommandWords): string => path.join(' ')
 export const flagsOf = ({ options }: CommandWords): string[] => options.flatMap(({ flags }) => flags)
-
-/** `'it'\''s'`: nothing in it means anything to a shell. */
-export const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 
 /** A word that leads on to a command, after the words before it: ` archive`, `archive list`. */
 export const steps = (words: readonly CommandWords[]): string[] =>

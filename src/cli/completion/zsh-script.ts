@@ -1,5 +1,6 @@
+import { quoted } from '../../command-line.ts'
 import type { CommandWords, Values } from './command-words.ts'
-import { fetchDynamic, followWords, pathText, places, quoted, valueOptions } from './follow-words.ts'
+import { fetchDynamic, followWords, pathText, places, valueOptions } from './follow-words.ts'
 
 export function zshScript(words: readonly CommandWords[]): string {
   const values = valueOptions(words).map(

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises'
+import { commandLine } from '../../command-line.ts'
 import { Aborted, Fault } from '../../fault.ts'
 import { withStorageOf } from '../../lifecycle/archive/storage.ts'
 import { verifyArchive } from '../../lifecycle/archive/verify-archive.ts'
@@ -23,7 +24,7 @@ export const archives = (deep: boolean): Check => ({
 })
 
 const remedyOf = ({ id }: Archive): string =>
-  `Put back a copy of the file, and then: npx beacon archive verify ${id.slice(0, 8)}`
+  `Put back a copy of the file, and then: ${commandLine`npx beacon archive verify ${id.slice(0, 8)}`}`
 
 /** What is wrong with the file; one that cannot be looked at keeps none of the others from being looked at. */
 async function problemOf(settings: Settings, archive: Archive, deep: boolean): Promise<string | undefined> {

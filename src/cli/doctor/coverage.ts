@@ -1,3 +1,4 @@
+import { commandLine } from '../../command-line.ts'
 import { toIso, toMinuteText } from '../../market/instant.ts'
 import { counted } from '../../status/words.ts'
 import { repairStates, type StateDiscrepancy } from '../../store/coverage/states.ts'
@@ -10,7 +11,6 @@ import {
 } from '../../store/digests/deep-check.ts'
 import { withCountingBar } from '../terminal/counting-bar.ts'
 import { say } from '../terminal/output.ts'
-import { shellWord } from '../terminal/shell-word.ts'
 import { type Check, type Deps, error, type Finding, warning } from './check.ts'
 
 /** So many discrepancies are told one by one; a lost disk may leave millions. */
@@ -84,10 +84,8 @@ const stateMessage = (found: StateDiscrepancy): string =>
     ? `${placeOf(found)}: recorded by ${found.source} as ${found.states}, before its candles have closed.`
     : `${placeOf(found)}: recorded by ${found.source} as ${found.states}.`
 
-const rangeOptions = ({ range }: Discrepancy): string => `--from ${toIso(range.from)} --to ${toIso(range.to)}`
-
 const gapsCommandOf = (found: RowDiscrepancy): string =>
-  `npx beacon gaps ${shellWord(found.coinId)} --timeframe ${found.timeframe} ${rangeOptions(found)} --repair`
+  commandLine`npx beacon gaps ${found.coinId} --timeframe ${found.timeframe} --from ${toIso(found.range.from)} --to ${toIso(found.range.to)} --repair`
 
 const unrecordedRemedy = (found: RowDiscrepancy): string =>
-  `npx beacon backfill ${shellWord(found.coinId)} --timeframe ${found.timeframe} ${rangeOptions(found)} --force requests them from their source; delete what is reported again after that`
+  `${commandLine`npx beacon backfill ${found.coinId} --timeframe ${found.timeframe} --from ${toIso(found.range.from)} --to ${toIso(found.range.to)} --force`} requests them from their source; delete what is reported again after that`

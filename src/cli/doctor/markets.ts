@@ -1,3 +1,4 @@
+import { commandLine } from '../../command-line.ts'
 import { sharersOf } from '../../ingest/listing/shared-markets.ts'
 import { listCoins } from '../../store/coins.ts'
 import { databaseOf } from '../../store/transaction.ts'
@@ -15,7 +16,7 @@ export const markets: Check = {
           sharersOf(market, coins).map((other) =>
             warning(
               `${market.source}:${market.symbol} is tracked as ${coin.id} and as ${other}: one of them has the candles of another coin.`,
-              `Stop the one that is wrong: npx beacon coins remove ${coin.id}, or ${other}`,
+              `Stop the one that is wrong: ${commandLine`npx beacon coins remove ${coin.id}`}, or ${other}`,
             ),
           ),
         ),

@@ -1,3 +1,4 @@
+import { commandLine } from '../../command-line.ts'
 import { presentRoles } from '../../runtime/presence.ts'
 import { type Role, roles } from '../../settings/roles.ts'
 import { type Check, error, type Finding, warning } from './check.ts'
@@ -22,7 +23,7 @@ export const processes: Check = {
     const severity = !present.has('worker') && (await isWorkOutstanding(deps)) ? error : warning
     if (absent.length === roles.length) return [severity('No daemon is running.', 'npx beacon start')]
     return absent.map((role) =>
-      (role === 'worker' ? severity : warning)(missing[role], `npx beacon start --roles ${role}`),
+      (role === 'worker' ? severity : warning)(missing[role], commandLine`npx beacon start --roles ${role}`),
     )
   },
 }

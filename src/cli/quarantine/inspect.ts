@@ -1,3 +1,4 @@
+import { commandLine } from '../../command-line.ts'
 import type { Range } from '../../market/range.ts'
 import { dateArgument } from '../series/series-command.ts'
 
@@ -13,7 +14,7 @@ export function inspectCommand(
   state: 'open' | 'resolved' = 'open',
 ): string {
   return [
-    `beacon quarantine list --coin ${coinId} --timeframe ${timeframe}`,
+    commandLine`beacon quarantine list --coin ${coinId} --timeframe ${timeframe}`,
     `--from ${dateArgument(from)} --to ${dateArgument(to)}`,
     ...(state === 'resolved' ? ['--resolved'] : []),
     ...(2 * candles > shownByDefault ? [`--limit ${Math.min(2 * candles, mostShown)}`] : []),

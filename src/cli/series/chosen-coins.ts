@@ -1,3 +1,4 @@
+import { commandLine } from '../../command-line.ts'
 import { InvalidInput } from '../../fault.ts'
 import { timeframeMeant } from '../../market/timeframe.ts'
 import { didYouMean } from '../../settings/did-you-mean.ts'
@@ -37,7 +38,7 @@ function unknownCoin(coins: readonly Coin[], name: string, settings: Pick<Settin
     return `"${name}" is a timeframe and no coin: write --timeframe ${timeframe} instead`
   const known = settings.coins.find(({ id, symbol }) => isSame(id, name) || isSame(symbol, name))
   if (known)
-    return `${known.id} (${known.symbol}) is not tracked. Track it with: beacon coins add ${known.id}`
+    return `${known.id} (${known.symbol}) is not tracked. Track it with: ${commandLine`beacon coins add ${known.id}`}`
   const ids = coins.flatMap(({ id, symbol }) => [id, symbol])
   return `no coin "${name}" is tracked.${didYouMean(name, ids)} List the tracked coins with: beacon coins list`
 }

@@ -1,3 +1,4 @@
+import { commandLine } from '../../command-line.ts'
 import { day, type Instant, toIso } from '../../market/instant.ts'
 import type { Timeframe } from '../../market/timeframe.ts'
 
@@ -20,7 +21,6 @@ export function seriesCommand(
   command: 'gaps' | 'backfill' | 'verify' | 'certificate',
   { coinId, timeframe, from, to }: SeriesRange,
 ): string {
-  const coins = [coinId].flat().join(' ')
   const timeframes = [timeframe].flat().join(',')
-  return `beacon ${command} ${coins} --timeframe ${timeframes} --from ${dateArgument(from)} --to ${dateArgument(to)}`
+  return commandLine`beacon ${command} ${[coinId].flat()} --timeframe ${timeframes} --from ${dateArgument(from)} --to ${dateArgument(to)}`
 }

@@ -1,5 +1,6 @@
+import { commandLine } from '../../command-line.ts'
 import { InvalidInput } from '../../fault.ts'
-import { type CandleMarket, candleMarketOf, candleSource } from '../../ingest/markets.ts'
+import { type CandleMarket, candleMarketOf, candleSource, requireCandleMarket } from '../../ingest/markets.ts'
 import { isTimeframe, type Timeframe } from '../../market/timeframe.ts'
 import type { Settings } from '../../settings.ts'
 import type { Coin } from '../../store/coins.ts'
@@ -41,11 +42,7 @@ export function targetOf(
   const coin = coinOf(deps, choice, facts, key)
   const timeframe = timeframeOf(deps, choice, facts, key)
   const source = sourceOf(choice, facts)
-  const market = candleMarketOf(coin, source)
-  if (!market)
-    throw new InvalidInput(
-      `${coin.id} has no market ${source ? `on ${source}` : 'with candles'}. Add one with: beacon coins add ${coin.id} --market ${source ?? 'SOURCE'}:SYMBOL`,
-    )
+  const market = requireCandleMarket(coin, source)
   refuseOtherMarket(deps, coin, market, facts)
   return {
     series: { coinId: coin.id, timeframe, source: market.source.id },
@@ -65,7 +62,7 @@ function coinOf({ coins, path }: Deps, choice: ImportChoice, facts: FileFacts, k
     const coin = coins.find(({ id }) => id === coinId)
     if (coin) return coin
     throw new InvalidInput(
-      `${path} has candles of ${excerptOf(coinId)}, which is not tracked. Track it with: beacon coins add ${excerptOf(coinId)}`,
+      `${path} has candles of ${excerptOf(coinId)}, which is not tracked. Track it with: ${commandLine`beacon coins add ${excerptOf(coinId)}`}`,
     )
   }
   if (choice.coin) return choice.coin
@@ -101,7 +98,7 @@ function timeframeOf(
 function refuseOtherMarket({ path }: Deps, coin: Coin, market: CandleMarket, facts: FileFacts): void {
   if (facts.symbol === undefined || isMarketOf(coin, market, facts)) return
   throw new InvalidInput(
-    `${path} is of the market ${facts.symbol}, and ${coin.id} is ${market.symbol} on ${market.source.id}. Track that market with: beacon coins add ${coin.id} --market ${market.source.id}:${facts.symbol}`,
+    `${path} is of the market ${facts.symbol}, and ${coin.id} is ${market.symbol} on ${market.source.id}. Track that market with: ${commandLine`beacon coins add ${coin.id} --market ${`${market.source.id}:${facts.symbol}`}`}`,
   )
 }
 

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { commandLine } from '../../command-line.ts'
 import { InvalidInput } from '../../fault.ts'
 import { type Instant, minute, plus, toIso } from '../../market/instant.ts'
 import {
@@ -22,7 +23,7 @@ import { candleTable, missingPartitions, type PartitionedTable } from '../../sto
 import { databaseOf } from '../../store/transaction.ts'
 import { type ArchiveUse, planArchive } from '../archive/plan-archive.ts'
 import { finalClose, obtainable } from '../kept-history.ts'
-import { type CandleMarket, candleMarketOf, candleSource } from '../markets.ts'
+import { type CandleMarket, candleSource, requireCandleMarket } from '../markets.ts'
 
 /** What somebody wants to have. */
 export type BackfillRequest = Readonly<{
@@ -116,14 +117,10 @@ function marketOf(coins: readonly Coin[], coinId: string, source: string | undef
       coins.map(({ id }) => id),
     )
     throw new InvalidInput(
-      `no coin "${coinId}" is tracked.${near} Track it with: beacon coins add ${coinId} --market SOURCE:SYMBOL`,
+      `no coin "${coinId}" is tracked.${near} Track it with: ${commandLine`beacon coins add ${coinId} --market SOURCE:SYMBOL`}`,
     )
   }
-  const market = candleMarketOf(coin, source)
-  if (market) return market
-  throw new InvalidInput(
-    `${coinId} has no market ${source ? `on ${source}` : 'with candles'}. Add one with: beacon coins add ${coinId} --market ${source ?? 'SOURCE'}:SYMBOL`,
-  )
+  return requireCandleMarket(coin, source)
 }
 
 /** A series of a wish, and how much of the wish its source can serve. */

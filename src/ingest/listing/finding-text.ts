@@ -1,3 +1,4 @@
+import { commandLine } from '../../command-line.ts'
 import { toMinuteText } from '../../market/instant.ts'
 import { otherKinds } from '../../sources/listing/other-kind.ts'
 import type { Finding } from './check-listing.ts'
@@ -7,7 +8,8 @@ export function findingText(source: string, { news, life, more = {} }: Finding):
   const { coinId, symbol, listedTo, relistedAt } = life
   const market = `${source}:${symbol} (${coinId})`
   const ended = listedTo === undefined ? '' : ` ${toMinuteText(listedTo)} UTC`
-  const track = (name: string) => `beacon coins add ${coinId} --market ${source}:${name}`
+  const track = (name: string) => commandLine`beacon coins add ${coinId} --market ${`${source}:${name}`}`
+  const stop = commandLine`beacon coins remove ${coinId}`
   const since = listedTo === undefined ? '' : ` --since ${toMinuteText(listedTo).replace(' ', 'T')}Z`
   switch (news) {
     case 'unlisted':
@@ -29,11 +31,11 @@ export function findingText(source: string, { news, life, more = {} }: Finding):
     case 'renamed':
       return `${market} is called ${nameText(more.newSymbol, more.newBase, more.newName)} now, and was ${nameText(more.oldSymbol, more.oldBase, more.oldName)}`
     case 'reread':
-      return `${market} is a market of ${String(more.newBase)}, and was taken for one of ${String(more.oldBase)}: if ${coinId} is another coin, stop it with: beacon coins remove ${coinId}`
+      return `${market} is a market of ${String(more.newBase)}, and was taken for one of ${String(more.oldBase)}: if ${coinId} is another coin, stop it with: ${stop}`
     case 'no-coin':
-      return `${market} is ${kindText(more.kind)}: stop it with: beacon coins remove ${coinId}`
+      return `${market} is ${kindText(more.kind)}: stop it with: ${stop}`
     case 'shared':
-      return `${market} is tracked as ${String(more.with)} too: stop one of them with: beacon coins remove ${coinId}`
+      return `${market} is tracked as ${String(more.with)} too: stop one of them with: ${stop}`
     default:
       return news satisfies never
   }

@@ -1,3 +1,4 @@
+import { commandLine } from '../../command-line.ts'
 import { InvalidInput } from '../../fault.ts'
 import type { AlignedCandle } from '../../market/candle.ts'
 import { type Instant, toIso, toMinuteText } from '../../market/instant.ts'
@@ -72,7 +73,7 @@ function acceptableOf(settings: Settings, row: QuarantinedRow, now: Instant): Ac
   if (!isAligned(openTime, timeframe)) throw cannot(`${toIso(openTime)} is not on the ${timeframe} grid`)
   if (values === undefined)
     throw cannot(
-      `it has no candle that can be stored (${reason}). Ask for it again with: beacon quarantine retry ${shortId(id)}`,
+      `it has no candle that can be stored (${reason}). Ask for it again with: ${commandLine`beacon quarantine retry ${shortId(id)}`}`,
     )
   if (candleFrom(openTime, timeframe).to > finalClose(settings, timeframe, now))
     throw cannot('its candle has not closed yet')
@@ -97,7 +98,7 @@ async function refuseStored(db: Database, rows: readonly Acceptable[]): Promise<
   const [stored] = await readStoredOtherwise(db, first.series, candles)
   if (stored === undefined) return
   throw new InvalidInput(
-    `the table has a ${first.series.timeframe} candle of ${stored} UTC already, and keeps it. Resolve its rows with: beacon quarantine retry ${rows.map(({ id }) => shortId(id)).join(' ')}`,
+    `the table has a ${first.series.timeframe} candle of ${stored} UTC already, and keeps it. Resolve its rows with: ${commandLine`beacon quarantine retry ${rows.map(({ id }) => shortId(id))}`}`,
   )
 }
 
@@ -129,7 +130,7 @@ async function acceptSeries(
       const resolved = await resolveAccepted(tx.db, ids, accepting)
       if (resolved.accepted.length < ids.length)
         throw new InvalidInput(
-          `a row was resolved meanwhile, and nothing was stored. Inspect it with: beacon quarantine show ${ids.map(shortId).join(', or ')}`,
+          `a row was resolved meanwhile, and nothing was stored. Inspect it with: ${commandLine`beacon quarantine show ${ids.map(shortId)}`}`,
         )
       return { ...accounting, ...resolved }
     })

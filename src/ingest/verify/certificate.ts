@@ -16,7 +16,7 @@ import { inTransaction, type Transaction } from '../../store/transaction.ts'
 import type { GapCause } from '../gaps/causes.ts'
 import { findGaps, type Gap } from '../gaps.ts'
 import { finalClose } from '../kept-history.ts'
-import { type CandleMarket, candleMarketOf } from '../markets.ts'
+import { type CandleMarket, requireCandleMarket } from '../markets.ts'
 
 /** Where stored candles came from; the first of its stretches, and how many there are in all. */
 type Provenance = Readonly<{
@@ -78,12 +78,7 @@ async function readOnce(
   now: Instant,
 ): Promise<Certificate> {
   const { coin, timeframe } = request
-  const market = candleMarketOf(coin)
-  if (!market) {
-    throw new InvalidInput(
-      `${coin.id} has no market with candles. Add one with: beacon coins add ${coin.id} --market SOURCE:SYMBOL`,
-    )
-  }
+  const market = requireCandleMarket(coin)
   const range = closedPart(settings, request, now)
   const series: Series = { coinId: coin.id, timeframe, source: market.source.id }
   const gaps = await findGaps(pool, settings, [coin], [timeframe], range, now)

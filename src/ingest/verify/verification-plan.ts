@@ -19,7 +19,7 @@ import type { Coin } from '../../store/coins.ts'
 import { type CoverageRange, readCoverage } from '../../store/coverage.ts'
 import type { Database } from '../../store/transaction.ts'
 import { obtainablePart } from '../kept-history.ts'
-import { type CandleMarket, candleMarketOf, candleSource } from '../markets.ts'
+import { type CandleMarket, candleMarketOf, candleSource, requireCandleMarket } from '../markets.ts'
 
 /** What somebody wants to have held against its source. */
 export type VerifyRequest = Readonly<{
@@ -110,12 +110,7 @@ export async function planVerification(
 
 function marketOf({ coin, timeframe, source }: VerifyRequest): CandleMarket {
   if (source !== undefined) candleSource(source)
-  const market = candleMarketOf(coin, source)
-  if (!market) {
-    throw new InvalidInput(
-      `${coin.id} has no market ${source ? `on ${source}` : 'with candles'}. Add one with: beacon coins add ${coin.id} --market ${source ?? 'SOURCE'}:SYMBOL`,
-    )
-  }
+  const market = requireCandleMarket(coin, source)
   if (!market.source.candles.timeframes.includes(timeframe)) {
     throw new InvalidInput(
       `${market.source.id} has no ${timeframe} candles; it has ${market.source.candles.timeframes.join(', ')}`,

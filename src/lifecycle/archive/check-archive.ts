@@ -1,3 +1,4 @@
+import { commandLine } from '../../command-line.ts'
 import { Aborted, Fault } from '../../fault.ts'
 import { earlier, type Instant, later, toInstant, toIso, toMinuteText } from '../../market/instant.ts'
 import type { Timeframe } from '../../market/timeframe.ts'
@@ -186,7 +187,7 @@ const liveProblem = (
   return {
     where: `${coinId} ${timeframe} ${toIso(bucket).slice(0, 10)}`,
     problem: differenceText('the table', wanted, found),
-    remedy: `beacon verify ${coinId} --timeframe ${timeframe} --from ${toIso(bucket)} --to ${toIso(end)} compares it with the source; beacon archive check ${coinId} --accept keeps it as it is`,
+    remedy: `${commandLine`beacon verify ${coinId} --timeframe ${timeframe} --from ${toIso(bucket)} --to ${toIso(end)}`} compares it with the source; ${commandLine`beacon archive check ${coinId} --accept`} keeps it as it is`,
   }
 }
 
@@ -229,7 +230,7 @@ async function checkFile(
     tally.problems.push({
       where: archive.fileName,
       problem: error.message,
-      remedy: `beacon archive verify ${archive.id.slice(0, 8)}`,
+      remedy: commandLine`beacon archive verify ${archive.id.slice(0, 8)}`,
     })
   }
 }
@@ -248,7 +249,7 @@ function compareFile(archive: Archive, coinId: string, wanted: Wanted, found: Fo
     tally.problems.push({
       where: `${archive.fileName}, ${coinId} from ${toMinuteText(from)} to ${toMinuteText(to)}`,
       problem: differenceText('the file', should, is),
-      remedy: `put back a copy of it, or restore it and compare it with the source: beacon archive restore ${archive.id.slice(0, 8)}`,
+      remedy: `put back a copy of it, or restore it and compare it with the source: ${commandLine`beacon archive restore ${archive.id.slice(0, 8)}`}`,
     })
   }
 }

@@ -1,3 +1,4 @@
+import { commandLine } from '../../command-line.ts'
 import { InvalidInput } from '../../fault.ts'
 import { type Instant, plus } from '../../market/instant.ts'
 import { subtract } from '../../market/range.ts'
@@ -61,7 +62,7 @@ export async function restoreArchive(deps: ArchiveDeps, archive: Archive): Promi
   refuseUnfinished(archive)
   if (archive.table === 'audit_logs') {
     throw new InvalidInput(
-      `entries of the audit log are not put back into it: restore them beside it with beacon archive restore ${archive.id} --into NAME`,
+      `entries of the audit log are not put back into it: restore them beside it with ${commandLine`beacon archive restore ${archive.id} --into NAME`}`,
     )
   }
   const current = await findArchive(databaseOf(deps.pool), archive.id)

@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm'
+import { commandLine } from '../../command-line.ts'
 import { InvalidInput } from '../../fault.ts'
 import { type Instant, later, toIso } from '../../market/instant.ts'
 import { marketKey } from '../../market/market-key.ts'
@@ -13,7 +14,7 @@ export type TakenMarket = Readonly<{ coinId: string; source: string; symbol: str
 
 /** What to do about a market that is another coin's. */
 export const takenText = ({ coinId, source, symbol, trackedBy }: TakenMarket): string =>
-  `${source}:${symbol} is tracked as ${trackedBy} already, and one market is one coin: to track it as ${coinId}, first stop ${trackedBy} with: beacon coins remove ${trackedBy}`
+  `${source}:${symbol} is tracked as ${trackedBy} already, and one market is one coin: to track it as ${coinId}, first stop ${trackedBy} with: ${commandLine`beacon coins remove ${trackedBy}`}`
 
 /** What one spelling of a market has stood for, and stands for. */
 export type LifeOf = Readonly<{

@@ -47,9 +47,10 @@ export const readWritable = async (
     ),
   )
 
+/** `materialized`, since each column of `bound` would parse the bounds anew. */
 async function readWhere(db: Database, condition: SQL): Promise<CatalogPartition[]> {
   const { rows } = await db.execute<CatalogRow>(sql`
-    with partition as (
+    with partition as materialized (
       select parent.relname as "table", child.oid, schema.nspname as schema, child.relname as name,
         format('%I.%I', schema.nspname, child.relname) as "qualifiedName",
         pg_get_expr(child.relpartbound, 0) as bounds, inhdetachpending as "isDetachPending",
@@ -59,7 +60,7 @@ async function readWhere(db: Database, condition: SQL): Promise<CatalogPartition
       join pg_namespace as schema on schema.oid = child.relnamespace
       join pg_class as parent on parent.oid = inhparent
       where ${condition} and parent.relnamespace = 'public'::regnamespace
-    ), bound as (
+    ), bound as materialized (
       select *, bounds = 'DEFAULT' as "isDefault",
         regexp_match(bounds, $$FROM [(](?:'([^']+)'|MINVALUE)[)] TO [(](?:'([^']+)'|MAXVALUE)[)]$$) as ends
       from partition

@@ -24,22 +24,20 @@ export const irregularPartitions = (
 ): IrregularPartition[] =>
   partitions.flatMap((partition) => {
     const table = tables.find(({ name }) => name === partition.table)
-    if (!table) return []
-    const others = partitions.filter((other) => other !== partition && other.table === table.name)
-    return irregularityOf(table, partition, others) ?? []
+    return (table && irregularityOf(table, partition, partitions)) ?? []
   })
 
 function irregularityOf(
   table: PartitionedTable,
   partition: CatalogPartition,
-  others: readonly CatalogPartition[],
+  all: readonly CatalogPartition[],
 ): IrregularPartition | undefined {
   if (!isBounded(partition)) return ofDefault(table, partition)
   if (partition.isDetachPending) return ofDetaching(partition)
   const isOurs = partition.schema === 'public' && isOwnForm(table.name, partition)
   if (isOurs) return undefined
   const usual = usualPlanOf(table, partition)
-  return usual === undefined ? ofBounds(table, partition, others) : ofName(partition, usual)
+  return usual === undefined ? ofBounds(table, partition, all) : ofName(partition, usual)
 }
 
 /** The name that we would have given to a partition of these bounds; undefined where we would have made none. */
@@ -65,12 +63,13 @@ const ofName = (partition: BoundedPartition, usualName: string): IrregularPartit
 function ofBounds(
   table: PartitionedTable,
   partition: BoundedPartition,
-  others: readonly CatalogPartition[],
+  all: readonly CatalogPartition[],
 ): IrregularPartition {
   const { qualifiedName, bounds, range } = partition
   const usual = missingPartitions(table, [], range)
   const [first, last] = [usual[0], usual.at(-1)]
   const whole = first === last ? `${first?.name}` : `${first?.name} to ${last?.name}`
+  const others = all.filter((other) => other.oid !== partition.oid && other.table === table.name)
   const replacement = replace(table, partition, others)
   return {
     partition,

@@ -16,9 +16,9 @@ export const askedByCommand = [
 export type AskedByCommand = (typeof askedByCommand)[number]
 
 /** Jobs whose payload tells which candles of which coin they asked for. */
-const jobsOfRanges = ['backfill-candles', ...askedByCommand]
+export const jobsOfRanges = ['backfill-candles', ...askedByCommand]
 /** Jobs that ask for the newest candles of every market of a source. */
-const jobsOfCloses = ['ingest-candles']
+export const jobsOfCloses = ['ingest-candles']
 
 export type RunBehind = Readonly<{
   id: string

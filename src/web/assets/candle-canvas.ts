@@ -3,6 +3,7 @@ import {
   CandlestickSeries,
   ColorType,
   createChart,
+  createSeriesMarkers,
   HistogramSeries,
   type Time,
   type UTCTimestamp,
@@ -14,7 +15,16 @@ export type Point = Readonly<{
   candle: Readonly<Record<'open' | 'high' | 'low' | 'close' | 'volume', number>> | undefined
 }>
 
+/** What is known of a point beside its candle: why it has none, or that it was revised. */
+export type Mark = Readonly<{
+  /** Epoch seconds of the point. */
+  time: number
+  kind: 'gap' | 'quarantined' | 'revised'
+}>
+
 export type CandleCanvas = Readonly<{
+  /** Shades the points without candles, and puts a sign above those that were revised. */
+  mark(marks: readonly Mark[]): void
   /** Shows the points of time, those without a candle left empty; with `fit` all of them at once. */
   show(points: readonly Point[], options: Readonly<{ decimals: number; fit: boolean }>): void
 }>
@@ -36,7 +46,17 @@ export function openCanvas(place: HTMLElement, { pointedAt, reachedStart }: List
     handleScale: { mouseWheel: false, pinch: true, axisPressedMouseMove: true },
     ...coloursOf(),
   })
+  // Behind the candles, from top to bottom.
+  const shades = chart.addSeries(HistogramSeries, {
+    priceScaleId: 'shades',
+    lastValueVisible: false,
+    priceLineVisible: false,
+    autoscaleInfoProvider: () => ({ priceRange: { minValue: 0, maxValue: 1 } }),
+  })
+  chart.priceScale('shades').applyOptions({ scaleMargins: { top: 0, bottom: 0 }, visible: false })
   const candles = chart.addSeries(CandlestickSeries, candleColours())
+  const signs = createSeriesMarkers<Time>(candles, [])
+  let marked: readonly Mark[] = []
   // Candles above, their volume below, and room for the topmost label.
   candles.priceScale().applyOptions({ scaleMargins: { top: 0.1, bottom: 0.26 } })
   const volume = chart.addSeries(HistogramSeries, {
@@ -58,9 +78,27 @@ export function openCanvas(place: HTMLElement, { pointedAt, reachedStart }: List
     chart.applyOptions(coloursOf())
     candles.applyOptions(candleColours())
     volume.setData(volumes(shown))
+    drawMarks()
   })
+  const drawMarks = () => {
+    shades.setData(shadesOf(marked))
+    signs.setMarkers(
+      marked
+        .filter(({ kind }) => kind === 'revised')
+        .map(({ time }) => ({
+          time: time as UTCTimestamp,
+          position: 'aboveBar',
+          shape: 'circle',
+          color: colour('--accent'),
+        })),
+    )
+  }
 
   return {
+    mark(marks) {
+      marked = marks
+      drawMarks()
+    },
     show(points, { decimals, fit }) {
       const before = shown
       const inSight = chart.timeScale().getVisibleLogicalRange()
@@ -98,6 +136,15 @@ function volumes(points: readonly Point[]) {
       : [],
   )
 }
+
+const shadesOf = (marks: readonly Mark[]) =>
+  marks
+    .filter(({ kind }) => kind !== 'revised')
+    .map(({ time, kind }) => ({
+      time: time as UTCTimestamp,
+      value: 1,
+      color: `${colour(kind === 'gap' ? '--red-strong' : '--amber-strong')}33`,
+    }))
 
 const colour = (name: string): string =>
   getComputedStyle(document.documentElement).getPropertyValue(name).trim()

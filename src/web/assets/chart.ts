@@ -3,11 +3,12 @@ import type { SeriesStatus } from '../../status/series.ts'
 import type { Status } from '../../status/status.ts'
 import type { CandlesAnswer } from '../api.ts'
 import { ask } from './ask.ts'
-import type { CandleCanvas, Point } from './candle-canvas.ts'
+import type { CandleCanvas, Mark, Point } from './candle-canvas.ts'
 import { type CoinChooser, openCoinChooser } from './coin-chooser.ts'
 import { draw, h, within } from './elements/dom.ts'
 import { instant, price, rounded } from './elements/words.ts'
 import { choices } from './elements.ts'
+import { seriesLink } from './links.ts'
 
 type Candle = CandlesAnswer['candles'][number]
 
@@ -21,12 +22,30 @@ const lengths = [
 ] as const
 const mostPoints = 1_500
 
+/** What the chart shows now, in instants as ISO text. */
+export type ShownRange = Readonly<{ from: string; to: string; pointSeconds: number }>
+
+/** Marks of the points, and what to say of one that is pointed at, by epoch seconds. */
+export type ChartMarks = Readonly<{ marks: readonly Mark[]; textAt: ReadonlyMap<number, string> }>
+
+type ChartOptions = Readonly<{
+  /** The series that it shows; without it one is chosen. */
+  fixed?: Readonly<{ coinId: string; timeframe: string }>
+  /** Is called when another range is shown. */
+  onRange?(range: ShownRange): void
+}>
+
+/** About as many candles as fit the chart. */
+const usualDays: Readonly<Record<string, number>> = { '1m': 1, '5m': 7, '15m': 7, '30m': 30, '1d': 365 }
+
 /** Asked for at once: it comes beside the candles. */
 const library = import('./candle-canvas.ts')
 
 /** The chart in its place. It asks for its candles when it is told which series to show, and when one has closed. */
 class Chart {
   readonly #place: Element
+  readonly #options: ChartOptions
+  #textAt: ReadonlyMap<number, string> = new Map()
   readonly #buttons = h('div', { class: 'buttons' })
   readonly #summary = h('p', { class: 'note chart-summary', 'aria-live': 'polite' })
   readonly #canvas = h('div', { class: 'chart', role: 'img', 'aria-label': 'No candles yet' })
@@ -48,14 +67,22 @@ class Chart {
   #mustFit = true
   #loadingOlder = false
 
-  constructor(place: Element) {
+  constructor(place: Element, options: ChartOptions) {
     this.#place = place
+    this.#options = options
+    const { fixed } = options
+    if (fixed) {
+      this.#coinId = fixed.coinId
+      this.#timeframe = fixed.timeframe
+      this.#days = usualDays[fixed.timeframe] ?? 30
+    }
     this.#chooser = openCoinChooser((coinId) => {
       this.#coinId = coinId
       this.#loadAnew()
     })
-    const controls = h('div', { class: 'controls' }, this.#chooser.element, this.#buttons)
-    place.replaceChildren(controls, this.#canvas, this.#summary)
+    const controls = h('div', { class: 'controls' }, !fixed && this.#chooser.element, this.#buttons)
+    if (fixed) place.replaceChildren(controls, this.#summary, this.#canvas)
+    else place.replaceChildren(controls, this.#canvas, this.#summary)
     this.#buttons.addEventListener('click', (event) => {
       const { timeframe, days, now } = within(event, 'button')?.dataset ?? {}
       if (timeframe) this.#timeframe = timeframe
@@ -74,7 +101,7 @@ class Chart {
       draw(this.#summary, 'No coins are tracked yet.')
       return
     }
-    const isNew = this.#coinId === undefined
+    const isNew = this.#coinId === undefined || (this.#options.fixed !== undefined && this.#asked === 0)
     this.#coinId ??= first.coinId
     this.#timeframe ??= (
       series.find(({ coinId, timeframe }) => coinId === this.#coinId && timeframe === '1m') ?? first
@@ -96,6 +123,13 @@ class Chart {
     this.#to = range && new Date(range.to)
     this.#place.closest('section')?.scrollIntoView({ behavior: 'smooth', block: 'nearest' })
     this.#loadAnew()
+  }
+
+  /** Of the range that was shown last. */
+  async mark({ marks, textAt }: ChartMarks): Promise<void> {
+    this.#textAt = textAt
+    const drawing = await this.#opened()
+    drawing.mark(marks)
   }
 
   #chosenSeries(): SeriesStatus | undefined {
@@ -179,6 +213,12 @@ class Chart {
     const [first, last] = [found[0], found.at(-1)]
     this.#shown = { byTime, answer, from: first ? Date.parse(first.openTime) : this.#now }
     drawing.show(points, { decimals: decimalsOf(found), fit })
+    if (first && last)
+      this.#options.onRange?.({
+        from: first.openTime,
+        to: new Date(Date.parse(last.openTime) + pointSeconds * 1_000).toISOString(),
+        pointSeconds,
+      })
     const missing = missingIn(points.length, answer)
     this.#canvas.setAttribute(
       'aria-label',
@@ -195,6 +235,11 @@ class Chart {
       return
     }
     const shown = this.#shown
+    const note = time === undefined ? undefined : this.#textAt.get(time)
+    if (time !== undefined && note !== undefined && !shown?.byTime.has(time)) {
+      draw(this.#summary, `${instant(new Date(time * 1_000).toISOString())} UTC · no candle: ${note}`)
+      return
+    }
     const one = (time === undefined ? undefined : shown?.byTime.get(time)) ?? shown?.answer.candles.at(-1)
     if (!shown || !one) {
       draw(this.#summary, 'There is no candle in this range.')
@@ -207,7 +252,7 @@ class Chart {
     const change = ((Number(one.close) / Number(one.open) - 1) * 100).toFixed(2)
     draw(
       this.#summary,
-      `${instant(one.openTime)} UTC · open ${shownPrice(one.open)} · high ${shownPrice(one.high)} · low ${shownPrice(one.low)} · close ${shownPrice(one.close)} · ${change} % · volume ${price(one.volume)}${made}`,
+      `${instant(one.openTime)} UTC · open ${shownPrice(one.open)} · high ${shownPrice(one.high)} · low ${shownPrice(one.low)} · close ${shownPrice(one.close)} · ${change} % · volume ${price(one.volume)}${made}${note === undefined ? '' : ` · ${note}`}`,
     )
   }
 
@@ -216,20 +261,22 @@ class Chart {
     const timeframes = [...new Set(own.map(({ timeframe }) => timeframe))]
     draw(
       this.#buttons,
-      choices(
-        'Timeframe of the chart',
-        timeframes.map((one) => [one, one] as const),
-        'timeframe',
-        this.#timeframe,
-      ),
+      !this.#options.fixed &&
+        choices(
+          'Timeframe of the chart',
+          timeframes.map((one) => [one, one] as const),
+          'timeframe',
+          this.#timeframe,
+        ),
       choices('How much', lengths, 'days', this.#days),
       this.#to && h('button', { type: 'button', class: 'more', 'data-now': true }, 'Back to now'),
+      !this.#options.fixed && this.#coinId && this.#timeframe && seriesLink(this.#coinId, this.#timeframe),
     )
     this.#chooser.update(this.#series, this.#coinId)
   }
 }
 
-export const openChart = (place: Element): Chart => new Chart(place)
+export const openChart = (place: Element, options: ChartOptions = {}): Chart => new Chart(place, options)
 
 const laidOut = (element: Element): Promise<void> =>
   new Promise((resolve) => {

@@ -14,6 +14,7 @@ import {
   table,
   time,
 } from './elements.ts'
+import { runLink } from './links.ts'
 
 const fewRuns = 12
 
@@ -54,12 +55,7 @@ function show(place: Element, { runs, generatedAt }: Status, showsAll: boolean):
   const shown = worstFirst(runs).slice(0, showsAll ? runs.length : fewRuns)
   draw(
     place,
-    table(
-      'Last runs',
-      columns,
-      shown.flatMap((run) => rowsOf(run, generatedAt)),
-      { class: 'cards runs' },
-    ),
+    runTable(shown, generatedAt),
     runs.length > fewRuns &&
       h(
         'button',
@@ -68,6 +64,14 @@ function show(place: Element, { runs, generatedAt }: Status, showsAll: boolean):
       ),
   )
 }
+
+export const runTable = (runs: readonly RunStatus[], generatedAt: string): HTMLElement =>
+  table(
+    'Last runs',
+    columns,
+    runs.flatMap((run) => rowsOf(run, generatedAt)),
+    { class: 'cards runs' },
+  )
 
 const isBad = ({ status, willRetry }: RunStatus): boolean =>
   !willRetry && (status === 'failed' || status === 'partial')
@@ -82,7 +86,7 @@ function rowsOf(run: RunStatus, generatedAt: string): Child[] {
   const row = h(
     'tr',
     { class: run.willRetry ? 'retried' : run.status },
-    h('th', { scope: 'row' }, run.job),
+    h('th', { scope: 'row' }, runLink(run.id, run.job)),
     h('td', { class: 'subject' }, about(run.subject)),
     cell(
       'began',

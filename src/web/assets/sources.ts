@@ -23,7 +23,11 @@ const columns: readonly Column[] = [
 ]
 
 /** Returns what asks and draws, unless an answer is still to come; it calls `filled` after each answer while a backfill runs, and once after it. */
-export function openSources(place: Element, filled: () => void): (status: Status) => Promise<void> {
+export function openSources(
+  place: Element,
+  filled: () => void,
+  isShown: (source: string) => boolean = () => true,
+): (status: Pick<Status, 'bans'>) => Promise<void> {
   let before: Readonly<{ at: number; sources: readonly SourceStatus[] }> | undefined
   let asking = false
   let isFilling = false
@@ -61,7 +65,11 @@ export function openSources(place: Element, filled: () => void): (status: Status
       const { sources, generatedAt } = await ask('/api/sources')
       // The page says already when nobody answers; what was drawn stays.
       if (!sources || !generatedAt) return
-      show(sources, generatedAt, bans)
+      show(
+        sources.filter(({ source }) => isShown(source)),
+        generatedAt,
+        bans,
+      )
       const wasFilling = isFilling
       isFilling = sources.some(({ backfill }) => backfill !== null)
       if (isFilling || wasFilling) filled()

@@ -13,16 +13,11 @@ import { openHeatmap } from './heatmap.ts'
 import { watchDaemon } from './live.ts'
 import { drawQueues, drawStorage, openMaintenance } from './maintenance.ts'
 import { drawOverall, states } from './overall.ts'
+import { part } from './part.ts'
 import { openPrices } from './prices.ts'
 import { openRuns } from './runs.ts'
 import { openSearch } from './search.ts'
 import { openSources } from './sources.ts'
-
-function part(name: string): HTMLElement {
-  const found = document.querySelector<HTMLElement>(`[data-part="${name}"]`)
-  if (!found) throw new Error(`the page has no place for ${name}`)
-  return found
-}
 
 let latest: Status | undefined
 const tip = document.getElementById('tip')
