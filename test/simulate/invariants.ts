@@ -239,7 +239,7 @@ function dayOf(candles: readonly Values[]): string {
 /** A candle is requested when it closed, with the two ticks after it, and once more where an answer ended before it. */
 const mostRequests = 6
 
-function repeatedRequests({ asked }: World, _told: Simulated): string[] {
+function repeatedRequests({ asked }: World): string[] {
   const counts = new Map<string, number>()
   for (const { symbol, interval, from, to } of asked) {
     if (interval !== '1h') continue
