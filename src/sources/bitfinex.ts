@@ -97,14 +97,19 @@ function isNoFunding(row: unknown): boolean {
   return typeof symbol !== 'string' || !symbol.startsWith('f')
 }
 
+const tickerColumns = 11
+
 /**
  * Row: [symbol, bid, bid size, ask, ask size, change, relative change, last, volume, high, low]. Rolling 24 hours, no
  * time, and the volume is in coins: there is no volume of money.
  */
 function readTicker(raw: unknown, timestamp: Instant): CoinPriceRow {
-  const [symbol, , , , , , changeRate, price, traded24h] = Array.isArray(raw) ? raw : []
+  const row = Array.isArray(raw) ? raw : []
+  const [symbol, , , , , , changeRate, price, traded24h] = row
   if (typeof symbol !== 'string' || !symbol.startsWith('t'))
     return { raw, flaw: 'the first column is not the symbol of a market' }
+  // A column less, and each after it is in the place of another.
+  if (row.length < tickerColumns) return { raw, flaw: `it has ${row.length} columns, not ${tickerColumns}` }
   // Of one, not of a hundred.
   const change24h = fractionAsPercent(changeRate)
   return readPrice(raw, { market: symbol, timestamp, price, traded24h, change24h })

@@ -194,7 +194,8 @@ function assetsOf({ wsname, base, quote }: z.infer<typeof pair>) {
   return pairOf('kraken', ownBase, ownQuote)
 }
 
-const ticker = z.object({ c: z.array(z.unknown()), t: z.array(z.unknown()).catch([]) })
+// The last price and its volume: with one of them missing, neither is known.
+const ticker = z.object({ c: z.array(z.unknown()).min(2), t: z.array(z.unknown()).catch([]) })
 
 // https://docs.kraken.com/api/docs/rest-api/get-ticker-information
 /**

@@ -18,8 +18,8 @@ export type Work = Readonly<{
   queue: string
   /** Of its environment, beside those that tell it what to do. */
   variables?: Readonly<Record<string, string>>
-  /** What its job does: finish, or stay for ever. */
-  job: 'finish' | 'stay'
+  /** What its job does: finish, stay for ever, or block the event loop for five seconds. */
+  job: 'finish' | 'stay' | 'block'
 }>
 
 /** Starts one. The caller sees that it ends. */

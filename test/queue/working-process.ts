@@ -26,9 +26,16 @@ const job = defineJob({
   priority: 0,
   run: async (_context, { text }) => {
     say(`running ${text}`)
+    if (kind === 'block') blockEventLoop()
     return kind === 'stay' ? new Promise(() => undefined) : { said: 1 }
   },
 })
+
+/** Five times as long as a job is locked: no timer and no answer gets its turn meanwhile. */
+function blockEventLoop(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5_000)
+  say('unblocked')
+}
 
 const log = openLog({ level: 'error', pretty: false })
 const engine = await openEngine({ databaseUrl, redisUrl, log, clock: systemClock })

@@ -18,6 +18,8 @@ export type SiteOptions = Readonly<{
   engine?: (typeof engines)[number]
   /** YAML, laid over the default configuration. */
   config?: string
+  /** Of the environment, beside those that lead to its servers. */
+  variables?: Variables
 }>
 
 /** A place where `beacon` runs: a database, a queue, a data folder and an exchange, all of its own. */
@@ -35,7 +37,11 @@ export type Site = Commands &
 /** A configuration that makes five jobs of a fortnight of minutes, so that some are at work while others wait. */
 export const shortJobs = 'candles:\n  chunk: 5000\n'
 
-export async function openSite({ engine = 'postgres', config }: SiteOptions = {}): Promise<Site> {
+export async function openSite({
+  engine = 'postgres',
+  config,
+  variables: more = {},
+}: SiteOptions = {}): Promise<Site> {
   const releases = new Releases()
   const folder = await openFolder(releases)
   const database = await createTestDatabase()
@@ -49,6 +55,7 @@ export async function openSite({ engine = 'postgres', config }: SiteOptions = {}
   const variables: Variables = {
     ...exchangeVariables(exchange),
     ...queue,
+    ...more,
     ...(config === undefined ? {} : { BEACON_CONFIG: await writeConfig(folder, config) }),
     DATABASE_URL: database.url,
     BEACON_DATA_DIR: join(folder, 'data'),
