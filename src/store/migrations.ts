@@ -10,16 +10,16 @@ export type MigrationStatus = Readonly<{ name: string; applied: boolean; applied
 
 type AppliedRow = Readonly<{ name: string; sha256: string; appliedAt: Instant }>
 type Place = Readonly<{ dir?: string }>
-/** Without `mayBegin`, a database without any of our tables stays as it is. */
+/** Without `mayBegin`, an empty database stays as it is. */
 type UpOptions = Place & Readonly<{ mayBegin?: boolean }>
 type DownOptions = Place & Readonly<{ to?: string }>
 
-/** How long to wait while another process migrates. */
+/** Timeout for another process that migrates. */
 const turnMs = 600 * second
-/** How long a step waits for a table that is in use, with everybody else queueing behind it. */
+/** Timeout for a table lock, since others queue behind it. */
 const tableLockMs = 30 * second
 
-/** Applies what is not applied yet, each step in a transaction of its own, and returns their names. */
+/** Applies pending migrations, each in its own transaction; returns their names. */
 export async function migrateUp(
   target: MigrationTarget,
   { dir = migrationsDir, mayBegin = true }: UpOptions = {},
@@ -39,10 +39,7 @@ export async function migrateUp(
   })
 }
 
-/**
- * Undoes the last applied step; with `to` (a name or its number) all those after it, with `to: '0'` every one.
- * Returns the names in the order in which they were undone.
- */
+/** Reverts the last migration, or all after `to` (name or number; '0' for all). Returns their names in order. */
 export async function migrateDown(
   target: MigrationTarget,
   { dir = migrationsDir, to }: DownOptions = {},
@@ -63,7 +60,7 @@ export async function migrateDown(
   })
 }
 
-/** Every migration this version or the database knows, in order; `appliedAt` only for those that are applied. */
+/** Migrations known to this version or the database, in order. */
 export async function migrationStatus(
   target: MigrationTarget,
   { dir = migrationsDir }: Place = {},
@@ -78,10 +75,7 @@ export async function migrationStatus(
   })
 }
 
-/**
- * Returns the names of the applied migrations. Throws Misconfigured unless they are, unedited, the first of those this
- * version has.
- */
+/** Names of applied migrations. Throws Misconfigured unless they are the first of this version's, unedited. */
 export async function verifyMigrations(
   target: MigrationTarget,
   { dir = migrationsDir }: Place = {},
@@ -102,7 +96,7 @@ async function createHistory(client: Client): Promise<void> {
       comment on table public.schema_migrations is
         'The migrations applied to this database: name, SHA-256 of the file that was run, and when (UTC).'`)
   } catch (error) {
-    // Another process created it in the same moment.
+    // Another process created it at the same time.
     if (!(await hasHistory(client))) throw error
   }
 }
@@ -123,7 +117,7 @@ async function readHistory(client: Client): Promise<AppliedRow[]> {
   return rows.map(({ name, sha256, ms }) => ({ name, sha256, appliedAt: toInstant(Number(ms)) }))
 }
 
-/** The migrations that are applied, once it is sure that they are the first of ours and were not edited since. */
+/** Verifies that applied migrations are the first of ours and unedited. */
 function checkHistory(history: readonly AppliedRow[], migrations: readonly Migration[]): Migration[] {
   return history.map((row, index) => {
     const ours = migrations.find(({ name }) => name === row.name)
@@ -157,7 +151,7 @@ function countToKeep(applied: readonly Migration[], to: string | undefined): num
   )
 }
 
-/** Returns whether this process applied it, and not another one meanwhile. */
+/** Returns false if another process applied it meanwhile. */
 async function applyUp(
   client: Client,
   migrations: readonly Migration[],
@@ -168,7 +162,7 @@ async function applyUp(
     if (count >= number) return false
     if (count < number - 1) throw interfered('undoes migrations')
     await runFile(client, `${name}.sql`, up)
-    // The database's own clock: several machines may migrate in turn.
+    // The database's clock, as several machines may migrate.
     await client.query(
       `insert into public.schema_migrations (name, sha256, applied_at)
        values ($1, $2, date_trunc('milliseconds', clock_timestamp() at time zone 'UTC'))`,
@@ -196,21 +190,18 @@ async function applyDown(
 const interfered = (what: string): Unavailable =>
   new Unavailable(`another process ${what} at the same time: try again when it is done`)
 
-/**
- * The text goes through EXECUTE, which runs several statements but refuses a `commit` among them: a file cannot leave half
- * of itself behind.
- */
+/** EXECUTE runs several statements but rejects `commit`, so a file is applied completely or not at all. */
 async function runFile(client: Client, file: string, text: string): Promise<void> {
   try {
     await setLocally(client, {
       lock_timeout: `${tableLockMs}ms`,
       TimeZone: 'UTC',
-      // A schema with the login's name would come first otherwise, and take the tables.
+      // A schema with the login's name would otherwise come first.
       search_path: 'public',
       'beacon.migration': text,
     })
     await client.query(`do $$ begin execute current_setting('beacon.migration'); end $$`)
-    // What is checked at the end is checked before, so that the commit cannot fail.
+    // Checks deferred constraints now, so that the commit cannot fail.
     await client.query('set constraints all immediate')
   } catch (cause) {
     throw toFault(file, text, cause)
@@ -225,20 +216,20 @@ function toFault(file: string, text: string, cause: unknown): unknown {
   if (refusal instanceof Misconfigured) return refusal
   const line = cause.internalPosition ? lineAt(text, Number(cause.internalPosition), cause.internalQuery) : ''
   const message = `${file}${line} failed and was rolled back: ${cause.message}`
-  // Someone else was in the way: a lock not had in time, a deadlock, a server going down.
+  // Transient errors: locks, serialization, shutdown, resources.
   const mayPass = /^(55P03|40P01|40001|57P0|53)/.test(cause.code ?? '')
   return mayPass ? new Unavailable(`${message}; try again`, { cause }) : new Misconfigured(message, { cause })
 }
 
-/** Where in the file PostgreSQL found the error, if it speaks of the file and not of a function called by it. */
+/** The line, if the error is in the file and not in a function it calls. */
 function lineAt(text: string, position: number, query: string | undefined): string {
   if (query !== text) return ''
   return ` (line ${text.slice(0, position).split('\n').length})`
 }
 
 /**
- * One transaction that has the ledger for itself: one process at a time runs a step, and the next finds what it did. A
- * lock on the table, which only its owner may take; an advisory lock could be held by every login.
+ * Runs work under a lock on the migrations table, one process at a time. Only the owner may lock it; any login could
+ * take an advisory lock.
  */
 async function inTurn<T>(client: Client, work: () => Promise<T>): Promise<T> {
   try {
@@ -266,7 +257,7 @@ async function takeTurn(client: Client): Promise<void> {
   }
 }
 
-/** Settings of this transaction alone. The role's limits are for its daily work: a step takes as long as it takes. */
+/** Transaction-local settings; the role's timeouts do not apply to migrations. */
 async function setLocally(client: Client, settings: Readonly<Record<string, string>>): Promise<void> {
   const all = { statement_timeout: '0', idle_in_transaction_session_timeout: '0', ...settings }
   await client.query(
@@ -275,7 +266,7 @@ async function setLocally(client: Client, settings: Readonly<Record<string, stri
   )
 }
 
-/** Rolls back after a failure and gives it back. That fails only where the connection is lost, which then is the failure. */
+/** Rolls back and returns the failure, or the lost connection. */
 async function afterwards(client: Client, failure: unknown): Promise<unknown> {
   try {
     await client.query('rollback')
