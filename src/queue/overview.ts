@@ -1,6 +1,6 @@
 import type { Engine } from './engine.ts'
 
-/** How much stands in a queue. `waiting` has no priority, `prioritized` has one; both also while paused. */
+/** `waiting`: without priority, `prioritized`: with; both include paused. */
 export type QueueCounts = Readonly<{
   queue: string
   waiting: number
@@ -12,7 +12,7 @@ export type QueueCounts = Readonly<{
   paused: boolean
 }>
 
-/** The counts of each queue, in the order of the names. */
+/** In the order of the names. */
 export const queueOverview = (engine: Engine, names: readonly string[]): Promise<QueueCounts[]> =>
   Promise.all(names.map((name) => countQueue(engine, name)))
 
@@ -20,7 +20,7 @@ async function countQueue(engine: Engine, name: string): Promise<QueueCounts> {
   const queue = engine.queue(name)
   const [counts, byPriority, paused] = await Promise.all([
     queue.getJobCounts('prioritized', 'active', 'delayed', 'failed', 'completed'),
-    // Not the plain count of the waiting: on PostgreSQL that is 0 for a paused queue.
+    // On PostgreSQL the plain count is 0 for a paused queue.
     queue.getCountsPerPriority([0]),
     queue.isPaused(),
   ])
@@ -37,8 +37,6 @@ async function countQueue(engine: Engine, name: string): Promise<QueueCounts> {
   }
 }
 
-/** Lets every worker of the fleet leave this queue alone; what runs goes on. */
 export const pauseQueue = (engine: Engine, name: string): Promise<void> => engine.queue(name).pause()
 
-/** Lets the workers take jobs from this queue again. */
 export const resumeQueue = (engine: Engine, name: string): Promise<void> => engine.queue(name).resume()

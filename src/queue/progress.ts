@@ -3,13 +3,11 @@ import type { Engine } from './engine.ts'
 import { heartbeat } from './heartbeat.ts'
 import { heartbeatSchedule } from './schedule.ts'
 
-/** A queue in which no worker has ended the heartbeat that was due `lateMs` ago. */
 export type IdleQueue = Readonly<{ queue: string; lateMs: number }>
 
-/** With the time between two heartbeats, a queue that stands still is reported within a minute. */
 const timeoutMs = 30 * second
 
-/** Of these queues, those that are not paused and in which no heartbeat ends: a worker ends one every few seconds. */
+/** Unpaused queues in which no heartbeat finishes. */
 export async function idleQueues(
   engine: Engine,
   queues: readonly string[],
@@ -22,7 +20,7 @@ export async function idleQueues(
         queue.getJobScheduler(heartbeatSchedule),
         queue.isPaused(),
       ])
-      // What is not registered is reported as that.
+      // Missing schedulers are reported elsewhere.
       if (scheduler?.next === undefined || isPaused) return undefined
       const lateMs = now - scheduler.next
       return lateMs > timeoutMs + heartbeat.everyMs ? { queue: name, lateMs } : undefined
@@ -31,7 +29,6 @@ export async function idleQueues(
   return checked.filter((one) => one !== undefined)
 }
 
-/** The names of the queues that are paused. */
 export async function pausedQueues(engine: Engine, queues: readonly string[]): Promise<ReadonlySet<string>> {
   const paused = await Promise.all(queues.map((name) => engine.queue(name).isPaused()))
   return new Set(queues.filter((_name, place) => paused[place]))
