@@ -24,7 +24,6 @@ import { databaseOf } from '../src/store/transaction.ts'
 
 const payload = z.strictObject({ source: anySourceId, timeframe: z.enum(timeframes) })
 
-/** After each close: the newest candles of every followed market, and whatever was missed since. */
 export const ingestCandles = defineJob({
   name: 'ingest-candles',
   summary: 'After each close: the newest candles of every market of a source',
@@ -49,14 +48,14 @@ export const ingestCandles = defineJob({
     const coins = await listCoins(databaseOf(context.pool))
     const markets = coins
       .flatMap((coin) => candleMarketOf(coin) ?? [])
-      // One that has ended has no new candle; what it still owes is for a backfill.
+      // Ended markets have no new candles; their missing ones are for backfills.
       .filter((market) => market.source.id === source && market.listedTo === undefined)
     const results = await ingestAll(context, markets, timeframe)
     return { markets: markets.length, ...results }
   },
 })
 
-/** The cron pattern, with seconds, that fires `delayMs` after each close of the timeframe. */
+/** Cron pattern with seconds, `delayMs` after each close. */
 export function patternAfterClose(timeframe: Timeframe, delayMs: number): string {
   const seconds = Math.ceil(delayMs / second)
   const length = timeframeMs[timeframe]
@@ -68,7 +67,7 @@ export function patternAfterClose(timeframe: Timeframe, delayMs: number): string
 
 type Total = Accounting & { requests: number; roundedValues: number }
 
-/** What the markets of one tick come to. Their answers are written together as they come. */
+/** Work of one tick; answers are written together. */
 class Tick {
   readonly #context: Context
   readonly #gathering = new Gathering()
@@ -92,12 +91,10 @@ class Tick {
     return this.#total
   }
 
-  /** Why some candles are not stored; undefined where all are. */
   get unplaced(): Fault | undefined {
     return unplacedFault(this.#unplaced, 'candle')
   }
 
-  /** Writes what has come since it last was enough. */
   async write(): Promise<void> {
     if (this.#gathering.isEmpty()) return
     const { accounting, unplaced } = await loadPages(this.#context, this.#gathering.take())
@@ -119,7 +116,7 @@ async function ingestAll(
       try {
         await ingestMarket(context, tick, market)
       } catch (error) {
-        // One market's trouble is its own; the source's, or ours, is everybody's.
+        // Only this market failed, unless the fault is the source's or ours.
         if (!(error instanceof Fault) || concernsAll(error)) {
           waiting.length = 0
           throw error
@@ -131,7 +128,7 @@ async function ingestAll(
   const ends = await Promise.allSettled(
     Array.from({ length: context.settings.candles.parallelMarkets }, work),
   )
-  // Only now: a job must not end while a part of it goes on, and what has come is kept whatever became of the rest.
+  // Thrown late: a job must not end while parts run, and loaded data is kept.
   const total = await tick.end()
   const broken = ends.find((end) => end.status === 'rejected')
   const { unplaced } = tick
@@ -143,7 +140,7 @@ async function ingestAll(
   const others = unplaced ? `; ${unplaced.message}` : ''
   const message = `${failures.length} of ${markets.length} markets failed: ${named.map(failureText).join('; ')}${others}`
   if (isPartial) throw new PartlyFailed(message, { outcome, faults })
-  // A run that fails has brought candles of other markets all the same.
+  // A failed run may have loaded other markets.
   await noteOutcome(databaseOf(context.pool), context.runId, outcome)
   if (broken) throw broken.reason
   if (unplaced && failures.length === 0) throw unplaced
@@ -154,7 +151,7 @@ type Failure = Readonly<{ coinId: string; error: string }>
 
 const failureText = ({ coinId, error }: Failure): string => `${coinId}: ${error}`
 
-/** What there is to ask for of one market. */
+/** What to request of one market. */
 type MarketWork = Readonly<{
   series: Series
   market: CandleMarket
@@ -162,7 +159,7 @@ type MarketWork = Readonly<{
   unresolved: Unresolved
 }>
 
-/** Looks up all markets at once: a tick has hundreds of them, and a question for each would take longer than the answers. */
+/** One query for all markets; a tick has hundreds. */
 async function findWork(
   { settings, clock, pool }: Context,
   markets: readonly CandleMarket[],
@@ -196,15 +193,14 @@ async function ingestMarket(
   const answers = withoutWaiting(pages, settings.candles.pageTimeout, () => tick.write())
   for await (const page of answers) await tick.take(page)
   if (older.length === 0) return
-  // More than a page is history: it must not hold up the next tick. Asked for only once the market has answered.
+  // More than a page is left to a backfill, queued only after the market answered.
   const chunks = chunksOf({ series, symbol, missing: older }, settings.candles.chunk, 'on-grid')
   await context.enqueue('backfill-candles', chunks)
 }
 
 /**
- * Divides what is not settled into one recent stretch of at most a page, asked for at once, and the older rest of what is
- * owed. The newest few closed candles belong to the recent stretch even when they are there, and so do those that are
- * provisional: exchanges correct them.
+ * Splits unresolved ranges into a recent page, requested now, and older missing ranges. The newest few closed and all
+ * provisional candles are in the recent page, as exchanges correct them.
  */
 export function divide(
   wanted: AlignedRange,

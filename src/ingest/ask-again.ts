@@ -9,7 +9,7 @@ import { databaseOf } from '../store/transaction.ts'
 import { addFilled, type FillDeps, type Filled, fillRange, nothingFilled } from './fill-range.ts'
 import { type RetryPolicy, withRetries } from './retry-policy.ts'
 
-/** Open times of one market, ascending, to be asked for whatever the ledger says of them. */
+/** Open times to request regardless of coverage, ascending. */
 export type Request = Readonly<{
   series: Series
   source: CandleProvider
@@ -19,10 +19,7 @@ export type Request = Readonly<{
 
 export type AskDeps = Omit<FillDeps, 'runId' | 'signal'>
 
-/**
- * Asks for exactly these open times, before any backfill, and loads what comes: a command does so itself, without the
- * queue. It stands in the record of runs as `job`.
- */
+/** Requests these open times in the repair lane without the queue; recorded as a run of `job`. */
 export async function askAgain(
   deps: AskDeps,
   request: Request,

@@ -15,15 +15,13 @@ import { finalBefore } from './kept-history.ts'
 import { loadPages } from './load-pages.ts'
 import { prepareRows } from './prepare-rows.ts'
 
-/** A stretch of one series to be brought in from its source. */
 export type Filling = Readonly<{
   series: Series
   source: CandleProvider
-  /** The market in the source's own spelling. */
   symbol: string
   range: AlignedRange
   lane: Lane
-  /** Told after each commit how many candles have been dealt with, and what that came to. */
+  /** Called after each commit. */
   onProgress?: (candles: number, filled: Filled) => Promise<void> | void
 }>
 
@@ -44,14 +42,13 @@ export type FillDeps = Readonly<{ http: HttpClient }> &
 /** Several stretches of it. */
 export type Fillings = Omit<Filling, 'range'> & Readonly<{ ranges: readonly AlignedRange[] }>
 
-/** Asks for a range page by page and writes it, as `fillRanges` does. */
+/** Requests a range in pages and stores it, like `fillRanges`. */
 export const fillRange = (deps: FillDeps, { range, ...filling }: Filling): Promise<Filled> =>
   fillRanges(deps, { ...filling, ranges: [range] })
 
 /**
- * Asks for ranges page by page and writes them with their coverage, several pages in one transaction. Where the walk
- * fails, what came before is written all the same. Candles without a partition keep no others out; they are thrown at the
- * end, as Misconfigured or Unavailable.
+ * Requests ranges in pages and stores several pages with coverage per transaction; earlier pages are kept on failure.
+ * Candles without a partition are reported at the end as Misconfigured or Unavailable.
  */
 export async function fillRanges(deps: FillDeps, filling: Fillings): Promise<Filled> {
   const gathering = new Gathering()
@@ -82,7 +79,7 @@ export async function fillRanges(deps: FillDeps, filling: Fillings): Promise<Fil
   return filled
 }
 
-/** The pages of one range after the other, each with how many candles lie before its end. */
+/** `passed`: candles before the page's end. */
 async function* pagesOfAll(
   deps: FillDeps,
   { ranges, ...filling }: Fillings,
@@ -98,11 +95,9 @@ async function* pagesOfAll(
   }
 }
 
-/** One page, ready to be written, and what it took. */
 export type CheckedPage = Readonly<{ batch: CandleBatch }> &
   Pick<Filled, 'requests' | 'ignored' | 'roundedValues'>
 
-/** Asks for a range page by page, and checks what comes. */
 export async function* checkedPages(
   deps: FillDeps,
   { series, source, symbol, range, lane }: Filling,
@@ -122,7 +117,7 @@ export async function* checkedPages(
       return found
     })
     const now = clock.now()
-    // By the clock that is behind: a source whose clock runs ahead would make late candles absent ones.
+    // The earlier clock: a fast source clock would make late candles absent.
     const seenAt = earlier(answeredAt, now)
     const batch: CandleBatch = {
       series,
@@ -139,7 +134,7 @@ export async function* checkedPages(
   }
 }
 
-/** A market that its source does not know has been renamed, delisted or misspelt: the listing says which. */
+/** UnknownMarket means renamed, delisted or misspelt: name the listing. */
 async function* withCheckOf<T>(
   walk: AsyncIterable<T>,
   coinId: string,

@@ -2,19 +2,16 @@ import type { Instant } from '../market/instant.ts'
 import { second } from '../market/instant.ts'
 import type { CandleBatch } from '../store/candles.ts'
 
-/** One transaction writes about so many rows: more make it no faster, and are held in memory until then. */
+/** More rows per transaction are not faster and use memory. */
 const enoughRows = 50_000
 
-/** Nor does it lock more series than this: all processes share the server's table of locks. */
+/** Limits locks: the server's lock table is shared. */
 const enoughBatches = 500
 
-/** What came from a source is not kept waiting for the rest for longer, in milliseconds. */
+/** Answers wait this long for others, in ms. */
 const longestWaitMs = second
 
-/**
- * Hands on what a source answers, and calls `meanwhile` when the next answer takes longer than that: what has come must
- * not lie in memory until a slow source goes on.
- */
+/** Yields answers; calls `meanwhile` if the next takes longer, so that a slow source does not keep data in memory. */
 export async function* withoutWaiting<T>(
   answers: AsyncGenerator<T, void>,
   pageTimeoutMs: number,
@@ -33,7 +30,7 @@ export async function* withoutWaiting<T>(
   }
 }
 
-/** By a bare timer, since it is set for every answer: ending one by a signal makes an error with a stack. */
+/** A plain timer: an aborted signal would create an error with stack per answer. */
 const settlesWithin = (work: Promise<unknown>, limitMs: number): Promise<boolean> =>
   new Promise((resolve) => {
     const timer = setTimeout(resolve, limitMs, false)
@@ -44,7 +41,6 @@ const settlesWithin = (work: Promise<unknown>, limitMs: number): Promise<boolean
     work.then(settled, settled)
   })
 
-/** Answers on their way into one transaction. */
 export class Gathering {
   #batches: CandleBatch[] = []
   #rows = 0
@@ -56,7 +52,6 @@ export class Gathering {
     this.#since ??= now
   }
 
-  /** Whether it is time to write them. */
   isEnough(now: Instant): boolean {
     return (
       this.#rows >= enoughRows ||
@@ -69,7 +64,6 @@ export class Gathering {
     return this.#batches.length === 0
   }
 
-  /** Hands them over, and begins anew. */
   take(): CandleBatch[] {
     const batches = this.#batches
     this.#batches = []

@@ -4,19 +4,19 @@ import { type AlignedInstant, floorTo } from '../../market/timeframe.ts'
 import type { Limits } from '../kept-history.ts'
 
 /**
- * Why candles are not there.
- * - `not-fetched`: nobody has asked yet, or nobody was answered.
- * - `our-outage`: the same, and live ingest did not succeed in that time: the daemon was down, or its runs failed.
- * - `no-partition`: it cannot be stored, for no partition has its time and none can be made.
- * - `late`: closed so recently that the source may still be writing them down.
- * - `no-trades`: the source has none.
- * - `exchange-outage`: nor has it any of the other followed markets for that time.
- * - `before-first`: it has none, and no earlier one of this market either.
- * - `not-listed`: before its listing the symbol stood for another market.
- * - `delisted`: the market had ended on its source.
- * - `beyond-source`: its source no longer gives what is so old.
- * - `refused`: it has them, but they were rejected and are in quarantine.
- * - `discarded`: the same, and an operator has discarded them.
+ * Causes.
+ * - `not-fetched`: not requested or not answered.
+ * - `our-outage`: not answered while live ingest failed or the daemon was down.
+ * - `no-partition`: cannot be stored.
+ * - `late`: just closed, the source may still publish it.
+ * - `no-trades`: absent at the source.
+ * - `exchange-outage`: absent for all tracked markets of the source.
+ * - `before-first`: absent, before the first candle.
+ * - `not-listed`: before the listing.
+ * - `delisted`: after the market's end.
+ * - `beyond-source`: too old for the source.
+ * - `refused`: rejected, in quarantine.
+ * - `discarded`: rejected and discarded.
  */
 const gapCauses = [
   'not-fetched',
@@ -34,20 +34,17 @@ const gapCauses = [
 ] as const
 export type GapCause = (typeof gapCauses)[number]
 
-/** What is known beside the series' own coverage. What is left out is not known. */
+/** Evidence besides coverage; absent means unknown. */
 export type Evidence = Partial<Limits> &
   Readonly<{
-    /** Where the source had no candle of any other followed market. */
     sharedSilence?: readonly AlignedRange[]
-    /** Rejected candles that were discarded by hand. */
     discarded?: readonly AlignedRange[]
-    /** Where live ingest should have worked, and did not. */
+    /** When live ingest should have worked and did not. */
     downtime?: readonly AlignedRange[]
-    /** Where rows cannot be stored. */
     unplaceable?: readonly AlignedRange[]
   }>
 
-/** On the grid of every timeframe. */
+/** Aligned to every timeframe. */
 const beginningOfTime = floorTo('1d', allTime.from)
 const endOfTime = floorTo('1d', allTime.to)
 const before = (to: AlignedInstant | undefined): AlignedRange[] =>
@@ -58,7 +55,7 @@ const from = (start: AlignedInstant | undefined): AlignedRange[] =>
 type Claim = readonly [GapCause, readonly AlignedRange[]]
 export type Attributed = Readonly<{ cause: GapCause; range: AlignedRange }>
 
-/** Why what the source has answered without a candle is not there. */
+/** Causes of absence at the source. */
 export const causesOfAbsence = (
   absent: readonly AlignedRange[],
   firstStored: AlignedInstant | undefined,
@@ -75,13 +72,12 @@ export const causesOfAbsence = (
     'no-trades',
   )
 
-/** Why what was rejected is not there. */
 export const causesOfRejection = (
   rejected: readonly AlignedRange[],
   { discarded = [] }: Evidence,
 ): Attributed[] => attribute(rejected, [['discarded', discarded]], 'refused')
 
-/** Why what nobody was answered about is not there. */
+/** Causes of unanswered ranges. */
 export const causesOfSilence = (
   missing: readonly AlignedRange[],
   late: readonly AlignedRange[],
@@ -100,7 +96,7 @@ export const causesOfSilence = (
     'not-fetched',
   )
 
-/** Divides ranges among the causes that claim a part of them; the first claim counts. */
+/** Assigns ranges to causes; the first claim wins. */
 function attribute(
   ranges: readonly AlignedRange[],
   claims: readonly Claim[],
@@ -117,7 +113,6 @@ function attribute(
   return [...attributed, ...left.map((range) => ({ cause: otherwise, range }))]
 }
 
-/** What of the ranges none of the parts covers; in one pass, however many there are of both. */
 export function subtractAll(ranges: readonly AlignedRange[], parts: readonly AlignedRange[]): AlignedRange[] {
   const joined = union(ranges)
   const [first, last] = [joined[0], joined.at(-1)]
@@ -126,7 +121,7 @@ export function subtractAll(ranges: readonly AlignedRange[], parts: readonly Ali
   return subtract(hull, [...parts, ...subtract(hull, joined)])
 }
 
-/** What of the wanted open times live ingest was to see to and did not: since it was both followed and recorded. */
+/** Wanted open times that live ingest missed while the market was tracked and runs recorded. */
 export function downtimeOf(
   wanted: AlignedRange,
   trackedFrom: AlignedInstant,
