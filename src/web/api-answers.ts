@@ -4,7 +4,7 @@ import type { SourceStatus } from '../status/sources.ts'
 import type { Status } from '../status/status.ts'
 import type { CandlesAnswer, CoverageAnswer, GapsAnswer } from './api.ts'
 
-/** What is answered at each address: the page's scripts read it by the types that the server wrote it with. */
+/** Answer types shared with the page's scripts. */
 export type ApiAnswers = Readonly<{
   '/api/status': Status
   '/api/sources': Readonly<{ generatedAt: string; sources: readonly SourceStatus[] }>

@@ -47,10 +47,9 @@ const mostPoints = 2_000
 const timeframe = z.enum(timeframes, { error: `is none of ${timeframes.join(', ')}` })
 const date = z.string().max(40).optional()
 
-/** What is answered at an address, to a query that anybody may have written. */
 export type Api = Readonly<Record<`/api/${string}`, (query: unknown) => Promise<unknown>>>
 
-/** What the page asks for beside the status, and whoever scripts against it. Every instant is ISO text in UTC. */
+/** Used by the page and by scripts; instants are ISO, UTC. */
 export function openApi(deps: Deps): Api {
   const { pool, clock } = deps
   return {
@@ -60,7 +59,7 @@ export function openApi(deps: Deps): Api {
     '/api/alerts': async () => ({
       alerts: (await listIncidents(databaseOf(pool), plus(clock.now(), -90 * day), 100)).map(describeAlert),
     }),
-    // Every page that is open asks for these again and again: they are read once for all of them.
+    // Cached for all open pages.
     '/api/sources': sharedFor(2 * second, async () => {
       const now = clock.now()
       return { generatedAt: toIso(now), sources: await readSources(deps, now) }
@@ -81,7 +80,7 @@ function read<T>(schema: z.ZodType<T>, query: unknown): T {
   throw badRequest(plainIssues(result.error, 'the query').join('; '))
 }
 
-/** The fault that Fastify answers with status 400 and its sentence. */
+/** Answered with status 400. */
 const badRequest = (message: string): InvalidInput =>
   Object.assign(new InvalidInput(message), { statusCode: 400 })
 
@@ -96,7 +95,7 @@ async function tracked(pool: Pool, coinId: string): Promise<Coin> {
   throw Object.assign(new InvalidInput(`no coin "${coinId}" is tracked.${near}`), { statusCode: 404 })
 }
 
-/** The range asked about; by default it ends now and is `lengthMs` long. */
+/** Defaults to the last `lengthMs`. */
 function rangeOf(
   asked: Readonly<{ from?: string | undefined; to?: string | undefined }>,
   now: Instant,
@@ -142,13 +141,13 @@ async function candles({ pool, clock }: Deps, query: unknown) {
   const found = await readCandlePoints(databaseOf(pool), series, range, asked.points)
   return {
     pointSeconds: found.pointMs / second,
-    /** How many candles make a complete point. */
+    /** In a complete point. */
     candlesOfPoint: found.candlesOfPoint,
     candles: found.points.map(({ openTime, ...point }) => ({ openTime: toIso(openTime), ...point })),
   }
 }
 
-/** Each array has one number for each day from `from` on. */
+/** Arrays have one number per day from `from`. */
 async function coverage(deps: Deps, query: unknown) {
   const { pool, settings, clock } = deps
   const asked = read(z.strictObject({ timeframe, from: date, to: date }), query)
@@ -176,15 +175,15 @@ async function coverage(deps: Deps, query: unknown) {
       coinId: one.id,
       symbol: one.symbol,
       ...(found.get(one.id) ?? noCoverage(days)),
-      /** 1 where a backfill is queued or runs. */
+      /** 1: a backfill is queued or running. */
       queued: queued.get(one.id) ?? new Array<number>(days).fill(0),
-      /** How many candles the daemon keeps complete by itself. */
+      /** Candles the daemon keeps complete. */
       wanted: wantedDays(settings, one, asked.timeframe, range, clock.now()),
     })),
   }
 }
 
-/** The rest is worth seeing while the queue does not answer. */
+/** The page works without the queue. */
 async function queuedDays(
   { engine, log }: Deps,
   coins: readonly Coin[],

@@ -7,7 +7,7 @@ type Part = Readonly<{
   link?: Readonly<{ href: string; text: string }>
 }>
 
-/** In the order they are read in. */
+/** In reading order. */
 const parts: readonly Part[] = [
   { id: 'alerts', title: 'Alerts', note: 'Open alerts, and those of the last 24 hours' },
   { id: 'freshness', title: 'Freshness', note: 'Age of the newest closed candle of each series' },
@@ -52,18 +52,17 @@ const section = ({ id, title, note, link }: Part, base: string): string => `
         <div class="card-body" data-part="${id}"><p class="nothing">Waiting for the first answer …</p></div>
       </section>`
 
-/** No module: it must have run before the page is drawn. */
+/** Not a module: runs before drawing. */
 export const themeScript = 'theme.js'
 
-/** What a browser must have to show it. */
+/** Files of the page. */
 export type PageFiles = Readonly<{
-  /** The names of the scripts, the first of which imports the others. */
+  /** The first imports the others. */
   scripts: readonly string[]
-  /** A small picture, as an address that is the picture itself. */
+  /** Data URL. */
   icon: string
 }>
 
-/** The page with nothing to show yet. Its scripts are asked for at once, and run when the last of its places is there. */
 const beginning = ({ scripts, icon }: PageFiles, base: string): string => `<!doctype html>
 <html lang="en" data-base="${base}">
   <head>
@@ -120,11 +119,11 @@ const end = `
 </html>
 `
 
-// It is data, which no browser runs; and it cannot end the element that it is in.
+// Not executed, and cannot end its element.
 const element = ({ request, answer }: FirstAnswer): string => `
     <script type="application/json" data-request="${request.replaceAll('&', '&amp;')}">${JSON.stringify(answer).replaceAll('<', '\\u003c')}</script>`
 
-/** The page in pieces: all of its places, then each answer that fills one of them, as soon as it has come. */
+/** The page, then each answer as it arrives. */
 export function openPage(files: PageFiles, base: string) {
   const places = beginning(files, base)
   return async function* (answers: AsyncIterable<FirstAnswer>): AsyncGenerator<string, void, undefined> {

@@ -62,7 +62,7 @@ async function addAll(
   }
 }
 
-/** What belongs to one coin cannot be said of several. */
+/** Options of a single coin. */
 function refuseTogether(names: readonly string[], options: AddOptions): void {
   if (options.market && options.source !== undefined)
     throw new InvalidInput('--market names its source already: leave --source out')
@@ -71,7 +71,7 @@ function refuseTogether(names: readonly string[], options: AddOptions): void {
     throw new InvalidInput(`--${single} is of one coin: add ${names.join(', ')} one after the other`)
 }
 
-/** The id of a coin that is written by its ticker. */
+/** A ticker's coin id. */
 async function coinIdOf({ db, settings }: DatabaseSession, name: string): Promise<string> {
   const known = [...(await listCoins(db)), ...settings.coins]
   if (known.some(({ id }) => id === name)) return name
@@ -117,7 +117,7 @@ async function add(
     name: options.name ?? known?.name ?? coinId,
   }
   const done = await inTransaction(database.pool, async (tx) => {
-    // The lock comes before any row: two commands wait for each other in one order.
+    // Lock before any row, to avoid deadlocks.
     await lockMarkets(tx)
     await upsertCoin(tx.db, coinId, names, clock.now())
     return track(tx, { coinId, markets, since, now: clock.now(), settings })
@@ -140,7 +140,7 @@ const isTracked = (coin: Coin | undefined, { source, symbol }: FoundMarket): boo
       marketKey(source, market.symbol) === marketKey(source, symbol),
   ) ?? false
 
-/** An id and a symbol that a person puts together are checked by the one thing that both have. */
+/** Checks that id and symbol belong together, by ticker. */
 function warnOfOtherTicker(
   { source, symbol, listed }: FoundMarket,
   coinId: string,
@@ -173,7 +173,6 @@ type Tracking = Readonly<{
 }>
 
 type Done = Readonly<{
-  /** The markets that are new or changed, and since when their candles are the coin's. */
   added: readonly Readonly<{ market: string; since: Instant | undefined }>[]
   candlesSetAside: number
 }>
@@ -192,7 +191,7 @@ async function track(tx: Transaction, tracking: Tracking): Promise<Done> {
   return { added, candlesSetAside }
 }
 
-/** What was stored of the symbol from before the coin's own beginning is another coin's. */
+/** Earlier candles of the symbol belong to another coin. */
 async function setEarlierAside(
   tx: Transaction,
   { coinId, since, now, settings }: Tracking,
