@@ -34,17 +34,14 @@ const payload = z
     timeframe: z.enum(timeframes),
     from: z.iso.datetime(),
     to: z.iso.datetime(),
-    /** The file that holds the stretch; without it the source is asked page by page. */
+    /** The archive file to read; else the source is paged. */
     archive: z.enum(archiveKinds).exactOptional(),
-    /**
-     * Asked for again, it goes before what was never asked for, as what live ingest leaves to a backfill was not. Rejected
-     * candles of it are asked for too.
-     */
+    /** Repair requests run before other backfills, and request rejected candles again. */
     lane: z.literal('repair').exactOptional(),
   })
   .refine(({ from, to }) => Date.parse(from) < Date.parse(to), { error: 'from is not before to' })
   .refine(
-    // What is no date has been refused already, but gets here all the same: its remainder is NaN.
+    // Invalid dates also reach here (NaN); they were rejected above.
     ({ from, to, timeframe }) => [from, to].every((text) => Date.parse(text) % timeframeMs[timeframe] === 0),
     { error: 'from and to do not lie on the grid of the timeframe' },
   )
@@ -61,7 +58,6 @@ const payload = z
 
 type Chunk = z.infer<typeof payload>
 
-/** One stretch of history: whatever of it is still owed is asked for, and nothing else. */
 export const backfillCandles = defineJob({
   name: 'backfill-candles',
   summary: 'Load the missing candles of one range of one market',
@@ -73,7 +69,7 @@ export const backfillCandles = defineJob({
     return jobIdOf('backfill', archive ?? queueOfSource(source), symbol, coinId, timeframe, `${from}-${to}`)
   },
   priority: 10,
-  // Two minutes of tries: an outage of a source is seldom over in the seconds that a tick is given.
+  // About two minutes of retries, to outlast short outages.
   attempts: 8,
   run: async (context, chunk, report) => {
     const counted = countRequests(context.http)
@@ -95,7 +91,7 @@ export const backfillCandles = defineJob({
       )
       return outcome
     } catch (error) {
-      // What it took is told of a run that fails too.
+      // Records its requests for failed runs too.
       await note()
       throw error
     }
@@ -105,7 +101,7 @@ export const backfillCandles = defineJob({
 const rangeOf = ({ timeframe, from, to }: Chunk): AlignedRange =>
   toAlignedRange(timeframe, { from: toInstant(Date.parse(from)), to: toInstant(Date.parse(to)) })
 
-/** What has been done for a chunk: pages of its source, and of its file. */
+/** Work done so far, from pages and file. */
 type ChunkDone = Readonly<{ filled: Filled; files: number }>
 
 const nothingDone: ChunkDone = { filled: nothingFilled, files: 0 }
@@ -115,10 +111,9 @@ function outcomeOf({ filled, files }: ChunkDone, { requests, fileRequests }: Req
   return { ...accounting, requests, ...(fileRequests > 0 ? { files, fileRequests } : {}) }
 }
 
-/** Told after each commit what has been done so far, and how many of so many owed candles have been dealt with. */
 type OnDone = (done: ChunkDone, candles: number, missing: number) => Promise<void>
 
-/** Brings in what is owed of a chunk: from its file, and from the source whatever is owed still. */
+/** Loads missing candles from the archive file, then the rest from the source. */
 async function fillChunk(
   context: Context,
   chunk: Chunk,
@@ -130,7 +125,7 @@ async function fillChunk(
   const series = { coinId, timeframe, source: sourceId }
   const planned = rangeOf(chunk)
   const db = databaseOf(context.pool)
-  // A job may have waited while its symbol was found to be another coin's before or after some day.
+  // The symbol's listing dates may have changed while the job waited.
   const coins = await listCoins(db)
   const market = coins
     .find(({ id }) => id === coinId)
@@ -151,7 +146,7 @@ async function fillChunk(
     const { files, ...filled } = loaded.filled
     unplaced = loaded.unplaced
     before = { filled, files }
-    // Where a line of the file was rejected, the source may have a valid candle; what has no partition, it need not send.
+    // The source may have valid candles for rejected lines; ranges without a partition are not requested.
     const holes = subtractAll(
       await readMissingOf(db, { ...series, range }, 'retry-rejected'),
       unplaced.map((one) => alignTo(timeframe, one.range)),

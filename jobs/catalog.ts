@@ -12,7 +12,6 @@ import { retryRetention } from './retry-retention.ts'
 import { syncCoins } from './sync-coins.ts'
 import { syncInstruments } from './sync-instruments.ts'
 
-/** Every job there is. */
 export const jobs: readonly Job[] = [
   ingestCandles,
   ingestPrices,
@@ -27,10 +26,9 @@ export const jobs: readonly Job[] = [
   syncCoins,
 ]
 
-/** The queues that are always there: one for each source with an adapter of ours, and one for the upkeep. */
 export const queues = [...sourceIds, 'maintenance'] as const
 
-/** Every queue there is, with those of the sources that markets are or were followed on through ccxt. */
+/** Includes the queues of ccxt sources with current or former markets. */
 export const queuesWith = (tracked: readonly string[]): string[] => [
   ...new Set([...queues, ...tracked.map(queueOfSource)]),
 ]

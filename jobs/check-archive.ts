@@ -6,7 +6,6 @@ import { recordCheck } from '../src/store/digests/archive-checks.ts'
 import { listCoinIds } from '../src/store/digests/candle-digests.ts'
 import { databaseOf } from '../src/store/transaction.ts'
 
-/** Every row and every file, compared with what was written of it. */
 export const checkArchive = defineJob({
   name: 'check-archive',
   summary: 'Compares all rows and files with what was written of them',
@@ -16,7 +15,7 @@ export const checkArchive = defineJob({
   priority: 0,
   attempts: 2,
   schedules: () => [
-    // Early on Sunday, when little else is done.
+    // Early on Sunday, a quiet time.
     {
       id: 'check-archive',
       pattern: '30 3 * * 0',

@@ -4,11 +4,10 @@ import { retentionDepsOf } from '../src/lifecycle/retention-deps.ts'
 import { minute } from '../src/market/instant.ts'
 import { defineJob } from '../src/queue/job.ts'
 
-/** What is older than it is kept: made safe as its policy says, proved, and deleted. */
+/** Deletes expired data after its policy's archive or roll-up is proved. */
 export const enforceRetention = defineJob({
   name: 'enforce-retention',
   summary: 'Deletes what is older than it is kept, once all that must outlive it is safe',
-  // Whether somebody has agreed that more than half of a table may go at once.
   payload: z.strictObject({ agreed: z.boolean() }),
   queueOf: () => 'maintenance',
   idOf: () => 'enforce-retention',
@@ -19,7 +18,7 @@ export const enforceRetention = defineJob({
       pattern: '30 0 * * *',
       payload: { agreed: false },
       whenMissed: 'run-once',
-      // Until newer candles are there, a clock that runs ahead cannot be told from a daemon that was away.
+      // Until newer candles are loaded, a fast clock looks like a long absence.
       missedDelayMs: 5 * minute,
     },
   ],

@@ -7,7 +7,7 @@ import type { Obstacle } from '../src/store/partitions/obstacles.ts'
 import { partitionedTables, partitionsAhead } from '../src/store/partitions.ts'
 import { databaseOf } from '../src/store/transaction.ts'
 
-/** The leaves that the clock will soon need; never by the data, which may lie about the time. */
+/** By the clock only: data may have wrong times. */
 export const ensurePartitions = defineJob({
   name: 'ensure-partitions',
   summary: 'Makes the partitions that will soon be needed',
@@ -30,7 +30,7 @@ export const ensurePartitions = defineJob({
       made.push(...outcome.made)
       obstacles.push(...outcome.obstacles)
     }
-    // Only now: what is in the way of one table keeps no other without partitions.
+    // Thrown late, so that one table's obstacle does not affect others.
     throwObstacles(obstacles)
     return { made }
   },

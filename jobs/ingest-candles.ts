@@ -23,7 +23,6 @@ import { backfillCandles } from './backfill-candles.ts'
 
 const payload = z.strictObject({ source: anySourceId, timeframe: z.enum(timeframes) })
 
-/** After each close: the newest candles of every followed market, and whatever was missed since. */
 export const ingestCandles = defineJob({
   name: 'ingest-candles',
   summary: 'After each close: the newest candles of every market of a source',
@@ -48,14 +47,14 @@ export const ingestCandles = defineJob({
     const coins = await listCoins(databaseOf(context.pool))
     const markets = coins
       .flatMap((coin) => candleMarketOf(coin) ?? [])
-      // One that has ended has no new candle; what it still owes is for a backfill.
+      // Ended markets have no new candles; their missing ones are for backfills.
       .filter((market) => market.source.id === source && market.listedTo === undefined)
     const results = await ingestAll(context, markets, timeframe)
     return { markets: markets.length, ...results }
   },
 })
 
-/** The cron pattern, with seconds, that fires `delayMs` after each close of the timeframe. */
+/** Cron pattern with seconds, `delayMs` after each close. */
 export function patternAfterClose(timeframe: Timeframe, delayMs: number): string {
   const seconds = Math.ceil(delayMs / second)
   const length = timeframeMs[timeframe]
@@ -81,7 +80,7 @@ async function ingestAll(
       try {
         await ingestMarket(context, writer, market)
       } catch (error) {
-        // One market's trouble is its own; the source's, or ours, is everybody's.
+        // Only this market failed, unless the fault is the source's or ours.
         if (!(error instanceof Fault) || concernsAll(error)) {
           waiting.length = 0
           throw error
@@ -106,7 +105,7 @@ async function ingestAll(
   const others = unplaced ? `; ${unplaced.message}` : ''
   const message = `${failures.length} of ${markets.length} markets failed: ${named.map(failureText).join('; ')}${others}`
   if (isPartial) throw new PartlyFailed(message, { outcome, faults })
-  // A run that fails has brought candles of other markets all the same.
+  // A failed run may have loaded other markets.
   await noteOutcome(databaseOf(context.pool), context.runId, outcome)
   if (broken) throw broken.reason
   if (unplaced && failures.length === 0) throw unplaced
@@ -117,7 +116,7 @@ type Failure = Readonly<{ coinId: string; error: string }>
 
 const failureText = ({ coinId, error }: Failure): string => `${coinId}: ${error}`
 
-/** What there is to ask for of one market. */
+/** What to request of one market. */
 type MarketWork = Readonly<{
   series: Series
   market: CandleMarket
@@ -125,7 +124,7 @@ type MarketWork = Readonly<{
   unresolved: Unresolved
 }>
 
-/** Looks up all markets at once: a tick has hundreds of them, and a question for each would take longer than the answers. */
+/** One query for all markets; a tick has hundreds. */
 async function findWork(
   { settings, clock, pool }: Context,
   markets: readonly CandleMarket[],
@@ -158,15 +157,14 @@ async function ingestMarket(
   const pages = checkedPages(context, { series, source, symbol, range: recent, lane: 'live' })
   await writer.takeAll(pages, settings.candles.pageTimeout)
   if (older.length === 0) return
-  // More than a page is history: it must not hold up the next tick. Asked for only once the market has answered.
+  // More than a page is left to a backfill, queued only after the market answered.
   const chunks = chunksOf({ series, symbol, missing: older }, settings.candles.chunk, 'on-grid')
   await context.enqueue(backfillCandles, chunks)
 }
 
 /**
- * Divides what is not settled into one recent stretch of at most a page, asked for at once, and the older rest of what is
- * owed. The newest few closed candles belong to the recent stretch even when they are there, and so do those that are
- * provisional: exchanges correct them.
+ * Splits unresolved ranges into a recent page, requested now, and older missing ranges. The newest few closed and all
+ * provisional candles are in the recent page, as exchanges correct them.
  */
 export function divide(
   wanted: AlignedRange,

@@ -14,7 +14,7 @@ import { readLatestPrices } from '../src/store/prices.ts'
 import { noteOutcome } from '../src/store/runs.ts'
 import { databaseOf } from '../src/store/transaction.ts'
 
-/** The price of every tracked coin, each from the first of its sources that has one. */
+/** One price per tracked coin, from its first source that has one. */
 export const ingestPrices = defineJob({
   name: 'ingest-prices',
   summary: 'Load price, market cap, volume and supply of every tracked coin',
@@ -37,7 +37,6 @@ export const ingestPrices = defineJob({
   },
 })
 
-/** The cron pattern, with seconds, of a length that divides an hour or a day. */
 function patternEvery(ms: number): string {
   return ms < hour ? `20 */${ms / minute} * * * *` : `20 0 */${ms / hour} * * *`
 }
@@ -63,7 +62,6 @@ async function wantedPrices({ pool, clock }: Context): Promise<WantedPrice[]> {
 const trackedSince = ({ markets }: Coin, now: Instant): Instant =>
   markets.map(({ trackedFrom }) => trackedFrom).reduce(earlier, now)
 
-/** One run of the job, and its accounting. */
 class Ingestion {
   readonly #context: Context
   readonly #report: Report
@@ -93,7 +91,7 @@ class Ingestion {
     if (firstFailure && Object.keys(unpriced).length === this.#coins) throw firstFailure
     const outcome = { coins: this.#coins, priced: prices.priced, unpriced, ...this.#balanced() }
     if (this.#unplaced.length === 0) return outcome
-    // A run that fails has stored the prices that have a partition.
+    // A failed run keeps the prices it stored.
     await noteOutcome(databaseOf(pool), runId, outcome)
     throw unplacedFault(this.#unplaced, 'price')
   }
@@ -107,7 +105,7 @@ class Ingestion {
     this.#failures.push(failure)
     this.#prices.fail(request, failure.message)
     await this.#report.log(`${request.source.id} gave no prices: ${failure.message}`)
-    // Where it does not answer at all, the outage is reported once for all of its jobs.
+    // The outage is reported once for all jobs.
     const level = failure instanceof Unavailable && failure.source !== undefined ? 'debug' : 'warn'
     log[level]('prices.source-failed', { source: request.source.id, reason: failure.message })
   }

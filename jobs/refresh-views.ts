@@ -5,10 +5,7 @@ import { defineJob } from '../src/queue/job.ts'
 
 const payload = z.strictObject({ view: z.string().max(63), when: z.literal('outdated').optional() })
 
-/**
- * The summaries, once the day they speak of is over; and looked at again each hour, because candles of a day that was
- * summarised incomplete may have come since.
- */
+/** Daily after midnight, and hourly in case late candles complete an earlier day. */
 export const refreshViews = defineJob({
   name: 'refresh-views',
   summary: 'Refreshes a materialized view while its readers go on reading',

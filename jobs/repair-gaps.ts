@@ -22,10 +22,10 @@ import { readDiscarded } from '../src/store/quarantine.ts'
 import { type Database, databaseOf } from '../src/store/transaction.ts'
 import { backfillCandles } from './backfill-candles.ts'
 
-/** A run asks for no more, so that it ends before the next begins even on a slow source; the rest waits an hour. */
+/** Limits a run to less than an hour on slow sources. */
 const mostRequests = 200
 
-/** Every hour: what is still owed of each series of a source, and what is to be looked at once more. */
+/** Hourly: missing candles of a source, and absences due for a recheck. */
 export const repairGaps = defineJob({
   name: 'repair-gaps',
   changes: ['backfills', 'new', 'revised', 'quarantined'],
@@ -37,11 +37,11 @@ export const repairGaps = defineJob({
   schedules: (_settings, coins) =>
     sourcesOf(coins).map((source) => ({
       id: `repair-gaps_${queueOfSource(source)}`,
-      // No candle closes then that is longer than a minute.
+      // No candle longer than a minute closes then.
       pattern: '23 37 * * * *',
       payload: { source },
       whenMissed: 'run-once' as const,
-      // Live ingest and its backfills catch up first.
+      // After live ingest and its backfills.
       missedDelayMs: 2 * minute,
     })),
   run: async (context, { source }, report) => {
@@ -67,7 +67,7 @@ export const repairGaps = defineJob({
   },
 })
 
-/** Of markets that have ended, too: of those, only this job brings what they still owe. */
+/** Includes ended markets, which only this job completes. */
 const sourcesOf = (coins: readonly Coin[]) => [
   ...new Set(coins.flatMap((coin) => candleMarketOf(coin)?.source.id ?? [])),
 ]
@@ -104,7 +104,7 @@ async function planAll({ pool, settings, clock }: Context, source: AnySourceId):
   return repairs
 }
 
-/** What somebody has settled by hand is looked at no more. */
+/** Drops rechecks of discarded candles. */
 async function withoutDiscarded(
   db: Database,
   series: Series,
@@ -120,7 +120,7 @@ async function withoutDiscarded(
   }
 }
 
-/** What lies within a page of the newest candle, live ingest asks for with each tick, unless the market has ended. */
+/** Live ingest requests the newest page itself. */
 const withoutLivePage = (
   { from, to }: AlignedRange,
   timeframe: Timeframe,
@@ -140,13 +140,12 @@ async function askAll(
   const failures: Failure[] = []
   for (const [index, { series, market, range }] of requests.entries()) {
     const { coinId, timeframe } = series
-    // A market that has refused once goes on doing so.
+    // A failed market would fail again.
     if (failures.some((failure) => failure.coinId === coinId)) continue
     const { source, symbol } = market
     try {
       filled = addFilled(filled, await fillRange(context, { series, source, symbol, range, lane: 'repair' }))
     } catch (error) {
-      // One market's trouble is its own; the source's, or ours, is everybody's.
       if (!(error instanceof Fault) || concernsAll(error)) throw error
       failures.push({ coinId, timeframe, fault: error })
     }
@@ -155,7 +154,6 @@ async function askAll(
   return { filled, failures }
 }
 
-/** What a run has brought is committed, and the next try asks only for the rest. */
 function throwIfFailed(failures: readonly Failure[], coins: number, done: Outcome): void {
   if (failures.length === 0) return
   const reported = failures.map(({ coinId, timeframe, fault }) => `${coinId} ${timeframe}: ${fault.message}`)

@@ -3,7 +3,7 @@ import { retryHeld } from '../src/lifecycle/retention.ts'
 import { retentionDepsOf } from '../src/lifecycle/retention-deps.ts'
 import { defineJob } from '../src/queue/job.ts'
 
-/** What held a partition back may be gone within minutes: a reader's transaction, a view, a full disk. */
+/** Obstacles may end within minutes: a transaction, a view, a full disk. */
 export const retryRetention = defineJob({
   name: 'retry-retention',
   summary: 'Tries again to delete the partitions that the last run of retention could not',

@@ -9,13 +9,13 @@ import { listMissingDetails, markChecked, updateCoinDetails } from '../src/store
 import { listCoins } from '../src/store/coins.ts'
 import { databaseOf, inTransaction } from '../src/store/transaction.ts'
 
-/** Details hardly ever change. */
+/** Details rarely change. */
 const staleAfterMs = 7 * day
 
-/** The free plan has 10,000 requests a month, of which prices every five minutes leave 34 a day. */
+/** The free plan's 10,000 requests a month minus prices every five minutes leave 34 a day. */
 const mostCoins = 30
 
-/** Image, description, website, whitepaper and chain of the followed coins, each once a week. */
+/** Once a week per coin. */
 export const syncCoins = defineJob({
   name: 'sync-coins',
   changes: ['updated', 'unknown', 'unread'],
@@ -44,7 +44,6 @@ export const syncCoins = defineJob({
       try {
         await syncCoin(context, coinId)
       } catch (error) {
-        // One coin's trouble is its own; the source's, or ours, is everybody's.
         if (error instanceof UnknownMarket) {
           await markChecked(db, coinId, clock.now())
           unknown.push(coinId)
@@ -61,7 +60,7 @@ export const syncCoins = defineJob({
 
 async function syncCoin({ http, signal, settings, pool, clock }: Context, coinId: string): Promise<void> {
   const request = toHttpRequest(coingecko, coinDetails.request(coinId), settings.environment.baseUrls)
-  // Not live work: prices are asked of the same source, and go first.
+  // Prices of the same source go first.
   const answer = await http.get(request, { lane: 'backfill', signal })
   const details = coinDetails.parse(answer.text, coinId)
   await inTransaction(pool, (tx) => updateCoinDetails(tx.db, coinId, details, clock.now()), 'load')

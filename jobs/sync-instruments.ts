@@ -17,7 +17,6 @@ import { askForListing } from '../src/sources/ask.ts'
 import { candlesFrom, isAnySourceId, isSourceId, sourceNamed, sources } from '../src/sources/catalog.ts'
 import { inTransaction } from '../src/store/transaction.ts'
 
-/** What somebody should look at. */
 const loud: readonly Finding['news'][] = [
   'unlisted',
   'ended',
@@ -29,20 +28,19 @@ const loud: readonly Finding['news'][] = [
   'shared',
 ]
 
-/** What its source lists of every tracked market: which have ended or been renamed, and whose symbol is another's now. */
 export const syncInstruments = defineJob({
   name: 'sync-instruments',
   changes: ['ended', 'renamed'],
   summary: 'Check whether the tracked markets of a source are still listed, and are still the same coins',
   payload: z.strictObject({ source: anySourceId }),
-  // Once a day each: a queue of their own would keep a worker busy with waiting on every source that a market is on.
+  // Once a day; a queue per source would only occupy workers.
   queueOf: () => 'maintenance',
   idOf: ({ source }) => `sync-instruments_${queueOfSource(source)}`,
   priority: 5,
   schedules: (_settings, coins) =>
     [...new Set(coins.flatMap(({ markets }) => markets.map(({ source }) => source)))]
       .filter(isAnySourceId)
-      // ccxt lists the markets of every exchange, and need not be loaded to say so.
+      // All ccxt exchanges have listings; avoids loading ccxt.
       .filter((id) => !isSourceId(id) || sources[id].listing !== undefined)
       .map((id) => ({
         id: `sync-instruments_${queueOfSource(id)}`,
@@ -83,7 +81,7 @@ function logFinding({ log }: Context, source: string, { news, life, more }: Find
   })
 }
 
-/** What the candles show of each tracked market that the listing casts doubt on: hardly ever any. */
+/** Reads candles of markets whose listing is in doubt (rare). */
 async function tradingOfDoubted(
   { pool, http, settings, signal }: Context,
   id: AnySourceId,

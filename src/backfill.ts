@@ -22,7 +22,6 @@ import { queueOfSource } from './settings/source-ids.ts'
 import { type Run, runsSince } from './store/runs.ts'
 import { databaseOf } from './store/transaction.ts'
 
-/** Puts the plan's jobs into their queues. */
 export async function enqueueBackfill(
   { context, engine }: Fleet,
   plan: BackfillPlan,
@@ -55,8 +54,8 @@ export type FollowOptions = Pick<BackfillChunk, 'lane'> &
   }>
 
 /**
- * Runs a plan to its end: puts its jobs into the queues, works on them itself when nobody else does, and follows the
- * record of runs. What the queue loses is put back. Throws Aborted when told to stop; what was loaded stays.
+ * Runs a plan: enqueues its jobs, works itself if there is no worker, and follows the runs. Lost jobs are enqueued
+ * again. Throws Aborted; loaded data stays.
  */
 export async function runBackfill(
   fleet: Fleet,
@@ -68,7 +67,7 @@ export async function runBackfill(
   const queued = await enqueueBackfill(fleet, plan, options)
   const sources = [...new Set(queued.map(({ queue }) => queue))]
   let workers: Workers | undefined
-  // The daemon may be stopped while we wait for it.
+  // The daemon may stop meanwhile.
   const seeToWorkers = async () => {
     if (!workers && !(await hasWorkers(pool, fleet.engine.kind))) workers = await fleet.work(sources)
   }
@@ -76,12 +75,12 @@ export async function runBackfill(
     const followed = await followRuns(fleet, plan, queued, since, { ...options, seeToWorkers })
     return await throughOutage(fleet, options.signal, () => summarize(pool, plan, queued, followed, since))
   } catch (error) {
-    // First of all our own workers: they put the jobs that they give up back into the queue.
+    // Our workers first: they return their jobs to the queue.
     await workers?.close()
     try {
       await withdraw(fleet, queued)
     } catch (cause) {
-      // Where the queue does not answer, the daemon finishes the jobs. The first error is the one to report.
+      // The daemon finishes the jobs; the first error matters.
       fleet.context.log.warn('backfill.not-withdrawn', { reason: reasonOf(cause) })
     }
     throw error
@@ -93,7 +92,7 @@ export async function runBackfill(
 const pollMs = 250
 const stalledAfterMs = 20 * second
 
-/** A restart or a fail-over of the servers takes less; the daemon's own work goes on after it, too. */
+/** Longer than a restart or fail-over. */
 const outageMs = 2 * minute
 
 async function followRuns(
@@ -115,7 +114,7 @@ async function followRuns(
   let known = 0
   let movedAt = steadyClock.now()
   const poll = async () => {
-    // Where the clock is set back, what ends from now on is recorded as earlier.
+    // After a clock change, later runs may have earlier times.
     from = earlier(from, clock.now())
     await seeToWorkers()
     for (const [queue, ids] of idsByQueue(waiting)) {
@@ -135,7 +134,7 @@ async function followRuns(
     if (steadyClock.now() - movedAt <= stalledAfterMs) return
     for (const [id, reason] of await jobsGivenUp(fleet, waiting)) givenUp.set(id, reason)
     const lost = waiting.filter(({ id }) => !givenUp.has(id))
-    // Jobs that are there stay as they are; one that the queue has lost comes back.
+    // Existing jobs stay; lost ones return.
     await context.enqueue(
       backfillCandles,
       lost.map(({ chunk }) => chunk),
@@ -149,7 +148,7 @@ async function followRuns(
   return { runs, givenUp }
 }
 
-/** The jobs are still in the queue, and their runs are on record: what cannot be read now is read once the servers answer. */
+/** Jobs and runs persist: reads continue after the outage. */
 async function throughOutage<T>(
   { context: { log } }: Fleet,
   signal: AbortSignal,
@@ -165,7 +164,7 @@ async function throughOutage<T>(
 
 const stopped = () => new Aborted('stopped; what was loaded stays, and the same command goes on from there')
 
-/** What was there before, and what is counted of the jobs, by their sources. */
+/** `before` plus the counts, by source. */
 function sumBySource(
   jobs: readonly QueuedChunk[],
   count: (id: string) => number,
@@ -176,7 +175,7 @@ function sumBySource(
   return sums
 }
 
-/** Jobs that the queue itself gave up, without a run that could tell: a refused payload, or one that stalled too often. */
+/** Jobs failed by the queue without a run: bad payload or stalled too often. */
 async function jobsGivenUp({ engine }: Fleet, queued: readonly QueuedChunk[]): Promise<Map<string, string>> {
   const reasons = new Map<string, string>()
   for (const { id, queue } of queued) {
@@ -195,7 +194,7 @@ async function pause(signal: AbortSignal): Promise<void> {
   }
 }
 
-/** By its newest run. */
+/** By the newest run. */
 function hasEnded(runs: readonly Run[] = []): boolean {
   const newest = runs.at(-1)
   return newest?.status === 'done' || (newest?.status === 'failed' && !newest.willRetry)
@@ -211,17 +210,17 @@ function idsByQueue(queued: readonly QueuedChunk[]): Map<string, string[]> {
   return groups
 }
 
-/** PostgreSQL takes at most 65,535 parameters. */
+/** PostgreSQL's limit is 65,535 parameters. */
 const idsAtOnce = 10_000
 
 function* batches<T>(items: readonly T[], size: number): Generator<T[]> {
   for (let first = 0; first < items.length; first += size) yield items.slice(first, first + size)
 }
 
-/** Jobs taken back at a time, so that a long plan is withdrawn before a user loses patience. */
+/** In parallel, so that a long plan is withdrawn quickly. */
 const withdrawnAtOnce = 20
 
-/** Takes back what has not begun: whoever stopped the command does not expect the daemon to finish it tomorrow. */
+/** Removes jobs not started: a stopped command should not continue in the daemon. */
 async function withdraw({ engine }: Fleet, queued: readonly QueuedChunk[]): Promise<void> {
   for (const some of batches(queued, withdrawnAtOnce)) {
     await Promise.all(

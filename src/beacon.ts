@@ -5,7 +5,7 @@ import { say } from './cli/terminal/output.ts'
 const tooSmall = tooSmallLimit()
 if (tooSmall === undefined) {
   process.setSourceMapsEnabled(true)
-  // Loading it opens more files at once than a small limit allows.
+  // Opens more files at once than a small limit allows.
   const { main } = await import('./cli.ts')
   await main(process.argv)
 } else {

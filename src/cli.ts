@@ -8,7 +8,6 @@ import { readVersion } from './settings/version.ts'
 
 type Listed = Readonly<{ description: string; load(): Promise<() => Command> }>
 
-/** Every command by its name, in the order of the help; each is imported only when it is used. */
 const commands: Readonly<Record<string, Listed>> = {
   init: {
     description: 'Create beacon.yaml and .env in this folder.',
@@ -123,11 +122,11 @@ const commands: Readonly<Record<string, Listed>> = {
   },
 }
 
-/** Runs one command line. The exit status is 0 when done, 1 when it failed, 2 when it was used wrongly. */
+/** Exit status: 0 done, 1 failed, 2 usage error. */
 export async function main(argv: readonly string[]): Promise<void> {
   try {
     Object.assign(process.env, projectVariables(process.env, process.cwd()))
-    // The second word too, for `beacon help COMMAND`.
+    // The second word for `beacon help COMMAND`.
     const program = await buildProgram(argv.slice(2, 4))
     await program.parseAsync(argv)
   } catch (error) {
@@ -135,17 +134,15 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** The program with all of its commands. */
 export const wholeProgram = (): Promise<Command> => buildProgram(Object.keys(commands))
 
-/** The program with these commands whole and the others by name and description, as its help shows them. */
 async function buildProgram(wholeCommands: readonly string[]): Promise<Command> {
   const program = new Command('beacon')
     .description('Load market data of public crypto exchanges into PostgreSQL.')
     .version(readVersion())
     .configureHelp({
       subcommandTerm: (command) => command.name(),
-      // The description of an option with choices names them.
+      // Descriptions name the choices.
       optionDescription: (option) =>
         option.argChoices ? option.description : new Help().optionDescription(option),
     })
@@ -159,12 +156,12 @@ async function buildProgram(wholeCommands: readonly string[]): Promise<Command> 
   return program
 }
 
-/** Commander would end the process itself, before anything was closed. */
+/** Commander would exit before resources are closed. */
 function throwInsteadOfExit(command: Command): void {
   command.exitOverride()
   for (const child of command.commands) {
     child.copyInheritedSettings(command)
-    // Refused by `refuseIncomplete`, which knows what they may stand for.
+    // `refuseIncomplete` rejects them with better hints.
     child.allowExcessArguments()
     throwInsteadOfExit(child)
   }
@@ -176,7 +173,7 @@ async function report(error: unknown): Promise<number> {
     say(withoutSecrets(`error: ${error.message}`))
     return error instanceof InvalidInput ? 2 : 1
   }
-  // What it knows of servers is only loaded for an error.
+  // Loaded only for errors.
   const { foreseenMessage } = await import('./cli/series/foreseen.ts')
   const foreseen = foreseenMessage(error)
   if (foreseen !== undefined) {

@@ -1,14 +1,13 @@
-/** `'it'\''s'`: a shell takes everything in it literally. */
+/** `'it'\''s'`: literal in a shell. */
 export const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 
-/** A name as it is typed into a shell: in quotes where the shell would not take it literally. */
+/** Quoted only if the shell needs it. */
 const shellWord = (name: string): string => (/^[\p{L}\p{M}\p{N}_.:/@+,-]+$/u.test(name) ? name : quoted(name))
 
 type Value = string | number | readonly string[]
 
 /**
- * A command to paste into a shell, whose values are quoted where they need it: commandLine`beacon coins remove ${coinId}`.
- * The values of a list become words of their own.
+ * A command to paste: commandLine`beacon coins remove ${coinId}` quotes values as needed; lists become several words.
  */
 export const commandLine = (texts: TemplateStringsArray, ...values: readonly Value[]): string =>
   texts.reduce(

@@ -31,14 +31,14 @@ type DaemonOptions = Readonly<{
   clock: Clock
   releases: Releases
   signal: AbortSignal
-  /** Whether the web server may listen on any free port where the wanted one is taken. */
+  /** Use any free port if the wanted one is taken. */
   anyPort?: boolean
 }>
 
-/** What an idle daemon holds at most. At work it takes more, as far as it gets them. */
+/** Needed when idle; more are used under load. */
 const neededConnections = 20
 
-/** Of the pool's connections, those that the page, the API and the monitor use together. */
+/** Connections for page, API and monitor. */
 const lookingConnections = 4
 
 type Daemon = Readonly<{
@@ -61,7 +61,7 @@ export async function startDaemon({
   // Before anything is started that would have to be stopped again.
   if (wanted.includes('web')) refuseOpenDoor(settings.environment)
   const log = openGroupedLog(everyLine)
-  // Released last: what ends after it is written line by line.
+  // Released last: later lines are written directly.
   releases.push(() => log.close())
   const onCreate = () => undefined
   const database = await openDatabase({ settings, log, clock, releases, signal, onCreate }, 'always')
@@ -79,7 +79,7 @@ export async function startDaemon({
   const watched = {
     ...deps,
     pool: shareOf(database.pool, lookingConnections),
-    // Over the connections of the jobs.
+    // Uses the jobs' connections.
     readiness: sharedWhileRunning(() =>
       readReadiness({ ...deps, pool: database.pool, whyDown: database.whyDown, upSinceMs }),
     ),

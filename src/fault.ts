@@ -1,10 +1,7 @@
-/** What the one who failed knows about trying again. */
+/** Whether a retry may help. */
 export type Remedy = 'retry' | 'wait' | 'give-up'
 
-/**
- * A failure that was foreseen: one sentence for the reader, a code to search for, and whether trying again can
- * help. Any other error is a bug and stays as loud as it was.
- */
+/** An expected failure with a message, a code and a remedy. Any other error is a bug. */
 export abstract class Fault extends Error {
   abstract readonly code: string
   abstract readonly remedy: Remedy
@@ -14,11 +11,11 @@ export abstract class Fault extends Error {
   }
 }
 
-/** The other side did not answer, or answered that it cannot right now. */
+/** The other side did not answer, or cannot now. */
 export class Unavailable extends Fault {
   readonly code = 'UNAVAILABLE'
   readonly remedy = 'retry'
-  /** Where the other side is a source. */
+  /** Set if it is a source. */
   readonly source: string | undefined
 
   constructor(message: string, { source, ...options }: ErrorOptions & { source?: string } = {}) {
@@ -27,22 +24,19 @@ export class Unavailable extends Fault {
   }
 }
 
-/**
- * The source answered with an error that nobody here knows. It may concern one market or all, and may pass: it is retried
- * a bounded number of times, and nothing is concluded from it.
- */
+/** An unknown error of a source: retried a bounded number of times, without conclusions. */
 export class UnknownError extends Fault {
   readonly code = 'UNKNOWN_ERROR'
   readonly remedy = 'retry'
 }
 
-/** An answer that is not what the source's contract says. Asked again, it is usually whole. */
+/** An unexpected answer; usually fine when requested again. */
 export class Malformed extends Fault {
   readonly code = 'MALFORMED'
   readonly remedy = 'retry'
 }
 
-/** The source told us to stop asking for a while. */
+/** Rate limited by the source. */
 export class RateLimited extends Fault {
   readonly code = 'RATE_LIMITED'
   readonly remedy = 'wait'
@@ -54,40 +48,40 @@ export class RateLimited extends Fault {
   }
 }
 
-/** The source does not want to hear of our address for a while: we went on asking, or its firewall says so. */
+/** The source blocks our address temporarily. */
 export class Banned extends RateLimited {}
 
-/** The host does not serve the region of our address; another one of the source may. */
+/** The host does not serve our region; another may. */
 export class Blocked extends Fault {
   readonly code = 'BLOCKED'
   readonly remedy = 'give-up'
 }
 
-/** The source understood the question and says no: asking again gives the same answer. */
+/** Rejected for good: a retry would give the same answer. */
 export class Refused extends Fault {
   readonly code = 'REFUSED'
   readonly remedy = 'give-up'
 }
 
-/** The range asked for begins before anything that the source has of the market: a later beginning can be had. */
+/** The range begins before the market's history. */
 export class BeforeHistory extends Fault {
   readonly code = 'BEFORE_HISTORY'
   readonly remedy = 'give-up'
 }
 
-/** The range asked for is longer than the source allows in one request: a shorter one can be had. */
+/** The range exceeds the source's limit per request. */
 export class RangeTooLong extends Fault {
   readonly code = 'RANGE_TOO_LONG'
   readonly remedy = 'give-up'
 }
 
-/** The market asked for does not exist on its source. */
+/** Unknown to its source. */
 export class UnknownMarket extends Fault {
   readonly code = 'UNKNOWN_MARKET'
   readonly remedy = 'give-up'
 }
 
-/** Some markets of a run failed and the others were loaded: `outcome` is what was done. */
+/** Some markets failed, the others were loaded; `outcome` has the result. */
 export class PartlyFailed extends Fault {
   readonly code = 'PARTLY_FAILED'
   readonly remedy: Remedy
@@ -100,29 +94,29 @@ export class PartlyFailed extends Fault {
   ) {
     super(message, options)
     this.outcome = outcome
-    // Another try helps where it helps one of them.
+    // Retryable if any of the faults is.
     this.remedy = faults.some(({ remedy }) => remedy !== 'give-up') ? 'retry' : 'give-up'
   }
 }
 
-/** Arguments, configuration or a payload that cannot be used; the message names the remedy. */
+/** Invalid arguments, configuration or payload; the message has the remedy. */
 export class InvalidInput extends Fault {
   readonly code = 'INVALID_INPUT'
   readonly remedy = 'give-up'
 }
 
-/** A thing around us is not as it must be (an engine, a port, a folder); the message names the remedy. */
+/** The environment (engine, port, folder) is wrong; the message has the remedy. */
 export class Misconfigured extends Fault {
   readonly code = 'MISCONFIGURED'
   readonly remedy = 'give-up'
 }
 
-/** The work was told to stop before it was done; what was committed stays. */
+/** Stopped early; committed work stays. */
 export class Aborted extends Fault {
   readonly code = 'ABORTED'
   readonly remedy = 'retry'
 }
 
-/** Whether a failure is the whole source's trouble, or ours, and not that of one of its markets alone. */
+/** Affects the whole source or us, not one market. */
 export const concernsAll = (fault: Fault): boolean =>
   [RateLimited, Unavailable, Blocked, Aborted].some((kind) => fault instanceof kind)

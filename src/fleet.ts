@@ -26,17 +26,17 @@ import { readSources } from './store/coins/instruments.ts'
 import { finishRun, type RunEnd as RecordedEnd, startRun } from './store/runs.ts'
 import { databaseOf, inOwnTransactions } from './store/transaction.ts'
 
-/** This process's part of the fleet: the queues, and all that their jobs may reach. */
+/** This process's queues and job dependencies. */
 export type Fleet = Readonly<{
   engine: Engine
   context: Omit<Context, 'signal' | 'runId'>
-  /** Undefined where nobody wants traces. */
+  /** Undefined without tracing. */
   tracer: Tracer | undefined
-  /** What stands against asking the sources now: bans, and regions that they do not serve. */
+  /** Current bans and unserved regions. */
   pauses(): Promise<Pause[]>
-  /** Adds what this process has just counted to what the fleet has. */
+  /** Flushes counters to the database. */
   flushCounts(): Promise<void>
-  /** Runs jobs of these queues until released. */
+  /** Runs jobs until released. */
   work(names: readonly string[]): Promise<{ close(): Promise<void> }>
 }>
 
@@ -46,18 +46,17 @@ type Surroundings = Readonly<{
   log: Log
   clock: Clock
   releases: Releases
-  /** Ends the wait for a store that does not answer. */
   signal: AbortSignal
 }>
 
-/** Opens the queue engine, waiting `timeoutMs` for it, the HTTP client and the budget, and pushes how to close each. */
+/** Opens queue engine (waiting `timeoutMs`), HTTP client and budget. */
 export async function openFleet(
   { settings, database, log, clock, releases, signal }: Surroundings,
   timeoutMs: number,
 ): Promise<Fleet> {
   const { redisUrl, tracesUrl } = settings.environment
   const tracer = await openTracerIfWanted(tracesUrl, log, releases)
-  // Released after the engine, whose last runs count too.
+  // Released after the engine, to count its last runs.
   const counters = startCounting({ pool: database.pool, clock, log }, releases)
   const counting = countRequests(counters, steadyClock)
   const engine = await openEngine({
@@ -117,7 +116,7 @@ export async function openFleet(
   }
 }
 
-/** What it is made of is not even read where nobody wants traces. */
+/** Loads the SDK only if wanted. */
 async function openTracerIfWanted(
   url: string | undefined,
   log: Log,

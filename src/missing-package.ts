@@ -2,10 +2,7 @@ import { Misconfigured } from './fault.ts'
 
 const codes: readonly unknown[] = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND']
 
-/**
- * What to throw where loading an optional package failed: the install command where it is not installed, and the error
- * itself otherwise. `need` begins the message: "DuckDB answers queries".
- */
+/** Misconfigured with the install command if a package is missing, else the error. `need`: "DuckDB answers queries". */
 export function missingPackage(error: unknown, need: string, packages: readonly string[]): unknown {
   const isMissing =
     error instanceof Error &&

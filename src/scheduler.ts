@@ -17,7 +17,7 @@ import { listCoins } from './store/coins.ts'
 import { readClockSkewMs, readDatabaseTime, skewText } from './store/database-clock.ts'
 import { databaseOf } from './store/transaction.ts'
 
-/** What the schedule is looked after with; a Fleet fits. */
+/** A Fleet fits. */
 type Deps = Readonly<{
   engine: Engine
   context: Pick<Context, 'clock' | 'log' | 'settings' | 'pool'>
@@ -25,10 +25,7 @@ type Deps = Readonly<{
 
 const everyThreeMinutes = '*/3 * * * *'
 
-/**
- * Brings the schedule up to date, catches up what was missed, and goes on looking after both until released: every few
- * minutes, and at once when the clock has been set.
- */
+/** Registers schedules and missed runs, then repeats every few minutes and after a clock change. */
 export async function startScheduler(deps: Deps, databaseUrl: string, releases: Releases): Promise<void> {
   const { log, clock } = deps.context
   await checkSchedules(deps, databaseUrl)
@@ -54,7 +51,7 @@ export async function startScheduler(deps: Deps, databaseUrl: string, releases: 
   releases.push(forget)
 }
 
-/** What is planned by a wrong clock would have to be planned again by the right one. */
+/** A wrong clock must not plan runs. */
 async function refuseWrongClock({ pool, clock }: Deps['context']): Promise<void> {
   const skewMs = await readClockSkewMs(databaseOf(pool), clock)
   if (Math.abs(skewMs) <= largestSkewMs) return
@@ -62,8 +59,8 @@ async function refuseWrongClock({ pool, clock }: Deps['context']): Promise<void>
 }
 
 /**
- * The queue may forget its schedules (a flushed Redis, a human on the board), and coins come and go. Of what was
- * missed, everything is caught up at the start, and later, when it was last looked at `checkedAt`, what is new since.
+ * Queues may lose schedules (flushed Redis) and coins change. At start catches up everything missed; later only what is
+ * new since `checkedAt`.
  */
 export async function checkSchedules(deps: Deps, databaseUrl: string, checkedAt?: Instant): Promise<void> {
   const { engine, context } = deps
@@ -71,23 +68,23 @@ export async function checkSchedules(deps: Deps, databaseUrl: string, checkedAt?
   const db = databaseOf(pool)
   const coins = await listCoins(db)
   const queues = queuesWith(await readSources(db))
-  // The queues were written by the clocks of all processes: what they share is the database's.
+  // Queues hold times of all processes: use the database's clock.
   const sharedNow = await readDatabaseTime(db)
   const healed = await healSetBack(engine, queues, sharedNow)
   const schedules = { engine, jobs, queues, settings, coins, databaseUrl, now: sharedNow, log }
   const written = await registerSchedules(schedules)
   if (Object.values(healed).some((count) => count > 0)) log.warn('clock.set-back', { ...healed })
   const now = clock.now()
-  // What was looked at in the future was not looked at.
+  // A future check does not count.
   const last = checkedAt === undefined || checkedAt > now ? undefined : checkedAt
-  // With some room: the clock of the machine where a coin was added may be behind ours.
+  // Tolerates a clock behind ours.
   const since = last === undefined ? undefined : plus(last, -minute)
   const mustHaveRunSince = ({ id, pattern, changedAt }: Scheduled<unknown>): Instant | undefined => {
     if (since === undefined || written.has(id)) {
       const due = lastDue(pattern, now)
       return changedAt === undefined || changedAt > now ? due : later(due, changedAt)
     }
-    // What is due only now is the schedule's own business.
+    // Due now: left to the schedule.
     return changedAt !== undefined && changedAt >= since ? changedAt : undefined
   }
   const due = jobs.flatMap((job) =>

@@ -16,14 +16,14 @@ import { checkEnvironment, type Environment } from './settings/environment.ts'
 import { type Configuration, coinsFile, configuration, type TrackedCoin } from './settings/schema.ts'
 import { readYamlFile, type YamlFile } from './settings/yaml-file.ts'
 
-/** Everything an operator decides, read once, checked and frozen. */
+/** Read once, validated, frozen. */
 export type Settings = Readonly<Configuration & { environment: Environment; coins: readonly TrackedCoin[] }>
 
 export const configDir = fileURLToPath(new URL('config', packageDir))
 
 /**
- * Reads the environment, `config/default.yaml`, and over it the operator's own file (`BEACON_CONFIG`) or the one
- * given. Throws InvalidInput with every mistake of all of them, those of files with line and path.
+ * Merges environment, `config/default.yaml` and the operator's file (`BEACON_CONFIG`). Throws InvalidInput with all
+ * mistakes, with line and path.
  */
 export function readSettings(variables: NodeJS.ProcessEnv, overlay?: string): Settings {
   const { data: environment, mistakes: ofEnvironment } = checkEnvironment(variables)
@@ -72,7 +72,7 @@ const contradictionsIn = (sections: Sections, files: readonly YamlFile[]): strin
   )
 
 function readCoins({ coinsFile: name, track }: Sections, files: readonly YamlFile[]): ReadFiles {
-  // What is wrong with the setting itself is among the mistakes.
+  // Reported as a mistake already.
   if (name === undefined) return { mistakes: [] }
   const { file, mistakes: unread } = readYamlFile(
     resolve(dirname(fileThatHolds(files, ['coinsFile']).name), name),

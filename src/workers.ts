@@ -10,10 +10,7 @@ import { databaseOf } from './store/transaction.ts'
 
 const everyFiveSeconds = '*/5 * * * * *'
 
-/**
- * Works on the queues that something is scheduled in, and on any other from when something waits in it: each worker
- * keeps some connections to the queue's store, and of most sources a process never needs any.
- */
+/** Starts workers for scheduled queues, others when they have jobs: each worker holds connections. */
 export async function startWorkersWhereNeeded(fleet: Fleet, releases: Releases): Promise<void> {
   const { log } = fleet.context
   const started = new Set<string>()
@@ -39,7 +36,7 @@ export async function startWorkersWhereNeeded(fleet: Fleet, releases: Releases):
   releases.push(() => task.destroy())
 }
 
-/** Of the queues without a worker, those that want one. */
+/** Queues without a worker that need one. */
 async function queuesInNeed({ engine, context }: Fleet, started: ReadonlySet<string>): Promise<string[]> {
   const db = databaseOf(context.pool)
   const coins = await listCoins(db)
@@ -51,7 +48,7 @@ async function queuesInNeed({ engine, context }: Fleet, started: ReadonlySet<str
   return needed
 }
 
-/** Jobs that wait, and those that a worker left behind when it was killed. */
+/** Waiting jobs, or left by a killed worker. */
 async function hasJobs(engine: Engine, queue: string): Promise<boolean> {
   const counts = await engine.queue(queue).getJobCounts('waiting', 'prioritized', 'delayed', 'active')
   return Object.values(counts).some((count) => count > 0)

@@ -25,21 +25,17 @@ const connectionFields = z.object({
   passphrase: anyText.nullable(),
 })
 
-/** A user's access to an exchange, with what is secret of it; null where the exchange has no such thing. */
+/** Null where the exchange has no such secret. */
 export type ApiConnectionFields = Readonly<z.infer<typeof connectionFields>>
 
 type Secrets = 'apiKey' | 'apiSecret' | 'passphrase'
 
-/** One that is stored, without its secrets: to be listed. */
 export type ApiConnectionSummary = Readonly<Omit<ApiConnectionRow, 'userId' | Secrets>>
 
-/** One that is stored, with its secrets as they were handed in: to be used. */
+/** With decrypted secrets. */
 export type ApiConnection = ApiConnectionSummary & Readonly<Pick<ApiConnectionFields, Secrets>>
 
-/**
- * Adds an access to an exchange and returns its id. Throws InvalidInput for a text that does not fit its column, and when
- * there is no such user.
- */
+/** Returns the new id. Throws InvalidInput if a text does not fit or the user does not exist. */
 export async function addApiConnection(
   { pool, ring, clock }: Deps,
   userId: string,
@@ -65,7 +61,7 @@ export async function addApiConnection(
   return id
 }
 
-/** One of the user's accesses, with its secrets. Throws InvalidInput when the user has none of this id. */
+/** Throws InvalidInput if the user has none with this id. */
 export async function readApiConnection(
   { pool, ring }: Pick<Deps, 'pool' | 'ring'>,
   userId: string,
@@ -85,7 +81,6 @@ export async function readApiConnection(
   })
 }
 
-/** The user's accesses without their secrets, oldest first: nothing is decrypted for a list. */
 export async function listApiConnections(
   { pool }: Pick<Deps, 'pool'>,
   userId: string,
@@ -99,7 +94,7 @@ export async function listApiConnections(
   )
 }
 
-/** Changes what is named of an access, and leaves the rest. Throws InvalidInput when the user has none of this id. */
+/** Changes only the given fields. Throws InvalidInput if the user has none with this id. */
 export async function updateApiConnection(
   { pool, ring, clock }: Deps,
   userId: string,
@@ -132,7 +127,7 @@ export async function updateApiConnection(
   )
 }
 
-/** Removes one of the user's accesses. Throws InvalidInput when the user has none of this id. */
+/** Throws InvalidInput if the user has none with this id. */
 export const removeApiConnection = (
   { pool }: Pick<Deps, 'pool'>,
   userId: string,

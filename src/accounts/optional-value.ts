@@ -2,7 +2,6 @@ import type { EncryptedColumn } from '../encryption/encrypted-columns.ts'
 import { decrypt, encrypt } from '../encryption/encrypted-value.ts'
 import type { KeyRing } from '../encryption/key-ring.ts'
 
-/** Encrypts the text of a column that may be empty. */
 export const encryptIfAny = (
   ring: KeyRing,
   column: EncryptedColumn,
@@ -10,7 +9,6 @@ export const encryptIfAny = (
   text: string | null,
 ): string | null => (text === null ? null : encrypt(ring, column, rowId, text))
 
-/** Reads the value of a column that may be empty. */
 export const decryptIfAny = (
   ring: KeyRing,
   column: EncryptedColumn,

@@ -15,7 +15,7 @@ const profileFields = z.object({
   preferences: jsonText,
 })
 
-/** How a user wants to be seen; null where they do not say. `preferences` is any JSON. */
+/** Null fields are not set; `preferences` is any JSON. */
 export type ProfileFields = Readonly<{
   displayName: string | null
   avatarUrl: string | null
@@ -24,10 +24,7 @@ export type ProfileFields = Readonly<{
 
 export type Profile = ProfileFields & Readonly<Pick<ProfileRow, 'createdAt' | 'updatedAt'>>
 
-/**
- * Writes the user's whole profile, over the one that may be there. Throws InvalidInput for what does not fit
- * or is no JSON, and when there is no such user.
- */
+/** Replaces the whole profile. Throws InvalidInput if it does not fit or the user does not exist. */
 export async function writeProfile(
   { pool, ring, clock }: Deps,
   userId: string,
@@ -49,7 +46,7 @@ export async function writeProfile(
   })
 }
 
-/** The user's profile; undefined when none was written yet. */
+/** Undefined if not written yet. */
 export async function readProfile(
   { pool, ring }: Pick<Deps, 'pool' | 'ring'>,
   userId: string,

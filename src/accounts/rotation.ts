@@ -7,50 +7,48 @@ import { MissingKey, Unreadable } from '../encryption/unreadable.ts'
 import { asMaintenance } from '../store/acting.ts'
 import type { Database } from '../store/transaction.ts'
 
-/** What a rotation did, or would do, with one column: numbers of values. */
+/** Counts per column. */
 export type ColumnRotation = Readonly<{
   table: string
   column: string
-  /** Encrypted anew with the first key; in a dry run, those that would be. */
+  /** Re-encrypted, or would be in a dry run. */
   rotated: number
-  /** Left as they were, each for the reason that its problem tells. */
+  /** Unchanged because of a problem. */
   left: number
-  /** Still under another key for no such reason: others wrote them meanwhile, or the work was stopped. */
+  /** Still under another key: changed concurrently, or stopped. */
   remaining: number
 }>
 
-/** Why a value was left as it was: a message that names table, column and row. */
+/** Names table, column and row. */
 export type RotationProblem = Readonly<{ table: string; column: string; rowId: string; why: string }>
 
-/** A key that the ring lacks, and how many values were encrypted with it. */
 export type LackedKey = Readonly<{ keyId: string; values: number }>
 
 export type Rotation = Readonly<{
   columns: readonly ColumnRotation[]
-  /** The first thousand of them, without those that a lacked key would help. */
+  /** At most 1,000, without those that only lack a key. */
   problems: readonly RotationProblem[]
   lackedKeys: readonly LackedKey[]
 }>
 
 type RotationOptions = Readonly<{
-  /** Only reads, and tells what would be done. */
+  /** Read-only. */
   dryRun?: boolean
   batchRows?: number
-  /** Ends the work between two batches. */
+  /** Stops between batches. */
   signal?: AbortSignal
-  /** After each batch: how many values have been dealt with. */
+  /** Called after each batch with the values done. */
   onProgress?: (doneValues: number) => void
 }>
 
-/** A batch is one transaction: its rows are locked for some tenths of a second. */
+/** One transaction locks these rows for some tenths of a second. */
 const defaultBatchRows = 500
-/** A ring that lacks a key may leave every value as it was: what is kept to be told is bounded. */
+/** Bounds memory: a missing key may affect every value. */
 const mostProblems = 1_000
 
 /**
- * Encrypts everything that is not under the ring's first key with it, batch by batch. What is done is under the first
- * key, so a rotation that was killed goes on where it was. A value that somebody changes meanwhile stays as they wrote
- * it. One that cannot be read is left as it was and told of.
+ * Re-encrypts everything under the first key in resumable batches. Concurrent changes win; unreadable values stay and
+ * are reported.
  */
 export async function rotateKeys(
   pool: Pool,
@@ -62,7 +60,7 @@ export async function rotateKeys(
   return progress.result(options.dryRun ? new Map() : await countByColumn(pool, ring))
 }
 
-/** How many values are not under the ring's first key: what a rotation has before it. */
+/** Values not under the first key. */
 export async function countToRotate(pool: Pool, ring: KeyRing): Promise<number> {
   const counts = await countByColumn(pool, ring)
   return [...counts.values()].reduce((sum, count) => sum + count, 0)
@@ -84,7 +82,7 @@ async function rotateTable(
   progress: Progress,
   { dryRun = false, batchRows = defaultBatchRows, signal, onProgress }: RotationOptions,
 ): Promise<void> {
-  // What a dry run does not write, it has to remember. Under one old key, no two rows can have the same address.
+  // A dry run must remember its plan. With a single old key no addresses can collide.
   const mayMeet = dryRun && ring.all.length > 2
   const planned: Holders = new Map()
   let lastId: string | undefined
@@ -103,14 +101,13 @@ async function rotateTable(
   }
 }
 
-/** In SQL: there is a value, and it says that it is under another key than the first. */
+/** SQL: the value is under another key. */
 const isUnderOther = ({ first }: KeyRing, { column }: EncryptedColumn): SQL =>
   sql`not starts_with(${sql.identifier(column)}, ${`${first.id}.`})`
 
-/** Each value under the name of its column. */
 type StoredRow = Readonly<{ id: string } & Record<string, string | null>>
 
-/** The next rows, by id, in which any value is under another key. */
+/** The next rows by id with a value under another key. */
 async function readRows(
   db: Database,
   ring: KeyRing,
@@ -129,7 +126,7 @@ async function readRows(
 
 type Change = Readonly<{ column: EncryptedColumn; rowId: string; before: string; after: string }>
 
-/** A value that is left as it is; `keyId` where the ring lacks its key. */
+/** `keyId`: the missing key. */
 type Unchanged = RotationProblem & Readonly<{ keyId?: string }>
 
 type Plan = Readonly<{ changes: readonly Change[]; problems: readonly Unchanged[] }>
@@ -175,13 +172,12 @@ function planChange(
   }
 }
 
-/** Encrypted address → the row that has it, and its value there. */
+/** Encrypted address → its row and value. */
 type Holders = Map<string, Readonly<{ rowId: string; value: string }>>
 
 /**
- * The addresses that another row bears too, under the first key already or in the same batch, by their row's id. That
- * can only be where a process did not know all the keys; a person must say which of the two users stays, and the rest
- * need not wait for it.
+ * Addresses also in another row, by row id: possible when a process lacked a key. A person must decide; other rows
+ * continue.
  */
 async function findDoubles(
   db: Database,
@@ -200,7 +196,7 @@ async function findDoubles(
     const holder = holders.get(address) ?? planned.get(address)
     for (const { rowId } of ones) {
       const other = holder ?? holderOf(ones.find((one) => one.rowId !== rowId))
-      // Another rotation may have written this very row meanwhile: then the old value stands no more.
+      // A concurrent rotation may have written this row: then the old value is gone.
       if (other && other.rowId !== rowId) doubles.set(rowId, doubleOf(rowId, other))
     }
   }
@@ -229,7 +225,7 @@ function doubleOf(rowId: string, other: Readonly<{ rowId: string; value: string 
   return { table, column, rowId, why }
 }
 
-/** Writes each new value only where the old one still stands. Returns the columns of those that were written. */
+/** Writes only where the old value is unchanged; returns the columns written. */
 async function writeChanges(
   db: Database,
   { name, columns }: Table,
@@ -249,7 +245,6 @@ async function writeChanges(
   return columns.flatMap((column) => rows.filter((row) => row[column.column]).map(() => column))
 }
 
-/** What stands for one column in the statement that writes a batch. */
 type ColumnChange = Readonly<Record<'values' | 'names' | 'stands' | 'assignment' | 'written', SQL>>
 
 function changeOf(
@@ -274,7 +269,6 @@ function changeOf(
   }
 }
 
-/** Column → how many of its values are under another key than the first. */
 async function countByColumn(pool: Pool, ring: KeyRing): Promise<Map<EncryptedColumn, number>> {
   return asMaintenance(pool, async ({ db }) => {
     const counts = new Map<EncryptedColumn, number>()
@@ -290,7 +284,6 @@ async function countByColumn(pool: Pool, ring: KeyRing): Promise<Map<EncryptedCo
 
 type Batch = Readonly<{ rotated: readonly EncryptedColumn[]; problems: readonly Unchanged[] }>
 
-/** What the batches have come to so far. */
 class Progress {
   readonly #columns = new Map(columns.map((column) => [column, { rotated: 0, left: 0 }]))
   readonly #problems: RotationProblem[] = []

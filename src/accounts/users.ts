@@ -13,24 +13,20 @@ import type { Database } from '../store/transaction.ts'
 import { anyText, checkInput, fittingText, isRowId } from './input.ts'
 import type { Deps } from './reach.ts'
 
-/** The address belongs to a user already. */
+/** The address is registered already. */
 export class AddressTaken extends Fault {
   readonly code = 'ADDRESS_TAKEN'
   readonly remedy = 'give-up'
 }
 
-/** What a login needs to know of its user. */
 export type Login = Readonly<Pick<User, 'id' | 'status' | 'tier'> & { passwordHash: string }>
 
 const newUser = z.strictObject({ email: anyText, passwordHash: fittingText(255) })
 
-/** `passwordHash` is made by the caller: a password itself has no business here. */
+/** The caller hashes: passwords do not belong here. */
 export type NewUser = Readonly<z.infer<typeof newUser>>
 
-/**
- * Registers an active user in the free tier and returns the new id. Throws AddressTaken when the address is registered already, under
- * whichever key, and InvalidInput when it is none.
- */
+/** Registers an active user in the free tier; returns the id. Throws AddressTaken (under any key) or InvalidInput. */
 export async function registerUser({ pool, ring, clock }: Deps, user: NewUser): Promise<string> {
   const { email, passwordHash } = checkInput(newUser, user)
   const address = toAddress(email)
@@ -48,12 +44,12 @@ export async function registerUser({ pool, ring, clock }: Deps, user: NewUser): 
 
 const standing = z.object({ tier: fittingText(50), status: z.enum(['active', 'suspended']) }).partial()
 
-/** What is decided about a user: the subscription, and whether the user may log in. What is left out stays. */
+/** Subscription and permission to log in; absent fields stay. */
 export type Standing = Readonly<z.infer<typeof standing>>
 
 /**
- * Sets the user's tier or status, as the role `beacon_upkeep`: the application that acts for users may not. Throws
- * InvalidInput when there is no such user, and Misconfigured where the login may not take the role.
+ * Uses the role `beacon_upkeep`, as the application role may not. Throws InvalidInput for an unknown user,
+ * Misconfigured if the login may not take the role.
  */
 export async function setStanding(
   { pool, clock }: Pick<Deps, 'pool' | 'clock'>,
@@ -71,13 +67,13 @@ export async function setStanding(
   })
 }
 
-/** The user who logs in with this address, in whatever spelling; undefined when nobody does. */
+/** Finds a user by address in any spelling; undefined if none. */
 export async function findLogin(
   { pool, ring }: Pick<Deps, 'pool' | 'ring'>,
   email: string,
 ): Promise<Login | undefined> {
   const address = normaliseAddress(email)
-  // Nothing that long was ever registered.
+  // Longer addresses cannot be registered.
   if (!isAddress(address) || Buffer.byteLength(address) > capacityOf(encryptedColumns.email)) return undefined
   const forms = findableForms(ring, encryptedColumns.email, address)
   return withLogin(pool, forms, async ({ db }) => {
@@ -89,7 +85,7 @@ export async function findLogin(
   })
 }
 
-/** The user's address, as it was normalised. Throws InvalidInput when there is no such user. */
+/** Normalized. Throws InvalidInput for an unknown user. */
 export async function readEmail(
   { pool, ring }: Pick<Deps, 'pool' | 'ring'>,
   userId: string,
@@ -101,7 +97,7 @@ export async function readEmail(
   })
 }
 
-/** Gives the user another address. Throws as registerUser does, and InvalidInput when there is no such user. */
+/** Throws like registerUser, and InvalidInput for an unknown user. */
 export async function changeEmail({ pool, ring, clock }: Deps, userId: string, email: string): Promise<void> {
   const address = toAddress(email)
   const encrypted = encrypt(ring, encryptedColumns.email, userId, address)
@@ -113,11 +109,11 @@ export async function changeEmail({ pool, ring, clock }: Deps, userId: string, e
   })
 }
 
-/** What is asked of a user who is not there. */
+/** The error for an unknown user. */
 export const noUser = (userId: string): InvalidInput =>
   new InvalidInput(`there is no user ${userId}: register one first`)
 
-/** Not what mail servers accept, only what nobody could have meant. */
+/** Rejects only what cannot be an address. */
 const isAddress = (address: string): boolean => /^[^\s@]+@[^\s@]+$/.test(address)
 
 function toAddress(text: string): string {
@@ -128,13 +124,13 @@ function toAddress(text: string): string {
 }
 
 /**
- * Makes sure that nobody else has the address, under any key, or takes it before this transaction ends. UNIQUE alone
- * would not do: while a new key comes in, two processes may write the same address under different ones.
+ * Reserves the address under all keys until the transaction ends. UNIQUE is not enough: during a key change two
+ * processes may encrypt it differently.
  */
 async function claimAddress(db: Database, ring: KeyRing, address: string, userId: string): Promise<void> {
   const forms = findableForms(ring, encryptedColumns.email, address)
   await db.execute(sql`select lock_addresses(${sql.param(forms)}::text[])`)
-  // Whoever can name the encrypted address may see the row that bears it, but only for this one look.
+  // Allows reading the row with this address for one query.
   await db.execute(sql`select set_config('app.login_email', ${forms.join(',')}, true)`)
   const holders = await db.select({ id: users.id }).from(users).where(inArray(users.email, forms))
   await db.execute(sql`select set_config('app.login_email', '', true)`)

@@ -116,7 +116,7 @@ async function decisionOf({ settings, db, clock }: DatabaseSession, archive: Arc
     say(`${file} is sound`)
     return { id, file, sound: true }
   } catch (error) {
-    // One that cannot be reached keeps none of the others from being looked at.
+    // An unreachable file does not stop the others.
     if (error instanceof Fault) return { id, file, sound: false, problem: error.message }
     throw error
   }

@@ -4,7 +4,6 @@ import { allTime, type Range } from '../market/range.ts'
 import { isTimeframe, type Timeframe, timeframeMeant, timeframes } from '../market/timeframe.ts'
 import type { Settings } from '../settings.ts'
 
-/** Reads a date of the command line. Throws InvalidInput that shows the forms. */
 export function readDate(option: string, text: string, now: Instant): Instant {
   const instant = parseDate(text, now)
   if (instant === undefined)
@@ -14,7 +13,7 @@ export function readDate(option: string, text: string, now: Instant): Instant {
   return instant
 }
 
-/** Reads `--from` and `--to`: half-open, UTC, in that order, and begun. */
+/** Half-open, UTC. */
 export function readRange(fromText: string, toText: string, now: Instant): Range {
   const range = { from: readDate('--from', fromText, now), to: readDate('--to', toText, now) }
   if (range.from >= range.to) throw new InvalidInput(`--from ${fromText} is not before --to ${toText}`)
@@ -23,7 +22,7 @@ export function readRange(fromText: string, toText: string, now: Instant): Range
   return range
 }
 
-/** Reads a comma separated list of timeframes, each of which must be configured. */
+/** Comma-separated, configured timeframes. */
 export function readTimeframes(text: string, settings: Settings): Timeframe[] {
   const configured = Object.keys(settings.timeframes).filter(isTimeframe)
   const names = text.split(',').map((name) => name.trim())
@@ -37,18 +36,15 @@ export function readTimeframes(text: string, settings: Settings): Timeframe[] {
   return [...new Set(read)]
 }
 
-/** The same, or every configured timeframe. */
 export const chosenTimeframes = (text: string | undefined, settings: Settings): Timeframe[] =>
   text === undefined ? timeframes.filter((name) => settings.timeframes[name]) : readTimeframes(text, settings)
 
-/** Reads the timeframe of a command that takes one. */
 export function readTimeframe(text: string, settings: Settings): Timeframe {
   const [timeframe, ...others] = readTimeframes(text, settings)
   if (timeframe !== undefined && others.length === 0) return timeframe
   throw new InvalidInput(`--timeframe ${text} names several: write one, such as --timeframe ${timeframe}`)
 }
 
-/** Reads a whole number of at least one. */
 export function readCount(option: string, text: string, most: number): number {
   const count = /^\d+$/.test(text) ? Number(text) : Number.NaN
   if (count >= 1 && count <= most) return count

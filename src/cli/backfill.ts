@@ -133,7 +133,7 @@ function report(plan: BackfillPlan, result: BackfillResult, tookMs: number, opti
   }
 }
 
-/** Rejected candles are not asked for again, and count as missing until they are accepted or discarded. */
+/** Rejected candles are missing until accepted or discarded. */
 async function refuseRejected(
   db: Database,
   plan: BackfillPlan,
@@ -153,7 +153,6 @@ async function refuseRejected(
   throw new Incomplete(`${what} with: ${others.length === 0 ? inspectCommand(first) : gapsLine(plan)}`)
 }
 
-/** The command that was run, with its dates as instants. */
 const sameCommand = (plan: BackfillPlan, { source, archive, force }: BackfillOptions): string =>
   [
     seriesCommand('backfill', rangeOf(plan)),
@@ -162,7 +161,6 @@ const sameCommand = (plan: BackfillPlan, { source, archive, force }: BackfillOpt
     ...(force ? ['--force'] : []),
   ].join(' ')
 
-/** The command that lists each missing candle of the plan with its reason. */
 const gapsLine = (plan: BackfillPlan): string => seriesCommand('gaps', rangeOf(plan))
 
 const rangeOf = ({ series }: BackfillPlan) => ({
@@ -172,7 +170,7 @@ const rangeOf = ({ series }: BackfillPlan) => ({
   to: series.map(({ wanted }) => wanted.to).reduce(later),
 })
 
-/** The work has ended, and some of what was asked for is still missing. */
+/** Finished, but something is still missing. */
 export class Incomplete extends Fault {
   readonly code = 'INCOMPLETE'
   readonly remedy = 'retry'

@@ -43,7 +43,7 @@ export const candlesCommand = (): Command =>
 
 const longestAnswer = 100_000
 
-/** Taller, a candle chart becomes no clearer. */
+/** More lines add no detail. */
 const tallestPlot = 36
 
 async function showCandles(session: DatabaseSession, name: string, options: CandlesOptions): Promise<void> {

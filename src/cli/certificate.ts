@@ -115,7 +115,7 @@ function certificateJson({ range, candles, sources, runs, runCount, ...certifica
   }
 }
 
-/** So many stretches of a source, and so many runs, are shown to people. */
+/** Limit of ranges and runs shown. */
 const shown = 5
 
 function certificateText(certificate: Certificate): string {

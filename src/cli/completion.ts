@@ -4,7 +4,7 @@ import { print } from './terminal/output.ts'
 
 const shells: readonly Shell[] = ['bash', 'zsh', 'fish']
 
-/** `whole` builds the program with every command: the script is made from the commands as they are. */
+/** `whole` builds all commands, for the script. */
 export const completionCommand = (whole: () => Promise<Command>): Command =>
   new Command('completion')
     .addArgument(new Argument('<shell>', 'name the shell').choices(shells))
@@ -23,7 +23,6 @@ Completes \`beacon\`, and \`npx beacon\` where nothing else completes npx.`,
     })
     .addCommand(wordsCommand(), { hidden: true })
 
-/** For the scripts. */
 const wordsCommand = (): Command =>
   new Command('words')
     .description('Print dynamic completions: coins, timeframes, archives.')

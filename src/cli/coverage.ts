@@ -39,7 +39,6 @@ export const coverageCommand = (): Command =>
       }),
     )
 
-/** Between the first and the last stored candle. */
 const missing = ({ stored, timeframe, candles, absent, rejected }: SeriesSummary): number =>
   candleCount(stored, timeframe) - candles - absent - rejected
 

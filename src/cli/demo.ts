@@ -30,7 +30,7 @@ export const demoCommand = (): Command =>
 
 async function runDemo(exchange: ReplayExchange): Promise<void> {
   const rest = withoutEngines(process.env)
-  // Each demo has a folder of its own: one that runs beside it has another database, exchange and environment file.
+  // Each demo has its own folder, database and exchange.
   const claimed = await claimFolder(resolve(readSettings(rest).environment.dataDir), 'demo')
   const config = join(configDir, 'demo.yaml')
   const variables = { BEACON_DATA_DIR: claimed.path, ...baseUrlVariables(exchange.urls) }
@@ -62,7 +62,7 @@ async function runDemo(exchange: ReplayExchange): Promise<void> {
   }
 }
 
-/** A demo must not write into a real database, queue or archive, whatever the environment names. */
+/** A demo must not write to real stores. */
 const engines = ['DATABASE_URL', 'REDIS_URL', 'ARCHIVE_URL'] as const
 
 const withoutEngines = (variables: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
@@ -70,7 +70,7 @@ const withoutEngines = (variables: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
     Object.entries(variables).filter(([name]) => ![...engines, 'BEACON_CONFIG'].includes(name)),
   )
 
-/** For a shell to read: what takes any command to the demo, its exchange included. */
+/** Shell code that points commands at the demo. */
 const environmentText = (variables: Readonly<Record<string, string>>): string =>
   [
     `unset ${engines.join(' ')}`,
@@ -78,7 +78,7 @@ const environmentText = (variables: Readonly<Record<string, string>>): string =>
     '',
   ].join('\n')
 
-/** As it is typed here, where that is shorter. A shell looks for a name without a slash elsewhere. */
+/** Relative if shorter; with a slash, as shells search names without one. */
 function shortPath(file: string): string {
   const short = relative(process.cwd(), file)
   return short.startsWith('..') || !short.includes('/') ? file : short

@@ -26,7 +26,7 @@ export const doctorCommand = (): Command =>
         throw new Unwell(`${counted(errors.length, 'finding')} to see to: each names its remedy`)
     })
 
-/** Something is wrong, and has been told. */
+/** Problems were found and printed. */
 class Unwell extends Fault {
   readonly code = 'UNWELL'
   readonly remedy = 'give-up'
@@ -41,13 +41,13 @@ async function examine(session: Session, depth: Depth): Promise<Examined[]> {
   if ('severity' in deps) return [{ name: 'database', findings: [deps] }]
   const examined: Examined[] = []
   for (const check of foundations) examined.push(await carryOut(check, deps))
-  // Whatever is looked at next is read from the tables.
+  // Other checks read the tables.
   if (examined.some(({ findings }) => findings.some(isError))) return examined
   for (const check of checks(depth)) examined.push(await carryOut(check, deps))
   return examined
 }
 
-/** Opens the database as it is, without bringing its tables up to date. */
+/** Without migrating. */
 async function open(session: Session): Promise<Deps | Finding> {
   const { settings, releases, clock, signal, log } = session
   try {
@@ -65,7 +65,7 @@ async function open(session: Session): Promise<Deps | Finding> {
   }
 }
 
-/** A check that cannot be carried out is a finding of its own; the others may still tell why. */
+/** Reported as a finding; other checks continue. */
 async function carryOut({ name, run }: Check, deps: Deps): Promise<Examined> {
   try {
     return { name, findings: await run(deps) }
@@ -75,7 +75,7 @@ async function carryOut({ name, run }: Check, deps: Deps): Promise<Examined> {
   }
 }
 
-/** What was foreseen is told; anything else is a bug, and stays as loud as it was. */
+/** Unexpected errors are thrown. */
 function findingOf(failure: unknown, remedy: string): Finding {
   const message = failure instanceof Fault ? failure.message : foreseenMessage(failure)
   if (message === undefined) throw failure

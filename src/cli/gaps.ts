@@ -99,7 +99,7 @@ function showGaps(gaps: readonly Gap[], { json }: GapsOptions): void {
 
 const isRejected = ({ cause }: Gap): boolean => cause === 'refused' || cause === 'discarded'
 
-/** The command that shows the rows of rejected candles of one series and cause, which ascend. */
+/** Shows the rejected rows of one series and cause. */
 function inspectLine(gaps: Some<Gap>): string {
   const [{ coinId, timeframe, cause, range }] = gaps
   const { to } = (gaps.at(-1) ?? gaps[0]).range
@@ -117,7 +117,7 @@ function inspectLines(gaps: readonly Gap[]): string[] {
     : ['', 'Inspect the rejected candles with:', ...bySeries.map((own) => `  ${inspectLine(own)}`)]
 }
 
-/** Gaps of one series for one cause; more of them than a reader wants to see one by one are told in a line. */
+/** Gaps of one series and cause; many are summarized. */
 type GapGroup = Readonly<{ gaps: Some<Gap> }>
 
 const shownOneByOne = 5
@@ -161,14 +161,14 @@ const fillable: readonly GapCause[] = [
   'exchange-outage',
 ]
 
-/** The years before a listing are asked for again only where somebody names them. */
+/** Years before a listing only if requested explicitly. */
 const isFillable = ({ cause }: Gap, { from }: GapsOptions): boolean =>
   fillable.includes(cause) || (cause === 'before-first' && from !== undefined)
 
 const isAbsence = ({ cause }: Gap): boolean =>
   cause === 'no-trades' || cause === 'exchange-outage' || cause === 'before-first'
 
-/** Asks again for what was never answered, what was refused, and what the source said it does not have. */
+/** Requests unanswered, rejected and absent candles again. */
 async function repair(
   session: DatabaseSession,
   fleet: Fleet,
@@ -212,7 +212,7 @@ function sayPlans(gaps: readonly Gap[]): void {
   }
 }
 
-/** Runs all the plans as one, so that no gap waits for another; returns the jobs that failed. */
+/** All plans together; returns the failed jobs. */
 async function runTogether(
   fleet: Fleet,
   plans: readonly BackfillPlan[],

@@ -91,7 +91,6 @@ function report(
 const lackedText = ({ keyId, values }: LackedKey): string =>
   `${counted(values, 'value')} ${values === 1 ? 'was' : 'were'} encrypted with the key "${keyId}": put that key back into BEACON_ENCRYPTION_KEYS, behind the first`
 
-/** The work has ended, and not everything is under the first key. */
 class NotAllRotated extends Fault {
   readonly code = 'NOT_ALL_ROTATED'
   readonly remedy = 'give-up'

@@ -121,7 +121,7 @@ const ensureCommand = (): Command =>
       }),
     )
 
-/** What partitions are made around, or cannot be made for. */
+/** Irregular partitions. */
 async function sayIrregular({ settings, db }: DatabaseSession): Promise<void> {
   const tables = partitionedTables(settings)
   const partitions = await readPartitions(

@@ -61,10 +61,10 @@ const priceTable = (prices: readonly LatestPrice[], now: Instant): string =>
 
 type Unpriced = Readonly<{ coinId: string; why: string }>
 
-/** The last run of the job that reads prices, with those of the coins that it has found no price of. */
+/** Coins without a price in the last price job. */
 type LastRun = Readonly<{ startedAt: Instant; unpriced: readonly Unpriced[] }>
 
-// An outcome is whatever the job of that version wrote.
+// Other versions may record other outcomes.
 const outcomeOf = z.object({ unpriced: z.record(z.string(), z.string()) }).catch({ unpriced: {} })
 
 async function readLastRun(db: Database, coins: readonly Coin[]): Promise<LastRun | undefined> {

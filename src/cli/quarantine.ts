@@ -92,7 +92,7 @@ function listText(rows: readonly QuarantinedRow[], total: number): string {
     : lines
 }
 
-/** What holds of the open time: settled as …, stored from elsewhere, or open. */
+/** Resolution, stored from elsewhere, or open. */
 const stateWord = ({ resolved, isStored }: QuarantinedRow): string =>
   resolved?.as ?? (isStored ? 'stored' : 'open')
 
@@ -196,13 +196,12 @@ async function retry(
 
 const shownIds = 20
 
-/** The command that discards these rows, or the first of many. */
+/** Discards the rows, or the first of many. */
 const discardLine = (rows: readonly QuarantinedRow[]): string =>
   commandLine`beacon quarantine discard ${rows
     .slice(0, shownIds)
     .map(({ id }) => id.slice(0, 8))} --reason "checked by hand"`
 
-/** Rows stay in quarantine. */
 class StillOpen extends Fault {
   readonly code = 'STILL_OPEN'
   readonly remedy = 'retry'
@@ -232,7 +231,7 @@ async function chosenRows(
   return rows
 }
 
-/** One line for each reason, with how many rows it holds for. */
+/** Rows per reason. */
 function leftAloneLines(leftAlone: readonly LeftAlone[]): string[] {
   const counts = new Map<string, number>()
   for (const { why } of leftAlone) counts.set(why, (counts.get(why) ?? 0) + 1)

@@ -36,7 +36,7 @@ function switchCommand(name: string, description: string, act: typeof pauseQueue
           )
         }
         await act(engine, queue)
-        // `queues` has an option of that name too, and takes it wherever it stands.
+        // The parent's option of that name takes it.
         const { json } = command.optsWithGlobals<JsonOption>()
         answer(json, { queue, paused: name === 'pause' }, () => `The queue ${queue} ${state}.`)
       }),

@@ -34,7 +34,7 @@ export const replayCommand = (): Command =>
     .action((options: Options) => withSession((session) => replay(session, options)))
 
 async function replay({ clock, log, releases, signal }: Session, options: Options): Promise<void> {
-  // Half a megabyte of recordings that no other command needs.
+  // Half a megabyte of recordings.
   const { endpoints } = await import('../replay/endpoints.ts')
   const { openReplayExchange } = await import('../replay/exchange.ts')
   const { inTurn } = await import('../replay/faults/usual-faults.ts')
@@ -83,7 +83,7 @@ function chooseEndpoints(
   })
 }
 
-/** 0 where any port will do. */
+/** 0: any port. */
 function readFirstPort(text: string | undefined, count: number): number {
   return text === undefined ? 0 : readCount('--port', text, 65_536 - count)
 }

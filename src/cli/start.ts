@@ -29,21 +29,20 @@ function readRoles(list: string): Role[] {
 }
 
 type RunOptions = Readonly<{
-  /** Makes a line that is shown once the daemon runs. */
   hintOf?: () => Promise<string>
-  /** Goes on beside the daemon. */
+  /** Runs beside the daemon. */
   beside?: (fleet: Fleet) => Promise<void>
-  /** Whether the web server may listen on any free port where the wanted one is taken. */
+  /** Use any free port if the wanted one is taken. */
   anyPort?: boolean
 }>
 
-/** Runs the daemon until the session ends. */
+/** Until the session ends. */
 export async function runDaemon(
   session: Session,
   wanted: readonly Role[],
   { hintOf, beside, anyPort = false }: RunOptions = {},
 ): Promise<void> {
-  // The web server is a third of all that is loaded, and no other command needs it.
+  // Loaded only when needed: a third of all code.
   const { startDaemon } = await import('../daemon.ts')
   const { url, fleet, undone } = await startDaemon({ ...session, roles: wanted, anyPort })
   const hint = await hintOf?.()

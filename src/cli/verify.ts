@@ -145,13 +145,13 @@ async function repair(
   return filled
 }
 
-/** The table and the source differ, or nothing could be compared. */
+/** They differ, or nothing could be compared. */
 class NotVerified extends Fault {
   readonly code = 'NOT_VERIFIED'
   readonly remedy = 'give-up'
 }
 
-/** Why the series is not verified, and the command that helps; undefined where it is. */
+/** Undefined if verified. */
 function differenceOf({ plan, found, repaired }: Result): string | undefined {
   const { coinId, timeframe, wanted } = plan
   const { revised, missing, extra, refused } = found.counts

@@ -43,7 +43,7 @@ const listCommand = (): Command =>
       }),
     )
 
-/** Why candles that the summary has been made of are still there. */
+/** Why expired candles were not deleted. */
 const holdLine = (one: RecordedHold): string =>
   `${nameOf(one)} is not deleted since ${toMinuteText(one.heldSince)} UTC: ${holdText(one.hold)}`
 
@@ -61,7 +61,7 @@ const refreshTable = (refreshes: readonly ViewRefresh[]): string =>
 
 const namedCoins = 3
 
-/** `bitcoin (3 h), ethereum (1 h)`, and how many more there are. */
+/** `bitcoin (3 h), ethereum (1 h), 2 more coins` */
 function incompleteText(incomplete: Summarised['incomplete']): string {
   const coins = Object.entries(incomplete)
     .toSorted()

@@ -1,17 +1,16 @@
-/** A column that holds what only the key ring can read. */
+/** An encrypted column. */
 export type EncryptedColumn = Readonly<{
   table: string
   column: string
-  /** How many characters it takes. */
+  /** In characters. */
   length: number
   /**
-   * `each-its-own`: another text each time, which can be read in its own row only. `findable`: the same text for the
-   * same address, so that it is unique and can be looked up; it cannot depend on the row that is looked for.
+   * `each-its-own`: random nonce, bound to the row. `findable`: deterministic, for unique lookups, so not bound to the
+   * row.
    */
   form: 'each-its-own' | 'findable'
 }>
 
-/** Every encrypted column of the database. The audit log shows none of them. */
 export const encryptedColumns = {
   email: { table: 'users', column: 'email', length: 255, form: 'findable' },
   displayName: { table: 'profiles', column: 'display_name', length: 255, form: 'each-its-own' },

@@ -19,44 +19,35 @@ const nonceBytes = 12
 const tagBytes = 16
 const longestKeyId = 16
 
-/** `<key id>.<nonce, ciphertext and tag in base64url>`; an empty text has 28 bytes, which are 38 characters. */
+/** `<key id>.<nonce, ciphertext, tag in base64url>`; at least 28 bytes (38 characters). */
 const form = /^([a-z0-9-]{1,16})\.([A-Za-z0-9_-]{38,})$/
 
-/** A part of what the keys are made for. It changes when the form of the values does. */
+/** Part of key derivation; changes with the format. */
 const purpose = 'beacon 1'
 
-/**
- * How many bytes of UTF-8 fit into the column once they are encrypted. Reckoned with the longest id that a key may
- * have: what fits today fits under every later key too.
- */
+/** Plaintext bytes that fit, assuming the longest key id, so that key changes always fit. */
 export const capacityOf = ({ length }: EncryptedColumn): number =>
   Math.floor(((length - longestKeyId - 1) * 3) / 4) - nonceBytes - tagBytes
 
-/**
- * Encrypts a text for its column and row with the ring's first key. Throws InvalidInput, saying how many bytes fit,
- * when the result would be too long for the column.
- */
+/** Throws InvalidInput if the result exceeds the column. */
 export function encrypt(ring: KeyRing, column: EncryptedColumn, rowId: string, text: string): string {
   return seal(ring.first, column, rowId, fitting(column, plainOf(column, text)))
 }
 
-/** Every text that a findable column may hold for this address: one for each key of the ring. */
+/** The ciphertexts under each key. */
 export const findableForms = (ring: KeyRing, column: EncryptedColumn, text: string): string[] =>
   ring.all.map((key) => seal(key, column, '', plainOf(column, text)))
 
-/** Whether the value was encrypted with the ring's first key, going by what it says. */
+/** By its key id. */
 export const isUnderFirstKey = ({ first }: KeyRing, value: string): boolean =>
   value.startsWith(`${first.id}.`)
 
-/**
- * Reads a value of the column and row. Throws Unreadable when it was changed, stems from another place, or was
- * encrypted with a key that the ring does not have.
- */
+/** Throws Unreadable if modified, from another place, or under a missing key. */
 export function decrypt(ring: KeyRing, column: EncryptedColumn, rowId: string, value: string): string {
   const place = `${column.table}.${column.column} of row ${rowId}`
   const [, keyId, body = ''] = form.exec(value) ?? []
   const bytes = Buffer.from(body, 'base64url')
-  // The last character of base64 may have bits that stand for nothing: those are refused too when they are changed.
+  // Rejects changes in unused base64 bits too.
   if (keyId === undefined || bytes.toString('base64url') !== body) {
     throw new Unreadable(
       `${place} is not an encrypted value: restore it from a backup, or have it entered again`,
@@ -116,17 +107,17 @@ function open({ key }: RingKey, column: EncryptedColumn, rowId: string, body: Bu
   return opening.update(body.subarray(nonceBytes, -tagBytes), undefined, 'utf8') + opening.final('utf8')
 }
 
-/** JSON keeps the parts apart, whatever they hold. A findable value is looked for before its row is known. */
+/** JSON separates the parts unambiguously. Findable values have no row yet. */
 const placeOf = ({ table, column, form }: EncryptedColumn, rowId: string): Buffer =>
   Buffer.from(JSON.stringify([purpose, table, column, ...(form === 'findable' ? [] : [rowId.toLowerCase()])]))
 
-/** A key for one use in one column: nothing that is made with it tells of another's. */
+/** One key per use and column. */
 function derivedKey(key: KeyObject, use: 'encrypt' | 'nonce', { table, column }: EncryptedColumn): KeyObject {
   const info = JSON.stringify([purpose, use, table, column])
   return createSecretKey(Buffer.from(hkdfSync('sha256', key, '', info, keyBytes)))
 }
 
-/** The same for the same text, and for no other: two texts never share a nonce. */
+/** Derived from the text, so that no two texts share a nonce. */
 const derivedNonce = (key: KeyObject, column: EncryptedColumn, text: string): Buffer =>
   createHmac('sha256', derivedKey(key, 'nonce', column))
     .update(text)

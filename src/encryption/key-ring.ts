@@ -1,13 +1,13 @@
 import type { KeyObject } from 'node:crypto'
 import { Misconfigured } from '../fault.ts'
 
-/** A key of 32 bytes, and the id that every value encrypted with it begins with. */
+/** A 32-byte key and the id that prefixes its values. */
 export type RingKey = Readonly<{ id: string; key: KeyObject }>
 
-/** The first key writes; all of them read. */
+/** The first encrypts, all decrypt. */
 export type KeyRing = Readonly<{ first: RingKey; all: readonly RingKey[] }>
 
-/** The ring of the keys of BEACON_ENCRYPTION_KEYS, in their order. Throws Misconfigured when there is none. */
+/** From BEACON_ENCRYPTION_KEYS. Throws Misconfigured if empty. */
 export function openKeyRing(keys: readonly RingKey[] = []): KeyRing {
   const [first] = keys
   if (!first) {

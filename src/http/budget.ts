@@ -12,25 +12,17 @@ import { Turns } from './turns.ts'
 
 type Costly = Pick<HttpRequest, 'source' | 'weight' | 'rateLimits'>
 
-/** Keeps the whole fleet under each source's limits. Waits where there is nothing left. */
+/** Enforces each source's limits across processes by waiting. */
 export type Budget = Readonly<{
-  /**
-   * Returns when the request may be sent. Throws RateLimited when the source has told us to wait for long, and Aborted
-   * when the signal says stop first.
-   */
+  /** Resolves when the request may be sent. Throws RateLimited for a long pause, Aborted on abort. */
   take(request: Costly, lane: Lane, signal: AbortSignal): Promise<void>
-  /** Learns from the answer what the source itself has counted: others at our address count too. */
+  /** Uses the source's own count, which includes other clients of our address. */
   observe(request: Costly, answer: HttpAnswer): Promise<void>
-  /**
-   * Tells the whole fleet of a stop, and lets nobody ask the source for as long as it lasts. One that is `unserved` is
-   * only told: which hosts do not serve it, each process finds out for itself.
-   */
+  /** Pauses a source for all processes. `unserved` is only reported: each process finds the hosts itself. */
   stop(request: Costly, stop: Omit<Pause, 'source'>, reason: string): Promise<void>
-  /** What stands against asking these sources now. */
   pauses(sources: readonly string[]): Promise<Pause[]>
 }>
 
-/** For a mirror of one's own: no limit at all. */
 export const unlimitedBudget: Budget = {
   take: async () => {},
   observe: async () => {},
@@ -39,13 +31,12 @@ export const unlimitedBudget: Budget = {
 }
 
 type Surroundings = Readonly<{
-  /** The part of each limit that is used. */
   share: number
   clock: Clock
   log: Log
 }>
 
-/** Opens the budget on the store that all processes of the fleet share. */
+/** On the store shared by all processes. */
 export function openBudget(store: BudgetStore, surroundings: Surroundings): Budget {
   const pauses = openPauses(store)
   const opened = new Map<string, SourceBudget>()
@@ -64,7 +55,7 @@ export function openBudget(store: BudgetStore, surroundings: Surroundings): Budg
     stop: (request, stop, reason) => budgetOf(request).stop(stop, reason),
     pauses: async (sources) => {
       const standing: Pause[] = []
-      // One after another: each takes a connection, and whoever only looks must not take those of the jobs.
+      // Sequential: must not take connections from jobs.
       for (const source of sources) {
         const stop = await pauses.read(source)
         if (stop) standing.push(stop)
@@ -83,18 +74,17 @@ type Parts = Surroundings &
     pauses: Pauses
   }>
 
-/** A short wait for the end of a stop is waited out; for a longer one the work goes back to its queue. */
+/** Shorter pauses are waited out; for longer ones the job returns to its queue. */
 const longestPauseMs = 5 * second
 
 class SourceBudget {
   readonly #parts: Parts
-  /** Of each lane one at a time asks the bucket: it is a few processes that wait for it, and not each of their jobs. */
   readonly #turns: Readonly<Record<Lane, Turns>> = {
     live: new Turns(),
     repair: new Turns(),
     backfill: new Turns(),
   }
-  /** Whether this process knows of a stop, and has not yet seen its end. */
+  /** A pause is known and its end not yet seen. */
   #knowsOfStop = false
 
   constructor(parts: Parts) {
@@ -108,26 +98,26 @@ class SourceBudget {
     const emptyInMs = rest > 0 ? await bucket.owe(rest) : poured
     const sendInMs = emptyInMs - held
     if (sendInMs > 1) await pause(sendInMs, signal)
-    // A stop fills the bucket: only while we slept can there be one that we do not know of.
+    // A pause fills the bucket, so an unknown one can only have begun while we slept.
     if (sendInMs > 1 || this.#knowsOfStop) await this.#respectStop(signal)
   }
 
-  /** Returns the milliseconds until the bucket has leaked dry. */
+  /** Returns ms until the bucket is empty. */
   async #pour(points: number, lane: Lane, signal: AbortSignal): Promise<number> {
     const { pace, bucket } = this.#parts
-    // Whoever is behind us can follow at once when we wait until several of us fit.
+    // Waits until several requests fit, so that followers need not wait again.
     const followers = Math.floor((pace.capacities[lane] / points - 1) / 2)
     for (;;) {
       const poured = await bucket.pour(points, lane)
       if (poured.fits) return poured.emptyInMs
       if (poured.fitsInMs > longestPauseMs) await this.#respectStop(signal)
       const waitMs = poured.fitsInMs + followers * points * pace.perPointMs
-      // The bucket is filled before the reason is written down: whoever came in between looks again.
+      // The bucket is filled before the reason is stored: check again.
       await pause(Math.min(waitMs, longestPauseMs), signal)
     }
   }
 
-  /** Waits for the end of a short stop, and throws RateLimited for a longer one. */
+  /** Waits for a short pause, throws RateLimited for a long one. */
   async #respectStop(signal: AbortSignal): Promise<void> {
     const { source, pauses, log } = this.#parts
     for (;;) {
@@ -152,7 +142,7 @@ class SourceBudget {
       if (usedHeader === undefined || !Number.isFinite(used)) continue
       const leftMs = perMs - (answeredAt % perMs)
       const spare = Math.max(0, points * share - used)
-      // At our own pace the rest of the window would hold too much. The answer tells its time in whole seconds.
+      // The answer's time has whole seconds.
       const tooFastByMs = leftMs - spare * pace.perPointMs
       if (tooFastByMs > slackMs + second) await bucket.fillFor(tooFastByMs + slackMs)
     }
@@ -163,14 +153,14 @@ class SourceBudget {
     const standing = await pauses.read(source)
     let wholeMs = leftMs
     if (kind === 'unserved') {
-      // It must not hide a ban, which ends requests to the hosts that do serve us.
+      // Must not hide a ban.
       if (standing && standing.kind !== 'unserved') return
     } else {
-      // Somebody may have been told of a longer one in this moment.
+      // A longer pause may have come at the same time.
       const filledMs = await this.#fillUntilEnd(leftMs)
       if (filledMs > leftMs + second) wholeMs = filledMs
       this.#knowsOfStop = true
-      // An answer that was under way may know of a shorter stop, or of the same.
+      // Concurrent answers may report a shorter or the same pause.
       if (standing && standing.kind !== 'unserved' && standing.leftMs >= leftMs - second) return
     }
     await pauses.write({ source, kind, leftMs: wholeMs })
@@ -178,10 +168,7 @@ class SourceBudget {
     log.warn(event, { source, kind, until: toIso(plus(clock.now(), wholeMs)), reason })
   }
 
-  /**
-   * So full that the next request fits in just when the stop ends. A stop is only ever made longer. Returns the
-   * milliseconds until its end.
-   */
+  /** Fills the bucket so that the next request fits at the pause's end; never shortens. Returns ms until then. */
   async #fillUntilEnd(leftMs: number): Promise<number> {
     const { pace, bucket } = this.#parts
     const burstMs = (pace.burst - 1) * pace.perPointMs

@@ -18,14 +18,11 @@ import { faultOfStatus } from './status-fault.ts'
 export type HttpOptions = Readonly<{
   clock: Clock
   budget: Budget
-  /** Is told which host does not serve us. */
+  /** Logs hosts that do not serve our region. */
   log?: Log
-  /** Is told which source answers and which does not. */
   reachability?: Reachability
-  /** Of a whole request, first byte to last. */
   timeoutMs: number
   maxBodyBytes: number
-  /** Headers that a source gets with every request: its API key. */
   secretHeaders?: Readonly<Record<string, Readonly<Record<string, string>>>>
 }>
 
@@ -34,7 +31,6 @@ const keptHeaders = (response: AxiosResponse): Record<string, string> =>
     Object.entries(response.headers).map(([name, value]) => [name.toLowerCase(), String(value)]),
   )
 
-/** Opens the one client that talks to sources. `close` drops its idle connections. */
 export function openHttpClient(options: HttpOptions): HttpClient & Downloader & { close(): void } {
   const httpAgent = new HttpAgent({ keepAlive: true })
   const httpsAgent = new HttpsAgent({ keepAlive: true })
@@ -53,7 +49,7 @@ type Deps = HttpOptions &
   Readonly<{
     httpAgent: HttpAgent
     httpsAgent: HttpsAgent
-    /** The hosts that do not serve us, and until when that is believed. */
+    /** Hosts that do not serve us, and until when to skip them. */
     unservedUntil: Map<string, Instant>
   }>
 
@@ -70,10 +66,10 @@ async function download(deps: Deps, request: HttpRequest, sending: SendOptions):
   return { bytes: body, answeredAt }
 }
 
-/** A file is some hundred times as long as an answer, and nobody waits for it. */
+/** Files are much larger than answers. */
 const downloadTimeoutFactor = 5
 
-/** How a body is taken in, and what the words of a refusal are read from. */
+/** How to read a body, and where a rejection's text is. */
 type Reading<Body> = Readonly<{
   accept: string
   responseType: 'text' | 'arraybuffer'
@@ -93,10 +89,10 @@ const readBytes: Reading<Buffer> = {
 
 type Asked<Body> = Omit<HttpAnswer, 'text'> & Readonly<{ body: Body }>
 
-/** How long a host that does not serve our region is left in peace: we may move, and so may the border. */
+/** How long to skip a host that does not serve our region; this may change. */
 const unservedMs = 15 * minute
 
-/** Asks the first host that serves our region. Throws Blocked when none does. */
+/** Tries hosts in order. Throws Blocked if none serves our region. */
 async function ask<Body>(
   deps: Deps,
   request: HttpRequest,
@@ -121,7 +117,7 @@ async function ask<Body>(
   throw fault
 }
 
-/** Any answer shows that a source can be reached; a failure carries whose it is. */
+/** Any answer shows that the source is reachable. */
 async function watched<T>({ reachability }: Deps, source: string, answer: Promise<T>): Promise<T> {
   try {
     const given = await answer
@@ -137,7 +133,7 @@ async function watched<T>({ reachability }: Deps, source: string, answer: Promis
   }
 }
 
-/** What lies further ahead than it was ever put was written by a clock that has been set back since. */
+/** Values further ahead come from a clock that was set back since. */
 const isAhead = (until: Instant, now: Instant): boolean => until > now && until <= plus(now, unservedMs)
 
 const hostOf = (url: string): string => new URL(url).host
@@ -151,7 +147,6 @@ function blockedEverywhere({ source, baseUrl, standIns }: HttpRequest): Blocked 
   )
 }
 
-/** One request within the budget. Throws the fault that its answer stands for. */
 function askHost<Body>(
   deps: Deps,
   host: string,
@@ -178,7 +173,7 @@ function askHost<Body>(
   })
 }
 
-/** What is told of a request: never its headers, nor a password in the address of a mirror. */
+/** Without headers or passwords. */
 function spanDetails(
   host: string,
   { source, path, query, weight }: HttpRequest,
@@ -201,7 +196,7 @@ function spanDetails(
   }
 }
 
-/** Stops the fleet. That the store of the budget fails must not hide that the source told us to wait. */
+/** A failing budget store must not hide the source's rate limit. */
 async function stopAll(budget: Budget, request: HttpRequest, fault: RateLimited): Promise<void> {
   const kind = fault instanceof Banned ? 'banned' : 'slow-down'
   try {
@@ -211,10 +206,7 @@ async function stopAll(budget: Budget, request: HttpRequest, fault: RateLimited)
   }
 }
 
-/**
- * The part of axios that sends. What it does before and after, merging configurations and transforming bodies, is a third
- * of what a request costs; and JSON.parse would swallow digits, and turn a broken body into a plain string.
- */
+/** Only axios' adapter: its transforms cost a third of a request, and JSON.parse would lose digits. */
 const sendByAxios = axios.getAdapter('http')
 
 async function send<Body>(
@@ -233,9 +225,9 @@ async function send<Body>(
       headers: axios.AxiosHeaders.from({ 'user-agent': 'beacon-ingest', accept, ...secretHeaders?.[source] }),
       httpAgent,
       httpsAgent,
-      // A redirect would carry the API key to wherever it points.
+      // A redirect would leak the API key.
       maxRedirects: 0,
-      // HTTPS_PROXY and the like are for other machines: a mirror or the replay exchange is here.
+      // HTTPS_PROXY must not apply to a mirror or the replay exchange on this machine.
       ...(isLoopback(new URL(baseUrl).hostname) ? { proxy: false as const } : {}),
       maxContentLength: maxBodyBytes,
       responseType,
@@ -248,10 +240,10 @@ async function send<Body>(
     return { status: response.status, headers, body: response.data, answeredAt }
   } catch (error) {
     if (signal.aborted) throw new Aborted(`the request to ${source} was stopped`)
-    // The timeout of axios is one of silence: a body that drips for ever would never end.
+    // axios' timeout only limits silence.
     if (ending.isLate())
       throw new Unavailable(`${source} did not finish its answer within ${timeoutMs / second} s`)
-    // Never the error itself as cause: it holds the request with its key.
+    // Never as cause: the error holds the request with its key.
     if (!isAxiosError(error)) throw error
     if (error.message.startsWith('maxContentLength')) {
       throw new Malformed(`${source} sent more than ${maxBodyBytes} bytes to ${path}`)
@@ -262,11 +254,11 @@ async function send<Body>(
   }
 }
 
-/** In the source's own words where it has any, otherwise by the status. */
+/** By the source's message, else by the status. */
 function faultOf(request: HttpRequest, answer: HttpAnswer): Fault | undefined {
   const statedMs = retryAfterMs(answer)
   const fault = request.classify(answer) ?? faultOfStatus(request, answer)
-  // A source that is out of order and says for how long is not asked before.
+  // Respects the source's Retry-After.
   return fault?.remedy === 'retry' && statedMs !== undefined
     ? new RateLimited(`${fault.message}; it says to wait ${statedMs / second} s`, statedMs)
     : fault

@@ -4,7 +4,7 @@ const table = Uint32Array.from({ length: 256 }, (_, index) => {
   return value
 })
 
-/** CRC-32 as zips have it; `before` is that of the bytes before these. The one of node:zlib is not in every Node 20. */
+/** `before`: CRC of the preceding bytes. Missing in node:zlib of early Node 20. */
 export function crc32(bytes: Uint8Array, before = 0): number {
   let crc = before ^ 0xffffffff
   for (const byte of bytes) crc = (table[(crc ^ byte) & 0xff] ?? 0) ^ (crc >>> 8)

@@ -3,17 +3,17 @@ import { type BudgetStore, openBucketStore } from './open-bucket-store.ts'
 import type { Pace } from './pace.ts'
 import type { Lane } from './request.ts'
 
-/** The leaky bucket of one source: how long it takes to leak dry is how full it is. */
+/** Fullness is measured as ms until empty. */
 export type LeakyBucket = Readonly<{
-  /** Pours in the points if they stay below the lane's capacity. They must not be more than that. */
+  /** Adds points if they fit the lane's capacity, which they must not exceed. */
   pour(points: number, lane: Lane): Promise<Poured>
-  /** Pours in the points, however full it gets. Returns the milliseconds until it has leaked dry. */
+  /** Adds points in any case. Returns ms until empty. */
   owe(points: number): Promise<number>
-  /** Fills it up, unless it is fuller, so that it leaks dry in so long. Returns the milliseconds until it has. */
+  /** Fills it to `ms` at least. Returns ms until empty. */
   fillFor(ms: number): Promise<number>
 }>
 
-/** Longer than anything is ever waited for. */
+/** Longer than any wait. */
 const endlessMs = 1e12
 
 export function openLeakyBucket(

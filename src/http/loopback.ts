@@ -4,7 +4,7 @@ const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8, 'ipv4')
 loopback.addAddress('::1', 'ipv6')
 
-/** Whether a host is this machine, which no other can reach by it. */
+/** Loopback names and addresses. */
 export function isLoopback(host: string): boolean {
   const bare = withoutBrackets(host)
   if (bare.toLowerCase() === 'localhost') return true

@@ -4,7 +4,6 @@ import type { BucketStore } from './bucket-store.ts'
 import { openPostgresBuckets } from './postgres-buckets.ts'
 import { openRedisBuckets } from './redis-buckets.ts'
 
-/** Where all processes of the fleet keep their common budget. */
 export type BudgetStore = Readonly<{ redis: Redis | Cluster } | { pool: Pool }>
 
 export const openBucketStore = (store: BudgetStore): BucketStore =>

@@ -3,16 +3,16 @@ import type { BucketStore } from './bucket-store.ts'
 
 const prefix = 'beacon:'
 
-/** `expire` is when the time runs out, `written_at` when that was written, both in microseconds; `points` is the mark. */
+/** `expire` and `written_at` in microseconds; `points` is the mark. */
 const clock = `(select (extract(epoch from clock_timestamp()) * 1000000)::bigint as reading) as clock`
 
-/** What stood there, moved back with the clock where that was set back by more than a second. */
+/** Corrects for a clock set back by over a second. */
 const corrected = `bucket.expire - case
   when coalesce(bucket.written_at, reading) - reading > 1000000 then bucket.written_at - reading else 0 end`
 
 const leftMs = `((bucket.expire - extract(epoch from clock_timestamp()) * 1000000) / 1000)::float8 as "leftMs"`
 
-/** The mark of a bucket says whether the last that was poured in fitted. */
+/** Mark: whether the last pour fitted. */
 const pourStatement = `
   insert into request_budget as bucket (key, points, expire, written_at)
   select $1, 1, reading + $2::bigint, reading from ${clock}
@@ -83,6 +83,6 @@ function answered<Row>(row: Row | undefined): Row {
   return row
 }
 
-/** As much as a bigint holds, for what has no bound. */
+/** Limited to a safe integer. */
 const microseconds = (ms: number): string =>
   Math.min(Math.round(ms * 1_000), Number.MAX_SAFE_INTEGER).toFixed(0)

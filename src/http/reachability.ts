@@ -1,26 +1,22 @@
 import { second } from '../market/instant.ts'
 import type { Log } from '../runtime/log.ts'
 
-/** What is wrong where no source at all can be reached. */
 export const noExchangeReachable =
   'No exchange can be reached from this machine: check the network or HTTPS_PROXY'
 
-/** The message of a request that got no connection. */
+/** A request without a connection. */
 export const unreachableText = (source: string, host: string, code: string): string =>
   `${source} cannot be reached at ${host} (${code})`
 
-/** Whether a message, a stored one too, is of a request that got no connection. */
+/** Recognizes stored messages too. */
 export const isUnreachableText = (message: string): boolean => /\bcannot be reached at \S+ \(/.test(message)
 
 type Outage = { reason: string; jobs: number; isReported: boolean; readonly since: number }
 
-/** A hiccup is over sooner, and jobs that fail together are counted together. */
+/** Ignores short interruptions and groups failing jobs. */
 const settleMs = 10 * second
 
-/**
- * Watches which sources answer this process, and reports an outage once when it begins and once when it ends, with the jobs
- * that failed for it. Where none answers, that is one outage of the network.
- */
+/** Reports an outage once when it begins and ends, with its failed jobs; if no source answers, as a network outage. */
 export class Reachability {
   readonly #log: Log
   readonly #settleMs: number
@@ -34,7 +30,6 @@ export class Reachability {
     this.#settleMs = settle
   }
 
-  /** A source has answered, with whatever status. */
   answered(source: string): void {
     this.#answering.add(source)
     const outage = this.#outages.get(source)
@@ -44,14 +39,14 @@ export class Reachability {
     const { jobs } = outage
     if (this.#isNetworkDown) {
       this.#isNetworkDown = false
-      // The others are reported again if they still do not answer.
+      // The others are reported again if still unreachable.
       const all = [outage, ...this.#outages.values()].reduce((sum, one) => sum + one.jobs, 0)
       this.#outages.clear()
       this.#log.info('network.reachable', { source, jobs: all, outageMs: this.#outageMs(outage) })
     } else this.#log.info('source.reachable', { source, jobs, outageMs: this.#outageMs(outage) })
   }
 
-  /** A source did not answer, or answered that it is out of order. */
+  /** Unreachable, or a server error. */
   failed(source: string, reason: string): void {
     this.#answering.delete(source)
     const outage = this.#outages.get(source)
@@ -60,13 +55,12 @@ export class Reachability {
     if (!outage?.isReported) this.#timer ??= setTimeout(() => this.report(), this.#settleMs).unref()
   }
 
-  /** A job failed for it. */
   jobFailed(source: string): void {
     const outage = this.#outages.get(source)
     if (outage) outage.jobs += 1
   }
 
-  /** Reports the outages that are new. */
+  /** Reports new outages. */
   report(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined

@@ -1,12 +1,12 @@
 import type { Cluster, Redis } from 'ioredis'
 import type { BucketStore } from './bucket-store.ts'
 
-/** The braces keep all keys on one node of a cluster, as those of the queues. */
+/** Braces keep all keys on one cluster node. */
 const prefix = '{beacon}:'
 
 /**
- * The key holds when the time runs out, when that was written, both in microseconds, and the mark. The arguments are what to
- * do, the milliseconds, and the capacity or the mark. Answers whether it fitted, the milliseconds left, and the mark.
+ * Value: expiry and write time in microseconds, mark. Arguments: action, ms, capacity or mark. Returns: fitted, ms
+ * left, mark.
  */
 const script = `
   local time = redis.call('time')

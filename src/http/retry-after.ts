@@ -1,7 +1,7 @@
 import { second } from '../market/instant.ts'
 import type { HttpAnswer } from './request.ts'
 
-/** How long the Retry-After header says to wait: seconds, or a date by the source's own clock. */
+/** Seconds, or a date by the source's clock; in ms. */
 export function retryAfterMs({
   headers,
   answeredAt,

@@ -5,10 +5,7 @@ import { retryAfterMs } from './retry-after.ts'
 
 const defaultWaitMs = minute
 
-/**
- * The fault of an answer of which only the HTTP status is understood. None but 451 is final: a proxy, a firewall or a
- * maintenance page may send any of the others for a while.
- */
+/** The fault of a status. Only 451 is final: proxies, firewalls and maintenance pages send the others temporarily. */
 export function faultOfStatus(
   { source, path }: Pick<HttpRequest, 'source' | 'path'>,
   answer: HttpAnswer,
@@ -18,7 +15,7 @@ export function faultOfStatus(
   const waitMs = retryAfterMs(answer) ?? defaultWaitMs
   if (status === 429)
     return new RateLimited(`${source} rate-limits this address for ${waitMs / second} s (HTTP 429)`, waitMs)
-  // Binance answers 418 to an address that went on asking after a 429; 403 is its firewall, and other sources' limit.
+  // Binance: 418 after ignored 429s; 403 is its firewall, elsewhere a rate limit.
   if (status === 418 || status === 403)
     return new Banned(`${source} has banned this address for ${waitMs / second} s (HTTP ${status})`, waitMs)
   if (status >= 500 || status === 408)

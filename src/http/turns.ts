@@ -1,17 +1,16 @@
 import { Aborted } from '../fault.ts'
 
-/** Does one thing after another, in the order they came. */
 export class Turns {
   #last: Promise<unknown> = Promise.resolve()
 
-  /** The work's result, once those before it are done. Throws Aborted as soon as the signal says stop. */
+  /** Throws Aborted on abort. */
   async take<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
     refuseAborted(signal)
     const turn = this.#last.then(() => {
       refuseAborted(signal)
       return work()
     })
-    // Its failure is told to the one who waits for it; those behind only wait for its end.
+    // Only its caller gets the error.
     this.#last = turn.then(nothing, nothing)
     return orAborted(turn, signal)
   }

@@ -6,20 +6,13 @@ import { type Instant, second } from '../market/instant.ts'
 export type Webhook = Readonly<{ url: string; secret: string }>
 
 const limitMs = 10 * second
-/** Nothing of the answer is read but its status. */
 const longestAnswerBytes = 64 * 1_024
 
-/**
- * What the receiver works out for itself to know that the message is ours: HMAC-SHA256 of the time, a dot and the body,
- * in hex. A message whose time is old may be one that somebody has kept.
- */
+/** HMAC-SHA256 of time, dot and body, in hex. The time lets receivers reject replays. */
 export const signatureOf = (secret: string, sentAt: Instant, body: string): string =>
   createHmac('sha256', secret).update(`${sentAt}.${body}`).digest('hex')
 
-/**
- * Posts a message to the configured address and nowhere else: a redirect counts as a failure. Throws Unavailable where
- * another try may help, and Refused where the receiver says that it may not.
- */
+/** Posts without following redirects. Throws Unavailable if a retry may help, else Refused. */
 export async function postWebhook({ url, secret }: Webhook, message: object, sentAt: Instant): Promise<void> {
   const body = JSON.stringify(message)
   const status = await post(url, body, {

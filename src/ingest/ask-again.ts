@@ -10,7 +10,7 @@ import { addFilled, type Filled, nothingFilled } from './candle-writer.ts'
 import { type FillDeps, fillRange } from './fill-range.ts'
 import { type RetryPolicy, withRetries } from './retry-policy.ts'
 
-/** Open times of one market, ascending, to be asked for whatever the ledger says of them. */
+/** Open times to request regardless of coverage, ascending. */
 export type Request = Readonly<{
   series: Series
   source: CandleProvider
@@ -20,10 +20,7 @@ export type Request = Readonly<{
 
 export type AskDeps = Omit<FillDeps, 'runId' | 'signal'>
 
-/**
- * Asks for exactly these open times, before any backfill, and loads what comes: a command does so itself, without the
- * queue. It stands in the record of runs as `job`.
- */
+/** Requests these open times in the repair lane without the queue; recorded as a run of `job`. */
 export async function askAgain(
   deps: AskDeps,
   request: Request,

@@ -2,14 +2,14 @@ import type { ListedMarket } from '../sources/listing/listed-market.ts'
 
 export type Choice =
   | Readonly<{ kind: 'one'; market: ListedMarket }>
-  /** The source lists the coin in ways that only a person can choose between. */
+  /** Only a person can choose. */
   | Readonly<{ kind: 'ambiguous'; candidates: readonly ListedMarket[] }>
-  /** What the source lists under the ticker may be another coin. */
+  /** The ticker may be another coin here. */
   | Readonly<{ kind: 'disputed'; candidates: readonly [ListedMarket, ...ListedMarket[]] }>
   | Readonly<{ kind: 'no-coin'; market: ListedMarket }>
   | Readonly<{ kind: 'none' }>
 
-/** Finds the market of a base asset (usual spelling: BTC) against the most preferred quote that it is traded in. */
+/** Finds the market of a base (usual spelling: BTC) with the most preferred quote traded. */
 export function chooseMarket(
   listing: readonly ListedMarket[],
   base: string,

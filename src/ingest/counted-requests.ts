@@ -2,13 +2,11 @@ import { Aborted, RateLimited } from '../fault.ts'
 import type { Downloader } from '../http/download.ts'
 import type { HttpClient, HttpRequest } from '../http/request.ts'
 
-/** How often a source was asked, and how often its archive. */
 export type RequestCount = Readonly<{ requests: number; fileRequests: number }>
 
-/** The client, and what has been sent through it so far. */
 export type CountedClient = Readonly<{ http: HttpClient & Downloader; count(): RequestCount }>
 
-/** Counts every request that was sent, those included whose answer was a refusal or never came. */
+/** Counts sent requests, including failed ones. */
 export function countRequests(client: HttpClient & Downloader): CountedClient {
   let requests = 0
   let fileRequests = 0
@@ -49,7 +47,7 @@ async function counted<T>(
   try {
     return await send({ ...request, classify })
   } catch (error) {
-    // Without an answer: whoever was stopped, or told to wait, may not have asked at all.
+    // Aborted or rate-limited requests may never have been sent.
     if (answers === 0 && !(error instanceof Aborted) && !(error instanceof RateLimited)) add()
     throw error
   }

@@ -14,15 +14,13 @@ import { CandleWriter, type CheckedPage, type Filled } from './candle-writer.ts'
 import { finalBefore } from './kept-history.ts'
 import { prepareRows } from './prepare-rows.ts'
 
-/** A stretch of one series to be brought in from its source. */
 export type Filling = Readonly<{
   series: Series
   source: CandleProvider
-  /** The market in the source's own spelling. */
   symbol: string
   range: AlignedRange
   lane: Lane
-  /** Told after each commit how many candles have been dealt with, and what that came to. */
+  /** Called after each commit. */
   onProgress?: (candles: number, filled: Filled) => Promise<void> | void
 }>
 
@@ -32,14 +30,13 @@ export type FillDeps = Readonly<{ http: HttpClient }> &
 /** Several stretches of it. */
 export type Fillings = Omit<Filling, 'range'> & Readonly<{ ranges: readonly AlignedRange[] }>
 
-/** Asks for a range page by page and writes it, as `fillRanges` does. */
+/** Requests a range in pages and stores it, like `fillRanges`. */
 export const fillRange = (deps: FillDeps, { range, ...filling }: Filling): Promise<Filled> =>
   fillRanges(deps, { ...filling, ranges: [range] })
 
 /**
- * Asks for ranges page by page and writes them with their coverage, several pages in one transaction. Where the walk
- * fails, what came before is written all the same. Candles without a partition keep no others out; they are thrown at the
- * end, as Misconfigured or Unavailable.
+ * Requests ranges in pages and stores several pages with coverage per transaction; earlier pages are kept on failure.
+ * Candles without a partition are reported at the end as Misconfigured or Unavailable.
  */
 export async function fillRanges(deps: FillDeps, filling: Fillings): Promise<Filled> {
   const writer = new CandleWriter<PassedPage>(deps, (pages, filled) =>
@@ -93,7 +90,7 @@ export async function* checkedPages(
       return found
     })
     const now = clock.now()
-    // By the clock that is behind: a source whose clock runs ahead would make late candles absent ones.
+    // The earlier clock: a fast source clock would make late candles absent.
     const seenAt = earlier(answeredAt, now)
     const batch: CandleBatch = {
       series,
@@ -110,7 +107,7 @@ export async function* checkedPages(
   }
 }
 
-/** A market that its source does not know has been renamed, delisted or misspelt: the listing says which. */
+/** UnknownMarket means renamed, delisted or misspelt: name the listing. */
 async function* withCheckOf<T>(
   walk: AsyncIterable<T>,
   coinId: string,

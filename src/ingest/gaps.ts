@@ -32,14 +32,11 @@ export type Gap = Readonly<{
   range: AlignedRange
   candles: number
   cause: GapCause
-  /** What is in the way, and what helps, where the cause alone does not say. */
+  /** Obstacle and remedy, if the cause is not enough. */
   detail?: string
 }>
 
-/**
- * Everything that is missing of these coins inside the range, or inside the history that the daemon keeps. What can no
- * longer be had is told where the range goes there.
- */
+/** Missing candles in the range, or in the kept history. Unavailable history is reported if the range includes it. */
 export async function findGaps(
   pool: Pool,
   settings: Settings,
@@ -62,7 +59,7 @@ export async function findGaps(
       const wanted = closedPart(settings, market, timeframe, range, now)
       const series = { coinId: coin.id, timeframe, source: market.source.id }
       const known = await readCoverage(db, series, wanted)
-      // What another source lacks, this one may have.
+      // Another source's absence does not count.
       const coverage = known.filter(({ state, source }) => state === 'stored' || source === series.source)
       const absentBefore = floorTo(timeframe, plus(now, -settings.candles.absentAfter))
       const firstStored = await readFirstStored(db, series)
@@ -89,7 +86,7 @@ const unexplainedIn = (wanted: AlignedRange, coverage: readonly CoverageRange[])
 
 type ObstacleReader = (timeframe: Timeframe, range: Range) => Promise<readonly Obstacle[]>
 
-/** Most series are wanted of the same range: what is in the way is looked for once. */
+/** Cached: most series share a range. */
 function obstacleReader(db: Database, settings: Settings): ObstacleReader {
   const found = new Map<string, Promise<readonly Obstacle[]>>()
   return (timeframe, range) => {
@@ -109,7 +106,7 @@ function detailOf({ cause, range }: Pick<Gap, 'cause' | 'range'>, obstacles: rea
 
 type Subject = Readonly<{ market: CandleMarket; series: Series; others: readonly string[] }>
 
-/** Looks at the other markets, and at the record of runs, where there is a gap that they may explain. */
+/** Queries other markets and runs only if a gap needs them. */
 async function gather(
   db: Database,
   { market: { trackedFrom }, series, others }: Subject,
@@ -130,7 +127,6 @@ async function gather(
   return { ...known, downtime: downtimeOf(wanted, floorTo(timeframe, trackedFrom), since, onGrid) }
 }
 
-/** The range asked about as far as it is closed by now, or the history that the daemon keeps. */
 function closedPart(
   settings: Settings,
   market: CandleMarket,
@@ -143,10 +139,7 @@ function closedPart(
   return { from, to: later(from, earlier(to, finalClose(settings, timeframe, now))) }
 }
 
-/**
- * What of `wanted` is not stored, by cause, ascending. `firstStored` is the first open time of the whole series, which
- * may lie before what is wanted. Pure, so that it can be read and tested by itself.
- */
+/** Ranges of `wanted` not stored, by cause, ascending. `firstStored` is of the whole series. Pure. */
 export function gapsOf(
   wanted: AlignedRange,
   coverage: readonly CoverageRange[],
@@ -171,5 +164,4 @@ export function gapsOf(
     .sort((a, b) => a.range.from - b.range.from)
 }
 
-/** A source that is so many candles behind is not late any more. */
 const longestLate = 5

@@ -5,26 +5,26 @@ import type { Settings } from '../settings.ts'
 import { reachableFrom } from '../sources/source.ts'
 import type { CandleMarket } from './markets.ts'
 
-/** The close of the last candle that has had time to be written down by its exchange. */
+/** Close of the last candle that its exchange had time to publish. */
 export const finalClose = ({ candles }: Settings, timeframe: Timeframe, now: Instant): AlignedInstant =>
   floorTo(timeframe, plus(now, -candles.settleDelay))
 
-/** Work may wait in its queue for so long: what a source is about to let go of is not promised. */
+/** Queue delay: do not promise candles about to expire at the source. */
 const waitingMs = 10 * minute
 
-/** Open times before this closed so long ago, when seen at `seenAt`, that a candle seen unchanged is final. */
+/** Candles opened before this are final once seen unchanged at `seenAt`. */
 export const finalBefore = ({ candles }: Settings, timeframe: Timeframe, seenAt: Instant): Instant =>
   floorTo(timeframe, plus(seenAt, -candles.finalAfter))
 
 type Listed = Pick<CandleMarket, 'source' | 'listedFrom' | 'listedTo'>
 
-/** What bounds the open times that can be had of a market. */
+/** Bounds of a market's available open times. */
 export type Limits = Readonly<{
-  /** What opened earlier, its source no longer gives. */
+  /** Oldest available at the source. */
   reachableFrom: AlignedInstant
-  /** What opened earlier belongs to what the symbol stood for before. */
+  /** Earlier candles belong to the symbol's former market. */
   listedFrom: AlignedInstant | undefined
-  /** What opens then or later belongs to what the symbol stands for after the market's end. */
+  /** Later candles belong to the symbol's next market. */
   listedTo: AlignedInstant | undefined
 }>
 
@@ -33,7 +33,7 @@ export const limitsOf = (
   timeframe: Timeframe,
   now: Instant,
 ): Limits => ({
-  // Its single trades reach further than the candles they are made into.
+  // Trades reach further back than candles.
   reachableFrom: candles.trades
     ? toAligned(timeframe, toInstant(0))
     : reachableFrom(candles, timeframe, plus(now, waitingMs)),
@@ -41,10 +41,7 @@ export const limitsOf = (
   listedTo: listedTo === undefined ? undefined : ceilTo(timeframe, listedTo),
 })
 
-/**
- * The open times that can still be had of a market: as far back as its source reaches, and as long as the market is
- * listed there. What its symbol stood for before and after is another market.
- */
+/** Open times available from a market: within its source's reach and its listing. */
 export function obtainable(market: Listed, timeframe: Timeframe, now: Instant): AlignedRange {
   const { reachableFrom: reach, listedFrom, listedTo } = limitsOf(market, timeframe, now)
   const from = listedFrom === undefined ? reach : later(reach, listedFrom)
@@ -53,7 +50,7 @@ export function obtainable(market: Listed, timeframe: Timeframe, now: Instant): 
 
 const endOfTime = toInstant(Date.UTC(9_999, 0))
 
-/** The part of a range in which the symbol stands for this coin; an empty one where it never does. */
+/** The part of a range in which the symbol means this coin; may be empty. */
 export function listedPart(
   { listedFrom, listedTo }: Pick<Listed, 'listedFrom' | 'listedTo'>,
   timeframe: Timeframe,
@@ -64,7 +61,7 @@ export function listedPart(
   return intersect(range, listed) ?? { from: range.to, to: range.to }
 }
 
-/** The part of the range that can be had of the market; an empty one where nothing can. */
+/** May be empty. */
 export function obtainablePart(
   market: Listed,
   timeframe: Timeframe,
@@ -75,9 +72,8 @@ export function obtainablePart(
 }
 
 /**
- * The open times that the daemon keeps complete by itself: at least as far back as configured, though not further than
- * retention allows, up to the last settled candle, and no more than can be had of the market; whoever only looks leaves
- * out what closed less than `toleranceMs` ago.
+ * Open times the daemon keeps complete: configured history within retention and availability, up to the last final
+ * candle. `toleranceMs` excludes recently closed ones, for monitoring.
  */
 export function keptHistory(
   settings: Settings,
@@ -93,10 +89,7 @@ export function keptHistory(
   return obtainablePart(market, timeframe, range, now)
 }
 
-/**
- * The open times that a second look may still bring something new of: all that are settled, can be had of the market
- * and are not about to be deleted again, however far back a backfill has gone.
- */
+/** Where a recheck may find something: available, closed and not about to be deleted, including old backfills. */
 export function lastingHistory(
   settings: Settings,
   market: Listed,

@@ -17,7 +17,7 @@ import { inTransaction, type Transaction } from '../store/transaction.ts'
 
 export type LoadDeps = Pick<Context, 'pool' | 'partitions' | 'settings'>
 
-/** What was stored of some pages, and which of their candles have no partition. */
+/** `unplaced`: candles without a partition. */
 export type Loaded = Readonly<{ accounting: Accounting; unplaced: readonly Unplaced[] }>
 
 const nothingLoaded: Loaded = { accounting: nothingReceived, unplaced: [] }
@@ -28,15 +28,14 @@ const addLoaded = (a: Loaded, b: Loaded): Loaded => ({
 })
 
 /**
- * Writes pages of candles of one timeframe with their coverage in one transaction, and makes sure of their partitions
- * before. A page that the database refuses does not keep the others out: then each is written by itself, and the first
- * refusal is thrown at the end. Nor do candles without a partition: they are left out, and returned.
+ * Stores pages of one timeframe with coverage in one transaction, creating partitions. If the database rejects a page,
+ * each is stored separately and the first error thrown. Candles without a partition are returned.
  */
 export async function loadPages(deps: LoadDeps, pages: readonly CandleBatch[]): Promise<Loaded> {
   try {
     return await loadTogether(deps, pages)
   } catch (error) {
-    // What another try can overcome concerns all of them.
+    // A retryable fault affects all.
     if (pages.length < 2 || error instanceof Fault) throw error
     return loadOneByOne(deps, pages)
   }
@@ -56,10 +55,8 @@ async function loadTogether(deps: LoadDeps, pages: readonly CandleBatch[]): Prom
   })
 }
 
-/** Pages as far as they have partitions, and these. */
 type PlacedPages = Placed & Readonly<{ partitions: readonly BoundedPartition[] }>
 
-/** Makes sure of the partitions of pages of one timeframe, and does the work in one transaction. */
 export function inLoad<T>(
   { pool, partitions, settings }: LoadDeps,
   timeframe: Timeframe,
@@ -77,7 +74,6 @@ export function inLoad<T>(
   )
 }
 
-/** Writes pages in a transaction, and returns what they come to together. */
 export const loadAll = async (
   tx: Transaction,
   { batches, partitions }: Omit<PlacedPages, 'unplaced'>,

@@ -1,6 +1,6 @@
 import { Fault, type Remedy } from '../fault.ts'
 
-/** Some markets of a source failed, each for a reason of its own: another try helps where it helps one of them. */
+/** Retryable if any of the faults is. */
 export class MarketsFailed extends Fault {
   readonly code = 'MARKETS_FAILED'
   readonly remedy: Remedy

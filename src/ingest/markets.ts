@@ -7,21 +7,20 @@ import { candlesFrom, hasCandles, isAnySourceId, sources } from '../sources/cata
 import type { CandleProvider } from '../sources/source.ts'
 import type { Coin } from '../store/coins.ts'
 
-/** The market that a coin's candles are read from. */
+/** The market a coin's candles come from. */
 export type CandleMarket = Readonly<{
   coinId: string
   source: CandleProvider
   symbol: string
   trackedFrom: Instant
-  /** Since when the symbol stands for this coin, where it stood for another before. */
   listedFrom?: Instant
-  /** When the market ended on its source: it has no candle that opens then or later. */
+  /** No candle opens at or after it. */
   listedTo?: Instant
 }>
 
 /**
- * The coin's first market with candles, or the one on the source asked for; undefined when it has none. A market that
- * has ended stays the first: another source's candles do not go on where its candles end.
+ * The coin's first market with candles, or that on `sourceId`; undefined if none. An ended market stays first, since
+ * another source would not continue it.
  */
 export function candleMarketOf({ id, markets }: Coin, sourceId?: string): CandleMarket | undefined {
   for (const { source: name, symbol, trackedFrom, listedFrom, listedTo } of markets) {
@@ -41,7 +40,6 @@ export function candleMarketOf({ id, markets }: Coin, sourceId?: string): Candle
   return undefined
 }
 
-/** The same. Throws InvalidInput with the command that adds a market where there is none. */
 export function requireCandleMarket(coin: Coin, sourceId?: string): CandleMarket {
   const market = candleMarketOf(coin, sourceId)
   if (market) return market
@@ -50,10 +48,9 @@ export function requireCandleMarket(coin: Coin, sourceId?: string): CandleMarket
   )
 }
 
-/** A source that candles are read from, and since when the last of its markets has been followed. */
+/** `trackedFrom`: of its newest market. */
 export type SourceInUse = Readonly<{ source: CandleProvider; trackedFrom: Instant }>
 
-/** The sources that the coins' candles are read from, in the order of the catalog and ccxt's after them; the others need not be asked. */
 export function sourcesInUse(coins: readonly Coin[]): SourceInUse[] {
   const markets = coins
     .flatMap((coin) => candleMarketOf(coin) ?? [])
@@ -71,7 +68,7 @@ function inOrder(providers: ReadonlySet<CandleProvider>): CandleProvider[] {
   return [...providers].sort((a, b) => placeOf(a) - placeOf(b) || (a.id < b.id ? -1 : 1))
 }
 
-/** The source of that id, which must have candles. Throws InvalidInput naming those that do. */
+/** Throws InvalidInput naming sources with candles. */
 export function candleSource(id: string): CandleProvider {
   const source = isAnySourceId(id) ? candlesFrom(id) : undefined
   if (source) return source

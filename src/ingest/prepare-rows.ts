@@ -12,10 +12,9 @@ import type { CandleRows } from '../store/candles/candle-rows.ts'
 import { CandleRowsWriter, encodeCandles } from '../store/candles/candle-rows-writer.ts'
 import type { Series } from '../store/coverage.ts'
 
-/** What came of the rows of one answer: candles as they will be sent to the table, and what was not believed. */
+/** Encoded candles and rejected rows of an answer. */
 export type PreparedRows = Omit<CheckedCandles, 'candles'> & Readonly<{ rows: CandleRows }>
 
-/** Checks the rows of one answer, and makes them ready: they may have to wait for others. */
 export function prepareRows(
   series: Series,
   rows: readonly CandleRow[],
@@ -27,10 +26,7 @@ export function prepareRows(
   return { ...rest, rows: encodeCandles(series, candles) }
 }
 
-/**
- * Nearly all answers hold nothing but plain candles in their order: they are compared and written as the numbers that they
- * are. Undefined where there may be more to say of a row.
- */
+/** Fast path for plain, ascending candles. Undefined if a row needs more checks. */
 function preparePlain(
   series: Series,
   rows: readonly CandleRow[],

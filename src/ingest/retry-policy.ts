@@ -2,20 +2,17 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { Aborted, Fault, RateLimited } from '../fault.ts'
 import { second } from '../market/instant.ts'
 
-/** How a command asks a source itself, where no queue would put its work back. */
+/** Retries of a command, which has no queue. */
 export type RetryPolicy = Readonly<{
   signal: AbortSignal
-  /** Is told why nothing happens for a while. */
+  /** Called before a pause. */
   onPause(reason: string, ms: number): void
 }>
 
-/** In a row, without anything that came of it. */
+/** Consecutive failures. */
 const tries = 5
 
-/**
- * Waits for as long as the fault asks for, so that the work can be tried again. Throws what cannot be overcome, what has
- * failed too often in a row, and Aborted when told to stop.
- */
+/** Waits as the fault requires. Throws final faults, after too many failures, and Aborted. */
 export async function pauseOrThrow(
   error: unknown,
   failures: number,
@@ -32,7 +29,7 @@ export async function pauseOrThrow(
   }
 }
 
-/** Does work that may be done again from its beginning. */
+/** `work` must be repeatable. */
 export async function withRetries<T>(work: () => Promise<T>, retryPolicy: RetryPolicy): Promise<T> {
   for (let failures = 1; ; failures += 1) {
     try {

@@ -29,27 +29,23 @@ import {
 } from './verify/compare-with-source.ts'
 import type { MarketRange, Unread, VerificationPlan } from './verify/verification-plan.ts'
 
-/** What was held against a source. */
 type Checked = Readonly<{ source: string; symbol: string; candles: number; requests: number }>
 
 type Mendable = Readonly<{ market: CandleMarket; ranges: readonly AlignedRange[] }>
 
 export type Verification = Readonly<{
   identical: number
-  /** How many of each kind. */
   counts: Readonly<Record<DifferenceKind, number>>
-  /** The first few of each kind, ascending. */
   examples: readonly Difference[]
-  /** Open times where a source has a candle that we have not, or another one: what asking again would mend. */
+  /** Open times to request again: missing or different here. */
   mendable: readonly Mendable[]
-  /** Rows that were not believed, where we have no candle either. */
+  /** Rejected here and at the source. */
   quarantined: number
-  /** Candles of the source that somebody has settled not to have. */
+  /** Discarded candles. */
   discarded: number
-  /** Candles of the source that were never asked for. */
   notFetched: number
   sources: readonly Checked[]
-  /** What could not be read again, for the reasons of the plan and for those that showed on the way. */
+  /** Ranges not compared. */
   unread: readonly Unread[]
 }>
 
@@ -57,16 +53,12 @@ export type VerifyDeps = Readonly<{ http: HttpClient }> & Pick<Context, 'pool' |
 
 export type VerifyOptions = RetryPolicy &
   Readonly<{
-    /** Told after each answer how many candles of the plan have been dealt with. */
     onProgress(candles: number): void
   }>
 
 const examplesOfEach = 5
 
-/**
- * Reads the plan's stretches once more from their sources and holds them against the table, which it does not change.
- * Memory is one page.
- */
+/** Compares the plan's ranges with their sources, read-only, in memory of a page. */
 export async function verifyCandles(
   deps: VerifyDeps,
   plan: VerificationPlan,
@@ -92,7 +84,7 @@ export async function verifyCandles(
   return tally.result()
 }
 
-/** Goes on from the last answer where asking failed, in the lane that leaves the way to everybody else. */
+/** Continues after failures, in the backfill lane. */
 async function* walkPatiently(
   { http, settings, clock }: VerifyDeps,
   timeframe: Timeframe,
@@ -119,7 +111,7 @@ async function* walkPatiently(
   }
 }
 
-/** An answer without rows may speak for years, of which the table may hold many. */
+/** An empty answer may cover years. */
 const candlesAtOnce = 10_000
 
 type Compared = Comparison & Readonly<{ discarded: number; notFetched: number }>
@@ -145,7 +137,7 @@ async function* comparePage(
   }
 }
 
-/** Discarded candles and candles that were never fetched are no differences. */
+/** Drops discarded and never requested candles. */
 function withoutUnwanted(
   comparison: Comparison,
   resolved: readonly AlignedRange[],
@@ -165,7 +157,6 @@ function withoutUnwanted(
 
 type Found = Checked & { candles: number; requests: number; market: CandleMarket; mendable: AlignedRange[] }
 
-/** Adds up what was found. */
 class Tally {
   readonly #timeframe: Timeframe
   readonly #counts: Record<DifferenceKind, number> = { revised: 0, missing: 0, extra: 0, refused: 0 }

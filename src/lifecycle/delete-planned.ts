@@ -14,11 +14,10 @@ type Work = Readonly<{
   deps: RetentionDeps
   plan: RetentionPlan
   tally: RetentionTally
-  /** So many more partitions are done. */
+  /** Number of further partitions done. */
   advance(partitions: number): Promise<void>
 }>
 
-/** Deletes partitions that are old enough, table by table: many at once where nothing must outlive them. */
 export async function deletePlanned(
   deps: RetentionDeps,
   plan: RetentionPlan,
@@ -63,7 +62,7 @@ async function deleteAlone(work: Work, planned: PlannedPartition): Promise<void>
   await advance(1)
 }
 
-/** Undefined where what must outlive the partition could not be written. */
+/** Undefined if what must be kept could not be written. */
 async function prepare(work: Work, planned: PlannedPartition): Promise<Proof[] | undefined> {
   const proofs: Proof[] = []
   try {
@@ -113,7 +112,7 @@ async function deleteTogether(work: Work, planned: readonly PlannedPartition[]):
       rest = rest.slice(done)
       await advance(done)
     } catch (error) {
-      // Their parent was not had: none of them can be deleted now.
+      // The parent lock failed, so none can be deleted now.
       for (const { partition } of rest) await tally.fail(partition, error)
       await advance(rest.length)
       return

@@ -5,10 +5,10 @@ import type { Hold, HoldKind, RecordedHold } from '../store/lifecycle/partition-
 import { type Decision, expiryOf } from '../store/lifecycle/retention.ts'
 import type { RetentionPlan } from './retention-plan.ts'
 
-/** A plan for programs. Instants are ISO text, in UTC. */
+/** A plan as JSON; instants are ISO, UTC. */
 export type DescribedPlan = Readonly<{
   asOf: string
-  /** Why nothing goes at all. */
+  /** Why nothing is deleted at all. */
   refusal: string | null
   partitions: readonly Readonly<{
     table: string
@@ -18,16 +18,16 @@ export type DescribedPlan = Readonly<{
     rows: number
     bytes: number
     ending: Ending
-    /** From when on it may go. */
+    /** When it expires. */
     keptUntil: string
     decision: Decision
     reason: string
-    /** Whether the rows were counted, and not estimated. */
+    /** Counted, not estimated. */
     isExact: boolean
-    /** What holds it back; null where nothing does, or what needs nobody. */
+    /** Null unless it needs attention. */
     hold: DescribedHold | null
   }>[]
-  /** Partitions without bounds in time, which retention never deletes. */
+  /** Partitions without time bounds; retention never deletes them. */
   unbounded: readonly Readonly<{
     table: string
     name: string
@@ -40,10 +40,9 @@ export type DescribedPlan = Readonly<{
     by: string
     before: string
     ending: Ending
-    /** Null where another session keeps the table locked. */
+    /** Null while another session locks the table. */
     rows: number | null
   }>[]
-  /** What the last run could not delete. */
   holds: readonly HoldStatus[]
 }>
 

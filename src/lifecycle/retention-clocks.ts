@@ -5,11 +5,11 @@ import type { Settings } from '../settings.ts'
 import { fromMs } from '../store/coverage/multirange.ts'
 import type { Database } from '../store/transaction.ts'
 
-/** The three that should agree on what time it is. */
+/** Clocks that should agree. */
 export type Clocks = Readonly<{
   own: Instant
   database: Instant
-  /** The close of the newest candle, or a newer price; undefined where there is none. */
+  /** Close of the newest candle, or a newer price; undefined without data. */
   newest: Instant | undefined
 }>
 
@@ -26,10 +26,7 @@ export async function readClocks(db: Database, own: Instant): Promise<Clocks> {
 
 const mostMs = day
 
-/**
- * Why none of the clocks is believed when it says that data is old; undefined when they agree. Whoever trusted a clock
- * that runs ahead would delete everything.
- */
+/** Why the clocks cannot be trusted, undefined if they agree. A clock ahead would delete everything. */
 export function clockObjection(
   { own, database, newest }: Clocks,
   { timeframes }: Settings,
@@ -38,7 +35,7 @@ export function clockObjection(
     return `the clock here says ${toMinuteText(own)} and that of the database ${toMinuteText(database)}: set the one that is wrong`
   }
   if (newest === undefined) return undefined
-  // The newest of its candles may be as old as the candle is long.
+  // The newest candle may be one length old.
   const shortestMs = Math.min(
     ...Object.keys(timeframes).map((timeframe) => timeframeMs[timeframe as Timeframe]),
   )

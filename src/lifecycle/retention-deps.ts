@@ -13,13 +13,12 @@ export type RetentionDeps = Readonly<{
   clock: Clock
   signal: AbortSignal
   safekeepings: Safekeepings
-  /** After everything else: removes files that nothing is read from any more. */
+  /** Last step: removes superseded files. */
   tidy?: () => Promise<void>
-  /** Where a test ends the process. */
   steps?: Steps
 }>
 
-/** How a run tells what it is doing; a job's report fits. */
+/** A job's report fits. */
 export type RetentionReport = Readonly<{
   progress(done: number, total: number): Promise<void>
   log(line: string): Promise<void>

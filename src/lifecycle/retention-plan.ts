@@ -30,35 +30,30 @@ import { clockObjection, readClocks } from './retention-clocks.ts'
 
 export type PlanDeps = Readonly<{ pool: Pool; settings: Settings; clock: Clock }>
 
-/** The rows of one table that are old enough. */
 export type PlannedRows = Readonly<{
   table: string
   by: string
   before: Instant
   keepMs: number
   ending: 'drop' | 'archive'
-  /** Undefined where another session keeps the table locked. */
+  /** Undefined while another session locks the table. */
   rows: number | undefined
 }>
 
-/** A partition whose rows belong to no time, so that nobody can say whether it is old enough. */
+/** A partition without time bounds: its age is unknown. */
 export type HeldUnbounded = Readonly<{ partition: UnboundedPartition; hold: Hold }>
 
 export type RetentionPlan = Readonly<{
   asOf: Instant
-  /** Why nothing goes at all: the clocks disagree. */
+  /** Why nothing is deleted: the clocks disagree. */
   refusal: string | undefined
   partitions: readonly PlannedPartition[]
   unbounded: readonly HeldUnbounded[]
   rows: readonly PlannedRows[]
-  /** What the last run could not delete. */
   holds: readonly RecordedHold[]
 }>
 
-/**
- * What the run that carries out the plan throws: before anything is touched where the clocks disagree, and once the rest is
- * done where somebody has to agree. Undefined where nothing stands against it.
- */
+/** The error of a run with this plan: before it starts if clocks disagree, at its end if confirmation is needed. */
 export function refusalOf({
   refusal,
   partitions,
@@ -72,11 +67,10 @@ export function refusalOf({
   )
 }
 
-/** What a run would do now, and why; nothing is changed. `agreed`: more than half of a table may go at once. */
+/** Read-only. `agreed`: may delete more than half of a table. */
 export const readRetentionPlan = (deps: PlanDeps, agreed: boolean): Promise<RetentionPlan> =>
   readPlan(deps, agreed)
 
-/** What the run at a later instant would do. */
 export const foreseeRetention = (deps: PlanDeps, at: Instant): Promise<RetentionPlan> =>
   readPlan(deps, false, at)
 
@@ -85,7 +79,7 @@ async function readPlan(deps: PlanDeps, agreed: boolean, at?: Instant): Promise<
   const db = databaseOf(pool)
   const clocks = await readClocks(db, clock.now())
   const refusal = clockObjection(clocks, settings)
-  // Of two clocks that agree well enough the one that deletes later.
+  // The earlier of the two clocks.
   const agreedNow = earlier(clocks.own, clocks.database)
   const asOf = at === undefined ? agreedNow : later(agreedNow, at)
   const policies = retentionPolicies(settings)
@@ -124,7 +118,7 @@ async function planPartitions(
   return planRetention(policies, counted, { now, restored, holds, accepted, agreed })
 }
 
-/** A partition of which only a part was restored stays as a whole. */
+/** A partially restored partition stays. */
 function restoredPartitions(
   restored: Awaited<ReturnType<typeof readRestoredRanges>>,
   partitions: readonly Partition[],

@@ -6,7 +6,6 @@ import type { Safekeeping } from '../store/lifecycle/safekeeping.ts'
 import { keptInSummary, summarisedTables } from '../store/lifecycle/summary-days.ts'
 import { type ArchiveDeps, archived } from './archive/archive-partition.ts'
 
-/** All that must happen before a partition may be deleted; nothing where its rows may be lost. */
 export type Safekeepings = (partition: Pick<Partition, 'table'>, ending: Ending) => readonly Safekeeping[]
 
 export const safekeepingsOf = (deps: ArchiveDeps & Readonly<{ settings: Settings }>): Safekeepings => {

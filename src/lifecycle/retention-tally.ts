@@ -16,7 +16,7 @@ export type RetiredPartitions = Readonly<{
 
 type Subject = Omit<HeldPartition, 'hold'>
 
-/** What became of each partition of a run. What stops one is recorded and stops no other. */
+/** Results per partition; one failure does not stop the others. */
 export class RetentionTally {
   readonly #signal: AbortSignal
   readonly #stillAlone: () => Promise<void>
@@ -38,12 +38,11 @@ export class RetentionTally {
     return { dropped: this.#dropped, rows: this.#rows, bytes: this.#bytes, heldBack: this.#heldBack }
   }
 
-  /** What somebody should know of: neither too young, nor restored, nor waiting for an agreement. */
+  /** Holds to report: not young, restored or unconfirmed partitions. */
   get held(): readonly HeldPartition[] {
     return this.#held
   }
 
-  /** Between two partitions. */
   async proceed(): Promise<void> {
     if (this.#signal.aborted) throw new Aborted('retention was stopped: the next run goes on from there')
     await this.#stillAlone()
@@ -63,7 +62,7 @@ export class RetentionTally {
     await this.#report.log(`${nameOf(partition)} stays: ${reason}`)
   }
 
-  /** A failure of one partition. What concerns the database as a whole ends the run. */
+  /** Errors of the whole database end the run. */
   async fail(partition: Subject, error: unknown, kind: Hold['kind'] = 'failure'): Promise<void> {
     const hold = this.#holdOf(error, kind)
     await this.holdBack(partition, holdText(hold), hold)

@@ -28,10 +28,9 @@ const onlyOne = <T>({ pool }: RetentionDeps, work: (stillAlone: () => Promise<vo
   alone(pool, 'retention', 'retention is being applied already: try again when that run is done', work)
 
 /**
- * Deletes everything that is older than it is kept, one process at a time. Each partition goes in a transaction with the
- * proof that what must outlive it is kept; one that cannot go now holds up no other and is recorded. `agreed`: more than
- * half of a table may go at once. Throws Misconfigured where the clocks disagree, before anything is touched, and where
- * somebody has to agree, after the rest is done.
+ * Applies retention, one process at a time. A partition is deleted in the transaction that proves what must be kept;
+ * held ones are recorded. `agreed`: may delete more than half of a table. Throws Misconfigured before anything if
+ * clocks disagree, afterwards if confirmation is needed.
  */
 export const enforceRetention = (
   deps: RetentionDeps,
@@ -59,10 +58,7 @@ export const enforceRetention = (
     return { ...tally.sums, deleted, archived }
   })
 
-/**
- * Tries again what the last run could not delete, and nothing else. Costs one query where it could delete everything.
- * Returns undefined then, and where the clocks disagree or another run is under way.
- */
+/** Retries only held partitions. Undefined if there are none, clocks disagree or another run is active. */
 export async function retryHeld(
   deps: RetentionDeps,
   report: RetentionReport,
@@ -93,10 +89,7 @@ const isGoing = ({ decision }: PlannedPartition): boolean => decision === 'goes'
 const record = ({ pool, clock }: RetentionDeps, held: readonly HeldPartition[]): Promise<void> =>
   inTransaction(pool, ({ db }) => recordHolds(db, held, clock.now()))
 
-/**
- * What coverage says of a time that has no partition and that no run will touch again: nobody asks for it any more. Whoever
- * makes a partition waits meanwhile, so that what is recorded with its rows is not forgotten with the rest.
- */
+/** Removes coverage of expired ranges without a partition. The lock keeps new partitions' coverage. */
 async function trimLeftovers({ pool, settings }: RetentionDeps, { asOf }: RetentionPlan): Promise<void> {
   for (const { table, keepMs } of retentionPolicies(settings)) {
     const { name, timeframe } = table

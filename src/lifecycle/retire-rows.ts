@@ -7,11 +7,11 @@ import type { PlannedRows, RetentionPlan } from './retention-plan.ts'
 type Retired = Readonly<{
   deleted: Readonly<Record<string, number>>
   archived: Readonly<Record<string, number>>
-  /** One for each table that could not be done: the others are. */
+  /** Failed tables; the others are done. */
   failures: readonly Fault[]
 }>
 
-/** Archives or deletes the old rows of tables that are not partitioned, table by table. */
+/** Archives or deletes expired rows of unpartitioned tables. */
 export async function retireRows(deps: RetentionDeps, { rows, asOf }: RetentionPlan): Promise<Retired> {
   const deleted: Record<string, number> = {}
   const archived: Record<string, number> = {}

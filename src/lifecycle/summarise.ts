@@ -15,21 +15,20 @@ import { listRefreshes, recordRefresh, summaryFingerprint } from '../store/lifec
 import { refreshView } from '../store/lifecycle/views.ts'
 import { databaseOf } from '../store/transaction.ts'
 
-/** What the summaries of days are made of. */
 const timeframe = '1h'
 
 export type Summarised = Readonly<{
   view: string
   rows: number
   durationMs: number
-  /** Hourly candles of yesterday that could not be had in time, by coin. */
+  /** Missing hourly candles of yesterday, by coin. */
   incomplete: Readonly<Record<string, number>>
 }>
 
-/** When the last day that is over ended. */
+/** End of the last complete day. */
 const lastMidnight = (now: Instant): AlignedInstant => floorTo('1d', now)
 
-/** Whether a day has ended since the view was refreshed, or candles of a day that was over have come or changed. */
+/** Whether a day ended since the refresh, or earlier candles changed. */
 export async function isOutdated({ pool, clock }: Pick<Context, 'pool' | 'clock'>, view: string) {
   const db = databaseOf(pool)
   const [last] = await listRefreshes(db, view, 1)
@@ -37,10 +36,7 @@ export async function isOutdated({ pool, clock }: Pick<Context, 'pool' | 'clock'
   return last.fingerprint !== (await summaryFingerprint(db, last.coversTo))
 }
 
-/**
- * Fetches what is still owed of yesterday, for no longer than the settings allow, refreshes the view and records it with
- * what was missing all the same.
- */
+/** Fetches yesterday's missing candles within the time limit, refreshes the view and records what is missing. */
 export async function summarise(context: Context, view: string): Promise<Summarised> {
   const { pool, clock, runId } = context
   const db = databaseOf(pool)
@@ -74,7 +70,7 @@ export async function summarise(context: Context, view: string): Promise<Summari
 
 type Incomplete = Readonly<{ market: CandleMarket; series: Series; missing: readonly AlignedRange[] }>
 
-/** The followed markets that still owe hourly candles of the day. */
+/** Markets with missing hourly candles. */
 async function missingOf({ pool, settings, clock }: Context, within: AlignedRange): Promise<Incomplete[]> {
   if (settings.timeframes[timeframe] === undefined) return []
   const db = databaseOf(pool)
@@ -95,7 +91,7 @@ async function missingOf({ pool, settings, clock }: Context, within: AlignedRang
   })
 }
 
-/** The sources are asked side by side. One that fails as a whole is not waited for. */
+/** Sources in parallel; one that fails entirely is skipped. */
 async function fetchMissing(context: Context, day: AlignedRange): Promise<void> {
   const incomplete = await missingOf(context, day)
   const sources = new Set(incomplete.map(({ series }) => series.source))
@@ -107,7 +103,7 @@ async function fetchMissing(context: Context, day: AlignedRange): Promise<void> 
     }),
   )
   ending.release()
-  // Only now: a job must not end while a part of it goes on.
+  // Thrown late: a job must not end while parts of it run.
   const broken = ends.find((end) => end.status === 'rejected')
   if (broken) throw broken.reason
 }
@@ -128,7 +124,7 @@ async function fetchOfSource(
   }
 }
 
-/** Returns the fault that ended it, if one did. */
+/** Returns the fault that ended it. */
 async function tryToFetch(
   context: Context,
   { market: { source, symbol }, series, missing }: Incomplete,

@@ -1,2 +1,2 @@
-/** Of what applications read: the views of the schema `api_v1`, and the answers under `/api`. */
+/** Version of schema `api_v1` and of paths under `/api`. */
 export const apiVersion = 'v1'

@@ -13,39 +13,38 @@ import { type Instant, plus, toIso, toMinuteText } from './instant.ts'
 import type { AlignedRange } from './range.ts'
 import { type Timeframe, timeframeMs } from './timeframe.ts'
 
-/** What is asked of every row of an answer. */
 export type CandleExpectation = Readonly<{
   timeframe: Timeframe
-  /** The open times that were asked for. */
+  /** Requested open times. */
   range: AlignedRange
-  /** The source's own time: a candle is closed when its interval ended at or before it. */
+  /** The source's time: decides which candles are closed. */
   now: Instant
 }>
 
 export type CheckedCandles = Readonly<{
-  /** Ascending, one per open time, ready for the table. */
+  /** Ascending, unique. */
   candles: readonly AlignedCandle[]
   rejected: readonly RejectedRow[]
-  /** Rows of candles that are still open or outside the range, and the same row again. */
+  /** Open candles, rows outside the range, duplicates. */
   ignored: number
-  /** Values that had more decimals than the table keeps. */
+  /** Values with more decimals than the column. */
   roundedValues: number
 }>
 
-/** A row with its candle as the table takes it. */
+/** Fitted to the table. */
 type Accepted = Readonly<{ row: CandleRow; candle: AlignedCandle; roundedValues: number }>
 
-/** What becomes of a candle on its way into the table. */
+/** Result of fitting. */
 type Adjusted = Omit<Accepted, 'row'> | Pick<RejectedRow, 'reason' | 'acceptable'>
 
 const priceNames = ['open', 'high', 'low', 'close'] as const
 const valueNames = [...priceNames, 'volume'] as const
 
-/** Sorts the rows of one answer into candles for the table, rows to quarantine, and rows to ignore. */
+/** Sorts rows into accepted, rejected and ignored. */
 export const checkCandles = (rows: readonly CandleRow[], expectation: CandleExpectation): CheckedCandles =>
   sortOut(rows, expectation, fitted)
 
-/** The same with every digit kept, for candles that longer ones are made of. */
+/** Keeps all digits, to compose longer candles. */
 export const checkExactCandles = (
   rows: readonly CandleRow[],
   expectation: CandleExpectation,
@@ -69,7 +68,7 @@ function sortOut(
     if ('reason' in checked) rejected.push(checked)
     else accepted.push(checked)
   }
-  // Most answers come sorted, and then no row is there twice.
+  // Sorted answers have no duplicates.
   if (isAscending(accepted))
     return { candles: accepted.map(candleOf), rejected, ignored, roundedValues: roundedIn(accepted) }
   const { kept, superseded, disputed, repeated } = withoutTwins(accepted)
@@ -114,7 +113,7 @@ function isAscending(accepted: readonly Accepted[]): boolean {
   return true
 }
 
-/** Of a candle outside the range, or still open. A row from the future is none of these. */
+/** Open, or outside the range; future rows are rejected instead. */
 export function isNotOurs(openTime: Instant, { range, now, timeframe }: CandleExpectation): boolean {
   if (openTime > now) return false
   const lengthMs = timeframeMs[timeframe]
@@ -156,7 +155,7 @@ function checkCandle(
   return isEarly ? { reason, acceptable: adjusted.candle } : { reason }
 }
 
-/** What is wrong with the close that the source reports. One that is early is that of a candle which an outage cut short. */
+/** An early close means a candle cut short by an outage. */
 function wrongCloseOf(openTime: Instant, closesAt: Instant | undefined, timeframe: Timeframe) {
   const due = plus(openTime, timeframeMs[timeframe])
   if (closesAt === undefined || closesAt === due) return undefined
@@ -178,7 +177,7 @@ function contradictionOf(candle: AlignedCandle): string | undefined {
   return undefined
 }
 
-/** Nearly all fit as they are: a copy for each would be most of the work. */
+/** Most fit: avoids copies. */
 const fitted = (candle: AlignedCandle): Adjusted =>
   valueNames.every((name) => isFit(candle[name], candleTypes[name]))
     ? { candle, roundedValues: 0 }

@@ -2,21 +2,21 @@ import type { AlignedCandle, Candle } from './candle.ts'
 import { compareDecimals } from './decimal.ts'
 import type { AlignedInstant } from './timeframe.ts'
 
-/** Rows of one answer by what becomes of them where an open time is there twice. */
+/** Duplicate open times sorted out. */
 export type Untwinned<Row> = Readonly<{
-  /** One per open time, ascending. */
+  /** Unique, ascending. */
   kept: readonly Row[]
-  /** Earlier states of a candle of which a later state is kept. */
+  /** Earlier states of a kept candle. */
   superseded: readonly Row[]
-  /** Rows that contradict each other: none of them is accepted. */
+  /** Contradicting rows; none is accepted. */
   disputed: readonly Row[]
-  /** Rows that were there twice, word for word. */
+  /** Exact duplicates. */
   repeated: number
 }>
 
 const valueNames = ['open', 'high', 'low', 'close', 'volume'] as const
 
-/** Keeps one row per open time: of several, the last if it is a later state of the same candle. */
+/** Keeps the latest state per open time if it extends the others. */
 export function withoutTwins<Row extends Readonly<{ candle: AlignedCandle }>>(
   rows: readonly Row[],
 ): Untwinned<Row> {
@@ -46,7 +46,7 @@ export function withoutTwins<Row extends Readonly<{ candle: AlignedCandle }>>(
   }
 }
 
-/** An answer that begins with its newest candle has the later state of a candle first, too. */
+/** Descending answers have later states first. */
 function oldestFirst<Row extends Readonly<{ candle: Candle }>>(rows: readonly Row[]): readonly Row[] {
   const [first, last] = [rows[0], rows.at(-1)]
   return first && last && first.candle.openTime > last.candle.openTime ? rows.toReversed() : rows
@@ -55,7 +55,7 @@ function oldestFirst<Row extends Readonly<{ candle: Candle }>>(rows: readonly Ro
 const isSame = (a: Candle, b: Candle): boolean =>
   valueNames.every((name) => compareDecimals(a[name], b[name]) === 0)
 
-/** Whether trades that came after the earlier state make it into the later one. */
+/** Explained by additional trades. */
 const hasGrownFrom = (later: Candle, earlier: Candle): boolean =>
   compareDecimals(later.open, earlier.open) === 0 &&
   compareDecimals(later.high, earlier.high) >= 0 &&

@@ -3,7 +3,7 @@ import type { Instant } from './instant.ts'
 import type { PlainCandle } from './plain-candle.ts'
 import { type AlignedInstant, isAligned, type Timeframe } from './timeframe.ts'
 
-/** One closed interval of a market: prices in its quote asset, volume in its base asset. */
+/** Prices in the quote, volume in the base asset. */
 export type Candle = Readonly<{
   openTime: Instant
   open: Decimal
@@ -13,13 +13,12 @@ export type Candle = Readonly<{
   volume: Decimal
 }>
 
-/** One that opens on the grid of its timeframe. */
+/** On its timeframe's grid. */
 export type AlignedCandle = Candle & Readonly<{ openTime: AlignedInstant }>
 
 export const isAlignedCandle = (candle: Candle, timeframe: Timeframe): candle is AlignedCandle =>
   isAligned(candle.openTime, timeframe)
 
-/** The columns of `ohlcv_data` that hold the five numbers. */
 export const candleTypes: Readonly<Record<'open' | 'high' | 'low' | 'close' | 'volume', DecimalType>> = {
   open: { precision: 24, scale: 8 },
   high: { precision: 24, scale: 8 },
@@ -28,40 +27,36 @@ export const candleTypes: Readonly<Record<'open' | 'high' | 'low' | 'close' | 'v
   volume: { precision: 32, scale: 8 },
 }
 
-/**
- * A row of an answer: a candle, or what could not be read as one. `raw` is the row as it stood in the answer. Of a row that
- * tells its candle as a plain one too, the texts are made only when they are asked for.
- */
+/** `raw`: as in the answer. With `plain`, texts are created on demand. */
 export type CandleRow = Readonly<{ raw: unknown } & (ReadRow | FlawedRow)>
 
 type ReadRow = Readonly<{
   candle: Candle
   plain?: PlainCandle
-  /** When its interval ended, where the source reports that. */
+  /** Close time, if reported. */
   closesAt?: Instant
 }>
 
 type FlawedRow = Readonly<{
   flaw: string
-  /** Without it the row concerns no candle in particular. */
+  /** Absent if unknown. */
   openTime?: Instant
   acceptable?: Candle
   isSuperseded?: true
 }>
 
-/** A row that does not get into the table, with the reason for people. */
 export type RejectedRow = Readonly<{
   raw: unknown
   reason: string
-  /** As the row has it: it concerns the candle that holds this instant, and no other. */
+  /** Affects the candle that contains it. */
   openTime?: Instant
-  /** What an operator can have stored all the same; it fits the table. */
+  /** What an operator may accept. */
   acceptable?: AlignedCandle
-  /** Another row of the answer has taken its place, so that nothing is missing. */
+  /** Replaced by another row of the answer. */
   isSuperseded?: true
 }>
 
-/** Undefined for a row whose time cannot be read. */
+/** Undefined if unreadable. */
 export function openTimeOf(
   row: Readonly<{ candle: Candle; plain?: PlainCandle } | { openTime?: Instant }>,
 ): Instant | undefined {

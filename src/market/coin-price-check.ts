@@ -9,16 +9,14 @@ import {
 import { compareDecimals, type Decimal, fitTo, isNegative, isZero, toDecimal } from './decimal.ts'
 import { type Instant, minute, plus, toIso } from './instant.ts'
 
-/** `now` is the source's own time. */
+/** `now`: the source's time. */
 export type PriceExpectation = Readonly<{ now: Instant; staleAfterMs: number }>
 
-/** A number that is left out of its row, by the name of its field. */
 export type DroppedNumber = Readonly<{ market: string; name: OptionalNumber; why: string }>
 
-/** A price as the table takes it, what was left out of it, and how many of its values lost decimals. */
 type Accepted = Readonly<{ price: CoinPrice; dropped: readonly DroppedNumber[]; roundedValues: number }>
 
-/** What becomes of one row. Where a source has no price, nothing is wrong; a rejected row is a fault. */
+/** `no-price` is normal; `rejected` is a fault. */
 export type CheckedPrice = Readonly<{ raw: unknown }> &
   (
     | (Readonly<{ kind: 'accepted' }> & Accepted)
@@ -26,10 +24,10 @@ export type CheckedPrice = Readonly<{ raw: unknown }> &
     | Readonly<{ kind: 'rejected'; market: string | undefined; reason: string }>
   )
 
-/** A source's clock and ours may differ by this much before a price counts as being from the future. */
+/** Clock difference allowed for future prices. */
 const tolerableMs = 5 * minute
 
-/** Decides for each row of one answer whether it is a price of now, no price, or a fault. */
+/** Evaluates each row. */
 export const checkPrices = (
   rows: readonly CoinPriceRow[],
   expectation: PriceExpectation,
@@ -47,7 +45,7 @@ function checkRow(row: CoinPriceRow, expectation: PriceExpectation): CheckedPric
     : { raw, kind: 'accepted', ...withOptional(row.price, essential) }
 }
 
-/** Zero, nothing and a price of long ago stand for "not known", whichever way a source writes them. */
+/** Zero, empty and old prices mean unknown. */
 function whyNoPrice(
   { price, timestamp, traded24h }: ReadPrice,
   { now, staleAfterMs }: PriceExpectation,
@@ -57,17 +55,17 @@ function whyNoPrice(
   if (isZero(price)) return 'its price is 0'
   if (timestamp !== undefined && timestamp < plus(now, -staleAfterMs))
     return `its price is of ${toIso(timestamp)}`
-  // Then its last price is a day old or older, whatever time stands beside it.
+  // Then the price is at least a day old.
   if (isNumber(traded24h) && isZero(traded24h)) return 'it had no trade in 24 hours'
   return undefined
 }
 
 const isNumber = (reading: unknown): reading is Decimal => typeof reading === 'string'
 
-/** A number as its column keeps it. */
+/** Rounded to its column. */
 type Kept<Value = Decimal> = Readonly<{ value: Value; isRounded: boolean }>
 
-/** The two without which there is no row. */
+/** Required fields. */
 type Essential = Readonly<{ price: Kept; timestamp: Instant }>
 
 function checkEssential(
@@ -90,7 +88,7 @@ function overflow(name: keyof typeof coinPriceTypes, value: Decimal): string {
   return `${value} does not fit numeric(${precision},${scale})`
 }
 
-/** The price with what else can be kept of its row; whatever cannot is left out of it, and named. */
+/** Adds optional numbers; invalid ones are dropped and named. */
 function withOptional(read: ReadPrice, { price, timestamp }: Essential): Accepted {
   const { market, coin } = read
   const numbers: Record<string, Decimal | number> = {}
@@ -109,7 +107,7 @@ function withOptional(read: ReadPrice, { price, timestamp }: Essential): Accepte
   return { price: { market, timestamp, price: price.value, ...numbers, ...named }, dropped, roundedValues }
 }
 
-/** Undefined where the source does not know it. */
+/** Undefined: unknown. */
 type Checked = Kept<Decimal | number> | Readonly<{ why: string }> | undefined
 
 function checkOptional(name: OptionalNumber, reading: ReadPrice[OptionalNumber]): Checked {
@@ -119,10 +117,7 @@ function checkOptional(name: OptionalNumber, reading: ReadPrice[OptionalNumber])
   return name === 'change24h' ? checkChange(reading) : checkSize(name, reading)
 }
 
-/**
- * A source that does not know one of these writes 0. So it is with the volume too: beside a price there were trades,
- * since an exchange's ticker without any is no price.
- */
+/** 0 means unknown, also for volume, as tickers without trades are no price. */
 function checkSize(name: Exclude<OptionalNumber, 'rank' | 'change24h'>, size: Decimal): Checked {
   if (isNegative(size)) return { why: `${size} is negative` }
   const fit = fitTo(size, coinPriceTypes[name])
@@ -133,7 +128,7 @@ function checkSize(name: Exclude<OptionalNumber, 'rank' | 'change24h'>, size: De
 
 const everything = toDecimal('-100')
 
-/** A change of exactly 0 is one. */
+/** 0 is a valid change. */
 function checkChange(percent: Decimal): Checked {
   if (compareDecimals(percent, everything) < 0) return { why: `${percent} is a fall by more than 100 %` }
   const fit = fitTo(percent, coinPriceTypes.change24h)
@@ -144,7 +139,7 @@ function checkChange(percent: Decimal): Checked {
 
 const mostRank = 1e6
 
-/** From 1 on; 0 is how a source writes that it has none. */
+/** 0 means none. */
 function checkRank(reading: Decimal): Checked {
   if (isZero(reading)) return undefined
   const rank = Number(reading)
@@ -153,7 +148,7 @@ function checkRank(reading: Decimal): Checked {
     : { why: `${reading} is not a rank` }
 }
 
-/** The same price twice is one. Of prices that differ none is accepted. */
+/** Equal duplicates are merged; contradicting ones rejected. */
 function withoutRepeats(rows: readonly CheckedPrice[]): readonly CheckedPrice[] {
   const byMarket = new Map<string, CoinPrice[]>()
   for (const row of rows) {

@@ -4,13 +4,12 @@ import { addDecimals, compareDecimals } from './decimal.ts'
 import { type Instant, toMinuteText } from './instant.ts'
 import { floorTo, type Timeframe } from './timeframe.ts'
 
-/** What a candle of the longer timeframe is made of. */
+/** Parts of a composed candle. */
 type Parts = Readonly<{ good: Candle[]; bad: (RejectedRow & { openTime: Instant })[] }>
 
 /**
- * Makes candles of a longer timeframe of the rows of a shorter one: first open, highest high, lowest low, last close,
- * and the exact sum of the volumes. `parts` says what the rows are: their timeframe, the range they speak for and the
- * source's time. A candle with a rejected part is a flawed row; where the part could be accepted, the candle can be too.
+ * Composes longer candles: first open, extremes, last close, exact volume. A rejected part flaws the candle, which is
+ * acceptable if its parts are.
  */
 export function composeCandles(
   rows: readonly CandleRow[],
@@ -49,7 +48,7 @@ function rowOf(openTime: Instant, { good, bad }: Parts, part: Timeframe): Candle
   }
 }
 
-/** The candle with its rejected parts accepted; undefined where one cannot be, or two are for the same open time. */
+/** Undefined unless all parts can be accepted. */
 function composeAccepted(openTime: Instant, good: readonly Candle[], bad: Parts['bad']): Candle | undefined {
   const accepted = bad.flatMap(({ acceptable }) => acceptable ?? [])
   const all = [...good, ...accepted].sort((a, b) => a.openTime - b.openTime)
@@ -57,7 +56,7 @@ function composeAccepted(openTime: Instant, good: readonly Candle[], bad: Parts[
   return accepted.length === bad.length && isOncePerTime ? compose(openTime, all) : undefined
 }
 
-/** The parts are ascending, and at least one. */
+/** Ascending, at least one. */
 function compose(openTime: Instant, [first, ...others]: readonly Candle[]): Candle {
   if (!first) throw new RangeError('a candle is made of at least one part')
   let { high, low, close, volume } = first

@@ -1,15 +1,12 @@
 declare const decimal: unique symbol
 
-/**
- * An exact number kept as text, in plain notation (`-12.340`): no exponent, no leading zeros, digits as they came.
- * No arithmetic of ours touches it between an answer and its `numeric` column.
- */
+/** Exact decimal text (`-12.340`) without exponent or leading zeros; never converted to a double. */
 export type Decimal = string & { readonly [decimal]: true }
 
 const plainForm = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/
 const anyForm = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d{1,3}))?$/i
 
-/** Reads a decimal as exchanges write it, exponents included (`1.8E-4`). Throws RangeError on anything else. */
+/** Accepts exponents (`1.8E-4`). Throws RangeError. */
 export function toDecimal(text: string): Decimal {
   if (plainForm.test(text)) return text as Decimal
   const parts = anyForm.exec(text)
@@ -35,10 +32,10 @@ const isUnsigned = (value: Decimal): boolean => value.charCodeAt(0) !== minus
 
 export const isZero = (value: Decimal): boolean => !/[1-9]/.test(value)
 
-/** Below zero, zero or above as `a` is less than, equal to or greater than `b`; `1.5` equals `1.50`. */
+/** Like a sort comparator; `1.5` equals `1.50`. */
 export function compareDecimals(a: Decimal, b: Decimal): number {
   if (a === b) return 0
-  // Nearly always a market writes all its prices with the same places: then they compare as they stand.
+  // Fast path: equal forms compare as texts.
   if (a.length === b.length && isUnsigned(a) && isUnsigned(b) && a.indexOf('.') === b.indexOf('.'))
     return a < b ? -1 : 1
   const negativeA = isNegative(a)
@@ -50,7 +47,7 @@ export function compareDecimals(a: Decimal, b: Decimal): number {
 function compareMagnitudes(a: string, b: string): number {
   const [wholeA, wholeB] = [wholeLength(a), wholeLength(b)]
   if (wholeA !== wholeB) return wholeA - wholeB
-  // Digit stands below digit: as texts of the same length they compare as the numbers do.
+  // Aligned digits compare as texts.
   const length = Math.max(a.length, b.length)
   const textA = a.length === length ? a : padded(a, length)
   const textB = b.length === length ? b : padded(b, length)
@@ -62,11 +59,11 @@ function wholeLength(value: string): number {
   return point === -1 ? value.length : point
 }
 
-/** With zeros after the point up to this length. */
+/** Pads the fraction with zeros. */
 const padded = (value: string, length: number): string =>
   (value.includes('.') ? value : `${value}.`).padEnd(length, '0')
 
-/** The exact sum, with as many digits after the point as the longer of the two has. */
+/** Exact; keeps the longer fraction. */
 export function addDecimals(a: Decimal, b: Decimal): Decimal {
   const places = Math.max(placesOf(a), placesOf(b))
   const sum = inUnits(a, places) + inUnits(b, places)
@@ -75,34 +72,34 @@ export function addDecimals(a: Decimal, b: Decimal): Decimal {
   return (sum < 0n ? `-${text}` : text) as Decimal
 }
 
-/** How many digits stand after the point. */
+/** Digits after the point. */
 export function placesOf(value: Decimal): number {
   const point = value.indexOf('.')
   return point === -1 ? 0 : value.length - point - 1
 }
 
-/** The value as a whole number of its smallest places. */
+/** As an integer of 10^-places. */
 export const inUnits = (value: Decimal, places: number): bigint =>
   BigInt(value.replace('.', '') + '0'.repeat(places - placesOf(value)))
 
-/** A `numeric(precision, scale)` column. */
+/** `numeric(precision, scale)` */
 export type DecimalType = Readonly<{ precision: number; scale: number }>
 
-/** Whether a column keeps the value as it is, for all to see: what is not may still fit once it is looked at closely. */
+/** Quick check; false may still fit. */
 export function isFit(value: Decimal, { precision, scale }: DecimalType): boolean {
   const point = value.indexOf('.')
   const whole = point === -1 ? value.length : point
   return whole <= precision - scale && value.length - whole <= scale + 1
 }
 
-/** What a column makes of a value. `vanishes`: not zero, but zero at the column's scale. */
+/** `vanishes`: rounds to zero. */
 export type Fit =
   | Readonly<{ kind: 'exact'; value: Decimal }>
   | Readonly<{ kind: 'rounded'; value: Decimal }>
   | Readonly<{ kind: 'overflows' }>
   | Readonly<{ kind: 'vanishes' }>
 
-/** Fits a value to a column as PostgreSQL would (half away from zero), but says when digits are lost. */
+/** Rounds half away from zero, like PostgreSQL, and reports lost digits. */
 export function fitTo(value: Decimal, { precision, scale }: DecimalType): Fit {
   const point = value.indexOf('.')
   const fractionLength = point === -1 ? 0 : value.length - point - 1

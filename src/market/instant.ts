@@ -1,6 +1,6 @@
 declare const instant: unique symbol
 
-/** A moment: whole milliseconds since 1970-01-01T00:00:00Z. Everything here is UTC. */
+/** Milliseconds since 1970, UTC. */
 export type Instant = number & { readonly [instant]: true }
 
 export const second = 1_000
@@ -21,7 +21,6 @@ export const later = <T extends Instant>(a: T, b: T): T => (a > b ? a : b)
 /** `2024-03-01T12:00:00.000Z` */
 export const toIso = (instant: Instant): string => new Date(instant).toISOString()
 
-/** `2024-03-01 12:00` for people; the seconds only where there are any. */
 export function toMinuteText(instant: Instant): string {
   const text = toIso(instant).replace('T', ' ')
   return instant % minute === 0 ? text.slice(0, 16) : text.slice(0, 19)
@@ -32,8 +31,8 @@ const agoForm = /^-(\d{1,5})(m|h|d|w)$/
 const agoUnitMs = { m: minute, h: hour, d: day, w: 7 * day }
 
 /**
- * Reads a date as people write it, always in UTC: `2024-03-01`, `2024-03-01T12:00Z`, `now`, or back from `now`
- * as `-30d` (`m`, `h`, `d`, `w`). Returns undefined for anything else, an impossible day (02-30) included.
+ * `2024-03-01`, `2024-03-01T12:00Z`, `now`, `-30d` (`m`, `h`, `d`, `w`); UTC. Undefined for anything else, including
+ * impossible days.
  */
 export function parseDate(text: string, now: Instant): Instant | undefined {
   if (text === 'now') return now
@@ -43,7 +42,7 @@ export function parseDate(text: string, now: Instant): Instant | undefined {
   if (!date) return undefined
   const [, dayText, time = '00:00', seconds = '00', fraction = ''] = date
   const epochMs = Date.parse(`${dayText}T${time}:${seconds}${fraction}Z`)
-  // Date.parse turns 2024-02-30 into March: a day that does not come back as written does not exist.
+  // Date.parse accepts 2024-02-30 as March.
   return Number.isNaN(epochMs) || !new Date(epochMs).toISOString().startsWith(`${dayText}T${time}`)
     ? undefined
     : toInstant(epochMs)

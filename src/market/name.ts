@@ -1,22 +1,22 @@
-// What sources and people call coins and markets: 币安人生USDT is a symbol of Binance like any other.
+// Names may use any alphabet: 币安人生USDT.
 
-/** Ends a line, moves the cursor, or is half a character: no name has it, and no store or terminal takes it as it is. */
+/** Control characters and surrogates, unsafe for stores and terminals. */
 const unfit = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u
 
-/** As PostgreSQL counts the length of a text. */
+/** PostgreSQL's length. */
 export const lengthOf = (text: string): number => [...text].length
 
-/** Whether that can be a name of at most so many characters, of whatever alphabet: it is kept and asked for as it is. */
+/** One line, trimmed, up to `longest` characters. */
 export const isName = (text: string, longest: number): boolean =>
   text !== '' &&
   text === text.trim() &&
   lengthOf(text) <= longest &&
   !unfit.test(text) &&
-  // As a part of an address, these two lead elsewhere however they are written.
+  // Special in URLs.
   text !== '.' &&
   text !== '..'
 
-/** As much of a text that anybody may have written as can be shown in a line, and fits. */
+/** Made printable and cut. */
 export function fittingName(text: string, longest: number): string {
   const line = text
     .toWellFormed()

@@ -1,9 +1,9 @@
 import { type Decimal, inUnits, placesOf, toDecimal } from './decimal.ts'
 
-/** A fraction (`0.0123`) as the percentage it is (`1.23`), digit for digit. */
+/** `0.0123` → `1.23`, exactly. */
 export const percentOfFraction = (fraction: Decimal): Decimal => toDecimal(`${fraction}e2`)
 
-/** By how many percent a price changed, to four decimals and half away from zero; undefined when it was 0 before. */
+/** Four decimals, half away from zero; undefined from 0. */
 export function percentChange(before: Decimal, after: Decimal): Decimal | undefined {
   const places = Math.max(placesOf(before), placesOf(after))
   const [from, to] = [inUnits(before, places), inUnits(after, places)]

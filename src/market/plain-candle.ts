@@ -1,27 +1,22 @@
 import type { Instant } from './instant.ts'
 
 /**
- * A candle whose numbers are as nearly all are: not negative, with at most fifteen digits before the point and eight after
- * it. Each is two whole numbers then, which are exact, and no text.
+ * A non-negative candle with at most 15 digits before and 8 after the point, as pairs of exact integers instead of
+ * texts.
  */
 export type PlainCandle = Readonly<{
   openTime: Instant
-  /**
-   * Open, high, low, close and volume, one behind the other: of each what stands before the point, and the
-   * hundred-millionths behind it. An answer may keep those of all its candles together.
-   */
+  /** Open, high, low, close, volume: each whole part and 10^-8 units. May be shared by an answer's candles. */
   numbers: Float64Array
-  /** Where those of this candle begin. */
+  /** Offset in `numbers`. */
   at: number
 }>
 
-/** How many numbers a plain candle has. */
+/** Per candle. */
 export const plainNumbers = 10
 
-/** The most digits that a whole part may have. */
 export const mostWholeDigits = 15
 
-/** The most places behind the point. */
 export const mostPlaces = 8
 
 const open = 0
@@ -29,7 +24,7 @@ const high = 2
 const low = 4
 const close = 6
 
-/** Whether open and close lie between low and high. */
+/** Open and close within low and high. */
 export const isConsistent = ({ numbers, at }: PlainCandle): boolean =>
   isAtMost(numbers, at + low, at + open) &&
   isAtMost(numbers, at + open, at + high) &&

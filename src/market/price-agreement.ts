@@ -2,14 +2,13 @@ import { compareDecimals, type Decimal, toDecimal } from './decimal.ts'
 
 const tenfold = (price: Decimal): Decimal => toDecimal(`${price}e1`)
 
-/** Whether two prices of one coin are less than a factor of 10 apart. */
+/** Within a factor of 10. */
 export const agree = (a: Decimal, b: Decimal): boolean =>
   compareDecimals(a, tenfold(b)) < 0 && compareDecimals(b, tenfold(a)) < 0
 
-/** A price that a source answered. */
 type Answered = Readonly<{ source: string; price: Readonly<{ price: Decimal }> }>
 
-/** Those of the answers that agree with the last stored price; where none does, those that agree with another source. */
+/** Answers that agree with the last stored price, else with another source. */
 export function confirmedOf<Answer extends Answered>(
   answers: readonly Answer[],
   lastStored: Decimal | undefined,
@@ -21,7 +20,7 @@ export function confirmedOf<Answer extends Answered>(
   )
 }
 
-/** The other price with the smallest ratio to this one. */
+/** Smallest ratio. */
 export function nearestTo(price: Decimal, others: readonly Decimal[]): Decimal | undefined {
   const distance = (other: Decimal) => Math.abs(Math.log(Number(other) / Number(price)))
   return others.toSorted((a, b) => distance(a) - distance(b))[0]

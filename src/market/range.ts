@@ -9,15 +9,15 @@ import {
   toAligned,
 } from './timeframe.ts'
 
-/** Half-open: `from` belongs to it, `to` does not. */
+/** Half-open: excludes `to`. */
 export type RangeOf<T extends Instant> = Readonly<{ from: T; to: T }>
 
 export type Range = RangeOf<Instant>
 
-/** Whole candles of a timeframe. Coverage, and all that is worked out from it, is made of these alone. */
+/** Whole candles of a timeframe. */
 export type AlignedRange = RangeOf<AlignedInstant>
 
-/** From before the first market to after the last: the bounds of what has none. */
+/** Bounds for unbounded ranges. */
 export const allTime: Range = { from: toInstant(Date.UTC(1970, 0)), to: toInstant(Date.UTC(9_999, 0)) }
 
 export const isEmpty = ({ from, to }: Range): boolean => from >= to
@@ -29,40 +29,40 @@ export function intersect<T extends Instant>(a: RangeOf<T>, b: RangeOf<T>): Rang
   return isEmpty(range) ? undefined : range
 }
 
-/** The open times inside the range, as a range that begins and ends on the timeframe's grid. */
+/** The open times in the range, as an aligned range. */
 export function alignTo(timeframe: Timeframe, { from, to }: Range): AlignedRange {
   return { from: ceilTo(timeframe, from), to: ceilTo(timeframe, to) }
 }
 
-/** The candles that lie wholly inside the range; an empty range where there is none. */
+/** Candles entirely inside; may be empty. */
 export function wholeCandlesIn(timeframe: Timeframe, { from, to }: Range): AlignedRange {
   const begin = ceilTo(timeframe, from)
   return { from: begin, to: later(begin, floorTo(timeframe, to)) }
 }
 
-/** The same range, where it begins and ends on the grid. Throws RangeError. */
+/** Throws RangeError if not aligned. */
 export function toAlignedRange(timeframe: Timeframe, { from, to }: Range): AlignedRange {
   return { from: toAligned(timeframe, from), to: toAligned(timeframe, to) }
 }
 
-/** The candle that holds the instant. */
+/** The candle containing the instant. */
 export function candleAround(timeframe: Timeframe, instant: Instant): AlignedRange {
   return candleFrom(floorTo(timeframe, instant), timeframe)
 }
 
-/** The candle that opens then. */
+/** The candle opening then. */
 export function candleFrom(openTime: AlignedInstant, timeframe: Timeframe): AlignedRange {
   return { from: openTime, to: plusCandles(openTime, 1, timeframe) }
 }
 
-/** How many candles a range holds. Throws RangeError where it was made for another timeframe. */
+/** Throws RangeError for another timeframe. */
 export function candleCount({ from, to }: AlignedRange, timeframe: Timeframe): number {
   const candles = (to - from) / timeframeMs[timeframe]
   if (!Number.isInteger(candles)) throw new RangeError(`${to - from} ms are no whole ${timeframe} candles`)
   return Math.max(0, candles)
 }
 
-/** Cuts a range into consecutive ones of at most so many candles. */
+/** Into ranges of at most `candles`. */
 export function split({ from, to }: AlignedRange, timeframe: Timeframe, candles: number): AlignedRange[] {
   const ranges: AlignedRange[] = []
   for (let start = from; start < to; ) {
@@ -73,7 +73,7 @@ export function split({ from, to }: AlignedRange, timeframe: Timeframe, candles:
   return ranges
 }
 
-/** Cuts a range at every multiple of so many candles since 1970. */
+/** At multiples of `candles` since 1970. */
 export function splitOnGrid(range: AlignedRange, timeframe: Timeframe, candles: number): AlignedRange[] {
   const before = (range.from / timeframeMs[timeframe]) % candles
   const first = plusCandles(range.from, candles - before, timeframe)
@@ -81,7 +81,7 @@ export function splitOnGrid(range: AlignedRange, timeframe: Timeframe, candles: 
   return [{ from: range.from, to: first }, ...split({ from: first, to: range.to }, timeframe, candles)]
 }
 
-/** Sorts ranges and joins those that touch or overlap. */
+/** Sorts and merges. */
 export function union<T extends Instant>(ranges: readonly RangeOf<T>[]): RangeOf<T>[] {
   const joined: RangeOf<T>[] = []
   for (const range of ranges.filter((r) => !isEmpty(r)).toSorted((a, b) => a.from - b.from)) {
@@ -93,7 +93,7 @@ export function union<T extends Instant>(ranges: readonly RangeOf<T>[]): RangeOf
   return joined
 }
 
-/** What candles that open at these times cover: the times ascend, and one may be there twice. */
+/** Ranges of ascending open times; duplicates allowed. */
 export function intervalsFrom(openTimes: readonly AlignedInstant[], timeframe: Timeframe): AlignedRange[] {
   const joined: { from: AlignedInstant; to: AlignedInstant }[] = []
   let last: { from: AlignedInstant; to: AlignedInstant } | undefined
@@ -107,7 +107,7 @@ export function intervalsFrom(openTimes: readonly AlignedInstant[], timeframe: T
   return joined
 }
 
-/** What of `whole` none of `parts` covers, ascending. */
+/** `whole` minus `parts`, ascending. */
 export function subtract<T extends Instant>(whole: RangeOf<T>, parts: readonly RangeOf<T>[]): RangeOf<T>[] {
   const left: RangeOf<T>[] = []
   let { from } = whole

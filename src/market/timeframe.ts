@@ -1,6 +1,6 @@
 import { day, hour, type Instant, minute, plus, toInstant, toIso } from './instant.ts'
 
-/** The length of one candle, in milliseconds. Every timeframe begins at a whole multiple of it since 1970 (UTC). */
+/** In ms; candles align to multiples since 1970 UTC. */
 export const timeframeMs = {
   '1m': minute,
   '5m': 5 * minute,
@@ -19,7 +19,7 @@ export const isTimeframe = (text: string): text is Timeframe => Object.hasOwn(ti
 
 const unitMs: Readonly<Record<string, number>> = { m: minute, h: hour, d: day }
 
-/** The timeframe that people write in another way: `1H`, `60m`, `60 min` and `1hour` are 1h. `1M` is a month, and none. */
+/** `1H`, `60m`, `60 min`, `1hour` mean 1h; `1M` is a month. */
 export function timeframeMeant(text: string): Timeframe | undefined {
   const written = /^\s*(\d{1,6})\s*(m|min|mins|minutes?|h|hr|hrs|hours?|d|days?)\s*$/i.exec(text)
   const [, count = '', unit = ''] = written ?? []
@@ -30,34 +30,30 @@ export function timeframeMeant(text: string): Timeframe | undefined {
 
 declare const aligned: unique symbol
 
-/**
- * An instant on the grid of a timeframe: one of its candles opens then, and the one before closes. Only the functions below
- * make one, so that nothing off the grid gets into coverage or into any arithmetic on whole candles.
- */
+/** An instant on a timeframe's grid; created only by the functions below. */
 export type AlignedInstant = Instant & { readonly [aligned]: true }
 
 export const isAligned = (instant: Instant, timeframe: Timeframe): instant is AlignedInstant =>
   instant % timeframeMs[timeframe] === 0
 
-/** The open time of the candle that holds the instant. */
 export function floorTo(timeframe: Timeframe, instant: Instant): AlignedInstant {
   const length = timeframeMs[timeframe]
   return toAligned(timeframe, toInstant(Math.floor(instant / length) * length))
 }
 
-/** The first open time at or after the instant. */
+/** First open time at or after. */
 export function ceilTo(timeframe: Timeframe, instant: Instant): AlignedInstant {
   const length = timeframeMs[timeframe]
   return toAligned(timeframe, toInstant(Math.ceil(instant / length) * length))
 }
 
-/** The same instant, where it lies on the grid. Throws RangeError. */
+/** Throws RangeError if off the grid. */
 export function toAligned(timeframe: Timeframe, instant: Instant): AlignedInstant {
   if (isAligned(instant, timeframe)) return instant
   throw new RangeError(`${toIso(instant)} is not on the ${timeframe} grid`)
 }
 
-/** So many candles later, or earlier where the count is negative. Throws RangeError for a part of a candle. */
+/** Count may be negative. Throws RangeError for fractions. */
 export function plusCandles(instant: AlignedInstant, count: number, timeframe: Timeframe): AlignedInstant {
   return toAligned(timeframe, plus(instant, count * timeframeMs[timeframe]))
 }

@@ -9,13 +9,13 @@ import type { Counters } from './counters.ts'
 type Http = HttpClient & Downloader
 
 export type RequestCounting = Readonly<{
-  /** The budget, with what is spent of it and who was told to stop. */
+  /** Counts spent points and pauses. */
   budget(budget: Budget): Budget
-  /** The client that sends within that budget, with what came of each request. */
+  /** Counts requests by outcome. */
   http<T extends Http>(http: T): T
 }>
 
-/** Counts requests where they are paid for and where they end: both must be asked, for the time between is the source's. */
+/** Counts at the budget and at the end: the time between belongs to the source. */
 export function countRequests(counters: Counters, clock: Clock): RequestCounting {
   const sentAt = new WeakMap<object, Instant>()
   return {
@@ -42,7 +42,7 @@ export function countRequests(counters: Counters, clock: Clock): RequestCounting
       const follow =
         <A>(send: (request: HttpRequest, options: SendOptions) => Promise<A>) =>
         async (request: HttpRequest, options: SendOptions): Promise<A> => {
-          // A request of its own: the same question may be under way twice.
+          // A copy as identity, since equal requests may run at once.
           const own = { ...request }
           const { source } = request
           let outcome = 'ok'
@@ -64,7 +64,7 @@ export function countRequests(counters: Counters, clock: Clock): RequestCounting
   }
 }
 
-/** The fault by its code; a bug has none. */
+/** By fault code; bugs are `error`. */
 function outcomeOf(error: unknown, wasSent: boolean): string {
   if (error instanceof Banned && wasSent) return 'banned'
   if (!wasSent && !(error instanceof Aborted)) return 'held-back'

@@ -6,7 +6,6 @@ import type { Counters } from './counters.ts'
 
 type Begun = Readonly<{ run: RunStart; startedAt: number }>
 
-/** The recorder, with how many runs ended how, how long they took, and what became of the rows that they read. */
 export function countedRuns(recorder: RunRecorder, counters: Counters, clock: Clock): RunRecorder {
   const underway = new Map<string, Begun>()
   return {
@@ -36,7 +35,7 @@ const statusOf = ({ fault, outcome, willRetry }: RunEnd): string => {
   return outcome === undefined ? 'failed' : 'partial'
 }
 
-/** The fields of an outcome, as the label calls them. */
+/** Outcome fields → label values. */
 const results: Readonly<Record<string, string>> = {
   new: 'new',
   revised: 'revised',
@@ -46,7 +45,7 @@ const results: Readonly<Record<string, string>> = {
   confirming: 'confirming',
 }
 
-/** Rows are counted by jobs that say how many they received: of a timeframe they are candles, otherwise prices. */
+/** Jobs that report `received`: candles with a timeframe, else prices. */
 function countRows(counters: Counters, payload: unknown, outcome: Outcome): void {
   if (typeof outcome.received !== 'number') return
   const { source, timeframe } = namesIn(payload)

@@ -1,4 +1,4 @@
-/** What every process counts for the fleet; a histogram's buckets are upper bounds, in the unit of its name. */
+/** Bucket bounds in the unit of the name. */
 export type Counted = Readonly<{
   name: string
   help: string
@@ -6,7 +6,7 @@ export type Counted = Readonly<{
   buckets?: readonly number[]
 }>
 
-/** Each has labels of few values: sources, lanes and jobs, never coins. */
+/** Labels have few values: never coins. */
 export const counted = {
   requests: {
     name: 'beacon_source_requests_total',

@@ -13,12 +13,12 @@ type HistogramName = {
   [N in CountedName]: (typeof counted)[N] extends { buckets: unknown } ? N : never
 }[CountedName]
 
-/** What this process counts. It is kept here for a few seconds, and then added to what the fleet has counted. */
+/** Counted here, flushed to the database every few seconds. */
 export type Counters = Readonly<{
   add<N extends Exclude<CountedName, HistogramName>>(name: N, labels: Labels<N>, by?: number): void
-  /** Puts a value into its histogram, in the unit of the histogram's name. */
+  /** In the unit of the histogram's name. */
   observe<N extends HistogramName>(name: N, labels: Labels<N>, value: number): void
-  /** Adds what is new to the database; what that refuses is added the next time. */
+  /** Failed increments are retried next time. */
   flush(): Promise<void>
 }>
 
@@ -58,13 +58,13 @@ export function openCounters({ pool, clock, log }: Surroundings): Counters {
   }
 }
 
-/** The same labels are the same count, in whichever order they were written down. */
+/** Label order does not matter. */
 const inOrder = ({ labels }: Counted, given: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(labels.map((label) => [label, given[label] ?? '']))
 
 const everyTenSeconds = '*/10 * * * * *'
 
-/** Counts for as long as the process lives: adds up every ten seconds, and a last time when it is released. */
+/** Flushes every ten seconds and on release. */
 export function startCounting(surroundings: Surroundings, releases: Releases): Counters {
   const counters = openCounters(surroundings)
   const task = everyProcess(everyTenSeconds, () => counters.flush(), surroundings.log)

@@ -32,21 +32,20 @@ import { databaseConcerns, indexConcerns, recentMs } from './thresholds.ts'
 
 export type MonitorDeps = StatusDeps &
   Readonly<{
-    /** Whether the server's disk is one of this machine. */
+    /** Whether the server's disk is local. */
     serverIsHere: boolean
   }>
 
-/** The figures of everything once a minute; what stops the work also in between. */
+/** Everything once a minute; obstacles also in between. */
 const everyMinute = '10 * * * * *'
 const inBetween = '30,50 * * * * *'
 
-/** Of so many indexes it is asked whether anybody uses them, the largest first. */
+/** Largest first. */
 const mostIndexes = 50
 
-/** How long incidents that are over are kept. */
+/** Resolved incidents are deleted after this. */
 const keptIncidentsMs = 90 * day
 
-/** Watches everything until released, in every process; together they tell of everything once. */
 export function startMonitor(deps: MonitorDeps, releases: Releases): void {
   const { log } = deps
   const monitor = new Monitor(deps)
@@ -57,7 +56,7 @@ export function startMonitor(deps: MonitorDeps, releases: Releases): void {
         try {
           await check()
         } catch (error) {
-          // The database is away, most likely: the log is all that is left to tell it to.
+          // The database is probably down; only the log remains.
           log.warn('monitor.failed', { reason: error instanceof Error ? error.message : String(error) })
         }
       },
@@ -69,10 +68,10 @@ export function startMonitor(deps: MonitorDeps, releases: Releases): void {
   watch(inBetween, () => monitor.checkObstacles())
 }
 
-/** One process's watch. What it sees twice in a row becomes an incident: a hiccup does not. */
+/** Opens incidents for what two checks in a row see. */
 export class Monitor {
   readonly #deps: MonitorDeps
-  /** What the last look has seen, and what of it the one before it had seen too. */
+  /** Concerns of the last check, and those also in the one before. */
   #seen: readonly Concern[] = []
   #standing: readonly Concern[] = []
   #obstaclesBefore: ReadonlySet<string> = new Set()
@@ -81,7 +80,6 @@ export class Monitor {
     this.#deps = deps
   }
 
-  /** Looks at everything. */
   async check(): Promise<void> {
     const { pool, clock } = this.#deps
     const now = clock.now()
@@ -96,7 +94,7 @@ export class Monitor {
     await forgetIncidents(databaseOf(pool), plus(now, -keptIncidentsMs))
   }
 
-  /** Checks only what may stop the work: it touches no table that another program can have locked. */
+  /** Touches no table that another session may lock. */
   async checkObstacles(): Promise<void> {
     await this.#reconcile(this.#deps.clock.now())
   }
@@ -112,7 +110,7 @@ export class Monitor {
     await deliverAll(this.#deps)
   }
 
-  /** A session that blocks ours has done so for a while already. */
+  /** Blocking sessions have blocked for a while already. */
   async #standingObstacles(): Promise<Concern[]> {
     const blocking = await readBlockingSessions(databaseOf(this.#deps.pool))
     const readiness = readinessFindings(await this.#deps.readiness()).map(asConcern)
@@ -146,7 +144,7 @@ export class Monitor {
     ]
   }
 
-  /** What is wrong, and of the open alerts those that last although they are milder now, or cannot be seen. */
+  /** Findings, plus open alerts that continue in a milder form or cannot be checked. */
   async #findAll(now: Instant, open: readonly Incident[]) {
     const ofDatabase = await this.#ofDatabase(now)
     const facts = await gatherFacts(this.#deps)
@@ -168,10 +166,10 @@ const asConcern = ({ key, message, details }: Finding | Incident): Concern => ({
   ...(details ? { details } : {}),
 })
 
-/** What `checkObstacles` reads by itself. */
+/** Handled by `checkObstacles`. */
 const isObstacle = (key: string): boolean => key.endsWith(seenFrom) || key.startsWith('database.blocked ')
 
-/** Free for others than root, where the server keeps its data; undefined where the login may not know where that is. */
+/** Free space for the data folder; undefined if not visible. */
 async function readFreeBytes(db: Database): Promise<number | undefined> {
   const { rows } = await db.execute<{ folder: string }>(
     sql`select setting as folder from pg_settings where name = 'data_directory'`,
@@ -184,7 +182,7 @@ async function readFreeBytes(db: Database): Promise<number | undefined> {
 
 const mostAtOnce = 20
 
-/** Tells the webhook what it is still to be told. What fails is tried again, later each time. */
+/** Delivers pending webhooks; failures are retried with increasing delay. */
 async function deliverAll({
   pool,
   clock,
@@ -210,7 +208,7 @@ async function deliverAll({
   }
 }
 
-/** Where people open the status page. */
+/** URL of the status page. */
 const pageUrlOf = ({
   monitoring,
   environment: { httpHost, httpPort, httpBasePath },
@@ -218,7 +216,7 @@ const pageUrlOf = ({
   monitoring.pageUrl ??
   `http://${httpHost.includes(':') ? `[${httpHost}]` : httpHost}:${httpPort}${httpBasePath}`
 
-/** What the webhook gets. The id is the incident's: what comes twice is known by id and event. */
+/** Receivers deduplicate by id and event. */
 function messageOf({ event, incident }: Delivery, pageUrl: string) {
   const { id, key, message, openedAt, resolvedAt, details } = incident
   return {

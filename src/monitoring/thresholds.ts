@@ -8,10 +8,7 @@ import { untilFullMs } from '../store/partitions/until-full.ts'
 
 type Limits = Settings['monitoring']
 
-/**
- * What of the database is beyond its limits. `recent` are the samples of the last quarter of an hour and `kept` all there
- * are, both ascending. Pure, so that it can be read and tested by itself.
- */
+/** Values beyond limits. `recent`: last 15 minutes; `kept`: all; ascending. Pure. */
 export function databaseConcerns(
   recent: readonly DatabaseSample[],
   kept: readonly DatabaseSample[],
@@ -27,7 +24,7 @@ export function databaseConcerns(
   ]
 }
 
-/** The mean of what was measured; undefined where nothing was. */
+/** Undefined if nothing was measured. */
 function mean(values: readonly (number | null)[]): number | undefined {
   const measured = values.filter((value) => value !== null)
   return measured.length === 0 ? undefined : measured.reduce((sum, value) => sum + value, 0) / measured.length
@@ -67,20 +64,20 @@ function filling(kept: readonly DatabaseSample[], { fullWithin }: Limits): Conce
   ]
 }
 
-/** What is known of the indexes: all samples that are kept, and those of a day, each as its oldest and its newest. */
+/** Samples as [oldest, newest]. */
 type IndexFacts = Readonly<{
   usage: Pick<IndexUsage, 'unused' | 'countedFrom'>
   kept: readonly DatabaseSample[]
   ofDay: readonly DatabaseSample[]
 }>
 
-/** An index that costs and serves nobody, and a table that one seems to be missing on. */
+/** Unused indexes, and tables that seem to lack one. */
 export const indexConcerns = (facts: IndexFacts, limits: Limits): Concern[] => [
   ...unusedIndexes(facts, limits),
   ...scannedTables(facts, limits),
 ]
 
-/** Nobody may judge by less than a day. */
+/** Minimum observation. */
 const watchedMs = day - minute
 
 function unusedIndexes({ usage, kept }: IndexFacts, { unusedIndexBytes }: Limits): Concern[] {
@@ -96,7 +93,7 @@ function unusedIndexes({ usage, kept }: IndexFacts, { unusedIndexBytes }: Limits
     }))
 }
 
-/** Fewer in a day are the upkeep, which counts and reads whole leaves. */
+/** Fewer are maintenance. */
 const fewestScans = 100
 
 function scannedTables({ ofDay: [first, last] }: IndexFacts, { scannedRows }: Limits): Concern[] {
@@ -104,7 +101,7 @@ function scannedTables({ ofDay: [first, last] }: IndexFacts, { scannedRows }: Li
   return Object.entries(last.counters.tables ?? {}).flatMap(([table, after]) => {
     const before = first.counters.tables?.[table]
     if (!before) return []
-    // Less than before: leaves have gone, or the server has begun to count anew.
+    // Partitions were dropped or counters reset.
     const [tableScans, indexScans, rowsRead] = [0, 1, 2].map(
       (place) => (after[place] ?? 0) - (before[place] ?? 0),
     )
@@ -126,5 +123,5 @@ const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6).toLocale
 
 const percent = (ratio: number): string => `${Math.round(ratio * 100)} %`
 
-/** What is judged by its average is judged by so long. */
+/** Window of averages. */
 export const recentMs = 15 * minute

@@ -10,9 +10,9 @@ import { checkCount } from './input.ts'
 import { pricedPositions } from './priced-positions.ts'
 
 export type DashboardQuery = Readonly<{
-  /** An alert that expires at this instant or before is no longer active. */
+  /** Alerts expiring by then are inactive. */
   now: Instant
-  /** How many of the newest notifications, read or not; 5 unless said otherwise. */
+  /** Default 5. */
   notifications?: number
 }>
 
@@ -20,7 +20,7 @@ export type DashboardAccount = Readonly<
   Pick<TradingAccount, 'id' | 'name' | 'currency' | 'balance' | 'initialBalance'>
 >
 
-/** Prices, value and profit are in the currency of the account. */
+/** In the account's currency. */
 export type DashboardPosition = Readonly<
   Pick<
     Position,
@@ -36,7 +36,7 @@ export type DashboardPosition = Readonly<
   > & {
     currency: string
     price: Decimal
-    /** When the market had this price; null where it is the one that was written into the position. */
+    /** Null if it is the position's own price. */
     pricedAt: Instant | null
     value: Decimal
     unrealisedProfit: Decimal
@@ -56,7 +56,7 @@ export type DashboardStrategy = Readonly<
   Pick<TradingStrategy, 'id' | 'name' | 'type' | 'timeframe' | 'assets' | 'riskLevel' | 'updatedAt'>
 >
 
-/** Accounts and strategies by name, positions by their opening, alerts and notifications newest first. */
+/** Accounts and strategies by name, positions by opening, others newest first. */
 export type Dashboard = Readonly<{
   accounts: readonly DashboardAccount[]
   positions: readonly DashboardPosition[]
@@ -65,15 +65,14 @@ export type Dashboard = Readonly<{
   strategies: readonly DashboardStrategy[]
 }>
 
-/** A row as the driver gives it: each `timestamp` is text. */
+/** As the driver returns it. */
 type Row<T> = { [K in keyof T]: Exclude<T[K], null> extends Instant ? string | Extract<T[K], null> : T[K] }
 
 const most = 100
 
 /**
- * What a user sees first, in six statements however much they own. Positions are valued at the newest price of
- * market_data where there is one. Takes the transaction of `withUser`; for nobody, everything is empty. Throws
- * InvalidInput for a count that is none.
+ * In six statements. Positions use the newest price of market_data. Call in `withUser`; empty without a user. Throws
+ * InvalidInput for a bad count.
  */
 export async function readDashboard(
   db: Database,

@@ -6,32 +6,32 @@ import type { Range } from '../market/range.ts'
 import type { Database } from '../store/transaction.ts'
 import { pricedPositions } from './priced-positions.ts'
 
-/** Now: what is in an account, and what its positions are worth. Percentages have two decimals. */
+/** Current values; percentages have two decimals. */
 export type PortfolioValue = Readonly<{
   initialBalance: Decimal
   balance: Decimal
   positionsValue: Decimal
   unrealisedProfit: Decimal
-  /** Balance and positions together. */
+  /** Balance plus positions. */
   value: Decimal
-  /** Value less initial balance. */
+  /** Value minus initial balance. */
   change: Decimal
-  /** Of the initial balance; null where that is zero. */
+  /** Null if the initial balance is zero. */
   changePercent: Decimal | null
 }>
 
-/** Over the range. A trade with a profit or loss is a closed one; fees are not taken off the profit. */
+/** A trade with a profit or loss is closed; fees are separate. */
 export type RealisedProfit = Readonly<{
   trades: number
   closedTrades: number
   winningTrades: number
-  /** Winning trades of the closed ones, in percent with two decimals; null where none was closed. */
+  /** In percent; null without closed trades. */
   winRate: Decimal | null
   profit: Decimal
   fees: Decimal
 }>
 
-/** A UTC day on which something was traded; `cumulativeProfit` is from the beginning of the range to its end. */
+/** A UTC day with trades; `cumulativeProfit` since the range's start. */
 export type DailyProfit = RealisedProfit & Readonly<{ day: Instant; cumulativeProfit: Decimal }>
 
 /** All accounts of a currency. */
@@ -44,23 +44,19 @@ export type CurrencyPerformance = Readonly<{
 
 export type AccountPerformance = CurrencyPerformance & Readonly<{ accountId: string; name: string }>
 
-/** Totals are for each currency: no rate between two of them is stored. */
+/** Totals per currency, since no exchange rates are stored. */
 export type PortfolioPerformance = Readonly<{
   accounts: readonly AccountPerformance[]
   totals: readonly CurrencyPerformance[]
 }>
 
-/** An account, or all of a currency where `accountId` is null. */
+/** `accountId` null: all accounts of the currency. */
 type Scope = Readonly<{ currency: string; accountId: string | null }>
 type ValueRow = Scope & PortfolioValue & Readonly<{ name: string | null }>
-/** Of a day, or of the whole range where `day` is null. */
+/** `day` null: the whole range. */
 type RealisedRow = Scope & RealisedProfit & Readonly<{ day: string | null; cumulativeProfit: Decimal }>
 
-/**
- * How each account of a user did, and all of them in the same currency: what they are worth now, and what the trades in
- * the range have realised, in whole and by day. Every sum is exact. Takes the transaction of `withUser`; for nobody,
- * everything is empty.
- */
+/** Current value and realized profit per account and currency, exact. Call in `withUser`; empty without a user. */
 export async function readPortfolioPerformance(
   db: Database,
   { range }: Readonly<{ range: Range }>,
@@ -145,7 +141,7 @@ const nothingRealised: RealisedProfit = {
   fees: zero,
 }
 
-/** The rows of one scope: its days, ascending, and its whole; none where nothing was traded. */
+/** Empty without trades. */
 function toRealised(rows: readonly RealisedRow[]): Pick<CurrencyPerformance, 'realised' | 'daily'> {
   let realised = nothingRealised
   const daily: DailyProfit[] = []

@@ -8,19 +8,16 @@ import { type Timeframe, timeframeMs } from '../market/timeframe.ts'
 import type { Database } from '../store/transaction.ts'
 import { checkCount } from './input.ts'
 
-/** The candles of a coin that open inside the range. */
+/** Candles that open in the range. */
 export type PriceHistoryQuery = Readonly<{ coinId: string; timeframe: Timeframe; range: Range }>
 
 type Values = Readonly<Record<'open' | 'high' | 'low' | 'close' | 'volume', Decimal>>
 type CandleRow = Values & Readonly<{ openTime: string }>
 
-/** More than any screen has pixels. */
+/** More than a screen's pixels. */
 const mostCandles = 100_000
 
-/**
- * The range and the timeframe are parameters of comparisons with the partition keys themselves, so that no partition
- * outside of them is even planned for.
- */
+/** Compares partition keys directly, so that pruning happens at planning. */
 const isInHistory = ({ coinId, timeframe, range }: PriceHistoryQuery): SQL => sql`
   coin_id = ${coinId} and timeframe = ${timeframe}
   and timestamp >= ${toIso(range.from)}::timestamp and timestamp < ${toIso(range.to)}::timestamp`
@@ -34,10 +31,7 @@ const toCandle = ({ openTime, open, high, low, close, volume }: CandleRow): Cand
   volume,
 })
 
-/**
- * The candles of the range, ascending; with `newest` only so many of them, the last ones. Throws InvalidInput for a
- * count that is none.
- */
+/** Ascending; `newest` limits to the last ones. Throws InvalidInput for a bad count. */
 export async function readPriceHistory(
   db: Database,
   query: PriceHistoryQuery & Readonly<{ newest?: number }>,
@@ -55,16 +49,15 @@ export async function readPriceHistory(
   return query.newest === undefined ? candles : candles.toReversed()
 }
 
-/** One point of a chart: a candle made of `candles` stored ones, fewer where some are missing. */
+/** `candles`: stored candles in the point. */
 export type ChartPoint = Candle & Readonly<{ candles: number }>
 
-/** `pointMs`: how long each point is, in milliseconds; a whole multiple of the timeframe. */
+/** A multiple of the timeframe. */
 export type Chart = Readonly<{ pointMs: number; points: readonly ChartPoint[] }>
 
 /**
- * The history in at most so many points of equal length, the first of which begins with the range: each has the first
- * open, the highest high, the lowest low, the last close and the sum of the volumes of its candles, all exact. A point
- * without a candle is absent. Throws InvalidInput for a number of points that is none.
+ * At most `points` equal points from the range's start, exact; empty ones are left out. Throws InvalidInput for a bad
+ * count.
  */
 export async function readChart(
   db: Database,
@@ -89,10 +82,10 @@ export async function readChart(
   return { pointMs, points: rows.map((row) => ({ ...toCandle(row), candles: row.candles })) }
 }
 
-/** A UTC day; `candles` says of how many of its 24 hourly candles it was made, 0 where of the daily one. */
+/** `candles`: hourly candles used; 0 for a daily one. */
 export type DailySummary = Values & Readonly<{ day: Instant; candles: number }>
 
-/** The days of a coin that begin inside the range, ascending: for ranges of months and years. As of the last refresh. */
+/** Days starting in the range, ascending, as of the last refresh. */
 export async function readDailySummary(
   db: Database,
   { coinId, range: { from, to } }: Omit<PriceHistoryQuery, 'timeframe'>,

@@ -1,16 +1,9 @@
 import { sql } from 'drizzle-orm'
 
 /**
- * The positions of the acting user as a subquery, each with its account's currency, the price it is valued at and since
- * when that price holds (`priced_at`; NULL where it is the one that stands in the position).
- *
- * Prices of market_data are in USD, and no rate to another currency is stored: a position of an account in another
- * currency is valued at its own current_price, and so is one of a coin without prices. The user is named here as well as
- * in the policies, which do not bind a superuser.
- *
- * `between` says nothing that `=` does not say, but the planner takes the two for independent and expects hardly a row.
- * Else, with few coins, it would walk back through the prices of all of them until it meets one of the coin, and through
- * the whole table for a coin that has none.
+ * Positions of the acting user with currency, price and `priced_at` (NULL for the position's own price). market_data is
+ * in USD, so other currencies use current_price. The user is a condition too, as policies do not bind superusers. The
+ * redundant `between` makes the planner expect few rows; else it would scan all coins' prices backwards.
  */
 export const pricedPositions = sql`(
   select position.*, account.currency, coalesce(market.price, position.current_price) as price,

@@ -2,20 +2,17 @@ import { InvalidInput } from '../fault.ts'
 import { parseDate, toInstant } from '../market/instant.ts'
 import { isUuid } from './input.ts'
 
-/**
- * The last trade of a page. The time is the database's own text, with its microseconds: an Instant has none, and trades
- * of the same millisecond would be left out or come twice.
- */
+/** The last trade of a page. The time is PostgreSQL's text with microseconds, which an Instant lacks. */
 export type TradePlace = Readonly<{ accountId: string; executedAt: string; id: string }>
 
 const separator = '|'
 const timestampForm = /^(?!0000)\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(\.\d{1,6})?$/
 
-/** A text to hand out and take back; what is in it may change with the version. */
+/** Opaque. */
 export const writeCursor = ({ accountId, executedAt, id }: TradePlace): string =>
   Buffer.from([accountId, executedAt, id].join(separator)).toString('base64url')
 
-/** Throws InvalidInput for what is no cursor of the account's history. */
+/** Throws InvalidInput unless it is a cursor of this account. */
 export function readCursor(cursor: string, accountId: string): TradePlace {
   const [account = '', executedAt = '', id = ''] = Buffer.from(cursor, 'base64url')
     .toString()
@@ -31,6 +28,6 @@ export function readCursor(cursor: string, accountId: string): TradePlace {
   return place
 }
 
-/** The database refuses a day that does not exist, and a refusal there spoils the transaction. */
+/** An invalid date would abort the transaction. */
 const isTimestamp = (text: string): boolean =>
   timestampForm.test(text) && parseDate(text.slice(0, 19), toInstant(0)) !== undefined

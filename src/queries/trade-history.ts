@@ -9,13 +9,13 @@ export type TradeHistoryQuery = Readonly<{
   accountId: string
   coinId?: string | undefined
   strategyId?: string | undefined
-  /** `nextCursor` of the page before; the first page has none. */
+  /** `nextCursor` of the previous page. */
   cursor?: string | undefined
-  /** How many trades at most, up to 1000; 50 unless said otherwise. */
+  /** Up to 1000; default 50. */
   pageSize?: number
 }>
 
-/** `nextCursor` is absent on the last page. */
+/** Absent on the last page. */
 export type TradePage = Readonly<{ trades: readonly Trade[]; nextCursor?: string }>
 
 type TradeRow = Omit<Trade, 'executedAt'> & { executedAt: string }
@@ -23,10 +23,8 @@ type TradeRow = Omit<Trade, 'executedAt'> & { executedAt: string }
 const largestPage = 1_000
 
 /**
- * A page of an account's trades, newest first. A page goes on after the last trade of the page before, not after so many
- * rows: a trade that arrives meanwhile moves none of the others, so paging shows each that was there at the beginning
- * exactly once. Takes the transaction of `withUser`; the account of another has no trades. Throws InvalidInput for a bad
- * cursor, id or page size.
+ * Newest first, by keyset: trades that arrive later do not shift pages. Call in `withUser`; other users' accounts are
+ * empty. Throws InvalidInput for a bad cursor, id or size.
  */
 export async function readTradeHistory(db: Database, query: TradeHistoryQuery): Promise<TradePage> {
   const wanted = wantedTrades(query)
@@ -39,8 +37,8 @@ export async function readTradeHistory(db: Database, query: TradeHistoryQuery): 
 }
 
 /**
- * One trade more than a page shows, to tell whether there is another page. The time of that one is looked up first, in the
- * order of the index (account_id, executed_at): what is as old or younger is then all that has to be sorted by id.
+ * Reads one more to detect a next page. Its time is found by index (account_id, executed_at), so that only newer rows
+ * are sorted by id.
  */
 async function readTrades(db: Database, wanted: SQL, pageSize: number): Promise<TradeRow[]> {
   const { rows } = await db.execute<TradeRow>(sql`
@@ -59,9 +57,8 @@ async function readTrades(db: Database, wanted: SQL, pageSize: number): Promise<
 }
 
 /**
- * The account is asked for by the query and by the policy, and the planner takes the two for independent: it expects next
- * to no trades, and would fetch those of a whole account by bitmap to sort them, page after page. Without bitmaps it goes
- * along the index until the page is full.
+ * The account is tested by query and policy, so the planner expects few rows and would bitmap-scan a whole account per
+ * page; without bitmaps it follows the index.
  */
 async function inOrderOfIndex<T>(db: Database, work: () => Promise<T>): Promise<T> {
   await db.execute(sql`set local enable_bitmapscan to off`)
@@ -78,10 +75,7 @@ function wantedTrades({ accountId, coinId, strategyId, cursor }: TradeHistoryQue
   return sql.join(conditions, sql` and `)
 }
 
-/**
- * Whose account it is, is asked here as well as by the policy, which does not bind a superuser. It is asked once, before
- * any trade is read.
- */
+/** Policies do not bind superusers; evaluated once. */
 const isOwnAccount = (accountId: string): SQL => sql`
   account_id = ${accountId}::uuid
   and exists (select from api_v1.trading_accounts where id = ${accountId}::uuid and user_id = current_user_id())`

@@ -5,7 +5,7 @@ import { reasonOf } from '../runtime/when-answering.ts'
 
 const quietMs = minute
 
-/** Told once a minute for each queue and reason: a store that is down fails every retry with the same words. */
+/** Logs each queue and reason once a minute, since a store that is down fails every retry. */
 export function connectionErrors({ log, clock }: { log: Log; clock: Clock }) {
   const reported = new Map<string, { at: Instant; unheard: number }>()
   return (queue: string, error: unknown): void => {

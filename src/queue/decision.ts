@@ -7,14 +7,13 @@ import { delayAfter, mostQuickTries } from './retries.ts'
 import { storableError } from './storable.ts'
 import { tickOf } from './tick.ts'
 
-/** What becomes of a job that threw. */
 export type Decision =
   | Readonly<{ next: 'retry'; willRetry: boolean }>
   | Readonly<{ next: 'give-up'; willRetry: false }>
   | Readonly<{ next: 'wait'; willRetry: true; waitMs: number }>
   | Readonly<{ next: 'give-back'; willRetry: true }>
 
-/** Decides from the error alone. Whoever threw a Fault knows best; any other error is tried again like a `retry`. */
+/** Errors other than Faults are retried. */
 export function evaluate(
   error: unknown,
   queued: EngineJob,
@@ -28,7 +27,7 @@ export function evaluate(
       return { next: 'give-up', willRetry: false }
     case 'wait': {
       const waitMs = error instanceof RateLimited ? error.waitMs : minute
-      // The next tick finds more missing: after a long ban all of them would run at once.
+      // The next tick requests more anyway: after a long ban all would run at once.
       if (now + waitMs >= nextTickAfter(queued)) return { next: 'give-up', willRetry: false }
       return { next: 'wait', willRetry: true, waitMs }
     }
@@ -43,7 +42,7 @@ function afterFailure(error: unknown, queued: EngineJob, now: Instant): Decision
   const failedTries = queued.attemptsMade + 1
   if (failedTries >= (queued.opts.attempts ?? 1)) return { next: 'retry', willRetry: false }
   const nextTick = nextTickAfter(queued)
-  // Of the tries until the next tick, only a server that is out of order is worth more than a few.
+  // Within a tick only an unavailable server deserves many tries.
   const isTick = nextTick !== Number.POSITIVE_INFINITY
   const isHopeless = isTick && failedTries >= mostQuickTries && !(error instanceof Unavailable)
   const isTaken = now + delayAfter(failedTries) >= nextTick
@@ -51,13 +50,13 @@ function afterFailure(error: unknown, queued: EngineJob, now: Instant): Decision
   return { next: 'retry', willRetry: true }
 }
 
-/** When the schedule's next tick takes the place of this one; never for what is no tick. */
+/** Infinity for jobs that are no tick. */
 const nextTickAfter = (queued: EngineJob): number => tickOf(queued)?.nextDueAt ?? Number.POSITIVE_INFINITY
 
 const isAbort = (error: unknown): boolean =>
   error instanceof Aborted || (error instanceof Error && error.name === 'AbortError')
 
-/** Tells the queue, and throws what it then expects to be thrown. */
+/** Applies the decision in BullMQ and throws what BullMQ expects. */
 export async function carryOut(
   decision: Decision,
   error: unknown,
@@ -71,7 +70,7 @@ export async function carryOut(
     case 'give-up':
       throw Object.assign(new UnrecoverableError(stored.message), { cause: error, stack: stored.stack })
     case 'wait':
-      // The queue's own time is the machine's, whatever clock the job was given.
+      // BullMQ compares with the machine's clock.
       await queued.moveToDelayed(systemClock.now() + Math.max(0, Math.ceil(decision.waitMs)), token)
       throw new DelayedError()
     case 'give-back':

@@ -22,41 +22,37 @@ export type EngineWorker = Worker<unknown, unknown, string, IQueueBackend, objec
 export type EngineProcessor = Processor<unknown, unknown, string, object>
 export type EngineJob = Parameters<EngineProcessor>[0]
 
-/** How a worker takes, holds and ends its jobs. */
+/** Durations of a worker. */
 export type WorkerOptions = Readonly<{
   concurrency: number
   lockDurationMs?: number
   stalledIntervalMs?: number
-  /** How long running jobs may take to finish once the worker is closed. */
+  /** How long running jobs may take to finish on close. */
   graceMs?: number
 }>
 
 type RunningWorker = Readonly<{
   worker: EngineWorker
-  /**
-   * Takes no more jobs, gives the running ones the grace to finish, and lets go of those that did not: another
-   * worker takes them up again.
-   */
+  /** Stops taking jobs, waits for running ones, then leaves the rest to other workers. */
   close(): Promise<void>
 }>
 
-/** The queues, wherever they live. */
+/** The queues on either store. */
 export type Engine = Readonly<{
   kind: Store['kind']
-  /** Aborts when `close` is called. */
+  /** Aborts on `close`. */
   closing: AbortSignal
   /** The queue of that name, opened when first asked for. Throws InvalidInput for a name that cannot be one. */
   queue<Name extends string>(name: QueueName<Name>): EngineQueue
   /** Starts taking jobs from a queue. Throws Unavailable when the store does not answer in time. */
   openWorker(name: string, processor: EngineProcessor, options: WorkerOptions): Promise<RunningWorker>
-  /** The connection to Redis that the request budget shares; undefined where the queues live in PostgreSQL. */
+  /** Shared with the request budget; undefined on PostgreSQL. */
   redis?: RedisClient
-  /** Throws when the store does not answer, or takes no writes: StoreRefusal where it says why. */
+  /** Throws if the store does not answer or accepts no writes; StoreRefusal if the reason is known. */
   check(): Promise<void>
   forgetJob: Store['forgetJob']
   forgetFuture: Store['forgetFuture']
   shortenLocks: Store['shortenLocks']
-  /** Closes the workers, then the queues, then every connection. */
   close(): Promise<void>
 }>
 
@@ -64,10 +60,10 @@ export type EngineOptions = Readonly<{
   redisUrl?: string | undefined
   databaseUrl: string
   log: Log
-  /** The machine's own clock: it is compared with the database's. */
+  /** The machine's clock, compared with the database's. */
   clock: Clock
   signal?: AbortSignal
-  /** How long to wait for the store, in milliseconds. */
+  /** How long to wait for the store. */
   waitMs?: number
 }>
 
@@ -76,25 +72,24 @@ const retryPauseMs = 2 * second
 
 const usualGraceMs = 10 * second
 
-/** How long the store may take to say that it is ready, or goodbye. */
+/** Timeout of the store for opening and closing. */
 const answerLimitMs = 5 * second
 
-/** What the log calls the connections that the queues share. */
 const allQueues = 'all'
 
-/** Keeps our keys apart from those of others in the same Redis. The braces keep them together on one node of a cluster. */
+/** Separates our keys in a shared Redis; the braces keep them on one cluster node. */
 const prefix = '{beacon}'
 
 /**
- * Opens the queues: on Redis where its URL is given, in PostgreSQL otherwise. Throws Unavailable when the store
- * does not answer in time, Aborted when told to stop, and Misconfigured where a person must act.
+ * Opens the queues on Redis if its URL is given, else PostgreSQL. Throws Unavailable on timeout, Aborted, or
+ * Misconfigured.
  */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { redisUrl, databaseUrl, log, clock, signal, waitMs = 30 * second } = options
   const waitPolicy: WaitPolicy = { log, waitMs, ...(signal ? { signal } : {}) }
   const report = connectionErrors({ log, clock: steadyClock })
   const onError = (error: Error) => report(allQueues, error)
-  // The queue in PostgreSQL compares them when it is opened.
+  // The PostgreSQL store compares clocks itself.
   if (redisUrl !== undefined) await refuseWrongClockOf(databaseUrl, clock, waitPolicy)
   const store =
     redisUrl === undefined
@@ -111,12 +106,10 @@ type Parts = Readonly<{
 
 function engineOn(store: Store, { log, waitPolicy, report }: Parts): Engine {
   const closing = new AbortController()
-  // Every job that runs listens to it.
   setMaxListeners(0, closing.signal)
   const queues = new Map<string, EngineQueue>()
   const workers: RunningWorker[] = []
   const onError = (name: string) => (error: Error) => {
-    // What breaks while everything is being closed is the closing itself.
     if (!closing.signal.aborted) report(name, error)
   }
 
@@ -128,7 +121,7 @@ function engineOn(store: Store, { log, waitPolicy, report }: Parts): Engine {
     )
     queue.on('error', onError(name))
     queues.set(name, queue)
-    // One that could not be opened stays broken for ever: the next to ask gets a new one.
+    // BullMQ never recovers a queue that failed to open: replace it.
     queue.waitUntilReady().catch(async (error) => {
       onError(name)(error)
       queues.delete(name)
@@ -183,7 +176,7 @@ function engineOn(store: Store, { log, waitPolicy, report }: Parts): Engine {
   }
 }
 
-/** Redis builds its keys with colons, and a name that holds one is refused late and without a remedy. */
+/** Redis keys use colons; BullMQ rejects such names late. */
 function checkedName(name: string): string {
   if (/^[\w.-]+$/.test(name)) return name
   throw new InvalidInput(`"${name}" cannot name a queue: use letters, digits, dots, hyphens and underscores`)
@@ -199,7 +192,7 @@ async function startWorker(
   onError: (error: Error) => void,
 ): Promise<StartedWorker> {
   const runs = new Set<Promise<unknown>>()
-  // All three parameters are written out: BullMQ counts them to know whether the signal is wanted.
+  // BullMQ checks the parameter count to decide whether to pass the signal.
   const counted: EngineProcessor = (job, token, signal) => {
     const run = processor(job, token, signal)
     runs.add(run)
@@ -218,10 +211,10 @@ async function startWorker(
       lockDuration: options.lockDurationMs ?? lockDurationMs,
       stalledInterval: options.stalledIntervalMs ?? stalledIntervalMs,
       maxStalledCount,
-      // How long to pause after a refused connection: a store that is back is used again soon.
+      // Pause after a refused connection.
       runRetryDelay: retryPauseMs,
       settings: { backoffStrategy },
-      // For jobs that others added, without options of their own.
+      // For jobs added by others without options.
       removeOnComplete: defaultJobOptions.removeOnComplete,
       removeOnFail: defaultJobOptions.removeOnFail,
     },
@@ -239,12 +232,11 @@ async function startWorker(
 }
 
 async function closeWorker({ worker, runs }: StartedWorker, graceMs: number, log: Log): Promise<void> {
-  // Not closed yet: a close that waits for its jobs can no longer be told to stop waiting.
+  // BullMQ's close cannot be interrupted once it waits for jobs.
   await worker.pause(true)
   const finished = await allWithin(graceMs, runs)
   if (!finished) log.warn('queue.jobs-let-go', { queue: worker.name, jobs: runs.size })
   const closed = worker.close(!finished)
-  // A forced close leaves the wait for the next job standing, and with it the process.
   if (!finished) await endWithin(worker.disconnect(), worker.name, log)
   await endWithin(closed, worker.name, log, () => worker.disconnect())
 }
@@ -254,15 +246,12 @@ async function allWithin(limitMs: number, runs: ReadonlySet<Promise<unknown>>): 
     await within(limitMs, Promise.allSettled(runs), 'the running jobs did not finish')
     return true
   } catch {
-    // Only the time limit ends here: the caller tells how many jobs it lets go of.
+    // Only a timeout; the caller logs it.
     return false
   }
 }
 
-/**
- * A store that is down never answers the goodbye, and its connections are then cut; one whose connections died
- * silently does not hear of that either, and is left behind.
- */
+/** If the store is down, closing never ends: connections are then destroyed, and silent ones abandoned. */
 async function endWithin(
   closed: Promise<void>,
   name: string,

@@ -8,24 +8,21 @@ import { readStorablePayload } from './payload.ts'
 import { retriesOf } from './retries.ts'
 
 export type EnqueueOptions = Readonly<{
-  /** In place of the job's own; 0 is first. */
   priority?: number
-  /** Not before so many milliseconds from now. */
   delayMs?: number
-  /** It is tried as long as its next run by this pattern is not due. */
+  /** Retried until the next run of this pattern. */
   untilDue?: string
 }>
 
-/** How many jobs with an id of their own are added at a time. */
+/** Jobs with an id are added this many at a time. */
 const atOnce = 20
 
-/** How many jobs without one are added in one statement. */
+/** Jobs without an id per statement. */
 const batchSize = 1_000
 
 /**
- * Puts work into its queues and returns the queue's ids, in the order of the payloads. Work that has an id and
- * stands in its queue already, waiting or running, is left as it is; once finished it is done again. Throws
- * InvalidInput for a payload that the job's schema does not take, before anything is added.
+ * Adds jobs; returns their ids in order. A job whose id is waiting or running is left; finished ones run again. Throws
+ * InvalidInput, before adding any, for a payload that fails its schema.
  */
 export async function enqueue<P>(
   engine: Engine,
@@ -72,22 +69,18 @@ async function addEach<P>(
   return work.map(({ id }) => id)
 }
 
-/** Whether the work waits or runs in its queue now. Only work with an id of its own can be found there. */
 export async function isStanding<P>(engine: Engine, job: Job<P>, payload: P): Promise<boolean> {
   const state = await engine.queue(job.queueOf(payload)).getJobState(checkedId(job, payload))
   return !['completed', 'failed', 'unknown'].includes(state)
 }
 
-/**
- * A finished job keeps its id taken for as long as it is shown. Two callers may both see it finished, and the
- * second then removes what the first has just added: it adds the same again, and what runs already stays.
- */
+/** A finished job blocks its id. If two callers remove it at once, both add the same job, and a running one stays. */
 async function removeFinished(queue: EngineQueue, id: string): Promise<void> {
   const state = await queue.getJobState(id)
   if (state === 'completed' || state === 'failed') await queue.remove(id)
 }
 
-/** BullMQ takes digits alone for its own ids, and colons for the parts of a key. */
+/** BullMQ reserves numeric ids and colons. */
 function checkedId<P>(job: Job<P>, payload: P): string {
   const id = job.idOf?.(payload) ?? ''
   if (/^(?=.*\D)[^:\s]+$/.test(id)) return id
@@ -117,7 +110,7 @@ async function addTogether<P>(
   return ids
 }
 
-/** Queue → where its payloads stand in the list. */
+/** Queue → indexes of its payloads. */
 function placesByQueue<P>(job: Job<P>, payloads: readonly P[]): Map<string, number[]> {
   const places = new Map<string, number[]>()
   for (const [place, payload] of payloads.entries()) {

@@ -2,12 +2,12 @@ import { second } from '../market/instant.ts'
 import { defaultJobOptions } from './job-options.ts'
 
 /**
- * A job that does nothing, in every queue. On PostgreSQL an idle worker may wait an hour for a notification that a
- * silently dead connection never brings; this bounds the wait.
+ * An empty job in every queue: on PostgreSQL an idle worker may wait an hour for a notification lost with a dead
+ * connection.
  */
 export const heartbeat = {
   jobName: 'heartbeat',
   everyMs: 15 * second,
-  // Gone at once. A shorter age would take the other jobs of the queue with it.
+  // A shorter age would also remove other finished jobs.
   options: { ...defaultJobOptions, attempts: 1, removeOnComplete: true, removeOnFail: true },
 }

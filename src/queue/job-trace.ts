@@ -3,14 +3,13 @@ import { type Attributes, currentSpan, type Span, type Tracer, traceparentOf } f
 import type { EngineJob } from './engine.ts'
 
 /**
- * Begins the run of a job that was just taken from its queue. The trace is known from the job alone, so that all its runs
- * belong to it, on whichever machines they are. BullMQ's own telemetry would do for jobs that we enqueue, but it hands the
- * trace of each tick on to the next, and traces every look into a queue.
+ * Starts the run's span. The trace id derives from the job, so that all runs share it. BullMQ's telemetry would chain
+ * the ticks into one trace and trace every poll.
  */
 export function beginRun(tracer: Tracer | undefined, queued: EngineJob): Span | undefined {
   const { name, queueName, id = '', timestamp, opts } = queued
   const isTick = queued.repeatJobKey !== undefined
-  // BullMQ makes a tick when the one before it runs, and keeps there when it is due.
+  // BullMQ creates a tick when the previous one runs; prevMillis is its due time.
   const dueAt = (isTick ? opts.prevMillis : undefined) ?? timestamp + (opts.delay ?? 0)
   const beganAt = isTick ? dueAt : timestamp
   const attributes = {
@@ -28,7 +27,7 @@ export function beginRun(tracer: Tracer | undefined, queued: EngineJob): Span | 
   })
   if (!root) return undefined
   if (queued.attemptsStarted <= 1) {
-    // The clock of whoever enqueued it may be ahead of ours.
+    // Another machine's clock may be ahead.
     root.begin('wait', { at: dueAt, attributes }).end(Math.max(dueAt, systemClock.now()))
     root.end(beganAt)
   }
@@ -39,7 +38,6 @@ export function beginRun(tracer: Tracer | undefined, queued: EngineJob): Span | 
   })
 }
 
-/** The queue's option by which a job knows what brought it about. */
 export function causeOption(): { telemetry?: { metadata: string } } {
   const span = currentSpan()
   return span ? { telemetry: { metadata: traceparentOf(span) } } : {}
@@ -52,7 +50,6 @@ const reported = {
   symbol: 'beacon.market',
 }
 
-/** What the payload says of where and what. */
 export const attributesOf = (payload: unknown): Attributes =>
   typeof payload === 'object' && payload !== null
     ? Object.fromEntries(
@@ -63,7 +60,6 @@ export const attributesOf = (payload: unknown): Attributes =>
       )
     : {}
 
-/** What came of a run, as far as it is a single fact. */
 export const outcomeAttributes = (outcome: object): Attributes =>
   Object.fromEntries(
     Object.entries(outcome).flatMap(([name, value]) =>

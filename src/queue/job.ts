@@ -4,51 +4,46 @@ import type { Context } from '../runtime/context.ts'
 import type { Settings } from '../settings.ts'
 import type { Coin } from '../store/coins.ts'
 
-/** What a running job knows of its place in the queue, and how it tells the board what it is doing. Lines keep their order. */
 export type Report = Readonly<{
-  /** Which try of the job this is, 1 the first time. */
   attempt: number
   progress(done: number, total: number): Promise<void>
   log(line: string): Promise<void>
 }>
 
-/** What a run did, in numbers and words: the fields of its log line, and what the board shows. */
+/** Numbers and texts for the log line and the board. */
 export type Outcome = Readonly<Record<string, unknown>>
 
-/** One time table of a job. `pattern` is cron in UTC, 5 or 6 fields; `id` tells it from the job's others. */
+/** `pattern`: cron in UTC, 5 or 6 fields. `id`: distinguishes a job's schedules. */
 export type Scheduled<P> = Readonly<{
   id: string
   pattern: string
   payload: P
   whenMissed: 'run-once' | 'skip'
-  /** How long a missed run waits after a start, in milliseconds: what it reads is caught up first. */
+  /** Delay of a missed run after startup in ms, so that its input is loaded first. */
   missedDelayMs?: number
-  /** When what it works for last grew: a run of before did not know of it, and does not count. */
+  /** When its work last grew: earlier runs do not count as done. */
   changedAt?: Instant
 }>
 
-/** What runs, and when. The payload's schema must accept its own output: it is checked once more on arrival. */
 export type Job<P = unknown> = Readonly<{
   name: string
   summary: string
   payload: z.ZodType<P>
-  /** One queue per source, so that a failing one holds up no other; `upkeep` for upkeep. */
+  /** One queue per source, so that a failing source does not block others; `upkeep` for maintenance. */
   queueOf(payload: P): string
-  /** The same work has the same id, and then stands in its queue once. Without colons. */
+  /** Jobs with the same id are queued once. No colons. */
   idOf?(payload: P): string
-  /** 0 is live work; the larger, the later. */
+  /** 0 is live work; larger runs later. */
   priority: number
-  /** Fields of its outcome that say what has changed: a run where they are empty is logged at debug. All when left out. */
+  /** Outcome fields that show changes; if all are empty the run is logged at debug. */
   changes?: readonly string[]
-  /** How often to try in all; 5 unless said otherwise. */
+  /** Total attempts; default 5. */
   attempts?: number
-  /** Its time tables, as far as the followed coins give it anything to do. */
   schedules?(settings: Settings, coins: readonly Coin[]): readonly Scheduled<P>[]
   run(context: Context, payload: P, report: Report): Promise<Outcome>
 }>
 
-/** Any job of the catalog: only its own schema knows its payload. */
+/** Any job of the catalog. */
 export type AnyJob = Job<unknown>
 
-/** Declares a job; its payload's type is taken from its schema. */
 export const defineJob = <P>(job: Job<P>): Job<P> => job

@@ -3,13 +3,10 @@ import type { Log } from '../runtime/log.ts'
 import { reasonOf } from '../runtime/when-answering.ts'
 import type { EngineQueue } from './engine.ts'
 
-/** At most so many at a time: the rest is promoted by the next success, or when it is due. */
+/** The rest is promoted at the next success or runs when due. */
 const mostPromoted = 500
 
-/**
- * The queues whose source failed at this process's last request. As soon as a run succeeds again, what was put off there is
- * retried at once.
- */
+/** Queues whose source failed last in this process. After the next success their delayed jobs are promoted. */
 export class Outages {
   readonly #queues = new Set<string>()
   readonly #log: Log
@@ -31,7 +28,7 @@ export class Outages {
       if (putOff.length > 0)
         this.#log.debug('source.answers-again', { queue: queue.name, jobs: putOff.length })
     } catch (error) {
-      // Another process may have promoted one first; all of them are tried when they are due.
+      // Another process may have promoted it; otherwise it runs when due.
       this.#log.debug('queue.not-promoted', { queue: queue.name, reason: reasonOf(error) })
     }
   }

@@ -1,7 +1,7 @@
 import type { QueueName } from '../settings/source-ids.ts'
 import type { Engine } from './engine.ts'
 
-/** How much stands in a queue. `waiting` has no priority, `prioritized` has one; both also while paused. */
+/** `waiting`: without priority, `prioritized`: with; both include paused. */
 export type QueueCounts = Readonly<{
   queue: string
   waiting: number
@@ -23,7 +23,7 @@ async function countQueue(engine: Engine, name: string): Promise<QueueCounts> {
   const queue = engine.queue(name)
   const [counts, byPriority, paused] = await Promise.all([
     queue.getJobCounts('prioritized', 'active', 'delayed', 'failed', 'completed'),
-    // Not the plain count of the waiting: on PostgreSQL that is 0 for a paused queue.
+    // On PostgreSQL the plain count is 0 for a paused queue.
     queue.getCountsPerPriority([0]),
     queue.isPaused(),
   ])
@@ -40,8 +40,6 @@ async function countQueue(engine: Engine, name: string): Promise<QueueCounts> {
   }
 }
 
-/** Lets every worker of the fleet leave this queue alone; what runs goes on. */
 export const pauseQueue = (engine: Engine, name: string): Promise<void> => engine.queue(name).pause()
 
-/** Lets the workers take jobs from this queue again. */
 export const resumeQueue = (engine: Engine, name: string): Promise<void> => engine.queue(name).resume()

@@ -4,7 +4,6 @@ import { examine, plainIssues } from '../settings/plain-issues.ts'
 import type { Job } from './job.ts'
 import { storable } from './storable.ts'
 
-/** The payload as the job's schema reads it. Throws InvalidInput that says what is wrong with it. */
 export function readPayload<P>(job: Job<P>, payload: unknown): P {
   const result = examine(job.payload, payload, { quoting: true })
   if (result.success) return result.data
@@ -13,7 +12,7 @@ export function readPayload<P>(job: Job<P>, payload: unknown): P {
   )
 }
 
-/** The same, for a payload that is to be stored: it must come out of the queue as it went in. */
+/** Also throws InvalidInput if the payload would not survive storage. */
 export function readStorablePayload<P>(job: Job<P>, payload: unknown): P {
   const read = readPayload(job, payload)
   if (isDeepStrictEqual(storable(read, Number.POSITIVE_INFINITY), read)) return read

@@ -15,14 +15,11 @@ import { refuseWrongClock } from './wrong-clock.ts'
 
 const schema = 'bullmq'
 
-/** How long a query of a queue may take: without a limit a connection that died silently is waited on for ever. */
+/** Without a limit a dead connection waits forever. */
 const queryLimitMs = 10 * second
 const connectionTimeoutMs = 5 * second
 
-/**
- * Of all queues and workers of the process together: BullMQ's statements take milliseconds. One of the connections belongs
- * to the LISTEN that all workers share.
- */
+/** For all queues and workers, including the shared LISTEN: BullMQ's statements take milliseconds. */
 const mostConnections = 5
 
 type PostgresStoreOptions = Readonly<{
@@ -32,23 +29,18 @@ type PostgresStoreOptions = Readonly<{
   onError(error: Error): void
 }>
 
-/**
- * Waits for PostgreSQL, brings the queue's schema up to date and opens the connections of all queues. Throws Unavailable
- * when it did not answer in time, and Misconfigured where a person must act.
- */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
   const { databaseUrl, waitPolicy, onError } = options
-  // First of all: the backend remembers a failed first connection for ever.
+  // The backend never recovers from a failed first connection.
   await whenAnswering(
     () => prepare(options),
     `${silenceOf('PostgreSQL', waitPolicy.waitMs)}: start it, or set DATABASE_URL`,
     waitPolicy,
   )
   const pool = openQueuePool(databaseUrl)
-  // BullMQ's own type of a pool: TypeScript does not see that it is one.
+  // BullMQ's pool type differs from pg's.
   if (!isPgPool(pool)) throw new TypeError('a pool of pg is a pool for BullMQ')
   const connection = new PostgresConnection(pool)
-  // Each worker listens to it.
   connection.setMaxListeners(0).on('error', onError)
   await connection.waitUntilReady()
   return {
@@ -67,7 +59,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
         throw state === undefined ? cause : new StoreRefusal(state, { cause })
       }
     },
-    // BullMQ's own remove and clean leave the runs of a schedule alone.
+    // BullMQ's remove and clean skip scheduled jobs.
     forgetJob: async ({ name }, id) => {
       await pool.query('delete from job where queue = $1 and id = $2', [name, id])
     },
@@ -86,7 +78,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   }
 }
 
-/** BullMQ writes both by the worker's clock; a worker that waits for a time of the future is woken. */
+/** BullMQ writes both by the worker's clock; also wakes workers waiting for a future time. */
 async function shortenLocks(pool: ServerPool, queue: string, now: Instant): Promise<number> {
   const { rowCount } = await pool.query(
     `update job set locked_until_ms = $2::bigint + $3
@@ -113,12 +105,11 @@ function openQueuePool(databaseUrl: string): ServerPool {
     keepAliveInitialDelayMillis: connectionTimeoutMs,
     options: `-c search_path=${schema}`,
   })
-  // Each worker that waits for a job has a listener on the connection that listens.
   pool.on('connect', (client) => client.setMaxListeners(0))
   return pool
 }
 
-/** A worker on the connections that it shares with the others: its end only ends its own wait. */
+/** Shares connections: closing ends only its own wait. */
 class WorkerBackend extends PostgresQueueBackend {
   constructor(...[connection, name, options]: ConstructorParameters<typeof PostgresQueueBackend>) {
     super(connection, name, options, true)
@@ -139,7 +130,7 @@ async function prepare({ databaseUrl, clock }: PostgresStoreOptions): Promise<vo
     client = await openClient(databaseUrl, {
       applicationName: 'beacon queue',
       connectionTimeoutMs,
-      // Another process may be migrating, and this one then waits for its lock.
+      // May wait for another process that migrates.
       queryTimeoutMs: minute,
       options: `-c search_path=${schema}`,
     })
@@ -156,10 +147,7 @@ async function prepare({ databaseUrl, clock }: PostgresStoreOptions): Promise<vo
 const pooled =
   'the queue cannot stand behind a connection pooler such as PgBouncer: set REDIS_URL, or give the address of PostgreSQL itself in DATABASE_URL'
 
-/**
- * The backend names its schema in the options of each session and listens in one of them. PgBouncer refuses the options,
- * or is told to leave them out.
- */
+/** The backend needs session options and LISTEN; PgBouncer rejects or ignores the options. */
 async function refusePooler(client: Client): Promise<void> {
   const { rows } = await client.query<{ path: string }>(`select current_setting('search_path') as path`)
   if (rows[0]?.path !== schema) throw new Misconfigured(pooled)

@@ -4,10 +4,8 @@ import type { Engine } from './engine.ts'
 import { heartbeat } from './heartbeat.ts'
 import { heartbeatSchedule } from './schedule.ts'
 
-/** A queue in which no worker has ended the heartbeat that was due `lateMs` ago. */
 export type IdleQueue = Readonly<{ queue: string; lateMs: number }>
 
-/** With the time between two heartbeats, a queue that stands still is reported within a minute. */
 const timeoutMs = 30 * second
 
 /** Of these queues, those that are not paused and in which no heartbeat ends: a worker ends one every few seconds. */
@@ -23,7 +21,7 @@ export async function idleQueues<Name extends string>(
         queue.getJobScheduler(heartbeatSchedule),
         queue.isPaused(),
       ])
-      // What is not registered is reported as that.
+      // Missing schedulers are reported elsewhere.
       if (scheduler?.next === undefined || isPaused) return undefined
       const lateMs = now - scheduler.next
       return lateMs > timeoutMs + heartbeat.everyMs ? { queue: name, lateMs } : undefined

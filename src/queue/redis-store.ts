@@ -13,13 +13,13 @@ import type { RedisInfo } from './redis/short-connection.ts'
 import { readTopology } from './redis/topology.ts'
 import { type LockedQueue, type Store, StoreRefusal } from './store.ts'
 
-/** Of a queue, not of a worker: a worker's command may last, but whoever enqueues wants an answer. */
+/** For queues only: workers block for longer. */
 const commandTimeoutMs = 20 * second
 
-/** A refusal makes the client reconnect and send again: meanwhile nothing is answered. */
+/** On a refusal the client reconnects and resends, without answering. */
 const checkLimitMs = 3 * second
 
-/** The key of the write that shows whether writes are taken. */
+/** Written to check whether Redis accepts writes. */
 const probeKey = '{beacon}:probe'
 
 type RedisStoreOptions = Readonly<{
@@ -28,10 +28,6 @@ type RedisStoreOptions = Readonly<{
   onError(error: Error): void
 }>
 
-/**
- * Waits for Redis or Valkey. Throws Unavailable when it did not answer in time, and Misconfigured where a person
- * must act.
- */
 export async function openRedisStore({ redisUrl, waitPolicy, onError }: RedisStoreOptions): Promise<Store> {
   const servers = serversOf(redisUrl)
   const names = servers.servers.map(serverName).join(', ')
@@ -46,7 +42,6 @@ export async function openRedisStore({ redisUrl, waitPolicy, onError }: RedisSto
   )
   const health: RedisHealth = { refusal: undefined }
   const options = { servers, isCluster, nodes: new ClusterNodes(servers), health, onError }
-  // Two for all queues and workers, and one more for each worker, which blocks it.
   const ofQueues = openRedis({ ...options, commandTimeoutMs })
   const ofWorkers = openRedis(options)
   if (!isCluster) await reportFormerKeys(ofQueues, waitPolicy)
@@ -56,7 +51,7 @@ export async function openRedisStore({ redisUrl, waitPolicy, onError }: RedisSto
     backend: (name, queueOptions, use = {}) => {
       const connection = use.withBlockingConnection ? ofWorkers : ofQueues
       const backend = createRedisBackend(name, { ...queueOptions, connection }, use)
-      // What it shares with others stays open: only its own connection is cut.
+      // Shared connections stay open.
       return Object.assign(backend, { disconnect: () => backend.disconnectBlocking() })
     },
     check: async () => {
@@ -80,7 +75,7 @@ export async function openRedisStore({ redisUrl, waitPolicy, onError }: RedisSto
       return removed
     },
     shortenLocks: async (queue) => {
-      // Its time to live says how long no worker looks for stalled jobs.
+      // Its time to live blocks the next check for stalled jobs.
       let shortened = await shorten(ofQueues, queue.toKey('stalled-check'), stalledIntervalMs)
       for (const { id } of await queue.getActive()) {
         shortened += await shorten(ofQueues, `${queue.toKey(id ?? '')}:lock`, lockDurationMs)
@@ -96,7 +91,7 @@ export async function openRedisStore({ redisUrl, waitPolicy, onError }: RedisSto
 const remedyOfSilence = ({ tls }: RedisServers): string =>
   tls ? 'start it with TLS, or write redis:// in REDIS_URL' : 'start it, or check REDIS_URL'
 
-/** BullMQ's own remove and clean leave the runs of a schedule alone. */
+/** BullMQ's remove and clean skip scheduled jobs. */
 async function forgetJob(redis: RedisClient, queue: LockedQueue, id: string): Promise<void> {
   for (const set of ['completed', 'failed', 'delayed', 'prioritized']) await redis.zrem(queue.toKey(set), id)
   for (const list of ['wait', 'paused', 'active']) await redis.lrem(queue.toKey(list), 0, id)
@@ -104,13 +99,13 @@ async function forgetJob(redis: RedisClient, queue: LockedQueue, id: string): Pr
   await redis.del(key, `${key}:lock`, `${key}:logs`, `${key}:dependencies`, `${key}:processed`)
 }
 
-/** Redis counts by its own clock, and where that is set back a key lives longer. 1 where it did. */
+/** Key expiry lengthens if Redis' clock is set back. Returns 1 if shortened. */
 async function shorten(redis: RedisClient, key: string, longestMs: number): Promise<number> {
   if ((await redis.pttl(key)) <= longestMs + second) return 0
   return redis.pexpire(key, longestMs)
 }
 
-/** Of a version whose keys had no braces: neither its queue nor its budget is read any more. */
+/** Versions before the braced prefix left keys that are no longer read. */
 async function reportFormerKeys(redis: RedisClient, { log }: WaitPolicy): Promise<void> {
   if ((await redis.exists('beacon:upkeep:meta')) === 0) return
   const cli = 'redis-cli -u "$REDIS_URL"'
@@ -120,16 +115,15 @@ async function reportFormerKeys(redis: RedisClient, { log }: WaitPolicy): Promis
   })
 }
 
-/** The settings have read it before: what is wrong with it is reported there. */
 export function serversOf(redisUrl: string): RedisServers {
   const servers = readRedisUrl(redisUrl)
   if (typeof servers === 'string') throw new Misconfigured(`REDIS_URL ${servers}`)
   return servers
 }
 
-/** A Redis that evicts under memory pressure forgets jobs without a word. */
+/** Eviction would silently lose jobs. */
 function refuseEviction(info: RedisInfo, { log }: WaitPolicy): void {
-  // INFO rather than CONFIG GET: it says the same, and managed servers forbid the other.
+  // INFO instead of CONFIG GET, which managed servers forbid.
   const policy = info.get('maxmemory_policy')
   if (policy === 'noeviction') return
   if (policy === undefined) {

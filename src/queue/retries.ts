@@ -2,32 +2,30 @@ import { CronExpressionParser } from 'cron-parser'
 import { day, hour, type Instant, minute, second, toInstant } from '../market/instant.ts'
 import type { Job } from './job.ts'
 
-/** The name of the delays below, as the options of a job have it. */
+/** Name of the backoff strategy. */
 const untilNextRun = 'until-next-run'
 
-/** A source that fails gets another request within a minute at first, and then every few minutes. */
 const longestAtFirstMs = minute
 const atFirstMs = hour
 const longestLaterMs = 5 * minute
 
-/** So much of the time between two runs is for the tries of the first. */
+/** Part of the interval between two runs that retries may use. */
 const usable = 0.9
 
-/** What is not a server's trouble helps itself soon, or not at all. */
+/** For errors other than an unavailable server. */
 export const mostQuickTries = 5
 
-/** How long to wait after so many failed tries: 1 s, 2 s, 4 s, … 1 min, and after an hour of that 5 min. */
+/** 1 s, 2 s, 4 s … 1 min; after an hour 5 min. */
 export function delayAfter(failedTries: number): number {
   const early = Math.min(second * 2 ** Math.min(failedTries - 1, 10), longestAtFirstMs)
   const spentMs = (failedTries - 1) * longestAtFirstMs
   return spentMs < atFirstMs ? early : longestLaterMs
 }
 
-/** The same with jitter, so that the processes of a fleet do not retry at once. */
 export const backoffStrategy = (failedTries: number): number =>
   Math.round(delayAfter(failedTries) * (1 - Math.random() / 4))
 
-/** How often work is tried that is due again in so long. */
+/** Retries that fit into the period. */
 export function triesWithin(periodMs: number): number {
   let [tries, spentMs] = [1, 0]
   while (spentMs + delayAfter(tries) <= usable * periodMs) {
@@ -37,21 +35,19 @@ export function triesWithin(periodMs: number): number {
   return Math.max(tries, mostQuickTries)
 }
 
-/** The options of a run that is tried until the pattern is due again, or for a day. */
+/** Retries until the pattern is next due, at most a day. */
 export const retriesUntilNext = (pattern: string) => ({
   attempts: triesWithin(Math.min(shortestGapMs(pattern), day)),
   backoff: { type: untilNextRun },
 })
 
-/** The same, unless the job says itself how often it is tried. */
 export const retriesOf = ({ attempts }: Pick<Job, 'attempts'>, pattern: string) =>
   attempts === undefined ? retriesUntilNext(pattern) : {}
 
-/** When the pattern is due next, after `now`. */
 export const nextDue = (pattern: string, now: Instant): Instant =>
   toInstant(CronExpressionParser.parse(pattern, { currentDate: now, tz: 'UTC' }).next().getTime())
 
-/** Of so many runs in a row. The result must not depend on the day: schedules are compared with it. */
+/** Fixed, so that unchanged schedules compare equal. */
 const comparedRuns = 100
 
 function shortestGapMs(pattern: string): number {

@@ -16,19 +16,17 @@ import { nextDue, retriesOf } from './retries.ts'
 
 export type ScheduleOptions = Readonly<{
   engine: Engine
-  /** Every queue of the fleet: each loses what is no longer declared. */
+  /** All queues: undeclared schedules are removed from each. */
   queues: readonly string[]
   jobs: readonly AnyJob[]
   settings: Settings
-  /** The followed ones: what none of them needs is not scheduled. */
   coins: readonly Coin[]
   databaseUrl: string
-  /** By the clock that all processes share. */
+  /** The shared clock. */
   now: Instant
   log: Log
 }>
 
-/** Schedulers with this in front of their id are ours; any other was made by hand and stays. */
 export const idPrefix = 'beacon.'
 
 type Repeat = Readonly<{ pattern: string; tz: 'UTC' } | { every: number }>
@@ -36,10 +34,9 @@ type Template = Readonly<{ name: string; data: unknown; opts: object }>
 type Wanted = Readonly<{ queue: string; id: string; repeat: Repeat; template: Template }>
 
 /**
- * Makes the schedule in the queues what the jobs declare; for the whole fleet, whoever calls. Calling it again
- * writes nothing. A queue with a schedule also gets a heartbeat. To be called at the start and every few minutes: a flushed Redis has lost its schedule, and coins
- * come and go. Returns the ids of the schedules that this call has written. Throws InvalidInput for a bad pattern or
- * payload, before anything is written.
+ * Makes the stored schedules equal to the declared ones, with a heartbeat in each queue; idempotent. Call at start and
+ * every few minutes: Redis may be flushed and coins change. Returns the ids written. Throws InvalidInput for a bad
+ * pattern or payload before writing.
  */
 export async function registerSchedules(options: ScheduleOptions): Promise<ReadonlySet<string>> {
   const { engine, queues, jobs, settings, coins, databaseUrl, now, log } = options
@@ -62,14 +59,12 @@ export async function registerSchedules(options: ScheduleOptions): Promise<Reado
 
 const queuesOf = (schedules: readonly Wanted[]): string[] => [...new Set(schedules.map(({ queue }) => queue))]
 
-/** The queues that something is scheduled in: the only ones with work of their own. */
 export const scheduledQueues = (
   jobs: readonly AnyJob[],
   settings: Settings,
   coins: readonly Coin[],
 ): string[] => queuesOf(jobs.flatMap((job) => schedulesOf(job, settings, coins)))
 
-/** Of each queue that has a schedule. */
 export const heartbeatSchedule = `${idPrefix}${heartbeat.jobName}`
 
 const heartbeatOf = (queue: string): Wanted => ({
@@ -83,7 +78,7 @@ const schedulesOf = (job: AnyJob, settings: Settings, coins: readonly Coin[]): W
   (job.schedules?.(settings, coins) ?? []).map((scheduled) => wantedFor(job, scheduled))
 
 function wantedFor(job: AnyJob, { id, pattern, payload }: Scheduled<unknown>): Wanted {
-  // Refuses a bad pattern with our own words.
+  // Rejects a bad pattern with our message.
   lastDue(pattern, systemClock.now())
   const data = readStorablePayload(job, payload)
   return {
@@ -94,7 +89,7 @@ function wantedFor(job: AnyJob, { id, pattern, payload }: Scheduled<unknown>): W
   }
 }
 
-/** Whether it had to be written: writing an unchanged one would delete a tick that is due and has not run yet. */
+/** Returns whether it was written. Rewriting an unchanged one would delete a due tick. */
 async function ensureScheduler(
   engine: Engine,
   databaseUrl: string,
@@ -113,8 +108,7 @@ async function ensureScheduler(
 }
 
 /**
- * What is only written over keeps its next time where it runs at even intervals; and a run of the next time that is there
- * already, begun by a clock that was ahead, stands in the way of the right one.
+ * Overwriting keeps the next time of even intervals; a future run created by a fast clock would block the right one.
  */
 async function removeBroken(
   engine: Engine,
@@ -147,14 +141,11 @@ async function stateOf(
   return (await isBroken(queue, id, repeat, stored.next, now)) ? 'broken' : 'right'
 }
 
-/** As far as two clocks may differ, and what a busy worker takes to begin what is due. */
+/** Clock difference, and delay of a busy worker. */
 const toleranceMs = 5 * second
 const busyMs = 2 * minute
 
-/**
- * A next run beyond the next that is due was planned while the clock was ahead; and one that is long due, without a job
- * that waits for its turn, comes no more: somebody has removed it, or its id was taken.
- */
+/** Broken: the next run is later than due (clock was ahead), or overdue without a waiting job. */
 async function isBroken(
   queue: EngineQueue,
   id: string,
@@ -170,7 +161,7 @@ async function isBroken(
   return state === 'unknown' || state === 'completed' || state === 'failed'
 }
 
-/** JSON leaves out what is undefined. */
+/** JSON drops undefined. */
 const asStored = (template: Template): Template => JSON.parse(JSON.stringify(template))
 
 async function removeOthers(
@@ -188,10 +179,10 @@ async function removeOthers(
 
 const lockName = (queue: EngineQueue, id: string): string => `schedule ${queue.name} ${id}`
 
-/** When the pattern (cron in UTC, 5 or 6 fields) was last due, `now` included. Throws InvalidInput for a bad one. */
+/** Last due time (cron, UTC), including `now`. Throws InvalidInput for a bad pattern. */
 export function lastDue(pattern: string, now: Instant): Instant {
   try {
-    // prev() looks strictly before.
+    // prev() is exclusive.
     const expression = CronExpressionParser.parse(pattern, { currentDate: plus(now, 1), tz: 'UTC' })
     return toInstant(expression.prev().getTime())
   } catch (error) {

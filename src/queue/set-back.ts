@@ -2,17 +2,16 @@ import { type Instant, plus, second } from '../market/instant.ts'
 import type { QueueName } from '../settings/source-ids.ts'
 import type { Engine, EngineJob, EngineQueue } from './engine.ts'
 
-/** What was found in the queues that lies in the future: it was written while the clock was ahead. */
+/** Queue entries in the future, written by a clock that was ahead. */
 export type SetBack = Readonly<{ promoted: number; removed: number; unlocked: number }>
 
-/** As far as the clocks of two machines may differ. */
 const toleranceMs = 5 * second
 
 const pageSize = 200
 
 /**
- * Jobs that were put off while the clock was ahead are due now; finished ones would be in the way of the runs whose time they
- * bear; and a lock of a worker that is gone ends as if it had been taken now. The schedules are another's.
+ * Promotes delayed jobs, removes finished ones and shortens locks that a fast clock put in the future. Schedules are
+ * handled elsewhere.
  */
 export async function healSetBack<Name extends string>(
   engine: Engine,
@@ -31,7 +30,7 @@ export async function healSetBack<Name extends string>(
 
 type Times = Pick<EngineJob, 'timestamp' | 'processedOn'>
 
-/** When the job was last put off: when it was added, or when its last run began. */
+/** By the time it was last delayed. */
 const isOfFuture = ({ timestamp, processedOn = 0 }: Times, now: Instant): boolean =>
   Math.max(timestamp, processedOn) > now + toleranceMs
 
@@ -43,7 +42,7 @@ async function promoteFuture(queue: EngineQueue, now: Instant): Promise<number> 
     for (const job of early) await job.promote()
     promoted += early.length
     if (page.length < pageSize) return promoted
-    // Those that were promoted stand in the way no more.
+    // Promoted ones left the list.
     first += page.length - early.length
   }
 }

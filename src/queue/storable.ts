@@ -3,13 +3,13 @@ const maxStackLength = 8_192
 const maxDepth = 8
 
 /**
- * Text that every store can hold. PostgreSQL takes neither NUL nor half a surrogate pair: an error with one could
- * not be recorded, and its job would run again without ever telling why.
+ * PostgreSQL rejects NUL and lone surrogates: such an error could not be stored, and its job would repeat without a
+ * reason.
  */
 export const storableText = (text: string, maxLength = maxTextLength): string =>
   text.slice(0, maxLength).toWellFormed().replaceAll('\u0000', '\\0')
 
-/** The same value with storable texts in it, and bigints as text. What JSON leaves out is left out. */
+/** Bigints become text; undefined is dropped. */
 export function storable(value: unknown, maxLength = maxTextLength, depth = maxDepth): unknown {
   if (typeof value === 'string') return storableText(value, maxLength)
   if (typeof value === 'bigint') return String(value)
@@ -22,7 +22,6 @@ export function storable(value: unknown, maxLength = maxTextLength, depth = maxD
   return storableRecord(value, maxLength, depth)
 }
 
-/** A record with storable texts in it. */
 export const storableRecord = (
   record: object,
   maxLength = maxTextLength,
@@ -35,7 +34,7 @@ export const storableRecord = (
     ]),
   )
 
-/** The same error with storable texts; the original is its cause. */
+/** The original is its cause. */
 export function storableError(thrown: unknown): Error {
   const original = thrown instanceof Error ? thrown : new Error(String(thrown))
   const error = new Error(storableText(original.message), { cause: original })

@@ -24,19 +24,19 @@ export type RunStart = Readonly<{
   attempt: number
 }>
 
-/** `outcome` of a run that was done, `fault` of one that was not, both of one that was done in part; their texts can be stored anywhere. */
+/** A partial run has both `outcome` and `fault`. */
 export type RunEnd = Readonly<{ outcome?: Outcome; fault?: Error; willRetry: boolean }>
 
-/** Keeps the runs. A run is not begun before it is recorded; one that could not be recorded as ended still ended. */
+/** A run starts only after it is recorded; a failure to record its end is tolerated. */
 export type RunRecorder = Readonly<{
   started(run: RunStart): Promise<string>
   finished(runId: string, end: RunEnd): Promise<void>
 }>
 
-/** What every run is given; its own signal and record are added. */
+/** Each run also gets a signal and a run id. */
 type WorkerContext = Omit<Context, 'signal' | 'runId'>
 
-/** Ends the runs that heed their signal, gives the others the settings' grace, and lets go of the rest. */
+/** Aborts runs, waits for the grace period, then abandons the rest. */
 export type Workers = Readonly<{ close(): Promise<void> }>
 
 export type StartWorkers = WorkerOptions &
@@ -46,22 +46,19 @@ export type StartWorkers = WorkerOptions &
     queues: readonly string[]
     context: WorkerContext
     onRun?: RunRecorder
-    /** What ends a job before it runs; undefined lets it run. */
+    /** Ends a job before it runs; undefined runs it. */
     insteadOf?: (queued: EngineJob) => Promise<Outcome | undefined>
-    /** Left out where nobody wants traces. */
+    /** Absent without tracing. */
     tracer?: Tracer | undefined
-    /** Reports the sources that do not answer, in place of each run that fails for them. */
+    /** Reports unreachable sources once instead of per run. */
     reachability?: Reachability
   }>
 
-/**
- * Starts one worker for each queue. They are closed by what is returned, and by `engine.close()`. Throws
- * Unavailable when the store does not answer.
- */
+/** One worker per queue, closed by the result or `engine.close()`. Throws Unavailable if the store does not answer. */
 export async function startWorkers(options: StartWorkers): Promise<Workers> {
   const { engine, queues, context } = options
   const stop = new AbortController()
-  // Every job that runs listens to it.
+  // Each running job listens to it.
   setMaxListeners(0, stop.signal)
   const runJob = jobRunner(options, stop.signal)
   const graceMs = options.graceMs ?? context.settings.queue.stopGrace
@@ -77,7 +74,6 @@ export async function startWorkers(options: StartWorkers): Promise<Workers> {
   }
 }
 
-/** What happens to jobs outside of their run. */
 function watch(worker: EngineWorker, { log }: WorkerContext): void {
   const queue = worker.name
   worker.on('stalled', (jobId) => log.warn('job.stalled', { queue, jobId }))
@@ -85,7 +81,7 @@ function watch(worker: EngineWorker, { log }: WorkerContext): void {
     for (const jobId of jobIds) worker.cancelJob(jobId, 'the queue has given the job to another')
   })
   worker.on('failed', (queued, error) => {
-    // The queue itself gave it up, without a run: it had stalled too often.
+    // Failed by BullMQ without a run, as it stalled too often.
     if (queued !== undefined && queued.deferredFailure === undefined) return
     log.error('job.failed', { job: queued?.name, queue, jobId: queued?.id, reason: error.message })
   })
@@ -134,9 +130,8 @@ function jobRunner(
       const isReported = source !== undefined && reachability !== undefined
       reportFailed(log, fault, { ...decision, isReported }, Math.round(performance.now() - startedAt))
       void report.log(`failed after ${Math.round(performance.now() - startedAt)} ms: ${fault.message}`)
-      // Before the job is let go of: another worker may have it at once.
       await report.settled()
-      // What was loaded stays, and what failed has its alert.
+      // Loaded data stays; the failure has its alert.
       if (part && !decision.willRetry) return part.outcome
       return carryOut(decision, error, queued, token)
     } finally {
@@ -169,7 +164,7 @@ const startOf = (queued: EngineJob, payload: unknown): RunStart => ({
   attempt: queued.attemptsMade + 1,
 })
 
-/** The work is done or not, whether its end could be written down or not. */
+/** A failure to record the end does not change the result. */
 function tolerant(onRun: RunRecorder | undefined, { log }: WorkerContext): RunRecorder {
   if (!onRun) return { started: async ({ jobId }) => jobId, finished: async () => undefined }
   return {
@@ -184,7 +179,7 @@ function tolerant(onRun: RunRecorder | undefined, { log }: WorkerContext): RunRe
   }
 }
 
-/** What every line of a run says of it, whoever writes the line. */
+/** Fields on each log line of a run. */
 const identityOf = (queued: EngineJob) => ({
   job: queued.name,
   queue: queued.queueName,
@@ -201,7 +196,6 @@ function reportDone(log: Log, { changes }: AnyJob, outcome: Outcome, tookMs: num
 const isNothing = (value: unknown): boolean =>
   typeof value === 'object' && value !== null ? Object.keys(value).length === 0 : !value
 
-/** Whoever is told to stop has not failed. */
 function reportSpan(span: Span | undefined, error: unknown, { next, willRetry }: Decision): void {
   span?.annotate({ 'beacon.next': next, 'beacon.will_retry': willRetry })
   if (next !== 'give-back') span?.fail(error)
@@ -212,7 +206,6 @@ type Failure = Decision & Readonly<{ isReported: boolean }>
 function reportFailed(log: Log, fault: Error, { isReported, ...decision }: Failure, tookMs: number): void {
   const fields = { tookMs, reason: fault.message, error: fault.name, ...decision }
   if (decision.next === 'give-back') log.debug('job.stopped', fields)
-  // The outage of its source is reported once for all of its jobs.
   else if (isReported) log.debug('job.failed', fields)
   else if (decision.willRetry) log.warn('job.failed', fields)
   else log.error('job.failed', { ...fields, stack: fault.stack })

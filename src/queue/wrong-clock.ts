@@ -10,7 +10,7 @@ import { refusalOf } from '../store/quarantine/refusal.ts'
 
 export const largestSkewMs = 5 * second
 
-/** Schedules, locks and delays are written in the worker's own time: a wrong clock takes jobs away from healthy workers. */
+/** Schedules, locks and delays use the worker's clock: a wrong one takes jobs from healthy workers. */
 export async function refuseWrongClock(client: Client, clock: Clock): Promise<void> {
   const skewMs = await readClockSkewMs(drizzle({ client }), clock)
   if (Math.abs(skewMs) <= largestSkewMs) return
@@ -19,7 +19,6 @@ export async function refuseWrongClock(client: Client, clock: Clock): Promise<vo
   )
 }
 
-/** The same, over a connection of its own. */
 export async function refuseWrongClockOf(
   databaseUrl: string,
   clock: Clock,

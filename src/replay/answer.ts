@@ -1,6 +1,5 @@
 import type { Instant } from '../market/instant.ts'
 
-/** What a body can hold. */
 export type Json =
   | null
   | boolean
@@ -12,7 +11,7 @@ export type Json =
 
 const mark = '\u0000number:'
 
-/** A JSON number with exactly these digits, for the sources that send more of them than a double holds, or `1.8E-4`. */
+/** A JSON number with exact digits, such as `1.8E-4`, beyond a double. */
 export class WrittenNumber {
   readonly text: string
 
@@ -20,7 +19,7 @@ export class WrittenNumber {
     this.text = text
   }
 
-  /** As text that toJsonText strips of its quotes. */
+  /** toJsonText removes the quotes. */
   toJSON(): string {
     return `${mark}${this.text}`
   }
@@ -28,7 +27,7 @@ export class WrittenNumber {
 
 const quotedNumber = new RegExp(`"${JSON.stringify(mark).slice(1, -1).replace('\\', '\\\\')}([^"]*)"`, 'g')
 
-/** JSON that is written already: a page of candles is most of what is ever sent. */
+/** Pre-serialized JSON: candle pages are most of the traffic. */
 export class WrittenJson {
   readonly text: string
 
@@ -37,31 +36,30 @@ export class WrittenJson {
   }
 }
 
-/** The body as it is sent. */
+/** The response body. */
 export const toJsonText = (body: Json | WrittenJson): string =>
   body instanceof WrittenJson ? body.text : JSON.stringify(body).replace(quotedNumber, '$1')
 
-/** The body for who wants to look into it, or change it. */
+/** Parsed, for changing it. */
 export const toJson = (body: Json | WrittenJson): Json =>
   body instanceof WrittenJson ? JSON.parse(body.text) : body
 
-/** One answer before it is sent. A text body is sent as it is, as HTML unless a header says otherwise; all else as JSON. */
+/** A text body is HTML unless a header says otherwise; others are JSON. */
 export type Answer = Readonly<{
   status: number
   headers?: Readonly<Record<string, string>>
   body: Json | WrittenJson
-  /** A file, sent in place of the body. */
   bytes?: Buffer
 }>
 
-/** One exchange's interface: what a GET of this path is answered at this instant, and what it costs. */
+/** The answer to a request and its weight. */
 export type Route = Readonly<{
   answer: Answer
-  /** In the units of the source's own limit. */
+  /** In units of the source's limit. */
   weight: number
 }>
 
-/** A refusal that is thrown where it is found and answered where the request came in. */
+/** Thrown to answer with a rejection. */
 export class RefusedRequest extends Error {
   readonly answer: Answer
 
@@ -73,12 +71,12 @@ export class RefusedRequest extends Error {
 
 export const ok = (body: Json | WrittenJson): Answer => ({ status: 200, body })
 
-/** The header of a refusal that tells when to ask again: whole seconds, rounded up. */
+/** Retry-After in whole seconds, rounded up. */
 export const retryAfter = (retryAt: Instant, now: Instant): Readonly<Record<string, string>> => ({
   'retry-after': String(Math.max(1, Math.ceil((retryAt - now) / 1_000))),
 })
 
-/** Runs what may refuse. */
+/** Turns RefusedRequest into its answer. */
 export function answered(work: () => Answer): Answer {
   try {
     return work()

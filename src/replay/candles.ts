@@ -15,10 +15,10 @@ import {
   tradedBefore,
 } from './recording.ts'
 
-/** A candle with everything Binance says about it. All amounts have eight digits after the point. */
+/** With Binance's fields; eight decimals. */
 export type ReplayCandle = Candle &
   Readonly<{
-    /** The last millisecond that belongs to the candle. */
+    /** Last millisecond of the candle. */
     closeTime: Instant
     quoteVolume: Decimal
     trades: number
@@ -30,8 +30,8 @@ export type ReplayCandle = Candle &
 export type Series = Readonly<{ market: Market; timeframe: Timeframe }>
 
 /**
- * The candles that open inside the half-open range and are closed by `now`, ascending: row for row what the exchange
- * serves as closed. Throws RangeError for a symbol it does not list.
+ * Closed candles that open in the range, ascending, as the exchange serves them. Throws RangeError for an unknown
+ * symbol.
  */
 export function closedCandles(
   symbol: string,
@@ -46,7 +46,7 @@ export function closedCandles(
   return [...candlesFrom({ market, timeframe }, { from: range.from, until }, now)]
 }
 
-/** Candles with an open time from `from` to `until`, both included, the oldest first; the open one as it is by now. */
+/** Candles from `from` to `until` (inclusive), ascending; the open one as of now. */
 export function* candlesFrom(
   { market, timeframe }: Series,
   { from, until }: Readonly<{ from: Instant; until: Instant }>,
@@ -60,7 +60,7 @@ export function* candlesFrom(
   }
 }
 
-/** Candles with an open time up to and including `until`, the newest first. */
+/** Candles up to `until` (inclusive), newest first. */
 export function* candlesBackFrom(
   { market, timeframe }: Series,
   until: Instant,
@@ -78,7 +78,6 @@ export function* candlesBackFrom(
   }
 }
 
-/** The candle that opens then, as far as it has come by now; undefined where nothing was traded. */
 export function candleAt(
   { market, timeframe }: Series,
   openTime: Instant,
@@ -96,10 +95,7 @@ type CandleValues = Omit<ReplayCandle, 'openTime' | 'closeTime'>
 
 const writtenMinutes = new Map<string, (CandleValues | undefined)[]>()
 
-/**
- * A closed minute, written out once for all the rounds that it is played: a long backfill asks for little else, and
- * most of its time would go into writing numbers. No larger than the recording itself.
- */
+/** Formats each recorded minute once: a long backfill would mostly format numbers. */
 function minuteValues(market: Market, openTime: Instant): CandleValues | undefined {
   const number = minuteNumber(openTime)
   if (number < 0) return undefined
@@ -110,7 +106,7 @@ function minuteValues(market: Market, openTime: Instant): CandleValues | undefin
   return written[slot]
 }
 
-/** All that was traded in whole minutes of the range by now, the minute still running included as far as it is. */
+/** Trades in the range's minutes, including the running one so far. */
 export function tradedIn(market: Market, { from, to }: Range, now: Instant): RecordedMinute | undefined {
   const running = floorTo('1m', now)
   const whole = wholeMinutes(market, { from, to: earlier(to, running) })
@@ -125,7 +121,7 @@ function wholeMinutes(market: Market, range: Range): RecordedMinute | undefined 
   return first && second ? joined(first, second) : first
 }
 
-/** The newest minute with trades that has closed by now; undefined where there is none since the listing. */
+/** Undefined if there is none since the listing. */
 export function lastClosedMinute(
   market: Market,
   now: Instant,
@@ -141,7 +137,7 @@ export function lastClosedMinute(
   return undefined
 }
 
-/** `from` and `to` are minutes since the listing, half-open. */
+/** In minutes since the listing, half-open. */
 function minutesTraded(recording: Recording, from: number, to: number): RecordedMinute | undefined {
   const { slots, present } = recording
   const first = Math.max(from, 0)
@@ -170,7 +166,7 @@ function minutesTraded(recording: Recording, from: number, to: number): Recorded
   }
 }
 
-/** The running minute: from its recorded open towards its recorded end, by the share of the minute that has passed. */
+/** Moves from the recorded open to the end in proportion to time. */
 function partialMinute(market: Market, openTime: Instant, now: Instant): RecordedMinute | undefined {
   const whole = recordedMinute(market, openTime)
   if (!whole) return undefined
@@ -213,13 +209,13 @@ function candleValues(
     volume: amount(traded.volume, volumeDecimals),
     quoteVolume: amount(traded.quoteVolume, amountDecimals),
     trades: traded.trades,
-    // No recording tells who took and who made: half and half.
+    // Not recorded: half each.
     takerVolume: amount(traded.volume / 2n, volumeDecimals),
     takerQuoteVolume: amount(traded.quoteVolume / 2n, amountDecimals),
   }
 }
 
-/** Whole units of so many decimals as Binance writes them: `-123` ticks of 2 decimals are `-1.23000000`. */
+/** `-123` with 2 decimals → `-1.23000000`, like Binance. */
 export function amount(units: number | bigint, decimals: number): Decimal {
   const sign = units < 0 ? '-' : ''
   const digits = String(units < 0 ? -units : units).padStart(decimals + 1, '0')

@@ -4,18 +4,18 @@ import { amount, lastClosedMinute, tradedIn } from './candles.ts'
 import type { Market } from './markets.ts'
 import { amountDecimals } from './recording.ts'
 
-/** The last 1440 minutes of a market, the one that runs included, in amounts without trailing zeros. */
+/** The last 1440 minutes including the running one; no trailing zeros. */
 export type DayTicker = Readonly<{
   open: string
   high: string
   low: string
   last: string
-  /** The least dearer price, and the least amount. */
+  /** One tick above the price, and the lot step. */
   ask: string
   step: string
-  /** Of the price since the beginning. */
+  /** Of the price. */
   change: string
-  /** As a fraction, to four decimals. */
+  /** Fraction with four decimals. */
   changeRate: string
   volume: string
   quoteVolume: string
@@ -43,6 +43,5 @@ export function dayTicker(market: Market, now: Instant): DayTicker {
   }
 }
 
-/** An amount as most exchanges write it, without trailing zeros. */
 export const shortened = (amount: string): string =>
   amount.includes('.') ? amount.replace(/\.?0+$/, '') : amount

@@ -3,7 +3,7 @@ import { pipeline, Readable } from 'node:stream'
 import { createGzip } from 'node:zlib'
 import type { InjectedFault } from './faults/injected-fault.ts'
 
-/** Sends the body the way the lie has it; an honest one whole and with its length. */
+/** Sends the body as the fault requires. */
 export function deliver(
   fault: InjectedFault | undefined,
   response: ServerResponse,
@@ -48,7 +48,7 @@ function sendThenReset(response: ServerResponse, status: number, body: Buffer): 
   response.write(body.subarray(0, Math.ceil(body.length / 2)), () => reset(response))
 }
 
-/** Promises more than there is, and closes the connection once that is sent. */
+/** Declares a longer body, then closes. */
 function sendTooLittle(response: ServerResponse, status: number, body: Buffer, missing: number): void {
   response.writeHead(status, { 'content-length': body.length + missing })
   response.write(body, () => response.socket?.end())
@@ -74,14 +74,14 @@ function drip(
   drop()
 }
 
-/** One JSON array of zeros, made as it is sent; compressed it is a few kilobytes that swell in the reader. */
+/** A JSON array of zeros, streamed; gzip makes it tiny on the wire. */
 function sendHuge(
   response: ServerResponse,
   status: number,
   { megabytes, gzip }: { megabytes: number; gzip: boolean },
 ) {
   response.writeHead(status, gzip ? { 'content-encoding': 'gzip' } : {})
-  // The reader is expected to hang up long before the end.
+  // Clients hang up early.
   const hungUp = () => undefined
   const source = Readable.from(zeros(megabytes))
   if (gzip) pipeline(source, createGzip(), response, hungUp)

@@ -15,7 +15,7 @@ import { kucoinEndpoint } from './endpoints/kucoin.ts'
 import { mexcEndpoint } from './endpoints/mexc.ts'
 import { okxEndpoint } from './endpoints/okx.ts'
 
-/** Every source that the replay exchange speaks as. */
+/** All replayed sources. */
 export const endpoints: readonly Endpoint[] = [
   binanceEndpoint,
   binanceArchiveEndpoint,

@@ -14,26 +14,25 @@ import { injectIntoAnswer, injectIntoQuery, refusal } from './faults/injected-fa
 import { FaultPicker, type FaultPlan } from './faults.ts'
 import { RequestMeter } from './limits.ts'
 
-/** What is allowed instead of what the real ones allow. */
+/** Replaces the real limits. */
 export type ReplayLimits = 'none' | Readonly<Partial<Record<SourceId, EndpointLimit>>>
 
 export type ReplayOptions = Readonly<{
   clock: Clock
   host?: string
-  /** The sources it speaks as; all of them where that is left out. */
+  /** Default all. */
   endpoints?: readonly Endpoint[]
-  /** The first of them listens here and each other one above the one before; 0 takes ports that are free. */
+  /** First port, others follow; 0 picks free ones. */
   port?: number
   limits?: ReplayLimits
   faults?: FaultPlan
   log?: Log
 }>
 
-/** One request as it came in, and the status it was answered with; null when no status was ever sent. */
+/** `status` null: never sent. */
 type RecordedRequest = Readonly<{
   method: string
   source: SourceId
-  /** With the query. */
   path: string
   at: Instant
   status: number | null
@@ -41,24 +40,23 @@ type RecordedRequest = Readonly<{
 }>
 
 export type ReplayExchange = Readonly<{
-  /** Where it speaks as which source. */
+  /** Base URL per source. */
   urls: ReadonlyMap<SourceId, string>
-  /** The same of one source. Throws RangeError when it does not speak as that one. */
+  /** Throws RangeError for a source not replayed. */
   urlOf(source: SourceId): string
-  /** The newest requests, oldest first, ten thousand at least. */
+  /** Oldest first, at least 10,000. */
   requests: readonly RecordedRequest[]
-  /** Replaces the lies and starts counting requests anew. */
+  /** Replaces faults and restarts their counts. */
   setFaults(plan: FaultPlan): void
-  /** Hangs up on everyone, kept-alive connections and stalled answers included. */
+  /** Closes all connections. */
   close(): Promise<void>
 }>
 
 const requestsKept = 10_000
 
 /**
- * Opens an exchange that plays the recorded candles through the interfaces of many sources, each on a local listener of
- * its own: what it serves depends on the clock alone, and it lies when told to. Throws Misconfigured when a port is
- * taken.
+ * Replays recorded candles as many sources, one listener each; answers depend only on the clock and faults. Throws
+ * Misconfigured if a port is taken.
  */
 export async function openReplayExchange(options: ReplayOptions): Promise<ReplayExchange> {
   const {
@@ -85,7 +83,7 @@ export async function openReplayExchange(options: ReplayOptions): Promise<Replay
     const server = createServer((request, response) => {
       record(answerRequest({ endpoint, limit, meter, clock, picker }, request, response))
     })
-    // Longer than clients keep theirs, so that none of them is hung up on as it sends.
+    // Longer than clients', to avoid resets while sending.
     server.keepAliveTimeout = 60_000
     const listening = await listen(server, host, endpointPort)
     releases.push(() => closeServer(server))
@@ -137,7 +135,7 @@ function answerRequest(
     method === 'GET' ? endpoint.route(path, injectIntoQuery(fault, query, endpoint), now, limit) : notAllowed
   const charge = meter.charge(request.socket.remoteAddress ?? '', weight, now)
   const liar = { now, endpoint, limit, path, query }
-  // A broken limit is refused before anything else is done with the request: then there is nothing to lie about.
+  // Rejections over the limit have no faults.
   const reported = charge.decision === 'served' ? fault : undefined
   const answer =
     charge.decision === 'served'

@@ -2,17 +2,17 @@ import { createHash } from 'node:crypto'
 import type { SourceId } from '../settings/source-ids.ts'
 import type { InjectedFault } from './faults/injected-fault.ts'
 
-/** Which of the matching requests are lied to; they are counted from 1, since the plan was set. */
+/** Which matching requests fail, counted from 1 since the plan was set. */
 export type When =
   | 'always'
   | Readonly<{ nth: number }>
   | Readonly<{ first: number }>
-  /** Every so many, the `from`th the first of them where that is told. */
+  /** Every n-th, starting at `from`. */
   | Readonly<{ every: number; from?: number }>
-  /** With this probability; the same seed picks the same requests. */
+  /** Deterministic per seed. */
   | Readonly<{ chance: number; seed: number }>
 
-/** One lie and whom it is told to. What is left out matches everything. */
+/** Absent fields match all. */
 export type FaultRule = Readonly<{
   source?: SourceId
   path?: string
@@ -21,12 +21,12 @@ export type FaultRule = Readonly<{
   fault: InjectedFault
 }>
 
-/** The first rule that strikes is the lie told; every matching rule counts the request. */
+/** The first rule that applies wins; all matching rules count. */
 export type FaultPlan = readonly FaultRule[]
 
 type Asked = Readonly<{ source: SourceId; path: string; query: URLSearchParams }>
 
-/** Decides, request by request, which lie of a plan is told. */
+/** Picks faults per request. */
 export class FaultPicker {
   readonly #rules: { rule: FaultRule; matched: number }[]
 
@@ -57,7 +57,7 @@ function strikes(when: When, matched: number): boolean {
   return shareOf(when.seed, matched) < when.chance
 }
 
-/** A number from 0 up to 1 that looks random and is always the same for the same two. */
+/** Deterministic in [0, 1). */
 function shareOf(seed: number, index: number): number {
   return createHash('sha256').update(`${seed}:${index}`).digest().readUInt32BE(0) / 2 ** 32
 }

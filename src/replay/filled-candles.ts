@@ -2,10 +2,7 @@ import { earlier, type Instant, plus } from '../market/instant.ts'
 import { floorTo, timeframeMs } from '../market/timeframe.ts'
 import { amount, candlesBackFrom, type ReplayCandle, type Series } from './candles.ts'
 
-/**
- * Candles with an open time up to and including `until`, the newest first, with one for each interval in which nothing
- * was traded: the last close four times over, and no volume. That is how many exchanges write them.
- */
+/** Newest first up to `until`, with empty intervals at the last close, as many exchanges do. */
 export function* filledCandlesBackFrom(
   series: Series,
   until: Instant,
@@ -38,7 +35,7 @@ const quietCandle = ({ close }: ReplayCandle, openTime: Instant, length: number)
   takerQuoteVolume: nothing,
 })
 
-/** The newest candles that open at `from` or later, so many at the most. */
+/** From `from` on, at most `count`. */
 export function newestFrom(
   candles: Iterable<ReplayCandle>,
   from: Instant,

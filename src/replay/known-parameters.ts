@@ -1,7 +1,4 @@
-/**
- * Throws the refusal for a parameter that is unknown, empty or there twice. Most real exchanges ignore such a parameter,
- * and the adapter that sent it would not notice.
- */
+/** Throws for unknown, empty or repeated parameters, which real exchanges would ignore. */
 export function refuseOtherParameters(
   query: URLSearchParams,
   known: readonly string[],

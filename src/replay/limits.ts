@@ -1,7 +1,7 @@
 import { day, type Instant, later, plus } from '../market/instant.ts'
 import type { EndpointLimit, LimitWindow } from './endpoint.ts'
 
-/** What one request came to. `used` is what each window holds. */
+/** `used`: per window. */
 export type Charge = Readonly<
   { used: readonly number[] } & (
     | { decision: 'served' }
@@ -19,13 +19,13 @@ type Account = {
 
 const longestBanMs = 3 * day
 
-/** Counts what each client address has asked for, by the exchange's own clock. */
+/** Counts requests per client address. */
 export class RequestMeter {
   readonly #limit: EndpointLimit
   readonly #refuses: boolean
   readonly #accounts = new Map<string, Account>()
 
-  /** A meter that does not refuse still counts. */
+  /** Counts even if it does not reject. */
   constructor(limit: EndpointLimit, { refuses }: Readonly<{ refuses: boolean }>) {
     this.#limit = limit
     this.#refuses = refuses
@@ -47,7 +47,7 @@ export class RequestMeter {
     return { decision: 'refused', used, retryAt }
   }
 
-  /** The end of the ban that this refusal brings; undefined where it is only a refusal. */
+  /** Undefined without a ban. */
   #banOf(account: Account, broken: readonly WindowTally[], now: Instant): Instant | undefined {
     const { ban } = this.#limit
     if (!ban) return undefined
@@ -69,14 +69,14 @@ export class RequestMeter {
   }
 }
 
-/** What counts lies after this instant. */
+/** Exclusive. */
 const windowStart = ({ aligned, perMs }: LimitWindow, now: Instant): number =>
   aligned ? now - (now % perMs) - 1 : now - perMs
 
-/** What one address has used of one window. */
+/** Use of one window by one address. */
 class WindowTally {
   readonly limit: LimitWindow
-  /** The oldest first; requests of the same millisecond are one entry. */
+  /** Oldest first, merged per ms. */
   #entries: { at: Instant; points: number }[] = []
   #used = 0
 
@@ -100,7 +100,7 @@ class WindowTally {
     else this.#entries.push({ at: now, points })
   }
 
-  /** When a request of this weight fits in again. */
+  /** When this weight fits again. */
   opensFor(weight: number, now: Instant): Instant {
     const { aligned, perMs, points } = this.limit
     if (aligned) return plus(now, perMs - (now % perMs))

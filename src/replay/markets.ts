@@ -2,13 +2,13 @@ import { type Instant, minute, toInstant } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import { floorTo } from '../market/timeframe.ts'
 
-/** Every market of the replay exchange begins here: the instant of the first candle Binance ever served. */
+/** Binance's first candle; all markets start here. */
 export const listedAt = floorTo('1h', toInstant(Date.UTC(2017, 7, 17, 4)))
 
-/** The replay exchange's whole minutes since the listing; negative before it. */
+/** Minutes since the listing; negative before. */
 export const minuteNumber = (instant: Instant): number => Math.floor((instant - listedAt) / minute)
 
-/** One coin against the dollar: how Binance spells it, how CoinGecko does, and which recording it plays. */
+/** One coin, its names and recording. */
 export type Market = Readonly<{
   symbol: string
   base: string
@@ -16,20 +16,18 @@ export type Market = Readonly<{
   coinId: string
   coinName: string
   image: string
-  /** Coins in circulation, in all, and at most ever (null: no limit). */
+  /** `max` null: unlimited. */
   supply: Readonly<{ circulating: number; total: number; max: number | null }>
-  /** The file under recordings/. */
   recording: string
-  /** Digits after the point of the recorded prices (the tick) and volumes (the lot step). */
+  /** Decimals of prices (tick) and volumes (lot step). */
   priceDecimals: number
   volumeDecimals: number
-  /** Nothing is traded then: between the end of one coin under the symbol and the listing of the next. */
+  /** No trades: after one coin's end, before the next listing. */
   silent?: Range
 }>
 
 const images = 'https://coin-images.coingecko.com/coins/images'
 
-/** All that the replay exchange lists everywhere. */
 export const markets: readonly Market[] = [
   {
     symbol: 'BTCUSDT',
@@ -105,7 +103,7 @@ export const markets: readonly Market[] = [
   },
 ]
 
-/** What is on Binance alone: a symbol in Chinese, as it has had them since 2025. */
+/** Binance only: a Chinese symbol, as since 2025. */
 const onBinanceAlone: Market = {
   symbol: '币安人生USDT',
   base: '币安人生',
@@ -121,6 +119,6 @@ const onBinanceAlone: Market = {
 
 export const binanceMarkets: readonly Market[] = [...markets, onBinanceAlone]
 
-/** The market of a Binance symbol, spelled exactly; undefined when the replay does not list it. */
+/** Exact spelling. */
 export const findMarket = (symbol: string): Market | undefined =>
   binanceMarkets.find((market) => market.symbol === symbol)

@@ -4,25 +4,22 @@ import type { Instant } from '../market/instant.ts'
 import { packageDir } from '../package-dir.ts'
 import { type Market, minuteNumber } from './markets.ts'
 
-/**
- * A recording, ready to be played: one slot a minute from its first candle to its last, round and round. Prices are
- * whole ticks and volumes whole lot steps, so that every sum over them is exact.
- */
+/** A recording in minutes, played in a loop, in integer ticks and lot steps for exact sums. */
 export type Recording = Readonly<{
   slots: number
-  /** 1 where a candle was recorded, 0 where the exchange itself has none. */
+  /** 0 where the exchange had no candle. */
   present: Uint8Array
   open: Float64Array
   high: Float64Array
   low: Float64Array
   close: Float64Array
-  /** What the slots before this one add up to; one longer than the slots. */
+  /** Cumulative; one longer than the slots. */
   volumeBefore: readonly bigint[]
   quoteVolumeBefore: readonly bigint[]
   tradesBefore: Float64Array
 }>
 
-/** One recorded minute: prices in ticks, volume in lot steps, quote volume in hundred-millionths. */
+/** Ticks, lot steps; quote volume in 1e-8. */
 export type RecordedMinute = Readonly<{
   open: number
   high: number
@@ -33,12 +30,11 @@ export type RecordedMinute = Readonly<{
   trades: number
 }>
 
-/** Binance writes every amount with this many digits after the point. */
+/** Binance's decimals. */
 export const amountDecimals = 8
 
 const opened = new Map<string, Recording>()
 
-/** The recording a market plays; read from its file once. */
 export function recordingOf(market: Market): Recording {
   const known = opened.get(market.symbol)
   if (known) return known
@@ -48,7 +44,7 @@ export function recordingOf(market: Market): Recording {
   return recording
 }
 
-/** What the market traded in the minute that opens then; undefined in an outage and before the listing. */
+/** Undefined in an outage and before the listing. */
 export function recordedMinute(market: Market, openTime: Instant): RecordedMinute | undefined {
   const number = minuteNumber(openTime)
   const recording = recordingOf(market)
@@ -58,7 +54,7 @@ export function recordedMinute(market: Market, openTime: Instant): RecordedMinut
   return number < 0 || isSilent || recording.present[slot] === 0 ? undefined : minuteAt(recording, slot)
 }
 
-/** The sums of everything traded before a minute, counted from the listing. */
+/** Cumulative since the listing. */
 export function tradedBefore(recording: Recording, number: number): Traded {
   const rounds = Math.floor(number / recording.slots)
   const slot = number - rounds * recording.slots
@@ -72,7 +68,7 @@ export function tradedBefore(recording: Recording, number: number): Traded {
 
 export type Traded = Readonly<{ volume: bigint; quoteVolume: bigint; trades: number }>
 
-/** An element that is known to be there. */
+/** Throws RangeError if missing. */
 export function at<T>(list: ArrayLike<T>, index: number): T {
   const value = list[index]
   if (value === undefined) throw new RangeError(`no element ${index} of ${list.length}`)
@@ -101,7 +97,7 @@ function parseRecording(text: string, market: Market): Recording {
     .map((line) => line.split(','))
   const times = rows.map((row) => Number(row[0]))
   const firstTime = at(times, 0)
-  // The step is the shortest distance: anything longer is a hole in the recording, and stays one.
+  // Shortest distance; longer ones are gaps.
   const step = times.slice(1).reduce((least, time, i) => Math.min(least, time - at(times, i)), Infinity)
   const slots = (at(times, times.length - 1) - firstTime) / step + 1
   const recording = {
@@ -137,7 +133,7 @@ function parseRecording(text: string, market: Market): Recording {
   return recording
 }
 
-/** Volume times close, which is as near as a candle can tell, rounded half up to eight places. */
+/** Volume × close, rounded half up to eight decimals. */
 export function quoteVolumeOf(volume: bigint, closeTicks: number, market: Market): bigint {
   const product = volume * BigInt(closeTicks)
   const excess = market.volumeDecimals + market.priceDecimals - amountDecimals
@@ -146,10 +142,10 @@ export function quoteVolumeOf(volume: bigint, closeTicks: number, market: Market
   return (product + divisor / 2n) / divisor
 }
 
-/** The recordings do not tell how many trades there were: a number that is always the same for the same minute. */
+/** Not recorded: a deterministic number. */
 const tradesOf = (volume: bigint): number => (volume === 0n ? 0 : 1 + Number(volume % 997n))
 
-/** `0.00000105` as 105 at eight decimals. Throws RangeError when digits would be lost. */
+/** `0.00000105` → 105 at eight decimals. Throws RangeError if digits would be lost. */
 function toUnits(text: string, decimals: number): bigint {
   const [whole = '', fraction = ''] = text.split('.')
   if (/[1-9]/.test(fraction.slice(decimals)))

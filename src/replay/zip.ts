@@ -5,7 +5,7 @@ import { crc32 } from '../http/crc32.ts'
 
 const versionNeeded = 20
 const deflated = 8
-/** 1980-01-01, the first day that a zip can tell: the same content is always the same zip. */
+/** 1980-01-01, the earliest zip date: reproducible. */
 const firstDay = 0x21
 
 /** A zip of one file. */

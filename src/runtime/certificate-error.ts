@@ -11,7 +11,7 @@ const codes = [
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ]
 
-/** What is wrong with a server's certificate, and what helps; undefined for any other error. Waiting does not help. */
+/** The certificate problem with its remedy; undefined for other errors. */
 export function certificateRefusal(error: unknown, server: string): string | undefined {
   if (!(error instanceof Error)) return undefined
   if (!hasCode(error, ...codes)) return certificateRefusal(error.cause, server)

@@ -3,10 +3,10 @@ import { createEnterable } from './embedded/home.ts'
 import { inTurn, leaveMark, liveMarks } from './embedded/marks.ts'
 import { folderFault } from './folder-fault.ts'
 
-/** A folder that no other process uses until it is released, or until this process is gone. */
+/** Exclusive until released or the process ends. */
 export type ClaimedFolder = Readonly<{ path: string; release(): Promise<void> }>
 
-/** Claims the first of `parent/name`, `parent/name-2`, `parent/name-3` … that no living process has claimed. */
+/** Claims the first free of `parent/name`, `parent/name-2`, … */
 export async function claimFolder(parent: string, name: string): Promise<ClaimedFolder> {
   try {
     await createEnterable(parent)
@@ -15,7 +15,7 @@ export async function claimFolder(parent: string, name: string): Promise<Claimed
         const path = join(parent, number === 1 ? name : `${name}-${number}`)
         await createEnterable(path)
         const claims = join(path, 'claims')
-        // Left before the others are read, so that the folder is there; no other process reads them in our turn.
+        // Our mark first, so that the folder exists; safe within the turn.
         const mark = await leaveMark(claims)
         const others = (await liveMarks(claims)).filter((other) => other !== mark.name)
         if (others.length === 0) return { path, release: mark.remove }

@@ -1,11 +1,11 @@
 import { second } from '../market/instant.ts'
 import { steadyClock, systemClock } from './clock.ts'
 
-/** A clock that is slewed, as NTP does with small errors, moves less between two checks. */
+/** NTP slewing moves the clock less than this between checks. */
 const smallestStepMs = 2 * second
 const checkEveryMs = second
 
-/** Calls the listener when the machine's clock has been set, with how far it was moved; until the returned function is called. */
+/** Reports steps of the machine's clock in ms, until the returned function is called. */
 export function onClockStep(listener: (byMs: number) => void): () => void {
   const offset = () => systemClock.now() - steadyClock.now()
   let before = offset()

@@ -1,14 +1,11 @@
 import { type Instant, toInstant } from '../market/instant.ts'
 
-/** The one place that asks the machine for the time; everything else is handed a clock. */
+/** The only source of time; everything else receives a clock. */
 export type Clock = Readonly<{ now(): Instant }>
 
 export const systemClock: Clock = { now: () => toInstant(Date.now()) }
 
-/**
- * Runs on evenly when the machine's clock is set: for how long something took or may take. The time that it shows means
- * nothing else.
- */
+/** Monotonic, for durations: unaffected by clock changes. */
 export const steadyClock: Clock = {
   now: () => toInstant(Math.round(performance.timeOrigin + performance.now())),
 }

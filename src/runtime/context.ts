@@ -14,22 +14,20 @@ type Enqueued<P> = Readonly<{ name: string; payload: z.ZodType<P> }>
 /** Puts work of another job into its queue; returns the queue's ids. */
 type Enqueue = <P>(job: Enqueued<P>, payloads: readonly NoInfer<P>[]) => Promise<string[]>
 
-/** All that a job may reach. */
 export type Context = Readonly<{
   clock: Clock
-  /** For how long something took or may take: it runs on evenly when the machine's clock is set. */
+  /** Monotonic, for durations. */
   steadyClock: Clock
   log: Log
   settings: Settings
   pool: Pool
   http: HttpClient & Downloader
-  /** The leaves of partitioned tables that this process has seen. */
+  /** Partitions seen by this process. */
   partitions: PartitionCache
-  /** The ranges of series that jobs of this process are filling. */
+  /** Ranges of series being filled in this process. */
   seriesRanges: SeriesRanges
   enqueue: Enqueue
-  /** Aborts when the process is stopping or the queue has given the job to another. */
+  /** Aborts when the process stops or the job was given to another worker. */
   signal: AbortSignal
-  /** The row of ingest_runs that this run is recorded in. */
   runId: string
 }>

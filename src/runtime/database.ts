@@ -20,13 +20,13 @@ import type { Log } from './log.ts'
 import type { Releases } from './release.ts'
 import { whenAnswering } from './when-answering.ts'
 
-/** The server that everything is kept in, and how to reach it. */
+/** The PostgreSQL server in use. */
 export type DatabaseServer = Readonly<{
   url: string
   kind: 'embedded' | 'external'
-  /** From now on starts the embedded server again where it ends by itself; does nothing for another's. */
+  /** Restarts the embedded server when it ends unexpectedly; no effect on an external one. */
   keepRunning(): void
-  /** Why it could not be started again. */
+  /** Why it could not be restarted. */
   whyDown(): string | undefined
 }>
 
@@ -35,16 +35,13 @@ type Surroundings = Readonly<{
   log: Log
   clock: Clock
   releases: Releases
-  /** Ends the wait for a server that does not answer. */
+  /** Aborts the wait for the server. */
   signal: AbortSignal
-  /** Called with the folder of a database that is created. Without it, a missing database is an error: reading creates none. */
+  /** Called when a database is created; without it a missing one is an error. */
   onCreate?: (place: string) => void
 }>
 
-/**
- * Finds the database server: the one configured, or the embedded one, which is started where it does not run yet.
- * Waits `timeoutMs` for a configured one that does not answer.
- */
+/** Finds the configured server, waiting `timeoutMs`, or starts the embedded one. */
 export async function openServer(
   { settings, log, releases, signal, onCreate }: Surroundings,
   timeoutMs: number,
@@ -107,14 +104,14 @@ async function checkServer(url: string, timeoutMs: number): Promise<void> {
   }
 }
 
-/** Of several servers one may be promoted soon, and is waited for. */
+/** With several servers one may be promoted soon: keep waiting. */
 const namesNoPrimary = (cause: ReadOnlyServer): Misconfigured =>
   new Misconfigured(`${cause.message}: DATABASE_URL must name the primary`, { cause })
 
-/** When the configured coins are followed: at every start of a daemon, by any command only where nothing is followed yet. */
+/** Whether to track configured coins: always (daemon), or only if nothing is tracked (commands). */
 export type Following = 'always' | 'when-new'
 
-/** A daemon outlasts a database that starts a little later; a command tells at once. */
+/** A daemon waits for a database that starts later; a command does not. */
 const timeoutMs: Readonly<Record<Following, number>> = { always: minute, 'when-new': 0 }
 
 const applicationNames: Readonly<Record<Following, string>> = {
@@ -122,7 +119,7 @@ const applicationNames: Readonly<Record<Following, string>> = {
   'when-new': 'beacon command',
 }
 
-/** Opens the pool on a database that is migrated and follows the configured coins. */
+/** Migrates, tracks configured coins and opens the pool. */
 export async function openDatabase(
   surroundings: Surroundings,
   following: Following,

@@ -8,28 +8,26 @@ import { readPassword, role, startServer } from './embedded/server.ts'
 import { folderFault } from './folder-fault.ts'
 import type { Log } from './log.ts'
 
-/** A PostgreSQL server of our own that this process uses, perhaps together with others. */
+/** An embedded server, possibly shared by processes. */
 export type EmbeddedPostgres = Readonly<{
-  /** Names the database `beacon`, its role and its generated password: not for logs. */
+  /** Contains the password. */
   url: string
-  /** Whether this call started it, rather than found it running. */
   startedHere: boolean
-  /** Where it really stands: not the folder asked for if the server's account could not enter that. */
+  /** The actual folder, if the server's account could not enter the requested one. */
   dataDir: string
-  /** From now on starts it again where it ends by itself, until it is released. */
+  /** Restarts the server when it ends unexpectedly, until released. */
   keepRunning(): void
-  /** Why it does not run, where it is to be kept running and cannot be started. */
+  /** Why it could not be restarted. */
   whyDown(): string | undefined
-  /** Says that it is no longer needed; the last one stops it. Calling it again does nothing more. */
+  /** The last user stops the server. Idempotent. */
   release(): Promise<void>
 }>
 
 type Options = Readonly<{ dataDir: string; log: Log }>
 
 /**
- * Opens the PostgreSQL server whose data stands in `dataDir`: creates it, starts it, or joins the one that runs,
- * be it shared with another process or left behind by one that was killed. Throws Misconfigured when it cannot run
- * here, Unavailable when it does not get ready.
+ * Opens the server of `dataDir`: creates, starts or joins it. Throws Misconfigured if it cannot run here, Unavailable
+ * if it does not become ready.
  */
 export async function openEmbeddedPostgres({ dataDir, log }: Options): Promise<EmbeddedPostgres> {
   try {
@@ -75,7 +73,7 @@ async function openHome(home: Home, log: Log): Promise<EmbeddedPostgres> {
   }
 }
 
-/** Where the server of the folder is reached that runs already, for a look at it; undefined where none does. */
+/** URL of the folder's running server; undefined if none runs. */
 export async function findEmbeddedUrl(dataDir: string): Promise<string | undefined> {
   if (!(await exists(dataDir))) return undefined
   const home = await chooseHome(resolve(dataDir))
@@ -83,14 +81,14 @@ export async function findEmbeddedUrl(dataDir: string): Promise<string | undefin
   return running?.status === 'ready' ? urlOf(await readPassword(home), running.port).href : undefined
 }
 
-/** It speaks no TLS, whatever PGSSLMODE asks of the operator's own servers. */
+/** No TLS, whatever PGSSLMODE says. */
 const urlOf = (password: string, port: number): URL =>
   new URL(`postgresql://${role}:${password}@127.0.0.1:${port}/beacon?sslmode=disable`)
 
 const usersOf = ({ folder }: Home): string => join(folder, 'users')
 const turnsOf = ({ folder }: Home): string => join(folder, 'turns')
 
-/** Only within a turn: nobody may join between the look at the others and the stop. */
+/** Within a turn: nobody may join between the check and the stop. */
 async function leave(home: Home, user: Mark): Promise<void> {
   await user.remove()
   const others = await liveMarks(usersOf(home))

@@ -2,10 +2,7 @@ import { schedule } from 'node-cron'
 import { onClockStep } from './clock-steps.ts'
 import type { Log } from './log.ts'
 
-/**
- * Does the work at every time of the pattern (UTC), in each process by itself and never twice at once, until it is
- * destroyed. A time that a busy process lets pass is left out; where the clock is set, the next time is found anew.
- */
+/** Runs work on a cron pattern (UTC) in this process, never concurrently; missed times are skipped. */
 export function everyProcess(
   pattern: string,
   work: () => Promise<void>,
@@ -14,7 +11,7 @@ export function everyProcess(
   const telling = (level: 'debug' | 'error') => (reported: string | Error) =>
     log[level]('process.timer', { pattern, reason: reported instanceof Error ? reported.message : reported })
   let isRunning = false
-  // Of a run under way node-cron knows nothing any more once it has been started anew.
+  // A restarted node-cron task does not know its running work.
   const once = async () => {
     if (isRunning) return
     isRunning = true
@@ -27,7 +24,7 @@ export function everyProcess(
   const task = schedule(pattern, once, {
     timezone: 'UTC',
     noOverlap: true,
-    // Its own logger would write lines of another form among ours.
+    // Its logger has another format.
     logger: {
       debug: telling('debug'),
       info: telling('debug'),
@@ -35,7 +32,7 @@ export function everyProcess(
       error: telling('error'),
     },
   })
-  // It waits for a time that the clock had shown before: an hour, where it was an hour ahead.
+  // node-cron waits for the time computed before the clock change.
   const forget = onClockStep(async () => {
     await task.stop()
     await task.start()

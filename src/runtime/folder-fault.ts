@@ -1,7 +1,7 @@
 import { Misconfigured } from '../fault.ts'
 import { hasCode } from './error-code.ts'
 
-/** Why a data folder cannot be used, with what helps; undefined for any other error. */
+/** The reason with its remedy; undefined for other errors. */
 export function folderFault(cause: unknown, folder: string): Misconfigured | undefined {
   if (hasCode(cause, 'ENOTDIR', 'EEXIST')) {
     return new Misconfigured(

@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { hasCode } from './error-code.ts'
 
-/** The port on 127.0.0.1 if nobody listens there (0 asks for any free one); undefined when it is taken. */
 export async function freePort(port: number): Promise<number | undefined> {
   const server = createServer()
   try {

@@ -4,20 +4,19 @@ import type { Log } from './log.ts'
 type Fields = Readonly<Record<string, unknown>>
 type Level = 'info' | 'warn'
 
-/** Lines of runs of one job that say the same, and are written as one. */
 type Group = Readonly<{ level: Level; event: string; lines: Fields[] }>
 
 export type GroupedLog = Log &
   Readonly<{
-    /** Writes what has been gathered, and gathers no more. */
+    /** Writes gathered lines and stops gathering. */
     close(): void
   }>
 
 const windowMs = 10 * second
 
 /**
- * Writes the lines of runs at info and warn together: those of one job and event within ten seconds as one, with their numbers
- * added up. At debug every line is written as it is; lines of no run, and errors, are never held back.
+ * Merges info and warn lines of runs by job and event within ten seconds, adding numbers. Debug logs, errors and other
+ * lines are not delayed.
  */
 export function openGroupedLog(log: Log, waitMs = windowMs): GroupedLog {
   const groups = new Map<string, Group>()
@@ -44,7 +43,7 @@ export function openGroupedLog(log: Log, waitMs = windowMs): GroupedLog {
     info: gather('info'),
     warn: gather('warn'),
     error: (event, fields) => {
-      // What led to an error stands before it.
+      // Earlier lines come before the error.
       flush()
       log.error(event, fields)
     },
@@ -55,7 +54,7 @@ export function openGroupedLog(log: Log, waitMs = windowMs): GroupedLog {
   }
 }
 
-/** They tell runs apart, and are of no use once those are written as one. */
+/** Specific to a run; dropped from merged lines. */
 const ofOneRun = new Set(['runId', 'jobId', 'attempt', 'trace_id', 'span_id', 'tookMs'])
 
 const shownValues = 5
@@ -68,7 +67,7 @@ function merged(lines: readonly Fields[]): Fields {
   return { times: lines.length, ...Object.fromEntries(values) }
 }
 
-/** Numbers are added up; of texts and lists the first few that differ are kept. */
+/** Adds numbers; keeps the first few distinct texts. */
 function together(values: readonly unknown[]): unknown {
   const given = values.filter((value) => value !== undefined && value !== null)
   if (given.every((value) => typeof value === 'number'))

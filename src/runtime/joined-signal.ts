@@ -1,18 +1,15 @@
 import { setMaxListeners } from 'node:events'
 
-/** Aborts with the first of several signals, or when its time is up, until it is released. */
+/** Aborts with the first signal or after the limit, until released. */
 export type JoinedSignal = Readonly<{
   signal: AbortSignal
-  /** Whether the time was up before any of the signals aborted. */
+  /** Whether the limit came first. */
   isLate(): boolean
-  /** Stops listening to the signals; to be called when the work has ended. */
+  /** Stops listening; call when work ends. */
   release(): void
 }>
 
-/**
- * In place of AbortSignal.any, which on Node 20 keeps every signal it ever made for as long as one of its sources lives:
- * that of a process lives as long as the daemon.
- */
+/** On Node 20 AbortSignal.any leaks a signal per call while a source lives. */
 export function joinSignals(sources: readonly (AbortSignal | undefined)[], limitMs?: number): JoinedSignal {
   const controller = new AbortController()
   const releases = sources
@@ -37,7 +34,7 @@ export function joinSignals(sources: readonly (AbortSignal | undefined)[], limit
 function follow(source: AbortSignal, controller: AbortController): () => void {
   const abort = () => controller.abort(source.reason)
   if (source.aborted) abort()
-  // All requests of a job listen to the same one.
+  // All requests of a job listen to one signal.
   setMaxListeners(0, source)
   source.addEventListener('abort', abort)
   return () => source.removeEventListener('abort', abort)

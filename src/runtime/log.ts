@@ -4,7 +4,6 @@ import type { LogLevel } from '../settings/log-level.ts'
 import { fieldsWithoutSecrets } from './redaction.ts'
 import { currentSpan } from './trace.ts'
 
-/** One line an event: a name to search for and fields to group by. */
 export type Log = Readonly<{
   debug(event: string, fields?: object): void
   info(event: string, fields?: object): void
@@ -12,7 +11,7 @@ export type Log = Readonly<{
   error(event: string, fields?: object): void
 }>
 
-/** A log that puts these fields on each of its lines, whatever an event's own fields of that name say. */
+/** These fields override an event's own. */
 export function childLog(log: Log, fields: object): Log {
   const write =
     (level: keyof Log) =>
@@ -21,13 +20,10 @@ export function childLog(log: Log, fields: object): Log {
   return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
 }
 
-/**
- * JSON lines on standard error; pretty where a person watches. No secret is ever written out, and what is written in a traced
- * job names the trace.
- */
+/** JSON lines on stderr, pretty on a terminal; secrets are redacted and traces named. */
 export function openLog({ level, pretty }: { level: LogLevel; pretty: boolean }): Log {
   const destination = openDestination(pretty)
-  // A log that nobody can take, as on a full disk, must not end the work that it is about.
+  // A log that cannot be written, as on a full disk, must not stop work.
   destination.on('error', () => undefined)
   const logger = pino(
     {

@@ -11,13 +11,10 @@ import type { Log } from './log.ts'
 
 type QueueKind = 'redis' | 'postgres'
 
-/** The table that every process in a role holds a lock on for as long as it lives. */
+/** Each process of a role holds a lock on this table. */
 const tableOf = (role: Role): string => `public.${role}_presence`
 
-/**
- * The two wait neither for themselves nor for each other, and need a right that only the owner of the table has: no other
- * login can pretend to be a worker.
- */
+/** Compatible modes that only the table's owner may take, so that no other login can pose as a worker. */
 const lockModes: Readonly<Record<QueueKind, Readonly<{ sql: string; name: string }>>> = {
   redis: { sql: 'row share', name: 'RowShareLock' },
   postgres: { sql: 'row exclusive', name: 'RowExclusiveLock' },
@@ -25,10 +22,6 @@ const lockModes: Readonly<Record<QueueKind, Readonly<{ sql: string; name: string
 
 const betweenTriesMs = 5 * second
 
-/**
- * Shows other processes which roles this one has. It ends with the process, however that ends; should only its connection
- * end, it is made again.
- */
 export async function announceRoles(
   url: string,
   announced: readonly Role[],
@@ -46,7 +39,6 @@ export async function announceRoles(
     while (!stop.signal.aborted) {
       try {
         client = await announce(url, announced, queueKind)
-        // Released while it was being made: nobody else would end it.
         if (stop.signal.aborted) return await client.end()
         return watch()
       } catch (error) {
@@ -65,15 +57,15 @@ export async function announceRoles(
 }
 
 async function announce(url: string, announced: readonly Role[], queueKind: QueueKind): Promise<Client> {
-  // A connection that breaks also ends, and its end is what is listened to.
+  // Errors also end it; `end` is handled.
   const client = await openClient(url, {
     applicationName: 'beacon presence',
     connectionTimeoutMs: 10 * second,
     queryTimeoutMs: 10 * second,
   })
   try {
-    // A transaction that never ends: behind a pooler a session's own lock would stay with another's connection. It has
-    // neither a snapshot nor an id, so that vacuum does not wait for it.
+    // A never-ending transaction, as behind a pooler a session's lock would stay with another client. Without snapshot
+    // or id, so vacuum is not blocked.
     await client.query(`
       begin;
       set local idle_in_transaction_session_timeout = 0;
@@ -86,7 +78,6 @@ async function announce(url: string, announced: readonly Role[], queueKind: Queu
   }
 }
 
-/** The roles that some process of the fleet has, on the queues of that kind. */
 export async function presentRoles(pool: Pool, queueKind: QueueKind): Promise<ReadonlySet<Role>> {
   const tables = sql.join(
     roles.map((role) => sql`(${role}, ${tableOf(role)}::regclass::oid)`),
@@ -135,6 +126,5 @@ export async function workersSince(pool: Pool, queueKind: QueueKind): Promise<In
   return since === null || since === undefined ? undefined : fromMs(since)
 }
 
-/** Whether any process of the fleet works on the queues of that kind. */
 export const hasWorkers = async (pool: Pool, queueKind: QueueKind): Promise<boolean> =>
   (await presentRoles(pool, queueKind)).has('worker')

@@ -1,13 +1,13 @@
 const censored = '[secret]'
 
-/** Fields that are never written out, wherever they stand: `apiKey`, `redis_url`, `webhookSecret`. */
+/** Redacted wherever they are: `apiKey`, `redis_url`, `webhookSecret`. */
 const secretName =
   /pass(?:word|phrase|wd)|secret|tokens?$|api[-_]?key|(?:private|encryption)[-_]?keys?|authorization|cookie|credential|signature|email|connection[-_]?string|(?:database|redis|webhook)[-_]?url/i
 
-/** As deep as anything that is worth reading in a log. */
+/** Deep enough for logs. */
 const maxDepth = 8
 
-/** The fields of a log line with secrets replaced, by name and by what a text looks like. */
+/** Replaces secrets by field name and by pattern. */
 export const fieldsWithoutSecrets = (fields: object): object =>
   fields instanceof Error ? { error: errorWithoutSecrets(fields, 1) } : recordWithoutSecrets(fields, 0)
 
@@ -19,14 +19,13 @@ const recordWithoutSecrets = (record: object, depth: number): object =>
     ]),
   )
 
-/** That there is none, or whether there is one, is no secret. */
 const isReported = (value: unknown): boolean =>
   value !== undefined && value !== null && typeof value !== 'boolean'
 
 function valueWithoutSecrets(value: unknown, depth: number): unknown {
   if (typeof value === 'string') return withoutSecrets(value)
   if (typeof value !== 'object' || value === null) return value
-  // What holds itself has no bottom.
+  // Cycles are cut.
   if (depth > maxDepth) return '[too deep]'
   if (value instanceof Error) return errorWithoutSecrets(value, depth)
   if ('toJSON' in value && typeof value.toJSON === 'function')
@@ -35,7 +34,6 @@ function valueWithoutSecrets(value: unknown, depth: number): unknown {
   return recordWithoutSecrets(value, depth)
 }
 
-/** Of an error its words alone: libraries hang the whole request on it, with its headers. */
 function errorWithoutSecrets({ name, message, stack, cause }: Error, depth: number): object {
   return {
     name,
@@ -46,12 +44,12 @@ function errorWithoutSecrets({ name, message, stack, cause }: Error, depth: numb
 }
 
 const secretTexts: readonly (readonly [RegExp, string])[] = [
-  // A password in a URL; one that was not encoded may hold any character, so that the last @ of the word ends it.
+  // Unencoded passwords may contain @: the last one ends it.
   [/\b([a-z][a-z0-9+.-]*:\/\/[^\s:@/?#]*):[^\s"'<>]*@/gi, `$1:${censored}@`],
-  // Whoever knows the address of such a webhook may post to it.
+  // Such URLs allow posting.
   [/\b(hooks\.slack\.com\/services|discord(?:app)?\.com\/api\/webhooks)\/[^\s"'<>]+/gi, `$1/${censored}`],
   [/-----BEGIN ([A-Z ]*PRIVATE KEY)-----[\s\S]*?(?:-----END \1-----|$)/g, censored],
-  // password=… of a connection string, ?api_key=… of a query, "secret": "…" of a body.
+  // Connection strings, queries and JSON bodies.
   [
     /((?:pass(?:word|phrase|wd)|secret|token|api[-_]?key|(?:private|encryption|access)[-_]?keys?|authorization|credential|signature)[\w-]*\\?["']?\s*[:=]\s*)(?:\\?"[^"]*"|\\?'[^']*'|(?:(?:basic|bearer|digest)\s+)?[^\s"'&,;{}[\]()]+)/gi,
     `$1${censored}`,
@@ -60,6 +58,6 @@ const secretTexts: readonly (readonly [RegExp, string])[] = [
   [/\b(basic)\s+(?=\S*[\d=])[\w+/=-]{8,}/gi, `$1 ${censored}`],
 ]
 
-/** The text with what looks like a secret left out: passwords in URLs, keys, tokens. */
+/** Replaces passwords in URLs, keys and tokens. */
 export const withoutSecrets = (text: string): string =>
   secretTexts.reduce((reported, [form, instead]) => reported.replaceAll(form, instead), text)

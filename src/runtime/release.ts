@@ -1,13 +1,11 @@
-/** Things that were opened and must be closed, last first. */
 export class Releases {
   readonly #releases: (() => Promise<unknown> | unknown)[] = []
 
-  /** Registers how to close what was just opened. */
   push(release: () => Promise<unknown> | unknown): void {
     this.#releases.push(release)
   }
 
-  /** Closes everything in reverse order; no failure hides another. Calling it again closes nothing twice. */
+  /** Closes in reverse order and collects failures. Idempotent. */
   async release(): Promise<void> {
     const failures: unknown[] = []
     for (const release of this.#releases.splice(0).toReversed()) {

@@ -4,14 +4,11 @@ import type { Series } from '../store/coverage.ts'
 
 type Claim = Readonly<{ range: AlignedRange; ended: Promise<void> }>
 
-/**
- * The ranges that this process fills. Work on ranges of a series that overlap runs in the order of its arrival, so that the
- * later one finds stored what the earlier one has requested.
- */
+/** Serializes work on overlapping ranges of a series, so that later work finds candles already stored. */
 export class SeriesRanges {
   readonly #claims = new Map<string, Set<Claim>>()
 
-  /** Rejects with the signal's reason where it aborts before the range is free. */
+  /** Rejects with the signal's reason if aborted while waiting. */
   async run<T>(series: Series, range: AlignedRange, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const key = [series.source, series.coinId, series.timeframe].join(' ')
     const claims = this.#claims.get(key) ?? new Set()

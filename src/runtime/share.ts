@@ -1,4 +1,3 @@
-/** The work, done once for all who ask while it is under way. */
 export function sharedWhileRunning<T>(work: () => Promise<T>): () => Promise<T> {
   let underway: Promise<T> | undefined
   return () => {
@@ -9,7 +8,7 @@ export function sharedWhileRunning<T>(work: () => Promise<T>): () => Promise<T> 
   }
 }
 
-/** The same, and what it gave is told again for so long. What failed is tried again by whoever asks next. */
+/** Like sharedWhileRunning; keeps a success for `keptMs`, retries failures. */
 export function sharedFor<T>(keptMs: number, work: () => Promise<T>): () => Promise<T> {
   let kept: Readonly<{ value: T; at: number }> | undefined
   const renew = sharedWhileRunning(async () => {

@@ -6,7 +6,7 @@ import type { Log } from './log.ts'
 
 export type WaitPolicy = Readonly<{
   log: Log
-  /** How long to go on asking, in milliseconds. */
+  /** In ms. */
   waitMs: number
   signal?: AbortSignal
 }>
@@ -14,13 +14,12 @@ export type WaitPolicy = Readonly<{
 const firstPauseMs = 250
 const longestPauseMs = 4 * second
 
-/** `Redis does not answer`, or for how long it did not. */
 export const silenceOf = (who: string, waitMs: number): string =>
   waitMs === 0 ? `${who} does not answer` : `${who} did not answer within ${waitMs / second} s`
 
 /**
- * Tries until it works. Throws Unavailable with the given sentence when it did not in time (a Fault has its own),
- * Aborted when told to stop, and at once what trying again cannot help.
+ * Retries until it works. Throws Unavailable with `message` on timeout (or the last Fault), Aborted, and unretryable
+ * errors at once.
  */
 export async function whenAnswering<T>(
   attempt: () => Promise<T>,
@@ -45,17 +44,16 @@ export async function whenAnswering<T>(
   }
 }
 
-/** Throws what another try cannot help; a bug stays one. */
+/** Faults to give up, and bugs. */
 function refuseToRetry(error: unknown): void {
   if (error instanceof Aborted || (error instanceof Fault && error.remedy === 'give-up')) throw error
   if (error instanceof TypeError || error instanceof ReferenceError) throw error
 }
 
-// Ending early is not an error here: the loop sees for itself what is over.
 const pauseUnlessOver = (ms: number, over: AbortSignal): Promise<void> =>
   over.aborted ? Promise.resolve() : pause(ms, undefined, { signal: over }).catch(() => undefined)
 
-/** One line for what a connection failed with: Node gathers several addresses in an error without a message. */
+/** Node's AggregateError of several addresses has no message. */
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ')
   return error instanceof Error ? error.message || error.name : String(error)

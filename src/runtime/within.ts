@@ -1,6 +1,6 @@
 import { Unavailable } from '../fault.ts'
 
-/** The work's result, or Unavailable with the given sentence once the time is up. The work itself goes on. */
+/** Throws Unavailable with `message` on timeout; the work itself continues. */
 export async function within<T>(limitMs: number, work: Promise<T>, message: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {

@@ -1,4 +1,4 @@
-/** The variable of the environment that replaces scheme and host of a source: `BINANCE_BASE_URL`. */
+/** `BINANCE_BASE_URL` replaces scheme and host. */
 export const baseUrlVariable = (sourceId: string): string =>
   `${sourceId.toUpperCase().replaceAll(/\W/g, '_')}_BASE_URL`
 

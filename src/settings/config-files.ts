@@ -5,7 +5,7 @@ import type { YamlFile } from './yaml-file.ts'
 
 type Path = readonly PropertyKey[]
 
-/** Lays one content over another, key by key; a list replaces a list. */
+/** Merges by key; lists replace lists. */
 export function layOver(below: unknown, above: unknown): unknown {
   if (!isRecord(below) || !isRecord(above)) return above
   const merged: Record<string, unknown> = { ...below }
@@ -14,7 +14,7 @@ export function layOver(below: unknown, above: unknown): unknown {
   return merged
 }
 
-/** Leaves out the timeframes that a file switches off with `1m: off`. */
+/** Removes timeframes with `1m: off`. */
 export function withoutOff(content: unknown): unknown {
   if (!isRecord(content) || !isRecord(content.timeframes)) return content
   const kept = Object.entries(content.timeframes).filter(([, policy]) => policy !== 'off' && policy !== false)
@@ -28,11 +28,11 @@ const holds = (file: YamlFile, path: Path): boolean =>
   path.reduce<unknown>((value, key) => (isRecord(value) ? value[String(key)] : undefined), file.content) !==
   undefined
 
-/** The file that says what is at one of the paths: the last that does, as it is laid over the others. */
+/** The last file that defines one of the paths. */
 export const fileThatHolds = (files: readonly YamlFile[], ...paths: readonly Path[]): YamlFile =>
   files.findLast((file) => paths.some((path) => holds(file, path))) ?? (files.at(-1) as YamlFile)
 
-/** `mine.yaml:3`, where one of the paths is said. */
+/** `mine.yaml:3` */
 export function placeOf(files: readonly YamlFile[], ...paths: readonly Path[]): string {
   const file = fileThatHolds(files, ...paths)
   const path = paths.find((one) => holds(file, one)) ?? paths[0] ?? []
@@ -41,7 +41,7 @@ export function placeOf(files: readonly YamlFile[], ...paths: readonly Path[]): 
 
 export type Checked<T> = Readonly<{ data: T | undefined; mistakes: readonly string[] }>
 
-/** Reads content by a schema; each mistake has its file, line and path, and the nearest known key. */
+/** Validates; mistakes have file, line, path and the nearest known key. */
 export function checkContent<T>(
   schema: z.ZodType<T>,
   content: unknown,
@@ -68,7 +68,7 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodType, files: readonly Ya
 
 type UnknownKeys = Readonly<{ below: Path; keys: readonly string[] }>
 
-/** The keys that there is no setting for, where that is what is wrong. */
+/** For unknown-key issues. */
 function unknownKeys(issue: z.core.$ZodIssue): UnknownKeys | undefined {
   if (issue.code === 'unrecognized_keys') return { below: issue.path, keys: issue.keys }
   if (issue.code !== 'invalid_key') return undefined
@@ -91,16 +91,13 @@ function knownKeys(schema: z.ZodType, path: Path): string[] {
 const withoutWrapping = (schema: unknown): unknown =>
   schema instanceof z.ZodOptional ? withoutWrapping(schema.unwrap()) : schema
 
-/** The names that a schema of names spells out. */
+/** Keys allowed by a name schema. */
 function namedBy(names: unknown): string[] {
   if (names instanceof z.ZodUnion) return names.options.flatMap(namedBy)
   return names instanceof z.ZodEnum ? names.options.map(String) : []
 }
 
-/**
- * What of the content can be read, section by section, and entry by entry where a section is a list of named ones: a
- * mistake in one must not hide those in others.
- */
+/** The valid sections and entries, so that one mistake does not hide others. */
 export function readableSections<T extends z.ZodRawShape>(
   { shape }: z.ZodObject<T>,
   content: unknown,

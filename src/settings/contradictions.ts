@@ -4,12 +4,12 @@ import { durationText } from './duration.ts'
 import { rowPolicyObjection } from './row-retention.ts'
 import type { Configuration } from './schema.ts'
 
-/** Settings that are right by themselves and cannot hold together. */
+/** Valid settings that contradict each other. */
 export type Contradiction = Readonly<{
-  /** Of the setting that is named first. */
+  /** Of the first setting. */
   path: readonly string[]
   message: string
-  /** Of the others: it is shown where the file that is laid over the rest has one of them. */
+  /** Other settings involved, to choose the file shown. */
   others?: readonly (readonly string[])[]
 }>
 
@@ -21,7 +21,7 @@ type Check = (sections: Sections) => Contradiction[]
 export const findContradictions = (sections: Sections): Contradiction[] =>
   checks.flatMap((check) => check(sections))
 
-/** Yesterday's hours must be there when it is summarised, shortly after midnight. */
+/** Yesterday's hours are summarized after midnight. */
 const hoursForSummary = 2 * day
 
 const connections: Check = ({ database }) =>
@@ -60,7 +60,7 @@ const history: Check = ({ timeframes: policies = {} }) =>
     ]
   })
 
-/** The summary that comes with the tables is made of hourly candles. */
+/** The summary needs hourly candles. */
 const summary: Check = ({ views = [], timeframes: policies }) => {
   if (policies === undefined || !views.includes('daily_price_summary')) return []
   const policy = policies['1h']
@@ -109,7 +109,7 @@ const prices: Check = ({ prices: policy }) => {
       ]
 }
 
-/** What fell due is known from the runs: without them, a daily job would seem to be missed at each start. */
+/** Missed runs are detected from runs: daily jobs need two days. */
 const leastRunsMs = 2 * day
 
 const rows: Check = ({ retention = {} }) =>

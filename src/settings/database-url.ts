@@ -1,6 +1,6 @@
 import { readServerListUrl, type ServerAddress, type ServerListUrl, serverName } from './server-list.ts'
 
-/** A server of DATABASE_URL, and the URL that names it alone. */
+/** `url` names only this server. */
 export type DatabaseAddress = ServerAddress & Readonly<{ url: string }>
 
 const postgresPort = 5432
@@ -8,13 +8,10 @@ const notOurForm =
   'is not a URL of the form postgres://host or postgresql://host, or with several hosts ' +
   'postgresql://host:5432,host:5432/database?target_session_attrs=read-write'
 
-/** The server that takes writes is used with each of these. */
+/** Compatible with writing. */
 const writing = new Set(['any', 'read-write', 'primary'])
 
-/**
- * Reads DATABASE_URL, which may name several servers, as libpq does: in place of the host, or as the parameters host and
- * port. A text is what is wrong with it; it continues a message that begins with the variable's name.
- */
+/** Hosts as in libpq, in the authority or as parameters. A string is the mistake, following the variable's name. */
 export function readDatabaseUrl(text: string): readonly DatabaseAddress[] | string {
   const url = readServerListUrl(text, postgresPort)
   if (!url || !['postgres', 'postgresql'].includes(url.scheme)) return notOurForm
@@ -25,7 +22,7 @@ export function readDatabaseUrl(text: string): readonly DatabaseAddress[] | stri
   const servers = serversOf(url)
   if (!servers) return notOurForm
   const [first, ...others] = servers
-  // As the driver reads it: the variables PGHOST and PGPORT stand in for what is left out.
+  // The driver uses PGHOST and PGPORT.
   if (first === undefined) return [{ host: 'localhost', port: postgresPort, url: text }]
   if (others.length === 0) return [{ ...first, url: text }]
   const query = new URLSearchParams(url.query)
@@ -36,7 +33,7 @@ export function readDatabaseUrl(text: string): readonly DatabaseAddress[] | stri
   })
 }
 
-/** Undefined where the parameters host and port do not belong together. */
+/** Undefined if host and port counts differ. */
 function serversOf(url: ServerListUrl): ServerAddress[] | undefined {
   const [hosts, ports] = [url.query.get('host'), url.query.get('port')]
   if (hosts === null && ports === null) return [...url.servers]

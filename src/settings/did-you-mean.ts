@@ -1,6 +1,6 @@
 import { closest, distance } from 'fastest-levenshtein'
 
-/** ` Did you mean "bitcoin"?`, where a known name is near enough to be a slip of the finger; otherwise nothing. */
+/** ` Did you mean "bitcoin"?`, or empty. */
 export function didYouMean(text: string, known: readonly string[]): string {
   if (known.length === 0) return ''
   const nearest = closest(text, known)

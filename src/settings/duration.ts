@@ -15,7 +15,7 @@ const unitsMs: Readonly<Record<string, number>> = {
   days: day,
 }
 
-/** `90 days`, `2 s`, `15 minutes` → milliseconds; undefined for anything else. */
+/** `90 days`, `2 s` → ms; undefined otherwise. */
 export function parseDuration(text: string): number | undefined {
   const parts = /^(\d+(?:\.\d+)?)\s*([a-z]+)$/.exec(text.trim())
   const unit = parts?.[2] ?? ''
@@ -23,7 +23,7 @@ export function parseDuration(text: string): number | undefined {
   return Number.isSafeInteger(ms) ? ms : undefined
 }
 
-/** The largest unit that keeps the number whole: `2 days`, `36 hours`, `90 s`. */
+/** `2 days`, `36 hours`, `90 s` */
 export function durationText(ms: number): string {
   for (const [name, unitMs] of [
     ['day', day],

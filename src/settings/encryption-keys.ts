@@ -1,9 +1,6 @@
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 
-/**
- * One key of BEACON_ENCRYPTION_KEYS. A KeyObject shows nothing of what it holds: neither to JSON, nor to whoever
- * inspects or logs it.
- */
+/** A KeyObject does not reveal its content in logs or JSON. */
 export type EncryptionKey = Readonly<{ id: string; key: KeyObject }>
 
 const keyBytes = 32
@@ -13,17 +10,14 @@ const keyForm = /^[A-Za-z0-9+/]{43}=$/
 
 export const isEncryptionKeyId = (id: string): boolean => idForm.test(id)
 
-/** A new key as an entry of BEACON_ENCRYPTION_KEYS: `id:base64`. */
+/** `id:base64` */
 export const newEncryptionKeyEntry = (id: string): string =>
   `${id}:${randomBytes(keyBytes).toString('base64')}`
 
-/** `k3f9a1c2e`: made by chance, so that no two machines make the same. */
+/** Random. */
 export const newEncryptionKeyId = (): string => `k${randomBytes(4).toString('hex')}`
 
-/**
- * Reads `id:base64,id:base64`. The mistakes continue the sentence that begins with the variable's name; they never
- * quote a key, nor what may be one.
- */
+/** Parses `id:base64,id:base64`. Mistakes follow the variable's name and never quote keys. */
 export function readEncryptionKeys(text: string): Readonly<{ keys: EncryptionKey[]; mistakes: string[] }> {
   const entries = text.split(',').map((entry, index) => readEntry(entry.trim(), index + 1))
   const keys = entries.filter((entry) => typeof entry !== 'string')
@@ -44,7 +38,7 @@ function readEntry(entry: string, number: number): EncryptionKey | string {
   return { id, key: createSecretKey(bytes) }
 }
 
-/** Under one id there is one key, and a key that has two ids is a copy where a new one was meant. */
+/** Ids and keys must be unique. */
 function repetitions(keys: readonly EncryptionKey[]): string[] {
   return keys.flatMap((one, index) =>
     keys.slice(0, index).flatMap((earlier) => {

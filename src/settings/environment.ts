@@ -26,7 +26,7 @@ const isPort = (text: string): boolean => /^\d{1,5}$/.test(text) && Number(text)
 
 const notAnArchivePlace = { error: 'is neither a folder nor of the form s3://bucket/prefix' }
 
-/** A folder's path, `file:///folder`, or `s3://bucket/prefix?endpoint=https://host&region=name`. */
+/** A path, `file:///folder`, or `s3://bucket/prefix?endpoint=https://host&region=name`. */
 function isArchivePlace(text: string): boolean {
   if (!/^[a-z0-9+.-]+:\/\//i.test(text)) return true
   if (!URL.canParse(text)) return false
@@ -40,7 +40,7 @@ function isArchivePlace(text: string): boolean {
 
 const notABasePath = { error: 'is not a path of the form /beacon' }
 
-/** `/beacon`, without a slash at its end; `/` is none. */
+/** `/beacon`; `/` means none. */
 const isBasePath = (text: string): boolean =>
   /^(?:\/[A-Za-z0-9._~-]+)*\/?$/.test(text) && !/\/\.{1,2}(?:\/|$)/.test(text)
 
@@ -50,7 +50,7 @@ const notProxies = {
   error: 'is neither a number of proxies from 1 to 10 nor a list of addresses as in 10.0.0.0/8,::1',
 }
 
-/** How many proxies stand in front of us, or their addresses. */
+/** Number of proxies, or their addresses. */
 type TrustedProxies = number | readonly string[]
 
 const toProxies = (text: string): TrustedProxies =>
@@ -65,10 +65,10 @@ function isAddressRange(text: string): boolean {
   if (version === 0 || more.length > 0) return false
   if (prefix === undefined) return true
   if (!/^\d{1,3}$/.test(prefix) || Number(prefix) > (version === 4 ? 32 : 128)) return false
-  // It trusts everybody.
+  // Would trust everybody.
   return Number(prefix) > 0
 }
-/** A text that its reader has nothing against. */
+/** Valid if `read` returns no mistake. */
 const readableBy = (read: (text: string) => unknown) =>
   z.string().superRefine((text, context) => {
     const mistake = read(text)
@@ -99,34 +99,31 @@ const environment = z.object({
 export type Environment = Readonly<{
   databaseUrl?: string
   redisUrl?: string
-  /** Where files of the archive go; a folder in the data folder when left out. */
+  /** Defaults to a folder in the data folder. */
   archiveUrl?: string
   configFile?: string
   dataDir: string
   httpHost: string
   httpPort: number
-  /** Below which path everything is served, as `/beacon`; empty for none. */
+  /** `/beacon` or empty. */
   httpBasePath: string
-  /** The proxies whose word is taken for the address of a client. */
+  /** Proxies trusted for client addresses. */
   trustProxy?: TrustedProxies
   httpPassword?: string
-  /** The first writes, all of them read. */
+  /** The first encrypts, all decrypt. */
   encryptionKeys?: readonly EncryptionKey[]
   logLevel: (typeof logLevels)[number]
   coingeckoApiKey?: string
   unlimitedBudget: boolean
-  /** Where the traces of jobs are sent; without it there are none. */
+  /** Absent: no traces. */
   tracesUrl?: string
-  /** Source id → the only host to ask, from `<SOURCE>_BASE_URL`. */
+  /** Source id → host, from `<SOURCE>_BASE_URL`. */
   baseUrls: Readonly<Record<string, string>>
 }>
 
 type CheckedEnvironment = Readonly<{ data: Environment | undefined; mistakes: readonly string[] }>
 
-/**
- * Reads the environment once. An empty variable counts as unset. Returns every mistake; none of them quotes a value,
- * which may hold a password.
- */
+/** Empty means unset. Mistakes never quote values. */
 export function checkEnvironment(variables: NodeJS.ProcessEnv): CheckedEnvironment {
   const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''))
   const result = examine(environment, given)
@@ -176,7 +173,7 @@ function environmentOf(data: z.infer<typeof environment>, baseUrls: Environment[
   })
 }
 
-/** Read as the other programs of the operator read it: https://opentelemetry.io/docs/specs/otel/protocol/exporter */
+/** Standard OpenTelemetry variables: https://opentelemetry.io/docs/specs/otel/protocol/exporter */
 function tracesUrlOf(variables: z.infer<typeof environment>): string | undefined {
   if (variables.OTEL_SDK_DISABLED?.toLowerCase() === 'true') return undefined
   if (variables.OTEL_TRACES_EXPORTER === 'none') return undefined

@@ -3,13 +3,10 @@ import { didYouMean } from './did-you-mean.ts'
 
 type RawIssue = z.core.$ZodRawIssue
 
-/** `quoting`: whether a message may show the value; never where it may be a secret. */
+/** `quoting`: messages may show values; not for secrets. */
 type ExamineOptions = Readonly<{ quoting?: boolean }>
 
-/**
- * Reads a value by a schema: the one way to check what comes from outside. The messages of its issues are in plain words
- * that follow the path of the value: `candles.recheck` `is "many", not a number`.
- */
+/** Validates outside input; messages follow the path: `candles.recheck` `is "many", not a number`. */
 export const examine = <T>(
   schema: z.ZodType<T>,
   value: unknown,
@@ -19,7 +16,7 @@ export const examine = <T>(
     error: (issue) => plainMessage(issue, quoting && !isSecret(issue.path)),
   })
 
-/** Each issue in words that begin with its path or, at the top, with what was read. */
+/** Issues with their path. */
 export const plainIssues = (error: z.ZodError, what: string): string[] =>
   error.issues.map(({ path, message }) => `${path.map(String).join('.') || what} ${message}`)
 
@@ -49,7 +46,7 @@ function plainMessage(issue: RawIssue, quoting: boolean): string {
   }
 }
 
-/** By what zod calls the types. */
+/** By zod's type names. */
 const typeWords: Readonly<Record<string, string>> = {
   string: 'a text',
   number: 'a number',
@@ -83,7 +80,7 @@ function tooBig({ origin, maximum, inclusive, input }: SizeIssue<'too_big'>, quo
   return `${beginning(input, quoting)}must be ${inclusive === false ? 'less than' : 'at most'} ${maximum}`
 }
 
-/** `is "many", not a number`; `is missing` where there is nothing. */
+/** `is "many", not a number`, or `is missing`. */
 function unlike(input: unknown, wanted: string, quoting: boolean): string {
   if (input === undefined) return `is missing: it must be ${wanted}`
   if (input === null) return `is empty: it must be ${wanted}`
@@ -104,7 +101,7 @@ function shown(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object' && value !== null) return 'a section'
   if (typeof value !== 'string') return String(value)
-  // As JSON, which shows what cannot be seen.
+  // JSON shows invisible characters.
   return JSON.stringify(value.length <= longestShown ? value : `${value.slice(0, longestShown)}…`)
 }
 

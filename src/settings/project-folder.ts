@@ -1,14 +1,14 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** The operator's configuration, and what it is beside, in the folder that commands belong to. */
+/** Operator's files in a project folder. */
 export const configName = 'beacon.yaml'
 export const environmentName = '.env'
 const dataName = '.beacon'
 
 /**
- * The nearest folder, from this one up, with a `beacon.yaml` or a `.beacon`. One above counts only where it belongs to this
- * account, to root, or to the owner of this folder: in /tmp anyone could place one.
+ * The nearest folder upwards with `beacon.yaml` or `.beacon`. Parents only if owned by us, root or this folder's owner,
+ * as anyone can write to /tmp.
  */
 function projectFolder(from: string): string | undefined {
   const trusted = [0, process.getuid?.(), statSync(from).uid]
@@ -23,10 +23,7 @@ function projectFolder(from: string): string | undefined {
 const isFile = (path: string): boolean => existsSync(path) && statSync(path).isFile()
 const isFolder = (path: string): boolean => existsSync(path) && statSync(path).isDirectory()
 
-/**
- * Variables that the project's folder adds to those that are set: the `.env` beside a `beacon.yaml`, that file itself, and
- * the data folder.
- */
+/** Variables from the project folder: `.env`, configuration and data folder. */
 export function projectVariables(
   variables: NodeJS.ProcessEnv,
   workingFolder: string,
@@ -44,7 +41,7 @@ export function projectVariables(
   return Object.fromEntries(Object.entries(added).filter(([name]) => variables[name] === undefined))
 }
 
-/** Lines of `NAME=value`, the value in quotes or not; `#` begins a comment. Node 20.0 has no parser of its own. */
+/** `NAME=value` lines, optionally quoted, `#` comments. Node 20.0 has no parser. */
 export function readEnvironmentText(text: string): Record<string, string> {
   const lines = text.matchAll(
     /^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*(?:"([^"\n]*)"|'([^'\n]*)'|([^\n]*?))[ \t]*(?:[ \t]#[^\n]*)?\r?$/gm,

@@ -2,13 +2,13 @@ import { readServerListUrl, type ServerAddress } from './server-list.ts'
 
 type Login = Readonly<{ username?: string; password?: string }>
 
-/** What REDIS_URL names. Whether `direct` servers are one server, a primary with replicas or a cluster, they say themselves. */
+/** Whether `direct` servers are single, replicated or a cluster is detected. */
 export type RedisServers = Login &
   Readonly<{
     tls: boolean
     database: number
     servers: readonly ServerAddress[]
-    /** The addresses are those of Sentinels, which name the primary of this name. */
+    /** Set if the addresses are Sentinels. */
     sentinel?: Login & Readonly<{ primaryName: string }>
   }>
 
@@ -26,7 +26,7 @@ const notOurForm =
   'is not a URL of the form redis://host or rediss://host, with several hosts redis://host:6379,host:6379, ' +
   'nor redis+sentinel://host:26379,host:26379/NAME-OF-THE-PRIMARY'
 
-/** Reads REDIS_URL. A text is what is wrong with it; it continues a message that begins with the variable's name. */
+/** A string is the mistake, following the variable's name. */
 export function readRedisUrl(text: string): RedisServers | string {
   const scheme = /^[^:]*/.exec(text)?.[0].toLowerCase() ?? ''
   const known = Object.hasOwn(forms, scheme) ? forms[scheme] : undefined

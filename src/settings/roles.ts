@@ -1,3 +1,3 @@
-/** The parts of the daemon that a process may run. */
+/** Parts of the daemon. */
 export const roles = ['scheduler', 'worker', 'web'] as const
 export type Role = (typeof roles)[number]

@@ -1,11 +1,10 @@
 import { didYouMean } from './did-you-mean.ts'
 
 type Aging = Readonly<{
-  /** The columns whose time may count. */
+  /** Allowed time columns. */
   by: readonly string[]
 }>
 
-/** The tables that lose single rows by age. */
 export const agingTables: Readonly<Record<string, Aging>> = {
   backtest_results: { by: ['created_at'] },
   candle_revisions: { by: ['revised_at', 'timestamp'] },
@@ -20,7 +19,7 @@ const ofOurs = 'is what beacon knows its work by, and its rows stay'
 
 const ofMonitoring = 'has its "keep" under monitoring'
 
-/** Why the other tables keep their rows. */
+/** Why other tables cannot expire. */
 export const lastingTables: Readonly<Record<string, string>> = {
   alerts: ofUsers,
   api_connections: ofUsers,
@@ -61,7 +60,7 @@ type RowPolicy = Readonly<{ by: string }>
 
 export type Objection = Readonly<{ key?: keyof RowPolicy; message: string }>
 
-/** Why a table can have no such policy, and which of its settings is to blame; undefined where it can. */
+/** Undefined if valid. */
 export function rowPolicyObjection(table: string, { by }: RowPolicy): Objection | undefined {
   if (/^(ohlcv_data(_.*)?|market_data)$/.test(table))
     return { message: 'has its "keep" where its timeframe, or prices, are set' }

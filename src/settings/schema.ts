@@ -6,7 +6,7 @@ import { timeframes } from '../market/timeframe.ts'
 import { parseDuration } from './duration.ts'
 import { anySourceId } from './source-ids.ts'
 
-/** Milliseconds, written as a number and a unit. */
+/** Parsed to ms. */
 const duration = z
   .string({ error: 'is not a duration such as "90 days" or "2 s"' })
   .meta({ title: 'duration' })
@@ -19,10 +19,10 @@ const duration = z
 
 const positiveDuration = duration.refine((ms) => ms > 0, { error: 'must be greater than zero' })
 
-/** A timer of PostgreSQL or of Node cannot be set to more than 24 days. */
+/** Timers of PostgreSQL and Node end at 24 days. */
 const timeLimit = positiveDuration.refine((ms) => ms <= 7 * day, { error: 'is longer than 7 days' })
 
-/** Milliseconds, or undefined for ever. */
+/** Ms; undefined for forever. */
 const retention = z.union([z.literal('forever').transform(() => undefined), duration], {
   error: 'is neither a duration such as "90 days" nor "forever"',
 })
@@ -30,21 +30,21 @@ const retention = z.union([z.literal('forever').transform(() => undefined), dura
 export const partitionLengths = ['day', 'month', 'year'] as const
 export type PartitionLength = (typeof partitionLengths)[number]
 
-/** A cron pattern starts anew with each hour and each day. */
+/** Cron patterns restart each hour and day. */
 const isEven = (ms: number): boolean =>
   (ms < hour && ms % minute === 0 && hour % ms === 0) || (ms % hour === 0 && day % ms === 0)
 
 const positive = z.number().int().min(1)
 const fraction = z.number().gt(0).max(1)
 
-/** What becomes of data that is older than it is kept. */
+/** For expired data. */
 const endings = ['drop', 'archive', 'roll-up'] as const
 export type Ending = (typeof endings)[number]
 
 const ending = <T extends Ending>(...allowed: readonly T[]) =>
   z.enum(allowed, { error: `is not one of ${allowed.join(', ')}` })
 
-/** What is deleted because nobody said what else to do with it is missed too late. */
+/** Deleting must be explicit. */
 const saysWhatThen = ({ keep, then }: { keep?: number | undefined; then?: Ending | undefined }): boolean =>
   keep === undefined || then !== undefined
 
@@ -76,7 +76,7 @@ const rowPolicy = z.strictObject({
   then: ending('drop', 'archive'),
 })
 
-/** A list without repetitions. */
+/** Without duplicates. */
 const distinct = <T extends z.ZodType<string>>(entry: T) =>
   z.array(entry).superRefine((entries, context) => {
     for (const [index, one] of entries.entries())
@@ -84,7 +84,7 @@ const distinct = <T extends z.ZodType<string>>(entry: T) =>
         context.addIssue({ code: 'custom', path: [index], message: `"${one}" is listed twice: remove one` })
   })
 
-/** A name of at most so many characters, as PostgreSQL counts them. */
+/** Length as in PostgreSQL. */
 const name = (longest: number, message: string) =>
   z.string().superRefine((text, context) => {
     const size = { origin: 'string', inclusive: true, input: text } as const
@@ -93,10 +93,7 @@ const name = (longest: number, message: string) =>
     else if (!isName(text, longest)) context.addIssue({ code: 'custom', message })
   })
 
-/**
- * CoinGecko's. It tells no form for them: all that were seen are in lower case, one has a space, and commas are what it
- * separates them by.
- */
+/** CoinGecko's, undocumented: lower case, spaces occur, commas separate. */
 export const coinId = z.string().refine((text) => isName(text, 50) && !/[A-Z,]/.test(text), {
   error: 'is not a coin id such as "bitcoin" (CoinGecko\'s, in lower case, at most 50 characters)',
 })
@@ -151,7 +148,7 @@ export const configuration = z.strictObject({
   }),
   quotes: distinct(z.string().regex(/^[A-Z0-9]{2,20}$/, { error: 'is not an asset such as USDT' })).min(1),
   candles: z.strictObject({
-    // The seconds of a cron pattern: a longer one would fall into the next minute.
+    // Cron seconds: must stay within the minute.
     settleDelay: duration.refine((ms) => ms <= minute - second, { error: 'is longer than 59 s' }),
     absentAfter: duration,
     finalAfter: duration,

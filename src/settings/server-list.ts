@@ -1,15 +1,14 @@
-/** One address of a server. */
 export type ServerAddress = Readonly<{ host: string; port: number }>
 
-/** The parts of `scheme://[user[:password]@]host[:port][,host[:port]…][/path][?query]`. */
+/** `scheme://[user[:password]@]host[:port][,host[:port]…][/path][?query]` */
 export type ServerListUrl = Readonly<{
   scheme: string
   username?: string
   password?: string
-  /** As it was written: with its `@`, or empty. */
+  /** With its `@`, or empty. */
   login: string
   servers: readonly ServerAddress[]
-  /** As it was written, without its leading slash. */
+  /** Without the leading slash. */
   path: string
   query: URLSearchParams
 }>
@@ -17,7 +16,7 @@ export type ServerListUrl = Readonly<{
 const form = /^([a-z][a-z0-9+.-]*):\/\/(?:([^/?#]*)@)?([^/?#@]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i
 const address = /^(?:\[([0-9a-f:.%a-z]+)\]|([^\s:[\]]+))(?::(\d{1,5}))?$/i
 
-/** Reads a URL that may name several servers, which the URL class of Node refuses. Undefined for any other text. */
+/** Accepts several hosts, unlike URL. Undefined if invalid. */
 export function readServerListUrl(text: string, defaultPort: number): ServerListUrl | undefined {
   const [, scheme = '', login, list = '', path = '', query = ''] = form.exec(text) ?? []
   if (scheme === '') return undefined
@@ -43,7 +42,7 @@ function readAddress(text: string, defaultPort: number): ServerAddress | undefin
   return number > 65_535 ? undefined : { host, port: number }
 }
 
-/** Unchanged where a percent sign begins no character: passwords are often not encoded. */
+/** Unencoded passwords may contain percent signs. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text)
@@ -53,6 +52,6 @@ function decode(text: string): string {
   }
 }
 
-/** `10.0.0.1:5432`, `[::1]:5432`: as a URL has it. */
+/** `10.0.0.1:5432`, `[::1]:5432` */
 export const serverName = ({ host, port }: ServerAddress): string =>
   `${host.includes(':') ? `[${host}]` : host}:${port}`

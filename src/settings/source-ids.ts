@@ -1,6 +1,5 @@
 import { z } from 'zod'
 
-/** Every source with an adapter of ours, by the id that commands, configuration and tables use. */
 export const sourceIds = [
   'binance',
   'binance-archive',
@@ -20,18 +19,18 @@ export const sourceIds = [
 ] as const
 export type SourceId = (typeof sourceIds)[number]
 
-/** Any other exchange, by the name that ccxt has for it: `ccxt:bitvavo`. */
+/** Other exchanges by ccxt's name: `ccxt:bitvavo`. */
 export type CcxtSourceId = `ccxt:${string}`
 
 export type AnySourceId = SourceId | CcxtSourceId
 
-/** What may be the id of a source. Whether ccxt knows an exchange of that name shows when it is first asked. */
+/** ccxt names are checked on first use. */
 export const anySourceId = z.union([
   z.enum(sourceIds),
   z.templateLiteral(['ccxt:', z.string().regex(/^[a-z0-9]{1,40}$/)]),
 ])
 
-/** The queue that a source's work waits in. No name of a queue holds a colon. */
+/** Queue names have no colon. */
 export const queueOfSource = (id: string): string => id.replaceAll(':', '-')
 
 /** Any text but the id of a source, which is passed through `queueOfSource` first. */

@@ -5,7 +5,7 @@ import { sourceIds } from './source-ids.ts'
 
 const ownPrefix = 'BEACON_'
 
-/** The sources of ccxt that have a variable: `CCXT_BITVAVO_BASE_URL` is for `ccxt:bitvavo`. */
+/** `CCXT_BITVAVO_BASE_URL` → `ccxt:bitvavo` */
 const ccxtForm = /^CCXT_([A-Z0-9]+)_BASE_URL$/
 
 export const ccxtSourcesIn = (variables: Readonly<Record<string, unknown>>): string[] =>
@@ -14,10 +14,7 @@ export const ccxtSourcesIn = (variables: Readonly<Record<string, unknown>>): str
     return exchange === undefined ? [] : [`ccxt:${exchange.toLowerCase()}`]
   })
 
-/**
- * Variables that were meant for us and would do nothing: with our prefix and an unknown name, or one slip away from a
- * name that we read and that is not set itself. Other programs have variables of their own, which must not stop a start.
- */
+/** Unknown variables with our prefix, or one typo from a known unset one. */
 export function unknownVariables(
   variables: Readonly<Record<string, unknown>>,
   read: readonly string[],
@@ -43,13 +40,13 @@ function unknownOwn(name: string, known: readonly string[]): string {
     : `${name} is unknown.${hint.replace('"', `"${ownPrefix}`)}`
 }
 
-/** Kubernetes and Docker set such variables in every container beside a service that is called "beacon". */
+/** Kubernetes and Docker set these for a service "beacon". */
 const isServiceLink = (name: string, value: unknown): boolean =>
   /^BEACON(_[A-Z0-9_]+)?_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)$/.test(name) ||
   /^BEACON(_[A-Z0-9_]+)?_PORT_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?$/.test(name) ||
   /^(tcp|udp):[/][/]/.test(String(value))
 
-/** A letter too few, too many, wrong or in the wrong place, or small letters. */
+/** One edit, a swap, or lower case. */
 function isSlipOf(name: string, known: string): boolean {
   const upper = name.toUpperCase()
   if (upper === known) return true
@@ -60,7 +57,7 @@ function isSlipOf(name: string, known: string): boolean {
 const baseUrlSuffix = '_BASE_URL'
 const shortName = 3
 
-/** With three letters, one other letter makes another name. */
+/** Three-letter names differ by one letter. */
 const isOtherShortName = (name: string, known: string): boolean =>
   name.length === known.length &&
   known.endsWith(baseUrlSuffix) &&

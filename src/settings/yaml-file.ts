@@ -3,17 +3,16 @@ import { isMap, isPair, isSeq, LineCounter, type Node, parseDocument } from 'yam
 
 type Path = readonly PropertyKey[]
 
-/** One parsed YAML file that can say on which line a path of its content stands. */
 export type YamlFile = Readonly<{
   name: string
   content: unknown
-  /** Line of the deepest part of the path that the file holds, from 1; undefined when it holds none of it. */
+  /** From 1; undefined if the path is absent. */
   lineOf(path: Path): number | undefined
 }>
 
 type ReadYaml = Readonly<{ file: YamlFile | undefined; mistakes: readonly string[] }>
 
-/** Reads a YAML file; the mistakes have file and line where it cannot be read or is not YAML. */
+/** Mistakes have file and line. */
 export function readYamlFile(name: string): ReadYaml {
   const text = readText(name)
   if (text === undefined)
@@ -23,7 +22,7 @@ export function readYamlFile(name: string): ReadYaml {
     }
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines })
-  // What comes after the first is mostly its consequence.
+  // Later errors usually follow from the first.
   const [problem] = document.errors
   if (problem) {
     const what = problem.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '')
@@ -44,7 +43,7 @@ export function readYamlFile(name: string): ReadYaml {
   return { file, mistakes: [] }
 }
 
-/** Undefined where aliases of aliases are too many: the parser stops at a hundred. */
+/** Undefined for too many aliases. */
 function contentOf(document: ReturnType<typeof parseDocument>): unknown {
   try {
     return document.toJS() ?? {}
@@ -58,7 +57,6 @@ function readText(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8')
   } catch {
-    // Whatever the reason: the mistake names the file.
     return undefined
   }
 }

@@ -18,12 +18,11 @@ export type AskDeps = Readonly<{ http: HttpClient; baseUrls: Readonly<Record<str
 
 export type CandleAnswer = Readonly<{
   rows: readonly AnswerRow[]
-  /** The source's clock when it answered last. */
   answeredAt: Instant
   requests: number
 }>
 
-/** One window of candles, however many questions of its source's that takes. */
+/** A window of candles, over one or more requests. */
 export async function askForCandles(
   deps: AskDeps,
   source: CandleProvider,
@@ -52,10 +51,8 @@ async function readCandles({ candles }: CandleProvider, ask: Ask, query: CandleQ
   })
 }
 
-/** A source that tells which markets it has. */
 export type ListingSource = Source | ConversingSource
 
-/** The markets that a source lists; undefined where it has no listing. */
 export async function askForListing(
   deps: AskDeps,
   source: ListingSource,

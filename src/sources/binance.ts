@@ -13,8 +13,7 @@ import type { ListedMarket } from './listing/listed-market.ts'
 import { readNumber, readTicker } from './prices/read-price.ts'
 import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
-// https://developers.binance.com/docs/binance-spot-api-docs/rest-api
-// Names are case-sensitive: 1m is a minute and 1M a month.
+// https://developers.binance.com/docs/binance-spot-api-docs/rest-api Case-sensitive: 1m is a minute, 1M a month.
 const intervals: Readonly<Record<Timeframe, string>> = {
   '1m': '1m',
   '5m': '5m',
@@ -33,7 +32,7 @@ function klinesRequest({ symbol, timeframe, range }: CandleQuery): SourceRequest
     query: {
       symbol,
       interval: intervals[timeframe],
-      // Both bounds filter on the open time, and both are inclusive.
+      // Both inclusive, on the open time.
       startTime: String(range.from),
       endTime: String(range.to - 1),
       limit: String(pageSize),
@@ -66,14 +65,14 @@ const ticker = z.object({
   closeTime: z.unknown().optional(),
 })
 
-/** Rolling 24 hours, not a UTC day. The volume is the one in the quote asset: of a dollar market, dollars. */
+/** Rolling 24 hours; volume in the quote asset. */
 function parseTickers(text: string): CoinPriceRow[] {
   const rows = parseLosslessJson('binance', text)
   if (!Array.isArray(rows)) throw new Malformed('binance sent tickers that are not an array')
   return rows.map((raw) =>
     readTicker(raw, ticker, ({ symbol, lastPrice, priceChangePercent, quoteVolume, count, closeTime }) => ({
       market: symbol,
-      // Of the last trade, more or less: it stands still where there are none.
+      // About the last trade; stays without trades.
       timestamp: readMilliseconds(closeTime),
       price: lastPrice,
       traded24h: count,
@@ -83,7 +82,7 @@ function parseTickers(text: string): CoinPriceRow[] {
   )
 }
 
-/** The price list of the API: up to 20 symbols cost 2, up to 100 cost 40. Markets of another status are left out. */
+/** Up to 20 symbols cost 2, up to 100 cost 40. Leaves out markets that do not trade. */
 const tickersRequest = (symbols: readonly string[]): SourceRequest => ({
   path: '/api/v3/ticker/24hr',
   query: { symbols: JSON.stringify(symbols), symbolStatus: 'TRADING' },
@@ -92,9 +91,9 @@ const tickersRequest = (symbols: readonly string[]): SourceRequest => ({
 
 export const binance = {
   id: 'binance',
-  // The host for market data alone: the same paths and answers as api.binance.com.
+  // Market data only; same API as api.binance.com.
   hosts: ['https://data-api.binance.vision'],
-  // 6,000 points a minute and address; every answer tells how many the running minute has used.
+  // 6,000 points a minute per address; answers report the use.
   rateLimits: [{ points: 6_000, perMs: 60_000, usedHeader: 'x-mbx-used-weight-1m' }],
   classify: (answer) => classifyError(binanceErrors, answer),
   candles: {
@@ -107,7 +106,7 @@ export const binance = {
     parse: parseKlines,
   },
   listing: {
-    // Without the sets of permissions, which make most of its ten megabytes.
+    // Permission sets are most of the 10 MB.
     request: () => ({ path: '/api/v3/exchangeInfo', query: { showPermissionSets: 'false' }, weight: 20 }),
     parse: parseListing,
   },

@@ -15,8 +15,8 @@ import type { ListedMarket } from './listing/listed-market.ts'
 import { fractionAsPercent, readPrice } from './prices/read-price.ts'
 import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
-// https://docs.bitfinex.com/reference/rest-public-candles
-// Names are case-sensitive: 1m is a minute and 1M a month. Four hours are not among them, and are made of hours.
+// https://docs.bitfinex.com/reference/rest-public-candles Case-sensitive: 1m is a minute, 1M a month. No 4h: made of
+// hours.
 const lengths: Readonly<Record<Timeframe, string>> = {
   '1m': '1m',
   '5m': '5m',
@@ -30,14 +30,14 @@ const lengths: Readonly<Record<Timeframe, string>> = {
 const pageSize = 10_000
 
 const candlesRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest => ({
-  // The symbol may hold a colon, and is not escaped there: tAVAX:USD.
+  // Its colon is not escaped: tAVAX:USD.
   path: `/v2/candles/trade:${lengths[timeframe]}:${encodeURIComponent(symbol).replaceAll('%3A', ':')}/hist`,
   query: {
-    // Both bounds filter on the open time, and both are inclusive.
+    // Both inclusive, on the open time.
     start: String(range.from),
     end: String(range.to - 1),
     limit: String(pageSize),
-    // The oldest first: otherwise a long window is cut at its beginning.
+    // Oldest first; otherwise long windows lose their beginning.
     sort: '1',
   },
   weight: 1,
@@ -51,7 +51,7 @@ function parseCandles(text: string, { timeframe }: CandleQuery): CandleRow[] {
   return readCandleRows('bitfinex', timeframe, rows, readRow)
 }
 
-/** Row: [open time ms, open, close, high, low, volume]. The close comes second; 1e-8 is a number like any other. */
+/** [open time ms, open, close, high, low, volume]; 1e-8 occurs. */
 function readRow(row: unknown): CandleRow {
   if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readMilliseconds(row[0], 'number')
@@ -62,14 +62,13 @@ function readRow(row: unknown): CandleRow {
 
 const listing = z.tuple([z.array(z.string())])
 
-/** A list in a list. What it names is traded, but for the pairs that are there to try things out. */
+/** A list in a list; all but test pairs trade. */
 function parseListing(text: string): ListedMarket[] {
   const listed = decode('bitfinex', 'a listing', listing, parseJson('bitfinex', text))
   const [pairs] = listed
   return pairs.map(readPair).filter(({ base, quote }) => !isForTrial(base) && !isForTrial(quote))
 }
 
-/** Without a colon both sides have three letters. */
 function readPair(pair: string): ListedMarket {
   const at = pair.includes(':') ? pair.indexOf(':') : pair.length - 3
   const base = pair.slice(0, at)
@@ -80,7 +79,7 @@ function readPair(pair: string): ListedMarket {
 
 const isForTrial = (asset: string): boolean => /^(?:TEST.*|AAA|BBB)$/.test(asset)
 
-/** All of them: one that is not listed any more could spoil an answer to those that are named. */
+/** All: one unlisted symbol could fail the request. */
 const tickersRequest = (): SourceRequest => ({ path: '/v2/tickers', query: { symbols: 'ALL' }, weight: 1 })
 
 // https://docs.bitfinex.com/reference/rest-public-tickers
@@ -90,7 +89,7 @@ function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
   return rows.filter(isNoFunding).map((row) => readTicker(row, answeredAt))
 }
 
-/** Rows of what is lent (fUSD) have other columns. */
+/** Funding rows (fUSD) have other columns. */
 function isNoFunding(row: unknown): boolean {
   if (!Array.isArray(row)) throw new Malformed('bitfinex sent a ticker that is not an array')
   const [symbol] = row
@@ -100,8 +99,8 @@ function isNoFunding(row: unknown): boolean {
 const tickerColumns = 11
 
 /**
- * Row: [symbol, bid, bid size, ask, ask size, change, relative change, last, volume, high, low]. Rolling 24 hours, no
- * time, and the volume is in coins: there is no volume of money.
+ * [symbol, bid, bid size, ask, ask size, change, relative change, last, volume, high, low]. Rolling 24 hours, no time;
+ * volume in coins.
  */
 function readTicker(raw: unknown, timestamp: Instant): CoinPriceRow {
   const row = Array.isArray(raw) ? raw : []
@@ -118,7 +117,7 @@ function readTicker(raw: unknown, timestamp: Instant): CoinPriceRow {
 export const bitfinex = {
   id: 'bitfinex',
   hosts: ['https://api-pub.bitfinex.com'],
-  // Older pages of its documentation allow 90.
+  // Older documentation allows 90.
   rateLimits: [{ points: 30, perMs: minute }],
   classify: (answer) => classifyError(bitfinexErrors, answer),
   candles: {

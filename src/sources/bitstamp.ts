@@ -19,13 +19,10 @@ import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://www.bitstamp.net/api/#tag/Market-info/operation/GetOHLCData
 
-/** A larger limit is refused. */
+/** Larger limits are rejected. */
 const mostRows = 1_000
 
-/**
- * An answer is the newest rows up to the end, so many as the limit says. Where it holds one of them twice, or leaves one
- * out, as was seen, the oldest of the window is not among them: these few more make room for it.
- */
+/** Answers are the newest rows up to the end. Duplicates or omissions can push out the oldest: request a few more. */
 const spareRows = 10
 const pageSize = mostRows - spareRows
 
@@ -34,9 +31,9 @@ const ohlcRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest =
   query: {
     step: String(timeframeMs[timeframe] / second),
     limit: String(Math.min(candleCount(range, timeframe) + spareRows, mostRows)),
-    // Not heard beside an end: rows of before it come too.
+    // Ignored beside `end`: earlier rows come too.
     start: String(range.from / second),
-    // A second off the grid it means the same whether it is inclusive or not.
+    // One second off the grid, inclusive or not.
     end: String(range.to / second - 1),
   },
   weight: 1,
@@ -54,7 +51,7 @@ function parseOhlc(text: string, { symbol, timeframe }: CandleQuery): CandleRow[
   return readCandleRows('bitstamp', timeframe, rows, readRow)
 }
 
-/** `BTC/USD` is a name, `btcusd` the symbol that stands in paths. */
+/** `BTC/USD` → `btcusd`, used in paths. */
 const symbolOf = (name: string): string => name.replace('/', '').toLowerCase()
 
 const row = z.object({
@@ -77,7 +74,7 @@ function readRow(raw: unknown): CandleRow {
 
 // https://www.bitstamp.net/api/#tag/Market-info/operation/GetMarkets
 
-/** The older listing calls the symbol `url_symbol`, and has spot markets alone. */
+/** The older listing has `url_symbol` and only spot markets. */
 const market = z.object({
   name: z.string(),
   market_symbol: z.string().optional(),
@@ -101,7 +98,6 @@ function readMarket(listed: z.infer<typeof market>): ListedMarket {
   return {
     symbol,
     ...pairOf('bitstamp', base, quote),
-    // Bitcoin / U.S. dollar
     ...known('baseName', description?.split(' / ')[0]),
     trading: trading === 'Enabled',
   }
@@ -109,14 +105,14 @@ function readMarket(listed: z.infer<typeof market>): ListedMarket {
 
 // https://www.bitstamp.net/api/#tag/Tickers
 
-/** One market is asked for by itself, several come with all the others. */
+/** One market by itself, several as part of all. */
 const tickersRequest = (markets: readonly string[]): SourceRequest => {
   const [symbol, ...others] = markets
   const isOne = symbol !== undefined && others.length === 0
   return { path: `/api/v2/ticker/${isOne ? `${encodeURIComponent(symbol)}/` : ''}`, query: {}, weight: 1 }
 }
 
-/** The ticker of a single market does not name it. */
+/** A single ticker does not name its market. */
 const unnamed = z.object({
   timestamp: z.unknown(),
   last: z.unknown(),
@@ -126,7 +122,7 @@ const unnamed = z.object({
 
 const ticker = unnamed.partial().extend({ pair: z.string() })
 
-/** Rolling 24 hours. Volumes are in coins: there is no volume of money. */
+/** Rolling 24 hours; volume in coins. */
 function parseTickers(text: string, _: Instant, markets: readonly string[] = []): CoinPriceRow[] {
   const body = parseLosslessJson('bitstamp', text)
   if (Array.isArray(body))

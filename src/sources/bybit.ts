@@ -17,8 +17,7 @@ import type { OtherKind } from './listing/other-kind.ts'
 import { fractionAsPercent, readTicker } from './prices/read-price.ts'
 import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
-// https://bybit-exchange.github.io/docs/v5/market/kline
-// Minutes are numbers, and M is a month.
+// https://bybit-exchange.github.io/docs/v5/market/kline Minutes are numbers, M is a month.
 const intervals: Readonly<Record<Timeframe, string>> = {
   '1m': '1',
   '5m': '5',
@@ -31,7 +30,7 @@ const intervals: Readonly<Record<Timeframe, string>> = {
 
 const pageSize = 1_000
 
-/** Without it Bybit answers with the perpetual contract of the same name. */
+/** The default is the perpetual contract of the same name. */
 const category = 'spot'
 
 const klineRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest => ({
@@ -40,7 +39,7 @@ const klineRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest 
     category,
     symbol,
     interval: intervals[timeframe],
-    // Both bounds filter on the open time, and both are inclusive. Of a window longer than the limit the newest come.
+    // Both inclusive, on the open time; longer windows return the newest.
     start: String(range.from),
     end: String(range.to - 1),
     limit: String(pageSize),
@@ -48,7 +47,7 @@ const klineRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest 
   weight: 1,
 })
 
-/** A number that keeps its digits, where the whole answer is read so. */
+/** May be a lossless number. */
 const zero = z.unknown().refine((code) => String(code) === '0')
 
 const envelope = z.object({
@@ -62,7 +61,7 @@ const envelope = z.object({
   time: z.unknown().optional(),
 })
 
-/** Throws Malformed on an error too: what it means, `classify` has said before. */
+/** Throws Malformed. */
 function readEnvelope(text: string, parse = parseJson): z.infer<typeof envelope> {
   const body = decode('bybit', 'an answer', envelope, parse('bybit', text))
   const { category: answered } = body.result
@@ -80,7 +79,7 @@ function parseKlines(text: string, { symbol, timeframe }: CandleQuery): CandleRo
   return readCandleRows('bybit', timeframe, result.list, readRow)
 }
 
-/** Row: ["open time ms", "open", "high", "low", "close", "volume", "turnover"] */
+/** ["open time ms", "open", "high", "low", "close", "volume", "turnover"] */
 function readRow(row: unknown): CandleRow {
   if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readMilliseconds(row[0], 'text')
@@ -99,7 +98,7 @@ const instrument = z.object({
 
 function parseListing(text: string): ListedMarket[] {
   const { result } = readEnvelope(text)
-  // Spot has no pages; if it came to have some, the markets of the others would seem to be delisted.
+  // A partial listing would look like delistings.
   if (result.nextPageCursor) throw new Malformed('bybit sent only the first page of its listing')
   const instruments = decode('bybit', 'a listing', z.array(instrument), result.list)
   return instruments.map(({ symbol, baseCoin, quoteCoin, status, symbolType = '' }) => ({
@@ -110,7 +109,7 @@ function parseListing(text: string): ListedMarket[] {
   }))
 }
 
-/** The empty one, innovation and adventure are coins. */
+/** Empty, innovation and adventure are coins. */
 function kindOf(symbolType: string): OtherKind | undefined {
   if (/stocks?$|^etf$/.test(symbolType)) return 'tokenized-stock'
   if (symbolType === 'commodity') return 'commodity'
@@ -125,7 +124,7 @@ const ticker = z.object({
   turnover24h: z.unknown().optional(),
 })
 
-/** Rolling 24 hours; one time for all of them. */
+/** Rolling 24 hours, one time for all. */
 function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
   const { result, time } = readEnvelope(text, parseLosslessJson)
   const timestamp = readMilliseconds(time) ?? answeredAt
@@ -135,7 +134,7 @@ function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
       timestamp,
       price: lastPrice,
       traded24h: volume24h,
-      // Called a percentage, but 0.0068 is 0.68 %.
+      // A fraction: 0.0068 is 0.68 %.
       change24h: fractionAsPercent(price24hPcnt),
       volume24h: turnover24h,
     })),
@@ -144,7 +143,7 @@ function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
 
 export const bybit = {
   id: 'bybit',
-  // The second is another name of the first; the regional ones list other markets.
+  // An alias; regional hosts list other markets.
   hosts: ['https://api.bybit.com', 'https://api.bytick.com'],
   rateLimits: [{ points: 600, perMs: bybitWindowMs }],
   classify: (answer) => classifyError(bybitErrors, answer),
@@ -162,7 +161,7 @@ export const bybit = {
     parse: parseListing,
   },
   prices: {
-    // No market is named: all of them come in one answer.
+    // All markets in one answer.
     pageSize: Number.MAX_SAFE_INTEGER,
     request: () => ({ path: '/v5/market/tickers', query: { category }, weight: 1 }),
     parse: parseTickers,

@@ -17,7 +17,7 @@ import { mexc } from './mexc.ts'
 import { okx } from './okx.ts'
 import type { CandleProvider, CandleSource, ConversingSource, Source } from './source.ts'
 
-/** Every source with an adapter of ours, by its id. */
+/** All built-in sources by id. */
 export const sources: Readonly<Record<SourceId, Source>> = {
   binance,
   'binance-archive': binanceArchive,
@@ -42,11 +42,9 @@ export const isSourceId = (text: string): text is SourceId => Object.hasOwn(sour
 
 export const isAnySourceId = (text: string): text is AnySourceId => isSourceId(text) || isCcxtSourceId(text)
 
-/** The source of that id. Throws Misconfigured or InvalidInput where it is one of ccxt's that cannot be had. */
 export const sourceNamed = (id: AnySourceId): Source | ConversingSource =>
   isSourceId(id) ? sources[id] : ccxtSource(id)
 
-/** The same, as a source of candles; undefined where it has none. */
 export function candlesFrom(id: AnySourceId): CandleProvider | undefined {
   if (!isSourceId(id)) return ccxtSource(id)
   const source = sources[id]

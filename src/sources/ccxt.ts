@@ -18,8 +18,8 @@ import type { Ask, CandleQuery, CandleTraits, ConversingSource } from './source.
 const opened = new Map<CcxtSourceId, ConversingSource>()
 
 /**
- * The exchange as ccxt reads it, opened when it is first asked for: spot candles by the library's symbols (`BTC/EUR`).
- * Throws Misconfigured where ccxt is not installed, and InvalidInput for an exchange that it has no candles of.
+ * An exchange through ccxt, opened on first use; symbols like `BTC/EUR`. Throws Misconfigured without ccxt,
+ * InvalidInput for an exchange without candles.
  */
 export function ccxtSource(id: CcxtSourceId): ConversingSource {
   const found = opened.get(id)
@@ -42,7 +42,7 @@ function openCcxtSource(id: CcxtSourceId): ConversingSource {
   return {
     id,
     hosts: [hostOf(exchange)],
-    // ccxt's own pace: a request of cost 1 in so many milliseconds.
+    // ccxt's pace: ms per request of cost 1.
     rateLimits: [{ points: 1, perMs: Math.max(1, exchange.rateLimit ?? 1_000) }],
     classify: (answer) => faultInAnswer(id, library, answer),
     candles: { ...traits, converse: (ask, query) => markets.readCandles(ask, query) },
@@ -50,10 +50,10 @@ function openCcxtSource(id: CcxtSourceId): ConversingSource {
   }
 }
 
-/** What is asked of an exchange that ccxt knows no page size of: few give less. */
+/** For exchanges without a known page size. */
 const cautiousPageSize = 100
 
-/** A longer answer may be longer than is taken in. */
+/** Limits the answer's size. */
 const longestPageSize = 10_000
 
 function traitsOf(exchange: Exchange): CandleTraits {
@@ -70,7 +70,7 @@ function traitsOf(exchange: Exchange): CandleTraits {
     madeFrom,
     pageSize: typeof limit === 'number' ? Math.min(limit, longestPageSize) : cautiousPageSize,
     weight: 1,
-    // ccxt does not tell what an exchange makes of a range, nor what it forgets.
+    // Unknown in ccxt.
     depth: 'unknown',
     bounds: 'none',
     longWindow: 'refused',
@@ -80,7 +80,7 @@ function traitsOf(exchange: Exchange): CandleTraits {
 const isPartOf = (shorter: Timeframe, longer: Timeframe): boolean =>
   timeframeMs[shorter] < timeframeMs[longer] && timeframeMs[longer] % timeframeMs[shorter] === 0
 
-/** Other kinds of markets have listings of their own, and fees have tickers; neither need be asked for. */
+/** Avoids listings of other market types and fee requests. */
 function askForSpotOnly({ options }: Exchange): void {
   const listing = options.fetchMarkets
   if (typeof listing !== 'object' || listing === null) return
@@ -96,19 +96,18 @@ function spotOf(types: unknown): unknown {
   )
 }
 
-/** The first of an exchange's hosts. Each request brings its own. */
 function hostOf(exchange: Exchange): string {
   const [url = 'https://localhost'] = JSON.stringify(exchange.urls.api).match(/https?:[^"]+/) ?? []
   return new URL(exchange.implodeHostname(url)).origin
 }
 
-/** Whether an exchange is told of an end: ccxt knows that in its code alone, and would send others a parameter they lack. */
+/** ccxt shows this only in its code; other exchanges would get an unknown parameter. */
 const takesUntil = (exchange: Exchange): boolean =>
   ['fetchOHLCV', 'fetchSpotOHLCV', 'fetchOHLCVRequest'].some((name) =>
     /until/i.test(String(Reflect.get(exchange, name))),
   )
 
-/** Each exchange marks its tokens of shares in fields of its own. */
+/** Exchanges mark stock tokens in different fields. */
 const kindOf = (info: unknown): OtherKind | undefined =>
   typeof info === 'object' &&
   info !== null &&
@@ -116,10 +115,10 @@ const kindOf = (info: unknown): OtherKind | undefined =>
     ? 'tokenized-stock'
     : undefined
 
-/** A market that is not in the listing may be new, but not every minute. */
+/** Refresh interval for unknown markets. */
 const listingMs = hour
 
-/** The markets of one exchange as they were last listed: ccxt needs them for every other question. */
+/** Listing of one exchange; ccxt needs it for other requests. */
 class Markets {
   readonly #id: CcxtSourceId
   readonly #exchange: Exchange
@@ -141,7 +140,7 @@ class Markets {
     if (spot.length === 0) throw new Malformed(`${this.#id} lists no spot market at all`)
     this.#exchange.setMarkets(spot)
     this.#listedAt = answeredAt
-    // ccxt has put the tickers into the usual spelling itself.
+    // ccxt normalizes tickers.
     return spot.map(({ symbol, id, base, quote, active, created, info }) => ({
       symbol,
       base,
@@ -175,11 +174,11 @@ class Markets {
     return this.#takesUntil ? { until: to - 1 } : {}
   }
 
-  /** Makes sure that the market is known. Throws UnknownMarket where it is not listed. */
+  /** Throws UnknownMarket. */
   async #know(ask: Ask, { symbol, asOf }: CandleQuery): Promise<void> {
     if (this.#lists(symbol)) return
     if (this.#listedAt === undefined || asOf >= this.#listedAt + listingMs) {
-      // Many markets are asked for at the same time.
+      // Concurrent requests share one listing.
       this.#listing ??= this.list(ask).finally(() => {
         this.#listing = undefined
       })
@@ -193,7 +192,7 @@ class Markets {
   }
 }
 
-/** Milliseconds have 13 digits until the year 2286. */
+/** 13-digit ms reach until 2286. */
 const latest = 1e13
 
 function readRow({ raw, read }: HeardRow): CandleRow {

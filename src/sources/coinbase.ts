@@ -17,15 +17,14 @@ import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://docs.cdp.coinbase.com/api-reference/exchange-api/rest-api/products/get-product-candles
 
-/** Of a window of more nothing comes but a refusal. */
+/** Longer windows are rejected. */
 const pageSize = 300
 
 const candlesRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest => ({
   path: `/products/${encodeURIComponent(symbol)}/candles`,
   query: {
     granularity: String(timeframeMs[timeframe] / second),
-    // Both bounds are inclusive, and if one were missing the other would not be heard. A millisecond off the grid the
-    // end means the same when it is not inclusive, and never is the beginning.
+    // Both inclusive, and ignored unless both are given. The end is 1 ms off the grid, inclusive or not.
     start: toIso(range.from),
     end: toIso(plus(range.to, -1)),
   },
@@ -35,11 +34,11 @@ const candlesRequest = ({ symbol, timeframe, range }: CandleQuery): SourceReques
 function parseCandles(text: string, { timeframe }: CandleQuery): CandleRow[] {
   const rows = parseLosslessJson('coinbase', text)
   if (!Array.isArray(rows)) throw new Malformed('coinbase sent candles that are not an array')
-  // A few more than a page were seen, and are no harm.
+  // A few rows more than a page are accepted.
   return readCandleRows('coinbase', timeframe, rows, readRow)
 }
 
-/** Row: [open time s, low, high, open, close, volume]. The low comes first. */
+/** [open time s, low, high, open, close, volume] */
 function readRow(row: unknown): CandleRow {
   if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readSeconds(row[0], 'number')
@@ -69,12 +68,12 @@ function parseListing(text: string): ListedMarket[] {
   }))
 }
 
-/** Other states are offline, internal and delisted. Where orders can only be posted or cancelled there are no trades. */
+/** Other states: offline, internal, delisted. No trades if only posting or cancelling is allowed. */
 const isTrading = (listed: z.infer<typeof product>): boolean =>
   listed.status === 'online' &&
   ![listed.trading_disabled, listed.cancel_only, listed.post_only, listed.auction_mode].includes(true)
 
-/** The auction of a coin has that coin as its base, but is a market of its own: BTCAUCTION-USD. */
+/** Auctions are separate markets: BTCAUCTION-USD. */
 function assetsOf({ id, base_currency, quote_currency }: z.infer<typeof product>) {
   const [base, quote, ...rest] = id.split('-')
   return base && quote && rest.length === 0
@@ -88,7 +87,7 @@ const stats = z.object({
   volume: z.unknown().optional(),
 })
 
-/** The rolling 24 hours of one product, which the answer does not name. Its volume is in coins: no volume of money. */
+/** Rolling 24 hours of one product, unnamed; volume in coins. */
 function parseStats(text: string, answeredAt: Instant, markets: readonly string[] = []): CoinPriceRow[] {
   const [market, ...others] = markets
   if (market === undefined || others.length > 0)
@@ -105,23 +104,23 @@ function parseStats(text: string, answeredAt: Instant, markets: readonly string[
 export const coinbase = {
   id: 'coinbase',
   hosts: ['https://api.exchange.coinbase.com'],
-  // Ten a second; that short bursts of fifteen pass is not counted on.
+  // Ten a second; bursts of fifteen are not relied on.
   rateLimits: [{ points: 10, perMs: second }],
   classify: (answer) => classifyError(coinbaseErrors, answer),
   candles: {
-    // Its own lengths are these and six hours: any other is refused.
+    // Only these and 6h are accepted.
     timeframes: ['1m', '5m', '15m', '30m', '1h', '4h', '1d'],
     madeFrom: { '30m': '15m', '4h': '1h' },
     pageSize,
     weight: 1,
-    // Rows of before the start may come too.
+    // Earlier rows may come too.
     bounds: 'to',
     longWindow: 'refused',
     request: candlesRequest,
     parse: parseCandles,
   },
   listing: {
-    // One product has an answer of another shape.
+    // A single product has another shape.
     request: () => ({ path: '/products', query: {}, weight: 1 }),
     parse: parseListing,
   },

@@ -62,17 +62,17 @@ function parseMarkets(text: string): CoinPriceRow[] {
   )
 }
 
-/** A coin without an image has the name of a file there: missing_large.png. */
+/** Without an image this is a file name: missing_large.png. */
 function readNames({ symbol, name, image }: z.infer<typeof row>): CoinNames | undefined {
   if (typeof symbol !== 'string' || typeof name !== 'string') return undefined
-  // Tickers are upper case everywhere else.
+  // Tickers are upper case elsewhere.
   return { symbol: symbol.toUpperCase(), name, ...known('imageUrl', readWebAddress(image)) }
 }
 
 export const coingecko = {
   id: 'coingecko',
   hosts: ['https://api.coingecko.com'],
-  // Without a key the limit is shared by all who use the address: 5 to 15 a minute were seen.
+  // Without a key, 5 to 15 a minute were observed, shared by address.
   rateLimits: [{ points: 10, perMs: minute }],
   classify: (answer) => classifyError(coingeckoErrors, answer),
   prices: { pageSize, request: marketsRequest, parse: parseMarkets },
@@ -121,7 +121,7 @@ const detailsBody = z.object({
 })
 
 // https://docs.coingecko.com/reference/coins-id
-/** What CoinGecko knows of one coin, whose id it is. `parse` throws Malformed where the answer is not about that coin. */
+/** Details by CoinGecko id. `parse` throws Malformed for another coin. */
 export const coinDetails = {
   request: (coinId: string): SourceRequest => ({
     path: `/api/v3/coins/${encodeURIComponent(coinId)}`,
@@ -139,10 +139,10 @@ export const coinDetails = {
       name,
       ...known('imageUrl', readWebAddress(image?.large)),
       ...known('description', readText(description?.en)),
-      // Some are empty, and some are no addresses.
+      // Some are empty or no URLs.
       ...known('website', homepages.map(readWebAddress).find(Boolean)),
       ...known('whitepaper', readWebAddress(links?.whitepaper)),
-      // The platform a token is issued on. `platforms` would also name those it was only bridged to.
+      // The issuing platform; `platforms` includes bridged ones.
       ...known('blockchainType', readText(asset_platform_id, 50)),
     }
   },

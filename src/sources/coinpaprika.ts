@@ -20,7 +20,7 @@ const quote = z.object({
 const row = z.object({
   id: z.string(),
   rank: unknown,
-  // The free plan leaves it out.
+  // Absent in the free plan.
   circulating_supply: unknown,
   max_supply: unknown,
   last_updated: unknown,
@@ -36,7 +36,7 @@ function parseTickers(text: string): CoinPriceRow[] {
       market: id,
       timestamp: readIsoTime(last_updated),
       price: USD.price,
-      // No names: those of CoinGecko are ours, and the two spell some coins differently.
+      // No names: spellings differ from CoinGecko's, which we use.
       volume24h: USD.volume_24h,
       change24h: readNumber(USD.percent_change_24h),
       marketCap: USD.market_cap,
@@ -50,11 +50,11 @@ function parseTickers(text: string): CoinPriceRow[] {
 export const coinpaprika = {
   id: 'coinpaprika',
   hosts: ['https://api.coinpaprika.com'],
-  // The free plan has 20,000 requests a month, here spread evenly: nobody waits days for the next month.
+  // 20,000 a month in the free plan, spread evenly.
   rateLimits: [{ points: 26, perMs: hour }],
   classify: (answer) => classifyError(coinpaprikaErrors, answer),
   prices: {
-    // No coin is named: all of them come in one answer.
+    // All coins in one answer.
     pageSize: Number.MAX_SAFE_INTEGER,
     request: () => ({ path: '/v1/tickers', query: { quotes: 'USD' }, weight: 1 }),
     parse: parseTickers,

@@ -16,8 +16,8 @@ import type { ListedMarket } from './listing/listed-market.ts'
 import { fractionAsPercent, readTicker } from './prices/read-price.ts'
 import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
-// https://exchange-docs.crypto.com/exchange/v1/rest-ws/index.html#public-get-candlestick
-// Minutes and hours are written small, days large, and 1M is a month. An answer may use the older name beside it.
+// https://exchange-docs.crypto.com/exchange/v1/rest-ws/index.html#public-get-candlestick Lower-case minutes and hours,
+// 1D; 1M is a month. Answers may use older names.
 const lengths: Readonly<Record<Timeframe, readonly [name: string, olderName: string]>> = {
   '1m': ['1m', 'M1'],
   '5m': ['5m', 'M5'],
@@ -35,8 +35,8 @@ const candlesticksRequest = ({ symbol, timeframe, range }: CandleQuery): SourceR
   query: {
     instrument_name: symbol,
     timeframe: lengths[timeframe][0],
-    // So many candles back from the end: the start is documented, but not heard. It is sent because a day ago stands in
-    // for it, should it ever be. A millisecond off the grid both bounds mean the same whether they are inclusive or not.
+    // Count back from the end: the start is ignored, but sent in case that changes (its default is a day ago). 1 ms off
+    // the grid, inclusive or not.
     count: String(candleCount(range, timeframe)),
     start_ts: String(Math.max(range.from - 1, 0)),
     end_ts: String(range.to - 1),
@@ -44,7 +44,7 @@ const candlesticksRequest = ({ symbol, timeframe, range }: CandleQuery): SourceR
   weight: 1,
 })
 
-/** The code is a number or a string. */
+/** Number or string. */
 const envelope = z.object({
   code: z.unknown().refine((code) => String(code) === '0'),
   result: z.object({
@@ -54,7 +54,7 @@ const envelope = z.object({
   }),
 })
 
-/** Throws Malformed on an error too: what it means, `classify` has said before. */
+/** Throws Malformed. */
 function readResult(text: string, parse = parseJson): z.infer<typeof envelope>['result'] {
   const body = decode('cryptocom', 'an answer', envelope, parse('cryptocom', text))
   return body.result
@@ -82,7 +82,7 @@ const candlestick = z
   })
   .partial()
 
-/** Row: {"o","h","l","c","v": base volume, "t": open time ms}. An interval without trades has one too, with no volume. */
+/** {"o","h","l","c","v": base volume, "t": open time ms}; intervals without trades have a row with zero volume. */
 function readRow(raw: unknown): CandleRow {
   const row = candlestick.safeParse(raw)
   const openTime = row.success ? readMilliseconds(row.data.t) : undefined
@@ -100,7 +100,7 @@ const pair = z.object({
   tradable: z.boolean(),
 })
 
-/** Spot pairs alone: perpetuals and futures stand among them. */
+/** Spot pairs only. */
 function parseListing(text: string): ListedMarket[] {
   const instruments = decode('cryptocom', 'a listing', z.array(instrument), readResult(text).data)
   const spot = instruments.filter(({ inst_type: type }) => type === 'CCY_PAIR')
@@ -122,18 +122,17 @@ const ticker = z.object({
   t: z.unknown().optional(),
 })
 
-/** Rolling 24 hours: i is the market, a the last price (k is the ask), c the change, v and vv the volume. Any may be null. */
+/** Rolling 24 hours: i market, a last (k ask), c change, v and vv volume; may be null. */
 const parseTickers = (text: string): CoinPriceRow[] =>
   readResult(text, parseLosslessJson).data.map((raw) =>
     readTicker(raw, ticker, ({ i, a, c, v, vv, t }) => ({
       market: i,
-      // Of the ticker: it moves on without a trade.
+      // The ticker's time, also without trades.
       timestamp: readMilliseconds(t),
       price: a,
       traded24h: v,
-      // Of one, not of a hundred.
       change24h: fractionAsPercent(c),
-      // In US dollars, whatever the quote asset is.
+      // In US dollars for any quote.
       volume24h: vv,
     })),
   )
@@ -141,7 +140,7 @@ const parseTickers = (text: string): CoinPriceRow[] =>
 export const cryptocom = {
   id: 'cryptocom',
   hosts: ['https://api.crypto.com'],
-  // Each endpoint allows an address this much; together they stay below the limit of any one.
+  // Per endpoint; the sum stays below one endpoint's limit.
   rateLimits: [{ points: 100, perMs: second }],
   classify: (answer) => classifyError(cryptocomErrors, answer),
   candles: {
@@ -158,7 +157,7 @@ export const cryptocom = {
     parse: parseListing,
   },
   prices: {
-    // No market is named: all of them come in one answer.
+    // All markets in one answer.
     pageSize: Number.MAX_SAFE_INTEGER,
     request: () => ({ path: '/exchange/v1/public/get-tickers', query: {}, weight: 1 }),
     parse: parseTickers,

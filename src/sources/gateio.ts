@@ -19,22 +19,22 @@ import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
 // https://www.gate.com/docs/developers/apiv4/#market-candlesticks
 
-/** A window of more is refused. */
+/** Longer windows are rejected. */
 const mostRows = 1_000
 
-/** One less, so that a window is not refused either where both of its ends are counted: https://github.com/ccxt/ccxt/issues/10561 */
+/** One less, since both ends may count: https://github.com/ccxt/ccxt/issues/10561 */
 const pageSize = mostRows - 1
 
-/** Of the newest 10,000 that can be had, those that do not slip away while a walk is under way. */
+/** Of 10,000, minus those that expire during a walk. */
 const depth = 9_900
 
-/** Its names of the timeframes are ours. Of a name that it does not know it sends candles of another length. */
+/** Same names as ours. Unknown names return another timeframe. */
 const candlesticksRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest => ({
   path: '/api/v4/spot/candlesticks',
   query: {
     currency_pair: symbol,
     interval: timeframe,
-    // Seconds; both are inclusive. A limit beside them is refused.
+    // Seconds, inclusive; a limit is rejected beside them.
     from: String(range.from / second),
     to: String(range.to / second - 1),
   },
@@ -50,8 +50,8 @@ function parseCandlesticks(text: string, query: CandleQuery): CandleRow[] {
 }
 
 /**
- * Row: ["open time s", "quote volume", "close", "high", "low", "open", "base volume", "true"]. Older answers end before
- * the last column, which tells whether the candle is complete.
+ * ["open time s", "quote volume", "close", "high", "low", "open", "base volume", "true"]; older answers lack the last:
+ * complete or not.
  */
 function readRow(row: unknown, { timeframe, asOf }: CandleQuery): CandleRow {
   if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
@@ -60,7 +60,7 @@ function readRow(row: unknown, { timeframe, asOf }: CandleQuery): CandleRow {
   const [, quoteVolume, close, high, low, open, volume, isComplete = 'true'] = row
   if (isComplete !== 'true' && isComplete !== 'false')
     return { raw: row, openTime, flaw: 'the eighth column does not say whether the candle is complete' }
-  // One that runs says so too, and the clock of the answer leaves it out. This one was over before it was asked for.
+  // Running candles are filtered by time; this one had closed before the request.
   if (isComplete === 'false' && plus(openTime, timeframeMs[timeframe]) <= asOf)
     return {
       raw: row,
@@ -77,7 +77,7 @@ const pair = z.object({
   quote: z.string(),
   trade_status: z.string(),
   type: z.string().nullish(),
-  // From when on the market is open. `sell_start` is a placeholder in most rows.
+  // Opening time; `sell_start` is mostly a placeholder.
   buy_start: z.unknown().optional(),
   delisting_time: z.unknown().optional(),
 })
@@ -90,7 +90,7 @@ function parseListing(text: string): ListedMarket[] {
     ...pairOf('gateio', base, quote),
     ...named(base_name),
     ...(type === 'premarket' ? { kind: 'pre-market' as const } : {}),
-    // The others are untradable, and buyable or sellable where only one side is open.
+    // Others: untradable, buyable, sellable.
     trading: trade_status === 'tradable',
     ...known('listedAt', readSeconds(buy_start, 'number')),
     ...known('delistedAt', readSeconds(delisting_time, 'number')),
@@ -106,7 +106,7 @@ const ticker = z.object({
 })
 
 // https://www.gate.com/docs/developers/apiv4/#get-currency-pair-ticker-information
-/** Rolling 24 hours, and no time. A number may be empty or `nan`. */
+/** Rolling 24 hours, no time; numbers may be empty or `nan`. */
 function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
   const rows = parseLosslessJson('gateio', text)
   if (!Array.isArray(rows)) throw new Malformed('gateio sent tickers that are not an array')
@@ -125,7 +125,7 @@ function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
 export const gateio = {
   id: 'gateio',
   hosts: ['https://api.gateio.ws'],
-  // Each of its endpoints allows an address this much; together they stay below the limit of any one.
+  // Per endpoint; the sum stays below one endpoint's limit.
   rateLimits: [{ points: 200, perMs: gateioWindowMs }],
   classify: (answer) => classifyError(gateioErrors, answer),
   candles: {
@@ -139,12 +139,12 @@ export const gateio = {
     parse: parseCandlesticks,
   },
   listing: {
-    // One market has an answer of another shape.
+    // A single market has another shape.
     request: () => ({ path: '/api/v4/spot/currency_pairs', query: {}, weight: 1 }),
     parse: parseListing,
   },
   prices: {
-    // No market is named: all of them come in one answer.
+    // All markets in one answer.
     pageSize: Number.MAX_SAFE_INTEGER,
     request: () => ({ path: '/api/v4/spot/tickers', query: {}, weight: 1 }),
     parse: parseTickers,

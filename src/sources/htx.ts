@@ -17,8 +17,8 @@ import type { ListedMarket } from './listing/listed-market.ts'
 import { readTicker } from './prices/read-price.ts'
 import type { BeginningEndpoint, CandleQuery, Source, SourceRequest } from './source.ts'
 
-// https://huobiapi.github.io/docs/spot/v1/en/#get-klines-candles
-// Its 1day opens at midnight in Singapore, which is 16:00 UTC: days are made of hours instead.
+// https://huobiapi.github.io/docs/spot/v1/en/#get-klines-candles 1day opens at 16:00 UTC (midnight in Singapore): days
+// are made of hours.
 const periods: Readonly<Record<Timeframe, string>> = {
   '1m': '1min',
   '5m': '5min',
@@ -29,16 +29,16 @@ const periods: Readonly<Record<Timeframe, string>> = {
   '1d': '1day',
 }
 
-/** The newest candles, which are asked for by their number alone. The first one still runs. */
+/** Newest candles, by count only; the first still runs. */
 const mostNewest = 2_000
 
-/** The most candles of a range. */
+/** Limit for ranges. */
 const pageSize = 1_000
 
-/** Rows beyond the range: while a request waits for its turn, candles close, and the oldest fall out of the answer. */
+/** Candles that close while the request waits push out the oldest. */
 const spareRows = 50
 
-/** How many of the newest candles reach back to the beginning of the range. */
+/** Count needed to reach the range's start. */
 const newestBackTo = ({ timeframe, range, asOf }: CandleQuery): number =>
   candleCount({ from: range.from, to: ceilTo(timeframe, asOf) }, timeframe) + spareRows
 
@@ -56,8 +56,8 @@ const newestRequest = (symbol: string, period: string, size: number): SourceRequ
 })
 
 /**
- * Seconds. A second off the grid a bound means the same whether it is inclusive or not. Only a single candle is asked for
- * from its very beginning: it may be the market's first, and a `from` before that is an error.
+ * Seconds, one off the grid, inclusive or not. A single candle is requested from its exact start, as a `from` before
+ * the market is an error.
  */
 function rangeRequest({ symbol, timeframe, range }: CandleQuery): SourceRequest {
   const size = candleCount(range, timeframe)
@@ -74,7 +74,7 @@ function rangeRequest({ symbol, timeframe, range }: CandleQuery): SourceRequest 
   }
 }
 
-/** Its own days, weeks and months: of one of them an answer holds all that a market ever had. */
+/** One answer holds all days, weeks or months of a market. */
 const beginnings: readonly BeginningEndpoint[] = [
   { period: '1day', lengthMs: day },
   { period: '1week', lengthMs: 7 * day },
@@ -97,7 +97,7 @@ const envelope = z.object({
   data: z.array(z.unknown()),
 })
 
-/** Throws Malformed on an error too: what it means, `classify` has said before. */
+/** Throws Malformed. */
 function readEnvelope(text: string, parse: typeof parseJson): z.infer<typeof envelope> {
   const body = decode('htx', 'an answer', envelope, parse('htx', text))
   return body
@@ -128,7 +128,7 @@ const kline = z
   })
   .partial()
 
-/** Row: {"id": open time s, "open", "close", "low", "high", "amount": in coins, "vol": in money, "count"} */
+/** {"id": open time s, "open", "close", "low", "high", "amount": in coins, "vol": in money, "count"} */
 function readRow(raw: unknown): CandleRow {
   const row = kline.safeParse(raw)
   const openTime = row.success ? readSeconds(row.data.id, 'number') : undefined
@@ -137,7 +137,7 @@ function readRow(raw: unknown): CandleRow {
   return withTurnover(readCandle(raw, openTime, { open, high, low, close, volume }), turnover)
 }
 
-/** As many rows as were asked for that do not reach back to the range do not speak for its beginning. */
+/** A full answer that does not reach the range's start is incomplete. */
 function refuseCutOff(rows: readonly CandleRow[], query: CandleQuery): void {
   const size = newestBackTo(query)
   if (rows.length < size) return
@@ -146,9 +146,9 @@ function refuseCutOff(rows: readonly CandleRow[], query: CandleQuery): void {
     throw new Malformed(`htx's newest ${size} candles no longer reach back to what was asked for`)
 }
 
-/** An answer to a range that holds none of it may be the newest candles. */
+/** May be the newest candles instead of the range. */
 function refuseElsewhere(rows: readonly CandleRow[], { range }: CandleQuery): void {
-  // A row without a time is a bad row, and shows nothing of the others.
+  // Rows without a time show nothing about others.
   const openTimes = rows.flatMap((row) => openTimeOf(row) ?? [])
   if (openTimes.length > 0 && !openTimes.some((openTime) => contains(range, openTime)))
     throw new Malformed('htx answered with rows that all fault outside the range asked for')
@@ -169,16 +169,16 @@ const market = z.object({
 // https://huobiapi.github.io/docs/spot/v1/en/#get-all-supported-trading-symbol-v2
 function parseListing(text: string): ListedMarket[] {
   const { data, full } = readEnvelope(text, parseJson)
-  // What is left out of a part of it would seem to be delisted.
+  // A partial listing would look like delistings.
   if (full === 0) throw new Malformed('htx sent only what changed of its listing')
   const markets = decode('htx', 'a listing', z.array(market), data)
   return markets.map(({ sc, bc, qc, bcdn, qcdn, state, te, toa, tags }) => ({
     symbol: sc,
-    // A coin that was renamed keeps its old code in all but the name that is shown.
+    // Renamed coins keep the old code except in the display name.
     ...pairOf('htx', (bcdn || bc).toUpperCase(), (qcdn || qc).toUpperCase()),
-    // Its exchange-traded products multiply a coin.
+    // ETPs are leveraged.
     ...known('kind', tags?.split(',').includes('etp') ? ('leveraged-token' as const) : undefined),
-    // The others are offline, suspend, pre-online, transfer-board and fuse.
+    // Others: offline, suspend, pre-online, transfer-board, fuse.
     trading: state === 'online' && te !== false,
     ...known('listedAt', readMilliseconds(toa)),
   }))
@@ -192,7 +192,7 @@ const ticker = z.object({
 })
 
 // https://huobiapi.github.io/docs/spot/v1/en/#get-latest-tickers-for-all-pairs
-/** The volumes are those of rolling 24 hours, but the open is that of a day in Singapore: it makes no change of 24 hours. */
+/** Volumes are rolling 24 hours, but the open is of Singapore's day: no 24 h change. */
 function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
   const { data, ts } = readEnvelope(text, parseLosslessJson)
   const timestamp = readMilliseconds(ts) ?? answeredAt
@@ -209,7 +209,7 @@ function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
 
 export const htx = {
   id: 'htx',
-  // The second is the same for whoever asks from within Amazon's cloud.
+  // For clients in AWS.
   hosts: ['https://api.huobi.pro', 'https://api-aws.huobi.pro'],
   rateLimits: [{ points: 10, perMs: second }],
   classify: (answer) => classifyError(htxErrors, answer),
@@ -229,7 +229,7 @@ export const htx = {
     parse: parseListing,
   },
   prices: {
-    // No market is named: all of them come in one answer.
+    // All markets in one answer.
     pageSize: Number.MAX_SAFE_INTEGER,
     request: () => ({ path: '/market/tickers', query: {}, weight: 1 }),
     parse: parseTickers,

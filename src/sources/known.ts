@@ -1,4 +1,4 @@
-/** A field that is there only where its value is known: unknown is absent, not zero. */
+/** Omits the field if undefined. */
 export const known = <Name extends string, Value>(
   name: Name,
   value: Value | undefined,

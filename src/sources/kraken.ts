@@ -20,8 +20,7 @@ import { readPrice } from './prices/read-price.ts'
 import type { AnswerRow, CandleQuery, Source, SourceRequest } from './source.ts'
 import { placeTrades, type TradePage, type TradeRow, type UnplacedTrade } from './walk/trades.ts'
 
-// https://docs.kraken.com/api/docs/rest-api/get-ohlc-data
-// Every length is a number of minutes.
+// https://docs.kraken.com/api/docs/rest-api/get-ohlc-data Lengths in minutes.
 const intervals: Readonly<Record<Timeframe, string>> = {
   '1m': '1',
   '5m': '5',
@@ -32,7 +31,7 @@ const intervals: Readonly<Record<Timeframe, string>> = {
   '1d': '1440',
 }
 
-/** The rows that there are, whatever is asked for: the newest of them, and the last one still runs. */
+/** Always the newest rows; the last still runs. */
 const depth = 720
 
 const ohlcRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest => ({
@@ -40,7 +39,7 @@ const ohlcRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest =
   query: {
     pair: symbol,
     interval: intervals[timeframe],
-    // Rows of after this second. There is no other bound.
+    // Exclusive, in seconds; the only bound.
     since: String(Math.max(range.from / second - 1, 0)),
   },
   weight: 1,
@@ -48,16 +47,16 @@ const ohlcRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest =
 
 const envelope = z.object({ error: z.array(z.string()), result: z.record(z.string(), z.unknown()) })
 
-/** Throws Malformed on an error too: what it means, `classify` has said before. */
+/** Throws Malformed. */
 function readResult(text: string, parse: typeof parseJson): Readonly<Record<string, unknown>> {
   const body = decode('kraken', 'an answer', envelope, parse('kraken', text))
   if (body.error.some(isKrakenError)) throw new Malformed('kraken sent an error')
   return body.result
 }
 
-/** A warning comes with a result. */
+/** Warnings come with a result. */
 
-/** The rows of the one market of an answer. Kraken calls it by its key, however it was called in the question. */
+/** The key may differ from the requested name. */
 function readRows(result: Readonly<Record<string, unknown>>): unknown[] {
   const [rows, ...others] = Object.entries(result).flatMap(([key, value]) => (key === 'last' ? [] : [value]))
   if (!Array.isArray(rows) || others.length > 0)
@@ -68,16 +67,15 @@ function readRows(result: Readonly<Record<string, unknown>>): unknown[] {
 function parseOhlc(text: string, query: CandleQuery): AnswerRow[] {
   const result = readResult(text, parseJson)
   const rows = readRows(result)
-  // An answer without rows has nothing to point at.
+  // Without rows it points nowhere.
   const lastClosed = rows.length === 0 ? toInstant(0) : readSeconds(result.last, 'number')
   if (lastClosed === undefined) throw new Malformed('kraken does not say which candle was the last to close')
   return readCandleRows('kraken', query.timeframe, rows, (row) => readRow(row, query, lastClosed))
 }
 
 /**
- * Row: [open time s, "open", "high", "low", "close", "vwap", "volume", trades]. An interval without trades has a row as
- * well, with the close before it; it is no candle, or the same interval would be one here and none when it is made of
- * its trades.
+ * [open time s, "open", "high", "low", "close", "vwap", "volume", trades]. Rows without trades repeat the close; they
+ * are no candles, consistent with candles made of trades.
  */
 function readRow(row: unknown, { timeframe, asOf }: CandleQuery, lastClosed: Instant): AnswerRow {
   if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
@@ -88,7 +86,7 @@ function readRow(row: unknown, { timeframe, asOf }: CandleQuery, lastClosed: Ins
     return { raw: row, openTime, flaw: 'the eighth column does not say how many trades there were' }
   const candle = readCandle(row, openTime, { open, high, low, close, volume })
   if (trades === 0) return withoutTrades(candle, openTime)
-  // One that runs says so too, and the clock of the answer leaves it out. This one was over before it was asked for.
+  // Running candles are filtered by time; this one had closed before the request.
   if (openTime > lastClosed && plus(openTime, timeframeMs[timeframe]) <= asOf)
     return { raw: row, openTime, flaw: 'kraken says that the candle still runs, though its time is over' }
   return isTurnedRound(candle, readDecimal(vwap))
@@ -103,7 +101,7 @@ function withoutTrades(row: CandleRow, openTime: Instant): AnswerRow {
     : { raw: row.raw, openTime, flaw: 'there is a volume, but no trade' }
 }
 
-/** The average lies between the low and the high; where the volume does and the average does not, they changed places. */
+/** Swapped if the volume lies within low and high but the average does not. */
 function isTurnedRound(row: CandleRow, vwap: Decimal | undefined): boolean {
   if (!('candle' in row)) return false
   const { low, high, volume } = row.candle
@@ -128,7 +126,7 @@ function parseTrades(text: string): TradePage {
   return { rows: placeTrades('kraken', readRows(result).map(readTrade)), cursor: BigInt(last) }
 }
 
-/** Row: ["price", "volume", time s, "b" or "s", "m" or "l", "", number]. Any of the last two columns may be new. */
+/** ["price", "volume", time s, "b"/"s", "m"/"l", "", number]; the last columns may be new. */
 function readTrade(row: unknown): TradeRow | UnplacedTrade {
   if (!Array.isArray(row)) return { raw: row, flaw: 'it is not an array' }
   const time = readNanoseconds(row[2])
@@ -142,7 +140,7 @@ function readTrade(row: unknown): TradeRow | UnplacedTrade {
   return { raw: row, id, time, price, amount }
 }
 
-/** Seconds with up to nine digits after the point, every one of which counts at the end of a candle. */
+/** Up to nine decimals, needed at candle borders. */
 function readNanoseconds(value: unknown): bigint | undefined {
   const text = isLosslessNumber(value) ? readDecimal(value) : undefined
   const parts = text === undefined ? null : /^([1-9]\d{9})(?:\.(\d{1,9})\d*)?$/.exec(text)
@@ -159,12 +157,12 @@ const pair = z.object({
 })
 
 // https://docs.kraken.com/api/docs/rest-api/get-tradable-asset-pairs
-/** A market goes by its key (XXBTZUSD, XBTUSDT): of its names the only one that every answer uses. */
+/** Markets are identified by key (XXBTZUSD), the only name used in every answer. */
 function parseListing(text: string): ListedMarket[] {
   const pairs = decode('kraken', 'a listing', z.record(z.string(), pair), readResult(text, parseJson))
   return (
     Object.entries(pairs)
-      // The others are dark pools.
+      // `.d` are dark pools.
       .filter(([symbol]) => !symbol.endsWith('.d'))
       .map(([symbol, { status = 'online', ...listed }]) => ({
         symbol,
@@ -176,10 +174,10 @@ function parseListing(text: string): ListedMarket[] {
   )
 }
 
-/** The others are cancel_only, post_only and reduce_only. Limit orders alone make trades too. */
+/** Others: cancel_only, post_only, reduce_only. Limit orders trade. */
 const tradingStates: readonly string[] = ['online', 'limit_only']
 
-/** People write these two: XBTUSD and XBT/USD. */
+/** Common names: XBTUSD, XBT/USD. */
 const namesOf = ({ altname, wsname }: z.infer<typeof pair>): string[] =>
   [altname, wsname].filter((name) => name !== undefined)
 
@@ -188,7 +186,7 @@ function kindOf({ aclass_base = 'currency' }: z.infer<typeof pair>): OtherKind |
   return aclass_base === 'tokenized_asset' ? 'tokenized-stock' : 'other'
 }
 
-/** Old assets have an X or a Z before their name (XXBT, ZUSD), though not in the name for the sockets (XBT/USD). */
+/** Old assets have a prefix X or Z (XXBT), but not in wsname (XBT/USD). */
 function assetsOf({ wsname, base, quote }: z.infer<typeof pair>) {
   const [ownBase = base, ownQuote = quote] = wsname?.split('/') ?? []
   return pairOf('kraken', ownBase, ownQuote)
@@ -198,10 +196,7 @@ function assetsOf({ wsname, base, quote }: z.infer<typeof pair>) {
 const ticker = z.object({ c: z.array(z.unknown()).min(2), t: z.array(z.unknown()).catch([]) })
 
 // https://docs.kraken.com/api/docs/rest-api/get-ticker-information
-/**
- * Of every market its last price. What it calls the open is the one of this day in UTC, which makes no change of 24
- * hours, and its volume is in coins.
- */
+/** Last prices. The open is of the UTC day: no 24 h change; volume in coins. */
 const parseTickers = (text: string, answeredAt: Instant): CoinPriceRow[] =>
   Object.entries(readResult(text, parseLosslessJson)).map(([market, raw]): CoinPriceRow => {
     const row = ticker.safeParse(raw)
@@ -214,12 +209,12 @@ const parseTickers = (text: string, answeredAt: Instant): CoinPriceRow[] =>
 export const kraken = {
   id: 'kraken',
   hosts: ['https://api.kraken.com'],
-  // About one request a second: nothing tells what is left.
+  // About one request a second; the rest is not reported.
   rateLimits: [{ points: 15, perMs: 15 * second }],
   classify: (answer) => classifyError(krakenErrors, answer),
   candles: {
     timeframes: Object.keys(intervals) as Timeframe[],
-    // The one that runs takes the place of another.
+    // One is the running candle.
     pageSize: depth - 1,
     weight: 1,
     depth,
@@ -227,7 +222,7 @@ export const kraken = {
       pageSize: tradesPerAnswer,
       weight: 1,
       hasConsecutiveIds: true,
-      // XBT/USDT had ten million in its first six years. The largest markets have five times as many.
+      // XBT/USDT had ten million in six years, the largest markets five times as many.
       perDay: 5_000,
       request: tradesRequest,
       parse: parseTrades,
@@ -242,7 +237,7 @@ export const kraken = {
     parse: parseListing,
   },
   prices: {
-    // No market is named: all of them come in one answer, while one that is not known would spoil it.
+    // All in one answer; one unknown market would fail a named request.
     pageSize: Number.MAX_SAFE_INTEGER,
     request: () => ({ path: '/0/public/Ticker', query: {}, weight: 1 }),
     parse: parseTickers,

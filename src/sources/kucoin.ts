@@ -27,7 +27,7 @@ const types: Readonly<Record<Timeframe, string>> = {
   '1d': '1day',
 }
 
-/** Of a longer window only the newest come, without a word. There is no parameter for it. */
+/** Longer windows silently return the newest. */
 const pageSize = 1_500
 const candlesWeight = 3
 
@@ -36,7 +36,7 @@ const candlesRequest = ({ symbol, timeframe, range }: CandleQuery): SourceReques
   query: {
     symbol,
     type: types[timeframe],
-    // Seconds. A second off the grid a bound means the same whether it is inclusive or not.
+    // Seconds, one off the grid, inclusive or not.
     startAt: String(Math.max(range.from / second - 1, 0)),
     endAt: String(range.to / second - 1),
   },
@@ -45,7 +45,7 @@ const candlesRequest = ({ symbol, timeframe, range }: CandleQuery): SourceReques
 
 const envelope = z.object({ code: z.literal('200000'), data: z.unknown() })
 
-/** Throws Malformed on an error too: what it means, `classify` has said before. */
+/** Throws Malformed. */
 function readData<Data>(text: string, shape: z.ZodType<Data>, parse = parseJson): Data {
   const body = decode('kucoin', 'an answer', envelope.extend({ data: shape }), parse('kucoin', text))
   return body.data
@@ -58,7 +58,7 @@ function parseCandles(text: string, { timeframe }: CandleQuery): CandleRow[] {
   return readCandleRows('kucoin', timeframe, rows, readRow)
 }
 
-/** Row: ["open time s", "open", "close", "high", "low", "volume", "turnover"]. The close comes second. */
+/** ["open time s", "open", "close", "high", "low", "volume", "turnover"] */
 function readRow(row: unknown): CandleRow {
   if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readSeconds(row[0], 'text')
@@ -85,10 +85,7 @@ const parseListing = (text: string): ListedMarket[] =>
     ...known('listedAt', readMilliseconds(listed.tradingStartTime)),
   }))
 
-/**
- * A coin that was renamed keeps its old code everywhere but in the name of its markets: BCHSV-USDT is called BSV-USDT. Such
- * a name is meant for people, and is the usual one.
- */
+/** Renamed coins keep their code except in market names: BCHSV-USDT is BSV-USDT. */
 function assetsOf({ name, baseCurrency, quoteCurrency }: z.infer<typeof market>) {
   const [base, quote, ...rest] = name.split('-')
   const isRenamed = base && quote && rest.length === 0 && base !== baseCurrency
@@ -103,7 +100,7 @@ const ticker = z.object({
   volValue: z.unknown().optional(),
 })
 
-/** Rolling 24 hours, a snapshot of every other second; one time for all of them. */
+/** Rolling 24 hours, every other second, one time for all. */
 function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
   const { time, ticker: rows } = readData(
     text,
@@ -115,10 +112,9 @@ function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
     readTicker(raw, ticker, ({ symbol, last, changeRate, vol, volValue }) => ({
       market: symbol,
       timestamp,
-      // Null for a pair that is so new that nobody has traded it.
+      // Null before the first trade.
       price: last,
       traded24h: vol,
-      // Of one, not of a hundred.
       change24h: fractionAsPercent(changeRate),
       volume24h: volValue,
     })),
@@ -140,12 +136,12 @@ export const kucoin = {
     parse: parseCandles,
   },
   listing: {
-    // One market has an answer of another shape and costs as much.
+    // A single market has another shape and the same cost.
     request: () => ({ path: '/api/v2/symbols', query: {}, weight: 4 }),
     parse: parseListing,
   },
   prices: {
-    // No market is named: all of them come in one answer.
+    // All markets in one answer.
     pageSize: Number.MAX_SAFE_INTEGER,
     request: () => ({ path: '/api/v1/market/allTickers', query: {}, weight: 15 }),
     parse: parseTickers,

@@ -16,8 +16,8 @@ import { named } from './listing/market-kind.ts'
 import { fractionAsPercent, readTicker } from './prices/read-price.ts'
 import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
-// https://mexcdevelop.github.io/apidocs/spot_v3_en/#kline-candlestick-data
-// It looks like Binance, but an hour is 60m here, and 1h is refused.
+// https://mexcdevelop.github.io/apidocs/spot_v3_en/#kline-candlestick-data Like Binance, but an hour is 60m; 1h is
+// rejected.
 const intervals: Readonly<Record<Timeframe, string>> = {
   '1m': '1m',
   '5m': '5m',
@@ -28,10 +28,10 @@ const intervals: Readonly<Record<Timeframe, string>> = {
   '1d': '1d',
 }
 
-/** More were never seen in an answer. */
+/** The most observed. */
 const pageSize = 500
 
-/** What is documented. So many are asked for, and the answer tells. */
+/** Documented; requested in case it holds. */
 const mostRows = 1_000
 
 const klinesRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest => ({
@@ -39,8 +39,7 @@ const klinesRequest = ({ symbol, timeframe, range }: CandleQuery): SourceRequest
   query: {
     symbol,
     interval: intervals[timeframe],
-    // Without an end the start is not heard. The start is inclusive and the end is not; a millisecond off the grid the
-    // end means the same when it is.
+    // The start (inclusive) is ignored without an end (exclusive); 1 ms off the grid, either way.
     startTime: String(range.from),
     endTime: String(range.to - 1),
     limit: String(mostRows),
@@ -55,7 +54,7 @@ function parseKlines(text: string, { timeframe }: CandleQuery): CandleRow[] {
   return readCandleRows('mexc', timeframe, rows, (row) => readKline(row, timeframe))
 }
 
-/** Row: [open time ms, "open", "high", "low", "close", "base volume", close time ms, "quote volume"] */
+/** [open time ms, "open", "high", "low", "close", "base volume", close time ms, "quote volume"] */
 function readKline(row: unknown, timeframe: Timeframe): CandleRow {
   if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readMilliseconds(row[0], 'number')
@@ -65,7 +64,7 @@ function readKline(row: unknown, timeframe: Timeframe): CandleRow {
   if (closesAt === undefined)
     return { raw: row, openTime, flaw: 'the seventh column is not a time in milliseconds' }
   const candle = withTurnover(readCandle(row, openTime, { open, high, low, close, volume }), turnover)
-  // It is the next open time; on Binance, which MEXC takes after, it is the millisecond before that.
+  // The next open time; on Binance 1 ms earlier.
   const isLastMs = closesAt === openTime + timeframeMs[timeframe] - 1
   return 'candle' in candle ? { ...candle, closesAt: isLastMs ? plus(closesAt, 1) : closesAt } : candle
 }
@@ -82,10 +81,10 @@ const listing = z.object({
   ),
 })
 
-/** 2 is a pause and 3 the end; the word is the older spelling of 1. */
+/** 2 paused, 3 ended; ENABLED is the older 1. */
 const tradingStates: readonly string[] = ['1', 'ENABLED']
 
-/** `isSpotTradingAllowed` says whether the API takes orders: markets where it does not are traded all the same. */
+/** `isSpotTradingAllowed` is about the API only. */
 function parseListing(text: string): ListedMarket[] {
   const result = decode('mexc', 'a listing', listing, parseJson('mexc', text))
   return result.symbols.map(({ symbol, status, baseAsset, quoteAsset, fullName }) => ({
@@ -105,7 +104,6 @@ const ticker = z.object({
   closeTime: z.unknown().optional(),
 })
 
-/** Rolling 24 hours. */
 function parseTickers(text: string): CoinPriceRow[] {
   const rows = parseLosslessJson('mexc', text)
   if (!Array.isArray(rows)) throw new Malformed('mexc sent tickers that are not an array')
@@ -114,11 +112,11 @@ function parseTickers(text: string): CoinPriceRow[] {
       market: symbol,
       timestamp: readMilliseconds(closeTime),
       price: lastPrice,
-      // The number of trades is null for every market.
+      // The trade count is always null.
       traded24h: volume,
-      // Called a percentage, but 0.004 is 0.4 %. On Binance the same field is one.
+      // A fraction: 0.004 is 0.4 %; a percentage on Binance.
       change24h: fractionAsPercent(priceChangePercent),
-      // Null for many markets.
+      // Often null.
       volume24h: quoteVolume,
     })),
   )
@@ -127,7 +125,7 @@ function parseTickers(text: string): CoinPriceRow[] {
 export const mexc = {
   id: 'mexc',
   hosts: ['https://api.mexc.com'],
-  // Each endpoint allows an address this much; together they stay below the limit of any one.
+  // Per endpoint; the sum stays below one endpoint's limit.
   rateLimits: [{ points: 500, perMs: mexcWindowMs }],
   classify: (answer) => classifyError(mexcErrors, answer),
   candles: {
@@ -145,7 +143,7 @@ export const mexc = {
     parse: parseListing,
   },
   prices: {
-    // No market is named: all of them come in one answer.
+    // All markets in one answer.
     pageSize: Number.MAX_SAFE_INTEGER,
     request: () => ({ path: '/api/v3/ticker/24hr', query: {}, weight: 40 }),
     parse: parseTickers,

@@ -17,8 +17,8 @@ import type { OtherKind } from './listing/other-kind.ts'
 import { changeSince, readTicker } from './prices/read-price.ts'
 import type { CandleQuery, Source, SourceRequest } from './source.ts'
 
-// https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-candlesticks-history
-// Names are case-sensitive, and 1h is refused. A plain 1D opens at midnight in Hong Kong, 1Dutc in UTC.
+// https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-candlesticks-history Case-sensitive; 1D opens at
+// midnight in Hong Kong, 1Dutc in UTC.
 const bars: Readonly<Record<Timeframe, string>> = {
   '1m': '1m',
   '5m': '5m',
@@ -29,21 +29,20 @@ const bars: Readonly<Record<Timeframe, string>> = {
   '1d': '1Dutc',
 }
 
-/** What an answer was measured to hold in 2026: a larger limit was cut to this without a word. */
+/** Measured in 2026: larger limits were silently cut. */
 const pageSize = 100
 
-/** What it is documented to hold since 2025-08. So many are asked for, and the answer tells. */
+/** Documented since 2025-08; requested in case it holds. */
 const mostRows = 300
 
-/** The history reaches from the listing to the candle that runs; the other endpoint keeps only the newest 1440. */
+/** Complete history; the other endpoint keeps only 1440. */
 function candlesRequest({ symbol, timeframe, range }: CandleQuery): SourceRequest {
   return {
     path: '/api/v5/market/history-candles',
     query: {
       instId: symbol,
       bar: bars[timeframe],
-      // The newer bound is called `after`, the older one `before`. Both are exclusive; a millisecond off the grid they
-      // mean the same when they are not.
+      // `after` is the newer bound, `before` the older; exclusive, 1 ms off the grid to be safe.
       before: String(Math.max(range.from - 1, 0)),
       after: String(range.to - 1),
       limit: String(mostRows),
@@ -54,7 +53,7 @@ function candlesRequest({ symbol, timeframe, range }: CandleQuery): SourceReques
 
 const envelope = z.object({ code: z.literal('0'), data: z.array(z.unknown()) })
 
-/** Throws Malformed on an error too: what it means, `classify` has said before. */
+/** Throws Malformed. */
 function readData(text: string, parse = parseJson): unknown[] {
   const body = decode('okx', 'an answer', envelope, parse('okx', text))
   return body.data
@@ -66,7 +65,7 @@ function parseCandles(text: string, query: CandleQuery): CandleRow[] {
   return readCandleRows('okx', query.timeframe, rows, (row) => readRow(row, query))
 }
 
-/** Row: ["open time ms", "open", "high", "low", "close", "volume", "volCcy", "volCcyQuote", "confirm"] */
+/** ["open time ms", "open", "high", "low", "close", "volume", "volCcy", "volCcyQuote", "confirm"] */
 function readRow(row: unknown, { timeframe, asOf }: CandleQuery): CandleRow {
   if (!Array.isArray(row)) return { raw: row, flaw: 'the row is not an array' }
   const openTime = readMilliseconds(row[0], 'text')
@@ -74,7 +73,7 @@ function readRow(row: unknown, { timeframe, asOf }: CandleQuery): CandleRow {
   const [, open, high, low, close, volume, volCcy, volCcyQuote, confirm] = row
   if (confirm !== '0' && confirm !== '1')
     return { raw: row, openTime, flaw: 'the ninth column does not say whether the candle is complete' }
-  // One that runs says so too, and the clock of the answer leaves it out. This one was over before it was asked for.
+  // Running candles are filtered by time; this one had closed before the request.
   if (confirm === '0' && plus(openTime, timeframeMs[timeframe]) <= asOf)
     return { raw: row, openTime, flaw: 'okx says that the candle is not complete, though its time is over' }
   const candle = withTurnover(readCandle(row, openTime, { open, high, low, close, volume }), volCcyQuote)
@@ -83,7 +82,7 @@ function readRow(row: unknown, { timeframe, asOf }: CandleQuery): CandleRow {
     : candle
 }
 
-/** Of a derivative the coins stand in the next column, which for a spot market repeats the turnover. */
+/** For derivatives `volCcy` has the coins; for spot it repeats the turnover. */
 function isCountedInContracts(row: CandleRow, volCcy: unknown, volCcyQuote: unknown): boolean {
   const coins = readDecimal(volCcy)
   const turnover = readDecimal(volCcyQuote)
@@ -103,7 +102,7 @@ const instrument = z.object({
   ruleType: z.string().optional(),
 })
 
-/** Of the base: 1 is a coin. */
+/** Base category; 1 is a coin. */
 const categories: Readonly<Record<string, OtherKind>> = {
   '3': 'tokenized-stock',
   '4': 'commodity',
@@ -119,7 +118,7 @@ function parseListing(text: string): ListedMarket[] {
       symbol: instId,
       ...pairOf('okx', baseCcy, quoteCcy),
       ...known('kind', ruleType === 'pre_market' ? ('pre-market' as const) : categories[instCategory]),
-      // The others are preopen, suspend, expired and test. What is delisted vanishes.
+      // Others: preopen, suspend, expired, test; delisted ones vanish.
       trading: state === 'live',
       ...known('listedAt', readMilliseconds(listTime, 'text')),
       ...known('delistedAt', readMilliseconds(expTime, 'text')),
@@ -136,7 +135,7 @@ const ticker = z.object({
   ts: z.unknown().optional(),
 })
 
-/** Rolling 24 hours, with the price at their beginning. A market that has not traded yet has an empty price. */
+/** Rolling 24 hours, with the opening price; empty before the first trade. */
 const parseTickers = (text: string): CoinPriceRow[] =>
   readData(text, parseLosslessJson).map((raw) =>
     readTicker(raw, ticker, ({ instType, instId, last, open24h, vol24h, volCcy24h, ts }) => ({
@@ -145,7 +144,7 @@ const parseTickers = (text: string): CoinPriceRow[] =>
       price: last,
       traded24h: vol24h,
       change24h: changeSince(open24h, last),
-      // Money for spot alone: of a derivative these are coins.
+      // In money for spot only.
       volume24h: instType === 'SPOT' ? volCcy24h : undefined,
     })),
   )
@@ -153,7 +152,7 @@ const parseTickers = (text: string): CoinPriceRow[] =>
 export const okx = {
   id: 'okx',
   hosts: ['https://www.okx.com'],
-  // Each of the endpoints that we ask allows an address this much; together they stay below the limit of any one.
+  // Per endpoint; the sum stays below one endpoint's limit.
   rateLimits: [{ points: 20, perMs: 2 * second }],
   classify: (answer) => classifyError(okxErrors, answer),
   candles: {
@@ -171,7 +170,7 @@ export const okx = {
     parse: parseListing,
   },
   prices: {
-    // No market is named: all of them come in one answer.
+    // All markets in one answer.
     pageSize: Number.MAX_SAFE_INTEGER,
     request: () => ({ path: '/api/v5/market/tickers', query: { instType: 'SPOT' }, weight: 1 }),
     parse: parseTickers,

@@ -15,15 +15,10 @@ import type { WalkDeps, WalkedPage } from './walk/walked-page.ts'
 import { WindowAsker } from './walk/window-asker.ts'
 
 /**
- * Walks a range forward, window by window. What a source does not have is believed only when asked twice: what is missing
- * before the first row of an answer that may have been cut off is asked for again, and so is what follows the last one, and
- * what an empty window speaks for, together with all that follows it where that can be asked in one request, which also
- * takes the years before a listing in one step.
- * A timeframe that the source lacks is made of a shorter one, whole candles at a time. What lies further back than the
- * source's candles reach is made of its trades, and left out where it has none to offer: no page speaks for it. How much an
- * answer holds and how far back they reach is learned from the answers, see `WindowAsker` and `HistoryBeginning`; where only
- * they tell, their word counts for less: see `ReachDoubt`. Each window moves the walk on by a candle at the least, or makes the
- * next one shorter.
+ * Walks a range forward in windows. Absence is accepted only if confirmed: before the first row of a possibly cut
+ * answer, after the last row, and for empty windows (with the whole rest, if one request can cover it). Missing
+ * timeframes are made of shorter ones; candles beyond the source's reach of trades, or left out. Limits are learned,
+ * see `WindowAsker`, `HistoryBeginning`, `ReachDoubt`. Each window advances or gets shorter.
  */
 export async function* walkCandles(
   deps: WalkDeps,
@@ -39,7 +34,7 @@ export async function* walkCandles(
   yield* part === undefined ? walk : composePages(walk, part, timeframe)
 }
 
-/** What one window came to: its rows up to the last of them, or nothing up to `to`. */
+/** Rows up to the last, or none up to `to`. */
 type Outcome = RowAnswer & Readonly<{ to: AlignedInstant }>
 
 class WindowWalk {
@@ -51,7 +46,7 @@ class WindowWalk {
   readonly #beginning: HistoryBeginning
   readonly #doubt: ReachDoubt
   #mayWiden: boolean
-  /** The candle that a range was found to begin with: it is asked for alone, before all that follow. */
+  /** The found beginning; requested alone first. */
   #firstCandle: AlignedInstant | undefined
 
   constructor(deps: WalkDeps, source: CandleProvider, query: CandleQuery, options: SendOptions) {
@@ -76,7 +71,7 @@ class WindowWalk {
       const outcome = await this.#outcomeOf(from)
       if (outcome === undefined) continue
       const { rows, answeredAt, to } = outcome
-      // It may turn out only now that the window began too far back.
+      // The reach may have been learned just now.
       if (from < this.#asker.reachableFrom)
         from = yield* this.#walkTrades({ from, to: earlier(this.#asker.reachableFrom, range.to) })
       if (from >= to) continue
@@ -86,7 +81,7 @@ class WindowWalk {
     }
   }
 
-  /** What the next window comes to; undefined where it could not be asked for as it was, and is different now. */
+  /** Undefined if the window must be requested differently. */
   async #outcomeOf(from: AlignedInstant): Promise<Outcome | undefined> {
     const { range, timeframe } = this.#query
     const candles = from === this.#firstCandle ? 1 : this.#asker.windowCandles
@@ -95,7 +90,7 @@ class WindowWalk {
     try {
       const outcome = (await this.#ask(window)) ?? (await this.#askAgain(window, rest))
       const first = floorTo(timeframe, firstIn(outcome.rows, { from, to: outcome.to }))
-      // Its trades tell for sure what a late beginning only may mean.
+      // Trades are certain where a late beginning is not.
       if (this.#source.candles.trades) this.#asker.forgetBefore(first)
       else await this.#doubt.check({ from, to: first }, outcome.to)
       return outcome
@@ -106,7 +101,7 @@ class WindowWalk {
     }
   }
 
-  /** Goes on where the candles of the market begin, and speaks for what lies before if the source has shown it. */
+  /** Continues at the beginning; covers what lies before if shown. */
   async #moveToBeginning(rest: AlignedRange, rejection: BeforeHistory): Promise<Outcome | undefined> {
     if (rest.from === this.#firstCandle)
       throw new Malformed(`${this.#source.id} rejects a range that it has accepted: ${rejection.message}`, {
@@ -120,7 +115,7 @@ class WindowWalk {
     return undefined
   }
 
-  /** Goes on until the candles can be had, and returns where that is. */
+  /** Returns where candles are available. */
   async *#walkTrades(range: AlignedRange): AsyncGenerator<WalkedPage, AlignedInstant> {
     const { trades } = this.#source.candles
     if (!trades) return earlier(this.#asker.reachableFrom, range.to)
@@ -138,20 +133,20 @@ class WindowWalk {
     return range.to
   }
 
-  /** Undefined when the source answered without a row of the window. */
+  /** Undefined without a row in the window. */
   async #ask(window: AlignedRange): Promise<Outcome | undefined> {
     const { timeframe } = this.#query
     const answer = await this.#asker.getWhole(window, timeframe)
     const span = this.#spanOf(answer.rows, window)
     if (span) return { ...answer, to: this.#endOf(span, window) }
     const kept = this.#asker.reachesBack ? undefined : newestOf(answer, window, timeframe)
-    // What its candles leave out, a source with trades is asked for by them.
+    // With trades, missing candles are made of them.
     if (kept === undefined) return this.#source.candles.trades && { ...answer, to: window.to }
     this.#asker.forgetBefore(floorTo(timeframe, kept))
     return { ...answer, to: window.to }
   }
 
-  /** Asks once more for what came out empty, and believes it then. */
+  /** Confirms an empty window. */
   async #askAgain(window: AlignedRange, rest: AlignedRange): Promise<Outcome> {
     if (this.#mayWiden) {
       const widened = await this.#askForRest(rest)
@@ -166,7 +161,7 @@ class WindowWalk {
     return { ...answer, to: span ? this.#endOf(span, window) : window.to }
   }
 
-  /** Undefined when the source answered from somewhere else than the beginning. */
+  /** Undefined if the answer does not start at the beginning. */
   async #askForRest(rest: AlignedRange): Promise<Outcome | undefined> {
     const { timeframe } = this.#query
     const answer = await this.#asker.get(rest, timeframe)
@@ -174,7 +169,7 @@ class WindowWalk {
     if (!span) return { ...answer, to: rest.to }
     const end = this.#endOf(span, rest)
     if (answer.rows.length < this.#source.candles.pageSize) return { ...answer, to: end }
-    // A source that ignores the beginning fills its page with the newest candles, and older ones only look absent.
+    // A source that ignores the start returns its newest candles, so older ones only look absent.
     const skipped = { from: rest.from, to: floorTo(timeframe, span.first) }
     if (isEmpty(skipped) || (await this.#asker.get(skipped, timeframe)).rows.length === 0)
       return { ...answer, to: end }
@@ -183,8 +178,8 @@ class WindowWalk {
   }
 
   /**
-   * Where a long window cannot be asked for, the longest timeframe tells: where that has no candle, the shorter ones
-   * have none either. Undefined when it does not reach beyond the window, or cannot be asked for so much.
+   * Probes with the longest timeframe: if it has no candle, shorter ones have none. Undefined if it reaches no further
+   * or is rejected.
    */
   async #probe(window: AlignedRange, rest: AlignedRange): Promise<Outcome | undefined> {
     const { candles } = this.#source
@@ -194,7 +189,7 @@ class WindowWalk {
       floorTo(longest, window.from),
       ceilTo(longest, reachableFrom(candles, longest, this.#query.asOf)),
     )
-    // The candle that is still open may not be told of yet.
+    // An open candle may be missing.
     const closed = earlier(floorTo(longest, this.#query.asOf), ceilTo(longest, rest.to))
     const range = { from, to: earlier(plusCandles(from, this.#asker.windowCandles, longest), closed) }
     if (isEmpty(range) || range.from > window.from) return undefined
@@ -208,18 +203,17 @@ class WindowWalk {
     return to > window.to ? { rows: [], answeredAt: answer.answeredAt, to } : undefined
   }
 
-  /** The end of the last candle that came: what follows is asked for again. */
+  /** Later candles are requested again. */
   #endOf({ last }: Span, window: AlignedRange): AlignedInstant {
     return earlier(candleAround(this.#query.timeframe, last).to, window.to)
   }
 
-  /** The first and the last open time inside the range; undefined where there are no rows. */
   #spanOf(rows: readonly AnswerRow[], range: Range): Span | undefined {
     let span: Span | undefined
     let isAstray = false
     for (const row of rows) {
       const openTime = openTimeOf(row)
-      // A row without a time is a bad row, and shows nothing of the others.
+      // Rows without a time show nothing about others.
       if (openTime === undefined) continue
       if (contains(range, openTime)) span = extended(span, openTime)
       else isAstray ||= !this.#mayComeBeside(openTime, range)
@@ -230,7 +224,7 @@ class WindowWalk {
     return span
   }
 
-  /** Beyond a bound that the source does not know, rows are no lie. */
+  /** Rows beyond unsupported bounds are expected. */
   #mayComeBeside(openTime: Instant, { from, to }: Range): boolean {
     const { bounds } = this.#source.candles
     const honoursFrom = bounds === 'both' || bounds === 'from'
@@ -239,7 +233,7 @@ class WindowWalk {
   }
 }
 
-/** A probe that its source rejects for its range proves nothing. */
+/** A rejected probe proves nothing. */
 function exceptForItsRange(error: unknown): undefined {
   if (!(error instanceof BeforeHistory || error instanceof RangeTooLong)) throw error
 }

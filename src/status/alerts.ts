@@ -2,16 +2,15 @@ import type { AlertDetails, Incident } from '../../drizzle/schema/monitoring.ts'
 import { toIso } from '../market/instant.ts'
 import { pathOf } from './finding.ts'
 
-/** What somebody was told to look at, and until when it was so; null while it is. */
+/** `resolvedAt` null: still open. */
 export type AlertStatus = Readonly<{
   id: string
   key: string
   message: string
   openedAt: string
   resolvedAt: string | null
-  /** Of failed runs: what they have in common. */
+  /** For failed runs. */
   details: AlertDetails | null
-  /** Where on the page it can be seen. */
   path: string
 }>
 

@@ -9,31 +9,31 @@ import { archiveKinds } from '../sources/binance-archive.ts'
 import { readBackfillWork } from '../store/runs/backfill-work.ts'
 import type { Database } from '../store/transaction.ts'
 
-/** How far the backfills of one source are, whichever process enqueued them. */
+/** All backfills of one source. */
 export type BackfillStatus = Readonly<{
-  /** When the oldest of the jobs that are left was enqueued; what ended since then is done. */
+  /** Enqueue time of the oldest remaining job; jobs ended since count as done. */
   startedAt: string
   jobsLeft: number
   doneCandles: number
   totalCandles: number
-  /** Of the last minute; null where no job has ended in it. */
+  /** Last minute; null without finished jobs. */
   candlesPerSecond: number | null
-  /** Sent so far, and those of the jobs that are left as planned. */
+  /** Sent, and planned for remaining jobs. */
   requests: number
   plannedRequests: number
-  /** At this rate; null without one. */
+  /** Null without a rate. */
   endsAt: string | null
 }>
 
-/** So many waiting jobs are read; of more, the rest is estimated from them. */
+/** Jobs sampled; the rest is extrapolated. */
 const sampleSize = 200
 
 const rateMs = minute
 
-/** The first jobs of a backfill may have ended before its last ones are enqueued. */
+/** Early jobs may finish before the last are enqueued. */
 const enqueuingMs = 30 * second
 
-// Whatever the job of that day wrote: what is not as expected is left out.
+// Other versions may have other payloads.
 const payload = z.object({
   source: anySourceId,
   symbol: z.string(),
@@ -45,7 +45,7 @@ const payload = z.object({
 })
 const reported = z.object({ done: z.number().min(0) }).catch({ done: 0 })
 
-/** The backfills of a queue; null where there are none. */
+/** Null if there are none. */
 export async function readBackfillStatus(
   db: Database,
   engine: Engine,
@@ -90,7 +90,7 @@ type Pending = Readonly<{
   doneCandles: number
   requests: number
   enqueuedAt: Instant
-  /** For how many jobs it stands. */
+  /** Number of jobs it represents. */
   weight: number
 }>
 

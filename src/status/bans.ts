@@ -4,7 +4,7 @@ import { type Instant, plus, second, toIso } from '../market/instant.ts'
 export type BanStatus = Readonly<{
   source: string
   kind: StopKind
-  /** For people: what the source has said, and what to do where waiting does not help. */
+  /** With a remedy if waiting does not help. */
   message: string
   until: string
   secondsLeft: number
@@ -17,7 +17,7 @@ const messages: Readonly<Record<StopKind, (source: string) => string>> = {
     `${source} does not serve our region: give another host in its base URL, or follow its coins on another source`,
 }
 
-/** What stands against asking a source: until then nothing of it arrives. */
+/** A pause for display. */
 export const describeBan = ({ source, kind, leftMs }: Pause, now: Instant): BanStatus => ({
   source,
   kind,

@@ -2,7 +2,6 @@ import { toIso } from '../market/instant.ts'
 import { type BlockingSession, blockingMessage } from '../store/figures/blocking-sessions.ts'
 import { attention, type Finding } from './finding.ts'
 
-/** A session that ours wait for, and the statement that ends it. */
 export type BlockingStatus = Readonly<{
   pid: number
   user: string

@@ -9,7 +9,7 @@ const address =
 const systemError = /\((?:E[A-Z_]+|[a-z ]*timeout[a-z ]*)\)/g
 const longest = 150
 
-/** Errors that differ only in the source, the address, the number or the system error that they name have one cause. */
+/** Removes source, address, numbers and system error, so that equal causes compare equal. */
 export function causeOf(error: string): string {
   const common = error
     .replaceAll(systemError, '')
@@ -19,7 +19,7 @@ export function causeOf(error: string): string {
     .replaceAll(/\d[\d:.tz-]*/g, '#')
     .replaceAll(/\s+/g, ' ')
     .trim()
-  // A dead network shows as addresses that cannot be reached and as answers that do not come.
+  // A dead network shows as unreachable or timed out.
   if (/^(?:# of # markets failed: )?\* (?:cannot be reached at|did not finish its answer)/.test(common))
     return 'the source cannot be reached'
   return common.slice(0, longest)

@@ -10,13 +10,13 @@ import { databaseOf } from '../store/transaction.ts'
 
 type Deps = Readonly<{ settings: Settings; pool: Pool; clock: Clock }>
 
-/** A line of the last day is drawn with so many points, or as many minutes as there are. */
+/** Points per line. */
 const mostPoints = 144
 
 const mostIndexes = 20
 const mostStatements = 10
 
-/** The figures of the database as they are now, as they were in the last day, and where they become an alert. */
+/** Current and last day's figures, with alert limits. */
 export async function readDatabaseStatus({ settings, pool, clock }: Deps) {
   const db = databaseOf(pool)
   const now = clock.now()
@@ -36,7 +36,7 @@ export async function readDatabaseStatus({ settings, pool, clock }: Deps) {
     newest: newest ? describeSample(newest) : null,
     stepSeconds: stepMs / second,
     samples: means.map(({ from, ...mean }) => ({ from: toIso(from), ...mean })),
-    /** At the pace of the last days; null where the disk cannot be seen, or does not fill. */
+    /** Null if the disk is not visible or not filling. */
     daysUntilFull: leftMs === undefined ? null : Math.round((10 * leftMs) / day) / 10,
     limits: {
       averageQueryMs: monitoring.averageQuery,
@@ -50,9 +50,9 @@ export async function readDatabaseStatus({ settings, pool, clock }: Deps) {
       ...indexes,
       countedFrom: indexes.countedFrom === undefined ? null : toIso(indexes.countedFrom),
     },
-    /** null where the server does not keep them: pg_stat_statements is not installed. */
+    /** Null without pg_stat_statements. */
     slowStatements: slowStatements ?? null,
-    /** What the login of the daemon does not see, and the grant that shows it; null where it sees everything. */
+    /** Missing monitoring rights with the grant; null if none. */
     hidden: hidden ?? null,
   }
 }
@@ -66,6 +66,6 @@ const describeSample = ({ counters: _, sampledAt, ...sample }: Sample) => ({
   ...sample,
 })
 
-/** Whole minutes: a sample is of one. */
+/** Multiples of a sample's minute. */
 const stepOf = (from: Instant, now: Instant): number =>
   Math.max(minute, Math.ceil((now - from) / mostPoints / minute) * minute)

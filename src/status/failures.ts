@@ -7,7 +7,7 @@ import type { Database } from '../store/transaction.ts'
 import { causeOf } from './cause.ts'
 import { counted } from './words.ts'
 
-/** A job that fails with this subject: since when, how often, and its last error. */
+/** A failing job and subject. */
 export type FailingJobStatus = Readonly<{
   job: string
   queue: string
@@ -21,35 +21,35 @@ export type FailingJobStatus = Readonly<{
   runId: string
 }>
 
-/** Jobs that fail for the same cause. They stay here until each has run well, or its work no longer exists. */
+/** Failing jobs with one cause, until each succeeds or no longer exists. */
 export type FailureGroup = Readonly<{
   key: string
-  /** The error of the newest failure among them. */
+  /** From the newest failure. */
   cause: string
-  /** Whether every one of them will be tried again. */
+  /** All will be retried. */
   willRetry: boolean
   firstAt: string
   lastAt: string
   failures: number
-  /** The class of the error: `RateLimited`. */
+  /** Error class: `RateLimited`. */
   fault: string
   jobs: readonly FailingJobStatus[]
 }>
 
 type Setup = Readonly<{ jobs: readonly AnyJob[]; settings: Settings; coins: readonly Coin[] }>
 
-/** The failing jobs by their cause, the longest failing first. */
+/** Longest failing first. */
 export async function readFailures(db: Database, setup: Setup): Promise<FailureGroup[]> {
   return groupByCause((await readFailingJobs(db)).filter((one) => exists(one, setup)))
 }
 
-/** Forgets the failures of work that no longer exists, so that they are not there when it comes back. */
+/** Deletes failures of work that no longer exists. */
 export async function forgetGoneFailures(db: Database, setup: Setup): Promise<void> {
   const gone = (await readFailingJobs(db)).filter((one) => !exists(one, setup))
   await forgetFailingJobs(db, gone)
 }
 
-/** Whether the job still exists, with the coin, source and timeframe that it works on, and something to load. */
+/** Job, coin, source, timeframe and missing range still exist. */
 function exists(
   { job, subject: { coinId, source, timeframe }, isRangeMissing }: Failing,
   { jobs, settings, coins }: Setup,
@@ -64,7 +64,7 @@ function exists(
 function groupByCause(failing: readonly Failing[]): FailureGroup[] {
   const groups = new Map<string, Failing[]>()
   for (const one of failing) {
-    // The first error, so that a job stays with its alert while the wording of its error changes.
+    // By the first error, so that a changed wording keeps its alert.
     const key = `run.${one.status} ${causeOf(one.firstError)}`
     groups.set(key, [...(groups.get(key) ?? []), one])
   }

@@ -1,9 +1,9 @@
 import type { AlertDetails } from '../../drizzle/schema/monitoring.ts'
 
-/** `ok`: nothing to do. `catching-up`: it repairs itself. `attention`: somebody should look. */
+/** `catching-up`: resolves itself. */
 export type OverallState = 'ok' | 'catching-up' | 'attention'
 
-/** Something that is not as it should be, or a note that needs nobody. The key says of which kind, whatever the numbers in the sentence are. */
+/** The key identifies the kind, independent of numbers in the message. */
 export type Finding = Readonly<{
   key: string
   state: Exclude<OverallState, 'ok'> | 'note'
@@ -31,6 +31,6 @@ const places: readonly (readonly [RegExp, string])[] = [
   [/^archive\./, '/#archives'],
 ]
 
-/** Where on the page it can be seen. */
+/** Section of the page. */
 export const pathOf = (key: string): string =>
   places.find(([pattern]) => pattern.test(key))?.[1] ?? '/#database'

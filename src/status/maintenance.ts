@@ -15,13 +15,13 @@ import { describeSchedules } from './schedules.ts'
 
 type Deps = Readonly<{ settings: Settings; pool: Pool; clock: Clock; jobs: readonly AnyJob[] }>
 
-/** A job of the catalog: how it went the last time, and when it is due again. */
+/** Last and next run of a job. */
 type JobStatus = Readonly<{
   job: string
   summary: string
-  /** How many time tables it has; 0 for one that only runs when it is asked to. */
+  /** 0: only on request. */
   schedules: number
-  /** Of all of its time tables the first. */
+  /** The earliest of its schedules. */
   nextRun: string | null
   lastRun: Readonly<{
     startedAt: string
@@ -37,7 +37,7 @@ type ArchiveStatus = Readonly<
     newest: Readonly<{ name: string; rows: number; bytes: number; createdAt: string }> | null
     lastVerifiedAt: string | null
     longestUnreadAt: string | null
-    /** The last comparison of everything with what was written; null where there was none. */
+    /** Last archive check; null if none. */
     lastCheck: CheckStatus | null
   }
 >
@@ -46,14 +46,14 @@ type CheckStatus = Readonly<
   Omit<CheckResult, 'coinIds' | 'checkedAt' | 'problems'> & {
     checkedAt: string
     problems: number
-    /** The first of them, each with what helps. */
+    /** With remedies. */
     first: CheckResult['problems']
   }
 >
 
 export type Maintenance = Readonly<{ jobs: readonly JobStatus[]; archives: ArchiveStatus }>
 
-/** What keeps the data in order, job by job, and what has left the database for files. */
+/** Maintenance jobs and archive. */
 export async function readMaintenance({ settings, pool, clock, jobs }: Deps): Promise<Maintenance> {
   const db = databaseOf(pool)
   const [coins, lastRuns, archives, check] = await Promise.all([
@@ -125,7 +125,7 @@ const describeCheck = ({ coinIds: _, checkedAt, problems, ...sums }: CheckResult
 
 export type NextRetention = DescribedPlan & Readonly<{ nextRun: string }>
 
-/** What retention will do when it runs next: the plan of `beacon retention --dry-run`, as of then. */
+/** Like `beacon retention --dry-run` at the next run's time. */
 export async function readNextRetention({ settings, pool, clock }: Deps): Promise<NextRetention> {
   const [next] = describeSchedules([enforceRetention], settings, [], clock.now())
   if (!next) throw new Error(`${enforceRetention.name} has no time table`)

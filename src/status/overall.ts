@@ -13,26 +13,26 @@ import { counted, lengthInWords } from './words.ts'
 
 export type Overall = Readonly<{
   state: OverallState
-  /** The one thing to know. */
+  /** Main message. */
   message: string
-  /** What else there is, the graver first. */
+  /** Gravest first. */
   others: readonly string[]
-  /** All of it, the graver first. */
+  /** Gravest first. */
   findings: readonly FindingStatus[]
 }>
 
 type FindingStatus = Finding &
   Readonly<{
-    /** Since when it is known; null for what was just found. */
+    /** Null if just found. */
     since: string | null
-    /** Where on the page it can be seen. */
+    /** Section of the page. */
     path: string
   }>
 
-/** What a start, or a coin that is new, may take before it is worth a look. */
+/** Startup and new coins may take this long. */
 const settlingMs = 10 * minute
 
-/** Judges the whole from its parts; the gravest finding gives the state and the sentence. */
+/** The gravest finding decides state and message. */
 export function evaluate(facts: StatusFacts, settings: Settings, now: Instant): Overall {
   const found = findingsOf(facts, settings, now)
   const findings = [...found, ...ofAlerts(facts, found)].toSorted(byGravity)
@@ -55,14 +55,11 @@ const describeFinding = (finding: Finding, { alerts }: StatusFacts): FindingStat
   path: pathOf(finding.key),
 })
 
-/**
- * Whether nothing can be said of a finding of that key, because what it is read from does not answer: that it is not found
- * does not mean that it is over.
- */
+/** Its source does not answer, so its absence proves nothing. */
 export const isUnknown = ({ queues, bans }: StatusFacts, key: string): boolean =>
   (queues === null && key.startsWith('queue.')) || (bans === null && key.startsWith('source.'))
 
-/** Everything that is not as it should be, the graver first. */
+/** Gravest first. */
 export function findingsOf(facts: StatusFacts, settings: Settings, now: Instant): Finding[] {
   return [
     ...blockingFindings(facts.blocking),
@@ -86,7 +83,7 @@ const byGravity = (a: Finding, b: Finding): number => gravity[b.state] - gravity
 const whenAllIsWell = ({ series }: StatusFacts): string =>
   `Everything is fine: all ${counted(series.length, 'series')} are fresh and complete.`
 
-/** What only the samples of the monitor show, or another process; everything else is judged from what is here. */
+/** Known only from samples or other processes. */
 const seenElsewhere = /^(?:database|disk)\.|@/
 
 function ofAlerts({ alerts }: StatusFacts, findings: readonly Finding[]): Finding[] {
@@ -120,7 +117,7 @@ function ofFleet({ queues, process, readiness }: StatusFacts): Finding[] {
   ]
 }
 
-/** One that is asked to slow down mends itself. The banner says until when. */
+/** Rate limits resolve themselves. */
 function ofBans({ bans }: StatusFacts): Finding[] {
   if (bans === null) {
     return [
@@ -183,7 +180,7 @@ function ofPrices(facts: StatusFacts, { prices: { every } }: Settings, now: Inst
   if (prices.length === 0)
     return [unlessResolving(isStarting(facts, now))('prices.none', 'There is no price yet.')]
   const newestAgeMs = Math.min(...prices.map(({ ageSeconds }) => ageSeconds)) * second
-  // A source dates its prices some minutes back, and one call may fail.
+  // Sources date prices back, and a request may fail.
   if (newestAgeMs <= 3 * every + 5 * minute) return []
   return [
     unlessResolving(isStarting(facts, now))(
@@ -193,10 +190,10 @@ function ofPrices(facts: StatusFacts, { prices: { every } }: Settings, now: Inst
   ]
 }
 
-/** That a source has told us to wait is a finding of its own, as long as it stands. */
+/** Rate limits have their own finding. */
 const waitingFaults = ['RateLimited', 'Banned', 'Blocked']
 
-/** A job that was put back because of one has run again by then. */
+/** Postponed jobs have run again by then. */
 const longestPutBackMs = 10 * minute
 
 function ofFailures(facts: StatusFacts, now: Instant): Finding[] {
@@ -216,11 +213,11 @@ function ofFailures(facts: StatusFacts, now: Instant): Finding[] {
     })
 }
 
-/** Whether the jobs wait for the end of a rate limit: until they have run again, nothing has failed. */
+/** Postponed until the rate limit ends: no failure yet. */
 const isPutBack = ({ fault, willRetry, lastAt }: StatusFacts['failures'][number], now: Instant): boolean =>
   fault === 'RateLimited' && willRetry && now - Date.parse(lastAt) < longestPutBackMs
 
-/** Whether the source's own finding says why the job fails. */
+/** Explained by the source's finding. */
 function isReportedBySource(
   { subject: { source }, error }: FailingJobStatus,
   fault: string,
@@ -245,7 +242,7 @@ function ofTables({ partitions }: StatusFacts): Finding[] {
   ]
 }
 
-/** One for each table and kind: a view over every partition is one matter. */
+/** Grouped by table and kind. */
 function ofHolds({ holds, partitions }: StatusFacts): Finding[] {
   const found = new Map<string, { first: HoldStatus; names: string[] }>()
   for (const hold of holds) {

@@ -9,26 +9,26 @@ import { isBounded, receiving } from '../store/partitions/catalog.ts'
 import { partitionedTables } from '../store/partitions.ts'
 import { databaseOf } from '../store/transaction.ts'
 
-/** The leaves of one partitioned table, taken together. */
+/** A table's partitions. */
 export type TableStatus = Readonly<{
   table: string
   partitions: number
   bytes: number
-  /** As the planner believes; it has not looked at a new leaf yet. */
+  /** The planner's estimate. */
   estimatedRows: number
-  /** Up to when rows have a leaf to go to. */
+  /** End of the last partition. */
   newestBound: string | null
-  /** For how long from now on, without a hole; 0 where there is no leaf for now. */
+  /** Contiguous from now. */
   daysAhead: number
-  /** How long its rows are kept; null for ever. */
+  /** Null: forever. */
   keptDays: number | null
-  /** What becomes of them then. */
+  /** After that. */
   ending: Ending | null
-  /** Partitions of it without bounds in time, such as a DEFAULT partition. */
+  /** Such as DEFAULT. */
   unbounded: readonly string[]
 }>
 
-/** One line for each partitioned table that the settings speak of. */
+/** One per configured table. */
 export async function readTables(pool: Pool, settings: Settings, now: Instant): Promise<TableStatus[]> {
   const names = partitionedTables(settings).map(({ name }) => name)
   const { all: partitions, unbounded } = await measurePartitions(databaseOf(pool), names)

@@ -5,12 +5,12 @@ import type { LatestPrice } from '../store/prices.ts'
 export type PriceStatus = Readonly<{
   coinId: string
   symbol: string
-  /** When its source said so. */
+  /** The source's time. */
   at: string
   ageSeconds: number
-  /** USD, exactly as stored. */
+  /** USD. */
   price: Decimal
-  /** Percent. */
+  /** In percent. */
   change24h: Decimal | null
   volume24h: Decimal | null
   marketCap: Decimal | null

@@ -4,10 +4,10 @@ import type { Range } from '../market/range.ts'
 import type { Timeframe } from '../market/timeframe.ts'
 import type { Engine } from '../queue/engine.ts'
 
-/** So many jobs of each queue are looked at: the first to run. */
+/** Jobs read per queue, first to run. */
 const mostJobs = 1_000
 
-// Whatever the job of that day wrote: what is not as expected is left out.
+// Other versions may have other payloads.
 const backfill = z.object({
   coinId: z.string(),
   timeframe: z.string(),
@@ -15,7 +15,7 @@ const backfill = z.object({
   to: z.iso.datetime(),
 })
 
-/** For each coin the days of the range, 1 where a backfill of the timeframe is queued or runs. */
+/** Per coin and day: 1 if a backfill is queued or running. */
 export async function readQueuedDays(
   engine: Engine,
   queues: readonly string[],

@@ -3,7 +3,7 @@ import { toIso } from '../market/instant.ts'
 import { type Subject, subjectNames } from '../store/runs/failing-jobs.ts'
 import type { Run } from '../store/runs.ts'
 
-/** The rows an answer was made of; null where the job does not count them. */
+/** Null if the job does not count them. */
 const countNames = ['received', 'new', 'revised', 'unchanged', 'quarantined'] as const
 type Counts = Readonly<Record<(typeof countNames)[number], number | null>>
 
@@ -20,7 +20,7 @@ export type RunStatus = Readonly<{
   tookMs: number | null
   subject: Subject
   counts: Counts
-  /** Of a partial run, the markets that failed; the others were loaded. */
+  /** Failed markets of a partial run. */
   failures: readonly MarketFailure[]
   error: string | null
 }>
@@ -46,7 +46,7 @@ export const describeRun = (run: Run): RunStatus => ({
 
 const fields = z.record(z.string(), z.unknown()).catch({})
 
-// Payload and outcome are whatever the job of that day wrote: what is not as expected is left out.
+// Other versions may have other payloads.
 export function subjectOf(payload: unknown): Subject {
   const given = fields.parse(payload)
   return Object.fromEntries(

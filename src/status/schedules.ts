@@ -13,12 +13,12 @@ export type ScheduleStatus = Readonly<{
   id: string
   subject: Subject
   queue: string
-  /** Cron, in UTC. */
+  /** Cron, UTC. */
   pattern: string
   nextRun: string
 }>
 
-/** Every time table of every job, the next to run first. */
+/** Next to run first. */
 export function describeSchedules(
   jobs: readonly AnyJob[],
   settings: Settings,

@@ -10,12 +10,12 @@ import { keyOf, readSeriesCoverage, type SeriesCoverage } from '../store/coverag
 import type { WantedSeries } from '../store/coverage/wanted-series.ts'
 import type { Database } from '../store/transaction.ts'
 
-/** How far a series lags: measured in its own candles, so that a day's candle may be hours old and fresh. */
+/** Measured in candles of the timeframe. */
 export type Freshness = 'fresh' | 'late' | 'stale' | 'empty'
 
 export type SeriesStatus = Readonly<{
   coinId: string
-  /** Of the coin, for people: `BTC`. */
+  /** `BTC` */
   symbol: string
   source: AnySourceId
   /** In the source's spelling: `BTCUSDT`. */
@@ -23,14 +23,14 @@ export type SeriesStatus = Readonly<{
   timeframe: Timeframe
   lastOpenTime: string | null
   lastCloseTime: string | null
-  /** From the close of the last stored candle to now. */
+  /** Since the last candle's close. */
   secondsBehind: number | null
   state: Freshness
-  /** The source has answered that there were no trades since the last candle. */
+  /** No trades since, by its source. */
   quiet: boolean
-  /** Candles of the kept history that are neither stored nor known to be missing. */
+  /** Missing in the kept history. */
   missingCandles: number
-  /** Candles that the kept history has in all. */
+  /** In the kept history. */
   wantedCandles: number
   trackedFrom: string
 }>
@@ -43,10 +43,10 @@ type Tracked = Readonly<{
   wanted: AlignedRange
 }>
 
-/** What a closed candle may take from its close to the table, beside the settle delay. */
+/** Besides the settle delay. */
 const loadingMs = 30 * second
 
-/** One line for each followed coin and configured timeframe, in one query. */
+/** In one query. */
 export async function readSeries(
   db: Database,
   settings: Settings,
@@ -61,7 +61,7 @@ export async function readSeries(
 function trackedSeries(settings: Settings, coins: readonly Coin[], now: Instant): Tracked[] {
   return coins.flatMap((coin) => {
     const market = candleMarketOf(coin)
-    // A market that has ended has no newest candle to wait for.
+    // Ended markets get no new candles.
     if (!market || market.listedTo !== undefined) return []
     return timeframes
       .filter(
@@ -72,7 +72,7 @@ function trackedSeries(settings: Settings, coins: readonly Coin[], now: Instant)
         source: market.source.id,
         market: market.symbol,
         timeframe,
-        // A candle that has just closed is not missed yet.
+        // Just closed candles are not missing.
         wanted: keptHistory(settings, market, timeframe, now, loadingMs),
       }))
   })
@@ -115,10 +115,7 @@ function describe(
 
 type Seen = Readonly<{ lastClose: Instant | undefined; quietTo: Instant | undefined; now: Instant }>
 
-/**
- * Fresh: the last candle is the newest one, or the one before it for a moment. Late: up to five candles behind.
- * A market without trades is fresh as long as its source goes on saying so.
- */
+/** Fresh: at most one candle behind for a moment; late: up to five. A market known to have no trades is fresh. */
 export function freshnessOf(
   { lastClose, quietTo, now }: Seen,
   timeframe: Timeframe,
@@ -128,7 +125,7 @@ export function freshnessOf(
   const lengthMs = timeframeMs[timeframe]
   const freshMs = 1.5 * lengthMs + settleDelay + loadingMs
   if (now - lastClose <= freshMs) return 'fresh'
-  // That there were no trades is believed only once the stretch has settled.
+  // Absence counts once confirmed.
   if (quietTo !== undefined && quietTo > lastClose && now - quietTo <= freshMs + absentAfter) return 'fresh'
   return now - lastClose <= 5 * lengthMs ? 'late' : 'stale'
 }

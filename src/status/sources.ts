@@ -17,21 +17,21 @@ import { type BackfillStatus, readBackfillStatus } from './backfills.ts'
 import { subjectOf } from './runs.ts'
 import { readSeries, type SeriesStatus } from './series.ts'
 
-/** What goes on with one source that candles are read from. */
+/** Status of a candle source. */
 export type SourceStatus = Readonly<{
   source: string
-  /** How far the series that is furthest behind is behind its newest closed candle, in seconds; null without one. */
+  /** Of the most delayed series, in seconds; null without one. */
   lagSeconds: number | null
-  /** Of its rate limit, what the fleet may spend; null where the budget is switched off or nothing is known of it. */
+  /** Null without a budget. */
   allowedPointsPerSecond: number | null
-  /** Spent so far by lane, ever growing: the difference of two looks is what was spent between them. */
+  /** Cumulative by lane. */
   spentPoints: Readonly<Record<'live' | 'repair' | 'backfill', number>>
-  /** Candles of the kept history that are neither stored nor known to be missing, of so many. */
+  /** In the kept history. */
   missingCandles: number
   wantedCandles: number
-  /** Of backfills and repairs; null where there are none. */
+  /** Null if there are none. */
   backfill: BackfillStatus | null
-  /** Some of the jobs that are running now. */
+  /** A few running jobs. */
   running: readonly RunningJob[]
 }>
 
@@ -39,7 +39,7 @@ type RunningJob = Readonly<{
   job: string
   subject: Subject
   startedAt: string | null
-  /** As far as the job has told: candles, mostly. */
+  /** As reported, usually candles. */
   progress: Readonly<{ done: number; total: number }> | null
 }>
 
@@ -84,7 +84,7 @@ export async function readSources({ settings, pool, engine }: Deps, now: Instant
   })
 }
 
-/** A market without trades is up to date as long as its source goes on saying so. */
+/** Markets without trades are up to date. */
 const lagOf = ({ state, timeframe }: SeriesStatus, secondsBehind: number): number =>
   state === 'fresh' ? 0 : secondsBehind - timeframeMs[timeframe] / second
 
@@ -106,7 +106,7 @@ async function readRunning(
 
 type QueuedJob = Awaited<ReturnType<EngineQueue['getJobs']>>[number]
 
-// Whatever the job of that day wrote: what is not as expected is left out.
+// Other versions may report differently.
 const reported = z
   .object({ done: z.number().min(0), total: z.number().positive() })
   .nullable()

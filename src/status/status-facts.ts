@@ -16,40 +16,40 @@ import type { UnreachableStatus } from './unreachable.ts'
 
 type ProcessStatus = Readonly<{
   version: string
-  /** null for one that only looks. */
+  /** Null without a daemon. */
   startedAt: string | null
   queueEngine: Engine['kind']
   database: ServerDescription
-  /** Whether any process of the fleet works on the queues. */
+  /** In any process. */
   hasWorkers: boolean
 }>
 
-/** What is known about the system. Instants are ISO text, in UTC. */
+/** Instants are ISO, UTC. */
 export type StatusFacts = Readonly<{
   generatedAt: string
-  /** Whether this process can do its work, and does it. */
+  /** Of this process. */
   readiness: Readiness
-  /** Sessions of other programs that ours wait for. */
+  /** Sessions that block ours. */
   blocking: readonly BlockingStatus[]
   /** Sources that get no connection. */
   unreachable: UnreachableStatus
-  /** null when the store of the request budget does not answer. */
+  /** Null if the budget store does not answer. */
   bans: readonly BanStatus[] | null
-  /** Those that are open, the newest first, and after them those of the last day. */
+  /** Open ones newest first, then the last day's. */
   alerts: readonly AlertStatus[]
   series: readonly SeriesStatus[]
   prices: readonly PriceStatus[]
-  /** The newest, and after them the older ones of jobs that still fail. */
+  /** Newest, then older ones of failing jobs. */
   runs: readonly RunStatus[]
-  /** Jobs that fail, by cause, until each has run well or no longer exists. */
+  /** By cause. */
   failures: readonly FailureGroup[]
-  /** null when the queue does not answer. */
+  /** Null if the queue does not answer. */
   queues: readonly QueueCounts[] | null
   jobs: readonly ScheduleStatus[]
   partitions: readonly TableStatus[]
-  /** Partitions that are older than they are kept and could not be deleted. */
+  /** Expired partitions that could not be deleted. */
   holds: readonly HoldStatus[]
-  /** How many differences the last check of all rows and files has found; null where there was none. */
+  /** Differences in the last archive check; null if none. */
   checkProblems: number | null
   process: ProcessStatus
 }>

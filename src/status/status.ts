@@ -44,13 +44,13 @@ export type StatusDeps = Readonly<{
   engine: Engine
   /** What stands against asking the sources now. */
   pauses(): Promise<readonly Pause[]>
-  /** Whether the work can be done, and is done. */
+  /** Readiness and progress. */
   readiness(): Promise<Readiness>
   jobs: readonly AnyJob[]
   queues: readonly string[]
   clock: Clock
   log: Log
-  /** When the daemon started; undefined for one that only looks. */
+  /** Undefined without a daemon. */
   startedAt: Instant | undefined
   version: string
 }>
@@ -59,13 +59,13 @@ const shownRuns = 30
 const mostAlerts = 50
 const answerLimitMs = 8 * second
 const queueLimitMs = 3 * second
-/** Whoever asks for the status has waited for longer than this when it comes to nothing. */
+/** Shorter than the status timeout. */
 const blockedAnswerMs = 5 * second
 
-/** Collects the status. Throws Unavailable when the database does not answer in time. */
+/** Throws Unavailable on timeout. */
 export const collectStatus = (deps: StatusDeps): Promise<Status> => inTime(deps, gatherStatus(deps))
 
-/** The status, or Unavailable when it takes too long. What is under way goes on, and holds its connections. */
+/** Throws Unavailable on timeout; work continues. */
 export async function inTime({ pool }: Pick<StatusDeps, 'pool'>, status: Promise<Status>): Promise<Status> {
   try {
     return await within(answerLimitMs, status, 'the database did not answer in time')
@@ -75,14 +75,14 @@ export async function inTime({ pool }: Pick<StatusDeps, 'pool'>, status: Promise
   }
 }
 
-/** What keeps the database from answering, where that is another program's lock. It reads no table that can be locked. */
+/** Another program's lock, read without lockable tables. */
 async function readBlockingMessage(pool: Pool): Promise<string | undefined> {
   try {
     const sessions = readBlockingSessions(databaseOf(pool), blockedAnswerMs)
     const [first] = await within(queueLimitMs, sessions, 'the database did not answer in time')
     return first && blockingMessage(first)
   } catch {
-    // The failure that is being explained says that the database does not answer.
+    // The original failure is reported.
     return undefined
   }
 }
@@ -93,7 +93,7 @@ export async function gatherStatus(deps: StatusDeps): Promise<Status> {
   return { ...facts, overall: evaluate(facts, deps.settings, deps.clock.now()) }
 }
 
-/** All of the status but the judgement on it. */
+/** Without the evaluation. */
 export async function gatherFacts(deps: StatusDeps): Promise<StatusFacts> {
   const { settings, pool, clock, jobs, startedAt } = deps
   const db = databaseOf(pool)
@@ -155,7 +155,7 @@ export async function gatherFacts(deps: StatusDeps): Promise<StatusFacts> {
 
 const mostOlderFailures = 30
 
-/** The last run of each failing job stays in sight, however many other runs came after it. */
+/** Keeps failing jobs' last runs visible. */
 function readOlderFailures(
   db: Database,
   newest: readonly Run[],
@@ -166,7 +166,7 @@ function readOlderFailures(
   return listRunsOf(db, ids.filter((id) => !known.has(id)).slice(0, mostOlderFailures))
 }
 
-/** The rest of the page is worth seeing while the queue is down. */
+/** The page works without the queue. */
 async function countQueues({ engine, queues, log }: StatusDeps): Promise<QueueCounts[] | null> {
   try {
     return await within(queueLimitMs, queueOverview(engine, queues), 'the queue did not answer in time')
@@ -176,7 +176,7 @@ async function countQueues({ engine, queues, log }: StatusDeps): Promise<QueueCo
   }
 }
 
-/** Redis may be down, and the rest of the page is worth seeing then. */
+/** The page works without Redis. */
 async function readPauses({ pauses, log }: StatusDeps): Promise<readonly Pause[] | null> {
   try {
     return await within(queueLimitMs, pauses(), 'the request budget did not answer in time')
@@ -186,7 +186,7 @@ async function readPauses({ pauses, log }: StatusDeps): Promise<readonly Pause[]
   }
 }
 
-/** The coins in the order their prices are shown in; those without a price after them. */
+/** In price order; coins without a price last. */
 function inOrderOfRank(series: readonly SeriesStatus[], coinIds: readonly string[]): SeriesStatus[] {
   const places = new Map(coinIds.map((id, place) => [id, place]))
   const placeOf = ({ coinId }: SeriesStatus) => places.get(coinId) ?? coinIds.length

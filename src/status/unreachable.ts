@@ -6,16 +6,16 @@ import { attention, type Finding, note } from './finding.ts'
 import type { SeriesStatus } from './series.ts'
 import { counted } from './words.ts'
 
-/** Sources that get no connection, as the runs of the last minutes have found. */
+/** From runs of the last minutes. */
 export type UnreachableStatus = Readonly<{
-  /** Whether that is so for every source that was asked. */
+  /** True for all requested sources. */
   isNetworkDown: boolean
   sources: readonly Readonly<{
     source: string
-    /** Jobs that failed for it. */
+    /** Failed because of it. */
     jobs: number
     reason: string
-    /** Whether candles of a tracked coin come from it. */
+    /** A tracked coin's candles come from it. */
     isUsed: boolean
   }>[]
 }>
@@ -47,7 +47,7 @@ export const isUsedBy = (
   source: string | undefined,
 ): boolean => series.some((one) => one.source === source)
 
-/** One for the network; otherwise one for each source, which is only a note where nothing here comes from it. */
+/** One for the network, else one per source; a note if unused here. */
 export function unreachableFindings({ isNetworkDown, sources }: UnreachableStatus): Finding[] {
   if (isNetworkDown) return [attention('network.unreachable', `${noExchangeReachable}.`)]
   return sources.map(({ source, jobs, reason, isUsed }) =>

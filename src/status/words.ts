@@ -1,6 +1,6 @@
 import { day, hour, minute, second } from '../market/instant.ts'
 
-/** A length of time as people say it: `8 seconds`, `4 minutes`, `3 hours`, `2 days`. */
+/** `8 seconds`, `4 minutes`, `2 days` */
 export function lengthInWords(ms: number): string {
   for (const [word, unitMs, enough] of [
     ['day', day, 2 * day],
@@ -12,6 +12,6 @@ export function lengthInWords(ms: number): string {
   return counted(Math.max(0, Math.floor(ms / second)), 'second')
 }
 
-/** `1 candle`, `14,220 candles`. */
+/** `1 candle`, `14,220 candles` */
 export const counted = (count: number, noun: string): string =>
   `${count.toLocaleString('en')} ${count === 1 || noun === 'series' ? noun : `${noun}s`}`

@@ -11,13 +11,12 @@ import {
 
 type Role = 'beacon_app' | 'beacon_upkeep'
 
-/** What the policies read; the empty text stands for nobody. */
+/** Settings that the row-level policies read; an empty text means no user. */
 type Acting = Readonly<{ role: Role; userId?: string; loginEmails?: string }>
 
 /**
- * One transaction that sees and writes only what belongs to the user, as the role `beacon_app`. A user who is not there
- * yet is registered in the same way: with the id that its row will have. Throws InvalidInput for what is no UUID, and
- * Misconfigured where the login may not take the role.
+ * Runs a transaction as role `beacon_app`, limited to one user's rows; registers a user without a row. Throws
+ * InvalidInput for an invalid UUID, Misconfigured if the login may not take the role.
  */
 export async function withUser<T>(
   pool: Pool,
@@ -29,9 +28,8 @@ export async function withUser<T>(
 }
 
 /**
- * One transaction before a login, when nobody is acting yet: as `beacon_app`, it reads the rows of users whose encrypted
- * address is one of these (the same address under each key), and nothing else of any user. Throws InvalidInput for what
- * cannot be an encrypted address.
+ * Runs a transaction before login as `beacon_app`: it can only read users whose encrypted address is in the list (one
+ * per key). Throws InvalidInput for an invalid ciphertext.
  */
 export async function withLogin<T>(
   pool: Pool,
@@ -47,15 +45,15 @@ export async function withLogin<T>(
 }
 
 /**
- * One transaction for all users at once, as the role `beacon_upkeep`: it reaches what is encrypted, to encrypt it anew,
- * and notifications, to archive them. Throws Misconfigured where the login may not take the role.
+ * Runs a transaction for all users as role `beacon_upkeep`: re-encryption and archiving of notifications. Throws
+ * Misconfigured if the login may not take the role.
  */
 export const asMaintenance = <T>(pool: Pool, work: (tx: Transaction) => Promise<T>): Promise<T> =>
   actingAs(pool, { role: 'beacon_upkeep' }, work)
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
-/** Without a comma, which stands between two of them. */
+/** Without a comma, which separates the addresses. */
 const ciphertext = /^[A-Za-z0-9._-]{1,255}$/
 
 const actingAs = <T>(pool: Pool, acting: Acting, work: (tx: Transaction) => Promise<T>): Promise<T> =>
@@ -69,8 +67,7 @@ const actingAs = <T>(pool: Pool, acting: Acting, work: (tx: Transaction) => Prom
   )
 
 /**
- * All of it ends with the transaction, so that a connection that goes back to a pool, ours or PgBouncer's, acts for
- * nobody. What somebody may have set for the session is set as well: only what is said here counts.
+ * Everything is local to the transaction, so a pooled connection carries no user over; session settings are overridden.
  */
 async function act(tx: Transaction, { role, userId = '', loginEmails = '' }: Acting): Promise<void> {
   try {
@@ -92,7 +89,7 @@ async function roleRefused({ client }: Transaction, role: Role, cause: unknown):
     return new Misconfigured(`there is no role ${role} on this server: run "beacon migrate up"`, { cause })
   }
   if (state !== insufficientPrivilege) return cause
-  // The refusal has spoilt the transaction, and only outside of it can the server say who we are.
+  // The transaction is aborted: the login can only be read outside of it.
   await client.query('rollback')
   const { rows } = await client.query<{ login: string }>('select quote_ident(session_user) as login')
   const login = rows[0]?.login

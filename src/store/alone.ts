@@ -5,9 +5,8 @@ import { createLocks, tryLock } from './locks.ts'
 import { databaseOf, inTransaction } from './transaction.ts'
 
 /**
- * Runs work that only one process at a time may do, under a name. It is handed a check that it is still alone, to be
- * called between its steps: the turn ends with the connection that holds it. Throws Unavailable with the sentence where
- * another has the turn.
+ * Runs work that only one process at a time may do. `stillAlone` throws once the connection that holds the lock is
+ * lost. Throws Unavailable with `busy` while another process holds the lock.
  */
 export async function alone<T>(
   pool: Pool,
@@ -16,7 +15,6 @@ export async function alone<T>(
   work: (stillAlone: () => Promise<void>) => Promise<T>,
 ): Promise<T> {
   await createLocks(databaseOf(pool), [name])
-  // The lock of a transaction, not of a session: behind a pooler the session is not ours. It stays open without a snapshot.
   return inTransaction(
     pool,
     async ({ db }) => {

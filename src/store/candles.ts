@@ -15,18 +15,18 @@ import { sortRejections } from './quarantine/stored-rejections.ts'
 import { quarantine } from './quarantine.ts'
 import { type Database, type Transaction, withFaults } from './transaction.ts'
 
-/** One answer, checked and ready to be written: it may have to wait for others, and is held as it will be sent. */
+/** A checked answer, encoded for COPY, since it may wait for others before it is written. */
 export type CandleBatch = Readonly<{
   series: Series
-  /** The market's name on its source. */
+  /** The market's symbol on its source. */
   symbol: string
-  /** What the answer speaks for. */
+  /** The range that the answer covers. */
   answered: AlignedRange
   rows: CandleRows
   rejected: readonly RejectedRow[]
-  /** Open times before this have settled: without a candle in the answer, there is none. */
+  /** Candles that open before this and are not in the answer do not exist at the source. */
   absentBefore: AlignedInstant
-  /** Open times before this closed so long ago that a candle seen unchanged is final; all of them unless it is said. */
+  /** Candles that open before this are final once seen unchanged; by default all. */
   finalBefore?: Instant
   now: Instant
   runId: string
@@ -52,9 +52,8 @@ export const addAccounting = (a: Accounting, b: Accounting): Accounting => ({
 })
 
 /**
- * Writes answers: their candles, the values they replaced, the rows that were not believed, and the coverage of all of
- * it. Loading the same answers again changes nothing. The partitions must be there; `partitions` are those that may
- * be written directly. Returns the accounting of each batch.
+ * Writes answers with their revisions, quarantined rows and coverage. Idempotent. The partitions must exist; those in
+ * `partitions` may be written directly. Returns the accounting of each batch.
  */
 export async function loadBatches(
   tx: Transaction,
@@ -75,10 +74,10 @@ export async function loadBatches(
   return batches.map((batch) => accountings.get(batch) ?? nothingReceived)
 }
 
-/** Batches that can be written together: none of them speaks of what another does. */
+/** Batches that do not overlap and can be written together. */
 type Round = Readonly<{ timeframe: Timeframe; batches: readonly CandleBatch[] }>
 
-/** Each batch goes into the first round that comes after all it must not go with, sorted there as the index is. */
+/** Puts each batch into the first round after all that conflict with it, sorted like the index. */
 function roundsOf(batches: readonly CandleBatch[]): Round[] {
   const rounds: CandleBatch[][] = []
   const turns = new Map<CandleBatch, number>()
@@ -86,7 +85,7 @@ function roundsOf(batches: readonly CandleBatch[]): Round[] {
   const last = new Map<Timeframe, number>()
   for (const batch of batches) {
     const { coinId, timeframe } = batch.series
-    // There may be hundreds: only those of the same series are looked at one by one.
+    // There may be hundreds of batches: compare only those of the same series.
     const ofSeries = rivals.get(`${coinId} ${timeframe}`) ?? []
     const inTheWay = ofSeries.filter(({ answered }) => intersect(answered, batch.answered) !== undefined)
     const others = [...last].filter(([other]) => other !== timeframe).map(([, turn]) => turn)
@@ -110,7 +109,7 @@ const byKey = (a: CandleBatch, b: CandleBatch): number =>
     : a.series.coinId < b.series.coinId
       ? -1
       : 1
-/** Writes batches that can go together: candles, revisions, quarantine, and the coverage of all of it at last. */
+/** Writes one round: candles, revisions, quarantine, then coverage. */
 async function writeRound(
   tx: Transaction,
   batches: readonly CandleBatch[],
@@ -163,7 +162,7 @@ async function quarantineRejected(db: Database, batch: CandleBatch): Promise<voi
   await quarantine(db, { source, market: symbol, coinId, timeframe, runId, now }, rejected)
 }
 
-/** Pages of one series speak of different stretches: together they are one finding. */
+/** Merges the findings of several pages of one series. */
 function bySeries(pages: readonly SeriesFindings[]): SeriesFindings[] {
   const joined = new Map<string, SeriesFindings>()
   for (const { series, findings } of pages) {
@@ -182,8 +181,8 @@ const joinFindings = (a: Findings, b: Findings): Findings => ({
 })
 
 /**
- * Checks the coins once and holds them, as the foreign key's trigger does row by row, and then lets the trigger rest: it
- * is more than half of the cost of a load. Where the role may not, or one is no coin, the trigger does its work.
+ * Locks the coins once, as the foreign key's trigger does per row, and disables the trigger: it is over half the cost
+ * of a load. It stays enabled if the role lacks the right or a coin does not exist.
  */
 async function vouchForCoins(db: Database, coinIds: readonly string[]): Promise<void> {
   await db.execute(sql`
@@ -206,7 +205,7 @@ function balanced(
   return accounting
 }
 
-/** The newest candles of a coin inside the range, at most so many, ascending. */
+/** The newest candles of a coin in the range, at most `most`, ascending. */
 export async function readCandles(
   db: Database,
   { coinId, timeframe }: Omit<Series, 'source'>,

@@ -15,28 +15,28 @@ import { fromMs } from './coverage/multirange.ts'
 import { recordMaintenance } from './maintenance-audit.ts'
 import type { Database, Transaction } from './transaction.ts'
 
-/** One market of a coin, in its source's spelling. */
+/** One market of a coin. */
 export type Instrument = Readonly<{
   coinId: string
   source: string
   symbol: string
   preference: number
   trackedFrom: Instant
-  /** Since when the symbol stands for this coin, where it stood for another before. */
+  /** Start of this listing if the symbol belonged to another coin before. */
   listedFrom?: Instant
-  /** When the market ended on its source: it has no candle that opens then or later. */
+  /** End of the market: no candle opens at or after it. */
   listedTo?: Instant
-  /** Since when the source's listing shows it without trading, or does not show it. */
+  /** Since when the source lists it without trading, or not at all. */
   haltedSince?: Instant
-  /** When the symbol was seen there again after that: it may stand for another coin now. */
+  /** When the symbol appeared again after that; it may belong to another coin. */
   relistedAt?: Instant
-  /** Another coin tracked this market first, from before one market was one coin's. */
+  /** Set on markets tracked twice before a market could belong to one coin only. */
   sharesMarket?: true
 }>
 
 export type Coin = Readonly<{ id: string; symbol: string; name: string; markets: readonly Instrument[] }>
 
-/** The coins that are followed, each with its followed markets in order of preference. */
+/** The tracked coins with their tracked markets in order of preference. */
 export async function listCoins(db: Database): Promise<Coin[]> {
   const { rows } = await db.execute<{
     id: string
@@ -84,7 +84,7 @@ export async function listCoins(db: Database): Promise<Coin[]> {
 
 type CoinNames = Readonly<{ symbol: string; name: string; imageUrl?: string }>
 
-/** A source may say anything: what its column cannot hold must not keep a price out. */
+/** Invalid names of a source must not block its prices. */
 function fitting({ symbol, name, imageUrl }: CoinNames) {
   const isUsable = imageUrl !== undefined && imageUrl.length <= 255 && !imageUrl.includes('\u0000')
   return {
@@ -94,10 +94,7 @@ function fitting({ symbol, name, imageUrl }: CoinNames) {
   }
 }
 
-/**
- * Makes a coin's row where there is none, and brings its names up to date where there is. Names are cut to their
- * column's length, and an address of an image that is longer is left out.
- */
+/** Inserts or updates a coin. Names are cut to their column's length; an image address that is too long is dropped. */
 export async function upsertCoin(db: Database, id: string, names: CoinNames, now: Instant): Promise<void> {
   const { symbol, name, imageUrl } = fitting(names)
   await db.execute(sql`
@@ -110,9 +107,8 @@ export async function upsertCoin(db: Database, id: string, names: CoinNames, now
 }
 
 /**
- * Tracks the configured coins that the database has never heard of. A market that was removed by command stays
- * removed, nothing that is tracked already changes, and a symbol whose market has ended is not taken up by itself: it
- * may stand for another coin now. Returns the coins that are new, and the markets that another coin has.
+ * Tracks configured coins that are new to the database. Removed markets stay removed, tracked ones do not change, ended
+ * symbols are not taken (they may mean another coin). Returns the new coins and the markets taken by others.
  */
 export async function trackConfigured(
   tx: Transaction,
@@ -147,7 +143,6 @@ export async function trackConfigured(
   return { added, taken }
 }
 
-/** Whether any coin is, or ever was, followed here. */
 export async function hasTracked(db: Database): Promise<boolean> {
   const { rows } = await db.execute(sql`select from instruments limit 1`)
   return rows.length > 0
@@ -155,16 +150,15 @@ export async function hasTracked(db: Database): Promise<boolean> {
 
 export type Tracked = Readonly<{
   isChanged: boolean
-  /** As it is spelt in the database. */
+  /** As stored in the database. */
   symbol: string
-  /** Since when its candles are the coin's; undefined for as long as there are any. */
+  /** Start of the coin's candles here; undefined if unbounded. */
   listedFrom: Instant | undefined
 }>
 
 /**
- * Tracks one more market of a coin, after those it has. A symbol whose last life has ended begins a new one, which owns
- * no candle of before; and from then on, what had ended of the coin's markets no longer stands before those that live.
- * Throws InvalidInput where the market is another coin's.
+ * Adds a market to a coin, last in preference. A symbol that ended starts anew without its earlier candles, and the
+ * coin's ended markets are retired. Throws InvalidInput if the market belongs to another coin.
  */
 export async function trackMarket(tx: Transaction, market: NewMarket, now: Instant): Promise<Tracked> {
   const { db } = tx
@@ -174,7 +168,7 @@ export async function trackMarket(tx: Transaction, market: NewMarket, now: Insta
   refuseOthers(market, lives)
   const own = lives.find((life) => life.coinId === coinId && life.listedTo === undefined)
   const symbol = own?.symbol ?? market.symbol
-  // What was stopped meanwhile may have been another coin's until then.
+  // Another coin may have had it in between.
   const begin = own?.isTracked ? own.listedFrom : latest(own?.listedFrom, lastEnd(lives))
   const listedFrom = since ?? begin
   const listedFromIso = listedFrom === undefined ? null : toIso(listedFrom)
@@ -209,8 +203,8 @@ const recordCoin = (
 ): Promise<void> => recordMaintenance(db, { operation, table: 'instruments', entity: coinId, details })
 
 /**
- * Stops tracking every market of a coin; its data stays. A coin that shared one with it has it alone from then on. Returns
- * how many were tracked.
+ * Stops tracking a coin's markets and keeps its data; a coin that shared one becomes its only owner. Returns how many
+ * were tracked.
  */
 export async function unfollowCoin({ db }: Transaction, coinId: string, now: Instant): Promise<number> {
   const { rows } = await db.execute<{ source: string; symbol: string }>(sql`
@@ -230,7 +224,7 @@ export async function unfollowCoin({ db }: Transaction, coinId: string, now: Ins
   return rows.length
 }
 
-/** Writes down that the configuration brought in coins, in the same transaction. */
+/** Audits the coins added by configuration, in the same transaction. */
 export async function recordConfigured(tx: Transaction, coinIds: readonly string[]): Promise<void> {
   for (const coinId of coinIds) await recordCoin(tx, 'TRACK', coinId, { from: 'configuration' })
 }

@@ -10,27 +10,23 @@ import type { Database } from './transaction.ts'
 /** The candles of one coin in one timeframe, as one source gives them. */
 export type Series = Readonly<{ coinId: string; timeframe: Timeframe; source: AnySourceId }>
 
-/**
- * What is known of a stretch of a series. `stored`: in the table. `no-trades`: the source answered, and has no
- * candle there. `refused`: it has one, but it was not believed and lies in quarantine.
- */
+/** `stored`: in the table. `no-trades`: absent at the source. `refused`: rejected and quarantined. */
 export const coverageStates = ['stored', 'no-trades', 'refused'] as const
 export type CoverageState = (typeof coverageStates)[number]
 
 /**
- * What is to be looked at once more. `provisional`, a part of `stored`: not yet seen unchanged long enough after its
- * close. The other two, parts of `no-trades` and `refused`: not asked about since the candles were a day, or a month,
- * old. What was found when it was older needs no second look, so that these stay small.
+ * Ranges to request again. `provisional`, part of `stored`: not yet confirmed after its close. The others, parts of
+ * `no-trades` and `refused`: not requested since the candles were a day or a month old.
  */
 const pendingStates = ['provisional', 'recheck-after-day', 'recheck-after-month'] as const
 export type PendingState = (typeof pendingStates)[number]
 
-/** How old a candle is, counted from its close, when its absence is looked at once more, in milliseconds. */
+/** Candle age, from its close, at which an absence is checked again. */
 export const recheckAgeMs = { 'recheck-after-day': day, 'recheck-after-month': 30 * day } as const
 
 export type CoverageRange = Readonly<{ range: AlignedRange; state: CoverageState; source: AnySourceId }>
 
-/** Everything known of the series inside the range, whichever source it came from, ascending. */
+/** Coverage of the series inside the range, all sources, ascending. */
 export async function readCoverage(
   db: Database,
   { coinId, timeframe }: Omit<Series, 'source'>,
@@ -48,7 +44,7 @@ export async function readCoverage(
   }))
 }
 
-/** The first open time stored of the series, whichever source it came from; undefined where there is none. */
+/** First stored open time of any source; undefined if none. */
 export async function readFirstStored(
   db: Database,
   { coinId, timeframe }: Omit<Series, 'source'>,
@@ -60,10 +56,6 @@ export async function readFirstStored(
   return fromText === undefined ? undefined : toAligned(timeframe, fromMs(fromText))
 }
 
-/**
- * What one answer has shown of a series. The three states do not overlap; `provisional` is the part of `stored` that
- * has not been seen unchanged long enough after its close.
- */
 export type Findings = Readonly<
   Record<CoverageState, readonly AlignedRange[]> & Partial<Record<'provisional', readonly AlignedRange[]>>
 >
@@ -71,8 +63,8 @@ export type Findings = Readonly<
 export type SeriesFindings = Readonly<{ series: Series; findings: Findings }>
 
 /**
- * Makes writers of the same series take turns until the transaction ends: what one writes depends on what is there.
- * Many are locked in the same order by everybody.
+ * Serializes writers of the same series until the transaction ends. Locks are taken in one order, which avoids
+ * deadlocks.
  */
 export async function lockSeries(db: Database, series: readonly Omit<Series, 'source'>[]): Promise<void> {
   await takeLocks(
@@ -82,9 +74,8 @@ export async function lockSeries(db: Database, series: readonly Omit<Series, 'so
 }
 
 /**
- * Writes the coverage of the answers of many series in one statement, in the transaction that writes their candles. The
- * transaction holds `lockSeries` of all of them. A later finding replaces an earlier one, and a candle in the table
- * outweighs both. Known coverage is not written again.
+ * Writes the coverage of many series in the transaction of their candles, which holds `lockSeries`. A later finding
+ * replaces an earlier one; a stored candle always wins. Unchanged coverage is not written.
  */
 export async function writeCoverages(
   db: Database,
@@ -94,7 +85,7 @@ export async function writeCoverages(
   for (const round of roundsOf(answers)) await writeRound(db, round, now)
 }
 
-/** One statement changes a row once: a second answer of the same series waits for the next. */
+/** One statement can update a row only once. */
 function roundsOf(answers: readonly SeriesFindings[]): SeriesFindings[][] {
   const rounds: SeriesFindings[][] = []
   const taken = new Map<string, number>()
@@ -122,7 +113,7 @@ async function writeRound(db: Database, answers: readonly SeriesFindings[], now:
   }))
   const ages = [...new Set(answers.map(({ series }) => series.timeframe))].map((timeframe) => ({
     timeframe,
-    // From this open time on, candles are younger than that.
+    // Later candles are younger than the age.
     day_young: toIso(youngerThan(recheckAgeMs['recheck-after-day'], timeframe, now)),
     month_young: toIso(youngerThan(recheckAgeMs['recheck-after-month'], timeframe, now)),
   }))
@@ -171,17 +162,17 @@ async function writeRound(db: Database, answers: readonly SeriesFindings[], now:
       set ranges = excluded.ranges, updated_at = excluded.updated_at`)
 }
 
-/** Most findings are of nothing: these are left out. Throws RangeError where they are of another timeframe. */
+/** Undefined for empty findings. Throws RangeError for ranges of another timeframe. */
 const foundText = (timeframe: Timeframe, ranges: readonly AlignedRange[] = []): string | undefined =>
   ranges.length === 0
     ? undefined
     : multirangeText(union(ranges).map((range) => toAlignedRange(timeframe, range)))
 
-/** The first open time of which the candle closed less than `ageMs` ago. */
+/** First open time of candles that closed less than `ageMs` ago. */
 export const youngerThan = (ageMs: number, timeframe: Timeframe, now: Instant): AlignedInstant =>
   floorTo(timeframe, plus(now, -ageMs))
 
-/** Makes what the source said it has no candle for owed again: an answer may have been wrong. */
+/** Marks absent candles as missing again, in case the answer was wrong. */
 export async function forgetAbsence(
   db: Database,
   series: Series,

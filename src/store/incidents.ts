@@ -6,16 +6,15 @@ import { fromMs } from './coverage/multirange.ts'
 import { takeLocks } from './locks.ts'
 import { type Database, inTransaction, type Transaction, withFaults } from './transaction.ts'
 
-/** Something that somebody should look at. The key says of which kind, so that it is told once. */
+/** A condition to alert on; one open incident per key. */
 export type Concern = Readonly<{ key: string; message: string; details?: AlertDetails }>
 
 export type Changed = Readonly<{ opened: readonly Concern[]; resolved: readonly Concern[] }>
 
 /**
- * Opens what is new and resolves what is no more, once for the whole fleet: two processes that look at the same time
- * open nothing twice. What is open and has changed gets its new text. With `toWebhook`, what has changed is also put down to be
- * delivered. A key with `@` is of what a process sees of itself and others may not: it is resolved once no process has seen it
- * for a minute.
+ * Opens new incidents and resolves those gone, once for all processes. Changed ones get their new text; with
+ * `toWebhook`, changes are queued for delivery. A key with `@` is seen by one process only and resolves after a minute
+ * unseen.
  */
 export async function reconcileIncidents(
   pool: Pool,
@@ -24,7 +23,7 @@ export async function reconcileIncidents(
   toWebhook: boolean,
 ): Promise<Changed> {
   return inTransaction(pool, async (tx) => {
-    // One at a time: in two that overlap, one would resolve what the other has just seen.
+    // Overlapping runs would resolve each other's incidents.
     await takeLocks(tx.db, ['incidents'])
     const opened = await open(tx, concerns, now)
     const resolved = await resolve(tx, concerns, now)
@@ -84,11 +83,11 @@ async function announce(
   }
 }
 
-/** What is open, the oldest first. */
+/** Oldest first. */
 export const listOpenIncidents = (db: Database): Promise<Incident[]> =>
   withFaults(db.select().from(incidents).where(isNull(incidents.resolvedAt)).orderBy(incidents.openedAt))
 
-/** Every open incident, the newest first, and after them those that were resolved since then, at most so many. */
+/** Open incidents, newest first, then at most `most` resolved since then. */
 export async function listIncidents(db: Database, since: Instant, most: number): Promise<Incident[]> {
   const resolved = db
     .select()
@@ -99,12 +98,11 @@ export async function listIncidents(db: Database, since: Instant, most: number):
   return [...(await listOpenIncidents(db)).reverse(), ...(await withFaults(resolved))]
 }
 
-/** Of incidents that were resolved before then nothing is kept. */
 export async function forgetIncidents(db: Database, before: Instant): Promise<void> {
   await db.execute(sql`delete from incidents where resolved_at < ${toIso(before)}::timestamp`)
 }
 
-/** What the webhook is to be told next. */
+/** A notification for the webhook. */
 export type Delivery = Readonly<{
   id: string
   event: 'opened' | 'resolved'
@@ -125,8 +123,7 @@ type DeliveryRow = Readonly<{
 }>
 
 /**
- * Takes the delivery that is due first and holds it while `deliver` tells it: no other process takes it meanwhile, and
- * one whose process dies is free again. Returns whether there was one.
+ * Locks the first due delivery while `deliver` sends it; released if the process dies. Returns whether there was one.
  */
 export async function takeDelivery(
   pool: Pool,

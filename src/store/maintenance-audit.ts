@@ -3,28 +3,25 @@ import { type SQL, sql } from 'drizzle-orm'
 import type { maintenanceOperations } from '../../drizzle/schema/audit-logs.ts'
 import type { Database } from './transaction.ts'
 
-/** What maintenance changed: an entry of the audit log. */
+/** An audit entry of maintenance. */
 export type Maintenance = Readonly<{
   operation: (typeof maintenanceOperations)[number]
-  /** The table whose rows it concerns. */
+  /** The table whose rows changed. */
   table: string
-  /** What it was done to: a partition, a coin, a series. */
+  /** A partition, a coin or a series. */
   entity: string
-  /** What else there is to say: how many rows, of which time, to which archive, and why. */
+  /** Row counts, ranges, archive, reason. */
   details?: Readonly<Record<string, unknown>>
-  /** Who did it. By default what the session is called, such as `beacon daemon`. */
+  /** Defaults to the session's name, such as `beacon daemon`. */
   actor?: string
 }>
 
-/** Writes the entry in the transaction that makes the change. It is kept for ever, and no user reads it. */
+/** Call in the transaction of the change. Entries are kept forever and hidden from users. */
 export async function recordMaintenance(db: Database, maintenance: Maintenance): Promise<void> {
   await db.execute(sql`${insertion} values (${valuesOf(maintenance, sql`'{}'::jsonb`)})`)
 }
 
-/**
- * The entry as one part of a statement whose other part, `changed`, deletes or updates rows. It gets their number as
- * `rows`; without rows there is no entry.
- */
+/** Audits the CTE `changed` in the same statement, with its row count as `rows`; no entry without rows. */
 export const entryOfRows = (changed: string, maintenance: Maintenance): SQL => sql`
   ${insertion} select ${valuesOf(maintenance, sql`jsonb_build_object('rows', count(*))`)}
   from ${sql.identifier(changed)} having count(*) > 0`
@@ -42,9 +39,7 @@ function valuesOf({ operation, table, entity, details = {}, actor }: Maintenance
 }
 
 /**
- * From here on to the end of the transaction, which acts as `beacon_upkeep`, the triggers write nothing of single rows that
- * are deleted or inserted: the entry of maintenance stands for all of them. Row by row, the log would keep what is to
- * leave the table.
+ * Disables per-row audit triggers until the transaction (as `beacon_upkeep`) ends; one maintenance entry replaces them.
  */
 export async function leaveOutRows(db: Database): Promise<void> {
   await db.execute(sql`select set_config('app.rows_have_one_entry', 'yes', true)`)

@@ -124,10 +124,7 @@ export async function migrationStatus(
   })
 }
 
-/**
- * Returns the names of the applied migrations. Throws Misconfigured unless they are, unedited, the first of those this
- * version has.
- */
+/** Names of applied migrations. Throws Misconfigured unless they are the first of this version's, unedited. */
 export async function verifyMigrations(
   target: MigrationTarget,
   { dir = migrationsDir }: Place = {},
@@ -147,7 +144,7 @@ function countToKeep(applied: readonly Migration[], to: string | undefined): num
   )
 }
 
-/** Returns whether this process applied it, and not another one meanwhile. */
+/** Returns false if another process applied it meanwhile. */
 async function applyUp(
   client: Client,
   migrations: readonly Migration[],

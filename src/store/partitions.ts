@@ -4,10 +4,9 @@ import { type Timeframe, timeframes } from '../market/timeframe.ts'
 import { type PartitionLength, partitionLengths } from '../settings/schema.ts'
 import type { Settings } from '../settings.ts'
 
-/** A table whose leaves hold a day, a month or a year each. */
 export type PartitionedTable = Readonly<{ name: string; length: PartitionLength; timeframe?: Timeframe }>
 
-/** Every partitioned table that the settings speak of. */
+/** All partitioned tables of the settings. */
 export function partitionedTables(settings: Settings): PartitionedTable[] {
   const candles = timeframes.flatMap((timeframe) => {
     const policy = settings.timeframes[timeframe]
@@ -22,10 +21,9 @@ export const candleTable = (timeframe: Timeframe, length: PartitionLength): Part
   timeframe,
 })
 
-/** One leaf: `ohlcv_data_1m_y2024m05d17`. */
+/** `ohlcv_data_1m_y2024m05d17` */
 export type PartitionPlan = Readonly<{ name: string; range: Range }>
 
-/** The leaf that holds an instant. */
 export function partitionAt({ name, length }: PartitionedTable, instant: Instant): PartitionPlan {
   const date = new Date(instant)
   const [year, month, dayOfMonth] = [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()]
@@ -49,7 +47,7 @@ export function partitionAt({ name, length }: PartitionedTable, instant: Instant
   }
 }
 
-/** The leaves that a range touches, ascending. */
+/** The partitions of a range, ascending. */
 export function partitionsOf(table: PartitionedTable, { from, to }: Range): PartitionPlan[] {
   const plans: PartitionPlan[] = []
   for (let at = from; at < to; ) {
@@ -60,7 +58,7 @@ export function partitionsOf(table: PartitionedTable, { from, to }: Range): Part
   return plans
 }
 
-/** The leaf that holds `now` and the next `ahead` ones. */
+/** The partition of `now` and the next `ahead` ones. */
 export function partitionsAhead(table: PartitionedTable, now: Instant, ahead: number): PartitionPlan[] {
   const plans = [partitionAt(table, now)]
   for (let last = plans[0]; last && plans.length <= ahead; last = plans.at(-1))
@@ -68,10 +66,7 @@ export function partitionsAhead(table: PartitionedTable, now: Instant, ahead: nu
   return plans
 }
 
-/**
- * The partitions to make so that a range has one everywhere: of each usual one, what no other takes. A partition with
- * bounds of its own, or of another length, leaves a part of a usual one free.
- */
+/** Partitions needed to cover a range: usual ones, minus what existing partitions with other bounds take. */
 export const missingPartitions = (
   table: PartitionedTable,
   taken: readonly Range[],
@@ -85,14 +80,14 @@ export const missingPartitions = (
 
 const isSame = (a: Range, b: Range): boolean => a.from === b.from && a.to === b.to
 
-/** `ohlcv_data_1h_y2024m05_from_20240521t050000`: a part of a usual partition. */
+/** `ohlcv_data_1h_y2024m05_from_20240521t050000`: part of a usual partition. */
 const partName = ({ name }: PartitionPlan, { from }: Range): string =>
   `${name}_from_${toIso(from)
     .replaceAll(/[-:Z]|[.]000/g, '')
     .replace('T', 't')
     .replace('.', '_')}`
 
-/** Whether we would have made a partition of this name and these bounds, now or with another length in the settings. */
+/** Whether Beacon would create this name and bounds, with any configured length. */
 export const isOwnForm = (table: string, { name, range }: PartitionPlan): boolean =>
   partitionLengths.some((length) => {
     const usual = partitionAt({ name: table, length }, range.from)

@@ -5,13 +5,12 @@ import { isGivenUp, ServerPool, socketOf } from './connection/server-pool.ts'
 
 export type PoolSettings = Settings['database']
 
-/** What a transaction is for. It decides how long one statement of it may take: `database.statementTimeout`. */
+/** Selects the limit in `database.statementTimeout`. */
 export type Purpose = keyof PoolSettings['statementTimeout']
 
 /**
- * Opens the pool that everything but the queue uses. It connects when first asked. `onIdleError` hears of a connection
- * that died while idle, which is replaced at the next use; `applicationName` is what the server's list of sessions
- * shows.
+ * Opens the pool for everything but the queue; connects lazily. `onIdleError` receives errors of idle connections,
+ * which are replaced.
  */
 export function openPool(
   url: string,
@@ -20,14 +19,14 @@ export function openPool(
   applicationName = 'beacon',
 ): BoundedPool {
   const pool = new BoundedPool(url, settings, applicationName)
-  // Unheard, the event would end the process.
+  // An error event without a listener would end the process.
   pool.on('error', (error) => {
     if (!isGivenUp(error)) onIdleError(error)
   })
   return pool
 }
 
-/** A pool whose transactions are bounded as its settings say, and of which no connection is waited on for ever. */
+/** A pool whose transactions and connections have timeouts. */
 export class BoundedPool extends ServerPool {
   readonly settings: PoolSettings
 
@@ -49,10 +48,7 @@ export class BoundedPool extends ServerPool {
     })
   }
 
-  /**
-   * Ends the pool. A connection whose other side says nothing more for the connection timeout is cut: it would keep the
-   * process alive.
-   */
+  /** Ends the pool; destroys silent connections after the connection timeout, as they would keep the process alive. */
   override async close(): Promise<void> {
     for (const socket of this.sockets) socket.setTimeout(this.settings.connectionTimeout)
     await this.end()
@@ -68,18 +64,18 @@ export class BoundedPool extends ServerPool {
 }
 
 /**
- * UTC is the only zone: `timestamp` columns hold it by rule, and no client's, role's or database's zone may shift them.
- * A pooler such as PgBouncer refuses `options` at the start of a session, but follows these two settings.
+ * `timestamp` columns hold UTC, whatever zone a client, role or database sets. Poolers such as PgBouncer reject startup
+ * `options` but track these two settings.
  */
 async function speakUtc(client: ClientBase, limitMs: number): Promise<void> {
-  // The pool's own limit ended with the connection, and behind a pooler a server may still have to be found.
+  // The pool's own timeout ends at connection; behind a pooler the server may still be searched.
   const query = { text: `set timezone = 'UTC'; set datestyle = 'ISO'`, query_timeout: limitMs }
   await client.query(query)
 }
 
 /**
- * Gives the connection up once nothing has passed over it for so long, in either direction; 0 for never. The server's
- * own limits cannot tell of a connection that died silently: nothing arrives over it any more.
+ * Destroys a connection silent for this long in both directions; 0 disables. Server timeouts cannot detect a dead
+ * connection.
  */
 export function limitSilence(client: PoolClient, limitMs: number): void {
   socketOf(client).setTimeout(limitMs)

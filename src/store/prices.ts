@@ -36,7 +36,7 @@ const priceLine = ({ coinId, price }: PricedCoin): string =>
     .map(copyField)
     .join('\t')
 
-/** Writes prices; one that is there already, by coin and time, stays. Returns how many were new. The partitions must be there. */
+/** Inserts prices; existing ones (coin, time) stay. Returns the number inserted. The partitions must exist. */
 export async function loadPrices(tx: Transaction, prices: readonly PricedCoin[]): Promise<number> {
   if (prices.length === 0) return 0
   await tx.db.execute(sql`
@@ -44,7 +44,7 @@ export async function loadPrices(tx: Transaction, prices: readonly PricedCoin[])
       coin_id varchar(50), price decimal(24, 8), market_cap decimal(32, 2), volume_24h decimal(32, 2), change_24h decimal(10, 2),
       timestamp timestamp, rank integer, circulating_supply decimal(30, 8), max_supply decimal(30, 8)
     ) on commit delete rows`)
-  // An earlier batch of the same transaction has left its rows there.
+  // An earlier batch in the same transaction may have left rows.
   await tx.db.execute(sql`delete from incoming_prices`)
   await copyInto(tx, 'incoming_prices', columns, prices.map(priceLine))
   const names = sql.raw(columns.join(', '))
@@ -56,7 +56,7 @@ export async function loadPrices(tx: Transaction, prices: readonly PricedCoin[])
   return rows.length
 }
 
-/** The newest price of each coin and when it was; coins without one are absent. */
+/** The newest price of each coin; coins without one are left out. */
 export type LatestPrice = Readonly<{
   coinId: string
   symbol: string

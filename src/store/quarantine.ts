@@ -23,7 +23,7 @@ export type Origin = Readonly<{
 
 const longestRaw = 10_000
 
-/** Stores rejected rows with their reason; a rejection that is there already is counted. */
+/** Quarantines rejected rows; repeated rejections are counted. */
 export async function quarantine(
   db: Database,
   origin: Origin,
@@ -44,25 +44,24 @@ export async function quarantine(
   }
 }
 
-/** The numbers as texts: as JSON numbers they might lose digits. */
+/** Numbers as text, since JSON numbers could lose digits. */
 const valuesText = ({ open, high, low, close, volume }: Candle): string =>
   JSON.stringify({ open, high, low, close, volume })
 
-/** The row as it stood in the answer, digits and all, without the NUL that no text column can hold. */
+/** The source's text, without NUL, which PostgreSQL cannot store. */
 const rawText = (raw: unknown): string =>
   (stringify(raw) ?? 'undefined').replaceAll('\u0000', '\\u0000').slice(0, longestRaw)
 
-/** A rejected row may call its market anything. */
+/** The source may use any name. */
 const marketText = (market: string): string => fittingName(market, 50)
 
 /**
- * What became of a row. `loaded`: the table has a candle for its open time. `withdrawn`: its source has none there any
- * more. `discarded`: resolved by hand; its open time counts as absent and is not asked for again. `accepted`: stored by
- * hand. `superseded`: the same answer held a later state of the candle.
+ * `loaded`: a candle is stored. `withdrawn`: no longer at the source. `discarded`: rejected by hand, counts as absent.
+ * `accepted`: stored by hand. `superseded`: the same answer had a later state.
  */
 export type Resolution = 'loaded' | 'withdrawn' | 'discarded' | 'accepted' | 'superseded'
 
-/** One rejected row; undefined is what it did not tell, and `settled` until it is. */
+/** A quarantined row; undefined fields are unknown. */
 export type QuarantinedRow = Readonly<{
   id: string
   source: AnySourceId
@@ -72,30 +71,30 @@ export type QuarantinedRow = Readonly<{
   openTime: Instant | undefined
   reason: string
   raw: string
-  /** What can be stored all the same, if anything can. */
+  /** The candle to store on acceptance, if valid. */
   values: Omit<Candle, 'openTime'> | undefined
   runId: string | undefined
-  /** When it was first seen. */
+  /** First seen. */
   quarantinedAt: Instant
   lastSeenAt: Instant
   timesSeen: number
-  /** Whether the table has a candle for its open time, from this source or another. */
+  /** Whether a candle of any source is stored there. */
   isStored: boolean
   resolved: Readonly<{ as: Resolution; at: Instant; by: string; why: string | undefined }> | undefined
 }>
 
-/** What is left out matches everything; `reason` is any part of it. */
+/** Absent fields match all; `reason` is a substring. */
 export type QuarantineFilter = Readonly<{
   source?: string
   coinId?: string
   timeframe?: string
   reason?: string
-  /** The candles that the rows concern: it begins and ends with one of any timeframe. */
+  /** Bounds of the concerned candles, of any timeframe. */
   range?: Range
   state: 'open' | 'resolved' | 'all'
 }>
 
-/** Those of the rows that match that were seen last, and how many match in all. */
+/** The matching rows last seen, and the total count. */
 export async function listQuarantined(
   db: Database,
   filter: QuarantineFilter,
@@ -133,7 +132,7 @@ function matches({ source, coinId, timeframe, reason, range, state }: Quarantine
   )
 }
 
-/** The rows whose id begins so, at most two: one beginning may stand for several rows. */
+/** Rows by id prefix, at most two, to detect ambiguity. */
 export const findQuarantined = (db: Database, idBeginning: string): Promise<QuarantinedRow[]> =>
   readRows(db, sql`starts_with(id::text, ${idBeginning.toLowerCase()}) order by id limit 2`)
 
@@ -197,13 +196,9 @@ async function readRows(db: Database, condition: SQL): Promise<QuarantinedRow[]>
   }))
 }
 
-/** Who settles, and when. */
 export type Resolving = Readonly<{ by: string; now: Instant }>
 
-/**
- * Resolves open rows by hand, together with all other open rows of the same candles, and returns the ids of those that
- * were still open.
- */
+/** Discards open rows and the other open rows of the same candles; returns their ids. */
 export async function discard(
   db: Database,
   ids: readonly string[],
@@ -229,20 +224,17 @@ export async function discard(
   return rows.map(({ id }) => id)
 }
 
-/** So many ids of discarded rows are named in the audit log; the rows themselves say who discarded them. */
+/** Limit on ids in the audit log; rows record who discarded them. */
 const mostNamed = 100
 
-/** Of `named` and `other`: rows of one answer after another, each with its reason, may concern the same candle. */
+/** Condition on `named` and `other`: both concern the same candle. */
 export const isOfSameCandle = sql`
   other.coin_id = named.coin_id and other.timeframe = named.timeframe and other.source = named.source
   and date_bin(other.timeframe::interval, other.timestamp, '1970-01-01') = date_bin(named.timeframe::interval, named.timestamp, '1970-01-01')`
 
 export const whoText = (by: string): string => by.slice(0, 100)
 
-/**
- * Settles those of the rows that the ledger has an answer for: the table has their candle, or their source has none
- * there. Returns what each of them is now; one that is not among them is as it was.
- */
+/** Resolves rows that coverage answers (stored or absent at the source). Returns the new resolutions. */
 export async function resolveAnswered(
   db: Database,
   ids: readonly string[],
@@ -270,12 +262,12 @@ export async function resolveAnswered(
   return new Map(rows.map(({ id, resolution }) => [id, resolution]))
 }
 
-/** Where the rows of one open time are looked for: values, or the columns of a query. */
+/** SQL values or columns to search by. */
 type Whereabouts = Readonly<Record<'coinId' | 'timeframe' | 'source' | 'from' | 'to' | 'candleLength', SQL>>
 
 /**
- * A multirange, or null where there are none: the open times that were settled by hand. Of the rows that the source gave
- * for them some are discarded, and none is open. They count as absent, and are not asked for again.
+ * A multirange of open times with discarded and no open rows (null if none): they count as absent and are not requested
+ * again.
  */
 export const discardedRanges = ({
   coinId,
@@ -294,7 +286,6 @@ export const discardedRanges = ({
   ) as discarded
 )`
 
-/** Those of one series, ascending. */
 export async function readDiscarded(
   db: Database,
   { coinId, timeframe, source }: Readonly<{ coinId: string; timeframe: Timeframe; source: string }>,

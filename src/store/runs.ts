@@ -17,7 +17,7 @@ export type RunStart = Readonly<{
   startedAt: Instant
 }>
 
-/** Records that a job began. An earlier run of the same job that never ended died in the middle, and is marked so. */
+/** Starts a run. Marks an unfinished run of the same job as abandoned. */
 export async function startRun(
   db: Database,
   { job, queue, jobId, attempt, payload, startedAt }: RunStart,
@@ -32,7 +32,7 @@ export async function startRun(
   return id
 }
 
-/** `fault` is the class of the error. */
+/** `fault`: the error's class. */
 type Failure = Readonly<{ error: string; fault?: string; willRetry: boolean }>
 
 export type RunEnd =
@@ -40,7 +40,7 @@ export type RunEnd =
   | (Failure & Readonly<{ status: 'partial'; outcome: unknown }>)
   | (Failure & Readonly<{ status: 'failed' }>)
 
-/** Records how a run ended, and whether its job is failing. What a run that failed had noted before stays. */
+/** Ends a run and records whether its job fails; earlier notes of a failed run stay. */
 export async function finishRun(db: Database, id: string, end: RunEnd, finishedAt: Instant): Promise<void> {
   const outcome = 'outcome' in end ? JSON.stringify(end.outcome) : null
   const error = 'error' in end ? end.error : null
@@ -52,7 +52,7 @@ export async function finishRun(db: Database, id: string, end: RunEnd, finishedA
   await db.execute(recordingFailure(ended, 'fault' in end ? end.fault : undefined))
 }
 
-/** As far ahead as the clock of any process of the fleet may be. */
+/** Tolerance for clocks ahead. */
 const soon = sql`clock_timestamp() at time zone 'UTC' + interval '1 minute'`
 
 type RunRow = typeof ingestRuns.$inferSelect
@@ -68,7 +68,7 @@ export const toRun = ({ finishedAt, error, ...row }: RunRow): Run => ({
   error: error ?? undefined,
 })
 
-/** The newest runs, newest first; without those that a clock that was ahead has recorded at times that are still to come. */
+/** Newest first; ignores runs in the future, from a clock that was ahead. */
 export async function listRuns(db: Database, limit: number): Promise<Run[]> {
   const begun = sql`${ingestRuns.startedAt} <= ${soon}`
   const rows = await withFaults(
@@ -77,7 +77,7 @@ export async function listRuns(db: Database, limit: number): Promise<Run[]> {
   return rows.map(toRun)
 }
 
-/** These runs, newest first. */
+/** Newest first. */
 export async function listRunsOf(db: Database, ids: readonly string[]): Promise<Run[]> {
   if (ids.length === 0) return []
   const chosen = inArray(ingestRuns.id, [...ids])
@@ -88,8 +88,8 @@ export async function listRunsOf(db: Database, ids: readonly string[]): Promise<
 }
 
 /**
- * The runs of each of these jobs of a queue that were still going at `since` or began later, oldest first, by the queue's
- * id: the same work has the same id, so what ended earlier was another occasion.
+ * Runs of these queue jobs active at or after `since`, oldest first, by job id. Ids repeat for the same work, hence
+ * `since`.
  */
 export async function runsSince(
   db: Database,
@@ -136,13 +136,13 @@ export async function runsOfJob<Name extends string>(
   return (await withFaults(chosen)).map(toRun)
 }
 
-/** Writes down what a run has done so far: that is what is known of it, should it fail or its process die. */
+/** Saves progress of a run, in case it fails or its process dies. */
 export async function noteOutcome(db: Database, id: string, outcome: unknown): Promise<void> {
   await db.execute(sql`
     update ingest_runs set outcome = ${JSON.stringify(outcome)}::jsonb where id = ${id}::uuid and status = 'running'`)
 }
 
-/** What the jobs of a queue other than backfills have asked for, and how many backfills are running. */
+/** Requests of other jobs than backfills, and running backfills. */
 export type OtherWork = Readonly<{ requests: number; backfills: number }>
 
 /** The other work of each queue that has begun since then; queues without any are left out. */
@@ -167,7 +167,7 @@ export async function readOtherWork<Name extends string>(
   )
 }
 
-/** When a job last ended well, with a payload that holds the given one; undefined when it never did. */
+/** Last successful start of a job whose payload contains the given one. */
 export async function lastSuccess(db: Database, job: string, payload: unknown): Promise<Instant | undefined> {
   const { rows } = await db.execute<{ started_ms: string }>(sql`
     select extract(epoch from started_at) * 1000 as started_ms from ingest_runs
@@ -178,7 +178,7 @@ export async function lastSuccess(db: Database, job: string, payload: unknown): 
   return rows[0] && fromMs(rows[0].started_ms)
 }
 
-/** What the newest run of a job that ended well has done, and when it began. */
+/** Start and outcome of a job's last successful run. */
 export async function readLastOutcome(
   db: Database,
   job: string,
@@ -193,7 +193,7 @@ export async function readLastOutcome(
   return run
 }
 
-/** The last run of a job with one payload that has ended. */
+/** A job's last finished run for one payload. */
 export type EndedRun = Readonly<{
   job: string
   payload: unknown
@@ -202,7 +202,7 @@ export type EndedRun = Readonly<{
   error: string | undefined
 }>
 
-/** The newest run of each of these jobs and payloads that began and ended in the range. */
+/** The newest run of each job and payload that started and ended in the range. */
 export async function newestEndedRuns(
   db: Database,
   jobs: readonly string[],

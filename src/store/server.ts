@@ -1,7 +1,6 @@
 import { sql } from 'drizzle-orm'
 import type { Database } from './transaction.ts'
 
-/** The server's version, and how large our database is. */
 export type ServerDescription = Readonly<{ version: string; bytes: number }>
 
 export async function describeServer(db: Database): Promise<ServerDescription> {

@@ -7,19 +7,17 @@ import { durationText } from '../settings/duration.ts'
 import { BoundedPool, limitSilence, type Purpose } from './pool.ts'
 import { refusalOf } from './quarantine/refusal.ts'
 
-/** What a function needs that reads, or writes by a statement of its own: the pool's database, or that of a transaction. */
+/** The pool's database or a transaction's, for reads and single statements. */
 export type Database = Pick<NodePgDatabase, 'execute' | 'select' | 'selectDistinctOn'>
 
-/** What a transaction reads and writes through, also with the row types of drizzle/schema. */
+/** Also with the row types of drizzle/schema. */
 export type WritableDatabase = Database & Pick<NodePgDatabase, 'insert' | 'update' | 'delete'>
 
-/** One connection between begin and commit. */
 export type Transaction = Readonly<{ client: PoolClient; db: WritableDatabase }>
 
 /**
- * The pool as a database for short work: each statement is a transaction of its own, for the purpose `answer`. What
- * another try can overcome is thrown by `execute` as Unavailable, as in a transaction, and no error of it tells a
- * parameter; a `select` needs `withFaults` for both.
+ * The pool as a database; each statement is its own transaction of purpose `answer`. `execute` throws retryable errors
+ * as Unavailable, and none shows parameters; wrap `select` in `withFaults` for that.
  */
 export function databaseOf(pool: Pool): Database {
   const db: Database = drizzle({ client: inOwnTransactions(pool) })
@@ -28,8 +26,8 @@ export function databaseOf(pool: Pool): Database {
 }
 
 /**
- * The same pool, with a transaction of its own for each query: outside of one only the session could limit a statement,
- * and behind a pooler the session is not ours.
+ * Gives each query its own transaction: statement limits can only be local to one, as behind a pooler the session is
+ * shared.
  */
 export function inOwnTransactions(pool: Pool): Pool {
   const query = (config: QueryConfig | string, values: unknown[]) =>
@@ -37,15 +35,14 @@ export function inOwnTransactions(pool: Pool): Pool {
       currentSpan()?.annotate({ 'db.query.text': beginningOf(config) })
       return client.query(config, values)
     })
-  // Nothing else is asked of a pool by those who get this one.
   return new Proxy(pool, { get: (target, key) => (key === 'query' ? query : Reflect.get(target, key)) })
 }
 
-/** Enough of a statement to know it by. Its values are bound, and not in it. */
+/** Values are bound and so not in it. */
 const beginningOf = (query: QueryConfig | string): string =>
   (typeof query === 'string' ? query : query.text).trim().replaceAll(/\s+/g, ' ').slice(0, 200)
 
-/** What another try can overcome is thrown as Unavailable, and no error tells the parameters of its statement. */
+/** Throws retryable errors as Unavailable and removes parameters from all. */
 export async function withFaults<T>(work: PromiseLike<T>): Promise<T> {
   try {
     return await work
@@ -55,8 +52,7 @@ export async function withFaults<T>(work: PromiseLike<T>): Promise<T> {
 }
 
 /**
- * Begins, works, commits; rolls back and throws when the work throws. A broken connection leaves the pool. The purpose
- * says how long one statement may take.
+ * Commits, or rolls back if work throws. A broken connection leaves the pool. The purpose sets the statement timeout.
  */
 export function inTransaction<T>(
   pool: Pool,
@@ -70,7 +66,7 @@ export function inTransaction<T>(
 async function transact<T>(pool: Pool, work: (tx: Transaction) => Promise<T>, purpose: Purpose): Promise<T> {
   const client = await step('connect', purpose, () => connect(pool))
   let broken: Error | undefined
-  // A connection may die between two queries: unheard, its event would end the process. The next query fails of it.
+  // A connection may be lost between queries; without a listener the process would exit. The next query fails.
   const onLoss = (error: Error) => {
     broken = error
   }
@@ -90,14 +86,14 @@ async function transact<T>(pool: Pool, work: (tx: Transaction) => Promise<T>, pu
   }
 }
 
-/** What an answer takes is over too soon to be told step by step. */
+/** Too short for spans of its own. */
 const step = <T>(name: string, purpose: Purpose, work: () => Promise<T>): Promise<T> =>
   purpose === 'answer' ? work() : inSpan(name, {}, work)
 
-/** As the migrations made them: a schema with the login's name would come first otherwise. */
+/** A schema with the login's name would otherwise come first. */
 const inPublic = 'begin; set local search_path = public'
 
-/** The limits and the search path end with the transaction: behind a pooler the next one on the same connection may be another's. */
+/** Local to the transaction: behind a pooler the connection is shared. */
 async function begin(pool: Pool, client: PoolClient, purpose: Purpose): Promise<void> {
   if (!(pool instanceof BoundedPool)) {
     await client.query(inPublic)
@@ -106,12 +102,12 @@ async function begin(pool: Pool, client: PoolClient, purpose: Purpose): Promise<
   const { statementTimeout, idleInTransactionTimeout, connectionTimeout } = pool.settings
   const statementMs = statementTimeout[purpose]
   limitSilence(client, connectionTimeout)
-  // One message, so that the limits cost no round trip.
+  // One round trip.
   await client.query(`
     ${inPublic};
     set local statement_timeout = ${statementMs};
     set local idle_in_transaction_session_timeout = ${idleInTransactionTimeout}`)
-  // The server speaks first, unless the connection is dead.
+  // By then a live server would have sent something.
   limitSilence(client, Math.max(statementMs, idleInTransactionTimeout) + connectionTimeout)
 }
 
@@ -123,7 +119,7 @@ async function connect(pool: Pool): Promise<PoolClient> {
   }
 }
 
-/** The pool's driver has no codes for these. */
+/** The driver has no codes for these. */
 function missedConnection(error: unknown, { options }: Pool): Unavailable | undefined {
   const message = error instanceof Error ? error.message : ''
   const within = durationText(options.connectionTimeoutMillis ?? 0)
@@ -147,10 +143,10 @@ function missedConnection(error: unknown, { options }: Pool): Unavailable | unde
 
 const queryCanceled = '57014'
 
-/** A statement that took too long, with the setting that would give it more; undefined for any other error. */
+/** A statement timeout with the setting that raises it; undefined for other errors. */
 function timeoutOf(error: unknown, pool: Pool, purpose: Purpose): Unavailable | undefined {
   if (!(pool instanceof BoundedPool) || sqlStateOf(error) !== queryCanceled) return undefined
-  // The state of a statement that somebody cancelled is the same.
+  // A manual cancel has the same state.
   if (/user request/.test(rootMessage(error))) return undefined
   const limit = durationText(pool.settings.statementTimeout[purpose])
   return new Unavailable(
@@ -169,21 +165,20 @@ async function rollBack(client: PoolClient): Promise<Error | undefined> {
 }
 
 /**
- * Classes of errors that another try can overcome: connection (08), resources (53), interference (40, 55), shutdown (57);
- * and a server that is read-only for now (25006), or ended a transaction that took too long (25P03, 25P04).
- * https://www.postgresql.org/docs/current/errcodes-appendix.html
+ * Retryable: connection (08), resources (53), interference (40, 55), shutdown (57), read-only (25006), transaction
+ * timeouts (25P03, 25P04). https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 const passing = /^(08|40|53|55|57)|^25(006|P03|P04)$/
 
 export const insufficientPrivilege = '42501'
 
-/** The SQLSTATE of an error of the server, through the wrapping of drizzle; undefined for any other error. */
+/** Through drizzle's wrapping; undefined for other errors. */
 export function sqlStateOf(error: unknown): string | undefined {
   if (error instanceof DatabaseError) return error.code
   return error instanceof Error && error.cause !== undefined ? sqlStateOf(error.cause) : undefined
 }
 
-/** The message of drizzle holds every parameter, and so what users wrote and what is encrypted. */
+/** Drizzle's message contains all parameters, which may be user data or encrypted. */
 function withoutParameters(error: unknown): unknown {
   return error instanceof DrizzleQueryError && error.cause !== undefined
     ? withoutParameters(error.cause)
@@ -220,9 +215,9 @@ function isConnectionLoss(error: unknown): boolean {
   return error.cause !== undefined && isConnectionLoss(error.cause)
 }
 
-/** What the server or the driver said first, without the wrapping. */
+/** The innermost message. */
 export function rootMessage(error: unknown): string {
-  // Node gathers the tries of several addresses in an error without a message.
+  // Node's AggregateError of several addresses has no message.
   if (error instanceof AggregateError) return error.errors.map(rootMessage).join('; ')
   if (!(error instanceof Error)) return String(error)
   return error.cause === undefined ? error.message : rootMessage(error.cause)

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type IdGenerator, RandomIdGenerator } from '@opentelemetry/sdk-trace-base'
 
-/** Random ids, and for what is begun in `foreseeing` those that its key stands for. */
+/** Random ids, or those of the key inside `foreseeing`. */
 export class ForeseenIds implements IdGenerator {
   readonly #random = new RandomIdGenerator()
   #foreseen: string | undefined

@@ -13,14 +13,13 @@ import { ForeseenIds } from './foreseen-ids.ts'
 import { optionsOf, spanOf } from './span.ts'
 import { tellingExporter } from './telling-exporter.ts'
 
-/** How long one batch of spans may take, its tries included; and so what an absent collector holds up a stop for. */
+/** Including retries; bounds the delay of a stop. */
 const sendLimitMs = 3 * second
 
 type Surroundings = Readonly<{ url: string; version: string; log: Log }>
 
 /**
- * Opens the tracer that sends to this URL by OTLP over HTTP. Nobody waits for it but the one who releases it, and that not for
- * long. The SDK reads its other variables itself: OTEL_EXPORTER_OTLP_HEADERS, OTEL_TRACES_SAMPLER, OTEL_RESOURCE_ATTRIBUTES.
+ * OTLP over HTTP. The SDK reads OTEL_EXPORTER_OTLP_HEADERS, OTEL_TRACES_SAMPLER and OTEL_RESOURCE_ATTRIBUTES itself.
  */
 export function openTracer({ url, version, log }: Surroundings, releases: Releases): Tracer {
   const collector = new URL(url).host
@@ -54,14 +53,14 @@ const resourceOf = (version: string) =>
     'process.pid': process.pid,
   }).merge(detectResources({ detectors: [envDetector] }))
 
-/** What stands in a queue may come from anywhere. */
+/** Queue content is untrusted. */
 function linksTo(traceparent: string | undefined): Link[] {
   const [, traceId, spanId] = /^00-([0-9a-f]{32})-([0-9a-f]{16})-01$/.exec(traceparent ?? '') ?? []
   if (traceId === undefined || spanId === undefined) return []
   return [{ context: { traceId, spanId, traceFlags: TraceFlags.SAMPLED, isRemote: true } }]
 }
 
-/** Sends what is left. That it did not get there must not hide how the work itself ended. */
+/** Errors must not hide the work's result. */
 async function flush(provider: BasicTracerProvider, log: Log): Promise<void> {
   try {
     await within(

@@ -11,7 +11,7 @@ import { Fault } from '../fault.ts'
 import { withoutSecrets } from '../runtime/redaction.ts'
 import type { Attributes, Span, SpanDetails } from '../runtime/trace.ts'
 
-/** The span of OpenTelemetry in our words. No text of it holds a secret. */
+/** Without secrets. */
 export function spanOf(tracer: OtelTracer, span: OtelSpan): Span {
   const { traceId, spanId } = span.spanContext()
   const context = trace.setSpan(ROOT_CONTEXT, span)

@@ -4,7 +4,7 @@ type ExportResult = Parameters<Parameters<SpanExporter['export']>[1]>[0]
 
 const success: ExportResult = { code: 0 }
 
-/** The exporter, whose failures are told here and to nobody else: once, until it has worked again. */
+/** Reports the first failure and the recovery. */
 export function tellingExporter(
   exporter: SpanExporter,
   annotate: (failure: Error | undefined) => void,

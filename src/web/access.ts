@@ -8,17 +8,16 @@ import type { Log } from '../runtime/log.ts'
 import type { Environment } from '../settings/environment.ts'
 import { httpError } from './http-error.ts'
 
-/** Whoever watches over the process asks without a password. */
+/** Health checks need no password. */
 export const openPaths: ReadonlySet<string> = new Set(['/healthz', '/readyz'])
 
-/** What the environment says of who may come in. */
 export type Access = Pick<Environment, 'httpHost' | 'httpPassword' | 'trustProxy'> &
   Readonly<{
-    /** Where people open the page, where that is configured. */
+    /** monitoring.pageUrl. */
     pageUrl?: string | undefined
   }>
 
-/** Throws Misconfigured for an address that others can reach while no password is set. */
+/** Throws Misconfigured if others can reach it without a password. */
 export function refuseOpenDoor({ httpHost, httpPassword }: Pick<Access, 'httpHost' | 'httpPassword'>): void {
   if (isLoopback(httpHost) || httpPassword !== undefined) return
   throw new Misconfigured(
@@ -26,7 +25,7 @@ export function refuseOpenDoor({ httpHost, httpPassword }: Pick<Access, 'httpHos
   )
 }
 
-/** Checks every request before its body is read: its Host, its password, and whether its own page sent it. */
+/** Checks Host, password and origin before reading the body. */
 export async function guardAccess(app: FastifyInstance, access: Access, log: Log): Promise<void> {
   if (access.trustProxy === undefined) app.addHook('onRequest', warnOfProxy(log))
   if (isLoopback(access.httpHost)) app.addHook('onRequest', refuseForeignHost(access))
@@ -34,11 +33,11 @@ export async function guardAccess(app: FastifyInstance, access: Access, log: Log
   app.addHook('onRequest', refuseForeignOrigin)
 }
 
-// A page of another site whose name was made to resolve to this machine still says its own name here.
+// Prevents DNS rebinding: the Host header shows the other site's name.
 const refuseForeignHost = ({ httpHost, pageUrl }: Access) => {
   const own = [httpHost, ...(pageUrl === undefined ? [] : [new URL(pageUrl).hostname])]
   return async ({ headers }: FastifyRequest, reply: FastifyReply) => {
-    // As it came: what a proxy adds about the host anybody may add.
+    // The raw header: anybody can send forwarded hosts.
     const asked = hostnameOf(headers.host ?? '')
     if (isLoopback(asked) || own.some((name) => withoutBrackets(name).toLowerCase() === asked)) return
     return reply.code(403).send({
@@ -49,7 +48,7 @@ const refuseForeignHost = ({ httpHost, pageUrl }: Access) => {
 
 const hostnameOf = (host: string): string => withoutBrackets(host.replace(/:\d+$/, '')).toLowerCase()
 
-/** Behind a proxy all clients share one address, and one limit. */
+/** Behind an untrusted proxy all clients share one limit. */
 function warnOfProxy(log: Log) {
   let warned = false
   return async ({ headers, ip }: FastifyRequest) => {
@@ -69,7 +68,7 @@ async function refuseForeignOrigin(request: FastifyRequest, reply: FastifyReply)
   return reply.code(403).send({ error: 'only a page of this server may change anything' })
 }
 
-/** The browser's own word where there is one; an older one says where its page is from. */
+/** Sec-Fetch-Site, or Origin in older browsers. */
 function isSameOrigin({ headers }: FastifyRequest): boolean {
   const site = headers['sec-fetch-site']
   if (site !== undefined) return site === 'same-origin' || site === 'none'
@@ -77,7 +76,7 @@ function isSameOrigin({ headers }: FastifyRequest): boolean {
   return origin !== undefined && URL.canParse(origin) && new URL(origin).host === host
 }
 
-/** Wrong passwords from one client within a minute; after them it waits, whatever it sends. */
+/** Wrong passwords per client and minute. */
 const wrongTriesAllowed = 10
 const waitSeconds = 60
 
@@ -107,7 +106,7 @@ async function askForPassword(app: FastifyInstance, password: string, log: Log):
   })
 }
 
-/** Takes the same time wherever the two differ. */
+/** Constant time. */
 const isSameSecret = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b))
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()

@@ -6,7 +6,7 @@ import type { CandlesAnswer, CoverageAnswer, GapsAnswer } from './api.ts'
 import type { RunAnswer } from './run-api.ts'
 import type { MarksAnswer, SeriesAnswer } from './series-api.ts'
 
-/** What is answered at each address: the page's scripts read it by the types that the server wrote it with. */
+/** Answer types shared with the page's scripts. */
 export type ApiAnswers = Readonly<{
   '/api/status': Status
   '/api/sources': Readonly<{ generatedAt: string; sources: readonly SourceStatus[] }>

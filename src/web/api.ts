@@ -46,7 +46,7 @@ const mostPoints = 2_000
 /** What is answered at an address, to a query that anybody may have written. */
 export type Api = Readonly<Record<`/api/${string}`, (query: unknown) => Promise<unknown>>>
 
-/** What the page asks for beside the status, and whoever scripts against it. Every instant is ISO text in UTC. */
+/** Used by the page and by scripts; instants are ISO, UTC. */
 export function openApi(deps: Deps): Api {
   const { pool, clock } = deps
   return {
@@ -59,7 +59,7 @@ export function openApi(deps: Deps): Api {
     '/api/alerts': async () => ({
       alerts: (await listIncidents(databaseOf(pool), plus(clock.now(), -90 * day), 100)).map(describeAlert),
     }),
-    // Every page that is open asks for these again and again: they are read once for all of them.
+    // Cached for all open pages.
     '/api/sources': sharedFor(2 * second, async () => {
       const now = clock.now()
       return { generatedAt: toIso(now), sources: await readSources(deps, now) }
@@ -99,13 +99,13 @@ async function candles({ pool, clock }: Deps, query: unknown) {
   const found = await readCandlePoints(databaseOf(pool), series, range, asked.points)
   return {
     pointSeconds: found.pointMs / second,
-    /** How many candles make a complete point. */
+    /** In a complete point. */
     candlesOfPoint: found.candlesOfPoint,
     candles: found.points.map(({ openTime, ...point }) => ({ openTime: toIso(openTime), ...point })),
   }
 }
 
-/** Each array has one number for each day from `from` on. */
+/** Arrays have one number per day from `from`. */
 async function coverage(deps: Deps, query: unknown) {
   const { pool, settings, clock } = deps
   const asked = readQuery(z.strictObject({ timeframe, from: date, to: date }), query)
@@ -133,15 +133,15 @@ async function coverage(deps: Deps, query: unknown) {
       coinId: one.id,
       symbol: one.symbol,
       ...(found.get(one.id) ?? noCoverage(days)),
-      /** 1 where a backfill is queued or runs. */
+      /** 1: a backfill is queued or running. */
       queued: queued.get(one.id) ?? new Array<number>(days).fill(0),
-      /** How many candles the daemon keeps complete by itself. */
+      /** Candles the daemon keeps complete. */
       wanted: wantedDays(settings, one, asked.timeframe, range, clock.now()),
     })),
   }
 }
 
-/** The rest is worth seeing while the queue does not answer. */
+/** The page works without the queue. */
 async function queuedDays(
   { engine, log }: Deps,
   coins: readonly Coin[],

@@ -16,7 +16,7 @@ const types: Readonly<Record<string, string>> = {
 
 const ownScripts = new Set([themeScript, ...pageScripts.map((name) => `${name}.js`)])
 
-/** Serves the page's files under `/assets/`, every file it needs and no other; returns what it has to name. */
+/** Serves only the page's files under `/assets/`; returns their names. */
 export async function serveAssets(app: FastifyInstance): Promise<PageFiles> {
   const names = (await readPageDir()).filter((name) => extname(name) in types)
   for (const name of names) {
@@ -24,7 +24,7 @@ export async function serveAssets(app: FastifyInstance): Promise<PageFiles> {
     const packed = { content, compressed: await compress(content) }
     const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 16)}"`
     app.get(`/assets/${name}`, async (request, reply) => {
-      // Asked for again each time, so that no page runs yesterday's script; mostly nothing is sent.
+      // Revalidated each time, so that no old script runs.
       reply.headers({ etag, 'cache-control': 'no-cache' })
       if (request.headers['if-none-match'] === etag) return reply.code(304).send()
       return sendPacked(request, reply.type(types[extname(name)] ?? 'application/octet-stream'), packed)

@@ -12,10 +12,10 @@ import { httpError } from './http-error.ts'
 
 const boardPath = '/queues'
 
-/** Those of the status page: the board's own would come from another server. */
+/** The board's own fonts come from another server. */
 const ownFonts = 'Inter, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Helvetica Neue", Arial, sans-serif'
 
-/** As everywhere: UTC, on 24 hours. */
+/** UTC, 24 hours. */
 const time = {
   hour: '2-digit',
   minute: '2-digit',
@@ -32,13 +32,12 @@ const answerLimitMs = 8 * second
 export type BoardOptions = Readonly<{
   engine: Engine
   queues: readonly string[]
-  /** Whether its buttons work: pause, retry, remove. */
+  /** Pause, retry and remove. */
   writable: boolean
-  /** Below which path everything is served; empty for none. */
+  /** Empty for none. */
   basePath: string
 }>
 
-/** Bull Board over every queue, whichever engine they live in. */
 export async function serveBoard(app: FastifyInstance, options: BoardOptions): Promise<void> {
   const { engine, queues, writable, basePath } = options
   const adapter = new FastifyAdapter()
@@ -50,7 +49,7 @@ export async function serveBoard(app: FastifyInstance, options: BoardOptions): P
       uiConfig: {
         boardTitle: 'Beacon queues',
         hideDocsLink: true,
-        // A queue without work has none, which is no fault.
+        // Idle queues have no workers.
         showWorkers: false,
         dateFormats: { short: time, common: fullDate, full: fullDate },
         miscLinks: [{ text: 'Status', url: `${basePath}/` }],
@@ -58,7 +57,7 @@ export async function serveBoard(app: FastifyInstance, options: BoardOptions): P
       },
     },
   })
-  // Its own would tell the error's message to the browser.
+  // The default exposes error messages.
   adapter.setErrorHandler((error) => {
     throw asConflict(error)
   })
@@ -84,11 +83,11 @@ function adapterFor(engine: Engine, name: string, writable: boolean): BullMQAdap
   return adapter
 }
 
-// What stands in a queue may be of anybody: what is not as expected is shown as it is.
+// Unexpected content is shown as is.
 const named = z.object({ name: z.string(), data: z.unknown() })
 const counts = z.object({ done: z.number(), total: z.number().positive() })
 
-/** `backfill-candles · bitcoin 1m binance, 2024-03-01 to 2024-03-04`: what tells it from the others of its name. */
+/** `backfill-candles · bitcoin 1m binance, 2024-03-01 to 2024-03-04` */
 function readableName(job: unknown): string {
   const { name, data } = named.parse(job)
   const { coinId, symbol, view, timeframe, source, from, to } = subjectOf(data)
@@ -98,7 +97,7 @@ function readableName(job: unknown): string {
   return reported === '' ? name : `${name} · ${reported}`
 }
 
-/** Our jobs tell how many of how many; the board draws a circle for a percentage. */
+/** The board expects a percentage. */
 function percentOf(progress: unknown): unknown {
   const found = counts.safeParse(progress)
   return found.success ? Math.round((100 * found.data.done) / found.data.total) : progress
@@ -109,7 +108,7 @@ async function refuseChanges({ method }: FastifyRequest, reply: FastifyReply) {
   return reply.code(405).send({ error: 'the board is read-only' })
 }
 
-/** What its buttons may do. Everything else it knows, and what a newer version adds, is refused. */
+/** All other board routes are rejected, including future ones. */
 const allowed = [
   /\/queues\/(?:pause|resume)$/,
   /\/:queueName\/(?:pause|resume|promote)$/,
@@ -127,7 +126,7 @@ async function refuseOthers(request: FastifyRequest, reply: FastifyReply) {
   })
 }
 
-/** A job that is not where the button needs it: somebody, or a worker, was faster. */
+/** The job changed meanwhile. */
 function asConflict(error: Error): Error {
   if (
     !/\b(?:is not in the .* state|Missing key for job|could not be (?:removed|found)|is locked)\b/.test(
@@ -138,7 +137,7 @@ function asConflict(error: Error): Error {
   return httpError(409, 'the job is no longer in the state that this button is for: reload the board')
 }
 
-/** Takes the fonts of another server, which the policy forbids, out of the board's pages. It must come before what compresses. */
+/** Removes external fonts, which the policy forbids; before compression. */
 export function dropForeignFonts(app: FastifyInstance): void {
   app.addHook('onSend', async (request, _reply, payload) =>
     request.url.startsWith(boardPath) ? withoutForeignFonts(payload) : payload,
@@ -150,7 +149,7 @@ const withoutForeignFonts = (payload: unknown): unknown =>
     ? payload.replace(/<link[^>]+fonts\.(?:googleapis|gstatic)\.com[^>]*>/g, '')
     : payload
 
-/** The board's types know queues on Redis only; it works on both. */
+/** Typed for Redis only, but works on both. */
 function queueForBoard(engine: Engine, name: string): Queue {
   const queue: unknown = engine.queue(name)
   if (queue instanceof Queue) return queue

@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
 export const compress = promisify(gzip)
 
-/** Anything shorter is one packet either way. */
+/** Fits one packet. */
 const shortestBytes = 1_400
 
 const words = /^(?:text\/|application\/json|image\/svg)/
@@ -13,7 +13,7 @@ const words = /^(?:text\/|application\/json|image\/svg)/
 const takesGzip = ({ headers }: FastifyRequest): boolean =>
   /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/.test(String(headers['accept-encoding'] ?? ''))
 
-/** Sends what is made of words in a fifth of its bytes to whoever can read it: a year of a hundred coins is large. */
+/** Coverage of many coins is large. */
 export function compressAnswers(app: FastifyInstance): void {
   app.addHook('onSend', async (request, reply, payload) => {
     if (typeof payload !== 'string' && !Buffer.isBuffer(payload)) return payload
@@ -27,7 +27,7 @@ export function compressAnswers(app: FastifyInstance): void {
   })
 }
 
-/** What was compressed once for everybody, as it is or as it was. */
+/** Precompressed content. */
 export function sendPacked(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -37,11 +37,11 @@ export function sendPacked(
   return takesGzip(request) ? reply.header('content-encoding', 'gzip').send(compressed) : reply.send(content)
 }
 
-/** The same of a stream that somebody waits for piece by piece: what was written is sent at once. */
+/** Flushes each piece. */
 export function compressStream(request: FastifyRequest, reply: FastifyReply, stream: Readable): Readable {
   reply.header('vary', 'accept-encoding')
   if (!takesGzip(request)) return stream
   reply.header('content-encoding', 'gzip')
-  // Whoever leaves ends both; there is nobody left to tell.
+  // The client has left.
   return pipeline(stream, createGzip({ flush: constants.Z_SYNC_FLUSH }), () => undefined)
 }

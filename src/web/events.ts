@@ -1,24 +1,23 @@
 import { PassThrough, type Readable } from 'node:stream'
 import type { Status } from '../status/status.ts'
 
-/** A status that many may watch while it is collected once. */
+/** Collects status once for many listeners. */
 export type Events = Readonly<{
-  /** The server-sent events for one more listener, who may leave by destroying the stream; undefined when there are too many. */
+  /** Undefined at the limit; destroy the stream to leave. */
   listen(): Readable | undefined
-  /** Ends every listener's stream. */
   close(): void
 }>
 
 export type EventsOptions = Readonly<{
   collect(): Promise<Status>
-  /** What a listener is told when the status cannot be collected: one sentence. */
+  /** Message if collecting fails. */
   describeFailure(error: unknown): string
   everyMs: number
 }>
 
 const mostListeners = 50
 
-/** Collects the status again and again, for as long as somebody listens and no longer. */
+/** Only while there are listeners. */
 export function openEvents({ collect, describeFailure, everyMs }: EventsOptions): Events {
   const listeners = new Set<PassThrough>()
   let timer: NodeJS.Timeout | undefined
@@ -26,13 +25,13 @@ export function openEvents({ collect, describeFailure, everyMs }: EventsOptions)
 
   const send = (text: string) => {
     for (const listener of listeners) {
-      // One that does not keep up misses a status: the next one says it all again.
+      // Slow listeners skip a status.
       if (!listener.writableNeedDrain) listener.write(text)
     }
   }
 
   const push = async () => {
-    // Who comes while it is being collected gets it with the others.
+    // Concurrent listeners share it.
     if (underway) return
     underway = true
     clearTimeout(timer)
@@ -64,5 +63,5 @@ export function openEvents({ collect, describeFailure, everyMs }: EventsOptions)
   }
 }
 
-// JSON holds no line break of its own, so one line is enough.
+// JSON has no line breaks.
 const eventText = (name: string, data: unknown): string => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`

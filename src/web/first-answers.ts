@@ -3,16 +3,12 @@ import { within } from '../runtime/within.ts'
 import type { Status } from '../status/status.ts'
 import type { Api } from './api.ts'
 
-/** An answer, and the address where it would have been asked for. */
 export type FirstAnswer = Readonly<{ request: string; answer: unknown }>
 
-/** The page is whole without an answer that takes longer: its script asks for it. */
+/** Slower answers are requested by the script. */
 const timeoutMs = 3 * second
 
-/**
- * The answers to all that the page asks first, each as soon as it is there, so that none has to be asked for. Its script
- * puts the same questions, word for word; one that failed is left out, and asked again by it.
- */
+/** Initial data, each as soon as available; the script makes the same requests. Failed ones are left out. */
 export async function* firstAnswers(
   collect: () => Promise<Status>,
   api: Api,
@@ -33,13 +29,13 @@ export async function* firstAnswers(
   yield* asTheyCome(answers.map((answer) => within(timeoutMs, answer, 'too late').catch(() => undefined)))
 }
 
-/** The last ninety days, hour by hour where there are hours. */
+/** 90 days, hourly if possible. */
 function coverageRequest({ series }: Status): string | undefined {
   const timeframe = (series.find((one) => one.timeframe === '1h') ?? series[0])?.timeframe
   return timeframe && `/api/coverage?${new URLSearchParams({ timeframe, from: '-89d' })}`
 }
 
-/** The last day of the first coin, minute by minute where there are minutes. */
+/** One day of the first coin, by minute if possible. */
 function candlesRequest({ series }: Status): string | undefined {
   const [first] = series
   if (!first) return undefined

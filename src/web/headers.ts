@@ -18,25 +18,25 @@ const policy = (directives: Readonly<Record<string, string>>): string =>
     .map(([name, value]) => `${name} ${value}`)
     .join('; ')
 
-/** Nothing but our own files, and nothing inline. */
+/** Own files only, nothing inline. */
 const pagePolicy = policy({})
 
-/** Bull Board sets its base and styles elements inline; its fonts from elsewhere stay out. */
+/** Bull Board needs inline styles and base. */
 export const boardPolicy = policy({ 'style-src': "'self' 'unsafe-inline'", 'base-uri': "'self'" })
 
 export const policyHeader = 'content-security-policy'
 
 const isOfApi = ({ url }: FastifyRequest): boolean => /^\/api\//.test(url)
 
-/** Puts the headers that keep a browser from being turned against us on every answer, refusals included, and the version on those of the API. */
+/** Security headers on all answers; API version on the API's. */
 export async function protectAnswers(app: FastifyInstance): Promise<void> {
   await app.register(helmet, {
     contentSecurityPolicy: false,
     frameguard: { action: 'deny' },
     referrerPolicy: { policy: 'no-referrer' },
-    // We speak plain HTTP: that is for whoever stands in front of us to say.
+    // Left to the proxy: we serve plain HTTP.
     strictTransportSecurity: false,
-    // Browsers keep to these over HTTPS only, and complain otherwise.
+    // Browsers ignore these without HTTPS.
     crossOriginOpenerPolicy: false,
     originAgentCluster: false,
   })

@@ -2,10 +2,10 @@ import type { FastifyInstance } from 'fastify'
 import { sharedWhileRunning } from '../runtime/share.ts'
 import type { Readiness } from '../status/readiness/readiness.ts'
 
-/** `/healthz`: the process lives. `/readyz`: it can do its work, and does it. */
+/** `/healthz`: alive. `/readyz`: ready and working. */
 export function serveHealth(app: FastifyInstance, readiness: () => Promise<Readiness>): void {
   app.get('/healthz', async () => ({ status: 'ok' }))
-  // For all who ask at the same time: anybody may.
+  // Shared, as anybody may request it.
   const read = sharedWhileRunning(readiness)
   app.get('/readyz', async (_request, reply) => {
     const checks = await read()

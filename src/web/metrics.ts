@@ -15,27 +15,26 @@ import { readZeroCounts, withZeros } from './metrics/zero-counts.ts'
 type Deps = MetricsDeps &
   Readonly<{
     log: Log
-    /** Adds what this process has just counted to what is shown. */
+    /** Flushes pending counters. */
     flushCounts?(): Promise<void>
   }>
 
-/** Prometheus gives up on a scrape after ten seconds by default. */
+/** Prometheus' default timeout is 10 s. */
 const answerLimitMs = 4 * second
 
-/** Prometheus keeps `_total` for counters. */
+/** `_total` is reserved for counters. */
 const misnamed = [
   'nodejs_active_resources_total',
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
 ]
 
-/** `/metrics`: what the fleet counts, what its stores tell, and the figures of this process. */
+/** Fleet counters, store figures and process metrics. */
 export function serveMetrics(app: FastifyInstance, deps: Deps): void {
   const own = new Registry()
   collectDefaultMetrics({ register: own })
-  // They are gauges, and the sums of others.
   for (const name of misnamed) own.removeSingleMetric(name)
-  // For all who ask at the same time, also when it hangs: each one more would hold connections that the jobs need.
+  // Shared, as each would hold connections.
   const gather = sharedWhileRunning(() => gatherMetrics(deps, own))
   app.addHook('onClose', async () => own.clear())
   app.get('/metrics', async (_request, reply) => {
@@ -65,7 +64,7 @@ async function gatherMetrics(deps: Deps, own: Registry): Promise<string> {
   return parts.join('\n')
 }
 
-/** The other figures are worth knowing while one cannot be read. */
+/** Others are still reported. */
 async function orNothing<T>({ log }: Deps, name: string, read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await within(answerLimitMs, read(), `the figures of ${name} did not come in time`)

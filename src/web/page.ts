@@ -8,7 +8,7 @@ type Part = Readonly<{
   link?: Readonly<{ href: string; text: string }>
 }>
 
-/** In the order they are read in. */
+/** In reading order. */
 const parts: readonly Part[] = [
   { id: 'alerts', title: 'Alerts', note: 'Open alerts, and those of the last 24 hours' },
   { id: 'freshness', title: 'Freshness', note: 'Age of the newest closed candle of each series' },
@@ -75,11 +75,11 @@ const mainOf = (base: string): string => `<main id="main" class="waiting" tabind
     </main>
     <footer data-part="footer"></footer>`
 
-// It is data, which no browser runs; and it cannot end the element that it is in.
+// Not executed, and cannot end its element.
 const element = ({ request, answer }: FirstAnswer): string => `
     <script type="application/json" data-request="${request.replaceAll('&', '&amp;')}">${JSON.stringify(answer).replaceAll('<', '\\u003c')}</script>`
 
-/** The page in pieces: all of its places, then each answer that fills one of them, as soon as it has come. */
+/** The page, then each answer as it arrives. */
 export function openPage(files: PageFiles, base: string) {
   const places = beginPage(files, {
     base,

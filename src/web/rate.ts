@@ -3,10 +3,10 @@ import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible'
 import { openPaths } from './access.ts'
 import { httpError } from './http-error.ts'
 
-/** What one client may request. A page sends a handful of requests when it is opened, and few later. */
+/** Per client; a page sends few requests. */
 const usual = { requests: 600, seconds: 10 }
 
-/** Answers a client that sends too many requests with 429, before anything is done for it. The health checks have no limit. */
+/** 429 before any work; not for health checks. */
 export function boundRate(app: FastifyInstance, { requests, seconds } = usual): void {
   const limiter = new RateLimiterMemory({ points: requests, duration: seconds })
   app.addHook('onRequest', async (request, reply) => {

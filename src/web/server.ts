@@ -34,34 +34,31 @@ export type WebOptions = Readonly<{
   settings: Settings
   pool: Pool
   engine: Engine
-  /** What stands against asking the sources now. */
+  /** Current pauses. */
   pauses(): Promise<readonly Pause[]>
-  /** Whether the work can be done, and is done. */
+  /** Readiness and progress. */
   readiness(): Promise<Readiness>
   jobs: readonly AnyJob[]
   queues: readonly string[]
   clock: Clock
   log: Log
-  /** When the process began; now by default. */
+  /** Defaults to now. */
   startedAt?: Instant
-  /** Adds what this process has just counted to what the fleet has. */
+  /** Flushes counters. */
   flushCounts?(): Promise<void>
-  /** How often a watched status page is brought up to date; 3 s by default. */
+  /** Default 3 s. */
   refreshMs?: number
-  /** Whether any free port will do where the wanted one is taken. */
+  /** Use any free port if the wanted one is taken. */
   anyPort?: boolean
 }>
 
 export type Web = Readonly<{ url: string; close(): Promise<void> }>
 
-/** No request of ours has more to say. */
+/** Larger bodies are not needed. */
 const bodyLimitBytes = 64 * 1_024
 const requestLimitMs = 15 * second
 
-/**
- * Serves the status page, its API, the health checks and the board. Throws Misconfigured when others could come in
- * without a password, and when the port is taken.
- */
+/** Throws Misconfigured without a required password, or if the port is taken. */
 export async function openWeb(options: WebOptions): Promise<Web> {
   const { environment } = options.settings
   refuseOpenDoor(environment)
@@ -71,7 +68,7 @@ export async function openWeb(options: WebOptions): Promise<Web> {
     requestTimeout: requestLimitMs,
     trustProxy: trustedBy(environment),
     rewriteUrl: ({ url }) => belowBasePath(url ?? '/', environment.httpBasePath),
-    // The streams of events end by themselves; a connection that is only kept alive must not hold up the end.
+    // Event streams end themselves; idle connections must not delay the stop.
     forceCloseConnections: 'idle',
     routerOptions: { ignoreTrailingSlash: true },
   })
@@ -105,7 +102,7 @@ function trustedBy({
   return typeof trustProxy === 'number' ? (_address, hop) => hop < trustProxy : [...trustProxy]
 }
 
-/** What is served below a path is served at the root too: a proxy may pass the path on or not. */
+/** Also served at the root, as proxies may strip the path. */
 function belowBasePath(url: string, basePath: string): string {
   if (basePath === '' || !url.startsWith(basePath)) return url
   const rest = url.slice(basePath.length)
@@ -119,7 +116,7 @@ async function serveStatus(app: FastifyInstance, options: WebOptions): Promise<v
     startedAt: options.startedAt ?? clock.now(),
     version: readVersion(),
   }
-  // One at a time, also when it hangs: each one more would hold connections that the jobs need.
+  // Shared, as each would hold connections.
   const gather = sharedWhileRunning<Status>(() => gatherStatus(deps))
   const collect = () => inTime(deps, gather())
   const describeFailure = failureMessage(options.log)
@@ -152,7 +149,6 @@ async function serveStatus(app: FastifyInstance, options: WebOptions): Promise<v
   })
 }
 
-/** A fault was phrased for people; of anything else, what went wrong is for the log. */
 const failureMessage =
   (log: Log) =>
   (error: unknown): string => {
@@ -200,7 +196,7 @@ async function listen(
   return `http://${nameFor(host)}:${typeof address === 'object' ? address.port : port}`
 }
 
-/** A name to type into a browser for what the server listens on. */
+/** For a browser. */
 function nameFor(host: string): string {
   if (host === '0.0.0.0' || host === '::') return 'localhost'
   return host.includes(':') ? `[${host}]` : host

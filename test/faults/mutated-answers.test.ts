@@ -8,7 +8,8 @@ import { checkPrices } from '../../src/market/coin-price-check.ts'
 import { hour } from '../../src/market/instant.ts'
 import { sourceIds } from '../../src/settings/source-ids.ts'
 import { sources } from '../../src/sources/catalog.ts'
-import { at, recordings } from '../sources/recorded.ts'
+import { at } from '../sources/recorded.ts'
+import { recordings } from '../sources/recordings.ts'
 import { type Mutation, mutate, mutation } from './mutations.ts'
 
 const runs = Number(process.env.PROPERTY_RUNS ?? 100)

@@ -99,7 +99,7 @@ export class World {
     const context: Context = {
       ...{ clock, steadyClock: clock, log: silent, settings, pool, http, partitions: new Map() },
       seriesRanges: new SeriesRanges(),
-      enqueue: async (name, payloads) => {
+      enqueue: async ({ name }, payloads) => {
         const job = jobs.find((one) => one.name === name)
         if (!job) throw new Error(`no job is called ${name}`)
         work.push(...payloads.map((payload) => ({ job, payload })))

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { InvalidInput } from '../../fault.ts'
 import { examine, plainIssues } from '../../settings/plain-issues.ts'
 
-/** Throws InvalidInput where the text of an option is not as the schema wants it. */
+/** Throws InvalidInput unless the text fits the schema. */
 export function refuseUnfit(option: string, schema: z.ZodType<string>, text: string | undefined): void {
   if (text === undefined) return
   const read = examine(schema, text, { quoting: true })

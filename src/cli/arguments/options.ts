@@ -2,7 +2,7 @@ import { Argument, type Command, Option } from 'commander'
 import { InvalidInput } from '../../fault.ts'
 import { timeframeMeant } from '../../market/timeframe.ts'
 
-/** An option that a command cannot do without; checked only once every option is known to exist. */
+/** Checked after unknown options are rejected. */
 export class RequiredOption extends Option {
   readonly example: string
 
@@ -12,7 +12,7 @@ export class RequiredOption extends Option {
   }
 }
 
-/** Throws InvalidInput where a command line has an argument too many or lacks an option. */
+/** Throws InvalidInput for extra arguments or missing options. */
 export function refuseIncomplete(command: Command): void {
   const { args, registeredArguments } = command
   const extra = registeredArguments.some(({ variadic }) => variadic)
@@ -22,7 +22,7 @@ export function refuseIncomplete(command: Command): void {
     (option): option is RequiredOption =>
       option instanceof RequiredOption && command.getOptionValue(option.attributeName()) === undefined,
   )
-  // A timeframe is an option in every command, and easily taken for an argument.
+  // A timeframe is easily mistaken for an argument.
   const timeframe = extra ?? (missing?.long === '--timeframe' ? args.find(timeframeMeant) : undefined)
   if (timeframe !== undefined && timeframeMeant(timeframe))
     throw new InvalidInput(
@@ -41,17 +41,17 @@ const pathOf = (command: Command): string =>
 
 const coinForms = 'name coins by id or symbol (bitcoin, BTC)'
 
-/** The coins that a command is about; it says itself what none means. */
+/** Optional coins; the command decides what none means. */
 export const someCoins = (): Argument => new Argument('[coin...]', `${coinForms}; default: all`)
 
-/** The coins that a command is about, which have to be named, or `--all`. */
+/** Coins, or `--all`. */
 export const namedCoins = (): Argument => new Argument('[coin...]', coinForms)
 
 export const oneCoin = (): Argument => new Argument('<coin>', coinForms.replace('coins', 'the coin'))
 
 export const allCoins = (): Option => new Option('--all', 'select every tracked coin')
 
-/** Throws InvalidInput unless coins are named or all are asked for. */
+/** Throws InvalidInput without coins or `--all`. */
 export function refuseNoCoins(names: readonly string[], all: boolean | undefined): void {
   if (names.length === 0 && !all)
     throw new InvalidInput('no coin is named: name one, such as bitcoin, or add --all for every tracked coin')
@@ -80,7 +80,7 @@ const dateForms = '2024-03-01, 2024-03-01T12:00Z or -30d'
 
 export const fromDate = (): Option => new Option('--from <date>', `start at ${dateForms} (UTC)`)
 
-/** Where nothing is said, everything that is stored is meant. */
+/** Default: everything stored. */
 export const fromStoredDate = (): Option =>
   new Option('--from <date>', 'start at this date (UTC); default: first stored row')
 

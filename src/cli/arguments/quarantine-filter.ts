@@ -9,7 +9,7 @@ import type { Database } from '../../store/transaction.ts'
 
 export type NamedFilter = Readonly<{ source?: string; coin?: string; timeframe?: string; reason?: string }>
 
-/** Reads what rows are selected by. Throws InvalidInput for a name that does not exist: no row would match, for the wrong reason. */
+/** Throws InvalidInput for unknown names, which would match nothing. */
 export async function readQuarantineFilter(
   db: Database,
   { source, coin, timeframe, reason }: NamedFilter,
@@ -29,7 +29,7 @@ export async function readQuarantineFilter(
   }
 }
 
-/** The coin of that id, or the tracked one of that symbol. Coins that are no longer tracked may have rows. */
+/** An id, or a tracked symbol. Untracked coins may have rows. */
 async function coinIdOf(db: Database, name: string, coinIds: readonly string[]): Promise<string> {
   if (coinIds.includes(name)) return name
   const coins = await listCoins(db)

@@ -7,7 +7,6 @@ import { bytesText, countText, spanText, terminalSize } from '../terminal/output
 import { type Column, table } from '../terminal/table.ts'
 import { wrap } from '../terminal/wrap.ts'
 
-/** The plan for people: a line a series, and what all of them come to. */
 export function planText(plan: BackfillPlan, size = terminalSize()): string {
   const some = (pick: (series: SeriesPlan) => number) => plan.series.some((series) => pick(series) > 0)
   const count = (
@@ -65,7 +64,6 @@ function totals(plan: BackfillPlan): string[] {
 const rejectedIn = ({ rejected, series: { timeframe } }: SeriesPlan): number =>
   rejected.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
 
-/** What comes from files, where anything does. */
 function archiveWords({ archive: { monthly, daily, requests, bytes } }: BackfillPlan): string[] {
   if (monthly + daily === 0) return []
   const files = [
@@ -107,7 +105,7 @@ function othersWords({ source, othersShare, otherBackfills, stoppedMs }: SourceL
   ]
 }
 
-/** How long the timeframes are kept whose candles are past it: `1m is kept 7 days, 1h is kept 90 days and archived then` */
+/** `1m is kept 7 days, 1h is kept 90 days and archived then` */
 export function retentionWords({ series }: BackfillPlan): string {
   const limits = series
     .filter(({ expiring, keepMs }) => expiring > 0 && keepMs !== undefined)
@@ -125,7 +123,6 @@ const shortened = (names: readonly string[]): string =>
 
 const rangeJson = ({ from, to }: Range) => ({ from: toIso(from), to: toIso(to) })
 
-/** The plan for other programs: instants are ISO text, as in every other answer. */
 export function planJson({ series, ...whole }: BackfillPlan) {
   const planned = series.map(
     ({ wanted, outOfReach, missing, rejected, files, candlesFrom: _from, ...plan }) => ({

@@ -2,7 +2,7 @@ import type { BackfillProgress, SourceProgress } from '../../ingest/backfill/pro
 import { countText, say, spanText } from '../terminal/output.ts'
 import { withTerminalBar } from '../terminal/terminal-bar.ts'
 
-/** Shows how far the work is, in candles: a bar on a terminal, now and then a line elsewhere. */
+/** A bar on a terminal, occasional lines elsewhere. */
 export async function withProgress<T>(
   total: number,
   work: (onProgress: (progress: BackfillProgress) => void) => Promise<T>,

@@ -2,7 +2,7 @@ import type { BackfillResult } from '../../ingest/backfill/summary.ts'
 import { counted } from '../../status/words.ts'
 import { countText, spanText } from '../terminal/output.ts'
 
-/** What a backfill has done, for people: one line, and another where its requests were not those of the plan. */
+/** One line, and another if requests differ from the plan. */
 export function resultText(result: BackfillResult, tookMs: number): string {
   const { requests, files, knownBefore } = result
   const perSecond = tookMs > 0 ? Math.round((result.received * 1_000) / tookMs) : result.received
@@ -16,7 +16,7 @@ export function resultText(result: BackfillResult, tookMs: number): string {
   return beyond === undefined ? first : `${first}\n${beyond}`
 }
 
-/** Undefined where the requests were as planned. */
+/** Undefined if as planned. */
 function beyondWords({ beyondPlan }: BackfillResult): string | undefined {
   const { failedAttempts, files, askedAgain, trades, spared } = beyondPlan
   const reasons = [

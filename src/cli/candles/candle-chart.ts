@@ -9,26 +9,23 @@ type ChartSize = Readonly<{ width: number; height: number; colours: boolean }>
 export type PlottedSeries = Readonly<{ coinId: string; timeframe: Timeframe; candles: readonly Candle[] }>
 
 const volumeRows = 2
-/** The title, the line of the axis and its labels. */
+/** Title, axis line, labels. */
 const otherRows = 3
-/** Wider, candles would be too far apart to be read as one line. */
+/** Wider columns lose the connection. */
 const widestColumn = 3
-/** A label of the axis of time, and some room. */
+/** A time label with margin. */
 const timeLabelWidth = 13
 const leastPriceRows = 4
 
-/** How many candles fit beside the axis at the most. */
+/** Upper limit beside the axis. */
 export const mostCandles = (width: number): number => Math.max(20, width - 12)
 
-/**
- * Draws candles in text, the newest at the right: prices with their axis, volumes, times. A candle that is not there
- * leaves its place empty. At the most `height` lines of `width` columns.
- */
+/** Text chart, newest at the right; missing candles leave a space. At most `height` × `width`. */
 export function drawCandles({ coinId, timeframe, candles }: PlottedSeries, size: ChartSize): string {
   const { width, colours } = size
   const rows = Math.max(leastPriceRows, size.height - volumeRows - otherRows)
   const lengthMs = timeframeMs[timeframe]
-  // The labels decide how much room is left, and what is left decides which candles they are for.
+  // Labels determine the room, which determines the candles shown.
   const margin = marginOf(candles, rows)
   const room = Math.max(1, width - margin - 2)
   const [end] = candles.slice(-1)
@@ -77,13 +74,13 @@ export function drawCandles({ coinId, timeframe, candles }: PlottedSeries, size:
 
 const rises = ({ open, close }: Candle): boolean => Number(close) >= Number(open)
 
-/** For the eye only: a pixel is coarser than any rounding here. */
+/** Doubles are exact enough for drawing. */
 type Scale = Readonly<{ highest: number; span: number; halves: number }>
 
 function scaleOf(candles: readonly Candle[], rows: number): Scale {
   const highest = Math.max(...candles.map(({ high }) => Number(high)))
   const lowest = Math.min(...candles.map(({ low }) => Number(low)))
-  // A price that does not move is drawn in the middle.
+  // A constant price is centred.
   const least = Math.abs(highest) * 1e-6 || 1
   const span = Math.max(highest - lowest, least)
   return { highest: highest === lowest ? highest + span / 2 : highest, span, halves: 2 * rows }
@@ -111,7 +108,7 @@ function axisLines(scale: Scale, rows: number, margin: number): string[] {
   })
 }
 
-/** A candle in half rows, from the top. */
+/** In half rows from the top. */
 type Shape = Readonly<{ top: number; bottom: number; bodyTop: number; bodyBottom: number; rises: boolean }>
 
 function shapeOf(candle: Candle, scale: Scale): Shape {
@@ -126,7 +123,7 @@ function shapeOf(candle: Candle, scale: Scale): Shape {
   }
 }
 
-/** By what stands in its upper and its lower half: nothing, a wick, or a body. */
+/** By upper and lower half: empty, wick, body. */
 const lines = [
   [' ', '╷', '╻'],
   ['╵', '│', '╽'],
@@ -139,7 +136,7 @@ function priceSymbol(shape: Shape, row: number, colours: boolean): string {
     return index >= shape.bodyTop && index <= shape.bodyBottom ? 2 : 1
   }
   const [upper, lower] = [part(2 * row), part(2 * row + 1)]
-  // Where no colour tells it, the body does: full while the price rises.
+  // Without colours, rising bodies are full.
   if (!colours && (upper === 2 || lower === 2)) return shape.rises ? '█' : '░'
   return lines[upper][lower]
 }
@@ -159,7 +156,7 @@ const green = '\u001b[32m'
 const red = '\u001b[31m'
 const plain = '\u001b[39m'
 
-/** The cells of one line; a colour is named once for all that follow in it. */
+/** Emits a colour only when it changes. */
 function painted(cells: readonly Cell[], colours: boolean): string {
   if (!colours) return cells.map(({ symbol }) => symbol).join('')
   let now = plain
@@ -182,10 +179,10 @@ function title(coinId: string, timeframe: Timeframe, shown: readonly Candle[]): 
   return `${coinId} ${timeframe}: ${shortest(last.close)} at ${until} UTC, ${sign}${change.toFixed(2)} % since ${toMinuteText(first.openTime)}`
 }
 
-/** `23487.95` of `23487.95000000`. */
+/** `23487.95000000` → `23487.95` */
 const shortest = (price: string): string => (price.includes('.') ? price.replace(/\.?0+$/, '') : price)
 
-/** Each label under its mark, as far as it does not run into the next or over the edge. */
+/** Below their marks, without overlap. */
 function timeLabels(
   marks: readonly Readonly<{ column: number; label: string }>[],
   margin: number,

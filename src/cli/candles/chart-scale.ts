@@ -1,9 +1,8 @@
 import { day, hour, type Instant, minute, toInstant, toIso } from '../../market/instant.ts'
 
-/** A mark on an axis. */
 export type Tick<T> = Readonly<{ at: T; label: string }>
 
-/** Round prices between the two, so many at the most, each written as exactly as their distance needs. */
+/** Round prices, at most `most`, with the needed decimals. */
 export function priceTicks(lowest: number, highest: number, most: number): Tick<number>[] {
   const step = roundStep((highest - lowest) / Math.max(1, most))
   const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9))
@@ -19,7 +18,7 @@ export function priceTicks(lowest: number, highest: number, most: number): Tick<
   })
 }
 
-/** The next of 1, 2, 5, 10, 20, … that is not smaller. */
+/** Next of 1, 2, 5, 10, 20, … */
 function roundStep(least: number): number {
   const power = 10 ** Math.floor(Math.log10(least))
   return ([1, 2, 5].find((factor) => factor * power >= least * (1 - 1e-9)) ?? 10) * power
@@ -31,7 +30,7 @@ const timeSteps = [
   ...[1, 2, 4, 7, 14, 28, 91, 182, 364].map((count) => count * day),
 ] as const
 
-/** Round times from the one to the other, at least so far apart; a day has its date, what lies within it the time. */
+/** Round times at least `leastMs` apart; dates at midnight, else times. */
 export function timeTicks(from: Instant, to: Instant, leastMs: number): Tick<Instant>[] {
   const step = timeSteps.find((ms) => ms >= leastMs) ?? 364 * day
   const first = Math.ceil(from / step) * step

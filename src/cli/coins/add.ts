@@ -106,7 +106,7 @@ function readQuotes(text: string): string[] {
   return quotes
 }
 
-/** What belongs to one coin cannot be said of several. */
+/** Options of a single coin. */
 function refuseTogether(names: readonly string[], options: AddOptions): void {
   if (options.top !== undefined && names.length > 0)
     throw new InvalidInput('--top names the coins already: leave either out')
@@ -155,7 +155,7 @@ async function add(
     name: options.name ?? known?.name ?? coinId,
   }
   const done = await inTransaction(database.pool, async (tx) => {
-    // The lock comes before any row: two commands wait for each other in one order.
+    // Lock before any row, to avoid deadlocks.
     await lockMarkets(tx)
     await upsertCoin(tx.db, coinId, names, clock.now())
     return track(tx, { coinId, markets, since, now: clock.now(), settings })
@@ -178,7 +178,7 @@ const isTracked = (coin: Coin | undefined, { source, symbol }: FoundMarket): boo
       marketKey(source, market.symbol) === marketKey(source, symbol),
   ) ?? false
 
-/** An id and a symbol that a person puts together are checked by the one thing that both have. */
+/** Checks that id and symbol belong together, by ticker. */
 function warnOfOtherTicker(
   { source, symbol, listed }: FoundMarket,
   coinId: string,
@@ -211,7 +211,6 @@ type Tracking = Readonly<{
 }>
 
 type Done = Readonly<{
-  /** The markets that are new or changed, and since when their candles are the coin's. */
   added: readonly Readonly<{ market: string; since: Instant | undefined }>[]
   candlesSetAside: number
 }>
@@ -230,7 +229,7 @@ async function track(tx: Transaction, tracking: Tracking): Promise<Done> {
   return { added, candlesSetAside }
 }
 
-/** What was stored of the symbol from before the coin's own beginning is another coin's. */
+/** Earlier candles of the symbol belong to another coin. */
 async function setEarlierAside(
   tx: Transaction,
   { coinId, since, now, settings }: Tracking,

@@ -11,19 +11,16 @@ import type { FoundMarket } from './find-market.ts'
 
 export type NewOnMarket = Readonly<{
   market: FoundMarket
-  /** The command that tracks the market, without `--since`. */
+  /** Without `--since`. */
   command: string
   now: Instant
   signal: AbortSignal
 }>
 
-/**
- * Sees to it that a market begins with its own coin: by its listing date, or, where its source gives none, by what its
- * candles suggest.
- */
+/** Checks that a market begins with this coin, by listing date or candles. */
 export async function checkBeginning(fleet: Fleet, db: Database, market: NewOnMarket): Promise<void> {
   const { source, symbol, listed } = market.market
-  // A life that has ended here bounds the new one by itself.
+  // An ended period bounds the new one already.
   if (listed === undefined || (await lastEndOf(db, source, symbol)) !== undefined) return
   try {
     if (listed.listedAt === undefined) await warnOfSilence(fleet, market)
@@ -35,8 +32,8 @@ export async function checkBeginning(fleet: Fleet, db: Database, market: NewOnMa
 }
 
 /**
- * Refuses a market whose symbol was another coin's before, and proposes the command that begins with its own listing. The
- * listing date alone does not tell: where the candles go on through it, it was only written anew.
+ * Rejects a market whose symbol was another coin's, with the right command. Continuous candles mean the date was only
+ * rewritten.
  */
 async function refuseEarlierCoin(
   { context: { http, settings } }: Fleet,
@@ -56,7 +53,7 @@ async function refuseEarlierCoin(
   )
 }
 
-/** A symbol that was another coin's before was not traded for a while between the two; so may any small coin. */
+/** A reused symbol has a long silence; so may a small coin. */
 async function warnOfSilence(
   { context: { http, settings } }: Fleet,
   { market: { source: id, symbol }, command, now, signal }: NewOnMarket,
@@ -72,5 +69,5 @@ async function warnOfSilence(
   )
 }
 
-/** As exact as the instant is. */
+/** Seconds only if needed. */
 const sinceText = (at: Instant): string => `${toIso(at).slice(0, at % minute === 0 ? 16 : 19)}Z`

@@ -12,10 +12,10 @@ import { say } from '../terminal/output.ts'
 import type { Listings } from './listings.ts'
 import type { MarketName } from './market-name.ts'
 
-/** A market that a coin is to be tracked on; not listed where its source could not be asked. */
+/** `listed` undefined: the source did not answer. */
 export type FoundMarket = MarketName & Readonly<{ listed: ListedMarket | undefined }>
 
-/** Finds a named market in its source's listing. Refuses one that is not there, and one of no coin. */
+/** Rejects unknown markets and those without a coin. */
 export async function lookUpMarket(
   listings: Listings,
   { source: id, symbol }: MarketName,
@@ -29,7 +29,7 @@ export async function lookUpMarket(
     if (!listed.trading) say(`${id} lists ${symbol}, but it is not trading now.`)
     if (listed.baseMayBe !== undefined)
       say(`${id} may mean ${listed.baseMayBe} by ${listed.base}: check on the exchange which coin it is.`)
-    // By the one name that all of the source's answers use, whichever was given.
+    // The source's canonical symbol.
     return { source: id, symbol: listed.symbol, listed }
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error
@@ -64,7 +64,7 @@ type Request = Readonly<{
   quotes: readonly string[]
 }>
 
-/** Looks for a coin's market by its ticker: on one source, or on each that has candles until one lists it. */
+/** By ticker, on one source or the first that lists it. */
 export async function findMarket(
   listings: Listings,
   { coinId, ticker, sourceId, quotes }: Request,
@@ -126,7 +126,7 @@ function notFound(base: string, asked: readonly string[]): InvalidInput {
     return new InvalidInput(
       `no source could be asked for ${base}: name its market with --market SOURCE:SYMBOL`,
     )
-  // On Bitfinex WBT is Wrapped Bitcoin, which everyone else calls WBTC.
+  // Bitfinex's WBT is Wrapped Bitcoin.
   const elsewhere = asked.flatMap((source) => {
     const { ticker } = assetOf(source, base)
     return ticker === base ? [] : [` (${base} of ${source} is what others call ${ticker})`]

@@ -90,7 +90,7 @@ function sharingOf(market: Instrument, coins: readonly Coin[]): string {
   return others.length === 0 ? '' : ` (tracked as ${others.join(', ')} too: remove one of them)`
 }
 
-/** What it was called before, where the symbol itself has changed. */
+/** Earlier symbol, if changed. */
 function pastOf({ coinId, source, symbol }: Instrument, renames: readonly RecordedRename[]): string {
   const last = renames.findLast(
     (one) =>

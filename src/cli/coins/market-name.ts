@@ -5,12 +5,12 @@ import type { AnySourceId } from '../../settings/source-ids.ts'
 import { isAnySourceId, sources } from '../../sources/catalog.ts'
 import { refuseUnfit } from '../arguments/fitting-text.ts'
 
-/** A market as a person names it. */
+/** As typed. */
 export type MarketName = Readonly<{ source: AnySourceId; symbol: string }>
 
-/** Reads SOURCE:SYMBOL. Throws InvalidInput that shows the form. */
+/** Throws InvalidInput unless SOURCE:SYMBOL. */
 export function readMarket(text: string): MarketName {
-  // The id of a source of ccxt holds a colon itself, as some symbols do.
+  // ccxt ids and some symbols contain colons.
   const [, source = '', symbol = ''] = /^((?:ccxt:)?[^:]*):(.+)$/s.exec(text) ?? []
   if (!isAnySourceId(source)) {
     throw new InvalidInput(

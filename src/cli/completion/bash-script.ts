@@ -11,7 +11,7 @@ export function bashScript(words: readonly CommandWords[]): string {
       `      ${quoted(pathText(command))}) words=${quoted(command.commands.map(({ name }) => name).join(' '))} options=${quoted(flagsOf(command).join(' '))} ;;`,
   )
   const own = places(words).map((place) => `        ${place.pattern}) ${offer(place.values)} ;;`)
-  // Bash takes \`--option=value\` for three words.
+  // Bash splits \`--option=value\` into three words.
   const skipEquals = `[[ \${COMP_WORDS[i + 1]-} == = ]] && ((++i)); `
   return `# Completes beacon in bash: source <(beacon completion bash)
 ${fetchDynamic}

@@ -4,27 +4,25 @@ import { roles } from '../../settings/roles.ts'
 import { sourceIds } from '../../settings/source-ids.ts'
 import type { DynamicKind } from './dynamic-words.ts'
 
-/** What one place of a command line may hold, as far as it is known. */
+/** Possible values at one place. */
 export type Values = Readonly<{
   fixed: readonly string[]
-  /** Words that change while a script stays as it is: it asks for them. */
+  /** Fetched when completing. */
   dynamic?: DynamicKind
-  /** Several of them, separated by commas. */
+  /** Comma-separated. */
   isList?: boolean
 }>
 
 export type OptionWords = Readonly<{
-  /** `-V` and `--version`. */
   flags: readonly string[]
   description: string
   takesValue: boolean
   values: Values
 }>
 
-/** An argument; a variadic one holds its place and all after it. */
+/** A variadic argument takes all following places. */
 type PlaceWords = Readonly<{ isVariadic: boolean; values: Values }>
 
-/** A command by the words that lead to it; the program itself has none. */
 export type CommandWords = Readonly<{
   path: readonly string[]
   commands: readonly Readonly<{ name: string; description: string }>[]
@@ -39,7 +37,7 @@ const timeframe: Values = { fixed: [], dynamic: 'timeframes' }
 const archives: Values = { fixed: [], dynamic: 'archives' }
 const quarantined: Values = { fixed: [], dynamic: 'quarantined' }
 
-/** By the name of an argument or option, after its command where it means something else elsewhere. */
+/** By argument or option name, with the command if ambiguous. */
 const known: Readonly<Record<string, Values>> = {
   coin: coins,
   timeframe,
@@ -62,7 +60,7 @@ const known: Readonly<Record<string, Values>> = {
   'migrate down --to': { fixed: ['0'], dynamic: 'migrations' },
 }
 
-/** The program and every command below it, each with what may follow it. */
+/** All commands with what may follow. */
 export function wordsOf(command: Command, above: readonly string[] = [], depth = 0): CommandWords[] {
   const path = depth === 0 ? [] : [...above, command.name()]
   const help = command.createHelp()
@@ -76,7 +74,7 @@ export function wordsOf(command: Command, above: readonly string[] = [], depth =
     options: help.visibleOptions(command).map((option) => optionWords(option, path)),
     places: command.registeredArguments.map((argument) => placeWords(argument, path)),
   }
-  // The built-in `help` completes nothing that the commands do not.
+  // Without the built-in `help`.
   return [
     words,
     ...command.commands
@@ -104,5 +102,5 @@ const placeWords = (argument: Argument, path: readonly string[]): PlaceWords => 
 const valuesOf = (name: string, path: readonly string[]): Values =>
   known[[...path, name].join(' ')] ?? known[name] ?? nothing
 
-/** A menu has one line for it. */
+/** Menus have one line. */
 const firstSentence = (text: string): string => /^.*?(?=[.:;](?:\s|$)|$)/s.exec(text)?.[0] ?? text

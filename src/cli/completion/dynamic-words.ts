@@ -11,7 +11,7 @@ import { openPool } from '../../store/pool.ts'
 import { listQuarantined } from '../../store/quarantine.ts'
 import { databaseOf } from '../../store/transaction.ts'
 
-/** Kinds of words that a completion script cannot hold, for they change. */
+/** Words that change between calls. */
 export type DynamicKind =
   | 'coins'
   | 'untracked'
@@ -23,16 +23,13 @@ export type DynamicKind =
 
 export type DynamicWord = Readonly<{ kind: DynamicKind; word: string; description: string }>
 
-/** Whoever has pressed the key waits. */
+/** The user is waiting. */
 const timeoutMs = 2 * second
 
-/** Of what there is much, the newest; nobody reads a longer menu. */
+/** Newest first; longer menus are not read. */
 const most = 50
 
-/**
- * The words as they are now. Of the database only what it answers at once: where it does not, the coins are those of the
- * configuration. No server is started for it and no table changed.
- */
+/** From the database if it answers at once, else from configuration. Starts and changes nothing. */
 export async function readDynamicWords(variables: NodeJS.ProcessEnv): Promise<DynamicWord[]> {
   const settings = readSettings(variables)
   return [...(await ofFiles(settings)), ...(await ofDatabase(settings))]
@@ -50,7 +47,7 @@ async function ofDatabase(settings: Settings): Promise<DynamicWord[]> {
   try {
     return await within(timeoutMs, askDatabase(settings), 'the database is too slow to complete from')
   } catch {
-    // A key that was pressed is no place for an error: the command that is being written will tell it.
+    // Completion shows no errors; the command will.
     return coinWords(settings, settings.coins)
   }
 }
@@ -86,7 +83,7 @@ async function askDatabase(settings: Settings): Promise<DynamicWord[]> {
 
 type Named = Readonly<{ id: string; name: string }>
 
-/** The followed ones, and those of the configuration that are not. */
+/** Tracked, and configured but not tracked. */
 function coinWords(settings: Settings, tracked: readonly Named[]): DynamicWord[] {
   const ids = new Set(tracked.map(({ id }) => id))
   const others = settings.coins.filter(({ id }) => !ids.has(id))
@@ -94,7 +91,6 @@ function coinWords(settings: Settings, tracked: readonly Named[]): DynamicWord[]
   return [...tracked.map(word('coins')), ...others.map(word('untracked'))]
 }
 
-/** A line each: `coins bitcoin⇥Bitcoin`. */
 export const dynamicText = (words: readonly DynamicWord[]): string =>
   words
     .map(({ kind, word, description }) => `${kind} ${word}\t${description.replaceAll(/\s+/g, ' ')}`)

@@ -69,7 +69,7 @@ complete -c npx -n 'test (count (commandline -opc)) -gt 1; and test (commandline
 
 const isKnown = ({ fixed, dynamic }: Values): boolean => fixed.length > 0 || dynamic !== undefined
 
-/** Every way to a value, as fish wants it: words, or what prints them. */
+/** In fish syntax. */
 function offer({ fixed, dynamic, isList }: Values): string {
   const words = [...fixed, ...(dynamic === undefined ? [] : [`(__beacon_dynamic ${dynamic})`])].join(' ')
   return quoted(isList ? `(__beacon_list ${words})` : words)

@@ -4,7 +4,7 @@ import type { CommandWords, Values } from './command-words.ts'
 export const pathText = ({ path }: CommandWords): string => path.join(' ')
 export const flagsOf = ({ options }: CommandWords): string[] => options.flatMap(({ flags }) => flags)
 
-/** A word that leads on to a command, after the words before it: ` archive`, `archive list`. */
+/** ` archive`, `archive list`. */
 export const steps = (words: readonly CommandWords[]): string[] =>
   words
     .filter(({ path }) => path.length > 0)
@@ -12,7 +12,7 @@ export const steps = (words: readonly CommandWords[]): string[] =>
 
 type ValueOption = Readonly<{ at: string; flag: string; values: Values }>
 
-/** Every flag that is followed by a value, with the command it belongs to. */
+/** Flags with values, per command. */
 export const valueOptions = (words: readonly CommandWords[]): ValueOption[] =>
   words.flatMap((command) =>
     command.options
@@ -25,7 +25,7 @@ export const flagsWithValue = (words: readonly CommandWords[]): string[] =>
 
 type Place = Readonly<{ pattern: string; values: Values }>
 
-/** Every argument by its command and its place, as a pattern: `'candles 1'`, `'backfill '*`. */
+/** Patterns by command and position: `'candles 1'`, `'backfill '*`. */
 export const places = (words: readonly CommandWords[]): Place[] =>
   words.flatMap((command) =>
     command.places.map(({ isVariadic, values }, index) => ({
@@ -37,8 +37,8 @@ export const places = (words: readonly CommandWords[]): Place[] =>
 type Loop = Readonly<{ list: string; index: string; first: number; onEquals: string }>
 
 /**
- * What bash and zsh both do: follow the words to the command they lead to (\`at\`), and count the arguments it has
- * (\`place\`). \`onEquals\` is done after a flag whose value is still to come.
+ * For bash and zsh: finds the command (\`at\`) and counts arguments (\`place\`). \`onEquals\`: after a flag that awaits
+ * a value.
  */
 export const followWords = (
   words: readonly CommandWords[],
@@ -54,7 +54,7 @@ export const followWords = (
     esac
   done`
 
-/** Fetches the dynamic words into \`_beacon_known\` where they are older than a minute. The same in bash and in zsh. */
+/** Refreshes \`_beacon_known\` after a minute, in bash and zsh. */
 export const fetchDynamic = `_beacon_fetch() {
   (( \${_beacon_until:-0} > SECONDS )) && return
   if type beacon >/dev/null 2>&1

@@ -8,5 +8,5 @@ const scripts = { bash: bashScript, zsh: zshScript, fish: fishScript } as const
 
 export type Shell = keyof typeof scripts
 
-/** The script for a shell. It holds every word of the program, and asks for those that only the data has. */
+/** Contains all static words. */
 export const completionScript = (shell: Shell, program: Command): string => scripts[shell](wordsOf(program))

@@ -62,7 +62,7 @@ _beacon_after_npx() {
 (( $+_comps[npx] )) || compdef _beacon_after_npx npx`
 }
 
-/** \`name:what it does\`; a colon in what it does needs no mark. */
+/** \`name:description\`; colons in descriptions are fine. */
 const described = (name: string, description: string): string =>
   quoted(`${name.replaceAll(':', '\\:')}:${description}`)
 

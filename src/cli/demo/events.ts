@@ -17,11 +17,11 @@ type Demo = Readonly<{
   exchange: Pick<ReplayExchange, 'setFaults'>
   signal: AbortSignal
   log: Log
-  /** Says on the terminal what happens, and where it is seen. */
+  /** Prints what happens and where to see it. */
   say(text: string): void
 }>
 
-/** An hourly page takes some seconds, so that the backfill can be watched. */
+/** Slow, so that the backfill can be watched. */
 const slowHours: FaultRule = {
   source: 'binance',
   query: { interval: '1h' },
@@ -36,7 +36,7 @@ const ofMinutes = (symbol: string, when: FaultRule['when'], fault: FaultRule['fa
   fault,
 })
 
-/** Of ethereum, a candle that had closed before the tick is another one from then on. */
+/** A revised candle of ethereum. */
 const lastingFaults = (tick: Instant): FaultPlan => [
   ofMinutes('ETHUSDT', 'always', {
     name: 'revision',
@@ -46,7 +46,7 @@ const lastingFaults = (tick: Instant): FaultPlan => [
   }),
 ]
 
-/** Of dogecoin the newest candle is left out, whenever it is requested; that of pepe is impossible. */
+/** A missing candle of dogecoin, an impossible one of pepe. */
 const faultsOfTick = (tick: Instant): FaultPlan => [
   slowHours,
   ...lastingFaults(tick),
@@ -60,14 +60,11 @@ const faultsOfTick = (tick: Instant): FaultPlan => [
   },
 ]
 
-/** A tick has stored its candles by then, and a candle that it did not get counts as missing half a minute after its close. */
+/** When a tick has stored its candles, and when a missing one counts as missing. */
 const storedMs = 8 * second
 const repairedMs = 48 * second
 
-/**
- * Lets happen what the page is there to show, all of it within two minutes of the start: a backfill, a rate limit, a
- * candle that is missing until it is repaired, a rejected row and a revised candle.
- */
+/** Plays a backfill, a rate limit, a missing and repaired, a rejected and a revised candle within two minutes. */
 export async function playDemoEvents({ fleet, exchange, signal, say, log }: Demo): Promise<void> {
   const { clock } = fleet.context
   const pause = (ms: number) => wait(ms, undefined, { signal })
@@ -88,7 +85,7 @@ export async function playDemoEvents({ fleet, exchange, signal, say, log }: Demo
     // As the next tick would: the candle that was left out is requested again.
     await fleet.context.enqueue(ingestCandles, [{ source: 'binance', timeframe: '1m' }])
   } catch (error) {
-    // The daemon goes on without them.
+    // The daemon continues.
     if (!signal.aborted) log.warn('demo.events-ended', { reason: reasonOf(error) })
   }
 }
@@ -98,10 +95,10 @@ async function backfillHours({ context, ...fleet }: Fleet): Promise<void> {
   const coins = await listCoins(databaseOf(pool))
   const now = clock.now()
   const request = {
-    // Those of bitcoin are for the first backfill of the user.
+    // bitcoin is left for the user's first backfill.
     coinIds: coins.map(({ id }) => id).filter((id) => id !== 'bitcoin'),
     timeframes: ['1h'] as const,
-    // The days that the heatmap shows, and that retention keeps.
+    // Days shown by the heatmap and kept by retention.
     range: { from: plus(floorTo('1d', now), -89 * day), to: plus(now, -14 * day) },
   }
   await enqueueBackfill({ context, ...fleet }, await planBackfill(pool, settings, coins, request, now))

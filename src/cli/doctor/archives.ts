@@ -8,7 +8,7 @@ import { type Archive, isTrusted, listArchives } from '../../store/lifecycle/arc
 import { databaseOf } from '../../store/transaction.ts'
 import { type Check, error, type Finding } from './check.ts'
 
-/** That the files are there which stand for rows that have left; with `deep`, that each holds what it did. */
+/** Archive files exist; with `deep`, their content is verified. */
 export const archives = (deep: boolean): Check => ({
   name: 'archives',
   run: async ({ pool, settings, signal }) => {
@@ -26,7 +26,7 @@ export const archives = (deep: boolean): Check => ({
 const remedyOf = ({ id }: Archive): string =>
   `Put back a copy of the file, and then: ${commandLine`npx beacon archive verify ${id.slice(0, 8)}`}`
 
-/** What is wrong with the file; one that cannot be looked at keeps none of the others from being looked at. */
+/** Undefined if sound; errors do not stop other files. */
 async function problemOf(settings: Settings, archive: Archive, deep: boolean): Promise<string | undefined> {
   try {
     await (deep ? verifyArchive(settings, archive) : undefined)
@@ -37,7 +37,7 @@ async function problemOf(settings: Settings, archive: Archive, deep: boolean): P
   }
 }
 
-/** A file elsewhere would have to be fetched to be measured: of it only its presence is looked at. */
+/** Remote files are only checked for presence. */
 const checkFile = (settings: Settings, archive: Archive): Promise<string | undefined> =>
   withStorageOf(settings, archive, async (storage) => {
     const { fileName, written } = archive

@@ -13,7 +13,7 @@ import { readClockSkewMs } from '../../store/database-clock.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { type Check, type Deps, error, type Finding, warning } from './check.ts'
 
-/** That our clock, the database's and the exchanges' agree: what is closed and what is due hang on it. */
+/** Our clock, the database's and the exchanges' agree. */
 export const clocks: Check = {
   name: 'clocks',
   run: async (deps) => {
@@ -27,7 +27,7 @@ export const clocks: Check = {
   },
 }
 
-/** Only within the budget: where that is out of reach, nobody is asked. */
+/** Skipped if the budget is unavailable. */
 async function ofExchanges(deps: Deps, probes: readonly Probe[][]): Promise<Finding[]> {
   try {
     const { context } = await openFleet({ ...deps, database: deps }, 0)
@@ -54,10 +54,10 @@ function skewFindings(whose: string, skewMs: number, limitMs: number): Finding[]
 /** The smallest thing to ask a source. */
 type Probe = Readonly<{ source: ListingSource; ask(http: HttpClient, deps: Deps): Promise<unknown> }>
 
-/** A market may have ended since; then another one is asked for. */
+/** A market may have ended: try others. */
 const mostTries = 3
 
-/** For each source that candles or prices are read from, questions that do. */
+/** Small requests per source in use. */
 function probesFor(coins: readonly Coin[]): Probe[][] {
   const probes = new Map<string, Probe[]>()
   const add = (probe: Probe) => {
@@ -96,20 +96,17 @@ const priceRequest = ({ source, symbol }: PriceMarket): Probe => ({
   },
 })
 
-/** What a source's answer said of the time, and when by our clock it was asked for and came. */
+/** The server's time and our times around the request. */
 export type Seen = Readonly<{ before: number; after: number; theirs: number }>
 
-/**
- * How far our clock is ahead of the one that wrote a Date header, at the least. The header tells whole seconds, and was
- * written at any moment between the question and its answer: within that, nothing is known.
- */
+/** Minimum skew by a Date header, which has whole seconds and was written during the request. */
 export function leastSkewMs({ before, after, theirs }: Seen): number {
   const [lowest, highest] = [before - theirs - second, after - theirs]
   if (lowest > 0) return lowest
   return highest < 0 ? highest : 0
 }
 
-/** Asks until the source has told its time. */
+/** Until an answer has a time. */
 async function askSource(
   deps: Deps,
   http: HttpClient,
@@ -123,7 +120,7 @@ async function askSource(
   return failure ? [refusalOf(source, failure)] : []
 }
 
-/** A source that dates none of its answers has nothing to be compared with. */
+/** Answers without a date cannot be compared. */
 type Reported = Readonly<{ seen?: Seen; failure?: Fault }>
 
 async function askOne(deps: Deps, http: HttpClient, { ask }: Probe): Promise<Reported> {
@@ -142,7 +139,7 @@ async function askOne(deps: Deps, http: HttpClient, { ask }: Probe): Promise<Rep
     await ask(watched, deps)
   } catch (failure) {
     if (!(failure instanceof Fault) || signal.aborted) throw failure
-    // Whatever else it said, it said when.
+    // Even a failure has a date.
     if (seen === undefined) return { failure }
   }
   return seen === undefined ? {} : { seen }

@@ -13,12 +13,12 @@ import { withCountingBar } from '../terminal/counting-bar.ts'
 import { say } from '../terminal/output.ts'
 import { type Check, type Deps, error, type Finding, warning } from './check.ts'
 
-/** So many discrepancies are told one by one; a lost disk may leave millions. */
+/** Limit; a lost disk may cause millions. */
 const reported = 50
 
 const repairCommand = 'npx beacon doctor --deep --repair'
 
-/** That the ledger and the tables agree, candle by candle. With `repair`, what can be corrected is. */
+/** Coverage and tables agree; `repair` corrects them. */
 export const coverage = (repair: boolean): Check => ({
   name: 'coverage',
   run: async (deps) => {

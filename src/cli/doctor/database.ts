@@ -3,7 +3,7 @@ import { databaseOf } from '../../store/transaction.ts'
 import { type Check, error, type Finding } from './check.ts'
 import { shortened } from './words.ts'
 
-/** That it is reached at all has shown before; here it must also let us work. */
+/** The database accepts writes. */
 export const database: Check = {
   name: 'database',
   run: async ({ pool }) => {
@@ -16,7 +16,6 @@ export const database: Check = {
   },
 }
 
-/** That the tables are those that this version works with. */
 export const migrations: Check = {
   name: 'migrations',
   run: async ({ url }): Promise<Finding[]> => {

@@ -4,7 +4,6 @@ import { databaseOf } from '../../store/transaction.ts'
 import { bytesText } from '../terminal/output.ts'
 import { type Check, error, type Finding } from './check.ts'
 
-/** That no partition stands beside its table, where no query finds its rows. */
 export const detachedPartitions: Check = {
   name: 'detached',
   run: async ({ pool, settings }): Promise<Finding[]> => {
@@ -23,7 +22,7 @@ const suffixForm = /_y(\d{4})(?:m(\d{2}))?(?:d(\d{2}))?$/
 
 const tableOf = (name: string): string => name.replace(suffixForm, '')
 
-/** A leaf is named after the year, the month or the day that it holds. */
+/** From the name's year, month, day. */
 function boundsOf(name: string): string {
   const [, year, month, dayOfMonth] = (suffixForm.exec(name) ?? []).map(Number)
   const from = new Date(Date.UTC(year || 0, (month || 1) - 1, dayOfMonth || 1))

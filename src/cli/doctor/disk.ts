@@ -11,7 +11,7 @@ import { type Check, type Deps, error, type Finding, warning } from './check.ts'
 
 const remedy = 'Make room, give it a larger disk, or shorten what is kept in the configuration.'
 
-/** Below the first nothing can go on for long, below the second somebody should know. */
+/** Thresholds of error and warning. */
 const almostNoneBytes = 500_000_000
 const littleBytes = 5_000_000_000
 
@@ -39,7 +39,7 @@ async function ofDatabase({ pool, settings, now }: Deps): Promise<Finding[]> {
   ]
 }
 
-/** The embedded server, drafts of the archive, and the archive itself where it lies nowhere else. */
+/** Embedded server, drafts and local archive. */
 async function ofDataFolder({ settings }: Deps): Promise<Finding[]> {
   const folder = resolve(settings.environment.dataDir)
   if (!existsSync(folder)) return []

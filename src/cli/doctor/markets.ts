@@ -4,7 +4,6 @@ import { listCoins } from '../../store/coins.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { type Check, warning } from './check.ts'
 
-/** That each market is tracked as one coin. */
 export const markets: Check = {
   name: 'markets',
   run: async ({ pool }) => {

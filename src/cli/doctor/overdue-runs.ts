@@ -10,14 +10,14 @@ import { databaseOf } from '../../store/transaction.ts'
 import { type Check, type Deps, error, type Finding, warning } from './check.ts'
 import { shortened } from './words.ts'
 
-/** What a run may take from when it is due to its end, beside the delay of one that was missed. */
+/** Time for a due run to finish. */
 const graceMs = 30 * minute
 
 type Missing = Readonly<{ id: string; dueAt: Instant; lastRun: Instant | undefined }>
 
 const ranBefore = ({ lastRun }: Missing): boolean => lastRun !== undefined
 
-/** That what must have run has run well: whatever is caught up after a stop, and so cannot be missed. */
+/** Recoverable runs have succeeded. */
 export const overdueRuns: Check = {
   name: 'runs',
   run: async (deps): Promise<Finding[]> => {
@@ -30,20 +30,19 @@ export const overdueRuns: Check = {
     const since = await workersSince(deps.pool, queueKind)
     const namesOf = (some: readonly Missing[]) => shortened(some.map(({ id }) => id))
     const overdue = missing.filter(ranBefore)
-    // Whoever has just started still catches up.
+    // A new daemon is still catching up.
     const never = missing.filter((one) => !ranBefore(one) && (since ?? 0) < plus(deps.now, -graceMs))
     const longestMs = deps.now - overdue.reduce((oldest, { dueAt }) => earlier(oldest, dueAt), deps.now)
     return [
       ...(overdue.length === 0
         ? []
         : [error(`Overdue for ${lengthInWords(longestMs)}: ${namesOf(overdue)}.`, remedy)]),
-      // Before the first start of a daemon nothing has ever run.
+      // Normal before a first start.
       ...(never.length === 0 ? [] : [warning(`Never ran well: ${namesOf(never)}.`, remedy)]),
     ]
   },
 }
 
-/** Whether something that was due has not run well since. */
 export const isWorkOutstanding = async (deps: Deps): Promise<boolean> =>
   (await findMissing(deps, 0)).length > 0
 
@@ -64,7 +63,7 @@ async function findMissing({ pool, settings, now }: Deps, toleranceMs = graceMs)
   return missing
 }
 
-/** When the last run began that should be over by then; undefined where what it works for is too new for one. */
+/** Undefined if its work is too new. */
 function lastToHaveRun(
   { pattern, changedAt, missedDelayMs = 0 }: Scheduled<unknown>,
   then: Instant,

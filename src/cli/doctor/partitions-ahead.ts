@@ -13,7 +13,6 @@ import {
 import { databaseOf } from '../../store/transaction.ts'
 import { type Check, type Deps, error, type Finding, warning } from './check.ts'
 
-/** That the next rows have a partition, and that no partition is in the way of others. */
 export const partitionsAheadOfTime: Check = {
   name: 'partitions',
   run: async ({ pool, settings, now }) => {
@@ -60,7 +59,7 @@ async function aheadFindings(
 const aheadOf = ({ timeframes, prices }: Settings, { timeframe }: PartitionedTable): number =>
   (timeframe === undefined ? prices.ahead : timeframes[timeframe]?.ahead) ?? 1
 
-/** Where new rows still come, what takes none is an error; so is what stops retention. */
+/** An error where rows still arrive or retention is blocked. */
 function irregularFinding(
   { partition, kind, fact, remedy }: IrregularPartition,
   settings: Settings,

@@ -10,7 +10,6 @@ const missing: Readonly<Record<Role, string>> = {
   web: 'No process serves the status page, the API and the metrics.',
 }
 
-/** That a daemon is running, in all of its roles. */
 export const processes: Check = {
   name: 'processes',
   run: async (deps): Promise<Finding[]> => {
@@ -19,7 +18,7 @@ export const processes: Check = {
     const present = await presentRoles(pool, queueKind)
     const absent = roles.filter((role) => !present.has(role))
     if (absent.length === 0) return []
-    // Nothing is wrong yet where nothing is due.
+    // No work is due yet.
     const severity = !present.has('worker') && (await isWorkOutstanding(deps)) ? error : warning
     if (absent.length === roles.length) return [severity('No daemon is running.', 'npx beacon start')]
     return absent.map((role) =>

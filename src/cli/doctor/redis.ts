@@ -5,7 +5,7 @@ import { serversOf } from '../../queue/redis-store.ts'
 import { reasonOf } from '../../runtime/when-answering.ts'
 import { error, type Finding, warning } from './check.ts'
 
-/** Asks Redis what it is over one short connection; a finding where it does not answer, or is not one to use. */
+/** A finding if Redis does not answer or cannot be used. */
 export async function readRedisInfo(url: string): Promise<RedisInfo | Finding> {
   try {
     return (await readTopology(serversOf(url))).info
@@ -19,7 +19,7 @@ const messageOf = (message: string): string => `${message.charAt(0).toUpperCase(
 
 const oldestRedis = [6, 2] as const
 
-/** What BullMQ can work with. A Valkey tells the version of the Redis that it stands for. */
+/** BullMQ's minimum. Valkey reports a Redis version. */
 export function redisVersionFindings(facts: RedisInfo): Finding[] {
   const text = facts.get('redis_version') ?? ''
   const [major = 0, minor = 0] = text.split('.').map(Number)
@@ -27,7 +27,7 @@ export function redisVersionFindings(facts: RedisInfo): Finding[] {
   return [error(`Redis ${text} is too old.`, `Use Redis ${oldestRedis.join('.')} or newer, or Valkey.`)]
 }
 
-/** What the queue needs of it: that no job is thrown away to make room. */
+/** Jobs must not be evicted. */
 export function redisSettingsFindings(facts: RedisInfo): Finding[] {
   const policy = facts.get('maxmemory_policy')
   const [used, most] = [Number(facts.get('used_memory')), Number(facts.get('maxmemory'))]

@@ -15,10 +15,10 @@ import { freshness, missingWork } from './series.ts'
 import { serverSettings, versions } from './server.ts'
 import { statements } from './statements.ts'
 
-/** What can be looked at in any database that answers. Where one of these finds an error, the rest is not looked at. */
+/** If one finds an error, the others are skipped. */
 export const foundations: readonly Check[] = [database, migrations]
 
-/** What is looked at each time: a new check is a file here and a line in this list. */
+/** To add a check, add a file and an entry here. */
 const usual: readonly Check[] = [
   processes,
   partitionsAheadOfTime,
@@ -38,7 +38,7 @@ const usual: readonly Check[] = [
 
 export type Depth = Readonly<{ deep?: boolean; repair?: boolean }>
 
-/** What is looked at once the foundations hold. */
+/** After the foundations. */
 export const checks = ({ deep = false, repair = false }: Depth): readonly Check[] => [
   ...usual,
   archives(deep),

@@ -3,13 +3,12 @@ import { nameOf } from '../../store/lifecycle/list-partitions.ts'
 import type { Hold } from '../../store/lifecycle/partition-holds.ts'
 import { type Check, error, type Finding } from './check.ts'
 
-/** That every partition that is old enough can be deleted, now and when it was tried last. */
 export const retention: Check = {
   name: 'retention',
   run: async ({ pool, settings, clock }) => {
     const { partitions, holds } = await readRetentionPlan({ pool, settings, clock }, false)
     const found = new Map<string, Finding>()
-    // What is seen now replaces what the last run saw; what has no bounds in time is a finding of the partitions.
+    // Current holds replace recorded ones; unbounded partitions are reported elsewhere.
     for (const one of holds.filter(({ range }) => range !== undefined))
       found.set(nameOf(one), findingOf(nameOf(one), one.hold))
     for (const { partition, hold } of partitions)

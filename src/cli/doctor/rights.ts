@@ -3,7 +3,7 @@ import { databaseOf } from '../../store/transaction.ts'
 import { type Check, error, type Finding } from './check.ts'
 import { shortened } from './words.ts'
 
-/** That everybody sees what they may and nothing else. */
+/** Roles see exactly what they may. */
 export const rights: Check = {
   name: 'rights',
   run: async ({ pool }) => accessFindings(await readAccessFlaws(databaseOf(pool))),
@@ -12,7 +12,7 @@ export const rights: Check = {
 type Reported = readonly [
   names: readonly string[],
   message: (names: string) => string,
-  /** What mends one of them: a statement, where one does. */
+  /** A statement, if there is one. */
   remedy: (name: string) => string,
 ]
 

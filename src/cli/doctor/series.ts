@@ -7,7 +7,7 @@ import { databaseOf } from '../../store/transaction.ts'
 import { type Check, type Deps, error, type Finding, warning } from './check.ts'
 import { shortened } from './words.ts'
 
-/** A coin that is new has no candle yet. */
+/** New coins have no candles yet. */
 const settlingMs = 10 * minute
 
 const seriesOf = async ({ pool, settings, now }: Deps): Promise<SeriesStatus[]> => {
@@ -15,7 +15,6 @@ const seriesOf = async ({ pool, settings, now }: Deps): Promise<SeriesStatus[]> 
   return readSeries(db, settings, await listCoins(db), now)
 }
 
-/** That the newest candle of each series is there. */
 export const freshness: Check = {
   name: 'freshness',
   run: async (deps) => {
@@ -41,7 +40,6 @@ export const freshness: Check = {
   },
 }
 
-/** That nothing of the history that is kept is still to be fetched. */
 export const missingWork: Check = {
   name: 'missing',
   run: async (deps): Promise<Finding[]> => {
@@ -58,7 +56,7 @@ export const missingWork: Check = {
   },
 }
 
-/** The series of one source and timeframe: what is wrong with them mostly has one cause. */
+/** Usually one cause. */
 type Group = readonly [SeriesStatus, ...SeriesStatus[]]
 
 function groups(series: readonly SeriesStatus[]): Group[] {

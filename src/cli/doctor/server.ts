@@ -6,10 +6,10 @@ import { type Check, type Deps, error, type Finding, warning } from './check.ts'
 import { readRedisInfo, redisSettingsFindings, redisVersionFindings } from './redis.ts'
 
 const oldestNode = 20
-/** What this was last tried on; the oldest is refused before anything is looked at. */
+/** Newest version tested. */
 const newestPostgres = 18
 
-/** That Node, PostgreSQL and Redis are of versions that this works with. */
+/** Node, PostgreSQL and Redis are supported versions. */
 export const versions: Check = {
   name: 'versions',
   run: async (deps) => {
@@ -32,7 +32,7 @@ export const versions: Check = {
   },
 }
 
-/** That the servers are set up as they must be. */
+/** Servers have the required settings. */
 export const serverSettings: Check = {
   name: 'settings',
   run: async (deps) => [
@@ -46,7 +46,7 @@ export const serverSettings: Check = {
   ],
 }
 
-/** Where Redis is not used, nothing of it matters; that it does not answer is told once. */
+/** Nothing without Redis; its silence is reported once. */
 async function ofRedis(
   { settings }: Deps,
   evaluate: (info: RedisInfo) => Finding[],
@@ -58,10 +58,10 @@ async function ofRedis(
   return 'severity' in info ? whenSilent(info) : evaluate(info)
 }
 
-/** Beside its pool, a daemon has connections for the queue, its presence and a migration. */
+/** Queue, presence and migration connections. */
 const besidePool = 10
 
-/** What of the server's parameters would harm us. Pure. */
+/** Harmful parameters. Pure. */
 export function postgresFindings(
   server: ServerParameters,
   { maxConnections: poolSize }: Readonly<{ maxConnections: number }>,
@@ -83,13 +83,10 @@ function connectionFindings(server: ServerParameters, poolSize: number): Finding
   return [warning(message, remedy)]
 }
 
-/** So many queries of a whole table at once must find locks: what is planned, counted and read beside each other. */
+/** Concurrent whole-table queries that need locks. */
 const queriesAtOnce = 8
 
-/**
- * Whether queries that read a whole table find locks for all of its partitions, which all sessions share. Pure. What is
- * advised is enough for every connection of a process, so that it need not be raised again soon.
- */
+/** Whole-table queries lock all partitions; advises enough for all connections of a process. Pure. */
 export function lockFindings(
   { maxConnections, maxLocksPerTransaction, maxPreparedTransactions }: ServerParameters,
   locksOfQuery: number,

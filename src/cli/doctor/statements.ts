@@ -10,12 +10,12 @@ import { bytesText, countText } from '../terminal/output.ts'
 import { type Check, type Finding, warning } from './check.ts'
 
 const shown = 3
-/** A statement that ran so seldom says nothing of the everyday. */
+/** Too rare to matter. */
 const fewCalls = 20
-/** What a smaller index costs is not worth a thought. */
+/** Smaller indexes cost little. */
 const worthwhileBytes = 50_000_000
 
-/** Hints for whoever looks after the server: which statements it is busy with, and which indexes it does not use. */
+/** Expensive statements and unused indexes. */
 export const statements: Check = {
   name: 'statements',
   run: async ({ pool, settings }): Promise<Finding[]> => {

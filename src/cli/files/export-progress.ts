@@ -1,10 +1,10 @@
 import type { ExportPlan } from '../../files/export/export.ts'
 import { withCountingBar } from '../terminal/counting-bar.ts'
 
-/** Fewer are written before a bar could be read. */
+/** Shorter exports need no bar. */
 const longExport = 200_000
 
-/** Shows how far a long export is, by the candles or days of its ranges. */
+/** By candles or days. */
 export const withExportProgress = (
   { units, request }: ExportPlan,
   work: (onProgress: (units: number) => void) => Promise<void>,

@@ -101,7 +101,7 @@ async function runExport(
   })
 }
 
-/** A reader that leaves early, as `head` does, has what it wanted. */
+/** A closed pipe (`head`) is no error. */
 async function exportToPipe(
   deps: Parameters<typeof exportToSink>[0],
   plan: ExportPlan,
@@ -158,7 +158,7 @@ function readBounds({ from, to }: ExportOptions, now: Instant): ExportRequest['r
   return range
 }
 
-/** By the name of the file, otherwise CSV, or freqtrade's default. */
+/** By file name, else CSV or freqtrade's default. */
 function formatOf(out: string, layout: Layout | undefined): ExportFormat {
   const ending = extname(out).slice(1)
   return exportFormats.find((format) => format === ending) ?? (layout === 'freqtrade' ? 'feather' : 'csv')

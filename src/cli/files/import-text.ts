@@ -13,7 +13,6 @@ type FileSeries = PlannedSeries & Readonly<{ path: string }>
 const seriesOf = (plans: readonly PlannedFile[]): FileSeries[] =>
   plans.flatMap(({ source, series }) => series.map((one) => ({ ...one, path: source.path })))
 
-/** What the files come to, for people. */
 export function planText(plans: readonly PlannedFile[]): string {
   const series = seriesOf(plans)
   const count = (title: string, of: (one: FileSeries) => number) => ({
@@ -53,7 +52,6 @@ function notesOf(plans: readonly PlannedFile[]): string[] {
   return [...lines, ...(differences === '' ? [] : ['Candles that differ from the stored ones:', differences])]
 }
 
-/** The first candles that differ, with both values. */
 export const differencesText = (plans: readonly PlannedFile[]): string =>
   seriesOf(plans)
     .flatMap(({ target: { series }, differences }) =>
@@ -69,7 +67,7 @@ export const differencesText = (plans: readonly PlannedFile[]): string =>
 export const importedText = ({ new: added, revised, unchanged, quarantined, kept }: ImportedRows): string =>
   `${countText(added)} new, ${countText(revised)} replaced, ${countText(unchanged)} unchanged, ${countText(kept)} kept as stored, ${countText(quarantined)} quarantined candles.`
 
-/** Why rejected rows are missing; undefined where none was rejected. */
+/** Undefined if none was rejected. */
 export function rejectedText(plans: readonly PlannedFile[]): string | undefined {
   const rejected = seriesOf(plans).filter((one) => one.rejected > 0)
   const [first] = rejected
@@ -81,7 +79,6 @@ export function rejectedText(plans: readonly PlannedFile[]): string | undefined 
   return `${counted(count, 'row')} ${count === 1 ? 'was' : 'were'} rejected (${reason}). Inspect ${count === 1 ? 'it' : 'them'} with: ${inspectCommand(inspected)}`
 }
 
-/** The same as JSON. */
 export const planJson = (plans: readonly PlannedFile[]) =>
   plans.map(({ source, file, skipped, series }) => ({
     file: source.path,

@@ -109,7 +109,7 @@ async function loadAllOf(
   return total
 }
 
-/** Candles that differ are kept as they are stored, and rejected ones are missing. */
+/** Differing candles stay as stored; rejected ones are missing. */
 function refuseIncompleteImport(plans: readonly PlannedFile[], { kept }: ImportedRows): void {
   if (kept > 0)
     throw new Incomplete(

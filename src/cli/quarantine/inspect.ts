@@ -2,13 +2,13 @@ import { commandLine } from '../../command-line.ts'
 import type { Range } from '../../market/range.ts'
 import { dateArgument } from '../series/series-command.ts'
 
-/** Candles of a series that have rows in quarantine. */
+/** Candles with quarantined rows. */
 export type Inspected = Range & Readonly<{ coinId: string; timeframe: string; candles: number }>
 
 const shownByDefault = 20
 const mostShown = 100_000
 
-/** The command that shows the rows: a candle may have one of its file and one of its source. */
+/** A candle may have a row from a file and one from the source. */
 export function inspectCommand(
   { coinId, timeframe, from, to, candles }: Inspected,
   state: 'open' | 'resolved' = 'open',

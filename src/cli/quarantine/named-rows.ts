@@ -3,7 +3,7 @@ import { InvalidInput } from '../../fault.ts'
 import { findQuarantined, type QuarantinedRow } from '../../store/quarantine.ts'
 import type { Database } from '../../store/transaction.ts'
 
-/** The row whose id begins so. Throws InvalidInput where there is none, or more than one. */
+/** Throws InvalidInput for none or several. */
 export async function rowNamed(db: Database, id: string): Promise<QuarantinedRow> {
   const [row, another] = /^[0-9a-f-]{4,36}$/i.test(id) ? await findQuarantined(db, id) : []
   if (!row) {
@@ -19,7 +19,6 @@ export async function rowNamed(db: Database, id: string): Promise<QuarantinedRow
   return row
 }
 
-/** The same of several; one that is named twice is there once. */
 export async function rowsNamed(db: Database, ids: readonly string[]): Promise<QuarantinedRow[]> {
   const rows = new Map<string, QuarantinedRow>()
   for (const id of ids) {
@@ -29,7 +28,7 @@ export async function rowsNamed(db: Database, ids: readonly string[]): Promise<Q
   return [...rows.values()]
 }
 
-/** In some containers the account has a number and no name. */
+/** Containers may have a uid without a name. */
 export function accountName(): string {
   try {
     return userInfo().username

@@ -3,7 +3,7 @@ import { counted } from '../../status/words.ts'
 
 type Failed = BackfillResult['failed']
 
-/** Which jobs failed and why, and the command that helps: the reason's own, or the one that loads what is missing. */
+/** Failed jobs with reason and a command that helps. */
 export function failedText(failed: Failed, again: string): string {
   const [first] = failed
   const { coinId, timeframe, from } = first?.chunk ?? { coinId: '', timeframe: '', from: '' }

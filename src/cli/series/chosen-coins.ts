@@ -5,7 +5,6 @@ import { didYouMean } from '../../settings/did-you-mean.ts'
 import type { Settings } from '../../settings.ts'
 import type { Coin } from '../../store/coins.ts'
 
-/** The tracked coins that were named by id or symbol, or all of them. Throws InvalidInput for one that is not tracked. */
 export function chosenCoins(
   coins: readonly Coin[],
   names: readonly string[],
@@ -15,7 +14,6 @@ export function chosenCoins(
   return [...new Set(names.map((name) => coinNamed(coins, name, settings)))]
 }
 
-/** The tracked coin of that id or symbol, in any case. */
 function coinNamed(coins: readonly Coin[], name: string, settings: Pick<Settings, 'coins'>): Coin {
   const byId = coins.find(({ id }) => id === name) ?? coins.find(({ id }) => id === name.toLowerCase())
   if (byId) return byId

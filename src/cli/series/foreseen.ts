@@ -2,10 +2,7 @@ import { redisRefusal } from '../../queue/redis/refusal.ts'
 import { hasCode } from '../../runtime/error-code.ts'
 import { serverStateOf } from '../../store/connection/server-state.ts'
 
-/**
- * What an error says that comes from a server or the machine, and so is no bug: one message with what helps. Undefined for
- * any other error.
- */
+/** The message of a server or machine error with its remedy; undefined for others. */
 export function foreseenMessage(error: unknown): string | undefined {
   const refusal = serverStateOf(error) ?? redisRefusal(error)
   if (refusal !== undefined) return `${refusal}; then run this again`
@@ -14,7 +11,7 @@ export function foreseenMessage(error: unknown): string | undefined {
     .find((message) => message !== undefined)
 }
 
-/** What the operating system, or the driver of Redis, has run out of. */
+/** Exhausted resources. */
 function messageOfCode(error: Error): string | undefined {
   const path = 'path' in error && typeof error.path === 'string' ? ` (${error.path})` : ''
   if (hasCode(error, 'ENOSPC', 'EDQUOT')) return `the disk is full${path}: make room, and run this again`

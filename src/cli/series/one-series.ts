@@ -9,7 +9,6 @@ type Deps = Pick<DatabaseSession, 'db' | 'settings'>
 
 export type NamedSeries = Readonly<{ coin: Coin; timeframe: Timeframe }>
 
-/** The tracked coin and the timeframe that were named. Throws InvalidInput for others. */
 export async function readSeries({ db, settings }: Deps, name: string, text: string): Promise<NamedSeries> {
   const timeframe = readTimeframe(text, settings)
   const [coin] = chosenCoins(await listCoins(db), [name], settings)
@@ -17,7 +16,7 @@ export async function readSeries({ db, settings }: Deps, name: string, text: str
   return { coin, timeframe }
 }
 
-/** Each named coin, or every tracked one, in each of the timeframes. Throws InvalidInput for others. */
+/** Default all tracked coins. Throws InvalidInput. */
 export async function readSeveralSeries(
   { db, settings }: Deps,
   names: readonly string[],

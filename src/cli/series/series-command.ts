@@ -2,7 +2,7 @@ import { commandLine } from '../../command-line.ts'
 import { day, type Instant, toIso } from '../../market/instant.ts'
 import type { Timeframe } from '../../market/timeframe.ts'
 
-/** An instant as a command takes it: `2024-03-01`, `2024-03-01T12:00Z` or to the second. */
+/** `2024-03-01`, `2024-03-01T12:00Z` */
 export const dateArgument = (instant: Instant): string => {
   const iso = toIso(instant)
   if (instant % day === 0) return iso.slice(0, 10)
@@ -16,7 +16,7 @@ type SeriesRange = Readonly<{
   to: Instant
 }>
 
-/** A command for a range of series, complete enough to paste: `beacon gaps bitcoin --timeframe 1h --from … --to …`. */
+/** `beacon gaps bitcoin --timeframe 1h --from … --to …` */
 export function seriesCommand(
   command: 'gaps' | 'backfill' | 'verify' | 'certificate',
   { coinId, timeframe, from, to }: SeriesRange,

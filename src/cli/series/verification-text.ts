@@ -11,7 +11,7 @@ import { seriesCommand } from './series-command.ts'
 
 const rangeJson = ({ from, to }: Range) => ({ from: toIso(from), to: toIso(to) })
 
-/** Prices as exact text, instants as ISO text. */
+/** Exact prices and ISO instants as text. */
 export function verificationJson(plan: VerificationPlan, found: Verification, repaired: Filled | undefined) {
   const { counts, examples } = found
   const kinds = differenceKinds.map((kind) => {
@@ -109,7 +109,6 @@ function exampleText({ kind, openTime, stored, given, reason }: Difference): str
   return `${at}  ${values.join(' ')}${reason === undefined ? '' : `; ${reason}`}`
 }
 
-/** One line for each source and reason. */
 function unreadLines(unread: readonly Unread[]): string[] {
   const groups = new Map<string, Unread[]>()
   for (const marketRange of unread) {

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { getHeapStatistics } from 'node:v8'
 
-/** What a daemon at work needs; loading the code alone opens many files at once. */
+/** Loading code alone opens many files. */
 const neededFiles = 256
 const neededHeapMb = 128
 
-/** Which limit of the process is too small, and what helps; undefined where none is. */
+/** Undefined if limits suffice. */
 export function tooSmallLimit(): string | undefined {
   const files = openFilesLimit()
   if (files < neededFiles) {
@@ -31,7 +31,7 @@ function openFilesLimit(): number {
     const [, limit = ''] = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
     return limit === 'unlimited' ? Number.POSITIVE_INFINITY : Number(limit)
   } catch {
-    // Where there is no /proc, Node's report has it; it takes thirty times as long.
+    // Without /proc; 30 times slower.
     const { userLimits } = process.report.getReport() as Report
     const soft = userLimits?.open_files?.soft
     return typeof soft === 'number' ? soft : Number.POSITIVE_INFINITY

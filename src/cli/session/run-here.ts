@@ -7,7 +7,7 @@ import { databaseOf } from '../../store/transaction.ts'
 import type { Session } from '../session.ts'
 import { say } from '../terminal/output.ts'
 
-/** Runs a job in this process, at once, and records the run like any other. */
+/** Recorded like any run. */
 export async function runHere<P>(
   { signal }: Session,
   { context, tracer }: Fleet,

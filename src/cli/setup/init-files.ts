@@ -2,18 +2,16 @@ import type { Timeframe } from '../../market/timeframe.ts'
 import { durationText } from '../../settings/duration.ts'
 import type { Settings } from '../../settings.ts'
 
-/** What a new folder is set up with; what is undefined stays as it is by default. */
 export type Choices = Readonly<{
   databaseUrl: string | undefined
   redisUrl: string | undefined
-  /** Ids of the tracked coins. */
   coins: readonly string[]
   timeframes: readonly Timeframe[]
-  /** How long candles are kept, in milliseconds. */
+  /** In ms. */
   keep: ReadonlyMap<Timeframe, number | 'forever'>
 }>
 
-/** A `beacon.yaml` with what differs from the defaults, and what could. */
+/** Differences from the defaults, and hints. */
 export function configText({ coins, timeframes, keep }: Choices, defaults: Settings): string {
   const isAll = coins.length === defaults.coins.length
   const policies = Object.keys(defaults.timeframes) as Timeframe[]
@@ -46,7 +44,7 @@ function policyText(
   return `{ history: ${durationText(history)}, keep: ${kept === 'forever' ? kept : durationText(kept)} }`
 }
 
-/** A `.env` that commands in the folder read. Variables that are set already count before it. */
+/** Set variables take precedence. */
 export const environmentText = ({ databaseUrl, redisUrl }: Choices): string =>
   `# Environment of Beacon Ingest: every command in this folder reads it. Variables that are set count before it.
 # All of them: docs/environment.md of the package beacon-ingest.
@@ -66,5 +64,4 @@ ${variableLine('REDIS_URL', redisUrl, 'redis://localhost:6379')}
 const variableLine = (name: string, value: string | undefined, example: string): string =>
   value === undefined ? `# ${name}=${example}` : `${name}=${quotedValue(value)}`
 
-/** So that a shell reads the same as beacon. */
 const quotedValue = (value: string): string => (/^[\w:/.@%+=,-]+$/.test(value) ? value : `'${value}'`)

@@ -1,14 +1,14 @@
 import { createInterface } from 'node:readline/promises'
 
-/** What is asked for where no option has it. `fallback` is what an empty answer means. */
+/** `fallback`: for an empty answer. */
 type Question = Readonly<{ text: string; fallback: string }>
 
 export type Ask = (question: Question) => Promise<string>
 
-/** Whether standard input is a terminal, so that questions have an answer. */
+/** Whether questions can be answered. */
 export const canAsk = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true
 
-/** Asks on the terminal, one question after the other. */
+/** Sequential. */
 export async function withQuestions<T>(signal: AbortSignal, work: (ask: Ask) => Promise<T>): Promise<T> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   try {

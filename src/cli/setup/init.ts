@@ -97,7 +97,7 @@ async function readChoices(settings: Settings, options: InitOptions, ask: Ask): 
     timeframes,
     keep: keep === 'defaults' ? new Map() : readKeep(keep, timeframes),
   }
-  // Throws InvalidInput for a URL of another form.
+  // Validates the URLs.
   readSettings(variablesOf(choices))
   return choices
 }
@@ -127,7 +127,7 @@ function readKeep(text: string, timeframes: readonly Timeframe[]): Map<Timeframe
   return new Map(entries)
 }
 
-/** Throws where one of the servers does not answer: then nothing is written. */
+/** Throws if a server does not answer, before writing. */
 async function tryConnections(session: Session, choices: Choices): Promise<void> {
   const settings = readSettings(variablesOf(choices))
   if (choices.databaseUrl !== undefined) await openServer({ ...session, settings }, 0)
@@ -145,7 +145,7 @@ async function tryConnections(session: Session, choices: Choices): Promise<void>
 
 type Paths = Readonly<{ config: string; environment: string }>
 
-/** Both or none; the configuration is checked as every command checks it before it gets its name. */
+/** Both or none; validated before renaming. */
 async function writeBoth(
   { config, environment }: Paths,
   choices: Choices,

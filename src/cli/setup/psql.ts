@@ -4,16 +4,13 @@ import { Fault, Misconfigured } from '../../fault.ts'
 import { hasCode } from '../../runtime/error-code.ts'
 import { passwordOf, withoutPassword } from './url-password.ts'
 
-/** psql ended with an error of its own, which it has shown. */
+/** psql printed its error. */
 class PsqlFailed extends Fault {
   readonly code = 'PSQL_FAILED'
   readonly remedy = 'give-up'
 }
 
-/**
- * Opens psql on the database and returns when it ends. The password goes through the environment: arguments are seen by
- * every user of the machine. Throws Misconfigured where there is no psql.
- */
+/** The password goes through the environment, as arguments are public. Throws Misconfigured without psql. */
 export async function openPsql(url: string, mayWrite: boolean): Promise<void> {
   const password = passwordOf(url)
   const env = {
@@ -22,7 +19,7 @@ export async function openPsql(url: string, mayWrite: boolean): Promise<void> {
     PGAPPNAME: 'beacon sql',
     ...(password === undefined ? {} : { PGPASSWORD: password }),
   }
-  // Ctrl-C cancels a query in psql, and reaches this process too.
+  // Ctrl-C cancels psql's query and reaches us too.
   const listeners = process.listeners('SIGINT')
   process.removeAllListeners('SIGINT').on('SIGINT', ignore)
   try {

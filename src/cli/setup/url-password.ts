@@ -1,4 +1,4 @@
-/** Of a URL that may name several servers, which Node's parser rejects. */
+/** Node rejects URLs with several servers. */
 const credentials = /^([a-z]+:\/\/[^/?#@]*?):([^@/]*)@/i
 
 export const passwordOf = (url: string): string | undefined => {

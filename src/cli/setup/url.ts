@@ -28,7 +28,7 @@ export const urlCommand = (): Command =>
       }),
     )
 
-/** Throws Misconfigured where the embedded server does not run: it has no port then. */
+/** Throws Misconfigured if the embedded server is not running. */
 async function urlInUse({ environment: { databaseUrl, dataDir } }: Settings): Promise<string> {
   if (databaseUrl !== undefined) return databaseUrl
   const place = resolve(dataDir)

@@ -9,15 +9,15 @@ import { bytesText, countText, spanText } from '../terminal/output.ts'
 import { table } from '../terminal/table.ts'
 import { wrap } from '../terminal/wrap.ts'
 
-/** Of what the headline leaves to say, and of the alerts: the rest is counted. */
+/** Limits; the rest is counted. */
 const shownOthers = 2
 const shownAlerts = 5
-/** The runs give way to all the rest, but not altogether. */
+/** Minimum of runs shown. */
 const fewestRuns = 3
 
 type StatusText = Readonly<{
   status: Status
-  /** The sentences of the open alerts, the oldest first. */
+  /** Oldest first. */
   alerts: readonly string[]
   colours: boolean
   size: Readonly<{ width: number; height: number }>
@@ -27,17 +27,14 @@ type Colour = 'red' | 'yellow' | 'green'
 const codes: Readonly<Record<Colour, string>> = { red: '31', yellow: '33', green: '32' }
 type Paint = (text: string, colour: Colour) => string
 
-/**
- * The status for a terminal. Coins and runs are as many as fit its height; alerts and the errors of failed runs are shown in
- * full, however long they are.
- */
+/** Coins and runs fill the height; alerts and errors are complete. */
 export function statusText({ status, alerts, colours, size }: StatusText): string {
   const paint: Paint = (text, colour) => (colours ? `\u001b[${codes[colour]}m${text}\u001b[39m` : text)
   const { overall, series, runs, process } = status
   const { isNetworkDown } = status.unreachable
   const state = { ok: 'green', 'catching-up': 'yellow', attention: 'red' } as const
   const { width } = size
-  // The prompt takes the last line.
+  // Leaves a line for the prompt.
   const mostLines = size.height - 1
   const headline = [
     ...wrap(overall.message, width).map((line) => paint(line, state[overall.state])),
@@ -63,7 +60,7 @@ const paintFreshness = (line: string, paint: Paint): string =>
     paint(word, word === 'late' ? 'yellow' : 'red'),
   )
 
-/** The first so many, and how many more there are; in place of `1 more` it can stand itself. */
+/** Shows all rather than `1 more`. */
 function shortened(lines: readonly string[], most: number): string[] {
   const left = lines.length - most
   return left > 1 ? [...lines.slice(0, most), `and ${countText(left)} more`] : [...lines]
@@ -83,7 +80,7 @@ const marks: Readonly<Record<Freshness, string>> = {
 
 type Room = Readonly<{ width: number; most: number }>
 
-/** A line for each coin where they fit, otherwise one for each timeframe. */
+/** Per coin if it fits, else per timeframe. */
 function freshnessLines(series: readonly SeriesStatus[], { width, most }: Room): string[] {
   if (series.length === 0) return ['No coin is tracked.']
   const byCoin = coinTable(series, width).split('\n')
@@ -164,11 +161,11 @@ const startedText = (startedAt: string): string => startedAt.slice(5, 19).replac
 const statusWords = ({ status, attempt }: Run): string =>
   attempt === 1 ? status : `${status} (attempt ${attempt})`
 
-/** The headline says it of all of them. */
+/** Covered by the headline. */
 const withoutOutages = (runs: Status['runs']): Run[] =>
   runs.filter(({ error }) => error === null || !isUnreachableText(error))
 
-/** Why runs have failed, each reason once with the newest run that failed for it. */
+/** Each reason once, with its newest run. */
 function errorLines(runs: Status['runs'], width: number): string[] {
   const reasons = new Map<string, Run[]>()
   for (const run of runs) {
@@ -184,7 +181,6 @@ function errorLines(runs: Status['runs'], width: number): string[] {
   return lines.length === 0 ? [] : ['', 'Why runs failed:', ...lines]
 }
 
-/** `ingest-candles binance 1m` */
 const runName = ({ job, subject }: Run): string =>
   [job, subject.source, subject.coinId ?? subject.view, subject.timeframe]
     .filter((part) => part !== undefined)

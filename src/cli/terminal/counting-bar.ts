@@ -3,7 +3,7 @@ import { systemClock } from '../../runtime/clock.ts'
 import { countText, say, spanText } from './output.ts'
 import { withTerminalBar } from './terminal-bar.ts'
 
-/** Shows how far work is that is counted in `nouns`: a bar on a terminal, a line for each tenth elsewhere. */
+/** A bar on a terminal, a line per tenth elsewhere. */
 export async function withCountingBar<T>(
   total: number,
   nouns: string,

@@ -1,6 +1,6 @@
 let isFailureReported = false
 
-/** A reader that leaves before the end, as `head` does, is no failure; a full disk is one, reported once. */
+/** EPIPE is no error; others are reported once. */
 function onOutputError(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') return
   process.exitCode ||= 1
@@ -11,15 +11,14 @@ function onOutputError(error: NodeJS.ErrnoException): void {
 
 for (const stream of [process.stdout, process.stderr]) stream.on('error', onOutputError)
 
-/** What a command answers goes to standard output; everything else to standard error. */
+/** Results go to stdout, all else to stderr. */
 export const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
-/** For people who watch: progress, hints, what is being done. */
 export const say = (text: string): void => void process.stderr.write(`${text}\n`)
 
 export const printJson = (value: unknown): void => print(JSON.stringify(value, undefined, 2))
 
-/** What has no size, as a pipe or a file, has room for 120 columns. */
+/** Pipes and files count as 120 columns. */
 export const terminalSize = (
   stream: Readonly<{ columns?: number; rows?: number }> = process.stdout,
 ): Readonly<{ width: number; height: number }> => ({
@@ -27,19 +26,17 @@ export const terminalSize = (
   height: stream.rows || 24,
 })
 
-/** NO_COLOR and the like are heeded; what is no terminal has no colours to ask for. */
+/** Respects NO_COLOR. */
 export const hasColours = (): boolean => process.stdout.isTTY === true && process.stdout.hasColors()
 
-/** Prints JSON where it was asked for, text otherwise. */
 export function answer(asJson: boolean | undefined, value: unknown, text: () => string): void {
   if (asJson) printJson(value)
   else print(text())
 }
 
-/** `1,234,567` */
 export const countText = (count: number): string => count.toLocaleString('en-US')
 
-/** `12.3 MB`, in powers of ten. */
+/** Powers of ten. */
 export function bytesText(bytes: number): string {
   const units = ['bytes', 'kB', 'MB', 'GB', 'TB']
   let amount = bytes
@@ -51,7 +48,7 @@ export function bytesText(bytes: number): string {
   return `${unit === 0 ? amount : amount.toFixed(1)} ${units[unit]}`
 }
 
-/** `3 s`, `12 min`, `5 h`, `2 days`: as exact as a reader needs. */
+/** `3 s`, `12 min`, `5 h`, `2 days` */
 export function spanText(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1_000))
   if (seconds < 120) return `${seconds} s`
@@ -60,10 +57,10 @@ export function spanText(ms: number): string {
   return `${Math.round(seconds / 86_400)} days`
 }
 
-/** The reader of standard output has left, as `head` does. */
+/** EPIPE on stdout. */
 export class OutputClosed extends Error {}
 
-/** Standard output for many bytes: each write waits until the reader has taken them. */
+/** With back pressure. */
 export const standardOutput = {
   write: (bytes: Uint8Array): Promise<void> =>
     new Promise((resolve, reject) => {

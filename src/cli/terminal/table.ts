@@ -6,23 +6,20 @@ export type Column<Row> = Readonly<{
   title: string
   of(row: Row): string
   align?: 'right'
-  /** Prose, which may take several lines. */
+  /** May wrap. */
   wraps?: true
-  /** Left out where the table is too wide, the lowest number first. Without a number it is always shown. */
+  /** Dropped lowest first if too wide; absent: never. */
   leaveOut?: number
-  /** Decimals, shown without the zeros that all of them end with. */
+  /** Common trailing zeros are removed. */
   decimals?: true
 }>
 
 const gap = '  '
-/** Narrower, prose is hard to read. */
+/** Minimum widths. */
 const leastProse = 20
 const leastName = 16
 
-/**
- * A table that fits the terminal: prose takes several lines, then columns are left out by their order, then long names take
- * several lines, and what still does not fit is a record a row. A number is never broken.
- */
+/** Fits by wrapping prose, dropping columns, wrapping names, then as records. Numbers are never broken. */
 export function table<Row>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
@@ -37,7 +34,7 @@ export function table<Row>(
   return records(measured, width)
 }
 
-/** Those that are always shown, and of the others the more important ones that fit beside them. */
+/** Required columns plus the most important that fit. */
 function shownColumns(columns: readonly Measured[], least: Least, width: number): readonly Measured[] {
   const optional = columns.filter(isOptional).toSorted((a, b) => b.leaveOut - a.leaveOut)
   return optional.reduce(
@@ -65,7 +62,7 @@ function measure<Row>(rows: readonly Row[], column: Column<Row>): Measured {
   return { title, cells, align, wraps, leaveOut, natural: widest([title, ...cells], columnsOf) }
 }
 
-/** The same numbers with as many decimals as the one that needs most. */
+/** Common decimals. */
 function withoutZeros(numbers: readonly string[]): string[] {
   const needed = widest(numbers, (text) => /\.(\d*[1-9])?0*$/.exec(text)?.[1]?.length ?? 0)
   return numbers.map((text) =>
@@ -81,7 +78,7 @@ const isOptional = (column: Measured): column is Measured & { leaveOut: number }
 
 type Least = (column: Measured) => number
 
-/** As narrow as a column may be: titles take several lines, and so does prose. */
+/** Minimum width: titles and prose wrap. */
 const leastOf: Least = (column) =>
   column.wraps
     ? leastWrapped(column, leastProse)
@@ -89,14 +86,14 @@ const leastOf: Least = (column) =>
 
 const leastOfName: Least = (column) => leastWrapped(column, leastName)
 
-/** `enough` columns, where none of its numbers and titles needs more. */
+/** At most `enough`, but at least its numbers and title. */
 const leastWrapped = ({ title, cells }: Measured, enough: number): number =>
   Math.max(
     widestWord(title),
     widest(cells, (text) => Math.max(widestNumber(text), Math.min(enough, columnsOf(text)))),
   )
 
-/** The widths of the columns, those that need less first; undefined where they do not fit. */
+/** Undefined if they do not fit. */
 function widthsOf(columns: readonly Measured[], least: Least, width: number): number[] | undefined {
   const room = width - gap.length * (columns.length - 1)
   const widths = columns.map((column) => Math.min(least(column), column.natural))
@@ -107,7 +104,7 @@ function widthsOf(columns: readonly Measured[], least: Least, width: number): nu
     .toSorted((a, b) => a.more - b.more)
   for (const [place, { index, more }] of wanting.entries()) {
     const share = Math.floor(left / (wanting.length - place))
-    // A title that stays on several lines needs no more room.
+    // Wrapped titles need no more room.
     const given = more <= share ? more : columns[index]?.wraps || least === leastOfName ? share : 0
     widths[index] = (widths[index] ?? 0) + given
     left -= given
@@ -158,7 +155,7 @@ function missingNote(columns: readonly Measured[], shown: readonly Measured[], w
     : wrap(`Not shown in ${width} columns: ${missing.join(', ')}. Widen the terminal or use --json.`, width)
 }
 
-/** Each row as a block of lines, one for each column. */
+/** One line per column. */
 function records(columns: readonly Measured[], width: number): string {
   const titleWidth = widest(
     columns.map(({ title }) => title),

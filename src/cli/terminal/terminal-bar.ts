@@ -3,19 +3,17 @@ import { MultiBar, type Options } from 'cli-progress'
 const longestBar = 40
 const shortestBar = 10
 
-/** A bar and the text that belongs to it, which change in their place until the work has ended. */
 export type TerminalBar = Readonly<{
-  /** `beside` stands on the bar's own line, each of `below` on a line of its own. */
+  /** `below`: additional lines. */
   show(done: number, beside: string, below?: string): void
 }>
 
 type BarOptions = Readonly<{
   total: number
-  /** The longest that will stand beside the bar: it takes the room that this leaves of the terminal's width. */
+  /** Longest `beside`, reserved. */
   longest: string
 }>
 
-/** Shows a bar on standard error, which must be a terminal, while the work goes on. */
 export async function withTerminalBar<T>(
   { total, longest }: BarOptions,
   work: (bar: TerminalBar) => Promise<T>,
@@ -33,7 +31,7 @@ export async function withTerminalBar<T>(
   const bars = new MultiBar({ ...options, format: '{bar} {percentage} %  {beside}' })
   const bar = bars.create(total, 0, { beside: '' })
   const text = bars.create(1, 0, { below: '' }, { format: '{below}' })
-  // Whoever ends the process at once still wants a cursor to type with.
+  // Restores the cursor on exit.
   const onExit = () => bars.stop()
   process.once('exit', onExit)
   try {

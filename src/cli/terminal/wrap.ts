@@ -3,11 +3,11 @@ import { columnsOf } from './columns.ts'
 const characters = new Intl.Segmenter()
 
 const units = 'ms|s|min|h|seconds?|minutes?|hours?|days?|bytes|kB|MB|GB|TB|UTC|%'
-/** A space within a quantity or an instant, as in `12.3 MB` and `2024-03-01 12:00 UTC`, separates no words. */
+/** Spaces within `12.3 MB` or `2024-03-01 12:00 UTC` do not separate words. */
 const withinQuantity = new RegExp(String.raw`(?<=\d) (?=\d|(?:${units})(?![\p{L}\d]))`, 'gu')
 const heldSpace = '\u{e000}'
 
-/** The words of a text; a quantity with its unit is one word. */
+/** Quantities with units are one word. */
 function wordsOf(text: string): string[] {
   return text
     .trim()
@@ -17,20 +17,16 @@ function wordsOf(text: string): string[] {
     .map((word) => word.replaceAll(heldSpace, ' '))
 }
 
-/** `1,234.50`, `2024-03-01 12:00 UTC` and `-0.5 %`: what is never broken within a word. */
+/** `1,234.50`, `2024-03-01 12:00 UTC`, `-0.5 %`: never broken. */
 const numbers = new RegExp(String.raw`[+\-~]?\d+(?:[.,:\-_T ]\d+)*(?: (?:${units})(?![\p{L}\d]))?`, 'gu')
 
-/** The columns of the widest number of a text. */
+/** In columns. */
 export const widestNumber = (text: string): number =>
   Math.max(0, ...[...text.matchAll(numbers)].map(([number]) => columnsOf(number)))
 
-/** The columns of the widest word of a text. */
 export const widestWord = (text: string): number => Math.max(0, ...wordsOf(text).map(columnsOf))
 
-/**
- * Breaks a text into lines of at most so many columns: between words, within a word that is longer than a line after a
- * separator, and never within a number, which has a line of its own where it is longer.
- */
+/** Breaks between words, long words after separators, never numbers. */
 export function wrap(text: string, columns: number): string[] {
   const lines: string[] = []
   let line = ''
@@ -62,7 +58,7 @@ function brokenWord(word: string, columns: number): string[] {
   return [...parts, part]
 }
 
-/** What a long word may be broken between: after a separator, and anywhere but in a number where that is not enough. */
+/** After separators, or anywhere but in numbers. */
 const piecesOf = (word: string, columns: number): string[] =>
   atomsOf(word)
     .reduce<string[]>((pieces, atom) => {
@@ -73,7 +69,7 @@ const piecesOf = (word: string, columns: number): string[] =>
     }, [])
     .flatMap((piece) => (columnsOf(piece) <= columns ? [piece] : atomsOf(piece)))
 
-/** Its numbers, and every other character by itself. */
+/** Numbers and single characters. */
 function atomsOf(word: string): string[] {
   const atoms: string[] = []
   let at = 0

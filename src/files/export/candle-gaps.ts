@@ -6,36 +6,35 @@ import { type AlignedInstant, plusCandles, type Timeframe, toAligned } from '../
 import { instantOf, type Row, timeText } from './exported-table.ts'
 
 export const gapModes = ['leave', 'mark', 'fill'] as const
-/** What the output has for a candle that is not stored: nothing, an empty row, or the last close without volume. */
+/** For missing candles: nothing, an empty row, or the last close without volume. */
 export type GapMode = (typeof gapModes)[number]
 
-/** Candles that are not in the output as stored ones. `unknown`: nothing is recorded of them. */
+/** `unknown`: no coverage. */
 export type ExportedGap = Readonly<{ range: AlignedRange; candles: number; cause: GapCause | 'unknown' }>
 
-/** Where `open`, `close` and `volume` are in a row of candles. */
+/** Indexes in a row. */
 const [timePlace, openPlace, closePlace, volumePlace] = [2, 3, 6, 7]
 
 const rowsAtOnce = 5_000
 
-/** Finds the gaps between the candles of a series as they pass, and puts rows into them where that is wanted. */
+/** Finds gaps in passing candles and inserts rows if wanted. */
 export class CandleGaps {
   readonly gaps: ExportedGap[] = []
-  /** The first open time: that of the range, or of the first candle. */
+  /** Start of the range or the first candle. */
   first: AlignedInstant | undefined
-  /** Rows for candles that are not stored. */
+  /** Inserted rows. */
   marked = 0
   readonly #timeframe: Timeframe
   readonly #mode: GapMode
   readonly #known: readonly Gap[]
   readonly #to: AlignedInstant
   readonly #key: readonly [string, string]
-  /** The open time that comes next; undefined where the output begins with the first candle. */
+  /** Undefined if the output starts with the first candle. */
   #next: AlignedInstant | undefined
   #lastClose: string | undefined
-  /** Known gaps before this one end before what is still to come. */
   #knownAt = 0
 
-  /** `known` are the gaps of the series with their causes; the range may begin with the first candle that comes. */
+  /** `known`: gaps with causes. `from` may be undefined. */
   constructor(
     series: Readonly<{ coinId: string; timeframe: Timeframe }>,
     range: Readonly<{ from: AlignedInstant | undefined; to: AlignedInstant }>,
@@ -51,7 +50,7 @@ export class CandleGaps {
     this.#to = range.to
   }
 
-  /** Hands on candles, ascending, with rows for what is missing before each of them. */
+  /** Yields candles, with rows for gaps before them. */
   *take(rows: readonly Row[]): Generator<readonly Row[]> {
     let done = 0
     for (const [index, row] of rows.entries()) {
@@ -69,7 +68,7 @@ export class CandleGaps {
     yield this.#mode === 'leave' ? rest : rest.map((one) => this.#asStored(one))
   }
 
-  /** What is missing after the last candle. */
+  /** The gap after the last candle. */
   *end(): Generator<readonly Row[]> {
     if (this.#next !== undefined && this.#next < this.#to)
       yield* this.#fill({ from: this.#next, to: this.#to })
@@ -82,7 +81,7 @@ export class CandleGaps {
   *#fill(missing: AlignedRange): Generator<readonly Row[]> {
     for (const gap of this.#explained(missing)) {
       this.gaps.push(gap)
-      // Before the first candle there is no close to fill with.
+      // No close to fill with yet.
       const isEmpty = this.#mode === 'leave' || (this.#mode === 'fill' && this.#lastClose === undefined)
       if (!isEmpty) yield* this.#rowsOf(gap)
     }
@@ -107,7 +106,7 @@ export class CandleGaps {
     return [...row, price === null ? null : '0.00000000', cause]
   }
 
-  /** The missing candles by cause. Both these and the known gaps ascend. */
+  /** By cause; both ascend. */
   #explained(missing: AlignedRange): ExportedGap[] {
     const known: { range: AlignedRange; cause: GapCause }[] = []
     for (let at = this.#knownAt; at < this.#known.length; at += 1) {

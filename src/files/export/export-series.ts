@@ -19,19 +19,19 @@ export type SeriesDeps = StoredRowsDeps & Readonly<{ settings: Settings; now: In
 export type SeriesRequest = Readonly<{
   table: ExportedTable
   series: CoinSeries
-  /** What is exported, of candles those that have closed. */
+  /** Closed candles only. */
   range: Range
-  /** Whether the range begins with the first stored row, and not where it was asked to. */
+  /** Begins with the first stored row, not as requested. */
   isFromFirst: boolean
   gaps: GapMode
-  /** Where each column of the output is in a row. */
+  /** Indexes of output columns in a row. */
   places: readonly number[]
 }>
 
-/** Without a beginning: from the first stored row on. */
+/** Without `from`: from the first stored row. */
 export type RequestedRange = Readonly<{ from: Instant | undefined; to: Instant }>
 
-/** Writes the rows of one series, in the order of time. `onProgress` is called with the time that they reach. */
+/** In time order. `onProgress` receives the time reached. */
 export async function exportSeries(
   deps: SeriesDeps,
   request: SeriesRequest,
@@ -44,7 +44,7 @@ export async function exportSeries(
     : exportCandles(deps, request, { timeframe: series.timeframe, range }, writer, onProgress)
 }
 
-/** The range that is exported of a series: from its first row on where nothing else is asked for. */
+/** Defaults to the first stored row. */
 export async function rangeOf(
   { pool, now }: Readonly<{ pool: Pool; now: Instant }>,
   table: ExportedTable,
@@ -115,7 +115,7 @@ async function exportCandles(
   }
 }
 
-/** By the coverage of what is in the table, and that of the files that were read. */
+/** From coverage of the table and of the files read. */
 async function sourcesOf(
   { pool }: SeriesDeps,
   series: Readonly<{ coinId: string; timeframe: Timeframe }>,

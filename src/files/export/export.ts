@@ -24,16 +24,15 @@ export type ExportDeps = Readonly<{ pool: Pool; settings: Settings; now: Instant
 export type ExportRequest = Omit<OutputRequest, 'columns'> &
   Readonly<{ range: RequestedRange; mayReplace: boolean }>
 
-/** An export as it will be carried out. */
 export type ExportPlan = Readonly<{
   request: ExportRequest
   outputs: readonly Output[]
   ranges: ReadonlyMap<CoinSeries, Range>
-  /** Candles of the ranges, or their days where rows have no timeframe. */
+  /** Candles, or days for other tables. */
   units: number
 }>
 
-/** Finds out what an export comes to. Throws InvalidInput for one that cannot be. */
+/** Throws InvalidInput if impossible. */
 export async function planExport(deps: ExportDeps, request: ExportRequest): Promise<ExportPlan> {
   const table = exportedTables[request.table]
   const outputs = planOutputs({ ...request, columns: await readColumns(deps.pool, table) })
@@ -46,13 +45,9 @@ export async function planExport(deps: ExportDeps, request: ExportRequest): Prom
 const unitsBetween = ({ timeframe }: CoinSeries, from: Instant, to: Instant): number =>
   Math.max(0, Math.floor((to - from) / (timeframe === undefined ? day : timeframeMs[timeframe])))
 
-/** Called with how many of the plan's units are done. */
 type OnProgress = (units: number) => void
 
-/**
- * Writes the rows of several series into files, with a manifest beside them. No file appears under its own name before all
- * of them are complete.
- */
+/** Writes files and a manifest; all are renamed into place at the end. */
 export async function exportToFiles(
   deps: ExportDeps,
   plan: ExportPlan,
@@ -86,7 +81,7 @@ export async function exportToFiles(
   }
 }
 
-/** Writes the rows of several series into a pipe. Returns how many there were. */
+/** Returns the row count. */
 export async function exportToSink(
   deps: ExportDeps,
   plan: ExportPlan,
@@ -101,7 +96,6 @@ export async function exportToSink(
   return series.reduce((sum, { rows }) => sum + rows, 0)
 }
 
-/** Adds up how far series after series has come. */
 function progressOf({ ranges }: ExportPlan, onProgress: OnProgress) {
   let before = 0
   let last: CoinSeries | undefined

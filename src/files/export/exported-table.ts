@@ -2,7 +2,7 @@ import { day, type Instant, toInstant } from '../../market/instant.ts'
 import { type Timeframe, timeframeMs } from '../../market/timeframe.ts'
 import type { ArchiveColumn } from '../../store/lifecycle/archives/archive-content.ts'
 
-/** What can be exported, by the name that commands have for it. */
+/** By the command's name. */
 export const exportedTables = {
   candles: {
     name: 'ohlcv_data',
@@ -59,23 +59,23 @@ export type ExportedTable = Readonly<{
 
 export type ExportedName = keyof typeof exportedTables
 
-/** Rows of one coin; of candles, those of one timeframe. */
+/** One coin, and for candles one timeframe. */
 export type ExportedSeries = Readonly<{ coinId: string; timeframe: Timeframe | undefined }>
 
-/** A value of each column as PostgreSQL writes it, timestamps in microseconds since 1970. */
+/** PostgreSQL texts; timestamps in microseconds since 1970. */
 export type Row = readonly (string | null)[]
 
-/** A time of a row: a date or microseconds since 1970. */
+/** A date, or microseconds since 1970. */
 export const instantOf = (text: string): Instant =>
   toInstant(text.includes('-', 1) ? Date.parse(`${text}T00:00:00Z`) : Math.floor(Number(text) / 1_000))
 
 export const timeText = (instant: Instant): string => `${instant}000`
 
-/** What one COPY reads at most: the rest of one that is abandoned is read to its end. */
+/** Limit per COPY: an aborted one is read to its end. */
 const candlesPerCopy = 200_000
 
 export const copyLengthMs = (timeframe: Timeframe | undefined): number =>
   timeframe === undefined ? 365 * day : candlesPerCopy * timeframeMs[timeframe]
 
-/** The cause of the gap on a row for a candle that is not stored. */
+/** Cause of an inserted row. */
 export const gapColumn: ArchiveColumn = { name: 'gap', type: 'text', nullable: true }

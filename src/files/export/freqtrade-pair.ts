@@ -1,7 +1,7 @@
 import { InvalidInput } from '../../fault.ts'
 import type { Coin } from '../../store/coins.ts'
 
-/** Quote currencies by how the name of a market ends, the longer first. */
+/** Longest suffix first. */
 const quotes = [
   'FDUSD',
   'USDT',
@@ -20,10 +20,10 @@ const quotes = [
   'BNB',
 ]
 
-/** Bitfinex's name for the others' USDT. */
+/** Bitfinex's name of USDT. */
 const commonName = (quote: string): string => (quote === 'UST' ? 'USDT' : quote)
 
-/** Base and quote of the coin's first market. Throws InvalidInput where its name has no known quote. */
+/** From the coin's first market. Throws InvalidInput for an unknown quote. */
 export function pairOf({ id, symbol, markets }: Coin): readonly [string, string] {
   const market = markets[0]?.symbol.toUpperCase() ?? ''
   const [, after] = /[-_/:]([A-Z0-9]+)$/.exec(market) ?? []

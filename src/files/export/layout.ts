@@ -9,16 +9,15 @@ import { type ExportedName, type ExportedSeries, gapColumn } from './exported-ta
 import { pairOf } from './freqtrade-pair.ts'
 
 export const layouts = ['file', 'series', 'hive', 'freqtrade'] as const
-/** `file`: all series in one file. `series`: a file each. `hive`: a folder for each value of the key. */
+/** `file`: one for all series. `series`: one each. `hive`: folders by key. */
 export type Layout = (typeof layouts)[number]
 
 export type CoinSeries = ExportedSeries & Readonly<{ coin: Coin }>
 
-/** One file of an export. */
 export type Output = Readonly<{
   path: string
   series: readonly CoinSeries[]
-  /** Its columns, and where each is in a row of the table, after which comes the gap's cause. */
+  /** `places`: indexes in a table row, followed by the gap's cause. */
   columns: readonly ArchiveColumn[]
   places: readonly number[]
   openWriter: OpenWriter
@@ -34,7 +33,7 @@ export type OutputRequest = Readonly<{
   gaps: GapMode
 }>
 
-/** The files of an export. Throws InvalidInput for a format that the layout does not have. */
+/** Throws InvalidInput for a format that the layout lacks. */
 export function planOutputs(request: OutputRequest): Output[] {
   const { layout, series, out } = request
   const openWriter = writerOf(request)
@@ -114,7 +113,7 @@ function nameOf({ layout, table, format }: OutputRequest, { coin, coinId, timefr
   return `${fileName(coinId)}-${timeframe ?? table}.${format}`
 }
 
-/** An id as a part of a path: what is none of these is escaped as in a URL. */
+/** Percent-encodes other characters. */
 const fileName = (id: string): string =>
   id.replaceAll(/[^A-Za-z0-9_.-]|^\./g, (character) =>
     [...Buffer.from(character)]

@@ -12,9 +12,9 @@ export type WrittenSeries = ExportedSeries &
   Readonly<{
     range: Range
     rows: number
-    /** Rows for candles that are not stored. */
+    /** Inserted rows. */
     marked: number
-    /** The sources that the stored candles came from. */
+    /** Sources of the stored candles. */
     sources: readonly string[]
     gaps: readonly ExportedGap[]
   }>
@@ -34,11 +34,11 @@ export type ExportFacts = Readonly<{
   createdAt: string
 }>
 
-/** Beside the one file, or in the folder of several. */
+/** Beside a single file, or in the folder. */
 export const manifestPath = (layout: Layout, out: string): string =>
   layout === 'file' ? `${out}.manifest.json` : join(out, 'manifest.json')
 
-/** What the files hold, for a reader that has nothing else. */
+/** Self-contained description of the files. */
 export function manifestOf(facts: ExportFacts, outputs: readonly WrittenOutput[], path: string) {
   return {
     ...facts,

@@ -4,11 +4,11 @@ import { dirname } from 'node:path'
 import { InvalidInput, Misconfigured } from '../../fault.ts'
 import { hasCode } from '../../runtime/error-code.ts'
 
-/** A file that is written under a temporary name, and gets its own only when it is complete. */
+/** Written under a temporary name and renamed when complete. */
 export class OutputFile {
   bytes = 0
   readonly path: string
-  /** Where it is until it is published. */
+  /** The temporary path. */
   readonly draft: string
   readonly #handle: FileHandle
   readonly #hash = createHash('sha256')
@@ -20,7 +20,7 @@ export class OutputFile {
     this.#handle = handle
   }
 
-  /** Makes the folder too where it is missing. */
+  /** Creates the folder too. */
   static async create(path: string): Promise<OutputFile> {
     const draft = `${path}.${randomUUID().slice(0, 8)}.part`
     try {
@@ -40,7 +40,6 @@ export class OutputFile {
     }
   }
 
-  /** Once the disk has it all: returns its SHA-256. */
   async finish(): Promise<string> {
     await this.#handle.sync()
     await this.#close()
@@ -51,7 +50,6 @@ export class OutputFile {
     return rename(this.draft, this.path)
   }
 
-  /** Removes what was written under the temporary name. */
   async discard(): Promise<void> {
     await this.#close()
     await rm(this.draft, { force: true })
@@ -71,7 +69,7 @@ const unwritable = (path: string, cause: unknown): unknown =>
       })
     : cause
 
-/** Throws InvalidInput where one of the files is there and may not be replaced. */
+/** Throws InvalidInput for existing files unless replaceable. */
 export async function refuseExisting(paths: readonly string[], mayReplace: boolean): Promise<void> {
   for (const path of paths) {
     const found = await kindOf(path)

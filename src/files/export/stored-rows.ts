@@ -39,7 +39,7 @@ export type RowRequest = ExportedSeries & Readonly<{ table: ExportedTable; range
 
 type OnRows = (rows: readonly Row[], upTo: Instant) => Promise<void>
 
-/** The columns of an export, as the table has them. */
+/** As in the table. */
 export async function readColumns(pool: Pool, table: ExportedTable): Promise<readonly ArchiveColumn[]> {
   const { columns } = await readShape(databaseOf(pool), ownTable(table.name))
   return table.columns.map((name) => {
@@ -50,9 +50,8 @@ export async function readColumns(pool: Pool, table: ExportedTable): Promise<rea
 }
 
 /**
- * Hands over the rows of one series in the order of time, live and archived ones as one set of one moment. Memory is a
- * chunk of a COPY, or the series' rows of one archived partition. `upTo` is how far the rows reach. Returns the files that
- * were read.
+ * Reads a series in time order from table and archive in one snapshot, in memory of a COPY chunk or an archived
+ * partition. `upTo`: time reached. Returns the files read.
  */
 export async function readStoredRows(
   deps: StoredRowsDeps,
@@ -65,7 +64,7 @@ export async function readStoredRows(
     databaseOf(pool),
     request.table.isPartitioned ? [request.table.name] : [],
   )
-  // Fetched before: a transaction that waits for a download is idle.
+  // Before the transaction, which would idle during downloads.
   for (const place of await placesIn(databaseOf(pool), request, parents))
     if (place.kind === 'file') await localFile(place.archive)
   return inTransaction(
@@ -82,7 +81,7 @@ export async function readStoredRows(
   )
 }
 
-/** The first time that the series may have a row at; undefined where it has none. */
+/** Earliest possible time; undefined if empty. */
 export async function firstTimeOf(pool: Pool, request: RowRequest): Promise<Instant | undefined> {
   const db = databaseOf(pool)
   const parents = await rangeTablesOf(db, request.table.isPartitioned ? [request.table.name] : [])
@@ -99,7 +98,7 @@ export async function firstTimeOf(pool: Pool, request: RowRequest): Promise<Inst
   return times.length === 0 ? undefined : times.reduce(earlier)
 }
 
-/** The places that may have rows of the request, in the order in which one with the same row counts before another. */
+/** In order of precedence. */
 async function placesIn(db: Database, request: RowRequest, parents: readonly string[]): Promise<RowPlace[]> {
   const { table, timeframe, range } = request
   const places = table.isPartitioned
@@ -115,7 +114,7 @@ async function placesIn(db: Database, request: RowRequest, parents: readonly str
   )
 }
 
-/** Consecutive parts of the range, each with the places beside the table that may have rows of it. */
+/** Parts of the range with the additional places that may have rows. */
 type Segment = Readonly<{ range: Range; beside: readonly (FilePlace | LivePlace)[] }>
 
 function segmentsOf(places: readonly RowPlace[], { range, timeframe }: RowRequest): Segment[] {
@@ -176,7 +175,7 @@ function lastTimeOf(rows: readonly Row[], { table }: RowRequest, { from }: Range
   return text == null ? from : instantOf(text)
 }
 
-/** Rows of the table, or of a partition that queries of the table do not see. */
+/** From the table, or from a hidden partition. */
 async function* liveRows(
   { tx, columns, signal }: SegmentDeps,
   request: RowRequest,

@@ -5,12 +5,11 @@ import type { Arrow } from './arrow-library.ts'
 
 type Texts = readonly (string | null)[]
 
-/** A column as Arrow has it: its type, and its values made of the texts of PostgreSQL. */
+/** Arrow type, and values from PostgreSQL texts. */
 export type ArrowColumn = Readonly<{ type: DataType; dataOf(texts: Texts): Data }>
 
 const dayMs = 86_400_000
 
-/** Decimals exactly, as decimal128. Throws Misconfigured for a type that has no form here. */
 export function arrowColumn(arrow: Arrow, { name, type }: ArchiveColumn): ArrowColumn {
   const numeric = /^numeric\((\d+),(\d+)\)$/.exec(type)
   if (numeric) return decimalColumn(arrow, Number(numeric[1]), Number(numeric[2]))
@@ -73,13 +72,13 @@ function decimalColumn(arrow: Arrow, precision: number, scale: number): ArrowCol
   }
 }
 
-/** Digits that a double holds exactly, for what most prices have. */
+/** Fast path: a double holds these exactly. */
 const quickDigits = 15
 
 const wordBits = 32n
 const word = 0xffff_ffffn
 
-/** Two's complement in four words, the least significant first. */
+/** Two's complement, least significant word first. */
 function writeDecimal(words: Uint32Array, at: number, text: string): void {
   const digits = text.replace('.', '')
   if (digits.length <= quickDigits && !digits.startsWith('-')) {
@@ -100,7 +99,7 @@ function textColumn(arrow: Arrow): ArrowColumn {
   return {
     type,
     dataOf: (texts) => {
-      // Most columns of text have the same value in many rows.
+      // Texts repeat.
       const known = new Map<string, Buffer>()
       const bytes = texts.map((text) => {
         const encoded = known.get(text ?? '') ?? Buffer.from(text ?? '')
@@ -115,7 +114,7 @@ function textColumn(arrow: Arrow): ArrowColumn {
   }
 }
 
-/** How many values there are, and a bit for each that is not NULL. */
+/** Length and validity bitmap. */
 function present(texts: Texts) {
   const nullBitmap = new Uint8Array(Math.ceil(texts.length / 8))
   let nullCount = 0

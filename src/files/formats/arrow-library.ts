@@ -2,7 +2,7 @@ import { missingPackage } from '../../missing-package.ts'
 
 export type Arrow = typeof import('apache-arrow')
 
-/** Apache Arrow, which only those who use Feather files have to install, able to read what pandas compresses. */
+/** Optional package, with LZ4 for pandas' files. */
 export async function loadArrow(): Promise<Arrow> {
   try {
     const [arrow, lz4] = await Promise.all([import('apache-arrow'), import('lz4js')])

@@ -3,11 +3,10 @@ import { isTimestamp, microsText, type OpenWriter, textSink } from './row-writer
 /** https://www.rfc-editor.org/rfc/rfc4180 */
 const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
 
-/** A line of plain texts. */
 export const csvLine = (texts: readonly (string | null)[]): string =>
   texts.map((text) => (text === null ? '' : quoted(text))).join(',')
 
-/** Comma separated values with a header. NULL is an empty field. */
+/** With a header; NULL is empty. */
 export const openCsvWriter: OpenWriter = async (sink, columns) => {
   const write = textSink(sink)
   const times = columns.map(isTimestamp)

@@ -15,7 +15,7 @@ export const openFeatherWriter: OpenWriter = async (sink, columns) => {
   )
 }
 
-/** As freqtrade has it: `date` in milliseconds, and doubles. https://www.freqtrade.io/en/stable/data-download/ */
+/** `date` in ms, doubles. https://www.freqtrade.io/en/stable/data-download/ */
 export const openFreqtradeFeather: OpenWriter = async (sink, columns) => {
   const arrow = await loadArrow()
   return featherWriter(
@@ -60,7 +60,7 @@ function featherWriter(arrow: Arrow, sink: ByteSink, columns: readonly FormedCol
   }
 }
 
-/** The bytes that the writer has made, so that they can be waited for: the queue itself has no end. */
+/** Collects the output, since the library's queue has no back pressure. */
 function collected(queue: { write(bytes: Uint8Array): void }): Uint8Array[] {
   const chunks: Uint8Array[] = []
   queue.write = (bytes) => void chunks.push(bytes)

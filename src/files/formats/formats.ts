@@ -5,11 +5,11 @@ import { openJsonlWriter } from './jsonl-writer.ts'
 import { openParquetWriter } from './parquet-writer.ts'
 import type { OpenWriter } from './row-writer.ts'
 
-/** What `beacon export` writes. `json` is an array a file, which only freqtrade reads. */
+/** `json` is only for freqtrade. */
 export const exportFormats = ['csv', 'parquet', 'jsonl', 'feather', 'json'] as const
 export type ExportFormat = (typeof exportFormats)[number]
 
-/** Formats with our own columns. */
+/** With our columns. */
 export const plainWriters: Readonly<Partial<Record<ExportFormat, OpenWriter>>> = {
   csv: openCsvWriter,
   parquet: openParquetWriter,
@@ -17,7 +17,7 @@ export const plainWriters: Readonly<Partial<Record<ExportFormat, OpenWriter>>> =
   feather: openFeatherWriter,
 }
 
-/** Formats that freqtrade reads candles from. */
+/** For freqtrade. */
 export const freqtradeWriters: Readonly<Partial<Record<ExportFormat, OpenWriter>>> = {
   feather: openFreqtradeFeather,
   json: openFreqtradeJson,

@@ -1,6 +1,6 @@
 import { type OpenWriter, textSink } from './row-writer.ts'
 
-/** An array of `[milliseconds, open, high, low, close, volume]`, the digits as they are stored. */
+/** `[ms, open, high, low, close, volume]` with stored digits. */
 export const openFreqtradeJson: OpenWriter = async (sink) => {
   const write = textSink(sink)
   let before = '['

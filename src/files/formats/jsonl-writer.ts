@@ -1,6 +1,6 @@
 import { isNumber, isTimestamp, microsText, type OpenWriter, textSink } from './row-writer.ts'
 
-/** A JSON object a line. Decimals are strings, because most readers would make doubles of numbers. */
+/** Decimals are strings: most readers turn numbers into doubles. */
 export const openJsonlWriter: OpenWriter = async (sink, columns) => {
   const write = textSink(sink)
   const writers = columns.map((column) => {

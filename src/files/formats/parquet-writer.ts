@@ -1,7 +1,7 @@
 import { openParquetRows } from '../../lifecycle/archive/parquet/parquet-rows.ts'
 import type { OpenWriter } from './row-writer.ts'
 
-/** Parquet with DECIMAL columns, as files of the archive are. */
+/** With DECIMAL columns, like archive files. */
 export const openParquetWriter: OpenWriter = async (sink, columns) => {
   const file = openParquetRows((bytes) => sink.write(bytes), columns, { writer: 'beacon export' })
   return {

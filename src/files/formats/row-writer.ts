@@ -1,12 +1,11 @@
 import type { ArchiveColumn } from '../../store/lifecycle/archives/archive-content.ts'
 
-/** Takes bytes at the pace of a file or a pipe: to be awaited before more is handed over. */
+/** Await each write for back pressure. */
 export type ByteSink = Readonly<{ write(bytes: Uint8Array): Promise<void> }>
 
-/** Writes rows in one format. A row has a text for each column, as PostgreSQL writes it, timestamps in microseconds. */
+/** Rows are PostgreSQL texts; timestamps in microseconds. */
 export type RowWriter = Readonly<{
   write(rows: readonly (readonly (string | null)[])[]): Promise<void>
-  /** Writes what a file of the format ends with. */
   end(): Promise<void>
 }>
 
@@ -22,7 +21,7 @@ export const textSink =
 export const isTimestamp = ({ type }: ArchiveColumn): boolean => type.startsWith('timestamp')
 export const isNumber = ({ type }: ArchiveColumn): boolean => /^(integer|bigint|smallint)/.test(type)
 
-/** `2024-03-01T12:00:00Z`, with as many digits of a second as it needs. */
+/** Fractional seconds only if needed. */
 export function microsText(text: string): string {
   const micros = text.slice(-6).padStart(6, '0')
   const seconds = new Date(Math.floor(Number(text) / 1_000)).toISOString().slice(0, 19)

@@ -7,22 +7,22 @@ import { floorTo, isAligned, plusCandles } from '../../market/timeframe.ts'
 import type { FileRows, ReadableFile, SeriesKey } from './file-rows.ts'
 import type { ImportTarget } from './target.ts'
 
-/** Rows of a file for one series, checked as those of an answer are. */
+/** Rows of one series, checked like answers. */
 export type CheckedBatch = Readonly<{
   target: ImportTarget
-  /** The candles that the rows are of, on the grid. */
+  /** The rows' candles. */
   span: AlignedRange
   checked: CheckedCandles
   rows: number
-  /** Rows whose time cannot be read, or is not on the grid. */
+  /** Unreadable time, or off the grid. */
   misplaced: number
-  /** Candles of a time in which the symbol stood for another coin. */
+  /** From before or after the symbol's listing as this coin. */
   foreign: number
-  /** The shortest time between two rows that follow each other. */
+  /** Shortest distance of consecutive rows, in ms. */
   leastStepMs: number
 }>
 
-/** Rows of series that were not chosen, and rows that stood for missing candles. */
+/** Rows of other series, and inserted ones. */
 export type Skipped = { others: number; marked: number }
 
 const rowsPerBatch = 20_000
@@ -33,7 +33,7 @@ type Deps = Readonly<{
   now: Instant
 }>
 
-/** Reads a file and checks its rows, so many at a time. Rows of the same candle that follow each other stay together. */
+/** Checks rows in batches; rows of one candle stay together. */
 export async function* checkedBatches(deps: Deps, skipped: Skipped): AsyncGenerator<CheckedBatch> {
   const waiting = new Map<string, { target: ImportTarget; rows: CandleRow[] }>()
   for await (const some of deps.file.read()) {
@@ -67,7 +67,7 @@ function groupOf(
   return group
 }
 
-/** Where a batch ends: before the row that is the first of another candle. */
+/** Ends before the first row of another candle. */
 function cutOf(rows: readonly CandleRow[]): number {
   let cut = rowsPerBatch
   const last = openTimeAt(rows, cut)

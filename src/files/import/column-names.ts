@@ -1,13 +1,11 @@
 import { InvalidInput } from '../../fault.ts'
 
-/** What a row of candles is read from. */
 export const candleFields = ['time', 'open', 'high', 'low', 'close', 'volume'] as const
 type CandleField = (typeof candleFields)[number]
 
-/** Where each field is in a row. */
 export type Places = Readonly<Record<CandleField, number>>
 
-/** Names of columns by field, the better first, in lower case. */
+/** Lower case, preferred first. */
 const names: Readonly<Record<CandleField, readonly string[]>> = {
   time: [
     'timestamp',
@@ -28,10 +26,10 @@ const names: Readonly<Record<CandleField, readonly string[]>> = {
   volume: ['volume', 'base_volume'],
 }
 
-/** Columns that the user names: `time=Unix,volume=Volume BTC`, or by place from 1 on. */
+/** `time=Unix,volume=Volume BTC`, or numbers from 1. */
 export type ColumnMapping = Readonly<Partial<Record<CandleField, string>>>
 
-/** Reads `--columns`. Throws InvalidInput. */
+/** Parses `--columns`. Throws InvalidInput. */
 export function readMapping(text: string): ColumnMapping {
   const mapping: Partial<Record<CandleField, string>> = {}
   for (const part of text.split(',')) {
@@ -46,10 +44,7 @@ export function readMapping(text: string): ColumnMapping {
   return mapping
 }
 
-/**
- * Where the fields are by the names of the columns. `symbol` is the coin's: `Volume BTC` is the volume of BTC. Undefined
- * where one of them has no column.
- */
+/** By column names; `symbol` resolves `Volume BTC`. Undefined if a field is missing. */
 export function placesByName(
   header: readonly string[],
   mapping: ColumnMapping,
@@ -69,7 +64,7 @@ export function placesByName(
   })
 }
 
-/** Where the fields are by their places, counted from 1; undefined where one of them is given by name, or not at all. */
+/** By numbers from 1; undefined unless all are given. */
 export const placesByNumber = (mapping: ColumnMapping): Places | undefined =>
   placesOf((field) => {
     const text = mapping[field] ?? ''

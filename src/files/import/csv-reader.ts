@@ -6,24 +6,23 @@ import { type FileRows, RowGroups, type SeriesKey } from './file-rows.ts'
 import { readRow } from './read-row.ts'
 import { csvFields, excerptOf, textLines } from './text-lines.ts'
 
-/** How the lines of a CSV file are read. */
 export type CsvDialect = Readonly<{
   format: 'beacon' | 'binance' | 'kraken' | 'csv'
-  /** Lines before the first row. */
+  /** Lines to skip. */
   skip: number
   rowOf(line: string): SeriesKey & Readonly<{ row?: CandleRow }>
 }>
 
-/** A header may come after a line or two about the file. */
+/** Some files begin with a line or two of text. */
 const headerWithin = 10
 
-/** OHLCVT: seconds, open, high, low, close, volume, trades. https://support.kraken.com/articles/360047124832 */
+/** seconds, open, high, low, close, volume, trades. https://support.kraken.com/articles/360047124832 */
 const krakenPlaces: Places = { time: 0, open: 1, high: 2, low: 3, close: 4, volume: 5 }
 const krakenColumns = 7
 
 const binanceColumns = 12
 
-/** Finds how a file is written by its first lines. Throws InvalidInput where its columns are unknown. */
+/** Detects the dialect. Throws InvalidInput for unknown columns. */
 export function dialectOf(
   name: string,
   firstLines: readonly string[],
@@ -51,7 +50,7 @@ export function dialectOf(
   )
 }
 
-/** The close of a candle is in the seventh column. */
+/** The seventh column is the close time. */
 const isBinance = (lines: readonly string[][]): boolean =>
   lines.slice(0, 2).some((columns) => [0, 6].every((place) => /^\d{13}(\d{3})?$/.test(columns[place] ?? '')))
 
@@ -80,7 +79,7 @@ function namedDialect(header: readonly string[], skip: number, places: Places): 
   }
 }
 
-/** The rows of a CSV file, consecutive ones of the same series together. */
+/** Consecutive rows of a series together. */
 export async function* csvRows(
   name: string,
   content: AsyncIterable<Buffer>,
@@ -100,7 +99,7 @@ export async function* csvRows(
   if (number <= skip) throw new Malformed(`${name} has no row`)
 }
 
-/** The first lines of a file, without reading the rest. */
+/** Without reading the rest. */
 export async function firstLinesOf(content: AsyncIterable<Buffer>): Promise<string[]> {
   const found: string[] = []
   for await (const lines of textLines(content)) {

@@ -7,7 +7,7 @@ import { type ColumnMapping, placesByName } from './column-names.ts'
 import { type FileRows, RowGroups } from './file-rows.ts'
 import { readRow } from './read-row.ts'
 
-/** The rows of a Feather file, of freqtrade or of `beacon export`, a record batch at a time. */
+/** From freqtrade or `beacon export`, by record batch. */
 export async function* featherRows(path: string, mapping: ColumnMapping): AsyncGenerator<FileRows> {
   const arrow = await loadArrow()
   const handle = await open(path)
@@ -57,7 +57,7 @@ function* groupsOf(
   yield* groups.groups()
 }
 
-/** A double is written with the fewest digits that give it back. */
+/** Doubles are written in their shortest form. */
 function textReader(
   arrow: Arrow,
   type: DataType,
@@ -83,7 +83,7 @@ function textReader(
   }
 }
 
-/** Two's complement, the least significant word first. */
+/** Least significant word first. */
 function decimalText(words: Uint32Array, scale: number): string {
   const unsigned = words.reduceRight((sum, word) => (sum << 32n) | BigInt(word), 0n)
   const unscaled = BigInt.asIntN(32 * words.length, unsigned)

@@ -1,29 +1,29 @@
 import type { CandleRow } from '../../market/candle.ts'
 import { type Instant, parseDate, toInstant } from '../../market/instant.ts'
 
-/** Consecutive rows of a file. `coinId` and `timeframe` are there where the rows have them. */
+/** Consecutive rows; `coinId` and `timeframe` if the rows have them. */
 export type FileRows = Readonly<{
   coinId?: string
   timeframe?: string
   rows: readonly CandleRow[]
-  /** Rows of an export for candles that were missing there. */
+  /** Rows inserted by an export. */
   marked?: number
 }>
 
-/** What a file is, as far as its name and its first lines show. */
+/** From its name and first lines. */
 export type FileFacts = Readonly<{
   format: 'beacon' | 'binance' | 'kraken' | 'freqtrade' | 'csv'
-  /** The market, in the spelling of the file's name. */
+  /** In the spelling of the file name. */
   symbol?: string
   timeframe?: string
 }>
 
 export type ReadableFile = Readonly<{ facts: FileFacts; read(): AsyncIterable<FileRows> }>
 
-/** Digits of a time in seconds, milliseconds, microseconds or nanoseconds until 2286. */
+/** s, ms, µs, ns until 2286. */
 const digitsPerUnit = [10, 13, 16, 19]
 
-/** A time of a file, as epoch digits in any unit or as a date in UTC; undefined where it is neither, or below a millisecond. */
+/** Epoch in any unit or a UTC date; undefined if neither or finer than ms. */
 export function readFileTime(text: string): Instant | undefined {
   const digits = /^(\d{10,19})(?:\.0+)?$/.exec(text.trim())?.[1]
   if (digits !== undefined) {
@@ -36,11 +36,11 @@ export function readFileTime(text: string): Instant | undefined {
 
 export type SeriesKey = Readonly<{ coinId?: string; timeframe?: string }>
 
-/** Collects rows by their series. */
+/** Groups rows by series. */
 export class RowGroups {
   readonly #groups = new Map<string, SeriesKey & { rows: CandleRow[]; marked: number }>()
 
-  /** Without a row for one that an export marked as missing. */
+  /** An undefined row counts as marked. */
   add(key: SeriesKey, row: CandleRow | undefined): void {
     const id = `${key.coinId} ${key.timeframe}`
     const group = this.#groups.get(id) ?? { ...key, rows: [], marked: 0 }
@@ -49,7 +49,6 @@ export class RowGroups {
     else group.marked += 1
   }
 
-  /** Returns the groups in the order of their first rows. */
   groups(): FileRows[] {
     return [...this.#groups.values()]
   }

@@ -32,17 +32,15 @@ export type PlannedSeries = Readonly<{
   new: number
   unchanged: number
   differing: number
-  /** The first of them. */
   differences: readonly Differing[]
   rejected: number
-  /** The first of them. */
   rejections: readonly RejectedRow[]
-  /** Candles that have not closed yet, and repeated rows. */
+  /** Open candles and duplicates. */
   ignored: number
-  /** Candles of a time in which the symbol stood for another coin. */
+  /** From before or after the symbol's listing as this coin. */
   foreign: number
   roundedValues: number
-  /** New candles that the next retention run would remove again. */
+  /** New candles that the next retention run would delete. */
   expiring: number
 }>
 
@@ -54,7 +52,7 @@ export type PlannedFile = Readonly<{
   skipped: Skipped
 }>
 
-/** Reads a file to its end and compares it with the table. Throws Malformed for one that is not what it should be. */
+/** Compares a whole file with the table. Throws Malformed. */
 export async function planFile(deps: ImportDeps, request: ImportRequest, path: string): Promise<PlannedFile> {
   const source = await openSource(path)
   const file = await openFile(source, {
@@ -82,7 +80,7 @@ export async function planFile(deps: ImportDeps, request: ImportRequest, path: s
   return { source, file, targetOf: targets, series, skipped }
 }
 
-/** The series in the names of the folders of a Hive layout. */
+/** From Hive folder names. */
 function hiveKey(path: string): SeriesKey {
   const [, coinId] = /(?:^|\/)coin_id=([^/]+)\//.exec(path) ?? []
   const [, timeframe] = /(?:^|\/)timeframe=([^/]+)\//.exec(path) ?? []
@@ -95,10 +93,9 @@ function hiveKey(path: string): SeriesKey {
 /** So many are shown one by one. */
 const shown = 5
 
-/** Fewer rows say little about the distance between them. */
+/** Too few to judge distances. */
 const fewestRows = 3
 
-/** Adds up the batches of one series. */
 class SeriesSum {
   readonly #target: ImportTarget
   #range: AlignedRange | undefined
@@ -151,7 +148,7 @@ class SeriesSum {
     }
   }
 
-  /** Throws Malformed where the rows are those of another timeframe. */
+  /** Throws Malformed for rows of another timeframe. */
   refuseOtherTimeframe(path: string): void {
     const { series, isTimeframeKnown } = this.#target
     const { timeframe } = series
@@ -172,7 +169,7 @@ class SeriesSum {
     const range = this.#range
     if (!range) throw new Error('a series without rows is planned')
     const { misplaced: _, ...counts } = this.#counts
-    // A file may have a candle twice.
+    // Duplicates in the file.
     const fresh = union(this.#fresh)
     return {
       target: this.#target,
@@ -209,7 +206,7 @@ async function expiringOf(
   )
 }
 
-/** What the table has in a range, by open time. */
+/** By open time. */
 export async function storedByTime(
   db: Database,
   series: ImportTarget['series'],

@@ -5,7 +5,7 @@ import type { FileRows } from './file-rows.ts'
 import { readRow } from './read-row.ts'
 import { excerptOf, textLines } from './text-lines.ts'
 
-/** The lines of JSON that `beacon export` writes, consecutive ones of the same series together. */
+/** Consecutive rows of a series together. */
 export async function* jsonLineRows(name: string, content: AsyncIterable<Buffer>): AsyncGenerator<FileRows> {
   for await (const lines of textLines(content)) {
     for (const line of lines) {
@@ -29,12 +29,12 @@ function parsed(name: string, line: string): Record<string, unknown> {
     const value: unknown = JSON.parse(line)
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
   } catch {
-    // The parser's message quotes the line, which may be anything.
+    // The parser's message would quote the line.
   }
   throw new Malformed(`${name} has a line that is not a JSON object: ${excerptOf(line)}`)
 }
 
-/** freqtrade's `[[milliseconds, open, high, low, close, volume], …]`, read as text so that every digit is kept. */
+/** `[[ms, open, high, low, close, volume], …]`, parsed as text to keep all digits. */
 export async function* freqtradeJsonRows(
   name: string,
   content: AsyncIterable<Buffer>,

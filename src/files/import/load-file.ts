@@ -16,7 +16,6 @@ import { openSource } from './source-file.ts'
 
 export type LoadFileDeps = LoadDeps & Readonly<{ clock: Readonly<{ now(): Instant }>; signal: AbortSignal }>
 
-/** What was written, and how many candles differ from stored ones, which stay. */
 export type ImportedRows = Accounting & Readonly<{ kept: number }>
 
 const nothingImported: ImportedRows = { ...nothingReceived, kept: 0 }
@@ -27,15 +26,12 @@ const addImported = (a: ImportedRows, b: ImportedRows): ImportedRows => ({
 })
 
 type LoadOptions = Readonly<{
-  /** Whether candles of the file replace stored ones with other values. */
+  /** Replace stored candles that differ. */
   mayReplace: boolean
   onProgress(rows: number): void
 }>
 
-/**
- * Loads a planned file by the way that answers of a source take, a transaction for each batch, and records a run for each
- * of its series. A stop between two batches loses nothing: the same file continues where it was.
- */
+/** Loads a planned file like answers, one transaction per batch and a run per series. Can be stopped and resumed. */
 export async function loadFile(
   deps: LoadFileDeps,
   planned: PlannedFile,
@@ -65,7 +61,7 @@ export async function loadFile(
 
 type Run = { readonly id: string; imported: ImportedRows }
 
-/** What the runs record is the file that was planned. */
+/** The runs record this checksum. */
 async function refuseChanged({ source: { path, sha256 } }: PlannedFile): Promise<void> {
   if ((await openSource(path)).sha256 !== sha256)
     throw new Malformed(`${path} has changed since it was read first: run the command again`)
@@ -106,7 +102,7 @@ async function runOf(
 const isOf = ({ target: { series } }: PlannedSeries, coinId: string, timeframe: string): boolean =>
   series.coinId === coinId && series.timeframe === timeframe
 
-/** What was loaded before the failure stays, and is the run's outcome. */
+/** Already loaded rows are its outcome. */
 async function finishFailed(
   { pool, clock }: LoadFileDeps,
   { id, imported }: Run,
@@ -124,7 +120,7 @@ async function finishFailed(
   await finishRun(databaseOf(pool), id, end, clock.now())
 }
 
-/** One transaction: nothing is stored in place of a candle that another writer stored meanwhile. */
+/** One transaction, so concurrent writers' candles are not overwritten unseen. */
 async function loadBatch(
   deps: LoadFileDeps,
   batch: CheckedBatch,
@@ -152,7 +148,7 @@ async function loadBatch(
   })
 }
 
-/** An answer that speaks for nothing but its rows: a file cannot show that there is no candle. */
+/** Covers only its rows: a file cannot prove absence. */
 const pageOf = (
   { settings }: LoadFileDeps,
   { target: { series, market }, span, checked }: CheckedBatch,

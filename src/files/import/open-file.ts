@@ -9,18 +9,17 @@ import { freqtradeJsonRows, jsonLineRows } from './json-reader.ts'
 import { parquetRows } from './parquet-reader.ts'
 import type { SourceFile } from './source-file.ts'
 
-/** Names of files that may hold candles: not the manifest of an export, nor a file that is being written. */
 export const isDataFile = (name: string): boolean =>
   /\.(csv|zip|jsonl|json|parquet|feather)(\.gz)?$/i.test(name) && !/(^|[./\\])manifest\.json$/.test(name)
 
-/** `symbol` and `timeframe` are those of the series that the user names. */
+/** Of the series named by the user. */
 type ReadOptions = Readonly<{
   mapping: ColumnMapping
   symbol: string | undefined
   timeframe: Timeframe | undefined
 }>
 
-/** Finds out how a file is written. Throws InvalidInput for an unknown format. */
+/** Detects the format. Throws InvalidInput. */
 export async function openFile(
   file: SourceFile,
   { mapping, symbol, timeframe }: ReadOptions,
@@ -56,7 +55,7 @@ export async function openFile(
 const asFreqtrade = (facts: FileFacts): FileFacts =>
   facts.format === 'freqtrade' ? facts : { format: 'freqtrade' }
 
-/** What the name of a file shows of its market, in the way of each publisher. */
+/** By each publisher's naming. */
 function factsOfName(name: string): FileFacts {
   const [, binance, timeframe] = /^([A-Z0-9]+)-(\d+[smhdwM]o?)-\d{4}-\d{2}(?:-\d{2})?\.csv$/.exec(name) ?? []
   if (binance !== undefined && timeframe !== undefined)
@@ -69,7 +68,7 @@ function factsOfName(name: string): FileFacts {
   return { format: 'csv' }
 }
 
-/** Minutes as the timeframe of that length; of any other, as what cannot be configured. */
+/** A timeframe, or a text that cannot be configured. */
 function lengthText(minutes: number): Timeframe | string {
   const ms = minutes * minute
   const known = timeframes.find((timeframe) => timeframeMs[timeframe] === ms)

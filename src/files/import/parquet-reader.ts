@@ -6,7 +6,7 @@ import { candleFields, type Places } from './column-names.ts'
 import { type FileRows, RowGroups } from './file-rows.ts'
 import { readRow } from './read-row.ts'
 
-/** The rows of a Parquet file of `beacon export`, or of the archive, a row group at a time. */
+/** From `beacon export` or the archive, by row group. */
 export async function* parquetRows(path: string): AsyncGenerator<FileRows> {
   const { columns } = await readFooter(path)
   const placeOf = (name: string) => columns.findIndex((column) => column.name === name)

@@ -3,7 +3,7 @@ import { readCandle } from '../../sources/decoding/candle-rows.ts'
 import type { Places } from './column-names.ts'
 import { readFileTime } from './file-rows.ts'
 
-/** The candle of a row's texts, or the flaw of the first that cannot be read. */
+/** A flaw for the first unreadable field. */
 export function readRow(raw: unknown, fields: readonly (string | undefined)[], places: Places): CandleRow {
   const openTime = readFileTime(fields[places.time] ?? '')
   if (openTime === undefined) return { raw, flaw: 'the time cannot be read' }

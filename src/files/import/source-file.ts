@@ -7,19 +7,18 @@ import { InvalidInput, Malformed } from '../../fault.ts'
 import { readZip } from '../../ingest/archive/zip.ts'
 import { hasCode } from '../../runtime/error-code.ts'
 
-/** A file to import. */
 export type SourceFile = Readonly<{
   path: string
-  /** Of its content: without `.gz`, or of the one file in a zip. */
+  /** Unpacked: without `.gz`, or the file in a zip. */
   name: string
-  /** Of the file as it is. */
+  /** Of the packed file. */
   sha256: string
   bytes: number
-  /** Its content, unpacked. Throws Malformed where it is damaged. */
+  /** Unpacked. Throws Malformed if damaged. */
   content(): AsyncIterable<Buffer>
 }>
 
-/** The files of the paths: of a folder, those below it whose names `isWanted` accepts, by name. */
+/** Files of the paths; folders recursively by `isWanted`. */
 export async function filesAt(
   paths: readonly string[],
   isWanted: (name: string) => boolean,
@@ -46,7 +45,7 @@ async function isFolder(path: string): Promise<boolean> {
   }
 }
 
-/** Opens a file and compares it with the checksum beside it, where there is one. */
+/** Verifies a checksum file if there is one. */
 export async function openSource(path: string): Promise<SourceFile> {
   const { sha256, bytes } = await hashOf(path)
   await refuseOtherChecksum(path, sha256)
@@ -65,7 +64,7 @@ export async function openSource(path: string): Promise<SourceFile> {
     : { ...facts, name, content: () => createReadStream(path) }
 }
 
-/** What is wrong with a file names it. */
+/** Adds the path to errors. */
 async function* guarded(path: string, chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const iterator = chunks[Symbol.asyncIterator]()
   while (true) {
@@ -95,7 +94,7 @@ async function hashOf(path: string): Promise<Readonly<{ sha256: string; bytes: n
   return { sha256: hash.digest('hex'), bytes }
 }
 
-/** Binance publishes `NAME.zip.CHECKSUM`, as sha256sum writes it. */
+/** Binance's `NAME.zip.CHECKSUM`, in sha256sum format. */
 async function refuseOtherChecksum(path: string, sha256: string): Promise<void> {
   let text: string
   try {

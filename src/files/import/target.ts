@@ -9,27 +9,23 @@ import { pairOf } from '../export/freqtrade-pair.ts'
 import type { FileFacts, SeriesKey } from './file-rows.ts'
 import { excerptOf } from './text-lines.ts'
 
-/** What the user says of the files. */
+/** Given by the user. */
 export type ImportChoice = Readonly<{
   coin: Coin | undefined
   timeframe: Timeframe | undefined
   source: string | undefined
 }>
 
-/** The series that rows of a file belong to. */
 export type ImportTarget = Readonly<{
   series: Series
   market: CandleMarket
-  /** Whether the file's name or its rows show the timeframe. */
+  /** Known from file name or rows. */
   isTimeframeKnown: boolean
 }>
 
 type Deps = Readonly<{ coins: readonly Coin[]; settings: Settings; path: string }>
 
-/**
- * The series of rows; undefined for rows of a series that was not chosen. Throws InvalidInput where it is unknown, not
- * tracked, or of another market than the file.
- */
+/** Undefined for series not chosen. Throws InvalidInput if unknown, untracked or of another market. */
 export function targetOf(
   deps: Deps,
   choice: ImportChoice,
@@ -102,14 +98,14 @@ function refuseOtherMarket({ path }: Deps, coin: Coin, market: CandleMarket, fac
   )
 }
 
-/** freqtrade's names are in the common spelling, the others' in that of their source. */
+/** freqtrade uses common names, others the source's. */
 function isMarketOf(coin: Coin, market: CandleMarket, { format, symbol = '' }: FileFacts): boolean {
   if (format !== 'freqtrade') return plain(symbol) === plain(market.symbol)
   const own = coin.markets.filter(({ source }) => source === market.source.id)
   return symbol === pairOf({ ...coin, markets: own }).join('_')
 }
 
-/** Kraken's files name XETHZUSD as ETHUSD. */
+/** Kraken's files name XETHZUSD ETHUSD. */
 const plain = (symbol: string): string =>
   symbol
     .toUpperCase()

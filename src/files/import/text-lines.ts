@@ -3,7 +3,7 @@ import { Malformed } from '../../fault.ts'
 
 const longestLine = 1_000_000
 
-/** The lines of a text, as many at a time as arrive together; a byte order mark and carriage returns are left out. */
+/** Without byte order mark and carriage returns. */
 export async function* textLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<string[]> {
   const decoder = new StringDecoder('utf8')
   let begun = ''
@@ -30,5 +30,5 @@ export function csvFields(line: string): string[] {
   )
 }
 
-/** The beginning of a text of a file, for a message: control characters would reach the terminal. */
+/** For messages, without control characters. */
 export const excerptOf = (text: string): string => text.slice(0, 60).replaceAll(/[\p{Cc}\p{Cf}]/gu, '·')

@@ -5,9 +5,8 @@ import { type ArchiveContent, type ArchiveReading, ContentReader } from './conte
 import { readZip, type ZipEntry } from './zip.ts'
 
 /**
- * Compares a zip with its checksum, and its content with its name: one CSV, most lines of which are candles of this market's
- * timeframe inside the file's range. A bad line concerns its own candle alone. Throws Malformed for a file that is not what
- * it should be, whether the fault lies in what is missing or not.
+ * Verifies a zip's checksum and that its one CSV holds mostly candles of this market, timeframe and range. Bad lines
+ * affect only their candle. Throws Malformed.
  */
 export async function readArchiveFile(
   file: ArchiveFile,
@@ -28,7 +27,7 @@ export async function readArchiveFile(
   return content.end()
 }
 
-/** Reads a file whose lines do not ascend: one candle may have several lines, and these are compared. */
+/** For unsorted files: duplicate lines are compared. */
 async function readTogether(
   file: ArchiveFile,
   entry: ZipEntry,
@@ -52,7 +51,7 @@ async function readTogether(
 const lineFeed = 10
 const longestLine = 10_000
 
-/** The lines of the CSV, as many at a time as are unpacked together, each with its end. */
+/** Complete lines of each unpacked piece. */
 async function* wholeLines(entry: ZipEntry): AsyncGenerator<Buffer> {
   let rest: Buffer = Buffer.alloc(0)
   for await (const piece of entry.pieces()) {

@@ -11,22 +11,19 @@ import type { CandleRows } from '../../store/candles/candle-rows.ts'
 import { CandleRowsWriter } from '../../store/candles/candle-rows-writer.ts'
 import type { Series } from '../../store/coverage.ts'
 
-/** What a file is read for: the missing candles of the series, ascending. */
+/** The missing candles to read, ascending. */
 export type ArchiveReading = Readonly<{ series: Series; missing: readonly AlignedRange[]; now: Instant }>
 
-/** The missing candles that a file has, checked and ready to be written. */
+/** Checked candles, encoded for COPY. */
 export type ArchiveContent = Readonly<{
   rows: CandleRows
   rejected: readonly RejectedRow[]
-  /** Candles that have not closed yet, and the same line again. */
   ignored: number
-  /** Values that had more decimals than the table keeps. */
   roundedValues: number
 }>
 
 const lineFeed = 10
 
-/** Reads the lines of a file one after the other, and keeps the candles that are missing. */
 export class ContentReader {
   readonly #file: ArchiveFile
   readonly #reading: ArchiveReading
@@ -40,7 +37,7 @@ export class ContentReader {
   #ignored = 0
   #roundedValues = 0
   #last: Instant | undefined
-  /** Missing ranges before this one lie behind. */
+  /** Index: earlier missing ranges are passed. */
   #missingAt = 0
 
   constructor(file: ArchiveFile, reading: ArchiveReading) {
@@ -51,10 +48,7 @@ export class ContentReader {
     this.#closedUpTo = plus(reading.now, -timeframeMs[file.timeframe])
   }
 
-  /**
-   * Nearly all lines are read where they stand, and a text is made only of one with something unusual about it. Returns
-   * false where the lines do not ascend: then they have to be read together.
-   */
+  /** Parses from bytes; only unusual lines become text. Returns false if lines do not ascend: use takeAll. */
   take(lines: Buffer): boolean {
     const { candle } = this.#usual
     this.#usual.open(lines)
@@ -62,7 +56,7 @@ export class ContentReader {
       const next = this.#usual.read(at)
       if (next > 0 && isConsistent(candle) && candle.openTime <= this.#closedUpTo) {
         if (!this.#movesOnTo(candle.openTime)) return false
-        // Of a usual line both are known to be so.
+        // Checked already for usual lines.
         if (isAligned(candle.openTime, this.#file.timeframe) && this.#isMissing(candle.openTime))
           this.#writer.addPlain(candle.openTime, candle)
         this.#lines += 1
@@ -79,17 +73,17 @@ export class ContentReader {
     return true
   }
 
-  /** Takes all lines of the file at once, in whatever order they are. */
+  /** Takes all lines, in any order. */
   takeAll(texts: readonly string[]): void {
     const lines = texts.filter((text, index) => text !== '' && (index > 0 || !isHeaderLine(text)))
     this.#check(lines.map((line) => this.#read(line)))
   }
 
-  /** Throws Malformed where the file is not what its name says. */
+  /** Throws Malformed if the file does not match its name. */
   end(): ArchiveContent {
     const { timeframe } = this.#file
     if (this.#lines === 0) throw new Malformed(`${csvName(this.#file)} has no candle`)
-    // A few lines may be bad. Most of them are where the file is of another timeframe or month, or its columns have moved.
+    // Many misplaced lines mean another timeframe, month or column order.
     if (2 * this.#misplaced > this.#lines)
       throw new Malformed(
         `${csvName(this.#file)} is not what its name says: ${this.#misplaced} of ${this.#lines} lines are no ${timeframe} candles of it`,
@@ -110,7 +104,7 @@ export class ContentReader {
     return true
   }
 
-  /** A line is counted as misplaced where its times are not those of a candle of the file, whatever its numbers are. */
+  /** Misplaced: the times do not belong to the file, whatever the numbers. */
   #read(line: string): CandleRow {
     const { range, timeframe } = this.#file
     const row = readArchiveLine(line, this.#file)
@@ -149,7 +143,7 @@ export class ContentReader {
     return true
   }
 
-  /** A candle that is there already may have come from another source. Open times ascend, as the missing ranges do. */
+  /** Other candles may come from another source. Both ascend. */
   #isMissing(openTime: AlignedInstant): boolean {
     const { missing } = this.#reading
     let part = missing[this.#missingAt]

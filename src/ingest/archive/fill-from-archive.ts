@@ -19,31 +19,28 @@ import type { FillDeps } from '../fill-range.ts'
 import { readArchiveFile } from './archive-rows.ts'
 import type { ArchiveContent } from './content-reader.ts'
 
-/** What of a series is to be brought in from one file. */
 export type ArchiveFilling = Readonly<{
   series: Series
   file: ArchiveFile
-  /** Of the file's range, ascending: its other candles are left alone. */
   missing: readonly AlignedRange[]
-  /** Which try this is: a file that another try may bring is left to the queue, a few times. */
+  /** Later attempts do without the file. */
   attempt: number
-  /** Told once it is committed how many of the owed candles the file spoke for, and what that came to. */
+  /** Called after commit with the number of missing candles covered by the file. */
   onProgress?: (candles: number, filled: FilledFromFile) => Promise<void> | void
 }>
 
-/** `files` is 1 where the file was used. */
+/** `files`: 1 if the file was used. */
 export type FilledFromFile = Filled & Readonly<{ files: number }>
 
-/** The same, with its candles that have no partition. */
+/** Also the candles without a partition. */
 export type LoadedFromFile = Readonly<{ filled: FilledFromFile; unplaced: readonly Unplaced[] }>
 
 export type ArchiveDeps = FillDeps & Pick<Context, 'http' | 'log'>
 
 /**
- * Loads what is owed from a file that has proved to be whole, in one transaction. What the file leaves out stays owed:
- * that there is no candle, only the source itself may say. A file that is missing brings nothing, and an event in the log;
- * one that could not be read, or is not what it should be, only after a few tries: dozens of requests to the source would
- * take its place. Throws the fault that another try may overcome, RateLimited when the archive says to wait, and Aborted.
+ * Loads missing candles from a verified file in one transaction. Gaps in the file stay missing: only the source can
+ * prove absence. A missing file is logged and skipped; an unusable one only after some attempts, as it would cost many
+ * requests. Throws retryable faults, RateLimited and Aborted.
  */
 export async function fillFromArchive(deps: ArchiveDeps, filling: ArchiveFilling): Promise<LoadedFromFile> {
   const now = deps.clock.now()
@@ -62,17 +59,17 @@ export async function fillFromArchive(deps: ArchiveDeps, filling: ArchiveFilling
   return { filled, unplaced: writer.unplaced }
 }
 
-/** How often a file is tried before its candles are asked of the source. */
+/** Attempts before its candles are requested from the source. */
 const tries = 3
 
-/** Undefined where the file is missing, or could not be had in so many tries. */
+/** Undefined if the file is missing or unusable. */
 async function contentOf(
   deps: ArchiveDeps,
   { series, file, missing, attempt }: ArchiveFilling,
   now: Instant,
 ): Promise<ArchiveContent | undefined> {
   try {
-    // The checksum first: where it is missing, the file need not be fetched.
+    // Checksum first: without it the file is not needed.
     const checksum = await fetchFile(deps, checksumRequest(file))
     const zip = await fetchFile(deps, zipRequest(file))
     return await readArchiveFile(file, zip, checksum.toString('utf8'), { series, missing, now })
@@ -93,7 +90,7 @@ async function fetchFile(
   return bytes
 }
 
-/** How many candles of a part the file speaks for. */
+/** How many candles of the range the file covers. */
 function countIn(part: AlignedRange, { series, file }: ArchiveFilling): number {
   const shared = intersect(part, file.range)
   return shared ? candleCount(shared, series.timeframe) : 0
@@ -110,16 +107,15 @@ const batchOf = (
   answered: range,
   rows,
   rejected,
-  // Nothing has settled: a file cannot say that there is no candle.
+  // A file cannot prove absence.
   absentBefore: range.from,
   now,
   runId,
 })
 
 /**
- * Turns the holes that a file has left in a stretch into ranges that cost the fewest requests. A candle on either side is
- * asked for too, since an answer is believed at once where it begins and ends with candles, and so are candles between
- * two holes that fit into one page.
+ * Merges holes left by a file into ranges with the fewest requests: one candle is added on each side, since such
+ * answers need no confirmation, and nearby holes share a page.
  */
 export function confirmations(
   holes: readonly AlignedRange[],

@@ -11,28 +11,23 @@ import {
   requestsPerFile,
 } from '../../sources/binance-archive.ts'
 
-/** `always`: wherever there should be a file. `by-cost`: where it takes no more requests than asking the source. */
+/** `always`: for every existing file. `by-cost`: if it needs no more requests than the source. */
 export type ArchiveUse = 'always' | 'by-cost' | 'never'
 
 export type ArchivePlan = Readonly<{
   files: readonly ArchiveFile[]
-  /** What is owed and in none of the files. */
+  /** Missing and in no file. */
   rest: readonly AlignedRange[]
 }>
 
 export type ArchiveRequest = Readonly<{
   symbol: string
   timeframe: Timeframe
-  /** The most candles that one answer of the source holds. */
+  /** Page size of the source. */
   pageSize: number
   use: ArchiveUse
 }>
 
-/**
- * Chooses files for what is owed: months, and days where the month's file is not there yet. By cost, a file is worth it
- * where the source would be asked at least as often, since its budget is what live candles come from too, and where no
- * more than half of the file would be fetched for nothing.
- */
 export function planArchive(
   request: ArchiveRequest,
   missing: readonly AlignedRange[],
@@ -94,7 +89,7 @@ function isWorthIt(
   return use === 'always' || (isMostOfIt && requests >= requestsPerFile)
 }
 
-/** What the files come to. The bytes are an estimate. */
+/** Bytes are estimated. */
 export const archiveCost = (files: readonly ArchiveFile[]) => ({
   monthly: files.filter(({ kind }) => kind === 'monthly').length,
   daily: files.filter(({ kind }) => kind === 'daily').length,

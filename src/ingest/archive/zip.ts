@@ -4,12 +4,11 @@ import { crc32 } from '../../http/crc32.ts'
 
 // https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 
-/** The one entry of a zip. */
+/** The single entry of a zip. */
 export type ZipEntry = Readonly<{
   name: string
-  /** Of the content, in bytes. */
+  /** Uncompressed, in bytes. */
   size: number
-  /** Reads the content piece by piece, as often as asked for. Throws Malformed where it is not whole. */
   pieces(): AsyncGenerator<Buffer>
 }>
 
@@ -22,15 +21,14 @@ const localLength = 30
 const encrypted = 1
 const stored = 0
 const deflated = 8
-/** A size that stands elsewhere, since it does not fit into its field. */
+/** ZIP64 marker. */
 const tooLarge = 0xffffffff
 
-/** Finds the only entry of a zip that is held whole. Throws Malformed for a zip of another shape. */
+/** Throws Malformed unless the zip is complete with one entry. */
 export function readZip(bytes: Buffer): ZipEntry {
   try {
     return readOnlyEntry(bytes)
   } catch (cause) {
-    // A number that would lie beyond the end.
     if (cause instanceof RangeError) throw new Malformed('the zip is cut', { cause })
     throw cause
   }
@@ -52,7 +50,7 @@ function readOnlyEntry(bytes: Buffer): ZipEntry {
   if (bytes.readUInt32LE(local) !== localSignature) throw new Malformed('the zip has no file where it says')
   if ((flags & encrypted) !== 0 || (method !== stored && method !== deflated) || size === tooLarge)
     throw new Malformed('the zip is packed in a way that is not known here')
-  // The lengths of the local header count: its extra field may be another than that of the directory.
+  // Local extra fields may differ from the directory's.
   const start = local + localLength + bytes.readUInt16LE(local + 26) + bytes.readUInt16LE(local + 28)
   if (start + packedSize > central) throw new Malformed('the zip is cut')
   const packed = bytes.subarray(start, start + packedSize)
@@ -75,7 +73,7 @@ async function* wholeContent(
   let crc = 0
   for await (const chunk of method === stored ? [packed] : inflated(packed)) {
     read += chunk.length
-    // Content that is longer than its header says is not read to its end.
+    // Stop at content longer than declared.
     if (read > expected.size) break
     crc = crc32(chunk, crc)
     yield chunk

@@ -9,32 +9,25 @@ import { readOtherWork } from '../../store/runs.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { candleSource } from '../markets.ts'
 
-/** How fast a source answers one more backfill. */
 export type SourcePace = Readonly<{
   source: string
-  /** The part of its request budget that live work has taken of late: from 0 to 1. */
   othersShare: number
-  /** How many jobs of other backfills it works on. */
   otherBackfills: number
-  /** How long nobody may ask it. */
   stoppedMs: number
   msPerPoint: number
 }>
 
-/** How long it takes to ask for so much weight. */
+/** Duration for the given request weight. */
 export const durationOf = ({ stoppedMs, msPerPoint }: SourcePace, weight: number): number =>
   weight === 0 ? 0 : stoppedMs + weight * msPerPoint
 
-/** Live work of a quarter of an hour holds ticks of every timeframe that matters to the budget. */
+/** Contains ticks of all relevant timeframes. */
 const observedMs = 15 * minute
 
-/** However busy the others are, a backfill gets on in the breaks between their ticks. */
+/** Backfills always progress between ticks. */
 const leastFree = 0.1
 
-/**
- * The pace of each source: that of its budget, less what live work has lately taken of it, and half of that while another
- * backfill runs, since the two take turns. Without a budget nothing takes time.
- */
+/** Pace per source: its budget minus recent live use, halved while another backfill runs. No time without a budget. */
 export async function readPaces(
   pool: Pool,
   { budget, environment }: Settings,
@@ -64,7 +57,7 @@ export async function readPaces(
   })
 }
 
-/** The part of a source's budget that so many requests for candles in so long a time are; undefined without one. */
+/** The share of a budget that these requests use; undefined without a budget. */
 export function budgetShare(
   { budget, environment }: Settings,
   source: string,

@@ -24,18 +24,16 @@ import { type BackfillRequest, type SeriesWork, waitingMs, workOf } from './seri
 import { type SeriesStorage, storageOf } from './storage.ts'
 
 /**
- * The requests are exact where the source has every candle that no file is asked for: what a short page or a file leaves
- * out comes on top, and years before a listing cost less. They are an estimate where trades have to be asked for.
+ * Requests are exact if the source has every requested candle; pages cut short or gaps in files add some, empty years
+ * need fewer. Estimated for trades.
  */
 export type SeriesPlan = SeriesWork &
   WalkCost &
   SeriesStorage &
   Readonly<{
-    /** As if this series were alone. */
     durationMs: number
   }>
 
-/** What a source is asked for, and how long that takes. */
 export type SourceLoad = SourcePace & Readonly<{ weight: number; durationMs: number }>
 
 export type BackfillPlan = WalkCost &
@@ -45,13 +43,13 @@ export type BackfillPlan = WalkCost &
     candles: number
     known: number
     archive: ArchiveCost
-    /** Each source that is asked, the archive as one of its own. They are asked side by side. */
+    /** The archive counts as a source. Sources work in parallel. */
     sources: readonly SourceLoad[]
     durationMs: number
     expiring: number
   }>
 
-/** Works out what a wish costs while these stops stand. Throws InvalidInput for what cannot be wished. */
+/** Throws InvalidInput for an impossible request. */
 export async function planBackfill(
   pool: Pool,
   settings: Settings,
@@ -88,7 +86,7 @@ export async function planBackfill(
   }
 }
 
-/** What all pages together cost, job by job: each begins a page of its own. */
+/** Cost per job, as each starts a new page. */
 function walkCost(work: SeriesWork, candlesPerJob: number, now: Instant): WalkCost {
   const { candles } = candleSource(work.series.source)
   const costs = jobRangesOf(work, candlesPerJob, 'from-start').map((jobRange) =>
@@ -120,7 +118,6 @@ function loadsOf(
 const longestOf = (loads: readonly SourceLoad[]): number =>
   Math.max(0, ...loads.map(({ durationMs }) => durationMs))
 
-/** The payload of one job of a backfill. */
 export type BackfillChunk = Readonly<{
   source: AnySourceId
   symbol: string
@@ -128,9 +125,7 @@ export type BackfillChunk = Readonly<{
   timeframe: Timeframe
   from: string
   to: string
-  /** The file to read it from, where there is one. */
   archive?: ArchiveKind
-  /** Asked for again, it goes before what was never asked for. */
   lane?: 'repair'
 }>
 
@@ -141,7 +136,7 @@ const jobRange = z.object({
   to: z.iso.datetime(),
 })
 
-/** Whether a job with this payload works on what the plan is about. */
+/** Whether a job with this payload belongs to the plan. */
 export function isForPlan(payload: unknown, { series }: BackfillPlan): boolean {
   const { success, data } = jobRange.safeParse(payload)
   return (
@@ -156,7 +151,6 @@ export function isForPlan(payload: unknown, { series }: BackfillPlan): boolean {
   )
 }
 
-/** What the plan says of one of its jobs. */
 export function jobPlanOf({ source, timeframe, from, to, archive }: BackfillChunk, now: Instant): JobPlan {
   const isFile = archive !== undefined
   if (isFile) return { requests: 0, weight: 0, isEstimate: false, isFile }
@@ -167,19 +161,15 @@ export function jobPlanOf({ source, timeframe, from, to, archive }: BackfillChun
   return { ...costOf(candleSource(source).candles, timeframe, range, plus(now, waitingMs)), isFile }
 }
 
-/**
- * `from-start`: as few jobs and requests as can be. `on-grid`: cut at the same instants whenever it is done, so that
- * work that is found again while it still waits is the same work.
- */
+/** `from-start`: fewest jobs and requests. `on-grid`: stable cuts, so that repeated work has the same job id. */
 export type Cutting = 'from-start' | 'on-grid'
 
-/** A series and what is to be had of it; where `candlesFrom` is left out, all of it comes before. */
 type Cuttable = Pick<SeriesWork, 'series' | 'symbol' | 'missing'> &
   Partial<Pick<SeriesWork, 'files' | 'candlesFrom'>>
 
 /**
- * Cuts what is owed into jobs: one for each file, and the rest so short that live work can go in between. A job holds as
- * many whole pages of candles as fit into `candlesPerJob`, one at the least, and asks about two dozen times at the most.
+ * Cuts missing candles into jobs: one per file, the rest in whole pages up to `candlesPerJob` (at least one page) and
+ * about 24 requests, so that live work fits between.
  */
 export function chunksOf(work: Cuttable, candlesPerJob: number, cutting: Cutting): BackfillChunk[] {
   const { series, symbol, missing, files = [] } = work
@@ -200,14 +190,13 @@ export function chunksOf(work: Cuttable, candlesPerJob: number, cutting: Cutting
   return [...inFiles, ...jobRangesOf(work, candlesPerJob, cutting).map(chunk)]
 }
 
-/** The jobs of several series. They take turns: those that write the same series would wait for each other. */
+/** Interleaved, as jobs of one series wait for each other. */
 export function chunksOfAll(works: readonly Cuttable[], candlesPerJob: number): BackfillChunk[] {
   const lists = works.map((work) => chunksOf(work, candlesPerJob, 'from-start'))
   const longest = lists.reduce((most, { length }) => Math.max(most, length), 0)
   return Array.from({ length: longest }, (_, turn) => lists.flatMap((list) => list[turn] ?? [])).flat()
 }
 
-/** What no file is asked for, cut into jobs. */
 function jobRangesOf(work: Cuttable, candlesPerJob: number, cutting: Cutting): AlignedRange[] {
   const { series, missing, files = [] } = work
   const lengths = jobLengths(candleSource(series.source).candles, series.timeframe, candlesPerJob)
@@ -224,7 +213,7 @@ function jobRangesOf(work: Cuttable, candlesPerJob: number, cutting: Cutting): A
     })
 }
 
-/** On the grid the border lies on it too, so that it does not move with every minute. */
+/** On the grid the border is aligned too, so it does not move each minute. */
 function dividedByReach(
   { series: { source, timeframe }, candlesFrom }: Cuttable,
   range: AlignedRange,
@@ -241,10 +230,10 @@ function dividedByReach(
   return { older: { from: range.from, to: border }, newer: { from: border, to: range.to } }
 }
 
-/** A job asks for no more than it can ask in half a minute of most budgets. */
+/** Half a minute of most budgets. */
 const requestsPerJob = 24
 
-/** How many candles a job may have where it asks for pages of them, and where it asks for trades. */
+/** Candles per job, for pages and for trades. */
 function jobLengths(candles: CandleTraits, timeframe: Timeframe, candlesPerJob: number) {
   const perPage = candlesPerPage(candles, timeframe)
   const pages = Math.max(1, Math.min(requestsPerJob, Math.floor(candlesPerJob / perPage)))

@@ -6,53 +6,47 @@ import type { Settings } from '../../settings.ts'
 import { budgetShare } from './pace.ts'
 import type { BackfillPlan } from './plan.ts'
 
-/** How far a backfill is. */
 export type BackfillProgress = Readonly<{
-  /** Of the plan's candles, how many are settled. */
+  /** Resolved candles of the plan. */
   candles: number
   total: number
-  /** Of late; undefined until there is something to tell. */
+  /** Recent rate; undefined at first. */
   perSecond: number | undefined
   leftMs: number | undefined
   sources: readonly SourceProgress[]
 }>
 
-/** One source that is being asked. */
 export type SourceProgress = Readonly<{
   source: string
   requests: number
   planned: number
-  /** The part of its request budget that this backfill takes of late; undefined where there is no budget. */
   budgetShare: number | undefined
-  /** How long nobody may ask it. */
   stoppedMs: number
 }>
 
 type Sample = Readonly<{ at: Instant; candles: number; requests: ReadonlyMap<string, number> }>
 
-/** A job of thousands of candles comes in at once: a rate is told over so long. */
+/** Smooths jobs that commit thousands of candles at once. */
 const windowMs = 15 * second
 
-/** Keeps what was seen of late, and tells how fast it goes. */
 export class ProgressMeter {
   #samples: Sample[] = []
 
-  /** Takes what is settled and what has been asked for by now. */
+  /** Cumulative values. */
   add(sample: Sample): void {
     this.#samples.push(sample)
-    // One that is older stays, so that the window is whole.
     while (this.#samples.length > 2 && sample.at - (this.#samples[1]?.at ?? sample.at) >= windowMs)
       this.#samples.shift()
   }
 
-  /** Candles a second; undefined while nothing has moved. */
+  /** Candles per second; undefined without progress. */
   perSecond(): number | undefined {
     const { first, last } = this.#ends()
     if (!first || !last || last.at <= first.at || last.candles <= first.candles) return undefined
     return ((last.candles - first.candles) * second) / (last.at - first.at)
   }
 
-  /** The requests of a queue's jobs, and in how long. */
+  /** Requests of a queue within the window. */
   requestsOf(queue: string): Readonly<{ requests: number; overMs: number }> {
     const { first, last } = this.#ends()
     const at = (sample: Sample | undefined) => sample?.requests.get(queue) ?? 0
@@ -67,14 +61,12 @@ export class ProgressMeter {
 type Surroundings = Readonly<{
   clock: Clock
   settings: Settings
-  /** What stands against asking the sources now. */
   pauses(): Promise<readonly Pause[]>
 }>
 
-/** Stops are looked up now and then: each source is a question to the store. */
+/** Each source is a query to the store. */
 const pausesEveryMs = 5 * second
 
-/** Puts together how far a backfill is, from what is seen of it. */
 export class ProgressWatch {
   readonly #surroundings: Surroundings
   readonly #plan: BackfillPlan
@@ -87,7 +79,7 @@ export class ProgressWatch {
     this.#plan = plan
   }
 
-  /** `requests` is what has been asked for by the jobs of each queue, and `working` are the queues that have more of them. */
+  /** `requests`: total per queue; `working`: queues with more to do. */
   async sample(
     candles: number,
     requests: ReadonlyMap<string, number>,

@@ -4,7 +4,6 @@ import type { WalkCost } from '../../sources/source.ts'
 import { type Accounting, addAccounting } from '../../store/candles.ts'
 import type { Run } from '../../store/runs.ts'
 
-/** What runs of a backfill's jobs have done. */
 export type WorkDone = Accounting & Readonly<{ requests: number; files: number; fileRequests: number }>
 
 export const nothingDone: WorkDone = {
@@ -27,7 +26,7 @@ export const addWork = (a: WorkDone, b: WorkDone): WorkDone => ({
 
 const count = z.number().catch(0)
 
-/** What a run wrote down; another version may have written less. */
+/** Other versions may record fewer fields. */
 const outcome = z
   .object({
     received: count,
@@ -41,36 +40,31 @@ const outcome = z
   })
   .catch(nothingDone)
 
-/**
- * What the runs of one job have done since then, those that failed included. One that had begun before and was given up
- * since has done its work for somebody else.
- */
 export const workOfRuns = (runs: readonly Run[], since: Instant): WorkDone =>
   runs
     .filter(({ startedAt, status }) => startedAt >= since || status !== 'abandoned')
     .map((run) => outcome.parse(run.outcome))
     .reduce(addWork, nothingDone)
 
-/** How the requests differ from those that were planned, by the reason. */
+/** Requests beyond the plan, by reason. */
 export type BeyondPlan = Readonly<{
-  /** Of jobs that failed before they were done: what had come is not asked for again, but where it broke off is. */
+  /** Repeated by failed attempts. */
   failedAttempts: number
-  /** For what files left out, or would have held. */
+  /** For gaps in files, or unusable files. */
   files: number
-  /** Where a page came short, its end was asked for again. */
+  /** For incomplete pages. */
   askedAgain: number
-  /** How many more trades there were than was estimated; below zero, how many fewer. */
+  /** Versus the estimate; negative if fewer. */
   trades: number
-  /** Where an answer held more than was counted on, or one covered a time without candles; or another job was faster. */
+  /** Saved by fuller answers, empty ranges or other jobs. */
   spared: number
 }>
 
 export const asPlanned: BeyondPlan = { failedAttempts: 0, files: 0, askedAgain: 0, trades: 0, spared: 0 }
 
-/** What one job was to cost, besides its file. */
 export type JobPlan = WalkCost & Readonly<{ isFile: boolean }>
 
-/** Adds what one job has asked for beyond its plan. */
+/** Adds a job's deviation from its plan. */
 export function addBeyond(
   beyond: BeyondPlan,
   { requests: planned, isEstimate, isFile }: JobPlan,
@@ -78,7 +72,7 @@ export function addBeyond(
   runs: readonly Run[],
 ): BeyondPlan {
   const more = requests - planned
-  // What a job that was given up has not asked for was not spared.
+  // An unfinished job did not save requests.
   if (more < 0 && runs.at(-1)?.status !== 'done') return beyond
   if (isFile) return { ...beyond, files: beyond.files + more }
   if (isEstimate) return { ...beyond, trades: beyond.trades + more }
@@ -89,7 +83,7 @@ export function addBeyond(
     : { ...beyond, askedAgain: beyond.askedAgain + more }
 }
 
-/** Counts what jobs of an earlier backfill have asked for: those of this one had less to ask for. */
+/** Accounts for jobs left from an earlier backfill, which saved this one requests. */
 export function withLeftOver(beyond: BeyondPlan, requests: number): BeyondPlan {
   const spared = Math.max(0, beyond.spared - requests)
   return { ...beyond, spared, askedAgain: beyond.askedAgain + requests - (beyond.spared - spared) }

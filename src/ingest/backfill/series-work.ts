@@ -26,44 +26,37 @@ import { finalClose, obtainable } from '../kept-history.ts'
 import { type CandleMarket, candleSource, requireCandleMarket } from '../markets.ts'
 import { expiredParts } from '../past-retention.ts'
 
-/** What somebody wants to have. */
 export type BackfillRequest = Readonly<{
   coinIds: readonly string[]
   timeframes: readonly Timeframe[]
   range: Range
-  /** `binance-archive` is Binance's market by way of its files. */
+  /** `binance-archive`: Binance's market through its files. */
   source?: string
-  /** Whether files stand in for requests; by cost unless said otherwise. */
   archive?: ArchiveUse
-  /** Whether rejected candles are asked for once more. */
   retryRejected?: true
 }>
 
-/** What a wish comes to for one series, before it is told what that costs. */
 export type SeriesWork = Readonly<{
   series: Series
   symbol: string
   wanted: AlignedRange
-  /** What was wished too, but can no longer be had from the source. */
+  /** Requested, but no longer available at the source. */
   outOfReach: AlignedRange | undefined
-  /** What is not there yet. */
   missing: readonly AlignedRange[]
   candles: number
-  /** Candles that were wished and are settled already: stored, or known to be absent. */
+  /** Requested candles already stored or known absent. */
   known: number
-  /** Rejected candles that are quarantined and not resolved. */
   rejected: readonly AlignedRange[]
-  /** The files that some of it comes in. */
   files: readonly ArchiveFile[]
-  /** From when on the source has candles itself: those of before are made of its trades. */
+  /** Start of the source's own candles; earlier ones are made of trades. */
   candlesFrom: AlignedInstant | undefined
-  /** Candles that the next retention run would remove again, its limit, and what it does with them. */
+  /** Requested candles that the next retention run would delete. */
   expiring: number
   keepMs: number | undefined
   ending: 'drop' | 'archive' | undefined
 }>
 
-/** Works out what is owed of a wish, series by series. Throws InvalidInput for what cannot be wished. */
+/** Missing candles per series. Throws InvalidInput for an impossible request. */
 export async function workOf(
   pool: Pool,
   settings: Settings,
@@ -89,12 +82,12 @@ export async function workOf(
   )
 }
 
-/** Jobs run a little later: what a source lets go of meanwhile is made of its trades. */
+/** Jobs run later; candles that expire at the source meanwhile are made of trades. */
 export const waitingMs = 10 * minute
 
 const isArchive = ({ source }: BackfillRequest): boolean => source === binanceArchive.id
 
-/** Whoever names another host for Binance means its archive too, and may not have one. Throws InvalidInput. */
+/** A replaced Binance host may have no archive. Throws InvalidInput. */
 function archiveUse(
   { environment: { baseUrls } }: Settings,
   { source: { id } }: CandleMarket,
@@ -124,7 +117,6 @@ function marketOf(coins: readonly Coin[], coinId: string, source: string | undef
   return requireCandleMarket(coin, source)
 }
 
-/** A series of a wish, and how much of the wish its source can serve. */
 type WantedOfRequest = Readonly<{
   series: Series
   market: CandleMarket
@@ -147,13 +139,13 @@ function wantedOf(
     )
   }
   const series: Series = { coinId: market.coinId, timeframe, source: market.source.id }
-  // A candle still open cannot be had: the range ends where the last closed one does.
+  // Ends at the last closed candle.
   const closed = { from: range.from, to: finalClose(settings, timeframe, now) }
   const wished = alignTo(timeframe, intersect(range, closed) ?? { from: range.from, to: range.from })
   return { series, market, use, policy, reach: withinReach(market, timeframe, wished, now) }
 }
 
-/** What the database has to do with the wish: missing candles, rejected ones, and partitions of all the tables. */
+/** What the database knows of the request. */
 type Found = Pick<SeriesWork, 'missing' | 'rejected'> & Readonly<{ partitions: readonly BoundedPartition[] }>
 
 function planSeries(
@@ -187,7 +179,6 @@ function planSeries(
   }
 }
 
-/** Divides a wish by what can be had. Throws InvalidInput when that is nothing of it. */
 function withinReach(
   market: CandleMarket,
   timeframe: Timeframe,

@@ -7,11 +7,10 @@ import { isBounded } from '../../store/partitions/catalog.ts'
 import { candleTable, missingPartitions } from '../../store/partitions.ts'
 import { databaseOf } from '../../store/transaction.ts'
 
-/** What one series takes in the database. */
 export type SeriesStorage = Readonly<{
-  /** Leaves that its candles go to and that are not there yet. */
+  /** Partitions to create. */
   partitions: readonly string[]
-  /** An estimate, with the indexes. */
+  /** Estimate including indexes. */
   bytes: number
 }>
 
@@ -21,16 +20,12 @@ type Missing = Readonly<{
   candles: number
 }>
 
-/**
- * What a candle takes on disk with its line in the index, about: 96 bytes of heap and 54 of index, where a leaf is filled
- * in the order of time. A table that has candles tells by itself.
- */
+/** About 96 bytes heap and 54 index for rows inserted in time order; tables with candles are measured. */
 const usualBytesPerCandle = 150
 
-/** What a leaf takes before its first candle, about: its free space map, and the first pages of table and index. */
+/** An empty partition: free space map and first pages of table and index. */
 const bytesPerPartition = 40_960
 
-/** What the series take in the database, one by one in their order; a leaf that two of them need is the first one's. */
 export async function storageOf(
   pool: Pool,
   settings: Settings,
@@ -55,10 +50,10 @@ export async function storageOf(
 const tableOf = ({ timeframes }: Settings, timeframe: Timeframe) =>
   candleTable(timeframe, timeframes[timeframe]?.partition ?? 'month')
 
-/** Fewer rows than these say little: most of what they take is the leaf itself. */
+/** With fewer rows the partition itself dominates. */
 const enoughRows = 1_000
 
-/** Measured over the leaves whose rows the server has counted. */
+/** From partitions with row estimates. */
 function bytesPerCandleOf(measured: readonly MeasuredPartition[]): number {
   const counted = measured.filter(({ estimatedRows }) => estimatedRows > 0)
   const rows = counted.reduce((sum, { estimatedRows }) => sum + estimatedRows, 0)

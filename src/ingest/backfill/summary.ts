@@ -18,34 +18,30 @@ import {
   workOfRuns,
 } from './result.ts'
 
-/** How the jobs ended, by their ids: in runs, or without one, for the reason that the queue has. */
+/** By job id: runs, or the queue's reason without one. */
 export type Followed = Readonly<{
   runs: ReadonlyMap<string, readonly Run[]>
   givenUp: ReadonlyMap<string, string>
 }>
 
-/** A job of the backfill, as it stands in its queue. */
 export type QueuedChunk = Readonly<{ id: string; queue: string; chunk: BackfillChunk; planned: JobPlan }>
 
 export type BackfillResult = WorkDone &
   Readonly<{
-    /** Candles of the wish that were there already, or known to be absent. */
+    /** Requested candles stored before or known absent. */
     knownBefore: number
-    /** How the requests came to differ from the plan's. */
     beyondPlan: BeyondPlan
-    /** Times that a job failed and was tried again, or was given up. */
+    /** Failed attempts, retried or not. */
     failedAttempts: number
     failed: readonly Readonly<{ chunk: BackfillChunk; error: string }>[]
-    /** Candles that are still owed when all is done. */
     remaining: number
-    /** Candles of the wish that are quarantined when all is done, series by series. */
+    /** Quarantined candles of the request, per series. */
     rejected: readonly RejectedCandles[]
   }>
 
-/** The rejected candles of a series, and the range from the first to the last of them. */
+/** The range spans from the first to the last. */
 export type RejectedCandles = Series & AlignedRange & Readonly<{ candles: number }>
 
-/** What all of the jobs came to, now that they have ended. */
 export async function summarize(
   pool: Pool,
   plan: BackfillPlan,
@@ -76,7 +72,6 @@ export async function summarize(
   return { ...work, knownBefore: plan.known, beyondPlan, failedAttempts, failed, remaining, rejected }
 }
 
-/** What of the plan's ranges is quarantined now. */
 export async function readRejectedOf(pool: Pool, { series }: BackfillPlan): Promise<RejectedCandles[]> {
   const wanted = series.map(({ series: one, wanted: range }) => ({ ...one, range }))
   const rejected = await readRejected(databaseOf(pool), wanted)
@@ -89,7 +84,7 @@ export async function readRejectedOf(pool: Pool, { series }: BackfillPlan): Prom
   })
 }
 
-/** Jobs of an earlier backfill that was killed still wait in the queue, cut in other places, and do a part of the work. */
+/** Jobs of a killed backfill, cut elsewhere, may do part of the work. */
 async function workOfLeftOverJobs(
   pool: Pool,
   plan: BackfillPlan,
@@ -105,7 +100,6 @@ async function workOfLeftOverJobs(
   )
 }
 
-/** Candles of the plan that are not settled yet. */
 export async function countMissing(pool: Pool, { series }: BackfillPlan): Promise<number> {
   const incomplete = series.filter(({ candles }) => candles > 0)
   const missing = await readMissing(

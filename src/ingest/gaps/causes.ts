@@ -36,14 +36,12 @@ const gapCauses = [
 ] as const
 export type GapCause = (typeof gapCauses)[number]
 
-/** What is known beside the series' own coverage. What is left out is not known. */
+/** Evidence besides coverage; absent means unknown. */
 export type Evidence = Partial<Limits> &
   Readonly<{
-    /** Where the source had no candle of any other followed market. */
     sharedSilence?: readonly AlignedRange[]
-    /** Rejected candles that were discarded by hand. */
     discarded?: readonly AlignedRange[]
-    /** Where live ingest should have worked, and did not. */
+    /** When live ingest should have worked and did not. */
     downtime?: readonly AlignedRange[]
     /** What retention deletes. */
     pastRetention?: readonly AlignedRange[]
@@ -51,7 +49,7 @@ export type Evidence = Partial<Limits> &
     unplaceable?: readonly AlignedRange[]
   }>
 
-/** On the grid of every timeframe. */
+/** Aligned to every timeframe. */
 const beginningOfTime = floorTo('1d', allTime.from)
 const endOfTime = floorTo('1d', allTime.to)
 const before = (to: AlignedInstant | undefined): AlignedRange[] =>
@@ -62,7 +60,7 @@ const from = (start: AlignedInstant | undefined): AlignedRange[] =>
 type Claim = readonly [GapCause, readonly AlignedRange[]]
 export type Attributed = Readonly<{ cause: GapCause; range: AlignedRange }>
 
-/** Why what the source has answered without a candle is not there. */
+/** Causes of absence at the source. */
 export const causesOfAbsence = (
   absent: readonly AlignedRange[],
   firstStored: AlignedInstant | undefined,
@@ -79,13 +77,12 @@ export const causesOfAbsence = (
     'no-trades',
   )
 
-/** Why what was rejected is not there. */
 export const causesOfRejection = (
   rejected: readonly AlignedRange[],
   { discarded = [] }: Evidence,
 ): Attributed[] => attribute(rejected, [['discarded', discarded]], 'refused')
 
-/** Why what nobody was answered about is not there. */
+/** Causes of unanswered ranges. */
 export const causesOfSilence = (
   missing: readonly AlignedRange[],
   late: readonly AlignedRange[],
@@ -105,7 +102,7 @@ export const causesOfSilence = (
     'not-fetched',
   )
 
-/** Divides ranges among the causes that claim a part of them; the first claim counts. */
+/** Assigns ranges to causes; the first claim wins. */
 function attribute(
   ranges: readonly AlignedRange[],
   claims: readonly Claim[],
@@ -122,7 +119,6 @@ function attribute(
   return [...attributed, ...left.map((range) => ({ cause: otherwise, range }))]
 }
 
-/** What of the ranges none of the parts covers; in one pass, however many there are of both. */
 export function subtractAll(ranges: readonly AlignedRange[], parts: readonly AlignedRange[]): AlignedRange[] {
   const joined = union(ranges)
   const [first, last] = [joined[0], joined.at(-1)]
@@ -131,7 +127,7 @@ export function subtractAll(ranges: readonly AlignedRange[], parts: readonly Ali
   return subtract(hull, [...parts, ...subtract(hull, joined)])
 }
 
-/** What of the wanted open times live ingest was to see to and did not: since it was both followed and recorded. */
+/** Wanted open times that live ingest missed while the market was tracked and runs recorded. */
 export function downtimeOf(
   wanted: AlignedRange,
   trackedFrom: AlignedInstant,

@@ -6,30 +6,27 @@ import { recheckAgeMs, youngerThan } from '../../store/coverage.ts'
 import { confirmations } from '../archive/fill-from-archive.ts'
 import { subtractAll } from './causes.ts'
 
-/** Live ingest sees to its provisional candles at its next tick; what is still provisional after this it has not. */
+/** Live ingest confirms provisional candles at its next tick; older ones were missed. */
 const provisionalForLongMs = hour
 
-/** The open times of a series that a repair looks at. */
 export type RepairScope = Readonly<{
-  /** What the daemon keeps complete, without what live ingest asks for by itself. */
+  /** Without what live ingest requests itself. */
   kept: AlignedRange
-  /** What a second look may still bring something new of. */
+  /** Where a recheck may still find something. */
   lasting: AlignedRange
-  /** How many candles one answer brings. */
   pageSize: number
 }>
 
 export type RepairPlan = Readonly<{
-  /** To be asked for at once, one request each, ascending. */
+  /** One request each, ascending. */
   requests: readonly AlignedRange[]
-  /** Owed and longer than a page: work for backfills. */
+  /** Missing and longer than a page: for backfills. */
   longRanges: readonly AlignedRange[]
 }>
 
 /**
- * Works out what of a series is to be asked for again: what is owed, absences that have grown old enough for another
- * look, and candles that nobody has seen unchanged. Neighbours that fit into one page are one question. Pure, so that
- * it can be read and tested by itself.
+ * What to request again: missing candles, absences due for a recheck, unconfirmed candles. Neighbours within a page
+ * share a request. Pure.
  */
 export function planRepair(
   unresolved: Unresolved,
@@ -49,16 +46,13 @@ export function planRepair(
       unresolved[state].flatMap(dueBefore(youngerThan(recheckAgeMs[state], timeframe, now))),
     ),
   ]
-  // A backfill may bring a part of what is due, and then there is nothing to ask.
+  // A backfill may cover part of it.
   const single = subtractAll(union([...holes, ...due]), longRanges)
   const requests = confirmations(single, lasting, { timeframe, pageSize })
   return { requests: requests.flatMap((range) => split(range, timeframe, pageSize)), longRanges }
 }
 
-/**
- * Picks at most so many questions. Another series comes first each hour, so that one that always has much to ask keeps
- * no other from its turn.
- */
+/** Picks up to `most` requests. The first series rotates hourly, so that none starves. */
 export function takeTurns<T>(
   bySeries: readonly (readonly T[])[],
   most: number,

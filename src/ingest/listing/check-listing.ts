@@ -18,31 +18,27 @@ import { type Evaluated, evaluateLife, type News } from './market-life.ts'
 import { candidatesFor, type Listings, provenSuccessor } from './successor.ts'
 import type { Trading } from './trading.ts'
 
-/** One thing to report of a tracked market. */
 export type Finding = Readonly<{
   news: News | 'renamed' | 'reread' | 'shared'
   life: MarketLife
-  /** What else is worth knowing of it, by name. */
+  /** Further details by name. */
   more?: Readonly<Record<string, unknown>>
 }>
 
-/** A source's whole listing, and when it was read. */
+/** A complete listing and its time. */
 export type Poll = Readonly<{ source: string; listing: readonly ListedMarket[]; now: Instant }>
 
-/** The same, with all that it takes to record it. */
 export type ListingCheck = Poll &
   Readonly<{
-    /** What the candles show of the markets that the listing casts doubt on. */
+    /** From candles of doubted markets. */
     trading: ReadonlyMap<string, Trading>
     runId: string
     settings: Pick<Settings, 'timeframes'>
   }>
 
-/** Names a tracked market in `trading`. */
 export const lifeKey = ({ coinId, symbol }: Pick<MarketLife, 'coinId' | 'symbol'>): string =>
   `${coinId} ${symbol}`
 
-/** The tracked markets that a listing casts doubt on: only their candles tell whether they are the same as before. */
 export async function findDoubts(
   tx: Transaction,
   { source, listing, now }: Poll,
@@ -56,7 +52,7 @@ export async function findDoubts(
   })
 }
 
-/** Compares the tracked markets of a source with its listing, and records what has become of them, and the listing. */
+/** Compares tracked markets with the listing and records both. */
 export async function checkListing(
   tx: Transaction,
   check: ListingCheck,
@@ -81,7 +77,6 @@ export async function checkListing(
   return { tracked: lives.length, findings }
 }
 
-/** Markets that another coin tracks too, from before one market was one coin's. */
 function sharedMarkets(source: string, lives: readonly MarketLife[]): Finding[] {
   const open = lives.filter(({ listedTo }) => listedTo === undefined)
   return open.flatMap((life) => {
@@ -91,7 +86,7 @@ function sharedMarkets(source: string, lives: readonly MarketLife[]): Finding[] 
   })
 }
 
-/** Under what name a market goes on, where its source has proven it and no other coin is tracked there. */
+/** The proven successor of a renamed market, unless another coin tracks it. */
 function freeSuccessor(
   life: MarketLife,
   source: string,
@@ -117,7 +112,7 @@ async function rename(
 ): Promise<Finding> {
   const old = before.get(life.symbol)
   const renaming = { oldSymbol: life.symbol, newSymbol: symbol, oldBase: old?.base ?? base, newBase: base }
-  // A full name that is written otherwise now is only reported.
+  // A different spelling of the full name is only reported.
   if (symbol !== life.symbol || renaming.oldBase !== base) await renameMarket(tx, source, life, renaming, now)
   return { news: 'renamed', life, more: { ...renaming, oldName: old?.baseName, newName: baseName } }
 }
@@ -169,7 +164,6 @@ function detailsOf(
   }
 }
 
-/** An end is reported with what the market may go on as, and a symbol of another market leaves no candle of it behind. */
 async function consequencesOf(
   tx: Transaction,
   { source, now, runId, settings }: ListingCheck,

@@ -4,15 +4,15 @@ import type { ListedMarket } from '../../sources/listing/listed-market.ts'
 import type { MarketLife } from '../../store/coins/instruments.ts'
 import type { KnownMarket } from '../../store/coins/listed-markets.ts'
 
-/** Why a symbol may stand for another market than before, and the time in which the same one would have been traded. */
+/** Why a symbol may mean another market, and the time when the old one should have traded. */
 export type Doubt = Readonly<{ kind: 'new-listing-date' | 'new-name'; range: Range }>
 
-/** What is traded on every day is one market: another one is not listed within hours of the end of the first. */
+/** A market traded daily is continuous; exchanges do not relist within hours. */
 export const silenceMs = day
 
 /**
- * What a listing that still has the symbol casts doubt on. A new date alone proves nothing: OKX has dated all of its
- * markets anew. Its candles do: those of one market go on through the date.
+ * Doubts about a listed symbol. A new listing date alone proves nothing (OKX redated all markets); continuous candles
+ * show the same market.
  */
 export function doubtOf(
   life: MarketLife,
@@ -31,7 +31,6 @@ export function doubtOf(
     : undefined
 }
 
-/** Whether the market is said to begin after it was last seen: trading, or at all where it has halted since. */
 function isRedated(
   { lastListedAt, haltedSince }: MarketLife,
   { trading }: ListedMarket,
@@ -40,21 +39,21 @@ function isRedated(
 ): boolean {
   const lastSeenAt = haltedSince ?? lastListedAt
   if (lastSeenAt === undefined || listedAt <= lastSeenAt) return false
-  // It trades before the date that is given: only once that is past can its candles tell.
+  // It trades before its date: check once that has passed.
   if (trading && listedAt > now) return false
-  // It had not begun when it was last seen either: its beginning was only put off.
+  // An announced market whose start was postponed.
   const wasAnnounced =
     haltedSince !== undefined && before?.listedAt !== undefined && before.listedAt > lastSeenAt
   return !wasAnnounced
 }
 
-/** Whether the source calls the coin otherwise now. The symbol is what a market goes by: beside it that is only a name. */
+/** The source renamed the coin; the symbol identifies the market, so this is only a hint. */
 export const isRenamed = (listed: ListedMarket, before: KnownMarket | undefined): boolean =>
   before !== undefined &&
   ((differ(before.base, listed.base) && differ(ownBaseOf(before), ownBaseOf(listed))) ||
     differ(before.baseName, listed.baseName))
 
-/** Whether the source calls the coin as before, and it is known now that this is another coin than it was read as. */
+/** The source's name is the same, but our mapping of it changed. */
 export const isReread = (listed: ListedMarket, before: KnownMarket | undefined): boolean =>
   before !== undefined && differ(before.base, listed.base) && !differ(ownBaseOf(before), ownBaseOf(listed))
 

@@ -3,7 +3,6 @@ import { toMinuteText } from '../../market/instant.ts'
 import { otherKinds } from '../../sources/listing/other-kind.ts'
 import type { Finding } from './check-listing.ts'
 
-/** A finding for a person, with what to do about it. */
 export function findingText(source: string, { news, life, more = {} }: Finding): string {
   const { coinId, symbol, listedTo, relistedAt } = life
   const market = `${source}:${symbol} (${coinId})`

@@ -5,7 +5,7 @@ import type { KnownMarket } from '../../store/coins/listed-markets.ts'
 import { type Doubt, doubtOf, isRenamed } from './doubt.ts'
 import type { Trading } from './trading.ts'
 
-/** What a poll of the listing has shown of a market, where that is news. */
+/** News from a check of the listing. */
 export type News =
   | 'unlisted'
   | 'missing'
@@ -20,21 +20,17 @@ export type News =
 export type Evaluated = Readonly<{
   life: MarketLife
   news: News | undefined
-  /** From then on, what was read under the symbol are the candles of another market. */
+  /** From here on the symbol's candles belong to another market. */
   foreignFrom?: Instant
 }>
 
-/** Listings are incomplete now and then: a market is gone when a second poll, so much later, finds the same. */
+/** Listings are sometimes incomplete: a market is gone after a second check this much later. */
 const confirmedAfterMs = hour
 
-/** A market that is listed but not traded for so long has ended: some sources never take one off their list. */
+/** Some sources never delist: halted this long means ended. */
 const haltedForGoodMs = 30 * day
 
-/**
- * Judges a tracked market by what its source lists under its symbol now, and listed there when the symbol was last seen;
- * `trading` is what its candles show of the time that the listing casts doubt on.
- * Pure, so that it can be read and tested by itself.
- */
+/** Evaluates a tracked market by its current and previous listing; `trading`: candles in the doubted time. Pure. */
 export function evaluateLife(
   life: MarketLife,
   listed: ListedMarket | undefined,
@@ -49,7 +45,7 @@ export function evaluateLife(
   const delistedAt = listed?.delistedAt
   if (!listed || (delistedAt !== undefined && delistedAt <= now))
     return evaluateMissing(life, delistedAt, now)
-  // Another coin's name, and a poll between in which there was none: nothing proves that they are the same.
+  // A new name after an absence: likely another market.
   if (life.lastListedAt !== undefined && life.missingSince !== undefined && isRenamed(listed, before))
     return reuse(life, life.missingSince, now)
   const doubt = doubtOf(life, listed, now, before)
@@ -59,11 +55,11 @@ export function evaluateLife(
   return evaluated.news === undefined ? { ...evaluated, news: otherNews(listed, before, doubt) } : evaluated
 }
 
-/** From when on the symbol stands for another market; undefined where its candles go on from one to the other. */
+/** When another market began; undefined if candles are continuous. */
 function beganAnew({ kind, range }: Doubt, trading: Trading): Instant | undefined {
   if (trading === 'traded') return undefined
   if (kind === 'new-listing-date') return range.to
-  // A symbol is what a market goes by: a name beside it proves nothing by itself.
+  // A name alone proves nothing.
   return trading === 'unknown' ? undefined : trading.silentUntil
 }
 
@@ -91,7 +87,7 @@ const reuse = (life: MarketLife, from: Instant, now: Instant): Evaluated => ({
 
 function evaluateMissing(life: MarketLife, delistedAt: Instant | undefined, now: Instant): Evaluated {
   const { lastListedAt, missingSince } = life
-  // A spelling that its listing does not know, though its candles may: that is no end.
+  // Never listed under this spelling, though it may have candles: not an end.
   if (lastListedAt === undefined && delistedAt === undefined) return { life, news: 'unlisted' }
   if (missingSince === undefined) return { life: { ...life, missingSince: now }, news: 'missing' }
   if (now - missingSince < confirmedAfterMs) return { life, news: undefined }

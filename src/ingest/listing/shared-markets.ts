@@ -1,7 +1,7 @@
 import { marketKey } from '../../market/market-key.ts'
 import type { Coin, Instrument } from '../../store/coins.ts'
 
-/** The other coins that a market is tracked as too: there are none but from before one market was one coin's. */
+/** Other coins with the same market, tracked before that was prevented. */
 export function sharersOf(
   { coinId, source, symbol, listedTo }: Instrument,
   coins: readonly Coin[],

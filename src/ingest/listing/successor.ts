@@ -2,22 +2,18 @@ import type { ListedMarket } from '../../sources/listing/listed-market.ts'
 import type { MarketLife } from '../../store/coins/instruments.ts'
 import type { KnownMarket } from '../../store/coins/listed-markets.ts'
 
-/** What a source lists now, and what it has listed before. */
 export type Listings = Readonly<{
   now: ReadonlyMap<string, ListedMarket>
   before: ReadonlyMap<string, KnownMarket>
 }>
 
-/**
- * The market that a vanished one is called now, where the source itself says so: it appeared in the same look, against the
- * same quote, and answers to a name of the old one. Everything less is a guess.
- */
+/** The proven successor: appeared in the same check with the same quote and one of the old names. */
 export function provenSuccessor(
   { symbol, missingSince, lastListedAt }: MarketLife,
   { now, before }: Listings,
 ): ListedMarket | undefined {
   const old = before.get(symbol)
-  // After a look in which there was neither, the name may have been taken up by another.
+  // After a check without either, the name may have been reused.
   if (!old || now.has(symbol) || missingSince !== undefined || lastListedAt === undefined) return undefined
   const names = new Set([symbol, ...old.alsoCalled])
   const [successor, ...others] = [...now.values()].filter(
@@ -31,13 +27,10 @@ export function provenSuccessor(
   return others.length === 0 ? successor : undefined
 }
 
-/** More would be no help. */
+/** More would not help. */
 const mostCandidates = 5
 
-/**
- * The symbols that a market may go on under: what appeared against the same quote since it was last seen, first what
- * has its moment of listing, then what has its coin.
- */
+/** Possible successors: same quote, appeared since it was last seen; first by listing time, then by coin. */
 export function candidatesFor({ symbol, lastListedAt }: MarketLife, { now, before }: Listings): string[] {
   const old = before.get(symbol)
   if (!old || lastListedAt === undefined) return []

@@ -9,15 +9,15 @@ import { type AnswerRow, type CandleProvider, reachableFrom } from '../../source
 import { walkCandles } from '../../sources/walk.ts'
 import { silenceMs } from './doubt.ts'
 
-/** What the candles of a symbol show of a time: traded on every day of it, a silence and its end, or nothing. */
+/** Trading in a range: daily, silent until an instant, or unknown. */
 export type Trading = 'traded' | Readonly<{ silentUntil: Instant }> | 'unknown'
 
 type Market = Readonly<{ source: CandleProvider; symbol: string }>
 
-/** The timeframes that are looked at, the finest first: a source keeps its longer candles longer. */
+/** Finest first; longer candles are kept longer. */
 const checkedAt: readonly Timeframe[] = ['1h', '4h', '1d']
 
-/** Reads the candles of a range of a symbol, at most a page of them. */
+/** Reads at most a page. */
 export async function tradingIn(
   deps: AskDeps,
   market: Market,
@@ -42,20 +42,18 @@ export async function tradingIn(
 const isOwn = ({ source: { candles } }: Market, timeframe: Timeframe): boolean =>
   candles.timeframes.includes(timeframe) && candles.madeFrom?.[timeframe] === undefined
 
-/** The candle in which the range ends is left out: it may hold the first trades of another market. */
 const onGrid = (timeframe: Timeframe, { from, to }: Range): AlignedRange => {
   const end = floorTo(timeframe, to)
   return { from: floorTo(timeframe, earlier(from, plus(end, -silenceMs))), to: end }
 }
 
-/** The open times of the candles with a volume, ascending. */
+/** Open times with volume, ascending. */
 type TradedTimes = Readonly<{
   openTimes: readonly Instant[]
-  /** Whether the source has nothing of the symbol from before the range. */
   hasBeginning: boolean
 }>
 
-/** `unknown` where the source does not know the symbol. */
+/** `unknown`: the source does not know the symbol. */
 async function tradedTimes(
   deps: AskDeps,
   { source, symbol }: Market,
@@ -71,7 +69,7 @@ async function tradedTimes(
     if (error instanceof UnknownMarket) return 'unknown'
     if (!(error instanceof BeforeHistory)) throw error
   }
-  // The source rejects the whole range where it begins before the market does: the walk finds out where that is.
+  // The range begins before the market: the walk finds where.
   const rows: AnswerRow[] = []
   for await (const page of walkCandles(deps, source, query, options)) rows.push(...page.rows)
   return { openTimes: tradedIn(rows, range), hasBeginning: true }
@@ -83,7 +81,7 @@ const tradedIn = (rows: readonly AnswerRow[], range: AlignedRange): Instant[] =>
     .filter((openTime) => contains(range, openTime))
     .toSorted((a, b) => a - b)
 
-/** The last stretch without a trade that is as long as tells one market from another. */
+/** The last silence long enough to separate markets. */
 function lastSilence(range: Range, traded: readonly Instant[], candleMs: number): Range | undefined {
   let from = range.from
   let silence: Range | undefined
@@ -94,10 +92,10 @@ function lastSilence(range: Range, traded: readonly Instant[], candleMs: number)
   return silence
 }
 
-/** A long history is read in so many pages at the most. */
+/** Limit for long histories. */
 const mostPages = 15
 
-/** The pages of the longest timeframe from an instant back, the newest first: the traded open times of each. */
+/** Newest first, in the longest timeframe. */
 async function* pagesBack(
   deps: AskDeps,
   market: Market,
@@ -118,7 +116,6 @@ async function* pagesBack(
   }
 }
 
-/** Whether the symbol was traded before the instant, as far back as its source gives candles. */
 export async function tradedBefore(
   deps: AskDeps,
   market: Market,
@@ -129,13 +126,13 @@ export async function tradedBefore(
   return false
 }
 
-/** No outage of an exchange was as long, and hardly any coin goes so long without a trade. */
+/** Longer than any exchange outage; hardly any coin pauses so long. */
 const longSilenceMs = 10 * day
 
-/** After so many pages without a trade there was none before either. */
+/** Then there was none before either. */
 const emptyPages = 2
 
-/** The last long time without a trade that has trades on both sides, by the days of its candles. */
+/** The last long silence between trades, by day. */
 export async function longSilence(
   deps: AskDeps,
   market: Market,

@@ -12,20 +12,16 @@ import type { TradingMarkets } from './trading-markets.ts'
 
 type Deps = Pick<Context, 'http' | 'log' | 'settings' | 'signal'> & Readonly<{ trading: TradingMarkets }>
 
-/** One answer of a source, coin by coin, with the numbers that were left out of its prices. */
+/** An answer by coin, with unreadable numbers dropped. */
 export type AnsweredPage = Readonly<{
   answers: readonly CoinAnswer[]
   dropped: readonly DroppedNumber[]
   roundedValues: number
 }>
 
-/** How many requests that took, and what ended it early. */
 export type Asked = Readonly<{ requests: number; failure?: Fault }>
 
-/**
- * Asks a source page by page, and hands on each as it comes. One market that its source does not know fails the whole
- * page: it is halved until that one stands alone.
- */
+/** Requests a source in pages. An unknown market fails its page, which is halved to isolate it. */
 export async function askForPrices(
   deps: Deps,
   priceRequest: PriceRequest,
@@ -48,7 +44,7 @@ export async function askForPrices(
   return { requests }
 }
 
-/** A fault of the source is one more answer of it; it is the run that ends when we are stopping. */
+/** Source faults are results; aborts end the run. */
 async function pageOrFault(
   deps: Deps,
   priceRequest: PriceRequest,
@@ -85,7 +81,7 @@ function pagesOf(markets: readonly string[], pageSize: number): (readonly string
   return pages
 }
 
-/** A price that comes after the next one is worth nothing: another source is asked rather than waited for this one. */
+/** A late price is useless: give up and use another source. */
 async function getInTime({ http, settings, signal }: Deps, request: HttpRequest): Promise<HttpAnswer> {
   const ending = joinSignals([signal], 2 * settings.http.timeout)
   try {
@@ -121,7 +117,7 @@ async function askPage(
   }
 }
 
-/** The last price of a market that has stopped trading is no price of now. */
+/** The last price of a halted market is not current. */
 async function withoutHalted(
   trading: TradingMarkets,
   priceRequest: PriceRequest,
@@ -136,10 +132,7 @@ async function withoutHalted(
   )
 }
 
-/**
- * The rows of the markets that were asked for, since many sources send all they have. A row that does not name its
- * market can only be one of them where no others were sent.
- */
+/** Rows of requested markets. A row without a market counts only if nothing else was sent. */
 function rowsOf(rows: readonly CoinPriceRow[], markets: readonly string[]): CoinPriceRow[] {
   const asked = new Set(markets)
   return rows.filter((row) => {

@@ -6,11 +6,10 @@ type Origin = Readonly<{ source: string; market: string; coinId: string }>
 
 export type PriceAnswer = Origin & Readonly<{ raw: unknown; price: CoinPrice }>
 
-/** Without a coin where its row names no market. */
 export type RejectedAnswer = Omit<Origin, 'coinId'> &
   Readonly<{ coinId: string | undefined; raw: unknown; reason: string }>
 
-/** What one source answered for one coin. `absent`: there is no row of the coin. */
+/** `absent`: no row. */
 export type CoinAnswer =
   | (Readonly<{ kind: 'accepted' }> & PriceAnswer)
   | (Readonly<{ kind: 'no-price' | 'absent'; why: string }> & Origin)
@@ -18,7 +17,7 @@ export type CoinAnswer =
 
 type Originating = (market: string) => readonly Origin[]
 
-/** The rows of an answer coin by coin, and the coins of those markets that it has no row of. */
+/** Rows by coin, and coins without a row. */
 export function coinAnswersOf(
   { source, coinIdsOf }: PriceRequest,
   markets: readonly string[],

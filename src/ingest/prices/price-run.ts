@@ -4,18 +4,15 @@ import { agree, confirmedOf, nearestTo } from '../../market/price-agreement.ts'
 import type { CoinAnswer, PriceAnswer, RejectedAnswer } from './coin-answers.ts'
 import { nextPriceRequests, type PriceMarket, type PriceRequest } from './price-sources.ts'
 
-/** A coin whose price is wanted. */
 export type WantedPrice = Readonly<{
   coinId: string
-  /** The best first. */
   markets: readonly PriceMarket[]
-  /** The last stored price. */
   last: Decimal | undefined
-  /** When that was, or since when the coin is tracked. */
+  /** Time of `last`, or start of tracking. */
   withoutPriceSince: Instant
 }>
 
-/** What is to be written of some answers. */
+/** What to store. */
 export type Decisions = Readonly<{ stored: readonly PriceAnswer[]; rejected: readonly RejectedAnswer[] }>
 
 const nothing: Decisions = { stored: [], rejected: [] }
@@ -25,25 +22,23 @@ const joined = (decisions: readonly Decisions[]): Decisions => ({
   rejected: decisions.flatMap(({ rejected }) => rejected),
 })
 
-/** A coin that has no price yet. */
+/** A coin without a price yet. */
 type OpenCoin = Readonly<{
   wanted: WantedPrice
-  /** Prices that nothing has confirmed so far, in the order of the coin's sources. */
+  /** Unconfirmed prices, in source order. */
   answers: PriceAnswer[]
-  /** Why its sources gave none. */
   whys: string[]
 }> & { left: readonly PriceMarket[]; secondOpinions: number }
 
-/** A coin's first price has nothing to agree with: so many more sources are asked for theirs. */
+/** A first price needs confirmation by other sources. */
 const secondOpinions = 2
 
 /**
- * Decides which answer becomes the price of each coin. An answer that agrees with the last stored price, or with the
- * answer of another source, is stored; any other waits for the next source.
+ * Chooses each coin's price: one that agrees with the last stored price or another source; else the next source is
+ * requested.
  */
 export class PriceRun {
   readonly #open: Map<string, OpenCoin>
-  /** How many coins got their price from which source. */
   readonly priced: Record<string, number> = {}
   readonly counts = { received: 0, withoutPrice: 0, quarantined: 0, confirming: 0 }
 
@@ -56,7 +51,6 @@ export class PriceRun {
     )
   }
 
-  /** What to ask the best source left of each coin that has no price yet. No market is asked for twice. */
   nextPriceRequests(): PriceRequest[] {
     const asking = [...this.#open.values()].filter(
       ({ wanted, answers, secondOpinions: left }) =>
@@ -70,7 +64,7 @@ export class PriceRun {
     return priceRequests
   }
 
-  /** Takes the answers of one source, and decides on the coins that they settle. */
+  /** Processes a source's answers. */
   take(answers: readonly CoinAnswer[]): Decisions {
     const decided = answers.map((answer): Decisions => {
       const coin = answer.coinId === undefined ? undefined : this.#open.get(answer.coinId)
@@ -84,7 +78,6 @@ export class PriceRun {
     return this.#counted(joined(decided))
   }
 
-  /** A source that failed is not asked for other markets either. */
   fail({ source, coinIdsOf }: PriceRequest, message: string): void {
     for (const coinId of [...coinIdsOf.values()].flat())
       this.#open.get(coinId)?.whys.push(`${source.id}: ${message}`)
@@ -92,10 +85,7 @@ export class PriceRun {
       coin.left = coin.left.filter((market) => market.source.id !== source.id)
   }
 
-  /**
-   * Decides on the rest, once nobody is left to ask: a price that nothing contradicts is stored, and so is the best one of
-   * a coin that has been without a price for too long. All others are rejected.
-   */
+  /** Stores uncontradicted prices, and the best one of coins without a price for too long; rejects the rest. */
   finish(now: Instant, staleAfterMs: number): Decisions {
     const decided = [...this.#open.values()].map((coin): Decisions => {
       const [best] = coin.answers
@@ -109,7 +99,6 @@ export class PriceRun {
     return this.#counted(joined(decided))
   }
 
-  /** Why each of the others has no price. */
   get unpriced(): Record<string, string> {
     return Object.fromEntries(
       [...this.#open].map(([coinId, { whys }]) => [coinId, whys.join('; ') || 'no source has it']),
@@ -123,7 +112,7 @@ export class PriceRun {
     return best === undefined ? nothing : this.#close(coin, best, confirmed)
   }
 
-  /** The answers that neither are confirmed nor agree with the best are rejected. */
+  /** Rejects answers that disagree with the best. */
   #close(coin: OpenCoin, best: PriceAnswer, confirmed: readonly PriceAnswer[]): Decisions {
     const far = coin.answers.filter(
       (answer) => !confirmed.includes(answer) && !agree(answer.price.price, best.price.price),
@@ -140,7 +129,6 @@ export class PriceRun {
   }
 }
 
-/** What else is known of the coin's price. */
 const othersThan = ({ source }: PriceAnswer, { wanted: { last }, answers }: OpenCoin): Decimal[] => [
   ...(last === undefined ? [] : [last]),
   ...answers.flatMap((other) => (other.source === source ? [] : [other.price.price])),

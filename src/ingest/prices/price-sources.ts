@@ -2,36 +2,33 @@ import { isSourceId, sources } from '../../sources/catalog.ts'
 import type { Source } from '../../sources/source.ts'
 import type { Coin, Instrument } from '../../store/coins.ts'
 
-/** A source that has prices. */
 export type PricingSource = Source & Required<Pick<Source, 'prices'>>
 
-/** A market that has a coin's price. `isHalted`: it did not trade when its source was last listed. */
+/** `isHalted`: not trading in the last listing. */
 export type PriceMarket = Readonly<{ source: PricingSource; symbol: string; isHalted: boolean }>
 
-/** What to ask one source: which of its markets, and the coins that each of them stands for. */
 export type PriceRequest = Readonly<{
   source: PricingSource
   coinIdsOf: ReadonlyMap<string, readonly string[]>
-  /** Those of the markets that did not trade when the source was last listed. */
   halted: ReadonlySet<string>
 }>
 
 const hasPrices = (source: Source): source is PricingSource => source.prices !== undefined
 
-/** Sources that price the coin itself, in dollars and over all exchanges; in order of preference. */
+/** Aggregators price a coin in dollars over all exchanges; in order of preference. */
 const aggregators: readonly string[] = ['coingecko', 'coinpaprika']
 
-/** Volume in these is volume in dollars. Bitfinex calls USDT UST. */
+/** Their volume is in dollars. Bitfinex calls USDT UST. */
 const dollarQuote = /USD[TC]?$/i
 const isDollarMarket = (source: string, symbol: string): boolean =>
   dollarQuote.test(symbol) || (source === 'bitfinex' && symbol.endsWith('UST'))
 
-/** Where the coin's price can be had, the best first: the aggregators, then its dollar markets in their own order. */
+/** Best first: aggregators, then dollar markets. */
 export function priceMarketsOf({ id, markets: all }: Coin): PriceMarket[] {
-  // A market that has ended may have come back as another coin's.
+  // An ended market may be another coin now.
   const markets = all.filter(({ listedTo }) => listedTo === undefined)
   const named = aggregators.flatMap((aggregator): Pick<Instrument, 'source' | 'symbol' | 'haltedSince'>[] => {
-    // CoinGecko's ids are ours.
+    // Our coin ids are CoinGecko's.
     if (aggregator === 'coingecko') return [{ source: aggregator, symbol: id }]
     return markets.filter(({ source }) => source === aggregator)
   })
@@ -44,7 +41,7 @@ export function priceMarketsOf({ id, markets: all }: Coin): PriceMarket[] {
   })
 }
 
-/** One question for each source that is the best one left for some coin, by the markets left for each of them. */
+/** One request per source that is the best left for some coin. */
 export function nextPriceRequests(left: ReadonlyMap<string, readonly PriceMarket[]>): PriceRequest[] {
   type Request = PriceRequest & { coinIdsOf: Map<string, string[]>; halted: Set<string> }
   const priceRequests = new Map<string, Request>()

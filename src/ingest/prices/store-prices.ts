@@ -10,15 +10,14 @@ import type { Decisions } from './price-run.ts'
 
 type Deps = Pick<Context, 'settings' | 'pool' | 'clock' | 'partitions' | 'runId'>
 
-/** How many prices are new, how many are stored already, and which have no partition. */
 export type StoredPrices = Readonly<{ added: number; unchanged: number; unplaced: readonly Unplaced[] }>
 
-/** Writes prices, the names that came with them, and rejected rows, all at once. Prices without a partition are left out. */
+/** Stores prices, names and rejected rows together; leaves out prices without a partition. */
 export async function storePrices(deps: Deps, { stored, rejected }: Decisions): Promise<StoredPrices> {
   if (stored.length === 0 && rejected.length === 0) return { added: 0, unchanged: 0, unplaced: [] }
   const { settings, pool, clock, partitions, runId } = deps
   const now = clock.now()
-  // In one order, so that two writers never wait for each other.
+  // One order, to avoid deadlocks.
   const prices = stored.toSorted((a, b) => (a.coinId < b.coinId ? -1 : 1))
   const refused = rejected.toSorted((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1))
   return withPartitions(

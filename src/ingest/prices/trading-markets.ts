@@ -6,12 +6,11 @@ import type { PriceRequest, PricingSource } from './price-sources.ts'
 
 type Deps = Pick<Context, 'http' | 'log' | 'settings' | 'clock' | 'signal'>
 
-/** Whether a market of the question trades now. */
 export type IsTrading = (market: string) => boolean
 
 /**
- * Which markets trade now. A source that leaves the others out of its prices need not be asked; of any other the listing
- * is asked for once, and what it last showed holds where it does not answer.
+ * Trading state of markets. Listings are read once, unless prices contain only trading markets; falls back to the last
+ * stored state.
  */
 export class TradingMarkets {
   readonly #deps: Deps

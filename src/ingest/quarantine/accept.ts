@@ -20,15 +20,14 @@ import { inLoad, type LoadDeps, loadAll } from '../load-pages.ts'
 
 export type AcceptDeps = LoadDeps & Pick<Context, 'clock'>
 
-/** A row whose candle can be stored. */
 type Acceptable = Readonly<{ id: string; series: Series; market: string; candle: AlignedCandle }>
 
-/** The ids of the rows that were accepted, those of other rows of their candles, and what was written. */
+/** Ids of accepted rows and of other rows of their candles. */
 export type Accepted = Accounting & Readonly<{ accepted: readonly string[]; loaded: readonly string[] }>
 
 /**
- * Stores the candles of rejected rows by the way that all candles take, and resolves the rows. Throws InvalidInput, with
- * nothing changed, where one of the rows can never be stored.
+ * Stores rejected rows' candles through the usual load and resolves them. Throws InvalidInput, with nothing changed, if
+ * one cannot be stored.
  */
 export async function acceptQuarantined(
   deps: AcceptDeps,
@@ -55,7 +54,6 @@ export async function acceptQuarantined(
   return total
 }
 
-/** Throws InvalidInput that says why the row can never be stored. */
 function acceptableOf(settings: Settings, row: QuarantinedRow, now: Instant): Acceptable {
   const { id, source, market, coinId, timeframe, openTime, values, resolved, reason } = row
   const cannot = (why: string) => new InvalidInput(`row ${shortId(id)} cannot be accepted: ${why}`)
@@ -90,7 +88,7 @@ function refuseSecond(others: readonly Acceptable[], { id, candle }: Acceptable)
   )
 }
 
-/** A valid candle of the source is not replaced by a rejected one. */
+/** A valid stored candle is kept. */
 async function refuseStored(db: Database, rows: readonly Acceptable[]): Promise<void> {
   const [first] = rows
   if (!first) return
@@ -144,7 +142,7 @@ async function acceptSeries(
   }
 }
 
-/** An answer of this one candle. Its source is asked for it no more than for any other: it is final. */
+/** A final answer of one candle. */
 function batchOf({ series, market, candle }: Acceptable, runId: string, now: Instant): CandleBatch {
   const answered = candleFrom(candle.openTime, series.timeframe)
   return {

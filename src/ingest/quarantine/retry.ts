@@ -16,17 +16,16 @@ import { finalClose, obtainablePart } from '../kept-history.ts'
 import { candleMarketOf } from '../markets.ts'
 import type { RetryPolicy } from '../retry-policy.ts'
 
-/** A row that is not asked for, and why; it stays open unless it was settled before. */
+/** Rows not requested, and why. */
 export type LeftAlone = Readonly<{ row: QuarantinedRow; why: string }>
 
 export type RetryPlan = Readonly<{
-  /** What is settled by what the ledger knows, once the sources were asked. */
   rows: readonly QuarantinedRow[]
   requests: readonly Request[]
   leftAlone: readonly LeftAlone[]
 }>
 
-/** Sorts the rows into what can be asked for again, each market's open times together, and what cannot. */
+/** Groups rows to request by market; separates the others. */
 export function planRetries(
   settings: Settings,
   coins: readonly Coin[],
@@ -43,7 +42,7 @@ export function planRetries(
       continue
     }
     toResolve.push(row)
-    // The table has a candle for it already: there is nothing to ask.
+    // Already stored.
     if (row.isStored) continue
     const { range, ...market } = asked
     const { source, coinId, timeframe } = market.series
@@ -74,7 +73,7 @@ function askableOf(
   const coin = coins.find(({ id }) => id === coinId)
   const market = coin && candleMarketOf(coin, source)
   if (!market) return `${coinId} is no longer tracked on ${source}`
-  // A row off the grid concerns the candle that holds it.
+  // A row off the grid belongs to the candle that contains it.
   const range = candleAround(timeframe, openTime)
   if (range.to > finalClose(settings, timeframe, now)) return 'its candle has not closed yet'
   if (isEmpty(obtainablePart(market, timeframe, range, now)))
@@ -84,10 +83,7 @@ function askableOf(
 
 export type Retried = Filled & Readonly<{ resolved: ReadonlyMap<string, Resolution> }>
 
-/**
- * Asks each market once more for exactly the open times of its rows, and settles the rows whose candle is in the table
- * now or that their source has none for any more.
- */
+/** Requests the rows' open times and resolves those now stored or absent. */
 export async function retryQuarantined(
   deps: AskDeps,
   plan: RetryPlan,

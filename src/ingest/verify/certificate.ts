@@ -19,7 +19,7 @@ import { findGaps, type Gap } from '../gaps.ts'
 import { finalClose } from '../kept-history.ts'
 import { type CandleMarket, requireCandleMarket } from '../markets.ts'
 
-/** Where stored candles came from; the first of its stretches, and how many there are in all. */
+/** `ranges`: only the first ones. */
 type Provenance = Readonly<{
   source: AnySourceId
   candles: number
@@ -27,39 +27,38 @@ type Provenance = Readonly<{
   ranges: readonly AlignedRange[]
 }>
 
-/** What there is of a series, and what is known of the rest: expected = stored + absent + refused + owed. */
+/** expected = stored + absent + refused + missing. */
 export type Certificate = CandleDigest &
   Readonly<{
     coinId: string
     timeframe: Timeframe
-    /** On the grid, and as far as its candles are closed. */
+    /** Aligned, closed candles only. */
     range: AlignedRange
     expected: number
-    /** Whether the parts add up: if not, the ledger and the table disagree. */
+    /** False if coverage and table disagree. */
     balances: boolean
     absent: Readonly<Partial<Record<GapCause, number>>>
     refused: number
     missing: number
-    /** Stored candles that were not yet seen unchanged long enough after their close. */
+    /** Not confirmed after their close. */
     provisional: number
-    /** Stored candles that their source has changed, and how often. */
+    /** Revised candles, and revisions. */
     revised: number
     revisions: number
     sources: readonly Provenance[]
-    /** The first of the runs behind it, and how many there are in all. */
     runs: readonly RunBehind[]
     runCount: number
   }>
 
 export type CertificateRequest = Readonly<{ coin: Coin; timeframe: Timeframe; range: Range }>
 
-/** So many stretches of a source, and so many runs, are named one by one. */
+/** Limit on listed ranges and runs. */
 const named = 100
 
-/** A load may be committed between two of our looks, and the two then do not add up. */
+/** A load between two reads can unbalance a certificate. */
 const attempts = 3
 
-/** Says what there is of a series, why the rest is not there, and what to compare it by. Throws InvalidInput. */
+/** Throws InvalidInput. */
 export async function certify(
   pool: Pool,
   settings: Settings,
@@ -102,7 +101,6 @@ type Facts = Omit<
   'coinId' | 'timeframe' | 'range' | 'expected' | 'balances' | keyof ReturnType<typeof divide>
 >
 
-/** What the tables hold, all of it as of one moment. */
 async function gather(
   tx: Transaction,
   settings: Settings,
@@ -148,10 +146,9 @@ function provenanceOf(coverage: readonly CoverageRange[], timeframe: Timeframe):
 const countOf = (ranges: readonly AlignedRange[], timeframe: Timeframe): number =>
   ranges.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
 
-/** Nobody has answered for these yet, or not for good. */
+/** No final answer yet. */
 const missingCauses: readonly GapCause[] = ['not-fetched', 'our-outage', 'no-partition', 'late']
 
-/** Divides what is missing by why it is. */
 function divide(gaps: readonly Gap[]): Pick<Certificate, 'absent' | 'refused' | 'missing'> {
   const absent: Partial<Record<GapCause, number>> = {}
   let [refused, missing] = [0, 0]
@@ -163,7 +160,7 @@ function divide(gaps: readonly Gap[]): Pick<Certificate, 'absent' | 'refused' | 
   return { absent, refused, missing }
 }
 
-/** The open times of the wish that are closed by now, on the grid. Throws InvalidInput when there is none. */
+/** Closed open times of the range. Throws InvalidInput if there are none. */
 export function closedPart(
   settings: Settings,
   { timeframe, range: asked }: Omit<CertificateRequest, 'coin'>,

@@ -5,9 +5,7 @@ import { type AlignedRange, contains } from '../../market/range.ts'
 import { type AlignedInstant, floorTo, type Timeframe } from '../../market/timeframe.ts'
 
 /**
- * How one open time compares. `revised`: both have a candle, and they differ. `missing`: the source has one that we
- * have not. `extra`: we have one that the source has not. `refused`: what the source gives cannot be believed, so that
- * there is nothing to compare ours with.
+ * `revised`: both differ. `missing`: only at the source. `extra`: only here. `refused`: the source's row is rejected.
  */
 export const differenceKinds = ['revised', 'missing', 'extra', 'refused'] as const
 export type DifferenceKind = (typeof differenceKinds)[number]
@@ -17,26 +15,25 @@ export type Difference = Readonly<{
   openTime: AlignedInstant
   stored?: Candle
   given?: Candle
-  /** Why the source's row is rejected. */
   reason?: string
 }>
 
 export type Comparison = Readonly<{
   identical: number
   differences: readonly Difference[]
-  /** Open times for which the table has no candle, and the source only rows that are rejected. */
+  /** Open times without a candle here and only rejected rows there. */
   rejectedByBoth: number
 }>
 
 const valueNames = ['open', 'high', 'low', 'close', 'volume'] as const
 
-/** Which of the five numbers differ, however they are written: `1.5` is `1.50`. */
+/** By value: `1.5` equals `1.50`. */
 export const changedValues = (a: Omit<Candle, 'openTime'>, b: Omit<Candle, 'openTime'>) =>
   valueNames.filter((name) => compareDecimals(a[name], b[name]) !== 0)
 
 /**
- * Compares what a source gave for a range, rounded as the columns round, with what the table has there. Both are ascending.
- * A stored candle that was accepted by hand is as the source gives it, though its row is rejected each time.
+ * Compares the source's candles, rounded like the columns, with stored ones. Accepted candles equal their rejected
+ * rows.
  */
 export function compareCandles(
   range: AlignedRange,
@@ -77,7 +74,6 @@ export function compareCandles(
   }
 }
 
-/** The rejected rows by the candle that they concern. */
 function rejectedByCandle({ rejected }: CheckedCandles, timeframe: Timeframe) {
   const byCandle = new Map<AlignedInstant, RejectedRow[]>()
   for (const row of rejected) {

@@ -21,26 +21,24 @@ import type { Database } from '../../store/transaction.ts'
 import { obtainablePart } from '../kept-history.ts'
 import { type CandleMarket, candleMarketOf, candleSource, requireCandleMarket } from '../markets.ts'
 
-/** What somebody wants to have held against its source. */
 export type VerifyRequest = Readonly<{
   coin: Coin
   timeframe: Timeframe
   range: Range
-  /** Only what came from this source, and what came from none. */
+  /** Only candles from this source or none. */
   source?: string
-  /** Only so many pages, which the seed chooses. */
+  /** Number of pages, chosen by the seed. */
   sample?: number
   seed: string
 }>
 
-/** A stretch to be read once more from one market. */
+/** A range to compare. */
 export type MarketRange = Readonly<{ market: CandleMarket; range: AlignedRange }>
 
 /**
- * Why a stretch is not held against anything. `beyond-source`: its source does not reach back so far any more.
- * `past-retention`: nobody has it, and it would not be kept. `before-listing`, `ended`: its market was another then. `no-market`: the coin is no longer followed on its source.
- * `other-source`: it came from another source than the one asked for. `unanswered`: its source had nothing to say of it.
- * `market-gone`: its source does not know the market any more.
+ * Why a range is not compared. `beyond-source`: too old for it. `past-retention`: not stored and expired.
+ * `before-listing`, `ended`: another market then. `no-market`: no longer tracked. `other-source`: from another source
+ * than requested. `unanswered`: no answer. `market-gone`: unknown market.
  */
 export type UnreadCause =
   | 'beyond-source'
@@ -62,17 +60,16 @@ export type Unread = Readonly<{
 export type VerificationPlan = Readonly<{
   coinId: string
   timeframe: Timeframe
-  /** On the grid, and as far as its candles have settled. */
+  /** Aligned, final candles only. */
   wanted: AlignedRange
   marketRanges: readonly MarketRange[]
-  /** Candles of the stretches. */
   candles: number
-  /** Where only a sample is asked for: how many pages it is made of, and of how many it was chosen. */
+  /** For samples. */
   sampled: Readonly<{ seed: string; pages: number; of: number }> | undefined
   unread: readonly Unread[]
 }>
 
-/** Works out what is held against which source. Throws InvalidInput for what cannot be asked. */
+/** Throws InvalidInput. */
 export async function planVerification(
   db: Database,
   settings: Settings,
@@ -82,7 +79,7 @@ export async function planVerification(
   const { coin, timeframe, range } = request
   const market = marketOf(request)
   const { from, to } = alignTo(timeframe, range)
-  // Younger ones may still be written down and corrected: by their source, and by us.
+  // Newer candles may still be corrected.
   const finalTo = floorTo(timeframe, plus(now, -settings.candles.absentAfter))
   const wanted = { from, to: later(from, earlier(to, finalTo)) }
   if (isEmpty(wanted)) {
@@ -119,10 +116,7 @@ function marketOf({ coin, timeframe, source }: VerifyRequest): CandleMarket {
   return market
 }
 
-/**
- * Divides the range among the sources: what is stored belongs to the one it came from, and what nobody has stored to
- * the first. What retention has taken away is asked of none.
- */
+/** Stored ranges go to their source, missing ones to the first; expired ones to none. */
 function shareOut(
   { wanted, keptFrom }: Readonly<{ wanted: AlignedRange; keptFrom: AlignedInstant }>,
   coverage: readonly CoverageRange[],
@@ -157,7 +151,7 @@ const unread = (source: string, range: AlignedRange, timeframe: Timeframe, cause
   cause,
 })
 
-/** Divides what came from a source by what can still be read there. */
+/** Splits a source's ranges into readable and unreadable. */
 function reachOf(
   coin: Coin,
   source: string,
@@ -191,7 +185,7 @@ function causeOf(
     : 'beyond-source'
 }
 
-/** Chooses pages by a hash of the seed, the source and the place: the same seed finds the same ones anywhere. */
+/** By a hash of seed, source and range: reproducible. */
 function sampleOf(
   marketRanges: readonly MarketRange[],
   { sample, seed, timeframe }: VerifyRequest,

@@ -21,20 +21,18 @@ import { verifySeal } from './storage/file-seal.ts'
 import { withStorage } from './storage.ts'
 import { sha256Of } from './verify-archive.ts'
 
-/** What became of one file of the archive's place. */
+/** The result for one file. */
 export type Adoption = Readonly<
   { fileName: string } & (
     | { outcome: 'adopted'; id: string; table: string; range: Range; rows: number; bytes: number }
-    /** The manifest has it already. */
     | { outcome: 'known' }
     | { outcome: 'refused'; reason: string }
   )
 >
 
 /**
- * Writes the manifest from the files where new ones are put: each says which rows it holds, is read as a whole, and must
- * hold what it says. A file that the manifest has is left alone, and one that cannot be used stops no other. With
- * `dryRun` nothing is written.
+ * Rebuilds the manifest from the storage's files, each verified completely. Known files are skipped, and an unusable
+ * file does not stop the others. With `dryRun` nothing is written.
  */
 export const adoptArchives = (
   { pool, settings, clock }: ArchiveDeps,
@@ -60,7 +58,7 @@ export const adoptArchives = (
         outcomes.push({ fileName, outcome: 'refused', reason: error.message })
       }
     }
-    // Of two files with the same row the later one is read.
+    // Of two files with the same row the later is read.
     const inOrder = found.toSorted((a, b) => a.createdAt - b.createdAt)
     if (!dryRun) {
       await inTransaction(pool, async ({ db }) => {
@@ -71,7 +69,7 @@ export const adoptArchives = (
     return [...outcomes, ...inOrder.map(adoptionOf)].toSorted((a, b) => (a.fileName < b.fileName ? -1 : 1))
   })
 
-/** Days of its candles are in the summary again, of the coins that there are. */
+/** Adds its days to the summary, for existing coins. */
 async function keepItsDays(
   pool: Pool,
   storage: ArchiveStorage,
@@ -116,7 +114,7 @@ function examine(
     const known = knownIds.get(facts.id)
     if (known !== undefined)
       throw new DamagedArchive(`it is a copy of ${known}, and its rows would count twice`)
-    // Files of earlier versions have neither a range nor a seal.
+    // Files of earlier versions have neither.
     if (facts.range !== undefined || facts.seal !== undefined) await verifySeal(path, facts.seal)
     const columns = facts.columns ?? footer.columns
     const content = await contentOfFile(path, columns)
@@ -135,7 +133,7 @@ function examine(
   })
 }
 
-/** Of a file that does not say it, from the first to the last of its rows. */
+/** For files without a range: from the first to the last row. */
 async function rangeOf(path: string, table: string, columns: readonly ArchiveColumn[]): Promise<Range> {
   const timeframe = timeframeOf(table)
   const times = await timesOfFile(path, columns)

@@ -42,11 +42,10 @@ export type ArchiveDeps = Readonly<{
   pool: Pool
   settings: Settings
   clock: Clock
-  /** Called between two steps, with the name of the one that is done: a test ends the process there. */
+  /** Called after each step; tests interrupt there. */
   steps?: (name: string) => Promise<void>
 }>
 
-/** How a partition is kept whose policy says `archive`: in a file that was read back, and holds exactly its rows. */
 export const archived =
   (deps: ArchiveDeps): Safekeeping =>
   async (partition) => {
@@ -55,8 +54,8 @@ export const archived =
   }
 
 /**
- * Makes sure that a file, read back, holds exactly what the partition does, and returns its row of the manifest. One that
- * is there already is not written again. What an interrupted run has left is removed first.
+ * Ensures a verified file with exactly the partition's rows and returns its manifest row; reuses an existing one.
+ * Removes remains of interrupted runs first.
  */
 export const archivePartition = (deps: ArchiveDeps, partition: Partition): Promise<Archive> =>
   aloneWith(deps.pool, partition, async () => {
@@ -69,13 +68,13 @@ export const archivePartition = (deps: ArchiveDeps, partition: Partition): Promi
     return (await reused(deps, partition, trusted)) ?? (await archiveAnew(deps, partition, trusted))
   })
 
-/** Another run may be writing one of another range; nobody is for a day. */
+/** Other runs may write other ranges, but never for a day. */
 const isUnfinished = ({ clock }: ArchiveDeps, archive: Archive, { range }: Partition): boolean =>
   !isTrusted(archive) &&
   ((archive.range.from === range.from && archive.range.to === range.to) ||
     archive.createdAt < plus(clock.now(), -day))
 
-/** Throws Unavailable while another process archives or restores rows of the same table and time. */
+/** Throws Unavailable while another process archives or restores the same range. */
 export const aloneWith = <T>(
   pool: Pool,
   { table, range }: Pick<Archive, 'table' | 'range'>,
@@ -89,8 +88,8 @@ export const aloneWith = <T>(
   )
 
 /**
- * Removes what interrupted runs have left. Where the place it was meant for cannot be used any more, its row stays behind as
- * discarded, and the next run tries again: a place that was written wrong once must not keep everything from being archived.
+ * Removes remains of interrupted runs. If their storage is unusable the row stays as discarded, so that it does not
+ * block archiving.
  */
 export async function discardUnfinished(deps: ArchiveDeps, archives: readonly Archive[]): Promise<void> {
   for (const archive of archives) {
@@ -102,7 +101,7 @@ export async function discardUnfinished(deps: ArchiveDeps, archives: readonly Ar
   }
 }
 
-/** Removes a file that nobody believes, and then its row: a file without a row is nobody's. */
+/** Removes an untrusted file before its row, so that no file is orphaned. */
 export async function discard({ pool, settings }: ArchiveDeps, archive: Archive): Promise<void> {
   const db = databaseOf(pool)
   await recordDiscarded(db, archive.id)
@@ -110,7 +109,7 @@ export async function discard({ pool, settings }: ArchiveDeps, archive: Archive)
   await forgetArchive(db, archive.id)
 }
 
-/** A partition that was put back and not changed is still what a file holds. */
+/** A restored, unchanged partition still equals its file. */
 async function reused(
   deps: ArchiveDeps,
   partition: Partition,
@@ -138,7 +137,7 @@ async function isSound(settings: Settings, archive: Archive): Promise<boolean> {
     await verifyArchive(settings, archive)
     return true
   } catch (error) {
-    // The rows are in the table: another file is written.
+    // The rows are in the table, so another file can be written.
     if (error instanceof DamagedArchive) return false
     throw error
   }
@@ -164,18 +163,18 @@ async function archiveAnew(
     })
     const { content, file } = await exportTo(deps, storage, archive, selection)
     const verified = await publish(deps, storage, archive, content, file)
-    // The rows of these never left the table: the new file has them as they are now.
+    // Their rows never left the table: the new file replaces them.
     for (const old of trusted.filter(({ state }) => state === 'verified')) await discard(deps, old)
     return verified
   })
 }
 
-/** Removes the files of which nothing is read any more, since newer ones have all of their rows. */
+/** Removes files replaced entirely by newer ones. */
 export async function discardSuperseded(deps: ArchiveDeps): Promise<void> {
   await discardUnfinished(deps, await listSuperseded(databaseOf(deps.pool)))
 }
 
-/** Content and file are of one moment of the table. */
+/** Content and file come from one snapshot. */
 function exportTo(
   { pool, steps }: ArchiveDeps,
   storage: ArchiveStorage,
@@ -195,7 +194,6 @@ function exportTo(
   )
 }
 
-/** Writes the rows to where the archive's file is made. */
 export async function writeDraft(
   storage: ArchiveStorage,
   archive: Archive,
@@ -211,8 +209,8 @@ export async function writeDraft(
 }
 
 /**
- * Puts the draft where it belongs, reads it back from there, and writes both down. A file that is not what was written is
- * removed, and the rows stay where they are: throws Unavailable, since another try writes another file.
+ * Moves the draft into place, reads it back and records it. If it differs, the file is removed, rows stay, and
+ * Unavailable is thrown: a retry writes another file.
  */
 export async function publish(
   deps: ArchiveDeps,

@@ -47,18 +47,13 @@ export type ArchivedRows = Readonly<{
   table: string
   files: number
   rows: number
-  /** Old enough, with a time that no file can hold: they stay. */
+  /** Expired, but with a timestamp that cannot be archived. */
   left: number
 }>
 
-/** A row may change between its export and its deletion: such a batch is written anew, so often. */
+/** Rows may change between export and deletion; then the batch is rewritten. */
 const triesOfBatch = 3
 
-/**
- * Moves rows of a table that are older than `keepMs` to the archive, batch by batch: each batch is written to a file, read
- * back, and deleted in the transaction that records it, if it still is what the file holds. What the audit log says of
- * rows of users follows them.
- */
 export async function archiveRows(deps: RowsDeps, rows: AgingRows, keepMs: number): Promise<ArchivedRows> {
   const { pool, clock, settings } = deps
   const aging = { ...rows, keepMs, now: clock.now(), timeframes: settings.timeframes }
@@ -68,7 +63,7 @@ export async function archiveRows(deps: RowsDeps, rows: AgingRows, keepMs: numbe
   return archived
 }
 
-/** Which rows of a table are meant, called `aging`. */
+/** Rows `aging` of a table. */
 type Chosen = AgingRows & Readonly<{ where: SQL }>
 
 const archiveChosen = (deps: RowsDeps, chosen: Chosen): Promise<ArchivedRows> =>
@@ -89,7 +84,7 @@ const archiveChosen = (deps: RowsDeps, chosen: Chosen): Promise<ArchivedRows> =>
     return { table, files, rows, left: await countLeft(deps, chosen) }
   })
 
-/** What still may leave once all that a file can hold has left. */
+/** Expired rows that cannot be archived. */
 async function countLeft({ pool }: RowsDeps, { table, where }: Chosen): Promise<number> {
   const { rows } = await inRowsTransaction(pool, table, ({ db }) =>
     db.execute<{ rows: string }>(
@@ -99,7 +94,7 @@ async function countLeft({ pool }: RowsDeps, { table, where }: Chosen): Promise<
   return Number(rows[0]?.rows)
 }
 
-/** Until its rows are deleted, a batch is nobody's: they are in the table, and the next batch has them. */
+/** Its rows are still in the table and go into the next batch. */
 async function discardUnrecorded(deps: ArchiveDeps, table: string): Promise<void> {
   const archives = await rowArchivesOf(databaseOf(deps.pool), table)
   await discardUnfinished(
@@ -108,7 +103,6 @@ async function discardUnrecorded(deps: ArchiveDeps, table: string): Promise<void
   )
 }
 
-/** Returns how many rows left the table. */
 async function archiveBatch(deps: ArchiveDeps, storage: ArchiveStorage, chosen: Chosen): Promise<number> {
   const { pool, settings } = deps
   const { table, by } = chosen
@@ -152,12 +146,12 @@ async function writeBatch(
   const file = await inRowsTransaction(pool, table, (tx) =>
     writeDraft(storage, archive, exportRows(tx, selection)),
   )
-  // What the rows are is read from the draft, and compared with what is deleted; the file must then be the draft.
+  // Content comes from the draft, and is compared with both the deleted rows and the published file.
   const content = await contentOfFile(await storage.draftOf(archive.fileName), columns)
   return publish(deps, storage, archive, content, file)
 }
 
-/** Deletes the rows and records it, unless they are no longer what the file holds: then nothing has happened. */
+/** Deletes the rows and records that, unless they differ from the file. */
 async function takeArchived(
   { pool, clock, steps }: ArchiveDeps,
   archive: Archive,
@@ -180,5 +174,4 @@ async function takeArchived(
   }
 }
 
-/** Takes the deletion back. */
 class RowsChanged extends Error {}

@@ -25,19 +25,16 @@ import { verifyBytes } from './verify-archive.ts'
 export type CheckDeps = ArchiveDeps & Readonly<{ signal: AbortSignal }>
 
 export type CheckOptions = Readonly<{
-  /** Coins to check; what is archived of others is then left out. */
+  /** Coins to check; other coins' archived rows are skipped. */
   coinIds: readonly string[]
-  /** Every coin there is: files are then read as a whole. */
+  /** All coins: files are read completely. */
   isWhole: boolean
-  /** Take what is there now for what was written. */
+  /** Accept the current content as correct. */
   accept: boolean
   onProgress?(done: number, total: number): void
 }>
 
-/**
- * Compares what is in the table and in the files that are read beside it with what was written, series by series: counts
- * and hashes that every load has kept. What nothing is known of is counted for the next time.
- */
+/** Compares tables and files with the checksums kept by loads. Uncounted buckets are counted. */
 export async function checkArchive(deps: CheckDeps, options: CheckOptions): Promise<CheckResult> {
   const startedAt = performance.now()
   const checkedAt = deps.clock.now()
@@ -67,7 +64,6 @@ function proceed({ signal }: CheckDeps): void {
   if (signal.aborted) throw new Aborted('the check was stopped; nothing was changed by it')
 }
 
-/** What has been found so far. */
 class Tally {
   readonly problems: CheckProblem[] = []
   series = 0
@@ -82,7 +78,7 @@ class Tally {
   }
 }
 
-/** Files of candles of which any row counts: partitions and manifest are of one moment. */
+/** Files with rows that are read, from one snapshot of partitions and manifest. */
 async function filesToCheck({ pool }: CheckDeps): Promise<Archive[]> {
   const parents = await rangeTablesOf(databaseOf(pool), ['ohlcv_data'])
   return inTransaction(pool, async (tx) => {
@@ -94,7 +90,7 @@ async function filesToCheck({ pool }: CheckDeps): Promise<Archive[]> {
   })
 }
 
-/** Digests and rows are of one moment, and no partition is deleted meanwhile. */
+/** One snapshot of checksums and rows; no partition is deleted meanwhile. */
 async function checkCoin(deps: CheckDeps, coinId: string, accept: boolean, tally: Tally): Promise<void> {
   const { pool } = deps
   const parents = await rangeTablesOf(databaseOf(pool), ['ohlcv_data'])
@@ -121,7 +117,7 @@ async function checkCoin(deps: CheckDeps, coinId: string, accept: boolean, tally
   tally.counted += uncounted.length
 }
 
-/** Month by month, so that little of a long series is held at a time. */
+/** By month, to bound memory. */
 async function countPlaces(
   tx: Transaction,
   series: Omit<Series, 'source'>,
@@ -138,7 +134,7 @@ async function countPlaces(
 
 const allTime = { from: toInstant(0), to: toInstant(Date.UTC(9_999, 0)) }
 
-/** Returns the buckets that are to be counted: of which nothing is known, or that are accepted as they are. */
+/** Returns the buckets to count: unknown or accepted. */
 function compareSeries(
   series: Omit<Series, 'source'>,
   wanted: ReadonlyMap<Instant, CandleSums | undefined>,
@@ -159,7 +155,7 @@ function compareSeries(
   })
 }
 
-/** Once nobody else can write the series. */
+/** Under the series' lock. */
 const countBucket = (
   { pool }: CheckDeps,
   coinId: string,
@@ -209,7 +205,7 @@ async function checkFile(
   try {
     await withStorageOf(settings, archive, (storage) =>
       storage.withFile(archive.fileName, async (path) => {
-        // Each byte of it when everything is checked; else as a query does.
+        // A complete check reads every byte; else as a query does.
         await (isWhole ? verifyBytes(path, archive) : verifyOnce(settings, archive, path))
         const found = await countFile(path, archive, wanted === undefined ? undefined : coinId)
         tally.files += 1

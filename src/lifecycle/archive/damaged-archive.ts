@@ -1,6 +1,6 @@
 import { Fault } from '../../fault.ts'
 
-/** A file of the archive is not what was written: it is lost, or its bytes have changed. */
+/** An archive file is missing or its bytes changed. */
 export class DamagedArchive extends Fault {
   readonly code = 'DAMAGED_ARCHIVE'
   readonly remedy = 'give-up'

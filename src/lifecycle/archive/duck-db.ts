@@ -11,7 +11,7 @@ async function loadDuckDb() {
   }
 }
 
-/** Does the work with a DuckDB of its own, in memory. Throws Misconfigured where DuckDB is not installed. */
+/** Throws Misconfigured if DuckDB is not installed. */
 export async function withDuckDb<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
   const { DuckDBInstance } = await loadDuckDb()
   const instance = await DuckDBInstance.create(':memory:')
@@ -24,10 +24,7 @@ export async function withDuckDb<T>(work: (connection: DuckDBConnection) => Prom
   }
 }
 
-/**
- * The names of the places that a query reads, told by DuckDB's own planner from outlines of them. All of them where it
- * cannot tell, as for several statements.
- */
+/** The places a query reads, from DuckDB's plan over outlines. All places if there is no single plan. */
 export function placesRead(query: string, views: readonly View[]): Promise<ReadonlySet<string>> {
   const all = new Set(views.flatMap(({ places }) => places.map(({ name }) => name)))
   return withDuckDb(async (connection) => {
@@ -43,7 +40,7 @@ export function placesRead(query: string, views: readonly View[]): Promise<Reado
   })
 }
 
-/** The tables that the plan of a single query scans; undefined where there is no such plan. */
+/** Tables scanned by a single query; undefined without a plan. */
 async function planOf(connection: DuckDBConnection, query: string): Promise<ReadonlySet<string> | undefined> {
   try {
     const { count } = await connection.extractStatements(query)
@@ -53,12 +50,12 @@ async function planOf(connection: DuckDBConnection, query: string): Promise<Read
     for (const [, text] of reader.getRowsJson()) collectTables(JSON.parse(String(text)), scanned)
     return scanned
   } catch {
-    // What is wrong with the query is told when it is asked.
+    // The query itself reports its error.
     return undefined
   }
 }
 
-/** A scan says `"Table": "memory.main.place_1"`. */
+/** A scan has `"Table": "memory.main.place_1"`. */
 function collectTables(node: unknown, scanned: Set<string>): void {
   if (Array.isArray(node)) for (const one of node) collectTables(one, scanned)
   else if (typeof node === 'object' && node !== null)
@@ -70,7 +67,7 @@ function collectTables(node: unknown, scanned: Set<string>): void {
 
 export type QueryAnswer = Readonly<{ columns: readonly string[]; rows: readonly (readonly unknown[])[] }>
 
-/** Throws InvalidInput for a query that DuckDB refuses. */
+/** Throws InvalidInput for a query that DuckDB rejects. */
 export async function answer(connection: DuckDBConnection, query: string): Promise<QueryAnswer> {
   try {
     const reader = await connection.runAndReadAll(query)
@@ -80,7 +77,6 @@ export async function answer(connection: DuckDBConnection, query: string): Promi
   }
 }
 
-/** What DuckDB says in one line, without the drawing of where in the query that is. */
 function reasonIn(error: unknown): string {
   const [words = '', line] = (error instanceof Error ? error.message : String(error)).split(
     /\s*\n+LINE (\d+):/,

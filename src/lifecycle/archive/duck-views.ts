@@ -4,12 +4,11 @@ import type { ArchiveColumn } from '../../store/lifecycle/archives/archive-conte
 import { formOf } from './parquet/column-form.ts'
 import type { FilePlace, RowPlace } from './row-places.ts'
 
-/** A table as DuckDB sees it: one view of all places that have rows of it. */
+/** A table in DuckDB: one view over all places with its rows. */
 export type View = Readonly<{
   table: string
   columns: readonly ArchiveColumn[]
   key: readonly string[]
-  /** The column with a row's time; undefined where the places have no ranges. */
   time: string | undefined
   places: readonly Readonly<{ name: string; place: RowPlace }>[]
 }>
@@ -20,7 +19,6 @@ const named = (name: string): string => `"${name.replaceAll('"', '""')}"`
 const listed = (columns: readonly ArchiveColumn[]): string =>
   columns.map(({ name }) => named(name)).join(', ')
 
-/** A place whose rows are in a CSV file of ours: quotes stand around a text where it needs them, and NULL is nothing. */
 export function csvPlace(name: string, columns: readonly ArchiveColumn[], path: string): string {
   const types = columns.map((column) => `${quoted(column.name)}: ${quoted(formOf(column).duckType)}`)
   return `create view ${named(name)} as select ${listed(columns)} from read_csv(${quoted(path)},
@@ -31,16 +29,13 @@ export function csvPlace(name: string, columns: readonly ArchiveColumn[], path: 
 export const parquetPlace = (name: string, columns: readonly ArchiveColumn[], path: string): string =>
   `create view ${named(name)} as select ${listed(columns)} from read_parquet(${quoted(path)})`
 
-/** A place without rows, in the place of one that a query does not touch. */
+/** An empty stand-in for a place that the query does not read. */
 export function emptyPlace(name: string, columns: readonly ArchiveColumn[]): string {
   const types = columns.map((column) => `${named(column.name)} ${formOf(column).duckType}`)
   return `create table ${named(name)} (${types.join(', ')})`
 }
 
-/**
- * Rows for an empty place by which DuckDB's planner sees what time and timeframe the place is of, and nothing else: the
- * least and the greatest value of every other column, and NULLs.
- */
+/** Rows that show the planner only time and timeframe of a place: extremes and NULLs elsewhere. */
 export function outline(view: View, name: string, { timeframe, range }: RowPlace): string {
   const rowOf = (end: 'least' | 'greatest') =>
     view.columns.map((column) => {
@@ -57,7 +52,6 @@ export function outline(view: View, name: string, { timeframe, range }: RowPlace
 const at = (instant: Instant): string =>
   `timestamp ${quoted(toIso(instant).replace('T', ' ').replace('Z', ''))}`
 
-/** The view itself, once its places are there. */
 export function viewText(view: View): string {
   const parts = view.places.map(({ name, place }) =>
     place.kind === 'live'
@@ -82,7 +76,7 @@ function filePart(view: View, name: string, place: FilePlace): string {
   return `select ${listed(view.columns)} from ${named(name)} as place ${where(conditions)}`
 }
 
-/** What is true of every row of a place. Said to DuckDB, so that it leaves out the places that a query is not about. */
+/** True of each row; lets DuckDB skip places. */
 function conditionsOf(view: View, place: RowPlace, owner = 'place'): string[] {
   const { timeframe, range } = place
   const time = view.time === undefined ? undefined : `${owner}.${named(view.time)}`

@@ -29,11 +29,11 @@ type QueryDeps = Readonly<{ pool: Pool; settings: Settings }>
 
 type Queryable = Readonly<{ table: string; kind: 'partitions' | 'rows' | 'live'; time: string | undefined }>
 
-/** What can be asked for by name: tables whose rows end up in the archive, whole or one by one, and what they refer to. */
+/** Tables that can be queried: archived ones and those they reference. */
 async function queryable(pool: Pool, settings: Settings): Promise<Queryable[]> {
   const byPolicy = Object.entries(settings.retention).filter(([, { then }]) => then === 'archive')
   const times = new Map(byPolicy.map(([table, { by }]) => [table, by]))
-  // A policy may have changed since, and what the audit log says of archived rows follows them.
+  // Policies change, and audit rows follow archived rows.
   const tables = new Set([...times.keys(), ...(await listRowTables(databaseOf(pool)))])
   return [
     { table: 'coins', kind: 'live', time: undefined },
@@ -44,10 +44,8 @@ async function queryable(pool: Pool, settings: Settings): Promise<Queryable[]> {
 }
 
 /**
- * Answers a query of DuckDB over tables as if nothing had ever been archived: each view is the live rows and those that
- * are only in files, every row once. Only what the query reads is looked at: live rows of its time, and files, which are
- * verified first. Numbers with decimals come as text, exactly. Throws DamagedArchive for a file that is not what was
- * written, and InvalidInput for a query that DuckDB refuses.
+ * Runs a DuckDB query over live and archived rows, each row once. Reads only matching live rows and files, which are
+ * verified first. Decimals are texts. Throws DamagedArchive, or InvalidInput for a bad query.
  */
 export async function queryArchive(deps: QueryDeps, query: string): Promise<QueryAnswer> {
   const drafts = resolve(deps.settings.environment.dataDir, 'archive-drafts')
@@ -62,7 +60,6 @@ export async function queryArchive(deps: QueryDeps, query: string): Promise<Quer
   }
 }
 
-/** Where the rows of each place are, on this machine, by the place's name. */
 type Paths = Map<string, string>
 
 type Prepared = Readonly<{ views: readonly View[]; paths: Paths; read: ReadonlySet<string> }>
@@ -79,7 +76,7 @@ async function prepare({ pool, settings }: QueryDeps, query: string, folder: str
     databaseOf(pool),
     partitioned.map(({ table }) => table),
   )
-  // Rows, partitions and manifest are of one moment, and nothing is deleted until the rows are copied.
+  // One snapshot of rows, partitions and manifest; nothing is deleted until rows are copied.
   return inTransaction(
     pool,
     async (tx) => {
@@ -98,7 +95,7 @@ async function prepare({ pool, settings }: QueryDeps, query: string, folder: str
 const placed = (table: string, places: readonly RowPlace[]): View['places'] =>
   places.map((place, index) => ({ name: `${table}_place_${index}`, place }))
 
-/** The live rows first: what is archived meanwhile is then in both, and counts once. */
+/** Live rows first: rows archived meanwhile are in both and count once. */
 async function rowsView(
   pool: Pool,
   { table, kind, time }: Queryable,
@@ -145,7 +142,7 @@ async function exportLive(
   }
 }
 
-/** Through the table, where a login may have rights that it does not have on each partition. */
+/** Through the parent: the login may lack rights on partitions. */
 function liveRows({ table, columns, key, time }: View, place: LivePlace): RowSelection {
   const { timeframe, range, partition } = place
   const conditions: SQL[] = [
@@ -175,7 +172,6 @@ const archivesOf = (views: readonly View[]): NamedArchive[] =>
     places.flatMap(({ name, place }) => (place.kind === 'file' ? [{ name, archive: place.archive }] : [])),
   )
 
-/** Does the work while every file is on this machine, and is what was written. */
 function withFilesOf<T>(
   settings: Settings,
   files: readonly NamedArchive[],

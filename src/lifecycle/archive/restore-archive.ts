@@ -48,15 +48,14 @@ export type Restored = RestoredRows &
   Readonly<{
     table: string
     until: Instant | undefined
-    /** Newer files of the same time, whose rows were put back first. */
+    /** Newer files of the same range, restored first. */
     also: readonly string[]
   }>
 
 /**
- * Puts the rows of an archive back into their table, with what coverage said of them, once its file is verified: all of
- * them or none. Rows that are there stay as they are, so doing it twice changes nothing. Where a newer file holds rows of
- * the same time, those are put back before, so that every question has the same answer as without restoring. Retention
- * leaves them alone for `archive.restoredFor`.
+ * Restores an archive and its coverage, all or nothing, after verifying the file. Existing rows stay, so it is
+ * idempotent. Newer files of the same range are restored first, so that queries give the same answer. Retention skips
+ * the rows for `archive.restoredFor`.
  */
 export async function restoreArchive(deps: ArchiveDeps, archive: Archive): Promise<Restored> {
   refuseUnfinished(archive)
@@ -75,7 +74,7 @@ export async function restoreArchive(deps: ArchiveDeps, archive: Archive): Promi
   return { ...(await restoreOne(deps, archive, archive.id)), also }
 }
 
-/** Those that are read instead of it for some of its rows, the newest first, and in turn those newer than them. */
+/** Newest first, recursively. */
 async function newerThan({ pool }: ArchiveDeps, archive: Archive): Promise<Archive[]> {
   const db = databaseOf(pool)
   const found = new Map<string, Archive>()
@@ -90,7 +89,6 @@ async function newerThan({ pool }: ArchiveDeps, archive: Archive): Promise<Archi
   return [...found.values()].toSorted(bySequence).toReversed()
 }
 
-/** What is known of the file is read once nobody else can change it. */
 const restoreOne = (deps: ArchiveDeps, wanted: Archive, id: string): Promise<Omit<Restored, 'also'>> =>
   aloneWith(deps.pool, wanted, async () => putBack(deps, await findArchive(databaseOf(deps.pool), id)))
 
@@ -125,7 +123,7 @@ function putBack(deps: ArchiveDeps, archive: Archive): Promise<Omit<Restored, 'a
   })
 }
 
-/** A table of its own for the rows of an archive: what an analyst looks at beside the live one. Returns how many. */
+/** Returns the row count. */
 export async function restoreBeside(
   { pool, settings }: ArchiveDeps,
   archive: Archive,
@@ -153,7 +151,7 @@ function refuseUnfinished(archive: Archive): void {
   throw new InvalidInput(`archive ${archive.id} is not finished: its rows are in ${archive.table} still`)
 }
 
-/** Hands on the rows of the file as lines of COPY's text format, once the whole file was found to be what was written. */
+/** Rows of a verified file as COPY text. */
 const withVerified = <T>(
   settings: Settings,
   archive: Archive,
@@ -168,7 +166,6 @@ const withVerified = <T>(
 
 const linesPerPiece = 1_000
 
-/** The rows of a file as lines of COPY's text format. */
 export async function* linesOf(path: string, columns: readonly ArchiveColumn[]): AsyncGenerator<string> {
   const toSql = columns.map((column) => formOf(column).toSql ?? ((text: string) => text))
   for await (const { rows, columns: values } of readParquet(path, columns)) {
@@ -186,14 +183,14 @@ export async function* linesOf(path: string, columns: readonly ArchiveColumn[]):
   }
 }
 
-/** What has arrived in the database is what left it. */
+/** Restored content must equal the archived. */
 function refuseDifference({ fileName, written }: Archive, arrived: Content): void {
   if (written && sameContent(written.content, arrived)) return
   const names = written ? differingColumns(written.content, arrived).join(', ') : ''
   throw new DamagedArchive(`${fileName} did not come back as it left (${names}): nothing was restored`)
 }
 
-/** Makes the partitions of today's length that are missing for the file's range, around those of any length that are there. */
+/** Creates partitions of the current length around existing ones. */
 async function ensurePartitionsOf({ pool, settings }: ArchiveDeps, archive: Archive): Promise<void> {
   if (archive.partition === undefined) return
   const table = partitionedTables(settings).find(({ name }) => name === archive.table)
@@ -202,7 +199,7 @@ async function ensurePartitionsOf({ pool, settings }: ArchiveDeps, archive: Arch
     archive.range,
     existing.map(({ range }) => range),
   )
-  // Of a table that the configuration no longer has, the partition as it was.
+  // For tables no longer configured, the original partition.
   const plans: PartitionPlan[] = table
     ? missing.flatMap((range) => partitionsOf(table, range))
     : [{ name: archive.partition, range: archive.range }]
@@ -215,7 +212,7 @@ async function ensurePartitionsOf({ pool, settings }: ArchiveDeps, archive: Arch
   )
 }
 
-/** One by one archived rows may belong to users, whom only the role for upkeep sees. */
+/** Row archives may belong to users, visible only to the maintenance role. */
 const inArchiveTransaction = <T>(
   { pool }: ArchiveDeps,
   { table, partition }: Archive,

@@ -7,37 +7,35 @@ import { type Archive, bySequence } from '../../store/lifecycle/archives.ts'
 import type { Partition, PartitionIdentity, Partitions } from '../../store/lifecycle/list-partitions.ts'
 
 /**
- * Where rows of a table are. A row is read from the table where it is there, otherwise from the file whose rows left the
- * table last, and nowhere else: this is the one definition of what there is, whoever asks.
+ * A row is read from the table if there, else from the file it left for last. The only definition of where rows are.
  */
 export type RowPlace = LivePlace | FilePlace
 
-/** Rows of the table itself; of all time where there is no range. */
+/** Without a range: all time. */
 export type LivePlace = Readonly<{
   kind: 'live'
   timeframe: Timeframe | undefined
   range: Range | undefined
-  /** Undefined where the rows are read through their table; else the partition that no query of the table sees. */
+  /** A partition that queries of the table do not see; else undefined. */
   partition: PartitionIdentity | undefined
 }>
 
-/** Rows of a file that are read from it: those in its ranges that none of the other places has. */
 export type FilePlace = Readonly<{
   kind: 'file'
   archive: Archive
   timeframe: Timeframe | undefined
   range: Range
-  /** What of its range was put back or archived anew. */
+  /** Restored or superseded ranges. */
   except: readonly Range[]
-  /** Places that may have the same row, and then count. */
+  /** Places that win for a row in both. */
   before: readonly RowPlace[]
 }>
 
-/** The places of the rows of partitioned tables: partitions and manifest are of one moment. */
+/** Places of partitioned tables; both arguments from one snapshot. */
 export function placesOf(partitions: Partitions, archives: readonly Archive[]): RowPlace[] {
   const live = livePlaces(partitions)
   const files: FilePlace[] = []
-  // The last one first: the earlier ones are read where it has nothing.
+  // Last first: earlier files supply what later ones lack.
   for (const archive of archives.filter(isInFile).toSorted(bySequence).toReversed()) {
     const { range } = archive
     const except = [...archive.restored, ...archive.superseded]
@@ -49,7 +47,7 @@ export function placesOf(partitions: Partitions, archives: readonly Archive[]): 
   return [...live, ...files]
 }
 
-/** The places of rows that are archived one by one. What was put back into the table is read there. */
+/** Places of row archives; restored rows are read from the table. */
 export function rowPlacesOf(archives: readonly Archive[]): RowPlace[] {
   const live: LivePlace = { kind: 'live', timeframe: undefined, range: undefined, partition: undefined }
   const files: FilePlace[] = []
@@ -61,13 +59,13 @@ export function rowPlacesOf(archives: readonly Archive[]): RowPlace[] {
   return [live, ...files]
 }
 
-/** Whether its rows have left their table once. */
+/** Whether its rows left the table. */
 const isInFile = ({ state }: Archive): boolean => state === 'dropped' || state === 'restored'
 
 const mayShare = (place: RowPlace, timeframe: Timeframe | undefined, range: Range): boolean =>
   place.timeframe === timeframe && (place.range === undefined || intersect(place.range, range) !== undefined)
 
-/** Months of each table, so that a query of some time reads not much else; there may be thousands of partitions. */
+/** By month, since there may be thousands of partitions. */
 function livePlaces({ bounded, unbounded }: Partitions): LivePlace[] {
   const tables = [...new Set([...bounded, ...unbounded].map(({ table }) => table))]
   return tables.flatMap((table): LivePlace[] => {

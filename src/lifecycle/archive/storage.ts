@@ -5,14 +5,14 @@ import type { Settings } from '../../settings.ts'
 import type { ArchiveStorage } from './archive-storage.ts'
 import { folderStorage } from './storage/folder.ts'
 
-/** The storage that new files go to: `ARCHIVE_URL`, or else a folder in the data folder. */
+/** `ARCHIVE_URL`, or a folder in the data folder. */
 export const openStorage = ({ environment }: Settings): Promise<ArchiveStorage> =>
   openStorageAt(environment.archiveUrl ?? join(environment.dataDir, 'archive'), environment.dataDir)
 
-/** The storage at a place: a folder's path, `file://…` or `s3://bucket/prefix`. */
+/** A folder path, `file://…` or `s3://bucket/prefix`. */
 async function openStorageAt(place: string, dataDir: string): Promise<ArchiveStorage> {
   if (place.startsWith('s3://')) {
-    // Its client is large, and only who uses it should wait for it.
+    // The S3 client is large: load it only if needed.
     const { s3Storage } = await loadS3Storage()
     return s3Storage(new URL(place), resolve(dataDir, 'archive-drafts'))
   }
@@ -30,7 +30,7 @@ async function loadS3Storage() {
   }
 }
 
-/** Does the work with the storage for new files, and closes it. */
+/** Closes the storage afterwards. */
 export async function withStorage<T>(
   settings: Settings,
   work: (storage: ArchiveStorage) => Promise<T>,
@@ -45,10 +45,7 @@ export async function withStorage<T>(
 
 type Kept = Readonly<{ place: string; fileName: string }>
 
-/**
- * Does the work with the storage that an archive lies in: where it was put, or, where it is not there, where new ones are
- * put, as after a move.
- */
+/** Storage of an archive: where it was written, or the current one if it was moved. */
 export async function withStorageOf<T>(
   settings: Settings,
   { place, fileName }: Kept,

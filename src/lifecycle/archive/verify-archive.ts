@@ -11,17 +11,16 @@ import { contentOfFile } from './parquet/read-parquet.ts'
 import { withStorageOf } from './storage.ts'
 
 /**
- * Reads an archive's file back, wherever it lies, with a reader that shares nothing with its writer: size, SHA-256, and
- * what it holds column by column. Throws DamagedArchive where it is not what the manifest says.
+ * Reads a file back with code independent of the writer: size, SHA-256 and content by column. Throws DamagedArchive.
  */
 export const verifyArchive = (settings: Settings, archive: Archive): Promise<void> =>
   withStorageOf(settings, archive, (storage) => verifyIn(storage, archive))
 
-/** The same of a file in a given storage. */
+/** Size, SHA-256 and content by column. Throws DamagedArchive. */
 export const verifyIn = (storage: ArchiveStorage, archive: Archive): Promise<void> =>
   storage.withFile(archive.fileName, (path) => verifyFile(path, archive))
 
-/** The same of a file on this machine. */
+/** Size, SHA-256 and content by column. Throws DamagedArchive. */
 export async function verifyFile(path: string, archive: Archive): Promise<void> {
   const { fileName, columns } = archive
   const written = await verifyBytes(path, archive)
@@ -32,7 +31,7 @@ export async function verifyFile(path: string, archive: Archive): Promise<void> 
   }
 }
 
-/** Size and SHA-256 alone: such a file was found to hold what it should when it was written. */
+/** Size and SHA-256 only. */
 export async function verifyBytes(path: string, { fileName, written }: Archive): Promise<Written> {
   if (!written) throw new DamagedArchive(`${fileName} was never finished: archive its rows again`)
   const { size } = await stat(path)

@@ -3,11 +3,11 @@ import type { RedisServers } from '../../settings/redis-url.ts'
 import { type ServerAddress, serverName } from '../../settings/server-list.ts'
 
 /**
- * The nodes of REDIS_URL, and those that the cluster has named last. A client that has lost all its connections begins anew
- * with what it was given: without the latter it would wait for a node that is gone, while the others work.
+ * Configured nodes plus those last reported by the cluster, so that a reconnecting client does not depend on a node
+ * that is gone.
  */
 export class ClusterNodes {
-  /** Changes with what the cluster names; a client that was given it reads it at each connection. */
+  /** Mutable: clients read it at each connection. */
   readonly current: ServerAddress[]
   readonly #configured: RedisServers['servers']
 
@@ -16,7 +16,7 @@ export class ClusterNodes {
     this.current = [...servers]
   }
 
-  /** Remembers the nodes each time that this client has asked for them. */
+  /** Updates the nodes at each refresh. */
   follow(cluster: Cluster): void {
     cluster.on('refresh', () => {
       const named = cluster

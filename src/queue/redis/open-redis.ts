@@ -8,7 +8,7 @@ import { isDemoted, redisRefusal } from './refusal.ts'
 
 export type RedisClient = Redis | Cluster
 
-/** Why the servers refused the last command; undefined once they took one. */
+/** The servers' last refusal; undefined after a success. */
 export type RedisHealth = { refusal: string | undefined }
 
 export type OpenRedis = Readonly<{
@@ -16,20 +16,17 @@ export type OpenRedis = Readonly<{
   isCluster: boolean
   nodes: ClusterNodes
   health: RedisHealth
-  /** How long a command may wait for its answer, over reconnections; without it as long as it takes. */
+  /** Timeout over reconnections; absent means none. */
   commandTimeoutMs?: number
   onError(error: Error): void
 }>
 
-/**
- * A worker blocks for up to 10 s, which this must outlast, and then finds its other connection dead too: every second here
- * is one more of absence. Without it a connection that died silently is waited on for ever.
- */
+/** Must outlast a worker's 10 s blocking command; without it a dead connection waits forever. */
 const socketTimeoutMs = 11 * second
 
 const retryAfterMs = (times: number): number => Math.min(250 * 2 ** Math.min(times, 5), 2 * second)
 
-/** Opens a connection to the server, the primary of a Sentinel or the cluster; it reconnects until it is disconnected. */
+/** Connects to a server, a Sentinel's primary or a cluster; reconnects until disconnected. */
 export function openRedis(options: OpenRedis): RedisClient {
   const client = options.isCluster ? new ClusterClient(options) : openServer(options)
   client.on('error', options.onError)
@@ -42,7 +39,6 @@ function common({ servers, health, commandTimeoutMs }: OpenRedis): RedisOptions 
     socketTimeout: socketTimeoutMs,
     maxRetriesPerRequest: null,
     ...(commandTimeoutMs === undefined ? {} : { commandTimeout: commandTimeoutMs }),
-    // The server has executed nothing: on the next connection the command is sent again.
     reconnectOnError: (error) => {
       const refusal = redisRefusal(error)
       if (refusal !== undefined) health.refusal = refusal
@@ -67,7 +63,7 @@ function openServer(options: OpenRedis): Redis {
   })
 }
 
-/** BullMQ makes a copy for each worker, and disconnects and connects it by itself. */
+/** BullMQ duplicates the client for each worker. */
 class ClusterClient extends Cluster {
   readonly #nodes: ClusterNodes
 
@@ -75,10 +71,10 @@ class ClusterClient extends Cluster {
     super(options.nodes.current, {
       redisOptions: { ...common(options), replyMapping },
       clusterRetryStrategy: retryAfterMs,
-      // Where that check fails, as in a fail-over, ioredis never settles connect(), and BullMQ waits for it without a limit.
+      // If the check fails, as in a fail-over, ioredis never settles connect().
       enableReadyCheck: false,
       slotsRefreshTimeout: 5 * second,
-      // By name, so that a certificate can be checked.
+      // By name, for certificate checks.
       dnsLookup: (address, callback) => callback(null, address),
     })
     this.#nodes = options.nodes

@@ -5,7 +5,7 @@ import type { RedisServers } from '../../settings/redis-url.ts'
 import type { ServerAddress } from '../../settings/server-list.ts'
 import { connectShortly, infoOf } from './short-connection.ts'
 
-/** Without this the driver waits longer for the other side to close than anybody waits for the process to end. */
+/** ioredis' default would delay the process's end. */
 const disconnectTimeoutMs = 2_000
 
 /** A connection to the primary among the servers, and to none that is a replica, whatever its name led to before. */
@@ -39,7 +39,7 @@ export const primaryConnectorOf = (
 const open = ({ host, port }: ServerAddress, tls: boolean): Socket =>
   tls ? connectTls({ host, port, servername: host }) : createConnection({ host, port })
 
-/** Of one server there is nothing to choose; the first that answers as a primary, otherwise. */
+/** With several servers, the first that reports itself as primary. */
 async function findPrimary(servers: RedisServers): Promise<ServerAddress> {
   const [first, ...others] = servers.servers
   if (first === undefined) throw new Error('REDIS_URL names no server')

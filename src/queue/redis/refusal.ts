@@ -1,4 +1,4 @@
-/** What an error of Redis says about the server itself, and not about the command: it stays so until something changes. */
+/** Errors about the server's state, not the command. */
 const refusals: readonly (readonly [RegExp, string])[] = [
   [/\bREADONLY\b/, 'Redis takes no writes: the server is a replica'],
   [/\bMASTERDOWN\b/, 'Redis takes no writes: the server is a replica whose primary is down'],
@@ -12,13 +12,13 @@ const refusals: readonly (readonly [RegExp, string])[] = [
   [/^ERR max number of clients/, 'Redis takes no more connections: raise its maxclients'],
 ]
 
-/** The refusal that an error of Redis stands for, as the beginning of a message; undefined for any other error. */
+/** The refusal as the beginning of a message; undefined for other errors. */
 export function redisRefusal(error: unknown): string | undefined {
   const texts = messagesOf(error)
   return refusals.find(([form]) => texts.some((text) => form.test(text)))?.[1]
 }
 
-/** A failed transaction and a failing cluster keep what the server said beside their own message. */
+/** Transactions and clusters wrap the server's message. */
 function messagesOf(error: unknown): string[] {
   if (!(error instanceof Error)) return []
   const inner = [error.cause, ...[get(error, 'previousErrors')].flat(), get(error, 'lastNodeError')]
@@ -27,7 +27,7 @@ function messagesOf(error: unknown): string[] {
 
 const get = (error: Error, name: string): unknown => Reflect.get(error, name)
 
-/** After these another connection may lead to a server that takes writes: the name of the server was moved, or soon will be. */
+/** After these a new connection may reach the primary. */
 const demoted = /\b(?:READONLY|MASTERDOWN)\b/
 
 export const isDemoted = (error: Error): boolean => demoted.test(error.message)

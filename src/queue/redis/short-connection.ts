@@ -9,7 +9,7 @@ import { redisRefusal } from './refusal.ts'
 /** What Redis reports of itself: `redis_version` → `7.2.4`. */
 export type RedisInfo = ReadonlyMap<string, string>
 
-/** One connection to the first of the servers, or to the primary that the Sentinels name. It fails at once. */
+/** One connection without retries, to the first server or the Sentinels' primary. */
 export async function connectShortly<T>(
   servers: RedisServers,
   use: (redis: Redis) => Promise<T>,
@@ -34,7 +34,7 @@ export async function connectShortly<T>(
     await redis.connect()
     return await use(redis)
   } catch (error) {
-    // ioredis answers "Connection is closed", and reports the reason in its event.
+    // ioredis reports the reason only in its event.
     const cause = isClosed(error) ? (reason ?? error) : error
     throw loginRefused(error) ?? loginRefused(reason) ?? notTrusted(cause) ?? cause
   } finally {

@@ -4,13 +4,10 @@ import type { RedisServers } from '../../settings/redis-url.ts'
 import { serverName } from '../../settings/server-list.ts'
 import { connectShortly, infoOf, type RedisInfo } from './short-connection.ts'
 
-/** What REDIS_URL names, and what its primary, or a node of its cluster, reports of itself. */
+/** INFO is from the primary or a cluster node. */
 export type Topology = Readonly<{ isCluster: boolean; info: RedisInfo }>
 
-/**
- * Asks the servers what they are. Throws Misconfigured for what a person must change, and Unavailable where none of them is
- * a primary now.
- */
+/** Throws Misconfigured if a person must act, Unavailable if there is no primary now. */
 export async function readTopology(servers: RedisServers): Promise<Topology> {
   if (servers.sentinel) return { isCluster: false, info: await readNamed(servers) }
   const failures: unknown[] = []
@@ -29,7 +26,6 @@ export async function readTopology(servers: RedisServers): Promise<Topology> {
 
 type Address = RedisServers['servers'][number]
 
-/** Undefined for a replica among several servers. */
 const readOne = (servers: RedisServers, address: Address): Promise<RedisInfo | undefined> =>
   connectShortly({ ...servers, servers: [address] }, async (redis) => {
     const info = await infoOf(redis)
@@ -64,7 +60,7 @@ function isSentinel(address: Address, info: RedisInfo): Misconfigured {
   )
 }
 
-/** The Sentinels name the primary, or do not know that name. */
+/** Throws if the Sentinels do not know the name. */
 async function readNamed(servers: RedisServers): Promise<RedisInfo> {
   const name = servers.sentinel?.primaryName
   try {
@@ -77,7 +73,7 @@ async function readNamed(servers: RedisServers): Promise<RedisInfo> {
     })
   } catch (error) {
     if (error instanceof Error && /ERR No such master/i.test(error.message)) throw unknownName(name)
-    // A Sentinel that does not know the name answers nothing, and ioredis goes on to the next one.
+    // ioredis reports unknown names only this way.
     if (error instanceof Error && /^All sentinels are unreachable[^:]*$/.test(error.message))
       throw unknownName(name)
     throw error
@@ -89,7 +85,7 @@ const unknownName = (name: string | undefined): Misconfigured =>
     `no Sentinel in REDIS_URL monitors a primary called "${name}": redis-cli -p 26379 sentinel masters lists the names`,
   )
 
-/** ioredis goes on with database 0 where it may not have another. */
+/** ioredis silently continues with database 0. */
 async function select(redis: Redis, { database }: RedisServers): Promise<void> {
   if (database === 0) return
   try {
@@ -103,7 +99,6 @@ async function select(redis: Redis, { database }: RedisServers): Promise<void> {
   }
 }
 
-/** `16 (0 to 15)`; managed servers do not say. */
 async function databasesOf(redis: Redis): Promise<string> {
   try {
     const [, count] = (await redis.config('GET', 'databases')) as string[]

@@ -10,11 +10,9 @@ import { type Outage, timesAfter } from '../faults/outage.ts'
 import { findMarket } from '../markets.ts'
 import { zipOf } from '../zip.ts'
 
-// https://github.com/binance/binance-public-data: paths, columns, checksums, and when a file is there.
+// https://github.com/binance/binance-public-data: paths, columns, checksums, publication times.
 
-/** A file that may be asked for. */
 type Asked = Readonly<{
-  /** Without its ending. */
   name: string
   symbol: string
   timeframe: Timeframe
@@ -26,7 +24,7 @@ type Asked = Readonly<{
 const pathForm =
   /^\/data\/spot\/(monthly|daily)\/klines\/([^/]+)\/([0-9]+[a-z]+)\/(\2-\3-(\d{4})-(\d{2})(?:-(\d{2}))?)\.zip(\.CHECKSUM)?$/
 
-/** Undefined for a path that no file ever has. */
+/** Undefined if no file has this path. */
 function readPath(path: string): Asked | undefined {
   const [, kind, symbol = '', timeframe = '', name = '', year, month, dayOfMonth, ending] =
     pathForm.exec(decoded(path)) ?? []
@@ -38,7 +36,7 @@ function readPath(path: string): Asked | undefined {
       : Date.UTC(Number(year), Number(month) - 1 + next),
   )
   const range = { from: toInstant(from ?? 0), to: toInstant(to ?? 0) }
-  // The 30th of February would be a day in March.
+  // Invalid dates roll over.
   if (!new Date(range.from).toISOString().startsWith(name.slice(symbol.length + timeframe.length + 2)))
     return undefined
   const publishedAt = isDaily ? plus(range.to, daysFileAfterMs) : firstMondayFrom(range.to)
@@ -49,20 +47,20 @@ function decoded(path: string): string {
   try {
     return decodeURIComponent(path)
   } catch {
-    return path // no file has it
+    return path // no such file
   }
 }
 
-/** A day's file comes in the morning after, a month's on the first Monday after it. */
+/** Daily files the next morning, monthly ones on the next first Monday. */
 const daysFileAfterMs = 6 * hour
 const firstMondayFrom = (monthEnd: Instant): Instant =>
   plus(monthEnd, ((8 - new Date(monthEnd).getUTCDay()) % 7) * day + 12 * hour)
 
-/** From here on the archive tells times in microseconds. */
+/** Microseconds from here on. */
 const microsecondsFrom = Date.UTC(2025, 0)
 
 function csvOf({ symbol, timeframe, range, publishedAt }: Asked, outage?: Outage): string {
-  // All of them have closed when the file is made, so it is the same for ever.
+  // All closed at publication, so the file never changes.
   const candles = closedCandles(symbol, timeframe, range, publishedAt)
   const lines = candles.flatMap((candle) => {
     const times = outage ? timesAfter(outage, candle) : candle
@@ -89,11 +87,11 @@ function line(candle: ReplayCandle): string {
   ].join(',')
 }
 
-/** The newest zips: whoever asks for one has asked for its checksum just before. */
+/** Recent zips: checksum and file are requested together. */
 const made = new Map<string, Buffer>()
 const mostMade = 24
 
-/** Undefined where there is nothing to put into it. */
+/** Undefined if empty. */
 function zipFor(asked: Asked): Buffer | undefined {
   const found = made.get(asked.name)
   if (found) return found
@@ -129,7 +127,7 @@ const xml = (status: number, code: string, message: string): Answer => ({
 
 const missing = xml(404, 'NoSuchKey', 'The specified key does not exist.')
 
-/** Files that are not what they should be; undefined for the lies that any source tells. */
+/** Undefined for general faults. */
 function reportFault(fault: InjectedFault, path: string, now: Instant): Answer | undefined {
   const asked = readPath(path)
   if (!asked || asked.publishedAt > now) return undefined
@@ -141,7 +139,7 @@ function reportFault(fault: InjectedFault, path: string, now: Instant): Answer |
         ? { status: 200, headers: plainFile, body: `${'0'.repeat(64)}  ${asked.name}.zip\n` }
         : undefined
     case 'wrong-month': {
-      // The name and the checksum are right, and so is all of it but what it is about.
+      // Valid in all but its content.
       const { from, to } = asked.range
       const other = { ...asked, range: { from: plus(from, from - to), to: from } }
       return fileAnswer(asked, zipOf(`${asked.name}.csv`, csvOf(other)))
@@ -153,7 +151,6 @@ function reportFault(fault: InjectedFault, path: string, now: Instant): Answer |
   }
 }
 
-/** Files of whole months and days, as Binance gives them away: zip, and checksum beside it. */
 export const binanceArchiveEndpoint: Endpoint = {
   source: 'binance-archive',
   limit: { windows: [{ points: 1_200, perMs: minute }] },

@@ -2,7 +2,7 @@ import type { Json } from '../answer.ts'
 import { amount } from '../candles.ts'
 import type { Market } from '../markets.ts'
 
-/** One market as exchangeInfo tells it, with its sets of permissions or without. */
+/** A market in exchangeInfo. */
 export const symbolInfo = (market: Market, hasPermissionSets: boolean): Json => ({
   symbol: market.symbol,
   status: 'TRADING',

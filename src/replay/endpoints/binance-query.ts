@@ -2,13 +2,11 @@ import { type Instant, toInstant } from '../../market/instant.ts'
 import { type Json, RefusedRequest } from '../answer.ts'
 import { binanceMarkets, findMarket, type Market } from '../markets.ts'
 
-/** What a request sent, by name. */
 export type Parameters = ReadonlyMap<string, string>
 
-/** A refusal in Binance's own words, to be thrown. */
+/** With Binance's code and message. */
 export const refuse = (code: number, msg: string) => new RefusedRequest(400, { code, msg })
 
-/** Every parameter once, known and not empty. */
 export function readParameters(query: URLSearchParams, known: readonly string[]): Parameters {
   const sent = [...query.keys()]
   if (known.length === 0 && sent.length > 0)
@@ -31,7 +29,7 @@ export function mandatory(parameters: Parameters, name: string): string {
   return value
 }
 
-/** As Binance words what a symbol may be, in the language that it is written in there, and in ours. */
+/** Binance's pattern in its documented syntax, and ours. */
 const legalSymbol = '[\\w\\-._&&[^a-z]]{1,50}'
 const symbolForm = '[\\p{L}\\p{M}\\p{N}_.\\-]{1,50}'
 
@@ -63,14 +61,14 @@ export function readWhole(parameters: Parameters, name: string): number | undefi
   return whole
 }
 
-/** Milliseconds; sixteen digits are microseconds. */
+/** 16 digits are microseconds. */
 export function readTime(parameters: Parameters, name: string): Instant | undefined {
   const whole = readWhole(parameters, name)
   if (whole === undefined) return undefined
   return toInstant(whole >= 1e15 ? Math.floor(whole / 1_000) : whole)
 }
 
-/** One market asked for by `symbol`, or several by `symbols` or by nothing. */
+/** By `symbol`, `symbols` or neither. */
 export type Asked = Readonly<{ one: Market }> | Readonly<{ many: readonly Market[] }>
 
 export function readAsked(parameters: Parameters): Asked {
@@ -91,6 +89,6 @@ function readSymbols(text: string): string[] {
   return symbols
 }
 
-/** An object for one market, an array for several, as Binance does it. */
+/** An object for one market, else an array. */
 export const each = (asked: Asked, describe: (market: Market) => Json): Json =>
   'one' in asked ? describe(asked.one) : asked.many.map(describe)

@@ -26,7 +26,7 @@ import {
   refuse,
 } from './binance-query.ts'
 
-// https://github.com/binance/binance-spot-api-docs: rest-api.md for the parameters and weights, errors.md for the codes.
+// https://github.com/binance/binance-spot-api-docs: rest-api.md for parameters and weights, errors.md for codes.
 
 type Resource = Readonly<{
   parameters: readonly string[]
@@ -63,7 +63,7 @@ const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   ],
 ])
 
-/** What Binance answers to a GET of this path. A refused request weighs as much as a served one. */
+/** Rejected requests cost the same. */
 function route(path: string, query: URLSearchParams, now: Instant, limit: EndpointLimit): Route {
   const resource = resources.get(path)
   if (!resource)
@@ -76,7 +76,7 @@ function route(path: string, query: URLSearchParams, now: Instant, limit: Endpoi
 
 const pointsPerMinute = ({ windows }: EndpointLimit): number => windows[0]?.points ?? 0
 
-/** The refusal of an address that asked too much; `retryAt` ends the minute or the ban. */
+/** `retryAt`: end of the minute or the ban. */
 function refuseMore(
   decision: 'refused' | 'banned',
   retryAt: Instant,
@@ -96,12 +96,12 @@ function klines(parameters: Parameters, now: Instant): Answer {
   const market = readMarket(mandatory(parameters, 'symbol'))
   const timeframe = mandatory(parameters, 'interval')
   if (!isTimeframe(timeframe)) throw refuse(-1120, 'Invalid interval.')
-  // Another day boundary than UTC is not played.
+  // Other day boundaries are not replayed.
   if ((parameters.get('timeZone') ?? '0') !== '0') throw invalid('timeZone')
   const startTime = readTime(parameters, 'startTime')
   const endTime = readTime(parameters, 'endTime') ?? now
   const limit = readWhole(parameters, 'limit') ?? 500
-  // The real one cuts a larger limit to 1000 without a word: whoever relies on that would skip candles.
+  // Binance silently cuts larger limits; adapters must not rely on that.
   if (limit < 1 || limit > 1_000) throw invalid('limit')
   const series = { market, timeframe }
   const rows =
@@ -123,7 +123,7 @@ function take<T>(items: Iterable<T>, count: number): T[] {
 const klineText = (candle: ReplayCandle): string =>
   `[${candle.openTime},"${candle.open}","${candle.high}","${candle.low}","${candle.close}","${candle.volume}",${candle.closeTime},"${candle.quoteVolume}",${candle.trades},"${candle.takerVolume}","${candle.takerQuoteVolume}","0"]`
 
-/** The newest price there is: of the minute that runs, or of the last one with trades. */
+/** Of the running minute or the last with trades. */
 function lastPrice(market: Market, now: Instant): number {
   const running = floorTo('1m', now)
   const traded = tradedIn(market, { from: running, to: plus(running, minute) }, now)
@@ -149,13 +149,13 @@ function dayTicker(parameters: Parameters, now: Instant): Answer {
   if (type !== 'FULL' && type !== 'MINI') throw refuse(-1139, 'Invalid ticker type.')
   const status = parameters.get('symbolStatus') ?? 'TRADING'
   if (!['TRADING', 'HALT', 'BREAK'].includes(status)) throw invalid('symbolStatus')
-  // All of them trade. Of several the others are left out, while a single one is refused.
+  // All markets trade; others are left out of lists, single ones rejected.
   if (status !== 'TRADING' && 'one' in asked) throw refuse(-1220, 'Symbol does not match the status.')
   if (status !== 'TRADING') return ok([])
   return ok(each(asked, (market) => (type === 'FULL' ? fullTicker(market, now) : miniTicker(market, now))))
 }
 
-/** The last 1440 minutes, the one that runs included. */
+/** 1440 minutes including the running one. */
 function dayOf(market: Market, now: Instant) {
   const from = plus(floorTo('1m', now), minute - day)
   const last = lastPrice(market, now)
@@ -224,7 +224,7 @@ function exchangeInfo(parameters: Parameters, now: Instant, limit: EndpointLimit
   })
 }
 
-/** 6000 weight a minute for one address; a ban begins at two minutes. */
+/** 6000 a minute per address; bans start at two minutes. */
 export const binanceEndpoint: Endpoint = {
   source: 'binance',
   tickers: [{ path: '/api/v3/ticker/24hr', at: [0, 'lastPrice'] }],

@@ -39,7 +39,7 @@ export const bitfinexEndpoint: Endpoint = {
   halted: [{ path: '/v2/conf/pub:list:pair:exchange', at: [0, 1] }],
   limit: { windows: [{ points: 30, perMs: minute }] },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
-  // No header tells when to come again.
+  // No Retry-After.
   refuse: () => ({ status: 429, body: ['error', 11010, 'ratelimit: error'] }),
   candles: { openTime: 0, timeUnitMs: 1, close: 2, high: 3, low: 4, volume: 5, fromParameter: 'start' },
   unavailable: (status) => ({
@@ -53,7 +53,7 @@ export const bitfinexEndpoint: Endpoint = {
   }),
 }
 
-/** The mistakes of a client are answered like those of the server. */
+/** Client errors are HTTP 500. */
 const wrong = (name: string) => new RefusedRequest(500, ['error', 10020, `${name}: invalid`])
 
 function answerPath(path: string, query: URLSearchParams, now: Instant): Answer {
@@ -61,7 +61,7 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
   if (length !== undefined && symbol !== undefined) {
     refuseOtherParameters(query, section === 'hist' ? ['start', 'end', 'limit', 'sort'] : [], wrong)
     const rows = candles(query, now, { length, symbol })
-    // Of the last one there is no list.
+    // `last` is no list.
     return ok(section === 'hist' ? rows : (rows[0] ?? []))
   }
   const resource = resources.get(path)
@@ -70,7 +70,7 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
   return ok(resource.answer(query, now))
 }
 
-/** What it calls by another name than everyone else. */
+/** Bitfinex's own names. */
 const foreignNames: ReadonlyMap<string, string> = new Map([
   ['USDT', 'UST'],
   ['WBT', 'WHBT'],
@@ -81,13 +81,13 @@ const markets = marketsOf('bitfinex')
 
 const nameOf = (asset: string): string => foreignNames.get(asset) ?? asset
 
-/** With a colon where a side has more than three letters. */
+/** Colon if a side is longer than three letters. */
 function pairOf({ base, quote }: Market): string {
   const sides = [nameOf(base), nameOf(quote)]
   return sides.join(sides.every(({ length }) => length === 3) ? '' : ':')
 }
 
-/** Some are there to try things out. */
+/** Includes test pairs. */
 const pairNames = (): string[] => ['AAABBB', 'TESTBTC:TESTUSD', ...markets.map(pairOf)].toSorted()
 
 function readMarket(symbol: string): Market {
@@ -96,7 +96,7 @@ function readMarket(symbol: string): Market {
   return market
 }
 
-/** Four hours are not among them, and those that we do not store are not played. */
+/** No 4h. */
 const lengths: ReadonlyMap<string, Timeframe> = new Map([
   ['1m', '1m'],
   ['5m', '5m'],
@@ -106,7 +106,7 @@ const lengths: ReadonlyMap<string, Timeframe> = new Map([
   ['1D', '1d'],
 ])
 
-/** The newest first, unless they are sorted the other way round. What was not traded is left out. */
+/** Newest first unless sorted; only traded intervals. */
 function candles(
   query: URLSearchParams,
   now: Instant,
@@ -143,13 +143,13 @@ const candleRow = ({ openTime, open, close, high, low, volume }: ReplayCandle): 
   ...[open, close, high, low, volume].map(written),
 ]
 
-/** A number, and a small one with an exponent. */
+/** Small numbers use exponents. */
 function written(amount: string): Json {
   const text = shortened(amount)
   return new WrittenNumber(/^-?0\.000000/.test(text) ? Number(text).toExponential() : text)
 }
 
-/** All, or those that are named; who is not listed is left out. */
+/** Unknown symbols are left out. */
 function tickers(query: URLSearchParams, now: Instant): Json {
   const symbols = query.get('symbols')
   if (symbols === null) throw wrong('symbols')
@@ -158,7 +158,7 @@ function tickers(query: URLSearchParams, now: Instant): Json {
   return markets.filter((market) => named.includes(`t${pairOf(market)}`)).map((market) => ticker(market, now))
 }
 
-/** Among the tickers stands what is lent, with columns of its own. */
+/** Funding tickers, with other columns. */
 const lent: readonly Json[] = [
   [
     'fUSD',

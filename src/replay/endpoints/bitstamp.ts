@@ -12,11 +12,11 @@ import { type Market, markets } from '../markets.ts'
 
 type Resource = Readonly<{
   parameters: readonly string[]
-  /** The market is the one that stands in the path. */
+  /** The market from the path. */
   answer: (query: URLSearchParams, now: Instant, market: Market | undefined) => Json
 }>
 
-/** Where a market stands in the path it is written here as `{pair}`. Without the slash at the end nothing is found. */
+/** `{pair}`: the market. The final slash is required. */
 const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   ['/api/v2/markets/', { parameters: [], answer: () => markets.map(listedMarket) }],
   ['/api/v2/trading-pairs-info/', { parameters: [], answer: () => markets.map(listedPair) }],
@@ -54,7 +54,7 @@ export const bitstampEndpoint: Endpoint = {
     ],
   },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
-  // No header tells when to come again.
+  // No Retry-After.
   refuse: () => ({
     status: 400,
     body: {
@@ -96,15 +96,12 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
 const refuse = (name: string, reason: string) =>
   new RefusedRequest(400, { status: 'error', reason: { [name]: [reason] }, code: '400.001' })
 
-/** The lengths that we do not store are not played. */
+/** Only stored timeframes. */
 const steps: ReadonlyMap<string, Timeframe> = new Map(
   timeframes.map((timeframe) => [String(timeframeMs[timeframe] / second), timeframe]),
 )
 
-/**
- * The oldest first: the newest ones up to the end, which is inclusive, so many as the limit says; a start is not heard
- * beside an end. What was not traded is filled.
- */
+/** The newest `limit` rows up to `end` (inclusive), ascending; `start` is ignored beside it; gaps are filled. */
 function ohlc(query: URLSearchParams, now: Instant, market: Market): Json {
   const timeframe = steps.get(query.get('step') ?? '')
   if (!timeframe) throw refuse('step', 'Select a valid choice.')
@@ -152,15 +149,15 @@ const candleRow = ({ openTime, open, high, low, close, volume }: ReplayCandle, m
   high: inTicks(high, market),
   low: inTicks(low, market),
   close: inTicks(close, market),
-  // Eight decimals, as the replay's own amounts have.
+  // Eight decimals.
   volume,
 })
 
-/** Prices have as many decimals as the market. */
+/** With the market's decimals. */
 const inTicks = (price: string, { priceDecimals }: Market): string =>
   price.slice(0, price.indexOf('.') + 1 + priceDecimals)
 
-/** The last 24 hours; only `open` is that of the day that runs. */
+/** Rolling 24 hours, but `open` of the current day. */
 function ticker(market: Market, now: Instant): Readonly<Record<string, string>> {
   const today = candleAt({ market, timeframe: '1d' }, floorTo('1d', now), now)
   const { open, high, low, last, ask, changeRate, volume, quoteVolume } = dayTicker(market, now)

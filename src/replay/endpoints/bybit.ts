@@ -8,7 +8,7 @@ import { filledCandlesBackFrom, newestFrom } from '../filled-candles.ts'
 import { refuseOtherParameters } from '../known-parameters.ts'
 import { marketsOf, type OddMarket } from '../listings/odd-markets.ts'
 
-// https://bybit-exchange.github.io/docs/v5/market/kline, and the pages beside it
+// https://bybit-exchange.github.io/docs/v5/market/kline and neighbouring pages
 
 type Resource = Readonly<{
   parameters: readonly string[]
@@ -31,14 +31,14 @@ const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   ['/v5/market/instruments-info', { parameters: ['category', 'symbol'], answer: instruments }],
 ])
 
-/** Who asks more than 600 times in five seconds is turned away for ten minutes. */
+/** 600 requests per five seconds, then a ban of ten minutes. */
 export const bybitEndpoint: Endpoint = {
   source: 'bybit',
   tickers: [{ path: '/v5/market/tickers', at: ['result', 'list', 0, 'lastPrice'] }],
   halted: [{ path: '/v5/market/instruments-info', at: ['result', 'list', 0, 'status'], value: 'PreLaunch' }],
   limit: { windows: [{ points: 600, perMs: 5 * second }], ban: { afterRefusals: 0, ms: 10 * minute } },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
-  // A ban has no header that tells its end. What is refused without one is a single resource's limit.
+  // A ban has no end header; others are a resource's limit.
   refuse: (decision, retryAt, _, now) =>
     decision === 'banned'
       ? { status: 403, body: '<html><body>403 Forbidden: access too frequent</body></html>' }
@@ -62,7 +62,7 @@ const enveloped = (retCode: number, retMsg: string, result: Json, now: Instant):
   time: now,
 })
 
-/** An error comes with HTTP 200. */
+/** Errors are HTTP 200. */
 class Refusal extends Error {}
 
 const wrong = (name: string) => new Refusal(`params error: ${name} invalid`)
@@ -88,14 +88,14 @@ function readMarket(symbol: string | null): OddMarket {
   return market
 }
 
-/** Without one the perpetual contracts are meant; they are played from the same recordings. */
+/** Defaults to perpetuals, replayed from the same recordings. */
 function readCategory(query: URLSearchParams): string {
   const category = query.get('category') ?? 'linear'
   if (category !== 'spot' && category !== 'linear') throw wrong('category')
   return category
 }
 
-/** The lengths that we do not store are not played. */
+/** Only stored timeframes. */
 const intervals: ReadonlyMap<string, Timeframe> = new Map([
   ['1', '1m'],
   ['5', '5m'],
@@ -106,7 +106,7 @@ const intervals: ReadonlyMap<string, Timeframe> = new Map([
   ['D', '1d'],
 ])
 
-/** The newest first, and of a long window only the newest. A larger limit is cut without a word. */
+/** Newest first; long windows and limits are silently cut. */
 function kline(query: URLSearchParams, now: Instant): Json {
   const category = readCategory(query)
   const market = readMarket(query.get('symbol'))
@@ -117,7 +117,7 @@ function kline(query: URLSearchParams, now: Instant): Json {
   const start = toInstant(readWhole(query, 'start') ?? 0)
   const end = toInstant(readWhole(query, 'end') ?? now)
   if (start > end) throw new Refusal('params error: start is greater than end')
-  // A start in the middle of a candle includes that candle.
+  // Includes the candle at the start.
   const from = floorTo(timeframe, start)
   const rows = newestFrom(filledCandlesBackFrom({ market, timeframe }, end, now), from, limit)
   return { category, symbol: market.symbol, list: rows.map(candleRow) }
@@ -135,9 +135,9 @@ const candleRow = ({ openTime, open, high, low, close, volume, quoteVolume }: Re
   ...[open, high, low, close, volume, quoteVolume].map(shortened),
 ]
 
-/** One market where it is named, otherwise all of them. */
+/** One or all. */
 function asked(query: URLSearchParams): readonly OddMarket[] {
-  // Of the other categories only the candles are played.
+  // Other categories have only candles.
   if (readCategory(query) !== 'spot') throw wrong('category')
   const symbol = query.get('symbol')
   return symbol === null ? markets : [readMarket(symbol)]

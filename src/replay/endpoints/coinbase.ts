@@ -10,14 +10,14 @@ import { type Market, markets, minuteNumber } from '../markets.ts'
 import { recordingOf, tradedBefore } from '../recording.ts'
 import { olderDaysBackFrom } from './coinbase/older-days.ts'
 
-// https://docs.cdp.coinbase.com/api-reference/exchange-api/rest-api/products/get-product-candles, and the pages beside it
+// https://docs.cdp.coinbase.com/api-reference/exchange-api/rest-api/products/get-product-candles and neighbouring pages
 
 type Resource = Readonly<{
   parameters: readonly string[]
   answer: (market: Market, query: URLSearchParams, now: Instant) => Json
 }>
 
-/** Under /products/{id}, by the rest of the path. */
+/** Below /products/{id}. */
 const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   ['', { parameters: [], answer: product }],
   ['/candles', { parameters: ['granularity', 'start', 'end'], answer: candles }],
@@ -25,14 +25,14 @@ const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   ['/stats', { parameters: [], answer: stats }],
 ])
 
-/** Ten requests a second; the bursts of fifteen that the real one lets pass are refused. */
+/** Ten a second, without Coinbase's bursts of fifteen. */
 export const coinbaseEndpoint: Endpoint = {
   source: 'coinbase',
   tickers: [{ path: /^\/products\/[^/]+\/stats$/, at: ['last'] }],
   halted: [{ path: '/products', at: [0, 'post_only'], value: true }],
   limit: { windows: [{ points: 10, perMs: second }] },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
-  // No header tells when to come again.
+  // No Retry-After.
   refuse: () => ({ status: 429, body: { message: 'Public rate limit exceeded' } }),
   candles: { openTime: 0, timeUnitMs: 1_000, low: 1, high: 2, close: 4, volume: 5, fromParameter: 'start' },
   unavailable: (status) => ({
@@ -59,13 +59,13 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
 
 const symbolOf = ({ base, quote }: Market): string => `${base}-${quote}`
 
-/** Bitcoin in dollars too, which has days of before the others were listed. */
+/** Also BTC-USD, with older days. */
 const listed: readonly Market[] = [
   ...markets,
   ...markets.filter(({ base }) => base === 'BTC').map((market) => ({ ...market, quote: 'USD' })),
 ]
 
-/** Half an hour and four hours are refused as the real one does; the six hours that it has are not played. */
+/** 30m and 4h are rejected like on Coinbase; 6h is not replayed. */
 const granularities: ReadonlyMap<string, Timeframe> = new Map([
   ['60', '1m'],
   ['300', '5m'],
@@ -74,13 +74,10 @@ const granularities: ReadonlyMap<string, Timeframe> = new Map([
   ['86400', '1d'],
 ])
 
-/** A candle appears so long after it has begun. */
+/** Delay before a new candle appears. */
 const delayMs = 5 * second
 
-/**
- * The newest first, both bounds included, and the one before them as well. What was not traded is left out. Without
- * both bounds the newest 350 come.
- */
+/** Newest first, bounds inclusive plus one before; gaps left out. The newest 350 without bounds. */
 function candles(market: Market, query: URLSearchParams, now: Instant): Json {
   const timeframe = granularities.get(query.get('granularity') ?? '60')
   if (!timeframe) throw refuse(400, 'Unsupported granularity')
@@ -108,7 +105,7 @@ function* candlesUntil(series: Series, until: Instant, now: Instant): Generator<
   if (series.market.quote === 'USD' && series.timeframe === '1d') yield* olderDaysBackFrom(until)
 }
 
-/** Leaves out the one that has only just begun. */
+/** Without the newest candle during the delay. */
 function* reported(candles: Iterable<Candle>, now: Instant): Generator<Candle> {
   for (const candle of candles) if (candle.openTime + delayMs <= now) yield candle
 }
@@ -122,7 +119,7 @@ function take<T>(items: Iterable<T>, count: number): T[] {
   return taken
 }
 
-/** ISO 8601, or seconds. */
+/** ISO 8601 or seconds. */
 function readTime(query: URLSearchParams, name: string): Instant | undefined {
   const text = query.get(name)
   if (text === null) return undefined
@@ -134,7 +131,7 @@ function readTime(query: URLSearchParams, name: string): Instant | undefined {
   return toInstant(time)
 }
 
-/** Numbers, and the low first. */
+/** Numbers; low first. */
 const candleRow = ({ openTime, low, high, open, close, volume }: Candle): Json => [
   openTime / second,
   ...[low, high, open, close, volume].map((value) => new WrittenNumber(shortened(value))),

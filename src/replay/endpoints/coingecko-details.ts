@@ -16,13 +16,13 @@ const flags = [
   'x_cg_demo_api_key',
 ]
 
-/** The coins that are tokens of another chain, and their contract there. */
+/** Tokens and their contracts. */
 const contracts: Readonly<Record<string, string>> = {
   'shiba-inu': '0x95ad61b0a150d79219dcf64e1e6cc01f0b64c4ce',
   pepe: '0x6982508145454ce325ddbe47a25d4ec3d2311933',
 }
 
-/** All it tells of one coin besides numbers. Of the parts that a flag leaves out, this one has none anyway. */
+/** Flags only remove parts that are absent here anyway. */
 export function coinDetails(coinId: string, query: URLSearchParams, now: Instant): Answer {
   for (const name of query.keys())
     if (!flags.includes(name)) throw new RefusedRequest(400, { error: `unknown parameter ${name}` })
@@ -39,7 +39,7 @@ export function coinDetails(coinId: string, query: URLSearchParams, now: Instant
     public_notice: null,
     additional_notices: [],
     description: { en: `${market.coinName} as it is played from a recording.\r\n\r\nNot the real one.` },
-    // Lists of addresses are filled up with empty texts.
+    // Padded with empty texts.
     links: {
       homepage: [`https://${coinId}.example/`, '', ''],
       whitepaper: contracts[coinId] === undefined ? `https://${coinId}.example/${coinId}.pdf` : '',

@@ -9,7 +9,7 @@ import { coinDetails } from './coingecko-details.ts'
 
 // https://docs.coingecko.com/reference/coins-markets
 
-/** What the free plan grants; it refuses but never bans. Every request weighs one. */
+/** The free plan; no bans. */
 export const coingeckoEndpoint: Endpoint = {
   source: 'coingecko',
   tickers: [{ path: '/api/v3/coins/markets', at: [0, 'current_price'] }],
@@ -75,7 +75,7 @@ const changePeriodsMs: Readonly<Record<string, number>> = {
   '1y': 365 * day,
 }
 
-/** The real one reads past what it does not know; this one refuses it, so that no misspelling goes unseen. */
+/** Unknown parameters are rejected, unlike on CoinGecko, to detect misspellings. */
 function coinsMarkets(query: URLSearchParams, now: Instant): Answer {
   for (const name of query.keys()) {
     if (!known.includes(name)) throw refuse(`unknown parameter ${name}`)
@@ -182,7 +182,7 @@ function coinOf(market: Market, { now, round, periods, sparkline }: Telling): Co
   }
 }
 
-/** The close of the last closed minute. */
+/** Close of the last closed minute. */
 function priceAt(market: Market, instant: Instant): number | null {
   const last = lastClosedMinute(market, instant)
   return last ? Number(amount(last.close, market.priceDecimals)) : null
@@ -194,7 +194,7 @@ const percentChange = (price: number | null, before: number | null): number | nu
 const roundPercent = (percent: number | null): number | null =>
   percent === null ? null : Number(percent.toFixed(5))
 
-/** The highest and the lowest of the whole recording, with the instant they are first played. */
+/** Extremes of the recording and when they are first played. */
 function extremes(market: Market, price: number | null, toPrice: (ticks: number) => number): Coin {
   const { priceDecimals } = market
   const { high, low, present, slots } = recordingOf(market)
@@ -220,7 +220,7 @@ function extremes(market: Market, price: number | null, toPrice: (ticks: number)
 const hourlyPrices = (market: Market, now: Instant): Json =>
   Array.from({ length: 168 }, (_, index) => priceAt(market, plus(now, (index - 167) * hour)))
 
-/** Ranks by market capitalisation among all coins, whichever of them are asked for. */
+/** By market capitalization among all coins. */
 function ranked(coins: readonly Coin[]): Coin[] {
   return coins
     .toSorted((a, b) => Number(b.market_cap) - Number(a.market_cap))

@@ -10,7 +10,6 @@ import { amountDecimals, at, recordingOf } from '../recording.ts'
 
 const overTheLimit = { error: 'you have reached maximum request limit' }
 
-/** What the free plan grants. Every request weighs one. */
 export const coinpaprikaEndpoint: Endpoint = {
   source: 'coinpaprika',
   tickers: [{ path: '/v1/tickers', at: [0, 'quotes', 'USD', 'price'] }],
@@ -44,7 +43,7 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
   return ok(tickerRow(found, quotes, now))
 }
 
-/** The real one reads past what it does not know; this one refuses it, so that no misspelling goes unseen. */
+/** Unknown parameters are rejected, unlike on Coinpaprika, to detect misspellings. */
 function readQuotes(query: URLSearchParams): readonly string[] {
   for (const name of query.keys()) {
     if (name !== 'quotes') throw refuse(400, `unknown parameter ${name}`)
@@ -52,7 +51,7 @@ function readQuotes(query: URLSearchParams): readonly string[] {
   }
   const quotes = (query.get('quotes') ?? 'USD').split(',')
   if (quotes.length > 3) throw refuse(400, 'too many quotes, the maximum is 3')
-  // It has prices in other currencies too, of which there is no recording.
+  // Other currencies are not recorded.
   for (const quote of quotes) if (quote !== 'USD') throw refuse(400, `invalid quote ${quote}`)
   return quotes
 }
@@ -81,7 +80,7 @@ const coinRow = ({ market, rank }: Ranked): Json => ({
 
 const isoSeconds = (instant: Instant): string => toIso(instant).replace(/\.\d+Z$/, 'Z')
 
-/** The free plan does not tell how many coins are in circulation. */
+/** The free plan omits the circulating supply. */
 function tickerRow({ market, rank }: Ranked, quotes: readonly string[], now: Instant): Json {
   const asOf = refreshedAt(now)
   const { total, max } = market.supply
@@ -91,7 +90,7 @@ function tickerRow({ market, rank }: Ranked, quotes: readonly string[], now: Ins
     symbol: market.base,
     rank,
     total_supply: total,
-    // A coin without a highest supply has 0 of it.
+    // 0 means no maximum.
     max_supply: max ?? 0,
     beta_value: 1,
     first_data_at: isoSeconds(listedAt),
@@ -100,7 +99,7 @@ function tickerRow({ market, rank }: Ranked, quotes: readonly string[], now: Ins
   }
 }
 
-/** Prices are made anew every five minutes. */
+/** Refreshed every five minutes. */
 const refreshedAt = (now: Instant): Instant => floorTo('5m', now)
 
 const changesMs: Readonly<Record<string, number>> = {
@@ -136,7 +135,7 @@ function dollarQuote(market: Market, asOf: Instant): Json {
   }
 }
 
-/** The close of the last closed minute. */
+/** Close of the last closed minute. */
 function priceAt(market: Market, instant: Instant): number | null {
   const last = lastClosedMinute(market, instant)
   return last ? Number(amount(last.close, market.priceDecimals)) : null
@@ -150,7 +149,7 @@ function volumeOfDay(market: Market, to: Instant): number {
 const percentChange = (after: number | null, before: number | null): number | null =>
   after === null || !before ? null : Number(((100 * (after - before)) / before).toFixed(2))
 
-/** The highest price of the whole recording, with the instant it is first played. */
+/** Maximum of the recording and when it is first played. */
 function highest(market: Market, price: number | null): Readonly<Record<string, Json>> {
   const { high, present, slots } = recordingOf(market)
   let top = present.indexOf(1)

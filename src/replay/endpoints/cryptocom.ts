@@ -24,7 +24,7 @@ const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   ['public/get-instruments', { parameters: [], answer: instruments }],
 ])
 
-/** Each resource has a limit of its own; here that of one holds for all together. */
+/** One resource's limit, for all together. */
 export const cryptocomEndpoint: Endpoint = {
   source: 'cryptocom',
   // The first row is a derivative.
@@ -34,7 +34,7 @@ export const cryptocomEndpoint: Endpoint = {
   ],
   limit: { windows: [{ points: 100, perMs: second }] },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
-  // No header tells when to come again.
+  // No Retry-After.
   refuse: () => ({ status: 429, body: { id: -1, code: 42901, message: 'TOO_MANY_REQUESTS' } }),
   candles: { openTime: 't', timeUnitMs: 1, high: 'h', low: 'l', close: 'c', volume: 'v' },
   unavailable: (status) => ({ status, body: { id: -1, code: 50001, message: 'INTERNAL_SERVER_ERROR' } }),
@@ -55,7 +55,7 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
   }
 }
 
-/** The same words for every wrong argument. */
+/** One message for all bad arguments. */
 class BadRequest extends Error {}
 
 const symbolOf = ({ base, quote }: Market): string => `${base}_${quote}`
@@ -66,7 +66,7 @@ function readMarket(query: URLSearchParams): Market {
   return market
 }
 
-/** Both names of each. The lengths that we do not store are not played. */
+/** With older names; only stored timeframes. */
 const lengths: ReadonlyMap<string, Timeframe> = new Map([
   ['1m', '1m'],
   ['M1', '1m'],
@@ -84,7 +84,7 @@ const lengths: ReadonlyMap<string, Timeframe> = new Map([
   ['D1', '1d'],
 ])
 
-/** The oldest first, so many back from the end, which is exclusive. The start is read and not heard. */
+/** `count` candles back from the end (exclusive), ascending; the start is ignored. */
 function candlestick(query: URLSearchParams, now: Instant) {
   const market = readMarket(query)
   const interval = query.get('timeframe') ?? '1m'
@@ -113,7 +113,7 @@ const candleRow = ({ openTime, open, high, low, close, volume }: ReplayCandle): 
   t: openTime,
 })
 
-/** The derivative of the first market stands among the pairs, as in the real list. */
+/** Includes a derivative, like the real list. */
 function tickers(query: URLSearchParams, now: Instant) {
   if (query.has('instrument_name')) return { data: [tickerOf(readMarket(query), now)] }
   const perpetuals = markets.slice(0, 1).map((market) => ({

@@ -25,7 +25,7 @@ const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   ],
 ])
 
-/** Each resource has a limit of its own; here one of them holds for all together. */
+/** One resource's limit, for all together. */
 export const gateioEndpoint: Endpoint = {
   source: 'gateio',
   tickers: [{ path: '/api/v4/spot/tickers', at: [0, 'last'] }],
@@ -68,10 +68,7 @@ function readMarket(id: string): OddMarket {
 const mostPoints = 1_000
 const depth = 10_000
 
-/**
- * The oldest first, what was not traded filled. Either a limit or bounds, which are inclusive; a window of more points
- * than an answer holds is refused, and so is one that begins too long ago.
- */
+/** Ascending, gaps filled. Limit or inclusive bounds; too long or too old windows are rejected. */
 function candlesticks(query: URLSearchParams, now: Instant): Json {
   const id = query.get('currency_pair')
   if (id === null) throw refuse('MISSING_REQUIRED_PARAM', 'Missing required parameter: currency_pair')
@@ -105,7 +102,7 @@ function readWhole(query: URLSearchParams, name: string): number | undefined {
   return Number(text)
 }
 
-/** Volumes have eight decimals, as the replay's own amounts. */
+/** Eight decimals. */
 const candleRow = (candle: ReplayCandle, now: Instant): Json => [
   String(candle.openTime / second),
   candle.quoteVolume,
@@ -147,7 +144,7 @@ const listedPair = (market: OddMarket): Json => ({
   amount_precision: market.volumeDecimals,
   precision: market.priceDecimals,
   trade_status: 'tradable',
-  // The same in most rows, whenever the market was opened.
+  // A placeholder in most rows.
   sell_start: 1_516_378_650,
   buy_start: 0,
   delisting_time: 0,

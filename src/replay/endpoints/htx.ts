@@ -63,7 +63,7 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
   }
 }
 
-/** Refused with HTTP 200, by the name of the parameter. */
+/** HTTP 200 with the parameter's name. */
 class InvalidParameter extends Error {}
 
 const errorBody = (code: string, message: string, now: Instant): Json => ({
@@ -90,14 +90,14 @@ const periods: ReadonlyMap<string, Timeframe> = new Map([
   ['4hour', '4h'],
 ])
 
-/** Its own days, weeks and months, by where the one of an instant begins. */
+/** Starts of its own days, weeks and months. */
 const longPeriods: ReadonlyMap<string, (instant: Instant) => Instant> = new Map([
   ['1day', dayBegan],
   ['1week', weekBegan],
   ['1mon', monthBegan],
 ])
 
-/** The newest first, whatever is asked for: there are no bounds, and never more than two thousand. */
+/** Newest first, without bounds, at most 2,000. */
 function kline(query: URLSearchParams, now: Instant): Fields {
   const market = readMarket(query)
   const period = query.get('period') ?? ''
@@ -114,7 +114,7 @@ function kline(query: URLSearchParams, now: Instant): Fields {
   return { ch: `market.${symbolOf(market)}.kline.${period}`, status: 'ok', ts: now, data }
 }
 
-/** The newest first of those that open from `from` to `to`, both included. A `from` before the listing is an error. */
+/** Newest first, bounds inclusive; a `from` before the listing is an error. */
 function candlesOfRange(query: URLSearchParams, now: Instant): Fields {
   const market = readMarket(query)
   const period = query.get('period') ?? ''
@@ -192,7 +192,7 @@ const candleRow = ({ openTime, open, high, low, close, volume, quoteVolume, trad
   count: trades,
 })
 
-/** A number as Java writes it: `49056.0`, and `1.8E-4` below a thousandth. */
+/** Java's format: `49056.0`, `1.8E-4`. */
 function asDouble(amount: string): WrittenNumber {
   const text = shortened(amount)
   const small = /^0\.(000+)([1-9])(\d*)$/.exec(text)
@@ -203,7 +203,7 @@ function asDouble(amount: string): WrittenNumber {
   return new WrittenNumber(text.includes('.') ? text : `${text}.0`)
 }
 
-/** Volumes of the last 24 hours, and prices of the day in Singapore. */
+/** Volumes of 24 hours, prices of Singapore's day. */
 function tickers(_: URLSearchParams, now: Instant): Fields {
   const data = markets.map((market): Json => {
     const { last, ask, step, volume, quoteVolume } = dayTicker(market, now)
@@ -228,7 +228,7 @@ function tickers(_: URLSearchParams, now: Instant): Fields {
   return { data, status: 'ok', ts: now }
 }
 
-/** One market, all of it in the last 24 hours, with eighteen digits after the point. */
+/** Rolling 24 hours, 18 decimals. */
 function merged(query: URLSearchParams, now: Instant): Fields {
   const market = readMarket(query)
   const { open, high, low, last, ask, step, volume, quoteVolume } = dayTicker(market, now)
@@ -252,7 +252,7 @@ function merged(query: URLSearchParams, now: Instant): Fields {
   return { status: 'ok', ch: `market.${symbolOf(market)}.detail.merged`, ts: now, tick }
 }
 
-/** Since that time nothing has changed: the list is told whole or not at all. */
+/** Complete, or empty as unchanged since `ts`. */
 function symbols(query: URLSearchParams, now: Instant): Fields {
   const isWhole = !query.has('ts')
   return {

@@ -4,7 +4,7 @@ import { floorTo } from '../../market/timeframe.ts'
 import { listedAt, type Market, minuteNumber } from '../markets.ts'
 import { at, type RecordedMinute, recordedMinute, recordingOf } from '../recording.ts'
 
-/** One trade: the price in ticks, the volume in lot steps, the time in nanoseconds since 1970. */
+/** Price in ticks, volume in lot steps, time in nanoseconds since 1970. */
 export type KrakenTrade = Readonly<{
   id: number
   time: bigint
@@ -13,15 +13,12 @@ export type KrakenTrade = Readonly<{
   isBuy: boolean
 }>
 
-/**
- * The trades of a recorded minute, which tells no more of them than its candle: the open at the very beginning, high
- * and low in the same moment, and the close just before the end.
- */
+/** Four trades per recorded minute: open at its start, high and low at one instant, close just before its end. */
 const offsets: readonly bigint[] = [0n, 20_123_456_789n, 20_123_456_789n, 59_999_999_900n]
 
 const nanoseconds = (instant: Instant): bigint => BigInt(instant) * 1_000_000n
 
-/** The oldest trades at that moment or later, so many at the most. */
+/** At or after `from`, ascending, at most `count`. */
 export function tradesFrom(market: Market, from: bigint, now: Instant, count: number): KrakenTrade[] {
   const found: KrakenTrade[] = []
   const first = from > nanoseconds(listedAt) ? minuteNumber(ofNanoseconds(from)) : 0
@@ -30,7 +27,7 @@ export function tradesFrom(market: Market, from: bigint, now: Instant, count: nu
   return found.slice(0, count)
 }
 
-/** The newest trades, ascending. */
+/** Ascending. */
 export function newestTrades(market: Market, now: Instant, count: number): KrakenTrade[] {
   const found: KrakenTrade[] = []
   for (let number = minuteNumber(now); number >= 0 && found.length < count; number--)
@@ -63,7 +60,7 @@ function tradesOf(market: Market, number: number, now: Instant): KrakenTrade[] {
     .filter(({ time }) => time <= nanoseconds(now))
 }
 
-/** What cannot be divided by four is part of the first. */
+/** The first gets the remainder. */
 function split({ open, high, low, close, volume }: RecordedMinute): { price: number; volume: bigint }[] {
   const quarter = volume / 4n
   return [open, high, low, close].map((price, index) => ({
@@ -74,7 +71,7 @@ function split({ open, high, low, close, volume }: RecordedMinute): { price: num
 
 const minutesBefore = new Map<string, Uint32Array>()
 
-/** How many trades there were before a minute, counted from the listing. */
+/** Trades before a minute since the listing. */
 function tradesBefore(market: Market, number: number): number {
   const { slots, present } = recordingOf(market)
   const known = minutesBefore.get(market.symbol) ?? countUp(present)
@@ -84,7 +81,7 @@ function tradesBefore(market: Market, number: number): number {
   return offsets.length * (rounds * at(known, slots) + at(known, number - rounds * slots))
 }
 
-/** One longer than the slots. */
+/** Cumulative; one longer than the slots. */
 function countUp(present: Uint8Array): Uint32Array {
   const before = new Uint32Array(present.length + 1)
   for (const [slot, isThere] of present.entries()) before[slot + 1] = at(before, slot) + isThere

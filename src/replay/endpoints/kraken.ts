@@ -9,7 +9,7 @@ import { refuseOtherParameters } from '../known-parameters.ts'
 import { type Market, markets } from '../markets.ts'
 import { type KrakenTrade, newestTrades, tradesBetween, tradesFrom } from './kraken-trades.ts'
 
-// https://docs.kraken.com/api/docs/rest-api/get-ohlc-data, and the pages beside it
+// https://docs.kraken.com/api/docs/rest-api/get-ohlc-data and neighbouring pages
 
 type Resource = Readonly<{
   parameters: readonly string[]
@@ -31,14 +31,13 @@ const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   ['/0/public/Trades', { parameters: ['pair', 'since', 'count'], answer: trades }],
 ])
 
-/** About one request a second. */
 export const krakenEndpoint: Endpoint = {
   source: 'kraken',
   tickers: [{ path: '/0/public/Ticker', at: ['result', '*', 'c', 0] }],
   halted: [{ path: '/0/public/AssetPairs', at: ['result', '*', 'status'], value: 'cancel_only' }],
   limit: { windows: [{ points: 15, perMs: 15 * second }] },
   route: (path, query, now): Route => ({ weight: 1, answer: answered(() => answerPath(path, query, now)) }),
-  // A ban tells its end, a broken limit does not.
+  // Only a ban reports its end.
   refuse: (decision, retryAt) =>
     ok(
       failure(
@@ -53,7 +52,7 @@ export const krakenEndpoint: Endpoint = {
 
 const failure = (message: string): Json => ({ error: [message] })
 
-/** An error comes with HTTP 200. */
+/** Errors are HTTP 200. */
 const refuse = (message: string) => new RefusedRequest(200, failure(message))
 
 const rfc1123 = (now: Instant): string => new Date(now).toUTCString().replace('GMT', '+0000')
@@ -67,12 +66,12 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
 
 const wrong = (name: string) => refuse(`EGeneral:Invalid arguments:${name}`)
 
-/** Its own names of two coins. */
+/** Kraken's names. */
 const ownNames: Readonly<Record<string, string>> = { BTC: 'XBT', DOGE: 'XDG' }
 
 const baseOf = ({ base }: Market): string => ownNames[base] ?? base
 
-/** The key of a market, and its other name: they differ only where a market is older than the dollar's tokens. */
+/** Key and socket name. */
 const keyOf = (market: Market): string => `${baseOf(market)}${market.quote}`
 
 const socketNameOf = (market: Market): string => `${baseOf(market)}/${market.quote}`
@@ -84,13 +83,13 @@ function readMarket(name: string | null): Market {
   return market
 }
 
-/** All of them where none is named. One that is not known spoils the answer. */
+/** Default all; an unknown one fails the request. */
 function readMarkets(query: URLSearchParams): readonly Market[] {
   const names = query.get('pair')
   return names === null ? markets : names.split(',').map(readMarket)
 }
 
-/** The weeks and fortnights that the real one has too are not played. */
+/** Without weeks and fortnights. */
 const intervals: ReadonlyMap<string, Timeframe> = new Map([
   ['1', '1m'],
   ['5', '5m'],
@@ -101,10 +100,10 @@ const intervals: ReadonlyMap<string, Timeframe> = new Map([
   ['1440', '1d'],
 ])
 
-/** Besides the one that runs. */
+/** Plus the running one. */
 const closedRows = 720
 
-/** Ascending: of what opens after `since` the newest only, the one that runs last; with a row where nothing was traded. */
+/** The newest rows after `since`, ascending; intervals without trades included. */
 function ohlc(query: URLSearchParams, now: Instant): Json {
   const market = readMarket(query.get('pair'))
   const timeframe = intervals.get(query.get('interval') ?? '1')
@@ -117,7 +116,7 @@ function ohlc(query: URLSearchParams, now: Instant): Json {
   return { [keyOf(market)]: rows.map((candle) => ohlcRow(market, candle, now)), last: last / second }
 }
 
-/** An amount with the market's own number of digits. */
+/** With the market's decimals. */
 const written = (text: string, decimals: number): string => {
   const [whole = '', fraction = ''] = text.split('.')
   return decimals === 0 ? whole : `${whole}.${fraction.slice(0, decimals).padEnd(decimals, '0')}`
@@ -136,7 +135,7 @@ function ohlcRow(market: Market, candle: ReplayCandle, now: Instant): Json {
   ]
 }
 
-/** The oldest thousand after `since`, which is not included; without it, the newest. */
+/** The oldest after `since` (exclusive), else the newest. */
 function trades(query: URLSearchParams, now: Instant): Json {
   const market = readMarket(query.get('pair'))
   const count = Number(readWhole(query, 'count', 4) ?? 1_000n)
@@ -153,7 +152,7 @@ function tradeRow(market: Market, { id, time, price, volume, isBuy }: KrakenTrad
   return [
     written(amount(price, market.priceDecimals), market.priceDecimals),
     amount(volume, market.volumeDecimals),
-    // The last two digits are lost in the real one too.
+    // Like Kraken, loses two digits.
     new WrittenNumber(shortened(`${time / 1_000_000_000n}.${nanoseconds.slice(0, 7)}`)),
     isBuy ? 'b' : 's',
     'l',
@@ -169,7 +168,7 @@ function readWhole(query: URLSearchParams, name: string, digits: number): bigint
   return BigInt(text)
 }
 
-/** Twice each: of the day that runs, and of the last 24 hours; here they are the same. */
+/** Today and 24 hours; the same here. */
 function ticker(query: URLSearchParams, now: Instant): Json {
   const rows = readMarkets(query).map((market): [string, Json] => {
     const { high, low, last, ask, step, open, volume } = dayTicker(market, now)
@@ -192,7 +191,7 @@ function ticker(query: URLSearchParams, now: Instant): Json {
   return Object.fromEntries(rows)
 }
 
-/** Assets from the first years carry an X before their name. */
+/** Legacy assets with prefix X. */
 const oldAssets: ReadonlySet<string> = new Set(['XBT', 'ETH', 'XRP', 'XDG'])
 
 function assetPairs(query: URLSearchParams): Json {

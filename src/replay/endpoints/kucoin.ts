@@ -8,7 +8,7 @@ import { newestFrom } from '../filled-candles.ts'
 import { refuseOtherParameters } from '../known-parameters.ts'
 import { type Market, markets } from '../markets.ts'
 
-// https://www.kucoin.com/docs-new/rest/spot-trading/market-data/get-klines, and the pages beside it
+// https://www.kucoin.com/docs-new/rest/spot-trading/market-data/get-klines and neighbouring pages
 
 type Resource = Readonly<{
   weight: number
@@ -27,7 +27,7 @@ const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   ['/api/v2/symbols', { weight: 4, parameters: ['market'], answer: symbols }],
 ])
 
-/** One pool of points for all public resources, filled anew every thirty seconds. */
+/** One pool, refilled every 30 s. */
 export const kucoinEndpoint: Endpoint = {
   source: 'kucoin',
   tickers: [{ path: '/api/v1/market/allTickers', at: ['data', 'ticker', 0, 'last'] }],
@@ -70,12 +70,12 @@ function answerPath(path: string, query: URLSearchParams, now: Instant): Answer 
   return ok({ code: '200000', data: resource.answer(query, now) })
 }
 
-/** One code for every wrong argument, with HTTP 200. */
+/** One code, HTTP 200. */
 const refuse = (msg: string) => new RefusedRequest(200, { msg, code: '400100' })
 
 const symbolOf = ({ base, quote }: Market): string => `${base}-${quote}`
 
-/** The lengths that we do not store are not played. */
+/** Only stored timeframes. */
 const types: ReadonlyMap<string, Timeframe> = new Map([
   ['1min', '1m'],
   ['5min', '5m'],
@@ -86,10 +86,7 @@ const types: ReadonlyMap<string, Timeframe> = new Map([
   ['1day', '1d'],
 ])
 
-/**
- * The newest first, and of a long window only the newest, without a word; a hundred where no bound is given. What was
- * not traded is left out. The start is inclusive, the end is not.
- */
+/** Newest first, silently cut; 100 without bounds; gaps left out. Start inclusive, end exclusive. */
 function candles(query: URLSearchParams, now: Instant): Json {
   const market = markets.find((listed) => symbolOf(listed) === query.get('symbol'))
   if (!market) throw refuse('Unsupported trading pair.')
@@ -103,7 +100,7 @@ function candles(query: URLSearchParams, now: Instant): Json {
   return newestFrom(rows, toInstant(startAt * second), mostRows).map(candleRow)
 }
 
-/** Nothing and 0 both mean that there is no bound. */
+/** 0 means unbounded. */
 function readSeconds(query: URLSearchParams, name: string): number {
   const text = query.get(name) ?? '0'
   if (!/^\d{1,10}$/.test(text)) throw refuse(`${name} is not a time in seconds.`)
@@ -115,7 +112,7 @@ const candleRow = ({ openTime, open, close, high, low, volume, quoteVolume }: Re
   ...[open, close, high, low, volume, quoteVolume].map(shortened),
 ]
 
-/** A snapshot that is taken every other second. */
+/** Every other second. */
 function allTickers(_: URLSearchParams, now: Instant): Json {
   const time = toInstant(now - (now % (2 * second)))
   return {
@@ -146,7 +143,7 @@ function allTickers(_: URLSearchParams, now: Instant): Json {
   }
 }
 
-/** All of them belong to the market of the dollars; another one has none. */
+/** All are in market USDS. */
 function symbols(query: URLSearchParams): Json {
   if ((query.get('market') ?? 'USDS') !== 'USDS') return []
   return markets.map((market): Json => {

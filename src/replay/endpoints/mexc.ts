@@ -34,7 +34,7 @@ const resources: ReadonlyMap<string, Resource> = new Map<string, Resource>([
   ['/api/v3/exchangeInfo', { weight: () => 10, parameters: ['symbol'], answer: exchangeInfo }],
 ])
 
-/** Each resource has a limit of its own; here that of one holds for all together. A ban begins at two minutes. */
+/** One resource's limit, for all together; bans start at two minutes. */
 export const mexcEndpoint: Endpoint = {
   source: 'mexc',
   tickers: [{ path: '/api/v3/ticker/24hr', at: [0, 'lastPrice'] }],
@@ -86,7 +86,7 @@ function readMarket(symbol: string): Market {
   return market
 }
 
-/** The lengths that we do not store are not played. An hour is 60m, and 1h is none. */
+/** Only stored timeframes; an hour is 60m. */
 const intervals: ReadonlyMap<string, Timeframe> = new Map([
   ['1m', '1m'],
   ['5m', '5m'],
@@ -97,10 +97,7 @@ const intervals: ReadonlyMap<string, Timeframe> = new Map([
   ['1d', '1d'],
 ])
 
-/**
- * The oldest first, and of a long window the newest. The end is exclusive; without it the start is not heard. A larger
- * limit is cut without a word.
- */
+/** Newest of long windows, ascending. End exclusive; without it the start is ignored. Limits are silently cut. */
 function klines(query: URLSearchParams, now: Instant): Json {
   const market = readMarket(mandatory(query, 'symbol'))
   const timeframe = intervals.get(mandatory(query, 'interval'))
@@ -123,7 +120,7 @@ function readWhole(query: URLSearchParams, name: string): number | undefined {
   return Number(text)
 }
 
-/** It closes where the next one opens. */
+/** Closes at the next open time. */
 const candleRow = (candle: ReplayCandle, timeframe: Timeframe): Json => [
   candle.openTime,
   ...[candle.open, candle.high, candle.low, candle.close, candle.volume].map(shortened),
@@ -131,13 +128,13 @@ const candleRow = (candle: ReplayCandle, timeframe: Timeframe): Json => [
   shortened(candle.quoteVolume),
 ]
 
-/** One market where it is named, otherwise all of them. */
+/** One or all. */
 function dayTickers(query: URLSearchParams, now: Instant): Json {
   const symbol = query.get('symbol')
   return symbol === null ? markets.map((market) => tickerOf(market, now)) : tickerOf(readMarket(symbol), now)
 }
 
-/** What is called a percentage is a fraction. */
+/** The percentage is a fraction. */
 function tickerOf(market: Market, now: Instant): Json {
   const { open, high, low, last, ask, change, changeRate, volume, quoteVolume } = dayTicker(market, now)
   return {

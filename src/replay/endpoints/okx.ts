@@ -38,10 +38,7 @@ const endpointsWith = (mostOfHistory: number): ReadonlyMap<string, Resource> =>
     ],
   ])
 
-/**
- * Each resource has a limit of its own; here the lowest of them holds for all together. What an answer of the history holds
- * is documented as 300 and was measured as 100.
- */
+/** The lowest resource limit, for all together. History answers: 300 documented, 100 measured. */
 export function okxEndpointWith(mostOfHistory: number): Endpoint {
   const resources = endpointsWith(mostOfHistory)
   return {
@@ -53,7 +50,7 @@ export function okxEndpointWith(mostOfHistory: number): Endpoint {
       weight: 1,
       answer: answered(() => answerPath(resources, path, query, now)),
     }),
-    // No header tells when to come again.
+    // No Retry-After.
     refuse: () => ({ status: 429, body: { msg: 'Too Many Requests', code: '50011' } }),
     candles: { openTime: 0, timeUnitMs: 1, high: 2, low: 3, close: 4, volume: 5, fromParameter: 'before' },
     unavailable: (status) => ({
@@ -77,7 +74,7 @@ function answerPath(
   return ok({ code: '0', msg: '', data: resource.answer(query, now) })
 }
 
-/** An error comes with HTTP 200. */
+/** Errors are HTTP 200. */
 const refuse = (code: string, msg: string, status = 200) =>
   new RefusedRequest(status, { code, data: [], msg })
 
@@ -89,7 +86,7 @@ function mandatory(query: URLSearchParams, name: string): string {
   return value
 }
 
-/** It has dated all of its markets anew, years after they opened: their candles go on through it. */
+/** OKX redated all markets years after opening; candles are continuous. */
 const datedAnewAt = Date.UTC(2024, 0, 15, 8)
 
 const symbolOf = ({ base, quote }: Market): string => `${base}-${quote}`
@@ -104,7 +101,7 @@ function checkType(query: URLSearchParams): void {
   if (mandatory(query, 'instType') !== 'SPOT') throw wrong('instType')
 }
 
-/** Days that begin at midnight in Hong Kong (1D) are not played, and neither are the lengths that we do not store. */
+/** Without 1D (Hong Kong) and timeframes that are not stored. */
 const bars: ReadonlyMap<string, Timeframe> = new Map([
   ['1m', '1m'],
   ['5m', '5m'],
@@ -117,7 +114,7 @@ const bars: ReadonlyMap<string, Timeframe> = new Map([
 
 type Deps = Readonly<{ mostRows: number; depth?: number }>
 
-/** The newest first: newer than `before` and older than `after`. A larger limit is cut without a word. */
+/** Newest first, `before` < t < `after`; limits are silently cut. */
 function candles(query: URLSearchParams, now: Instant, { mostRows, depth }: Deps): Json {
   const market = readMarket(mandatory(query, 'instId'))
   const timeframe = bars.get(query.get('bar') ?? '1m')
@@ -143,7 +140,7 @@ function readWhole(query: URLSearchParams, name: string): number | undefined {
 const candleRow = (candle: ReplayCandle, now: Instant): Json => [
   String(candle.openTime),
   ...[candle.open, candle.high, candle.low, candle.close, candle.volume].map(shortened),
-  // Twice what was paid: of a derivative the first of them would be coins.
+  // Equal for spot; coins for derivatives.
   shortened(candle.quoteVolume),
   shortened(candle.quoteVolume),
   candle.closeTime < now ? '1' : '0',

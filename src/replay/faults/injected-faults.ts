@@ -5,7 +5,7 @@ import { isPriceFault, withPriceFault } from '../tickers/price-faults.ts'
 import type { InjectedFault } from './injected-fault.ts'
 import { injectIntoRows, withRows } from './row-faults.ts'
 
-/** The query the exchange pretends to have been asked. */
+/** The query after a fault. */
 export function injectIntoQuery(
   fault: InjectedFault | undefined,
   query: URLSearchParams,
@@ -16,7 +16,7 @@ export function injectIntoQuery(
   return heard
 }
 
-/** What a liar must know: the time, and how its source speaks. */
+/** Context of a fault. */
 export type Liar = Readonly<{
   now: Instant
   endpoint: Endpoint
@@ -25,7 +25,6 @@ export type Liar = Readonly<{
   query: URLSearchParams
 }>
 
-/** The answer the exchange gives in place of the true one. A refusal is never dressed up: it has no rows. */
 export function injectIntoAnswer(fault: InjectedFault | undefined, truth: Answer, liar: Liar): Answer {
   if (!fault) return truth
   const inPlaceOf = otherAnswer(fault, liar)
@@ -40,7 +39,7 @@ export function injectIntoAnswer(fault: InjectedFault | undefined, truth: Answer
   }
 }
 
-/** What an address is answered that has asked too much. */
+/** The answer over the limit. */
 export const refusal = (
   decision: 'refused' | 'banned',
   retryAt: Instant,

@@ -1,25 +1,22 @@
 import { type Instant, minute, plus, toInstant } from '../../market/instant.ts'
 
-/**
- * An outage as it shows in candles: the one in which it began is cut short, none opens until it is over, and the following
- * ones open off the grid until the exchange corrects that.
- */
+/** Candles around an outage: the last is cut short, none until it ends, then some off the grid. */
 export type Outage = Readonly<{ stoppedAt: Instant; resumedAt: Instant; alignedAt: Instant }>
 
-/** Binance's, as its candles have it to this day. */
+/** Binance's, still in its candles. */
 export const outageOf2018: Outage = {
   stoppedAt: toInstant(Date.parse('2018-02-08T00:28:14.789Z')),
   resumedAt: toInstant(Date.parse('2018-02-09T09:28:14.789Z')),
   alignedAt: toInstant(Date.parse('2018-02-11T04:00:00.000Z')),
 }
 
-/** When a candle opens, and the last millisecond that belongs to it. */
+/** Open time and last millisecond. */
 export type Times = Readonly<{ openTime: Instant; closeTime: Instant }>
 
-/** How far the last candle off the grid reaches into the next interval. */
+/** Overlap of the last candle off the grid. */
 const overlapMs = 999
 
-/** The times of a candle as the outage has left them; undefined where it has left none. */
+/** Undefined if the candle is missing. */
 export function timesAfter({ stoppedAt, resumedAt, alignedAt }: Outage, times: Times): Times | undefined {
   const { openTime, closeTime } = times
   if (closeTime < stoppedAt || openTime >= alignedAt) return times

@@ -9,19 +9,19 @@ const isList = (body: Json): body is readonly Json[] => Array.isArray(body)
 const isFields = (body: Json): body is { readonly [key: string]: Json } =>
   typeof body === 'object' && body !== null && !isList(body) && !(body instanceof WrittenNumber)
 
-/** The body with its rows changed: its first list of lists or objects. Undefined where it has none. */
+/** Changes the first list of rows; undefined without one. */
 export function withRows(body: Json, become: (rows: readonly Json[]) => Json): Json | undefined {
   if (isList(body)) return body.every((row) => isList(row) || isFields(row)) ? become(body) : undefined
   if (!isFields(body)) return undefined
   for (const [name, value] of Object.entries(body)) {
-    // An empty list may hold anything: the errors that there are not, for one.
+    // Empty lists may be anything, such as errors.
     const changed = isList(value) && value.length === 0 ? undefined : withRows(value, become)
     if (changed !== undefined) return { ...body, [name]: changed }
   }
   return undefined
 }
 
-/** Other rows in place of the true ones; the same where the lie is about candles and they are none. */
+/** Unchanged if the fault needs candles and there are none. */
 export function injectIntoRows(
   fault: InjectedFault,
   rows: readonly Json[],
@@ -52,11 +52,11 @@ export function injectIntoRows(
 
 type Written = Readonly<{ columns: CandleColumns; now: Instant }>
 
-/** Lies for which one must know which value is which. */
+/** Faults that need the columns. */
 function injectIntoCandles(fault: InjectedFault, rows: readonly Json[], { columns, now }: Written): Json {
   const timeOf = (row: Json): number => openTimeOf(row, columns)
   const move = (row: Json, byMs: number): Json => moveTime(row, byMs, columns)
-  // An answer of something else than candles is left as it is.
+  // Only candles are changed.
   if (!rows.every((row) => Number.isFinite(timeOf(row)))) return rows
   switch (fault.name) {
     case 'conflicting-duplicate':
@@ -101,7 +101,7 @@ const isNewestFirst = ([first, ...others]: readonly Json[], timeOf: TimeOf): boo
   return first !== undefined && last !== undefined && timeOf(first) > timeOf(last)
 }
 
-/** Rows in any order with one more before the oldest of them. */
+/** Adds a row before the oldest, in any order. */
 function withOneBefore(rows: readonly Json[], timeOf: TimeOf, make: (oldest: Json, stepMs: number) => Json) {
   const times = rows.map(timeOf)
   const oldest = times.indexOf(Math.min(...times))
@@ -111,7 +111,7 @@ function withOneBefore(rows: readonly Json[], timeOf: TimeOf, make: (oldest: Jso
   })
 }
 
-/** Rows in any order with the one that runs after the newest of them, where that is not the one that runs. */
+/** Adds the running candle after the newest, in any order. */
 function withRunning(rows: readonly Json[], timeOf: TimeOf, make: (newest: Json, stepMs: number) => Json) {
   const times = rows.map(timeOf)
   const newest = times.indexOf(Math.max(...times))
@@ -122,7 +122,7 @@ function withRunning(rows: readonly Json[], timeOf: TimeOf, make: (newest: Json,
   })
 }
 
-/** The length of the candles, as far as their times tell it. */
+/** Smallest distance. */
 function stepMsOf(times: readonly number[]): number {
   const sorted = times.toSorted((a, b) => a - b)
   return Math.min(...sorted.slice(1).map((time, index) => time - (sorted[index] ?? 0)))
@@ -147,13 +147,13 @@ function dropColumn(row: Json, key: Column): Json {
 const swap = (row: Json, a: Column, b: Column): Json =>
   setColumn(setColumn(row, a, column(row, b)), b, column(row, a))
 
-/** NaN where the row has no time. */
+/** NaN without a time. */
 function openTimeOf(row: Json, { openTime, timeUnitMs }: CandleColumns): number {
   const time = column(row, openTime)
   return time === null ? Number.NaN : Number(textOf(time)) * timeUnitMs
 }
 
-/** Moves the open time of a candle, and the close time where it is told. */
+/** Moves open time, and close time if present. */
 function moveTime(row: Json, byMs: number, { openTime, closeTime, timeUnitMs }: CandleColumns): Json {
   const moved = [openTime, ...(closeTime === undefined ? [] : [closeTime])].map((key) => ({
     key,
@@ -165,7 +165,6 @@ function moveTime(row: Json, byMs: number, { openTime, closeTime, timeUnitMs }: 
   )
 }
 
-/** Of a source whose rows tell when a candle closes. */
 function afterOutage(row: Json, outage: Outage, columns: CandleColumns): Json[] {
   const { closeTime: closeColumn, timeUnitMs } = columns
   if (closeColumn === undefined) return [row]
@@ -177,13 +176,13 @@ function afterOutage(row: Json, outage: Outage, columns: CandleColumns): Json[] 
   return [write(write(row, columns.openTime, times.openTime), closeColumn, times.closeTime)]
 }
 
-/** A digit more before the point. */
+/** Adds a digit. */
 function grown(row: Json, { volume }: CandleColumns): Json {
   const old = column(row, volume)
   return setColumn(row, volume, sameKind(old, `1${textOf(old)}`))
 }
 
-/** Another last digit: as good a price as the true one. */
+/** Changes the last digit. */
 function otherClose(row: Json, { close }: CandleColumns): Json {
   const old = column(row, close)
   const text = textOf(old).replace(/\d(?=(?:e[+-]?\d+)?$)/i, (digit) =>
@@ -194,7 +193,7 @@ function otherClose(row: Json, { close }: CandleColumns): Json {
 
 const textOf = (value: Json): string => (value instanceof WrittenNumber ? value.text : String(value))
 
-/** A value written as the old one is: as text, or as a number. */
+/** Keeps text or number. */
 function sameKind(old: Json, text: string): Json {
   if (typeof old === 'number') return Number(text)
   return old instanceof WrittenNumber ? new WrittenNumber(text) : text

@@ -2,12 +2,12 @@ import type { FaultPlan } from '../faults.ts'
 import type { InjectedFault } from './injected-fault.ts'
 import { outageOf2018 } from './outage.ts'
 
-/** These need more than their name. */
+/** Need more than a name. */
 type Particular = 'error-answer' | 'value' | 'missing-column' | 'revision'
 
 export type UsualFault = Exclude<InjectedFault['name'], Particular>
 
-/** Lies that need no more than their name. */
+/** Need only a name. */
 export const usualFaults: Readonly<{ [Name in UsualFault]: Extract<InjectedFault, { name: Name }> }> = {
   'rate-limited': { name: 'rate-limited', retryAfterSeconds: 5 },
   banned: { name: 'banned', retryAfterSeconds: 120 },
@@ -15,7 +15,7 @@ export const usualFaults: Readonly<{ [Name in UsualFault]: Extract<InjectedFault
   firewall: { name: 'firewall' },
   'region-refused': { name: 'region-refused' },
   html: { name: 'html' },
-  // An address that is kept for documentation: nobody answers there.
+  // A documentation address.
   redirect: { name: 'redirect', to: 'http://192.0.2.1/' },
   'no-rows': { name: 'no-rows' },
   'object-for-rows': { name: 'object-for-rows' },
@@ -50,7 +50,7 @@ export const usualFaults: Readonly<{ [Name in UsualFault]: Extract<InjectedFault
 
 export const isUsualFault = (name: string): name is UsualFault => Object.hasOwn(usualFaults, name)
 
-/** Lies about every so manieth request, each of the lies in its turn. */
+/** Injects each fault in turn, one every `every` requests. */
 export const inTurn = (names: readonly UsualFault[], every: number): FaultPlan =>
   names.map((name, index) => ({
     when: { every: every * names.length, from: every * (index + 1) },

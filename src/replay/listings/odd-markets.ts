@@ -3,7 +3,7 @@ import type { SourceId } from '../../settings/source-ids.ts'
 import type { Json } from '../answer.ts'
 import { type Market, markets } from '../markets.ts'
 
-/** A market of one source alone, and what its listing says of it beside what it says of every market. */
+/** A market of one source; `fields` are added to its listing. */
 export type OddMarket = Market & Readonly<{ fields?: Readonly<Record<string, Json>> }>
 
 const base = { quote: 'USDT', image: '', supply: { circulating: 1, total: 1, max: null } } as const
@@ -11,12 +11,12 @@ const bitcoin = { ...base, recording: 'BTCUSDT-1h-2021-2023.csv.gz', priceDecima
 const dogecoin = { ...base, recording: 'DOGEUSDT-1h-2021-2023.csv.gz', priceDecimals: 7, volumeDecimals: 1 }
 const pepe = { ...base, recording: 'PEPEUSDT-15m-2023.csv.gz', priceDecimals: 8, volumeDecimals: 0 }
 
-/** Gate listed another coin under a symbol that a delisted one had had, three months after its end. */
+/** Gate reused a delisted symbol for another coin after three months. */
 const reusedAt = toInstant(Date.UTC(2023, 8, 1, 8))
 const silent = { from: toInstant(Date.UTC(2023, 5, 1)), to: reusedAt }
 
 const odd: Readonly<Partial<Record<SourceId, readonly OddMarket[]>>> = {
-  // Its WBT is Wrapped Bitcoin, and its WHBT is WhiteBIT.
+  // Bitfinex: WBT is Wrapped Bitcoin, WHBT is WhiteBIT.
   bitfinex: [
     {
       ...bitcoin,
@@ -64,11 +64,11 @@ const odd: Readonly<Partial<Record<SourceId, readonly OddMarket[]>>> = {
       coinId: 'apple-ondo-tokenized-stock',
       coinName: 'Apple Ondo Tokenized',
     },
-    // Others call Gitcoin so.
+    // Elsewhere GTC is Gitcoin.
     { ...pepe, symbol: 'GTCUSDT', base: 'GTC', coinId: 'game', coinName: 'Game.com' },
     { ...dogecoin, symbol: 'BTC3LUSDT', base: 'BTC3L', coinId: 'btc3l', coinName: '3xLongBTC' },
   ],
 }
 
-/** All that the replay exchange lists as one source. */
+/** All markets of a source. */
 export const marketsOf = (source: SourceId): readonly OddMarket[] => [...markets, ...(odd[source] ?? [])]

@@ -1,18 +1,18 @@
 import { type Json, WrittenNumber } from '../answer.ts'
 
-/** A step into a body: the index of a list, the name of a field, or `*` for the first field of an object. */
+/** List index, field name, or `*` for the first field. */
 export type Step = number | string
 
 /** Where something stands in the answers of a path. */
 export type Place = Readonly<{ path: string | RegExp; at: readonly Step[] }>
 
-/** What a source says once its first market is not traded any more; without a value it leaves it out. */
+/** Without `value` the row is left out. */
 export type HaltedPlace = Place & Readonly<{ value?: Json; onlyWith?: string }>
 
 export const isAt = ({ path }: Place, asked: string): boolean =>
   typeof path === 'string' ? path === asked : path.test(asked)
 
-/** The body with another value at that place, or without it where that is undefined; as it is where there is none. */
+/** Changes or removes the value; unchanged if absent. */
 export function changeAt(
   body: Json,
   [step, ...rest]: readonly Step[],

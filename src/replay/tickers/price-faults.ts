@@ -9,7 +9,7 @@ export const isPriceFault = (fault: Readonly<{ name: string }>): fault is PriceF
 
 type Asked = Readonly<{ endpoint: Endpoint; path: string; query: URLSearchParams }>
 
-/** The body with the fault; as it is where it has no such market. */
+/** Unchanged without such a market. */
 export function withPriceFault({ name }: PriceFault, body: Json, { endpoint, path, query }: Asked): Json {
   if (name !== 'halted-market') {
     return (endpoint.tickers ?? [])
@@ -21,7 +21,7 @@ export function withPriceFault({ name }: PriceFault, body: Json, { endpoint, pat
     .reduce((changed, { at, value }) => changeAt(changed, at, () => value), body)
 }
 
-/** The same kind of value with another text. */
+/** Keeps the type. */
 function rewritten(old: Json, rewrite: (text: string) => string): Json {
   if (typeof old === 'string') return rewrite(old)
   if (old instanceof WrittenNumber) return new WrittenNumber(rewrite(old.text))

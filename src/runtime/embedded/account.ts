@@ -6,7 +6,7 @@ import { hasCode } from '../error-code.ts'
 
 const execute = promisify(execFile)
 
-/** Who runs the server. Without credentials it is whoever runs this process. */
+/** Operating system user of the server; without credentials the current one. */
 export type Account = Readonly<{
   name: string
   credentials: Readonly<{ uid: number; gid: number }> | Readonly<Record<string, never>>
@@ -14,10 +14,6 @@ export type Account = Readonly<{
 
 export const isRoot = (): boolean => process.getuid?.() === 0
 
-/**
- * The account of a server whose data stands in `dataDir`, or will. PostgreSQL refuses to run as root: there it is
- * the owner of the data, and for new data the system's `postgres`, which is created if there is none.
- */
 export async function serverAccount(dataDir: string): Promise<Account> {
   if (!isRoot()) return { name: `user ${process.getuid?.()}`, credentials: {} }
   const owner = await ownerOf(dataDir)
@@ -25,26 +21,25 @@ export async function serverAccount(dataDir: string): Promise<Account> {
   return (await findPostgresUser()) ?? (await createPostgresUser())
 }
 
-/** A clean environment: a PGDATA, PGPORT or PGOPTIONS of the caller's is meant for another server. */
+/** Clean: the caller's PGDATA, PGPORT or PGOPTIONS are for other servers. */
 export const serverEnvironment = (): NodeJS.ProcessEnv => ({
   PATH: process.env.PATH ?? '/usr/bin:/bin',
   LC_ALL: 'C',
   TZ: 'UTC',
 })
 
-/** Runs a program to its end as the account and gives back its standard output. */
 export async function runAs({ credentials }: Account, program: string, args: string[]): Promise<string> {
   const { stdout } = await execute(program, args, { cwd: '/', env: serverEnvironment(), ...credentials })
   return stdout
 }
 
-/** Whether the account can reach what stands in the folder. */
+/** Whether the account can enter the folder. */
 export async function canEnter(account: Account, folder: string): Promise<boolean> {
   try {
     await runAs(account, '/bin/sh', ['-c', 'cd "$1"', 'sh', folder])
     return true
   } catch (error) {
-    // A text is the code of the operating system, which refused to change the account; a number is the shell's answer.
+    // A numeric code is the shell's; a text means the account could not be changed.
     if (error instanceof Error && 'code' in error && typeof error.code === 'number') return false
     throw new Misconfigured(
       `PostgreSQL refuses to run as root and no program can be run as ${account.name} here: ` +
@@ -54,7 +49,6 @@ export async function canEnter(account: Account, folder: string): Promise<boolea
   }
 }
 
-/** Gives a file or folder of ours to the account. */
 export async function giveTo({ credentials }: Account, path: string): Promise<void> {
   if (typeof credentials.uid === 'number') await chown(path, credentials.uid, credentials.gid)
 }
@@ -76,7 +70,7 @@ async function findPostgresUser(): Promise<Account | undefined> {
     )
     return uid && gid ? { name: 'postgres', credentials: { uid, gid } } : undefined
   } catch (error) {
-    // id leaves with 1 when there is no such user.
+    // id exits with 1 for an unknown user.
     if (hasCode(error, '1')) return undefined
     throw error
   }
@@ -87,7 +81,7 @@ async function createPostgresUser(): Promise<Account> {
   try {
     await execute('useradd', [...options, 'postgres'])
   } catch (error) {
-    // Another process may have created it in the meantime: only its absence is a failure.
+    // Another process may have created it.
     const account = await findPostgresUser()
     if (account) return account
     throw new Misconfigured(

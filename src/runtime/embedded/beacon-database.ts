@@ -3,7 +3,6 @@ import { Misconfigured, Unavailable } from '../../fault.ts'
 import { second } from '../../market/instant.ts'
 import { openClient } from '../../store/connection/open-client.ts'
 
-/** Makes sure that the database the url names is there, and so that the server answers and knows the password. */
 export async function ensureDatabase(url: URL): Promise<void> {
   try {
     await connected(url, async () => {})

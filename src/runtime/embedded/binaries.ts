@@ -8,7 +8,7 @@ import { hasCode } from '../error-code.ts'
 import { type Account, runAs } from './account.ts'
 import { exists } from './home.ts'
 
-/** Programs that the account can run. */
+/** Executable by the account. */
 export type Binaries = Readonly<{ initdb: string; postgres: string; major: number }>
 
 type Platform = Readonly<{ platform: string; arch: string }>
@@ -20,7 +20,7 @@ const ownServer = 'set DATABASE_URL to a PostgreSQL server of your own (15 or ne
 const packageJson = z.object({ version: z.string() })
 const libraryLinks = z.array(z.object({ source: z.string(), target: z.string() }))
 
-/** The installed package with PostgreSQL for this machine; throws Misconfigured when there is none. */
+/** Throws Misconfigured if there is none for this machine. */
 export async function findPackage({ platform, arch }: Platform = process): Promise<Package> {
   const name = `${platform}-${arch}`
   if (!packages.includes(name)) {
@@ -43,10 +43,7 @@ function resolvePackage(name: string): string {
   }
 }
 
-/**
- * Makes the package's programs runnable for the account: in place where that is possible, otherwise from a copy
- * in `home`, for a package that the account cannot enter or whose missing links cannot be made.
- */
+/** Makes the programs executable for the account: in place, or from a copy in `home`. */
 export async function usableBinaries(home: string, account: Account, found: Package): Promise<Binaries> {
   const inPlace = await usable(found.folder, account)
   if (inPlace) return inPlace
@@ -63,8 +60,8 @@ async function usable(folder: string, account: Account): Promise<Binaries | unde
 }
 
 /**
- * Makes the links between library names that an npm package cannot hold; its install script would, but install
- * scripts are often switched off. Tells whether all of them are there.
+ * Creates library symlinks, which npm packages cannot hold and install scripts often do not run. Returns whether all
+ * exist.
  */
 async function linkLibraries(folder: string): Promise<boolean> {
   const listed = JSON.parse(await readFile(join(folder, 'native/pg-symlinks.json'), 'utf8'))
@@ -79,13 +76,13 @@ async function linkLibraries(folder: string): Promise<boolean> {
   return true
 }
 
-/** The major version the program tells; undefined when the account may not run it. */
+/** Undefined if the account may not run it. */
 export async function majorVersion(postgres: string, account: Account): Promise<number | undefined> {
   try {
     return Number.parseInt((await runAs(account, postgres, ['--version'])).replace(/^\D+/, ''), 10)
   } catch (cause) {
     if (hasCode(cause, 'EACCES')) return undefined
-    // The file is there, so what the system did not find is the loader that it names: glibc's.
+    // The file exists, so ENOENT means its loader: glibc.
     const why = hasCode(cause, 'ENOENT')
       ? 'needs glibc, which this system does not have'
       : 'does not run here'

@@ -5,17 +5,17 @@ import { hasCode } from '../error-code.ts'
 import { folderFault } from '../folder-fault.ts'
 import { type Account, canEnter, isRoot, serverAccount } from './account.ts'
 
-/** Where the server's data, its password and the marks of its users stand, and who runs it. */
+/** Folder of data, password and user marks. */
 export type Home = Readonly<{ folder: string; wanted: string; account: Account }>
 
-/** Taken as root when the account that runs the server cannot enter the folder asked for. */
+/** Used as root if the server's account cannot enter the requested folder. */
 const relocatedRoot = '/var/lib/beacon-ingest'
 
 export const dataDirOf = (folder: string): string => join(folder, 'data')
 
 /**
- * The folder asked for; as root, where the server's account cannot enter it (a checkout in a private home), one
- * under /var/lib/beacon-ingest that always belongs to it. Data that already stands in either decides.
+ * The requested folder, or as root one under /var/lib/beacon-ingest if the account cannot enter it. Existing data
+ * decides.
  */
 export async function chooseHome(dataDir: string): Promise<Home> {
   await createEnterable(dataDir)
@@ -24,7 +24,7 @@ export async function chooseHome(dataDir: string): Promise<Home> {
   return { folder, wanted, account: await serverAccount(dataDirOf(folder)) }
 }
 
-/** Whether there is a cluster for the folder, there or where it was relocated to. Creates nothing. */
+/** Whether a cluster exists, also if relocated. Read-only. */
 export async function hasData(dataDir: string): Promise<boolean> {
   try {
     if (!(await exists(dataDir))) return false
@@ -48,7 +48,7 @@ async function enterable(wanted: string): Promise<string> {
   return relocated
 }
 
-/** Creates the folder and those above it. Root's own umask must not keep the server's account out of them. */
+/** As root, overrides the umask so that the account can enter. */
 export async function createEnterable(folder: string): Promise<void> {
   const first = await mkdir(folder, { recursive: true })
   if (first === undefined || !isRoot()) return
@@ -56,7 +56,6 @@ export async function createEnterable(folder: string): Promise<void> {
     await chmod(created, 0o711)
 }
 
-/** Whether something stands at the path. */
 export async function exists(path: string): Promise<boolean> {
   try {
     await stat(path)

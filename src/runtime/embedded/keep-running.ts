@@ -6,23 +6,19 @@ import { inTurn } from './marks.ts'
 import { findPostmaster } from './postmaster.ts'
 import { startServer } from './server.ts'
 
-/** Looks after a running server. */
 export type Keeper = Readonly<{
-  /** Why it does not run and could not be started again; undefined while it runs. */
+  /** Undefined while it runs. */
   whyDown(): string | undefined
   stop(): Promise<void>
 }>
 
 const checkEveryMs = 2 * second
 
-/** A disk that is full stays so for a while: each start reads the whole write-ahead log. */
+/** Each start replays the write-ahead log, and a full disk stays full for a while. */
 const longestPauseMs = 20 * second
 const quietMs = minute
 
-/**
- * Starts the server again, on its port, where it has ended by itself: killed, or because its disk was full. Of the processes
- * that use it one starts it, in its turn.
- */
+/** Restarts the server on its port after it ended, in one process at a time. */
 export function keepRunning(home: Home, turns: string, port: number, log: Log): Keeper {
   const stop = new AbortController()
   let reason: string | undefined
@@ -55,7 +51,7 @@ export function keepRunning(home: Home, turns: string, port: number, log: Log): 
   }
   const checking = (async () => {
     while (!stop.signal.aborted) {
-      // Stopped: the loop ends.
+      // Aborted: the loop ends.
       await wait(pauseMs, undefined, { signal: stop.signal, ref: false }).catch(() => undefined)
       if (!stop.signal.aborted) await check()
     }

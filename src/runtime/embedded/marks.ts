@@ -6,13 +6,12 @@ import { Unavailable } from '../../fault.ts'
 import { second } from '../../market/instant.ts'
 import { processIdentity } from './process.ts'
 
-/** A file that says: this process is here. It is void as soon as its process is gone, however it went. */
+/** A file that marks a live process; void once the process is gone. */
 export type Mark = Readonly<{ name: string; remove(): Promise<void> }>
 
-/** Longer than the longest thing done within a turn, which is the crash recovery of a server. */
+/** Longer than a server's crash recovery. */
 const turnWaitMs = 180 * second
 
-/** Leaves a mark of this process in the folder. */
 export async function leaveMark(folder: string): Promise<Mark> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const identity = await processIdentity(process.pid)
@@ -22,7 +21,7 @@ export async function leaveMark(folder: string): Promise<Mark> {
   return { name, remove: () => rm(path, { force: true }) }
 }
 
-/** The marks whose process lives. Those of the dead are removed: no later process can bear the same name. */
+/** Removes marks of dead processes; names are never reused. */
 export async function liveMarks(folder: string): Promise<string[]> {
   const alive: string[] = []
   for (const name of await readdir(folder)) {
@@ -33,10 +32,7 @@ export async function liveMarks(folder: string): Promise<string[]> {
   return alive
 }
 
-/**
- * Does the work while no other process, and nobody else in this one, does theirs in the same folder.
- * Throws Unavailable when the turn does not come within three minutes.
- */
+/** Runs work exclusively per folder, across processes. Throws Unavailable after three minutes. */
 export async function inTurn<T>(folder: string, work: () => Promise<T>): Promise<T> {
   const turn = await takeTurn(folder)
   try {
@@ -47,9 +43,8 @@ export async function inTurn<T>(folder: string, work: () => Promise<T>): Promise
 }
 
 /**
- * Two can never both see themselves alone, because each leaves its mark before it looks; those who see each other
- * step back for a random while. Unlike a lock file of one name, a dead mark can be removed without the risk of
- * removing a new one.
+ * Each leaves a mark before checking others, so two never both proceed; conflicts back off randomly. Unlike one lock
+ * file, stale marks can be removed safely.
  */
 async function takeTurn(folder: string): Promise<Mark> {
   const deadline = AbortSignal.timeout(turnWaitMs)

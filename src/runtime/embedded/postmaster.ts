@@ -6,18 +6,18 @@ import { hasCode } from '../error-code.ts'
 import { commandLine, processIdentity } from './process.ts'
 import { waitFor } from './wait.ts'
 
-/** A living server of a data folder, whoever started it. */
+/** A live server of a data folder. */
 export type Postmaster = Readonly<{ pid: number; port: number; status: string; identity: string }>
 
-/** Crash recovery of a large write-ahead log takes a while. */
+/** Crash recovery of a large write-ahead log. */
 const settleMs = 2 * minute
 const fastShutdownMs = 10 * second
 const immediateShutdownMs = 10 * second
 
-/** The file in which a server says who it is. One that was killed leaves it behind. */
+/** A killed server leaves it behind. */
 export const pidFileOf = (dataDir: string): string => join(dataDir, 'postmaster.pid')
 
-/** The server that runs on the data folder; a pid file that is stale, or whose pid is now another program's, is none. */
+/** Undefined for a stale pid file or a reused pid. */
 export async function findPostmaster(dataDir: string): Promise<Postmaster | undefined> {
   const [pidText, folder, , port, , , , status = ''] = (await readPidFile(dataDir))?.split('\n') ?? []
   const pid = Number(pidText)
@@ -27,7 +27,7 @@ export async function findPostmaster(dataDir: string): Promise<Postmaster | unde
   return { pid, port: Number(port), status: status.trim(), identity }
 }
 
-/** Waits while a server is starting or stopping: what is left is one that is ready, or none. */
+/** Waits until the server is ready or gone. */
 export async function steadyPostmaster(dataDir: string): Promise<Postmaster | undefined> {
   const settled = await waitFor(async () => {
     const found = await findPostmaster(dataDir)
@@ -40,10 +40,7 @@ export async function steadyPostmaster(dataDir: string): Promise<Postmaster | un
   return settled === 'none' ? undefined : settled
 }
 
-/**
- * Ends the server: transactions under way are rolled back and the data is left clean. One that does not obey is
- * told to end at once, which its next start repairs from the write-ahead log.
- */
+/** Fast shutdown, then immediate, which the next start recovers from. */
 export async function stopPostmaster(dataDir: string): Promise<void> {
   const found = await findPostmaster(dataDir)
   if (found === undefined) return

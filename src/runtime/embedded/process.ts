@@ -6,15 +6,12 @@ import { hasCode } from '../error-code.ts'
 const run = promisify(execFile)
 const hasProc = process.platform === 'linux'
 
-/**
- * Tells a living process from a later one that was given the same pid, also after the machine was started again.
- * Undefined when the process is gone; one that is dead but not yet reaped counts as gone.
- */
+/** Identifies a process across pid reuse and reboots; undefined if gone or a zombie. */
 export async function processIdentity(pid: number): Promise<string | undefined> {
   return hasProc ? identityFromProc(pid) : identityFromPs(pid)
 }
 
-/** The arguments a process was started with, joined and ended by spaces; undefined when it is gone. */
+/** Joined and ended by spaces; undefined if gone. */
 export async function commandLine(pid: number): Promise<string | undefined> {
   if (!hasProc) return ps(pid, 'command=')
   const text = await readProc(`/proc/${pid}/cmdline`)
@@ -23,7 +20,7 @@ export async function commandLine(pid: number): Promise<string | undefined> {
 
 async function identityFromProc(pid: number): Promise<string | undefined> {
   const stat = await readProc(`/proc/${pid}/stat`)
-  // The second field is the program's name in brackets and may hold anything, spaces and brackets too.
+  // The second field, in brackets, may contain anything.
   const [state, ...fields] = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? []
   const startTicks = fields[18]
   if (startTicks === undefined || state === 'Z' || state === 'X') return undefined
@@ -38,7 +35,7 @@ async function identityFromPs(pid: number): Promise<string | undefined> {
   return startedAt.replaceAll(/\W+/g, '-')
 }
 
-/** A file of a process; undefined when the process ended before it was read. */
+/** Undefined if the process ended. */
 async function readProc(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
@@ -53,7 +50,7 @@ async function ps(pid: number, columns: string): Promise<string | undefined> {
     const { stdout } = await run('ps', ['-ww', '-o', columns, '-p', String(pid)], { env: { LC_ALL: 'C' } })
     return `${stdout.trimEnd()} `
   } catch (error) {
-    // ps leaves with 1 when there is no such process.
+    // ps exits with 1 for an unknown process.
     if (hasCode(error, '1')) return undefined
     throw error
   }

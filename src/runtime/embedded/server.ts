@@ -16,13 +16,13 @@ import { waitFor } from './wait.ts'
 
 export const role = 'beacon'
 
-/** A server killed a moment ago may still have its processes end, or its port held: we try again for this long. */
+/** A just killed server may still hold port or memory. */
 const retryMs = 10 * second
 const mayPass = /lock file|shared memory|in use|TCP\/IP sockets/
 const readyMs = 2 * minute
 const maxLogBytes = 16 * 1024 * 1024
 
-/** Written into the cluster's own configuration, where an operator may change them. */
+/** Defaults in the cluster's configuration; operators may change them. */
 const initialSettings = {
   max_connections: '200',
   shared_buffers: '128MB',
@@ -31,7 +31,7 @@ const initialSettings = {
   log_checkpoints: 'off',
 }
 
-/** Starts the server, on new data if there is none yet, and waits until it is ready; on that port alone where one is given. */
+/** Creates data if needed, starts and waits until ready; on `onlyPort` if given. */
 export async function startServer(home: Home, onlyPort?: number): Promise<Postmaster> {
   const binaries = await usableBinaries(home.folder, home.account, await findPackage())
   if (!(await exists(dataDirOf(home.folder)))) await createCluster(home, binaries)
@@ -49,7 +49,7 @@ export async function startServer(home: Home, onlyPort?: number): Promise<Postma
   }
 }
 
-/** The generated password of the cluster's only role; made when there is none yet. */
+/** Generated password of the only role. */
 export async function readPassword({ folder, account }: Home): Promise<string> {
   const path = passwordFileOf(folder)
   try {
@@ -71,7 +71,7 @@ const passwordFileOf = (folder: string): string => join(folder, 'password')
 const portFileOf = (folder: string): string => join(folder, 'port')
 const logOf = ({ folder }: Home): string => join(folder, 'server.log')
 
-/** The data folder appears whole or not at all: whoever is killed on the way leaves nothing that could be started. */
+/** Atomic: a killed initdb leaves nothing startable. */
 async function createCluster({ folder, account }: Home, { initdb }: Binaries): Promise<void> {
   const unfinished = (await readdir(folder)).filter((name) => name.startsWith('data-new-'))
   for (const name of unfinished) await rm(join(folder, name), { recursive: true, maxRetries: 5 })
@@ -106,15 +106,14 @@ async function refuseOtherVersion({ folder }: Home, { major }: Binaries): Promis
   )
 }
 
-/** One attempt: the server that is ready, or the reason why it ended. */
+/** Returns the server or why it ended. */
 async function tryToStart(
   home: Home,
   { postgres }: Binaries,
   onlyPort: number | undefined,
 ): Promise<Postmaster | string> {
   const dataDir = dataDirOf(home.folder)
-  // Nobody runs on this data (that was checked in our turn), but PostgreSQL would believe the pid in a stale file
-  // if that pid now belongs to another program of the same user, or to a process that nobody reaps.
+  // No server runs (checked in our turn), but PostgreSQL would trust a stale pid file whose pid was reused.
   await rm(pidFileOf(dataDir), { force: true })
   const port = onlyPort === undefined ? await choosePort(home) : await freeAgain(onlyPort)
   const log = await openServerLog(home)
@@ -122,7 +121,6 @@ async function tryToStart(
   const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=']
   const child = spawn(postgres, ['-D', dataDir, ...settings.flatMap((setting) => ['-c', setting])], {
     cwd: '/',
-    // Of its own session, with files for output: neither Ctrl-C nor our end reaches it.
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
     env: serverEnvironment(),
@@ -145,7 +143,7 @@ async function tryToStart(
   return outcome
 }
 
-/** The port of the last time if it is free, so that whoever knew the server finds it again; otherwise any. */
+/** Prefers the last port, so that clients find the server again. */
 async function choosePort({ folder, account }: Home): Promise<number> {
   const path = portFileOf(folder)
   const last = (await exists(path)) ? Number(await readFile(path, 'utf8')) : 0
@@ -156,7 +154,7 @@ async function choosePort({ folder, account }: Home): Promise<number> {
   return port
 }
 
-/** Those who use the server know it by this port. */
+/** Clients know this port. */
 async function freeAgain(port: number): Promise<number> {
   if ((await freePort(port)) !== undefined) return port
   throw new Unavailable(`another program listens on port ${port} of 127.0.0.1: end it`)
@@ -174,10 +172,10 @@ async function readFrom(path: string, start: number): Promise<string> {
   return (await readFile(path)).subarray(start).toString('utf8')
 }
 
-/** What a server that starts answers to those who cannot wait. */
+/** Replies of a starting server to early clients. */
 const toClients = /not yet accepting connections|is starting up|is shutting down|in recovery mode/
 
-/** What a program said last that tells why: its last fatal line, otherwise its last line. */
+/** The last fatal line, else the last line. */
 function lastLine(text: string): string {
   const lines = text.split('\n').filter((line) => line.trim() !== '')
   const ofServer = lines.filter((each) => !toClients.test(each))

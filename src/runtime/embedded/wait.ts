@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 
-/** Looks again every 10 ms until there is something; undefined when there was nothing for `timeoutMs`. */
+/** Polls every 10 ms; undefined after `timeoutMs`. */
 export async function waitFor<T>(
   check: () => Promise<T | undefined>,
   timeoutMs: number,

@@ -8,25 +8,21 @@ import type { Ask } from '../source.ts'
 import { faultOf } from './faults.ts'
 import type { OpenedExchange } from './library.ts'
 
-/** A row as it stood in the answer, and what the library reads in it. */
+/** A raw row and ccxt's reading of it. */
 export type HeardRow = Readonly<{ raw: unknown; read: readonly unknown[] }>
 
-/** What came to be known while the library answered one question of ours. */
+/** Observed while ccxt answered one call. */
 type Heard<T> = Readonly<{
   result: T
   rows: readonly HeardRow[]
-  /** Whether the list that the rows were read from stood in an answer: a missing one reads as an empty one. */
+  /** Whether the rows' list was in an answer: a missing list reads as empty. */
   hasList: boolean
-  /** The exchange's clock when it answered last. */
   answeredAt: Instant | undefined
 }>
 
 export type Converse = <T>(ask: Ask, work: () => Promise<T>) => Promise<Heard<T>>
 
-/**
- * Bends an exchange of the library so that it sends nothing itself: each of its requests goes out through the `ask` of the
- * conversation that it belongs to. Rows are kept as they stood in the answer, none left out and none made up.
- */
+/** Routes ccxt's requests through `ask` and captures rows unfiltered. */
 export function bend(id: CcxtSourceId, opened: OpenedExchange): Converse {
   const { exchange } = opened
   const conversations = new AsyncLocalStorage<Conversation>()
@@ -42,7 +38,7 @@ export function bend(id: CcxtSourceId, opened: OpenedExchange): Converse {
     const conversation = new Conversation(id, ask)
     try {
       const result = await conversations.run(conversation, work)
-      // The library may have gone on without the answer.
+      // ccxt may have continued after a failure.
       if (conversation.failure !== undefined) throw conversation.failure
       return { ...conversation.heard(), result }
     } catch (error) {
@@ -54,7 +50,7 @@ export function bend(id: CcxtSourceId, opened: OpenedExchange): Converse {
   }
 }
 
-/** The library would leave out rows of before the beginning, cut the rest to length and fill its holes. */
+/** ccxt would drop early rows, cut and fill. */
 function listenToRows(exchange: Exchange, conversations: AsyncLocalStorage<Conversation>): void {
   const parseRow = exchange.parseOHLCV.bind(exchange)
   exchange.parseOHLCV = (raw, market) => {
@@ -67,7 +63,7 @@ function listenToRows(exchange: Exchange, conversations: AsyncLocalStorage<Conve
     conversations.getStore()?.lists.push(list)
     return parseRows(list, market, timeframe)
   }
-  // Some lists are copied before they are read, and some have their columns turned into rows.
+  // Some lists are copied or transposed before reading.
   const { toArray } = exchange
   exchange.toArray = (list) => {
     if (Array.isArray(list)) conversations.getStore()?.lists.push(list)
@@ -96,7 +92,7 @@ class Conversation {
     this.#ask = ask
   }
 
-  /** Sends a request as the library has worded it. After one that failed nothing more is sent. */
+  /** Nothing is sent after a failure. */
   async send(signed: Readonly<Record<string, unknown>>, weight: number): Promise<unknown> {
     if (this.failure !== undefined) throw this.failure
     try {
@@ -123,7 +119,7 @@ class Conversation {
   }
 }
 
-/** Whether the very thing stands somewhere in a body. */
+/** Whether the object itself is part of the body. */
 function holds(body: unknown, thing: unknown): boolean {
   if (typeof body !== 'object' || body === null) return false
   return body === thing || Object.values(body).some((part) => holds(part, thing))

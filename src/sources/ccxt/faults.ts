@@ -15,13 +15,13 @@ import { parseEitherJson } from '../decoding/json.ts'
 import { kindByWording } from '../errors/wording.ts'
 import type { OpenedExchange } from './library.ts'
 
-/** How long to wait where an exchange says in words that we ask too much, and not for how long. */
+/** When the exchange names no duration. */
 const defaultWaitMs = minute
 
-/** The status says these better than words: for how long, and whether another host may do. */
+/** Handled by status, which has duration and region. */
 const reportedByStatus = [403, 418, 429, 451]
 
-/** The fault that an answer stands for in the words of its exchange, as the library knows them. */
+/** The fault of an answer by ccxt's error tables. */
 export function faultInAnswer(
   id: CcxtSourceId,
   opened: OpenedExchange,
@@ -29,11 +29,10 @@ export function faultInAnswer(
 ): Fault | undefined {
   if (reportedByStatus.includes(status)) return undefined
   const fault = faultOf(id, opened, wordsThrown(id, opened, { status, headers, text }))
-  // A source in trouble may say anything.
+  // Server errors are never final.
   return status >= 500 && fault?.remedy === 'give-up' ? undefined : fault
 }
 
-/** What the library throws at the answer, if anything. */
 function wordsThrown(
   id: CcxtSourceId,
   { library, exchange }: OpenedExchange,
@@ -44,13 +43,13 @@ function wordsThrown(
     body = parseEitherJson(id, text)
     exchange.handleErrors(status, '', '', 'GET', headers, text, body, {}, '')
   } catch (error) {
-    // A body of no known shape is judged by whoever reads it.
+    // Unknown shapes are left to the parser.
     return error instanceof library.BaseError ? error : undefined
   }
   return undefined
 }
 
-/** The fault that an error of the library stands for; undefined for what is not one of its own. */
+/** Undefined for errors that are not ccxt's. */
 export function faultOf(
   id: CcxtSourceId,
   { library, exchange }: OpenedExchange,
@@ -66,7 +65,7 @@ export function faultOf(
   if (isOf(library.OperationFailed)) {
     return isOf(library.BadResponse) ? new Malformed(message) : new Unavailable(message)
   }
-  // Its tables know the codes that we have not, but not what an exchange says under a code that it has for everything.
+  // ccxt knows codes, but catch-all codes need the wording.
   const worded = kindByWording(said)
   if (worded === 'wait') return new RateLimited(message, defaultWaitMs)
   if (worded === 'retry') return new Unavailable(message)

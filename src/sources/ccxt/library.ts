@@ -8,14 +8,13 @@ import type { CcxtSourceId } from '../../settings/source-ids.ts'
 
 type Ccxt = typeof ccxt
 
-/** One exchange of the library, and the library itself for the names of its errors. */
 export type OpenedExchange = Readonly<{ library: Ccxt; exchange: Exchange }>
 
 const here = createRequire(import.meta.url)
 
 /**
- * Loads ccxt, which takes most of a second and 60 MB, and opens one of its exchanges without asking it anything. Throws
- * Misconfigured where the library is not installed, and InvalidInput where it does not know the exchange.
+ * Loads ccxt (almost a second, 60 MB) and opens an exchange without requests. Throws Misconfigured without ccxt,
+ * InvalidInput for an unknown exchange.
  */
 export function openExchange(id: CcxtSourceId, require = here): OpenedExchange {
   const library = loadCcxt(id, require)
@@ -26,9 +25,9 @@ export function openExchange(id: CcxtSourceId, require = here): OpenedExchange {
     )
   }
   const Opened: new (options: object) => Exchange = Reflect.get(library, name)
-  // The budget of the fleet is kept by our client; amounts stay as they were written.
+  // Our client limits rates; numbers stay text.
   const exchange = new Opened({ enableRateLimit: false, number: String })
-  // Its own takes a number with an exponent by way of a double.
+  // Otherwise exponents pass through a double.
   Reflect.set(exchange, 'parseNumber', asWritten)
   return { library, exchange }
 }

@@ -8,13 +8,10 @@ const lineFeed = 10
 const carriageReturn = 13
 const comma = 44
 
-/** What is no candle of the file, or not written as nearly all are. */
+/** Not in the usual format. */
 const unusual = -1
 
-/**
- * Reads lines of a file as all of them are written, from the bytes. Whatever else there may be is for `readArchiveLine` to
- * judge.
- */
+/** Parses usual archive lines from bytes; others go to `readArchiveLine`. */
 export class UsualLines {
   readonly #file: ArchiveFile
   readonly #lengthMs: number
@@ -26,17 +23,16 @@ export class UsualLines {
     this.#lengthMs = timeframeMs[file.timeframe]
   }
 
-  /** What the line that was read last says. It is filled again and again: a file has tens of thousands. */
+  /** Reused for each line. */
   get candle(): PlainCandle {
     return this.#candle
   }
 
-  /** Goes on with these lines. */
   open(lines: Buffer): void {
     this.#reader = new PlainReader(lines)
   }
 
-  /** Reads the line that begins there and returns where the next one does; a negative number where it is unusual. */
+  /** Returns the next line's start; negative if unusual. */
   read(at: number): number {
     const reader = this.#reader
     reader.at = at
@@ -55,7 +51,7 @@ export class UsualLines {
     return openTime >= range.from && openTime < range.to && isAligned(toInstant(openTime), timeframe)
   }
 
-  /** Milliseconds, told as such or as microseconds of which the last three digits are these. */
+  /** Ms, or microseconds whose last three digits are these. */
   #time(microseconds: number): number {
     const from = this.#reader.at
     const value = this.#reader.digits()
@@ -66,7 +62,7 @@ export class UsualLines {
       : unusual
   }
 
-  /** Five more columns of amounts that nobody wants, up to the end of the line. */
+  /** Skips five columns. */
   #skipRest(): number {
     const reader = this.#reader
     for (let column = 0; column < 5; column += 1) {

@@ -6,10 +6,10 @@ import { isAligned, type Timeframe, timeframeMs } from '../../market/timeframe.t
 import type { AnswerRow } from '../source.ts'
 import { readDecimal } from './json.ts'
 
-/** The five numbers of a row as they stand in the answer, told apart by whoever knows the order of its columns. */
+/** Unparsed numbers of a row. */
 export type WrittenCandle = Readonly<Record<'open' | 'high' | 'low' | 'close' | 'volume', unknown>>
 
-/** The candle of a row whose amounts are JSON strings, or the flaw of its first column that is no number. */
+/** A candle from JSON strings or lossless numbers, or a flaw naming the first bad column. */
 export function readCandle(raw: unknown, openTime: Instant, written: WrittenCandle): CandleRow {
   const open = readDecimal(written.open)
   const high = readDecimal(written.high)
@@ -24,10 +24,7 @@ export function readCandle(raw: unknown, openTime: Instant, written: WrittenCand
   return { raw, openTime, flaw: `${names[0]} is not a decimal string` }
 }
 
-/**
- * Makes a flaw of a candle whose volume counts money and whose turnover counts coins: turned round, the two give a
- * price between its low and its high, and as they stand they do not.
- */
+/** Flags swapped volume and turnover: only their swap gives a price within low and high. */
 export function withTurnover(row: CandleRow, written: unknown): CandleRow {
   if (!('candle' in row)) return row
   const { raw, candle } = row
@@ -39,19 +36,16 @@ export function withTurnover(row: CandleRow, written: unknown): CandleRow {
     : row
 }
 
-/** Sources round what was paid. */
+/** Sources round turnover. */
 const tolerance = 0.01
 
-/** Whether so much money for so many coins is a price between the candle's low and its high. */
+/** Whether money / coins is a price within low and high. */
 export function isPaidFor({ low, high }: Candle, money: Decimal, coins: Decimal): boolean {
   const price = Number(money) / Number(coins)
   return price >= Number(low) * (1 - tolerance) && price <= Number(high) * (1 + tolerance)
 }
 
-/**
- * Reads the rows of an answer one by one: a bad one is a flaw, and concerns no other. Throws Malformed where the answer as
- * a whole is of another shape: no row has a time, or they are candles of a shorter timeframe.
- */
+/** Parses rows; a bad one becomes a flaw. Throws Malformed if no row has a time or the timeframe is shorter. */
 export function readCandleRows<Written, Row extends AnswerRow>(
   source: string,
   timeframe: Timeframe,
@@ -64,7 +58,7 @@ export function readCandleRows<Written, Row extends AnswerRow>(
   return rows
 }
 
-/** One row without a time is a bad row. Where none has one, times are written in another way, and nothing is known. */
+/** If no row has a time, the format has changed. */
 function refuseUndated(source: string, rows: readonly AnswerRow[]): void {
   const [first] = rows
   if (first === undefined || rows.some((row) => openTimeOf(row) !== undefined)) return
@@ -74,14 +68,13 @@ function refuseUndated(source: string, rows: readonly AnswerRow[]): void {
   )
 }
 
-/** A misplaced row makes two short distances. */
+/** One misplaced row makes two short distances. */
 const fewestMisplaced = 2
 const fewestDistances = 3
 
 /**
- * Candles of a shorter timeframe open on minutes, some of them on the grid of ours. Rows that an outage has moved off the
- * grid are as far apart as they should be, and a few misplaced ones stand between many that are not. Those of a longer
- * timeframe cannot be told from a market without trades.
+ * Detects candles of a shorter timeframe by distances. An outage shifts rows but keeps distances; longer timeframes
+ * look like missing trades.
  */
 function refuseShorterCandles(source: string, timeframe: Timeframe, rows: readonly AnswerRow[]): void {
   const openTimes = [...new Set(rows.flatMap((row) => openTimeOf(row) ?? []))].sort((a, b) => a - b)

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { Malformed } from '../../fault.ts'
 
-/** What a source sent, as its schema has it. Throws Malformed with the place that is not so, and never with a value. */
+/** Throws Malformed naming the path, never the value. */
 export function decode<Data>(source: string, what: string, schema: z.ZodType<Data>, body: unknown): Data {
   const { success, data, error } = schema.safeParse(body)
   if (success) return data

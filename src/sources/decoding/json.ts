@@ -7,15 +7,12 @@ export function parseJson(source: string, text: string): unknown {
   return guarded(source, text, JSON.parse)
 }
 
-/** Parses an answer whose amounts are JSON numbers: each becomes a LosslessNumber that keeps its digits. */
+/** Numbers become LosslessNumbers that keep all digits. Throws Malformed. */
 export function parseLosslessJson(source: string, text: string): unknown {
   return guarded(source, text, (body) => parseLossless(body))
 }
 
-/**
- * Parses an answer for a reader that takes numbers and texts alike: a number that a double would write otherwise becomes
- * text, and keeps its digits. Throws Malformed.
- */
+/** Numbers that a double would change become text. Throws Malformed. */
 export function parseEitherJson(source: string, text: string): unknown {
   return guarded(source, text, (body) => parseLossless(body, null, asWritten))
 }
@@ -31,13 +28,13 @@ function guarded(source: string, text: string, parse: (body: string) => unknown)
   }
 }
 
-/** A decimal from a JSON string or a lossless number; undefined for anything else. */
+/** Undefined unless a JSON string or lossless number. */
 export function readDecimal(value: unknown): Decimal | undefined {
   const text = isLosslessNumber(value) ? value.value : value
   if (typeof text !== 'string') return undefined
   try {
     return toDecimal(text)
   } catch {
-    return undefined // the caller words the flaw, with the name of the field
+    return undefined // the caller names the field
   }
 }

@@ -6,11 +6,10 @@ const zero = 48
 const placesToUnits = [1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 1e1, 1]
 
 /**
- * Reads plain numbers where they stand in an answer, without a text for each: with a million candles that is most of the
- * work. Whatever it does not take is for a reader that knows more to judge.
+ * Parses plain numbers from bytes without creating strings, the main cost for large answers. Stops at anything unusual.
  */
 export class PlainReader {
-  /** Where it reads on. */
+  /** Current offset. */
   at = 0
   readonly #bytes: Buffer
 
@@ -19,7 +18,7 @@ export class PlainReader {
     this.at = at
   }
 
-  /** Moves on behind these bytes, if they are the next ones. */
+  /** Skips these bytes if they come next. */
   follows(first: number, second?: number): boolean {
     if (this.#bytes[this.at] !== first) return false
     if (second === undefined) {
@@ -31,7 +30,6 @@ export class PlainReader {
     return true
   }
 
-  /** The number that the next digits make; none is 0. */
   digits(): number {
     const bytes = this.#bytes
     let { at } = this
@@ -46,7 +44,7 @@ export class PlainReader {
     return value
   }
 
-  /** Reads a number into two places of `target`, as a plain candle has it. */
+  /** Stores whole part and fraction, like a plain candle. */
   number(target: Float64Array, place: number): boolean {
     const from = this.at
     const whole = this.digits()
@@ -63,7 +61,7 @@ export class PlainReader {
     return true
   }
 
-  /** Moves on behind an amount that nobody wants; false where there is none. */
+  /** Skips an amount; false if there is none. */
   skipAmount(): boolean {
     const bytes = this.#bytes
     const from = this.at

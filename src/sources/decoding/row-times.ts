@@ -4,30 +4,30 @@ import { type AlignedRange, candleCount, contains, type Range } from '../../mark
 import { type Timeframe, timeframeMs } from '../../market/timeframe.ts'
 import type { AnswerRow } from '../source.ts'
 
-/** Rows, and when their source sent them. */
+/** Rows and when they were sent. */
 export type RowAnswer = Readonly<{ rows: readonly AnswerRow[]; answeredAt: Instant }>
 
 export type Span = Readonly<{ first: Instant; last: Instant }>
 
-/** The first open time of an answer that goes back as far as its source can; undefined for any other answer. */
+/** First open time of an answer at the source's full depth; else undefined. */
 export function firstOf(rows: readonly AnswerRow[], depth: number | undefined): Instant | undefined {
   if (depth === undefined || rows.length < depth) return undefined
   return spanOfAll(rows)?.first
 }
 
-/** A market may rest for a while: its newest candle need not have closed just now. */
+/** The newest candle of a quiet market may be older. */
 const restMs = day
 
 /**
- * The first open time of an answer that may be the newest candles there are, whatever was asked for: as many as were asked
- * for, and up to now. Undefined for any other answer.
+ * First open time if the answer looks like the newest candles (full count, up to now), which ignore the range; else
+ * undefined.
  */
 export function newestOf(
   { rows, answeredAt }: RowAnswer,
   asked: AlignedRange,
   timeframe: Timeframe,
 ): Instant | undefined {
-  // A row from the future is a bad row, and shows nothing.
+  // Future rows are invalid.
   const past = rows.filter((row) => (openTimeOf(row) ?? answeredAt) <= answeredAt)
   const span = past.length < candleCount(asked, timeframe) ? undefined : spanOfAll(past)
   const recent = plus(answeredAt, -Math.max(restMs, 2 * timeframeMs[timeframe]))
@@ -43,7 +43,7 @@ function spanOfAll(rows: readonly AnswerRow[]): Span | undefined {
   return span
 }
 
-/** The first open time inside the range; its end where there is none. */
+/** `range.to` if there is none. */
 export const firstIn = (rows: readonly AnswerRow[], range: Range): Instant =>
   rows.reduce<Instant>((first, row) => {
     const openTime = openTimeOf(row) ?? range.to

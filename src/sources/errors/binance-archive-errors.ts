@@ -5,7 +5,7 @@ const codeIn = (text: string): string | undefined => /<Code>([A-Za-z]+)<\/Code>/
 const messageIn = (text: string): string => /<Message>([^<]*)<\/Message>/.exec(text)?.[1] ?? ''
 
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-/** A bucket of S3: `<Error><Code>NoSuchKey</Code><Message>…</Message></Error>`. A missing file is HTTP 404. */
+/** S3: `<Error><Code>NoSuchKey</Code><Message>…</Message></Error>`; missing files are 404. */
 export const binanceArchiveErrors: ErrorTable = {
   source: 'binance-archive',
   read: ({ status, text }) => {
@@ -19,7 +19,7 @@ export const binanceArchiveErrors: ErrorTable = {
   codes: {
     NoSuchKey: 'refused',
     NoSuchBucket: 'refused',
-    // Also of a file that is not there, where the bucket may not be listed.
+    // Also for missing files, if listing is forbidden.
     AccessDenied: 'refused',
     AllAccessDisabled: 'refused',
     InvalidURI: 'refused',
@@ -33,7 +33,7 @@ export const binanceArchiveErrors: ErrorTable = {
     RequestTimeout: 'retry',
     ServiceUnavailable: 'retry',
     'HTTP 403 region': 'blocked',
-    // No ban to wait for: what is not to be had as a file comes from the API.
+    // Not a ban; the API supplies the data instead.
     'HTTP 403': 'retry',
   },
   clientStatuses: [403],

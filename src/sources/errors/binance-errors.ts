@@ -5,12 +5,12 @@ import type { ErrorTable } from './error-table.ts'
 const body = z.object({ code: writtenCode.optional(), msg: optionalText })
 
 // https://developers.binance.com/docs/binance-spot-api-docs/errors
-/** Errors are `{"code":-1121,"msg":"Invalid symbol."}`, mostly with HTTP 400. */
+/** `{"code":-1121,"msg":"Invalid symbol."}`, mostly HTTP 400. */
 export const binanceErrors: ErrorTable = {
   source: 'binance',
   read: (answer) => {
     const { data } = body.safeParse(errorBody(answer))
-    // Its code is that of a broken limit.
+    // Its body has the rate limit's code.
     if (answer.status === 418) return { code: 'HTTP 418', message: data?.msg ?? '' }
     return data?.code === undefined && !data?.msg ? undefined : { code: data.code ?? '', message: data.msg }
   },
@@ -24,13 +24,13 @@ export const binanceErrors: ErrorTable = {
     '-1007': 'retry',
     '-1008': 'retry',
     '-1010': 'retry',
-    // "Invalid message" stands for filters of orders too.
+    // Also for order filters.
     '-1013': 'unrelated',
     '-1014': 'unrelated',
     '-1015': 'wait',
     '-1016': 'retry',
     '-1020': 'refused',
-    // Parameters: illegal, too many, missing, unknown, unread, empty, of another type, no such interval, combined wrongly.
+    // Parameter errors.
     '-1100': 'refused',
     '-1101': 'refused',
     '-1102': 'refused',
@@ -43,7 +43,7 @@ export const binanceErrors: ErrorTable = {
     '-1130': 'refused',
     '-1151': 'refused',
     '-1121': 'unknown-market',
-    // A market that is halted, where only trading ones are requested.
+    // A halted market.
     '-1220': 'unknown-market',
     '-1127': 'range-too-long',
     // "Service unavailable from a restricted location …"
@@ -52,16 +52,16 @@ export const binanceErrors: ErrorTable = {
     '1': 'retry',
   },
   unrelated: [
-    // Parameters of orders.
+    // Order parameters.
     /^-11\d\d$/,
-    // Keys and clocks.
+    // Keys, clocks.
     /^-10(?:02|2[12]|99)$/,
-    // Orders, margin, withdrawals, savings, loans, sub-accounts, algorithmic orders.
+    // Orders, margin, withdrawals, savings, loans, sub-accounts.
     /^-(?:[2-9]\d{3}|[12]\d{4}|32603)$/,
     /^\d{6,}$/,
   ],
   messages: [
-    // Of orders.
+    // Orders.
     [
       /^(?:market is closed|order would|limit orders? require|this order type|rest api trading|account has)/i,
       'unrelated',
@@ -70,7 +70,7 @@ export const binanceErrors: ErrorTable = {
   limit: { windowMs: 60_000 },
   ban: {
     ms: 60_000,
-    // Without Retry-After only the text says when a ban ends, and asking before that makes it longer.
+    // Without Retry-After only the text has the end; earlier requests extend the ban.
     leftMs: ({ text, answeredAt }) => {
       const until = /banned until (\d{13})\b/.exec(text)?.[1]
       return until === undefined ? undefined : Number(until) - answeredAt

@@ -15,7 +15,7 @@ const body = z.union([
 ])
 
 // https://docs.bitfinex.com/docs/abbreviations-glossary#error--info-codes
-/** Errors are `["error",10020,"symbol: invalid"]` or `{"error":"…"}`, and a mistake of the client has HTTP 500. */
+/** `["error",10020,"symbol: invalid"]` or `{"error":"…"}`; client errors are HTTP 500. */
 export const bitfinexErrors: ErrorTable = {
   source: 'bitfinex',
   read: (answer) => body.safeParse(errorBody(answer)).data,
@@ -23,7 +23,7 @@ export const bitfinexErrors: ErrorTable = {
     '11010': 'wait',
     '20060': 'retry',
     '503': 'retry',
-    // Any wrong parameter: only the message tells which.
+    // Any parameter, named in the message.
     '10020': [
       [/^symbol\b/i, 'unknown-market'],
       [/^(?:start|end|limit|sort|time_interval|timeframe|symbols|from|path)\b/i, 'refused'],
@@ -36,6 +36,6 @@ export const bitfinexErrors: ErrorTable = {
     [/balance|\border\b/i, 'unrelated'],
   ],
   clientStatuses: [500],
-  // An address is blocked for up to this long, and no header tells.
+  // Blocks last up to this, without a header.
   limit: { windowMs: minute },
 }

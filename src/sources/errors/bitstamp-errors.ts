@@ -19,28 +19,28 @@ const body = z.union([
     })),
 ])
 
-/** An object tells the reasons field by field, `__all__` among them. */
+/** Reasons may be an object by field, including `__all__`. */
 const textOf = (reason: unknown): string =>
   typeof reason === 'string' ? reason : (JSON.stringify(reason) ?? '')
 
-/** The longer of the windows. */
+/** The longer window. */
 export const bitstampWindowMs = 10 * minute
 
 function read(answer: HttpAnswer): SourceError | undefined {
-  // An unknown pair is a page or JSON.
+  // May be HTML or JSON.
   if (answer.status === 404) return { code: 'HTTP 404', message: answer.text }
   return body.safeParse(errorBody(answer)).data
 }
 
 // https://www.bitstamp.net/api/#section/Response-codes
-/** Errors are `{"error":"…"}` or `{"status":"error","reason":…,"code":"…"}`. */
+/** `{"error":"…"}` or `{"status":"error","reason":…,"code":"…"}`. */
 export const bitstampErrors: ErrorTable = {
   source: 'bitstamp',
   read,
   codes: {
-    // Only what stands in a path can be unknown.
+    // Only a path can be unknown.
     'HTTP 404': [[/not found|invalid|unknown/i, 'unknown-market']],
-    // More than the address, the client or the market may ask.
+    // Limits per address, client or market.
     '400.002': 'wait',
     '400.067': 'wait',
     '400.068': 'wait',
@@ -57,6 +57,6 @@ export const bitstampErrors: ErrorTable = {
       'unrelated',
     ],
   ],
-  // It tells neither how long to wait nor which of its limits was broken.
+  // Neither duration nor limit is reported.
   limit: { windowMs: bitstampWindowMs },
 }

@@ -13,20 +13,20 @@ const body = z.union([
     .transform(({ ret_code, ret_msg }) => ({ code: ret_code, message: ret_msg })),
 ])
 
-/** Whatever its body: a ban of the address, or a region. */
+/** A ban or a region, regardless of the body. */
 const turnedAway = ({ text }: HttpAnswer): SourceError => ({
   code: /\b(?:country|region|restricted)\b/i.test(text) ? 'HTTP 403 region' : 'HTTP 403',
   message: '',
 })
 
-/** How long an address that asked too much is turned away, whatever else it does in the meantime. */
+/** Ban duration, regardless of further requests. */
 const banMs = 10 * minute
 
-/** The window of the limit, where an answer does not say when it ends. */
+/** If the answer does not report its end. */
 export const bybitWindowMs = 5 * second
 
 // https://bybit-exchange.github.io/docs/v5/error and https://bybit-exchange.github.io/docs/v5/rate-limit
-/** Errors are `{"retCode":10001,"retMsg":"…"}` with HTTP 200. HTTP 403 is a ban, or a region that is not served. */
+/** `{"retCode":10001,"retMsg":"…"}` with HTTP 200; 403 is a ban or region. */
 export const bybitErrors: ErrorTable = {
   source: 'bybit',
   read: (answer) => {
@@ -41,12 +41,12 @@ export const bybitErrors: ErrorTable = {
     '5004': 'retry',
     '7001': 'refused',
     '10000': 'retry',
-    // Any wrong parameter: only the message tells which.
+    // Any parameter, named in the message.
     '10001': [
       [/symbol/i, 'unknown-market'],
       [/\b(?:category|interval|period|limit|start|end)\b/i, 'refused'],
     ],
-    // The clock of a signed request.
+    // Clock of a signed request.
     '10002': 'retry',
     '10006': 'wait',
     '10008': 'banned',
@@ -73,16 +73,16 @@ export const bybitErrors: ErrorTable = {
     '340099': 'retry',
   },
   unrelated: [
-    // Keys and permissions.
+    // Keys, permissions.
     /^(?:100(?:0[3457]|1[059]|2[0-8])|33004|100028)$/,
-    // Orders and positions: of the older interfaces, of derivatives, of spot.
+    // Orders, positions.
     /^(?:-1|-\d{4}|[12]\d{3}|1[2-4]\d{3}|2\d{4}|3\d{4}|1[147]\d{4}|3[14]00\d{3})$/,
-    // Transfers and withdrawals; leveraged tokens and margin; loans.
+    // Transfers, leveraged tokens, margin, loans.
     /^(?:13\d{4}|17[56]\d{3}|18\d{4}|32\d{5})$/,
   ],
   messages: [
     [/^not supported symbols/i, 'unknown-market'],
-    // Of keys and orders.
+    // Keys, orders.
     [/api[_ ]?key|sign params|_oc$|^oc_|orderInfo/i, 'unrelated'],
   ],
   limit: {

@@ -17,17 +17,16 @@ import { minute, second } from '../../market/instant.ts'
 import type { ErrorKind, ErrorTable, KindByPattern, SourceError } from './error-table.ts'
 import { kindByWording } from './wording.ts'
 
-/** Kinds of codes that stand for nothing else, whatever their words. */
+/** Code kinds that override wording. */
 const unmistakable: readonly ErrorKind[] = ['wait', 'banned', 'blocked', 'misconfigured']
 
-/** What the table says of an error, and what its words say; undefined where neither knows it. */
+/** By table and wording; undefined if unknown. */
 export function kindOf(table: ErrorTable, error: SourceError): ErrorKind | undefined {
   const declared = declaredKind(table, error)
   if (declared !== undefined && unmistakable.includes(declared)) return declared
   return kindByWording(`${error.code} ${error.message}`) ?? declared
 }
 
-/** What the table alone says of an error. */
 export function declaredKind(
   { codes = {}, unrelated = [], messages = [] }: ErrorTable,
   { code, message }: SourceError,
@@ -40,17 +39,17 @@ export function declaredKind(
 const kindIn = (kinds: KindByPattern, text: string): ErrorKind | undefined =>
   kinds.find(([pattern]) => pattern.test(text))?.[1]
 
-/** What is believed of a source that turns an address away, and of one in trouble: it may say anything else. */
+/** Kinds trusted from server errors and 403. */
 const whenTurnedAway: readonly ErrorKind[] = ['banned', 'misconfigured', 'blocked']
 const whenInTrouble: readonly ErrorKind[] = ['wait', 'retry', ...whenTurnedAway]
 
 /**
- * The fault that an answer stands for by a source's table. Undefined where the answer is no error, or only its HTTP status
- * tells. An error that the table does not know is an UnknownError, which is retried, and never final.
+ * The fault of an answer by the source's table; undefined without an error, or if only the status is known. Unknown
+ * errors become UnknownError: retried, never final.
  */
 export function classifyError(table: ErrorTable, answer: HttpAnswer): Fault | undefined {
   const { status } = answer
-  // Of a region that is not served; its words may sound like an outage.
+  // The region's message may sound like an outage.
   if (status === 451) return undefined
   const error = table.read(answer)
   const found = error === undefined ? undefined : kindOf(table, error)
@@ -121,7 +120,7 @@ const banMs = ({ ban }: ErrorTable): number => ban?.ms ?? minute
 const longestMessage = 200
 const longestCode = 60
 
-/** Message and code, neither of them at full length when it is long. */
+/** Truncated. */
 function wordsOf({ code, message }: SourceError): string {
   const words = message.replaceAll(/\s+/g, ' ').trim().slice(0, longestMessage)
   const shortCode = code.slice(0, longestCode)

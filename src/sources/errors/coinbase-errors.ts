@@ -6,7 +6,7 @@ import type { ErrorTable } from './error-table.ts'
 const body = z.object({ message: z.string() })
 
 // https://docs.cdp.coinbase.com/exchange/rest-api/requests and https://docs.cdp.coinbase.com/exchange/rest-api/rate-limits
-/** Errors are `{"message":"NotFound"}` with a status that fits; there are no codes. A 429 may be plain text. */
+/** `{"message":"NotFound"}` with a matching status, no codes; 429 may be plain text. */
 export const coinbaseErrors: ErrorTable = {
   source: 'coinbase',
   read: (answer) => {
@@ -24,6 +24,6 @@ export const coinbaseErrors: ErrorTable = {
       'unrelated',
     ],
   ],
-  // The window of the limit is a second; a little longer, for whoever shares the address.
+  // The window is a second; longer for shared addresses.
   limit: { windowMs: 5 * second },
 }

@@ -12,7 +12,7 @@ const body = z.union([
 ])
 
 // https://docs.coingecko.com/docs/common-errors-rate-limit
-/** Errors are `{"status":{"error_code":10002,"error_message":"…"}}` or `{"error":"…"}`; a rate limit was seen with HTTP 200. */
+/** `{"status":{"error_code":10002,"error_message":"…"}}` or `{"error":"…"}`; rate limits occur with HTTP 200. */
 export const coingeckoErrors: ErrorTable = {
   source: 'coingecko',
   read: (answer) => {
@@ -21,14 +21,14 @@ export const coingeckoErrors: ErrorTable = {
   },
   codes: {
     '429': 'wait',
-    // A key that is missing, of another plan, or sent to the other plan's host.
+    // Missing key, or a key of another plan or host.
     '10002': 'misconfigured',
     '10005': 'misconfigured',
     '10010': 'misconfigured',
     '10011': 'misconfigured',
     // Older than the plan allows.
     '10012': 'refused',
-    // The firewall in front of it.
+    // Its firewall.
     '1020': 'banned',
   },
   messages: [

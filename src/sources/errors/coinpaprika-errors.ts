@@ -5,11 +5,11 @@ import type { ErrorTable } from './error-table.ts'
 
 const body = z.object({ error: z.string() })
 
-/** What the free plan does not serve. */
+/** Not in the free plan. */
 const planStatuses: readonly number[] = [402, 403]
 
 // https://docs.coinpaprika.com/api-reference/rest-api/introduction
-/** Errors are `{"error":"…"}`; of the plan only the HTTP status tells. */
+/** `{"error":"…"}`; plan errors only by status. */
 export const coinpaprikaErrors: ErrorTable = {
   source: 'coinpaprika',
   read: (answer) => {

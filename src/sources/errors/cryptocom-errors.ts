@@ -6,7 +6,7 @@ import type { ErrorTable } from './error-table.ts'
 const body = z.object({ code: writtenCode, message: optionalText })
 
 // https://exchange-docs.crypto.com/exchange/v1/rest-ws/index.html#response-and-reason-codes
-/** Errors are `{"id":-1,"method":"…","code":40004,"message":"…"}`, with a status that mostly fits. */
+/** `{"id":-1,"method":"…","code":40004,"message":"…"}`, usually with a matching status. */
 export const cryptocomErrors: ErrorTable = {
   source: 'cryptocom',
   read: (answer) => {
@@ -26,7 +26,7 @@ export const cryptocomErrors: ErrorTable = {
     ],
     '40002': 'refused',
     '40003': 'refused',
-    // Any wrong argument. Without a word of which it was recorded for an unknown instrument.
+    // Any argument; without a message for an unknown instrument.
     '40004': [
       [/timeframe|count|_ts\b/i, 'refused'],
       [/instrument|^(?:BAD_REQUEST)?$/i, 'unknown-market'],
@@ -42,9 +42,9 @@ export const cryptocomErrors: ErrorTable = {
   unrelated: [
     // Orders.
     /^(?:\d{3}|300\d\d|404\d\d|43\d{3}|6\d{5})$/,
-    // Keys and accounts; balances; sockets and sessions.
+    // Keys, accounts, balances, sockets.
     /^(?:100\d\d|200\d\d|401\d\d|41\d{3})$/,
   ],
-  // The window of its limits. It never says how long to wait.
+  // Duration is never reported.
   limit: { windowMs: second },
 }

@@ -9,7 +9,7 @@ const body = z.object({ label: z.string(), message: optionalText, detail: option
 export const gateioWindowMs = 10 * second
 
 // https://www.gate.com/docs/developers/apiv4/#label-list and https://www.gate.com/docs/developers/apiv4/#frequency-limit-rule
-/** Errors are `{"label":"INVALID_CURRENCY_PAIR","message":"…"}`. */
+/** `{"label":"INVALID_CURRENCY_PAIR","message":"…"}`. */
 export const gateioErrors: ErrorTable = {
   source: 'gateio',
   read: (answer) => {
@@ -23,9 +23,9 @@ export const gateioErrors: ErrorTable = {
     INTERNAL: 'retry',
     TOO_BUSY: 'retry',
     INVALID_CURRENCY_PAIR: 'unknown-market',
-    // Said of a coin that was delisted.
+    // A delisted coin.
     INVALID_CURRENCY: 'unknown-market',
-    // Any wrong parameter: only the message tells which.
+    // Any parameter, named in the message.
     INVALID_PARAM_VALUE: [
       [/too long ago/i, 'before-history'],
       [/too broad/i, 'range-too-long'],
@@ -41,25 +41,25 @@ export const gateioErrors: ErrorTable = {
     METHOD_NOT_ALLOWED: 'refused',
     NOT_ACCEPTABLE: 'refused',
     NOT_FOUND: 'refused',
-    // Says nothing at all.
+    // Not specific.
     BAD_REQUEST: 'retry',
     CONTRACT_NOT_FOUND: 'unrelated',
   },
   unrelated: [
-    // Keys and accounts.
+    // Keys, accounts.
     /^(?:AUTHENTICATION|INVALID_(?:CREDENTIALS|KEY|SIGNATURE)|(?:IP_)?FORBIDDEN|READ_ONLY|REQUEST_EXPIRED|MISSING_REQUIRED_HEADER)/,
     /^(?:SUB_|CROSS_)?ACCOUNT_|^(?:USER|MIXED|ADDRESS|API_WITHDRAW|WITHDRAWAL|INVALID_WITHDRAW)_/,
     // Orders.
     /^(?:AMOUNT|BALANCE|CLIENT_ID|INSUFFICIENT|INVALID_PRECISION|ORDER|POC|PRICE|QUANTITY|REPEATED|SIZE|TOO_MANY_(?:CURRENCY|ORDERS)|TRADE)/,
-    // Loans, margin and futures.
+    // Loans, margin, futures.
     /^(?:AUTO|CONTRACT|FUTURES|INCREASE|LEVERAGE|LIQUIDATE|LOAN|MARGIN|NOT_MERGEABLE|NO_|POSITION|REMOVE|REPAY|RISK|TOO_MUCH)/,
   ],
-  // Words of ccxt.
+  // From ccxt.
   messages: [[/^your order size/i, 'unrelated']],
   limit: {
     windowMs: gateioWindowMs,
     longestMs: minute,
-    // A header tells in seconds when the window begins anew, where it comes.
+    // Optional, in seconds.
     leftMs: ({ headers, answeredAt }) => {
       const reset = headers['x-gate-ratelimit-reset-timestamp']
       return reset !== undefined && /^[1-9]\d{9}$/.test(reset)

@@ -17,7 +17,7 @@ const body = z.union([
 
 const success = '200'
 
-/** One code stands for any wrong parameter, and for a broken limit: only the message tells which. */
+/** One code for all parameters and rate limits. */
 const byParameter: KindByPattern = [
   [/symbol trade not open/i, 'retry'],
   [/symbol/i, 'unknown-market'],
@@ -26,7 +26,7 @@ const byParameter: KindByPattern = [
 ]
 
 // https://huobiapi.github.io/docs/spot/v1/en/#error-code
-/** Errors are `{"ts":…,"status":"error","err-code":"invalid-parameter","err-msg":"…"}` with HTTP 200. */
+/** `{"ts":…,"status":"error","err-code":"invalid-parameter","err-msg":"…"}` with HTTP 200. */
 export const htxErrors: ErrorTable = {
   source: 'htx',
   read: (answer) => {
@@ -66,7 +66,7 @@ export const htxErrors: ErrorTable = {
   limit: {
     windowMs: second,
     longestMs: minute,
-    // Its own header tells the millisecond in which the window ends.
+    // Milliseconds.
     leftMs: ({ headers, answeredAt }) => {
       const end = headers['x-hb-ratelimit-requests-expire']
       return end !== undefined && /^[1-9]\d{12}$/.test(end) ? Number(end) - answeredAt : undefined

@@ -5,13 +5,13 @@ import type { ErrorTable } from './error-table.ts'
 
 const body = z.object({ error: z.union([z.string(), z.array(z.string())]) })
 
-/** A warning comes with a result. */
+/** Warnings come with a result. */
 export const isKrakenError = (message: string): boolean => !message.startsWith('W')
 
 const lockoutMs = 15 * minute
 
 // https://docs.kraken.com/exchange/guides/general/errors
-/** Every error comes with HTTP 200, in a list: `{"error":["EQuery:Unknown asset pair"]}`. Its code is its beginning. */
+/** HTTP 200 with `{"error":["EQuery:Unknown asset pair"]}`; the prefix is the code. */
 export const krakenErrors: ErrorTable = {
   source: 'kraken',
   read: (answer) => {
@@ -26,13 +26,13 @@ export const krakenErrors: ErrorTable = {
     [/^EQuery:(?:Unknown|Invalid) asset/i, 'unknown-market'],
     [/^EGeneral:(?:Invalid arguments(?::(?:pair|interval|since|count))?$|Unknown method)/i, 'refused'],
     [/^(?:EAPI|EFunding|EOrder|ESession|ETrade|EAuth|EAccount|ESubscription|EGeneral|EQuery):/i, 'unrelated'],
-    // Patterns of ccxt without their beginning.
+    // From ccxt, without prefix.
     [/^:(?:Invalid (?:order|nonce|arguments:v)|I?Insufficient funds|Cancel pending)/i, 'unrelated'],
   ],
   limit: {
     windowMs: 15 * second,
     longestMs: lockoutMs,
-    // "EService: Throttled: 1709294400" tells the second until when.
+    // "EService: Throttled: 1709294400": seconds.
     leftMs: ({ answeredAt }, error) => {
       const until = /Throttled:?\s*(\d{10})\b/i.exec(error?.message ?? '')?.[1]
       return until === undefined ? undefined : Number(until) * second - answeredAt

@@ -7,17 +7,17 @@ const body = z.object({ code: writtenCode, msg: optionalText })
 
 const successes: readonly string[] = ['200', '200000']
 
-/** Any wrong parameter: only the message tells which. */
+/** Any parameter, named in the message. */
 const byParameter: KindByPattern = [
   [/\b(?:trading pair|symbol)\b/i, 'unknown-market'],
   [/\b(?:candlestick type|type|startAt|endAt)\b/i, 'refused'],
 ]
 
-/** The window of the limit; also how long the firewall blocks an address. */
+/** Also the firewall's block. */
 export const kucoinWindowMs = 30 * second
 
 // https://www.kucoin.com/docs-new/error-code and https://www.kucoin.com/docs-new/rate-limit
-/** Errors are `{"code":"400100","msg":"…"}`, often with HTTP 200. A page instead of JSON comes from the firewall. */
+/** `{"code":"400100","msg":"…"}`, often HTTP 200; HTML comes from the firewall. */
 export const kucoinErrors: ErrorTable = {
   source: 'kucoin',
   read: (answer) => {
@@ -60,7 +60,7 @@ export const kucoinErrors: ErrorTable = {
   ],
   messages: [
     [/^unsupported trading pair/i, 'unknown-market'],
-    // Of orders and withdrawals.
+    // Orders, withdrawals.
     [
       /withdrawal amount|amount increment|given range|order size|balance insufficient|\border\b|pageSize/i,
       'unrelated',
@@ -69,7 +69,7 @@ export const kucoinErrors: ErrorTable = {
   limit: {
     windowMs: kucoinWindowMs,
     longestMs: 20 * minute,
-    // Its own header counts milliseconds until the window begins anew.
+    // Ms until the window restarts.
     leftMs: ({ headers }) => {
       const reset = headers['gw-ratelimit-reset']
       return reset !== undefined && /^\d{1,6}$/.test(reset) ? Number(reset) : undefined

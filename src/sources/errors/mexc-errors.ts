@@ -5,14 +5,14 @@ import type { ErrorTable } from './error-table.ts'
 
 const body = z.object({ code: writtenCode, msg: optionalText, message: optionalText })
 
-/** Success has a code too, where there is one. */
+/** Success may have a code. */
 const successes: readonly string[] = ['0', '200']
 
-/** The window of the limit, where an answer does not say how long to wait. */
+/** If the answer has no duration. */
 export const mexcWindowMs = 10 * second
 
 // https://mexcdevelop.github.io/apidocs/spot_v3_en/#error-code and https://mexcdevelop.github.io/apidocs/spot_v3_en/#limits
-/** Errors are `{"code":-1121,"msg":"Invalid symbol."}`, mostly with HTTP 400; what a ban means, its status says. */
+/** `{"code":-1121,"msg":"Invalid symbol."}`, mostly HTTP 400; bans only by status. */
 export const mexcErrors: ErrorTable = {
   source: 'mexc',
   read: (answer) => {
@@ -47,10 +47,10 @@ export const mexcErrors: ErrorTable = {
     ],
     '10007': 'unknown-market',
     '30021': 'unknown-market',
-    // "Param error!" of any parameter.
+    // "Param error!" for any parameter.
     '600': 'retry',
     '601': 'refused',
-    // Any wrong parameter, and transfers.
+    // Any parameter, and transfers.
     '33333': [[/^param/i, 'refused']],
     '404': 'refused',
     '-1100': 'refused',

@@ -6,7 +6,7 @@ import type { ErrorTable } from './error-table.ts'
 const body = z.object({ code: writtenCode, msg: optionalText })
 
 // https://www.okx.com/docs-v5/en/#error-code
-/** Errors are `{"code":"51001","msg":"…","data":[]}`, with HTTP 200 or 400; `data` and the order of the fields vary. */
+/** `{"code":"51001","msg":"…","data":[]}`, HTTP 200 or 400. */
 export const okxErrors: ErrorTable = {
   source: 'okx',
   read: (answer) => {
@@ -17,7 +17,7 @@ export const okxErrors: ErrorTable = {
     // "Operation failed", "Bulk operation partially succeeded".
     '1': 'retry',
     '2': 'retry',
-    // Server errors, beside "Internal Server Error" and the like.
+    // Server errors.
     '500': 'retry',
     '50001': 'retry',
     '50004': 'retry',
@@ -28,7 +28,7 @@ export const okxErrors: ErrorTable = {
     '50040': 'retry',
     '50061': 'wait',
     '50062': 'retry',
-    // What a GET of ours can have wrong: its parameters, its method, its path.
+    // Parameters, method, path.
     '404': 'refused',
     '50000': 'refused',
     '50002': 'refused',
@@ -39,7 +39,7 @@ export const okxErrors: ErrorTable = {
     '50024': 'refused',
     '50025': 'refused',
     '50115': 'refused',
-    // Any wrong parameter: only the message tells which.
+    // Any parameter, named in the message.
     '51000': [
       [/\binst(?:Id|rument)/i, 'unknown-market'],
       [/\b(?:bar|after|before|limit|instType)\b/i, 'refused'],
@@ -51,15 +51,15 @@ export const okxErrors: ErrorTable = {
     '51774': 'retry',
   },
   unrelated: [
-    // Accounts in liquidation; keys and signatures.
+    // Liquidation; keys, signatures.
     /^50(?:0(?:0[7-9]|1[0279]|1[78]|2[0-378]|44)|1(?:0[0-9]|1[0-4]))$/,
     // Orders, contracts, savings, margin, transfers, withdrawals, sub-accounts.
     /^5[1-9]\d{3}$/,
     // Sockets.
     /^(?:1009|4\d{3}|6\d{4})$/,
-    // Identity checks; moving positions.
+    // Identity checks, position moves.
     /^(?:4088|70\d{3})$/,
   ],
-  // The window of its limits. It never says how long to wait.
+  // Duration is never reported.
   limit: { windowMs: 2 * second },
 }

@@ -1,10 +1,10 @@
 import type { ErrorKind } from './error-table.ts'
 
-/** What may follow "too many" without being about requests. */
+/** "Too many …" that is not about requests. */
 const notRequests =
   'parameters?|arguments?|symbols?|instruments?|points?|candles?|rows?|records?|results?|intervals?|pairs?|currenc|aggregations?|characters?|orders?|ids?'
 
-/** That an address or an account asks too much, however a source words it. */
+/** Rate limits in any wording. */
 const limitWords: readonly RegExp[] = [
   /\brate[\s-]*limit/i,
   /\brequest[\s-]*(?:rate|limit)/i,
@@ -17,7 +17,7 @@ const limitWords: readonly RegExp[] = [
   /频繁|限流/,
 ]
 
-/** That the source is in trouble for a while. */
+/** Temporary trouble. */
 const passingWords: readonly RegExp[] = [
   /\bbusy\b|\boverload|\btry(?:ing)?[\s-]*again\b|\bretry\b|\blater\b/i,
   /\bmaintain|\bmaintenance\b|\bupgrading\b|\bsystem[\s-]*upgrade/i,
@@ -28,8 +28,8 @@ const passingWords: readonly RegExp[] = [
 ]
 
 /**
- * What an error says in words, whatever its code: a source that is asked too much, or is in trouble, may say so under any
- * code it has. Vague words are only ever `retry`, which is bounded.
+ * Wording overrides generic codes, since sources report limits and outages under any code. Vague words are only
+ * `retry`, which is bounded.
  */
 export function kindByWording(text: string): Extract<ErrorKind, 'wait' | 'retry'> | undefined {
   const words = separated(text)
@@ -37,6 +37,6 @@ export function kindByWording(text: string): Extract<ErrorKind, 'wait' | 'retry'
   return passingWords.some((pattern) => pattern.test(words)) ? 'retry' : undefined
 }
 
-/** Labels as words: TOO_FAST, SlowDown. */
+/** Splits labels: TOO_FAST, SlowDown. */
 const separated = (text: string): string =>
   text.replaceAll('_', ' ').replaceAll(/(\p{Ll})(?=\p{Lu})/gu, '$1 ')

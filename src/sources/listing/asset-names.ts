@@ -2,15 +2,15 @@ import { known } from '../known.ts'
 import type { ListedMarket } from './listed-market.ts'
 import { ownTickers, usualEverywhere } from './own-tickers.ts'
 
-/** What a source's ticker stands for. */
+/** What a source's ticker means. */
 export type Asset = Readonly<{
   /** In the usual spelling. */
   ticker: string
-  /** The coin that the source calls so, or once did, where elsewhere the ticker is another's. */
+  /** A coin the source calls or called so, if others use the ticker differently. */
   mayBe?: string
 }>
 
-/** What a source's own ticker really is: the one place that knows. */
+/** The only place that resolves tickers. */
 export function assetOf(source: string, ownTicker: string): Asset {
   const { usual, another } = ownTickers[source] ?? {}
   const mayBe = entryOf(another, ownTicker)
@@ -18,7 +18,7 @@ export function assetOf(source: string, ownTicker: string): Asset {
   return { ticker: entryOf(usual, ownTicker) ?? entryOf(usualEverywhere, ownTicker) ?? ownTicker }
 }
 
-/** The two sides of a market, by what its source calls them. */
+/** Base and quote from the source's names. */
 export function pairOf(
   source: string,
   ownBase: string,
@@ -33,6 +33,6 @@ export function pairOf(
   }
 }
 
-/** A source's own ticker is any text: `constructor` is in no table. */
+/** Guards against names like `constructor`. */
 const entryOf = (table: Readonly<Record<string, string>> | undefined, ticker: string): string | undefined =>
   table !== undefined && Object.hasOwn(table, ticker) ? table[ticker] : undefined

@@ -2,17 +2,17 @@ import { day, type Instant, plus, toInstant } from '../../market/instant.ts'
 import type { ListedMarket } from './listed-market.ts'
 import { withKinds } from './market-kind.ts'
 
-/** The first block of Bitcoin. */
+/** Bitcoin's first block. */
 const firstCoinAt: Instant = toInstant(Date.UTC(2009, 0, 3))
 
-/** Markets are announced weeks ahead. */
+/** Announcements are weeks ahead. */
 const furthestAheadMs = 366 * day
 
-/** Of so many dated markets, a date that so large a part of them shares is a placeholder and tells nothing of any. */
+/** A date shared by this many markets is a placeholder. */
 const fewestDated = 20
 const placeholderShare = 0.2
 
-/** Adds to a parsed listing what only the whole of it and the time of the answer tell. */
+/** Adds what needs the whole listing and its time. */
 export const completeListing = (listing: readonly ListedMarket[], answeredAt: Instant): ListedMarket[] =>
   withoutPlaceholders(withKinds(listing), answeredAt)
 

@@ -1,24 +1,22 @@
 import type { Instant } from '../../market/instant.ts'
 import type { OtherKind } from './other-kind.ts'
 
-/** A market as its source lists it. */
 export type ListedMarket = Readonly<{
   symbol: string
-  /** The two assets in the usual spelling (BTC, USDT), whatever the source calls them. */
+  /** In the usual spelling (BTC, USDT). */
   base: string
   quote: string
-  /** What the source itself calls the base, where that is not the usual ticker. */
+  /** The source's own ticker, if different. */
   ownBase?: string
-  /** The coin that the source may mean by this ticker, where elsewhere the ticker is another coin's. */
+  /** Another coin the ticker may mean here. */
   baseMayBe?: string
-  /** The full name of the base, where the source tells: of two coins with one ticker it differs. */
+  /** Full name; distinguishes coins with one ticker. */
   baseName?: string
-  /** Absent where the base is a coin. */
+  /** Absent for coins. */
   kind?: OtherKind
-  /** What else the source calls it: a question by one of these is answered too. */
+  /** Other names the source accepts. */
   alsoCalled?: readonly string[]
   trading: boolean
-  /** Where the source tells. */
   listedAt?: Instant
   delistedAt?: Instant
 }>

@@ -2,19 +2,19 @@ import { known } from '../known.ts'
 import type { ListedMarket } from './listed-market.ts'
 import type { OtherKind } from './other-kind.ts'
 
-/** The states' money that exchanges list as a base. The codes of many others are the tickers of coins too. */
+/** Fiat currencies used as base; other codes collide with coins. */
 const fiatTickers: ReadonlySet<string> = new Set(
   'AED ARS AUD BRL CAD CHF CNH COP CZK DKK EUR GBP HKD IDR INR JPY KRW MXN NGN NOK NZD PLN RON RUB SEK SGD THB TRY TWD UAH USD ZAR'.split(
     ' ',
   ),
 )
 
-/** How issuers call their tokens of shares: xStocks and Ondo's are on most exchanges. */
+/** Issuers' naming: xStocks, Ondo. */
 const tokenizedStockName = /\bx-?stocks?\b|\bondo tokenized\b|\btokenized (?:stocks?|shares?|etfs?)\b/i
 
 export const isTokenizedStockName = (name: string): boolean => tokenizedStockName.test(name)
 
-/** The full name of a base as its source gives it, and the kind that it tells. */
+/** The full name and the kind it implies. */
 export const named = (fullName: string | null | undefined): Pick<ListedMarket, 'baseName' | 'kind'> => ({
   ...known('baseName', fullName || undefined),
   ...(fullName && isTokenizedStockName(fullName) ? { kind: 'tokenized-stock' } : {}),
@@ -23,7 +23,7 @@ export const named = (fullName: string | null | undefined): Pick<ListedMarket, '
 /** BTC3L, ETH5S. */
 const leveragedTicker = /^(.+?)(?:[2-9]|1\d)[LS]$/
 
-/** Fills in what no field of a listing tells: fiat, and the tokens that multiply another base of the same listing. */
+/** Adds fiat and leveraged tokens of a base in the listing. */
 export function withKinds(listing: readonly ListedMarket[]): ListedMarket[] {
   const bases = new Set(listing.map(({ base }) => base))
   return listing.map((market) => ({ ...market, ...known('kind', market.kind ?? impliedKind(market, bases)) }))
@@ -34,7 +34,7 @@ function impliedKind({ base }: ListedMarket, bases: ReadonlySet<string>): OtherK
   return isLeveraged(base, bases) ? 'leveraged-token' : undefined
 }
 
-/** JUP is no leveraged J: there is no JDOWN. */
+/** JUP is not leveraged J: there is no JDOWN. */
 function isLeveraged(base: string, bases: ReadonlySet<string>): boolean {
   const [, multiplied] = leveragedTicker.exec(base) ?? []
   if (multiplied !== undefined && bases.has(multiplied)) return true

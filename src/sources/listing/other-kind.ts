@@ -1,4 +1,4 @@
-/** What is traded on a market whose base is no coin, in words that go after "is". */
+/** Follow "is" in messages. */
 export const otherKinds = {
   'tokenized-stock': 'a tokenised share or fund',
   'leveraged-token': 'a leveraged token',

@@ -1,18 +1,15 @@
-/**
- * The tickers that an exchange uses otherwise than the others. `usual`: its own spelling, and the usual ticker of the same
- * coin. `another`: a ticker that is, or was, another coin here than elsewhere, and that coin's name.
- */
+/** `usual`: the source's spelling → usual ticker. `another`: a ticker that means another coin here → its name. */
 export type OwnTickers = Readonly<{
   usual?: Readonly<Record<string, string>>
   another?: Readonly<Record<string, string>>
 }>
 
-/** These hold on every exchange that does not say otherwise. */
+/** Defaults for all exchanges. */
 export const usualEverywhere: Readonly<Record<string, string>> = { XBT: 'BTC', BCHSV: 'BSV' }
 
 /**
- * Facts of ccxt 4.5.84 (`commonCurrencies`), of Bitfinex' own map (https://api-pub.bitfinex.com/v2/conf/pub:map:currency:sym,
- * which writes USDt for people) and of its pricing client for wallets. A test compares this table with the installed ccxt.
+ * From ccxt 4.5.84 (`commonCurrencies`) and Bitfinex's map (https://api-pub.bitfinex.com/v2/conf/pub:map:currency:sym);
+ * a test compares with ccxt.
  */
 export const ownTickers: Readonly<Record<string, OwnTickers>> = {
   binance: { usual: { YOYO: 'YOYOW' }, another: { BCC: 'Bitcoin Cash, until 2018' } },
@@ -75,7 +72,7 @@ export const ownTickers: Readonly<Record<string, OwnTickers>> = {
       EUT: 'EURT',
       EUTF0: 'EURT',
       GSD: 'GUSD',
-      // Huobi's former token; HTX itself is HTXDAO here: https://github.com/ccxt/ccxt/pull/21261
+      // Huobi's former token; HTX is HTXDAO: https://github.com/ccxt/ccxt/pull/21261
       HTX: 'HT',
       HTXDAO: 'HTX',
       IDX: 'ID',
@@ -83,7 +80,7 @@ export const ownTickers: Readonly<Record<string, OwnTickers>> = {
       IOT: 'IOTA',
       IQX: 'IQ',
       LBT: 'LBTC',
-      // The coin that fell in 2022, and the one that now has its name.
+      // Collapsed in 2022; the new coin has its name.
       LUNA: 'LUNC',
       LUNA2: 'LUNA',
       MIT: 'MITH',

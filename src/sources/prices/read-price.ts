@@ -5,14 +5,14 @@ import { percentChange, percentOfFraction } from '../../market/percent.ts'
 import { readDecimal } from '../decoding/json.ts'
 import { known } from '../known.ts'
 
-/** The fields of one price as they stand in the answer: `src/market/coin-price-check.ts` decides what they are worth. */
+/** Unchecked; see `src/market/coin-price-check.ts`. */
 export type WrittenPrice = Readonly<{
   market: string
   timestamp: Instant | undefined
   price: unknown
-  /** Trades or coins of the last 24 hours, where the source counts them. */
+  /** Trades or coins in 24 hours. */
   traded24h?: unknown
-  /** Made by `readNumber`, `fractionAsPercent` or `changeSince`. */
+  /** From `readNumber`, `fractionAsPercent` or `changeSince`. */
   change24h?: Reading
   volume24h?: unknown
   marketCap?: unknown
@@ -22,7 +22,7 @@ export type WrittenPrice = Readonly<{
   coin?: CoinNames | undefined
 }>
 
-/** One row of an answer. A row that `shape` does not fit names no market: it is a flaw. */
+/** A row that does not fit `shape` becomes a flaw. */
 export function readTicker<Fields>(
   raw: unknown,
   shape: z.ZodType<Fields>,
@@ -52,7 +52,7 @@ export const readPrice = (raw: unknown, written: WrittenPrice): CoinPriceRow => 
 
 const longestUnreadable = 40
 
-/** Reads a field that should hold a number; null and empty text are how sources write that they have none. */
+/** null and empty text mean none. */
 export function readNumber(value: unknown): Reading {
   if (value === undefined || value === null) return undefined
   if (typeof value === 'string' && value.trim() === '') return undefined
@@ -65,13 +65,13 @@ export function readNumber(value: unknown): Reading {
 
 const isDecimal = (reading: Reading) => typeof reading === 'string'
 
-/** A change that is written as a part of one: 0.0068 is 0.68 %. */
+/** 0.0068 is 0.68 %. */
 export function fractionAsPercent(value: unknown): Reading {
   const fraction = readNumber(value)
   return isDecimal(fraction) ? percentOfFraction(fraction) : fraction
 }
 
-/** The change from the price of 24 hours ago, for sources that tell this one alone. */
+/** From the price 24 hours ago. */
 export function changeSince(before: unknown, price: unknown): Reading {
   const [from, to] = [readNumber(before), readNumber(price)]
   if (!isDecimal(from)) return from

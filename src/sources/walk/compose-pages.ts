@@ -5,10 +5,10 @@ import { type AlignedRange, contains, type Range } from '../../market/range.ts'
 import { ceilTo, floorTo, type Timeframe } from '../../market/timeframe.ts'
 import type { WalkedPage } from './walked-page.ts'
 
-/** What has come of a longer timeframe and makes no whole candle yet. */
+/** Rows that do not complete a candle yet. */
 type Waiting = AlignedRange & Readonly<{ requests: number; answeredAt: Instant }>
 
-/** Turns pages of a shorter timeframe into pages of whole candles of a longer one. */
+/** Merges pages into complete candles of a longer timeframe. */
 export async function* composePages(
   pages: AsyncGenerator<WalkedPage>,
   part: Timeframe,
@@ -17,7 +17,7 @@ export async function* composePages(
   let rows: CandleRow[] = []
   let waiting: Waiting | undefined
   for await (const page of pages) {
-    // Where a page does not go on from the one before, the candle between them will never be whole.
+    // After a gap the candle between is incomplete.
     if (waiting === undefined || waiting.to !== page.answered.from) rows = []
     waiting = joined(waiting, page, timeframe)
     rows.push(...page.rows.filter((row) => isOf(row, page.answered)))
@@ -37,11 +37,11 @@ function joined(waiting: Waiting | undefined, page: WalkedPage, timeframe: Timef
   const requests = (waiting?.requests ?? 0) + page.requests
   if (waiting === undefined || waiting.to !== from)
     return { from: ceilTo(timeframe, from), to, requests, answeredAt: page.answeredAt }
-  // What was read before it was closed is not closed, whatever the time is now.
+  // The earlier time: rows read before the close are not closed.
   return { from: waiting.from, to, requests, answeredAt: earlier(waiting.answeredAt, page.answeredAt) }
 }
 
-/** A row without a time belongs to the page it came with. */
+/** Rows without a time belong to their page. */
 function isOf(row: CandleRow, range: Range): boolean {
   const openTime = openTimeOf(row)
   return openTime === undefined || contains(range, openTime)

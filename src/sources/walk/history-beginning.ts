@@ -7,22 +7,19 @@ import type { AskDeps } from '../ask.ts'
 import { type CandleProvider, type CandleQuery, toHttpRequest } from '../source.ts'
 import type { WindowAsker } from './window-asker.ts'
 
-/** Where the candles of a market begin, as far as it is known now. */
+/** Known beginning of a market's candles. */
 export type Beginning = Readonly<{
-  /** Nothing before can be had. */
+  /** Nothing earlier is available. */
   at: AlignedInstant
-  /** Whether the source showed that there is nothing before, and did not only reject the request. */
+  /** Shown by the source, not only a rejection. */
   isShown: boolean
-  /** Whether a range that begins there was accepted: what is shown may still begin a little too early. */
+  /** A range from there was accepted. */
   isAccepted: boolean
 }>
 
 type Shown = Readonly<{ from: Instant; lengthMs: number }>
 
-/**
- * Finds where a market's candles begin, at a source that rejects a range that begins before. Its longer candles show the
- * unit of time in which they begin; inside of it the first open time that is not rejected is searched for.
- */
+/** For sources that reject ranges before a market's beginning: narrowed by longer candles, then searched. */
 export class HistoryBeginning {
   readonly #deps: AskDeps
   readonly #source: CandleProvider
@@ -45,7 +42,7 @@ export class HistoryBeginning {
     this.#asker = asker
   }
 
-  /** The beginning inside of a range whose own beginning was rejected; its end where it begins later or not at all. */
+  /** `range.to` if it begins later or never. */
   async find(range: AlignedRange): Promise<Beginning> {
     this.#shown ??= this.#readShown()
     const shown = await this.#shown
@@ -64,7 +61,7 @@ export class HistoryBeginning {
     return { at, isShown, isAccepted: at < range.to }
   }
 
-  /** The finest of the longer candles of which one answer holds all. */
+  /** The finest complete longer candles. */
   async #readShown(): Promise<Shown | undefined> {
     const { candles } = this.#source
     if (!('beginnings' in candles) || candles.beginnings === undefined) return undefined
@@ -79,7 +76,7 @@ export class HistoryBeginning {
     return undefined
   }
 
-  /** By halves. A rejection that decides is believed only when it comes twice. */
+  /** Bisects; decisive rejections must repeat. */
   async #firstAccepted({ from, to }: AlignedRange): Promise<AlignedInstant> {
     const { timeframe } = this.#query
     const length = timeframeMs[timeframe]

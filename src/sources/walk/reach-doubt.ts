@@ -7,9 +7,8 @@ import { longestOf } from './longest-timeframe.ts'
 import type { WindowAsker } from './window-asker.ts'
 
 /**
- * Of a source that does not tell how far back it reaches: where the first candle of a walk comes late, those before it may
- * be absent, or no longer kept. They are absent where a still earlier one can be had, or where the longest timeframe has
- * none there either; otherwise no page speaks for them.
+ * For sources of unknown reach: candles before a late first one are absent if an earlier one exists or the longest
+ * timeframe has none; otherwise not covered.
  */
 export class ReachDoubt {
   readonly #source: CandleProvider
@@ -22,7 +21,7 @@ export class ReachDoubt {
     this.#asker = asker
   }
 
-  /** Looks into what is missing before the first candle of an answer that ends there. */
+  /** Examines a hole before an answer's first candle. */
   async check(hole: AlignedRange, end: AlignedInstant): Promise<void> {
     const asker = this.#asker
     if (asker.reachesBack || hole.from < asker.reachableFrom) return
@@ -38,14 +37,14 @@ export class ReachDoubt {
     else if (await this.#longestHas(hole, end)) asker.forgetBefore(hole.to)
   }
 
-  /** Whether the longest timeframe has a candle of the hole, or does not reach back to it itself. */
+  /** Whether the longest timeframe has a candle there, or does not reach. */
   async #longestHas(hole: AlignedRange, end: AlignedInstant): Promise<boolean> {
     const longest = longestOf(this.#source.candles)
     if (timeframeMs[longest] <= timeframeMs[this.#query.timeframe]) return false
     const from = floorTo(longest, hole.from)
     const to = earlier(ceilTo(longest, hole.to), plusCandles(from, this.#asker.windowCandles, longest))
     const answer = await this.#asker.getWhole({ from, to }, longest)
-    // The one in which the first candle lies proves nothing about those before it.
+    // The candle that contains the first one proves nothing.
     const before = hole.to < end ? floorTo(longest, hole.to) : hole.to
     const kept = newestOf(answer, { from, to }, longest)
     return (kept !== undefined && kept > from) || firstIn(answer.rows, { from, to: before }) < before

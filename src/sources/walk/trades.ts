@@ -4,31 +4,27 @@ import { addDecimals, compareDecimals, type Decimal } from '../../market/decimal
 import { type Instant, toInstant } from '../../market/instant.ts'
 import { floorTo, type Timeframe } from '../../market/timeframe.ts'
 
-/** One trade of an answer, or what could not be read as one. `raw` is the row as it stood in the answer. */
+/** `raw`: as in the answer. */
 export type TradeRow = Readonly<
   {
     raw: unknown
-    /** The source's own number of it: two trades may be alike in all else. */
+    /** Unique; other fields may coincide. */
     id: string
-    /** In nanoseconds since 1970, as far as they are written. */
+    /** In nanoseconds since 1970. */
     time: bigint
   } & ({ price: Decimal; amount: Decimal } | { flaw: string })
 >
 
-/** A row of an answer without the time or the number that a trade is put in its place by. */
+/** Without time or number. */
 export type UnplacedTrade = Readonly<{ raw: unknown; flaw: string }>
 
-/** One answer of trades. */
 export type TradePage = Readonly<{
   rows: readonly TradeRow[]
-  /** Where the source says to go on, in nanoseconds since 1970. */
+  /** Where to continue, in nanoseconds since 1970. */
   cursor: bigint
 }>
 
-/**
- * An unplaced trade belongs to the candle of the trade before it or of the one behind it: these two cannot be known, and all
- * others can. Throws Malformed where no trade of the answer has a place.
- */
+/** An unplaced trade makes its neighbours' candles unknown. Throws Malformed if none has a place. */
 export function placeTrades(source: string, rows: readonly (TradeRow | UnplacedTrade)[]): TradeRow[] {
   const placed = rows.flatMap((row, index) => {
     if (!isPlaced(row)) return []
@@ -49,17 +45,16 @@ const nanosecondsPerMs = 1_000_000n
 
 export const toNanoseconds = (instant: Instant): bigint => BigInt(instant) * nanosecondsPerMs
 
-/** The millisecond that a moment in nanoseconds belongs to. */
 export const ofNanoseconds = (time: bigint): Instant => toInstant(Number(time / nanosecondsPerMs))
 
-/** What came of the trades of one interval so far. They are not kept themselves: `trades` tells which they were. */
+/** A candle being built; trades are not kept. */
 type Growing = Readonly<
   { trades: { count: number; first: string; last: string } } & ({ candle: Candle } | { flaw: string })
 >
 
 /**
- * Makes candles of trades: first price, highest, lowest, last, and the exact sum of the amounts. An interval without
- * trades has no candle, and one with a bad trade is a flawed row, since it cannot be known.
+ * Builds candles: first, highest, lowest, last price and exact volume. No trades, no candle; a bad trade flaws its
+ * candle.
  */
 export class TradedCandles {
   readonly #timeframe: Timeframe
@@ -69,7 +64,7 @@ export class TradedCandles {
     this.#timeframe = timeframe
   }
 
-  /** Trades must come in the order in which they were made. */
+  /** In order of time. */
   add(row: TradeRow): void {
     const openTime = floorTo(this.#timeframe, ofNanoseconds(row.time))
     const before = this.#growing.get(openTime)
@@ -80,7 +75,7 @@ export class TradedCandles {
     })
   }
 
-  /** Hands out the rows of the candles that open before that instant, and forgets them. */
+  /** Returns and drops candles opened before `until`. */
   take(until: Instant): CandleRow[] {
     const ready = [...this.#growing].filter(([openTime]) => openTime < until)
     for (const [openTime] of ready) this.#growing.delete(openTime)

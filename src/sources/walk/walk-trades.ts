@@ -7,16 +7,13 @@ import { type CandleProvider, type CandleQuery, type TradeEndpoint, toHttpReques
 import { ofNanoseconds, TradedCandles, type TradeRow, toNanoseconds } from './trades.ts'
 import type { WalkDeps, WalkedPage } from './walked-page.ts'
 
-/** A source that has single trades, and where they are asked for. */
+/** A source with trades. */
 export type TradeSource = Readonly<{ source: CandleProvider; trades: TradeEndpoint }>
 
 /**
- * Makes the candles of a range of the trades in it, asked for from its beginning on. Each page speaks for the whole
- * candles that lie before the last trade that has come: a walk that is broken off is taken up where the last of them
- * ended. Every request goes back to the last trade once more, so that none is left out where two answers meet. Where so
- * many were made in that moment that they fill an answer, only the source's own cursor leads on. Memory holds an answer,
- * the trades of the last moment and the candle that grows. Throws Malformed where the source goes back, jumps, or does not
- * move on.
+ * Builds candles from trades, page by page. Each request overlaps the last trade, so none is lost; if one instant fills
+ * an answer, the source's cursor continues. A page covers complete candles before the last trade. Throws Malformed if
+ * the source goes back, jumps or stalls.
  */
 export async function* walkTrades(
   deps: WalkDeps,
@@ -27,28 +24,24 @@ export async function* walkTrades(
   yield* new TradeWalk(deps, from, query, options).pages()
 }
 
-/** What one question brought. */
 type Answer = Readonly<{
-  /** The trades that had not come before, ascending. */
+  /** New trades, ascending. */
   fresh: readonly TradeRow[]
-  /** The last trade of the answer, which may have come before; undefined where it holds none. */
+  /** May be known already; undefined if empty. */
   last: TradeRow | undefined
   answeredAt: Instant
 }>
 
-/**
- * How far a question goes back behind the last trade. Its time is written with fewer digits than the cursor has: a
- * tenth of a millisecond in the oldest trades.
- */
+/** Overlap: trade times have fewer digits than the cursor (0.1 ms in old trades). */
 const overlap = 100_000n
 
-/** How far back a trade may lie and still be an answer to the question. */
+/** How far before the requested time a trade may be. */
 const tolerance = 1_000_000n
 
-/** A cursor and the last trade may be this far from each other; more, and one of them is written in another unit. */
+/** A larger difference means another unit. */
 const cursorTolerance = 1_000_000_000n
 
-/** Answers in a row by the source's own cursor: more trades than that in one moment are no trades. */
+/** More trades in one instant are implausible. */
 const mostByCursor = 1_000
 
 class TradeWalk {
@@ -57,10 +50,10 @@ class TradeWalk {
   readonly #query: CandleQuery
   readonly #options: SendOptions
   #since: bigint
-  /** The trades that may come again, with their times; none of the range has come while it is empty. */
+  /** Recent trades that may repeat; empty before the first. */
   readonly #known = new Map<string, bigint>()
   #lastId: string | undefined
-  /** How many requests in a row went on by the source's own cursor. */
+  /** Consecutive requests by cursor. */
   #byCursor = 0
   #requests = 0
 
@@ -78,8 +71,7 @@ class TradeWalk {
     const candles = new TradedCandles(timeframe)
     let answered: AlignedInstant = range.from
     let answer = await this.#first()
-    // Where the first trade comes late, the next answer must go on from there before the time until then is believed
-    // to be empty: a source that does not hear where to begin answers with its newest trades.
+    // A late first trade needs confirmation: a source that ignores the start returns its newest trades.
     let next = this.#beginsLate(answer) ? await this.#next() : undefined
     for (;;) {
       for (const row of answer.fresh) {
@@ -99,7 +91,7 @@ class TradeWalk {
     }
   }
 
-  /** That there are no trades at all is believed only when it is said twice. */
+  /** Absence needs confirmation. */
   async #first(): Promise<Answer> {
     const answer = await this.#ask()
     return answer.last ? answer : this.#ask()
@@ -110,11 +102,11 @@ class TradeWalk {
     return first !== undefined && floorTo(timeframe, ofNanoseconds(first.time)) > range.from
   }
 
-  /** The end of the whole candles that an answer settles. Without a new trade it says that there are none to come. */
+  /** End of complete candles; `range.to` without new trades. */
   #reachOf({ fresh, last }: Answer): AlignedInstant {
     const { range, timeframe } = this.#query
     if (fresh.length === 0 || last === undefined) return range.to
-    // A millisecond less, for the trades whose time was rounded.
+    // 1 ms less for rounded times.
     return earlier(floorTo(timeframe, plus(ofNanoseconds(last.time), -1)), range.to)
   }
 
@@ -133,7 +125,7 @@ class TradeWalk {
     return { fresh: unique(fresh), last, answeredAt }
   }
 
-  /** Behind a cursor no known trade shows that an answer goes on where the last one ended: no more trades count twice. */
+  /** By cursor there is no overlap: an empty answer needs confirmation. */
   async #next(): Promise<Answer> {
     const isByCursor = this.#byCursor > 0
     const answer = await this.#ask()
@@ -160,7 +152,7 @@ class TradeWalk {
       )
   }
 
-  /** A cursor that only repeats the time of the last trade leads past the others of that moment. */
+  /** A cursor equal to the last time would skip trades of that instant. */
   #refuseJump([first]: readonly TradeRow[], at: string): void {
     const { source, trades } = this.#from
     if (!trades.hasConsecutiveIds || first === undefined || this.#lastId === undefined) return
@@ -186,13 +178,12 @@ class TradeWalk {
   }
 }
 
-/** By time, and within one moment by number. */
 const inOrder = (a: TradeRow, b: TradeRow): number =>
   compare(a.time, b.time) || compare(BigInt(a.id), BigInt(b.id))
 
 const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0)
 
-/** A trade twice in one answer is one trade. */
+/** Removes duplicates. */
 const unique = (rows: readonly TradeRow[]): TradeRow[] => [
   ...new Map(rows.map((row) => [row.id, row])).values(),
 ]

@@ -14,25 +14,21 @@ import { type AskDeps, askForCandles } from '../ask.ts'
 import { firstIn, firstOf, type RowAnswer } from '../decoding/row-times.ts'
 import { type CandleProvider, type CandleQuery, reachableFrom } from '../source.ts'
 
-/**
- * Asks a source for windows of one market's candles, and learns from the answers what no constant can be trusted with: how
- * many rows one holds, and how far back they reach.
- */
+/** Requests windows and learns rows per answer and reach. */
 export class WindowAsker {
   readonly #deps: AskDeps
   readonly #source: CandleProvider
   readonly #query: CandleQuery
   readonly #options: SendOptions
   #requests = 0
-  /** How many candles a window spans. */
   #windowRows: number
-  /** The most rows that any answer held. */
+  /** Most rows seen in an answer. */
   #mostRows = 0
-  /** So many rows an answer is known to hold without being cut off: one with fewer is whole. */
+  /** Shorter answers are complete. */
   #heldRows = 0
-  /** What lies before cannot be had as candles any more: it moves on as the walk takes its time. */
+  /** Oldest available; advances during the walk. */
   #reachableFrom: AlignedInstant
-  /** Whether a source that does not tell how far back it reaches was seen to reach back behind the walk. */
+  /** Whether the reach was seen to exceed the walk's start. */
   #reachesBack: boolean
 
   constructor(deps: AskDeps, source: CandleProvider, query: CandleQuery, options: SendOptions) {
@@ -50,7 +46,7 @@ export class WindowAsker {
     return this.#reachableFrom
   }
 
-  /** Candles of before are not to be had any more. */
+  /** Earlier candles are unavailable. */
   forgetBefore(instant: AlignedInstant): void {
     this.#reachableFrom = later(this.#reachableFrom, instant)
   }
@@ -63,31 +59,29 @@ export class WindowAsker {
     this.#reachesBack ||= isSeen
   }
 
-  /** The requests since they were last taken. */
   takeRequests(): number {
     const requests = this.#requests
     this.#requests = 0
     return requests
   }
 
-  /** Counts a request that went another way. */
+  /** A request made elsewhere. */
   countRequest(): void {
     this.#requests += 1
   }
 
-  /** How many candles a window may span. */
   get windowCandles(): number {
     return this.#windowRows
   }
 
-  /** Halves the windows: the source has rejected one for its length. False where they cannot be shorter. */
+  /** Halves windows after a rejection; false at the minimum. */
   shorten(): boolean {
     const isShortest = this.#windowRows <= 1
     this.#windowRows = Math.ceil(this.#windowRows / 2)
     return !isShortest
   }
 
-  /** As much as one answer is said to hold, up to there. */
+  /** A full page before `to`. */
   windowBefore(to: AlignedInstant, timeframe: Timeframe): AlignedRange {
     const { mostRows, pageSize } = this.#source.candles
     const candles = Math.min(mostRows ?? pageSize, to / timeframeMs[timeframe])
@@ -108,10 +102,7 @@ export class WindowAsker {
     }
   }
 
-  /**
-   * The answer to a request of at most a window. Of a window longer than its page a source may give the newest rows: what is
-   * missing at the beginning is asked for again, until it stays so, unless an answer was seen to hold more rows than this.
-   */
+  /** Repeats a request while its beginning is missing, as long windows may return the newest rows. */
   async getWhole(range: AlignedRange, timeframe: Timeframe): Promise<RowAnswer> {
     let answer = await this.get(range, timeframe)
     let newest = answer
@@ -126,7 +117,7 @@ export class WindowAsker {
         this.#heldRows = Math.max(this.#heldRows, newest.rows.length)
         return answer
       }
-      // Never less than an answer held: one that was cut by accident must not make all windows short.
+      // Not below the most seen: one short answer must not shrink all windows.
       this.#windowRows = Math.min(this.#windowRows, Math.max(1, this.#mostRows))
       answer = {
         rows: [...missing, ...answer.rows],
@@ -142,7 +133,7 @@ export class WindowAsker {
     return this.#source.candles.depth === 'unknown'
   }
 
-  /** The end of what is missing at the beginning and worth another request; undefined where there is no such thing. */
+  /** End of the missing beginning worth another request; else undefined. */
   #missingTo(
     { rows }: RowAnswer,
     range: AlignedRange,
@@ -161,7 +152,7 @@ export class WindowAsker {
     return mayBeCut ? to : undefined
   }
 
-  /** An answer of as many candles as there are to be had does not speak for what lies before the first of them. */
+  /** A full-depth answer does not cover earlier candles. */
   learnReach({ rows, answeredAt }: RowAnswer): void {
     const { candles } = this.#source
     const { timeframe } = this.#query

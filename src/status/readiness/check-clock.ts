@@ -2,7 +2,7 @@ import { readClockSkewMs, skewText } from '../../store/database-clock.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import type { ReadinessDeps } from './readiness-deps.ts'
 
-/** A message where this machine's clock is not the database's; a start is refused then. */
+/** A daemon does not start with such a difference. */
 export async function checkClock({ pool, clock, settings }: ReadinessDeps): Promise<string | undefined> {
   const skewMs = await readClockSkewMs(databaseOf(pool), clock)
   if (Math.abs(skewMs) <= settings.monitoring.clockSkew) return undefined

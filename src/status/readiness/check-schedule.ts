@@ -4,10 +4,10 @@ import { databaseOf } from '../../store/transaction.ts'
 import { counted } from '../words.ts'
 import type { ReadinessDeps } from './readiness-deps.ts'
 
-/** A coin tracked for less may not have its schedule yet. */
+/** Its schedule may not exist yet. */
 const newCoinMs = 5 * minute
 
-/** A message about the schedules that no queue has; undefined when all are registered. */
+/** Missing schedules; undefined if complete. */
 export async function checkSchedule({
   engine,
   jobs,
@@ -16,7 +16,7 @@ export async function checkSchedule({
   clock,
 }: ReadinessDeps): Promise<string | undefined> {
   const tracked = await listCoins(databaseOf(pool))
-  // The scheduler registers new coins every few minutes: until then none of their schedules is missing.
+  // New coins are registered every few minutes.
   const longEnough = plus(clock.now(), -newCoinMs)
   const coins = tracked.filter(({ markets }) => markets.every(({ trackedFrom }) => trackedFrom <= longEnough))
   const wanted = jobs.flatMap((job) =>

@@ -13,16 +13,16 @@ import { subjectOf } from '../runs.ts'
 import { lengthInWords } from '../words.ts'
 import type { ReadinessDeps } from './readiness-deps.ts'
 
-/** For anybody: whose session it is is a finding of its own. */
+/** Public: the session has its own finding. */
 export const blockedReason = 'a session of another program blocks writes: `beacon status` names it'
 
-/** How long a start may take until every schedule has had its turn. */
+/** Startup time for all schedules. */
 const startMs = 3 * minute
 
-/** Runs that are due more often than this show whether anything moves. */
+/** Frequent schedules show progress. */
 const oftenMs = 5 * minute
 
-/** What a run may take from its time on. */
+/** Time a run may take. */
 const runMs = 90 * second
 
 type Tick = Readonly<{
@@ -35,9 +35,8 @@ type Tick = Readonly<{
 }>
 
 /**
- * A message where the work stands still, though everything answers: a session that blocks writes, a queue in which no
- * heartbeat ends, a schedule of the last minutes whose run has not ended, or whose runs fail because the database refuses
- * what they write.
+ * A message if work does not progress: blocked writes, no heartbeat, unfinished recent schedules, or runs the database
+ * rejects.
  */
 export async function checkWork(deps: ReadinessDeps): Promise<string | undefined> {
   const { engine, pool, upSinceMs } = deps
@@ -68,13 +67,13 @@ export async function checkWork(deps: ReadinessDeps): Promise<string | undefined
   return undefined
 }
 
-/** Each schedule, with the time of its last run that must have ended by now. */
+/** With their last run that should have ended. */
 async function ticksOf({ jobs, settings, pool }: ReadinessDeps, now: Instant): Promise<Tick[]> {
   const coins = await listCoins(databaseOf(pool))
   const since = plus(now, -startMs)
   return jobs.flatMap((job) =>
     (job.schedules?.(settings, coins) ?? [])
-      // Of what has just been added nothing has run yet.
+      // New schedules have not run.
       .filter(({ changedAt }) => changedAt === undefined || changedAt < since)
       .map(({ pattern, payload }) => {
         const dueAt = lastDue(pattern, plus(now, -runMs))
@@ -102,7 +101,7 @@ function messageFor({ name, dueAt }: Tick, run: EndedRun | undefined): string | 
   return refusal === undefined ? undefined : `${name} fails: ${refusal}`
 }
 
-/** A source that fails says nothing about us; the database that refuses to store its answers does. */
+/** Failing sources are not our fault; a rejecting database is. */
 const refusals: readonly (readonly [RegExp, string])[] = [
   [/No space left on device|could not (?:extend|write)/i, 'the disk of PostgreSQL is full'],
   [/read-only transaction|takes no writes/, 'PostgreSQL takes no writes'],

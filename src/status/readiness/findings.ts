@@ -3,7 +3,7 @@ import { attention, type Finding } from '../finding.ts'
 import { blockedReason } from './check-work.ts'
 import type { Readiness } from './readiness.ts'
 
-/** What each check is about, as the first part of an alert's key. */
+/** First part of the alert key. */
 const subjects: Readonly<Record<keyof Readiness, string>> = {
   database: 'database.refused',
   queue: 'queue.refused',
@@ -12,10 +12,10 @@ const subjects: Readonly<Record<keyof Readiness, string>> = {
   clock: 'clock.skew',
 }
 
-/** The end of the key of what a process sees of itself: one on another machine may see no trouble. */
+/** Key suffix of what only this process sees. */
 export const seenFrom = `@${hostname()}`
 
-/** A finding for each check that failed, but for what another finding says better. */
+/** Failed checks without a better finding. */
 export const readinessFindings = (readiness: Readiness): Finding[] =>
   (Object.keys(subjects) as (keyof Readiness)[]).flatMap((name) => {
     const check = readiness[name]

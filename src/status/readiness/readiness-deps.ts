@@ -7,14 +7,14 @@ import type { Settings } from '../../settings.ts'
 
 export type ReadinessDeps = Readonly<{
   settings: Settings
-  /** Those that the jobs use. */
+  /** The jobs' pool. */
   pool: Pool
   engine: Engine
   jobs: readonly AnyJob[]
   clock: Clock
   log: Log
-  /** Why an embedded server does not run. */
+  /** Why the embedded server is down. */
   whyDown?(): string | undefined
-  /** When this process began, as performance.now() counts. */
+  /** By performance.now(). */
   upSinceMs: number
 }>

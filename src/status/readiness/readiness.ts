@@ -10,15 +10,15 @@ import { checkSchedule } from './check-schedule.ts'
 import { checkWork } from './check-work.ts'
 import type { ReadinessDeps } from './readiness-deps.ts'
 
-/** The reason may be read by anybody: it names no address, login or statement. */
+/** `reason` is public: no address, login or statement. */
 type Check = Readonly<{ ok: true } | { ok: false; reason: string }>
 
 export type Readiness = Readonly<Record<'database' | 'queue' | 'schedule' | 'work' | 'clock', Check>>
 
-/** All checks run at the same time, so the whole answers within five seconds. */
+/** Checks run in parallel, within five seconds. */
 const checkLimitMs = 4 * second
 
-/** Whether the daemon can do its work, and does it: asked over the connections that its jobs and workers use. */
+/** Tests over the jobs' own connections. */
 export async function readReadiness(deps: ReadinessDeps): Promise<Readiness> {
   const { pool, engine, log } = deps
   const check = (name: string, silence: string, work: () => Promise<unknown>) =>
@@ -33,7 +33,7 @@ export async function readReadiness(deps: ReadinessDeps): Promise<Readiness> {
   return { database, queue, schedule, work, clock }
 }
 
-/** The log of an embedded server may name a file of ours: of that only the kind is for anybody. */
+/** Public: the server's log may name files. */
 function silenceOfDatabase({ whyDown }: ReadinessDeps): string {
   const why = whyDown?.()
   if (why === undefined) return 'the database does not answer'
@@ -41,7 +41,7 @@ function silenceOfDatabase({ whyDown }: ReadinessDeps): string {
   return `the embedded PostgreSQL has ended and cannot be started again${isFull ? ': its disk is full' : ''}`
 }
 
-/** A text is what is wrong. What went wrong beyond our own words is for the log. */
+/** A string result is the problem; other errors are logged only. */
 async function carryOut(
   log: Log,
   name: string,

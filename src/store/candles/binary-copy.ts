@@ -1,20 +1,18 @@
 import type { Decimal } from '../../market/decimal.ts'
 import { type Instant, toInstant } from '../../market/instant.ts'
 
-// https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format". Reading it costs the server half of what text
-// does, and what it writes can be compared byte by byte with what would be written.
+// https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format". Half the server cost of text, and comparable
+// byte by byte.
 
-/** What comes before the rows: the signature, no flags, no extension. */
 export const binaryHeader = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
 
-/** What comes after them: a row of -1 fields. */
+/** A field count of -1 ends the data. */
 export const binaryTrailer = Buffer.from([0xff, 0xff])
 
-/** The same bytes to write numbers into: it is several times as fast as the buffer's own methods. */
+/** A DataView is several times as fast as Buffer's own methods. */
 export const viewOf = ({ buffer, byteOffset, byteLength }: Buffer): DataView =>
   new DataView(buffer, byteOffset, byteLength)
 
-/** A field of text with its length before it. */
 export function textField(value: string): Buffer {
   const text = Buffer.from(value)
   const field = Buffer.allocUnsafe(4 + text.length)
@@ -23,7 +21,6 @@ export function textField(value: string): Buffer {
   return field
 }
 
-/** A field of an UUID with its length before it. */
 export function uuidField(uuid: string): Buffer {
   const field = Buffer.alloc(20)
   field.writeInt32BE(16)
@@ -31,7 +28,6 @@ export function uuidField(uuid: string): Buffer {
   return field
 }
 
-/** A field of a timestamp with its length before it. */
 export function timestampField(instant: Instant): Buffer {
   const field = Buffer.allocUnsafe(timestampLength)
   writeTimestamp(viewOf(field), 0, instant)
@@ -42,12 +38,11 @@ export function timestampField(instant: Instant): Buffer {
 const epoch2000 = Date.UTC(2000, 0)
 const two32 = 2 ** 32
 
-/** How long a field of a timestamp is. */
 export const timestampLength = 12
 
-/** Writes a field of a timestamp and returns where it ends. */
+/** Writes a timestamp field and returns its end. */
 export function writeTimestamp(target: DataView, at: number, instant: Instant): number {
-  // At most 2^63 by its type, and less than 2^53 in any year with four digits: a number holds it exactly.
+  // Below 2^53 for any four-digit year, so a number holds it exactly.
   const micros = (instant - epoch2000) * 1_000
   const high = Math.floor(micros / two32)
   target.setInt32(at, 8)
@@ -56,7 +51,6 @@ export function writeTimestamp(target: DataView, at: number, instant: Instant): 
   return at + timestampLength
 }
 
-/** Reads what stands in a field of a timestamp, behind its length. */
 export const readTimestamp = (source: Buffer, at: number): Instant =>
   toInstant((source.readInt32BE(at) * two32 + source.readUInt32BE(at + 4)) / 1_000 + epoch2000)
 
@@ -65,12 +59,12 @@ const zero = 48
 const negative = 0x40_00
 const digitsAt = 12
 
-/** No field of this number is longer. */
+/** Upper limit in bytes. */
 export const longestNumeric = (value: Decimal): number => digitsAt + 4 + value.length
 
 /**
- * Writes a field of a number as the server itself would, for a column that keeps `scale` digits after the point: digits
- * to the base of 10,000 without the zeros at either end. Returns where it ends.
+ * Writes a numeric field exactly as the server would for a column of this scale (base 10,000, no leading or trailing
+ * zeros). Returns its end.
  */
 export function writeNumeric(target: DataView, at: number, value: Decimal, scale: number): number {
   const first = value.charCodeAt(0) === minus ? 1 : 0
@@ -82,7 +76,7 @@ export function writeNumeric(target: DataView, at: number, value: Decimal, scale
   let weight = groups - 1
   let next = digits
   let end = digits
-  // Groups meet at the point: the first and the last one may be short of digits.
+  // Groups are aligned at the decimal point, so the first and last may have fewer digits.
   for (let index = wholeEnd - 4 * groups; index < length; index += index + 4 === point ? 5 : 4) {
     const isFull = index >= first && index + 4 <= length
     const group = isFull ? fullGroup(value, index) : shortGroup(value, index, first)
@@ -104,7 +98,6 @@ export function writeNumeric(target: DataView, at: number, value: Decimal, scale
   return end
 }
 
-/** Four digits as one number. */
 const fullGroup = (value: Decimal, index: number): number =>
   value.charCodeAt(index) * 1_000 +
   value.charCodeAt(index + 1) * 100 +
@@ -112,7 +105,7 @@ const fullGroup = (value: Decimal, index: number): number =>
   value.charCodeAt(index + 3) -
   zero * 1_111
 
-/** The same where some of the four lie before the first digit or behind the last one, and count as zeros. */
+/** Like fullGroup, with zeros for the digits that are absent. */
 function shortGroup(value: Decimal, index: number, first: number): number {
   let group = 0
   for (let place = index; place < index + 4; place += 1) {

@@ -6,12 +6,12 @@ import type { Range } from '../../market/range.ts'
 import type { Series } from '../coverage.ts'
 import type { Transaction } from '../transaction.ts'
 
-/** Candles in the order of their open times, as one number that any other copy of them can be held against. */
+/** A checksum of candles in open time order. */
 export type CandleDigest = Readonly<{ candles: number; sha256: string }>
 
 /**
- * The statement that writes the candles of a range in their canonical form: a line each, ended by a newline, with the
- * open time in ISO 8601 and the five numbers without the zeros that say nothing. COPY takes no parameters.
+ * The COPY statement of the canonical form: one line a candle, ISO 8601 open time, numbers without trailing zeros. COPY
+ * takes no parameters.
  */
 export const canonicalCopy = ({ coinId, timeframe }: Omit<Series, 'source'>, { from, to }: Range): string =>
   `copy (
@@ -23,7 +23,7 @@ export const canonicalCopy = ({ coinId, timeframe }: Omit<Series, 'source'>, { f
   order by timestamp
 ) to stdout`
 
-/** `'2024-03-01 12:00:00'`: without a zone, as the column is. */
+/** Without a zone, like the column. */
 const timestampText = (instant: Instant): string =>
   escapeLiteral(
     toIso(instant)
@@ -31,7 +31,7 @@ const timestampText = (instant: Instant): string =>
       .replace(/\.000Z$/, ''),
   )
 
-/** The SHA-256 of the canonical form. It is read as a stream: memory does not grow with the range. */
+/** The SHA-256 of the canonical form, streamed: memory does not grow with the range. */
 export async function digestCandles(
   { client }: Transaction,
   series: Omit<Series, 'source'>,

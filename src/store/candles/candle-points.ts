@@ -6,7 +6,7 @@ import { type Timeframe, timeframeMs } from '../../market/timeframe.ts'
 import { fromMs } from '../coverage/multirange.ts'
 import type { Database } from '../transaction.ts'
 
-/** One candle of a chart, made of one or several of the table. */
+/** One point of a chart, made of one or more stored candles. */
 type CandlePoint = Readonly<{
   openTime: Instant
   open: Decimal
@@ -14,29 +14,27 @@ type CandlePoint = Readonly<{
   low: Decimal
   close: Decimal
   volume: Decimal
-  /** Of how many candles it is made. */
+  /** Number of stored candles in this point. */
   candles: number
 }>
 
 export type CandlePoints = Readonly<{
-  /** The length of each point: the timeframe's, or a longer one that is usual on charts. */
+  /** Length of a point in ms: the timeframe's or a longer one. */
   pointMs: number
-  /** How many candles make a complete point. */
+  /** Number of candles in a complete point. */
   candlesOfPoint: number
   points: readonly CandlePoint[]
 }>
 
-/** Weeks begin on it, and days and hours too. */
 const monday = '2001-01-01'
 
-/** Lengths that people know from charts. */
 const usualLengths = [
   ...[1, 5, 15, 30].map((minutes) => minutes * minute),
   ...[1, 2, 4, 6, 12].map((hours) => hours * hour),
   ...[1, 7, 28].map((days) => days * day),
 ]
 
-/** The shortest usual length of which there are not too many. */
+/** The shortest usual length that gives at most `most` points. */
 function usualLength(range: Range, timeframe: Timeframe, most: number): number {
   const own = timeframeMs[timeframe]
   const candles = candleCount(alignTo(timeframe, range), timeframe)
@@ -45,7 +43,6 @@ function usualLength(range: Range, timeframe: Timeframe, most: number): number {
   return fitting ?? Math.ceil(candles / most) * own
 }
 
-/** From the first candle in the range to the last one. */
 async function storedPart(db: Database, coinId: string, timeframe: Timeframe, range: Range): Promise<Range> {
   const { rows } = await db.execute<{ first_ms: string | null; last_ms: string | null }>(sql`
     select extract(epoch from min(timestamp)) * 1000 as first_ms, extract(epoch from max(timestamp)) * 1000 as last_ms
@@ -61,8 +58,8 @@ type PointRow = Readonly<Record<Exclude<keyof CandlePoint, 'openTime' | 'candles
   Readonly<{ open_ms: string; candles: number }>
 
 /**
- * The candles of a range, ascending: one by one, or several made into one where there are more than `most`. How long a point is
- * follows from the part of the range that has candles. Where there is none there is no point.
+ * The candles of a range, ascending, merged where there are more than `most`. Point length follows from the stored part
+ * of the range.
  */
 export async function readCandlePoints(
   db: Database,

@@ -1,6 +1,6 @@
 import type { AlignedInstant } from '../../market/timeframe.ts'
 
-/** The columns of the rows below, in their order. */
+/** In the order of the rows. */
 export const candleColumns = [
   'coin_id',
   'timeframe',
@@ -12,34 +12,30 @@ export const candleColumns = [
   'volume',
 ] as const
 
-/** Candles of one series, ascending, as rows of COPY's binary format one behind the other. */
+/** Candles of one series, ascending, as rows of COPY's binary format. */
 export type CandleRows = Readonly<{
   openTimes: readonly AlignedInstant[]
   bytes: Buffer
-  /** Where each row begins, and as one more where the last one ends. */
+  /** Offset of each row, then the end of the last one. */
   offsets: readonly number[]
-  /** How far behind the beginning of a row its five numbers begin. */
   valuesAt: number
 }>
 
-/** The number of columns, before those of each row. */
 export const fieldCount = Buffer.from([0, candleColumns.length])
 
-/** Consecutive rows, from the one up to and without the other. */
+/** The rows from `from` (inclusive) to `to` (exclusive). */
 export const rowsBetween = ({ bytes, offsets }: CandleRows, from: number, to: number): Buffer =>
   bytes.subarray(offsets[from], offsets[to])
 
-/** Coin, timeframe and open time of a row. */
 export function keyOf({ bytes, offsets, valuesAt }: CandleRows, index: number): Buffer {
   const from = offsets[index] ?? 0
   return bytes.subarray(from + fieldCount.length, from + valuesAt)
 }
 
-/** The five numbers of a row. */
 export const valuesOf = ({ bytes, offsets, valuesAt }: CandleRows, index: number): Buffer =>
   bytes.subarray((offsets[index] ?? 0) + valuesAt, offsets[index + 1])
 
-/** The rows whose open times are accepted. */
+/** The rows whose open time passes the filter. */
 export function rowsWhere(rows: CandleRows, isKept: (openTime: AlignedInstant) => boolean): CandleRows {
   if (rows.openTimes.every(isKept)) return rows
   const openTimes: AlignedInstant[] = []

@@ -17,16 +17,12 @@ import { copyRowsInto } from './copy.ts'
 
 export type ChangedCandles = Readonly<{ incoming: IncomingCandles; changed: readonly ChangedCandle[] }>
 
-/**
- * How the changed candles are written. A stretch of them is taken out and copied anew like new ones, which costs half of
- * updating it; scattered ones are updated.
- */
+/** Long runs of changed candles are deleted and copied, which costs half of an update; scattered ones are updated. */
 export type ChangePlan = Readonly<{ longRuns: readonly RunsOf[]; scattered: readonly RunsOf[] }>
 
-/** A shorter one is not worth a statement of its own. */
 const shortestLongRun = 32
 
-/** Who may not delete updates all of them. */
+/** A role that may not delete updates all of them. */
 export async function planChanges(db: Database, candles: readonly ChangedCandles[]): Promise<ChangePlan> {
   const all = candles.map(({ incoming, changed }) => ({ incoming, runs: runsOf(incoming, changed) }))
   const isLong = ({ from, to }: Run) => to - from >= shortestLongRun
@@ -46,7 +42,7 @@ async function mayDeleteCandles(db: Database): Promise<boolean> {
   return rows[0]?.may === true
 }
 
-/** Changed candles that follow each other without a gap. */
+/** Runs of consecutive changed candles. */
 function runsOf(
   { rows: { openTimes }, series: { timeframe } }: IncomingCandles,
   changed: readonly ChangedCandle[],
@@ -62,7 +58,6 @@ function runsOf(
   return runs
 }
 
-/** Deletes what there is of the stretches. */
 export async function takeOut(
   db: Database,
   timeframe: Timeframe,
@@ -83,21 +78,20 @@ export async function takeOut(
   }
 }
 
-/** Gives candles that are there their new values. */
 export async function updateCandles(
   tx: Transaction,
   timeframe: Timeframe,
   candles: readonly RunsOf[],
 ): Promise<void> {
   if (countOf(candles) === 0) return
-  // The table lives as long as the connection: one made for each load would fill the catalog with dead rows.
-  // Behind a pooler the next client finds it there: with other columns it needs another name.
+  // The temporary table lives as long as the connection, which keeps the catalog free of dead rows. Behind a pooler the
+  // next client sees it: change its name when its columns change.
   await tx.db.execute(sql`
     create temporary table if not exists incoming_ohlcv_data (
       coin_id varchar(50), timeframe varchar(10), timestamp timestamp,
       open decimal(24, 8), high decimal(24, 8), low decimal(24, 8), close decimal(24, 8), volume decimal(32, 8)
     ) on commit delete rows`)
-  // An earlier load of the same transaction has left its rows there.
+  // An earlier load in the same transaction may have left rows.
   await tx.db.execute(sql`delete from incoming_ohlcv_data`)
   const rows = candles.flatMap(({ incoming, runs }) =>
     runs.map(({ from, to }) => rowsBetween(incoming.rows, from, to)),
@@ -106,7 +100,7 @@ export async function updateCandles(
   const openTimes = candles.flatMap(({ incoming, runs }) =>
     runs.flatMap(({ from, to }) => [from, to - 1].flatMap((index) => incoming.rows.openTimes[index] ?? [])),
   )
-  // The bounds let the planner leave out every partition but theirs.
+  // The bounds let the planner prune partitions.
   const { rowCount } = await tx.db.execute(sql`
     update ohlcv_data
     set (open, high, low, close, volume) = (incoming.open, incoming.high, incoming.low, incoming.close, incoming.volume)
@@ -132,13 +126,13 @@ const revisionColumns = [
   'run_id',
 ]
 
-/** Keeps the values that were there beside those that take their place. */
+/** Keeps the replaced values in candle_revisions. */
 export async function keepRevisions(tx: Transaction, candles: readonly ChangedCandles[]): Promise<void> {
   await copyRowsInto(tx, 'candle_revisions', revisionColumns, revisionRows(candles))
   await recordReplacements(tx.db, candles)
 }
 
-/** What a command replaces is done by hand, and in the audit log too; what a job loads has its run. */
+/** Replacements by a command also go into the audit log; those of a job have its run. */
 async function recordReplacements(db: Database, candles: readonly ChangedCandles[]): Promise<void> {
   const replaced = candles.filter(({ changed }) => changed.length > 0)
   const runIds = [...new Set(replaced.map(({ incoming }) => incoming.runId))]

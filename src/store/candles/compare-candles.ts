@@ -10,40 +10,39 @@ import { binaryHeader, readTimestamp } from './binary-copy.ts'
 import { type CandleRows, valuesOf } from './candle-rows.ts'
 import { copyOut } from './copy.ts'
 
-/** Candles of one series that are about to be written. */
+/** Candles of one series to be written. */
 export type IncomingCandles = Readonly<{
   series: Series
   rows: CandleRows
-  /** What they lie in. */
+  /** The range that contains them. */
   span: Range
-  /** What a value that they replace is kept with. */
+  /** Stored with each revision. */
   runId: string
   now: Instant
 }>
 
-/** Consecutive candles: from the index up to and without the other. */
+/** Indexes of consecutive candles: from (inclusive), to (exclusive). */
 export type Run = Readonly<{ from: number; to: number }>
 
-/** Some of the incoming candles of a series. */
 export type RunsOf = Readonly<{ incoming: IncomingCandles; runs: readonly Run[] }>
 
 export const countOf = (candles: readonly RunsOf[]): number =>
   candles.flatMap(({ runs }) => runs).reduce((sum, { from, to }) => sum + to - from, 0)
 
-/** A candle that has other values in the table; `before` is their part of its row. */
+/** A candle whose stored values differ; `before` holds their bytes. */
 export type ChangedCandle = Readonly<{ index: number; before: Buffer }>
 
-/** What of incoming candles is in the table. */
+/** Incoming candles compared with the table. */
 export type Comparison = Readonly<{
   absent: readonly Run[]
   changed: readonly ChangedCandle[]
   unchanged: number
 }>
 
-/** Where one of the incoming, by its place, may meet candles that are there. */
+/** A range where an incoming series (by index) may have stored candles. */
 export type Suspicion = Readonly<{ place: number; range: Range }>
 
-/** Where the ledger knows of candles, whichever source they came from, around all that lie in each one's span. */
+/** Ranges where coverage knows candles of any source, within each series' span. */
 export async function readSuspicions(
   db: Database,
   timeframe: Timeframe,
@@ -65,8 +64,8 @@ export async function readSuspicions(
 }
 
 /**
- * Holds the incoming candles against the table, byte by byte, where they may meet any. All are of one timeframe, and
- * nobody else writes their series now.
+ * Compares incoming candles of one timeframe with the table, byte by byte, where they may overlap. The series must be
+ * locked.
  */
 export async function compareCandles(
   tx: Transaction,
@@ -82,7 +81,7 @@ export async function compareCandles(
   return findings.map((found) => found.comparison())
 }
 
-/** Place, open time and the five numbers of what is there, ascending in each place. COPY takes no parameters. */
+/** Index, open time and values of the stored candles, ascending. COPY takes no parameters. */
 function storedCandles(
   timeframe: Timeframe,
   incoming: readonly IncomingCandles[],
@@ -95,7 +94,7 @@ function storedCandles(
   })
   const from = suspicions.map(({ range }) => range.from).reduce(earlier)
   const to = suspicions.map(({ range }) => range.to).reduce(later)
-  // The bounds of all let the planner leave out every partition but theirs, the order inside keeps it on the index.
+  // The overall bounds let the planner prune partitions; the inner order keeps it on the index.
   return `
     select span.place, stored.* from (values ${spans.join(', ')}) as span (place, coin_id, first, behind)
     cross join lateral (
@@ -108,7 +107,7 @@ function storedCandles(
 
 const valueCount = 5
 
-/** Calls back for each row of COPY's binary format: field count, place, open time, and the numbers as they stand there. */
+/** Calls back for each row of COPY's binary format. */
 function readStored(bytes: Buffer, onRow: (place: number, openTime: Instant, values: Buffer) => void): void {
   let at = binaryHeader.length
   while (bytes.readInt16BE(at) !== -1) {
@@ -120,13 +119,13 @@ function readStored(bytes: Buffer, onRow: (place: number, openTime: Instant, val
   }
 }
 
-/** Collects what the table has of one series' incoming candles, told in ascending order. */
+/** Compares stored candles, passed in ascending order, with one series' incoming ones. */
 class Found {
   readonly #incoming: IncomingCandles
   readonly #absent: Run[] = []
   readonly #changed: ChangedCandle[] = []
   #unchanged = 0
-  /** The first candle that nothing has been found of yet. */
+  /** Index of the first incoming candle not compared yet. */
   #next = 0
 
   constructor(incoming: IncomingCandles) {
@@ -138,7 +137,7 @@ class Found {
     const from = this.#next
     let index = from
     while ((rows.openTimes[index] ?? openTime) < openTime) index += 1
-    // One that the source does not give any more: what there is of it stays.
+    // No longer at the source: the stored one stays.
     if (rows.openTimes[index] !== openTime) return
     if (index > from) this.#absent.push({ from, to: index })
     if (valuesOf(rows, index).equals(before)) this.#unchanged += 1

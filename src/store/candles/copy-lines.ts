@@ -1,6 +1,6 @@
 import { StringDecoder } from 'node:string_decoder'
 
-/** The lines of each chunk of COPY's text format, without the one that continues in the next chunk. */
+/** The complete lines in each chunk of COPY's text format. */
 export async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string[]> {
   const decoder = new StringDecoder('utf8')
   let begun = ''
@@ -12,7 +12,7 @@ export async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<st
   if (begun + decoder.end() !== '') throw new Error('the rows ended in the middle of one')
 }
 
-/** The values of a line of COPY's text format. */
+/** The fields of a line of COPY's text format. */
 export function fieldsOf(line: string): readonly (string | null)[] {
   const fields = line.split('\t')
   return line.includes('\\') ? fields.map((field) => (field === '\\N' ? null : unescaped(field))) : fields

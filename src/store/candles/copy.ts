@@ -8,13 +8,12 @@ import { binaryHeader, binaryTrailer } from './binary-copy.ts'
 
 const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' }
 
-/** A value of a line of COPY's text format; null and undefined are NULL. */
+/** A field in COPY's text format; null and undefined are NULL. */
 export const copyField = (value: string | number | null | undefined): string =>
   value === null || value === undefined
     ? '\\N'
     : String(value).replace(/[\\\t\n\r]/g, (character) => escapes[character] ?? '')
 
-/** Lines are handed over in pieces of about this many, so that a piece fills a network packet many times over. */
 const linesPerPiece = 500
 
 function* pieces(lines: Iterable<string>): Generator<string> {
@@ -28,7 +27,7 @@ function* pieces(lines: Iterable<string>): Generator<string> {
   if (piece.length > 0) yield `${piece.join('\n')}\n`
 }
 
-/** Streams lines of COPY's text format into a table and returns how many rows the server took. */
+/** Copies text lines into a table and returns the server's row count. */
 export const copyInto = (
   tx: Transaction,
   table: string,
@@ -37,7 +36,7 @@ export const copyInto = (
 ): Promise<number> =>
   copy(tx, table, `${escapeIdentifier(table)} (${columnList(columns)}) from stdin`, pieces(lines))
 
-/** Streams rows of COPY's binary format into a table, by its quoted name, and returns how many the server took. */
+/** Copies binary rows into a table (quoted name) and returns the server's row count. */
 export const copyRowsInto = (
   tx: Transaction,
   table: string,
@@ -46,7 +45,7 @@ export const copyRowsInto = (
 ): Promise<number> =>
   copy(tx, table, `${table} (${columnList(columns)}) from stdin (format binary)`, framed(rows))
 
-/** Runs of rows are handed over together in pieces of at least this many bytes: each piece wakes the server up. */
+/** Each network write wakes the server: batch rows into pieces of at least this many bytes. */
 const bytesPerPiece = 262_144
 
 function* framed(rows: Iterable<Buffer>): Generator<Buffer> {
@@ -85,7 +84,7 @@ function copy(
   })
 }
 
-/** What a query returns, whole, in COPY's binary format. */
+/** The result of a query in COPY's binary format. */
 export async function copyOut({ client }: Transaction, query: string): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of client.query(copyTo(`copy (${query}) to stdout (format binary)`)))

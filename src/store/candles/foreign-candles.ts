@@ -8,24 +8,23 @@ import { entryOfRows } from '../maintenance-audit.ts'
 import { orCountAgain, reasonKind } from '../quarantine/repeated-rejections.ts'
 import type { Database, Transaction } from '../transaction.ts'
 
-/** Candles that turned out to be those of another market, of what time, and why. */
+/** Candles that belong to another market. */
 export type Foreign = Readonly<{
   coinId: string
   source: string
-  /** The symbol under which both were listed. */
   market: string
-  /** Without bounds where they are left out. A candle that is open at a bound is made of both markets. */
+  /** Unbounded where absent. A candle open at a bound mixes both markets. */
   from?: Instant
   to?: Instant
   reason: string
-  /** Absent where a person said so. */
+  /** Absent when set by hand. */
   runId?: string
   now: Instant
 }>
 
 /**
- * Moves a coin's candles of one source and that time out of the table into quarantine, and forgets that they were ever
- * covered. The last one of before `from` that is made of both markets is refused. Returns how many were moved.
+ * Moves a coin's candles of one source and range into quarantine and removes their coverage. The candle that mixes both
+ * markets at `from` becomes rejected. Returns how many were moved.
  */
 export async function setAside(
   { db }: Transaction,
@@ -88,7 +87,7 @@ async function moveCandles(db: Database, foreign: Foreign, timeframe: Timeframe)
   return rows[0]?.moved ?? 0
 }
 
-/** Between which open times candles are not wholly the coin's own. */
+/** Bounds of the open times that are not entirely the coin's own. */
 const openTimesOf = ({ from, to }: Foreign, timeframe: Timeframe) => ({
   begin: from === undefined ? '-infinity' : toIso(floorTo(timeframe, from)),
   end: to === undefined ? 'infinity' : toIso(ceilTo(timeframe, to)),

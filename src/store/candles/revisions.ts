@@ -8,7 +8,7 @@ import { type Database, withFaults } from '../transaction.ts'
 
 type CandleValues = Omit<Candle, 'openTime'>
 
-/** A stored candle that its source changed: its values before and after, and the run that brought the change. */
+/** A candle that its source changed, before and after. */
 export type Revision = Readonly<{
   openTime: Instant
   revisedAt: Instant
@@ -18,7 +18,7 @@ export type Revision = Readonly<{
   new: CandleValues
 }>
 
-/** The latest revisions of candles that open inside the range, at most so many, ascending by open time. */
+/** The latest revision of each candle in the range, at most `most`, ascending by open time. */
 export async function readRevisions(
   db: Database,
   series: Omit<Series, 'source'>,
@@ -57,7 +57,7 @@ export async function readRevisions(
     .reverse()
 }
 
-/** How many candles of the range were ever changed, and how often in all. */
+/** Number of revised candles in the range, and of their revisions. */
 export async function countRevisions(
   db: Database,
   series: Omit<Series, 'source'>,

@@ -7,7 +7,7 @@ import { candleColumns, rowsBetween } from './candle-rows.ts'
 import { countOf, type IncomingCandles, type Run, type RunsOf } from './compare-candles.ts'
 import { copyRowsInto } from './copy.ts'
 
-/** Copies candles that are not there straight into their partitions, one COPY for each. Fails where one is there. */
+/** Copies new candles directly into their partitions, one COPY each. Fails if a candle exists. */
 export async function copyStraight(
   tx: Transaction,
   timeframe: Timeframe,
@@ -23,10 +23,8 @@ export async function copyStraight(
 }
 
 /**
- * Which of the partitions may be written directly, with their bounds as they are now: what is written into one that is
- * being detached would be lost with it. The first statement holds off any detaching from now on, for it waits for all
- * who have locked the parent; the second reads which are still there. A role with rights on the tables alone writes
- * through these.
+ * Partitions that may be written directly, with current bounds. Locking the parent first blocks a concurrent detach,
+ * which would lose the rows. A role with rights on partitions only does not need the parent.
  */
 async function attachedPartitions(
   { client, db }: Transaction,
@@ -52,7 +50,7 @@ type Pile = { pieces: Buffer[]; count: number }
 
 const wholeTable = 'public.ohlcv_data'
 
-/** The rows of each partition, sorted as its index is; what has none goes through the table, which knows where to. */
+/** Rows of each partition, in index order; rows without one go through the parent. */
 function byPartition(candles: readonly RunsOf[], partitions: readonly BoundedPartition[]): Map<string, Pile> {
   const piles = new Map<string, Pile>()
   for (const { incoming, runs } of candles) {

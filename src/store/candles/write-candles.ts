@@ -18,19 +18,17 @@ import {
 } from './compare-candles.ts'
 import { copyStraight } from './straight-copy.ts'
 
-/** What has become of one series' candles; `revised` are the open times of those that had other values. */
 export type Written = Readonly<{ added: number; revised: readonly Instant[]; unchanged: number }>
 
 type Compared = Readonly<{ incoming: IncomingCandles; comparison: Comparison }>
 
-/** A second writer beside the ledger can only be in the way again and again if it does nothing else. */
+/** A concurrent writer that ignores coverage can collide repeatedly. */
 const tries = 3
 
 /**
- * Writes candles of one timeframe, series by series in the order of the index. What the ledger proves to be absent is
- * copied straight into the partitions; the rest is held against the table first, so that what is there as it should be is
- * neither written nor locked. The locks of the series must be held. Throws Unavailable while another program writes the
- * same candles.
+ * Writes candles of one timeframe in index order. Those that coverage proves absent are copied directly into
+ * partitions; others are compared first, and unchanged ones neither written nor locked. The series must be locked.
+ * Throws Unavailable while another program writes the same candles.
  */
 export async function writeCandles(
   tx: Transaction,
@@ -49,7 +47,7 @@ export async function writeCandles(
       await addToDigests(tx.db, timeframe, digestChanges(timeframe, compared))
       return compared.map(written)
     }
-    // Somebody has written beside the ledger: from now on only the table itself is believed.
+    // Coverage was incomplete: compare everything with the table.
     suspicions = incoming.map(({ span }, place) => ({ place, range: span }))
   }
   throw new Unavailable('another program writes the same candles at the same time')
@@ -60,7 +58,7 @@ function written({ incoming: { rows }, comparison: { absent, changed, unchanged 
   return { added: absent.reduce((sum, { from, to }) => sum + to - from, 0), revised, unchanged }
 }
 
-/** What is new is added to what is known of each series, and what has changed takes the place of what was there. */
+/** Adds new candles to the series' checksums and replaces those of changed ones. */
 function digestChanges(timeframe: Timeframe, compared: readonly Compared[]): SeriesSums[] {
   const bucketOf = bucketsOf(timeframe)
   return compared.map(({ incoming: { series, rows }, comparison: { absent, changed } }) => {
@@ -78,7 +76,7 @@ function digestChanges(timeframe: Timeframe, compared: readonly Compared[]): Ser
 
 const uniqueViolation = '23505'
 
-/** Writes what is absent or has changed. Returns false, with nothing written, where something absent is there after all. */
+/** Writes absent and changed candles. Returns false, with nothing written, if an absent one exists. */
 async function writeCompared(
   tx: Transaction,
   timeframe: Timeframe,
@@ -97,11 +95,11 @@ async function writeCompared(
     await tx.client.query('rollback to savepoint compared')
     return false
   }
-  // The savepoint goes with the transaction: releasing it would be one more question.
+  // Not released: the transaction's end does that without another round trip.
   return true
 }
 
-/** Keeps the values before and makes way for the new ones; returns the candles that are now to be copied like new ones. */
+/** Keeps the revisions, deletes or updates changed candles, and returns those to copy. */
 async function change(
   tx: Transaction,
   timeframe: Timeframe,
@@ -115,7 +113,6 @@ async function change(
   return longRuns
 }
 
-/** Of each series all runs, in their order. */
 const joined = (absent: readonly RunsOf[], copied: readonly RunsOf[]): RunsOf[] =>
   absent.map(({ incoming, runs }, place) => ({
     incoming,

@@ -4,10 +4,6 @@ import { type Instant, toIso } from '../../market/instant.ts'
 import { upsertCoin } from '../coins.ts'
 import type { Database } from '../transaction.ts'
 
-/**
- * Of these coins the ones that have no details, or were last brought up to date before `before`; those that have waited
- * longest first.
- */
 export async function listMissingDetails(
   db: Database,
   coinIds: readonly string[],
@@ -27,8 +23,8 @@ export async function listMissingDetails(
 }
 
 /**
- * Writes what is known of a coin, and forgets what is known no more; `updated_at` moves even where nothing else does. An
- * image that is there stays: prices bring its address with them, and two spellings of it would take turns.
+ * Writes a coin's details; missing ones become null and `updated_at` always moves. The image stays, since prices write
+ * it in a different spelling.
  */
 export async function updateCoinDetails(
   db: Database,
@@ -45,7 +41,7 @@ export async function updateCoinDetails(
     where id = ${coinId}`)
 }
 
-/** A coin that its source does not know has been looked for, and goes behind those that have not. */
+/** Moves a coin without details at its source to the end of the queue. */
 export async function markChecked(db: Database, coinId: string, now: Instant): Promise<void> {
   await db.execute(sql`update coins set updated_at = ${toIso(now)}::timestamp where id = ${coinId}`)
 }

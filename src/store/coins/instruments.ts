@@ -5,31 +5,31 @@ import { fromMs } from '../coverage/multirange.ts'
 import { takeLocks } from '../locks.ts'
 import { type Database, type Transaction, withFaults } from '../transaction.ts'
 
-/** What is known of a followed market from the listings of its source. */
+/** State of a tracked market in its source's listing. */
 export type MarketLife = Readonly<{
   coinId: string
   symbol: string
   trackedFrom: Instant
-  /** Whether it is the one of this source's markets that the coin's candles are read from. */
+  /** Whether the coin's candles are read from it, of this source's markets. */
   isFirst: boolean
-  /** When it ended. */
+  /** End of the market. */
   listedTo: Instant | undefined
-  /** The last look in which it was there. */
+  /** The last check that listed it. */
   lastListedAt: Instant | undefined
-  /** The first look in which it was not there, while that is not yet believed. */
+  /** The first check that did not list it, until confirmed. */
   missingSince: Instant | undefined
-  /** Since when it is listed without being traded. */
+  /** Since when it is listed without trading. */
   haltedSince: Instant | undefined
-  /** When its symbol was seen again after its end. */
+  /** When its symbol was listed again after its end. */
   relistedAt: Instant | undefined
-  /** Whether another coin tracked this market first, from before one market was one coin's. */
+  /** Set on markets tracked twice before a market could belong to one coin only. */
   sharesMarket: boolean
 }>
 
-/** Held to the end of a transaction that gives a market to a coin: two at once must not both find it free. */
+/** Held until the end of a transaction that assigns a market, so that two cannot both find it free. */
 export const lockMarkets = ({ db }: Transaction): Promise<void> => takeLocks(db, ['markets'])
 
-/** The followed markets of a source, those that have ended included. */
+/** Tracked markets of a source, including ended ones. */
 export async function readLives({ db }: Transaction, source: string): Promise<MarketLife[]> {
   const { rows } = await db.execute<{
     coin_id: string
@@ -74,7 +74,6 @@ export async function readLives({ db }: Transaction, source: string): Promise<Ma
 
 const instantOf = (ms: string | null): Instant | undefined => (ms === null ? undefined : fromMs(ms))
 
-/** Writes down what has become of a market. */
 export async function writeLife(db: Database, source: string, life: MarketLife): Promise<void> {
   await db.execute(sql`
     update instruments set
@@ -87,7 +86,7 @@ export async function writeLife(db: Database, source: string, life: MarketLife):
       and tracked_from = ${toIso(life.trackedFrom)}::timestamp`)
 }
 
-/** The sources that any market was ever followed on. */
+/** Sources of all markets ever tracked. */
 export async function readSources(db: Database): Promise<string[]> {
   const { rows } = await db.execute<{ source: string }>(
     sql`select distinct source from instruments order by source`,
@@ -95,13 +94,9 @@ export async function readSources(db: Database): Promise<string[]> {
   return rows.map(({ source }) => source)
 }
 
-/** What a market was called and is called now; the symbol may have stayed while the coin's own name changed. */
+/** A market's names before and after; the symbol may be the same while the base changed. */
 export type Renaming = Readonly<{ oldSymbol: string; newSymbol: string; oldBase: string; newBase: string }>
 
-/**
- * Records a rename that the source has proven. Where the symbol is another now, the old one ends and the new one goes on in
- * its place: in the same order of preference, with the same beginning.
- */
 export async function renameMarket(
   { db }: Transaction,
   source: string,
@@ -133,7 +128,7 @@ export async function renameMarket(
 
 export type RecordedRename = Renaming & Readonly<{ coinId: string; source: string; renamedAt: Instant }>
 
-/** The renames of all coins' markets, oldest first. */
+/** All renames, oldest first. */
 export async function listRenames(db: Database): Promise<RecordedRename[]> {
   return withFaults(db.select().from(instrumentRenames).orderBy(asc(instrumentRenames.renamedAt)))
 }
@@ -141,7 +136,7 @@ export async function listRenames(db: Database): Promise<RecordedRename[]> {
 export const marketStates = ['listed', 'unlisted', 'missing', 'halted', 'ended', 'relisted'] as const
 export type MarketCount = Readonly<{ source: string; state: (typeof marketStates)[number]; count: number }>
 
-/** How many followed markets each source has, by what its listing last showed of them. */
+/** Tracked markets by source and listing state. */
 export async function countMarkets(db: Database): Promise<MarketCount[]> {
   const { rows } = await db.execute<MarketCount>(sql`
     select source, state, count(*)::integer as count

@@ -4,27 +4,27 @@ import { fittingName, isName } from '../../market/name.ts'
 import { fromMs } from '../coverage/multirange.ts'
 import type { Database } from '../transaction.ts'
 
-/** A market as its source listed it when it was last there. */
+/** A market as its source last listed it. */
 export type KnownMarket = Readonly<{
   symbol: string
-  /** In the common spelling (BTC), as is the quote. */
+  /** In the common spelling (BTC), like the quote. */
   base: string
   quote: string
   alsoCalled: readonly string[]
-  /** What the source itself calls the base, where that is not the usual ticker. */
+  /** The source's own name of the base, where it differs. */
   ownBase: string | undefined
-  /** The full name of the base, where the source tells. */
+  /** The full name of the base, if the source has it. */
   baseName: string | undefined
-  /** What the base is where it is no coin. */
+  /** What the base is, if not a coin. */
   kind: string | undefined
-  /** Since when it is listed, where the source tells. */
+  /** Listing date, if the source has it. */
   listedAt: Instant | undefined
-  /** The first look in which it was there, and has been in every one since. */
+  /** Start of its unbroken presence in the listings. */
   appearedAt: Instant
   lastSeenAt: Instant
 }>
 
-/** What the source listed in the looks before, by symbol; also what has vanished since. */
+/** Last known listing of a source by symbol, including vanished markets. */
 export async function readKnownMarkets(db: Database, source: string): Promise<Map<string, KnownMarket>> {
   const { rows } = await db.execute<{
     symbol: string
@@ -76,11 +76,11 @@ type Market = Readonly<{
 const longestName = 50
 const longestBaseName = 200
 
-/** A source may say anything: no market of ours has a name that the columns cannot hold. */
+/** A market whose names do not fit the columns cannot be tracked: skip it. */
 const fits = ({ symbol, base, quote, ownBase = base, alsoCalled = [] }: Market): boolean =>
   [symbol, base, quote, ownBase, ...alsoCalled].every((name) => isName(name, longestName))
 
-/** Writes down what a look at the whole listing has shown. What is not in it keeps its last row. */
+/** Stores a complete listing. Markets not in it keep their row. */
 export async function recordListing(
   db: Database,
   source: string,
@@ -100,7 +100,7 @@ export async function recordListing(
       listed_at: listedAt === undefined ? null : toIso(listedAt),
     }),
   )
-  // One that was not in the look before has appeared anew.
+  // A market absent from the previous listing counts as new.
   await db.execute(sql`
     insert into listed_markets
       (source, symbol, base, quote, also_called, own_base, base_name, kind, listed_at, appeared_at, last_seen_at)

@@ -6,27 +6,27 @@ import { marketKey } from '../../market/market-key.ts'
 import { fromMs } from '../coverage/multirange.ts'
 import type { Database, Transaction } from '../transaction.ts'
 
-/** A market to track; `since` is when the symbol came to stand for this coin, where that is said. */
+/** A market to track; `since`: when the symbol began to mean this coin. */
 export type NewMarket = Readonly<{ coinId: string; source: string; symbol: string; since?: Instant }>
 
-/** A market that one coin is to track, and another tracks already. */
+/** A market that another coin tracks already. */
 export type TakenMarket = Readonly<{ coinId: string; source: string; symbol: string; trackedBy: string }>
 
 /** What to do about a market that is another coin's. */
 export const takenText = ({ coinId, source, symbol, trackedBy }: TakenMarket): string =>
   `${source}:${symbol} is tracked as ${trackedBy} already, and one market is one coin: to track it as ${coinId}, first stop ${trackedBy} with: ${commandLine`beacon coins remove ${trackedBy}`}`
 
-/** What one spelling of a market has stood for, and stands for. */
+/** One coin's period of a market. */
 export type LifeOf = Readonly<{
   coinId: string
   symbol: string
   listedFrom: Instant | undefined
   listedTo: Instant | undefined
-  /** Whether the coin is read from it now; an ended market is not. */
+  /** False for ended markets. */
   isTracked: boolean
 }>
 
-/** All lives of a market, whichever way its symbol was spelt in each; those that are tracked first. */
+/** All periods of a market in any spelling; tracked ones first. */
 export async function readLivesOf(db: Database, source: string, symbol: string): Promise<LifeOf[]> {
   const { rows } = await db.execute<{
     coin_id: string
@@ -52,7 +52,7 @@ export async function readLivesOf(db: Database, source: string, symbol: string):
   }))
 }
 
-/** When the last life of a market ended, whichever coin's it was; undefined where none has. */
+/** The latest end of a market, of any coin; undefined if none. */
 export async function lastEndOf(db: Database, source: string, symbol: string): Promise<Instant | undefined> {
   return lastEnd(await readLivesOf(db, source, symbol))
 }
@@ -65,7 +65,7 @@ export function latest(...instants: readonly (Instant | undefined)[]): Instant |
   return first === undefined ? undefined : others.reduce(later, first)
 }
 
-/** The last end, by then, of a market of the coin on a source: earlier candles are those of that market. */
+/** The latest end, up to `by`, of the coin's markets on a source: earlier candles are theirs. */
 export async function endedBefore(
   { db }: Transaction,
   { coinId, source }: Pick<NewMarket, 'coinId' | 'source'>,
@@ -78,12 +78,12 @@ export async function endedBefore(
   return ms === null ? undefined : fromMs(ms)
 }
 
-/** Throws InvalidInput where a market is another coin's, so that nothing else need be asked of it. */
+/** Throws InvalidInput if the market belongs to another coin. */
 export async function refuseTaken(db: Database, market: NewMarket): Promise<void> {
   refuseOthers(market, await readLivesOf(db, market.source, market.symbol))
 }
 
-/** A market is one coin's, now and at each instant before. */
+/** At each instant a market belongs to one coin only. */
 export function refuseOthers({ coinId, source, symbol, since }: NewMarket, lives: readonly LifeOf[]): void {
   const others = lives.filter((life) => life.coinId !== coinId)
   const tracked = others.find(({ isTracked }) => isTracked)

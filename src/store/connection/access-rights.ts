@@ -1,27 +1,26 @@
 import { sql } from 'drizzle-orm'
 import type { Database } from '../transaction.ts'
 
-/** What of the rights in the database is not as the migrations leave it, each a list of names. */
+/** Rights that differ from what the migrations set; each a list of names. */
 export type AccessFlaws = Readonly<{
-  /** Tables with policies for users that do not bind everybody. */
+  /** Tables whose user policies are not forced. */
   unforced: readonly string[]
-  /** Tables with a column that names a user, and no policy. */
+  /** Tables with a user column and no policy. */
   unguarded: readonly string[]
-  /** Partitions somebody has rights on, as `role on partition`: read by its own name, none of the parent's rules hold. */
+  /** `role on partition`: rights on a partition bypass the parent's policies. */
   grantedPartitions: readonly string[]
-  /** Our roles that no policy binds. */
+  /** Our roles that bypass policies. */
   unboundRoles: readonly string[]
-  /** Our roles that are missing. */
   missingRoles: readonly string[]
-  /** Our roles that cannot even enter the schema. */
+  /** Our roles without usage on the schema. */
   shutOutRoles: readonly string[]
-  /** Tables that anybody who logs in may use. */
+  /** Tables granted to PUBLIC. */
   openTables: readonly string[]
 }>
 
 const roles = sql`(values ('beacon_app'), ('beacon_ingest'), ('beacon_readonly'), ('beacon_upkeep')) as ours (role)`
 
-/** Asks the catalog alone: no row is read. */
+/** Reads only the catalog. */
 export async function readAccessFlaws(db: Database): Promise<AccessFlaws> {
   const { rows } = await db.execute<Record<keyof AccessFlaws, string[]>>(sql`
     with tables as (

@@ -2,10 +2,10 @@ import { sql } from 'drizzle-orm'
 import { Misconfigured } from '../../fault.ts'
 import type { Database } from '../transaction.ts'
 
-/** One limit on connections, and how many of them others hold. A negative one is none. */
+/** A connection limit and its current use; negative means unlimited. */
 type Allowance = Readonly<{ whose: string; most: number; taken: number }>
 
-/** Throws Misconfigured where fewer connections are left for this login than a daemon needs. */
+/** Throws Misconfigured if this login has fewer connections left than `needed`. */
 export async function refuseTooFewConnections(db: Database, needed: number): Promise<void> {
   const [tightest] = (await readAllowances(db))
     .filter(({ most }) => most >= 0)

@@ -2,10 +2,9 @@ import { InvalidInput } from '../../fault.ts'
 import { type DatabaseAddress, readDatabaseUrl } from '../../settings/database-url.ts'
 import { serverName } from '../../settings/server-list.ts'
 
-/** The servers that one URL names, and the one of them that took writes last. */
+/** The servers of one URL and the one that accepted writes last. */
 export class DatabaseServers {
   readonly addresses: readonly DatabaseAddress[]
-  /** `10.0.0.1:5432, 10.0.0.2:5432`: for messages. */
   readonly names: string
   #primary: DatabaseAddress | undefined
 
@@ -14,7 +13,7 @@ export class DatabaseServers {
     if (typeof addresses === 'string') throw new InvalidInput(`DATABASE_URL ${addresses}`)
     this.addresses = addresses
     this.names = addresses.map(serverName).join(', ')
-    // Of one server nothing needs to be found out.
+    // A single server needs no search.
     if (addresses.length === 1) this.#primary = addresses[0]
   }
 
@@ -32,7 +31,7 @@ export class DatabaseServers {
     this.#primary = primary
   }
 
-  /** It cannot be reached, or takes no writes any more: the next connection tries all of them. */
+  /** Call when the server is unreachable or read-only: the next connection tries all servers. */
   lost(): void {
     if (this.addresses.length > 1) this.#primary = undefined
   }

@@ -5,8 +5,8 @@ import { socketOf } from './server-pool.ts'
 const everyMs = 10 * second
 
 /**
- * Cuts a connection that is kept for the sake of its session once its server does not answer, or takes no writes any more:
- * no other query would find out.
+ * Destroys a session-bound connection once its server stops answering or becomes read-only; no other query would
+ * notice.
  */
 export function keepChecking(client: Client): void {
   const check = async (): Promise<void> => {
@@ -16,7 +16,7 @@ export function keepChecking(client: Client): void {
       )
       if (rows[0]?.taken !== true) socketOf(client).destroy()
     } catch {
-      // The cut ends the connection, and its end is what the owner waits for.
+      // The owner waits for the connection's end.
       socketOf(client).destroy()
     }
   }

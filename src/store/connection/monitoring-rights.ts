@@ -1,12 +1,11 @@
 import { sql } from 'drizzle-orm'
 import type { Database } from '../transaction.ts'
 
-/** What the login does not see of the server, and what would show it. */
 export type HiddenFigures = Readonly<{ message: string; remedy: string }>
 
 /**
- * An ordinary login sees what other logins do only as numbers, and not every setting. Everything works without;
- * undefined where it sees all of it.
+ * Missing monitoring rights: the login sees other sessions only as numbers, and not every setting. Undefined if it sees
+ * all.
  */
 export async function readHiddenFigures(db: Database): Promise<HiddenFigures | undefined> {
   const { rows } = await db.execute<{ login: string; sees_all: boolean }>(sql`

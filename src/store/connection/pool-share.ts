@@ -2,10 +2,7 @@ import type { Pool, PoolClient } from 'pg'
 import { Unavailable } from '../../fault.ts'
 import { durationText } from '../../settings/duration.ts'
 
-/**
- * The same pool, of which no more than so many connections are in use at a time through this: page and monitor must not
- * take those of the jobs, nor leave many open behind.
- */
+/** Limits the connections that pages and monitoring take from the jobs' pool. */
 export function shareOf(pool: Pool, most: number): Pool {
   const gate = new Gate(most, pool.options.connectionTimeoutMillis ?? 0)
   const connect = async (): Promise<PoolClient> => {
@@ -13,7 +10,7 @@ export function shareOf(pool: Pool, most: number): Pool {
     try {
       const client = await pool.connect()
       const release = client.release
-      // The pool gives each loan a release of its own.
+      // The pool sets a new release at each checkout.
       client.release = (error) => {
         gate.leave()
         release(error)
@@ -35,7 +32,7 @@ export function shareOf(pool: Pool, most: number): Pool {
 
 type Waiting = Readonly<{ enter(): void }>
 
-/** Lets so many in at a time, in the order they came. */
+/** A first-in, first-out semaphore. */
 class Gate {
   #free: number
   readonly #limitMs: number

@@ -5,24 +5,21 @@ import type { DatabaseAddress } from '../../settings/database-url.ts'
 import { serverName } from '../../settings/server-list.ts'
 import { DatabaseServers } from './database-servers.ts'
 
-/** The server answers and takes no writes: a replica, or one set to default_transaction_read_only. */
+/** The server is a replica or has default_transaction_read_only on. */
 export class ReadOnlyServer extends Unavailable {}
 
 const readOnlyTransaction = '25006'
 
-/** How long one of several servers may take to say whether it takes writes. */
+/** Timeout for checking one of several servers. */
 const probeLimitMs = 5 * second
 
 type Connected = ((error: Error) => void) | ((error: null, client: Client) => void)
 
-/**
- * One connection to the server that takes writes. libpq does this for target_session_attrs=read-write, which the driver does
- * not know.
- */
+/** A connection to the primary, like libpq's target_session_attrs=read-write, which the driver lacks. */
 export class PrimaryClient extends Client {
   readonly #servers: DatabaseServers
   readonly #config: ClientConfig
-  /** As the server reports it, unasked, at the start of a session and when it changes. */
+  /** From ParameterStatus messages, sent at session start and on change. */
   readonly #reported = new Map<string, string>()
   #whenReadOnly: () => void = () => undefined
 
@@ -49,7 +46,6 @@ export class PrimaryClient extends Client {
     return undefined
   }
 
-  /** Calls this when the server takes no writes any more. */
   onReadOnly(listener: () => void): void {
     this.#whenReadOnly = listener
   }
@@ -62,7 +58,7 @@ export class PrimaryClient extends Client {
 
   async #connectToPrimary(): Promise<Client> {
     const server = this.#servers.primary ?? (await this.#findPrimary())
-    // The pool has given this connection up meanwhile.
+    // The pool has abandoned this connection meanwhile.
     if (this.connection.stream.destroyed) throw new Unavailable('the database did not answer in time')
     if (this.#servers.addresses.length > 1) Object.assign(this, { host: server.host, port: server.port })
     try {

@@ -3,19 +3,17 @@ import { isClient } from '../figures/database-figures.ts'
 import type { Database } from '../transaction.ts'
 import { isOwnSession } from './own-sessions.ts'
 
-/** How the server is set up, as far as we depend on it. */
+/** Server settings that the program depends on. */
 export type ServerParameters = Readonly<{
   /** `18.1` */
   version: string
   major: number
   maxConnections: number
-  /** Kept for superusers: nobody else gets them. */
+  /** Reserved for superusers. */
   reservedConnections: number
-  /** Sessions of clients that are there now, ours and others'. */
   sessions: number
-  /** Of them, ours by their application's name. */
   ownSessions: number
-  /** What a session of ours speaks. */
+  /** Of our sessions. */
   timeZone: string
   encoding: string
   fsync: boolean

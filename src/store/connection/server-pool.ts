@@ -3,7 +3,7 @@ import { type Client, type ClientConfig, Pool, type PoolClient, type PoolConfig 
 import { DatabaseServers } from './database-servers.ts'
 import { PrimaryClient, ReadOnlyServer } from './primary-client.ts'
 
-/** Why connections were given up that had done nothing wrong themselves. */
+/** Closes healthy connections to a server that was given up. */
 class GivenUp extends Error {}
 
 const readOnlyServer = () => {
@@ -12,8 +12,8 @@ const readOnlyServer = () => {
 }
 
 /**
- * A pool on the server of the URL that takes writes. When one of its connections finds that its server takes none any more,
- * or answers nothing, the idle ones and those that listen are given up with it: the next use connects anew.
+ * A pool on the primary. When a connection finds its server read-only or silent, idle and listening connections are
+ * destroyed too, so the next use reconnects.
  */
 export class ServerPool extends Pool {
   readonly #servers: DatabaseServers
@@ -36,23 +36,21 @@ export class ServerPool extends Pool {
     })
   }
 
-  /** `10.0.0.1:5432, 10.0.0.2:5432`: for messages. */
   get serverNames(): string {
     return this.#servers.names
   }
 
-  /** The open connections' sockets. */
+  /** Sockets of the open connections. */
   get sockets(): Socket[] {
     return [...this.#clients].map(socketOf)
   }
 
-  /** Gives up what is not in use, and asks all servers of the URL again which of them takes writes. */
+  /** Destroys unused connections and searches for the primary again. */
   leaveServer(): void {
     this.#servers.lost()
     this.#giveUp(readOnlyServer())
   }
 
-  /** Ends the pool; what has not ended by then is cut. */
   async close(limitMs: number): Promise<void> {
     const cut = setTimeout(() => {
       for (const socket of this.sockets) socket.destroy()
@@ -66,7 +64,7 @@ export class ServerPool extends Pool {
     if (!(client instanceof PrimaryClient)) return
     client.onReadOnly(() => {
       this.leaveServer()
-      // After its query has failed with the server's own words.
+      // After its query has failed with the server's own error.
       setImmediate(() => socketOf(client).destroy(readOnlyServer()))
     })
   }
@@ -77,7 +75,7 @@ export class ServerPool extends Pool {
   }
 }
 
-/** One line is enough for all that were given up with another. */
+/** These errors need no log line of their own. */
 export const isGivenUp = (error: Error): boolean => error instanceof GivenUp
 
 const clientOf = (servers: DatabaseServers) =>
@@ -87,10 +85,10 @@ const clientOf = (servers: DatabaseServers) =>
     }
   }
 
-/** A session that waits for notifications says nothing by itself, and so never finds out. */
+/** A listening session sends nothing and so would not notice. */
 const isListening = (client: Client): boolean => client.listenerCount('notification') > 0
 
-/** The driver has no code for the second. */
+/** The driver sets no code for the second. */
 const isSilence = (error: unknown): boolean =>
   error instanceof Error &&
   (('code' in error && error.code === 'ETIMEDOUT') || error.message === 'Query read timeout')

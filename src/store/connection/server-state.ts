@@ -12,8 +12,8 @@ const states: Readonly<Record<string, string>> = {
 }
 
 /**
- * What is the matter with the server that an error comes from, in words that anybody may read: without an address, a login
- * or a statement. Undefined for an error that says nothing about the server.
+ * The server's state behind an error, without address, login or statement, so it can be shown publicly. Undefined if
+ * the error is not about the server.
  */
 export function serverStateOf(error: unknown): string | undefined {
   if (causesOf(error).some((one) => one instanceof ReadOnlyServer)) return states['25006']

@@ -3,7 +3,7 @@ import { databaseOf } from '../transaction.ts'
 import { ReadOnlyServer } from './primary-client.ts'
 import { ServerPool } from './server-pool.ts'
 
-/** Asks the server over a connection of the pool whether it takes writes. Throws ReadOnlyServer where it does not, and leaves it. */
+/** Throws ReadOnlyServer, and leaves the server, if it accepts no writes. */
 export async function requireWritable(pool: Pool): Promise<void> {
   const { rows } = await databaseOf(pool).execute<{ read_only: boolean }>(
     `select pg_is_in_recovery() or current_setting('transaction_read_only')::boolean as read_only`,

@@ -5,14 +5,14 @@ import { type Timeframe, timeframeMs } from '../../market/timeframe.ts'
 import type { Database } from '../transaction.ts'
 import { type RangeRow, toRange } from './multirange.ts'
 
-/** How many candles are in the table, known not to exist, or in quarantine: one number for each day of the range. */
+/** Stored, absent and rejected candles for each day of the range. */
 export type CoverageDays = Readonly<{ stored: number[]; absent: number[]; refused: number[] }>
 
 type PartRow = RangeRow & Readonly<{ coin_id: string; state: 'stored' | 'no-trades' | 'refused' }>
 
 /**
- * The ledger of many coins, day by day, in one query, for a range of whole days; a coin of which nothing is known is left
- * out. What several sources have stored counts once.
+ * Coverage of many coins by day, in one query, for whole days. Coins without coverage are left out; candles stored from
+ * several sources count once.
  */
 export async function readCoverageDays(
   db: Database,
@@ -51,7 +51,7 @@ export const noCoverage = (days: number): CoverageDays => ({
   refused: new Array<number>(days).fill(0),
 })
 
-/** Cut into days here: the ledger has few parts, and a year of a hundred coins has many days. */
+/** Split by day here, not in SQL: few ranges, many days. */
 function addPart(msByDay: number[], { from, to }: Range, first: Instant): void {
   for (let at = Math.floor((from - first) / day); first + at * day < to; at += 1) {
     const begin = first + at * day
@@ -63,5 +63,5 @@ function asCandles(msByDay: number[], timeframe: Timeframe): void {
   for (const [at, ms] of msByDay.entries()) msByDay[at] = Math.round(ms / timeframeMs[timeframe])
 }
 
-/** How many candles of the timeframe a whole day has. */
+/** Candles in a complete day. */
 export const candlesOfDay = (timeframe: Timeframe): number => Math.max(1, day / timeframeMs[timeframe])

@@ -5,10 +5,10 @@ import type { Database } from '../transaction.ts'
 import { type JsonRanges, rangesJson, toAlignedRanges } from './multirange.ts'
 import { type WantedSeries, wantedRows } from './wanted-series.ts'
 
-/** Rejected candles are known, and not asked for again, unless a repair wants to know whether the source gives better ones now. */
+/** Rejected candles are requested again only by a repair. */
 export type Persistence = 'skip-rejected' | 'retry-rejected'
 
-/** What somebody has settled by hand stays settled, however often the rest is asked for again. */
+/** Discarded candles stay resolved, even in a repair. */
 const discarded = discardedRanges({
   coinId: sql`wanted.coin_id`,
   timeframe: sql`wanted.timeframe`,
@@ -24,8 +24,8 @@ const resolvedOfSource = {
 } as const
 
 /**
- * What is wanted and not settled yet, ascending, of each of the series in their order, in one query. A stretch stored from
- * another source is there all the same; what another source lacks, this one may have.
+ * Missing ranges of each series, ascending, in one query. Candles stored from another source are not missing; those
+ * absent at another source are.
  */
 export async function readMissing(
   db: Database,
@@ -49,10 +49,7 @@ export async function readMissing(
   return series.map(({ timeframe }, place) => toAlignedRanges(timeframe, missing.get(place) ?? null))
 }
 
-/**
- * The rejected candles of each of the series in their order, in one query: those that are not resolved, and that no other
- * source has filled in.
- */
+/** Rejected candles of each series that are neither resolved nor stored from another source. */
 export async function readRejected(db: Database, series: readonly WantedSeries[]): Promise<AlignedRange[][]> {
   if (series.length === 0) return []
   const { rows } = await db.execute<{ place: number; rejected: JsonRanges | null }>(sql`
@@ -73,7 +70,7 @@ export async function readRejected(db: Database, series: readonly WantedSeries[]
   return series.map(({ timeframe }, place) => toAlignedRanges(timeframe, rejected.get(place) ?? null))
 }
 
-/** What `readMissing` finds of one series. */
+/** `readMissing` of one series. */
 export const readMissingOf = async (
   db: Database,
   series: WantedSeries,

@@ -7,11 +7,11 @@ import { fromMs, type JsonRanges, rangesJson, toAlignedRanges } from './multiran
 import { type WantedSeries, wantedRows } from './wanted-series.ts'
 
 export type SeriesCoverage = Readonly<{
-  /** The close of the last stored candle. */
+  /** Close of the last stored candle. */
   storedTo: Instant | undefined
-  /** Up to when its source has said that there were no trades. */
+  /** End of the last range known to have no trades. */
   quietTo: Instant | undefined
-  /** How much of the range is not settled. */
+  /** Unresolved time in the range. */
   missingMs: number
 }>
 
@@ -26,7 +26,7 @@ type CoverageRow = Readonly<{
   missing_ms: string | null
 }>
 
-/** What is known of many series, by `keyOf`, in one query. */
+/** Coverage of many series by `keyOf`, in one query. */
 export async function readSeriesCoverage(
   db: Database,
   series: readonly WantedSeries[],
@@ -64,7 +64,7 @@ export async function readSeriesCoverage(
   )
 }
 
-/** What there is to ask a series' source for, ascending each; all inside the range that was named. */
+/** Ranges to request from the source, ascending, inside the wanted range. */
 export type Unresolved = Readonly<Record<PendingState | 'missing', readonly AlignedRange[]>>
 
 export const nothingUnresolved: Unresolved = {
@@ -77,10 +77,7 @@ export const nothingUnresolved: Unresolved = {
 type UnresolvedRow = Readonly<{ coin_id: string; timeframe: Series['timeframe'] }> &
   Readonly<Record<keyof Unresolved, JsonRanges | null>>
 
-/**
- * What is owed of many series, and what is to be looked at once more, by `keyOf`, in one query. Quarantined candles are
- * settled for here, as in live work.
- */
+/** Missing and unconfirmed ranges of many series by `keyOf`, in one query. Rejected candles count as resolved. */
 export async function readUnresolved(
   db: Database,
   series: readonly WantedSeries[],
@@ -122,14 +119,13 @@ export async function readUnresolved(
   )
 }
 
-/** The same of one series. */
 export async function readUnresolvedOf(db: Database, series: WantedSeries): Promise<Unresolved> {
   return (await readUnresolved(db, [series])).get(keyOf(series)) ?? nothingUnresolved
 }
 
 /**
- * Where the source had no candle of any of these coins: at least one of them was asked for and absent, and of none is
- * one stored. What lies before a coin's first candle says nothing.
+ * Ranges where all of these coins lack a candle and at least one was requested. Time before a coin's first candle does
+ * not count.
  */
 export async function readSharedSilence(
   db: Database,

@@ -9,11 +9,11 @@ import { entryOfRows } from '../maintenance-audit.ts'
 import { type Database, inTransaction } from '../transaction.ts'
 import { type RangeRow, toRange } from './multirange.ts'
 
-/** Where the states of one series do not fit together. */
+/** A contradiction between the states of one series. */
 export type StateDiscrepancy = Readonly<{
   /**
-   * `states-overlap`: it is in two states that exclude each other. `state-alone`: a second look is due at what is not
-   * in the state that it belongs to. `in-future`: it speaks of candles that cannot have closed yet.
+   * `states-overlap`: two exclusive states. `state-alone`: a recheck outside the state it belongs to. `in-future`:
+   * candles that cannot have closed.
    */
   kind: 'states-overlap' | 'state-alone' | 'in-future'
   coinId: string
@@ -23,7 +23,6 @@ export type StateDiscrepancy = Readonly<{
   range: Range
 }>
 
-/** The ranges of each series, a column a state. */
 const bySeries = sql`
   select coin_id, timeframe, source,
     coalesce(range_agg(ranges) filter (where state = 'stored'), '{}') as stored,
@@ -33,10 +32,10 @@ const bySeries = sql`
     coalesce(range_agg(ranges) filter (where state = 'recheck-after-day'), '{}') as after_day,
     coalesce(range_agg(ranges) filter (where state = 'recheck-after-month'), '{}') as after_month`
 
-/** A candle that its source says has closed may still be open by our clock. */
+/** Allowed difference between our clock and the source's. */
 const clocksDifferMs = hour
 
-/** The parts of each series' ranges, and whether their candles have closed. */
+/** Ranges of each series and whether they have closed. */
 const parts = (now: Instant): SQL => sql`
   select coin_id, timeframe, source, state, part, upper(part) <= ${toIso(plus(now, clocksDifferMs))}::timestamp as has_closed
   from candle_coverage, unnest(ranges) as part`
@@ -50,7 +49,7 @@ type FoundRow = RangeRow &
     states: string
   }>
 
-/** Everything in the ledger that contradicts itself, whatever the tables hold. */
+/** Finds contradictions within coverage, without reading candles. */
 export async function checkStates(db: Database, now: Instant): Promise<StateDiscrepancy[]> {
   const { rows } = await db.execute<FoundRow>(sql`
     with series as (${bySeries} from candle_coverage group by coin_id, timeframe, source), found as (
@@ -83,8 +82,8 @@ export async function checkStates(db: Database, now: Instant): Promise<StateDisc
 }
 
 /**
- * Puts the states of a series in order again: what has not closed is forgotten, a candle outweighs an absence,
- * an absence a refusal, and a second look stays due only where it belongs.
+ * Repairs a series' states: removes future candles; stored wins over absent, absent over rejected; rechecks stay only
+ * inside their state.
  */
 export async function repairStates(
   pool: Pool,

@@ -12,15 +12,15 @@ export type SeriesSummary = Readonly<{
   stored: AlignedRange
   rangeCount: number
   candles: number
-  /** Between the first and the last stored candle, those that the source does not have. */
+  /** Between the first and the last stored candle. */
   absent: number
-  /** The same of those that were rejected. */
+  /** Rejected, between the first and the last stored candle. */
   rejected: number
-  /** Of the stored candles, those not yet seen unchanged long enough after their close. */
+  /** Stored candles not yet confirmed after their close. */
   provisional: number
 }>
 
-/** One line a series and source: from when to when it is stored, in how many pieces. */
+/** One row per series and source. */
 export async function summarizeCoverage(db: Database, coinIds: readonly string[]): Promise<SeriesSummary[]> {
   const chosen = coinIds.length === 0 ? sql`true` : sql`coin_id in ${coinIds}`
   const lengthOf = (ranges: SQL) =>

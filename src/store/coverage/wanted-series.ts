@@ -4,7 +4,6 @@ import type { AlignedRange } from '../../market/range.ts'
 import { timeframeMs } from '../../market/timeframe.ts'
 import type { Series } from '../coverage.ts'
 
-/** A series and the open times that are wanted of it. */
 export type WantedSeries = Series & Readonly<{ range: AlignedRange }>
 
 /**

@@ -3,7 +3,7 @@ import { archiveChecks } from '../../../drizzle/schema/digests.ts'
 import { type Instant, toIso } from '../../market/instant.ts'
 import { type Database, withFaults } from '../transaction.ts'
 
-/** Something that is not what was written. */
+/** A difference between what was written and what is there. */
 export type CheckProblem = Readonly<{ where: string; problem: string; remedy: string }>
 
 export type CheckResult = Readonly<{
@@ -15,13 +15,12 @@ export type CheckResult = Readonly<{
   liveRows: number
   archivedRows: number
   files: number
-  /** Days, months and files that were counted for the first time. */
+  /** Days, months and files counted for the first time. */
   counted: number
   problems: readonly CheckProblem[]
 }>
 
 export async function recordCheck(db: Database, result: CheckResult): Promise<void> {
-  // Of several coins there is nothing to say about all of them.
   if (result.coinIds !== undefined && result.coinIds.length !== 1) return
   const { coinIds, checkedAt, durationMs, series, liveRows, archivedRows, files, counted, problems } = result
   await db.execute(sql`
@@ -30,7 +29,7 @@ export async function recordCheck(db: Database, result: CheckResult): Promise<vo
       ${files}, ${counted}, ${JSON.stringify(problems)}::jsonb)`)
 }
 
-/** The last one of all coins. */
+/** The last check of all coins. */
 export async function readLastCheck(db: Database): Promise<CheckResult | undefined> {
   const [row] = await withFaults(
     db

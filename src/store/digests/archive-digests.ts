@@ -8,8 +8,8 @@ import type { SeriesSums } from './candle-digests.ts'
 import type { CandleSums } from './candle-hash.ts'
 
 /**
- * In the transaction that deletes a partition: what its candles were known to be when they were loaded is what the file
- * must hold from here on. Where that is not known, the file is counted by the next check.
+ * Moves a deleted partition's checksums to its archive, in the deleting transaction. Unknown ones are counted by the
+ * next check.
  */
 export async function moveDigests(
   db: Database,
@@ -32,7 +32,6 @@ const recordCounted = async (db: Database, archiveId: string, isCounted: boolean
   await db.execute(sql`update archives set counted = ${isCounted} where id = ${archiveId}::uuid`)
 }
 
-/** What a file was found to hold, where nothing was known of it. */
 export async function writeArchiveDigests(
   db: Database,
   archiveId: string,
@@ -58,7 +57,7 @@ export async function writeArchiveDigests(
 
 type Row = Readonly<{ coin_id: string; bucket_ms: string; rows: string; high: string; low: string }>
 
-/** What a file must hold, by coin and bucket, of one coin or of all; undefined where it has not been counted yet. */
+/** Expected checksums of a file by coin and bucket; undefined until counted. */
 export async function readArchiveDigests(
   db: Database,
   archiveId: string,

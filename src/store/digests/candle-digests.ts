@@ -7,7 +7,7 @@ import type { Database } from '../transaction.ts'
 import { bucketSpan, isWholeBuckets } from './buckets.ts'
 import type { CandleSums } from './candle-hash.ts'
 
-/** Sums of the candles of one series, by bucket. */
+/** Checksums of one series by bucket. */
 export type SeriesSums = Readonly<{ coinId: string; sums: ReadonlyMap<Instant, CandleSums> }>
 
 const rowsOf = (changes: readonly SeriesSums[]) =>
@@ -25,10 +25,7 @@ const recordset = (changes: readonly SeriesSums[]) => sql`
   jsonb_to_recordset(${JSON.stringify(rowsOf(changes))}::jsonb) as change (
     coin_id text, bucket timestamp, rows bigint, high bigint, low bigint)`
 
-/**
- * Adds what a load has changed, in its transaction; the locks of the series are held. What nothing is known of stays so
- * until it has been counted.
- */
+/** Adds a load's changes, in its transaction under the series' locks. Uncounted buckets stay uncounted. */
 export async function addToDigests(
   db: Database,
   timeframe: Timeframe,
@@ -44,7 +41,7 @@ export async function addToDigests(
         known.rows + excluded.rows, known.sum_high + excluded.sum_high, known.sum_low + excluded.sum_low)`)
 }
 
-/** Replaces what is known of a series by what was counted, in the transaction that has counted. */
+/** Replaces a series' checksums by counted ones, in the counting transaction. */
 export async function writeDigests(
   db: Database,
   { coinId, timeframe }: Omit<Series, 'source'>,
@@ -62,7 +59,7 @@ const within = (timeframe: Timeframe, range: Range) => {
   return sql`timeframe = ${timeframe} and bucket >= ${toIso(from)}::timestamp and bucket < ${toIso(to)}::timestamp`
 }
 
-/** Rows of the range were changed by something else than a load: they are counted anew by the next check. */
+/** Marks buckets as uncounted after a change outside of a load; the next check counts them. */
 export async function forgetDigests(
   db: Database,
   { coinId, timeframe }: Omit<Series, 'source'>,
@@ -73,7 +70,7 @@ export async function forgetDigests(
     where coin_id = ${coinId} and ${within(timeframe, range)}`)
 }
 
-/** In the transaction that deletes all rows of the ranges. Of a bucket that is only partly deleted, nothing is known. */
+/** Call in the transaction that deletes all rows of the ranges. Partly deleted buckets become uncounted. */
 export async function deleteDigests(
   db: Database,
   timeframe: Timeframe,
@@ -89,8 +86,8 @@ export async function deleteDigests(
 }
 
 /**
- * In the transaction that puts rows of a file into their table: what was counted in the file is counted there. Where some
- * were there before, or the file was never counted, the check counts them.
+ * Call in the transaction that restores a file. Buckets that already had rows, or a file never counted, are left to the
+ * next check.
  */
 export async function restoreDigests(
   db: Database,
@@ -115,13 +112,12 @@ export async function restoreDigests(
     update candle_digests set (rows, sum_high, sum_low) = (null, null, null) where ${within(timeframe, range)}`)
 }
 
-/** Every coin that may have candles. */
 export async function listCoinIds(db: Database): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`select id from coins order by id`)
   return rows.map(({ id }) => id)
 }
 
-/** What is known of a coin's series; undefined sums where it has not been counted yet. */
+/** Checksums of a coin's series; undefined until counted. */
 export type KnownDigests = ReadonlyMap<Timeframe, ReadonlyMap<Instant, CandleSums | undefined>>
 
 type DigestRow = Readonly<{

@@ -3,8 +3,8 @@ import { viewOf } from '../candles/binary-copy.ts'
 import type { CandleRows } from '../candles/candle-rows.ts'
 
 /**
- * Candles as one number that does not depend on their order: how many, and the sums of two 32-bit hashes of each. Every
- * load adds to them, so that what is stored later can be compared with what was written; they find damage, not an attack.
+ * Order-independent checksum: row count and sums of two 32-bit hashes. Loads add to it incrementally. Detects damage,
+ * not tampering.
  */
 export type CandleSums = Readonly<{ rows: number; high: number; low: number }>
 
@@ -19,13 +19,12 @@ export const addSums = (a: CandleSums, b: CandleSums): CandleSums => ({
 export const sameSums = (a: CandleSums, b: CandleSums): boolean =>
   a.rows === b.rows && a.high === b.high && a.low === b.low
 
-/** Sums of hashes of candles, to which others are added. */
 export class CandleHashes {
   #rows = 0
   #high = 0
   #low = 0
 
-  /** A candle's five numbers as a row of COPY's binary format has them: the same digits are the same bytes. */
+  /** Hashes the bytes of COPY's binary format: equal decimals have equal bytes. */
   add(view: DataView, from: number, to: number, openTime: Instant, sign: 1 | -1 = 1): void {
     let a = (openTime % 4_294_967_296) ^ 0x9e3779b9
     let b = (openTime / 4_294_967_296) ^ 0x85ebca6b
@@ -47,7 +46,7 @@ export class CandleHashes {
   }
 }
 
-/** The last step of MurmurHash3: every bit of the result depends on every bit of the hash. */
+/** The finalizer of MurmurHash3. */
 function finished(hash: number): number {
   let h = hash ^ (hash >>> 16)
   h = Math.imul(h, 0x85ebca6b)
@@ -56,7 +55,6 @@ function finished(hash: number): number {
   return (h ^ (h >>> 16)) >>> 0
 }
 
-/** Adds candles of one series to the sums of their buckets. */
 export function addRows(
   target: Map<Instant, CandleHashes>,
   bucketOf: (openTime: Instant) => Instant,

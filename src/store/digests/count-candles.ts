@@ -11,7 +11,7 @@ import { type CandleHashes, type CandleSums, hashesOf } from './candle-hash.ts'
 
 const valueCount = 5
 
-/** Counts the candles of a series that are in the table, by bucket. COPY takes no parameters. */
+/** COPY takes no parameters. */
 export async function countCandles(
   tx: Transaction,
   { coinId, timeframe }: Omit<Series, 'source'>,

@@ -12,13 +12,13 @@ import { isBounded, readPartitions } from '../partitions/catalog.ts'
 import { type Database, inTransaction } from '../transaction.ts'
 import { forgetDigests } from './candle-digests.ts'
 
-/** Where the ledger and the candles of one series disagree, within one partition. */
+/** A difference between coverage and candles of one series within a partition. */
 export type RowDiscrepancy = Readonly<{
-  /** `row-missing`: recorded as stored, and not in the table. `row-unrecorded`: in the table, and not recorded. */
+  /** `row-missing`: covered, not in the table. `row-unrecorded`: in the table, not covered. */
   kind: 'row-missing' | 'row-unrecorded'
   coinId: string
   timeframe: Timeframe
-  /** Undefined where no partition would hold the candles. */
+  /** Undefined where no partition exists. */
   partition: string | undefined
   /** From the first of the candles to the last. */
   range: Range
@@ -27,7 +27,6 @@ export type RowDiscrepancy = Readonly<{
 
 export type Discrepancy = RowDiscrepancy | StateDiscrepancy
 
-/** What there is to compare. */
 export type DeepPlan = Readonly<{ series: number; partitions: number; parts: readonly Part[] }>
 
 export type DeepCheck = Readonly<{ candles: number; discrepancies: number }>
@@ -35,16 +34,15 @@ export type DeepCheck = Readonly<{ candles: number; discrepancies: number }>
 export type DeepCheckOptions = Readonly<{
   signal: AbortSignal
   now: Instant
-  /** Is told of each discrepancy as it is found: there may be more than anybody wants to keep. */
+  /** A callback, since there may be too many to keep. */
   onDiscrepancy(discrepancy: Discrepancy): Promise<void> | void
-  /** How many parts of the plan are done. */
+  /** Number of parts done. */
   onProgress(done: number): void
 }>
 
 /**
- * Compares the ledger with the tables: every stored open time has a row, every row lies in what is stored, and the
- * states of each series fit together. A part at a time, some coins of one partition, so that it needs little memory
- * however much there is; each part is one statement, so that what is loaded meanwhile is either wholly seen or not.
+ * Compares coverage with the tables in both directions, and the states with each other. Each part is one statement over
+ * some coins of a partition: bounded memory, consistent with concurrent loads.
  */
 export async function checkDeeply(
   pool: Pool,
@@ -70,14 +68,13 @@ export async function checkDeeply(
 const reading = <T>(pool: Pool, work: (db: Database) => Promise<T>): Promise<T> =>
   inTransaction(pool, ({ db }) => work(db), 'maintenance')
 
-/** Open times of which one partition holds the candles, or none does. */
 type Window = Readonly<{ timeframe: Timeframe; partition: string | undefined; range: Range }>
 type Part = Window & Readonly<{ coinIds: readonly string[] }>
 
-/** So many coins of a day of 1m are 72,000 rows. */
+/** 50 coins × one day of 1m = 72,000 rows. */
 const coinsAtOnce = 50
 
-/** Divides the work, so that it can be told how far it is. */
+/** Splits the work into parts, which also measure progress. */
 export async function planDeepCheck(pool: Pool): Promise<DeepPlan> {
   const tableOf = (timeframe: Timeframe) => `ohlcv_data_${timeframe}`
   const partitions = await reading(pool, (db) => readPartitions(db, timeframes.map(tableOf)))
@@ -86,7 +83,7 @@ export async function planDeepCheck(pool: Pool): Promise<DeepPlan> {
     coinIds.slice(index * coinsAtOnce, (index + 1) * coinsAtOnce),
   )
   const windows = timeframes.flatMap((timeframe): Window[] => {
-    // What is in a DEFAULT partition is between the others.
+    // Rows of a DEFAULT partition are in the ranges between the others.
     const own = partitions.filter(isBounded).filter(({ table }) => table === tableOf(timeframe))
     const between = subtract(
       allTime,
@@ -102,7 +99,7 @@ export async function planDeepCheck(pool: Pool): Promise<DeepPlan> {
   return { parts, series, partitions: partitions.length }
 }
 
-/** The coins that have a row or a record; a row's coin is always one of `coins`. */
+/** Rows and coverage refer to `coins`. */
 async function readCoinIds(db: Database): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`select id from coins order by id`)
   return rows.map(({ id }) => id)
@@ -115,7 +112,7 @@ async function countSeries(db: Database): Promise<number> {
   return rows[0]?.count ?? 0
 }
 
-/** The open times that are recorded as stored, and those that have a row, of each coin inside the range. */
+/** Covered and present open times of each coin in the range. */
 function recordedAndPresent(timeframe: Timeframe, { from, to }: Range, coinIds: readonly string[]): SQL {
   const bounds = sql`tsmultirange(tsrange(${toIso(from)}::timestamp, ${toIso(to)}::timestamp))`
   const ofCoins = sql`timeframe = ${timeframe} and coin_id in ${coinIds}`
@@ -163,13 +160,13 @@ async function comparePart(
       range: toRange(row),
       candles: Math.round(Number(row.missing_ms) / timeframeMs[timeframe]),
     }))
-  // Each coin stands there twice, once for each kind.
+  // Each coin has two rows, one for each kind.
   return { candles: rows.reduce((sum, { candles }) => sum + candles, 0) / 2, found }
 }
 
 /**
- * Takes back that candles are stored which have no row, so that they are owed and asked for again. Returns how many
- * they were. Looks again under the lock of the series: they may have come meanwhile.
+ * Removes coverage without rows, so that these candles are requested again. Rechecks under the series' lock. Returns
+ * the number of candles.
  */
 export async function forgetMissingRows(
   pool: Pool,

@@ -4,29 +4,29 @@ import { isOwnSession } from '../connection/own-sessions.ts'
 import { fromMs } from '../coverage/multirange.ts'
 import type { Database } from '../transaction.ts'
 
-/** A session of another program, or a prepared transaction, that ours wait for. */
+/** A session of another program, or a prepared transaction, that blocks ours. */
 export type BlockingSession = Readonly<{
   pid: number
   user: string
   application: string
-  /** What it ran last; null where our login may not see it. */
+  /** Its last query; null without the right to see it. */
   query: string | null
-  /** When its transaction began; null where our login may not see it. */
+  /** Start of its transaction; null without the right to see it. */
   since: Instant | null
-  /** How many of our sessions wait, and for how long the first of them has. */
+  /** Number of our sessions that wait, and the longest wait. */
   waiting: number
   waitedMs: number
   /** The statement that ends it. */
   remedy: string
 }>
 
-/** What waits shorter is mostly a writer of the same rows. */
+/** Shorter waits are mostly concurrent writers of the same rows. */
 const enoughMs = 10_000
 const mostQueryLength = 200
 
 /**
- * The sessions that hold what ours have waited for, each at the head of its line. Locks that our own processes take in turn
- * are not among them.
+ * Sessions at the head of a lock queue in which ours wait. Advisory locks are left out: our own processes take them in
+ * turn.
  */
 export async function readBlockingSessions(db: Database, waitedMs = enoughMs): Promise<BlockingSession[]> {
   const { rows } = await db.execute<BlockingRow>(sql`
@@ -81,7 +81,7 @@ function describe({ pid, waiting, waited_ms, since_ms, gid, ...row }: BlockingRo
   }
 }
 
-/** One message that names the session and, first of all, the statement that ends it. */
+/** Names the session and the statement that ends it. */
 export function blockingMessage(session: BlockingSession): string {
   const { pid, user, application, query, since, waiting, waitedMs, remedy } = session
   const who =

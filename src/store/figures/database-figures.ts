@@ -4,16 +4,16 @@ import type { Instant } from '../../market/instant.ts'
 import { fromMs } from '../coverage/multirange.ts'
 import { type Database, sqlStateOf } from '../transaction.ts'
 
-/** What the server tells of itself in one moment. */
+/** A snapshot of the server's statistics. */
 export type DatabaseFigures = Readonly<{
   counters: Counters
   connectionsActive: number
   connectionsIdle: number
-  /** Those that wait for a lock. */
+  /** Waiting for a lock. */
   connectionsWaiting: number
   connectionsMax: number
   databaseBytes: number
-  /** How long the smallest statement took, with its way there and back. */
+  /** Round trip of the smallest statement. */
   pingMs: number
 }>
 
@@ -23,18 +23,14 @@ type FiguresRow = Readonly<
   }
 >
 
-/** So many tables are told apart: the others are hardly read from end to end. */
 const mostScanned = 10
 
-/**
- * In SQL: a row of pg_stat_activity is a client's. Of the sessions of other logins an ordinary login sees only that they
- * are there: they count as idle.
- */
+/** Client sessions in pg_stat_activity. Without pg_monitor, sessions of other logins count as idle. */
 export const isClient = sql.raw(
   `(usesysid is not null and coalesce(backend_type, 'client backend') = 'client backend')`,
 )
 
-/** Reads the figures in one statement, and times another one. */
+/** Reads all figures in one statement and measures the round trip. */
 export async function readDatabaseFigures(db: Database): Promise<DatabaseFigures> {
   const startedAt = performance.now()
   await db.execute(sql`select 1`)
@@ -79,10 +75,10 @@ export async function readDatabaseFigures(db: Database): Promise<DatabaseFigures
   }
 }
 
-/** A statement that took long on the whole, as pg_stat_statements keeps it: without its parameters. */
+/** From pg_stat_statements, without parameters. */
 export type SlowStatement = Readonly<{ text: string; calls: number; totalMs: number; averageMs: number }>
 
-/** The statements that took most of the server's time; undefined where pg_stat_statements is not there or not ours. */
+/** Statements by total time; undefined if pg_stat_statements is missing or not readable. */
 export async function readSlowStatements(db: Database, most: number): Promise<SlowStatement[] | undefined> {
   const { rows: found } = await db.execute<{ place: string }>(sql`
     select quote_ident(nspname) || '.pg_stat_statements' as place
@@ -93,7 +89,7 @@ export async function readSlowStatements(db: Database, most: number): Promise<Sl
   try {
     return await readStatements(db, place, most)
   } catch (error) {
-    // The extension is there and its library is not loaded. An ordinary login may not read the setting that says so.
+    // The extension exists but its library is not loaded; an ordinary login cannot read that setting.
     if (sqlStateOf(error) === objectNotReady) return undefined
     throw error
   }
@@ -101,7 +97,7 @@ export async function readSlowStatements(db: Database, most: number): Promise<Sl
 
 const objectNotReady = '55000'
 
-/** Without pg_read_all_stats, the texts of other logins' statements are hidden. */
+/** Without pg_read_all_stats the texts of other logins' statements are hidden. */
 async function readStatements(db: Database, place: string, most: number): Promise<SlowStatement[]> {
   const { rows } = await db.execute<Record<keyof SlowStatement, string>>(sql`
     select left(regexp_replace(query, '\\s+', ' ', 'g'), 200) as text, calls,
@@ -117,23 +113,20 @@ async function readStatements(db: Database, place: string, most: number): Promis
   }))
 }
 
-/** An index of ours: how large, and how often it was used since the statistics began. */
 type IndexUse = Readonly<{ table: string; index: string; bytes: number; scans: number }>
 
-/** A table that is often read from end to end, which an index may be missing on. */
+/** A table with many sequential scans. */
 type TableScans = Readonly<{ table: string; tableScans: number; indexScans: number; rowsRead: number }>
 
 export type IndexUsage = Readonly<{
-  /** When the server began to count anew; undefined where it never did. */
   countedFrom: Instant | undefined
   largest: readonly IndexUse[]
-  /** Never used, and no key: they cost every write and may go. */
+  /** Unused and without a constraint: can be dropped. */
   unused: readonly IndexUse[]
-  /** Read from end to end more often than through an index, with many rows each time. */
+  /** More sequential than index scans, with many rows each. */
   scanned: readonly TableScans[]
 }>
 
-/** Partitions count as their table. */
 export async function readIndexUsage(db: Database, most: number): Promise<IndexUsage> {
   const { rows } = await db.execute<{
     table: string

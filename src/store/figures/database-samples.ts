@@ -7,8 +7,8 @@ import { type Database, inTransaction, withFaults } from '../transaction.ts'
 import type { DatabaseFigures } from './database-figures.ts'
 
 /**
- * Writes the sample of a minute, unless another process has: whoever is first. What is per minute is worked out from the
- * sample before it. Samples older than `keptFrom` go. Returns the minute's sample.
+ * Writes a minute's sample unless another process has, with rates against the previous sample, and deletes those older
+ * than `keptFrom`. Returns the stored sample.
  */
 export async function writeSample(
   pool: Pool,
@@ -17,7 +17,7 @@ export async function writeSample(
   keptFrom: Instant,
 ): Promise<DatabaseSample | undefined> {
   return inTransaction(pool, async ({ db }) => {
-    // Those of times that are still to come were written while the clock was ahead.
+    // Samples in the future come from a clock that was ahead.
     await db.execute(sql`
       delete from database_samples where sampled_at > ${toIso(sampledAt)}::timestamp + interval '2 minutes'`)
     const [before] = await newest(db, 1)
@@ -37,11 +37,10 @@ export async function writeSample(
 const newest = (db: Database, most: number): Promise<DatabaseSample[]> =>
   withFaults(db.select().from(databaseSamples).orderBy(desc(databaseSamples.sampledAt)).limit(most))
 
-/** The newest sample; undefined where none was taken yet. */
+/** Undefined before the first sample. */
 export const readNewestSample = async (db: Database): Promise<DatabaseSample | undefined> =>
   (await newest(db, 1))[0]
 
-/** The samples since then, ascending. */
 export const readSamples = (db: Database, since: Instant): Promise<DatabaseSample[]> =>
   withFaults(
     db
@@ -51,7 +50,7 @@ export const readSamples = (db: Database, since: Instant): Promise<DatabaseSampl
       .orderBy(asc(databaseSamples.sampledAt)),
   )
 
-/** The oldest and the newest sample since then, or what there is of them: a trend wants no more. */
+/** The oldest and newest sample since then, for a trend. */
 export async function readEnds(db: Database, since: Instant): Promise<DatabaseSample[]> {
   const those = gte(databaseSamples.sampledAt, since)
   const all = db.select().from(databaseSamples).where(those)
@@ -61,7 +60,7 @@ export async function readEnds(db: Database, since: Instant): Promise<DatabaseSa
   return [oldest, last]
 }
 
-/** What the figures were on the average of a stretch of time; null where nothing was known. */
+/** Averages over a range; null where unknown. */
 export type MeanSample = Readonly<
   Pick<
     DatabaseSample,
@@ -75,7 +74,7 @@ export type MeanSample = Readonly<
   > & { from: Instant }
 >
 
-/** The samples since then in stretches of so long, ascending; a stretch without any is left out. */
+/** Averages per step since then, ascending; empty steps are left out. */
 export async function readMeans(db: Database, since: Instant, stepMs: number): Promise<MeanSample[]> {
   const { rows } = await db.execute<
     { from_ms: string } & Record<Exclude<keyof MeanSample, 'from'>, number | null>
@@ -103,7 +102,7 @@ type Total = Exclude<keyof Counters, 'tables'>
 
 const noRates: Rates = { averageQueryMs: null, cacheHitRatio: null, indexScanRatio: null }
 
-/** Between two readings of the server's totals. Where they were reset in between, nothing can be said. */
+/** Null rates if the statistics were reset in between. */
 export function ratesOf(before: Counters, after: Counters): Rates {
   const grown = (name: Total) => after[name] - before[name]
   const names: Total[] = ['activeMs', 'transactions', 'blocksHit', 'blocksRead', 'indexScans', 'tableScans']

@@ -4,26 +4,25 @@ import { type AlignedRange, contains, intervalsFrom, isEmpty, subtract } from '.
 import { type AlignedInstant, floorTo, type Timeframe } from '../../market/timeframe.ts'
 import type { Findings } from '../coverage.ts'
 
-/** One checked answer, as far as the ledger is concerned. */
+/** A checked answer, as far as coverage needs it. */
 export type Answer = Readonly<{
   timeframe: Timeframe
-  /** What the answer speaks for. */
+  /** The range that the answer covers. */
   answered: AlignedRange
   /** Of its candles, ascending. */
   openTimes: readonly AlignedInstant[]
   rejected: readonly RejectedRow[]
-  /** Open times before this have settled: without a candle in the answer, there is none. */
+  /** Candles that open before this and are not in the answer do not exist at the source. */
   absentBefore: AlignedInstant
-  /** Open times before this closed so long ago that a candle seen unchanged is final; all of them unless it is said. */
+  /** Candles that open before this are final once seen unchanged; by default all. */
   finalBefore?: Instant
-  /** The open times whose stored values the answer has changed. */
+  /** Open times of stored candles that the answer changed. */
   revised?: readonly Instant[]
 }>
 
 /**
- * What the answer has shown of each candle that it speaks for: stored, rejected, or, where it has had time to come, that
- * there is none. A rejected row concerns the candle that holds its time, and one without a time concerns none. A candle
- * that has just closed, or that came with other values than before, is to be seen once more: it is provisional.
+ * The state of each candle in the answered range: stored, rejected or absent. A rejected row without a time concerns
+ * none. Recently closed or revised candles are provisional.
  */
 export function findingsOf({
   timeframe,

@@ -2,11 +2,11 @@ import { DatabaseError, type QueryArrayConfig } from 'pg'
 import { InvalidInput, Misconfigured } from '../../fault.ts'
 import { openClient } from '../connection/open-client.ts'
 
-/** What a statement returned, every value as PostgreSQL writes it. */
+/** Values as PostgreSQL's text. */
 export type StatementResult = Readonly<{
   columns: readonly string[]
   rows: readonly (readonly (string | null)[])[]
-  /** `SELECT`, `UPDATE` … and how many rows it concerned. */
+  /** `SELECT`, `UPDATE` … and its row count. */
   command: string
   count: number
 }>
@@ -17,8 +17,7 @@ const readOnlyTransaction = '25006'
 const insufficientPrivilege = '42501'
 
 /**
- * Runs one statement over a connection of its own, in a transaction that writes nothing unless it may. Throws InvalidInput
- * for a statement that the server rejects.
+ * Runs one statement on its own connection, read-only unless `mayWrite`. Throws InvalidInput if the server rejects it.
  */
 export async function runStatement(
   url: string,
@@ -29,7 +28,7 @@ export async function runStatement(
   const stop = () => void client.end()
   signal.addEventListener('abort', stop)
   try {
-    // After its first query a transaction can no longer be made to write, also not by the statement itself.
+    // After its first query a transaction cannot become read-write again.
     if (!mayWrite) await client.query('begin transaction read only; select 1')
     const result = await client.query<(string | null)[]>(oneStatement(statement))
     if (!mayWrite) await client.query('rollback')
@@ -43,7 +42,7 @@ export async function runStatement(
   }
 }
 
-/** The extended protocol takes one statement alone, so that none can end the transaction before another. */
+/** The extended protocol allows a single statement, so none can end the transaction first. */
 const oneStatement = (text: string): QueryArrayConfig & { queryMode: 'extended' } => ({
   text,
   rowMode: 'array',

@@ -2,10 +2,10 @@ import { sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../../market/instant.ts'
 import type { Database } from '../transaction.ts'
 
-/** How long a table's rows are kept, in milliseconds; undefined for ever. */
+/** `keepMs` undefined: forever. */
 export type Keep = Readonly<{ table: string; keepMs: number | undefined }>
 
-/** By table, how long its rows were kept when that was accepted last; Infinity for ever. */
+/** Last accepted `keep` by table in ms; Infinity for forever. */
 export async function readAcceptedKeeps(db: Database): Promise<Map<string, number>> {
   const { rows } = await db.execute<{ table: string; keep_ms: string | null }>(
     sql`select table_name as "table", keep_ms from retention_policies`,
@@ -13,11 +13,10 @@ export async function readAcceptedKeeps(db: Database): Promise<Map<string, numbe
   return new Map(rows.map(({ table, keep_ms }) => [table, keep_ms === null ? Infinity : Number(keep_ms)]))
 }
 
-/** Those of tables that had none: what is older from now on is old by the policy under which its partitions were made. */
+/** Accepts the `keep` of tables that had none. */
 export const acceptFirstKeeps = (db: Database, keeps: readonly Keep[], now: Instant): Promise<unknown> =>
   db.execute(sql`${insertion(keeps, now)} on conflict (table_name) do nothing`)
 
-/** In the place of those of before. */
 export const acceptKeeps = (db: Database, keeps: readonly Keep[], now: Instant): Promise<unknown> =>
   db.execute(sql`
     ${insertion(keeps, now)} on conflict (table_name) do update

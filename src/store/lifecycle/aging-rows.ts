@@ -4,15 +4,13 @@ import type { PartitionLength } from '../../settings/schema.ts'
 import type { Settings } from '../../settings.ts'
 import { askedByCommand } from '../runs/provenance.ts'
 
-/** Rows of a table that is not partitioned, by the time in one of its columns. */
 export type AgingRows = Readonly<{ table: string; by: string }>
 
-/** Which of them are old enough now. */
 export type Aging = AgingRows & Readonly<{ keepMs: number; now: Instant; timeframes: Settings['timeframes'] }>
 
 export const limitOf = ({ now, keepMs }: Aging): Instant => plus(now, -keepMs)
 
-/** Of rows called `aging`: they are old enough, nothing refers to them, and they were not put back from the archive. */
+/** Rows `aging` that are old enough, unreferenced and not restored from the archive. */
 export function mayLeave(aging: Aging): SQL {
   const { table, by, now } = aging
   const time = sql`aging.${sql.identifier(by)}`
@@ -28,9 +26,9 @@ export function mayLeave(aging: Aging): SQL {
   return sql`not coalesce(${sql.join(reasons, sql` or `)}, false)`
 }
 
-/** Evidence stays for as long as something points to it. */
+/** Rows that others refer to are kept. */
 const reasonsToStay: Readonly<Record<string, (aging: Aging) => readonly SQL[]>> = {
-  // `gaps` and `certificate` name it as the cause.
+  // `gaps` and `certificate` show it as the cause.
   quarantined_rows: () => [sql`(aging.resolution is null and aging.timeframe is not null)`],
   ingest_runs: (aging) => [
     sql`exists (select from candle_revisions where run_id = aging.id)`,
@@ -39,7 +37,7 @@ const reasonsToStay: Readonly<Record<string, (aging: Aging) => readonly SQL[]>> 
   ],
 }
 
-/** A run that asked for a range, some candles of which are stored. */
+/** A run that loaded a range with stored candles. */
 const explainsRange = sql`(
   aging.job in ${['backfill-candles', ...askedByCommand]}
   and case when aging.payload ->> 'from' ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}T' and aging.payload ->> 'to' ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}T'
@@ -52,7 +50,7 @@ const explainsRange = sql`(
 
 const longestMs: Readonly<Record<PartitionLength, number>> = { day, month: 31 * day, year: 366 * day }
 
-/** A run that asked for the newest candles, which are deleted with all of their partition. */
+/** A run that loaded newest candles; these are deleted with their partition. */
 function explainsCloses({ now, timeframes }: Aging): SQL {
   const limits = Object.entries(timeframes).map(([timeframe, { keep, partition }]) => ({
     timeframe,
@@ -64,10 +62,7 @@ function explainsCloses({ now, timeframes }: Aging): SQL {
   ))`
 }
 
-/**
- * Of rows of audit_logs called `aging`: what was written of records of the table that maintenance has taken out of it. Of
- * what somebody else deleted, the log keeps all.
- */
+/** Audit rows `aging` of records that maintenance deleted. Those of records deleted otherwise are kept. */
 export const isOfRecordsGone = (table: string): SQL => sql`
   aging.table_name = ${table} and aging.record_id is not null
   and not exists (select from ${sql.identifier(table)} as record where record.id = aging.record_id)

@@ -23,14 +23,14 @@ import { PartitionHeld } from './partition-holds.ts'
 
 type ArchiveState = ArchiveRow['state']
 
-/** What a file that is whole holds. `bytes` and `sha256` are of the file. */
+/** `bytes` and `sha256` are of the file. */
 export type Written = Readonly<{ content: Content; bytes: number; sha256: string }>
 
-/** One row of the manifest. */
+/** A row of the manifest. */
 export type Archive = Readonly<{
   id: string
   table: string
-  /** Undefined where rows were archived one by one. */
+  /** Undefined for row archives. */
   partition: string | undefined
   range: Range
   state: ArchiveState
@@ -38,24 +38,24 @@ export type Archive = Readonly<{
   fileName: string
   columns: readonly ArchiveColumn[]
   coverage: readonly ArchivedCoverage[]
-  /** Undefined while the file is being written. */
+  /** Undefined while the file is written. */
   written: Written | undefined
   createdAt: Instant
   verifiedAt: Instant | undefined
   droppedAt: Instant | undefined
   restoredAt: Instant | undefined
   restoredUntil: Instant | undefined
-  /** Whether it is known what each of its series must be. */
+  /** Whether its checksums are counted. */
   isCounted: boolean
-  /** The larger, the later its rows left the table. */
+  /** Order in which rows left the table. */
   sequence: number
-  /** Of a partition's file: what was put back into the table, which is read instead. */
+  /** Ranges restored to the table, which is read instead. */
   restored: readonly Range[]
-  /** Of a partition's file: what was archived anew after that; the newer file is read instead. */
+  /** Ranges in a newer file, which is read instead. */
   superseded: readonly Range[]
 }>
 
-/** States in which a file was read back and found equal to the rows it stands for. */
+/** States of files that were read back and equal their rows. */
 const trustedStates: readonly ArchiveState[] = ['verified', 'dropped', 'restored']
 export const isTrusted = ({ state }: Archive): boolean => trustedStates.includes(state)
 
@@ -89,7 +89,7 @@ function writtenOf({ rowCount, bytes, sha256, checksums }: ArchiveRow): Written 
   return { content: { rows: rowCount, checksums: checksumsForm.parse(checksums) }, bytes, sha256 }
 }
 
-/** Every archive by table and time, or those that the condition picks. */
+/** Ordered by table and time. */
 async function select(db: Database, condition?: SQL): Promise<Archive[]> {
   const rows = await withFaults(
     db
@@ -103,7 +103,7 @@ async function select(db: Database, condition?: SQL): Promise<Archive[]> {
 
 export const listArchives = (db: Database): Promise<Archive[]> => select(db)
 
-/** The tables of which rows were archived one by one. */
+/** Tables with row archives. */
 export async function listRowTables(db: Database): Promise<string[]> {
   const { rows } = await db.execute<{ table: string }>(sql`
     select distinct table_name as "table" from archives
@@ -111,11 +111,11 @@ export async function listRowTables(db: Database): Promise<string[]> {
   return rows.map(({ table }) => table)
 }
 
-/** Files of rows of the table that were archived one by one. */
+/** Row archives of a table. */
 export const rowArchivesOf = (db: Database, table: string): Promise<Archive[]> =>
   select(db, and(eq(archives.tableName, table), sql`${archives.partitionName} is null`))
 
-/** Files of partitions of the table that hold any of the range, the older first. */
+/** Partition archives of a table that overlap the range, oldest first. */
 export const archivesWithin = async (
   db: Database,
   table: string,
@@ -129,10 +129,10 @@ export const archivesWithin = async (
   return found.toSorted(bySequence)
 }
 
-/** The earlier its rows left the table, the earlier. Of two files with the same row, the later one is read. */
+/** Of two files with the same row the later is read. */
 export const bySequence = (a: Archive, b: Archive): number => a.sequence - b.sequence
 
-/** The archive whose id is this or begins so. Throws InvalidInput where there is none, or more than one. */
+/** Finds an archive by id prefix. Throws InvalidInput for none or several. */
 export async function findArchive(db: Database, idOrStart: string): Promise<Archive> {
   const found = /^[0-9a-f-]{1,36}$/.test(idOrStart)
     ? await select(db, sql`starts_with(${archives.id}::text, ${idOrStart})`)
@@ -151,11 +151,11 @@ export type NewArchive = Readonly<{
   range: Range
   place: string
   columns: readonly ArchiveColumn[]
-  /** What the ledger says of the rows, which comes back with them. */
+  /** Coverage of the rows, restored with them. */
   coverage?: readonly ArchivedCoverage[]
 }>
 
-/** Says which file is about to be written, before its first byte is: what has no row here is believed by nobody. */
+/** Records a file before it is written: files without a row are not trusted. */
 export async function intendArchive(db: Database, archive: NewArchive, now: Instant): Promise<Archive> {
   const id = randomUUID()
   const fileName = `${archive.table}/${archive.partition ?? archive.table}.${id}.parquet`
@@ -167,7 +167,7 @@ export async function intendArchive(db: Database, archive: NewArchive, now: Inst
   return findArchive(db, id)
 }
 
-/** The file is whole and lies where it belongs; nobody has read it back yet. */
+/** The file is complete and in place, but not read back. */
 export async function recordWritten(db: Database, id: string, written: Written): Promise<void> {
   await db.execute(sql`
     update archives set state = 'written', row_count = ${written.content.rows}, bytes = ${written.bytes},
@@ -177,19 +177,19 @@ export async function recordWritten(db: Database, id: string, written: Written):
 
 const checksumsText = (checksums: Checksums): string => JSON.stringify(checksums)
 
-/** The file was read back, and holds what the table does. */
+/** The file was read back and equals the table. */
 export async function recordVerified(db: Database, id: string, now: Instant): Promise<void> {
   await db.execute(sql`
     update archives set state = 'verified', verified_at = ${toIso(now)}::timestamp where id = ${id}::uuid`)
 }
 
-/** The file was read back once more, and is what it was. */
+/** The file was read back again, unchanged. */
 export async function recordReadBack(db: Database, id: string, now: Instant): Promise<void> {
   await db.execute(sql`
     update archives set verified_at = ${toIso(now)}::timestamp where id = ${id}::uuid and state in ${trustedStates}`)
 }
 
-/** The rows of the archive left the table in this very transaction. */
+/** Call in the transaction that deletes the rows. */
 export async function recordDropped(db: Database, id: string, now: Instant): Promise<void> {
   await db.execute(sql`
     update archives set state = 'dropped', dropped_at = ${toIso(now)}::timestamp,
@@ -198,7 +198,7 @@ export async function recordDropped(db: Database, id: string, now: Instant): Pro
     where id = ${id}::uuid`)
 }
 
-/** The rows are in the table again, where retention leaves them alone until `until`. */
+/** The rows are in the table again; retention skips them until `until`. */
 export async function recordRestored(db: Database, id: string, now: Instant, until: Instant): Promise<void> {
   await db.execute(sql`
     update archives set state = 'restored', restored_at = ${toIso(now)}::timestamp, restored_until = ${toIso(until)}::timestamp,
@@ -208,17 +208,17 @@ export async function recordRestored(db: Database, id: string, now: Instant, unt
     where id = ${id}::uuid`)
 }
 
-/** Its file is about to be removed: from here on nobody believes it. */
+/** Call before removing the file: it is no longer trusted. */
 export async function recordDiscarded(db: Database, id: string): Promise<void> {
   await db.execute(sql`update archives set state = 'discarded' where id = ${id}::uuid`)
 }
 
-/** Its file is gone. */
+/** Call after removing the file. */
 export async function forgetArchive(db: Database, id: string): Promise<void> {
   await db.execute(sql`delete from archives where id = ${id}::uuid and state = 'discarded'`)
 }
 
-/** Ranges with rows that were put back, and until when retention leaves them alone. */
+/** Restored ranges and until when retention skips them. */
 export async function readRestoredRanges(
   db: Database,
   now: Instant,
@@ -231,7 +231,7 @@ export async function readRestoredRanges(
   return rows.map((row) => ({ table: row.table, range: toRange(row), until: fromMs(row.until_ms) }))
 }
 
-/** What the audit log says of rows that left their table for the archive, or came back. */
+/** Audit entry of rows archived or restored. */
 export const archiveEntry = (operation: 'ARCHIVE' | 'RESTORE', archive: Archive): Maintenance => ({
   operation,
   table: archive.table,
@@ -247,9 +247,8 @@ export const archiveEntry = (operation: 'ARCHIVE' | 'RESTORE', archive: Archive)
 const spanOf = ({ range }: Pick<Partition, 'range'>): SQL => sql`${spansText([range])}::tsmultirange`
 
 /**
- * In the transaction that deletes the partition: throws PartitionHeld unless the archive holds exactly its rows, and says
- * that they are in the file alone from here on. Of older files from which rows of this time had been put back, the newer
- * one is read there.
+ * Records the archive in the transaction that deletes the partition, and marks its range in older files as superseded.
+ * Throws PartitionHeld unless the archive holds exactly the partition's rows.
  */
 export async function recordArchived(
   db: Database,
@@ -281,7 +280,7 @@ async function refuseChanged(db: Database, partition: Partition, archive: Archiv
   )
 }
 
-/** In the transaction that deletes a partition: what had been put back into it is not there any more. */
+/** Ends the restoration of deleted partitions' ranges, in the deleting transaction. */
 export async function endRestored(db: Database, partitions: readonly Partition[]): Promise<void> {
   const [first] = partitions
   if (!first) return
@@ -293,14 +292,13 @@ export async function endRestored(db: Database, partitions: readonly Partition[]
     where table_name = ${first.table} and restored_ranges && ${span}`)
 }
 
-/** Files of which nothing is read any more: newer ones have all of their rows, as they were when they were archived anew. */
+/** Files replaced entirely by newer ones. */
 export const listSuperseded = (db: Database): Promise<Archive[]> =>
   select(
     db,
     sql`superseded_ranges @> tsmultirange(tsrange(range_from, range_to)) and state in ${trustedStates}`,
   )
 
-/** A file that says itself what its row of the manifest should be. */
 export type Adopted = Omit<NewArchive, 'partition'> &
   Readonly<{
     id: string
@@ -311,7 +309,7 @@ export type Adopted = Omit<NewArchive, 'partition'> &
     createdAt: Instant
   }>
 
-/** Writes the manifest's row of a file whose rows are nowhere else, or count where they are. */
+/** Adds a manifest row for a file without one. */
 export async function adoptArchive(db: Database, archive: Adopted, now: Instant): Promise<void> {
   const { id, table, partition, range, place, fileName, columns, coverage, written, createdAt } = archive
   await db.execute(sql`

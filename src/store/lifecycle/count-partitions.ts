@@ -4,13 +4,12 @@ import { inTransaction, sqlStateOf } from '../transaction.ts'
 import { type Partition, relationOf } from './list-partitions.ts'
 import type { CountedPartition } from './retention.ts'
 
-/** Larger ones are counted by the planner: it is close enough for people, and a plan is to be there at once. */
+/** Larger partitions use the planner's estimate, to be fast. */
 const countedBytes = 4_000_000
 
-/** So many in a statement, since each takes locks for itself and its indexes. */
+/** Each partition takes locks for itself and its indexes. */
 const atOnce = 50
 
-/** Counts the rows of partitions, exactly where that is quick or nobody else has done it. */
 export async function countPartitions(
   pool: Pool,
   partitions: readonly Partition[],
@@ -36,7 +35,6 @@ async function countExactly(pool: Pool, partitions: readonly Partition[]): Promi
   return counts
 }
 
-/** One that is gone by now, or that we may not read, keeps none of the others from being counted. */
 async function countTogether(
   pool: Pool,
   partitions: readonly Partition[],
@@ -59,5 +57,5 @@ async function countTogether(
   }
 }
 
-/** No such table any more, and no right to read it. */
+/** Undefined table, insufficient privilege. */
 const cannotBeRead = new Set(['42P01', '42501'])

@@ -17,10 +17,10 @@ export async function countAgingRows(pool: Pool, aging: Aging): Promise<number> 
   return Number(rows[0]?.rows ?? 0)
 }
 
-/** Of one transaction: few enough that nobody waits long for a row. */
+/** Small enough to hold row locks only shortly. */
 const batchRows = 10_000
 
-/** Deletes them batch by batch, with what the audit log says of them, and returns how many there were. */
+/** Deletes in batches, with related audit rows; returns the count. */
 export async function deleteAgingRows(pool: Pool, aging: Aging, signal: AbortSignal): Promise<number> {
   const deleted = await nameable(aging, deleteWhere(pool, aging, aging.table, mayLeave(aging), signal))
   if (await belongsToUsers(pool, aging.table))
@@ -61,7 +61,7 @@ async function deleteWhere(
 
 const unknownColumn = '42703'
 
-/** The names come from the configuration. */
+/** Column names come from the configuration. */
 async function nameable<T>({ table }: Aging, work: Promise<T>): Promise<T> {
   try {
     return await work

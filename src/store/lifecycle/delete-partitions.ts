@@ -14,7 +14,7 @@ import { lockAlone, lockParent, lockRows, lockWithParent, refuseAnother } from '
 import type { Proof } from './safekeeping.ts'
 import { trimCoverage } from './trim-coverage.ts'
 
-/** Called between two steps, with the name of the one that is done: a test ends the process there. */
+/** Called after each step; tests interrupt there. */
 export type Steps = (name: string) => Promise<void>
 
 export type DeleteDeps = Readonly<{
@@ -22,14 +22,13 @@ export type DeleteDeps = Readonly<{
   lockTimeoutMs: number
   steps: Steps
   now: Instant
-  /** Of candles, by which coverage knows them. */
+  /** For candles, to update coverage. */
   timeframe: Timeframe | undefined
 }>
 
 /**
- * Deletes a partition with all that is recorded of its time, in the transaction that proves that what must outlive it is
- * kept: every query sees its rows in the table before and where they are kept after, and never in between. Dropping it
- * where it is attached also leaves the tables alone that it refers to. Throws PartitionHeld where it must stay.
+ * Deletes a partition and its coverage in the transaction that proves that what must be kept is. Dropped while
+ * attached, so that referenced tables are not locked. Throws PartitionHeld if it must stay.
  */
 export const deletePartition = (
   deps: DeleteDeps,
@@ -55,7 +54,7 @@ export const deletePartition = (
     'maintenance',
   )
 
-/** Whatever PostgreSQL has against it concerns these partitions alone: an event trigger may raise any error. */
+/** Errors concern these partitions only: event triggers may raise any. */
 async function dropTables(db: Database, partitions: readonly Partition[]): Promise<void> {
   try {
     await db.execute(sql`drop table ${sql.join(partitions.map(relationOf), sql`, `)}`)
@@ -95,18 +94,18 @@ const dropEntry = ({ table, name, range }: Partition): Maintenance => ({
   details: { from: toIso(range.from), to: toIso(range.to) },
 })
 
-/** What became of each of several partitions: deleted, or what kept it. */
+/** The result for each of several partitions. */
 export type Deleted = Readonly<{
   deleted: readonly Partition[]
   failed: ReadonlyMap<Partition, Error>
 }>
 
-/** So long the parent of several is locked at the most, beside the one that is being dropped then. */
+/** Limit on how long the parent is locked, beyond the drop in progress. */
 const mostMs = 250
 
 /**
- * Deletes partitions of one table that nothing must outlive, in one transaction: all of them at once where nothing is in
- * the way, and otherwise one by one for a quarter of a second. Those behind are for the next call.
+ * Deletes partitions of one table in one transaction: all at once if possible, else one by one for 250 ms. The rest is
+ * left to the next call.
  */
 export const deletePartitions = (deps: DeleteDeps, partitions: readonly Partition[]): Promise<Deleted> =>
   inTransaction(
@@ -137,7 +136,7 @@ async function oneByOne(tx: Transaction, partitions: readonly Partition[]): Prom
   return { deleted, failed }
 }
 
-/** Deletes all of them or none, inside a savepoint, so that what stops one stops no other. Returns what stopped them. */
+/** Deletes all or none, in a savepoint. Returns the error. */
 async function tryDelete(tx: Transaction, partitions: readonly Partition[]): Promise<Error | undefined> {
   const { db } = tx
   await db.execute(sql`savepoint before_partitions`)
@@ -156,27 +155,27 @@ async function tryDelete(tx: Transaction, partitions: readonly Partition[]): Pro
   }
 }
 
-/** A connection that is lost, a server that stops or became read-only: no other partition would fare better. */
+/** Errors that would fail for every partition: connection, read-only, shutdown. */
 export const concernsDatabase = (error: unknown): boolean => /^(08|25|57)/.test(sqlStateOf(error) ?? '')
 
 /**
- * What PostgreSQL may have against the deletion of one partition: objects that depend on it, another owner, a session that
- * uses it, and what somebody's trigger raises. https://www.postgresql.org/docs/current/errcodes-appendix.html
+ * Errors of a single partition: dependent objects, ownership, locks, triggers.
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 const refusals = new Set(['2BP01', '42501', '55006', '55P03', '40P01', 'P0001'])
 
-/** What holds a partition back, told by a failure; undefined where the failure was not foreseen. */
+/** The hold behind an error; undefined for unexpected errors. */
 export function holdOf(error: unknown): Hold | undefined {
   if (error instanceof PartitionHeld) return error.hold
   if (!refusals.has(sqlStateOf(error) ?? '')) return undefined
   return { kind: 'failure', reason: `PostgreSQL refused: ${rootMessage(error)}`, remedy: undefined }
 }
 
-/** Of which a transaction may have so many: a part of what the server has for all sessions together. */
+/** Of the server's shared lock table. */
 const shareOfLocks = 0.25
 const mostAtOnce = 50
 
-/** How many partitions of a table one transaction may drop. Each takes a lock for itself and for each of its indexes. */
+/** How many partitions one transaction may drop, by the locks each takes. */
 export async function partitionsAtOnce(
   { pool }: Pick<DeleteDeps, 'pool'>,
   { oid }: Partition,

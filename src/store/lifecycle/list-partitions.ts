@@ -18,11 +18,11 @@ export type MeasuredPartition = CatalogPartition & Measured
 /** A partition with both bounds in time. */
 export type Partition = BoundedPartition & Measured
 
-/** A DEFAULT partition, or one that is open to one side. */
+/** A transaction open for this long is not waited for: others would queue behind us. */
 export type UnboundedPartition = MeasuredPartition
 
 export type Partitions = Readonly<{
-  /** In the order of the catalog: by table and time. */
+  /** While we wait, new queries of the parent queue behind us, so the first waits are short. */
   all: readonly MeasuredPartition[]
   bounded: readonly Partition[]
   unbounded: readonly UnboundedPartition[]
@@ -30,7 +30,7 @@ export type Partitions = Readonly<{
 
 type SizeRow = Readonly<{ oid: string; bytes: string; rows: string }>
 
-/** Every partition of the tables, in whatever schema it is, with its size. */
+/** Blocks writes to the partition until the transaction ends. */
 export async function measurePartitions(db: Database, tables: readonly string[]): Promise<Partitions> {
   const partitions = await readPartitions(db, tables)
   const { rows } = await db.execute<SizeRow>(sql`
@@ -39,7 +39,6 @@ export async function measurePartitions(db: Database, tables: readonly string[])
   const sizes = new Map(rows.map((row) => [Number(row.oid), row]))
   const all = partitions.flatMap((partition): MeasuredPartition[] => {
     const size = sizes.get(partition.oid)
-    // Dropped meanwhile.
     return size?.bytes == null ? [] : [{ ...partition, ...measureOf(size) }]
   })
   return {
@@ -58,7 +57,7 @@ const measureOf = ({ bytes, rows }: SizeRow): Measured => ({
 const hasBothBounds = (partition: MeasuredPartition): partition is Partition =>
   isBounded(partition) && partition.range.from > allTime.from && partition.range.to < allTime.to
 
-/** Both bounds of a range partition in time, as texts. */
+/** Text bounds of a range partition. */
 export const boundsIn = (expression: SQL): SQL =>
   sql`regexp_match(${expression}, $$FROM [(]'([^']+)'[)] TO [(]'([^']+)'[)]$$)`
 
@@ -66,10 +65,8 @@ export const boundsIn = (expression: SQL): SQL =>
 export const listPartitions = async (pool: Pool, tables: readonly string[]): Promise<readonly Partition[]> =>
   (await measurePartitions(databaseOf(pool), tables)).bounded
 
-/** The partition in a statement. */
 export const relationOf = ({ schema, name }: Pick<PartitionIdentity, 'schema' | 'name'>): SQL =>
   sql`${sql.identifier(schema)}.${sql.identifier(name)}`
 
-/** The partition for people and the statements they paste: with its schema where that is not the parent's. */
 export const nameOf = ({ qualifiedName }: Pick<CatalogPartition, 'qualifiedName'>): string =>
   qualifiedName.replace(/^public\./, '')

@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm'
 import type { Database } from '../transaction.ts'
 
-/** A table named and shaped like a partition that belongs to no table. */
+/** A table with a partition's name and shape that is not attached. */
 export type DetachedTable = Readonly<{ name: string; bytes: number }>
 
-/** Every such table. No query of the whole finds their rows. */
+/** Queries of the parent do not see their rows. */
 export async function listDetached(db: Database, tables: readonly string[]): Promise<DetachedTable[]> {
   if (tables.length === 0) return []
   const { rows } = await db.execute<{ name: string; bytes: string }>(sql`

@@ -6,9 +6,8 @@ import type { Hold } from './partition-holds.ts'
 type BlockerRow = Readonly<{ oid: number; type: string; identity: string; name: string; more: number }>
 
 /**
- * What of others keeps partitions from being deleted, by their oid: objects that depend on them, a publication that names
- * them, an owner whose rights this login does not have. PostgreSQL would refuse to drop the first and the last, and would
- * silently take the partition out of the publication.
+ * What blocks deletion, by oid: dependent objects, publications, ownership. PostgreSQL would refuse the first and last,
+ * but silently drop the partition from a publication.
  */
 export async function readBlockers(
   db: Database,
@@ -28,7 +27,7 @@ export async function readBlockers(
   return holds
 }
 
-/** What is no table of rows is not ours to delete. */
+/** Only ordinary tables are dropped. */
 function formHold(partition: Partition): Hold | undefined {
   const [name, parent] = [nameOf(partition), partition.table]
   if (partition.isDetachPending) {
@@ -72,7 +71,7 @@ async function readOwners(db: Database, partitions: readonly Partition[]): Promi
   return rows
 }
 
-/** The first of them by kind and name, with how many more there are. */
+/** The first dependent by kind and name, with the number of others. */
 async function readDependents(db: Database, partitions: readonly Partition[]): Promise<BlockerRow[]> {
   const { rows } = await db.execute<BlockerRow>(sql`
     with target as materialized (

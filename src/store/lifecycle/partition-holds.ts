@@ -8,16 +8,16 @@ import { type Database, type WritableDatabase, withFaults } from '../transaction
 
 export type HoldKind = PartitionHold['kind']
 
-/** Why a partition that is old enough cannot be deleted. */
+/** Why an expired partition cannot be deleted. */
 export type Hold = Readonly<{
   kind: HoldKind
-  /** The end of a sentence that begins with the partition's name. */
+  /** Completes a message that begins with the partition's name. */
   reason: string
-  /** The statement or command that helps; undefined where waiting does. */
+  /** A statement or command; undefined if waiting helps. */
   remedy: string | undefined
 }>
 
-/** One partition cannot be deleted now. Nothing of it has changed, and no other is concerned. */
+/** One partition cannot be deleted now. Nothing was changed. */
 export class PartitionHeld extends Fault {
   readonly code = 'PARTITION_HELD'
   readonly remedy = 'give-up'
@@ -35,7 +35,7 @@ export const holdText = ({ reason, remedy }: Pick<Hold, 'reason' | 'remedy'>): s
 export type HeldPartition = Pick<CatalogPartition, 'schema' | 'table' | 'name' | 'qualifiedName'> &
   Readonly<{ range: Range | undefined; hold: Hold }>
 
-/** What the last run could not delete, with since when. */
+/** A hold of the last run. */
 export type RecordedHold = HeldPartition & Readonly<{ heldSince: Instant; checkedAt: Instant }>
 
 export async function listHolds(db: Database): Promise<RecordedHold[]> {
@@ -61,7 +61,7 @@ export async function listHolds(db: Database): Promise<RecordedHold[]> {
   }))
 }
 
-/** Records what is held now in the place of what was; since when stays where it was held before. */
+/** Replaces the recorded holds; `heldSince` stays for those that continue. */
 export async function recordHolds(
   db: WritableDatabase,
   held: readonly HeldPartition[],

@@ -1,7 +1,6 @@
 import { sql } from 'drizzle-orm'
 import type { Database } from '../transaction.ts'
 
-/** How many locks a query takes that reads a whole table: one for each partition, and one for each index of it. */
 export async function locksOfWholeQuery(db: Database): Promise<number> {
   const { rows } = await db.execute<{ locks: number }>(sql`
     with recursive tree as (

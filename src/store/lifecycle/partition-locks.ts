@@ -7,16 +7,13 @@ import type { Database, Transaction } from '../transaction.ts'
 import { boundsIn, type Partition, relationOf } from './list-partitions.ts'
 import { PartitionHeld } from './partition-holds.ts'
 
-/**
- * A transaction that has been open for so long is not waited for: who comes after us would wait behind us for as long,
- * and for nothing.
- */
+/** A transaction open for this long is not waited for: others would queue behind us. */
 const longOpenSeconds = 5
 
-/** Each wait stops new queries of the parent for as long at the most, so the first ones are short. */
+/** While we wait, new queries of the parent queue behind us, so the first waits are short. */
 const firstWaitMs = 100
 
-/** Keeps the partition's rows as they are until the transaction ends; they can still be read. */
+/** Blocks writes to the partition until the transaction ends; reads continue. */
 export async function lockRows(tx: Transaction, partition: Partition, lockTimeoutMs: number): Promise<void> {
   const lock = sql`lock table ${relationOf(partition)} in share mode`
   if (await tryLock(tx, lockTimeoutMs, async () => void (await tx.db.execute(lock)))) return
@@ -24,8 +21,8 @@ export async function lockRows(tx: Transaction, partition: Partition, lockTimeou
 }
 
 /**
- * Keeps everybody out of the partition and its parent, as dropping it needs. Throws PartitionHeld where a session uses
- * them that does not end soon, or one waits for us to let go of the partition.
+ * Locks the partition and its parent exclusively. Throws PartitionHeld if a session keeps using them, or waits for the
+ * partition while holding the parent.
  */
 export async function lockAlone(tx: Transaction, partition: Partition, lockTimeoutMs: number): Promise<void> {
   const oids = [await parentOf(tx.db, partition), partition.oid]
@@ -37,7 +34,7 @@ export async function lockAlone(tx: Transaction, partition: Partition, lockTimeo
   throw await heldBySession(tx.db, oids)
 }
 
-/** The same of the parent alone, for several of its partitions: who reads one of them by its own name is not in the way. */
+/** Locks only the parent, to drop several partitions. */
 export async function lockParent(
   tx: Transaction,
   partition: Partition,
@@ -49,7 +46,7 @@ export async function lockParent(
   throw await heldBySession(tx.db, oids)
 }
 
-/** Partitions whose parent is locked. A session that reads one by its own name is not waited for. */
+/** Locks partitions whose parent is locked; does not wait for sessions that read one directly. */
 export async function lockWithParent(tx: Transaction, partitions: readonly Partition[]): Promise<void> {
   const names = sql.join(partitions.map(relationOf), sql`, `)
   const lock = sql`lock table ${names} in access exclusive mode`
@@ -86,7 +83,7 @@ async function lockPatiently(
   }
 }
 
-/** Whether the lock was granted; where not, what was locked before stays locked. */
+/** Tries to lock; earlier locks stay. */
 async function tryLock({ db }: Transaction, waitMs: number, lock: () => Promise<void>): Promise<boolean> {
   await db.execute(sql`savepoint before_lock`)
   await db.execute(sql`select set_config('lock_timeout', ${`${Math.ceil(waitMs)}ms`}, true)`)
@@ -101,10 +98,7 @@ async function tryLock({ db }: Transaction, waitMs: number, lock: () => Promise<
   }
 }
 
-/**
- * Whether a transaction that will not end soon uses one of the tables: an old one, or one that is prepared and has no
- * session. Autovacuum gives way by itself.
- */
+/** Whether a long transaction, or a prepared one, uses a table. Autovacuum yields by itself. */
 async function isInLongUse(db: Database, oids: readonly number[]): Promise<boolean> {
   const { rows } = await db.execute(sql`
     select from pg_locks left join pg_stat_activity using (pid)
@@ -118,7 +112,7 @@ async function isInLongUse(db: Database, oids: readonly number[]): Promise<boole
   return rows.length > 0
 }
 
-/** A writer that waits for the partition, and has locked its parent, waits for us as we wait for it. */
+/** A writer that holds the parent and waits for the partition would deadlock with us. */
 async function isWaitedFor(db: Database, oid: number): Promise<boolean> {
   const { rows } = await db.execute(
     sql`select from pg_locks where relation = ${oid}::bigint::oid and not granted limit 1`,
@@ -135,7 +129,7 @@ async function parentOf(db: Database, { table }: Partition): Promise<number> {
 
 type Session = Readonly<{ pid: number; application: string | null; login: string; since_ms: string | null }>
 
-/** Names the session that has been there longest; it may have ended since. */
+/** Names the oldest session; it may have ended since. */
 async function heldBySession(db: Database, oids: readonly number[]): Promise<PartitionHeld> {
   const { rows } = await db.execute<Session>(sql`
     select pid, nullif(application_name, '') as application, usename as login, extract(epoch from xact_start) * 1000 as since_ms
@@ -157,7 +151,7 @@ async function heldBySession(db: Database, oids: readonly number[]): Promise<Par
 }
 
 /**
- * A prepared transaction has no session, and keeps its locks until somebody ends it.
+ * Prepared transactions have no session and keep their locks until finished.
  * https://www.postgresql.org/docs/current/view-pg-locks.html
  */
 async function heldByPrepared(db: Database, oids: readonly number[]): Promise<PartitionHeld> {
@@ -182,8 +176,8 @@ async function heldByPrepared(db: Database, oids: readonly number[]): Promise<Pa
 }
 
 /**
- * Throws PartitionHeld unless the tables that are locked now are the partitions that were planned with: by oid, name, parent
- * and bounds. Somebody may have detached, renamed or replaced one since.
+ * Throws PartitionHeld unless the locked tables are the planned partitions (oid, name, parent, bounds): they may have
+ * changed since.
  */
 export async function refuseAnother(db: Database, partitions: readonly Partition[]): Promise<void> {
   const planned = partitions.map(({ oid, schema, name, table, range }) => ({

@@ -6,16 +6,15 @@ import { type BoundedPartition, readPartitions, receiving } from '../partitions/
 import { partitionedTables } from '../partitions.ts'
 import { databaseOf } from '../transaction.ts'
 
-/** How far rows of a table have a leaf to go to, without a hole. */
+/** How far ahead a table has contiguous partitions. */
 export type PartitionsAhead = Readonly<{
   table: string
-  /** `now` where there is no leaf for it. */
   coveredTo: Instant
-  /** From `now` on, in days and parts of a day. */
+  /** From `now`, in days. */
   daysAhead: number
 }>
 
-/** One for each partitioned table of the settings, also where it has no leaf at all. */
+/** One per partitioned table of the settings, also those without partitions. */
 export async function readPartitionsAhead(
   pool: Pool,
   settings: Settings,

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Database, Transaction } from '../transaction.ts'
 
-/** The tables that are partitioned by time: those named, and those that are partitions of them. */
+/** The named tables, and partitions of them, that are partitioned by range. */
 export async function rangeTablesOf(db: Database, tables: readonly string[]): Promise<string[]> {
   if (tables.length === 0) return []
   const { rows } = await db.execute<{ name: string }>(sql`
@@ -16,10 +16,6 @@ export async function rangeTablesOf(db: Database, tables: readonly string[]): Pr
   return rows.map(({ name }) => name)
 }
 
-/**
- * Until the transaction ends, no partition of the tables is deleted, while everybody reads and writes. To be called before
- * the first query of a transaction that reads at one moment: which partitions there are is always read as of now.
- */
 export async function holdPartitions({ db }: Transaction, tables: readonly string[]): Promise<void> {
   if (tables.length === 0) return
   const names = sql.join(

@@ -8,14 +8,14 @@ import type { Keep } from './accepted-policies.ts'
 import type { Partition } from './list-partitions.ts'
 import { type Hold, holdText } from './partition-holds.ts'
 
-/** What a run does with a partition that is old enough, for people. */
+/** For people. */
 export const endingTexts: Readonly<Record<Ending, string>> = {
   drop: 'dropped',
   archive: 'archived, verified and dropped',
   'roll-up': 'rolled up, compared and dropped',
 }
 
-/** How long the rows of each partitioned table are kept by the settings. */
+/** Per partitioned table. */
 export const keepsOf = ({ timeframes: kept, prices }: Settings): Keep[] => [
   ...timeframes.flatMap((timeframe) => {
     const policy = kept[timeframe]
@@ -24,10 +24,9 @@ export const keepsOf = ({ timeframes: kept, prices }: Settings): Keep[] => [
   { table: 'market_data', keepMs: prices.keep },
 ]
 
-/** How long the partitions of a table are kept, in milliseconds after their end, and what becomes of them then. */
+/** `keepMs` counts from a partition's end. */
 export type RetentionPolicy = Readonly<{ table: PartitionedTable; keepMs: number; ending: Ending }>
 
-/** One for each partitioned table that is not kept forever. */
 export function retentionPolicies({ timeframes: kept, prices }: Settings): RetentionPolicy[] {
   const entries = [
     ...timeframes.flatMap((timeframe) => {
@@ -41,44 +40,42 @@ export function retentionPolicies({ timeframes: kept, prices }: Settings): Reten
   )
 }
 
-/** `isExact` where the rows were counted, and not estimated by the planner. */
+/** `isExact`: counted, not the planner's estimate. */
 export type CountedPartition = Partition & Readonly<{ rows: number; isExact: boolean }>
 
-/** `stays`: not old enough. `goes`: with the next run. `held-back`: old enough, and kept all the same. */
+/** `goes`: expired, deleted by the next run. `held-back`: expired, but kept. */
 export type Decision = 'stays' | 'goes' | 'held-back'
 
 export type PlannedPartition = Readonly<{
   partition: CountedPartition
   policy: RetentionPolicy
   decision: Decision
-  /** Why, for people. */
+  /** For people. */
   reason: string
-  /** What holds it back, where that is to be told to somebody. */
+  /** The hold to report, if any. */
   hold: Hold | undefined
-  /** Held back because so much at once may be a mistake: somebody has to agree. */
+  /** Held back until a person confirms. */
   wantsAgreement: boolean
 }>
 
-/** When the partition lies wholly past the limit. */
+/** When the partition's last row expires. */
 export const expiryOf = ({ range }: Pick<Partition, 'range'>, { keepMs }: RetentionPolicy): Instant =>
   plus(range.to, keepMs)
 
 type PlanConditions = Readonly<{
   now: Instant
-  /** By oid: partitions with rows that were put back from the archive, and until when they are to be left alone. */
+  /** By oid: partitions with restored rows, and until when they are kept. */
   restored: ReadonlyMap<number, Instant>
-  /** By oid: partitions that cannot be deleted now. */
   holds: ReadonlyMap<number, Hold>
-  /** By table: how long its rows were kept when that was accepted last; absent where it never was. */
+  /** By table: the last accepted `keep`. */
   accepted: ReadonlyMap<string, number>
-  /** Somebody has agreed that more than half of a table may go at once. */
+  /** A person confirmed deleting more than half of a table. */
   agreed: boolean
 }>
 
 /**
- * Which partitions a run at `now` deletes, table by table. What was old enough by the accepted `keep` goes, however much it
- * has become meanwhile. What is so only by a lowered one goes where somebody has agreed, if it is more than half of a
- * table's partitions or of its rows: a `keep` that was set wrong shows itself before it costs anything.
+ * Decides which partitions to delete. Those expired by the accepted `keep` always go; those expired only by a lowered
+ * `keep` need confirmation if they are over half of a table, as the setting may be a mistake.
  */
 export const planRetention = (
   policies: readonly RetentionPolicy[],
@@ -133,11 +130,10 @@ function tooMuchReason({ table, keepMs }: RetentionPolicy, acceptedMs: number): 
 
 function isMoreThanHalf(some: readonly CountedPartition[], all: readonly CountedPartition[]): boolean {
   const rows = (partitions: readonly CountedPartition[]) => partitions.reduce((sum, one) => sum + one.rows, 0)
-  // Partitions that were made ahead and never used are no loss.
+  // Empty partitions made ahead do not count.
   return rows(some) > 0 && (some.length * 2 > all.length || rows(some) * 2 > rows(all))
 }
 
-/** The same plan with a partition held back that was to go. */
 export const heldBack = (planned: PlannedPartition, reason: string): PlannedPartition => ({
   ...planned,
   decision: 'held-back',

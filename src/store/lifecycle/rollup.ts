@@ -25,14 +25,14 @@ const values = [
 const listed = (of?: string): SQL =>
   sql.raw(values.map((name) => (of === undefined ? name : `${of}.${name}`)).join(', '))
 
-/** The last one that the source knew that day. */
+/** The day's last known value. */
 const lastKnown = (name: string): SQL =>
   sql.raw(`(array_agg(${name} order by timestamp desc) filter (where ${name} is not null))[1] as ${name}`)
 
 const inRange = ({ from, to }: Range): SQL =>
   sql`timestamp >= ${toIso(from)}::timestamp and timestamp < ${toIso(to)}::timestamp`
 
-/** A row for each coin and UTC day, exactly as PostgreSQL computes with decimals. */
+/** One row per coin and UTC day, in exact decimals. */
 const computed = (relation: SQL, range: Range): SQL => sql`
   select coin_id, timestamp::date as day,
     (array_agg(price order by timestamp))[1] as open, max(price) as high, min(price) as low,
@@ -46,10 +46,7 @@ const computed = (relation: SQL, range: Range): SQL => sql`
 
 type Prices = Pick<Partition, 'schema' | 'name' | 'range'>
 
-/**
- * Writes the days of the partition's prices to market_data_daily; doing it again changes only what has changed. A day is
- * left alone once the prices that it was made of are gone.
- */
+/** Writes the daily prices of a partition; idempotent. A finalized day, whose prices were deleted, does not change. */
 export const rollUp = (db: Database, prices: Prices) =>
   db.execute(sql`
     insert into market_data_daily (coin_id, day, ${listed()})
@@ -59,8 +56,8 @@ export const rollUp = (db: Database, prices: Prices) =>
         and (${listed('market_data_daily')}) is distinct from (${listed('excluded')})`)
 
 /**
- * Throws PartitionHeld for a day that does not say exactly what the prices say. Of a day whose prices were deleted before,
- * they can be no more than some of those that it was made of, loaded once more.
+ * Throws PartitionHeld if a stored day differs from its prices. For a finalized day the prices may be a subset, loaded
+ * again.
  */
 export async function proveRollUp(db: Database, prices: Prices): Promise<void> {
   const { rows } = await db.execute<{ differing: number; first: string | null }>(sql`
@@ -85,7 +82,7 @@ const settle = (db: Database, { range }: Prices, now: Instant) =>
     update market_data_daily set finalized_at = ${toIso(now)}::timestamp
     where finalized_at is null and day >= ${toIso(range.from)}::timestamp and day < ${toIso(range.to)}::timestamp`)
 
-/** Prices are deleted once each of their days is one row. */
+/** Prices are deleted after each of their days is rolled up. */
 export const rolledUp: Safekeeping = async (partition) => {
   const { range } = partition
   if (range.from % day !== 0 || range.to % day !== 0) {

@@ -5,7 +5,7 @@ import { type Partition, relationOf } from './list-partitions.ts'
 import { PartitionHeld } from './partition-holds.ts'
 import type { Safekeeping } from './safekeeping.ts'
 
-/** What the daily summary reads, and how a day is made of it. */
+/** Tables behind the daily summary. */
 export const summarisedTables: ReadonlyMap<string, '1h' | '1d'> = new Map([
   ['ohlcv_data_1h', '1h'],
   ['ohlcv_data_1d', '1d'],
@@ -13,7 +13,7 @@ export const summarisedTables: ReadonlyMap<string, '1h' | '1d'> = new Map([
 
 const values = sql`open, high, low, close, volume, candles`
 
-/** A row for each coin and UTC day, as the view composes it: exact, from decimals. */
+/** One row per coin and UTC day, as in the view, in exact decimals. */
 function daysOf(rows: SQL, timeframe: '1h' | '1d'): SQL {
   return timeframe === '1d'
     ? sql`select coin_id, timestamp::date as day, open, high, low, close, volume, 0 as candles from ${rows}`
@@ -24,13 +24,10 @@ function daysOf(rows: SQL, timeframe: '1h' | '1d'): SQL {
       from ${rows} group by coin_id, timestamp::date`
 }
 
-/** A daily candle is a whole day, and so are 24 hourly ones. */
+/** A daily candle counts as 24 hourly ones. */
 const completeness = (owner: SQL): SQL => sql`case ${owner}.candles when 0 then 24 else ${owner}.candles end`
 
-/**
- * Keeps the days of candles that are about to leave their table. A kept day gives way to one of at least as many candles;
- * one of fewer, as of hours that were loaded again, changes nothing.
- */
+/** Keeps the days of candles about to be deleted. A kept day is replaced only by one of at least as many candles. */
 export const keepDays = async (
   db: Database,
   rows: SQL,
@@ -46,7 +43,7 @@ export const keepDays = async (
       where ${completeness(sql`excluded`)} >= ${completeness(sql`summary_days`)}`)
 }
 
-/** Hourly and daily candles go once each of their days is proved to be kept. */
+/** Candles are deleted after each of their days is kept. */
 export const keptInSummary: Safekeeping = async (partition) => {
   const timeframe = summarisedTables.get(partition.table) ?? '1h'
   refuseHalfDays(partition)

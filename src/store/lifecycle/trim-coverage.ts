@@ -6,9 +6,8 @@ import { multirangeText } from '../coverage/multirange.ts'
 import type { Database } from '../transaction.ts'
 
 /**
- * Takes back all that is known of the open times in the ranges, of every coin and source: what the ledger says, what was
- * revised, what lies in quarantine. They then stand as if nobody had ever asked for them. An open row of quarantine stays
- * where an archive says that there is one.
+ * Removes coverage, revisions and quarantined rows of the ranges, for all coins and sources. Open quarantined rows stay
+ * if an archive refers to them.
  */
 export async function trimCoverage(
   db: Database,

@@ -13,9 +13,9 @@ import { type Database, inTransaction, rootMessage, type Transaction } from '../
 const viewsDir = fileURLToPath(new URL('drizzle/views', packageDir))
 
 /**
- * Makes a materialized view from the file of its name, where there is one and the database does not have its text yet.
- * Returns whether it was made. A view without a file belongs to the migrations. Throws Misconfigured for a file that
- * makes no such view, or one that cannot be refreshed while it is read; the database is then as it was.
+ * Creates a materialized view from its file if the database lacks that text; views without a file belong to migrations.
+ * Returns whether it was created. Throws Misconfigured, with nothing changed, for an invalid file or a view that cannot
+ * be refreshed concurrently.
  */
 export async function ensureView(
   pool: Pool,
@@ -56,7 +56,7 @@ async function makeOnce({ db, client }: Transaction, definition: Definition): Pr
   return true
 }
 
-/** Without a unique index over all of its rows, a view cannot be refreshed while others read it. */
+/** REFRESH CONCURRENTLY needs a unique index over all rows. */
 async function isRefreshable(db: Database, view: string): Promise<boolean> {
   const { rows } = await db.execute(sql`
     select from pg_index join pg_class on pg_class.oid = indrelid

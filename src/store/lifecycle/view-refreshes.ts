@@ -13,7 +13,6 @@ export async function recordRefresh(db: Database, refresh: NewRefresh): Promise<
       ${JSON.stringify(incomplete)}::jsonb, ${runId}::uuid)`)
 }
 
-/** The newest refreshes of a view, newest first. */
 export async function listRefreshes(db: Database, view: string, limit: number): Promise<ViewRefresh[]> {
   return withFaults(
     db
@@ -25,12 +24,11 @@ export async function listRefreshes(db: Database, view: string, limit: number): 
   )
 }
 
-/** The timeframes that summaries of days are made of. */
+/** Timeframes of the daily summaries. */
 const summarised = ['1h', '1d'] as const
 
 /**
- * Of the candles of the days before `coversTo`, as the ledger has them: it changes when one of them comes, goes or is
- * revised. Read before a refresh, so that what comes in the meantime is noticed afterwards.
+ * A hash of the coverage before `coversTo`; changes with any candle. Read it before a refresh to notice later arrivals.
  */
 export async function summaryFingerprint(db: Database, coversTo: Instant): Promise<string> {
   const before = sql`${toIso(coversTo)}::timestamp`

@@ -3,7 +3,6 @@ import type { Pool } from 'pg'
 import { InvalidInput } from '../../fault.ts'
 import { databaseOf, inTransaction, type Transaction } from '../transaction.ts'
 
-/** The materialized views of the database, by name. */
 export async function listViews(pool: Pool): Promise<string[]> {
   const { rows } = await databaseOf(pool).execute<{ name: string }>(
     sql`select matviewname as name from pg_matviews where schemaname = current_schema() order by matviewname`,
@@ -11,7 +10,7 @@ export async function listViews(pool: Pool): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
-/** Refreshes a materialized view while readers go on reading the old one. Returns how many rows it has now. */
+/** Refreshes a view concurrently. Returns its row count. */
 export async function refreshView(pool: Pool, name: string): Promise<{ rows: number }> {
   const known = await listViews(pool)
   if (!known.includes(name)) {

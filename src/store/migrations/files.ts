@@ -5,17 +5,14 @@ import { fileURLToPath } from 'node:url'
 import { Misconfigured } from '../../fault.ts'
 import { packageDir } from '../../package-dir.ts'
 
-/** One step of the schema, as its two files say. */
+/** One migration with its two files. */
 export type Migration = Readonly<{ name: string; number: number; up: string; down: string; sha256: string }>
 
 export const migrationsDir = fileURLToPath(new URL('drizzle/migrations', packageDir))
 
 const nameForm = /^(\d{4})_[a-z0-9_]+$/
 
-/**
- * Reads the migrations of a folder in their order. Throws Misconfigured when one lacks its way back, when two bear
- * the same number, or when a number is missing.
- */
+/** Reads migrations in order. Throws Misconfigured for a missing down file, a duplicate or a missing number. */
 export async function readMigrations(dir: string = migrationsDir): Promise<Migration[]> {
   const files = (await readdir(dir)).filter((file) => file.endsWith('.sql'))
   const names = files
@@ -52,6 +49,6 @@ async function readMigration(
   return { name, number, up, down, sha256: createHash('sha256').update(up).digest('hex') }
 }
 
-/** With the line ends of the repository, whatever the checkout made of them: the hash must not depend on it. */
+/** The hash must not depend on the checkout's line ends. */
 const readText = async (path: string): Promise<string> =>
   (await readFile(path, 'utf8')).replaceAll('\r\n', '\n')

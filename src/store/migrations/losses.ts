@@ -2,7 +2,7 @@ import type { Client } from 'pg'
 import { Misconfigured } from '../../fault.ts'
 import type { Migration } from './files.ts'
 
-/** What undoing a migration would lose that no later step brings back. */
+/** Data that reverting a migration would lose for good. */
 type Loss = Readonly<{ migration: string; query: string; message(count: number): string }>
 
 const losses: readonly Loss[] = [
@@ -14,7 +14,7 @@ const losses: readonly Loss[] = [
   },
 ]
 
-/** Throws Misconfigured, before anything is undone, where that would lose what exists nowhere else. */
+/** Throws Misconfigured before anything is reverted that would lose such data. */
 export async function refuseLosses(client: Client, undone: readonly Migration[]): Promise<void> {
   for (const { migration, query, message } of losses) {
     if (!undone.some(({ name }) => name === migration)) continue

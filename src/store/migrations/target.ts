@@ -4,10 +4,10 @@ import { second } from '../../market/instant.ts'
 import { openClient } from '../connection/open-client.ts'
 import { refusalOf } from '../quarantine/refusal.ts'
 
-/** A connection of its own, never one of a pool: whoever migrates may wait long for others. */
+/** A dedicated connection, since migrating may wait long. */
 export type MigrationTarget = Client | string
 
-/** Works on the client, or on a connection to the URL that is closed afterwards. */
+/** Opens and closes a connection if given a URL. */
 export async function onTarget<T>(target: MigrationTarget, work: (client: Client) => Promise<T>): Promise<T> {
   if (typeof target !== 'string') return explained(target, work)
   const client = await connect(target)
@@ -18,7 +18,7 @@ export async function onTarget<T>(target: MigrationTarget, work: (client: Client
   }
 }
 
-/** What the server has against the login or the session is thrown with its remedy. */
+/** Adds the remedy to the server's errors. */
 async function explained<T>(client: Client, work: (client: Client) => Promise<T>): Promise<T> {
   try {
     return await work(client)
@@ -31,7 +31,7 @@ const insufficientPrivilege = '42501'
 
 type Rights = Readonly<{ login: string; mayCreate: boolean; owner: string | null }>
 
-/** Which right the login lacks and who gives it, where it is one that every migration needs; undefined for any other error. */
+/** The missing right and who can grant it, if migrations need it; else undefined. */
 async function rightsMissing(client: Client, error: unknown): Promise<Misconfigured | undefined> {
   const cause = error instanceof Misconfigured ? error.cause : error
   if (!(cause instanceof DatabaseError) || cause.code !== insufficientPrivilege) return undefined
@@ -50,7 +50,7 @@ async function rightsMissing(client: Client, error: unknown): Promise<Misconfigu
     : new Misconfigured(`${refused} "grant usage, create on schema public to ${login}"`, { cause })
 }
 
-/** Undefined where the server cannot tell any more. `owner` is that of the ledger, where the login has not its rights. */
+/** Undefined if the server cannot answer. `owner`: of the migrations table, if the login lacks its rights. */
 async function readRights(client: Client): Promise<Rights | undefined> {
   try {
     const { rows } = await client.query<Rights>(`

@@ -5,12 +5,12 @@ import { type Timeframe, timeframeMs } from '../../market/timeframe.ts'
 import { recordMaintenance } from '../maintenance-audit.ts'
 import type { Database } from '../transaction.ts'
 
-/** What the first level of ohlcv_data has for a timeframe: a partitioned table, or one table for all of its candles. */
+/** A timeframe's first level of ohlcv_data. */
 export type Branch = 'partitioned' | 'plain' | Fault
 
 type BranchRow = Readonly<{ kind: string; is_attached: boolean; is_pending: boolean }>
 
-/** Finds the branch of a timeframe, or makes it: one that came with the configuration has none yet. */
+/** Finds or creates a timeframe's branch; new configured timeframes have none. */
 export async function ensureBranch(db: Database, name: string, timeframe: Timeframe): Promise<Branch> {
   const found = await findBranch(db, name, timeframe)
   if (found !== undefined) return found
@@ -18,7 +18,7 @@ export async function ensureBranch(db: Database, name: string, timeframe: Timefr
   return 'partitioned'
 }
 
-/** Undefined where there is none, and one can be made. */
+/** Undefined if it can be created. */
 export async function findBranch(
   db: Database,
   name: string,
@@ -67,7 +67,7 @@ async function createBranch(db: Database, name: string, timeframe: Timeframe): P
   await db.execute(
     sql`create table ${branch} (like ohlcv_data including defaults including constraints) partition by range (timestamp)`,
   )
-  // As the migrations have it on theirs; the partitions take it over. DDL takes no parameters.
+  // As in the migrations; inherited by partitions. DDL takes no parameters.
   const length = sql.raw(`'${timeframeMs[timeframe] / second} seconds'`)
   await db.execute(sql`
     alter table ${branch} add constraint ${sql.identifier(`${name}_aligned`)}

@@ -3,38 +3,35 @@ import { type Instant, toInstant } from '../../market/instant.ts'
 import { allTime, type Range } from '../../market/range.ts'
 import type { Database } from '../transaction.ts'
 
-/** `table` has rows of its own; those of the others are elsewhere. */
+/** Only a `table` stores its own rows. */
 type RelationKind = 'table' | 'partitioned' | 'foreign'
 
-/** One partition as the catalog has it. Its oid says which table is meant; its name is for people and statements. */
+/** A partition from the catalog, identified by oid. */
 export type CatalogPartition = Readonly<{
-  /** The partitioned table; its partitions may be in any schema. */
+  /** The parent; partitions may be in another schema. */
   table: string
   oid: number
   schema: string
   name: string
-  /** Schema and name, quoted where they must be: ready for SQL. */
+  /** Quoted as needed for SQL. */
   qualifiedName: string
-  /** `FOR VALUES FROM ('2024-03-01 00:00:00') TO ('2024-03-02 00:00:00')`, or `DEFAULT`. */
+  /** `FOR VALUES FROM ('2024-03-01 00:00:00') TO ('2024-03-02 00:00:00')` or `DEFAULT`. */
   bounds: string
   relation: RelationKind
-  /** Undefined for a DEFAULT partition. */
+  /** Undefined for DEFAULT. */
   range: Range | undefined
-  /** An interrupted DETACH CONCURRENTLY: no new row goes there, and its range stays taken. */
+  /** An interrupted DETACH CONCURRENTLY: takes no rows, but its range stays taken. */
   isDetachPending: boolean
 }>
 
 type CatalogRow = Omit<CatalogPartition, 'oid' | 'range'> &
   Readonly<{ oid: string; isDefault: boolean; from_ms: string | null; to_ms: string | null }>
 
-/**
- * The partitions of these tables, ascending. The bounds are read without the partition's oid: with it, the server would
- * wait for a lock that another session holds on the partition.
- */
+/** Partitions of these tables, ascending. Reads bounds without the partition's oid, which would wait for its locks. */
 export const readPartitions = async (db: Database, tables: readonly string[]): Promise<CatalogPartition[]> =>
   tables.length === 0 ? [] : readWhere(db, sql`parent.relname in ${tables}`)
 
-/** Those of the table's partitions that our role may write to directly, by their oids. */
+/** The table's partitions that our role may write to directly. */
 export const readWritable = async (
   db: Database,
   table: string,
@@ -81,7 +78,7 @@ async function readWhere(db: Database, condition: SQL): Promise<CatalogPartition
   }))
 }
 
-/** MINVALUE and MAXVALUE are read as no bound; a timestamp may be infinite as well. */
+/** MINVALUE, MAXVALUE and infinity count as unbounded. */
 function boundOf(text: string | null, unbounded: Instant): Instant {
   const ms = text === null ? unbounded : Number(text)
   return toInstant(Math.min(Math.max(ms, allTime.from), allTime.to))
@@ -93,6 +90,5 @@ export const isBounded = <Partition extends CatalogPartition>(
   partition: Partition,
 ): partition is Partition & Readonly<{ range: Range }> => partition.range !== undefined
 
-/** Those that new rows go to by their time. */
 export const receiving = (partitions: readonly CatalogPartition[]): BoundedPartition[] =>
   partitions.filter(isBounded).filter(({ isDetachPending }) => !isDetachPending)

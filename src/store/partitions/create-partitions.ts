@@ -14,20 +14,19 @@ import { type CatalogPartition, isBounded, readPartitions } from './catalog.ts'
 import { detachObstacles, lacksRights, nameObstacles, type Obstacle } from './obstacles.ts'
 import { boundsClause } from './statements.ts'
 
-/** What became of ranges that rows are to be stored in. */
+/** The result of making partitions for ranges. */
 export type MadePartitions = Readonly<{
   made: readonly string[]
-  /** The partitions of the table as they are now. */
   partitions: readonly CatalogPartition[]
-  /** Ranges without a partition of their own whose rows the table takes all the same: a DEFAULT partition has some of them. */
+  /** Ranges without their own partition whose rows go to DEFAULT through the parent. */
   inParent: readonly Range[]
   /** Ranges whose rows cannot be stored now. */
   obstacles: readonly Obstacle[]
 }>
 
 /**
- * Makes the partitions that the ranges lack, around those that are there, and returns their names. Throws what
- * is in the way once everything else is made.
+ * Creates missing partitions around existing ones and returns their names. Throws the obstacles after creating the
+ * rest.
  */
 export async function ensurePartitions(
   pool: Pool,
@@ -41,7 +40,7 @@ export async function ensurePartitions(
   return [...made]
 }
 
-/** Throws what is in the way, all of it in one message. */
+/** Throws all obstacles in one message. */
 export function throwObstacles(obstacles: readonly Obstacle[]): void {
   const [first, ...others] = obstacles
   if (!first) return
@@ -52,8 +51,8 @@ export function throwObstacles(obstacles: readonly Obstacle[]): void {
 }
 
 /**
- * The same, with what could not be made returned. Each partition is made beside its parent and attached, which readers
- * and writers do not notice; one process at a time makes any. `known`: the partitions as they were read before.
+ * Like ensurePartitions, but returns obstacles. Tables are created apart and attached, without blocking readers or
+ * writers, by one process at a time. `known`: partitions read before.
  */
 export async function makePartitions(
   pool: Pool,
@@ -81,15 +80,12 @@ const tries = 8
 
 const lockNotAvailable = '55P03'
 const insufficientPrivilege = '42501'
-/** `partition "a" would overlap partition "b"`, and `relation "a" already exists`: another has made one since. */
+/** Errors if another process created one meanwhile. */
 const takenMeanwhile = new Set(['42P17', '42P07'])
 /** `updated partition constraint for default partition "a" would be violated by some row` */
 const rowsInDefault = '23514'
 
-/**
- * The partition; or that rows go through the parent, to its DEFAULT partition or because it has none at all; or that
- * another has taken some of the range; or what is in the way.
- */
+/** The new partition; rows go through the parent; another process took part of the range; or the obstacle. */
 type Outcome = CatalogPartition | 'in-parent' | 'taken' | Fault
 
 class PartitionMaker {
@@ -113,7 +109,7 @@ class PartitionMaker {
     this.partitions = partitions
   }
 
-  /** Makes what the range lacks; where another was faster, once more from what the catalog has now. */
+  /** Creates what the range lacks; repeats with a fresh catalog if another process was faster. */
   async fill(range: Range): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       const taken = [...this.partitions.filter(isBounded), ...this.obstacles].map((one) => one.range)
@@ -127,7 +123,7 @@ class PartitionMaker {
     }
   }
 
-  /** Returns whether another has taken some of the range. */
+  /** Returns whether another process took part of the range. */
   async #make({ name, range }: PartitionPlan): Promise<boolean> {
     const outcome = await this.#createWithRetries({ name, range })
     if (outcome === 'taken') return true
@@ -147,7 +143,7 @@ class PartitionMaker {
           inTransaction(this.#pool, (tx) => createPartition(tx, this.#table, plan, this.#lockTimeoutMs)),
         )
       } catch (error) {
-        // Another's lock: step back, so that sessions waiting behind us get on, and try again.
+        // Back off, so that sessions queued behind us can proceed.
         if (sqlStateOf(error) !== lockNotAvailable) return outcomeOf(error, this.#table)
         if (attempt === tries) {
           return new Unavailable(
@@ -161,7 +157,7 @@ class PartitionMaker {
   }
 }
 
-/** Until the transaction ends, nobody else makes a partition. */
+/** Serializes partition creation until the transaction ends. */
 export const lockPartitionCreation = (db: Transaction['db']): Promise<void> => takeLocks(db, ['partitions'])
 
 function outcomeOf(error: unknown, { name }: PartitionedTable): Outcome {
@@ -211,7 +207,7 @@ async function createPartition(
   }
 }
 
-/** Whether another process has made a partition there while we waited for our turn. */
+/** Whether another process created a partition while we waited. */
 async function isTaken(
   db: Transaction['db'],
   { name }: PartitionedTable,

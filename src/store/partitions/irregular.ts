@@ -5,19 +5,19 @@ import { isOwnForm, missingPartitions, type PartitionedTable, partitionAt } from
 import { type BoundedPartition, type CatalogPartition, isBounded } from './catalog.ts'
 import { boundsClause } from './statements.ts'
 
-/** Why a partition is not one that we would have made. */
+/** How a partition differs from those that Beacon makes. */
 type IrregularKind = 'default' | 'detaching' | 'bounds' | 'name'
 
 export type IrregularPartition = Readonly<{
   partition: CatalogPartition
   kind: IrregularKind
-  /** What it is, and what that prevents. */
+  /** What it is and what it prevents. */
   fact: string
   /** Statements for psql, or a command. */
   remedy: string
 }>
 
-/** The partitions that somebody else has made or changed, in the order of the catalog. */
+/** Partitions created or changed by others. */
 export const irregularPartitions = (
   tables: readonly PartitionedTable[],
   partitions: readonly CatalogPartition[],
@@ -40,7 +40,7 @@ function irregularityOf(
   return usual === undefined ? ofBounds(table, partition, all) : ofName(partition, usual)
 }
 
-/** The name that we would have given to a partition of these bounds; undefined where we would have made none. */
+/** The usual name of these bounds; undefined if unusual. */
 function usualPlanOf({ name }: PartitionedTable, { range }: BoundedPartition): string | undefined {
   const lengths = ['day', 'month', 'year'] as const
   return lengths
@@ -82,7 +82,7 @@ function ofBounds(
   }
 }
 
-/** More statements than this are no help. */
+/** More statements would not help. */
 const mostPieces = 4
 
 function replace(
@@ -105,7 +105,7 @@ function replace(
   ].join('; ')
 }
 
-/** By the names of the columns: a table that was attached may have them in another order. */
+/** By column names, since an attached table may order them differently. */
 function moveRows({ name }: PartitionedTable, from: string): string {
   const table = name === 'market_data' ? marketData : ohlcvData
   const columns = Object.values(getTableColumns(table))

@@ -7,12 +7,12 @@ import type { CandleRows } from '../candles/candle-rows.ts'
 import type { CandleBatch } from '../candles.ts'
 import type { Obstacle } from './obstacles.ts'
 
-/** Rows that came and cannot be stored, for they have no partition and none can be made. */
+/** Rows that cannot be stored for lack of a partition. */
 export type Unplaced = Readonly<{ what: string; rows: number; range: Range; fault: Fault }>
 
 export type Placed = Readonly<{ batches: readonly CandleBatch[]; unplaced: readonly Unplaced[] }>
 
-/** Takes the ranges with an obstacle out of the batches: nothing is recorded of them, so that they stay missing. */
+/** Removes ranges with obstacles from the batches; they stay missing. */
 export function leaveOut(batches: readonly CandleBatch[], obstacles: readonly Obstacle[]): Placed {
   if (obstacles.length === 0) return { batches, unplaced: [] }
   return {
@@ -49,7 +49,7 @@ function rowsWithin(rows: CandleRows, { from, to }: Range): CandleRows {
   }
 }
 
-/** The first open time at or after the instant. */
+/** Index of the first open time at or after the instant. */
 function indexOf(openTimes: readonly Instant[], instant: Instant): number {
   const index = openTimes.findIndex((openTime) => openTime >= instant)
   return index === -1 ? openTimes.length : index
@@ -72,13 +72,13 @@ function spanOf(openTimes: readonly Instant[], timeframe: Timeframe): Range | un
     : { from: first, to: plus(last, timeframeMs[timeframe]) }
 }
 
-/** Ends work whose other rows are stored. */
+/** Throws after the other rows are stored. */
 export function throwIfUnplaced(unplaced: readonly Unplaced[], noun: 'candle' | 'price'): void {
   const fault = unplacedFault(unplaced, noun)
   if (fault !== undefined) throw fault
 }
 
-/** What was not stored and why, worth another try where that may help; undefined where all was. */
+/** The error for rows not stored, retryable if that may help; undefined if there are none. */
 export function unplacedFault(unplaced: readonly Unplaced[], noun: 'candle' | 'price'): Fault | undefined {
   if (unplaced.length === 0) return undefined
   const byCause = new Map<string, Unplaced[]>()
@@ -100,7 +100,7 @@ function describe(alike: readonly Unplaced[], noun: string): string {
   return `${rows.toLocaleString('en')} ${noun}${rows === 1 ? ' was' : 's were'} not stored, of ${names.slice(0, named).join(', ')}${more} from ${toMinuteText(from)} to ${toMinuteText(to)}`
 }
 
-/** The same for rows that have a time each; returns those that have a place. */
+/** Like leaveOut, for rows with one time each. */
 export function withoutObstacles<T>(
   rows: readonly T[],
   obstacles: readonly Obstacle[],

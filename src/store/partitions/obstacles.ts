@@ -7,10 +7,10 @@ import { findBranch } from './branch.ts'
 import { type CatalogPartition, isBounded, readPartitions } from './catalog.ts'
 import { boundsClause } from './statements.ts'
 
-/** Where rows have no partition, and why none can be made now. The fault's message has the statement that helps. */
+/** A range without a partition and why none can be made; the message has the remedy. */
 export type Obstacle = Readonly<{ range: Range; fault: Fault }>
 
-/** What stands against storing rows in these ranges of a table. Nothing is changed. */
+/** Finds obstacles to storing rows in these ranges, read-only. */
 export async function findObstacles(
   db: Database,
   table: PartitionedTable,
@@ -36,7 +36,7 @@ export async function findObstacles(
   return [...detaching, ...taking].flatMap(within)
 }
 
-/** Partitions whose detaching was interrupted: they take no rows, and their range stays taken. */
+/** Interrupted detaches: they take no rows, but their range stays taken. */
 export const detachObstacles = (partitions: readonly CatalogPartition[]): Obstacle[] =>
   partitions
     .filter(isBounded)
@@ -48,7 +48,6 @@ export const detachObstacles = (partitions: readonly CatalogPartition[]): Obstac
       ),
     }))
 
-/** Partitions that our role may not make. */
 async function rightsObstacles(
   db: Database,
   { name }: PartitionedTable,
@@ -71,7 +70,7 @@ export const lacksRights = (table: string, reason: string, cause?: unknown): Mis
 
 type NameRow = Readonly<{ name: string; kind: string; partition_of: string | null }>
 
-/** Partitions that cannot be made because something else has their name. */
+/** Partitions whose name is taken. */
 export async function nameObstacles(
   db: Database,
   { name: table }: PartitionedTable,
@@ -89,7 +88,7 @@ export async function nameObstacles(
   })
 }
 
-/** Tables, partitioned tables and foreign tables: what can be attached. */
+/** Attachable relations: tables, partitioned and foreign tables. */
 const tableKinds = new Set(['r', 'p', 'f'])
 
 function nameFault(table: string, { name, range }: PartitionPlan, row: NameRow): Fault {

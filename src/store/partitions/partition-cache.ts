@@ -8,23 +8,23 @@ import { type BoundedPartition, type CatalogPartition, receiving } from './catal
 import { makePartitions } from './create-partitions.ts'
 import type { Obstacle } from './obstacles.ts'
 
-/** What is known of a table's partitions; `inParent`: ranges whose rows go through the table all the same. */
+/** `inParent`: ranges whose rows go through the parent. */
 type KnownTable = Readonly<{ partitions: readonly CatalogPartition[]; inParent: readonly Range[] }>
 
-/** The partitions that this process has seen, by table, so that a load need not read the catalog each time. */
+/** Partitions seen by this process, so that loads need not read the catalog. */
 export type PartitionCache = Map<string, KnownTable>
 
 export type PartitionDeps = Readonly<{ pool: Pool; partitions: PartitionCache; lockTimeoutMs: number }>
 
-/** Where rows go: the partitions of their times, and the ranges whose rows must be left out. */
+/** Target partitions, and ranges to leave out. */
 export type Places = Readonly<{
   partitions: readonly BoundedPartition[]
   obstacles: readonly Obstacle[]
 }>
 
 /**
- * Makes sure of the partitions that rows at these instants go to, then writes them; `write` leaves out what has an
- * obstacle. Should a partition have been dropped since it was seen, it is made again and the write is tried once more.
+ * Ensures the partitions of these instants and writes; `write` must leave out obstacles. Retries once if a partition
+ * was dropped since.
  */
 export async function withPartitions<T>(
   deps: PartitionDeps,
@@ -51,7 +51,7 @@ export async function withPartitions<T>(
 const droppedMeanwhile = ({ name }: PartitionedTable, cause: unknown): Unavailable =>
   new Unavailable(`partitions of ${name} were dropped while rows were being stored; try again`, { cause })
 
-/** A partition that is partitioned itself, and has none for some of the rows: they are left out with all of its range. */
+/** A sub-partitioned partition that lacks one for some rows: its range is left out. */
 function without({ partitions, obstacles }: Places, inner: BoundedPartition, cause: unknown): Places {
   const { qualifiedName, table, range } = inner
   const fault = new Misconfigured(
@@ -64,12 +64,12 @@ function without({ partitions, obstacles }: Places, inner: BoundedPartition, cau
   }
 }
 
-/** What the instants span in each usual partition. */
+/** The range of instants within each usual partition. */
 function rangesOf(table: PartitionedTable, instants: readonly Instant[]): Range[] {
   const spans = new Map<Instant, { from: Instant; to: Instant }>()
   let usual: Range | undefined
   for (const instant of instants) {
-    // Most instants come ascending.
+    // Instants mostly ascend.
     if (!usual || !contains(usual, instant)) usual = partitionAt(table, instant).range
     const span = spans.get(usual.from) ?? { from: instant, to: instant }
     span.from = earlier(span.from, instant)
@@ -94,7 +94,7 @@ async function findPlaces(
     lockTimeoutMs,
     known?.partitions,
   )
-  // What is in the way may be gone the next time.
+  // Do not cache: the obstacle may be gone next time.
   if (obstacles.length > 0) cache.delete(table.name)
   else cache.set(table.name, { partitions, inParent: union([...(known?.inParent ?? []), ...inParent]) })
   return { partitions: touching(partitions, needed), obstacles }
@@ -109,7 +109,7 @@ const touching = (partitions: readonly CatalogPartition[], ranges: readonly Rang
     ranges.some((range) => intersect(partition.range, range) !== undefined),
   )
 
-/** The relation of `no partition of relation "…" found for row`, which has the state of a broken check. */
+/** The relation in `no partition of relation "…" found for row`, which shares its state with check violations. */
 function partitionLackedBy(error: unknown): string | undefined {
   if (sqlStateOf(error) !== '23514') return undefined
   return /no partition of relation "(.*)" found for row/.exec(rootMessage(error))?.[1]

@@ -7,6 +7,6 @@ const timestampLiteral = (instant: Instant): string =>
     .replace('T', ' ')
     .replace(/([.]000)?Z$/, '')}'`
 
-/** `FOR VALUES FROM ('2024-03-01 00:00:00') TO ('2024-03-02 00:00:00')`, as the catalog spells it. */
+/** As the catalog spells it. */
 export const boundsClause = ({ from, to }: Range): string =>
   `FOR VALUES FROM (${timestampLiteral(from)}) TO (${timestampLiteral(to)})`

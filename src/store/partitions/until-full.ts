@@ -1,12 +1,12 @@
 import type { DatabaseSample } from '../../../drizzle/schema/monitoring.ts'
 import { day } from '../../market/instant.ts'
 
-/** A trend is believed once the samples span so long. */
+/** Minimum span of samples for a trend. */
 const trendMs = day
 
 /**
- * How long the disk lasts at the pace at which the database has grown over the samples; undefined where its disk cannot
- * be seen, it does not grow, or the samples span less than a day.
+ * Time until the disk is full at the samples' growth; undefined if the disk is not visible, nothing grows, or samples
+ * span less than a day.
  */
 export function untilFullMs(kept: readonly DatabaseSample[]): number | undefined {
   const [first, last] = [kept[0], kept.at(-1)]

@@ -8,8 +8,8 @@ import type { Database } from '../transaction.ts'
 export type Accepting = Resolving & Readonly<{ why: string | undefined }>
 
 /**
- * Resolves rows as accepted that were open or discarded, and the other open rows of their candles as loaded, in the
- * transaction that stores the candles. Returns the ids of both.
+ * Marks open or discarded rows as accepted and other open rows of their candles as loaded, in the storing transaction.
+ * Returns both ids.
  */
 export async function resolveAccepted(
   db: Database,
@@ -32,7 +32,6 @@ export async function resolveAccepted(
   return { accepted: accepted.rows.map(({ id }) => id), loaded: loaded.rows.map(({ id }) => id) }
 }
 
-/** Of `stored` and `kept`: the table still has what was accepted. */
 const hasValuesOf = sql.join(
   ['open', 'high', 'low', 'close', 'volume'].map(
     (name) => sql`stored.${sql.identifier(name)} = (kept.candle ->> ${name})::numeric`,
@@ -40,7 +39,7 @@ const hasValuesOf = sql.join(
   sql` and `,
 )
 
-/** For which of these open times the table has a candle that did not come by an earlier acceptance. */
+/** Open times whose stored candle did not come from an earlier acceptance. */
 export async function readStoredOtherwise(
   db: Database,
   { coinId, timeframe, source }: Readonly<Record<'coinId' | 'timeframe' | 'source', string>>,

@@ -11,7 +11,7 @@ const remedies: Readonly<Record<string, string>> = {
 
 const tooManyConnections = '53300'
 
-/** What a server that answers has against a session, as a sentence with its remedy; undefined for any other error. */
+/** The server's refusal of a session, with its remedy; undefined for other errors. */
 export function refusalOf(error: unknown): Fault | undefined {
   if (!(error instanceof DatabaseError) || error.code === undefined) return undefined
   if (error.code === tooManyConnections) {

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import type { RejectedRow } from '../../market/candle.ts'
 
-/** A rejected row with the kind of its reason: what makes it the same rejection when it comes again. */
+/** A rejected row with the kind of its reason, which identifies repeats. */
 export type Rejection = RejectedRow & Readonly<{ kind: string }>
 
-/** The rejections of one answer: rows for the same open time and of the same kind are one, with the texts of all. */
+/** Merges rejections of one answer with the same open time and kind. */
 export function rejectedAlike(rejected: readonly RejectedRow[]): Rejection[] {
   const groups = new Map<string, Rejection[]>()
   for (const row of rejected) {
@@ -20,7 +20,7 @@ export function rejectedAlike(rejected: readonly RejectedRow[]): Rejection[] {
   )
 }
 
-/** Of a candle that can be accepted the values count too: it is them that an operator decides on. */
+/** For acceptable candles the values count too: the operator decides on them. */
 function kindOf({ reason, acceptable }: RejectedRow): string {
   if (acceptable === undefined) return reasonKind(reason)
   const { open, high, low, close, volume } = acceptable
@@ -28,10 +28,10 @@ function kindOf({ reason, acceptable }: RejectedRow): string {
   return `${reasonKind(reason).slice(0, 160)} #${values}`
 }
 
-/** The reason without its numbers and times: rejections of one row are the same where it is. */
+/** The reason without numbers and times. */
 export const reasonKind = (reason: string): string => reason.replace(/-?\d[\d.:TZ+-]*/g, 'N').slice(0, 200)
 
-/** The end of an insert. A row that had been answered for is open again; what was decided by hand stays. */
+/** Clause of the insert: resolved rows reopen, except those decided by hand. */
 export const orCountAgain = sql`
   on conflict on constraint quarantined_rows_row_key do update set
     times_seen = quarantined_rows.times_seen + 1,

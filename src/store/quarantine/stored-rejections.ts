@@ -7,15 +7,15 @@ import type { Database } from '../transaction.ts'
 /** The rejected rows of one series. */
 export type Rejections = Readonly<{ coinId: string; rejected: readonly RejectedRow[] }>
 
-/** Open times whose rejected row the table has to the digit, since it was accepted, and the other rejected rows. */
+/** `known`: open times stored exactly as rejected, since accepted by hand. `rejected`: the others. */
 export type SortedRejections = Readonly<{
   known: readonly AlignedInstant[]
   rejected: readonly RejectedRow[]
 }>
 
 /**
- * Finds the rejected rows that bring nothing new: their candle was accepted by hand and is stored as they have it. Nearly
- * no row could be accepted at all, and then nothing is asked. The locks of the series must be held.
+ * Finds rejections already accepted and stored unchanged. No query unless a row is acceptable. The series must be
+ * locked.
  */
 export async function sortRejections(
   db: Database,

@@ -2,12 +2,12 @@ import { sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../../market/instant.ts'
 import type { Database } from '../transaction.ts'
 
-/** What the backfill jobs of a queue have done: candles are those of their ranges. */
+/** `candles`: those in the jobs' ranges. */
 export type BackfillWork = Readonly<{ candles: number; requests: number; candlesOfRate: number }>
 
 type WorkRow = Readonly<{ candles: string; requests: string; candles_of_rate: string }>
 
-/** The work of the jobs that ended well since one instant, and since another, from which a rate is measured. */
+/** Totals of successful jobs since `since`; the rate since `rateFrom`. */
 export async function readBackfillWork(
   db: Database,
   queue: string,

@@ -3,7 +3,7 @@ import type { FailingJob } from '../../../drizzle/schema/ingest.ts'
 import { fromMs } from '../coverage/multirange.ts'
 import type { Database } from '../transaction.ts'
 
-/** The fields of a payload that tell one piece of work of a job from another. */
+/** Payload fields that distinguish a job's work. */
 export const subjectNames = ['source', 'timeframe', 'coinId', 'symbol', 'view', 'from', 'to'] as const
 export type Subject = Readonly<Partial<Record<(typeof subjectNames)[number], string>>>
 
@@ -12,10 +12,7 @@ const subjectOfPayload = sql`(
   from jsonb_each(case jsonb_typeof(payload) when 'object' then payload else '{}' end)
   where key in ${[...subjectNames]} and jsonb_typeof(value) = 'string')`
 
-/**
- * The statement that ends a run, and in the same step records that its job fails with this subject, or no longer does. A run
- * that was stopped has not failed.
- */
+/** Ends a run and updates failing_jobs in one statement. A stopped run did not fail. */
 export const recordingFailure = (endOfRun: SQL, fault = 'Error'): SQL => sql`
   with ended as (
     ${endOfRun}
@@ -39,11 +36,11 @@ export const recordingFailure = (endOfRun: SQL, fault = 'Error'): SQL => sql`
       last_started_at = excluded.last_started_at, failures = failing_jobs.failures + 1, run_id = excluded.run_id
     where failing_jobs.last_started_at <= excluded.last_started_at`
 
-/** A job whose last run with this subject failed. */
+/** A job whose last run for this subject failed. */
 export type Failing = Readonly<
   Omit<FailingJob, 'subject' | 'subjectHash' | 'lastStartedAt'> & {
     subject: Subject
-    /** Whether candles of the range it was to load are still missing; undefined where it has no range. */
+    /** Whether its range still has missing candles; undefined without a range. */
     isRangeMissing: boolean | undefined
   }
 >
@@ -64,7 +61,7 @@ type Row = Readonly<{
   is_range_missing: boolean | null
 }>
 
-/** The jobs whose last run failed, the longest failing first. */
+/** Longest failing first. */
 export async function readFailingJobs(db: Database): Promise<Failing[]> {
   const { rows } = await db.execute<Row>(sql`
     select job, queue, subject, status, fault, will_retry, first_error, last_error, failures, run_id,
@@ -93,7 +90,7 @@ export async function readFailingJobs(db: Database): Promise<Failing[]> {
   }))
 }
 
-/** Forgets what failed of work that no longer exists; what has failed again since it was read stays. */
+/** Deletes failures of work that no longer exists, unless they failed again meanwhile. */
 export async function forgetFailingJobs(db: Database, gone: readonly Failing[]): Promise<void> {
   if (gone.length === 0) return
   await db.execute(sql`

@@ -2,21 +2,21 @@ import { sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../../market/instant.ts'
 import type { Database } from '../transaction.ts'
 
-/** One number that the fleet counts together, by its name and labels. */
+/** A counter summed over all processes. */
 export type FleetCount = Readonly<{
   name: string
   labels: Readonly<Record<string, string>>
   value: number
 }>
 
-/** Adds what a process has newly counted, each name with its labels once. */
+/** Adds increments; each name and labels once. */
 export async function addToFleetCounters(
   db: Database,
   increments: readonly FleetCount[],
   now: Instant,
 ): Promise<void> {
   if (increments.length === 0) return
-  // In one order for all processes, so that two of them never wait for each other.
+  // One order for all processes avoids deadlocks.
   await db.execute(sql`
     insert into fleet_counters (name, labels, value, updated_at)
     select name, labels, value, ${toIso(now)}::timestamp
@@ -27,7 +27,6 @@ export async function addToFleetCounters(
       set value = fleet_counters.value + excluded.value, updated_at = excluded.updated_at`)
 }
 
-/** Everything that was ever counted. */
 export async function readFleetCounters(db: Database): Promise<FleetCount[]> {
   const { rows } = await db.execute<FleetCount>(
     sql`select name, labels, value from fleet_counters order by name, labels`,

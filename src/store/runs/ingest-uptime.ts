@@ -6,17 +6,17 @@ import { fromMs, type JsonRanges, rangesJson, toRanges } from '../coverage/multi
 import type { Series } from '../coverage.ts'
 import type { Database } from '../transaction.ts'
 
-/** What a tick may wait in its queue, beyond the candle that it is for. */
+/** Allowed queue delay of a scheduled run. */
 const waitingMs = 2 * minute
 
 export type Uptime = Readonly<{
-  /** When the first of its runs that is still on record began, however it ended; undefined where there is none. */
+  /** Start of the first recorded run; undefined if none. */
   recordedFrom: Instant | undefined
-  /** The open times of candles that a run which succeeded came after, before the next one had closed. */
+  /** Open times followed by a successful run before the next close. */
   up: readonly Range[]
 }>
 
-/** When live ingest of a source and timeframe worked, by the record of runs. */
+/** When live ingestion of a source and timeframe worked, from recorded runs. */
 export async function readUptime(
   db: Database,
   { source, timeframe }: Omit<Series, 'coinId'>,
@@ -24,7 +24,7 @@ export async function readUptime(
 ): Promise<Uptime> {
   const lengthMs = timeframeMs[timeframe]
   const milliseconds = (ms: number) => sql`make_interval(secs => ${ms / 1_000}::double precision)`
-  // A candle is looked for once it has closed, so its open time lies a length before.
+  // Candles are requested after closing, one length after their open time.
   const ofIngest = sql`job = 'ingest-candles' and payload @> ${JSON.stringify({ source, timeframe })}::jsonb`
   const { rows } = await db.execute<{ recorded_ms: string | null; up: JsonRanges | null }>(sql`
     with run as (

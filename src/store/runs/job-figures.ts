@@ -4,10 +4,9 @@ import { fromMs } from '../coverage/multirange.ts'
 import type { Run } from '../runs.ts'
 import type { Database } from '../transaction.ts'
 
-/** The last run of a job that ended well. */
 export type LastSuccess = Readonly<{ job: string; endedAt: Instant; tookMs: number }>
 
-/** When each of these jobs last ended well, and how long it took; one that never did is left out. */
+/** Last success of each job and its duration; jobs without one are left out. */
 export async function readLastSuccesses(db: Database, jobs: readonly string[]): Promise<LastSuccess[]> {
   const { rows } = await db.execute<{ job: string; ended_ms: string; took_ms: string }>(sql`
     select wanted.name as job,
@@ -24,12 +23,12 @@ export async function readLastSuccesses(db: Database, jobs: readonly string[]): 
   }))
 }
 
-/** How a job went the last time. */
+/** A job's last run. */
 export type LastRun = Readonly<
   Pick<Run, 'job' | 'status' | 'willRetry' | 'startedAt' | 'error'> & { tookMs: number | undefined }
 >
 
-/** The newest run of each of these jobs, however it went; one that never ran is left out. */
+/** The newest run of each job; jobs without one are left out. */
 export async function readLastRuns(db: Database, jobs: readonly string[]): Promise<LastRun[]> {
   const { rows } = await db.execute<{
     job: string

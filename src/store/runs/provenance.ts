@@ -6,7 +6,6 @@ import { fromMs } from '../coverage/multirange.ts'
 import type { Series } from '../coverage.ts'
 import type { Database } from '../transaction.ts'
 
-/** What a command asks for itself stands in the record of runs under one of these names. */
 export const askedByCommand = [
   'retry-quarantine',
   'accept-quarantine',
@@ -27,15 +26,14 @@ export type RunBehind = Readonly<{
   status: string
   startedAt: Instant
   finishedAt: Instant | undefined
-  /** The file that an import read. */
+  /** The imported file. */
   file?: Readonly<{ name: string; sha256: string }>
 }>
 
 /**
- * The runs that may have brought candles of the range, the first of them ascending, and how many there are in all: what
- * was asked for by range and overlaps it, and what asked these sources for their newest candles while those of the range
- * closed, or until `recheck` candles later, or after that up to the first that was done, as far as one answer reaches back;
- * and what has changed one of them. A run that failed may have brought a part.
+ * Runs that may have loaded candles of the range, ascending, at most `most`, and their total: overlapping range jobs,
+ * live runs around their close (plus `recheck` candles, up to the first success one answer later), and repairs. Failed
+ * runs may have loaded a part.
  */
 export async function readRunsBehind(
   db: Database,

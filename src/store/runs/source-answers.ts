@@ -2,16 +2,16 @@ import { sql } from 'drizzle-orm'
 import { type Instant, toIso } from '../../market/instant.ts'
 import type { Database } from '../transaction.ts'
 
-/** How the newest run that asked a source has ended, and how many jobs of it failed since. */
+/** Result of a source's newest run, and jobs failed since. */
 export type SourceAnswer = Readonly<{
-  /** Empty for the job that asks several sources for prices. */
+  /** Empty for the price job of several sources. */
   source: string
-  /** Undefined where it was answered. */
+  /** Undefined on success. */
   error: string | undefined
   failedJobs: number
 }>
 
-/** Every source that a run has asked since then. Runs that had nothing to ask say nothing. */
+/** Sources requested since then; runs without requests are ignored. */
 export async function readSourceAnswers(db: Database, since: Instant): Promise<SourceAnswer[]> {
   const { rows } = await db.execute<{ source: string; error: string | null; failed_jobs: number }>(sql`
     with asked as (

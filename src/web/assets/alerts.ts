@@ -1,4 +1,4 @@
-// The alerts of the last day: what is open first.
+// Alerts, open ones first.
 import type { Status } from '../../status/status.ts'
 import { base } from './ask.ts'
 import { draw, h } from './elements/dom.ts'

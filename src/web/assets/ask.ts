@@ -1,21 +1,21 @@
-// Requests to the daemon: each has a timeout, and what the page was sent with is not requested again.
+// Requests with a timeout; initial data is not requested again.
 import type { ApiAnswers } from '../api-answers.ts'
 import { brought } from './brought.ts'
 
 type Failure = Readonly<{ error: string }>
 type Path = keyof ApiAnswers
 type Url<P extends Path> = P | `${P}?${string}`
-/** Either has no fields of the other. */
+/** Either an answer or an error. */
 export type Answer<P extends Path> =
   | (ApiAnswers[P] & { error?: never })
   | (Failure & { [K in keyof ApiAnswers[P]]?: never })
 
-/** Below which path the daemon serves. */
+/** Base path. */
 export const base = document.documentElement.dataset.base ?? ''
 
 const timeoutMs = 8_000
 
-/** The answer as an object, as the page has brought it or as it is now; one with an error where nobody answers. */
+/** From the initial data or the daemon; has `error` if it does not answer. */
 export async function ask<P extends Path>(url: Url<P>): Promise<Answer<P>> {
   try {
     return ((await brought(url)) ?? (await fetchJson(url))) as Answer<P>

@@ -1,4 +1,4 @@
-// Candles and their volume on a canvas: all that is known of the library that draws them.
+// Wraps the chart library.
 import {
   CandlestickSeries,
   ColorType,
@@ -30,16 +30,15 @@ export type CandleCanvas = Readonly<{
 }>
 
 type Listener = Readonly<{
-  /** The time that the pointer is at, or undefined. */
+  /** Undefined outside. */
   pointedAt(time: number | undefined): void
-  /** The first point is in sight: somebody wants to see what was before. Returns false where there is nothing. */
+  /** Older points are wanted; returns false if there are none. */
   reachedStart(): Promise<boolean>
 }>
 
-/** Opens it in its place. */
 export function openCanvas(place: HTMLElement, { pointedAt, reachedStart }: Listener): CandleCanvas {
   let shown: readonly Point[] = []
-  // The page scrolls with the wheel and with a finger; the chart is dragged sideways, and pinched.
+  // The page scrolls by wheel and finger; the chart drags sideways and pinches.
   const chart = createChart(place, {
     autoSize: true,
     handleScroll: { mouseWheel: false, pressedMouseMove: true, horzTouchDrag: true, vertTouchDrag: false },
@@ -70,7 +69,7 @@ export function openCanvas(place: HTMLElement, { pointedAt, reachedStart }: List
   chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
     if (range && range.from < 0) void showOlder()
   })
-  // Where there is nothing before the first candle, nobody can drag beyond it.
+  // Stops dragging before the first candle.
   const showOlder = async () => {
     if (!(await reachedStart())) chart.timeScale().applyOptions({ fixLeftEdge: true })
   }
@@ -111,7 +110,7 @@ export function openCanvas(place: HTMLElement, { pointedAt, reachedStart }: List
         chart.timeScale().fitContent()
         return
       }
-      // What was in sight stays there when older points come before it.
+      // Keeps the view when older points are added.
       const added = points.findIndex(({ time }) => time === before[0]?.time)
       if (inSight && added > 0)
         chart.timeScale().setVisibleLogicalRange({ from: inSight.from + added, to: inSight.to + added })
@@ -119,7 +118,7 @@ export function openCanvas(place: HTMLElement, { pointedAt, reachedStart }: List
   }
 }
 
-/** Grouped as everywhere on the page; there are no prices below zero, though the axis has room for them. */
+/** The axis may go below zero; prices do not. */
 function priceFormat(decimals: number) {
   const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals }
   const { format } = new Intl.NumberFormat('en', digits)

@@ -1,4 +1,4 @@
-// The candles of one series, with their volume. Where there is no candle the chart has none.
+// Candles and volume of one series; gaps stay empty.
 import type { SeriesStatus } from '../../status/series.ts'
 import type { Status } from '../../status/status.ts'
 import type { CandlesAnswer } from '../api.ts'
@@ -41,7 +41,7 @@ const usualDays: Readonly<Record<string, number>> = { '1m': 1, '5m': 7, '15m': 7
 /** Asked for at once: it comes beside the candles. */
 const library = import('./candle-canvas.ts')
 
-/** The chart in its place. It asks for its candles when it is told which series to show, and when one has closed. */
+/** Loads candles for the chosen series and on each close. */
 class Chart {
   readonly #place: Element
   readonly #options: ChartOptions
@@ -52,18 +52,18 @@ class Chart {
   readonly #chooser: CoinChooser
   #opening: Promise<CandleCanvas> | undefined
   #series: readonly SeriesStatus[] = []
-  /** By the clock of the daemon. */
+  /** The daemon's clock. */
   #now = 0
   #coinId: string | undefined
   #timeframe: string | undefined
   #days: number = 1
-  /** The end of what is shown; undefined for now. */
+  /** End of the range; undefined: now. */
   #to: Date | undefined
   #trouble: string | undefined
   #lastClose: string | null | undefined
   #shown: Readonly<{ byTime: Map<number, Candle>; answer: CandlesAnswer; from: number }> | undefined
   #asked = 0
-  /** A new range is to be shown whole, by whichever answer comes last. */
+  /** A new range is shown completely. */
   #mustFit = true
   #loadingOlder = false
 
@@ -92,7 +92,7 @@ class Chart {
     })
   }
 
-  /** Takes notice of the series there are, and of a candle that has closed. */
+  /** Updates series and loads new candles. */
   update({ series, generatedAt }: Pick<Status, 'series' | 'generatedAt'>): void {
     this.#series = series
     this.#now = Date.parse(generatedAt)
@@ -110,12 +110,12 @@ class Chart {
     const hasClosed = lastClose !== this.#lastClose
     this.#lastClose = lastClose
     this.#drawControls()
-    // Older candles that were loaded by dragging stay until something else is chosen.
+    // Keeps older candles loaded by dragging.
     const isLive = this.#to === undefined && !this.#hasOlder()
     if (isNew || (hasClosed && isLive)) void this.#load()
   }
 
-  /** Shows a series, up to the end of a range or to now. */
+  /** Up to the range's end or now. */
   readonly choose = (coinId: string, timeframe: string, range?: Readonly<{ to: string }>): void => {
     this.#coinId = coinId
     this.#timeframe = timeframe
@@ -146,7 +146,7 @@ class Chart {
     void this.#load()
   }
 
-  /** Opened for the first candles: the library measures its place, which is free once the browser has done so itself. */
+  /** Opened after layout: the library measures its element. */
   #opened(): Promise<CandleCanvas> {
     this.#opening ??= Promise.all([library, laidOut(this.#canvas)]).then(([{ openCanvas }]) =>
       openCanvas(this.#canvas, {
@@ -186,7 +186,7 @@ class Chart {
     this.#describe(undefined)
   }
 
-  /** As much again, before what is shown; returns whether there may be more. */
+  /** Doubles the range backwards; returns whether there may be more. */
   async #loadOlder(): Promise<boolean> {
     const before = this.#shown
     const first = before?.answer.candles[0]
@@ -228,7 +228,7 @@ class Chart {
     )
   }
 
-  /** The candle that is pointed at, or the last one. */
+  /** At the pointer, or the last. */
   #describe(time: number | undefined): void {
     if (this.#trouble) {
       draw(this.#summary, this.#trouble)
@@ -287,7 +287,7 @@ const laidOut = (element: Element): Promise<void> =>
     sizes.observe(element)
   })
 
-/** Every point of time between the first candle and the last one. */
+/** All points from first to last. */
 function withGaps(byTime: ReadonlyMap<number, Candle>, pointSeconds: number): Point[] {
   const times = [...byTime.keys()]
   const [first, last] = [times[0], times.at(-1)]
@@ -308,7 +308,7 @@ const numbersOf = ({ open, high, low, close, volume }: Candle) => ({
   volume: Number(volume),
 })
 
-/** Candles that are not there between the first and the last: those inside a longer point too, the newest apart. */
+/** Missing candles between first and last, including inside points. */
 function missingIn(points: number, { candles, candlesOfPoint }: CandlesAnswer): number {
   const inside = candles.slice(1, -1).reduce((sum, one) => sum + candlesOfPoint - one.candles, 0)
   return Math.max(0, (points - candles.length) * candlesOfPoint + inside)
@@ -326,7 +326,7 @@ const lengthOf = (seconds: number): string => {
   return `${seconds / unit}${name}`
 }
 
-/** As many decimals as tell prices of this size apart, and no more than they have. */
+/** Decimals that distinguish prices of this size. */
 function decimalsOf(candles: readonly Candle[]): number {
   const recent = candles.slice(-200)
   const largest = Math.max(0, ...recent.map(({ close }) => Number(close)))

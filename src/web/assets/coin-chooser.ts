@@ -1,4 +1,4 @@
-// A field that finds one of many coins by what is typed: a list of a thousand would be a thousand nodes of the document.
+// A text field with suggestions: long lists are too large for the document.
 import type { SeriesStatus } from '../../status/series.ts'
 import { draw, h } from './elements/dom.ts'
 
@@ -13,7 +13,7 @@ const mostSuggestions = 20
 
 const labelOf = ({ symbol, coinId }: Coin): string => `${symbol.toUpperCase()} · ${coinId}`
 
-/** Calls `choose` with the coin whose name, symbol or suggestion was typed. */
+/** By name, symbol or suggestion. */
 export function openCoinChooser(choose: (coinId: string) => void): CoinChooser {
   let coins: readonly Coin[] = []
   let chosen: string | undefined

@@ -1,4 +1,4 @@
-// The database's five figures, each with the line of its last day.
+// Database figures with the last day's line.
 import type { DatabaseStatus } from '../../status/database.ts'
 import { ask } from './ask.ts'
 import { draw, h } from './elements/dom.ts'
@@ -6,7 +6,7 @@ import { bytes, count, counted } from './elements/words.ts'
 import { hidden, nothing } from './elements.ts'
 
 type Sample = NonNullable<DatabaseStatus['newest']>
-/** What a sample and the mean of some minutes both have. */
+/** Common to samples and averages. */
 type Measured = Pick<Sample, Extract<keyof Sample, keyof DatabaseStatus['samples'][number]>>
 type Answer = DatabaseStatus & Readonly<{ newest: Sample }>
 
@@ -61,10 +61,9 @@ const figures: readonly Figure[] = [
   },
 ]
 
-/** Asks for the samples and draws them. */
 export async function drawDatabase(place: Element): Promise<void> {
   const answer = await ask('/api/database')
-  // The page says already when nobody answers; what was drawn stays.
+  // Unreachable daemons are shown elsewhere.
   if (answer.samples) show(place, answer)
 }
 
@@ -104,7 +103,7 @@ function drawFigure({ name, of, text, note, isBeyond }: Figure, answer: Answer):
   )
 }
 
-/** Smaller ones cost too little for anybody to look at them. */
+/** Smaller indexes do not matter. */
 const smallestBytes = 1_000_000
 const shown = 3
 
@@ -169,7 +168,7 @@ const svg = (tag: string, attributes: Readonly<Record<string, string>>): SVGElem
   return element
 }
 
-/** From the lowest to the highest value of the day; the figure beside it says which the last one is. */
+/** Scaled to the day's extremes. */
 function sparkline(values: readonly number[]): SVGElement {
   const picture = svg('svg', {
     class: 'sparkline',

@@ -1,10 +1,10 @@
-// What every part of the page is made of.
+// Shared elements.
 import type { RunStatus } from '../../status/runs.ts'
 import type { Subject } from '../../store/runs/failing-jobs.ts'
 import { type Attributes, type Child, h } from './elements/dom.ts'
 import { day, inBothZones } from './elements/words.ts'
 
-/** A sign for the eye; a word beside it, or hidden behind it, says the same. */
+/** Decorative; a word says the same. */
 export const mark = (symbol: string): HTMLElement =>
   h('span', { class: 'mark', 'aria-hidden': 'true' }, symbol)
 export const hidden = (text: string): HTMLElement => h('span', { class: 'visually-hidden' }, text)
@@ -12,10 +12,10 @@ export const nothing = (text: string): HTMLElement => h('p', { class: 'nothing' 
 export const time = (iso: string, text: string): HTMLElement =>
   h('time', { datetime: iso, title: inBothZones(iso) }, text)
 
-/** Heading and class. */
+/** Heading, class. */
 export type Column = readonly [heading: string, kind?: string]
 
-/** A table; the first cell of each row is its heading. */
+/** The first cell of each row is a heading. */
 export function table(
   caption: string,
   columns: readonly Column[],
@@ -32,18 +32,18 @@ export function table(
   )
 }
 
-/** Which row of a long table it is; only those in sight are drawn. The headings are the first row. */
+/** Index in a windowed table; row 1 is the header. */
 export const rowPlace = (key: string, index: number): Attributes => ({
   'data-key': key,
   'data-index': index,
   'aria-rowindex': index + 2,
 })
 
-/** A cell that still says what it is of where a row is drawn as a card. */
+/** Labelled for the card layout. */
 export const cell = (label: string, kind: string, ...content: Child[]): HTMLElement =>
   h('td', { class: kind, 'data-label': label }, ...content)
 
-/** What stands between backticks is a command. */
+/** Backticks mark commands. */
 export const withCode = (text: string): Child[] =>
   text.split('`').map((piece, index) => (index % 2 === 1 ? h('code', {}, piece) : piece))
 
@@ -56,24 +56,24 @@ const outcomes = {
   retried: { symbol: '↻', word: 'will be retried' },
 } as const
 
-/** How a run ended, or that it goes on. One that is tried again has not failed yet. */
+/** A run to be retried is not failed yet. */
 export function outcome({ status, willRetry }: Pick<RunStatus, 'status' | 'willRetry'>): HTMLElement {
   const shown = willRetry ? 'retried' : status
   const { symbol, word } = outcomes[shown]
   return h('span', { class: `outcome ${shown}` }, mark(symbol), ` ${word}`)
 }
 
-/** What of a job's payload tells it from another run of the same job. */
+/** Distinguishes runs of a job. */
 export function about({ source, timeframe, coinId, symbol, view, from, to }: Subject): string {
   const parts = [coinId ?? view, timeframe, source ?? symbol].filter((part) => part !== undefined)
   if (from && to) parts.push(day(from) === day(to) ? day(from) : `${day(from)} → ${day(to)}`)
   return parts.join(' · ')
 }
 
-/** Errors that are shown whole. They stay so when the page is drawn again. */
+/** Expanded errors, kept when redrawn. */
 const expanded = new Set<string>()
 
-/** The row of a table below a run, with its error: two lines of it, or all. */
+/** Two lines, or all. */
 export function errorRow(id: string, columns: number, error: string): HTMLElement {
   const isWhole = expanded.has(id)
   return h(
@@ -98,7 +98,7 @@ export function errorRow(id: string, columns: number, error: string): HTMLElemen
   )
 }
 
-/** Minds the buttons of every error in a place; `redraw` draws the place again. */
+/** Handles the buttons of errors. */
 export function followErrors(place: Element, redraw: () => void): void {
   place.addEventListener('click', ({ target }) => {
     const button = target instanceof Element ? target.closest('button') : null
@@ -110,7 +110,6 @@ export function followErrors(place: Element, redraw: () => void): void {
   })
 }
 
-/** Buttons of which one is pressed. */
 export const choices = (
   label: string,
   options: readonly (readonly [text: string, value: string | number])[],

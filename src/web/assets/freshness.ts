@@ -1,4 +1,4 @@
-// How fresh each series is: a row for each coin, a cell for each timeframe.
+// One row per coin, one cell per timeframe.
 import type { SeriesStatus } from '../../status/series.ts'
 import type { Status } from '../../status/status.ts'
 import { draw, h, within } from './elements/dom.ts'
@@ -7,7 +7,7 @@ import { RowWindow } from './elements/row-window.ts'
 import { age, count, instant } from './elements/words.ts'
 import { type Column, mark, nothing, rowPlace, table } from './elements.ts'
 
-// A symbol stands beside every colour (the style sheet has those of the cells), and a word beside every symbol. The worst first.
+// Symbols and words accompany colours. Worst first.
 const states = {
   stale: { symbol: '■', word: 'stale' },
   empty: { symbol: '○', word: 'empty' },
@@ -17,13 +17,12 @@ const states = {
 const gravity = Object.keys(states)
 
 type Options = Readonly<{
-  /** Is called for a series that somebody wants to see. */
+  /** A series was chosen. */
   choose(coinId: string, timeframe: string): unknown
-  /** What a tip says has changed. */
+  /** Tips may have changed. */
   reportRedrawn(): void
 }>
 
-/** Draws the series of each status; a cell is chosen to see its candles. */
 export function openFreshness(
   place: Element,
   { choose, reportRedrawn }: Options,
@@ -85,7 +84,7 @@ function groupByCoin(series: readonly SeriesStatus[]): Map<string, SeriesStatus[
   return coins
 }
 
-/** These are looked for at night: the coins keep their order otherwise. */
+/** Order of search; otherwise coins keep their order. */
 const worstOf = (series: readonly SeriesStatus[]): number =>
   Math.min(...series.map(({ state }) => gravity.indexOf(state)))
 

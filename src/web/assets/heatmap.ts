@@ -1,4 +1,4 @@
-// Coverage: a row for each coin, a cell for each day.
+// One row per coin, one cell per day.
 import type { Status } from '../../status/status.ts'
 import { ask } from './ask.ts'
 import { draw, h, within } from './elements/dom.ts'
@@ -19,21 +19,20 @@ type Choose = (coinId: string, timeframe: string, range?: Readonly<{ to: string 
 
 type Options = Readonly<{
   place: Element
-  /** Is called for a day that somebody wants to see. */
+  /** A day was chosen. */
   choose: Choose
-  /** What a tip says has changed. */
+  /** Tips may have changed. */
   reportRedrawn(): void
 }>
 
 const steps: Readonly<Record<string, number>> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -30, PageDown: 30 }
 
-/** The heatmap in its place, which it keeps up to date. */
 class Heatmap {
   readonly #options: Options
   readonly #list: RowWindow
   readonly #oneStop: () => void
   readonly #inSight: IntersectionObserver
-  /** The day of each coin that is pointed at, or where the keyboard is. */
+  /** Hovered or focused day per coin. */
   readonly #at = new Map<string, number>()
   #timeframe: string | undefined
   #days = 90
@@ -58,7 +57,7 @@ class Heatmap {
       sideways: false,
       reveal: (index) => this.#list.reveal(index),
     })
-    // Each row is painted when it comes into sight.
+    // Rows are painted when visible.
     this.#inSight = new IntersectionObserver(
       (entries) =>
         this.#paint(entries.filter(({ isIntersecting }) => isIntersecting).map(({ target }) => target)),
@@ -68,7 +67,7 @@ class Heatmap {
     for (const name of ['pointerover', 'pointermove'])
       place.addEventListener(name, (event) => this.#pointAt(event as PointerEvent))
     place.addEventListener('keydown', (event) => this.#key(event as KeyboardEvent))
-    // A row that is not pointed at yet begins with its last day.
+    // Focus starts at the last day.
     place.addEventListener('focusin', (event) => {
       const row = within(event, '.days')
       if (row) this.#point(row, this.#indexIn(row))
@@ -78,7 +77,7 @@ class Heatmap {
     document.addEventListener('theme', redraw)
   }
 
-  /** Takes notice of the series there are, and asks again, for something may have changed. */
+  /** Updates series and requests coverage. */
   async update({ series }: Pick<Status, 'series'>): Promise<void> {
     this.#timeframes = [...new Set(series.map(({ timeframe }) => timeframe))]
     this.#coinIds = [...new Set(series.map(({ coinId }) => coinId))]
@@ -96,10 +95,10 @@ class Heatmap {
     this.#asked += 1
     const mine = this.#asked
     this.#isLoading = true
-    // Whole days, the last of which is today.
+    // Whole days including today.
     const query = new URLSearchParams({ timeframe: this.#timeframe ?? '', from: `-${this.#days - 1}d` })
     const answer = await ask(`/api/coverage?${query}`)
-    // Somebody may have chosen something else in the meantime.
+    // The selection may have changed meanwhile.
     if (mine !== this.#asked) return
     this.#isLoading = false
     this.#trouble = answer.error
@@ -208,7 +207,7 @@ class Heatmap {
     paintRows(rows, coverage)
   }
 
-  /** The day with a frame: the one that is pointed at, or the one that was chosen. */
+  /** Hovered or chosen. */
   #framed(row: HTMLElement, { coinId }: CoinDays): number | undefined {
     if (row.matches(':hover, :focus')) return this.#at.get(coinId)
     return this.#chosen?.coin.coinId === coinId ? this.#chosen.index : undefined
@@ -291,7 +290,7 @@ export const openHeatmap = (options: Options): Heatmap => new Heatmap(options)
 const tipOf = (coverage: Coverage, coin: CoinDays, index: number): string =>
   `${coin.symbol} ${coverage.timeframe} · ${messageOf(coverage, coin, index)}`
 
-/** The coins in the order of the page; those that nothing is expected of any more after them. */
+/** Page order; coins without series last. */
 function inOrder(coins: readonly CoinDays[], coinIds: readonly string[]): CoinDays[] {
   const places = new Map(coinIds.map((id, place) => [id, place]))
   const placeOf = ({ coinId }: CoinDays) => places.get(coinId) ?? coinIds.length

@@ -1,17 +1,16 @@
-// News of the daemon for as long as somebody looks: server-sent events, requests where those do not come through, and
-// since when there has been no news.
+// Live updates by server-sent events, with polling as fallback.
 import type { Status } from '../../status/status.ts'
 import { base, fetchJson } from './ask.ts'
 
 type Listener = Readonly<{
   onStatus(status: Status): void
-  /** The daemon answers, and cannot tell its status. */
+  /** The daemon answers without a status. */
   onTrouble(error: string): void
-  /** There was no news for a while. */
+  /** No updates for a while. */
   onStale(): void
 }>
 
-/** A daemon that is well sends news every three seconds. */
+/** Events come every three seconds. */
 const staleMs = 10_000
 const checkMs = 1_000
 const pollMs = 5_000
@@ -39,7 +38,7 @@ export function watchDaemon({ onStatus, onTrouble, onStale }: Listener): void {
     })
     opened.addEventListener('error', () => void poll())
   }
-  // A browser opens six connections to a server at most: a hidden page would keep one from the others.
+  // Browsers limit connections per server to six: hidden pages close theirs.
   const close = () => {
     events?.close()
     events = undefined
@@ -54,7 +53,7 @@ export function watchDaemon({ onStatus, onTrouble, onStale }: Listener): void {
       if (body.error === undefined) onStatus(body)
       else onTrouble(body.error)
     } catch {
-      // Nobody answers: the check below says since when.
+      // The check reports how long.
     } finally {
       polling = false
     }
@@ -65,7 +64,7 @@ export function watchDaemon({ onStatus, onTrouble, onStale }: Listener): void {
     if (now - newsAt < staleMs) return
     onStale()
     if (now - polledAt < pollMs) return
-    // A connection over which nothing comes may be dead.
+    // The connection may be dead.
     close()
     open()
     void poll()

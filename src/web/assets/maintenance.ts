@@ -1,4 +1,4 @@
-// The upkeep: when each job ran and runs next, the tables and their partitions, what retention will do, the archive.
+// Jobs, tables, retention, archive.
 
 import type { Maintenance, NextRetention } from '../../status/maintenance.ts'
 import type { Status } from '../../status/status.ts'
@@ -9,13 +9,13 @@ import { type Column, cell, errorRow, followErrors, nothing, outcome, table, tim
 
 type Places = Readonly<Record<'jobs' | 'archives' | 'retention', Element>>
 
-/** Returns what asks for what only changes now and then, and draws it. */
+/** The result requests and draws. */
 export function openMaintenance(places: Places): (status: Status) => Promise<void> {
   let redrawJobs = () => {}
   followErrors(places.jobs, () => redrawJobs())
   return async ({ generatedAt }) => {
     const [{ jobs, archives }, plan] = await Promise.all([ask('/api/maintenance'), ask('/api/retention')])
-    // The page says already when nobody answers; what was drawn stays.
+    // Unreachable daemons are shown elsewhere.
     if (jobs) {
       redrawJobs = () => drawJobs(places.jobs, jobs, generatedAt)
       redrawJobs()
@@ -79,7 +79,7 @@ export function drawStorage(place: Element, { partitions }: Status): void {
         count(partitions),
         unbounded.length > 0 && h('span', { class: 'faint' }, ` + ${unbounded.join(', ')}, without bounds`),
       ),
-      // The planner has not looked at a new leaf yet.
+      // Not analyzed yet.
       cell('rows', 'number', estimatedRows === 0 ? '–' : `~ ${count(estimatedRows)}`),
       cell('size', 'number', bytes(size)),
       cell(
@@ -118,7 +118,7 @@ const mostPartitions = 12
 type Partition = NextRetention['partitions'][number]
 type OldRows = NextRetention['rows'][number]
 
-/** What a row tells of a partition; one without bounds in time has not all of it. */
+/** Unbounded partitions lack some fields. */
 type ShownPartition = Readonly<{
   name: string
   decision: string
@@ -130,7 +130,7 @@ type ShownPartition = Readonly<{
 
 const shownPartition = (partition: Partition): ShownPartition => ({ ...partition, partition })
 
-/** One without bounds in time is never old enough. */
+/** They never expire. */
 const unboundedPartition = ({
   name,
   bounds,
@@ -144,7 +144,7 @@ const unboundedPartition = ({
   reason: hold.remedy === null ? hold.reason : `${hold.reason}: ${hold.remedy}`,
 })
 
-/** What the next run will do; where it does nothing to a table, what is deleted first and when. */
+/** What the next run does, or the first deletion per table. */
 function drawRetention(place: Element, plan: NextRetention, now: string): void {
   const going = plan.partitions.filter(({ decision }) => decision === 'goes')
   const held = [
@@ -225,7 +225,7 @@ const partitionRow = (
     ),
   )
 
-/** Why the last run could not delete it. */
+/** Reason of the last run. */
 function heldBefore(holds: NextRetention['holds'], name: string): string | undefined {
   const hold = holds.find((one) => one.name === name)
   if (!hold) return undefined
@@ -247,7 +247,7 @@ const oldRowsRow = (
     cell('becomes', '', ending === 'archive' ? 'archived and deleted' : 'deleted'),
   )
 
-/** Of a table of which nothing goes now, the leaf that will be old enough first. */
+/** The first partition to expire, if none expires now. */
 function firstToGo(partitions: readonly Partition[], name: string): Partition | undefined {
   const own = partitions.filter(({ table: of }) => of === name)
   if (own.some(({ decision }) => decision !== 'stays')) return undefined
@@ -316,7 +316,7 @@ function drawArchives(place: Element, archives: Maintenance['archives']): void {
   )
 }
 
-/** What the last comparison with what was written has found. */
+/** Last archive check. */
 const checkFact = ({
   checkedAt,
   problems,
@@ -341,7 +341,7 @@ const inState = (one: Queue, state: (typeof queueStates)[number]): number =>
 
 const isBusy = (one: Queue): boolean => one.paused || queueStates.some((state) => inState(one, state) > 0)
 
-/** Most queues have nothing most of the time: they are named, and no more. */
+/** Idle queues are only named. */
 export function drawQueues(place: Element, { queues }: Status): void {
   if (queues === null) {
     draw(place, nothing('The queue does not answer.'))

@@ -1,11 +1,11 @@
-// The verdict, what is wrong with its cause and since when, and the figures of the whole.
+// Overall state, findings and figures.
 import type { Status } from '../../status/status.ts'
 import { base } from './ask.ts'
 import { type Child, draw, h } from './elements/dom.ts'
 import { age, bytes, count, instant, secondsBetween } from './elements/words.ts'
 import { time, withCode } from './elements.ts'
 
-// A symbol stands beside every colour, and a word beside every symbol.
+// Symbols and words accompany colours.
 export const states = {
   ok: { symbol: '✓', word: 'All is well' },
   'catching-up': { symbol: '↻', word: 'Catching up' },

@@ -1,4 +1,3 @@
-// The last price of each coin.
 import type { Status } from '../../status/status.ts'
 import { draw, h } from './elements/dom.ts'
 import { RowWindow } from './elements/row-window.ts'
@@ -30,7 +29,7 @@ function drawPrices(place: Element, prices: Status['prices'], list: RowWindow): 
     return
   }
   const rows = list.rows(prices, ({ coinId }) => coinId, rowOf)
-  // Nothing in it can be focused, and it must be possible to scroll it with the keys.
+  // Focusable, so that keys can scroll it.
   const scrolls = { class: 'scroll tall', tabindex: 0, role: 'group', 'aria-label': 'Last prices' }
   const count = { 'aria-rowcount': prices.length + 1 }
   draw(place, h('div', scrolls, table('Last price of each coin in USD', columns, rows, count)))
@@ -49,7 +48,7 @@ const rowOf = (one: Status['prices'][number], index: number): HTMLElement =>
     h('td', { class: 'number faint' }, time(one.at, age(one.ageSeconds))),
   )
 
-/** What rounds to nothing neither rises nor falls. */
+/** Rounded to zero: neither up nor down. */
 function change(text: string | null): HTMLElement | null {
   if (text === null) return null
   const shown = percent(text)

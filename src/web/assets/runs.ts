@@ -1,4 +1,4 @@
-// The last runs: those that failed first, and then the newest.
+// Failed runs first, then newest.
 import type { RunStatus } from '../../status/runs.ts'
 import type { Status } from '../../status/status.ts'
 import { type Child, draw, h } from './elements/dom.ts'
@@ -30,7 +30,6 @@ const columns: readonly Column[] = [
   ['Result'],
 ]
 
-/** Draws them, and minds the button that shows the rest. */
 export function openRuns(place: Element): (status: Status) => void {
   let showsAll = false
   let latest: Status | undefined

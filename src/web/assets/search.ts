@@ -1,4 +1,4 @@
-// The search of the page: `/` goes to it, and Enter to the coin, source or job that was found.
+// `/` focuses it; Enter jumps to a coin, source or job.
 import type { Status } from '../../status/status.ts'
 import { draw, h } from './elements/dom.ts'
 
@@ -10,11 +10,11 @@ const mostSuggestions = 20
 
 type Options = Readonly<{
   form: HTMLElement
-  /** Shows the candles of a coin. */
+  /** Shows a coin's candles. */
   choose(coinId: string, timeframe: string): unknown
 }>
 
-/** Returns what to call with each status. */
+/** Call the result with each status. */
 export function openSearch({ form, choose }: Options): (known: Known) => void {
   const input = form.querySelector('input')
   const suggestions = form.querySelector('datalist')
@@ -58,7 +58,7 @@ export function openSearch({ form, choose }: Options): (known: Known) => void {
 const isTyping = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement && (target.isContentEditable || target.matches('input, select, textarea'))
 
-/** What is named so comes first, then what begins so, then what contains it. */
+/** Exact, prefix, then substring. */
 function matching({ series, jobs }: Known, text: string): Found[] {
   const wanted = text.trim().toLowerCase()
   if (wanted === '') return []
@@ -84,7 +84,7 @@ function rankOf({ name, also }: Found, wanted: string): number {
   return names.some((one) => one.includes(wanted)) ? 2 : 3
 }
 
-/** Brings a row into sight, and the focus to the heading of its section. */
+/** Scrolls to a row and focuses its section. */
 function jumpTo(sectionId: string, name: string): void {
   const section = document.getElementById(sectionId)
   const heading = section?.querySelector('h2')

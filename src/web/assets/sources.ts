@@ -1,4 +1,4 @@
-// What goes on with each source: how far behind it is, what of its budget is being spent, and what is still to come.
+// Lag, budget and remaining work per source.
 import type { BanStatus } from '../../status/bans.ts'
 import type { SourceStatus } from '../../status/sources.ts'
 import type { Status } from '../../status/status.ts'
@@ -10,7 +10,7 @@ import { about, type Column, cell, mark, nothing, table } from './elements.ts'
 const lanes = ['live', 'repair', 'backfill'] as const
 type Pace = Readonly<Record<(typeof lanes)[number], number>>
 
-/** Two samples this far apart tell how fast the budget is spent. */
+/** Sample distance for rates. */
 const paceMs = 10_000
 
 const columns: readonly Column[] = [
@@ -32,7 +32,7 @@ export function openSources(
   let asking = false
   let isFilling = false
 
-  /** Points a second of each lane since the sample before; undefined at the first one. */
+  /** Points per second by lane; undefined at first. */
   function paceOf({ source, spentPoints }: SourceStatus, now: number): Pace | undefined {
     const earlier = before?.sources.find((one) => one.source === source)
     if (!before || !earlier || now - before.at < 1_000) return undefined
@@ -63,7 +63,7 @@ export function openSources(
     asking = true
     try {
       const { sources, generatedAt } = await ask('/api/sources')
-      // The page says already when nobody answers; what was drawn stays.
+      // Unreachable daemons are shown elsewhere.
       if (!sources || !generatedAt) return
       show(
         sources.filter(({ source }) => isShown(source)),
@@ -141,7 +141,7 @@ const behind = (lagSeconds: number | null): string =>
 
 function history({ missingCandles, wantedCandles }: SourceStatus): Child[] {
   const share = wantedCandles === 0 ? 1 : (wantedCandles - missingCandles) / wantedCandles
-  // Nearly complete is not complete.
+  // Rounds down: nearly complete is not complete.
   const percent = missingCandles === 0 ? '100' : (Math.floor(share * 1000) / 10).toFixed(1)
   return meter(
     share,
@@ -159,7 +159,7 @@ function budget(pace: Pace | undefined, allowed: number | null): Child {
   return meter(Math.min(1, total), inPercent(total), used.join(', '))
 }
 
-/** So little that it would round to nothing is still something. */
+/** Not rounded to zero. */
 const inPercent = (share: number): string =>
   share > 0 && share < 0.01 ? '< 1 %' : `${Math.round(share * 100)} %`
 

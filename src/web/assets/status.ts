@@ -27,7 +27,7 @@ const heatmap = openHeatmap({ place: part('coverage'), choose: chart.choose, rep
 const drawFreshness = openFreshness(part('freshness'), { choose: chart.choose, reportRedrawn })
 const drawPrices = openPrices(part('prices'))
 const drawRuns = openRuns(part('runs'))
-// While a backfill runs, the heatmap fills as the candles come.
+// The heatmap follows backfills.
 const drawSources = openSources(part('sources'), () => latest && void heatmap.update(latest))
 const drawMaintenance = openMaintenance({
   jobs: part('jobs'),
@@ -36,7 +36,7 @@ const drawMaintenance = openMaintenance({
 })
 const banMarks = { 'slow-down': '◔', banned: '✗', unserved: '⊘' } as const
 
-/** What stands against asking a source, until it ends: everything else on the page about it follows from this. */
+/** Explains other problems of the source. */
 function drawBans({ bans, generatedAt }: Status): void {
   draw(
     part('bans'),
@@ -62,7 +62,7 @@ const searchIn = openSearch({ form: part('search'), choose: chart.choose })
 
 let announced: string | undefined
 
-/** Said aloud when the state changes, and not at every number in the sentence. */
+/** Announced only when the state changes. */
 function announce(state: string, message: string): void {
   if (state === announced) return
   announced = state
@@ -74,7 +74,7 @@ function drawFooter({ process: { version, startedAt } }: Status): void {
   draw(part('footer'), `Beacon ${version}${up} · all times are UTC`)
 }
 
-/** Draws a part only when what it shows has changed. */
+/** Skips unchanged parts. */
 const drawn = new Map<string, string>()
 function unlessSame(name: string, shown: unknown, drawPart: () => void): void {
   const text = JSON.stringify(shown)
@@ -121,7 +121,7 @@ function drawHeadline(status: Status): void {
 const slowlyMs = 60_000
 let drawnSlowlyAt: number | undefined
 
-/** What changes from minute to minute is not asked for with every status. */
+/** Slow data is requested less often. */
 function drawSlowly(status: Status): void {
   if (drawnSlowlyAt !== undefined && performance.now() - drawnSlowlyAt < slowlyMs) return
   drawnSlowlyAt = performance.now()
@@ -130,7 +130,7 @@ function drawSlowly(status: Status): void {
   void drawDatabase(part('database'))
 }
 
-/** What was shown stays, greyed: it was true then. */
+/** Old data stays, greyed. */
 function showTrouble(message: string): void {
   document.body.classList.add('lost')
   drawDecision(message)
@@ -159,7 +159,7 @@ function drawDecision(message: string): void {
   announce('lost', message)
 }
 
-/** The initial data is new: the next status is not waited for yet. */
+/** Initial data is fresh. */
 const newMs = 1_000
 
 async function begin(): Promise<void> {

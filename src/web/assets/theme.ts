@@ -1,4 +1,4 @@
-// Light, dark or as the system has it: set before the page is drawn, so that it does not flash, and remembered.
+// Set before drawing to avoid flashing; stored.
 {
   const themes = ['system', 'light', 'dark']
   const key = 'beacon.theme'
@@ -6,7 +6,7 @@
   const system = matchMedia('(prefers-color-scheme: dark)')
   let chosen = 'system'
 
-  // A browser may refuse storage: the choice then lasts as long as the page.
+  // Storage may be blocked.
   const remembered = () => {
     try {
       return localStorage.getItem(key)
@@ -17,9 +17,7 @@
   const remember = (theme: string) => {
     try {
       localStorage.setItem(key, theme)
-    } catch {
-      // See above.
-    }
+    } catch {}
   }
   const apply = (theme: string | null) => {
     chosen = theme !== null && themes.includes(theme) ? theme : 'system'
@@ -36,7 +34,7 @@
     remember(target.value)
     apply(target.value)
   })
-  // Another tab has chosen.
+  // Changed in another tab.
   addEventListener('storage', (event) => {
     if (event.key === key) apply(event.newValue)
   })

@@ -5,7 +5,7 @@ import { countMarkets, marketStates } from '../../store/coins/instruments.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { defineCollector } from './collector.ts'
 
-/** How much each source may be asked. */
+/** Allowed points per second. */
 export const allowance = defineCollector({
   name: 'allowance',
   gauges: {
@@ -26,7 +26,7 @@ export const allowance = defineCollector({
 
 const stopKinds: readonly StopKind[] = ['slow-down', 'banned', 'unserved']
 
-/** Which sources are not asked now. */
+/** Paused sources. */
 export const pauses = defineCollector({
   name: 'pauses',
   gauges: {
@@ -41,7 +41,7 @@ export const pauses = defineCollector({
   },
   collect: async (deps) => {
     const standing = new Map((await deps.pauses()).map((stop) => [stop.source, stop]))
-    // One that ccxt reads is known here while it is stopped.
+    // Paused ccxt sources are included.
     return [...new Set([...Object.keys(sources), ...standing.keys()])].flatMap((source) => {
       const stop = standing.get(source)
       return [
@@ -60,10 +60,10 @@ export const pauses = defineCollector({
   },
 })
 
-/** Every exchange that ccxt reads lists its markets. */
+/** All ccxt exchanges have listings. */
 const hasListing = (source: string): boolean => !isSourceId(source) || sources[source].listing !== undefined
 
-/** What the sources' listings have shown of the followed markets. */
+/** Listing states of tracked markets. */
 export const markets = defineCollector({
   name: 'markets',
   gauges: {

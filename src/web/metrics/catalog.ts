@@ -5,7 +5,7 @@ import { database, incidents, partitions } from './storage.ts'
 import { thisProcess } from './this-process.ts'
 import { jobs, queues } from './work.ts'
 
-/** Everything that is read when somebody asks for the metrics. Another figure is one more collector. */
+/** To add metrics, add a collector here. */
 export const collectors: readonly Collector[] = [
   candles,
   prices,

@@ -10,14 +10,14 @@ export type MetricsDeps = Readonly<{
   settings: Settings
   pool: Pool
   engine: Engine
-  /** What stands against asking the sources now. */
+  /** Current pauses. */
   pauses(): Promise<readonly Pause[]>
   jobs: readonly AnyJob[]
   queues: readonly string[]
   clock: Clock
 }>
 
-/** A figure that goes up and down. Its labels have few values: sources and tables, never coins. */
+/** Labels have few values: never coins. */
 type GaugeDefinition = Readonly<{ help: string; labels: readonly string[] }>
 
 /** One reading of a gauge of the collector. */
@@ -27,15 +27,12 @@ export type Sample<Name extends string = string> = Readonly<{
   value: number
 }>
 
-/**
- * Reads some figures when somebody asks for them. `gauges` are all that it may give, by their names for Prometheus; what it
- * cannot tell now it leaves out. It throws when it cannot tell anything, and the others are told all the same.
- */
+/** Unknown values are left out; throws if nothing is known. */
 export type Collector<Name extends string = string> = Readonly<{
   name: string
   gauges: Readonly<Record<Name, GaugeDefinition>>
   collect(deps: MetricsDeps): Promise<readonly Sample<Name>[]>
 }>
 
-/** Declares a collector; that it gives no other gauges is taken from their names. */
+/** Types gauge names. */
 export const defineCollector = <Name extends string>(collector: Collector<Name>): Collector<Name> => collector

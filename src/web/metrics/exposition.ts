@@ -3,10 +3,10 @@ import { type Counted, counted } from '../../metrics/counted.ts'
 import type { FleetCount } from '../../store/runs/fleet-counters.ts'
 import type { Collector, Sample } from './collector.ts'
 
-/** What a collector has read; undefined where it could not, and then its gauges have no values. */
+/** Undefined: failed. */
 export type Reading = Readonly<{ collector: Collector; samples: readonly Sample[] | undefined }>
 
-/** What the fleet has counted, as Prometheus reads it. */
+/** Prometheus text of fleet counters. */
 export function exposeCounts(counts: readonly FleetCount[]): Promise<string> {
   const metrics = Object.values<Counted>(counted).map((metric) => {
     const { name, help, buckets } = metric
@@ -21,7 +21,7 @@ const countsOf = (counts: readonly FleetCount[], name: string): FleetCount[] =>
 
 type NamedValue = Readonly<{ metricName: string; labels: Readonly<Record<string, string>>; value: number }>
 
-/** Its buckets too that nothing ever fell into, and the last one, which holds everything. */
+/** Includes empty buckets and +Inf. */
 function histogramOf(counts: readonly FleetCount[], name: string, buckets: readonly number[]): NamedValue[] {
   const filled = new Map(
     countsOf(counts, `${name}_bucket`).map(({ labels, value }) => [keyOf(labels), value]),
@@ -41,7 +41,7 @@ function histogramOf(counts: readonly FleetCount[], name: string, buckets: reado
 const keyOf = (labels: Readonly<Record<string, string>>): string =>
   JSON.stringify(Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 
-/** The gauges of the collectors, and which of them could be read. Throws for a label that its gauge does not have. */
+/** Throws for an undeclared label. */
 export function exposeReadings(readings: readonly Reading[]): Promise<string> {
   const registry = new Registry()
   const answers = new Gauge({
@@ -54,7 +54,7 @@ export function exposeReadings(readings: readonly Reading[]): Promise<string> {
     answers.set({ collector: collector.name }, samples === undefined ? 0 : 1)
     for (const [name, { help, labels }] of Object.entries(collector.gauges)) {
       const gauge = new Gauge({ name, help, labelNames: [...labels], registers: [registry] })
-      // One without labels would say 0 where nothing is known.
+      // Without labels it would report 0.
       if (labels.length === 0) gauge.remove()
       for (const sample of samples ?? [])
         if (sample.name === name) gauge.set(sample.labels ?? {}, sample.value)

@@ -7,7 +7,7 @@ import { defineCollector } from './collector.ts'
 
 const states = ['fresh', 'late', 'stale', 'empty'] as const
 
-/** How far candles lag and what is owed, for each source and timeframe together: one line a coin would be thousands. */
+/** Per source and timeframe; per coin would be too many. */
 export const candles = defineCollector({
   name: 'candles',
   gauges: {
@@ -66,7 +66,6 @@ function bySourceAndTimeframe(series: readonly SeriesStatus[]): Map<string, Grou
   return groups
 }
 
-/** How old the prices are. */
 export const prices = defineCollector({
   name: 'prices',
   gauges: {

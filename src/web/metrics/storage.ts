@@ -6,7 +6,6 @@ import { readPartitionsAhead } from '../../store/lifecycle/partitions-ahead.ts'
 import { databaseOf } from '../../store/transaction.ts'
 import { defineCollector } from './collector.ts'
 
-/** The partitioned tables. */
 export const partitions = defineCollector({
   name: 'partitions',
   gauges: {
@@ -33,7 +32,7 @@ export const partitions = defineCollector({
   ],
 })
 
-/** What the monitor of the fleet last sampled of the server that all of it lies on, once a minute. */
+/** Last sample of the monitor, once a minute. */
 export const database = defineCollector({
   name: 'database',
   gauges: {
@@ -96,7 +95,6 @@ export const database = defineCollector({
 
 const namesOf = <K extends string>(values: Readonly<Record<K, unknown>>): K[] => Object.keys(values) as K[]
 
-/** What somebody was told to look at. */
 export const incidents = defineCollector({
   name: 'incidents',
   gauges: {

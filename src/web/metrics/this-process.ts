@@ -1,7 +1,7 @@
 import { readVersion } from '../../settings/version.ts'
 import { defineCollector } from './collector.ts'
 
-/** The process that answers; others of the fleet are not seen here. */
+/** Only this process. */
 export const thisProcess = defineCollector({
   name: 'process',
   gauges: {

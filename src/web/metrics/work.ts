@@ -7,7 +7,6 @@ import { defineCollector } from './collector.ts'
 
 const queueStates = ['waiting', 'prioritized', 'active', 'delayed', 'failed', 'completed'] as const
 
-/** What stands in the queues. */
 export const queues = defineCollector({
   name: 'queues',
   gauges: {
@@ -35,7 +34,7 @@ export const queues = defineCollector({
   ],
 })
 
-/** When each job last ended well: ingestion, views, partitions, retention, archives and whatever else there is. */
+/** Any job of the catalog. */
 export const jobs = defineCollector({
   name: 'jobs',
   gauges: {

@@ -27,10 +27,7 @@ const statuses = ['done', 'partial', 'failed', 'to-be-tried-again']
 const candleResults = ['new', 'revised', 'unchanged', 'quarantined']
 const priceResults = ['new', 'unchanged', 'quarantined', 'without-price', 'confirming']
 
-/**
- * A zero for everything that may be counted in this setup. Prometheus takes the first value of a counter for its start: one
- * that appears with its first failure has not increased.
- */
+/** Initial zeros: Prometheus needs a counter to exist before it increases. */
 export async function readZeroCounts(deps: Deps): Promise<FleetCount[]> {
   const coins = await listCoins(databaseOf(deps.pool))
   const sources = [...new Set(coins.flatMap(({ markets }) => markets.map(({ source }) => source)))]
@@ -78,7 +75,7 @@ export async function readZeroCounts(deps: Deps): Promise<FleetCount[]> {
   ]
 }
 
-/** Each job with the queues that its schedule names; one that runs on request may run in any source's. */
+/** Jobs with their queues; jobs on request may use any source's. */
 function worksOf({ jobs, settings }: Deps, coins: readonly Coin[], sources: readonly string[]): Labels[] {
   return jobs.flatMap((job) => {
     const queues = job.schedules
@@ -94,7 +91,7 @@ const product = <A, B, C>(as: readonly A[], bs: readonly B[], of: (a: A, b: B) =
 const zerosOf = ({ name, buckets }: Counted, all: readonly Labels[]): FleetCount[] =>
   all.map((labels) => ({ name: buckets === undefined ? name : `${name}_count`, labels, value: 0 }))
 
-/** The counts, and the zeros of what was never counted. */
+/** Adds missing zeros. */
 export function withZeros(counts: readonly FleetCount[], zeros: readonly FleetCount[]): FleetCount[] {
   const known = new Set(counts.map(keyOf))
   return [...counts, ...zeros.filter((zero) => !known.has(keyOf(zero)))]

@@ -2,28 +2,25 @@ import type { Encoding, SchemaElement } from 'hyparquet'
 import { Misconfigured } from '../../../fault.ts'
 import type { ArchiveColumn } from '../../../store/lifecycle/archives/archive-content.ts'
 
-/** How values of one type of PostgreSQL lie in a Parquet file. */
+/** A PostgreSQL type in a Parquet file. */
 export type ColumnForm = Readonly<{
-  /** Type and annotation, as readers of today want them. */
   element: Omit<SchemaElement, 'name' | 'repetition_type'>
-  /** The older annotation of the same, which some readers know alone. */
+  /** Older annotation, the only one some readers know. */
   older?: Pick<SchemaElement, 'converted_type' | 'precision' | 'scale'>
   encoding?: Encoding
-  /** Whether a row group says its least and greatest value. */
+  /** Whether row groups have min and max. */
   statistics: boolean
-  /** From the text that PostgreSQL wrote to the value of the file. */
   encode(text: string): unknown
-  /** From the value of the file to the same text. */
   decode(value: unknown): string
-  /** From that text to one that PostgreSQL reads as the column's type, where it is another. */
+  /** If PostgreSQL needs another text. */
   toSql?(text: string): string
-  /** The column's type in DuckDB. */
+  /** DuckDB's type. */
   duckType: string
-  /** The least and the greatest value that it can have there. */
+  /** Its extreme values. */
   duckExtremes: Readonly<{ least: string; greatest: string }>
 }>
 
-/** How a column is written. Throws Misconfigured for a type that has no exact form here. */
+/** Throws Misconfigured for a type without an exact form. */
 export function formOf({ name, type }: ArchiveColumn): ColumnForm {
   const numeric = /^numeric\((\d+),(\d+)\)$/.exec(type)
   if (numeric) {
@@ -45,13 +42,10 @@ function bytesOf(value: unknown): Uint8Array {
   throw new TypeError('the file has another type of value than its schema says')
 }
 
-/** Bytes of a two's complement number that holds so many decimal digits; eight at least, which are written as two words. */
+/** Bytes for this many decimal digits in two's complement; at least 8, written as two words. */
 const byteLength = (digits: number): number => Math.max(8, Math.ceil((digits * Math.log2(10) + 1) / 8))
 
-/**
- * A DECIMAL as a whole number of its smallest unit, in bytes enough for its digits. No statistics: they are
- * ordered byte by byte here, which is wrong below zero.
- */
+/** DECIMAL as an unscaled integer. No statistics: bytewise order is wrong for negatives. */
 function decimalForm(precision: number, scale: number): ColumnForm {
   const length = byteLength(precision)
   return {
@@ -72,7 +66,7 @@ function decimalForm(precision: number, scale: number): ColumnForm {
 const nines = (precision: number, scale: number): string =>
   `${'9'.repeat(precision - scale)}${scale === 0 ? '' : `.${'9'.repeat(scale)}`}`
 
-/** Digits that a double holds exactly, for what most prices have. */
+/** Fast path: a double holds these exactly. */
 const quickDigits = 15
 
 function unscaledBytes(text: string, scale: number, length: number): Uint8Array {
@@ -82,7 +76,7 @@ function unscaledBytes(text: string, scale: number, length: number): Uint8Array 
       `"${text}" has no exact form in a file: it must be a number with ${scale} decimals`,
     )
   }
-  // Of Node's pool: one allocation each would cost more than all else here.
+  // Node's pool is faster than an allocation per value.
   const bytes = Buffer.allocUnsafe(length).fill(0)
   if (digits.length <= quickDigits && !digits.startsWith('-')) {
     const unscaled = Number(digits)
@@ -114,14 +108,14 @@ function unscaledText(bytes: Uint8Array): string {
     if (at < head && byte !== 0) return String(wideNumber(bytes))
     quick = quick * 256 + byte
   }
-  // Seven bytes may be more than a double holds.
+  // Seven bytes may exceed a double.
   return quick <= Number.MAX_SAFE_INTEGER && head > 0 ? String(quick) : String(wideNumber(bytes))
 }
 
 const wideNumber = (bytes: Uint8Array): bigint =>
   BigInt.asIntN(8 * bytes.length, BigInt(`0x${Buffer.from(bytes).toString('hex')}`))
 
-/** Microseconds since 1970 in UTC. Not "adjusted to UTC": readers show them as they are, in no zone of theirs. */
+/** Microseconds since 1970, UTC; not "adjusted to UTC", so that readers do not convert. */
 const timestampForm: ColumnForm = {
   element: { type: 'INT64', logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: false, unit: 'MICROS' } },
   encoding: 'DELTA_BINARY_PACKED',
@@ -151,7 +145,7 @@ const dateForm: ColumnForm = {
   duckExtremes: { least: '0001-01-01', greatest: '9999-12-31' },
 }
 
-/** After every text that a column may have. */
+/** Sorts after all texts. */
 const lastText = String.fromCodePoint(0x10ffff).repeat(4)
 
 const textForm: ColumnForm = {
@@ -163,7 +157,7 @@ const textForm: ColumnForm = {
   duckExtremes: { least: '', greatest: lastText },
 }
 
-/** The text as PostgreSQL has it: parsed and written anew, 1.10 would become 1.1. */
+/** Unparsed, as 1.10 would become 1.1. */
 const jsonForm: ColumnForm = {
   element: { type: 'BYTE_ARRAY', logical_type: { type: 'JSON' } },
   older: { converted_type: 'JSON' },
@@ -229,7 +223,7 @@ const plainForms: Readonly<Record<string, ColumnForm>> = {
   boolean: booleanForm,
 }
 
-/** A column of a file that does not say what it was in PostgreSQL. Throws Misconfigured for one that no file of ours has. */
+/** For files without column types. Throws Misconfigured for unknown types. */
 export function columnOf({
   name,
   type,

@@ -6,7 +6,7 @@ type Compression = Readonly<{
   compress(bytes: Uint8Array): Uint8Array
 }>
 
-/** Of Node 22.15 and newer. The types of the oldest Node that we run on do not know them. */
+/** Node 22.15 or newer; missing in the types of older Nodes. */
 const zstdCompress = ofNode('zstdCompressSync')
 const zstdDecompress = ofNode('zstdDecompressSync')
 
@@ -20,16 +20,15 @@ function ofNode(name: string): ((bytes: Uint8Array) => Uint8Array) | undefined {
   }
 }
 
-/** How new files are compressed: zstd where Node has it, gzip elsewhere. Every reader of Parquet knows both. */
 export const compression: Compression = zstdCompress
   ? { codec: 'ZSTD', compress: zstdCompress }
   : { codec: 'GZIP', compress: (bytes) => zlib.gzipSync(bytes) }
 
 type Decompressors = Partial<Record<CompressionCodec, (bytes: Uint8Array, length: number) => Uint8Array>>
 
-/** For files of either kind. A page never becomes larger than its header says. */
+/** Output never exceeds the size in the page header. */
 export const decompressors: Decompressors = {
-  // Zero would mean no limit of ours.
+  // Zero means no limit.
   GZIP: (bytes, length) => zlib.gunzipSync(bytes, { maxOutputLength: Math.max(1, length) }),
   ...(zstdDecompress && { ZSTD: zstdDecompress }),
 }

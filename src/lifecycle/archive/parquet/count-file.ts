@@ -12,7 +12,7 @@ import type { Archive } from '../../../store/lifecycle/archives.ts'
 import { DamagedArchive } from '../damaged-archive.ts'
 import { readParquet, type TextGroup } from './read-parquet.ts'
 
-/** Counts the candles of a file, by coin and bucket, as the table's are counted; of one coin, reads only its part. */
+/** Counts candles of a file by coin and bucket; for one coin reads only its row groups. */
 export async function countFile(
   path: string,
   { table, columns, fileName }: Pick<Archive, 'table' | 'columns' | 'fileName'>,

@@ -4,7 +4,7 @@ import type { ArchiveColumn } from '../../../store/lifecycle/archives/archive-co
 import { type ColumnForm, formOf } from './column-form.ts'
 import { compression } from './compression.ts'
 
-/** A row group is encoded and compressed in one go, so its size bounds both the memory and how long nothing else runs. */
+/** A row group is encoded synchronously: bounds memory and event loop delay. */
 const rowsPerGroup = 16_384
 const charactersPerGroup = 4_000_000
 
@@ -13,10 +13,7 @@ export type FormedColumn = ArchiveColumn & Readonly<{ form: ColumnForm }>
 export const formedColumns = (columns: readonly ArchiveColumn[]): readonly FormedColumn[] =>
   columns.map((column) => ({ ...column, form: formOf(column) }))
 
-/**
- * Writes rows of texts, as PostgreSQL writes them with timestamps in microseconds, as a Parquet file. Memory is a row group,
- * whatever the number of rows.
- */
+/** Writes rows of PostgreSQL texts (timestamps in microseconds) as Parquet, in memory of one row group. */
 export class ParquetRows {
   readonly #columns: readonly FormedColumn[]
   readonly #writer: ParquetWriter
@@ -36,12 +33,11 @@ export class ParquetRows {
     this.#group = emptyGroup(this.#columns)
   }
 
-  /** How many rows were written. */
   get rows(): number {
     return this.#rows
   }
 
-  /** Returns true once `flush` is due. */
+  /** Returns true when `flush` is due. */
   add(fields: readonly (string | null)[]): boolean {
     const group = this.#group
     if (fields.length !== this.#columns.length) throw new Error(`a row has ${fields.length} values`)
@@ -72,15 +68,15 @@ export class ParquetRows {
   }
 
   async finish(): Promise<void> {
-    // Also of no rows at all: the file still says which columns there are.
+    // A file without rows still has its columns.
     if (this.#group.rows > 0 || this.#rows === 0) await this.flush()
-    // While values are handed over as they lie in the file, no annotation may ask for them to be converted.
+    // The library would convert annotated columns; annotations are added only now.
     this.#writer.schema = schemaOf(this.#columns, 'both')
     await this.#writer.finish()
   }
 }
 
-/** Hands the bytes of each row group on, and waits until they are taken. */
+/** Passes on each row group's bytes, with back pressure. */
 class SinkWriter extends ByteWriter {
   readonly #write: (bytes: Uint8Array) => Promise<void>
 
@@ -99,14 +95,13 @@ class SinkWriter extends ByteWriter {
   }
 }
 
-/** The same, into any sink of bytes. */
 export const openParquetRows = (
   write: (bytes: Uint8Array) => Promise<void>,
   columns: readonly ArchiveColumn[],
   facts: Readonly<Record<string, string>>,
 ): ParquetRows => new ParquetRows(new SinkWriter(write), columns, facts)
 
-/** The schema as a file has it, with the annotations of today alone or with the older ones beside them. */
+/** `today`: without the older annotations. */
 export function schemaOf(columns: readonly FormedColumn[], annotations: 'today' | 'both'): SchemaElement[] {
   return [
     { name: 'root', num_children: columns.length },

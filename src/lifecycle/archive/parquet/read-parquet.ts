@@ -15,13 +15,10 @@ import { decompressors } from './compression.ts'
 import { formedColumns, schemaOf } from './parquet-rows.ts'
 import { HashSum } from './text-hash.ts'
 
-/** One row group: for each column its values as PostgreSQL wrote them, timestamps in microseconds. */
+/** Values of a row group as PostgreSQL texts; timestamps in microseconds. */
 export type TextGroup = Readonly<{ rows: number; columns: readonly (readonly (string | null)[])[] }>
 
-/**
- * Reads a file row group by row group. It believes nothing of the file: throws DamagedArchive where it is no Parquet file,
- * or one with other columns than the manifest says.
- */
+/** Reads row groups. Throws DamagedArchive if it is not Parquet or has other columns than the manifest. */
 export async function* readParquet(
   path: string,
   columns: readonly ArchiveColumn[],
@@ -56,7 +53,7 @@ export async function* readParquet(
   }
 }
 
-/** Whether the row group that begins there may have a row with the value, by the least and greatest that it says. */
+/** By the row group's min and max. */
 function mayHold(
   { row_groups: groups }: FileMetaData,
   rowStart: number,
@@ -95,12 +92,11 @@ const asDamage = (path: string, error: unknown): unknown =>
     : new DamagedArchive(`${path} cannot be read as a Parquet file: ${String(error)}`, { cause: error })
 
 export type Footer = Readonly<{
-  /** What the file says of itself, by key. */
   facts: Readonly<Record<string, string>>
   columns: readonly ArchiveColumn[]
 }>
 
-/** What a file holds, without reading its rows. Throws DamagedArchive where it is no Parquet file. */
+/** Reads only the footer. Throws DamagedArchive if it is not Parquet. */
 export async function readFooter(path: string): Promise<Footer> {
   const handle = await open(path)
   try {
@@ -116,7 +112,7 @@ export async function readFooter(path: string): Promise<Footer> {
   }
 }
 
-/** When the first and the last of a file's rows were, by its first column with a time; undefined where it has no row. */
+/** First and last time in the first timestamp column; undefined without rows. */
 export async function timesOfFile(
   path: string,
   columns: readonly ArchiveColumn[],
@@ -136,7 +132,7 @@ export async function timesOfFile(
 
 const isOfTheSystem = (error: unknown): boolean => error instanceof Error && 'syscall' in error
 
-/** A file of a newer Node is not damaged. */
+/** Files from a newer Node are not damaged. */
 function refuseUnknownCompression(path: string, { row_groups: groups }: FileMetaData): void {
   for (const { columns } of groups) {
     for (const { meta_data: { codec = 'UNCOMPRESSED' } = {} } of columns) {
@@ -148,7 +144,7 @@ function refuseUnknownCompression(path: string, { row_groups: groups }: FileMeta
   }
 }
 
-/** Without annotations, values come as they lie in the file: the library would make doubles of decimals. */
+/** Without annotations the library returns raw values; it would turn decimals into doubles. */
 const asInjected = (metadata: FileMetaData): FileMetaData => ({
   ...metadata,
   schema: metadata.schema.map(({ converted_type: _, logical_type: __, ...element }) => element),
@@ -175,7 +171,7 @@ function differenceOf(found: readonly SchemaElement[], wanted: readonly SchemaEl
 const textsOf = (form: ColumnForm, values: ArrayLike<unknown>): (string | null)[] =>
   Array.from(values, (value) => (value === null || value === undefined ? null : form.decode(value)))
 
-/** Counts and sums what a file holds, as `contentOf` does with a table. */
+/** Equals `contentOf` of the table. */
 export async function contentOfFile(path: string, columns: readonly ArchiveColumn[]): Promise<Content> {
   const sums = columns.map(() => new HashSum())
   const whole = new HashSum()

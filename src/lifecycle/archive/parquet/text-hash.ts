@@ -1,16 +1,15 @@
 import { hashOfNull } from '../../../store/lifecycle/archives/archive-content.ts'
 
 /**
- * Sums the hashes of texts, as `sum(hashtextextended(text, 0))` does in PostgreSQL: the file's side of a checksum. A wrong
- * hash here could only make a good archive be refused. https://burtleburtle.net/bob/c/lookup3.c
+ * Sums `hashtextextended(text, 0)` like PostgreSQL. A wrong hash could only reject a good archive.
+ * https://burtleburtle.net/bob/c/lookup3.c
  */
 export class HashSum {
-  /** Halves of the sums of 64 bits, exact as doubles for two million values. */
   #high = 0
   #low = 0
   #count = 0
   #sum = 0n
-  /** Keys stand sorted, so the same text often comes again. */
+  /** Keys are sorted, so texts repeat. */
   #lastText: string | undefined
   readonly #last = { high: 0, low: 0 }
 
@@ -29,7 +28,7 @@ export class HashSum {
     if (this.#count === 1_000_000) this.#carry()
   }
 
-  /** As PostgreSQL writes a numeric. */
+  /** PostgreSQL's numeric text. */
   total(): string {
     this.#carry()
     return String(this.#sum)
@@ -43,7 +42,6 @@ export class HashSum {
   }
 }
 
-/** A hash of 64 bits: `high` with its sign, `low` without. */
 type Hash = { high: number; low: number }
 
 let scratch = Buffer.alloc(4_096)
@@ -78,7 +76,7 @@ function hashBytes(hash: Hash, bytes: Buffer, length: number): void {
     c = (c - b) ^ rotate(b, 4)
     b = (b + a) | 0
   }
-  // The last eleven bytes at most; the lowest byte of c was for the length.
+  // The last 11 bytes; c's lowest byte holds the length.
   for (let index = 0; at + index < length; index += 1) {
     const byte = bytes[at + index] ?? 0
     if (index < 4) a = (a + (byte << (8 * index))) | 0

@@ -8,10 +8,7 @@ import { ParquetRows } from './parquet-rows.ts'
 
 export type WrittenFile = Readonly<{ rows: number; bytes: number; sha256: string }>
 
-/**
- * Writes lines of COPY's text format as a Parquet file that only its owner reads, and returns once the disk has it.
- * `facts` are kept in the file, with a seal, for whoever finds it alone.
- */
+/** Writes COPY text as a Parquet file (mode 0600), fsynced. `facts` go into the file, with a seal. */
 export async function writeParquet(
   path: string,
   columns: readonly ArchiveColumn[],
@@ -33,7 +30,7 @@ export async function writeParquet(
   }
 }
 
-/** Hands what was written on to the file after each row group. */
+/** Writes after each row group. */
 class FileWriter extends ByteWriter {
   readonly #handle: FileHandle
   readonly #hash = createHash('sha256')

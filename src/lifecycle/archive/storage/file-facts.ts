@@ -6,26 +6,22 @@ import { type ArchivedCoverage, coverageForm } from '../../../store/lifecycle/ar
 import { type Archive, checksumsForm, columnsForm } from '../../../store/lifecycle/archives.ts'
 import { sealKey } from './file-seal.ts'
 
-/**
- * What a file says of itself, beside its rows: enough to write its row of the manifest again.
- */
+/** Metadata in a file, enough to rebuild its manifest row. */
 export type FileFacts = Readonly<{
   id: string
   table: string
-  /** Undefined where rows were archived one by one. */
   partition: string | undefined
-  /** Undefined in files of earlier versions, as is what follows. */
+  /** Undefined in files of earlier versions, like the following. */
   range: Range | undefined
   createdAt: Instant | undefined
   columns: readonly ArchiveColumn[] | undefined
   coverage: readonly ArchivedCoverage[]
-  /** Undefined also where the rows were not counted before they were written. */
+  /** Undefined if not counted before writing. */
   content: Content | undefined
-  /** What shows that no byte has changed. */
+  /** Hash of all bytes. */
   seal: string | undefined
 }>
 
-/** As texts, by key. */
 export const factTexts = (
   { id, table, partition, range, createdAt, columns, coverage }: Archive,
   content: Content | undefined,
@@ -69,7 +65,7 @@ const factsForm = z.object({
   [sealKey]: z.string().optional(),
 })
 
-/** Undefined for a file that is none of the archive's. */
+/** Undefined for files that are not ours. */
 export function readFacts(texts: Readonly<Record<string, string>>): FileFacts | undefined {
   const found = factsForm.safeParse(texts)
   if (!found.success) return undefined

@@ -3,14 +3,11 @@ import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { DamagedArchive } from '../damaged-archive.ts'
 
-/**
- * The SHA-256 of all of a file, with zeros in its own place: a file that is found alone shows whether any byte of it has
- * changed, those of its facts and of its statistics included.
- */
+/** SHA-256 of the file with its own place zeroed: detects changes to a file without its manifest. */
 export const sealKey = 'seal'
 export const unsealed = '0'.repeat(64)
 
-/** Writes the seal into the end of a file, given the hash of everything before that end. */
+/** Writes the seal into the footer; `before` hashed everything ahead of it. */
 export function sealEnd(end: Uint8Array, before: Hash): void {
   const bytes = Buffer.from(end.buffer, end.byteOffset, end.byteLength)
   const at = bytes.lastIndexOf(unsealed)
@@ -19,17 +16,16 @@ export function sealEnd(end: Uint8Array, before: Hash): void {
   bytes.write(seal, at, 'latin1')
 }
 
-/** Throws DamagedArchive where any byte of the file is another than when it was sealed. */
+/** Throws DamagedArchive if any byte changed. */
 export async function verifySeal(path: string, seal: string | undefined): Promise<void> {
   const at = seal === undefined ? -1 : await placeOf(path, seal)
   if (at >= 0 && (await hashWithZerosAt(path, at)) === seal) return
   throw new DamagedArchive('it is not as it was written: put back a copy of it')
 }
 
-/** A Parquet file ends with its footer, the footer's length in four bytes, and `PAR1`. */
+/** Parquet ends with footer, 4-byte footer length and `PAR1`. */
 const trailerBytes = 8
 
-/** Where the seal is: in the footer, which names it once, near its end. */
 async function placeOf(path: string, seal: string): Promise<number> {
   const handle = await open(path)
   try {

@@ -6,7 +6,7 @@ import { InvalidInput, Misconfigured, Unavailable } from '../../../fault.ts'
 import type { ArchiveStorage } from '../archive-storage.ts'
 import { DamagedArchive } from '../damaged-archive.ts'
 
-/** The archive in a folder, which only its owner enters: notifications are personal. */
+/** Mode 0700: notifications are personal. */
 export function folderStorage(folder: string): ArchiveStorage {
   const pathOf = (fileName: string): string => {
     const path = resolve(folder, fileName)
@@ -44,7 +44,6 @@ export function folderStorage(folder: string): ArchiveStorage {
   }
 }
 
-/** A folder for each table, with its files in it. */
 async function filesIn(folder: string): Promise<string[]> {
   if (!(await exists(folder))) return []
   const names = await readdir(folder, { recursive: true })
@@ -64,7 +63,7 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** A folder is durable once the one that holds its name is. */
+/** A folder is durable after its parent is synced. */
 async function makeFolder(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true, mode: 0o700 })
   for (let made = path; first !== undefined && made.startsWith(first); made = dirname(made)) {
@@ -81,7 +80,7 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Does the work with a folder of the archive: what the file system says against it comes as a fault. */
+/** Turns file system errors into faults. */
 export async function withFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -93,7 +92,6 @@ export async function withFolder<T>(folder: string, work: () => Promise<T>): Pro
 const codeOf = (error: unknown): unknown =>
   error instanceof Error && 'code' in error ? error.code : undefined
 
-/** What may pass by itself, or once somebody has made room. */
 const passing = new Set([
   'EIO',
   'EMFILE',
@@ -106,7 +104,7 @@ const passing = new Set([
   'ENOMEM',
 ])
 
-/** What the file system says of the archive, as what to do; any other error stays as it is. */
+/** Adds the remedy to file system errors; others are unchanged. */
 export function asFault(error: unknown, path: string): unknown {
   const code = codeOf(error)
   if (!(error instanceof Error) || typeof code !== 'string' || !isOfFileSystem(error)) return error
@@ -126,15 +124,13 @@ export function asFault(error: unknown, path: string): unknown {
   )
 }
 
-/** The network's errors are of the same kind. */
+/** Network errors have the same form. */
 const isOfFileSystem = (error: Error): boolean =>
   'syscall' in error && !/^(connect|getaddrinfo|bind|listen|accept)/.test(String(error.syscall))
 
-/** Where a file that lies elsewhere is put for a while. */
 export async function makeDraftFolder(path: string): Promise<void> {
   await withFolder(path, () => makeFolder(path))
 }
 
-/** Joins a folder and the last part of a file's name. */
 export const inFolder = (folder: string, fileName: string): string =>
   join(folder, fileName.replaceAll('/', '.'))

@@ -3,10 +3,10 @@ import type { Archive } from '../../../store/lifecycle/archives.ts'
 import { withStorageOf } from '../storage.ts'
 import { verifyOnce } from './verified-files.ts'
 
-/** Returns the path of a verified copy of an archive's file on this machine. Throws DamagedArchive for any other content. */
+/** Path of a verified local copy. Throws DamagedArchive. */
 export type LocalFile = (archive: Archive) => Promise<string>
 
-/** Does the work with files of the archive: each is fetched and verified once, when it is first needed, and kept until the end. */
+/** Fetches and verifies each file once, on first use; keeps it until the end. */
 export async function withLocalFiles<T>(
   settings: Settings,
   work: (file: LocalFile) => Promise<T>,

@@ -24,8 +24,8 @@ const partsAtOnce = 2
 const tries = 5
 
 /**
- * The archive in a bucket: `s3://bucket/prefix?endpoint=https://…&region=…`. Credentials and region are the environment's
- * (`AWS_ACCESS_KEY_ID` …), as for every tool of AWS. Drafts, and files while they are read, lie in `draftFolder`.
+ * `s3://bucket/prefix?endpoint=https://…&region=…`; credentials from the environment (`AWS_ACCESS_KEY_ID` …). Drafts
+ * and files being read are in `draftFolder`.
  */
 export function s3Storage(url: URL, draftFolder: string): ArchiveStorage {
   const bucket = url.hostname
@@ -36,7 +36,7 @@ export function s3Storage(url: URL, draftFolder: string): ArchiveStorage {
     ...(region && { region }),
     ...(endpoint && { endpoint, forcePathStyle: true }),
     maxAttempts: tries,
-    // Many stores that speak S3 do not know these; whatever is stored is read back and compared.
+    // Unknown to many S3 implementations; files are read back anyway.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
   })
@@ -83,7 +83,7 @@ export function s3Storage(url: URL, draftFolder: string): ArchiveStorage {
     }
   }
 
-  /** What a killed upload left: parts that are paid for, and seen by nobody. */
+  /** Aborts a killed upload, whose parts are billed but not listed. */
   async function abortUploads(fileName: string): Promise<void> {
     const { Bucket, Key } = objectOf(fileName)
     const { Uploads: uploads = [] } = await client.send(
@@ -145,7 +145,7 @@ export function s3Storage(url: URL, draftFolder: string): ArchiveStorage {
   }
 }
 
-/** Without what a URL may carry besides: no credentials stand in the manifest. */
+/** No credentials in the manifest. */
 function placeOf(url: URL): string {
   const place = new URL(`s3://${url.hostname}${url.pathname.replace(/\/+$/, '')}/`)
   for (const name of ['endpoint', 'region']) {
@@ -158,7 +158,7 @@ function placeOf(url: URL): string {
 const isMissing = (error: unknown): boolean =>
   error instanceof S3ServiceException && (error.name === 'NoSuchKey' || error.name === 'NotFound')
 
-/** What the store says, as what to do. Its errors hold no secret key; the access key's id stays in the cause. */
+/** Adds the remedy. S3 errors hold no secret key. */
 function asFault(error: unknown, what: string): unknown {
   if (error instanceof S3ServiceException) {
     const { httpStatusCode: status = 0 } = error.$metadata

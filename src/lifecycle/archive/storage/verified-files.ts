@@ -7,22 +7,19 @@ import type { Archive } from '../../../store/lifecycle/archives.ts'
 import { verifyBytes } from '../verify-archive.ts'
 import { withFolder } from './folder.ts'
 
-/**
- * Which files were found to be what the manifest says, and how they looked then: by size, times and inode. A file that
- * looks as it did is not read again, since a query would otherwise read every byte of it to answer from a few.
- */
+/** Verified files by size, times and inode, so that a query need not hash an unchanged file again. */
 const known = z.record(z.string(), z.string())
 
 const pathOf = ({ environment }: Settings): string => join(environment.dataDir, 'verified-archives.json')
 
-/** Throws DamagedArchive unless the file at the path has the bytes that were written. */
+/** Throws DamagedArchive unless the file has the written bytes. */
 export async function verifyOnce(settings: Settings, archive: Archive, path: string): Promise<void> {
   const file = pathOf(settings)
   const before = await looksOf(archive, path)
   const verified = await read(file)
   if (verified[archive.id] === before) return
   await verifyBytes(path, archive)
-  // What was written meanwhile is verified the next time.
+  // A concurrent change is verified next time.
   await write(file, { ...verified, [archive.id]: before })
 }
 
@@ -33,7 +30,7 @@ async function looksOf({ written }: Archive, path: string): Promise<string> {
     .digest('hex')
 }
 
-/** What cannot be read as it was written costs another verification. */
+/** An unreadable file only costs another verification. */
 async function read(file: string): Promise<Record<string, string>> {
   try {
     const found = known.safeParse(JSON.parse(await readFile(file, 'utf8')))
@@ -45,7 +42,7 @@ async function read(file: string): Promise<Record<string, string>> {
   }
 }
 
-/** Whole or not at all, whoever else writes it. */
+/** Atomic. */
 const write = (file: string, verified: Record<string, string>): Promise<void> =>
   withFolder(dirname(file), async () => {
     await mkdir(dirname(file), { recursive: true })

@@ -9,10 +9,7 @@ import { listedAt } from '../../markets.ts'
 
 let days: readonly Candle[] | undefined
 
-/**
- * The days of BTC-USD before the replay exchange begins, at the instants when they really were, the newest first up to
- * `until`: Coinbase has candles from 2014-12-01 on, at first with holes.
- */
+/** Real BTC-USD days before the replay, newest first; Coinbase has them since 2014-12-01 with gaps. */
 export function* olderDaysBackFrom(until: Instant): Generator<Candle> {
   days ??= readDays()
   for (const candle of days) if (candle.openTime <= until) yield candle

@@ -1,12 +1,12 @@
 import { day, hour, type Instant, plus, toInstant } from '../../../market/instant.ts'
 
-/** Midnight there is 16:00 of the day before in UTC. */
+/** Midnight in Singapore is 16:00 UTC. */
 const aheadMs = 8 * hour
 
-/** Where the day, the week from Monday on and the month of an instant began. */
+/** Weeks start on Monday. */
 export const dayBegan = (instant: Instant): Instant => plus(instant, -((instant + aheadMs) % day))
 
-// 1970 began on a Thursday.
+// 1970-01-01 was a Thursday.
 export const weekBegan = (instant: Instant): Instant =>
   plus(instant, -((instant + aheadMs + 3 * day) % (7 * day)))
 

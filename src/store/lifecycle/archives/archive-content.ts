@@ -5,10 +5,10 @@ import { to as copyTo } from 'pg-copy-streams'
 import { Misconfigured } from '../../../fault.ts'
 import type { Database, Transaction } from '../../transaction.ts'
 
-/** A column as the catalog has it: `numeric(24,8)`, `timestamp without time zone`, `uuid` … */
+/** Type as in the catalog: `numeric(24,8)`, `uuid` … */
 export type ArchiveColumn = Readonly<{ name: string; type: string; nullable: boolean }>
 
-/** Rows of one relation, in the order of a key. */
+/** Rows of a relation in key order. */
 export type RowSelection = Readonly<{
   relation: SQL
   columns: readonly ArchiveColumn[]
@@ -16,29 +16,27 @@ export type RowSelection = Readonly<{
   where?: SQL
 }>
 
-/** Column → sum of the hashes of its values as text; `*` → that of the whole rows. In any order of rows the same. */
+/** Column → sum of the hashes of its values as text; `*` → of complete rows. Independent of order. */
 export type Checksums = Readonly<Record<string, string>>
 
-/** What some rows are, wherever they lie: equal contents are equal rows. */
+/** Count and checksums: equal for equal rows. */
 export type Content = Readonly<{ rows: number; checksums: Checksums }>
 
-/** Stands for the whole row among the columns' sums: no column can have this name. */
 export const wholeRow = '*'
 
-/** What NULL counts as, as a hash. */
+/** Hash of NULL. */
 export const hashOfNull = 1
 
-/** What stands for NULL, and between two values, in the text of a whole row. */
+/** NULL and separator in the text of a row. */
 export const nullMark = '\u001e'
 export const valueMark = '\u001f'
 
-/** A table of the migrations, by the name that they gave it. */
 export const ownTable = (name: string): Readonly<{ schema: string; name: string }> => ({
   schema: 'public',
   name,
 })
 
-/** Columns and primary key of a relation. Throws Misconfigured where it has no primary key, or is not there. */
+/** Columns and primary key of a relation. Throws Misconfigured if it is missing or has no primary key. */
 export async function readShape(
   db: Database,
   { schema, name }: Readonly<{ schema: string; name: string }>,
@@ -71,7 +69,7 @@ const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 const isTimestamp = ({ type }: ArchiveColumn): boolean => type.startsWith('timestamp')
 
-/** A value as it is written and hashed: a timestamp as its microseconds since 1970, all else as PostgreSQL writes it. */
+/** Text that is written and hashed: timestamps as microseconds since 1970. */
 function valueText(column: ArchiveColumn): SQL {
   const name = sql.identifier(column.name)
   return isTimestamp(column) ? sql`(extract(epoch from ${name}) * 1000000)::bigint::text` : sql`${name}::text`
@@ -79,13 +77,13 @@ function valueText(column: ArchiveColumn): SQL {
 
 const listed = (parts: readonly SQL[]): SQL => sql.join([...parts], sql`, `)
 
-/** Counts and sums the rows. The sums do not depend on their order, and hash texts byte by byte in any collation. */
+/** Counts and sums hashes of the rows' bytes, independent of order and collation. */
 export async function contentOf(db: Database, { relation, columns, where }: RowSelection): Promise<Content> {
   const from = sql`select * from ${relation} ${where === undefined ? sql`` : sql`where ${where}`}`
   return contentOfRows(db, from, columns)
 }
 
-/** The same of what a query gives: a `delete … returning *` tells what it took away. */
+/** The content of a query's rows, such as of `delete … returning *`. */
 export async function contentOfRows(
   db: Database,
   query: SQL,
@@ -119,7 +117,6 @@ export const sameContent = (one: Content, other: Content): boolean =>
     (name) => one.checksums[name] === other.checksums[name],
   )
 
-/** The columns in which two contents differ; empty where they are the same. */
 export const differingColumns = (one: Content, other: Content): string[] =>
   Object.keys({ ...one.checksums, ...other.checksums }).filter(
     (name) => one.checksums[name] !== other.checksums[name],
@@ -127,7 +124,7 @@ export const differingColumns = (one: Content, other: Content): string[] =>
 
 const dialect = new PgDialect()
 
-/** A COPY takes no parameters: values become literals. */
+/** COPY takes no parameters: inlines them. */
 const copyText = (query: SQL): string => dialect.sqlToQuery(query.inlineParams()).sql
 
 function ordered({ relation, key, where }: RowSelection, values: readonly SQL[]): SQL {
@@ -136,23 +133,22 @@ function ordered({ relation, key, where }: RowSelection, values: readonly SQL[])
     order by ${listed(key.map((name) => sql`${sql.identifier(name)}`))}`
 }
 
-/** Streams the rows in the order of their key, as lines of COPY's text format, each value as it is hashed. */
+/** Streams rows in key order as COPY text. */
 export function exportRows(tx: Transaction, selection: RowSelection): AsyncGenerator<Buffer> {
   const values = selection.columns.map((column) => valueText(column))
   return copyOut(tx, sql`copy (${ordered(selection, values)}) to stdout`)
 }
 
-/** Streams the rows as CSV, timestamps as dates: quotes stand around a text where it needs them, and NULL is nothing. */
+/** Streams rows in key order as CSV; timestamps are readable, NULL is empty. */
 export function exportCsv(tx: Transaction, selection: RowSelection): AsyncGenerator<Buffer> {
   const values = selection.columns.map(({ name }) => sql`${sql.identifier(name)}`)
   return copyOut(tx, sql`copy (${ordered(selection, values)}) to stdout (format csv)`)
 }
 
-/** Begun when it is first read from. Until the server has said all, nothing else can be said over the connection. */
+/** Starts at the first read. The connection is busy until the stream has ended. */
 async function* copyOut({ client }: Transaction, query: SQL): AsyncGenerator<Buffer> {
   const stream = client.query(copyTo(copyText(query)))
   const ended = finished(stream)
-  // Whoever iterates hears of it; where nobody does any more, it is awaited below.
   ended.catch(() => undefined)
   try {
     yield* stream.iterator({ destroyOnReturn: false })
@@ -162,7 +158,7 @@ async function* copyOut({ client }: Transaction, query: SQL): AsyncGenerator<Buf
   }
 }
 
-/** All that this transaction reads is of one moment. Before its first query. */
+/** Makes all reads of the transaction see one snapshot. Call before its first query. */
 export const readAtOneMoment = async ({ client }: Transaction): Promise<void> => {
   await client.query('set transaction isolation level repeatable read, read only')
 }

@@ -3,17 +3,16 @@ import type { Instant } from '../../../market/instant.ts'
 import { fromMs } from '../../coverage/multirange.ts'
 import type { Database } from '../../transaction.ts'
 
-/** The files of the archive taken together: those that were read back once, and stand for rows. */
 export type ArchiveSummary = Readonly<{
   files: number
   rows: number
   bytes: number
-  /** Written, or being written, and not read back yet. */
+  /** Not read back yet. */
   unverified: number
   newest: Readonly<{ name: string; rows: number; bytes: number; createdAt: Instant }> | undefined
-  /** When any of them was last read back and found whole. */
+  /** When a file was last read back successfully. */
   lastVerifiedAt: Instant | undefined
-  /** When the one was that nobody has read back for longest. */
+  /** The earliest last read-back of any file. */
   longestUnreadAt: Instant | undefined
 }>
 

@@ -15,7 +15,7 @@ import { coverageStates, lockSeries, type SeriesFindings, writeCoverages } from 
 import type { Database } from '../../transaction.ts'
 import type { Partition } from '../list-partitions.ts'
 
-/** What the ledger said of one series in the time of a partition; ranges in milliseconds since 1970. */
+/** Coverage of one series within a partition; ranges in ms since 1970. */
 export const coverageForm = z.array(
   z.object({
     coinId: z.string(),
@@ -27,13 +27,13 @@ export const coverageForm = z.array(
 )
 export type ArchivedCoverage = z.infer<typeof coverageForm>[number]
 
-/** The timeframe of a table of candles; undefined for any other table. */
+/** Undefined for tables that hold no candles. */
 export function timeframeOf(table: string): Timeframe | undefined {
   const name = /^ohlcv_data_(.+)$/.exec(table)?.[1] ?? ''
   return isTimeframe(name) ? name : undefined
 }
 
-/** What the ledger says of all series of a partition in its time; nothing for a table that holds no candles. */
+/** Coverage of all series in a partition; empty for other tables. */
 export async function coverageOf(
   db: Database,
   { table, range }: Pick<Partition, 'table' | 'range'>,
@@ -52,7 +52,7 @@ export async function coverageOf(
   return coverageForm.parse(rows)
 }
 
-/** Writes it into the ledger again, in the transaction that puts the candles back. */
+/** Restores coverage in the transaction that restores the candles. */
 export async function regainCoverage(
   db: Database,
   timeframe: Timeframe,
@@ -89,6 +89,6 @@ function findingsOf(
   return [...answers.values()]
 }
 
-/** Archives written before coverage was held to the grid may speak of parts of candles: those are asked for again. */
+/** Old archives may hold partial candles in coverage; those are requested again. */
 const toWholeCandles = (timeframe: Timeframe, [from, to]: [number, number]): AlignedRange =>
   wholeCandlesIn(timeframe, { from: toInstant(from), to: toInstant(to) })

@@ -9,15 +9,15 @@ import { type Database, inTransaction, type Transaction } from '../../transactio
 import type { AgingRows } from '../aging-rows.ts'
 import { type ArchiveColumn, type Content, contentOfRows, type RowSelection } from './archive-content.ts'
 
-/** One batch of them, from the first to the last in the order of time and key, both included. */
+/** A batch of rows in order of time and key, bounds inclusive. */
 export type RowBatch = Readonly<{ range: Range; where: SQL; order: readonly string[] }>
 
-/** Users may lock their rows, and the table with them: nothing else waits for that. */
+/** Users may lock their rows, which blocks only this. */
 const lockTimeoutMs = 2_000
 
 /**
- * A transaction that may read and delete the table's rows: where rows belong to users, the role for upkeep sees all of
- * them, and nobody else does. Throws Unavailable where another session keeps them locked.
+ * Runs a transaction that may read and delete the table's rows, as the maintenance role for user tables. Throws
+ * Unavailable if another session locks them.
  */
 export async function inRowsTransaction<T>(
   pool: Pool,
@@ -54,10 +54,9 @@ export async function belongsToUsers(pool: Pool, table: string): Promise<boolean
   )
 }
 
-/** What a batch is chosen from: rows called `aging`, in the order of a time and the key. */
 export type BatchChoice = AgingRows & Readonly<{ where: SQL; key: readonly string[]; most: number }>
 
-/** The oldest of the rows, at most so many; undefined when there are none. */
+/** The oldest rows, at most `most`; undefined if there are none. */
 export async function nextBatch(
   db: Database,
   { table, by, where, key, most }: BatchChoice,
@@ -97,7 +96,7 @@ const textsOf = (names: readonly string[]): SQL =>
 
 const floorMs = (text = ''): Instant => toInstant(Math.floor(Number(text)))
 
-/** A timestamp may be infinite, or of a year that no other program knows: such a row is left where it is. */
+/** Rows with infinite or out-of-range timestamps cannot be archived and stay. */
 export function isWritable(columns: readonly ArchiveColumn[]): SQL {
   const times = columns.filter(({ type }) => type.startsWith('timestamp'))
   const conditions = times.map(({ name }) => {
@@ -107,7 +106,6 @@ export function isWritable(columns: readonly ArchiveColumn[]): SQL {
   return conditions.length === 0 ? sql`true` : sql`(${sql.join(conditions, sql` and `)})`
 }
 
-/** Deletes the rows and tells exactly what they were. */
 export const takeRows = (db: Database, { relation, columns, where }: RowSelection): Promise<Content> =>
   contentOfRows(
     db,

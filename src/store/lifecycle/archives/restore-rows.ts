@@ -9,15 +9,18 @@ import { spansText } from '../../coverage/multirange.ts'
 import { sqlStateOf, type Transaction } from '../../transaction.ts'
 import { type ArchiveColumn, type Content, contentOf } from './archive-content.ts'
 
-/** What became of the rows of a file: new in the table, there already, or there with other values, which stay. */
+/**
+ * Row counts. `unchanged`: already stored; `kept`: stored with other values, which stay; `orphaned`: their user is
+ * gone.
+ */
 export type RestoredRows = Readonly<{ restored: number; unchanged: number; kept: number; orphaned: number }>
 
 const staging = 'incoming_archive'
 
-/** The staged rows, in the transaction that has staged them. */
+/** Valid in the transaction that staged them. */
 export const stagedRows: SQL = sql`${sql.identifier(staging)}`
 
-/** Columns as they were when the rows were archived: the table may have changed since. */
+/** Columns as archived: the table may have changed since. */
 const definitionOf = (columns: readonly ArchiveColumn[]): SQL =>
   sql.join(
     columns.map(({ name, type, nullable }) => {
@@ -27,7 +30,7 @@ const definitionOf = (columns: readonly ArchiveColumn[]): SQL =>
     sql`, `,
   )
 
-/** Streams lines of COPY's text format into a temporary table, and tells what has arrived. */
+/** Copies lines into a temporary table and returns the content received. */
 export async function stageRows(
   { client, db }: Transaction,
   columns: readonly ArchiveColumn[],
@@ -40,7 +43,7 @@ export async function stageRows(
   return contentOf(db, { relation: sql`${sql.identifier(staging)}`, columns, key: [] })
 }
 
-/** Makes a table of its own for the rows, which nobody but its owner may read, and fills it. */
+/** Creates and fills a table that only its owner may read. */
 export async function fillSideTable(
   tx: Transaction,
   name: string,
@@ -70,7 +73,7 @@ async function copyLines(
   await pipeline(Readable.from(lines), stream)
 }
 
-/** Leaves out the staged rows of these times: a newer file has them. Returns how many are left. */
+/** Removes staged rows in ranges of newer files. Returns how many are left. */
 export async function leaveOut({ db }: Transaction, ranges: readonly Range[]): Promise<number> {
   const left = sql.identifier(staging)
   if (ranges.length > 0)
@@ -80,8 +83,8 @@ export async function leaveOut({ db }: Transaction, ranges: readonly Range[]): P
 }
 
 /**
- * Puts the staged rows into their table. What is there already stays as it is, so that a newer value outlives an older
- * one, and doing it twice changes nothing. Rows of users who have left stay out.
+ * Inserts staged rows. Existing rows stay, so newer values win and repeats change nothing. Rows of deleted users are
+ * left out.
  */
 export async function mergeStaged(
   tx: Transaction,
@@ -118,7 +121,7 @@ export async function mergeStaged(
 const missingReference = '23503'
 const missingColumn = '42703'
 
-/** What the table has against the rows, as what to do. */
+/** Explains a constraint error with its remedy. */
 function refusalOf(error: unknown, table: string): unknown {
   switch (sqlStateOf(error)) {
     case missingReference:
@@ -136,7 +139,7 @@ function refusalOf(error: unknown, table: string): unknown {
   }
 }
 
-/** Rows of users who have left, and of what these owned, are nobody's any more. */
+/** Removes rows whose owner no longer exists. */
 async function removeOrphans({ db }: Transaction, table: string): Promise<number> {
   const { rows: references } = await db.execute<{ column: string; owner: string; key: string }>(sql`
     select own.attname as "column", confrelid::regclass::text as owner, other.attname as key

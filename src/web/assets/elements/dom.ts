@@ -1,10 +1,10 @@
-// A page is drawn whole each time, and only what differs is changed: focus, selection and scrolling stay.
+// Draws the whole page but changes only differences, to keep focus, selection and scroll.
 
 export type Child = Node | string | number | null | undefined | false | readonly Child[]
 type Attribute = string | number | boolean | null | undefined
 export type Attributes = Readonly<Record<string, Attribute>>
 
-/** An element. A child that is text stays text, whatever it holds; null, undefined and false are left out. */
+/** Text stays text; null, undefined and false are skipped. */
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
@@ -27,7 +27,7 @@ function nodesOf(children: readonly Child[]): (Node | string)[] {
   })
 }
 
-/** Makes the children of a place those given. What has the focus keeps it, also when it is moved. */
+/** Replaces children, keeping focus. */
 export function draw(place: Element, ...children: Child[]): void {
   const wanted = document.createElement('div')
   wanted.append(...nodesOf(children))
@@ -39,7 +39,7 @@ export function draw(place: Element, ...children: Child[]): void {
 
 const keyOf = (node: Node): string | undefined => (node instanceof HTMLElement ? node.dataset.key : undefined)
 
-/** Children with the same `data-key` stay the same element; of the others, those at the same place. */
+/** Matches by `data-key`, else by position. */
 function bringInLine(place: Element, wanted: Element): void {
   const after = [...wanted.childNodes]
   const keys = new Set(after.map(keyOf))
@@ -78,7 +78,7 @@ function update(old: ChildNode, node: ChildNode): void {
   }
   if (!(old instanceof Element && node instanceof Element)) return
   for (const { name } of [...old.attributes]) {
-    // Heights are set by scripts: the page's policy allows no styles in attributes.
+    // Scripts set heights: the policy forbids style attributes.
     if (name !== 'style' && !node.hasAttribute(name)) old.removeAttribute(name)
   }
   for (const { name, value } of [...node.attributes]) {
@@ -87,7 +87,7 @@ function update(old: ChildNode, node: ChildNode): void {
   bringInLine(old, node)
 }
 
-/** The element that an event concerns, or one around it; undefined where there is none. */
+/** The event's element or an ancestor. */
 export function within(event: Event, selector: string): HTMLElement | undefined {
   const found = event.target instanceof Element ? event.target.closest(selector) : null
   return found instanceof HTMLElement ? found : undefined

@@ -1,4 +1,4 @@
-// Many buttons and one stop of the Tab key: arrows go from one to the next.
+// One tab stop for many buttons, with arrow keys.
 
 const steps: Readonly<Record<string, readonly [down: number, right: number]>> = {
   ArrowUp: [-1, 0],
@@ -8,16 +8,13 @@ const steps: Readonly<Record<string, readonly [down: number, right: number]>> = 
 }
 
 type Options = Readonly<{
-  /** Whether the left and right arrows go within a row. */
+  /** Left and right move within a row. */
   sideways: boolean
-  /** Draws the row with that `data-index`, where it is not drawn yet. */
+  /** Draws the row with that `data-index`. */
   reveal(index: number): void
 }>
 
-/**
- * Makes of the buttons in a place that the selector picks one stop of the Tab key. Each is in a row with a `data-index`.
- * Returns what to call after each drawing.
- */
+/** Rows have `data-index`. Call the result after each drawing. */
 export function openRoving(place: Element, selector: string, { sideways, reveal }: Options): () => void {
   let current: HTMLElement | undefined
 

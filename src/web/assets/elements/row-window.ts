@@ -1,25 +1,25 @@
-// Of a long list only the rows in sight are in the document, and the one with the focus; spacers hold the others' room.
+// Renders only visible rows and the focused one, with spacers.
 import { type Child, h } from './dom.ts'
 
 type Options = Readonly<{
-  /** Picks the element that scrolls, and whose class limits its height. */
+  /** Selector of the scrolling element, which limits the height. */
   scroller: string
-  /** What holds the room of rows that are not drawn. */
+  /** Element of spacers. */
   spacer: 'tr' | 'div'
-  /** Until a row was drawn and measured. */
+  /** Before measuring. */
   usualRowPx: number
-  /** Draws the list again, with the rows that are in sight now. */
+  /** Called when the visible rows change. */
   redraw(): void
 }>
 
-/** How many more are drawn above and below those in sight. */
+/** Extra rows above and below. */
 const marginRows = 3
 const usualHeightPx = 430
 
 export class RowWindow {
   readonly #place: Element
   readonly #options: Options
-  /** Sizes are read when the browser has them anyway: to ask for them earlier costs a layout of the page. */
+  /** ResizeObserver avoids forced layouts. */
   readonly #sizes = new ResizeObserver(() => this.#measure())
   #observed: readonly Element[] = []
   #rowPx: number
@@ -35,7 +35,7 @@ export class RowWindow {
     place.addEventListener('scroll', () => this.#scrolled(), { capture: true, passive: true })
   }
 
-  /** The rows to draw of all the items, each with its `data-key` and `data-index`, and the spacers around them. */
+  /** Visible rows and spacers; rows have `data-key` and `data-index`. */
   rows<T>(items: readonly T[], keyOf: (item: T) => string, row: (item: T, index: number) => Child): Child[] {
     this.#total = items.length
     const { first, end } = this.#inSight()
@@ -58,7 +58,7 @@ export class RowWindow {
     return drawn
   }
 
-  /** To be called when the rows are in the document: gives the spacers their height. */
+  /** Call after drawing: sizes the spacers. */
   afterDraw(): void {
     for (const spacer of this.#place.querySelectorAll<HTMLElement>('.spacer'))
       spacer.style.height = `${Number(spacer.dataset.rows) * this.#rowPx}px`
@@ -68,7 +68,7 @@ export class RowWindow {
     for (const one of this.#observed) this.#sizes.observe(one)
   }
 
-  /** Scrolls as far as it takes to have the row in sight and drawn. */
+  /** Scrolls the row into view. */
   reveal(index: number): void {
     const scroller = this.#scroller()
     if (!scroller || index < 0 || index >= this.#total) return
@@ -109,7 +109,7 @@ export class RowWindow {
   }
 
   #inSight(): Readonly<{ first: number; end: number }> {
-    // A list that has become shorter is scrolled back by the browser when it is drawn.
+    // The browser scrolls shortened lists only when drawn.
     const lastTopPx = Math.max(0, this.#total * this.#rowPx - this.#heightPx)
     const topPx = Math.min(this.#topPx, lastTopPx)
     const first = Math.max(0, Math.floor(topPx / this.#rowPx) - marginRows)

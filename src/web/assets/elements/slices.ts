@@ -1,9 +1,9 @@
-// Work in pieces short enough that nobody who scrolls or types has to wait for it.
+// Splits work so that input stays responsive.
 
-/** A frame is 16 ms long. */
+/** A frame is 16 ms. */
 const sliceMs = 12
 
-/** Resolves when the browser has done what it had to do in between; in a hidden page too. */
+/** Yields to the browser, also in hidden pages. */
 export const nextTask = (): Promise<void> =>
   new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel()
@@ -11,7 +11,7 @@ export const nextTask = (): Promise<void> =>
     port2.postMessage(null)
   })
 
-/** Returns what does such work; work that is given later takes the place of what is left of the former. */
+/** Newer work replaces the rest of older work. */
 export function openSlices(): (work: readonly (() => unknown)[]) => Promise<void> {
   let newest: object | undefined
   return async (work) => {

@@ -1,9 +1,6 @@
-// One tooltip for the page: shown for what is pointed at or focused, gone with Escape.
+// One tooltip for hover and focus; Escape hides it.
 
-/**
- * Shows the `data-tip` of an element in the given tooltip for as long as it is pointed at or focused. Returns what to
- * call after a drawing: it may have taken the element away, or changed what its tip says.
- */
+/** Shows `data-tip`. Call the result after drawing, as elements may change. */
 export function followTips(tip: HTMLElement): () => void {
   let owner: HTMLElement | undefined
 
@@ -31,7 +28,7 @@ export function followTips(tip: HTMLElement): () => void {
   document.addEventListener('pointerover', showFor)
   document.addEventListener('focusin', showFor)
   document.addEventListener('focusout', hide)
-  // Focus may scroll its element into sight: the tip goes with it.
+  // Scrolling moves the tip.
   const follow = () => {
     if (owner) placeBeside(tip, owner.getBoundingClientRect())
   }
@@ -49,7 +46,7 @@ export function followTips(tip: HTMLElement): () => void {
 
 const gap = 8
 
-/** Above it where there is room, below it otherwise, and never out of the window. */
+/** Above if possible, within the window. */
 function placeBeside(tip: HTMLElement, { left, top, bottom, width }: DOMRect): void {
   const { offsetWidth, offsetHeight } = tip
   const centred = left + width / 2 - offsetWidth / 2

@@ -1,6 +1,6 @@
-// Numbers, instants and lengths of time, as people read them.
+// Formats numbers and times.
 
-/** Made when it is first used: each costs a browser some milliseconds, which need not all come before the first content. */
+/** Formatters cost ms: created on first use. */
 function onFirstUse<T>(make: () => T): () => T {
   let made: T | undefined
   return () => {
@@ -15,11 +15,10 @@ const short = onFirstUse(() => new Intl.NumberFormat('en', { notation: 'compact'
 export const count = (number: number | null | undefined): string =>
   number === null || number === undefined ? '' : whole().format(number)
 
-/** 1 row, 14,220 rows. */
 export const counted = (number: number, noun: string): string =>
   `${count(number)} ${noun}${number === 1 ? '' : 's'}`
 
-/** 12 s, 4 min, 3 h, 2 d: short enough for a table's cell. */
+/** 12 s, 4 min, 3 h, 2 d */
 export function age(seconds: number): string {
   if (seconds < 0) return 'now'
   if (seconds < 100) return `${Math.round(seconds)} s`
@@ -28,10 +27,10 @@ export function age(seconds: number): string {
   return `${Math.floor(seconds / 86_400)} d`
 }
 
-/** `in 4 min`, or `now` for what is due. */
+/** `in 4 min` or `now` */
 export const until = (seconds: number): string => (seconds < 0.5 ? 'now' : `in ${age(seconds)}`)
 
-/** The time since an instant, in seconds, by the clock of the one who reported. */
+/** In seconds, by the server's times. */
 export const secondsBetween = (from: string, to: string): number => (Date.parse(to) - Date.parse(from)) / 1000
 
 export function took(ms: number | null): string {
@@ -42,7 +41,7 @@ export function took(ms: number | null): string {
     : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`
 }
 
-/** 2024-03-01 12:00, and the seconds only where there are any. */
+/** Seconds only if not zero. */
 export function instant(iso: string): string {
   const text = iso.slice(0, 19).replace('T', ' ')
   return text.endsWith(':00') ? text.slice(0, 16) : text
@@ -52,7 +51,7 @@ export const day = (iso: string): string => iso.slice(0, 10)
 
 const local = onFirstUse(() => new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' }))
 
-/** In UTC, and in the time zone of the reader. */
+/** UTC and local time. */
 export const inBothZones = (iso: string): string =>
   `${instant(iso)} UTC\n${local().format(new Date(iso))} here`
 
@@ -63,7 +62,7 @@ export function bytes(number: number): string {
   return `${value < 10 && power > 0 ? value.toFixed(1) : Math.round(value)} ${units[power]}`
 }
 
-/** A price keeps every digit it was stored with, but for the zeros at its end: no arithmetic touches it. */
+/** All digits but trailing zeros; no arithmetic. */
 export function price(text: string): string {
   const [integer = '', fraction = ''] = text.split('.')
   const kept = fraction.replace(/0+$/, '')
@@ -71,7 +70,7 @@ export function price(text: string): string {
   return kept === '' ? grouped : `${grouped}.${kept.padEnd(2, '0')}`
 }
 
-/** A price as it is read beside others of its size. */
+/** Rounded for comparison. */
 export const rounded = (text: string, decimals: number): string => {
   const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals }
   return new Intl.NumberFormat('en', digits).format(Number(text))

@@ -1,11 +1,11 @@
-// What each day of a series is: complete, partial, without trades, queued or missing.
+// State of each day: complete, partial, no trades, queued, missing.
 import type { CoverageAnswer } from '../../api.ts'
 import { count, day } from '../elements/words.ts'
 
 export type Coverage = CoverageAnswer
 export type CoinDays = Coverage['coins'][number]
 
-/** A shape stands beside every colour, so that none has to be told from another. */
+/** Shapes accompany colours. */
 export const kinds = {
   complete: { word: 'complete', variable: '--green-strong' },
   partial: { word: 'partial', variable: '--amber-strong' },
@@ -24,13 +24,13 @@ export type Day = Readonly<{
   absent: number
   refused: number
   missing: number
-  /** How many there can be by now. */
+  /** Possible by now. */
   closed: number
 }>
 
 const at = (values: readonly number[], index: number): number => values[index] ?? 0
 
-/** What a day is, and how many of its candles are where. */
+/** State and candle counts of a day. */
 export function dayOf(coverage: Coverage, coin: CoinDays, index: number): Day {
   const { candlesOfDay } = coverage
   const stored = at(coin.stored, index)

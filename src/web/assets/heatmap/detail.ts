@@ -1,5 +1,5 @@
 import { commandLine } from '../../../command-line.ts'
-// What the heatmap says below itself: its legend, and the gaps of the day that is chosen.
+// Legend, and gaps of the chosen day.
 import type { GapsAnswer } from '../../api.ts'
 import { type Child, h } from '../elements/dom.ts'
 import { count } from '../elements/words.ts'

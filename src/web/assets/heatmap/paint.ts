@@ -1,10 +1,10 @@
-// The heatmap's canvases: a row of days for each coin, and the dates above them.
+// Canvases of days and dates.
 import { type CoinDays, type Coverage, type Day, dayMs, dayOf, type Kind, kinds } from './days.ts'
 
 type Colours = Readonly<Record<Kind | 'frame', string>>
 type Row = Readonly<{ element: HTMLElement; coin: CoinDays; chosen: number | undefined }>
 
-/** Every row is measured before the first is painted: painting one would make the browser measure the next anew. */
+/** Measures all before painting, to avoid repeated layouts. */
 export function paintRows(rows: readonly Row[], coverage: Coverage): void {
   const colours = coloursNow()
   const measured = rows.map((row) => ({
@@ -58,7 +58,7 @@ function paintRow(
 
 type Box = Readonly<{ left: number; width: number; height: number }>
 
-/** Complete is filled, partial as high as its share, without trades a line in the middle, queued at least its foot, missing a frame. */
+/** Complete: filled; partial: by share; no trades: a line; queued: at least a foot; missing: a frame. */
 function paintDay(
   context: CanvasRenderingContext2D,
   { left, width, height }: Box,
@@ -85,14 +85,14 @@ function paintDay(
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
-/** `2 Mar`, and of the first of a month its name alone: January with its year. */
+/** `2 Mar`, or the month on its first day (January with year). */
 function tick(date: Date): string {
   const month = months[date.getUTCMonth()] ?? ''
   if (date.getUTCDate() > 1) return `${date.getUTCDate()} ${month}`
   return date.getUTCMonth() === 0 ? `${month} ${date.getUTCFullYear()}` : month
 }
 
-/** The first day of each month, and as many of them as there is room for. */
+/** First days of months, as many as fit. */
 export function paintAxis(axis: HTMLElement, coverage: Coverage): void {
   const prepared = prepare(axis, axis.clientWidth, axis.clientHeight)
   if (!prepared) return
