@@ -46,14 +46,15 @@ export type Struck = Readonly<{ site: Site; redis: RedisServer | undefined }>
 const othersSessions = `select pg_terminate_backend(pid) from pg_stat_activity
   where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`
 
-const holdTheCandles = `begin; lock table ohlcv_data in access exclusive mode; select pg_sleep(1); commit`
+/** One table, which every load writes: whoever holds a single lock and waits for none is in no deadlock. */
+const holdTheCoverage = `begin; lock table candle_coverage in access exclusive mode; select pg_sleep(1); commit`
 
 /** Strikes at a server; a strike at a process is left to whoever started it. */
 export async function strikeAt({ site, redis }: Struck, { at }: Strike): Promise<void> {
   const { superuser } = site.database
   if (at.what === 'exchange') site.exchange.setFaults([{ when: { every: at.every }, fault: at.fault }])
   if (at.what === 'sessions' || (at.what === 'queue' && !redis)) await superuser.query(othersSessions)
-  if (at.what === 'lock') await superuser.query(holdTheCandles)
+  if (at.what === 'lock') await superuser.query(holdTheCoverage)
   if (at.what === 'queue') {
     await redis?.ask('client', 'kill', 'type', 'normal')
     await redis?.ask('flushall')
