@@ -78,6 +78,38 @@ export const coingecko = {
   prices: { pageSize, request: marketsRequest, parse: parseMarkets },
 } as const satisfies Source
 
+/** A coin by its place among all, the largest market capitalisation first. */
+export type RankedCoin = Readonly<{ id: string; symbol: string; name: string; priceUsd: number | undefined }>
+
+const rankedRows = z.array(
+  z.object({ id: z.string(), symbol: z.string(), name: z.string(), current_price: z.number().nullish() }),
+)
+
+// https://docs.coingecko.com/reference/coins-markets
+/** The ranking, page by page from 1. */
+export const coinRanking = {
+  pageSize,
+  request: (page: number): SourceRequest => ({
+    path: '/api/v3/coins/markets',
+    query: {
+      vs_currency: 'usd',
+      order: 'market_cap_desc',
+      per_page: String(pageSize),
+      page: String(page),
+    },
+    weight: 1,
+  }),
+  parse: (text: string): RankedCoin[] => {
+    const rows = decode('coingecko', 'a ranking', rankedRows, parseJson('coingecko', text))
+    return rows.map(({ id, symbol, name, current_price }) => ({
+      id,
+      symbol: symbol.toUpperCase(),
+      name,
+      priceUsd: current_price ?? undefined,
+    }))
+  },
+}
+
 const detailsBody = z.object({
   id: z.string(),
   symbol: z.string(),

@@ -39,6 +39,54 @@ test.concurrent('a ticker leads to its own coin, by the name that everyone else 
   })
 })
 
+test.concurrent('the largest coins are tracked together, and a coin that is not found holds up no other', async () => {
+  await using site = await openSite({ config: 'track: [ripple]\n' })
+  const [top, quoted, several, one, none, both] = await site.runLines([
+    'coins add --top 3 --json',
+    'coins add shiba-inu --symbol SHIB --quote EUR',
+    'coins add ripple nothing ethereum --json',
+    'coins add shiba-inu --symbol SHIB --quote eur,usdt --json',
+    'coins add',
+    'coins add bitcoin --top 3',
+  ])
+  expect(jsonOf(top)).toMatchObject({
+    coins: [
+      { coinId: 'ethereum', name: 'Ethereum', added: ['binance:ETHUSDT'] },
+      { coinId: 'bitcoin', added: ['binance:BTCUSDT'] },
+      { coinId: 'ripple', added: [] },
+    ],
+    notAdded: [],
+  })
+  expect(top?.stderr).toBe('')
+  expect(quoted?.stderr).toMatch(/^error: \w+ has no market of SHIB in EUR: choose with --market \w+:\S+/)
+  expect(several).toMatchObject({
+    code: 2,
+    stderr: 'error: 1 of 3 coins were not added: see above\n',
+  })
+  expect(jsonOf(several)).toMatchObject({
+    coins: [{ coinId: 'ripple' }, { coinId: 'ethereum' }],
+    notAdded: [{ coinId: 'nothing', why: expect.stringMatching(/^the ticker of nothing is not known here/) }],
+  })
+  expect(oneOf(one)).toMatchObject({ added: ['binance:SHIBUSDT'] })
+  expect(none).toEqual(refused('no coin is named: add one, such as bitcoin, or the largest with --top 20'))
+  expect(both).toEqual(refused('--top names the coins already: leave either out'))
+})
+
+test.concurrent('a market whose price is not that of the coin is reported', async () => {
+  await using site = await openSite({ config: 'track: [ripple]\n' })
+  const [other, same] = await site.runLines([
+    'coins add ethereum --market binance:DOGEUSDT --symbol ETH --json',
+    'coins add bitcoin --market okx:BTC-USDT --json',
+  ])
+  expect(other).toMatchObject({
+    code: 0,
+    stderr: expect.stringMatching(
+      /^binance:DOGEUSDT trades at \S+, and CoinGecko has \S+ for ethereum: if that is another coin, stop it with beacon coins remove ethereum\.$/m,
+    ),
+  })
+  expect(same).toMatchObject({ code: 0, stderr: '' })
+})
+
 test.concurrent('what is no coin is refused with what it is', async () => {
   await using site = await openSite()
   const lines = [

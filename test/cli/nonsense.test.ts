@@ -143,6 +143,11 @@ const cases: readonly Case[] = [
   [[...candles, '--plot', '--revisions'], /cannot be used with/],
 
   [['coins', 'add', ''], /is not a coin id/],
+  [['coins', 'add'], /no coin is named: add one, such as bitcoin/],
+  [['coins', 'add', '--top', '0'], /--top 0 is not a whole number from 1 to 1000/],
+  [['coins', 'add', 'bitcoin', '--top', '3'], /--top names the coins already/],
+  [['coins', 'add', '--top', '3', '--since', '2024-01-01'], /--since is of one coin/],
+  [['coins', 'add', 'bitcoin', '--quote', 'USDT,'], /--quote "" is not an asset such as USDT/],
   [['coins', 'add', 'Bitcoin!'], /is not a coin id/],
   [['coins', 'add', 'x', '--market', ''], /is not SOURCE:SYMBOL/],
   [['coins', 'add', 'x', '--market', 'binanse:BTCUSDT'], /the sources are binance/],

@@ -80,9 +80,12 @@ describe.skipIf(browserPath === undefined)('the controls of the status page', ()
     await search.fill('retention')
     await search.press('Enter')
     expect(await page.evaluate('document.activeElement.textContent')).toBe('Maintenance')
-    await page.waitForFunction(
-      `(() => { const { top, bottom } = [...document.querySelectorAll('#jobs th')].find((one) => one.textContent.startsWith('enforce-retention')).getBoundingClientRect(); return top > 0 && bottom < innerHeight })()`,
-    )
+    // Through evaluate: the page's policy forbids what waitForFunction does.
+    const isInSight = () =>
+      page.evaluate(
+        `(() => { const { top, bottom } = [...document.querySelectorAll('#jobs th')].find((one) => one.textContent.startsWith('enforce-retention')).getBoundingClientRect(); return top > 0 && bottom < innerHeight })()`,
+      )
+    await expect.poll(isInSight).toBe(true)
     // A second one would be typed.
     await search.fill('')
     await search.press('/')
@@ -107,7 +110,9 @@ describe.skipIf(browserPath === undefined)('the controls of the status page', ()
       await page.locator('#jobs tbody tr').first().waitFor()
       const sections = page.getByRole('navigation', { name: 'Sections' })
       await sections.getByRole('link', { name: 'Maintenance' }).click()
-      await page.waitForFunction('document.querySelector("#jobs").getBoundingClientRect().top < 200')
+      await expect
+        .poll(() => page.evaluate('document.querySelector("#jobs").getBoundingClientRect().top'))
+        .toBeLessThan(200)
       const [nav, heading] = [await sections.boundingBox(), await page.locator('#jobs h2').boundingBox()]
       expect(nav?.y).toBeLessThan(20)
       expect(heading?.y).toBeGreaterThanOrEqual((nav?.y ?? 0) + (nav?.height ?? 0))

@@ -20,11 +20,16 @@ import { readDate } from '../arguments.ts'
 import { type DatabaseSession, withFleet } from '../session.ts'
 import { answer, say } from '../terminal/output.ts'
 import { checkBeginning } from './beginning.ts'
+import { warnOfOtherPrice } from './compare-price.ts'
 import { type FoundMarket, findMarket, lookUpMarket } from './find-market.ts'
+import { type Listings, openListings } from './listings.ts'
 import { readMarket } from './market-name.ts'
+import { type WantedCoin, wantedCoins } from './wanted-coins.ts'
 
 type AddOptions = Readonly<{
   market?: string[]
+  top?: string
+  quote?: string
   source?: string
   symbol?: string
   name?: string
@@ -35,9 +40,11 @@ type AddOptions = Readonly<{
 export const addCommand = (): Command =>
   new Command('add')
     .description('Track a coin, or add to its markets.')
-    .argument('<coin...>', 'name coins by CoinGecko id (bitcoin)')
+    .argument('[coin...]', 'name coins by CoinGecko id (bitcoin)')
+    .option('--top <count>', 'track the largest coins by market capitalisation')
     .option('--market <source:symbol...>', 'track this market, such as binance:BTCUSDT')
     .option('--source <id>', 'look for the market on this source only')
+    .option('--quote <list>', 'prefer these quotes, such as USDT,USD')
     .option('--symbol <ticker>', 'set the ticker; default: the base of the market')
     .option('--name <name>', 'set the name; default: the id')
     .option('--since <date>', 'leave out candles from before this date')
@@ -53,58 +60,89 @@ async function addAll(
   options: AddOptions,
 ): Promise<void> {
   refuseTogether(names, options)
-  const added: Added[] = []
-  try {
-    for (const name of names) added.push(await add(session, fleet, name, options))
-  } finally {
-    if (added.length > 0)
-      answer(options.json, { coins: added.map(addedJson) }, () => added.map(addedText).join('\n'))
+  const adding = {
+    session,
+    fleet,
+    options,
+    listings: openListings(fleet, session.signal),
+    quotes: options.quote === undefined ? session.settings.quotes : readQuotes(options.quote),
   }
+  const wanted = await wantedCoins(session, fleet, names, options.top)
+  const added: Added[] = []
+  const refused: Refusal[] = []
+  for (const one of wanted) {
+    try {
+      added.push(await add(adding, one))
+    } catch (error) {
+      // Another coin may be found where this one is not.
+      if (!(error instanceof InvalidInput) || wanted.length === 1) throw error
+      refused.push({ coinId: one.coinId, why: error.message })
+    }
+  }
+  answer(options.json, { coins: added.map(addedJson), notAdded: refused }, () =>
+    [...added.map(addedText), ...refused.map(({ coinId, why }) => `${coinId} was not added: ${why}.`)].join(
+      '\n',
+    ),
+  )
+  // Of the ranking, what no exchange lists is no mistake.
+  if (refused.length > 0 && options.top === undefined)
+    throw new InvalidInput(`${refused.length} of ${wanted.length} coins were not added: see above`)
+}
+
+type Refusal = Readonly<{ coinId: string; why: string }>
+
+type Adding = Readonly<{
+  session: DatabaseSession
+  fleet: Fleet
+  options: AddOptions
+  listings: Listings
+  quotes: readonly string[]
+}>
+
+function readQuotes(text: string): string[] {
+  const quotes = text.split(',').map((quote) => quote.trim().toUpperCase())
+  const wrong = quotes.find((quote) => !/^[A-Z0-9]{2,20}$/.test(quote))
+  if (wrong !== undefined) throw new InvalidInput(`--quote "${wrong}" is not an asset such as USDT`)
+  return quotes
 }
 
 /** What belongs to one coin cannot be said of several. */
 function refuseTogether(names: readonly string[], options: AddOptions): void {
+  if (options.top !== undefined && names.length > 0)
+    throw new InvalidInput('--top names the coins already: leave either out')
+  if (options.top === undefined && names.length === 0)
+    throw new InvalidInput('no coin is named: add one, such as bitcoin, or the largest with --top 20')
   if (options.market && options.source !== undefined)
     throw new InvalidInput('--market names its source already: leave --source out')
   const single = (['market', 'symbol', 'name', 'since'] as const).find((name) => options[name] !== undefined)
+  if (options.top !== undefined && single !== undefined)
+    throw new InvalidInput(`--${single} is of one coin: leave it out, or name the coin instead of --top`)
   if (names.length > 1 && single !== undefined)
     throw new InvalidInput(`--${single} is of one coin: add ${names.join(', ')} one after the other`)
 }
 
-/** The id of a coin that is written by its ticker. */
-async function coinIdOf({ db, settings }: DatabaseSession, name: string): Promise<string> {
-  const known = [...(await listCoins(db)), ...settings.coins]
-  if (known.some(({ id }) => id === name)) return name
-  const ids = new Set(
-    known.filter(({ symbol }) => symbol.toUpperCase() === name.toUpperCase()).map(({ id }) => id),
-  )
-  if (ids.size > 1) throw new InvalidInput(`${name} is the symbol of ${[...ids].join(' and ')}: write the id`)
-  return [...ids][0] ?? name
-}
-
 async function add(
-  session: DatabaseSession,
-  fleet: Fleet,
-  name: string,
-  options: AddOptions,
+  { session, fleet, options, listings, quotes }: Adding,
+  { coinId, ranked, usualPrice }: WantedCoin,
 ): Promise<Added> {
   const { db, database, settings, clock, signal } = session
-  const coinId = await coinIdOf(session, name)
   refuseUnfit(`"${coinId}"`, coinIdForm, coinId)
   refuseUnfit('--symbol', trackedCoin.shape.symbol, options.symbol)
   refuseUnfit('--name', trackedCoin.shape.name, options.name)
   const since = readSince(options.since, clock.now())
   const named = options.market?.map(readMarket)
   const tracked = (await listCoins(db)).find((coin) => coin.id === coinId)
-  const known = tracked ?? settings.coins.find((coin) => coin.id === coinId)
+  const known = tracked ?? settings.coins.find((coin) => coin.id === coinId) ?? ranked
   const ticker = options.symbol ?? known?.symbol
   const markets: FoundMarket[] = []
-  for (const market of named ?? []) markets.push(await lookUpMarket(fleet, market, signal))
-  if (!named) markets.push(await findMarket(fleet, { coinId, ticker, sourceId: options.source }, signal))
+  for (const market of named ?? []) markets.push(await lookUpMarket(listings, market))
+  if (!named) markets.push(await findMarket(listings, { coinId, ticker, sourceId: options.source, quotes }))
   for (const market of markets) {
     await refuseTaken(db, { coinId, ...market })
     warnOfOtherTicker(market, coinId, ticker)
-    if (since !== undefined || isTracked(tracked, market)) continue
+    if (isTracked(tracked, market)) continue
+    await warnOfOtherPrice(fleet, { coinId, usualPrice }, market, signal)
+    if (since !== undefined) continue
     const command = commandFor(coinId, market, options)
     await checkBeginning(fleet, db, { market, command, now: clock.now(), signal })
   }

@@ -1,16 +1,15 @@
 import { commandLine } from '../../command-line.ts'
 import { InvalidInput, Unavailable } from '../../fault.ts'
-import type { Fleet } from '../../fleet.ts'
 import { type Choice, chooseMarket } from '../../ingest/choose-market.ts'
 import { candleSource } from '../../ingest/markets.ts'
 import { marketKey } from '../../market/market-key.ts'
-import { askForListing } from '../../sources/ask.ts'
 import { hasCandles, sourceNamed, sources } from '../../sources/catalog.ts'
 import { assetOf } from '../../sources/listing/asset-names.ts'
 import type { ListedMarket } from '../../sources/listing/listed-market.ts'
 import { otherKinds } from '../../sources/listing/other-kind.ts'
 import type { CandleProvider } from '../../sources/source.ts'
 import { say } from '../terminal/output.ts'
+import type { Listings } from './listings.ts'
 import type { MarketName } from './market-name.ts'
 
 /** A market that a coin is to be tracked on; not listed where its source could not be asked. */
@@ -18,13 +17,11 @@ export type FoundMarket = MarketName & Readonly<{ listed: ListedMarket | undefin
 
 /** Finds a named market in its source's listing. Refuses one that is not there, and one of no coin. */
 export async function lookUpMarket(
-  { context: { http, settings } }: Fleet,
+  listings: Listings,
   { source: id, symbol }: MarketName,
-  signal: AbortSignal,
 ): Promise<FoundMarket> {
-  const deps = { http, baseUrls: settings.environment.baseUrls }
   try {
-    const listing = await askForListing(deps, sourceNamed(id), { lane: 'live', signal })
+    const listing = await listings.of(sourceNamed(id))
     if (!listing) return { source: id, symbol, listed: undefined }
     const listed = findListed(listing, id, symbol)
     if (!listed) throw new InvalidInput(`${id} does not list ${symbol}: check the spelling on the exchange`)
@@ -59,13 +56,18 @@ const noCoin = (source: string, { symbol, kind }: ListedMarket): InvalidInput =>
     `${source}:${symbol} is ${kind === undefined ? 'a coin' : otherKinds[kind]}, and only coins are tracked: choose another market with --market SOURCE:SYMBOL`,
   )
 
-type Request = Readonly<{ coinId: string; ticker: string | undefined; sourceId: string | undefined }>
+type Request = Readonly<{
+  coinId: string
+  ticker: string | undefined
+  sourceId: string | undefined
+  /** In order of preference. */
+  quotes: readonly string[]
+}>
 
 /** Looks for a coin's market by its ticker: on one source, or on each that has candles until one lists it. */
 export async function findMarket(
-  { context: { settings, http } }: Fleet,
-  { coinId, ticker, sourceId }: Request,
-  signal: AbortSignal,
+  listings: Listings,
+  { coinId, ticker, sourceId, quotes }: Request,
 ): Promise<FoundMarket> {
   if (ticker === undefined) {
     throw new InvalidInput(
@@ -73,21 +75,20 @@ export async function findMarket(
     )
   }
   const base = ticker.toUpperCase()
-  const deps = { http, baseUrls: settings.environment.baseUrls }
   const candidates: readonly CandleProvider[] =
     sourceId === undefined ? Object.values(sources).filter(hasCandles) : [candleSource(sourceId)]
   const asked: string[] = []
   let refusal: InvalidInput | undefined
   for (const source of candidates) {
     try {
-      const listing = await askForListing(deps, source, { lane: 'live', signal })
+      const listing = await listings.of(source)
       if (!listing) continue
       asked.push(source.id)
-      const choice = chooseMarket(listing, base, settings.quotes)
+      const choice = chooseMarket(listing, base, quotes)
       if (choice.kind === 'one')
         return { source: source.id, symbol: choice.market.symbol, listed: choice.market }
-      const refused = refusalOf(choice, { coinId, base, source: source.id })
-      if (choice.kind === 'ambiguous' && refused) throw refused
+      const refused = refusalOf(choice, { coinId, base, source: source.id, quotes })
+      if (choice.kind === 'ambiguous' && isIn(choice.candidates, quotes) && refused) throw refused
       // Another source may list the coin itself.
       refusal ??= refused
     } catch (error) {
@@ -98,12 +99,18 @@ export async function findMarket(
   throw refusal ?? notFound(base, asked)
 }
 
-function refusalOf(
-  choice: Choice,
-  { coinId, base, source }: Readonly<{ coinId: string; base: string; source: string }>,
-): InvalidInput | undefined {
+const isIn = (candidates: readonly ListedMarket[], quotes: readonly string[]): boolean =>
+  candidates.some(({ quote }) => quotes.includes(quote))
+
+type Refused = Readonly<{ coinId: string; base: string; source: string; quotes: readonly string[] }>
+
+function refusalOf(choice: Choice, { coinId, base, source, quotes }: Refused): InvalidInput | undefined {
   if (choice.kind === 'ambiguous') {
     const names = choice.candidates.map(({ symbol }) => commandLine`${`${source}:${symbol}`}`)
+    if (!isIn(choice.candidates, quotes))
+      return new InvalidInput(
+        `${source} has no market of ${base} in ${quotes.join(', ')}: choose with --market ${names.join(' or ')}`,
+      )
     return new InvalidInput(`${base} stands for several markets: choose with --market ${names.join(' or ')}`)
   }
   if (choice.kind === 'no-coin') return noCoin(source, choice.market)
