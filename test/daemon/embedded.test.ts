@@ -228,7 +228,7 @@ test.concurrent('commands share a server of their own, adopt it after a kill, an
   const both = await Promise.all([bare.run('coins list --json'), bare.run('coins list --json')])
   for (const { code, stdout, stderr } of both) {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-    expect(JSON.parse(stdout).coins.length).toBeGreaterThan(10)
+    expect(JSON.parse(stdout).coins).toHaveLength(1)
   }
   expect(await bare.server()).toBeUndefined()
 
