@@ -9,6 +9,8 @@ const longest = [
   'test/daemon/daemon.test.ts',
   'test/store/migrations/schema.test.ts',
   'test/web/page.test.ts',
+  'test/faults/mixture.test.ts',
+  'test/simulate/simulate.test.ts',
   'test/daemon/clock-step.test.ts',
   'test/queue/redis-topologies.test.ts',
   'test/cli/backfill.test.ts',
