@@ -44,7 +44,7 @@ export const addCommand = (): Command =>
     .option('--top <count>', 'track the largest coins by market capitalisation')
     .option('--market <source:symbol...>', 'track this market, such as binance:BTCUSDT')
     .option('--source <id>', 'look for the market on this source only')
-    .option('--quote <list>', 'prefer these quotes, such as USDT,USD')
+    .option('--quote <list>', 'choose markets in these quotes, such as USDT,USD')
     .option('--symbol <ticker>', 'set the ticker; default: the base of the market')
     .option('--name <name>', 'set the name; default: the id')
     .option('--since <date>', 'leave out candles from before this date')
