@@ -1,6 +1,6 @@
 // What the chart of a series marks: gaps with their cause, rows in quarantine, and revised candles.
 import type { MarksAnswer } from '../../series-api.ts'
-import type { Mark } from '../candle-canvas.ts'
+import type { Mark } from '../chart/canvas.ts'
 import type { ChartMarks, ShownRange } from '../chart.ts'
 import { instant } from '../elements/words.ts'
 import { causeText } from '../gap-causes.ts'

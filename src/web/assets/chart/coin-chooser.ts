@@ -1,6 +1,6 @@
 // A text field with suggestions: long lists are too large for the document.
-import type { SeriesStatus } from '../../status/series.ts'
-import { draw, h } from './elements/dom.ts'
+import type { SeriesStatus } from '../../../status/series.ts'
+import { draw, h } from '../elements/dom.ts'
 
 type Coin = Pick<SeriesStatus, 'coinId' | 'symbol'>
 
