@@ -8,7 +8,7 @@ export type NewAlert = typeof alerts.$inferInsert
 export type Notification = typeof notifications.$inferSelect
 export type NewNotification = typeof notifications.$inferInsert
 
-/** What a user wants to be told of. */
+/** Alerts that users have set. */
 export const alerts = pgTable(
   'alerts',
   {
@@ -38,7 +38,7 @@ export const alerts = pgTable(
   ],
 )
 
-/** What a user was told; `sourceId` is of a row in the table that `sourceType` names. */
+/** Messages to users. `sourceId` is the id of a row in the table `sourceType`. */
 export const notifications = pgTable(
   'notifications',
   {

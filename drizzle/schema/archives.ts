@@ -16,7 +16,7 @@ import { tsmultirange } from './multirange-column.ts'
 
 export type ArchiveRow = typeof archives.$inferSelect
 
-/** One row for each file of the archive, written before the file is begun. */
+/** One row per file of the archive, written before the file. */
 export const archives = pgTable(
   'archives',
   {

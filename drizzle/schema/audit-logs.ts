@@ -4,10 +4,10 @@ import { instant } from './instant-column.ts'
 
 export type AuditLog = typeof auditLogs.$inferSelect
 
-/** What a program did to a row of a user. */
+/** Operations on rows of users. */
 const writes = ['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE'] as const
 
-/** What maintenance did; `newData` then has `actor` and `entity`. */
+/** Operations of maintenance; `newData` then has `actor` and `entity`. */
 export const maintenanceOperations = [
   'CREATE',
   'ARCHIVE',
@@ -24,7 +24,7 @@ export const maintenanceOperations = [
 
 const listed = (operations: readonly string[]) => operations.map((name) => `'${name}'`).join(', ')
 
-/** Every write to a table of users, made by the database itself, and what maintenance did. */
+/** Every write to a table of users, recorded by triggers, and the operations of maintenance. */
 export const auditLogs = pgTable(
   'audit_logs',
   {

@@ -12,7 +12,7 @@ const sums = () => ({
   sumLow: bigint('sum_low', { mode: 'number' }),
 })
 
-/** How many candles of a day or month are in ohlcv_data, and the sums of their hashes; null until they are counted. */
+/** Candles of a day or month in ohlcv_data: their number and the sums of their hashes; null until counted. */
 export const candleDigests = pgTable(
   'candle_digests',
   {
@@ -30,7 +30,7 @@ export const candleDigests = pgTable(
   ],
 )
 
-/** The same of candles that are in a file. */
+/** The same for candles in an archive file. */
 export const archiveDigests = pgTable(
   'archive_digests',
   {
@@ -47,7 +47,7 @@ export const archiveDigests = pgTable(
   ],
 )
 
-/** One row for each time rows and files were compared with what was written; `coinId` is null for all coins. */
+/** One row per comparison of rows and files with what was written. `coinId` is null for all coins. */
 export const archiveChecks = pgTable(
   'archive_checks',
   {

@@ -3,7 +3,7 @@ import { instant } from './instant-column.ts'
 
 export type FleetCounter = typeof fleetCounters.$inferSelect
 
-/** What the processes of the fleet have counted since ever, by name and labels. */
+/** Totals of all processes, by name and labels. */
 export const fleetCounters = pgTable(
   'fleet_counters',
   {

@@ -38,16 +38,13 @@ const coinId = () =>
     .notNull()
     .references(() => coins.id, { onDelete: 'cascade' })
 
-/** A market has one coin, however its symbol is spelt: `marketKey` of src/market is the same in TypeScript. */
+/** A market has one coin, whatever the spelling of its symbol. `marketKey` in src/market does the same in TypeScript. */
 const oneSpelling = (source: AnyPgColumn, symbol: AnyPgColumn): SQL => sql`(case ${source}
   when 'kraken' then regexp_replace(upper(translate(${symbol}, '-_/:', '')), '^X([A-Z]{3})[XZ]([A-Z]{3})$', '\\1\\2')
   else upper(translate(${symbol}, '-_/:', ''))
 end)`
 
-/**
- * Which market on which source stands for a coin, and from when to when, the first by `preference`; `symbol` is in the
- * source's spelling.
- */
+/** The markets of a coin with their listing dates, in the order of `preference`. `symbol` is in the source's spelling. */
 export const instruments = pgTable(
   'instruments',
   {
@@ -79,7 +76,7 @@ export const instruments = pgTable(
   ],
 )
 
-/** What is known of each series, and what is to be looked at once more, as ranges of open times. */
+/** Coverage of each series by state, as ranges of open times. */
 export const candleCoverage = pgTable(
   'candle_coverage',
   {
@@ -102,7 +99,7 @@ export const candleCoverage = pgTable(
   ],
 )
 
-/** One row for each time a job ran. */
+/** One row per run of a job. */
 export const ingestRuns = pgTable(
   'ingest_runs',
   {
@@ -127,7 +124,7 @@ export const ingestRuns = pgTable(
   ],
 )
 
-/** Jobs whose last run failed, one row for each subject. */
+/** Jobs whose last run failed, one row per subject. */
 export const failingJobs = pgTable(
   'failing_jobs',
   {
@@ -154,7 +151,7 @@ export const failingJobs = pgTable(
   ],
 )
 
-/** A closed candle that its exchange changed afterwards: the values before and after. */
+/** Closed candles that their source changed later, with the values before and after. */
 export const candleRevisions = pgTable(
   'candle_revisions',
   {
@@ -184,8 +181,8 @@ export const candleRevisions = pgTable(
 )
 
 /**
- * A row of an answer that was rejected: `raw` as it came the last time, with the reason, and how often it has come so.
- * `market` is the source's symbol, and `settlement` what became of it; null while it is open.
+ * Rejected rows: the last raw text, the reason, and how often it was seen. `market` is the source's symbol; `resolution` is
+ * null while the row is open.
  */
 export const quarantinedRows = pgTable(
   'quarantined_rows',
@@ -230,7 +227,7 @@ export const quarantinedRows = pgTable(
   ],
 )
 
-/** How much of each source's rate limit the fleet has used; `expire` and `written_at` are in epoch microseconds. */
+/** The used part of each source's rate limit. `expire` and `written_at` are epoch microseconds. */
 export const requestBudget = pgTable('request_budget', {
   key: varchar({ length: 255 }).primaryKey(),
   points: integer().notNull().default(0),

@@ -5,7 +5,7 @@ import { coins } from './market-data.ts'
 export type ListedMarketRow = typeof listedMarkets.$inferSelect
 export type InstrumentRename = typeof instrumentRenames.$inferSelect
 
-/** What each source listed when it was last looked at, followed or not. */
+/** The newest listing of each source, with tracked and other markets. */
 export const listedMarkets = pgTable(
   'listed_markets',
   {
@@ -24,7 +24,7 @@ export const listedMarkets = pgTable(
   (table) => [primaryKey({ columns: [table.source, table.symbol] })],
 )
 
-/** When a followed market took another name; `newSymbol` is the old one where only the coin is called otherwise. */
+/** Renames of tracked markets. `newSymbol` equals the old one where only the coin has a new name. */
 export const instrumentRenames = pgTable(
   'instrument_renames',
   {

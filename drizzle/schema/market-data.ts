@@ -35,7 +35,7 @@ export const coins = pgTable('coins', {
   updatedAt: instant('updated_at').notNull(),
 })
 
-/** Partitioned by range of timestamp, a day each. */
+/** Partitioned by day. */
 export const marketData = pgTable(
   'market_data',
   {

@@ -27,11 +27,11 @@ export type Counters = Readonly<{
   blocksRead: number
   indexScans: number
   tableScans: number
-  /** Of the tables of which most was read from end to end: how often so, how often through an index, rows so read. */
+  /** The tables with the most rows read by sequential scans: their scans, index scans, and rows read sequentially. */
   tables?: Readonly<Record<string, readonly [tableScans: number, indexScans: number, rowsRead: number]>>
 }>
 
-/** Figures of the database, one row for each minute; ratios and the average are of the minute before. */
+/** Figures of the database, one row per minute. Ratios and the average are those of the minute before. */
 export const databaseSamples = pgTable('database_samples', {
   sampledAt: instant('sampled_at').primaryKey(),
   averageQueryMs: doublePrecision('average_query_ms'),
@@ -47,7 +47,7 @@ export const databaseSamples = pgTable('database_samples', {
   counters: jsonb().$type<Counters>().notNull(),
 })
 
-/** Of an alert about failed runs: what they have in common. */
+/** What the failed runs of an alert have in common. */
 export type AlertDetails = Readonly<{
   cause: string
   /** Each job with its subject: `ingest-candles binance 1m`. */
@@ -57,7 +57,7 @@ export type AlertDetails = Readonly<{
   failures: number
 }>
 
-/** What somebody was told to look at; of one kind at most one is open. */
+/** Alerts. At most one is open per key. */
 export const incidents = pgTable(
   'incidents',
   {
@@ -76,7 +76,7 @@ export const incidents = pgTable(
   ],
 )
 
-/** What the webhook is to be told of incidents, until it has been. */
+/** Notifications of incidents that the webhook has not received yet. */
 export const webhookDeliveries = pgTable(
   'webhook_deliveries',
   {

@@ -19,7 +19,7 @@ import { coins } from './market-data.ts'
 export type MarketDataDaily = typeof marketDataDaily.$inferSelect
 export type PartitionHold = typeof partitionHolds.$inferSelect
 
-/** Prices that are no longer kept one by one: a row for each coin and UTC day. */
+/** Prices rolled up: one row per coin and UTC day. */
 export const marketDataDaily = pgTable(
   'market_data_daily',
   {
@@ -55,7 +55,7 @@ export const marketDataDaily = pgTable(
   ],
 )
 
-/** Partitions that are older than they are kept and could not be deleted: why, and what helps. */
+/** Expired partitions that could not be deleted, with the reason and the remedy. */
 export const partitionHolds = pgTable(
   'partition_holds',
   {
@@ -84,7 +84,7 @@ export const partitionHolds = pgTable(
   ],
 )
 
-/** How long each partitioned table was kept when that was accepted last, in milliseconds; NULL for ever. */
+/** The last accepted retention of each partitioned table, in milliseconds; null for ever. */
 export const retentionPolicies = pgTable(
   'retention_policies',
   {

@@ -23,7 +23,7 @@ export type ViewRefresh = typeof viewRefreshes.$inferSelect
 export type SummaryDay = typeof summaryDays.$inferSelect
 export type ViewDefinition = typeof viewDefinitions.$inferSelect
 
-/** One row for each time a materialized view was refreshed; `incomplete` has the candles that were missing, by coin. */
+/** One row per refresh of a materialized view. `incomplete` has the number of missing candles by coin. */
 export const viewRefreshes = pgTable(
   'view_refreshes',
   {
@@ -40,14 +40,14 @@ export const viewRefreshes = pgTable(
   (table) => [index('idx_view_refreshes_view').on(table.view, table.refreshedAt)],
 )
 
-/** Materialized views that were made from a file of drizzle/views, and the hash of its text. */
+/** Materialized views made from files of drizzle/views, with the hash of the file. */
 export const viewDefinitions = pgTable('view_definitions', {
   view: varchar({ length: 63 }).primaryKey(),
   sha256: char({ length: 64 }).notNull(),
   madeAt: instant('made_at').notNull(),
 })
 
-/** Days that the daily summary keeps after their candles have left the database. */
+/** Days kept for the daily summary after their candles were deleted. */
 export const summaryDays = pgTable(
   'summary_days',
   {

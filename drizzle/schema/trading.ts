@@ -33,7 +33,7 @@ export const tradingAccounts = pgTable(
   ],
 )
 
-/** What an account holds now; an amount below zero is a short position. */
+/** Holdings of an account. An amount below zero is a short position. */
 export const positions = pgTable(
   'positions',
   {
@@ -61,7 +61,7 @@ export const positions = pgTable(
   ],
 )
 
-/** What was bought and sold. `total` is price times amount, `fee` is below zero where the exchange paid one. */
+/** Purchases and sales. `total` is price times amount; a `fee` below zero was paid by the exchange. */
 export const trades = pgTable(
   'trades',
   {

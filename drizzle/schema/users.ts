@@ -7,7 +7,7 @@ export type NewUser = typeof users.$inferInsert
 export type Profile = typeof profiles.$inferSelect
 export type NewProfile = typeof profiles.$inferInsert
 
-/** `email` is encrypted so that it can be looked up, `password` is a hash. */
+/** `email` is encrypted deterministically, for lookups; `password` is a hash. */
 export const users = pgTable(
   'users',
   {
@@ -29,7 +29,7 @@ export const users = pgTable(
   ],
 )
 
-/** One at most for each user; `displayName` and `avatarUrl` are encrypted. */
+/** At most one per user. `displayName` and `avatarUrl` are encrypted. */
 export const profiles = pgTable(
   'profiles',
   {
