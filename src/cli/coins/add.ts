@@ -9,10 +9,12 @@ import { fittingName } from '../../market/name.ts'
 import { timeframes } from '../../market/timeframe.ts'
 import { coinId as coinIdForm, trackedCoin } from '../../settings/schema.ts'
 import type { Settings } from '../../settings.ts'
+import { counted } from '../../status/words.ts'
 import { setAside } from '../../store/candles/foreign-candles.ts'
 import { lockMarkets } from '../../store/coins/instruments.ts'
 import { endedBefore, refuseTaken } from '../../store/coins/market-owners.ts'
 import { type Coin, listCoins, trackMarket, upsertCoin } from '../../store/coins.ts'
+import { archivesWithCandles } from '../../store/lifecycle/archives/archived-coverage.ts'
 import { inTransaction, type Transaction } from '../../store/transaction.ts'
 import { refuseUnfit } from '../arguments/fitting-text.ts'
 import { asJson } from '../arguments/options.ts'
@@ -240,6 +242,16 @@ async function setEarlierAside(
   const from = await endedBefore(tx, { coinId, source }, since)
   const reason = `the symbol stands for ${coinId} only since ${toIso(since)}`
   const foreign = { coinId, source, market: symbol, to: since, reason, now }
+  const archived = await archivesWithCandles(tx.db, {
+    coinId,
+    source,
+    to: since,
+    ...(from !== undefined && { from }),
+  })
+  if (archived.length > 0)
+    throw new InvalidInput(
+      `${counted(archived.length, 'archived file')} ${archived.length === 1 ? 'has' : 'have'} candles from before --since: restore them, so that they can be quarantined too: ${archived.map((id) => commandLine`beacon archive restore ${id.slice(0, 8)}`).join('; ')}`,
+    )
   const kept = timeframes.filter((timeframe) => settings.timeframes[timeframe])
   return setAside(tx, from === undefined ? foreign : { ...foreign, from }, kept)
 }

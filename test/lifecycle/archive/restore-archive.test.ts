@@ -6,6 +6,7 @@ import { archivePartition } from '../../../src/lifecycle/archive/archive-partiti
 import { DamagedArchive } from '../../../src/lifecycle/archive/damaged-archive.ts'
 import { restoreArchive, restoreBeside } from '../../../src/lifecycle/archive/restore-archive.ts'
 import { day, plus } from '../../../src/market/instant.ts'
+import { archivesWithCandles } from '../../../src/store/lifecycle/archives/archived-coverage.ts'
 import { type Archive, findArchive, readRestoredRanges } from '../../../src/store/lifecycle/archives.ts'
 import { ensurePartitions } from '../../../src/store/partitions/create-partitions.ts'
 import { candleTable } from '../../../src/store/partitions.ts'
@@ -43,6 +44,22 @@ describe('restoring a partition', () => {
       orphaned: 0,
     })
     expect(await held(pool, month.coinId)).toEqual(before)
+  })
+
+  test('is what candles of another coin need before they can be quarantined', async ({
+    pool,
+    deps,
+    archived,
+  }) => {
+    const { month, archive } = archived
+    const db = databaseOf(pool)
+    const from = { coinId: month.coinId, source: 'binance', to: month.range.to }
+    expect(await archivesWithCandles(db, from)).toEqual([archive.id])
+    expect(await archivesWithCandles(db, { ...from, to: month.range.from })).toEqual([])
+    expect(await archivesWithCandles(db, { ...from, from: month.range.to, to: now })).toEqual([])
+    expect(await archivesWithCandles(db, { ...from, source: 'okx' })).toEqual([])
+    await restoreArchive(deps, archive)
+    expect(await archivesWithCandles(db, from)).toEqual([])
   })
 
   test('changes nothing the second time', async ({ pool, deps, archived }) => {

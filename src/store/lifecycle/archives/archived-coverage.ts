@@ -92,3 +92,17 @@ function findingsOf(
 /** Old archives may hold partial candles in coverage; those are requested again. */
 const toWholeCandles = (timeframe: Timeframe, [from, to]: [number, number]): AlignedRange =>
   wholeCandlesIn(timeframe, { from: toInstant(from), to: toInstant(to) })
+
+/** Ids of the archives that hold the only copy of candles of a coin from a source, before `to`; the oldest first. */
+export async function archivesWithCandles(
+  db: Database,
+  { coinId, source, from, to }: Readonly<{ coinId: string; source: string; from?: Instant; to: Instant }>,
+): Promise<string[]> {
+  const { rows } = await db.execute<{ id: string }>(sql`
+    select id from archives
+    where state = 'dropped' and coverage @> ${JSON.stringify([{ coinId, source, state: 'stored' }])}::jsonb
+      and range_from < ${toIso(to)}::timestamp
+      and range_to > ${from === undefined ? '-infinity' : toIso(from)}::timestamp
+    order by range_from, sequence`)
+  return rows.map(({ id }) => id)
+}
