@@ -96,7 +96,7 @@ describe('a command that a message names helps when it is run', () => {
     const [inspect = '', gaps = ''] = remediesIn(partly)
     expect((await runOne(site, inspect)).stdout).toMatch(/2024-03-01 05:00 +open/)
     expect((await runOne(site, gaps)).stdout).toMatch(
-      /2024-02-29 00:00 +2024-03-01 00:00 +24 +not fetched yet/,
+      /2024-02-29 00:00 +2024-03-01 00:00 +24 +past retention/,
     )
 
     await site.database.pool.query(
@@ -138,7 +138,7 @@ describe('a command that a message names helps when it is run', () => {
 
   test.concurrent('with a market that its source does not know', patient, async () => {
     await using site = await openSite({ config: 'track: [bitcoin, solana]\n' })
-    for (const line of [`backfill solana ${day} --force --no-archive`, `gaps SOL ${day} --repair`]) {
+    for (const line of [`backfill solana ${day} --force --no-archive`, `gaps SOL ${day} --repair --force`]) {
       const unknown = await runOne(site, line)
       expect(unknown.code).toBe(1)
       const checked = await follow(site, unknown)

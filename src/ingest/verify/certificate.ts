@@ -147,7 +147,13 @@ const countOf = (ranges: readonly AlignedRange[], timeframe: Timeframe): number 
   ranges.reduce((sum, range) => sum + candleCount(range, timeframe), 0)
 
 /** No final answer yet. */
-const missingCauses: readonly GapCause[] = ['not-fetched', 'our-outage', 'no-partition', 'late']
+const missingCauses: readonly GapCause[] = [
+  'not-fetched',
+  'past-retention',
+  'our-outage',
+  'no-partition',
+  'late',
+]
 
 function divide(gaps: readonly Gap[]): Pick<Certificate, 'absent' | 'refused' | 'missing'> {
   const absent: Partial<Record<GapCause, number>> = {}
