@@ -4,7 +4,10 @@ const characters = new Intl.Segmenter()
 
 const units = 'ms|s|min|h|seconds?|minutes?|hours?|days?|bytes|kB|MB|GB|TB|UTC|%'
 /** Spaces within `12.3 MB` or `2024-03-01 12:00 UTC` do not separate words. */
-const withinQuantity = new RegExp(String.raw`(?<=\d) (?=\d|(?:${units})(?![\p{L}\d]))`, 'gu')
+const withinQuantity = new RegExp(
+  String.raw`(?<=\d{4}-\d\d-\d\d) (?=\d\d:\d\d)|(?<=\d) (?=(?:${units})(?![\p{L}\d]))`,
+  'gu',
+)
 const heldSpace = '\u{e000}'
 
 /** Quantities with units are one word. */
@@ -18,7 +21,10 @@ function wordsOf(text: string): string[] {
 }
 
 /** `1,234.50`, `2024-03-01 12:00 UTC`, `-0.5 %`: never broken. */
-const numbers = new RegExp(String.raw`[+\-~]?\d+(?:[.,:\-_T ]\d+)*(?: (?:${units})(?![\p{L}\d]))?`, 'gu')
+const numbers = new RegExp(
+  String.raw`[+\-~]?\d+(?:[.,:\-_T]\d+)*(?:(?<=\d{4}-\d\d-\d\d) \d\d(?::\d\d)+)?(?: (?:${units})(?![\p{L}\d]))?`,
+  'gu',
+)
 
 /** In columns. */
 export const widestNumber = (text: string): number =>
