@@ -29,7 +29,7 @@ export type Job<P = unknown> = Readonly<{
   name: string
   summary: string
   payload: z.ZodType<P>
-  /** One queue per source, so that a failing source does not block others; `upkeep` for maintenance. */
+  /** One queue per source, so that a failing source does not block others; `maintenance` for jobs of no source. */
   queueOf(payload: P): string
   /** Jobs with the same id are queued once. No colons. */
   idOf?(payload: P): string

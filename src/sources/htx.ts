@@ -209,7 +209,7 @@ function parseTickers(text: string, answeredAt: Instant): CoinPriceRow[] {
 
 export const htx = {
   id: 'htx',
-  // For clients in AWS.
+  // The second is for clients in AWS.
   hosts: ['https://api.huobi.pro', 'https://api-aws.huobi.pro'],
   rateLimits: [{ points: 10, perMs: second }],
   classify: (answer) => classifyError(htxErrors, answer),

@@ -18,11 +18,11 @@ export type MeasuredPartition = CatalogPartition & Measured
 /** A partition with both bounds in time. */
 export type Partition = BoundedPartition & Measured
 
-/** A transaction open for this long is not waited for: others would queue behind us. */
+/** A DEFAULT partition, or one open to one side. */
 export type UnboundedPartition = MeasuredPartition
 
 export type Partitions = Readonly<{
-  /** While we wait, new queries of the parent queue behind us, so the first waits are short. */
+  /** Ordered by table and time. */
   all: readonly MeasuredPartition[]
   bounded: readonly Partition[]
   unbounded: readonly UnboundedPartition[]
@@ -30,7 +30,7 @@ export type Partitions = Readonly<{
 
 type SizeRow = Readonly<{ oid: string; bytes: string; rows: string }>
 
-/** Blocks writes to the partition until the transaction ends. */
+/** Every partition of the tables, in any schema, with its size. */
 export async function measurePartitions(db: Database, tables: readonly string[]): Promise<Partitions> {
   const partitions = await readPartitions(db, tables)
   const { rows } = await db.execute<SizeRow>(sql`
@@ -39,6 +39,7 @@ export async function measurePartitions(db: Database, tables: readonly string[])
   const sizes = new Map(rows.map((row) => [Number(row.oid), row]))
   const all = partitions.flatMap((partition): MeasuredPartition[] => {
     const size = sizes.get(partition.oid)
+    // Dropped meanwhile.
     return size?.bytes == null ? [] : [{ ...partition, ...measureOf(size) }]
   })
   return {
