@@ -1,22 +1,23 @@
 import type { Pool } from 'pg'
 import { z } from 'zod'
 import { InvalidInput } from '../fault.ts'
-import { second } from '../market/instant.ts'
+import { second, toIso } from '../market/instant.ts'
 import type { Engine } from '../queue/engine.ts'
+import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import { reasonOf } from '../runtime/when-answering.ts'
 import { within } from '../runtime/within.ts'
-import { describeRun } from '../status/runs.ts'
-import { listRunsOf } from '../store/runs.ts'
+import { describeRun, runStatuses } from '../status/runs.ts'
+import { listRuns, listRunsOf } from '../store/runs.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { readQuery } from './query.ts'
 
-type Deps = Readonly<{ pool: Pool; engine: Engine; log: Log }>
+type Deps = Readonly<{ pool: Pool; engine: Engine; log: Log; clock: Clock }>
 
 const queueLimitMs = 3 * second
 
 /** One run of a job, with what the queue still has of the job. */
-export async function readRunPage({ pool, engine, log }: Deps, query: unknown) {
+export async function readRunPage({ pool, engine, log }: Omit<Deps, 'clock'>, query: unknown) {
   const { id } = readQuery(z.strictObject({ id: z.uuid({ error: 'is no id of a run' }) }), query)
   const [run] = await listRunsOf(databaseOf(pool), [id])
   if (!run)
@@ -29,6 +30,17 @@ export async function readRunPage({ pool, engine, log }: Deps, query: unknown) {
     outcome: run.outcome,
     job: await readJob({ engine, log }, run.queue, run.jobId),
   }
+}
+
+const mostRuns = 100
+
+/** The newest runs that match, newest first. */
+export async function readRunList({ pool, clock }: Pick<Deps, 'pool' | 'clock'>, query: unknown) {
+  const name = z.string().min(1).max(100).optional()
+  const status = z.enum(runStatuses, { error: `is none of ${runStatuses.join(', ')}` }).optional()
+  const { result, ...asked } = readQuery(z.strictObject({ job: name, source: name, result: status }), query)
+  const runs = await listRuns(databaseOf(pool), mostRuns, { ...asked, status: result })
+  return { generatedAt: toIso(clock.now()), runs: runs.map(describeRun) }
 }
 
 /** Undefined where the queue no longer has the job, or does not answer: the rest is worth seeing. */
@@ -46,3 +58,4 @@ async function readJob({ engine, log }: Pick<Deps, 'engine' | 'log'>, queueName:
 }
 
 export type RunAnswer = Awaited<ReturnType<typeof readRunPage>>
+export type RunListAnswer = Awaited<ReturnType<typeof readRunList>>

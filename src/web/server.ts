@@ -124,7 +124,7 @@ async function serveStatus(app: FastifyInstance, options: WebOptions): Promise<v
   app.addHook('preClose', async () => events.close())
   const { httpBasePath: base } = options.settings.environment
   const files = await serveAssets(app)
-  const page = openPage(files, base)
+  const page = openPage(files, base, options.jobs)
   servePages(app, { files, base, pool: options.pool })
   const api = openApi(deps)
   serveApi(app, api)
