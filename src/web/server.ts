@@ -70,7 +70,8 @@ export async function openWeb(options: WebOptions): Promise<Web> {
     rewriteUrl: ({ url }) => belowBasePath(url ?? '/', environment.httpBasePath),
     // Event streams end themselves; idle connections must not delay the stop.
     forceCloseConnections: 'idle',
-    routerOptions: { ignoreTrailingSlash: true },
+    // Ids of jobs contain names of markets and coins.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1_000 },
   })
   try {
     answerFailures(app, options.log)
