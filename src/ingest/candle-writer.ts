@@ -30,7 +30,7 @@ export const addFilled = (a: Filled, b: Filled): Filled => ({
 export type CheckedPage = Readonly<{ batch: CandleBatch }> &
   Pick<Filled, 'requests' | 'ignored' | 'roundedValues'>
 
-export type WriterDeps = LoadDeps & Pick<Context, 'steadyClock'>
+export type WriterDeps = LoadDeps & Pick<Context, 'steadyClock' | 'onBatch'>
 
 /**
  * Writes checked answers with their coverage, several in one transaction. Every candle that comes from a source or its
@@ -90,6 +90,7 @@ export class CandleWriter<Page extends CheckedPage = CheckedPage> {
       this.#deps,
       pages.map(({ batch }) => batch),
     )
+    this.#deps.onBatch?.('candles', { pages: pages.length, ...accounting })
     const written = { ...nothingFilled, ...accounting }
     this.#filled = pages.reduce(
       (sum, { ignored, roundedValues }) => addFilled(sum, { ...nothingFilled, ignored, roundedValues }),

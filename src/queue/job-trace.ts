@@ -1,6 +1,20 @@
 import { systemClock } from '../runtime/clock.ts'
-import { type Attributes, currentSpan, type Span, type Tracer, traceparentOf } from '../runtime/trace.ts'
+import {
+  type Attributes,
+  currentSpan,
+  foreseenIds,
+  type Span,
+  type Tracer,
+  traceparentOf,
+} from '../runtime/trace.ts'
 import type { EngineJob } from './engine.ts'
+
+type QueuedJob = Readonly<{ queueName: string; id?: string | undefined; timestamp: number }>
+
+const keyOf = ({ queueName, id = '', timestamp }: QueuedJob): string => `${queueName} ${id} ${timestamp}`
+
+/** The trace of all runs of the job, where it is sampled. */
+export const traceIdOf = (queued: QueuedJob): string => foreseenIds(keyOf(queued)).traceId
 
 /**
  * Starts the run's span. The trace id derives from the job, so that all runs share it. BullMQ's telemetry would chain
@@ -19,7 +33,7 @@ export function beginRun(tracer: Tracer | undefined, queued: EngineJob): Span | 
     'beacon.job': name,
   }
   const cause = opts.telemetry?.metadata
-  const root = tracer?.root(`${queueName} ${id} ${timestamp}`, `${isTick ? 'tick' : 'queued'} ${name}`, {
+  const root = tracer?.root(keyOf(queued), `${isTick ? 'tick' : 'queued'} ${name}`, {
     kind: 'producer',
     attributes,
     at: beganAt,

@@ -13,6 +13,7 @@ import { attributesOf, beginRun, outcomeAttributes } from './job-trace.ts'
 import { Outages } from './outages.ts'
 import { readPayload } from './payload.ts'
 import { reportOf } from './report.ts'
+import { countsText, RunLog } from './run-log.ts'
 import { storableError, storableRecord, storableText } from './storable.ts'
 
 export type RunStart = Readonly<{
@@ -34,7 +35,7 @@ export type RunRecorder = Readonly<{
 }>
 
 /** Each run also gets a signal and a run id. */
-type WorkerContext = Omit<Context, 'signal' | 'runId'>
+type WorkerContext = Omit<Context, 'signal' | 'runId' | 'onBatch'>
 
 /** Aborts runs, waits for the grace period, then abandons the rest. */
 export type Workers = Readonly<{ close(): Promise<void> }>
@@ -98,7 +99,9 @@ function jobRunner(
   const run = async (span: Span | undefined, ...[queued, token, cancelled]: Parameters<EngineProcessor>) => {
     const startedAt = performance.now()
     let log = childLog(context.log, identityOf(queued))
-    const report = reportOf(queued, context.log)
+    const report = reportOf(queued, engine.queue(queued.queueName), context.log)
+    const lines = new RunLog({ ...context, writeRow: report.writeRow })
+    const tookMs = () => Math.round(performance.now() - startedAt)
     const ends = joinSignals([engine.closing, stop, cancelled])
     let runId: string | undefined
     let job: AnyJob | undefined
@@ -110,12 +113,14 @@ function jobRunner(
       runId = await recorder.started(startOf(queued, payload))
       log = childLog(log, { runId })
       span?.annotate({ 'beacon.run_id': runId, ...attributesOf(payload) })
-      const returned = await job.run({ ...context, log, signal: ends.signal, runId }, payload, report)
+      const given = { ...context, ...lines.within(context), log, signal: ends.signal, runId }
+      const returned = await job.run(given, payload, { ...report, log: async (line) => lines.write(line) })
       const outcome = storableRecord(returned)
       span?.annotate(outcomeAttributes(outcome))
       await recorder.finished(runId, { outcome, willRetry: false })
       await outages.succeeded(engine.queue(queued.queueName))
-      reportDone(log, job, outcome, Math.round(performance.now() - startedAt))
+      reportDone(log, job, outcome, tookMs())
+      lines.write(`done in ${tookMs()} ms: ${countsText(outcome)}`)
       return outcome
     } catch (error) {
       const decision = evaluate(error, queued, isStopping())
@@ -128,14 +133,16 @@ function jobRunner(
       const source = error instanceof Unavailable ? error.source : undefined
       if (source !== undefined) reachability?.jobFailed(source)
       const isReported = source !== undefined && reachability !== undefined
-      reportFailed(log, fault, { ...decision, isReported }, Math.round(performance.now() - startedAt))
-      void report.log(`failed after ${Math.round(performance.now() - startedAt)} ms: ${fault.message}`)
+      reportFailed(log, fault, { ...decision, isReported }, tookMs())
+      lines.write(`attempt ${report.attempt} ${endText(decision)} after ${tookMs()} ms: ${fault.message}`)
+      lines.flush()
       await report.settled()
       // Loaded data stays; the failure has its alert.
       if (part && !decision.willRetry) return part.outcome
       return carryOut(decision, error, queued, token)
     } finally {
       ends.release()
+      lines.flush()
       await report.settled()
       span?.end()
     }
@@ -200,6 +207,8 @@ function reportSpan(span: Span | undefined, error: unknown, { next, willRetry }:
   span?.annotate({ 'beacon.next': next, 'beacon.will_retry': willRetry })
   if (next !== 'give-back') span?.fail(error)
 }
+
+const endText = ({ next }: Decision): string => (next === 'give-back' ? 'stopped' : 'failed')
 
 type Failure = Decision & Readonly<{ isReported: boolean }>
 

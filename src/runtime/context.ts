@@ -30,4 +30,6 @@ export type Context = Readonly<{
   /** Aborts when the process stops or the job was given to another worker. */
   signal: AbortSignal
   runId: string
+  /** Called after a batch of `rows` is committed, with its counts. */
+  onBatch?: (rows: 'candles' | 'prices', counts: Readonly<Record<string, number>>) => void
 }>

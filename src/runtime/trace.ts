@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { createHash } from 'node:crypto'
 import { Aborted } from '../fault.ts'
 
 export type Attributes = Readonly<Record<string, string | number | boolean | undefined>>
@@ -27,6 +28,12 @@ export type Tracer = Readonly<{
    */
   root(key: string, name: string, details: SpanDetails & Readonly<{ cause?: string }>): Span | undefined
 }>
+
+/** Of the root span of a key. */
+export function foreseenIds(key: string): Readonly<{ traceId: string; spanId: string }> {
+  const hash = createHash('sha256').update(key).digest('hex')
+  return { traceId: hash.slice(0, 32), spanId: hash.slice(32, 48) }
+}
 
 const underway = new AsyncLocalStorage<Span>()
 

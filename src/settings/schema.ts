@@ -199,6 +199,13 @@ export const configuration = z.strictObject({
         error: 'is neither "none" nor a URL of the form http://host or https://host',
       },
     ),
+    traceUrl: z.union(
+      [
+        z.literal('none').transform(() => undefined),
+        z.url({ protocol: /^https?$/ }).refine((text) => text.includes('{traceId}')),
+      ],
+      { error: 'is neither "none" nor a URL with {traceId}, such as http://127.0.0.1:16686/trace/{traceId}' },
+    ),
     webhook: z.union([z.literal('none').transform(() => undefined), webhook], {
       error: 'is neither "none" nor a url and a secret of at least 16 characters',
     }),

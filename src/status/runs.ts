@@ -7,6 +7,8 @@ import type { Run } from '../store/runs.ts'
 const countNames = ['received', 'new', 'revised', 'unchanged', 'quarantined'] as const
 type Counts = Readonly<Record<(typeof countNames)[number], number | null>>
 
+export const runStatuses = ['running', 'done', 'partial', 'failed', 'abandoned'] as const
+
 export type RunStatus = Readonly<{
   id: string
   job: string

@@ -4,6 +4,7 @@ import { ingestRuns } from '../../drizzle/schema/ingest.ts'
 import { type Instant, toIso } from '../market/instant.ts'
 import type { Range } from '../market/range.ts'
 import type { QueueName } from '../settings/source-ids.ts'
+import { queueOfSource } from '../settings/source-ids.ts'
 import { fromMs } from './coverage/multirange.ts'
 import { recordingFailure } from './runs/failing-jobs.ts'
 import { type Database, withFaults } from './transaction.ts'
@@ -68,11 +69,26 @@ export const toRun = ({ finishedAt, error, ...row }: RunRow): Run => ({
   error: error ?? undefined,
 })
 
+/** Undefined fields match all runs. The runs of a source read it, or are in its queue. */
+export type RunFilter = Readonly<{
+  job?: string | undefined
+  status?: Run['status'] | undefined
+  source?: string | undefined
+}>
+
 /** Newest first; ignores runs in the future, from a clock that was ahead. */
-export async function listRuns(db: Database, limit: number): Promise<Run[]> {
-  const begun = sql`${ingestRuns.startedAt} <= ${soon}`
+export async function listRuns(db: Database, limit: number, filter: RunFilter = {}): Promise<Run[]> {
+  const { job, status, source } = filter
+  const chosen = and(
+    sql`${ingestRuns.startedAt} <= ${soon}`,
+    job === undefined ? undefined : eq(ingestRuns.job, job),
+    status === undefined ? undefined : eq(ingestRuns.status, status),
+    source === undefined
+      ? undefined
+      : or(sql`${ingestRuns.payload} ->> 'source' = ${source}`, eq(ingestRuns.queue, queueOfSource(source))),
+  )
   const rows = await withFaults(
-    db.select().from(ingestRuns).where(begun).orderBy(desc(ingestRuns.startedAt)).limit(limit),
+    db.select().from(ingestRuns).where(chosen).orderBy(desc(ingestRuns.startedAt)).limit(limit),
   )
   return rows.map(toRun)
 }

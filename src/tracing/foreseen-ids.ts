@@ -1,17 +1,17 @@
-import { createHash } from 'node:crypto'
 import { type IdGenerator, RandomIdGenerator } from '@opentelemetry/sdk-trace-base'
+import { foreseenIds } from '../runtime/trace.ts'
 
 /** Random ids, or those of the key inside `foreseeing`. */
 export class ForeseenIds implements IdGenerator {
   readonly #random = new RandomIdGenerator()
-  #foreseen: string | undefined
+  #foreseen: ReturnType<typeof foreseenIds> | undefined
 
-  generateTraceId = (): string => this.#foreseen?.slice(0, 32) ?? this.#random.generateTraceId()
+  generateTraceId = (): string => this.#foreseen?.traceId ?? this.#random.generateTraceId()
 
-  generateSpanId = (): string => this.#foreseen?.slice(32, 48) ?? this.#random.generateSpanId()
+  generateSpanId = (): string => this.#foreseen?.spanId ?? this.#random.generateSpanId()
 
   foreseeing<T>(key: string, begin: () => T): T {
-    this.#foreseen = createHash('sha256').update(key).digest('hex')
+    this.#foreseen = foreseenIds(key)
     try {
       return begin()
     } finally {

@@ -3,7 +3,7 @@ import type { Maintenance, NextRetention } from '../status/maintenance.ts'
 import type { SourceStatus } from '../status/sources.ts'
 import type { Status } from '../status/status.ts'
 import type { CandlesAnswer, CoverageAnswer, GapsAnswer } from './api.ts'
-import type { RunAnswer } from './run-api.ts'
+import type { RunAnswer, RunListAnswer } from './run-api.ts'
 import type { MarksAnswer, SeriesAnswer } from './series-api.ts'
 
 /** Answer types shared with the page's scripts. */
@@ -18,5 +18,6 @@ export type ApiAnswers = Readonly<{
   '/api/candles': CandlesAnswer
   '/api/series': SeriesAnswer
   '/api/marks': MarksAnswer
+  '/api/runs': RunListAnswer
   '/api/run': RunAnswer
 }>

@@ -28,7 +28,7 @@ import { candlesOfDay, noCoverage, readCoverageDays } from '../store/coverage/da
 import { listIncidents } from '../store/incidents.ts'
 import { databaseOf } from '../store/transaction.ts'
 import { date, rangeOf, readQuery, timeframe, trackedCoin } from './query.ts'
-import { readRunPage } from './run-api.ts'
+import { readRunList, readRunPage } from './run-api.ts'
 import { readMarks, readSeriesPage } from './series-api.ts'
 
 type Deps = Readonly<{
@@ -55,6 +55,7 @@ export function openApi(deps: Deps): Api {
     '/api/candles': (query) => candles(deps, query),
     '/api/series': (query) => readSeriesPage(deps, query),
     '/api/marks': (query) => readMarks(deps, query),
+    '/api/runs': (query) => readRunList(deps, query),
     '/api/run': (query) => readRunPage(deps, query),
     '/api/alerts': async () => ({
       alerts: (await listIncidents(databaseOf(pool), plus(clock.now(), -90 * day), 100)).map(describeAlert),

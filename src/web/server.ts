@@ -70,7 +70,8 @@ export async function openWeb(options: WebOptions): Promise<Web> {
     rewriteUrl: ({ url }) => belowBasePath(url ?? '/', environment.httpBasePath),
     // Event streams end themselves; idle connections must not delay the stop.
     forceCloseConnections: 'idle',
-    routerOptions: { ignoreTrailingSlash: true },
+    // Ids of jobs contain names of markets and coins.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1_000 },
   })
   try {
     answerFailures(app, options.log)
@@ -124,7 +125,7 @@ async function serveStatus(app: FastifyInstance, options: WebOptions): Promise<v
   app.addHook('preClose', async () => events.close())
   const { httpBasePath: base } = options.settings.environment
   const files = await serveAssets(app)
-  const page = openPage(files, base)
+  const page = openPage(files, base, options.jobs)
   servePages(app, { files, base, pool: options.pool })
   const api = openApi(deps)
   serveApi(app, api)

@@ -115,6 +115,8 @@ async function takeAll(browser: Browser, url: string): Promise<void> {
     await resolved(page)
     await take(page, `status-page-${colorScheme}`, { from: '.top', to: '#sources' })
     await take(page, `maintenance-${colorScheme}`, { from: '#jobs', to: '#database' })
+    await openSeries(page, url)
+    await take(page, `series-${colorScheme}`, { from: '.top', to: '#source' })
   }
 }
 
@@ -132,6 +134,19 @@ async function resolved(page: Page): Promise<void> {
   await page.locator('#database .sparkline polyline').first().waitFor()
   await page.mouse.move(0, 0)
   await page.evaluate('scrollTo(0, 0)')
+}
+
+/** A series with a range without trades. */
+async function openSeries(page: Page, url: string): Promise<void> {
+  await page.goto(`${url}/series/pepe/1h`)
+  const chart = page.locator('#chart .chart')
+  await page.getByRole('img', { name: /^\d+ candles of pepe 1h/ }).waitFor()
+  const before = await chart.getAttribute('aria-label')
+  await page.getByRole('group', { name: 'How much' }).getByRole('button', { name: '1 year' }).click()
+  await page.locator(`#chart .chart:not([aria-label="${before}"])`).waitFor()
+  await page.locator('#months tbody tr').first().waitFor()
+  await page.locator('#runs tbody tr').first().waitFor()
+  await page.locator('#source .budget').nth(1).waitFor()
 }
 
 /** From the top of one element to the end of another. */

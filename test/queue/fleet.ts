@@ -48,7 +48,13 @@ export type WorkOptions = Readonly<{
   stalledIntervalMs?: number
   onRun?: RunRecorder
   insteadOf?: StartWorkers['insteadOf']
+  http?: StartWorkers['context']['http']
 }>
+
+const askNobody: StartWorkers['context']['http'] = {
+  get: () => Promise.reject(new Error('these jobs ask nobody')),
+  download: () => Promise.reject(new Error('these jobs ask nobody')),
+}
 
 /** Engines on one of the two stores; what a test opens is closed after it. */
 export class TestFleet {
@@ -94,7 +100,7 @@ export class TestFleet {
 
   work(
     engine: Engine,
-    { queue, jobs, concurrency = 1, onRun, insteadOf, ...tuning }: WorkOptions,
+    { queue, jobs, concurrency = 1, onRun, insteadOf, http = askNobody, ...tuning }: WorkOptions,
   ): Promise<Workers> {
     return startWorkers({
       engine,
@@ -110,10 +116,7 @@ export class TestFleet {
         log: this.log,
         settings,
         pool: this.database.pool,
-        http: {
-          get: () => Promise.reject(new Error('these jobs ask nobody')),
-          download: () => Promise.reject(new Error('these jobs ask nobody')),
-        },
+        http,
         enqueue: async () => [],
         partitions: new Map(),
         seriesRanges: new SeriesRanges(),

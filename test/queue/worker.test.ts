@@ -69,7 +69,11 @@ describe.each(engines)('a worker on %s', (kind) => {
       },
     })
     const { logs } = await engine.queue(queue).getJobLogs(id)
-    expect(logs).toEqual([1, 2, 3, 4, 5, 6].map((line) => `line ${line}\\0`))
+    const lines = logs.flatMap((row) => row.split('\n'))
+    expect(lines.map((line) => line.slice('12:34:56 '.length))).toEqual([
+      ...[1, 2, 3, 4, 5, 6].map((line) => `line ${line}\\0`),
+      expect.stringMatching(/^done in \d+ ms/),
+    ])
     expect((await stored(engine, queue, id)).progress).toEqual({ done: 1, total: 2 })
   })
 

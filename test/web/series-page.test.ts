@@ -133,8 +133,28 @@ describe.skipIf(browserPath === undefined)('the page of a series', () => {
     expect(complaints).toEqual([])
   })
 
+  test('is served for a coin whose name is in another alphabet', async ({ web, database }) => {
+    await database.pool.query(
+      `insert into coins (id, symbol, name, created_at, updated_at) values ('币 安/人生', '币安', '币安人生', $1, $1)`,
+      ['2024-01-01'],
+    )
+    await database.pool.query(
+      `insert into instruments (coin_id, source, symbol, preference, tracked_from)
+       values ('币 安/人生', 'binance', '币安人生USDT', 0, '2024-01-01')`,
+    )
+    const answer = await fetch(`${web.url}/beacon/series/${encodeURIComponent('币 安/人生')}/1m`)
+    expect(answer.status).toBe(200)
+    expect(await answer.text()).toContain('data-coin="币 安/人生"')
+  })
+
   test('of no series, and of no run, says so with status 404', async ({ web }) => {
-    for (const path of ['/series/nope/1m', '/series/bitcoin/7m', '/series/%3Cb%3E/1m', '/runs/1']) {
+    for (const path of [
+      '/series/nope/1m',
+      '/series/bitcoin/7m',
+      '/series/%3Cb%3E/1m',
+      `/series/${'a'.repeat(200)}/1m`,
+      '/runs/1',
+    ]) {
       const answer = await fetch(`${web.url}${path}`)
       expect(answer.status).toBe(404)
       expect(await answer.text()).not.toContain('<b>')

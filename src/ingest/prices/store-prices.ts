@@ -8,7 +8,7 @@ import { inTransaction } from '../../store/transaction.ts'
 import type { PriceAnswer } from './coin-answers.ts'
 import type { Decisions } from './price-run.ts'
 
-type Deps = Pick<Context, 'settings' | 'pool' | 'clock' | 'partitions' | 'runId'>
+type Deps = Pick<Context, 'settings' | 'pool' | 'clock' | 'partitions' | 'runId' | 'onBatch'>
 
 export type StoredPrices = Readonly<{ added: number; unchanged: number; unplaced: readonly Unplaced[] }>
 
@@ -39,7 +39,9 @@ export async function storePrices(deps: Deps, { stored, rejected }: Decisions): 
         },
         'load',
       )
-      return { added, unchanged: placed.length - added, unplaced }
+      const unchanged = placed.length - added
+      deps.onBatch?.('prices', { new: added, unchanged, quarantined: refused.length })
+      return { added, unchanged, unplaced }
     },
   )
 }

@@ -9,6 +9,8 @@ export const mark = (symbol: string): HTMLElement =>
   h('span', { class: 'mark', 'aria-hidden': 'true' }, symbol)
 export const hidden = (text: string): HTMLElement => h('span', { class: 'visually-hidden' }, text)
 export const nothing = (text: string): HTMLElement => h('p', { class: 'nothing' }, text)
+/** Instead of rows that a filter hides. */
+export const noMatch = 'Nothing matches the filters.'
 export const time = (iso: string, text: string): HTMLElement =>
   h('time', { datetime: iso, title: inBothZones(iso) }, text)
 

@@ -5,7 +5,7 @@ import { draw, h, within } from './elements/dom.ts'
 import { openRoving } from './elements/roving.ts'
 import { RowWindow } from './elements/row-window.ts'
 import { age, count, instant } from './elements/words.ts'
-import { type Column, mark, nothing, rowPlace, table } from './elements.ts'
+import { type Column, mark, noMatch, nothing, rowPlace, table } from './elements.ts'
 
 // Symbols and words accompany colours. Worst first.
 const states = {
@@ -16,6 +16,8 @@ const states = {
 } as const
 const gravity = Object.keys(states)
 
+type Shown = Pick<Status, 'series'> & Readonly<{ isFiltered: boolean }>
+
 type Options = Readonly<{
   /** A series was chosen. */
   choose(coinId: string, timeframe: string): unknown
@@ -23,11 +25,8 @@ type Options = Readonly<{
   reportRedrawn(): void
 }>
 
-export function openFreshness(
-  place: Element,
-  { choose, reportRedrawn }: Options,
-): (status: Pick<Status, 'series'>) => void {
-  let latest: readonly SeriesStatus[] = []
+export function openFreshness(place: Element, { choose, reportRedrawn }: Options): (shown: Shown) => void {
+  let latest: Shown = { series: [], isFiltered: false }
   const list = new RowWindow(place, { scroller: '.tall', spacer: 'tr', usualRowPx: 42, redraw })
   const oneStop = openRoving(place, '.cell', { sideways: true, reveal: (index) => list.reveal(index) })
   function redraw(): void {
@@ -39,15 +38,15 @@ export function openFreshness(
     const { coin, timeframe } = within(event, '.cell')?.dataset ?? {}
     if (coin && timeframe) choose(coin, timeframe)
   })
-  return ({ series }) => {
-    latest = series
+  return (shown) => {
+    latest = shown
     redraw()
   }
 }
 
-function drawSeries(place: Element, series: readonly SeriesStatus[], list: RowWindow): void {
+function drawSeries(place: Element, { series, isFiltered }: Shown, list: RowWindow): void {
   if (series.length === 0) {
-    draw(place, nothing('No coins are tracked yet.'))
+    draw(place, nothing(isFiltered ? noMatch : 'No coins are tracked yet.'))
     return
   }
   const timeframes = [...new Set(series.map(({ timeframe }) => timeframe))]

@@ -1,13 +1,13 @@
 // One row per coin, one cell per day.
-import type { Status } from '../../status/status.ts'
 import { ask } from './ask.ts'
 import { draw, h, within } from './elements/dom.ts'
 import { openRoving } from './elements/roving.ts'
 import { RowWindow } from './elements/row-window.ts'
-import { choices, hidden, nothing } from './elements.ts'
-import { type CoinDays, type Coverage, dateOf, dayMs, messageOf, summaryOf } from './heatmap/days.ts'
+import { choices, hidden, noMatch, nothing } from './elements.ts'
+import { type CoinDays, type Coverage, dateOf, dayMs, summaryOf, tipOf } from './heatmap/days.ts'
 import { type Chosen, detail, legend } from './heatmap/detail.ts'
 import { paintAxis, paintRows } from './heatmap/paint.ts'
+import { type Shown, shownCoverage } from './heatmap/shown.ts'
 
 const lengths = [
   ['30 days', 30],
@@ -37,7 +37,8 @@ class Heatmap {
   #timeframe: string | undefined
   #days = 90
   #timeframes: string[] = []
-  #coinIds: string[] = []
+  #shown: Shown = { series: [], isFiltered: false }
+  #answer: Coverage | undefined
   #coverage: Coverage | undefined
   #trouble: string | undefined
   #chosen: Chosen | undefined
@@ -57,7 +58,6 @@ class Heatmap {
       sideways: false,
       reveal: (index) => this.#list.reveal(index),
     })
-    // Rows are painted when visible.
     this.#inSight = new IntersectionObserver(
       (entries) =>
         this.#paint(entries.filter(({ isIntersecting }) => isIntersecting).map(({ target }) => target)),
@@ -72,43 +72,55 @@ class Heatmap {
       const row = within(event, '.days')
       if (row) this.#point(row, this.#indexIn(row))
     })
-    const redraw = () => this.#redraw()
-    addEventListener('resize', redraw)
-    document.addEventListener('theme', redraw)
+    addEventListener('resize', () => this.#redraw())
+    document.addEventListener('theme', () => this.#redraw())
   }
 
   /** Updates series and requests coverage. */
-  async update({ series }: Pick<Status, 'series'>): Promise<void> {
-    this.#timeframes = [...new Set(series.map(({ timeframe }) => timeframe))]
-    this.#coinIds = [...new Set(series.map(({ coinId }) => coinId))]
+  async update(shown: Shown): Promise<void> {
+    if (this.#take(shown) && !this.#isLoading) await this.#load()
+  }
+
+  /** Shows other series; requests coverage only of another timeframe. */
+  async filter(shown: Shown): Promise<void> {
+    if (!this.#take(shown)) return
+    if (this.#answer?.timeframe === this.#timeframe) this.#redraw()
+    else await this.#load()
+  }
+
+  /** Returns whether there is anything to show. */
+  #take(shown: Shown): boolean {
+    this.#shown = shown
+    this.#timeframes = [...new Set(shown.series.map(({ timeframe }) => timeframe))]
     const [first] = this.#timeframes
     if (first === undefined) {
-      draw(this.#options.place, nothing('No coins are tracked yet.'))
-      return
+      draw(this.#options.place, nothing(shown.isFiltered ? noMatch : 'No coins are tracked yet.'))
+      return false
     }
     if (this.#timeframe === undefined || !this.#timeframes.includes(this.#timeframe))
       this.#timeframe = this.#timeframes.includes('1h') ? '1h' : first
-    if (!this.#isLoading) await this.#load()
+    this.#coverage = this.#answer && shownCoverage(this.#answer, shown)
+    return true
   }
 
   async #load(): Promise<void> {
     this.#asked += 1
     const mine = this.#asked
     this.#isLoading = true
-    // Whole days including today.
     const query = new URLSearchParams({ timeframe: this.#timeframe ?? '', from: `-${this.#days - 1}d` })
     const answer = await ask(`/api/coverage?${query}`)
     // The selection may have changed meanwhile.
     if (mine !== this.#asked) return
     this.#isLoading = false
     this.#trouble = answer.error
-    if (answer.coins) this.#coverage = { ...answer, coins: inOrder(answer.coins, this.#coinIds) }
+    if (answer.coins) this.#answer = answer
+    this.#coverage = this.#answer && shownCoverage(this.#answer, this.#shown)
     this.#redraw()
   }
 
   #redraw(): void {
     const { place, reportRedrawn } = this.#options
-    if (this.#timeframe === undefined) return
+    if (this.#timeframe === undefined || this.#shown.series.length === 0) return
     draw(
       place,
       this.#controls(),
@@ -286,13 +298,3 @@ class Heatmap {
 }
 
 export const openHeatmap = (options: Options): Heatmap => new Heatmap(options)
-
-const tipOf = (coverage: Coverage, coin: CoinDays, index: number): string =>
-  `${coin.symbol} ${coverage.timeframe} · ${messageOf(coverage, coin, index)}`
-
-/** Page order; coins without series last. */
-function inOrder(coins: readonly CoinDays[], coinIds: readonly string[]): CoinDays[] {
-  const places = new Map(coinIds.map((id, place) => [id, place]))
-  const placeOf = ({ coinId }: CoinDays) => places.get(coinId) ?? coinIds.length
-  return coins.toSorted((a, b) => placeOf(a) - placeOf(b))
-}

@@ -2,7 +2,7 @@ import type { Status } from '../../status/status.ts'
 import { draw, h } from './elements/dom.ts'
 import { RowWindow } from './elements/row-window.ts'
 import { age, money, percent, price } from './elements/words.ts'
-import { type Column, hidden, mark, nothing, rowPlace, table, time } from './elements.ts'
+import { type Column, hidden, mark, noMatch, nothing, rowPlace, table, time } from './elements.ts'
 
 const columns: readonly Column[] = [
   ['Coin', 'pinned'],
@@ -13,19 +13,21 @@ const columns: readonly Column[] = [
   ['Age', 'pinned number'],
 ]
 
-export function openPrices(place: Element): (status: Pick<Status, 'prices'>) => void {
-  let latest: Status['prices'] = []
+type Shown = Pick<Status, 'prices'> & Readonly<{ isFiltered: boolean }>
+
+export function openPrices(place: Element): (shown: Shown) => void {
+  let latest: Shown = { prices: [], isFiltered: false }
   const redraw = () => drawPrices(place, latest, list)
   const list = new RowWindow(place, { scroller: '.tall', spacer: 'tr', usualRowPx: 42, redraw })
-  return ({ prices }) => {
-    latest = prices
+  return (shown) => {
+    latest = shown
     redraw()
   }
 }
 
-function drawPrices(place: Element, prices: Status['prices'], list: RowWindow): void {
+function drawPrices(place: Element, { prices, isFiltered }: Shown, list: RowWindow): void {
   if (prices.length === 0) {
-    draw(place, nothing('No price yet.'))
+    draw(place, nothing(isFiltered ? noMatch : 'No price yet.'))
     return
   }
   const rows = list.rows(prices, ({ coinId }) => coinId, rowOf)

@@ -30,11 +30,17 @@ function drawHead({ run, job }: RunAnswer): void {
     ),
     run.tookMs !== null && h('span', { class: 'faint' }, `took ${took(run.tookMs)}`),
     coinId !== undefined && timeframe !== undefined && seriesLink(coinId, timeframe),
+    job?.trace && traceLink(job.trace),
     job && boardLink(run.queue, run.jobId, 'Job on the board'),
     h('a', { href: `${base}/#runs` }, 'All runs'),
   )
   document.title = `${run.job} · Beacon`
 }
+
+const traceLink = ({ id: traceId, url }: Readonly<{ id: string; url: string | null }>): HTMLElement =>
+  url === null
+    ? h('span', { class: 'faint' }, 'trace ', h('code', {}, traceId))
+    : h('a', { href: url }, 'Trace')
 
 function show(answer: RunAnswer): void {
   const { run, payload, outcome: counted, job } = answer

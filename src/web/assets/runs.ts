@@ -1,6 +1,7 @@
 // Failed runs first, then newest.
 import type { RunStatus } from '../../status/runs.ts'
 import type { Status } from '../../status/status.ts'
+import { ask } from './ask.ts'
 import { type Child, draw, h } from './elements/dom.ts'
 import { age, count, secondsBetween, took } from './elements/words.ts'
 import {
@@ -9,11 +10,13 @@ import {
   cell,
   errorRow,
   followErrors,
+  noMatch,
   nothing,
   outcome,
   table,
   time,
 } from './elements.ts'
+import { openUrlFilters } from './filters/url-filters.ts'
 import { runLink } from './links.ts'
 
 const fewRuns = 12
@@ -30,10 +33,42 @@ const columns: readonly Column[] = [
   ['Result'],
 ]
 
-export function openRuns(place: Element): (status: Status) => void {
+type List = Pick<Status, 'runs' | 'generatedAt'>
+
+/** The last runs, or the newest that match the filters of the form. */
+export function openRuns(place: Element, form: HTMLElement): (status: Status) => void {
   let showsAll = false
   let latest: Status | undefined
-  const redraw = () => latest && show(place, latest, showsAll)
+  let found: List | undefined
+  let asked = 0
+  let answered = 0
+  const redraw = () => {
+    if (!latest) return
+    if (!filters.isSet()) drawRuns(place, { ...latest, runs: worstFirst(latest.runs) }, showsAll)
+    else if (found?.runs.length === 0) draw(place, nothing(noMatch))
+    else if (found) drawRuns(place, found, showsAll)
+  }
+  const search = async () => {
+    asked += 1
+    const mine = asked
+    const names = ['job', 'result', 'source'] as const
+    const query = new URLSearchParams(
+      names.flatMap((name) => (filters.value(name) === '' ? [] : [[name, filters.value(name)]])),
+    )
+    const answer = await ask(`/api/runs?${query}`)
+    answered = Math.max(answered, mine)
+    // The filters may have changed meanwhile.
+    if (mine !== asked || !filters.isSet()) return
+    if (answer.runs) {
+      found = answer
+      redraw()
+    } else draw(place, nothing(answer.error ?? 'The daemon does not answer.'))
+  }
+  const filters = openUrlFilters(form, () => {
+    found = undefined
+    if (filters.isSet()) void search()
+    else redraw()
+  })
   followErrors(place, redraw)
   place.addEventListener('click', ({ target }) => {
     if (!(target instanceof Element) || !target.closest('[data-more]')) return
@@ -42,19 +77,28 @@ export function openRuns(place: Element): (status: Status) => void {
   })
   return (status) => {
     latest = status
-    redraw()
+    filters.offer('source', sourcesOf(status))
+    if (!filters.isSet()) redraw()
+    else if (answered === asked) void search()
   }
 }
 
-function show(place: Element, { runs, generatedAt }: Status, showsAll: boolean): void {
+const sourcesOf = ({ series, runs }: Status): string[] =>
+  [
+    ...new Set([
+      ...series.map(({ source }) => source),
+      ...runs.flatMap(({ subject }) => (subject.source === undefined ? [] : [subject.source])),
+    ]),
+  ].toSorted()
+
+function drawRuns(place: Element, { runs, generatedAt }: List, showsAll: boolean): void {
   if (runs.length === 0) {
     draw(place, nothing('Nothing has run yet.'))
     return
   }
-  const shown = worstFirst(runs).slice(0, showsAll ? runs.length : fewRuns)
   draw(
     place,
-    runTable(shown, generatedAt),
+    runTable(runs.slice(0, showsAll ? runs.length : fewRuns), generatedAt),
     runs.length > fewRuns &&
       h(
         'button',

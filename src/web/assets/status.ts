@@ -8,6 +8,7 @@ import { openSlices } from './elements/slices.ts'
 import { followTips } from './elements/tip.ts'
 import { age, instant, secondsBetween } from './elements/words.ts'
 import { mark, time } from './elements.ts'
+import { openSeriesFilter } from './filters/series-filter.ts'
 import { openFreshness } from './freshness.ts'
 import { openHeatmap } from './heatmap.ts'
 import { watchDaemon } from './live.ts'
@@ -28,9 +29,10 @@ const chart = openChart(part('chart'))
 const heatmap = openHeatmap({ place: part('coverage'), choose: chart.choose, reportRedrawn })
 const drawFreshness = openFreshness(part('freshness'), { choose: chart.choose, reportRedrawn })
 const drawPrices = openPrices(part('prices'))
-const drawRuns = openRuns(part('runs'))
+const drawRuns = openRuns(part('runs'), part('run-filters'))
+const shownOf = openSeriesFilter(part('filters'), () => latest && drawSeries(latest))
 // The heatmap follows backfills.
-const drawSources = openSources(part('sources'), () => latest && void heatmap.update(latest))
+const drawSources = openSources(part('sources'), () => latest && void heatmap.update(shownOf(latest)))
 const drawMaintenance = openMaintenance({
   jobs: part('jobs'),
   archives: part('archives'),
@@ -85,6 +87,14 @@ function unlessSame(name: string, shown: unknown, drawPart: () => void): void {
   drawPart()
 }
 
+/** What the filters choose. */
+function drawSeries(status: Status): void {
+  const shown = shownOf(status)
+  drawFreshness(shown)
+  drawPrices(shown)
+  void heatmap.filter(shown)
+}
+
 const inSlices = openSlices()
 
 function show(status: Status): void {
@@ -94,8 +104,8 @@ function show(status: Status): void {
   document.getElementById('main')?.classList.remove('waiting')
   void inSlices([
     () => drawHeadline(status),
-    () => drawFreshness(status),
-    () => drawPrices(status),
+    () => drawFreshness(shownOf(status)),
+    () => drawPrices(shownOf(status)),
     () => drawRuns(status),
     () => unlessSame('queues', status.queues, () => drawQueues(part('queues'), status)),
     () => unlessSame('storage', status.partitions, () => drawStorage(part('storage'), status)),
@@ -127,7 +137,7 @@ let drawnSlowlyAt: number | undefined
 function drawSlowly(status: Status): void {
   if (drawnSlowlyAt !== undefined && performance.now() - drawnSlowlyAt < slowlyMs) return
   drawnSlowlyAt = performance.now()
-  void heatmap.update(status)
+  void heatmap.update(shownOf(status))
   void drawMaintenance(status)
   void drawDatabase(part('database'))
 }

@@ -79,3 +79,6 @@ export function summaryOf(coverage: Coverage, coin: CoinDays): string {
   })
   return `${coin.coinId} ${coverage.timeframe}, days: ${parts.join(', ')}. Arrow keys go from day to day.`
 }
+
+export const tipOf = (coverage: Coverage, coin: CoinDays, index: number): string =>
+  `${coin.symbol} ${coverage.timeframe} · ${messageOf(coverage, coin, index)}`
