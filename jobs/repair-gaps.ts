@@ -18,7 +18,7 @@ import { candlesPerPage } from '../src/sources/source.ts'
 import { type Coin, listCoins } from '../src/store/coins.ts'
 import { keyOf, nothingUnresolved, readUnresolved, type Unresolved } from '../src/store/coverage/series.ts'
 import type { Series } from '../src/store/coverage.ts'
-import { readDiscarded } from '../src/store/quarantine.ts'
+import { readDiscarded } from '../src/store/quarantine/discarded.ts'
 import { type Database, databaseOf } from '../src/store/transaction.ts'
 import { backfillCandles } from './backfill-candles.ts'
 

@@ -27,7 +27,6 @@ export type Filling = Readonly<{
 export type FillDeps = Readonly<{ http: HttpClient }> &
   Pick<Context, 'pool' | 'clock' | 'steadyClock' | 'settings' | 'signal' | 'runId' | 'partitions' | 'onBatch'>
 
-/** Several stretches of it. */
 export type Fillings = Omit<Filling, 'range'> & Readonly<{ ranges: readonly AlignedRange[] }>
 
 /** Requests a range in pages and stores it, like `fillRanges`. */

@@ -9,7 +9,7 @@ import { readSharedSilence } from '../store/coverage/series.ts'
 import { type CoverageRange, readCoverage, readFirstStored, type Series } from '../store/coverage.ts'
 import { findObstacles, type Obstacle } from '../store/partitions/obstacles.ts'
 import { candleTable } from '../store/partitions.ts'
-import { readDiscarded } from '../store/quarantine.ts'
+import { readDiscarded } from '../store/quarantine/discarded.ts'
 import { readUptime } from '../store/runs/ingest-uptime.ts'
 import { type Database, databaseOf } from '../store/transaction.ts'
 import {

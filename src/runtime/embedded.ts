@@ -88,7 +88,7 @@ const urlOf = (password: string, port: number): URL =>
 const usersOf = ({ folder }: Home): string => join(folder, 'users')
 const turnsOf = ({ folder }: Home): string => join(folder, 'turns')
 
-/** Within a turn: nobody may join between the check and the stop. */
+/** Called within a turn, so that no process joins between the check and the stop. */
 async function leave(home: Home, user: Mark): Promise<void> {
   await user.remove()
   const others = await liveMarks(usersOf(home))

@@ -8,7 +8,7 @@ const dataName = '.beacon'
 
 /**
  * The nearest folder upwards with `beacon.yaml` or `.beacon`. Parents only if owned by us, root or this folder's owner,
- * as anyone can write to /tmp.
+ * since every user can write to /tmp.
  */
 function projectFolder(from: string): string | undefined {
   const trusted = [0, process.getuid?.(), statSync(from).uid]

@@ -47,7 +47,7 @@ type Deps = Readonly<{ settings: Settings; pool: Pool; engine: Engine }>
 
 const shownRunning = 5
 
-/** Every source that a followed coin's candles are read from. */
+/** Every source that candles of tracked coins are read from. */
 export async function readSources({ settings, pool, engine }: Deps, now: Instant): Promise<SourceStatus[]> {
   const db = databaseOf(pool)
   const coins = await listCoins(db)

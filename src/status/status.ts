@@ -42,7 +42,7 @@ export type StatusDeps = Readonly<{
   settings: Settings
   pool: Pool
   engine: Engine
-  /** What stands against asking the sources now. */
+  /** Current pauses of sources. */
   pauses(): Promise<readonly Pause[]>
   /** Readiness and progress. */
   readiness(): Promise<Readiness>

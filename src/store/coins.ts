@@ -213,7 +213,7 @@ export async function unfollowCoin({ db }: Transaction, coinId: string, now: Ins
     returning source, symbol`)
   if (rows.length > 0) await recordCoin({ db }, 'UNTRACK', coinId, { markets: rows.length })
   for (const { source, symbol } of rows) {
-    // The first of those that are left, which is the one that shares with nobody where there is one.
+    // The first remaining coin, preferably the one without a shared market.
     const [left] = (await readLivesOf(db, source, symbol)).filter(({ isTracked }) => isTracked)
     if (!left) continue
     await db.execute(sql`

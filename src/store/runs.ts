@@ -58,7 +58,7 @@ const soon = sql`clock_timestamp() at time zone 'UTC' + interval '1 minute'`
 
 type RunRow = typeof ingestRuns.$inferSelect
 
-/** One time a job ran; what is not known yet is undefined. */
+/** One run of a job. Undefined fields are not known yet. */
 export type Run = Readonly<
   Omit<RunRow, 'finishedAt' | 'error'> & { finishedAt: Instant | undefined; error: string | undefined }
 >

@@ -5,7 +5,7 @@ import type { Readiness } from '../status/readiness/readiness.ts'
 /** `/healthz`: alive. `/readyz`: ready and working. */
 export function serveHealth(app: FastifyInstance, readiness: () => Promise<Readiness>): void {
   app.get('/healthz', async () => ({ status: 'ok' }))
-  // Shared, as anybody may request it.
+  // One check serves all concurrent requests, since this route needs no password.
   const read = sharedWhileRunning(readiness)
   app.get('/readyz', async (_request, reply) => {
     const checks = await read()

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Pool } from 'pg'
 import { describe, expect } from 'vitest'
 import { type Instant, minute } from '../../src/market/instant.ts'
+import { readDiscarded } from '../../src/store/quarantine/discarded.ts'
 import { reasonKind } from '../../src/store/quarantine/repeated-rejections.ts'
 import {
   discard,
@@ -9,7 +10,6 @@ import {
   listQuarantined,
   type Origin,
   quarantine,
-  readDiscarded,
   resolveAnswered,
 } from '../../src/store/quarantine.ts'
 import { databaseOf, inTransaction } from '../../src/store/transaction.ts'

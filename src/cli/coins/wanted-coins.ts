@@ -16,7 +16,7 @@ export type WantedCoin = Readonly<{
 
 const mostOfRanking = 1_000
 
-/** The coins that are named, or so many of the ranking. */
+/** The named coins, or the first of the ranking. */
 export async function wantedCoins(
   session: DatabaseSession,
   fleet: Fleet,

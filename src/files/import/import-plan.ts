@@ -90,7 +90,7 @@ function hiveKey(path: string): SeriesKey {
   }
 }
 
-/** So many are shown one by one. */
+/** Limit of the examples shown. */
 const shown = 5
 
 /** Too few to judge distances. */

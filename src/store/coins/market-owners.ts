@@ -12,7 +12,7 @@ export type NewMarket = Readonly<{ coinId: string; source: string; symbol: strin
 /** A market that another coin tracks already. */
 export type TakenMarket = Readonly<{ coinId: string; source: string; symbol: string; trackedBy: string }>
 
-/** What to do about a market that is another coin's. */
+/** Reports a market that another coin tracks, with the command that stops it. */
 export const takenText = ({ coinId, source, symbol, trackedBy }: TakenMarket): string =>
   `${source}:${symbol} is tracked as ${trackedBy} already, and one market is one coin: to track it as ${coinId}, first stop ${trackedBy} with: ${commandLine`beacon coins remove ${trackedBy}`}`
 

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import type { AlignedRange } from '../../market/range.ts'
-import { discardedRanges } from '../quarantine.ts'
+import { discardedRanges } from '../quarantine/discarded.ts'
 import type { Database } from '../transaction.ts'
 import { type JsonRanges, rangesJson, toAlignedRanges } from './multirange.ts'
 import { type WantedSeries, wantedRows } from './wanted-series.ts'

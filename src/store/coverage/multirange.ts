@@ -39,6 +39,6 @@ export const parseMultirange = (text: string): Range[] =>
 
 const parseTimestamp = (text: string): Instant => toInstant(Date.parse(`${text.replace(' ', 'T')}Z`))
 
-/** Throws RangeError for ranges that are not whole candles. */
+/** Throws RangeError for ranges that are not aligned to the timeframe. */
 export const toAlignedRanges = (timeframe: Timeframe, pairs: JsonRanges | null): AlignedRange[] =>
   toRanges(pairs).map((range) => toAlignedRange(timeframe, range))

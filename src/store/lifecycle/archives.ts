@@ -175,7 +175,7 @@ export async function recordWritten(db: Database, id: string, written: Written):
     where id = ${id}::uuid`)
 }
 
-const checksumsText = (checksums: Checksums): string => JSON.stringify(checksums)
+export const checksumsText = (checksums: Checksums): string => JSON.stringify(checksums)
 
 /** The file was read back and equals the table. */
 export async function recordVerified(db: Database, id: string, now: Instant): Promise<void> {
@@ -298,25 +298,3 @@ export const listSuperseded = (db: Database): Promise<Archive[]> =>
     db,
     sql`superseded_ranges @> tsmultirange(tsrange(range_from, range_to)) and state in ${trustedStates}`,
   )
-
-export type Adopted = Omit<NewArchive, 'partition'> &
-  Readonly<{
-    id: string
-    partition: string | undefined
-    fileName: string
-    coverage: readonly ArchivedCoverage[]
-    written: Written
-    createdAt: Instant
-  }>
-
-/** Adds a manifest row for a file without one. */
-export async function adoptArchive(db: Database, archive: Adopted, now: Instant): Promise<void> {
-  const { id, table, partition, range, place, fileName, columns, coverage, written, createdAt } = archive
-  await db.execute(sql`
-    insert into archives (id, table_name, partition_name, range_from, range_to, state, place, file_name, columns, coverage,
-      row_count, bytes, sha256, checksums, created_at, verified_at, dropped_at)
-    values (${id}::uuid, ${table}, ${partition ?? null}, ${toIso(range.from)}::timestamp, ${toIso(range.to)}::timestamp,
-      'dropped', ${place}, ${fileName}, ${JSON.stringify(columns)}::jsonb, ${JSON.stringify(coverage)}::jsonb,
-      ${written.content.rows}, ${written.bytes}, ${written.sha256}, ${checksumsText(written.content.checksums)}::jsonb,
-      ${toIso(createdAt)}::timestamp, ${toIso(now)}::timestamp, ${toIso(createdAt)}::timestamp)`)
-}

@@ -62,9 +62,8 @@ const lockParentNow = async (db: Database, { table }: Partition): Promise<void> 
 }
 
 type LockAttempt = Readonly<{
-  /** What is to be locked. */
   oids: readonly number[]
-  /** What this transaction has locked already. */
+  /** Already locked by this transaction. */
   lockedOid: number | undefined
   lockTimeoutMs: number
 }>
