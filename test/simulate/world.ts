@@ -34,6 +34,10 @@ timeframes:
   5m: off
   1h: { partition: day, history: 10 days, keep: 10 days }
 prices: { every: 6 hours, keep: 5 days, staleAfter: 12 hours }
+# No timer of the server expires: libfaketime may give the real time to a signal handler, and transactions would time out.
+database:
+  statementTimeout: { answer: 23 hours, load: 23 hours, maintenance: 23 hours }
+  idleInTransactionTimeout: 23 hours
 `
 
 const attempts = 3
